@@ -1,0 +1,95 @@
+"""The channel contract and its registry. A new channel is one new file in this folder, and nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from notifier.errors import InvalidInput
+from notifier.vocabulary import Address, Person
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What every message carries besides its content."""
+
+    delivery_id: uuid.UUID
+    tenant_id: uuid.UUID
+    recipient_id: uuid.UUID
+    address: Address
+    #: the same for every repeat of this delivery, so that a phone shows one
+    collapse_key: str
+    category: str = ""
+    expires_in: int | None = None  #: seconds until the message is stale
+    urgent: bool = False
+
+
+@dataclass(frozen=True)
+class Message:
+    """Base of every channel's message class."""
+
+    envelope: Envelope
+
+
+class Channel(ABC):
+    """What differs between channels, and nothing else."""
+
+    name: ClassVar[str]
+    #: template parts -> required
+    parts: ClassVar[Mapping[str, bool]]
+    #: an unanswered request may be repeated (the collapse key hides it); False -> `unknown`
+    repeat_when_in_doubt: ClassVar[bool] = True
+    #: rows committed as `sending` at once: what a crash may repeat
+    window: ClassVar[int] = 500
+
+    _registry: ClassVar[dict[str, Channel]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__dict__.get("name"):
+            Channel._registry[cls.name] = cls()
+
+    @abstractmethod
+    def addresses(self, person: Person) -> tuple[Address, ...]:
+        """All addresses at which this person can be reached on this channel."""
+
+    @abstractmethod
+    def message(self, envelope: Envelope, content: Mapping[str, Any]) -> Message:
+        """The message from rendered template parts."""
+
+    def check_parts(self, parts: Mapping[str, Any]) -> None:
+        """Raise InvalidInput unless `parts` are exactly what this channel's templates hold."""
+        for part in parts:
+            if part not in self.parts:
+                known = ", ".join(self.parts)
+                raise InvalidInput(f"{self.name} has no part {part!r}; it has: {known}.", field=part)
+        for part, required in self.parts.items():
+            if required and not parts.get(part):
+                raise InvalidInput(f"{self.name} needs the part {part!r}.", field=part)
+
+
+def _load() -> None:
+    package = importlib.import_module("notifier.channels")
+    for module in pkgutil.iter_modules(package.__path__, "notifier.channels."):
+        importlib.import_module(module.name)
+
+
+def channels() -> Mapping[str, Channel]:
+    """All channels by name."""
+    if not Channel._registry:
+        _load()
+    return Channel._registry
+
+
+def channel(name: str) -> Channel:
+    """One channel. Raises InvalidInput for a name that no file of this folder defines."""
+    try:
+        return channels()[name]
+    except KeyError:
+        known = ", ".join(sorted(channels()))
+        raise InvalidInput(f"Unknown channel {name!r}; known: {known}.", field="channels") from None

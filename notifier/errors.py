@@ -1,0 +1,61 @@
+"""Every error Notifier raises on purpose.
+
+NotifierError                   code, message, field
+├── InvalidInput                the caller can mend it; nothing was stored (HTTP 400)
+│   └── MissingVariables        a template variable has no value
+├── NotFound                    does not exist *for this tenant* (HTTP 404, also for another tenant's id)
+├── Conflict                    not possible in the present state: GO on a draft, edit after GO (HTTP 409)
+├── IdempotencyMismatch         the same Idempotency-Key came with another body (HTTP 422)
+├── LineFull                    too many unfinished messages wait for this recipient (HTTP 429)
+├── Forged                      a receipt or token that does not verify (HTTP 401)
+└── Unconfigured                no provider account can carry this channel (HTTP 409)
+
+The HTTP statuses are given here only for the reader; `notifier.api.errors` alone maps them.
+"""
+
+from __future__ import annotations
+
+
+class NotifierError(Exception):
+    """Base of all deliberate errors. `code` is stable and documented; `field` names the offending input."""
+
+    code = "error"
+
+    def __init__(self, message: str, *, field: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        if code is not None:
+            self.code = code
+
+
+class InvalidInput(NotifierError):
+    code = "invalid"
+
+
+class MissingVariables(InvalidInput):
+    code = "missing_variables"
+
+
+class NotFound(NotifierError):
+    code = "not_found"
+
+
+class Conflict(NotifierError):
+    code = "conflict"
+
+
+class IdempotencyMismatch(NotifierError):
+    code = "idempotency_mismatch"
+
+
+class LineFull(NotifierError):
+    code = "line_full"
+
+
+class Forged(NotifierError):
+    code = "forged"
+
+
+class Unconfigured(NotifierError):
+    code = "unconfigured"

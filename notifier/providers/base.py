@@ -1,0 +1,141 @@
+"""The provider contract and its registry. A new provider is one new file in this folder, and nothing else.
+
+A provider builds the request and judges the response; it never touches the wire. One whose far end is no HTTP
+service (the inbox) overrides `send`. Another app's provider lives in `<app>/provider.py`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+from abc import ABC
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+from notifier.channels.base import Message
+from notifier.errors import InvalidInput
+from notifier.vocabulary import (
+    Broken,
+    InDoubt,
+    Misconfigured,
+    Request,
+    Response,
+    Temporary,
+    TokenRefused,
+    TokenRequest,
+    Verdict,
+    Wire,
+)
+
+M = TypeVar("M", bound=Message)
+Answers = Sequence[tuple[int, Verdict]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A provider's settings. Mark secrets with `secret()`: they are never shown again nor printed."""
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> Self:
+        """From stored or typed values. Raises InvalidInput naming the field."""
+        known = {f.name: f for f in dataclasses.fields(cls)}
+        for name in raw:
+            if name not in known:
+                raise InvalidInput(f"Unknown setting {name!r}; known: {', '.join(known)}.", field=name)
+        for name, f in known.items():
+            required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+            if required and not raw.get(name):
+                raise InvalidInput(f"{name} is required.", field=name)
+        return cls(**raw)
+
+    @classmethod
+    def sandbox(cls, origin: str) -> Self:
+        """Settings that reach the sandbox at `origin` (https://host:port) without real credentials."""
+        raise InvalidInput("This provider has no sandbox.", field="provider")
+
+
+def secret() -> Any:
+    """A required secret field of a Config."""
+    return dataclasses.field(repr=False, metadata={"secret": True})
+
+
+class Provider(ABC, Generic[M]):
+    """Credentials + origin -> requests and verdicts. Instances are cached per account and shared by threads."""
+
+    name: ClassVar[str]
+    channel: ClassVar[str]
+    #: which addresses it serves; "" for a channel without platforms
+    platform: ClassVar[str] = ""
+    #: needs no account of the tenant's own (the inbox)
+    builtin: ClassVar[bool] = False
+    #: messages a second that the far end allows by default (None: no known limit)
+    rate_per_s: ClassVar[float | None] = None
+    Config: ClassVar[type[Config]] = Config
+    origin: ClassVar[str] = ""
+
+    _registry: ClassVar[dict[str, type[Provider[Any]]]] = {}
+
+    def __init__(self, config: Config, origin: str | None = None) -> None:
+        self.config = config
+        self.base = origin or self.origin
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__dict__.get("name"):
+            Provider._registry[cls.name] = cls
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    # -- what a provider file defines --
+
+    def token_request(self) -> TokenRequest | None:
+        """The access token it needs, if any."""
+        return None
+
+    def request(self, message: M, token: str) -> Request:
+        """The request that sends `message`."""
+        raise NotImplementedError(f"{type(self).__name__} must implement request() or override send()")
+
+    def judge(self, response: Response) -> Verdict:
+        """What the response means."""
+        raise NotImplementedError(f"{type(self).__name__} must implement judge() or override send()")
+
+    # -- what the engine calls --
+
+    def send(self, messages: Sequence[M], wire: Wire) -> Iterator[Answers]:
+        """Send all; yield (index, verdict) in batches as the answers come. Every index is answered once."""
+        try:
+            wanted = self.token_request()
+            token = wire.token(wanted) if wanted else ""
+        except TokenRefused as refused:
+            verdict: Verdict = Temporary(refused.detail) if refused.temporary else Misconfigured(refused.detail)
+            yield [(i, verdict) for i in range(len(messages))]
+            return
+        for answers in wire.exchange([self.request(m, token) for m in messages]):
+            yield [(i, self._verdict(answer)) for i, answer in answers]
+            if wanted and any(isinstance(a, Response) and a.status == 401 for _, a in answers):
+                wire.forget_token(wanted.cache_key)
+
+    def _verdict(self, answer: Response | Broken) -> Verdict:
+        if isinstance(answer, Response):
+            return self.judge(answer)
+        return InDoubt(answer.detail) if answer.begun else Temporary(answer.detail)
+
+
+def providers() -> Mapping[str, type[Provider[Any]]]:
+    """All providers by name."""
+    package = importlib.import_module("notifier.providers")
+    for module in pkgutil.iter_modules(package.__path__, "notifier.providers."):
+        importlib.import_module(module.name)
+    return Provider._registry
+
+
+def provider_class(name: str) -> type[Provider[Any]]:
+    """One provider class. Raises InvalidInput for an unknown name."""
+    try:
+        return providers()[name]
+    except KeyError:
+        known = ", ".join(sorted(providers()))
+        raise InvalidInput(f"Unknown provider {name!r}; known: {known}.", field="provider") from None

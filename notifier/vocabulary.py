@@ -1,0 +1,315 @@
+"""The words of DESIGN §3 as closed enums and frozen dataclasses. Knows no Django, does no I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Any, Protocol
+
+
+class Status(IntEnum):
+    """Where one delivery stands. A larger number never goes back to a smaller one, except that an
+    unfinished row may return to QUEUED for a retry."""
+
+    ARMED = 5  #: in a shard of a campaign, waiting for GO
+    QUEUED = 10  #: accepted; leaves when it is due and its line's turn comes
+    CLAIMED = 20  #: a worker holds it under a lease; nothing has been written to the wire
+    SENDING = 30  #: about to be, or being, written to the wire; a crash leaves the outcome in doubt
+    SENT = 40  #: the provider took it
+    DELIVERED = 50  #: the provider, or the inbox, says that it arrived
+    FAILED = 60  #: will not be sent; `reason` says why
+    SUPPRESSED = 61  #: not sent because somebody or some rule said no; `reason` says which
+    CANCELLED = 62  #: stopped before it left
+    EXPIRED = 63  #: `not_after` passed before it could leave
+    UNKNOWN = 64  #: no answer came and a resend is not allowed
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+FINAL = frozenset(s for s in Status if s >= Status.SENT)
+UNFINISHED = frozenset({Status.QUEUED, Status.CLAIMED, Status.SENDING})
+
+
+class Lane(IntEnum):
+    """Lanes never wait for each other."""
+
+    CRITICAL = 0
+    TRANSACTIONAL = 1
+    BULK = 2
+
+
+class Place(IntEnum):
+    """A queued row's place in its line (recipient, channel, lane)."""
+
+    WAITS = 0  #: another row of the line holds the turn
+    HOLDS = 1  #: may be claimed when due
+    PARKED = 2  #: not due for a while; outside the line until then
+
+
+class Kind(StrEnum):
+    """The kind of a category; decides the lane and what may hold a message back."""
+
+    TRANSACTIONAL = "transactional"
+    MARKETING = "marketing"
+    CRITICAL = "critical"
+
+
+LANE_OF = {Kind.CRITICAL: Lane.CRITICAL, Kind.TRANSACTIONAL: Lane.TRANSACTIONAL, Kind.MARKETING: Lane.BULK}
+
+
+class Mode(StrEnum):
+    """`test` runs the whole path and never leaves the sandbox."""
+
+    LIVE = "live"
+    TEST = "test"
+
+
+class Reason(StrEnum):
+    """Why a planned message was not, or will not be, sent."""
+
+    NO_ADDRESS = "no_address"
+    CHANNEL_OFF = "channel_off"
+    CATEGORY_OFF = "category_off"
+    ADDRESS_SUPPRESSED = "address_suppressed"
+    RECIPIENT_BLOCKED = "recipient_blocked"
+    RECIPIENT_ERASED = "recipient_erased"
+    DUPLICATE_ADDRESS = "duplicate_address"
+    MISSING_VARIABLE = "missing_variable"
+    UNKNOWN_RECIPIENT = "unknown_recipient"
+    NO_ACCOUNT = "no_account"
+    STOPPED = "stopped"
+    NOT_AFTER = "not_after"
+    DEAD_ADDRESS = "dead_address"
+    REJECTED = "rejected"
+    MISCONFIGURED = "misconfigured"
+    EXHAUSTED = "exhausted"
+    IN_DOUBT = "in_doubt"
+
+
+# ---- identifiers -----------------------------------------------------------------------------------------------
+
+
+def new_id(at_ms: int | None = None) -> uuid.UUID:
+    """A UUID (version 7, RFC 9562) whose first 48 bits are Unix time in milliseconds, the rest random."""
+    ms = int(time.time() * 1000) if at_ms is None else at_ms
+    return _time_uuid(ms, os.urandom(10))
+
+
+def derived_id(at_ms: int, *parts: str) -> uuid.UUID:
+    """The same id for the same time and parts: a primary key that is also the once-per-address rule."""
+    return _time_uuid(at_ms, hashlib.blake2b("\0".join(parts).encode(), digest_size=10).digest())
+
+
+def id_floor(at_ms: int) -> uuid.UUID:
+    """The smallest id of that millisecond; bounds of partitions and of index ranges."""
+    return uuid.UUID(int=at_ms << 80)
+
+
+def id_ms(value: uuid.UUID) -> int:
+    """The Unix time in milliseconds that an id carries."""
+    return value.int >> 80
+
+
+def _time_uuid(ms: int, tail: bytes) -> uuid.UUID:
+    value = (ms << 80) | int.from_bytes(tail, "big")
+    value = (value & ~(0xF << 76)) | (0x7 << 76)
+    value = (value & ~(0x3 << 62)) | (0x2 << 62)
+    return uuid.UUID(int=value)
+
+
+# ---- people, as the engine sees them -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DeviceAddress:
+    id: uuid.UUID
+    platform: str
+    token: str
+    app: str
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a recipient asked for. `categories_off` holds `category` or `category:channel`."""
+
+    channels_off: frozenset[str] = frozenset()
+    categories_off: frozenset[str] = frozenset()
+    quiet_from: int | None = None  #: minute of the local day, inclusive
+    quiet_until: int | None = None  #: minute of the local day, exclusive
+    language: str = ""
+
+
+@dataclass(frozen=True)
+class Person:
+    """One recipient with everything a plan needs; loaded in one query."""
+
+    id: uuid.UUID
+    external_id: str
+    name: str
+    email: str
+    phone: str
+    locale: str
+    timezone: str
+    attributes: Mapping[str, Any]
+    status: str
+    devices: tuple[DeviceAddress, ...] = ()
+    choices: Choices = Choices()
+    suppressed: frozenset[tuple[str, str]] = frozenset()  #: (channel, address)
+
+    def variables(self) -> dict[str, Any]:
+        """What a template sees as `recipient`: plain values only."""
+        return {
+            "external_id": self.external_id,
+            "name": self.name,
+            "email": self.email,
+            "phone": self.phone,
+            "locale": self.locale,
+            "timezone": self.timezone,
+            "attributes": dict(self.attributes),
+        }
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a message on a channel goes. `platform` picks the provider (push: fcm, apns, webpush)."""
+
+    value: str
+    platform: str = ""
+    device_id: uuid.UUID | None = None
+
+
+# ---- the wire ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request. Header names are lower case. `timeout` in seconds covers the whole exchange."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    timeout: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back. Header names are lower case; `body` is capped by the transport at 64 KiB."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """No response. `begun` False: certainly nothing of the request was processed; True: in doubt."""
+
+    begun: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class TokenRequest:
+    """An access token that a provider needs before it can send. `cache_key` must not contain a secret."""
+
+    cache_key: str
+    request: Request
+
+
+class Wire(Protocol):
+    """What a provider is given to send with; `notifier.transport` implements it."""
+
+    def exchange(self, requests: Sequence[Request]) -> Iterator[Sequence[tuple[int, Response | Broken]]]:
+        """Send all; yield answers as (index, answer) in the order they come, batched every <= 100 ms."""
+        ...
+
+    def token(self, wanted: TokenRequest) -> str:
+        """The cached access token, fetched when missing or near its end. Raises TokenRefused."""
+        ...
+
+    def forget_token(self, cache_key: str) -> None:
+        """Drop a token that the provider refused, so that the next call fetches a new one."""
+        ...
+
+
+class TokenRefused(Exception):
+    """No access token could be had. `temporary` False: the credentials are wrong."""
+
+    def __init__(self, detail: str, *, temporary: bool) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.temporary = temporary
+
+
+# ---- what a provider said ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The provider took it. `final` True where taking it is arriving (the inbox)."""
+
+    provider_ref: str = ""
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Temporary:
+    """Try again later."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """Try again, not before `after` seconds (None: the provider did not say)."""
+
+    after: float | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Permanent:
+    """Never will. `address_is_dead`: nor will any other message to this address."""
+
+    detail: str
+    address_is_dead: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Misconfigured:
+    """The account, not the message, is wrong: credentials, project, quota of zero."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """It was written and no answer came."""
+
+    detail: str
+
+
+Verdict = Sent | Temporary | Throttled | Permanent | Misconfigured | InDoubt
+
+
+@dataclass(frozen=True)
+class SendRequest:
+    """One notification, as any surface asks for it. Exactly one of `send_at`/now; times are aware UTC."""
+
+    recipient: str  #: external_id
+    template: str
+    category: str = ""
+    channels: tuple[str, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+    mode: Mode = Mode.LIVE
+    send_at: datetime | None = None
+    not_after: datetime | None = None
