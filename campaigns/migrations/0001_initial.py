@@ -1,0 +1,268 @@
+import django.contrib.postgres.fields
+import django.db.models.deletion
+from django.conf import settings
+from django.db import migrations, models
+
+import notifier.vocabulary
+from tenants.isolation import isolate
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = [
+        ("notifier", "0001_initial"),
+        ("tenants", "0001_initial"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name="Shard",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("number", models.IntegerField()),
+                ("channel", models.CharField(max_length=16)),
+                ("size", models.IntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("armed", "Armed"),
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="armed",
+                        max_length=10,
+                    ),
+                ),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("fence", models.IntegerField(default=0)),
+                ("worker", models.CharField(default="", max_length=100)),
+                ("began_at", models.DateTimeField(null=True)),
+                ("ended_at", models.DateTimeField(null=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="notifier.provideraccount",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Audience",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "source",
+                    models.CharField(choices=[("segment", "Segment"), ("list", "List")], max_length=8),
+                ),
+                ("filter", models.JSONField(blank=True, default=list)),
+                ("size", models.IntegerField(default=0, editable=False)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="AudienceMember",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("external_id", models.CharField(max_length=128)),
+                (
+                    "audience",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="members",
+                        to="campaigns.audience",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Campaign",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "channels",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=16), size=None),
+                ),
+                ("data", models.JSONField(blank=True, default=dict, help_text="Variables for the template.")),
+                (
+                    "mode",
+                    models.CharField(
+                        choices=[("live", "live"), ("test", "test")],
+                        default=notifier.vocabulary.Mode["LIVE"],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "not_after",
+                    models.DateTimeField(blank=True, help_text="Nothing leaves after this.", null=True),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("arming", "Arming"),
+                            ("armed", "Armed"),
+                            ("running", "Running"),
+                            ("paused", "Paused"),
+                            ("finished", "Finished"),
+                            ("cancelled", "Cancelled"),
+                            ("failed", "Failed"),
+                        ],
+                        default="draft",
+                        editable=False,
+                        max_length=10,
+                    ),
+                ),
+                ("revision", models.IntegerField(default=0, editable=False)),
+                ("failure", models.CharField(blank=True, editable=False, max_length=500)),
+                ("audience_size", models.IntegerField(default=0, editable=False)),
+                (
+                    "prepared",
+                    models.IntegerField(default=0, editable=False, help_text="Recipients looked at while arming."),
+                ),
+                (
+                    "excluded",
+                    models.JSONField(default=dict, editable=False, help_text="Excluded while arming, by reason."),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("first_armed_ms", models.BigIntegerField(editable=False, null=True)),
+                ("armed_at", models.DateTimeField(editable=False, null=True)),
+                ("launched_at", models.DateTimeField(editable=False, null=True)),
+                ("stopped_at", models.DateTimeField(editable=False, null=True)),
+                ("finished_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "audience",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="campaigns.audience",
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "template",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="notifier.template"
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="notifier.templateversion",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="ShardPayload",
+            fields=[
+                (
+                    "shard",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="payload",
+                        serialize=False,
+                        to="campaigns.shard",
+                    ),
+                ),
+                ("rows", models.BinaryField()),
+            ],
+        ),
+        migrations.AddField(
+            model_name="shard",
+            name="campaign",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="shards", to="campaigns.campaign"
+            ),
+        ),
+        migrations.AddField(
+            model_name="shard",
+            name="tenant",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"),
+        ),
+        migrations.AddConstraint(
+            model_name="audience",
+            constraint=models.UniqueConstraint(fields=("tenant", "name"), name="audience_name"),
+        ),
+        migrations.AddConstraint(
+            model_name="audiencemember",
+            constraint=models.UniqueConstraint(
+                fields=("tenant", "audience", "external_id"), name="audience_member_once"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="campaign",
+            index=models.Index(fields=["tenant", "-id"], name="campaign_newest"),
+        ),
+        migrations.AddField(
+            model_name="shardpayload",
+            name="tenant",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"),
+        ),
+        migrations.AddConstraint(
+            model_name="shard",
+            constraint=models.UniqueConstraint(fields=("tenant", "campaign", "number"), name="shard_number"),
+        ),
+        # claim and sweep: shards that are not done
+        migrations.RunSQL(
+            "CREATE INDEX shard_open ON campaigns_shard (campaign_id) WHERE state IN ('armed', 'running')"
+        ),
+        *[isolate(f"campaigns_{name}") for name in ("audience", "audiencemember", "campaign", "shard", "shardpayload")],
+    ]

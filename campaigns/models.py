@@ -1,0 +1,132 @@
+"""A campaign, its audience, and the shards that an armed campaign is cut into."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from notifier.models import ProviderAccount, Template, TemplateVersion
+from notifier.vocabulary import Mode
+from tenants.models import TenantOwned, User
+
+
+class Audience(TenantOwned):
+    """A segment (a filter over recipients, evaluated when a campaign is armed) or an uploaded list of external ids."""
+
+    class Source(models.TextChoices):
+        SEGMENT = "segment"
+        LIST = "list"
+
+    name = models.CharField(max_length=200)
+    source = models.CharField(max_length=8, choices=Source)
+    filter = models.JSONField(default=list, blank=True)
+    size = models.IntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="audience_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AudienceMember(models.Model):
+    """One external id of an uploaded list; duplicates of the file are merged by the key."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
+    audience = models.ForeignKey(Audience, on_delete=models.CASCADE, related_name="members")
+    external_id = models.CharField(max_length=128)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "audience", "external_id"], name="audience_member_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+
+class Campaign(TenantOwned):
+    """One message to an audience. `state` moves only by `campaigns.states.move`, a conditional UPDATE."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft"
+        ARMING = "arming"
+        ARMED = "armed"
+        RUNNING = "running"
+        PAUSED = "paused"
+        FINISHED = "finished"
+        CANCELLED = "cancelled"
+        FAILED = "failed"
+
+    name = models.CharField(max_length=200)
+    template = models.ForeignKey(Template, on_delete=models.PROTECT, related_name="+")
+    audience = models.ForeignKey(Audience, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    channels = ArrayField(models.CharField(max_length=16))
+    data = models.JSONField(default=dict, blank=True, help_text="Variables for the template.")
+    mode = models.CharField(max_length=8, choices=[(m.value, m.value) for m in Mode], default=Mode.LIVE)
+    not_after = models.DateTimeField(null=True, blank=True, help_text="Nothing leaves after this.")
+    state = models.CharField(max_length=10, choices=State, default=State.DRAFT, editable=False)
+    #: raised by every arm: an arming that was overtaken by an edit sees another number and stops
+    revision = models.IntegerField(default=0, editable=False)
+    version = models.ForeignKey(TemplateVersion, null=True, editable=False, on_delete=models.PROTECT, related_name="+")
+    failure = models.CharField(max_length=500, blank=True, editable=False)
+    audience_size = models.IntegerField(default=0, editable=False)
+    prepared = models.IntegerField(default=0, editable=False, help_text="Recipients looked at while arming.")
+    excluded = models.JSONField(default=dict, editable=False, help_text="Excluded while arming, by reason.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(User, null=True, editable=False, on_delete=models.SET_NULL, related_name="+")
+    #: set by the first arm, never changed: the time part of every delivery id of this campaign
+    first_armed_ms = models.BigIntegerField(null=True, editable=False)
+    armed_at = models.DateTimeField(null=True, editable=False)
+    launched_at = models.DateTimeField(null=True, editable=False)
+    stopped_at = models.DateTimeField(null=True, editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "-id"], name="campaign_newest")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Shard(TenantOwned):
+    """A slice of an armed campaign on one channel and provider account: frozen, rendered, ready to leave."""
+
+    class State(models.TextChoices):
+        ARMED = "armed"
+        RUNNING = "running"
+        DONE = "done"
+        CANCELLED = "cancelled"
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="shards")
+    number = models.IntegerField()
+    channel = models.CharField(max_length=16)
+    account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="+")
+    size = models.IntegerField()
+    state = models.CharField(max_length=10, choices=State, default=State.ARMED)
+    lease_until = models.DateTimeField(null=True)
+    fence = models.IntegerField(default=0)
+    worker = models.CharField(max_length=100, default="")
+    began_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "campaign", "number"], name="shard_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"shard {self.number}"
+
+
+class ShardPayload(models.Model):
+    """What a shard sends, kept apart so that claiming and counting shards never reads it."""
+
+    shard = models.OneToOneField(Shard, primary_key=True, on_delete=models.CASCADE, related_name="payload")
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
+    rows = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"payload of {self.shard_id}"

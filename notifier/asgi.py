@@ -1,0 +1,25 @@
+"""ASGI entry point: HTTP to Django, WebSockets to the inbox. The web process is the `web` database role."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
+os.environ.setdefault("NOTIFIER_DATABASE_ROLE", "web")
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.core.asgi import get_asgi_application
+from django.urls import path
+
+from notifier.checks import refuse_insecure_boot
+
+django_application = get_asgi_application()
+refuse_insecure_boot()
+
+from inbox.consumers import InboxConsumer  # noqa: E402  (models need the registry that get_asgi_application fills)
+
+application = ProtocolTypeRouter(
+    {
+        "http": django_application,
+        # token-only: the widget runs on the tenant's origin, so cookies are not looked at
+        "websocket": URLRouter([path("v1/inbox/live", InboxConsumer.as_asgi())]),
+    }
+)

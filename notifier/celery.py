@@ -1,0 +1,52 @@
+"""The Celery app. Messages are doorbells: a lost one costs a second, a repeated one a millisecond (DESIGN §6).
+
+Queues: `control` for what people and the clock start (imports, arming, fan-out, sweeps); `<channel>` for critical and
+transactional messages; `<channel>.bulk` for campaigns and marketing, in other worker processes.
+"""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
+
+from notifier.channels import channels
+
+CONTROL = "control"
+
+
+def queues() -> list[str]:
+    """Every queue that needs a worker."""
+    return [CONTROL] + [q for name in sorted(channels()) for q in (name, f"{name}.bulk")]
+
+
+app = Celery("notifier")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.task_default_queue = CONTROL
+app.autodiscover_tasks()
+
+
+def _every(task: str, seconds: float) -> dict[str, object]:
+    # ticks expire so that they do not pile up while no worker runs
+    return {
+        "task": task,
+        "schedule": seconds,
+        "options": {"queue": CONTROL, "expires": max(2.0, seconds * 2)},
+    }
+
+
+app.conf.beat_schedule = {
+    "notifier sweep": _every("notifier.sweep", 1.0),
+    "campaigns sweep": _every("campaigns.sweep", 1.0),
+    "partitions ahead": _every("notifier.partitions", 3600.0),
+    "audit chain": _every("tenants.audit_chain", 10.0),
+}
+app.conf.beat_max_loop_interval = 1.0
+
+
+@setup_logging.connect
+def _keep_our_logging(**_: object) -> None:
+    """Celery configures logging unless this signal has a receiver; settings.py already did."""

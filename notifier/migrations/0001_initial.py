@@ -1,0 +1,400 @@
+import django.db.models.deletion
+from django.conf import settings
+from django.db import migrations, models
+
+import notifier.vocabulary
+from notifier.models.partitions import CreatePartitionedModel
+from notifier.vocabulary import Place, Status
+from tenants.isolation import append_only, isolate, web_role
+
+# Every index of the ledger and the one statement that needs it. All but the first three are partial: a campaign's
+# million ARMED rows never touch them.
+LEDGER_INDEXES = f"""
+CREATE SEQUENCE notifier_delivery_seq;
+GRANT USAGE ON SEQUENCE notifier_delivery_seq TO {web_role()};
+-- GET /v1/notifications/<id>
+CREATE INDEX delivery_notification ON notifier_delivery (notification_id) WHERE notification_id IS NOT NULL;
+-- results of a campaign: counts by status, index-only
+CREATE INDEX delivery_campaign ON notifier_delivery (campaign_id, channel, status) WHERE campaign_id IS NOT NULL;
+-- what one person was sent
+CREATE INDEX delivery_recipient ON notifier_delivery (recipient_id);
+-- store.claim: due rows that hold their line's turn, account by account
+CREATE INDEX delivery_due ON notifier_delivery (channel, account_id, lane, due_at)
+  WHERE status = {Status.QUEUED} AND place = {Place.HOLDS};
+-- settle: the next in line
+CREATE INDEX delivery_waiting ON notifier_delivery (recipient_id, channel, lane, seq)
+  WHERE status = {Status.QUEUED} AND place = {Place.WAITS};
+-- sweep: parked rows that came due
+CREATE INDEX delivery_parked ON notifier_delivery (due_at)
+  WHERE status = {Status.QUEUED} AND place = {Place.PARKED};
+-- sweep: leases that ran out
+CREATE INDEX delivery_lease ON notifier_delivery (lease_until)
+  WHERE status IN ({Status.CLAIMED}, {Status.SENDING}) AND lease_until IS NOT NULL;
+-- claim: in flight per account
+CREATE INDEX delivery_in_flight ON notifier_delivery (account_id)
+  WHERE status IN ({Status.CLAIMED}, {Status.SENDING}) AND lease_until IS NOT NULL;
+CREATE INDEX event_delivery ON notifier_deliveryevent (delivery_id);
+"""
+
+TENANT_OWNED = (
+    "notifier_template",
+    "notifier_templateversion",
+    "notifier_provideraccount",
+    "notifier_notification",
+    "notifier_line",
+    "notifier_delivery",
+    "notifier_deliveryevent",
+    "notifier_deadletter",
+)
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = [
+        ("tenants", "0001_initial"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        CreatePartitionedModel(
+            name="Delivery",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("campaign_id", models.UUIDField(null=True)),
+                ("recipient_id", models.UUIDField()),
+                ("channel", models.CharField(max_length=16)),
+                ("platform", models.CharField(default="", max_length=8)),
+                ("address", models.CharField(max_length=1024)),
+                ("device_id", models.UUIDField(null=True)),
+                ("account_id", models.UUIDField(null=True)),
+                (
+                    "lane",
+                    models.SmallIntegerField(choices=[(0, "critical"), (1, "transactional"), (2, "bulk")]),
+                ),
+                (
+                    "status",
+                    models.SmallIntegerField(
+                        choices=[
+                            (5, "armed"),
+                            (10, "queued"),
+                            (20, "claimed"),
+                            (30, "sending"),
+                            (40, "sent"),
+                            (50, "delivered"),
+                            (60, "failed"),
+                            (61, "suppressed"),
+                            (62, "cancelled"),
+                            (63, "expired"),
+                            (64, "unknown"),
+                        ]
+                    ),
+                ),
+                ("reason", models.CharField(default="", max_length=32)),
+                ("detail", models.CharField(default="", max_length=300)),
+                ("mode", models.CharField(default=notifier.vocabulary.Mode["LIVE"], max_length=8)),
+                ("content", models.JSONField(null=True)),
+                ("attempt", models.SmallIntegerField(default=0)),
+                ("due_at", models.DateTimeField()),
+                ("not_after", models.DateTimeField(null=True)),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("fence", models.IntegerField(default=0)),
+                ("seq", models.BigIntegerField(default=0)),
+                ("place", models.SmallIntegerField(default=notifier.vocabulary.Place["HOLDS"])),
+                ("provider_ref", models.CharField(default="", max_length=200)),
+                ("accepted_at", models.DateTimeField()),
+                ("settled_at", models.DateTimeField(null=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name_plural": "deliveries",
+            },
+        ),
+        migrations.CreateModel(
+            name="DeadLetter",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("channel", models.CharField(max_length=16)),
+                ("attempts", models.SmallIntegerField()),
+                ("last_error", models.CharField(max_length=300)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("redriven_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+                (
+                    "delivery",
+                    models.OneToOneField(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="dead_letter",
+                        to="notifier.delivery",
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+            },
+        ),
+        CreatePartitionedModel(
+            name="DeliveryEvent",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("what", models.CharField(max_length=16)),
+                ("detail", models.CharField(default="", max_length=300)),
+                ("at", models.DateTimeField()),
+                (
+                    "delivery",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="events",
+                        to="notifier.delivery",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Notification",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("category", models.CharField(blank=True, max_length=64)),
+                (
+                    "mode",
+                    models.CharField(
+                        choices=[("live", "live"), ("test", "test")],
+                        default=notifier.vocabulary.Mode["LIVE"],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "lane",
+                    models.SmallIntegerField(choices=[(0, "critical"), (1, "transactional"), (2, "bulk")]),
+                ),
+                ("data", models.JSONField(default=dict)),
+                ("send_at", models.DateTimeField(blank=True, null=True)),
+                ("not_after", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "recipient",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.recipient"
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+            ],
+        ),
+        migrations.AddField(
+            model_name="delivery",
+            name="notification",
+            field=models.ForeignKey(
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="deliveries",
+                to="notifier.notification",
+            ),
+        ),
+        migrations.CreateModel(
+            name="Template",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("key", models.SlugField(max_length=64)),
+                ("name", models.CharField(blank=True, max_length=200)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "category",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="tenants.category",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="TemplateVersion",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                ("content", models.JSONField()),
+                ("variables", models.JSONField(default=list)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "template",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="versions",
+                        to="notifier.template",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-number"],
+            },
+        ),
+        migrations.AddField(
+            model_name="notification",
+            name="version",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="notifier.templateversion"
+            ),
+        ),
+        migrations.CreateModel(
+            name="Line",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("recipient_id", models.UUIDField()),
+                ("channel", models.CharField(max_length=16)),
+                ("lane", models.SmallIntegerField()),
+                ("unfinished", models.IntegerField(default=0)),
+                ("held", models.BooleanField(default=False)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "recipient_id", "channel", "lane"), name="line_once")
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="ProviderAccount",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("channel", models.CharField(editable=False, max_length=16)),
+                ("provider", models.CharField(max_length=32)),
+                ("platform", models.CharField(blank=True, editable=False, max_length=8)),
+                ("sandbox", models.BooleanField(default=False, editable=False)),
+                ("config", models.BinaryField(default=bytes)),
+                (
+                    "weight",
+                    models.PositiveSmallIntegerField(default=100, help_text="Share of messages among the healthy."),
+                ),
+                (
+                    "rate_per_s",
+                    models.FloatField(
+                        blank=True,
+                        help_text="Messages a second; empty: the provider's own default.",
+                        null=True,
+                    ),
+                ),
+                ("enabled", models.BooleanField(default=True)),
+                ("served_at", models.DateTimeField(auto_now_add=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("tenant", "name"), name="provider_account_name")],
+            },
+        ),
+        migrations.AddConstraint(
+            model_name="template",
+            constraint=models.UniqueConstraint(fields=("tenant", "key"), name="template_key"),
+        ),
+        migrations.AddConstraint(
+            model_name="templateversion",
+            constraint=models.UniqueConstraint(fields=("tenant", "template", "number"), name="template_version_number"),
+        ),
+        migrations.AddIndex(
+            model_name="notification",
+            index=models.Index(fields=["tenant", "-id"], name="notification_newest"),
+        ),
+        migrations.RunSQL(LEDGER_INDEXES),
+        append_only("notifier_deliveryevent"),
+        *[isolate(table) for table in TENANT_OWNED],
+    ]

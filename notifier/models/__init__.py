@@ -1,0 +1,16 @@
+"""The engine's rows: templates, provider accounts, notifications, the ledger of deliveries, dead letters."""
+
+from notifier.models.accounts import ProviderAccount
+from notifier.models.content import Template, TemplateVersion
+from notifier.models.ledger import DeadLetter, Delivery, DeliveryEvent, Line, Notification
+
+__all__ = [
+    "DeadLetter",
+    "Delivery",
+    "DeliveryEvent",
+    "Line",
+    "Notification",
+    "ProviderAccount",
+    "Template",
+    "TemplateVersion",
+]

@@ -1,0 +1,32 @@
+"""A tenant's credentials for a provider."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from tenants.models import TenantOwned
+
+
+class ProviderAccount(TenantOwned):
+    """Several per channel, weighted. `config` is encrypted (notifier.delivery.secrets) and never shown again."""
+
+    name = models.CharField(max_length=100)
+    channel = models.CharField(max_length=16, editable=False)
+    provider = models.CharField(max_length=32)
+    platform = models.CharField(max_length=8, blank=True, editable=False)
+    sandbox = models.BooleanField(default=False, editable=False)
+    config = models.BinaryField(default=bytes, editable=False)
+    weight = models.PositiveSmallIntegerField(default=100, help_text="Share of messages among the healthy.")
+    rate_per_s = models.FloatField(
+        null=True, blank=True, help_text="Messages a second; empty: the provider's own default."
+    )
+    enabled = models.BooleanField(default=True)
+    #: moves when a claim serves it, so that accounts take turns across tenants
+    served_at = models.DateTimeField(auto_now_add=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="provider_account_name")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,120 @@
+"""The ledger. Delivery and DeliveryEvent are partitioned by month on their time-ordered id (see the migration)."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from notifier.models.content import TemplateVersion
+from notifier.vocabulary import Lane, Mode, Place, Status, new_id
+from tenants.models import Recipient, Tenant, TenantOwned
+
+STATUSES = [(s.value, s.label) for s in Status]
+
+
+class Notification(TenantOwned):
+    """One request to reach one recipient, on one or more channels."""
+
+    recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="+")
+    version = models.ForeignKey(TemplateVersion, on_delete=models.PROTECT, related_name="+")
+    category = models.CharField(max_length=64, blank=True)
+    mode = models.CharField(max_length=8, choices=[(m.value, m.value) for m in Mode], default=Mode.LIVE)
+    lane = models.SmallIntegerField(choices=[(lane.value, lane.name.lower()) for lane in Lane])
+    data = models.JSONField(default=dict)
+    send_at = models.DateTimeField(null=True, blank=True)
+    not_after = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "-id"], name="notification_newest")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Line(models.Model):
+    """(recipient, channel, lane): its row's lock is what keeps order; `held` says that one delivery has the turn."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    recipient_id = models.UUIDField()
+    channel = models.CharField(max_length=16)
+    lane = models.SmallIntegerField()
+    unfinished = models.IntegerField(default=0)
+    held = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "recipient_id", "channel", "lane"], name="line_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.recipient_id} {self.channel} {self.lane}"
+
+
+class Delivery(models.Model):
+    """One message, on one channel, to one address. A campaign's ids are derived, so the key is once-per-address."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_constraint=False)
+    notification = models.ForeignKey(
+        Notification, null=True, on_delete=models.DO_NOTHING, related_name="deliveries", db_constraint=False
+    )
+    campaign_id = models.UUIDField(null=True)
+    recipient_id = models.UUIDField()
+    channel = models.CharField(max_length=16)
+    platform = models.CharField(max_length=8, default="")
+    address = models.CharField(max_length=1024)
+    device_id = models.UUIDField(null=True)
+    account_id = models.UUIDField(null=True)
+    lane = models.SmallIntegerField(choices=[(lane.value, lane.name.lower()) for lane in Lane])
+    status = models.SmallIntegerField(choices=STATUSES)
+    reason = models.CharField(max_length=32, default="")
+    detail = models.CharField(max_length=300, default="")
+    mode = models.CharField(max_length=8, default=Mode.LIVE)
+    content = models.JSONField(null=True)
+    attempt = models.SmallIntegerField(default=0)
+    due_at = models.DateTimeField()
+    not_after = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    fence = models.IntegerField(default=0)
+    seq = models.BigIntegerField(default=0)
+    place = models.SmallIntegerField(default=Place.HOLDS)
+    provider_ref = models.CharField(max_length=200, default="")
+    accepted_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class DeliveryEvent(models.Model):
+    """Append-only history of one delivery."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_constraint=False)
+    delivery = models.ForeignKey(Delivery, on_delete=models.DO_NOTHING, related_name="events", db_constraint=False)
+    what = models.CharField(max_length=16)
+    detail = models.CharField(max_length=300, default="")
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.what
+
+
+class DeadLetter(TenantOwned):
+    """A delivery that exhausted its attempts; can be inspected and re-driven."""
+
+    delivery = models.OneToOneField(
+        Delivery, on_delete=models.DO_NOTHING, related_name="dead_letter", db_constraint=False
+    )
+    channel = models.CharField(max_length=16)
+    attempts = models.SmallIntegerField()
+    last_error = models.CharField(max_length=300)
+    created_at = models.DateTimeField(auto_now_add=True)
+    redriven_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return str(self.delivery_id)

@@ -1,0 +1,75 @@
+"""Monthly partitions of the high-volume tables, ranged on the id itself (its first 48 bits are the time).
+
+One-column primary keys keep Django's admin working. Nobody but the engine touches a partition by name.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.migrations import CreateModel
+from django.db.migrations.state import ProjectState
+
+from notifier.vocabulary import id_floor
+
+PARTITIONED = ("notifier_delivery", "notifier_deliveryevent", "inbox_inboxmessage")
+MONTHS_AHEAD = 3
+
+
+def month_after(month: date, months: int = 1) -> date:
+    """The first day of the month `months` later."""
+    index = month.year * 12 + month.month - 1 + months
+    return date(index // 12, index % 12 + 1, 1)
+
+
+def bounds(month: date) -> tuple[str, str]:
+    """The ids at which a month's partition begins (inclusive) and ends (exclusive)."""
+    edges = (month.replace(day=1), month_after(month))
+    return tuple(  # type: ignore[return-value]
+        str(id_floor(int(datetime(d.year, d.month, 1, tzinfo=UTC).timestamp() * 1000))) for d in edges
+    )
+
+
+def partition_sql(table: str, month: date, web_role: str) -> str:
+    """The statement that makes one month's partition; does nothing when it is there."""
+    name = f"{table}_{month:%Y_%m}"
+    low, high = bounds(month)
+    return (
+        f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF {table} FOR VALUES FROM ('{low}') TO ('{high}');"
+        f"REVOKE ALL ON {name} FROM {web_role};"
+    )
+
+
+def first_partitions(table: str, web_role: str, today: date) -> str:
+    """For the migration: last month (late receipts), this one, the next ones, and the DEFAULT that must stay empty."""
+    months = (month_after(today, n) for n in range(-1, MONTHS_AHEAD + 1))
+    default = (
+        f"CREATE TABLE {table}_default PARTITION OF {table} DEFAULT;REVOKE ALL ON {table}_default FROM {web_role};"
+    )
+    return "".join(partition_sql(table, m, web_role) for m in months) + default
+
+
+def make_ahead(web_role: str, today: date) -> None:
+    """Make the coming months' partitions. Safe to run at any time, by several at once."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier.partitions'))")
+        for table in PARTITIONED:
+            for n in range(MONTHS_AHEAD + 1):
+                cursor.execute(partition_sql(table, month_after(today, n), web_role))
+
+
+class CreatePartitionedModel(CreateModel):
+    """CreateModel whose table is PARTITION BY RANGE (id), with its first partitions and none of Django's indexes:
+    each index of a high-volume table is written by hand in the migration, with its why."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: Any, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        model = to_state.apps.get_model(app_label, self.name)
+        sql, params = schema_editor.table_sql(model)
+        schema_editor.execute(f"{sql} PARTITION BY RANGE (id)", params or None)
+        today = datetime.now(UTC).date()
+        schema_editor.execute(first_partitions(model._meta.db_table, str(settings.WEB_DATABASE_ROLE_NAME), today))

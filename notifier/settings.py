@@ -1,0 +1,206 @@
+"""All settings, from the environment. With no environment at all it boots in debug; production refuses defaults.
+
+README.md has the table of variables. In debug, `.local/env` (written by `make demo`) tells where the servers are.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+DEBUG = env.bool("DEBUG", True)
+LOCAL_ENV = BASE_DIR / ".local" / "env"
+if DEBUG and "DATABASE_URL" not in os.environ and LOCAL_ENV.exists():
+    env.read_env(LOCAL_ENV, overwrite=False)
+
+INSECURE_SECRET_KEY = "insecure-debug-key-never-use-in-production-0123456789"  # noqa: S105
+INSECURE_ENCRYPTION_KEY = "ZGVidWcta2V5LW5ldmVyLXVzZS1pbi1wcm9kdWN0aW8="
+SECRET_KEY = env.str("SECRET_KEY", INSECURE_SECRET_KEY)
+#: Fernet-size keys (32 bytes, urlsafe base64), newest first; older ones still decrypt
+ENCRYPTION_KEYS: list[str] = env.list("ENCRYPTION_KEYS", default=[INSECURE_ENCRYPTION_KEY])
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["*"] if DEBUG else [])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000")
+
+INSTALLED_APPS = [
+    "tenants",
+    "notifier",
+    "campaigns",
+    "inbox",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "channels",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "notifier.logs.RequestLog",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "notifier.urls"
+ASGI_APPLICATION = "notifier.asgi.application"
+WSGI_APPLICATION = "notifier.wsgi.application"
+AUTH_USER_MODEL = "tenants.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# -- PostgreSQL: the `web` role is bound by row-level security, the `engine` role owns the tables -----------------------
+#: asgi.py and wsgi.py say "web"; workers, beat and manage.py are the engine
+DATABASE_ROLE = os.environ.get("NOTIFIER_DATABASE_ROLE", "engine")
+WEB_DATABASE_ROLE_NAME = env.str("WEB_DATABASE_ROLE_NAME", "notifier_web")
+_ENGINE_URL = "postgres://notifier_engine@127.0.0.1:5432/notifier"
+_WEB_URL = "postgres://notifier_web@127.0.0.1:5432/notifier"
+_is_web = DATABASE_ROLE == "web"
+DATABASES = {
+    "default": env.db_url("WEB_DATABASE_URL", _WEB_URL) if _is_web else env.db_url("DATABASE_URL", _ENGINE_URL)
+}
+_db = DATABASES["default"]
+_db["OPTIONS"] = {
+    **_db.get("OPTIONS", {}),
+    "connect_timeout": 5,
+    "application_name": f"notifier-{DATABASE_ROLE}",
+}
+if _is_web:
+    # 400 requests opened 400 backends without the pool, 4 with it
+    _db["ATOMIC_REQUESTS"] = True
+    _db["CONN_MAX_AGE"] = 0
+    _db["OPTIONS"]["pool"] = {
+        "min_size": 2,
+        "max_size": env.int("WEB_DATABASE_POOL", 20),
+        "timeout": 10,
+    }
+else:
+    _db["CONN_MAX_AGE"] = None
+    _db["CONN_HEALTH_CHECKS"] = True
+
+# -- Redis or Valkey: broker, channel layer, token buckets, provider health, fast stop flags. All of it may be lost ------
+REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        # redis-py 8 defaults to a 5 s socket timeout, which kills idle consumers
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}], "prefix": "live"},
+    }
+}
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_RESULT_BACKEND = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_EXPIRES = 3600
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 7200,
+    "socket_timeout": 10,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+}
+CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"visibility_timeout": 7200}
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
+CELERY_WORKER_SEND_TASK_EVENTS = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+# 300 tasks open 300 backends by default, 2 so
+CELERY_DB_REUSE_MAX = 100_000
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "static-collected"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = DEBUG
+WHITENOISE_AUTOREFRESH = DEBUG
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+#: a CSV of recipients or of external ids; larger ones are split by their owner
+IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", 512 * 1024 * 1024)
+
+LOGIN_URL = "/admin/login/"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", not DEBUG)
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 0 if DEBUG else env.int("SECURE_HSTS_SECONDS", 31_536_000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.auth.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["tenants.auth.HasScope"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "notifier.api.errors.problem",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Notifier",
+    "DESCRIPTION": "One POST. Retrying it is safe. You can always ask what happened to it.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/v1",
+}
+
+# -- the engine -----------------------------------------------------------------------------------------------------------
+SANDBOX_URL = env.str("SANDBOX_URL", "https://127.0.0.1:8443")
+SANDBOX_CA = env.str("SANDBOX_CA", "")
+#: seconds that a claimed row or shard stays with its worker; must exceed the provider timeout
+LEASE_SECONDS = env.int("LEASE_SECONDS", 30)
+PROVIDER_TIMEOUT_SECONDS = env.float("PROVIDER_TIMEOUT_SECONDS", 10.0)
+#: recipients of one shard of a campaign
+SHARD_SIZE = env.int("SHARD_SIZE", 1000)
+#: unfinished messages that may wait for one recipient, channel and lane
+LINE_LIMIT = 200
+INBOX_TOKEN_MAX_SECONDS = 3600
+TESTING = "pytest" in sys.modules
+
+LOGGING_CONFIG = None
+from notifier.logs import configure  # noqa: E402
+
+configure(debug=DEBUG, level=env.str("LOG_LEVEL", "INFO"))

@@ -1,0 +1,597 @@
+import django.contrib.auth.models
+import django.contrib.auth.validators
+import django.contrib.postgres.fields
+import django.db.models.deletion
+import django.utils.timezone
+from django.conf import settings
+from django.db import migrations, models
+
+import notifier.vocabulary
+import tenants.models.accounts
+from tenants.isolation import append_only, grant_web, isolate, web_role
+
+# One writer of consent changes for every door (API, admin, import, receipts): a row-level trigger per table.
+CONSENT = """
+CREATE FUNCTION note_consent(tenant uuid, recipient uuid, channel text, address text, what text) RETURNS void
+LANGUAGE sql AS $$
+  INSERT INTO tenants_consentchange (tenant_id, recipient_id, channel, address, what, at)
+  VALUES (tenant, recipient, channel, address, what, clock_timestamp())
+$$;
+CREATE FUNCTION preference_consent() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM note_consent(COALESCE(NEW.tenant_id, OLD.tenant_id), COALESCE(NEW.recipient_id, OLD.recipient_id),
+                       '', '', 'preference');
+  RETURN NULL;
+END $$;
+CREATE TRIGGER consent AFTER INSERT OR UPDATE OR DELETE ON tenants_preference
+  FOR EACH ROW EXECUTE FUNCTION preference_consent();
+CREATE FUNCTION suppression_consent() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM note_consent(COALESCE(NEW.tenant_id, OLD.tenant_id), NULL, COALESCE(NEW.channel, OLD.channel),
+                       COALESCE(NEW.address, OLD.address), 'suppression');
+  RETURN NULL;
+END $$;
+CREATE TRIGGER consent AFTER INSERT OR UPDATE OR DELETE ON tenants_suppression
+  FOR EACH ROW EXECUTE FUNCTION suppression_consent();
+CREATE FUNCTION device_consent() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM note_consent(OLD.tenant_id, OLD.recipient_id, 'push', OLD.token, 'device');
+  RETURN NULL;
+END $$;
+CREATE TRIGGER consent_update AFTER UPDATE ON tenants_device FOR EACH ROW
+  WHEN (OLD.dead_since IS DISTINCT FROM NEW.dead_since OR OLD.recipient_id <> NEW.recipient_id
+        OR OLD.token <> NEW.token)
+  EXECUTE FUNCTION device_consent();
+CREATE TRIGGER consent_delete AFTER DELETE ON tenants_device FOR EACH ROW EXECUTE FUNCTION device_consent();
+CREATE FUNCTION recipient_consent() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM note_consent(OLD.tenant_id, OLD.id, '', '', 'recipient');
+  RETURN NULL;
+END $$;
+CREATE TRIGGER consent_update AFTER UPDATE ON tenants_recipient FOR EACH ROW
+  WHEN (OLD.status <> NEW.status OR OLD.email <> NEW.email OR OLD.phone <> NEW.phone
+        OR OLD.timezone <> NEW.timezone)
+  EXECUTE FUNCTION recipient_consent();
+CREATE TRIGGER consent_delete AFTER DELETE ON tenants_recipient FOR EACH ROW EXECUTE FUNCTION recipient_consent();
+"""
+
+# What a web request must know before it has a tenant. SECURITY DEFINER: runs as the tables' owner, past the policies,
+# and answers only these two questions.
+BEFORE_THE_TENANT = f"""
+CREATE FUNCTION api_key_by_digest(wanted bytea)
+  RETURNS TABLE (id uuid, tenant_id uuid, mode varchar, scopes jsonb, last_used_at timestamptz)
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+  SELECT k.id, k.tenant_id, k.mode, k.scopes, k.last_used_at FROM tenants_apikey k
+  JOIN tenants_tenant t ON t.id = k.tenant_id WHERE k.digest = wanted AND k.revoked_at IS NULL AND t.active
+$$;
+CREATE FUNCTION member_tenants(wanted bigint) RETURNS TABLE (tenant_id uuid, role varchar)
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+  SELECT m.tenant_id, m.role FROM tenants_member m WHERE m.user_id = wanted
+$$;
+REVOKE ALL ON FUNCTION api_key_by_digest(bytea), member_tenants(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION api_key_by_digest(bytea), member_tenants(bigint) TO {web_role()};
+"""
+
+TENANT_OWNED = (
+    "apikey",
+    "auditlog",
+    "category",
+    "consentchange",
+    "device",
+    "idempotencykey",
+    "member",
+    "preference",
+    "recipient",
+    "suppression",
+)
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = [
+        ("auth", "0012_alter_user_first_name_max_length"),
+    ]
+
+    operations = [
+        grant_web(),
+        migrations.CreateModel(
+            name="Tenant",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("slug", models.SlugField(max_length=64, unique=True)),
+                ("default_locale", models.CharField(default="en", max_length=16)),
+                (
+                    "timezone",
+                    models.CharField(default="UTC", max_length=64, validators=[tenants.models.accounts.check_timezone]),
+                ),
+                (
+                    "sandbox",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Everything is sent to the built-in sandbox; nobody is reached. Switch off to go live.",
+                    ),
+                ),
+                (
+                    "active",
+                    models.BooleanField(default=True, help_text="An inactive tenant's keys are refused."),
+                ),
+                ("inbox_secret", models.BinaryField(default=bytes)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+            ],
+        ),
+        migrations.CreateModel(
+            name="User",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
+                ),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                (
+                    "username",
+                    models.CharField(
+                        error_messages={"unique": "A user with that username already exists."},
+                        help_text="Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.",
+                        max_length=150,
+                        unique=True,
+                        validators=[django.contrib.auth.validators.UnicodeUsernameValidator()],
+                        verbose_name="username",
+                    ),
+                ),
+                ("first_name", models.CharField(blank=True, max_length=150, verbose_name="first name")),
+                ("last_name", models.CharField(blank=True, max_length=150, verbose_name="last name")),
+                ("email", models.EmailField(blank=True, max_length=254, verbose_name="email address")),
+                (
+                    "is_staff",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates whether the user can log into this admin site.",
+                        verbose_name="staff status",
+                    ),
+                ),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Designates whether this user should be treated as active. Unselect this instead of deleting accounts.",
+                        verbose_name="active",
+                    ),
+                ),
+                (
+                    "date_joined",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="date joined"),
+                ),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "user",
+                "verbose_name_plural": "users",
+                "abstract": False,
+            },
+            managers=[
+                ("objects", django.contrib.auth.models.UserManager()),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Recipient",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("external_id", models.CharField(max_length=128)),
+                ("name", models.CharField(blank=True, max_length=200)),
+                ("email", models.EmailField(blank=True, max_length=254)),
+                (
+                    "phone",
+                    models.CharField(blank=True, help_text="E.164, such as +491701234567", max_length=16),
+                ),
+                ("locale", models.CharField(blank=True, help_text="BCP 47, such as de-AT", max_length=16)),
+                (
+                    "timezone",
+                    models.CharField(blank=True, max_length=64, validators=[tenants.models.accounts.check_timezone]),
+                ),
+                ("attributes", models.JSONField(blank=True, default=dict)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("active", "Active"), ("blocked", "Blocked"), ("erased", "Erased")],
+                        default="active",
+                        max_length=8,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Preference",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "channels_off",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=16), blank=True, default=list, size=None
+                    ),
+                ),
+                (
+                    "categories_off",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=96),
+                        blank=True,
+                        default=list,
+                        help_text="A category's key, or key:channel for one channel of it.",
+                        size=None,
+                    ),
+                ),
+                ("quiet_from", models.TimeField(blank=True, null=True)),
+                ("quiet_until", models.TimeField(blank=True, null=True)),
+                ("language", models.CharField(blank=True, max_length=16)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "recipient",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="preference",
+                        to="tenants.recipient",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+            },
+        ),
+        migrations.CreateModel(
+            name="Member",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("owner", "Owner: everything, including keys and provider accounts"),
+                            ("marketer", "Marketer: people, templates and campaigns"),
+                            ("viewer", "Viewer: looks, changes nothing"),
+                        ],
+                        default="marketer",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="IdempotencyKey",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("key", models.CharField(max_length=255)),
+                ("endpoint", models.CharField(max_length=100)),
+                ("body_digest", models.BinaryField(max_length=32)),
+                ("status", models.SmallIntegerField()),
+                ("response", models.JSONField()),
+                ("created_at", models.DateTimeField(auto_now_add=True, db_index=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Device",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "platform",
+                    models.CharField(
+                        choices=[("fcm", "Fcm"), ("apns", "Apns"), ("webpush", "Webpush")],
+                        default="fcm",
+                        max_length=8,
+                    ),
+                ),
+                ("token", models.CharField(max_length=1024)),
+                ("app", models.CharField(blank=True, max_length=100)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("last_seen_at", models.DateTimeField(auto_now_add=True)),
+                ("dead_since", models.DateTimeField(blank=True, null=True)),
+                (
+                    "recipient",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="devices",
+                        to="tenants.recipient",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="ConsentChange",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("recipient_id", models.UUIDField(null=True)),
+                ("channel", models.CharField(blank=True, max_length=16)),
+                ("address", models.CharField(blank=True, max_length=1024)),
+                ("what", models.CharField(max_length=32)),
+                ("at", models.DateTimeField()),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Category",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("key", models.SlugField(max_length=64)),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("transactional", "transactional"),
+                            ("marketing", "marketing"),
+                            ("critical", "critical"),
+                        ],
+                        default=notifier.vocabulary.Kind["TRANSACTIONAL"],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name_plural": "categories",
+            },
+        ),
+        migrations.CreateModel(
+            name="AuditLog",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("api_key_id", models.UUIDField(blank=True, null=True)),
+                ("action", models.CharField(max_length=64)),
+                ("object_id", models.CharField(blank=True, max_length=64)),
+                ("detail", models.JSONField(default=dict)),
+                ("at", models.DateTimeField(auto_now_add=True)),
+                ("chain", models.BinaryField(max_length=32, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name_plural": "audit log",
+            },
+        ),
+        migrations.CreateModel(
+            name="ApiKey",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                (
+                    "mode",
+                    models.CharField(
+                        choices=[("live", "live"), ("test", "test")],
+                        default=notifier.vocabulary.Mode["LIVE"],
+                        max_length=8,
+                    ),
+                ),
+                ("prefix", models.CharField(editable=False, max_length=20)),
+                ("digest", models.BinaryField(max_length=32, unique=True)),
+                (
+                    "scopes",
+                    models.JSONField(default=list, help_text='["*"] or some of: send, recipients, campaigns, inbox.'),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("last_used_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+            },
+        ),
+        migrations.CreateModel(
+            name="Suppression",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("channel", models.CharField(max_length=16)),
+                ("address", models.CharField(max_length=1024)),
+                (
+                    "cause",
+                    models.CharField(
+                        choices=[
+                            ("bounce", "Bounce"),
+                            ("complaint", "Complaint"),
+                            ("unsubscribe", "Unsubscribe"),
+                            ("dead", "Dead"),
+                            ("manual", "Manual"),
+                        ],
+                        default="manual",
+                        max_length=16,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "channel", "address"), name="suppression_once")
+                ],
+            },
+        ),
+        migrations.AddConstraint(
+            model_name="recipient",
+            constraint=models.UniqueConstraint(fields=("tenant", "external_id"), name="recipient_external_id"),
+        ),
+        migrations.AddConstraint(
+            model_name="member",
+            constraint=models.UniqueConstraint(fields=("tenant", "user"), name="member_once_per_tenant"),
+        ),
+        migrations.AddConstraint(
+            model_name="idempotencykey",
+            constraint=models.UniqueConstraint(fields=("tenant", "endpoint", "key"), name="idempotency_key_once"),
+        ),
+        migrations.AddConstraint(
+            model_name="device",
+            constraint=models.UniqueConstraint(fields=("tenant", "platform", "app", "token"), name="device_token_once"),
+        ),
+        migrations.AddIndex(
+            model_name="consentchange",
+            index=models.Index(fields=["tenant", "at"], name="consent_change_at"),
+        ),
+        migrations.AddConstraint(
+            model_name="category",
+            constraint=models.UniqueConstraint(fields=("tenant", "key"), name="category_key"),
+        ),
+        migrations.AddIndex(
+            model_name="auditlog",
+            index=models.Index(fields=["tenant", "at"], name="audit_log_at"),
+        ),
+        migrations.AddIndex(
+            model_name="auditlog",
+            index=models.Index(condition=models.Q(("chain__isnull", True)), fields=["id"], name="audit_log_unchained"),
+        ),
+        migrations.RunSQL(CONSENT),
+        migrations.RunSQL(BEFORE_THE_TENANT),
+        append_only("tenants_consentchange"),
+        append_only("tenants_auditlog", "OLD.chain IS NULL AND (to_jsonb(OLD) - 'chain') = (to_jsonb(NEW) - 'chain')"),
+        # segments over attributes
+        migrations.RunSQL("CREATE INDEX segment_attributes ON tenants_recipient USING gin (attributes jsonb_path_ops)"),
+        isolate("tenants_tenant", "id"),
+        *[isolate(f"tenants_{name}") for name in TENANT_OWNED],
+    ]

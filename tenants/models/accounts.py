@@ -1,0 +1,76 @@
+"""Tenants, their API keys, and the admin users who are their members."""
+
+from __future__ import annotations
+
+import zoneinfo
+
+from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from notifier.vocabulary import Mode, new_id
+from tenants.models.base import TenantOwned
+
+
+def check_timezone(value: str) -> None:
+    """Raise ValidationError unless the IANA database knows `value`."""
+    if value and value not in zoneinfo.available_timezones():
+        raise ValidationError(f"{value!r} is no IANA time zone (such as Europe/Berlin).")
+
+
+class User(AbstractUser):
+    """A person who logs in to the admin. A superuser is an operator and sees every tenant."""
+
+
+class Tenant(models.Model):
+    """A client application; owns everything below it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=200)
+    slug = models.SlugField(max_length=64, unique=True)
+    default_locale = models.CharField(max_length=16, default="en")
+    timezone = models.CharField(max_length=64, default="UTC", validators=[check_timezone])
+    sandbox = models.BooleanField(
+        default=True,
+        help_text="Everything is sent to the built-in sandbox; nobody is reached. Switch off to go live.",
+    )
+    active = models.BooleanField(default=True, help_text="An inactive tenant's keys are refused.")
+    inbox_secret = models.BinaryField(default=bytes, editable=False)  #: encrypted; signs recipient tokens
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Member(TenantOwned):
+    """An admin user's place in a tenant."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner", "Owner: everything, including keys and provider accounts"
+        MARKETER = "marketer", "Marketer: people, templates and campaigns"
+        VIEWER = "viewer", "Viewer: looks, changes nothing"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=Role, default=Role.MARKETER)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "user"], name="member_once_per_tenant")]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role})"
+
+
+class ApiKey(TenantOwned):
+    """`nk_live_<secret>` or `nk_test_<secret>`. Only its SHA-256 is stored; it is shown once."""
+
+    name = models.CharField(max_length=100)
+    mode = models.CharField(max_length=8, choices=[(m.value, m.value) for m in Mode], default=Mode.LIVE)
+    prefix = models.CharField(max_length=20, editable=False)
+    digest = models.BinaryField(max_length=32, unique=True, editable=False)
+    scopes = models.JSONField(default=list, help_text='["*"] or some of: send, recipients, campaigns, inbox.')
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"

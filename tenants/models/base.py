@@ -1,0 +1,17 @@
+"""The base of everything a tenant owns."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from notifier.vocabulary import new_id
+
+
+class TenantOwned(models.Model):
+    """A row of one tenant. Its table has row-level security, and its unique constraints start with the tenant."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        abstract = True

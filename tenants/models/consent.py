@@ -1,0 +1,88 @@
+"""What people asked for. Every change leaves a ConsentChange in the same transaction, written by a trigger, so that
+no writer (API, admin, import, provider receipt) can forget it."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from notifier.vocabulary import Kind
+from tenants.models.base import TenantOwned
+from tenants.models.people import Recipient
+
+
+class Category(TenantOwned):
+    """A kind of notification that a recipient can turn off: "order-updates", "promotions"."""
+
+    key = models.SlugField(max_length=64)
+    name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=16, choices=[(k.value, k.value) for k in Kind], default=Kind.TRANSACTIONAL)
+
+    class Meta:
+        verbose_name_plural = "categories"
+        constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="category_key")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Preference(TenantOwned):
+    """One recipient's choices. Only the noes are stored: what nobody refused is allowed."""
+
+    recipient = models.OneToOneField(Recipient, on_delete=models.CASCADE, related_name="preference")
+    channels_off = ArrayField(models.CharField(max_length=16), default=list, blank=True)
+    categories_off = ArrayField(
+        models.CharField(max_length=96),
+        default=list,
+        blank=True,
+        help_text="A category's key, or key:channel for one channel of it.",
+    )
+    quiet_from = models.TimeField(null=True, blank=True)
+    quiet_until = models.TimeField(null=True, blank=True)
+    language = models.CharField(max_length=16, blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"preferences of {self.recipient_id}"
+
+
+class Suppression(TenantOwned):
+    """An address that must not be used. Deleting the row allows it again."""
+
+    class Cause(models.TextChoices):
+        BOUNCE = "bounce"
+        COMPLAINT = "complaint"
+        UNSUBSCRIBE = "unsubscribe"
+        DEAD = "dead"
+        MANUAL = "manual"
+
+    channel = models.CharField(max_length=16)
+    address = models.CharField(max_length=1024)
+    cause = models.CharField(max_length=16, choices=Cause, default=Cause.MANUAL)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "channel", "address"], name="suppression_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel}: {self.cause}"
+
+
+class ConsentChange(models.Model):
+    """Append-only. `at` is the clock, not the transaction's start. Written by triggers only."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
+    recipient_id = models.UUIDField(null=True)
+    channel = models.CharField(max_length=16, blank=True)
+    address = models.CharField(max_length=1024, blank=True)
+    what = models.CharField(max_length=32)
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "at"], name="consent_change_at")]
+
+    def __str__(self) -> str:
+        return f"{self.what} at {self.at:%F %T}"

@@ -1,0 +1,61 @@
+"""The people a tenant reaches, and the devices they read on."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from tenants.models.accounts import check_timezone
+from tenants.models.base import TenantOwned
+
+
+class Recipient(TenantOwned):
+    """A tenant's user. `external_id` is the tenant's own id for them."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active"
+        BLOCKED = "blocked"
+        ERASED = "erased"
+
+    external_id = models.CharField(max_length=128)
+    name = models.CharField(max_length=200, blank=True)
+    email = models.EmailField(max_length=254, blank=True)
+    phone = models.CharField(max_length=16, blank=True, help_text="E.164, such as +491701234567")
+    locale = models.CharField(max_length=16, blank=True, help_text="BCP 47, such as de-AT")
+    timezone = models.CharField(max_length=64, blank=True, validators=[check_timezone])
+    attributes = models.JSONField(default=dict, blank=True)
+    status = models.CharField(max_length=8, choices=State, default=State.ACTIVE)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "external_id"], name="recipient_external_id"),
+        ]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+
+class Device(TenantOwned):
+    """A push address of a recipient. A token belongs to one recipient: the last who registered it."""
+
+    class Platform(models.TextChoices):
+        FCM = "fcm"
+        APNS = "apns"
+        WEBPUSH = "webpush"
+
+    recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="devices")
+    platform = models.CharField(max_length=8, choices=Platform, default=Platform.FCM)
+    token = models.CharField(max_length=1024)
+    app = models.CharField(max_length=100, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_seen_at = models.DateTimeField(auto_now_add=True)
+    dead_since = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "platform", "app", "token"], name="device_token_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.platform} …{self.token[-8:]}"

@@ -1,0 +1,51 @@
+"""What is kept about requests and decisions: idempotency keys and the audit log."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from tenants.models.accounts import Tenant, User
+from tenants.models.base import TenantOwned
+
+
+class IdempotencyKey(TenantOwned):
+    """The answer to a POST, kept so that a retry gets the same. Lives in PostgreSQL: a flushed Redis repeats nothing."""
+
+    key = models.CharField(max_length=255)
+    endpoint = models.CharField(max_length=100)
+    body_digest = models.BinaryField(max_length=32)
+    status = models.SmallIntegerField()
+    response = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "endpoint", "key"], name="idempotency_key_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class AuditLog(models.Model):
+    """Append-only (a trigger refuses the rest), hash-chained in batches by a sweep; ids only, no personal data."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    api_key_id = models.UUIDField(null=True, blank=True)
+    action = models.CharField(max_length=64)
+    object_id = models.CharField(max_length=64, blank=True)
+    detail = models.JSONField(default=dict)
+    at = models.DateTimeField(auto_now_add=True)
+    chain = models.BinaryField(max_length=32, null=True, editable=False)
+
+    class Meta:
+        verbose_name_plural = "audit log"
+        indexes = [
+            models.Index(fields=["tenant", "at"], name="audit_log_at"),
+            models.Index(fields=["id"], name="audit_log_unchained", condition=models.Q(chain__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.object_id}"
