@@ -1,0 +1,105 @@
+"""The Liquid that tenants write: sandboxed, limited, strict about what is missing.
+
+python-liquid's limits are off by default, and its string filters can still multiply a short text to gigabytes
+(`replace` measured to a MemoryError in 0.4 s), so those that can are capped before they build their result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from liquid import Environment
+from liquid.exceptions import LiquidError, UndefinedError
+from liquid.undefined import StrictDefaultUndefined
+
+from notifier.errors import InvalidInput, MissingVariables
+
+MAX_TEXT = 64 * 1024
+
+
+class _Limited(Environment):
+    loop_iteration_limit = 10_000
+    output_stream_limit = MAX_TEXT * 2
+    local_namespace_limit = 100_000
+    context_depth_limit = 30
+
+
+def _too_long(length: int) -> None:
+    if length > MAX_TEXT:
+        raise LiquidError(f"a filter's result would have {length} characters; {MAX_TEXT} are allowed", token=None)
+
+
+def _capped(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
+    """`filter_`, refused when its result could exceed MAX_TEXT."""
+
+    def capped(value: Any, *args: Any, **kwargs: Any) -> Any:
+        text = str(value)
+        longest = max((len(str(a)) for a in args), default=0)
+        if name.startswith("replace"):
+            found = text.count(str(args[0])) if args and str(args[0]) else len(text) + 1
+            _too_long(len(text) + found * longest)
+        elif name == "join":
+            _too_long(len(text) + longest * (len(value) if isinstance(value, list | tuple) else 1))
+        else:
+            _too_long(len(text) * 6 + longest)  # the longest escape of one character has six
+        return filter_(value, *args, **kwargs)
+
+    # python-liquid reads these marks to know which filters want the context or the environment
+    capped.__dict__.update(filter_.__dict__)
+    return capped
+
+
+def _environment() -> Environment:
+    env = _Limited(undefined=StrictDefaultUndefined, strict_filters=True)
+    for name in ("append", "prepend", "replace", "replace_first", "replace_last", "join", "concat", "url_encode",
+                 "escape", "newline_to_br", "base64_encode", "base64_url_safe_encode"):  # fmt: skip
+        env.filters[name] = _capped(name, env.filters[name])
+    for tag in ("include", "render"):  # there is no loader: partials come with layouts, in a later release
+        env.tags.pop(tag, None)
+    return env
+
+
+ENVIRONMENT = _environment()
+
+
+class Text:
+    """One parsed source. `paths` are the variables it reads, such as `recipient.name`."""
+
+    def __init__(self, source: str) -> None:
+        """Raises InvalidInput with Liquid's own explanation."""
+        self.constant = "{{" not in source and "{%" not in source
+        self._source = source
+        self.paths: tuple[str, ...] = ()
+        if self.constant:
+            return
+        if len(source) > MAX_TEXT:
+            raise InvalidInput(f"A template part may have {MAX_TEXT} characters.")
+        try:
+            self._parsed = ENVIRONMENT.from_string(source)
+            analysis = self._parsed.analyze()
+        except LiquidError as error:
+            raise InvalidInput(_first_line(error)) from error
+        unknown = [name for name in analysis.filters if name not in ENVIRONMENT.filters]
+        if unknown:
+            raise InvalidInput(f"Unknown filter: {', '.join(unknown)}.")
+        self.paths = tuple(sorted({str(v) for found in analysis.globals.values() for v in found}))
+
+    def render(self, variables: dict[str, Any]) -> str:
+        """Raises MissingVariables for an undefined variable, InvalidInput for any other failure."""
+        if self.constant:
+            return self._source
+        try:
+            return str(self._parsed.render(variables))
+        except UndefinedError as error:
+            raise MissingVariables(_first_line(error), field=f"data.{_name(error)}") from error
+        except (LiquidError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
+            raise InvalidInput(f"The template cannot be rendered: {_first_line(error)}", field="data") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _name(error: UndefinedError) -> str:
+    return _first_line(error).split(" ")[0]

@@ -1,0 +1,104 @@
+"""Decide, purely: which messages a recipient gets, which are suppressed and why, and what must wait."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from notifier.channels import channel
+from notifier.vocabulary import Address, Kind, Person, Reason
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One message that may leave; not before `hold_until` (quiet hours), when set."""
+
+    channel: str
+    address: Address
+    hold_until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Suppressed:
+    """One message that must not leave."""
+
+    channel: str
+    reason: Reason
+    address: Address = Address("")
+
+
+Plan = list[Planned | Suppressed]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What the category says. A critical message passes preferences and quiet hours, never a dead address."""
+
+    category: str = ""
+    kind: Kind = Kind.TRANSACTIONAL
+
+
+def plan(person: Person, rule: Rule, channels: Iterable[str], now: datetime, tenant_zone: str = "UTC") -> Plan:
+    """One entry per channel and address; a channel without any address yields one Suppressed."""
+    hold = quiet_until(person, rule, now, tenant_zone)
+    found: Plan = []
+    for name in channels:
+        no = refusal(person, rule, name)
+        addresses = channel(name).addresses(person)
+        if no is None and not addresses:
+            no = Reason.NO_ADDRESS
+        if no is not None:
+            found.append(Suppressed(name, no))
+            continue
+        found.extend(_one(person, name, address, hold) for address in addresses)
+    return found
+
+
+def _one(person: Person, name: str, address: Address, hold: datetime | None) -> Planned | Suppressed:
+    if (name, address.value) in person.suppressed:
+        return Suppressed(name, Reason.ADDRESS_SUPPRESSED, address)
+    return Planned(name, address, hold)
+
+
+def refusal(person: Person, rule: Rule, name: str) -> Reason | None:
+    """Why this person gets nothing of this category on channel `name`, if so."""
+    if person.status == "erased":
+        return Reason.RECIPIENT_ERASED
+    if person.status == "blocked":
+        return Reason.RECIPIENT_BLOCKED
+    if rule.kind == Kind.CRITICAL:
+        return None
+    choices = person.choices
+    if name in choices.channels_off:
+        return Reason.CHANNEL_OFF
+    if rule.category and {rule.category, f"{rule.category}:{name}"} & choices.categories_off:
+        return Reason.CATEGORY_OFF
+    return None
+
+
+def quiet_until(person: Person, rule: Rule, now: datetime, tenant_zone: str) -> datetime | None:
+    """When this person's quiet hours end, if `now` lies in them. Only marketing waits; times are aware UTC."""
+    start, end = person.choices.quiet_from, person.choices.quiet_until
+    if rule.kind != Kind.MARKETING or start is None or end is None or start == end:
+        return None
+    local = now.astimezone(zone(person.timezone or tenant_zone))
+    minute = local.hour * 60 + local.minute
+    inside = start <= minute < end if start < end else minute >= start or minute < end
+    if not inside:
+        return None
+    day = local.date() + timedelta(days=1 if minute >= end else 0)
+    # built from the wall clock, so a night in which clocks change still ends at the local time that was asked for
+    ends = datetime(day.year, day.month, day.day, end // 60, end % 60, tzinfo=local.tzinfo)
+    return ends.astimezone(UTC)
+
+
+@lru_cache(maxsize=1000)
+def zone(name: str) -> zoneinfo.ZoneInfo:
+    """A time zone, or UTC for a name that the system's database does not know (any more)."""
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        return zoneinfo.ZoneInfo("UTC")

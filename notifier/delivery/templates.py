@@ -1,0 +1,142 @@
+"""Publish, parse and render template versions. Locale falls back `de-AT -> de -> tenant default`."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from django.db import transaction
+
+from notifier.channels import channel
+from notifier.delivery.liquid import MAX_TEXT, Text
+from notifier.errors import InvalidInput
+from notifier.models import Template, TemplateVersion
+from tenants.models import User
+
+#: {channel: {locale: {part: source, or {key: source} for the part `data`}}}
+Content = Mapping[str, Mapping[str, Mapping[str, Any]]]
+Parts = dict[str, Any]
+
+
+class Compiled:
+    """One version, parsed. Immutable and shared by threads."""
+
+    def __init__(self, content: Content) -> None:
+        self._texts: dict[str, dict[str, dict[str, Text | dict[str, Text]]]] = {
+            name: {locale: _parse(name, locale, parts) for locale, parts in by_locale.items()}
+            for name, by_locale in content.items()
+        }
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return tuple(self._texts)
+
+    @property
+    def variables(self) -> list[str]:
+        """The paths it reads over all channels and locales."""
+        return sorted({path for text in self._all() for path in text.paths})
+
+    @property
+    def personal(self) -> bool:
+        """Whether anything in it differs between recipients of one locale."""
+        return any(not text.constant for text in self._all())
+
+    def locale_for(self, name: str, wanted: str, default: str) -> str:
+        """The locale of channel `name` that serves somebody who wants `wanted`."""
+        have = self._texts[name]
+        for candidate in (*fallbacks(wanted), *fallbacks(default)):
+            if candidate in have:
+                return candidate
+        return next(iter(have))
+
+    def render(self, name: str, locale: str, variables: dict[str, Any]) -> Parts:
+        """The parts of one channel. Raises MissingVariables or InvalidInput."""
+        return {
+            part: text.render(variables)
+            if isinstance(text, Text)
+            else {k: v.render(variables) for k, v in text.items()}
+            for part, text in self._texts[name][locale].items()
+        }
+
+    def _all(self) -> Iterator[Text]:
+        for by_locale in self._texts.values():
+            for parts in by_locale.values():
+                for text in parts.values():
+                    yield from [text] if isinstance(text, Text) else text.values()
+
+
+def fallbacks(locale: str) -> list[str]:
+    """`de-AT` -> [`de-AT`, `de`]."""
+    pieces = locale.replace("_", "-").split("-") if locale else []
+    return ["-".join(pieces[:n]) for n in range(len(pieces), 0, -1)]
+
+
+def _parse(name: str, locale: str, parts: Mapping[str, Any]) -> dict[str, Text | dict[str, Text]]:
+    parsed: dict[str, Text | dict[str, Text]] = {}
+    for part, source in parts.items():
+        field = f"content.{name}.{locale}.{part}"
+        if part == "data":
+            if not isinstance(source, Mapping):
+                raise InvalidInput("data must be an object of texts.", field=field)
+            parsed[part] = {key: _text(value, f"{field}.{key}") for key, value in source.items()}
+        else:
+            parsed[part] = _text(source, field)
+    return parsed
+
+
+def _text(source: Any, field: str) -> Text:
+    if not isinstance(source, str) or len(source) > MAX_TEXT:
+        raise InvalidInput(f"Must be a text of at most {MAX_TEXT} characters.", field=field)
+    try:
+        return Text(source)
+    except InvalidInput as error:
+        raise InvalidInput(error.message, field=field) from error
+
+
+@lru_cache(maxsize=1000)
+def compiled(version_id: uuid.UUID) -> Compiled:
+    """A version, parsed once per process; versions never change."""
+    return Compiled(TemplateVersion.objects.values_list("content", flat=True).get(pk=version_id))
+
+
+def check(content: Any, default_locale: str) -> Compiled:
+    """Raise InvalidInput, naming the field, unless `content` can be published."""
+    if not isinstance(content, Mapping) or not content:
+        raise InvalidInput("Must be {channel: {locale: {part: text}}}.", field="content")
+    for name, by_locale in content.items():
+        kind = channel(name)
+        if not isinstance(by_locale, Mapping) or not by_locale:
+            raise InvalidInput("Must be {locale: {part: text}}.", field=f"content.{name}")
+        if not any(locale in by_locale for locale in fallbacks(default_locale)):
+            raise InvalidInput(f"The tenant's default locale {default_locale!r} is missing.", field=f"content.{name}")
+        for locale, parts in by_locale.items():
+            _check_parts(kind.check_parts, f"content.{name}.{locale}", parts)
+    return Compiled(content)
+
+
+def _check_parts(check_parts: Any, field: str, parts: Any) -> None:
+    if not isinstance(parts, Mapping):
+        raise InvalidInput("Must be {part: text}.", field=field)
+    try:
+        check_parts(parts)
+    except InvalidInput as error:
+        raise InvalidInput(error.message, field=f"{field}.{error.field}") from error
+
+
+def publish(template: Template, content: Any, user: User | None = None) -> TemplateVersion:
+    """The next version of a template. Raises InvalidInput, naming the field, and stores nothing then."""
+    parsed = check(content, template.tenant.default_locale)
+    with transaction.atomic():
+        # the row lock keeps two editors from taking the same number
+        Template.objects.select_for_update().get(pk=template.pk)
+        latest = template.versions.order_by("-number").first()
+        return TemplateVersion.objects.create(
+            tenant_id=template.tenant_id,
+            template=template,
+            number=latest.number + 1 if latest else 1,
+            content=content,
+            variables=parsed.variables,
+            created_by=user,
+        )
