@@ -1,0 +1,6 @@
+"""The engine: accept, plan, render, claim, send, settle, retry, sweep (DESIGN §6). No web framework, no queue."""
+
+from notifier.delivery.accept import Accepted, AcceptedDelivery, accept
+from notifier.delivery.deadletters import redrive
+
+__all__ = ["Accepted", "AcceptedDelivery", "accept", "redrive"]

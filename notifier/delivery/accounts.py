@@ -1,0 +1,121 @@
+"""Provider accounts: their sealed settings, the provider object of one, and the choice among several."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from django.conf import settings
+
+from notifier.delivery import health, secrets
+from notifier.errors import Unconfigured
+from notifier.models import ProviderAccount
+from notifier.providers import Provider, provider_class, providers
+from notifier.transport import wire
+from notifier.vocabulary import Mode, Wire
+from tenants.models import Tenant
+
+_PURPOSE = "provider account"
+#: seconds for which a process may use a tenant's list of accounts; a revoked one stops within it
+_CACHE_SECONDS = 2.0
+_cache: dict[uuid.UUID, tuple[float, list[ProviderAccount]]] = {}
+
+
+def save_config(account: ProviderAccount, raw: Mapping[str, Any]) -> None:
+    """Check and seal settings into `account` (not saved). Raises InvalidInput naming the setting."""
+    cls = provider_class(account.provider)
+    cls.Config.parse(raw)
+    account.channel, account.platform = cls.channel, cls.platform
+    account.config = secrets.seal(account.tenant_id, _PURPOSE, orjson.dumps(dict(raw)))
+
+
+def provider_for(account: ProviderAccount) -> Provider[Any]:
+    """The provider object that sends for this account; built once per process and settings."""
+    return _provider(account.tenant_id, account.provider, bytes(account.config), account.sandbox)
+
+
+@lru_cache(maxsize=1000)
+def _provider(tenant_id: uuid.UUID, name: str, sealed: bytes, sandbox: bool) -> Provider[Any]:
+    cls = provider_class(name)
+    if cls.builtin:
+        return cls(cls.Config())
+    if sandbox:
+        return cls(cls.Config.sandbox(settings.SANDBOX_URL), settings.SANDBOX_URL)
+    return cls(cls.Config.parse(orjson.loads(secrets.unseal(tenant_id, _PURPOSE, sealed))))
+
+
+def wire_for(account: ProviderAccount) -> Wire:
+    """The process's client; the sandbox's own CA is trusted for sandbox accounts only."""
+    return wire(settings.SANDBOX_CA or None) if account.sandbox else wire(None)
+
+
+def rate_of(account: ProviderAccount) -> float | None:
+    """Messages a second that this account allows."""
+    return account.rate_per_s or provider_class(account.provider).rate_per_s
+
+
+def choose(tenant: Tenant, channel: str, platform: str, mode: str) -> ProviderAccount:
+    """One of the tenant's accounts that can carry this: healthy ones by weight. Raises Unconfigured."""
+    found = usable(tenant, channel, platform, mode)
+    if not found:
+        raise Unconfigured(
+            f"No enabled provider account of this tenant carries {channel} {platform}".rstrip() + ".", field="channels"
+        )
+    if len(found) == 1:
+        return found[0]
+    return pick(found, health.weights([a.id for a in found]), random.random())  # noqa: S311
+
+
+def pick(found: Sequence[ProviderAccount], well: Mapping[uuid.UUID, int], dice: float) -> ProviderAccount:
+    """Weighted choice: configured weight x health; `dice` in [0, 1). All dead: the first."""
+    shares = [a.weight * well.get(a.id, health.FULL) for a in found]
+    mark = dice * sum(shares)
+    for account, share in zip(found, shares, strict=True):
+        mark -= share
+        if mark < 0:
+            return account
+    return found[0]
+
+
+def usable(tenant: Tenant, channel: str, platform: str, mode: str) -> list[ProviderAccount]:
+    """Enabled accounts for this channel and platform. A test message, and a tenant that has not gone live, may use
+    sandbox accounts only; a live one never does."""
+    sandbox = mode == Mode.TEST or tenant.sandbox
+    return [
+        a
+        for a in _of(tenant)
+        if a.channel == channel
+        and a.platform == platform
+        and (a.sandbox == sandbox or provider_class(a.provider).builtin)
+    ]
+
+
+def _of(tenant: Tenant) -> list[ProviderAccount]:
+    found_at, found = _cache.get(tenant.id, (0.0, []))
+    if time.monotonic() - found_at > _CACHE_SECONDS:
+        found = list(ProviderAccount.objects.filter(tenant=tenant, enabled=True).order_by("id"))
+        if not any(a.sandbox for a in found):
+            found = _make_built_in(tenant)
+        _cache[tenant.id] = (time.monotonic(), found)
+    return found
+
+
+def _make_built_in(tenant: Tenant) -> list[ProviderAccount]:
+    """What a tenant has from its first day without credentials: the inbox, and each provider in the sandbox."""
+    for name, cls in sorted(providers().items()):
+        ProviderAccount.objects.get_or_create(
+            tenant=tenant,
+            name="inbox" if cls.builtin else f"sandbox {name}",
+            defaults={
+                "provider": name,
+                "channel": cls.channel,
+                "platform": cls.platform,
+                "sandbox": not cls.builtin,
+            },
+        )
+    return list(ProviderAccount.objects.filter(tenant=tenant, enabled=True).order_by("id"))
