@@ -1,0 +1,60 @@
+# Everything is made under this folder: .venv (packages) and .local (servers, logs, secrets). Needs Python >= 3.11.
+# Kept to what GNU make 3.81 knows, because macOS ships that.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+DEMO_RECIPIENTS ?= 50000
+EXIT ?=
+ARGS ?=
+
+# a production-like environment, so that `check --deploy` judges what will be deployed
+DEPLOYED := DEBUG=0 SECRET_KEY=only-for-make-check-0f3a9b7c5d1e8246-0f3a9b7c5d1e8246-XyZ ENCRYPTION_KEYS=b25seS1mb3ItbWFrZS1jaGVjay0zMi1ieXRlcy0wMDE= \
+	ALLOWED_HOSTS=notifier.example SITE_URL=https://notifier.example
+
+.PHONY: demo up test check fix lock clean help
+.DEFAULT_GOAL := help
+
+demo: $(STAMP)  ## Start everything and send a campaign (DEMO_RECIPIENTS=50000; EXIT=1 stops at the end)
+	@DEMO_RECIPIENTS=$(DEMO_RECIPIENTS) $(RUN) -m notifier.local demo $(if $(filter-out 0,$(EXIT)),--exit)
+
+up: $(STAMP)  ## Start everything, without the demo, until Ctrl-C
+	@$(RUN) -m notifier.local up
+
+test: $(STAMP)  ## Run the tests against servers of their own (ARGS="-k inbox -x")
+	@$(RUN) -m notifier.local test $(ARGS)
+
+check: $(STAMP)  ## Lint, format, types, import directions, migrations, deployment checks; needs no server
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(RUN) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(DEPLOYED) $(RUN) manage.py check --deploy --fail-level WARNING
+
+fix: $(STAMP)  ## Mend what ruff can mend
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+lock: $(STAMP)  ## Write requirements.lock anew from pyproject.toml (then commit it)
+	$(RUN) -m pip install --quiet --disable-pip-version-check uv
+	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --no-header --extra local --extra dev pyproject.toml -o requirements.lock
+
+clean:  ## Remove .venv, .local and caches (stop a running demo first)
+	rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis static-collected
+
+help:  ## Show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+# a changed lock installs again; an unchanged one costs nothing
+$(STAMP): requirements.lock
+	@command -v $(PYTHON) >/dev/null || { echo "Python >= 3.11 is needed; '$(PYTHON)' was not found (make PYTHON=/path/to/python3.11)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python >= 3.11 is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1) (make PYTHON=/path/to/python3.11)"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo "Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked packages into $(VENV) (once, and when requirements.lock changes)"
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-input -r requirements.lock
+	@touch $(STAMP)

@@ -1,0 +1,95 @@
+"""`python -m notifier.local demo [--exit] | up | test [pytest arguments]`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+import threading
+from types import FrameType
+
+from notifier.local.binaries import NoServer
+from notifier.local.child import Failed
+from notifier.local.console import say
+from notifier.local.leash import Busy
+from notifier.local.programs import PROJECT
+from notifier.local.stack import Stack
+from notifier.local.testing import LOCAL, TestServers
+
+INTERRUPTED = 130
+NOTHING_COLLECTED = 5
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m notifier.local", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    demo_parser = commands.add_parser("demo", help="everything, then a campaign from a CSV to phones and inboxes")
+    demo_parser.add_argument("--exit", action="store_true", help="stop at the end; the code says whether it was exact")
+    commands.add_parser("up", help="everything, until Ctrl-C")
+    commands.add_parser("test", help="pytest with servers of its own; further arguments go to pytest", add_help=False)
+    parsed, rest = parser.parse_known_args(arguments)
+    if parsed.command == "test":
+        return test(rest)
+    if rest:
+        parser.error(f"unknown arguments: {' '.join(rest)}")
+    return up(demo=parsed.command == "demo", leave=getattr(parsed, "exit", False))
+
+
+def up(*, demo: bool, leave: bool) -> int:
+    with Stack(LOCAL) as stack:
+        stack.up()
+        code = stack.foreground("demo") if demo else 0
+        if not leave:
+            _stay(stack)
+        return code
+
+
+def test(arguments: list[str]) -> int:
+    servers = TestServers()
+    code = 1
+    try:
+        servers.start()
+        pytest = subprocess.Popen([sys.executable, "-m", "pytest", *arguments], cwd=PROJECT)
+        code = _wait(pytest)
+    finally:
+        servers.stop(keep_logs=code not in (0, NOTHING_COLLECTED, INTERRUPTED))
+    return code
+
+
+def _wait(pytest: subprocess.Popen[bytes]) -> int:
+    """Ctrl-C reaches pytest too, as it is in our group: let it write its summary."""
+    try:
+        return pytest.wait()
+    except KeyboardInterrupt:
+        pytest.send_signal(signal.SIGINT)
+        pytest.wait(30)
+        return INTERRUPTED
+
+
+def _stay(stack: Stack) -> None:
+    lines = [
+        f"admin       {stack.url}/admin/",
+        f"API docs    {stack.url}/v1/docs/",
+        f"inbox page  {stack.url}/inbox/demo/",
+        f"Flower      {stack.flower_url}   login {stack.settings['FLOWER_BASIC_AUTH'].replace(':', ' / ')}",
+        "Ctrl-C stops everything.",
+    ]
+    say("notifier", "\n".join(lines))
+    threading.Event().wait()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except (Failed, Busy, NoServer) as problem:
+        say("notifier", f"stopped: {problem}")
+        sys.exit(1)

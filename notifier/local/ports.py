@@ -1,0 +1,19 @@
+"""Free ports on the loopback."""
+
+from __future__ import annotations
+
+import socket
+
+
+def free_port(preferred: int = 0) -> int:
+    """The preferred port if nobody has it, else any free one."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            # without it, a port left a minute ago by a stopped server (TIME_WAIT) would look taken
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError("no free port on 127.0.0.1")

@@ -1,0 +1,33 @@
+"""The two database roles and the database, made by the bootstrap superuser; nothing else ever runs as superuser."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import sql
+
+ENGINE, WEB = "notifier_engine", "notifier_web"
+
+
+def make_roles(admin_url: str, engine_password: str, web_password: str) -> None:
+    """Idempotent. The engine owns the tables, so row-level security binds `web` and not it; it may become
+    `web` (SET ROLE), which tests of the policies need."""
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        _make_role(connection, ENGINE, engine_password, sql.SQL("CREATEDB"))
+        _make_role(connection, WEB, web_password, sql.SQL("NOCREATEDB"))
+        connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(WEB), sql.Identifier(ENGINE)))
+
+
+def make_database(admin_url: str, name: str) -> None:
+    """Owned by the engine. Idempotent."""
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            return
+        make = sql.SQL("CREATE DATABASE {} OWNER {}")
+        connection.execute(make.format(sql.Identifier(name), sql.Identifier(ENGINE)))
+
+
+def _make_role(connection: psycopg.Connection, name: str, password: str, may: sql.SQL) -> None:
+    known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone()
+    statement = sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOBYPASSRLS {} PASSWORD {}")
+    verb = sql.SQL("ALTER" if known else "CREATE")
+    connection.execute(statement.format(verb, sql.Identifier(name), may, sql.Literal(password)))

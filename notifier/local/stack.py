@@ -1,0 +1,257 @@
+"""The whole of Notifier on one machine: servers, sandbox, web, a worker per queue, beat, Flower.
+
+    with Stack(Path(".local")) as stack:     # servers are up, nothing else
+        stack.migrate()
+        stack.start("sandbox", "web", "worker:push", "beat")
+        stack.kill("worker:push")            # -9; stays down until started again
+
+`worker:<queue>` means all nodes of that queue, `worker:<queue>:<n>` one. A process that crashes by itself is started
+again with back-off. `make demo`, `make up`, the flow tests and the crash tests all use this class.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from functools import cached_property, partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from notifier.local import programs, records, secretfile, sources
+from notifier.local.child import Child, Failed, Program
+from notifier.local.console import Say, say
+from notifier.local.leash import Leash
+from notifier.local.ports import free_port
+from notifier.local.programs import PROJECT, Queue
+from notifier.local.servers import Servers
+from notifier.local.together import together
+
+PREFERRED_PORTS = {"web": 8000, "flower": 5555, "sandbox": 8443}
+
+
+class Stack:
+    """One per folder. `environ` may name existing servers (DATABASE_URL with WEB_DATABASE_URL, REDIS_URL);
+    `test` means servers without durability and no preferred ports."""
+
+    def __init__(
+        self, root: Path, *, test: bool = False, environ: Mapping[str, str] = os.environ, say: Say = say
+    ) -> None:
+        self.root = root.resolve()
+        self.test = test
+        self.say = say
+        self._environ = environ
+        self._leash: Leash | None = None
+        self._children: dict[str, Child] = {}
+        self._closed = False
+        self._lock = threading.Lock()
+
+    # ---- life --------------------------------------------------------------------------------------------------
+
+    def open(self) -> Self:
+        """Lock the folder, end what a killed run left in it, start the servers, write `env`."""
+        self._leash = Leash(self.root)
+        if left := records.sweep(self.root):
+            self.say("stack", f"ended {left} processes that an earlier run had left")
+        self.root.joinpath("sandbox", "address.json").unlink(missing_ok=True)
+        self._secrets = secretfile.made_once(self.root / "secrets")
+        self._ports = {name: free_port(0 if self.test else port) for name, port in PREFERRED_PORTS.items()}
+        self._servers = Servers(self.root, self._secrets, self._environ, self.test, self.say)
+        self._servers.start()
+        self.say("servers", f"ready; logs in {self.root / 'logs'}")
+        self._write_env()
+        return self
+
+    def close(self) -> None:
+        """Stop everything, servers last."""
+        with self._lock:
+            self._closed = True
+            children = list(self._children.values())
+        for order in (2, 1):
+            together([child.stop for child in children if child.program.order == order])
+        if hasattr(self, "_servers"):
+            self._servers.stop()
+        for stale in ("env", "sandbox/address.json"):
+            self.root.joinpath(stale).unlink(missing_ok=True)
+        if self._leash is not None:
+            self._leash.release()
+
+    def __enter__(self) -> Self:
+        try:
+            return self.open()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ---- what tests and commands use -----------------------------------------------------------------------------
+
+    def up(self) -> None:
+        """Everything, side by side where nothing forbids it."""
+        together([self.migrate, lambda: self.start("sandbox"), lambda: self.queues])
+        workers = [f"worker:{queue.name}" for queue in self.queues]
+        self.start("web", *workers, "beat", "flower")
+
+    def migrate(self) -> None:
+        """Skipped when our own database was migrated by exactly this source tree."""
+        stamp, digest = self.root / "migrated", sources.digest(PROJECT)
+        if self._servers.own_database and stamp.exists() and stamp.read_text() == digest:
+            return
+        done = self.manage("migrate", "--verbosity", "0")
+        if done.returncode:
+            raise Failed(f"migrate failed:\n{done.stdout}{done.stderr}")
+        stamp.write_text(digest)
+        self.say("migrate", "done")
+
+    def start(self, *names: str) -> None:
+        """Returns when all are ready. Those that run already are left alone. Raises Failed."""
+        wanted = [one for name in names for one in self._expand(name) if self.pid(one) is None]
+        together([partial(self._start_one, name) for name in wanted])
+
+    def stop(self, name: str) -> None:
+        together([child.stop for child in self._named(name)])
+
+    def kill(self, name: str) -> None:
+        """kill -9 of the process and its children; it stays down until started."""
+        together([child.kill for child in self._named(name)])
+
+    def restart(self, name: str) -> None:
+        """A server keeps its port and data."""
+        self.stop(name)
+        self.start(name)
+
+    def pid(self, name: str) -> int | None:
+        child = self._all().get(name)
+        return child.pid if child is not None else None
+
+    def pids(self, name: str) -> list[int]:
+        """Of every running node that the name means."""
+        return [pid for child in self._named(name) if (pid := child.pid) is not None]
+
+    def log(self, name: str) -> Path:
+        return self._all()[name].log
+
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `manage.py` to its end, as the engine role."""
+        command = [sys.executable, "manage.py", *arguments]
+        return subprocess.run(command, cwd=PROJECT, env=self.env, capture_output=True, text=True)
+
+    def foreground(self, *arguments: str) -> int:
+        """Run `manage.py` on this terminal; ends with us however we end."""
+        return self._adopt(Child(programs.manage(self.env, *arguments), self.root, self.say)).run()
+
+    @cached_property
+    def queues(self) -> list[Queue]:
+        shown = self.manage("queues")
+        found = programs.parse_queues(shown.stdout)
+        if shown.returncode or not found:
+            raise Failed(f"manage.py queues failed:\n{shown.stdout}{shown.stderr}")
+        return found
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._ports['web']}"
+
+    @property
+    def flower_url(self) -> str:
+        return f"http://127.0.0.1:{self._ports['flower']}"
+
+    @property
+    def sandbox_url(self) -> str:
+        return self._sandbox()["SANDBOX_URL"]
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What `env` holds: where everything is, and the secrets that the site itself needs."""
+        return {
+            **self._servers.urls,
+            **self._sandbox(),
+            "SITE_URL": self.url,
+            "FLOWER_URL": self.flower_url,
+            "FLOWER_BASIC_AUTH": f"admin:{self._secrets['FLOWER_PASSWORD']}",
+            "SECRET_KEY": self._secrets["SECRET_KEY"],
+            "ENCRYPTION_KEYS": self._secrets["ENCRYPTION_KEYS"],
+        }
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment for any command that shall work on this stack."""
+        return {**os.environ, **self.settings}
+
+    # ---- inside ----------------------------------------------------------------------------------------------------
+
+    def _start_one(self, name: str) -> None:
+        if name in self._servers.children:
+            self._servers.start_again(name)
+        else:
+            self._adopt(Child(self._build(name), self.root, self.say)).start()
+        if name == "sandbox":
+            self._write_env()
+        self.say(name, self._where(name))
+
+    def _adopt(self, child: Child) -> Child:
+        """From here on, close() will stop it."""
+        with self._lock:
+            if self._closed:
+                raise Failed("the stack is closed")
+            self._children[child.program.name] = child
+        return child
+
+    def _build(self, name: str) -> Program:
+        kind, _, rest = name.partition(":")
+        match kind:
+            case "web":
+                return programs.web(self.env, self._ports["web"])
+            case "sandbox":
+                return programs.sandbox(self.env, self._ports["sandbox"], self.root / "sandbox")
+            case "beat":
+                return programs.beat(self.env)
+            case "flower":
+                return programs.flower(self.env, self._ports["flower"])
+            case "worker":
+                queue, _, number = rest.rpartition(":")
+                return programs.worker(self.env, self._queue(queue), int(number))
+        raise KeyError(f"no program {name!r}")
+
+    def _queue(self, name: str) -> Queue:
+        for queue in self.queues:
+            if queue.name == name:
+                return queue
+        raise KeyError(f"no queue {name!r}; there are {', '.join(queue.name for queue in self.queues)}")
+
+    def _expand(self, name: str) -> list[str]:
+        """`worker:push` to its nodes; any other name is itself."""
+        kind, _, rest = name.partition(":")
+        if kind != "worker" or rest.rpartition(":")[2].isdigit():
+            return [name]
+        return self._queue(rest).workers
+
+    def _all(self) -> dict[str, Child]:
+        return {**self._servers.children, **self._children}
+
+    def _named(self, name: str) -> list[Child]:
+        known = self._all()
+        return [known[one] for one in self._expand(name) if one in known]
+
+    def _sandbox(self) -> dict[str, str]:
+        """SANDBOX_URL and SANDBOX_CA, once the sandbox has said where it is."""
+        try:
+            address = json.loads(self.root.joinpath("sandbox", "address.json").read_text())
+        except OSError:
+            return {}
+        return {"SANDBOX_URL": address["url"], "SANDBOX_CA": address["ca"]}
+
+    def _where(self, name: str) -> str:
+        urls = {"web": self.url, "flower": self.flower_url, "sandbox": self._sandbox().get("SANDBOX_URL", "")}
+        return f"ready {urls.get(name, '')}".rstrip()
+
+    def _write_env(self) -> None:
+        secretfile.write(self.root / "env", self.settings)

@@ -1,0 +1,63 @@
+"""Servers of one test run, in `.local/test-<pid>/`: beside a demo and beside other runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from notifier.local import leash, records, secretfile
+from notifier.local.console import hush
+from notifier.local.leash import Leash
+from notifier.local.programs import PROJECT
+from notifier.local.servers import Servers
+
+LOCAL = PROJECT / ".local"
+
+
+class TestServers:
+    """Ours, or those that the environment names. `urls` is ready after start()."""
+
+    __test__ = False
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or LOCAL / f"test-{os.getpid()}"
+        self.urls: dict[str, str] = {}
+        self._leash: Leash | None = None
+        self._servers: Servers | None = None
+
+    def start(self) -> dict[str, str]:
+        """Start them and put their addresses into our environment."""
+        sweep_stale(LOCAL)
+        self._leash = Leash(self.folder)
+        secrets = secretfile.made_once(self.folder / "secrets")
+        self._servers = Servers(self.folder, secrets, os.environ.copy(), test=True, say=hush)
+        self.urls = self._servers.start()
+        os.environ.update(self.urls)
+        return self.urls
+
+    def stop(self, *, keep_logs: bool = False) -> None:
+        """Data goes; logs stay if somebody has to read them."""
+        if self._servers is not None:
+            self._servers.stop()
+        if self._leash is not None:
+            self._leash.release()
+        remove(self.folder, keep_logs=keep_logs)
+
+
+def remove(folder: Path, *, keep_logs: bool) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir() and not (keep_logs and entry.name == "logs"):
+            shutil.rmtree(entry, ignore_errors=True)
+        elif entry.is_file():
+            entry.unlink(missing_ok=True)
+    if not keep_logs:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep_stale(local: Path) -> None:
+    """Remove the folders of test runs that were killed."""
+    for folder in local.glob("test-*"):
+        if folder.joinpath("lock").exists() and not leash.in_use(folder):
+            records.sweep(folder)
+            remove(folder, keep_logs=False)

@@ -1,0 +1,39 @@
+"""PostgreSQL refuses to run as uid 0: how root runs it nevertheless."""
+
+from __future__ import annotations
+
+import functools
+import os
+import pwd
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+
+
+@dataclass(frozen=True)
+class RunAs:
+    """A command prefix, or another (uid, gid), or neither."""
+
+    prefix: tuple[str, ...] = ()
+    user: tuple[int, int] | None = None
+
+    def own(self, *paths: Path) -> None:
+        """Give the paths to the other user, if there is one."""
+        if self.user is not None:
+            for path in paths:
+                os.chown(path, *self.user)
+
+
+@functools.cache
+def run_as() -> RunAs:
+    """Root runs it in a user namespace of one uid: no new account, no chmod of parents, files stay root's.
+    Docker's default seccomp profile can refuse that; then it runs as `nobody`."""
+    if os.geteuid() != 0:
+        return RunAs()
+    if shutil.which("unshare") and subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode == 0:
+        return RunAs(prefix=NAMESPACE)
+    nobody = pwd.getpwnam("nobody")
+    return RunAs(user=(nobody.pw_uid, nobody.pw_gid))

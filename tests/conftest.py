@@ -1,0 +1,25 @@
+"""What every test may use. Servers are started by `make test`, or by tests/settings.py for a bare `pytest`."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+
+import pytest
+
+pytest_plugins = ["tests.fixtures"] if importlib.util.find_spec("tests.fixtures") else []
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a browser for playwright's `executable_path`."""
+    for name in BROWSERS:
+        if path := shutil.which(name):
+            return path
+    missing = "no chromium on PATH (apt-get install chromium): the browser tests need it"
+    if os.environ.get("NOTIFIER_REQUIRE_BROWSER") == "1":
+        pytest.fail(missing)
+    pytest.skip(missing)
