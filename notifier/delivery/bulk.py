@@ -19,7 +19,7 @@ NOTIFICATION: Columns = {
 
 DELIVERY: Columns = {
     "id": "uuid", "tenant_id": "uuid", "notification_id": "uuid", "campaign_id": "uuid", "recipient_id": "uuid",
-    "channel": "text", "platform": "text", "address": "text", "device_id": "uuid", "account_id": "uuid",
+    "category": "text", "channel": "text", "platform": "text", "address": "text", "device_id": "uuid", "account_id": "uuid",
     "lane": "smallint", "status": "smallint", "reason": "text", "detail": "text", "mode": "text",
     "content": "jsonb", "attempt": "smallint", "due_at": "timestamptz", "not_after": "timestamptz",
     "lease_until": "timestamptz", "fence": "integer", "seq": "bigint", "place": "smallint",

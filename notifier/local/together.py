@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from queue import SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -11,12 +12,25 @@ T = TypeVar("T")
 
 def together(jobs: Sequence[Callable[[], T]]) -> list[T]:
     """Results in the order of the jobs. The first error is raised at once, without waiting for the other jobs:
-    who catches it stops what they were starting."""
-    pool = ThreadPoolExecutor(max_workers=max(len(jobs), 1))
-    try:
-        futures = [pool.submit(job) for job in jobs]
-        for done in as_completed(futures):
-            done.result()
-        return [future.result() for future in futures]
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    who catches it stops what they were starting. Daemon threads, because an executor's are joined at exit."""
+    answers: SimpleQueue[tuple[int, T | BaseException]] = SimpleQueue()
+
+    def run(index: int, job: Callable[[], T]) -> None:
+        try:
+            answers.put((index, job()))
+        except BaseException as error:
+            answers.put((index, error))
+
+    for index, job in enumerate(jobs):
+        threading.Thread(target=run, args=(index, job), daemon=True).start()
+    return _collect(answers, len(jobs))
+
+
+def _collect(answers: SimpleQueue[tuple[int, T | BaseException]], count: int) -> list[T]:
+    results: dict[int, T] = {}
+    for _ in range(count):
+        index, answer = answers.get()
+        if isinstance(answer, BaseException):
+            raise answer
+        results[index] = answer
+    return [results[index] for index in range(count)]

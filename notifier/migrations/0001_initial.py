@@ -68,6 +68,7 @@ class Migration(migrations.Migration):
                 ),
                 ("campaign_id", models.UUIDField(null=True)),
                 ("recipient_id", models.UUIDField()),
+                ("category", models.CharField(default="", max_length=64)),
                 ("channel", models.CharField(max_length=16)),
                 ("platform", models.CharField(default="", max_length=8)),
                 ("address", models.CharField(max_length=1024)),

@@ -61,6 +61,7 @@ class Delivery(models.Model):
     )
     campaign_id = models.UUIDField(null=True)
     recipient_id = models.UUIDField()
+    category = models.CharField(max_length=64, default="")
     channel = models.CharField(max_length=16)
     platform = models.CharField(max_length=8, default="")
     address = models.CharField(max_length=1024)

@@ -1,0 +1,248 @@
+"""Accept requests: decide, render and store them in one transaction, then ring. Nothing is stored for a refused item."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.db import connection, transaction
+
+from notifier.delivery import accounts, bell, bulk, lines, people, templates
+from notifier.delivery.plan import Planned, Rule, Suppressed, plan
+from notifier.errors import InvalidInput, LineFull, NotifierError
+from notifier.models import Template, TemplateVersion
+from notifier.vocabulary import LANE_OF, Kind, Lane, Person, Place, SendRequest, Status, new_id
+from tenants.models import Category, Tenant
+
+
+@dataclass(frozen=True)
+class AcceptedDelivery:
+    id: uuid.UUID
+    channel: str
+    status: Status
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    notification_id: uuid.UUID
+    deliveries: tuple[AcceptedDelivery, ...]
+
+
+@dataclass
+class _World:
+    """What the requests of one call are decided against; loaded once for all of them."""
+
+    tenant: Tenant
+    now: datetime
+    people: dict[str, Person]
+    versions: dict[str, tuple[TemplateVersion, str]]  #: template key -> newest version, its own category
+    rules: dict[str, Rule]
+
+
+@dataclass
+class _Draft:
+    """One accepted item before it is stored."""
+
+    request: SendRequest
+    person: Person
+    version: TemplateVersion
+    rule: Rule
+    lane: Lane
+    notification_id: uuid.UUID = field(default_factory=new_id)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def waiting(self) -> list[dict[str, Any]]:
+        return [row for row in self.rows if row["status"] == Status.QUEUED]
+
+
+def accept(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accepted | NotifierError]:
+    """An outcome per request, in their order: what was accepted, or why it was refused."""
+    with transaction.atomic():
+        world = _load(tenant_id, requests)
+        outcomes: list[_Draft | NotifierError] = [_attempt(world, request) for request in requests]
+        outcomes = _join_lines(tenant_id, outcomes)
+        drafts = [o for o in outcomes if isinstance(o, _Draft)]
+        _store(world, drafts)
+        queues = {bell.queue_of(r["channel"], d.lane) for d in drafts for r in d.waiting if r["place"] == Place.HOLDS}
+        if queues:
+            transaction.on_commit(lambda: bell.ring(queues))
+    return [_accepted(o) if isinstance(o, _Draft) else o for o in outcomes]
+
+
+def _load(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> _World:
+    tenant = Tenant.objects.get(pk=tenant_id)
+    found = people.by_external_ids(tenant_id, sorted({r.recipient for r in requests}))
+    wanted = {r.template for r in requests}
+    versions = {
+        v.template.key: (v, v.template.category.key if v.template.category else "")
+        for v in TemplateVersion.objects.filter(tenant_id=tenant_id, template__key__in=wanted)
+        .order_by("template_id", "-number")
+        .distinct("template_id")
+        .select_related("template__category")
+    }
+    keys = {r.category for r in requests} | {category for _, category in versions.values()}
+    rules = {c.key: Rule(c.key, Kind(c.kind)) for c in Category.objects.filter(tenant_id=tenant_id, key__in=keys)}
+    return _World(tenant, datetime.now(UTC), found, versions, rules)
+
+
+def _attempt(world: _World, request: SendRequest) -> _Draft | NotifierError:
+    try:
+        draft = _draft(world, request)
+        draft.rows = _rows(world, draft)
+        return draft
+    except NotifierError as error:
+        return error
+
+
+def _draft(world: _World, request: SendRequest) -> _Draft:
+    person = world.people.get(request.recipient)
+    if person is None:
+        raise InvalidInput(f"There is no recipient {request.recipient!r}.", field="recipient", code="unknown_recipient")
+    if request.template not in world.versions:
+        raise InvalidInput(f"There is no template {request.template!r}.", field="template", code="unknown_template")
+    version, own_category = world.versions[request.template]
+    category = request.category or own_category
+    if category and category not in world.rules:
+        raise InvalidInput(f"There is no category {category!r}.", field="category", code="unknown_category")
+    rule = world.rules.get(category, Rule())
+    return _Draft(request, person, version, rule, LANE_OF[rule.kind])
+
+
+def _rows(world: _World, draft: _Draft) -> list[dict[str, Any]]:
+    compiled = templates.compiled(draft.version.id)
+    wanted = draft.request.channels or compiled.channels
+    missing = [name for name in wanted if name not in compiled.channels]
+    if missing:
+        raise InvalidInput(
+            f"The template has no content for: {', '.join(missing)}.", field="channels", code="no_content"
+        )
+    due = max(world.now, draft.request.send_at or world.now)
+    planned = plan(draft.person, draft.rule, wanted, due, world.tenant.timezone)
+    # rendered for every wanted channel, also a suppressed one: a missing variable is the caller's error either way
+    locale = draft.person.choices.language or draft.person.locale
+    variables = {**draft.request.data, "recipient": draft.person.variables()}
+    content = {
+        name: compiled.render(name, compiled.locale_for(name, locale, world.tenant.default_locale), variables)
+        for name in wanted
+    }
+    return [_row(world, draft, entry, content[entry.channel], due) for entry in planned]
+
+
+def _row(
+    world: _World, draft: _Draft, entry: Planned | Suppressed, content: dict[str, Any], due: datetime
+) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "id": new_id(),
+        "channel": entry.channel,
+        "address": entry.address.value,
+        "platform": entry.address.platform,
+        "device_id": entry.address.device_id,
+        "place": Place.HOLDS,
+        "seq": 0,
+    }
+    if isinstance(entry, Suppressed):
+        return {**row, "status": Status.SUPPRESSED, "reason": entry.reason, "due_at": due, "settled_at": world.now}
+    account = accounts.choose(world.tenant, entry.channel, entry.address.platform, draft.request.mode)
+    due = max(due, entry.hold_until or due)
+    place = Place.PARKED if due > world.now else Place.WAITS
+    return {
+        **row,
+        "status": Status.QUEUED,
+        "reason": "",
+        "account_id": account.id,
+        "content": orjson.dumps(content).decode(),
+        "due_at": due,
+        "place": place,
+    }
+
+
+def _join_lines(tenant_id: uuid.UUID, outcomes: list[_Draft | NotifierError]) -> list[_Draft | NotifierError]:
+    """Lock the lines, refuse items that would overfill theirs, number the rest and hand out free turns."""
+    keys = {_key(tenant_id, d, row) for d in outcomes if isinstance(d, _Draft) for row in d.waiting}
+    locked = lines.lock(keys, make=True)
+    joined = [_join(tenant_id, o, locked) if isinstance(o, _Draft) else o for o in outcomes]
+    lines.save(locked.values())
+    # taken while the lines are locked, so that the numbers follow the order of acceptance
+    _number([row for d in joined if isinstance(d, _Draft) for row in d.waiting])
+    return joined
+
+
+def _join(tenant_id: uuid.UUID, draft: _Draft, locked: dict[lines.Key, lines.Line]) -> _Draft | NotifierError:
+    mine = [(row, locked[_key(tenant_id, draft, row)]) for row in draft.waiting]
+    for _, line in mine:
+        if line.unfinished + len(mine) > settings.LINE_LIMIT:
+            return LineFull(
+                f"{settings.LINE_LIMIT} messages already wait for this recipient; try again when some have left.",
+                field="recipient",
+            )
+    for row, line in mine:
+        line.unfinished += 1
+        if row["place"] == Place.WAITS and not line.held:
+            row["place"], line.held = Place.HOLDS, True
+    return draft
+
+
+def _key(tenant_id: uuid.UUID, draft: _Draft, row: dict[str, Any]) -> lines.Key:
+    return (tenant_id, draft.person.id, row["channel"], int(draft.lane))
+
+
+def _number(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval('notifier_delivery_seq') FROM generate_series(1, %s)", [len(rows)])
+        for row, (seq,) in zip(rows, cursor.fetchall(), strict=True):
+            row["seq"] = seq
+
+
+def _store(world: _World, drafts: list[_Draft]) -> None:
+    tenant_id, now = world.tenant.id, world.now
+    notifications = [
+        (
+            d.notification_id, tenant_id, d.person.id, d.version.id, d.rule.category, str(d.request.mode), int(d.lane),
+            orjson.dumps(d.request.data).decode(), d.request.send_at, d.request.not_after, now,
+        )
+        for d in drafts
+    ]  # fmt: skip
+    bulk.insert("notifier_notification", bulk.NOTIFICATION, notifications)
+    rows = [_ledger_row(world, d, row) for d in drafts for row in d.rows]
+    bulk.insert("notifier_delivery", bulk.DELIVERY, rows)
+    events = [
+        (new_id(), tenant_id, row["id"], row["status"].label, row["reason"], now) for d in drafts for row in d.rows
+    ]
+    bulk.insert("notifier_deliveryevent", bulk.EVENT, events)
+
+
+def _ledger_row(world: _World, draft: _Draft, row: dict[str, Any]) -> tuple[Any, ...]:
+    values: dict[str, Any] = {
+        "campaign_id": None, "account_id": None, "detail": "", "content": None, "attempt": 0, "lease_until": None,
+        "fence": 0, "provider_ref": "", "settled_at": None,
+        **row,
+        "tenant_id": world.tenant.id, "notification_id": draft.notification_id, "recipient_id": draft.person.id,
+        "category": draft.rule.category, "lane": int(draft.lane), "mode": str(draft.request.mode), "not_after": draft.request.not_after,
+        "accepted_at": world.now, "status": int(row["status"]), "place": int(row["place"]),
+        "reason": str(row["reason"]),
+    }  # fmt: skip
+    return tuple(values[column] for column in bulk.DELIVERY)
+
+
+def _accepted(draft: _Draft) -> Accepted:
+    return Accepted(
+        draft.notification_id,
+        tuple(AcceptedDelivery(r["id"], r["channel"], r["status"], str(r["reason"])) for r in draft.rows),
+    )
+
+
+def accept_one(tenant_id: uuid.UUID, request: SendRequest) -> Accepted:
+    """Accept a single request; raises what refused it."""
+    outcome = accept(tenant_id, [request])[0]
+    if isinstance(outcome, NotifierError):
+        raise outcome
+    return outcome

@@ -1,0 +1,61 @@
+"""Re-drive deliveries that exhausted their attempts."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from django.db import connection, transaction
+
+from notifier.delivery import bell, bulk, lines
+from notifier.models import DeadLetter, Delivery
+from notifier.vocabulary import Place, Status, new_id
+
+_REVIVE = f"""
+UPDATE notifier_delivery d SET status = {Status.QUEUED}, reason = '', attempt = 0, due_at = now(), settled_at = NULL,
+  lease_until = NULL, place = v.place, fence = d.fence + 1
+FROM unnest(%s::uuid[], %s::smallint[]) AS v (id, place)
+WHERE d.id = v.id AND d.tenant_id = %s AND d.status IN ({Status.FAILED}, {Status.UNKNOWN}) AND d.content IS NOT NULL
+RETURNING d.id
+"""
+
+
+def redrive(tenant_id: uuid.UUID, dead_letter_ids: Sequence[uuid.UUID]) -> int:
+    """Queue these dead letters of the tenant again, with fresh attempts; returns how many. Whoever opted out meanwhile
+    is still left alone, because every send checks again."""
+    with transaction.atomic():
+        letters = list(
+            DeadLetter.objects.select_for_update().filter(tenant_id=tenant_id, id__in=dead_letter_ids, redriven_at=None)
+        )
+        rows = list(
+            Delivery.objects.filter(tenant_id=tenant_id, id__in=[x.delivery_id for x in letters]).order_by("id")
+        )
+        locked = lines.lock([_key(r) for r in rows if r.campaign_id is None], make=True)
+        places = [_place(locked.get(_key(r))) for r in rows]
+        with connection.cursor() as cursor:
+            cursor.execute(_REVIVE, [[r.id for r in rows], places, tenant_id])
+            revived = {row[0] for row in cursor.fetchall()}
+        lines.save(locked.values())
+        now = datetime.now(UTC)
+        DeadLetter.objects.filter(delivery_id__in=revived).update(redriven_at=now)
+        events = [(new_id(), tenant_id, i, "redriven", "", now) for i in revived]
+        bulk.insert("notifier_deliveryevent", bulk.EVENT, events)
+        queues = {bell.queue_of(r.channel, r.lane) for r in rows if r.id in revived}
+        transaction.on_commit(lambda: bell.ring(queues))
+    return len(revived)
+
+
+def _key(row: Delivery) -> lines.Key:
+    return (row.tenant_id, row.recipient_id, row.channel, row.lane)
+
+
+def _place(line: lines.Line | None) -> int:
+    """Join the line's end, or take its free turn."""
+    if line is None:
+        return int(Place.HOLDS)
+    line.unfinished += 1
+    if line.held:
+        return int(Place.WAITS)
+    line.held = True
+    return int(Place.HOLDS)

@@ -1,0 +1,91 @@
+"""Order of acceptance per recipient, channel and lane. A line's row is its lock; one delivery of it holds the turn.
+
+A claim that asked instead "no older unfinished row of this recipient" was measured at 7 ms per 500 rows in good weather
+and 11.8 s when one recipient held 20,000: one tenant could stop a channel.
+Everybody who changes a line locks its row first, in the order of `id`, so there is no deadlock and no lost turn.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db import connection
+
+from notifier.vocabulary import Place, Status
+
+#: (tenant, recipient, channel, lane)
+Key = tuple[uuid.UUID, uuid.UUID, str, int]
+
+
+@dataclass
+class Line:
+    id: int
+    unfinished: int
+    held: bool
+
+
+_KEYS = "unnest(%s::uuid[], %s::uuid[], %s::text[], %s::smallint[]) AS k (tenant_id, recipient_id, channel, lane)"
+
+_MAKE = f"""
+INSERT INTO notifier_line (tenant_id, recipient_id, channel, lane, unfinished, held)
+SELECT tenant_id, recipient_id, channel, lane, 0, false FROM {_KEYS} ORDER BY 1, 2, 3, 4 ON CONFLICT DO NOTHING
+"""
+
+_LOCK = f"""
+SELECT l.tenant_id, l.recipient_id, l.channel, l.lane, l.id, l.unfinished, l.held
+FROM notifier_line l JOIN {_KEYS} USING (tenant_id, recipient_id, channel, lane) ORDER BY l.id FOR UPDATE OF l
+"""
+
+_SAVE = """
+UPDATE notifier_line l SET unfinished = v.unfinished, held = v.held
+FROM unnest(%s::bigint[], %s::integer[], %s::boolean[]) AS v (id, unfinished, held) WHERE l.id = v.id
+"""
+
+# The oldest waiting row of each line whose turn is free takes it.
+_PASS_ON = f"""
+WITH next AS (
+  SELECT l.id AS line_id, d.id FROM notifier_line l CROSS JOIN LATERAL (
+    SELECT d.id FROM notifier_delivery d
+    WHERE d.recipient_id = l.recipient_id AND d.channel = l.channel AND d.lane = l.lane AND d.tenant_id = l.tenant_id
+      AND d.status = {Status.QUEUED} AND d.place = {Place.WAITS}
+    ORDER BY d.seq LIMIT 1) d
+  WHERE l.id = ANY(%s) AND NOT l.held
+), turned AS (
+  UPDATE notifier_delivery d SET place = {Place.HOLDS} FROM next WHERE d.id = next.id
+  RETURNING d.channel, d.lane
+), marked AS (
+  UPDATE notifier_line l SET held = true FROM next WHERE l.id = next.line_id
+)
+SELECT DISTINCT channel, lane FROM turned
+"""
+
+
+def lock(keys: Iterable[Key], *, make: bool = False) -> dict[Key, Line]:
+    """Lock these lines until the end of the transaction; `make` creates the missing ones first."""
+    columns = [list(c) for c in zip(*sorted(set(keys), key=str), strict=True)]
+    if not columns:
+        return {}
+    with connection.cursor() as cursor:
+        if make:
+            cursor.execute(_MAKE, columns)
+        cursor.execute(_LOCK, columns)
+        return {(r[0], r[1], r[2], r[3]): Line(r[4], r[5], r[6]) for r in cursor.fetchall()}
+
+
+def save(lines: Iterable[Line]) -> None:
+    """Write locked lines back."""
+    rows = list(lines)
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(_SAVE, [[r.id for r in rows], [r.unfinished for r in rows], [r.held for r in rows]])
+
+
+def pass_on(line_ids: Sequence[int]) -> list[tuple[str, int]]:
+    """Give each free turn of these locked lines to its oldest waiting row; returns (channel, lane) to ring for."""
+    if not line_ids:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_PASS_ON, [list(line_ids)])
+        return list(cursor.fetchall())

@@ -1,0 +1,87 @@
+"""A no is a no, also after acceptance: plan again, right before the wire, for whoever changed their mind meanwhile."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from django.db import connection
+
+from notifier.delivery import people
+from notifier.delivery.plan import Planned, Rule, Suppressed, plan
+from notifier.delivery.settle import Outcome
+from notifier.delivery.store import Claimed
+from notifier.vocabulary import Kind, Lane, Person, Reason, Status
+from tenants.models import Category, Tenant
+
+#: a consent change of a transaction that began before, and committed after, the acceptance
+OVERLAP = timedelta(minutes=10)
+
+_CHANGED = """
+SELECT recipient_id, address FROM tenants_consentchange
+WHERE tenant_id = %s AND at >= %s AND (recipient_id = ANY(%s) OR address = ANY(%s))
+"""
+
+
+def recheck(rows: Sequence[Claimed]) -> list[Outcome]:
+    """Outcomes for rows (of one tenant) that must not leave now; the others may."""
+    if not rows:
+        return []
+    now = datetime.now(UTC)
+    stale = [r for r in rows if r.not_after is not None and r.not_after <= now]
+    outcomes = [Outcome(r, Status.EXPIRED, Reason.NOT_AFTER) for r in stale]
+    fresh = [r for r in rows if r.not_after is None or r.not_after > now]
+    return outcomes + _planned_again(_suspects(fresh), now)
+
+
+def _suspects(rows: Sequence[Claimed]) -> list[Claimed]:
+    """Rows whose recipient or address has a consent change, and single bulk rows, for their quiet hours."""
+    if not rows:
+        return []
+    changed = changed_since(
+        rows[0].tenant_id,
+        min(r.accepted_at for r in rows),
+        [r.recipient_id for r in rows],
+        [r.address.value for r in rows],
+    )
+    return [r for r in rows if r.lane == Lane.BULK or r.recipient_id in changed[0] or r.address.value in changed[1]]
+
+
+def changed_since(
+    tenant_id: uuid.UUID, since: datetime, recipients: Sequence[uuid.UUID], addresses: Sequence[str]
+) -> tuple[set[uuid.UUID], set[str]]:
+    """Which of these recipients and addresses have a ConsentChange since `since`; one query, by the index on (tenant,
+    at)."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CHANGED, [tenant_id, since - OVERLAP, list(recipients), list(addresses)])
+        found = cursor.fetchall()
+    return {row[0] for row in found if row[0]}, {row[1] for row in found if row[1]}
+
+
+def _planned_again(rows: Sequence[Claimed], now: datetime) -> list[Outcome]:
+    if not rows:
+        return []
+    tenant = Tenant.objects.get(pk=rows[0].tenant_id)
+    persons = people.by_ids(tenant.id, [r.recipient_id for r in rows])
+    keys = {r.category for r in rows}
+    rules = {c.key: Rule(c.key, Kind(c.kind)) for c in Category.objects.filter(tenant=tenant, key__in=keys)}
+    outcomes = [
+        verdict_on(r, persons.get(r.recipient_id), rules.get(r.category, Rule()), now, tenant.timezone) for r in rows
+    ]
+    return [o for o in outcomes if o is not None]
+
+
+def verdict_on(row: Claimed, person: Person | None, rule: Rule, now: datetime, tenant_zone: str) -> Outcome | None:
+    """Purely: None when the row may leave, else why not (suppressed) or not yet (held)."""
+    if person is None:
+        return Outcome(row, Status.SUPPRESSED, Reason.RECIPIENT_ERASED)
+    for entry in plan(person, rule, [row.channel], now, tenant_zone):
+        if isinstance(entry, Suppressed) and entry.address.value in ("", row.address.value):
+            return Outcome(row, Status.SUPPRESSED, entry.reason)
+        if isinstance(entry, Planned) and entry.address.value == row.address.value:
+            if entry.hold_until is None:
+                return None
+            wait = (entry.hold_until - now).total_seconds()
+            return Outcome(row, Status.QUEUED, wait=wait, held=True)
+    return Outcome(row, Status.SUPPRESSED, Reason.NO_ADDRESS)

@@ -1,0 +1,177 @@
+"""Write outcomes down: the ledger row, its history, the line's next turn, dead addresses, dead letters; all in one
+transaction. A write whose fence is stale changes nothing."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from django.db import connection, transaction
+
+from notifier.delivery import bell, bulk, lines
+from notifier.delivery.retry import HOLD_SECONDS
+from notifier.delivery.store import Claimed
+from notifier.vocabulary import FINAL, Place, Status, new_id
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one claimed row. QUEUED means: again in `wait` seconds, through `account_id` if given."""
+
+    row: Claimed
+    status: Status
+    reason: str = ""
+    detail: str = ""
+    provider_ref: str = ""
+    wait: float = 0.0
+    account_id: uuid.UUID | None = None
+    address_is_dead: bool = False
+    dead_letter: bool = False
+    #: quiet hours: not a failed attempt, only a later time
+    held: bool = False
+
+    @property
+    def final(self) -> bool:
+        return self.status in FINAL
+
+    @property
+    def place(self) -> Place:
+        """A row that waits long gives up its line's turn."""
+        return Place.PARKED if not self.final and (self.held or self.wait > HOLD_SECONDS) else Place.HOLDS
+
+    @property
+    def in_line(self) -> bool:
+        """Rows of campaigns stand in no line."""
+        return self.row.campaign_id is None
+
+    @property
+    def key(self) -> lines.Key:
+        return (self.row.tenant_id, self.row.recipient_id, self.row.channel, self.row.lane)
+
+
+_SETTLE = f"""
+UPDATE notifier_delivery d SET
+  status = o.status, reason = o.reason, detail = left(o.detail, 300),
+  provider_ref = CASE WHEN o.provider_ref = '' THEN d.provider_ref ELSE o.provider_ref END,
+  due_at = CASE WHEN o.final THEN d.due_at ELSE now() + make_interval(secs => o.wait) END,
+  account_id = COALESCE(o.account_id, d.account_id), place = o.place, lease_until = NULL,
+  content = COALESCE(d.content, o.content), settled_at = CASE WHEN o.final THEN clock_timestamp() END
+FROM unnest(%s::uuid[], %s::integer[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::uuid[],
+            %s::smallint[], %s::boolean[], %s::jsonb[])
+  AS o (id, fence, status, reason, detail, provider_ref, wait, account_id, place, final, content)
+WHERE d.id = o.id AND d.fence = o.fence AND d.status IN ({Status.CLAIMED}, {Status.SENDING})
+RETURNING d.id
+"""
+
+
+def settle(outcomes: Sequence[Outcome]) -> int:
+    """Write all; returns how many counted (a stale fence, or a row settled by a receipt already, does not)."""
+    if not outcomes:
+        return 0
+    with transaction.atomic():
+        in_line = [o for o in outcomes if o.in_line]
+        locked = lines.lock({o.key for o in in_line})
+        done = _write(outcomes)
+        counted = [o for o in outcomes if o.row.id in done]
+        _history(counted)
+        rings = _move_lines([o for o in counted if o.in_line], locked)
+        _kill_addresses([o for o in counted if o.address_is_dead])
+        _dead_letters([o for o in counted if o.dead_letter])
+        if rings:
+            transaction.on_commit(lambda: bell.ring(rings))
+    return len(counted)
+
+
+def _write(outcomes: Sequence[Outcome]) -> set[uuid.UUID]:
+    columns = bulk.by_column(
+        (
+            o.row.id, o.row.fence, int(o.status), str(o.reason), o.detail, o.provider_ref, o.wait, o.account_id,
+            int(o.place), o.final, None if o.final else orjson.dumps(dict(o.row.content)).decode(),
+        )
+        for o in outcomes
+    )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTLE, columns)
+        return {row[0] for row in cursor.fetchall()}
+
+
+def _history(outcomes: Sequence[Outcome]) -> None:
+    """Events of single notifications, and of a campaign's rows from their second attempt on (the first is the row)."""
+    now = datetime.now(UTC)
+    events = [
+        (new_id(), o.row.tenant_id, o.row.id, _event(o), (o.detail or str(o.reason))[:300], now)
+        for o in outcomes
+        if o.in_line or not o.final or o.row.attempt > 0
+    ]
+    bulk.insert("notifier_deliveryevent", bulk.EVENT, events)
+
+
+def _event(outcome: Outcome) -> str:
+    if outcome.final:
+        return outcome.status.label
+    return "held" if outcome.held else "retry"
+
+
+def _move_lines(outcomes: Sequence[Outcome], locked: dict[lines.Key, lines.Line]) -> set[str]:
+    freed: set[int] = set()
+    for o in outcomes:
+        line = locked[o.key]
+        line.unfinished -= int(o.final)
+        if o.final or o.place == Place.PARKED:
+            line.held = False
+            freed.add(line.id)
+    lines.save(locked.values())
+    return {bell.queue_of(channel, lane) for channel, lane in lines.pass_on(sorted(freed))}
+
+
+_KILL_DEVICES = """
+UPDATE tenants_device v SET dead_since = now()
+FROM unnest(%s::uuid[], %s::uuid[]) AS dead (tenant_id, id)
+WHERE v.id = dead.id AND v.tenant_id = dead.tenant_id AND v.dead_since IS NULL
+"""
+
+_SUPPRESS = """
+INSERT INTO tenants_suppression (id, tenant_id, channel, address, cause, created_at)
+SELECT id, tenant_id, channel, address, 'dead', now()
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[]) AS dead (id, tenant_id, channel, address)
+ON CONFLICT (tenant_id, channel, address) DO NOTHING
+"""
+
+
+def _kill_addresses(outcomes: Sequence[Outcome]) -> None:
+    """A dead device is marked on the device, any other dead address becomes a suppression. In the order of ids and
+    addresses, so that two workers cannot wait for each other."""
+    devices = sorted({(o.row.tenant_id, o.row.address.device_id) for o in outcomes if o.row.address.device_id}, key=str)
+    others = sorted(
+        {(o.row.tenant_id, o.row.channel, o.row.address.value) for o in outcomes if not o.row.address.device_id},
+        key=str,
+    )
+    with connection.cursor() as cursor:
+        if devices:
+            cursor.execute(_KILL_DEVICES, bulk.by_column(devices))
+        if others:
+            cursor.execute(_SUPPRESS, bulk.by_column((new_id(), *other) for other in others))
+
+
+_DEAD_LETTERS = """
+INSERT INTO notifier_deadletter (id, tenant_id, delivery_id, channel, attempts, last_error, created_at)
+SELECT id, tenant_id, delivery_id, channel, attempts, last_error, now()
+FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::smallint[], %s::text[])
+  AS l (id, tenant_id, delivery_id, channel, attempts, last_error)
+ON CONFLICT (delivery_id) DO UPDATE SET
+  attempts = excluded.attempts, last_error = excluded.last_error, redriven_at = NULL
+"""
+
+
+def _dead_letters(outcomes: Sequence[Outcome]) -> None:
+    rows: list[tuple[Any, ...]] = [
+        (new_id(), o.row.tenant_id, o.row.id, o.row.channel, o.row.attempt + 1, (o.detail or str(o.reason))[:300])
+        for o in outcomes
+    ]
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(_DEAD_LETTERS, bulk.by_column(rows))

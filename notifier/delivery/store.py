@@ -1,0 +1,161 @@
+"""The few hot statements on the ledger: claim, begin, hand back. Time is always the database's."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.db import connection
+
+from notifier.vocabulary import Address, Place, Status
+
+#: messages of one account that may be claimed or on the wire at once, over all workers
+IN_FLIGHT_CAP = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One ledger row in a worker's hands. Its writes count only while `fence` is the row's."""
+
+    id: uuid.UUID
+    tenant_id: uuid.UUID
+    recipient_id: uuid.UUID
+    account_id: uuid.UUID
+    channel: str
+    address: Address
+    lane: int
+    mode: str
+    content: Mapping[str, Any]
+    attempt: int
+    fence: int
+    accepted_at: datetime
+    not_after: datetime | None = None
+    notification_id: uuid.UUID | None = None
+    campaign_id: uuid.UUID | None = None
+    category: str = ""
+
+
+_LIVE = f"status = {Status.QUEUED} AND place = {Place.HOLDS}"
+
+# One statement. The recursive part visits each account with backlog once, by index (a loose scan: DISTINCT would read
+# the whole backlog); the account served longest ago goes first, so tenants take turns; SKIP LOCKED lets two workers
+# claim side by side.
+_CLAIM = f"""
+WITH RECURSIVE backlog (account_id) AS (
+  (SELECT account_id FROM notifier_delivery WHERE channel = %(channel)s AND {_LIVE} ORDER BY account_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT d.account_id FROM notifier_delivery d
+          WHERE d.channel = %(channel)s AND {_LIVE} AND d.account_id > b.account_id
+          ORDER BY d.account_id LIMIT 1)
+  FROM backlog b WHERE b.account_id IS NOT NULL
+), chosen AS (
+  SELECT p.id FROM notifier_provideraccount p JOIN backlog b ON b.account_id = p.id
+  WHERE EXISTS (SELECT 1 FROM notifier_delivery d WHERE d.channel = %(channel)s AND d.account_id = p.id
+                AND d.lane = ANY(%(lanes)s) AND {_LIVE} AND d.due_at <= now())
+    AND (SELECT count(*) FROM notifier_delivery f WHERE f.account_id = p.id
+         AND f.status IN ({Status.CLAIMED}, {Status.SENDING}) AND f.lease_until IS NOT NULL) < {IN_FLIGHT_CAP}
+  ORDER BY p.served_at LIMIT 1 FOR UPDATE OF p SKIP LOCKED
+), served AS (
+  UPDATE notifier_provideraccount SET served_at = clock_timestamp() WHERE id = (SELECT id FROM chosen)
+), picked AS (
+  SELECT d.id FROM notifier_delivery d
+  WHERE d.channel = %(channel)s AND d.account_id = (SELECT id FROM chosen) AND d.lane = ANY(%(lanes)s)
+    AND {_LIVE} AND d.due_at <= now()
+  ORDER BY d.lane, d.due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+UPDATE notifier_delivery d
+SET status = {Status.CLAIMED}, fence = d.fence + 1, lease_until = now() + make_interval(secs => %(lease)s)
+FROM picked WHERE d.id = picked.id
+RETURNING d.id, d.tenant_id, d.recipient_id, d.account_id, d.channel, d.address, d.platform, d.device_id, d.lane,
+  d.mode, d.content, d.attempt, d.fence, d.accepted_at, d.not_after, d.notification_id, d.campaign_id, d.seq, d.category
+"""
+
+
+def claim(channel: str, lanes: Sequence[int], limit: int) -> list[Claimed]:
+    """Up to `limit` due rows that hold their line's turn, all of one provider account; in line order."""
+    values = {"channel": channel, "lanes": [int(lane) for lane in lanes], "limit": limit, "lease": _lease()}
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, values)
+        rows = sorted(cursor.fetchall(), key=lambda row: (row[8], row[17]))
+    return [_claimed(row) for row in rows]
+
+
+def _claimed(row: Sequence[Any]) -> Claimed:
+    return Claimed(
+        id=row[0], tenant_id=row[1], recipient_id=row[2], account_id=row[3], channel=row[4],
+        address=Address(row[5], row[6], row[7]), lane=row[8], mode=row[9],
+        content=orjson.loads(row[10]) if isinstance(row[10], str) else row[10],
+        attempt=row[11], fence=row[12], accepted_at=row[13], not_after=row[14], notification_id=row[15],
+        campaign_id=row[16], category=row[18],
+    )  # fmt: skip
+
+
+_BEGIN = f"""
+UPDATE notifier_delivery d SET status = {Status.SENDING}, attempt = d.attempt + 1,
+  lease_until = now() + make_interval(secs => %s)
+FROM unnest(%s::uuid[], %s::integer[]) AS mine (id, fence)
+WHERE d.id = mine.id AND d.fence = mine.fence AND d.status = {Status.CLAIMED}
+RETURNING d.id
+"""
+
+
+def begin(rows: Sequence[Claimed]) -> list[Claimed]:
+    """Commit `sending` for rows about to be written; returns those that are still ours."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BEGIN, [_lease(), [r.id for r in rows], [r.fence for r in rows]])
+        ours = {row[0] for row in cursor.fetchall()}
+    return [r for r in rows if r.id in ours]
+
+
+_BEGIN_ARMED = f"""
+UPDATE notifier_delivery d SET status = {Status.SENDING}, attempt = d.attempt + 1, fence = mine.fence
+FROM unnest(%s::uuid[], %s::integer[]) AS mine (id, fence)
+WHERE d.id = mine.id AND d.status = {Status.ARMED}
+RETURNING d.id
+"""
+
+
+def begin_armed(rows: Sequence[Claimed]) -> list[Claimed]:
+    """The same for rows of a shard, whose lease and fence are the shard's; returns those that were still armed."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BEGIN_ARMED, [[r.id for r in rows], [r.fence for r in rows]])
+        ours = {row[0] for row in cursor.fetchall()}
+    return [r for r in rows if r.id in ours]
+
+
+_HAND_BACK = f"""
+UPDATE notifier_delivery d SET status = {Status.QUEUED}, lease_until = NULL,
+  due_at = greatest(d.due_at, now() + make_interval(secs => %s))
+FROM unnest(%s::uuid[], %s::integer[]) AS mine (id, fence)
+WHERE d.id = mine.id AND d.fence = mine.fence AND d.status = {Status.CLAIMED}
+"""
+
+
+def hand_back(rows: Sequence[Claimed], wait: float) -> None:
+    """Give claimed rows back unsent, due again in `wait` seconds; they keep their turn and their attempts."""
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(_HAND_BACK, [wait, [r.id for r in rows], [r.fence for r in rows]])
+
+
+_RENEW = f"""
+UPDATE notifier_delivery d SET lease_until = now() + make_interval(secs => %s)
+FROM unnest(%s::uuid[], %s::integer[]) AS mine (id, fence)
+WHERE d.id = mine.id AND d.fence = mine.fence AND d.status IN ({Status.CLAIMED}, {Status.SENDING})
+"""
+
+
+def renew(rows: Sequence[Claimed]) -> None:
+    """Lengthen the lease of rows that still wait for an answer."""
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(_RENEW, [_lease(), [r.id for r in rows], [r.fence for r in rows]])
+
+
+def _lease() -> float:
+    return float(settings.LEASE_SECONDS)

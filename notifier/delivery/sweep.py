@@ -1,0 +1,128 @@
+"""What survives a lost Redis and a killed worker: every second, rows whose lease ran out, parked rows that came due,
+lines without a turn holder; and a ring for every queue with due work."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from notifier.channels import channels
+from notifier.delivery import bell, lines
+from notifier.delivery.retry import SCHEDULE
+from notifier.delivery.settle import Outcome, settle
+from notifier.delivery.store import Claimed
+from notifier.vocabulary import Address, Place, Reason, Status
+
+#: rows that one sweep repairs of each kind; the next sweep takes the next ones
+BATCH = 5_000
+
+# After a database restart nobody could renew a lease, so none counts as expired until one lease has passed.
+_SETTLED_DOWN = "now() > pg_postmaster_start_time() + make_interval(secs => %(lease)s)"
+
+_RECLAIM = f"""
+UPDATE notifier_delivery d SET status = {Status.QUEUED}, lease_until = NULL, fence = d.fence + 1
+FROM (SELECT id FROM notifier_delivery WHERE status = {Status.CLAIMED} AND lease_until < now() AND {_SETTLED_DOWN}
+      LIMIT {BATCH} FOR UPDATE SKIP LOCKED) e
+WHERE d.id = e.id
+"""
+
+_IN_DOUBT = f"""
+SELECT id, tenant_id, recipient_id, account_id, channel, address, platform, device_id, lane, mode, attempt, fence,
+       accepted_at, notification_id, campaign_id, category
+FROM notifier_delivery WHERE status = {Status.SENDING} AND lease_until < now() AND {_SETTLED_DOWN} LIMIT {BATCH}
+"""
+
+_PARKED = f"""
+SELECT id, tenant_id, recipient_id, channel, lane FROM notifier_delivery
+WHERE status = {Status.QUEUED} AND place = {Place.PARKED} AND due_at <= now() ORDER BY due_at LIMIT {BATCH}
+"""
+
+_PLACE = f"""
+UPDATE notifier_delivery d SET place = v.place FROM unnest(%s::uuid[], %s::smallint[]) AS v (id, place)
+WHERE d.id = v.id AND d.status = {Status.QUEUED} AND d.place = {Place.PARKED}
+"""
+
+_ORPHANED = f"""
+SELECT tenant_id, recipient_id, channel, lane FROM notifier_line l
+WHERE NOT held AND unfinished > 0 AND EXISTS (
+  SELECT 1 FROM notifier_delivery d WHERE d.recipient_id = l.recipient_id AND d.channel = l.channel
+    AND d.lane = l.lane AND d.status = {Status.QUEUED} AND d.place = {Place.WAITS}) LIMIT {BATCH}
+"""
+
+_DUE = f"""
+SELECT EXISTS (SELECT 1 FROM notifier_delivery WHERE channel = %s AND lane = ANY(%s)
+               AND status = {Status.QUEUED} AND place = {Place.HOLDS} AND due_at <= now())
+"""
+
+
+def sweep() -> None:
+    """One round. Several may run at once: each repair is safe, and rows that another holds are passed over."""
+    values = {"lease": float(settings.LEASE_SECONDS)}
+    with connection.cursor() as cursor:
+        cursor.execute(_RECLAIM, values)
+        cursor.execute(_IN_DOUBT, values)
+        in_doubt = [_claimed(row) for row in cursor.fetchall()]
+    settle([_outcome_of_doubt(row) for row in in_doubt])
+    _unpark()
+    _heal_lines()
+    bell.ring(_due_queues())
+
+
+def _claimed(row: Sequence[Any]) -> Claimed:
+    return Claimed(
+        id=row[0], tenant_id=row[1], recipient_id=row[2], account_id=row[3], channel=row[4],
+        address=Address(row[5], row[6], row[7]), lane=row[8], mode=row[9], content={}, attempt=row[10], fence=row[11],
+        accepted_at=row[12], notification_id=row[13], campaign_id=row[14], category=row[15],
+    )  # fmt: skip
+
+
+def _outcome_of_doubt(row: Claimed) -> Outcome:
+    """A worker died while this row was on the wire: the channel says whether it may be repeated."""
+    if channels()[row.channel].repeat_when_in_doubt and row.attempt <= len(SCHEDULE):
+        return Outcome(row, Status.QUEUED, detail="the worker was lost while sending")
+    return Outcome(row, Status.UNKNOWN, Reason.IN_DOUBT, "the worker was lost while sending", dead_letter=True)
+
+
+def _unpark() -> None:
+    """Parked rows that came due join their line, or take its turn if it is free. Rows of campaigns have no line."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(_PARKED)
+            rows = cursor.fetchall()
+        keys: dict[uuid.UUID, lines.Key] = {row[0]: (row[1], row[2], row[3], row[4]) for row in rows}
+        locked = lines.lock(keys.values())
+        places: list[int] = []
+        for key in keys.values():
+            line = locked.get(key)
+            places.append(int(Place.WAITS if line is not None and line.held else Place.HOLDS))
+            if line is not None:
+                line.held = True
+        lines.save(locked.values())
+        if keys:
+            with connection.cursor() as cursor:
+                cursor.execute(_PLACE, [list(keys), places])
+
+
+def _heal_lines() -> None:
+    """Safety net: settle passes turns on in its own transaction, so this finds nothing unless somebody edited rows."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(_ORPHANED)
+            keys = [(r[0], r[1], r[2], r[3]) for r in cursor.fetchall()]
+        lines.pass_on([line.id for line in lines.lock(keys).values() if not line.held])
+
+
+def _due_queues() -> set[str]:
+    """Queues with a due row; one index probe for each channel and lane."""
+    found: set[str] = set()
+    with connection.cursor() as cursor:
+        for name in channels():
+            for lanes in ((0, 1), (2,)):
+                cursor.execute(_DUE, [name, list(lanes)])
+                if cursor.fetchone()[0]:
+                    found.add(bell.queue_of(name, lanes[-1]))
+    return found
