@@ -1,0 +1,133 @@
+"""FCM HTTP v1: POST /v1/projects/{project}/messages:send, with FCM's own checks and error bodies.
+
+An address chooses its fate by its first or last word between hyphens: `unregistered-1`, or `cX1:APA91b-throttled`.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import secrets
+from typing import Any
+
+import orjson
+
+from notifier.sandbox.arrivals import Arrivals
+from notifier.sandbox.far_end import INTERNAL_ERROR, REFUSED_STREAM, Answer, FarEnd, Incoming, json_answer
+from notifier.sandbox.faults import Faults
+from notifier.sandbox.fcm_schema import violation
+from notifier.sandbox.oauth import OAuth
+
+PATH = re.compile(r"/v1/projects/([^/]+)/messages:send")
+FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
+BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
+LARGEST = 4096  #: bytes of notification and data together
+FLAKY_KEPT = 100_000
+
+#: word of the address -> (HTTP status, error.status, FCM's errorCode, message)
+REFUSALS = {
+    "unregistered": (404, "NOT_FOUND", "UNREGISTERED", "Requested entity was not found."),
+    "mismatch": (403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH", "SenderId mismatch"),
+    "throttled": (429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED", "Quota exceeded for this device."),
+    "unavailable": (503, "UNAVAILABLE", "UNAVAILABLE", "The service is currently unavailable."),
+    "internal": (500, "INTERNAL", "INTERNAL", "Internal error encountered."),
+    "thirdparty": (401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR", "Auth error from APNS or Web Push Service"),
+}
+#: word of the address -> what happens after the message was taken
+BROKEN = {"reset": Answer(0, reset=INTERNAL_ERROR), "hangup": Answer(0, hangup=True)}
+
+
+class Fcm(FarEnd):
+    def __init__(self, oauth: OAuth, arrivals: Arrivals, faults: Faults) -> None:
+        self._oauth, self._arrivals, self._faults = oauth, arrivals, faults
+        self._failed_once: set[str] = set()
+
+    def serves(self, path: str) -> bool:
+        return PATH.fullmatch(path) is not None
+
+    def answer(self, incoming: Incoming) -> Answer:
+        answer = self._answer(incoming)
+        if answer.reset is None:
+            self._arrivals.count("hangup" if answer.hangup else str(answer.status))
+        else:
+            self._arrivals.count("refused" if answer.reset == REFUSED_STREAM else "reset")
+        wait = self._faults.latency_ms / 1000
+        return answer._replace(delay=answer.delay + wait) if wait else answer
+
+    def _answer(self, incoming: Incoming) -> Answer:
+        if incoming.method != "POST":
+            return _error(404, "NOT_FOUND", "", "Not found.")
+        scheme, _, token = incoming.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not self._oauth.holds(token):
+            return _error(401, "UNAUTHENTICATED", "", "Request had invalid authentication credentials.")
+        try:
+            wanted = orjson.loads(incoming.body)
+        except orjson.JSONDecodeError as error:
+            return _invalid("", f"Invalid JSON payload received. {error}")
+        if found := violation(wanted):
+            return _invalid(*found)
+        return self._judge(incoming.path, wanted)
+
+    def _judge(self, path: str, wanted: dict[str, Any]) -> Answer:
+        message = wanted["message"]
+        address = message.get("token") or message.get("fid") or ""
+        if _weight(message) > LARGEST:
+            return _invalid("message", "Message is too big", fcm=True)
+        word = address.partition("-")[0], address.rpartition("-")[2]
+        if refusal := self._refusal(address, word):
+            return refusal
+        name = orjson.dumps({"name": f"projects/{path.split('/')[3]}/messages/{secrets.token_hex(8)}"})
+        if not (wanted.get("validate_only") or wanted.get("validateOnly")):
+            self._take(address, message)
+        if broken := BROKEN.get(word[0]) or BROKEN.get(word[1]):
+            return broken
+        return Answer(200, name, delay=self._faults.slow_ms / 1000 if "slow" in word else 0.0)
+
+    def _refusal(self, address: str, word: tuple[str, str]) -> Answer | None:
+        for each in word:
+            if refusal := REFUSALS.get(each):
+                return self._refuse(*refusal)
+        if "badarg" in word or not address.isascii():
+            text = "The registration token is not a valid FCM registration token"
+            return _invalid("message.token", text, fcm=True)
+        if "refused" in word:
+            return Answer(0, reset=REFUSED_STREAM)
+        flaky = "flaky" in word and address not in self._failed_once
+        if flaky and len(self._failed_once) < FLAKY_KEPT:
+            self._failed_once.add(address)
+        if flaky or (self._faults.error_rate and random.random() < self._faults.error_rate):  # noqa: S311
+            return self._refuse(*REFUSALS["unavailable"])
+        return None
+
+    def _refuse(self, status: int, code: str, fcm_code: str, message: str) -> Answer:
+        answer = _error(status, code, fcm_code, message)
+        if status in (429, 503) and self._faults.retry_after is not None:
+            return answer._replace(headers=(("retry-after", f"{self._faults.retry_after:g}"),))
+        return answer
+
+    def _take(self, address: str, message: dict[str, Any]) -> None:
+        notification = message.get("notification") or {}
+        delivery = (message.get("data") or {}).get("delivery_id")
+        if delivery is None:
+            delivery = ((message.get("android") or {}).get("notification") or {}).get("tag", "")
+        self._arrivals.take(address, delivery, notification.get("title", ""))
+
+
+def _weight(message: dict[str, Any]) -> int:
+    shown: dict[str, str] = message.get("notification") or {}
+    data: dict[str, str] = message.get("data") or {}
+    return sum(len(text.encode()) for part in (shown, data) for pair in part.items() for text in pair)
+
+
+def _error(status: int, code: str, fcm_code: str, message: str, *details: dict[str, Any]) -> Answer:
+    error: dict[str, Any] = {"code": status, "message": message, "status": code}
+    if fcm_code:
+        details = ({"@type": FCM_ERROR, "errorCode": fcm_code}, *details)
+    if details:
+        error["details"] = details
+    return json_answer(status, {"error": error})
+
+
+def _invalid(field: str, why: str, *, fcm: bool = False) -> Answer:
+    detail = {"@type": BAD_REQUEST, "fieldViolations": [{"field": field, "description": why}]}
+    return _error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT" if fcm else "", why, detail)

@@ -1,0 +1,82 @@
+"""Google's OAuth 2.0 token endpoint, JWT-bearer grant (RFC 7523): POST /token.
+
+Two issuers are known: the demo service account in DIR (RS256, as at Google), and `sandbox@notifier`, whose
+assertion is HS256 with the public key below. The second exists because a provider does no I/O and so cannot read
+DIR: a tenant on its first day reaches the sandbox with nothing but its address. It protects nothing on purpose.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any
+from urllib.parse import parse_qs
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from notifier.sandbox.far_end import Answer, FarEnd, Incoming, json_answer
+from notifier.sandbox.faults import Faults
+
+GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
+OPEN_ISSUER = "sandbox@notifier"
+OPEN_KEY = "notifier-sandbox: anybody may send here"
+
+
+class OAuth(FarEnd):
+    def __init__(self, url: str, account: str, key: rsa.RSAPublicKey, faults: Faults) -> None:
+        port = url.rpartition(":")[2]
+        self._audiences = [f"https://{host}:{port}/token" for host in ("127.0.0.1", "localhost")]
+        self._account, self._key, self._faults = account, key, faults
+        self._issued: dict[str, float] = {}
+
+    def serves(self, path: str) -> bool:
+        return path == "/token"
+
+    def answer(self, incoming: Incoming) -> Answer:
+        if incoming.method != "POST":
+            return json_answer(405, {"error": "invalid_request", "error_description": "POST only"})
+        form = parse_qs(incoming.body.decode("utf-8", "replace"))
+        if form.get("grant_type") != [GRANT]:
+            return _refuse("unsupported_grant_type", f"grant_type must be {GRANT}")
+        try:
+            self._check(form.get("assertion", [""])[0])
+        except (jwt.PyJWTError, ValueError) as error:
+            return _refuse("invalid_grant", f"Invalid JWT: {error}")
+        return self._grant()
+
+    def holds(self, token: str) -> bool:
+        """Whether this access token was issued here and is still good."""
+        return self._issued.get(token, 0.0) > time.time() and not self._faults.reject_auth
+
+    def _check(self, assertion: str) -> None:
+        claims: dict[str, Any] = jwt.decode(assertion, options={"verify_signature": False})
+        algorithm, key = ("HS256", OPEN_KEY) if claims.get("iss") == OPEN_ISSUER else ("RS256", self._key)
+        claims = jwt.decode(
+            assertion,
+            key,
+            algorithms=[algorithm],
+            audience=self._audiences,
+            options={"require": ["iss", "aud", "iat", "exp"]},
+            leeway=10,
+        )
+        if claims["iss"] not in (OPEN_ISSUER, self._account):
+            raise ValueError("unknown issuer")
+        if claims["exp"] - claims["iat"] > 3600:
+            raise ValueError("exp may be at most one hour after iat")
+        if SCOPE not in str(claims.get("scope", "")).split():
+            raise ValueError(f"scope must hold {SCOPE}")
+        if self._faults.reject_grants:
+            raise ValueError("the fault reject_grants is on")
+
+    def _grant(self) -> Answer:
+        now, life = time.time(), self._faults.token_seconds
+        self._issued = {token: end for token, end in self._issued.items() if end > now}
+        token = f"ya29.sandbox-{secrets.token_urlsafe(24)}"
+        self._issued[token] = now + life
+        return json_answer(200, {"access_token": token, "expires_in": life, "token_type": "Bearer"})
+
+
+def _refuse(error: str, why: str) -> Answer:
+    return json_answer(400, {"error": error, "error_description": why})

@@ -1,0 +1,151 @@
+"""One libcurl easy handle and its reuse: a request put in, an answer read out.
+
+libcurl silently repeats a request when a reused connection dies before the first byte of the answer, POSTs included
+(`Curl_retry_request`). A message would then arrive twice without our knowing. So the pre-request callback, which runs
+right before a request is written, lets the first attempt through and aborts a second one; it also tells exactly
+whether anything was written, which no error code does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pycurl
+
+from notifier.vocabulary import Broken, Request, Response
+
+BODY_CAP = 64 * 1024
+CONNECT_TIMEOUT = 5.0
+REPEAT_REFUSED = "operation aborted by pre-request callback"  #: libcurl's text when nothing else had failed before
+
+
+class Transfer:
+    """A handle of the pool. Headers and URL are set again only when they differ from the last request's."""
+
+    __slots__ = ("_chunks", "_headers", "_lines", "_method", "_size", "_timeout", "_url", "begun", "curl", "owner")
+
+    def __init__(self, trust: tuple[str | None, str | None]) -> None:
+        self.owner: Any = None  #: (exchange, index, line) while under way
+        self.begun = False
+        self._url = self._method = ""
+        self._headers: tuple[tuple[str, str], ...] | None = None
+        self._timeout = 0.0
+        self._lines: list[bytes] = []
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self.curl = self._handle(trust)
+        self.curl.transfer = self
+
+    def _handle(self, trust: tuple[str | None, str | None]) -> Any:
+        curl = pycurl.Curl()
+        curl.setopt(pycurl.NOSIGNAL, 1)
+        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTPS)
+        curl.setopt(pycurl.FOLLOWLOCATION, 0)
+        curl.setopt(pycurl.PROXY, "")  # the empty name also stops libcurl from reading the environment
+        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
+        curl.setopt(pycurl.PIPEWAIT, 1)
+        curl.setopt(pycurl.TCP_NODELAY, 1)
+        curl.setopt(pycurl.USERAGENT, "notifier")
+        curl.setopt(pycurl.HEADERFUNCTION, self._on_header)
+        curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
+        curl.setopt(pycurl.PREREQFUNCTION, self._on_request)
+        cafile, capath = trust
+        if cafile:
+            curl.setopt(pycurl.CAINFO, cafile)
+        if capath:
+            curl.setopt(pycurl.CAPATH, capath)
+        return curl
+
+    def prepare(self, request: Request) -> None:
+        """Make the handle ready to send `request`. Raises ValueError or pycurl.error when it cannot be sent."""
+        curl = self.curl
+        if request.url != self._url:
+            self._url = ""
+            curl.setopt(pycurl.URL, request.url)
+            self._url = request.url
+        if request.headers is not self._headers and request.headers != self._headers:
+            self._headers = None
+            curl.setopt(pycurl.HTTPHEADER, _header_lines(request.headers))
+            self._headers = request.headers
+        if request.timeout != self._timeout:
+            curl.setopt(pycurl.TIMEOUT_MS, max(1, int(request.timeout * 1000)))
+            curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, int(min(CONNECT_TIMEOUT, request.timeout) * 1000)))
+            self._timeout = request.timeout
+        self._set_method(request)
+        self._lines, self._chunks, self._size, self.begun = [], [], 0, False
+
+    def _set_method(self, request: Request) -> None:
+        curl, method = self.curl, request.method
+        if method == "GET":
+            if self._method != method:
+                curl.setopt(pycurl.HTTPGET, 1)
+        else:
+            curl.setopt(pycurl.POSTFIELDS, request.body)  # also makes it a POST
+        if self._method != method:
+            if method in ("GET", "POST"):
+                curl.unsetopt(pycurl.CUSTOMREQUEST)
+            else:
+                curl.setopt(pycurl.CUSTOMREQUEST, method)
+            self._method = method
+
+    # -- libcurl calls these --
+
+    def _on_request(self, *_addresses: Any) -> int:
+        if self.begun:
+            return int(pycurl.PREREQFUNC_ABORT)
+        self.begun = True
+        return int(pycurl.PREREQFUNC_OK)
+
+    def _on_header(self, line: bytes) -> None:
+        self._lines.append(line)
+
+    def _on_body(self, chunk: bytes) -> None:
+        if self._size < BODY_CAP:
+            self._chunks.append(chunk)
+            self._size += len(chunk)
+
+    # -- what came of it --
+
+    @property
+    def multiplexed(self) -> bool:
+        """The answer came over HTTP/2."""
+        return bool(self._lines) and self._lines[0].startswith(b"HTTP/2")
+
+    def response(self) -> Response:
+        status, headers = _parse(self._lines)
+        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        return Response(status, headers, body[:BODY_CAP])
+
+    def broken(self, code: int, text: str, multiplexed: bool) -> Broken:
+        """The failure. `multiplexed`: this far end is known to speak HTTP/2.
+
+        Over HTTP/2 libcurl repeats without an error of its own only a stream that was refused, or that a GOAWAY
+        declared unprocessed: nothing was processed. Everything else after the first byte is in doubt.
+        """
+        if code == pycurl.E_ABORTED_BY_CALLBACK and text == REPEAT_REFUSED:
+            if multiplexed:
+                return Broken(False, "the far end refused the stream")
+            return Broken(True, "the connection closed before an answer came")
+        return Broken(self.begun, f"{text or 'transfer failed'} (curl {code})"[:200])
+
+
+def _header_lines(headers: tuple[tuple[str, str], ...]) -> list[bytes]:
+    lines = ["accept:", *(f"{name}: {value}" if value else f"{name};" for name, value in headers)]
+    if any(c in line for line in lines for c in "\r\n\0"):
+        raise ValueError("a header holds a line break")
+    return [line.encode("latin-1") for line in lines]
+
+
+def _parse(lines: list[bytes]) -> tuple[int, dict[str, str]]:
+    """Status and headers of the last header block (1xx answers come before it); repeated ones joined by commas."""
+    status = 0
+    headers: dict[str, str] = {}
+    for line in lines:
+        if line.startswith(b"HTTP/"):
+            status, headers = int(line.split(None, 2)[1]), {}
+            continue
+        name, found, value = line.decode("latin-1").partition(":")
+        if found:
+            name, value = name.lower(), value.strip()
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return status, headers
