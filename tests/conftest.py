@@ -8,9 +8,17 @@ import shutil
 
 import pytest
 
+from tests import settings
+
 pytest_plugins = ["tests.fixtures"] if importlib.util.find_spec("tests.fixtures") else []
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what tests/settings.py started; nothing remains of it."""
+    if settings.SERVERS is not None:
+        settings.SERVERS.stop()
 
 
 @pytest.fixture(scope="session")

@@ -29,10 +29,9 @@ SETTINGS = {
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %u@%d ",
 }
-#: data of a test need not outlive a power cut
+#: data of a test need not outlive a power cut; but commits stay synchronous, as tests kill the server with -9
 TEST_SETTINGS = {
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "shared_buffers": "128MB",
     "autovacuum_naptime": "10s",

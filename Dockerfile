@@ -1,0 +1,25 @@
+# One image for web, workers, beat and Flower; docker-compose.yml says which.
+FROM python:3.11-slim
+
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /app
+
+# only what the product needs at run time, in the versions of the one lock file
+COPY pyproject.toml requirements.lock ./
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+      > /tmp/runtime.txt \
+ && pip install --constraint requirements.lock --requirement /tmp/runtime.txt \
+ && rm /tmp/runtime.txt
+
+COPY . .
+ENV DEBUG=0
+RUN python -m compileall -q . \
+ && python manage.py collectstatic --noinput \
+ && useradd --system --uid 10001 --no-create-home notifier
+
+
+USER notifier
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+CMD ["uvicorn", "notifier.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--ws", "websockets-sansio", \
+     "--no-access-log", "--timeout-graceful-shutdown", "20"]

@@ -1,0 +1,10 @@
+-- The two roles and the database, run once by a superuser (or a managed server's admin). docker-compose.yml does it by
+-- itself; elsewhere: ENGINE_PASSWORD=... WEB_PASSWORD=... psql -v ON_ERROR_STOP=1 -f deploy/roles.sql postgres
+-- notifier_engine owns the tables, so row-level security binds notifier_web and not it. Neither is a superuser.
+\set ON_ERROR_STOP on
+\getenv engine_password ENGINE_PASSWORD
+\getenv web_password WEB_PASSWORD
+CREATE ROLE notifier_engine LOGIN CREATEDB PASSWORD :'engine_password';
+CREATE ROLE notifier_web LOGIN PASSWORD :'web_password';
+GRANT notifier_web TO notifier_engine;
+CREATE DATABASE notifier OWNER notifier_engine ENCODING 'UTF8' TEMPLATE template0;

@@ -1,0 +1,64 @@
+"""docker-compose.yml stands for what `make demo` runs: every queue has a worker, and no secret has a default."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from notifier.celery import queues
+from notifier.local.programs import PROJECT, parse_queues
+
+COMPOSE: dict[str, Any] = yaml.safe_load(PROJECT.joinpath("docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+
+
+def served(service: dict[str, Any]) -> set[str]:
+    found = re.search(r" worker -Q (\S+)", str(service.get("command", "")))
+    return set(found[1].split(",")) if found else set()
+
+
+@pytest.mark.parametrize("queue", queues())
+def test_every_queue_has_one_worker_service_of_its_own(queue: str) -> None:
+    assert [name for name, service in SERVICES.items() if queue in served(service)] == [
+        "worker-" + re.sub(r"[._]", "-", queue)
+    ]
+
+
+def test_the_queues_command_names_every_queue() -> None:
+    shown = subprocess.run([sys.executable, "manage.py", "queues"], cwd=PROJECT, capture_output=True, text=True)
+    if "Unknown command" in shown.stderr:
+        pytest.skip("manage.py queues does not exist yet")
+    assert {queue.name for queue in parse_queues(shown.stdout)} == set(queues())
+
+
+def test_every_secret_must_be_given() -> None:
+    text = PROJECT.joinpath("docker-compose.yml").read_text()
+    secrets = re.findall(r"\$\{(\w*(?:PASSWORD|SECRET|KEYS?)\w*)([^}]*)\}", text)
+    assert len(secrets) >= 7
+    assert {name for name, rule in secrets if not rule.startswith(":?")} == set()
+
+
+def test_make_env_writes_all_that_compose_asks_for_and_overwrites_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "deploy"
+    folder.mkdir()
+    script = folder / "make-env"
+    script.write_bytes(PROJECT.joinpath("deploy", "make-env").read_bytes())
+    subprocess.run(["sh", str(script), "https://notifier.example:8443/x"], check=True, capture_output=True)
+    env = tmp_path / ".env"
+    given = dict(line.split("=", 1) for line in env.read_text().splitlines() if not line.startswith("#"))
+    asked = set(re.findall(r"\$\{(\w+):\?", PROJECT.joinpath("docker-compose.yml").read_text()))
+    assert asked <= set(given)
+    assert (given["SITE_URL"], given["ALLOWED_HOSTS"]) == ("https://notifier.example:8443", "notifier.example")
+    assert env.stat().st_mode & 0o777 == 0o600
+    assert subprocess.run(["sh", str(script)], capture_output=True).returncode == 1
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != "migrate"])
+def test_every_lasting_service_has_a_health_check(name: str) -> None:
+    assert "healthcheck" in SERVICES[name]
