@@ -1,0 +1,29 @@
+"""The admin, for marketers and operators. Other apps build pages on TenantModelAdmin and register with admin_site."""
+
+from tenants.admin.base import (
+    OwnedChoices,
+    ReadOnlyAdmin,
+    TenantModelAdmin,
+    TenantTabularInline,
+    masked,
+)
+from tenants.admin.forms import TenantForm
+from tenants.admin.roles import MARKETERS, NOBODY, OWNERS, is_operator, may, roles_of
+from tenants.admin.site import NotifierAdminSite, admin_site
+
+__all__ = [
+    "MARKETERS",
+    "NOBODY",
+    "OWNERS",
+    "NotifierAdminSite",
+    "OwnedChoices",
+    "ReadOnlyAdmin",
+    "TenantForm",
+    "TenantModelAdmin",
+    "TenantTabularInline",
+    "admin_site",
+    "is_operator",
+    "masked",
+    "may",
+    "roles_of",
+]

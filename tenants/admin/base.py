@@ -1,0 +1,198 @@
+"""Base classes of the admin pages about a tenant's rows: what is seen and offered, who edits, what is recorded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Field, Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from tenants.admin.forms import TenantForm, TenantFormSet
+from tenants.admin.paging import BoundedPaginator
+from tenants.admin.roles import MARKETERS, NOBODY, editable_tenants, is_operator, may, roles_of
+from tenants.admin.trail import fields_of, note
+from tenants.models import Tenant, User
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Any]
+    _TabularInline = admin.TabularInline[Any, Any]
+    _OptionsAdmin = admin.options.BaseModelAdmin[Any]
+else:
+    _ModelAdmin = admin.ModelAdmin
+    _TabularInline = admin.TabularInline
+    _OptionsAdmin = object
+
+EVERY_ROLE = frozenset({"owner", "marketer", "viewer"})
+
+
+class ByRole(_OptionsAdmin):
+    """Rights by the member's role in the row's tenant, and choices limited to the member's tenants."""
+
+    viewed_by: ClassVar[frozenset[str]] = EVERY_ROLE
+    edited_by: ClassVar[frozenset[str]] = MARKETERS
+    can_add: ClassVar[bool] = True
+    can_delete_rows: ClassVar[bool] = True
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return may(request, self.viewed_by)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return may(request, self.viewed_by, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return may(request, self.edited_by, obj)
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self.can_add and may(request, self.edited_by, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self.can_delete_rows and may(request, self.edited_by, obj)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """The member's rows. Row-level security says so too; a bug would have to be in both."""
+        return visible(super().get_queryset(request), request)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if "queryset" not in kwargs and (offered := self._offered(db_field, request)) is not None:
+            kwargs["queryset"] = offered
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if field is not None and db_field.name == "tenant" and offered_one(field.queryset):
+            field.widget = forms.HiddenInput()
+        return field
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if "queryset" not in kwargs and (offered := self._offered(db_field, request)) is not None:
+            kwargs["queryset"] = offered
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def _offered(self, db_field: Any, request: HttpRequest) -> QuerySet[Any] | None:
+        target = db_field.remote_field.model
+        if target is Tenant:
+            return editable_tenants(request, self.edited_by)  # type: ignore[no-any-return]
+        if target is User:
+            return colleagues(request)
+        return visible(target._default_manager.all(), request) if has_tenant(target) else None
+
+
+class TenantModelAdmin(ByRole, _ModelAdmin):
+    """A page about a tenant-owned model. Subclasses name `group` (see site.GROUPS), lists, searches and forms."""
+
+    group: ClassVar[str] = "Set-up"
+    rank: ClassVar[int] = 50
+    form = TenantForm
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    list_select_related: ClassVar[Any] = ("tenant",)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Whose row it is interests only those who see several tenants."""
+        columns = list(super().get_list_display(request))
+        return [*columns, "tenant"] if has_tenant(self.model) and sees_several(request) else columns
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        filters = list(super().get_list_filter(request))
+        return [TenantFilter, *filters] if has_tenant(self.model) and sees_several(request) else filters
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """A row never changes its tenant."""
+        fixed = tuple(super().get_readonly_fields(request, obj))
+        return (*fixed, "tenant") if obj is not None and has_tenant(self.model) and "tenant" not in fixed else fixed
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> Any:
+        initial = dict(super().get_changeform_initial_data(request))
+        mine = list(editable_tenants(request, self.edited_by)[:2])
+        if has_tenant(self.model) and len(mine) == 1:
+            initial.setdefault("tenant", mine[0].pk)
+        return initial
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        return note(request, obj, "added") or super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        noted = note(request, obj, "changed", fields=fields_of(message))
+        return noted or super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        rows = list(queryset)
+        return [row for row in rows if note(request, row, "deleted")]
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """The object's rows of the audit log."""
+        return HttpResponseRedirect(f"{reverse('admin:tenants_auditlog_changelist')}?object_id={object_id}")
+
+
+class ReadOnlyAdmin(TenantModelAdmin):
+    """A page that shows and never edits."""
+
+    edited_by = NOBODY
+    can_add = False
+    can_delete_rows = False
+    actions = None
+
+
+class TenantTabularInline(ByRole, _TabularInline):
+    """Rows of a parent, on the parent's page."""
+
+    form = TenantForm
+    formset = TenantFormSet
+    exclude = ("tenant",)
+    extra = 0
+
+
+class TenantFilter(admin.SimpleListFilter):
+    """Choose among the tenants one sees."""
+
+    title = "tenant"
+    parameter_name = "of"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(t.pk), t.name) for t in visible(Tenant.objects.order_by("name"), request)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(tenant_id=self.value()) if self.value() else queryset
+
+
+class OwnedChoices(admin.RelatedFieldListFilter):
+    """A filter by a related row that offers only the member's own."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        own = {} if is_operator(request) else {"tenant__in": list(roles_of(request))}
+        return field.get_choices(include_blank=False, limit_choices_to=own, ordering=())
+
+
+def has_tenant(model: type[Model]) -> bool:
+    """Whether a tenant owns the model's rows."""
+    return any(isinstance(f, Field) and f.name == "tenant" for f in model._meta.get_fields())
+
+
+def visible(rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
+    """Only rows of the member's tenants; an operator's stay all; rows that no tenant owns stay as they are."""
+    if is_operator(request):
+        return rows
+    if rows.model is Tenant:
+        return rows.filter(pk__in=list(roles_of(request)))
+    return rows.filter(tenant_id__in=list(roles_of(request))) if has_tenant(rows.model) else rows
+
+
+def sees_several(request: HttpRequest) -> bool:
+    return is_operator(request) or len(roles_of(request)) > 1
+
+
+def colleagues(request: HttpRequest) -> QuerySet[Any]:
+    """Users who share a tenant with this one."""
+    if is_operator(request):
+        return User.objects.order_by("username")
+    return User.objects.filter(memberships__tenant_id__in=list(roles_of(request))).distinct().order_by("username")
+
+
+def offered_one(choices: QuerySet[Any] | None) -> bool:
+    return choices is not None and len(choices[:2]) == 1
+
+
+def masked(value: str) -> str:
+    """An address as lists show it: enough to recognise, too little to use."""
+    return f"…{value[-8:]}" if len(value) > 8 else value

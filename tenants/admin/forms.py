@@ -1,0 +1,56 @@
+"""Forms of tenant-owned rows: unique rules hold although the tenant cannot be typed, and no row points abroad."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.db.models import Model
+from django.forms.models import BaseInlineFormSet
+
+from tenants.admin.roles import tenant_id_of
+from tenants.models import Tenant
+
+if TYPE_CHECKING:
+    _ModelForm = forms.ModelForm[Any]
+    _InlineFormSet = BaseInlineFormSet[Any, Any, Any]
+else:
+    _ModelForm = forms.ModelForm
+    _InlineFormSet = BaseInlineFormSet
+
+
+class TenantForm(_ModelForm):
+    """Base of every form in the admin."""
+
+    def _get_validation_exclusions(self) -> set[str]:
+        # Django skips a unique rule when one of its columns is not in the form; the tenant is known all the same
+        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        return excluded - {"tenant"} if getattr(self.instance, "tenant_id", None) else excluded
+
+    def clean(self) -> dict[str, Any] | None:
+        """Refuse a reference to another tenant's row, also when the user is a member of both."""
+        cleaned = super().clean()
+        values: dict[str, Any] = self.cleaned_data if cleaned is None else cleaned
+        chosen = values.get("tenant")
+        home = chosen.pk if chosen else tenant_id_of(self.instance)
+        for name, value in values.items():
+            if _is_foreign(value, home):
+                self.add_error(name, "This belongs to another tenant.")
+        return values
+
+
+def _is_foreign(value: Any, home: Any) -> bool:
+    if not isinstance(value, Model) or isinstance(value, Tenant) or home is None:
+        return False
+    owner = tenant_id_of(value)
+    return owner is not None and owner != home
+
+
+class TenantFormSet(_InlineFormSet):
+    """Rows edited inside their parent's page belong to the parent's tenant."""
+
+    def _construct_form(self, i: int, **kwargs: Any) -> Any:
+        form = super()._construct_form(i, **kwargs)  # type: ignore[misc]
+        if getattr(form.instance, "tenant_id", None) is None:
+            form.instance.tenant_id = tenant_id_of(self.instance)
+        return form

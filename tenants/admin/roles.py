@@ -1,0 +1,73 @@
+"""Who may do what in the admin: the role of the logged-in user in each tenant, read once a request."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import connection
+from django.db.models import Model
+from django.http import HttpRequest
+
+from tenants.models import Member, Tenant
+
+Role = Member.Role
+#: keys, provider accounts, members
+OWNERS = frozenset({Role.OWNER.value})
+#: people, templates, campaigns
+MARKETERS = frozenset({Role.OWNER.value, Role.MARKETER.value})
+#: pages that nobody edits: the ledger, logs
+NOBODY: frozenset[str] = frozenset()
+
+
+def is_operator(request: HttpRequest) -> bool:
+    """An operator sees and edits every tenant."""
+    user = request.user
+    return bool(user.is_authenticated and user.is_active and user.is_superuser)
+
+
+def roles_of(request: HttpRequest) -> Mapping[uuid.UUID, str]:
+    """Tenant id -> role. `member_tenants` answers before any scope is set; an anonymous user is a member of nothing."""
+    if "notifier_roles" not in request.__dict__:
+        request.__dict__["notifier_roles"] = _read_roles(request)
+    roles: Mapping[uuid.UUID, str] = request.__dict__["notifier_roles"]
+    return roles
+
+
+def _read_roles(request: HttpRequest) -> dict[uuid.UUID, str]:
+    user = request.user
+    if not (user.is_authenticated and user.is_active and user.is_staff):
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tenant_id, role FROM member_tenants(%s)", [user.pk])
+        return dict(cursor.fetchall())
+
+
+def may(request: HttpRequest, allowed: frozenset[str], row: Model | None = None) -> bool:
+    """Whether the user has one of the roles in the row's tenant, or, without a row, in any tenant."""
+    if not allowed:
+        return False
+    if is_operator(request):
+        return True
+    roles = roles_of(request)
+    if row is None:
+        return any(role in allowed for role in roles.values())
+    tenant = tenant_id_of(row)
+    return tenant is not None and roles.get(tenant, "") in allowed
+
+
+def tenant_id_of(row: Any) -> uuid.UUID | None:
+    """The tenant a row belongs to; a Tenant belongs to itself; None for what no tenant owns."""
+    if isinstance(row, Tenant):
+        return row.pk
+    found: uuid.UUID | None = getattr(row, "tenant_id", None)
+    return found
+
+
+def editable_tenants(request: HttpRequest, allowed: frozenset[str]) -> Any:
+    """The tenants in which the user has one of the roles."""
+    if is_operator(request):
+        return Tenant.objects.order_by("name")
+    mine = [tenant for tenant, role in roles_of(request).items() if role in allowed]
+    return Tenant.objects.filter(pk__in=mine).order_by("name")
