@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from celery import shared_task
+import structlog
+from celery import current_app, shared_task
 from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
@@ -15,16 +16,34 @@ from notifier.delivery.sweep import sweep
 from notifier.models.partitions import make_ahead
 from notifier.vocabulary import Lane
 
+log = structlog.get_logger("notifier.tasks")
+
+CONTROL = "control"
 FAST = (Lane.CRITICAL, Lane.TRANSACTIONAL)
 
 
-def ring(queue: str) -> None:
-    """Put one doorbell on a queue, unless one lies there unheard. A ring that fails is made up for by the sweep."""
+def post(task: str, *args: str, queue: str = CONTROL) -> bool:
+    """Send a task by name. False when the broker is away: whoever posts has left rows that a sweep finds."""
     try:
-        if redis.client().llen(queue) < 2:
-            deliver_queue.apply_async(args=[queue], queue=queue, expires=60, retry=False)
-    except (redis.Away, OperationalError):
-        return
+        current_app.send_task(task, args=args, queue=queue, retry=False)
+    except (redis.Away, OperationalError) as error:
+        log.warning("broker away", action="post", task=task, error=type(error).__name__)
+        return False
+    return True
+
+
+def waiting(queue: str) -> int:
+    """Messages that no worker of this queue has taken yet; 0 while the broker is away."""
+    try:
+        return int(redis.client().llen(queue))
+    except redis.Away:
+        return 0
+
+
+def ring(queue: str) -> None:
+    """Put a doorbell on a queue, unless some lie there unheard."""
+    if waiting(queue) < 2:
+        post("notifier.deliver", queue, queue=queue)
 
 
 bell.use(ring)

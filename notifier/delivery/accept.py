@@ -1,4 +1,4 @@
-"""Accept requests: decide, render and store them in one transaction, then ring. Nothing is stored for a refused item."""
+"""Accept requests: decide, render, store in one transaction, then ring. Nothing is stored for a refused item."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from notifier.delivery import accounts, bell, bulk, lines, people, templates
 from notifier.delivery.plan import Planned, Rule, Suppressed, plan
 from notifier.errors import InvalidInput, LineFull, NotifierError
-from notifier.models import Template, TemplateVersion
+from notifier.models import TemplateVersion
 from notifier.vocabulary import LANE_OF, Kind, Lane, Person, Place, SendRequest, Status, new_id
 from tenants.models import Category, Tenant
 
@@ -214,9 +214,8 @@ def _store(world: _World, drafts: list[_Draft]) -> None:
     bulk.insert("notifier_notification", bulk.NOTIFICATION, notifications)
     rows = [_ledger_row(world, d, row) for d in drafts for row in d.rows]
     bulk.insert("notifier_delivery", bulk.DELIVERY, rows)
-    events = [
-        (new_id(), tenant_id, row["id"], row["status"].label, row["reason"], now) for d in drafts for row in d.rows
-    ]
+    all_rows = [row for d in drafts for row in d.rows]
+    events = [(new_id(), tenant_id, r["id"], r["status"].label, str(r["reason"]), now) for r in all_rows]
     bulk.insert("notifier_deliveryevent", bulk.EVENT, events)
 
 
@@ -226,8 +225,8 @@ def _ledger_row(world: _World, draft: _Draft, row: dict[str, Any]) -> tuple[Any,
         "fence": 0, "provider_ref": "", "settled_at": None,
         **row,
         "tenant_id": world.tenant.id, "notification_id": draft.notification_id, "recipient_id": draft.person.id,
-        "category": draft.rule.category, "lane": int(draft.lane), "mode": str(draft.request.mode), "not_after": draft.request.not_after,
-        "accepted_at": world.now, "status": int(row["status"]), "place": int(row["place"]),
+        "category": draft.rule.category, "lane": int(draft.lane), "mode": str(draft.request.mode),
+        "not_after": draft.request.not_after, "accepted_at": world.now, "status": int(row["status"]), "place": int(row["place"]),
         "reason": str(row["reason"]),
     }  # fmt: skip
     return tuple(values[column] for column in bulk.DELIVERY)

@@ -55,7 +55,9 @@ def wire_for(account: ProviderAccount) -> Wire:
 
 
 def rate_of(account: ProviderAccount) -> float | None:
-    """Messages a second that this account allows."""
+    """Messages a second that this account allows; the sandbox has no limit of its own."""
+    if account.sandbox and not account.rate_per_s:
+        return None
     return account.rate_per_s or provider_class(account.provider).rate_per_s
 
 

@@ -3,6 +3,7 @@ all indexes). COPY is a little faster but PostgreSQL refuses it to a role that r
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,8 +20,8 @@ NOTIFICATION: Columns = {
 
 DELIVERY: Columns = {
     "id": "uuid", "tenant_id": "uuid", "notification_id": "uuid", "campaign_id": "uuid", "recipient_id": "uuid",
-    "category": "text", "channel": "text", "platform": "text", "address": "text", "device_id": "uuid", "account_id": "uuid",
-    "lane": "smallint", "status": "smallint", "reason": "text", "detail": "text", "mode": "text",
+    "category": "text", "channel": "text", "platform": "text", "address": "text", "device_id": "uuid",
+    "account_id": "uuid", "lane": "smallint", "status": "smallint", "reason": "text", "detail": "text", "mode": "text",
     "content": "jsonb", "attempt": "smallint", "due_at": "timestamptz", "not_after": "timestamptz",
     "lease_until": "timestamptz", "fence": "integer", "seq": "bigint", "place": "smallint",
     "provider_ref": "text", "accepted_at": "timestamptz", "settled_at": "timestamptz",
@@ -44,6 +45,20 @@ def insert(table: str, columns: Columns, rows: Sequence[Sequence[Any]], *, ignor
             by_column(rows),
         )
         return int(cursor.rowcount)
+
+
+def insert_new(table: str, columns: Columns, rows: Sequence[Sequence[Any]]) -> set[uuid.UUID]:
+    """Insert the rows whose key is not there yet; returns their ids."""
+    if not rows:
+        return set()
+    casts = ", ".join(f"%s::{kind}[]" for kind in columns.values())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({casts}) "
+            "ON CONFLICT DO NOTHING RETURNING id",
+            by_column(rows),
+        )
+        return {row[0] for row in cursor.fetchall()}
 
 
 def by_column(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:

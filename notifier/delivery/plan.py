@@ -11,6 +11,8 @@ from functools import lru_cache
 from notifier.channels import channel
 from notifier.vocabulary import Address, Kind, Person, Reason
 
+NOWHERE = Address("")
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -27,7 +29,7 @@ class Suppressed:
 
     channel: str
     reason: Reason
-    address: Address = Address("")
+    address: Address = NOWHERE
 
 
 Plan = list[Planned | Suppressed]

@@ -32,7 +32,7 @@ def recheck(rows: Sequence[Claimed]) -> list[Outcome]:
     stale = [r for r in rows if r.not_after is not None and r.not_after <= now]
     outcomes = [Outcome(r, Status.EXPIRED, Reason.NOT_AFTER) for r in stale]
     fresh = [r for r in rows if r.not_after is None or r.not_after > now]
-    return outcomes + _planned_again(_suspects(fresh), now)
+    return outcomes + plan_again(_suspects(fresh), now)
 
 
 def _suspects(rows: Sequence[Claimed]) -> list[Claimed]:
@@ -59,7 +59,7 @@ def changed_since(
     return {row[0] for row in found if row[0]}, {row[1] for row in found if row[1]}
 
 
-def _planned_again(rows: Sequence[Claimed], now: datetime) -> list[Outcome]:
+def plan_again(rows: Sequence[Claimed], now: datetime) -> list[Outcome]:
     if not rows:
         return []
     tenant = Tenant.objects.get(pk=rows[0].tenant_id)

@@ -3,6 +3,7 @@ transaction. A write whose fence is stale changes nothing."""
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from notifier.delivery import bell, bulk, lines
 from notifier.delivery.retry import HOLD_SECONDS
@@ -68,10 +69,24 @@ RETURNING d.id
 """
 
 
+#: how long a worker keeps trying to write down what the provider already answered while PostgreSQL is away
+PATIENCE_SECONDS = 120.0
+
+
 def settle(outcomes: Sequence[Outcome]) -> int:
     """Write all; returns how many counted (a stale fence, or a row settled by a receipt already, does not)."""
-    if not outcomes:
-        return 0
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return _settle(outcomes) if outcomes else 0
+        except OperationalError:
+            if connection.in_atomic_block or time.monotonic() > until:
+                raise
+            connection.close()
+            time.sleep(0.5)
+
+
+def _settle(outcomes: Sequence[Outcome]) -> int:
     with transaction.atomic():
         in_line = [o for o in outcomes if o.in_line]
         locked = lines.lock({o.key for o in in_line})

@@ -1,0 +1,224 @@
+"""Segments: a JSON filter is checked into conditions, and conditions become parameterised SQL. Pure.
+
+`[{"field": "locale", "op": "in", "value": ["de", "de-AT"]}, {"field": "attributes.plan", "op": "eq", "value": "pro"}]`
+All conditions must hold. `ne` and `not_in` also match who has no such attribute; `contains` and `prefix` ignore case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from campaigns.plain import check_number, check_text
+from notifier.errors import InvalidInput
+from tenants.models import Recipient
+
+MAX_CONDITIONS = 30
+#: a column compares with one `= ANY`; each value of an attribute is a search of its own in the gin index
+MAX_VALUES, MAX_ATTRIBUTE_VALUES = 1_000, 100
+MAX_TEXT = 500
+MAX_DEPTH, MAX_KEY = 8, 64
+
+TEXT_FIELDS = ("external_id", "name", "email", "phone", "locale", "timezone", "status")
+FIELDS = (*TEXT_FIELDS, "created_at", "attributes.<path>")
+_COMPARE = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+TEXT_OPS = ("eq", "ne", "in", "not_in", "contains", "prefix", "exists")
+TIME_OPS = tuple(_COMPARE)
+ATTRIBUTE_OPS = (*TEXT_OPS, *TIME_OPS)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One checked condition. `path` is set for an attribute; `value` has the type that its operator wants."""
+
+    field: str
+    op: str
+    value: Any
+    path: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.op} {self.value!r}"
+
+
+#: a piece of SQL over `r` (tenants_recipient) and its parameters
+Sql = tuple[str, list[Any]]
+
+
+def check(raw: Any) -> tuple[Condition, ...]:
+    """The conditions of a filter. Raises InvalidInput naming the condition and the field; an empty filter is everybody."""
+    if not isinstance(raw, list):
+        raise InvalidInput("The filter must be a list of conditions.", field="filter")
+    if len(raw) > MAX_CONDITIONS:
+        raise InvalidInput(f"A filter may have {MAX_CONDITIONS} conditions.", field="filter")
+    return tuple(_condition(item, f"filter[{index}]") for index, item in enumerate(raw))
+
+
+def compiled(conditions: Sequence[Condition]) -> Sql:
+    """`AND …` for each condition. Values and paths are always parameters, never text of the statement."""
+    parts = [_sql(condition) for condition in conditions]
+    return "".join(f" AND ({sql})" for sql, _ in parts), [p for _, params in parts for p in params]
+
+
+# ---- checking ----------------------------------------------------------------------------------------------------
+
+
+def _condition(item: Any, where: str) -> Condition:
+    if not isinstance(item, dict):
+        raise InvalidInput('A condition is {"field": …, "op": …, "value": …}.', field=where)
+    unknown = sorted(str(key) for key in item if key not in ("field", "op", "value"))
+    if unknown:
+        raise InvalidInput(f"A condition has no {unknown[0][:MAX_TEXT]!r}.", field=where)
+    name, op, value = item.get("field"), item.get("op"), item.get("value")
+    path = _path(name, f"{where}.field")
+    allowed = _ops(name, path)
+    if not isinstance(op, str) or op not in allowed:
+        raise InvalidInput(f"{name} can be compared with: {', '.join(allowed)}.", field=f"{where}.op")
+    return Condition(name, op, _value(name, op, value, f"{where}.value"), path)
+
+
+def _path(name: Any, where: str) -> tuple[str, ...]:
+    """The keys below `attributes`; empty for a column."""
+    if not isinstance(name, str) or not (name in FIELDS[:-1] or name.startswith("attributes.")):
+        raise InvalidInput(f"Must be one of: {', '.join(FIELDS)}.", field=where)
+    if name in FIELDS[:-1]:
+        return ()
+    check_text(name, where)
+    keys = tuple(name.split(".")[1:])
+    if len(keys) > MAX_DEPTH or any(not 0 < len(key) <= MAX_KEY for key in keys):
+        raise InvalidInput(
+            f"An attribute's path has up to {MAX_DEPTH} keys of 1 to {MAX_KEY} characters, joined by dots.", field=where
+        )
+    return keys
+
+
+def _ops(name: str, path: tuple[str, ...]) -> tuple[str, ...]:
+    if path:
+        return ATTRIBUTE_OPS
+    return TIME_OPS if name == "created_at" else TEXT_OPS
+
+
+def _value(name: str, op: str, value: Any, where: str) -> Any:
+    if op == "exists":
+        if not isinstance(value, bool):
+            raise InvalidInput("Must be true or false.", field=where)
+        return value
+    if name == "created_at":
+        return _time(value, where)
+    single = _text if op in ("contains", "prefix") or name in TEXT_FIELDS else _scalar
+    if op in ("in", "not_in"):
+        return _several(name, value, where, single)
+    checked = single(value, where)
+    if op in _COMPARE and isinstance(checked, bool):
+        raise InvalidInput("Must be a number or a text.", field=where)
+    if name == "status" and op in ("eq", "ne"):
+        _known_status(checked, where)
+    return checked
+
+
+def _several(name: str, value: Any, where: str, single: Callable[[Any, str], Any]) -> list[Any]:
+    most = MAX_VALUES if name in TEXT_FIELDS else MAX_ATTRIBUTE_VALUES
+    if not isinstance(value, list) or not 0 < len(value) <= most:
+        raise InvalidInput(f"Must be a list of 1 to {most} values.", field=where)
+    checked = [single(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    if name == "status":
+        for index, item in enumerate(checked):
+            _known_status(item, f"{where}[{index}]")
+    return checked
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT:
+        raise InvalidInput(f"Must be a text of 1 to {MAX_TEXT} characters.", field=where)
+    check_text(value, where)
+    return value
+
+
+def _scalar(value: Any, where: str) -> Any:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        check_number(value, where)
+        return value
+    if not isinstance(value, str):
+        raise InvalidInput("Must be a text, a number, true or false.", field=where)
+    return _text(value, where)
+
+
+def _time(value: Any, where: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise InvalidInput("Must be a date or a time, such as 2026-01-31T09:00:00Z.", field=where) from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _known_status(value: str, where: str) -> None:
+    if value not in Recipient.State.values:
+        raise InvalidInput(f"A recipient is one of: {', '.join(Recipient.State.values)}.", field=where)
+
+
+# ---- compiling ---------------------------------------------------------------------------------------------------
+
+
+def _sql(condition: Condition) -> Sql:
+    return _attribute(condition) if condition.path else _column(condition)
+
+
+def _column(condition: Condition) -> Sql:
+    # the name comes from FIELDS, never from the caller
+    column, op, value = f"r.{condition.field}", condition.op, condition.value
+    if op in _COMPARE:
+        return f"{column} {_COMPARE[op]} %s", [value]
+    if op == "exists":
+        return f"{column} {'<>' if value else '='} ''", []
+    if op in ("in", "not_in"):
+        return f"{column} {'= ANY' if op == 'in' else '<> ALL'}(%s::text[])", [value]
+    if op == "contains":
+        return f"strpos(lower({column}), lower(%s)) > 0", [value]
+    if op == "prefix":
+        return f"starts_with(lower({column}), lower(%s))", [value]
+    return f"{column} {'=' if op == 'eq' else '<>'} %s", [value]
+
+
+def _attribute(condition: Condition) -> Sql:
+    op, value, path = condition.op, condition.value, list(condition.path)
+    if op in ("eq", "ne", "in", "not_in"):
+        # containment, so that the gin index (jsonb_path_ops) serves
+        values = value if isinstance(value, list) else [value]
+        either = " OR ".join("r.attributes @> %s::jsonb" for _ in values)
+        return (either if op in ("eq", "in") else f"NOT ({either})"), [_nested(path, v) for v in values]
+    if op == "exists":
+        known = "coalesce(r.attributes #> %s::text[], 'null') <> 'null'"
+        return (known if value else f"NOT ({known})"), [path]
+    if op in _COMPARE:
+        return _ordered(path, op, value)
+    text = "jsonb_typeof(r.attributes #> %s::text[]) = 'string' AND "
+    if op == "prefix":
+        return f"{text}starts_with(lower(r.attributes #>> %s::text[]), lower(%s))", [path, path, value]
+    in_text = f"{text}strpos(lower(r.attributes #>> %s::text[]), lower(%s)) > 0"
+    return f"r.attributes @> %s::jsonb OR ({in_text})", [_nested(path, [value]), path, path, value]
+
+
+def _ordered(path: list[str], op: str, value: Any) -> Sql:
+    """Numbers compare with numbers, texts with texts (by code point, so that ISO dates work); nothing else matches."""
+    # CASE, because PostgreSQL may evaluate the sides of an AND in any order, and the cast fails on a text
+    if isinstance(value, str):
+        kind, cast, wanted = "string", ' COLLATE "C"', "%s"
+    else:
+        kind, cast, wanted = "number", "::numeric", "%s::numeric"
+    compare = f"(r.attributes #>> %s::text[]){cast} {_COMPARE[op]} {wanted}"
+    return f"CASE WHEN jsonb_typeof(r.attributes #> %s::text[]) = '{kind}' THEN {compare} ELSE false END", [
+        path,
+        path,
+        value,
+    ]
+
+
+def _nested(path: Sequence[str], value: Any) -> str:
+    for key in reversed(path):
+        value = {key: value}
+    return orjson.dumps(value).decode()

@@ -1,0 +1,95 @@
+"""Stop. The state is flipped in the request; senders look at it before every chunk (under a second of sending)."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from campaigns.launch import find
+from campaigns.models import Campaign, Shard
+from campaigns.prepare import id_range
+from campaigns.states import State, move
+from notifier.errors import Conflict
+from notifier.tasks import post
+from notifier.vocabulary import Reason, Status
+from tenants import audit
+from tenants.models import User
+
+# rows that wait for a retry stand outside the shards and are few: they are stopped in the request itself
+_CANCEL = """
+UPDATE notifier_delivery SET status = %s, reason = %s, settled_at = now(), lease_until = NULL
+WHERE id = ANY(ARRAY(SELECT id FROM notifier_delivery WHERE campaign_id = %s AND status = ANY(%s)
+                     AND id >= %s AND id < %s LIMIT %s FOR UPDATE SKIP LOCKED)) AND id >= %s AND id < %s
+"""
+_BATCH = 10_000
+
+
+def stop(
+    tenant_id: uuid.UUID, campaign_id: uuid.UUID, *, user: User | None = None, api_key_id: uuid.UUID | None = None
+) -> bool:
+    """True for the one caller that stopped it, False for a repeat. Raises NotFound, or Conflict when it has ended or
+    was never armed."""
+    campaign = find(tenant_id, campaign_id)
+    with transaction.atomic():
+        if not move(
+            campaign.pk,
+            State.CANCELLED,
+            allowed_from=[State.ARMED, State.RUNNING, State.PAUSED],
+            stopped_at=Now(),
+        ):
+            campaign.refresh_from_db(fields=["state"])
+            if campaign.state == State.CANCELLED:
+                return False
+            raise Conflict(f"A campaign that is {campaign.state} cannot be stopped.", code="not_stoppable")
+        _cancel(campaign, (Status.QUEUED, Status.CLAIMED), _BATCH)
+        audit.record(tenant_id, "campaign.stop", str(campaign.pk), {}, user=user, api_key_id=api_key_id)
+        transaction.on_commit(lambda: post("campaigns.cancel_rows", str(campaign.pk)))
+    return True
+
+
+def cancel_rows(campaign_id: uuid.UUID) -> None:
+    """Write down, in batches, that the unsent rows of a stopped campaign will not be sent, and close its shards.
+
+    Rows on the wire of a living shard are left to it; those of a lost one end `unknown`: after a stop nothing is
+    repeated."""
+    campaign = Campaign.objects.get(pk=campaign_id)
+    if campaign.state != State.CANCELLED:
+        return
+    Shard.objects.filter(campaign=campaign, state=Shard.State.ARMED).update(state=Shard.State.CANCELLED)
+    while _cancel(campaign, (Status.ARMED, Status.QUEUED, Status.CLAIMED), _BATCH):
+        continue
+    _close_lost_shards(campaign)
+
+
+def _cancel(campaign: Campaign, statuses: tuple[Status, ...], limit: int) -> int:
+    low, high = id_range(campaign)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _CANCEL,
+            [
+                int(Status.CANCELLED), str(Reason.STOPPED), campaign.pk, [int(s) for s in statuses], low, high, limit,
+                low, high,
+            ],
+        )  # fmt: skip
+        return int(cursor.rowcount)
+
+
+_CLOSE_LOST = f"""
+WITH lost AS (
+  UPDATE campaigns_shard SET state = 'cancelled', fence = fence + 1, ended_at = now()
+  WHERE campaign_id = %(campaign)s AND state = 'running' AND lease_until < now() RETURNING id
+)
+UPDATE notifier_delivery SET status = {Status.UNKNOWN}, reason = '{Reason.IN_DOUBT}', settled_at = now()
+WHERE campaign_id = %(campaign)s AND status = {Status.SENDING} AND id >= %(low)s AND id < %(high)s
+  AND EXISTS (SELECT 1 FROM lost)
+  AND NOT EXISTS (SELECT 1 FROM campaigns_shard s WHERE s.campaign_id = %(campaign)s AND s.state = 'running'
+                  AND s.lease_until >= now())
+"""
+
+
+def _close_lost_shards(campaign: Campaign) -> None:
+    low, high = id_range(campaign)
+    with connection.cursor() as cursor:
+        cursor.execute(_CLOSE_LOST, {"campaign": campaign.pk, "low": low, "high": high})
