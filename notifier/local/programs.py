@@ -63,7 +63,8 @@ def worker(env: Mapping[str, str], queue: Queue, number: int) -> Program:
     argv += ("--concurrency", str(queue.concurrency), "--loglevel", "INFO")
     # asking the other nodes for their state costs each start a second, and nothing here uses the answer
     argv += ("--without-mingle", "--without-gossip")
-    return _program(f"worker:{queue.name}:{number}", argv, env, log_says(r"\bready\b"))
+    # it says that it is ready at this level
+    return _program(f"worker:{queue.name}:{number}", argv, {**env, "LOG_LEVEL": "INFO"}, log_says(r"\bready\b"))
 
 
 def beat(env: Mapping[str, str]) -> Program:
@@ -83,4 +84,6 @@ def manage(env: Mapping[str, str], *arguments: str) -> Program:
 
 
 def _program(name: str, argv: tuple[str, ...], env: Mapping[str, str], ready: Ready, *, order: int = 2) -> Program:
+    # unbuffered: the last words of a process that is killed are the ones that matter
+    env = {**env, "PYTHONUNBUFFERED": "1"}
     return Program(name=name, argv=argv, env=env, cwd=PROJECT, ready=ready, order=order)
