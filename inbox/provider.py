@@ -1,0 +1,40 @@
+"""The in-app provider: its far end is our own table, so sending is storing and a taken message has arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import structlog
+from django.db import OperationalError
+
+from inbox.store import complaint, store
+from notifier.channels.in_app import InAppMessage
+from notifier.providers.base import Answers, Provider
+from notifier.vocabulary import Permanent, Sent, Temporary, Verdict, Wire
+
+log = structlog.get_logger("inbox")
+
+
+class InApp(Provider[InAppMessage]):
+    """Stores messages. A repeat of a delivery stores nothing: the delivery's id is the message's id."""
+
+    name = "in_app"
+    channel = "in_app"
+    builtin = True
+
+    def send(self, messages: Sequence[InAppMessage], wire: Wire) -> Iterator[Answers]:
+        """Answer all at once: the batch is one transaction."""
+        complaints = {i: Permanent(why) for i, m in enumerate(messages) if (why := complaint(m))}
+        storable = [i for i in range(len(messages)) if i not in complaints]
+        verdicts = self._store([messages[i] for i in storable])
+        yield sorted([*complaints.items(), *zip(storable, verdicts, strict=True)])
+
+    def _store(self, messages: Sequence[InAppMessage]) -> list[Verdict]:
+        try:
+            gone = store(messages)
+        except OperationalError as error:
+            # a lost connection, a deadlock: even if it was committed, a repeat is harmless
+            log.warning("inbox store failed", action="inbox.store", error=type(error).__name__)
+            return [Temporary("the inbox could not be written")] * len(messages)
+        there = Sent(final=True)
+        return [Permanent("the recipient no longer exists") if i in gone else there for i in range(len(messages))]

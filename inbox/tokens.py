@@ -1,0 +1,138 @@
+"""Recipient tokens: what a tenant's server hands to a browser so that it may read one inbox for at most an hour.
+
+HS256 under a secret of the tenant's own, so that no tenant's token, however it is written, opens another's inbox.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
+
+import jwt
+from django.conf import settings
+from django.db import transaction
+
+from notifier.delivery.secrets import seal, unseal
+from notifier.errors import Forged, InvalidInput, NotFound
+from tenants.access import set_scope
+from tenants.models import Recipient, Tenant
+
+ISSUER = "notifier"
+AUDIENCE = "inbox"
+ALGORITHM = "HS256"
+PURPOSE = "inbox"
+_CLAIMS = ["iss", "aud", "exp", "iat", "sub", "tid", "rid"]
+
+#: the most telling class first: each is a subclass of some later one
+_CODES: tuple[tuple[type[jwt.InvalidTokenError], str, str], ...] = (
+    (jwt.ExpiredSignatureError, "token_expired", "The token has expired; ask your server for a new one."),
+    (jwt.InvalidSignatureError, "token_signature", "The token's signature is not this tenant's."),
+    (jwt.InvalidAlgorithmError, "token_algorithm", f"The token must be signed with {ALGORITHM}."),
+    (jwt.InvalidAudienceError, "token_audience", "The token is not meant for the inbox."),
+    (jwt.InvalidIssuerError, "token_issuer", "The token was not issued here."),
+    (jwt.MissingRequiredClaimError, "token_claims", "The token lacks a claim."),
+    (jwt.ImmatureSignatureError, "token_claims", "The token was issued in the future."),
+    (jwt.InvalidTokenError, "token_malformed", "This is no recipient token."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Whose inbox a verified token opens, and until when."""
+
+    tenant_id: uuid.UUID
+    recipient_id: uuid.UUID
+    external_id: str
+    expires_at: datetime
+
+    @property
+    def is_authenticated(self) -> bool:
+        return True
+
+
+def mint(recipient: Recipient, ttl_seconds: int | None = None) -> tuple[str, datetime]:
+    """A token for this recipient's inbox and the time at which it ends."""
+    ttl = settings.INBOX_TOKEN_MAX_SECONDS if ttl_seconds is None else ttl_seconds
+    if not 1 <= ttl <= settings.INBOX_TOKEN_MAX_SECONDS:
+        raise InvalidInput(f"ttl_seconds is from 1 to {settings.INBOX_TOKEN_MAX_SECONDS}.", field="ttl_seconds")
+    if recipient.status != Recipient.State.ACTIVE:
+        raise NotFound("There is no such recipient.", field="recipient")
+    now = datetime.now(UTC).replace(microsecond=0)
+    ends = now + timedelta(seconds=ttl)
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "iat": now,
+        "exp": ends,
+        "tid": str(recipient.tenant_id),
+        "rid": str(recipient.pk),
+        "sub": recipient.external_id,
+    }
+    return jwt.encode(claims, _secret_of(recipient.tenant_id), algorithm=ALGORITHM), ends
+
+
+def verify(token: str) -> Visitor:
+    """Whose inbox it opens. Raises Forged with a code. Scopes the running transaction to the token's tenant."""
+    tenant_id, recipient_id = _claimed_ids(token)
+    set_scope([tenant_id])
+    recipient = Recipient.objects.select_related("tenant").filter(pk=recipient_id, tenant_id=tenant_id).first()
+    if recipient is None or not recipient.tenant.active or recipient.status != Recipient.State.ACTIVE:
+        raise Forged("The token is for nobody here.", code="token_recipient")
+    if not recipient.tenant.inbox_secret:
+        raise Forged("The token's signature is not this tenant's.", code="token_signature")
+    claims = _verified(token, unseal(tenant_id, PURPOSE, recipient.tenant.inbox_secret))
+    if claims["exp"] - claims["iat"] > settings.INBOX_TOKEN_MAX_SECONDS:
+        raise Forged("The token lives too long.", code="token_too_long")
+    if claims["sub"] != recipient.external_id:
+        raise Forged("The token is for nobody here.", code="token_recipient")
+    return Visitor(tenant_id, recipient_id, recipient.external_id, datetime.fromtimestamp(claims["exp"], UTC))
+
+
+def verify_alone(token: str) -> Visitor:
+    """The same in a transaction of its own; for sockets."""
+    with transaction.atomic():
+        return verify(token)
+
+
+def _claimed_ids(token: str) -> tuple[uuid.UUID, uuid.UUID]:
+    """What the token says of itself, believed only as far as to choose the secret that it is verified with."""
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+        return uuid.UUID(claims["tid"]), uuid.UUID(claims["rid"])
+    except jwt.InvalidTokenError as error:
+        _refuse(error)
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise Forged("The token lacks a claim.", code="token_claims") from None
+
+
+def _verified(token: str, secret: bytes) -> dict[str, Any]:
+    try:
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            secret,
+            algorithms=[ALGORITHM],
+            audience=AUDIENCE,
+            issuer=ISSUER,
+            options={"require": _CLAIMS},
+        )
+    except jwt.InvalidTokenError as error:
+        _refuse(error)
+    return claims
+
+
+def _refuse(error: jwt.InvalidTokenError) -> NoReturn:
+    code, message = next((code, message) for kind, code, message in _CODES if isinstance(error, kind))
+    raise Forged(message, code=code) from None
+
+
+def _secret_of(tenant_id: uuid.UUID) -> bytes:
+    """The tenant's signing secret, made at first use. Two first users agree: only one UPDATE finds it empty."""
+    tenants = Tenant.objects.filter(pk=tenant_id)
+    stored = tenants.values_list("inbox_secret", flat=True).get()
+    if not stored:
+        tenants.filter(inbox_secret=b"").update(inbox_secret=seal(tenant_id, PURPOSE, os.urandom(32)))
+        stored = tenants.values_list("inbox_secret", flat=True).get()
+    return unseal(tenant_id, PURPOSE, stored)

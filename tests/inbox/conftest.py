@@ -1,0 +1,45 @@
+"""Messages and readers for the tests of the inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from inbox.provider import InApp
+from notifier.channels.base import Envelope
+from notifier.channels.in_app import InAppMessage
+from notifier.providers.base import Config
+from notifier.vocabulary import Address, Verdict, new_id
+from tenants.models import Recipient
+from tests.fixtures import People
+
+
+def message(to: Recipient, title: str = "Hello", **content: str) -> InAppMessage:
+    """A message to a recipient with a delivery id of its own."""
+    delivery_id = new_id()
+    address = Address(to.external_id)
+    envelope = Envelope(delivery_id, to.tenant_id, to.pk, address, str(delivery_id), category="news")
+    return InAppMessage(envelope, title=title, body=content.pop("body", "World"), **content)  # type: ignore[arg-type]
+
+
+def send(*messages: InAppMessage) -> Sequence[Verdict]:
+    """What the provider answers, in the order of the messages."""
+    answers = [answer for batch in InApp(Config()).send(messages, None) for answer in batch]  # type: ignore[arg-type]
+    return [verdict for _, verdict in sorted(answers, key=lambda answer: answer[0])]
+
+
+@pytest.fixture
+def dora(people: People) -> Recipient:
+    return Recipient.objects.create(tenant=people.acme, external_id="dora", name="Dora")
+
+
+@pytest.fixture
+def emil(people: People) -> Recipient:
+    return Recipient.objects.create(tenant=people.acme, external_id="emil", name="Emil")
+
+
+@pytest.fixture
+def zoe(people: People) -> Recipient:
+    """A recipient of the other tenant."""
+    return Recipient.objects.create(tenant=people.globex, external_id="zoe", name="Zoe")

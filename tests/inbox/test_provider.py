@@ -1,0 +1,158 @@
+"""Storing: once, in order, all of a batch that can be stored, and live to whoever watches."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings
+from django.db import connection, connections
+from pytest_django.plugin import DjangoDbBlocker
+
+from inbox import live
+from inbox.live import Counters, group
+from inbox.models import Feed, InboxMessage
+from notifier.providers.base import provider_class
+from notifier.vocabulary import Permanent, Sent, new_id
+from tenants.models import Recipient
+from tests.inbox.conftest import message, send
+
+
+def titles(recipient: Recipient) -> list[tuple[int, str]]:
+    rows = InboxMessage.objects.filter(recipient_id=recipient.pk).order_by("seq")
+    return list(rows.values_list("seq", "title"))
+
+
+def counters(recipient: Recipient) -> tuple[int, int]:
+    feed = Feed.objects.get(recipient_id=recipient.pk)
+    return feed.last_seq, feed.unread
+
+
+def test_it_is_found_by_name_as_a_provider_that_needs_no_account() -> None:
+    assert provider_class("in_app").builtin
+
+
+def test_messages_of_a_batch_are_stored_in_order_and_counted_per_inbox(dora: Recipient, emil: Recipient) -> None:
+    answers = send(message(dora, "1"), message(emil, "a"), message(dora, "2"), message(dora, "3"))
+    assert answers == [Sent(final=True)] * 4
+    assert titles(dora) == [(1, "1"), (2, "2"), (3, "3")]
+    assert titles(emil) == [(1, "a")]
+    assert counters(dora) == (3, 3)
+
+
+def test_a_repeat_is_answered_alike_and_changes_nothing(dora: Recipient) -> None:
+    first, second = message(dora, "1"), message(dora, "2")
+    send(first)
+    assert send(first, second, second) == [Sent(final=True)] * 3
+    assert titles(dora) == [(1, "1"), (2, "2")]
+    assert counters(dora) == (2, 2)
+
+
+def test_content_arrives_whole(dora: Recipient) -> None:
+    send(message(dora, "Grüße 🎉", body='a "b" \\ c\n{},NULL', link="https://example.com/?a=1&b=2"))
+    stored = InboxMessage.objects.get(recipient_id=dora.pk)
+    assert (stored.title, stored.body) == ("Grüße 🎉", 'a "b" \\ c\n{},NULL')
+    assert (stored.link, stored.category) == ("https://example.com/?a=1&b=2", "news")
+    assert stored.tenant_id == dora.tenant_id
+
+
+def test_data_is_kept_as_an_object(dora: Recipient) -> None:
+    send(dataclasses.replace(message(dora), data={"order": "17"}))
+    assert InboxMessage.objects.get(recipient_id=dora.pk).data == {"order": "17"}
+
+
+def test_one_that_cannot_be_stored_does_not_fail_its_batch(dora: Recipient, emil: Recipient, zoe: Recipient) -> None:
+    gone = message(emil)
+    emil.delete()
+    foreign = dataclasses.replace(message(dora).envelope, recipient_id=zoe.pk)
+    batch = [
+        gone,
+        message(dora, "fine"),
+        message(dora, "x" * 501),
+        message(dora, "nul \0"),
+        message(dora, "script", link="javascript:alert(1)"),
+        dataclasses.replace(message(dora), envelope=foreign),
+    ]
+    answers = send(*batch)
+    assert [type(a) for a in answers] == [Permanent, Sent, Permanent, Permanent, Permanent, Permanent]
+    assert titles(dora) == [(1, "fine")]
+    assert not Feed.objects.filter(recipient_id__in=[gone.envelope.recipient_id, zoe.pk]).exists()
+
+
+def test_an_erased_person_gets_nothing(dora: Recipient) -> None:
+    Recipient.objects.filter(pk=dora.pk).update(status=Recipient.State.ERASED)
+    assert isinstance(send(message(dora))[0], Permanent)
+
+
+def test_an_empty_batch_is_no_trouble(db: None) -> None:
+    assert send() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_at_once_leave_no_gap_and_no_double(
+    dora: Recipient, emil: Recipient, django_db_blocker: DjangoDbBlocker
+) -> None:
+    shared = [message(who, str(n)) for n in range(20) for who in (dora, emil)]
+
+    def store(part: int) -> None:
+        # every worker sends all of them, each in another order
+        send(*shared[part * 5 :], *shared[: part * 5])
+        connections.close_all()
+
+    workers = [threading.Thread(target=store, args=(n,)) for n in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for who in (dora, emil):
+        assert [seq for seq, _ in titles(who)] == list(range(1, 21))
+        assert counters(who) == (20, 20)
+
+
+def test_a_batch_costs_three_statements(dora: Recipient, emil: Recipient, django_assert_num_queries: Any) -> None:
+    batch = [message(who) for who in (dora, emil) for _ in range(100)]
+    with django_assert_num_queries(5):  # and a savepoint with its release
+        send(*batch)
+
+
+def test_a_dead_redis_fails_nothing_and_is_left_alone_for_a_while(
+    dora: Recipient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_resting_until", 0.0)
+    dead = redis.Redis.from_url("redis://127.0.0.1:1/0")
+    monkeypatch.setattr(live, "_client", lambda: dead)
+    live.announce({dora.pk: Counters().as_json()})
+    monkeypatch.setattr(live, "_client", lambda: pytest.fail("asked again"))
+    live.announce({dora.pk: Counters().as_json()})
+
+
+def test_only_watched_inboxes_are_published_to(dora: Recipient, emil: Recipient) -> None:
+    client = redis.Redis.from_url(settings.REDIS_URL)
+    watcher = client.pubsub()
+    watcher.psubscribe("live__group__inbox.*")  # a pattern is no subscription for NUMSUB
+    watcher.get_message(timeout=5)
+    direct = client.pubsub()
+    direct.subscribe(f"live__group__{group(dora.pk)}")
+    direct.get_message(timeout=5)
+    live.announce({dora.pk: Counters(1, 1).as_json(), emil.pk: Counters(1, 1).as_json(), new_id(): {}})
+    heard = watcher.get_message(timeout=5)
+    assert heard is not None and heard["channel"].decode().endswith(dora.pk.hex)
+    assert watcher.get_message(timeout=0.2) is None
+    for opened in (watcher, direct, client):
+        opened.close()
+
+
+def test_of_two_counters_the_later_is_known_without_a_clock() -> None:
+    stored, then_read = Counters(5, 3), Counters(5, 0)
+    assert stored.merged(then_read) == then_read.merged(stored) == then_read
+    assert Counters(6, 1).merged(then_read) == Counters(6, 1)
+    assert Counters(6, 4).merged(then_read) == Counters(6, 1)
+
+
+def test_the_connection_of_the_tests_is_no_superuser(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT usesuper FROM pg_user WHERE usename = current_user")
+        assert cursor.fetchone() == (False,)
