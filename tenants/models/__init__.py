@@ -3,6 +3,7 @@
 from tenants.models.accounts import ApiKey, Member, Tenant, User
 from tenants.models.base import TenantOwned
 from tenants.models.consent import Category, ConsentChange, Preference, Suppression
+from tenants.models.imports import Import
 from tenants.models.people import Device, Recipient
 from tenants.models.records import AuditLog, IdempotencyKey
 
@@ -13,6 +14,7 @@ __all__ = [
     "ConsentChange",
     "Device",
     "IdempotencyKey",
+    "Import",
     "Member",
     "Preference",
     "Recipient",

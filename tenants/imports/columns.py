@@ -1,0 +1,87 @@
+"""Which column of a file means what. Any order, any case; spaces and hyphens count as underscores.
+
+A synonym counts only while the column itself is absent. Every other column is an attribute, under its own name or, for
+`attributes.plan`, under `plan`.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tenants.imports.reader import Refused
+
+SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    "external_id": ("externalid", "user_id", "userid", "customer_id", "customerid", "id", "uid"),
+    "name": ("full_name", "fullname"),
+    "email": ("e_mail", "email_address", "mail"),
+    "phone": ("phone_number", "mobile", "mobile_number", "msisdn", "telephone", "tel"),
+    "locale": ("language", "lang"),
+    "timezone": ("time_zone", "tz"),
+    "push_token": ("token", "device_token", "fcm_token", "registration_token"),
+    "push_platform": ("platform", "device_platform"),
+    "app": ("app_id",),
+}
+FIELDS = tuple(SYNONYMS)
+_PREFIX = "attributes."
+MAX_COLUMNS = 200
+MAX_KEY = 64
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where each field and attribute stands in a row of `width` fields."""
+
+    fields: Mapping[str, int]
+    attributes: tuple[tuple[str, int], ...]
+    width: int
+
+
+def plain(name: str) -> str:
+    """A column's name without what people vary: case, spaces, hyphens."""
+    return name.strip().casefold().replace(" ", "_").replace("-", "_")
+
+
+def understand(header: Sequence[str]) -> Columns:
+    """The meaning of a header. Raises Refused when a row could not be told from another by it."""
+    if len(header) > MAX_COLUMNS:
+        raise Refused(f"Its header names {len(header)} columns; at most {MAX_COLUMNS} are read.")
+    names = [plain(name) for name in header]
+    _no_repeats(header, names)
+    fields = {field: found for field in FIELDS if (found := _place(field, names)) is not None}
+    if "external_id" not in fields:
+        known = ", ".join(FIELDS)
+        raise Refused(
+            f"Its first line names no column external_id. Columns it may name: {known}; others are attributes."
+        )
+    taken = set(fields.values())
+    attributes = tuple((_key(name), i) for i, name in enumerate(header) if i not in taken)
+    _no_repeats([key for key, _ in attributes], [key for key, _ in attributes])
+    return Columns(fields, attributes, len(header))
+
+
+def _no_repeats(shown: Sequence[str], compared: Sequence[str]) -> None:
+    for i, name in enumerate(compared):
+        if not name:
+            raise Refused(f"Column {i + 1} has no name.")
+        if name in compared[:i]:
+            raise Refused(f"Its header names the column {shown[i]!r} twice.")
+
+
+def _place(field: str, names: Sequence[str]) -> int | None:
+    if field in names:
+        return names.index(field)
+    found = [name for name in SYNONYMS[field] if name in names]
+    if len(found) > 1:
+        raise Refused(f"Both {found[0]!r} and {found[1]!r} could be {field}; name one of them {field}.")
+    return names.index(found[0]) if found else None
+
+
+def _key(name: str) -> str:
+    key = name.strip()
+    if key.casefold().startswith(_PREFIX):
+        key = key[len(_PREFIX) :].strip()
+    if not key or len(key) > MAX_KEY or any(unicodedata.category(c).startswith("C") for c in key):
+        raise Refused(f"{name[:80]!r} is no name of an attribute: 1 to {MAX_KEY} printable characters.")
+    return key

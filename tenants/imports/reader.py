@@ -1,0 +1,142 @@
+"""Bytes of a file somebody calls CSV -> rows with their line numbers, one line in memory at a time.
+
+UTF-8 with or without a byte order mark, CRLF or LF, quoted fields that hold newlines; comma, semicolon, tab or bar.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from notifier.errors import InvalidInput
+
+#: a longer line is no row of people; it also bounds what a file without newlines can take of memory
+MAX_LINE = 1024 * 1024
+#: the longest attribute anybody should import; csv reads to the end of file behind a quote that is never closed
+MAX_FIELD = 64 * 1024
+SEPARATORS = ",;\t|"
+_SIGNATURES = {
+    b"PK\x03\x04": "It is a ZIP file or an Excel workbook; save it as CSV (UTF-8).",
+    b"\xd0\xcf\x11\xe0": "It is an old Excel workbook; save it as CSV (UTF-8).",
+    b"\x1f\x8b": "It is compressed with gzip; unpack it first.",
+    b"%PDF": "It is a PDF.",
+    b"\xff\xfe": "It is UTF-16; save it as UTF-8.",
+    b"\xfe\xff": "It is UTF-16; save it as UTF-8.",
+}
+
+
+class Refused(InvalidInput):
+    """The file is not what it claims to be; nothing of it was used."""
+
+    code = "file_refused"
+
+
+class Source(Protocol):
+    """What is read: an open binary file, an upload, a file in storage."""
+
+    def read(self, size: int = ..., /) -> bytes: ...
+    def readline(self, size: int = ..., /) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A row that was left out, by the physical line on which it begins."""
+
+    line: int
+    reason: str
+
+
+class Lines:
+    """The file's lines as text, counted. Raises Refused at the first byte that is no CSV in UTF-8."""
+
+    def __init__(self, source: Source | BinaryIO, max_bytes: int) -> None:
+        self._source = source
+        self._max_bytes = max_bytes
+        self.number = 0
+        self.bytes_read = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        raw = self._source.readline(MAX_LINE + 1)
+        if not raw:
+            raise StopIteration
+        self.number += 1
+        self.bytes_read += len(raw)
+        self._check(raw)
+        try:
+            return raw.decode("utf-8-sig" if self.number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            byte = raw[error.start]
+            raise Refused(
+                f"It is not UTF-8: byte 0x{byte:02X} in line {self.number}. Save it as CSV (UTF-8)."
+            ) from error
+
+    def _check(self, raw: bytes) -> None:
+        if self.number == 1:
+            for signature, reason in _SIGNATURES.items():
+                if raw.startswith(signature):
+                    raise Refused(reason)
+        if b"\0" in raw:
+            raise Refused(f"Line {self.number} holds a zero byte; it is binary, or in another encoding than UTF-8.")
+        if len(raw) > MAX_LINE:
+            raise Refused(f"Line {self.number} is longer than {MAX_LINE:,} bytes.")
+        if self.bytes_read > self._max_bytes:
+            raise Refused(f"It is larger than {self._max_bytes:,} bytes; split it.")
+
+
+class Table:
+    """A header and the rows below it."""
+
+    def __init__(self, lines: Lines, separator: str, header: list[str]) -> None:
+        self.lines = lines
+        self.separator = separator
+        self.header = header
+
+    def rows(self) -> Iterator[tuple[int, list[str]] | Problem]:
+        """(line on which the row begins, its fields), or why it cannot be read. Empty lines are passed over."""
+        csv.field_size_limit(MAX_FIELD)
+        reader = csv.reader(self.lines, delimiter=self.separator, strict=True)
+        while True:
+            begins = self.lines.number + 1
+            try:
+                fields = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield self._problem(begins, str(error))
+                continue
+            if fields:
+                yield begins, fields
+
+    def _problem(self, line: int, said: str) -> Problem:
+        if "unexpected end of data" in said or "field limit" in said:
+            raise Refused(f"A quote opened in the row at line {line} is not closed within {MAX_FIELD:,} characters.")
+        if "new-line character" in said:
+            raise Refused(f"Line {line} holds a bare carriage return; end lines with LF or CRLF.")
+        return Problem(line, f"cannot be read as CSV: {said}")
+
+
+def open_table(source: Source | BinaryIO, max_bytes: int) -> Table:
+    """Read the header. Raises Refused for what is no CSV file."""
+    lines = Lines(source, max_bytes)
+    first = next((line for line in lines if line.strip()), "")
+    if not first.strip():
+        raise Refused("It is empty.")
+    separator = max(SEPARATORS, key=lambda s: len(_split(first, s)))
+    header = [name.strip() for name in _split(first, separator)]
+    while header and not header[-1]:
+        header.pop()
+    if not header:
+        raise Refused("Its first line names no columns.")
+    return Table(lines, separator, header)
+
+
+def _split(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator, strict=True), [])
+    except csv.Error:
+        return []

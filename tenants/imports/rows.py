@@ -1,0 +1,84 @@
+"""One row of a file -> one checked Row, or the reason why not. Pure; the values seen before are not checked again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from notifier.errors import InvalidInput
+from tenants import fields as checks
+from tenants.imports.columns import Columns
+from tenants.imports.reader import Problem
+
+MAX_ATTRIBUTE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One person as one row tells of them; empty means "not told"."""
+
+    line: int
+    external_id: str
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+    locale: str = ""
+    timezone: str = ""
+    token: str = ""
+    platform: str = ""
+    app: str = ""
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+# a file of a million people names a few hundred locales and time zones
+_locale = lru_cache(maxsize=4096)(checks.locale)
+_timezone = lru_cache(maxsize=4096)(checks.timezone)
+_CHECKS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("name", checks.name),
+    ("email", checks.email),
+    ("phone", checks.phone),
+    ("locale", _locale),
+    ("timezone", _timezone),
+)
+
+
+class Reader:
+    """Reads rows of one header."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._checked = [(n, columns.fields[n], check) for n, check in _CHECKS if n in columns.fields]
+
+    def read(self, line: int, cells: Sequence[str]) -> Row | Problem:
+        """The row, or every reason against it in one sentence."""
+        columns = self._columns
+        if len(cells) != columns.width and (len(cells) < columns.width or any(cells[columns.width :])):
+            return Problem(line, f"has {len(cells)} fields, the header {columns.width}")
+        try:
+            return self._row(line, cells)
+        except InvalidInput as error:
+            return Problem(line, f"{error.field}: {error.message}" if error.field else error.message)
+
+    def _row(self, line: int, cells: Sequence[str]) -> Row:
+        values = {"external_id": checks.external_id(self._cell(cells, "external_id"))}
+        for name, place, check in self._checked:
+            if value := cells[place].strip():
+                values[name] = check(value)
+        token = self._cell(cells, "push_token")
+        if token:
+            platform = self._cell(cells, "push_platform").lower() or "fcm"
+            values |= {"token": token, "platform": platform, "app": self._cell(cells, "app")}
+            checks.device(platform, token, values["app"])
+        return Row(line=line, attributes=self._attributes(cells), **values)
+
+    def _cell(self, cells: Sequence[str], name: str) -> str:
+        place = self._columns.fields.get(name)
+        return "" if place is None else cells[place].strip()
+
+    def _attributes(self, cells: Sequence[str]) -> dict[str, str]:
+        found = {key: value for key, place in self._columns.attributes if (value := cells[place].strip())}
+        for key, value in found.items():
+            if len(value) > MAX_ATTRIBUTE:
+                raise InvalidInput(f"longer than {MAX_ATTRIBUTE} characters", field=key)
+        return found

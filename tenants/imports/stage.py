@@ -1,0 +1,61 @@
+"""The staging tables of one import: filled by COPY outside any transaction, so that a bad file touches nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import orjson
+from django.db import connection
+
+from notifier.vocabulary import new_id
+from tenants.imports.rows import Row
+
+_DROP = "DROP TABLE IF EXISTS pg_temp.import_row, pg_temp.import_device"
+_CREATE = """
+CREATE TEMPORARY TABLE import_row (id uuid, line int, external_id text, name text, email text, phone text,
+                                   locale text, timezone text, attributes jsonb);
+CREATE TEMPORARY TABLE import_device (id uuid, line int, external_id text, platform text, app text, token text);
+"""
+_READY = """
+CREATE INDEX ON import_row (external_id);
+ANALYZE import_row; ANALYZE import_device
+"""
+
+
+@dataclass
+class Stage:
+    """Rows of this session only; gone with it."""
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """COPY one batch."""
+        held = list(rows)
+        with connection.cursor() as cursor:
+            with cursor.copy("COPY import_row FROM STDIN") as copy:
+                for row in held:
+                    attributes = orjson.dumps(row.attributes).decode()
+                    person = (row.external_id, row.name, row.email, row.phone, row.locale, row.timezone)
+                    copy.write_row((new_id(), row.line, *person, attributes))
+            with cursor.copy("COPY import_device FROM STDIN") as copy:
+                for row in held:
+                    if row.token:
+                        copy.write_row((new_id(), row.line, row.external_id, row.platform, row.app, row.token))
+
+    def close(self) -> None:
+        """All rows are in: index and count them for the merge."""
+        with connection.cursor() as cursor:
+            cursor.execute(_READY)
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """Empty staging tables, dropped at the end whatever happens."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DROP)
+        cursor.execute(_CREATE)
+    try:
+        yield Stage()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(_DROP)

@@ -1,0 +1,48 @@
+"""An uploaded file of recipients and what became of it."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from tenants.models.accounts import User
+from tenants.models.base import TenantOwned
+
+
+class Import(TenantOwned):
+    """One import. The web role stores row and file; a worker imports and deletes the file."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        DONE = "done"
+        REFUSED = "refused", "Refused: the file is not what it claims, nothing was changed"
+        FAILED = "failed", "Failed: nothing was changed"
+
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING, editable=False)
+    filename = models.CharField(max_length=255, editable=False)
+    #: the name in storage; empty once the file is deleted
+    stored = models.CharField(max_length=255, editable=False)
+    size = models.BigIntegerField(default=0, editable=False)
+    bytes_read = models.BigIntegerField(default=0, editable=False)
+    rows = models.IntegerField(default=0, editable=False)
+    created = models.IntegerField(default=0, editable=False)
+    updated = models.IntegerField(default=0, editable=False)
+    unchanged = models.IntegerField(default=0, editable=False)
+    devices = models.IntegerField(default=0, editable=False)
+    rejected = models.IntegerField(default=0, editable=False)
+    #: the first of them, as [line, reason]
+    problems = models.JSONField(default=list, editable=False)
+    failure = models.CharField(max_length=500, blank=True, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+    created_by = models.ForeignKey(User, null=True, editable=False, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant", "-id"], name="import_newest"),
+            models.Index(fields=["id"], name="import_open", condition=models.Q(state__in=["waiting", "running"])),
+        ]
+
+    def __str__(self) -> str:
+        return self.filename
