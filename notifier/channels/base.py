@@ -8,6 +8,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from notifier.errors import InvalidInput
@@ -73,6 +74,7 @@ class Channel(ABC):
                 raise InvalidInput(f"{self.name} needs the part {part!r}.", field=part)
 
 
+@lru_cache(maxsize=1)
 def _load() -> None:
     package = importlib.import_module("notifier.channels")
     for module in pkgutil.iter_modules(package.__path__, "notifier.channels."):
@@ -81,8 +83,7 @@ def _load() -> None:
 
 def channels() -> Mapping[str, Channel]:
     """All channels by name."""
-    if not Channel._registry:
-        _load()
+    _load()
     return Channel._registry
 
 

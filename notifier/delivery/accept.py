@@ -226,8 +226,8 @@ def _ledger_row(world: _World, draft: _Draft, row: dict[str, Any]) -> tuple[Any,
         **row,
         "tenant_id": world.tenant.id, "notification_id": draft.notification_id, "recipient_id": draft.person.id,
         "category": draft.rule.category, "lane": int(draft.lane), "mode": str(draft.request.mode),
-        "not_after": draft.request.not_after, "accepted_at": world.now, "status": int(row["status"]), "place": int(row["place"]),
-        "reason": str(row["reason"]),
+        "not_after": draft.request.not_after, "accepted_at": world.now, "status": int(row["status"]),
+        "place": int(row["place"]), "reason": str(row["reason"]),
     }  # fmt: skip
     return tuple(values[column] for column in bulk.DELIVERY)
 

@@ -102,4 +102,4 @@ def _first_line(error: Exception) -> str:
 
 
 def _name(error: UndefinedError) -> str:
-    return _first_line(error).split(" ")[0]
+    return _first_line(error).split(" ")[0].strip("'")

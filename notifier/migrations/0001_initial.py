@@ -15,7 +15,7 @@ GRANT USAGE ON SEQUENCE notifier_delivery_seq TO {web_role()};
 -- GET /v1/notifications/<id>
 CREATE INDEX delivery_notification ON notifier_delivery (notification_id) WHERE notification_id IS NOT NULL;
 -- results of a campaign: counts by status, index-only
-CREATE INDEX delivery_campaign ON notifier_delivery (campaign_id, channel, status) WHERE campaign_id IS NOT NULL;
+CREATE INDEX delivery_campaign ON notifier_delivery (campaign_id, status, channel) WHERE campaign_id IS NOT NULL;
 -- what one person was sent
 CREATE INDEX delivery_recipient ON notifier_delivery (recipient_id);
 -- store.claim: due rows that hold their line's turn, account by account
