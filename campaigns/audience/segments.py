@@ -49,7 +49,7 @@ Sql = tuple[str, list[Any]]
 
 
 def check(raw: Any) -> tuple[Condition, ...]:
-    """The conditions of a filter. Raises InvalidInput naming the condition and the field; an empty filter is everybody."""
+    """The conditions of a filter. InvalidInput names the condition and field; an empty one is everybody."""
     if not isinstance(raw, list):
         raise InvalidInput("The filter must be a list of conditions.", field="filter")
     if len(raw) > MAX_CONDITIONS:
@@ -72,18 +72,18 @@ def _condition(item: Any, where: str) -> Condition:
     unknown = sorted(str(key) for key in item if key not in ("field", "op", "value"))
     if unknown:
         raise InvalidInput(f"A condition has no {unknown[0][:MAX_TEXT]!r}.", field=where)
-    name, op, value = item.get("field"), item.get("op"), item.get("value")
+    name, op = item.get("field"), item.get("op")
+    if not isinstance(name, str) or not (name in FIELDS[:-1] or name.startswith("attributes.")):
+        raise InvalidInput(f"Must be one of: {', '.join(FIELDS)}.", field=f"{where}.field")
     path = _path(name, f"{where}.field")
     allowed = _ops(name, path)
     if not isinstance(op, str) or op not in allowed:
         raise InvalidInput(f"{name} can be compared with: {', '.join(allowed)}.", field=f"{where}.op")
-    return Condition(name, op, _value(name, op, value, f"{where}.value"), path)
+    return Condition(name, op, _value(name, op, item.get("value"), f"{where}.value"), path)
 
 
-def _path(name: Any, where: str) -> tuple[str, ...]:
+def _path(name: str, where: str) -> tuple[str, ...]:
     """The keys below `attributes`; empty for a column."""
-    if not isinstance(name, str) or not (name in FIELDS[:-1] or name.startswith("attributes.")):
-        raise InvalidInput(f"Must be one of: {', '.join(FIELDS)}.", field=where)
     if name in FIELDS[:-1]:
         return ()
     check_text(name, where)

@@ -96,4 +96,4 @@ def _list_pages(audience: Audience, size: int) -> Iterator[AudiencePage]:
 def _rows(sql: str, params: list[Any]) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
-        return cursor.fetchall()
+        return list(cursor.fetchall())

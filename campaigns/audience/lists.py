@@ -1,0 +1,100 @@
+"""Uploaded lists: a CSV of external ids, streamed; duplicates merge by the unique key, memory stays flat."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from django.db import connection, transaction
+
+from campaigns.models import Audience, AudienceMember
+from campaigns.plain import check_text
+from notifier.delivery import bulk
+from notifier.errors import InvalidInput
+from tenants.imports import Problem, read_external_ids
+from tenants.imports.reader import Source
+
+#: rows of one INSERT; larger ones gain nothing (one round trip each) and cost memory
+BATCH = 5_000
+#: problems that a report names; the rest are counted
+SHOWN_PROBLEMS = 100
+MAX_ID = AudienceMember._meta.get_field("external_id").max_length or 0
+_MEMBERS = {"tenant_id": "uuid", "audience_id": "uuid", "external_id": "text"}
+
+
+@dataclass
+class ListReport:
+    """What became of a file. `rows` counts what it held: `stored + duplicates + rejected`."""
+
+    rows: int = 0
+    stored: int = 0
+    rejected: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def duplicates(self) -> int:
+        return self.rows - self.stored - self.rejected
+
+    def reject(self, problem: Problem) -> None:
+        self.rows += 1
+        self.rejected += 1
+        if len(self.problems) < SHOWN_PROBLEMS:
+            self.problems.append(problem)
+
+
+def fill(audience: Audience, source: Source) -> ListReport:
+    """Replace the members by those of a file. A file that is no list changes nothing: InvalidInput."""
+    return _replace(audience, read_external_ids(source))
+
+
+def fill_ids(audience: Audience, external_ids: Iterable[object]) -> ListReport:
+    """The same from values in memory; a line number is then the place in the list."""
+    return _replace(audience, (_entry(place, value) for place, value in enumerate(external_ids, start=1)))
+
+
+def _entry(place: int, value: object) -> str | Problem:
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID:
+        return Problem(place, f"An external id is a text of 1 to {MAX_ID} characters.")
+    try:
+        check_text(value, "external_ids")
+    except InvalidInput as error:
+        return Problem(place, error.message)
+    return value
+
+
+def _replace(audience: Audience, entries: Iterator[str | Problem]) -> ListReport:
+    if audience.source != Audience.Source.LIST:
+        raise InvalidInput("This audience is a segment; its members follow from its filter.", field="source")
+    with transaction.atomic():
+        # one file at a time: two uploads at once would otherwise mix
+        Audience.objects.select_for_update().get(pk=audience.pk)
+        _forget(audience.pk)
+        report = _store(audience, entries)
+        audience.size = report.stored
+        audience.save(update_fields=["size"])
+    return report
+
+
+def _store(audience: Audience, entries: Iterator[str | Problem]) -> ListReport:
+    report = ListReport()
+    good = _good(entries, report)
+    while batch := list(islice(good, BATCH)):
+        rows = [(audience.tenant_id, audience.pk, external_id) for external_id in batch]
+        report.rows += len(rows)
+        report.stored += bulk.insert("campaigns_audiencemember", _MEMBERS, rows, ignore_conflicts=True)
+    return report
+
+
+def _good(entries: Iterator[str | Problem], report: ListReport) -> Iterator[str]:
+    for entry in entries:
+        if isinstance(entry, Problem):
+            report.reject(entry)
+        else:
+            yield entry
+
+
+def _forget(audience_id: uuid.UUID) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM campaigns_audiencemember WHERE audience_id = %s", [audience_id])

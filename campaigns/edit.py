@@ -1,0 +1,194 @@
+"""Create and change campaigns and audiences. The rules are here once, for the API and the admin."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from django.db import IntegrityError, transaction
+
+from campaigns import audience as audiences
+from campaigns.audience import ListReport
+from campaigns.models import Audience, Campaign
+from campaigns.plain import check_json, check_text
+from campaigns.prepare import disarm
+from campaigns.states import LAUNCHED, State
+from notifier.delivery import templates
+from notifier.errors import Conflict, InvalidInput
+from notifier.models import Template, TemplateVersion
+from notifier.vocabulary import Mode
+from tenants.models import Tenant, User
+
+MAX_NAME = 200
+#: variables are copied into what every recipient's text is rendered with
+MAX_DATA_BYTES = 64 * 1024
+
+
+def create(tenant: Tenant, raw: Mapping[str, Any], *, mode: str = Mode.LIVE, user: User | None = None) -> Campaign:
+    """A draft from what was asked for: name, template (key), audience (id), channels, data, not_after."""
+    for field in ("name", "template"):
+        if not raw.get(field):
+            raise InvalidInput("This field is required.", field=field)
+    wanted = {"channels": None, "data": {}, **raw}
+    columns = checked(tenant, wanted, None)
+    return Campaign.objects.create(tenant=tenant, mode=mode, created_by=user, **columns)
+
+
+def update(campaign: Campaign, raw: Mapping[str, Any]) -> Campaign:
+    """Change what `raw` names. An armed campaign returns to draft; after GO it raises Conflict."""
+    with transaction.atomic():
+        campaign = Campaign.objects.select_for_update(of=("self",)).select_related("tenant").get(pk=campaign.pk)
+        check_editable(campaign)
+        columns = checked(campaign.tenant, raw, campaign)
+        changed = {name: value for name, value in columns.items() if getattr(campaign, name) != value}
+        if changed:
+            disarm(campaign)
+            Campaign.objects.filter(pk=campaign.pk).update(**changed)
+    return Campaign.objects.select_related("template", "audience", "tenant").get(pk=campaign.pk)
+
+
+def check_editable(campaign: Campaign) -> None:
+    """Raise Conflict unless the campaign may still change."""
+    if campaign.launched_at is not None:
+        raise Conflict("This campaign was launched and cannot be edited any more; copy it.", code="already_launched")
+    if campaign.state in LAUNCHED:
+        raise Conflict(
+            f"This campaign is {campaign.state} and cannot be edited any more; copy it.", code="not_editable"
+        )
+
+
+def check_mode(campaign: Campaign, mode: str) -> None:
+    """Raise Conflict when a test key would touch what reaches people."""
+    if mode == Mode.TEST and campaign.mode != Mode.TEST:
+        raise Conflict("A test key cannot change or launch a live campaign.", code="live_campaign")
+
+
+# ---- the fields --------------------------------------------------------------------------------------------------
+
+
+def checked(tenant: Tenant, raw: Mapping[str, Any], campaign: Campaign | None) -> dict[str, Any]:
+    """Columns for what `raw` names; `campaign` gives what it leaves out. Raises InvalidInput naming the field."""
+    unknown = sorted(set(raw) - set(_CHECKS))
+    if unknown:
+        raise InvalidInput("There is no such field.", field=unknown[0])
+    columns = {field: _CHECKS[field](tenant, raw[field]) for field in _CHECKS if field in raw}
+    template = columns.get("template") or (campaign.template if campaign else None)
+    if template is not None and ("template" in raw or "channels" in raw):
+        wanted = columns["channels"] if "channels" in raw else (campaign.channels if campaign else None)
+        columns["channels"] = check_channels(template, wanted)
+    return columns
+
+
+def check_channels(template: Template, wanted: list[str] | None) -> list[str]:
+    """The wanted channels; all of the template's when none was named. Raises InvalidInput."""
+    version = TemplateVersion.objects.filter(template=template).order_by("-number").first()
+    if version is None:
+        raise InvalidInput(f"The template {template.key!r} has no published version.", field="template")
+    have = templates.compiled(version.id).channels
+    if wanted is None:
+        return list(have)
+    missing = [name for name in wanted if name not in have]
+    if missing or not wanted:
+        what = f"no content for {', '.join(map(repr, missing))}" if missing else "to leave on at least one channel"
+        raise InvalidInput(f"The template has {what}; it has: {', '.join(have)}.", field="channels")
+    return [name for name in have if name in wanted]
+
+
+def check_name(raw: Any) -> str:
+    name = raw.strip() if isinstance(raw, str) else ""
+    if not 0 < len(name) <= MAX_NAME:
+        raise InvalidInput(f"Must be a text of 1 to {MAX_NAME} characters.", field="name")
+    check_text(name, "name")
+    return name
+
+
+def check_data(raw: Any) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        raise InvalidInput('Must be an object, such as {"city": "Graz"}.', field="data")
+    check_json(raw, "data")
+    if len(orjson.dumps(raw, option=orjson.OPT_NON_STR_KEYS)) > MAX_DATA_BYTES:
+        raise InvalidInput(f"May have {MAX_DATA_BYTES} bytes.", field="data")
+    return raw
+
+
+def check_not_after(raw: Any) -> datetime | None:
+    if raw is None:
+        return None
+    if not isinstance(raw, datetime):
+        raise InvalidInput("Must be a time, such as 2026-01-31T18:00:00Z.", field="not_after")
+    moment = raw if raw.tzinfo else raw.replace(tzinfo=UTC)
+    if moment <= datetime.now(UTC):
+        raise InvalidInput("Lies in the past.", field="not_after")
+    return moment
+
+
+def _template(tenant: Tenant, raw: Any) -> Template:
+    found = (
+        Template.objects.filter(tenant=tenant, key=raw).first() if isinstance(raw, str) and "\0" not in raw else None
+    )
+    if found is None:
+        raise InvalidInput(f"There is no template {raw!r}.", field="template", code="unknown_template")
+    return found
+
+
+def _audience(tenant: Tenant, raw: Any) -> Audience | None:
+    if raw is None:
+        return None
+    try:
+        return Audience.objects.get(tenant=tenant, pk=uuid.UUID(str(raw)))
+    except (ValueError, Audience.DoesNotExist):
+        raise InvalidInput(f"There is no audience {raw!r}.", field="audience", code="unknown_audience") from None
+
+
+def _channels(raw: Any) -> list[str] | None:
+    if raw is not None and not (isinstance(raw, list | tuple) and all(isinstance(name, str) for name in raw)):
+        raise InvalidInput('Must be a list, such as ["push", "in_app"].', field="channels")
+    return None if raw is None else list(raw)
+
+
+_CHECKS: Mapping[str, Callable[[Tenant, Any], Any]] = {
+    "name": lambda tenant, raw: check_name(raw),
+    "template": _template,
+    "audience": _audience,
+    "channels": lambda tenant, raw: _channels(raw),
+    "data": lambda tenant, raw: check_data(raw),
+    "not_after": lambda tenant, raw: check_not_after(raw),
+}
+
+
+# ---- audiences ---------------------------------------------------------------------------------------------------
+
+
+def create_audience(tenant: Tenant, name: Any, source: str, filter_: Any = None) -> Audience:
+    """A segment with its filter, or a list that waits for its members. Raises InvalidInput."""
+    name = check_name(name)
+    if source not in Audience.Source.values:
+        raise InvalidInput(f"Must be one of: {', '.join(Audience.Source.values)}.", field="source")
+    if source == Audience.Source.LIST and filter_:
+        raise InvalidInput("A list has no filter.", field="filter")
+    if source == Audience.Source.SEGMENT:
+        audiences.check(filter_)
+    try:
+        with transaction.atomic():
+            return Audience.objects.create(tenant=tenant, name=name, source=source, filter=filter_ or [])
+    except IntegrityError:
+        raise InvalidInput(f"There is an audience {name!r} already.", field="name", code="name_taken") from None
+
+
+def replace_members(audience: Audience, fill: Callable[[Audience], ListReport]) -> ListReport:
+    """Run `fill` on a list. Campaigns armed with the old one return to draft, so that nobody launches what they did
+    not see; while one is being armed it raises Conflict."""
+    with transaction.atomic():
+        using = Campaign.objects.select_for_update(of=("self",)).filter(audience=audience)
+        held = list(using.filter(state__in=[State.ARMING, State.ARMED]))
+        if any(campaign.state == State.ARMING for campaign in held):
+            raise Conflict(
+                "A campaign is being armed with this audience; try again when it is.", code="audience_in_use"
+            )
+        report = fill(audience)
+        for campaign in held:
+            disarm(campaign)
+    return report
