@@ -60,6 +60,9 @@ def secret() -> Any:
     return dataclasses.field(repr=False, metadata={"secret": True})
 
 
+AnyConfig = Config  # inside Provider the name means the provider's own class
+
+
 class Provider(ABC, Generic[M]):
     """Credentials + origin -> requests and verdicts. Instances are cached per account and shared by threads."""
 
@@ -76,7 +79,7 @@ class Provider(ABC, Generic[M]):
 
     _registry: ClassVar[dict[str, type[Provider[Any]]]] = {}
 
-    def __init__(self, config: Config, origin: str | None = None) -> None:
+    def __init__(self, config: AnyConfig, origin: str | None = None) -> None:
         self.config = config
         self.base = origin or self.origin
 
