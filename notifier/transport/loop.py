@@ -33,14 +33,13 @@ log = logging.getLogger("notifier.transport")
 
 
 class Line:
-    """One far end: what waits for it, what is under way, and whether it was seen to speak HTTP/2."""
+    """One far end: what waits for it, and how much is under way."""
 
-    __slots__ = ("flying", "multiplexed", "waiting")
+    __slots__ = ("flying", "waiting")
 
     def __init__(self) -> None:
         self.waiting: deque[tuple[Exchange, Iterator[int]]] = deque()
         self.flying = 0
-        self.multiplexed = False
 
 
 class Loop:
@@ -174,13 +173,12 @@ class Loop:
             for curl in done:
                 transfer = curl.transfer
                 exchange, index, line = transfer.owner
-                line.multiplexed = transfer.multiplexed
                 answers.setdefault(exchange, []).append((index, transfer.response()))
                 self._release(transfer)
             for curl, code, text in failed:
                 transfer = curl.transfer
                 exchange, index, line = transfer.owner
-                answers.setdefault(exchange, []).append((index, transfer.broken(code, text, line.multiplexed)))
+                answers.setdefault(exchange, []).append((index, transfer.broken(code, text)))
                 self._release(transfer)
         for exchange, batch in answers.items():
             self._answer(exchange, batch)
