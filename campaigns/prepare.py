@@ -17,7 +17,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from campaigns import audience, payload
 from campaigns.models import Campaign, Shard, ShardPayload
@@ -169,6 +169,11 @@ def arm(campaign_id: uuid.UUID) -> None:
             log.info("arming overtaken by an edit", action="arm", campaign=str(campaign_id))
         except NotifierError as error:
             _give_up(campaign, error.message)
+        except OperationalError:
+            raise  # the database is away: the campaign stays `arming` and the sweep rings again
+        except Exception:
+            _give_up(campaign, "An internal error; the log has it.")
+            raise
 
 
 @contextmanager
@@ -308,7 +313,7 @@ def _id(run: _Arming, channel: str, address: str) -> uuid.UUID:
 
 def _insert(run: _Arming, messages: list[_Message]) -> set[uuid.UUID]:
     """Write the messages' ledger rows; returns the ids that were new (the key is the once-per-address rule)."""
-    rows = [_ledger_row(run, m.id, m.person.id, m.entry.channel, m.entry.address, None, m.account.id) for m in messages]
+    rows = [_ledger_row(run, m.id, m.person.id, m.entry, m.account.id) for m in messages]
     return bulk.insert_new("notifier_delivery", bulk.DELIVERY, rows)
 
 

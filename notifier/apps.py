@@ -8,6 +8,7 @@ class NotifierConfig(AppConfig):
     def ready(self) -> None:
         from django.utils.module_loading import autodiscover_modules
 
-        from notifier import checks  # noqa: F401  (registers the system checks)
+        # the checks register themselves; the Celery app must exist before anybody posts a task
+        from notifier import celery, checks  # noqa: F401
 
         autodiscover_modules("provider")

@@ -24,6 +24,7 @@ def queues() -> list[str]:
 
 
 app = Celery("notifier")
+app.set_default()  # for all threads: the web process posts from its pool
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.task_default_queue = CONTROL
 app.autodiscover_tasks()
@@ -43,6 +44,7 @@ app.conf.beat_schedule = {
     "campaigns sweep": _every("campaigns.sweep", 1.0),
     "partitions ahead": _every("notifier.partitions", 3600.0),
     "audit chain": _every("tenants.audit_chain", 10.0),
+    "imports waiting": _every("tenants.imports", 10.0),
 }
 app.conf.beat_max_loop_interval = 1.0
 
