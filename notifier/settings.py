@@ -151,6 +151,8 @@ WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+#: uploads on their way to a worker: web and workers share the folder, and nothing serves it
+MEDIA_ROOT = env.str("UPLOADS_DIR", str(BASE_DIR / ".local" / "uploads"))
 #: a CSV of recipients or of external ids; larger ones are split by their owner
 IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", 512 * 1024 * 1024)
 

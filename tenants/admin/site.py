@@ -32,7 +32,7 @@ class NotifierAdminSite(AdminSite):
         def scoped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             with transaction.atomic():
                 enter_scope(request)
-                response = view(request, *args, **kwargs)
+                response: HttpResponseBase = view(request, *args, **kwargs)
                 if isinstance(response, SimpleTemplateResponse):
                     # querysets are evaluated by the template; outside the transaction they would find nothing
                     response.render()

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 # Rows of one external_id become one: the last value of each field that is not empty, attributes merged key by key.
+_REPEATED = "SELECT EXISTS (SELECT 1 FROM import_row GROUP BY external_id HAVING count(*) > 1)"
 _MERGE = """
+CREATE INDEX ON import_row (external_id);
 INSERT INTO import_row
 SELECT (array_agg(id))[1], 0, external_id,
        {last},
@@ -71,6 +73,12 @@ SELECT count(*) FROM done
 """
 
 
+# The index over attributes took half of the time of an insert of 100,000 people while its pending list was flushed
+# every 4 MB; now it is flushed once.
+_SETTINGS = "SET LOCAL work_mem = '64MB'; SET LOCAL gin_pending_list_limit = '1GB'"
+_FLUSH = "SELECT gin_clean_pending_list('segment_attributes')"
+
+
 @dataclass(frozen=True)
 class Merged:
     """What the merge did. `people` counts external ids; `devices` those added or moved to another recipient."""
@@ -86,8 +94,10 @@ def merge(tenant_id: uuid.UUID) -> Merged:
     """Bring the staged rows into the tenant. One at a time per tenant; two would wait for each other's rows anyway."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('tenants.imports'), hashtext(%s))", [str(tenant_id)])
-        cursor.execute(_MERGE)
-        if cursor.rowcount:
+        cursor.execute(_SETTINGS)
+        cursor.execute(_REPEATED)
+        if cursor.fetchone()[0]:
+            cursor.execute(_MERGE)
             cursor.execute(_DROP_MERGED)
         cursor.execute("SELECT count(*) FROM import_row")
         people = cursor.fetchone()[0]
@@ -97,4 +107,5 @@ def merge(tenant_id: uuid.UUID) -> Merged:
         created, updated = cursor.fetchone()
         cursor.execute(_DEVICES, [tenant_id, tenant_id])
         devices = cursor.fetchone()[0]
+        cursor.execute(_FLUSH)
     return Merged(people, created, updated, devices, erased)
