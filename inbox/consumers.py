@@ -115,7 +115,7 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 self.hello.set_result(said)
             case {"type": "ping"} if self.hello.done():
                 self.pings += 1
-            case {"type": "read", "up_to_seq": int(seq)} if self.hello.done() and 0 <= seq < 2**63:
+            case {"type": "read", "up_to_seq": seq} if self.hello.done() and _is_seq(seq):
                 self.read_up_to = max(self.read_up_to, seq)
             case _:
                 raise Refused(MALFORMED, "unknown message")
@@ -280,11 +280,15 @@ def _parsed(text: str | None) -> dict[str, Any]:
     return said
 
 
+def _is_seq(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**63  # JSON's true is an int to isinstance
+
+
 def _greeting(hello: Mapping[str, Any], offered_token: str) -> tuple[str, int | None]:
     token, after_seq = hello.get("token", offered_token), hello.get("after_seq")
     if not isinstance(token, str) or not token:
         raise Refused(BAD_TOKEN, "no token")
-    if after_seq is not None and (type(after_seq) is not int or not 0 <= after_seq < 2**63):
+    if after_seq is not None and not _is_seq(after_seq):
         raise Refused(MALFORMED, "after_seq is a number from 0")
     return token, after_seq
 

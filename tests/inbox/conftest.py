@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -13,6 +13,7 @@ from notifier.providers.base import Config
 from notifier.vocabulary import Address, Verdict, new_id
 from tenants.models import Recipient
 from tests.fixtures import People
+from tests.inbox.web import Web
 
 
 def message(to: Recipient, title: str = "Hello", **content: str) -> InAppMessage:
@@ -43,3 +44,11 @@ def emil(people: People) -> Recipient:
 def zoe(people: People) -> Recipient:
     """A recipient of the other tenant."""
     return Recipient.objects.create(tenant=people.globex, external_id="zoe", name="Zoe")
+
+
+@pytest.fixture(scope="session")
+def web(django_db_setup: None) -> Iterator[Web]:
+    """One web process for all tests; it sees only what they commit."""
+    server = Web()
+    yield server
+    server.stop()

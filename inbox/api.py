@@ -1,0 +1,197 @@
+"""`/v1/inbox/…`: a tenant's server asks for a recipient token with its API key; the widget does the rest with that."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from inbox import feed, tokens
+from inbox.live import Counters
+from notifier.errors import Forged
+from tenants.access import owned
+from tenants.models import Recipient, Tenant
+
+TAGS = ["inbox"]
+LARGEST_SEQ = 2**63 - 1
+
+
+# -- what goes in and out ---------------------------------------------------------------------------------------------
+
+
+class TokenInput(serializers.Serializer[Any]):
+    recipient = serializers.CharField(max_length=128, help_text="The recipient's external_id.")
+    ttl_seconds = serializers.IntegerField(required=False, min_value=1, max_value=3600)
+
+
+class TokenOutput(serializers.Serializer[Any]):
+    token = serializers.CharField()
+    expires_at = serializers.DateTimeField()
+
+
+class CountersOutput(serializers.Serializer[Any]):
+    last_seq = serializers.IntegerField(help_text="The number of the newest message.")
+    unread = serializers.IntegerField()
+
+
+class MessageOutput(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    seq = serializers.IntegerField(help_text="1, 2, 3 … in this inbox, without gaps.")
+    category = serializers.CharField()
+    title = serializers.CharField()
+    body = serializers.CharField()
+    link = serializers.CharField()
+    data = serializers.DictField()
+    created_at = serializers.DateTimeField()
+    read_at = serializers.DateTimeField(allow_null=True)
+
+
+class MessagesOutput(CountersOutput):
+    messages = MessageOutput(many=True)
+    more = serializers.BooleanField(help_text="There are further messages in this direction.")
+
+
+class MessagesQuery(serializers.Serializer[Any]):
+    before_seq = serializers.IntegerField(required=False, min_value=0, max_value=LARGEST_SEQ)
+    after_seq = serializers.IntegerField(required=False, min_value=0, max_value=LARGEST_SEQ)
+    limit = serializers.IntegerField(default=30, min_value=1, max_value=feed.PAGE)
+    unread = serializers.BooleanField(default=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "after_seq" in attrs and ("before_seq" in attrs or attrs["unread"]):
+            raise serializers.ValidationError({"after_seq": "Not together with before_seq or unread."})
+        return attrs
+
+
+class ReadInput(serializers.Serializer[Any]):
+    up_to_seq = serializers.IntegerField(min_value=0, max_value=LARGEST_SEQ)
+
+
+# -- who asks ---------------------------------------------------------------------------------------------------------
+
+
+class InboxTokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <recipient token>`; `request.user` is the Visitor. Sets the transaction's scope."""
+
+    def authenticate(self, request: Request) -> tuple[tokens.Visitor, None]:
+        kind, _, token = get_authorization_header(request).decode("latin-1").partition(" ")
+        if kind.lower() != "bearer" or not token:
+            raise Forged("A recipient token is required: Authorization: Bearer <token>.", code="token_missing")
+        return tokens.verify(token.strip()), None
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="inbox"'
+
+
+class TokenView(APIView):
+    """A recipient token."""
+
+    required_scope = "inbox"
+
+    @extend_schema(tags=TAGS, request=TokenInput, responses={201: TokenOutput}, operation_id="inbox_token_create")
+    def post(self, request: Request) -> Response:
+        """Make a token with which a browser may read this recipient's inbox, for at most an hour."""
+        asked = TokenInput(data=request.data)
+        asked.is_valid(raise_exception=True)
+        tenant = Tenant(pk=request.auth.tenant_id)
+        recipient = owned(Recipient.objects.all(), tenant, external_id=asked.validated_data["recipient"])
+        token, ends = tokens.mint(recipient, asked.validated_data.get("ttl_seconds"))
+        return Response(TokenOutput({"token": token, "expires_at": ends}).data, status=201)
+
+
+class InboxView(APIView):
+    """Base of what the widget calls from the tenant's own pages, so any origin may: the token is the only key, and
+    no cookie is looked at."""
+
+    authentication_classes = [InboxTokenAuthentication]
+    permission_classes = [IsAuthenticated]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
+        # a browser's preflight carries no token
+        asks_first = request.method == "OPTIONS"
+        response = HttpResponse(status=204) if asks_first else super().dispatch(request, *args, **kwargs)
+        response["Access-Control-Allow-Origin"] = "*"
+        response["Cache-Control"] = "no-store"
+        if asks_first:
+            response["Access-Control-Allow-Methods"] = "GET, POST, PUT"
+            response["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+            response["Access-Control-Max-Age"] = "86400"
+        return response
+
+    def visitor(self) -> tokens.Visitor:
+        visitor: tokens.Visitor = self.request.user  # type: ignore[assignment]
+        return visitor
+
+
+class MessagesView(InboxView):
+    @extend_schema(
+        tags=TAGS,
+        operation_id="inbox_messages",
+        responses=MessagesOutput,
+        parameters=[
+            OpenApiParameter("before_seq", int, description="Older than this; newest first."),
+            OpenApiParameter("after_seq", int, description="Newer than this; oldest first."),
+            OpenApiParameter("limit", int, description="1 to 100; 30 if not given."),
+            OpenApiParameter("unread", bool, description="Only unread messages."),
+        ],
+    )
+    def get(self, request: Request) -> Response:
+        """The messages of this inbox: newest first, or those after a number, oldest first."""
+        asked = MessagesQuery(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        chosen = dict(asked.validated_data)
+        limit, whose = chosen.pop("limit"), self.visitor().recipient_id
+        # the counters first: a message stored in between is then announced as new, not overlooked
+        counted = feed.counters(whose)
+        if "after_seq" in chosen:
+            rows = feed.since(whose, chosen["after_seq"], limit=limit + 1)
+        else:
+            rows = feed.newest(whose, limit=limit + 1, **chosen)
+        shown = [feed.as_json(m) for m in rows[:limit]]
+        return Response({"messages": shown, "more": len(rows) > limit, **counted.as_json()})
+
+
+class UnreadView(InboxView):
+    @extend_schema(tags=TAGS, operation_id="inbox_unread", responses=CountersOutput)
+    def get(self, request: Request) -> Response:
+        """The number on the bell."""
+        return _counted(feed.counters(self.visitor().recipient_id))
+
+
+class ReadOneView(InboxView):
+    @extend_schema(tags=TAGS, operation_id="inbox_message_read", request=None, responses=CountersOutput)
+    def post(self, request: Request, message_id: uuid.UUID) -> Response:
+        """Mark one message as read. Repeating it is safe."""
+        return _counted(feed.mark_read(self.visitor().recipient_id, message_id))
+
+
+class ReadAllView(InboxView):
+    @extend_schema(tags=TAGS, operation_id="inbox_read", request=ReadInput, responses=CountersOutput)
+    def post(self, request: Request) -> Response:
+        """Mark every message up to a number as read: those that the person has seen, not what came since."""
+        asked = ReadInput(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return _counted(feed.mark_read_up_to(self.visitor().recipient_id, asked.validated_data["up_to_seq"]))
+
+
+def _counted(counters: Counters) -> Response:
+    return Response(counters.as_json())
+
+
+urlpatterns = [
+    path("v1/inbox/tokens", TokenView.as_view()),
+    path("v1/inbox/messages", MessagesView.as_view()),
+    path("v1/inbox/messages/<uuid:message_id>/read", ReadOneView.as_view()),
+    path("v1/inbox/unread", UnreadView.as_view()),
+    path("v1/inbox/read", ReadAllView.as_view()),
+]

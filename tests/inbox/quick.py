@@ -1,0 +1,10 @@
+"""The product's ASGI application with shorter clocks, so that tests of heartbeats and patience take seconds."""
+
+from notifier.asgi import application
+
+import inbox.consumers  # isort: skip  (after the application, which sets Django up)
+
+inbox.consumers.HEARTBEAT_SECONDS = 3.0
+inbox.consumers.HELLO_SECONDS = 3.0
+
+__all__ = ["application"]

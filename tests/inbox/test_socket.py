@@ -1,0 +1,239 @@
+"""The socket, over a real web process, a real channel layer and the `web` database role."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+import uuid
+
+import pytest
+import redis
+from django.conf import settings
+from django.db import connections
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from inbox import live
+from inbox.feed import mark_read_up_to
+from inbox.tokens import mint
+from tenants.models import Recipient, Tenant
+from tests.inbox.conftest import message, send
+from tests.inbox.web import Socket, Web
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _tell_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_resting_until", 0.0)
+
+
+def test_what_was_missed_comes_first_and_then_what_is_stored_now(web: Web, dora: Recipient) -> None:
+    send(*[message(dora, str(n)) for n in range(1, 251)])
+    with Socket(web, mint(dora)[0], after_seq=5) as inbox:
+        ready = inbox.hear("ready")
+        assert (ready["last_seq"], ready["unread"]) == (250, 250)
+        assert inbox.seqs(up_to=250) == list(range(6, 251))
+        send(message(dora, "now", body="Body", link="https://example.com/x"))
+        frame = inbox.hear("messages")
+        assert [(m["seq"], m["title"], m["link"]) for m in frame["messages"]] == [(251, "now", "https://example.com/x")]
+        assert (frame["last_seq"], frame["unread"]) == (251, 251)
+
+
+def test_without_after_seq_only_what_is_new_comes(web: Web, dora: Recipient) -> None:
+    send(message(dora, "old"))
+    with Socket(web, mint(dora)[0]) as inbox:
+        inbox.hear("ready")
+        send(message(dora, "new"))
+        assert inbox.seqs(up_to=2) == [2]
+
+
+def test_the_token_may_come_as_a_subprotocol(web: Web, dora: Recipient) -> None:
+    send(message(dora))
+    uri = f"ws://127.0.0.1:{web.port}/v1/inbox/live"
+    protocols = ["notifier.inbox", mint(dora)[0]]
+    with connect(uri, subprotocols=protocols) as wire:  # type: ignore[arg-type]
+        assert wire.subprotocol == "notifier.inbox"
+        wire.send('{"type": "hello", "after_seq": 0}')
+        assert json.loads(wire.recv(timeout=30))["type"] == "ready"
+
+
+def test_nothing_is_lost_or_doubled_while_messages_pour_in_during_the_hello(web: Web, dora: Recipient) -> None:
+    def pour() -> None:
+        for n in range(60):
+            send(*[message(dora, f"{n}.{part}") for part in range(5)])
+        connections.close_all()
+
+    token = mint(dora)[0]
+    pouring = threading.Thread(target=pour)
+    pouring.start()
+    with Socket(web, token, after_seq=0) as early, Socket(web, token, after_seq=0) as twin:
+        assert early.seqs(up_to=300) == list(range(1, 301))
+        assert twin.seqs(up_to=300) == list(range(1, 301))
+    pouring.join()
+
+
+def test_a_lost_announcement_is_found_by_the_next_one(
+    web: Web, dora: Recipient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Socket(web, mint(dora)[0], after_seq=0) as inbox:
+        inbox.hear("heartbeat")  # the early check is over
+        monkeypatch.setattr(live, "_resting_until", float("inf"))
+        send(message(dora, "unheard"))
+        monkeypatch.setattr(live, "_resting_until", 0.0)
+        send(message(dora, "heard"))
+        assert inbox.seqs(up_to=2) == [1, 2]
+
+
+def test_a_lost_announcement_is_found_by_a_heartbeat(
+    web: Web, dora: Recipient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Socket(web, mint(dora)[0], after_seq=0) as inbox:
+        inbox.hear("heartbeat")
+        monkeypatch.setattr(live, "_resting_until", float("inf"))
+        send(message(dora, "unheard"))
+        assert inbox.seqs(up_to=1) == [1]
+
+
+def test_a_socket_whose_connection_to_redis_broke_hears_again(web: Web, dora: Recipient) -> None:
+    with Socket(web, mint(dora)[0], after_seq=0) as inbox:
+        inbox.hear("heartbeat")
+        client = redis.Redis.from_url(settings.REDIS_URL)
+        topic = f"live__group__{live.group(dora.pk)}"
+        client.client_kill_filter(_type="pubsub")
+        while not client.pubsub_numsub(topic)[0][1]:  # type: ignore[index]
+            time.sleep(0.05)
+        send(message(dora, "after"))
+        assert inbox.seqs(up_to=1) == [1]
+        client.close()
+
+
+def test_reading_in_one_tab_is_seen_in_the_other(web: Web, dora: Recipient) -> None:
+    send(message(dora, "1"), message(dora, "2"))
+    token = mint(dora)[0]
+    with Socket(web, token) as one, Socket(web, token) as other:
+        one.hear("ready")
+        other.hear("ready")
+        one.say(type="read", up_to_seq=1)
+        frame = other.hear("unread")
+        assert (frame["unread"], frame["read"]) == (1, {"up_to_seq": 1})
+        mark_read_up_to(dora.pk, 2)
+        while one.hear("unread")["unread"]:
+            pass
+        assert other.hear("unread")["read"] == {"up_to_seq": 2}
+
+
+def test_a_large_message_comes_too(web: Web, dora: Recipient) -> None:
+    with Socket(web, mint(dora)[0], after_seq=0) as inbox:
+        inbox.hear("ready")
+        send(message(dora, "large", body="x" * 100_000))
+        assert len(inbox.hear("messages")["messages"][0]["body"]) == 100_000
+
+
+def test_a_stranger_hears_nothing(web: Web, dora: Recipient, emil: Recipient, zoe: Recipient) -> None:
+    with Socket(web, mint(emil)[0], after_seq=0) as emils, Socket(web, mint(zoe)[0], after_seq=0) as zoes:
+        emils.hear("ready")
+        zoes.hear("ready")
+        send(message(dora, "for Dora"))
+        send(message(emil, "for Emil"), message(zoe, "for Zoe"))
+        assert emils.hear("messages")["messages"][0]["title"] == "for Emil"
+        assert zoes.hear("messages")["messages"][0]["title"] == "for Zoe"
+
+
+def test_it_closes_when_the_token_ends(web: Web, dora: Recipient) -> None:
+    with Socket(web, mint(dora, ttl_seconds=3)[0]) as inbox:
+        inbox.hear("ready")
+        assert inbox.close_code() == 4410
+
+
+def test_it_closes_for_an_erased_person_at_the_next_check(web: Web, dora: Recipient) -> None:
+    with Socket(web, mint(dora)[0]) as inbox:
+        inbox.hear("ready")
+        Recipient.objects.filter(pk=dora.pk).update(status=Recipient.State.ERASED)
+        assert inbox.close_code(seconds=60) == 4401
+
+
+def test_a_bad_token_is_refused(web: Web, dora: Recipient) -> None:
+    forged = mint(dora)[0][:-4] + "AAAA"
+    with Socket(web, forged) as inbox:
+        assert inbox.close_code() == 4401
+
+
+def test_no_hello_in_time_is_refused(web: Web) -> None:
+    with Socket(web) as silent:
+        assert silent.close_code() == 4408
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        ("no json", 4400),
+        ("[]", 4400),
+        ("{}", 4400),
+        ('{"type": "ping"}', 4400),
+        ('{"type": "read", "up_to_seq": 1}', 4400),
+        ('{"type": "hello"}', 4401),
+        ('{"type": "hello", "token": 7}', 4401),
+        ('{"type": "hello", "token": "x", "after_seq": -1}', 4400),
+        ('{"type": "hello", "token": "x", "after_seq": "1"}', 4400),
+        ('{"type": "hello", "token": "x", "after_seq": 9223372036854775808}', 4400),
+        (b"\x00", 4400),
+        ('{"type": "' + "x" * 20_000 + '"}', 1009),
+        ("\ud7ff" * 8_000, 1009),
+    ],
+)
+def test_hostile_first_frames_close_the_socket(web: Web, frame: str | bytes, code: int) -> None:
+    with Socket(web) as hostile:
+        hostile.wire.send(frame)
+        assert hostile.close_code() == code
+
+
+@pytest.mark.parametrize("up_to", [-1, "1", 1.5, None, 2**63, True])
+def test_marking_nonsense_closes_the_socket(web: Web, dora: Recipient, up_to: object) -> None:
+    with Socket(web, mint(dora)[0]) as inbox:
+        inbox.hear("ready")
+        inbox.say(type="read", up_to_seq=up_to)
+        assert inbox.close_code() == 4400
+
+
+def test_a_flood_closes_the_socket(web: Web, dora: Recipient) -> None:
+    with Socket(web, mint(dora)[0]) as inbox:
+        inbox.hear("ready")
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(200):
+                inbox.say(type="ping")
+        assert inbox.close_code() == 4429
+
+
+def test_pings_are_answered(web: Web, dora: Recipient) -> None:
+    with Socket(web, mint(dora)[0]) as inbox:
+        inbox.hear("ready")
+        inbox.say(type="ping")
+        assert inbox.hear("pong")
+
+
+def test_an_inbox_has_a_limit_of_sockets(web: Web, dora: Recipient) -> None:
+    token = mint(dora)[0]
+    sockets = [Socket(web, token) for _ in range(20)]
+    for one in sockets:
+        one.hear("ready")
+    with Socket(web, token) as one_more:
+        assert one_more.close_code() == 4429
+    for one in sockets:
+        one.close()
+
+
+def test_a_token_of_a_tenant_that_was_switched_off_is_refused(web: Web, dora: Recipient) -> None:
+    token = mint(dora)[0]
+    Tenant.objects.filter(pk=dora.tenant_id).update(active=False)
+    with Socket(web, token) as inbox:
+        assert inbox.close_code() == 4401
+
+
+def test_a_position_from_another_life_is_taken_as_now(web: Web, dora: Recipient) -> None:
+    with Socket(web, mint(dora)[0], after_seq=10**9) as inbox:
+        assert inbox.hear("ready")["last_seq"] == 0
+        send(message(dora, str(uuid.uuid4())))
+        assert inbox.seqs(up_to=1) == [1]

@@ -1,0 +1,100 @@
+"""A real web process of the product, bound by row-level security, and sockets to it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import orjson
+from django.conf import settings
+from django.db import connection
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+
+class Web:
+    """The product under uvicorn, with shorter clocks, on a port that stays the same over restarts."""
+
+    def __init__(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.start()
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        argv = [sys.executable, "-m", "uvicorn", "tests.inbox.quick:application", "--port", str(self.port)]
+        argv += ["--ws", "websockets-sansio", "--log-level", "warning", "--timeout-graceful-shutdown", "1"]
+        self.process = subprocess.Popen(argv, env={**os.environ, **self._environment()})
+        while self.process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.1)
+        raise RuntimeError("the web process did not start")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+    def _environment(self) -> dict[str, str]:
+        web = urlsplit(os.environ["WEB_DATABASE_URL"])
+        database = urlunsplit(web._replace(path=f"/{connection.settings_dict['NAME']}"))
+        redis_url = settings.CHANNEL_LAYERS["default"]["CONFIG"]["hosts"][0]["address"]
+        ours = {"DJANGO_SETTINGS_MODULE": "notifier.settings", "NOTIFIER_DATABASE_ROLE": "web"}
+        return {**ours, "WEB_DATABASE_URL": database, "REDIS_URL": redis_url, "DEBUG": "1", "LOG_LEVEL": "WARNING"}
+
+
+class Socket:
+    """One open inbox, as the widget opens it."""
+
+    def __init__(self, web: Web, token: str | None = None, **hello: object) -> None:
+        uri = f"ws://127.0.0.1:{web.port}/v1/inbox/live"
+        self._opened = connect(uri, open_timeout=30)
+        self.wire: ClientConnection = self._opened.__enter__()
+        if token is not None:
+            self.say(type="hello", token=token, **hello)
+
+    def say(self, **frame: object) -> None:
+        self.wire.send(orjson.dumps(frame).decode())
+
+    def hear(self, *kinds: str, seconds: float = 30) -> dict[str, Any]:
+        """The next frame of one of these kinds."""
+        while True:
+            frame: dict[str, Any] = orjson.loads(self.wire.recv(timeout=seconds))
+            if frame["type"] in kinds:
+                return frame
+
+    def seqs(self, up_to: int) -> list[int]:
+        """The sequence numbers of the messages that come, in order, until this one came."""
+        seen: list[int] = []
+        while not seen or seen[-1] < up_to:
+            seen += [m["seq"] for m in self.hear("messages")["messages"]]
+        return seen
+
+    def close_code(self, seconds: float = 30) -> int:
+        """The code with which the server closes."""
+        try:
+            while True:
+                self.wire.recv(timeout=seconds)
+        except ConnectionClosed as closed:
+            assert closed.rcvd is not None
+            return closed.rcvd.code
+
+    def __enter__(self) -> Socket:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._opened.__exit__(None, None, None)
