@@ -146,7 +146,7 @@ class Fcm(base.Provider[PushMessage]):
 
     def judge(self, response: Response) -> Verdict:
         said = _read(response.body)
-        if response.status == 200:
+        if 200 <= response.status < 300:
             name = said.get("name")
             return Sent(name if isinstance(name, str) else "")
         error = said.get("error")

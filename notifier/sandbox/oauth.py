@@ -19,6 +19,7 @@ from notifier.sandbox.far_end import Answer, FarEnd, Incoming, json_answer
 from notifier.sandbox.faults import Faults
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+GOOGLE = "https://oauth2.googleapis.com/token"
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 OPEN_ISSUER = "sandbox@notifier"
 OPEN_KEY = "notifier-sandbox: anybody may send here"
@@ -27,7 +28,8 @@ OPEN_KEY = "notifier-sandbox: anybody may send here"
 class OAuth(FarEnd):
     def __init__(self, url: str, account: str, key: rsa.RSAPublicKey, faults: Faults) -> None:
         port = url.rpartition(":")[2]
-        self._audiences = [f"https://{host}:{port}/token" for host in ("127.0.0.1", "localhost")]
+        # Google's own auth library names Google's endpoint as the audience whatever token_uri says
+        self._audiences = [GOOGLE, *(f"https://{host}:{port}/token" for host in ("127.0.0.1", "localhost"))]
         self._account, self._key, self._faults = account, key, faults
         self._issued: dict[str, float] = {}
 

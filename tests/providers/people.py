@@ -1,0 +1,27 @@
+"""Messages and providers as tests need them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from notifier.channels.base import Envelope
+from notifier.channels.push import PushMessage
+from notifier.providers.fcm import Fcm
+from notifier.vocabulary import Address, new_id
+
+
+def a_push(address: str = "cX1:APA91b-anna", **changes: Any) -> PushMessage:
+    delivery = new_id()
+    envelope: dict[str, Any] = {
+        "delivery_id": delivery,
+        "tenant_id": new_id(),
+        "recipient_id": new_id(),
+        "address": Address(address, "fcm"),
+        "collapse_key": delivery.hex,
+    }
+    envelope |= {name: changes.pop(name) for name in list(changes) if name in Envelope.__dataclass_fields__}
+    return PushMessage(Envelope(**envelope), **{"title": "Hello", "body": "It is there.", **changes})
+
+
+def sandboxed(url: str) -> Fcm:
+    return Fcm(Fcm.Config.sandbox(url), url)

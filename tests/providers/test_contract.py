@@ -1,0 +1,137 @@
+"""What every provider keeps. Runs over the registry: a new provider file is covered without an edit here."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from notifier.channels import channels
+from notifier.channels.base import Envelope
+from notifier.errors import InvalidInput
+from notifier.providers import Provider, provider_class, providers
+from notifier.vocabulary import Address, InDoubt, Misconfigured, Permanent, Response, Sent, Temporary, Throttled, new_id
+
+ORIGIN = "https://127.0.0.1:1"
+VERDICTS = (Sent, Temporary, Throttled, Permanent, Misconfigured, InDoubt)
+BODIES = [
+    b"",
+    b"{}",
+    b"[]",
+    b"null",
+    b"\xff\xfe",
+    b"<html>",
+    b'{"error":7}',
+    b'{"error":{"details":[1,{"errorCode":[]}]}}',
+]
+HEADERS: list[dict[str, str]] = [{}, {"retry-after": "soon"}, {"retry-after": "-1"}, {"retry-after": "9" * 400}]
+
+ALL = sorted(name for name in providers() if not provider_class(name).builtin)
+#: those that build requests; the others (SMTP) have a send() of their own
+BY_REQUEST = [name for name in ALL if provider_class(name).request is not Provider.request]
+
+
+def in_sandbox(name: str) -> Provider[Any]:
+    kind = provider_class(name)
+    return kind(kind.Config.sandbox(ORIGIN), ORIGIN)
+
+
+def a_message(provider: Provider[Any]) -> Any:
+    channel = channels()[provider.channel]
+    content = {part: "text" for part in channel.parts if part != "data"}
+    person_address = Address("a-far-address", provider.platform)
+    envelope = Envelope(new_id(), new_id(), new_id(), person_address, "collapse-1", expires_in=60, urgent=True)
+    return channel.message(envelope, content)
+
+
+def secrets_of(config: Any) -> list[str]:
+    marked = [f.name for f in dataclasses.fields(config) if f.metadata.get("secret")]
+    return [str(getattr(config, name)) for name in marked]
+
+
+@pytest.mark.parametrize("name", sorted(providers()))
+def test_it_has_a_name_and_a_channel_that_exists(name: str) -> None:
+    kind = provider_class(name)
+    assert kind.name == name
+    assert kind.channel in channels()
+    assert kind.rate_per_s is None or kind.rate_per_s > 0
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_its_secrets_are_in_no_repr(name: str) -> None:
+    provider = in_sandbox(name)
+    for shown in (repr(provider), str(provider), repr(provider.config), str(provider.config), f"{provider.config!r}"):
+        assert not any(secret in shown for secret in secrets_of(provider.config))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_its_settings_are_checked_and_the_error_names_the_field_and_shows_no_value(name: str) -> None:
+    kind = provider_class(name)
+    required = [f for f in dataclasses.fields(kind.Config) if f.metadata.get("secret")]
+    with pytest.raises(InvalidInput) as unknown:
+        kind.Config.parse({"no_such_setting": "s3cret-value"})
+    assert unknown.value.field == "no_such_setting"
+    for f in required:
+        good = dataclasses.asdict(kind.Config.sandbox(ORIGIN))
+        with pytest.raises(InvalidInput) as missing:
+            kind.Config.parse({**good, f.name: ""})
+        assert missing.value.field == f.name
+        for bad in ("s3cret-value", '{"private_key":"s3cret-value"}', '["s3cret-value"]'):
+            try:
+                kind.Config.parse({**good, f.name: bad})
+            except InvalidInput as error:
+                assert "s3cret-value" not in f"{error} {error.__cause__}"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_its_sandbox_settings_pass_its_own_check(name: str) -> None:
+    config = provider_class(name).Config.sandbox(ORIGIN)
+    assert provider_class(name).Config.parse(dataclasses.asdict(config)) == config
+
+
+@pytest.mark.parametrize("name", BY_REQUEST)
+def test_its_request_goes_to_its_own_origin_over_https(name: str) -> None:
+    provider = in_sandbox(name)
+    request = provider.request(a_message(provider), "token-1")
+    assert request.url.startswith(provider.base + "/")
+    assert urlsplit(request.url).scheme == "https"
+    assert all(header == header.lower() for header, _ in request.headers)
+    assert request.timeout > 0
+
+
+@pytest.mark.parametrize("name", BY_REQUEST)
+def test_its_default_origin_is_https(name: str) -> None:
+    assert urlsplit(provider_class(name).origin).scheme == "https"
+
+
+@pytest.mark.parametrize("name", BY_REQUEST)
+def test_its_token_request_is_https_and_its_cache_key_tells_accounts_apart_without_secrets(name: str) -> None:
+    provider = in_sandbox(name)
+    wanted = provider.token_request()
+    if wanted is None:
+        return
+    assert wanted.request.url.startswith("https://")
+    assert wanted.cache_key == in_sandbox(name).token_request().cache_key  # type: ignore[union-attr]
+    for secret in secrets_of(provider.config):
+        assert secret not in wanted.cache_key
+        for value in json.loads(secret).values() if secret.startswith("{") else ():
+            if len(str(value)) > 30:
+                assert str(value) not in wanted.cache_key
+
+
+@pytest.mark.parametrize("name", BY_REQUEST)
+@pytest.mark.parametrize(
+    "status", [200, 201, 204, 301, 400, 401, 403, 404, 408, 410, 413, 429, 500, 502, 503, 504, 599]
+)
+def test_it_judges_any_answer_without_raising(name: str, status: int) -> None:
+    provider = in_sandbox(name)
+    for body in BODIES:
+        for headers in HEADERS:
+            verdict = provider.judge(Response(status, headers, body))
+            assert isinstance(verdict, VERDICTS)
+            assert isinstance(verdict, Sent) == (200 <= status < 300)
+            if isinstance(verdict, Throttled) and verdict.after is not None:
+                assert 1 <= verdict.after <= 3600
