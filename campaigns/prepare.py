@@ -151,6 +151,14 @@ class _Arming:
     excluded: Counter[str] = field(default_factory=Counter)
     #: renderings of locales whose content is the same for everybody
     common: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    chosen: dict[tuple[str, str], ProviderAccount] = field(default_factory=dict)
+
+    def account(self, entry: Planned) -> ProviderAccount:
+        """Who sends this page's messages of a channel and platform; chosen anew for every page, by weight."""
+        key = (entry.channel, entry.address.platform)
+        if key not in self.chosen:
+            self.chosen[key] = accounts.choose(self.tenant, *key, self.campaign.mode)
+        return self.chosen[key]
 
 
 class _Overtaken(Exception):
@@ -252,6 +260,7 @@ class _Message:
 
 def _prepare(run: _Arming, recipient_ids: list[uuid.UUID]) -> None:
     found = people.by_ids(run.tenant.id, recipient_ids)
+    run.chosen.clear()
     messages: list[_Message] = []
     ledger: list[tuple[Any, ...]] = []
     for recipient_id in recipient_ids:
@@ -286,7 +295,7 @@ def _plan_person(run: _Arming, person: Person, messages: list[_Message], ledger:
         except MissingVariables:
             _exclude(run, person, Suppressed(entry.channel, Reason.MISSING_VARIABLE, entry.address), ledger)
             continue
-        account = accounts.choose(run.tenant, entry.channel, entry.address.platform, run.campaign.mode)
+        account = run.account(entry)
         messages.append(_Message(person, entry, content, account, _id(run, entry.channel, entry.address.value)))
 
 

@@ -4,9 +4,11 @@ all indexes). COPY is a little faster but PostgreSQL refuses it to a role that r
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from django.db import connection
 
 #: column -> PostgreSQL type, in the order of the row tuples
@@ -37,28 +39,35 @@ def insert(table: str, columns: Columns, rows: Sequence[Sequence[Any]], *, ignor
     """Insert all rows in one statement; returns how many were new."""
     if not rows:
         return 0
-    casts = ", ".join(f"%s::{kind}[]" for kind in columns.values())
-    conflict = " ON CONFLICT DO NOTHING" if ignore_conflicts else ""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({casts}){conflict}",
-            by_column(rows),
+    with cursor() as raw:
+        raw.execute(
+            _statement(table, columns) + (" ON CONFLICT DO NOTHING" if ignore_conflicts else ""), by_column(rows)
         )
-        return int(cursor.rowcount)
+        return int(raw.rowcount)
 
 
 def insert_new(table: str, columns: Columns, rows: Sequence[Sequence[Any]]) -> set[uuid.UUID]:
     """Insert the rows whose key is not there yet; returns their ids."""
     if not rows:
         return set()
-    casts = ", ".join(f"%s::{kind}[]" for kind in columns.values())
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({casts}) "
-            "ON CONFLICT DO NOTHING RETURNING id",
-            by_column(rows),
-        )
-        return {row[0] for row in cursor.fetchall()}
+    with cursor() as raw:
+        raw.execute(_statement(table, columns) + " ON CONFLICT DO NOTHING RETURNING id", by_column(rows))
+        return {row[0] for row in raw.fetchall()}
+
+
+def _statement(table: str, columns: Columns) -> str:
+    # %b: uuid, number and time arrays travel in binary form, which psycopg's C code writes several times faster
+    casts = ", ".join(f"{'%t' if kind == 'jsonb' else '%b'}::{kind}[]" for kind in columns.values())
+    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({casts})"
+
+
+@contextmanager
+def cursor() -> Iterator[psycopg.Cursor[Any]]:
+    """A server-side-binding cursor on Django's connection, in Django's transaction. Django's own cursors quote every
+    value of an array into the statement's text: a fifth of the time of arming."""
+    connection.ensure_connection()
+    with psycopg.Cursor(connection.connection) as raw, connection.wrap_database_errors:
+        yield raw
 
 
 def by_column(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:

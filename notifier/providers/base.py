@@ -11,6 +11,7 @@ import importlib
 import pkgutil
 from abc import ABC
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from notifier.channels.base import Message
@@ -127,11 +128,16 @@ class Provider(ABC, Generic[M]):
         return InDoubt(answer.detail) if answer.begun else Temporary(answer.detail)
 
 
-def providers() -> Mapping[str, type[Provider[Any]]]:
-    """All providers by name."""
+@lru_cache(maxsize=1)
+def _load() -> None:
     package = importlib.import_module("notifier.providers")
     for module in pkgutil.iter_modules(package.__path__, "notifier.providers."):
         importlib.import_module(module.name)
+
+
+def providers() -> Mapping[str, type[Provider[Any]]]:
+    """All providers by name."""
+    _load()
     return Provider._registry
 
 
