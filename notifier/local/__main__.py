@@ -28,11 +28,10 @@ def main(arguments: list[str]) -> int:
     demo_parser.add_argument("--exit", action="store_true", help="stop at the end; the code says whether it was exact")
     commands.add_parser("up", help="everything, until Ctrl-C")
     commands.add_parser("test", help="pytest with servers of its own; further arguments go to pytest", add_help=False)
-    parsed, rest = parser.parse_known_args(arguments)
-    if parsed.command == "test":
-        return test(rest)
-    if rest:
-        parser.error(f"unknown arguments: {' '.join(rest)}")
+    if arguments[:1] == ["test"]:
+        # not parsed by us: pytest's own options would be taken apart
+        return test(arguments[1:])
+    parsed = parser.parse_args(arguments)
     return up(demo=parsed.command == "demo", leave=getattr(parsed, "exit", False))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 from notifier.local import leash, records, secretfile
@@ -13,6 +14,8 @@ from notifier.local.programs import PROJECT
 from notifier.local.servers import Servers
 
 LOCAL = PROJECT / ".local"
+#: seconds that the logs of a failed run stay
+KEEP_LOGS = 24 * 3600.0
 
 
 class TestServers:
@@ -56,8 +59,12 @@ def remove(folder: Path, *, keep_logs: bool) -> None:
 
 
 def sweep_stale(local: Path) -> None:
-    """Remove the folders of test runs that were killed."""
+    """Remove the folders of runs that were killed, and logs that were kept long enough."""
     for folder in local.glob("test-*"):
-        if folder.joinpath("lock").exists() and not leash.in_use(folder):
+        if folder.joinpath("lock").exists():
+            if leash.in_use(folder):
+                continue
             records.sweep(folder)
-            remove(folder, keep_logs=False)
+        elif time.time() - folder.stat().st_mtime < KEEP_LOGS:
+            continue
+        remove(folder, keep_logs=False)

@@ -1,0 +1,99 @@
+"""`python -m notifier.local test` leaves nothing but the logs of a failure, and cleans up after killed runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from notifier.local import secretfile, testing
+from notifier.local.child import Failed
+from notifier.local.leash import Leash
+from notifier.local.programs import PROJECT, Queue, parse_queues
+from notifier.local.together import together
+
+
+def run_tests(*arguments: str) -> tuple[int, Path]:
+    """The exit code, and the folder that the run had."""
+    outside = {key: value for key, value in os.environ.items() if not key.endswith(("DATABASE_URL", "REDIS_URL"))}
+    run = subprocess.Popen(
+        [sys.executable, "-m", "notifier.local", "test", *arguments],
+        cwd=PROJECT,
+        env=outside,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    return run.wait(), testing.LOCAL / f"test-{run.pid}"
+
+
+def test_a_passed_run_answers_with_pytests_code_and_leaves_nothing() -> None:
+    code, folder = run_tests("--version")
+    assert code == 0
+    assert not folder.exists()
+
+
+def test_a_failed_run_keeps_its_logs_and_nothing_else(tmp_path: Path) -> None:
+    code, folder = run_tests("--no-such-option")
+    assert code == 4
+    assert [entry.name for entry in folder.iterdir()] == ["logs"]
+    testing.remove(folder, keep_logs=False)
+
+
+def test_the_folder_of_a_killed_run_is_swept_and_a_living_ones_is_not(tmp_path: Path) -> None:
+    dead, alive = tmp_path / "test-1", tmp_path / "test-2"
+    Leash(dead).release()
+    leash = Leash(alive)
+    try:
+        testing.sweep_stale(tmp_path)
+        assert (dead.exists(), alive.exists()) == (False, True)
+    finally:
+        leash.release()
+
+
+def test_logs_of_a_failure_stay_for_a_day(tmp_path: Path) -> None:
+    fresh, old = tmp_path / "test-1", tmp_path / "test-2"
+    for folder in (fresh, old):
+        folder.joinpath("logs").mkdir(parents=True)
+    os.utime(old, (0, 0))
+    testing.sweep_stale(tmp_path)
+    assert (fresh.exists(), old.exists()) == (True, False)
+
+
+def test_secrets_are_made_once_and_kept_and_a_missing_one_is_added(tmp_path: Path) -> None:
+    path = tmp_path / "secrets"
+    first = secretfile.made_once(path)
+    assert len(set(first.values())) == len(secretfile.MADE_ONCE)
+    assert secretfile.made_once(path) == first
+    secretfile.write(path, {"SECRET_KEY": first["SECRET_KEY"]})
+    assert secretfile.made_once(path)["SECRET_KEY"] == first["SECRET_KEY"]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("text", "queues"),
+    [
+        ("", []),
+        ("push 1 1\n", [Queue("push", 1, 1)]),
+        ("warning: slow disk\npush.bulk 1 2\n", [Queue("push.bulk", 1, 2)]),
+        ("push one 1\n", []),
+    ],
+)
+def test_queues_are_read_from_lines_of_three(text: str, queues: list[Queue]) -> None:
+    assert parse_queues(text) == queues
+
+
+def test_a_queue_of_two_nodes_has_two_workers() -> None:
+    assert Queue("push.bulk", 1, 2).workers == ["worker:push.bulk:1", "worker:push.bulk:2"]
+
+
+def test_together_keeps_the_order_and_raises_the_first_error() -> None:
+    def fail() -> int:
+        raise Failed("no")
+
+    assert together([lambda: 1, lambda: 2]) == [1, 2]
+    assert together([]) == []
+    with pytest.raises(Failed, match="no"):
+        together([lambda: 1, fail])
