@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 from django.db import IntegrityError, transaction
@@ -20,6 +20,7 @@ from notifier.delivery import templates
 from notifier.errors import Conflict, InvalidInput
 from notifier.models import Template, TemplateVersion
 from notifier.vocabulary import Mode
+from tenants.imports import read_external_ids
 from tenants.models import Tenant, User
 
 MAX_NAME = 200
@@ -33,8 +34,8 @@ def create(tenant: Tenant, raw: Mapping[str, Any], *, mode: str = Mode.LIVE, use
         if not raw.get(field):
             raise InvalidInput("This field is required.", field=field)
     wanted = {"channels": None, "data": {}, **raw}
-    columns = checked(tenant, wanted, None)
-    return Campaign.objects.create(tenant=tenant, mode=mode, created_by=user, **columns)
+    columns = {"mode": mode, **checked(tenant, wanted, None)}
+    return Campaign.objects.create(tenant=tenant, created_by=user, **columns)
 
 
 def update(campaign: Campaign, raw: Mapping[str, Any]) -> Campaign:
@@ -48,6 +49,13 @@ def update(campaign: Campaign, raw: Mapping[str, Any]) -> Campaign:
             disarm(campaign)
             Campaign.objects.filter(pk=campaign.pk).update(**changed)
     return Campaign.objects.select_related("template", "audience", "tenant").get(pk=campaign.pk)
+
+
+def copy(campaign: Campaign, user: User | None = None) -> Campaign:
+    """Same again: a draft with the same content and audience. What was launched is never edited."""
+    same = {name: getattr(campaign, name) for name in ("template", "audience", "channels", "data", "mode")}
+    name = f"{campaign.name[: MAX_NAME - 7]} (copy)"
+    return Campaign.objects.create(tenant_id=campaign.tenant_id, name=name, created_by=user, **same)
 
 
 def check_editable(campaign: Campaign) -> None:
@@ -105,6 +113,12 @@ def check_name(raw: Any) -> str:
     return name
 
 
+def check_mode_name(raw: Any) -> str:
+    if raw not in list(Mode):
+        raise InvalidInput(f"Must be one of: {', '.join(Mode)}.", field="mode")
+    return str(raw)
+
+
 def check_data(raw: Any) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise InvalidInput('Must be an object, such as {"city": "Graz"}.', field="data")
@@ -156,6 +170,7 @@ _CHECKS: Mapping[str, Callable[[Tenant, Any], Any]] = {
     "channels": lambda tenant, raw: _channels(raw),
     "data": lambda tenant, raw: check_data(raw),
     "not_after": lambda tenant, raw: check_not_after(raw),
+    "mode": lambda tenant, raw: check_mode_name(raw),
 }
 
 
@@ -178,17 +193,44 @@ def create_audience(tenant: Tenant, name: Any, source: str, filter_: Any = None)
         raise InvalidInput(f"There is an audience {name!r} already.", field="name", code="name_taken") from None
 
 
+def upload_list(tenant: Tenant, campaign_name: str, file: BinaryIO) -> tuple[Audience, ListReport]:
+    """A list of its own for one campaign, named after it."""
+    name = f"{campaign_name[: MAX_NAME - 40]}, uploaded {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
+    audience = create_audience(tenant, name, Audience.Source.LIST)
+    return audience, audiences.fill(audience, file)
+
+
+def check_upload(file: BinaryIO) -> None:
+    """Read a whole upload once, so that a form can say what is wrong with it. Raises InvalidInput."""
+    for _ in read_external_ids(file):
+        pass
+    file.seek(0)
+
+
 def replace_members(audience: Audience, fill: Callable[[Audience], ListReport]) -> ListReport:
-    """Run `fill` on a list. Campaigns armed with the old one return to draft, so that nobody launches what they did
-    not see; while one is being armed it raises Conflict."""
+    """Run `fill` on a list; what is armed with the old one returns to draft. Conflict while one is being armed."""
     with transaction.atomic():
-        using = Campaign.objects.select_for_update(of=("self",)).filter(audience=audience)
-        held = list(using.filter(state__in=[State.ARMING, State.ARMED]))
-        if any(campaign.state == State.ARMING for campaign in held):
-            raise Conflict(
-                "A campaign is being armed with this audience; try again when it is.", code="audience_in_use"
-            )
+        armed = _armed_with(audience)
         report = fill(audience)
-        for campaign in held:
+        for campaign in armed:
             disarm(campaign)
     return report
+
+
+def save_audience(audience: Audience) -> None:
+    """Save a changed name or filter; a changed filter returns what is armed with the old one to draft."""
+    with transaction.atomic():
+        before = Audience.objects.select_for_update().get(pk=audience.pk)
+        if before.filter != audience.filter:
+            for campaign in _armed_with(audience):
+                disarm(campaign)
+        audience.save(update_fields=["name", "filter"])
+
+
+def _armed_with(audience: Audience) -> list[Campaign]:
+    """Armed campaigns of this audience, locked: nobody must launch to people other than those they saw."""
+    using = Campaign.objects.select_for_update(of=("self",)).filter(audience=audience)
+    held = list(using.filter(state__in=[State.ARMING, State.ARMED]))
+    if any(campaign.state == State.ARMING for campaign in held):
+        raise Conflict("A campaign is being armed with this audience; try again when it is.", code="audience_in_use")
+    return held

@@ -226,6 +226,27 @@ def _rows(sql: str, params: Sequence[Any]) -> list[Any]:
 # ---- deciding ----------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Row:
+    """One line of a report's table."""
+
+    channel: str
+    status: str
+    reason: str
+    count: int
+
+
+def table(found: Results) -> list[Row]:
+    """Counts by channel, status and reason: the largest first within a channel."""
+    rows = [
+        Row(channel, status, reason.replace("_", " "), count)
+        for channel, statuses in found.channels.items()
+        for status, reasons in statuses.items()
+        for reason, count in reasons.items()
+    ]
+    return sorted(rows, key=lambda row: (row.channel, -row.count, row.status, row.reason))
+
+
 def times_of(histogram: Mapping[int, int]) -> Times:
     """Percentiles (nearest rank) of milliseconds -> messages."""
     if not histogram:

@@ -1,0 +1,149 @@
+"""Audiences: a segment with its filter, or an uploaded list; both show how many and who."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path, reverse
+
+from campaigns import audience as audiences
+from campaigns import edit
+from campaigns.audience import ListReport
+from campaigns.models import Audience
+from notifier.errors import NotifierError
+from tenants.admin import MARKETERS, TenantForm, TenantModelAdmin, may
+
+FILTER_HELP = (
+    'Conditions that must all hold, such as [{"field": "locale", "op": "in", "value": ["de", "de-AT"]}, '
+    '{"field": "attributes.plan", "op": "eq", "value": "pro"}]. An empty list is everybody.'
+)
+
+
+class AudienceForm(TenantForm):
+    upload = forms.FileField(
+        required=False,
+        label="CSV of external ids",
+        help_text="For a list: a column external_id, or one id a line. UTF-8; repeated ids are merged.",
+    )
+
+    class Meta:
+        model = Audience
+        fields = ("tenant", "name", "source", "filter")
+        help_texts = {"filter": FILTER_HELP}
+
+    def clean(self) -> dict[str, Any] | None:
+        values = super().clean() or {}
+        source = values.get("source") or self.instance.source
+        try:
+            if source == Audience.Source.SEGMENT and "filter" in values:
+                values["filter"] = values["filter"] or []
+                audiences.check(values["filter"])
+            if values.get("upload"):
+                edit.check_upload(values["upload"])
+        except NotifierError as error:
+            self.add_error("upload" if values.get("upload") else "filter", describe(error))
+        return values
+
+
+class UploadForm(forms.Form):
+    upload = forms.FileField(label="CSV of external ids")
+
+
+class AudienceAdmin(TenantModelAdmin):
+    group = "Campaigns"
+    rank = 20
+    form = AudienceForm
+    list_display = ("name", "source", "members_of_list", "created_at")
+    list_filter = ("source",)
+    search_fields = ("name",)
+    ordering = ("-id",)
+    change_form_template = "admin/campaigns/audience/change_form.html"
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return ("tenant", "name", "source", "filter", "upload")
+        return ("tenant", "name", "source", "filter" if obj.source == Audience.Source.SEGMENT else "size")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fixed = super().get_readonly_fields(request, obj)
+        return (*fixed, "source", "size") if obj is not None else fixed
+
+    @admin.display(description="ids in list", ordering="size")
+    def members_of_list(self, audience: Audience) -> str:
+        return f"{audience.size:,}" if audience.source == Audience.Source.LIST else "–"
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            edit.save_audience(obj)
+        else:
+            obj.save()
+        upload = form.cleaned_data.get("upload")
+        if upload and obj.source == Audience.Source.LIST:
+            tell(self, request, edit.replace_members(obj, lambda audience: audiences.fill(audience, upload)))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        audience = self.get_object(request, object_id)
+        extra = {**(extra_context or {}), **(_inside(audience) if audience is not None else {})}
+        try:
+            return super().change_view(request, object_id, form_url, extra)
+        except NotifierError as error:
+            self.message_user(request, error.message, messages.ERROR)
+            return HttpResponseRedirect(request.path)
+
+    def get_urls(self) -> list[URLPattern]:
+        mine = path("<uuid:pk>/upload/", self.admin_site.admin_view(self.upload_view), name="campaigns_audience_upload")
+        return [mine, *super().get_urls()]
+
+    def upload_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Replace the members of a list by those of a file."""
+        audience = get_object_or_404(self.get_queryset(request), pk=pk, source=Audience.Source.LIST)
+        form = UploadForm(request.POST or None, request.FILES or None)
+        if not may(request, MARKETERS, audience):
+            return render(
+                request, "admin/campaigns/not_allowed.html", self.admin_site.each_context(request), status=403
+            )
+        if request.method == "POST" and form.is_valid():
+            try:
+                upload = form.cleaned_data["upload"]
+                tell(self, request, edit.replace_members(audience, lambda a: audiences.fill(a, upload)))
+                return HttpResponseRedirect(reverse("admin:campaigns_audience_change", args=[audience.pk]))
+            except NotifierError as error:
+                form.add_error("upload", error.message)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Replace the list “{audience}”",
+            "opts": self.model._meta,
+            "original": audience,
+            "form": form,
+        }
+        return render(request, "admin/campaigns/audience/upload.html", context)
+
+
+def _inside(audience: Audience) -> dict[str, Any]:
+    try:
+        return {"reachable": audiences.count(audience), "sample": audiences.sample(audience, 10)}
+    except NotifierError as error:
+        return {"broken": describe(error)}
+
+
+def describe(error: NotifierError) -> str:
+    """An error for a form: which part of the field, and what is wrong with it."""
+    return f"{error.field}: {error.message}" if error.field else error.message
+
+
+def tell(page: admin.ModelAdmin[Any], request: HttpRequest, report: ListReport) -> None:
+    """Say what became of a file."""
+    page.message_user(
+        request,
+        f"{report.stored:,} external ids stored of {report.rows:,} rows: "
+        f"{report.duplicates:,} repeated, {report.rejected:,} unusable.",
+        messages.SUCCESS,
+    )
+    for problem in report.problems[:10]:
+        page.message_user(request, f"Line {problem.line}: {problem.reason}", messages.WARNING)

@@ -1,0 +1,127 @@
+"""Campaigns: the list, the form, and a page that always says where the campaign stands and what comes next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from campaigns import audience as audiences
+from campaigns import edit, results
+from campaigns.admin.audience import tell
+from campaigns.admin.charts import sparkline
+from campaigns.admin.forms import CampaignForm
+from campaigns.admin.road import Road, percent
+from campaigns.models import Campaign
+from campaigns.preflight import preflight
+from campaigns.states import LAUNCHED, State
+from notifier.errors import NotifierError
+from tenants.admin import MARKETERS, TenantModelAdmin, may
+
+#: what a state means to the person who looks at it
+SAYS = {
+    State.DRAFT: "Draft. Arm it to check everything and see what will leave; nothing is sent yet.",
+    State.ARMING: "Arming: the audience is frozen, each message is checked and written down.",
+    State.ARMED: "Armed. Everything is checked and ready; nothing leaves before somebody presses GO.",
+    State.RUNNING: "Running. Messages are leaving.",
+    State.PAUSED: "Paused. Nothing leaves until it is resumed.",
+    State.FINISHED: "Finished. Every message is accounted for.",
+    State.CANCELLED: "Stopped. What had not left will not leave.",
+    State.FAILED: "Failed.",
+}
+
+
+class CampaignAdmin(Road, TenantModelAdmin):
+    group = "Campaigns"
+    rank = 10
+    form = CampaignForm
+    list_display = ("name", "state_badge", "template", "audience", "audience_size", "channel_names", "launched_at")
+    list_filter = ("state", "mode")
+    list_select_related = ("tenant", "template", "audience")
+    search_fields = ("name", "template__key")
+    ordering = ("-id",)
+    change_form_template = "admin/campaigns/campaign/change_form.html"
+    can_delete_rows = False
+
+    class Media:
+        css = {"all": ["campaigns/campaign.css"]}
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        fields = ["tenant", "name", "template", "channels", "audience", "upload", "data", "mode", "not_after"]
+        if obj is not None and not self.has_change_permission(request, obj):
+            fields.remove("upload")
+        return fields
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What was launched is shown, never edited."""
+        return super().has_change_permission(request, obj) and (obj is None or obj.state not in LAUNCHED)
+
+    @admin.display(description="state", ordering="state")
+    def state_badge(self, campaign: Campaign) -> SafeString:
+        return format_html('<span class="state state-{}">{}</span>', campaign.state, campaign.state)
+
+    @admin.display(description="channels")
+    def channel_names(self, campaign: Campaign) -> str:
+        return ", ".join(campaign.channels)
+
+    # -- saving ------------------------------------------------------------------------------------------------------
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        wanted = form.wanted()
+        if upload := form.cleaned_data.get("upload"):
+            uploaded, report = edit.upload_list(obj.tenant, wanted["name"], upload)
+            wanted["audience"] = uploaded.pk
+            tell(self, request, report)
+        if change:
+            was = obj.state
+            saved = edit.update(obj, wanted)
+            if saved.state != was:
+                self.message_user(request, "It is a draft again, because you changed it. Arm it anew.")
+        else:
+            saved = edit.create(obj.tenant, wanted, user=self._user(request))
+        obj.pk = saved.pk
+        obj.refresh_from_db()
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """Stay on the campaign: its next step is there."""
+        return HttpResponseRedirect(reverse("admin:campaigns_campaign_change", args=[obj.pk]))
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:campaigns_campaign_change", args=[obj.pk]))
+
+    # -- showing -----------------------------------------------------------------------------------------------------
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        extra = {"show_save_and_continue": False, "show_save_and_add_another": False, **(extra_context or {})}
+        try:
+            campaign = self.get_object(request, object_id) if object_id else None
+            if campaign is not None and request.method == "GET":
+                extra |= self.where_it_stands(request, campaign)
+            return super().changeform_view(request, object_id, form_url, extra)
+        except NotifierError as error:
+            # it was launched, or its list was taken, between opening the form and saving it
+            self.message_user(request, error.message, messages.ERROR)
+            return HttpResponseRedirect(request.path)
+
+    def where_it_stands(self, request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
+        """What the panel above the form shows: the state, the next step, and what goes with it."""
+        state = State(campaign.state)
+        found: dict[str, Any] = {"says": SAYS[state], "may_act": may(request, MARKETERS, campaign)}
+        if state in (State.DRAFT, State.ARMING) and campaign.audience is not None:
+            found["people"] = audiences.count(campaign.audience)
+        if state in (State.ARMING, State.RUNNING, State.PAUSED):
+            progress = results.progress(campaign)
+            found |= {"progress": progress, "percent": percent(progress)}
+        if state == State.ARMED:
+            found["preflight"] = preflight(campaign)
+        if campaign.launched_at is not None and state not in (State.RUNNING, State.PAUSED):
+            report = results.results(campaign)
+            found |= {"report": report, "table": results.table(report), "curve": sparkline(report.throughput)}
+        return found

@@ -1,0 +1,70 @@
+"""The form of a campaign; what is right is decided by campaigns.edit, as for the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from campaigns import edit
+from campaigns.models import Audience, Campaign
+from notifier.channels import channels
+from notifier.errors import NotifierError
+from tenants.admin import TenantForm
+
+
+class CampaignForm(TenantForm):
+    channels = forms.MultipleChoiceField(
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="None ticked: every channel that the template has content for.",
+    )
+    upload = forms.FileField(
+        required=False,
+        label="… or upload a list",
+        help_text="A CSV with a column external_id, or one id a line. It becomes an audience of its own.",
+    )
+
+    class Meta:
+        model = Campaign
+        fields = ("tenant", "name", "template", "channels", "audience", "data", "mode", "not_after")
+        widgets = {"data": forms.Textarea(attrs={"rows": 4, "cols": 60})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "channels" in self.fields:
+            labels = [(name, name.replace("_", "-")) for name in sorted(channels(), reverse=True)]
+            self.fields["channels"].choices = labels  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any] | None:
+        values = super().clean() or {}
+        tenant = values.get("tenant") or getattr(self.instance, "tenant", None)
+        if tenant is not None and not self.errors:
+            try:
+                edit.checked(tenant, self.wanted(), self.instance if self.instance.template_id else None)
+                if values.get("upload"):
+                    edit.check_upload(values["upload"])
+            except NotifierError as error:
+                self._show(error)
+        return values
+
+    def wanted(self) -> dict[str, Any]:
+        """What was asked for, in the words of campaigns.edit."""
+        values = self.cleaned_data
+        audience: Audience | None = values.get("audience")
+        return {
+            "name": values["name"],
+            "template": values["template"].key,
+            "channels": values["channels"] or None,
+            "audience": audience.pk if audience else None,
+            "data": values["data"] or {},
+            "not_after": values["not_after"],
+            "mode": values["mode"],
+        }
+
+    def _show(self, error: NotifierError) -> None:
+        """Put the error at its field; one about a part of `data`, or a file, at the field that holds it."""
+        field = (error.field or "").split(".")[0].split("[")[0]
+        if error.code == "file_refused":
+            field = "upload"
+        self.add_error(field if field in self.fields else None, error.message)

@@ -1,0 +1,40 @@
+"""Template filters: figures the way people read them."""
+
+from __future__ import annotations
+
+from django import template
+
+register = template.Library()
+
+
+@register.filter
+def thousands(value: float | None) -> str:
+    """1234567.8 -> 1,234,568; nothing -> –."""
+    return "–" if value is None else f"{value:,.0f}"
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """0.4 -> 0.4 s, 400 -> 6 min 40 s, 7260 -> 2 h 1 min."""
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if 0 < seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+@register.filter
+def milliseconds(value: int | None) -> str:
+    """850 -> 850 ms, 12345 -> 12.3 s."""
+    if value is None:
+        return "–"
+    return f"{value} ms" if value < 10_000 else duration(value / 1000) if value >= 60_000 else f"{value / 1000:.1f} s"
+
+
+@register.filter
+def words(value: str) -> str:
+    """channel_off -> channel off."""
+    return str(value).replace("_", " ")
