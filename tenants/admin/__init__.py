@@ -11,6 +11,9 @@ from tenants.admin.forms import TenantForm
 from tenants.admin.roles import MARKETERS, NOBODY, OWNERS, is_operator, may, roles_of
 from tenants.admin.site import NotifierAdminSite, admin_site
 
+# the pages register themselves
+from tenants.admin import accounts, consent, people, records, uploads  # noqa: F401  # isort: skip
+
 __all__ = [
     "MARKETERS",
     "NOBODY",

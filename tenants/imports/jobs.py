@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import structlog
+from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
 
 from notifier.vocabulary import new_id
 from tenants import audit
-from tenants.imports.reader import Refused
+from tenants.imports.columns import understand
+from tenants.imports.reader import Refused, open_table
 from tenants.imports.run import Result, import_recipients
 from tenants.models import Import, Tenant, User
 
@@ -23,6 +25,11 @@ OPEN = (Import.State.WAITING, Import.State.RUNNING)
 #: a file that brought its worker down so often is given up
 ATTEMPTS = 3
 FOLDER = "imports"
+
+
+def check_header(upload: File[bytes]) -> None:
+    """Raise Refused for what the first line already shows to be no list of recipients."""
+    understand(open_table(upload, settings.IMPORT_MAX_BYTES).header)
 
 
 def submit(tenant: Tenant, upload: File[bytes], user: User | None = None) -> Import:

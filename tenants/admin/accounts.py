@@ -1,0 +1,193 @@
+"""Pages about the tenant itself: its settings, members, API keys; and users, for operators."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from tenants.admin.base import TenantModelAdmin
+from tenants.admin.forms import TenantForm
+from tenants.admin.roles import OWNERS, is_operator, may
+from tenants.admin.site import admin_site
+from tenants.admin.trail import note
+from tenants.auth import SCOPES, create_key
+from tenants.bootstrap import furnish, new_user
+from tenants.models import ApiKey, Member, Tenant, User
+
+
+@admin.register(Tenant, site=admin_site)
+class TenantAdmin(TenantModelAdmin):
+    rank = 10
+    edited_by = OWNERS
+    can_delete_rows = False
+    list_display = ("name", "slug", "sandbox", "active", "created_at")
+    list_filter = ("sandbox", "active")
+    list_select_related = False
+    search_fields = ("name", "slug")
+    ordering = ("name",)
+    fields = ("name", "slug", "default_locale", "timezone", "sandbox", "active", "id", "created_at")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fixed = ("id", "created_at")
+        if is_operator(request):
+            return fixed if obj is None else (*fixed, "slug")
+        return (*fixed, "slug", "active")
+
+    def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not change:
+            furnish(obj)
+
+
+def shown_once(request: HttpRequest, title: str, **what: str) -> HttpResponse:
+    """The answer to a POST that made a secret: no cookie, log or later page ever holds it."""
+    context = {**admin_site.each_context(request), "title": title, "what": what}
+    return TemplateResponse(request, "admin/shown_once.html", context)
+
+
+class MemberForm(TenantForm):
+    username = forms.CharField(max_length=150, required=False, help_text="A new person's login.")
+    email = forms.EmailField(required=False)
+
+    class Meta:
+        model = Member
+        fields = ("tenant", "user", "role")
+
+    def clean(self) -> dict[str, Any] | None:
+        values = super().clean() or {}
+        if self.instance._state.adding:
+            self._check_new(values)
+        return values
+
+    def _check_new(self, values: dict[str, Any]) -> None:
+        name = values.get("username", "")
+        if not name and not values.get("user"):
+            self.add_error("username", "Give the new person a login.")
+        if name and User.objects.filter(username=name).exists():
+            self.add_error("username", "This login is taken; choose another.")
+        for validate in User.username_validator, *User._meta.get_field("username").validators:
+            if name:
+                _collect(self, "username", validate, name)
+
+
+def _collect(form: forms.BaseForm, field: str, validate: Any, value: str) -> None:
+    try:
+        validate(value)
+    except forms.ValidationError as error:
+        if field not in form.errors:
+            form.add_error(field, error)
+
+
+@admin.register(Member, site=admin_site)
+class MemberAdmin(TenantModelAdmin):
+    rank = 20
+    edited_by = OWNERS
+    form = MemberForm
+    list_display = ("user", "role", "last_login")
+    list_filter = ("role",)
+    list_select_related = ("tenant", "user")
+    search_fields = ("user__username", "user__email")
+
+    @admin.display(description="last login")
+    def last_login(self, member: Member) -> datetime | None:
+        return member.user.last_login
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is not None:
+            return ("tenant", "user", "role")
+        return ("tenant", *(("user",) if is_operator(request) else ()), "username", "email", "role")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("tenant", "user") if obj is not None else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # nobody locks themselves out
+        mine = obj is not None and getattr(obj, "user_id", None) == request.user.pk
+        return super().has_delete_permission(request, obj) and (is_operator(request) or not mine)
+
+    def save_model(self, request: HttpRequest, obj: Member, form: Any, change: bool) -> None:
+        if not change and obj.user_id is None:
+            obj.user, password = new_user(form.cleaned_data["username"], form.cleaned_data["email"])
+            request.__dict__["notifier_password"] = password
+        super().save_model(request, obj, form, change)
+
+    def response_add(self, request: HttpRequest, obj: Member, post_url_continue: str | None = None) -> HttpResponse:
+        password = request.__dict__.pop("notifier_password", "")
+        if password:
+            return shown_once(request, "New member", username=obj.user.username, password=password)
+        return super().response_add(request, obj, post_url_continue)
+
+
+class ApiKeyForm(TenantForm):
+    scopes = forms.MultipleChoiceField(
+        choices=[("*", "everything"), *((s, s) for s in SCOPES)], initial=["*"], widget=forms.CheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ("tenant", "name", "mode", "scopes")
+
+
+@admin.register(ApiKey, site=admin_site)
+class ApiKeyAdmin(TenantModelAdmin):
+    rank = 30
+    edited_by = OWNERS
+    can_delete_rows = False
+    form = ApiKeyForm
+    list_display = ("name", "prefix", "mode", "scopes", "last_used_at", "revoked_at")
+    list_filter = ("mode",)
+    search_fields = ("name", "prefix__startswith")
+    actions = ("revoke",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        asked = ("tenant", "name", "mode", "scopes")
+        return asked if obj is None else (*asked, "prefix", "created_at", "last_used_at", "revoked_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        told = ("tenant", "mode", "scopes", "prefix", "created_at", "last_used_at", "revoked_at")
+        return told if obj is not None else ()
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        made, key = create_key(obj.tenant, obj.name, obj.mode, form.cleaned_data["scopes"])
+        obj.pk, obj.prefix = made.pk, made.prefix
+        obj._state.adding = False
+        request.__dict__["notifier_key"] = key
+
+    def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
+        return shown_once(request, f"API key {obj.name}", key=request.__dict__.pop("notifier_key", ""))
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return may(request, OWNERS)
+
+    @admin.action(description="Revoke the selected keys", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: Any) -> None:
+        keys = [key for key in queryset.filter(revoked_at=None) if may(request, OWNERS, key)]
+        ApiKey.objects.filter(pk__in=[key.pk for key in keys]).update(revoked_at=datetime.now(UTC))
+        for key in keys:
+            note(request, key, "revoked")
+        messages.success(request, f"{len(keys)} revoked; requests with them are refused from now on.")
+
+
+@admin.register(User, site=admin_site)
+class OperatorUserAdmin(UserAdmin):  # type: ignore[type-arg]
+    """Operators only: Django's own permissions, which no member is given."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # the audit log names them; switch `active` off instead
+        return False
+
+
+admin_site.register(Group, GroupAdmin)

@@ -1,0 +1,206 @@
+"""Pages about the people a tenant reaches, their devices, and their choices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest
+
+from notifier.channels import channels
+from notifier.errors import InvalidInput
+from tenants import fields as checks
+from tenants.admin.base import TenantModelAdmin, TenantTabularInline, masked
+from tenants.admin.forms import TenantForm
+from tenants.admin.roles import MARKETERS, may
+from tenants.admin.site import admin_site
+from tenants.admin.trail import note
+from tenants.models import Device, Preference, Recipient
+
+
+def checked(form: forms.BaseForm, field: str, check: Callable[[str], str]) -> str:
+    """The field's value as it is stored, or an error of the form in the words every other surface uses."""
+    value = str(form.cleaned_data.get(field) or "").strip()
+    try:
+        return check(value) if value else ""
+    except InvalidInput as error:
+        raise forms.ValidationError(error.message) from error
+
+
+class RecipientForm(TenantForm):
+    class Meta:
+        model = Recipient
+        fields = ("tenant", "external_id", "name", "email", "phone", "locale", "timezone", "attributes", "status")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "status" in self.fields:
+            # erasing is more than a word in a column
+            kept = [c for c in Recipient.State.choices if c[0] != Recipient.State.ERASED]
+            self.fields["status"] = forms.ChoiceField(choices=kept, initial=Recipient.State.ACTIVE)
+
+    def clean_external_id(self) -> str:
+        return checked(self, "external_id", checks.external_id)
+
+    def clean_email(self) -> str:
+        return checked(self, "email", checks.email)
+
+    def clean_phone(self) -> str:
+        return checked(self, "phone", checks.phone)
+
+    def clean_locale(self) -> str:
+        return checked(self, "locale", checks.locale)
+
+    def clean_timezone(self) -> str:
+        return checked(self, "timezone", checks.timezone)
+
+    def clean_attributes(self) -> dict[str, Any]:
+        value = self.cleaned_data["attributes"]
+        if value in (None, ""):
+            return {}
+        if not isinstance(value, dict):
+            raise forms.ValidationError('An object of names and values, such as {"plan": "pro"}.')
+        return value
+
+
+class DeviceInline(TenantTabularInline):
+    """Looks and removes; a device is added on its own page, so that no token is ever rendered."""
+
+    model = Device
+    fields = readonly_fields = ("platform", "masked_token", "app", "last_seen_at", "dead_since")
+    can_add = False
+    verbose_name_plural = "Devices"
+
+    @admin.display(description="token")
+    def masked_token(self, device: Device) -> str:
+        return masked(device.token)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class PreferenceForm(TenantForm):
+    channels_off = forms.MultipleChoiceField(
+        choices=lambda: [(name, name) for name in sorted(channels())],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    class Meta:
+        model = Preference
+        fields = ("channels_off", "categories_off", "quiet_from", "quiet_until", "language")
+
+
+class PreferenceInline(TenantTabularInline):
+    model = Preference
+    form = PreferenceForm
+    verbose_name_plural = "What they asked for"
+    fields = ("channels_off", "categories_off", "quiet_from", "quiet_until", "language")
+    can_delete_rows = False
+
+
+@admin.register(Recipient, site=admin_site)
+class RecipientAdmin(TenantModelAdmin):
+    group = "People"
+    rank = 10
+    form = RecipientForm
+    change_list_template = "admin/tenants/recipient/change_list.html"
+    list_display = ("external_id", "name", "masked_email", "masked_phone", "locale", "timezone", "status")
+    list_filter = ("status",)
+    search_fields = ("external_id__startswith", "email__istartswith", "phone__startswith", "name__icontains")
+    search_help_text = "Begin of the external id, email or phone (+49…), or part of the name."
+    # the unique rule's index serves this order for one tenant, however many people it has
+    ordering = ("external_id",)
+    inlines = (DeviceInline, PreferenceInline)
+    actions = ("block", "unblock")
+
+    @admin.display(description="email")
+    def masked_email(self, recipient: Recipient) -> str:
+        return masked(recipient.email)
+
+    @admin.display(description="phone")
+    def masked_phone(self, recipient: Recipient) -> str:
+        return masked(recipient.phone)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fixed = super().get_readonly_fields(request, obj)
+        if obj is None:
+            return fixed
+        extra = ("status",) if obj.status == Recipient.State.ERASED else ()
+        return (*fixed, "external_id", *extra)
+
+    def has_block_permission(self, request: HttpRequest) -> bool:
+        return may(request, MARKETERS)
+
+    @admin.action(description="Block: send them nothing", permissions=["block"])
+    def block(self, request: HttpRequest, queryset: Any) -> None:
+        self._set_status(request, queryset, Recipient.State.BLOCKED, "blocked")
+
+    @admin.action(description="Unblock", permissions=["block"])
+    def unblock(self, request: HttpRequest, queryset: Any) -> None:
+        self._set_status(request, queryset, Recipient.State.ACTIVE, "unblocked")
+
+    def _set_status(self, request: HttpRequest, queryset: Any, status: str, verb: str) -> None:
+        rows = queryset.exclude(status__in=[status, Recipient.State.ERASED])
+        people = [person for person in rows if may(request, MARKETERS, person)]
+        Recipient.objects.filter(pk__in=[p.pk for p in people]).update(status=status)
+        for person in people:
+            note(request, person, verb)
+        messages.success(request, f"{len(people)} {verb}.")
+
+
+class DeviceForm(TenantForm):
+    class Meta:
+        model = Device
+        fields = ("tenant", "recipient", "platform", "token", "app")
+
+    def clean(self) -> dict[str, Any] | None:
+        values = super().clean() or {}
+        try:
+            checks.device(values.get("platform", ""), values.get("token", ""), values.get("app", ""))
+        except InvalidInput as error:
+            name = (error.field or "token").removeprefix("push_")
+            self.add_error(name if name in self.fields else "token", error.message)
+        return values
+
+
+@admin.register(Device, site=admin_site)
+class DeviceAdmin(TenantModelAdmin):
+    group = "People"
+    rank = 40
+    form = DeviceForm
+    list_display = ("masked_token", "recipient", "platform", "app", "last_seen_at", "dead_since")
+    list_filter = ("platform",)
+    list_select_related = ("tenant", "recipient")
+    search_fields = ("=token", "=recipient__external_id")
+    search_help_text = "The whole token, or the recipient's external id."
+    autocomplete_fields = ("recipient",)
+
+    @admin.display(description="token")
+    def masked_token(self, device: Device) -> str:
+        return masked(device.token)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return ("tenant", "recipient", "platform", "token", "app")
+        return ("tenant", "recipient", "platform", "masked_token", "app", "created_at", "last_seen_at", "dead_since")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Preference, site=admin_site)
+class PreferenceAdmin(TenantModelAdmin):
+    group = "People"
+    rank = 50
+    form = PreferenceForm
+    list_display = ("recipient", "channels_off", "categories_off", "quiet_from", "quiet_until", "updated_at")
+    list_select_related = ("tenant", "recipient")
+    search_fields = ("=recipient__external_id",)
+    autocomplete_fields = ("recipient",)
+    fields = ("tenant", "recipient", *PreferenceForm.Meta.fields)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("tenant", "recipient") if obj is not None else ()
