@@ -1,0 +1,46 @@
+"""The smallest REST client that the demo needs, on the standard library."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import urllib.error
+import urllib.request
+from typing import Any
+
+
+class Refused(Exception):
+    """The far end answered with an error."""
+
+
+class Client:
+    """JSON over HTTP(S) to one origin, with one bearer token."""
+
+    def __init__(self, origin: str, token: str = "", ca: str = "") -> None:
+        self.origin = origin.rstrip("/")
+        self._headers = {"content-type": "application/json"}
+        if token:
+            self._headers["authorization"] = f"Bearer {token}"
+        self._tls = ssl.create_default_context(cafile=ca) if ca else None
+
+    def get(self, path: str) -> Any:
+        return self._call("GET", path, None, {})
+
+    def put(self, path: str, body: Any) -> Any:
+        return self._call("PUT", path, body, {})
+
+    def post(self, path: str, body: Any = None, idempotency_key: str = "") -> Any:
+        headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
+        return self._call("POST", path, body if body is not None else {}, headers)
+
+    def _call(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(  # noqa: S310
+            self.origin + path, data=data, headers={**self._headers, **headers}, method=method
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60, context=self._tls) as response:  # noqa: S310
+                raw = response.read()
+        except urllib.error.HTTPError as error:
+            raise Refused(f"{method} {path}: {error.code} {error.read(2000).decode(errors='replace')}") from error
+        return json.loads(raw) if raw else None

@@ -1,0 +1,49 @@
+"""The demo's CSV of recipients. Deterministic, so that a second run updates instead of doubling."""
+
+from __future__ import annotations
+
+import csv
+import random
+from pathlib import Path
+
+_NAMES = ("Ada", "Björn", "Chidi", "Dolores", "Emre", "Fatima", "Giulia", "Hiroshi", "Inés", "Jonas", "Keiko", "Łukasz")
+_PLACES = (
+    ("en-US", "America/New_York", "+1212555"),
+    ("en-GB", "Europe/London", "+4420794"),
+    ("de-DE", "Europe/Berlin", "+4930123"),
+    ("de-AT", "Europe/Vienna", "+4315880"),
+    ("es-MX", "America/Mexico_City", "+5255512"),
+    ("ja-JP", "Asia/Tokyo", "+8133501"),
+)
+_PLANS = ("free", "plus", "family")
+#: of a hundred recipients: without a push token, with a token that FCM no longer knows
+WITHOUT_TOKEN = 3
+DEAD_TOKEN = 1
+
+
+def write_csv(path: Path, count: int) -> None:
+    """`count` rows with tokens, emails, phones, locales, time zones and one attribute."""
+    dice = random.Random(2024)  # noqa: S311
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["external_id", "name", "email", "phone", "locale", "timezone", "push_token", "plan"])
+        for number in range(count):
+            locale, zone, prefix = dice.choice(_PLACES)
+            writer.writerow(
+                [
+                    f"user-{number}",
+                    f"{dice.choice(_NAMES)} {number}",
+                    f"user-{number}@example.com",
+                    f"{prefix}{number % 10_000:04d}",
+                    locale,
+                    zone,
+                    _token(dice.randrange(100), number),
+                    dice.choice(_PLANS),
+                ]
+            )
+
+
+def _token(hundredth: int, number: int) -> str:
+    if number == 0 or hundredth >= WITHOUT_TOKEN + DEAD_TOKEN:
+        return f"demo-device-{number:08d}:APA91bFakeRegistrationTokenForTheSandbox"
+    return "" if hundredth < WITHOUT_TOKEN else f"unregistered-demo-{number:08d}"

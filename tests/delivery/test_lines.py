@@ -1,0 +1,172 @@
+"""Order of acceptance, turns, limits and leases: the engine against PostgreSQL, with the inbox as its provider."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from pytest_django import Settings
+
+from inbox.models import InboxMessage
+from notifier.delivery import Accepted, redrive, store
+from notifier.delivery.send import deliver
+from notifier.delivery.settle import Outcome, settle
+from notifier.delivery.sweep import sweep
+from notifier.errors import LineFull, MissingVariables
+from notifier.models import DeadLetter, Delivery, Line, Notification
+from notifier.vocabulary import Lane, Place, SendRequest, Status
+from tenants.models import Category, Preference
+from tests.delivery.build import Shop, a_shop, an_order
+
+pytestmark = pytest.mark.django_db(transaction=True)
+FAST = (Lane.CRITICAL, Lane.TRANSACTIONAL)
+
+
+@pytest.fixture
+def shop() -> Shop:
+    shop = a_shop()
+    shop.recipient("ada")
+    return shop
+
+
+def send(shop: Shop) -> None:
+    for _ in range(20):
+        deliver("in_app", FAST)
+
+
+def age_leases(settings: Settings) -> None:
+    """As if every lease had run out long after the database started."""
+    settings.LEASE_SECONDS = 0.1
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE notifier_delivery SET lease_until = now() - interval '1 hour' WHERE lease_until IS NOT NULL"
+        )
+
+
+def test_messages_of_one_line_arrive_in_order_of_acceptance(shop: Shop) -> None:
+    shop.accept(*[SendRequest("ada", "order", data={"order": str(n)}) for n in range(30)])
+    send(shop)
+    bodies = InboxMessage.objects.filter(tenant=shop.tenant).order_by("seq").values_list("body", flat=True)
+    assert list(bodies) == [f"Order {n}" for n in range(30)]
+
+
+def test_only_one_delivery_of_a_line_holds_the_turn(shop: Shop) -> None:
+    shop.accept(an_order(), an_order(), an_order())
+    assert [d.place for d in shop.deliveries()] == [Place.HOLDS, Place.WAITS, Place.WAITS]
+    assert len(store.claim("in_app", FAST, 10)) == 1
+
+
+def test_lanes_do_not_wait_for_each_other(shop: Shop) -> None:
+    Category.objects.create(tenant=shop.tenant, key="otp", name="otp", kind="critical")
+    shop.accept(an_order(), an_order(), SendRequest("ada", "order", category="otp", data={"order": "otp"}))
+    claimed = store.claim("in_app", FAST, 10)
+    assert [c.lane for c in claimed] == [Lane.CRITICAL, Lane.TRANSACTIONAL]
+
+
+def test_a_full_line_refuses_with_429s_error_and_stores_nothing(shop: Shop) -> None:
+    outcomes = shop.accept(*[an_order() for _ in range(205)])
+    assert [isinstance(o, LineFull) for o in outcomes] == [False] * 200 + [True] * 5
+    assert Notification.objects.filter(tenant=shop.tenant).count() == 200
+
+
+def test_a_missing_variable_refuses_its_item_only(shop: Shop) -> None:
+    outcomes = shop.accept(SendRequest("ada", "order", data={}), an_order())
+    assert isinstance(outcomes[0], MissingVariables)
+    assert isinstance(outcomes[1], Accepted)
+    assert len(shop.deliveries()) == 1
+
+
+def test_a_scheduled_message_waits_outside_the_line_and_leaves_when_due(shop: Shop) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    shop.accept(an_order(send_at=later), an_order())
+    send(shop)
+    assert shop.statuses() == ["queued", "delivered"]
+    Delivery.objects.filter(status=Status.QUEUED).update(due_at=datetime.now(UTC))
+    sweep()
+    send(shop)
+    assert shop.statuses() == ["delivered", "delivered"]
+
+
+def test_an_opt_out_between_acceptance_and_sending_holds(shop: Shop) -> None:
+    ada = shop.recipient("ben")
+    shop.accept(an_order("ben"))
+    Preference.objects.create(tenant=shop.tenant, recipient=ada, categories_off=["orders"])
+    send(shop)
+    assert [(d.status, d.reason) for d in shop.deliveries()] == [(Status.SUPPRESSED, "category_off")]
+
+
+def test_what_is_stale_expires_instead_of_leaving(shop: Shop) -> None:
+    shop.accept(an_order(not_after=datetime.now(UTC) + timedelta(hours=1)))
+    Delivery.objects.filter(tenant=shop.tenant).update(not_after=datetime.now(UTC) - timedelta(seconds=1))
+    send(shop)
+    assert shop.statuses() == ["expired"]
+
+
+def test_a_lost_claim_is_reclaimed_without_an_attempt_lost(shop: Shop, settings: Settings) -> None:
+    shop.accept(an_order())
+    [lost] = store.claim("in_app", FAST, 10)
+    age_leases(settings)
+    sweep()
+    [row] = shop.deliveries()
+    assert (row.status, row.attempt) == (Status.QUEUED, 0)
+    assert settle([Outcome(lost, Status.SENT)]) == 0  # the old fence writes nothing
+    send(shop)
+    assert shop.statuses() == ["delivered"]
+
+
+def test_a_worker_lost_while_sending_leaves_a_repeat_where_the_channel_allows_it(
+    shop: Shop, settings: Settings
+) -> None:
+    shop.accept(an_order())
+    store.begin(store.claim("in_app", FAST, 10))
+    age_leases(settings)
+    sweep()
+    [row] = shop.deliveries()
+    assert (row.status, row.attempt) == (Status.QUEUED, 1)
+    send(shop)
+    assert InboxMessage.objects.filter(tenant=shop.tenant).count() == 1
+
+
+def test_a_long_wait_gives_up_the_turn_and_a_short_one_keeps_it(shop: Shop) -> None:
+    shop.accept(an_order(), an_order())
+    [first] = store.begin(store.claim("in_app", FAST, 10))
+    settle([Outcome(first, Status.QUEUED, wait=5)])
+    assert [d.place for d in shop.deliveries()] == [Place.HOLDS, Place.WAITS]
+    Delivery.objects.filter(pk=first.id).update(due_at=datetime.now(UTC))
+    [first] = store.begin(store.claim("in_app", FAST, 10))
+    settle([Outcome(first, Status.QUEUED, wait=600)])
+    assert [d.place for d in shop.deliveries()] == [Place.PARKED, Place.HOLDS]
+    send(shop)
+    assert shop.statuses() == ["queued", "delivered"]
+
+
+def test_a_dead_letter_can_be_driven_again(shop: Shop) -> None:
+    shop.accept(an_order())
+    [row] = store.begin(store.claim("in_app", FAST, 10))
+    settle([Outcome(row, Status.FAILED, "exhausted", "x", dead_letter=True)])
+    letter = DeadLetter.objects.get(tenant=shop.tenant)
+    assert redrive(a_shop().tenant.id, [letter.id]) == 0  # a stranger drives nothing
+    assert redrive(shop.tenant.id, [letter.id]) == 1
+    assert redrive(shop.tenant.id, [letter.id]) == 0
+    send(shop)
+    assert shop.statuses() == ["delivered"]
+
+
+def test_lines_count_exactly_what_is_unfinished(shop: Shop) -> None:
+    shop.accept(an_order(), an_order(send_at=datetime.now(UTC) + timedelta(hours=1)), an_order())
+    send(shop)
+    line = Line.objects.get(tenant=shop.tenant)
+    assert (line.unfinished, line.held) == (1, False)
+
+
+def test_accounts_take_turns_across_tenants(shop: Shop) -> None:
+    other = a_shop()
+    for n in range(5):
+        shop.recipient(f"r{n}")
+        other.recipient(f"r{n}")
+    shop.accept(*[an_order(f"r{n}") for n in range(5)])
+    other.accept(*[an_order(f"r{n}") for n in range(5)])
+    served = [store.claim("in_app", FAST, 2)[0].tenant_id for _ in range(4)]
+    assert served[0] != served[1]
+    assert served[:2] == served[2:]
