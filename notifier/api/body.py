@@ -1,0 +1,158 @@
+"""Reads a JSON body within limits, and refuses what the database or a later step could not take."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from io import BytesIO
+from typing import IO, Any
+
+from django.http import HttpRequest
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
+
+from notifier.api.errors import TooLarge
+from notifier.errors import InvalidInput
+
+MAX_BODY = 1024 * 1024
+#: orjson writes 254 levels, PostgreSQL and templates fewer; nobody needs more than these
+MAX_DEPTH = 32
+_MAX_INT = 2**63 - 1
+
+
+def limit(request: HttpRequest) -> None:
+    """Read the body once, whether its length was announced or it came in chunks. Raises TooLarge."""
+    announced = str(request.META.get("CONTENT_LENGTH") or "0")
+    if announced.isdecimal() and int(announced) > MAX_BODY:
+        raise TooLarge(_over())
+    body = request.read(MAX_BODY + 1)
+    if len(body) > MAX_BODY:
+        raise TooLarge(_over())
+    # DRF takes a body without Content-Length for an empty one
+    request._body = body
+    request._stream = BytesIO(body)
+    request.META["CONTENT_LENGTH"] = str(len(body))
+
+
+def _over() -> str:
+    return f"The body is over the limit of {MAX_BODY} bytes (1 MiB); send it in parts."
+
+
+class StrictJSON(BaseParser):
+    """application/json in UTF-8."""
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        return load(stream.read())
+
+
+class _Suspicious(Exception):
+    """A number that may not be storable; the slow road finds out where it is."""
+
+
+def load(body: bytes) -> Any:
+    """The document. Raises ParseError for what is no JSON, InvalidInput naming the field for what cannot be stored."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise ParseError(f"The body is not UTF-8 (at byte {error.start}).") from None
+    try:
+        document, suspicious = _parse(text, _integer, _number), _has_suspicious_text(text)
+    except _Suspicious:
+        document, suspicious = _parse(text, _any_integer, float), True
+    _check_depth(document)
+    if suspicious:
+        check(document)
+    return document
+
+
+def _parse(text: str, integer: Callable[[str], int], number: Callable[[str], float]) -> Any:
+    try:
+        return json.loads(text, parse_constant=_constant, parse_int=integer, parse_float=number)
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError as error:
+        raise ParseError(f"The body is not JSON: {error}.") from None
+
+
+def _constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _integer(digits: str) -> int:
+    # 18 digits always fit into 64 bits
+    if len(digits) > 18 and not -_MAX_INT <= _any_integer(digits) <= _MAX_INT:
+        raise _Suspicious
+    return int(digits)
+
+
+def _any_integer(digits: str) -> int:
+    # Python refuses to read more than 4,300 digits; beyond 64 bits the value does not matter
+    return int(digits) if len(digits) <= 20 else 2 * _MAX_INT
+
+
+def _number(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise _Suspicious
+    return value
+
+
+def _has_suspicious_text(text: str) -> bool:
+    # a raw NUL or half a pair is refused by json and UTF-8; only an escape brings one in
+    return "\\u0000" in text or "\\ud" in text or "\\uD" in text
+
+
+def _check_depth(document: Any) -> None:
+    level, depth = [document], 0
+    while level := [inner for value in level if isinstance(value, dict | list) for inner in _inner(value)]:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise _too_deep()
+
+
+def _too_deep() -> InvalidInput:
+    return InvalidInput(f"The body is nested deeper than {MAX_DEPTH} levels.", code="too_deep")
+
+
+def _inner(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
+
+
+def check(document: Any) -> None:
+    """Raise InvalidInput, naming the field, for a value that PostgreSQL cannot store."""
+    for path, value in _leaves(document, ""):
+        if fault := _fault(value):
+            code, message = fault
+            field = path.encode("utf-8", "backslashreplace").decode().replace("\0", "\\u0000")
+            raise InvalidInput(message, field=field or None, code=code)
+
+
+def _fault(value: Any) -> tuple[str, str] | None:
+    if isinstance(value, str) and "\0" in value:
+        return "null_character", "A text holds the character U+0000."
+    if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+        return "lone_surrogate", "A text holds half of a surrogate pair."
+    if isinstance(value, int) and not -_MAX_INT <= value <= _MAX_INT:
+        return "number_out_of_range", "An integer is outside of 64 bits."
+    if isinstance(value, float) and not math.isfinite(value):
+        return "number_out_of_range", "A number is out of range."
+    return None
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every value, and every key of an object, with the dotted path to it."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            below = f"{path}.{key}".lstrip(".")
+            yield below, key
+            yield from _leaves(inner, below)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _leaves(inner, f"{path}.{index}".lstrip("."))
+    else:
+        yield path, value
