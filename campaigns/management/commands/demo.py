@@ -1,4 +1,4 @@
-"""`manage.py demo`: the main job, end to end, against a running stack. Exits 1 unless the sandbox and the ledger agree."""
+"""`manage.py demo`: the main job, end to end, on a running stack. Exits 1 unless sandbox and ledger agree."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Command(BaseCommand):
         path = LOCAL / "demo.csv"
         write_csv(path, count)
         with path.open("rb") as file:
-            result = import_recipients(tenant, file)
+            result = import_recipients(tenant.id, file)
         self._say(
             f"imported {result.rows:,} rows of {path.name}: {result.created:,} created, {result.updated:,} updated"
         )

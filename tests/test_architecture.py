@@ -1,0 +1,75 @@
+"""What import-linter cannot say: row-level security on every tenant's table, closed partitions, bounded backends."""
+
+from __future__ import annotations
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.db import connection, models
+
+from notifier.celery import app, queues
+from notifier.models.partitions import PARTITIONED
+
+
+def tenant_tables() -> list[str]:
+    found = []
+    for model in apps.get_models():
+        names = {f.name for f in model._meta.get_fields() if isinstance(f, models.ForeignKey)}
+        if "tenant" in names or model._meta.label == "tenants.Tenant":
+            found.append(model._meta.db_table)
+    return sorted(found)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("table", tenant_tables())
+def test_every_tenant_owned_table_has_row_level_security(table: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relrowsecurity FROM pg_class WHERE relname = %s", [table])
+        assert cursor.fetchone() == (True,)
+        cursor.execute("SELECT count(*) FROM pg_policies WHERE tablename = %s", [table])
+        assert cursor.fetchone()[0] == 1
+
+
+@pytest.mark.django_db
+def test_nobody_is_a_superuser_or_passes_row_level_security() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT bool_or(rolsuper OR rolbypassrls) FROM pg_roles WHERE rolname IN (current_user, %s)",
+            [settings.WEB_DATABASE_ROLE_NAME],
+        )
+        assert cursor.fetchone() == (False,)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("table", PARTITIONED)
+def test_the_web_role_cannot_touch_a_partition_by_name(table: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.relname, has_table_privilege(%s, c.oid, 'SELECT, INSERT, UPDATE, DELETE') "
+            "FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent "
+            "WHERE p.relname = %s",
+            [settings.WEB_DATABASE_ROLE_NAME, table],
+        )
+        partitions = cursor.fetchall()
+    assert len(partitions) >= 5
+    assert not [name for name, open_ in partitions if open_]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("table", ["tenants_consentchange", "tenants_auditlog", "notifier_deliveryevent"])
+def test_append_only_tables_refuse_changes(table: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname = 'append_only'", [table]
+        )
+        assert cursor.fetchone()[0] == 1
+
+
+def test_every_beat_entry_names_a_task_that_exists() -> None:
+    app.loader.import_default_modules()
+    missing = [entry["task"] for entry in app.conf.beat_schedule.values() if entry["task"] not in app.tasks]
+    assert missing == []
+
+
+def test_every_channel_has_its_two_queues() -> None:
+    assert queues() == ["control", "in_app", "in_app.bulk", "push", "push.bulk"]
