@@ -34,6 +34,14 @@ def save_config(account: ProviderAccount, raw: Mapping[str, Any]) -> None:
     account.config = secrets.seal(account.tenant_id, _PURPOSE, orjson.dumps(dict(raw)))
 
 
+def settings_of(account: ProviderAccount) -> dict[str, Any]:
+    """The plain settings, secrets included: to be merged with newly typed ones, never to be shown."""
+    if not account.config:
+        return {}
+    found: dict[str, Any] = orjson.loads(secrets.unseal(account.tenant_id, _PURPOSE, account.config))
+    return found
+
+
 def provider_for(account: ProviderAccount) -> Provider[Any]:
     """The provider object that sends for this account; built once per process and settings."""
     return _provider(account.tenant_id, account.provider, bytes(account.config), account.sandbox)

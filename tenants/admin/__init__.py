@@ -1,6 +1,7 @@
 """The admin, for marketers and operators. Other apps build pages on TenantModelAdmin and register with admin_site."""
 
 from tenants.admin.base import (
+    ChannelFilter,
     OwnedChoices,
     ReadOnlyAdmin,
     TenantModelAdmin,
@@ -18,6 +19,7 @@ __all__ = [
     "MARKETERS",
     "NOBODY",
     "OWNERS",
+    "ChannelFilter",
     "NotifierAdminSite",
     "OwnedChoices",
     "ReadOnlyAdmin",

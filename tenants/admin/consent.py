@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from notifier.channels import channels
-from tenants.admin.base import ReadOnlyAdmin, TenantModelAdmin, masked
+from tenants.admin.base import ChannelFilter, ReadOnlyAdmin, TenantModelAdmin, masked
 from tenants.admin.forms import TenantForm
 from tenants.admin.site import admin_site
 from tenants.models import Category, ConsentChange, Suppression
@@ -43,7 +43,7 @@ class SuppressionAdmin(TenantModelAdmin):
     rank = 30
     form = SuppressionForm
     list_display = ("masked_address", "channel", "cause", "created_at")
-    list_filter = ("channel", "cause")
+    list_filter = (ChannelFilter, "cause")
     search_fields = ("=address",)
     search_help_text = "The whole address."
     ordering = ("-id",)
@@ -67,7 +67,7 @@ class ConsentChangeAdmin(ReadOnlyAdmin):
     group = "People"
     rank = 60
     list_display = ("at", "what", "recipient_id", "channel", "masked_address")
-    list_filter = ("what", "channel")
+    list_filter = (ChannelFilter,)
     search_fields = ("=address", "=recipient_id")
     search_help_text = "The whole address, or the recipient's id."
     ordering = ("-id",)

@@ -17,7 +17,6 @@ class AuditLogAdmin(ReadOnlyAdmin):
     group = "Operations"
     rank = 10
     list_display = ("at", "action", "object_id", "user", "detail")
-    list_filter = ("action",)
     list_select_related = ("tenant", "user")
     search_fields = ("=object_id", "action__startswith")
     date_hierarchy = "at"

@@ -1,0 +1,143 @@
+"""Provider accounts: a form made from the provider's own settings. Secrets are typed in and never shown again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from notifier.delivery import accounts
+from notifier.errors import InvalidInput
+from notifier.models import ProviderAccount
+from notifier.providers import provider_class, providers
+from tenants.admin import OWNERS, TenantForm, TenantModelAdmin, admin_site
+from tenants.admin.base import ChannelFilter
+
+PREFIX = "config_"
+
+
+class WriteOnly(forms.Textarea):
+    """Never renders what it holds, also not after a mistake elsewhere in the form."""
+
+    def format_value(self, value: Any) -> None:
+        return None
+
+
+class AccountForm(TenantForm):
+    """Base of the forms made per provider; `provider_name` is set by `form_for`."""
+
+    provider_name = ""
+
+    class Meta:
+        model = ProviderAccount
+        fields = ("tenant", "name", "weight", "rate_per_s", "enabled")
+
+    def clean(self) -> dict[str, Any] | None:
+        values = super().clean() or {}
+        try:
+            provider_class(self.provider_name).Config.parse(self.settings())
+        except InvalidInput as error:
+            name = f"{PREFIX}{error.field}"
+            self.add_error(name if name in self.fields else None, error.message)
+        return values
+
+    def settings(self) -> dict[str, Any]:
+        """What was typed; for a secret left empty, what is stored."""
+        kept = {} if self.instance._state.adding else accounts.settings_of(self.instance)
+        typed = {n.removeprefix(PREFIX): v for n, v in self.cleaned_data.items() if n.startswith(PREFIX)}
+        return {**kept, **{name: value for name, value in typed.items() if value not in ("", None)}}
+
+
+def form_for(provider: str, account: ProviderAccount | None) -> type[AccountForm]:
+    """The form of one provider: a field for each of its settings."""
+    stored = accounts.settings_of(account) if account is not None else {}
+    made = {f"{PREFIX}{f.name}": setting_field(f, stored) for f in dataclasses.fields(provider_class(provider).Config)}
+    # ModelAdmin wants every field it shows to be named by the form class it starts from
+    return type("ProviderAccountForm", (AccountForm,), {**made, "provider_name": provider})
+
+
+def setting_field(setting: Any, stored: Mapping[str, Any]) -> forms.Field:
+    """One setting of a provider's Config as a form field."""
+    needed = setting.default is dataclasses.MISSING and setting.default_factory is dataclasses.MISSING
+    label = setting.name.replace("_", " ")
+    if setting.metadata.get("secret"):
+        kept = " Stored; leave empty to keep it." if stored else ""
+        hint = f"Encrypted at rest and never shown again.{kept}"
+        return forms.CharField(
+            label=label,
+            required=needed and not stored,
+            help_text=hint,
+            strip=False,
+            widget=WriteOnly(attrs={"rows": 3}),
+        )
+    initial = stored.get(setting.name, None if needed else setting.default)
+    kinds: dict[str, Any] = {"bool": forms.BooleanField, "int": forms.IntegerField, "float": forms.FloatField}
+    kind = kinds.get(str(getattr(setting.type, "__name__", setting.type)), forms.CharField)
+    required = needed and kind is not forms.BooleanField
+    field: forms.Field = kind(label=label, required=required, initial=initial)
+    return field
+
+
+@admin.register(ProviderAccount, site=admin_site)
+class ProviderAccountAdmin(TenantModelAdmin):
+    group = "Set-up"
+    rank = 40
+    edited_by = OWNERS
+    list_display = ("name", "provider", "channel", "platform", "sandbox", "enabled", "weight", "rate_per_s")
+    list_filter = (ChannelFilter, "sandbox", "enabled")
+    search_fields = ("name", "provider")
+    ordering = ("name",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """The inbox and the sandbox come with the house."""
+        return super().has_change_permission(request, obj) and not (obj is not None and built_in(obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and not (obj is not None and built_in(obj))
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        if obj is None or self.has_change_permission(request, obj):
+            kwargs["form"] = form_for(obj.provider if obj else wanted_provider(request), obj)
+        # the settings are no columns, so the names of fields must not be handed to the model form's factory
+        kwargs["fields"] = ("tenant", *AccountForm.Meta.fields[1:]) if obj is None else AccountForm.Meta.fields[1:]
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        base = ("tenant", "name", "weight", "rate_per_s", "enabled")
+        if obj is not None and not self.has_change_permission(request, obj):
+            return (*base, "provider", "channel", "platform", "sandbox", "created_at")
+        name = obj.provider if obj else wanted_provider(request)
+        made = [f"{PREFIX}{f.name}" for f in dataclasses.fields(provider_class(name).Config)]
+        return (*base, *(("provider", "channel", "platform") if obj else ()), *made)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("tenant", "provider", "channel", "platform", "sandbox", "created_at") if obj is not None else ()
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """First which provider, then its settings."""
+        if wanted_provider(request) or not self.has_add_permission(request):
+            return super().add_view(request, form_url, extra_context)
+        choices = sorted((cls.channel, name) for name, cls in providers().items() if not cls.builtin)
+        context = {**self.admin_site.each_context(request), "title": "Which provider?", "choices": choices}
+        return TemplateResponse(request, "admin/notifier/choose_provider.html", context)
+
+    def save_model(self, request: HttpRequest, obj: ProviderAccount, form: Any, change: bool) -> None:
+        obj.provider = form.provider_name
+        accounts.save_config(obj, form.settings())
+        super().save_model(request, obj, form, change)
+
+
+def built_in(account: ProviderAccount) -> bool:
+    return account.sandbox or provider_class(account.provider).builtin
+
+
+def wanted_provider(request: HttpRequest) -> str:
+    """The provider that the address of the add page names; empty when it names none that can be added."""
+    name = request.GET.get("provider", "")
+    cls = providers().get(name)
+    return name if cls is not None and not cls.builtin else ""

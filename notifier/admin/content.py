@@ -1,0 +1,171 @@
+"""Templates: write content per channel and locale, publish it as the next version, see it as one person would."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+
+from notifier.channels import channels
+from notifier.delivery import people, templates
+from notifier.errors import NotifierError
+from notifier.models import Template, TemplateVersion
+from tenants.admin import OwnedChoices, ReadOnlyAdmin, TenantForm, TenantModelAdmin, TenantTabularInline, admin_site
+from tenants.admin.roles import NOBODY
+from tenants.models import Tenant
+
+EXAMPLE = {"push": {"en": {"title": "Hello {{ recipient.name }}", "body": "Your order {{ order }} is on its way."}}}
+
+
+class Pretty(json.JSONEncoder):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "indent": 2, "ensure_ascii": False})
+
+
+def parts_help() -> str:
+    """What each channel's content may hold, told from the channels themselves."""
+    told = [f"{name}: {', '.join(kind.parts)}" for name, kind in sorted(channels().items())]
+    return "{channel: {locale: {part: text}}}, in Liquid. Parts: " + "; ".join(told) + ". Saving publishes a version."
+
+
+class TemplateForm(TenantForm):
+    content = forms.JSONField(
+        encoder=Pretty, widget=forms.Textarea(attrs={"rows": 24, "cols": 100, "spellcheck": "false"})
+    )
+
+    class Meta:
+        model = Template
+        fields = ("tenant", "key", "name", "category")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.latest = self.instance.versions.first() if not self.instance._state.adding else None
+        if "content" in self.fields:
+            self.fields["content"].help_text = parts_help()
+            self.initial.setdefault("content", self.latest.content if self.latest else EXAMPLE)
+
+    def clean(self) -> dict[str, Any] | None:
+        values = super().clean() or {}
+        tenant: Tenant | None = values.get("tenant") or (self.instance.tenant if self.instance.tenant_id else None)
+        if tenant and "content" in values:
+            try:
+                templates.check(values["content"], tenant.default_locale)
+            except NotifierError as error:
+                place = f"{error.field}: " if error.field and error.field != "content" else ""
+                self.add_error("content", f"{place}{error.message}")
+        return values
+
+    def has_new_content(self) -> bool:
+        return self.latest is None or self.latest.content != self.cleaned_data["content"]
+
+
+class VersionInline(TenantTabularInline):
+    model = TemplateVersion
+    edited_by = NOBODY
+    can_add = False
+    fields = readonly_fields = ("number", "variables", "created_at", "created_by")
+    verbose_name_plural = "Versions"
+    show_change_link = True
+
+
+class PreviewForm(forms.Form):
+    recipient = forms.CharField(max_length=128, label="Recipient's external id")
+    variables = forms.JSONField(required=False, initial=dict, widget=forms.Textarea(attrs={"rows": 4}))
+
+
+@admin.register(Template, site=admin_site)
+class TemplateAdmin(TenantModelAdmin):
+    group = "Content"
+    rank = 10
+    form = TemplateForm
+    list_display = ("key", "name", "category", "preview_link")
+    list_filter = (("category", OwnedChoices),)
+    list_select_related = ("tenant", "category")
+    search_fields = ("key", "name")
+    ordering = ("key",)
+    inlines = (VersionInline,)
+
+    @admin.display(description="preview")
+    def preview_link(self, template: Template) -> str:
+        return format_html('<a href="{}">preview</a>', reverse("admin:notifier_template_preview", args=[template.pk]))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        base = ("tenant", "key", "name", "category")
+        if obj is None or self.has_change_permission(request, obj):
+            return (*base, "content")
+        return (*base, "published_content")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # requests name the key
+        fixed = super().get_readonly_fields(request, obj)
+        return (*fixed, "key", "published_content") if obj is not None else fixed
+
+    @admin.display(description="content")
+    def published_content(self, template: Template) -> str:
+        latest = template.versions.first()
+        return format_html("<pre>{}</pre>", json.dumps(latest.content, cls=Pretty) if latest else "Nothing yet.")
+
+    def save_model(self, request: HttpRequest, obj: Template, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if form.has_new_content():
+            user = request.user if request.user.is_authenticated else None
+            version = templates.publish(obj, form.cleaned_data["content"], user)
+            messages.success(request, f"Version {version.number} is published.")
+
+    def get_urls(self) -> list[URLPattern]:
+        preview = self.admin_site.admin_view(self.preview)
+        return [path("<path:object_id>/preview/", preview, name="notifier_template_preview"), *super().get_urls()]
+
+    def preview(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The newest version as one person of the tenant would get it; nothing is stored or sent."""
+        template = self.get_object(request, unquote(object_id))
+        if template is None:
+            raise Http404("There is no such template.")
+        if not self.has_view_permission(request, template):
+            raise PermissionDenied
+        form = PreviewForm(request.GET or None)
+        shown = self._render(template, form) if form.is_bound and form.is_valid() else {}
+        context = {**self.admin_site.each_context(request), "title": f"Preview of {template}", "form": form}
+        return TemplateResponse(
+            request, "admin/notifier/preview.html", {**context, "shown": shown, "template": template}
+        )
+
+    def _render(self, template: Template, form: PreviewForm) -> dict[str, Any]:
+        latest = template.versions.first()
+        wanted = form.cleaned_data["recipient"]
+        person = people.by_external_ids(template.tenant_id, [wanted]).get(wanted)
+        if latest is None or person is None:
+            form.add_error("recipient", "There is no such recipient." if latest else "Nothing is published yet.")
+            return {}
+        compiled = templates.compiled(latest.pk)
+        variables = {**(form.cleaned_data["variables"] or {}), "recipient": person.variables()}
+        locale = person.choices.language or person.locale
+        try:
+            return {
+                name: compiled.render(
+                    name, compiled.locale_for(name, locale, template.tenant.default_locale), variables
+                )
+                for name in compiled.channels
+            }
+        except NotifierError as error:
+            form.add_error("variables", error.message)
+            return {}
+
+
+@admin.register(TemplateVersion, site=admin_site)
+class TemplateVersionAdmin(ReadOnlyAdmin):
+    group = "Content"
+    rank = 15
+    list_display = ("template", "number", "created_at", "created_by")
+    list_select_related = ("tenant", "template", "created_by")
+    search_fields = ("template__key",)
+    ordering = ("-id",)
+    fields = ("tenant", "template", "number", "content", "variables", "created_at", "created_by")
