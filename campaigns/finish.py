@@ -12,7 +12,7 @@ from tenants import audit
 
 log = structlog.get_logger("campaigns")
 
-# the id range prunes the ledger's other partitions; the ledger's index on (campaign, status) answers the last part
+# both last parts are answered by an index: open shards of a campaign, and the ledger's (campaign, status, channel)
 _FINISH = f"""
 UPDATE campaigns_campaign c SET state = 'finished', finished_at = now()
 WHERE c.id = %s AND c.state = 'running'

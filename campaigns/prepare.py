@@ -206,6 +206,8 @@ def _give_up(campaign: Campaign, why: str) -> None:
 
 
 def _arm(campaign: Campaign) -> None:
+    if campaign.audience is None:
+        raise InvalidInput("Choose an audience first.", field="audience")
     run = _begin(campaign)
     for page in audience.pages(campaign.audience, PAGE):
         with transaction.atomic():
@@ -226,7 +228,7 @@ def _arm(campaign: Campaign) -> None:
 def _begin(campaign: Campaign) -> _Arming:
     with transaction.atomic():
         clear(campaign)
-    assert campaign.version_id is not None and campaign.audience is not None
+    assert campaign.version_id is not None
     category = campaign.template.category
     rule = Rule(category.key, Kind(category.kind)) if category else Rule()
     return _Arming(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -138,7 +138,7 @@ def _let_go(held: Held) -> None:
     )
 
 
-def _send_chunk(held: Held, rows: list[Claimed], quiet: dict[uuid.UUID, tuple[int, int] | None]) -> None:
+def _send_chunk(held: Held, rows: list[Claimed], quiet: Mapping[uuid.UUID, tuple[int, int]]) -> None:
     refused = _refused(held, rows, quiet)
     kept_back = {o.row.id for o in refused}
     # refused rows are begun too, in the same statement, so that settle finds them under this fence
@@ -149,7 +149,7 @@ def _send_chunk(held: Held, rows: list[Claimed], quiet: dict[uuid.UUID, tuple[in
         settle(outcomes)
 
 
-def _refused(held: Held, rows: list[Claimed], quiet: dict[uuid.UUID, tuple[int, int] | None]) -> list[Outcome]:
+def _refused(held: Held, rows: list[Claimed], quiet: Mapping[uuid.UUID, tuple[int, int]]) -> list[Outcome]:
     """Who must not get it any more (consent changed since arming), or not yet (quiet hours), or too late."""
     now = datetime.now(UTC)
     if held.campaign.not_after is not None and held.campaign.not_after <= now:
@@ -191,4 +191,5 @@ def _row(held: Held, row: payload.PayloadRow) -> Claimed:
         not_after=campaign.not_after,
         campaign_id=campaign.pk,
         category=category.key if category else "",
+        in_shard=True,
     )

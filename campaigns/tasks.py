@@ -4,6 +4,7 @@ whatever Celery or Redis lost."""
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from celery import chord, shared_task
 from celery.app.task import Task
@@ -31,7 +32,7 @@ def dispatch(campaign_id: str) -> None:
     shard_count = Shard.objects.filter(campaign_id=campaign_id).count()
     waves = range(0, shard_count, CHORD)
     for start in waves[1:]:
-        dispatch_wave.apply_async(args=[campaign_id, start], queue=CONTROL)
+        dispatch_wave.apply_async(args=(campaign_id, start), queue=CONTROL)
     if waves:
         dispatch_wave(campaign_id, 0)
 
@@ -49,7 +50,7 @@ def dispatch_wave(campaign_id: str, start: int) -> None:
 
 
 @shared_task(name="campaigns.send_shard", bind=True, ignore_result=True)
-def send_shard(self: Task, shard_id: str) -> None:
+def send_shard(self: Task[Any, Any], shard_id: str) -> None:
     """Send one shard; see campaigns.shards."""
     shards.send_shard(uuid.UUID(shard_id), str(self.request.hostname or ""))
 

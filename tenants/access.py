@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import connection, transaction
 from django.db.models import Model, QuerySet
 
@@ -44,7 +44,7 @@ def owned(rows: QuerySet[M], tenant: Tenant, **lookup: object) -> M:
     """The tenant's row. Raises NotFound, never "forbidden", for a stranger's id, an unknown or a malformed one."""
     try:
         return rows.get(tenant=tenant, **lookup)
-    except (rows.model.DoesNotExist, ValidationError, ValueError):
+    except (ObjectDoesNotExist, ValidationError, ValueError):
         field = next(iter(lookup), None)
         name = rows.model._meta.verbose_name
         raise NotFound(f"There is no such {name}.", field=field) from None

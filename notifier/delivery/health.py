@@ -48,8 +48,8 @@ def _key(account_id: uuid.UUID) -> str:
     return f"health:{account_id}"
 
 
-def _read(raw: bytes | None) -> int:
+def _read(raw: bytes | str | None) -> int:
     if not raw:
         return FULL
-    weight, _, since = raw.decode().partition(":")
+    weight, _, since = (raw.decode() if isinstance(raw, bytes) else raw).partition(":")
     return drifted(int(weight), float(since), time.time())

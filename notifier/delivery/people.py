@@ -38,7 +38,7 @@ def by_ids(tenant_id: uuid.UUID, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Pe
     return {p.id: p for p in _load(tenant_id, "r.id = ANY(%s)", list(ids))}
 
 
-def _load(tenant_id: uuid.UUID, where: str, wanted: Sequence[Any]) -> list[Person]:
+def _load(tenant_id: uuid.UUID, where: str, wanted: list[Any]) -> list[Person]:
     if not wanted:
         return []
     with connection.cursor() as cursor:
@@ -69,7 +69,8 @@ def _person(row: Sequence[Any]) -> Person:
 
 
 def _json(value: Any) -> dict[str, Any]:
-    return orjson.loads(value) if isinstance(value, str) else value
+    loaded: dict[str, Any] = orjson.loads(value) if isinstance(value, str) else value
+    return loaded
 
 
 def _with_suppressions(people: Iterable[Person], suppressed: frozenset[tuple[str, str]]) -> list[Person]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import redis
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 #: what "Redis is away" looks like; callers go on without it
 Away = redis.RedisError
@@ -15,5 +17,7 @@ def client() -> redis.Redis:
     """One client a process (its pool reconnects after a fork by itself); short timeouts, because it is optional."""
     global _client
     if _client is None:
-        _client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=1)
+        _client = redis.Redis.from_url(
+            settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=1, retry=Retry(NoBackoff(), 1)
+        )
     return _client

@@ -82,7 +82,7 @@ def _rerouted(row: Claimed) -> Outcome:
 def transmit(account: ProviderAccount, rows: Sequence[Claimed]) -> Iterator[list[Outcome]]:
     """Write begun rows (of one account) to the wire; yield outcomes in batches as the answers come.
 
-    Leases of rows that still wait are the caller's for shards, and renewed here for single rows.
+    Renews the leases of single rows that still wait; a shard's lease is its holder's.
     """
     messages: list[Message] = []
     sendable: list[Claimed] = []
@@ -106,7 +106,7 @@ def transmit(account: ProviderAccount, rows: Sequence[Claimed]) -> Iterator[list
         yield [_outcome(waiting.pop(index), verdict, others) for index, verdict in answers]
         if time.monotonic() - renewed > 5 and waiting:
             renewed = time.monotonic()
-            store.renew([r for r in waiting.values() if r.campaign_id is None])
+            store.renew([r for r in waiting.values() if not r.in_shard])
     _learn(account, verdicts)
 
 

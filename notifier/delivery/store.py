@@ -38,6 +38,8 @@ class Claimed:
     notification_id: uuid.UUID | None = None
     campaign_id: uuid.UUID | None = None
     category: str = ""
+    #: held through its shard's lease instead of one of its own
+    in_shard: bool = False
 
 
 _LIVE = f"status = {Status.QUEUED} AND place = {Place.HOLDS}"
@@ -78,7 +80,12 @@ RETURNING d.id, d.tenant_id, d.recipient_id, d.account_id, d.channel, d.address,
 
 def claim(channel: str, lanes: Sequence[int], limit: int) -> list[Claimed]:
     """Up to `limit` due rows that hold their line's turn, all of one provider account; in line order."""
-    values = {"channel": channel, "lanes": [int(lane) for lane in lanes], "limit": limit, "lease": _lease()}
+    values: dict[str, Any] = {
+        "channel": channel,
+        "lanes": [int(lane) for lane in lanes],
+        "limit": limit,
+        "lease": _lease(),
+    }
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, values)
         rows = sorted(cursor.fetchall(), key=lambda row: (row[8], row[17]))
