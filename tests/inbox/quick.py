@@ -1,8 +1,12 @@
 """The product's ASGI application with shorter clocks, so that tests of heartbeats and patience take seconds."""
 
-from notifier.asgi import application
+from django.conf import settings
 
-import inbox.consumers  # isort: skip  (after the application, which sets Django up)
+settings.ROOT_URLCONF = "tests.inbox.urls"
+
+from notifier.asgi import application  # noqa: E402
+
+import inbox.consumers  # noqa: E402  # isort: skip  (after the application, which sets Django up)
 
 inbox.consumers.HEARTBEAT_SECONDS = 3.0
 inbox.consumers.HELLO_SECONDS = 3.0

@@ -1,0 +1,144 @@
+// The line to one inbox: what was missed, then what is new, over a WebSocket that heals itself.
+//
+// Events: "news" (detail: {messages, last_seq, unread, read, fresh}), "state" (detail: "live" | "waiting" | "signed-out").
+// The table on the server is the truth. Whatever is lost on the way is noticed by sequence number and asked for again.
+
+const FIRST_WAIT = 500, LONGEST_WAIT = 30_000;
+// the server beats every 20 to 30 s; a line that is silent for longer is dead although the browser has not noticed
+const SILENCE = 70_000;
+const TOKEN_OVER = [4401, 4410], TOO_MANY = 4429;
+const FIRST_PAGE = 30;
+
+export class Connection extends EventTarget {
+  #origin; #askToken; #token = null; #socket = null; #timer = null; #watchdog = null; #failures = 0; #closed = false;
+  #attempt = 0;
+  seq = null;
+
+  constructor(origin, askToken) {
+    super();
+    this.#origin = origin;
+    this.#askToken = askToken;
+    this.wakeUp = () => document.visibilityState !== "hidden" && !this.#socket && !this.#closed && this.start();
+  }
+
+  start() {
+    this.#closed = false;
+    clearTimeout(this.#timer);
+    addEventListener("online", this.wakeUp);
+    document.addEventListener("visibilitychange", this.wakeUp);
+    this.#open(++this.#attempt);
+  }
+
+  stop() {
+    this.#closed = true;
+    this.#attempt++;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#watchdog);
+    removeEventListener("online", this.wakeUp);
+    document.removeEventListener("visibilitychange", this.wakeUp);
+    this.#socket?.close();
+    this.#socket = null;
+  }
+
+  /** Messages older than `seq`, newest first: {messages, more}. */
+  older(seq) {
+    return this.#fetch(`messages?before_seq=${seq}&limit=${FIRST_PAGE}`);
+  }
+
+  async markRead(id) {
+    this.#news({ ...(await this.#fetch(`messages/${id}/read`, {})), read: { ids: [id] } });
+  }
+
+  async markAllRead() {
+    if (this.seq) this.#news({ ...(await this.#fetch("read", { up_to_seq: this.seq })), read: { up_to_seq: this.seq } });
+  }
+
+  async #open(attempt) {
+    try {
+      this.#token ??= await this.#askToken();
+      if (!this.#token) return this.#signal("state", "signed-out");
+      const first = this.seq === null ? await this.#fetch(`messages?limit=${FIRST_PAGE}`) : null;
+      if (attempt !== this.#attempt) return;
+      if (first) this.#news({ ...first, fresh: true });
+      this.#connect(attempt);
+    } catch (error) {
+      if (attempt === this.#attempt) this.#failed(error.status === 401 ? 4401 : 0);
+    }
+  }
+
+  #connect(attempt) {
+    const url = `${this.#origin.replace(/^http/, "ws")}/v1/inbox/live`;
+    const socket = (this.#socket = new WebSocket(url, ["notifier.inbox", this.#token]));
+    socket.onopen = () => socket.send(JSON.stringify({ type: "hello", after_seq: this.seq }));
+    socket.onmessage = (event) => attempt === this.#attempt && this.#hear(JSON.parse(event.data));
+    socket.onclose = (event) => {
+      if (attempt !== this.#attempt) return;
+      this.#socket = null;
+      this.#failed(event.code);
+    };
+    this.#watch();
+  }
+
+  #hear(frame) {
+    this.#watch();
+    if (frame.type === "ready") {
+      if (frame.last_seq < this.seq) return this.#startOver();
+      this.#failures = 0;
+      this.#signal("state", "live");
+    }
+    this.#news(frame);
+  }
+
+  /** The server knows less than we do: it was restored from a backup. */
+  #startOver() {
+    this.seq = null;
+    this.#socket.close();
+  }
+
+  #news(news) {
+    // a message frame may be older than the counters beside it: only messages move the position
+    for (const message of news.messages ?? []) this.seq = Math.max(this.seq ?? 0, message.seq);
+    if (news.fresh) this.seq = news.last_seq;
+    this.#signal("news", news);
+  }
+
+  #failed(code) {
+    clearTimeout(this.#watchdog);
+    if (TOKEN_OVER.includes(code)) this.#token = null;
+    const longest = code === TOO_MANY ? 120_000 : Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#failures++);
+    // full jitter: a million widgets whose server restarted must not come back in the same second
+    const wait = code === 4410 && this.#failures === 1 ? 0 : longest / 4 + Math.random() * longest * 0.75;
+    this.#signal("state", "waiting");
+    this.#timer = setTimeout(() => this.#open(++this.#attempt), wait);
+  }
+
+  #watch() {
+    clearTimeout(this.#watchdog);
+    const socket = this.#socket;
+    this.#watchdog = setTimeout(() => {
+      // close() of a dead line waits for an answer that never comes
+      if (socket === this.#socket) {
+        this.#attempt++;
+        this.#socket = null;
+        socket?.close();
+        this.#failed(0);
+      }
+    }, SILENCE);
+  }
+
+  async #fetch(path, body) {
+    const response = await fetch(`${this.#origin}/v1/inbox/${path}`, {
+      method: body ? "POST" : "GET",
+      headers: { Authorization: `Bearer ${this.#token}`, ...(body && { "Content-Type": "application/json" }) },
+      body: body && JSON.stringify(body),
+      credentials: "omit",
+      referrerPolicy: "no-referrer",
+    });
+    if (!response.ok) throw Object.assign(new Error(`inbox: ${response.status}`), { status: response.status });
+    return response.json();
+  }
+
+  #signal(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

@@ -1,0 +1,170 @@
+"""`/v1/inbox/…` over HTTP in process, as the web role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+
+from inbox.tokens import mint
+from notifier.vocabulary import new_id
+from tenants.models import Recipient
+from tests.fixtures import People, api_key
+from tests.inbox.conftest import message, send
+
+pytestmark = pytest.mark.urls("tests.inbox.urls")
+
+
+class Browser:
+    """Calls with a bearer token, each in its own transaction, as ATOMIC_REQUESTS has it."""
+
+    def __init__(self, token: str) -> None:
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.client = Client()
+
+    def get(self, path: str, **query: Any) -> Any:
+        with transaction.atomic():
+            return self.client.get(f"/v1/inbox/{path}", query, headers=self.headers)
+
+    def post(self, path: str, **body: Any) -> Any:
+        with transaction.atomic():
+            return self.client.post(f"/v1/inbox/{path}", body, "application/json", headers=self.headers)
+
+
+@pytest.fixture
+def doras(dora: Recipient) -> str:
+    send(*[message(dora, str(n)) for n in range(1, 6)])
+    return mint(dora)[0]
+
+
+@pytest.fixture
+def web_role(
+    people: People, dora: Recipient, emil: Recipient, zoe: Recipient, doras: str, as_web: Callable[[], Any]
+) -> Iterator[None]:
+    opened: AbstractContextManager[None] = as_web()
+    with opened:
+        yield
+
+
+def test_a_servers_key_buys_a_token_that_opens_the_inbox(people: People, web_role: None) -> None:
+    answer = Browser(people.acme_key).post("tokens", recipient="dora", ttl_seconds=60)
+    assert answer.status_code == 201
+    unread = Browser(answer.json()["token"]).get("unread")
+    assert unread.json() == {"last_seq": 5, "unread": 5}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ({"recipient": "nobody"}, 404, None),
+        ({"recipient": "zoe"}, 404, None),  # Globex's
+        ({}, 400, "recipient"),
+        ({"recipient": 7.5, "ttl_seconds": "x"}, 400, None),
+        ({"recipient": "dora", "ttl_seconds": 3601}, 400, "ttl_seconds"),
+        ({"recipient": "dora", "ttl_seconds": 0}, 400, "ttl_seconds"),
+    ],
+)
+def test_a_token_is_refused_clearly(
+    people: People, web_role: None, body: dict[str, Any], status: int, field: str | None
+) -> None:
+    answer = Browser(people.acme_key).post("tokens", **body)
+    assert answer.status_code == status
+    assert answer["Content-Type"] == "application/problem+json"
+    assert field is None or answer.json()["field"] == field
+
+
+def test_only_a_key_with_the_scope_buys_tokens(people: People, dora: Recipient, as_web: Callable[[], Any]) -> None:
+    sender = api_key(people.acme, "send")
+    token = mint(dora)[0]
+    with as_web():
+        assert Browser(sender).post("tokens", recipient="dora").status_code == 403
+        assert Browser("").post("tokens", recipient="dora").status_code == 401
+        assert Browser(token).post("tokens", recipient="dora").status_code == 401
+
+
+def test_messages_come_newest_first_page_by_page(web_role: None, doras: str) -> None:
+    first = Browser(doras).get("messages", limit=3).json()
+    assert [m["seq"] for m in first["messages"]] == [5, 4, 3]
+    assert (first["more"], first["last_seq"], first["unread"]) == (True, 5, 5)
+    rest = Browser(doras).get("messages", limit=3, before_seq=3).json()
+    assert ([m["seq"] for m in rest["messages"]], rest["more"]) == ([2, 1], False)
+    assert set(rest["messages"][0]) == {
+        *("id", "seq", "category", "title", "body", "link", "data", "created_at", "read_at")
+    }
+
+
+def test_messages_after_a_number_come_oldest_first(web_role: None, doras: str) -> None:
+    answer = Browser(doras).get("messages", after_seq=2, limit=2).json()
+    assert ([m["seq"] for m in answer["messages"]], answer["more"]) == ([3, 4], True)
+
+
+def test_reading_one_and_then_all(web_role: None, doras: str) -> None:
+    browser = Browser(doras)
+    newest = browser.get("messages", limit=1).json()["messages"][0]
+    assert browser.post(f"messages/{newest['id']}/read").json() == {"last_seq": 5, "unread": 4}
+    assert [m["seq"] for m in browser.get("messages", unread="true").json()["messages"]] == [4, 3, 2, 1]
+    assert browser.post("read", up_to_seq=5).json() == {"last_seq": 5, "unread": 0}
+    assert browser.get("messages", limit=1).json()["messages"][0]["read_at"]
+
+
+def test_nobody_marks_anothers_message(web_role: None, doras: str, emil: Recipient, zoe: Recipient) -> None:
+    message_id = Browser(doras).get("messages").json()["messages"][0]["id"]
+    for stranger in (emil, zoe):
+        with transaction.atomic():
+            token = _token(stranger)
+        assert Browser(token).post(f"messages/{message_id}/read").status_code == 404
+        assert Browser(token).get("messages").json()["messages"] == []
+    assert Browser(doras).post(f"messages/{new_id()}/read").status_code == 404
+
+
+def _token(recipient: Recipient) -> str:
+    from tenants.access import set_scope
+
+    set_scope([recipient.tenant_id])
+    return mint(recipient)[0]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"limit": 0},
+        {"limit": 101},
+        {"limit": "x"},
+        {"before_seq": -1},
+        {"after_seq": 2**63},
+        {"after_seq": 1, "before_seq": 5},
+        {"after_seq": 1, "unread": "true"},
+    ],
+)
+def test_nonsense_is_refused(web_role: None, doras: str, query: dict[str, Any]) -> None:
+    assert Browser(doras).get("messages", **query).status_code == 400
+
+
+@pytest.mark.parametrize("body", [{}, {"up_to_seq": -1}, {"up_to_seq": "all"}, {"up_to_seq": 2**63}])
+def test_marking_up_to_nonsense_is_refused(web_role: None, doras: str, body: dict[str, Any]) -> None:
+    assert Browser(doras).post("read", **body).status_code == 400
+
+
+@pytest.mark.parametrize("token", ["", "x", "nk_live_acme_everything"])
+def test_without_a_recipient_token_nothing_is_told(web_role: None, token: str) -> None:
+    for path in ("messages", "unread"):
+        answer = Browser(token).get(path)
+        assert (answer.status_code, answer["WWW-Authenticate"][:6]) == (401, "Bearer")
+        assert answer.json()["code"].startswith("token_")
+
+
+def test_any_origin_may_ask_with_a_token_and_only_with_a_token(web_role: None, doras: str) -> None:
+    asked = Client().options("/v1/inbox/messages", headers={"Origin": "https://shop.example"})
+    assert (asked.status_code, asked["Access-Control-Allow-Origin"]) == (204, "*")
+    assert "Authorization" in asked["Access-Control-Allow-Headers"]
+    assert "Access-Control-Allow-Credentials" not in asked
+    for answer in (Browser(doras).get("unread"), Browser("").get("unread")):
+        assert answer["Access-Control-Allow-Origin"] == "*"
+
+
+def test_the_endpoint_for_servers_is_not_for_browsers(people: People, web_role: None) -> None:
+    assert "Access-Control-Allow-Origin" not in Browser(people.acme_key).post("tokens", recipient="dora")

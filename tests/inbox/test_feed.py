@@ -1,0 +1,86 @@
+"""Reading and marking: exact under eight markers at once, idempotent, and seen in the history."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import connections
+
+from inbox import feed
+from inbox.live import Counters
+from inbox.models import Feed, InboxMessage
+from notifier.errors import NotFound
+from notifier.models import DeliveryEvent
+from notifier.vocabulary import new_id
+from tenants.models import Recipient
+from tests.inbox.conftest import message, send
+
+
+def ids(recipient: Recipient) -> list[object]:
+    rows = InboxMessage.objects.filter(recipient_id=recipient.pk).order_by("seq")
+    return list(rows.values_list("pk", flat=True))
+
+
+def test_pages_go_backwards_and_forwards_without_overlap(dora: Recipient) -> None:
+    send(*[message(dora, str(n)) for n in range(1, 8)])
+    newest = feed.newest(dora.pk, limit=3)
+    assert [m.seq for m in newest] == [7, 6, 5]
+    assert [m.seq for m in feed.newest(dora.pk, before_seq=5, limit=3)] == [4, 3, 2]
+    assert [m.seq for m in feed.since(dora.pk, 4, limit=2)] == [5, 6]
+
+
+def test_marking_one_lowers_the_count_once_and_is_seen_in_the_history(dora: Recipient) -> None:
+    first, second = message(dora), message(dora)
+    send(first, second)
+    for _ in range(3):
+        assert feed.mark_read(dora.pk, first.envelope.delivery_id) == Counters(2, 1)
+    assert [m.pk for m in feed.newest(dora.pk, unread=True)] == [second.envelope.delivery_id]
+    history = DeliveryEvent.objects.filter(delivery_id=first.envelope.delivery_id)
+    assert [event.what for event in history] == ["read"]
+
+
+def test_marking_up_to_a_number_leaves_what_came_since(dora: Recipient) -> None:
+    send(*[message(dora) for _ in range(5)])
+    assert feed.mark_read_up_to(dora.pk, 3) == Counters(5, 2)
+    assert feed.mark_read_up_to(dora.pk, 3) == Counters(5, 2)
+    assert feed.counters(dora.pk) == Counters(5, 2)
+
+
+def test_anothers_message_does_not_exist(dora: Recipient, emil: Recipient) -> None:
+    send(message(dora))
+    for unknown in (*ids(dora), new_id()):
+        with pytest.raises(NotFound):
+            feed.mark_read(emil.pk, unknown)  # type: ignore[arg-type]
+    assert feed.counters(dora.pk) == Counters(1, 1)
+
+
+def test_an_empty_inbox_can_be_read(dora: Recipient) -> None:
+    assert feed.newest(dora.pk) == []
+    assert feed.mark_read_up_to(dora.pk, 10) == feed.counters(dora.pk) == Counters(0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_count_is_exact_under_eight_who_mark_and_store_at_once(dora: Recipient) -> None:
+    send(*[message(dora) for _ in range(40)])
+    all_ids = ids(dora)
+
+    def mark(part: int) -> None:
+        for n, one in enumerate(all_ids[part * 2 :] + all_ids[: part * 2]):
+            feed.mark_read(dora.pk, one)  # type: ignore[arg-type]
+            if n % 10 == part:
+                feed.mark_read_up_to(dora.pk, n)
+            if n % 20 == part:
+                send(message(dora))
+        connections.close_all()
+
+    markers = [threading.Thread(target=mark, args=(n,)) for n in range(8)]
+    for marker in markers:
+        marker.start()
+    for marker in markers:
+        marker.join()
+    row = Feed.objects.get(recipient_id=dora.pk)
+    unread = InboxMessage.objects.filter(recipient_id=dora.pk, read_at__isnull=True).count()
+    assert (row.last_seq, row.unread) == (56, unread)
+    read = InboxMessage.objects.filter(recipient_id=dora.pk, read_at__isnull=False).count()
+    assert DeliveryEvent.objects.filter(what="read", tenant_id=dora.tenant_id).count() == read

@@ -1,0 +1,177 @@
+"""The demo page in a real browser: live without reload, read, and back after the web process was away."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from playwright.sync_api import Page, expect, sync_playwright
+
+from inbox.views import demo_link
+from notifier.channels.in_app import InAppMessage
+from tenants.models import Recipient
+from tests.fixtures import People
+from tests.inbox.conftest import message, send
+from tests.inbox.web import Web
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser, pytest.mark.urls("tests.inbox.urls")]
+QUIET = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
+SECONDS = 30_000
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Page]:
+    # playwright's own loop makes Django believe that we are asynchronous
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=QUIET.split())
+        page = opened.new_context(viewport={"width": 1180, "height": 780}).new_page()
+        page.set_default_timeout(SECONDS)
+        expect.set_options(timeout=SECONDS)
+        yield page
+        opened.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def page(browser: Page) -> Iterator[Page]:
+    """A page that fails the test if the browser complains: about the policy, a script, a missing file."""
+    complaints: list[str] = []
+    browser.on("pageerror", lambda error: complaints.append(str(error)))
+    browser.on("console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None)
+    yield browser
+    browser.goto("about:blank")
+    assert complaints == []
+
+
+def visit(page: Page, web: Web, recipient: Recipient) -> None:
+    link = demo_link(recipient)
+    page.goto(web.origin + link[link.index("/inbox/") :])
+    expect(page.locator("notifier-inbox")).to_have_attribute("data-state", "live")
+
+
+def few(recipient: Recipient) -> list[InAppMessage]:
+    return [
+        message(
+            recipient,
+            "Welcome to ACME",
+            body="Good to have you. Here is everything you need to get going.",
+            link="https://example.com/start",
+        ),
+        message(
+            recipient,
+            "Your order #1042 is on its way",
+            body="The parcel left Leipzig this morning and should be with you tomorrow before noon.",
+            link="https://example.com/orders/1042",
+        ),
+        message(recipient, "Ben commented on your review", body="“Had the same question. It fits a 13-inch laptop.”"),
+    ]
+
+
+def test_a_message_appears_without_reload_and_is_marked_read(page: Page, web: Web, dora: Recipient) -> None:
+    visit(page, web, dora)
+    expect(page.get_by_role("button", name="Notifications", exact=True)).to_be_visible()
+    send(message(dora, "It is here", body="Just stored"))
+    expect(page.get_by_role("button", name="Notifications, 1 unread")).to_be_visible()
+    expect(page.get_by_role("listitem")).to_contain_text("It is here")
+    expect(page.locator(".badge")).to_have_text("1")
+    page.get_by_role("button", name="Mark as read: It is here").click()
+    expect(page.get_by_role("button", name="Notifications", exact=True)).to_be_visible()
+    expect(page.locator(".badge")).to_be_hidden()
+    page.reload()
+    expect(page.get_by_role("listitem")).to_contain_text("It is here")
+    expect(page.locator(".badge")).to_be_hidden()
+
+
+def test_all_are_marked_and_the_other_tab_knows(page: Page, web: Web, dora: Recipient) -> None:
+    send(*few(dora))
+    visit(page, web, dora)
+    other = page.context.new_page()
+    visit(other, web, dora)
+    expect(other.locator(".badge")).to_have_text("3")
+    page.get_by_role("button", name="Mark all as read").click()
+    expect(other.locator(".badge")).to_be_hidden()
+    expect(other.locator("li.unread")).to_have_count(0)
+    other.close()
+
+
+def test_it_resumes_after_the_web_process_was_away(page: Page, web: Web, dora: Recipient) -> None:
+    visit(page, web, dora)
+    send(message(dora, "before"))
+    expect(page.get_by_role("listitem")).to_have_count(1)
+    web.stop()
+    try:
+        expect(page.locator("notifier-inbox")).to_have_attribute("data-state", "waiting")
+        send(message(dora, "meanwhile 1"), message(dora, "meanwhile 2"))
+    finally:
+        web.start()
+    expect(page.locator("li h3")).to_have_text(["Unread: meanwhile 2", "Unread: meanwhile 1", "Unread: before"])
+    expect(page.locator(".badge")).to_have_text("3")
+
+
+def test_content_is_text_and_links_lead_nowhere_bad(page: Page, web: Web, dora: Recipient) -> None:
+    evil = "<img src=x onerror=alert(1)><script>alert(1)</script>"
+    send(message(dora, evil, body=evil, link='https://example.com/"><script>'))
+    visit(page, web, dora)
+    expect(page.locator("li p")).to_have_text(evil)
+    assert page.locator("li img, li script").count() == 0
+    assert page.get_by_role("link").get_attribute("href") == "https://example.com/%22%3E%3Cscript%3E"
+
+
+def test_older_ones_come_on_demand(page: Page, web: Web, dora: Recipient) -> None:
+    send(*[message(dora, str(n)) for n in range(70)])
+    visit(page, web, dora)
+    expect(page.get_by_role("listitem")).to_have_count(30)
+    for shown in (60, 70):
+        page.get_by_role("button", name="Show older").click()
+        expect(page.get_by_role("listitem")).to_have_count(shown)
+    expect(page.get_by_role("button", name="Show older")).to_be_hidden()
+
+
+def test_it_is_used_with_the_keyboard_alone(page: Page, web: Web, dora: Recipient) -> None:
+    send(*few(dora))
+    visit(page, web, dora)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Notifications")).to_be_visible()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(".badge")).to_be_hidden()
+
+
+def test_it_fits_a_phone_in_light_and_dark(page: Page, web: Web, dora: Recipient, tmp_path: Path) -> None:
+    folder = Path(os.environ.get("SCREENSHOTS", tmp_path))
+    send(*few(dora))
+    visit(page, web, dora)
+    page.get_by_role("button", name="Mark as read: Welcome to ACME").click()
+    expect(page.locator(".badge")).to_have_text("2")
+    page.mouse.move(0, 700)
+    try:
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            for name, width, height in (("desktop", 1180, 720), ("phone", 390, 780)):
+                page.set_viewport_size({"width": width, "height": height})
+                page.screenshot(path=folder / f"inbox-{name}-{scheme}.png")
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+    finally:
+        page.set_viewport_size({"width": 1180, "height": 780})
+        page.emulate_media(color_scheme="light", reduced_motion="no-preference")
+
+
+def test_the_page_is_for_members_and_for_signed_links_only(people: People, dora: Recipient, zoe: Recipient) -> None:
+    link = demo_link(dora)
+    path = link[link.index("/inbox/") :]
+    assert Client().get("/inbox/").status_code == Client().get("/inbox/token").status_code == 302
+    assert Client().get(path[:-3] + "AAA").status_code == 404
+    shown = Client().get(path)
+    assert shown.status_code == 200
+    assert "script-src 'self'" in shown["Content-Security-Policy"]
+    ana = Client()
+    ana.force_login(people.ana)
+    assert ana.get("/inbox/?recipient=dora").status_code == 200
+    assert ana.get("/inbox/?recipient=nobody").status_code == 404
