@@ -56,6 +56,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "notifier.api.guard.ApiGuard",
 ]
 
 ROOT_URLCONF = "notifier.urls"
@@ -79,7 +80,7 @@ TEMPLATES = [
     }
 ]
 
-# -- PostgreSQL: the `web` role is bound by row-level security, the `engine` role owns the tables -----------------------
+# -- PostgreSQL: the `web` role is bound by row-level security, the `engine` role owns the tables --
 #: asgi.py and wsgi.py say "web"; workers, beat and manage.py are the engine
 DATABASE_ROLE = os.environ.get("NOTIFIER_DATABASE_ROLE", "engine")
 WEB_DATABASE_ROLE_NAME = env.str("WEB_DATABASE_ROLE_NAME", "notifier_web")
@@ -108,7 +109,7 @@ else:
     _db["CONN_MAX_AGE"] = None
     _db["CONN_HEALTH_CHECKS"] = True
 
-# -- Redis or Valkey: broker, channel layer, token buckets, provider health, fast stop flags. All of it may be lost ------
+# -- Redis or Valkey: broker, channel layer, token buckets, provider health. All of it may be lost --
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
 CHANNEL_LAYERS = {
     "default": {
@@ -171,11 +172,12 @@ AUTH_PASSWORD_VALIDATORS = [
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.auth.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["tenants.auth.HasScope"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["notifier.api.body.StrictJSON"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "notifier.api.errors.problem",
     "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Notifier",
@@ -189,7 +191,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/v1",
 }
 
-# -- the engine -----------------------------------------------------------------------------------------------------------
+# -- the engine --
 SANDBOX_URL = env.str("SANDBOX_URL", "https://127.0.0.1:8443")
 SANDBOX_CA = env.str("SANDBOX_CA", "")
 #: seconds that a claimed row or shard stays with its worker; must exceed the provider timeout
