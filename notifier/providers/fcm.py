@@ -3,7 +3,7 @@
     https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages/send
 
 The payload is made by pyfcm's own class; its network functions are not used (they sleep in the caller on
-Retry-After, repeat POSTs on 502, and hold one token a thread). Measured: 6 µs a message, the rest of `request` 1 µs.
+Retry-After, repeat POSTs on 502, and hold one token a thread). Measured: 9-14 µs a message.
 """
 
 from __future__ import annotations

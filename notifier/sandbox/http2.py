@@ -1,26 +1,42 @@
-"""The server side of one HTTP/2 connection (RFC 9113), framed by hand: fast, and strict about what it is sent.
-
-A bulk sender repeats one header block for thousands of messages, so decoded blocks are kept by their bytes: valid
-until a block changes the dynamic table, which empties the store.
-"""
+"""The server side of one HTTP/2 connection (RFC 9113), framed by hand: fast, and strict about what it is sent."""
 
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections.abc import Callable
 from functools import partial
 
-from hpack import Decoder
-from hpack.exceptions import HPACKError
-
 from notifier.sandbox.far_end import REFUSED_STREAM, Answer, Incoming
-
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
-END_STREAM, ACK, END_HEADERS, PADDED, WITH_PRIORITY = 0x1, 0x1, 0x4, 0x8, 0x20
-NO_ERROR, PROTOCOL_ERROR, FLOW_CONTROL_ERROR, STREAM_CLOSED, FRAME_SIZE_ERROR = 0x0, 0x1, 0x3, 0x5, 0x6
-COMPRESSION_ERROR, ENHANCE_YOUR_CALM = 0x9, 0xB
+from notifier.sandbox.frames import (
+    ACK,
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    ENHANCE_YOUR_CALM,
+    FLOW_CONTROL_ERROR,
+    FRAME_SIZE_ERROR,
+    GOAWAY,
+    HEAD,
+    HEADERS,
+    LONG,
+    NO_ERROR,
+    PADDED,
+    PING,
+    PREFACE,
+    PROTOCOL_ERROR,
+    RST_STREAM,
+    SETTING,
+    SETTINGS,
+    STREAM_CLOSED,
+    WINDOW_UPDATE,
+    WITH_PRIORITY,
+    ConnectionFault,
+    frame,
+    unpad,
+    unwrap,
+)
+from notifier.sandbox.header_blocks import HeaderBlocks, answer_block
 
 MAX_STREAMS = 100  #: what FCM allows a connection
 MAX_FRAME = 16_384
@@ -28,19 +44,6 @@ STREAM_WINDOW = 65_535
 CONNECTION_WINDOW = 8 * 1024 * 1024
 MAX_BODY = 1024 * 1024
 MAX_BLOCK = 64 * 1024
-BLOCKS_KEPT = 4096
-
-_HEAD = struct.Struct(">HBBBL")
-_LONG = struct.Struct(">L")
-_SETTING = struct.Struct(">HL")
-
-
-class ConnectionFault(Exception):
-    """The peer broke the protocol: GOAWAY with this code, then close."""
-
-    def __init__(self, code: int, why: str) -> None:
-        super().__init__(why)
-        self.code = code
 
 
 class Stream:
@@ -53,11 +56,6 @@ class Stream:
         self.credit = 0  #: what the peer allowed beyond its initial window
         self.sent = 0
         self.answered = False
-
-
-def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    size = len(payload)
-    return _HEAD.pack(size >> 8, size & 0xFF, kind, flags, stream) + payload
 
 
 class Http2:
@@ -73,8 +71,7 @@ class Http2:
         self._transport, self._answerer = transport, answerer
         self._goaway_every, self._refuse_every = goaway_every, refuse_every
         self._loop = asyncio.get_running_loop()
-        self._decoder = Decoder()
-        self._blocks: dict[bytes, dict[str, str]] = {}
+        self._blocks = HeaderBlocks()
         self._streams: dict[int, Stream] = {}
         self._blocked: dict[int, memoryview] = {}
         self._rest = b""
@@ -100,7 +97,7 @@ class Http2:
             self._window_update,
             self._continuation,
         )
-        settings = _SETTING.pack(0x3, MAX_STREAMS) + _SETTING.pack(0x4, STREAM_WINDOW)
+        settings = SETTING.pack(0x3, MAX_STREAMS) + SETTING.pack(0x4, STREAM_WINDOW)
         self._out.append(frame(SETTINGS, 0, 0, settings))
         self._widen()
 
@@ -127,7 +124,7 @@ class Http2:
             if not data.startswith(PREFACE):
                 raise ConnectionFault(PROTOCOL_ERROR, "no connection preface")
             self._greeted, at = True, len(PREFACE)
-        unpack, on = _HEAD.unpack_from, self._on
+        unpack, on = HEAD.unpack_from, self._on
         while end - at >= 9:
             high, low, kind, flags, stream = unpack(data, at)
             size = (high << 8) | low
@@ -154,7 +151,7 @@ class Http2:
 
     def _headers(self, flags: int, stream: int, payload: bytes) -> None:
         if flags & (PADDED | WITH_PRIORITY):
-            payload = _unwrap(flags, payload)
+            payload = unwrap(flags, payload)
         if stream % 2 == 0:
             raise ConnectionFault(PROTOCOL_ERROR, "HEADERS on an even stream")
         if flags & END_HEADERS:
@@ -174,7 +171,7 @@ class Http2:
             self._open(stream, first, whole)
 
     def _open(self, stream: int, flags: int, block: bytes) -> None:
-        headers = self._blocks.get(block) or self._decode(block)
+        headers = self._blocks.read(block)
         if (ongoing := self._streams.get(stream)) is not None:
             if not flags & END_STREAM or ongoing.answered:
                 raise ConnectionFault(PROTOCOL_ERROR, "HEADERS twice on one stream")
@@ -200,25 +197,6 @@ class Http2:
     def _due(self, every: int) -> bool:
         return every > 0 and self._served % every == 0
 
-    def _decode(self, block: bytes) -> dict[str, str] | None:
-        """The headers; None when they are malformed (a stream error: the table is still in step)."""
-        table = self._decoder.header_table
-        entries = table.dynamic_entries
-        before = (len(entries), entries[0] if entries else None, table.maxsize)
-        try:
-            pairs = self._decoder.decode(block)
-        except HPACKError as error:
-            raise ConnectionFault(COMPRESSION_ERROR, "header block") from error
-        headers = _sound(pairs)
-        entries = table.dynamic_entries
-        same = before[0] == len(entries) and before[2] == table.maxsize
-        if same and before[1] is (entries[0] if entries else None):
-            if headers is not None and len(self._blocks) < BLOCKS_KEPT:
-                self._blocks[block] = headers
-        else:
-            self._blocks.clear()
-        return headers
-
     def _data(self, flags: int, stream: int, payload: bytes) -> None:
         size = len(payload)
         self._room -= size
@@ -236,7 +214,7 @@ class Http2:
             self._reset(stream, FLOW_CONTROL_ERROR)
             return
         if flags & PADDED:
-            payload = _unpad(payload)
+            payload = unpad(payload)
         opened.body = opened.body + payload if opened.body else payload
         if flags & END_STREAM:
             self._ask(stream, opened)
@@ -244,7 +222,7 @@ class Http2:
             self._finish(stream, Answer(413))
         elif size:
             opened.room += size
-            self._out.append(frame(WINDOW_UPDATE, 0, stream, _LONG.pack(size)))
+            self._out.append(frame(WINDOW_UPDATE, 0, stream, LONG.pack(size)))
 
     def _ask(self, stream: int, opened: Stream) -> None:
         headers = opened.headers
@@ -284,7 +262,7 @@ class Http2:
             opened.answered = True
             body = answer.body
             flags = END_HEADERS if body else END_HEADERS | END_STREAM
-            self._out.append(frame(HEADERS, flags, stream, _block(answer)))
+            self._out.append(frame(HEADERS, flags, stream, answer_block(answer)))
             if not body:
                 del self._streams[stream]
             elif len(body) <= min(self._send_room, self._peer_window + opened.credit, self._peer_frame):
@@ -315,17 +293,17 @@ class Http2:
     def _reset(self, stream: int, code: int) -> None:
         self._streams.pop(stream, None)
         self._blocked.pop(stream, None)
-        self._out.append(frame(RST_STREAM, 0, stream, _LONG.pack(code)))
+        self._out.append(frame(RST_STREAM, 0, stream, LONG.pack(code)))
 
     def _go_away(self, code: int, why: bytes) -> None:
         if not self._leaving:
             self._leaving = True
-            self._out.append(frame(GOAWAY, 0, 0, _LONG.pack(self._last) + _LONG.pack(code) + why))
+            self._out.append(frame(GOAWAY, 0, 0, LONG.pack(self._last) + LONG.pack(code) + why))
 
     def _widen(self) -> None:
         more = CONNECTION_WINDOW - self._room
         self._room = CONNECTION_WINDOW
-        self._out.append(frame(WINDOW_UPDATE, 0, 0, _LONG.pack(more)))
+        self._out.append(frame(WINDOW_UPDATE, 0, 0, LONG.pack(more)))
 
     # -- the connection ---------------------------------------------------------------------------------------
 
@@ -339,7 +317,7 @@ class Http2:
         if len(payload) % 6:
             raise ConnectionFault(FRAME_SIZE_ERROR, "SETTINGS")
         self._settled = True
-        for name, value in _SETTING.iter_unpack(payload):
+        for name, value in SETTING.iter_unpack(payload):
             self._setting(name, value)
         self._out.append(frame(SETTINGS, ACK, 0))
         for blocked in list(self._blocked):
@@ -360,7 +338,7 @@ class Http2:
     def _window_update(self, _flags: int, stream: int, payload: bytes) -> None:
         if len(payload) != 4:
             raise ConnectionFault(FRAME_SIZE_ERROR, "WINDOW_UPDATE")
-        more = _LONG.unpack(payload)[0] & 0x7FFFFFFF
+        more = LONG.unpack(payload)[0] & 0x7FFFFFFF
         if not stream:
             self._send_room += more
             if not more or self._send_room > 0x7FFFFFFF:
@@ -402,46 +380,3 @@ class Http2:
 
     def _goaway(self, _flags: int, _stream: int, _payload: bytes) -> None:
         self._leaving = True
-
-
-def _unpad(payload: bytes) -> bytes:
-    if not payload or payload[0] >= len(payload):
-        raise ConnectionFault(PROTOCOL_ERROR, "padding")
-    return payload[1 : len(payload) - payload[0]]
-
-
-def _unwrap(flags: int, payload: bytes) -> bytes:
-    """HEADERS without padding and priority."""
-    if flags & PADDED:
-        payload = _unpad(payload)
-    if flags & WITH_PRIORITY:
-        if len(payload) < 5:
-            raise ConnectionFault(FRAME_SIZE_ERROR, "HEADERS")
-        payload = payload[5:]
-    return payload
-
-
-def _sound(pairs: object) -> dict[str, str] | None:
-    headers: dict[str, str] = {}
-    for name, value in pairs:  # type: ignore[attr-defined]
-        if name != name.lower() or (name[0] == ":" and name in headers) or name in ("connection", "transfer-encoding"):
-            return None
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers if ":method" in headers and headers.get(":path") and ":scheme" in headers else None
-
-
-def _block(answer: Answer) -> bytes:
-    """HPACK of the answer's headers, without the dynamic table: static names, literal values."""
-    out = b"\x88" if answer.status == 200 else b"\x08\x03%03d" % answer.status
-    if answer.body:
-        out += b"\x0f\x10\x10application/json"
-    for name, value in answer.headers:
-        out += b"\x00" + _text(name) + _text(value)
-    return out
-
-
-def _text(value: str) -> bytes:
-    raw = value.encode("ascii")
-    if len(raw) > 126:
-        raise ValueError("the sandbox's own headers are short")
-    return bytes((len(raw),)) + raw

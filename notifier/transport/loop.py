@@ -2,6 +2,10 @@
 
 Requests wait here, in a line for each far end, and enter libcurl only while fewer than IN_FLIGHT of that line are
 under way: a far end that hangs holds up nobody else, and what a consumer withdraws has mostly not begun.
+
+Measured on two shared cores, POSTs of 400-475 bytes over TLS, far end on the same machine: 16-20 k/s to our sandbox
+and 13-18 k/s to nghttpd, 48-60 µs of CPU a message. A bare CurlMulti loop without any of this costs 33-45 µs there:
+libcurl writes one TLS record a request, which is the floor of this design.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from notifier.transport.exchange import Answered, Exchange
 from notifier.transport.transfer import Transfer
 from notifier.vocabulary import Broken
 
-CONNECTIONS = 8  #: to one far end
+CONNECTIONS = 4  #: to one far end
 STREAMS = 100  #: on one connection, when the far end does not say (it says fewer or more by SETTINGS)
 IN_FLIGHT = CONNECTIONS * STREAMS  #: requests to one far end inside libcurl
 SPARE = 2 * IN_FLIGHT  #: handles kept for reuse

@@ -10,6 +10,7 @@ apart from a lost connection in its verbose log only (14 µs a message, and it c
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pycurl
@@ -18,6 +19,36 @@ from notifier.vocabulary import Broken, Request, Response
 
 BODY_CAP = 64 * 1024
 CONNECT_TIMEOUT = 5.0
+
+
+class Headers(Mapping[str, str]):
+    """The headers of one answer, read only when somebody asks: of a message that was taken, nobody does."""
+
+    __slots__ = ("_lines", "_read")
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self._lines = lines
+        self._read: dict[str, str] | None = None
+
+    def __getitem__(self, name: str) -> str:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def _all(self) -> dict[str, str]:
+        """Lower-case names; repeated ones joined by commas (RFC 9110 §5.3)."""
+        if self._read is None:
+            self._read = {}
+            for line in self._lines:
+                name, found, value = line.decode("latin-1").partition(":")
+                if found:
+                    name, value = name.lower(), value.strip()
+                    self._read[name] = f"{self._read[name]}, {value}" if name in self._read else value
+        return self._read
 
 
 class Transfer:
@@ -47,7 +78,7 @@ class Transfer:
         curl.setopt(pycurl.PIPEWAIT, 1)
         curl.setopt(pycurl.TCP_NODELAY, 1)
         curl.setopt(pycurl.USERAGENT, "notifier")
-        curl.setopt(pycurl.HEADERFUNCTION, self._on_header)
+        curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
         curl.setopt(pycurl.PREREQFUNCTION, self._on_request)
         cafile, capath = trust
@@ -73,7 +104,9 @@ class Transfer:
             curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, int(min(CONNECT_TIMEOUT, request.timeout) * 1000)))
             self._timeout = request.timeout
         self._set_method(request)
-        self._lines, self._chunks, self._size, self.begun = [], [], 0, False
+        self._lines.clear()
+        self._chunks.clear()
+        self._size, self.begun = 0, False
 
     def _set_method(self, request: Request) -> None:
         curl, method = self.curl, request.method
@@ -97,9 +130,6 @@ class Transfer:
         self.begun = True
         return int(pycurl.PREREQFUNC_OK)
 
-    def _on_header(self, line: bytes) -> None:
-        self._lines.append(line)
-
     def _on_body(self, chunk: bytes) -> None:
         if self._size < BODY_CAP:
             self._chunks.append(chunk)
@@ -108,9 +138,9 @@ class Transfer:
     # -- what came of it --
 
     def response(self) -> Response:
-        status, headers = _parse(self._lines)
+        status, first = _status(self._lines)
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        return Response(status, headers, body[:BODY_CAP])
+        return Response(status, Headers(self._lines[first:]), body[:BODY_CAP])
 
     def broken(self, code: int, text: str) -> Broken:
         """The failure. In doubt from the moment the request was about to be written."""
@@ -126,16 +156,12 @@ def _header_lines(headers: tuple[tuple[str, str], ...]) -> list[bytes]:
     return [line.encode("latin-1") for line in lines]
 
 
-def _parse(lines: list[bytes]) -> tuple[int, dict[str, str]]:
-    """Status and headers of the last header block (1xx answers come before it); repeated ones joined by commas."""
-    status = 0
-    headers: dict[str, str] = {}
-    for line in lines:
+def _status(lines: list[bytes]) -> tuple[int, int]:
+    """Status of the final answer, and where its headers begin (interim 1xx answers come before it)."""
+    status, first = int(lines[0].split(None, 2)[1]), 1
+    if status >= 200:
+        return status, first
+    for at, line in enumerate(lines):
         if line.startswith(b"HTTP/"):
-            status, headers = int(line.split(None, 2)[1]), {}
-            continue
-        name, found, value = line.decode("latin-1").partition(":")
-        if found:
-            name, value = name.lower(), value.strip()
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return status, headers
+            status, first = int(line.split(None, 2)[1]), at + 1
+    return status, first
