@@ -9,16 +9,22 @@ from io import BytesIO
 from typing import IO, Any
 
 from django.http import HttpRequest
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 
-from notifier.api.errors import TooLarge
 from notifier.errors import InvalidInput
 
 MAX_BODY = 1024 * 1024
 #: orjson writes 254 levels, PostgreSQL and templates fewer; nobody needs more than these
 MAX_DEPTH = 32
 _MAX_INT = 2**63 - 1
+
+
+class TooLarge(APIException):
+    """A body over the limit, which the message states."""
+
+    status_code = 413
+    default_code = "body_too_large"
 
 
 def limit(request: HttpRequest) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from notifier import errors
+from notifier.api.body import TooLarge as TooLarge  # one of the errors that a view may raise
 
 MEDIA_TYPE = "application/problem+json"
 #: seconds; a restart of the database takes about as long
@@ -72,7 +73,7 @@ class Problem:
     detail: str
     field: str | None = None
     errors: tuple[dict[str, str], ...] = ()
-    headers: Mapping[str, str] = MappingProxyType({})
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def document(self, path: str = "") -> dict[str, Any]:
         """The problem document; `errors` lists every field when more than one is wrong."""
@@ -87,13 +88,6 @@ class Problem:
         if self.errors:
             document["errors"] = list(self.errors)
         return {**document, "instance": path, "request_id": request_id()} if path else document
-
-
-class TooLarge(exceptions.APIException):
-    """A body over the limit, which the message states."""
-
-    status_code = 413
-    default_code = "body_too_large"
 
 
 def problem(exc: Exception, context: Mapping[str, Any]) -> Response:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
@@ -10,6 +12,9 @@ from rest_framework import serializers
 
 from notifier.api.errors import MEDIA_TYPE, TITLES
 from notifier.api.pagination import DEFAULT_LIMIT, MAX_LIMIT
+
+#: a method of a view
+V = TypeVar("V", bound=Callable[..., Any])
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -78,19 +83,30 @@ def page_of(shape: type[serializers.BaseSerializer[Any]]) -> Any:
 
 def describe(
     summary: str, *, takes: Any = None, gives: Any = None, status: int = 200, fails: tuple[int, ...] = (), **more: Any
-) -> Any:
-    """extend_schema with our problems, and the Idempotency-Key where there is a POST body."""
-    return extend_schema(summary=summary, request=takes, responses={status: gives, **problems(*fails)}, **more)
+) -> Callable[[V], V]:
+    """extend_schema with our problems. `also`: another status with the same answer."""
+    answers = dict.fromkeys((status, more.pop("also", status)), gives)
+    decorate: Callable[[V], V] = extend_schema(
+        summary=summary, request=takes, responses={**answers, **problems(*fails)}, **more
+    )
+    return decorate
 
 
-def get_list(summary: str, shape: type[serializers.BaseSerializer[Any]], *fails: int, **more: Any) -> Any:
+def get_list(summary: str, shape: type[serializers.BaseSerializer[Any]], *fails: int, **more: Any) -> Callable[[V], V]:
     """Describe a GET that answers a page."""
     parameters = [*PAGING, *more.pop("parameters", [])]
+    # a list and one of its rows would else get the same name
+    more.setdefault("operation_id", re.sub("(Shape|Output)$", "", shape.__name__).lower() + "_list")
     return describe(summary, gives=page_of(shape), fails=(400, *fails), parameters=parameters, **more)
 
 
-def post(summary: str, takes: Any, gives: Any, *fails: int, status: int = 201, **more: Any) -> Any:
+def post(summary: str, takes: Any, gives: Any, *fails: int, status: int = 201, **more: Any) -> Callable[[V], V]:
     """Describe a POST; all of them take an Idempotency-Key."""
     parameters = [IDEMPOTENCY, *more.pop("parameters", [])]
     fails = (400, 409, 413, 415, 422, *fails)
     return describe(summary, takes=takes, gives=gives, status=status, fails=fails, parameters=parameters, **more)
+
+
+def put(summary: str, takes: Any, gives: Any, *fails: int, **more: Any) -> Callable[[V], V]:
+    """Describe a PUT; repeating one is safe by itself."""
+    return describe(summary, takes=takes, gives=gives, fails=(400, 409, 413, 415, *fails), **more)

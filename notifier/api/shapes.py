@@ -9,7 +9,9 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
 from notifier.api.fields import MAX_KEY, Object, Text, Time
+from notifier.api.schema import ProblemShape
 from notifier.channels import channels
+from notifier.vocabulary import Mode, Status
 
 MAX_DATA = 64 * 1024
 MAX_CONTENT = 256 * 1024
@@ -62,3 +64,86 @@ def wrong_time(send_at: datetime | None, not_after: datetime | None, now: dateti
 
 def _wrong(field: str, message: str, code: str) -> dict[str, ErrorDetail]:
     return {field: ErrorDetail(message, code=code)}
+
+
+# -- answers ----------------------------------------------------------------------------------------------------------
+
+
+class AcceptedDeliveryShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    channel = serializers.CharField()
+    status = serializers.CharField(help_text="queued, or suppressed with a reason.")
+    reason = serializers.CharField(required=False)
+
+
+class AcceptedShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    deliveries = AcceptedDeliveryShape(many=True)
+
+
+class BulkShape(serializers.Serializer[Any]):
+    items = SendShape(many=True, help_text="1 to 1,000 notifications.")
+
+
+class BulkItemShape(serializers.Serializer[Any]):
+    index = serializers.IntegerField()
+    status = serializers.IntegerField(help_text="202, or the status that the item alone would have got.")
+    id = serializers.UUIDField(required=False)
+    deliveries = AcceptedDeliveryShape(many=True, required=False)
+    problem = ProblemShape(required=False)
+
+
+class BulkOutcomeShape(serializers.Serializer[Any]):
+    accepted = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    items = BulkItemShape(many=True)
+
+
+class EventShape(serializers.Serializer[Any]):
+    what = serializers.CharField()
+    detail = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
+class DeliveryShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    channel = serializers.CharField()
+    platform = serializers.CharField()
+    status = serializers.ChoiceField([s.label for s in Status])
+    reason = serializers.CharField()
+    detail = serializers.CharField()
+    attempts = serializers.IntegerField()
+    settled_at = serializers.DateTimeField(allow_null=True)
+    history = EventShape(many=True, required=False, help_text="Only for a single notification.")
+
+
+class NotificationShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    recipient = serializers.CharField()
+    template = serializers.CharField()
+    version = serializers.IntegerField()
+    category = serializers.CharField()
+    mode = serializers.ChoiceField([m.value for m in Mode])
+    data = serializers.DictField()  # type: ignore[assignment]
+    send_at = serializers.DateTimeField(allow_null=True)
+    not_after = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    deliveries = DeliveryShape(many=True)
+
+
+class TemplateShape(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    name = serializers.CharField()
+    category = serializers.CharField(allow_null=True)
+    version = serializers.IntegerField()
+    variables = serializers.ListField(child=serializers.CharField(), help_text="The paths that it reads.")
+    content = serializers.DictField(help_text="{channel: {locale: {part: Liquid}}}")
+    created_at = serializers.DateTimeField()
+
+
+class PublishShape(serializers.Serializer[Any]):
+    """What is not given stays as it is; `content` makes the next version."""
+
+    name = Text(max_length=200, required=False, allow_blank=True)
+    category = Text(max_length=64, required=False, allow_null=True, help_text="A category's key, or null.")
+    content = Object(MAX_CONTENT, help_text="{channel: {locale: {part: Liquid}}}")

@@ -1,0 +1,172 @@
+"""/v1/notifications: ask for one or many, and ask what became of them."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from notifier.api import schema, shapes
+from notifier.api.base import TenantView, read
+from notifier.api.errors import Problem, judge
+from notifier.api.pagination import page
+from notifier.delivery import Accepted, accept
+from notifier.errors import InvalidInput, NotifierError
+from notifier.models import Delivery, DeliveryEvent, Notification
+from notifier.vocabulary import Mode, SendRequest, Status, id_floor, id_ms
+from tenants.access import owned
+from tenants.models import Recipient
+
+MAX_ITEMS = 1000
+#: deliveries are made within seconds of their notification; from here on down the partitions need not be looked at
+_SAME_TIME_MS = 3_600_000
+
+
+class Notifications(TenantView):
+    scope = "send"
+
+    @schema.post("Send a notification", shapes.SendShape, shapes.AcceptedShape, 429, status=202)
+    def post(self, request: Request) -> Response:
+        """Each channel's message then goes its own way; ask for it under `id`. A test key reaches nobody."""
+        wanted = _request(self.read(shapes.SendShape), self.caller.mode)
+        outcome = accept(self.tenant_id, [wanted])[0]
+        if isinstance(outcome, NotifierError):
+            raise outcome
+        return Response(_accepted(outcome), status=202)
+
+    @schema.get_list(
+        "List notifications, newest first",
+        shapes.NotificationShape,
+        404,
+        parameters=[OpenApiParameter("recipient", str, description="Only those to this recipient.")],
+    )
+    def get(self, request: Request) -> Response:
+        """Without the deliveries' histories."""
+        rows = _notifications(self.tenant_id)
+        if (external_id := request.query_params.get("recipient")) is not None:
+            rows = rows.filter(recipient=owned(Recipient.objects.all(), self.tenant, external_id=external_id))
+        return Response(page(request, rows, lambda found: [_shown(n, d) for n, d in _with_deliveries(found)]))
+
+
+class NotificationsBulk(TenantView):
+    scope = "send"
+
+    @schema.post("Send up to 1,000 notifications", shapes.BulkShape, shapes.BulkOutcomeShape, status=202, also=207)
+    def post(self, request: Request) -> Response:
+        """Every item is accepted or refused by itself. 202: all were accepted; 207: see each item's `status`."""
+        wanted = [_attempt(item, self.caller.mode) for item in _items(request.data)]
+        outcomes = iter(accept(self.tenant_id, [w for w in wanted if isinstance(w, SendRequest)]))
+        items = [_outcome(i, next(outcomes) if isinstance(w, SendRequest) else w) for i, w in enumerate(wanted)]
+        accepted = sum(item["status"] == 202 for item in items)
+        status = 202 if accepted == len(items) else 207
+        return Response({"accepted": accepted, "refused": len(items) - accepted, "items": items}, status=status)
+
+
+class NotificationOne(TenantView):
+    scope = "send"
+
+    @schema.describe("Ask what happened to a notification", gives=shapes.NotificationShape, fails=(404,))
+    def get(self, request: Request, notification_id: uuid.UUID) -> Response:
+        """Every delivery with its status and history."""
+        found = owned(_notifications(self.tenant_id), self.tenant, pk=notification_id)
+        (_, deliveries), = _with_deliveries([found])  # fmt: skip
+        return Response(_shown(found, deliveries, _events(deliveries)))
+
+
+def _request(asked: dict[str, Any], mode: Mode) -> SendRequest:
+    return SendRequest(**{**asked, "channels": tuple(asked.get("channels", ())), "mode": mode})
+
+
+def _items(raw: Any) -> list[Any]:
+    items = raw.get("items") if isinstance(raw, dict) else None
+    if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
+        raise InvalidInput(f"Must be a list of 1 to {MAX_ITEMS} notifications.", field="items")
+    if unknown := set(raw) - {"items"}:
+        raise InvalidInput("Unknown field; known: items.", field=min(unknown)[:100], code="unknown_field")
+    return items
+
+
+def _attempt(item: Any, mode: Mode) -> SendRequest | Problem:
+    try:
+        return _request(read(shapes.SendShape, item), mode)
+    except (NotifierError, APIException) as error:
+        return judge(error)
+
+
+def _outcome(index: int, outcome: Accepted | NotifierError | Problem) -> dict[str, Any]:
+    if isinstance(outcome, Accepted):
+        return {"index": index, "status": 202, **_accepted(outcome)}
+    told = judge(outcome) if isinstance(outcome, NotifierError) else outcome
+    return {"index": index, "status": told.status, "problem": told.document()}
+
+
+def _accepted(outcome: Accepted) -> dict[str, Any]:
+    deliveries = [
+        {"id": d.id, "channel": d.channel, "status": d.status.label} | ({"reason": d.reason} if d.reason else {})
+        for d in outcome.deliveries
+    ]
+    return {"id": outcome.notification_id, "deliveries": deliveries}
+
+
+def _notifications(tenant_id: uuid.UUID) -> Any:
+    return Notification.objects.filter(tenant_id=tenant_id).select_related("recipient", "version__template")
+
+
+def _with_deliveries(found: Sequence[Notification]) -> list[tuple[Notification, list[Delivery]]]:
+    if not found:
+        return []
+    oldest = min(id_ms(n.pk) for n in found) - _SAME_TIME_MS
+    by_notification: defaultdict[uuid.UUID | None, list[Delivery]] = defaultdict(list)
+    for delivery in Delivery.objects.filter(notification_id__in=[n.pk for n in found], pk__gte=id_floor(oldest)):
+        by_notification[delivery.notification_id].append(delivery)
+    return [(n, sorted(by_notification[n.pk], key=lambda d: d.pk)) for n in found]
+
+
+def _events(deliveries: Sequence[Delivery]) -> dict[uuid.UUID, list[dict[str, Any]]]:
+    found: defaultdict[uuid.UUID, list[dict[str, Any]]] = defaultdict(list)
+    if deliveries:
+        oldest = id_floor(min(id_ms(d.pk) for d in deliveries) - _SAME_TIME_MS)
+        rows = DeliveryEvent.objects.filter(delivery_id__in=[d.pk for d in deliveries], pk__gte=oldest)
+        for event in rows.order_by("at", "pk"):
+            found[event.delivery_id].append({"what": event.what, "detail": event.detail, "at": event.at})
+    return found
+
+
+def _shown(
+    notification: Notification,
+    deliveries: Sequence[Delivery],
+    events: dict[uuid.UUID, list[dict[str, Any]]] | None = None,
+) -> dict[str, Any]:
+    return {
+        "id": notification.pk,
+        "recipient": notification.recipient.external_id,
+        "template": notification.version.template.key,
+        "version": notification.version.number,
+        "category": notification.category,
+        "mode": notification.mode,
+        "data": notification.data,
+        "send_at": notification.send_at,
+        "not_after": notification.not_after,
+        "created_at": notification.created_at,
+        "deliveries": [_delivery(d, events) for d in deliveries],
+    }
+
+
+def _delivery(delivery: Delivery, events: dict[uuid.UUID, list[dict[str, Any]]] | None) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "id": delivery.pk,
+        "channel": delivery.channel,
+        "platform": delivery.platform,
+        "status": Status(delivery.status).label,
+        "reason": delivery.reason,
+        "detail": delivery.detail,
+        "attempts": delivery.attempt,
+        "settled_at": delivery.settled_at,
+    }
+    return shown if events is None else {**shown, "history": events.get(delivery.pk, [])}

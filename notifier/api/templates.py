@@ -1,0 +1,94 @@
+"""/v1/templates: read what is published, publish the next version."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from notifier.api import schema, shapes
+from notifier.api.base import TenantView
+from notifier.api.pagination import Order, page
+from notifier.delivery import templates
+from notifier.errors import InvalidInput
+from notifier.models import Template, TemplateVersion
+from tenants import audit
+from tenants.access import owned
+from tenants.models import Category
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+
+
+class Templates(TenantView):
+    scope = "campaigns"
+
+    @schema.get_list("List templates", shapes.TemplateShape)
+    def get(self, request: Request) -> Response:
+        """With the content of each newest version."""
+        rows = Template.objects.filter(tenant_id=self.tenant_id, versions__isnull=False).distinct()
+        return Response(page(request, rows.select_related("category"), _shown, Order("key")))
+
+
+class TemplateOne(TenantView):
+    scope = "campaigns"
+
+    @schema.describe("Read a template", gives=shapes.TemplateShape, fails=(404,))
+    def get(self, request: Request, key: str) -> Response:
+        """Its newest version."""
+        rows = Template.objects.filter(versions__isnull=False).distinct().select_related("category")
+        return Response(_shown([owned(rows, self.tenant, key=key)])[0])
+
+    @schema.put("Publish a template", shapes.PublishShape, shapes.TemplateShape, also=201)
+    def put(self, request: Request, key: str) -> Response:
+        """Makes the template or its next version. The same content again makes no version."""
+        if not _KEY.match(key):
+            raise InvalidInput("A key is 1 to 64 letters, digits, hyphens and underscores.", field="key")
+        asked = self.read(shapes.PublishShape)
+        template, created = Template.objects.get_or_create(tenant_id=self.tenant_id, key=key)
+        self._describe(template, asked)
+        latest = template.versions.order_by("-number").first()
+        if latest is None or latest.content != asked["content"]:
+            version = templates.publish(template, asked["content"])
+            detail = {"key": key, "version": version.number}
+            audit.record(self.tenant_id, "template.publish", template.pk, detail, api_key_id=self.caller.key_id)
+        return Response(_shown([template])[0], status=201 if created else 200)
+
+    def _describe(self, template: Template, asked: dict[str, Any]) -> None:
+        if "category" in asked:
+            template.category = _category(template, asked["category"])
+        template.name = asked.get("name", template.name)
+        template.save(update_fields=["name", "category"])
+
+
+def _category(template: Template, key: str | None) -> Category | None:
+    if key is None:
+        return None
+    found = Category.objects.filter(tenant_id=template.tenant_id, key=key).first()
+    if found is None:
+        raise InvalidInput(f"There is no category {key!r}.", field="category", code="unknown_category")
+    return found
+
+
+def _shown(found: Sequence[Template]) -> list[Any]:
+    newest = {
+        v.template_id: v
+        for v in TemplateVersion.objects.filter(template__in=found)
+        .order_by("template_id", "-number")
+        .distinct("template_id")
+    }
+    return [_one(template, newest[template.pk]) for template in found]
+
+
+def _one(template: Template, version: TemplateVersion) -> dict[str, Any]:
+    return {
+        "key": template.key,
+        "name": template.name,
+        "category": template.category.key if template.category else None,
+        "version": version.number,
+        "variables": version.variables,
+        "content": version.content,
+        "created_at": version.created_at,
+    }

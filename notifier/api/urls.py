@@ -1,0 +1,17 @@
+"""Addresses of the engine's part of the API."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from notifier.api import docs, notifications, templates
+
+urlpatterns = [
+    path("openapi.json", docs.OpenApi.as_view(), name="openapi"),
+    path("docs", docs.Docs.as_view(), name="docs"),
+    path("notifications", notifications.Notifications.as_view()),
+    path("notifications/bulk", notifications.NotificationsBulk.as_view()),
+    path("notifications/<uuid:notification_id>", notifications.NotificationOne.as_view()),
+    path("templates", templates.Templates.as_view()),
+    path("templates/<str:key>", templates.TemplateOne.as_view()),
+]

@@ -1,0 +1,122 @@
+"""/v1/recipients/<external_id>/preferences: what a recipient asked for."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import time
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from notifier.api import schema
+from notifier.api.base import TenantView
+from notifier.channels import channels
+from notifier.errors import InvalidInput
+from tenants.api import shapes
+from tenants.api.recipients import TAGS, check_not_erased, find
+from tenants.models import Category, Preference
+
+
+class Preferences(TenantView):
+    scope = "recipients"
+
+    @schema.describe("Read preferences", gives=shapes.PreferencesShape, fails=(404,), tags=TAGS)
+    def get(self, request: Request, external_id: str) -> Response:
+        """Whoever never chose anything allows everything."""
+        found = Preference.objects.filter(recipient=find(self.tenant, external_id)).first()
+        return Response(shown(found or Preference()))
+
+    @schema.put("Change preferences", shapes.PreferencesInput, shapes.PreferencesShape, 404, tags=TAGS)
+    def put(self, request: Request, external_id: str) -> Response:
+        """Holds from now on, also for messages that were scheduled before."""
+        asked = self.read(shapes.PreferencesInput)
+        recipient = find(self.tenant, external_id)
+        check_not_erased(recipient)
+        keys = _known(self.tenant_id, asked.get("categories", {}))
+        preference, _ = Preference.objects.update_or_create(
+            recipient=recipient, defaults={"tenant_id": self.tenant_id, **columns(asked, keys)}
+        )
+        return Response(shown(preference))
+
+
+def _known(tenant_id: uuid.UUID, wanted: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(Category.objects.filter(tenant_id=tenant_id, key__in=list(wanted)).values_list("key", flat=True))
+
+
+# -- pure: between what is said and what is stored ---------------------------------------------------------------------
+
+
+def columns(asked: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    """The columns that these wishes mean. Raises InvalidInput, naming the field."""
+    found: dict[str, Any] = {}
+    if "channels" in asked:
+        found["channels_off"] = _off_channels(asked["channels"], "channels")
+    if "categories" in asked:
+        found["categories_off"] = _off_categories(asked["categories"], known)
+    if "quiet_hours" in asked:
+        found["quiet_from"], found["quiet_until"] = _quiet(asked["quiet_hours"])
+    if "language" in asked:
+        found["language"] = asked["language"] or ""
+    return found
+
+
+def shown(preference: Preference) -> dict[str, Any]:
+    """What is stored, as it is said."""
+    quiet = None
+    if preference.quiet_from is not None and preference.quiet_until is not None:
+        quiet = {"from": f"{preference.quiet_from:%H:%M}", "until": f"{preference.quiet_until:%H:%M}"}
+    return {
+        "channels": {name: name not in preference.channels_off for name in sorted(channels())},
+        "categories": _categories(preference.categories_off),
+        "quiet_hours": quiet,
+        "language": preference.language,
+    }
+
+
+def _categories(off: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    # "promotions" before "promotions:push", so that the whole no wins
+    for entry in sorted(off):
+        key, _, name = entry.partition(":")
+        if not name:
+            found[key] = False
+        elif found.get(key) is not False:
+            found.setdefault(key, {})[name] = False
+    return found
+
+
+def _off_channels(wishes: Mapping[str, Any], field: str) -> list[str]:
+    for name, wish in wishes.items():
+        if name not in channels():
+            known = ", ".join(sorted(channels()))
+            raise InvalidInput(
+                f"Unknown channel; known: {known}.", field=f"{field}.{name[:64]}", code="unknown_channel"
+            )
+        if not isinstance(wish, bool):
+            raise InvalidInput("Must be true or false.", field=f"{field}.{name}")
+    return [name for name, wish in sorted(wishes.items()) if not wish]
+
+
+def _off_categories(wishes: Mapping[str, Any], known: frozenset[str]) -> list[str]:
+    off: list[str] = []
+    for key, wish in sorted(wishes.items()):
+        field = f"categories.{key[:64]}"
+        if key not in known:
+            raise InvalidInput("There is no such category.", field=field, code="unknown_category")
+        if isinstance(wish, Mapping):
+            off += [f"{key}:{name}" for name in _off_channels(wish, field)]
+        elif not isinstance(wish, bool):
+            raise InvalidInput("Must be true, false or an object of channels.", field=field)
+        elif not wish:
+            off.append(key)
+    return off
+
+
+def _quiet(hours: Mapping[str, str] | None) -> tuple[time | None, time | None]:
+    if hours is None:
+        return None, None
+    if hours["from"] == hours["until"]:
+        raise InvalidInput("Must not begin and end at the same time; null for none.", field="quiet_hours")
+    return time.fromisoformat(hours["from"]), time.fromisoformat(hours["until"])
