@@ -19,14 +19,17 @@ from campaigns.prepare import id_range
 from campaigns.states import State
 from notifier.channels import channel
 from notifier.delivery import accounts, limits, store
+from notifier.delivery.pump import Pump
 from notifier.delivery.recheck import changed_since, plan_again
-from notifier.delivery.send import transmit
 from notifier.delivery.settle import Outcome, settle
 from notifier.delivery.store import Claimed
 from notifier.models import ProviderAccount
 from notifier.vocabulary import Lane, Reason, Status
 
 log = structlog.get_logger("campaigns")
+
+#: rows of one shard that may be on the wire at once: what a killed process may have to repeat
+IN_FLIGHT = 1_000
 
 _CLAIM = """
 UPDATE campaigns_shard s SET state = 'running', fence = s.fence + 1, worker = %s,
@@ -101,21 +104,30 @@ def _recover(held: Held, rows: Sequence[payload.PayloadRow]) -> None:
 
 
 def _send(held: Held, rows: list[payload.PayloadRow]) -> bool:
-    """True when every row was dealt with; False when the campaign was stopped or the shard was taken over."""
+    """True when every row was dealt with; False when the campaign was stopped or the shard was taken over.
+
+    The next chunk does not wait for the slowest answer of the last one, but at most `IN_FLIGHT` rows are in doubt."""
     claimed = [_row(held, row) for row in rows]
     quiet = {row.delivery_id: row.quiet for row in rows if row.quiet}
     rate = accounts.rate_of(held.account)
     size = channel(held.shard.channel).window
+    pump = Pump()
     at = 0
-    while at < len(claimed):
-        if not _may_go_on(held):
-            return False
-        grant = limits.take(held.account.id, rate, min(size, len(claimed) - at))
-        if grant.granted:
-            _send_chunk(held, claimed[at : at + grant.granted], quiet)
-            at += grant.granted
-        if grant.wait:
-            time.sleep(min(grant.wait, 0.5))
+    try:
+        while at < len(claimed):
+            if not _may_go_on(held):
+                return False
+            grant = limits.take(held.account.id, rate, min(size, len(claimed) - at, IN_FLIGHT - pump.rows))
+            if grant.granted:
+                _launch_chunk(pump, held, claimed[at : at + grant.granted], quiet)
+                at += grant.granted
+            pump.settle(0.0 if pump.rows < IN_FLIGHT else 0.5)
+            if grant.wait:
+                time.sleep(min(grant.wait, 0.5))
+        while pump.flights and _renew(held):
+            pump.settle(0.5)
+    finally:
+        pump.drain()
     return True
 
 
@@ -124,13 +136,17 @@ def _may_go_on(held: Held) -> bool:
     if Campaign.objects.values_list("state", flat=True).get(pk=held.campaign.pk) != State.RUNNING:
         _let_go(held)
         return False
+    return _renew(held)
+
+
+def _renew(held: Held) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_RENEW, [float(settings.LEASE_SECONDS), held.shard.pk, held.fence])
         return bool(cursor.rowcount)
 
 
 def _let_go(held: Held) -> None:
-    """The campaign does not run any more: everything of this shard that was begun has been answered."""
+    """The campaign does not run any more: nothing else of this shard begins; what is on the wire is still settled."""
     state = Campaign.objects.values_list("state", flat=True).get(pk=held.campaign.pk)
     ended = state == State.CANCELLED
     Shard.objects.filter(pk=held.shard.pk, fence=held.fence, state=Shard.State.RUNNING).update(
@@ -138,15 +154,14 @@ def _let_go(held: Held) -> None:
     )
 
 
-def _send_chunk(held: Held, rows: list[Claimed], quiet: Mapping[uuid.UUID, tuple[int, int]]) -> None:
+def _launch_chunk(pump: Pump, held: Held, rows: list[Claimed], quiet: Mapping[uuid.UUID, tuple[int, int]]) -> None:
     refused = _refused(held, rows, quiet)
     kept_back = {o.row.id for o in refused}
     # refused rows are begun too, in the same statement, so that settle finds them under this fence
     begun = store.begin_armed(rows)
     ours = {r.id for r in begun}
     settle([o for o in refused if o.row.id in ours])
-    for outcomes in transmit(held.account, [r for r in begun if r.id not in kept_back]):
-        settle(outcomes)
+    pump.launch(held.account, [r for r in begun if r.id not in kept_back])
 
 
 def _refused(held: Held, rows: list[Claimed], quiet: Mapping[uuid.UUID, tuple[int, int]]) -> list[Outcome]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, task_prerun
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
+
+from django.db import connections
 
 from notifier.channels import channels
 
@@ -47,6 +49,13 @@ app.conf.beat_schedule = {
     "imports waiting": _every("tenants.imports", 10.0),
 }
 app.conf.beat_max_loop_interval = 1.0
+
+
+@task_prerun.connect
+def _check_connections(**_: object) -> None:
+    """Connections outlive tasks; after a database restart the next task must find out before its first statement."""
+    for connection in connections.all(initialized_only=True):
+        connection.close_if_unusable_or_obsolete()
 
 
 @setup_logging.connect

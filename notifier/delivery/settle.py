@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from django.db import OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from notifier.delivery import bell, bulk, lines
 from notifier.delivery.retry import HOLD_SECONDS
@@ -79,7 +79,7 @@ def settle(outcomes: Sequence[Outcome]) -> int:
     while True:
         try:
             return _settle(outcomes) if outcomes else 0
-        except OperationalError:
+        except (OperationalError, InterfaceError):
             if connection.in_atomic_block or time.monotonic() > until:
                 raise
             connection.close()

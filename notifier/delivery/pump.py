@@ -1,0 +1,201 @@
+"""Many windows on the wire at once, one thread for the database.
+
+A provider that answers slowly must delay nobody else (DESIGN §2.7), so whoever sends does not wait for a window: a
+thread of its own waits, knows no database, and brings the verdicts to the pump, which settles them in batches.
+"""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from notifier.channels import channel
+from notifier.channels.base import Envelope, Message
+from notifier.delivery import accounts, health, store
+from notifier.delivery.retry import Again, Tries, decide
+from notifier.delivery.settle import Outcome, settle
+from notifier.delivery.store import Claimed
+from notifier.errors import NotifierError
+from notifier.models import ProviderAccount
+from notifier.providers import Provider
+from notifier.vocabulary import Lane, Misconfigured, Permanent, Reason, Sent, Status, Verdict, Wire
+from tenants.models import Tenant
+
+log = structlog.get_logger("notifier.delivery")
+
+#: answers are gathered this long into one settlement
+GATHER = 0.05
+RENEW_SECONDS = 5.0
+
+
+@dataclass
+class Flight:
+    """One window of one account on the wire."""
+
+    account: ProviderAccount
+    others: list[ProviderAccount]
+    waiting: dict[int, Claimed]
+    verdicts: list[Verdict] = field(default_factory=list)
+
+
+#: None says that the flight has ended
+_Landed = tuple[Flight, Sequence[tuple[int, Verdict]] | None]
+
+
+class Pump:
+    """Launch begun rows, settle what comes back. For one task, used by its thread only."""
+
+    def __init__(self) -> None:
+        self._landed: queue.SimpleQueue[_Landed] = queue.SimpleQueue()
+        self._flights: list[Flight] = []
+        self._renewed = time.monotonic()
+
+    @property
+    def rows(self) -> int:
+        """Rows on the wire."""
+        return sum(len(flight.waiting) for flight in self._flights)
+
+    @property
+    def flights(self) -> int:
+        return len(self._flights)
+
+    def launch(self, account: ProviderAccount, rows: Sequence[Claimed]) -> None:
+        """Write begun rows of one account to the wire; returns at once, except for a provider without a wire."""
+        messages, sendable, broken = _messages(rows)
+        settle(broken)
+        if not sendable:
+            return
+        provider = accounts.provider_for(account)
+        flight = Flight(account, _other_accounts(account, sendable[0]), dict(enumerate(sendable)))
+        self._flights.append(flight)
+        args = (flight, provider, messages, accounts.wire_for(account))
+        if provider.builtin:
+            self._fly(*args)
+        else:
+            threading.Thread(target=self._fly, args=args, daemon=True, name="flight").start()
+
+    def settle(self, patience: float) -> None:
+        """Write down what has landed; waits up to `patience` seconds for the first of it."""
+        outcomes: list[Outcome] = []
+        until = time.monotonic() + patience
+        while self._flights:
+            try:
+                flight, answers = self._landed.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                break
+            if not outcomes:
+                until = min(until, time.monotonic() + GATHER)
+            if answers is None:
+                self._flights.remove(flight)
+                _learn(flight)
+                if not self._flights:
+                    break
+                continue
+            flight.verdicts.extend(verdict for _, verdict in answers)
+            outcomes += [_outcome(flight.waiting.pop(i), verdict, flight.others) for i, verdict in answers]
+        settle(outcomes)
+        self._renew()
+
+    def drain(self) -> None:
+        """Wait for everything on the wire and write it down."""
+        while self._flights:
+            self.settle(1.0)
+
+    def _fly(self, flight: Flight, provider: Provider[Message], messages: Sequence[Message], wire: Wire) -> None:
+        """In the flight's own thread: no database here."""
+        try:
+            for answers in provider.send(messages, wire):
+                self._landed.put((flight, answers))
+        except Exception:
+            # the rows stay `sending`: their lease runs out and the channel's rule for doubt decides
+            log.exception("provider failed", action="send", account=str(flight.account.id))
+        self._landed.put((flight, None))
+
+    def _renew(self) -> None:
+        """Lengthen the leases of single rows that still wait; a shard's lease is its holder's."""
+        if self._flights and time.monotonic() - self._renewed > RENEW_SECONDS:
+            self._renewed = time.monotonic()
+            store.renew([r for flight in self._flights for r in flight.waiting.values() if not r.in_shard])
+
+
+def _messages(rows: Iterable[Claimed]) -> tuple[list[Message], list[Claimed], list[Outcome]]:
+    """The channel's message of each row; a row whose content makes none is settled as rejected."""
+    messages: list[Message] = []
+    sendable: list[Claimed] = []
+    broken: list[Outcome] = []
+    for row in rows:
+        try:
+            messages.append(message_of(row))
+            sendable.append(row)
+        except (NotifierError, KeyError, TypeError) as error:
+            broken.append(Outcome(row, Status.FAILED, Reason.REJECTED, str(error)))
+    return messages, sendable, broken
+
+
+def message_of(row: Claimed) -> Message:
+    """The channel's message of one ledger row."""
+    expires_in = None
+    if row.not_after is not None:
+        expires_in = max(0, int((row.not_after - datetime.now(UTC)).total_seconds()))
+    envelope = Envelope(
+        delivery_id=row.id,
+        tenant_id=row.tenant_id,
+        recipient_id=row.recipient_id,
+        address=row.address,
+        collapse_key=str(row.id),
+        category=row.category,
+        expires_in=expires_in,
+        urgent=row.lane != Lane.BULK,
+    )
+    return channel(row.channel).message(envelope, row.content)
+
+
+def _other_accounts(account: ProviderAccount, row: Claimed) -> list[ProviderAccount]:
+    tenant = Tenant.objects.get(pk=account.tenant_id)
+    found = accounts.usable(tenant, account.channel, account.platform, row.mode)
+    return [a for a in found if a.id != account.id]
+
+
+def _outcome(row: Claimed, verdict: Verdict, others: Sequence[ProviderAccount]) -> Outcome:
+    left = (row.not_after - datetime.now(UTC)).total_seconds() if row.not_after else None
+    tries = Tries(
+        made=row.attempt + 1,
+        repeat_when_in_doubt=channel(row.channel).repeat_when_in_doubt,
+        other_account=bool(others),
+        seconds_left=left,
+        dice=random.random(),  # noqa: S311
+    )
+    decision = decide(verdict, tries)
+    if isinstance(decision, Again):
+        account_id = others[0].id if decision.other_account and others else None
+        return Outcome(row, Status.QUEUED, detail=decision.detail, wait=decision.wait, account_id=account_id)
+    return Outcome(
+        row,
+        decision.status,
+        decision.reason,
+        decision.detail,
+        decision.provider_ref,
+        address_is_dead=decision.address_is_dead,
+        dead_letter=decision.dead_letter,
+    )
+
+
+def _learn(flight: Flight) -> None:
+    """Move the account's health: one that is wrong or mostly fails gets worse, one that works recovers."""
+    account, verdicts = flight.account, flight.verdicts
+    if any(isinstance(v, Misconfigured) for v in verdicts):
+        health.moved(account.id, -5)
+        log.warning("account misconfigured", action="send", account=str(account.id), tenant=str(account.tenant_id))
+        return
+    good = sum(isinstance(v, Sent | Permanent) for v in verdicts)
+    if good < len(verdicts) / 2:
+        health.moved(account.id, -1)
+    elif good == len(verdicts) and health.weights([account.id])[account.id] < health.FULL:
+        health.moved(account.id, 1)
