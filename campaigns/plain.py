@@ -41,4 +41,4 @@ def check_json(value: Any, field: str, depth: int = 20) -> None:
             check_json(item, f"{field}.{key}", depth - 1)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            check_json(item, f"{field}[{index}]", depth - 1)
+            check_json(item, f"{field}.{index}", depth - 1)

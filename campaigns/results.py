@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -224,6 +224,55 @@ def _rows(sql: str, params: Sequence[Any]) -> list[Any]:
 
 
 # ---- deciding ----------------------------------------------------------------------------------------------------
+
+
+def as_json(found: Results) -> dict[str, Any]:
+    """What the API answers. `sent` counts what a provider took, delivered or not."""
+    return {
+        "state": found.state,
+        "audience": found.audience,
+        "excluded": found.excluded,
+        "suppressed": _reasons(found.channels.values(), Status.SUPPRESSED),
+        "sent": found.sent,
+        "not_sent": found.not_sent,
+        "in_doubt": found.in_doubt,
+        "waiting": found.waiting,
+        "seconds": found.seconds,
+        "rate_per_s": found.rate,
+        **_times_json(found.times),
+        "channels": {name: _channel_json(found, name) for name in sorted(found.channels)},
+        "throughput": [{**asdict(point), "rate_per_s": point.rate} for point in found.throughput],
+        "workers": [{**asdict(worker), "rate_per_s": worker.rate} for worker in found.workers],
+        "shards": found.shards,
+    }
+
+
+def _channel_json(found: Results, name: str) -> dict[str, Any]:
+    statuses = found.channels[name]
+    counts = {status.label: sum(statuses.get(status.label, {}).values()) for status in Status}
+    sent = counts["sent"] + counts["delivered"]
+    times = found.channel_times.get(name, Times())
+    seconds = times.last / 1000 if times.last else None
+    return {
+        **counts,
+        "sent": sent,
+        **{f"{status.label}_by_reason": statuses.get(status.label, {}) for status in (*NOT_SENT, Status.UNKNOWN)},
+        "seconds": seconds,
+        "rate_per_s": sent / seconds if seconds else None,
+        **_times_json(times),
+    }
+
+
+def _times_json(times: Times) -> dict[str, int | None]:
+    return {f"{name}_ms": value for name, value in asdict(times).items()}
+
+
+def _reasons(channels: Iterable[Mapping[str, Mapping[str, int]]], status: Status) -> dict[str, int]:
+    """Counts by reason over all channels."""
+    counts: Counter[str] = Counter()
+    for statuses in channels:
+        counts.update(statuses.get(status.label, {}))
+    return dict(counts)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def check(raw: Any) -> tuple[Condition, ...]:
         raise InvalidInput("The filter must be a list of conditions.", field="filter")
     if len(raw) > MAX_CONDITIONS:
         raise InvalidInput(f"A filter may have {MAX_CONDITIONS} conditions.", field="filter")
-    return tuple(_condition(item, f"filter[{index}]") for index, item in enumerate(raw))
+    return tuple(_condition(item, f"filter.{index}") for index, item in enumerate(raw))
 
 
 def compiled(conditions: Sequence[Condition]) -> Sql:
@@ -123,10 +123,10 @@ def _several(name: str, value: Any, where: str, single: Callable[[Any, str], Any
     most = MAX_VALUES if name in TEXT_FIELDS else MAX_ATTRIBUTE_VALUES
     if not isinstance(value, list) or not 0 < len(value) <= most:
         raise InvalidInput(f"Must be a list of 1 to {most} values.", field=where)
-    checked = [single(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    checked = [single(item, f"{where}.{index}") for index, item in enumerate(value)]
     if name == "status":
         for index, item in enumerate(checked):
-            _known_status(item, f"{where}[{index}]")
+            _known_status(item, f"{where}.{index}")
     return checked
 
 

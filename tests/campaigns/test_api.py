@@ -1,0 +1,290 @@
+"""Audiences and campaigns over the API, as the web role."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import orjson
+import pytest
+from django.db import transaction
+from django.test import Client
+
+from campaigns.models import Audience, AudienceMember, Campaign
+from notifier.vocabulary import Mode
+from tenants.auth import create_key
+from tests.campaigns.conftest import World, armed, sent
+from tests.fixtures import api_key
+
+AsWeb = Callable[[], AbstractContextManager[None]]
+
+
+class Api:
+    """A tenant's server. Each request is one transaction of the web role, as in a web process."""
+
+    def __init__(self, key: str, as_web: AsWeb) -> None:
+        self._client = Client(headers={"authorization": f"Bearer {key}"})
+        self._as_web = as_web
+
+    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        content = b"" if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
+        kind = headers.pop("content_type", "application/json")
+        with self._as_web(), transaction.atomic():
+            answer = self._client.generic(method, path, content, content_type=kind, headers=headers)
+        return answer.status_code, answer.json() if answer.content else None
+
+
+@pytest.fixture
+def api(world: World, as_web: AsWeb) -> Api:
+    return Api(world.people.acme_key, as_web)
+
+
+@pytest.fixture
+def stranger(world: World, as_web: AsWeb) -> Api:
+    return Api(world.people.globex_key, as_web)
+
+
+def asked(world: World, **fields: Any) -> dict[str, Any]:
+    given = {"name": "Spring", "template": "spring", "audience": str(world.everybody.pk), "data": {"what": "Spring"}}
+    return {**given, **fields}
+
+
+# ---- audiences ---------------------------------------------------------------------------------------------------
+
+
+def test_a_segment_is_created_and_tells_how_many_it_reaches(world: World, api: Api) -> None:
+    filter_ = [{"field": "external_id", "op": "in", "value": ["ada", "bob", "zoe"]}]
+    status, made = api("POST", "/v1/audiences", {"name": "Two", "source": "segment", "filter": filter_})
+    assert (status, made["filter"]) == (201, filter_)
+    assert api("GET", f"/v1/audiences/{made['id']}")[1]["reaches"] == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"name": "x", "source": "segment", "filter": {"a": 1}}, "filter"),
+        ({"name": "x", "source": "segment", "filter": [{"field": "name", "op": "gt", "value": 1}]}, "filter.0.op"),
+        ({"name": "x", "source": "segment", "filter": [{"field": "a", "op": "eq", "value": 1}]}, "filter.0.field"),
+        ({"name": "x", "source": "list", "filter": [{"field": "name", "op": "eq", "value": "a"}]}, "filter"),
+        ({"name": "x", "source": "crowd"}, "source"),
+        ({"name": " ", "source": "list"}, "name"),
+        ({"name": "Everybody", "source": "list"}, "name"),
+        ({"source": "list"}, "name"),
+    ],
+)
+def test_a_wrong_audience_is_refused_by_field(world: World, api: Api, body: dict[str, Any], field: str) -> None:
+    status, problem = api("POST", "/v1/audiences", body)
+    assert (status, problem["field"]) == (400, field)
+    assert Audience.objects.count() == 1
+
+
+def test_a_list_is_filled_from_a_csv_and_replaced_by_the_next(world: World, api: Api) -> None:
+    _, made = api("POST", "/v1/audiences", {"name": "List", "source": "list"})
+    members = f"/v1/audiences/{made['id']}/members"
+    status, report = api("PUT", members, b"external_id;x\nada;1\nada;2\nnobody;3\n;4\n", content_type="text/csv")
+    assert status == 200
+    assert (report["rows"], report["stored"], report["duplicates"], report["rejected"]) == (4, 2, 1, 1)
+    assert report["problems"] == [{"line": 5, "reason": "has no external_id"}]
+    assert api("PUT", members, {"external_ids": ["bob", "bob", 7]})[1]["stored"] == 1
+    assert list(AudienceMember.objects.values_list("external_id", flat=True)) == ["bob"]
+
+
+def test_a_csv_larger_than_a_json_body_may_be_is_read(world: World, api: Api) -> None:
+    _, made = api("POST", "/v1/audiences", {"name": "List", "source": "list"})
+    csv = b"".join(b"somebody-with-a-long-id-%09d\n" % n for n in range(40_000))
+    status, report = api("PUT", f"/v1/audiences/{made['id']}/members", csv, content_type="text/csv; charset=utf-8")
+    assert (status, report["stored"], len(csv) > 2**20) == (200, 40_000, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "code"),
+    [
+        (b"PK\x03\x04", "text/csv", "file_refused"),
+        (b"a,b\n1,2\n", "text/csv", "file_refused"),
+        (b"\n", "text/csv", "file_refused"),
+        (b"ada\n\xff\n", "text/csv", "file_refused"),
+        (b"{", "application/json", "malformed_json"),
+        (b'{"external_ids": "ada"}', "application/json", "not_a_list"),
+        (b"{}", "application/json", "required"),
+    ],
+)
+def test_what_is_no_list_leaves_the_members_as_they_were(
+    world: World, api: Api, content: bytes, kind: str, code: str
+) -> None:
+    mine = Audience.objects.create(tenant=world.acme, name="List", source="list")
+    AudienceMember.objects.create(tenant=world.acme, audience=mine, external_id="ada")
+    status, problem = api("PUT", f"/v1/audiences/{mine.pk}/members", content, content_type=kind)
+    assert (status, problem["code"]) == (400, code)
+    assert AudienceMember.objects.filter(audience=mine).count() == 1
+
+
+def test_a_segment_takes_no_members(world: World, api: Api) -> None:
+    assert api("PUT", f"/v1/audiences/{world.everybody.pk}/members", {"external_ids": []})[0] == 400
+
+
+def test_a_list_cannot_be_replaced_while_it_is_being_frozen(world: World, api: Api) -> None:
+    mine = Audience.objects.create(tenant=world.acme, name="List", source="list")
+    world.draft(audience=mine, state=Campaign.State.ARMING)
+    status, problem = api("PUT", f"/v1/audiences/{mine.pk}/members", {"external_ids": ["ada"]})
+    assert (status, problem["code"]) == (409, "audience_in_use")
+
+
+# ---- campaigns ---------------------------------------------------------------------------------------------------
+
+
+def test_the_road_from_draft_to_results(world: World, api: Api) -> None:
+    status, made = api("POST", "/v1/campaigns", asked(world, channels=["in_app"]))
+    assert (status, made["state"], made["mode"]) == (201, "draft", "live")
+    at = f"/v1/campaigns/{made['id']}"
+    assert api("POST", f"{at}/arm")[0] == 202
+    campaign = armed(Campaign.objects.get())
+    assert api("GET", at)[1]["prepared"] == 4
+    assert api("POST", f"{at}/go") == (200, {"launched": True, "state": "running"})
+    assert api("POST", f"{at}/go") == (200, {"launched": False, "state": "running"})
+    sent(campaign)
+    found = api("GET", f"{at}/results")[1]
+    assert (found["state"], found["sent"], found["waiting"]) == ("finished", 4, 0)
+    assert found["channels"]["in_app"]["delivered"] == 4
+    assert 0 <= found["p50_ms"] <= found["p99_ms"] <= found["last_ms"]
+    assert [(w["name"], w["messages"]) for w in found["workers"]] == [("bulk@one", 4)]
+    assert sum(point["sent"] for point in found["throughput"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"template": "nothing"}, "template"),
+        ({"template": 7}, "template"),
+        ({"audience": str(uuid.uuid4())}, "audience"),
+        ({"audience": "everybody"}, "audience"),
+        ({"channels": ["sms"]}, "channels"),
+        ({"channels": []}, "channels"),
+        ({"channels": "push"}, "channels"),
+        ({"data": []}, "data"),
+        ({"data": {"what": "x" * 70_000}}, "data"),
+        ({"data": {"what": "\0"}}, "data.what"),
+        ({"name": "x" * 201}, "name"),
+        ({"not_after": "2001-01-01T00:00:00Z"}, "not_after"),
+        ({"not_after": "2100-01-01T00:00:00"}, "not_after"),
+        ({"state": "running"}, "state"),
+    ],
+)
+def test_a_wrong_field_is_named_and_nothing_is_stored(
+    world: World, api: Api, fields: dict[str, Any], field: str
+) -> None:
+    status, problem = api("POST", "/v1/campaigns", asked(world, **fields))
+    assert (status, problem["field"]) == (400, field), problem
+    assert not Campaign.objects.exists()
+
+
+def test_the_same_post_twice_makes_one_campaign(world: World, api: Api) -> None:
+    key = {"idempotency-key": "once"}
+    first = api("POST", "/v1/campaigns", asked(world), **key)
+    assert api("POST", "/v1/campaigns", asked(world), **key) == first
+    assert Campaign.objects.count() == 1
+    assert api("POST", "/v1/campaigns", asked(world, name="Other"), **key)[0] == 422
+
+
+def test_go_on_a_draft_is_refused(world: World, api: Api) -> None:
+    status, problem = api("POST", f"/v1/campaigns/{world.draft().pk}/go")
+    assert (status, problem["code"]) == (409, "not_armed")
+
+
+def test_an_edit_of_an_armed_campaign_returns_it_to_draft(world: World, api: Api) -> None:
+    campaign = armed(world.draft())
+    status, shown = api("PATCH", f"/v1/campaigns/{campaign.pk}", {"data": {"what": "Summer"}})
+    assert (status, shown["state"], shown["data"]) == (200, "draft", {"what": "Summer"})
+
+
+def test_an_edit_after_go_is_refused(world: World, api: Api) -> None:
+    campaign = sent(armed(world.draft()))
+    status, problem = api("PATCH", f"/v1/campaigns/{campaign.pk}", {"name": "Later"})
+    assert (status, problem["code"]) == (409, "already_launched")
+    campaign.refresh_from_db()
+    assert campaign.name == "Spring"
+
+
+def test_arming_again_after_go_is_refused(world: World, api: Api) -> None:
+    campaign = sent(armed(world.draft()))
+    assert api("POST", f"/v1/campaigns/{campaign.pk}/arm")[1]["code"] == "already_launched"
+
+
+def test_arming_without_an_audience_names_the_field(world: World, api: Api) -> None:
+    status, problem = api("POST", f"/v1/campaigns/{world.draft(audience=None).pk}/arm")
+    assert (status, problem["field"]) == (400, "audience")
+
+
+def test_changing_the_template_takes_its_channels(world: World, api: Api) -> None:
+    campaign = world.draft()
+    status, problem = api("PATCH", f"/v1/campaigns/{campaign.pk}", {"channels": ["email"]})
+    assert (status, problem["field"]) == (400, "channels")
+
+
+def test_stop_is_answered_once_with_true(world: World, api: Api) -> None:
+    campaign = armed(world.draft())
+    at = f"/v1/campaigns/{campaign.pk}"
+    api("POST", f"{at}/go")
+    assert api("POST", f"{at}/stop") == (200, {"stopped": True, "state": "cancelled"})
+    assert api("POST", f"{at}/stop") == (200, {"stopped": False, "state": "cancelled"})
+    assert api("POST", f"{at}/go") == (200, {"launched": False, "state": "cancelled"})
+
+
+def test_a_draft_cannot_be_stopped(world: World, api: Api) -> None:
+    status, problem = api("POST", f"/v1/campaigns/{world.draft().pk}/stop")
+    assert (status, problem["code"]) == (409, "not_stoppable")
+
+
+def test_a_test_key_makes_test_campaigns_and_touches_no_live_one(world: World, as_web: AsWeb) -> None:
+    test = Api(create_key(world.acme, "test", Mode.TEST, ["campaigns"])[1], as_web)
+    assert test("POST", "/v1/campaigns", asked(world))[1]["mode"] == "test"
+    live = armed(world.draft())
+    for method, step in (("POST", "/go"), ("POST", "/arm"), ("POST", "/stop"), ("PATCH", "")):
+        status, problem = test(method, f"/v1/campaigns/{live.pk}{step}", {} if method == "PATCH" else None)
+        assert (status, problem["code"]) == (409, "live_campaign")
+
+
+def test_a_key_without_the_scope_is_refused(world: World, as_web: AsWeb) -> None:
+    other = Api(api_key(world.acme, "send"), as_web)
+    assert other("GET", "/v1/campaigns")[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/campaigns/{campaign}"),
+        ("PATCH", "/v1/campaigns/{campaign}"),
+        ("POST", "/v1/campaigns/{campaign}/arm"),
+        ("POST", "/v1/campaigns/{campaign}/go"),
+        ("POST", "/v1/campaigns/{campaign}/stop"),
+        ("GET", "/v1/campaigns/{campaign}/results"),
+        ("GET", "/v1/audiences/{audience}"),
+        ("PUT", "/v1/audiences/{audience}/members"),
+    ],
+)
+def test_a_stranger_gets_404(world: World, stranger: Api, method: str, path: str) -> None:
+    at = path.format(campaign=armed(world.draft()).pk, audience=world.everybody.pk)
+    status, problem = stranger(method, at, {} if method in ("PATCH", "PUT") else None)
+    assert status == 404 or problem["field"] == "external_ids"
+    assert "Spring" not in str(problem) and "Everybody" not in str(problem)
+    assert Campaign.objects.get().state == Campaign.State.ARMED
+
+
+def test_a_strangers_lists_hold_nothing_of_acme(world: World, stranger: Api) -> None:
+    world.draft()
+    for path in ("/v1/campaigns", "/v1/audiences"):
+        assert stranger("GET", path)[1]["data"] == []
+
+
+def test_another_tenants_audience_and_template_are_unknown(world: World, stranger: Api) -> None:
+    status, problem = stranger("POST", "/v1/campaigns", asked(world))
+    assert (status, problem["code"]) == (400, "unknown_template")
+
+
+def test_lists_come_newest_first_by_cursor(world: World, api: Api) -> None:
+    made = [str(world.draft(name=f"c{n}").pk) for n in range(3)]
+    first = api("GET", "/v1/campaigns?limit=2")[1]
+    rest = api("GET", f"/v1/campaigns?limit=2&cursor={first['next_cursor']}")[1]
+    assert [c["id"] for c in first["data"] + rest["data"]] == sorted(made, reverse=True)
+    assert rest["has_more"] is False
