@@ -81,7 +81,7 @@ class Road:
         """One POST, sent twice with the same Idempotency-Key; counts what arrived where."""
         before = self._sandbox_unique()
         inbox = Client(self.api.origin, self.api.post("/v1/inbox/tokens", {"recipient": "user-0"})["token"])
-        had = len(inbox.get("/v1/inbox/messages?limit=100")["data"])
+        had = inbox.get("/v1/inbox/unread")["last_seq"]
         body = {"recipient": "user-0", "template": "order-shipped", "data": {"order": "A-1042"}}
         key = f"demo-{uuid.uuid4()}"
         sent = self.api.post("/v1/notifications", body, idempotency_key=key)
@@ -94,8 +94,8 @@ class Road:
             if all(d["status"] in ("sent", "delivered", "failed", "suppressed") for d in history["deliveries"]):
                 break
             time.sleep(0.1)
-        now = inbox.get("/v1/inbox/messages?limit=100")["data"]
-        return {"push": self._sandbox_unique() - before, "in_app": len(now) - had}
+        now = inbox.get("/v1/inbox/unread")["last_seq"]
+        return {"push": self._sandbox_unique() - before, "in_app": now - had}
 
     def sandbox_report(self) -> dict[str, Any]:
         found: dict[str, Any] = self.sandbox.get("/_report")

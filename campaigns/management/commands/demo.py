@@ -17,6 +17,7 @@ from campaigns.demo.client import Client
 from campaigns.demo.people import write_csv
 from campaigns.demo.road import Road
 from inbox.views import demo_link
+from notifier.vocabulary import Mode
 from tenants.auth import create_key
 from tenants.bootstrap import create_tenant
 from tenants.imports import import_recipients
@@ -77,7 +78,7 @@ class Command(BaseCommand):
         for name, value in report.items():
             self._say(f"  {name:20} {value}")
         user = Recipient.objects.get(tenant=tenant, external_id="user-0")
-        self._say(f"inbox of user-0      {settings.SITE_URL}{demo_link(user)}")
+        self._say(f"inbox of user-0      {demo_link(user)}")
         self._say(f"admin login          {login.username} / {login.password}")
 
     def _say(self, line: str) -> None:
@@ -98,7 +99,7 @@ def fresh_login(tenant: Tenant, user: User) -> Login:
     user.set_password(password)
     user.save(update_fields=["password"])
     ApiKey.objects.filter(tenant=tenant, name="demo", revoked_at=None).update(revoked_at=Now())
-    return Login(user.username, password, create_key(tenant, "demo")[1])
+    return Login(user.username, password, create_key(tenant, "demo", Mode.LIVE, ["*"])[1])
 
 
 def disagreements(report: dict[str, Any]) -> list[str]:
