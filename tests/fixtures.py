@@ -6,10 +6,13 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+import orjson
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, connections
+from django.test import Client
 
 from tenants.models import ApiKey, Member, Tenant, User
 
@@ -62,3 +65,39 @@ def _as_web() -> Iterator[None]:
 def as_web() -> Callable[[], AbstractContextManager[None]]:
     """`with as_web():` makes row-level security bite, as it does in web processes."""
     return _as_web
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+class Api:
+    """A tenant's server, under the web role; each request is a transaction that an error rolls back."""
+
+    def __init__(self, key: str | None) -> None:
+        # what is raised inside becomes the answer that a tenant would get
+        self._client = Client(raise_request_exception=False)
+        self._auth = {"Authorization": f"Bearer {key}"} if key else {}
+
+    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """`body` is sent as JSON; bytes as they are."""
+        content = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
+        kind = headers.pop("content_type", "application/json")
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        with _as_web():
+            got = self._client.generic(method, path, content, kind, headers={**self._auth, **named})
+            with connection.cursor() as cursor:
+                # a request's scope ends with its transaction; here that one goes on
+                cursor.execute("SELECT set_config('notifier.tenants', '', false)")
+        parsed = orjson.loads(got.content) if "json" in got.get("Content-Type", "") and got.content else got.content
+        return Answer(got.status_code, dict(got.items()), parsed)
+
+
+@pytest.fixture
+def api(db: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], Api]:
+    """`api(key)("POST", "/v1/…", {…})` -> Answer(status, headers, body)."""
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+    return Api

@@ -1,0 +1,169 @@
+"""/v1/notifications."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from notifier.models import Delivery, Notification
+from notifier.vocabulary import Mode, Status
+from tenants.auth import create_key
+from tenants.models import Preference, Recipient
+from tests.api.conftest import World, asked
+from tests.fixtures import Api
+
+
+def ahead(**kwargs: float) -> str:
+    return (datetime.now(UTC) + timedelta(**kwargs)).isoformat()
+
+
+def test_one_post_is_accepted_and_says_what_leaves_on_which_channel(world: World) -> None:
+    got = world.acme("POST", "/v1/notifications", asked())
+    assert got.status == 202, got.body
+    assert {d["channel"]: d["status"] for d in got.body["deliveries"]} == {"push": "queued", "in_app": "queued"}
+    assert set(Delivery.objects.values_list("status", flat=True)) == {Status.QUEUED}
+
+
+def test_a_channel_that_was_turned_off_is_suppressed_with_the_reason(world: World) -> None:
+    Preference.objects.create(tenant=world.people.acme, recipient=world.dora, channels_off=["push"])
+    got = world.acme("POST", "/v1/notifications", asked(channels=["push"]))
+    (delivery,) = got.body["deliveries"]
+    assert (got.status, delivery["status"], delivery["reason"]) == (202, "suppressed", "channel_off")
+
+
+def test_what_happened_is_told_with_every_deliverys_history(world: World) -> None:
+    made = world.acme("POST", "/v1/notifications", asked(send_at=ahead(hours=1), not_after=ahead(hours=2))).body
+    got = world.acme("GET", f"/v1/notifications/{made['id']}")
+    assert got.status == 200
+    assert (got.body["recipient"], got.body["template"], got.body["mode"]) == ("dora", "shipped", "live")
+    assert {d["id"] for d in got.body["deliveries"]} == {d["id"] for d in made["deliveries"]}
+    assert [[e["what"] for e in d["history"]] for d in got.body["deliveries"]] == [["queued"], ["queued"]]
+
+
+def test_a_test_key_makes_test_messages(world: World) -> None:
+    _, secret = create_key(world.people.acme, "test", Mode.TEST, ["send"])
+    assert Api(secret)("POST", "/v1/notifications", asked()).status == 202
+    assert set(Delivery.objects.values_list("mode", flat=True)) == {"test"}
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "code"),
+    [
+        ({"recipient": "nobody"}, "recipient", "unknown_recipient"),
+        ({"recipient": "zoe"}, "recipient", "unknown_recipient"),  # Globex's
+        ({"recipient": 7}, "recipient", "invalid"),
+        ({"recipient": ""}, "recipient", "blank"),
+        ({"template": "unknown"}, "template", "unknown_template"),
+        ({"data": {}}, "order", "missing_variables"),
+        ({"data": [1]}, "data", "invalid"),
+        ({"data": "x"}, "data", "invalid"),
+        ({"data": {"order": "x" * 70_000}}, "data", "too_large"),
+        ({"category": "unknown"}, "category", "unknown_category"),
+        ({"channels": "push"}, "channels", "not_a_list"),
+        ({"channels": ["pigeon"]}, "channels", "unknown_channel"),
+        ({"channels": [7]}, "channels.0", "invalid"),
+        ({"send_at": "yesterday"}, "send_at", "invalid"),
+        ({"send_at": 1893456000}, "send_at", "invalid"),
+        ({"send_at": "2030-01-31T09:00:00"}, "send_at", "no_offset"),
+        ({"send_at": "2030-02-31T09:00:00Z"}, "send_at", "invalid"),
+        ({"send_at": "0001-01-01T00:00:00+23:59"}, "send_at", "invalid"),
+        ({"send_at": "2020-01-31T09:00:00Z"}, "send_at", "in_the_past"),
+        ({"send_at": ahead(days=400)}, "send_at", "too_far_ahead"),
+        ({"not_after": "2020-01-31T09:00:00Z"}, "not_after", "in_the_past"),
+        ({"send_at": ahead(hours=2), "not_after": ahead(hours=1)}, "not_after", "before_send_at"),
+        ({"sent_at": ahead(hours=2)}, "sent_at", "unknown_field"),
+    ],
+)
+def test_a_bad_field_is_named_with_the_reason_and_nothing_is_stored(
+    world: World, change: dict[str, Any], field: str, code: str
+) -> None:
+    got = world.acme("POST", "/v1/notifications", asked(**change))
+    assert (got.status, got.body["code"]) == (400, code), got.body
+    assert field in got.body["field"] or field in got.body["detail"]
+    assert got.headers["Content-Type"] == "application/problem+json"
+    assert not Notification.objects.exists()
+
+
+def test_a_time_in_the_past_is_answered_with_the_servers_time(world: World) -> None:
+    got = world.acme("POST", "/v1/notifications", asked(send_at="2020-01-31T09:00:00Z"))
+    assert f"{datetime.now(UTC):%Y-%m-%dT%H}" in got.body["detail"]
+
+
+def test_several_wrong_fields_are_all_listed(world: World) -> None:
+    got = world.acme("POST", "/v1/notifications", {"template": 7})
+    assert {e["field"] for e in got.body["errors"]} == {"recipient", "template"}
+
+
+def test_another_tenants_notification_is_not_found(world: World) -> None:
+    made = world.acme("POST", "/v1/notifications", asked()).body
+    assert world.globex("GET", f"/v1/notifications/{made['id']}").status == 404
+    assert world.globex("GET", "/v1/notifications").body["data"] == []
+
+
+def test_an_unknown_notification_is_not_found(world: World) -> None:
+    assert world.acme("GET", f"/v1/notifications/{uuid.uuid4()}").status == 404
+    assert world.acme("GET", "/v1/notifications/7").status == 404
+
+
+def test_the_list_pages_from_the_newest_to_the_oldest_without_gaps(world: World) -> None:
+    made = [world.acme("POST", "/v1/notifications", asked()).body["id"] for _ in range(5)]
+    seen: list[str] = []
+    path = "/v1/notifications?limit=2"
+    while True:
+        got = world.acme("GET", path).body
+        seen += [n["id"] for n in got["data"]]
+        if not got["has_more"]:
+            break
+        path = f"/v1/notifications?limit=2&cursor={got['next_cursor']}"
+    assert seen == sorted(made, reverse=True)
+
+
+def test_the_list_can_be_of_one_recipient(world: World) -> None:
+    Recipient.objects.create(tenant=world.people.acme, external_id="emil")
+    world.acme("POST", "/v1/notifications", asked())
+    assert len(world.acme("GET", "/v1/notifications?recipient=dora").body["data"]) == 1
+    assert world.acme("GET", "/v1/notifications?recipient=emil").body["data"] == []
+    assert world.acme("GET", "/v1/notifications?recipient=zoe").status == 404
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "limit=-1", "limit=²", "limit=99999999999"])
+def test_a_limit_out_of_range_is_refused(world: World, query: str) -> None:
+    got = world.acme("GET", f"/v1/notifications?{query}")
+    assert (got.status, got.body["field"]) == (400, "limit")
+
+
+@pytest.mark.parametrize("cursor", ["x", "%00", "%F0%9F", "AAAA", "Zm9v", "a" * 3000, "AA=="])
+def test_a_bad_cursor_is_refused(world: World, cursor: str) -> None:
+    got = world.acme("GET", f"/v1/notifications?cursor={cursor}")
+    assert (got.status, got.body["field"]) == (400, "cursor")
+
+
+def test_a_bulk_tells_the_outcome_of_each_item_in_order(world: World) -> None:
+    items = [asked(), asked(recipient="nobody"), 7, asked(send_at="soon"), asked()]
+    got = world.acme("POST", "/v1/notifications/bulk", {"items": items})
+    assert got.status == 207
+    assert (got.body["accepted"], got.body["refused"]) == (2, 3)
+    assert [i["status"] for i in got.body["items"]] == [202, 400, 400, 400, 202]
+    assert [i.get("problem", {}).get("field") for i in got.body["items"]] == [None, "recipient", None, "send_at", None]
+    assert Notification.objects.count() == 2
+
+
+def test_a_bulk_without_a_bad_item_is_simply_accepted(world: World) -> None:
+    assert world.acme("POST", "/v1/notifications/bulk", {"items": [asked(), asked()]}).status == 202
+
+
+@pytest.mark.parametrize("body", [{}, {"items": []}, {"items": {}}, {"items": [{}] * 1001}, [], {"items": None}])
+def test_a_bulk_that_is_no_list_of_1_to_1000_is_refused(world: World, body: Any) -> None:
+    got = world.acme("POST", "/v1/notifications/bulk", body)
+    assert (got.status, got.body["field"]) == (400, "items")
+
+
+def test_a_full_line_is_answered_with_429_and_when_to_try_again(world: World, settings: Any) -> None:
+    settings.LINE_LIMIT = 1
+    assert world.acme("POST", "/v1/notifications", asked(channels=["in_app"])).status == 202
+    got = world.acme("POST", "/v1/notifications", asked(channels=["in_app"]))
+    assert (got.status, got.body["code"]) == (429, "line_full")
+    assert int(got.headers["Retry-After"]) > 0
