@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from campaigns.results import Point
@@ -18,7 +18,7 @@ def sparkline(points: Sequence[Point]) -> SafeString:
         return SafeString("")
     top = max(point.rate for point in points) or 1.0
     wide = WIDTH / len(points)
-    bars = SafeString("").join(_bar(n, point, wide, top) for n, point in enumerate(points))
+    bars = format_html_join("", "{}", ((_bar(n, point, wide, top),) for n, point in enumerate(points)))
     return format_html(
         '<svg class="sparkline" viewBox="0 0 {} {}" role="img" aria-label="Messages per second since GO">{}</svg>',
         WIDTH,

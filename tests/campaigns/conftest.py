@@ -7,11 +7,10 @@ import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from django.db import transaction
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -19,7 +18,6 @@ from campaigns import launch, prepare, shards
 from campaigns.models import Audience, Campaign, Shard
 from notifier.delivery import templates
 from notifier.models import Template
-from tenants.access import set_scope
 from tenants.models import Category, Device, Member, Recipient, Tenant, User
 from tests.fixtures import People
 
@@ -27,6 +25,12 @@ CONTENT = {
     "push": {"en": {"title": "Hi {{ recipient.name }}", "body": "{{ what }} is here"}},
     "in_app": {"en": {"title": "Hello {{ recipient.name }}", "body": "{{ what }} is here"}},
 }
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(settings: Any) -> None:
+    """Hashing four passwords for safety takes longer than most tests."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,16 @@ def world(people: People) -> World:
     return World(people, template, everybody, vic)
 
 
+class Page(Protocol):
+    """What a test client answers."""
+
+    status_code: int
+    content: bytes
+    redirect_chain: list[tuple[str, int]]
+
+    def json(self) -> Any: ...
+
+
 class Browser:
     """A logged-in user's browser. Each request is made by the role of web processes, and checks CSRF as they do."""
 
@@ -76,23 +90,23 @@ class Browser:
         self._client.force_login(user)
         self._as_web = as_web
 
-    def get(self, url: str) -> HttpResponse:
+    def get(self, url: str) -> Page:
         with self._as_web(), transaction.atomic():
-            answer: HttpResponse = self._client.get(url)
+            answer: Page = self._client.get(url)
         return answer
 
-    def post(self, url: str, form_at: str | None = None, **fields: Any) -> HttpResponse:
+    def post(self, url: str, form_at: str = "", /, **fields: Any) -> Page:
         """Send a form with the token of the page that shows it, and follow to where the answer leads."""
         page = self.get(form_at or url).content.decode()
         found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
         token = found.group(1) if found else ""
         with self._as_web(), transaction.atomic():
-            answer: HttpResponse = self._client.post(url, {"csrfmiddlewaretoken": token, **fields}, follow=True)
+            answer: Page = self._client.post(url, {"csrfmiddlewaretoken": token, **fields}, follow=True)
         return answer
 
-    def post_without_token(self, url: str, **fields: Any) -> HttpResponse:
+    def post_without_token(self, url: str, **fields: Any) -> Page:
         with self._as_web(), transaction.atomic():
-            answer: HttpResponse = self._client.post(url, fields)
+            answer: Page = self._client.post(url, fields)
         return answer
 
 
@@ -106,7 +120,7 @@ def page(name: str, campaign: Campaign | uuid.UUID) -> str:
     return reverse(f"admin:campaigns_campaign_{name}", args=[pk])
 
 
-def text(answer: HttpResponse) -> str:
+def text(answer: Page) -> str:
     """A page as a reader sees it: no tags, single spaces."""
     body = re.sub(r"(?s)<(script|style).*?</\1>", "", answer.content.decode())
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
@@ -129,8 +143,3 @@ def sent(campaign: Campaign) -> Campaign:
         shards.send_shard(pk, "bulk@one")
     campaign.refresh_from_db()
     return campaign
-
-
-def seen_by(tenant: Tenant) -> None:
-    """Name the tenant that the rest of the transaction sees, as an authenticated request does."""
-    set_scope([tenant.pk])

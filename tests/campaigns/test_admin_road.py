@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -17,7 +18,7 @@ Browse = Callable[[User], Browser]
 ADD = "/admin/campaigns/campaign/add/"
 
 
-def form(world: World, **fields: object) -> dict[str, object]:
+def form(world: World, **fields: Any) -> dict[str, Any]:
     given = {"tenant": world.acme.pk, "name": "Spring", "template": world.template.pk, "data": '{"what": "Spring"}'}
     return {**given, "mode": "live", "audience": world.everybody.pk, **fields}
 
@@ -57,7 +58,7 @@ def test_a_list_uploaded_with_the_campaign_becomes_its_audience(world: World, br
     ],
 )
 def test_a_wrong_field_is_named_and_nothing_is_stored(
-    world: World, browser: Browse, fields: dict[str, object], said: str
+    world: World, browser: Browse, fields: dict[str, Any], said: str
 ) -> None:
     answer = browser(world.people.ben).post(ADD, **form(world, **fields))
     assert said in text(answer)

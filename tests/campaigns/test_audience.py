@@ -1,0 +1,218 @@
+"""Segments and lists: what is refused, who is found, whatever the filter says; nobody of another tenant."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from campaigns import audience as audiences
+from campaigns.audience import segments
+from campaigns.models import Audience, AudienceMember
+from notifier.errors import InvalidInput
+from tenants.models import Recipient, Tenant
+from tests.fixtures import People
+
+PEOPLE: dict[str, dict[str, Any]] = {
+    "ada": {"name": "Ada Lovelace", "locale": "de-AT", "attributes": {"plan": "pro", "age": 36, "vip": True}},
+    "bob": {"name": "Bob", "locale": "de", "attributes": {"plan": "free", "age": 9, "tags": ["new", "eu"]}},
+    "cy": {"name": "", "locale": "en", "attributes": {"age": "36", "a": {"b": {"c": 1}}, "since": "2026-01-05"}},
+    "dee": {"name": "O'Dee %_\\", "locale": "fr", "attributes": {"plan": None, "we'ird\"key": 'x"; DROP TABLE'}},
+    "eve": {"name": "Eve", "locale": "EN", "status": "blocked", "attributes": {"plan": "pro", "age": 36.0}},
+}
+
+
+@pytest.fixture
+def crowd(people: People) -> Tenant:
+    for external_id, columns in PEOPLE.items():
+        Recipient.objects.create(tenant=people.acme, external_id=external_id, **columns)
+        Recipient.objects.create(tenant=people.globex, external_id=external_id, **columns)
+    return people.acme
+
+
+def segment(tenant: Tenant, *conditions: tuple[str, str, Any]) -> Audience:
+    filter_ = [{"field": field, "op": op, "value": value} for field, op, value in conditions]
+    return Audience(tenant=tenant, name="x", source=Audience.Source.SEGMENT, filter=filter_)
+
+
+def found(audience: Audience) -> set[str]:
+    """External ids by the walk; the count and the sample must agree with it, and all must be of the tenant."""
+    ids = [i for page in audiences.pages(audience, 2) for i in page.recipient_ids]
+    rows = Recipient.objects.in_bulk(ids)
+    assert len(ids) == len(set(ids)) == audiences.count(audience)
+    assert {r.pk for r in audiences.sample(audience, 100)} == set(ids)
+    assert {r.tenant_id for r in rows.values()} <= {audience.tenant_id}
+    return {r.external_id for r in rows.values()}
+
+
+ALL = set(PEOPLE)
+
+
+@pytest.mark.parametrize(
+    ("condition", "who"),
+    [
+        (("locale", "eq", "de"), {"bob"}),
+        (("locale", "ne", "de"), ALL - {"bob"}),
+        (("locale", "in", ["de", "de-AT"]), {"ada", "bob"}),
+        (("locale", "not_in", ["de", "de-AT"]), {"cy", "dee", "eve"}),
+        (("locale", "prefix", "DE"), {"ada", "bob"}),
+        (("name", "contains", "love"), {"ada"}),
+        (("name", "contains", "%_\\"), {"dee"}),
+        (("name", "contains", "%"), {"dee"}),
+        (("name", "exists", False), {"cy"}),
+        (("name", "exists", True), ALL - {"cy"}),
+        (("name", "eq", "O'Dee %_\\"), {"dee"}),
+        (("name", "eq", "' OR 1=1 --"), set()),
+        (("name", "contains", "'); DROP TABLE tenants_recipient; --"), set()),
+        (("name", "in", ["%s", "{}", "Bob"]), {"bob"}),
+        (("status", "eq", "blocked"), {"eve"}),
+        (("created_at", "gt", "2001-01-01"), ALL),
+        (("created_at", "lt", "2001-01-01T00:00:00+02:00"), set()),
+        (("attributes.plan", "eq", "pro"), {"ada", "eve"}),
+        (("attributes.plan", "ne", "pro"), {"bob", "cy", "dee"}),
+        (("attributes.plan", "in", ["pro", "free"]), {"ada", "bob", "eve"}),
+        (("attributes.plan", "not_in", ["pro", "free"]), {"cy", "dee"}),
+        (("attributes.plan", "exists", True), {"ada", "bob", "eve"}),
+        (("attributes.plan", "exists", False), {"cy", "dee"}),
+        (("attributes.plan", "prefix", "PR"), {"ada", "eve"}),
+        (("attributes.vip", "eq", True), {"ada"}),
+        (("attributes.vip", "eq", 1), set()),
+        (("attributes.age", "eq", 36), {"ada", "eve"}),
+        (("attributes.age", "eq", "36"), {"cy"}),
+        (("attributes.age", "gt", 9), {"ada", "eve"}),
+        (("attributes.age", "gte", 9), {"ada", "bob", "eve"}),
+        (("attributes.age", "lt", 1e300), {"ada", "bob", "eve"}),
+        (("attributes.age", "lt", "4"), {"cy"}),
+        (("attributes.since", "gte", "2026-01-01"), {"cy"}),
+        (("attributes.tags", "contains", "eu"), {"bob"}),
+        (("attributes.tags", "eq", "eu"), set()),
+        (("attributes.plan", "contains", "RE"), {"bob"}),
+        (("attributes.a.b.c", "eq", 1), {"cy"}),
+        (("attributes.a.b.c.d", "exists", True), set()),
+        (("attributes.a.b", "gt", 0), set()),
+        (("attributes.we'ird\"key", "eq", 'x"; DROP TABLE'), {"dee"}),
+        (("attributes.') OR 1=1 --", "exists", True), set()),
+        (("attributes.%s", "eq", "%s"), set()),
+    ],
+)
+def test_a_condition_finds_exactly_whom_it_says(crowd: Tenant, condition: tuple[str, str, Any], who: set[str]) -> None:
+    assert found(segment(crowd, condition)) == who
+
+
+def test_all_conditions_must_hold(crowd: Tenant) -> None:
+    both = segment(crowd, ("attributes.plan", "eq", "pro"), ("status", "ne", "blocked"))
+    assert found(both) == {"ada"}
+
+
+def test_no_condition_is_everybody(crowd: Tenant) -> None:
+    assert found(segment(crowd)) == ALL
+
+
+def one(field: Any = "name", op: Any = "eq", value: Any = "x", **more: Any) -> list[Any]:
+    return [{"field": "locale", "op": "eq", "value": "de"}, {"field": field, "op": op, "value": value, **more}]
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        (None, "filter"),
+        ({}, "filter"),
+        ("name = x", "filter"),
+        ([{}] * 31, "filter"),
+        (["name"], "filter.0"),
+        ([{}], "filter.0.field"),
+        (one(also="x"), "filter.1"),
+        (one("password"), "filter.1.field"),
+        (one("tenant_id"), "filter.1.field"),
+        (one("name; DROP TABLE tenants_recipient"), "filter.1.field"),
+        (one(["name"]), "filter.1.field"),
+        (one("attributes"), "filter.1.field"),
+        (one("attributes."), "filter.1.field"),
+        (one("attributes.a..b"), "filter.1.field"),
+        (one("attributes." + ".".join("abcdefghi")), "filter.1.field"),
+        (one("attributes." + "a" * 65), "filter.1.field"),
+        (one("attributes.a\0b"), "filter.1.field"),
+        (one("attributes.\ud800"), "filter.1.field"),
+        (one(op="like"), "filter.1.op"),
+        (one(op=None), "filter.1.op"),
+        (one(op=["eq"]), "filter.1.op"),
+        (one(op="gt"), "filter.1.op"),
+        (one("created_at", "eq", "2026-01-01"), "filter.1.op"),
+        (one("created_at", "gt", "yesterday"), "filter.1.value"),
+        (one("created_at", "gt", 5), "filter.1.value"),
+        (one(value=5), "filter.1.value"),
+        (one(value=""), "filter.1.value"),
+        (one(value="a\0b"), "filter.1.value"),
+        (one(value="\udfff"), "filter.1.value"),
+        (one(value="x" * 501), "filter.1.value"),
+        (one(op="in", value="de"), "filter.1.value"),
+        (one(op="in", value=[]), "filter.1.value"),
+        (one(op="in", value=["x"] * 1001), "filter.1.value"),
+        (one(op="in", value=["x", 1]), "filter.1.value.1"),
+        (one(op="exists", value="yes"), "filter.1.value"),
+        (one("status", "eq", "dead"), "filter.1.value"),
+        (one("status", "in", ["active", "dead"]), "filter.1.value.1"),
+        (one("attributes.a", "eq", None), "filter.1.value"),
+        (one("attributes.a", "eq", {"b": 1}), "filter.1.value"),
+        (one("attributes.a", "eq", float("nan")), "filter.1.value"),
+        (one("attributes.a", "eq", float("inf")), "filter.1.value"),
+        (one("attributes.a", "eq", 10**400), "filter.1.value"),
+        (one("attributes.a", "gt", True), "filter.1.value"),
+        (one("attributes.a", "in", ["x"] * 101), "filter.1.value"),
+        (one("attributes.a", "contains", 5), "filter.1.value"),
+    ],
+)
+def test_a_wrong_filter_names_the_condition_and_the_part(raw: Any, field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        segments.check(raw)
+    assert refused.value.field == field
+
+
+def test_values_are_never_part_of_the_statement() -> None:
+    raw = [{"field": "attributes.evil'", "op": op, "value": "evil'"} for op in ("eq", "ne", "contains", "prefix", "gt")]
+    sql, params = segments.compiled(segments.check(raw))
+    assert "evil" not in sql and sql.count("%s") == len(params)
+
+
+# ---- lists -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mine(crowd: Tenant) -> Audience:
+    return Audience.objects.create(tenant=crowd, name="List", source=Audience.Source.LIST)
+
+
+def test_a_list_walks_in_the_order_of_its_file_and_counts_strangers(people: People, mine: Audience) -> None:
+    Recipient.objects.create(tenant=people.globex, external_id="only-globex")
+    report = audiences.fill(mine, io.BytesIO(b"external_id\neve\nnobody\nada\neve\nonly-globex\n"))
+    assert (report.rows, report.stored, report.duplicates, report.rejected) == (5, 4, 1, 0)
+    pages = list(audiences.pages(mine, 3))
+    assert [len(page.recipient_ids) for page in pages] == [2, 0]
+    assert [page.unknown for page in pages] == [1, 1]
+    assert found_in_order(pages) == ["eve", "ada"]
+    assert audiences.count(mine) == 2
+    assert mine.size == 4
+
+
+def found_in_order(pages: list[audiences.AudiencePage]) -> list[str]:
+    ids = [i for page in pages for i in page.recipient_ids]
+    rows = Recipient.objects.in_bulk(ids)
+    return [rows[i].external_id for i in ids]
+
+
+def test_a_file_that_breaks_off_in_the_middle_changes_nothing(mine: Audience) -> None:
+    audiences.fill_ids(mine, ["ada"])
+    with pytest.raises(InvalidInput):
+        audiences.fill(mine, io.BytesIO(b"external_id\n" + b"x\n" * 6000 + b"\xff\n"))
+    assert list(AudienceMember.objects.values_list("external_id", flat=True)) == ["ada"]
+
+
+def test_duplicates_merge_also_between_batches(mine: Audience) -> None:
+    csv = b"".join(b"u%d\n" % (n % 6000) for n in range(12_000))
+    report = audiences.fill(mine, io.BytesIO(csv))
+    assert (report.rows, report.stored, report.duplicates) == (12_000, 6_000, 6_000)
+
+
+def test_an_empty_list_has_no_pages(mine: Audience) -> None:
+    assert list(audiences.pages(mine, 10)) == []
