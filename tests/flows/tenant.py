@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.flows.admin import Browser
 from tests.flows.http import Answer, Caller
 from tests.flows.inboxes import Inbox
 from tests.flows.sandbox import Sandbox
@@ -53,6 +54,12 @@ class Tenant:
     @property
     def sandbox(self) -> Sandbox:
         return self._site.sandbox
+
+    def owner(self) -> Browser:
+        """Its owner, logged in to the admin."""
+        browser = Browser(self._site.url)
+        browser.log_in(self.papers.username, self.papers.password)
+        return browser
 
     # ---- content and people --------------------------------------------------------------------------------------
 

@@ -1,0 +1,123 @@
+"""A campaign of 5,000: exactly those who should, once each; and every one of the others is accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from tests.flows.sandbox import Sandbox
+from tests.flows.tenant import Person, Tenant
+
+COUNT = 5_000
+#: by their place in the list; each kind of no is tried before arming and between arming and GO
+DEAD = range(40)
+NO_TOKEN = range(40, 60)
+OPTED_OUT_EARLY = range(60, 80)
+OPTED_OUT_LATE = range(80, 100)
+DEVICE_GONE_EARLY = range(100, 110)
+DEVICE_GONE_LATE = range(110, 120)
+PUSH_OFF_LATE = range(120, 130)
+SUPPRESSED_LATE = range(130, 133)
+NO_PUSH = set(range(SUPPRESSED_LATE.stop))
+NO_IN_APP = {*OPTED_OUT_EARLY, *OPTED_OUT_LATE}
+
+
+def crowd(tenant: Tenant) -> list[Person]:
+    people = tenant.people(COUNT)
+    dead = tenant.people(len(DEAD), "unregistered")
+    for n in DEAD:
+        people[n] = dead[n]
+    for n in NO_TOKEN:
+        people[n] = Person(people[n].external_id)
+    return people
+
+
+def test_exactly_those_who_should_get_it_once(
+    new_tenant: Callable[[], Tenant], tenant: Tenant, sandbox: Sandbox
+) -> None:
+    stranger = new_tenant()
+    stranger.person("theirs", f"{stranger.tag}theirs")
+    people = crowd(tenant)
+    tenant.import_people(people)
+    tenant.publish("offer", "promotions")
+    ids = [p.external_id for p in people]
+    audience = tenant.list_of([*ids, *ids[:300], "theirs", "nobody-1", "nobody-2"])
+    say_no(tenant, OPTED_OUT_EARLY, DEVICE_GONE_EARLY)
+
+    campaign = tenant.draft("offer", audience)
+    armed = campaign.arm()
+    assert (armed["audience_size"], armed["excluded"]["unknown_recipient"]) == (COUNT + 3, 3)
+    assert sandbox.requests() == 0
+    say_no(tenant, OPTED_OUT_LATE, DEVICE_GONE_LATE)
+    each(PUSH_OFF_LATE, lambda n: tenant.api.ask("PUT", preferences(n), {"channels": {"push": False}}))
+    suppress(tenant, [people[n].token for n in SUPPRESSED_LATE])
+    campaign.go()
+    results = campaign.finished()
+
+    wanted = {people[n].token: 1 for n in range(COUNT) if n not in NO_PUSH}
+    assert sandbox.addresses(tenant.tag) == wanted
+    assert sandbox.addresses(stranger.tag) == {}
+    assert sandbox.requests() == len(wanted) + len(DEAD)
+    check_push(results["channels"]["push"], len(wanted))
+    check_in_app(results["channels"]["in_app"])
+    assert results["waiting"] == results["in_doubt"] == 0
+    for n, have in ((200, 1), (OPTED_OUT_EARLY[0], 0), (OPTED_OUT_LATE[0], 0), (NO_TOKEN[0], 1), (DEAD[0], 1)):
+        assert len(tenant.inbox(f"u{n}").messages()) == have, n
+    check_the_dead_stay_dead(tenant, audience, sandbox)
+
+
+def preferences(n: int) -> str:
+    return f"/v1/recipients/u{n}/preferences"
+
+
+def say_no(tenant: Tenant, opted_out: range, without_device: range) -> None:
+    each(opted_out, lambda n: tenant.opt_out(f"u{n}"))
+    each(without_device, lambda n: remove_device(tenant, f"u{n}"))
+
+
+def remove_device(tenant: Tenant, external_id: str) -> None:
+    for device in tenant.devices(external_id):
+        tenant.api.ask("DELETE", f"/v1/recipients/{external_id}/devices/{device['id']}")
+
+
+def suppress(tenant: Tenant, tokens: Sequence[str]) -> None:
+    """By hand, in the admin."""
+    owner = tenant.owner()
+    for token in tokens:
+        answer = owner.submit("/admin/tenants/suppression/add/", channel="push", address=token, cause="manual")
+        assert answer.status == 302, answer.text
+
+
+def each(numbers: range, step: Callable[[int], object]) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(step, numbers))
+
+
+def check_push(push: dict[str, Any], sent: int) -> None:
+    """Every member of the audience is in exactly one place."""
+    assert (push["sent"], push["failed_by_reason"]) == (sent, {"dead_address": len(DEAD)})
+    assert push["suppressed_by_reason"] == {
+        "no_address": len(NO_TOKEN) + len(DEVICE_GONE_EARLY) + len(DEVICE_GONE_LATE),
+        "category_off": len(OPTED_OUT_EARLY) + len(OPTED_OUT_LATE),
+        "channel_off": len(PUSH_OFF_LATE),
+        "address_suppressed": len(SUPPRESSED_LATE),
+    }
+    assert push["sent"] + push["failed"] + push["suppressed"] == COUNT
+
+
+def check_in_app(in_app: dict[str, Any]) -> None:
+    assert in_app["delivered"] == COUNT - len(NO_IN_APP)
+    assert in_app["suppressed_by_reason"] == {"category_off": len(NO_IN_APP)}
+    assert in_app["sent"] + in_app["failed"] + in_app["suppressed"] == COUNT
+
+
+def check_the_dead_stay_dead(tenant: Tenant, audience: str, sandbox: Sandbox) -> None:
+    """A second campaign does not even try them."""
+    assert all(d["dead_since"] for d in tenant.devices(f"u{DEAD[0]}"))
+    sandbox.reset()
+    again = tenant.draft("offer", audience, ["push"])
+    again.arm()
+    again.go()
+    again.finished()
+    assert sandbox.requests() == COUNT - len(NO_PUSH)
