@@ -18,6 +18,8 @@ from rest_framework.views import APIView
 
 from inbox import feed, tokens
 from inbox.live import Counters
+from notifier.api.base import read
+from notifier.api.fields import MAX_KEY, Text
 from notifier.errors import Forged
 from tenants.access import owned
 from tenants.auth import ApiCaller
@@ -31,7 +33,7 @@ LARGEST_SEQ = 2**63 - 1
 
 
 class TokenInput(serializers.Serializer[Any]):
-    recipient = serializers.CharField(max_length=128, help_text="The recipient's external_id.")
+    recipient = Text(max_length=MAX_KEY, help_text="The recipient's external_id.")
     ttl_seconds = serializers.IntegerField(required=False, min_value=1, max_value=3600)
 
 
@@ -95,19 +97,18 @@ class InboxTokenAuthentication(BaseAuthentication):
 
 
 class TokenView(APIView):
-    """A recipient token."""
+    """A recipient token. No TenantView, because that keeps answers for repeated requests, and a token is not kept."""
 
     scope = "inbox"
 
     @extend_schema(tags=TAGS, request=TokenInput, responses={201: TokenOutput}, operation_id="inbox_token_create")
     def post(self, request: Request) -> Response:
         """Make a token with which a browser may read this recipient's inbox, for at most an hour."""
-        asked = TokenInput(data=request.data)
-        asked.is_valid(raise_exception=True)
+        asked = read(TokenInput, request.data)
         caller: ApiCaller = request.auth  # type: ignore[assignment]
         tenant = Tenant(pk=caller.tenant_id)
-        recipient = owned(Recipient.objects.all(), tenant, external_id=asked.validated_data["recipient"])
-        token, ends = tokens.mint(recipient, asked.validated_data.get("ttl_seconds"))
+        recipient = owned(Recipient.objects.all(), tenant, external_id=asked["recipient"])
+        token, ends = tokens.mint(recipient, asked.get("ttl_seconds"))
         return Response(TokenOutput({"token": token, "expires_at": ends}).data, status=201)
 
 
@@ -181,9 +182,8 @@ class ReadAllView(InboxView):
     @extend_schema(tags=TAGS, operation_id="inbox_read", request=ReadInput, responses=CountersOutput)
     def post(self, request: Request) -> Response:
         """Mark every message up to a number as read: those that the person has seen, not what came since."""
-        asked = ReadInput(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return _counted(feed.mark_read_up_to(self.visitor().recipient_id, asked.validated_data["up_to_seq"]))
+        seq = read(ReadInput, request.data)["up_to_seq"]
+        return _counted(feed.mark_read_up_to(self.visitor().recipient_id, seq))
 
 
 def _counted(counters: Counters) -> Response:

@@ -92,7 +92,7 @@ def _mark(recipient_id: uuid.UUID, which: str, bound: uuid.UUID | int, said: dic
         _note(marked)
     after = Counters(feed.last_seq, feed.unread)
     if marked:
-        transaction.on_commit(lambda: announce({recipient_id: {**after.as_json(), "read": said}}))
+        transaction.on_commit(lambda: announce([recipient_id], lambda _: {**after.as_json(), "read": said}))
     return after
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -54,27 +54,29 @@ def group(recipient_id: uuid.UUID) -> str:
     return f"inbox.{recipient_id.hex}"
 
 
-def announce(news: Mapping[uuid.UUID, Mapping[str, Any]]) -> None:
-    """Tell the sockets of these inboxes. Never raises: nothing that is stored may depend on Redis."""
+def announce(inboxes: Collection[uuid.UUID], news_of: Callable[[uuid.UUID], Mapping[str, Any]]) -> None:
+    """Tell the sockets of these inboxes. Never raises: nothing that is stored may depend on Redis. `news_of` is asked
+    only for inboxes that are being watched."""
     global _resting_until
-    if not news or time.monotonic() < _resting_until:
+    if not inboxes or time.monotonic() < _resting_until:
         return
     try:
-        _publish(_client(), news)
+        _publish(_client(), {_topic(recipient_id): recipient_id for recipient_id in inboxes}, news_of)
     except redis.RedisError as error:
         _resting_until = time.monotonic() + REST_SECONDS
-        log.warning("sockets not told", action="inbox.announce", inboxes=len(news), error=type(error).__name__)
+        log.warning("sockets not told", action="inbox.announce", inboxes=len(inboxes), error=type(error).__name__)
 
 
-def _publish(client: redis.Redis, news: Mapping[uuid.UUID, Mapping[str, Any]]) -> None:
-    by_topic = {_topic(recipient): content for recipient, content in news.items()}
-    counted = cast("list[tuple[bytes, int]]", client.pubsub_numsub(*by_topic))
+def _publish(
+    client: redis.Redis, topics: Mapping[str, uuid.UUID], news_of: Callable[[uuid.UUID], Mapping[str, Any]]
+) -> None:
+    counted = cast("list[tuple[bytes, int]]", client.pubsub_numsub(*topics))
     watched = [topic.decode() for topic, sockets in counted if sockets]
     if not watched:
         return
     with client.pipeline(transaction=False) as pipe:
         for topic in watched:
-            pipe.publish(topic, _wire_format(by_topic[topic]))
+            pipe.publish(topic, _wire_format(news_of(topics[topic])))
         pipe.execute()
 
 

@@ -9,45 +9,50 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from inbox.live import Counters, announce
 from notifier.channels.in_app import InAppMessage
+from notifier.delivery import bulk
 
 LINK_SCHEMES = ("http://", "https://", "mailto:")
 
+# each `= ANY` repeats a join condition so that the planner goes by index at any table size
 _LIVING = """
-SELECT i.ord - 1 FROM unnest(%s::uuid[], %s::uuid[]) WITH ORDINALITY AS i (recipient_id, tenant_id, ord)
-JOIN tenants_recipient r ON r.id = i.recipient_id AND r.tenant_id = i.tenant_id AND r.status <> 'erased'
+SELECT i.ord - 1 FROM unnest(%(recipients)b::uuid[], %(tenants)b::uuid[])
+  WITH ORDINALITY AS i (recipient_id, tenant_id, ord)
+JOIN tenants_recipient r ON r.id = i.recipient_id AND r.tenant_id = i.tenant_id
+WHERE r.id = ANY (%(recipients)b::uuid[]) AND r.status <> 'erased'
 """
 
 # a DO UPDATE whose WHERE is false writes nothing and still locks the row (PostgreSQL, INSERT); sorted, so that two
 # batches with the same recipients wait for each other instead of deadlocking
 _LOCK_FEEDS = """
 INSERT INTO inbox_feed AS f (recipient_id, tenant_id, last_seq, unread)
-SELECT DISTINCT i.recipient_id, i.tenant_id, 0, 0 FROM unnest(%s::uuid[], %s::uuid[]) AS i (recipient_id, tenant_id)
+SELECT DISTINCT i.recipient_id, i.tenant_id, 0, 0
+FROM unnest(%(recipients)b::uuid[], %(tenants)b::uuid[]) AS i (recipient_id, tenant_id)
 ORDER BY i.recipient_id
 ON CONFLICT (recipient_id) DO UPDATE SET unread = f.unread WHERE false
 """
 
 # runs after the locks, so its snapshot holds every row of those inboxes, and a repeat is seen as one
 _STORE = """
-WITH incoming AS (
-  SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[])
-    WITH ORDINALITY AS i (id, recipient_id, tenant_id, category, title, body, link, data, ord)
-), fresh AS (
+WITH fresh AS (
   SELECT i.*, f.last_seq + row_number() OVER (PARTITION BY i.recipient_id ORDER BY i.ord) AS seq
-  FROM incoming i JOIN inbox_feed f ON f.recipient_id = i.recipient_id
-  WHERE NOT EXISTS (SELECT 1 FROM inbox_inboxmessage m WHERE m.id = ANY (%s::uuid[]) AND m.id = i.id)
+  FROM unnest(%(ids)b::uuid[], %(recipients)b::uuid[], %(tenants)b::uuid[], %(categories)b::text[], %(titles)b::text[],
+              %(bodies)b::text[], %(links)b::text[], %(data)t::jsonb[])
+    WITH ORDINALITY AS i (id, recipient_id, tenant_id, category, title, body, link, data, ord)
+  JOIN inbox_feed f ON f.recipient_id = i.recipient_id AND f.recipient_id = ANY (%(recipients)b::uuid[])
+  WHERE NOT EXISTS (SELECT 1 FROM inbox_inboxmessage m WHERE m.id = ANY (%(ids)b::uuid[]) AND m.id = i.id)
 ), stored AS (
   INSERT INTO inbox_inboxmessage
     (id, tenant_id, recipient_id, seq, category, title, body, link, data, created_at)
-  SELECT id, tenant_id, recipient_id, seq, category, title, body, link, data, %s FROM fresh
+  SELECT id, tenant_id, recipient_id, seq, category, title, body, link, data, %(now)s FROM fresh
 ), counted AS (
   UPDATE inbox_feed f SET last_seq = f.last_seq + n.count, unread = f.unread + n.count
   FROM (SELECT recipient_id, count(*) FROM fresh GROUP BY recipient_id) n
-  WHERE f.recipient_id = n.recipient_id
+  WHERE f.recipient_id = n.recipient_id AND f.recipient_id = ANY (%(recipients)b::uuid[])
   RETURNING f.recipient_id, f.last_seq, f.unread
 )
 SELECT s.ord - 1, s.seq, c.last_seq, c.unread FROM fresh s JOIN counted c USING (recipient_id) ORDER BY s.ord
@@ -87,14 +92,17 @@ def complaint(message: InAppMessage) -> str:
     if message.link and not message.link.lower().startswith(LINK_SCHEMES):
         return "the link is not http, https or mailto"
     texts = (message.title, message.body, message.link, *message.data, *map(str, message.data.values()))
-    return "a text holds the character NUL" if any("\0" in text for text in texts) else ""
+    return "" if all(map(_storable, texts)) else "a text holds the character NUL or half of a surrogate pair"
+
+
+def _storable(text: str) -> bool:
+    return "\0" not in text and text.encode(errors="ignore").decode() == text
 
 
 def store(messages: Sequence[InAppMessage]) -> set[int]:
     """Put the batch into the inboxes and announce what is new. Returns the indexes whose recipient is gone."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        envelopes = [m.envelope for m in messages]
-        cursor.execute(_LIVING, [[e.recipient_id for e in envelopes], [e.tenant_id for e in envelopes]])
+    with transaction.atomic(), bulk.cursor() as cursor:
+        cursor.execute(_LIVING, _whose(messages))
         living = sorted(row[0] for row in cursor.fetchall())
         stored = _insert(cursor, [messages[i] for i in _first_of_each(messages, living)]) if living else []
         transaction.on_commit(lambda: announce_stored(stored))
@@ -108,20 +116,25 @@ def _first_of_each(messages: Sequence[InAppMessage], indexes: Sequence[int]) -> 
     return list(seen.values())
 
 
+def _whose(messages: Sequence[InAppMessage]) -> dict[str, Any]:
+    return {
+        "recipients": [m.envelope.recipient_id for m in messages],
+        "tenants": [m.envelope.tenant_id for m in messages],
+    }
+
+
 def _insert(cursor: Any, messages: Sequence[InAppMessage]) -> list[Stored]:
-    ids = [m.envelope.delivery_id for m in messages]
-    recipients = [m.envelope.recipient_id for m in messages]
-    tenants = [m.envelope.tenant_id for m in messages]
-    now = timezone.now()
-    cursor.execute(_LOCK_FEEDS, [recipients, tenants])
-    texts = [
-        [m.envelope.category for m in messages],
-        [m.title for m in messages],
-        [m.body for m in messages],
-        [m.link for m in messages],
-        [orjson.dumps(dict(m.data)).decode() for m in messages],
-    ]
-    cursor.execute(_STORE, [ids, recipients, tenants, *texts, ids, now])
+    whose, now = _whose(messages), timezone.now()
+    cursor.execute(_LOCK_FEEDS, whose)
+    columns = {
+        "ids": [m.envelope.delivery_id for m in messages],
+        "categories": [m.envelope.category for m in messages],
+        "titles": [m.title for m in messages],
+        "bodies": [m.body for m in messages],
+        "links": [m.link for m in messages],
+        "data": [orjson.dumps(dict(m.data)).decode() for m in messages],
+    }
+    cursor.execute(_STORE, {**whose, **columns, "now": now})
     return [Stored(messages[i], seq, Counters(last, unread), now) for i, seq, last, unread in cursor.fetchall()]
 
 
@@ -130,9 +143,8 @@ def announce_stored(stored: Sequence[Stored]) -> None:
     by_inbox: dict[uuid.UUID, list[Stored]] = {}
     for one in stored:
         by_inbox.setdefault(one.message.envelope.recipient_id, []).append(one)
-    announce(
-        {
-            recipient: {**news[-1].counters.as_json(), "messages": [one.as_json() for one in news]}
-            for recipient, news in by_inbox.items()
-        }
-    )
+    announce(by_inbox, lambda recipient_id: _news(by_inbox[recipient_id]))
+
+
+def _news(stored: Sequence[Stored]) -> dict[str, Any]:
+    return {**stored[-1].counters.as_json(), "messages": [one.as_json() for one in stored]}

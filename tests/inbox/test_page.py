@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from django.test import Client
@@ -152,8 +153,9 @@ def test_it_fits_a_phone_in_light_and_dark(page: Page, web: Web, dora: Recipient
     expect(page.locator(".badge")).to_have_text("2")
     page.mouse.move(0, 700)
     try:
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+        for scheme in schemes:
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             for name, width, height in (("desktop", 1180, 720), ("phone", 390, 780)):
                 page.set_viewport_size({"width": width, "height": height})
                 page.screenshot(path=folder / f"inbox-{name}-{scheme}.png")

@@ -103,7 +103,7 @@ def test_a_socket_whose_connection_to_redis_broke_hears_again(web: Web, dora: Re
         client = redis.Redis.from_url(settings.REDIS_URL)
         topic = f"live__group__{live.group(dora.pk)}"
         client.client_kill_filter(_type="pubsub")
-        while not client.pubsub_numsub(topic)[0][1]:  # type: ignore[index]
+        while not client.pubsub_numsub(topic)[0][1]:
             time.sleep(0.05)
         send(message(dora, "after"))
         assert inbox.seqs(up_to=1) == [1]

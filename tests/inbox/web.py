@@ -49,9 +49,14 @@ class Web:
     def _environment(self) -> dict[str, str]:
         web = urlsplit(os.environ["WEB_DATABASE_URL"])
         database = urlunsplit(web._replace(path=f"/{connection.settings_dict['NAME']}"))
-        redis_url = settings.CHANNEL_LAYERS["default"]["CONFIG"]["hosts"][0]["address"]
         ours = {"DJANGO_SETTINGS_MODULE": "notifier.settings", "NOTIFIER_DATABASE_ROLE": "web"}
-        return {**ours, "WEB_DATABASE_URL": database, "REDIS_URL": redis_url, "DEBUG": "1", "LOG_LEVEL": "WARNING"}
+        return {
+            **ours,
+            "WEB_DATABASE_URL": database,
+            "REDIS_URL": settings.REDIS_URL,
+            "DEBUG": "1",
+            "LOG_LEVEL": "WARNING",
+        }
 
 
 class Socket:
