@@ -61,6 +61,13 @@ def _statement(table: str, columns: Columns) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({casts})"
 
 
+def ids(sql: str, params: Sequence[Any]) -> set[uuid.UUID]:
+    """Run a statement of arrays that returns ids."""
+    with cursor() as raw:
+        raw.execute(sql, params, binary=True)
+        return {row[0] for row in raw.fetchall()}
+
+
 @contextmanager
 def cursor() -> Iterator[psycopg.Cursor[Any]]:
     """A server-side-binding cursor on Django's connection, in Django's transaction. Django's own cursors quote every

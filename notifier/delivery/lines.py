@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 
+from notifier.delivery import bulk
 from notifier.vocabulary import Place, Status
 
 #: (tenant, recipient, channel, lane)
@@ -26,7 +27,7 @@ class Line:
     held: bool
 
 
-_KEYS = "unnest(%s::uuid[], %s::uuid[], %s::text[], %s::smallint[]) AS k (tenant_id, recipient_id, channel, lane)"
+_KEYS = "unnest(%b::uuid[], %b::uuid[], %b::text[], %b::smallint[]) AS k (tenant_id, recipient_id, channel, lane)"
 
 _MAKE = f"""
 INSERT INTO notifier_line (tenant_id, recipient_id, channel, lane, unfinished, held)
@@ -40,7 +41,7 @@ FROM notifier_line l JOIN {_KEYS} USING (tenant_id, recipient_id, channel, lane)
 
 _SAVE = """
 UPDATE notifier_line l SET unfinished = v.unfinished, held = v.held
-FROM unnest(%s::bigint[], %s::integer[], %s::boolean[]) AS v (id, unfinished, held) WHERE l.id = v.id
+FROM unnest(%b::bigint[], %b::integer[], %b::boolean[]) AS v (id, unfinished, held) WHERE l.id = v.id
 """
 
 # The oldest waiting row of each line whose turn is free takes it.
@@ -67,7 +68,7 @@ def lock(keys: Iterable[Key], *, make: bool = False) -> dict[Key, Line]:
     columns = [list(c) for c in zip(*sorted(set(keys), key=str), strict=True)]
     if not columns:
         return {}
-    with connection.cursor() as cursor:
+    with bulk.cursor() as cursor:
         if make:
             cursor.execute(_MAKE, columns)
         cursor.execute(_LOCK, columns)
@@ -78,7 +79,7 @@ def save(lines: Iterable[Line]) -> None:
     """Write locked lines back."""
     rows = list(lines)
     if rows:
-        with connection.cursor() as cursor:
+        with bulk.cursor() as cursor:
             cursor.execute(_SAVE, [[r.id for r in rows], [r.unfinished for r in rows], [r.held for r in rows]])
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
-from django.db import connection
 
 from notifier.channels import channels
+from notifier.delivery import bulk
 from notifier.vocabulary import Choices, DeviceAddress, Person
 
 _SELECT = """
@@ -23,25 +23,25 @@ FROM tenants_recipient r LEFT JOIN tenants_preference p ON p.recipient_id = r.id
 WHERE r.tenant_id = %s AND """
 
 _SUPPRESSED = """
-SELECT channel, address FROM tenants_suppression WHERE tenant_id = %s AND address = ANY(%s)
+SELECT channel, address FROM tenants_suppression WHERE tenant_id = %s AND address = ANY(%b::text[])
 """
 
 
 def by_external_ids(tenant_id: uuid.UUID, external_ids: Sequence[str]) -> dict[str, Person]:
     """external_id -> Person; who does not exist is missing."""
-    people = _load(tenant_id, "r.external_id = ANY(%s)", list(external_ids))
+    people = _load(tenant_id, "r.external_id = ANY(%b::text[])", list(external_ids))
     return {p.external_id: p for p in people}
 
 
 def by_ids(tenant_id: uuid.UUID, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Person]:
     """id -> Person; who does not exist any more is missing."""
-    return {p.id: p for p in _load(tenant_id, "r.id = ANY(%s)", list(ids))}
+    return {p.id: p for p in _load(tenant_id, "r.id = ANY(%b::uuid[])", list(ids))}
 
 
 def _load(tenant_id: uuid.UUID, where: str, wanted: list[Any]) -> list[Person]:
     if not wanted:
         return []
-    with connection.cursor() as cursor:
+    with bulk.cursor() as cursor:
         cursor.execute(_SELECT + where, [tenant_id, wanted])
         people = [_person(row) for row in cursor.fetchall()]
         addresses = {a.value for p in people for c in channels().values() for a in c.addresses(p)}

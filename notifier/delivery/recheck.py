@@ -6,9 +6,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from django.db import connection
-
-from notifier.delivery import people
+from notifier.delivery import bulk, people
 from notifier.delivery.plan import Planned, Rule, Suppressed, plan
 from notifier.delivery.settle import Outcome
 from notifier.delivery.store import Claimed
@@ -20,7 +18,7 @@ OVERLAP = timedelta(minutes=10)
 
 _CHANGED = """
 SELECT recipient_id, address FROM tenants_consentchange
-WHERE tenant_id = %s AND at >= %s AND (recipient_id = ANY(%s) OR address = ANY(%s))
+WHERE tenant_id = %s AND at >= %s AND (recipient_id = ANY(%b::uuid[]) OR address = ANY(%b::text[]))
 """
 
 
@@ -53,7 +51,7 @@ def changed_since(
 ) -> tuple[set[uuid.UUID], set[str]]:
     """Which of these recipients and addresses have a ConsentChange since `since`; one query, by the index on (tenant,
     at)."""
-    with connection.cursor() as cursor:
+    with bulk.cursor() as cursor:
         cursor.execute(_CHANGED, [tenant_id, since - OVERLAP, list(recipients), list(addresses)])
         found = cursor.fetchall()
     return {row[0] for row in found if row[0]}, {row[1] for row in found if row[1]}

@@ -61,8 +61,8 @@ UPDATE notifier_delivery d SET
   due_at = CASE WHEN o.final THEN d.due_at ELSE now() + make_interval(secs => o.wait) END,
   account_id = COALESCE(o.account_id, d.account_id), place = o.place, lease_until = NULL,
   content = COALESCE(d.content, o.content), settled_at = CASE WHEN o.final THEN clock_timestamp() END
-FROM unnest(%s::uuid[], %s::integer[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::uuid[],
-            %s::smallint[], %s::boolean[], %s::jsonb[])
+FROM unnest(%b::uuid[], %b::integer[], %b::smallint[], %b::text[], %b::text[], %b::text[], %b::float8[], %b::uuid[],
+            %b::smallint[], %b::boolean[], %s::jsonb[])
   AS o (id, fence, status, reason, detail, provider_ref, wait, account_id, place, final, content)
 WHERE d.id = o.id AND d.fence = o.fence AND d.status IN ({Status.CLAIMED}, {Status.SENDING})
 RETURNING d.id
@@ -109,9 +109,7 @@ def _write(outcomes: Sequence[Outcome]) -> set[uuid.UUID]:
         )
         for o in outcomes
     )  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(_SETTLE, columns)
-        return {row[0] for row in cursor.fetchall()}
+    return bulk.ids(_SETTLE, columns)
 
 
 def _history(outcomes: Sequence[Outcome]) -> None:

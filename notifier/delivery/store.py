@@ -12,6 +12,7 @@ import orjson
 from django.conf import settings
 from django.db import connection
 
+from notifier.delivery import bulk
 from notifier.vocabulary import Address, Place, Status
 
 #: messages of one account that may be claimed or on the wire at once, over all workers
@@ -105,7 +106,7 @@ def _claimed(row: Sequence[Any]) -> Claimed:
 _BEGIN = f"""
 UPDATE notifier_delivery d SET status = {Status.SENDING}, attempt = d.attempt + 1,
   lease_until = now() + make_interval(secs => %s)
-FROM unnest(%s::uuid[], %s::integer[]) AS mine (id, fence)
+FROM unnest(%b::uuid[], %b::integer[]) AS mine (id, fence)
 WHERE d.id = mine.id AND d.fence = mine.fence AND d.status = {Status.CLAIMED}
 RETURNING d.id
 """
@@ -113,15 +114,13 @@ RETURNING d.id
 
 def begin(rows: Sequence[Claimed]) -> list[Claimed]:
     """Commit `sending` for rows about to be written; returns those that are still ours."""
-    with connection.cursor() as cursor:
-        cursor.execute(_BEGIN, [_lease(), [r.id for r in rows], [r.fence for r in rows]])
-        ours = {row[0] for row in cursor.fetchall()}
+    ours = bulk.ids(_BEGIN, [_lease(), [r.id for r in rows], [r.fence for r in rows]]) if rows else set()
     return [r for r in rows if r.id in ours]
 
 
 _BEGIN_ARMED = f"""
 UPDATE notifier_delivery d SET status = {Status.SENDING}, attempt = d.attempt + 1, fence = mine.fence
-FROM unnest(%s::uuid[], %s::integer[]) AS mine (id, fence)
+FROM unnest(%b::uuid[], %b::integer[]) AS mine (id, fence)
 WHERE d.id = mine.id AND d.status = {Status.ARMED}
 RETURNING d.id
 """
@@ -129,16 +128,14 @@ RETURNING d.id
 
 def begin_armed(rows: Sequence[Claimed]) -> list[Claimed]:
     """The same for rows of a shard, whose lease and fence are the shard's; returns those that were still armed."""
-    with connection.cursor() as cursor:
-        cursor.execute(_BEGIN_ARMED, [[r.id for r in rows], [r.fence for r in rows]])
-        ours = {row[0] for row in cursor.fetchall()}
+    ours = bulk.ids(_BEGIN_ARMED, [[r.id for r in rows], [r.fence for r in rows]])
     return [r for r in rows if r.id in ours]
 
 
 _HAND_BACK = f"""
 UPDATE notifier_delivery d SET status = {Status.QUEUED}, lease_until = NULL,
   due_at = greatest(d.due_at, now() + make_interval(secs => %s))
-FROM unnest(%s::uuid[], %s::integer[]) AS mine (id, fence)
+FROM unnest(%b::uuid[], %b::integer[]) AS mine (id, fence)
 WHERE d.id = mine.id AND d.fence = mine.fence AND d.status = {Status.CLAIMED}
 """
 
@@ -146,13 +143,13 @@ WHERE d.id = mine.id AND d.fence = mine.fence AND d.status = {Status.CLAIMED}
 def hand_back(rows: Sequence[Claimed], wait: float) -> None:
     """Give claimed rows back unsent, due again in `wait` seconds; they keep their turn and their attempts."""
     if rows:
-        with connection.cursor() as cursor:
+        with bulk.cursor() as cursor:
             cursor.execute(_HAND_BACK, [wait, [r.id for r in rows], [r.fence for r in rows]])
 
 
 _RENEW = f"""
 UPDATE notifier_delivery d SET lease_until = now() + make_interval(secs => %s)
-FROM unnest(%s::uuid[], %s::integer[]) AS mine (id, fence)
+FROM unnest(%b::uuid[], %b::integer[]) AS mine (id, fence)
 WHERE d.id = mine.id AND d.fence = mine.fence AND d.status IN ({Status.CLAIMED}, {Status.SENDING})
 """
 
@@ -160,7 +157,7 @@ WHERE d.id = mine.id AND d.fence = mine.fence AND d.status IN ({Status.CLAIMED},
 def renew(rows: Sequence[Claimed]) -> None:
     """Lengthen the lease of rows that still wait for an answer."""
     if rows:
-        with connection.cursor() as cursor:
+        with bulk.cursor() as cursor:
             cursor.execute(_RENEW, [_lease(), [r.id for r in rows], [r.fence for r in rows]])
 
 
