@@ -33,7 +33,7 @@ class TenantForm(_ModelForm):
         values: dict[str, Any] = self.cleaned_data if cleaned is None else cleaned
         chosen = values.get("tenant")
         home = chosen.pk if chosen else tenant_id_of(self.instance)
-        for name, value in values.items():
+        for name, value in list(values.items()):
             if _is_foreign(value, home):
                 self.add_error(name, "This belongs to another tenant.")
         return values

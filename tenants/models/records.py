@@ -9,7 +9,7 @@ from tenants.models.base import TenantOwned
 
 
 class IdempotencyKey(TenantOwned):
-    """The answer to a POST, kept so that a retry gets the same. Lives in PostgreSQL: a flushed Redis repeats nothing."""
+    """The answer to a POST, so that a retry gets the same. Lives in PostgreSQL: a flushed Redis repeats nothing."""
 
     key = models.CharField(max_length=255)
     endpoint = models.CharField(max_length=100)
@@ -38,13 +38,15 @@ class AuditLog(models.Model):
     object_id = models.CharField(max_length=64, blank=True)
     detail = models.JSONField(default=dict)
     at = models.DateTimeField(auto_now_add=True)
-    chain = models.BinaryField(max_length=32, null=True, editable=False)
+    #: position in the tenant's chain (8 bytes) and SHA-256; see tenants.audit
+    chain = models.BinaryField(max_length=40, null=True, editable=False)
 
     class Meta:
         verbose_name_plural = "audit log"
         indexes = [
             models.Index(fields=["tenant", "at"], name="audit_log_at"),
             models.Index(fields=["id"], name="audit_log_unchained", condition=models.Q(chain__isnull=True)),
+            models.Index(fields=["tenant", "chain"], name="audit_log_chain", condition=models.Q(chain__isnull=False)),
         ]
 
     def __str__(self) -> str:

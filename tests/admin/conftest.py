@@ -1,0 +1,172 @@
+"""Two tenants with one row of everything each, and browsers bound by row-level security as web processes are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.db.models import Model
+from django.test import Client
+
+from inbox.models import Feed, InboxMessage
+from notifier.delivery import templates
+from notifier.models import (
+    DeadLetter,
+    Delivery,
+    DeliveryEvent,
+    Line,
+    Notification,
+    ProviderAccount,
+    Template,
+    TemplateVersion,
+)
+from notifier.vocabulary import Lane, Mode, Status, new_id
+from tenants import audit
+from tenants.bootstrap import furnish
+from tenants.imports import jobs
+from tenants.models import (
+    ApiKey,
+    Category,
+    ConsentChange,
+    Device,
+    IdempotencyKey,
+    Member,
+    Preference,
+    Recipient,
+    Suppression,
+    Tenant,
+    User,
+)
+from tests.fixtures import People, _as_web
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Browser:
+    """Somebody at the admin. Each request runs as the web role."""
+
+    client: Client
+
+    def get(self, url: str, data: Any = None) -> Any:
+        with _as_web():
+            return self.client.get(url, data)
+
+    def post(self, url: str, data: Any = None) -> Any:
+        with _as_web():
+            return self.client.post(url, data)
+
+
+@pytest.fixture
+def log_in() -> Callable[[User], Browser]:
+    def browser(user: User) -> Browser:
+        client = Client()
+        client.force_login(user)
+        return Browser(client)
+
+    return browser
+
+
+@pytest.fixture(autouse=True)
+def _uploads_elsewhere(settings: Any, tmp_path: Any) -> Iterator[None]:
+    settings.MEDIA_ROOT = str(tmp_path)
+    yield
+
+
+@pytest.fixture
+def vera(people: People) -> User:
+    """Looks at ACME and changes nothing."""
+    user = User.objects.create_user("vera", "vera@example.com", "a long password", is_staff=True)
+    Member.objects.create(tenant=people.acme, user=user, role=Member.Role.VIEWER)
+    return user
+
+
+@pytest.fixture
+def olga(db: None) -> User:
+    """An operator."""
+    return User.objects.create_superuser("olga", "olga@example.com", "a long password")
+
+
+Rows = dict[type[Model], Any]
+
+
+def furnished(tenant: Tenant, word: str) -> Rows:
+    """One row of every kind, each marked with a word that no other tenant's row holds."""
+    furnish(tenant)
+    category = Category.objects.create(tenant=tenant, key=f"{word}-news", name=f"{word} news")
+    template = Template.objects.create(tenant=tenant, key=f"{word}-welcome", name=word, category=category)
+    version = templates.publish(template, {"in_app": {"en": {"title": f"{word} hi", "body": "{{ recipient.name }}"}}})
+    recipient = Recipient.objects.create(
+        tenant=tenant, external_id=f"{word}-1", name=f"{word} person", email=f"{word}@example.com"
+    )
+    rows: Rows = {type(r): r for r in (category, template, version, recipient)}
+    rows |= _people(tenant, recipient, word) | _ledger(tenant, recipient, version, word)
+    rows[Tenant] = tenant
+    return rows
+
+
+def _people(tenant: Tenant, recipient: Recipient, word: str) -> Rows:
+    made: list[Any] = [
+        Device.objects.create(tenant=tenant, recipient=recipient, token=f"token-of-{word}-very-long-{word}", app=word),
+        Preference.objects.create(tenant=tenant, recipient=recipient, channels_off=["push"], language="de"),
+        Suppression.objects.create(tenant=tenant, channel="push", address=f"address-of-{word}"),
+        IdempotencyKey.objects.create(
+            tenant=tenant, key=f"{word}-retry", endpoint="send", body_digest=b"", status=202, response={}
+        ),
+        audit.record(tenant.pk, f"{word}.happened", new_id()),
+        jobs.submit(tenant, ContentFile(b"external_id\n1\n", name=f"{word}.csv")),
+        Member.objects.filter(tenant=tenant).first(),
+        ApiKey.objects.filter(tenant=tenant).first(),
+        ConsentChange.objects.filter(tenant=tenant).first(),
+    ]
+    return {type(row): row for row in made}
+
+
+def _ledger(tenant: Tenant, recipient: Recipient, version: TemplateVersion, word: str) -> Rows:
+    notification = Notification.objects.create(
+        tenant=tenant, recipient=recipient, version=version, lane=Lane.BULK, category=f"{word}-news"
+    )
+    delivery = Delivery.objects.create(
+        tenant=tenant,
+        notification=notification,
+        recipient_id=recipient.pk,
+        channel="push",
+        platform="fcm",
+        address=f"address-of-{word}",
+        lane=Lane.BULK,
+        status=Status.FAILED,
+        detail=f"{word} detail",
+        mode=Mode.LIVE,
+        content={"title": word},
+        due_at=NOW,
+        accepted_at=NOW,
+    )
+    made: list[Any] = [
+        DeliveryEvent.objects.create(tenant=tenant, delivery=delivery, what="failed", detail=f"{word} event", at=NOW),
+        DeadLetter.objects.create(
+            tenant=tenant, delivery=delivery, channel="push", attempts=5, last_error=f"{word} error"
+        ),
+        Line.objects.create(tenant=tenant, recipient_id=recipient.pk, channel="sms", lane=Lane.BULK),
+        Feed.objects.create(tenant=tenant, recipient_id=recipient.pk, last_seq=1),
+        InboxMessage.objects.create(
+            id=new_id(), tenant=tenant, recipient_id=recipient.pk, seq=1, title=f"{word} title", body="", created_at=NOW
+        ),
+        ProviderAccount.objects.create(tenant=tenant, name=f"sandbox {word}", provider="fcm", sandbox=True),
+    ]
+    return {type(row): row for row in (notification, delivery, *made)}
+
+
+@dataclass(frozen=True)
+class World:
+    people: People
+    mine: Rows  #: ACME's, marked "zebra"
+    other: Rows  #: Globex's, marked "quokka"
+
+
+@pytest.fixture
+def world(people: People) -> World:
+    return World(people, furnished(people.acme, "zebra"), furnished(people.globex, "quokka"))

@@ -1,0 +1,122 @@
+"""Every page of the admin opens for everybody whom it is for, and shows nothing of another tenant's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+
+from notifier.models import Template
+from tenants.admin import admin_site
+from tenants.admin.roles import tenant_id_of
+from tenants.models import User
+from tests.admin.conftest import Browser, World
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.admin.urls")]
+LogIn = Callable[[User], Browser]
+
+
+def url(model: type[Model], page: str, *args: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+def somebody(world: World, role: str, request: Any) -> User:
+    users = {"owner": world.people.ana, "marketer": world.people.ben}
+    found: User = users.get(role) or request.getfixturevalue({"viewer": "vera", "operator": "olga"}[role])
+    return found
+
+
+@pytest.mark.parametrize("role", ["owner", "marketer", "viewer", "operator"])
+def test_every_list_and_add_page_opens_or_is_forbidden(role: str, world: World, log_in: LogIn, request: Any) -> None:
+    browser = log_in(somebody(world, role, request))
+    for model in admin_site._registry:
+        for page in ("changelist", "add"):
+            answer = browser.get(url(model, page))
+            assert answer.status_code in (200, 403), (model, page, answer.status_code)
+            if role == "operator" and page == "changelist":
+                assert answer.status_code == 200, model
+
+
+@pytest.mark.parametrize("role", ["owner", "marketer", "viewer", "operator"])
+def test_every_row_of_ones_own_opens_or_is_forbidden(role: str, world: World, log_in: LogIn, request: Any) -> None:
+    browser = log_in(somebody(world, role, request))
+    for model, row in world.mine.items():
+        answer = browser.get(url(model, "change", row.pk))
+        assert answer.status_code in (200, 403), model
+        if role in ("owner", "operator"):
+            assert answer.status_code == 200, model
+
+
+def test_no_list_shows_a_row_of_another_tenant(world: World, log_in: LogIn) -> None:
+    browser = log_in(world.people.ana)
+    for model in admin_site._registry:
+        html = browser.get(url(model, "changelist")).content.decode()
+        assert "quokka" not in html and "Globex" not in html, model
+
+
+def test_no_search_or_filter_finds_a_row_of_another_tenant(world: World, log_in: LogIn) -> None:
+    browser = log_in(world.people.ana)
+    strange = world.people.globex.pk
+    for model, row in world.other.items():
+        for query in ({"q": "quokka"}, {"q": "quokka-1"}, {"q": str(row.pk)}, {"of": str(strange)}):
+            answer = browser.get(url(model, "changelist"), query)
+            found = answer.context["cl"].result_list if answer.status_code == 200 else []
+            assert [r for r in found if tenant_id_of(r) == strange] == [], (model, query)
+
+
+def test_no_page_of_another_tenants_row_opens(world: World, log_in: LogIn) -> None:
+    browser = log_in(world.people.ana)
+    for model, row in world.other.items():
+        for page in ("change", "delete", "history"):
+            answer = browser.get(url(model, page, row.pk))
+            assert answer.status_code in (302, 403, 404), (model, page)
+            assert "quokka" not in answer.content.decode()
+    preview = reverse("admin:notifier_template_preview", args=[world.other[Template].pk])
+    assert browser.get(preview, {"recipient": "quokka-1"}).status_code == 404
+
+
+def test_a_member_finds_what_is_theirs(world: World, log_in: LogIn) -> None:
+    browser = log_in(world.people.ana)
+    for model, row in world.mine.items():
+        assert str(row.pk) in browser.get(url(model, "changelist")).content.decode(), model
+
+
+def test_no_choice_of_an_add_page_is_another_tenants(world: World, log_in: LogIn) -> None:
+    browser = log_in(world.people.ana)
+    for model in admin_site._registry:
+        html = browser.get(url(model, "add")).content.decode()
+        for strange in ("quokka", "Globex", str(world.people.globex.pk)):
+            assert strange not in html, model
+
+
+def test_autocomplete_finds_no_row_of_another_tenant(world: World, log_in: LogIn) -> None:
+    browser = log_in(world.people.ana)
+    asked = {"app_label": "tenants", "model_name": "device", "field_name": "recipient"}
+    found = [
+        r["text"] for r in browser.get(reverse("admin:autocomplete"), {**asked, "term": "zebra"}).json()["results"]
+    ]
+    strange = browser.get(reverse("admin:autocomplete"), {**asked, "term": "quokka"}).json()["results"]
+    assert (found, strange) == (["zebra-1"], [])
+
+
+def test_a_stranger_to_the_admin_is_asked_to_log_in(world: World, log_in: LogIn) -> None:
+    for model in admin_site._registry:
+        assert Browser(Client()).get(url(model, "changelist")).status_code == 302
+    assert Browser(Client()).get(reverse("admin:login")).status_code == 200
+
+
+def test_a_user_without_a_tenant_sees_no_row(world: World, log_in: LogIn) -> None:
+    nobody = User.objects.create_user("nora", "", "a long password", is_staff=True)
+    browser = log_in(nobody)
+    assert browser.get(reverse("admin:index")).status_code == 200
+    assert {browser.get(url(m, "changelist")).status_code for m in world.mine} == {403}
+
+
+def test_the_index_groups_pages_by_what_people_do(world: World, log_in: LogIn) -> None:
+    html = log_in(world.people.ben).get(reverse("admin:index")).content.decode()
+    for group in ("Content", "People", "What was sent", "Set-up"):
+        assert group in html

@@ -1,0 +1,301 @@
+"""A CSV file of recipients, as people's programs really write them, and as nobody should."""
+
+from __future__ import annotations
+
+import io
+import tracemalloc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from tenants.imports import Problem, Refused, Result, import_recipients, read_external_ids, run
+from tenants.models import ConsentChange, Device, Recipient
+from tests.fixtures import People
+
+pytestmark = pytest.mark.django_db
+
+
+def put(people: People, file: str | bytes) -> Result:
+    return import_recipients(people.acme.pk, io.BytesIO(file if isinstance(file, bytes) else file.encode()))
+
+
+def stored(people: People) -> dict[str, Recipient]:
+    return {r.external_id: r for r in Recipient.objects.filter(tenant=people.acme)}
+
+
+def problems(result: Result) -> list[tuple[int, str]]:
+    return [(p.line, p.reason) for p in result.problems]
+
+
+ANNE = "external_id,name,email\na1,Anne,anne@example.com\n"
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        ANNE.encode(),
+        ANNE.encode("utf-8-sig"),
+        ANNE.replace("\n", "\r\n").encode(),
+        ANNE.replace(",", ";").encode(),
+        ANNE.replace(",", "\t").encode(),
+        b"\xef\xbb\xbf" + ANNE.replace(",", ";").replace("\n", "\r\n").encode(),
+        ANNE.rstrip().encode(),
+        b"\n\n" + ANNE.encode() + b"\n\n",
+        b"email,name,external_id\nanne@example.com,Anne,a1\n",
+        b"EMAIL,Name,External-ID\nanne@example.com,Anne,a1\n",
+        b"E-Mail;Full name;User ID\nanne@example.com;Anne;a1\n",
+        b'"external_id","name","email"\n"a1","Anne","anne@example.com"\n',
+        b" external_id , name , email \n a1 , Anne , anne@example.com \n",
+        b"external_id,name,email,,\na1,Anne,anne@example.com,,\n",
+    ],
+)
+def test_the_same_person_is_read_from_every_usual_form(file: bytes, people: People) -> None:
+    result = put(people, file)
+    anne = stored(people)["a1"]
+    assert (anne.name, anne.email, result.created, result.rejected) == ("Anne", "anne@example.com", 1, 0)
+
+
+def test_quoted_fields_hold_newlines_separators_quotes_and_carriage_returns(people: People) -> None:
+    put(people, 'external_id,note\n1,"two\nlines, ""quoted""\r\nand\ra third"\n2,x\n')
+    assert stored(people)["1"].attributes == {"note": 'two\nlines, "quoted"\r\nand\ra third'}
+
+
+def test_every_other_column_is_an_attribute(people: People) -> None:
+    put(people, "external_id,plan,attributes.City,ID\n1,pro,Köln,77\n2,,,\n")
+    assert stored(people)["1"].attributes == {"plan": "pro", "City": "Köln", "ID": "77"}
+    assert stored(people)["2"].attributes == {}
+
+
+def test_all_fields_arrive(people: People) -> None:
+    put(
+        people,
+        "external_id,phone,locale,timezone,token,platform,app\n1,+491701234567,de_AT,Europe/Vienna,tok:12345678,apns,shop\n",
+    )
+    one = stored(people)["1"]
+    device = Device.objects.get(recipient=one)
+    assert (one.phone, one.locale, one.timezone) == ("+491701234567", "de-AT", "Europe/Vienna")
+    assert (device.platform, device.token, device.app) == ("apns", "tok:12345678", "shop")
+
+
+def test_rows_of_one_person_are_merged_and_every_token_is_kept(people: People) -> None:
+    file = """external_id,name,email,push_token,plan,city
+1,Old,old@example.com,token-aaaaaaa,free,Rome
+2,Two,,token-ccccccc,,
+1,New,,token-bbbbbbb,pro,
+1,,new@example.com,token-aaaaaaa,,
+"""
+    result = put(people, file)
+    one = stored(people)["1"]
+    assert (one.name, one.email, one.attributes) == ("New", "new@example.com", {"plan": "pro", "city": "Rome"})
+    assert {d.token for d in one.devices.all()} == {"token-aaaaaaa", "token-bbbbbbb"}
+    assert (result.rows, result.created, result.devices) == (4, 2, 3)
+
+
+def test_an_empty_cell_erases_nothing_and_the_same_file_changes_nothing(people: People) -> None:
+    put(people, "external_id,name,email,plan\n1,Anne,a@example.com,pro\n")
+    before = stored(people)["1"].updated_at
+    again = put(people, "external_id,name,email,plan\n1,Anne,,\n")
+    assert (again.created, again.updated, again.unchanged) == (0, 0, 1)
+    third = put(people, "external_id,name,city\n1,Anna,Rome\n")
+    anne = stored(people)["1"]
+    assert (third.updated, anne.name, anne.email, anne.attributes) == (
+        1,
+        "Anna",
+        "a@example.com",
+        {"plan": "pro", "city": "Rome"},
+    )
+    assert anne.updated_at > before or third.updated == 1
+
+
+def test_a_token_moves_to_the_last_who_has_it_and_leaves_a_consent_change(people: People) -> None:
+    put(people, "external_id,push_token\n1,token-aaaaaaa\n")
+    ConsentChange.objects.filter(tenant=people.globex).count()
+    result = put(people, "external_id,push_token\n2,token-aaaaaaa\n")
+    assert Device.objects.get(token="token-aaaaaaa").recipient.external_id == "2"
+    assert (result.devices, ConsentChange.objects.filter(what="device").count()) == (1, 1)
+
+
+def test_a_dead_token_stays_dead(people: People) -> None:
+    put(people, "external_id,push_token\n1,token-aaaaaaa\n")
+    Device.objects.update(dead_since="2026-01-01T00:00Z")
+    put(people, "external_id,push_token\n1,token-aaaaaaa\n2,token-bbbbbbb\n")
+    assert Device.objects.get(token="token-aaaaaaa").dead_since is not None
+
+
+def test_an_erased_person_is_not_made_again(people: People) -> None:
+    Recipient.objects.create(tenant=people.acme, external_id="gone", status="erased")
+    result = put(people, "external_id,name,push_token\nx,X,\ngone,Back,token-aaaaaaa\n")
+    assert (result.created, result.rejected, result.problems[0].line) == (1, 1, 3)
+    assert stored(people)["gone"].name == "" and not Device.objects.exists()
+
+
+def test_bad_rows_are_told_by_line_and_reason_and_good_ones_go_in(people: People) -> None:
+    file = (
+        "external_id,email,phone,timezone,locale,push_token,platform,note\n"
+        'ok,ok@example.com,+491701234567,UTC,de,,,"spans\nthree\nlines"\n'
+        "e,nonsense,,,,,,\n"
+        "p,,12,,,,,\n"
+        "t,,,Mars/Base,,,,\n"
+        "l,,,,!!,,,\n"
+        "k,,,,,no,fcm,\n"
+        "q,,,,,token-aaaaaaa,pager,\n"
+        ",x@example.com,,,,,,\n"
+        "short,row\n"
+        "long,,,,,,,,,more\n"
+        f"{'x' * 129},,,,,,,\n"
+        'bad "quote,,,,,,,\n'
+        '"bad"quote,,,,,,,\n'
+    )
+    result = put(people, file)
+    told = dict(problems(result))
+    starts = {
+        5: "email",
+        6: "phone",
+        7: "timezone",
+        8: "locale",
+        9: "push_token",
+        10: "push_platform",
+        11: "external_id",
+    }
+    assert {line: reason.split(":")[0] for line, reason in told.items() if line in starts} == starts
+    assert "has 2 fields, the header 8" in told[12] and "has 10 fields" in told[13]
+    assert "at most 128" in told[14] and "CSV" in told[16]
+    assert set(stored(people)) == {"ok", 'bad "quote'}
+    assert (result.rows, result.rejected) == (13, 11)
+
+
+def test_many_problems_are_counted_and_the_first_thousand_told(people: People) -> None:
+    result = put(people, "external_id,email\n" + "x,bad\n" * 1500)
+    assert (result.rejected, len(result.problems)) == (1500, 1000)
+
+
+LATIN = "external_id,name\n" + "".join(f"{i},ok\n" for i in range(6000)) + "x,Jos\xe9\n"
+
+REFUSED = {
+    "empty": b"",
+    "only blank lines": b"\n\r\n  \n",
+    "utf-16": ANNE.encode("utf-16"),
+    "utf-16 without its mark": ANNE.encode("utf-16-le"),
+    "latin-1 after 6,000 good lines": LATIN.encode("latin-1"),
+    "a zero byte in the middle": b"external_id\na\n" + b"b\n" * 6000 + b"c\0d\n",
+    "binary": bytes(range(256)) * 40,
+    "an Excel workbook": b"PK\x03\x04" + b"\x14\x00" * 50,
+    "gzip": b"\x1f\x8b\x08\x00abc",
+    "no external_id": b"name,email\nA,a@example.com\n",
+    "a column twice": b"external_id,email,EMAIL\n1,a@example.com,b@example.com\n",
+    "two columns that could be the id": b"user_id,customer_id\n1,2\n",
+    "an attribute twice": b"external_id,plan,attributes.plan\n1,a,b\n",
+    "a column without a name": b"external_id,,email\n1,,a@example.com\n",
+    "a quote that is never closed": b'external_id,name\n1,"Anne\n' + b"2,x\n" * 50_000,
+    "a quote that is not closed before the end": b'external_id,name\n1,"Anne\n2,x\n',
+    "one endless line": b"external_id," + b"x" * 2_000_000,
+    "a bare carriage return": b"external_id,name\n1,a\r2,b\n",
+    "html": b"<!doctype html>\n<html><body>Log in first</body></html>\n",
+    "json": b'[{"external_id": "1"}]\n',
+}
+
+
+@pytest.mark.parametrize("file", REFUSED.values(), ids=REFUSED.keys())
+def test_a_file_that_is_not_what_it_claims_changes_nothing(file: bytes, people: People) -> None:
+    put(people, "external_id,name\n1,before\n")
+    with pytest.raises(Refused) as refused:
+        put(people, file)
+    assert len(refused.value.message) > 10
+    assert {k: r.name for k, r in stored(people).items()} == {"1": "before"}
+
+
+def test_a_file_over_the_limit_is_refused(people: People, settings: Any) -> None:
+    settings.IMPORT_MAX_BYTES = 100
+    with pytest.raises(Refused, match="larger than 100 bytes"):
+        put(people, "external_id\n" + "1234567\n" * 20)
+    assert stored(people) == {}
+
+
+def test_a_file_may_follow_a_refused_one(people: People) -> None:
+    with pytest.raises(Refused):
+        put(people, LATIN.encode("latin-1"))
+    assert put(people, ANNE).created == 1
+
+
+def test_tenants_have_their_own_people_of_the_same_name(people: People) -> None:
+    put(people, ANNE)
+    import_recipients(people.globex.pk, io.BytesIO(b"external_id,name\na1,Other\n"))
+    assert stored(people)["a1"].name == "Anne"
+
+
+class Endless(io.RawIOBase):
+    """A file of `rows` people that exists nowhere, so that only the import's own memory is measured."""
+
+    def __init__(self, rows: int) -> None:
+        self._lines = self._make(rows)
+
+    @staticmethod
+    def _make(rows: int) -> Iterator[bytes]:
+        yield b"external_id,name,email,phone,locale,timezone,push_token,plan\n"
+        for i in range(rows):
+            yield f"u{i},Person,p{i}@example.com,+4917{i:08d},de-DE,Europe/Berlin,token-{i:012d},pro\n".encode()
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        return next(self._lines, b"")
+
+
+def peak_kib(people: People, rows: int) -> int:
+    tracemalloc.start()
+    try:
+        assert import_recipients(people.acme.pk, Endless(rows)).rows == rows
+        return tracemalloc.get_traced_memory()[1] // 1024
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_file(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "BATCH", 500)
+    peak_kib(people, 100)  # what is loaded once
+    few, many = peak_kib(people, 2_000), peak_kib(people, 20_000)
+    assert many < few * 1.3, (few, many)
+
+
+def test_the_command_prints_a_report(people: People, tmp_path: Any, capsys: Any) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("external_id,email\n1,a@example.com\n2,bad\n")
+    call_command("import_recipients", "--tenant", "acme", str(file))
+    out = capsys.readouterr().out
+    assert "line 3: email" in out and "1 created" in out and "1 rejected" in out
+
+
+def test_the_command_fails_on_a_refused_file_an_unknown_tenant_and_no_file(people: People, tmp_path: Any) -> None:
+    file = tmp_path / "people.csv"
+    file.write_bytes(b"\xff\xfe")
+    for tenant, path, said in (
+        ("acme", file, "UTF-16"),
+        ("nobody", file, "no tenant"),
+        ("acme", tmp_path / "no", "read"),
+    ):
+        with pytest.raises(CommandError, match=said):
+            call_command("import_recipients", "--tenant", tenant, str(path))
+
+
+@pytest.mark.parametrize(
+    ("file", "ids"),
+    [
+        (b"external_id\na\nb\na\n", ["a", "b", "a"]),
+        (b"\xef\xbb\xbfname;user_id\r\nAnne;a\r\nBob;b\r\n", ["a", "b"]),
+        (b"a\nb\n\nc", ["a", "b", "c"]),
+        (b"external_id\n", []),
+    ],
+)
+def test_a_list_of_ids_is_read_with_and_without_a_header(file: bytes, ids: list[str]) -> None:
+    assert list(read_external_ids(io.BytesIO(file))) == ids
+
+
+def test_a_row_of_a_list_without_an_id_is_told(people: People) -> None:
+    found = list(read_external_ids(io.BytesIO(b"name,external_id\nAnne,\nBob,b\n" + b"x," + b"y" * 200 + b"\n")))
+    assert [p.line if isinstance(p, Problem) else p for p in found] == [2, "b", 4]
+
+
+@pytest.mark.parametrize("file", [b"", b"a,b\n1,2\n", "external_id\né\n".encode("latin-1"), b"PK\x03\x04", b"a\0b\n"])
+def test_a_list_that_is_none_is_refused(file: bytes) -> None:
+    with pytest.raises(Refused):
+        list(read_external_ids(io.BytesIO(file)))
