@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+import structlog
 from django.conf import settings
 from django.db import connection, transaction
 
@@ -18,6 +19,8 @@ from notifier.errors import InvalidInput, LineFull, NotifierError
 from notifier.models import TemplateVersion
 from notifier.vocabulary import LANE_OF, Kind, Lane, Person, Place, SendRequest, Status, new_id
 from tenants.models import Category, Tenant
+
+log = structlog.get_logger("notifier.delivery")
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,14 @@ def accept(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accept
         queues = {bell.queue_of(r["channel"], d.lane) for d in drafts for r in d.waiting if r["place"] == Place.HOLDS}
         if queues:
             transaction.on_commit(lambda: bell.ring(queues))
+    _log(tenant_id, drafts, len(requests))
     return [_accepted(o) if isinstance(o, _Draft) else o for o in outcomes]
+
+
+def _log(tenant_id: uuid.UUID, drafts: list[_Draft], asked: int) -> None:
+    """One line a call; a bulk call is not spelled out."""
+    ids = {"notification": str(drafts[0].notification_id)} if len(drafts) == 1 else {}
+    log.info("accepted", action="accept", tenant=str(tenant_id), accepted=len(drafts), asked=asked, **ids)
 
 
 def _load(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> _World:

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from notifier.delivery import bell, bulk, lines
@@ -69,6 +71,10 @@ RETURNING d.id
 """
 
 
+log = structlog.get_logger("notifier.delivery")
+
+#: settlements of at most so many messages are logged message by message
+SPELLED_OUT = 5
 #: how long a worker keeps trying to write down what the provider already answered while PostgreSQL is away
 PATIENCE_SECONDS = 120.0
 
@@ -98,7 +104,27 @@ def _settle(outcomes: Sequence[Outcome]) -> int:
         _dead_letters([o for o in counted if o.dead_letter])
         if rings:
             transaction.on_commit(lambda: bell.ring(rings))
+    _log(counted)
     return len(counted)
+
+
+def _log(outcomes: Sequence[Outcome]) -> None:
+    """A line for each message of a small settlement, one line for a large one."""
+    if len(outcomes) > SPELLED_OUT:
+        tally = Counter(o.status.label for o in outcomes)
+        log.info("settled", action="settle", tenant=str(outcomes[0].row.tenant_id), **tally)
+        return
+    for o in outcomes:
+        log.info(
+            "settled",
+            action="settle",
+            tenant=str(o.row.tenant_id),
+            notification=str(o.row.notification_id or o.row.campaign_id),
+            delivery=str(o.row.id),
+            channel=o.row.channel,
+            status=o.status.label,
+            reason=str(o.reason),
+        )
 
 
 def _write(outcomes: Sequence[Outcome]) -> set[uuid.UUID]:
