@@ -23,6 +23,10 @@ STALE = timedelta(hours=24)
 MANY_EXCLUDED = 0.5
 
 
+#: people of whom one is shown
+LOOKED_AT = 20
+
+
 @dataclass(frozen=True)
 class Ready:
     """Messages on one channel through one account; `seconds` is the least its rate limit allows."""
@@ -70,7 +74,7 @@ class Preflight:
 def preflight(campaign: Campaign) -> Preflight:
     """Everything above, for a campaign that is armed."""
     ready = _ready(campaign)
-    person = _first_person(campaign)
+    person = _somebody(campaign)
     seconds = max((r.seconds for r in ready), default=0.0)
     return Preflight(
         audience=campaign.audience_size,
@@ -147,12 +151,14 @@ def _ready(campaign: Campaign) -> list[Ready]:
     ]
 
 
-def _first_person(campaign: Campaign) -> Person | None:
-    """Somebody of the audience who can be shown: the first of a few who still exists."""
+def _somebody(campaign: Campaign) -> Person | None:
+    """Somebody of the audience who can be shown: of its first few, whoever gets most of it."""
     if campaign.audience is None:
         return None
-    found = audiences.sample(campaign.audience, 1)
-    return people.by_ids(campaign.tenant_id, [found[0].pk]).get(found[0].pk) if found else None
+    first = [r.pk for r in audiences.sample(campaign.audience, LOOKED_AT)]
+    found = people.by_ids(campaign.tenant_id, first)
+    shown = [found[pk] for pk in first if pk in found]
+    return min(shown, key=lambda person: sum(bool(s.refused) for s in samples(campaign, person)), default=None)
 
 
 def _newest_version(campaign: Campaign) -> Any:

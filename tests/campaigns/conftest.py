@@ -27,12 +27,6 @@ CONTENT = {
 }
 
 
-@pytest.fixture(autouse=True)
-def cheap_passwords(settings: Any) -> None:
-    """Hashing four passwords for safety takes longer than most tests."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @dataclass(frozen=True)
 class World:
     """What a marketer of ACME has before the first campaign."""

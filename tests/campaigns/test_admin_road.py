@@ -231,6 +231,15 @@ def test_replacing_a_list_returns_what_was_armed_with_it_to_draft(world: World, 
     assert campaign.state == Campaign.State.DRAFT
 
 
+def test_the_report_leads_to_its_rows_in_the_ledger(world: World, browser: Browse) -> None:
+    campaign = sent(armed(world.draft()))
+    sent(armed(world.draft(name="Other")))
+    ben = browser(world.people.ben)
+    link = f"/admin/notifier/delivery/?campaign_id={campaign.pk}"
+    assert link.encode() in ben.get(page("change", campaign)).content
+    assert "4 deliveries" in text(ben.get(link))
+
+
 def test_the_lists_of_campaigns_audiences_and_shards_open(world: World, browser: Browse) -> None:
     sent(armed(world.draft()))
     for name in ("campaign", "audience", "shard"):
