@@ -28,9 +28,6 @@ from notifier.vocabulary import Lane, Reason, Status
 
 log = structlog.get_logger("campaigns")
 
-#: rows of one shard that may be on the wire at once: what a killed process may have to repeat
-IN_FLIGHT = 1_000
-
 _CLAIM = """
 UPDATE campaigns_shard s SET state = 'running', fence = s.fence + 1, worker = %s,
   began_at = COALESCE(s.began_at, now()), lease_until = now() + make_interval(secs => %s)
@@ -106,7 +103,8 @@ def _recover(held: Held, rows: Sequence[payload.PayloadRow]) -> None:
 def _send(held: Held, rows: list[payload.PayloadRow]) -> bool:
     """True when every row was dealt with; False when the campaign was stopped or the shard was taken over.
 
-    The next chunk does not wait for the slowest answer of the last one, but at most `IN_FLIGHT` rows are in doubt."""
+    The next chunk leaves when half the window is free: it does not wait for the slowest answer of the last one, and
+    never more than a window is in doubt."""
     claimed = [_row(held, row) for row in rows]
     quiet = {row.delivery_id: row.quiet for row in rows if row.quiet}
     rate = accounts.rate_of(held.account)
@@ -117,11 +115,15 @@ def _send(held: Held, rows: list[payload.PayloadRow]) -> bool:
         while at < len(claimed):
             if not _may_go_on(held):
                 return False
-            grant = limits.take(held.account.id, rate, min(size, len(claimed) - at, IN_FLIGHT - pump.rows))
+            room = min(size - pump.rows, len(claimed) - at)
+            if pump.rows > size // 2:
+                pump.settle(0.5)
+                continue
+            grant = limits.take(held.account.id, rate, room)
             if grant.granted:
                 _launch_chunk(pump, held, claimed[at : at + grant.granted], quiet)
                 at += grant.granted
-            pump.settle(0.0 if pump.rows < IN_FLIGHT else 0.5)
+            pump.settle(0.0)
             if grant.wait:
                 time.sleep(min(grant.wait, 0.5))
         while pump.flights and _renew(held):
