@@ -15,8 +15,9 @@ from django.db import connection
 from notifier.delivery import bulk
 from notifier.vocabulary import Address, Place, Status
 
-#: messages of one account that may be claimed or on the wire at once, over all workers
-IN_FLIGHT_CAP = 5_000
+#: messages of one account that may be claimed or on the wire at once, over all workers: two processes' windows. More
+#: would wait inside the transport, where a later opt-out no longer reaches them
+IN_FLIGHT_CAP = 800
 
 
 @dataclass(frozen=True, slots=True)
