@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from django.core.validators import RegexValidator
 from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -31,6 +32,14 @@ class Text(serializers.CharField):
             self.fail("invalid")
         value = super().to_internal_value(data)
         return checked(self._check, value) if self._check and value else value
+
+
+class Pattern(Text):
+    """A JSON string of one form."""
+
+    def __init__(self, regex: str, message: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.validators.append(RegexValidator(regex, message, code="invalid"))
 
 
 def checked(check: Callable[[str], str], value: str) -> str:

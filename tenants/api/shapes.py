@@ -6,14 +6,14 @@ from typing import Any
 
 from rest_framework import serializers
 
-from notifier.api.fields import Object, Text
+from notifier.api.fields import Object, Pattern, Text
 from notifier.vocabulary import Kind
 from tenants import fields
 from tenants.models import Device, Recipient
 
 MAX_ATTRIBUTES = 16 * 1024
 MAX_PREFERENCES = 16 * 1024
-_HOUR = r"^([01]\d|2[0-3]):[0-5]\d$"
+_HOUR = r"^([01]\d|2[0-3]):[0-5]\d\Z"
 
 
 def _optional(check: Any, limit: int, **kwargs: Any) -> Text:
@@ -66,11 +66,11 @@ class DeviceShape(serializers.Serializer[Any]):
 class QuietHours(serializers.Serializer[Any]):
     """In the recipient's own time; from 22:00 until 07:00 spans midnight."""
 
-    until = serializers.RegexField(_HOUR)
+    until = Pattern(_HOUR, "Must be a time of day such as 22:00.")
 
     def get_fields(self) -> Any:
         # `from` is a word of Python
-        return {"from": serializers.RegexField(_HOUR), **super().get_fields()}
+        return {"from": Pattern(_HOUR, "Must be a time of day such as 22:00."), **super().get_fields()}
 
 
 class PreferencesInput(serializers.Serializer[Any]):
@@ -92,7 +92,7 @@ class PreferencesShape(serializers.Serializer[Any]):
 
 
 class CategoryInput(serializers.Serializer[Any]):
-    key = serializers.RegexField(r"^[A-Za-z0-9_-]{1,64}\Z", max_length=64)
+    key = Pattern(r"^[A-Za-z0-9_-]+\Z", "Must be letters, digits, hyphens and underscores.", max_length=64)
     name = Text(max_length=200)
     kind = serializers.ChoiceField(
         [k.value for k in Kind],

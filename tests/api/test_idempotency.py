@@ -1,0 +1,156 @@
+"""Idempotency-Key: retrying a POST is safe."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection, connections, transaction
+
+from notifier.api import idempotency
+from notifier.errors import IdempotencyMismatch
+from notifier.models import Notification
+from tenants.access import set_scope
+from tenants.models import IdempotencyKey, Tenant
+from tests.api.conftest import World, asked
+
+
+def test_the_same_request_again_gets_the_first_answer_and_does_nothing(world: World) -> None:
+    first = world.acme("POST", "/v1/notifications", asked(), Idempotency_Key="order-42")
+    again = world.acme("POST", "/v1/notifications", asked(), Idempotency_Key="order-42")
+    assert (again.status, again.body) == (202, first.body)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first.headers
+    assert Notification.objects.count() == 1
+
+
+def test_spaces_and_order_of_names_do_not_make_another_request(world: World) -> None:
+    one = b'{"recipient": "dora", "template": "shipped", "data": {"order": "1"}}'
+    two = b'{"data":{"order":"1"},"template":"shipped","recipient":"dora"}'
+    assert world.acme("POST", "/v1/notifications", one, Idempotency_Key="k").status == 202
+    assert world.acme("POST", "/v1/notifications", two, Idempotency_Key="k").status == 202
+    assert Notification.objects.count() == 1
+
+
+def test_another_body_with_the_same_key_is_refused(world: World) -> None:
+    world.acme("POST", "/v1/notifications", asked(), Idempotency_Key="k")
+    got = world.acme("POST", "/v1/notifications", asked(channels=["push"]), Idempotency_Key="k")
+    assert (got.status, got.body["code"], got.body["field"]) == (422, "idempotency_mismatch", "Idempotency-Key")
+    assert Notification.objects.count() == 1
+
+
+def test_the_same_key_on_another_recipients_address_is_refused(world: World) -> None:
+    world.acme("PUT", "/v1/recipients/emil", {})
+    phone = {"platform": "fcm", "token": "a-good-token"}
+    assert world.acme("POST", "/v1/recipients/dora/devices", phone, Idempotency_Key="k").status == 201
+    assert world.acme("POST", "/v1/recipients/emil/devices", phone, Idempotency_Key="k").status == 422
+
+
+def test_a_refused_request_leaves_its_key_free(world: World) -> None:
+    assert world.acme("POST", "/v1/notifications", asked(recipient="no"), Idempotency_Key="k").status == 400
+    assert not IdempotencyKey.objects.exists()
+    assert world.acme("POST", "/v1/notifications", asked(), Idempotency_Key="k").status == 202
+
+
+def test_tenants_do_not_share_keys(world: World) -> None:
+    wanted = {"key": "promotions", "name": "Promotions"}
+    assert world.acme("POST", "/v1/categories", wanted, Idempotency_Key="k").status == 201
+    got = world.globex("POST", "/v1/categories", wanted, Idempotency_Key="k")
+    assert got.status == 201
+    assert "Idempotent-Replayed" not in got.headers
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "ü", "a\tb", "a\x00b"])
+def test_a_key_that_is_none_is_refused(world: World, key: str) -> None:
+    got = world.acme("POST", "/v1/notifications", asked(), Idempotency_Key=key)
+    assert (got.status, got.body["field"]) == (400, "Idempotency-Key")
+
+
+# -- two requests at once ---------------------------------------------------------------------------------------------
+
+
+class _Request:
+    """What a claim looks at."""
+
+    method, path = "POST", "/v1/notifications"
+    META = {"HTTP_IDEMPOTENCY_KEY": "k"}
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+
+@pytest.fixture
+def tenant(transactional_db: None) -> Iterator[Tenant]:
+    yield Tenant.objects.create(name="ACME", slug="acme")
+
+
+def test_a_second_request_waits_for_the_first_and_then_gets_its_answer(tenant: Tenant) -> None:
+    seen: list[object] = []
+
+    def second() -> None:
+        try:
+            with transaction.atomic():
+                _as_web_of(tenant)
+                seen.append(idempotency.claim(_Request({}), tenant.pk, "x"))  # type: ignore[arg-type]
+        except idempotency.Replayed as replayed:
+            seen.append(replayed.response.data)
+        finally:
+            connections.close_all()
+
+    with transaction.atomic():
+        _as_web_of(tenant)
+        claim = idempotency.claim(_Request({}), tenant.pk, "x")  # type: ignore[arg-type]
+        assert claim is not None
+        thread = threading.Thread(target=second)
+        thread.start()
+        _wait_until_somebody_waits_for_us()
+        IdempotencyKey.objects.filter(pk=claim.id).update(status=202, response='{"id":"first"}')
+    thread.join()
+    assert seen == [{"id": "first"}]
+
+
+def test_when_the_first_fails_the_second_does_the_work(tenant: Tenant) -> None:
+    seen: list[object] = []
+
+    def second() -> None:
+        with transaction.atomic():
+            _as_web_of(tenant)
+            seen.append(idempotency.claim(_Request({"other": 1}), tenant.pk, "x"))  # type: ignore[arg-type]
+        connections.close_all()
+
+    with transaction.atomic():
+        _as_web_of(tenant)
+        idempotency.claim(_Request({}), tenant.pk, "x")  # type: ignore[arg-type]
+        thread = threading.Thread(target=second)
+        thread.start()
+        _wait_until_somebody_waits_for_us()
+        transaction.set_rollback(True)
+    thread.join()
+    assert isinstance(seen[0], idempotency.Claim)
+
+
+def test_a_mismatch_is_told_before_anything_is_done(tenant: Tenant) -> None:
+    with transaction.atomic():
+        claim = idempotency.claim(_Request({}), tenant.pk, "x")  # type: ignore[arg-type]
+        assert claim is not None
+        IdempotencyKey.objects.filter(pk=claim.id).update(status=202)
+    with pytest.raises(IdempotencyMismatch):
+        idempotency.claim(_Request({"other": 1}), tenant.pk, "x")  # type: ignore[arg-type]
+
+
+def _as_web_of(tenant: Tenant) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL ROLE {settings.WEB_DATABASE_ROLE_NAME}")
+    set_scope([tenant.pk])
+
+
+def _wait_until_somebody_waits_for_us() -> None:
+    waiting = False
+    while not waiting:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted AND pid IN "
+                           "(SELECT pid FROM pg_stat_activity WHERE datname = current_database()))")  # fmt: skip
+            waiting = cursor.fetchone()[0]

@@ -1,0 +1,285 @@
+"""Recipients, devices, preferences and categories."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tenants.api.preferences import columns
+from tenants.models import AuditLog, Category, ConsentChange, Device, Preference, Recipient
+from tests.api.conftest import World
+
+EVERYTHING = {
+    "name": "Emil",
+    "email": "emil@example.com",
+    "phone": "+49 170 1234567",
+    "locale": "de_AT",
+    "timezone": "Europe/Vienna",
+    "attributes": {"plan": "pro", "age": 41},
+}
+
+
+# -- recipients --------------------------------------------------------------------------------------------------------
+
+
+def test_a_recipient_is_created_and_then_changed_by_put(world: World) -> None:
+    made = world.acme("PUT", "/v1/recipients/emil", EVERYTHING)
+    assert made.status == 201, made.body
+    assert (made.body["phone"], made.body["locale"], made.body["status"]) == ("+491701234567", "de-AT", "active")
+    changed = world.acme("PUT", "/v1/recipients/emil", {"attributes": {"plan": "free"}, "email": None})
+    assert (changed.status, changed.body["attributes"], changed.body["email"]) == (200, {"plan": "free"}, "")
+    assert changed.body["name"] == "Emil"
+    assert world.acme("GET", "/v1/recipients/emil").body == changed.body
+
+
+def test_the_same_put_again_changes_nothing_and_makes_no_second_recipient(world: World) -> None:
+    for status in (201, 200):
+        assert world.acme("PUT", "/v1/recipients/emil", EVERYTHING).status == status
+    assert Recipient.objects.filter(external_id="emil").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("email", "nobody"),
+        ("email", "a@b@c"),
+        ("email", "x" * 250 + "@example.com"),
+        ("email", 7),
+        ("phone", "12"),
+        ("phone", "call me"),
+        ("phone", "0170 1234567"),
+        ("phone", 491701234567),
+        ("timezone", "Berlin"),
+        ("timezone", ["UTC"]),
+        ("locale", "german, please"),
+        ("name", "x" * 201),
+        ("name", {}),
+        ("name", "a\u0007b"),
+        ("attributes", []),
+        ("attributes", None),
+        ("attributes", {"x": "y" * 17_000}),
+        ("status", "erased"),
+        ("status", {}),
+        ("nickname", "E"),
+    ],
+)
+def test_a_bad_field_of_a_recipient_is_named_and_nothing_is_stored(world: World, field: str, value: Any) -> None:
+    got = world.acme("PUT", "/v1/recipients/emil", {"name": "Emil", field: value})
+    assert (got.status, got.body["field"]) == (400, field), got.body
+    assert not Recipient.objects.filter(external_id="emil").exists()
+
+
+def test_an_external_id_may_hold_slashes_and_has_a_limit(world: World) -> None:
+    assert world.acme("PUT", "/v1/recipients/google/7%7C8", {"name": "G"}).body["external_id"] == "google/7|8"
+    assert world.acme("GET", "/v1/recipients/google/7%7C8/preferences").status == 200
+    assert world.acme("PUT", f"/v1/recipients/{'x' * 129}", {}).body["field"] == "external_id"
+
+
+def test_both_tenants_may_know_somebody_by_the_same_id(world: World) -> None:
+    assert world.acme("PUT", "/v1/recipients/zoe", {"name": "Another"}).status == 201
+    assert world.globex("GET", "/v1/recipients/zoe").body["name"] == "Zoe"
+
+
+def test_an_erased_person_cannot_be_written_to(world: World) -> None:
+    Recipient.objects.filter(pk=world.dora.pk).update(status="erased")
+    for method, path, body in [
+        ("PUT", "/v1/recipients/dora", {"name": "Dora"}),
+        ("PUT", "/v1/recipients/dora/preferences", {}),
+        ("POST", "/v1/recipients/dora/devices", {"platform": "fcm", "token": "another-token"}),
+    ]:
+        got = world.acme(method, path, body)
+        assert (got.status, got.body["code"]) == (409, "erased")
+
+
+def test_recipients_are_listed_by_their_own_ids(world: World) -> None:
+    for name in ("c", "a", "b"):
+        world.acme("PUT", f"/v1/recipients/{name}", {})
+    first = world.acme("GET", "/v1/recipients?limit=3").body
+    assert [r["external_id"] for r in first["data"]] == ["a", "b", "c"]
+    rest = world.acme("GET", f"/v1/recipients?cursor={first['next_cursor']}").body
+    assert ([r["external_id"] for r in rest["data"]], rest["has_more"]) == (["dora"], False)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "", None),
+        ("GET", "/preferences", None),
+        ("PUT", "/preferences", {}),
+        ("GET", "/devices", None),
+        ("POST", "/devices", {"platform": "fcm", "token": "another-token"}),
+        ("DELETE", "/devices/{phone}", None),
+    ],
+)
+def test_another_tenants_recipient_is_not_found(world: World, method: str, path: str, body: Any) -> None:
+    path = f"/v1/recipients/dora{path.format(phone=world.phone.pk)}"
+    assert world.globex(method, path, body).status == 404
+    assert Device.objects.count() == 1
+
+
+# -- devices -----------------------------------------------------------------------------------------------------------
+
+
+def test_registering_a_device_twice_keeps_one(world: World) -> None:
+    phone = {"platform": "fcm", "token": "new-token-1", "app": "shop"}
+    made = world.acme("POST", "/v1/recipients/dora/devices", phone)
+    again = world.acme("POST", "/v1/recipients/dora/devices", phone)
+    assert (made.status, again.status, again.body["id"]) == (201, 200, made.body["id"])
+    listed = world.acme("GET", "/v1/recipients/dora/devices").body["data"]
+    assert [d["token"] for d in listed] == ["token-of-dora", "new-token-1"]
+
+
+def test_a_token_moves_to_who_registered_it_last(world: World) -> None:
+    world.acme("PUT", "/v1/recipients/emil", {})
+    got = world.acme("POST", "/v1/recipients/emil/devices", {"platform": "fcm", "token": "token-of-dora"})
+    assert (got.status, got.body["id"]) == (200, str(world.phone.pk))
+    assert world.acme("GET", "/v1/recipients/dora/devices").body["data"] == []
+    assert ConsentChange.objects.filter(recipient_id=world.dora.pk, what="device").exists()
+
+
+def test_a_dead_token_lives_again_when_it_is_registered(world: World) -> None:
+    Device.objects.filter(pk=world.phone.pk).update(dead_since=datetime.now(UTC))
+    got = world.acme("POST", "/v1/recipients/dora/devices", {"platform": "fcm", "token": "token-of-dora"})
+    assert got.body["dead_since"] is None
+
+
+def test_the_same_token_of_another_tenant_stays_theirs(world: World) -> None:
+    got = world.globex("POST", "/v1/recipients/zoe/devices", {"platform": "fcm", "token": "token-of-dora"})
+    assert got.status == 201
+    assert Device.objects.filter(token="token-of-dora").count() == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"platform": "pager"}, "platform"),
+        ({"platform": None}, "platform"),
+        ({"platform": ["fcm"]}, "platform"),
+        ({"token": "short"}, "token"),
+        ({"token": "with spaces in it"}, "token"),
+        ({"token": "ünïcödé-token"}, "token"),
+        ({"token": "x" * 1025}, "token"),
+        ({"token": 12345678}, "token"),
+        ({"app": "x" * 101}, "app"),
+        ({"app": 7}, "app"),
+    ],
+)
+def test_a_bad_device_is_refused_with_the_field(world: World, change: dict[str, Any], field: str) -> None:
+    got = world.acme("POST", "/v1/recipients/dora/devices", {"platform": "fcm", "token": "a-good-token", **change})
+    assert (got.status, got.body["field"]) == (400, field), got.body
+    assert Device.objects.count() == 1
+
+
+def test_a_removed_device_is_gone(world: World) -> None:
+    path = f"/v1/recipients/dora/devices/{world.phone.pk}"
+    assert world.acme("DELETE", path).status == 204
+    assert world.acme("DELETE", path).status == 404
+
+
+# -- preferences -------------------------------------------------------------------------------------------------------
+
+
+def test_who_never_chose_allows_everything(world: World) -> None:
+    got = world.acme("GET", "/v1/recipients/dora/preferences").body
+    assert all(got["channels"].values())
+    assert (got["categories"], got["quiet_hours"], got["language"]) == ({}, None, "")
+
+
+def test_preferences_are_read_as_they_were_said(world: World) -> None:
+    Category.objects.create(tenant=world.people.acme, key="promotions", name="Promotions", kind="marketing")
+    said = {
+        "channels": {"push": False},
+        "categories": {"promotions": False, "news": {"push": False, "in_app": True}},
+        "quiet_hours": {"from": "22:00", "until": "07:00"},
+        "language": "de-AT",
+    }
+    assert world.acme("PUT", "/v1/recipients/dora/preferences", said).status == 200
+    got = world.acme("GET", "/v1/recipients/dora/preferences").body
+    assert (got["channels"]["push"], got["channels"]["in_app"]) == (False, True)
+    assert got["categories"] == {"promotions": False, "news": {"push": False}}
+    assert (got["quiet_hours"], got["language"]) == ({"from": "22:00", "until": "07:00"}, "de-AT")
+    again = world.acme("PUT", "/v1/recipients/dora/preferences", got)
+    assert again.body == got
+
+
+def test_what_is_not_given_is_not_lost(world: World) -> None:
+    world.acme("PUT", "/v1/recipients/dora/preferences", {"categories": {"news": False}})
+    world.acme("PUT", "/v1/recipients/dora/preferences", {"channels": {"push": False}, "quiet_hours": None})
+    kept = Preference.objects.get(recipient=world.dora)
+    assert (kept.channels_off, kept.categories_off) == (["push"], ["news"])
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"channels": []}, "channels"),
+        ({"channels": {"pigeon": False}}, "channels.pigeon"),
+        ({"channels": {"push": "no"}}, "channels.push"),
+        ({"channels": {"push": 0}}, "channels.push"),
+        ({"categories": {"unknown": False}}, "categories.unknown"),
+        ({"categories": {"news": 0}}, "categories.news"),
+        ({"categories": {"news": {"pigeon": False}}}, "categories.news.pigeon"),
+        ({"categories": [1]}, "categories"),
+        ({"quiet_hours": "night"}, "quiet_hours"),
+        ({"quiet_hours": {"from": "22:00"}}, "quiet_hours.until"),
+        ({"quiet_hours": {"from": "25:00", "until": "07:00"}}, "quiet_hours.from"),
+        ({"quiet_hours": {"from": "22:00\n", "until": "07:00"}}, "quiet_hours.from"),
+        ({"quiet_hours": {"from": "07:00", "until": "07:00"}}, "quiet_hours"),
+        ({"quiet_hours": {"from": 22, "until": 7}}, "quiet_hours.from"),
+        ({"language": 7}, "language"),
+        ({"language": "klingon!"}, "language"),
+        ({"digest": True}, "digest"),
+    ],
+)
+def test_a_bad_preference_is_refused_with_the_field(world: World, said: dict[str, Any], field: str) -> None:
+    got = world.acme("PUT", "/v1/recipients/dora/preferences", said)
+    named = {got.body["field"], *(e["field"] for e in got.body.get("errors", []))}
+    assert got.status == 400, got.body
+    assert field in named, got.body
+    assert not Preference.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "stored"),
+    [
+        ({}, {}),
+        ({"channels": {"push": True}}, {"channels_off": []}),
+        ({"channels": {"push": False, "in_app": False}}, {"channels_off": ["in_app", "push"]}),
+        ({"categories": {"news": True}}, {"categories_off": []}),
+        ({"categories": {"news": {"push": False}}}, {"categories_off": ["news:push"]}),
+        ({"quiet_hours": None}, {"quiet_from": None, "quiet_until": None}),
+        ({"language": None}, {"language": ""}),
+    ],
+)
+def test_only_the_noes_are_stored(asked: dict[str, Any], stored: dict[str, Any]) -> None:
+    assert columns(asked, frozenset({"news"})) == stored
+
+
+# -- categories --------------------------------------------------------------------------------------------------------
+
+
+def test_a_category_is_created_once(world: World) -> None:
+    wanted = {"key": "promotions", "name": "Promotions", "kind": "marketing"}
+    assert world.acme("POST", "/v1/categories", wanted).status == 201
+    again = world.acme("POST", "/v1/categories", wanted)
+    assert (again.status, again.body["field"]) == (409, "key")
+    assert [c["key"] for c in world.acme("GET", "/v1/categories").body["data"]] == ["news", "promotions"]
+    assert world.globex("GET", "/v1/categories").body["data"] == []
+    assert AuditLog.objects.get(action="category.create").api_key_id is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"key": "a b"}, "key"),
+        ({"key": "x\n"}, "key"),
+        ({"key": 7.5}, "key"),
+        ({"name": 1}, "name"),
+        ({"kind": "spam"}, "kind"),
+    ],
+)
+def test_a_bad_category_is_refused_with_the_field(world: World, change: dict[str, Any], field: str) -> None:
+    got = world.acme("POST", "/v1/categories", {"key": "promotions", "name": "P", **change})
+    assert (got.status, got.body["field"]) == (400, field), got.body

@@ -1,0 +1,63 @@
+"""/v1/templates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from notifier.models import Template, TemplateVersion
+from tests.api.conftest import CONTENT, World, asked
+
+
+def test_publishing_makes_the_next_version_and_the_same_content_none(world: World) -> None:
+    changed = {"push": {"en": {"title": "Sent", "body": "Order {{ order }}"}}}
+    got = world.acme("PUT", "/v1/templates/shipped", {"content": changed})
+    assert (got.status, got.body["version"], got.body["category"]) == (200, 2, "news")
+    again = world.acme("PUT", "/v1/templates/shipped", {"content": changed, "name": "Shipped", "category": None})
+    assert (again.body["version"], again.body["name"], again.body["category"]) == (2, "Shipped", None)
+    assert world.acme("GET", "/v1/templates/shipped").body == again.body
+
+
+def test_a_new_template_can_be_sent_at_once(world: World) -> None:
+    made = world.acme("PUT", "/v1/templates/welcome", {"content": CONTENT, "category": "news"})
+    assert (made.status, made.body["version"]) == (201, 1)
+    assert world.acme("POST", "/v1/notifications", asked(template="welcome")).status == 202
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "content"),
+        ({"content": []}, "content"),
+        ({"content": {}}, "content"),
+        ({"content": {"pigeon": {"en": {}}}}, "channels"),
+        ({"content": {"push": []}}, "content.push"),
+        ({"content": {"push": {"de": {"title": "a", "body": "b"}}}}, "content.push"),
+        ({"content": {"push": {"en": 7}}}, "content.push.en"),
+        ({"content": {"push": {"en": {"title": "a"}}}}, "content.push.en.body"),
+        ({"content": {"push": {"en": {"title": "a", "body": 7}}}}, "content.push.en.body"),
+        ({"content": {"push": {"en": {"title": "a", "body": "{{ broken"}}}}, "content.push.en.body"),
+        ({"content": {"push": {"en": {"title": "a", "body": "b", "colour": "red"}}}}, "content.push.en.colour"),
+        ({"content": CONTENT, "category": "unknown"}, "category"),
+        ({"content": CONTENT, "name": 7}, "name"),
+    ],
+)
+def test_a_bad_template_is_refused_with_the_field_and_makes_no_version(
+    world: World, body: dict[str, Any], field: str
+) -> None:
+    got = world.acme("PUT", "/v1/templates/fresh", body)
+    assert (got.status, got.body["field"]) == (400, field), got.body
+    assert not Template.objects.filter(key="fresh").exists()
+    assert TemplateVersion.objects.count() == 1
+
+
+def test_a_key_has_only_letters_digits_hyphens_and_underscores(world: World) -> None:
+    assert world.acme("PUT", "/v1/templates/a%20b", {"content": CONTENT}).body["field"] == "key"
+
+
+def test_templates_are_listed_and_hidden_from_strangers(world: World) -> None:
+    assert [t["key"] for t in world.acme("GET", "/v1/templates").body["data"]] == ["shipped"]
+    assert world.globex("GET", "/v1/templates").body["data"] == []
+    assert world.globex("GET", "/v1/templates/shipped").status == 404
+    assert world.acme("GET", "/v1/templates/none").status == 404
