@@ -201,6 +201,7 @@ class Campaign:
 
         def still() -> dict[str, Any] | None:
             now = self.results()
-            return now if not now["waiting"] else None
+            on_the_wire = sum(channel["sending"] for channel in now["channels"].values())
+            return now if not now["waiting"] and not on_the_wire else None
 
         return until(still, f"campaign {self.id} to settle") or {}
