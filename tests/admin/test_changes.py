@@ -10,14 +10,28 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from inbox.models import InboxMessage
 from notifier.delivery import accounts
-from notifier.models import ProviderAccount, Template
+from notifier.models import DeadLetter, Delivery, DeliveryEvent, Notification, ProviderAccount, Template
+from notifier.vocabulary import Status
 from tenants.imports import jobs
-from tenants.models import ApiKey, AuditLog, Category, Device, Import, Member, Preference, Recipient, Suppression, User
+from tenants.models import (
+    ApiKey,
+    AuditLog,
+    Category,
+    ConsentChange,
+    Device,
+    Import,
+    Member,
+    Preference,
+    Recipient,
+    Suppression,
+    User,
+)
 from tests.admin.conftest import Browser, World
 from tests.admin.test_pages import url
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.admin.urls")]
+pytestmark = pytest.mark.django_db
 LogIn = Callable[[User], Browser]
 NO_INLINES = {
     f"{prefix}-{name}": "0" for prefix in ("devices", "preference") for name in ("TOTAL_FORMS", "INITIAL_FORMS")
@@ -264,3 +278,24 @@ def test_a_file_without_the_column_is_refused_on_the_page(world: World, log_in: 
     answer = log_in(world.people.ben).post(url(Import, "add"), {"tenant": str(world.people.acme.pk), "file": file})
     assert "external_id" in str(errors(answer)["file"])
     assert Import.objects.count() == before
+
+
+def test_a_dead_letter_is_driven_again_by_a_marketer_and_not_by_a_viewer(
+    world: World, log_in: LogIn, vera: User
+) -> None:
+    letter = world.mine[DeadLetter]
+    chosen = {"action": "send_again", "_selected_action": [str(letter.pk), str(world.other[DeadLetter].pk)]}
+    log_in(vera).post(url(DeadLetter, "changelist"), chosen)
+    assert Delivery.objects.get(pk=letter.delivery_id).status == Status.FAILED
+    log_in(world.people.ben).post(url(DeadLetter, "changelist"), chosen)
+    assert Delivery.objects.get(pk=letter.delivery_id).status == Status.QUEUED
+    assert Delivery.objects.get(pk=world.other[DeadLetter].delivery_id).status == Status.FAILED
+    assert AuditLog.objects.filter(action="deadletter.redriven").count() == 1
+
+
+def test_the_ledger_cannot_be_edited(world: World, log_in: LogIn, olga: User) -> None:
+    for user in (world.people.ana, olga):
+        for model in (Delivery, DeliveryEvent, Notification, AuditLog, ConsentChange, InboxMessage):
+            for page in (url(model, "add"), url(model, "delete", world.mine[model].pk)):
+                assert log_in(user).post(page, {}).status_code == 403, page
+            assert log_in(user).post(url(model, "change", world.mine[model].pk), {"status": "40"}).status_code == 403

@@ -6,17 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models import Model
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from notifier.models import Template
+from notifier.models import Delivery, Notification, Template
+from notifier.vocabulary import new_id
 from tenants.admin import admin_site
 from tenants.admin.roles import tenant_id_of
-from tenants.models import User
+from tenants.models import Device, Recipient, User
 from tests.admin.conftest import Browser, World
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.admin.urls")]
+pytestmark = pytest.mark.django_db
 LogIn = Callable[[User], Browser]
 
 
@@ -120,3 +123,26 @@ def test_the_index_groups_pages_by_what_people_do(world: World, log_in: LogIn) -
     html = log_in(world.people.ben).get(reverse("admin:index")).content.decode()
     for group in ("Content", "People", "What was sent", "Set-up"):
         assert group in html
+
+
+@pytest.mark.parametrize("model", [Recipient, Device, Delivery, Notification, Template])
+def test_a_list_asks_as_many_questions_for_twenty_rows_as_for_two(model: Any, world: World, log_in: LogIn) -> None:
+    browser = log_in(world.people.ana)
+    asked = []
+    for count in (2, 18):
+        multiply(world, model, count)
+        with CaptureQueriesContext(connection) as queries:
+            browser.get(url(model, "changelist"))
+        asked.append(len(queries))
+    assert asked[0] == asked[1]
+
+
+def multiply(world: World, model: Any, count: int) -> None:
+    """More rows like the tenant's one."""
+    for _ in range(count):
+        row = model.objects.get(pk=world.mine[model].pk)
+        row.pk, row._state.adding = new_id(), True
+        for name in ("external_id", "token", "key"):
+            if hasattr(row, name):
+                setattr(row, name, f"zebra-{row.pk}")
+        row.save(force_insert=True)
