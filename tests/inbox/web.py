@@ -17,13 +17,19 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class Web:
     """The product under uvicorn, with shorter clocks, on a port that stays the same over restarts."""
 
-    def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+    def __init__(self, redis_url: str = "") -> None:
+        self.redis_url = redis_url or settings.REDIS_URL
+        self.port = free_port()
         self.start()
 
     @property
@@ -46,6 +52,8 @@ class Web:
         self.process.terminate()
         self.process.wait()
 
+    close = stop
+
     def _environment(self) -> dict[str, str]:
         web = urlsplit(os.environ["WEB_DATABASE_URL"])
         database = urlunsplit(web._replace(path=f"/{connection.settings_dict['NAME']}"))
@@ -53,7 +61,7 @@ class Web:
         return {
             **ours,
             "WEB_DATABASE_URL": database,
-            "REDIS_URL": settings.REDIS_URL,
+            "REDIS_URL": self.redis_url,
             "DEBUG": "1",
             "LOG_LEVEL": "WARNING",
         }
