@@ -5,12 +5,25 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
 from notifier import health
 from notifier.api.errors import Problem, current, respond
 from notifier.api.guard import PREFIX
 from tenants.admin.site import admin_site
+
+
+@csrf_exempt
+def nothing_here(request: HttpRequest, rest: str = "") -> HttpResponse:
+    """A problem for programs, also in debug, where Django would show a page."""
+    return respond(Problem(404, "not_found", "There is nothing at this address."), request)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """What nobody foresaw: a problem for programs, a page for people."""
+    return respond(current(), request) if request.path.startswith(PREFIX) else defaults.server_error(request)
+
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
@@ -22,22 +35,7 @@ urlpatterns = [
     path("", include("campaigns.api")),
     path("", include("inbox.api")),
     path("", include("inbox.views")),
+    path("v1/", nothing_here),
+    path("v1/<path:rest>", nothing_here),
 ]
-
-
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """A problem for programs, a page for people."""
-    if request.path.startswith(PREFIX):
-        return respond(Problem(404, "not_found", "There is nothing at this address."), request)
-    return defaults.page_not_found(request, exception)
-
-
-def failed(request: HttpRequest) -> HttpResponse:
-    """The same for what nobody foresaw."""
-    if request.path.startswith(PREFIX):
-        return respond(current(), request)
-    return defaults.server_error(request)
-
-
-handler404 = not_found
 handler500 = failed

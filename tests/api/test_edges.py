@@ -130,6 +130,8 @@ def test_every_deliberate_error_has_a_status_of_its_own_line(kind: type[Notifier
     [
         ("GET", "/v1/unknown", 404),
         ("GET", "/v1/", 404),
+        ("POST", "/v1/notifications/", 404),
+        ("DELETE", "/v1/a/b/c", 404),
         ("DELETE", "/v1/notifications", 405),
         ("PATCH", "/v1/recipients/dora", 405),
         ("OPTIONS", "/v1/recipients", 405),
