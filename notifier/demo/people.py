@@ -21,17 +21,22 @@ WITHOUT_TOKEN = 3
 DEAD_TOKEN = 1
 
 
+def external_ids(count: int) -> list[str]:
+    """Whom the CSV of `count` rows is about."""
+    return [f"user-{number}" for number in range(count)]
+
+
 def write_csv(path: Path, count: int) -> None:
     """`count` rows with tokens, emails, phones, locales, time zones and one attribute."""
     dice = random.Random(2024)  # noqa: S311
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["external_id", "name", "email", "phone", "locale", "timezone", "push_token", "plan"])
-        for number in range(count):
+        for number, external_id in enumerate(external_ids(count)):
             locale, zone, prefix = dice.choice(_PLACES)
             writer.writerow(
                 [
-                    f"user-{number}",
+                    external_id,
                     f"{dice.choice(_NAMES)} {number}",
                     f"user-{number}@example.com",
                     f"{prefix}{number % 10_000:04d}",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from campaigns.demo.client import Client
+from notifier.demo.client import Client
 
 Say = Callable[[str], None]
 
@@ -52,8 +52,11 @@ class Road:
         for key, template in TEMPLATES.items():
             self.api.put(f"/v1/templates/{key}", template)
 
-    def campaign_armed(self, name: str) -> None:
-        audience = self.api.post("/v1/audiences", {"name": f"everybody {name}", "source": "segment", "filter": []})
+    def campaign_armed(self, name: str, external_ids: list[str]) -> None:
+        audience = self.api.post("/v1/audiences", {"name": f"everybody {name}", "source": "list"})
+        csv = "\n".join(["external_id", *external_ids]).encode()
+        stored = self.api.put_csv(f"/v1/audiences/{audience['id']}/members", csv)
+        self.say(f"audience: {stored['stored']:,} external ids uploaded")
         self._say_no(0)
         created = self.api.post(
             "/v1/campaigns",
@@ -100,6 +103,11 @@ class Road:
     def sandbox_report(self) -> dict[str, Any]:
         found: dict[str, Any] = self.sandbox.get("/_report")
         return found
+
+    def arrived(self) -> set[tuple[str, str]]:
+        """(delivery id, address) of every message that the sandbox took."""
+        messages = self.sandbox.get("/_report?detail=1&limit=10000000")["messages"]
+        return {(m["delivery"], m["address"]) for m in messages}
 
     def _sandbox_unique(self) -> int:
         return int(self.sandbox_report()["unique"])

@@ -29,12 +29,17 @@ class Client:
     def put(self, path: str, body: Any) -> Any:
         return self._call("PUT", path, body, {})
 
+    def put_csv(self, path: str, csv: bytes) -> Any:
+        return self._send("PUT", path, csv, {"content-type": "text/csv"})
+
     def post(self, path: str, body: Any = None, idempotency_key: str = "") -> Any:
         headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
         return self._call("POST", path, body if body is not None else {}, headers)
 
     def _call(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
-        data = None if body is None else json.dumps(body).encode()
+        return self._send(method, path, None if body is None else json.dumps(body).encode(), headers)
+
+    def _send(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> Any:
         request = urllib.request.Request(  # noqa: S310
             self.origin + path, data=data, headers={**self._headers, **headers}, method=method
         )

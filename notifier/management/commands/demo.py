@@ -1,0 +1,21 @@
+"""`manage.py demo`: the main job, end to end, on a running stack. Exits 1 unless sandbox and ledger agree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from notifier.demo.run import run
+
+
+class Command(BaseCommand):
+    help = "Import a CSV, arm and launch a campaign, send one notification, and compare ledger and sandbox."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if problems := run(self._say):
+            raise CommandError("\n".join(problems))
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
