@@ -69,8 +69,8 @@ def _wait(pytest: subprocess.Popen[bytes]) -> int:
 def _stay(stack: Stack) -> None:
     lines = [
         f"admin       {stack.url}/admin/",
-        f"API docs    {stack.url}/v1/docs/",
-        f"inbox page  {stack.url}/inbox/demo/",
+        f"API docs    {stack.url}/v1/docs",
+        f"inbox page  {stack.url}/inbox/",
         f"Flower      {stack.flower_url}   login {stack.settings['FLOWER_BASIC_AUTH'].replace(':', ' / ')}",
         "Ctrl-C stops everything.",
     ]
