@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from pytest_django import Settings
 
-from campaigns import control, launch, payload, prepare
+from campaigns import audience, control, launch, payload, prepare
 from campaigns.models import Audience, Campaign, Shard
 from campaigns.states import MOVES, State, move
 from campaigns.tasks import send_shard
@@ -97,14 +98,14 @@ def test_disarming_removes_everything(campaign: Campaign) -> None:
 
 def test_an_edit_during_arming_overtakes_it(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare.request_arm(campaign)
-    pages = prepare.audience.pages
+    pages = audience.pages
 
-    def pages_with_an_edit(audience: Audience, size: int):  # type: ignore[no-untyped-def]
-        for page in pages(audience, size):
+    def pages_with_an_edit(whose: Audience, size: int) -> Iterator[audience.AudiencePage]:
+        for page in pages(whose, size):
             prepare.disarm(Campaign.objects.get(pk=campaign.pk))
             yield page
 
-    monkeypatch.setattr(prepare.audience, "pages", pages_with_an_edit)
+    monkeypatch.setattr(audience, "pages", pages_with_an_edit)
     prepare.arm(campaign.pk)
     campaign.refresh_from_db()
     assert campaign.state == State.DRAFT
