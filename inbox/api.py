@@ -8,7 +8,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.permissions import IsAuthenticated
@@ -18,12 +19,15 @@ from rest_framework.views import APIView
 
 from inbox import feed, tokens
 from inbox.live import Counters
+from notifier.api import schema
 from notifier.api.base import read
 from notifier.api.fields import MAX_KEY, Text
 from notifier.errors import Forged
 from tenants.access import owned
+from tenants.api.preferences import columns, shown
+from tenants.api.shapes import PreferencesInput, PreferencesShape
 from tenants.auth import ApiCaller
-from tenants.models import Recipient, Tenant
+from tenants.models import Category, Preference, Recipient, Tenant
 
 TAGS = ["inbox"]
 LARGEST_SEQ = 2**63 - 1
@@ -96,12 +100,22 @@ class InboxTokenAuthentication(BaseAuthentication):
         return 'Bearer realm="inbox"'
 
 
+class InboxTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = InboxTokenAuthentication
+    name = "recipientToken"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT from POST /v1/inbox/tokens"}
+
+
 class TokenView(APIView):
     """A recipient token. No TenantView, because that keeps answers for repeated requests, and a token is not kept."""
 
     scope = "inbox"
 
-    @extend_schema(tags=TAGS, request=TokenInput, responses={201: TokenOutput}, operation_id="inbox_token_create")
+    @schema.describe(
+        "Make a recipient token", takes=TokenInput, gives=TokenOutput, status=201, fails=(400, 404), tags=TAGS
+    )
     def post(self, request: Request) -> Response:
         """Make a token with which a browser may read this recipient's inbox, for at most an hour."""
         asked = read(TokenInput, request.data)
@@ -137,10 +151,11 @@ class InboxView(APIView):
 
 
 class MessagesView(InboxView):
-    @extend_schema(
+    @schema.describe(
+        "List messages",
+        gives=MessagesOutput,
+        fails=(400,),
         tags=TAGS,
-        operation_id="inbox_messages",
-        responses=MessagesOutput,
         parameters=[
             OpenApiParameter("before_seq", int, description="Older than this; newest first."),
             OpenApiParameter("after_seq", int, description="Newer than this; oldest first."),
@@ -165,25 +180,44 @@ class MessagesView(InboxView):
 
 
 class UnreadView(InboxView):
-    @extend_schema(tags=TAGS, operation_id="inbox_unread", responses=CountersOutput)
+    @schema.describe("Count unread messages", gives=CountersOutput, tags=TAGS)
     def get(self, request: Request) -> Response:
         """The number on the bell."""
         return _counted(feed.counters(self.visitor().recipient_id))
 
 
 class ReadOneView(InboxView):
-    @extend_schema(tags=TAGS, operation_id="inbox_message_read", request=None, responses=CountersOutput)
+    @schema.describe("Mark one as read", gives=CountersOutput, fails=(404,), tags=TAGS)
     def post(self, request: Request, message_id: uuid.UUID) -> Response:
         """Mark one message as read. Repeating it is safe."""
         return _counted(feed.mark_read(self.visitor().recipient_id, message_id))
 
 
 class ReadAllView(InboxView):
-    @extend_schema(tags=TAGS, operation_id="inbox_read", request=ReadInput, responses=CountersOutput)
+    @schema.describe("Mark all as read", takes=ReadInput, gives=CountersOutput, fails=(400,), tags=TAGS)
     def post(self, request: Request) -> Response:
         """Mark every message up to a number as read: those that the person has seen, not what came since."""
         seq = read(ReadInput, request.data)["up_to_seq"]
         return _counted(feed.mark_read_up_to(self.visitor().recipient_id, seq))
+
+
+class PreferencesView(InboxView):
+    @schema.describe("Read own preferences", gives=PreferencesShape, tags=TAGS)
+    def get(self, request: Request) -> Response:
+        """What this person asked for. Whoever never chose anything allows everything."""
+        found = Preference.objects.filter(recipient_id=self.visitor().recipient_id).first()
+        return Response(shown(found or Preference()))
+
+    @schema.describe("Change own preferences", takes=PreferencesInput, gives=PreferencesShape, fails=(400,), tags=TAGS)
+    def put(self, request: Request) -> Response:
+        """Holds from now on, also for messages that were scheduled before."""
+        asked, visitor = read(PreferencesInput, request.data), self.visitor()
+        categories = Category.objects.filter(tenant_id=visitor.tenant_id, key__in=list(asked.get("categories", {})))
+        wishes = columns(asked, frozenset(categories.values_list("key", flat=True)))
+        preference, _ = Preference.objects.update_or_create(
+            recipient_id=visitor.recipient_id, defaults={"tenant_id": visitor.tenant_id, **wishes}
+        )
+        return Response(shown(preference))
 
 
 def _counted(counters: Counters) -> Response:
@@ -196,4 +230,5 @@ urlpatterns = [
     path("v1/inbox/messages/<uuid:message_id>/read", ReadOneView.as_view()),
     path("v1/inbox/unread", UnreadView.as_view()),
     path("v1/inbox/read", ReadAllView.as_view()),
+    path("v1/inbox/preferences", PreferencesView.as_view()),
 ]

@@ -1,12 +1,8 @@
 """The product's ASGI application with shorter clocks, so that tests of heartbeats and patience take seconds."""
 
-from django.conf import settings
+from notifier.asgi import application
 
-settings.ROOT_URLCONF = "tests.inbox.urls"
-
-from notifier.asgi import application  # noqa: E402
-
-import inbox.consumers  # noqa: E402  # isort: skip  (after the application, which sets Django up)
+import inbox.consumers  # isort: skip  (after the application, which sets Django up)
 
 inbox.consumers.HEARTBEAT_SECONDS = 3.0
 inbox.consumers.HELLO_SECONDS = 3.0

@@ -16,8 +16,6 @@ from tenants.models import Recipient
 from tests.fixtures import People, api_key
 from tests.inbox.conftest import message, send
 
-pytestmark = pytest.mark.urls("tests.inbox.urls")
-
 
 class Browser:
     """Calls with a bearer token, each in its own transaction, as ATOMIC_REQUESTS has it."""
@@ -29,6 +27,10 @@ class Browser:
     def get(self, path: str, **query: Any) -> Any:
         with transaction.atomic():
             return self.client.get(f"/v1/inbox/{path}", query, headers=self.headers)
+
+    def put(self, path: str, **body: Any) -> Any:
+        with transaction.atomic():
+            return self.client.put(f"/v1/inbox/{path}", body, "application/json", headers=self.headers)
 
     def post(self, path: str, **body: Any) -> Any:
         with transaction.atomic():
@@ -168,3 +170,22 @@ def test_any_origin_may_ask_with_a_token_and_only_with_a_token(web_role: None, d
 
 def test_the_endpoint_for_servers_is_not_for_browsers(people: People, web_role: None) -> None:
     assert "Access-Control-Allow-Origin" not in Browser(people.acme_key).post("tokens", recipient="dora")
+
+
+def test_a_person_chooses_for_themself_only(web_role: None, doras: str, emil: Recipient) -> None:
+    browser = Browser(doras)
+    assert browser.get("preferences").json()["channels"]["push"] is True
+    chosen = browser.put("preferences", channels={"push": False}, quiet_hours={"from": "22:00", "until": "07:00"})
+    assert chosen.status_code == 200
+    assert browser.get("preferences").json() == chosen.json()
+    assert (chosen.json()["channels"]["push"], chosen.json()["quiet_hours"]["from"]) == (False, "22:00")
+    with transaction.atomic():
+        emils = _token(emil)
+    assert Browser(emils).get("preferences").json()["channels"]["push"] is True
+
+
+@pytest.mark.parametrize(
+    "body", [{"channels": {"pigeon": False}}, {"categories": {"nope": False}}, {"language": 7}, {"chanels": {}}]
+)
+def test_nonsense_wishes_are_refused(web_role: None, doras: str, body: dict[str, Any]) -> None:
+    assert Browser(doras).put("preferences", **body).status_code == 400

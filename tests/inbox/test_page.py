@@ -18,7 +18,7 @@ from tests.fixtures import People
 from tests.inbox.conftest import message, send
 from tests.inbox.web import Web
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser, pytest.mark.urls("tests.inbox.urls")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 QUIET = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
 SECONDS = 30_000
 

@@ -1,5 +1,0 @@
-"""The inbox's own addresses."""
-
-from inbox import api, views
-
-urlpatterns = [*api.urlpatterns, *views.urlpatterns]
