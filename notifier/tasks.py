@@ -25,7 +25,8 @@ FAST = (Lane.CRITICAL, Lane.TRANSACTIONAL)
 def post(task: str, *args: str, queue: str = CONTROL) -> bool:
     """Send a task by name. False when the broker is away: whoever posts has left rows that a sweep finds."""
     try:
-        current_app.send_task(task, args=args, queue=queue, retry=False)
+        # a result that somebody may want is subscribed to first: 19 s of tries and an error while Redis is away
+        current_app.send_task(task, args=args, queue=queue, retry=False, ignore_result=True)
     except (redis.Away, OperationalError) as error:
         log.warning("broker away", action="post", task=task, error=type(error).__name__)
         return False
