@@ -61,6 +61,12 @@ class Tenant:
         browser.log_in(self.papers.username, self.papers.password)
         return browser
 
+    def recorded(self, action: str, object_id: str) -> int:
+        """How often the audit log says so of this object."""
+        page = self.owner().get(f"/admin/tenants/auditlog/?object_id={object_id}")
+        assert page.status == 200, page.text
+        return page.text.count(f">{action}<")
+
     # ---- content and people --------------------------------------------------------------------------------------
 
     def publish(self, key: str, category: str, parts: Mapping[str, Any] | None = None) -> None:
