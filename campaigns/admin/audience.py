@@ -63,6 +63,9 @@ class AudienceAdmin(TenantModelAdmin):
     ordering = ("-id",)
     change_form_template = "admin/campaigns/audience/change_form.html"
 
+    class Media:
+        css = {"all": ["campaigns/campaign.css"]}
+
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return ("tenant", "name", "source", "filter", "upload")

@@ -41,7 +41,7 @@ class CampaignAdmin(Road, TenantModelAdmin):
     group = "Campaigns"
     rank = 10
     form = CampaignForm
-    list_display = ("name", "state_badge", "template", "audience", "audience_size", "channel_names", "launched_at")
+    list_display = ("name", "state_badge", "audience", "people", "channel_names", "launched_at")
     list_filter = ("state", "mode")
     list_select_related = ("tenant", "template", "audience")
     search_fields = ("name", "template__key")
@@ -65,6 +65,10 @@ class CampaignAdmin(Road, TenantModelAdmin):
     @admin.display(description="state", ordering="state")
     def state_badge(self, campaign: Campaign) -> SafeString:
         return format_html('<span class="state state-{}">{}</span>', campaign.state, campaign.state)
+
+    @admin.display(description="people", ordering="audience_size")
+    def people(self, campaign: Campaign) -> str:
+        return f"{campaign.audience_size:,}" if campaign.audience_size else "–"
 
     @admin.display(description="channels")
     def channel_names(self, campaign: Campaign) -> str:

@@ -28,10 +28,12 @@ def duration(seconds: float | None) -> str:
 
 @register.filter
 def milliseconds(value: int | None) -> str:
-    """850 -> 850 ms, 12345 -> 12.3 s."""
+    """850 -> 850 ms, 8577 -> 8.58 s, 12345 -> 12.3 s."""
     if value is None:
         return "–"
-    return f"{value} ms" if value < 10_000 else duration(value / 1000) if value >= 60_000 else f"{value / 1000:.1f} s"
+    if value < 1_000:
+        return f"{value} ms"
+    return duration(value / 1000) if value >= 60_000 else f"{value / 1000:.{2 if value < 10_000 else 1}f} s"
 
 
 @register.filter
