@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import cache
 from typing import Any, ClassVar
 
 from rest_framework.request import Request
@@ -20,8 +21,8 @@ class TenantView(APIView):
     """A view for tenants' servers: an API key with the scope that the view names."""
 
     scope: ClassVar[str]
-    # OPTIONS would tell about fields; the OpenAPI document does that
-    metadata_class = None
+    # no OPTIONS: what DRF would tell there is in the OpenAPI document
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     _claim: idempotency.Claim | None = None
 
     @property
@@ -65,9 +66,14 @@ def read(shape: type[Serializer[Any]], raw: Any) -> dict[str, Any]:
     """`raw` in this shape; a name that it does not know is a mistake, most often a misspelt one."""
     if not isinstance(raw, dict):
         raise InvalidInput("Must be a JSON object.")
-    serializer = shape(data=raw)
-    if unknown := set(raw) - set(serializer.fields):
-        known = ", ".join(serializer.fields)
+    reader = _reader(shape)
+    if unknown := raw.keys() - reader.fields.keys():
+        known = ", ".join(reader.fields)
         raise InvalidInput(f"Unknown field; known: {known}.", field=min(unknown)[:100], code="unknown_field")
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
+    return dict(reader.run_validation(raw))
+
+
+@cache
+def _reader(shape: type[Serializer[Any]]) -> Serializer[Any]:
+    # a serializer copies all its fields when it is made, 0.2 of 0.34 ms an item in a bulk; validating keeps no state
+    return shape()

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,7 +23,25 @@ from notifier.vocabulary import Mode, SendRequest, Status, id_floor, id_ms
 from tenants.access import owned
 from tenants.models import Recipient
 
+TAGS = ["notifications"]
 MAX_ITEMS = 1000
+_SEND: dict[str, Any] = {"recipient": "ana-7", "template": "order-shipped", "data": {"order": "4711"}}
+EXAMPLES = [
+    OpenApiExample("At once, on every channel of the template", _SEND, request_only=True),
+    OpenApiExample(
+        "Later, on push only, and never stale",
+        {
+            **_SEND,
+            "channels": ["push"],
+            "send_at": "2030-01-31T09:00:00+01:00",
+            "not_after": "2030-01-31T12:00:00+01:00",
+        },
+        request_only=True,
+    ),
+]
+BULK_EXAMPLES = [
+    OpenApiExample("Two", {"items": [_SEND, {**_SEND, "recipient": "ben-8"}]}, request_only=True),
+]
 #: deliveries are made within seconds of their notification; from here on down the partitions need not be looked at
 _SAME_TIME_MS = 3_600_000
 
@@ -31,7 +49,9 @@ _SAME_TIME_MS = 3_600_000
 class Notifications(TenantView):
     scope = "send"
 
-    @schema.post("Send a notification", shapes.SendShape, shapes.AcceptedShape, 429, status=202)
+    @schema.post(
+        "Send a notification", shapes.SendShape, shapes.AcceptedShape, 429, status=202, tags=TAGS, examples=EXAMPLES
+    )
     def post(self, request: Request) -> Response:
         """Each channel's message then goes its own way; ask for it under `id`. A test key reaches nobody."""
         wanted = _request(self.read(shapes.SendShape), self.caller.mode)
@@ -44,6 +64,7 @@ class Notifications(TenantView):
         "List notifications, newest first",
         shapes.NotificationShape,
         404,
+        tags=TAGS,
         parameters=[OpenApiParameter("recipient", str, description="Only those to this recipient.")],
     )
     def get(self, request: Request) -> Response:
@@ -57,7 +78,15 @@ class Notifications(TenantView):
 class NotificationsBulk(TenantView):
     scope = "send"
 
-    @schema.post("Send up to 1,000 notifications", shapes.BulkShape, shapes.BulkOutcomeShape, status=202, also=207)
+    @schema.post(
+        "Send up to 1,000 notifications",
+        shapes.BulkShape,
+        shapes.BulkOutcomeShape,
+        status=202,
+        also=207,
+        tags=TAGS,
+        examples=BULK_EXAMPLES,
+    )
     def post(self, request: Request) -> Response:
         """Every item is accepted or refused by itself. 202: all were accepted; 207: see each item's `status`."""
         wanted = [_attempt(item, self.caller.mode) for item in _items(request.data)]
@@ -71,7 +100,7 @@ class NotificationsBulk(TenantView):
 class NotificationOne(TenantView):
     scope = "send"
 
-    @schema.describe("Ask what happened to a notification", gives=shapes.NotificationShape, fails=(404,))
+    @schema.describe("Ask what happened to a notification", gives=shapes.NotificationShape, fails=(404,), tags=TAGS)
     def get(self, request: Request, notification_id: uuid.UUID) -> Response:
         """Every delivery with its status and history."""
         found = owned(_notifications(self.tenant_id), self.tenant, pk=notification_id)

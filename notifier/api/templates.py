@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,13 +20,29 @@ from tenants import audit
 from tenants.access import owned
 from tenants.models import Category
 
+TAGS = ["templates"]
+EXAMPLES = [
+    OpenApiExample(
+        "Push in two languages",
+        {
+            "name": "Order shipped",
+            "content": {
+                "push": {
+                    "en": {"title": "On its way", "body": "Hi {{ recipient.name }}, order {{ order }} has left."},
+                    "de": {"title": "Unterwegs", "body": "Hallo {{ recipient.name }}, {{ order }} ist unterwegs."},
+                }
+            },
+        },
+        request_only=True,
+    )
+]
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 
 class Templates(TenantView):
     scope = "campaigns"
 
-    @schema.get_list("List templates", shapes.TemplateShape)
+    @schema.get_list("List templates", shapes.TemplateShape, tags=TAGS)
     def get(self, request: Request) -> Response:
         """With the content of each newest version."""
         rows = Template.objects.filter(tenant_id=self.tenant_id, versions__isnull=False).distinct()
@@ -35,13 +52,13 @@ class Templates(TenantView):
 class TemplateOne(TenantView):
     scope = "campaigns"
 
-    @schema.describe("Read a template", gives=shapes.TemplateShape, fails=(404,))
+    @schema.describe("Read a template", gives=shapes.TemplateShape, fails=(404,), tags=TAGS)
     def get(self, request: Request, key: str) -> Response:
         """Its newest version."""
         rows = Template.objects.filter(versions__isnull=False).distinct().select_related("category")
         return Response(_shown([owned(rows, self.tenant, key=key)])[0])
 
-    @schema.put("Publish a template", shapes.PublishShape, shapes.TemplateShape, also=201)
+    @schema.put("Publish a template", shapes.PublishShape, shapes.TemplateShape, also=201, tags=TAGS, examples=EXAMPLES)
     def put(self, request: Request, key: str) -> Response:
         """Makes the template or its next version. The same content again makes no version."""
         if not _KEY.match(key):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import time
 from typing import Any
 
+from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,6 +19,14 @@ from tenants.api import shapes
 from tenants.api.recipients import TAGS, check_not_erased, find
 from tenants.models import Category, Preference
 
+EXAMPLES = [
+    OpenApiExample(
+        "No promotions, and quiet nights",
+        {"categories": {"promotions": False}, "quiet_hours": {"from": "22:00", "until": "07:00"}},
+        request_only=True,
+    )
+]
+
 
 class Preferences(TenantView):
     scope = "recipients"
@@ -28,7 +37,9 @@ class Preferences(TenantView):
         found = Preference.objects.filter(recipient=find(self.tenant, external_id)).first()
         return Response(shown(found or Preference()))
 
-    @schema.put("Change preferences", shapes.PreferencesInput, shapes.PreferencesShape, 404, tags=TAGS)
+    @schema.put(
+        "Change preferences", shapes.PreferencesInput, shapes.PreferencesShape, 404, tags=TAGS, examples=EXAMPLES
+    )
     def put(self, request: Request, external_id: str) -> Response:
         """Holds from now on, also for messages that were scheduled before."""
         asked = self.read(shapes.PreferencesInput)

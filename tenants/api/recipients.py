@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
+from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -20,6 +21,20 @@ from tenants.api import shapes
 from tenants.models import Recipient, Tenant
 
 TAGS = ["recipients"]
+EXAMPLES = [
+    OpenApiExample(
+        "Somebody in Vienna",
+        {
+            "name": "Ana",
+            "email": "ana@example.com",
+            "phone": "+436601234567",
+            "locale": "de-AT",
+            "timezone": "Europe/Vienna",
+            "attributes": {"plan": "pro"},
+        },
+        request_only=True,
+    )
+]
 
 
 class Recipients(TenantView):
@@ -40,7 +55,14 @@ class RecipientOne(TenantView):
         """By your own id of them."""
         return Response(_shown([find(self.tenant, external_id)])[0])
 
-    @schema.put("Create or change a recipient", shapes.RecipientInput, shapes.RecipientShape, also=201, tags=TAGS)
+    @schema.put(
+        "Create or change a recipient",
+        shapes.RecipientInput,
+        shapes.RecipientShape,
+        also=201,
+        tags=TAGS,
+        examples=EXAMPLES,
+    )
     def put(self, request: Request, external_id: str) -> Response:
         """Safe to repeat, and safe to send by several servers at once."""
         asked = {name: "" if value is None else value for name, value in self.read(shapes.RecipientInput).items()}

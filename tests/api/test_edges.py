@@ -148,6 +148,10 @@ def test_strange_addresses_are_answered_with_a_problem(world: World, method: str
     assert (got.status, got.body["status"]) == (status, status)
 
 
+def test_the_methods_that_an_address_has_are_told(world: World) -> None:
+    assert world.acme("DELETE", "/v1/recipients").headers["Allow"] == "GET, HEAD"
+
+
 def test_another_media_type_is_refused(world: World) -> None:
     got = world.acme("POST", "/v1/categories", b"key=a", content_type="application/x-www-form-urlencoded")
     assert (got.status, got.body["code"]) == (415, "unsupported_media_type")
