@@ -15,11 +15,11 @@ COPY . .
 ENV DEBUG=0
 RUN python -m compileall -q . \
  && python manage.py collectstatic --noinput \
- && useradd --system --uid 10001 --no-create-home notifier
-
+ && useradd --system --uid 10001 --no-create-home notifier \
+ && install -d -o notifier /uploads /sandbox
 
 USER notifier
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 CMD ["uvicorn", "notifier.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--ws", "websockets-sansio", \
-     "--no-access-log", "--timeout-graceful-shutdown", "20"]
+     "--ws-max-size", "16384", "--no-access-log", "--timeout-graceful-shutdown", "20"]

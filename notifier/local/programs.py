@@ -39,7 +39,17 @@ def parse_queues(text: str) -> list[Queue]:
 
 def web(env: Mapping[str, str], port: int) -> Program:
     argv: tuple[str, ...] = (sys.executable, "-m", "uvicorn", "notifier.asgi:application", "--host", "127.0.0.1")
-    argv += ("--port", str(port), "--ws", "websockets-sansio", "--log-level", "warning", "--no-access-log")
+    argv += (
+        "--port",
+        str(port),
+        "--ws",
+        "websockets-sansio",
+        "--ws-max-size",
+        "16384",
+        "--log-level",
+        "warning",
+        "--no-access-log",
+    )
     argv += ("--timeout-graceful-shutdown", "5")
     return _program("web", argv, env, answers_http(port, "/healthz"))
 

@@ -73,7 +73,8 @@ def _certificate(
         .add_extension(_usage(ca), critical=True)
     )
     if not ca:
-        hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        # `sandbox` is its name among containers (docker-compose.yml)
+        hosts = [x509.DNSName("localhost"), x509.DNSName("sandbox"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         builder = builder.add_extension(x509.SubjectAlternativeName(hosts), critical=False).add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
         )

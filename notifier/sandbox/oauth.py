@@ -29,7 +29,7 @@ class OAuth(FarEnd):
     def __init__(self, url: str, account: str, key: rsa.RSAPublicKey, faults: Faults) -> None:
         port = url.rpartition(":")[2]
         # Google's own auth library names Google's endpoint as the audience whatever token_uri says
-        self._audiences = [GOOGLE, *(f"https://{host}:{port}/token" for host in ("127.0.0.1", "localhost"))]
+        self._audiences = [GOOGLE, *(f"https://{host}:{port}/token" for host in ("127.0.0.1", "localhost", "sandbox"))]
         self._account, self._key, self._faults = account, key, faults
         self._issued: dict[str, float] = {}
 
