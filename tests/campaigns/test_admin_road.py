@@ -231,6 +231,18 @@ def test_replacing_a_list_returns_what_was_armed_with_it_to_draft(world: World, 
     assert campaign.state == Campaign.State.DRAFT
 
 
+def test_a_list_is_deleted_with_its_members_unless_a_campaign_uses_it(world: World, browser: Browse) -> None:
+    mine = Audience.objects.create(tenant=world.acme, name="List", source="list", size=1)
+    AudienceMember.objects.create(tenant=world.acme, audience=mine, external_id="ada")
+    campaign, ben = world.draft(audience=mine), browser(world.people.ben)
+    delete = reverse("admin:campaigns_audience_delete", args=[mine.pk])
+    assert "would require deleting the following protected related objects: campaign Spring" in text(ben.get(delete))
+    campaign.delete()
+    assert "List: 1 ids" in text(ben.get(delete))
+    ben.post(delete, post="yes")
+    assert not AudienceMember.objects.exists() and not Audience.objects.filter(pk=mine.pk).exists()
+
+
 def test_the_report_leads_to_its_rows_in_the_ledger(world: World, browser: Browse) -> None:
     campaign = sent(armed(world.draft()))
     sent(armed(world.draft(name="Other")))
