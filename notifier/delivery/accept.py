@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -186,8 +187,9 @@ def _join_lines(tenant_id: uuid.UUID, outcomes: list[_Draft | NotifierError]) ->
 
 def _join(tenant_id: uuid.UUID, draft: _Draft, locked: dict[lines.Key, lines.Line]) -> _Draft | NotifierError:
     mine = [(row, locked[_key(tenant_id, draft, row)]) for row in draft.waiting]
+    added = Counter(line.id for _, line in mine)
     for _, line in mine:
-        if line.unfinished + len(mine) > settings.LINE_LIMIT:
+        if line.unfinished + added[line.id] > settings.LINE_LIMIT:
             return LineFull(
                 f"{settings.LINE_LIMIT} messages already wait for this recipient; try again when some have left.",
                 field="recipient",

@@ -110,7 +110,8 @@ def _of(tenant: Tenant) -> list[ProviderAccount]:
     if time.monotonic() - found_at > _CACHE_SECONDS:
         found = list(ProviderAccount.objects.filter(tenant=tenant, enabled=True).order_by("id"))
         if not any(a.sandbox for a in found):
-            found = _make_built_in(tenant)
+            # not remembered: the caller's transaction may still roll these rows back
+            return _make_built_in(tenant)
         _cache[tenant.id] = (time.monotonic(), found)
     return found
 

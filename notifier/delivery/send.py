@@ -50,7 +50,7 @@ def _process(pump: Pump, rows: list[Claimed]) -> None:
         return
     account = ProviderAccount.objects.filter(pk=rows[0].account_id, enabled=True).first()
     if account is None:
-        settle([_rerouted(row) for row in rows])
+        settle([rerouted(row) for row in rows])
         return
     if health.weights([account.id])[account.id] == 0:
         store.hand_back(rows, CIRCUIT_SECONDS)
@@ -70,7 +70,7 @@ def _launch_window(pump: Pump, account: ProviderAccount, rows: list[Claimed]) ->
     pump.launch(account, store.begin([r for r in granted if r.id not in kept_back]))
 
 
-def _rerouted(row: Claimed) -> Outcome:
+def rerouted(row: Claimed) -> Outcome:
     """The account was disabled or deleted after acceptance: take another, or say so."""
     tenant = Tenant.objects.get(pk=row.tenant_id)
     try:

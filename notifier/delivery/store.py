@@ -46,10 +46,8 @@ class Claimed:
 
 _LIVE = f"status = {Status.QUEUED} AND place = {Place.HOLDS}"
 
-# One statement. The recursive part visits each account with backlog once, by index (a loose scan: DISTINCT would read
-# the whole backlog); the account served longest ago goes first, so tenants take turns; SKIP LOCKED lets two workers
-# claim side by side.
-_CLAIM = f"""
+# The recursive part visits each account with backlog once, by index (a loose scan: DISTINCT would read all of it).
+_BACKLOG = f"""
 WITH RECURSIVE backlog (account_id) AS (
   (SELECT account_id FROM notifier_delivery WHERE channel = %(channel)s AND {_LIVE} ORDER BY account_id LIMIT 1)
   UNION ALL
@@ -57,7 +55,19 @@ WITH RECURSIVE backlog (account_id) AS (
           WHERE d.channel = %(channel)s AND {_LIVE} AND d.account_id > b.account_id
           ORDER BY d.account_id LIMIT 1)
   FROM backlog b WHERE b.account_id IS NOT NULL
-), chosen AS (
+)"""
+
+_TAKE = f"""
+UPDATE notifier_delivery d
+SET status = {Status.CLAIMED}, fence = d.fence + 1, lease_until = now() + make_interval(secs => %(lease)s)
+FROM picked WHERE d.id = picked.id
+RETURNING d.id, d.tenant_id, d.recipient_id, d.account_id, d.channel, d.address, d.platform, d.device_id, d.lane,
+  d.mode, d.content, d.attempt, d.fence, d.accepted_at, d.not_after, d.notification_id, d.campaign_id, d.seq, d.category
+"""
+
+# One statement. The account served longest ago goes first, so tenants take turns; SKIP LOCKED lets two workers claim
+# side by side.
+_CLAIM = f"""{_BACKLOG}, chosen AS (
   SELECT p.id FROM notifier_provideraccount p JOIN backlog b ON b.account_id = p.id
   WHERE EXISTS (SELECT 1 FROM notifier_delivery d WHERE d.channel = %(channel)s AND d.account_id = p.id
                 AND d.lane = ANY(%(lanes)s) AND {_LIVE} AND d.due_at <= now())
@@ -71,25 +81,31 @@ WITH RECURSIVE backlog (account_id) AS (
   WHERE d.channel = %(channel)s AND d.account_id = (SELECT id FROM chosen) AND d.lane = ANY(%(lanes)s)
     AND {_LIVE} AND d.due_at <= now()
   ORDER BY d.lane, d.due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-)
-UPDATE notifier_delivery d
-SET status = {Status.CLAIMED}, fence = d.fence + 1, lease_until = now() + make_interval(secs => %(lease)s)
-FROM picked WHERE d.id = picked.id
-RETURNING d.id, d.tenant_id, d.recipient_id, d.account_id, d.channel, d.address, d.platform, d.device_id, d.lane,
-  d.mode, d.content, d.attempt, d.fence, d.accepted_at, d.not_after, d.notification_id, d.campaign_id, d.seq, d.category
-"""
+){_TAKE}"""
+
+# rows whose account was deleted after acceptance: no claim by account finds them
+_CLAIM_ORPHANS = f"""{_BACKLOG}, picked AS (
+  SELECT d.id FROM notifier_delivery d
+  WHERE d.channel = %(channel)s AND {_LIVE} AND d.account_id IN (
+    SELECT b.account_id FROM backlog b LEFT JOIN notifier_provideraccount p ON p.id = b.account_id
+    WHERE b.account_id IS NOT NULL AND p.id IS NULL)
+  LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+){_TAKE}"""
 
 
 def claim(channel: str, lanes: Sequence[int], limit: int) -> list[Claimed]:
     """Up to `limit` due rows that hold their line's turn, all of one provider account; in line order."""
-    values: dict[str, Any] = {
-        "channel": channel,
-        "lanes": [int(lane) for lane in lanes],
-        "limit": limit,
-        "lease": _lease(),
-    }
+    return _take(_CLAIM, channel, limit, {"lanes": [int(lane) for lane in lanes]})
+
+
+def claim_orphans(channel: str, limit: int) -> list[Claimed]:
+    """Up to `limit` queued rows whose account does not exist any more."""
+    return _take(_CLAIM_ORPHANS, channel, limit, {})
+
+
+def _take(statement: str, channel: str, limit: int, more: Mapping[str, Any]) -> list[Claimed]:
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, values)
+        cursor.execute(statement, {"channel": channel, "limit": limit, "lease": _lease(), **more})
         rows = sorted(cursor.fetchall(), key=lambda row: (row[8], row[17]))
     return [_claimed(row) for row in rows]
 

@@ -11,8 +11,9 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from notifier.channels import channels
-from notifier.delivery import bell, lines
+from notifier.delivery import bell, lines, store
 from notifier.delivery.retry import SCHEDULE
+from notifier.delivery.send import rerouted
 from notifier.delivery.settle import Outcome, settle
 from notifier.delivery.store import Claimed
 from notifier.vocabulary import Address, Place, Reason, Status
@@ -67,6 +68,8 @@ def sweep() -> None:
         cursor.execute(_IN_DOUBT, values)
         in_doubt = [_claimed(row) for row in cursor.fetchall()]
     settle([_outcome_of_doubt(row) for row in in_doubt])
+    for name in channels():
+        settle([rerouted(row) for row in store.claim_orphans(name, BATCH)])
     _unpark()
     _heal_lines()
     bell.ring(_due_queues())

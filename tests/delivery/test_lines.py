@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from pytest_django import Settings
 
 from inbox.models import InboxMessage
-from notifier.delivery import Accepted, redrive, store
+from notifier.delivery import Accepted, accounts, redrive, store
 from notifier.delivery.send import deliver
 from notifier.delivery.settle import Outcome, settle
 from notifier.delivery.sweep import sweep
 from notifier.errors import LineFull, MissingVariables
-from notifier.models import DeadLetter, Delivery, Line, Notification
+from notifier.models import DeadLetter, Delivery, Line, Notification, ProviderAccount
 from notifier.vocabulary import Lane, Place, SendRequest, Status
 from tenants.models import Category, Preference
 from tests.delivery.build import Shop, a_shop, an_order
@@ -170,3 +170,21 @@ def test_accounts_take_turns_across_tenants(shop: Shop) -> None:
     served = [store.claim("in_app", FAST, 2)[0].tenant_id for _ in range(4)]
     assert served[0] != served[1]
     assert served[:2] == served[2:]
+
+
+def test_rows_whose_account_was_deleted_take_another(shop: Shop) -> None:
+    shop.accept(an_order())
+    ProviderAccount.objects.filter(tenant=shop.tenant).delete()
+    accounts._cache.clear()
+    sweep()
+    send(shop)
+    assert shop.statuses() == ["delivered"]
+
+
+def test_accounts_made_by_a_request_that_rolled_back_are_not_remembered(shop: Shop) -> None:
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        shop.accept(an_order())
+        raise ZeroDivisionError
+    shop.accept(an_order())
+    [row] = shop.deliveries()
+    assert row.account_id in ProviderAccount.objects.values_list("pk", flat=True)
