@@ -50,9 +50,7 @@ class Migration(migrations.Migration):
                 (
                     "account",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="notifier.provideraccount",
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="notifier.provideraccount"
                     ),
                 ),
             ],
@@ -67,17 +65,17 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("name", models.CharField(max_length=200)),
-                (
-                    "source",
-                    models.CharField(choices=[("segment", "Segment"), ("list", "List")], max_length=8),
-                ),
+                ("source", models.CharField(choices=[("segment", "Segment"), ("list", "List")], max_length=8)),
                 ("filter", models.JSONField(blank=True, default=list)),
                 ("size", models.IntegerField(default=0, editable=False)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 (
                     "tenant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
                     ),
                 ),
             ],
@@ -90,6 +88,7 @@ class Migration(migrations.Migration):
                 (
                     "audience",
                     models.ForeignKey(
+                        db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="members",
                         to="campaigns.audience",
@@ -98,7 +97,10 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
                     ),
                 ),
             ],
@@ -126,10 +128,7 @@ class Migration(migrations.Migration):
                         max_length=8,
                     ),
                 ),
-                (
-                    "not_after",
-                    models.DateTimeField(blank=True, help_text="Nothing leaves after this.", null=True),
-                ),
+                ("not_after", models.DateTimeField(blank=True, help_text="Nothing leaves after this.", null=True)),
                 (
                     "state",
                     models.CharField(
@@ -194,7 +193,10 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
                     ),
                 ),
                 (
@@ -235,11 +237,17 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="shard",
             name="tenant",
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"),
+            field=models.ForeignKey(
+                db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+            ),
         ),
         migrations.AddConstraint(
             model_name="audience",
             constraint=models.UniqueConstraint(fields=("tenant", "name"), name="audience_name"),
+        ),
+        migrations.AddIndex(
+            model_name="audiencemember",
+            index=models.Index(fields=["audience", "id"], name="audience_member_walk"),
         ),
         migrations.AddConstraint(
             model_name="audiencemember",

@@ -74,10 +74,7 @@ class Migration(migrations.Migration):
                 ("address", models.CharField(max_length=1024)),
                 ("device_id", models.UUIDField(null=True)),
                 ("account_id", models.UUIDField(null=True)),
-                (
-                    "lane",
-                    models.SmallIntegerField(choices=[(0, "critical"), (1, "transactional"), (2, "bulk")]),
-                ),
+                ("lane", models.SmallIntegerField(choices=[(0, "critical"), (1, "transactional"), (2, "bulk")])),
                 (
                     "status",
                     models.SmallIntegerField(
@@ -122,40 +119,6 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name_plural": "deliveries",
-            },
-        ),
-        migrations.CreateModel(
-            name="DeadLetter",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("channel", models.CharField(max_length=16)),
-                ("attempts", models.SmallIntegerField()),
-                ("last_error", models.CharField(max_length=300)),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("redriven_at", models.DateTimeField(blank=True, null=True)),
-                (
-                    "tenant",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
-                    ),
-                ),
-                (
-                    "delivery",
-                    models.OneToOneField(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.DO_NOTHING,
-                        related_name="dead_letter",
-                        to="notifier.delivery",
-                    ),
-                ),
-            ],
-            options={
-                "abstract": False,
             },
         ),
         CreatePartitionedModel(
@@ -208,10 +171,7 @@ class Migration(migrations.Migration):
                         max_length=8,
                     ),
                 ),
-                (
-                    "lane",
-                    models.SmallIntegerField(choices=[(0, "critical"), (1, "transactional"), (2, "bulk")]),
-                ),
+                ("lane", models.SmallIntegerField(choices=[(0, "critical"), (1, "transactional"), (2, "bulk")])),
                 ("data", models.JSONField(default=dict)),
                 ("send_at", models.DateTimeField(blank=True, null=True)),
                 ("not_after", models.DateTimeField(blank=True, null=True)),
@@ -225,7 +185,10 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
                     ),
                 ),
             ],
@@ -266,7 +229,10 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
                     ),
                 ),
             ],
@@ -297,15 +263,16 @@ class Migration(migrations.Migration):
                 (
                     "template",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="versions",
-                        to="notifier.template",
+                        on_delete=django.db.models.deletion.CASCADE, related_name="versions", to="notifier.template"
                     ),
                 ),
                 (
                     "tenant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
                     ),
                 ),
             ],
@@ -319,6 +286,43 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(
                 on_delete=django.db.models.deletion.PROTECT, related_name="+", to="notifier.templateversion"
             ),
+        ),
+        migrations.CreateModel(
+            name="DeadLetter",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("channel", models.CharField(max_length=16)),
+                ("attempts", models.SmallIntegerField()),
+                ("last_error", models.CharField(max_length=300)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("redriven_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+                (
+                    "delivery",
+                    models.OneToOneField(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="dead_letter",
+                        to="notifier.delivery",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [models.Index(fields=["tenant", "-id"], name="dead_letter_newest")],
+            },
         ),
         migrations.CreateModel(
             name="Line",
@@ -364,9 +368,7 @@ class Migration(migrations.Migration):
                 (
                     "rate_per_s",
                     models.FloatField(
-                        blank=True,
-                        help_text="Messages a second; empty: the provider's own default.",
-                        null=True,
+                        blank=True, help_text="Messages a second; empty: the provider's own default.", null=True
                     ),
                 ),
                 ("enabled", models.BooleanField(default=True)),
@@ -375,7 +377,10 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
                     ),
                 ),
             ],

@@ -117,5 +117,8 @@ class DeadLetter(TenantOwned):
     created_at = models.DateTimeField(auto_now_add=True)
     redriven_at = models.DateTimeField(null=True, blank=True)
 
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "-id"], name="dead_letter_newest")]
+
     def __str__(self) -> str:
         return str(self.delivery_id)

@@ -79,6 +79,7 @@ TENANT_OWNED = (
     "consentchange",
     "device",
     "idempotencykey",
+    "import",
     "member",
     "preference",
     "recipient",
@@ -118,10 +119,7 @@ class Migration(migrations.Migration):
                         help_text="Everything is sent to the built-in sandbox; nobody is reached. Switch off to go live.",
                     ),
                 ),
-                (
-                    "active",
-                    models.BooleanField(default=True, help_text="An inactive tenant's keys are refused."),
-                ),
+                ("active", models.BooleanField(default=True, help_text="An inactive tenant's keys are refused.")),
                 ("inbox_secret", models.BinaryField(default=bytes)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
@@ -129,10 +127,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="User",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("password", models.CharField(max_length=128, verbose_name="password")),
                 ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
                 (
@@ -173,10 +168,7 @@ class Migration(migrations.Migration):
                         verbose_name="active",
                     ),
                 ),
-                (
-                    "date_joined",
-                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="date joined"),
-                ),
+                ("date_joined", models.DateTimeField(default=django.utils.timezone.now, verbose_name="date joined")),
                 (
                     "groups",
                     models.ManyToManyField(
@@ -221,10 +213,7 @@ class Migration(migrations.Migration):
                 ("external_id", models.CharField(max_length=128)),
                 ("name", models.CharField(blank=True, max_length=200)),
                 ("email", models.EmailField(blank=True, max_length=254)),
-                (
-                    "phone",
-                    models.CharField(blank=True, help_text="E.164, such as +491701234567", max_length=16),
-                ),
+                ("phone", models.CharField(blank=True, help_text="E.164, such as +491701234567", max_length=16)),
                 ("locale", models.CharField(blank=True, help_text="BCP 47, such as de-AT", max_length=16)),
                 (
                     "timezone",
@@ -244,7 +233,10 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
                     ),
                 ),
             ],
@@ -281,15 +273,16 @@ class Migration(migrations.Migration):
                 (
                     "recipient",
                     models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="preference",
-                        to="tenants.recipient",
+                        on_delete=django.db.models.deletion.CASCADE, related_name="preference", to="tenants.recipient"
                     ),
                 ),
                 (
                     "tenant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
                     ),
                 ),
             ],
@@ -329,7 +322,70 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Import",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Waiting"),
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("refused", "Refused: the file is not what it claims, nothing was changed"),
+                            ("failed", "Failed: nothing was changed"),
+                        ],
+                        default="waiting",
+                        editable=False,
+                        max_length=10,
+                    ),
+                ),
+                ("filename", models.CharField(editable=False, max_length=255)),
+                ("stored", models.CharField(editable=False, max_length=255)),
+                ("size", models.BigIntegerField(default=0, editable=False)),
+                ("bytes_read", models.BigIntegerField(default=0, editable=False)),
+                ("rows", models.IntegerField(default=0, editable=False)),
+                ("created", models.IntegerField(default=0, editable=False)),
+                ("updated", models.IntegerField(default=0, editable=False)),
+                ("unchanged", models.IntegerField(default=0, editable=False)),
+                ("devices", models.IntegerField(default=0, editable=False)),
+                ("rejected", models.IntegerField(default=0, editable=False)),
+                ("problems", models.JSONField(default=list, editable=False)),
+                ("failure", models.CharField(blank=True, editable=False, max_length=500)),
+                ("attempts", models.PositiveSmallIntegerField(default=0, editable=False)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("finished_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
                     ),
                 ),
             ],
@@ -352,7 +408,10 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
                     ),
                 ),
             ],
@@ -369,9 +428,7 @@ class Migration(migrations.Migration):
                 (
                     "platform",
                     models.CharField(
-                        choices=[("fcm", "Fcm"), ("apns", "Apns"), ("webpush", "Webpush")],
-                        default="fcm",
-                        max_length=8,
+                        choices=[("fcm", "Fcm"), ("apns", "Apns"), ("webpush", "Webpush")], default="fcm", max_length=8
                     ),
                 ),
                 ("token", models.CharField(max_length=1024)),
@@ -382,15 +439,16 @@ class Migration(migrations.Migration):
                 (
                     "recipient",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="devices",
-                        to="tenants.recipient",
+                        on_delete=django.db.models.deletion.CASCADE, related_name="devices", to="tenants.recipient"
                     ),
                 ),
                 (
                     "tenant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
                     ),
                 ),
             ],
@@ -438,7 +496,10 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
                     ),
                 ),
             ],
@@ -455,7 +516,7 @@ class Migration(migrations.Migration):
                 ("object_id", models.CharField(blank=True, max_length=64)),
                 ("detail", models.JSONField(default=dict)),
                 ("at", models.DateTimeField(auto_now_add=True)),
-                ("chain", models.BinaryField(max_length=32, null=True)),
+                ("chain", models.BinaryField(max_length=40, null=True)),
                 (
                     "user",
                     models.ForeignKey(
@@ -507,7 +568,10 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
                     ),
                 ),
             ],
@@ -544,7 +608,10 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
                     ),
                 ),
             ],
@@ -554,6 +621,10 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.AddIndex(
+            model_name="recipient",
+            index=models.Index(fields=["tenant", "id"], name="recipient_walk"),
+        ),
         migrations.AddConstraint(
             model_name="recipient",
             constraint=models.UniqueConstraint(fields=("tenant", "external_id"), name="recipient_external_id"),
@@ -561,6 +632,16 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="member",
             constraint=models.UniqueConstraint(fields=("tenant", "user"), name="member_once_per_tenant"),
+        ),
+        migrations.AddIndex(
+            model_name="import",
+            index=models.Index(fields=["tenant", "-id"], name="import_newest"),
+        ),
+        migrations.AddIndex(
+            model_name="import",
+            index=models.Index(
+                condition=models.Q(("state__in", ["waiting", "running"])), fields=["id"], name="import_open"
+            ),
         ),
         migrations.AddConstraint(
             model_name="idempotencykey",
@@ -585,6 +666,12 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="auditlog",
             index=models.Index(condition=models.Q(("chain__isnull", True)), fields=["id"], name="audit_log_unchained"),
+        ),
+        migrations.AddIndex(
+            model_name="auditlog",
+            index=models.Index(
+                condition=models.Q(("chain__isnull", False)), fields=["tenant", "chain"], name="audit_log_chain"
+            ),
         ),
         migrations.RunSQL(CONSENT),
         migrations.RunSQL(BEFORE_THE_TENANT),

@@ -31,6 +31,8 @@ class Recipient(TenantOwned):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "external_id"], name="recipient_external_id"),
         ]
+        # segments are walked by id within the tenant
+        indexes = [models.Index(fields=["tenant", "id"], name="recipient_walk")]
 
     def __str__(self) -> str:
         return self.external_id
