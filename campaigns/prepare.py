@@ -33,6 +33,8 @@ from tenants.models import Tenant
 log = structlog.get_logger("campaigns")
 
 PAGE = 2_000
+#: an edit removes the rows of a campaign of this size within its request; a larger one's in the background
+CLEARED_AT_ONCE = 20_000
 
 
 def request_arm(campaign: Campaign) -> None:
@@ -81,7 +83,19 @@ def disarm(campaign: Campaign) -> None:
             excluded={},
         ):
             raise Conflict("This campaign was launched and cannot be edited any more.", code="already_launched")
-        clear(campaign)
+        if campaign.prepared <= CLEARED_AT_ONCE:
+            clear(campaign)
+        else:
+            transaction.on_commit(lambda: post("campaigns.clear", str(campaign.pk)))
+
+
+def clear_disarmed(campaign_id: uuid.UUID) -> None:
+    """Remove what a large campaign left behind when it went back to draft; arming does the same before it begins."""
+    with _alone(campaign_id) as alone:
+        campaign = Campaign.objects.get(pk=campaign_id)
+        if alone and campaign.state == State.DRAFT:
+            with transaction.atomic():
+                clear(campaign)
 
 
 _CLEAR_LEDGER = f"""

@@ -67,6 +67,12 @@ def cancel_rows(campaign_id: str) -> None:
     control.cancel_rows(uuid.UUID(campaign_id))
 
 
+@shared_task(name="campaigns.clear", ignore_result=True)
+def clear(campaign_id: str) -> None:
+    """Remove the rows of a campaign that an edit returned to draft."""
+    prepare.clear_disarmed(uuid.UUID(campaign_id))
+
+
 @shared_task(name="campaigns.sweep", ignore_result=True)
 def sweep() -> None:
     """Every second: ring again for whatever waits while its queue is empty, and finish what is done."""
@@ -78,8 +84,11 @@ def sweep() -> None:
                 post("campaigns.arm", str(campaign_id))
         elif not finish_if_done(campaign_id):
             _ring_shards(campaign_id)
-    for campaign_id in _stopped_with_rows():
+    for campaign_id in _ids(_STOPPED_WITH_ROWS):
         post("campaigns.cancel_rows", str(campaign_id))
+    if not waiting(CONTROL):
+        for campaign_id in _ids(_DRAFTS_WITH_ROWS):
+            post("campaigns.clear", str(campaign_id))
 
 
 _OPEN_SHARDS = """
@@ -90,6 +99,11 @@ SELECT id, channel FROM campaigns_shard WHERE campaign_id = %s
 _STOPPED_WITH_ROWS = """
 SELECT DISTINCT c.id FROM campaigns_campaign c JOIN campaigns_shard s ON s.campaign_id = c.id
 WHERE c.state = 'cancelled' AND (s.state = 'armed' OR (s.state = 'running' AND s.lease_until < now()))
+"""
+
+
+_DRAFTS_WITH_ROWS = """
+SELECT DISTINCT c.id FROM campaigns_campaign c JOIN campaigns_shard s ON s.campaign_id = c.id WHERE c.state = 'draft'
 """
 
 
@@ -104,7 +118,7 @@ def _ring_shards(campaign_id: uuid.UUID) -> None:
             post("campaigns.send_shard", str(shard_id), queue=f"{channel}.bulk")
 
 
-def _stopped_with_rows() -> list[uuid.UUID]:
+def _ids(query: str) -> list[uuid.UUID]:
     with connection.cursor() as cursor:
-        cursor.execute(_STOPPED_WITH_ROWS)
+        cursor.execute(query)
         return [row[0] for row in cursor.fetchall()]

@@ -46,6 +46,7 @@ app.conf.beat_schedule = {
     "campaigns sweep": _every("campaigns.sweep", 1.0),
     "partitions ahead": _every("notifier.partitions", 3600.0),
     "audit chain": _every("tenants.audit_chain", 10.0),
+    "old idempotency keys": _every("tenants.forget_keys", 3600.0),
     "imports waiting": _every("tenants.imports", 10.0),
 }
 app.conf.beat_max_loop_interval = 1.0

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from celery import shared_task
+from django.utils import timezone
 
 from tenants import audit
 from tenants.imports import jobs
+from tenants.models import IdempotencyKey
+
+#: the field keeps an Idempotency-Key for at least a day (Stripe, Knock, Novu)
+KEPT = timedelta(days=2)
 
 
 @shared_task(name="tenants.audit_chain")
 def audit_chain() -> int:
     """Chain the audit rows of the last seconds."""
     return audit.chain_batch()
+
+
+@shared_task(name="tenants.forget_keys")
+def forget_keys() -> int:
+    """Remove idempotency keys that nobody retries with any more."""
+    old = IdempotencyKey.objects.filter(created_at__lt=timezone.now() - KEPT)
+    return int(old.delete()[0])
 
 
 @shared_task(name="tenants.imports")

@@ -96,6 +96,15 @@ def test_disarming_removes_everything(campaign: Campaign) -> None:
     assert not Shard.objects.filter(campaign=campaign).exists()
 
 
+def test_a_large_campaign_is_cleared_in_the_background(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "CLEARED_AT_ONCE", 0)
+    prepare.disarm(armed(campaign))
+    assert ledger(campaign)
+    prepare.clear_disarmed(campaign.pk)
+    assert not ledger(campaign)
+    assert not Shard.objects.filter(campaign=campaign).exists()
+
+
 def test_an_edit_during_arming_overtakes_it(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare.request_arm(campaign)
     pages = audience.pages
