@@ -10,6 +10,7 @@ import pytest
 
 from notifier.local.console import hush
 from notifier.local.testing import LOCAL, remove
+from tests.flows.pair import Side
 from tests.flows.sandbox import Sandbox
 from tests.flows.site import Site
 from tests.flows.tenant import Tenant
@@ -49,3 +50,12 @@ def new_tenant(site: Site) -> Callable[[], Tenant]:
 @pytest.fixture
 def tenant(new_tenant: Callable[[], Tenant], sandbox: Sandbox) -> Tenant:
     return new_tenant()
+
+
+@pytest.fixture(scope="session")
+def pair(new_tenant: Callable[[], Tenant]) -> tuple[Side, Side]:
+    """Ours and a stranger, both with a row of everything."""
+    sides = Side(new_tenant(), "a", "ACMEWORD"), Side(new_tenant(), "b", "CANARY")
+    for side in sides:
+        side.furnish()
+    return sides

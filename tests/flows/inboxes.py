@@ -20,10 +20,13 @@ class Inbox:
     origin: str
     token: str
 
+    @property
+    def api(self) -> Caller:
+        return Caller(self.origin, {"Authorization": f"Bearer {self.token}"})
+
     def messages(self) -> list[dict[str, Any]]:
         """The newest hundred."""
-        caller = Caller(self.origin, {"Authorization": f"Bearer {self.token}"})
-        found: list[dict[str, Any]] = caller.ask("GET", "/v1/inbox/messages?limit=100")["messages"]
+        found: list[dict[str, Any]] = self.api.ask("GET", "/v1/inbox/messages?limit=100")["messages"]
         return found
 
     @contextmanager

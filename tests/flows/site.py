@@ -18,7 +18,7 @@ _MAKE = """
 import json
 from tenants.bootstrap import create_tenant
 for number in range({start}, {end}):
-    made = create_tenant(f"Tenant {{number}}", f"tenant-{{number}}")
+    made = create_tenant(f"Tenant {{number}}", f"tenant-{{number:03d}}")
     print("made", json.dumps([made.tenant.slug, made.user.username, made.password, made.live_key, made.test_key]))
 """
 
