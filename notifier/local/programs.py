@@ -73,8 +73,9 @@ def worker(env: Mapping[str, str], queue: Queue, number: int) -> Program:
     argv += ("--concurrency", str(queue.concurrency), "--loglevel", "INFO")
     # asking the other nodes for their state costs each start a second, and nothing here uses the answer
     argv += ("--without-mingle", "--without-gossip")
-    # it says that it is ready at this level
-    return _program(f"worker:{queue.name}:{number}", argv, {**env, "LOG_LEVEL": "INFO"}, log_says(r"\bready\b"))
+    # it says that it is ready at this level; in debug Django would keep the text of every statement, arrays and all
+    worker_env = {**env, "LOG_LEVEL": "INFO", "DEBUG": "0"}
+    return _program(f"worker:{queue.name}:{number}", argv, worker_env, log_says(r"\bready\b"))
 
 
 def beat(env: Mapping[str, str]) -> Program:
