@@ -1,0 +1,189 @@
+"""One far end: what waits for it and the connections that carry it. Everything here runs in the loop's thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from notifier.transport.h2.connection import STREAMS_UNSAID, Finished
+from notifier.transport.h2.heads import FarEnd
+from notifier.transport.h2.job import Run
+from notifier.transport.h2.link import Link, NotHttp2, connect
+from notifier.vocabulary import Broken
+
+CONNECT_TIMEOUT = 5.0
+BARREN = 3  #: connections in a row that carried nothing before they ended; then the far end counts as unreachable
+NO_H2 = Broken(False, "no h2")
+
+log = logging.getLogger("notifier.transport")
+
+
+class Origin:
+    def __init__(self, place: FarEnd, context: ssl.SSLContext, most: int) -> None:
+        self._place, self._context, self._most = place, context, most
+        self._loop = asyncio.get_running_loop()
+        self._runs: deque[Run] = deque()
+        self._links: list[Link] = []  #: open, or being opened
+        self._leaving: list[Link] = []  #: finishing what they carry
+        self._opening: set[asyncio.Task[None]] = set()
+        self._moved = self._loop.time()  #: when a request last began or ended
+        self._barren = 0
+        self._warming: list[tuple[int, Callable[[int], None]]] = []
+
+    # -- work comes --
+
+    def submit(self, run: Run) -> None:
+        run.queued = self._loop.time()
+        self._runs.append(run)
+        for link in self._links:
+            self.fill(link)
+            link.flush()
+        self._open_for_need()
+
+    def warm(self, connections: int, told: Callable[[int], None]) -> None:
+        """Open until there are so many; then say how many there are."""
+        self._open(min(connections, self._most) - len(self._links))
+        self._warming.append((connections, told))
+        self._tell_warm()
+
+    def fill(self, link: Link) -> None:
+        """Begin what the connection has room for; runs take turns, so that none waits for another."""
+        runs = self._runs
+        if not runs or not (room := link.room()):
+            return
+        now = self._loop.time()
+        while runs and room > 0:
+            run = runs[0]
+            if not run.left:
+                runs.popleft()
+                continue
+            entries, paths, bodies = run.take(room, now)
+            link.connection.begin(run.load.template, entries, paths, bodies)
+            room -= len(entries)
+            runs.rotate(-1)
+        self._moved = now
+
+    # -- answers come --
+
+    def finished(self, answers: Sequence[Finished]) -> None:
+        """Hand answers to their jobs; queue again what was refused unprocessed."""
+        touched: list[Run] = []
+        refused: dict[Run, list[tuple[int, Broken]]] = {}
+        for (run, index, _), answer in answers:
+            if type(answer) is Broken and not answer.begun:
+                refused.setdefault(run, []).append((index, answer))
+                continue
+            if not run.fresh:
+                touched.append(run)
+            run.fresh.append((index, answer))
+        for run in touched:
+            fresh, run.fresh = run.fresh, []
+            run.job.put(fresh)
+        for run, some in refused.items():
+            self._again(run, some)
+        if touched:
+            self._moved, self._barren = self._loop.time(), 0
+
+    def _again(self, run: Run, refused: list[tuple[int, Broken]]) -> None:
+        repeated = run.again([index for index, _ in refused])
+        if repeated is None:
+            run.job.put(refused)
+        else:
+            repeated.queued = self._loop.time()
+            self._runs.appendleft(repeated)
+            self._loop.call_soon(self._carry_on)
+
+    def _carry_on(self) -> None:
+        for link in self._links:
+            self.fill(link)
+            link.flush()
+        self._open_for_need()
+
+    def _refuse_all(self, broken: Broken) -> None:
+        """Nothing of what waits has begun, and nothing of it will."""
+        while self._runs:
+            run = self._runs.popleft()
+            run.job.put([(index, broken) for index in run.rest()])
+
+    # -- connections --
+
+    def _usable(self) -> None:
+        """Connections that take no new requests finish elsewhere."""
+        for link in [each for each in self._links if each.connection.draining]:
+            self._links.remove(link)
+            self._leaving.append(link)
+
+    def _open_for_need(self) -> None:
+        self._usable()
+        waiting = sum(run.left for run in self._runs)
+        each = min((link.connection.limit for link in self._links if link.connection.ready), default=STREAMS_UNSAID)
+        wanted = min(self._most, -(-waiting // max(1, each)))
+        self._open(wanted - sum(1 for link in self._links if link.room() or not link.connection.ready))
+
+    def _open(self, number: int) -> None:
+        for _ in range(min(number, self._most - len(self._links))):
+            link = Link(self, self._loop)
+            self._links.append(link)
+            task = self._loop.create_task(self._connect(link))
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
+
+    async def _connect(self, link: Link) -> None:
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await connect(link, (self._place.host, self._place.port), self._context)
+        except NotHttp2:
+            self._failed(link, NO_H2)
+        except (OSError, ValueError) as error:
+            self._failed(link, Broken(False, f"cannot connect: {error or type(error).__name__}"[:200]))
+        else:
+            self._tell_warm()
+
+    def _failed(self, link: Link, broken: Broken) -> None:
+        link.abort()
+        self._drop(link)
+        if not self._links:
+            self._refuse_all(broken)
+        self._tell_warm()
+
+    def gone(self, link: Link) -> None:
+        """A connection ended; its requests have been answered."""
+        if link not in self._links and link not in self._leaving:
+            return
+        if not link.connection.ready:
+            return  # its opening failed: `_connect` says so
+        self._drop(link)
+        if not link.connection.begun:
+            self._barren += 1
+        if self._barren >= BARREN:
+            self._barren = 0
+            self._refuse_all(Broken(False, "the far end closes its connections at once"))
+        self._open_for_need()
+
+    def _drop(self, link: Link) -> None:
+        for links in (self._links, self._leaving):
+            if link in links:
+                links.remove(link)
+
+    def _tell_warm(self) -> None:
+        if not self._warming or any(not link.connection.ready for link in self._links):
+            return
+        warming, self._warming = self._warming, []
+        for _, told in warming:
+            told(len(self._links))
+
+    # -- time passes --
+
+    def sweep(self, now: float) -> bool:
+        """False when nothing is left of it."""
+        for link in [*self._links, *self._leaving]:
+            link.sweep(now)
+        for run in list(self._runs):
+            if now - max(run.queued, self._moved) > run.load.template.timeout:
+                run.job.put([(index, Broken(False, "no stream came free within the timeout")) for index in run.rest()])
+        if self._runs:
+            self._open_for_need()
+        return bool(self._links or self._leaving or self._runs)

@@ -1,0 +1,76 @@
+"""The one thread of a process that drives all HTTP/2 connections, for the life of the process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import uvloop
+
+from notifier.transport.h2.job import Job
+
+TICK = 0.1  #: seconds between looks at deadlines; no request has a timer of its own
+
+log = logging.getLogger("notifier.transport")
+
+
+class Reactor:
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.dead = False
+        self.loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+        self.jobs: set[Job] = set()  #: not yet answered in full
+        self.sweeps: list[Callable[[float], None]] = []
+        threading.Thread(target=self._run, name="notifier-h2", daemon=True).start()
+
+    def call(self, what: Callable[..., None], *given: Any) -> None:
+        """From any thread: let the loop do it."""
+        self.loop.call_soon_threadsafe(what, *given)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.call_later(TICK, self._tick)
+        try:
+            self.loop.run_forever()
+        finally:
+            self.dead = True
+            log.error("the HTTP/2 thread ended")
+            for job in list(self.jobs):
+                job.fail("the HTTP/2 thread ended")
+
+    def _tick(self) -> None:
+        self.loop.call_later(TICK, self._tick)
+        now = self.loop.time()
+        for sweep in self.sweeps:
+            sweep(now)
+
+
+_current: Reactor | None = None
+_inherited: list[Reactor] = []  #: of the parent; never collected, because closing its loop would disturb the parent's
+_starting = threading.Lock()
+
+
+def reactor() -> Reactor:
+    """The reactor of this process, started on first use."""
+    global _current
+    found = _current
+    if found is None or found.dead or found.pid != os.getpid():
+        with _starting:
+            found = _current
+            if found is None or found.dead or found.pid != os.getpid():
+                found = _current = Reactor()
+    return found
+
+
+def _after_fork() -> None:
+    global _current, _starting
+    if _current is not None:
+        _inherited.append(_current)
+    _current, _starting = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)

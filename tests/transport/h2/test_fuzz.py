@@ -1,0 +1,167 @@
+"""Whatever comes from the wire, in whatever pieces: no crash, no hang, and no answer for a wrong request."""
+
+from __future__ import annotations
+
+import itertools
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from notifier.transport.h2 import frames as f
+from notifier.transport.h2.connection import Connection, Finished
+from notifier.transport.h2.frames import frame
+from notifier.transport.h2.heads import template
+from notifier.transport.h2.incoming import Reply
+from notifier.vocabulary import Broken, Response
+from tests.transport.h2 import peer
+
+ASKED = 6
+
+Expected = dict[int, tuple[int, bytes]]
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> tuple[bytes, Expected]:
+    """A valid stream of a server's bytes that answers all requests, and what each must come to."""
+    pieces: list[list[bytes]] = []
+    expected: Expected = {}
+    for index in range(ASKED):
+        status = draw(st.sampled_from([200, 200, 200, 204, 404, 429, 503]))
+        body = draw(st.binary(max_size=40))
+        pieces.append(draw(an_answer(2 * index + 1, status, body)))
+        expected[index] = (status, body)
+    noise = st.sampled_from(
+        [
+            frame(f.PING, 0, 0, b"12345678"),
+            frame(0x42, 0, 3, b"unknown"),
+            frame(f.PRIORITY, 0, 5, b"\0\0\0\0\1"),
+            peer.settings(window=70_000),
+            peer.window(0, 5),
+        ]
+    )
+    out = [peer.settings(streams=100)]
+    while any(pieces):
+        nonempty = [piece for piece in pieces if piece]
+        out.append(draw(st.sampled_from(nonempty)).pop(0))
+        if draw(st.booleans()):
+            out.append(draw(noise))
+    return b"".join(out), expected
+
+
+@st.composite
+def an_answer(draw: st.DrawFn, stream: int, status: int, body: bytes) -> list[bytes]:
+    """Its frames; those of one header block stay together."""
+    out = []
+    if draw(st.booleans()):
+        out.append(peer.headers(stream, 103, ("link", "x"), end=False))
+    extra = draw(st.sampled_from([(), (("server", "some"),), (("a", "b" * 30), ("via", "x"))]))
+    whole, plain_end = peer.block(status, *extra), not body and draw(st.booleans())
+    flags = f.END_STREAM if plain_end else 0
+    cut = draw(st.integers(0, len(whole)))
+    if draw(st.booleans()):
+        rest = frame(f.CONTINUATION, f.END_HEADERS, stream, whole[cut:])
+        out.append(frame(f.HEADERS, flags, stream, whole[:cut]) + rest)
+    else:
+        out.append(frame(f.HEADERS, flags | f.END_HEADERS, stream, whole))
+    if plain_end:
+        return out
+    cut = draw(st.integers(0, len(body)))
+    if draw(st.booleans()):
+        out.append(frame(f.DATA, f.PADDED, stream, b"\x02" + body[:cut] + b"\0\0"))
+        body = body[cut:]
+    if draw(st.booleans()):
+        return [*out, frame(f.DATA, 0, stream, body), frame(f.HEADERS, 5, stream, peer.trailers(("t", "v")))]
+    return [*out, frame(f.DATA, f.END_STREAM, stream, body)]
+
+
+def asked(whole: bool) -> Connection:
+    """A connection that has written its requests; the server's SETTINGS are yet to come."""
+    client = Connection()
+    client.ready, client.limit = True, 100
+    slots = [(None, index, 1e12) for index in range(ASKED)]
+    entries = [Reply(slot, True) if whole and index % 2 else slot for index, slot in enumerate(slots)]
+    client.begin(template(peer.HEAD, False), entries, None, [b"body"] * ASKED)
+    client.written()
+    return client
+
+
+def feed(client: Connection, raw: bytes, cuts: list[int]) -> list[Finished]:
+    found: list[Finished] = []
+    edges = [0, *sorted(cut % (len(raw) + 1) for cut in cuts), len(raw)]
+    for start, stop in itertools.pairwise(edges):
+        found += client.receive(raw[start:stop])
+        client.written()
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(stream=answers(), cuts=st.lists(st.integers(0, 5000), max_size=30), whole=st.booleans())
+def test_a_valid_stream_means_the_same_in_any_pieces(
+    stream: tuple[bytes, Expected], cuts: list[int], whole: bool
+) -> None:
+    raw, expected = stream
+    client = asked(whole)
+    got = {slot[1]: answer for slot, answer in feed(client, raw, cuts)}
+    assert not client.closed
+    assert len(got) == ASKED
+    for index, answer in got.items():
+        status, body = expected[index]
+        if status == 200 and not (whole and index % 2):
+            assert answer == 200
+        else:
+            assert isinstance(answer, Response)
+            assert (answer.status, answer.body) == (status, body)
+
+
+@settings(max_examples=40, deadline=None)
+@given(stream=answers())
+def test_a_valid_stream_means_the_same_byte_by_byte(stream: tuple[bytes, Expected]) -> None:
+    raw, _ = stream
+    at_once, singly = feed(asked(True), raw, []), feed(asked(True), raw, list(range(len(raw))))
+    assert at_once == singly
+
+
+@settings(max_examples=200, deadline=None)
+@given(raw=st.binary(max_size=2000), cuts=st.lists(st.integers(0, 2000), max_size=5))
+def test_garbage_is_survived(raw: bytes, cuts: list[int]) -> None:
+    check_accounts(raw, cuts)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    stream=answers(),
+    blows=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 2), st.binary(min_size=1, max_size=9)), max_size=6),
+    cuts=st.lists(st.integers(0, 5000), max_size=5),
+)
+def test_a_damaged_stream_is_survived(
+    stream: tuple[bytes, Expected], blows: list[tuple[int, int, bytes]], cuts: list[int]
+) -> None:
+    raw = stream[0]
+    for where, how, what in blows:
+        at = where % (len(raw) + 1)
+        skip = (0, len(what), 5)[how]  # put in, put over, or exchange
+        raw = raw[:at] + what + raw[at + skip :]
+    check_accounts(raw, cuts)
+
+
+def check_accounts(raw: bytes, cuts: list[int]) -> None:
+    """Each request comes out once; an answered one had its HEADERS, and no other frame could have done it."""
+    client = asked(True)
+    found = feed(client, raw, cuts)
+    answered = {slot[1] for slot, answer in found if not isinstance(answer, Broken)}
+    assert answered <= {(stream - 1) // 2 for kind, stream in spelt(raw) if kind == f.HEADERS}
+    unprocessed = {slot[1] for slot, answer in found if isinstance(answer, Broken) and not answer.begun}
+    if unprocessed:
+        assert {f.RST_STREAM, f.GOAWAY} & {kind for kind, _ in spelt(raw)}
+    found += client.lost("over")
+    assert sorted(slot[1] for slot, _ in found) == list(range(ASKED))
+
+
+def spelt(raw: bytes) -> list[tuple[int, int]]:
+    """Kind and stream of all frames in the bytes, read without judging them."""
+    out = []
+    while len(raw) >= 9:
+        size = int.from_bytes(raw[:3], "big")
+        out.append((raw[3], int.from_bytes(raw[5:9], "big") & f.LARGEST))
+        raw = raw[9 + size :]
+    return out
