@@ -185,6 +185,11 @@ class ApiKeyAdmin(TenantModelAdmin):
 class OperatorUserAdmin(UserAdmin):  # type: ignore[type-arg]
     """Operators only: Django's own permissions, which no member is given."""
 
+    def get_queryset(self, request: HttpRequest) -> Any:
+        # to anybody else a user's number must look like one that nobody has, also where Django looks first
+        rows = super().get_queryset(request)
+        return rows if is_operator(request) else rows.none()
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # the audit log names them; switch `active` off instead
         return False
