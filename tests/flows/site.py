@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 
 from notifier.local.stack import Stack
 from tests.flows.sandbox import Sandbox
@@ -20,6 +21,11 @@ from tenants.bootstrap import create_tenant
 for number in range({start}, {end}):
     made = create_tenant(f"Tenant {{number}}", f"tenant-{{number:03d}}")
     print("made", json.dumps([made.tenant.slug, made.user.username, made.password, made.live_key, made.test_key]))
+"""
+
+_OPERATOR = """
+from tenants.bootstrap import new_user
+print("made", new_user("flow-operator", operator=True)[1])
 """
 
 
@@ -60,10 +66,18 @@ class Site(Stack):
             self._make(BATCH)
         return self._spare.pop(0)
 
+    @cached_property
+    def operator(self) -> tuple[str, str]:
+        """Name and password of somebody who sees every tenant."""
+        return "flow-operator", self._run(_OPERATOR)[0]
+
     def _make(self, count: int) -> None:
-        script = _MAKE.format(start=self._made, end=self._made + count)
+        made = self._run(_MAKE.format(start=self._made, end=self._made + count))
+        self._made += count
+        self._spare += [Papers(*json.loads(line)) for line in made]
+
+    def _run(self, script: str) -> list[str]:
+        """What it says that it made."""
         done = self.manage("shell", "-c", script)
         assert done.returncode == 0, done.stderr
-        self._made += count
-        told = (line.partition(" ")[2] for line in done.stdout.splitlines() if line.startswith("made "))
-        self._spare += [Papers(*json.loads(line)) for line in told]
+        return [line.partition(" ")[2] for line in done.stdout.splitlines() if line.startswith("made ")]
