@@ -24,7 +24,7 @@ from campaigns.models import Campaign, Shard, ShardPayload
 from campaigns.states import LAUNCHED, State, move
 from notifier.delivery import accounts, bulk, people, templates
 from notifier.delivery.plan import Planned, Rule, Suppressed, plan, zone
-from notifier.errors import Conflict, InvalidInput, MissingVariables, NotifierError
+from notifier.errors import Conflict, InvalidInput, MissingVariables, NotifierError, Unconfigured
 from notifier.models import ProviderAccount, TemplateVersion
 from notifier.tasks import post
 from notifier.vocabulary import Kind, Lane, Person, Place, Reason, Status, derived_id, id_floor
@@ -307,12 +307,13 @@ def _plan_person(run: _Arming, person: Person, messages: list[_Message], ledger:
             _exclude(run, person, entry, ledger)
             continue
         try:
-            content = _content(run, person, entry.channel)
+            content, account = _content(run, person, entry.channel), run.account(entry)
         except MissingVariables:
             _exclude(run, person, Suppressed(entry.channel, Reason.MISSING_VARIABLE, entry.address), ledger)
-            continue
-        account = run.account(entry)
-        messages.append(_Message(person, entry, content, account, _id(run, entry.channel, entry.address.value)))
+        except Unconfigured:
+            _exclude(run, person, Suppressed(entry.channel, Reason.NO_ACCOUNT, entry.address), ledger)
+        else:
+            messages.append(_Message(person, entry, content, account, _id(run, entry.channel, entry.address.value)))
 
 
 def _exclude(run: _Arming, person: Person, entry: Suppressed, ledger: list[tuple[Any, ...]]) -> None:

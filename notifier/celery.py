@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 
 from celery import Celery
-from celery.signals import setup_logging, task_prerun
+from celery.signals import beat_init, setup_logging, task_prerun, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
 
+from django.conf import settings
 from django.db import connections
 
 from notifier.channels import channels
+from notifier.checks import refuse_insecure_boot
 
 CONTROL = "control"
 
@@ -27,7 +29,11 @@ def queues() -> list[str]:
 
 app = Celery("notifier")
 app.set_default()  # for all threads: the web process posts from its pool
-app.config_from_object("django.conf:settings", namespace="CELERY")
+# not config_from_object: a worker shows its whole configuration to Flower, and that would be all of Django's settings,
+# passwords in addresses included; Celery masks those of its own
+app.conf.update({k.removeprefix("CELERY_").lower(): getattr(settings, k) for k in dir(settings) if k[:7] == "CELERY_"})
+# Celery's Django fixup reads this one by its old name
+app.conf["CELERY_DB_REUSE_MAX"] = settings.CELERY_DB_REUSE_MAX
 app.conf.task_default_queue = CONTROL
 app.autodiscover_tasks()
 
@@ -57,6 +63,12 @@ def _check_connections(**_: object) -> None:
     """Connections outlive tasks; after a database restart the next task must find out before its first statement."""
     for connection in connections.all(initialized_only=True):
         connection.close_if_unusable_or_obsolete()
+
+
+@worker_init.connect
+@beat_init.connect
+def _refuse_insecure_boot(**_: object) -> None:
+    refuse_insecure_boot()
 
 
 @setup_logging.connect

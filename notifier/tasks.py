@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import structlog
@@ -22,24 +23,41 @@ CONTROL = "control"
 FAST = (Lane.CRITICAL, Lane.TRANSACTIONAL)
 
 
+#: seconds for which a process does not ask a Redis again that was away: one that hangs instead of refusing costs its
+#: callers 2 s a question
+REST = 5.0
+_away_until = 0.0
+
+
+def _rest(error: Exception, task: str) -> None:
+    global _away_until
+    _away_until = time.monotonic() + REST
+    log.warning("broker away", action="post", task=task, error=type(error).__name__)
+
+
 def post(task: str, *args: str, queue: str = CONTROL) -> bool:
     """Send a task by name. False when the broker is away: whoever posts has left rows that a sweep finds."""
+    if time.monotonic() < _away_until:
+        return False
     try:
         # our client knows at once that Redis is away; the broker's tries for 12 s, in the caller's request
         redis.client().ping()
         # a result that somebody may want is subscribed to first: 19 s of tries and an error while Redis is away
         current_app.send_task(task, args=args, queue=queue, retry=False, ignore_result=True)
     except (redis.Away, OperationalError) as error:
-        log.warning("broker away", action="post", task=task, error=type(error).__name__)
+        _rest(error, task)
         return False
     return True
 
 
 def waiting(queue: str) -> int:
     """Messages that no worker of this queue has taken yet; 0 while the broker is away."""
+    if time.monotonic() < _away_until:
+        return 0
     try:
         return int(redis.client().llen(queue))
-    except redis.Away:
+    except redis.Away as error:
+        _rest(error, queue)
         return 0
 
 

@@ -45,7 +45,7 @@ def owned(rows: QuerySet[M], tenant: Tenant, **lookup: object) -> M:
     try:
         return rows.get(tenant=tenant, **lookup)
     except (ObjectDoesNotExist, ValidationError, ValueError):
-        field = next(iter(lookup), None)
+        field = {"pk": "id"}.get(asked := next(iter(lookup), ""), asked) or None
         name = rows.model._meta.verbose_name
         raise NotFound(f"There is no such {name}.", field=field) from None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 from django.apps import apps
 from django.conf import settings
@@ -73,3 +75,11 @@ def test_every_beat_entry_names_a_task_that_exists() -> None:
 
 def test_every_channel_has_its_two_queues() -> None:
     assert queues() == ["control", "in_app", "in_app.bulk", "push", "push.bulk"]
+
+
+def test_workers_show_flower_no_password() -> None:
+    shown = str(app.conf.table(with_defaults=False, censored=True))
+    password = urlsplit(settings.REDIS_URL).password
+    assert password is not None
+    assert password not in shown
+    assert settings.SECRET_KEY not in shown

@@ -16,9 +16,9 @@ from django.db import connection, transaction
 
 from notifier.delivery import accounts, bell, bulk, lines, people, templates
 from notifier.delivery.plan import Planned, Rule, Suppressed, plan
-from notifier.errors import InvalidInput, LineFull, NotifierError
+from notifier.errors import InvalidInput, LineFull, NotifierError, Unconfigured
 from notifier.models import TemplateVersion
-from notifier.vocabulary import LANE_OF, Kind, Lane, Person, Place, SendRequest, Status, new_id
+from notifier.vocabulary import LANE_OF, Kind, Lane, Person, Place, Reason, SendRequest, Status, new_id
 from tenants.models import Category, Tenant
 
 log = structlog.get_logger("notifier.delivery")
@@ -143,7 +143,10 @@ def _rows(world: _World, draft: _Draft) -> list[dict[str, Any]]:
         name: compiled.render(name, compiled.locale_for(name, locale, world.tenant.default_locale), variables)
         for name in wanted
     }
-    return [_row(world, draft, entry, content[entry.channel], due) for entry in planned]
+    rows = [_row(world, draft, entry, content[entry.channel], due) for entry in planned]
+    if rows and all(row.get("reason") == Reason.NO_ACCOUNT for row in rows):
+        raise Unconfigured("No enabled provider account of this tenant carries this message.", field="channels")
+    return rows
 
 
 def _row(
@@ -158,9 +161,13 @@ def _row(
         "place": Place.HOLDS,
         "seq": 0,
     }
+    refused = {**row, "status": Status.SUPPRESSED, "due_at": due, "settled_at": world.now}
     if isinstance(entry, Suppressed):
-        return {**row, "status": Status.SUPPRESSED, "reason": entry.reason, "due_at": due, "settled_at": world.now}
-    account = accounts.choose(world.tenant, entry.channel, entry.address.platform, draft.request.mode)
+        return {**refused, "reason": entry.reason}
+    try:
+        account = accounts.choose(world.tenant, entry.channel, entry.address.platform, draft.request.mode)
+    except Unconfigured:
+        return {**refused, "reason": Reason.NO_ACCOUNT}
     due = max(due, entry.hold_until or due)
     place = Place.PARKED if due > world.now else Place.WAITS
     return {

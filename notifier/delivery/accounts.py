@@ -108,25 +108,31 @@ def usable(tenant: Tenant, channel: str, platform: str, mode: str) -> list[Provi
 def _of(tenant: Tenant) -> list[ProviderAccount]:
     found_at, found = _cache.get(tenant.id, (0.0, []))
     if time.monotonic() - found_at > _CACHE_SECONDS:
-        found = list(ProviderAccount.objects.filter(tenant=tenant, enabled=True).order_by("id"))
-        if not any(a.sandbox for a in found):
+        every = list(ProviderAccount.objects.filter(tenant=tenant).order_by("id"))
+        made = _make_built_in(tenant, {a.name for a in every})
+        found = [a for a in [*every, *made] if a.enabled]
+        if made:
             # not remembered: the caller's transaction may still roll these rows back
-            return _make_built_in(tenant)
+            return found
         _cache[tenant.id] = (time.monotonic(), found)
     return found
 
 
-def _make_built_in(tenant: Tenant) -> list[ProviderAccount]:
-    """What a tenant has from its first day without credentials: the inbox, and each provider in the sandbox."""
-    for name, cls in sorted(providers().items()):
+def _make_built_in(tenant: Tenant, have: set[str]) -> list[ProviderAccount]:
+    """What a tenant has from its first day without credentials: the inbox, and each provider in the sandbox; also
+    those of a provider that came later."""
+    wanted = {"inbox" if cls.builtin else f"sandbox {name}": (name, cls) for name, cls in sorted(providers().items())}
+    return [
         ProviderAccount.objects.get_or_create(
             tenant=tenant,
-            name="inbox" if cls.builtin else f"sandbox {name}",
+            name=account_name,
             defaults={
                 "provider": name,
                 "channel": cls.channel,
                 "platform": cls.platform,
                 "sandbox": not cls.builtin,
             },
-        )
-    return list(ProviderAccount.objects.filter(tenant=tenant, enabled=True).order_by("id"))
+        )[0]
+        for account_name, (name, cls) in wanted.items()
+        if account_name not in have
+    ]
