@@ -12,9 +12,10 @@ from typing import Any
 
 from notifier.transport.h2 import frames as f
 from notifier.transport.h2.frames import Fault, frame
-from notifier.transport.h2.heads import Template
+from notifier.transport.h2.heads import Block, Template
 from notifier.transport.h2.incoming import BODY_CAP, Blocks, Reply
 from notifier.transport.h2.outgoing import Outgoing
+from notifier.transport.h2.table import Table
 from notifier.vocabulary import Broken, Response
 
 Slot = tuple[Any, int, float]
@@ -49,6 +50,7 @@ class Connection:
         self._done: list[Finished] = []
         self._out = Outgoing(self._waiting, first)
         self._blocks = Blocks()
+        self._table = Table()
         self._rest = b""
         self._room = CONNECTION_WINDOW
         self._block: tuple[int, int, bytes, int] | None = None  #: a header block awaiting CONTINUATION
@@ -93,26 +95,41 @@ class Connection:
     def under_way(self) -> int:
         return len(self._waiting) + len(self._reading)
 
-    def room(self) -> int:
-        """How many requests may begin now."""
-        if not self.ready or self.draining or self.closed or self._out.window <= 0:
+    def room(self, size: int = 0, *, patient: bool = False) -> int:
+        """How many requests with bodies of `size` bytes may begin now. `patient`: one whose body the window would cut
+        waits for a wider window, as long as an answer is due (a cut body costs five times a whole one)."""
+        window = self._out.window
+        if not self.ready or self.draining or self.closed or window <= 0:
             return 0
-        return max(0, min(self.limit - self.under_way, (LAST_STREAM - self._out.next) // 2 + 1))
+        streams = max(0, min(self.limit - self.under_way, (LAST_STREAM - self._out.next) // 2 + 1))
+        if window >= size * streams:
+            return streams
+        return window // size or (0 if patient and self.under_way else min(1, streams))
 
     def begin(
         self, template: Template, entries: Sequence[Entry], paths: Sequence[bytes] | None, bodies: Sequence[bytes]
     ) -> None:
         """Write requests; `room` of them at most."""
-        block = template.plain
-        if not template.sized and not any(bodies):
-            self._out.begin_bodiless(block, entries, paths)
-        elif paths is None:
-            self._out.begin(block, entries, bodies)
-        else:
-            self._out.begin_paths(block, entries, paths, bodies)
+        at, count = 0, len(entries)
+        while at < count:
+            block, lasting = self._table.block(template, count - at)
+            if lasting and template.sized:
+                self._begin_all(block, entries[at:], paths and paths[at:], bodies[at:])
+                break
+            path = None if paths is None else paths[at]
+            self._out.begin_one(block, entries[at], path, bodies[at], sized=template.sized)
+            at += 1
         self.begun += len(entries)
         if self._out.next > LAST_STREAM:
             self.draining = True
+
+    def _begin_all(
+        self, block: Block, entries: Sequence[Entry], paths: Sequence[bytes] | None, bodies: Sequence[bytes]
+    ) -> None:
+        if paths is None:
+            self._out.begin(block, entries, bodies)
+        else:
+            self._out.begin_paths(block, entries, paths, bodies)
 
     def ping(self) -> None:
         self.pinging = True
@@ -155,7 +172,7 @@ class Connection:
     def _parse(self, data: bytes) -> None:
         """Plain 200s end here, 1 µs each; every other frame has its method."""
         waiting, reading, done, unpack = self._waiting, self._reading, self._done, f.HEAD.unpack_from
-        at, end, eaten, quick = 0, len(data), 0, self._quick()
+        at, end, eaten, quick, uploads = 0, len(data), 0, self._block is None, self._out.uploads
         while end - at >= 9:
             high, low, what, stream = unpack(data, at)
             size = high << 8 | low
@@ -164,7 +181,7 @@ class Connection:
                 if size > f.FRAME:
                     raise Fault(f.FRAME_SIZE_ERROR, "a frame larger than allowed")
                 break
-            if what == LAST_DATA and quick and type(entry := reading.get(stream)) is tuple:
+            if what == LAST_DATA and quick and type(entry := reading.get(stream)) is tuple and stream not in uploads:
                 del reading[stream]
                 eaten += size
                 done.append((entry, 200))
@@ -174,6 +191,7 @@ class Connection:
                 and size
                 and data[at + 9] == STATUS_200
                 and type(entry := waiting.get(stream)) is tuple
+                and stream not in uploads
             ):
                 del waiting[stream]
                 if what == BEGUN_200:
@@ -182,15 +200,11 @@ class Connection:
                     done.append((entry, 200))
             else:
                 self._frame(what, stream & f.LARGEST, data[at + 9 : stop])
-                quick = self._quick()
+                quick = self._block is None
             at = stop
         self._rest = data[at:]
         if eaten:
             self._eat(eaten)
-
-    def _quick(self) -> bool:
-        """No header block and no upload is half done."""
-        return self._block is None and not self._out.uploads
 
     def _frame(self, what: int, stream: int, payload: bytes) -> None:
         kind, flags = what >> 8, what & 0xFF
@@ -339,6 +353,8 @@ class Connection:
             self._out.set_initial(value)
         elif name == f.MAX_FRAME_SIZE:
             self._out.set_frame(value)
+        elif name == f.HEADER_TABLE_SIZE:
+            self._table.shrink(value)
         elif name == f.ENABLE_PUSH and value:
             raise Fault(f.PROTOCOL_ERROR, "ENABLE_PUSH")
 

@@ -46,17 +46,18 @@ class Head:
 class Block:
     """A header block without content-length, and without :path where that varies. Its frames depend on sizes only."""
 
-    __slots__ = ("_by_paths", "_by_sizes", "_constant")
+    __slots__ = ("_by_paths", "_by_sizes", "_constant", "_update")
 
-    def __init__(self, constant: bytes) -> None:
+    def __init__(self, constant: bytes, update: bytes = b"") -> None:
         self._constant = constant
+        self._update = update  #: of the table's size: comes first, in one block only
         self._by_sizes: dict[int, tuple[bytes, bytes]] = {}
         self._by_paths: dict[tuple[int, int], tuple[bytes, bytes, bytes]] = {}
 
     def whole(self, path: bytes | None, size: int | None) -> bytes:
         """The block of one request. `size` None: a request that has no body by its nature."""
         start = b"" if path is None else path_start(len(path)) + path
-        return start + self._constant + (b"" if size is None else length_literal(size))
+        return self._update + start + self._constant + (b"" if size is None else length_literal(size))
 
     def around(self, size: int) -> tuple[bytes, bytes]:
         """HEADERS and DATA of one request are: first, stream, second, stream, body."""
@@ -89,6 +90,8 @@ class Template:
         constant = Encoder().encode(never, huffman=False)
         if len(constant) > LONGEST_BLOCK:
             raise Unsendable("the headers are too large")
+        #: what it takes of a header table (RFC 7541 §4.1), nearly: method and scheme are in the static one
+        self.table_size = sum(len(name) + len(value) + 32 for name, value in self.fields[2:])
         #: literals only, so it fits any connection at any time
         self.plain = Block(constant)
 

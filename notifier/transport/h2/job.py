@@ -12,7 +12,6 @@ from notifier.transport.h2.incoming import Reply
 from notifier.vocabulary import Broken, Response
 
 GATHER = 0.05  #: seconds that answers are gathered into one batch, once the first of it is there
-REPEATS = 3  #: of one request that the far end refused unprocessed; then the caller decides
 
 Answered = tuple[int, int | Response | Broken]
 
@@ -87,6 +86,10 @@ class Run:
     def left(self) -> int:
         return 0 if self.job.withdrawn else len(self.load.indexes) - self._at
 
+    @property
+    def next_size(self) -> int:
+        return len(self.load.bodies[self._at])
+
     def take(self, most: int, now: float) -> tuple[list[Entry], Sequence[bytes] | None, Sequence[bytes]]:
         """The next requests, as Connection.begin wants them."""
         load, start = self.load, self._at
@@ -101,9 +104,9 @@ class Run:
         start, self._at = self._at, len(self.load.indexes)
         return self.load.indexes[start:]
 
-    def again(self, indexes: Sequence[int]) -> Run | None:
-        """A run of those that were refused unprocessed, unless that happened too often."""
-        if self.repeats >= REPEATS or self.job.withdrawn:
+    def again(self, indexes: Sequence[int], most: int) -> Run | None:
+        """A run of those that were refused unprocessed, unless that happened `most` times."""
+        if self.repeats >= most or self.job.withdrawn:
             return None
         load = self.load
         places = [load.indexes.index(index) for index in indexes]

@@ -16,6 +16,10 @@ from notifier.vocabulary import Broken
 
 CONNECT_TIMEOUT = 5.0
 BARREN = 3  #: connections in a row that carried nothing before they ended; then the far end counts as unreachable
+#: how often a request that the far end says it did not process is sent again, before its sender is asked. A connection
+#: that goes away refuses what came too late for it, which is nothing against the request: nginx does so every
+#: `keepalive_requests`. A stream refused by a connection that stays says that the far end has enough.
+AGAIN_REFUSED, AGAIN_GONE = 2, 20
 NO_H2 = Broken(False, "no h2")
 
 log = logging.getLogger("notifier.transport")
@@ -49,26 +53,24 @@ class Origin:
         self._warming.append((connections, told))
         self._tell_warm()
 
-    def fill(self, link: Link) -> None:
+    def fill(self, link: Link, *, patient: bool = True) -> None:
         """Begin what the connection has room for; runs take turns, so that none waits for another."""
-        runs = self._runs
-        if not runs or not (room := link.room()):
-            return
-        now = self._loop.time()
-        while runs and room > 0:
+        runs, now = self._runs, self._loop.time()
+        while runs:
             run = runs[0]
             if not run.left:
                 runs.popleft()
                 continue
-            entries, paths, bodies = run.take(room, now)
-            link.connection.begin(run.load.template, entries, paths, bodies)
-            room -= len(entries)
+            room = link.room(run.next_size, patient=patient)
+            if not room:
+                return
+            link.connection.begin(run.load.template, *run.take(room, now))
+            self._moved = now
             runs.rotate(-1)
-        self._moved = now
 
     # -- answers come --
 
-    def finished(self, answers: Sequence[Finished]) -> None:
+    def finished(self, link: Link, answers: Sequence[Finished]) -> None:
         """Hand answers to their jobs; queue again what was refused unprocessed."""
         touched: list[Run] = []
         refused: dict[Run, list[tuple[int, Broken]]] = {}
@@ -83,12 +85,12 @@ class Origin:
             fresh, run.fresh = run.fresh, []
             run.job.put(fresh)
         for run, some in refused.items():
-            self._again(run, some)
+            self._again(run, some, AGAIN_GONE if link.connection.draining else AGAIN_REFUSED)
         if touched:
             self._moved, self._barren = self._loop.time(), 0
 
-    def _again(self, run: Run, refused: list[tuple[int, Broken]]) -> None:
-        repeated = run.again([index for index, _ in refused])
+    def _again(self, run: Run, refused: list[tuple[int, Broken]], most: int) -> None:
+        repeated = run.again([index for index, _ in refused], most)
         if repeated is None:
             run.job.put(refused)
         else:

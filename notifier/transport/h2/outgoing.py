@@ -86,13 +86,11 @@ class Outgoing:
             stream += 2
         self.next, self.window = stream, window
 
-    def begin_bodiless(self, block: Block, entries: Sequence[Any], paths: Sequence[bytes] | None) -> None:
-        """Requests that have no body by their nature."""
-        for at, entry in enumerate(entries):
-            head = block.whole(None if paths is None else paths[at], None)
-            self._waiting[self.next] = entry
-            self.frames.append(frame(HEADERS, END_HEADERS | END_STREAM, self.next, head))
-            self.next += 2
+    def begin_one(self, block: Block, entry: Any, path: bytes | None, body: bytes, *, sized: bool) -> None:
+        """A request whose header block is good once. `sized` False: one that has no body by its nature."""
+        stream, self.next = self.next, self.next + 2
+        self._waiting[stream] = entry
+        self._slowly(stream, block.whole(path, len(body) if sized or body else None), body)
 
     def _slowly(self, stream: int, block: bytes, body: bytes) -> None:
         """A body that is empty, larger than a frame or than a window."""

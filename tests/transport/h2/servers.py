@@ -1,0 +1,142 @@
+"""Servers that nobody here wrote, each started for one test; a sentence says what is missing where one is."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+def program(name: str, package: str) -> str:
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    if found is None:
+        pytest.skip(f"no {name} on PATH ({package})")
+    return found
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(command: list[str], port: int) -> Iterator[str]:
+    """The origin, while the program runs."""
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(500):
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError:
+                assert server.poll() is None, f"{command[0]} ended"
+                time.sleep(0.02)
+        yield f"https://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@contextmanager
+def nghttpd(folder: Path, papers: Path, *options: str) -> Iterator[str]:
+    command = program("nghttpd", "apt-get install nghttp2-server")
+    (folder / "answer").write_text("{}")
+    port = free_port()
+    keys = [str(papers / "server.key"), str(papers / "server.pem")]
+    with running([command, *options, "-d", str(folder), "-a", "127.0.0.1", str(port), *keys], port) as origin:
+        yield origin
+
+
+NGINX = """
+daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
+events {{ worker_connections 256; }}
+http {{
+  access_log {folder}/access.log; limit_req_zone $binary_remote_addr zone=few:32k rate=1r/s; limit_req_status 429;
+  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
+  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  {http}
+  server {{
+    listen 127.0.0.1:{port} ssl {protocol};
+    ssl_certificate {papers}/server.pem; ssl_certificate_key {papers}/server.key;
+    location / {{ return 200 '{{"uri": "$request_uri"}}'; }}
+    location /few {{ limit_req zone=few; add_header retry-after 3 always; try_files /none /none; }}
+    location /empty {{ return 204; }}
+  }}
+}}
+"""
+
+
+@contextmanager
+def nginx(folder: Path, papers: Path, http: str = "", protocol: str = "http2") -> Iterator[str]:
+    command, port = program("nginx", "apt-get install nginx-light"), free_port()
+    config = NGINX.format(folder=folder, papers=papers, port=port, http=http, protocol=protocol)
+    (folder / "nginx.conf").write_text(config)
+    with running([command, "-p", str(folder), "-c", str(folder / "nginx.conf")], port) as origin:
+        yield origin
+
+
+NODE = """
+const http2 = require('http2'), fs = require('fs')
+const seen = {{}}
+const server = http2.createSecureServer({{
+  key: fs.readFileSync('{papers}/server.key'), cert: fs.readFileSync('{papers}/server.pem'), {options}
+}})
+server.on('session', session => {{ session.on('error', () => 0) }})
+server.on('stream', (stream, headers) => {{
+  const path = headers[':path'], session = stream.session
+  stream.on('error', () => 0)
+  let body = ''
+  stream.on('data', chunk => body += chunk)
+  stream.on('end', () => {{
+    seen[path] = (seen[path] || 0) + 1
+    const name = path.split('/')[1].split('-')[0]
+    const does = {{
+      throttle: () => {{ stream.respond({{':status': 429, 'retry-after': '3'}}); stream.end('slow down') }},
+      reset: () => stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR),
+      refuse: () => stream.close(http2.constants.NGHTTP2_REFUSED_STREAM),
+      half: () => {{
+        stream.respond({{':status': 200}}); stream.write('half of it')
+        setTimeout(() => stream.destroy(new Error('half')), 20)
+      }},
+      early: () => {{ stream.additionalHeaders({{':status': 103, link: '</x>'}}); stream.respond(); stream.end(body) }},
+      trailers: () => {{
+        stream.respond({{':status': 200}}, {{waitForTrailers: true}})
+        stream.on('wantTrailers', () => stream.sendTrailers({{'grpc-status': '0'}})); stream.end(body)
+      }},
+      slow: () => {{
+        stream.respond({{':status': 200}}); let left = 5
+        const tick = () => left-- ? (stream.write('.'), setTimeout(tick, 30)) : stream.end(); tick()
+      }},
+      large: () => {{ stream.respond({{':status': 500}}); stream.end('z'.repeat(300000)) }},
+      many: () => {{
+        const h = {{':status': 400}}; for (let i = 0; i < 60; i++) h['x-h-' + i] = 'v'.repeat(400)
+        stream.respond(h); stream.end()
+      }},
+      goaway: () => {{ session.close(); stream.respond({{':status': 200}}); stream.end(body) }},
+      cut: () => session.destroy(),
+      fewer: () => {{ session.settings({{maxConcurrentStreams: 2}}); stream.respond(); stream.end(body) }},
+      tiny: () => {{ session.settings({{initialWindowSize: 10}}); stream.respond(); stream.end(body) }},
+      seen: () => {{ stream.respond(); stream.end(JSON.stringify(seen)) }},
+    }}[name] || (() => {{ stream.respond({{'x-path': path}}); stream.end(body) }})
+    if (!stream.destroyed) does()
+  }})
+}})
+server.listen({port}, '127.0.0.1')
+"""
+
+
+@contextmanager
+def node(folder: Path, papers: Path, options: str = "") -> Iterator[str]:
+    command, port = program("node", "https://nodejs.org"), free_port()
+    script = folder / "server.js"
+    script.write_text(NODE.format(papers=papers, port=port, options=options))
+    with running([command, str(script)], port) as origin:
+        yield origin

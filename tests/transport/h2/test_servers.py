@@ -1,0 +1,221 @@
+"""The wire against nghttpd, nginx and Node: servers that nobody here wrote."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from notifier.transport import pooled
+from notifier.transport.h2.client import H2Wire
+from notifier.transport.h2.heads import Head
+from notifier.vocabulary import Broken, Request, Response, Wire
+from tests.sandbox.stand import Stand
+from tests.transport.h2 import servers
+
+Makes = Callable[[str | None], Wire]
+
+
+@pytest.fixture(params=[H2Wire, pooled.PooledWire], ids=["h2", "curl"])
+def made(request: pytest.FixtureRequest) -> Makes:
+    """Either transport: what they share is tested on both."""
+    makes: Makes = request.param
+    return makes
+
+
+def post(origin: str, *paths: str, body: bytes = b"x" * 400, timeout: float = 10.0) -> list[Request]:
+    return [Request("POST", origin + path, (("authorization", "Bearer x"),), body, timeout) for path in paths]
+
+
+def answers(wire: Wire, requests: Sequence[Request]) -> list[Response | Broken]:
+    """In the order of the requests, each exactly once."""
+    found: dict[int, Response | Broken] = {}
+    for batch in wire.exchange(requests):
+        for index, answer in batch:
+            assert index not in found
+            found[index] = answer
+    assert sorted(found) == list(range(len(requests)))
+    return [found[index] for index in range(len(requests))]
+
+
+def responses(wire: Wire, requests: Sequence[Request]) -> list[Response]:
+    found = answers(wire, requests)
+    assert all(isinstance(answer, Response) for answer in found), [a for a in found if isinstance(a, Broken)][:3]
+    return [answer for answer in found if isinstance(answer, Response)]
+
+
+def blasted(wire: H2Wire, head: Head, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None) -> list[object]:
+    found: dict[int, object] = {}
+    for batch in wire.blast(head, bodies, paths):
+        for index, answer in batch:
+            assert index not in found
+            found[index] = answer
+    return [found[index] for index in range(len(bodies))]
+
+
+# ---- nghttpd -----------------------------------------------------------------------------------------------------
+
+
+def test_nghttpd_answers_each_of_thousands_once(made: Makes, running: Stand, tmp_path: Path) -> None:
+    with servers.nghttpd(tmp_path, running.folder) as origin:
+        wire = made(running.ca)
+        found = responses(wire, post(origin, *["/answer", "/missing"] * 1500))
+    assert [answer.status for answer in found] == [200, 404] * 1500
+
+
+@pytest.mark.parametrize("options", [["-m", "1"], ["-m", "1000"], ["-w", "2", "-W", "2"], ["-b", "100"], ["-c", "0"]])
+def test_nghttpd_with_strange_settings(running: Stand, tmp_path: Path, options: list[str]) -> None:
+    """One stream at once; windows of 3 bytes; padding on every frame; no header table."""
+    with servers.nghttpd(tmp_path, running.folder, *options) as origin:
+        wire = H2Wire(running.ca)
+        head = Head("POST", origin, "/answer", (("authorization", "Bearer x"),))
+        assert blasted(wire, head, [b"x" * 400] * 300) == [200] * 300
+        mixed = blasted(wire, head, [b"y" * size for size in range(100)], [b"/answer", b"/missing"] * 50)
+        assert mixed[::2] == [200] * 50
+        assert all(isinstance(answer, Response) and answer.status == 404 for answer in mixed[1::2])
+
+
+def test_nghttpd_takes_bodies_of_any_size_and_says_early_what_it_thinks(running: Stand, tmp_path: Path) -> None:
+    with servers.nghttpd(tmp_path, running.folder, "--early-response") as origin:
+        wire = H2Wire(running.ca)
+        sizes = [0, 1, 16_383, 16_384, 16_385, 65_535, 70_000, 1_000_000]
+        for _ in range(3):
+            found = answers(wire, [post(origin, "/answer", body=b"b" * size)[0] for size in sizes])
+            assert all(isinstance(answer, Response) and answer.status == 200 for answer in found[:4])
+
+
+# ---- nginx -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("streams", [1, 100, 1000])
+def test_nginx_attributes_every_answer(made: Makes, running: Stand, tmp_path: Path, streams: int) -> None:
+    with servers.nginx(tmp_path, running.folder, f"http2_max_concurrent_streams {streams};") as origin:
+        found = responses(made(running.ca), post(origin, *[f"/{i}" for i in range(400)]))
+        assert [json.loads(answer.body)["uri"] for answer in found] == [f"/{i}" for i in range(400)]
+
+
+def test_nginx_ends_connections_in_mid_flight_and_nothing_is_lost_or_sent_twice(running: Stand, tmp_path: Path) -> None:
+    with servers.nginx(tmp_path, running.folder, "keepalive_requests 37;") as origin:
+        paths = [b"/%d" % i for i in range(2000)]
+        found = blasted(H2Wire(running.ca), Head("POST", origin, "", ()), [b"x" * 400] * 2000, paths)
+        assert found == [200] * 2000
+    taken = [line.split()[6] for line in (tmp_path / "access.log").read_text().splitlines()]
+    assert sorted(taken) == sorted(path.decode() for path in paths)
+
+
+def test_nginx_throttles_and_says_for_how_long(made: Makes, running: Stand, tmp_path: Path) -> None:
+    with servers.nginx(tmp_path, running.folder) as origin:
+        found = responses(made(running.ca), post(origin, *["/few"] * 50))
+        throttled = [answer for answer in found if answer.status == 429]
+        assert len(throttled) >= 40
+        assert all(answer.headers["retry-after"] == "3" for answer in throttled)
+
+
+def test_nginx_closes_idle_connections_and_new_ones_are_opened(running: Stand, tmp_path: Path) -> None:
+    with servers.nginx(tmp_path, running.folder, "keepalive_timeout 1s;") as origin:
+        wire = H2Wire(running.ca)
+        assert wire.warm(origin, 3) == 3
+        for _ in range(3):
+            assert responses(wire, post(origin, "/empty"))[0].status == 204
+            time.sleep(1.3)
+
+
+# ---- Node --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def node(running: Stand, tmp_path: Path) -> Iterator[str]:
+    with servers.node(tmp_path, running.folder) as origin:
+        yield origin
+
+
+def test_node_answers_in_every_way_that_http_allows(made: Makes, node: str, running: Stand) -> None:
+    wire = made(running.ca)
+    ways = ["/early", "/trailers", "/throttle", "/slow", "/large", "/plain", "/many"]
+    early, trailers, throttle, slow, large, plain, many = responses(wire, post(node, *ways, body=b"the body"))
+    assert (early.status, early.body) == (200, b"the body")
+    assert (trailers.status, trailers.body) == (200, b"the body")
+    assert (throttle.status, throttle.headers["retry-after"], throttle.body) == (429, "3", b"slow down")
+    assert (slow.status, slow.body) == (200, b".....")
+    assert (large.status, large.body) == (500, b"z" * 65_536)
+    assert (plain.headers["x-path"], plain.body) == ("/plain", b"the body")
+    assert (many.status, many.headers["x-h-59"]) == (400, "v" * 400)
+
+
+def test_node_resets_are_in_doubt_and_are_not_repeated(made: Makes, node: str, running: Stand) -> None:
+    wire = made(running.ca)
+    found = answers(wire, post(node, "/reset", "/half", "/plain"))
+    assert [isinstance(answer, Broken) and answer.begun for answer in found] == [True, True, False]
+    assert seen(wire, node) == {"/reset": 1, "/half": 1, "/plain": 1}
+
+
+def test_node_refusing_streams_is_told_as_not_begun(node: str, running: Stand) -> None:
+    wire = H2Wire(running.ca)
+    (refused,) = answers(wire, post(node, "/refuse"))
+    assert isinstance(refused, Broken) and not refused.begun
+
+
+def test_node_cutting_a_connection_leaves_doubt_and_no_repeats(made: Makes, node: str, running: Stand) -> None:
+    wire = made(running.ca)
+    paths = [f"/p-{i}" for i in range(60)] + ["/cut"] + [f"/q-{i}" for i in range(60)]
+    found = answers(wire, post(node, *paths))
+    counts = seen(wire, node)
+    assert max(counts.values()) == 1
+    for path, answer in zip(paths, found, strict=True):
+        if isinstance(answer, Response):
+            assert (answer.headers["x-path"], counts[path]) == (path, 1)
+        else:
+            assert answer.begun
+
+
+def test_node_going_away_in_mid_flight_loses_nothing(node: str, running: Stand) -> None:
+    wire = H2Wire(running.ca)
+    for turn in range(3):
+        paths = [f"/{'goaway' if i == 40 else 'p'}-{turn}-{i}" for i in range(300)]
+        found = answers(wire, post(node, *paths))
+        sent = {path for path, answer in zip(paths, found, strict=True) if isinstance(answer, Response)}
+        assert all(answer.begun for answer in found if isinstance(answer, Broken))
+        counts = seen(wire, node)
+        assert all(counts[path] == 1 for path in sent)
+    assert max(counts.values()) == 1
+
+
+def test_node_changing_its_settings_in_mid_flight_is_followed(node: str, running: Stand) -> None:
+    wire = H2Wire(running.ca, connections=1)
+    for name in ("/fewer", "/tiny"):
+        found = responses(wire, post(node, name, *[f"/p-{i}" for i in range(250)], body=b"b" * 200))
+        assert all(answer.body == b"b" * 200 for answer in found)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "settings: {initialWindowSize: 16, maxConcurrentStreams: 3}",
+        "settings: {maxFrameSize: 20000, initialWindowSize: 100000}",
+        "paddingStrategy: http2.constants.PADDING_STRATEGY_MAX",
+        "settings: {headerTableSize: 0}",
+    ],
+)
+def test_node_with_strange_settings(running: Stand, tmp_path: Path, options: str) -> None:
+    with servers.node(tmp_path, running.folder, options) as origin:
+        bodies = [bytes([i]) * size for i, size in enumerate([1, 15, 16, 17, 400, 16_384, 50_000, 100_001], 97)]
+        requests = [post(origin, f"/p-{i}", body=body)[0] for i, body in enumerate(bodies)]
+        found = responses(H2Wire(running.ca), requests)
+        assert [answer.body for answer in found] == [body[: 64 * 1024] for body in bodies]
+
+
+def test_a_server_that_speaks_http_1_only_is_told_as_such(running: Stand, tmp_path: Path) -> None:
+    with servers.nginx(tmp_path, running.folder, protocol="") as origin:
+        (answer,) = answers(H2Wire(running.ca), post(origin, "/plain"))
+    assert answer == Broken(False, "no h2")
+
+
+def seen(wire: Wire, origin: str) -> dict[str, int]:
+    """How often the server took each path."""
+    (answer,) = responses(wire, [Request("GET", origin + "/seen", (), b"")])
+    counts: dict[str, int] = json.loads(answer.body)
+    del counts["/seen"]
+    return counts
