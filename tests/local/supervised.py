@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -29,4 +30,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    # a test run in the background has it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     main(Path(sys.argv[1]))
