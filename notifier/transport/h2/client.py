@@ -161,12 +161,12 @@ def _refusal(error: Unsendable) -> Broken:
     return Broken(False, f"cannot be sent: {error}")
 
 
-_wires: dict[str | None, H2Wire] = {}
+_wires: dict[tuple[type[H2Wire], str | None], H2Wire] = {}
 
 
-def h2_wire(trust: str | None = None) -> H2Wire:
+def h2_wire(trust: str | None = None, kind: type[H2Wire] = H2Wire) -> H2Wire:
     """The client of this process. `trust`: a CA file to believe beside the system's, e.g. the sandbox's."""
-    return _wires.setdefault(trust, H2Wire(trust))
+    return _wires.setdefault((kind, trust), kind(trust))
 
 
 def _after_fork() -> None:

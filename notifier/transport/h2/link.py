@@ -13,6 +13,7 @@ BUFFERED = 256 * 1024  #: bytes not yet taken by the socket at which no more req
 #: bytes read at once, into a buffer that stays: uvloop's other way allocates 256 KiB for each TLS record, and a server
 #: that writes a record for each answer (nginx) then cost 36 µs of system time a message
 READ = 128 * 1024
+UNREAD = 4 * 1024 * 1024  #: bytes of ours that a far end may leave unread, e.g. while it sends PINGs without end
 SILENCE_BUSY, SILENCE_IDLE = 5.0, 45.0  #: seconds without a word after which we ask whether it lives
 PATIENCE = 10.0  #: seconds that it may take to say so
 UNUSED = 900.0  #: seconds without a request after which an idle connection is closed
@@ -25,6 +26,7 @@ class NotHttp2(OSError):
 class Owner(Protocol):
     def finished(self, link: Link, answers: Sequence[Finished]) -> None: ...
     def fill(self, link: Link, *, patient: bool = True) -> None: ...
+    def retire(self, link: Link) -> None: ...
     def gone(self, link: Link) -> None: ...
 
 
@@ -36,8 +38,9 @@ class Link(asyncio.BufferedProtocol):
         self._buffer = memoryview(bytearray(READ))
         self._transport: asyncio.Transport | None = None
         self._paused = False
+        self._why = ""  #: we ended it
         self._talked = False
-        self._heard = self._used = self._pinged = loop.time()
+        self.born = self._heard = self._used = self._pinged = loop.time()
 
     def room(self, size: int = 0, *, patient: bool = False) -> int:
         return 0 if self._paused else self.connection.room(size, patient=patient)
@@ -45,6 +48,8 @@ class Link(asyncio.BufferedProtocol):
     def flush(self) -> None:
         if self._transport is not None and (data := self.connection.written()):
             self._transport.write(data)
+            if self._paused and self._transport.get_write_buffer_size() > UNREAD:
+                self.abort("the far end does not read")
 
     # -- asyncio calls these --
 
@@ -69,6 +74,8 @@ class Link(asyncio.BufferedProtocol):
             self._open(None)
         if answers:
             self._owner.finished(self, answers)
+        if connection.draining:
+            self._owner.retire(self)
         self._owner.fill(self)
         self._settle()
 
@@ -82,7 +89,7 @@ class Link(asyncio.BufferedProtocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._open(ConnectionResetError("the far end closed the connection"))
-        why = f"connection lost: {error}" if error else "the far end closed the connection"
+        why = self._why or (f"connection lost: {error}" if error else "the far end closed the connection")
         answers = self.connection.lost(why[:200])
         self._transport = None
         self._owner.finished(self, answers)
@@ -102,7 +109,7 @@ class Link(asyncio.BufferedProtocol):
         silent = now - self._heard
         if connection.pinging:
             if min(silent, now - self._pinged) > PATIENCE:
-                self.abort()
+                self.abort("the far end fell silent")
         elif silent > (SILENCE_BUSY if busy else SILENCE_IDLE) and connection.ready:
             self._pinged = now
             connection.ping()
@@ -111,7 +118,8 @@ class Link(asyncio.BufferedProtocol):
         self._owner.fill(self, patient=False)
         self._settle()
 
-    def abort(self) -> None:
+    def abort(self, why: str = "") -> None:
+        self._why = why
         if self._transport is not None:
             self._transport.abort()
 

@@ -15,11 +15,14 @@ from notifier.transport.h2.link import Link, NotHttp2, connect
 from notifier.vocabulary import Broken
 
 CONNECT_TIMEOUT = 5.0
-BARREN = 3  #: connections in a row that carried nothing before they ended; then the far end counts as unreachable
+#: connections in a row that ended young and carried nothing; then the far end counts as unreachable
+BARREN, YOUNG = 3, 1.0
+PAUSE = 1.0  #: seconds without further attempts after a failed one, while other connections carry on
 #: how often a request that the far end says it did not process is sent again, before its sender is asked. A connection
 #: that goes away refuses what came too late for it, which is nothing against the request: nginx does so every
 #: `keepalive_requests`. A stream refused by a connection that stays says that the far end has enough.
 AGAIN_REFUSED, AGAIN_GONE = 2, 20
+REMEMBER_NO_H2 = 600.0  #: seconds for which a far end that chose another protocol is not asked again
 NO_H2 = Broken(False, "no h2")
 
 log = logging.getLogger("notifier.transport")
@@ -35,12 +38,16 @@ class Origin:
         self._opening: set[asyncio.Task[None]] = set()
         self._moved = self._loop.time()  #: when a request last began or ended
         self._barren = 0
+        self._no_h2_until = self._paused_until = 0.0
         self._warming: list[tuple[int, Callable[[int], None]]] = []
 
     # -- work comes --
 
     def submit(self, run: Run) -> None:
         run.queued = self._loop.time()
+        if run.queued < self._no_h2_until:
+            run.job.put([(index, NO_H2) for index in run.rest()])
+            return
         self._runs.append(run)
         for link in self._links:
             self.fill(link)
@@ -112,20 +119,22 @@ class Origin:
 
     # -- connections --
 
-    def _usable(self) -> None:
-        """Connections that take no new requests finish elsewhere."""
-        for link in [each for each in self._links if each.connection.draining]:
+    def retire(self, link: Link) -> None:
+        """It takes no new requests and finishes what it carries; another takes its place."""
+        if link in self._links:
             self._links.remove(link)
             self._leaving.append(link)
+            self._open_for_need()
 
     def _open_for_need(self) -> None:
-        self._usable()
         waiting = sum(run.left for run in self._runs)
         each = min((link.connection.limit for link in self._links if link.connection.ready), default=STREAMS_UNSAID)
         wanted = min(self._most, -(-waiting // max(1, each)))
         self._open(wanted - sum(1 for link in self._links if link.room() or not link.connection.ready))
 
     def _open(self, number: int) -> None:
+        if self._links and self._loop.time() < self._paused_until:
+            return
         for _ in range(min(number, self._most - len(self._links))):
             link = Link(self, self._loop)
             self._links.append(link)
@@ -138,6 +147,7 @@ class Origin:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await connect(link, (self._place.host, self._place.port), self._context)
         except NotHttp2:
+            self._no_h2_until = self._loop.time() + REMEMBER_NO_H2
             self._failed(link, NO_H2)
         except (OSError, ValueError) as error:
             self._failed(link, Broken(False, f"cannot connect: {error or type(error).__name__}"[:200]))
@@ -147,6 +157,7 @@ class Origin:
     def _failed(self, link: Link, broken: Broken) -> None:
         link.abort()
         self._drop(link)
+        self._paused_until = self._loop.time() + PAUSE
         if not self._links:
             self._refuse_all(broken)
         self._tell_warm()
@@ -158,7 +169,7 @@ class Origin:
         if not link.connection.ready:
             return  # its opening failed: `_connect` says so
         self._drop(link)
-        if not link.connection.begun:
+        if not link.connection.begun and self._loop.time() - link.born < YOUNG:
             self._barren += 1
         if self._barren >= BARREN:
             self._barren = 0
@@ -186,6 +197,8 @@ class Origin:
         for run in list(self._runs):
             if now - max(run.queued, self._moved) > run.load.template.timeout:
                 run.job.put([(index, Broken(False, "no stream came free within the timeout")) for index in run.rest()])
+        for link in [link for link in self._links if link.connection.draining]:
+            self.retire(link)
         if self._runs:
             self._open_for_need()
-        return bool(self._links or self._leaving or self._runs)
+        return bool(self._links or self._leaving or self._runs or now < self._no_h2_until)

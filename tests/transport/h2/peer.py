@@ -69,6 +69,12 @@ class Seen:
     body: bytes = b""
     ended: bool = False
     reset: int | None = None
+    answered: bool = False
+
+    def answer(self) -> bool:
+        """True once."""
+        first, self.answered = not self.answered, True
+        return first
 
 
 class Reader:

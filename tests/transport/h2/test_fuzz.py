@@ -94,7 +94,7 @@ def feed(client: Connection, raw: bytes, cuts: list[int]) -> list[Finished]:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(stream=answers(), cuts=st.lists(st.integers(0, 5000), max_size=30), whole=st.booleans())
 def test_a_valid_stream_means_the_same_in_any_pieces(
     stream: tuple[bytes, Expected], cuts: list[int], whole: bool
@@ -113,7 +113,7 @@ def test_a_valid_stream_means_the_same_in_any_pieces(
             assert (answer.status, answer.body) == (status, body)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(stream=answers())
 def test_a_valid_stream_means_the_same_byte_by_byte(stream: tuple[bytes, Expected]) -> None:
     raw, _ = stream
@@ -121,13 +121,13 @@ def test_a_valid_stream_means_the_same_byte_by_byte(stream: tuple[bytes, Expecte
     assert at_once == singly
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(raw=st.binary(max_size=2000), cuts=st.lists(st.integers(0, 2000), max_size=5))
 def test_garbage_is_survived(raw: bytes, cuts: list[int]) -> None:
     check_accounts(raw, cuts)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     stream=answers(),
     blows=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 2), st.binary(min_size=1, max_size=9)), max_size=6),
