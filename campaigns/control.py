@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
@@ -11,6 +12,7 @@ from campaigns.launch import find
 from campaigns.models import Campaign, Shard
 from campaigns.prepare import id_range
 from campaigns.states import State, move
+from notifier.delivery import recheck
 from notifier.errors import Conflict
 from notifier.tasks import post
 from notifier.vocabulary import Reason, Status
@@ -76,20 +78,32 @@ def _cancel(campaign: Campaign, statuses: tuple[Status, ...], limit: int) -> int
         return int(cursor.rowcount)
 
 
-_CLOSE_LOST = f"""
-WITH lost AS (
-  UPDATE campaigns_shard SET state = 'cancelled', fence = fence + 1, ended_at = now()
-  WHERE campaign_id = %(campaign)s AND state = 'running' AND lease_until < now() RETURNING id
-)
+_CLOSE_LOST = """
+UPDATE campaigns_shard SET state = 'cancelled', fence = fence + 1, ended_at = now()
+WHERE campaign_id = %(campaign)s AND state = 'running' AND lease_until < now()
+"""
+
+# a shard keeps its lease until its last answer is written, so without one such rows are nobody's; rows with a lease of
+# their own are the engine's
+_DOUBT = f"""
 UPDATE notifier_delivery SET status = {Status.UNKNOWN}, reason = '{Reason.IN_DOUBT}', settled_at = now()
-WHERE campaign_id = %(campaign)s AND status = {Status.SENDING} AND id >= %(low)s AND id < %(high)s
-  AND EXISTS (SELECT 1 FROM lost)
-  AND NOT EXISTS (SELECT 1 FROM campaigns_shard s WHERE s.campaign_id = %(campaign)s AND s.state = 'running'
-                  AND s.lease_until >= now())
+WHERE campaign_id = %(campaign)s AND status = {Status.SENDING} AND lease_until IS NULL
+  AND id >= %(low)s AND id < %(high)s
+  AND NOT EXISTS (SELECT 1 FROM campaigns_shard s WHERE s.campaign_id = %(campaign)s AND s.state = 'running')
 """
 
 
 def _close_lost_shards(campaign: Campaign) -> None:
     low, high = id_range(campaign)
     with connection.cursor() as cursor:
-        cursor.execute(_CLOSE_LOST, {"campaign": campaign.pk, "low": low, "high": high})
+        cursor.execute(_CLOSE_LOST, {"campaign": campaign.pk})
+        cursor.execute(_DOUBT, {"campaign": campaign.pk, "low": low, "high": high})
+
+
+def stopped(campaign_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Which of these campaigns were stopped."""
+    found = Campaign.objects.filter(pk__in=campaign_ids, state=State.CANCELLED)
+    return set(found.values_list("pk", flat=True))
+
+
+recheck.use(stopped)

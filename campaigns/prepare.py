@@ -18,6 +18,8 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce
 
 from campaigns import audience, payload
 from campaigns.models import Campaign, Shard, ShardPayload
@@ -56,11 +58,12 @@ def request_arm(campaign: Campaign) -> None:
         State.ARMING,
         allowed_from=[State.DRAFT, State.ARMED],
         version=version,
-        revision=campaign.revision + 1,
+        # by the row and not by what the caller read of it, which another arming may have overtaken since
+        revision=F("revision") + 1,
         prepared=0,
         excluded={},
         failure="",
-        first_armed_ms=campaign.first_armed_ms or int(time.time() * 1000),
+        first_armed_ms=Coalesce(F("first_armed_ms"), Value(int(time.time() * 1000))),
     )
     if not moved:
         raise Conflict("This campaign is being armed or was launched.", code="not_armable")
@@ -77,7 +80,7 @@ def disarm(campaign: Campaign) -> None:
             campaign.pk,
             State.DRAFT,
             allowed_from=[State.ARMED, State.ARMING],
-            revision=campaign.revision + 1,
+            revision=F("revision") + 1,
             armed_at=None,
             prepared=0,
             excluded={},

@@ -21,6 +21,7 @@ from notifier.channels import channel
 from notifier.delivery import accounts, limits, store
 from notifier.delivery.pump import Pump
 from notifier.delivery.recheck import changed_since, plan_again
+from notifier.delivery.send import rerouted
 from notifier.delivery.settle import Outcome, settle
 from notifier.delivery.store import Claimed
 from notifier.models import ProviderAccount
@@ -74,6 +75,8 @@ def send_shard(shard_id: uuid.UUID, worker: str) -> None:
             state=Shard.State.DONE, ended_at=datetime.now(UTC), lease_until=None
         )
         finish_if_done(held.campaign.pk)
+    else:
+        _let_go(held)
 
 
 def _claim(shard_id: uuid.UUID, worker: str) -> Held | None:
@@ -113,13 +116,16 @@ def _send(held: Held, rows: list[payload.PayloadRow]) -> bool:
     at = 0
     try:
         while at < len(claimed):
-            if not _may_go_on(held):
-                return False
             room = min(size - pump.rows, len(claimed) - at)
             if pump.rows > size // 2:
+                if not _renew(held):
+                    break
                 pump.settle(0.5)
                 continue
             grant = limits.take(held.account.id, rate, room)
+            # after the bucket: a Redis that hangs must not stand between this look and the wire
+            if not _may_go_on(held):
+                break
             if grant.granted:
                 _launch_chunk(pump, held, claimed[at : at + grant.granted], quiet)
                 at += grant.granted
@@ -130,13 +136,12 @@ def _send(held: Held, rows: list[payload.PayloadRow]) -> bool:
             pump.settle(0.5)
     finally:
         pump.drain()
-    return True
+    return at == len(claimed)
 
 
 def _may_go_on(held: Held) -> bool:
     """The campaign still runs, and the shard is still ours; renews its lease."""
     if Campaign.objects.values_list("state", flat=True).get(pk=held.campaign.pk) != State.RUNNING:
-        _let_go(held)
         return False
     return _renew(held)
 
@@ -148,7 +153,8 @@ def _renew(held: Held) -> bool:
 
 
 def _let_go(held: Held) -> None:
-    """The campaign does not run any more: nothing else of this shard begins; what is on the wire is still settled."""
+    """The campaign does not run any more, and what was on the wire is settled. Not before that: a worker killed in
+    between must leave a lease that runs out, or nobody would account for its rows."""
     state = Campaign.objects.values_list("state", flat=True).get(pk=held.campaign.pk)
     ended = state == State.CANCELLED
     Shard.objects.filter(pk=held.shard.pk, fence=held.fence, state=Shard.State.RUNNING).update(
@@ -171,6 +177,8 @@ def _refused(held: Held, rows: list[Claimed], quiet: Mapping[uuid.UUID, tuple[in
     now = datetime.now(UTC)
     if held.campaign.not_after is not None and held.campaign.not_after <= now:
         return [Outcome(r, Status.EXPIRED, Reason.NOT_AFTER) for r in rows]
+    if not held.account.enabled:
+        return [rerouted(r) for r in rows]
     recipients, addresses = changed_since(
         held.campaign.tenant_id,
         rows[0].accepted_at,

@@ -15,6 +15,7 @@ from campaigns.finish import finish_if_done
 from campaigns.models import Campaign, Shard
 from campaigns.states import State
 from notifier.tasks import CONTROL, post, waiting
+from notifier.vocabulary import Status
 
 #: header tasks of one chord: GO to first shard was measured at 30 ms with 100, 251 ms with 4,000
 CHORD = 250
@@ -92,13 +93,21 @@ def sweep() -> None:
 
 
 _OPEN_SHARDS = """
-SELECT id, channel FROM campaigns_shard WHERE campaign_id = %s
-  AND (state = 'armed' OR (state = 'running' AND lease_until < now())) ORDER BY number LIMIT 200
+SELECT id, channel FROM (
+  SELECT id, channel, number, row_number() OVER (PARTITION BY channel ORDER BY number) AS nth
+  FROM campaigns_shard WHERE campaign_id = %s
+    AND (state = 'armed' OR (state = 'running' AND lease_until < now()))) s
+WHERE nth <= 200 ORDER BY number
 """
 
-_STOPPED_WITH_ROWS = """
-SELECT DISTINCT c.id FROM campaigns_campaign c JOIN campaigns_shard s ON s.campaign_id = c.id
-WHERE c.state = 'cancelled' AND (s.state = 'armed' OR (s.state = 'running' AND s.lease_until < now()))
+# rows that were on the wire may come back for a retry; after a day none is left, and old campaigns cost nothing
+_STOPPED_WITH_ROWS = f"""
+SELECT c.id FROM campaigns_campaign c WHERE c.state = 'cancelled' AND (
+  EXISTS (SELECT 1 FROM campaigns_shard s WHERE s.campaign_id = c.id
+          AND (s.state = 'armed' OR (s.state = 'running' AND s.lease_until < now())))
+  OR c.stopped_at > now() - interval '1 day' AND EXISTS (
+    SELECT 1 FROM notifier_delivery d WHERE d.campaign_id = c.id
+      AND d.status IN ({Status.ARMED}, {Status.QUEUED}, {Status.CLAIMED}, {Status.SENDING})))
 """
 
 

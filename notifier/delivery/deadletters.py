@@ -29,10 +29,16 @@ def redrive(tenant_id: uuid.UUID, dead_letter_ids: Sequence[uuid.UUID]) -> int:
             DeadLetter.objects.select_for_update().filter(tenant_id=tenant_id, id__in=dead_letter_ids, redriven_at=None)
         )
         rows = list(
-            Delivery.objects.filter(tenant_id=tenant_id, id__in=[x.delivery_id for x in letters]).order_by("id")
+            Delivery.objects.filter(
+                tenant_id=tenant_id,
+                id__in=[x.delivery_id for x in letters],
+                status__in=[Status.FAILED, Status.UNKNOWN],
+                content__isnull=False,
+            ).order_by("id")
         )
         locked = lines.lock([_key(r) for r in rows if r.campaign_id is None], make=True)
-        places = [_place(locked.get(_key(r))) for r in rows]
+        # rows of campaigns stand in no line
+        places = [_place(locked.get(_key(r)) if r.campaign_id is None else None) for r in rows]
         with connection.cursor() as cursor:
             cursor.execute(_REVIVE, [[r.id for r in rows], places, tenant_id])
             revived = {row[0] for row in cursor.fetchall()}

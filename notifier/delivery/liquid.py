@@ -90,11 +90,14 @@ class Text:
         if self.constant:
             return self._source
         try:
-            return str(self._parsed.render(variables))
+            text = str(self._parsed.render(variables))
         except UndefinedError as error:
             raise MissingVariables(_first_line(error), field=f"data.{_name(error)}") from error
         except (LiquidError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
             raise InvalidInput(f"The template cannot be rendered: {_first_line(error)}", field="data") from error
+        if "\0" in text:  # `url_decode` makes one of %00; neither jsonb nor a text column holds it
+            raise InvalidInput("The rendered text holds the character NUL.", field="data")
+        return text
 
 
 def _first_line(error: Exception) -> str:

@@ -10,11 +10,14 @@ import queue
 import random
 import threading
 import time
+import uuid
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
+from django.db import InterfaceError, OperationalError
 
 from notifier.channels import channel
 from notifier.channels.base import Envelope, Message
@@ -25,7 +28,7 @@ from notifier.delivery.store import Claimed
 from notifier.errors import NotifierError
 from notifier.models import ProviderAccount
 from notifier.providers import Provider
-from notifier.vocabulary import Lane, Misconfigured, Permanent, Reason, Sent, Status, Verdict, Wire
+from notifier.vocabulary import InDoubt, Lane, Misconfigured, Permanent, Reason, Sent, Status, Verdict, Wire
 from tenants.models import Tenant
 
 log = structlog.get_logger("notifier.delivery")
@@ -33,6 +36,7 @@ log = structlog.get_logger("notifier.delivery")
 #: answers are gathered this long into one settlement
 GATHER = 0.05
 RENEW_SECONDS = 5.0
+_NO_ANSWER = InDoubt("the provider broke off")
 
 
 @dataclass
@@ -66,20 +70,37 @@ class Pump:
     def flights(self) -> int:
         return len(self._flights)
 
+    def busy(self, flights: int) -> list[uuid.UUID]:
+        """Accounts with at least so many flights."""
+        return [a for a, n in Counter(f.account.id for f in self._flights).items() if n >= flights]
+
     def launch(self, account: ProviderAccount, rows: Sequence[Claimed]) -> None:
         """Write begun rows of one account to the wire; returns at once, except for a provider without a wire."""
         messages, sendable, broken = _messages(rows)
         settle(broken)
         if not sendable:
             return
-        provider = accounts.provider_for(account)
         flight = Flight(account, _other_accounts(account, sendable[0]), dict(enumerate(sendable)))
         self._flights.append(flight)
-        args = (flight, provider, messages, accounts.wire_for(account))
+        try:
+            provider, wire = accounts.provider_for(account), accounts.wire_for(account)
+        except (NotifierError, ValueError) as error:
+            # the type only: the text may quote the settings
+            verdict = Misconfigured(f"the account's settings cannot be used ({type(error).__name__})")
+            self._landed.put((flight, [(i, verdict) for i in flight.waiting]))
+            self._landed.put((flight, None))
+            return
+        self._take_off(flight, provider, messages, wire)
+
+    def _take_off(self, flight: Flight, provider: Provider[Message], messages: Sequence[Message], wire: Wire) -> None:
+        args = (flight, provider, messages, wire)
         if provider.builtin:
             self._fly(*args)
-        else:
+            return
+        try:
             threading.Thread(target=self._fly, args=args, daemon=True, name="flight").start()
+        except RuntimeError:  # no more threads: a flight that never lands would be waited for without end
+            self._fly(*args)
 
     def settle(self, patience: float) -> None:
         """Write down what has landed; waits up to `patience` seconds for the first of it."""
@@ -94,7 +115,10 @@ class Pump:
                 until = min(until, time.monotonic() + GATHER)
             if answers is None:
                 self._flights.remove(flight)
+                flight.verdicts += [_NO_ANSWER] * len(flight.waiting)
                 _learn(flight)
+                outcomes += [_outcome(row, _NO_ANSWER, flight.others) for row in flight.waiting.values()]
+                flight.waiting.clear()
                 if not self._flights:
                     break
                 continue
@@ -114,7 +138,7 @@ class Pump:
             for answers in provider.send(messages, wire):
                 self._landed.put((flight, answers))
         except Exception:
-            # the rows stay `sending`: their lease runs out and the channel's rule for doubt decides
+            # what it did not answer is in doubt, and the channel's rule for doubt decides
             log.exception("provider failed", action="send", account=str(flight.account.id))
         self._landed.put((flight, None))
 
@@ -122,7 +146,11 @@ class Pump:
         """Lengthen the leases of single rows that still wait; a shard's lease is its holder's."""
         if self._flights and time.monotonic() - self._renewed > RENEW_SECONDS:
             self._renewed = time.monotonic()
-            store.renew([r for flight in self._flights for r in flight.waiting.values() if not r.in_shard])
+            try:
+                store.renew([r for flight in self._flights for r in flight.waiting.values() if not r.in_shard])
+            except (OperationalError, InterfaceError) as error:
+                # answers are still to come, and settle waits for the database; no lease ends while it restarts
+                log.warning("leases not renewed", action="renew", error=type(error).__name__)
 
 
 def _messages(rows: Iterable[Claimed]) -> tuple[list[Message], list[Claimed], list[Outcome]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 from notifier.delivery import bulk, people
@@ -16,6 +16,16 @@ from tenants.models import Category, Tenant
 #: a consent change of a transaction that began before, and committed after, the acceptance
 OVERLAP = timedelta(minutes=10)
 
+Stops = Callable[[Collection[uuid.UUID]], Collection[uuid.UUID]]
+_stops: Stops | None = None
+
+
+def use(stops: Stops) -> None:
+    """Plug in who knows which of some campaigns were stopped: a retry that comes back after a stop must not leave."""
+    global _stops
+    _stops = stops
+
+
 _CHANGED = """
 SELECT recipient_id, address FROM tenants_consentchange
 WHERE tenant_id = %s AND at >= %s AND (recipient_id = ANY(%b::uuid[]) OR address = ANY(%b::text[]))
@@ -27,9 +37,17 @@ def recheck(rows: Sequence[Claimed]) -> list[Outcome]:
     if not rows:
         return []
     now = datetime.now(UTC)
-    stale = [r for r in rows if r.not_after is not None and r.not_after <= now]
-    outcomes = [Outcome(r, Status.EXPIRED, Reason.NOT_AFTER) for r in stale]
-    fresh = [r for r in rows if r.not_after is None or r.not_after > now]
+    campaigns = {r.campaign_id for r in rows if r.campaign_id is not None}
+    stopped = _stops(campaigns) if _stops is not None and campaigns else ()
+    outcomes: list[Outcome] = []
+    fresh: list[Claimed] = []
+    for row in rows:
+        if row.campaign_id in stopped:
+            outcomes.append(Outcome(row, Status.CANCELLED, Reason.STOPPED))
+        elif row.not_after is not None and row.not_after <= now:
+            outcomes.append(Outcome(row, Status.EXPIRED, Reason.NOT_AFTER))
+        else:
+            fresh.append(row)
     return outcomes + plan_again(_suspects(fresh), now)
 
 

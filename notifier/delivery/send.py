@@ -25,6 +25,8 @@ CIRCUIT_SECONDS = 15.0
 TASK_SECONDS = 20.0
 #: windows on the wire at once; each is a thread that waits
 MAX_FLIGHTS = 64
+#: of one account: of a provider that hangs, messages that come one by one would otherwise take all of them
+ACCOUNT_FLIGHTS = 8
 #: while slow answers are awaited, new work is looked for this often
 LOOK_SECONDS = 0.05
 
@@ -35,7 +37,8 @@ def deliver(channel_name: str, lanes: Sequence[Lane]) -> bool:
     until = time.monotonic() + TASK_SECONDS
     try:
         while time.monotonic() < until:
-            rows = store.claim(channel_name, lanes, BATCH) if pump.flights < MAX_FLIGHTS else []
+            full = pump.flights >= MAX_FLIGHTS
+            rows = [] if full else store.claim(channel_name, lanes, BATCH, pump.busy(ACCOUNT_FLIGHTS))
             _process(pump, rows)
             if not rows and not pump.flights:
                 return False

@@ -20,6 +20,9 @@ from notifier.delivery.retry import HOLD_SECONDS
 from notifier.delivery.store import Claimed
 from notifier.vocabulary import FINAL, Place, Status, new_id
 
+#: characters of a provider's reference that the ledger keeps
+_REF = 200
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -36,6 +39,12 @@ class Outcome:
     dead_letter: bool = False
     #: quiet hours: not a failed attempt, only a later time
     held: bool = False
+
+    def __post_init__(self) -> None:
+        # a far end's words: one that PostgreSQL refuses would undo the whole batch's settlement, and repeat its sends
+        if "\0" in self.detail or "\0" in self.provider_ref or len(self.provider_ref) > _REF:
+            object.__setattr__(self, "detail", self.detail.replace("\0", ""))
+            object.__setattr__(self, "provider_ref", self.provider_ref.replace("\0", "")[:_REF])
 
     @property
     def final(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -71,6 +71,7 @@ _CLAIM = f"""{_BACKLOG}, chosen AS (
   SELECT p.id FROM notifier_provideraccount p JOIN backlog b ON b.account_id = p.id
   WHERE EXISTS (SELECT 1 FROM notifier_delivery d WHERE d.channel = %(channel)s AND d.account_id = p.id
                 AND d.lane = ANY(%(lanes)s) AND {_LIVE} AND d.due_at <= now())
+    AND p.id <> ALL(%(busy)s::uuid[])
     AND (SELECT count(*) FROM notifier_delivery f WHERE f.account_id = p.id
          AND f.status IN ({Status.CLAIMED}, {Status.SENDING}) AND f.lease_until IS NOT NULL) < {IN_FLIGHT_CAP}
   ORDER BY p.served_at LIMIT 1 FOR UPDATE OF p SKIP LOCKED
@@ -93,9 +94,9 @@ _CLAIM_ORPHANS = f"""{_BACKLOG}, picked AS (
 ){_TAKE}"""
 
 
-def claim(channel: str, lanes: Sequence[int], limit: int) -> list[Claimed]:
-    """Up to `limit` due rows that hold their line's turn, all of one provider account; in line order."""
-    return _take(_CLAIM, channel, limit, {"lanes": [int(lane) for lane in lanes]})
+def claim(channel: str, lanes: Sequence[int], limit: int, busy: Collection[uuid.UUID] = ()) -> list[Claimed]:
+    """Up to `limit` due rows that hold their line's turn, all of one provider account not in `busy`; in line order."""
+    return _take(_CLAIM, channel, limit, {"lanes": [int(lane) for lane in lanes], "busy": list(busy)})
 
 
 def claim_orphans(channel: str, limit: int) -> list[Claimed]:

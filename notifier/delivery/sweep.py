@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -33,13 +34,18 @@ WHERE d.id = e.id
 
 _IN_DOUBT = f"""
 SELECT id, tenant_id, recipient_id, account_id, channel, address, platform, device_id, lane, mode, attempt, fence,
-       accepted_at, notification_id, campaign_id, category
+       accepted_at, notification_id, campaign_id, category, not_after
 FROM notifier_delivery WHERE status = {Status.SENDING} AND lease_until < now() AND {_SETTLED_DOWN} LIMIT {BATCH}
 """
 
 _PARKED = f"""
-SELECT id, tenant_id, recipient_id, channel, lane FROM notifier_delivery
+SELECT id, tenant_id, recipient_id, channel, lane, campaign_id FROM notifier_delivery
 WHERE status = {Status.QUEUED} AND place = {Place.PARKED} AND due_at <= now() ORDER BY due_at LIMIT {BATCH}
+"""
+
+_STILL_PARKED = f"""
+SELECT id FROM notifier_delivery
+WHERE id = ANY(%s) AND status = {Status.QUEUED} AND place = {Place.PARKED} ORDER BY due_at
 """
 
 _PLACE = f"""
@@ -80,11 +86,14 @@ def _claimed(row: Sequence[Any]) -> Claimed:
         id=row[0], tenant_id=row[1], recipient_id=row[2], account_id=row[3], channel=row[4],
         address=Address(row[5], row[6], row[7]), lane=row[8], mode=row[9], content={}, attempt=row[10], fence=row[11],
         accepted_at=row[12], notification_id=row[13], campaign_id=row[14], category=row[15],
+        not_after=row[16],
     )  # fmt: skip
 
 
 def _outcome_of_doubt(row: Claimed) -> Outcome:
     """A worker died while this row was on the wire: the channel says whether it may be repeated."""
+    if row.not_after is not None and row.not_after <= datetime.now(UTC):
+        return Outcome(row, Status.UNKNOWN, Reason.IN_DOUBT, "the worker was lost while sending")
     if channels()[row.channel].repeat_when_in_doubt and row.attempt <= len(SCHEDULE):
         return Outcome(row, Status.QUEUED, detail="the worker was lost while sending")
     return Outcome(row, Status.UNKNOWN, Reason.IN_DOUBT, "the worker was lost while sending", dead_letter=True)
@@ -96,18 +105,29 @@ def _unpark() -> None:
         with connection.cursor() as cursor:
             cursor.execute(_PARKED)
             rows = cursor.fetchall()
-        keys: dict[uuid.UUID, lines.Key] = {row[0]: (row[1], row[2], row[3], row[4]) for row in rows}
-        locked = lines.lock(keys.values())
+        keys: dict[uuid.UUID, lines.Key | None] = {
+            row[0]: (row[1], row[2], row[3], row[4]) if row[5] is None else None for row in rows
+        }
+        locked = lines.lock(key for key in keys.values() if key)
+        parked = _still_parked(list(keys))
         places: list[int] = []
-        for key in keys.values():
-            line = locked.get(key)
+        for key in map(keys.__getitem__, parked):
+            line = locked.get(key) if key else None
             places.append(int(Place.WAITS if line is not None and line.held else Place.HOLDS))
             if line is not None:
                 line.held = True
         lines.save(locked.values())
-        if keys:
+        if parked:
             with connection.cursor() as cursor:
-                cursor.execute(_PLACE, [list(keys), places])
+                cursor.execute(_PLACE, [parked, places])
+
+
+def _still_parked(ids: list[uuid.UUID]) -> list[uuid.UUID]:
+    """Read after the lines were locked: another sweep may have been faster, and its row have left since; a turn given
+    to that row would never be passed on."""
+    with connection.cursor() as cursor:
+        cursor.execute(_STILL_PARKED, [ids])
+        return [row[0] for row in cursor.fetchall()]
 
 
 def _heal_lines() -> None:
