@@ -1,12 +1,30 @@
 """The only code that touches the wire. `wire()` is the door; `notifier.vocabulary.Wire` says what it does.
 
-wire(trust)   pooled.py   one client a process and CA file; starts anew after a fork
-  tokens.py               access tokens, one fetch at a time
+NOTIFIER_TRANSPORT chooses: h2 (the default), the bulk HTTP/2 client, with libcurl for what speaks HTTP/1.1 only; or
+curl, libcurl for everything.
+
+h2/                       the bulk HTTP/2 client
+pooled.py                 libcurl: one client a process and CA file; starts anew after a fork
   exchange.py             where a task's thread waits for its answers
   loop.py                 the one thread that drives libcurl
   transfer.py             one libcurl handle, reused
+tokens.py                 access tokens, one fetch at a time
 """
 
-from notifier.transport.pooled import wire
+from __future__ import annotations
+
+import os
+
+from notifier.transport import pooled
+from notifier.transport.h2.client import h2_wire
+from notifier.transport.h2.either import EitherWire
+from notifier.vocabulary import Wire
 
 __all__ = ["wire"]
+
+
+def wire(trust: str | None = None) -> Wire:
+    """The client of this process. `trust`: a CA file to believe beside the system's, e.g. the sandbox's."""
+    if os.environ.get("NOTIFIER_TRANSPORT", "h2") == "curl":
+        return pooled.wire(trust)
+    return h2_wire(trust, EitherWire)

@@ -1,6 +1,7 @@
 """The bulk HTTP/2 client: frames made by hand, header blocks encoded once, every answer attributed.
 
-client.py       H2Wire, the door: exchange(), blast(), warm()
+either.py       EitherWire, the door; leaves far ends that speak HTTP/1.1 only to libcurl
+client.py       H2Wire: exchange(), blast(), warm()
   job.py        where a task's thread waits for its answers
   reactor.py    the one thread and event loop of a process
   origin.py     one far end: what waits for it, its connections
@@ -8,6 +9,7 @@ client.py       H2Wire, the door: exchange(), blast(), warm()
   connection.py the protocol as a function: bytes in, answers out; requests in, bytes out
     outgoing.py   our half: windows, stream ids, uploads
     incoming.py   their half: header blocks, bodies
+  table.py      the header table that a connection keeps for us
   heads.py      what many requests share, checked and encoded once
   frames.py     HTTP/2 frames as bytes
 """

@@ -1,4 +1,10 @@
-"""The door of the bulk HTTP/2 client: `exchange` as every wire has it, `blast` for the hot path, `warm`."""
+"""The door of the bulk HTTP/2 client: `exchange` as every wire has it, `blast` for the hot path, `warm`.
+
+Measured on two shared cores, POSTs of 400 bytes over TLS with four connections, the server on the same machine, h2load
+just before and after: `blast` 157-192 k/s to nghttpd (h2load: 164-175 k/s), 4 µs of CPU a message; 52-70 k/s to nginx
+(39-87 k/s), 13-17 µs, because nginx writes a TLS record for each answer. `exchange` 65 k/s to nghttpd (h2load: 96-110
+k/s), 9 µs. Of the 4 µs, half is TLS and system calls; frames of requests and reading answers take a fifth each.
+"""
 
 from __future__ import annotations
 
@@ -125,22 +131,19 @@ class Pool:
 
 def _loads(requests: Sequence[Request]) -> tuple[dict[str, list[Load]], list[Answered]]:
     """Requests grouped by what they share; those that can never leave apart."""
-    groups: dict[tuple[str, str, Headers, float], list[tuple[int, str]]] = {}
+    groups: dict[tuple[str, str, Headers, float], list[tuple[int, bytes]]] = {}
     unsendable: list[Answered] = []
+    places: dict[str, tuple[str, bytes]] = {}
     for index, request in enumerate(requests):
-        origin, path = split(request.url)
+        try:
+            origin, path = places.get(request.url) or places.setdefault(request.url, split(request.url))
+        except Unsendable as error:
+            unsendable.append((index, _refusal(error)))
+            continue
         groups.setdefault((request.method, origin, request.headers, request.timeout), []).append((index, path))
     loads: dict[str, list[Load]] = {}
     for (method, origin, headers, timeout), members in groups.items():
-        sendable = []
-        for index, path in members:
-            try:
-                sendable.append((index, checked_path(path.encode("utf-8", "replace"))))
-            except Unsendable as error:
-                unsendable.append((index, _refusal(error)))
-        if not sendable:
-            continue
-        indexes, paths = [index for index, _ in sendable], [path for _, path in sendable]
+        indexes, paths = [index for index, _ in members], [path for _, path in members]
         varies = len(set(paths)) > 1
         try:
             shape = template(Head(method, origin, "" if varies else paths[0].decode(), headers, timeout), varies)

@@ -139,12 +139,13 @@ def far_end(origin: str) -> FarEnd:
     return FarEnd(match[1].lower(), port)
 
 
-def split(url: str) -> tuple[str, str]:
-    """Origin and path of a URL; nonsense for nonsense, which `template` refuses."""
+def split(url: str) -> tuple[str, bytes]:
+    """Origin and path of a URL. Raises Unsendable for a path that cannot be; `template` judges the origin."""
     scheme, _, rest = url.partition("://")
     cut = min((at for at in (rest.find(mark) for mark in "/?#") if at >= 0), default=len(rest))
     path = rest[cut:].partition("#")[0]
-    return f"{scheme}://{rest[:cut]}", path if path.startswith("/") else "/" + path
+    whole = path if path.startswith("/") else "/" + path
+    return f"{scheme}://{rest[:cut]}", checked_path(whole.encode("utf-8", "replace"))
 
 
 def checked_path(path: bytes) -> bytes:
