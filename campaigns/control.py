@@ -19,9 +19,11 @@ from notifier.vocabulary import Reason, Status
 from tenants import audit
 from tenants.models import User
 
+# a row whose earlier attempt got no answer may have arrived: it ends unknown, not cancelled;
 # rows that wait for a retry stand outside the shards and are few: they are stopped in the request itself
 _CANCEL = """
-UPDATE notifier_delivery SET status = %s, reason = %s, settled_at = now(), lease_until = NULL
+UPDATE notifier_delivery SET settled_at = now(), lease_until = NULL,
+  status = CASE WHEN reason = %s THEN %s ELSE %s END, reason = CASE WHEN reason = %s THEN reason ELSE %s END
 WHERE id = ANY(ARRAY(SELECT id FROM notifier_delivery WHERE campaign_id = %s AND status = ANY(%s)
                      AND id >= %s AND id < %s LIMIT %s FOR UPDATE SKIP LOCKED)) AND id >= %s AND id < %s
 """
@@ -71,7 +73,8 @@ def _cancel(campaign: Campaign, statuses: tuple[Status, ...], limit: int) -> int
         cursor.execute(
             _CANCEL,
             [
-                int(Status.CANCELLED), str(Reason.STOPPED), campaign.pk, [int(s) for s in statuses], low, high, limit,
+                str(Reason.IN_DOUBT), int(Status.UNKNOWN), int(Status.CANCELLED), str(Reason.IN_DOUBT),
+                str(Reason.STOPPED), campaign.pk, [int(s) for s in statuses], low, high, limit,
                 low, high,
             ],
         )  # fmt: skip
@@ -89,7 +92,8 @@ _DOUBT = f"""
 UPDATE notifier_delivery SET status = {Status.UNKNOWN}, reason = '{Reason.IN_DOUBT}', settled_at = now()
 WHERE campaign_id = %(campaign)s AND status = {Status.SENDING} AND lease_until IS NULL
   AND id >= %(low)s AND id < %(high)s
-  AND NOT EXISTS (SELECT 1 FROM campaigns_shard s WHERE s.campaign_id = %(campaign)s AND s.state = 'running')
+  AND NOT EXISTS (SELECT 1 FROM campaigns_shard s
+                  WHERE s.campaign_id = %(campaign)s AND s.state IN ('armed', 'running'))
 """
 
 
@@ -97,6 +101,15 @@ def _close_lost_shards(campaign: Campaign) -> None:
     low, high = id_range(campaign)
     with connection.cursor() as cursor:
         cursor.execute(_CLOSE_LOST, {"campaign": campaign.pk})
+        cursor.execute(_DOUBT, {"campaign": campaign.pk, "low": low, "high": high})
+
+
+def close_doubt(campaign_id: uuid.UUID) -> None:
+    """Rows on the wire of a shard that nobody holds any more, and that is done: a worker froze over its lease, began
+    them after the shard was taken over, and died. Without this the campaign would never finish."""
+    campaign = Campaign.objects.get(pk=campaign_id)
+    low, high = id_range(campaign)
+    with connection.cursor() as cursor:
         cursor.execute(_DOUBT, {"campaign": campaign.pk, "low": low, "high": high})
 
 

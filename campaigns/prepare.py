@@ -217,7 +217,9 @@ def _alone(campaign_id: uuid.UUID) -> Iterator[bool]:
 
 def _give_up(campaign: Campaign, why: str) -> None:
     with transaction.atomic():
-        if move(campaign.pk, State.DRAFT, allowed_from=[State.ARMING], failure=why[:500]):
+        # not when a newer arming has begun meanwhile: this failure is not its
+        mine = Campaign.objects.select_for_update().filter(pk=campaign.pk, revision=campaign.revision).exists()
+        if mine and move(campaign.pk, State.DRAFT, allowed_from=[State.ARMING], failure=why[:500]):
             clear(campaign)
     log.warning("arming failed", action="arm", campaign=str(campaign.pk), why=why)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -46,7 +46,7 @@ WHERE id = %s AND fence = %s AND state = 'running'
 
 # what an earlier holder of this shard had on the wire when it was lost
 _RECOVER = f"""
-UPDATE notifier_delivery SET status = %s, reason = %s, settled_at = CASE WHEN %s THEN now() END
+UPDATE notifier_delivery SET status = %s, reason = '{Reason.IN_DOUBT}', settled_at = CASE WHEN %s THEN now() END
 WHERE id = ANY(%s) AND id >= %s AND id < %s AND status = {Status.SENDING} AND fence < %s AND lease_until IS NULL
 """
 
@@ -93,11 +93,11 @@ def _claim(shard_id: uuid.UUID, worker: str) -> Held | None:
 def _recover(held: Held, rows: Sequence[payload.PayloadRow]) -> None:
     """Rows that were on the wire: armed again where the collapse key hides a repeat, else unknown."""
     again = channel(held.shard.channel).repeat_when_in_doubt
-    values = (Status.ARMED, "", False) if again else (Status.UNKNOWN, str(Reason.IN_DOUBT), True)
+    status = Status.ARMED if again else Status.UNKNOWN
     with connection.cursor() as cursor:
         cursor.execute(
             _RECOVER,
-            [int(values[0]), values[1], values[2], [r.delivery_id for r in rows], *id_range(held.campaign), held.fence],
+            [int(status), not again, [r.delivery_id for r in rows], *id_range(held.campaign), held.fence],
         )
         if cursor.rowcount:
             log.info("shard recovered", action="recover", shard=str(held.shard.pk), in_doubt=cursor.rowcount)
@@ -166,10 +166,10 @@ def _launch_chunk(pump: Pump, held: Held, rows: list[Claimed], quiet: Mapping[uu
     refused = _refused(held, rows, quiet)
     kept_back = {o.row.id for o in refused}
     # refused rows are begun too, in the same statement, so that settle finds them under this fence
-    begun = store.begin_armed(rows)
-    ours = {r.id for r in begun}
-    settle([o for o in refused if o.row.id in ours])
-    pump.launch(held.account, [r for r in begun if r.id not in kept_back])
+    begun = {r.id: r for r in store.begin_armed(rows)}
+    pump.launch(held.account, [r for r in begun.values() if r.id not in kept_back])
+    # after the launch: a settlement may wait for the database, and nothing may stand between the look and the wire
+    settle([replace(o, row=begun[o.row.id]) for o in refused if o.row.id in begun])
 
 
 def _refused(held: Held, rows: list[Claimed], quiet: Mapping[uuid.UUID, tuple[int, int]]) -> list[Outcome]:
@@ -178,7 +178,7 @@ def _refused(held: Held, rows: list[Claimed], quiet: Mapping[uuid.UUID, tuple[in
     if held.campaign.not_after is not None and held.campaign.not_after <= now:
         return [Outcome(r, Status.EXPIRED, Reason.NOT_AFTER) for r in rows]
     if not held.account.enabled:
-        return [rerouted(r) for r in rows]
+        return rerouted(rows)
     recipients, addresses = changed_since(
         held.campaign.tenant_id,
         rows[0].accepted_at,

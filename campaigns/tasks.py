@@ -83,8 +83,8 @@ def sweep() -> None:
         if state == State.ARMING:
             if not waiting(CONTROL):
                 post("campaigns.arm", str(campaign_id))
-        elif not finish_if_done(campaign_id):
-            _ring_shards(campaign_id)
+        elif not finish_if_done(campaign_id) and not _ring_shards(campaign_id):
+            control.close_doubt(campaign_id)
     for campaign_id in _ids(_STOPPED_WITH_ROWS):
         post("campaigns.cancel_rows", str(campaign_id))
     if not waiting(CONTROL):
@@ -116,8 +116,9 @@ SELECT DISTINCT c.id FROM campaigns_campaign c JOIN campaigns_shard s ON s.campa
 """
 
 
-def _ring_shards(campaign_id: uuid.UUID) -> None:
-    """Doorbells lie in the queue while workers are busy; an empty queue beside open shards: some were lost."""
+def _ring_shards(campaign_id: uuid.UUID) -> bool:
+    """Doorbells lie in the queue while workers are busy; an empty queue beside open shards: some were lost. Returns
+    whether there are any that nobody holds."""
     with connection.cursor() as cursor:
         cursor.execute(_OPEN_SHARDS, [campaign_id])
         open_shards = cursor.fetchall()
@@ -125,6 +126,7 @@ def _ring_shards(campaign_id: uuid.UUID) -> None:
     for shard_id, channel in open_shards:
         if channel in empty:
             post("campaigns.send_shard", str(shard_id), queue=f"{channel}.bulk")
+    return bool(open_shards)
 
 
 def _ids(query: str) -> list[uuid.UUID]:

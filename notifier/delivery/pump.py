@@ -203,7 +203,8 @@ def _outcome(row: Claimed, verdict: Verdict, others: Sequence[ProviderAccount]) 
     decision = decide(verdict, tries)
     if isinstance(decision, Again):
         account_id = others[0].id if decision.other_account and others else None
-        return Outcome(row, Status.QUEUED, detail=decision.detail, wait=decision.wait, account_id=account_id)
+        reason = Reason.IN_DOUBT if decision.in_doubt else ""
+        return Outcome(row, Status.QUEUED, reason, decision.detail, wait=decision.wait, account_id=account_id)
     return Outcome(
         row,
         decision.status,

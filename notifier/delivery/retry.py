@@ -42,6 +42,8 @@ class Again:
     wait: float
     detail: str
     other_account: bool = False
+    #: this attempt may have arrived: whatever ends the message before another answer must not deny that
+    in_doubt: bool = False
 
 
 Decision = Settled | Again
@@ -93,10 +95,10 @@ def _again(
             return Settled(Status.UNKNOWN, Reason.IN_DOUBT, detail, dead_letter=True)
         return Settled(Status.FAILED, reason, detail, dead_letter=True)
     if exhausted or at_once:
-        return Again(0.0, detail, other_account=True)
+        return Again(0.0, detail, other_account=True, in_doubt=in_doubt)
     wait = max(SCHEDULE[tries.made - 1] * (1 + _JITTER * (2 * tries.dice - 1)), after or 0.0)
     if tries.seconds_left is not None and wait > tries.seconds_left:
         if in_doubt:
             return Settled(Status.UNKNOWN, Reason.IN_DOUBT, detail)
         return Settled(Status.EXPIRED, Reason.NOT_AFTER, detail)
-    return Again(wait, detail)
+    return Again(wait, detail, in_doubt=in_doubt)

@@ -4,6 +4,7 @@ the wire is."""
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Sequence
 
 from notifier.channels import channel
@@ -23,6 +24,8 @@ BATCH = 200
 CIRCUIT_SECONDS = 15.0
 #: a task hands its queue on after this long, so that a deploy need not wait for an endless backlog
 TASK_SECONDS = 20.0
+#: and waits at most this much longer for answers that are open
+DRAIN_SECONDS = 15.0
 #: windows on the wire at once; each is a thread that waits
 MAX_FLIGHTS = 64
 #: of one account: of a provider that hangs, messages that come one by one would otherwise take all of them
@@ -33,49 +36,78 @@ LOOK_SECONDS = 0.05
 
 def deliver(channel_name: str, lanes: Sequence[Lane]) -> bool:
     """Send everything that is due, account by account. True when it stopped with work left."""
-    pump = Pump()
+    pump, resting = Pump(), Resting()
     until = time.monotonic() + TASK_SECONDS
     try:
-        while time.monotonic() < until:
-            full = pump.flights >= MAX_FLIGHTS
-            rows = [] if full else store.claim(channel_name, lanes, BATCH, pump.busy(ACCOUNT_FLIGHTS))
-            _process(pump, rows)
+        while time.monotonic() < until + DRAIN_SECONDS:
+            # past its time a task begins nothing for accounts with open answers, and ends when none are open; the
+            # others go on meanwhile, or a provider that hangs would make them wait for it now
+            late = time.monotonic() > until
+            if late and not pump.flights:
+                break
+            busy = pump.busy(1 if late else ACCOUNT_FLIGHTS) + resting.accounts()
+            rows = store.claim(channel_name, lanes, BATCH, busy) if pump.flights < MAX_FLIGHTS else []
+            _process(pump, resting, rows)
             if not rows and not pump.flights:
-                return False
+                if not resting.accounts():
+                    return False
+                time.sleep(LOOK_SECONDS)
             pump.settle(0.0 if rows else LOOK_SECONDS)
     finally:
         pump.drain()
     return True
 
 
-def _process(pump: Pump, rows: list[Claimed]) -> None:
+class Resting:
+    """Accounts whose token bucket is empty, until it has tokens again: claiming for them would only hand back."""
+
+    def __init__(self) -> None:
+        self._until: dict[uuid.UUID, float] = {}
+
+    def rest(self, account_id: uuid.UUID, seconds: float) -> None:
+        self._until[account_id] = time.monotonic() + seconds
+
+    def accounts(self) -> list[uuid.UUID]:
+        now = time.monotonic()
+        self._until = {account: until for account, until in self._until.items() if until > now}
+        return list(self._until)
+
+
+def _process(pump: Pump, resting: Resting, rows: list[Claimed]) -> None:
     if not rows:
         return
     account = ProviderAccount.objects.filter(pk=rows[0].account_id, enabled=True).first()
     if account is None:
-        settle([rerouted(row) for row in rows])
+        settle(rerouted(rows))
         return
     if health.weights([account.id])[account.id] == 0:
         store.hand_back(rows, CIRCUIT_SECONDS)
         return
+    grant = limits.take(account.id, accounts.rate_of(account), len(rows))
+    if grant.granted < len(rows):
+        store.hand_back(rows[grant.granted :], grant.wait)
+        resting.rest(account.id, grant.wait)
     window = channel(account.channel).window
-    for start in range(0, len(rows), window):
-        _launch_window(pump, account, rows[start : start + window])
+    granted = rows[: grant.granted]
+    for start in range(0, len(granted), window):
+        _launch_window(pump, account, granted[start : start + window])
 
 
 def _launch_window(pump: Pump, account: ProviderAccount, rows: list[Claimed]) -> None:
-    grant = limits.take(account.id, accounts.rate_of(account), len(rows))
-    store.hand_back(rows[grant.granted :], grant.wait)
-    granted = rows[: grant.granted]
-    refused = recheck(granted)
-    settle(refused)
+    refused = recheck(rows)
     kept_back = {o.row.id for o in refused}
-    pump.launch(account, store.begin([r for r in granted if r.id not in kept_back]))
+    pump.launch(account, store.begin([r for r in rows if r.id not in kept_back]))
+    # after the launch: a settlement may wait for the database, and nothing may stand between the look and the wire
+    settle(refused)
 
 
-def rerouted(row: Claimed) -> Outcome:
-    """The account was disabled or deleted after acceptance: take another, or say so."""
-    tenant = Tenant.objects.get(pk=row.tenant_id)
+def rerouted(rows: Sequence[Claimed]) -> list[Outcome]:
+    """Their account was disabled or deleted after acceptance: take another, or say so."""
+    tenants = Tenant.objects.in_bulk({row.tenant_id for row in rows})
+    return [_rerouted(row, tenants[row.tenant_id]) for row in rows]
+
+
+def _rerouted(row: Claimed, tenant: Tenant) -> Outcome:
     try:
         other = accounts.choose(tenant, row.channel, row.address.platform, row.mode)
     except NotifierError as error:

@@ -18,10 +18,12 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from notifier.delivery import bell, bulk, lines
 from notifier.delivery.retry import HOLD_SECONDS
 from notifier.delivery.store import Claimed
-from notifier.vocabulary import FINAL, Place, Status, new_id
+from notifier.vocabulary import FINAL, Place, Reason, Status, new_id
 
 #: characters of a provider's reference that the ledger keeps
 _REF = 200
+#: endings that say "it never left", which nobody knows of a message whose earlier attempt got no answer
+_NEVER_LEFT = frozenset({Status.SUPPRESSED, Status.CANCELLED, Status.EXPIRED})
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,10 @@ class Outcome:
         if "\0" in self.detail or "\0" in self.provider_ref or len(self.provider_ref) > _REF:
             object.__setattr__(self, "detail", self.detail.replace("\0", ""))
             object.__setattr__(self, "provider_ref", self.provider_ref.replace("\0", "")[:_REF])
+        if self.row.in_doubt and self.status in _NEVER_LEFT:
+            object.__setattr__(self, "status", Status.UNKNOWN)
+        if self.row.in_doubt and self.status in (Status.UNKNOWN, Status.QUEUED):
+            object.__setattr__(self, "reason", Reason.IN_DOUBT)
 
     @property
     def final(self) -> bool:

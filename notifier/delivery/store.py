@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from notifier.delivery import bulk
-from notifier.vocabulary import Address, Place, Status
+from notifier.vocabulary import Address, Place, Reason, Status
 
 #: messages of one account that may be claimed or on the wire at once, over all workers: two processes' windows. More
 #: would wait inside the transport, where a later opt-out no longer reaches them
@@ -42,6 +42,8 @@ class Claimed:
     category: str = ""
     #: held through its shard's lease instead of one of its own
     in_shard: bool = False
+    #: an earlier attempt may have arrived
+    in_doubt: bool = False
 
 
 _LIVE = f"status = {Status.QUEUED} AND place = {Place.HOLDS}"
@@ -62,7 +64,8 @@ UPDATE notifier_delivery d
 SET status = {Status.CLAIMED}, fence = d.fence + 1, lease_until = now() + make_interval(secs => %(lease)s)
 FROM picked WHERE d.id = picked.id
 RETURNING d.id, d.tenant_id, d.recipient_id, d.account_id, d.channel, d.address, d.platform, d.device_id, d.lane,
-  d.mode, d.content, d.attempt, d.fence, d.accepted_at, d.not_after, d.notification_id, d.campaign_id, d.seq, d.category
+  d.mode, d.content, d.attempt, d.fence, d.accepted_at, d.not_after, d.notification_id, d.campaign_id, d.seq,
+  d.category, d.reason = '{Reason.IN_DOUBT}'
 """
 
 # One statement. The account served longest ago goes first, so tenants take turns; SKIP LOCKED lets two workers claim
@@ -117,7 +120,7 @@ def _claimed(row: Sequence[Any]) -> Claimed:
         address=Address(row[5], row[6], row[7]), lane=row[8], mode=row[9],
         content=orjson.loads(row[10]) if isinstance(row[10], str) else row[10],
         attempt=row[11], fence=row[12], accepted_at=row[13], not_after=row[14], notification_id=row[15],
-        campaign_id=row[16], category=row[18],
+        campaign_id=row[16], category=row[18], in_doubt=row[19],
     )  # fmt: skip
 
 
@@ -140,14 +143,16 @@ _BEGIN_ARMED = f"""
 UPDATE notifier_delivery d SET status = {Status.SENDING}, attempt = d.attempt + 1, fence = mine.fence
 FROM unnest(%b::uuid[], %b::integer[]) AS mine (id, fence)
 WHERE d.id = mine.id AND d.status = {Status.ARMED}
-RETURNING d.id
+RETURNING d.id, d.reason = '{Reason.IN_DOUBT}'
 """
 
 
 def begin_armed(rows: Sequence[Claimed]) -> list[Claimed]:
     """The same for rows of a shard, whose lease and fence are the shard's; returns those that were still armed."""
-    ours = bulk.ids(_BEGIN_ARMED, [[r.id for r in rows], [r.fence for r in rows]])
-    return [r for r in rows if r.id in ours]
+    with bulk.cursor() as cursor:
+        cursor.execute(_BEGIN_ARMED, [[r.id for r in rows], [r.fence for r in rows]])
+        ours = dict(cursor.fetchall())
+    return [replace(r, in_doubt=True) if ours[r.id] else r for r in rows if r.id in ours]
 
 
 _HAND_BACK = f"""

@@ -75,7 +75,7 @@ def sweep() -> None:
         in_doubt = [_claimed(row) for row in cursor.fetchall()]
     settle([_outcome_of_doubt(row) for row in in_doubt])
     for name in channels():
-        settle([rerouted(row) for row in store.claim_orphans(name, BATCH)])
+        settle(rerouted(store.claim_orphans(name, BATCH)))
     _unpark()
     _heal_lines()
     bell.ring(_due_queues())
@@ -95,7 +95,7 @@ def _outcome_of_doubt(row: Claimed) -> Outcome:
     if row.not_after is not None and row.not_after <= datetime.now(UTC):
         return Outcome(row, Status.UNKNOWN, Reason.IN_DOUBT, "the worker was lost while sending")
     if channels()[row.channel].repeat_when_in_doubt and row.attempt <= len(SCHEDULE):
-        return Outcome(row, Status.QUEUED, detail="the worker was lost while sending")
+        return Outcome(row, Status.QUEUED, Reason.IN_DOUBT, "the worker was lost while sending")
     return Outcome(row, Status.UNKNOWN, Reason.IN_DOUBT, "the worker was lost while sending", dead_letter=True)
 
 

@@ -20,6 +20,7 @@ from notifier.vocabulary import (
     Broken,
     InDoubt,
     Misconfigured,
+    Permanent,
     Request,
     Response,
     Temporary,
@@ -117,10 +118,29 @@ class Provider(ABC, Generic[M]):
             verdict: Verdict = Temporary(refused.detail) if refused.temporary else Misconfigured(refused.detail)
             yield [(i, verdict) for i in range(len(messages))]
             return
-        for answers in wire.exchange([self.request(m, token) for m in messages]):
-            yield [(i, self._verdict(answer)) for i, answer in answers]
+        requests, places, unsayable = self._requests(messages, token)
+        if unsayable:
+            yield unsayable
+        for answers in wire.exchange(requests):
+            yield [(places[i], self._verdict(answer)) for i, answer in answers]
             if wanted and any(isinstance(a, Response) and a.status == 401 for _, a in answers):
                 wire.forget_token(wanted.cache_key)
+
+    def _requests(
+        self, messages: Sequence[M], token: str
+    ) -> tuple[list[Request], list[int], list[tuple[int, Verdict]]]:
+        """The requests, the place of each message, and what cannot be said in this provider's terms: one message that
+        makes no request must not spoil the window around it."""
+        requests: list[Request] = []
+        places: list[int] = []
+        unsayable: list[tuple[int, Verdict]] = []
+        for place, message in enumerate(messages):
+            try:
+                requests.append(self.request(message, token))
+                places.append(place)
+            except (ValueError, TypeError, KeyError) as error:
+                unsayable.append((place, Permanent(f"it makes no request ({type(error).__name__})")))
+        return requests, places, unsayable
 
     def _verdict(self, answer: Response | Broken) -> Verdict:
         if isinstance(answer, Response):

@@ -32,7 +32,7 @@ def tries(made: int = 1, *, repeat: bool = True, other: bool = False, left: floa
         (Permanent("x"), tries(), Settled(Status.FAILED, Reason.REJECTED, "x")),
         (Permanent("x", True), tries(), Settled(Status.FAILED, Reason.DEAD_ADDRESS, "x", address_is_dead=True)),
         (InDoubt("x"), tries(repeat=False), Settled(Status.UNKNOWN, Reason.IN_DOUBT, "x")),
-        (InDoubt("x"), tries(), Again(1.0, "x")),
+        (InDoubt("x"), tries(), Again(1.0, "x", in_doubt=True)),
         (Temporary("x"), tries(1), Again(1.0, "x")),
         (Temporary("x"), tries(2), Again(5.0, "x")),
         (Temporary("x"), tries(5), Again(600.0, "x")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.db import OperationalError, connection
@@ -27,8 +27,21 @@ from notifier.delivery.settle import Outcome, settle
 from notifier.delivery.sweep import sweep
 from notifier.errors import InvalidInput
 from notifier.models import DeadLetter, Delivery, Line, ProviderAccount, Template
-from notifier.providers.base import Answers
-from notifier.vocabulary import Lane, Place, Reason, Sent, Status, Temporary, Wire
+from notifier.providers.base import Answers, Config, Provider
+from notifier.vocabulary import (
+    Lane,
+    Permanent,
+    Place,
+    Reason,
+    Request,
+    Response,
+    Sent,
+    Status,
+    Temporary,
+    Verdict,
+    Wire,
+)
+from tenants.models import Preference, Recipient
 from tests.delivery.build import TEXT, Shop, a_shop, an_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -419,3 +432,53 @@ def test_open_shards_of_one_channel_hide_no_other_channel(market: Shop, monkeypa
     campaign_tasks.sweep()
     assert "in_app.bulk" in rung
     assert campaign.state == State.RUNNING
+
+
+def test_what_may_have_arrived_is_not_called_suppressed(market: Shop, settings: Settings) -> None:
+    ada = Recipient.objects.get(tenant=market.tenant)
+    market.accept(an_order())
+    [row] = store.begin(store.claim("in_app", [Lane.BULK], 10))
+    age_leases(settings)
+    sweep()
+    [waiting] = market.deliveries()
+    assert (waiting.status, waiting.reason) == (Status.QUEUED, Reason.IN_DOUBT)
+    Preference.objects.create(tenant=market.tenant, recipient=ada, channels_off=["in_app"])
+    deliver("in_app", [Lane.BULK])
+    [row_now] = market.deliveries()
+    assert (row_now.id, row_now.status, row_now.reason) == (row.id, Status.UNKNOWN, Reason.IN_DOUBT)
+
+
+def test_what_may_have_arrived_is_not_called_cancelled_by_a_stop(market: Shop) -> None:
+    campaign = running(a_campaign(market))
+    Delivery.objects.filter(campaign_id=campaign.pk).update(reason=Reason.IN_DOUBT)
+    control.stop(campaign.tenant_id, campaign.pk)
+    control.cancel_rows(campaign.pk)
+    assert of_campaign(campaign) == ["unknown"]
+
+
+def test_rows_begun_by_a_worker_that_lost_its_shard_do_not_keep_a_campaign_from_finishing(market: Shop) -> None:
+    campaign = running(a_campaign(market))
+    Shard.objects.filter(campaign=campaign).update(state=Shard.State.DONE)
+    Delivery.objects.filter(campaign_id=campaign.pk).update(status=Status.SENDING)
+    campaign_tasks.sweep()
+    campaign_tasks.sweep()
+    campaign.refresh_from_db()
+    assert (campaign.state, of_campaign(campaign)) == (State.FINISHED, ["unknown"])
+
+
+def test_one_message_that_makes_no_request_spoils_no_other() -> None:
+    class Picky(Provider[Any]):
+        def request(self, message: Any, token: str) -> Request:
+            if message == "bad":
+                raise ValueError("secret")
+            return Request("POST", "https://far.example/", (), b"")
+
+        def judge(self, response: Response) -> Verdict:
+            return Sent()
+
+    class Answering:
+        def exchange(self, requests: Sequence[Request]) -> Iterator[list[tuple[int, Response]]]:
+            yield [(i, Response(200, {}, b"")) for i in range(len(requests))]
+
+    answers = dict(a for batch in Picky(Config()).send(["good", "bad", "fine"], cast(Wire, Answering())) for a in batch)
+    assert answers == {0: Sent(), 1: Permanent("it makes no request (ValueError)"), 2: Sent()}

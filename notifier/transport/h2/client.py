@@ -1,16 +1,16 @@
 """The door of the bulk HTTP/2 client: `exchange` as every wire has it, `blast` for the hot path, `warm`.
 
 Measured on two shared cores, POSTs of 400 bytes over TLS with four connections, the server on the same machine, h2load
-just before and after: `blast` 157-192 k/s to nghttpd (h2load: 164-175 k/s), 4 µs of CPU a message; 52-70 k/s to nginx
-(39-87 k/s), 13-17 µs, because nginx writes a TLS record for each answer. `exchange` 65 k/s to nghttpd (h2load: 96-110
-k/s), 9 µs. Of the 4 µs, half is TLS and system calls; frames of requests and reading answers take a fifth each.
+just before and after: `blast` 212-222 k/s to nghttpd (h2load: 190-205 k/s), 3.4 µs of CPU a message; 46-60 k/s to nginx
+(47-60 k/s), 15 µs, because nginx writes a TLS record for each answer. `exchange` 73-98 k/s to nghttpd, 10 µs. Of the
+3.4 µs, half is TLS and system calls, a fifth reading answers, an eighth making frames (py-spy).
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 from notifier.transport.h2.heads import Head, Unsendable, checked_path, far_end, split, template
@@ -115,8 +115,8 @@ class Pool:
         for run in runs:
             self._origin(origin).submit(run)
 
-    def warm(self, origin: str, connections: int, told: object) -> None:
-        self._origin(origin).warm(connections, told)  # type: ignore[arg-type]
+    def warm(self, origin: str, connections: int, told: Callable[[int], None]) -> None:
+        self._origin(origin).warm(connections, told)
 
     def _origin(self, name: str) -> Origin:
         found = self._origins.get(name)

@@ -39,7 +39,7 @@ class Origin:
         self._moved = self._loop.time()  #: when a request last began or ended
         self._barren = 0
         self._no_h2_until = self._paused_until = 0.0
-        self._warming: list[tuple[int, Callable[[int], None]]] = []
+        self._warming: list[Callable[[int], None]] = []
 
     # -- work comes --
 
@@ -57,7 +57,7 @@ class Origin:
     def warm(self, connections: int, told: Callable[[int], None]) -> None:
         """Open until there are so many; then say how many there are."""
         self._open(min(connections, self._most) - len(self._links))
-        self._warming.append((connections, told))
+        self._warming.append(told)
         self._tell_warm()
 
     def fill(self, link: Link, *, patient: bool = True) -> None:
@@ -185,7 +185,7 @@ class Origin:
         if not self._warming or any(not link.connection.ready for link in self._links):
             return
         warming, self._warming = self._warming, []
-        for _, told in warming:
+        for told in warming:
             told(len(self._links))
 
     # -- time passes --
