@@ -69,12 +69,8 @@ class Connection:
         self._greet()
 
     def _greet(self) -> None:
-        ours = (
-            (f.HEADER_TABLE_SIZE, 0),
-            (f.ENABLE_PUSH, 0),
-            (f.INITIAL_WINDOW_SIZE, STREAM_WINDOW),
-            (f.MAX_HEADER_LIST_SIZE, BLOCK_CAP),
-        )
+        ours = [(f.HEADER_TABLE_SIZE, 0), (f.ENABLE_PUSH, 0), (f.INITIAL_WINDOW_SIZE, STREAM_WINDOW)]
+        ours.append((f.MAX_HEADER_LIST_SIZE, BLOCK_CAP))
         settings = b"".join(f.SETTING.pack(*pair) for pair in ours)
         more = f.LONG.pack(CONNECTION_WINDOW - f.WINDOW)
         self._write(f.PREFACE + frame(f.SETTINGS, 0, 0, settings) + frame(f.WINDOW_UPDATE, 0, 0, more))

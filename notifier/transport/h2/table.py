@@ -1,7 +1,7 @@
 """The header table that one connection keeps for us (RFC 7541 §2.3): what requests share is named by index, one byte
 a field, after the first.
 
-Measured with an authorization of 1,000 bytes (an access token of Google's): 1.3 µs of our CPU a message less than
+Measured with an authorization of 1,000 bytes (an access token of Google's): 3.7 µs of our CPU a message instead of 5.6
 with literals, and a third of the bytes on the wire.
 """
 
