@@ -29,6 +29,15 @@ def secrets_are_own(**_: Any) -> Sequence[CheckMessage]:
     return found
 
 
+@register(Tags.security)
+def leases_outlast_providers(**_: Any) -> Sequence[CheckMessage]:
+    """notifier.E004: a lease that ends while a provider may still answer lets two workers send the same."""
+    if settings.LEASE_SECONDS > settings.PROVIDER_TIMEOUT_SECONDS:
+        return []
+    hint = "Raise LEASE_SECONDS above PROVIDER_TIMEOUT_SECONDS."
+    return [Error("A lease is no longer than a provider may take to answer.", hint=hint, id="notifier.E004")]
+
+
 def _is_key(value: str) -> bool:
     try:
         return len(base64.urlsafe_b64decode(value)) == 32

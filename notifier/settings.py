@@ -6,7 +6,6 @@ README.md has the table of variables. In debug, `.local/env` (written by `make d
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import environ
@@ -202,7 +201,6 @@ SHARD_SIZE = env.int("SHARD_SIZE", 1000)
 #: unfinished messages that may wait for one recipient, channel and lane
 LINE_LIMIT = 200
 INBOX_TOKEN_MAX_SECONDS = 3600
-TESTING = "pytest" in sys.modules
 
 LOGGING_CONFIG = None
 from notifier.logs import configure  # noqa: E402

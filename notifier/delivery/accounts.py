@@ -52,9 +52,10 @@ def _provider(tenant_id: uuid.UUID, name: str, sealed: bytes, sandbox: bool) -> 
     cls = provider_class(name)
     if cls.builtin:
         return cls(cls.Config())
+    timeout = settings.PROVIDER_TIMEOUT_SECONDS
     if sandbox:
-        return cls(cls.Config.sandbox(settings.SANDBOX_URL), settings.SANDBOX_URL)
-    return cls(cls.Config.parse(orjson.loads(secrets.unseal(tenant_id, _PURPOSE, sealed))))
+        return cls(cls.Config.sandbox(settings.SANDBOX_URL), settings.SANDBOX_URL, timeout)
+    return cls(cls.Config.parse(orjson.loads(secrets.unseal(tenant_id, _PURPOSE, sealed))), None, timeout)
 
 
 def wire_for(account: ProviderAccount) -> Wire:

@@ -81,9 +81,11 @@ class Provider(ABC, Generic[M]):
 
     _registry: ClassVar[dict[str, type[Provider[Any]]]] = {}
 
-    def __init__(self, config: AnyConfig, origin: str | None = None) -> None:
+    def __init__(self, config: AnyConfig, origin: str | None = None, timeout: float = 10.0) -> None:
+        """`timeout`: seconds that a request of this provider may take."""
         self.config = config
         self.base = origin or self.origin
+        self.timeout = timeout
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

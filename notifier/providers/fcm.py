@@ -98,8 +98,8 @@ class Fcm(base.Provider[PushMessage]):
     config: FcmConfig
     origin = "https://fcm.googleapis.com"
 
-    def __init__(self, config: FcmConfig, origin: str | None = None) -> None:
-        super().__init__(config, origin)
+    def __init__(self, config: FcmConfig, origin: str | None = None, timeout: float = 10.0) -> None:
+        super().__init__(config, origin, timeout)
         account = _document(config.service_account)
         self._key, self._key_id = account["private_key"], account.get("private_key_id", "")
         self._algorithm = "HS256" if account.get("type") == SANDBOX_TYPE else "RS256"
@@ -131,7 +131,9 @@ class Fcm(base.Provider[PushMessage]):
         }
         assertion = jwt.encode(claims, self._key, self._algorithm, headers={"kid": self._key_id})
         form = urlencode({"grant_type": GRANT, "assertion": assertion}).encode()
-        return Request("POST", self._token_url, (("content-type", "application/x-www-form-urlencoded"),), form)
+        return Request(
+            "POST", self._token_url, (("content-type", "application/x-www-form-urlencoded"),), form, self.timeout
+        )
 
     # -- the message --
 
@@ -140,7 +142,7 @@ class Fcm(base.Provider[PushMessage]):
         if known != token:
             headers = (("authorization", f"Bearer {token}"), ("content-type", "application/json"))
             self._headers = (token, headers)
-        return Request("POST", self._url, headers, self._payloads.of(message))
+        return Request("POST", self._url, headers, self._payloads.of(message), self.timeout)
 
     # -- the answer --
 
