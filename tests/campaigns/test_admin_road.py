@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from campaigns.models import Audience, AudienceMember, Campaign
 from inbox.models import InboxMessage
-from tenants.models import AuditLog, User
+from tenants.models import AuditLog, Recipient, User
 from tests.campaigns.conftest import Browser, World, armed, page, sent, text
 
 Browse = Callable[[User], Browser]
