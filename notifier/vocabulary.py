@@ -97,10 +97,12 @@ class Reason(StrEnum):
 # ---- identifiers -----------------------------------------------------------------------------------------------
 
 
-def new_id(at_ms: int | None = None) -> uuid.UUID:
-    """A UUID (version 7, RFC 9562) whose first 48 bits are Unix time in milliseconds, the rest random."""
-    ms = int(time.time() * 1000) if at_ms is None else at_ms
-    return _time_uuid(ms, os.urandom(10))
+def new_id() -> uuid.UUID:
+    """A UUID (version 7, RFC 9562, method 3): Unix time in milliseconds, 12 bits of the millisecond's fraction (a
+    quarter of a microsecond each, so that ids of one process are in the order of their making), the rest random."""
+    ms, rest = divmod(time.time_ns(), 1_000_000)
+    fraction = (rest << 12) // 1_000_000
+    return _time_uuid(ms, fraction.to_bytes(2, "big") + os.urandom(8))
 
 
 def derived_id(at_ms: int, *parts: str) -> uuid.UUID:
