@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 
@@ -10,7 +9,7 @@ import pytest
 
 from tests import settings
 
-pytest_plugins = ["tests.fixtures"] if importlib.util.find_spec("tests.fixtures") else []
+pytest_plugins = ["tests.fixtures", "tests.sandbox.fixtures"]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 

@@ -1,0 +1,71 @@
+"""What several tests of the engine stage: a running campaign, an inbox that answers as told, leases that ran out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from pytest_django import Settings
+
+from campaigns import launch, prepare, shards
+from campaigns.models import Audience, Campaign, Shard
+from inbox.provider import InApp
+from notifier.channels.in_app import InAppMessage
+from notifier.models import Delivery, Template
+from notifier.providers.base import Answers
+from notifier.vocabulary import (
+    Status,
+    Wire,
+)
+from tests.delivery.build import Shop
+
+
+def a_campaign(shop: Shop, **columns: Any) -> Campaign:
+    audience = Audience.objects.create(tenant=shop.tenant, name="all", source="segment", filter=[])
+    values = {"channels": ["in_app"], "data": {"order": "7"}, **columns}
+    return Campaign.objects.create(
+        tenant=shop.tenant, name="Sale", template=Template.objects.get(tenant=shop.tenant), audience=audience, **values
+    )
+
+
+def running(campaign: Campaign) -> Campaign:
+    prepare.request_arm(campaign)
+    prepare.arm(campaign.pk)
+    launch.go(campaign.tenant_id, campaign.pk)
+    campaign.refresh_from_db()
+    return campaign
+
+
+def send_shards(campaign: Campaign) -> None:
+    for pk in Shard.objects.filter(campaign=campaign).values_list("pk", flat=True):
+        shards.send_shard(pk, "bulk@one")
+
+
+def of_campaign(campaign: Campaign) -> list[str]:
+    rows = Delivery.objects.filter(campaign_id=campaign.pk).order_by("id")
+    return [Status(status).label for status in rows.values_list("status", flat=True)]
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
+    """Let the inbox answer by `answer(provider, messages)`."""
+
+    def send(self: InApp, messages: Sequence[InAppMessage], wire: Wire) -> Iterator[Answers]:
+        yield from answer(self, messages)
+
+    monkeypatch.setattr(InApp, "send", send)
+
+
+def all_due() -> None:
+    Delivery.objects.filter(status=Status.QUEUED).update(due_at=datetime.now(UTC) - timedelta(seconds=1))
+
+
+def age_leases(settings: Settings) -> None:
+    settings.LEASE_SECONDS = 0.1
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE notifier_delivery SET lease_until = now() - interval '1 h' WHERE lease_until IS NOT NULL"
+        )
+        cursor.execute("UPDATE campaigns_shard SET lease_until = now() - interval '1 h' WHERE lease_until IS NOT NULL")

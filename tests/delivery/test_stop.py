@@ -1,0 +1,117 @@
+"""A stop, and what is on the wire, comes back or is lost around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from campaigns import control, payload, shards
+from campaigns import tasks as campaign_tasks
+from campaigns.models import Shard
+from inbox.models import InboxMessage
+from inbox.provider import InApp
+from notifier.channels import channel
+from notifier.channels.in_app import InAppMessage
+from notifier.delivery import pump, store
+from notifier.delivery.send import deliver
+from notifier.delivery.settle import Outcome, settle
+from notifier.models import Delivery
+from notifier.providers.base import Answers
+from notifier.vocabulary import (
+    Lane,
+    Place,
+    Status,
+    Temporary,
+)
+from tests.delivery.build import Shop
+from tests.delivery.scenes import a_campaign, age_leases, all_due, answering, of_campaign, running, send_shards
+
+pytestmark = pytest.mark.django_db(transaction=True)
+FAST = (Lane.CRITICAL, Lane.TRANSACTIONAL)
+BULK = (Lane.BULK,)
+
+
+def test_what_was_on_the_wire_at_a_stop_is_not_tried_again(market: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = running(a_campaign(market))
+
+    def stop_then_refuse(self: InApp, messages: Sequence[InAppMessage]) -> Iterator[Answers]:
+        control.stop(campaign.tenant_id, campaign.pk)
+        control.cancel_rows(campaign.pk)
+        yield [(i, Temporary("busy")) for i in range(len(messages))]
+
+    with monkeypatch.context() as patch:
+        answering(patch, stop_then_refuse)
+        send_shards(campaign)
+    all_due()
+    deliver("in_app", BULK)
+    assert not InboxMessage.objects.filter(tenant=market.tenant).exists()
+    assert of_campaign(campaign) == ["cancelled"]
+
+
+def test_the_sweep_cancels_a_retry_that_came_back_after_a_stop(market: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = running(a_campaign(market))
+    control.stop(campaign.tenant_id, campaign.pk)
+    control.cancel_rows(campaign.pk)
+    Delivery.objects.filter(campaign_id=campaign.pk).update(status=Status.QUEUED, place=Place.PARKED)
+    monkeypatch.setattr(campaign_tasks, "post", lambda task, *args, queue="": control.cancel_rows(campaign.pk))
+    campaign_tasks.sweep()
+    assert of_campaign(campaign) == ["cancelled"]
+
+
+def test_a_worker_lost_after_a_stop_leaves_its_rows_accounted_for(
+    market: Shop, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    market.recipient("ben")
+    settings.SHARD_SIZE = 1
+    campaign = running(a_campaign(market))
+    first, second = Shard.objects.filter(campaign=campaign).order_by("number")
+    held, other = shards._claim(first.pk, "lost"), shards._claim(second.pk, "alive")
+    assert held is not None and other is not None
+    for one in (held, other):
+        store.begin_armed([shards._row(one, row) for row in payload.unpack(one.shard.payload.rows)])
+    control.stop(campaign.tenant_id, campaign.pk)
+    Shard.objects.filter(pk=first.pk).update(lease_until=datetime.now(UTC) - timedelta(hours=1))
+    control.cancel_rows(campaign.pk)  # the other shard is still on the wire
+    Shard.objects.filter(pk=second.pk).update(state=Shard.State.CANCELLED, lease_until=None)
+    settle([Outcome(shards._row(other, row), Status.SENT) for row in payload.unpack(second.payload.rows)])
+    monkeypatch.setattr(campaign_tasks, "post", lambda task, *args, queue="": control.cancel_rows(campaign.pk))
+    campaign_tasks.sweep()
+    assert sorted(of_campaign(campaign)) == ["sent", "unknown"]
+
+
+def test_a_shard_is_let_go_only_when_its_last_answer_is_written(
+    market: Shop, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    market.recipient("ben")
+    campaign = running(a_campaign(market))
+    [shard] = Shard.objects.filter(campaign=campaign)
+
+    class Killed(BaseException):
+        """kill -9"""
+
+    looks: list[float] = []
+
+    def settle_then_die(self: pump.Pump, patience: float) -> None:
+        looks.append(patience)
+        if len(looks) > 1:
+            raise Killed
+
+    def stop(self: pump.Pump, *args: Any) -> None:
+        control.stop(campaign.tenant_id, campaign.pk)  # and no answer ever comes
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(channel("in_app")), "window", 1)
+        patch.setattr(pump.Pump, "rows", 0)
+        patch.setattr(pump.Pump, "_fly", stop)
+        patch.setattr(pump.Pump, "settle", settle_then_die)
+        with pytest.raises(Killed):
+            shards.send_shard(shard.pk, "lost")
+    control.cancel_rows(campaign.pk)
+    assert sorted(of_campaign(campaign)) == ["cancelled", "sending"]  # an answer may still come
+    age_leases(settings)
+    control.cancel_rows(campaign.pk)
+    assert sorted(of_campaign(campaign)) == ["cancelled", "unknown"]
