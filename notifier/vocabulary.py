@@ -35,7 +35,6 @@ class Status(IntEnum):
 
 
 FINAL = frozenset(s for s in Status if s >= Status.SENT)
-UNFINISHED = frozenset({Status.QUEUED, Status.CLAIMED, Status.SENDING})
 
 
 class Lane(IntEnum):
