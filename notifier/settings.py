@@ -196,6 +196,8 @@ SANDBOX_CA = env.str("SANDBOX_CA", "")
 #: seconds that a claimed row or shard stays with its worker; must exceed the provider timeout
 LEASE_SECONDS = env.int("LEASE_SECONDS", 30)
 PROVIDER_TIMEOUT_SECONDS = env.float("PROVIDER_TIMEOUT_SECONDS", 10.0)
+#: of a worker process to one provider, 100 requests at once on each
+PROVIDER_CONNECTIONS = env.int("PROVIDER_CONNECTIONS", 4)
 #: recipients of one shard of a campaign
 SHARD_SIZE = env.int("SHARD_SIZE", 1000)
 #: unfinished messages that may wait for one recipient, channel and lane

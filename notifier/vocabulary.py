@@ -71,6 +71,10 @@ class Mode(StrEnum):
     TEST = "test"
 
 
+#: the mode of a rehearsal's messages: live, but providers only check them. No key and no notification has it
+SILENT = "silent"
+
+
 class Reason(StrEnum):
     """Why a planned message was not, or will not be, sent."""
 
@@ -218,6 +222,10 @@ class Broken:
     detail: str
 
 
+#: the place of a request among those sent together, and what came of it; a volley tells a plain 200 as the int 200
+Answered = tuple[int, int | Response | Broken]
+
+
 @dataclass(frozen=True)
 class TokenRequest:
     """An access token that a provider needs before it can send. `cache_key` must not contain a secret."""
@@ -226,11 +234,76 @@ class TokenRequest:
     request: Request
 
 
+@dataclass(frozen=True)
+class Head:
+    """What the requests of one volley share. Header names are lower case. `timeout` as in Request."""
+
+    method: str
+    origin: str  #: https://host or https://host:port
+    path: str  #: for a volley that names no paths
+    headers: tuple[tuple[str, str], ...]
+    timeout: float = 10.0
+
+
+class Volley(Protocol):
+    """Requests on their way that share a Head. One thread uses it and the others of its mailbox."""
+
+    @property
+    def left(self) -> int:
+        """How many have not been answered, as far as `take` has told."""
+        ...
+
+    def take(self, patience: float) -> list[Answered]:
+        """What has been answered since the last call. Waits `patience` seconds at most: until all is answered, or for
+        50 ms after the first answer. Empty when nothing came in time, and when all is told."""
+        ...
+
+    def withdraw(self) -> None:
+        """What has not begun will not begin, and is answered Broken(False, "withdrawn")."""
+        ...
+
+
+class Mailbox(Protocol):
+    """Where one thread waits for several volleys at once."""
+
+    @property
+    def left(self) -> int:
+        """How many requests of all its volleys have not been answered, as far as `take` has told."""
+        ...
+
+    def volley(self, head: Head, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None) -> Volley:
+        """As Wire.volley; its answers come to this mailbox."""
+        ...
+
+    def take(self, patience: float) -> list[tuple[Volley, list[Answered]]]:
+        """As Volley.take, for all its volleys; wakes when one of them is complete. A volley comes once in a list."""
+        ...
+
+
 class Wire(Protocol):
-    """What a provider is given to send with; `notifier.transport` implements it."""
+    """What messages are sent with; `notifier.transport` implements it."""
 
     def exchange(self, requests: Sequence[Request]) -> Iterator[Sequence[tuple[int, Response | Broken]]]:
         """Send all; yield answers as (index, answer) in the order they come, batched every <= 100 ms."""
+        ...
+
+    def volley(self, head: Head, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None) -> Volley:
+        """Begin to send `bodies` in order, to head.path or to a path each, and return at once. Of a plain 200 only the
+        status is kept."""
+        ...
+
+    def mailbox(self) -> Mailbox:
+        """A new one, for volleys that one thread keeps on their way together."""
+        ...
+
+    @property
+    def streams(self) -> int:
+        """How many requests this process has under way to one far end at most."""
+        ...
+
+    def warm(self, origin: str) -> int:
+        """Open this process's connections to a far end before they are needed, and keep them for 10 minutes. How many
+        are open then; 0 when it cannot be reached. Blocks for 10 seconds at most."""
         ...
 
     def token(self, wanted: TokenRequest) -> str:

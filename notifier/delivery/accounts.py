@@ -60,7 +60,8 @@ def _provider(tenant_id: uuid.UUID, name: str, sealed: bytes, sandbox: bool) -> 
 
 def wire_for(account: ProviderAccount) -> Wire:
     """The process's client; the sandbox's own CA is trusted for sandbox accounts only."""
-    return wire(settings.SANDBOX_CA or None) if account.sandbox else wire(None)
+    trust = settings.SANDBOX_CA or None if account.sandbox else None
+    return wire(trust, settings.PROVIDER_CONNECTIONS)
 
 
 def rate_of(account: ProviderAccount) -> float | None:

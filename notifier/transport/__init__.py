@@ -5,9 +5,9 @@ curl, libcurl for everything.
 
 h2/                       the bulk HTTP/2 client
 pooled.py                 libcurl: one client a process and CA file; starts anew after a fork
-  exchange.py             where a task's thread waits for its answers
   loop.py                 the one thread that drives libcurl
   transfer.py             one libcurl handle, reused
+jobs.py                   where a task's thread waits for its answers
 tokens.py                 access tokens, one fetch at a time
 """
 
@@ -15,16 +15,17 @@ from __future__ import annotations
 
 import os
 
-from notifier.transport import pooled
-from notifier.transport.h2.client import h2_wire
+from notifier.transport.h2.client import CONNECTIONS, h2_wire
 from notifier.transport.h2.either import EitherWire
+from notifier.transport.pooled import pooled_wire
 from notifier.vocabulary import Wire
 
 __all__ = ["wire"]
 
 
-def wire(trust: str | None = None) -> Wire:
-    """The client of this process. `trust`: a CA file to believe beside the system's, e.g. the sandbox's."""
+def wire(trust: str | None = None, connections: int = CONNECTIONS) -> Wire:
+    """The client of this process. `trust`: a CA file to believe beside the system's, e.g. the sandbox's.
+    `connections`: to one far end, at most."""
     if os.environ.get("NOTIFIER_TRANSPORT", "h2") == "curl":
-        return pooled.wire(trust)
-    return h2_wire(trust, EitherWire)
+        return pooled_wire(trust, connections)
+    return h2_wire(trust, connections, EitherWire)

@@ -1,7 +1,7 @@
 """The one thread that drives libcurl: connections and TLS sessions live here for the life of the process.
 
-Requests wait here, in a line for each far end, and enter libcurl only while fewer than IN_FLIGHT of that line are
-under way: a far end that hangs holds up nobody else, and what a consumer withdraws has mostly not begun.
+Requests wait here, in a line for each far end, and enter libcurl only while fewer than CONNECTIONS x STREAMS of that
+line are under way: a far end that hangs holds up nobody else, and what a consumer withdraws has mostly not begun.
 
 Measured on two shared cores, POSTs of 400-475 bytes over TLS, far end on the same machine: 16-20 k/s to our sandbox
 and 13-18 k/s to nghttpd, 48-60 µs of CPU a message. A bare CurlMulti loop without any of this costs 33-45 µs there:
@@ -17,22 +17,41 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import pycurl
 
-from notifier.transport.exchange import Answered, Exchange
+from notifier.transport.jobs import WITHDRAWN, Job
 from notifier.transport.transfer import Transfer
-from notifier.vocabulary import Broken
+from notifier.vocabulary import Answered, Broken, Request
 
 CONNECTIONS = 4  #: to one far end
 STREAMS = 100  #: on one connection, when the far end does not say (it says fewer or more by SETTINGS)
-IN_FLIGHT = CONNECTIONS * STREAMS  #: requests to one far end inside libcurl
-SPARE = 2 * IN_FLIGHT  #: handles kept for reuse
 
 log = logging.getLogger("notifier.transport")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Requests of a job, each with its index. `whole`: the whole answer is wanted, also of a plain 200."""
+
+    job: Job
+    requests: Sequence[tuple[int, Request]]
+    whole: bool
+
+
+@dataclass(slots=True)
+class Run:
+    """A load on its way to one far end: what of it has not begun."""
+
+    load: Load
+    waiting: Iterator[tuple[int, Request]]
+
+    def refuse(self, broken: Broken) -> None:
+        self.load.job.refuse([index for index, _ in self.waiting], broken)
 
 
 class Line:
@@ -41,17 +60,28 @@ class Line:
     __slots__ = ("flying", "waiting")
 
     def __init__(self) -> None:
-        self.waiting: deque[tuple[Exchange, Iterator[int]]] = deque()
+        self.waiting: deque[Run] = deque()
         self.flying = 0
 
 
+@dataclass(slots=True)
+class Owner:
+    """Whose request a transfer carries."""
+
+    load: Load
+    index: int
+    line: Line
+
+
 class Loop:
-    def __init__(self, trust: tuple[str | None, str | None]) -> None:
+    def __init__(self, trust: tuple[str | None, str | None], connections: int) -> None:
         self.pid = os.getpid()
         self.dead = False
         self._trust = trust
-        self._inbox: deque[Exchange] = deque()
-        self._open: set[Exchange] = set()
+        self._connections = connections
+        self._in_flight = connections * STREAMS  #: requests to one far end inside libcurl
+        self._inbox: deque[Load | Job] = deque()  #: what to send, and what to withdraw
+        self._jobs: set[Job] = set()
         self._lines: dict[str, Line] = {}
         self._spare: list[Transfer] = []
         self._flying: set[Transfer] = set()
@@ -69,7 +99,7 @@ class Loop:
     def _new_multi(self) -> Any:
         multi = pycurl.CurlMulti()
         multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
-        multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, CONNECTIONS)
+        multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, self._connections)
         multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, STREAMS)
         multi.setopt(pycurl.M_MAXCONNECTS, 256)
         multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
@@ -78,17 +108,16 @@ class Loop:
 
     # -- other threads call these --
 
-    def submit(self, exchange: Exchange) -> None:
-        self._open.add(exchange)
-        self._inbox.append(exchange)
+    def submit(self, load: Load) -> None:
+        load.job.kept_in(self._jobs)
+        self._inbox.append(load)
         self._ring()
         if self.dead:  # it went down between our caller's look and now
-            exchange.fail("the wire's thread ended")
+            load.job.fail("the wire's thread ended")
 
-    def withdraw(self, exchange: Exchange) -> None:
+    def withdraw(self, job: Job) -> None:
         """What of it has not begun must not begin. Takes effect before the loop starts another request."""
-        exchange.withdrawn = True
-        self._inbox.append(exchange)
+        self._inbox.append(job)
         self._ring()
 
     def _ring(self) -> None:
@@ -106,8 +135,8 @@ class Loop:
         except BaseException:
             log.exception("the wire's thread ended")
             self.dead = True
-            for exchange in list(self._open):
-                exchange.fail("the wire's thread ended")
+            for job in list(self._jobs):
+                job.fail("the wire's thread ended")
 
     def _turn(self) -> None:
         for key, events in self._selector.select(self._patience()):
@@ -120,82 +149,86 @@ class Loop:
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
         self._collect()
         while self._inbox:
-            self._accept(self._inbox.popleft())
+            item = self._inbox.popleft()
+            if isinstance(item, Load):
+                self._accept(item)
+            else:
+                self._pull_back(item)
         for line in self._lines.values():
-            if line.waiting and line.flying < IN_FLIGHT:
+            if line.waiting and line.flying < self._in_flight:
                 self._fill(line)
 
     def _patience(self) -> float | None:
         return None if self._due is None else max(0.0, self._due - time.monotonic())
 
-    def _accept(self, exchange: Exchange) -> None:
-        if exchange.withdrawn:
-            self._pull_back(exchange)
-            return
-        by_line: dict[str, list[int]] = {}
-        for index, request in enumerate(exchange.requests):
-            by_line.setdefault(_far_end(request.url), []).append(index)
-        for name, indexes in by_line.items():
-            self._lines.setdefault(name, Line()).waiting.append((exchange, iter(indexes)))
+    def _accept(self, load: Load) -> None:
+        by_line: dict[str, list[tuple[int, Request]]] = {}
+        for pair in load.requests:
+            by_line.setdefault(_far_end(pair[1].url), []).append(pair)
+        for name, requests in by_line.items():
+            self._lines.setdefault(name, Line()).waiting.append(Run(load, iter(requests)))
 
-    def _pull_back(self, exchange: Exchange) -> None:
-        for transfer in [t for t in self._flying if t.owner[0] is exchange and not t.begun]:
+    def _pull_back(self, job: Job) -> None:
+        for transfer in [t for t in self._flying if t.owner.load.job is job and not t.begun]:
+            job.put([(transfer.owner.index, WITHDRAWN)])
             self._release(transfer)
-        self._open.discard(exchange)
+        for line in self._lines.values():
+            for run in line.waiting:
+                if run.load.job is job:
+                    run.refuse(WITHDRAWN)
 
     def _fill(self, line: Line) -> None:
-        """Start requests until the far end has IN_FLIGHT; exchanges take turns, so that none waits for another."""
-        while line.waiting and line.flying < IN_FLIGHT:
-            exchange, indexes = line.waiting[0]
-            index = None if exchange.withdrawn else next(indexes, None)
-            if index is None:
+        """Start requests until the far end has enough; loads take turns, so that none waits for another."""
+        while line.waiting and line.flying < self._in_flight:
+            run = line.waiting[0]
+            if run.load.job.withdrawn:
+                run.refuse(WITHDRAWN)
+            found = next(run.waiting, None)
+            if found is None:
                 line.waiting.popleft()
                 continue
             line.waiting.rotate(-1)
-            self._start(exchange, index, line)
+            self._start(Owner(run.load, found[0], line), found[1])
 
-    def _start(self, exchange: Exchange, index: int, line: Line) -> None:
+    def _start(self, owner: Owner, request: Request) -> None:
         transfer = self._spare.pop() if self._spare else Transfer(self._trust)
         try:
-            transfer.prepare(exchange.requests[index])
+            transfer.prepare(request)
         except (ValueError, TypeError, pycurl.error) as error:
             # the type only: the text may quote a header
-            self._answer(exchange, [(index, Broken(False, f"cannot be sent: {type(error).__name__}"))])
+            owner.load.job.put([(owner.index, Broken(False, f"cannot be sent: {type(error).__name__}"))])
             return
-        transfer.owner = (exchange, index, line)
-        line.flying += 1
+        transfer.owner = owner
+        owner.line.flying += 1
         self._flying.add(transfer)
         self._multi.add_handle(transfer.curl)
 
     def _collect(self) -> None:
-        """Read what libcurl finished and hand it over, one batch an exchange."""
-        answers: dict[Exchange, list[Answered]] = {}
+        """Read what libcurl finished and hand it over, one batch a job."""
+        answers: dict[Job, list[Answered]] = {}
         more = 1
         while more:
             more, done, failed = self._multi.info_read()
             for curl in done:
                 transfer = curl.transfer
-                exchange, index, _ = transfer.owner
-                answers.setdefault(exchange, []).append((index, transfer.response()))
+                owner, response = transfer.owner, transfer.response()
+                told = response if owner.load.whole or response.status != 200 else 200
+                answers.setdefault(owner.load.job, []).append((owner.index, told))
                 self._release(transfer)
             for curl, code, text in failed:
                 transfer = curl.transfer
-                exchange, index, _ = transfer.owner
-                answers.setdefault(exchange, []).append((index, transfer.broken(code, text)))
+                owner = transfer.owner
+                answers.setdefault(owner.load.job, []).append((owner.index, transfer.broken(code, text)))
                 self._release(transfer)
-        for exchange, batch in answers.items():
-            self._answer(exchange, batch)
-
-    def _answer(self, exchange: Exchange, batch: list[Answered]) -> None:
-        if exchange.put(batch):
-            self._open.discard(exchange)
+        for job, batch in answers.items():
+            job.put(batch)
 
     def _release(self, transfer: Transfer) -> None:
         self._multi.remove_handle(transfer.curl)
-        transfer.owner[2].flying -= 1
+        transfer.owner.line.flying -= 1
         transfer.owner = None
         self._flying.discard(transfer)
-        if len(self._spare) < SPARE:
+        if len(self._spare) < 2 * self._in_flight:
             self._spare.append(transfer)
 
     # -- libcurl calls these --

@@ -57,7 +57,7 @@ class Transfer:
     __slots__ = ("_chunks", "_headers", "_lines", "_method", "_size", "_timeout", "_url", "begun", "curl", "owner")
 
     def __init__(self, trust: tuple[str | None, str | None]) -> None:
-        self.owner: Any = None  #: (exchange, index, line) while under way
+        self.owner: Any = None  #: loop.Owner, while under way
         self.begun = False
         self._url = self._method = ""
         self._headers: tuple[tuple[str, str], ...] | None = None

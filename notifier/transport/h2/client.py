@@ -11,15 +11,16 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import cast
 
-from notifier.transport.h2.heads import Head, Unsendable, checked_path, far_end, split, template
-from notifier.transport.h2.job import Answered, Job, Load, Run
+from notifier.transport.h2.connection import STREAMS_UNSAID
+from notifier.transport.h2.heads import BAD_PATH, Unsendable, far_end, sendable_path, split, template
 from notifier.transport.h2.link import tls
-from notifier.transport.h2.origin import CONNECT_TIMEOUT, Origin
+from notifier.transport.h2.origin import CONNECT_TIMEOUT, Means, Origin
 from notifier.transport.h2.reactor import Reactor, reactor
+from notifier.transport.h2.runs import Load, Run
+from notifier.transport.jobs import Box, Job, batches
 from notifier.transport.tokens import Tokens
-from notifier.vocabulary import Broken, Request, Response, TokenRequest
+from notifier.vocabulary import Answered, Broken, Head, Request, Response, TokenRequest, Volley
 
 CONNECTIONS = 4  #: to one far end
 
@@ -30,40 +31,41 @@ class H2Wire:
     """HTTP/2 over TLS only, connections kept. Any thread may call it. `trust`: a CA file beside the system's."""
 
     def __init__(self, trust: str | None = None, connections: int = CONNECTIONS) -> None:
-        self._trust, self._connections = trust, connections
+        self.trust, self.connections = trust, connections
         self._pool: Pool | None = None
         self._tokens = Tokens(self._single)
 
     def exchange(self, requests: Sequence[Request]) -> Iterator[Sequence[tuple[int, Response | Broken]]]:
         """Send all; yield (index, answer) in batches as they come. Closing it early withdraws what has not begun."""
-        job = Job(len(requests))
+        job = Job(len(requests), Box(self))
         loads, unsendable = _loads(requests)
-        answers = self._run(job, loads, unsendable)
-        return cast(Iterator[Sequence[tuple[int, Response | Broken]]], answers)
+        job.put(unsendable)
+        self._send(job, loads)
+        yield from batches(job)
 
-    def blast(
-        self, head: Head, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
-    ) -> Iterator[Sequence[Answered]]:
-        """Send `bodies`, to head.path or to a path each; of a plain 200 only the status is told. Else as exchange."""
-        job, everything = Job(len(bodies)), range(len(bodies))
-        try:
-            shape = template(head, paths is not None)
-            _check_paths(paths or ())
-        except Unsendable as error:
-            return self._run(job, {}, [(index, _refusal(error)) for index in everything])
-        return self._run(job, {head.origin: [Load(shape, everything, paths, bodies, whole=False)]}, [])
+    def volley(self, head: Head, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None) -> Volley:
+        return self.mailbox().volley(head, bodies, paths)
 
-    def warm(self, origin: str, connections: int | None = None) -> int:
-        """Open connections before they are needed; how many there are then. Raises Unsendable."""
+    def mailbox(self) -> Box:
+        return Box(self)
+
+    @property
+    def streams(self) -> int:
+        return self.connections * STREAMS_UNSAID
+
+    def warm(self, origin: str) -> int:
         told, count = threading.Event(), [0]
 
         def tell(number: int) -> None:
             count[0] = number
             told.set()
 
-        far_end(origin)
+        try:
+            far_end(origin)
+        except Unsendable:
+            return 0
         pool = self._running()
-        pool.reactor.call(pool.warm, origin, connections or self._connections, tell)
+        pool.reactor.call(pool.warm, origin, tell)
         told.wait(2 * CONNECT_TIMEOUT)
         return count[0]
 
@@ -78,36 +80,59 @@ class H2Wire:
         self._pool = None
         self._tokens = Tokens(self._single)
 
+    # -- jobs --
+
+    def launch(self, job: Job, head: Head, bodies: Sequence[bytes], paths: Sequence[bytes] | None) -> None:
+        indexes: Sequence[int] = range(len(bodies))
+        try:
+            shape = template(head, paths is not None)
+        except Unsendable as error:
+            job.refuse(indexes, _refusal(error))
+            return
+        if paths is not None and (bad := [index for index in indexes if not sendable_path(paths[index])]):
+            job.refuse(bad, _refusal(Unsendable(BAD_PATH)))
+            indexes = sorted({*indexes} - {*bad})
+            paths, bodies = [paths[index] for index in indexes], [bodies[index] for index in indexes]
+        self._send(job, {head.origin: [Load(shape, indexes, paths, bodies, whole=False)]})
+
+    def retract(self, job: Job) -> None:
+        pool = self._running()
+        pool.reactor.call(pool.withdraw, job)
+
+    def no_h2(self, run: Run) -> None:
+        """What becomes of requests to a far end that speaks HTTP/1.1 only. In the loop's thread."""
+        run.refuse(Broken(False, "no h2"))
+
+    def retracted(self, job: Job) -> None:
+        """In the loop's thread: nothing more of it will begin here."""
+
     def _single(self, request: Request) -> Response | Broken:
         return next(answer for batch in self.exchange([request]) for _, answer in batch)
 
-    def _run(self, job: Job, loads: dict[str, list[Load]], unsendable: list[Answered]) -> Iterator[list[Answered]]:
+    def _send(self, job: Job, loads: dict[str, list[Load]]) -> None:
+        if not loads:
+            return
         pool = self._running()
-        pool.reactor.jobs.add(job)
-        try:
-            if unsendable:
-                job.put(unsendable)
-            for origin, some in loads.items():
-                pool.reactor.call(pool.submit, origin, [Run(job, load) for load in some])
-            while batch := job.take():
-                yield batch
-        finally:
-            job.withdrawn = True
-            pool.reactor.jobs.discard(job)
+        job.kept_in(pool.reactor.jobs)
+        for origin, some in loads.items():
+            pool.reactor.call(pool.submit, origin, [Run(job, load) for load in some])
+        if pool.reactor.dead:  # it went down between our look and now
+            job.fail("the HTTP/2 thread ended")
 
     def _running(self) -> Pool:
         current, pool = reactor(), self._pool
         if pool is None or pool.reactor is not current:
-            pool = self._pool = Pool(current, self._trust, self._connections)
+            pool = self._pool = Pool(current, self)
         return pool
 
 
 class Pool:
     """The far ends of one wire in one process. Everything but the constructor runs in the loop's thread."""
 
-    def __init__(self, current: Reactor, trust: str | None, connections: int) -> None:
+    def __init__(self, current: Reactor, wire: H2Wire) -> None:
         self.reactor = current
-        self._context, self._connections = tls(trust), connections
+        self._wire = wire
+        self._means = Means(tls(wire.trust), wire.connections, wire.no_h2)
         self._origins: dict[str, Origin] = {}
         current.call(current.sweeps.append, self._sweep)
 
@@ -115,13 +140,18 @@ class Pool:
         for run in runs:
             self._origin(origin).submit(run)
 
-    def warm(self, origin: str, connections: int, told: Callable[[int], None]) -> None:
-        self._origin(origin).warm(connections, told)
+    def withdraw(self, job: Job) -> None:
+        for origin in self._origins.values():
+            origin.withdraw(job)
+        self._wire.retracted(job)
+
+    def warm(self, origin: str, told: Callable[[int], None]) -> None:
+        self._origin(origin).warm(told)
 
     def _origin(self, name: str) -> Origin:
         found = self._origins.get(name)
         if found is None:
-            found = self._origins[name] = Origin(far_end(name), self._context, self._connections)
+            found = self._origins[name] = Origin(far_end(name), self._means)
         return found
 
     def _sweep(self, now: float) -> None:
@@ -155,21 +185,17 @@ def _loads(requests: Sequence[Request]) -> tuple[dict[str, list[Load]], list[Ans
     return loads, unsendable
 
 
-def _check_paths(paths: Sequence[bytes]) -> None:
-    for path in paths:
-        checked_path(path)
-
-
 def _refusal(error: Unsendable) -> Broken:
     return Broken(False, f"cannot be sent: {error}")
 
 
-_wires: dict[tuple[type[H2Wire], str | None], H2Wire] = {}
+_wires: dict[tuple[type[H2Wire], str | None, int], H2Wire] = {}
 
 
-def h2_wire(trust: str | None = None, kind: type[H2Wire] = H2Wire) -> H2Wire:
+def h2_wire(trust: str | None = None, connections: int = CONNECTIONS, kind: type[H2Wire] = H2Wire) -> H2Wire:
     """The client of this process. `trust`: a CA file to believe beside the system's, e.g. the sandbox's."""
-    return _wires.setdefault((kind, trust), kind(trust))
+    key = (kind, trust, connections)
+    return _wires.get(key) or _wires.setdefault(key, kind(trust, connections))
 
 
 def _after_fork() -> None:

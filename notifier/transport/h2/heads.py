@@ -10,6 +10,7 @@ from typing import TypeVar
 from hpack import Encoder, NeverIndexedHeaderTuple
 
 from notifier.transport.h2.frames import DATA, END_HEADERS, END_STREAM, FRAME, HEADERS, frame_head
+from notifier.vocabulary import Head
 
 METHOD = re.compile(r"[A-Z]{1,20}")
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
@@ -23,6 +24,7 @@ OURS = frozenset({"content-length", "user-agent"})
 LONGEST_PATH = 8_192
 LONGEST_BLOCK = FRAME - LONGEST_PATH - 32  #: we send no CONTINUATION
 SIZES_KEPT = 4_096
+BAD_PATH = "the path is too long or holds a character that a URL cannot"
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -30,17 +32,6 @@ V = TypeVar("V")
 
 class Unsendable(ValueError):
     """The request can never leave. The text holds no value of a header."""
-
-
-@dataclass(frozen=True)
-class Head:
-    """What the requests of one blast share. Header names are lower case. `timeout` as in Request."""
-
-    method: str
-    origin: str  #: https://host or https://host:port
-    path: str  #: for a blast that names no paths
-    headers: tuple[tuple[str, str], ...]
-    timeout: float = 10.0
 
 
 class Block:
@@ -83,7 +74,7 @@ class Template:
     """A Head, checked and encoded. Compared by identity: `template()` gives one for equal heads."""
 
     def __init__(self, head: Head, varies: bool) -> None:
-        self.timeout = head.timeout
+        self.head = head
         self.fields = _fields(head, varies)
         self.sized = head.method in ("POST", "PUT", "PATCH")
         never = [NeverIndexedHeaderTuple(name, value) for name, value in self.fields]
@@ -148,9 +139,13 @@ def split(url: str) -> tuple[str, bytes]:
     return f"{scheme}://{rest[:cut]}", checked_path(whole.encode("utf-8", "replace"))
 
 
+def sendable_path(path: bytes) -> bool:
+    return len(path) <= LONGEST_PATH and PATH.fullmatch(path) is not None
+
+
 def checked_path(path: bytes) -> bytes:
-    if len(path) > LONGEST_PATH or not PATH.fullmatch(path):
-        raise Unsendable("the path is too long or holds a character that a URL cannot")
+    if not sendable_path(path):
+        raise Unsendable(BAD_PATH)
     return path
 
 

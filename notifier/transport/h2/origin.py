@@ -7,11 +7,13 @@ import logging
 import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from notifier.transport.h2.connection import STREAMS_UNSAID, Finished
 from notifier.transport.h2.heads import FarEnd
-from notifier.transport.h2.job import Run
 from notifier.transport.h2.link import Link, NotHttp2, connect
+from notifier.transport.h2.runs import Run
+from notifier.transport.jobs import WITHDRAWN, Job
 from notifier.vocabulary import Broken
 
 CONNECT_TIMEOUT = 5.0
@@ -23,14 +25,24 @@ PAUSE = 1.0  #: seconds without further attempts after a failed one, while other
 #: `keepalive_requests`. A stream refused by a connection that stays says that the far end has enough.
 AGAIN_REFUSED, AGAIN_GONE = 2, 20
 REMEMBER_NO_H2 = 600.0  #: seconds for which a far end that chose another protocol is not asked again
-NO_H2 = Broken(False, "no h2")
+KEEP_WARM = 600.0  #: seconds for which a warmed connection that the far end closes is opened again
+REOPEN = 5.0  #: seconds at least from one such opening to the next
 
 log = logging.getLogger("notifier.transport")
 
 
+@dataclass(frozen=True)
+class Means:
+    """What all far ends of a wire share. `no_h2` is given the runs of a far end that does not speak HTTP/2."""
+
+    context: ssl.SSLContext
+    connections: int  #: to one far end, at most
+    no_h2: Callable[[Run], None]
+
+
 class Origin:
-    def __init__(self, place: FarEnd, context: ssl.SSLContext, most: int) -> None:
-        self._place, self._context, self._most = place, context, most
+    def __init__(self, place: FarEnd, means: Means) -> None:
+        self._place, self._means = place, means
         self._loop = asyncio.get_running_loop()
         self._runs: deque[Run] = deque()
         self._links: list[Link] = []  #: open, or being opened
@@ -39,6 +51,7 @@ class Origin:
         self._moved = self._loop.time()  #: when a request last began or ended
         self._barren = 0
         self._no_h2_until = self._paused_until = 0.0
+        self._warm_until = self._reopen_at = 0.0
         self._warming: list[Callable[[int], None]] = []
 
     # -- work comes --
@@ -46,17 +59,22 @@ class Origin:
     def submit(self, run: Run) -> None:
         run.queued = self._loop.time()
         if run.queued < self._no_h2_until:
-            run.job.put([(index, NO_H2) for index in run.rest()])
+            self._means.no_h2(run)
             return
         self._runs.append(run)
-        for link in self._links:
-            self.fill(link)
-            link.flush()
-        self._open_for_need()
+        self._carry_on()
 
-    def warm(self, connections: int, told: Callable[[int], None]) -> None:
-        """Open until there are so many; then say how many there are."""
-        self._open(min(connections, self._most) - len(self._links))
+    def withdraw(self, job: Job) -> None:
+        for run in self._runs:
+            if run.job is job:
+                run.refuse(WITHDRAWN)
+
+    def warm(self, told: Callable[[int], None]) -> None:
+        """Open all connections, and say how many there are; keep them for a while."""
+        now = self._loop.time()
+        self._warm_until, self._reopen_at = now + KEEP_WARM, now + REOPEN
+        if now >= self._no_h2_until:
+            self._open(self._means.connections - len(self._links))
         self._warming.append(told)
         self._tell_warm()
 
@@ -65,6 +83,8 @@ class Origin:
         runs, now = self._runs, self._loop.time()
         while runs:
             run = runs[0]
+            if run.job.withdrawn:
+                run.refuse(WITHDRAWN)
             if not run.left:
                 runs.popleft()
                 continue
@@ -114,8 +134,7 @@ class Origin:
     def _refuse_all(self, broken: Broken) -> None:
         """Nothing of what waits has begun, and nothing of it will."""
         while self._runs:
-            run = self._runs.popleft()
-            run.job.put([(index, broken) for index in run.rest()])
+            self._runs.popleft().refuse(broken)
 
     # -- connections --
 
@@ -129,13 +148,13 @@ class Origin:
     def _open_for_need(self) -> None:
         waiting = sum(run.left for run in self._runs)
         each = min((link.connection.limit for link in self._links if link.connection.ready), default=STREAMS_UNSAID)
-        wanted = min(self._most, -(-waiting // max(1, each)))
+        wanted = min(self._means.connections, -(-waiting // max(1, each)))
         self._open(wanted - sum(1 for link in self._links if link.room() or not link.connection.ready))
 
     def _open(self, number: int) -> None:
         if self._links and self._loop.time() < self._paused_until:
             return
-        for _ in range(min(number, self._most - len(self._links))):
+        for _ in range(min(number, self._means.connections - len(self._links))):
             link = Link(self, self._loop)
             self._links.append(link)
             task = self._loop.create_task(self._connect(link))
@@ -145,10 +164,12 @@ class Origin:
     async def _connect(self, link: Link) -> None:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                await connect(link, (self._place.host, self._place.port), self._context)
+                await connect(link, (self._place.host, self._place.port), self._means.context)
         except NotHttp2:
             self._no_h2_until = self._loop.time() + REMEMBER_NO_H2
-            self._failed(link, NO_H2)
+            while self._runs:
+                self._means.no_h2(self._runs.popleft())
+            self._failed(link, Broken(False, "no h2"))
         except (OSError, ValueError) as error:
             self._failed(link, Broken(False, f"cannot connect: {error or type(error).__name__}"[:200]))
         else:
@@ -195,10 +216,16 @@ class Origin:
         for link in [*self._links, *self._leaving]:
             link.sweep(now)
         for run in list(self._runs):
-            if now - max(run.queued, self._moved) > run.load.template.timeout:
-                run.job.put([(index, Broken(False, "no stream came free within the timeout")) for index in run.rest()])
+            if now - max(run.queued, self._moved) > run.load.template.head.timeout:
+                run.refuse(Broken(False, "no stream came free within the timeout"))
         for link in [link for link in self._links if link.connection.draining]:
             self.retire(link)
+        while self._runs and not self._runs[0].left:
+            self._runs.popleft()
         if self._runs:
             self._open_for_need()
-        return bool(self._links or self._leaving or self._runs or now < self._no_h2_until)
+        warm = now < self._warm_until and now >= self._no_h2_until
+        if warm and now >= self._reopen_at and len(self._links) < self._means.connections:
+            self._reopen_at = now + REOPEN
+            self._open(self._means.connections)
+        return bool(self._links or self._leaving or self._runs or warm or now < self._no_h2_until)

@@ -11,7 +11,7 @@ from typing import Any
 
 import uvloop
 
-from notifier.transport.h2.job import Job
+from notifier.transport.jobs import Job
 
 TICK = 0.1  #: seconds between looks at deadlines; no request has a timer of its own
 

@@ -9,9 +9,9 @@ from hpack import Decoder, Encoder
 from notifier.transport.h2 import frames as f
 from notifier.transport.h2.connection import Connection, Finished
 from notifier.transport.h2.frames import frame
-from notifier.transport.h2.heads import Head, template
+from notifier.transport.h2.heads import template
 from notifier.transport.h2.incoming import Reply
-from notifier.vocabulary import Broken, Response
+from notifier.vocabulary import Broken, Head, Response
 
 HEAD = Head("POST", "https://far.example", "/send", (("authorization", "Bearer x"),))
 FOREVER = 1e12

@@ -7,9 +7,8 @@ import pytest
 from notifier.transport.h2 import frames as f
 from notifier.transport.h2.connection import LAST_STREAM, STREAMS_UNSAID, Connection
 from notifier.transport.h2.frames import frame
-from notifier.transport.h2.heads import Head
 from notifier.transport.h2.incoming import BODY_CAP
-from notifier.vocabulary import Broken, Response
+from notifier.vocabulary import Broken, Head, Response
 from tests.transport.h2.peer import Talk, block, data, goaway, headers, reset, settings, trailers, window
 
 

@@ -12,8 +12,7 @@ import pytest
 from notifier.transport import pooled
 from notifier.transport.h2.client import H2Wire
 from notifier.transport.h2.either import EitherWire
-from notifier.transport.h2.heads import Head
-from notifier.vocabulary import Broken, Request, Response, Wire
+from notifier.vocabulary import Broken, Head, Request, Response, Wire
 from tests.sandbox.stand import Stand
 from tests.transport.h2 import servers
 
@@ -48,12 +47,16 @@ def responses(wire: Wire, requests: Sequence[Request]) -> list[Response]:
     return [answer for answer in found if isinstance(answer, Response)]
 
 
-def blasted(wire: H2Wire, head: Head, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None) -> list[object]:
-    found: dict[int, object] = {}
-    for batch in wire.blast(head, bodies, paths):
-        for index, answer in batch:
+def told(wire: Wire, head: Head, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None) -> list[object]:
+    """What a volley tells, in the order of the bodies, each exactly once."""
+    volley, found = wire.volley(head, bodies, paths), dict[int, object]()
+    assert volley.left == len(bodies)
+    while volley.left:
+        for index, answer in volley.take(20):
             assert index not in found
             found[index] = answer
+        assert volley.left == len(bodies) - len(found)
+    assert volley.take(20) == []
     return [found[index] for index in range(len(bodies))]
 
 
@@ -73,8 +76,8 @@ def test_nghttpd_with_strange_settings(running: Stand, tmp_path: Path, options: 
     with servers.nghttpd(tmp_path, running.folder, *options) as origin:
         wire = H2Wire(running.ca)
         head = Head("POST", origin, "/answer", (("authorization", "Bearer x"),))
-        assert blasted(wire, head, [b"x" * 400] * 300) == [200] * 300
-        mixed = blasted(wire, head, [b"y" * size for size in range(100)], [b"/answer", b"/missing"] * 50)
+        assert told(wire, head, [b"x" * 400] * 300) == [200] * 300
+        mixed = told(wire, head, [b"y" * size for size in range(100)], [b"/answer", b"/missing"] * 50)
         assert mixed[::2] == [200] * 50
         assert all(isinstance(answer, Response) and answer.status == 404 for answer in mixed[1::2])
 
@@ -101,7 +104,7 @@ def test_nginx_attributes_every_answer(made: Makes, running: Stand, tmp_path: Pa
 def test_nginx_ends_connections_in_mid_flight_and_nothing_is_lost_or_sent_twice(running: Stand, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, "keepalive_requests 37;") as origin:
         paths = [b"/%d" % i for i in range(2000)]
-        found = blasted(H2Wire(running.ca), Head("POST", origin, "", ()), [b"x" * 400] * 2000, paths)
+        found = told(H2Wire(running.ca), Head("POST", origin, "", ()), [b"x" * 400] * 2000, paths)
         assert found == [200] * 2000
     taken = [line.split()[6] for line in (tmp_path / "access.log").read_text().splitlines()]
     assert sorted(taken) == sorted(path.decode() for path in paths)
@@ -117,8 +120,8 @@ def test_nginx_throttles_and_says_for_how_long(made: Makes, running: Stand, tmp_
 
 def test_nginx_closes_idle_connections_and_new_ones_are_opened(running: Stand, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, "keepalive_timeout 1s;") as origin:
-        wire = H2Wire(running.ca)
-        assert wire.warm(origin, 3) == 3
+        wire = H2Wire(running.ca, 3)
+        assert wire.warm(origin) == 3
         for _ in range(2):
             assert responses(wire, post(origin, "/empty"))[0].status == 204
             time.sleep(1.2)
@@ -236,8 +239,8 @@ def test_a_server_that_speaks_http_1_only_is_served_by_libcurl(running: Stand, t
             found = responses(wire, post(origin, *[f"/{i}" for i in range(30)]))
             assert [json.loads(answer.body)["uri"] for answer in found] == [f"/{i}" for i in range(30)]
         head = Head("POST", origin, "/one", (("authorization", "Bearer x"),))
-        assert blasted(wire, head, [b"x"] * 30) == [200] * 30
-        assert blasted(wire, head, [b"x"] * 3, [b"/a", b"/b", b"/empty"])[:2] == [200] * 2
+        assert told(wire, head, [b"x"] * 30) == [200] * 30
+        assert told(wire, head, [b"x"] * 3, [b"/a", b"/b", b"/empty"])[:2] == [200] * 2
 
 
 def seen(wire: Wire, origin: str) -> dict[str, int]:

@@ -7,7 +7,8 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifier.transport.h2.heads import Head, template
+from notifier.transport.h2.heads import template
+from notifier.vocabulary import Head
 from tests.transport.h2 import peer
 from tests.transport.h2.peer import FOREVER, Talk
 

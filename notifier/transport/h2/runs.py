@@ -1,63 +1,15 @@
-"""The meeting point of a task's thread, which waits for answers, and the loop thread, which brings them."""
+"""What a far end is to be sent: a load of requests, and a run, which is a load on its way."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from notifier.transport.h2.connection import Entry
 from notifier.transport.h2.heads import Template
 from notifier.transport.h2.incoming import Reply
-from notifier.vocabulary import Broken, Response
-
-GATHER = 0.05  #: seconds that answers are gathered into one batch, once the first of it is there
-
-Answered = tuple[int, int | Response | Broken]
-
-
-class Job:
-    """The answers of one call. Each index is answered once."""
-
-    def __init__(self, size: int) -> None:
-        self.withdrawn = False  #: the consumer left; what has not begun must not begin
-        self._left = size
-        self._answered = bytearray(size)
-        self._ready: list[Answered] = []
-        self._changed = threading.Condition(threading.Lock())
-
-    # -- the loop thread --
-
-    def put(self, answers: Sequence[Answered]) -> None:
-        """Bring answers. The waiting thread is woken by the first of a batch and by the last of all only."""
-        with self._changed:
-            for index, _ in answers:
-                self._answered[index] = 1
-            wake = not self._ready
-            self._ready += answers
-            self._left -= len(answers)
-            if wake or not self._left:
-                self._changed.notify()
-
-    def fail(self, detail: str) -> None:
-        """Answer everything that is still open as in doubt; the loop thread is going down."""
-        self.put([(index, Broken(True, detail)) for index, done in enumerate(self._answered) if not done])
-
-    # -- the task's thread --
-
-    def take(self) -> list[Answered]:
-        """The next batch; empty when all is answered."""
-        with self._changed:
-            while not self._ready and self._left:
-                self._changed.wait()
-            if self._left:
-                self._changed.wait_for(lambda: self.complete, GATHER)
-            batch, self._ready = self._ready, []
-            return batch
-
-    @property
-    def complete(self) -> bool:
-        return not self._left
+from notifier.transport.jobs import Job
+from notifier.vocabulary import Answered, Broken, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +21,11 @@ class Load:
     paths: Sequence[bytes] | None
     bodies: Sequence[bytes]
     whole: bool
+
+    def request(self, place: int) -> Request:
+        head = self.template.head
+        path = head.path if self.paths is None else self.paths[place].decode("ascii")
+        return Request(head.method, head.origin + path, head.headers, self.bodies[place], head.timeout)
 
 
 class Run:
@@ -84,7 +41,7 @@ class Run:
 
     @property
     def left(self) -> int:
-        return 0 if self.job.withdrawn else len(self.load.indexes) - self._at
+        return len(self.load.indexes) - self._at
 
     @property
     def next_size(self) -> int:
@@ -94,15 +51,21 @@ class Run:
         """The next requests, as Connection.begin wants them."""
         load, start = self.load, self._at
         self._at = stop = min(start + most, len(load.indexes))
-        deadline = now + load.template.timeout
+        deadline = now + load.template.head.timeout
         slots = [(self, index, deadline) for index in load.indexes[start:stop]]
         entries: list[Entry] = [Reply(slot, whole=True) for slot in slots] if load.whole else [*slots]
         return entries, None if load.paths is None else load.paths[start:stop], load.bodies[start:stop]
 
-    def rest(self) -> Sequence[int]:
-        """The indexes that have not begun; they will not begin any more."""
+    def refuse(self, broken: Broken) -> None:
+        """What has not begun will not begin."""
         start, self._at = self._at, len(self.load.indexes)
-        return self.load.indexes[start:]
+        self.job.refuse(self.load.indexes[start:], broken)
+
+    def hand_over(self) -> list[tuple[int, Request]]:
+        """What has not begun, for another transport; it will not begin here."""
+        load, start = self.load, self._at
+        self._at = len(load.indexes)
+        return [(load.indexes[place], load.request(place)) for place in range(start, self._at)]
 
     def again(self, indexes: Sequence[int], most: int) -> Run | None:
         """A run of those that were refused unprocessed, unless that happened `most` times."""
