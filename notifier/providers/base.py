@@ -76,6 +76,8 @@ class Provider(ABC, Generic[M]):
     builtin: ClassVar[bool] = False
     #: messages a second that the far end allows by default (None: no known limit)
     rate_per_s: ClassVar[float | None] = None
+    #: what that limit counts, as a sentence says it
+    limit_of: ClassVar[str] = "this account"
     Config: ClassVar[type[Config]] = Config
     origin: ClassVar[str] = ""
 
@@ -96,6 +98,11 @@ class Provider(ABC, Generic[M]):
         return f"<{type(self).__name__}>"
 
     # -- what a provider file defines --
+
+    @classmethod
+    def raise_quota(cls, rate_per_s: float) -> str:
+        """How to be allowed so many messages a second, as a clause of a sentence; "" where it is not known."""
+        return ""
 
     def token_request(self) -> TokenRequest | None:
         """The access token it needs, if any."""

@@ -46,6 +46,7 @@ GOOGLE_TOKENS = "https://oauth2.googleapis.com/token"
 ASSERTION_LIFE, ASSERTION_KEPT = 3600, 1800  #: seconds; Google allows an hour
 LONGEST_TTL = 28 * 86_400  #: FCM keeps a message for four weeks at most
 SHORTEST_WAIT, LONGEST_WAIT = 1.0, 3600.0
+MUCH_A_MINUTE = 18_000_000  #: messages; Google wants to know of more than that a month ahead
 
 #: the sandbox takes assertions signed with this key, so that a provider, which reads no file, can reach it
 SANDBOX_TYPE = "notifier_sandbox"
@@ -94,6 +95,7 @@ class Fcm(base.Provider[PushMessage]):
     channel = "push"
     platform = "fcm"
     rate_per_s = 10_000  # 600,000 a minute and project, Google's default quota
+    limit_of = "this FCM project"
     Config = FcmConfig
     config: FcmConfig
     origin = "https://fcm.googleapis.com"
@@ -111,6 +113,12 @@ class Fcm(base.Provider[PushMessage]):
         self._token_request: tuple[float, TokenRequest] | None = None
         self._headers: tuple[str, tuple[tuple[str, str], ...]] = ("", ())
         self._payloads = _Payloads(credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
+
+    @classmethod
+    def raise_quota(cls, rate_per_s: float) -> str:
+        """https://firebase.google.com/docs/cloud-messaging/throttling-and-quotas"""
+        days = 30 if rate_per_s * 60 > MUCH_A_MINUTE else 15
+        return f"ask Google for more at least {days} days ahead"
 
     # -- the token --
 
