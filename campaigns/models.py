@@ -50,6 +50,14 @@ class AudienceMember(models.Model):
         return self.external_id
 
 
+class Rollout(models.TextChoices):
+    """What leaves at GO."""
+
+    ALL = "all", "everything at once"
+    CANARY = "canary", "the canary first, then by itself the rest"
+    CANARY_WAIT = "canary_wait", "the canary first, then wait for me"
+
+
 class Campaign(TenantOwned):
     """One message to an audience. `state` moves only by `campaigns.states.move`, a conditional UPDATE."""
 
@@ -57,6 +65,7 @@ class Campaign(TenantOwned):
         DRAFT = "draft"
         ARMING = "arming"
         ARMED = "armed"
+        LAUNCHING = "launching"
         RUNNING = "running"
         PAUSED = "paused"
         FINISHED = "finished"
@@ -78,14 +87,49 @@ class Campaign(TenantOwned):
     audience_size = models.IntegerField(default=0, editable=False)
     prepared = models.IntegerField(default=0, editable=False, help_text="Recipients looked at while arming.")
     excluded = models.JSONField(default=dict, editable=False, help_text="Excluded while arming, by reason.")
+    # -- how it leaves --
+    hold_seconds = models.PositiveSmallIntegerField(
+        default=0, help_text="Seconds after GO in which it can still be taken back."
+    )
+    rate_per_s = models.FloatField(null=True, blank=True, help_text="Messages a second at most; empty: no limit.")
+    canary_percent = models.PositiveSmallIntegerField(
+        default=1, help_text="Share of the messages that can be sent first, to see whether all is well."
+    )
+    max_error_percent = models.PositiveSmallIntegerField(
+        default=20, help_text="It pauses itself when more than this share of its messages fails."
+    )
+    max_dead_percent = models.PositiveSmallIntegerField(
+        default=50, help_text="It pauses itself when more than this share of its addresses is dead."
+    )
+    rollout = models.CharField(max_length=12, choices=Rollout, default=Rollout.ALL, editable=False)
+    # -- rehearsals --
+    #: a silent campaign runs the whole way and disturbs nobody: providers check its messages and deliver none
+    silent = models.BooleanField(default=False, editable=False)
+    rehearsal_of = models.ForeignKey(
+        "self", null=True, editable=False, on_delete=models.SET_NULL, related_name="rehearsals"
+    )
+    #: the last test send, and the version that it showed
+    tested_at = models.DateTimeField(null=True, editable=False)
+    tested_version = models.ForeignKey(
+        TemplateVersion, null=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+    # -- what happened --
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, null=True, editable=False, on_delete=models.SET_NULL, related_name="+")
     #: set by the first arm, never changed: the time part of every delivery id of this campaign
     first_armed_ms = models.BigIntegerField(null=True, editable=False)
     armed_at = models.DateTimeField(null=True, editable=False)
+    #: GO was pressed; until then it can be taken back
+    hold_until = models.DateTimeField(null=True, editable=False)
     launched_at = models.DateTimeField(null=True, editable=False)
+    canary_passed_at = models.DateTimeField(null=True, editable=False)
+    #: why it paused itself; empty when a person did
+    halted = models.CharField(max_length=500, blank=True, editable=False)
     stopped_at = models.DateTimeField(null=True, editable=False)
+    #: every outcome is durable with its shard
     finished_at = models.DateTimeField(null=True, editable=False)
+    #: every outcome is in the ledger's row of its message, too
+    accounted_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         indexes = [models.Index(fields=["tenant", "-id"], name="campaign_newest")]
@@ -94,8 +138,30 @@ class Campaign(TenantOwned):
         return self.name
 
 
+class Slice(models.Model):
+    """A part of the audience that is yet to be armed: entries after `after` up to and with `until`.
+
+    Whoever arms it holds the row's lock, and deletes the row in the same transaction: a crash leaves it to the next.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+", db_index=False)
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="slices")
+    number = models.IntegerField()
+    #: keyset bounds: recipient ids of a segment, member ids of a list
+    after = models.CharField(max_length=36)
+    until = models.CharField(max_length=36)
+
+    def __str__(self) -> str:
+        return f"slice {self.number}"
+
+
 class Shard(TenantOwned):
-    """A slice of an armed campaign on one channel and provider account: frozen, rendered, ready to leave."""
+    """A slice of an armed campaign on one channel and provider account: frozen, rendered, ready to leave.
+
+    `begun`, `sent`, `failed`, `dead` and `handed` are counts over its payload's rows, written together with the
+    outcomes themselves: row i < begun may be on the wire; a row without an outcome among them is in doubt.
+    """
 
     class State(models.TextChoices):
         ARMED = "armed"
@@ -108,12 +174,24 @@ class Shard(TenantOwned):
     channel = models.CharField(max_length=16)
     account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="+")
     size = models.IntegerField()
+    canary = models.BooleanField(default=False)
     state = models.CharField(max_length=10, choices=State, default=State.ARMED)
     lease_until = models.DateTimeField(null=True)
     fence = models.IntegerField(default=0)
     worker = models.CharField(max_length=100, default="")
     began_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+    begun = models.IntegerField(default=0)
+    #: taken by the provider
+    sent = models.IntegerField(default=0)
+    #: ended otherwise
+    failed = models.IntegerField(default=0)
+    #: of the failed: the address is no more
+    dead = models.IntegerField(default=0)
+    #: back in the ledger's hands, for a later attempt
+    handed = models.IntegerField(default=0)
+    #: its outcomes are in the ledger's rows; the payload is gone
+    accounted = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
@@ -125,11 +203,16 @@ class Shard(TenantOwned):
 
 
 class ShardPayload(models.Model):
-    """What a shard sends, kept apart so that claiming and counting shards never reads it."""
+    """What a shard sends and what became of it, kept apart so that claiming and counting shards never reads it."""
 
     shard = models.OneToOneField(Shard, primary_key=True, on_delete=models.CASCADE, related_name="payload")
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
+    #: campaigns.payload
     rows = models.BinaryField()
+    #: campaigns.record
+    outcomes = models.BinaryField(default=b"")
+    delays = models.BinaryField(default=b"")
+    notes = models.BinaryField(default=b"")
 
     def __str__(self) -> str:
         return f"payload of {self.shard_id}"

@@ -1,6 +1,7 @@
-"""What became of a campaign, read from the ledger: counts, reasons, times since GO, throughput, workers.
+"""What became of a campaign: counts, reasons, times since GO, throughput, workers. Read from the ledger's rows, and
+from the shards that are not copied into them yet.
 
-Two queries over the ledger, both bounded to the campaign's own millisecond of ids: PostgreSQL opens one partition.
+The ledger is asked for the campaign's own millisecond of ids only: PostgreSQL opens one partition.
 """
 
 from __future__ import annotations
@@ -16,27 +17,14 @@ from django.db import connection
 
 from campaigns.models import Campaign, Shard
 from campaigns.prepare import id_range
+from campaigns.record import Record, taken_delays
+from campaigns.times import FINE_MS, LONGEST_S, Point, Times, bucket, curve, times_of
 from notifier.vocabulary import Status
 
-#: a throughput curve has at most so many points, however long the campaign took
-MAX_POINTS = 120
 WENT_OUT = (Status.SENT, Status.DELIVERED)
 NOT_SENT = (Status.FAILED, Status.SUPPRESSED, Status.CANCELLED, Status.EXPIRED)
 WAITING = (Status.ARMED, Status.QUEUED, Status.CLAIMED)
 IN_DOUBT = (Status.SENDING, Status.UNKNOWN)
-
-
-@dataclass(frozen=True)
-class Point:
-    """What left in the `seconds` that begin `at` seconds after GO."""
-
-    at: float
-    seconds: float
-    sent: int
-
-    @property
-    def rate(self) -> float:
-        return self.sent / self.seconds
 
 
 @dataclass(frozen=True)
@@ -52,16 +40,6 @@ class Worker:
     @property
     def rate(self) -> float:
         return self.messages / self.seconds if self.seconds else 0.0
-
-
-@dataclass(frozen=True)
-class Times:
-    """Milliseconds from GO to the provider's answer, over everything that went out."""
-
-    p50: int | None = None
-    p95: int | None = None
-    p99: int | None = None
-    last: int | None = None
 
 
 @dataclass
@@ -105,64 +83,126 @@ class Progress:
 
 # ---- reading -----------------------------------------------------------------------------------------------------
 
-_MINE = "tenant_id = %s AND campaign_id = %s AND id >= %s AND id < %s"
+_MINE = "tenant_id = %(tenant)s AND campaign_id = %(campaign)s AND id >= %(low)s AND id < %(high)s"
 
-_BY_REASON = f"SELECT channel, status, reason, count(*) FROM notifier_delivery WHERE {_MINE} GROUP BY 1, 2, 3"
+# What the ledger's rows say, and what the shards say that are not copied into it yet: one statement, so one snapshot,
+# in which no shard is counted twice or not at all. ARMED rows are those of such shards.
+_LEDGER = f"""
+SELECT channel, status, reason, count(*), NULL::int, NULL, NULL::bytea, NULL::bytea FROM notifier_delivery
+WHERE {_MINE} AND status <> {Status.ARMED} GROUP BY 1, 2, 3
+"""
+_OPEN = """
+SELECT s.channel, NULL, NULL, s.size, s.begun, s.state, p.outcomes, p.notes
+FROM campaigns_shard s JOIN campaigns_shardpayload p ON p.shard_id = s.id
+WHERE s.tenant_id = %(tenant)s AND s.campaign_id = %(campaign)s AND NOT s.accounted
+"""
 
-_BY_STATUS = f"SELECT channel, status, count(*) FROM notifier_delivery WHERE {_MINE} GROUP BY 1, 2"
-
-# Percentiles from a histogram instead of percentile_cont, which sorts a million rows. Milliseconds in the first minute,
-# seconds on the first day, so that at most 150,000 groups exist, whatever happened.
+# Percentiles from a histogram instead of percentile_cont, which sorts a million rows.
 _TIMES = f"""
-SELECT channel, CASE WHEN ms < 60000 THEN ms ELSE least(ms / 1000, 86400) * 1000 END AS bucket, count(*)
-FROM (SELECT channel, greatest(0, extract(epoch FROM settled_at - %s) * 1000)::bigint AS ms
-      FROM notifier_delivery WHERE {_MINE} AND status = ANY(%s)) t
+SELECT channel, CASE WHEN ms < {FINE_MS} THEN ms ELSE least(ms / 1000, {LONGEST_S}) * 1000 END, count(*),
+       NULL::bytea, NULL::bytea
+FROM (SELECT channel, greatest(0, extract(epoch FROM settled_at - %(launched)s) * 1000)::bigint AS ms
+      FROM notifier_delivery WHERE {_MINE} AND status = ANY(%(went_out)s)) t
 GROUP BY 1, 2
+UNION ALL
+SELECT s.channel, (extract(epoch FROM s.began_at - %(launched)s) * 1000)::bigint, NULL, p.outcomes, p.delays
+FROM campaigns_shard s JOIN campaigns_shardpayload p ON p.shard_id = s.id
+WHERE s.tenant_id = %(tenant)s AND s.campaign_id = %(campaign)s AND NOT s.accounted AND s.sent > 0
+"""
+
+# Counts alone: no payload is read, and of the ledger only what is neither armed nor suppressed.
+_SUMS = """
+SELECT state, sum(size), sum(begun), sum(sent), sum(failed), sum(handed) FROM campaigns_shard
+WHERE tenant_id = %(tenant)s AND campaign_id = %(campaign)s AND NOT accounted GROUP BY 1
+"""
+_MOVED = f"""
+SELECT status, count(*) FROM notifier_delivery
+WHERE {_MINE} AND status = ANY(%(moved)s) GROUP BY 1
 """
 
 _WORKERS = """
-SELECT worker, channel, count(*), sum(size), extract(epoch FROM max(ended_at) - min(began_at))
-FROM campaigns_shard WHERE tenant_id = %s AND campaign_id = %s AND worker <> '' GROUP BY 1, 2 ORDER BY 1, 2
+SELECT worker, channel, count(*), sum(sent), extract(epoch FROM max(ended_at) - min(began_at))
+FROM campaigns_shard WHERE tenant_id = %(tenant)s AND campaign_id = %(campaign)s AND worker <> ''
+GROUP BY 1, 2 ORDER BY 1, 2
 """
 
-_SHARDS = "SELECT state, count(*) FROM campaigns_shard WHERE tenant_id = %s AND campaign_id = %s GROUP BY 1"
+_SHARDS = """
+SELECT state, count(*) FROM campaigns_shard WHERE tenant_id = %(tenant)s AND campaign_id = %(campaign)s GROUP BY 1
+"""
 
 
 def results(campaign: Campaign) -> Results:
-    """Everything a report says; the ledger is read twice."""
+    """Everything a report says."""
     found = Results(campaign.state, campaign.audience_size, dict(campaign.excluded))
-    for name, status, reason, count in _rows(_BY_REASON, _mine(campaign)):
-        label = Status(status).label
-        found.channels.setdefault(name, {}).setdefault(label, {})[reason] = count
-        _add(found, Status(status), count)
-    found.shards = dict(_rows(_SHARDS, [campaign.tenant_id, campaign.pk]))
-    found.workers = [_worker(row) for row in _rows(_WORKERS, [campaign.tenant_id, campaign.pk])]
+    for channel, status, reason, count, *shard in _rows(f"{_LEDGER} UNION ALL {_OPEN}", campaign):
+        if status is not None:
+            _add(found, channel, status, reason, count)
+        else:
+            _add_shard(found, channel, count, shard)
+    found.shards = dict(_rows(_SHARDS, campaign))
+    found.workers = [_worker(row) for row in _rows(_WORKERS, campaign)]
     if campaign.launched_at is not None:
         _add_times(found, campaign, campaign.launched_at)
     return found
 
 
 def progress(campaign: Campaign) -> Progress:
-    """Counts by the index alone (campaign, channel, status), and the shards."""
-    by_status: Counter[Status] = Counter()
-    for _, status, count in _rows(_BY_STATUS, _mine(campaign)) if campaign.first_armed_ms else ():
-        by_status[Status(status)] += count
-    sent = sum(by_status[s] for s in WENT_OUT)
+    """What a page asks for every second: sums over the shards, and the few rows that the ledger took over."""
+    sums = Sums()
+    if campaign.first_armed_ms:
+        for state, *counts in _rows(_SUMS, campaign):
+            sums.add(state, *map(int, counts))
+        for status, count in _rows(_MOVED, campaign, moved=[int(s) for s in Status if s not in _UNMOVED]):
+            sums.moved(Status(status), count)
     seconds = elapsed(campaign)
     return Progress(
         state=campaign.state,
         prepared=campaign.prepared,
         audience=campaign.audience_size,
-        shards=dict(_rows(_SHARDS, [campaign.tenant_id, campaign.pk])),
-        sent=sent,
-        failed=by_status[Status.FAILED] + by_status[Status.EXPIRED] + by_status[Status.CANCELLED],
-        in_doubt=sum(by_status[s] for s in IN_DOUBT),
-        waiting=sum(by_status[s] for s in WAITING),
-        total=sum(by_status.values()) - by_status[Status.SUPPRESSED],
+        shards=dict(_rows(_SHARDS, campaign)),
+        sent=sums.sent,
+        failed=sums.failed,
+        in_doubt=sums.in_doubt,
+        waiting=sums.waiting,
+        total=sums.sent + sums.failed + sums.in_doubt + sums.waiting,
         seconds=seconds,
-        rate=sent / seconds if seconds else None,
+        rate=sums.sent / seconds if seconds else None,
         failure=campaign.failure,
     )
+
+
+_UNMOVED = (Status.ARMED, Status.SUPPRESSED)
+
+
+@dataclass
+class Sums:
+    """Where the messages of a campaign stand."""
+
+    sent: int = 0
+    failed: int = 0
+    in_doubt: int = 0
+    waiting: int = 0
+
+    def add(self, state: str, size: int, begun: int, sent: int, failed: int, handed: int) -> None:
+        """Shards of one state. What they handed to the ledger is counted there."""
+        self.sent += sent
+        self.failed += failed
+        self.in_doubt += begun - sent - failed - handed
+        if state == Shard.State.CANCELLED:
+            self.failed += size - begun
+        else:
+            self.waiting += size - begun
+
+    def moved(self, status: Status, count: int) -> None:
+        """Rows of the ledger."""
+        if status in WENT_OUT:
+            self.sent += count
+        elif status in IN_DOUBT:
+            self.in_doubt += count
+        elif status in WAITING:
+            self.waiting += count
+        else:
+            self.failed += count
 
 
 def ready_by_channel(campaign: Campaign) -> dict[tuple[str, uuid.UUID], int]:
@@ -184,7 +224,9 @@ def elapsed(campaign: Campaign) -> float | None:
     return max(0.001, (end - campaign.launched_at).total_seconds())
 
 
-def _add(found: Results, status: Status, count: int) -> None:
+def _add(found: Results, channel: str, status: int, reason: str, count: int) -> None:
+    by_reason = found.channels.setdefault(channel, {}).setdefault(Status(status).label, {})
+    by_reason[reason] = by_reason.get(reason, 0) + count
     if status in WENT_OUT:
         found.sent += count
     elif status in NOT_SENT:
@@ -195,13 +237,24 @@ def _add(found: Results, status: Status, count: int) -> None:
         found.waiting += count
 
 
+def _add_shard(found: Results, channel: str, size: int, shard: Sequence[Any]) -> None:
+    begun, state, outcomes, notes = shard
+    record = Record.of(size, begun, outcomes, b"", notes)
+    for (status, reason), count in record.tally(ended=state == Shard.State.CANCELLED).items():
+        _add(found, channel, status, reason, count)
+
+
 def _add_times(found: Results, campaign: Campaign, launched: datetime) -> None:
-    rows = _rows(_TIMES, [launched, *_mine(campaign), [int(s) for s in WENT_OUT]])
-    everything: Counter[int] = Counter()
     by_channel: dict[str, Counter[int]] = {}
-    for name, ms, count in rows:
-        everything[ms] += count
-        by_channel.setdefault(name, Counter())[ms] += count
+    for channel, ms, count, outcomes, delays in _rows(
+        _TIMES, campaign, launched=launched, went_out=[int(s) for s in WENT_OUT]
+    ):
+        histogram = by_channel.setdefault(channel, Counter())
+        if count is not None:
+            histogram[ms] += count
+        else:
+            histogram.update(bucket(ms + delay) for delay in taken_delays(outcomes, delays))
+    everything = sum(by_channel.values(), Counter())
     found.times = times_of(everything)
     found.channel_times = {name: times_of(histogram) for name, histogram in sorted(by_channel.items())}
     found.throughput = curve(everything)
@@ -213,13 +266,10 @@ def _worker(row: Sequence[Any]) -> Worker:
     return Worker(row[0], row[1], row[2], int(row[3]), float(row[4] or 0))
 
 
-def _mine(campaign: Campaign) -> list[Any]:
-    return [campaign.tenant_id, campaign.pk, *id_range(campaign)]
-
-
-def _rows(sql: str, params: Sequence[Any]) -> list[Any]:
+def _rows(sql: str, campaign: Campaign, **more: Any) -> list[Any]:
+    low, high = id_range(campaign)
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
+        cursor.execute(sql, {"tenant": campaign.tenant_id, "campaign": campaign.pk, "low": low, "high": high, **more})
         return list(cursor.fetchall())
 
 
@@ -294,38 +344,3 @@ def table(found: Results) -> list[Row]:
         for reason, count in reasons.items()
     ]
     return sorted(rows, key=lambda row: (row.channel, -row.count, row.status, row.reason))
-
-
-def times_of(histogram: Mapping[int, int]) -> Times:
-    """Percentiles (nearest rank) of milliseconds -> messages."""
-    if not histogram:
-        return Times()
-    p50, p95, p99 = (percentile(histogram, share) for share in (0.50, 0.95, 0.99))
-    return Times(p50, p95, p99, max(histogram))
-
-
-def percentile(histogram: Mapping[int, int], share: float) -> int:
-    """The smallest value that at least `share` of all do not exceed."""
-    wanted = share * sum(histogram.values())
-    seen = 0
-    for value in sorted(histogram):
-        seen += histogram[value]
-        if seen >= wanted:
-            return value
-    raise ValueError("an empty histogram has no percentile")
-
-
-def curve(histogram: Mapping[int, int], points: int = MAX_POINTS) -> list[Point]:
-    """Messages per second since GO; wider steps when there would be more than `points` of them."""
-    if not histogram:
-        return []
-    seconds = step(max(histogram), points)
-    counts: Counter[int] = Counter()
-    for ms, count in histogram.items():
-        counts[ms // (seconds * 1000)] += count
-    return [Point(n * seconds, seconds, counts[n]) for n in range(max(counts) + 1)]
-
-
-def step(last_ms: int, points: int) -> int:
-    """Whole seconds of one point, so that `last_ms` still falls into the last of them."""
-    return last_ms // (points * 1000) + 1

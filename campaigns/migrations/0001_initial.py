@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
                 ("number", models.IntegerField()),
                 ("channel", models.CharField(max_length=16)),
                 ("size", models.IntegerField()),
+                ("canary", models.BooleanField(default=False)),
                 (
                     "state",
                     models.CharField(
@@ -47,6 +48,12 @@ class Migration(migrations.Migration):
                 ("worker", models.CharField(default="", max_length=100)),
                 ("began_at", models.DateTimeField(null=True)),
                 ("ended_at", models.DateTimeField(null=True)),
+                ("begun", models.IntegerField(default=0)),
+                ("sent", models.IntegerField(default=0)),
+                ("failed", models.IntegerField(default=0)),
+                ("dead", models.IntegerField(default=0)),
+                ("handed", models.IntegerField(default=0)),
+                ("accounted", models.BooleanField(default=False)),
                 (
                     "account",
                     models.ForeignKey(
@@ -136,6 +143,7 @@ class Migration(migrations.Migration):
                             ("draft", "Draft"),
                             ("arming", "Arming"),
                             ("armed", "Armed"),
+                            ("launching", "Launching"),
                             ("running", "Running"),
                             ("paused", "Paused"),
                             ("finished", "Finished"),
@@ -158,12 +166,59 @@ class Migration(migrations.Migration):
                     "excluded",
                     models.JSONField(default=dict, editable=False, help_text="Excluded while arming, by reason."),
                 ),
+                (
+                    "hold_seconds",
+                    models.PositiveSmallIntegerField(
+                        default=0, help_text="Seconds after GO in which it can still be taken back."
+                    ),
+                ),
+                (
+                    "rate_per_s",
+                    models.FloatField(blank=True, help_text="Messages a second at most; empty: no limit.", null=True),
+                ),
+                (
+                    "canary_percent",
+                    models.PositiveSmallIntegerField(
+                        default=1, help_text="Share of the messages that can be sent first, to see whether all is well."
+                    ),
+                ),
+                (
+                    "max_error_percent",
+                    models.PositiveSmallIntegerField(
+                        default=20, help_text="It pauses itself when more than this share of its messages fails."
+                    ),
+                ),
+                (
+                    "max_dead_percent",
+                    models.PositiveSmallIntegerField(
+                        default=50, help_text="It pauses itself when more than this share of its addresses is dead."
+                    ),
+                ),
+                (
+                    "rollout",
+                    models.CharField(
+                        choices=[
+                            ("all", "everything at once"),
+                            ("canary", "the canary first, then by itself the rest"),
+                            ("canary_wait", "the canary first, then wait for me"),
+                        ],
+                        default="all",
+                        editable=False,
+                        max_length=12,
+                    ),
+                ),
+                ("silent", models.BooleanField(default=False, editable=False)),
+                ("tested_at", models.DateTimeField(editable=False, null=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("first_armed_ms", models.BigIntegerField(editable=False, null=True)),
                 ("armed_at", models.DateTimeField(editable=False, null=True)),
+                ("hold_until", models.DateTimeField(editable=False, null=True)),
                 ("launched_at", models.DateTimeField(editable=False, null=True)),
+                ("canary_passed_at", models.DateTimeField(editable=False, null=True)),
+                ("halted", models.CharField(blank=True, editable=False, max_length=500)),
                 ("stopped_at", models.DateTimeField(editable=False, null=True)),
                 ("finished_at", models.DateTimeField(editable=False, null=True)),
+                ("accounted_at", models.DateTimeField(editable=False, null=True)),
                 (
                     "audience",
                     models.ForeignKey(
@@ -185,6 +240,16 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "rehearsal_of",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="rehearsals",
+                        to="campaigns.campaign",
+                    ),
+                ),
+                (
                     "template",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT, related_name="+", to="notifier.template"
@@ -197,6 +262,16 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="+",
                         to="tenants.tenant",
+                    ),
+                ),
+                (
+                    "tested_version",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="notifier.templateversion",
                     ),
                 ),
                 (
@@ -225,6 +300,9 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("rows", models.BinaryField()),
+                ("outcomes", models.BinaryField(default=b"")),
+                ("delays", models.BinaryField(default=b"")),
+                ("notes", models.BinaryField(default=b"")),
             ],
         ),
         migrations.AddField(
@@ -240,6 +318,30 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(
                 db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
             ),
+        ),
+        migrations.CreateModel(
+            name="Slice",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("number", models.IntegerField()),
+                ("after", models.CharField(max_length=36)),
+                ("until", models.CharField(max_length=36)),
+                (
+                    "campaign",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="slices", to="campaigns.campaign"
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
         ),
         migrations.AddConstraint(
             model_name="audience",
@@ -272,5 +374,12 @@ class Migration(migrations.Migration):
         migrations.RunSQL(
             "CREATE INDEX shard_open ON campaigns_shard (campaign_id) WHERE state IN ('armed', 'running')"
         ),
-        *[isolate(f"campaigns_{name}") for name in ("audience", "audiencemember", "campaign", "shard", "shardpayload")],
+        # accounting: shards whose outcomes are not in the ledger yet
+        migrations.RunSQL("CREATE INDEX shard_unaccounted ON campaigns_shard (campaign_id) WHERE NOT accounted"),
+        # compressing tokens and ids costs more than it saves: both are random
+        migrations.RunSQL("ALTER TABLE campaigns_shardpayload ALTER COLUMN rows SET STORAGE EXTERNAL"),
+        *[
+            isolate(f"campaigns_{name}")
+            for name in ("audience", "audiencemember", "campaign", "slice", "shard", "shardpayload")
+        ],
     ]

@@ -28,6 +28,7 @@ class Envelope:
     category: str = ""
     expires_in: int | None = None  #: seconds until the message is stale
     urgent: bool = False
+    rehearsal: bool = False  #: the provider is to check it, and to deliver nothing
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -28,7 +28,7 @@ from notifier.delivery.store import Claimed
 from notifier.errors import NotifierError
 from notifier.models import ProviderAccount
 from notifier.providers import Provider
-from notifier.vocabulary import InDoubt, Lane, Misconfigured, Permanent, Reason, Sent, Status, Verdict, Wire
+from notifier.vocabulary import SILENT, InDoubt, Lane, Misconfigured, Permanent, Reason, Sent, Status, Verdict, Wire
 from tenants.models import Tenant
 
 log = structlog.get_logger("notifier.delivery")
@@ -54,9 +54,10 @@ _Landed = tuple[Flight, Sequence[tuple[int, Verdict]] | None]
 
 
 class Pump:
-    """Launch begun rows, settle what comes back. For one task, used by its thread only."""
+    """Launch begun rows, write down what comes back. For one task, used by its thread only. `write`: how."""
 
-    def __init__(self) -> None:
+    def __init__(self, write: Callable[[Sequence[Outcome]], object] = settle) -> None:
+        self._write = write
         self._landed: queue.SimpleQueue[_Landed] = queue.SimpleQueue()
         self._flights: list[Flight] = []
         self._renewed = time.monotonic()
@@ -77,10 +78,10 @@ class Pump:
     def launch(self, account: ProviderAccount, rows: Sequence[Claimed]) -> None:
         """Write begun rows of one account to the wire; returns at once, except for a provider without a wire."""
         messages, sendable, broken = _messages(rows)
-        settle(broken)
+        self._write(broken)
         if not sendable:
             return
-        flight = Flight(account, _other_accounts(account, sendable[0]), dict(enumerate(sendable)))
+        flight = Flight(account, other_accounts(account, sendable[0].mode), dict(enumerate(sendable)))
         self._flights.append(flight)
         try:
             provider, wire = accounts.provider_for(account), accounts.wire_for(account)
@@ -116,15 +117,15 @@ class Pump:
             if answers is None:
                 self._flights.remove(flight)
                 flight.verdicts += [_NO_ANSWER] * len(flight.waiting)
-                _learn(flight)
-                outcomes += [_outcome(row, _NO_ANSWER, flight.others) for row in flight.waiting.values()]
+                learn(flight.account, flight.verdicts)
+                outcomes += [outcome_of(row, _NO_ANSWER, flight.others) for row in flight.waiting.values()]
                 flight.waiting.clear()
                 if not self._flights:
                     break
                 continue
             flight.verdicts.extend(verdict for _, verdict in answers)
-            outcomes += [_outcome(flight.waiting.pop(i), verdict, flight.others) for i, verdict in answers]
-        settle(outcomes)
+            outcomes += [outcome_of(flight.waiting.pop(i), verdict, flight.others) for i, verdict in answers]
+        self._write(outcomes)
         self._renew()
 
     def drain(self) -> None:
@@ -169,29 +170,39 @@ def _messages(rows: Iterable[Claimed]) -> tuple[list[Message], list[Claimed], li
 
 def message_of(row: Claimed) -> Message:
     """The channel's message of one ledger row."""
-    expires_in = None
-    if row.not_after is not None:
-        expires_in = max(0, int((row.not_after - datetime.now(UTC)).total_seconds()))
-    envelope = Envelope(
+    return channel(row.channel).message(envelope_of(row), row.content)
+
+
+def envelope_of(row: Claimed) -> Envelope:
+    """What a ledger row's message carries besides its content. The collapse key has no hyphens, so that it is short
+    enough for Web Push's Topic (32 characters)."""
+    return Envelope(
         delivery_id=row.id,
         tenant_id=row.tenant_id,
         recipient_id=row.recipient_id,
         address=row.address,
-        collapse_key=str(row.id),
+        collapse_key=row.id.hex,
         category=row.category,
-        expires_in=expires_in,
+        expires_in=expires_in(row.not_after),
         urgent=row.lane != Lane.BULK,
+        rehearsal=row.mode == SILENT,
     )
-    return channel(row.channel).message(envelope, row.content)
 
 
-def _other_accounts(account: ProviderAccount, row: Claimed) -> list[ProviderAccount]:
+def expires_in(not_after: datetime | None) -> int | None:
+    """Seconds until a message is stale; None: never."""
+    return None if not_after is None else max(0, int((not_after - datetime.now(UTC)).total_seconds()))
+
+
+def other_accounts(account: ProviderAccount, mode: str) -> list[ProviderAccount]:
+    """Those that could send instead of this one."""
     tenant = Tenant.objects.get(pk=account.tenant_id)
-    found = accounts.usable(tenant, account.channel, account.platform, row.mode)
+    found = accounts.usable(tenant, account.channel, account.platform, mode)
     return [a for a in found if a.id != account.id]
 
 
-def _outcome(row: Claimed, verdict: Verdict, others: Sequence[ProviderAccount]) -> Outcome:
+def outcome_of(row: Claimed, verdict: Verdict, others: Sequence[ProviderAccount]) -> Outcome:
+    """What a provider's verdict means for a begun row. `others`: accounts that could send instead."""
     left = (row.not_after - datetime.now(UTC)).total_seconds() if row.not_after else None
     tries = Tries(
         made=row.attempt + 1,
@@ -216,9 +227,8 @@ def _outcome(row: Claimed, verdict: Verdict, others: Sequence[ProviderAccount]) 
     )
 
 
-def _learn(flight: Flight) -> None:
+def learn(account: ProviderAccount, verdicts: Sequence[Verdict]) -> None:
     """Move the account's health: one that is wrong or mostly fails gets worse, one that works recovers."""
-    account, verdicts = flight.account, flight.verdicts
     if any(isinstance(v, Misconfigured) for v in verdicts):
         health.moved(account.id, -5)
         log.warning("account misconfigured", action="send", account=str(account.id), tenant=str(account.tenant_id))

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import orjson
 import structlog
@@ -18,7 +17,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from notifier.delivery import bell, bulk, lines
 from notifier.delivery.retry import HOLD_SECONDS
 from notifier.delivery.store import Claimed
-from notifier.vocabulary import FINAL, Place, Reason, Status, new_id
+from notifier.vocabulary import FINAL, Address, Place, Reason, Status, new_id
 
 #: characters of a provider's reference that the ledger keeps
 _REF = 200
@@ -115,8 +114,8 @@ def _settle(outcomes: Sequence[Outcome]) -> int:
         counted = [o for o in outcomes if o.row.id in done]
         _history(counted)
         rings = _move_lines([o for o in counted if o.in_line], locked)
-        _kill_addresses([o for o in counted if o.address_is_dead])
-        _dead_letters([o for o in counted if o.dead_letter])
+        kill_addresses([(o.row.tenant_id, o.row.channel, o.row.address) for o in counted if o.address_is_dead])
+        dead_letters([_letter(o) for o in counted if o.dead_letter])
         if rings:
             transaction.on_commit(lambda: bell.ring(rings))
     _log(counted)
@@ -196,14 +195,11 @@ ON CONFLICT (tenant_id, channel, address) DO NOTHING
 """
 
 
-def _kill_addresses(outcomes: Sequence[Outcome]) -> None:
-    """A dead device is marked on the device, any other dead address becomes a suppression. In the order of ids and
-    addresses, so that two workers cannot wait for each other."""
-    devices = sorted({(o.row.tenant_id, o.row.address.device_id) for o in outcomes if o.row.address.device_id}, key=str)
-    others = sorted(
-        {(o.row.tenant_id, o.row.channel, o.row.address.value) for o in outcomes if not o.row.address.device_id},
-        key=str,
-    )
+def kill_addresses(dead: Sequence[tuple[uuid.UUID, str, Address]]) -> None:
+    """(tenant, channel, address) that will never take a message: a device is marked, any other address becomes a
+    suppression. In the order of ids and addresses, so that two workers cannot wait for each other."""
+    devices = sorted({(tenant, a.device_id) for tenant, _, a in dead if a.device_id}, key=str)
+    others = sorted({(tenant, channel, a.value) for tenant, channel, a in dead if not a.device_id}, key=str)
     with connection.cursor() as cursor:
         if devices:
             cursor.execute(_KILL_DEVICES, bulk.by_column(devices))
@@ -221,11 +217,16 @@ ON CONFLICT (delivery_id) DO UPDATE SET
 """
 
 
-def _dead_letters(outcomes: Sequence[Outcome]) -> None:
-    rows: list[tuple[Any, ...]] = [
-        (new_id(), o.row.tenant_id, o.row.id, o.row.channel, o.row.attempt + 1, (o.detail or str(o.reason))[:300])
-        for o in outcomes
-    ]
-    if rows:
+#: tenant, delivery, channel, attempts, the last error
+Letter = tuple[uuid.UUID, uuid.UUID, str, int, str]
+
+
+def _letter(o: Outcome) -> Letter:
+    return (o.row.tenant_id, o.row.id, o.row.channel, o.row.attempt + 1, (o.detail or str(o.reason))[:300])
+
+
+def dead_letters(letters: Sequence[Letter]) -> None:
+    """Keep deliveries that exhausted their attempts where somebody looks at them."""
+    if letters:
         with connection.cursor() as cursor:
-            cursor.execute(_DEAD_LETTERS, bulk.by_column(rows))
+            cursor.execute(_DEAD_LETTERS, bulk.by_column((new_id(), *letter) for letter in letters))

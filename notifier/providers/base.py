@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from notifier.channels.base import Message
 from notifier.errors import InvalidInput
+from notifier.providers.mould import Marks, Mould, cut
 from notifier.vocabulary import (
     Broken,
     InDoubt,
@@ -78,6 +79,11 @@ class Provider(ABC, Generic[M]):
     rate_per_s: ClassVar[float | None] = None
     #: what that limit counts, as a sentence says it
     limit_of: ClassVar[str] = "this account"
+    #: it can check a message without delivering it (Envelope.rehearsal)
+    rehearses: ClassVar[bool] = False
+    #: template parts whose texts may differ between the messages of one mould ("data": every value of it); None: each
+    #: message's request is built by itself. With a mould, a plain 200 says that the message was taken
+    moulds: ClassVar[frozenset[str] | None] = None
     Config: ClassVar[type[Config]] = Config
     origin: ClassVar[str] = ""
 
@@ -116,7 +122,19 @@ class Provider(ABC, Generic[M]):
         """What the response means."""
         raise NotImplementedError(f"{type(self).__name__} must implement judge() or override send()")
 
+    def ordinary(self, address: str) -> bool:
+        """Whether a message to this address differs from any other in the address alone."""
+        return True
+
+    def written(self, texts: Sequence[str]) -> list[bytes]:
+        """Texts as the body of a request holds them."""
+        raise NotImplementedError(f"{type(self).__name__} must implement written() to have moulds")
+
     # -- what the engine calls --
+
+    def mould(self, message: M, marks: Marks, token: str) -> Mould:
+        """The mould of messages like this one, which was made of marks. Raises Uncuttable."""
+        return cut(self.request(message, token), marks)
 
     def send(self, messages: Sequence[M], wire: Wire) -> Iterator[Answers]:
         """Send all; yield (index, verdict) in batches as the answers come. Every index is answered once."""
@@ -131,7 +149,7 @@ class Provider(ABC, Generic[M]):
         if unsayable:
             yield unsayable
         for answers in wire.exchange(requests):
-            yield [(places[i], self._verdict(answer)) for i, answer in answers]
+            yield [(places[i], self.verdict(answer)) for i, answer in answers]
             if wanted and any(isinstance(a, Response) and a.status == 401 for _, a in answers):
                 wire.forget_token(wanted.cache_key)
 
@@ -151,7 +169,8 @@ class Provider(ABC, Generic[M]):
                 unsayable.append((place, Permanent(f"it makes no request ({type(error).__name__})")))
         return requests, places, unsayable
 
-    def _verdict(self, answer: Response | Broken) -> Verdict:
+    def verdict(self, answer: Response | Broken) -> Verdict:
+        """What an answer, or none, means."""
         if isinstance(answer, Response):
             return self.judge(answer)
         return InDoubt(answer.detail) if answer.begun else Temporary(answer.detail)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
@@ -56,6 +56,8 @@ SANDBOX_ISSUER = "sandbox@notifier"
 #: a Firebase installation id is 22 characters of base64url whose first four bits are 0111; a registration token is
 #: much longer and holds a colon. The discovery document has a field for each, `fid` and `token`.
 INSTALLATION_ID = re.compile(r"[cdef][A-Za-z0-9_-]{21}")
+#: ASCII that JSON holds as it is, by lines
+PLAIN = re.compile(r"[\n !#-\[\]-~]*")
 TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")  #: what Web Push allows as Topic (RFC 8030 §5.4)
 
 ADDRESS_FIELDS = frozenset({"message.token", "message.fid"})
@@ -96,6 +98,8 @@ class Fcm(base.Provider[PushMessage]):
     platform = "fcm"
     rate_per_s = 10_000  # 600,000 a minute and project, Google's default quota
     limit_of = "this FCM project"
+    rehearses = True  # validate_only
+    moulds = frozenset({"title", "body", "data"})
     Config = FcmConfig
     config: FcmConfig
     origin = "https://fcm.googleapis.com"
@@ -152,6 +156,18 @@ class Fcm(base.Provider[PushMessage]):
             self._headers = (token, headers)
         return Request("POST", self._url, headers, self._payloads.of(message), self.timeout)
 
+    def ordinary(self, address: str) -> bool:
+        return not INSTALLATION_ID.fullmatch(address)
+
+    def written(self, texts: Sequence[str]) -> list[bytes]:
+        """As JSON strings hold them. Texts that need no escape, such as tokens, are turned over all at once."""
+        joined = "\n".join(texts)
+        if PLAIN.fullmatch(joined):
+            found = joined.encode().split(b"\n")
+            if len(found) == len(texts):
+                return found
+        return [orjson.dumps(text)[1:-1] for text in texts]
+
     # -- the answer --
 
     def judge(self, response: Response) -> Verdict:
@@ -178,6 +194,7 @@ class _Payloads(FCMNotification):  # type: ignore[misc]  # pyfcm carries no type
             android_config=_android(envelope.collapse_key, envelope.urgent, ttl),
             apns_config=_apns(envelope.collapse_key, envelope.urgent, ttl),
             webpush_config=_webpush(message, topic, ttl),
+            dry_run=envelope.rehearsal,
         )
         return payload
 

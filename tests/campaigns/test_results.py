@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campaigns import preflight, results
+from campaigns import preflight, times
 from campaigns.admin.charts import sparkline
 from campaigns.models import Campaign
 from campaigns.preflight import Ready
-from campaigns.results import Point, Times
+from campaigns.times import Point, Times
 from campaigns.templatetags import figures
 from notifier.vocabulary import Mode
 from tenants.models import Tenant
@@ -30,18 +30,18 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
     ],
 )
 def test_percentiles_are_nearest_rank(histogram: dict[int, int], times: Times) -> None:
-    assert results.times_of(histogram) == times
+    assert times.times_of(histogram) == times
 
 
 @pytest.mark.parametrize("last_ms", [0, 999, 1000, 119_999, 120_000, 3_600_000, 86_400_000])
 def test_a_curve_never_has_more_points_than_are_drawn(last_ms: int) -> None:
-    curve = results.curve(Counter({0: 3}) + Counter({last_ms: 4}))
-    assert len(curve) <= results.MAX_POINTS and sum(p.sent for p in curve) == 7
+    curve = times.curve(Counter({0: 3}) + Counter({last_ms: 4}))
+    assert len(curve) <= times.MAX_POINTS and sum(p.sent for p in curve) == 7
     assert curve[-1].sent >= 4
 
 
 def test_a_short_curve_has_a_point_for_each_second() -> None:
-    assert results.curve({100: 1, 900: 2, 2500: 5}) == [Point(0, 1, 3), Point(1, 1, 0), Point(2, 1, 5)]
+    assert times.curve({100: 1, 900: 2, 2500: 5}) == [Point(0, 1, 3), Point(1, 1, 0), Point(2, 1, 5)]
 
 
 def test_a_sparkline_has_a_bar_for_each_point_and_no_inline_style() -> None:

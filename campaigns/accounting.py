@@ -1,0 +1,169 @@
+"""Copy what became of a shard's messages into the ledger's rows, and forget the payload; when the last is copied, the
+campaign is accounted for: one entry in the audit log, with counts and a digest of its ledger.
+
+Low priority: after the campaign, or for shards that ended a while ago.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.db import connection, transaction
+
+from campaigns import payload as payloads
+from campaigns.payload import Payload
+from campaigns.record import HANDED, OPEN, Note, Record
+from notifier.delivery import bulk
+from notifier.delivery.settle import dead_letters, kill_addresses
+from notifier.vocabulary import Reason, Status
+from tenants import audit
+
+log = structlog.get_logger("campaigns")
+
+#: a running campaign's shards are copied this long (seconds) after their end, so that a blast has the database alone
+REST = 30
+
+# Shards of which nothing can change any more. A row's lock keeps two from copying one shard.
+_NEXT = f"""
+SELECT s.id, s.tenant_id, s.channel, s.size, s.begun, s.began_at, s.ended_at, s.account_id,
+       p.rows, p.outcomes, p.delays, p.notes
+FROM campaigns_shard s JOIN campaigns_shardpayload p ON p.shard_id = s.id
+JOIN campaigns_campaign c ON c.id = s.campaign_id
+WHERE s.campaign_id = %s AND NOT s.accounted AND s.state IN ('done', 'cancelled')
+  AND (c.state <> 'running' OR s.ended_at < now() - interval '{REST} s')
+ORDER BY s.number LIMIT 1 FOR UPDATE OF s SKIP LOCKED
+"""
+
+_COPY = f"""
+UPDATE notifier_delivery d SET status = o.status, reason = o.reason, detail = left(o.detail, 300),
+  provider_ref = o.provider_ref, settled_at = o.settled_at, attempt = o.attempt
+FROM unnest(%b::uuid[], %b::smallint[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::smallint[])
+  AS o (id, status, reason, detail, provider_ref, settled_at, attempt)
+WHERE d.id = o.id AND d.id >= %s AND d.id <= %s AND d.status = {Status.ARMED}
+"""
+
+_ACCOUNTED = "UPDATE campaigns_shard SET accounted = true WHERE id = %s"
+_FORGET = "DELETE FROM campaigns_shardpayload WHERE shard_id = %s"
+
+
+def account(campaign_id: uuid.UUID) -> int:
+    """Copy every shard that has ended; returns how many rows. Several may run at once, each on shards of its own."""
+    rows = 0
+    while copied := _account_one(campaign_id):
+        rows += copied
+    close(campaign_id)
+    return rows
+
+
+def _account_one(campaign_id: uuid.UUID) -> int:
+    with transaction.atomic():
+        with bulk.cursor() as cursor:
+            cursor.execute(_NEXT, [campaign_id], binary=True)
+            row = cursor.fetchone()
+        if row is None:
+            return 0
+        ended = _ended(row)
+        _copy(ended)
+        kill_addresses([(ended.tenant_id, ended.channel, ended.payload.address(i)) for i in ended.dead])
+        dead_letters([ended.letter(i) for i, note in ended.record.notes.items() if note.dead_letter])
+        with connection.cursor() as plain:
+            plain.execute(_ACCOUNTED, [ended.id])
+            plain.execute(_FORGET, [ended.id])
+        return ended.record.size
+
+
+@dataclass(frozen=True)
+class _Ended:
+    id: uuid.UUID
+    tenant_id: uuid.UUID
+    channel: str
+    began_at: datetime | None
+    ended_at: datetime
+    payload: Payload
+    record: Record
+
+    @property
+    def dead(self) -> list[int]:
+        return [i for i, note in self.record.notes.items() if note.address_is_dead]
+
+    def letter(self, i: int) -> tuple[uuid.UUID, uuid.UUID, str, int, str]:
+        note = self.record.notes[i]
+        return (self.tenant_id, self.payload.id(i), self.channel, 1, (note.detail or note.reason)[:300])
+
+    def final(self, i: int) -> tuple[int, Note]:
+        """What message i ended as: one that never began was stopped; one without an answer is in doubt."""
+        outcome = self.record.outcomes[i]
+        if outcome != OPEN:
+            return outcome, self.record.notes.get(i, _NOTHING)
+        if i >= self.record.begun:
+            return int(Status.CANCELLED), _STOPPED
+        return int(Status.UNKNOWN), _DOUBT
+
+    def when(self, i: int) -> datetime:
+        """When it was answered; for one that was not, when the shard ended."""
+        if self.began_at is None or self.record.outcomes[i] == OPEN:
+            return self.ended_at
+        return self.began_at + timedelta(milliseconds=self.record.delays[i])
+
+
+_NOTHING = Note()
+_STOPPED = Note(str(Reason.STOPPED))
+_DOUBT = Note(str(Reason.IN_DOUBT))
+
+
+def _ended(row: Sequence[Any]) -> _Ended:
+    shard_id, tenant_id, channel, size, begun, began_at, ended_at, _, rows, outcomes, delays, notes = row
+    record = Record.of(size, begun, outcomes, delays, notes)
+    return _Ended(shard_id, tenant_id, channel, began_at, ended_at, payloads.unpack(rows), record)
+
+
+def _copy(ended: _Ended) -> None:
+    rows = []
+    for i in sorted(range(ended.record.size), key=ended.payload.key):
+        status, note = ended.final(i)
+        if status != HANDED:
+            attempt = int(i < ended.record.begun)
+            rows.append(
+                (ended.payload.id(i), status, note.reason, note.detail, note.provider_ref, ended.when(i), attempt)
+            )
+    if rows:
+        with bulk.cursor() as cursor:
+            cursor.execute(_COPY, [*bulk.by_column(rows), rows[0][0], rows[-1][0]])
+
+
+# one caller gets the row, when nothing of the campaign is left to copy or to send
+_CLOSE = f"""
+UPDATE campaigns_campaign c SET accounted_at = now()
+WHERE c.id = %s AND c.accounted_at IS NULL AND c.state IN ('finished', 'cancelled')
+  AND NOT EXISTS (SELECT 1 FROM campaigns_shard s WHERE s.campaign_id = c.id AND NOT s.accounted)
+  AND NOT EXISTS (SELECT 1 FROM notifier_delivery d WHERE d.campaign_id = c.id
+                  AND d.status IN ({Status.ARMED}, {Status.QUEUED}, {Status.CLAIMED}, {Status.SENDING}))
+RETURNING c.tenant_id, c.state
+"""
+
+# what was sent, for the audit log: counts, and one digest over (id, status) of the whole ledger of the campaign
+_DIGEST = """
+SELECT COALESCE(jsonb_object_agg(status, n), '{}'::jsonb),
+       encode(sha256(convert_to(COALESCE(string_agg(digest, '' ORDER BY status), ''), 'UTF8')), 'hex')
+FROM (SELECT status, count(*) AS n, md5(string_agg(id::text, '' ORDER BY id)) AS digest
+      FROM notifier_delivery WHERE campaign_id = %s GROUP BY status) s
+"""
+
+
+def close(campaign_id: uuid.UUID) -> bool:
+    """True for the one caller that closed the books."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_CLOSE, [campaign_id])
+        row = cursor.fetchone()
+        if row is None:
+            return False
+        cursor.execute(_DIGEST, [campaign_id])
+        counts, digest = cursor.fetchone()
+        audit.record(row[0], f"campaign.{row[1]}", str(campaign_id), {"counts": counts, "ledger": digest})
+    log.info("campaign accounted for", action="account", campaign=str(campaign_id))
+    return True

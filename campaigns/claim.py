@@ -1,0 +1,135 @@
+"""Take a shard under a lease and a fence, with everything that sending it needs: one statement, no model instances."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+
+from campaigns import payload as payloads
+from campaigns.models import Campaign
+from campaigns.payload import Payload
+from campaigns.record import Record
+from notifier.delivery import bulk
+from notifier.delivery.store import Claimed
+from notifier.models import ProviderAccount
+from notifier.vocabulary import SILENT, Lane
+
+#: seconds for which a process may believe what it read of a campaign or an account: one that is switched off stops
+#: within it. What may change while it runs (its state) is looked at with every chunk
+BELIEVED = 1.0
+
+# `canary`: until the canary has passed, nothing else leaves
+_CLAIM = """
+WITH mine AS (
+  UPDATE campaigns_shard s SET state = 'running', fence = s.fence + 1, worker = %s,
+    began_at = COALESCE(s.began_at, clock_timestamp()), lease_until = now() + make_interval(secs => %s)
+  FROM campaigns_campaign c
+  WHERE s.id = %s AND c.id = s.campaign_id AND c.state = 'running'
+    AND (s.canary OR c.rollout = 'all' OR c.canary_passed_at IS NOT NULL)
+    AND (s.state = 'armed' OR (s.state = 'running' AND s.lease_until < now()
+         AND now() > pg_postmaster_start_time() + make_interval(secs => %s)))
+  RETURNING s.id, s.campaign_id, s.account_id, s.channel, s.size, s.begun, s.fence, s.began_at
+)
+SELECT m.campaign_id, m.account_id, m.channel, m.size, m.begun, m.fence, m.began_at,
+       p.rows, p.outcomes, p.delays, p.notes
+FROM mine m JOIN campaigns_shardpayload p ON p.shard_id = m.id
+"""
+
+
+@dataclass
+class Held:
+    """A shard in this process's hands."""
+
+    id: uuid.UUID
+    campaign: Campaign
+    account: ProviderAccount
+    channel: str
+    fence: int
+    began_at: datetime
+    payload: Payload
+    record: Record
+    #: messages whose earlier attempt got no answer: the holder was lost
+    in_doubt: frozenset[int] = frozenset()
+    _began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self._began -= max(0.0, (datetime.now(UTC) - self.began_at).total_seconds())
+
+    def delay(self) -> int:
+        """Milliseconds since the shard began."""
+        return max(0, int((time.monotonic() - self._began) * 1000))
+
+    @property
+    def mode(self) -> str:
+        return SILENT if self.campaign.silent else self.campaign.mode
+
+    def row(self, i: int) -> Claimed:
+        """Message i as a row of the engine, for everything out of the ordinary."""
+        campaign = self.campaign
+        category = campaign.template.category
+        assert campaign.armed_at is not None
+        return Claimed(
+            id=self.payload.id(i),
+            tenant_id=campaign.tenant_id,
+            recipient_id=self.payload.recipient(i),
+            account_id=self.account.id,
+            channel=self.channel,
+            address=self.payload.address(i),
+            lane=Lane.BULK,
+            mode=self.mode,
+            content=self.payload.content(i),
+            attempt=0,
+            fence=self.fence,
+            accepted_at=campaign.armed_at,
+            not_after=campaign.not_after,
+            campaign_id=campaign.pk,
+            category=category.key if category else "",
+            in_shard=True,
+            in_doubt=i in self.in_doubt,
+        )
+
+
+def claim(shard_id: uuid.UUID, worker: str) -> Held | None:
+    """The shard, if it may leave and nobody holds it."""
+    lease = float(settings.LEASE_SECONDS)
+    with bulk.cursor() as cursor:
+        cursor.execute(_CLAIM, [worker[:100], lease, shard_id, lease], binary=True)
+        row = cursor.fetchone()
+    return _held(shard_id, row) if row else None
+
+
+def _held(shard_id: uuid.UUID, row: Sequence[Any]) -> Held:
+    campaign_id, account_id, channel, size, begun, fence, began_at, rows, outcomes, delays, notes = row
+    record = Record.of(size, begun, outcomes, delays, notes)
+    return Held(
+        shard_id, _campaign(campaign_id), _account(account_id), channel, fence, began_at,
+        payloads.unpack(rows), record, frozenset(record.open()),
+    )  # fmt: skip
+
+
+_campaigns: dict[uuid.UUID, tuple[float, Campaign]] = {}
+_accounts: dict[uuid.UUID, tuple[float, ProviderAccount]] = {}
+
+
+def _campaign(pk: uuid.UUID) -> Campaign:
+    read_at, found = _campaigns.get(pk, (0.0, None))
+    if found is None or time.monotonic() - read_at > BELIEVED:
+        _campaigns.clear()
+        found = Campaign.objects.select_related("template__category").get(pk=pk)
+        _campaigns[pk] = (time.monotonic(), found)
+    return found
+
+
+def _account(pk: uuid.UUID) -> ProviderAccount:
+    read_at, found = _accounts.get(pk, (0.0, None))
+    if found is None or time.monotonic() - read_at > BELIEVED:
+        _accounts.clear()
+        found = ProviderAccount.objects.get(pk=pk)
+        _accounts[pk] = (time.monotonic(), found)
+    return found

@@ -1,0 +1,135 @@
+"""What of a shard is on the wire: volleys of moulded requests, and windows of the engine's pump for everything else."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from campaigns.claim import Held
+from campaigns.press import Press
+from campaigns.record import Note
+from notifier.delivery import accounts, limits
+from notifier.delivery.pump import Pump, envelope_of, expires_in, learn, other_accounts, outcome_of
+from notifier.delivery.settle import Outcome
+from notifier.delivery.store import Claimed
+from notifier.errors import NotifierError
+from notifier.models import ProviderAccount
+from notifier.providers.mould import Uncuttable
+from notifier.vocabulary import Answered, Broken, Response, Sent, Throttled, TokenRefused, Verdict, Volley
+
+
+class Flights:
+    """For one shard, used by one thread. Outcomes go into the shard's record; `handing` collects those that the ledger
+    must take over."""
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
+        self.handing: list[Outcome] = []
+        #: something happened that is not written down yet
+        self.dirty = False
+        self._volleys: dict[Volley, Sequence[int]] = {}
+        self._pump = Pump(self.collect)
+        self._places: dict[uuid.UUID, int] = {}
+        self._verdicts: list[Verdict] = []  #: of what was no plain 200
+        self._taken = 0
+        self._others: list[ProviderAccount] | None = None
+        try:
+            self._provider, self._wire = accounts.provider_for(held.account), accounts.wire_for(held.account)
+        except (NotifierError, ValueError):
+            self._press = None  # the pump says what is wrong with the account's settings
+            return
+        self._mailbox = self._wire.mailbox()
+        self._wanted = None if self._provider.builtin else self._provider.token_request()
+        self._press = Press(self._provider, held.payload, envelope_of(held.row(0)))
+
+    @property
+    def on_wire(self) -> int:
+        return self._pump.rows + (self._mailbox.left if self._volleys else 0)
+
+    # -- out --
+
+    def launch(self, rows: Sequence[int]) -> None:
+        """Write begun messages to the wire."""
+        odd = self._press.odd if self._press else frozenset(rows)
+        slow = [i for i in rows if i in odd] if odd else []
+        fast = [i for i in rows if i not in odd] if slow else rows
+        if fast and not self._volley(fast):
+            slow = list(rows)
+        if slow:
+            self._pump.launch(self._held.account, [self._row(i) for i in slow])
+
+    def _volley(self, rows: Sequence[int]) -> bool:
+        """False when no volley can be made of them; the slow way says why."""
+        assert self._press is not None
+        try:
+            token = self._wire.token(self._wanted) if self._wanted else ""
+            head, bodies = self._press.bodies(rows, token, expires_in(self._held.campaign.not_after))
+        except (TokenRefused, Uncuttable):
+            return False
+        self._volleys[self._mailbox.volley(head, bodies)] = rows
+        return True
+
+    def withdraw(self) -> None:
+        """What waits inside the transport does not begin any more; each comes back as not begun."""
+        for volley in self._volleys:
+            volley.withdraw()
+
+    # -- back --
+
+    def gather(self, patience: float) -> None:
+        """Note what has been answered; waits up to `patience` seconds for the first of it."""
+        if self._pump.flights:
+            self._pump.settle(0.0 if self._volleys else patience)
+        if self._volleys:
+            for volley, answers in self._mailbox.take(0.0 if self._pump.flights else patience):
+                self._told(volley, answers)
+
+    def _told(self, volley: Volley, answers: Sequence[Answered]) -> None:
+        rows, record = self._volleys[volley], self._held.record
+        self.dirty = True
+        taken = [rows[at] for at, answer in answers if type(answer) is int]
+        record.took(taken, self._held.delay())
+        self._taken += len(taken)
+        if len(taken) != len(answers):
+            for at, answer in answers:
+                if not isinstance(answer, int):
+                    self._odd(rows[at], answer)
+        if not volley.left:
+            del self._volleys[volley]
+
+    def _odd(self, i: int, answer: Response | Broken) -> None:
+        verdict = self._provider.verdict(answer)
+        self._verdicts.append(verdict)
+        if isinstance(verdict, Throttled):
+            limits.throttled(self._held.account.id, verdict.after)
+        if self._wanted and isinstance(answer, Response) and answer.status == 401:
+            self._wire.forget_token(self._wanted.cache_key)
+        if self._others is None:
+            self._others = other_accounts(self._held.account, self._held.mode)
+        self.collect([outcome_of(self._row(i), verdict, self._others)])
+
+    def collect(self, outcomes: Sequence[Outcome]) -> None:
+        """Outcomes of single messages; one that is to be tried again is the ledger's from now on."""
+        for outcome in outcomes:
+            self.dirty = True
+            self.note(self._places.pop(outcome.row.id), outcome)
+
+    def note(self, i: int, outcome: Outcome) -> None:
+        """One outcome into the record."""
+        note = Note(
+            str(outcome.reason), outcome.detail, outcome.provider_ref, outcome.address_is_dead, outcome.dead_letter
+        )
+        if not outcome.final:
+            self.handing.append(outcome)
+            note = Note()
+        self._held.record.ended(i, outcome.status, self._held.delay(), note)
+
+    def _row(self, i: int) -> Claimed:
+        row = self._held.row(i)
+        self._places[row.id] = i
+        return row
+
+    def learn(self) -> None:
+        """Move the account's health by what its volleys said; the pump does so for its own."""
+        if self._press is not None and not self._provider.builtin:
+            learn(self._held.account, [*self._verdicts, *[Sent()] * self._taken])

@@ -1,0 +1,98 @@
+"""The bodies of a shard's requests, a chunk at a time, from one mould for each content."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from campaigns.payload import Form, Payload
+from notifier.channels import channel
+from notifier.channels.base import Envelope
+from notifier.providers import Provider
+from notifier.providers.mould import ADDRESS, ID, KEY, Marks, Mould
+from notifier.vocabulary import Address, Head
+
+
+class Press:
+    """For one shard. `common`: the envelope of its messages, but for what differs."""
+
+    def __init__(self, provider: Provider[Any], payload: Payload, common: Envelope) -> None:
+        self._provider, self._payload, self._common = provider, payload, common
+        self._moulds: dict[int, Mould] = {}
+        self._token = ""
+        self._expires_in = common.expires_in
+
+    @cached_property
+    def odd(self) -> frozenset[int]:
+        """Messages that no mould makes."""
+        provider, payload = self._provider, self._payload
+        if provider.moulds is None:
+            return frozenset(range(len(payload)))
+        unfit = {n for n, form in enumerate(payload.forms) if not _fits(form, provider.moulds)}
+        ordinary = provider.ordinary
+        odd = {i for i, address in enumerate(payload.addresses) if not ordinary(address)}
+        if unfit:
+            odd |= {i for i, form in enumerate(payload.form) if form in unfit}
+        return frozenset(odd)
+
+    def bodies(self, rows: Sequence[int], token: str, expires_in: int | None) -> tuple[Head, list[bytes]]:
+        """The bodies of these messages, none of them odd. Raises Uncuttable."""
+        if (token, expires_in) != (self._token, self._expires_in):
+            self._moulds.clear()
+            self._token, self._expires_in = token, expires_in
+        form = self._payload.form
+        wanted = {form[i] for i in rows}
+        if len(wanted) == 1:
+            mould = self._mould(wanted.pop())
+            return mould.head, self._filled(mould, rows)
+        bodies: dict[int, bytes] = {}
+        for n in wanted:
+            mine = [i for i in rows if form[i] == n]
+            mould = self._mould(n)
+            bodies.update(zip(mine, self._filled(mould, mine), strict=True))
+        return mould.head, [bodies[i] for i in rows]
+
+    def _filled(self, mould: Mould, rows: Sequence[int]) -> list[bytes]:
+        columns = {name: self._column(name) for name in set(mould.columns)}
+        if isinstance(rows, range):
+            return mould.bodies({name: column[rows.start : rows.stop] for name, column in columns.items()})
+        return mould.bodies({name: [column[i] for i in rows] for name, column in columns.items()})
+
+    def _column(self, name: str) -> list[bytes]:
+        return self._columns[name] if name in self._columns else self._written(name)
+
+    @cached_property
+    def _columns(self) -> dict[str, list[bytes]]:
+        ids = self._payload.ids.encode()
+        keys = [ids[at : at + 32] for at in range(0, len(ids), 32)]
+        return {KEY: keys, ID: [b"%b-%b-%b-%b-%b" % (k[:8], k[8:12], k[12:16], k[16:20], k[20:]) for k in keys]}
+
+    def _written(self, name: str) -> list[bytes]:
+        texts = self._payload.addresses if name == ADDRESS else self._payload.values[name]
+        found = self._columns[name] = self._provider.written(texts)
+        return found
+
+    def _mould(self, n: int) -> Mould:
+        found = self._moulds.get(n)
+        if found is None:
+            found = self._moulds[n] = self._cut(self._payload.forms[n])
+        return found
+
+    def _cut(self, form: Form) -> Mould:
+        marks = Marks.make(name for name, text in form.items() if text is None)
+        envelope = replace(
+            self._common,
+            delivery_id=marks.id,
+            address=Address(marks.address, self._payload.platform),
+            collapse_key=marks.id.hex,
+            expires_in=self._expires_in,
+        )
+        sample = Payload(forms=[form], form=[0], values={name: [mark] for name, mark in marks.parts.items()})
+        message = channel(self._provider.channel).message(envelope, sample.content(0))
+        return self._provider.mould(message, marks, self._token)
+
+
+def _fits(form: Form, moulds: frozenset[str]) -> bool:
+    return all(text is not None or name.partition(".")[0] in moulds for name, text in form.items())

@@ -1,0 +1,74 @@
+"""Who of a shard must not get it any more (consent changed since arming), or not yet (quiet hours), or too late."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from campaigns.claim import Held
+from campaigns.payload import quiet_minutes_left
+from notifier.delivery.changes import few_changes
+from notifier.delivery.recheck import changed_since, plan_again
+from notifier.delivery.send import rerouted
+from notifier.delivery.settle import Outcome
+from notifier.vocabulary import Reason, Status
+
+#: seconds for which a look at the consent changes is believed. A no that was committed a second before a request is
+#: written holds (DESIGN §2.4)
+BELIEVED = 0.5
+
+
+class Refusals:
+    """For one shard. The look is at the whole shard: as dear as at a chunk of it."""
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
+        self._looked_at = 0.0
+        self._suspects: frozenset[int] = frozenset()
+
+    def of(self, rows: Sequence[int]) -> dict[int, Outcome]:
+        """Message -> why it does not leave now; the others may."""
+        held, now = self._held, datetime.now(UTC)
+        if held.campaign.not_after is not None and held.campaign.not_after <= now:
+            return {i: Outcome(held.row(i), Status.EXPIRED, Reason.NOT_AFTER) for i in rows}
+        if not held.account.enabled:
+            return dict(zip(rows, rerouted([held.row(i) for i in rows]), strict=True))
+        self._look()
+        return {**self._quiet(rows, now), **self._changed(rows, now)}
+
+    def _changed(self, rows: Sequence[int], now: datetime) -> dict[int, Outcome]:
+        """Planned again, quiet hours included."""
+        if not self._suspects:
+            return {}
+        suspects = {i: self._held.row(i) for i in rows if i in self._suspects}
+        outcomes = {outcome.row.id: outcome for outcome in plan_again(list(suspects.values()), now)}
+        return {i: outcomes[row.id] for i, row in suspects.items() if row.id in outcomes}
+
+    def _look(self) -> None:
+        if time.monotonic() - self._looked_at < BELIEVED:
+            return
+        payload, campaign = self._held.payload, self._held.campaign
+        assert campaign.armed_at is not None
+        self._looked_at = time.monotonic()
+        found = few_changes(campaign.tenant_id, campaign.armed_at)
+        if found is None:
+            everybody = [payload.recipient(i) for i in range(len(payload))]
+            found = changed_since(campaign.tenant_id, campaign.armed_at, everybody, payload.addresses)
+        recipients, addresses = found
+        if recipients or addresses:
+            self._suspects = frozenset(
+                i for i, at in enumerate(payload.addresses) if at in addresses or payload.recipient(i) in recipients
+            )
+
+    def _quiet(self, rows: Sequence[int], now: datetime) -> dict[int, Outcome]:
+        quiet = self._held.payload.quiet
+        if not quiet:
+            return {}
+        found: dict[int, Outcome] = {}
+        minute = now.hour * 60 + now.minute
+        for i in rows:
+            left = quiet_minutes_left(quiet.get(i), minute)
+            if left is not None and i not in self._suspects:
+                found[i] = Outcome(self._held.row(i), Status.QUEUED, wait=left * 60.0 - now.second, held=True)
+        return found

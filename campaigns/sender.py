@@ -1,0 +1,178 @@
+"""Send one shard. Each chunk is one statement (what was answered, what may begin, the lease, a look at the stop), then
+its bodies go to the transport; two chunks are under way at once, so that the wire is busy while the database commits.
+
+What a crash may repeat is what began without an answer that was written down: a window at most.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+from campaigns import control, health
+from campaigns.claim import Held
+from campaigns.flights import Flights
+from campaigns.models import Campaign, Shard
+from campaigns.record import Note, Written, leave, write
+from campaigns.refusals import Refusals
+from campaigns.states import State
+from notifier.channels import channel
+from notifier.delivery import accounts, limits, store
+from notifier.delivery.settle import PATIENCE_SECONDS, settle
+from notifier.vocabulary import Reason, Status
+
+#: outcomes are written at least so often (seconds) while answers come slowly; half of the second in which a stop holds
+WRITE_SECONDS = 0.1
+LOOK_SECONDS = 0.5
+#: messages of a chunk: half of a window, at most this
+LARGEST_CHUNK = 500
+
+
+class _Lost(Exception):
+    """The shard is another's: its lease ran out, or a stop closed it. Nothing of it may be written any more."""
+
+
+class Sender:
+    def __init__(self, held: Held) -> None:
+        self._held = held
+        self._flights = Flights(held)
+        self._refusals = Refusals(held)
+        self._rate = accounts.rate_of(held.account)
+        self._window = channel(held.channel).window
+        self._running = True
+        self._before = replace(held.record)
+        self._wrote = time.monotonic()
+        self._again: list[int] = []
+
+    def run(self) -> bool:
+        """Send what is left of the shard and let it go. False when it was lost to another holder meanwhile."""
+        held = self._held
+        try:
+            self._recover()
+            try:
+                self._send()
+            except _Lost:
+                raise
+            except Exception:
+                # what is on the wire was answered to nobody else: write it down before the shard goes to another
+                self._drain()
+                self._write(held.record.begun)
+                raise
+            self._drain()
+            self._leave()
+        except _Lost:
+            self._flights.withdraw()
+            return False
+        return True
+
+    # -- sending --
+
+    def _recover(self) -> None:
+        """What an earlier holder had on the wire when it was lost: again where the collapse key hides a repeat."""
+        if channel(self._held.channel).repeat_when_in_doubt:
+            self._again = sorted(self._held.in_doubt)
+            return
+        for i in self._held.in_doubt:
+            self._held.record.ended(i, Status.UNKNOWN, self._held.delay(), Note(str(Reason.IN_DOUBT)))
+            self._flights.dirty = True
+
+    def _send(self) -> None:
+        chunk = min(self._window // 2, LARGEST_CHUNK) or 1
+        while self._running and (rows := self._next(chunk)):
+            if self._flights.on_wire and self._window - self._flights.on_wire < len(rows):
+                self._gather(LOOK_SECONDS)
+                continue
+            grant = limits.take(self._held.account.id, self._rate, len(rows))
+            if grant.granted:
+                self._begin(rows[: grant.granted])
+            self._gather(min(grant.wait, LOOK_SECONDS))
+
+    def _next(self, most: int) -> Sequence[int]:
+        """Up to so many messages that may begin next."""
+        record = self._held.record
+        return self._again[:most] or range(record.begun, min(record.begun + most, record.size))
+
+    def _begin(self, rows: Sequence[int]) -> None:
+        refused = self._refusals.of(rows)
+        # a repeated message has begun already
+        self._write(max(self._held.record.begun, rows[-1] + 1))
+        if not self._running:
+            return
+        if self._again:
+            self._again = self._again[len(rows) :]
+        for i, outcome in refused.items():
+            self._flights.note(i, outcome)
+        going = [i for i in rows if i not in refused] if refused else rows
+        if going:
+            self._flights.launch(going)
+
+    # -- answers --
+
+    def _gather(self, patience: float) -> None:
+        self._flights.gather(patience)
+        since = time.monotonic() - self._wrote
+        if since > LOOK_SECONDS or (self._flights.dirty and since > WRITE_SECONDS):
+            self._write(self._held.record.begun)
+
+    def _drain(self) -> None:
+        """Wait for everything on the wire."""
+        while self._flights.on_wire:
+            self._gather(LOOK_SECONDS)
+        self._flights.learn()
+
+    def _write(self, begin: int) -> None:
+        """Write down what was answered; let messages up to `begin` begin. Raises _Lost."""
+        held = self._held
+        self._flights.dirty = False
+        written = self._patiently(lambda: write(held.record, held.id, held.fence, begin))
+        self._wrote = time.monotonic()
+        if not written.held:
+            raise _Lost
+        if self._running and not written.running:
+            self._running = False
+            self._flights.withdraw()
+        if why := health.verdict(health.since(held.record, self._before), held.campaign):
+            control.halt(held.campaign.pk, why)
+
+    def _leave(self) -> None:
+        """Let the shard go. Not before its last answer is written: a worker killed in between must leave a lease that
+        runs out, or nobody would account for its messages."""
+        held = self._held
+        complete = held.record.begun == held.record.size and not held.record.open()
+        state = Campaign.objects.values_list("state", flat=True).get(pk=held.campaign.pk)
+        after = Shard.State.CANCELLED if state == State.CANCELLED else Shard.State.ARMED
+        after = Shard.State.DONE if complete else after
+
+        def write_last() -> Written:
+            there = leave(held.record, held.id, held.fence, after, ended=after != Shard.State.ARMED)
+            return Written(there, running=False)
+
+        if not self._patiently(write_last).held:
+            raise _Lost
+
+    def _patiently(self, write_it: Callable[[], Written]) -> Written:
+        """The provider's answers are kept while PostgreSQL is away."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self._write_all(write_it)
+            except (OperationalError, InterfaceError):
+                if time.monotonic() > until:
+                    raise
+                connection.close()
+                time.sleep(0.5)
+
+    def _write_all(self, write_it: Callable[[], Written]) -> Written:
+        """The record, and the ledger's rows of those that are to be tried again, in one transaction."""
+        if not (handing := self._flights.handing):
+            return write_it()
+        with transaction.atomic():
+            written = write_it()
+            if written.held:
+                begun = {row.id for row in store.begin_armed([outcome.row for outcome in handing])}
+                settle([outcome for outcome in handing if outcome.row.id in begun])
+        self._flights.handing = []
+        return written
