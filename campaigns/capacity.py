@@ -16,6 +16,8 @@ from notifier.errors import InvalidInput
 MOST = 10_000_000_000
 #: the last shard's doorbell is published within this share of the time: workers that wait for work send nothing
 DISPATCH_SHARE = 0.2
+#: from a machine on the same continent to FCM and back, until a silent run has shown it
+ROUND_TRIP_MS = 75.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Wanted:
     messages: int
     seconds: float
     #: milliseconds from a request to the provider's answer
-    round_trip_ms: float = 75.0
+    round_trip_ms: float = ROUND_TRIP_MS
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,12 @@ def plan(wanted: Wanted, figures: Figures = MEASURED) -> Plan:
         wal_mb_per_s=rate * figures.wal / 1_000_000,
         arm_seconds=wanted.messages / figures.armed,
     )
+
+
+def of_one(connections: int, round_trip_ms: float = ROUND_TRIP_MS, figures: Figures = MEASURED) -> float:
+    """Messages a second of one worker with so many connections: a far one must have more of them to be as quick."""
+    on_the_wire = connections * figures.streams
+    return min(figures.per_worker, on_the_wire * 1000 / round_trip_ms) if round_trip_ms else figures.per_worker
 
 
 def check(wanted: Wanted) -> None:

@@ -26,6 +26,8 @@ from tenants.models import Tenant, User
 MAX_NAME = 200
 #: variables are copied into what every recipient's text is rendered with
 MAX_DATA_BYTES = 64 * 1024
+#: what a test send shows: after a change of it, nobody has seen the campaign yet
+SHOWN = frozenset({"template", "channels", "data"})
 
 
 def create(tenant: Tenant, raw: Mapping[str, Any], *, mode: str = Mode.LIVE, user: User | None = None) -> Campaign:
@@ -45,6 +47,8 @@ def update(campaign: Campaign, raw: Mapping[str, Any]) -> Campaign:
         check_editable(campaign)
         columns = checked(campaign.tenant, raw, campaign)
         changed = {name: value for name, value in columns.items() if getattr(campaign, name) != value}
+        if changed.keys() & SHOWN:
+            changed |= {"tested_at": None, "tested_version": None}
         if changed:
             disarm(campaign)
             Campaign.objects.filter(pk=campaign.pk).update(**changed)

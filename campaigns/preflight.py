@@ -1,30 +1,31 @@
-"""What an armed campaign is about to do: how many messages leave where, how long that takes, what one looks like, and
-what the person who presses GO should know first."""
+"""What an armed campaign is about to do: how many messages leave where, how long that takes and why, what a wanted time
+would take, what one message looks like, and what the person who presses GO should know first."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
-from campaigns import audience as audiences
+from django.conf import settings
+
+from campaigns import capacity, crew, example, spotcheck
+from campaigns.capacity import Pace
+from campaigns.example import Sample
 from campaigns.models import Campaign
 from campaigns.results import ready_by_channel
-from notifier.delivery import accounts, people, templates
-from notifier.delivery.plan import Rule, Suppressed, plan
-from notifier.errors import NotifierError
-from notifier.models import ProviderAccount, TemplateVersion
-from notifier.vocabulary import Kind, Mode, Person
+from campaigns.templatetags.figures import duration
+from campaigns.warn import Seen, warnings
+from notifier.delivery import accounts
+from notifier.errors import Conflict, InvalidInput
+from notifier.models import ProviderAccount
+from notifier.providers import Provider, provider_class
+from notifier.vocabulary import Person
 
-#: a freeze older than this is worth a warning: whoever joined since is not in it
-STALE = timedelta(hours=24)
-#: a larger share of people left out usually means a wrong audience or a missing address column
-MANY_EXCLUDED = 0.5
-
-
-#: people of whom one is shown
-LOOKED_AT = 20
+#: a rate limit that costs less than this is not worth a sentence about raising it: its bucket holds a second's worth
+SHORT = 1.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,12 @@ class Ready:
     messages: int
     rate: float | None = None
     enabled: bool = True
+    #: the rate is the provider's default, and not what somebody set for this account
+    by_default: bool = False
+    #: what one worker does with this account; None: nobody knows yet
+    per_worker: float | None = None
+    #: the campaign that showed it; "" for the figure of our own measurements
+    shown_by: str = ""
 
     @property
     def seconds(self) -> float:
@@ -44,12 +51,12 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """What one person gets on one channel, or why they get nothing."""
+class Need:
+    """What a wanted time takes on one channel, and whether the account's limit allows it at all."""
 
     channel: str
-    parts: Mapping[str, Any] = field(default_factory=dict)
-    refused: str = ""
+    plan: capacity.Plan
+    says: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,12 @@ class Preflight:
     excluded: Mapping[str, int]
     ready: Sequence[Ready]
     warnings: Sequence[str]
+    arithmetic: Sequence[str] = ()
+    #: how long it will take, and what decides that
+    estimate: Pace | None = None
+    #: channel -> bulk workers that listen; None: the broker does not answer
+    workers: Mapping[str, int] | None = None
+    needs: Sequence[Need] = ()
     person: Person | None = None
     samples: Sequence[Sample] = ()
 
@@ -65,102 +78,172 @@ class Preflight:
     def messages(self) -> int:
         return sum(r.messages for r in self.ready)
 
-    @property
-    def seconds(self) -> float:
-        """Accounts send side by side, so the slowest decides."""
-        return max((r.seconds for r in self.ready), default=0.0)
 
-
-def preflight(campaign: Campaign) -> Preflight:
-    """Everything above, for a campaign that is armed."""
+def preflight(campaign: Campaign, seconds: float | None = None) -> Preflight:
+    """Everything above, for a campaign that is armed. `seconds`: the time in which it should be out. Raises Conflict
+    before it is armed, or InvalidInput for a time that cannot be."""
+    if campaign.state not in (Campaign.State.ARMED, Campaign.State.LAUNCHING):
+        raise Conflict(f"Preflight needs an armed campaign; this one is {campaign.state}.", code="not_armed")
+    now = datetime.now(UTC)
     ready = _ready(campaign)
-    person = _somebody(campaign)
-    seconds = max((r.seconds for r in ready), default=0.0)
+    workers = _workers(ready)
+    estimate = capacity.slowest(paces(ready, campaign.rate_per_s, workers))
+    person = example.somebody(campaign)
+    seen = Seen(ready, estimate.seconds if estimate else 0.0, workers, spotcheck.look(campaign, now))
     return Preflight(
         audience=campaign.audience_size,
         excluded=dict(sorted(campaign.excluded.items(), key=lambda item: -item[1])),
         ready=ready,
-        warnings=warnings(campaign, ready, seconds, datetime.now(UTC)),
+        warnings=warnings(campaign, seen, now),
+        arithmetic=[arithmetic(r, estimate.seconds if estimate else 0.0, seconds) for r in ready if r.rate],
+        estimate=estimate,
+        workers=workers,
+        needs=needs(ready, seconds) if seconds is not None else (),
         person=person,
-        samples=samples(campaign, person) if person else (),
+        samples=example.samples(campaign, person) if person else (),
     )
 
 
-def warnings(campaign: Campaign, ready: Sequence[Ready], seconds: float, now: datetime) -> list[str]:
-    """Sentences for the person who is about to press GO."""
-    found: list[str] = []
-    if campaign.mode == Mode.TEST:
-        found.append("This is a test campaign: everything goes to the sandbox and nobody is reached.")
-    elif campaign.tenant.sandbox:
-        found.append(f"{campaign.tenant} has not gone live: everything goes to the sandbox and nobody is reached.")
-    messages, left_out = sum(r.messages for r in ready), sum(campaign.excluded.values())
-    if left_out and left_out >= MANY_EXCLUDED * (messages + left_out):
-        found.append(f"{left_out:,} of {messages + left_out:,} were left out. Is this the right audience?")
-    if campaign.armed_at is not None and now - campaign.armed_at > STALE:
-        found.append(f"It was armed on {campaign.armed_at:%d %B at %H:%M} UTC. Whoever joined since is not in it.")
-    if campaign.not_after is not None and now + timedelta(seconds=seconds) > campaign.not_after:
-        found.append("Its “not after” comes before the rate limit lets everything leave; the rest will expire.")
-    found += [f"The account {r.account} is switched off; {r.channel} will wait for it." for r in ready if not r.enabled]
+# ---- deciding ----------------------------------------------------------------------------------------------------
+
+
+def arithmetic(ready: Ready, takes: float, wanted: float | None = None) -> str:
+    """What a rate limit does to an account's messages; who could raise it, where it is what holds them up."""
+    provider = provider_class(ready.provider)
+    where = provider.limit_of if ready.by_default else f"the account {ready.account}"
+    takes_it = duration(ready.seconds) if ready.seconds >= 0.1 else "less than 0.1 s"
+    said = f"{ready.messages:,} on {where} at {capacity.rate(ready.rate or 0)} takes {takes_it}"
+    binds = ready.seconds > SHORT and ready.seconds >= (takes if wanted is None else wanted)
+    if not binds or not ready.by_default:
+        return f"{said}."
+    ask = provider.raise_quota(ready.messages / wanted if wanted else ready.rate or 0)
+    return f"{said}; {ask}." if ask else f"{said}."
+
+
+def paces(ready: Sequence[Ready], rate_per_s: float | None, workers: Mapping[str, int] | None) -> list[Pace]:
+    """Everything that takes time: the accounts' limits, the campaign's own, and what the workers can do."""
+    found = [Pace(r.seconds, f"by the rate limit of {r.account}") for r in ready if r.rate]
+    messages = sum(r.messages for r in ready)
+    if rate_per_s:
+        found.append(Pace(messages / rate_per_s, f"by its own limit of {rate_per_s:,g} a second"))
+    for channel in sorted({r.channel for r in ready}) if workers else ():
+        if number := (workers or {}).get(channel, 0):
+            found += _by_workers([r for r in ready if r.channel == channel], channel, number)
     return found
 
 
-def samples(campaign: Campaign, person: Person) -> list[Sample]:
-    """What this person gets on each of the campaign's channels."""
-    version_id = campaign.version_id or _newest_version(campaign)
-    if version_id is None:
+def _by_workers(ready: Sequence[Ready], channel: str, number: int) -> list[Pace]:
+    """One channel's workers carry all of its accounts, one after the other."""
+    busy = [(r.messages / r.per_worker, r) for r in ready if r.per_worker]
+    if len(busy) < len(ready):
         return []
-    compiled = templates.compiled(version_id)
-    category = campaign.template.category
-    rule = Rule(category.key, Kind(category.kind)) if category else Rule()
-    locale = person.choices.language or person.locale
-    variables = {**campaign.data, "recipient": person.variables()}
-    refused = {
-        entry.channel: str(entry.reason).replace("_", " ")
-        for entry in plan(person, rule, campaign.channels, datetime.now(UTC), campaign.tenant.timezone)
-        if isinstance(entry, Suppressed)
-    }
-    return [
-        _sample(compiled, name, compiled.locale_for(name, locale, campaign.tenant.default_locale), variables, refused)
-        for name in campaign.channels
-        if name in compiled.channels
+    slowest = max(busy, key=lambda each: each[0])[1]
+    shown = f"as in “{slowest.shown_by}”" if slowest.shown_by else "until a silent run has shown it"
+    who = capacity.counted(number, "worker")
+    why = f"by {who} on {channel} at {slowest.per_worker or 0:,.0f} a second each, {shown}"
+    return [Pace(sum(seconds for seconds, _ in busy) / number, why)]
+
+
+def needs(ready: Sequence[Ready], seconds: float) -> list[Need]:
+    """What it takes to have each account's messages out in so many seconds. Raises InvalidInput."""
+    return [_need(r, seconds) for r in ready if not provider_class(r.provider).builtin]
+
+
+def _need(ready: Ready, seconds: float) -> Need:
+    # a worker that was slower had too few connections or a limit, and the plan has as many as it takes
+    per_worker = max(capacity.MEASURED.per_worker, ready.per_worker or 0)
+    figures = replace(capacity.MEASURED, per_worker=per_worker)
+    plan = capacity.plan(capacity.Wanted(ready.messages, seconds), figures)
+    says = [
+        f"{capacity.counted(plan.workers, 'worker')} on {ready.channel}.bulk with "
+        f"{capacity.counted(plan.connections_per_worker, 'connection')} each"
     ]
+    if ready.rate and ready.seconds > seconds:
+        says.append(f"{ready.account} must allow {capacity.rate(ready.messages / seconds)}, not {_limit(ready)}")
+    return Need(ready.channel, plan, says)
 
 
-def _sample(
-    compiled: templates.Compiled, name: str, locale: str, variables: dict[str, Any], refused: Mapping[str, str]
-) -> Sample:
+def _limit(ready: Ready) -> str:
+    return f"{capacity.rate(ready.rate or 0)}{' (the default)' if ready.by_default else ''}"
+
+
+def read_seconds(raw: str | None) -> float | None:
+    """A wanted time as somebody typed it; None where nobody did. Raises InvalidInput."""
+    if not raw:
+        return None
     try:
-        return Sample(name, compiled.render(name, locale, variables), refused.get(name, ""))
-    except NotifierError as error:
-        return Sample(name, refused=error.message)
+        seconds = float(raw)
+    except ValueError:
+        raise InvalidInput("Must be a number of seconds, such as 5.", field="seconds") from None
+    capacity.check(capacity.Wanted(1, seconds))
+    return seconds
+
+
+def as_json(found: Preflight) -> dict[str, Any]:
+    """What the API answers."""
+    return {
+        "audience": found.audience,
+        "excluded": dict(found.excluded),
+        "messages": found.messages,
+        "ready": [{**asdict(r), "seconds": r.seconds} for r in found.ready],
+        "arithmetic": list(found.arithmetic),
+        "seconds": found.estimate.seconds if found.estimate else None,
+        "because": found.estimate.why if found.estimate else "",
+        "workers": found.workers,
+        "needs": [_need_json(need) for need in found.needs],
+        "warnings": list(found.warnings),
+    }
+
+
+def _need_json(need: Need) -> dict[str, Any]:
+    return {
+        "channel": need.channel,
+        "workers": need.plan.workers,
+        "connections_per_worker": need.plan.connections_per_worker,
+        "rate_per_s": need.plan.rate_per_s,
+        "says": list(need.says),
+    }
+
+
+# ---- reading -----------------------------------------------------------------------------------------------------
 
 
 def _ready(campaign: Campaign) -> list[Ready]:
     counts = ready_by_channel(campaign)
     used = ProviderAccount.objects.filter(tenant_id=campaign.tenant_id).in_bulk([account for _, account in counts])
+    speeds = crew.speeds(campaign, used)
     return [
-        Ready(
-            channel,
-            used[account_id].name,
-            used[account_id].provider,
-            messages,
-            accounts.rate_of(used[account_id]),
-            used[account_id].enabled,
-        )
+        _account(channel, used[account_id], messages, speeds)
         for (channel, account_id), messages in sorted(counts.items(), key=lambda item: (item[0][0], -item[1]))
     ]
 
 
-def _somebody(campaign: Campaign) -> Person | None:
-    """Somebody of the audience who can be shown: of its first few, whoever gets most of it."""
-    if campaign.audience is None:
+def _account(channel: str, account: ProviderAccount, messages: int, speeds: Mapping[uuid.UUID, crew.Speed]) -> Ready:
+    provider: type[Provider[Any]] = provider_class(account.provider)
+    shown = speeds.get(account.pk)
+    return Ready(
+        channel=channel,
+        account=account.name,
+        provider=account.provider,
+        messages=messages,
+        rate=accounts.rate_of(account),
+        enabled=account.enabled,
+        by_default=not account.rate_per_s,
+        per_worker=shown.per_s if shown else _unseen(account, provider),
+        shown_by=shown.shown_by if shown else "",
+    )
+
+
+def _unseen(account: ProviderAccount, provider: type[Provider[Any]]) -> float | None:
+    """What a worker will do that was never seen with this account. What is stored in our own database has another
+    speed than what leaves over the wire, and none that was measured."""
+    if provider.builtin:
         return None
-    first = [r.pk for r in audiences.sample(campaign.audience, LOOKED_AT)]
-    found = people.by_ids(campaign.tenant_id, first)
-    shown = [found[pk] for pk in first if pk in found]
-    return min(shown, key=lambda person: sum(bool(s.refused) for s in samples(campaign, person)), default=None)
+    return capacity.of_one(settings.PROVIDER_CONNECTIONS, 0 if account.sandbox else capacity.ROUND_TRIP_MS)
 
 
-def _newest_version(campaign: Campaign) -> Any:
-    newest = TemplateVersion.objects.filter(template_id=campaign.template_id).order_by("-number")
-    return newest.values_list("pk", flat=True).first()
+def _workers(ready: Sequence[Ready]) -> dict[str, int] | None:
+    listening = crew.listening()
+    if listening is None:
+        return None
+    return {r.channel: listening.get(f"{r.channel}.bulk", 0) for r in ready}

@@ -387,3 +387,5 @@ class SendRequest:
     mode: Mode = Mode.LIVE
     send_at: datetime | None = None
     not_after: datetime | None = None
+    #: not even the template's own: a test send must not wait for its tester's quiet hours
+    without_category: bool = False

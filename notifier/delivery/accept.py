@@ -119,7 +119,7 @@ def _draft(world: _World, request: SendRequest) -> _Draft:
     if request.template not in world.versions:
         raise InvalidInput(f"There is no template {request.template!r}.", field="template", code="unknown_template")
     version, own_category = world.versions[request.template]
-    category = request.category or own_category
+    category = "" if request.without_category else request.category or own_category
     if category and category not in world.rules:
         raise InvalidInput(f"There is no category {category!r}.", field="category", code="unknown_category")
     rule = world.rules.get(category, Rule())

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campaigns import preflight, times
+from campaigns import times
 from campaigns.admin.charts import sparkline
-from campaigns.models import Campaign
-from campaigns.preflight import Ready
-from campaigns.times import Point, Times
 from campaigns.templatetags import figures
-from notifier.vocabulary import Mode
-from tenants.models import Tenant
-
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
+from campaigns.times import Point, Times
 
 
 @pytest.mark.parametrize(
@@ -51,36 +44,6 @@ def test_a_sparkline_has_a_bar_for_each_point_and_no_inline_style() -> None:
 
 def test_nothing_sent_draws_nothing() -> None:
     assert sparkline([]) == ""
-
-
-def campaign(**columns: object) -> Campaign:
-    tenant = Tenant(name="ACME", sandbox=False)
-    return Campaign(tenant=tenant, **{"mode": Mode.LIVE, "armed_at": NOW, **columns})
-
-
-@pytest.mark.parametrize(
-    ("columns", "ready", "seconds", "said"),
-    [
-        ({}, [Ready("push", "a", "fcm", 10)], 0.0, []),
-        ({"mode": Mode.TEST}, [], 0.0, ["test campaign"]),
-        ({"excluded": {"no_address": 10}}, [Ready("push", "a", "fcm", 10)], 0.0, ["10 of 20 were left out"]),
-        ({"excluded": {"no_address": 9}}, [Ready("push", "a", "fcm", 10)], 0.0, []),
-        ({"armed_at": NOW - timedelta(hours=25)}, [], 0.0, ["Whoever joined since"]),
-        ({"not_after": NOW + timedelta(minutes=5)}, [], 400.0, ["will expire"]),
-        ({"not_after": NOW + timedelta(minutes=7)}, [], 400.0, []),
-        ({}, [Ready("push", "main", "fcm", 1, None, False)], 0.0, ["account main is switched off"]),
-    ],
-)
-def test_what_should_be_known_before_go(
-    columns: dict[str, object], ready: list[Ready], seconds: float, said: list[str]
-) -> None:
-    found = preflight.warnings(campaign(**columns), ready, seconds, NOW)
-    assert len(found) == len(said) and all(part in text for part, text in zip(said, found, strict=True))
-
-
-def test_the_slowest_account_decides_how_long_it_takes() -> None:
-    ready = [Ready("push", "a", "fcm", 4_000_000, 10_000.0), Ready("in_app", "b", "in_app", 9)]
-    assert preflight.Preflight(9, {}, ready, []).seconds == 400.0
 
 
 @pytest.mark.parametrize(

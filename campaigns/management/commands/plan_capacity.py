@@ -17,7 +17,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--recipients", type=int, required=True, help="messages, one for each address")
         parser.add_argument("--seconds", type=float, required=True, help="the time in which all are answered")
-        parser.add_argument("--round-trip-ms", type=float, default=75.0, help="request to answer (default: 75)")
+        parser.add_argument(
+            "--round-trip-ms", type=float, default=capacity.ROUND_TRIP_MS, help="to the far end and back"
+        )
         parser.add_argument("--provider", default="fcm", help="whose limits count (default: fcm)")
 
     def handle(self, *args: Any, **options: Any) -> None:

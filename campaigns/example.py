@@ -1,0 +1,72 @@
+"""What a campaign looks like to one person of its audience."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from campaigns import audience as audiences
+from campaigns.models import Campaign
+from campaigns.spotcheck import rule_of
+from notifier.delivery import people, templates
+from notifier.delivery.plan import Suppressed, plan
+from notifier.errors import NotifierError
+from notifier.models import TemplateVersion
+from notifier.vocabulary import Person
+
+#: people of whom one is shown
+LOOKED_AT = 20
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one person gets on one channel, or why they get nothing."""
+
+    channel: str
+    parts: Mapping[str, Any] = field(default_factory=dict)
+    refused: str = ""
+
+
+def somebody(campaign: Campaign) -> Person | None:
+    """Somebody of the audience who can be shown: of its first few, whoever gets most of it."""
+    if campaign.audience is None:
+        return None
+    first = [r.pk for r in audiences.sample(campaign.audience, LOOKED_AT)]
+    found = people.by_ids(campaign.tenant_id, first)
+    shown = [found[pk] for pk in first if pk in found]
+    return min(shown, key=lambda person: sum(bool(s.refused) for s in samples(campaign, person)), default=None)
+
+
+def samples(campaign: Campaign, person: Person) -> list[Sample]:
+    """What this person gets on each of the campaign's channels."""
+    version_id = campaign.version_id or newest_version(campaign)
+    if version_id is None:
+        return []
+    compiled = templates.compiled(version_id)
+    locale = person.choices.language or person.locale
+    variables = {**campaign.data, "recipient": person.variables()}
+    planned = plan(person, rule_of(campaign), campaign.channels, datetime.now(UTC), campaign.tenant.timezone)
+    refused = {e.channel: str(e.reason).replace("_", " ") for e in planned if isinstance(e, Suppressed)}
+    return [
+        _sample(compiled, name, compiled.locale_for(name, locale, campaign.tenant.default_locale), variables, refused)
+        for name in campaign.channels
+        if name in compiled.channels
+    ]
+
+
+def _sample(
+    compiled: templates.Compiled, name: str, locale: str, variables: dict[str, Any], refused: Mapping[str, str]
+) -> Sample:
+    try:
+        return Sample(name, compiled.render(name, locale, variables), refused.get(name, ""))
+    except NotifierError as error:
+        return Sample(name, refused=error.message)
+
+
+def newest_version(campaign: Campaign) -> uuid.UUID | None:
+    """The version that an arming would take now."""
+    newest = TemplateVersion.objects.filter(template_id=campaign.template_id).order_by("-number")
+    return newest.values_list("pk", flat=True).first()
