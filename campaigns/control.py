@@ -1,33 +1,113 @@
-"""Stop. The state is flipped in the request; senders look at it before every chunk (under a second of sending)."""
+"""Pause, resume, stop, halt. The state is flipped in the request; senders look at it with every chunk (under a second
+of sending)."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
+import structlog
+from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Case, Exists, F, OuterRef, Q, When
 from django.db.models.functions import Now
 
+from campaigns.fanout import set_off
 from campaigns.launch import find
-from campaigns.models import Campaign, Shard
+from campaigns.models import Campaign, Rollout, Shard
 from campaigns.prepare import id_range
 from campaigns.states import State, move
+from campaigns.steps import By, Step, note, step
 from notifier.delivery import recheck
-from notifier.errors import Conflict
+from notifier.delivery.recheck import Orders
 from notifier.tasks import post
 from notifier.vocabulary import Reason, Status
-from tenants import audit
 from tenants.models import User
 
-# a row whose earlier attempt got no answer may have arrived: it ends unknown, not cancelled;
-# rows that wait for a retry stand outside the shards and are few: they are stopped in the request itself
-_CANCEL = """
+log = structlog.get_logger("campaigns")
+
+_PAUSE = Step(
+    name="pause",
+    to=State.PAUSED,
+    allowed_from=(State.RUNNING,),
+    done=frozenset({State.PAUSED}),
+    code="not_pausable",
+    cannot="cannot be paused",
+)
+_RESUME = Step(
+    name="resume",
+    to=State.RUNNING,
+    allowed_from=(State.PAUSED,),
+    done=frozenset({State.RUNNING, State.FINISHED}),
+    code="not_resumable",
+    cannot="cannot be resumed",
+)
+_STOP = Step(
+    name="stop",
+    to=State.CANCELLED,
+    allowed_from=(State.ARMED, State.LAUNCHING, State.RUNNING, State.PAUSED),
+    done=frozenset({State.CANCELLED}),
+    code="not_stoppable",
+    cannot="cannot be stopped",
+)
+OPEN = (Shard.State.ARMED, Shard.State.RUNNING)
+
+
+def pause(
+    tenant_id: uuid.UUID, campaign_id: uuid.UUID, *, user: User | None = None, api_key_id: uuid.UUID | None = None
+) -> bool:
+    """True for the one caller that paused it, False for a repeat. Raises NotFound, or Conflict when it does not run."""
+    return step(_PAUSE, find(tenant_id, campaign_id), By(user, api_key_id), halted="")
+
+
+def resume(
+    tenant_id: uuid.UUID, campaign_id: uuid.UUID, *, user: User | None = None, api_key_id: uuid.UUID | None = None
+) -> bool:
+    """True for the one caller that resumed it, False for a repeat. Raises NotFound, or Conflict when it is not paused.
+
+    A canary that is done has been looked at by whoever resumes: the rest leaves, whatever the canary said."""
+    campaign = find(tenant_id, campaign_id)
+    open_canary = Shard.objects.filter(campaign=OuterRef("pk"), canary=True, state__in=OPEN)
+    judged = Q(canary_passed_at__isnull=True) & ~Q(rollout=Rollout.ALL) & ~Exists(open_canary)
+    passed = Case(When(judged, then=Now()), default=F("canary_passed_at"))
+    with transaction.atomic():
+        if not step(_RESUME, campaign, By(user, api_key_id), halted="", canary_passed_at=passed):
+            return False
+        transaction.on_commit(lambda: set_off(campaign.pk))
+    return True
+
+
+def halt(campaign_id: uuid.UUID, why: str) -> bool:
+    """The campaign pauses itself, and says why; True for the one caller that did it."""
+    with transaction.atomic():
+        if not move(campaign_id, State.PAUSED, allowed_from=[State.RUNNING], halted=why[:500]):
+            return False
+        note(Campaign.objects.get(pk=campaign_id), "halted", By(), why=why[:500])
+    log.warning("campaign halted", action="halt", campaign=str(campaign_id), why=why)
+    return True
+
+
+# ---- stop --------------------------------------------------------------------------------------------------------
+
+# Rows that the shards handed over, for another attempt: they are few, and stopped in the request itself. One whose
+# earlier attempt got no answer may have arrived: it ends unknown, not cancelled.
+_CANCEL = f"""
 UPDATE notifier_delivery SET settled_at = now(), lease_until = NULL,
-  status = CASE WHEN reason = %s THEN %s ELSE %s END, reason = CASE WHEN reason = %s THEN reason ELSE %s END
-WHERE id = ANY(ARRAY(SELECT id FROM notifier_delivery WHERE campaign_id = %s AND status = ANY(%s)
-                     AND id >= %s AND id < %s LIMIT %s FOR UPDATE SKIP LOCKED)) AND id >= %s AND id < %s
+  status = CASE WHEN reason = '{Reason.IN_DOUBT}' THEN {Status.UNKNOWN} ELSE {Status.CANCELLED} END,
+  reason = CASE WHEN reason = '{Reason.IN_DOUBT}' THEN reason ELSE '{Reason.STOPPED}' END
+WHERE id = ANY(ARRAY(SELECT id FROM notifier_delivery
+                     WHERE campaign_id = %(campaign)s AND status IN ({Status.QUEUED}, {Status.CLAIMED})
+                       AND id >= %(low)s AND id < %(high)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+  AND id >= %(low)s AND id < %(high)s
 """
 _BATCH = 10_000
+
+# what a living worker holds is left to it: it finds the stop with its next chunk
+_CLOSE = """
+UPDATE campaigns_shard SET state = 'cancelled', fence = fence + 1, lease_until = NULL, ended_at = now()
+WHERE campaign_id = %(campaign)s AND (state = 'armed' OR (state = 'running' AND lease_until < now()
+      AND now() > pg_postmaster_start_time() + make_interval(secs => %(lease)s)))
+"""
 
 
 def stop(
@@ -37,86 +117,40 @@ def stop(
     was never armed."""
     campaign = find(tenant_id, campaign_id)
     with transaction.atomic():
-        if not move(
-            campaign.pk,
-            State.CANCELLED,
-            allowed_from=[State.ARMED, State.RUNNING, State.PAUSED],
-            stopped_at=Now(),
-        ):
-            campaign.refresh_from_db(fields=["state"])
-            if campaign.state == State.CANCELLED:
-                return False
-            raise Conflict(f"A campaign that is {campaign.state} cannot be stopped.", code="not_stoppable")
-        _cancel(campaign, (Status.QUEUED, Status.CLAIMED), _BATCH)
-        audit.record(tenant_id, "campaign.stop", str(campaign.pk), {}, user=user, api_key_id=api_key_id)
+        if not step(_STOP, campaign, By(user, api_key_id), stopped_at=Now()):
+            return False
+        _cancel(campaign)
         transaction.on_commit(lambda: post("campaigns.cancel_rows", str(campaign.pk)))
     return True
 
 
 def cancel_rows(campaign_id: uuid.UUID) -> None:
-    """Write down, in batches, that the unsent rows of a stopped campaign will not be sent, and close its shards.
-
-    Rows on the wire of a living shard are left to it; those of a lost one end `unknown`: after a stop nothing is
-    repeated."""
+    """Close the shards of a stopped campaign that nobody holds, and whatever of it waits in the ledger for another
+    attempt. What the shards held is written into the ledger by the accounting."""
     campaign = Campaign.objects.get(pk=campaign_id)
     if campaign.state != State.CANCELLED:
         return
-    Shard.objects.filter(campaign=campaign, state=Shard.State.ARMED).update(state=Shard.State.CANCELLED)
-    while _cancel(campaign, (Status.ARMED, Status.QUEUED, Status.CLAIMED), _BATCH):
+    with connection.cursor() as cursor:
+        cursor.execute(_CLOSE, {"campaign": campaign.pk, "lease": float(settings.LEASE_SECONDS)})
+    while _cancel(campaign):
         continue
-    _close_lost_shards(campaign)
+    post("campaigns.account", str(campaign.pk))
 
 
-def _cancel(campaign: Campaign, statuses: tuple[Status, ...], limit: int) -> int:
+def _cancel(campaign: Campaign) -> int:
     low, high = id_range(campaign)
     with connection.cursor() as cursor:
-        cursor.execute(
-            _CANCEL,
-            [
-                str(Reason.IN_DOUBT), int(Status.UNKNOWN), int(Status.CANCELLED), str(Reason.IN_DOUBT),
-                str(Reason.STOPPED), campaign.pk, [int(s) for s in statuses], low, high, limit,
-                low, high,
-            ],
-        )  # fmt: skip
+        cursor.execute(_CANCEL, {"campaign": campaign.pk, "low": low, "high": high, "limit": _BATCH})
         return int(cursor.rowcount)
 
 
-_CLOSE_LOST = """
-UPDATE campaigns_shard SET state = 'cancelled', fence = fence + 1, ended_at = now()
-WHERE campaign_id = %(campaign)s AND state = 'running' AND lease_until < now()
-"""
-
-# a shard keeps its lease until its last answer is written, so without one such rows are nobody's; rows with a lease of
-# their own are the engine's
-_DOUBT = f"""
-UPDATE notifier_delivery SET status = {Status.UNKNOWN}, reason = '{Reason.IN_DOUBT}', settled_at = now()
-WHERE campaign_id = %(campaign)s AND status = {Status.SENDING} AND lease_until IS NULL
-  AND id >= %(low)s AND id < %(high)s
-  AND NOT EXISTS (SELECT 1 FROM campaigns_shard s
-                  WHERE s.campaign_id = %(campaign)s AND s.state IN ('armed', 'running'))
-"""
+# ---- what the engine is told -------------------------------------------------------------------------------------
 
 
-def _close_lost_shards(campaign: Campaign) -> None:
-    low, high = id_range(campaign)
-    with connection.cursor() as cursor:
-        cursor.execute(_CLOSE_LOST, {"campaign": campaign.pk})
-        cursor.execute(_DOUBT, {"campaign": campaign.pk, "low": low, "high": high})
+def orders(campaign_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Orders]:
+    """What the engine must know before it sends rows of these campaigns."""
+    found = Campaign.objects.filter(pk__in=campaign_ids).values_list("pk", "state", "rate_per_s")
+    return {pk: Orders(state == State.CANCELLED, state == State.PAUSED, rate) for pk, state, rate in found}
 
 
-def close_doubt(campaign_id: uuid.UUID) -> None:
-    """Rows on the wire of a shard that nobody holds any more, and that is done: a worker froze over its lease, began
-    them after the shard was taken over, and died. Without this the campaign would never finish."""
-    campaign = Campaign.objects.get(pk=campaign_id)
-    low, high = id_range(campaign)
-    with connection.cursor() as cursor:
-        cursor.execute(_DOUBT, {"campaign": campaign.pk, "low": low, "high": high})
-
-
-def stopped(campaign_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    """Which of these campaigns were stopped."""
-    found = Campaign.objects.filter(pk__in=campaign_ids, state=State.CANCELLED)
-    return set(found.values_list("pk", flat=True))
-
-
-recheck.use(stopped)
+recheck.use(orders)

@@ -3,39 +3,95 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
+from functools import partial
+from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
-from campaigns.models import Campaign
+from campaigns.fanout import set_off
+from campaigns.models import Campaign, Rollout, Shard
 from campaigns.states import State, move
-from notifier.errors import Conflict, NotFound
-from notifier.tasks import post
-from tenants import audit
+from campaigns.steps import By, Step, note, step
+from notifier.errors import Conflict, InvalidInput, NotFound
 from tenants.models import User
 
 
 def go(
-    tenant_id: uuid.UUID, campaign_id: uuid.UUID, *, user: User | None = None, api_key_id: uuid.UUID | None = None
+    tenant_id: uuid.UUID,
+    campaign_id: uuid.UUID,
+    *,
+    rollout: str = Rollout.ALL,
+    user: User | None = None,
+    api_key_id: uuid.UUID | None = None,
 ) -> bool:
-    """True for the one caller that launched, False for a repeat. Raises NotFound, or Conflict before it is armed."""
+    """True for the one caller that launched, False for a repeat. Raises NotFound, or Conflict before it is armed.
+
+    With `hold_seconds` it is launching until they are over; until then it can be taken back."""
     campaign = find(tenant_id, campaign_id)
     with transaction.atomic():
-        if not move(campaign.pk, State.RUNNING, allowed_from=[State.ARMED], launched_at=Now()):
+        if not _launch(campaign, rollout):
             campaign.refresh_from_db(fields=["state", "launched_at"])
-            if campaign.launched_at is not None:
+            if campaign.launched_at is not None or campaign.state == State.LAUNCHING:
                 return False
             raise Conflict(f"GO needs an armed campaign; this one is {campaign.state}.", code="not_armed")
-        audit.record(
-            tenant_id,
-            "campaign.go",
-            str(campaign.pk),
-            {"audience": campaign.audience_size, "excluded": campaign.excluded},
-            user=user,
-            api_key_id=api_key_id,
-        )
-        transaction.on_commit(lambda: post("campaigns.dispatch", str(campaign.pk)))
+        _check_canary(campaign, rollout)
+        counts = {"audience": campaign.audience_size, "excluded": campaign.excluded}
+        note(campaign, "go", By(user, api_key_id), **counts, rollout=rollout, hold_seconds=campaign.hold_seconds)
+        if not campaign.hold_seconds:
+            transaction.on_commit(lambda: set_off(campaign.pk))
     return True
+
+
+def _launch(campaign: Campaign, rollout: str) -> bool:
+    if rollout not in Rollout.values:
+        raise InvalidInput(f"Must be one of: {', '.join(Rollout.values)}.", field="rollout", code="invalid_choice")
+    columns: dict[str, Any] = {"rollout": rollout, "canary_passed_at": None, "halted": ""}
+    if not campaign.hold_seconds:
+        return move(campaign.pk, State.RUNNING, allowed_from=[State.ARMED], launched_at=Now(), **columns)
+    held = Now() + timedelta(seconds=campaign.hold_seconds)
+    return move(campaign.pk, State.LAUNCHING, allowed_from=[State.ARMED], hold_until=held, **columns)
+
+
+def _check_canary(campaign: Campaign, rollout: str) -> None:
+    """Whoever asks for a canary must not get everything at once. After the move, which an error rolls back: shards
+    change only while nobody has launched."""
+    if rollout != Rollout.ALL and not Shard.objects.filter(campaign=campaign, canary=True).exists():
+        raise Conflict(
+            f"There is no canary: {campaign.canary_percent} % of this campaign is not a single message.",
+            code="no_canary",
+        )
+
+
+_TAKE_BACK = Step(
+    name="take_back",
+    to=State.ARMED,
+    allowed_from=(State.LAUNCHING,),
+    done=frozenset({State.ARMED}),
+    code="not_launching",
+    cannot="cannot be taken back; what runs can be paused or stopped",
+)
+
+
+def take_back(
+    tenant_id: uuid.UUID, campaign_id: uuid.UUID, *, user: User | None = None, api_key_id: uuid.UUID | None = None
+) -> bool:
+    """Undo a GO within its hold: True for the one caller that did, False when it is armed already. It is either taken
+    back or launched. Raises NotFound, or Conflict when it has left."""
+    return step(_TAKE_BACK, find(tenant_id, campaign_id), By(user, api_key_id), hold_until=None)
+
+
+def launch_held() -> None:
+    """Launch what was not taken back in time; the sweep's part."""
+    over = Q(hold_until__lte=Now())
+    for campaign in Campaign.objects.filter(over, state=State.LAUNCHING):
+        with transaction.atomic():
+            # the hold is looked at again: taken back and launched anew in between, it has begun anew
+            if move(campaign.pk, State.RUNNING, allowed_from=[State.LAUNCHING], where=over, launched_at=Now()):
+                note(campaign, "launched", By())
+                transaction.on_commit(partial(set_off, campaign.pk))
 
 
 def find(tenant_id: uuid.UUID, campaign_id: uuid.UUID) -> Campaign:

@@ -10,9 +10,9 @@ from celery import chord, shared_task
 from celery.app.task import Task
 from django.db import connection
 
-from campaigns import control, prepare, shards
+from campaigns import canary, control, fanout, launch, prepare, shards
 from campaigns.finish import finish_if_done
-from campaigns.models import Campaign, Shard
+from campaigns.models import Campaign
 from campaigns.states import State
 from notifier.tasks import CONTROL, post, waiting
 from notifier.vocabulary import Status
@@ -29,23 +29,22 @@ def arm(campaign_id: str) -> None:
 
 @shared_task(name="campaigns.dispatch", ignore_result=True)
 def dispatch(campaign_id: str) -> None:
-    """First level: one wave per CHORD shards; a small campaign is its own only wave."""
-    shard_count = Shard.objects.filter(campaign_id=campaign_id).count()
-    waves = range(0, shard_count, CHORD)
-    for start in waves[1:]:
-        dispatch_wave.apply_async(args=(campaign_id, start), queue=CONTROL)
+    """First level: one wave per CHORD shards that may leave; a small campaign is its own only wave."""
+    numbers = list(fanout.leaving(uuid.UUID(campaign_id)).values_list("number", flat=True))
+    waves = fanout.waves(numbers, CHORD)
+    for first, last in waves[1:]:
+        dispatch_wave.apply_async(args=(campaign_id, first, last), queue=CONTROL)
     if waves:
-        dispatch_wave(campaign_id, 0)
+        dispatch_wave(campaign_id, *waves[0])
+    else:
+        finish_wave(campaign_id)
 
 
 @shared_task(name="campaigns.dispatch_wave", ignore_result=True)
-def dispatch_wave(campaign_id: str, start: int) -> None:
+def dispatch_wave(campaign_id: str, first: int, last: int) -> None:
     """Second level: a chord over one wave's shards. Its callback is the fast path only; the ledger is the truth."""
-    numbered = Shard.objects.filter(campaign_id=campaign_id, number__gt=start, number__lte=start + CHORD)
-    header = [
-        send_shard.si(str(pk)).set(queue=f"{channel}.bulk")
-        for pk, channel in numbered.order_by("number").values_list("pk", "channel")
-    ]
+    mine = fanout.leaving(uuid.UUID(campaign_id)).filter(number__gte=first, number__lte=last)
+    header = [send_shard.si(str(pk)).set(queue=f"{channel}.bulk") for pk, channel in mine.values_list("pk", "channel")]
     if header:
         chord(header)(finish_wave.si(campaign_id).set(queue=CONTROL))
 
@@ -58,8 +57,9 @@ def send_shard(self: Task[Any, Any], shard_id: str) -> None:
 
 @shared_task(name="campaigns.finish_wave", ignore_result=True)
 def finish_wave(campaign_id: str) -> None:
-    """A chord's callback: one SQL statement decides, whoever calls it and however often."""
-    finish_if_done(uuid.UUID(campaign_id))
+    """A chord's callback: SQL decides whether it is finished or its canary is done, whoever calls and however often."""
+    if not finish_if_done(uuid.UUID(campaign_id)):
+        canary.judge(uuid.UUID(campaign_id))
 
 
 @shared_task(name="campaigns.cancel_rows", ignore_result=True)
@@ -76,38 +76,41 @@ def clear(campaign_id: str) -> None:
 
 @shared_task(name="campaigns.sweep", ignore_result=True)
 def sweep() -> None:
-    """Every second: ring again for whatever waits while its queue is empty, and finish what is done."""
-    for campaign_id, state in Campaign.objects.filter(state__in=[State.ARMING, State.RUNNING]).values_list(
-        "pk", "state"
-    ):
-        if state == State.ARMING:
-            if not waiting(CONTROL):
-                post("campaigns.arm", str(campaign_id))
-        elif not finish_if_done(campaign_id) and not _ring_shards(campaign_id):
-            control.close_doubt(campaign_id)
+    """Every second: launch what was held long enough, look after what runs, and ring again for whatever waits while its
+    queue is empty."""
+    launch.launch_held()
+    for campaign_id in _in_state(State.RUNNING):
+        if not finish_if_done(campaign_id):
+            canary.judge(campaign_id)
+            canary.watch(campaign_id)
+            _ring_shards(campaign_id)
     for campaign_id in _ids(_STOPPED_WITH_ROWS):
         post("campaigns.cancel_rows", str(campaign_id))
     if not waiting(CONTROL):
+        for campaign_id in _in_state(State.ARMING):
+            post("campaigns.arm", str(campaign_id))
         for campaign_id in _ids(_DRAFTS_WITH_ROWS):
             post("campaigns.clear", str(campaign_id))
 
 
+# what fanout.leaving says, and shards whose holder was lost
 _OPEN_SHARDS = """
 SELECT id, channel FROM (
-  SELECT id, channel, number, row_number() OVER (PARTITION BY channel ORDER BY number) AS nth
-  FROM campaigns_shard WHERE campaign_id = %s
-    AND (state = 'armed' OR (state = 'running' AND lease_until < now()))) s
+  SELECT s.id, s.channel, s.number, row_number() OVER (PARTITION BY s.channel ORDER BY s.number) AS nth
+  FROM campaigns_shard s JOIN campaigns_campaign c ON c.id = s.campaign_id
+  WHERE c.id = %s AND c.state = 'running' AND (s.canary OR c.rollout = 'all' OR c.canary_passed_at IS NOT NULL)
+    AND (s.state = 'armed' OR (s.state = 'running' AND s.lease_until < now()))) s
 WHERE nth <= 200 ORDER BY number
 """
 
-# rows that were on the wire may come back for a retry; after a day none is left, and old campaigns cost nothing
+# what the ledger was handed may wait there for another attempt; after a day none does, and old campaigns cost nothing
 _STOPPED_WITH_ROWS = f"""
 SELECT c.id FROM campaigns_campaign c WHERE c.state = 'cancelled' AND (
   EXISTS (SELECT 1 FROM campaigns_shard s WHERE s.campaign_id = c.id
           AND (s.state = 'armed' OR (s.state = 'running' AND s.lease_until < now())))
   OR c.stopped_at > now() - interval '1 day' AND EXISTS (
     SELECT 1 FROM notifier_delivery d WHERE d.campaign_id = c.id
-      AND d.status IN ({Status.ARMED}, {Status.QUEUED}, {Status.CLAIMED}, {Status.SENDING})))
+      AND d.status IN ({Status.QUEUED}, {Status.CLAIMED})))
 """
 
 
@@ -116,17 +119,19 @@ SELECT DISTINCT c.id FROM campaigns_campaign c JOIN campaigns_shard s ON s.campa
 """
 
 
-def _ring_shards(campaign_id: uuid.UUID) -> bool:
-    """Doorbells lie in the queue while workers are busy; an empty queue beside open shards: some were lost. Returns
-    whether there are any that nobody holds."""
+def _ring_shards(campaign_id: uuid.UUID) -> None:
+    """Doorbells lie in the queue while workers are busy; an empty queue beside open shards: some were lost."""
     with connection.cursor() as cursor:
         cursor.execute(_OPEN_SHARDS, [campaign_id])
         open_shards = cursor.fetchall()
     empty = {channel for channel in {c for _, c in open_shards} if not waiting(f"{channel}.bulk")}
     for shard_id, channel in open_shards:
         if channel in empty:
-            post("campaigns.send_shard", str(shard_id), queue=f"{channel}.bulk")
-    return bool(open_shards)
+            fanout.ring(shard_id, channel)
+
+
+def _in_state(state: State) -> list[uuid.UUID]:
+    return list(Campaign.objects.filter(state=state).values_list("pk", flat=True))
 
 
 def _ids(query: str) -> list[uuid.UUID]:

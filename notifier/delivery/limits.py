@@ -1,28 +1,89 @@
-"""One token bucket per provider account, shared by all workers, in Redis: takes n, grants what there is, says how long
-to wait for the rest. A bucket that was lost starts empty; while Redis is away each process keeps its own."""
+"""Token buckets in Redis, shared by all workers: one for each provider account, one for each campaign with a speed
+limit. A taker wants n and is granted what there is, and is told how long to wait for the rest.
+
+An account also learns: a 429 empties its bucket, stops it for as long as the provider says, and makes it slower for a
+while. A bucket that was lost starts empty; while Redis is away each process keeps its own.
+"""
 
 from __future__ import annotations
 
+import math
+import threading
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
+
+from redis.commands.core import Script
 
 from notifier.delivery import redis
 
-# KEYS[1] bucket; ARGV rate a second, burst, wanted. Time is the server's, so that workers' clocks do not matter.
-_TAKE = """
+#: what a bucket holds at most, in seconds of its rate (and one message at least). A campaign's "100 a second" is said
+#: of every second, its first one too; an account's limit is a quota a minute, so a second's worth at once is no harm
+BURST_SECONDS = 1.0
+CAMPAIGN_BURST_SECONDS = 0.1
+#: after a 429: the rate falls to this share of itself, never below that share of the configured one, and comes back by
+#: so much of the configured one a second
+SLOWER, SLOWEST, RECOVERY = 0.7, 0.05, 0.05
+#: a 429 stops an account for so many seconds at least and at most, whatever its Retry-After says
+SHORTEST, LONGEST = 1.0, 600.0
+
+# ARGV: wanted; then rate a second (0: none) and burst of each bucket. `until`: the account is stopped till then, and
+# tokens count from then on; `share`: what the rate had come down to at that time. Time is the server's, so that
+# workers' clocks do not matter. None of the buckets loses a token that another does not grant.
+_TAKE = f"""
 local now = redis.call('TIME')
 now = now[1] + now[2] / 1e6
-local rate, burst, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local bucket = redis.call('HMGET', KEYS[1], 'tokens', 'at')
-local tokens = tonumber(bucket[1]) or 0
-tokens = math.min(burst, tokens + (now - (tonumber(bucket[2]) or now)) * rate)
-local granted = math.max(0, math.min(wanted, math.floor(tokens)))
-redis.call('HSET', KEYS[1], 'tokens', tostring(tokens - granted), 'at', string.format('%.6f', now))
-redis.call('PEXPIRE', KEYS[1], 60000)
-local missing = math.min(wanted - granted, burst) - (tokens - granted)
-return {granted, tostring(granted < wanted and math.max(0.001, missing / rate) or 0)}
+local wanted = tonumber(ARGV[1])
+local granted, wait, found = wanted, 0, {{}}
+for i, key in ipairs(KEYS) do
+  local rate, burst = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
+  local b = redis.call('HMGET', key, 'tokens', 'at', 'until', 'share')
+  local stopped = tonumber(b[3]) or 0
+  if stopped > now then
+    granted, wait = 0, math.max(wait, stopped - now)
+  elseif rate > 0 then
+    local share = math.min(1, (tonumber(b[4]) or 1) + (now - stopped) * {RECOVERY})
+    local at = math.max(tonumber(b[2]) or now, stopped)
+    local tokens = math.min(burst, (tonumber(b[1]) or 0) + math.max(0, now - at) * rate * share)
+    found[i] = {{tokens, rate, share, burst}}
+    granted = math.max(0, math.min(granted, math.floor(tokens)))
+  end
+end
+for i, b in pairs(found) do
+  local left = b[1] - granted
+  redis.call('HSET', KEYS[i], 'tokens', string.format('%.6f', left), 'at', string.format('%.6f', now))
+  redis.call('PEXPIRE', KEYS[i], math.ceil(math.max(60, 2 * b[4] / b[2]) * 1000))
+  if granted < wanted then
+    wait = math.max(wait, (math.min(wanted - granted, math.max(1, b[4] / 2)) - left) / (b[2] * b[3]))
+  end
+end
+if granted < wanted then wait = math.max(0.001, wait) end
+return {{granted, tostring(wait)}}
 """
+
+# ARGV: seconds. A provider refuses all that was on the wire, so a stop that lasts counts as the same refusal: it may
+# become longer, and the rate falls once.
+_THROTTLED = f"""
+local now = redis.call('TIME')
+now = now[1] + now[2] / 1e6
+local b = redis.call('HMGET', KEYS[1], 'until', 'share')
+local stopped, share = tonumber(b[1]) or 0, tonumber(b[2]) or 1
+if stopped < now then
+  share = math.max({SLOWEST}, math.min(1, share + (now - stopped) * {RECOVERY}) * {SLOWER})
+end
+stopped = math.max(stopped, now + tonumber(ARGV[1]))
+redis.call('HSET', KEYS[1], 'tokens', '0', 'at', string.format('%.6f', stopped),
+           'until', string.format('%.6f', stopped), 'share', tostring(share))
+redis.call('PEXPIRE', KEYS[1], math.ceil((stopped - now + 60) * 1000))
+"""
+
+
+@cache
+def _script(text: str) -> Script:
+    # made once: its name in Redis is the hash of its text
+    return redis.client().register_script(text)
 
 
 @dataclass(frozen=True)
@@ -33,34 +94,105 @@ class Grant:
     wait: float
 
 
-@dataclass
-class _Local:
-    tokens: float = 0.0
-    at: float = field(default_factory=time.monotonic)
+@dataclass(frozen=True)
+class Limit:
+    """One bucket and its rate a second; None: only a 429 limits it."""
+
+    key: str
+    rate: float | None
+    burst_seconds: float = BURST_SECONDS
+
+    @property
+    def burst(self) -> float:
+        return max(1.0, (self.rate or 0.0) * self.burst_seconds)
 
 
-_local: dict[uuid.UUID, _Local] = {}
+def of_account(account_id: uuid.UUID, rate: float | None) -> Limit:
+    return Limit(f"bucket:{account_id}", rate)
 
 
-def take(account_id: uuid.UUID, rate: float | None, wanted: int) -> Grant:
-    """Up to `wanted` tokens of the account's bucket, which holds one second's worth (at least one)."""
-    if rate is None:
-        return Grant(wanted, 0.0)
-    burst = max(1.0, rate)
+def of_campaign(campaign_id: uuid.UUID, rate: float | None) -> Limit:
+    return Limit(f"bucket:campaign:{campaign_id}", rate, CAMPAIGN_BURST_SECONDS)
+
+
+def take(account_id: uuid.UUID, rate: float | None, wanted: int, *others: Limit) -> Grant:
+    """Up to `wanted` messages of an account that may leave now, and that the other limits let leave, too."""
+    return take_of(wanted, of_account(account_id, rate), *others)
+
+
+def take_of(wanted: int, *limits: Limit) -> Grant:
+    """Up to `wanted` messages that every one of these limits lets leave now; one question for all of them."""
+    arguments: list[float] = [wanted]
+    for limit in limits:
+        arguments += [limit.rate or 0.0, limit.burst]
     try:
-        script = redis.client().register_script(_TAKE)
-        granted, wait = script(keys=[f"bucket:{account_id}"], args=[rate, burst, wanted])
+        granted, wait = _script(_TAKE)(keys=[limit.key for limit in limits], args=arguments, client=redis.client())
         return Grant(int(granted), float(wait))
     except redis.Away:
-        return _take_locally(account_id, rate, burst, wanted)
+        return _take_locally(wanted, limits)
 
 
-def _take_locally(account_id: uuid.UUID, rate: float, burst: float, wanted: int) -> Grant:
-    bucket = _local.setdefault(account_id, _Local())
+def throttled(account_id: uuid.UUID, after: float | None) -> None:
+    """The provider refused this account's messages because they were too many, for so many seconds."""
+    seconds = min(LONGEST, max(SHORTEST, after or 0.0))
+    try:
+        _script(_THROTTLED)(keys=[of_account(account_id, None).key], args=[seconds], client=redis.client())
+    except redis.Away:
+        with _lock:
+            _local.setdefault(of_account(account_id, None).key, _Bucket()).stop(seconds, time.monotonic())
+
+
+# ---- while Redis is away -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Bucket:
+    """The same arithmetic for one process."""
+
+    tokens: float = 0.0
+    at: float = field(default_factory=time.monotonic)
+    until: float = -math.inf
+    share: float = 1.0
+
+    def fill(self, limit: Limit, now: float) -> int:
+        """How many may leave."""
+        if self.until > now:
+            return 0
+        if limit.rate is None:
+            return 1 << 30
+        at = max(self.at, self.until)
+        self.tokens = min(limit.burst, self.tokens + max(0.0, now - at) * limit.rate * self.share_at(now))
+        self.at = now
+        return max(0, int(self.tokens))
+
+    def share_at(self, now: float) -> float:
+        return min(1.0, self.share + (now - self.until) * RECOVERY)
+
+    def wait(self, missing: int, limit: Limit, now: float) -> float:
+        if self.until > now:
+            return self.until - now
+        if limit.rate is None:
+            return 0.0
+        return (min(missing, max(1.0, limit.burst / 2)) - self.tokens) / (limit.rate * self.share_at(now))
+
+    def stop(self, seconds: float, now: float) -> None:
+        if self.until < now:
+            self.share = max(SLOWEST, self.share_at(now) * SLOWER)
+        self.until = max(self.until, now + seconds)
+        self.tokens = 0.0
+
+
+_local: dict[str, _Bucket] = {}
+_lock = threading.Lock()
+
+
+def _take_locally(wanted: int, limits: Sequence[Limit]) -> Grant:
     now = time.monotonic()
-    bucket.tokens = min(burst, bucket.tokens + (now - bucket.at) * rate)
-    bucket.at = now
-    granted = max(0, min(wanted, int(bucket.tokens)))
-    bucket.tokens -= granted
-    missing = min(wanted - granted, burst) - bucket.tokens
-    return Grant(granted, max(0.001, missing / rate) if granted < wanted else 0.0)
+    with _lock:
+        buckets = [(_local.setdefault(limit.key, _Bucket()), limit) for limit in limits]
+        granted = min([wanted, *(bucket.fill(limit, now) for bucket, limit in buckets)])
+        for bucket, limit in buckets:
+            bucket.tokens -= granted if limit.rate is not None else 0
+    if granted == wanted:
+        return Grant(granted, 0.0)
+    return Grant(granted, max(0.001, *(bucket.wait(wanted - granted, limit, now) for bucket, limit in buckets)))

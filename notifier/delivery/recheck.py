@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from notifier.delivery import bulk, people
@@ -16,14 +17,30 @@ from tenants.models import Category, Tenant
 #: a consent change of a transaction that began before, and committed after, the acceptance
 OVERLAP = timedelta(minutes=10)
 
-Stops = Callable[[Collection[uuid.UUID]], Collection[uuid.UUID]]
-_stops: Stops | None = None
+
+@dataclass(frozen=True)
+class Orders:
+    """What the owner of a campaign wants of its rows: none of them leaves, not now, or so many a second."""
+
+    stopped: bool = False
+    paused: bool = False
+    rate_per_s: float | None = None
 
 
-def use(stops: Stops) -> None:
-    """Plug in who knows which of some campaigns were stopped: a retry that comes back after a stop must not leave."""
-    global _stops
-    _stops = stops
+Look = Callable[[Collection[uuid.UUID]], Mapping[uuid.UUID, Orders]]
+_look: Look | None = None
+
+
+def use(look: Look) -> None:
+    """Plug in who knows the orders for some campaigns: a retry that comes back after a stop must not leave."""
+    global _look
+    _look = look
+
+
+def orders(rows: Sequence[Claimed]) -> Mapping[uuid.UUID, Orders]:
+    """The orders for the campaigns of these rows; no query when none is of a campaign."""
+    campaigns = {r.campaign_id for r in rows if r.campaign_id is not None}
+    return _look(campaigns) if _look is not None and campaigns else {}
 
 
 _CHANGED = """
@@ -32,13 +49,12 @@ WHERE tenant_id = %s AND at >= %s AND (recipient_id = ANY(%b::uuid[]) OR address
 """
 
 
-def recheck(rows: Sequence[Claimed]) -> list[Outcome]:
+def recheck(rows: Sequence[Claimed], ordered: Mapping[uuid.UUID, Orders]) -> list[Outcome]:
     """Outcomes for rows (of one tenant) that must not leave now; the others may."""
     if not rows:
         return []
     now = datetime.now(UTC)
-    campaigns = {r.campaign_id for r in rows if r.campaign_id is not None}
-    stopped = _stops(campaigns) if _stops is not None and campaigns else ()
+    stopped = {campaign for campaign, found in ordered.items() if found.stopped}
     outcomes: list[Outcome] = []
     fresh: list[Claimed] = []
     for row in rows:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from notifier.channels import channel
 from notifier.delivery import accounts, health, limits, store
 from notifier.delivery.pump import Pump
-from notifier.delivery.recheck import recheck
+from notifier.delivery.recheck import orders, recheck
 from notifier.delivery.settle import Outcome, settle
 from notifier.delivery.store import Claimed
 from notifier.errors import NotifierError
@@ -26,6 +26,8 @@ CIRCUIT_SECONDS = 15.0
 TASK_SECONDS = 20.0
 #: and waits at most this much longer for answers that are open
 DRAIN_SECONDS = 15.0
+#: rows that their campaign holds back (it is paused, or over its speed limit) are looked at again after this long
+HELD_SECONDS = 10.0
 #: windows on the wire at once; each is a thread that waits
 MAX_FLIGHTS = 64
 #: of one account: of a provider that hangs, messages that come one by one would otherwise take all of them
@@ -88,17 +90,39 @@ def _process(pump: Pump, resting: Resting, rows: list[Claimed]) -> None:
         store.hand_back(rows[grant.granted :], grant.wait)
         resting.rest(account.id, grant.wait)
     window = channel(account.channel).window
-    granted = rows[: grant.granted]
+    granted = _within_limits(rows[: grant.granted])
     for start in range(0, len(granted), window):
         _launch_window(pump, account, granted[start : start + window])
 
 
+def _within_limits(rows: list[Claimed]) -> list[Claimed]:
+    """Rows that the speed limits of their campaigns let leave now; the others are handed back."""
+    for campaign, found in orders(rows).items():
+        if not found.rate_per_s:
+            continue
+        mine = [row for row in rows if row.campaign_id == campaign]
+        late = mine[limits.take_of(len(mine), limits.of_campaign(campaign, found.rate_per_s)).granted :]
+        store.hand_back(late, min(HELD_SECONDS, len(late) / found.rate_per_s))
+        rows = _without(rows, late)
+    return rows
+
+
 def _launch_window(pump: Pump, account: ProviderAccount, rows: list[Claimed]) -> None:
-    refused = recheck(rows)
-    kept_back = {o.row.id for o in refused}
-    pump.launch(account, store.begin([r for r in rows if r.id not in kept_back]))
+    ordered = orders(rows)
+    holding = {campaign for campaign, found in ordered.items() if found.paused}
+    paused = [row for row in rows if row.campaign_id in holding]
+    rows = _without(rows, paused)
+    refused = recheck(rows, ordered)
+    pump.launch(account, store.begin(_without(rows, [outcome.row for outcome in refused])))
     # after the launch: a settlement may wait for the database, and nothing may stand between the look and the wire
     settle(refused)
+    # not settled: a pause of a day must not write a day's history of every row
+    store.hand_back(paused, HELD_SECONDS)
+
+
+def _without(rows: list[Claimed], others: Sequence[Claimed]) -> list[Claimed]:
+    others_ids = {row.id for row in others}
+    return [row for row in rows if row.id not in others_ids] if others else rows
 
 
 def rerouted(rows: Sequence[Claimed]) -> list[Outcome]:

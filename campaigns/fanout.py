@@ -1,0 +1,45 @@
+"""Which shards may leave, and their doorbells. A doorbell carries nothing: a repeated one finds nothing to claim."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from django.db.models import Q, QuerySet
+
+from campaigns.models import Campaign, Rollout, Shard
+from notifier.tasks import post
+
+#: rung by whoever launches, before anything else happens: a shard for each of so many senders of a channel. They are in
+#: the chords again: a second doorbell costs a sender 1 ms, and a chord without them would end before they do
+FIRST = 8
+
+#: until the canary has passed nothing else may leave
+_LEAVING = Q(canary=True) | Q(campaign__rollout=Rollout.ALL) | Q(campaign__canary_passed_at__isnull=False)
+
+
+def leaving(campaign_id: uuid.UUID) -> QuerySet[Shard]:
+    """Shards that nobody has taken and that may leave now, in their order."""
+    running = Q(campaign=campaign_id, campaign__state=Campaign.State.RUNNING)
+    return Shard.objects.filter(running, _LEAVING, state=Shard.State.ARMED).order_by("number")
+
+
+def set_off(campaign_id: uuid.UUID) -> None:
+    """The first doorbells, then the fan-out; by whoever made the campaign run, after the commit.
+
+    The first ones do not wait for a worker of the control queue, which may be busy with another campaign's arming."""
+    rung: dict[str, int] = {}
+    for pk, channel in leaving(campaign_id).values_list("pk", "channel")[: FIRST * 8]:
+        rung[channel] = rung.get(channel, 0) + 1
+        if rung[channel] <= FIRST:
+            ring(pk, channel)
+    post("campaigns.dispatch", str(campaign_id))
+
+
+def ring(shard_id: uuid.UUID, channel: str) -> bool:
+    return post("campaigns.send_shard", str(shard_id), queue=f"{channel}.bulk")
+
+
+def waves(numbers: Sequence[int], size: int) -> list[tuple[int, int]]:
+    """Cut ascending numbers into runs of at most `size`: (first, last) of each."""
+    return [(run[0], run[-1]) for run in (numbers[at : at + size] for at in range(0, len(numbers), size))]

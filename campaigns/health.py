@@ -1,0 +1,65 @@
+"""Is a campaign doing harm? Decided, purely, from what became of some of its messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+#: fewer outcomes say nothing: of 20 messages to people who left, half may well be dead
+LEAST = 200
+
+
+class Counts(Protocol):
+    """What became of some messages: a shard's record, or a sum over shards."""
+
+    @property
+    def sent(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def dead(self) -> int: ...
+    @property
+    def handed(self) -> int: ...
+
+
+class Limits(Protocol):
+    """Percentages that must not be passed: a campaign's."""
+
+    @property
+    def max_error_percent(self) -> int: ...
+    @property
+    def max_dead_percent(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts by themselves. `dead` are among the `failed`; `handed`: the first attempt failed, another will be made."""
+
+    sent: int = 0
+    failed: int = 0
+    dead: int = 0
+    handed: int = 0
+
+
+def since(now: Counts, before: Counts) -> Tally:
+    """What has come to `before`: whoever resumes a campaign that halted itself is not told of the same errors again."""
+    return Tally(now.sent - before.sent, now.failed - before.failed, now.dead - before.dead, now.handed - before.handed)
+
+
+def verdict(counts: Counts, limits: Limits, least: int = LEAST) -> str:
+    """Why the campaign should halt, in a sentence; empty while all is well or too little is known."""
+    total = counts.sent + counts.failed + counts.handed
+    if total < max(1, least):
+        return ""
+    errors = counts.failed - counts.dead + counts.handed
+    if errors * 100 > limits.max_error_percent * total:
+        return f"{_percent(errors, total)} of {total:,} messages failed; the limit is {limits.max_error_percent} %."
+    if counts.dead * 100 > limits.max_dead_percent * total:
+        return (
+            f"{_percent(counts.dead, total)} of {total:,} addresses are dead; the limit is {limits.max_dead_percent} %."
+        )
+    return ""
+
+
+def _percent(part: int, total: int) -> str:
+    return f"{100 * part / total:.3g} %"
