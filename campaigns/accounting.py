@@ -39,12 +39,14 @@ WHERE s.campaign_id = %s AND NOT s.accounted AND s.state IN ('done', 'cancelled'
 ORDER BY s.number LIMIT 1 FOR UPDATE OF s SKIP LOCKED
 """
 
+# no bounds of the ids: without fresh statistics they lead PostgreSQL to read the whole campaign for each shard (0.3 s
+# instead of 0.04), and each id finds its partition by itself
 _COPY = f"""
 UPDATE notifier_delivery d SET status = o.status, reason = o.reason, detail = left(o.detail, 300),
   provider_ref = o.provider_ref, settled_at = o.settled_at, attempt = o.attempt
 FROM unnest(%b::uuid[], %b::smallint[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::smallint[])
   AS o (id, status, reason, detail, provider_ref, settled_at, attempt)
-WHERE d.id = o.id AND d.id >= %s AND d.id <= %s AND d.status = {Status.ARMED}
+WHERE d.id = o.id AND d.status = {Status.ARMED}
 """
 
 _ACCOUNTED = "UPDATE campaigns_shard SET accounted = true WHERE id = %s"
@@ -133,7 +135,7 @@ def _copy(ended: _Ended) -> None:
             )
     if rows:
         with bulk.cursor() as cursor:
-            cursor.execute(_COPY, [*bulk.by_column(rows), rows[0][0], rows[-1][0]])
+            cursor.execute(_COPY, bulk.by_column(rows))
 
 
 # one caller gets the row, when nothing of the campaign is left to copy or to send

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from campaigns.claim import Held
 from campaigns.press import Press
 from campaigns.record import Note
+from notifier.channels import channel
 from notifier.delivery import accounts, limits
 from notifier.delivery.pump import Pump, envelope_of, expires_in, learn, other_accounts, outcome_of
 from notifier.delivery.settle import Outcome
@@ -41,6 +42,12 @@ class Flights:
         self._mailbox = self._wire.mailbox()
         self._wanted = None if self._provider.builtin else self._provider.token_request()
         self._press = Press(self._provider, held.payload, envelope_of(held.row(0)))
+
+    @property
+    def window(self) -> int:
+        """How many messages may be under way at once. No more than the transport has streams: what waits inside it
+        can neither be stopped nor be told from what was sent."""
+        return self._wire.streams if self._press and not self._provider.builtin else channel(self._held.channel).window
 
     @property
     def on_wire(self) -> int:
