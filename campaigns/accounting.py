@@ -138,6 +138,21 @@ def _copy(ended: _Ended) -> None:
             cursor.execute(_COPY, bulk.by_column(rows))
 
 
+_DUE = f"""
+SELECT c.id FROM campaigns_campaign c WHERE c.accounted_at IS NULL AND (
+  c.state IN ('finished', 'cancelled') OR c.state IN ('running', 'paused') AND EXISTS (
+    SELECT 1 FROM campaigns_shard s WHERE s.campaign_id = c.id AND NOT s.accounted AND s.state IN ('done', 'cancelled')
+      AND (c.state <> 'running' OR s.ended_at < now() - interval '{REST} s')))
+"""
+
+
+def due() -> list[uuid.UUID]:
+    """Campaigns with something to copy, or to close."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE)
+        return [row[0] for row in cursor.fetchall()]
+
+
 # one caller gets the row, when nothing of the campaign is left to copy or to send
 _CLOSE = f"""
 UPDATE campaigns_campaign c SET accounted_at = now()

@@ -20,7 +20,7 @@ from campaigns.states import State, move
 from campaigns.steps import By, Step, note, step
 from notifier.delivery import recheck
 from notifier.delivery.recheck import Orders
-from notifier.tasks import post
+from notifier.tasks import BATCH, post
 from notifier.vocabulary import Reason, Status
 from tenants.models import User
 
@@ -134,7 +134,7 @@ def cancel_rows(campaign_id: uuid.UUID) -> None:
         cursor.execute(_CLOSE, {"campaign": campaign.pk, "lease": float(settings.LEASE_SECONDS)})
     while _cancel(campaign):
         continue
-    post("campaigns.account", str(campaign.pk))
+    post("campaigns.account", str(campaign.pk), queue=BATCH)
 
 
 def _cancel(campaign: Campaign) -> int:

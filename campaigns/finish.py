@@ -7,7 +7,7 @@ import uuid
 import structlog
 from django.db import connection
 
-from notifier.tasks import post
+from notifier.tasks import BATCH, post
 from notifier.vocabulary import Status
 
 log = structlog.get_logger("campaigns")
@@ -30,5 +30,5 @@ def finish_if_done(campaign_id: uuid.UUID) -> bool:
         if not cursor.rowcount:
             return False
     log.info("campaign finished", action="finish", campaign=str(campaign_id))
-    post("campaigns.account", str(campaign_id))
+    post("campaigns.account", str(campaign_id), queue=BATCH)
     return True

@@ -1,7 +1,8 @@
 """The Celery app. Messages are doorbells: a lost one costs a second, a repeated one a millisecond (DESIGN §6).
 
-Queues: `control` for what people and the clock start (imports, arming, fan-out, sweeps); `<channel>` for critical and
-transactional messages; `<channel>.bulk` for campaigns and marketing, in other worker processes.
+Queues: `control` for what people and the clock start and what is short (fan-out, sweeps); `batch` for what takes its
+time (imports, arming, accounting), so that no stop waits behind it; `<channel>` for critical and transactional messages;
+`<channel>.bulk` for campaigns and marketing, in other worker processes.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from django.db import connections
 from notifier.channels import channels
 from notifier.checks import refuse_insecure_boot
 
-CONTROL = "control"
+CONTROL, BATCH = "control", "batch"
 
 
 def queues() -> list[str]:
     """Every queue that needs a worker."""
-    return [CONTROL] + [q for name in sorted(channels()) for q in (name, f"{name}.bulk")]
+    return [CONTROL, BATCH] + [q for name in sorted(channels()) for q in (name, f"{name}.bulk")]
 
 
 app = Celery("notifier")
@@ -38,12 +39,12 @@ app.conf.task_default_queue = CONTROL
 app.autodiscover_tasks()
 
 
-def _every(task: str, seconds: float) -> dict[str, object]:
+def _every(task: str, seconds: float, queue: str = CONTROL) -> dict[str, object]:
     # ticks expire so that they do not pile up while no worker runs
     return {
         "task": task,
         "schedule": seconds,
-        "options": {"queue": CONTROL, "expires": max(2.0, seconds * 2)},
+        "options": {"queue": queue, "expires": max(2.0, seconds * 2)},
     }
 
 
@@ -53,7 +54,7 @@ app.conf.beat_schedule = {
     "partitions ahead": _every("notifier.partitions", 3600.0),
     "audit chain": _every("tenants.audit_chain", 10.0),
     "old idempotency keys": _every("tenants.forget_keys", 3600.0),
-    "imports waiting": _every("tenants.imports", 10.0),
+    "imports waiting": _every("tenants.imports", 10.0, BATCH),
 }
 app.conf.beat_max_loop_interval = 1.0
 

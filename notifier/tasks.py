@@ -19,7 +19,7 @@ from notifier.vocabulary import Lane
 
 log = structlog.get_logger("notifier.tasks")
 
-CONTROL = "control"
+CONTROL, BATCH = "control", "batch"
 FAST = (Lane.CRITICAL, Lane.TRANSACTIONAL)
 
 

@@ -74,7 +74,7 @@ def test_every_beat_entry_names_a_task_that_exists() -> None:
 
 
 def test_every_channel_has_its_two_queues() -> None:
-    assert queues() == ["control", "in_app", "in_app.bulk", "push", "push.bulk"]
+    assert queues() == ["control", "batch", "in_app", "in_app.bulk", "push", "push.bulk"]
 
 
 def test_workers_show_flower_no_password() -> None:

@@ -61,6 +61,8 @@ def sandbox(env: Mapping[str, str], port: int, folder: Path) -> Program:
 
 def worker(env: Mapping[str, str], queue: Queue, number: int) -> Program:
     argv: tuple[str, ...] = (
+        # arming and accounting leave the cores to the senders
+        *(("nice", "-n", "10") if queue.name == "batch" else ()),
         *CELERY,
         "worker",
         "-Q",

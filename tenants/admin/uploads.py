@@ -11,7 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from notifier.tasks import post
+from notifier.tasks import BATCH, post
 from tenants.admin.base import TenantModelAdmin
 from tenants.admin.forms import TenantForm
 from tenants.admin.site import admin_site
@@ -71,7 +71,7 @@ class ImportAdmin(TenantModelAdmin):
         job = jobs.submit(obj.tenant, form.cleaned_data["file"], user)
         obj.__dict__.update({k: v for k, v in job.__dict__.items() if k != "_state"})
         obj._state.adding = False
-        transaction.on_commit(lambda: post("tenants.imports"))
+        transaction.on_commit(lambda: post("tenants.imports", queue=BATCH))
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """`submit` recorded it."""

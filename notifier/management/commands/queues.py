@@ -7,14 +7,16 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from notifier.celery import queues
+from notifier.celery import BATCH, CONTROL, queues
 
 
 class Command(BaseCommand):
     help = "Print every queue with the concurrency and the number of worker processes that fit this machine."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        cores = os.cpu_count() or 1
         for queue in queues():
             # a bulk sender multiplexes: one process a core, each with one task at a time, keeps its connections warm
-            processes = (os.cpu_count() or 1) if queue == "push.bulk" else 1
-            self.stdout.write(f"{queue} {2 if queue == 'control' else 1} {processes}")
+            processes = cores if queue == "push.bulk" else 1
+            concurrency = {CONTROL: 2, BATCH: cores}.get(queue, 1)
+            self.stdout.write(f"{queue} {concurrency} {processes}")
