@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -26,12 +27,19 @@ from tenants.models import Tenant, User
 MAX_NAME = 200
 #: variables are copied into what every recipient's text is rendered with
 MAX_DATA_BYTES = 64 * 1024
+#: seconds that a GO can be held
+MAX_HOLD = 3_600
+#: what may be changed until a campaign has ended, while it runs, too: a shard that begins takes the new value
+LIVE_SETTINGS = frozenset({"rate_per_s", "max_error_percent", "max_dead_percent"})
+#: what is not in the messages: a change needs no new arming
+SETTINGS = LIVE_SETTINGS | {"hold_seconds"}
 #: what a test send shows: after a change of it, nobody has seen the campaign yet
 SHOWN = frozenset({"template", "channels", "data"})
 
 
 def create(tenant: Tenant, raw: Mapping[str, Any], *, mode: str = Mode.LIVE, user: User | None = None) -> Campaign:
-    """A draft from what was asked for: name, template (key), audience (id), channels, data, not_after."""
+    """A draft from what was asked for: name, template (key), audience (id), channels, data, not_after, and how it
+    leaves: hold_seconds, rate_per_s, canary_percent, max_error_percent, max_dead_percent."""
     for field in ("name", "template"):
         if not raw.get(field):
             raise InvalidInput("This field is required.", field=field)
@@ -57,7 +65,8 @@ def update(campaign: Campaign, raw: Mapping[str, Any]) -> Campaign:
 
 def copy(campaign: Campaign, user: User | None = None) -> Campaign:
     """Same again: a draft with the same content and audience. What was launched is never edited."""
-    same = {name: getattr(campaign, name) for name in ("template", "audience", "channels", "data", "mode")}
+    content = ("template", "audience", "channels", "data", "mode")
+    same = {name: getattr(campaign, name) for name in (*content, *sorted(SETTINGS), "canary_percent")}
     name = f"{campaign.name[: MAX_NAME - 7]} (copy)"
     return Campaign.objects.create(tenant_id=campaign.tenant_id, name=name, created_by=user, **same)
 
@@ -66,6 +75,8 @@ def check_editable(campaign: Campaign) -> None:
     """Raise Conflict unless the campaign may still change."""
     if campaign.launched_at is not None:
         raise Conflict("This campaign was launched and cannot be edited any more; copy it.", code="already_launched")
+    if campaign.state == State.LAUNCHING:
+        raise Conflict("This campaign is about to leave; take it back to edit it.", code="not_editable")
     if campaign.state in LAUNCHED:
         raise Conflict(
             f"This campaign is {campaign.state} and cannot be edited any more; copy it.", code="not_editable"
@@ -143,6 +154,24 @@ def check_not_after(raw: Any) -> datetime | None:
     return moment
 
 
+def check_rate(raw: Any) -> float | None:
+    if raw is None:
+        return None
+    if not _is_number(raw) or not 0.01 <= raw <= 1_000_000:
+        raise InvalidInput("Must be messages a second, 0.01 to 1,000,000, or null for no limit.", field="rate_per_s")
+    return float(raw)
+
+
+def check_whole(field: str, least: int, most: int, raw: Any) -> int:
+    if not _is_number(raw) or int(raw) != raw or not least <= raw <= most:
+        raise InvalidInput(f"Must be a whole number from {least} to {most:,}.", field=field)
+    return int(raw)
+
+
+def _is_number(raw: Any) -> bool:
+    return isinstance(raw, int | float) and not isinstance(raw, bool) and math.isfinite(raw)
+
+
 def _template(tenant: Tenant, raw: Any) -> Template:
     found = (
         Template.objects.filter(tenant=tenant, key=raw).first() if isinstance(raw, str) and "\0" not in raw else None
@@ -175,6 +204,12 @@ _CHECKS: Mapping[str, Callable[[Tenant, Any], Any]] = {
     "data": lambda tenant, raw: check_data(raw),
     "not_after": lambda tenant, raw: check_not_after(raw),
     "mode": lambda tenant, raw: check_mode_name(raw),
+    "hold_seconds": lambda tenant, raw: check_whole("hold_seconds", 0, MAX_HOLD, raw),
+    "rate_per_s": lambda tenant, raw: check_rate(raw),
+    # a canary of more than half is none
+    "canary_percent": lambda tenant, raw: check_whole("canary_percent", 0, 50, raw),
+    "max_error_percent": lambda tenant, raw: check_whole("max_error_percent", 1, 100, raw),
+    "max_dead_percent": lambda tenant, raw: check_whole("max_dead_percent", 1, 100, raw),
 }
 
 
@@ -234,7 +269,10 @@ def save_audience(audience: Audience) -> None:
 def _armed_with(audience: Audience) -> list[Campaign]:
     """Armed campaigns of this audience, locked: nobody must launch to people other than those they saw."""
     using = Campaign.objects.select_for_update(of=("self",)).filter(audience=audience)
-    held = list(using.filter(state__in=[State.ARMING, State.ARMED]))
+    held = list(using.filter(state__in=[State.ARMING, State.ARMED, State.LAUNCHING]))
     if any(campaign.state == State.ARMING for campaign in held):
         raise Conflict("A campaign is being armed with this audience; try again when it is.", code="audience_in_use")
+    # it could still be taken back, and would then be armed with the old ones
+    if any(campaign.state == State.LAUNCHING for campaign in held):
+        raise Conflict("A campaign with this audience is about to leave; take it back first.", code="audience_in_use")
     return held

@@ -1,0 +1,24 @@
+"""`/v1/audiences` and `/v1/campaigns`: the campaign road for tenants' servers. Keys need the scope `campaigns`."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from campaigns.api.audiences import AudiencesView, AudienceView, MembersView
+from campaigns.api.campaigns import ArmView, CampaignsView, CampaignView, ResultsView
+from campaigns.api.controls import GoView, PauseView, ResumeView, StopView, TakeBackView
+
+urlpatterns = [
+    path("v1/audiences", AudiencesView.as_view()),
+    path("v1/audiences/<uuid:audience_id>", AudienceView.as_view()),
+    path("v1/audiences/<uuid:audience_id>/members", MembersView.as_view()),
+    path("v1/campaigns", CampaignsView.as_view()),
+    path("v1/campaigns/<uuid:campaign_id>", CampaignView.as_view()),
+    path("v1/campaigns/<uuid:campaign_id>/arm", ArmView.as_view()),
+    path("v1/campaigns/<uuid:campaign_id>/go", GoView.as_view()),
+    path("v1/campaigns/<uuid:campaign_id>/take_back", TakeBackView.as_view()),
+    path("v1/campaigns/<uuid:campaign_id>/pause", PauseView.as_view()),
+    path("v1/campaigns/<uuid:campaign_id>/resume", ResumeView.as_view()),
+    path("v1/campaigns/<uuid:campaign_id>/stop", StopView.as_view()),
+    path("v1/campaigns/<uuid:campaign_id>/results", ResultsView.as_view()),
+]

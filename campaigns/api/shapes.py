@@ -1,0 +1,186 @@
+"""What goes in and out at `/v1/audiences` and `/v1/campaigns`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rest_framework import serializers
+
+from campaigns import edit
+from campaigns.models import Audience, Campaign, Rollout
+from notifier.api.fields import Number, Object, Text, Time, Whole
+
+TAGS = ["campaigns"]
+
+
+class AudienceInput(serializers.Serializer[Any]):
+    """A segment with its filter, or a list whose members are put afterwards."""
+
+    name = Text(max_length=edit.MAX_NAME)
+    source = serializers.ChoiceField(Audience.Source.choices)  # type: ignore[assignment]
+    filter = serializers.JSONField(
+        required=False,
+        help_text='Conditions that must all hold: [{"field": "attributes.plan", "op": "eq", "value": "pro"}].',
+    )
+
+
+class AudienceOutput(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
+    filter = serializers.JSONField()
+    size = serializers.IntegerField(help_text="Ids in a list; 0 for a segment.")
+    created_at = serializers.DateTimeField()
+
+
+class AudienceDetail(AudienceOutput):
+    reaches = serializers.IntegerField(help_text="Recipients it has now.")
+
+
+class MembersInput(serializers.Serializer[Any]):
+    external_ids = serializers.ListField(child=serializers.JSONField(), help_text="Replace those that are in it.")
+
+
+class ProblemOutput(serializers.Serializer[Any]):
+    line = serializers.IntegerField()
+    reason = serializers.CharField()
+
+
+class MembersOutput(serializers.Serializer[Any]):
+    rows = serializers.IntegerField()
+    stored = serializers.IntegerField()
+    duplicates = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    problems = ProblemOutput(many=True, help_text="The first hundred.")
+
+
+class CampaignPatch(serializers.Serializer[Any]):
+    """What is left out stays as it is."""
+
+    name = Text(max_length=edit.MAX_NAME, required=False)
+    template = Text(max_length=64, required=False, help_text="The key of a template with a published version.")
+    audience = Text(max_length=36, required=False, allow_null=True, help_text="The id of an audience.")
+    channels = serializers.ListField(
+        child=Text(max_length=16), required=False, help_text="Without it, all that the template has."
+    )
+    data = Object(edit.MAX_DATA_BYTES, required=False, help_text="Variables of the template.")  # type: ignore[assignment]
+    not_after = Time(required=False, allow_null=True, help_text="Nothing leaves after this.")
+    hold_seconds = Whole(
+        min_value=0,
+        max_value=edit.MAX_HOLD,
+        required=False,
+        help_text="Seconds after GO in which it can be taken back.",
+    )
+    rate_per_s = Number(
+        min_value=0.01, max_value=1_000_000, required=False, allow_null=True, help_text="Messages a second at most."
+    )
+    canary_percent = Whole(min_value=0, max_value=50, required=False, help_text="Share that can leave first.")
+    max_error_percent = Whole(
+        min_value=1, max_value=100, required=False, help_text="It pauses itself when more of its messages fail."
+    )
+    max_dead_percent = Whole(
+        min_value=1, max_value=100, required=False, help_text="It pauses itself when more of its addresses are dead."
+    )
+
+
+class CampaignInput(CampaignPatch):
+    name = Text(max_length=edit.MAX_NAME)
+    template = Text(max_length=64, help_text="The key of a template with a published version.")
+
+
+class CampaignOutput(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    state = serializers.ChoiceField(Campaign.State.choices)
+    mode = serializers.CharField()
+    template = serializers.CharField(source="template.key")
+    audience = serializers.UUIDField(source="audience_id", allow_null=True)
+    channels = serializers.ListField(child=serializers.CharField())
+    data = serializers.JSONField()  # type: ignore[assignment]
+    not_after = serializers.DateTimeField(allow_null=True)
+    audience_size = serializers.IntegerField(help_text="People looked at by the last arming.")
+    prepared = serializers.IntegerField(help_text="How far arming is.")
+    excluded = serializers.DictField(child=serializers.IntegerField(), help_text="Left out while arming, by reason.")
+    failure = serializers.CharField(help_text="Why the last arming failed.")
+    hold_seconds = serializers.IntegerField()
+    rate_per_s = serializers.FloatField(allow_null=True)
+    canary_percent = serializers.IntegerField()
+    max_error_percent = serializers.IntegerField()
+    max_dead_percent = serializers.IntegerField()
+    rollout = serializers.ChoiceField(Rollout.choices, help_text="What the last GO asked for.")
+    halted = serializers.CharField(help_text="Why it paused itself; empty when somebody paused it.")
+    created_at = serializers.DateTimeField()
+    armed_at = serializers.DateTimeField(allow_null=True)
+    hold_until = serializers.DateTimeField(allow_null=True, help_text="Until then GO can be taken back.")
+    launched_at = serializers.DateTimeField(allow_null=True, help_text="When it began to leave.")
+    canary_passed_at = serializers.DateTimeField(allow_null=True, help_text="When the rest was let go.")
+    stopped_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class GoInput(serializers.Serializer[Any]):
+    """What leaves: everything; the canary and by itself the rest; or the canary alone, until somebody resumes."""
+
+    rollout = serializers.ChoiceField(Rollout.choices, required=False, default=Rollout.ALL)
+
+
+class GoOutput(serializers.Serializer[Any]):
+    launched = serializers.BooleanField(help_text="True for the one request that launched it.")
+    state = serializers.CharField()
+
+
+class StopOutput(serializers.Serializer[Any]):
+    stopped = serializers.BooleanField(help_text="True for the one request that stopped it.")
+    state = serializers.CharField()
+
+
+class PauseOutput(serializers.Serializer[Any]):
+    paused = serializers.BooleanField(help_text="True for the one request that paused it.")
+    state = serializers.CharField()
+
+
+class ResumeOutput(serializers.Serializer[Any]):
+    resumed = serializers.BooleanField(help_text="True for the one request that resumed it.")
+    state = serializers.CharField()
+
+
+class TakeBackOutput(serializers.Serializer[Any]):
+    taken_back = serializers.BooleanField(help_text="True for the one request that took it back.")
+    state = serializers.CharField()
+
+
+class ResultsOutput(serializers.Serializer[Any]):
+    """Counts and times from the ledger."""
+
+    state = serializers.CharField()
+    audience = serializers.IntegerField()
+    excluded = serializers.DictField(child=serializers.IntegerField(), help_text="Left out while arming, by reason.")
+    suppressed = serializers.DictField(child=serializers.IntegerField(), help_text="Ledger rows that a no held back.")
+    sent = serializers.IntegerField()
+    not_sent = serializers.IntegerField()
+    in_doubt = serializers.IntegerField()
+    waiting = serializers.IntegerField()
+    seconds = serializers.FloatField(allow_null=True)
+    rate_per_s = serializers.FloatField(allow_null=True)
+    p50_ms = serializers.IntegerField(allow_null=True, help_text="From GO to the provider's answer.")
+    p95_ms = serializers.IntegerField(allow_null=True)
+    p99_ms = serializers.IntegerField(allow_null=True)
+    last_ms = serializers.IntegerField(allow_null=True)
+    channels = serializers.DictField(help_text="The same for each channel, with counts by status and reason.")
+    throughput = serializers.ListField(child=serializers.DictField())
+    workers = serializers.ListField(child=serializers.DictField())
+    shards = serializers.DictField(child=serializers.IntegerField())
+
+
+def show_audiences(rows: Sequence[Audience]) -> list[Any]:
+    return [dict(AudienceOutput(row).data) for row in rows]
+
+
+def show_campaigns(rows: Sequence[Campaign]) -> list[Any]:
+    return [show_campaign(row) for row in rows]
+
+
+def show_campaign(row: Campaign) -> dict[str, Any]:
+    # not `.data`, which type checkers take for the field of that name
+    return dict(CampaignOutput().to_representation(row))
