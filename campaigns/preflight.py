@@ -78,6 +78,15 @@ class Preflight:
     def messages(self) -> int:
         return sum(r.messages for r in self.ready)
 
+    @property
+    def left_out(self) -> int:
+        return sum(self.excluded.values())
+
+    @property
+    def rows(self) -> list[tuple[Ready, int | None]]:
+        """Each with the workers that listen for it."""
+        return [(r, self.workers.get(r.channel) if self.workers else None) for r in self.ready]
+
 
 def preflight(campaign: Campaign, seconds: float | None = None) -> Preflight:
     """Everything above, for a campaign that is armed. `seconds`: the time in which it should be out. Raises Conflict

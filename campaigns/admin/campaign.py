@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -16,10 +17,13 @@ from campaigns import audience as audiences
 from campaigns import edit, results
 from campaigns.admin.audience import tell
 from campaigns.admin.charts import sparkline
-from campaigns.admin.forms import CampaignForm
+from campaigns.admin.controls import Controls
+from campaigns.admin.forms import LEAVING, CampaignForm
 from campaigns.admin.road import Road, percent
+from campaigns.admin.rungs import Rungs, outcomes, tester
+from campaigns.ladder import ladder
 from campaigns.models import Campaign
-from campaigns.preflight import preflight
+from campaigns.preflight import preflight, read_seconds
 from campaigns.states import LAUNCHED, State
 from notifier.errors import NotifierError
 from tenants.admin import MARKETERS, TenantModelAdmin, may
@@ -29,20 +33,23 @@ SAYS = {
     State.DRAFT: "Draft. Arm it to check everything and see what will leave; nothing is sent yet.",
     State.ARMING: "Arming: the audience is frozen, each message is checked and written down.",
     State.ARMED: "Armed. Everything is checked and ready; nothing leaves before somebody presses GO.",
+    State.LAUNCHING: "GO was pressed. Nothing has left yet: it can still be taken back.",
     State.RUNNING: "Running. Messages are leaving.",
     State.PAUSED: "Paused. Nothing leaves until it is resumed.",
     State.FINISHED: "Finished. Every message is accounted for.",
     State.CANCELLED: "Stopped. What had not left will not leave.",
     State.FAILED: "Failed.",
 }
+#: states in which the page asks again every second
+MOVING = frozenset({State.ARMING, State.LAUNCHING, State.RUNNING, State.PAUSED})
 
 
-class CampaignAdmin(Road, TenantModelAdmin):
+class CampaignAdmin(Road, Controls, Rungs, TenantModelAdmin):
     group = "Campaigns"
     rank = 10
     form = CampaignForm
     list_display = ("name", "state_badge", "audience", "people", "channel_names", "launched_at")
-    list_filter = ("state", "mode")
+    list_filter = ("state", "mode", "silent")
     list_select_related = ("tenant", "template", "audience")
     search_fields = ("name", "template__key")
     ordering = ("-id",)
@@ -52,19 +59,21 @@ class CampaignAdmin(Road, TenantModelAdmin):
     class Media:
         css = {"all": ["campaigns/campaign.css"]}
 
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
         fields = ["tenant", "name", "template", "channels", "audience", "upload", "data", "mode", "not_after"]
         if obj is not None and not self.has_change_permission(request, obj):
             fields.remove("upload")
-        return fields
+        return [(None, {"fields": fields}), ("How it leaves", {"fields": LEAVING, "classes": ["collapse"]})]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What was launched is shown, never edited."""
-        return super().has_change_permission(request, obj) and (obj is None or obj.state not in LAUNCHED)
+        """What was launched is shown, never edited; nor is a silent run, which is what its campaign was."""
+        editable = obj is None or (obj.state not in LAUNCHED and not obj.silent)
+        return super().has_change_permission(request, obj) and editable
 
     @admin.display(description="state", ordering="state")
     def state_badge(self, campaign: Campaign) -> SafeString:
-        return format_html('<span class="state state-{}">{}</span>', campaign.state, campaign.state)
+        silent = format_html(' <span class="state state-silent">{}</span>', "silent") if campaign.silent else ""
+        return format_html('<span class="state state-{}">{}</span>{}', campaign.state, campaign.state, silent)
 
     @admin.display(description="people", ordering="audience_size")
     def people(self, campaign: Campaign) -> str:
@@ -95,7 +104,7 @@ class CampaignAdmin(Road, TenantModelAdmin):
             if saved.state != was:
                 self.message_user(request, "It is a draft again, because you changed it. Arm it anew.")
         else:
-            saved = edit.create(obj.tenant, wanted, user=self._user(request))
+            saved = edit.create(obj.tenant, wanted, user=self.by(request).user)
         obj.pk = saved.pk
         obj.refresh_from_db()
 
@@ -126,14 +135,24 @@ class CampaignAdmin(Road, TenantModelAdmin):
         """What the panel above the form shows: the state, the next step, and what goes with it."""
         state = State(campaign.state)
         found: dict[str, Any] = {"says": SAYS[state], "may_act": may(request, MARKETERS, campaign)}
+        if not campaign.silent and state != State.ARMING:
+            found |= {"ladder": ladder(campaign), "tester": tester(request, campaign)}
+            found["outcomes"] = outcomes(request, campaign)
         if state in (State.DRAFT, State.ARMING) and campaign.audience is not None:
             found["people"] = audiences.count(campaign.audience)
-        if state in (State.ARMING, State.RUNNING, State.PAUSED):
+        if state in MOVING:
             progress = results.progress(campaign)
-            found |= {"progress": progress, "percent": percent(progress)}
-        if state == State.ARMED:
-            found["preflight"] = preflight(campaign)
-        if campaign.launched_at is not None and state not in (State.RUNNING, State.PAUSED):
+            found |= {"progress": progress, "percent": percent(progress), "seconds_left": _seconds_left(campaign)}
+        if state in (State.ARMED, State.LAUNCHING):
+            found["preflight"] = preflight(campaign, read_seconds(request.GET.get("seconds")))
+        if campaign.launched_at is not None and state not in MOVING:
             report = results.results(campaign)
             found |= {"report": report, "table": results.table(report), "curve": sparkline(report.throughput)}
         return found
+
+
+def _seconds_left(campaign: Campaign) -> float | None:
+    """Until a held launch leaves."""
+    if campaign.state != State.LAUNCHING or campaign.hold_until is None:
+        return None
+    return max(0.0, (campaign.hold_until - datetime.now(UTC)).total_seconds())

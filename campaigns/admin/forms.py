@@ -12,6 +12,9 @@ from notifier.channels import channels
 from notifier.errors import NotifierError
 from tenants.admin import TenantForm
 
+#: the fields of "How it leaves"; left empty they stay as they are, except for the limit, which is lifted
+LEAVING = ("hold_seconds", "rate_per_s", "canary_percent", "max_error_percent", "max_dead_percent")
+
 
 class CampaignForm(TenantForm):
     channels = forms.MultipleChoiceField(
@@ -27,7 +30,7 @@ class CampaignForm(TenantForm):
 
     class Meta:
         model = Campaign
-        fields = ("tenant", "name", "template", "channels", "audience", "data", "mode", "not_after")
+        fields = ("tenant", "name", "template", "channels", "audience", "data", "mode", "not_after", *LEAVING)
         widgets = {"data": forms.Textarea(attrs={"rows": 4, "cols": 60})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -35,6 +38,9 @@ class CampaignForm(TenantForm):
         if "channels" in self.fields:
             labels = [(name, name.replace("_", "-")) for name in sorted(channels(), reverse=True)]
             self.fields["channels"].choices = labels  # type: ignore[attr-defined]
+        for name in LEAVING:
+            if name in self.fields:
+                self.fields[name].required = False
 
     def clean(self) -> dict[str, Any] | None:
         values = super().clean() or {}
@@ -60,6 +66,8 @@ class CampaignForm(TenantForm):
             "data": values["data"] or {},
             "not_after": values["not_after"],
             "mode": values["mode"],
+            "rate_per_s": values["rate_per_s"],
+            **{name: values[name] for name in LEAVING if values[name] is not None},
         }
 
     def _show(self, error: NotifierError) -> None:

@@ -1,5 +1,5 @@
 "use strict";
-// Live numbers of a campaign. Asks again after a second, or after ten times what the answer took: counting a million rows
+// Live numbers of a campaign, the countdown of a held launch, and what becomes of a test send. Asks again after a second, or after ten times what the answer took: counting a million rows
 // costs a third of a second, and a page must never take more than a tenth of what the senders need.
 (() => {
   const format = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
@@ -31,7 +31,33 @@
     setTimeout(ask, Math.max(1000, 10 * (performance.now() - began)), panel);
   }
 
+  // seconds until a held launch leaves, counted by this machine's own clock from what the page said
+  function count(place, until) {
+    const left = Math.max(0, (until - performance.now()) / 1000);
+    place.textContent = left ? `${left.toFixed(1)} s` : "a moment";
+    if (left) setTimeout(count, 100, place, until);
+  }
+
+  // what becomes of a test send, until it is known
+  async function follow(list) {
+    if (!list.querySelector("[data-outcome]:not([data-final])")) return;
+    const answer = await fetch(list.dataset.outcomes, { headers: { Accept: "application/json" }, redirect: "error" });
+    if (!answer.ok) return;
+    for (const outcome of (await answer.json()).outcomes) {
+      const place = list.querySelector(`[data-outcome="${outcome.id}"]`);
+      if (!place) continue;
+      place.textContent = outcome.reason ? `${outcome.status} (${outcome.reason})` : outcome.status;
+      place.className = `status status-${outcome.status}`;
+      if (outcome.final) place.dataset.final = "";
+    }
+    setTimeout(follow, 1000, list);
+  }
+
   for (const panel of document.querySelectorAll("[data-progress]")) ask(panel);
+  for (const list of document.querySelectorAll("[data-outcomes]")) follow(list);
+  for (const place of document.querySelectorAll("[data-left]")) {
+    count(place, performance.now() + 1000 * Number(place.dataset.left));
+  }
   // a second click while the first is under way would only be told that it changed nothing
   for (const form of document.querySelectorAll("form[data-once]")) {
     form.addEventListener("submit", () => setTimeout(() => { form.querySelector("button").disabled = true; }));
