@@ -10,7 +10,7 @@ from celery import chord, shared_task
 from celery.app.task import Task
 from django.db import connection
 
-from campaigns import accounting, canary, control, fanout, launch, prepare, shards
+from campaigns import accounting, canary, control, fanout, launch, prepare, rehearse, shards
 from campaigns.finish import finish_if_done
 from campaigns.models import Campaign
 from campaigns.states import State
@@ -85,6 +85,7 @@ def sweep() -> None:
     """Every second: launch what was held long enough, look after what runs, and ring again for whatever waits while its
     queue is empty."""
     launch.launch_held()
+    rehearse.launch_armed()
     for campaign_id in _in_state(State.RUNNING):
         if not finish_if_done(campaign_id):
             canary.judge(campaign_id)
