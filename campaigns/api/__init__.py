@@ -7,6 +7,7 @@ from django.urls import path
 from campaigns.api.audiences import AudiencesView, AudienceView, MembersView
 from campaigns.api.campaigns import ArmView, CampaignsView, CampaignView, ResultsView
 from campaigns.api.controls import GoView, PauseView, ResumeView, StopView, TakeBackView
+from campaigns.api.rehearsal import PreflightView, RehearseView, TestView
 
 urlpatterns = [
     path("v1/audiences", AudiencesView.as_view()),
@@ -15,6 +16,9 @@ urlpatterns = [
     path("v1/campaigns", CampaignsView.as_view()),
     path("v1/campaigns/<uuid:campaign_id>", CampaignView.as_view()),
     path("v1/campaigns/<uuid:campaign_id>/arm", ArmView.as_view()),
+    path("v1/campaigns/<uuid:campaign_id>/preflight", PreflightView.as_view()),
+    path("v1/campaigns/<uuid:campaign_id>/rehearse", RehearseView.as_view()),
+    path("v1/campaigns/<uuid:campaign_id>/test", TestView.as_view()),
     path("v1/campaigns/<uuid:campaign_id>/go", GoView.as_view()),
     path("v1/campaigns/<uuid:campaign_id>/take_back", TakeBackView.as_view()),
     path("v1/campaigns/<uuid:campaign_id>/pause", PauseView.as_view()),

@@ -1,0 +1,111 @@
+"""`/v1/campaigns/<id>/preflight`, `/rehearse` and `/test`: what is looked at before GO."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from campaigns import preflight, rehearse, test_send
+from campaigns.api.campaigns import CampaignStep
+from campaigns.api.shapes import TAGS, CampaignOutput, show_campaign
+from campaigns.steps import By
+from notifier.api import schema, shapes
+from notifier.api.fields import Text
+
+SECONDS = OpenApiParameter("seconds", float, description="What would it take to have it out in so many seconds?")
+
+
+class ReadyOutput(serializers.Serializer[Any]):
+    channel = serializers.CharField()
+    account = serializers.CharField()
+    provider = serializers.CharField()
+    messages = serializers.IntegerField()
+    rate = serializers.FloatField(allow_null=True, help_text="Messages a second that the account allows.")
+    by_default = serializers.BooleanField(help_text="The rate is the provider's default.")
+    enabled = serializers.BooleanField()
+    seconds = serializers.FloatField(help_text="The least that the rate allows.")
+    per_worker = serializers.FloatField(allow_null=True, help_text="Messages a second of one worker.")
+    shown_by = serializers.CharField(help_text="The campaign that showed it; empty: an assumption.")
+
+
+class NeedOutput(serializers.Serializer[Any]):
+    channel = serializers.CharField()
+    workers = serializers.IntegerField()
+    connections_per_worker = serializers.IntegerField()
+    rate_per_s = serializers.FloatField()
+    says = serializers.ListField(child=serializers.CharField())
+
+
+class PreflightOutput(serializers.Serializer[Any]):
+    audience = serializers.IntegerField()
+    excluded = serializers.DictField(child=serializers.IntegerField(), help_text="Left out while arming, by reason.")
+    messages = serializers.IntegerField()
+    ready = ReadyOutput(many=True)
+    arithmetic = serializers.ListField(child=serializers.CharField(), help_text="What the rate limits mean.")
+    seconds = serializers.FloatField(allow_null=True, help_text="About what it will take.")
+    because = serializers.CharField(help_text="What decides that.")
+    workers = serializers.DictField(
+        child=serializers.IntegerField(), allow_null=True, help_text="Workers that listen now, by channel."
+    )
+    needs = NeedOutput(many=True, help_text="With `seconds`: what it takes.")
+    warnings = serializers.ListField(child=serializers.CharField())
+
+
+class TestInput(serializers.Serializer[Any]):
+    recipient = Text(max_length=128, help_text="The external id of whoever gets it.")
+
+
+class PreflightView(CampaignStep):
+    @schema.describe(
+        "What an armed campaign is about to do",
+        gives=PreflightOutput,
+        fails=(400, 404, 409),
+        tags=TAGS,
+        parameters=[SECONDS],
+    )
+    def get(self, request: Request, campaign_id: uuid.UUID) -> Response:
+        seconds = preflight.read_seconds(request.query_params.get("seconds"))
+        found = preflight.preflight(self.find(campaign_id, to_change=False), seconds)
+        return Response(preflight.as_json(found))
+
+
+class RehearseView(CampaignStep):
+    @schema.post(
+        "Silent run: a copy goes the whole way, and nobody gets anything",
+        None,
+        CampaignOutput,
+        404,
+        status=202,
+        tags=TAGS,
+    )
+    def post(self, request: Request, campaign_id: uuid.UUID) -> Response:
+        """Answers the silent run's own campaign, which arms and launches itself; ask for its results under its id."""
+        twin = rehearse.rehearse(self.find(campaign_id), By(api_key_id=self.caller.key_id))
+        return Response(show_campaign(self.find(twin.pk, to_change=False)), status=202)
+
+
+class TestView(CampaignStep):
+    @schema.post(
+        "Test send: the campaign's message to one recipient",
+        TestInput,
+        shapes.AcceptedShape,
+        404,
+        429,
+        status=202,
+        tags=TAGS,
+    )
+    def post(self, request: Request, campaign_id: uuid.UUID) -> Response:
+        """Ask for what became of it under `/v1/notifications/<id>`."""
+        campaign = self.find(campaign_id)
+        recipient = self.read(TestInput)["recipient"]
+        accepted = test_send.send(campaign, recipient, By(api_key_id=self.caller.key_id))
+        deliveries = [
+            {"id": d.id, "channel": d.channel, "status": d.status.label, "reason": d.reason}
+            for d in accepted.deliveries
+        ]
+        return Response({"id": accepted.notification_id, "deliveries": deliveries}, status=202)
