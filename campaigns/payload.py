@@ -18,7 +18,7 @@ from notifier.vocabulary import Address
 #: hexadecimal digits of one id
 _HEX = 32
 #: a device id that is none: the address is no device's
-_NOBODY = "0" * _HEX
+NOBODY = "0" * _HEX
 
 #: rendered template parts by name; a value of the part `data` is named `data.<key>`. None: it differs by recipient
 Form = Mapping[str, str | None]
@@ -56,7 +56,7 @@ class Payload:
 
     def address(self, i: int) -> Address:
         device = self.devices[i * _HEX : (i + 1) * _HEX]
-        return Address(self.addresses[i], self.platform, None if device == _NOBODY else uuid.UUID(device))
+        return Address(self.addresses[i], self.platform, None if device == NOBODY else uuid.UUID(device))
 
     def content(self, i: int) -> dict[str, Any]:
         """The rendered parts of one message, as its channel wants them."""
@@ -68,11 +68,6 @@ class Payload:
             else:
                 parts[name] = value
         return parts
-
-
-def device_column(device_id: uuid.UUID | None) -> str:
-    """One device id, as the column `devices` holds it."""
-    return device_id.hex if device_id else _NOBODY
 
 
 def pack(payload: Payload) -> bytes:

@@ -3,6 +3,7 @@ whatever Celery or Redis lost."""
 
 from __future__ import annotations
 
+import os
 import uuid
 from typing import Any
 
@@ -23,8 +24,18 @@ CHORD = 250
 
 @shared_task(name="campaigns.arm", ignore_result=True)
 def arm(campaign_id: str) -> None:
-    """Arm a campaign; see campaigns.prepare."""
-    prepare.arm(uuid.UUID(campaign_id))
+    """Begin to arm a campaign, and go on as one worker for each core; see campaigns.prepare."""
+    if prepare.begin(uuid.UUID(campaign_id)):
+        for _ in range((os.cpu_count() or 1) - 1):
+            post("campaigns.arm_slices", campaign_id, queue=BATCH)
+        arm_slices(campaign_id)
+
+
+@shared_task(name="campaigns.arm_slices", ignore_result=True)
+def arm_slices(campaign_id: str) -> None:
+    """Arm slices until none is left. Whatever else waits for the same workers goes between two of them."""
+    if not prepare.arm_slices(uuid.UUID(campaign_id), pause=lambda: bool(waiting(BATCH))):
+        post("campaigns.arm_slices", campaign_id, queue=BATCH)
 
 
 @shared_task(name="campaigns.dispatch", ignore_result=True)
@@ -95,7 +106,8 @@ def sweep() -> None:
         post("campaigns.cancel_rows", str(campaign_id))
     if not waiting(BATCH):
         for campaign_id in _in_state(State.ARMING):
-            post("campaigns.arm", str(campaign_id), queue=BATCH)
+            if not prepare.at_work(campaign_id):
+                post("campaigns.arm", str(campaign_id), queue=BATCH)
         for campaign_id in _ids(_DRAFTS_WITH_ROWS):
             post("campaigns.clear", str(campaign_id), queue=BATCH)
         for campaign_id in accounting.due():
@@ -124,7 +136,9 @@ SELECT c.id FROM campaigns_campaign c WHERE c.state = 'cancelled' AND (
 
 
 _DRAFTS_WITH_ROWS = """
-SELECT DISTINCT c.id FROM campaigns_campaign c JOIN campaigns_shard s ON s.campaign_id = c.id WHERE c.state = 'draft'
+SELECT c.id FROM campaigns_campaign c WHERE c.state = 'draft' AND (
+  EXISTS (SELECT 1 FROM campaigns_shard s WHERE s.campaign_id = c.id)
+  OR EXISTS (SELECT 1 FROM campaigns_slice s WHERE s.campaign_id = c.id))
 """
 
 

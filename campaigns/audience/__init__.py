@@ -2,6 +2,6 @@
 
 from campaigns.audience.lists import ListReport, fill, fill_ids
 from campaigns.audience.segments import Condition, check
-from campaigns.audience.walk import AudiencePage, count, pages, sample
+from campaigns.audience.walk import Bounds, count, crowd, sample, slices
 
-__all__ = ["AudiencePage", "Condition", "ListReport", "check", "count", "fill", "fill_ids", "pages", "sample"]
+__all__ = ["Bounds", "Condition", "ListReport", "check", "count", "crowd", "fill", "fill_ids", "sample", "slices"]

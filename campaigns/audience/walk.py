@@ -1,9 +1,7 @@
-"""Walk, count and sample an audience. Every page is one query by keyset, so memory is flat and no page costs more than
-the first."""
+"""Slice, count and sample an audience. A slice's bounds are keys, so that no slice costs more than the first."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,21 +10,52 @@ from django.db import connection
 
 from campaigns.audience import segments
 from campaigns.models import Audience
+from notifier.delivery.people import Crowd
 from tenants.models import Recipient
 
 
 @dataclass(frozen=True)
-class AudiencePage:
-    """Some recipients of an audience, and how many entries of a list are nobody of this tenant."""
+class Bounds:
+    """Entries after `after` up to and with `until`: recipient ids of a segment, member ids of a list."""
 
-    recipient_ids: list[uuid.UUID]
-    unknown: int = 0
+    after: str
+    until: str
+    entries: int
 
 
-def pages(audience: Audience, size: int) -> Iterator[AudiencePage]:
-    """The whole audience, `size` entries at a time: a segment by recipient id, a list in the order of its file."""
-    walk = _segment_pages if audience.source == Audience.Source.SEGMENT else _list_pages
-    return walk(audience, size)
+#: before every key
+_FIRST = {Audience.Source.SEGMENT: "00000000-0000-0000-0000-000000000000", Audience.Source.LIST: "0"}
+
+
+def slices(audience: Audience, size: int) -> Iterator[Bounds]:
+    """The whole audience as it is now, in parts of `size` entries: one query."""
+    key, sql, params = _entries(audience)
+    last = f"lead({key}) OVER (ORDER BY {key}) IS NULL"
+    numbered = f"SELECT {key}::text AS key, row_number() OVER (ORDER BY {key}) AS n, {last} AS last {sql}"
+    ends = _rows(f"SELECT key, n FROM ({numbered}) e WHERE n %% %s = 0 OR last ORDER BY n", [*params, size])
+    after, before = _FIRST[Audience.Source(audience.source)], 0
+    for until, n in ends:
+        yield Bounds(after, until, n - before)
+        after, before = until, n
+
+
+def crowd(audience: Audience, after: str, until: str) -> Crowd:
+    """The recipients of one slice; an entry of a list that is nobody of this tenant is one without a recipient."""
+    if audience.source == Audience.Source.SEGMENT:
+        where, params = segments.compiled(segments.check(audience.filter))
+        return Crowd(
+            "FROM tenants_recipient r",
+            f"r.tenant_id = %s AND r.id > %s::uuid AND r.id <= %s::uuid{where}",
+            "r.id",
+            [audience.tenant_id, after, until, *params],
+        )
+    return Crowd(
+        "FROM campaigns_audiencemember m LEFT JOIN tenants_recipient r"
+        " ON r.tenant_id = m.tenant_id AND r.external_id = m.external_id",
+        "m.tenant_id = %s AND m.audience_id = %s AND m.id > %s::bigint AND m.id <= %s::bigint",
+        "m.id",
+        [audience.tenant_id, audience.pk, after, until],
+    )
 
 
 def count(audience: Audience) -> int:
@@ -47,8 +76,7 @@ def sample(audience: Audience, n: int) -> list[Recipient]:
 def _matching(audience: Audience) -> tuple[str, list[Any]]:
     """FROM and WHERE of the recipients in an audience."""
     if audience.source == Audience.Source.SEGMENT:
-        where, params = segments.compiled(segments.check(audience.filter))
-        return f"FROM tenants_recipient r WHERE r.tenant_id = %s{where}", [audience.tenant_id, *params]
+        return _segment(audience)
     return (
         "FROM campaigns_audiencemember m JOIN tenants_recipient r"
         " ON r.tenant_id = m.tenant_id AND r.external_id = m.external_id"
@@ -57,40 +85,17 @@ def _matching(audience: Audience) -> tuple[str, list[Any]]:
     )
 
 
-def _segment_pages(audience: Audience, size: int) -> Iterator[AudiencePage]:
+def _entries(audience: Audience) -> tuple[str, str, list[Any]]:
+    """Key, FROM and WHERE of what is walked: the members of a list need no look at the recipients."""
+    if audience.source == Audience.Source.SEGMENT:
+        return ("r.id", *_segment(audience))
+    where = "WHERE m.tenant_id = %s AND m.audience_id = %s"
+    return "m.id", f"FROM campaigns_audiencemember m {where}", [audience.tenant_id, audience.pk]
+
+
+def _segment(audience: Audience) -> tuple[str, list[Any]]:
     where, params = segments.compiled(segments.check(audience.filter))
-    after = uuid.UUID(int=0)
-    while True:
-        rows = _rows(
-            f"SELECT r.id FROM tenants_recipient r WHERE r.tenant_id = %s AND r.id > %s{where} ORDER BY r.id LIMIT %s",
-            [audience.tenant_id, after, *params, size],
-        )
-        if rows:
-            yield AudiencePage([row[0] for row in rows])
-            after = rows[-1][0]
-        if len(rows) < size:
-            return
-
-
-_LIST_PAGE = """
-SELECT m.id, r.id
-FROM (SELECT id, external_id FROM campaigns_audiencemember
-      WHERE tenant_id = %s AND audience_id = %s AND id > %s ORDER BY id LIMIT %s) m
-LEFT JOIN tenants_recipient r ON r.tenant_id = %s AND r.external_id = m.external_id
-ORDER BY m.id
-"""
-
-
-def _list_pages(audience: Audience, size: int) -> Iterator[AudiencePage]:
-    after = 0
-    while True:
-        rows = _rows(_LIST_PAGE, [audience.tenant_id, audience.id, after, size, audience.tenant_id])
-        if rows:
-            known = [row[1] for row in rows if row[1] is not None]
-            yield AudiencePage(known, len(rows) - len(known))
-            after = rows[-1][0]
-        if len(rows) < size:
-            return
+    return f"FROM tenants_recipient r WHERE r.tenant_id = %s{where}", [audience.tenant_id, *params]
 
 
 def _rows(sql: str, params: list[Any]) -> list[Any]:

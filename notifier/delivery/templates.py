@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -11,13 +12,33 @@ from django.db import transaction
 
 from notifier.channels import channel
 from notifier.delivery.liquid import MAX_TEXT, Text
-from notifier.errors import InvalidInput
+from notifier.errors import InvalidInput, NotifierError
 from notifier.models import Template, TemplateVersion
 from tenants.models import User
 
 #: {channel: {locale: {part: source, or {key: source} for the part `data`}}}
 Content = Mapping[str, Mapping[str, Mapping[str, Any]]]
 Parts = dict[str, Any]
+#: the variable that differs between the recipients of one locale
+PERSONAL = "recipient"
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """The parts of one channel and locale for many recipients: what is the same for all of them is rendered, once. A
+    value of the part `data` is named `data.<key>`."""
+
+    parts: Mapping[str, str | None]  #: None: it is personal
+    personal: tuple[tuple[str, Text], ...]
+    broken: NotifierError | None = None  #: why nobody gets it, unless an earlier part says something else
+
+    def render(self, variables: dict[str, Any]) -> tuple[str, ...]:
+        """The personal parts, in their order. Raises MissingVariables or InvalidInput."""
+        texts = tuple([text.render(variables) for _, text in self.personal])
+        if self.broken is not None:
+            # without it, a million raises would hang a million frames on it
+            raise self.broken.with_traceback(None)
+        return texts
 
 
 class Compiled:
@@ -38,11 +59,6 @@ class Compiled:
         """The paths it reads over all channels and locales."""
         return sorted({path for text in self._all() for path in text.paths})
 
-    @property
-    def personal(self) -> bool:
-        """Whether anything in it differs between recipients of one locale."""
-        return any(not text.constant for text in self._all())
-
     def locale_for(self, name: str, wanted: str, default: str) -> str:
         """The locale of channel `name` that serves somebody who wants `wanted`."""
         have = self._texts[name]
@@ -60,11 +76,33 @@ class Compiled:
             for part, text in self._texts[name][locale].items()
         }
 
+    def form(self, name: str, locale: str, common: dict[str, Any]) -> Form:
+        """The same for many recipients; `common` are the variables that all of them share."""
+        parts: dict[str, str | None] = {}
+        personal: list[tuple[str, Text]] = []
+        for part, text in _flat(self._texts[name][locale]):
+            if text.reads(PERSONAL):
+                parts[part] = None
+                personal.append((part, text))
+                continue
+            try:
+                parts[part] = text.render(common)
+            except NotifierError as error:
+                return Form(parts, tuple(personal), error)
+        return Form(parts, tuple(personal))
+
     def _all(self) -> Iterator[Text]:
         for by_locale in self._texts.values():
             for parts in by_locale.values():
-                for text in parts.values():
-                    yield from [text] if isinstance(text, Text) else text.values()
+                yield from (text for _, text in _flat(parts))
+
+
+def _flat(parts: Mapping[str, Text | dict[str, Text]]) -> Iterator[tuple[str, Text]]:
+    for part, text in parts.items():
+        if isinstance(text, Text):
+            yield part, text
+        else:
+            yield from ((f"{part}.{key}", value) for key, value in text.items())
 
 
 def fallbacks(locale: str) -> list[str]:

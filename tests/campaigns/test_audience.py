@@ -10,7 +10,9 @@ import pytest
 from campaigns import audience as audiences
 from campaigns.audience import segments
 from campaigns.models import Audience, AudienceMember
+from notifier.delivery.people import of
 from notifier.errors import InvalidInput
+from notifier.vocabulary import Person
 from tenants.models import Recipient, Tenant
 from tests.fixtures import People
 
@@ -36,9 +38,15 @@ def segment(tenant: Tenant, *conditions: tuple[str, str, Any]) -> Audience:
     return Audience(tenant=tenant, name="x", source=Audience.Source.SEGMENT, filter=filter_)
 
 
+def walked(audience: Audience, size: int) -> list[tuple[list[Person], int]]:
+    """Whom each slice has, and how many of its entries are nobody."""
+    bounds = audiences.slices(audience, size)
+    return [of(audience.tenant_id, audiences.crowd(audience, b.after, b.until)) for b in bounds]
+
+
 def found(audience: Audience) -> set[str]:
-    """External ids by the walk; the count and the sample must agree with it, and all must be of the tenant."""
-    ids = [i for page in audiences.pages(audience, 2) for i in page.recipient_ids]
+    """External ids by slices; the count and the sample must agree with it, and all must be of the tenant."""
+    ids = [person.id for persons, _ in walked(audience, 2) for person in persons]
     rows = Recipient.objects.in_bulk(ids)
     assert len(ids) == len(set(ids)) == audiences.count(audience)
     assert {r.pk for r in audiences.sample(audience, 100)} == set(ids)
@@ -187,18 +195,11 @@ def test_a_list_walks_in_the_order_of_its_file_and_counts_strangers(people: Peop
     Recipient.objects.create(tenant=people.globex, external_id="only-globex")
     report = audiences.fill(mine, io.BytesIO(b"external_id\neve\nnobody\nada\neve\nonly-globex\n"))
     assert (report.rows, report.stored, report.duplicates, report.rejected) == (5, 4, 1, 0)
-    pages = list(audiences.pages(mine, 3))
-    assert [len(page.recipient_ids) for page in pages] == [2, 0]
-    assert [page.unknown for page in pages] == [1, 1]
-    assert found_in_order(pages) == ["eve", "ada"]
+    slices = walked(mine, 3)
+    assert [[person.external_id for person in persons] for persons, _ in slices] == [["eve", "ada"], []]
+    assert [nobody for _, nobody in slices] == [1, 1]
     assert audiences.count(mine) == 2
     assert mine.size == 4
-
-
-def found_in_order(pages: list[audiences.AudiencePage]) -> list[str]:
-    ids = [i for page in pages for i in page.recipient_ids]
-    rows = Recipient.objects.in_bulk(ids)
-    return [rows[i].external_id for i in ids]
 
 
 def test_a_file_that_breaks_off_in_the_middle_changes_nothing(mine: Audience) -> None:
@@ -214,5 +215,20 @@ def test_duplicates_merge_also_between_batches(mine: Audience) -> None:
     assert (report.rows, report.stored, report.duplicates) == (12_000, 6_000, 6_000)
 
 
-def test_an_empty_list_has_no_pages(mine: Audience) -> None:
-    assert list(audiences.pages(mine, 10)) == []
+def test_an_empty_list_has_no_slices(mine: Audience) -> None:
+    assert list(audiences.slices(mine, 10)) == []
+
+
+@pytest.mark.parametrize(("size", "entries"), [(1, [1] * 5), (2, [2, 2, 1]), (5, [5]), (6, [5])])
+def test_slices_are_of_even_size_and_end_with_the_last(crowd: Tenant, size: int, entries: list[int]) -> None:
+    everybody = segment(crowd)
+    assert [b.entries for b in audiences.slices(everybody, size)] == entries
+    assert [len(persons) for persons, _ in walked(everybody, size)] == entries
+
+
+def test_who_comes_after_the_cut_is_in_no_slice(crowd: Tenant) -> None:
+    everybody = segment(crowd)
+    bounds = list(audiences.slices(everybody, 2))
+    Recipient.objects.create(tenant=crowd, external_id="late")
+    slices = [of(crowd.id, audiences.crowd(everybody, b.after, b.until))[0] for b in bounds]
+    assert sum(map(len, slices)) == 5

@@ -7,26 +7,45 @@ from datetime import UTC, datetime
 
 import pytest
 
-from campaigns.payload import PayloadRow, pack, quiet_minutes_left, unpack
+from campaigns.payload import NOBODY, Payload, pack, quiet_minutes_left, unpack
 from campaigns.prepare import quiet_window
 from notifier.delivery.plan import Rule
 from notifier.vocabulary import Address, Choices, Kind, Person
 
+IDS = [uuid.uuid4() for _ in range(3)]
 
-def a_row(content: dict[str, str], quiet: tuple[int, int] | None = None) -> PayloadRow:
-    return PayloadRow(uuid.uuid4(), uuid.uuid4(), Address("token", "fcm", uuid.uuid4()), content, quiet)
+
+def a_payload() -> Payload:
+    return Payload(
+        platform="fcm",
+        ids="".join(i.hex for i in IDS),
+        recipients="".join(i.hex for i in reversed(IDS)),
+        devices=IDS[0].hex + NOBODY + IDS[2].hex,
+        addresses=["a", "b", "c"],
+        forms=[{"title": "für alle", "body": None, "data.k": "v"}, {"title": None, "body": "x"}],
+        form=[0, 1, 0],
+        values={"body": ["eins", "", "drei"], "title": ["", "zwei", ""]},
+        quiet={2: (1320, 420)},
+    )
 
 
 def test_what_was_packed_is_unpacked() -> None:
-    common = {"title": "Grüße", "body": "für alle"}
-    rows = [a_row(common), a_row({"title": "du", "body": "allein"}, (1320, 420)), a_row(common)]
-    assert unpack(pack(rows)) == rows
+    assert unpack(pack(a_payload())) == a_payload()
 
 
-def test_a_common_content_is_stored_once() -> None:
-    common = {"title": "x" * 2_000, "body": "y"}
-    unpacked = unpack(pack([a_row(common) for _ in range(50)]))
-    assert len({id(row.content) for row in unpacked}) == 1
+def test_columns_are_read_by_message() -> None:
+    payload = unpack(pack(a_payload()))
+    assert len(payload) == 3
+    assert [payload.id(i) for i in range(3)] == IDS
+    assert [payload.recipient(i) for i in range(3)] == IDS[::-1]
+    assert [payload.address(i) for i in range(3)] == [
+        Address("a", "fcm", IDS[0]), Address("b", "fcm", None), Address("c", "fcm", IDS[2])
+    ]  # fmt: skip
+    assert [payload.content(i) for i in range(3)] == [
+        {"title": "für alle", "body": "eins", "data": {"k": "v"}},
+        {"title": "zwei", "body": "x"},
+        {"title": "für alle", "body": "drei", "data": {"k": "v"}},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,152 @@
+"""Plan a slice: who gets what, where and in which words, and who gets nothing and why. Nothing is written here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from campaigns.models import Campaign
+from campaigns.prepare import ids
+from notifier.delivery import accounts, templates
+from notifier.delivery.plan import Planned, Rule, Suppressed, plan, zone
+from notifier.errors import MissingVariables, Unconfigured
+from notifier.models import ProviderAccount
+from notifier.vocabulary import Address, Kind, Person, Reason
+
+#: quiet hours as minutes of the UTC day: (from, until)
+Quiet = tuple[int, int]
+
+
+class Message(NamedTuple):
+    """One message that may leave. Ids are hexadecimal digits."""
+
+    id: str
+    recipient: str
+    address: str
+    device: str | None
+    form: templates.Form
+    texts: tuple[str, ...]  #: the form's personal parts
+    quiet: Quiet | None
+
+
+class Refused(NamedTuple):
+    """One message that must not leave."""
+
+    id: str
+    recipient: str
+    channel: str
+    address: Address
+    reason: Reason
+
+
+@dataclass
+class Planning:
+    """What became of a slice. Messages by (channel, platform), each id once."""
+
+    messages: dict[tuple[str, str], list[Message]] = field(default_factory=dict)
+    refused: dict[str, Refused] = field(default_factory=dict)
+    accounts: dict[tuple[str, str], ProviderAccount | None] = field(default_factory=dict)
+    excluded: Counter[str] = field(default_factory=Counter)
+
+
+class Planner:
+    """Decides for one campaign, as it was when arming began."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        assert campaign.version_id is not None and campaign.first_armed_ms is not None
+        assert campaign.armed_at is not None
+        category = campaign.template.category
+        self.campaign, self.tenant = campaign, campaign.tenant
+        self.rule = Rule(category.key, Kind(category.kind)) if category else Rule()
+        self.started = campaign.armed_at
+        self._compiled = templates.compiled(campaign.version_id)
+        self._variables = dict(campaign.data)
+        self._ids: dict[str, Callable[[str], str]] = {
+            name: ids.derived(campaign.first_armed_ms, campaign.pk, name) for name in campaign.channels
+        }
+        self._forms: dict[tuple[str, str], templates.Form] = {}
+        self._rendered: dict[tuple[str, str], templates.Form] = {}
+
+    def plan(self, people: Iterable[Person]) -> Planning:
+        """Raises InvalidInput when the template cannot be rendered."""
+        found = Planning()
+        for person in people:
+            self._variables[templates.PERSONAL] = person.variables()
+            for entry in plan(person, self.rule, self.campaign.channels, self.started, self.tenant.timezone):
+                if isinstance(entry, Suppressed):
+                    self._refuse(found, person, entry)
+                else:
+                    self._add(found, person, entry)
+        _leave_each_once(found)
+        return found
+
+    def account(self, channel: str, platform: str) -> ProviderAccount | None:
+        """Who sends some messages of a channel and platform: chosen anew each time, by weight."""
+        try:
+            # a rehearsal goes through the accounts of the real thing
+            return accounts.choose(self.tenant, channel, platform, self.campaign.mode)
+        except Unconfigured:
+            return None
+
+    def _add(self, found: Planning, person: Person, entry: Planned) -> None:
+        channel, address = entry.channel, entry.address
+        form = self._form(channel, person.choices.language or person.locale)
+        try:
+            texts = form.render(self._variables)
+        except MissingVariables:
+            return self._refuse(found, person, Suppressed(channel, Reason.MISSING_VARIABLE, address))
+        where = (channel, address.platform)
+        if where not in found.accounts:
+            found.accounts[where] = self.account(*where)
+        if found.accounts[where] is None:
+            return self._refuse(found, person, Suppressed(channel, Reason.NO_ACCOUNT, address))
+        message = Message(
+            self._ids[channel](address.value),
+            person.id.hex,
+            address.value,
+            address.device_id.hex if address.device_id else None,
+            form,
+            texts,
+            quiet_window(person, self.rule, self.started, self.tenant.timezone),
+        )
+        found.messages.setdefault(where, []).append(message)
+
+    def _refuse(self, found: Planning, person: Person, entry: Suppressed) -> None:
+        found.excluded[entry.reason] += 1
+        own = self._ids[entry.channel](entry.address.value or f"recipient {person.id}")
+        found.refused.setdefault(own, Refused(own, person.id.hex, entry.channel, entry.address, entry.reason))
+
+    def _form(self, channel: str, wanted: str) -> templates.Form:
+        """The content for somebody who wants this locale, rendered as far as all of its readers share it."""
+        key = (channel, wanted)
+        if key not in self._forms:
+            locale = self._compiled.locale_for(channel, wanted, self.tenant.default_locale)
+            if (channel, locale) not in self._rendered:
+                self._rendered[channel, locale] = self._compiled.form(channel, locale, self.campaign.data)
+            self._forms[key] = self._rendered[channel, locale]
+        return self._forms[key]
+
+
+def _leave_each_once(found: Planning) -> None:
+    """One message an address; what must not leave stays, whoever else has the address."""
+    seen = set(found.refused)
+    for where, messages in found.messages.items():
+        own = {m.id for m in messages}
+        if len(own) < len(messages) or not seen.isdisjoint(own):
+            first = {m.id: m for m in reversed(messages) if m.id not in seen}
+            found.excluded[Reason.DUPLICATE_ADDRESS] += len(messages) - len(first)
+            found.messages[where] = list(first.values())
+        seen |= own
+
+
+def quiet_window(person: Person, rule: Rule, day: datetime, tenant_zone: str) -> Quiet | None:
+    """The quiet hours as minutes of the UTC day, by the offset in force on `day`; only marketing waits."""
+    start, end = person.choices.quiet_from, person.choices.quiet_until
+    if rule.kind != Kind.MARKETING or start is None or end is None or start == end:
+        return None
+    offset = day.astimezone(zone(person.timezone or tenant_zone)).utcoffset()
+    minutes = int(offset.total_seconds() // 60) if offset else 0
+    return ((start - minutes) % 1440, (end - minutes) % 1440)

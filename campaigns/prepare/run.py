@@ -1,0 +1,139 @@
+"""Arming itself, in workers: begin, take slices until none is left, end `armed`, or `draft` with why."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import structlog
+from django.db import OperationalError, transaction
+from django.db.models import F
+
+from campaigns import audience
+from campaigns.models import Campaign, Shard, Slice
+from campaigns.prepare import cutting, ledger, locks, slices
+from campaigns.prepare.planning import Planner
+from campaigns.prepare.request import clear
+from campaigns.states import State, move
+from notifier.delivery import people
+from notifier.errors import InvalidInput, NotifierError
+from notifier.vocabulary import Reason
+
+log = structlog.get_logger("campaigns")
+
+
+class _Overtaken(Exception):
+    """An edit moved the campaign on while it was being armed."""
+
+
+def begin(campaign_id: uuid.UUID) -> bool:
+    """Remove what an earlier arming left and cut the audience into slices; whether there are slices to arm."""
+    with locks.alone(campaign_id) as alone:
+        campaign = _of(campaign_id)
+        if campaign.state != State.ARMING or not alone:
+            return False
+        if campaign.armed_at is None:
+            with _giving_up(campaign):
+                with transaction.atomic():
+                    clear(campaign)
+                with transaction.atomic():
+                    if not slices.cut(campaign):
+                        raise _Overtaken
+    return True
+
+
+def arm(campaign_id: uuid.UUID) -> None:
+    """Do all the work that `request_arm` asked for in this process."""
+    if begin(campaign_id):
+        arm_slices(campaign_id)
+
+
+def arm_slices(campaign_id: uuid.UUID, pause: Callable[[], bool] = lambda: False) -> bool:
+    """Arm slices until none is left that nobody works on, beside any number of other workers. Whoever finds that all
+    are done ends the arming. False when `pause`, asked after each slice, made it leave off."""
+    with locks.among_others(campaign_id) as allowed:
+        campaign = _of(campaign_id)
+        if not allowed or campaign.state != State.ARMING or campaign.armed_at is None:
+            return True
+        with _giving_up(campaign):
+            planner = Planner(campaign)
+            while _arm_one(planner):
+                if pause():
+                    return False
+            _finish(campaign)
+    return True
+
+
+def _of(campaign_id: uuid.UUID) -> Campaign:
+    return Campaign.objects.select_related("tenant", "template__category", "audience").get(pk=campaign_id)
+
+
+@contextmanager
+def _giving_up(campaign: Campaign) -> Iterator[None]:
+    """What cannot be armed returns to draft and says why."""
+    try:
+        yield
+    except _Overtaken:
+        log.info("arming overtaken by an edit", action="arm", campaign=str(campaign.pk))
+    except NotifierError as error:
+        _give_up(campaign, error.message)
+    except OperationalError:
+        raise  # the database is away: the campaign stays `arming` and the sweep rings again
+    except Exception:
+        _give_up(campaign, "An internal error; the log has it.")
+        raise
+
+
+def _give_up(campaign: Campaign, why: str) -> None:
+    with transaction.atomic():
+        # not when a newer arming has begun meanwhile: this failure is not its
+        mine = Campaign.objects.select_for_update().filter(pk=campaign.pk, revision=campaign.revision).exists()
+        if mine and move(campaign.pk, State.DRAFT, allowed_from=[State.ARMING], failure=why[:500], armed_at=None):
+            clear(campaign)
+    log.warning("arming failed", action="arm", campaign=str(campaign.pk), why=why)
+
+
+def _arm_one(planner: Planner) -> bool:
+    """Arm one slice; False when there is none to take."""
+    with transaction.atomic():
+        taken = slices.take(planner.campaign)
+        if taken is not None:
+            _arm_slice(planner, taken)
+    return taken is not None
+
+
+def _arm_slice(planner: Planner, taken: Slice) -> None:
+    campaign = planner.campaign
+    assert campaign.audience is not None
+    found, nobody = people.of(campaign.tenant_id, audience.crowd(campaign.audience, taken.after, taken.until))
+    planning = planner.plan(found)
+    cuts = cutting.cut(planner, planning, taken.number)
+    new = ledger.write(planner, cuts, planning.refused.values())
+    if new is not None:
+        left = [replace(c, messages=[m for m in c.messages if m.id in new]) for c in cuts]
+        planning.excluded[Reason.DUPLICATE_ADDRESS] += sum(len(c.messages) for c in cuts)
+        planning.excluded[Reason.DUPLICATE_ADDRESS] -= sum(len(c.messages) for c in left)
+        cuts = [c for c in left if c.messages]
+    cutting.store(campaign, cuts, taken.number)
+    planning.excluded[Reason.UNKNOWN_RECIPIENT] += nobody
+    excluded = {str(reason): n for reason, n in planning.excluded.items() if n}
+    if not slices.done(campaign, taken, len(found) + nobody, excluded):
+        raise _Overtaken
+
+
+def _finish(campaign: Campaign) -> None:
+    """Armed, if every slice is done and nobody has said so yet."""
+    with transaction.atomic():
+        # locked first: whoever waits for it must look at the slices afterwards, not with an older snapshot
+        mine = Campaign.objects.select_for_update().filter(
+            pk=campaign.pk, state=State.ARMING, revision=campaign.revision
+        )
+        now = mine.first()
+        if now is None or Slice.objects.filter(campaign=campaign).exists():
+            return
+        if not Shard.objects.filter(campaign=campaign).exists():
+            raise InvalidInput(f"Nobody can be reached: {now.excluded}.", field="audience")
+        move(campaign.pk, State.ARMED, allowed_from=[State.ARMING], audience_size=F("prepared"))
+    log.info("armed", action="arm", campaign=str(campaign.pk), prepared=now.prepared)
