@@ -1,0 +1,99 @@
+"""Armed and launched campaigns with shards of wanted counts, made by hand: what controls decide on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from campaigns import accounting, fanout, launch, tasks
+from campaigns.models import Campaign, Shard, ShardPayload
+from campaigns.payload import Payload, pack
+from notifier.delivery import accounts
+from notifier.models import ProviderAccount
+from tenants.models import AuditLog
+from tests.campaigns.conftest import World
+
+
+@dataclass
+class Bell:
+    """What was posted, instead of to the broker."""
+
+    posted: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
+
+    def __call__(self, task: str, *args: str, queue: str = "control") -> bool:
+        self.posted.append((task, args, queue))
+        return True
+
+    def heard(self, task: str) -> list[str]:
+        """The first arguments of this task's posts, which are then forgotten."""
+        found = [args[0] for name, args, _ in self.posted if name == task]
+        self.posted.clear()
+        return found
+
+
+@pytest.fixture
+def bell(monkeypatch: pytest.MonkeyPatch) -> Bell:
+    """Every queue is empty, and stays so."""
+    found = Bell()
+    for module in (fanout, tasks):
+        monkeypatch.setattr(module, "post", found)
+    monkeypatch.setattr(tasks, "waiting", lambda queue: 0)
+    monkeypatch.setattr(accounting, "due", list)
+    return found
+
+
+def an_armed(world: World, shards: int = 3, canaries: int = 0, **columns: Any) -> Campaign:
+    """An armed campaign; its first shards are the canary."""
+    campaign = world.draft(state="armed", armed_at=datetime.now(UTC), first_armed_ms=1, **columns)
+    account = inbox(world)
+    for n in range(shards):
+        shard = Shard.objects.create(
+            tenant=world.acme,
+            campaign=campaign,
+            number=1_000 * n + 1,
+            channel="in_app",
+            account=account,
+            size=10,
+            canary=n < canaries,
+        )
+        ShardPayload.objects.create(shard=shard, tenant=world.acme, rows=pack(Payload()))
+    return campaign
+
+
+def inbox(world: World) -> ProviderAccount:
+    return accounts.choose(world.acme, "in_app", "", "live")
+
+
+def gone(campaign: Campaign, **columns: Any) -> Campaign:
+    """The same after GO."""
+    launch.go(campaign.tenant_id, campaign.pk, **columns)
+    campaign.refresh_from_db()
+    return campaign
+
+
+def done(campaign: Campaign, *, canary: bool = False, seconds_ago: float = 1.0, **counts: int) -> None:
+    """Its shards end, each with these counts."""
+    began = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+    ended = {"state": "done", "began_at": began, "ended_at": began, "begun": 10, **counts}
+    Shard.objects.filter(campaign=campaign, canary=canary).update(**ended)
+
+
+def leaving(campaign: Campaign) -> int:
+    return fanout.leaving(campaign.pk).count()
+
+
+def audited(campaign: Campaign) -> list[str]:
+    rows = AuditLog.objects.filter(object_id=str(campaign.pk)).order_by("id")
+    return [action.removeprefix("campaign.") for action in rows.values_list("action", flat=True)]
+
+
+@contextmanager
+def unchanged(campaign: Campaign) -> Iterator[None]:
+    before = Campaign.objects.filter(pk=campaign.pk).values().get()
+    yield
+    assert Campaign.objects.filter(pk=campaign.pk).values().get() == before
