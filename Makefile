@@ -13,7 +13,11 @@ ARGS ?=
 DEPLOYED := DEBUG=0 SECRET_KEY=only-for-make-check-0f3a9b7c5d1e8246-0f3a9b7c5d1e8246-XyZ ENCRYPTION_KEYS=b25seS1mb3ItbWFrZS1jaGVjay0zMi1ieXRlcy0wMDE= \
 	ALLOWED_HOSTS=notifier.example SITE_URL=https://notifier.example
 
-.PHONY: demo up test check fix lock clean help
+# what only the benchmark needs: other clients and the picture; Node's where there is npm
+BENCH_STAMP := $(VENV)/.installed-bench
+NODE_PEERS := bench/peers/node
+
+.PHONY: demo up test bench check fix lock clean help
 .DEFAULT_GOAL := help
 
 demo: $(STAMP)  ## Start everything and send a campaign (DEMO_RECIPIENTS=50000; EXIT=1 stops at the end)
@@ -24,6 +28,9 @@ up: $(STAMP)  ## Start everything, without the demo, until Ctrl-C
 
 test: $(STAMP)  ## Run the tests against servers of their own (ARGS="-k inbox -x")
 	@$(RUN) -m notifier.local test $(ARGS)
+
+bench: $(STAMP) $(BENCH_STAMP)  ## Measure, beside h2load and other clients (BENCH_N=300000; BENCH_SHORT=1; bench/README.md)
+	@$(RUN) -m bench
 
 check: $(STAMP)  ## Lint, format, types, import directions, migrations, deployment checks; needs no server
 	$(VENV)/bin/ruff check .
@@ -37,12 +44,13 @@ fix: $(STAMP)  ## Mend what ruff can mend
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-lock: $(STAMP)  ## Write requirements.lock anew from pyproject.toml (then commit it)
+lock: $(STAMP)  ## Write requirements.lock and bench/requirements.lock anew from pyproject.toml (then commit them)
 	$(RUN) -m pip install --quiet --disable-pip-version-check uv
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --no-header --extra local --extra dev pyproject.toml -o requirements.lock
+	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --no-header --extra bench -c requirements.lock pyproject.toml -o bench/requirements.lock
 
 clean:  ## Remove .venv, .local and caches (stop a running demo first)
-	rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis static-collected
+	rm -rf $(VENV) $(NODE_PEERS)/node_modules .local .mypy_cache .ruff_cache .pytest_cache .hypothesis static-collected
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -58,3 +66,10 @@ $(STAMP): requirements.lock
 	@echo "Installing the locked packages into $(VENV) (once, and when requirements.lock changes)"
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-input -r requirements.lock
 	@touch $(STAMP)
+
+# a peer that cannot be installed is reported as such; it does not stop the others
+$(BENCH_STAMP): bench/requirements.lock $(NODE_PEERS)/package-lock.json $(STAMP)
+	@echo "Installing what only the benchmark needs (once, and when its locks change)"
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-input -r bench/requirements.lock || echo "some peers are missing"
+	@! command -v npm >/dev/null || npm ci --prefix $(NODE_PEERS) --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error || echo "Node's peer is missing"
+	@touch $(BENCH_STAMP)

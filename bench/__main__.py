@@ -1,0 +1,54 @@
+"""`python -m bench`; bench/README.md tells what of the environment it reads."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+
+from bench import plot, report
+from bench.campaign import TooLate
+from bench.options import BadOption, options
+from bench.run import Bench, NoSink, folder
+from bench.sinks.base import SinkFailed
+from bench.targets import targets
+from notifier.local.binaries import NoServer
+from notifier.local.child import Failed
+from notifier.local.console import say
+from notifier.local.leash import Busy
+from notifier.local.testing import LOCAL
+
+INTERRUPTED = 130
+
+
+def main() -> int:
+    asked = options(os.environ)
+    with folder(asked.keep, LOCAL) as root:
+        record = Bench(asked, root, say).run()
+    judged = targets(record.found)
+    report.write(record.found, judged, asked.results)
+    if not plot.draw(record.found, asked.results / "latest.png"):
+        say("bench", "no picture: matplotlib is not installed")
+    for one in judged:
+        verdict = {True: "met", False: "NOT MET", None: ""}[one.met]
+        say("target", f"{one.what}: {one.measured} (wanted {one.wanted}) {verdict}")
+    for problem in record.problems:
+        say("FAILED", problem)
+    return 1 if record.problems else 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except (BadOption, NoSink, SinkFailed, TooLate, Failed, Busy, NoServer) as problem:
+        say("bench", f"stopped: {problem}")
+        sys.exit(1)

@@ -1,0 +1,87 @@
+"""What a run does, from the environment: BENCH_N, BENCH_SHORT, BENCH_SINKS, BENCH_PARTS, BENCH_RESULTS, BENCH_KEEP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PARTS = ("ceiling", "e2e", "peers", "unique", "latency", "api")
+SINKS = ("nginx", "nghttpd", "caddy")
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Options:
+    """`short` is the form of the tests: every part, tiny, its times worth nothing."""
+
+    sizes: tuple[int, ...] = (30_000, 100_000, 300_000, 1_000_000)
+    parts: tuple[str, ...] = PARTS
+    sinks: tuple[str, ...] = ()  #: those to use; none: those that are installed
+    short: bool = False
+    results: Path = RESULTS
+    keep: bool = False  #: the stack's folder, for a look at its logs and database
+
+    @property
+    def largest(self) -> int:
+        return max(self.sizes)
+
+    @property
+    def ceiling_requests(self) -> int:
+        return 5_000 if self.short else 400_000
+
+    @property
+    def peer_messages(self) -> int:
+        return 100 if self.short else 3_000
+
+    @property
+    def latency_size(self) -> int:
+        """Large enough that it still runs when it is stopped."""
+        return 20_000 if self.short else self.largest
+
+    @property
+    def unique_size(self) -> int:
+        return min(self.largest, 100_000)
+
+    @property
+    def api_seconds(self) -> int:
+        return 2 if self.short else 15
+
+    @property
+    def bulk_recipients(self) -> int:
+        return min(self.largest, 100_000)
+
+
+class BadOption(Exception):
+    """The environment asks for something that there is not."""
+
+
+def options(environ: Mapping[str, str]) -> Options:
+    """Raises BadOption."""
+    short = environ.get("BENCH_SHORT", "") not in ("", "0")
+    default = (2_000,) if short else Options.sizes
+    return Options(
+        sizes=_sizes(environ.get("BENCH_N", "")) or default,
+        parts=_chosen("BENCH_PARTS", environ, PARTS) or PARTS,
+        sinks=_chosen("BENCH_SINKS", environ, SINKS),
+        short=short,
+        results=Path(environ.get("BENCH_RESULTS") or RESULTS).resolve(),
+        keep=environ.get("BENCH_KEEP", "") not in ("", "0"),
+    )
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    try:
+        sizes = tuple(sorted({int(part) for part in text.split(",") if part.strip()}))
+    except ValueError:
+        raise BadOption(f"BENCH_N={text}: numbers of recipients, separated by commas") from None
+    if any(size < 1 for size in sizes):
+        raise BadOption(f"BENCH_N={text}: a campaign has at least one recipient")
+    return sizes
+
+
+def _chosen(name: str, environ: Mapping[str, str], known: tuple[str, ...]) -> tuple[str, ...]:
+    wanted = {part.strip() for part in environ.get(name, "").split(",") if part.strip()}
+    if unknown := sorted(wanted - set(known)):
+        raise BadOption(f"{name}: there is no {unknown[0]}; there are {', '.join(known)}")
+    return tuple(part for part in known if part in wanted)

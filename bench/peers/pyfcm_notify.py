@@ -1,0 +1,53 @@
+"""pyfcm: `notify`, one message after the other, or `async_notify_multiple_devices`.
+
+[sync|async] ORIGIN MESSAGE.json COUNT
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from pyfcm import FCMNotification
+from pyfcm.baseapi import BaseAPI
+
+from bench.peers.say import PROJECT_ID, Asked, answer, credentials
+
+#: it opens a connection for each message; more at once would end at the limit of open files
+AT_ONCE = 100
+
+
+def main() -> None:
+    asked = Asked.read()
+    BaseAPI.FCM_END_POINT_BASE = f"{asked.origin}/v1/projects"
+    # it renews the token by itself, and ours needs no renewal
+    BaseAPI._get_access_token = lambda self: self.credentials.token
+    client = FCMNotification(project_id=PROJECT_ID, credentials=credentials())
+    one = _parameters(asked.message)
+    if sys.argv[1] == "sync":
+        answer("pyfcm", lambda count: sum("name" in client.notify(**one) for _ in range(count)), asked.count)
+    else:
+        answer("pyfcm", lambda count: _many(client, one, count), asked.count)
+
+
+def _many(client: Any, one: dict[str, Any], count: int) -> int:
+    taken = 0
+    for start in range(0, count, AT_ONCE):
+        answers = client.async_notify_multiple_devices([one] * min(AT_ONCE, count - start), timeout=30)
+        taken += sum("name" in said for said in answers)
+    return taken
+
+
+def _parameters(message: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "fcm_token": message["token"],
+        "notification_title": message["notification"]["title"],
+        "notification_body": message["notification"]["body"],
+        "data_payload": message["data"],
+        "android_config": message["android"],
+        "apns_config": message["apns"],
+        "webpush_config": message["webpush"],
+    }
+
+
+main()

@@ -1,0 +1,60 @@
+"""A tenant with so many recipients, one FCM device each, and the templates that they get."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from notifier.demo.client import Client
+
+TITLE, BODY = "Hi {{ recipient.name }}", "Five seconds. One lesson. Keep your streak alive, the owl is watching you."
+TEMPLATES = {
+    "big-game": {"category": "promotions", "content": {"push": {"en": {"title": TITLE, "body": BODY}}}},
+    "order-shipped": {
+        "category": "order-updates",
+        "content": {"push": {"en": {"title": "On its way", "body": "Order {{ order }} left our warehouse."}}},
+    },
+}
+
+# ids are ordered by time, as those of an import are; a token is as long as FCM's (155 characters)
+_RECIPIENTS = """
+INSERT INTO tenants_recipient
+  (id, tenant_id, external_id, name, email, phone, locale, timezone, attributes, status, created_at, updated_at)
+SELECT (lpad(to_hex(%(ms)s + n / 1000), 12, '0') || '7' || lpad(to_hex(n %% 1000), 3, '0') || '8'
+        || substr(md5(random()::text), 1, 15))::uuid,
+       %(tenant)s, 'user-' || n, 'Person ' || n, '', '', 'en', '', '{}', 'active', now(), now()
+FROM generate_series(0, %(count)s - 1) n
+"""
+_DEVICES = """
+INSERT INTO tenants_device (id, tenant_id, recipient_id, platform, token, app, created_at, last_seen_at)
+SELECT gen_random_uuid(), tenant_id, id, 'fcm',
+       left(md5(text || 'a'), 22) || ':APA91b' || md5(text || 'b') || md5(text || 'c') || md5(text || 'd')
+       || left(md5(text || 'e'), 30),
+       '', now(), now()
+FROM (SELECT tenant_id, id::text AS text, id FROM tenants_recipient WHERE tenant_id = %(tenant)s ORDER BY id) r
+"""
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """A tenant, its people, and its API. `audience` is the segment of all of them."""
+
+    tenant_id: str
+    size: int
+    api: Client
+    audience: str
+
+
+def settle(database: psycopg.Connection[Any], tenant_id: str, api: Client, size: int) -> Crowd:
+    """Fill a new tenant."""
+    values = {"tenant": tenant_id, "count": size, "ms": int(time.time() * 1000) - size // 1000 - 1}
+    database.execute(_RECIPIENTS, values)
+    database.execute(_DEVICES, values)
+    database.execute("ANALYZE tenants_recipient, tenants_device")
+    for key, template in TEMPLATES.items():
+        api.put(f"/v1/templates/{key}", template)
+    audience = api.post("/v1/audiences", {"name": "everybody", "source": "segment", "filter": []})
+    return Crowd(tenant_id, size, api, audience["id"])

@@ -1,0 +1,122 @@
+"""What a run found: the keys of latest.json, all of them there from the first moment, and what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import psutil
+
+from bench.campaign import Run
+from bench.options import Options
+from notifier.local.binaries import postgres_major
+
+PACKAGES = ("django", "celery", "kombu", "redis", "psycopg", "uvicorn", "hpack", "pyfcm")
+
+
+@dataclass
+class Record:
+    """`found` is latest.json. A run with `problems` has failed, whatever its figures."""
+
+    found: dict[str, Any]
+    problems: list[str] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, options: Options, versions: dict[str, str]) -> Record:
+        empty: dict[str, Any] = {
+            "sinks": {name: {"ceiling_per_s": None, "ceiling_runs_per_s": [], "e2e": {}} for name in versions},
+            "peers": {},
+            "arm_per_s": None,
+            "go_first_ms": None,
+            "stop_last_ms": None,
+            "api": {"p50_ms": None, "p99_ms": None, "bulk_per_s": None},
+            "uniqueness": None,
+            "latency": None,
+        }
+        return cls({**empty, "targets": [], "problems": [], "environment": environment(options, versions)})
+
+    def take(self, outcome: tuple[dict[str, Any], list[str]]) -> dict[str, Any]:
+        """Keep what is wrong, return what was found."""
+        found, problems = outcome
+        self.problems += problems
+        return found
+
+    def ceiling(self, sink: str, per_s: float) -> None:
+        entry = self.found["sinks"][sink]
+        entry["ceiling_runs_per_s"].append(round(per_s, 1))
+        entry["ceiling_per_s"] = round(sum(entry["ceiling_runs_per_s"]) / len(entry["ceiling_runs_per_s"]), 1)
+
+    def campaign(self, sink: str, run: Run) -> None:
+        size = run.armed.crowd.size
+        self.found["sinks"][sink]["e2e"][str(size)] = entry(run)
+        self.problems += [f"{sink}, {size}: {problem}" for problem in wrong(run)]
+
+    def finish(self) -> None:
+        """What needs all of it: the ratios, and the arm rate, which is that of the largest campaigns."""
+        largest: tuple[int, float] = (0, 0.0)
+        for sink in self.found["sinks"].values():
+            for size, one in sink["e2e"].items():
+                one["ratio"] = round(one["per_s"] / sink["ceiling_per_s"], 3) if sink["ceiling_per_s"] else None
+                largest = max(largest, (int(size), one["arm_per_s"]))
+        self.found["arm_per_s"] = largest[1] or None
+        self.found["problems"] = self.problems
+
+
+def entry(run: Run) -> dict[str, Any]:
+    """One campaign, as latest.json has it."""
+    return {
+        "per_s": round(run.per_s, 1),
+        "ratio": None,
+        "seconds": round(run.seconds, 3),
+        "cpu_us_per_message": round(run.cpu_us, 2),
+        "cpu_us_by_part": run.cpu_us_by_part,
+        "peak_rss_mb": round(run.peak_rss_mb, 1),
+        **{name: run.results.get(name) for name in ("p50_ms", "p95_ms", "p99_ms")},
+        "arm_per_s": round(run.armed.per_s, 1),
+        "arm_peak_rss_mb": round(run.armed.peak_rss_mb, 1),
+        "expansion_s": None if run.expansion_seconds is None else round(run.expansion_seconds, 3),
+        "expansion_cpu_us_per_message": round(run.expansion_cpu_us, 2),
+        "ledger_sent": run.sent,
+        "sink_requests": run.requests,
+        "curve": [[at, round(rate)] for at, rate in run.curve],
+    }
+
+
+def wrong(run: Run) -> list[str]:
+    """The sink and the ledger must agree to the message, and everybody must have got theirs."""
+    problems = []
+    if run.sent != run.armed.crowd.size:
+        problems.append(f"the ledger says {run.ledger}, and all of {run.armed.crowd.size} could be reached")
+    if run.requests is not None and run.requests != run.sent:
+        problems.append(f"the sink had {run.requests} requests, the ledger says {run.sent} sent")
+    return problems
+
+
+def environment(options: Options, versions: dict[str, str]) -> dict[str, Any]:
+    return {
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "short": options.short,
+        "parts": list(options.parts),
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+        "memory_gb": round(psutil.virtual_memory().total / (1 << 30), 1),
+        "load_before": round(os.getloadavg()[0], 2),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "postgresql": postgres_major(),
+        "sinks": versions,
+        "packages": {name: version(name) for name in PACKAGES},
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor()

@@ -1,0 +1,48 @@
+"""Our own sandbox: slower than the others, but it knows every message it has seen."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from bench.sinks.base import Sink
+from notifier.demo.client import Client
+
+
+class Sandbox(Sink):
+    name = "sandbox"
+
+    @classmethod
+    def program(cls) -> str | None:
+        return sys.executable
+
+    @classmethod
+    def version(cls) -> str:
+        return "notifier.sandbox"
+
+    def command(self) -> list[str]:
+        # its own papers are the ones that every sink uses
+        return [
+            sys.executable,
+            "-m",
+            "notifier.sandbox",
+            "--port",
+            str(self.place.port),
+            "--dir",
+            str(self.place.papers),
+        ]
+
+    def messages(self) -> int | None:
+        return int(self.report()["accepted"])
+
+    def report(self, detail: int = 0) -> dict[str, Any]:
+        """Its account; with `detail`, that many messages with their delivery and time."""
+        query = f"?detail=1&limit={detail}" if detail else ""
+        found: dict[str, Any] = self._client().get(f"/_report{query}")
+        return found
+
+    def reset(self) -> None:
+        self._client().post("/_reset")
+
+    def _client(self) -> Client:
+        return Client(self.place.origin, ca=str(self.place.ca))

@@ -1,0 +1,69 @@
+"""The short form of `make bench` runs to its end, says all that it shall say, and its counts agree. Never its times."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.sinks import installed
+from notifier.local.programs import PROJECT
+
+CAMPAIGN = {"per_s", "ratio", "cpu_us_per_message", "peak_rss_mb", "p50_ms", "p95_ms", "p99_ms"}
+PEERS = {"pyfcm", "pyfcm_async", "firebase_admin", "firebase_admin_async", "notifier_curl", "node_firebase_admin"}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    if not installed(()):
+        pytest.skip("no nginx, nghttpd or caddy (apt-get install nginx-light nghttp2-server)")
+    results = tmp_path_factory.mktemp("bench")
+    env = {**os.environ, "BENCH_SHORT": "1", "BENCH_RESULTS": str(results)}
+    done = subprocess.run([sys.executable, "-m", "bench"], cwd=PROJECT, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return read(results)
+
+
+def read(results: Path) -> dict[str, Any]:
+    assert "### Targets" in (results / "table.md").read_text()
+    said: dict[str, Any] = json.loads((results / "latest.json").read_text())
+    return said
+
+
+@pytest.mark.timeout(600)
+def test_each_sink_has_its_campaigns_and_its_count_is_the_ledgers(found: dict[str, Any]) -> None:
+    assert found["sinks"].keys() == {sink.name for sink in installed(())}
+    for name, sink in found["sinks"].items():
+        (size, one), = sink["e2e"].items()  # fmt: skip
+        assert one.keys() >= CAMPAIGN
+        assert one["ledger_sent"] == int(size)
+        assert one["sink_requests"] == (None if name == "nghttpd" else int(size))
+        assert sink["ceiling_per_s"] is None or sink["ceiling_per_s"] > 0
+
+
+def test_the_sandbox_had_each_message_once(found: dict[str, Any]) -> None:
+    seen = found["uniqueness"]
+    assert seen["unique"] == seen["sent"] == seen["recipients"]
+    assert seen["duplicates"] == 0
+
+
+def test_every_peer_has_a_figure_or_a_reason(found: dict[str, Any]) -> None:
+    assert found["peers"].keys() >= PEERS
+    for by_sink in found["peers"].values():
+        assert by_sink.keys() == found["sinks"].keys()
+        assert all(said["per_s"] or said["reason"] for said in by_sink.values())
+
+
+def test_the_other_figures_are_there(found: dict[str, Any]) -> None:
+    assert found["arm_per_s"] > 0
+    assert found["api"].keys() >= {"p50_ms", "p99_ms", "bulk_per_s"}
+    assert all(found["api"][name] > 0 for name in ("p50_ms", "p99_ms", "bulk_per_s"))
+    assert {"go_first_ms", "stop_last_ms"} <= found.keys()
+    if "nginx" in found["sinks"]:
+        assert found["latency"]["requests"] >= found["latency"]["ledger"]["sent"]
+    assert found["problems"] == []
