@@ -40,6 +40,7 @@ def rehearse(campaign: Campaign, by: By) -> Campaign:
         )
         prepare.request_arm(twin)
         note(campaign, "rehearse", by, rehearsal=str(twin.pk), channels=channels)
+    twin.refresh_from_db()
     return twin
 
 

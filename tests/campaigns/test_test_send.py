@@ -21,7 +21,7 @@ def test_it_goes_to_one_person_on_every_channel_of_the_campaign(world: World) ->
     ours = world.draft(channels=["push", "in_app"])
     accepted = test_send.send(ours, " ada ", By(user=world.people.ben))
     rows = Delivery.objects.filter(notification_id=accepted.notification_id)
-    assert {row.channel: row.content["title"] for row in rows} == {"push": "Hi Ada", "in_app": "Hello Ada"}
+    assert {row.channel: (row.content or {})["title"] for row in rows} == {"push": "Hi Ada", "in_app": "Hello Ada"}
     assert {(row.status, row.lane, row.campaign_id) for row in rows} == {(Status.QUEUED, Lane.TRANSACTIONAL, None)}
     assert AuditLog.objects.filter(action="campaign.test", object_id=str(ours.pk)).exists()
 
