@@ -16,7 +16,7 @@ from campaigns.audience import ListReport
 from campaigns.models import Audience, Campaign
 from campaigns.plain import check_json, check_text
 from campaigns.prepare import disarm
-from campaigns.states import LAUNCHED, State
+from campaigns.states import ENDED, LAUNCHED, State
 from notifier.delivery import templates
 from notifier.errors import Conflict, InvalidInput
 from notifier.models import Template, TemplateVersion
@@ -49,16 +49,19 @@ def create(tenant: Tenant, raw: Mapping[str, Any], *, mode: str = Mode.LIVE, use
 
 
 def update(campaign: Campaign, raw: Mapping[str, Any]) -> Campaign:
-    """Change what `raw` names. An armed campaign returns to draft; after GO it raises Conflict."""
+    """Change what `raw` names. What is in the messages returns an armed campaign to draft; after GO it raises Conflict
+    for all but the LIVE_SETTINGS."""
     with transaction.atomic():
         campaign = Campaign.objects.select_for_update(of=("self",)).select_related("tenant").get(pk=campaign.pk)
-        check_editable(campaign)
+        if not raw.keys() <= LIVE_SETTINGS or campaign.state in ENDED:
+            check_editable(campaign)
         columns = checked(campaign.tenant, raw, campaign)
         changed = {name: value for name, value in columns.items() if getattr(campaign, name) != value}
         if changed.keys() & SHOWN:
             changed |= {"tested_at": None, "tested_version": None}
-        if changed:
+        if not changed.keys() <= SETTINGS:
             disarm(campaign)
+        if changed:
             Campaign.objects.filter(pk=campaign.pk).update(**changed)
     return Campaign.objects.select_related("template", "audience", "tenant").get(pk=campaign.pk)
 

@@ -231,6 +231,103 @@ def test_stop_is_answered_once_with_true(world: World, api: Api) -> None:
     assert api("POST", f"{at}/go") == (200, {"launched": False, "state": "cancelled"})
 
 
+def test_pause_and_resume_are_answered_once_with_true(world: World, api: Api) -> None:
+    at = f"/v1/campaigns/{armed(world.draft()).pk}"
+    assert api("POST", f"{at}/pause")[1]["code"] == "not_pausable"
+    api("POST", f"{at}/go")
+    assert api("POST", f"{at}/resume") == (200, {"resumed": False, "state": "running"})
+    assert api("POST", f"{at}/pause") == (200, {"paused": True, "state": "paused"})
+    assert api("POST", f"{at}/pause") == (200, {"paused": False, "state": "paused"})
+    assert api("GET", at)[1]["halted"] == ""
+    assert api("POST", f"{at}/resume") == (200, {"resumed": True, "state": "running"})
+    assert api("POST", f"{at}/take_back")[1]["code"] == "not_launching"
+    api("POST", f"{at}/stop")
+    assert api("POST", f"{at}/resume")[1]["code"] == "not_resumable"
+
+
+def test_a_held_go_shows_until_when_and_can_be_taken_back(world: World, api: Api) -> None:
+    at = f"/v1/campaigns/{armed(world.draft(hold_seconds=20)).pk}"
+    assert api("POST", f"{at}/go", {"rollout": "all"}) == (200, {"launched": True, "state": "launching"})
+    assert api("POST", f"{at}/go") == (200, {"launched": False, "state": "launching"})
+    shown = api("GET", at)[1]
+    assert (shown["hold_seconds"], shown["launched_at"], bool(shown["hold_until"])) == (20, None, True)
+    assert api("PATCH", at, {"name": "Other"})[1]["code"] == "not_editable"
+    assert api("POST", f"{at}/take_back") == (200, {"taken_back": True, "state": "armed"})
+    assert api("POST", f"{at}/take_back") == (200, {"taken_back": False, "state": "armed"})
+    assert api("GET", at)[1]["hold_until"] is None
+
+
+def test_go_takes_a_rollout_and_nothing_else(world: World, api: Api) -> None:
+    at = f"/v1/campaigns/{armed(world.draft()).pk}"
+    assert api("POST", f"{at}/go", {"rollout": "some"})[1]["field"] == "rollout"
+    assert api("POST", f"{at}/go", {"percent": 1})[1]["code"] == "unknown_field"
+    assert api("POST", f"{at}/go", {"rollout": "canary"})[1]["code"] == "no_canary"  # 1 % of 4
+    assert api("GET", at)[1]["state"] == "armed"
+    assert api("POST", f"{at}/go", {})[1] == {"launched": True, "state": "running"}
+    assert api("GET", at)[1]["rollout"] == "all"
+
+
+SETTINGS = {
+    "hold_seconds": 10,
+    "rate_per_s": 2.5,
+    "canary_percent": 5,
+    "max_error_percent": 30,
+    "max_dead_percent": 100,
+}
+
+
+def test_the_settings_are_stored_and_shown(world: World, api: Api) -> None:
+    made = api("POST", "/v1/campaigns", asked(world, **SETTINGS))[1]
+    assert {name: made[name] for name in SETTINGS} == SETTINGS
+    unset = api("PATCH", f"/v1/campaigns/{made['id']}", {"rate_per_s": None})[1]
+    assert {name: unset[name] for name in SETTINGS} == {**SETTINGS, "rate_per_s": None}
+    plain = api("POST", "/v1/campaigns", asked(world))[1]
+    assert [plain[name] for name in SETTINGS] == [0, None, 1, 20, 50]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("hold_seconds", -1),
+        ("hold_seconds", 3_601),
+        ("hold_seconds", "10"),
+        ("hold_seconds", 1.5),
+        ("hold_seconds", None),
+        ("rate_per_s", 0),
+        ("rate_per_s", -1),
+        ("rate_per_s", 1e7),
+        ("rate_per_s", True),
+        ("rate_per_s", "10"),
+        ("canary_percent", 51),
+        ("max_error_percent", 0),
+        ("max_error_percent", 101),
+        ("max_dead_percent", True),
+    ],
+)
+def test_a_wrong_setting_is_named(world: World, api: Api, field: str, value: Any) -> None:
+    status, problem = api("POST", "/v1/campaigns", asked(world, **{field: value}))
+    assert (status, problem["field"]) == (400, field), problem
+
+
+def test_what_is_not_in_the_messages_can_be_changed_without_arming_again(world: World, api: Api) -> None:
+    at = f"/v1/campaigns/{armed(world.draft()).pk}"
+    limits = {"rate_per_s": 5.0, "max_error_percent": 40, "max_dead_percent": 60}
+    assert api("PATCH", at, {**limits, "hold_seconds": 0})[1]["state"] == "armed"
+    api("POST", f"{at}/go")
+    faster = api("PATCH", at, {"rate_per_s": 50.0})[1]
+    assert (faster["state"], faster["rate_per_s"], faster["max_error_percent"]) == ("running", 50.0, 40)
+    for late in ({"hold_seconds": 5}, {"canary_percent": 2}, {"rate_per_s": 1.0, "name": "Later"}):
+        assert api("PATCH", at, late)[1]["code"] == "already_launched"
+    api("POST", f"{at}/stop")
+    assert api("PATCH", at, {"rate_per_s": 1.0})[1]["code"] == "already_launched"
+    assert api("GET", at)[1]["rate_per_s"] == 50.0
+
+
+def test_another_canary_needs_another_arming(world: World, api: Api) -> None:
+    at = f"/v1/campaigns/{armed(world.draft()).pk}"
+    assert api("PATCH", at, {"canary_percent": 25})[1]["state"] == "draft"
+
+
 def test_a_draft_cannot_be_stopped(world: World, api: Api) -> None:
     status, problem = api("POST", f"/v1/campaigns/{world.draft().pk}/stop")
     assert (status, problem["code"]) == (409, "not_stoppable")
@@ -240,7 +337,8 @@ def test_a_test_key_makes_test_campaigns_and_touches_no_live_one(world: World, a
     test = Api(create_key(world.acme, "test", Mode.TEST, ["campaigns"])[1], as_web)
     assert test("POST", "/v1/campaigns", asked(world))[1]["mode"] == "test"
     live = armed(world.draft())
-    for method, step in (("POST", "/go"), ("POST", "/arm"), ("POST", "/stop"), ("PATCH", "")):
+    steps = ("go", "arm", "stop", "pause", "resume", "take_back")
+    for method, step in (*(("POST", f"/{name}") for name in steps), ("PATCH", "")):
         status, problem = test(method, f"/v1/campaigns/{live.pk}{step}", {} if method == "PATCH" else None)
         assert (status, problem["code"]) == (409, "live_campaign")
 
@@ -258,6 +356,9 @@ def test_a_key_without_the_scope_is_refused(world: World, as_web: AsWeb) -> None
         ("POST", "/v1/campaigns/{campaign}/arm"),
         ("POST", "/v1/campaigns/{campaign}/go"),
         ("POST", "/v1/campaigns/{campaign}/stop"),
+        ("POST", "/v1/campaigns/{campaign}/pause"),
+        ("POST", "/v1/campaigns/{campaign}/resume"),
+        ("POST", "/v1/campaigns/{campaign}/take_back"),
         ("GET", "/v1/campaigns/{campaign}/results"),
         ("GET", "/v1/audiences/{audience}"),
         ("PUT", "/v1/audiences/{audience}/members"),
