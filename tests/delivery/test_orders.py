@@ -1,0 +1,89 @@
+"""Rows that a campaign handed back to the ledger obey its controls: paused, stopped, so many a second."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from campaigns import control
+from campaigns.models import Campaign, Shard
+from inbox.models import InboxMessage
+from notifier.delivery import limits, send
+from notifier.delivery.send import deliver
+from notifier.models import Delivery, DeliveryEvent
+from notifier.vocabulary import Lane, Place, Status
+from tests.delivery.build import Shop, an_order
+from tests.delivery.scenes import a_campaign, all_due, of_campaign, running
+
+pytestmark = pytest.mark.django_db(transaction=True)
+BULK = (Lane.BULK,)
+
+
+@pytest.fixture
+def handed(market: Shop) -> Campaign:
+    """A running campaign all of whose thirty rows wait in the ledger for a second attempt."""
+    for n in range(29):
+        market.recipient(f"eve-{n}")
+    campaign = running(a_campaign(market))
+    content = {"title": "Hi", "body": "Order 7"}
+    rows = Delivery.objects.filter(campaign_id=campaign.pk)
+    assert rows.update(status=Status.QUEUED, place=Place.HOLDS, attempt=1, content=content) == 30
+    Shard.objects.filter(campaign=campaign).update(state="done")
+    return campaign
+
+
+def waits(campaign: Campaign) -> set[float]:
+    now = datetime.now(UTC)
+    rows = Delivery.objects.filter(campaign_id=campaign.pk, status=Status.QUEUED)
+    return {round((due - now).total_seconds()) for due in rows.values_list("due_at", flat=True)}
+
+
+def test_rows_of_a_paused_campaign_wait_and_write_no_history(handed: Campaign) -> None:
+    control.pause(handed.tenant_id, handed.pk)
+    for _ in range(3):
+        all_due()
+        deliver("in_app", BULK)
+    assert set(of_campaign(handed)) == {"queued"}
+    assert waits(handed) == {round(send.HELD_SECONDS)}
+    assert not DeliveryEvent.objects.exists()
+    assert set(Delivery.objects.filter(campaign_id=handed.pk).values_list("attempt", flat=True)) == {1}
+    control.resume(handed.tenant_id, handed.pk)
+    all_due()
+    deliver("in_app", BULK)
+    assert set(of_campaign(handed)) == {"delivered"}
+
+
+def test_a_stop_cancels_them_in_its_request(handed: Campaign) -> None:
+    control.stop(handed.tenant_id, handed.pk)
+    assert set(of_campaign(handed)) == {"cancelled"}
+    all_due()
+    deliver("in_app", BULK)
+    assert not InboxMessage.objects.exists()
+
+
+def test_a_stop_of_a_paused_campaign_ends_what_waited(handed: Campaign) -> None:
+    control.pause(handed.tenant_id, handed.pk)
+    deliver("in_app", BULK)
+    control.stop(handed.tenant_id, handed.pk)
+    assert set(of_campaign(handed)) == {"cancelled"}
+
+
+def test_they_keep_to_the_campaigns_speed(handed: Campaign) -> None:
+    Campaign.objects.filter(pk=handed.pk).update(rate_per_s=10.0)
+    limits.take_of(1, limits.of_campaign(handed.pk, 10.0))
+    time.sleep(0.2)
+    all_due()
+    deliver("in_app", BULK)
+    assert of_campaign(handed).count("delivered") == 1
+    assert waits(handed) == {3}  # 29 rows at ten a second
+
+
+def test_other_rows_do_not_wait_for_them(handed: Campaign, market: Shop) -> None:
+    control.pause(handed.tenant_id, handed.pk)
+    all_due()
+    market.accept(an_order())
+    deliver("in_app", (Lane.BULK, Lane.TRANSACTIONAL))
+    assert Delivery.objects.get(campaign_id=None).status == Status.DELIVERED
+    assert set(of_campaign(handed)) == {"queued"}
