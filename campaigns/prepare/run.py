@@ -17,7 +17,8 @@ from campaigns.prepare import cutting, ledger, locks, slices
 from campaigns.prepare.planning import Planner
 from campaigns.prepare.request import clear
 from campaigns.states import State, move
-from notifier.delivery import people
+from campaigns.warm import warm
+from notifier.delivery import accounts, people
 from notifier.errors import InvalidInput, NotifierError
 from notifier.vocabulary import Reason
 
@@ -38,6 +39,8 @@ def begin(campaign_id: uuid.UUID) -> bool:
             with _giving_up(campaign):
                 with transaction.atomic():
                     clear(campaign)
+                    # makes those that every tenant has; made in a slice's transaction, they would go with its failure
+                    accounts.usable(campaign.tenant, "", "", campaign.mode)
                 with transaction.atomic():
                     if not slices.cut(campaign):
                         raise _Overtaken
@@ -137,3 +140,4 @@ def _finish(campaign: Campaign) -> None:
             raise InvalidInput(f"Nobody can be reached: {now.excluded}.", field="audience")
         move(campaign.pk, State.ARMED, allowed_from=[State.ARMING], audience_size=F("prepared"))
     log.info("armed", action="arm", campaign=str(campaign.pk), prepared=now.prepared)
+    warm(campaign)

@@ -13,7 +13,7 @@ from campaigns.times import Point, Times
 
 
 @pytest.mark.parametrize(
-    ("histogram", "times"),
+    ("histogram", "expected"),
     [
         ({}, Times()),
         ({7: 1}, Times(7, 7, 7, 7)),
@@ -22,8 +22,8 @@ from campaigns.times import Point, Times
         ({5: 50, 6: 50}, Times(5, 6, 6, 6)),
     ],
 )
-def test_percentiles_are_nearest_rank(histogram: dict[int, int], times: Times) -> None:
-    assert times.times_of(histogram) == times
+def test_percentiles_are_nearest_rank(histogram: dict[int, int], expected: Times) -> None:
+    assert times.times_of(histogram) == expected
 
 
 @pytest.mark.parametrize("last_ms", [0, 999, 1000, 119_999, 120_000, 3_600_000, 86_400_000])
