@@ -23,7 +23,7 @@ BULK = "worker:push.bulk"
 
 
 class TooLate(Exception):
-    """It did not come in time."""
+    """It did not come, or not in time."""
 
 
 @dataclass
@@ -86,7 +86,9 @@ def send(site: BenchSite, armed: Armed, messages: Callable[[], int | None]) -> R
     with site.database() as database:
         with Meter(site.roots, BULK) as meter:
             armed.crowd.api.post(f"/v1/campaigns/{armed.id}/go")
-            wait(lambda: _state(database, armed.id), ENDED.__contains__, 60 + armed.crowd.size / 500)
+            state = wait(lambda: _state(database, armed.id), ENDED.__contains__, 60 + armed.crowd.size / 500)
+        if state != "finished":
+            raise TooLate(f"{armed.crowd.size} recipients: the campaign is {state}, {ledger(database, armed.id)}")
         with Meter(site.roots) as after:
             expansion = _accounted(database, armed)
         run = _account(database, armed, before, messages())

@@ -23,7 +23,7 @@ def draw(found: Mapping[str, Any], path: Path) -> bool:
     left.set(title="Throughput of the largest campaign", xlabel="seconds since GO", ylabel="messages/s")
     right.set(title="CPU per message, database and broker included", xlabel="recipients", ylabel="µs", xscale="log")
     for axes in (left, right):
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, axes.get_ylim()[1] * 1.1)
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[0]:
             axes.legend()

@@ -56,13 +56,13 @@ class Record:
         self.problems += [f"{sink}, {size}: {problem}" for problem in wrong(run)]
 
     def finish(self) -> None:
-        """What needs all of it: the ratios, and the arm rate, which is that of the largest campaigns."""
-        largest: tuple[int, float] = (0, 0.0)
+        """What needs all of it: the ratios, and the arm rate, which is the worst of the largest campaigns."""
+        armed: dict[int, list[float]] = {}
         for sink in self.found["sinks"].values():
             for size, one in sink["e2e"].items():
                 one["ratio"] = round(one["per_s"] / sink["ceiling_per_s"], 3) if sink["ceiling_per_s"] else None
-                largest = max(largest, (int(size), one["arm_per_s"]))
-        self.found["arm_per_s"] = largest[1] or None
+                armed.setdefault(int(size), []).append(one["arm_per_s"])
+        self.found["arm_per_s"] = min(armed[max(armed)]) if armed else None
         self.found["problems"] = self.problems
 
 

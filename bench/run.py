@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from bench import api, campaign, ceiling, latency, peers, uniqueness
+from bench.campaign import TooLate
 from bench.options import Options
 from bench.people import Crowd, settle
 from bench.record import Record
 from bench.sinks import Nginx, Sandbox, Sink, installed
-from bench.sinks.base import Place
+from bench.sinks.base import Place, SinkFailed
 from bench.site import BenchSite
+from notifier.demo.client import Refused
 from notifier.local.console import Say
 from notifier.local.ports import free_port
 from notifier.sandbox.identity import identity
@@ -49,13 +52,21 @@ class Bench:
             self.site.up()
             self._people()
             # first, because the senders keep its access token, which the others do not look at
-            self._sandbox()
+            self._try("sandbox", self._sandbox)
             for kind in self.sinks:
-                self._sink(kind)
+                self._try(kind.name, partial(self._sink, kind))
             if "latency" in self.options.parts:
-                self._latency()
+                self._try("latency", self._latency)
         self.record.finish()
         return self.record
+
+    def _try(self, name: str, part: Callable[[], None]) -> None:
+        """One that fails makes the run fail, and leaves the figures of the others."""
+        try:
+            part()
+        except (TooLate, Refused, SinkFailed) as problem:
+            self.say("FAILED", f"{name}: {problem}")
+            self.record.problems.append(f"{name}: {problem}")
 
     # ---- the parts ---------------------------------------------------------------------------------------------------
 
