@@ -125,8 +125,8 @@ Piece = str | tuple[str, ...]
 
 def _roots(heads: Iterable[Any]) -> set[str] | None:
     """The variables that paths begin with; None when one is only known while rendering, as in `{{ [x] }}`."""
-    found = set(heads)
-    return found if all(isinstance(head, str) for head in found) else None
+    found = list(heads)
+    return set(found) if all(isinstance(head, str) for head in found) else None
 
 
 def _pieces(nodes: Iterable[Any]) -> tuple[Piece, ...] | None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from notifier.delivery import liquid
 from notifier.delivery.liquid import Text
 from notifier.delivery.templates import Compiled, check, fallbacks
 from notifier.errors import InvalidInput, MissingVariables
@@ -90,3 +93,114 @@ def test_what_cannot_be_published_names_its_place(content: Any, field: str) -> N
 def test_the_variables_of_a_version_are_listed() -> None:
     content = {"push": {"en": {"title": "{{ recipient.name }}", "body": "{{ order }}", "data": {"k": "{{ order }}"}}}}
     assert check(content, "en").variables == ["order", "recipient.name"]
+
+
+# ---- the short way: texts and plain variables, joined ------------------------------------------------------------
+
+_NAMES = st.sampled_from(["a", "b", "recipient", "partial", "empty", "nil", "true", "blank", "size", "first", "forloop"])
+_PLAIN = st.lists(_NAMES, min_size=1, max_size=3).map(".".join)
+_INSIDE = st.one_of(
+    _PLAIN,
+    _PLAIN.map(lambda path: f"- {path} -"),
+    _PLAIN.map(lambda path: f"{path} | upcase"),
+    st.sampled_from(['"a"', "1", "a[b]", 'a["b"]', "[a]", "a[0]", "a == b", "", "a b", "a.b | default: 'x'"]),
+)
+_SOURCES = st.lists(
+    st.one_of(
+        st.text(max_size=5),
+        st.sampled_from([" ", "\n", "\r\n", "{", "}}", "{% assign a = b %}", "{# x #}", "{% raw %}{{ a }}"]),
+        _INSIDE.map(lambda inside: f"{{{{ {inside} }}}}"),
+    ),
+    max_size=6,
+).map("".join)
+_VALUES = st.recursive(
+    st.one_of(
+        st.text(max_size=5),
+        st.sampled_from(["\r", "\0", "\ud800", "<&>", "x" * liquid.MAX_TEXT, "ä" * liquid.MAX_TEXT]),
+        st.integers(),
+        st.sampled_from([2**63, True, None, 1.5]),
+    ),
+    lambda values: st.one_of(st.lists(values, max_size=2), st.dictionaries(_NAMES, values, max_size=3)),
+    max_leaves=6,
+)
+
+
+def outcome(render: Any) -> tuple[Any, ...]:
+    try:
+        return (render(),)
+    except InvalidInput as error:
+        return type(error), error.message, error.field
+
+
+@given(_SOURCES, st.dictionaries(_NAMES, _VALUES, max_size=4))
+@example("Hi {{ a.b }}{{ a.b }}", {"a": {"b": "ä" * liquid.MAX_TEXT}})
+@example("{{ a }}", {"a": "\ud800"})
+@example("{{ a }}\r\n", {"a": "x\r"})
+@example("{{ partial }}", {"partial": "x"})
+@example("{{ a.size }}{{ a.first }}", {"a": {"size": "s", "first": 1}})
+@example("x {{- a -}} y", {"a": "z"})
+def test_joining_is_what_liquid_does(source: str, variables: dict[str, Any]) -> None:
+    try:
+        text = Text(source)
+    except InvalidInput:
+        return
+    if not text.constant:
+        assert outcome(lambda: text.render(variables)) == outcome(lambda: text._by_liquid(variables))
+
+
+def test_a_number_of_thousands_of_digits_is_refused() -> None:
+    with pytest.raises(InvalidInput):
+        Text("{{ a }}").render({"a": 10**5000})
+
+
+@pytest.mark.parametrize(
+    ("source", "joined"),
+    [
+        ("Hi {{ recipient.name }}, {{what}} is {{- here }}", True),
+        ("{{ recipient.attributes.plan }}", True),
+        ("{{ recipient.name | upcase }}", False),
+        ("{% if a %}{{ a }}{% endif %}", False),
+        ("{{ 'a' }}", False),
+        ("{{ a[0] }}", False),
+        ("{{ a[b] }}", False),
+        ("{{ partial }}", False),
+    ],
+)
+def test_texts_and_plain_variables_are_joined(source: str, joined: bool) -> None:
+    assert (Text(source)._pieces is not None) == joined
+
+
+@pytest.mark.parametrize(
+    ("source", "personal"),
+    [
+        ("plain", False),
+        ("{{ what }}", False),
+        ("{{ what | upcase }}{% if vip %}x{% endif %}", False),
+        ("{{ recipient.name }}", True),
+        ("{{ what | append: recipient.name }}", True),
+        ("{% if recipient.attributes.vip %}x{% endif %}", True),
+        ("{% for x in recipient.attributes.tags %}{{ x }}{% endfor %}", True),
+        ("{{ what[recipient.name] }}", True),
+        ("{{ [what].name }}", True),
+        ("{{ ['recipient'].name }}", True),
+        ("{% assign recipient = what %}{{ recipient }}", False),
+    ],
+)
+def test_what_depends_on_the_recipient_is_known(source: str, personal: bool) -> None:
+    assert Text(source).reads("recipient") == personal
+
+
+def test_a_form_has_rendered_what_everybody_shares() -> None:
+    parts = {"title": "Hi {{ recipient.name }}", "body": "{{ what | upcase }}", "data": {"k": "{{ what }}", "c": "x"}}
+    form = Compiled({"push": {"en": parts}}).form("push", "en", {"what": "tea", "recipient": "nobody"})
+    assert form.parts == {"title": None, "body": "TEA", "data.k": "tea", "data.c": "x"}
+    assert form.render({"recipient": {"name": "Ada"}}) == ("Hi Ada",)
+
+
+def test_a_form_fails_for_each_reader_as_its_parts_would_one_by_one() -> None:
+    parts = {"title": "{{ recipient.attributes.plan }}", "body": "{{ 1 | divided_by: 0 }}", "link": "{{ recipient.x }}"}
+    form = Compiled({"push": {"en": parts}}).form("push", "en", {})
+    with pytest.raises(MissingVariables):
+        form.render({"recipient": {"attributes": {}}})
+    with pytest.raises(InvalidInput, match="cannot be rendered"):
+        form.render({"recipient": {"attributes": {"plan": "pro"}}})

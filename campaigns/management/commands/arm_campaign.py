@@ -1,0 +1,68 @@
+"""manage.py arm_campaign <id>"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from campaigns import prepare
+from campaigns.models import Campaign
+from campaigns.states import State
+from notifier.errors import NotifierError
+
+#: seconds between two looks; without a terminal, between two lines
+LOOK, LINE = 0.2, 5.0
+WIDTH = 30
+
+
+class Command(BaseCommand):
+    help = (
+        "Arm a campaign, and show how far it is until it is armed. The workers do it; leaving here does not stop them."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("id", type=uuid.UUID)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        campaign = Campaign.objects.select_related("template", "audience").filter(pk=options["id"]).first()
+        if campaign is None:
+            raise CommandError("There is no such campaign.")
+        try:
+            prepare.request_arm(campaign)
+        except NotifierError as error:
+            raise CommandError(error.message) from error
+        campaign.refresh_from_db()
+        self._watch(campaign, campaign.revision)
+        if campaign.state != State.ARMED or not campaign.armed_at:
+            raise CommandError(campaign.failure or f"It was edited meanwhile and is {campaign.state}.")
+
+    def _watch(self, campaign: Campaign, revision: int) -> None:
+        began, shown = time.monotonic(), 0.0
+        live = self.stdout.isatty()
+        while campaign.state == State.ARMING and campaign.revision == revision:
+            time.sleep(LOOK)
+            campaign.refresh_from_db()
+            now = time.monotonic()
+            if live or now - shown >= LINE:
+                shown = now
+                self.stdout.write(bar(campaign, now - began), ending="\r" if live else "\n")
+        self.stdout.write(bar(campaign, time.monotonic() - began))
+        if campaign.revision != revision:
+            raise CommandError("It was edited meanwhile; arm it again.")
+
+
+def bar(campaign: Campaign, seconds: float) -> str:
+    """How far arming is, in one line."""
+    if campaign.state == State.ARMING and campaign.armed_at is None:
+        return "waiting for a worker of the queue batch".ljust(100)
+    part = campaign.prepared / campaign.audience_size if campaign.audience_size else 0.0
+    full = int(min(part, 1) * WIDTH)
+    left_out = sum(campaign.excluded.values())
+    line = (
+        f"[{'#' * full}{'.' * (WIDTH - full)}] {part:4.0%}  {campaign.prepared:,} of {campaign.audience_size:,}"
+        f"  {campaign.prepared / seconds:,.0f}/s  {left_out:,} left out"
+    )
+    return line.ljust(100)
