@@ -30,6 +30,8 @@ class Rung:
     showed: str = ""
     #: why it cannot be climbed now
     blocked: str = ""
+    #: arming is what leads to it
+    arm: bool = False
     #: the campaign that shows more
     more: Campaign | None = None
     is_next: bool = False
@@ -90,7 +92,7 @@ def _yourself(campaign: Campaign) -> Rung:
 def _first(campaign: Campaign) -> Rung:
     rung = Rung(
         FIRST,
-        f"{campaign.canary_percent} % first",
+        f"{campaign.canary_percent} % first" if campaign.canary_percent else "A share first",
         "A few people, chosen at random. If too much of it fails, the rest stays here.",
     )
     sums = _canary(campaign)
@@ -99,8 +101,10 @@ def _first(campaign: Campaign) -> Rung:
             return dataclasses.replace(rung, blocked="It was left out.")
         showed = f"{sums['sent']:,} of {sums['size']:,} sent, {sums['failed']:,} failed."
         return dataclasses.replace(rung, at=campaign.launched_at, showed=showed)
+    if not campaign.canary_percent:
+        return dataclasses.replace(rung, blocked="No share is set under “How it leaves”.")
     if campaign.state not in (State.ARMED, State.LAUNCHING):
-        return dataclasses.replace(rung, blocked="Arm it first.")
+        return _to_arm(campaign, rung)
     if not sums["size"]:
         return dataclasses.replace(rung, blocked=f"{campaign.canary_percent} % of it is not a single message.")
     return dataclasses.replace(rung, showed=f"{sums['size']:,} messages.")
@@ -109,10 +113,19 @@ def _first(campaign: Campaign) -> Rung:
 def _everything(campaign: Campaign) -> Rung:
     rung = Rung(EVERYTHING, "Everything", "All that is armed, as fast as it may.")
     if campaign.launched_at is None:
-        armed = campaign.state in (State.ARMED, State.LAUNCHING)
-        return rung if armed else dataclasses.replace(rung, blocked="Arm it first.")
+        if campaign.state in (State.ARMED, State.LAUNCHING):
+            return rung
+        return (
+            dataclasses.replace(rung, blocked="Arm it first.") if campaign.canary_percent else _to_arm(campaign, rung)
+        )
     all_of_it = campaign.rollout == Rollout.ALL
     return dataclasses.replace(rung, at=campaign.launched_at if all_of_it else campaign.canary_passed_at)
+
+
+def _to_arm(campaign: Campaign, rung: Rung) -> Rung:
+    if campaign.audience is None:
+        return dataclasses.replace(rung, blocked="Choose an audience first.")
+    return dataclasses.replace(rung, arm=campaign.state == State.DRAFT)
 
 
 def _canary(campaign: Campaign) -> dict[str, Any]:

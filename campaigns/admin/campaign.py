@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from campaigns import audience as audiences
-from campaigns import edit, results
+from campaigns import canary, edit, results
 from campaigns.admin.audience import tell
 from campaigns.admin.charts import sparkline
 from campaigns.admin.controls import Controls
@@ -63,7 +63,7 @@ class CampaignAdmin(Road, Controls, Rungs, TenantModelAdmin):
         fields = ["tenant", "name", "template", "channels", "audience", "upload", "data", "mode", "not_after"]
         if obj is not None and not self.has_change_permission(request, obj):
             fields.remove("upload")
-        return [(None, {"fields": fields}), ("How it leaves", {"fields": LEAVING, "classes": ["collapse"]})]
+        return [(None, {"fields": fields}), ("How it leaves", {"fields": list(LEAVING), "classes": ["collapse"]})]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What was launched is shown, never edited; nor is a silent run, which is what its campaign was."""
@@ -134,13 +134,15 @@ class CampaignAdmin(Road, Controls, Rungs, TenantModelAdmin):
     def where_it_stands(self, request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
         """What the panel above the form shows: the state, the next step, and what goes with it."""
         state = State(campaign.state)
-        found: dict[str, Any] = {"says": SAYS[state], "may_act": may(request, MARKETERS, campaign)}
+        # `shown`, because the form's own object is read again, and may be a state further
+        found: dict[str, Any] = {"shown": campaign, "says": SAYS[state], "may_act": may(request, MARKETERS, campaign)}
+        found["waits"] = state == State.PAUSED and campaign.halted == canary.LOOK
         if not campaign.silent and state != State.ARMING:
             found |= {"ladder": ladder(campaign), "tester": tester(request, campaign)}
             found["outcomes"] = outcomes(request, campaign)
         if state in (State.DRAFT, State.ARMING) and campaign.audience is not None:
             found["people"] = audiences.count(campaign.audience)
-        if state in MOVING:
+        if state in MOVING or (campaign.silent and state == State.ARMED):
             progress = results.progress(campaign)
             found |= {"progress": progress, "percent": percent(progress), "seconds_left": _seconds_left(campaign)}
         if state in (State.ARMED, State.LAUNCHING):

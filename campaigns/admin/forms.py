@@ -12,8 +12,14 @@ from notifier.channels import channels
 from notifier.errors import NotifierError
 from tenants.admin import TenantForm
 
-#: the fields of "How it leaves"; left empty they stay as they are, except for the limit, which is lifted
-LEAVING = ("hold_seconds", "rate_per_s", "canary_percent", "max_error_percent", "max_dead_percent")
+#: the fields of "How it leaves", as people call them. Left empty they stay as they are; an empty limit is none
+LEAVING = {
+    "hold_seconds": "Hold GO for (seconds)",
+    "rate_per_s": "Messages a second",
+    "canary_percent": "Share that leaves first (%)",
+    "max_error_percent": "Pause above errors (%)",
+    "max_dead_percent": "Pause above dead addresses (%)",
+}
 
 
 class CampaignForm(TenantForm):
@@ -38,9 +44,9 @@ class CampaignForm(TenantForm):
         if "channels" in self.fields:
             labels = [(name, name.replace("_", "-")) for name in sorted(channels(), reverse=True)]
             self.fields["channels"].choices = labels  # type: ignore[attr-defined]
-        for name in LEAVING:
+        for name, label in LEAVING.items():
             if name in self.fields:
-                self.fields[name].required = False
+                self.fields[name].required, self.fields[name].label = False, label
 
     def clean(self) -> dict[str, Any] | None:
         values = super().clean() or {}

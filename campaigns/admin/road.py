@@ -14,6 +14,7 @@ from campaigns import edit, launch, prepare, results
 from campaigns.admin.page import CampaignPage, View, change_url
 from campaigns.models import Campaign, Rollout, Shard
 from campaigns.preflight import preflight, read_seconds
+from campaigns.warm import warm
 from notifier.errors import Conflict
 
 
@@ -69,6 +70,8 @@ class Road(CampaignPage):
         if campaign.state != Campaign.State.ARMED:
             self._say_why_not(request, campaign)
             return None
+        # whoever looks at this page is about to press: the workers' connections are open by then
+        warm(campaign)
         wanted = request.GET.get("rollout", "")
         return self.page(
             request,

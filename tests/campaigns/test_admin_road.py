@@ -330,7 +330,7 @@ def test_how_it_leaves_is_set_in_the_form(world: World, browser: Browse) -> None
 
 def test_a_held_go_counts_down_and_can_be_taken_back(world: World, browser: Browse) -> None:
     ben, ours = browser(world.people.ben), armed(world.draft(hold_seconds=30))
-    assert "in 30 s" in text(ben.get(page("go", ours)))
+    assert "30 s from now" in text(ben.get(page("go", ours)))
     answer = ben.post(page("go", ours), revision=ours.revision)
     assert "It leaves in 30 s" in text(answer) and b"data-left=" in answer.content
     answer = ben.post(page("take_back", ours), page("change", ours))
