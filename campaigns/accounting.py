@@ -121,6 +121,9 @@ _DOUBT = Note(str(Reason.IN_DOUBT))
 def _ended(row: Sequence[Any]) -> _Ended:
     shard_id, tenant_id, channel, size, begun, began_at, ended_at, _, rows, outcomes, delays, notes = row
     record = Record.of(size, begun, outcomes, delays, notes)
+    if began_at is not None:
+        took = int((ended_at - began_at).total_seconds() * 1000)
+        record.answered_by(max(0, took), len(delays) // record.delays.itemsize)
     return _Ended(shard_id, tenant_id, channel, began_at, ended_at, payloads.unpack(rows), record)
 
 

@@ -107,10 +107,12 @@ def claim(shard_id: uuid.UUID, worker: str) -> Held | None:
 def _held(shard_id: uuid.UUID, row: Sequence[Any]) -> Held:
     campaign_id, account_id, channel, size, begun, fence, began_at, rows, outcomes, delays, notes = row
     record = Record.of(size, begun, outcomes, delays, notes)
-    return Held(
+    held = Held(
         shard_id, _campaign(campaign_id), _account(account_id), channel, fence, began_at,
         payloads.unpack(rows), record, frozenset(record.open()),
     )  # fmt: skip
+    record.answered_by(held.delay(), len(delays) // record.delays.itemsize)
+    return held
 
 
 _campaigns: dict[uuid.UUID, tuple[float, Campaign]] = {}

@@ -18,6 +18,8 @@ from django.conf import settings
 from notifier.delivery import bulk
 from notifier.vocabulary import Reason, Status
 
+# Delays are not written with each chunk: half of the statement's time went into moving them in and out of TOAST.
+
 #: begun, and no answer is known
 OPEN = 0
 #: the ledger's row says what became of it
@@ -57,7 +59,7 @@ class Record:
 
     @classmethod
     def of(cls, size: int, begun: int, outcomes: bytes, delays: bytes, notes: bytes) -> Record:
-        """As `packed` wrote it."""
+        """As it was written. Delays are written when a shard is let go: of one whose holder was lost, none is known."""
         found = array("I")
         found.frombytes(delays)
         said = {int(i): Note(*note) for i, note in orjson.loads(notes).items()} if notes else {}
@@ -71,17 +73,22 @@ class Record:
         self.failed = self.size - self.outcomes.count(OPEN) - self.sent - self.handed
         self.dead = sum(note.address_is_dead for note in self.notes.values())
 
-    def packed(self) -> tuple[bytes, bytes, bytes]:
-        """outcomes, delays, notes."""
+    def packed_outcomes(self) -> bytes:
+        return bytes(self.outcomes[: self.begun])
+
+    def packed_delays(self) -> bytes:
+        return self.delays[: self.begun].tobytes()
+
+    def packed_notes(self) -> bytes:
         notes = {
             i: [n.reason, n.detail, n.provider_ref, n.address_is_dead, n.dead_letter] for i, n in self.notes.items()
         }
-        upto = self.begun
-        return (
-            bytes(self.outcomes[:upto]),
-            self.delays[:upto].tobytes(),
-            orjson.dumps(notes, option=orjson.OPT_NON_STR_KEYS) if notes else b"",
-        )
+        return orjson.dumps(notes, option=orjson.OPT_NON_STR_KEYS) if notes else b""
+
+    def answered_by(self, delay: int, known: int) -> None:
+        """Of answers from message `known` on nobody wrote down when they came: no later than now."""
+        for i in range(known, self.begun):
+            self.delays[i] = delay
 
     def open(self) -> list[int]:
         """Begun and not answered."""
@@ -129,7 +136,7 @@ def taken_delays(outcomes: bytes, delays: bytes) -> Iterator[int]:
     """The delays of what providers took, from a stored record."""
     found = array("I")
     found.frombytes(delays)
-    return (delay for outcome, delay in zip(outcomes, found, strict=True) if outcome in _TAKEN)
+    return (delay for outcome, delay in zip(outcomes, found, strict=False) if outcome in _TAKEN)
 
 
 @dataclass(frozen=True)
@@ -150,7 +157,7 @@ WITH mine AS (
   WHERE s.id = %s AND s.fence = %s AND s.state = 'running' AND c.id = s.campaign_id
   RETURNING s.id, c.state = 'running' AS running
 )
-UPDATE campaigns_shardpayload p SET outcomes = %b, delays = %b, notes = %b
+UPDATE campaigns_shardpayload p SET outcomes = %b, notes = %b
 FROM mine WHERE p.shard_id = mine.id RETURNING mine.running
 """
 
@@ -169,7 +176,7 @@ def write(record: Record, shard_id: uuid.UUID, fence: int, begin: int) -> Writte
     """Write the outcomes so far; let rows up to `begin` begin, if the campaign runs; renew the lease."""
     counts = [begin, record.sent, record.failed, record.dead, record.handed, float(settings.LEASE_SECONDS)]
     with bulk.cursor() as cursor:
-        cursor.execute(_WRITE, [*counts, shard_id, fence, *record.packed()])
+        cursor.execute(_WRITE, [*counts, shard_id, fence, record.packed_outcomes(), record.packed_notes()])
         row: Sequence[Any] | None = cursor.fetchone()
     if row is None:
         return Written(held=False, running=False)
@@ -181,6 +188,7 @@ def write(record: Record, shard_id: uuid.UUID, fence: int, begin: int) -> Writte
 def leave(record: Record, shard_id: uuid.UUID, fence: int, state: str, *, ended: bool) -> bool:
     """Write the last outcomes and let the shard go; False when it was not this holder's any more."""
     counts = [record.sent, record.failed, record.dead, record.handed, state, ended]
+    packed = [record.packed_outcomes(), record.packed_delays(), record.packed_notes()]
     with bulk.cursor() as cursor:
-        cursor.execute(_LEAVE, [*counts, shard_id, fence, *record.packed()])
+        cursor.execute(_LEAVE, [*counts, shard_id, fence, *packed])
         return cursor.fetchone() is not None

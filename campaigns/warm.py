@@ -35,7 +35,7 @@ def warm(campaign: Campaign) -> None:
         log.warning("nobody warmed", action="warm", campaign=str(campaign.pk), error=type(error).__name__)
 
 
-@control_command(name="warm", args=[("account_ids", list)])  # type: ignore[untyped-decorator]
+@control_command(name="warm", args=[("account_ids", list)])
 def _warm(state: Any, account_ids: Sequence[str]) -> dict[str, str]:
     """In a worker's parent process: let its child do it, in whose hands the connections will be. A bulk worker has one
     child."""
