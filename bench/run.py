@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench import api, campaign, ceiling, latency, peers, uniqueness
 from bench.campaign import TooLate
+from bench.meter import Meter
 from bench.options import Options
 from bench.people import Crowd, settle
 from bench.record import Record
@@ -126,7 +127,9 @@ class Bench:
                 row = database.execute(query, [crowd.tenant_id, int(Status.SENT)]).fetchone()
                 return int(str(row[0])) if row else 0
 
-            found = self.record.take(api.bulk(crowd, sink, sent))
+            with Meter(self.site.roots) as meter:
+                found = self.record.take(api.bulk(crowd, sink, sent))
+        found["bulk_cpu_us_by_part"] = meter.parts_per_message(crowd.size)
         self.record.found["api"] |= found
         self.say("bulk API", f"{sink.name}: {found['bulk_per_s']:,.0f}/s")
 
@@ -148,7 +151,9 @@ class Bench:
                 self.record.found["uniqueness"] = self.record.take(outcome)
                 self.say("uniqueness", str(outcome[0]))
             if "api" in parts:
-                found = self.record.take(api.single(self.crowds[WARM], sink, self.options.api_seconds))
+                with Meter(self.site.roots) as meter:
+                    found = self.record.take(api.single(self.crowds[WARM], sink, self.options.api_seconds))
+                found["cpu_us_by_part"] = meter.parts_per_message(found["notifications"])
                 self.record.found["api"] |= found
                 self.say("API", str(found))
 
