@@ -1,7 +1,7 @@
 """Token buckets in Redis, shared by all workers: one for each provider account, one for each campaign with a speed
 limit. A taker wants n and is granted what there is, and is told how long to wait for the rest.
 
-An account also learns: a 429 empties its bucket, stops it for as long as the provider says, and makes it slower for a
+An account also learns: 429s empty its bucket, stop it for as long as the provider says, and make it slower for a
 while. A bucket that was lost starts empty; while Redis is away each process keeps its own.
 """
 
@@ -23,10 +23,12 @@ from notifier.delivery import redis
 #: of every second, its first one too; an account's limit is a quota a minute, so a second's worth at once is no harm
 BURST_SECONDS = 1.0
 CAMPAIGN_BURST_SECONDS = 0.1
-#: after a 429: the rate falls to this share of itself, never below that share of the configured one, and comes back by
+#: after 429s: the rate falls to this share of itself, never below that share of the configured one, and comes back by
 #: so much of the configured one a second
 SLOWER, SLOWEST, RECOVERY = 0.7, 0.05, 0.05
-#: a 429 stops an account for so many seconds at least and at most, whatever its Retry-After says
+#: so many 429s within a second are about the account; a single one may be about its device (FCM limits both)
+REFUSALS = 3
+#: they stop an account for so many seconds at least and at most, whatever Retry-After says
 SHORTEST, LONGEST = 1.0, 600.0
 
 # ARGV: wanted; then rate a second (0: none) and burst of each bucket. `until`: the account is stopped till then, and
@@ -63,13 +65,21 @@ if granted < wanted then wait = math.max(0.001, wait) end
 return {{granted, tostring(wait)}}
 """
 
-# ARGV: seconds. A provider refuses all that was on the wire, so a stop that lasts counts as the same refusal: it may
-# become longer, and the rate falls once.
+# ARGV: seconds, refusals. A provider refuses all that was on the wire, so while a stop lasts another refusal is the
+# same one: the stop may become longer, and the rate falls once.
 _THROTTLED = f"""
 local now = redis.call('TIME')
 now = now[1] + now[2] / 1e6
-local b = redis.call('HMGET', KEYS[1], 'until', 'share')
+local b = redis.call('HMGET', KEYS[1], 'until', 'share', 'refused', 'since')
 local stopped, share = tonumber(b[1]) or 0, tonumber(b[2]) or 1
+local refused, since = tonumber(b[3]) or 0, tonumber(b[4]) or 0
+if now - since > 1 then refused, since = 0, now end
+refused = refused + tonumber(ARGV[2])
+redis.call('HSET', KEYS[1], 'refused', refused, 'since', string.format('%.6f', since))
+if refused < {REFUSALS} and stopped < now then
+  if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], 60000) end
+  return
+end
 if stopped < now then
   share = math.max({SLOWEST}, math.min(1, share + (now - stopped) * {RECOVERY}) * {SLOWER})
 end
@@ -132,14 +142,14 @@ def take_of(wanted: int, *limits: Limit) -> Grant:
         return _take_locally(wanted, limits)
 
 
-def throttled(account_id: uuid.UUID, after: float | None) -> None:
-    """The provider refused this account's messages because they were too many, for so many seconds."""
+def throttled(account_id: uuid.UUID, after: float | None, times: int = 1) -> None:
+    """The provider refused so many messages of this account because they are too many, for so many seconds."""
     seconds = min(LONGEST, max(SHORTEST, after or 0.0))
     try:
-        _script(_THROTTLED)(keys=[of_account(account_id, None).key], args=[seconds], client=redis.client())
+        _script(_THROTTLED)(keys=[of_account(account_id, None).key], args=[seconds, times], client=redis.client())
     except redis.Away:
         with _lock:
-            _local.setdefault(of_account(account_id, None).key, _Bucket()).stop(seconds, time.monotonic())
+            _local.setdefault(of_account(account_id, None).key, _Bucket()).refuse(seconds, times, time.monotonic())
 
 
 # ---- while Redis is away -----------------------------------------------------------------------------------------
@@ -153,6 +163,8 @@ class _Bucket:
     at: float = field(default_factory=time.monotonic)
     until: float = -math.inf
     share: float = 1.0
+    refused: int = 0
+    since: float = -math.inf
 
     def fill(self, limit: Limit, now: float) -> int:
         """How many may leave."""
@@ -175,7 +187,12 @@ class _Bucket:
             return 0.0
         return (min(missing, max(1.0, limit.burst / 2)) - self.tokens) / (limit.rate * self.share_at(now))
 
-    def stop(self, seconds: float, now: float) -> None:
+    def refuse(self, seconds: float, times: int, now: float) -> None:
+        if now - self.since > 1:
+            self.refused, self.since = 0, now
+        self.refused += times
+        if self.refused < REFUSALS and self.until < now:
+            return
         if self.until < now:
             self.share = max(SLOWEST, self.share_at(now) * SLOWER)
         self.until = max(self.until, now + seconds)

@@ -21,14 +21,26 @@ from django.db import InterfaceError, OperationalError
 
 from notifier.channels import channel
 from notifier.channels.base import Envelope, Message
-from notifier.delivery import accounts, health, store
+from notifier.delivery import accounts, health, limits, store
 from notifier.delivery.retry import Again, Tries, decide
 from notifier.delivery.settle import Outcome, settle
 from notifier.delivery.store import Claimed
 from notifier.errors import NotifierError
 from notifier.models import ProviderAccount
 from notifier.providers import Provider
-from notifier.vocabulary import SILENT, InDoubt, Lane, Misconfigured, Permanent, Reason, Sent, Status, Verdict, Wire
+from notifier.vocabulary import (
+    SILENT,
+    InDoubt,
+    Lane,
+    Misconfigured,
+    Permanent,
+    Reason,
+    Sent,
+    Status,
+    Throttled,
+    Verdict,
+    Wire,
+)
 from tenants.models import Tenant
 
 log = structlog.get_logger("notifier.delivery")
@@ -123,7 +135,9 @@ class Pump:
                 if not self._flights:
                     break
                 continue
-            flight.verdicts.extend(verdict for _, verdict in answers)
+            verdicts = [verdict for _, verdict in answers]
+            flight.verdicts += verdicts
+            slow_down(flight.account, verdicts)
             outcomes += [outcome_of(flight.waiting.pop(i), verdict, flight.others) for i, verdict in answers]
         self._write(outcomes)
         self._renew()
@@ -225,6 +239,12 @@ def outcome_of(row: Claimed, verdict: Verdict, others: Sequence[ProviderAccount]
         address_is_dead=decision.address_is_dead,
         dead_letter=decision.dead_letter,
     )
+
+
+def slow_down(account: ProviderAccount, verdicts: Iterable[Verdict]) -> None:
+    """What the provider said about too many messages, to everybody who sends for this account."""
+    if refused := [verdict.after or 0.0 for verdict in verdicts if isinstance(verdict, Throttled)]:
+        limits.throttled(account.id, max(refused), len(refused))
 
 
 def learn(account: ProviderAccount, verdicts: Sequence[Verdict]) -> None:

@@ -40,6 +40,11 @@ def drain(seconds: float, wanted: int, *buckets: Limit) -> int:
     return got
 
 
+def refused(account: uuid.UUID, after: float | None, times: int = limits.REFUSALS) -> None:
+    throttled(account, after)
+    throttled(account, after, times - 1)
+
+
 def together(workers: int, work: Callable[[], int]) -> tuple[int, float]:
     """What so many workers get, and in how many seconds."""
     got: list[int] = []
@@ -99,7 +104,7 @@ def test_without_a_rate_everything_is_granted() -> None:
 def test_a_429_stops_the_account_for_as_long_as_the_provider_says(rate: float | None) -> None:
     account = uuid.uuid4()
     take(account, rate, 1)
-    throttled(account, 1.3)
+    refused(account, 1.3)
     throttled(account, None)  # a shorter one does not shorten it
     grant = take(account, rate, 400, of_campaign(uuid.uuid4(), 1_000.0))
     assert grant.granted == 0 and 1.1 < grant.wait <= 1.3
@@ -110,8 +115,8 @@ def test_a_429_stops_the_account_for_as_long_as_the_provider_says(rate: float | 
 
 def test_a_429_without_a_time_stops_for_a_second_and_an_absurd_time_is_cut() -> None:
     account, absurd = uuid.uuid4(), uuid.uuid4()
-    throttled(account, None)
-    throttled(absurd, 1e12)
+    refused(account, None)
+    refused(absurd, 1e12)
     assert 0.8 < take(account, None, 1).wait <= 1.0
     assert 590 < take(absurd, None, 1).wait <= 600
 
@@ -120,8 +125,7 @@ def test_after_a_429_the_account_is_slower_and_recovers() -> None:
     account, rate = uuid.uuid4(), 1_000.0
     bucket = of_account(account, rate)
     take_of(1, bucket)
-    for _ in range(20):  # all that was on the wire is refused: one lesson
-        throttled(account, 1.0)
+    refused(account, 1.0, times=20)  # all that was on the wire is refused: one lesson
     time.sleep(1.0)
     assert 0.7 * (1 - LAG) <= drain(0.5, 20, bucket) / (0.5 * rate) <= 0.8
     time.sleep(2.0)
@@ -132,7 +136,7 @@ def test_after_a_429_the_account_is_slower_and_recovers() -> None:
 def test_each_lesson_slows_further() -> None:
     account, rate = uuid.uuid4(), 1_000.0
     for _ in range(3):
-        throttled(account, 1.0)
+        refused(account, 1.0)
         time.sleep(1.01)
     share = drain(0.5, 20, of_account(account, rate)) / (rate * 0.5)
     assert 0.7**3 * (1 - LAG) <= share <= 0.7**3 * 1.15
@@ -145,3 +149,14 @@ def test_lessons_never_stop_an_account_for_good(monkeypatch: pytest.MonkeyPatch)
         throttled(account, 0.0)
     # the share at the lowest: the first token of a limit of 20 a second takes a second
     assert 0.9 <= take(account, 20.0, 1).wait <= 1.1
+
+
+def test_single_429s_are_about_their_devices() -> None:
+    account = uuid.uuid4()
+    refused(account, 60.0, times=limits.REFUSALS - 1)
+    assert take(account, None, 400).granted == 400
+    time.sleep(1.01)
+    refused(account, 60.0, times=limits.REFUSALS - 1)
+    assert take(account, None, 400).granted == 400
+    throttled(account, 60.0)
+    assert take(account, None, 400).granted == 0

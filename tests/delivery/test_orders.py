@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -10,12 +11,15 @@ import pytest
 from campaigns import control
 from campaigns.models import Campaign, Shard
 from inbox.models import InboxMessage
+from inbox.provider import InApp
+from notifier.channels.in_app import InAppMessage
 from notifier.delivery import limits, send
 from notifier.delivery.send import deliver
 from notifier.models import Delivery, DeliveryEvent
-from notifier.vocabulary import Lane, Place, Status
+from notifier.providers.base import Answers
+from notifier.vocabulary import Lane, Place, Status, Throttled
 from tests.delivery.build import Shop, an_order
-from tests.delivery.scenes import a_campaign, all_due, of_campaign, running
+from tests.delivery.scenes import a_campaign, all_due, answering, of_campaign, running
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BULK = (Lane.BULK,)
@@ -87,3 +91,23 @@ def test_other_rows_do_not_wait_for_them(handed: Campaign, market: Shop) -> None
     deliver("in_app", (Lane.BULK, Lane.TRANSACTIONAL))
     assert Delivery.objects.get(campaign_id=None).status == Status.DELIVERED
     assert set(of_campaign(handed)) == {"queued"}
+
+
+def test_a_provider_that_is_asked_too_much_is_left_alone(market: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def refuse(self: InApp, messages: Sequence[InAppMessage]) -> Iterator[Answers]:
+        asked.append(len(messages))
+        yield [(i, Throttled(60.0, "quota")) for i in range(len(messages))]
+
+    answering(monkeypatch, refuse)
+    for n in range(3):
+        market.recipient(f"eve-{n}")
+    market.accept(*[an_order(f"eve-{n}") for n in range(3)])
+    deliver("in_app", (Lane.TRANSACTIONAL, Lane.BULK))
+    account = market.deliveries()[0].account_id
+    assert account is not None
+    assert (asked, limits.take(account, None, 1).granted) == ([3], 0)
+    market.accept(an_order())
+    deliver("in_app", (Lane.TRANSACTIONAL, Lane.BULK))
+    assert asked == [3]
