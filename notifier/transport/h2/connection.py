@@ -8,18 +8,15 @@ processed nothing. Whatever breaks the protocol ends the connection, and what wa
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from notifier.transport.h2 import frames as f
 from notifier.transport.h2.frames import Fault, frame
 from notifier.transport.h2.heads import Block, Template
-from notifier.transport.h2.incoming import BODY_CAP, Blocks, Reply
+from notifier.transport.h2.incoming import BODY_CAP, Blocks, Entry, Reply, Slot, answers_alike, slot_of
 from notifier.transport.h2.outgoing import Outgoing
 from notifier.transport.h2.table import Table
 from notifier.vocabulary import Broken, Response
 
-Slot = tuple[Any, int, float]
-Entry = Slot | Reply
 Finished = tuple[Slot, int | Response | Broken]
 
 STREAM_WINDOW = 1024 * 1024  #: of one answer; larger than BODY_CAP
@@ -34,6 +31,7 @@ PIECES_CAP = 64  #: CONTINUATION frames of one block, empty ones included
 ENDED_200 = f.HEADERS << 8 | f.END_HEADERS | f.END_STREAM
 BEGUN_200 = f.HEADERS << 8 | f.END_HEADERS
 LAST_DATA = f.DATA << 8 | f.END_STREAM
+ALIKE_WORTH = 2  #: answers in a row; where there are fewer, looking for more does not pay
 STATUS_200 = 0x88  #: the whole field `:status: 200`, entry 8 of HPACK's static table
 
 
@@ -166,9 +164,10 @@ class Connection:
         return self._taken()
 
     def _parse(self, data: bytes) -> None:
-        """Plain 200s end here, 1 µs each; every other frame has its method."""
+        """Plain 200s end here, 1 µs each, or a third of it where they are alike; every other frame has its method."""
         waiting, reading, done, unpack = self._waiting, self._reading, self._done, f.HEAD.unpack_from
         at, end, eaten, quick, uploads = 0, len(data), 0, self._block is None, self._out.uploads
+        alike = True
         while end - at >= 9:
             high, low, what, stream = unpack(data, at)
             size = high << 8 | low
@@ -189,11 +188,16 @@ class Connection:
                 and type(entry := waiting.get(stream)) is tuple
                 and stream not in uploads
             ):
-                del waiting[stream]
-                if what == BEGUN_200:
-                    reading[stream] = entry
-                else:
+                if what == ENDED_200:
+                    del waiting[stream]
                     done.append((entry, 200))
+                elif alike and not uploads and (told := answers_alike(data, at, stop, waiting, done)):
+                    alike = told[0] > ALIKE_WORTH
+                    eaten += told[1]
+                    stop = told[2]
+                else:
+                    del waiting[stream]
+                    reading[stream] = entry
             else:
                 self._frame(what, stream & f.LARGEST, data[at + 9 : stop])
                 quick = self._block is None
@@ -392,7 +396,3 @@ class Connection:
 
     def _push_promise(self, _flags: int, _stream: int, _payload: bytes) -> None:
         raise Fault(f.PROTOCOL_ERROR, "PUSH_PROMISE, which we forbade")
-
-
-def slot_of(entry: Entry) -> Slot:
-    return entry.slot if isinstance(entry, Reply) else entry

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
+from struct import Struct
 from types import MappingProxyType
 from typing import Any
 
 from hpack import Decoder, HPACKError
 
-from notifier.transport.h2.frames import COMPRESSION_ERROR, PROTOCOL_ERROR, Fault
+from notifier.transport.h2.frames import COMPRESSION_ERROR, DATA, END_STREAM, HEAD, PROTOCOL_ERROR, Fault
 from notifier.vocabulary import Response
 
 BODY_CAP = 64 * 1024
@@ -19,6 +21,7 @@ STATUS = re.compile(rb"[1-5][0-9][0-9]")
 UPPER = re.compile(rb"[A-Z]")
 
 Read = tuple[int, Mapping[str, str]]
+Slot = tuple[Any, int, float]  #: whose, index, deadline
 
 
 class Blocks:
@@ -62,12 +65,41 @@ def _sound(pairs: list[tuple[bytes, bytes]]) -> Read:
     return status, MappingProxyType(headers)
 
 
+def answers_alike(
+    data: bytes, at: int, body: int, waiting: dict[int, Any], done: list[tuple[Any, Any]]
+) -> tuple[int, int, int] | None:
+    """Plain 200s from `at` on that differ from the first in their stream alone, each of HEADERS (the first's end at
+    `body`) and one DATA frame: moved from `waiting` to `done`. How many, their bodies' bytes, and where they end."""
+    if len(data) - body < 9:
+        return None
+    high, low, what, _ = HEAD.unpack_from(data, body)
+    size = high << 8 | low
+    if what != DATA << 8 | END_STREAM:
+        return None
+    shape, head, middle, before = _shape(body - at, size), data[at : at + 5], data[at + 9 : body + 5], len(done)
+    whole = (len(data) - at) // shape.size * shape.size
+    for first, stream, rest, again in shape.iter_unpack(memoryview(data)[at : at + whole]):
+        if first != head or rest != middle or stream != again or type(entry := waiting.get(stream)) is not tuple:
+            break
+        del waiting[stream]
+        done.append((entry, 200))
+    count = len(done) - before
+    return (count, count * size, at + count * shape.size) if count else None
+
+
+@lru_cache(maxsize=256)
+def _shape(headers: int, body: int) -> Struct:
+    """A HEADERS frame of so many bytes and a DATA frame with so large a body: five bytes, stream, the rest of HEADERS
+    with five bytes more, stream; the body is passed over."""
+    return Struct(f">5sL{headers - 9 + 5}sL{body}x")
+
+
 class Reply:
     """An answer that needs more than its status: a request of exchange(), or anything unusual."""
 
     __slots__ = ("chunks", "headers", "size", "slot", "status", "unread", "whole")
 
-    def __init__(self, slot: tuple[Any, int, float], whole: bool) -> None:
+    def __init__(self, slot: Slot, whole: bool) -> None:
         self.slot = slot
         self.whole = whole  #: a plain 200 must be told in full, too
         self.status = 0
@@ -85,3 +117,10 @@ class Reply:
         if self.status == 200 and not self.whole:
             return 200
         return Response(self.status, self.headers, b"".join(self.chunks)[:BODY_CAP])
+
+
+Entry = Slot | Reply
+
+
+def slot_of(entry: Entry) -> Slot:
+    return entry.slot if isinstance(entry, Reply) else entry

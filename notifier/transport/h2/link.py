@@ -72,12 +72,12 @@ class Link(asyncio.BufferedProtocol):
         answers = connection.receive(bytes(self._buffer[:size]))
         if connection.ready:
             self._open(None)
-        if answers:
-            self._owner.finished(self, answers)
         if connection.draining:
             self._owner.retire(self)
         self._owner.fill(self)
         self._settle()
+        if answers:  # after the next requests are out: this wakes the thread that waits for them
+            self._owner.finished(self, answers)
 
     def pause_writing(self) -> None:
         self._paused = True

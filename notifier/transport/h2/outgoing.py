@@ -50,10 +50,13 @@ class Outgoing:
         """Requests that share their path. The hot path: 1 µs a request."""
         stream, window, largest = self.next, self.window, min(self._initial, self._frame)
         frames, waiting, around, pack = self.frames, self._waiting, block.around, LONG.pack
+        known, first, second = 0, b"", b""
         for entry, body in zip(entries, bodies, strict=True):
             size = len(body)
             if 0 < size <= largest and size <= window:
-                first, second = around(size)
+                if size != known:
+                    first, second = around(size)
+                    known = size
                 number = pack(stream)
                 frames += (first, number, second, number, body)
                 window -= size

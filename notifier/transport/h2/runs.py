@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from notifier.transport.h2.connection import Entry
 from notifier.transport.h2.heads import Template
-from notifier.transport.h2.incoming import Reply
+from notifier.transport.h2.incoming import Entry, Reply
 from notifier.transport.jobs import Job
 from notifier.vocabulary import Answered, Broken, Request
 

@@ -19,14 +19,13 @@ FOREVER = 1e12
 
 def block(status: int | str = 200, *headers: tuple[str, str]) -> bytes:
     """A header block as a server encodes it that was told to keep no table."""
-    encoder = Encoder()
-    encoder.header_table_size = 0
-    return bytes(encoder.encode([(":status", str(status)), *headers]))
+    return trailers((":status", str(status)), *headers)
 
 
 def trailers(*headers: tuple[str, str]) -> bytes:
     encoder = Encoder()
     encoder.header_table_size = 0
+    encoder.encode(())  # the update of the table's size, which only a connection's first block begins with
     return bytes(encoder.encode(headers))
 
 

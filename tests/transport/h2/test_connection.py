@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from notifier.transport.h2 import frames as f
-from notifier.transport.h2.connection import LAST_STREAM, STREAMS_UNSAID, Connection
+from notifier.transport.h2.connection import LAST_STREAM, STREAMS_UNSAID, TOP_UP, Connection
 from notifier.transport.h2.frames import frame
 from notifier.transport.h2.incoming import BODY_CAP
 from notifier.vocabulary import Broken, Head, Response
@@ -191,12 +191,28 @@ def test_received_bytes_are_given_back_to_both_windows() -> None:
     for stream in range(1, 2 * 1_100, 2):
         talk.asks(b"x", whole=True)
         talk.says(headers(stream, end=False), data(stream, b"z" * 16_000))
-    assert any(kind == f.WINDOW_UPDATE and not stream for kind, _, stream, _ in talk.server.control[1:])
+    assert given_back(talk) >= TOP_UP
     talk.asks(b"x", whole=True)
     stream = max(talk.server.requests)
     padded = frame(f.DATA, f.PADDED, stream, bytes([255]) + b"z" + b"\0" * 255)
     talk.says(headers(stream, end=False), padded * 2_100)
     assert any(kind == f.WINDOW_UPDATE and at == stream for kind, _, at, _ in talk.server.control)
+
+
+def test_bytes_of_plain_answers_are_given_back_too() -> None:
+    talk = Talk(streams=1000)
+    for turn in range(4):
+        talk.asks(*[b"x"] * 300)
+        streams = range(600 * turn + 1, 600 * turn + 600, 2)
+        talk.says(*[headers(stream, end=False) + data(stream, b"z" * 16_000) for stream in streams])
+    assert set(talk.answers.values()) == {200}
+    assert given_back(talk) >= TOP_UP
+
+
+def given_back(talk: Talk) -> int:
+    """By how much the connection's window was opened again, after the greeting."""
+    updates = [more for kind, _, stream, more in talk.server.control if kind == f.WINDOW_UPDATE and not stream]
+    return sum(f.LONG.unpack(more)[0] for more in updates[1:])
 
 
 def test_a_body_without_end_is_cut_at_the_cap() -> None:

@@ -16,6 +16,7 @@ from notifier.vocabulary import Broken, Response
 from tests.transport.h2 import peer
 
 ASKED = 6
+KINDS = [*["alike"] * 5, "later", "longer", "status", "ends", "crossed", "twice", "open"]
 
 Expected = dict[int, tuple[int, bytes]]
 
@@ -165,3 +166,36 @@ def spelt(raw: bytes) -> list[tuple[int, int]]:
         out.append((raw[3], int.from_bytes(raw[5:9], "big") & f.LARGEST))
         raw = raw[9 + size :]
     return out
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    order=st.permutations(range(ASKED)),
+    kinds=st.lists(st.sampled_from(KINDS), max_size=9),
+    blows=st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 255)), max_size=2),
+)
+def test_answers_that_are_alike_mean_the_same_together_and_byte_by_byte(
+    order: list[int], kinds: list[str], blows: list[tuple[int, int]]
+) -> None:
+    """Together they are read by a shorter way, which must stop where one differs."""
+    out = [peer.settings(streams=100)]
+    for place, kind in enumerate([*kinds, *["alike"] * ASKED]):
+        out.append(a_plain_answer(2 * order[place % ASKED] + 1, kind))
+    raw = bytearray(b"".join(out))
+    for where, what in blows:
+        raw[where % len(raw)] ^= what
+    together, singly = asked(False), asked(False)
+    assert feed(together, bytes(raw), []) == feed(singly, bytes(raw), list(range(len(raw))))
+    assert together.closed == singly.closed
+    assert together.under_way == singly.under_way
+
+
+def a_plain_answer(stream: int, kind: str) -> bytes:
+    status = 429 if kind == "status" else 200
+    body = b"{'longer': 1}" if kind == "longer" else b"{}"
+    first = peer.headers(stream, status, ("date", "later" if kind == "later" else "sooner"), end=kind == "ends")
+    if kind == "ends":
+        return first
+    if kind == "open":  # END_HEADERS is missing
+        first = first[:4] + bytes([first[4] & ~f.END_HEADERS]) + first[5:]
+    return first * (1 + (kind == "twice")) + peer.data(stream ^ 2 if kind == "crossed" else stream, body)
