@@ -44,7 +44,7 @@ def _pass(campaign: Campaign, counts: health.Tally) -> None:
         waiting = Campaign.objects.filter(pk=campaign.pk, state=State.RUNNING, canary_passed_at__isnull=True)
         if waiting.update(canary_passed_at=Now()):
             note(campaign, "canary_passed", By(), sent=counts.sent, failed=counts.failed, handed=counts.handed)
-            transaction.on_commit(lambda: set_off(campaign.pk))
+            set_off(campaign.pk)
 
 
 def watch(campaign_id: uuid.UUID) -> None:

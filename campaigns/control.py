@@ -73,7 +73,7 @@ def resume(
     with transaction.atomic():
         if not step(_RESUME, campaign, By(user, api_key_id), halted="", canary_passed_at=passed):
             return False
-        transaction.on_commit(lambda: set_off(campaign.pk))
+        set_off(campaign.pk)
     return True
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from campaigns.models import Campaign, Rollout, Shard
@@ -25,15 +27,23 @@ def leaving(campaign_id: uuid.UUID) -> QuerySet[Shard]:
 
 
 def set_off(campaign_id: uuid.UUID) -> None:
-    """The first doorbells, then the fan-out; by whoever made the campaign run, after the commit.
+    """The first doorbells, then the fan-out, with the commit of the transaction that makes the campaign run.
 
-    The first ones do not wait for a worker of the control queue, which may be busy with another campaign's arming."""
-    rung: dict[str, int] = {}
+    They do not wait for a worker of the control queue. The shards are read now: after its transaction a web process
+    sees no tenant's rows any more."""
+    first: list[tuple[uuid.UUID, str]] = []
+    rung: Counter[str] = Counter()
     for pk, channel in leaving(campaign_id).values_list("pk", "channel")[: FIRST * 8]:
-        rung[channel] = rung.get(channel, 0) + 1
+        rung[channel] += 1
         if rung[channel] <= FIRST:
+            first.append((pk, channel))
+
+    def post_all() -> None:
+        for pk, channel in first:
             ring(pk, channel)
-    post("campaigns.dispatch", str(campaign_id))
+        post("campaigns.dispatch", str(campaign_id))
+
+    transaction.on_commit(post_all)
 
 
 def ring(shard_id: uuid.UUID, channel: str) -> bool:

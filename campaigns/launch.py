@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -41,7 +40,7 @@ def go(
         counts = {"audience": campaign.audience_size, "excluded": campaign.excluded}
         note(campaign, "go", By(user, api_key_id), **counts, rollout=rollout, hold_seconds=campaign.hold_seconds)
         if not campaign.hold_seconds:
-            transaction.on_commit(lambda: set_off(campaign.pk))
+            set_off(campaign.pk)
     return True
 
 
@@ -91,7 +90,7 @@ def launch_held() -> None:
             # the hold is looked at again: taken back and launched anew in between, it has begun anew
             if move(campaign.pk, State.RUNNING, allowed_from=[State.LAUNCHING], where=over, launched_at=Now()):
                 note(campaign, "launched", By())
-                transaction.on_commit(partial(set_off, campaign.pk))
+                set_off(campaign.pk)
 
 
 def find(tenant_id: uuid.UUID, campaign_id: uuid.UUID) -> Campaign:
