@@ -120,6 +120,7 @@ class CampaignOutput(serializers.Serializer[Any]):
     canary_passed_at = serializers.DateTimeField(allow_null=True, help_text="When the rest was let go.")
     stopped_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
+    accounted_at = serializers.DateTimeField(allow_null=True)
 
 
 class GoInput(serializers.Serializer[Any]):

@@ -65,7 +65,7 @@ class Road:
         )
         self.campaign = created["id"]
         self.api.post(f"/v1/campaigns/{self.campaign}/arm")
-        state = self._watch(("arming",), lambda c: f"arming: {c.get('prepared', 0):,} recipients looked at")
+        state = self._watch(lambda c: c["state"] == "arming", lambda c: f"arming: {c.get('prepared', 0):,} recipients looked at")
         if state["state"] != "armed":
             raise SystemExit(f"arming failed: {state.get('failure') or state}")
         self._say_no(SAY_NO)
@@ -74,7 +74,8 @@ class Road:
         first = self.api.post(f"/v1/campaigns/{self.campaign}/go")
         again = self.api.post(f"/v1/campaigns/{self.campaign}/go")
         self.say(f"GO: launched {first['launched']}; pressed a second time: launched {again['launched']}")
-        self._watch(("running",), self._live)
+        self._watch(lambda c: c["state"] == "running", self._live)
+        self._watch(lambda c: c["accounted_at"] is None, lambda _: "finished; the ledger's rows follow")
 
     def results(self) -> dict[str, Any]:
         found: dict[str, Any] = self.api.get(f"/v1/campaigns/{self.campaign}/results")
@@ -117,11 +118,12 @@ class Road:
         for number in range(start + 1, start + 1 + SAY_NO):
             self.api.put(f"/v1/recipients/user-{number}/preferences", {"categories": {"promotions": False}})
 
-    def _watch(self, while_in: tuple[str, ...], line: Callable[[dict[str, Any]], str]) -> dict[str, Any]:
+    def _watch(self, on: Callable[[dict[str, Any]], bool], line: Callable[[dict[str, Any]], str]) -> dict[str, Any]:
+        """Say how the campaign stands, while `on` holds of it."""
         until, said = time.monotonic() + 600, 0.0
         while True:
             campaign: dict[str, Any] = self.api.get(f"/v1/campaigns/{self.campaign}")
-            if campaign["state"] not in while_in or time.monotonic() > until:
+            if not on(campaign) or time.monotonic() > until:
                 return campaign
             if time.monotonic() - said > 1:
                 said = time.monotonic()
