@@ -35,17 +35,20 @@ class Figures:
     published: float = 1_750.0
     #: seconds from GO to the first request with warm connections: the target of DESIGN §9
     start: float = 0.1
-    #: messages of one shard, and of one chunk of it: SHARD_SIZE, and Channel.window
-    shard: int = 1_000
-    chunk: int = 400
-    #: SQL statements of a shard (claim, load, payload, consent, account, leave, finish), and of each chunk
-    per_shard: int = 7
+    #: messages of one shard (SHARD_SIZE), and of the largest chunk of it (campaigns.sender)
+    shard: int = 2_500
+    chunk: int = 500
+    #: SQL statements of a shard, and of each chunk of it: 8.4 for 1,000 messages with four connections (200,000
+    #: messages to the sandbox; 2,500 in a shard, 200 in a chunk)
+    per_shard: int = 8
     per_chunk: int = 1
     #: commands that one doorbell costs the broker: publish, take, acknowledge, and its part of the chord
     broker_commands: int = 14
-    #: bytes of WAL that a message costs while the blast runs: a chunk writes the shard's outcomes so far (5 bytes a
-    #: message) and two rows
-    wal: float = 20.0
+    #: bytes of WAL a message while the blast runs: each chunk writes the shard's outcomes anew. 2 to 3 where answers
+    #: take alike (PostgreSQL compresses them), 5 bytes for each of 2,500 times 5 chunks / 2,500 where none is alike
+    wal: float = 13.0
+    #: and while the ledger's rows follow: 690 for the whole campaign of 200,000, less the above
+    wal_after: float = 680.0
     #: recipients a second that are armed on two cores: the target of DESIGN §9
     armed: float = 30_000.0
 
@@ -78,6 +81,7 @@ class Plan:
     broker_commands_per_s: float
     statements_per_s: float
     wal_mb_per_s: float
+    wal_after_mb: float
     arm_seconds: float
 
     @property
@@ -110,12 +114,15 @@ def plan(wanted: Wanted, figures: Figures = MEASURED) -> Plan:
     workers = max(1, math.ceil(rate / figures.per_worker))
     in_flight = math.ceil(rate * round_trip)
     shards = math.ceil(wanted.messages / figures.shard)
-    chunks = shards * math.ceil(figures.shard / figures.chunk)
+    connections = max(1, math.ceil(in_flight / workers / figures.streams))
+    # half of what may be on the wire: one chunk is sent while the other is written down
+    chunk = min(figures.chunk, connections * figures.streams // 2)
+    chunks = shards * math.ceil(figures.shard / chunk)
     return Plan(
         wanted=wanted,
         rate_per_s=rate,
         workers=workers,
-        connections_per_worker=max(1, math.ceil(in_flight / workers / figures.streams)),
+        connections_per_worker=connections,
         in_flight=in_flight,
         shards=shards,
         dispatchers=max(1, math.ceil(shards / (figures.published * DISPATCH_SHARE * wanted.seconds))),
@@ -123,6 +130,7 @@ def plan(wanted: Wanted, figures: Figures = MEASURED) -> Plan:
         broker_commands_per_s=shards * figures.broker_commands / usable,
         statements_per_s=(shards * figures.per_shard + chunks * figures.per_chunk) / usable,
         wal_mb_per_s=rate * figures.wal / 1_000_000,
+        wal_after_mb=wanted.messages * figures.wal_after / 1_000_000,
         arm_seconds=wanted.messages / figures.armed,
     )
 
@@ -199,6 +207,7 @@ def told(plan: Plan) -> list[str]:
         f"{counted(plan.database_cores, 'core')}.",
         f"Cores: {plan.cores:,} in all.",
         f"Before: arming takes about {duration(plan.arm_seconds)} on two cores.",
+        f"After: the ledger's rows follow, with about {plan.wal_after_mb:,.0f} MB of WAL.",
     ]
 
 

@@ -62,8 +62,16 @@ def test_a_quota_by_the_minute_counts_the_fullest_minute(messages: int, seconds:
 
 
 def test_the_database_is_asked_a_few_times_a_shard_and_never_a_message() -> None:
-    plan = planned(1_000_000, 10)
+    # a hundred connections a worker, so chunks are as large as they may be: two a shard
+    plan = capacity.plan(Wanted(1_000_000, 11, 1_000), ROUND)
+    assert plan.connections_per_worker == 100
     assert plan.statements_per_s == 100 * (ROUND.per_shard + 2 * ROUND.per_chunk)
+
+
+def test_with_few_connections_chunks_are_smaller_and_more() -> None:
+    plan = planned(1_000_000, 10)
+    assert plan.connections_per_worker == 1
+    assert plan.statements_per_s == 100 * (ROUND.per_shard + 20 * ROUND.per_chunk)
 
 
 def test_cost_is_constant_from_ten_thousand_to_a_hundred_million() -> None:
@@ -127,7 +135,7 @@ def printed(**options: Any) -> str:
 
 def test_the_paper_plan_of_a_super_bowl() -> None:
     said = printed(recipients=4_000_000, seconds=5.0)
-    for part in ("4,000,000 messages in 5 s", "4,000 shards", "600 k/min by default", "at least 30 days ahead"):
+    for part in ("4,000,000 messages in 5 s", "shards, published by", "600 k/min by default", "at least 30 days ahead"):
         assert part in said
 
 
