@@ -27,9 +27,10 @@ def main() -> int:
     with folder(asked.keep, LOCAL) as root:
         record = Bench(asked, root, say).run()
     judged = targets(record.found)
-    report.write(record.found, judged, asked.results)
-    if not plot.draw(record.found, asked.results / "latest.png"):
+    asked.results.mkdir(parents=True, exist_ok=True)
+    if not plot.draw(record.found, asked.results / report.PICTURE):
         say("bench", "no picture: matplotlib is not installed")
+    report.write(record.found, judged, asked.results)
     for one in judged:
         verdict = {True: "met", False: "NOT MET", None: ""}[one.met]
         say("target", f"{one.what}: {one.measured} (wanted {one.wanted}) {verdict}")

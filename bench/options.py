@@ -37,7 +37,7 @@ class Options:
     @property
     def latency_size(self) -> int:
         """Large enough that it still runs when it is stopped."""
-        return 20_000 if self.short else self.largest
+        return 10_000 if self.short else self.largest
 
     @property
     def unique_size(self) -> int:
@@ -45,7 +45,7 @@ class Options:
 
     @property
     def api_seconds(self) -> int:
-        return 2 if self.short else 15
+        return 1 if self.short else 15
 
     @property
     def bulk_recipients(self) -> int:

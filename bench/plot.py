@@ -9,6 +9,7 @@ from typing import Any
 
 def draw(found: Mapping[str, Any], path: Path) -> bool:
     """False without matplotlib, which only the bench's own packages bring."""
+    path.unlink(missing_ok=True)
     try:
         import matplotlib
     except ImportError:

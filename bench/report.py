@@ -11,16 +11,18 @@ from typing import Any
 from bench.targets import Target
 
 README = Path(__file__).parent / "README.md"
+PICTURE = "latest.png"
 BEGIN, END = "<!-- results: written by make bench -->", "<!-- end of results -->"
 
 
 def write(found: dict[str, Any], targets: Sequence[Target], folder: Path) -> None:
     """Into the README where `folder` is its own, else into `table.md` beside the JSON."""
-    folder.mkdir(parents=True, exist_ok=True)
     found["targets"] = [asdict(target) for target in targets]
     (folder / "latest.json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     text = "\n".join(tables(found, targets))
     if folder == README.parent / "results":
+        if (folder / PICTURE).exists():
+            text += f"\n\n![Throughput over time, and cost over size](results/{PICTURE})"
         README.write_text(between_marks(README.read_text(), text))
     else:
         (folder / "table.md").write_text(text + "\n")

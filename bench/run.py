@@ -134,8 +134,12 @@ class Bench:
         self.say("bulk API", f"{sink.name}: {found['bulk_per_s']:,.0f}/s")
 
     def _peers(self, sink: Sink) -> None:
-        for peer, said in peers.run(sink, self.options.peer_messages).items():
-            self.record.found["peers"].setdefault(peer, {})[sink.name] = said
+        seen = self.record.found["peers"]
+        # in the short form each shows once that it runs
+        done = {peer for peer, by_sink in seen.items() if any(said["per_s"] for said in by_sink.values())}
+        left_out = done if self.options.short else set()
+        for peer, said in peers.run(sink, self.options.peer_messages, left_out).items():
+            seen.setdefault(peer, {})[sink.name] = said
             self.say(peer, f"{sink.name}: {said['per_s'] or said['reason']}")
 
     def _sandbox(self) -> None:

@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,11 +45,14 @@ PEERS = (
 )
 
 
-def run(sink: Sink, messages: int) -> dict[str, dict[str, Any]]:
+def run(sink: Sink, messages: int, left_out: Collection[str] = ()) -> dict[str, dict[str, Any]]:
     """peer -> {"per_s": messages a second, or None; "reason": why there is none}."""
     sample = sink.folder / "message.json"
     sample.write_text(json.dumps(ceiling.message(sink.place.origin)))
-    return {peer.name: _one(peer, sink, sample, int(messages * peer.share)) for peer in PEERS}
+    return {
+        peer.name: _none("left out") if peer.name in left_out else _one(peer, sink, sample, int(messages * peer.share))
+        for peer in PEERS
+    }
 
 
 def _one(peer: Peer, sink: Sink, sample: Path, messages: int) -> dict[str, Any]:
