@@ -6,7 +6,7 @@ import uuid
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Max, QuerySet, Sum
 from django.db.models.functions import Coalesce, Now
 
 from campaigns import control, health
@@ -14,6 +14,7 @@ from campaigns.fanout import set_off
 from campaigns.models import Campaign, Rollout, Shard
 from campaigns.states import State
 from campaigns.steps import By, note
+from tenants.models import AuditLog
 
 #: what a campaign says that waits for its owner's look at the canary
 LOOK = "The canary is done: look at it, then resume."
@@ -48,11 +49,15 @@ def _pass(campaign: Campaign, counts: health.Tally) -> None:
 
 
 def watch(campaign_id: uuid.UUID) -> None:
-    """Halt a running campaign whose recent messages fail."""
+    """Halt a running campaign whose recent messages fail: those of shards that began after its last resume, because
+    whoever resumed knew of the others."""
     campaign = Campaign.objects.get(pk=campaign_id)
-    recent = Q(campaign=campaign, began_at__gt=Now() - RECENT)
-    if why := health.verdict(tally(Shard.objects.filter(recent)), campaign):
-        control.halt(campaign_id, why)
+    recent = Shard.objects.filter(campaign=campaign, began_at__gt=Now() - RECENT)
+    if health.verdict(tally(recent), campaign):
+        resumed = AuditLog.objects.filter(tenant_id=campaign.tenant_id, at__gt=Now() - RECENT)
+        known = resumed.filter(action="campaign.resume", object_id=str(campaign_id)).aggregate(at=Max("at"))["at"]
+        if why := health.verdict(tally(recent.filter(began_at__gt=known) if known else recent), campaign):
+            control.halt(campaign_id, why)
 
 
 def tally(shards: QuerySet[Shard]) -> health.Tally:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from pytest_django import Settings
 
 from campaigns import control, edit, launch, states, tasks
@@ -251,6 +252,21 @@ def test_the_sweep_judges_what_began_lately(
     tasks.sweep()
     campaign.refresh_from_db()
     assert (campaign.state, bool(campaign.halted)) == (state, state == "paused")
+
+
+def test_whoever_resumes_is_not_told_of_the_same_errors_again(world: World, bell: Bell) -> None:
+    campaign = gone(an_armed(world, shards=4))
+    done(campaign, sent=100, failed=100)
+    Shard.objects.filter(number__in=(1, 1_001)).update(state="armed", began_at=None, sent=0, failed=0)
+    tasks.sweep()
+    press("resume", campaign)
+    tasks.sweep()
+    campaign.refresh_from_db()
+    assert campaign.state == "running"
+    Shard.objects.filter(number=1).update(state="done", began_at=Now(), sent=100, failed=100)
+    tasks.sweep()
+    campaign.refresh_from_db()
+    assert campaign.halted == "50 % of 200 messages failed; the limit is 20 %."
 
 
 # ---- stop --------------------------------------------------------------------------------------------------------
