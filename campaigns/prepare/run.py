@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,13 +61,23 @@ def arm_slices(campaign_id: uuid.UUID, pause: Callable[[], bool] = lambda: False
         campaign = _of(campaign_id)
         if not allowed or campaign.state != State.ARMING or campaign.armed_at is None:
             return True
-        with _giving_up(campaign):
+        with _giving_up(campaign), _no_search_for_cycles():
             planner = Planner(campaign)
             while _arm_one(planner):
                 if pause():
                     return False
             _finish(campaign)
     return True
+
+
+@contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """A slice makes 100,000 objects and no cycle: looking for some took 10 of 26 µs a recipient."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _of(campaign_id: uuid.UUID) -> Campaign:
