@@ -65,7 +65,7 @@ class Road:
         )
         self.campaign = created["id"]
         self.api.post(f"/v1/campaigns/{self.campaign}/arm")
-        state = self._watch(lambda c: c["state"] == "arming", lambda c: f"arming: {c.get('prepared', 0):,} recipients looked at")
+        state = self._watch(_arming, lambda c: f"arming: {c['prepared']:,} recipients looked at")
         if state["state"] != "armed":
             raise SystemExit(f"arming failed: {state.get('failure') or state}")
         self._say_no(SAY_NO)
@@ -133,3 +133,7 @@ class Road:
     def _live(self, _campaign: dict[str, Any]) -> str:
         seen = self.sandbox_report()
         return f"running: {seen['unique']:,} pushes have arrived at the sandbox"
+
+
+def _arming(campaign: dict[str, Any]) -> bool:
+    return bool(campaign["state"] == "arming")
