@@ -18,7 +18,8 @@ from campaigns.states import State
 from notifier.tasks import BATCH, CONTROL, post, waiting
 from notifier.vocabulary import Status
 
-#: header tasks of one chord: GO to first shard was measured at 30 ms with 100, 251 ms with 4,000
+#: header tasks of one chord: GO to first shard was measured at 30 ms with 100, 251 ms with 4,000. In a chord a doorbell
+#: costs 0.2 ms of CPU more to publish (0.8 instead of 0.6), and 0.25 ms more to report: half a microsecond a message
 CHORD = 250
 
 
