@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from notifier.local import roles
+from notifier.local import roles, sources
 from notifier.local.child import Child, Failed
 from notifier.local.console import Say, say
 from notifier.local.ports import free_port
 from notifier.local.postgres import Postgres
+from notifier.local.programs import PROJECT
 from notifier.local.together import together
 from notifier.local.valkey import Valkey
 
@@ -60,10 +61,11 @@ class Servers:
         postgres = self._listening("postgres", self._try_postgres)
         engine, web = self.secrets["ENGINE_PASSWORD"], self.secrets["WEB_PASSWORD"]
         roles.make_roles(postgres.admin_url(), engine, web)
-        roles.make_database(postgres.admin_url(), "notifier")
+        name = f"notifier_{sources.tables(PROJECT)}"
+        roles.make_database(postgres.admin_url(), name)
         return {
-            "DATABASE_URL": postgres.url(roles.ENGINE, engine, "notifier"),
-            "WEB_DATABASE_URL": postgres.url(roles.WEB, web, "notifier"),
+            "DATABASE_URL": postgres.url(roles.ENGINE, engine, name),
+            "WEB_DATABASE_URL": postgres.url(roles.WEB, web, name),
         }
 
     def _start_valkey(self) -> dict[str, str]:

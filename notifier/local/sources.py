@@ -18,3 +18,10 @@ def digest(project: Path) -> str:
         seen.update(f"{path.relative_to(project)}\0".encode())
         seen.update(hashlib.sha256(path.read_bytes()).digest())
     return seen.hexdigest()
+
+
+def tables(project: Path) -> str:
+    """Of the first migrations, which are written anew until the first release: a database that was made by others of
+    them cannot be migrated, so the local one is named after them."""
+    first = sorted(path for package in PACKAGES for path in project.glob(f"{package}/migrations/0001_*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in first)).hexdigest()[:8]
