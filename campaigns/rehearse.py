@@ -45,9 +45,10 @@ def rehearse(campaign: Campaign, by: By) -> Campaign:
 
 
 def possible(campaign: Campaign) -> list[str]:
-    """Its channels whose providers can check a message without delivering it."""
-    able = {provider.channel for provider in providers().values() if provider.rehearses}
-    return [name for name in campaign.channels if name in able]
+    """Its channels whose providers can check a message without delivering it: all of them, because one that cannot
+    would deliver."""
+    unable = {provider.channel for provider in providers().values() if not provider.rehearses}
+    return [name for name in campaign.channels if name not in unable]
 
 
 def _check(campaign: Campaign) -> list[str]:

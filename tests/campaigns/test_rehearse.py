@@ -10,6 +10,7 @@ from campaigns.rehearse import rehearse as begin
 from campaigns.steps import By
 from notifier.errors import Conflict, InvalidInput
 from notifier.models import Delivery
+from notifier.providers import providers
 from notifier.vocabulary import SILENT
 from tenants.models import AuditLog
 from tests.campaigns.conftest import World, armed
@@ -76,3 +77,11 @@ def test_what_cannot_be_armed_leaves_no_copy(world: World) -> None:
 def test_a_long_name_stays_within_its_column(world: World) -> None:
     twin = begin(world.draft(name="x" * 200, channels=["push"]), By())
     assert len(twin.name) == 200 and twin.name.endswith(" (silent run)")
+
+
+def test_one_provider_that_would_deliver_forbids_the_channel(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = world.draft(channels=["push", "in_app"])
+    assert rehearse.possible(ours) == ["push"]
+    real = type("Real", (), {"channel": "push", "rehearses": False})
+    monkeypatch.setattr(rehearse, "providers", lambda: {**providers(), "real": real})
+    assert rehearse.possible(ours) == []
