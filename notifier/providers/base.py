@@ -134,7 +134,7 @@ class Provider(ABC, Generic[M]):
 
     def mould(self, message: M, marks: Marks, token: str) -> Mould:
         """The mould of messages like this one, which was made of marks. Raises Uncuttable."""
-        return cut(self.request(message, token), marks)
+        return cut(self._request(message, token), marks)
 
     def send(self, messages: Sequence[M], wire: Wire) -> Iterator[Answers]:
         """Send all; yield (index, verdict) in batches as the answers come. Every index is answered once."""
@@ -163,11 +163,16 @@ class Provider(ABC, Generic[M]):
         unsayable: list[tuple[int, Verdict]] = []
         for place, message in enumerate(messages):
             try:
-                requests.append(self.request(message, token))
+                requests.append(self._request(message, token))
                 places.append(place)
             except (ValueError, TypeError, KeyError) as error:
                 unsayable.append((place, Permanent(f"it makes no request ({type(error).__name__})")))
         return requests, places, unsayable
+
+    def _request(self, message: M, token: str) -> Request:
+        if message.envelope.rehearsal and not self.rehearses:
+            raise ValueError("a rehearsal would be delivered")  # whatever let it come here, nobody may be disturbed
+        return self.request(message, token)
 
     def verdict(self, answer: Response | Broken) -> Verdict:
         """What an answer, or none, means."""
