@@ -108,7 +108,7 @@ def _held(shard_id: uuid.UUID, row: Sequence[Any]) -> Held:
     campaign_id, account_id, channel, size, begun, fence, began_at, rows, outcomes, delays, notes = row
     record = Record.of(size, begun, outcomes, delays, notes)
     held = Held(
-        shard_id, _campaign(campaign_id), _account(account_id), channel, fence, began_at,
+        shard_id, _campaign(campaign_id), account_of(account_id), channel, fence, began_at,
         payloads.unpack(rows), record, frozenset(record.open()),
     )  # fmt: skip
     record.answered_by(held.delay(), len(delays) // record.delays.itemsize)
@@ -128,7 +128,8 @@ def _campaign(pk: uuid.UUID) -> Campaign:
     return found
 
 
-def _account(pk: uuid.UUID) -> ProviderAccount:
+def account_of(pk: uuid.UUID) -> ProviderAccount:
+    """As it was a second ago at most."""
     read_at, found = _accounts.get(pk, (0.0, None))
     if found is None or time.monotonic() - read_at > BELIEVED:
         _accounts.clear()

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
+
+from django.db import InterfaceError, OperationalError
 
 from campaigns.claim import Held
 from campaigns.press import Press
 from campaigns.record import Note
 from notifier.channels import channel
-from notifier.delivery import accounts, limits
-from notifier.delivery.pump import Pump, envelope_of, expires_in, learn, other_accounts, outcome_of
+from notifier.delivery import accounts
+from notifier.delivery.pump import GATHER, Pump, envelope_of, expires_in, learn, other_accounts, outcome_of, slow_down
 from notifier.delivery.settle import Outcome
 from notifier.delivery.store import Claimed
 from notifier.errors import NotifierError
 from notifier.models import ProviderAccount
-from notifier.providers.mould import Uncuttable
 from notifier.vocabulary import Answered, Broken, Response, Sent, Throttled, TokenRefused, Verdict, Volley
 
 
@@ -28,6 +31,8 @@ class Flights:
         self.handing: list[Outcome] = []
         #: something happened that is not written down yet
         self.dirty = False
+        #: the provider said that it was too many
+        self.throttled = False
         self._volleys: dict[Volley, Sequence[int]] = {}
         self._pump = Pump(self.collect)
         self._places: dict[uuid.UUID, int] = {}
@@ -55,6 +60,13 @@ class Flights:
 
     # -- out --
 
+    def ready(self) -> None:
+        """Have the access token at hand: to fetch one takes up to the provider's timeout, and nothing may stand between
+        the looks at stop and consent and the wire."""
+        if self._press and self._wanted:
+            with suppress(TokenRefused):  # the provider's own send says so of each message
+                self._wire.token(self._wanted)
+
     def launch(self, rows: Sequence[int]) -> None:
         """Write begun messages to the wire."""
         odd = self._press.odd if self._press else frozenset(rows)
@@ -71,7 +83,7 @@ class Flights:
         try:
             token = self._wire.token(self._wanted) if self._wanted else ""
             head, bodies = self._press.bodies(rows, token, expires_in(self._held.campaign.not_after))
-        except (TokenRefused, Uncuttable):
+        except (TokenRefused, ValueError, TypeError, KeyError):
             return False
         self._volleys[self._mailbox.volley(head, bodies)] = rows
         return True
@@ -84,11 +96,13 @@ class Flights:
     # -- back --
 
     def gather(self, patience: float) -> None:
-        """Note what has been answered; waits up to `patience` seconds for the first of it."""
+        """Note what has been answered; waits up to `patience` seconds for the first of it, or for nothing."""
+        if not self._pump.flights and not self._volleys:
+            time.sleep(patience)
         if self._pump.flights:
-            self._pump.settle(0.0 if self._volleys else patience)
+            self._pump.settle(min(patience, GATHER) if self._volleys else patience)
         if self._volleys:
-            for volley, answers in self._mailbox.take(0.0 if self._pump.flights else patience):
+            for volley, answers in self._mailbox.take(min(patience, GATHER) if self._pump.flights else patience):
                 self._told(volley, answers)
 
     def _told(self, volley: Volley, answers: Sequence[Answered]) -> None:
@@ -98,22 +112,27 @@ class Flights:
         record.took(taken, self._held.delay())
         self._taken += len(taken)
         if len(taken) != len(answers):
-            for at, answer in answers:
-                if not isinstance(answer, int):
-                    self._odd(rows[at], answer)
+            self._odd([(rows[at], answer) for at, answer in answers if not isinstance(answer, int)])
         if not volley.left:
             del self._volleys[volley]
 
-    def _odd(self, i: int, answer: Response | Broken) -> None:
-        verdict = self._provider.verdict(answer)
-        self._verdicts.append(verdict)
-        if isinstance(verdict, Throttled):
-            limits.throttled(self._held.account.id, verdict.after)
-        if self._wanted and isinstance(answer, Response) and answer.status == 401:
+    def _odd(self, answers: Sequence[tuple[int, Response | Broken]]) -> None:
+        verdicts = [self._provider.verdict(answer) for _, answer in answers]
+        others = self._other_accounts()
+        self.collect([outcome_of(self._row(i), v, others) for (i, _), v in zip(answers, verdicts, strict=True)])
+        self._verdicts += verdicts
+        self.throttled |= any(isinstance(verdict, Throttled) for verdict in verdicts)
+        slow_down(self._held.account, verdicts)
+        if self._wanted and any(isinstance(answer, Response) and answer.status == 401 for _, answer in answers):
             self._wire.forget_token(self._wanted.cache_key)
+
+    def _other_accounts(self) -> list[ProviderAccount]:
         if self._others is None:
-            self._others = other_accounts(self._held.account, self._held.mode)
-        self.collect([outcome_of(self._row(i), verdict, self._others)])
+            try:
+                self._others = other_accounts(self._held.account, self._held.mode)
+            except (OperationalError, InterfaceError):
+                return []  # the answers must be noted, whatever the database does; the ledger looks for another account
+        return self._others
 
     def collect(self, outcomes: Sequence[Outcome]) -> None:
         """Outcomes of single messages; one that is to be tried again is the ledger's from now on."""

@@ -41,7 +41,7 @@ class Note:
 @dataclass
 class Record:
     """`outcomes[i]` is a Status or OPEN; `delays[i]` the milliseconds from the shard's beginning to its answer. Rows
-    from `begun` on have not begun."""
+    from `begun` on have not begun. What is neither sent nor failed nor handed of those begun is in doubt."""
 
     size: int
     begun: int = 0
@@ -70,7 +70,8 @@ class Record:
     def _count(self) -> None:
         self.sent = sum(map(self.outcomes.count, _TAKEN))
         self.handed = self.outcomes.count(HANDED)
-        self.failed = self.size - self.outcomes.count(OPEN) - self.sent - self.handed
+        doubt = self.outcomes.count(OPEN) + self.outcomes.count(int(Status.UNKNOWN))
+        self.failed = self.size - doubt - self.sent - self.handed
         self.dead = sum(note.address_is_dead for note in self.notes.values())
 
     def packed_outcomes(self) -> bytes:
@@ -94,8 +95,9 @@ class Record:
         """Begun and not answered."""
         return [i for i, outcome in enumerate(self.outcomes[: self.begun]) if outcome == OPEN]
 
-    def tally(self, *, ended: bool) -> Counter[tuple[int, str]]:
-        """(status, reason) -> messages, but for those that the ledger counts. `ended`: nobody sends the rest."""
+    def tally(self, *, ended: bool, stopped: bool) -> Counter[tuple[int, str]]:
+        """(status, reason) -> messages, but for those that the ledger counts. `ended`: nobody holds the shard any more;
+        `stopped`: what has not begun never will."""
         counts: Counter[tuple[int, str]] = Counter()
         for outcome, count in Counter(self.outcomes[: self.begun]).items():
             if outcome == OPEN:
@@ -105,7 +107,7 @@ class Record:
         for i, note in self.notes.items():
             counts[self.outcomes[i], ""] -= 1
             counts[self.outcomes[i], note.reason] += 1
-        rest = (int(Status.CANCELLED), str(Reason.STOPPED)) if ended else (int(Status.ARMED), "")
+        rest = (int(Status.CANCELLED), str(Reason.STOPPED)) if ended or stopped else (int(Status.ARMED), "")
         counts[rest] += self.size - self.begun
         return +counts
 
@@ -128,7 +130,7 @@ class Record:
             self.sent += 1
         elif status == Status.QUEUED:
             self.handed += 1
-        else:
+        elif status != Status.UNKNOWN:
             self.failed += 1
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from campaigns.claim import Held
+from campaigns.claim import Held, account_of
 from campaigns.payload import quiet_minutes_left
 from notifier.delivery.changes import few_changes
 from notifier.delivery.recheck import changed_since, plan_again
@@ -32,7 +32,7 @@ class Refusals:
         held, now = self._held, datetime.now(UTC)
         if held.campaign.not_after is not None and held.campaign.not_after <= now:
             return {i: Outcome(held.row(i), Status.EXPIRED, Reason.NOT_AFTER) for i in rows}
-        if not held.account.enabled:
+        if not account_of(held.account.id).enabled:
             return dict(zip(rows, rerouted([held.row(i) for i in rows]), strict=True))
         self._look()
         return {**self._quiet(rows, now), **self._changed(rows, now)}

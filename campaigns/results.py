@@ -88,12 +88,14 @@ _MINE = "tenant_id = %(tenant)s AND campaign_id = %(campaign)s AND id >= %(low)s
 # What the ledger's rows say, and what the shards say that are not copied into it yet: one statement, so one snapshot,
 # in which no shard is counted twice or not at all. ARMED rows are those of such shards.
 _LEDGER = f"""
-SELECT channel, status, reason, count(*), NULL::int, NULL, NULL::bytea, NULL::bytea FROM notifier_delivery
+SELECT channel, status, reason, count(*), NULL::int, NULL::bool, NULL::bool, NULL::bytea, NULL::bytea
+FROM notifier_delivery
 WHERE {_MINE} AND status <> {Status.ARMED} GROUP BY 1, 2, 3
 """
 _OPEN = """
-SELECT s.channel, NULL, NULL, s.size, s.begun, s.state, p.outcomes, p.notes
+SELECT s.channel, NULL, NULL, s.size, s.begun, s.state = 'cancelled', c.state = 'cancelled', p.outcomes, p.notes
 FROM campaigns_shard s JOIN campaigns_shardpayload p ON p.shard_id = s.id
+JOIN campaigns_campaign c ON c.id = s.campaign_id
 WHERE s.tenant_id = %(tenant)s AND s.campaign_id = %(campaign)s AND NOT s.accounted
 """
 
@@ -110,14 +112,15 @@ FROM campaigns_shard s JOIN campaigns_shardpayload p ON p.shard_id = s.id
 WHERE s.tenant_id = %(tenant)s AND s.campaign_id = %(campaign)s AND NOT s.accounted AND s.sent > 0
 """
 
-# Counts alone: no payload is read, and of the ledger only what is neither armed nor suppressed.
+# Counts alone: no payload is read. Of the ledger's rows only those have a content that shards handed to it.
 _SUMS = """
-SELECT state, sum(size), sum(begun), sum(sent), sum(failed), sum(handed) FROM campaigns_shard
-WHERE tenant_id = %(tenant)s AND campaign_id = %(campaign)s AND NOT accounted GROUP BY 1
+SELECT s.state = 'cancelled' OR c.state = 'cancelled', sum(size), sum(begun), sum(sent), sum(failed), sum(handed)
+FROM campaigns_shard s JOIN campaigns_campaign c ON c.id = s.campaign_id
+WHERE s.tenant_id = %(tenant)s AND s.campaign_id = %(campaign)s GROUP BY 1
 """
-_MOVED = f"""
+_HANDED = f"""
 SELECT status, count(*) FROM notifier_delivery
-WHERE {_MINE} AND status = ANY(%(moved)s) GROUP BY 1
+WHERE {_MINE} AND status <> {Status.ARMED} AND content IS NOT NULL GROUP BY 1
 """
 
 _WORKERS = """
@@ -150,10 +153,11 @@ def progress(campaign: Campaign) -> Progress:
     """What a page asks for every second: sums over the shards, and the few rows that the ledger took over."""
     sums = Sums()
     if campaign.first_armed_ms:
-        for state, *counts in _rows(_SUMS, campaign):
-            sums.add(state, *map(int, counts))
-        for status, count in _rows(_MOVED, campaign, moved=[int(s) for s in Status if s not in _UNMOVED]):
-            sums.moved(Status(status), count)
+        for stopped, *counts in _rows(_SUMS, campaign):
+            sums.add(stopped, *map(int, counts))
+        if sums.handed:
+            for status, count in _rows(_HANDED, campaign):
+                sums.moved(Status(status), count)
     seconds = elapsed(campaign)
     return Progress(
         state=campaign.state,
@@ -171,9 +175,6 @@ def progress(campaign: Campaign) -> Progress:
     )
 
 
-_UNMOVED = (Status.ARMED, Status.SUPPRESSED)
-
-
 @dataclass
 class Sums:
     """Where the messages of a campaign stand."""
@@ -182,13 +183,15 @@ class Sums:
     failed: int = 0
     in_doubt: int = 0
     waiting: int = 0
+    handed: int = 0
 
-    def add(self, state: str, size: int, begun: int, sent: int, failed: int, handed: int) -> None:
-        """Shards of one state. What they handed to the ledger is counted there."""
+    def add(self, stopped: bool, size: int, begun: int, sent: int, failed: int, handed: int) -> None:
+        """Some shards. What they handed to the ledger is counted there."""
         self.sent += sent
         self.failed += failed
+        self.handed += handed
         self.in_doubt += begun - sent - failed - handed
-        if state == Shard.State.CANCELLED:
+        if stopped:
             self.failed += size - begun
         else:
             self.waiting += size - begun
@@ -238,9 +241,9 @@ def _add(found: Results, channel: str, status: int, reason: str, count: int) -> 
 
 
 def _add_shard(found: Results, channel: str, size: int, shard: Sequence[Any]) -> None:
-    begun, state, outcomes, notes = shard
+    begun, ended, stopped, outcomes, notes = shard
     record = Record.of(size, begun, outcomes, b"", notes)
-    for (status, reason), count in record.tally(ended=state == Shard.State.CANCELLED).items():
+    for (status, reason), count in record.tally(ended=ended, stopped=stopped).items():
         _add(found, channel, status, reason, count)
 
 

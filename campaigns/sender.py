@@ -7,8 +7,9 @@ What a crash may repeat is what began without an answer that was written down: a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
@@ -22,8 +23,10 @@ from campaigns.states import State
 from notifier.channels import channel
 from notifier.delivery import accounts, limits, store
 from notifier.delivery.limits import Grant
-from notifier.delivery.settle import PATIENCE_SECONDS, settle
+from notifier.delivery.settle import PATIENCE_SECONDS, Outcome, settle
 from notifier.vocabulary import Reason, Status
+
+T = TypeVar("T")
 
 #: outcomes are written at least so often (seconds) while answers come slowly; half of the second in which a stop holds
 WRITE_SECONDS = 0.1
@@ -102,10 +105,12 @@ class Sender:
         """What the limits let leave. Without a rate only a 429 stops the account, and a question costs 0.2 ms: not with
         every chunk."""
         now = time.monotonic()
-        if not self._rated and now - self._asked < ASK_SECONDS:
+        if not self._rated and not self._flights.throttled and now - self._asked < ASK_SECONDS:
             return Grant(wanted, 0.0)
-        self._asked = now
-        return limits.take_of(wanted, *self._limits)
+        self._flights.throttled = False
+        grant = limits.take_of(wanted, *self._limits)
+        self._asked = now if grant.granted == wanted else 0.0
+        return grant
 
     def _next(self, most: int) -> Sequence[int]:
         """Up to so many messages that may begin next."""
@@ -113,9 +118,7 @@ class Sender:
         return self._again[:most] or range(record.begun, min(record.begun + most, record.size))
 
     def _begin(self, rows: Sequence[int]) -> None:
-        refused = self._refusals.of(rows)
-        # a repeated message has begun already
-        self._write(max(self._held.record.begun, rows[-1] + 1))
+        refused = self._look(rows)
         if not self._running:
             return
         if self._again:
@@ -125,6 +128,18 @@ class Sender:
         going = [i for i in rows if i not in refused] if refused else rows
         if going:
             self._flights.launch(going)
+
+    def _look(self, rows: Sequence[int]) -> Mapping[int, Outcome]:
+        """Whom to refuse; lets the others begin, if the campaign runs. Looks again when the database took its time:
+        somebody may have said no meanwhile."""
+        self._flights.ready()
+        while True:
+            looked = time.monotonic()
+            refused = self._patiently(lambda: self._refusals.of(rows))
+            # a repeated message has begun already
+            self._write(max(self._held.record.begun, rows[-1] + 1))
+            if not self._running or time.monotonic() - looked < LOOK_SECONDS:
+                return refused
 
     # -- answers --
 
@@ -144,7 +159,7 @@ class Sender:
         """Write down what was answered; let messages up to `begin` begin. Raises _Lost."""
         held = self._held
         self._flights.dirty = False
-        written = self._patiently(lambda: write(held.record, held.id, held.fence, begin))
+        written = self._patiently(lambda: self._write_all(lambda: write(held.record, held.id, held.fence, begin)))
         self._wrote = time.monotonic()
         if not written.held:
             raise _Lost
@@ -158,24 +173,28 @@ class Sender:
         """Let the shard go. Not before its last answer is written: a worker killed in between must leave a lease that
         runs out, or nobody would account for its messages."""
         held = self._held
-        after = Shard.State.DONE
-        if held.record.begun < held.record.size or held.record.open():
-            stopped = Campaign.objects.filter(pk=held.campaign.pk, state=State.CANCELLED).exists()
-            after = Shard.State.CANCELLED if stopped else Shard.State.ARMED
 
         def write_last() -> Written:
+            after = self._after()
             there = leave(held.record, held.id, held.fence, after, ended=after != Shard.State.ARMED)
             return Written(there, running=False)
 
-        if not self._patiently(write_last).held:
+        if not self._patiently(lambda: self._write_all(write_last)).held:
             raise _Lost
 
-    def _patiently(self, write_it: Callable[[], Written]) -> Written:
+    def _after(self) -> Shard.State:
+        record = self._held.record
+        if record.begun == record.size and not record.open():
+            return Shard.State.DONE
+        stopped = Campaign.objects.filter(pk=self._held.campaign.pk, state=State.CANCELLED).exists()
+        return Shard.State.CANCELLED if stopped else Shard.State.ARMED
+
+    def _patiently(self, do: Callable[[], T]) -> T:
         """The provider's answers are kept while PostgreSQL is away."""
         until = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                return self._write_all(write_it)
+                return do()
             except (OperationalError, InterfaceError):
                 if time.monotonic() > until:
                     raise
