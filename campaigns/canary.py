@@ -62,5 +62,5 @@ def watch(campaign_id: uuid.UUID) -> None:
 
 def tally(shards: QuerySet[Shard]) -> health.Tally:
     """What became of the messages of these shards."""
-    sums = {name: Coalesce(Sum(name), 0) for name in ("sent", "failed", "dead", "handed")}
+    sums = {name: Coalesce(Sum(name), 0) for name in ("sent", "failed", "dead", "handed", "excused")}
     return health.Tally(**shards.order_by().aggregate(**sums))

@@ -34,9 +34,9 @@ WITH mine AS (
     AND (s.canary OR c.rollout = 'all' OR c.canary_passed_at IS NOT NULL)
     AND (s.state = 'armed' OR (s.state = 'running' AND s.lease_until < now()
          AND now() > pg_postmaster_start_time() + make_interval(secs => %s)))
-  RETURNING s.id, s.campaign_id, s.account_id, s.channel, s.size, s.begun, s.fence, s.began_at
+  RETURNING s.id, s.campaign_id, s.account_id, s.channel, s.size, s.begun, s.fence, s.began_at, s.excused
 )
-SELECT m.campaign_id, m.account_id, m.channel, m.size, m.begun, m.fence, m.began_at,
+SELECT m.campaign_id, m.account_id, m.channel, m.size, m.begun, m.fence, m.began_at, m.excused,
        p.rows, p.outcomes, p.delays, p.notes
 FROM mine m JOIN campaigns_shardpayload p ON p.shard_id = m.id
 """
@@ -105,8 +105,9 @@ def claim(shard_id: uuid.UUID, worker: str) -> Held | None:
 
 
 def _held(shard_id: uuid.UUID, row: Sequence[Any]) -> Held:
-    campaign_id, account_id, channel, size, begun, fence, began_at, rows, outcomes, delays, notes = row
+    campaign_id, account_id, channel, size, begun, fence, began_at, excused, rows, outcomes, delays, notes = row
     record = Record.of(size, begun, outcomes, delays, notes)
+    record.excused = excused
     held = Held(
         shard_id, _campaign(campaign_id), account_of(account_id), channel, fence, began_at,
         payloads.unpack(rows), record, frozenset(record.open()),

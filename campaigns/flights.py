@@ -21,6 +21,9 @@ from notifier.errors import NotifierError
 from notifier.models import ProviderAccount
 from notifier.vocabulary import Answered, Broken, Response, Sent, Throttled, TokenRefused, Verdict, Volley
 
+#: FCM also answers 429 when one device gets too much: a refusal among more answers than this does not stop the account
+FEW = 50
+
 
 class Flights:
     """For one shard, used by one thread. Outcomes go into the shard's record; `handing` collects those that the ledger
@@ -112,17 +115,19 @@ class Flights:
         record.took(taken, self._held.delay())
         self._taken += len(taken)
         if len(taken) != len(answers):
-            self._odd([(rows[at], answer) for at, answer in answers if not isinstance(answer, int)])
+            self._odd([(rows[at], answer) for at, answer in answers if not isinstance(answer, int)], len(answers))
         if not volley.left:
             del self._volleys[volley]
 
-    def _odd(self, answers: Sequence[tuple[int, Response | Broken]]) -> None:
+    def _odd(self, answers: Sequence[tuple[int, Response | Broken]], told: int) -> None:
+        """Answers that are no plain 200, of so many that came together."""
         verdicts = [self._provider.verdict(answer) for _, answer in answers]
         others = self._other_accounts()
         self.collect([outcome_of(self._row(i), v, others) for (i, _), v in zip(answers, verdicts, strict=True)])
         self._verdicts += verdicts
         self.throttled |= any(isinstance(verdict, Throttled) for verdict in verdicts)
-        slow_down(self._held.account, verdicts)
+        if sum(isinstance(verdict, Throttled) for verdict in verdicts) * FEW > told:
+            slow_down(self._held.account, verdicts)
         if self._wanted and any(isinstance(answer, Response) and answer.status == 401 for _, answer in answers):
             self._wire.forget_token(self._wanted.cache_key)
 
@@ -140,15 +145,15 @@ class Flights:
             self.dirty = True
             self.note(self._places.pop(outcome.row.id), outcome)
 
-    def note(self, i: int, outcome: Outcome) -> None:
-        """One outcome into the record."""
+    def note(self, i: int, outcome: Outcome, *, excused: bool = False) -> None:
+        """One outcome into the record. `excused`: it is nobody's failure."""
         note = Note(
             str(outcome.reason), outcome.detail, outcome.provider_ref, outcome.address_is_dead, outcome.dead_letter
         )
         if not outcome.final:
             self.handing.append(outcome)
             note = Note()
-        self._held.record.ended(i, outcome.status, self._held.delay(), note)
+        self._held.record.ended(i, outcome.status, self._held.delay(), note, excused=excused)
 
     def _row(self, i: int) -> Claimed:
         row = self._held.row(i)

@@ -20,6 +20,8 @@ class Counts(Protocol):
     def dead(self) -> int: ...
     @property
     def handed(self) -> int: ...
+    @property
+    def excused(self) -> int: ...
 
 
 class Limits(Protocol):
@@ -33,25 +35,33 @@ class Limits(Protocol):
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts by themselves. `dead` are among the `failed`; `handed`: the first attempt failed, another will be made."""
+    """Counts by themselves. `dead` are among the `failed`; `handed`: the first attempt failed, another will be made;
+    `excused`, among both: refused by us, for consent, quiet hours or time."""
 
     sent: int = 0
     failed: int = 0
     dead: int = 0
     handed: int = 0
+    excused: int = 0
 
 
 def since(now: Counts, before: Counts) -> Tally:
     """What has come to `before`: whoever resumes a campaign that halted itself is not told of the same errors again."""
-    return Tally(now.sent - before.sent, now.failed - before.failed, now.dead - before.dead, now.handed - before.handed)
+    return Tally(
+        now.sent - before.sent,
+        now.failed - before.failed,
+        now.dead - before.dead,
+        now.handed - before.handed,
+        now.excused - before.excused,
+    )
 
 
 def verdict(counts: Counts, limits: Limits, least: int = LEAST) -> str:
     """Why the campaign should halt, in a sentence; empty while all is well or too little is known."""
-    total = counts.sent + counts.failed + counts.handed
+    total = counts.sent + counts.failed + counts.handed - counts.excused
     if total < max(1, least):
         return ""
-    errors = counts.failed - counts.dead + counts.handed
+    errors = counts.failed - counts.dead + counts.handed - counts.excused
     if errors * 100 > limits.max_error_percent * total:
         return f"{_percent(errors, total)} of {total:,} messages failed; the limit is {limits.max_error_percent} %."
     if counts.dead * 100 > limits.max_dead_percent * total:

@@ -190,6 +190,8 @@ class Shard(TenantOwned):
     dead = models.IntegerField(default=0)
     #: back in the ledger's hands, for a later attempt
     handed = models.IntegerField(default=0)
+    #: of the failed and the handed: refused by us, so that no provider was asked
+    excused = models.IntegerField(default=0)
     #: its outcomes are in the ledger's rows; the payload is gone
     accounted = models.BooleanField(default=False)
 

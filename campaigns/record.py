@@ -52,6 +52,8 @@ class Record:
     failed: int = 0
     dead: int = 0
     handed: int = 0
+    #: of the failed and the handed: refused here, by consent, quiet hours or time; no provider was asked
+    excused: int = 0
 
     def __post_init__(self) -> None:
         self.outcomes.extend(bytes(self.size - len(self.outcomes)))
@@ -85,6 +87,10 @@ class Record:
             i: [n.reason, n.detail, n.provider_ref, n.address_is_dead, n.dead_letter] for i, n in self.notes.items()
         }
         return orjson.dumps(notes, option=orjson.OPT_NON_STR_KEYS) if notes else b""
+
+    def counts(self) -> list[int]:
+        """As the shard's columns have them: sent, failed, dead, handed, excused."""
+        return [self.sent, self.failed, self.dead, self.handed, self.excused]
 
     def answered_by(self, delay: int, known: int) -> None:
         """Of answers from message `known` on nobody wrote down when they came: no later than now."""
@@ -120,8 +126,9 @@ class Record:
             count += 1
         self.sent += count
 
-    def ended(self, i: int, status: Status, delay: int, note: Note) -> None:
+    def ended(self, i: int, status: Status, delay: int, note: Note, *, excused: bool = False) -> None:
         """One ended in any way."""
+        self.excused += excused
         self.outcomes[i], self.delays[i] = int(status), delay
         if note != Note():
             self.notes[i] = note
@@ -154,7 +161,7 @@ _WRITE = """
 WITH mine AS (
   UPDATE campaigns_shard s SET
     begun = CASE WHEN c.state = 'running' THEN %s ELSE s.begun END,
-    sent = %s, failed = %s, dead = %s, handed = %s, lease_until = now() + make_interval(secs => %s)
+    sent = %s, failed = %s, dead = %s, handed = %s, excused = %s, lease_until = now() + make_interval(secs => %s)
   FROM campaigns_campaign c
   WHERE s.id = %s AND s.fence = %s AND s.state = 'running' AND c.id = s.campaign_id
   RETURNING s.id, c.state = 'running' AS running
@@ -165,8 +172,8 @@ FROM mine WHERE p.shard_id = mine.id RETURNING mine.running
 
 _LEAVE = """
 WITH mine AS (
-  UPDATE campaigns_shard s SET sent = %s, failed = %s, dead = %s, handed = %s, lease_until = NULL, state = %s,
-    ended_at = CASE WHEN %s THEN clock_timestamp() END
+  UPDATE campaigns_shard s SET sent = %s, failed = %s, dead = %s, handed = %s, excused = %s, lease_until = NULL,
+    state = %s, ended_at = CASE WHEN %s THEN clock_timestamp() END
   WHERE s.id = %s AND s.fence = %s AND s.state = 'running' RETURNING s.id
 )
 UPDATE campaigns_shardpayload p SET outcomes = %b, delays = %b, notes = %b
@@ -176,7 +183,7 @@ FROM mine WHERE p.shard_id = mine.id RETURNING p.shard_id
 
 def write(record: Record, shard_id: uuid.UUID, fence: int, begin: int) -> Written:
     """Write the outcomes so far; let rows up to `begin` begin, if the campaign runs; renew the lease."""
-    counts = [begin, record.sent, record.failed, record.dead, record.handed, float(settings.LEASE_SECONDS)]
+    counts = [begin, *record.counts(), float(settings.LEASE_SECONDS)]
     with bulk.cursor() as cursor:
         cursor.execute(_WRITE, [*counts, shard_id, fence, record.packed_outcomes(), record.packed_notes()])
         row: Sequence[Any] | None = cursor.fetchone()
@@ -189,7 +196,7 @@ def write(record: Record, shard_id: uuid.UUID, fence: int, begin: int) -> Writte
 
 def leave(record: Record, shard_id: uuid.UUID, fence: int, state: str, *, ended: bool) -> bool:
     """Write the last outcomes and let the shard go; False when it was not this holder's any more."""
-    counts = [record.sent, record.failed, record.dead, record.handed, state, ended]
+    counts = [*record.counts(), state, ended]
     packed = [record.packed_outcomes(), record.packed_delays(), record.packed_notes()]
     with bulk.cursor() as cursor:
         cursor.execute(_LEAVE, [*counts, shard_id, fence, *packed])

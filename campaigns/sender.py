@@ -24,6 +24,7 @@ from notifier.channels import channel
 from notifier.delivery import accounts, limits, store
 from notifier.delivery.limits import Grant
 from notifier.delivery.settle import PATIENCE_SECONDS, Outcome, settle
+from notifier.tasks import waiting
 from notifier.vocabulary import Reason, Status
 
 T = TypeVar("T")
@@ -33,6 +34,8 @@ WRITE_SECONDS = 0.1
 LOOK_SECONDS = 0.5
 #: an account without a rate is asked about at most so often
 ASK_SECONDS = 0.1
+#: a shard whose speed is limited goes back to the queue's end after so long, when others wait
+TURN_SECONDS = 5.0
 #: messages of a chunk: half of a window, at most this
 LARGEST_CHUNK = 500
 
@@ -55,11 +58,11 @@ class Sender:
         self._window = self._flights.window
         self._running = True
         self._before = replace(held.record)
-        self._wrote = time.monotonic()
+        self._began = self._wrote = time.monotonic()
         self._again: list[int] = []
 
-    def run(self) -> bool:
-        """Send what is left of the shard and let it go. False when it was lost to another holder meanwhile."""
+    def run(self) -> Shard.State | None:
+        """Send what is left of the shard and let it go; its state then. None when another holder took it meanwhile."""
         held = self._held
         try:
             self._recover()
@@ -73,11 +76,10 @@ class Sender:
                 self._write(held.record.begun)
                 raise
             self._drain()
-            self._leave()
+            return self._leave()
         except _Lost:
             self._flights.withdraw()
-            return False
-        return True
+            return None
 
     # -- sending --
 
@@ -92,7 +94,7 @@ class Sender:
 
     def _send(self) -> None:
         chunk = min(self._window // 2, LARGEST_CHUNK) or 1
-        while self._running and (rows := self._next(chunk)):
+        while self._running and (rows := self._next(chunk)) and not self._over():
             if self._flights.on_wire and self._window - self._flights.on_wire < len(rows):
                 self._gather(LOOK_SECONDS)
                 continue
@@ -112,6 +114,12 @@ class Sender:
         self._asked = now if grant.granted == wanted else 0.0
         return grant
 
+    def _over(self) -> bool:
+        """Whether somebody else's turn has come: a shard that a limit makes slow would keep its worker for minutes."""
+        return (
+            self._rated and time.monotonic() - self._began > TURN_SECONDS and waiting(f"{self._held.channel}.bulk") > 0
+        )
+
     def _next(self, most: int) -> Sequence[int]:
         """Up to so many messages that may begin next."""
         record = self._held.record
@@ -124,7 +132,7 @@ class Sender:
         if self._again:
             self._again = self._again[len(rows) :]
         for i, outcome in refused.items():
-            self._flights.note(i, outcome)
+            self._flights.note(i, outcome, excused=True)
         going = [i for i in rows if i not in refused] if refused else rows
         if going:
             self._flights.launch(going)
@@ -169,18 +177,20 @@ class Sender:
         if why := health.verdict(health.since(held.record, self._before), held.campaign):
             control.halt(held.campaign.pk, why)
 
-    def _leave(self) -> None:
+    def _leave(self) -> Shard.State:
         """Let the shard go. Not before its last answer is written: a worker killed in between must leave a lease that
         runs out, or nobody would account for its messages."""
         held = self._held
 
+        after = self._patiently(self._after)
+
         def write_last() -> Written:
-            after = self._after()
             there = leave(held.record, held.id, held.fence, after, ended=after != Shard.State.ARMED)
             return Written(there, running=False)
 
         if not self._patiently(lambda: self._write_all(write_last)).held:
             raise _Lost
+        return after
 
     def _after(self) -> Shard.State:
         record = self._held.record

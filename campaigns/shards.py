@@ -5,12 +5,20 @@ from __future__ import annotations
 import uuid
 
 from campaigns.claim import claim
+from campaigns.fanout import ring
 from campaigns.finish import finish_if_done
+from campaigns.models import Shard
 from campaigns.sender import Sender
 
 
 def send_shard(shard_id: uuid.UUID, worker: str) -> None:
     """Send what is left of one shard. A repeated or late doorbell finds nothing to claim and does nothing."""
     held = claim(shard_id, worker)
-    if held is not None and Sender(held).run():
+    if held is None:
+        return
+    left = Sender(held).run()
+    if left == Shard.State.DONE:
         finish_if_done(held.campaign.pk)
+    elif left == Shard.State.ARMED:
+        # it gave its turn away; of a paused campaign the doorbell finds nothing to claim
+        ring(shard_id, held.channel)

@@ -53,6 +53,7 @@ class Migration(migrations.Migration):
                 ("failed", models.IntegerField(default=0)),
                 ("dead", models.IntegerField(default=0)),
                 ("handed", models.IntegerField(default=0)),
+                ("excused", models.IntegerField(default=0)),
                 ("accounted", models.BooleanField(default=False)),
                 (
                     "account",
