@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 import structlog
 from django.db import connection, transaction
 
@@ -49,6 +50,12 @@ FROM unnest(%b::uuid[], %b::smallint[], %b::text[], %b::text[], %b::text[], %b::
 WHERE d.id = o.id AND d.status = {Status.ARMED}
 """
 
+# a dead letter can be driven again only with what it said, which goes with the payload
+_KEEP = """
+UPDATE notifier_delivery d SET content = l.content
+FROM unnest(%b::uuid[], %t::jsonb[]) AS l (id, content) WHERE d.id = l.id
+"""
+
 _ACCOUNTED = "UPDATE campaigns_shard SET accounted = true WHERE id = %s"
 _FORGET = "DELETE FROM campaigns_shardpayload WHERE shard_id = %s"
 
@@ -72,7 +79,7 @@ def _account_one(campaign_id: uuid.UUID) -> int:
         ended = _ended(row)
         _copy(ended)
         kill_addresses([(ended.tenant_id, ended.channel, ended.payload.address(i)) for i in ended.dead])
-        dead_letters([ended.letter(i) for i, note in ended.record.notes.items() if note.dead_letter])
+        _keep_letters(ended)
         with connection.cursor() as plain:
             plain.execute(_ACCOUNTED, [ended.id])
             plain.execute(_FORGET, [ended.id])
@@ -141,6 +148,14 @@ def _copy(ended: _Ended) -> None:
             cursor.execute(_COPY, bulk.by_column(rows))
 
 
+def _keep_letters(ended: _Ended) -> None:
+    if letters := [i for i, note in ended.record.notes.items() if note.dead_letter]:
+        dead_letters([ended.letter(i) for i in letters])
+        contents = [orjson.dumps(ended.payload.content(i)).decode() for i in letters]
+        with bulk.cursor() as cursor:
+            cursor.execute(_KEEP, [[ended.payload.id(i) for i in letters], contents])
+
+
 _DUE = f"""
 SELECT c.id FROM campaigns_campaign c WHERE c.accounted_at IS NULL AND (
   c.state IN ('finished', 'cancelled') OR c.state IN ('running', 'paused') AND EXISTS (
@@ -183,7 +198,8 @@ def close(campaign_id: uuid.UUID) -> bool:
         if row is None:
             return False
         cursor.execute(_DIGEST, [campaign_id])
-        counts, digest = cursor.fetchone()
+        found, digest = cursor.fetchone()
+        counts = {Status(int(status)).label: n for status, n in orjson.loads(found).items()}
         audit.record(row[0], f"campaign.{row[1]}", str(campaign_id), {"counts": counts, "ledger": digest})
     log.info("campaign accounted for", action="account", campaign=str(campaign_id))
     return True

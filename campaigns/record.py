@@ -141,10 +141,13 @@ class Record:
             self.failed += 1
 
 
-def taken_delays(outcomes: bytes, delays: bytes) -> Iterator[int]:
-    """The delays of what providers took, from a stored record."""
+def taken_delays(outcomes: bytes, delays: bytes, lasted: int | None) -> Iterator[int]:
+    """The delays of what providers took, from a stored record. `lasted`: of an ended shard, its milliseconds, which are
+    the delay of what nobody wrote one down for."""
     found = array("I")
     found.frombytes(delays)
+    if lasted is not None:
+        found.extend([max(0, lasted)] * (len(outcomes) - len(found)))
     return (delay for outcome, delay in zip(outcomes, found, strict=False) if outcome in _TAKEN)
 
 

@@ -102,17 +102,18 @@ WHERE s.tenant_id = %(tenant)s AND s.campaign_id = %(campaign)s AND NOT s.accoun
 # Percentiles from a histogram instead of percentile_cont, which sorts a million rows.
 _TIMES = f"""
 SELECT channel, CASE WHEN ms < {FINE_MS} THEN ms ELSE least(ms / 1000, {LONGEST_S}) * 1000 END, count(*),
-       NULL::bytea, NULL::bytea
+       NULL::bytea, NULL::bytea, NULL::bigint
 FROM (SELECT channel, greatest(0, extract(epoch FROM settled_at - %(launched)s) * 1000)::bigint AS ms
       FROM notifier_delivery WHERE {_MINE} AND status = ANY(%(went_out)s)) t
 GROUP BY 1, 2
 UNION ALL
-SELECT s.channel, (extract(epoch FROM s.began_at - %(launched)s) * 1000)::bigint, NULL, p.outcomes, p.delays
+SELECT s.channel, (extract(epoch FROM s.began_at - %(launched)s) * 1000)::bigint, NULL, p.outcomes, p.delays,
+       (extract(epoch FROM s.ended_at - s.began_at) * 1000)::bigint
 FROM campaigns_shard s JOIN campaigns_shardpayload p ON p.shard_id = s.id
 WHERE s.tenant_id = %(tenant)s AND s.campaign_id = %(campaign)s AND NOT s.accounted AND s.sent > 0
 """
 
-# Counts alone: no payload is read. Of the ledger's rows only those have a content that shards handed to it.
+# Counts alone: no payload is read. Of the ledger's rows only those have a fence that shards handed to it.
 _SUMS = """
 SELECT s.state = 'cancelled' OR c.state = 'cancelled', sum(size), sum(begun), sum(sent), sum(failed), sum(handed)
 FROM campaigns_shard s JOIN campaigns_campaign c ON c.id = s.campaign_id
@@ -120,7 +121,7 @@ WHERE s.tenant_id = %(tenant)s AND s.campaign_id = %(campaign)s GROUP BY 1
 """
 _HANDED = f"""
 SELECT status, count(*) FROM notifier_delivery
-WHERE {_MINE} AND status <> {Status.ARMED} AND content IS NOT NULL GROUP BY 1
+WHERE {_MINE} AND status <> {Status.ARMED} AND fence > 0 GROUP BY 1
 """
 
 _WORKERS = """
@@ -249,14 +250,14 @@ def _add_shard(found: Results, channel: str, size: int, shard: Sequence[Any]) ->
 
 def _add_times(found: Results, campaign: Campaign, launched: datetime) -> None:
     by_channel: dict[str, Counter[int]] = {}
-    for channel, ms, count, outcomes, delays in _rows(
+    for channel, ms, count, outcomes, delays, lasted in _rows(
         _TIMES, campaign, launched=launched, went_out=[int(s) for s in WENT_OUT]
     ):
         histogram = by_channel.setdefault(channel, Counter())
         if count is not None:
             histogram[ms] += count
         else:
-            histogram.update(bucket(ms + delay) for delay in taken_delays(outcomes, delays))
+            histogram.update(bucket(ms + delay) for delay in taken_delays(outcomes, delays, lasted))
     everything = sum(by_channel.values(), Counter())
     found.times = times_of(everything)
     found.channel_times = {name: times_of(histogram) for name, histogram in sorted(by_channel.items())}
