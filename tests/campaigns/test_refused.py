@@ -1,0 +1,176 @@
+"""A no is a no until the request is written: whatever was said after arming, and in the middle of a shard."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from campaigns import accounting, control, record, refusals, sender
+from campaigns.record import Record, Written
+from notifier.delivery import bulk, changes
+from notifier.models import Delivery
+from notifier.vocabulary import Status
+from tenants.models import Device, Preference, Recipient, Suppression
+from tests.campaigns.far_end import BUSY, Post, ledger, post, retried, send, stop, told
+
+pytestmark = pytest.mark.django_db(transaction=True)
+__all__ = ["post"]
+
+No = Callable[[Recipient], object]
+
+
+def suppress(person: Recipient) -> None:
+    Suppression.objects.create(tenant=person.tenant, channel="push", address=person.external_id, cause="manual")
+
+
+def prefer(person: Recipient, **values: Any) -> None:
+    Preference.objects.create(tenant=person.tenant, recipient=person, **values)
+
+
+NOES: dict[str, tuple[No, tuple[str, str]]] = {
+    "no push": (lambda p: prefer(p, channels_off=["push"]), ("suppressed", "channel_off")),
+    "no news": (lambda p: prefer(p, categories_off=["news"]), ("suppressed", "category_off")),
+    "no news by push": (lambda p: prefer(p, categories_off=["news:push"]), ("suppressed", "category_off")),
+    "suppressed": (suppress, ("suppressed", "address_suppressed")),
+    "device dead": (
+        lambda p: Device.objects.filter(recipient=p).update(dead_since=datetime.now(UTC)),
+        ("suppressed", "no_address"),
+    ),
+    "device gone": (lambda p: Device.objects.filter(recipient=p).delete(), ("suppressed", "no_address")),
+    "device another's": (
+        lambda p: Device.objects.filter(recipient=p).update(recipient=Recipient.objects.get(external_id="t9")),
+        ("suppressed", "no_address"),
+    ),
+    "blocked": (
+        lambda p: Recipient.objects.filter(pk=p.pk).update(status="blocked"),
+        ("suppressed", "recipient_blocked"),
+    ),
+    "erased": (
+        lambda p: Recipient.objects.filter(pk=p.pk).update(status="erased"),
+        ("suppressed", "recipient_erased"),
+    ),
+    "quiet": (lambda p: prefer(p, **quiet_now()), ("queued", "")),
+}
+
+
+def quiet_now() -> dict[str, str]:
+    now = datetime.now(UTC)
+    return {
+        "quiet_from": f"{now - timedelta(hours=2):%H:%M}",
+        "quiet_until": f"{now + timedelta(hours=2):%H:%M}",
+    }
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["few changes", "many"])
+@pytest.mark.parametrize("name", NOES)
+def test_a_no_after_arming_holds(post: Post, monkeypatch: pytest.MonkeyPatch, name: str, many: bool) -> None:
+    tokens = post.people(10)
+    campaign = post.running()
+    if many:
+        monkeypatch.setattr(changes, "MOST", 0)
+    no, figure = NOES[name]
+    no(Recipient.objects.get(tenant=post.tenant, external_id="t3"))
+    send(campaign)
+    assert post.wire.counted == {token: 1 for token in tokens if token != "t3"}
+    assert told(campaign) == {("sent", ""): 9, figure: 1}
+    if figure[0] == "queued":
+        [row] = Delivery.objects.filter(campaign_id=campaign.pk, status=Status.QUEUED)
+        assert timedelta(hours=1, minutes=58) < row.due_at - datetime.now(UTC) <= timedelta(hours=2)
+    else:
+        accounting.account(campaign.pk)
+        assert told(campaign) == ledger(campaign) == {("sent", ""): 9, figure: 1}
+
+
+def test_quiet_hours_that_were_known_at_arming_are_kept(post: Post) -> None:
+    post.people(10)
+    prefer(Recipient.objects.get(tenant=post.tenant, external_id="t3"), **quiet_now())
+    campaign = post.running()
+    send(campaign)
+    assert "t3" not in post.wire.counted and len(post.wire.begun) == 9
+    assert told(campaign) == {("sent", ""): 9, ("queued", ""): 1}
+
+
+def test_a_no_in_the_middle_of_a_shard_holds_for_what_has_not_begun(post: Post) -> None:
+    tokens = post.people(300)
+    campaign = post.running(rate_per_s=100.0)
+    said: list[float] = []
+    begins: dict[str, float] = {}
+
+    def fate(token: str) -> int:
+        begins[token] = time.monotonic()
+        return 200
+
+    def say_no() -> None:
+        if len(begins) >= 60 and not said:
+            for person in Recipient.objects.filter(tenant=post.tenant):
+                prefer(person, channels_off=["push"])
+            said.append(time.monotonic())
+
+    post.wire.fate, post.wire.meanwhile = fate, say_no
+    send(campaign)
+    late = [token for token, at in begins.items() if at > said[0] + 1]
+    assert not late
+    sent = len(begins)
+    assert 60 <= sent < 300
+    assert told(campaign) == {("sent", ""): sent, ("suppressed", "channel_off"): 300 - sent}
+    assert set(begins) < set(tokens)
+
+
+@pytest.mark.parametrize("what", ["opt-out", "stop", "pause"])
+def test_what_was_said_while_the_database_took_its_time_holds(
+    post: Post, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    post.people(10)
+    campaign = post.running()
+    waited: list[bool] = []
+
+    def slowly(kept: Record, shard_id: Any, fence: int, begin: int) -> Written:
+        written = record.write(kept, shard_id, fence, begin)
+        if not waited:
+            waited.append(True)
+            time.sleep(refusals.BELIEVED + 0.1)  # what follows was said before the commit was heard of
+            if what == "opt-out":
+                prefer(Recipient.objects.get(tenant=post.tenant, external_id="t3"), channels_off=["push"])
+            elif what == "stop":
+                stop(campaign)
+            else:
+                control.pause(campaign.tenant_id, campaign.pk)
+        return written
+
+    monkeypatch.setattr("campaigns.sender.write", slowly)
+    send(campaign)
+    assert "t3" not in post.wire.counted
+    assert len(post.wire.begun) == (9 if what == "opt-out" else 0)
+
+
+def test_a_no_holds_for_a_retry_in_the_ledger_too(post: Post) -> None:
+    post.people(3)
+    campaign = post.running()
+    post.wire.fate = lambda token: BUSY if token == "t1" else 200
+    send(campaign)
+    suppress(Recipient.objects.get(tenant=post.tenant, external_id="t1"))
+    retried(campaign)
+    assert post.wire.counted == dict.fromkeys(("t0", "t1", "t2"), 1)
+    assert told(campaign) == {("sent", ""): 2, ("suppressed", "address_suppressed"): 1}
+
+
+def test_looking_costs_no_statement_a_message(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    post.people(2_000)
+    campaign = post.running()
+    cursor, opened = bulk.cursor, list[int]()
+
+    def counting() -> Any:
+        opened.append(1)
+        return cursor()
+
+    monkeypatch.setattr(bulk, "cursor", counting)
+    began = time.monotonic()
+    send(campaign)
+    looks = (time.monotonic() - began) / refusals.BELIEVED + 1
+    chunks = 2_000 / (post.wire.streams // 2)
+    assert len(post.wire.begun) == 2_000
+    assert len(opened) <= 2 + chunks + looks + (time.monotonic() - began) / sender.WRITE_SECONDS
