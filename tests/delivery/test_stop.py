@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from campaigns import control, payload, shards
+from campaigns import accounting, control, record, shards
 from campaigns import tasks as campaign_tasks
-from campaigns.models import Shard
+from campaigns.claim import claim
+from campaigns.models import Campaign, Shard
+from campaigns.results import results
 from inbox.models import InboxMessage
 from inbox.provider import InApp
 from notifier.channels import channel
 from notifier.channels.in_app import InAppMessage
-from notifier.delivery import pump, store
+from notifier.delivery import pump
 from notifier.delivery.send import deliver
-from notifier.delivery.settle import Outcome, settle
 from notifier.models import Delivery
 from notifier.providers.base import Answers
 from notifier.vocabulary import (
@@ -69,16 +70,20 @@ def test_a_worker_lost_after_a_stop_leaves_its_rows_accounted_for(
     settings.SHARD_SIZE = 1
     campaign = running(a_campaign(market))
     first, second = Shard.objects.filter(campaign=campaign).order_by("number")
-    held, other = shards._claim(first.pk, "lost"), shards._claim(second.pk, "alive")
-    assert held is not None and other is not None
-    for one in (held, other):
-        store.begin_armed([shards._row(one, row) for row in payload.unpack(one.shard.payload.rows)])
+    lost, alive = claim(first.pk, "lost"), claim(second.pk, "alive")
+    assert lost is not None and alive is not None
+    for one in (lost, alive):
+        assert record.write(one.record, one.id, one.fence, 1).running
+    settings.LEASE_SECONDS = 0.1  # or a database that has just started ends no lease
     control.stop(campaign.tenant_id, campaign.pk)
     Shard.objects.filter(pk=first.pk).update(lease_until=datetime.now(UTC) - timedelta(hours=1))
     control.cancel_rows(campaign.pk)  # the other shard is still on the wire
-    Shard.objects.filter(pk=second.pk).update(state=Shard.State.CANCELLED, lease_until=None)
-    settle([Outcome(shards._row(other, row), Status.SENT) for row in payload.unpack(second.payload.rows)])
-    monkeypatch.setattr(campaign_tasks, "post", lambda task, *args, queue="": control.cancel_rows(campaign.pk))
+    accounting.account(campaign.pk)
+    assert sorted(of_campaign(campaign)) == ["armed", "unknown"]
+    alive.record.took([0], 7)
+    assert record.leave(alive.record, alive.id, alive.fence, Shard.State.DONE, ended=True)
+    monkeypatch.setattr(campaign_tasks, "waiting", lambda queue: 0)
+    monkeypatch.setattr(campaign_tasks, "post", lambda task, *args, queue="": accounting.account(campaign.pk))
     campaign_tasks.sweep()
     assert sorted(of_campaign(campaign)) == ["sent", "unknown"]
 
@@ -105,13 +110,16 @@ def test_a_shard_is_let_go_only_when_its_last_answer_is_written(
 
     with monkeypatch.context() as patch:
         patch.setattr(type(channel("in_app")), "window", 1)
-        patch.setattr(pump.Pump, "rows", 0)
         patch.setattr(pump.Pump, "_fly", stop)
         patch.setattr(pump.Pump, "settle", settle_then_die)
         with pytest.raises(Killed):
             shards.send_shard(shard.pk, "lost")
     control.cancel_rows(campaign.pk)
-    assert sorted(of_campaign(campaign)) == ["cancelled", "sending"]  # an answer may still come
+    accounting.account(campaign.pk)
+    assert of_campaign(campaign) == ["armed", "armed"]  # an answer may still come
+    found = results(Campaign.objects.get(pk=campaign.pk))
+    assert (found.in_doubt, found.not_sent) == (1, 1)
     age_leases(settings)
     control.cancel_rows(campaign.pk)
+    accounting.account(campaign.pk)
     assert sorted(of_campaign(campaign)) == ["cancelled", "unknown"]
