@@ -11,15 +11,24 @@ from collections.abc import Callable, Sequence
 
 from notifier.transport.h2 import frames as f
 from notifier.transport.h2.frames import Fault, frame
-from notifier.transport.h2.heads import Block, Template
-from notifier.transport.h2.incoming import BODY_CAP, Blocks, Entry, Reply, Slot, answers_alike, slot_of
+from notifier.transport.h2.heads import Template
+from notifier.transport.h2.incoming import (
+    BODY_CAP,
+    STREAM_WINDOW,
+    Blocks,
+    Entry,
+    Reply,
+    Slot,
+    bodies_alike,
+    heads_alike,
+    slot_of,
+)
 from notifier.transport.h2.outgoing import Outgoing
 from notifier.transport.h2.table import Table
 from notifier.vocabulary import Broken, Response
 
 Finished = tuple[Slot, int | Response | Broken]
 
-STREAM_WINDOW = 1024 * 1024  #: of one answer; larger than BODY_CAP
 CONNECTION_WINDOW = 1 << 30
 TOP_UP = 1 << 24  #: bytes received after which the connection's window is opened again
 STREAMS_UNSAID = 100  #: at once, where the peer does not say
@@ -31,7 +40,8 @@ PIECES_CAP = 64  #: CONTINUATION frames of one block, empty ones included
 ENDED_200 = f.HEADERS << 8 | f.END_HEADERS | f.END_STREAM
 BEGUN_200 = f.HEADERS << 8 | f.END_HEADERS
 LAST_DATA = f.DATA << 8 | f.END_STREAM
-ALIKE_WORTH = 2  #: answers in a row; where there are fewer, looking for more does not pay
+RESET = f.RST_STREAM << 8
+ALIKE_WORTH = 3  #: frames in a row; where there are fewer, looking for more does not pay
 STATUS_200 = 0x88  #: the whole field `:status: 200`, entry 8 of HPACK's static table
 
 
@@ -64,14 +74,7 @@ class Connection:
             self._window_update,
             self._continuation,
         )
-        self._greet()
-
-    def _greet(self) -> None:
-        ours = [(f.HEADER_TABLE_SIZE, 0), (f.ENABLE_PUSH, 0), (f.INITIAL_WINDOW_SIZE, STREAM_WINDOW)]
-        ours.append((f.MAX_HEADER_LIST_SIZE, BLOCK_CAP))
-        settings = b"".join(f.SETTING.pack(*pair) for pair in ours)
-        more = f.LONG.pack(CONNECTION_WINDOW - f.WINDOW)
-        self._write(f.PREFACE + frame(f.SETTINGS, 0, 0, settings) + frame(f.WINDOW_UPDATE, 0, 0, more))
+        self._write(f.greeting(CONNECTION_WINDOW, STREAM_WINDOW, BLOCK_CAP))
 
     def _write(self, data: bytes) -> None:
         self._out.frames.append(data)
@@ -108,7 +111,7 @@ class Connection:
         while at < count:
             block, lasting = self._table.block(template, count - at)
             if lasting and template.sized:
-                self._begin_all(block, entries[at:], paths and paths[at:], bodies[at:])
+                self._out.begin(block, entries[at:], paths and paths[at:], bodies[at:])
                 break
             path = None if paths is None else paths[at]
             self._out.begin_one(block, entries[at], path, bodies[at], sized=template.sized)
@@ -116,14 +119,6 @@ class Connection:
         self.begun += len(entries)
         if self._out.next > LAST_STREAM:
             self.draining = True
-
-    def _begin_all(
-        self, block: Block, entries: Sequence[Entry], paths: Sequence[bytes] | None, bodies: Sequence[bytes]
-    ) -> None:
-        if paths is None:
-            self._out.begin(block, entries, bodies)
-        else:
-            self._out.begin_paths(block, entries, paths, bodies)
 
     def ping(self) -> None:
         self.pinging = True
@@ -163,11 +158,11 @@ class Connection:
             return self.lost(f"the far end broke HTTP/2: {fault}")
         return self._taken()
 
-    def _parse(self, data: bytes) -> None:
-        """Plain 200s end here, 1 µs each, or a third of it where they are alike; every other frame has its method."""
+    def _parse(self, data: bytes) -> None:  # noqa: C901  # a call costs as much as a frame
+        """Plain 200s end here, 1 µs each (0.6 where frames are alike); every other frame has its method."""
         waiting, reading, done, unpack = self._waiting, self._reading, self._done, f.HEAD.unpack_from
         at, end, eaten, quick, uploads = 0, len(data), 0, self._block is None, self._out.uploads
-        alike = True
+        alike = not uploads
         while end - at >= 9:
             high, low, what, stream = unpack(data, at)
             size = high << 8 | low
@@ -177,9 +172,14 @@ class Connection:
                     raise Fault(f.FRAME_SIZE_ERROR, "a frame larger than allowed")
                 break
             if what == LAST_DATA and quick and type(entry := reading.get(stream)) is tuple and stream not in uploads:
-                del reading[stream]
-                eaten += size
-                done.append((entry, 200))
+                count = 1
+                if alike:
+                    count = bodies_alike(data, at, stop, reading, done)
+                    alike, stop = count >= ALIKE_WORTH, at + count * (stop - at)
+                else:
+                    del reading[stream]
+                    done.append((entry, 200))
+                eaten += count * size
             elif (
                 (what == BEGUN_200 or what == ENDED_200)  # noqa: SIM109  # faster than `in`
                 and quick
@@ -191,13 +191,14 @@ class Connection:
                 if what == ENDED_200:
                     del waiting[stream]
                     done.append((entry, 200))
-                elif alike and not uploads and (told := answers_alike(data, at, stop, waiting, done)):
-                    alike = told[0] > ALIKE_WORTH
-                    eaten += told[1]
-                    stop = told[2]
+                elif alike:
+                    count = heads_alike(data, at, stop, waiting, reading)
+                    alike, stop = count >= ALIKE_WORTH, at + count * (stop - at)
                 else:
                     del waiting[stream]
                     reading[stream] = entry
+            elif what == RESET and quick and size == 4 and self._out.over(stream, reading):
+                pass  # nginx resets a stream whose body it has not read, when it has answered
             else:
                 self._frame(what, stream & f.LARGEST, data[at + 9 : stop])
                 quick = self._block is None
@@ -288,16 +289,8 @@ class Connection:
         elif entry.size > BODY_CAP:
             self._cancel(stream)
             self._finish(stream)
-        else:
-            self._widen(stream, entry, size)
-
-    def _widen(self, stream: int, entry: Reply, size: int) -> None:
-        entry.unread += size
-        if entry.unread > STREAM_WINDOW:
-            raise Fault(f.FLOW_CONTROL_ERROR, "a stream's window exceeded")
-        if entry.unread > STREAM_WINDOW // 2:
-            self._write(frame(f.WINDOW_UPDATE, 0, stream, f.LONG.pack(entry.unread)))
-            entry.unread = 0
+        elif more := entry.credit(size):
+            self._write(frame(f.WINDOW_UPDATE, 0, stream, f.LONG.pack(more)))
 
     def _eat(self, size: int) -> None:
         self._room -= size

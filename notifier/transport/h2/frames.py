@@ -57,6 +57,14 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     return frame_head(kind, flags, len(payload)) + LONG.pack(stream) + payload
 
 
+def greeting(window: int, stream_window: int, list_cap: int) -> bytes:
+    """What a client begins with: no header table, no push, windows of these sizes, header lists as long as that."""
+    ours = [(HEADER_TABLE_SIZE, 0), (ENABLE_PUSH, 0), (INITIAL_WINDOW_SIZE, stream_window)]
+    ours.append((MAX_HEADER_LIST_SIZE, list_cap))
+    settings = b"".join(SETTING.pack(*pair) for pair in ours)
+    return PREFACE + frame(SETTINGS, 0, 0, settings) + frame(WINDOW_UPDATE, 0, 0, LONG.pack(window - WINDOW))
+
+
 def unpad(payload: bytes) -> bytes:
     if not payload or payload[0] >= len(payload):
         raise Fault(PROTOCOL_ERROR, "padding longer than the frame")

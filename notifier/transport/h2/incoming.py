@@ -11,10 +11,11 @@ from typing import Any
 
 from hpack import Decoder, HPACKError
 
-from notifier.transport.h2.frames import COMPRESSION_ERROR, DATA, END_STREAM, HEAD, PROTOCOL_ERROR, Fault
+from notifier.transport.h2.frames import COMPRESSION_ERROR, FLOW_CONTROL_ERROR, PROTOCOL_ERROR, Fault
 from notifier.vocabulary import Response
 
 BODY_CAP = 64 * 1024
+STREAM_WINDOW = 1024 * 1024  #: of one answer; larger than BODY_CAP
 LIST_CAP = 64 * 1024  #: of decoded headers, counted as RFC 7541 §4.1 does
 BLOCKS_KEPT = 64
 STATUS = re.compile(rb"[1-5][0-9][0-9]")
@@ -65,33 +66,36 @@ def _sound(pairs: list[tuple[bytes, bytes]]) -> Read:
     return status, MappingProxyType(headers)
 
 
-def answers_alike(
-    data: bytes, at: int, body: int, waiting: dict[int, Any], done: list[tuple[Any, Any]]
-) -> tuple[int, int, int] | None:
-    """Plain 200s from `at` on that differ from the first in their stream alone, each of HEADERS (the first's end at
-    `body`) and one DATA frame: moved from `waiting` to `done`. How many, their bodies' bytes, and where they end."""
-    if len(data) - body < 9:
-        return None
-    high, low, what, _ = HEAD.unpack_from(data, body)
-    size = high << 8 | low
-    if what != DATA << 8 | END_STREAM:
-        return None
-    shape, head, middle, before = _shape(body - at, size), data[at : at + 5], data[at + 9 : body + 5], len(done)
+def heads_alike(data: bytes, at: int, stop: int, waiting: dict[int, Any], reading: dict[int, Any]) -> int:
+    """How many HEADERS frames from `at` on differ from the first, which ends at `stop`, in their stream alone. Plain
+    ones, they move from `waiting` to `reading`. Servers write what they have for many streams one kind at a time."""
+    shape, first, block, count = _shape(stop - at - 9, True), data[at : at + 5], data[at + 9 : stop], 0
     whole = (len(data) - at) // shape.size * shape.size
-    for first, stream, rest, again in shape.iter_unpack(memoryview(data)[at : at + whole]):
-        if first != head or rest != middle or stream != again or type(entry := waiting.get(stream)) is not tuple:
+    for start, stream, rest in shape.iter_unpack(memoryview(data)[at : at + whole]):
+        if start != first or rest != block or type(entry := waiting.get(stream)) is not tuple:
             break
         del waiting[stream]
+        reading[stream] = entry
+        count += 1
+    return count
+
+
+def bodies_alike(data: bytes, at: int, stop: int, reading: dict[int, Any], done: list[tuple[Any, Any]]) -> int:
+    """How many DATA frames from `at` on are as long as the first, which ends at `stop`, and end a plain answer."""
+    shape, first, before = _shape(stop - at - 9, False), data[at : at + 5], len(done)
+    whole = (len(data) - at) // shape.size * shape.size
+    for start, stream in shape.iter_unpack(memoryview(data)[at : at + whole]):
+        if start != first or type(entry := reading.get(stream)) is not tuple:
+            break
+        del reading[stream]
         done.append((entry, 200))
-    count = len(done) - before
-    return (count, count * size, at + count * shape.size) if count else None
+    return len(done) - before
 
 
 @lru_cache(maxsize=256)
-def _shape(headers: int, body: int) -> Struct:
-    """A HEADERS frame of so many bytes and a DATA frame with so large a body: five bytes, stream, the rest of HEADERS
-    with five bytes more, stream; the body is passed over."""
-    return Struct(f">5sL{headers - 9 + 5}sL{body}x")
+def _shape(size: int, kept: bool) -> Struct:
+    """A frame: length, type and flags; stream; the payload, where it is `kept`."""
+    return Struct(f">5sL{size}{'s' if kept else 'x'}")
 
 
 class Reply:
@@ -112,6 +116,16 @@ class Reply:
         if chunk and self.size < BODY_CAP:
             self.chunks.append(chunk)
         self.size += len(chunk)
+
+    def credit(self, size: int) -> int:
+        """How many bytes to give back to the stream's window after `size` more."""
+        self.unread += size
+        if self.unread > STREAM_WINDOW:
+            raise Fault(FLOW_CONTROL_ERROR, "a stream's window exceeded")
+        if self.unread <= STREAM_WINDOW // 2:
+            return 0
+        more, self.unread = self.unread, 0
+        return more
 
     def answer(self) -> int | Response:
         if self.status == 200 and not self.whole:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from notifier.transport.h2.frames import (
@@ -46,7 +46,16 @@ class Outgoing:
 
     # -- requests --
 
-    def begin(self, block: Block, entries: Sequence[Any], bodies: Sequence[bytes]) -> None:
+    def begin(
+        self, block: Block, entries: Sequence[Any], paths: Sequence[bytes] | None, bodies: Sequence[bytes]
+    ) -> None:
+        """Requests whose header block is good for all."""
+        if paths is None:
+            self._begin_alike(block, entries, bodies)
+        else:
+            self._begin_paths(block, entries, paths, bodies)
+
+    def _begin_alike(self, block: Block, entries: Sequence[Any], bodies: Sequence[bytes]) -> None:
         """Requests that share their path. The hot path: 1 µs a request."""
         stream, window, largest = self.next, self.window, min(self._initial, self._frame)
         frames, waiting, around, pack = self.frames, self._waiting, block.around, LONG.pack
@@ -68,7 +77,7 @@ class Outgoing:
             stream += 2
         self.next, self.window = stream, window
 
-    def begin_paths(
+    def _begin_paths(
         self, block: Block, entries: Sequence[Any], paths: Sequence[bytes], bodies: Sequence[bytes]
     ) -> None:
         """Requests with a path each."""
@@ -120,6 +129,10 @@ class Outgoing:
             if self.window <= 0:
                 return
             self._pump(stream)
+
+    def over(self, stream: int, reading: Container[int]) -> bool:
+        """Begun, and answered or given up."""
+        return bool(stream & 1) and stream < self.next and stream not in self._waiting and stream not in reading
 
     # -- what the peer says --
 

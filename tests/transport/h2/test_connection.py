@@ -186,6 +186,23 @@ def test_an_answer_before_the_body_is_out_ends_the_upload() -> None:
     assert talk.requests[0].body == b"a"
 
 
+def test_answers_before_the_bodies_are_out_end_the_uploads_also_when_they_come_together() -> None:
+    talk = Talk(window=1)
+    talk.asks(b"a", *[b"abc"] * 7)
+    talk.says(*[headers(stream, end=False) for stream in range(1, 16, 2)], *[data(s, b"ok") for s in range(1, 16, 2)])
+    assert talk.answers == dict.fromkeys(range(8), 200)
+    assert [seen.reset for seen in talk.requests] == [None, *[f.CANCEL] * 7]
+
+
+def test_a_reset_after_the_answer_changes_nothing() -> None:
+    talk = Talk()
+    talk.asks(b"x", b"y")
+    talk.says(headers(1), reset(1, f.NO_ERROR), reset(1, f.NO_ERROR))
+    assert talk.answers == {0: 200} and not talk.client.closed
+    talk.says(frame(f.HEADERS, f.END_STREAM, 3, b""), reset(1, f.NO_ERROR))
+    assert talk.client.closed
+
+
 def test_received_bytes_are_given_back_to_both_windows() -> None:
     talk = Talk()
     for stream in range(1, 2 * 1_100, 2):
@@ -204,7 +221,8 @@ def test_bytes_of_plain_answers_are_given_back_too() -> None:
     for turn in range(4):
         talk.asks(*[b"x"] * 300)
         streams = range(600 * turn + 1, 600 * turn + 600, 2)
-        talk.says(*[headers(stream, end=False) + data(stream, b"z" * 16_000) for stream in streams])
+        talk.says(*[headers(stream, end=False) for stream in streams])
+        talk.says(*[data(stream, b"z" * 16_000) for stream in streams])
     assert set(talk.answers.values()) == {200}
     assert given_back(talk) >= TOP_UP
 

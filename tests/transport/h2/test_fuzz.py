@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +18,7 @@ from notifier.vocabulary import Broken, Response
 from tests.transport.h2 import peer
 
 ASKED = 6
-KINDS = [*["alike"] * 5, "later", "longer", "status", "ends", "crossed", "twice", "open"]
+KINDS = ["alike", "later", "longer", "status", "empty", "ends", "crossed", "twice", "open", "unended", "reset"]
 
 Expected = dict[int, tuple[int, bytes]]
 
@@ -168,34 +170,60 @@ def spelt(raw: bytes) -> list[tuple[int, int]]:
     return out
 
 
+@pytest.mark.parametrize("sorted_", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_frame_among_others_alike_is_read_as_itself(kind: str, sorted_: bool) -> None:
+    for whole in (False, True):
+        for place in range(ASKED):
+            kinds = ["alike"] * ASKED
+            kinds[place] = kind
+            check_together(plain_answers(range(ASKED), kinds, sorted_), whole)
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     order=st.permutations(range(ASKED)),
-    kinds=st.lists(st.sampled_from(KINDS), max_size=9),
+    kinds=st.lists(st.sampled_from(KINDS), min_size=ASKED, max_size=2 * ASKED),
     blows=st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 255)), max_size=2),
+    sorted_=st.booleans(),
+    whole=st.booleans(),
 )
-def test_answers_that_are_alike_mean_the_same_together_and_byte_by_byte(
-    order: list[int], kinds: list[str], blows: list[tuple[int, int]]
+def test_frames_that_are_alike_mean_the_same_together_and_byte_by_byte(
+    order: list[int], kinds: list[str], blows: list[tuple[int, int]], sorted_: bool, whole: bool
 ) -> None:
-    """Together they are read by a shorter way, which must stop where one differs."""
-    out = [peer.settings(streams=100)]
-    for place, kind in enumerate([*kinds, *["alike"] * ASKED]):
-        out.append(a_plain_answer(2 * order[place % ASKED] + 1, kind))
-    raw = bytearray(b"".join(out))
+    raw = bytearray(plain_answers([*order, *order], kinds, sorted_))
     for where, what in blows:
         raw[where % len(raw)] ^= what
-    together, singly = asked(False), asked(False)
-    assert feed(together, bytes(raw), []) == feed(singly, bytes(raw), list(range(len(raw))))
-    assert together.closed == singly.closed
-    assert together.under_way == singly.under_way
+    check_together(bytes(raw), whole)
 
 
-def a_plain_answer(stream: int, kind: str) -> bytes:
-    status = 429 if kind == "status" else 200
-    body = b"{'longer': 1}" if kind == "longer" else b"{}"
+def check_together(raw: bytes, whole: bool) -> None:
+    """Together, frames are read by a shorter way, which must stop where one differs."""
+    together, singly = asked(whole), asked(whole)
+    assert feed(together, raw, []) == feed(singly, raw, list(range(len(raw))))
+    assert (together.closed, together.under_way) == (singly.closed, singly.under_way)
+
+
+def plain_answers(order: Sequence[int], kinds: Sequence[str], sorted_: bool) -> bytes:
+    """`sorted_`: all HEADERS first, as nghttpd, Node and Caddy write them."""
+    answers = [a_plain_answer(2 * index + 1, kind) for index, kind in zip(order, kinds, strict=False)]
+    frames = [part for answer in answers for part in answer]
+    if sorted_:
+        frames = [first for first, _ in answers] + [rest for _, rest in answers]
+    return b"".join([peer.settings(streams=100), *frames])
+
+
+def a_plain_answer(stream: int, kind: str) -> tuple[bytes, bytes]:
+    """HEADERS, and what follows."""
+    status = {"status": 429, "empty": 204}.get(kind, 200)
     first = peer.headers(stream, status, ("date", "later" if kind == "later" else "sooner"), end=kind == "ends")
+    rest = peer.data(stream ^ 2 if kind == "crossed" else stream, b"{'longer': 1}" if kind == "longer" else b"{}")
     if kind == "ends":
-        return first
+        return first, b""
     if kind == "open":  # END_HEADERS is missing
-        first = first[:4] + bytes([first[4] & ~f.END_HEADERS]) + first[5:]
-    return first * (1 + (kind == "twice")) + peer.data(stream ^ 2 if kind == "crossed" else stream, body)
+        return first[:4] + bytes([first[4] & ~f.END_HEADERS]) + first[5:], rest
+    if kind == "unended":
+        return first, peer.data(stream, b"{}", end=False)
+    if kind == "reset":
+        return first, rest + peer.reset(stream, f.NO_ERROR)
+    return first * (1 + (kind == "twice")), rest
