@@ -97,7 +97,9 @@ def test_the_variables_of_a_version_are_listed() -> None:
 
 # ---- the short way: texts and plain variables, joined ------------------------------------------------------------
 
-_NAMES = st.sampled_from(["a", "b", "recipient", "partial", "empty", "nil", "true", "blank", "size", "first", "forloop"])
+_NAMES = st.sampled_from(
+    ["a", "b", "recipient", "partial", "empty", "nil", "true", "blank", "size", "first", "forloop"]
+)
 _PLAIN = st.lists(_NAMES, min_size=1, max_size=3).map(".".join)
 _INSIDE = st.one_of(
     _PLAIN,
