@@ -35,7 +35,16 @@ class Press:
         odd = {i for i, address in enumerate(payload.addresses) if not ordinary(address)}
         if unfit:
             odd |= {i for i, form in enumerate(payload.form) if form in unfit}
-        return frozenset(odd)
+        return frozenset(odd.union(*map(self._empty, payload.values)))
+
+    def _empty(self, name: str) -> set[int]:
+        """Messages without this part: a provider may leave out what is empty."""
+        payload = self._payload
+        texts = payload.values[name]
+        if "" not in texts:
+            return set()
+        own = {n for n, form in enumerate(payload.forms) if form.get(name, "") is None}
+        return {i for i, form in enumerate(payload.form) if form in own and not texts[i]}
 
     def bodies(self, rows: Sequence[int], token: str, expires_in: int | None) -> tuple[Head, list[bytes]]:
         """The bodies of these messages, none of them odd. Raises Uncuttable."""
