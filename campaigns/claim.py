@@ -6,7 +6,6 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +13,7 @@ from django.conf import settings
 from campaigns import payload as payloads
 from campaigns.models import Campaign
 from campaigns.payload import Payload
-from campaigns.record import Record
+from campaigns.record import LONGEST_MS, Record
 from notifier.delivery import bulk
 from notifier.delivery.store import Claimed
 from notifier.models import ProviderAccount
@@ -34,9 +33,10 @@ WITH mine AS (
     AND (s.canary OR c.rollout = 'all' OR c.canary_passed_at IS NOT NULL)
     AND (s.state = 'armed' OR (s.state = 'running' AND s.lease_until < now()
          AND now() > pg_postmaster_start_time() + make_interval(secs => %s)))
-  RETURNING s.id, s.campaign_id, s.account_id, s.channel, s.size, s.begun, s.fence, s.began_at, s.excused
+  RETURNING s.id, s.campaign_id, s.account_id, s.channel, s.size, s.begun, s.fence, s.excused,
+            extract(epoch FROM clock_timestamp() - s.began_at)::float8 AS age
 )
-SELECT m.campaign_id, m.account_id, m.channel, m.size, m.begun, m.fence, m.began_at, m.excused,
+SELECT m.campaign_id, m.account_id, m.channel, m.size, m.begun, m.fence, m.age, m.excused,
        p.rows, p.outcomes, p.delays, p.notes
 FROM mine m JOIN campaigns_shardpayload p ON p.shard_id = m.id
 """
@@ -51,7 +51,8 @@ class Held:
     account: ProviderAccount
     channel: str
     fence: int
-    began_at: datetime
+    #: seconds since the shard began, by the database's clock
+    age: float
     payload: Payload
     record: Record
     #: messages whose earlier attempt got no answer: the holder was lost
@@ -59,11 +60,11 @@ class Held:
     _began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        self._began -= max(0.0, (datetime.now(UTC) - self.began_at).total_seconds())
+        self._began -= self.age
 
     def delay(self) -> int:
         """Milliseconds since the shard began."""
-        return max(0, int((time.monotonic() - self._began) * 1000))
+        return min(LONGEST_MS, int((time.monotonic() - self._began) * 1000))
 
     @property
     def mode(self) -> str:
@@ -105,11 +106,11 @@ def claim(shard_id: uuid.UUID, worker: str) -> Held | None:
 
 
 def _held(shard_id: uuid.UUID, row: Sequence[Any]) -> Held:
-    campaign_id, account_id, channel, size, begun, fence, began_at, excused, rows, outcomes, delays, notes = row
+    campaign_id, account_id, channel, size, begun, fence, age, excused, rows, outcomes, delays, notes = row
     record = Record.of(size, begun, outcomes, delays, notes)
     record.excused = excused
     held = Held(
-        shard_id, _campaign(campaign_id), account_of(account_id), channel, fence, began_at,
+        shard_id, _campaign(campaign_id), account_of(account_id), channel, fence, age,
         payloads.unpack(rows), record, frozenset(record.open()),
     )  # fmt: skip
     record.answered_by(held.delay(), len(delays) // record.delays.itemsize)

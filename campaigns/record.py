@@ -24,6 +24,8 @@ from notifier.vocabulary import Reason, Status
 OPEN = 0
 #: the ledger's row says what became of it
 HANDED = int(Status.QUEUED)
+#: what a delay can say: 49 days. A shard may be paused for longer
+LONGEST_MS = 2**32 - 1
 _TAKEN = frozenset({int(Status.SENT), int(Status.DELIVERED)})
 
 
@@ -147,7 +149,7 @@ def taken_delays(outcomes: bytes, delays: bytes, lasted: int | None) -> Iterator
     found = array("I")
     found.frombytes(delays)
     if lasted is not None:
-        found.extend([max(0, lasted)] * (len(outcomes) - len(found)))
+        found.extend([min(LONGEST_MS, max(0, lasted))] * (len(outcomes) - len(found)))
     return (delay for outcome, delay in zip(outcomes, found, strict=False) if outcome in _TAKEN)
 
 
