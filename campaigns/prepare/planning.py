@@ -11,7 +11,7 @@ from typing import NamedTuple
 from campaigns.models import Campaign
 from campaigns.prepare import ids
 from notifier.delivery import accounts, templates
-from notifier.delivery.plan import Planned, Rule, Suppressed, plan, zone
+from notifier.delivery.plan import ORDINARY, Planned, Rule, Suppressed, plan, zone
 from notifier.errors import MissingVariables, Unconfigured
 from notifier.models import ProviderAccount
 from notifier.vocabulary import Address, Kind, Person, Reason
@@ -62,6 +62,8 @@ class Planner:
         self.campaign, self.tenant = campaign, campaign.tenant
         self.rule = Rule(category.key, Kind(category.kind)) if category else Rule()
         self.started = campaign.armed_at
+        #: an address was found in two slices: there may be more
+        self.addresses_recur = False
         self._compiled = templates.compiled(campaign.version_id)
         self._variables = dict(campaign.data)
         self._ids: dict[str, Callable[[str], str]] = {
@@ -110,7 +112,7 @@ class Planner:
             address.device_id.hex if address.device_id else None,
             form,
             texts,
-            quiet_window(person, self.rule, self.started, self.tenant.timezone),
+            None if person.choices is ORDINARY else quiet_window(person, self.rule, self.started, self.tenant.timezone),
         )
         found.messages.setdefault(where, []).append(message)
 

@@ -63,7 +63,7 @@ def plan(person: Person, rule: Rule, channels: Iterable[str], now: datetime, ten
 
 
 def _one(person: Person, name: str, address: Address, hold: datetime | None) -> Planned | Suppressed:
-    if (name, address.value) in person.suppressed:
+    if person.suppressed and (name, address.value) in person.suppressed:
         return Suppressed(name, Reason.ADDRESS_SUPPRESSED, address)
     return Planned(name, address, hold)
 
