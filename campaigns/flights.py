@@ -19,7 +19,7 @@ from notifier.delivery.settle import Outcome
 from notifier.delivery.store import Claimed
 from notifier.errors import NotifierError
 from notifier.models import ProviderAccount
-from notifier.vocabulary import Answered, Broken, Response, Sent, Throttled, TokenRefused, Verdict, Volley
+from notifier.vocabulary import Answered, Broken, Response, Throttled, TokenRefused, Verdict, Volley
 
 #: FCM also answers 429 when one device gets too much: a refusal among more answers than this does not stop the account
 FEW = 50
@@ -163,4 +163,4 @@ class Flights:
     def learn(self) -> None:
         """Move the account's health by what its volleys said; the pump does so for its own."""
         if self._press is not None and not self._provider.builtin:
-            learn(self._held.account, [*self._verdicts, *[Sent()] * self._taken])
+            learn(self._held.account, self._verdicts, self._taken)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from struct import Struct
 from typing import Any
 
 from campaigns.payload import Form, Payload
@@ -13,6 +14,9 @@ from notifier.channels.base import Envelope
 from notifier.providers import Provider
 from notifier.providers.mould import ADDRESS, ID, KEY, Marks, Mould
 from notifier.vocabulary import Address, Head
+
+#: the digits of a UUID between its hyphens: 0.6 µs an id; by slices, 1.5
+_GROUPS = Struct("8s4s4s4s12s")
 
 
 class Press:
@@ -31,8 +35,7 @@ class Press:
         if provider.moulds is None:
             return frozenset(range(len(payload)))
         unfit = {n for n, form in enumerate(payload.forms) if not _fits(form, provider.moulds)}
-        ordinary = provider.ordinary
-        odd = {i for i, address in enumerate(payload.addresses) if not ordinary(address)}
+        odd = set(provider.odd(payload.addresses))
         if unfit:
             odd |= {i for i, form in enumerate(payload.form) if form in unfit}
         return frozenset(odd.union(*map(self._empty, payload.values)))
@@ -76,7 +79,7 @@ class Press:
     def _columns(self) -> dict[str, list[bytes]]:
         ids = self._payload.ids.encode()
         keys = [ids[at : at + 32] for at in range(0, len(ids), 32)]
-        return {KEY: keys, ID: [b"%b-%b-%b-%b-%b" % (k[:8], k[8:12], k[12:16], k[16:20], k[20:]) for k in keys]}
+        return {KEY: keys, ID: [b"-".join(groups) for groups in _GROUPS.iter_unpack(ids)]}
 
     def _written(self, name: str) -> list[bytes]:
         texts = self._payload.addresses if name == ADDRESS else self._payload.values[name]

@@ -1,8 +1,8 @@
 """The Celery app. Messages are doorbells: a lost one costs a second, a repeated one a millisecond (DESIGN §6).
 
 Queues: `control` for what people and the clock start and what is short (fan-out, sweeps); `batch` for what takes its
-time (imports, arming, accounting), so that no stop waits behind it; `<channel>` for critical and transactional messages;
-`<channel>.bulk` for campaigns and marketing, in other worker processes.
+time (imports, arming, accounting), so that no stop waits behind it; `<channel>` for critical and transactional
+messages; `<channel>.bulk` for campaigns and marketing, in other worker processes.
 """
 
 from __future__ import annotations

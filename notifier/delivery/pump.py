@@ -247,14 +247,15 @@ def slow_down(account: ProviderAccount, verdicts: Iterable[Verdict]) -> None:
         limits.throttled(account.id, max(refused), len(refused))
 
 
-def learn(account: ProviderAccount, verdicts: Sequence[Verdict]) -> None:
-    """Move the account's health: one that is wrong or mostly fails gets worse, one that works recovers."""
+def learn(account: ProviderAccount, verdicts: Sequence[Verdict], taken: int = 0) -> None:
+    """Move the account's health: one that is wrong or mostly fails gets worse, one that works recovers. `taken`: how
+    many more were sent, without a verdict each."""
     if any(isinstance(v, Misconfigured) for v in verdicts):
         health.moved(account.id, -5)
         log.warning("account misconfigured", action="send", account=str(account.id), tenant=str(account.tenant_id))
         return
-    good = sum(isinstance(v, Sent | Permanent) for v in verdicts)
-    if good < len(verdicts) / 2:
+    good, judged = taken + sum(isinstance(v, Sent | Permanent) for v in verdicts), taken + len(verdicts)
+    if good < judged / 2:
         health.moved(account.id, -1)
-    elif good == len(verdicts) and health.weights([account.id])[account.id] < health.FULL:
+    elif good == judged and health.weights([account.id])[account.id] < health.FULL:
         health.moved(account.id, 1)

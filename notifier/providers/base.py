@@ -122,9 +122,9 @@ class Provider(ABC, Generic[M]):
         """What the response means."""
         raise NotImplementedError(f"{type(self).__name__} must implement judge() or override send()")
 
-    def ordinary(self, address: str) -> bool:
-        """Whether a message to this address differs from any other in the address alone."""
-        return True
+    def odd(self, addresses: Sequence[str]) -> list[int]:
+        """Which of these addresses make a message differ from the others in more than the address."""
+        return []
 
     def written(self, texts: Sequence[str]) -> list[bytes]:
         """Texts as the body of a request holds them."""

@@ -55,7 +55,7 @@ SANDBOX_ISSUER = "sandbox@notifier"
 
 #: a Firebase installation id is 22 characters of base64url whose first four bits are 0111; a registration token is
 #: much longer and holds a colon. The discovery document has a field for each, `fid` and `token`.
-INSTALLATION_ID = re.compile(r"[cdef][A-Za-z0-9_-]{21}")
+INSTALLATION_ID, INSTALLATION_ID_SIZE = re.compile(r"[cdef][A-Za-z0-9_-]{21}"), 22
 #: ASCII that JSON holds as it is, by lines
 PLAIN = re.compile(r"[\n !#-\[\]-~]*")
 TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")  #: what Web Push allows as Topic (RFC 8030 §5.4)
@@ -156,8 +156,10 @@ class Fcm(base.Provider[PushMessage]):
             self._headers = (token, headers)
         return Request("POST", self._url, headers, self._payloads.of(message), self.timeout)
 
-    def ordinary(self, address: str) -> bool:
-        return not INSTALLATION_ID.fullmatch(address)
+    def odd(self, addresses: Sequence[str]) -> list[int]:
+        if INSTALLATION_ID_SIZE not in map(len, addresses):  # 25 ns an address; a match costs ten times that
+            return []
+        return [i for i, address in enumerate(addresses) if INSTALLATION_ID.fullmatch(address)]
 
     def written(self, texts: Sequence[str]) -> list[bytes]:
         """As JSON strings hold them. Texts that need no escape, such as tokens, are turned over all at once."""
