@@ -5,20 +5,22 @@ import os
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
 os.environ.setdefault("NOTIFIER_DATABASE_ROLE", "web")
 
+import django
 from channels.routing import ProtocolTypeRouter, URLRouter
-from django.core.asgi import get_asgi_application
+from django.conf import settings
 from django.urls import path
 
 from notifier.checks import refuse_insecure_boot
+from notifier.serving import ThreadedHandler
 
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 refuse_insecure_boot()
 
-from inbox.consumers import InboxConsumer  # noqa: E402  (models need the registry that get_asgi_application fills)
+from inbox.consumers import InboxConsumer  # noqa: E402  (models need the registry that setup fills)
 
 application = ProtocolTypeRouter(
     {
-        "http": django_application,
+        "http": ThreadedHandler(settings.WEB_DATABASE_POOL),
         # token-only: the widget runs on the tenant's origin, so cookies are not looked at
         "websocket": URLRouter([path("v1/inbox/live", InboxConsumer.as_asgi())]),
     }

@@ -85,6 +85,8 @@ DATABASE_ROLE = os.environ.get("NOTIFIER_DATABASE_ROLE", "engine")
 WEB_DATABASE_ROLE_NAME = env.str("WEB_DATABASE_ROLE_NAME", "notifier_web")
 _ENGINE_URL = "postgres://notifier_engine@127.0.0.1:5432/notifier"
 _WEB_URL = "postgres://notifier_web@127.0.0.1:5432/notifier"
+#: connections of one web process, and threads that answer its requests
+WEB_DATABASE_POOL = env.int("WEB_DATABASE_POOL", 20)
 _is_web = DATABASE_ROLE == "web"
 DATABASES = {
     "default": env.db_url("WEB_DATABASE_URL", _WEB_URL) if _is_web else env.db_url("DATABASE_URL", _ENGINE_URL)
@@ -94,6 +96,8 @@ _db["OPTIONS"] = {
     **_db.get("OPTIONS", {}),
     "connect_timeout": 5,
     "application_name": f"notifier-{DATABASE_ROLE}",
+    # statements that ask for it are prepared, and no others: `delivery.bulk`
+    "prepare_threshold": 1_000_000_000,
 }
 if _is_web:
     # 400 requests opened 400 backends without the pool, 4 with it
@@ -101,7 +105,7 @@ if _is_web:
     _db["CONN_MAX_AGE"] = 0
     _db["OPTIONS"]["pool"] = {
         "min_size": 2,
-        "max_size": env.int("WEB_DATABASE_POOL", 20),
+        "max_size": WEB_DATABASE_POOL,
         "timeout": 10,
     }
 else:
