@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 #: an operator (superuser) sees every tenant
 EVERY_TENANT = "*"
+SET_SCOPE = "set_config('notifier.tenants', %s, true)"
 M = TypeVar("M", bound=Model)
 
 
@@ -29,7 +30,7 @@ def set_scope(tenants: Iterable[uuid.UUID] | str) -> None:
     """Name the tenants that the rest of this transaction may see. Needs an open transaction."""
     value = tenants if isinstance(tenants, str) else ",".join(map(str, tenants))
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('notifier.tenants', %s, true)", [value])
+        cursor.execute(f"SELECT {SET_SCOPE}", [value])
 
 
 @contextmanager

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
-from notifier.delivery import accounts, bell, bulk, lines, people, templates
+from notifier.delivery import accounts, bell, bulk, lines, templates
 from notifier.delivery.plan import Planned, Rule, Suppressed, plan
+from notifier.delivery.world import World, load
 from notifier.errors import InvalidInput, LineFull, NotifierError, Unconfigured
-from notifier.models import TemplateVersion
-from notifier.vocabulary import LANE_OF, Kind, Lane, Person, Place, Reason, SendRequest, Status, new_id
-from tenants.models import Category, Tenant
+from notifier.vocabulary import LANE_OF, Lane, Person, Place, Reason, SendRequest, Status, new_id
 
 log = structlog.get_logger("notifier.delivery")
 
@@ -39,23 +38,12 @@ class Accepted:
 
 
 @dataclass
-class _World:
-    """What the requests of one call are decided against; loaded once for all of them."""
-
-    tenant: Tenant
-    now: datetime
-    people: dict[str, Person]
-    versions: dict[str, tuple[TemplateVersion, str]]  #: template key -> newest version, its own category
-    rules: dict[str, Rule]
-
-
-@dataclass
 class _Draft:
     """One accepted item before it is stored."""
 
     request: SendRequest
     person: Person
-    version: TemplateVersion
+    version_id: uuid.UUID
     rule: Rule
     lane: Lane
     notification_id: uuid.UUID = field(default_factory=new_id)
@@ -68,12 +56,15 @@ class _Draft:
 
 def accept(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accepted | NotifierError]:
     """An outcome per request, in their order: what was accepted, or why it was refused."""
-    with transaction.atomic():
-        world = _load(tenant_id, requests)
+    # a request has its transaction already, and nothing here goes on after an error of the database
+    with transaction.atomic(savepoint=False):
+        world = load(tenant_id, requests)
         outcomes: list[_Draft | NotifierError] = [_attempt(world, request) for request in requests]
-        outcomes = _join_lines(tenant_id, outcomes)
+        locked, outcomes = _join_lines(tenant_id, outcomes)
         drafts = [o for o in outcomes if isinstance(o, _Draft)]
-        _store(world, drafts)
+        with bulk.pipelined():
+            lines.save(locked)
+            _store(world, drafts)
         queues = {bell.queue_of(r["channel"], d.lane) for d in drafts for r in d.waiting if r["place"] == Place.HOLDS}
         if queues:
             transaction.on_commit(lambda: bell.ring(queues))
@@ -87,23 +78,7 @@ def _log(tenant_id: uuid.UUID, drafts: list[_Draft], asked: int) -> None:
     log.info("accepted", action="accept", tenant=str(tenant_id), accepted=len(drafts), asked=asked, **ids)
 
 
-def _load(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> _World:
-    tenant = Tenant.objects.get(pk=tenant_id)
-    found = people.by_external_ids(tenant_id, sorted({r.recipient for r in requests}))
-    wanted = {r.template for r in requests}
-    versions = {
-        v.template.key: (v, v.template.category.key if v.template.category else "")
-        for v in TemplateVersion.objects.filter(tenant_id=tenant_id, template__key__in=wanted)
-        .order_by("template_id", "-number")
-        .distinct("template_id")
-        .select_related("template__category")
-    }
-    keys = {r.category for r in requests} | {category for _, category in versions.values()}
-    rules = {c.key: Rule(c.key, Kind(c.kind)) for c in Category.objects.filter(tenant_id=tenant_id, key__in=keys)}
-    return _World(tenant, datetime.now(UTC), found, versions, rules)
-
-
-def _attempt(world: _World, request: SendRequest) -> _Draft | NotifierError:
+def _attempt(world: World, request: SendRequest) -> _Draft | NotifierError:
     try:
         draft = _draft(world, request)
         draft.rows = _rows(world, draft)
@@ -112,22 +87,22 @@ def _attempt(world: _World, request: SendRequest) -> _Draft | NotifierError:
         return error
 
 
-def _draft(world: _World, request: SendRequest) -> _Draft:
+def _draft(world: World, request: SendRequest) -> _Draft:
     person = world.people.get(request.recipient)
     if person is None:
         raise InvalidInput(f"There is no recipient {request.recipient!r}.", field="recipient", code="unknown_recipient")
     if request.template not in world.versions:
         raise InvalidInput(f"There is no template {request.template!r}.", field="template", code="unknown_template")
-    version, own_category = world.versions[request.template]
+    version_id, own_category = world.versions[request.template]
     category = "" if request.without_category else request.category or own_category
     if category and category not in world.rules:
         raise InvalidInput(f"There is no category {category!r}.", field="category", code="unknown_category")
     rule = world.rules.get(category, Rule())
-    return _Draft(request, person, version, rule, LANE_OF[rule.kind])
+    return _Draft(request, person, version_id, rule, LANE_OF[rule.kind])
 
 
-def _rows(world: _World, draft: _Draft) -> list[dict[str, Any]]:
-    compiled = templates.compiled(draft.version.id)
+def _rows(world: World, draft: _Draft) -> list[dict[str, Any]]:
+    compiled = templates.compiled(draft.version_id)
     wanted = draft.request.channels or compiled.channels
     missing = [name for name in wanted if name not in compiled.channels]
     if missing:
@@ -150,7 +125,7 @@ def _rows(world: _World, draft: _Draft) -> list[dict[str, Any]]:
 
 
 def _row(
-    world: _World, draft: _Draft, entry: Planned | Suppressed, content: dict[str, Any], due: datetime
+    world: World, draft: _Draft, entry: Planned | Suppressed, content: dict[str, Any], due: datetime
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
         "id": new_id(),
@@ -181,15 +156,16 @@ def _row(
     }
 
 
-def _join_lines(tenant_id: uuid.UUID, outcomes: list[_Draft | NotifierError]) -> list[_Draft | NotifierError]:
+def _join_lines(
+    tenant_id: uuid.UUID, outcomes: list[_Draft | NotifierError]
+) -> tuple[Collection[lines.Line], list[_Draft | NotifierError]]:
     """Lock the lines, refuse items that would overfill theirs, number the rest and hand out free turns."""
-    keys = {_key(tenant_id, d, row) for d in outcomes if isinstance(d, _Draft) for row in d.waiting}
-    locked = lines.lock(keys, make=True)
+    waiting = [(row, _key(tenant_id, d, row)) for d in outcomes if isinstance(d, _Draft) for row in d.waiting]
+    locked, numbers = lines.join([key for _, key in waiting])
+    for (row, _), number in zip(waiting, numbers, strict=True):
+        row["seq"] = number
     joined = [_join(tenant_id, o, locked) if isinstance(o, _Draft) else o for o in outcomes]
-    lines.save(locked.values())
-    # taken while the lines are locked, so that the numbers follow the order of acceptance
-    _number([row for d in joined if isinstance(d, _Draft) for row in d.waiting])
-    return joined
+    return locked.values(), joined
 
 
 def _join(tenant_id: uuid.UUID, draft: _Draft, locked: dict[lines.Key, lines.Line]) -> _Draft | NotifierError:
@@ -212,33 +188,24 @@ def _key(tenant_id: uuid.UUID, draft: _Draft, row: dict[str, Any]) -> lines.Key:
     return (tenant_id, draft.person.id, row["channel"], int(draft.lane))
 
 
-def _number(rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval('notifier_delivery_seq') FROM generate_series(1, %s)", [len(rows)])
-        for row, (seq,) in zip(rows, cursor.fetchall(), strict=True):
-            row["seq"] = seq
-
-
-def _store(world: _World, drafts: list[_Draft]) -> None:
+def _store(world: World, drafts: list[_Draft]) -> None:
     tenant_id, now = world.tenant.id, world.now
     notifications = [
         (
-            d.notification_id, tenant_id, d.person.id, d.version.id, d.rule.category, str(d.request.mode), int(d.lane),
+            d.notification_id, tenant_id, d.person.id, d.version_id, d.rule.category, str(d.request.mode), int(d.lane),
             orjson.dumps(d.request.data).decode(), d.request.send_at, d.request.not_after, now,
         )
         for d in drafts
     ]  # fmt: skip
-    bulk.insert("notifier_notification", bulk.NOTIFICATION, notifications)
+    bulk.put("notifier_notification", bulk.NOTIFICATION, notifications)
     rows = [_ledger_row(world, d, row) for d in drafts for row in d.rows]
-    bulk.insert("notifier_delivery", bulk.DELIVERY, rows)
+    bulk.put("notifier_delivery", bulk.DELIVERY, rows)
     all_rows = [row for d in drafts for row in d.rows]
     events = [(new_id(), tenant_id, r["id"], r["status"].label, str(r["reason"]), now) for r in all_rows]
-    bulk.insert("notifier_deliveryevent", bulk.EVENT, events)
+    bulk.put("notifier_deliveryevent", bulk.EVENT, events)
 
 
-def _ledger_row(world: _World, draft: _Draft, row: dict[str, Any]) -> tuple[Any, ...]:
+def _ledger_row(world: World, draft: _Draft, row: dict[str, Any]) -> tuple[Any, ...]:
     values: dict[str, Any] = {
         "campaign_id": None, "account_id": None, "detail": "", "content": None, "attempt": 0, "lease_until": None,
         "fence": 0, "provider_ref": "", "settled_at": None,

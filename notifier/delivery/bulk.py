@@ -40,9 +40,8 @@ def insert(table: str, columns: Columns, rows: Sequence[Sequence[Any]], *, ignor
     if not rows:
         return 0
     with cursor() as raw:
-        raw.execute(
-            _statement(table, columns) + (" ON CONFLICT DO NOTHING" if ignore_conflicts else ""), by_column(rows)
-        )
+        statement = _statement(table, columns) + (" ON CONFLICT DO NOTHING" if ignore_conflicts else "")
+        raw.execute(statement, by_column(rows), prepare=True)
         return int(raw.rowcount)
 
 
@@ -51,8 +50,15 @@ def insert_new(table: str, columns: Columns, rows: Sequence[Sequence[Any]]) -> s
     if not rows:
         return set()
     with cursor() as raw:
-        raw.execute(_statement(table, columns) + " ON CONFLICT DO NOTHING RETURNING id", by_column(rows))
+        raw.execute(_statement(table, columns) + " ON CONFLICT DO NOTHING RETURNING id", by_column(rows), prepare=True)
         return {row[0] for row in raw.fetchall()}
+
+
+def put(table: str, columns: Columns, rows: Sequence[Sequence[Any]]) -> None:
+    """The same as `insert` for a pipeline, whose statements have no answer yet."""
+    if rows:
+        with cursor() as raw:
+            raw.execute(_statement(table, columns), by_column(rows), prepare=True)
 
 
 def _statement(table: str, columns: Columns) -> str:
@@ -64,17 +70,30 @@ def _statement(table: str, columns: Columns) -> str:
 def ids(sql: str, params: Sequence[Any]) -> set[uuid.UUID]:
     """Run a statement of arrays that returns ids."""
     with cursor() as raw:
-        raw.execute(sql, params, binary=True)
+        raw.execute(sql, params, binary=True, prepare=True)
         return {row[0] for row in raw.fetchall()}
 
 
 @contextmanager
 def cursor() -> Iterator[psycopg.Cursor[Any]]:
     """A server-side-binding cursor on Django's connection, in Django's transaction. Django's own cursors quote every
-    value of an array into the statement's text: a fifth of the time of arming."""
+    value of an array into the statement's text: a fifth of the time of arming.
+
+    `execute(…, prepare=True)` keeps the statement's plan with the connection. Planning a claim takes 4 ms, executing it
+    half of one, for each month's partition is planned. Not for statements whose best plan depends on their values.
+    """
     connection.ensure_connection()
     with psycopg.Cursor(connection.connection) as raw, connection.wrap_database_errors:
         yield raw
+
+
+@contextmanager
+def pipelined() -> Iterator[None]:
+    """What is executed inside travels together, with BEGIN if it is the first of its transaction: a round trip costs
+    two changes of process, 0.2 ms of CPU. An error surfaces at the first answer that is asked for, or at the end."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        yield
 
 
 def by_column(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-from django.db import connection
+from typing import Any
 
 from notifier.delivery import bulk
 from notifier.vocabulary import Place, Status
@@ -52,7 +51,7 @@ WITH next AS (
     WHERE d.recipient_id = l.recipient_id AND d.channel = l.channel AND d.lane = l.lane AND d.tenant_id = l.tenant_id
       AND d.status = {Status.QUEUED} AND d.place = {Place.WAITS}
     ORDER BY d.seq LIMIT 1) d
-  WHERE l.id = ANY(%s) AND NOT l.held
+  WHERE l.id = ANY(%b::bigint[]) AND NOT l.held
 ), turned AS (
   UPDATE notifier_delivery d SET place = {Place.HOLDS} FROM next WHERE d.id = next.id
   RETURNING d.channel, d.lane
@@ -63,16 +62,40 @@ SELECT DISTINCT channel, lane FROM turned
 """
 
 
+_NUMBERS = "SELECT nextval('notifier_delivery_seq') FROM generate_series(1, %s)"
+
+
+def join(keys: Sequence[Key]) -> tuple[dict[Key, Line], list[int]]:
+    """Make what is missing of these lines, lock them, and take a number for each key: numbers are taken while the
+    lines are locked, so that they follow the order of acceptance. One round trip."""
+    if not keys:
+        return {}, []
+    columns = _columns(keys)
+    with bulk.pipelined(), bulk.cursor() as made, bulk.cursor() as locked, bulk.cursor() as numbers:
+        made.execute(_MAKE, columns, prepare=True)
+        locked.execute(_LOCK, columns, prepare=True)
+        numbers.execute(_NUMBERS, [len(keys)], prepare=True)
+        return _lines(locked.fetchall()), [number for (number,) in numbers.fetchall()]
+
+
 def lock(keys: Iterable[Key], *, make: bool = False) -> dict[Key, Line]:
     """Lock these lines until the end of the transaction; `make` creates the missing ones first."""
-    columns = [list(c) for c in zip(*sorted(set(keys), key=str), strict=True)]
+    columns = _columns(keys)
     if not columns:
         return {}
     with bulk.cursor() as cursor:
         if make:
-            cursor.execute(_MAKE, columns)
-        cursor.execute(_LOCK, columns)
-        return {(r[0], r[1], r[2], r[3]): Line(r[4], r[5], r[6]) for r in cursor.fetchall()}
+            cursor.execute(_MAKE, columns, prepare=True)
+        cursor.execute(_LOCK, columns, prepare=True)
+        return _lines(cursor.fetchall())
+
+
+def _columns(keys: Iterable[Key]) -> list[list[object]]:
+    return [list(column) for column in zip(*sorted(set(keys)), strict=True)]
+
+
+def _lines(rows: Iterable[Sequence[Any]]) -> dict[Key, Line]:
+    return {(r[0], r[1], r[2], r[3]): Line(r[4], r[5], r[6]) for r in rows}
 
 
 def save(lines: Iterable[Line]) -> None:
@@ -80,13 +103,14 @@ def save(lines: Iterable[Line]) -> None:
     rows = list(lines)
     if rows:
         with bulk.cursor() as cursor:
-            cursor.execute(_SAVE, [[r.id for r in rows], [r.unfinished for r in rows], [r.held for r in rows]])
+            columns = [[r.id for r in rows], [r.unfinished for r in rows], [r.held for r in rows]]
+            cursor.execute(_SAVE, columns, prepare=True)
 
 
 def pass_on(line_ids: Sequence[int]) -> list[tuple[str, int]]:
     """Give each free turn of these locked lines to its oldest waiting row; returns (channel, lane) to ring for."""
     if not line_ids:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(_PASS_ON, [list(line_ids)])
+    with bulk.cursor() as cursor:
+        cursor.execute(_PASS_ON, [list(line_ids)], prepare=True)
         return list(cursor.fetchall())

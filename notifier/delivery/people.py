@@ -75,13 +75,13 @@ def _some(tenant_id: uuid.UUID, where: str, wanted: list[Any]) -> list[Person]:
     if not wanted:
         return []
     crowd = Crowd("FROM tenants_recipient r", f"r.tenant_id = %s AND {where}", "r.id", [tenant_id, wanted])
-    return _looked_up(tenant_id, _rows(crowd))[0]
+    return _looked_up(tenant_id, _rows(crowd, prepare=True))[0]
 
 
-def _rows(crowd: Crowd) -> list[Any]:
+def _rows(crowd: Crowd, prepare: bool | None = None) -> list[Any]:
     with bulk.cursor() as cursor:
         statement = f"{_COLUMNS} {crowd.source} {_CHOICES_AND_DEVICES} WHERE {crowd.where} ORDER BY {crowd.order}"
-        cursor.execute(statement, crowd.params, binary=True)
+        cursor.execute(statement, crowd.params, binary=True, prepare=prepare)
         return cursor.fetchall()
 
 
@@ -90,7 +90,7 @@ def _looked_up(tenant_id: uuid.UUID, rows: list[Any]) -> tuple[list[Person], int
     people, nobody = _people(rows, frozenset())
     addresses = {a.value for p in people for c in channels().values() for a in c.addresses(p)}
     with bulk.cursor() as cursor:
-        cursor.execute(_SUPPRESSED, [tenant_id, sorted(addresses)])
+        cursor.execute(_SUPPRESSED, [tenant_id, sorted(addresses)], prepare=True)
         suppressed = frozenset(cursor.fetchall())
     return _people(rows, suppressed) if suppressed else (people, nobody)
 

@@ -86,7 +86,7 @@ def changed_since(
     """Which of these recipients and addresses have a ConsentChange since `since`; one query, by the index on (tenant,
     at)."""
     with bulk.cursor() as cursor:
-        cursor.execute(_CHANGED, [tenant_id, since - OVERLAP, list(recipients), list(addresses)])
+        cursor.execute(_CHANGED, [tenant_id, since - OVERLAP, list(recipients), list(addresses)], prepare=True)
         found = cursor.fetchall()
     return {row[0] for row in found if row[0]}, {row[1] for row in found if row[1]}
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from django.db import connection
 
 from notifier.delivery import bulk
 from notifier.vocabulary import Address, Place, Reason, Status
@@ -51,17 +50,17 @@ _LIVE = f"status = {Status.QUEUED} AND place = {Place.HOLDS}"
 # The recursive part visits each account with backlog once, by index (a loose scan: DISTINCT would read all of it).
 _BACKLOG = f"""
 WITH RECURSIVE backlog (account_id) AS (
-  (SELECT account_id FROM notifier_delivery WHERE channel = %(channel)s AND {_LIVE} ORDER BY account_id LIMIT 1)
+  (SELECT account_id FROM notifier_delivery WHERE channel = %(channel)s::text AND {_LIVE} ORDER BY account_id LIMIT 1)
   UNION ALL
   SELECT (SELECT d.account_id FROM notifier_delivery d
-          WHERE d.channel = %(channel)s AND {_LIVE} AND d.account_id > b.account_id
+          WHERE d.channel = %(channel)s::text AND {_LIVE} AND d.account_id > b.account_id
           ORDER BY d.account_id LIMIT 1)
   FROM backlog b WHERE b.account_id IS NOT NULL
 )"""
 
 _TAKE = f"""
 UPDATE notifier_delivery d
-SET status = {Status.CLAIMED}, fence = d.fence + 1, lease_until = now() + make_interval(secs => %(lease)s)
+SET status = {Status.CLAIMED}, fence = d.fence + 1, lease_until = now() + make_interval(secs => %(lease)s::float8)
 FROM picked WHERE d.id = picked.id
 RETURNING d.id, d.tenant_id, d.recipient_id, d.account_id, d.channel, d.address, d.platform, d.device_id, d.lane,
   d.mode, d.content, d.attempt, d.fence, d.accepted_at, d.not_after, d.notification_id, d.campaign_id, d.seq,
@@ -72,8 +71,8 @@ RETURNING d.id, d.tenant_id, d.recipient_id, d.account_id, d.channel, d.address,
 # side by side.
 _CLAIM = f"""{_BACKLOG}, chosen AS (
   SELECT p.id FROM notifier_provideraccount p JOIN backlog b ON b.account_id = p.id
-  WHERE EXISTS (SELECT 1 FROM notifier_delivery d WHERE d.channel = %(channel)s AND d.account_id = p.id
-                AND d.lane = ANY(%(lanes)s) AND {_LIVE} AND d.due_at <= now())
+  WHERE EXISTS (SELECT 1 FROM notifier_delivery d WHERE d.channel = %(channel)s::text AND d.account_id = p.id
+                AND d.lane = ANY(%(lanes)s::smallint[]) AND {_LIVE} AND d.due_at <= now())
     AND p.id <> ALL(%(busy)s::uuid[])
     AND (SELECT count(*) FROM notifier_delivery f WHERE f.account_id = p.id
          AND f.status IN ({Status.CLAIMED}, {Status.SENDING}) AND f.lease_until IS NOT NULL) < {IN_FLIGHT_CAP}
@@ -82,18 +81,18 @@ _CLAIM = f"""{_BACKLOG}, chosen AS (
   UPDATE notifier_provideraccount SET served_at = clock_timestamp() WHERE id = (SELECT id FROM chosen)
 ), picked AS (
   SELECT d.id FROM notifier_delivery d
-  WHERE d.channel = %(channel)s AND d.account_id = (SELECT id FROM chosen) AND d.lane = ANY(%(lanes)s)
+  WHERE d.channel = %(channel)s::text AND d.account_id = (SELECT id FROM chosen) AND d.lane = ANY(%(lanes)s::smallint[])
     AND {_LIVE} AND d.due_at <= now()
-  ORDER BY d.lane, d.due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+  ORDER BY d.lane, d.due_at LIMIT %(limit)s::bigint FOR UPDATE SKIP LOCKED
 ){_TAKE}"""
 
 # rows whose account was deleted after acceptance: no claim by account finds them
 _CLAIM_ORPHANS = f"""{_BACKLOG}, picked AS (
   SELECT d.id FROM notifier_delivery d
-  WHERE d.channel = %(channel)s AND {_LIVE} AND d.account_id IN (
+  WHERE d.channel = %(channel)s::text AND {_LIVE} AND d.account_id IN (
     SELECT b.account_id FROM backlog b LEFT JOIN notifier_provideraccount p ON p.id = b.account_id
     WHERE b.account_id IS NOT NULL AND p.id IS NULL)
-  LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+  LIMIT %(limit)s::bigint FOR UPDATE SKIP LOCKED
 ){_TAKE}"""
 
 
@@ -108,8 +107,8 @@ def claim_orphans(channel: str, limit: int) -> list[Claimed]:
 
 
 def _take(statement: str, channel: str, limit: int, more: Mapping[str, Any]) -> list[Claimed]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {"channel": channel, "limit": limit, "lease": _lease(), **more})
+    with bulk.cursor() as cursor:
+        cursor.execute(statement, {"channel": channel, "limit": limit, "lease": _lease(), **more}, prepare=True)
         rows = sorted(cursor.fetchall(), key=lambda row: (row[8], row[17]))
     return [_claimed(row) for row in rows]
 
@@ -126,7 +125,7 @@ def _claimed(row: Sequence[Any]) -> Claimed:
 
 _BEGIN = f"""
 UPDATE notifier_delivery d SET status = {Status.SENDING}, attempt = d.attempt + 1,
-  lease_until = now() + make_interval(secs => %s)
+  lease_until = now() + make_interval(secs => %s::float8)
 FROM unnest(%b::uuid[], %b::integer[]) AS mine (id, fence)
 WHERE d.id = mine.id AND d.fence = mine.fence AND d.status = {Status.CLAIMED}
 RETURNING d.id
@@ -150,14 +149,14 @@ RETURNING d.id, d.reason = '{Reason.IN_DOUBT}'
 def begin_armed(rows: Sequence[Claimed]) -> list[Claimed]:
     """The same for rows of a shard, whose lease and fence are the shard's; returns those that were still armed."""
     with bulk.cursor() as cursor:
-        cursor.execute(_BEGIN_ARMED, [[r.id for r in rows], [r.fence for r in rows]])
+        cursor.execute(_BEGIN_ARMED, [[r.id for r in rows], [r.fence for r in rows]], prepare=True)
         ours = dict(cursor.fetchall())
     return [replace(r, in_doubt=True) if ours[r.id] else r for r in rows if r.id in ours]
 
 
 _HAND_BACK = f"""
 UPDATE notifier_delivery d SET status = {Status.QUEUED}, lease_until = NULL,
-  due_at = greatest(d.due_at, now() + make_interval(secs => %s))
+  due_at = greatest(d.due_at, now() + make_interval(secs => %s::float8))
 FROM unnest(%b::uuid[], %b::integer[]) AS mine (id, fence)
 WHERE d.id = mine.id AND d.fence = mine.fence AND d.status = {Status.CLAIMED}
 """
@@ -167,11 +166,11 @@ def hand_back(rows: Sequence[Claimed], wait: float) -> None:
     """Give claimed rows back unsent, due again in `wait` seconds; they keep their turn and their attempts."""
     if rows:
         with bulk.cursor() as cursor:
-            cursor.execute(_HAND_BACK, [wait, [r.id for r in rows], [r.fence for r in rows]])
+            cursor.execute(_HAND_BACK, [wait, [r.id for r in rows], [r.fence for r in rows]], prepare=True)
 
 
 _RENEW = f"""
-UPDATE notifier_delivery d SET lease_until = now() + make_interval(secs => %s)
+UPDATE notifier_delivery d SET lease_until = now() + make_interval(secs => %s::float8)
 FROM unnest(%b::uuid[], %b::integer[]) AS mine (id, fence)
 WHERE d.id = mine.id AND d.fence = mine.fence AND d.status IN ({Status.CLAIMED}, {Status.SENDING})
 """
