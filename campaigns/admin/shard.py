@@ -12,7 +12,8 @@ class ShardAdmin(ReadOnlyAdmin):
     group = "What was sent"
     rank = 80
     list_display = (
-        "campaign", "number", "channel", "account", "size", "sent", "failed", "handed", "state", "worker", "took", "rate"
+        "campaign", "number", "channel", "account", "size", "sent", "failed", "handed", "state", "worker", "took",
+        "rate",
     )  # fmt: skip
     list_filter = ("state", "channel", "canary")
     list_select_related = ("tenant", "campaign", "account")
