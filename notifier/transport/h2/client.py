@@ -1,9 +1,10 @@
-"""The door of the bulk HTTP/2 client: `exchange` as every wire has it, `blast` for the hot path, `warm`.
+"""The door of the bulk HTTP/2 client: what its callers' threads and its loop's thread share.
 
 Measured on two shared cores, POSTs of 400 bytes over TLS with four connections, the server on the same machine, h2load
-just before and after: `blast` 212-222 k/s to nghttpd (h2load: 190-205 k/s), 3.4 µs of CPU a message; 46-60 k/s to nginx
-(47-60 k/s), 15 µs, because nginx writes a TLS record for each answer. `exchange` 73-98 k/s to nghttpd, 10 µs. Of the
-3.4 µs, half is TLS and system calls, a fifth reading answers, an eighth making frames (py-spy).
+in the same minute: two volleys of 200 kept on their way by one thread 172-230 k/s to nghttpd (h2load: 174-205 k/s), one
+large volley 224 k/s; 60 k/s to nginx (49-58 k/s). Of CPU 3.1-3.7 µs a message to nghttpd, of which the protocol in
+Python is 1.3 (reading 0.6, making frames 0.5), TLS a tenth and the kernel a quarter (perf); 10-11 µs to nginx, which
+writes TLS records for each answer: a third in the kernel, a fifth in TLS. `exchange` 73-98 k/s to nghttpd, 10 µs.
 """
 
 from __future__ import annotations

@@ -25,7 +25,9 @@ PAUSE = 1.0  #: seconds without further attempts after a failed one, while other
 #: `keepalive_requests`. A stream refused by a connection that stays says that the far end has enough.
 AGAIN_REFUSED, AGAIN_GONE = 2, 20
 REMEMBER_NO_H2 = 600.0  #: seconds for which a far end that chose another protocol is not asked again
-KEEP_WARM = 600.0  #: seconds for which a warmed connection that the far end closes is opened again
+#: seconds for which a warmed connection that the far end closes is opened again: nginx closes one that carried nothing
+#: after 60 s (client_header_timeout), whatever PINGs it is sent
+KEEP_WARM = 600.0
 REOPEN = 5.0  #: seconds at least from one such opening to the next
 
 log = logging.getLogger("notifier.transport")
