@@ -38,6 +38,16 @@ def leases_outlast_providers(**_: Any) -> Sequence[CheckMessage]:
     return [Error("A lease is no longer than a provider may take to answer.", hint=hint, id="notifier.E004")]
 
 
+@register(Tags.security)
+def something_leaves(**_: Any) -> Sequence[CheckMessage]:
+    """notifier.E005: settings with which nothing would ever be sent, without an error anywhere."""
+    return [
+        Error(f"{name} is less than 1.", hint=f"Set {name} to a positive number.", id="notifier.E005")
+        for name in ("PROVIDER_CONNECTIONS", "SHARD_SIZE")
+        if getattr(settings, name) < 1
+    ]
+
+
 def _is_key(value: str) -> bool:
     try:
         return len(base64.urlsafe_b64decode(value)) == 32

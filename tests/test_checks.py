@@ -10,7 +10,7 @@ import sys
 import pytest
 from pytest_django import Settings
 
-from notifier.checks import leases_outlast_providers, refuse_insecure_boot, secrets_are_own
+from notifier.checks import leases_outlast_providers, refuse_insecure_boot, secrets_are_own, something_leaves
 from notifier.settings import BASE_DIR, INSECURE_ENCRYPTION_KEY, INSECURE_SECRET_KEY
 
 OWN = base64.urlsafe_b64encode(b"k" * 32).decode()
@@ -52,3 +52,10 @@ def test_the_settings_boot_without_any_environment() -> None:
         [sys.executable, "manage.py", "check"], cwd=BASE_DIR, env=bare, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["PROVIDER_CONNECTIONS", "SHARD_SIZE"])
+def test_settings_with_which_nothing_leaves_are_refused(settings: Settings, name: str) -> None:
+    assert something_leaves() == []
+    setattr(settings, name, 0)
+    assert [(m.id, name in m.msg) for m in something_leaves()] == [("notifier.E005", True)]
