@@ -177,7 +177,7 @@ UPDATE campaigns_campaign c SET accounted_at = now()
 WHERE c.id = %s AND c.accounted_at IS NULL AND c.state IN ('finished', 'cancelled')
   AND NOT EXISTS (SELECT 1 FROM campaigns_shard s WHERE s.campaign_id = c.id AND NOT s.accounted)
   AND NOT EXISTS (SELECT 1 FROM notifier_delivery d WHERE d.campaign_id = c.id
-                  AND d.status IN ({Status.ARMED}, {Status.QUEUED}, {Status.CLAIMED}, {Status.SENDING}))
+                  AND d.status IN ({Status.QUEUED}, {Status.CLAIMED}, {Status.SENDING}))
 RETURNING c.tenant_id, c.state
 """
 

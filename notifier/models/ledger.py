@@ -56,8 +56,14 @@ class Delivery(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_constraint=False)
+    # the index is in the migration: campaigns' rows, which have none, need no entry in it
     notification = models.ForeignKey(
-        Notification, null=True, on_delete=models.DO_NOTHING, related_name="deliveries", db_constraint=False
+        Notification,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        related_name="deliveries",
+        db_constraint=False,
+        db_index=False,
     )
     campaign_id = models.UUIDField(null=True)
     recipient_id = models.UUIDField()
