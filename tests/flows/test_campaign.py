@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.flows.sandbox import Sandbox
-from tests.flows.tenant import Person, Tenant
+from tests.flows.tenant import Campaign, Person, Tenant
+from tests.flows.wait import until
 
 COUNT = 5_000
 #: by their place in the list; each kind of no is tried before arming and between arming and GO
@@ -62,6 +63,7 @@ def test_exactly_those_who_should_get_it_once(
     check_push(results["channels"]["push"], len(wanted))
     check_in_app(results["channels"]["in_app"])
     assert results["waiting"] == results["in_doubt"] == 0
+    check_the_books(tenant, campaign, results)
     for n, have in ((200, 1), (OPTED_OUT_EARLY[0], 0), (OPTED_OUT_LATE[0], 0), (NO_TOKEN[0], 1), (DEAD[0], 1)):
         assert len(tenant.inbox(f"u{n}").messages()) == have, n
     check_the_dead_stay_dead(tenant, audience, sandbox)
@@ -112,9 +114,25 @@ def check_in_app(in_app: dict[str, Any]) -> None:
     assert in_app["sent"] + in_app["failed"] + in_app["suppressed"] == COUNT
 
 
+def check_the_books(tenant: Tenant, campaign: Campaign, results: dict[str, Any]) -> None:
+    """When every outcome is in its row the report says what it said before, and the audit log says it once."""
+    until(lambda: tenant.recorded("campaign.finished", campaign.id), "the books to be closed")
+    assert tenant.recorded("campaign.finished", campaign.id) == 1
+    after = campaign.results()
+    for channel, said in results["channels"].items():
+        now = after["channels"][channel]
+        assert {k: v for k, v in now.items() if not k.endswith("_ms")} == {
+            k: v for k, v in said.items() if not k.endswith("_ms")
+        } | {"seconds": now["seconds"], "rate_per_s": now["rate_per_s"]}
+        for name in ("p50_ms", "p95_ms", "p99_ms"):
+            assert abs(now[name] - said[name]) <= 2, (channel, name)
+
+
 def check_the_dead_stay_dead(tenant: Tenant, audience: str, sandbox: Sandbox) -> None:
     """A second campaign does not even try them."""
-    assert all(d["dead_since"] for d in tenant.devices(f"u{DEAD[0]}"))
+    # devices are marked when the ledger has it all, some seconds after the last answer
+    for n in DEAD:
+        until(lambda n=n: all(d["dead_since"] for d in tenant.devices(f"u{n}")), "the dead to be marked")  # type: ignore[misc]
     sandbox.reset()
     again = tenant.draft("offer", audience, ["push"])
     again.arm()
