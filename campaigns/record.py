@@ -177,8 +177,8 @@ FROM mine WHERE p.shard_id = mine.id RETURNING mine.running
 
 _LEAVE = """
 WITH mine AS (
-  UPDATE campaigns_shard s SET sent = %s, failed = %s, dead = %s, handed = %s, excused = %s, lease_until = NULL,
-    state = %s, ended_at = CASE WHEN %s THEN clock_timestamp() END
+  UPDATE campaigns_shard s SET begun = %s, sent = %s, failed = %s, dead = %s, handed = %s, excused = %s,
+    lease_until = NULL, state = %s, ended_at = CASE WHEN %s THEN clock_timestamp() END
   WHERE s.id = %s AND s.fence = %s AND s.state = 'running' RETURNING s.id
 )
 UPDATE campaigns_shardpayload p SET outcomes = %b, delays = %b, notes = %b
@@ -201,7 +201,7 @@ def write(record: Record, shard_id: uuid.UUID, fence: int, begin: int) -> Writte
 
 def leave(record: Record, shard_id: uuid.UUID, fence: int, state: str, *, ended: bool) -> bool:
     """Write the last outcomes and let the shard go; False when it was not this holder's any more."""
-    counts = [*record.counts(), state, ended]
+    counts = [record.begun, *record.counts(), state, ended]
     packed = [record.packed_outcomes(), record.packed_delays(), record.packed_notes()]
     with bulk.cursor() as cursor:
         cursor.execute(_LEAVE, [*counts, shard_id, fence, *packed])

@@ -128,6 +128,8 @@ class Sender:
     def _begin(self, rows: Sequence[int]) -> None:
         refused = self._look(rows)
         if not self._running:
+            if not self._again:
+                self._held.record.begun = rows[0]  # nothing of these was launched, whatever was written
             return
         if self._again:
             self._again = self._again[len(rows) :]

@@ -145,6 +145,11 @@ def test_what_was_said_while_the_database_took_its_time_holds(
     send(campaign)
     assert "t3" not in post.wire.counted
     assert len(post.wire.begun) == (9 if what == "opt-out" else 0)
+    not_sent = {"stop": ("cancelled", "stopped"), "pause": ("armed", "")}
+    if what == "opt-out":
+        assert told(campaign) == {("sent", ""): 9, ("suppressed", "channel_off"): 1}
+    else:
+        assert told(campaign) == {not_sent[what]: 10}
 
 
 def test_a_no_holds_for_a_retry_in_the_ledger_too(post: Post) -> None:
