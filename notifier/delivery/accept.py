@@ -62,9 +62,7 @@ def accept(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accept
         outcomes: list[_Draft | NotifierError] = [_attempt(world, request) for request in requests]
         locked, outcomes = _join_lines(tenant_id, outcomes)
         drafts = [o for o in outcomes if isinstance(o, _Draft)]
-        with bulk.pipelined():
-            lines.save(locked)
-            _store(world, drafts)
+        _store(world, drafts, locked)
         queues = {bell.queue_of(r["channel"], d.lane) for d in drafts for r in d.waiting if r["place"] == Place.HOLDS}
         if queues:
             transaction.on_commit(lambda: bell.ring(queues))
@@ -134,7 +132,6 @@ def _row(
         "platform": entry.address.platform,
         "device_id": entry.address.device_id,
         "place": Place.HOLDS,
-        "seq": 0,
     }
     refused = {**row, "status": Status.SUPPRESSED, "due_at": due, "settled_at": world.now}
     if isinstance(entry, Suppressed):
@@ -159,13 +156,10 @@ def _row(
 def _join_lines(
     tenant_id: uuid.UUID, outcomes: list[_Draft | NotifierError]
 ) -> tuple[Collection[lines.Line], list[_Draft | NotifierError]]:
-    """Lock the lines, refuse items that would overfill theirs, number the rest and hand out free turns."""
-    waiting = [(row, _key(tenant_id, d, row)) for d in outcomes if isinstance(d, _Draft) for row in d.waiting]
-    locked, numbers = lines.join([key for _, key in waiting])
-    for (row, _), number in zip(waiting, numbers, strict=True):
-        row["seq"] = number
-    joined = [_join(tenant_id, o, locked) if isinstance(o, _Draft) else o for o in outcomes]
-    return locked.values(), joined
+    """Lock the lines, refuse items that would overfill theirs, and hand out free turns."""
+    keys = {_key(tenant_id, d, row) for d in outcomes if isinstance(d, _Draft) for row in d.waiting}
+    locked = lines.lock(keys, make=True)
+    return locked.values(), [_join(tenant_id, o, locked) if isinstance(o, _Draft) else o for o in outcomes]
 
 
 def _join(tenant_id: uuid.UUID, draft: _Draft, locked: dict[lines.Key, lines.Line]) -> _Draft | NotifierError:
@@ -188,7 +182,21 @@ def _key(tenant_id: uuid.UUID, draft: _Draft, row: dict[str, Any]) -> lines.Key:
     return (tenant_id, draft.person.id, row["channel"], int(draft.lane))
 
 
-def _store(world: World, drafts: list[_Draft]) -> None:
+_SEQ = f"CASE u.status WHEN {Status.QUEUED} THEN nextval('notifier_delivery_seq') ELSE 0 END"
+_UNNUMBERED = {name: kind for name, kind in bulk.DELIVERY.items() if name != "seq"}
+# one statement and one round trip. The numbers are taken while the lines are locked, so that they follow the order of
+# acceptance
+_STORE = f"""
+WITH saved AS ({lines.SAVE}),
+  notified AS ({bulk.statement("notifier_notification", bulk.NOTIFICATION)}),
+  delivered AS ({bulk.statement("notifier_delivery", _UNNUMBERED, {"seq": _SEQ})})
+{bulk.statement("notifier_deliveryevent", bulk.EVENT)}
+"""
+
+
+def _store(world: World, drafts: list[_Draft], locked: Collection[lines.Line]) -> None:
+    if not drafts:
+        return
     tenant_id, now = world.tenant.id, world.now
     notifications = [
         (
@@ -197,12 +205,17 @@ def _store(world: World, drafts: list[_Draft]) -> None:
         )
         for d in drafts
     ]  # fmt: skip
-    bulk.put("notifier_notification", bulk.NOTIFICATION, notifications)
     rows = [_ledger_row(world, d, row) for d in drafts for row in d.rows]
-    bulk.put("notifier_delivery", bulk.DELIVERY, rows)
     all_rows = [row for d in drafts for row in d.rows]
     events = [(new_id(), tenant_id, r["id"], r["status"].label, str(r["reason"]), now) for r in all_rows]
-    bulk.put("notifier_deliveryevent", bulk.EVENT, events)
+    with bulk.cursor() as cursor:
+        values = [
+            *lines.saved(locked),
+            *bulk.by_column(notifications),
+            *bulk.by_column(rows, _UNNUMBERED),
+            *bulk.by_column(events, bulk.EVENT),
+        ]
+        cursor.execute(_STORE, values, prepare=True)
 
 
 def _ledger_row(world: World, draft: _Draft, row: dict[str, Any]) -> tuple[Any, ...]:
@@ -215,7 +228,7 @@ def _ledger_row(world: World, draft: _Draft, row: dict[str, Any]) -> tuple[Any, 
         "not_after": draft.request.not_after, "accepted_at": world.now, "status": int(row["status"]),
         "place": int(row["place"]), "reason": str(row["reason"]),
     }  # fmt: skip
-    return tuple(values[column] for column in bulk.DELIVERY)
+    return tuple([values[column] for column in _UNNUMBERED])
 
 
 def _accepted(draft: _Draft) -> Accepted:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -40,8 +41,8 @@ def insert(table: str, columns: Columns, rows: Sequence[Sequence[Any]], *, ignor
     if not rows:
         return 0
     with cursor() as raw:
-        statement = _statement(table, columns) + (" ON CONFLICT DO NOTHING" if ignore_conflicts else "")
-        raw.execute(statement, by_column(rows), prepare=True)
+        text = statement(table, columns) + (" ON CONFLICT DO NOTHING" if ignore_conflicts else "")
+        raw.execute(text, by_column(rows), prepare=True)
         return int(raw.rowcount)
 
 
@@ -50,21 +51,16 @@ def insert_new(table: str, columns: Columns, rows: Sequence[Sequence[Any]]) -> s
     if not rows:
         return set()
     with cursor() as raw:
-        raw.execute(_statement(table, columns) + " ON CONFLICT DO NOTHING RETURNING id", by_column(rows), prepare=True)
+        raw.execute(statement(table, columns) + " ON CONFLICT DO NOTHING RETURNING id", by_column(rows), prepare=True)
         return {row[0] for row in raw.fetchall()}
 
 
-def put(table: str, columns: Columns, rows: Sequence[Sequence[Any]]) -> None:
-    """The same as `insert` for a pipeline, whose statements have no answer yet."""
-    if rows:
-        with cursor() as raw:
-            raw.execute(_statement(table, columns), by_column(rows), prepare=True)
-
-
-def _statement(table: str, columns: Columns) -> str:
+def statement(table: str, columns: Columns, more: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Insert rows given by column. `more`: columns whose values are SQL over those of the row `u`."""
     # %b: uuid, number and time arrays travel in binary form, which psycopg's C code writes several times faster
     casts = ", ".join(f"{'%t' if kind == 'jsonb' else '%b'}::{kind}[]" for kind in columns.values())
-    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({casts})"
+    into, values = ", ".join([*columns, *more]), ", ".join(["u.*", *more.values()])
+    return f"INSERT INTO {table} ({into}) SELECT {values} FROM unnest({casts}) AS u ({', '.join(columns)})"
 
 
 def ids(sql: str, params: Sequence[Any]) -> set[uuid.UUID]:
@@ -96,6 +92,6 @@ def pipelined() -> Iterator[None]:
         yield
 
 
-def by_column(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    """Rows -> one list a column, as unnest wants them."""
-    return [list(column) for column in zip(*rows, strict=True)]
+def by_column(rows: Iterable[Sequence[Any]], columns: Columns | None = None) -> list[list[Any]]:
+    """Rows -> one list a column, as unnest wants them. `columns`: there may be no rows, but so many columns."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in columns or ()]

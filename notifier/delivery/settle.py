@@ -178,6 +178,8 @@ def _move_lines(outcomes: Sequence[Outcome], locked: dict[lines.Key, lines.Line]
             line.held = False
             freed.add(line.id)
     lines.save(locked.values())
+    # most lines have nobody else in them: nothing to look for in each month's partition
+    freed &= {line.id for line in locked.values() if line.unfinished}
     return {bell.queue_of(channel, lane) for channel, lane in lines.pass_on(sorted(freed))}
 
 
