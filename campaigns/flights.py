@@ -21,7 +21,7 @@ from notifier.errors import NotifierError
 from notifier.models import ProviderAccount
 from notifier.vocabulary import Answered, Broken, Response, Throttled, TokenRefused, Verdict, Volley
 
-#: FCM also answers 429 when one device gets too much: a refusal among more answers than this does not stop the account
+#: FCM also answers 429 when one device gets too much: one of more answers than this does not stop the account
 FEW = 50
 
 
@@ -40,7 +40,9 @@ class Flights:
         self._pump = Pump(self.collect)
         self._places: dict[uuid.UUID, int] = {}
         self._verdicts: list[Verdict] = []  #: of what was no plain 200
-        self._taken = 0
+        self._taken = self._refused = 0
+        #: nothing was withdrawn yet
+        self.going = True
         self._others: list[ProviderAccount] | None = None
         try:
             self._provider, self._wire = accounts.provider_for(held.account), accounts.wire_for(held.account)
@@ -93,6 +95,7 @@ class Flights:
 
     def withdraw(self) -> None:
         """What waits inside the transport does not begin any more; each comes back as not begun."""
+        self.going = False
         for volley in self._volleys:
             volley.withdraw()
 
@@ -115,21 +118,37 @@ class Flights:
         record.took(taken, self._held.delay())
         self._taken += len(taken)
         if len(taken) != len(answers):
-            self._odd([(rows[at], answer) for at, answer in answers if not isinstance(answer, int)], len(answers))
+            self._odd([(rows[at], answer) for at, answer in answers if not isinstance(answer, int)])
         if not volley.left:
             del self._volleys[volley]
 
-    def _odd(self, answers: Sequence[tuple[int, Response | Broken]], told: int) -> None:
-        """Answers that are no plain 200, of so many that came together."""
-        verdicts = [self._provider.verdict(answer) for _, answer in answers]
+    def _odd(self, answers: Sequence[tuple[int, Response | Broken]]) -> None:
+        """Answers that are no plain 200."""
         others = self._other_accounts()
-        self.collect([outcome_of(self._row(i), v, others) for (i, _), v in zip(answers, verdicts, strict=True)])
+        verdicts: list[Verdict] = []
+        for i, answer in answers:
+            verdict = self._provider.verdict(answer)
+            if not (excused := self._says_nothing(answer)):
+                verdicts.append(verdict)
+            self.note(i, outcome_of(self._held.row(i), verdict, others), excused=excused)
         self._verdicts += verdicts
-        self.throttled |= any(isinstance(verdict, Throttled) for verdict in verdicts)
-        if sum(isinstance(verdict, Throttled) for verdict in verdicts) * FEW > told:
-            slow_down(self._held.account, verdicts)
-        if self._wanted and any(isinstance(answer, Response) and answer.status == 401 for _, answer in answers):
-            self._wire.forget_token(self._wanted.cache_key)
+        self._slow_down([verdict for verdict in verdicts if isinstance(verdict, Throttled)])
+
+    def _says_nothing(self, answer: Response | Broken) -> bool:
+        """Neither of the message nor of the account: a token that ended, or what was withdrawn after a stop."""
+        if isinstance(answer, Broken):
+            return not answer.begun and not self.going
+        if answer.status != 401 or not self._wanted:
+            return False
+        self._wire.forget_token(self._wanted.cache_key)
+        return True
+
+    def _slow_down(self, refusals: Sequence[Throttled]) -> None:
+        self._refused += len(refusals)
+        if refusals:
+            self.throttled = True
+            if self._refused * FEW > self._taken + len(self._verdicts):
+                slow_down(self._held.account, refusals)
 
     def _other_accounts(self) -> list[ProviderAccount]:
         if self._others is None:
