@@ -54,7 +54,7 @@ class Notifications(TenantView):
     )
     def post(self, request: Request) -> Response:
         """Each channel's message then goes its own way; ask for it under `id`. A test key reaches nobody."""
-        wanted = _request(self.read(shapes.SendShape), self.caller.mode)
+        wanted = _request(request.data, self.caller.mode)
         outcome = accept(self.tenant_id, [wanted])[0]
         if isinstance(outcome, NotifierError):
             raise outcome
@@ -108,7 +108,8 @@ class NotificationOne(TenantView):
         return Response(_shown(found, deliveries, _events(deliveries)))
 
 
-def _request(asked: dict[str, Any], mode: Mode) -> SendRequest:
+def _request(raw: Any, mode: Mode) -> SendRequest:
+    asked = shapes.ordinary(raw) or read(shapes.SendShape, raw)
     return SendRequest(**{**asked, "channels": tuple(asked.get("channels", ())), "mode": mode})
 
 
@@ -123,7 +124,7 @@ def _items(raw: Any) -> list[Any]:
 
 def _attempt(item: Any, mode: Mode) -> SendRequest | Problem:
     try:
-        return _request(read(shapes.SendShape, item), mode)
+        return _request(item, mode)
     except (NotifierError, APIException) as error:
         return judge(error)
 

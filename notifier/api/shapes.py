@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
@@ -46,6 +47,26 @@ class SendShape(serializers.Serializer[Any]):
         if wrong := wrong_time(attrs.get("send_at"), attrs.get("not_after"), datetime.now(UTC)):
             raise serializers.ValidationError(wrong)
         return attrs
+
+
+_ORDINARY = {"recipient": MAX_KEY, "template": 64, "category": 64}  #: texts and their lengths
+
+
+def ordinary(raw: Any) -> dict[str, Any] | None:
+    """What SendShape says of an ordinary item, in 2 µs instead of 60; None: ask it, it knows what is wrong."""
+    if not isinstance(raw, dict) or not raw.keys() <= _ORDINARY.keys() | {"data"}:
+        return None
+    for name, longest in _ORDINARY.items():
+        value = raw.get(name)
+        if value is None and name == "category" and name not in raw:
+            continue
+        # a number is no text; what a text may not hold, half of a surrogate pair or U+0000, came through `body.load`
+        if type(value) is not str or not 0 < len(value) <= longest:
+            return None
+    data = raw.get("data", {})
+    if type(data) is not dict or len(orjson.dumps(data)) > MAX_DATA:
+        return None
+    return dict(raw)
 
 
 def wrong_time(send_at: datetime | None, not_after: datetime | None, now: datetime) -> dict[str, ErrorDetail] | None:

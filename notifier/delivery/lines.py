@@ -68,7 +68,7 @@ SELECT DISTINCT channel, lane FROM turned
 
 def lock(keys: Iterable[Key], *, make: bool = False) -> dict[Key, Line]:
     """Lock these lines until the end of the transaction; `make` creates the missing ones first."""
-    columns = [list(column) for column in zip(*sorted(set(keys)), strict=True)]
+    columns = [list(column) for column in zip(*set(keys), strict=True)]
     if not columns:
         return {}
     with bulk.cursor() as cursor:

@@ -7,7 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from rest_framework.exceptions import ValidationError
 
+from notifier.api import shapes
+from notifier.api.base import read
+from notifier.errors import InvalidInput
 from notifier.models import Delivery, Notification
 from notifier.vocabulary import Mode, Status
 from tenants.auth import create_key
@@ -167,3 +171,40 @@ def test_a_full_line_is_answered_with_429_and_when_to_try_again(world: World, se
     got = world.acme("POST", "/v1/notifications", asked(channels=["in_app"]))
     assert (got.status, got.body["code"]) == (429, "line_full")
     assert int(got.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"recipient": "ana", "template": "t"},
+        {"recipient": "ana", "template": "t", "category": "c", "data": {"a": [1, {"b": None}]}},
+        {"recipient": "ana", "template": "t", "data": {}},
+    ],
+)
+def test_an_ordinary_item_is_read_as_its_shape_would(item: dict[str, Any]) -> None:
+    assert shapes.ordinary(item) == read(shapes.SendShape, item)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        None,
+        [],
+        {},
+        {"recipient": "ana"},
+        {"recipient": "", "template": "t"},
+        {"recipient": 7, "template": "t"},
+        {"recipient": "a" * 129, "template": "t"},
+        {"recipient": "ana", "template": "t", "category": None},
+        {"recipient": "ana", "template": "t", "category": ""},
+        {"recipient": "ana", "template": "t", "data": None},
+        {"recipient": "ana", "template": "t", "data": []},
+        {"recipient": "ana", "template": "t", "data": {"a": "b" * 65_536}},
+        {"recipient": "ana", "template": "t", "chanels": ["push"]},
+        {"recipient": "ana", "template": "t", "not_after": "yesterday"},
+    ],
+)
+def test_whatever_is_not_ordinary_is_left_to_the_shape(item: Any) -> None:
+    assert shapes.ordinary(item) is None
+    with pytest.raises((InvalidInput, ValidationError)):
+        read(shapes.SendShape, item)
