@@ -73,6 +73,8 @@ class Pump:
         self._landed: queue.SimpleQueue[_Landed] = queue.SimpleQueue()
         self._flights: list[Flight] = []
         self._renewed = time.monotonic()
+        self._gathered: list[Outcome] = []
+        self._write_by = 0.0
 
     @property
     def rows(self) -> int:
@@ -116,21 +118,22 @@ class Pump:
             self._fly(*args)
 
     def settle(self, patience: float) -> None:
-        """Write down what has landed; waits up to `patience` seconds for the first of it."""
-        outcomes: list[Outcome] = []
+        """Take what lands within `patience` seconds; write it down once the first of it has waited for GATHER, or
+        nothing is on the wire any more."""
         until = time.monotonic() + patience
         while self._flights:
             try:
                 flight, answers = self._landed.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
                 break
-            if not outcomes:
-                until = min(until, time.monotonic() + GATHER)
+            if not self._gathered:
+                self._write_by = time.monotonic() + GATHER
+            until = min(until, self._write_by)
             if answers is None:
                 self._flights.remove(flight)
                 flight.verdicts += [_NO_ANSWER] * len(flight.waiting)
                 learn(flight.account, flight.verdicts)
-                outcomes += [outcome_of(row, _NO_ANSWER, flight.others) for row in flight.waiting.values()]
+                self._gathered += [outcome_of(row, _NO_ANSWER, flight.others) for row in flight.waiting.values()]
                 flight.waiting.clear()
                 if not self._flights:
                     break
@@ -138,8 +141,10 @@ class Pump:
             verdicts = [verdict for _, verdict in answers]
             flight.verdicts += verdicts
             slow_down(flight.account, verdicts)
-            outcomes += [outcome_of(flight.waiting.pop(i), verdict, flight.others) for i, verdict in answers]
-        self._write(outcomes)
+            self._gathered += [outcome_of(flight.waiting.pop(i), verdict, flight.others) for i, verdict in answers]
+        if not self._flights or time.monotonic() >= self._write_by:
+            outcomes, self._gathered = self._gathered, []
+            self._write(outcomes)
         self._renew()
 
     def drain(self) -> None:

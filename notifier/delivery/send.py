@@ -32,14 +32,16 @@ HELD_SECONDS = 10.0
 MAX_FLIGHTS = 64
 #: of one account: of a provider that hangs, messages that come one by one would otherwise take all of them
 ACCOUNT_FLIGHTS = 8
-#: while slow answers are awaited, new work is looked for this often
-LOOK_SECONDS = 0.05
+#: while answers are awaited, new work is looked for this often: soon after some was found, for a message that comes
+#: during the flight of another waits for it, and seldom after long in vain
+LOOK_SECONDS = (0.01, 0.05)
 
 
 def deliver(channel_name: str, lanes: Sequence[Lane]) -> bool:
     """Send everything that is due, account by account. True when it stopped with work left."""
     pump, resting = Pump(), Resting()
-    until = time.monotonic() + TASK_SECONDS
+    soon, seldom = LOOK_SECONDS
+    look, until = soon, time.monotonic() + TASK_SECONDS
     try:
         while time.monotonic() < until + DRAIN_SECONDS:
             # past its time a task begins nothing for accounts with open answers, and ends when none are open; the
@@ -53,8 +55,9 @@ def deliver(channel_name: str, lanes: Sequence[Lane]) -> bool:
             if not rows and not pump.flights:
                 if not resting.accounts():
                     return False
-                time.sleep(LOOK_SECONDS)
-            pump.settle(0.0 if rows else LOOK_SECONDS)
+                time.sleep(seldom)
+            look = soon if rows else min(seldom, look * 1.5)
+            pump.settle(0.0 if rows else look)
     finally:
         pump.drain()
     return True

@@ -18,5 +18,6 @@ class Command(BaseCommand):
         for queue in queues():
             # a bulk sender multiplexes: one process a core, each with one task at a time, keeps its connections warm
             processes = cores if queue == "push.bulk" else 1
-            concurrency = {CONTROL: 2, BATCH: cores}.get(queue, 1)
+            # of single messages one process claims while the other waits for the database to write
+            concurrency = {CONTROL: 2, BATCH: cores}.get(queue, 1 if queue.endswith(".bulk") else 2)
             self.stdout.write(f"{queue} {concurrency} {processes}")
