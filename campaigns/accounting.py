@@ -7,7 +7,7 @@ Low priority: after the campaign, or for shards that ended a while ago.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -48,6 +48,14 @@ UPDATE notifier_delivery d SET status = o.status, reason = o.reason, detail = le
 FROM unnest(%b::uuid[], %b::smallint[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::smallint[])
   AS o (id, status, reason, detail, provider_ref, settled_at, attempt)
 WHERE d.id = o.id AND d.status = {Status.ARMED}
+"""
+
+# What was simply taken, nearly all: arrays as text, which PostgreSQL reads in a tenth of the time that it takes to make
+# objects of them here (9 µs a message before)
+_COPY_TAKEN = f"""
+UPDATE notifier_delivery d SET status = %s, attempt = 1,
+  settled_at = %s::timestamptz + o.ms * interval '1 millisecond'
+FROM unnest(%t::uuid[], %t::bigint[]) AS o (id, ms) WHERE d.id = o.id AND d.status = {Status.ARMED}
 """
 
 # a dead letter can be driven again only with what it said, which goes with the payload
@@ -113,6 +121,12 @@ class _Ended:
             return int(Status.CANCELLED), _STOPPED
         return int(Status.UNKNOWN), _DOUBT
 
+    def row(self, i: int) -> tuple[Any, ...]:
+        """Message i as _COPY wants it."""
+        status, note = self.final(i)
+        attempt = int(i < self.record.begun)
+        return (self.payload.id(i), status, note.reason, note.detail, note.provider_ref, self.when(i), attempt)
+
     def when(self, i: int) -> datetime:
         """When it was answered; for one that was not, when the shard ended."""
         if self.began_at is None or self.record.outcomes[i] == OPEN:
@@ -135,17 +149,28 @@ def _ended(row: Sequence[Any]) -> _Ended:
 
 
 def _copy(ended: _Ended) -> None:
-    rows = []
-    for i in sorted(range(ended.record.size), key=ended.payload.key):
-        status, note = ended.final(i)
-        if status != HANDED:
-            attempt = int(i < ended.record.begun)
-            rows.append(
-                (ended.payload.id(i), status, note.reason, note.detail, note.provider_ref, ended.when(i), attempt)
-            )
+    """In the order of ids, as arming wrote them."""
+    record, simple = ended.record, set()
+    for status in (Status.SENT, Status.DELIVERED):
+        taken = [i for i, outcome in enumerate(record.outcomes) if outcome == status and i not in record.notes]
+        simple.update(taken)
+        _copy_taken(ended, status, taken)
+    rows = [ended.row(i) for i in range(record.size) if i not in simple and record.outcomes[i] != HANDED]
     if rows:
         with bulk.cursor() as cursor:
             cursor.execute(_COPY, bulk.by_column(rows))
+
+
+def _copy_taken(ended: _Ended, status: Status, taken: Sequence[int]) -> None:
+    if taken:
+        ids, delays = map(ended.payload.key, taken), (str(ended.record.delays[i]) for i in taken)
+        with bulk.cursor() as cursor:
+            cursor.execute(_COPY_TAKEN, [int(status), ended.began_at, _array(ids), _array(delays)])
+
+
+def _array(items: Iterable[str]) -> str:
+    """PostgreSQL's text form of an array whose items need no quotes."""
+    return "{" + ",".join(items) + "}"
 
 
 def _keep_letters(ended: _Ended) -> None:
