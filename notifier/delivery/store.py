@@ -63,7 +63,7 @@ UPDATE notifier_delivery d
 SET status = {Status.CLAIMED}, fence = d.fence + 1, lease_until = now() + make_interval(secs => %(lease)s::float8)
 FROM picked WHERE d.id = picked.id
 RETURNING d.id, d.tenant_id, d.recipient_id, d.account_id, d.channel, d.address, d.platform, d.device_id, d.lane,
-  d.mode, d.content, d.attempt, d.fence, d.accepted_at, d.not_after, d.notification_id, d.campaign_id, d.seq,
+  d.mode, d.content::text, d.attempt, d.fence, d.accepted_at, d.not_after, d.notification_id, d.campaign_id, d.seq,
   d.category, d.reason = '{Reason.IN_DOUBT}'
 """
 
@@ -108,7 +108,8 @@ def claim_orphans(channel: str, limit: int) -> list[Claimed]:
 
 def _take(statement: str, channel: str, limit: int, more: Mapping[str, Any]) -> list[Claimed]:
     with bulk.cursor() as cursor:
-        cursor.execute(statement, {"channel": channel, "limit": limit, "lease": _lease(), **more}, prepare=True)
+        values = {"channel": channel, "limit": limit, "lease": _lease(), **more}
+        cursor.execute(statement, values, prepare=True, binary=True)
         rows = sorted(cursor.fetchall(), key=lambda row: (row[8], row[17]))
     return [_claimed(row) for row in rows]
 
@@ -117,7 +118,7 @@ def _claimed(row: Sequence[Any]) -> Claimed:
     return Claimed(
         id=row[0], tenant_id=row[1], recipient_id=row[2], account_id=row[3], channel=row[4],
         address=Address(row[5], row[6], row[7]), lane=row[8], mode=row[9],
-        content=orjson.loads(row[10]) if isinstance(row[10], str) else row[10],
+        content=orjson.loads(row[10] or "null"),
         attempt=row[11], fence=row[12], accepted_at=row[13], not_after=row[14], notification_id=row[15],
         campaign_id=row[16], category=row[18], in_doubt=row[19],
     )  # fmt: skip
