@@ -53,7 +53,7 @@ _ORDINARY = {"recipient": MAX_KEY, "template": 64, "category": 64}  #: texts and
 
 
 def ordinary(raw: Any) -> dict[str, Any] | None:
-    """What SendShape says of an ordinary item, in 2 µs instead of 60; None: ask it, it knows what is wrong."""
+    """What SendShape says of an ordinary item, in 1.5 µs instead of 40 to 55; None: ask it, it knows what is wrong."""
     if not isinstance(raw, dict) or not raw.keys() <= _ORDINARY.keys() | {"data"}:
         return None
     for name, longest in _ORDINARY.items():
