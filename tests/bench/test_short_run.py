@@ -20,6 +20,8 @@ PEERS = {"pyfcm", "pyfcm_async", "firebase_admin", "firebase_admin_async", "noti
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    if not os.environ.get("NOTIFIER_RUN_BENCH"):
+        pytest.skip("a minute and more: runs in CI (NOTIFIER_RUN_BENCH=1)")
     if not installed(()):
         pytest.skip("no nginx, nghttpd or caddy (apt-get install nginx-light nghttp2-server)")
     results = tmp_path_factory.mktemp("bench")
