@@ -83,7 +83,8 @@ class Side:
         for address in operation.addresses(ids):
             found = self.read(address)
             rows = (found.get("data") or found.get("messages")) if isinstance(found, dict) else None
-            named = [str(row["id"]) for row in rows or () if isinstance(row, dict) and "id" in row]
+            listed = rows if isinstance(rows, list) else []  # a preflight's `messages` is a number
+            named = [str(row["id"]) for row in listed if isinstance(row, dict) and "id" in row]
             if named:
                 ids[parameter_of(operation.path)] = named[:3]
 
