@@ -11,10 +11,7 @@ from django.db import IntegrityError, transaction
 from campaigns.prepare.cutting import Cut
 from campaigns.prepare.planning import Planner, Refused
 from notifier.delivery import bulk
-from notifier.vocabulary import Lane, Place, Status
-
-#: of a rehearsal's rows
-SILENT = "silent"
+from notifier.vocabulary import SILENT, Lane, Place, Status
 
 #: what several rows share, once each: a row has the number of its kind
 _KINDS = {"channel": "text", "platform": "text", "account_id": "uuid", "status": "smallint", "reason": "text"}

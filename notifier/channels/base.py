@@ -46,8 +46,9 @@ class Channel(ABC):
     parts: ClassVar[Mapping[str, bool]]
     #: an unanswered request may be repeated (the collapse key hides it); False -> `unknown`
     repeat_when_in_doubt: ClassVar[bool] = True
-    #: rows committed as `sending` at once: what a crash may repeat. No more than the transport has under way (4
-    #: connections of 100 streams): of 500, the last 100 began 2.4 s after a stop when the far end took 2.5 s to answer
+    #: rows of the engine committed as `sending` at once: what a crash may repeat. No more than the transport has under
+    #: way at least (4 connections of 100 streams): of 500, the last 100 began 2.4 s after a stop when the far end took
+    #: 2.5 s to answer. Shards of campaigns ask the transport (Wire.streams)
     window: ClassVar[int] = 400
 
     _registry: ClassVar[dict[str, Channel]] = {}

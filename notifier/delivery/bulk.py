@@ -46,15 +46,6 @@ def insert(table: str, columns: Columns, rows: Sequence[Sequence[Any]], *, ignor
         return int(raw.rowcount)
 
 
-def insert_new(table: str, columns: Columns, rows: Sequence[Sequence[Any]]) -> set[uuid.UUID]:
-    """Insert the rows whose key is not there yet; returns their ids."""
-    if not rows:
-        return set()
-    with cursor() as raw:
-        raw.execute(statement(table, columns) + " ON CONFLICT DO NOTHING RETURNING id", by_column(rows), prepare=True)
-        return {row[0] for row in raw.fetchall()}
-
-
 def statement(table: str, columns: Columns, more: Mapping[str, str] = MappingProxyType({})) -> str:
     """Insert rows given by column. `more`: columns whose values are SQL over those of the row `u`."""
     # %b: uuid, number and time arrays travel in binary form, which psycopg's C code writes several times faster
