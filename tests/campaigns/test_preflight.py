@@ -7,6 +7,7 @@ import uuid
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
+from pytest_django import Settings
 
 from campaigns import crew, preflight, spotcheck, test_send
 from campaigns.capacity import Pace
@@ -205,10 +206,10 @@ def test_a_worker_is_as_fast_as_the_last_campaigns_showed(world: World) -> None:
     assert crew.speeds(world.draft(), [account.pk]) == {account.pk: crew.Speed(10_000.0, "fast")}
 
 
-def test_without_a_broker_nobody_knows_who_listens(monkeypatch: pytest.MonkeyPatch, settings: object) -> None:
+def test_without_a_broker_nobody_knows_who_listens(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     monkeypatch.setattr(crew, "_asked", (float("-inf"), None))
     monkeypatch.setattr(redis, "_client", None)  # put back at the end, and with it the one that is connected
-    monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
     assert crew.listening() is None
 
 
