@@ -1,4 +1,5 @@
-"""Take a shard under a lease and a fence, with everything that sending it needs: one statement, no model instances."""
+"""Take a shard under a lease and a fence, with everything that sending it needs, in one statement; its campaign and
+account are kept for a second."""
 
 from __future__ import annotations
 

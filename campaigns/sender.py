@@ -104,7 +104,7 @@ class Sender:
             self._gather(min(grant.wait, LOOK_SECONDS))
 
     def _take(self, wanted: int) -> Grant:
-        """What the limits let leave. Without a rate only a 429 stops the account, and a question costs 0.2 ms: not with
+        """What the limits let leave. Without a rate only a 429 stops the account, and a question costs 0.3 ms: not with
         every chunk."""
         now = time.monotonic()
         if not self._rated and not self._flights.throttled and now - self._asked < ASK_SECONDS:

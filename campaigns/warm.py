@@ -1,5 +1,5 @@
-"""Warm up whoever would send a campaign: its connections to the provider, its access token, its database connection. A
-cold bulk worker needs 150 ms before its first request (60 ms of them to read the system's certificates)."""
+"""Warm up whoever would send a campaign: its connections to the provider, its access token, its database connection. GO
+to the first shard took 157 ms with cold workers, and 36 with the same ones warm, on a busy machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = structlog.get_logger("campaigns")
 
 
 def warm(campaign: Campaign) -> None:
-    """Ask every bulk worker; returns at once. While Redis is away nobody is asked, and GO takes its 150 ms longer."""
+    """Ask every bulk worker; returns at once. While Redis is away nobody is asked, and GO takes longer."""
     wanted = Shard.objects.filter(campaign=campaign).values_list("account_id", flat=True).distinct()
     ids = [str(pk) for pk in wanted]
     try:
