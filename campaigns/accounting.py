@@ -31,7 +31,7 @@ REST = 30
 
 # Shards of which nothing can change any more. A row's lock keeps two from copying one shard.
 _NEXT = f"""
-SELECT s.id, s.tenant_id, s.channel, s.size, s.begun, s.began_at, s.ended_at, s.account_id,
+SELECT s.id, s.tenant_id, s.channel, s.size, s.begun, s.began_at, s.ended_at,
        p.rows, p.outcomes, p.delays, p.notes
 FROM campaigns_shard s JOIN campaigns_shardpayload p ON p.shard_id = s.id
 JOIN campaigns_campaign c ON c.id = s.campaign_id
@@ -140,7 +140,7 @@ _DOUBT = Note(str(Reason.IN_DOUBT))
 
 
 def _ended(row: Sequence[Any]) -> _Ended:
-    shard_id, tenant_id, channel, size, begun, began_at, ended_at, _, rows, outcomes, delays, notes = row
+    shard_id, tenant_id, channel, size, begun, began_at, ended_at, rows, outcomes, delays, notes = row
     record = Record.of(size, begun, outcomes, delays, notes)
     if began_at is not None:
         took = int((ended_at - began_at).total_seconds() * 1000)

@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 
 from campaigns import payload as payloads
+from campaigns.fanout import MAY_LEAVE
 from campaigns.models import Campaign
 from campaigns.payload import Payload
 from campaigns.record import LONGEST_MS, Record
@@ -24,14 +25,13 @@ from notifier.vocabulary import SILENT, Lane
 #: within it. What may change while it runs (its state) is looked at with every chunk
 BELIEVED = 1.0
 
-# `canary`: until the canary has passed, nothing else leaves
-_CLAIM = """
+_CLAIM = f"""
 WITH mine AS (
   UPDATE campaigns_shard s SET state = 'running', fence = s.fence + 1, worker = %s,
     began_at = COALESCE(s.began_at, clock_timestamp()), lease_until = now() + make_interval(secs => %s)
   FROM campaigns_campaign c
   WHERE s.id = %s AND c.id = s.campaign_id AND c.state = 'running'
-    AND (s.canary OR c.rollout = 'all' OR c.canary_passed_at IS NOT NULL)
+    AND {MAY_LEAVE}
     AND (s.state = 'armed' OR (s.state = 'running' AND s.lease_until < now()
          AND now() > pg_postmaster_start_time() + make_interval(secs => %s)))
   RETURNING s.id, s.campaign_id, s.account_id, s.channel, s.size, s.begun, s.fence, s.excused,

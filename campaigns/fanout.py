@@ -10,7 +10,9 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from campaigns.models import Campaign, Rollout, Shard
+from notifier.delivery import bell
 from notifier.tasks import post
+from notifier.vocabulary import Lane
 
 #: rung by whoever launches, before anything else happens: a shard for each of so many senders of a channel. They are in
 #: the chords again: a second doorbell costs a sender 1 ms, and a chord without them would end before they do
@@ -18,6 +20,8 @@ FIRST = 8
 
 #: until the canary has passed nothing else may leave
 _LEAVING = Q(canary=True) | Q(campaign__rollout=Rollout.ALL) | Q(campaign__canary_passed_at__isnull=False)
+#: the same in SQL, of campaigns_shard s and campaigns_campaign c
+MAY_LEAVE = "(s.canary OR c.rollout = 'all' OR c.canary_passed_at IS NOT NULL)"
 
 
 def leaving(campaign_id: uuid.UUID) -> QuerySet[Shard]:
@@ -47,7 +51,7 @@ def set_off(campaign_id: uuid.UUID) -> None:
 
 
 def ring(shard_id: uuid.UUID, channel: str) -> bool:
-    return post("campaigns.send_shard", str(shard_id), queue=f"{channel}.bulk")
+    return post("campaigns.send_shard", str(shard_id), queue=bell.queue_of(channel, Lane.BULK))
 
 
 def waves(numbers: Sequence[int], size: int) -> list[tuple[int, int]]:

@@ -132,16 +132,15 @@ class Flights:
                 verdicts.append(verdict)
             self.note(i, outcome_of(self._held.row(i), verdict, others), excused=excused)
         self._verdicts += verdicts
+        if self._wanted and any(isinstance(answer, Response) and answer.status == 401 for _, answer in answers):
+            self._wire.forget_token(self._wanted.cache_key)
         self._slow_down([verdict for verdict in verdicts if isinstance(verdict, Throttled)])
 
     def _says_nothing(self, answer: Response | Broken) -> bool:
         """Neither of the message nor of the account: a token that ended, or what was withdrawn after a stop."""
         if isinstance(answer, Broken):
             return not answer.begun and not self.going
-        if answer.status != 401 or not self._wanted:
-            return False
-        self._wire.forget_token(self._wanted.cache_key)
-        return True
+        return answer.status == 401 and self._wanted is not None
 
     def _slow_down(self, refusals: Sequence[Throttled]) -> None:
         self._refused += len(refusals)

@@ -119,9 +119,9 @@ class Record:
         counts[rest] += self.size - self.begun
         return +counts
 
-    def took(self, rows: Iterable[int], delay: int, status: Status = Status.SENT) -> None:
+    def took(self, rows: Iterable[int], delay: int) -> None:
         """The provider took these."""
-        outcomes, delays, code, count = self.outcomes, self.delays, int(status), 0
+        outcomes, delays, code, count = self.outcomes, self.delays, int(Status.SENT), 0
         for i in rows:
             outcomes[i] = code
             delays[i] = delay

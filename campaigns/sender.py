@@ -22,10 +22,11 @@ from campaigns.refusals import Refusals
 from campaigns.states import State
 from notifier.channels import channel
 from notifier.delivery import accounts, limits, store
+from notifier.delivery.bell import queue_of
 from notifier.delivery.limits import Grant
 from notifier.delivery.settle import PATIENCE_SECONDS, Outcome, settle
 from notifier.tasks import waiting
-from notifier.vocabulary import Reason, Status
+from notifier.vocabulary import Lane, Reason, Status
 
 T = TypeVar("T")
 
@@ -56,7 +57,6 @@ class Sender:
             self._limits.append(limits.of_campaign(campaign.pk, campaign.rate_per_s))
         self._rated, self._asked = bool(rate or campaign.rate_per_s), 0.0
         self._window = self._flights.window
-        self._running = True
         self._before = replace(held.record)
         self._began = self._wrote = time.monotonic()
         self._again: list[int] = []
@@ -94,7 +94,7 @@ class Sender:
 
     def _send(self) -> None:
         chunk = min(self._window // 2, LARGEST_CHUNK) or 1
-        while self._running and (rows := self._next(chunk)) and not self._over():
+        while self._flights.going and (rows := self._next(chunk)) and not self._over():
             if self._flights.on_wire and self._window - self._flights.on_wire < len(rows):
                 self._gather(LOOK_SECONDS)
                 continue
@@ -117,7 +117,9 @@ class Sender:
     def _over(self) -> bool:
         """Whether somebody else's turn has come: a shard that a limit makes slow would keep its worker for minutes."""
         return (
-            self._rated and time.monotonic() - self._began > TURN_SECONDS and waiting(f"{self._held.channel}.bulk") > 0
+            self._rated
+            and time.monotonic() - self._began > TURN_SECONDS
+            and waiting(queue_of(self._held.channel, Lane.BULK)) > 0
         )
 
     def _next(self, most: int) -> Sequence[int]:
@@ -127,7 +129,7 @@ class Sender:
 
     def _begin(self, rows: Sequence[int]) -> None:
         refused = self._look(rows)
-        if not self._running:
+        if not self._flights.going:
             if not self._again:
                 self._held.record.begun = rows[0]  # nothing of these was launched, whatever was written
             return
@@ -148,7 +150,7 @@ class Sender:
             refused = self._patiently(lambda: self._refusals.of(rows))
             # a repeated message has begun already
             self._write(max(self._held.record.begun, rows[-1] + 1))
-            if not self._running or time.monotonic() - looked < LOOK_SECONDS:
+            if not self._flights.going or time.monotonic() - looked < LOOK_SECONDS:
                 return refused
 
     # -- answers --
@@ -173,8 +175,7 @@ class Sender:
         self._wrote = time.monotonic()
         if not written.held:
             raise _Lost
-        if self._running and not written.running:
-            self._running = False
+        if self._flights.going and not written.running:
             self._flights.withdraw()
         if why := health.verdict(health.since(held.record, self._before), held.campaign):
             control.halt(held.campaign.pk, why)
@@ -220,7 +221,7 @@ class Sender:
         with transaction.atomic():
             written = write_it()
             if written.held:
-                begun = {row.id for row in store.begin_armed([outcome.row for outcome in handing])}
+                begun = store.begin_armed([outcome.row for outcome in handing])
                 settle([outcome for outcome in handing if outcome.row.id in begun])
         self._flights.handing = []
         return written

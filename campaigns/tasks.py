@@ -116,11 +116,11 @@ def sweep() -> None:
 
 
 # what fanout.leaving says, and shards whose holder was lost
-_OPEN_SHARDS = """
+_OPEN_SHARDS = f"""
 SELECT id, channel FROM (
   SELECT s.id, s.channel, s.number, row_number() OVER (PARTITION BY s.channel ORDER BY s.number) AS nth
   FROM campaigns_shard s JOIN campaigns_campaign c ON c.id = s.campaign_id
-  WHERE c.id = %s AND c.state = 'running' AND (s.canary OR c.rollout = 'all' OR c.canary_passed_at IS NOT NULL)
+  WHERE c.id = %s AND c.state = 'running' AND {fanout.MAY_LEAVE}
     AND (s.state = 'armed' OR (s.state = 'running' AND s.lease_until < now()))) s
 WHERE nth <= 200 ORDER BY number
 """

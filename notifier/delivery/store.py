@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -143,16 +143,13 @@ _BEGIN_ARMED = f"""
 UPDATE notifier_delivery d SET status = {Status.SENDING}, attempt = d.attempt + 1, fence = mine.fence
 FROM unnest(%b::uuid[], %b::integer[]) AS mine (id, fence)
 WHERE d.id = mine.id AND d.status = {Status.ARMED}
-RETURNING d.id, d.reason = '{Reason.IN_DOUBT}'
+RETURNING d.id
 """
 
 
-def begin_armed(rows: Sequence[Claimed]) -> list[Claimed]:
-    """The same for rows of a shard, whose lease and fence are the shard's; returns those that were still armed."""
-    with bulk.cursor() as cursor:
-        cursor.execute(_BEGIN_ARMED, [[r.id for r in rows], [r.fence for r in rows]], prepare=True)
-        ours = dict(cursor.fetchall())
-    return [replace(r, in_doubt=True) if ours[r.id] else r for r in rows if r.id in ours]
+def begin_armed(rows: Sequence[Claimed]) -> set[uuid.UUID]:
+    """The same for rows of a shard, whose lease and fence are the shard's; returns the ids of those still armed."""
+    return bulk.ids(_BEGIN_ARMED, [[r.id for r in rows], [r.fence for r in rows]])
 
 
 _HAND_BACK = f"""
