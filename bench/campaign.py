@@ -16,7 +16,7 @@ from notifier.vocabulary import Status
 
 T = TypeVar("T")
 
-LOOK = 0.05  #: seconds between two looks at a campaign's row
+LOOK = 0.01  #: seconds between two looks at a campaign's row: what follows its end must not count as its own
 BIN = 0.25  #: seconds of one step of the curve
 ENDED = frozenset({"finished", "cancelled", "failed", "paused"})
 BULK = "worker:push.bulk"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -18,11 +19,13 @@ class Meter:
     """`with Meter(site.roots, "worker:push.bulk") as meter:` what happens inside is counted.
 
     CPU includes PostgreSQL with its backends, the broker, web and scheduler; not the sink, and not the bench itself.
+    Memory is that of processes that were there before: a worker keeps its own.
     """
 
     def __init__(self, roots: Mapping[str, Sequence[int]], *watched: str) -> None:
         self._roots = roots
-        self._watched = [pid for name in watched for pid in roots.get(name, ())]
+        below = children()
+        self._watched = [p for name in watched for pid in roots.get(name, ()) for p in tree(pid, below)]
         self._before: Counter[str] = Counter()
         self._leave = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -61,26 +64,34 @@ class Meter:
             self._look()
 
     def _look(self) -> None:
-        for pid in self._watched:
-            for process in tree(pid):
-                try:
-                    self.peak_rss_mb = max(self.peak_rss_mb, process.memory_info().rss / MB)
-                except psutil.NoSuchProcess:
-                    continue
+        for process in self._watched:
+            with suppress(psutil.NoSuchProcess):
+                self.peak_rss_mb = max(self.peak_rss_mb, process.memory_info().rss / MB)
 
 
 def cpu(roots: Mapping[str, Sequence[int]]) -> Counter[str]:
     """CPU seconds of each part until now. What has ended and was waited for counts as its parent's."""
-    return Counter({name: sum(_seconds(p) for pid in pids for p in tree(pid)) for name, pids in roots.items()})
+    below = children()
+    return Counter({name: sum(_seconds(p) for pid in pids for p in tree(pid, below)) for name, pids in roots.items()})
 
 
-def tree(pid: int) -> list[psutil.Process]:
+def children() -> dict[int, list[psutil.Process]]:
+    """Of every process of the machine, by one look: a look for each part takes longer than a small campaign."""
+    found: dict[int, list[psutil.Process]] = {}
+    for process in psutil.process_iter(["ppid"]):
+        found.setdefault(process.info["ppid"], []).append(process)
+    return found
+
+
+def tree(pid: int, below: Mapping[int, Sequence[psutil.Process]]) -> list[psutil.Process]:
     """A process and all below it."""
     try:
-        root = psutil.Process(pid)
-        return [root, *root.children(recursive=True)]
+        found = [psutil.Process(pid)]
     except psutil.NoSuchProcess:
         return []
+    for process in found:
+        found += below.get(process.pid, ())
+    return found
 
 
 def _seconds(process: psutil.Process) -> float:

@@ -101,7 +101,7 @@ def claim(shard_id: uuid.UUID, worker: str) -> Held | None:
     """The shard, if it may leave and nobody holds it."""
     lease = float(settings.LEASE_SECONDS)
     with bulk.cursor() as cursor:
-        cursor.execute(_CLAIM, [worker[:100], lease, shard_id, lease], binary=True)
+        cursor.execute(_CLAIM, [worker[:100], lease, shard_id, lease], binary=True, prepare=True)
         row = cursor.fetchone()
     return _held(shard_id, row) if row else None
 

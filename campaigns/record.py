@@ -190,7 +190,9 @@ def write(record: Record, shard_id: uuid.UUID, fence: int, begin: int) -> Writte
     """Write the outcomes so far; let rows up to `begin` begin, if the campaign runs; renew the lease."""
     counts = [begin, *record.counts(), float(settings.LEASE_SECONDS)]
     with bulk.cursor() as cursor:
-        cursor.execute(_WRITE, [*counts, shard_id, fence, record.packed_outcomes(), record.packed_notes()])
+        cursor.execute(
+            _WRITE, [*counts, shard_id, fence, record.packed_outcomes(), record.packed_notes()], prepare=True
+        )
         row: Sequence[Any] | None = cursor.fetchone()
     if row is None:
         return Written(held=False, running=False)
@@ -204,5 +206,5 @@ def leave(record: Record, shard_id: uuid.UUID, fence: int, state: str, *, ended:
     counts = [record.begun, *record.counts(), state, ended]
     packed = [record.packed_outcomes(), record.packed_delays(), record.packed_notes()]
     with bulk.cursor() as cursor:
-        cursor.execute(_LEAVE, [*counts, shard_id, fence, *packed])
+        cursor.execute(_LEAVE, [*counts, shard_id, fence, *packed], prepare=True)
         return cursor.fetchone() is not None

@@ -9,9 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import transaction
 
 from campaigns import control, health
 from campaigns.claim import Held
@@ -24,11 +23,10 @@ from notifier.channels import channel
 from notifier.delivery import accounts, limits, store
 from notifier.delivery.bell import queue_of
 from notifier.delivery.limits import Grant
-from notifier.delivery.settle import PATIENCE_SECONDS, Outcome, settle
+from notifier.delivery.patience import patiently
+from notifier.delivery.settle import Outcome, settle
 from notifier.tasks import waiting
 from notifier.vocabulary import Lane, Reason, Status
-
-T = TypeVar("T")
 
 #: outcomes are written at least so often (seconds) while answers come slowly; half of the second in which a stop holds
 WRITE_SECONDS = 0.1
@@ -147,7 +145,7 @@ class Sender:
         self._flights.ready()
         while True:
             looked = time.monotonic()
-            refused = self._patiently(lambda: self._refusals.of(rows))
+            refused = patiently(lambda: self._refusals.of(rows))
             # a repeated message has begun already
             self._write(max(self._held.record.begun, rows[-1] + 1))
             if not self._flights.going or time.monotonic() - looked < LOOK_SECONDS:
@@ -171,7 +169,7 @@ class Sender:
         """Write down what was answered; let messages up to `begin` begin. Raises _Lost."""
         held = self._held
         self._flights.dirty = False
-        written = self._patiently(lambda: self._write_all(lambda: write(held.record, held.id, held.fence, begin)))
+        written = patiently(lambda: self._write_all(lambda: write(held.record, held.id, held.fence, begin)))
         self._wrote = time.monotonic()
         if not written.held:
             raise _Lost
@@ -185,13 +183,13 @@ class Sender:
         runs out, or nobody would account for its messages."""
         held = self._held
 
-        after = self._patiently(self._after)
+        after = patiently(self._after)
 
         def write_last() -> Written:
             there = leave(held.record, held.id, held.fence, after, ended=after != Shard.State.ARMED)
             return Written(there, running=False)
 
-        if not self._patiently(lambda: self._write_all(write_last)).held:
+        if not patiently(lambda: self._write_all(write_last)).held:
             raise _Lost
         return after
 
@@ -201,18 +199,6 @@ class Sender:
             return Shard.State.DONE
         stopped = Campaign.objects.filter(pk=self._held.campaign.pk, state=State.CANCELLED).exists()
         return Shard.State.CANCELLED if stopped else Shard.State.ARMED
-
-    def _patiently(self, do: Callable[[], T]) -> T:
-        """The provider's answers are kept while PostgreSQL is away."""
-        until = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                return do()
-            except (OperationalError, InterfaceError):
-                if time.monotonic() > until:
-                    raise
-                connection.close()
-                time.sleep(0.5)
 
     def _write_all(self, write_it: Callable[[], Written]) -> Written:
         """The record, and the ledger's rows of those that are to be tried again, in one transaction."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import structlog
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 
 from inbox.store import complaint, store
 from notifier.channels.in_app import InAppMessage
+from notifier.delivery.patience import patiently
 from notifier.providers.base import Answers, Provider
 from notifier.vocabulary import Permanent, Sent, Temporary, Verdict, Wire
 
@@ -31,9 +32,10 @@ class InApp(Provider[InAppMessage]):
 
     def _store(self, messages: Sequence[InAppMessage]) -> list[Verdict]:
         try:
-            gone = store(messages)
-        except OperationalError as error:
-            # a lost connection, a deadlock: even if it was committed, a repeat is harmless
+            # a lost connection, a deadlock: even if it was committed, a repeat is harmless. Tried again here, because
+            # an answer would count as the far end's failure, and a campaign halts itself for those
+            gone = patiently(lambda: store(messages))
+        except (OperationalError, InterfaceError) as error:
             log.warning("inbox store failed", action="inbox.store", error=type(error).__name__)
             return [Temporary("the inbox could not be written")] * len(messages)
         there = Sent(final=True)

@@ -201,9 +201,9 @@ SANDBOX_CA = env.str("SANDBOX_CA", "")
 LEASE_SECONDS = env.int("LEASE_SECONDS", 30)
 PROVIDER_TIMEOUT_SECONDS = env.float("PROVIDER_TIMEOUT_SECONDS", 10.0)
 #: of a worker process to one provider, 100 requests at once on each
-PROVIDER_CONNECTIONS = env.int("PROVIDER_CONNECTIONS", 8)
+PROVIDER_CONNECTIONS = env.int("PROVIDER_CONNECTIONS", 16)
 #: recipients of one shard of a campaign; a task and its doorbell cost 5 ms, whatever its size
-SHARD_SIZE = env.int("SHARD_SIZE", 2500)
+SHARD_SIZE = env.int("SHARD_SIZE", 5000)
 #: unfinished messages that may wait for one recipient, channel and lane
 LINE_LIMIT = 200
 INBOX_TOKEN_MAX_SECONDS = 3600

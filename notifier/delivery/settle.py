@@ -3,7 +3,6 @@ transaction. A write whose fence is stale changes nothing."""
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections import Counter
 from collections.abc import Sequence
@@ -12,9 +11,10 @@ from datetime import UTC, datetime
 
 import orjson
 import structlog
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 
 from notifier.delivery import bell, bulk, lines
+from notifier.delivery.patience import patiently
 from notifier.delivery.retry import HOLD_SECONDS
 from notifier.delivery.store import Claimed
 from notifier.vocabulary import FINAL, Address, Place, Reason, Status, new_id
@@ -89,21 +89,11 @@ log = structlog.get_logger("notifier.delivery")
 
 #: settlements of at most so many messages are logged message by message
 SPELLED_OUT = 5
-#: how long a worker keeps trying to write down what the provider already answered while PostgreSQL is away
-PATIENCE_SECONDS = 120.0
 
 
 def settle(outcomes: Sequence[Outcome]) -> int:
     """Write all; returns how many counted (a stale fence, or a row settled by a receipt already, does not)."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            return _settle(outcomes) if outcomes else 0
-        except (OperationalError, InterfaceError):
-            if connection.in_atomic_block or time.monotonic() > until:
-                raise
-            connection.close()
-            time.sleep(0.5)
+    return patiently(lambda: _settle(outcomes)) if outcomes else 0
 
 
 def _settle(outcomes: Sequence[Outcome]) -> int:
