@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from campaigns.claim import Held, account_of
 from campaigns.payload import quiet_minutes_left
-from notifier.delivery.changes import few_changes
-from notifier.delivery.recheck import changed_since, plan_again
+from notifier.delivery.changes import changed_since, few_changes
+from notifier.delivery.recheck import plan_again
 from notifier.delivery.send import rerouted
 from notifier.delivery.settle import Outcome
 from notifier.vocabulary import Reason, Status

@@ -5,17 +5,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from notifier.delivery import bulk, people
+from notifier.delivery import people
+from notifier.delivery.changes import changed_since
 from notifier.delivery.plan import Planned, Rule, Suppressed, plan
 from notifier.delivery.settle import Outcome
 from notifier.delivery.store import Claimed
 from notifier.vocabulary import Kind, Lane, Person, Reason, Status
 from tenants.models import Category, Tenant
-
-#: a consent change of a transaction that began before, and committed after, the acceptance
-OVERLAP = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -41,12 +39,6 @@ def orders(rows: Sequence[Claimed]) -> Mapping[uuid.UUID, Orders]:
     """The orders for the campaigns of these rows; no query when none is of a campaign."""
     campaigns = {r.campaign_id for r in rows if r.campaign_id is not None}
     return _look(campaigns) if _look is not None and campaigns else {}
-
-
-_CHANGED = """
-SELECT recipient_id, address FROM tenants_consentchange
-WHERE tenant_id = %s AND at >= %s AND (recipient_id = ANY(%b::uuid[]) OR address = ANY(%b::text[]))
-"""
 
 
 def recheck(rows: Sequence[Claimed], ordered: Mapping[uuid.UUID, Orders]) -> list[Outcome]:
@@ -78,17 +70,6 @@ def _suspects(rows: Sequence[Claimed]) -> list[Claimed]:
         [r.address.value for r in rows],
     )
     return [r for r in rows if r.lane == Lane.BULK or r.recipient_id in changed[0] or r.address.value in changed[1]]
-
-
-def changed_since(
-    tenant_id: uuid.UUID, since: datetime, recipients: Sequence[uuid.UUID], addresses: Sequence[str]
-) -> tuple[set[uuid.UUID], set[str]]:
-    """Which of these recipients and addresses have a ConsentChange since `since`; one query, by the index on (tenant,
-    at)."""
-    with bulk.cursor() as cursor:
-        cursor.execute(_CHANGED, [tenant_id, since - OVERLAP, list(recipients), list(addresses)], prepare=True)
-        found = cursor.fetchall()
-    return {row[0] for row in found if row[0]}, {row[1] for row in found if row[1]}
 
 
 def plan_again(rows: Sequence[Claimed], now: datetime) -> list[Outcome]:
