@@ -18,9 +18,10 @@ from campaigns.models import Campaign, Rollout, Shard
 from campaigns.prepare import id_range
 from campaigns.states import State, move
 from campaigns.steps import By, Step, note, step
+from notifier.channels.queues import BATCH
 from notifier.delivery import recheck
 from notifier.delivery.recheck import Orders
-from notifier.tasks import BATCH, post
+from notifier.tasks import post
 from notifier.vocabulary import Reason, Status
 from tenants.models import User
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from campaigns.models import Campaign, Rollout, Shard
-from notifier.delivery import bell
+from notifier.channels.queues import queue_of
 from notifier.tasks import post
 from notifier.vocabulary import Lane
 
@@ -51,7 +51,7 @@ def set_off(campaign_id: uuid.UUID) -> None:
 
 
 def ring(shard_id: uuid.UUID, channel: str) -> bool:
-    return post("campaigns.send_shard", str(shard_id), queue=bell.queue_of(channel, Lane.BULK))
+    return post("campaigns.send_shard", str(shard_id), queue=queue_of(channel, Lane.BULK))
 
 
 def waves(numbers: Sequence[int], size: int) -> list[tuple[int, int]]:

@@ -7,7 +7,8 @@ import uuid
 import structlog
 from django.db import connection
 
-from notifier.tasks import BATCH, post
+from notifier.channels.queues import BATCH
+from notifier.tasks import post
 from notifier.vocabulary import Status
 
 log = structlog.get_logger("campaigns")

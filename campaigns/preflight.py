@@ -18,11 +18,12 @@ from campaigns.models import Campaign
 from campaigns.results import ready_by_channel
 from campaigns.templatetags.figures import duration
 from campaigns.warn import Seen, warnings
+from notifier.channels.queues import queue_of
 from notifier.delivery import accounts
 from notifier.errors import Conflict, InvalidInput
 from notifier.models import ProviderAccount
 from notifier.providers import Provider, provider_class
-from notifier.vocabulary import Person
+from notifier.vocabulary import Lane, Person
 
 #: a rate limit that costs less than this is not worth a sentence about raising it: its bucket holds a second's worth
 SHORT = 1.0
@@ -164,7 +165,7 @@ def _need(ready: Ready, seconds: float) -> Need:
     figures = replace(capacity.MEASURED, per_worker=per_worker)
     plan = capacity.plan(capacity.Wanted(ready.messages, seconds), figures)
     says = [
-        f"{capacity.counted(plan.workers, 'worker')} on {ready.channel}.bulk with "
+        f"{capacity.counted(plan.workers, 'worker')} on {queue_of(ready.channel, Lane.BULK)} with "
         f"{capacity.counted(plan.connections_per_worker, 'connection')} each"
     ]
     if ready.rate and ready.seconds > seconds:
@@ -255,4 +256,4 @@ def _workers(ready: Sequence[Ready]) -> dict[str, int] | None:
     listening = crew.listening()
     if listening is None:
         return None
-    return {r.channel: listening.get(f"{r.channel}.bulk", 0) for r in ready}
+    return {r.channel: listening.get(queue_of(r.channel, Lane.BULK), 0) for r in ready}

@@ -15,8 +15,9 @@ from campaigns import accounting, canary, control, fanout, launch, prepare, rehe
 from campaigns.finish import finish_if_done
 from campaigns.models import Campaign
 from campaigns.states import State
-from notifier.tasks import BATCH, CONTROL, post, waiting
-from notifier.vocabulary import Status
+from notifier.channels.queues import BATCH, CONTROL, queue_of
+from notifier.tasks import post, waiting
+from notifier.vocabulary import Lane, Status
 
 #: header tasks of one chord: GO to first shard was measured at 30 ms with 100, 251 ms with 4,000. In a chord a doorbell
 #: costs 0.2 ms of CPU more to publish (0.8 instead of 0.6), and 0.25 ms more to report: half a microsecond a message
@@ -56,7 +57,10 @@ def dispatch(campaign_id: str) -> None:
 def dispatch_wave(campaign_id: str, first: int, last: int) -> None:
     """Second level: a chord over one wave's shards. Its callback is the fast path only; the ledger is the truth."""
     mine = fanout.leaving(uuid.UUID(campaign_id)).filter(number__gte=first, number__lte=last)
-    header = [send_shard.si(str(pk)).set(queue=f"{channel}.bulk") for pk, channel in mine.values_list("pk", "channel")]
+    header = [
+        send_shard.si(str(pk)).set(queue=queue_of(channel, Lane.BULK))
+        for pk, channel in mine.values_list("pk", "channel")
+    ]
     if header:
         chord(header)(finish_wave.si(campaign_id).set(queue=CONTROL))
 
@@ -148,7 +152,7 @@ def _ring_shards(campaign_id: uuid.UUID) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_OPEN_SHARDS, [campaign_id])
         open_shards = cursor.fetchall()
-    empty = {channel for channel in {c for _, c in open_shards} if not waiting(f"{channel}.bulk")}
+    empty = {channel for channel in {c for _, c in open_shards} if not waiting(queue_of(channel, Lane.BULK))}
     for shard_id, channel in open_shards:
         if channel in empty:
             fanout.ring(shard_id, channel)

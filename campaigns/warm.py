@@ -14,6 +14,7 @@ from django.db import connection
 from kombu.exceptions import OperationalError
 
 from campaigns.models import Campaign, Shard
+from notifier.channels.queues import is_bulk
 from notifier.delivery import accounts, redis
 from notifier.errors import NotifierError
 from notifier.models import ProviderAccount
@@ -39,7 +40,7 @@ def warm(campaign: Campaign) -> None:
 def _warm(state: Any, account_ids: Sequence[str]) -> dict[str, str]:
     """In a worker's parent process: let its child do it, in whose hands the connections will be. A bulk worker has one
     child."""
-    if any(name.endswith(".bulk") for name in (queue.name for queue in state.consumer.task_consumer.queues)):
+    if any(is_bulk(queue.name) for queue in state.consumer.task_consumer.queues):
         state.consumer.pool.apply_async(warm_here, args=(list(account_ids),))
     return {"ok": "warming"}
 

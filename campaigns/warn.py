@@ -9,7 +9,8 @@ from typing import Protocol
 
 from campaigns.models import Campaign
 from campaigns.spotcheck import UNSEEN, Spot
-from notifier.vocabulary import Mode
+from notifier.channels.queues import queue_of
+from notifier.vocabulary import Lane, Mode
 
 #: a freeze older than this is worth a warning: whoever joined since is not in it
 STALE = timedelta(hours=24)
@@ -74,7 +75,7 @@ def _never(campaign: Campaign, seen: Seen, now: datetime) -> Iterator[str]:
             yield f"The account {account.account} is switched off; {account.channel} will wait for it."
     for channel, number in sorted((seen.workers or {}).items()):
         if not number:
-            yield f"No worker listens on {channel}.bulk: nothing leaves until one is started."
+            yield f"No worker listens on {queue_of(channel, Lane.BULK)}: nothing leaves until one is started."
     if campaign.not_after is not None and now + timedelta(seconds=seen.seconds) > campaign.not_after:
         yield "Its “not after” comes before everything can have left; the rest will expire."
 

@@ -1,9 +1,4 @@
-"""The Celery app. Messages are doorbells: a lost one costs a second, a repeated one a millisecond (DESIGN §6).
-
-Queues: `control` for what people and the clock start and what is short (fan-out, sweeps); `batch` for what takes its
-time (imports, arming, accounting), so that no stop waits behind it; `<channel>` for critical and transactional
-messages; `<channel>.bulk` for campaigns and marketing, in other worker processes.
-"""
+"""The Celery app. Messages are doorbells: a lost one costs a second, a repeated one a millisecond (DESIGN §6)."""
 
 from __future__ import annotations
 
@@ -17,16 +12,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
 from django.conf import settings
 from django.db import connections
 
-from notifier.channels import channels
+from notifier.channels.queues import BATCH, CONTROL
 from notifier.checks import refuse_insecure_boot
-
-CONTROL, BATCH = "control", "batch"
-
-
-def queues() -> list[str]:
-    """Every queue that needs a worker."""
-    return [CONTROL, BATCH] + [q for name in sorted(channels()) for q in (name, f"{name}.bulk")]
-
 
 app = Celery("notifier")
 app.set_default()  # for all threads: the web process posts from its pool

@@ -11,17 +11,13 @@ from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
+from notifier.channels.queues import CONTROL, served
 from notifier.delivery import bell, redis
 from notifier.delivery.send import deliver
 from notifier.delivery.sweep import sweep
 from notifier.models.partitions import make_ahead
-from notifier.vocabulary import Lane
 
 log = structlog.get_logger("notifier.tasks")
-
-CONTROL, BATCH = "control", "batch"
-FAST = (Lane.CRITICAL, Lane.TRANSACTIONAL)
-
 
 #: seconds for which a process does not ask a Redis again that was away: one that hangs instead of refusing costs its
 #: callers 2 s a question
@@ -72,9 +68,8 @@ bell.use(ring)
 
 @shared_task(name="notifier.deliver", ignore_result=True)
 def deliver_queue(queue: str) -> None:
-    """Send what is due on `<channel>` (critical, transactional) or `<channel>.bulk`."""
-    channel, _, bulk = queue.partition(".")
-    if deliver(channel, (Lane.BULK,) if bulk else FAST):
+    """Send what is due of a channel, in the lanes of this queue."""
+    if deliver(*served(queue)):
         ring(queue)
 
 

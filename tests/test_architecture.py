@@ -9,7 +9,8 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connection, models
 
-from notifier.celery import app, queues
+from notifier.celery import app
+from notifier.channels.queues import queues
 from notifier.models.partitions import PARTITIONED
 
 

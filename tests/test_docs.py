@@ -13,8 +13,9 @@ from django.conf import settings
 
 from notifier import errors
 from notifier.api.errors import _CODE_OF
-from notifier.celery import app, queues
+from notifier.celery import app
 from notifier.channels import channels
+from notifier.channels.queues import queues
 from notifier.local.programs import PROJECT
 from notifier.providers import providers
 from notifier.sandbox.faults import Faults

@@ -12,10 +12,11 @@ from django.db.models.functions import Coalesce
 from campaigns.models import Campaign
 from campaigns.prepare import locks
 from campaigns.states import LAUNCHED, State, move
+from notifier.channels.queues import BATCH
 from notifier.delivery import templates
 from notifier.errors import Conflict, InvalidInput
 from notifier.models import TemplateVersion
-from notifier.tasks import BATCH, post
+from notifier.tasks import post
 from notifier.vocabulary import Status, id_floor
 
 #: an edit removes the rows of a campaign of this size within its request; a larger one's in the background

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from notifier.vocabulary import Lane
+from notifier.channels.queues import queue_of
+
+__all__ = ["queue_of", "ring", "use"]
 
 _ringer: Callable[[str], None] | None = None
 
@@ -14,11 +16,6 @@ def use(ringer: Callable[[str], None]) -> None:
     """Plug in what carries a ring to the workers of a queue."""
     global _ringer
     _ringer = ringer
-
-
-def queue_of(channel: str, lane: int) -> str:
-    """Bulk has worker processes of its own, so that an OTP never waits behind a blast."""
-    return f"{channel}.bulk" if lane == Lane.BULK else channel
 
 
 def ring(queues: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from django.db import connection, transaction
 
+from notifier.channels.queues import queue_of
 from notifier.delivery import bell, bulk, lines
 from notifier.models import DeadLetter, Delivery
 from notifier.vocabulary import Place, Status, new_id
@@ -47,7 +48,7 @@ def redrive(tenant_id: uuid.UUID, dead_letter_ids: Sequence[uuid.UUID]) -> int:
         DeadLetter.objects.filter(delivery_id__in=revived).update(redriven_at=now)
         events = [(new_id(), tenant_id, i, "redriven", "", now) for i in revived]
         bulk.insert("notifier_deliveryevent", bulk.EVENT, events)
-        queues = {bell.queue_of(r.channel, r.lane) for r in rows if r.id in revived}
+        queues = {queue_of(r.channel, r.lane) for r in rows if r.id in revived}
         transaction.on_commit(lambda: bell.ring(queues))
     return len(revived)
 

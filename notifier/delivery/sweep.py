@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from notifier.channels import channels
+from notifier.channels.queues import SHARED, queue_of
 from notifier.delivery import bell, lines, store
 from notifier.delivery.retry import SCHEDULE
 from notifier.delivery.send import rerouted
@@ -144,8 +145,8 @@ def _due_queues() -> set[str]:
     found: set[str] = set()
     with connection.cursor() as cursor:
         for name in channels():
-            for lanes in ((0, 1), (2,)):
-                cursor.execute(_DUE, [name, list(lanes)])
+            for lanes in SHARED:
+                cursor.execute(_DUE, [name, [int(lane) for lane in lanes]])
                 if cursor.fetchone()[0]:
-                    found.add(bell.queue_of(name, lanes[-1]))
+                    found.add(queue_of(name, lanes[0]))
     return found

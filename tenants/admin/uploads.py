@@ -11,7 +11,8 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from notifier.tasks import BATCH, post
+from notifier.channels.queues import BATCH
+from notifier.tasks import post
 from tenants.admin.base import TenantModelAdmin
 from tenants.admin.forms import TenantForm
 from tenants.admin.site import admin_site

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from notifier.celery import queues
+from notifier.channels.queues import queues
 from notifier.local.programs import PROJECT, parse_queues
 
 COMPOSE: dict[str, Any] = yaml.safe_load(PROJECT.joinpath("docker-compose.yml").read_text())

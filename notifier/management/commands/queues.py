@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from notifier.celery import BATCH, CONTROL, queues
+from notifier.channels.queues import BATCH, CONTROL, is_bulk, queue_of, queues
+from notifier.vocabulary import Lane
 
 
 class Command(BaseCommand):
@@ -17,7 +18,7 @@ class Command(BaseCommand):
         cores = os.cpu_count() or 1
         for queue in queues():
             # a bulk sender multiplexes: one process a core, each with one task at a time, keeps its connections warm
-            processes = cores if queue == "push.bulk" else 1
+            processes = cores if queue == queue_of("push", Lane.BULK) else 1
             # of single messages one process claims while the other waits for the database to write
-            concurrency = {CONTROL: 2, BATCH: cores}.get(queue, 1 if queue.endswith(".bulk") else 2)
+            concurrency = {CONTROL: 2, BATCH: cores}.get(queue, 1 if is_bulk(queue) else 2)
             self.stdout.write(f"{queue} {concurrency} {processes}")
