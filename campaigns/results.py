@@ -23,7 +23,6 @@ from notifier.vocabulary import Status
 
 WENT_OUT = (Status.SENT, Status.DELIVERED)
 NOT_SENT = (Status.FAILED, Status.SUPPRESSED, Status.CANCELLED, Status.EXPIRED)
-WAITING = (Status.ARMED, Status.QUEUED, Status.CLAIMED)
 IN_DOUBT = (Status.SENDING, Status.UNKNOWN)
 
 
@@ -43,16 +42,32 @@ class Worker:
 
 
 @dataclass
-class Results:
+class Sums:
+    """Where the messages of a campaign stand."""
+
+    sent: int = 0
+    not_sent: int = 0
+    in_doubt: int = 0
+    waiting: int = 0
+
+    def add(self, status: int, count: int) -> None:
+        if status in WENT_OUT:
+            self.sent += count
+        elif status in NOT_SENT:
+            self.not_sent += count
+        elif status in IN_DOUBT:
+            self.in_doubt += count
+        else:
+            self.waiting += count
+
+
+@dataclass(kw_only=True)
+class Results(Sums):
     state: str
     audience: int = 0
     excluded: dict[str, int] = field(default_factory=dict)
     #: channel -> status -> reason ("" where there is none) -> messages
     channels: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
-    sent: int = 0
-    in_doubt: int = 0
-    not_sent: int = 0
-    waiting: int = 0
     seconds: float | None = None
     rate: float | None = None
     times: Times = field(default_factory=Times)
@@ -137,7 +152,7 @@ SELECT state, count(*) FROM campaigns_shard WHERE tenant_id = %(tenant)s AND cam
 
 def results(campaign: Campaign) -> Results:
     """Everything a report says."""
-    found = Results(campaign.state, campaign.audience_size, dict(campaign.excluded))
+    found = Results(state=campaign.state, audience=campaign.audience_size, excluded=dict(campaign.excluded))
     for channel, status, reason, count, *shard in _rows(f"{_LEDGER} UNION ALL {_OPEN}", campaign):
         if status is not None:
             _add(found, channel, status, reason, count)
@@ -154,11 +169,10 @@ def progress(campaign: Campaign) -> Progress:
     """What a page asks for every second: sums over the shards, and the few rows that the ledger took over."""
     sums = Sums()
     if campaign.first_armed_ms:
-        for stopped, *counts in _rows(_SUMS, campaign):
-            sums.add(stopped, *map(int, counts))
-        if sums.handed:
+        handed = sum(_add_sums(sums, row) for row in _rows(_SUMS, campaign))
+        if handed:
             for status, count in _rows(_HANDED, campaign):
-                sums.moved(Status(status), count)
+                sums.add(status, count)
     seconds = elapsed(campaign)
     return Progress(
         state=campaign.state,
@@ -166,47 +180,14 @@ def progress(campaign: Campaign) -> Progress:
         audience=campaign.audience_size,
         shards=dict(_rows(_SHARDS, campaign)),
         sent=sums.sent,
-        failed=sums.failed,
+        failed=sums.not_sent,
         in_doubt=sums.in_doubt,
         waiting=sums.waiting,
-        total=sums.sent + sums.failed + sums.in_doubt + sums.waiting,
+        total=sums.sent + sums.not_sent + sums.in_doubt + sums.waiting,
         seconds=seconds,
         rate=sums.sent / seconds if seconds else None,
         failure=campaign.failure,
     )
-
-
-@dataclass
-class Sums:
-    """Where the messages of a campaign stand."""
-
-    sent: int = 0
-    failed: int = 0
-    in_doubt: int = 0
-    waiting: int = 0
-    handed: int = 0
-
-    def add(self, stopped: bool, size: int, begun: int, sent: int, failed: int, handed: int) -> None:
-        """Some shards. What they handed to the ledger is counted there."""
-        self.sent += sent
-        self.failed += failed
-        self.handed += handed
-        self.in_doubt += begun - sent - failed - handed
-        if stopped:
-            self.failed += size - begun
-        else:
-            self.waiting += size - begun
-
-    def moved(self, status: Status, count: int) -> None:
-        """Rows of the ledger."""
-        if status in WENT_OUT:
-            self.sent += count
-        elif status in IN_DOUBT:
-            self.in_doubt += count
-        elif status in WAITING:
-            self.waiting += count
-        else:
-            self.failed += count
 
 
 def ready_by_channel(campaign: Campaign) -> dict[tuple[str, uuid.UUID], int]:
@@ -231,14 +212,21 @@ def elapsed(campaign: Campaign) -> float | None:
 def _add(found: Results, channel: str, status: int, reason: str, count: int) -> None:
     by_reason = found.channels.setdefault(channel, {}).setdefault(Status(status).label, {})
     by_reason[reason] = by_reason.get(reason, 0) + count
-    if status in WENT_OUT:
-        found.sent += count
-    elif status in NOT_SENT:
-        found.not_sent += count
-    elif status in IN_DOUBT:
-        found.in_doubt += count
+    found.add(status, count)
+
+
+def _add_sums(sums: Sums, row: Sequence[Any]) -> int:
+    """Of some shards. Returns how many messages they handed to the ledger, which are counted there."""
+    stopped, *counts = row
+    size, begun, sent, failed, handed = map(int, counts)
+    sums.sent += sent
+    sums.not_sent += failed
+    sums.in_doubt += begun - sent - failed - handed
+    if stopped:
+        sums.not_sent += size - begun
     else:
-        found.waiting += count
+        sums.waiting += size - begun
+    return handed
 
 
 def _add_shard(found: Results, channel: str, size: int, shard: Sequence[Any]) -> None:

@@ -8,8 +8,10 @@ import pytest
 
 from campaigns import times
 from campaigns.admin.charts import sparkline
+from campaigns.results import Sums
 from campaigns.templatetags import figures
 from campaigns.times import Point, Times
+from notifier.vocabulary import Status
 
 
 @pytest.mark.parametrize(
@@ -24,6 +26,23 @@ from campaigns.times import Point, Times
 )
 def test_percentiles_are_nearest_rank(histogram: dict[int, int], expected: Times) -> None:
     assert times.times_of(histogram) == expected
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        ((Status.ARMED, Status.QUEUED, Status.CLAIMED), Sums(waiting=3)),
+        ((Status.SENDING, Status.UNKNOWN), Sums(in_doubt=2)),
+        ((Status.SENT, Status.DELIVERED), Sums(sent=2)),
+        ((Status.FAILED, Status.SUPPRESSED, Status.CANCELLED, Status.EXPIRED), Sums(not_sent=4)),
+        (tuple(Status), Sums(sent=2, not_sent=4, in_doubt=2, waiting=3)),
+    ],
+)
+def test_a_status_stands_in_one_sum(statuses: tuple[Status, ...], expected: Sums) -> None:
+    sums = Sums()
+    for status in statuses:
+        sums.add(status, 1)
+    assert sums == expected
 
 
 @pytest.mark.parametrize("last_ms", [0, 999, 1000, 119_999, 120_000, 3_600_000, 86_400_000])
