@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
 from campaigns import edit
@@ -129,29 +130,17 @@ class GoInput(serializers.Serializer[Any]):
     rollout = serializers.ChoiceField(Rollout.choices, required=False, default=Rollout.ALL)
 
 
-class GoOutput(serializers.Serializer[Any]):
-    launched = serializers.BooleanField(help_text="True for the one request that launched it.")
-    state = serializers.CharField()
+def _pressed(name: str, answer: str, did: str) -> Any:
+    """What a control answers: whether this request was the one, and where the campaign is now."""
+    said = serializers.BooleanField(help_text=f"True for the one request that {did}.")
+    return inline_serializer(name, {answer: said, "state": serializers.CharField()})
 
 
-class StopOutput(serializers.Serializer[Any]):
-    stopped = serializers.BooleanField(help_text="True for the one request that stopped it.")
-    state = serializers.CharField()
-
-
-class PauseOutput(serializers.Serializer[Any]):
-    paused = serializers.BooleanField(help_text="True for the one request that paused it.")
-    state = serializers.CharField()
-
-
-class ResumeOutput(serializers.Serializer[Any]):
-    resumed = serializers.BooleanField(help_text="True for the one request that resumed it.")
-    state = serializers.CharField()
-
-
-class TakeBackOutput(serializers.Serializer[Any]):
-    taken_back = serializers.BooleanField(help_text="True for the one request that took it back.")
-    state = serializers.CharField()
+GoOutput = _pressed("GoOutput", "launched", "launched it")
+StopOutput = _pressed("StopOutput", "stopped", "stopped it")
+PauseOutput = _pressed("PauseOutput", "paused", "paused it")
+ResumeOutput = _pressed("ResumeOutput", "resumed", "resumed it")
+TakeBackOutput = _pressed("TakeBackOutput", "taken_back", "took it back")
 
 
 class ResultsOutput(serializers.Serializer[Any]):
