@@ -3,8 +3,9 @@
 NOTIFIER_TRANSPORT chooses: h2 (the default), the bulk HTTP/2 client, with libcurl for what speaks HTTP/1.1 only; or
 curl, libcurl for everything.
 
+base.py                   what both clients share: one a process and CA file; they start anew after a fork
 h2/                       the bulk HTTP/2 client
-pooled.py                 libcurl: one client a process and CA file; starts anew after a fork
+pooled.py                 libcurl
   loop.py                 the one thread that drives libcurl
   transfer.py             one libcurl handle, reused
 jobs.py                   where a task's thread waits for its answers
@@ -15,9 +16,9 @@ from __future__ import annotations
 
 import os
 
-from notifier.transport.h2.client import CONNECTIONS, h2_wire
+from notifier.transport.base import CONNECTIONS
 from notifier.transport.h2.either import EitherWire
-from notifier.transport.pooled import pooled_wire
+from notifier.transport.pooled import PooledWire
 from notifier.vocabulary import Wire
 
 __all__ = ["wire"]
@@ -27,5 +28,5 @@ def wire(trust: str | None = None, connections: int = CONNECTIONS) -> Wire:
     """The client of this process. `trust`: a CA file to believe beside the system's, e.g. the sandbox's.
     `connections`: to one far end, at most."""
     if os.environ.get("NOTIFIER_TRANSPORT", "h2") == "curl":
-        return pooled_wire(trust, connections)
-    return h2_wire(trust, connections, EitherWire)
+        return PooledWire.here(trust, connections)
+    return EitherWire.here(trust, connections)

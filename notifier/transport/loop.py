@@ -1,7 +1,7 @@
 """The one thread that drives libcurl: connections and TLS sessions live here for the life of the process.
 
-Requests wait here, in a line for each far end, and enter libcurl only while fewer than CONNECTIONS x STREAMS of that
-line are under way: a far end that hangs holds up nobody else, and what a consumer withdraws has mostly not begun.
+Requests wait here, in a line for each far end, and enter libcurl only while fewer than connections x STREAMS_UNSAID of
+that line are under way: a far end that hangs holds up nobody else, and what a consumer withdraws has mostly not begun.
 
 Measured on two shared cores, POSTs of 400-475 bytes over TLS, far end on the same machine: 16-20 k/s to our sandbox
 and 13-18 k/s to nghttpd, 48-60 µs of CPU a message. A bare CurlMulti loop without any of this costs 33-45 µs there:
@@ -24,12 +24,10 @@ from typing import Any
 
 import pycurl
 
+from notifier.transport.h2.connection import STREAMS_UNSAID
 from notifier.transport.jobs import WITHDRAWN, Job
 from notifier.transport.transfer import Transfer
 from notifier.vocabulary import Answered, Broken, Request
-
-CONNECTIONS = 4  #: to one far end
-STREAMS = 100  #: on one connection, when the far end does not say (it says fewer or more by SETTINGS)
 
 log = logging.getLogger("notifier.transport")
 
@@ -79,7 +77,7 @@ class Loop:
         self.dead = False
         self._trust = trust
         self._connections = connections
-        self._in_flight = connections * STREAMS  #: requests to one far end inside libcurl
+        self._in_flight = connections * STREAMS_UNSAID  #: requests to one far end inside libcurl
         self._inbox: deque[Load | Job] = deque()  #: what to send, and what to withdraw
         self._jobs: set[Job] = set()
         self._lines: dict[str, Line] = {}
@@ -100,7 +98,7 @@ class Loop:
         multi = pycurl.CurlMulti()
         multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
         multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, self._connections)
-        multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, STREAMS)
+        multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, STREAMS_UNSAID)
         multi.setopt(pycurl.M_MAXCONNECTS, 256)
         multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)

@@ -9,50 +9,27 @@ writes TLS records for each answer: a third in the kernel, a fifth in TLS. `exch
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
-from notifier.transport.h2.connection import STREAMS_UNSAID
-from notifier.transport.h2.heads import BAD_PATH, Unsendable, far_end, sendable_path, split, template
+from notifier.transport.base import CONNECTIONS, BaseWire
+from notifier.transport.h2.heads import BAD_PATH, Unsendable, far_end, refusal, sendable_path, split, template
 from notifier.transport.h2.link import tls
 from notifier.transport.h2.origin import CONNECT_TIMEOUT, Means, Origin
 from notifier.transport.h2.reactor import Reactor, reactor
 from notifier.transport.h2.runs import Load, Run
-from notifier.transport.jobs import Box, Job, batches
-from notifier.transport.tokens import Tokens
-from notifier.vocabulary import Answered, Broken, Head, Request, Response, TokenRequest, Volley
-
-CONNECTIONS = 4  #: to one far end
+from notifier.transport.jobs import Job
+from notifier.vocabulary import Answered, Broken, Head, Request
 
 Headers = tuple[tuple[str, str], ...]
 
 
-class H2Wire:
-    """HTTP/2 over TLS only, connections kept. Any thread may call it. `trust`: a CA file beside the system's."""
+class H2Wire(BaseWire):
+    """HTTP/2 over TLS only, connections kept."""
 
     def __init__(self, trust: str | None = None, connections: int = CONNECTIONS) -> None:
-        self.trust, self.connections = trust, connections
+        super().__init__(trust, connections)
         self._pool: Pool | None = None
-        self._tokens = Tokens(self._single)
-
-    def exchange(self, requests: Sequence[Request]) -> Iterator[Sequence[tuple[int, Response | Broken]]]:
-        """Send all; yield (index, answer) in batches as they come. Closing it early withdraws what has not begun."""
-        job = Job(len(requests), Box(self))
-        loads, unsendable = _loads(requests)
-        job.put(unsendable)
-        self._send(job, loads)
-        yield from batches(job)
-
-    def volley(self, head: Head, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None) -> Volley:
-        return self.mailbox().volley(head, bodies, paths)
-
-    def mailbox(self) -> Box:
-        return Box(self)
-
-    @property
-    def streams(self) -> int:
-        return self.connections * STREAMS_UNSAID
 
     def warm(self, origin: str) -> int:
         told, count = threading.Event(), [0]
@@ -70,28 +47,26 @@ class H2Wire:
         told.wait(2 * CONNECT_TIMEOUT)
         return count[0]
 
-    def token(self, wanted: TokenRequest) -> str:
-        return self._tokens.get(wanted)
-
-    def forget_token(self, cache_key: str) -> None:
-        self._tokens.forget(cache_key)
-
     def after_fork(self) -> None:
-        """In a child: keep nothing that the parent's threads may have held."""
+        super().after_fork()
         self._pool = None
-        self._tokens = Tokens(self._single)
 
     # -- jobs --
+
+    def begin(self, job: Job, requests: Sequence[Request]) -> None:
+        loads, unsendable = _loads(requests)
+        job.put(unsendable)
+        self._send(job, loads)
 
     def launch(self, job: Job, head: Head, bodies: Sequence[bytes], paths: Sequence[bytes] | None) -> None:
         indexes: Sequence[int] = range(len(bodies))
         try:
             shape = template(head, paths is not None)
         except Unsendable as error:
-            job.refuse(indexes, _refusal(error))
+            job.refuse(indexes, refusal(error))
             return
         if paths is not None and (bad := [index for index in indexes if not sendable_path(paths[index])]):
-            job.refuse(bad, _refusal(Unsendable(BAD_PATH)))
+            job.refuse(bad, refusal(Unsendable(BAD_PATH)))
             indexes = sorted({*indexes} - {*bad})
             paths, bodies = [paths[index] for index in indexes], [bodies[index] for index in indexes]
         self._send(job, {head.origin: [Load(shape, indexes, paths, bodies, whole=False)]})
@@ -106,9 +81,6 @@ class H2Wire:
 
     def retracted(self, job: Job) -> None:
         """In the loop's thread: nothing more of it will begin here."""
-
-    def _single(self, request: Request) -> Response | Broken:
-        return next(answer for batch in self.exchange([request]) for _, answer in batch)
 
     def _send(self, job: Job, loads: dict[str, list[Load]]) -> None:
         if not loads:
@@ -169,7 +141,7 @@ def _loads(requests: Sequence[Request]) -> tuple[dict[str, list[Load]], list[Ans
         try:
             origin, path = places.get(request.url) or places.setdefault(request.url, split(request.url))
         except Unsendable as error:
-            unsendable.append((index, _refusal(error)))
+            unsendable.append((index, refusal(error)))
             continue
         groups.setdefault((request.method, origin, request.headers, request.timeout), []).append((index, path))
     loads: dict[str, list[Load]] = {}
@@ -179,29 +151,8 @@ def _loads(requests: Sequence[Request]) -> tuple[dict[str, list[Load]], list[Ans
         try:
             shape = template(Head(method, origin, "" if varies else paths[0].decode(), headers, timeout), varies)
         except Unsendable as error:
-            unsendable += [(index, _refusal(error)) for index in indexes]
+            unsendable += [(index, refusal(error)) for index in indexes]
             continue
         bodies = [requests[index].body for index in indexes]
         loads.setdefault(origin, []).append(Load(shape, indexes, paths if varies else None, bodies, whole=True))
     return loads, unsendable
-
-
-def _refusal(error: Unsendable) -> Broken:
-    return Broken(False, f"cannot be sent: {error}")
-
-
-_wires: dict[tuple[type[H2Wire], str | None, int], H2Wire] = {}
-
-
-def h2_wire(trust: str | None = None, connections: int = CONNECTIONS, kind: type[H2Wire] = H2Wire) -> H2Wire:
-    """The client of this process. `trust`: a CA file to believe beside the system's, e.g. the sandbox's."""
-    key = (kind, trust, connections)
-    return _wires.get(key) or _wires.setdefault(key, kind(trust, connections))
-
-
-def _after_fork() -> None:
-    for wire in list(_wires.values()):
-        wire.after_fork()
-
-
-os.register_at_fork(after_in_child=_after_fork)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from notifier.transport import pooled
-from notifier.transport.h2.client import CONNECTIONS, H2Wire
+from notifier.transport.base import CONNECTIONS
+from notifier.transport.h2.client import H2Wire
 from notifier.transport.h2.runs import Run
 from notifier.transport.jobs import Job
+from notifier.transport.pooled import PooledWire
 
 
 class EitherWire(H2Wire):
     def __init__(self, trust: str | None = None, connections: int = CONNECTIONS) -> None:
         super().__init__(trust, connections)
-        self._other = pooled.pooled_wire(trust, connections)
+        self._other = PooledWire.here(trust, connections)
 
     def no_h2(self, run: Run) -> None:
         self._other.submit(run.job, run.hand_over(), whole=run.load.whole)

@@ -10,7 +10,7 @@ from typing import TypeVar
 from hpack import Encoder, NeverIndexedHeaderTuple
 
 from notifier.transport.h2.frames import DATA, END_HEADERS, END_STREAM, FRAME, HEADERS, frame_head
-from notifier.vocabulary import Head
+from notifier.vocabulary import Broken, Head
 
 METHOD = re.compile(r"[A-Z]{1,20}")
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
@@ -32,6 +32,10 @@ V = TypeVar("V")
 
 class Unsendable(ValueError):
     """The request can never leave. The text holds no value of a header."""
+
+
+def refusal(error: Unsendable) -> Broken:
+    return Broken(False, f"cannot be sent: {error}")
 
 
 class Block:

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from notifier.transport.h2.client import h2_wire
-from notifier.transport.pooled import pooled_wire
+from notifier.transport.h2.client import H2Wire
+from notifier.transport.pooled import PooledWire
 from tests.transport import test_wire
 from tests.transport.test_wire import (  # noqa: F401  # collected here a second time
     test_a_connection_told_to_go_away_is_replaced,
@@ -30,7 +30,7 @@ from tests.transport.test_wire import (  # noqa: F401  # collected here a second
     test_the_total_timeout_holds_and_leaves_the_request_in_doubt,
 )
 
-OTHER = h2_wire if os.environ.get("NOTIFIER_TRANSPORT") == "curl" else pooled_wire
+OTHER = (H2Wire if os.environ.get("NOTIFIER_TRANSPORT") == "curl" else PooledWire).here
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,82 @@
+"""What both clients share: one of a kind in a process for each CA file, anew in each forked child; boxes for answers;
+access tokens."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Self, cast
+
+from notifier.transport.h2.connection import STREAMS_UNSAID
+from notifier.transport.jobs import Box, Job, batches
+from notifier.transport.tokens import Tokens
+from notifier.vocabulary import Broken, Head, Request, Response, TokenRequest, Volley
+
+CONNECTIONS = 4  #: to one far end
+
+
+class BaseWire(ABC):
+    """Any thread may call it. `trust`: a CA file to believe beside the system's, e.g. the sandbox's."""
+
+    def __init__(self, trust: str | None = None, connections: int = CONNECTIONS) -> None:
+        self.trust, self.connections = trust, connections
+        self._tokens = Tokens(self._single)
+
+    @classmethod
+    def here(cls, trust: str | None = None, connections: int = CONNECTIONS) -> Self:
+        """The client of this kind of this process."""
+        key = (cls, trust, connections)
+        return cast(Self, _wires.get(key) or _wires.setdefault(key, cls(trust, connections)))
+
+    def exchange(self, requests: Sequence[Request]) -> Iterator[Sequence[tuple[int, Response | Broken]]]:
+        """Send all; yield (index, answer) in batches as they come. Closing it early withdraws what has not begun."""
+        job = Job(len(requests), Box(self))
+        self.begin(job, requests)
+        yield from batches(job)
+
+    def volley(self, head: Head, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None) -> Volley:
+        return self.mailbox().volley(head, bodies, paths)
+
+    def mailbox(self) -> Box:
+        return Box(self)
+
+    @property
+    def streams(self) -> int:
+        return self.connections * STREAMS_UNSAID
+
+    def token(self, wanted: TokenRequest) -> str:
+        return self._tokens.get(wanted)
+
+    def forget_token(self, cache_key: str) -> None:
+        self._tokens.forget(cache_key)
+
+    def after_fork(self) -> None:
+        """In a child: keep nothing that the parent's threads may have held."""
+        self._tokens = Tokens(self._single)
+
+    def _single(self, request: Request) -> Response | Broken:
+        return next(answer for batch in self.exchange([request]) for _, answer in batch)
+
+    # -- jobs --
+
+    @abstractmethod
+    def begin(self, job: Job, requests: Sequence[Request]) -> None:
+        """Send requests of all kinds; their whole answers are wanted."""
+
+    @abstractmethod
+    def launch(self, job: Job, head: Head, bodies: Sequence[bytes], paths: Sequence[bytes] | None) -> None: ...
+
+    @abstractmethod
+    def retract(self, job: Job) -> None: ...
+
+
+_wires: dict[tuple[type[BaseWire], str | None, int], BaseWire] = {}
+
+
+def _after_fork() -> None:
+    for wire in list(_wires.values()):
+        wire.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
