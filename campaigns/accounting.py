@@ -40,13 +40,16 @@ WHERE s.campaign_id = %s AND NOT s.accounted AND s.state IN ('done', 'cancelled'
 ORDER BY s.number LIMIT 1 FOR UPDATE OF s SKIP LOCKED
 """
 
+_ENDED: bulk.Columns = {
+    "id": "uuid", "status": "smallint", "reason": "text", "detail": "text", "provider_ref": "text",
+    "settled_at": "timestamptz", "attempt": "smallint",
+}  # fmt: skip
 # no bounds of the ids: without fresh statistics they lead PostgreSQL to read the whole campaign for each shard (0.3 s
 # instead of 0.04), and each id finds its partition by itself
 _COPY = f"""
 UPDATE notifier_delivery d SET status = o.status, reason = o.reason, detail = left(o.detail, 300),
   provider_ref = o.provider_ref, settled_at = o.settled_at, attempt = o.attempt
-FROM unnest(%b::uuid[], %b::smallint[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::smallint[])
-  AS o (id, status, reason, detail, provider_ref, settled_at, attempt)
+FROM {bulk.unnest("o", _ENDED)}
 WHERE d.id = o.id AND d.status = {Status.ARMED}
 """
 
@@ -158,7 +161,7 @@ def _copy(ended: _Ended) -> None:
     rows = [ended.row(i) for i in range(record.size) if i not in simple and record.outcomes[i] != HANDED]
     if rows:
         with bulk.cursor() as cursor:
-            cursor.execute(_COPY, bulk.by_column(rows))
+            cursor.execute(_COPY, bulk.by_column(_ENDED, rows))
 
 
 def _copy_taken(ended: _Ended, status: Status, taken: Sequence[int]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import random
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -102,10 +102,12 @@ class Reason(StrEnum):
 
 def new_id() -> uuid.UUID:
     """A UUID (version 7, RFC 9562, method 3): Unix time in milliseconds, 12 bits of the millisecond's fraction (a
-    quarter of a microsecond each, so that ids of one process are in the order of their making), the rest random."""
+    quarter of a microsecond each, so that ids of one process are in the order of their making), the rest random: unlike
+    any other, not secret. The system's generator gives up the interpreter for each: 3.5 µs, and others' turns."""
     ms, rest = divmod(time.time_ns(), 1_000_000)
     fraction = (rest << 12) // 1_000_000
-    return _time_uuid(ms, fraction.to_bytes(2, "big") + os.urandom(8))
+    # Python seeds it anew in every forked child
+    return uuid.UUID(int=ms << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | random.getrandbits(62))
 
 
 def derived_id(at_ms: int, *parts: str) -> uuid.UUID:

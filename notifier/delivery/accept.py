@@ -211,9 +211,9 @@ def _store(world: World, drafts: list[_Draft], locked: Collection[lines.Line]) -
     with bulk.cursor() as cursor:
         values = [
             *lines.saved(locked),
-            *bulk.by_column(notifications),
-            *bulk.by_column(rows, _UNNUMBERED),
-            *bulk.by_column(events, bulk.EVENT),
+            *bulk.by_column(bulk.NOTIFICATION, notifications),
+            *bulk.by_column(_UNNUMBERED, rows),
+            *bulk.by_column(bulk.EVENT, events),
         ]
         cursor.execute(_STORE, values, prepare=True)
 

@@ -12,6 +12,8 @@ from typing import Any
 import psycopg
 from django.db import connection
 
+from notifier.delivery.arrays import Array, pack
+
 #: column -> PostgreSQL type, in the order of the row tuples
 Columns = Mapping[str, str]
 
@@ -42,16 +44,19 @@ def insert(table: str, columns: Columns, rows: Sequence[Sequence[Any]], *, ignor
         return 0
     with cursor() as raw:
         text = statement(table, columns) + (" ON CONFLICT DO NOTHING" if ignore_conflicts else "")
-        raw.execute(text, by_column(rows), prepare=True)
+        raw.execute(text, by_column(columns, rows), prepare=True)
         return int(raw.rowcount)
 
 
 def statement(table: str, columns: Columns, more: Mapping[str, str] = MappingProxyType({})) -> str:
     """Insert rows given by column. `more`: columns whose values are SQL over those of the row `u`."""
-    # %b: uuid, number and time arrays travel in binary form, which psycopg's C code writes several times faster
-    casts = ", ".join(f"{'%t' if kind == 'jsonb' else '%b'}::{kind}[]" for kind in columns.values())
     into, values = ", ".join([*columns, *more]), ", ".join(["u.*", *more.values()])
-    return f"INSERT INTO {table} ({into}) SELECT {values} FROM unnest({casts}) AS u ({', '.join(columns)})"
+    return f"INSERT INTO {table} ({into}) SELECT {values} FROM {unnest('u', columns)}"
+
+
+def unnest(name: str, columns: Columns) -> str:
+    """A table of that name, of rows that travel by column (`by_column`)."""
+    return f"unnest({', '.join(f'%b::{kind}[]' for kind in columns.values())}) AS {name} ({', '.join(columns)})"
 
 
 def ids(sql: str, params: Sequence[Any]) -> set[uuid.UUID]:
@@ -83,6 +88,7 @@ def pipelined() -> Iterator[None]:
         yield
 
 
-def by_column(rows: Iterable[Sequence[Any]], columns: Columns | None = None) -> list[list[Any]]:
-    """Rows -> one list a column, as unnest wants them. `columns`: there may be no rows, but so many columns."""
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in columns or ()]
+def by_column(columns: Columns, rows: Iterable[Sequence[Any]]) -> list[Array]:
+    """Rows -> an array for each column."""
+    found = list(zip(*rows, strict=True)) or [()] * len(columns)
+    return [pack(kind, values) for kind, values in zip(columns.values(), found, strict=True)]

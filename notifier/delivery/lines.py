@@ -10,9 +10,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from notifier.delivery import bulk
+from notifier.delivery.arrays import Array
 from notifier.vocabulary import Place, Status
 
 #: (tenant, recipient, channel, lane)
@@ -26,7 +26,9 @@ class Line:
     held: bool
 
 
-_KEYS = "unnest(%b::uuid[], %b::uuid[], %b::text[], %b::smallint[]) AS k (tenant_id, recipient_id, channel, lane)"
+_KEY: bulk.Columns = {"tenant_id": "uuid", "recipient_id": "uuid", "channel": "text", "lane": "smallint"}
+_KEYS = bulk.unnest("k", _KEY)
+_SAVED: bulk.Columns = {"id": "bigint", "unfinished": "integer", "held": "boolean"}
 
 # an existing row is written, not only read, because DO NOTHING would neither lock nor return it
 _MAKE = f"""
@@ -42,9 +44,8 @@ FROM notifier_line l JOIN {_KEYS} USING (tenant_id, recipient_id, channel, lane)
 ORDER BY l.tenant_id, l.recipient_id, l.channel, l.lane FOR UPDATE OF l
 """
 
-SAVE = """
-UPDATE notifier_line l SET unfinished = v.unfinished, held = v.held
-FROM unnest(%b::bigint[], %b::integer[], %b::boolean[]) AS v (id, unfinished, held) WHERE l.id = v.id
+SAVE = f"""
+UPDATE notifier_line l SET unfinished = v.unfinished, held = v.held FROM {bulk.unnest("v", _SAVED)} WHERE l.id = v.id
 """
 
 # The oldest waiting row of each line whose turn is free takes it.
@@ -68,11 +69,11 @@ SELECT DISTINCT channel, lane FROM turned
 
 def lock(keys: Iterable[Key], *, make: bool = False) -> dict[Key, Line]:
     """Lock these lines until the end of the transaction; `make` creates the missing ones first."""
-    columns = [list(column) for column in zip(*set(keys), strict=True)]
-    if not columns:
+    wanted = set(keys)
+    if not wanted:
         return {}
     with bulk.cursor() as cursor:
-        cursor.execute(_MAKE if make else _LOCK, columns, prepare=True)
+        cursor.execute(_MAKE if make else _LOCK, bulk.by_column(_KEY, wanted), binary=True, prepare=True)
         return {(r[0], r[1], r[2], r[3]): Line(r[4], r[5], r[6]) for r in cursor.fetchall()}
 
 
@@ -84,9 +85,9 @@ def save(lines: Iterable[Line]) -> None:
             cursor.execute(SAVE, saved(rows), prepare=True)
 
 
-def saved(rows: Collection[Line]) -> list[list[Any]]:
+def saved(rows: Collection[Line]) -> list[Array]:
     """The values of SAVE."""
-    return [[r.id for r in rows], [r.unfinished for r in rows], [r.held for r in rows]]
+    return bulk.by_column(_SAVED, [(r.id, r.unfinished, r.held) for r in rows])
 
 
 def pass_on(line_ids: Sequence[int]) -> list[tuple[str, int]]:

@@ -7,6 +7,8 @@ import time
 import uuid
 from collections.abc import Sequence
 
+from django.conf import settings
+
 from notifier.channels import channel
 from notifier.delivery import accounts, health, limits, store
 from notifier.delivery.pump import Pump
@@ -40,6 +42,7 @@ LOOK_SECONDS = (0.01, 0.05)
 def deliver(channel_name: str, lanes: Sequence[Lane]) -> bool:
     """Send everything that is due, account by account. True when it stopped with work left."""
     pump, resting = Pump(), Resting()
+    begin = channel(channel_name).repeat_when_in_doubt
     soon, seldom = LOOK_SECONDS
     look, until = soon, time.monotonic() + TASK_SECONDS
     try:
@@ -50,8 +53,10 @@ def deliver(channel_name: str, lanes: Sequence[Lane]) -> bool:
             if late and not pump.flights:
                 break
             busy = pump.busy(1 if late else ACCOUNT_FLIGHTS) + resting.accounts()
-            rows = store.claim(channel_name, lanes, BATCH, busy) if pump.flights < MAX_FLIGHTS else []
-            _process(pump, resting, rows)
+            claimed_at = time.monotonic()
+            full = pump.flights >= MAX_FLIGHTS
+            rows = [] if full else store.claim(channel_name, lanes, BATCH, busy, begin=begin)
+            _process(pump, resting, rows, claimed_at)
             if not rows and not pump.flights:
                 if not resting.accounts():
                     return False
@@ -78,12 +83,12 @@ class Resting:
         return list(self._until)
 
 
-def _process(pump: Pump, resting: Resting, rows: list[Claimed]) -> None:
+def _process(pump: Pump, resting: Resting, rows: list[Claimed], claimed_at: float) -> None:
     if not rows:
         return
     account = ProviderAccount.objects.filter(pk=rows[0].account_id, enabled=True).first()
     if account is None:
-        settle(rerouted(rows))
+        _refuse(rerouted(rows))
         return
     if health.weights([account.id])[account.id] == 0:
         store.hand_back(rows, CIRCUIT_SECONDS)
@@ -95,7 +100,7 @@ def _process(pump: Pump, resting: Resting, rows: list[Claimed]) -> None:
     window = channel(account.channel).window
     granted = _within_limits(rows[: grant.granted])
     for start in range(0, len(granted), window):
-        _launch_window(pump, account, granted[start : start + window])
+        _launch_window(pump, account, granted[start : start + window], claimed_at)
 
 
 def _within_limits(rows: list[Claimed]) -> list[Claimed]:
@@ -110,17 +115,32 @@ def _within_limits(rows: list[Claimed]) -> list[Claimed]:
     return rows
 
 
-def _launch_window(pump: Pump, account: ProviderAccount, rows: list[Claimed]) -> None:
+def _launch_window(pump: Pump, account: ProviderAccount, rows: list[Claimed], claimed_at: float) -> None:
     ordered = orders(rows)
     holding = {campaign for campaign, found in ordered.items() if found.paused}
     paused = [row for row in rows if row.campaign_id in holding]
     rows = _without(rows, paused)
     refused = recheck(rows, ordered)
-    pump.launch(account, store.begin(_without(rows, [outcome.row for outcome in refused])))
+    pump.launch(account, _begun(account, _without(rows, [outcome.row for outcome in refused]), claimed_at))
     # after the launch: a settlement may wait for the database, and nothing may stand between the look and the wire
-    settle(refused)
+    _refuse(refused)
     # not settled: a pause of a day must not write a day's history of every row
     store.hand_back(paused, HELD_SECONDS)
+
+
+def _begun(account: ProviderAccount, rows: list[Claimed], claimed_at: float) -> list[Claimed]:
+    """Those that may be written to the wire now."""
+    if not channel(account.channel).repeat_when_in_doubt:
+        return store.begin(rows)
+    # begun when they were claimed, and ours while the lease lasts: whatever came since may have taken its time
+    late = time.monotonic() - claimed_at > settings.LEASE_SECONDS / 3
+    return store.renew(rows) if late else rows
+
+
+def _refuse(outcomes: Sequence[Outcome]) -> None:
+    """Write down what became of rows that nobody wrote to the wire: it was no attempt."""
+    store.take_back([outcome.row for outcome in outcomes])
+    settle(outcomes)
 
 
 def _without(rows: list[Claimed], others: Sequence[Claimed]) -> list[Claimed]:

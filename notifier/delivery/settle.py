@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import orjson
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 
 from notifier.delivery import bell, bulk, lines
 from notifier.delivery.patience import patiently
@@ -70,6 +70,11 @@ class Outcome:
         return (self.row.tenant_id, self.row.recipient_id, self.row.channel, self.row.lane)
 
 
+_OUTCOME: bulk.Columns = {
+    "id": "uuid", "fence": "integer", "status": "smallint", "reason": "text", "detail": "text", "provider_ref": "text",
+    "wait": "float8", "account_id": "uuid", "place": "smallint", "final": "boolean", "content": "jsonb",
+}  # fmt: skip
+
 _SETTLE = f"""
 UPDATE notifier_delivery d SET
   status = o.status, reason = o.reason, detail = left(o.detail, 300),
@@ -77,9 +82,7 @@ UPDATE notifier_delivery d SET
   due_at = CASE WHEN o.final THEN d.due_at ELSE now() + make_interval(secs => o.wait) END,
   account_id = COALESCE(o.account_id, d.account_id), place = o.place, lease_until = NULL,
   content = COALESCE(d.content, o.content), settled_at = CASE WHEN o.final THEN clock_timestamp() END
-FROM unnest(%b::uuid[], %b::integer[], %b::smallint[], %b::text[], %b::text[], %b::text[], %b::float8[], %b::uuid[],
-            %b::smallint[], %b::boolean[], %s::jsonb[])
-  AS o (id, fence, status, reason, detail, provider_ref, wait, account_id, place, final, content)
+FROM {bulk.unnest("o", _OUTCOME)}
 WHERE d.id = o.id AND d.fence = o.fence AND d.status IN ({Status.CLAIMED}, {Status.SENDING})
 RETURNING d.id
 """
@@ -133,11 +136,14 @@ def _log(outcomes: Sequence[Outcome]) -> None:
 
 def _write(outcomes: Sequence[Outcome]) -> set[uuid.UUID]:
     columns = bulk.by_column(
-        (
-            o.row.id, o.row.fence, int(o.status), str(o.reason), o.detail, o.provider_ref, o.wait, o.account_id,
-            int(o.place), o.final, None if o.final else orjson.dumps(dict(o.row.content)).decode(),
-        )
-        for o in outcomes
+        _OUTCOME,
+        [
+            (
+                o.row.id, o.row.fence, int(o.status), str(o.reason), o.detail, o.provider_ref, o.wait, o.account_id,
+                int(o.place), o.final, None if o.final else orjson.dumps(dict(o.row.content)).decode(),
+            )
+            for o in outcomes
+        ],
     )  # fmt: skip
     return bulk.ids(_SETTLE, columns)
 
@@ -173,16 +179,15 @@ def _move_lines(outcomes: Sequence[Outcome], locked: dict[lines.Key, lines.Line]
     return {bell.queue_of(channel, lane) for channel, lane in lines.pass_on(sorted(freed))}
 
 
-_KILL_DEVICES = """
-UPDATE tenants_device v SET dead_since = now()
-FROM unnest(%s::uuid[], %s::uuid[]) AS dead (tenant_id, id)
+_DEVICE: bulk.Columns = {"tenant_id": "uuid", "id": "uuid"}
+_KILL_DEVICES = f"""
+UPDATE tenants_device v SET dead_since = now() FROM {bulk.unnest("dead", _DEVICE)}
 WHERE v.id = dead.id AND v.tenant_id = dead.tenant_id AND v.dead_since IS NULL
 """
 
-_SUPPRESS = """
-INSERT INTO tenants_suppression (id, tenant_id, channel, address, cause, created_at)
-SELECT id, tenant_id, channel, address, 'dead', now()
-FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[]) AS dead (id, tenant_id, channel, address)
+_SUPPRESSION: bulk.Columns = {"id": "uuid", "tenant_id": "uuid", "channel": "text", "address": "text"}
+_SUPPRESS = f"""
+{bulk.statement("tenants_suppression", _SUPPRESSION, {"cause": "'dead'", "created_at": "now()"})}
 ON CONFLICT (tenant_id, channel, address) DO NOTHING
 """
 
@@ -192,18 +197,21 @@ def kill_addresses(dead: Sequence[tuple[uuid.UUID, str, Address]]) -> None:
     suppression. In the order of ids and addresses, so that two workers cannot wait for each other."""
     devices = sorted({(tenant, a.device_id) for tenant, _, a in dead if a.device_id}, key=str)
     others = sorted({(tenant, channel, a.value) for tenant, channel, a in dead if not a.device_id}, key=str)
-    with connection.cursor() as cursor:
+    if not devices and not others:
+        return
+    with bulk.cursor() as cursor:
         if devices:
-            cursor.execute(_KILL_DEVICES, bulk.by_column(devices))
+            cursor.execute(_KILL_DEVICES, bulk.by_column(_DEVICE, devices))
         if others:
-            cursor.execute(_SUPPRESS, bulk.by_column((new_id(), *other) for other in others))
+            cursor.execute(_SUPPRESS, bulk.by_column(_SUPPRESSION, [(new_id(), *other) for other in others]))
 
 
-_DEAD_LETTERS = """
-INSERT INTO notifier_deadletter (id, tenant_id, delivery_id, channel, attempts, last_error, created_at)
-SELECT id, tenant_id, delivery_id, channel, attempts, last_error, now()
-FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::smallint[], %s::text[])
-  AS l (id, tenant_id, delivery_id, channel, attempts, last_error)
+_DEAD_LETTER: bulk.Columns = {
+    "id": "uuid", "tenant_id": "uuid", "delivery_id": "uuid", "channel": "text", "attempts": "smallint",
+    "last_error": "text",
+}  # fmt: skip
+_DEAD_LETTERS = f"""
+{bulk.statement("notifier_deadletter", _DEAD_LETTER, {"created_at": "now()"})}
 ON CONFLICT (delivery_id) DO UPDATE SET
   attempts = excluded.attempts, last_error = excluded.last_error, redriven_at = NULL
 """
@@ -220,5 +228,5 @@ def _letter(o: Outcome) -> Letter:
 def dead_letters(letters: Sequence[Letter]) -> None:
     """Keep deliveries that exhausted their attempts where somebody looks at them."""
     if letters:
-        with connection.cursor() as cursor:
-            cursor.execute(_DEAD_LETTERS, bulk.by_column((new_id(), *letter) for letter in letters))
+        with bulk.cursor() as cursor:
+            cursor.execute(_DEAD_LETTERS, bulk.by_column(_DEAD_LETTER, [(new_id(), *letter) for letter in letters]))

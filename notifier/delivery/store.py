@@ -12,6 +12,7 @@ import orjson
 from django.conf import settings
 
 from notifier.delivery import bulk
+from notifier.delivery.arrays import Array
 from notifier.vocabulary import Address, Place, Reason, Status
 
 #: messages of one account that may be claimed or on the wire at once, over all workers: two processes' windows. More
@@ -60,11 +61,12 @@ WITH RECURSIVE backlog (account_id) AS (
 
 _TAKE = f"""
 UPDATE notifier_delivery d
-SET status = {Status.CLAIMED}, fence = d.fence + 1, lease_until = now() + make_interval(secs => %(lease)s::float8)
+SET status = %(status)s::smallint, attempt = d.attempt + %(begun)s::smallint, fence = d.fence + 1,
+  lease_until = now() + make_interval(secs => %(lease)s::float8)
 FROM picked WHERE d.id = picked.id
 RETURNING d.id, d.tenant_id, d.recipient_id, d.account_id, d.channel, d.address, d.platform, d.device_id, d.lane,
-  d.mode, d.content::text, d.attempt, d.fence, d.accepted_at, d.not_after, d.notification_id, d.campaign_id, d.seq,
-  d.category, d.reason = '{Reason.IN_DOUBT}'
+  d.mode, d.content::text, d.attempt - %(begun)s::smallint, d.fence, d.accepted_at, d.not_after, d.notification_id,
+  d.campaign_id, d.seq, d.category, d.reason = '{Reason.IN_DOUBT}'
 """
 
 # One statement. The account served longest ago goes first, so tenants take turns; SKIP LOCKED lets two workers claim
@@ -96,14 +98,24 @@ _CLAIM_ORPHANS = f"""{_BACKLOG}, picked AS (
 ){_TAKE}"""
 
 
-def claim(channel: str, lanes: Sequence[int], limit: int, busy: Collection[uuid.UUID] = ()) -> list[Claimed]:
-    """Up to `limit` due rows that hold their line's turn, all of one provider account not in `busy`; in line order."""
-    return _take(_CLAIM, channel, limit, {"lanes": [int(lane) for lane in lanes], "busy": list(busy)})
+def claim(
+    channel: str, lanes: Sequence[int], limit: int, busy: Collection[uuid.UUID] = (), *, begin: bool = False
+) -> list[Claimed]:
+    """Up to `limit` due rows that hold their line's turn, all of one provider account not in `busy`; in line order.
+
+    `begin`: they are `sending` at once, which saves a commit before the wire. Only where a repeat is hidden: when a
+    worker is killed before it wrote them, all are in doubt."""
+    more = {"lanes": [int(lane) for lane in lanes], "busy": list(busy)}
+    return _take(_CLAIM, channel, limit, {**more, **(_BEGUN if begin else _MERELY_CLAIMED)})
+
+
+_MERELY_CLAIMED: Mapping[str, Any] = {"status": int(Status.CLAIMED), "begun": 0}
+_BEGUN: Mapping[str, Any] = {"status": int(Status.SENDING), "begun": 1}
 
 
 def claim_orphans(channel: str, limit: int) -> list[Claimed]:
     """Up to `limit` queued rows whose account does not exist any more."""
-    return _take(_CLAIM_ORPHANS, channel, limit, {})
+    return _take(_CLAIM_ORPHANS, channel, limit, _MERELY_CLAIMED)
 
 
 def _take(statement: str, channel: str, limit: int, more: Mapping[str, Any]) -> list[Claimed]:
@@ -124,10 +136,11 @@ def _claimed(row: Sequence[Any]) -> Claimed:
     )  # fmt: skip
 
 
+_MINE: bulk.Columns = {"id": "uuid", "fence": "integer"}
 _BEGIN = f"""
 UPDATE notifier_delivery d SET status = {Status.SENDING}, attempt = d.attempt + 1,
   lease_until = now() + make_interval(secs => %s::float8)
-FROM unnest(%b::uuid[], %b::integer[]) AS mine (id, fence)
+FROM {bulk.unnest("mine", _MINE)}
 WHERE d.id = mine.id AND d.fence = mine.fence AND d.status = {Status.CLAIMED}
 RETURNING d.id
 """
@@ -135,13 +148,13 @@ RETURNING d.id
 
 def begin(rows: Sequence[Claimed]) -> list[Claimed]:
     """Commit `sending` for rows about to be written; returns those that are still ours."""
-    ours = bulk.ids(_BEGIN, [_lease(), [r.id for r in rows], [r.fence for r in rows]]) if rows else set()
+    ours = bulk.ids(_BEGIN, [_lease(), *_fences(rows)]) if rows else set()
     return [r for r in rows if r.id in ours]
 
 
 _BEGIN_ARMED = f"""
 UPDATE notifier_delivery d SET status = {Status.SENDING}, attempt = d.attempt + 1, fence = mine.fence
-FROM unnest(%b::uuid[], %b::integer[]) AS mine (id, fence)
+FROM {bulk.unnest("mine", _MINE)}
 WHERE d.id = mine.id AND d.status = {Status.ARMED}
 RETURNING d.id
 """
@@ -149,36 +162,55 @@ RETURNING d.id
 
 def begin_armed(rows: Sequence[Claimed]) -> set[uuid.UUID]:
     """The same for rows of a shard, whose lease and fence are the shard's; returns the ids of those still armed."""
-    return bulk.ids(_BEGIN_ARMED, [[r.id for r in rows], [r.fence for r in rows]])
+    return bulk.ids(_BEGIN_ARMED, _fences(rows))
 
+
+_NOT_BEGUN = f"attempt = d.attempt - (d.status = {Status.SENDING})::int"
+_OURS = f"d.id = mine.id AND d.fence = mine.fence AND d.status IN ({Status.CLAIMED}, {Status.SENDING})"
 
 _HAND_BACK = f"""
-UPDATE notifier_delivery d SET status = {Status.QUEUED}, lease_until = NULL,
+UPDATE notifier_delivery d SET status = {Status.QUEUED}, {_NOT_BEGUN}, lease_until = NULL,
   due_at = greatest(d.due_at, now() + make_interval(secs => %s::float8))
-FROM unnest(%b::uuid[], %b::integer[]) AS mine (id, fence)
-WHERE d.id = mine.id AND d.fence = mine.fence AND d.status = {Status.CLAIMED}
+FROM {bulk.unnest("mine", _MINE)} WHERE {_OURS}
 """
 
 
 def hand_back(rows: Sequence[Claimed], wait: float) -> None:
-    """Give claimed rows back unsent, due again in `wait` seconds; they keep their turn and their attempts."""
+    """Give rows back that nobody wrote to the wire, due again in `wait` seconds; they keep their turn and their
+    attempts."""
     if rows:
         with bulk.cursor() as cursor:
-            cursor.execute(_HAND_BACK, [wait, [r.id for r in rows], [r.fence for r in rows]], prepare=True)
+            cursor.execute(_HAND_BACK, [wait, *_fences(rows)], prepare=True)
+
+
+_TAKE_BACK = f"""
+UPDATE notifier_delivery d SET status = {Status.CLAIMED}, {_NOT_BEGUN}
+FROM {bulk.unnest("mine", _MINE)} WHERE {_OURS}
+"""
+
+
+def take_back(rows: Sequence[Claimed]) -> None:
+    """Have begun rows merely claimed again: they were not written to the wire, and will not be."""
+    if rows:
+        with bulk.cursor() as cursor:
+            cursor.execute(_TAKE_BACK, _fences(rows), prepare=True)
 
 
 _RENEW = f"""
 UPDATE notifier_delivery d SET lease_until = now() + make_interval(secs => %s::float8)
-FROM unnest(%b::uuid[], %b::integer[]) AS mine (id, fence)
-WHERE d.id = mine.id AND d.fence = mine.fence AND d.status IN ({Status.CLAIMED}, {Status.SENDING})
+FROM {bulk.unnest("mine", _MINE)} WHERE {_OURS}
+RETURNING d.id
 """
 
 
-def renew(rows: Sequence[Claimed]) -> None:
-    """Lengthen the lease of rows that still wait for an answer."""
-    if rows:
-        with bulk.cursor() as cursor:
-            cursor.execute(_RENEW, [_lease(), [r.id for r in rows], [r.fence for r in rows]])
+def renew(rows: Sequence[Claimed]) -> list[Claimed]:
+    """Lengthen the lease of rows that still wait for an answer; returns those that are still ours."""
+    ours = bulk.ids(_RENEW, [_lease(), *_fences(rows)]) if rows else set()
+    return [r for r in rows if r.id in ours]
+
+
+def _fences(rows: Sequence[Claimed]) -> list[Array]:
+    return bulk.by_column(_MINE, [(r.id, r.fence) for r in rows])
 
 
 def _lease() -> float:

@@ -9,14 +9,17 @@ from typing import Any, cast
 
 import pytest
 from django.db import OperationalError
+from django.db.models import F
+from pytest_django import Settings
 
 from campaigns import accounting
 from campaigns.finish import finish_if_done
 from inbox.provider import InApp
 from notifier.channels.in_app import InAppMessage
 from notifier.delivery import accounts, pump, send, store
+from notifier.delivery.recheck import recheck
 from notifier.delivery.send import deliver
-from notifier.models import ProviderAccount
+from notifier.models import Delivery, ProviderAccount
 from notifier.providers.base import Answers, Config, Provider
 from notifier.vocabulary import (
     Lane,
@@ -29,6 +32,7 @@ from notifier.vocabulary import (
     Verdict,
     Wire,
 )
+from tenants.models import Preference, Recipient
 from tests.delivery.build import Shop, a_shop, an_order
 from tests.delivery.scenes import a_campaign, all_due, answering, of_campaign, running, send_shards
 from tests.providers.people import a_push
@@ -107,6 +111,38 @@ def test_answers_are_kept_while_leases_cannot_be_renewed(shop: Shop, monkeypatch
     flying._landed.put((flight, None))
     flying.drain()
     assert shop.statuses() == ["delivered"]
+
+
+def test_what_was_refused_before_the_wire_was_no_attempt(market: Shop) -> None:
+    market.accept(an_order())
+    ada = Recipient.objects.get(tenant=market.tenant, external_id="ada")
+    Preference.objects.create(tenant=market.tenant, recipient=ada, channels_off=["in_app"])
+    deliver("in_app", BULK)
+    [row] = market.deliveries()
+    assert (row.status, row.attempt) == (Status.SUPPRESSED, 0)
+
+
+def test_rows_that_another_took_while_this_worker_was_slow_are_not_sent(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.LEASE_SECONDS = 0
+    shop.accept(an_order())
+    sent: list[InAppMessage] = []
+
+    def seen(self: InApp, messages: Sequence[InAppMessage]) -> Iterator[Answers]:
+        sent.extend(messages)
+        yield [(i, Sent(final=True)) for i in range(len(messages))]
+
+    answering(monkeypatch, seen)
+    looked = recheck
+
+    def slowly(rows: Any, ordered: Any) -> Any:
+        Delivery.objects.update(fence=F("fence") + 1)  # its lease ran out, and another holds it
+        return looked(rows, ordered)
+
+    monkeypatch.setattr(send, "recheck", slowly)
+    deliver("in_app", FAST)
+    assert sent == []
 
 
 def test_a_tenant_whose_provider_hangs_does_not_take_every_flight(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
