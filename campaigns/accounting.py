@@ -18,7 +18,7 @@ from django.db import connection, transaction
 
 from campaigns import payload as payloads
 from campaigns.payload import Payload
-from campaigns.record import HANDED, LONGEST_MS, OPEN, Note, Record
+from campaigns.record import HANDED, OPEN, Note, Record
 from notifier.delivery import bulk
 from notifier.delivery.settle import dead_letters, kill_addresses
 from notifier.vocabulary import Reason, Status
@@ -144,10 +144,8 @@ _DOUBT = Note(str(Reason.IN_DOUBT))
 
 def _ended(row: Sequence[Any]) -> _Ended:
     shard_id, tenant_id, channel, size, begun, began_at, ended_at, rows, outcomes, delays, notes = row
-    record = Record.of(size, begun, outcomes, delays, notes)
-    if began_at is not None:
-        took = int((ended_at - began_at).total_seconds() * 1000)
-        record.answered_by(min(LONGEST_MS, max(0, took)), len(delays) // record.delays.itemsize)
+    late = int((ended_at - began_at).total_seconds() * 1000) if began_at is not None else None
+    record = Record.of(size, begun, outcomes, delays, notes, late=late)
     return _Ended(shard_id, tenant_id, channel, began_at, ended_at, payloads.unpack(rows), record)
 
 

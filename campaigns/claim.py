@@ -108,14 +108,12 @@ def claim(shard_id: uuid.UUID, worker: str) -> Held | None:
 
 def _held(shard_id: uuid.UUID, row: Sequence[Any]) -> Held:
     campaign_id, account_id, channel, size, begun, fence, age, excused, rows, outcomes, delays, notes = row
-    record = Record.of(size, begun, outcomes, delays, notes)
+    record = Record.of(size, begun, outcomes, delays, notes, late=int(age * 1000))
     record.excused = excused
-    held = Held(
+    return Held(
         shard_id, _campaign(campaign_id), account_of(account_id), channel, fence, age,
         payloads.unpack(rows), record, frozenset(record.open()),
     )  # fmt: skip
-    record.answered_by(held.delay(), len(delays) // record.delays.itemsize)
-    return held
 
 
 _campaigns: dict[uuid.UUID, tuple[float, Campaign]] = {}

@@ -62,12 +62,12 @@ class Record:
         self.delays.extend([0] * (self.size - len(self.delays)))
 
     @classmethod
-    def of(cls, size: int, begun: int, outcomes: bytes, delays: bytes, notes: bytes) -> Record:
-        """As it was written. Delays are written when a shard is let go: of one whose holder was lost, none is known."""
-        found = array("I")
-        found.frombytes(delays)
+    def of(
+        cls, size: int, begun: int, outcomes: bytes, delays: bytes, notes: bytes, *, late: int | None = None
+    ) -> Record:
+        """As it was written."""
         said = {int(i): Note(*note) for i, note in orjson.loads(notes).items()} if notes else {}
-        record = cls(size, begun, bytearray(outcomes), found, said)
+        record = cls(size, begun, bytearray(outcomes), _delays(delays, begun, late), said)
         record._count()
         return record
 
@@ -93,11 +93,6 @@ class Record:
     def counts(self) -> list[int]:
         """As the shard's columns have them: sent, failed, dead, handed, excused."""
         return [self.sent, self.failed, self.dead, self.handed, self.excused]
-
-    def answered_by(self, delay: int, known: int) -> None:
-        """Of answers from message `known` on nobody wrote down when they came: no later than now."""
-        for i in range(known, self.begun):
-            self.delays[i] = delay
 
     def open(self) -> list[int]:
         """Begun and not answered."""
@@ -143,14 +138,20 @@ class Record:
             self.failed += 1
 
 
-def taken_delays(outcomes: bytes, delays: bytes, lasted: int | None) -> Iterator[int]:
-    """The delays of what providers took, from a stored record. `lasted`: of an ended shard, its milliseconds, which are
-    the delay of what nobody wrote one down for."""
+def taken_delays(outcomes: bytes, delays: bytes, late: int | None) -> Iterator[int]:
+    """The delays of what providers took, from a stored record."""
+    known = _delays(delays, len(outcomes), late)
+    return (delay for outcome, delay in zip(outcomes, known, strict=False) if outcome in _TAKEN)
+
+
+def _delays(written: bytes, count: int, late: int | None) -> array[int]:
+    """The delays of `count` messages. They are written when a shard is let go: of one whose holder was lost, none is
+    known but that it is `late` at most, the milliseconds since the shard began, or until it ended."""
     found = array("I")
-    found.frombytes(delays)
-    if lasted is not None:
-        found.extend([min(LONGEST_MS, max(0, lasted))] * (len(outcomes) - len(found)))
-    return (delay for outcome, delay in zip(outcomes, found, strict=False) if outcome in _TAKEN)
+    found.frombytes(written)
+    if late is not None:
+        found.extend([min(LONGEST_MS, max(0, late))] * (count - len(found)))
+    return found
 
 
 @dataclass(frozen=True)
