@@ -16,12 +16,12 @@ from campaigns.fanout import MAY_LEAVE
 from campaigns.models import Campaign
 from campaigns.payload import Payload
 from campaigns.record import LONGEST_MS, Record
-from notifier.delivery import bulk
+from notifier.delivery import accounts, bulk
 from notifier.delivery.store import Claimed
 from notifier.models import ProviderAccount
 from notifier.vocabulary import SILENT, Lane
 
-#: seconds for which a process may believe what it read of a campaign or an account: one that is switched off stops
+#: seconds for which a process may believe what it read of a campaign: one that is changed is so to everybody
 #: within it. What may change while it runs (its state) is looked at with every chunk
 BELIEVED = 1.0
 
@@ -111,13 +111,12 @@ def _held(shard_id: uuid.UUID, row: Sequence[Any]) -> Held:
     record = Record.of(size, begun, outcomes, delays, notes, late=int(age * 1000))
     record.excused = excused
     return Held(
-        shard_id, _campaign(campaign_id), account_of(account_id), channel, fence, age,
+        shard_id, _campaign(campaign_id), _account(account_id), channel, fence, age,
         payloads.unpack(rows), record, frozenset(record.open()),
     )  # fmt: skip
 
 
 _campaigns: dict[uuid.UUID, tuple[float, Campaign]] = {}
-_accounts: dict[uuid.UUID, tuple[float, ProviderAccount]] = {}
 
 
 def _campaign(pk: uuid.UUID) -> Campaign:
@@ -129,11 +128,8 @@ def _campaign(pk: uuid.UUID) -> Campaign:
     return found
 
 
-def account_of(pk: uuid.UUID) -> ProviderAccount:
-    """As it was a second ago at most."""
-    read_at, found = _accounts.get(pk, (0.0, None))
-    if found is None or time.monotonic() - read_at > BELIEVED:
-        _accounts.clear()
-        found = ProviderAccount.objects.get(pk=pk)
-        _accounts[pk] = (time.monotonic(), found)
+def _account(pk: uuid.UUID) -> ProviderAccount:
+    found = accounts.by_id(pk)
+    if found is None:
+        raise ProviderAccount.DoesNotExist
     return found

@@ -7,18 +7,15 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 
-from django.db import InterfaceError, OperationalError
-
 from campaigns.claim import Held
 from campaigns.press import Press
 from campaigns.record import Note
 from notifier.channels import channel
 from notifier.delivery import accounts
-from notifier.delivery.pump import GATHER, Pump, envelope_of, expires_in, learn, other_accounts, outcome_of, slow_down
+from notifier.delivery.pump import GATHER, Others, Pump, envelope_of, expires_in, learn, outcome_of, slow_down
 from notifier.delivery.settle import Outcome
 from notifier.delivery.store import Claimed
 from notifier.errors import NotifierError
-from notifier.models import ProviderAccount
 from notifier.vocabulary import Answered, Broken, Response, Throttled, TokenRefused, Verdict, Volley
 
 #: FCM also answers 429 when one device gets too much: one of more answers than this does not stop the account
@@ -43,7 +40,7 @@ class Flights:
         self._taken = self._refused = 0
         #: nothing was withdrawn yet
         self.going = True
-        self._others: list[ProviderAccount] | None = None
+        self._others = Others(held.account, held.mode)
         try:
             self._provider, self._wire = accounts.provider_for(held.account), accounts.wire_for(held.account)
         except (NotifierError, ValueError):
@@ -124,13 +121,12 @@ class Flights:
 
     def _odd(self, answers: Sequence[tuple[int, Response | Broken]]) -> None:
         """Answers that are no plain 200."""
-        others = self._other_accounts()
         verdicts: list[Verdict] = []
         for i, answer in answers:
             verdict = self._provider.verdict(answer)
             if not (excused := self._says_nothing(answer)):
                 verdicts.append(verdict)
-            self.note(i, outcome_of(self._held.row(i), verdict, others), excused=excused)
+            self.note(i, outcome_of(self._held.row(i), verdict, self._others), excused=excused)
         self._verdicts += verdicts
         if self._wanted and any(isinstance(answer, Response) and answer.status == 401 for _, answer in answers):
             self._wire.forget_token(self._wanted.cache_key)
@@ -148,14 +144,6 @@ class Flights:
             self.throttled = True
             if self._refused * FEW > self._taken + len(self._verdicts):
                 slow_down(self._held.account, refusals)
-
-    def _other_accounts(self) -> list[ProviderAccount]:
-        if self._others is None:
-            try:
-                self._others = other_accounts(self._held.account, self._held.mode)
-            except (OperationalError, InterfaceError):
-                return []  # the answers must be noted, whatever the database does; the ledger looks for another account
-        return self._others
 
     def collect(self, outcomes: Sequence[Outcome]) -> None:
         """Outcomes of single messages; one that is to be tried again is the ledger's from now on."""

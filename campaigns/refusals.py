@@ -6,8 +6,9 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from campaigns.claim import Held, account_of
+from campaigns.claim import Held
 from campaigns.payload import quiet_minutes_left
+from notifier.delivery import accounts
 from notifier.delivery.changes import changed_since, few_changes
 from notifier.delivery.recheck import plan_again
 from notifier.delivery.send import rerouted
@@ -32,7 +33,8 @@ class Refusals:
         held, now = self._held, datetime.now(UTC)
         if held.campaign.not_after is not None and held.campaign.not_after <= now:
             return {i: Outcome(held.row(i), Status.EXPIRED, Reason.NOT_AFTER) for i in rows}
-        if not account_of(held.account.id).enabled:
+        account = accounts.by_id(held.account.id)
+        if account is None or not account.enabled:
             return dict(zip(rows, rerouted([held.row(i) for i in rows]), strict=True))
         self._look()
         return {**self._quiet(rows, now), **self._changed(rows, now)}

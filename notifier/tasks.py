@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -33,34 +34,41 @@ def _rest(error: Exception, task: str) -> None:
 
 def post(task: str, *args: str, queue: str = CONTROL) -> bool:
     """Send a task by name. False when the broker is away: whoever posts has left rows that a sweep finds."""
-    if time.monotonic() < _away_until:
-        return False
-    try:
-        # our client knows at once that Redis is away; the broker's tries for 12 s, in the caller's request
-        redis.client().ping()
-        # a result that somebody may want is subscribed to first: 19 s of tries and an error while Redis is away
-        current_app.send_task(task, args=args, queue=queue, retry=False, ignore_result=True)
-    except (redis.Away, OperationalError) as error:
-        _rest(error, task)
-        return False
-    return True
+    # our client knows at once that Redis is away; the broker's tries for 12 s, in the caller's request
+    return _length(queue) is not None and _publish(task, args, queue)
 
 
 def waiting(queue: str) -> int:
     """Messages that no worker of this queue has taken yet; 0 while the broker is away."""
-    if time.monotonic() < _away_until:
-        return 0
-    try:
-        return int(redis.client().llen(queue))
-    except redis.Away as error:
-        _rest(error, queue)
-        return 0
+    return _length(queue) or 0
 
 
 def ring(queue: str) -> None:
     """Put a doorbell on a queue, unless some lie there unheard."""
-    if waiting(queue) < 2:
-        post("notifier.deliver", queue, queue=queue)
+    length = _length(queue)
+    if length is not None and length < 2:
+        _publish("notifier.deliver", [queue], queue)
+
+
+def _length(queue: str) -> int | None:
+    """What waits there; None while the broker is away."""
+    if time.monotonic() < _away_until:
+        return None
+    try:
+        return int(redis.client().llen(queue))
+    except redis.Away as error:
+        _rest(error, queue)
+        return None
+
+
+def _publish(task: str, args: Sequence[str], queue: str) -> bool:
+    try:
+        # a result that somebody may want is subscribed to first: 19 s of tries and an error while Redis is away
+        current_app.send_task(task, args=args, queue=queue, retry=False, ignore_result=True)
+    except OperationalError as error:
+        _rest(error, task)
+        return False
+    return True
 
 
 bell.use(ring)

@@ -26,6 +26,24 @@ _CACHE_SECONDS = 2.0
 _cache: dict[uuid.UUID, tuple[float, list[ProviderAccount]]] = {}
 
 
+#: for so long an account is believed to be as it was read
+BELIEVED_SECONDS = 1.0
+_KEPT = 1_000
+_by_id: dict[uuid.UUID, tuple[float, ProviderAccount]] = {}
+
+
+def by_id(pk: uuid.UUID) -> ProviderAccount | None:
+    """As it was a second ago at most; None when there is none."""
+    read_at, found = _by_id.get(pk, (0.0, None))
+    if found is None or time.monotonic() - read_at > BELIEVED_SECONDS:
+        found = ProviderAccount.objects.filter(pk=pk).first()
+        if len(_by_id) >= _KEPT:
+            _by_id.clear()
+        if found is not None:
+            _by_id[pk] = (time.monotonic(), found)
+    return found
+
+
 def save_config(account: ProviderAccount, raw: Mapping[str, Any]) -> None:
     """Check and seal settings into `account` (not saved). Raises InvalidInput naming the setting."""
     cls = provider_class(account.provider)

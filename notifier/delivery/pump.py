@@ -56,7 +56,7 @@ class Flight:
     """One window of one account on the wire."""
 
     account: ProviderAccount
-    others: list[ProviderAccount]
+    others: Others
     waiting: dict[int, Claimed]
     verdicts: list[Verdict] = field(default_factory=list)
 
@@ -95,7 +95,7 @@ class Pump:
         self._write(broken)
         if not sendable:
             return
-        flight = Flight(account, other_accounts(account, sendable[0].mode), dict(enumerate(sendable)))
+        flight = Flight(account, Others(account, sendable[0].mode), dict(enumerate(sendable)))
         self._flights.append(flight)
         try:
             provider, wire = accounts.provider_for(account), accounts.wire_for(account)
@@ -213,15 +213,31 @@ def expires_in(not_after: datetime | None) -> int | None:
     return None if not_after is None else max(0, int((not_after - datetime.now(UTC)).total_seconds()))
 
 
-def other_accounts(account: ProviderAccount, mode: str) -> list[ProviderAccount]:
-    """Those that could send instead of this one."""
-    tenant = Tenant.objects.get(pk=account.tenant_id)
-    found = accounts.usable(tenant, account.channel, account.platform, mode)
-    return [a for a in found if a.id != account.id]
+class Others:
+    """The accounts that could send instead of one: looked for when a message needs another, as most do not."""
+
+    def __init__(self, account: ProviderAccount, mode: str) -> None:
+        self._account, self._mode = account, mode
+        self._found: list[ProviderAccount] | None = None
+
+    def found(self) -> list[ProviderAccount]:
+        if self._found is None:
+            try:
+                self._found = self._look()
+            except (OperationalError, InterfaceError):
+                return []  # the answers must be noted, whatever the database does; the next attempt looks again
+        return self._found
+
+    def _look(self) -> list[ProviderAccount]:
+        account = self._account
+        tenant = Tenant.objects.get(pk=account.tenant_id)
+        found = accounts.usable(tenant, account.channel, account.platform, self._mode)
+        return [a for a in found if a.id != account.id]
 
 
-def outcome_of(row: Claimed, verdict: Verdict, others: Sequence[ProviderAccount]) -> Outcome:
-    """What a provider's verdict means for a begun row. `others`: accounts that could send instead."""
+def outcome_of(row: Claimed, verdict: Verdict, instead: Others) -> Outcome:
+    """What a provider's verdict means for a begun row."""
+    others = [] if isinstance(verdict, Sent) else instead.found()
     left = (row.not_after - datetime.now(UTC)).total_seconds() if row.not_after else None
     tries = Tries(
         made=row.attempt + 1,

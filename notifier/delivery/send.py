@@ -86,8 +86,8 @@ class Resting:
 def _process(pump: Pump, resting: Resting, rows: list[Claimed], claimed_at: float) -> None:
     if not rows:
         return
-    account = ProviderAccount.objects.filter(pk=rows[0].account_id, enabled=True).first()
-    if account is None:
+    account = accounts.by_id(rows[0].account_id)
+    if account is None or not account.enabled:
         _refuse(rerouted(rows))
         return
     if health.weights([account.id])[account.id] == 0:

@@ -224,7 +224,7 @@ def test_what_failed_for_want_of_an_account_is_a_dead_letter_that_can_be_driven_
     campaign = post.running()
     ProviderAccount.objects.filter(pk=post.account.pk).update(enabled=False)
     accounts._cache.clear()
-    claim._accounts.clear()
+    accounts._by_id.clear()
     send(campaign)
     assert told(campaign) == {("failed", "no_account"): 3}
     accounting.account(campaign.pk)

@@ -17,7 +17,8 @@ from campaigns.models import Campaign, Shard
 from campaigns.press import Press
 from campaigns.record import Written
 from campaigns.sender import Sender
-from notifier.delivery import accounts, limits, pump
+from notifier.delivery import accounts, limits
+from notifier.delivery.pump import Others
 from notifier.models import Delivery, ProviderAccount
 from notifier.vocabulary import Status, TokenRefused
 from tests.campaigns.far_end import (
@@ -170,7 +171,7 @@ def test_an_account_that_is_switched_off_in_mid_shard_sends_nothing_more(
 ) -> None:
     post.people(2_000)
     campaign = post.running()
-    monkeypatch.setattr(claim, "BELIEVED", 0.0)
+    monkeypatch.setattr(accounts, "BELIEVED_SECONDS", 0.0)
     monkeypatch.setattr(accounts, "_CACHE_SECONDS", 0.0)
 
     def switch_off() -> None:
@@ -194,12 +195,14 @@ def test_answers_survive_a_database_that_is_away_when_one_of_them_is_odd(
     post.wire.fate = lambda address: BUSY if address == tokens[50] else 200
     away = iter([True])
 
-    def others(account: ProviderAccount, mode: str) -> list[ProviderAccount]:
+    look = Others._look
+
+    def others(self: Others) -> list[ProviderAccount]:
         if next(away, False):
             raise OperationalError("the connection is lost")
-        return pump.other_accounts(account, mode)
+        return look(self)
 
-    monkeypatch.setattr("campaigns.flights.other_accounts", others)
+    monkeypatch.setattr(Others, "_look", others)
     try:
         send(campaign)
     except OperationalError:

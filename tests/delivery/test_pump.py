@@ -103,7 +103,7 @@ def test_answers_are_kept_while_leases_cannot_be_renewed(shop: Shop, monkeypatch
     monkeypatch.setattr(store, "renew", away)
     monkeypatch.setattr(pump, "RENEW_SECONDS", -1.0)
     flying = pump.Pump()
-    flight = pump.Flight(account, [], {0: row})
+    flight = pump.Flight(account, pump.Others(account, "live"), {0: row})
     flying._flights.append(flight)
     flying.settle(0)
     assert tried == [1]
