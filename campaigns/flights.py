@@ -31,8 +31,6 @@ class Flights:
         self.handing: list[Outcome] = []
         #: something happened that is not written down yet
         self.dirty = False
-        #: the provider said that it was too many
-        self.throttled = False
         self._volleys: dict[Volley, Sequence[int]] = {}
         self._pump = Pump(self.collect)
         self._places: dict[uuid.UUID, int] = {}
@@ -140,10 +138,8 @@ class Flights:
 
     def _slow_down(self, refusals: Sequence[Throttled]) -> None:
         self._refused += len(refusals)
-        if refusals:
-            self.throttled = True
-            if self._refused * FEW > self._taken + len(self._verdicts):
-                slow_down(self._held.account, refusals)
+        if refusals and self._refused * FEW > self._taken + len(self._verdicts):
+            slow_down(self._held.account, refusals)
 
     def collect(self, outcomes: Sequence[Outcome]) -> None:
         """Outcomes of single messages; one that is to be tried again is the ledger's from now on."""
