@@ -112,6 +112,7 @@ class Bench:
 
     def _campaigns(self, sink: Sink) -> None:
         for size in self.options.sizes:
+            self.site.vacuum()
             armed = campaign.arm(self.site, self.crowds[size], f"{sink.name} {size}")
             self.say("armed", f"{size:,} at {armed.per_s:,.0f}/s")
             done = campaign.send(self.site, armed, sink.messages)

@@ -54,11 +54,11 @@ UPDATE notifier_delivery d SET place = v.place FROM unnest(%s::uuid[], %s::small
 WHERE d.id = v.id AND d.status = {Status.QUEUED} AND d.place = {Place.PARKED}
 """
 
+# from the rows that wait, which have an index and are few: there is a line for everybody who was ever sent anything
 _ORPHANED = f"""
-SELECT tenant_id, recipient_id, channel, lane FROM notifier_line l
-WHERE NOT held AND unfinished > 0 AND EXISTS (
-  SELECT 1 FROM notifier_delivery d WHERE d.recipient_id = l.recipient_id AND d.channel = l.channel
-    AND d.lane = l.lane AND d.status = {Status.QUEUED} AND d.place = {Place.WAITS}) LIMIT {BATCH}
+SELECT DISTINCT l.tenant_id, l.recipient_id, l.channel, l.lane
+FROM notifier_delivery d JOIN notifier_line l USING (tenant_id, recipient_id, channel, lane)
+WHERE d.status = {Status.QUEUED} AND d.place = {Place.WAITS} AND NOT l.held LIMIT {BATCH}
 """
 
 _DUE = f"""
