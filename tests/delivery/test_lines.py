@@ -160,6 +160,15 @@ def test_lines_count_exactly_what_is_unfinished(shop: Shop) -> None:
     assert (line.unfinished, line.held) == (1, False)
 
 
+def test_a_line_whose_turn_was_lost_gives_it_to_its_oldest_message(shop: Shop) -> None:
+    shop.accept(an_order(), an_order(), an_order())
+    first = shop.deliveries()[0]
+    Delivery.objects.filter(pk=first.pk).update(status=Status.CANCELLED)  # by hand: nobody passed its turn on
+    Line.objects.filter(tenant=shop.tenant).update(held=False)
+    sweep()
+    assert [d.place for d in shop.deliveries()][1:] == [Place.HOLDS, Place.WAITS]
+
+
 def test_accounts_take_turns_across_tenants(shop: Shop) -> None:
     other = a_shop()
     for n in range(5):
