@@ -20,8 +20,8 @@ from campaigns.record import Note, Written, leave, write
 from campaigns.refusals import Refusals
 from campaigns.states import State
 from notifier.channels import channel
+from notifier.channels.queues import queue_of
 from notifier.delivery import accounts, limits, store
-from notifier.delivery.bell import queue_of
 from notifier.delivery.patience import patiently
 from notifier.delivery.settle import Outcome, settle
 from notifier.tasks import waiting

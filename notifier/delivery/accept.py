@@ -14,6 +14,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
+from notifier.channels.queues import queue_of
 from notifier.delivery import accounts, bell, bulk, lines, templates
 from notifier.delivery.plan import Planned, Rule, Suppressed, plan
 from notifier.delivery.world import World, load
@@ -63,7 +64,7 @@ def accept(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accept
         locked, outcomes = _join_lines(tenant_id, outcomes)
         drafts = [o for o in outcomes if isinstance(o, _Draft)]
         _store(world, drafts, locked)
-        queues = {bell.queue_of(r["channel"], d.lane) for d in drafts for r in d.waiting if r["place"] == Place.HOLDS}
+        queues = {queue_of(r["channel"], d.lane) for d in drafts for r in d.waiting if r["place"] == Place.HOLDS}
         if queues:
             transaction.on_commit(lambda: bell.ring(queues))
     _log(tenant_id, drafts, len(requests))

@@ -5,10 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from notifier.channels.queues import queue_of
-
-__all__ = ["queue_of", "ring", "use"]
-
 _ringer: Callable[[str], None] | None = None
 
 

@@ -13,6 +13,7 @@ import orjson
 import structlog
 from django.db import transaction
 
+from notifier.channels.queues import queue_of
 from notifier.delivery import bell, bulk, lines
 from notifier.delivery.patience import patiently
 from notifier.delivery.retry import HOLD_SECONDS
@@ -176,7 +177,7 @@ def _move_lines(outcomes: Sequence[Outcome], locked: dict[lines.Key, lines.Line]
     lines.save(locked.values())
     # most lines have nobody else in them: nothing to look for in each month's partition
     freed &= {line.id for line in locked.values() if line.unfinished}
-    return {bell.queue_of(channel, lane) for channel, lane in lines.pass_on(sorted(freed))}
+    return {queue_of(channel, lane) for channel, lane in lines.pass_on(sorted(freed))}
 
 
 _DEVICE: bulk.Columns = {"tenant_id": "uuid", "id": "uuid"}
