@@ -101,6 +101,7 @@ def test_a_provider_that_is_asked_too_much_is_left_alone(market: Shop, monkeypat
         yield [(i, Throttled(60.0, "quota")) for i in range(len(messages))]
 
     answering(monkeypatch, refuse)
+    monkeypatch.setattr(send, "TASK_SECONDS", 1.0)  # it rests for a minute, and a task would wait for it
     for n in range(3):
         market.recipient(f"eve-{n}")
     market.accept(*[an_order(f"eve-{n}") for n in range(3)])

@@ -62,6 +62,6 @@ def test_workers_keep_their_backends_over_three_hundred_tasks(
         until(lambda: sandbox.count() > n, f"push {n}")  # noqa: B023
     after = backends(database, "engine")
     assert before
-    assert len(after - before) <= 2, "beat and the sweeps may have opened theirs meanwhile"
+    assert before <= after, "no task may close its process's backend; a process that had none yet opens one"
     # workers' pool processes, their parents and beat: one each at most
     assert len(after) <= processes + len(site.queues) + 3
