@@ -17,13 +17,13 @@ from campaigns.models import Campaign
 from campaigns.payload import Payload
 from campaigns.record import LONGEST_MS, Record
 from notifier.delivery import accounts, bulk
+from notifier.delivery.recent import Recent
 from notifier.delivery.store import Claimed
 from notifier.models import ProviderAccount
 from notifier.vocabulary import SILENT, Lane
 
-#: seconds for which a process may believe what it read of a campaign: one that is changed is so to everybody
-#: within it. What may change while it runs (its state) is looked at with every chunk
-BELIEVED = 1.0
+#: what is edited of a campaign reaches everybody within a second; its state is looked at with every chunk
+_campaigns = Recent[uuid.UUID, Campaign](seconds=1.0)
 
 _CLAIM = f"""
 WITH mine AS (
@@ -116,15 +116,11 @@ def _held(shard_id: uuid.UUID, row: Sequence[Any]) -> Held:
     )  # fmt: skip
 
 
-_campaigns: dict[uuid.UUID, tuple[float, Campaign]] = {}
-
-
 def _campaign(pk: uuid.UUID) -> Campaign:
-    read_at, found = _campaigns.get(pk, (0.0, None))
-    if found is None or time.monotonic() - read_at > BELIEVED:
-        _campaigns.clear()
+    found = _campaigns.get(pk)
+    if found is None:
         found = Campaign.objects.select_related("template__category").get(pk=pk)
-        _campaigns[pk] = (time.monotonic(), found)
+        _campaigns.keep(pk, found)
     return found
 
 

@@ -1,7 +1,6 @@
 """ASGI entry point: HTTP to Django, WebSockets to the inbox. The web process is the `web` database role."""
 
 import os
-import sys
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
 os.environ.setdefault("NOTIFIER_DATABASE_ROLE", "web")
@@ -14,8 +13,6 @@ from django.urls import path
 from notifier.checks import refuse_insecure_boot
 from notifier.serving import ThreadedHandler
 
-# a thread that waited for PostgreSQL or Redis, as each does ten times a request, gets its turn in 1 ms instead of 5
-sys.setswitchinterval(0.001)
 django.setup(set_prefix=False)
 refuse_insecure_boot()
 

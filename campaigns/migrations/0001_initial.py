@@ -379,7 +379,7 @@ class Migration(migrations.Migration):
         migrations.RunSQL("CREATE INDEX shard_unaccounted ON campaigns_shard (campaign_id) WHERE NOT accounted"),
         # compressing tokens and ids costs more than it saves: both are random
         migrations.RunSQL("ALTER TABLE campaigns_shardpayload ALTER COLUMN rows SET STORAGE EXTERNAL"),
-        # payloads of a million, vacuumed because they are new, would cost GO 5 s of CPU; they are deleted soon after
+        # payloads of a million would be vacuumed at the moment of GO, because they are new; they are deleted soon after
         migrations.RunSQL("ALTER TABLE campaigns_shardpayload SET (toast.autovacuum_vacuum_insert_threshold = -1)"),
         *[
             isolate(f"campaigns_{name}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -13,6 +12,7 @@ import orjson
 from django.conf import settings
 
 from notifier.delivery import health, secrets
+from notifier.delivery.recent import Recent
 from notifier.errors import Unconfigured
 from notifier.models import ProviderAccount
 from notifier.providers import Provider, provider_class, providers
@@ -21,26 +21,16 @@ from notifier.vocabulary import Mode, Wire
 from tenants.models import Tenant
 
 _PURPOSE = "provider account"
-#: seconds for which a process may use a tenant's list of accounts; a revoked one stops within it
-_CACHE_SECONDS = 2.0
-_cache: dict[uuid.UUID, tuple[float, list[ProviderAccount]]] = {}
-
-
-#: for so long an account is believed to be as it was read
-BELIEVED_SECONDS = 1.0
-_KEPT = 1_000
-_by_id: dict[uuid.UUID, tuple[float, ProviderAccount]] = {}
+#: a tenant's enabled accounts; a revoked one stops within so many seconds
+_enabled = Recent[uuid.UUID, list[ProviderAccount]](seconds=2.0)
+_by_id = Recent[uuid.UUID, ProviderAccount](seconds=1.0)
 
 
 def by_id(pk: uuid.UUID) -> ProviderAccount | None:
     """As it was a second ago at most; None when there is none."""
-    read_at, found = _by_id.get(pk, (0.0, None))
-    if found is None or time.monotonic() - read_at > BELIEVED_SECONDS:
-        found = ProviderAccount.objects.filter(pk=pk).first()
-        if len(_by_id) >= _KEPT:
-            _by_id.clear()
-        if found is not None:
-            _by_id[pk] = (time.monotonic(), found)
+    found = _by_id.get(pk)
+    if found is None and (found := ProviderAccount.objects.filter(pk=pk).first()):
+        _by_id.keep(pk, found)
     return found
 
 
@@ -126,15 +116,13 @@ def usable(tenant: Tenant, channel: str, platform: str, mode: str) -> list[Provi
 
 
 def _of(tenant: Tenant) -> list[ProviderAccount]:
-    found_at, found = _cache.get(tenant.id, (0.0, []))
-    if time.monotonic() - found_at > _CACHE_SECONDS:
+    found = _enabled.get(tenant.id)
+    if found is None:
         every = list(ProviderAccount.objects.filter(tenant=tenant).order_by("id"))
         made = _make_built_in(tenant, {a.name for a in every})
         found = [a for a in [*every, *made] if a.enabled]
-        if made:
-            # not remembered: the caller's transaction may still roll these rows back
-            return found
-        _cache[tenant.id] = (time.monotonic(), found)
+        if not made:  # the caller's transaction may still roll these rows back
+            _enabled.keep(tenant.id, found)
     return found
 
 

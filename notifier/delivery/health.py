@@ -8,10 +8,9 @@ import uuid
 from collections.abc import Sequence
 
 from notifier.delivery import redis
+from notifier.delivery.recent import Recent
 
 FULL = 100
-#: seconds for which a process believes what it read: a question costs as much CPU as ten messages
-BELIEVED = 1.0
 STEP = 10
 #: seconds in which an untouched account gains one step
 DRIFT_SECONDS = 30.0
@@ -22,14 +21,13 @@ def drifted(weight: int, since: float, now: float) -> int:
     return min(FULL, weight + STEP * int(max(0.0, now - since) / DRIFT_SECONDS))
 
 
-_KEPT = 1_000
-_read_at: dict[uuid.UUID, tuple[float, int]] = {}
+#: believed for a second, because a question costs as much CPU as ten messages
+_weights = Recent[uuid.UUID, int](seconds=1.0)
 
 
 def weights(account_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
     """Health of each account a second ago at most, 0..100; everybody is well while Redis is away."""
-    since = time.monotonic() - BELIEVED
-    known = {a: seen[1] for a in account_ids if (seen := _read_at.get(a)) and seen[0] > since}
+    known = {a: weight for a in account_ids if (weight := _weights.get(a)) is not None}
     return known | _look([a for a in account_ids if a not in known])
 
 
@@ -40,10 +38,9 @@ def _look(account_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
         stored = redis.client().mget([_key(a) for a in account_ids])
     except redis.Away:
         stored = [None] * len(account_ids)
-    if len(_read_at) > _KEPT:
-        _read_at.clear()
     found = {a: _read(raw) for a, raw in zip(account_ids, stored, strict=True)}
-    _read_at.update((a, (time.monotonic(), weight)) for a, weight in found.items())
+    for account_id, weight in found.items():
+        _weights.keep(account_id, weight)
     return found
 
 
@@ -56,7 +53,7 @@ def moved(account_id: uuid.UUID, steps: int) -> None:
             client.delete(_key(account_id))
         else:
             client.set(_key(account_id), f"{weight}:{time.time():.0f}", ex=3600)
-        _read_at.pop(account_id, None)
+        _weights.forget(account_id)
     except redis.Away:
         return
 

@@ -18,6 +18,7 @@ from functools import cache
 from redis.commands.core import Script
 
 from notifier.delivery import redis
+from notifier.delivery.recent import Recent
 
 #: what a bucket holds at most, in seconds of its rate (and one message at least). A campaign's "100 a second" is said
 #: of every second, its first one too; an account's limit is a quota a minute, so a second's worth at once is no harm
@@ -126,21 +127,17 @@ def of_campaign(campaign_id: uuid.UUID, rate: float | None) -> Limit:
 
 
 #: an account without a rate is asked about at most so often: only a 429 stops it, and a question costs 0.3 ms
-ASK_SECONDS = 0.1
-_KEPT = 1_000
-_unasked_until: dict[uuid.UUID, float] = {}
+_free = Recent[uuid.UUID, bool](seconds=0.1)
 
 
 def take(account_id: uuid.UUID, rate: float | None, wanted: int, *others: Limit) -> Grant:
     """Up to `wanted` messages of an account that may leave now, and that the other limits let leave, too."""
     alone = rate is None and not others
-    if alone and time.monotonic() < _unasked_until.get(account_id, 0.0):
+    if alone and _free.get(account_id):
         return Grant(wanted, 0.0)
     grant = take_of(wanted, of_account(account_id, rate), *others)
     if alone and grant.granted == wanted:
-        if len(_unasked_until) >= _KEPT:
-            _unasked_until.clear()
-        _unasked_until[account_id] = time.monotonic() + ASK_SECONDS
+        _free.keep(account_id, True)
     return grant
 
 
@@ -159,7 +156,7 @@ def take_of(wanted: int, *limits: Limit) -> Grant:
 def throttled(account_id: uuid.UUID, after: float | None, times: int = 1) -> None:
     """The provider refused so many messages of this account because they are too many, for so many seconds."""
     seconds = min(LONGEST, max(SHORTEST, after or 0.0))
-    _unasked_until.pop(account_id, None)
+    _free.forget(account_id)
     try:
         _script(_THROTTLED)(keys=[of_account(account_id, None).key], args=[seconds, times], client=redis.client())
     except redis.Away:

@@ -17,8 +17,8 @@ from notifier.vocabulary import id_floor
 
 PARTITIONED = ("notifier_delivery", "notifier_deliveryevent", "inbox_inboxmessage")
 MONTHS_AHEAD = 3
-# A million rows that were armed would be vacuumed at the moment of GO, for 5 µs of CPU a message, and once more when
-# their outcomes are written: only what was updated needs it
+# A million rows that were armed would be vacuumed at the moment of GO, and once more when their outcomes are written:
+# only what was updated needs it
 _SETTINGS = {"notifier_delivery": "WITH (autovacuum_vacuum_insert_threshold = -1)"}
 
 

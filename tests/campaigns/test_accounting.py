@@ -223,7 +223,7 @@ def test_what_failed_for_want_of_an_account_is_a_dead_letter_that_can_be_driven_
     tokens = post.people(3)
     campaign = post.running()
     ProviderAccount.objects.filter(pk=post.account.pk).update(enabled=False)
-    accounts._cache.clear()
+    accounts._enabled.clear()
     accounts._by_id.clear()
     send(campaign)
     assert told(campaign) == {("failed", "no_account"): 3}
@@ -232,7 +232,7 @@ def test_what_failed_for_want_of_an_account_is_a_dead_letter_that_can_be_driven_
     letters = DeadLetter.objects.filter(tenant=post.tenant)
     assert letters.count() == 3
     ProviderAccount.objects.filter(pk=post.account.pk).update(enabled=True)
-    accounts._cache.clear()
+    accounts._enabled.clear()
     assert redrive(post.tenant.pk, list(letters.values_list("pk", flat=True))) == 3
     Delivery.objects.filter(campaign_id=campaign.pk, account_id=None).update(account_id=post.account.pk)
     retried(campaign)

@@ -120,7 +120,7 @@ def test_every_kind_of_no_is_kept_and_counted(crowd: World) -> None:
     prepare.request_arm(campaign)
     prepare.arm(campaign.pk)
     ProviderAccount.objects.filter(tenant=crowd.acme, platform="apns").update(enabled=False)
-    accounts._cache.clear()
+    accounts._enabled.clear()
     prepare.request_arm(seen(campaign))
     prepare.arm(campaign.pk)
     assert_whole(campaign)

@@ -171,8 +171,8 @@ def test_an_account_that_is_switched_off_in_mid_shard_sends_nothing_more(
 ) -> None:
     post.people(2_000)
     campaign = post.running()
-    monkeypatch.setattr(accounts, "BELIEVED_SECONDS", 0.0)
-    monkeypatch.setattr(accounts, "_CACHE_SECONDS", 0.0)
+    monkeypatch.setattr(accounts._by_id, "seconds", 0.0)
+    monkeypatch.setattr(accounts._enabled, "seconds", 0.0)
 
     def switch_off() -> None:
         ProviderAccount.objects.filter(pk=post.account.pk).update(enabled=False)

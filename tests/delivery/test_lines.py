@@ -184,7 +184,7 @@ def test_accounts_take_turns_across_tenants(shop: Shop) -> None:
 def test_rows_whose_account_was_deleted_take_another(shop: Shop) -> None:
     shop.accept(an_order())
     ProviderAccount.objects.filter(tenant=shop.tenant).delete()
-    accounts._cache.clear()
+    accounts._enabled.clear()
     sweep()
     send(shop)
     assert shop.statuses() == ["delivered"]
