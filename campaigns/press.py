@@ -67,24 +67,23 @@ class Press:
         return mould.head, [bodies[i] for i in rows]
 
     def _filled(self, mould: Mould, rows: Sequence[int]) -> list[bytes]:
-        columns = {name: self._column(name) for name in set(mould.columns)}
-        if isinstance(rows, range):
-            return mould.bodies({name: column[rows.start : rows.stop] for name, column in columns.items()})
-        return mould.bodies({name: [column[i] for i in rows] for name, column in columns.items()})
+        return mould.bodies({name: self._column(name, rows) for name in set(mould.columns)})
 
-    def _column(self, name: str) -> list[bytes]:
-        return self._columns[name] if name in self._columns else self._written(name)
+    def _column(self, name: str, rows: Sequence[int]) -> list[bytes]:
+        """Of these messages only: the columns of a whole shard leave the processor's cache before they are used, and
+        take memory that each shard would ask for anew (twice as dear)."""
+        if name == KEY:
+            return [self._ids[32 * i : 32 * i + 32] for i in rows]
+        if name == ID:
+            return [b"-".join(_GROUPS.unpack_from(self._ids, 32 * i)) for i in rows]
+        texts = self._payload.addresses if name == ADDRESS else self._payload.values[name]
+        return self._provider.written(
+            texts[rows.start : rows.stop] if isinstance(rows, range) else [texts[i] for i in rows]
+        )
 
     @cached_property
-    def _columns(self) -> dict[str, list[bytes]]:
-        ids = self._payload.ids.encode()
-        keys = [ids[at : at + 32] for at in range(0, len(ids), 32)]
-        return {KEY: keys, ID: [b"-".join(groups) for groups in _GROUPS.iter_unpack(ids)]}
-
-    def _written(self, name: str) -> list[bytes]:
-        texts = self._payload.addresses if name == ADDRESS else self._payload.values[name]
-        found = self._columns[name] = self._provider.written(texts)
-        return found
+    def _ids(self) -> bytes:
+        return self._payload.ids.encode()
 
     def _mould(self, n: int) -> Mould:
         found = self._moulds.get(n)

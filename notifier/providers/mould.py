@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import chain, repeat
 from urllib.parse import urlsplit
 
 from notifier.vocabulary import Head, Request
@@ -65,12 +66,14 @@ class Mould:
     head: Head
     #: what is filled in, in the order of its places in the body; a column may have several places
     columns: tuple[str, ...]
-    _body: bytes
+    _pieces: tuple[bytes, ...]  #: of the body: before, between and after these places
 
     def bodies(self, columns: Mapping[str, Sequence[bytes]]) -> list[bytes]:
         """One body a row. Each column has the rows' texts as the body holds them."""
-        body = self._body
-        return [body % row for row in zip(*(columns[name] for name in self.columns), strict=True)]
+        filled = [columns[name] for name in self.columns]
+        first, *others = (repeat(piece, len(filled[0])) for piece in self._pieces)
+        # no step of the interpreter a row: 0.3 µs, and 0.5 by a format
+        return list(map(b"".join, zip(first, *chain(*zip(filled, others, strict=True)), strict=True)))
 
 
 def cut(request: Request, marks: Marks) -> Mould:
@@ -84,8 +87,6 @@ def cut(request: Request, marks: Marks) -> Mould:
     columns = tuple(known[match.decode()] for match in pattern.findall(request.body))
     if ADDRESS not in columns:
         raise Uncuttable("the body does not hold the address")
-    body = pattern.sub(b"%b", request.body.replace(b"%", b"%%"))
-    path = request.url[len(f"{place.scheme}://{place.netloc}") :]
-    return Mould(
-        Head(request.method, f"{place.scheme}://{place.netloc}", path, request.headers, request.timeout), columns, body
-    )
+    origin = f"{place.scheme}://{place.netloc}"
+    head = Head(request.method, origin, request.url[len(origin) :], request.headers, request.timeout)
+    return Mould(head, columns, tuple(pattern.split(request.body)))

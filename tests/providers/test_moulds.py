@@ -109,6 +109,9 @@ def test_a_filled_mould_is_the_request_itself(
 
 @pytest.mark.parametrize("name", MOULDED)
 @given(st.lists(TEXTS, max_size=5))
+@example(['a","b', "c"])
+@example(["Zoë", "李"])
+@example([])
 @settings(deadline=None, max_examples=100)
 def test_each_text_is_written_as_it_is_written_alone(name: str, texts: list[str]) -> None:
     provider = in_sandbox(name)
