@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
+from weakref import WeakSet
 
 import psycopg
 from django.db import connection
@@ -77,6 +78,20 @@ def cursor() -> Iterator[psycopg.Cursor[Any]]:
     connection.ensure_connection()
     with psycopg.Cursor(connection.connection) as raw, connection.wrap_database_errors:
         yield raw
+
+
+_planning_once: WeakSet[object] = WeakSet()
+
+
+def plan_once() -> None:
+    """Have this connection plan a statement once for all values, whatever arrays it is given. PostgreSQL compares by
+    itself, and after each ANALYZE of the ledger it planned a quarter of all claims anew, 8 ms each. For a process that
+    sends: the statements of arming and of reports are better planned for their values."""
+    connection.ensure_connection()
+    if connection.connection not in _planning_once:
+        with cursor() as raw:
+            raw.execute("SET plan_cache_mode = force_generic_plan")
+        _planning_once.add(connection.connection)
 
 
 @contextmanager

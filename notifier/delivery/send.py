@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from django.conf import settings
 
 from notifier.channels import channel
-from notifier.delivery import accounts, health, limits, store
+from notifier.delivery import accounts, bulk, health, limits, store
 from notifier.delivery.pump import Pump
 from notifier.delivery.recheck import orders, recheck
 from notifier.delivery.settle import Outcome, settle
@@ -41,6 +41,7 @@ LOOK_SECONDS = (0.01, 0.05)
 
 def deliver(channel_name: str, lanes: Sequence[Lane]) -> bool:
     """Send everything that is due, account by account. True when it stopped with work left."""
+    bulk.plan_once()
     pump, resting = Pump(), Resting()
     begin = channel(channel_name).repeat_when_in_doubt
     soon, seldom = LOOK_SECONDS
