@@ -183,5 +183,6 @@ def test_the_order_of_acceptance_is_the_order_of_arrival(tenant: Tenant, sandbox
     wanted = [next(d["id"] for d in item["deliveries"] if d["channel"] == "push") for item in answer["items"]]
     until(lambda: sandbox.count() >= 50, "50 pushes")
     assert [a.delivery for a in sandbox.arrivals(tenant.tag)] == wanted
-    bodies = [m["body"] for m in reversed(tenant.inbox("ann").messages())]
-    assert bodies == [f"Order {n} left." for n in range(50)]
+    inbox = tenant.inbox("ann")
+    until(lambda: len(inbox.messages()) >= 50, "50 messages in the inbox")
+    assert [m["body"] for m in reversed(inbox.messages())] == [f"Order {n} left." for n in range(50)]
