@@ -33,7 +33,7 @@ class Figures:
     streams: int = 100
     #: doorbells a second that one control process publishes: 30 ms for the first 100 of a chord, 1,750/s after that
     published: float = 1_750.0
-    #: seconds from GO to the first request with warm connections and a million armed (40 to 50 ms)
+    #: seconds from GO to the first request with warm connections and a million armed (40 to 61 ms)
     start: float = 0.05
     #: messages of one shard (SHARD_SIZE), and of the largest chunk of it (campaigns.sender)
     shard: int = 5_000
