@@ -24,8 +24,8 @@ ROUND_TRIP_MS = 75.0
 class Figures:
     """What one part of the machinery does. Measured on two shared cores, each with where it comes from."""
 
-    #: messages a second of one bulk worker process: two of them did 54 to 96 k/s from GO to durable outcomes (a million,
-    #: in slow and good hours), PostgreSQL, Valkey and nghttpd as the far end on the same two cores
+    #: messages a second of one bulk worker process: two of them did 54 to 96 k/s from GO to durable outcomes (a
+    #: million, slow and good hours), PostgreSQL, Valkey and nghttpd as the far end on the same two cores
     per_worker: float = 32_500.0
     #: µs of PostgreSQL's CPU a message, for outcomes that are durable with the shard: 1.9 to 3.7 at a million
     database_us: float = 3.5
