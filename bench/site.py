@@ -81,7 +81,7 @@ class BenchSite(Stack):
         return [(tenant_id, Client(self.url, key)) for tenant_id, key in made]
 
     def vacuum(self) -> None:
-        """What an import or a campaign leaves to the database to clear away is not the next one's cost: 5 s of CPU.
+        """What an import or a campaign leaves to the database to clear away is not the next one's cost: 3.5 s of CPU.
         Autovacuum would do it again if a backend said only afterwards what it had changed."""
         if not self.test:
             time.sleep(SAID)

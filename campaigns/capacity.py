@@ -49,7 +49,7 @@ class Figures:
     wal: float = 13.0
     #: and while the ledger's rows follow: 690 for the whole campaign of 200,000, less the above
     wal_after: float = 680.0
-    #: recipients a second that are armed on two cores: 29,000 to 46,000, 300,000 and a million of them
+    #: recipients a second that are armed on two cores: 27,000 to 46,000, 300,000 and a million of them
     armed: float = 33_000.0
 
 

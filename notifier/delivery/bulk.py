@@ -84,9 +84,9 @@ _planning_once: WeakSet[object] = WeakSet()
 
 
 def plan_once() -> None:
-    """Have this connection plan a statement once for all values, whatever arrays it is given. PostgreSQL compares by
-    itself, and after each ANALYZE of the ledger it planned a quarter of all claims anew, 8 ms each. For a process that
-    sends: the statements of arming and of reports are better planned for their values."""
+    """Have this connection plan a statement once for all values, whatever arrays it is given. Left to choose,
+    PostgreSQL planned a seventh of all claims anew, 8 ms each, and two thirds of the settlements, 1 ms each. For a
+    process that sends: the statements of arming and of reports are better planned for their values."""
     connection.ensure_connection()
     if connection.connection not in _planning_once:
         with cursor() as raw:
