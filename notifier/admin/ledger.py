@@ -9,8 +9,12 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.formats import localize
+from django.utils.html import format_html_join
 
 from notifier.delivery import redrive
+from notifier.delivery.history import histories
 from notifier.models import DeadLetter, Delivery, DeliveryEvent, Line, Notification
 from tenants.admin import MARKETERS, NOBODY, ReadOnlyAdmin, TenantTabularInline, admin_site, masked, may
 from tenants.admin.base import ChannelFilter, visible
@@ -49,15 +53,6 @@ class FindById(ReadOnlyAdmin):
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         term = search_term.strip()
         return (find(queryset, term, self.found_by, request) if term else queryset), False
-
-
-class EventInline(TenantTabularInline):
-    model = DeliveryEvent
-    edited_by = NOBODY
-    can_add = False
-    fields = readonly_fields = ("at", "what", "detail")
-    ordering = ("id",)
-    verbose_name_plural = "Events"
 
 
 class DeliveryInline(TenantTabularInline):
@@ -106,15 +101,21 @@ class DeliveryAdmin(FindById):
         "settled_at",
     )
     list_filter = ("status", ChannelFilter, "lane")
-    inlines = (EventInline,)
     exclude = ("address", "fence", "place", "seq")
 
     @admin.display(description="address")
     def masked_address(self, delivery: Delivery) -> str:
         return masked(delivery.address)
 
+    @admin.display(description="history")
+    def told(self, delivery: Delivery) -> str:
+        steps = histories([delivery])[delivery.pk]
+        rows = [(localize(timezone.localtime(step.at)), step.what, step.detail) for step in steps]
+        return format_html_join("", "<p>{} <strong>{}</strong> {}</p>", rows)
+
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("id", "masked_address", *(f for f in super().get_fields(request, obj) if f != "masked_address"))
+        shown = ("id", "told", "masked_address")
+        return (*shown, *(f for f in super().get_fields(request, obj) if f not in shown))
 
 
 class FindByDelivery(FindById):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
@@ -17,8 +17,9 @@ from notifier.api.base import TenantView, read
 from notifier.api.errors import Problem, judge
 from notifier.api.pagination import page
 from notifier.delivery import Accepted, accept
+from notifier.delivery.history import Step, histories
 from notifier.errors import InvalidInput, NotifierError
-from notifier.models import Delivery, DeliveryEvent, Notification
+from notifier.models import Delivery, Notification
 from notifier.vocabulary import Mode, SendRequest, Status, id_floor, id_ms
 from tenants.access import owned
 from tenants.models import Recipient
@@ -105,7 +106,7 @@ class NotificationOne(TenantView):
         """Every delivery with its status and history."""
         found = owned(_notifications(self.tenant_id), self.tenant, pk=notification_id)
         (_, deliveries), = _with_deliveries([found])  # fmt: skip
-        return Response(_shown(found, deliveries, _events(deliveries)))
+        return Response(_shown(found, deliveries, histories(deliveries)))
 
 
 def _request(raw: Any, mode: Mode) -> SendRequest:
@@ -158,20 +159,10 @@ def _with_deliveries(found: Sequence[Notification]) -> list[tuple[Notification, 
     return [(n, sorted(by_notification[n.pk], key=lambda d: d.pk)) for n in found]
 
 
-def _events(deliveries: Sequence[Delivery]) -> dict[uuid.UUID, list[dict[str, Any]]]:
-    found: defaultdict[uuid.UUID, list[dict[str, Any]]] = defaultdict(list)
-    if deliveries:
-        oldest = id_floor(min(id_ms(d.pk) for d in deliveries) - _SAME_TIME_MS)
-        rows = DeliveryEvent.objects.filter(delivery_id__in=[d.pk for d in deliveries], pk__gte=oldest)
-        for event in rows.order_by("at", "pk"):
-            found[event.delivery_id].append({"what": event.what, "detail": event.detail, "at": event.at})
-    return found
-
-
 def _shown(
     notification: Notification,
     deliveries: Sequence[Delivery],
-    events: dict[uuid.UUID, list[dict[str, Any]]] | None = None,
+    told: Mapping[uuid.UUID, Sequence[Step]] | None = None,
 ) -> dict[str, Any]:
     return {
         "id": notification.pk,
@@ -184,11 +175,11 @@ def _shown(
         "send_at": notification.send_at,
         "not_after": notification.not_after,
         "created_at": notification.created_at,
-        "deliveries": [_delivery(d, events) for d in deliveries],
+        "deliveries": [_delivery(d, told) for d in deliveries],
     }
 
 
-def _delivery(delivery: Delivery, events: dict[uuid.UUID, list[dict[str, Any]]] | None) -> dict[str, Any]:
+def _delivery(delivery: Delivery, told: Mapping[uuid.UUID, Sequence[Step]] | None) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "id": delivery.pk,
         "channel": delivery.channel,
@@ -199,4 +190,4 @@ def _delivery(delivery: Delivery, events: dict[uuid.UUID, list[dict[str, Any]]] 
         "attempts": delivery.attempt,
         "settled_at": delivery.settled_at,
     }
-    return shown if events is None else {**shown, "history": events.get(delivery.pk, [])}
+    return shown if told is None else {**shown, "history": [step._asdict() for step in told[delivery.pk]]}

@@ -189,9 +189,8 @@ _UNNUMBERED = {name: kind for name, kind in bulk.DELIVERY.items() if name != "se
 # acceptance
 _STORE = f"""
 WITH saved AS ({lines.SAVE}),
-  notified AS ({bulk.statement("notifier_notification", bulk.NOTIFICATION)}),
-  delivered AS ({bulk.statement("notifier_delivery", _UNNUMBERED, {"seq": _SEQ})})
-{bulk.statement("notifier_deliveryevent", bulk.EVENT)}
+  notified AS ({bulk.statement("notifier_notification", bulk.NOTIFICATION)})
+{bulk.statement("notifier_delivery", _UNNUMBERED, {"seq": _SEQ})}
 """
 
 
@@ -207,14 +206,11 @@ def _store(world: World, drafts: list[_Draft], locked: Collection[lines.Line]) -
         for d in drafts
     ]  # fmt: skip
     rows = [_ledger_row(world, d, row) for d in drafts for row in d.rows]
-    all_rows = [row for d in drafts for row in d.rows]
-    events = [(new_id(), tenant_id, r["id"], r["status"].label, str(r["reason"]), now) for r in all_rows]
     with bulk.cursor() as cursor:
         values = [
             *lines.saved(locked),
             *bulk.by_column(bulk.NOTIFICATION, notifications),
             *bulk.by_column(_UNNUMBERED, rows),
-            *bulk.by_column(bulk.EVENT, events),
         ]
         cursor.execute(_STORE, values, prepare=True)
 

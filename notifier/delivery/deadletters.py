@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from django.db import connection, transaction
 
 from notifier.channels.queues import queue_of
-from notifier.delivery import bell, bulk, lines
+from notifier.delivery import bell, bulk, history, lines
 from notifier.models import DeadLetter, Delivery
 from notifier.vocabulary import Place, Status, new_id
 
@@ -46,11 +46,17 @@ def redrive(tenant_id: uuid.UUID, dead_letter_ids: Sequence[uuid.UUID]) -> int:
         lines.save(locked.values())
         now = datetime.now(UTC)
         DeadLetter.objects.filter(delivery_id__in=revived).update(redriven_at=now)
-        events = [(new_id(), tenant_id, i, "redriven", "", now) for i in revived]
-        bulk.insert("notifier_deliveryevent", bulk.EVENT, events)
+        _keep([r for r in rows if r.id in revived], now)
         queues = {queue_of(r.channel, r.lane) for r in rows if r.id in revived}
         transaction.on_commit(lambda: bell.ring(queues))
     return len(revived)
+
+
+def _keep(rows: Sequence[Delivery], now: datetime) -> None:
+    """How they ended the time before, which their rows forget, and that they were driven again."""
+    told = [(r, step) for r in rows for step in (history.last(r, r.settled_at or now), history.Step("redriven", "", now))]
+    events = [(new_id(), r.tenant_id, r.id, step.what, step.detail, step.at) for r, step in told]
+    bulk.insert("notifier_deliveryevent", bulk.EVENT, events)
 
 
 def _key(row: Delivery) -> lines.Key:

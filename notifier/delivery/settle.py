@@ -62,30 +62,52 @@ class Outcome:
         return Place.PARKED if not self.final and (self.held or self.wait > HOLD_SECONDS) else Place.HOLDS
 
     @property
-    def in_line(self) -> bool:
-        """Rows of campaigns stand in no line."""
-        return self.row.campaign_id is None
+    def lane(self) -> int | None:
+        """Of its line; rows of campaigns stand in none."""
+        return self.row.lane if self.row.campaign_id is None else None
 
     @property
-    def key(self) -> lines.Key:
-        return (self.row.tenant_id, self.row.recipient_id, self.row.channel, self.row.lane)
+    def plain(self) -> bool:
+        """Its row tells all there is to write."""
+        return self.final and not (self.address_is_dead or self.dead_letter)
 
 
 _OUTCOME: bulk.Columns = {
     "id": "uuid", "fence": "integer", "status": "smallint", "reason": "text", "detail": "text", "provider_ref": "text",
     "wait": "float8", "account_id": "uuid", "place": "smallint", "final": "boolean", "content": "jsonb",
+    "tenant_id": "uuid", "recipient_id": "uuid", "channel": "text", "lane": "smallint",
 }  # fmt: skip
 
+# Lines are locked before their deliveries, in the order of their keys, as everywhere. `alone`: only rows behind which
+# nobody waits. Then nothing is left to do, and the statement is a transaction of its own; a turn is passed on by a
+# statement that sees what was accepted until the line was locked, which this one does not.
 _SETTLE = f"""
-UPDATE notifier_delivery d SET
-  status = o.status, reason = o.reason, detail = left(o.detail, 300),
-  provider_ref = CASE WHEN o.provider_ref = '' THEN d.provider_ref ELSE o.provider_ref END,
-  due_at = CASE WHEN o.final THEN d.due_at ELSE now() + make_interval(secs => o.wait) END,
-  account_id = COALESCE(o.account_id, d.account_id), place = o.place, lease_until = NULL,
-  content = COALESCE(d.content, o.content), settled_at = CASE WHEN o.final THEN clock_timestamp() END
-FROM {bulk.unnest("o", _OUTCOME)}
-WHERE d.id = o.id AND d.fence = o.fence AND d.status IN ({Status.CLAIMED}, {Status.SENDING})
-RETURNING d.id
+WITH o AS MATERIALIZED (SELECT * FROM {bulk.unnest("u", _OUTCOME)}),
+mine AS MATERIALIZED (
+  SELECT o.*, l.id AS line_id, l.unfinished AS crowd
+  FROM o JOIN notifier_line l USING (tenant_id, recipient_id, channel, lane)
+  ORDER BY tenant_id, recipient_id, channel, lane FOR UPDATE OF l
+), ready AS (
+  SELECT * FROM mine UNION ALL SELECT o.*, NULL, 0 FROM o WHERE lane IS NULL
+), done AS (
+  UPDATE notifier_delivery d SET
+    status = o.status, reason = o.reason, detail = left(o.detail, 300),
+    provider_ref = CASE WHEN o.provider_ref = '' THEN d.provider_ref ELSE o.provider_ref END,
+    due_at = CASE WHEN o.final THEN d.due_at ELSE now() + make_interval(secs => o.wait) END,
+    account_id = COALESCE(o.account_id, d.account_id), place = o.place, lease_until = NULL,
+    content = COALESCE(d.content, o.content), settled_at = CASE WHEN o.final THEN clock_timestamp() END
+  FROM ready o
+  WHERE d.id = o.id AND d.fence = o.fence AND d.status IN ({Status.CLAIMED}, {Status.SENDING})
+    AND (o.crowd <= 1 OR NOT %b::boolean)
+  RETURNING d.id, o.line_id, o.final, o.place
+), moved AS (
+  UPDATE notifier_line l SET unfinished = l.unfinished - f.ended, held = l.held AND NOT f.freed
+  FROM (SELECT line_id, count(*) FILTER (WHERE final) AS ended, bool_or(final OR place = {Place.PARKED}) AS freed
+        FROM done WHERE line_id IS NOT NULL GROUP BY line_id) f
+  WHERE l.id = f.line_id RETURNING l.id, l.unfinished, l.held
+)
+SELECT id, NULL FROM done
+UNION ALL SELECT NULL, id FROM moved WHERE unfinished > 0 AND NOT held
 """
 
 
@@ -101,19 +123,25 @@ def settle(outcomes: Sequence[Outcome]) -> int:
 
 
 def _settle(outcomes: Sequence[Outcome]) -> int:
+    plain = [o for o in outcomes if o.plain]
+    done = _write(plain, alone=True)[0] if plain else set()
+    if len(done) < len(outcomes):
+        done |= _settle_whole([o for o in outcomes if o.row.id not in done])
+    _log([o for o in outcomes if o.row.id in done])
+    return len(done)
+
+
+def _settle_whole(outcomes: Sequence[Outcome]) -> set[uuid.UUID]:
+    """With everything that follows from them."""
     with transaction.atomic():
-        in_line = [o for o in outcomes if o.in_line]
-        locked = lines.lock({o.key for o in in_line})
-        done = _write(outcomes)
+        done, freed = _write(outcomes, alone=False)
         counted = [o for o in outcomes if o.row.id in done]
         _history(counted)
-        rings = _move_lines([o for o in counted if o.in_line], locked)
         kill_addresses([(o.row.tenant_id, o.row.channel, o.row.address) for o in counted if o.address_is_dead])
         dead_letters([_letter(o) for o in counted if o.dead_letter])
-        if rings:
+        if rings := {queue_of(channel, lane) for channel, lane in lines.pass_on(freed)}:
             transaction.on_commit(lambda: bell.ring(rings))
-    _log(counted)
-    return len(counted)
+    return done
 
 
 def _log(outcomes: Sequence[Outcome]) -> None:
@@ -135,49 +163,36 @@ def _log(outcomes: Sequence[Outcome]) -> None:
         )
 
 
-def _write(outcomes: Sequence[Outcome]) -> set[uuid.UUID]:
+def _write(outcomes: Sequence[Outcome], *, alone: bool) -> tuple[set[uuid.UUID], list[int]]:
+    """The rows that were still ours, and the lines whose turn is free for one that waits."""
     columns = bulk.by_column(
         _OUTCOME,
         [
             (
                 o.row.id, o.row.fence, int(o.status), str(o.reason), o.detail, o.provider_ref, o.wait, o.account_id,
                 int(o.place), o.final, None if o.final else orjson.dumps(dict(o.row.content)).decode(),
+                o.row.tenant_id, o.row.recipient_id, o.row.channel, o.lane,
             )
             for o in outcomes
         ],
     )  # fmt: skip
-    return bulk.ids(_SETTLE, columns)
+    with bulk.cursor() as cursor:
+        cursor.execute(_SETTLE, [*columns, alone], binary=True, prepare=True)
+        rows = cursor.fetchall()
+    return {row[0] for row in rows if row[0] is not None}, [row[1] for row in rows if row[1] is not None]
 
 
 def _history(outcomes: Sequence[Outcome]) -> None:
-    """Events of single notifications, and of a campaign's rows from their second attempt on (the first is the row)."""
+    """Of those that go on; how the others ended, their rows tell."""
     now = datetime.now(UTC)
     events = [
-        (new_id(), o.row.tenant_id, o.row.id, _event(o), (o.detail or str(o.reason))[:300], now)
+        (
+            new_id(), o.row.tenant_id, o.row.id, "held" if o.held else "retry", (o.detail or str(o.reason))[:300], now,
+        )
         for o in outcomes
-        if o.in_line or not o.final or o.row.attempt > 0
-    ]
+        if not o.final
+    ]  # fmt: skip
     bulk.insert("notifier_deliveryevent", bulk.EVENT, events)
-
-
-def _event(outcome: Outcome) -> str:
-    if outcome.final:
-        return outcome.status.label
-    return "held" if outcome.held else "retry"
-
-
-def _move_lines(outcomes: Sequence[Outcome], locked: dict[lines.Key, lines.Line]) -> set[str]:
-    freed: set[int] = set()
-    for o in outcomes:
-        line = locked[o.key]
-        line.unfinished -= int(o.final)
-        if o.final or o.place == Place.PARKED:
-            line.held = False
-            freed.add(line.id)
-    lines.save(locked.values())
-    # most lines have nobody else in them: nothing to look for in each month's partition
-    freed &= {line.id for line in locked.values() if line.unfinished}
-    return {queue_of(channel, lane) for channel, lane in lines.pass_on(sorted(freed))}
 
 
 _DEVICE: bulk.Columns = {"tenant_id": "uuid", "id": "uuid"}
