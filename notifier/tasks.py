@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from notifier.channels.queues import CONTROL, served
-from notifier.delivery import bell, redis
+from notifier.channels.queues import CONTROL, is_bulk, served
+from notifier.delivery import bell, ear, redis
 from notifier.delivery.send import deliver
 from notifier.delivery.sweep import sweep
 from notifier.models.partitions import make_ahead
@@ -44,18 +44,23 @@ def waiting(queue: str) -> int:
 
 
 def ring(queue: str) -> None:
-    """Put a doorbell on a queue, unless some lie there unheard."""
-    length = _length(queue)
-    if length is not None and length < 2:
+    """Call whoever listens to a queue; if nobody does, put a doorbell on it, unless some lie there unheard."""
+    lying = _ask(lambda: ear.call(queue), queue)
+    if lying is not None and lying < 2:
         _publish("notifier.deliver", [queue], queue)
 
 
 def _length(queue: str) -> int | None:
     """What waits there; None while the broker is away."""
+    return _ask(lambda: int(redis.client().llen(queue)), queue)
+
+
+def _ask(question: Callable[[], int | None], queue: str) -> int | None:
+    """What Redis answers; None while it is away."""
     if time.monotonic() < _away_until:
         return None
     try:
-        return int(redis.client().llen(queue))
+        return question()
     except redis.Away as error:
         _rest(error, queue)
         return None
@@ -76,8 +81,9 @@ bell.use(ring)
 
 @shared_task(name="notifier.deliver", ignore_result=True)
 def deliver_queue(queue: str) -> None:
-    """Send what is due of a channel, in the lanes of this queue."""
-    if deliver(*served(queue)):
+    """Send what is due of a channel, in the lanes of this queue. The processes of a bulk queue are for campaigns, too,
+    and do not stay when there is nothing to send."""
+    if deliver(*served(queue), ear.Deaf() if is_bulk(queue) else ear.Ear(queue)):
         ring(queue)
 
 

@@ -13,9 +13,6 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
-
-from redis.commands.core import Script
 
 from notifier.delivery import redis
 from notifier.delivery.recent import Recent
@@ -91,12 +88,6 @@ redis.call('PEXPIRE', KEYS[1], math.ceil((stopped - now + 60) * 1000))
 """
 
 
-@cache
-def _script(text: str) -> Script:
-    # made once: its name in Redis is the hash of its text
-    return redis.client().register_script(text)
-
-
 @dataclass(frozen=True)
 class Grant:
     """`granted` messages may leave now; the rest of what was wanted in `wait` seconds."""
@@ -147,7 +138,7 @@ def take_of(wanted: int, *limits: Limit) -> Grant:
     for limit in limits:
         arguments += [limit.rate or 0.0, limit.burst]
     try:
-        granted, wait = _script(_TAKE)(keys=[limit.key for limit in limits], args=arguments, client=redis.client())
+        granted, wait = redis.run(_TAKE, [limit.key for limit in limits], arguments)
         return Grant(int(granted), float(wait))
     except redis.Away:
         return _take_locally(wanted, limits)
@@ -158,7 +149,7 @@ def throttled(account_id: uuid.UUID, after: float | None, times: int = 1) -> Non
     seconds = min(LONGEST, max(SHORTEST, after or 0.0))
     _free.forget(account_id)
     try:
-        _script(_THROTTLED)(keys=[of_account(account_id, None).key], args=[seconds, times], client=redis.client())
+        redis.run(_THROTTLED, [of_account(account_id, None).key], [seconds, times])
     except redis.Away:
         with _lock:
             _local.setdefault(of_account(account_id, None).key, _Bucket()).refuse(seconds, times, time.monotonic())

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
 import redis
 from django.conf import settings
 from redis.backoff import NoBackoff
+from redis.commands.core import Script
 from redis.retry import Retry
 
 #: what "Redis is away" looks like; callers go on without it
@@ -21,3 +26,14 @@ def client() -> redis.Redis:
             settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=1, retry=Retry(NoBackoff(), 1)
         )
     return _client
+
+
+def run(script: str, keys: Sequence[str], arguments: Sequence[Any] = ()) -> Any:
+    """Run a Lua script, which is one step for everybody else. Raises Away."""
+    return _script(script)(keys=keys, args=arguments, client=client())
+
+
+@cache
+def _script(text: str) -> Script:
+    # made once: its name in Redis is the hash of its text
+    return client().register_script(text)

@@ -3,14 +3,17 @@ the wire is."""
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.conf import settings
 
 from notifier.channels import channel
 from notifier.delivery import accounts, bulk, health, limits, store
+from notifier.delivery.ear import Deaf, Ear
 from notifier.delivery.pump import Pump
 from notifier.delivery.recheck import orders, recheck
 from notifier.delivery.settle import Outcome, settle
@@ -37,36 +40,76 @@ ACCOUNT_FLIGHTS = 8
 #: while answers are awaited, new work is looked for this often: soon after some was found, for a message that comes
 #: during the flight of another waits for it, and seldom after long in vain
 LOOK_SECONDS = (0.01, 0.05)
+#: and without a ring, in case one was lost
+ANYWAY_SECONDS = 0.5
 
 
-def deliver(channel_name: str, lanes: Sequence[Lane]) -> bool:
-    """Send everything that is due, account by account. True when it stopped with work left."""
+def deliver(channel_name: str, lanes: Sequence[Lane], ear: Ear | None = None) -> bool:
+    """Send everything that is due, account by account, and stay while `ear` hears of more. True when it stopped with
+    work left."""
     bulk.plan_once()
-    pump, resting = Pump(), Resting()
-    begin = channel(channel_name).repeat_when_in_doubt
-    soon, seldom = LOOK_SECONDS
-    look, until = soon, time.monotonic() + TASK_SECONDS
-    try:
-        while time.monotonic() < until + DRAIN_SECONDS:
-            # past its time a task begins nothing for accounts with open answers, and ends when none are open; the
-            # others go on meanwhile, or a provider that hangs would make them wait for it now
-            late = time.monotonic() > until
-            if late and not pump.flights:
-                break
-            busy = pump.busy(1 if late else ACCOUNT_FLIGHTS) + resting.accounts()
-            claimed_at = time.monotonic()
-            full = pump.flights >= MAX_FLIGHTS
-            rows = [] if full else store.claim(channel_name, lanes, BATCH, busy, begin=begin)
-            _process(pump, resting, rows, claimed_at)
-            if not rows and not pump.flights:
-                if not resting.accounts():
-                    return False
-                time.sleep(seldom)
-            look = soon if rows else min(seldom, look * 1.5)
-            pump.settle(0.0 if rows else look)
-    finally:
-        pump.drain()
-    return True
+    return _Delivery(channel_name, lanes, ear or Deaf()).run()
+
+
+class _Delivery:
+    """One task's work."""
+
+    def __init__(self, channel_name: str, lanes: Sequence[Lane], ear: Ear) -> None:
+        self._channel, self._lanes, self._ear = channel_name, lanes, ear
+        self._how = store.How(begin=channel(channel_name).repeat_when_in_doubt)
+        self._pump, self._resting = Pump(), Resting()
+        self._until = time.monotonic() + TASK_SECONDS
+        self._claimed_at = -math.inf
+        #: somebody said that there is work
+        self._told = True
+        #: work was left behind that nobody will tell of: it waits for an answer, or for tokens
+        self._left_behind = False
+
+    def run(self) -> bool:
+        soon, seldom = LOOK_SECONDS
+        look = soon
+        try:
+            while time.monotonic() < self._until + DRAIN_SECONDS:
+                # past its time a task begins nothing for accounts with open answers, and ends when none are open; the
+                # others go on meanwhile, or a provider that hangs would make them wait for it now
+                late = time.monotonic() > self._until
+                if late and not self._pump.flights:
+                    break
+                found = self._look(late)
+                if not found and not self._pump.flights:
+                    if self._resting.accounts():
+                        time.sleep(seldom)
+                    elif self._ear.linger():
+                        self._told = True
+                    else:
+                        break
+                look = soon if found else min(seldom, look * 1.5)
+                self._pump.settle(0.0 if found and self._told else look)
+        finally:
+            self._pump.drain()
+        return self._ear.leave() or time.monotonic() > self._until
+
+    def _look(self, late: bool) -> bool:
+        """Claim and launch what is due, if some may be; whether there was any."""
+        pump, now = self._pump, time.monotonic()
+        if pump.flights >= MAX_FLIGHTS:
+            return False
+        self._told = self._told or self._ear.rung()
+        if not (self._told or self._left_behind or now - self._claimed_at > ANYWAY_SECONDS):
+            return False
+        busy = pump.busy(1 if late else ACCOUNT_FLIGHTS) + self._resting.accounts()
+        self._claimed_at = now
+        rows = self._claim(busy)
+        _process(pump, self._resting, rows, now)
+        self._told = rows.more
+        self._left_behind = bool(busy) or pump.flights >= MAX_FLIGHTS or pump.rows >= BATCH
+        return bool(rows)
+
+    def _claim(self, busy: Sequence[uuid.UUID]) -> store.Claims:
+        rows = store.claim(self._channel, self._lanes, BATCH, busy, self._how)
+        if rows or not self._told or self._ear.deaf:
+            return rows
+        return store.claim(self._channel, self._lanes, BATCH, busy, replace(self._how, patient=True))
 
 
 class Resting:

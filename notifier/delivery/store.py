@@ -46,6 +46,12 @@ class Claimed:
     in_doubt: bool = False
 
 
+class Claims(list[Claimed]):
+    """What one claim found. `more`: there may be more that is due."""
+
+    more = False
+
+
 _LIVE = f"status = {Status.QUEUED} AND place = {Place.HOLDS}"
 
 # The recursive part visits each account with backlog once, by index (a loose scan: DISTINCT would read all of it).
@@ -66,7 +72,7 @@ SET status = %(status)s::smallint, attempt = d.attempt + %(begun)s::smallint, fe
 FROM picked WHERE d.id = picked.id
 RETURNING d.id, d.tenant_id, d.recipient_id, d.account_id, d.channel, d.address, d.platform, d.device_id, d.lane,
   d.mode, d.content::text, d.attempt - %(begun)s::smallint, d.fence, d.accepted_at, d.not_after, d.notification_id,
-  d.campaign_id, d.seq, d.category, d.reason = '{Reason.IN_DOUBT}'
+  d.campaign_id, d.seq, d.category, d.reason = '{Reason.IN_DOUBT}', (SELECT count(account_id) > 1 FROM backlog)
 """
 
 # One statement. The account served longest ago goes first, so tenants take turns; SKIP LOCKED lets two workers claim
@@ -98,15 +104,25 @@ _CLAIM_ORPHANS = f"""{_BACKLOG}, picked AS (
 ){_TAKE}"""
 
 
-def claim(
-    channel: str, lanes: Sequence[int], limit: int, busy: Collection[uuid.UUID] = (), *, begin: bool = False
-) -> list[Claimed]:
-    """Up to `limit` due rows that hold their line's turn, all of one provider account not in `busy`; in line order.
+# An account that another claims for at this moment is passed over: others wait. Whoever was told of a message and found
+# none waits for that account instead, for the other may have begun to look before the message was there
+_PATIENT_CLAIM = _CLAIM.replace("FOR UPDATE OF p SKIP LOCKED", "FOR UPDATE OF p", 1)
 
-    `begin`: they are `sending` at once, which saves a commit before the wire. Only where a repeat is hidden: when a
-    worker is killed before it wrote them, all are in doubt."""
+
+@dataclass(frozen=True)
+class How:
+    """`begin`: the rows are `sending` at once, which saves a commit before the wire. Only where a repeat is hidden:
+    when a worker is killed before it wrote them, all are in doubt. `patient`: see above."""
+
+    begin: bool = False
+    patient: bool = False
+
+
+def claim(channel: str, lanes: Sequence[int], limit: int, busy: Collection[uuid.UUID] = (), how: How = How()) -> Claims:
+    """Up to `limit` due rows that hold their line's turn, all of one provider account not in `busy`; in line order."""
     more = {"lanes": [int(lane) for lane in lanes], "busy": list(busy)}
-    return _take(_CLAIM, channel, limit, {**more, **(_BEGUN if begin else _MERELY_CLAIMED)})
+    statement = _PATIENT_CLAIM if how.patient else _CLAIM
+    return _take(statement, channel, limit, {**more, **(_BEGUN if how.begin else _MERELY_CLAIMED)})
 
 
 _MERELY_CLAIMED: Mapping[str, Any] = {"status": int(Status.CLAIMED), "begun": 0}
@@ -118,12 +134,15 @@ def claim_orphans(channel: str, limit: int) -> list[Claimed]:
     return _take(_CLAIM_ORPHANS, channel, limit, _MERELY_CLAIMED)
 
 
-def _take(statement: str, channel: str, limit: int, more: Mapping[str, Any]) -> list[Claimed]:
+def _take(statement: str, channel: str, limit: int, more: Mapping[str, Any]) -> Claims:
     with bulk.cursor() as cursor:
         values = {"channel": channel, "limit": limit, "lease": _lease(), **more}
         cursor.execute(statement, values, prepare=True, binary=True)
         rows = sorted(cursor.fetchall(), key=lambda row: (row[8], row[17]))
-    return [_claimed(row) for row in rows]
+    found = Claims(map(_claimed, rows))
+    # that many of one account, or it is others' turn
+    found.more = len(rows) == limit or any(row[20] for row in rows[:1])
+    return found
 
 
 def _claimed(row: Sequence[Any]) -> Claimed:
