@@ -8,6 +8,8 @@ STAMP := $(VENV)/.installed
 DEMO_RECIPIENTS ?= 50000
 EXIT ?=
 ARGS ?=
+# each of them has its own PostgreSQL and Valkey; 0: pytest itself runs the tests, for a debugger
+PROCESSES ?= 2
 
 # a production-like environment, so that `check --deploy` judges what will be deployed
 DEPLOYED := DEBUG=0 SECRET_KEY=only-for-make-check-0f3a9b7c5d1e8246-0f3a9b7c5d1e8246-XyZ ENCRYPTION_KEYS=b25seS1mb3ItbWFrZS1jaGVjay0zMi1ieXRlcy0wMDE= \
@@ -26,8 +28,8 @@ demo: $(STAMP)  ## Start everything and send a campaign (DEMO_RECIPIENTS=50000; 
 up: $(STAMP)  ## Start everything, without the demo, until Ctrl-C
 	@$(RUN) -m notifier.local up
 
-test: $(STAMP)  ## Run the tests against servers of their own (ARGS="-k inbox -x")
-	@$(RUN) -m notifier.local test $(ARGS)
+test: $(STAMP)  ## Run the tests against servers of their own (ARGS="-k inbox -x"; PROCESSES=2)
+	@TEST_PROCESSES=$(PROCESSES) $(RUN) -m pytest --numprocesses $(PROCESSES) --dist loadgroup $(ARGS)
 
 bench: $(STAMP) $(BENCH_STAMP)  ## Measure, beside h2load and other clients (BENCH_N=300000; BENCH_SHORT=1; bench/README.md)
 	@$(RUN) -m bench

@@ -1,4 +1,4 @@
-"""What every test may use. Servers are started by `make test`, or by tests/settings.py for a bare `pytest`."""
+"""What every test may use. Servers are started by tests/settings.py, in each process that runs tests."""
 
 from __future__ import annotations
 
@@ -14,8 +14,21 @@ pytest_plugins = ["tests.fixtures", "tests.sandbox.fixtures"]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`make test` hands out file by file, whose tests share what they set up; flows all share one site."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.as_posix()))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if settings.SERVERS is not None:
+        settings.SERVERS.keep_logs = session.testsfailed > 0
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop what tests/settings.py started; nothing remains of it."""
+    """Stop what tests/settings.py started; nothing remains of it but the logs of a failure."""
     if settings.SERVERS is not None:
         settings.SERVERS.stop()
 

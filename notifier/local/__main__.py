@@ -1,10 +1,9 @@
-"""`python -m notifier.local demo [--exit] | up | test [pytest arguments]`."""
+"""`python -m notifier.local demo [--exit] | up`."""
 
 from __future__ import annotations
 
 import argparse
 import signal
-import subprocess
 import sys
 import threading
 from types import FrameType
@@ -13,12 +12,10 @@ from notifier.local.binaries import NoServer
 from notifier.local.child import Failed
 from notifier.local.console import say
 from notifier.local.leash import Busy
-from notifier.local.programs import PROJECT
 from notifier.local.stack import Stack
-from notifier.local.testing import LOCAL, TestServers
+from notifier.local.testing import LOCAL
 
 INTERRUPTED = 130
-NOTHING_COLLECTED = 5
 
 
 def main(arguments: list[str]) -> int:
@@ -27,10 +24,6 @@ def main(arguments: list[str]) -> int:
     demo_parser = commands.add_parser("demo", help="everything, then a campaign from a CSV to phones and inboxes")
     demo_parser.add_argument("--exit", action="store_true", help="stop at the end; the code says whether it was exact")
     commands.add_parser("up", help="everything, until Ctrl-C")
-    commands.add_parser("test", help="pytest with servers of its own; further arguments go to pytest", add_help=False)
-    if arguments[:1] == ["test"]:
-        # not parsed by us: pytest's own options would be taken apart
-        return test(arguments[1:])
     parsed = parser.parse_args(arguments)
     return up(demo=parsed.command == "demo", leave=getattr(parsed, "exit", False))
 
@@ -42,28 +35,6 @@ def up(*, demo: bool, leave: bool) -> int:
         if not leave:
             _stay(stack)
         return code
-
-
-def test(arguments: list[str]) -> int:
-    servers = TestServers()
-    code = 1
-    try:
-        servers.start()
-        pytest = subprocess.Popen([sys.executable, "-m", "pytest", *arguments], cwd=PROJECT)
-        code = _wait(pytest)
-    finally:
-        servers.stop(keep_logs=code not in (0, NOTHING_COLLECTED, INTERRUPTED))
-    return code
-
-
-def _wait(pytest: subprocess.Popen[bytes]) -> int:
-    """Ctrl-C reaches pytest too, as it is in our group: let it write its summary."""
-    try:
-        return pytest.wait()
-    except KeyboardInterrupt:
-        pytest.send_signal(signal.SIGINT)
-        pytest.wait(30)
-        return INTERRUPTED
 
 
 def _stay(stack: Stack) -> None:

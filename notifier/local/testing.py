@@ -1,4 +1,4 @@
-"""Servers of one test run, in `.local/test-<pid>/`: beside a demo and beside other runs."""
+"""Servers of one process that runs tests, in `.local/test-<pid>/`: beside a demo, other processes and other runs."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class TestServers:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or LOCAL / f"test-{os.getpid()}"
         self.urls: dict[str, str] = {}
+        #: whether somebody has to read them
+        self.keep_logs = False
         self._leash: Leash | None = None
         self._servers: Servers | None = None
 
@@ -39,13 +41,13 @@ class TestServers:
         os.environ.update(self.urls)
         return self.urls
 
-    def stop(self, *, keep_logs: bool = False) -> None:
-        """Data goes; logs stay if somebody has to read them."""
+    def stop(self) -> None:
+        """Data goes; logs stay if they are to be kept."""
         if self._servers is not None:
             self._servers.stop()
         if self._leash is not None:
             self._leash.release()
-        remove(self.folder, keep_logs=keep_logs)
+        remove(self.folder, keep_logs=self.keep_logs)
 
 
 def remove(folder: Path, *, keep_logs: bool) -> None:

@@ -1,4 +1,4 @@
-"""`python -m notifier.local test` leaves nothing but the logs of a failure, and cleans up after killed runs."""
+"""A test run leaves nothing but the logs of a failure, and cleans up after killed runs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from notifier.local.programs import PROJECT, Queue, parse_queues
 from notifier.local.together import together
 
 
-def run_tests(*arguments: str) -> tuple[int, Path]:
+def run_tests(*files: str) -> tuple[int, Path]:
     """The exit code, and the folder that the run had."""
-    outside = {key: value for key, value in os.environ.items() if not key.endswith(("DATABASE_URL", "REDIS_URL"))}
+    ours = ("TEST_PROCESSES", "PYTEST_")
+    outside = {k: v for k, v in os.environ.items() if not k.endswith(("DATABASE_URL", "REDIS_URL"))}
     run = subprocess.Popen(
-        [sys.executable, "-m", "notifier.local", "test", *arguments],
+        [sys.executable, "-m", "pytest", *files],
         cwd=PROJECT,
-        env=outside,
+        env={k: v for k, v in outside.items() if not k.startswith(ours)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -30,14 +31,16 @@ def run_tests(*arguments: str) -> tuple[int, Path]:
 
 
 def test_a_passed_run_answers_with_pytests_code_and_leaves_nothing() -> None:
-    code, folder = run_tests("--version")
+    code, folder = run_tests("tests/test_vocabulary.py")
     assert code == 0
     assert not folder.exists()
 
 
 def test_a_failed_run_keeps_its_logs_and_nothing_else(tmp_path: Path) -> None:
-    code, folder = run_tests("--no-such-option")
-    assert code == 4
+    failing = tmp_path / "test_failing.py"
+    failing.write_text("def test_that_fails() -> None:\n    raise AssertionError\n")
+    code, folder = run_tests("tests/test_vocabulary.py", str(failing))
+    assert code == 1
     assert [entry.name for entry in folder.iterdir()] == ["logs"]
     testing.remove(folder, keep_logs=False)
 
