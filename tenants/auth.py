@@ -98,8 +98,9 @@ class ApiKeyAuthentication(BaseAuthentication):
         """Whose key it is, and when it was last used; sets the scope."""
         if not secret.isascii():
             raise AuthenticationFailed(_REFUSED)
-        with bulk.pipelined(), bulk.cursor() as cursor:
-            cursor.execute(_LOOK_UP, [digest_of(secret)], prepare=True)
+        with bulk.cursor() as cursor:
+            with bulk.pipelined():
+                cursor.execute(_LOOK_UP, [digest_of(secret)], prepare=True)
             row = cursor.fetchone()
         if row is None:
             raise AuthenticationFailed(_REFUSED)

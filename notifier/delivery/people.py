@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
+import psycopg
 
 from notifier.channels import channels
 from notifier.delivery import bulk
@@ -34,6 +35,7 @@ _SUPPRESSED = """
 SELECT channel, address FROM tenants_suppression WHERE tenant_id = %s AND address = ANY(%b::text[])
 """
 _SOME_SUPPRESSED = "SELECT channel, address FROM tenants_suppression WHERE tenant_id = %s LIMIT %s"
+Cursor = psycopg.Cursor[Any]
 #: a tenant's suppressions are read whole up to here: 10 ms, where looking for 10,000 addresses takes 30
 FEW = 10_000
 
@@ -51,13 +53,25 @@ class Crowd:
 
 def by_external_ids(tenant_id: uuid.UUID, external_ids: Sequence[str]) -> dict[str, Person]:
     """external_id -> Person; who does not exist is missing."""
-    people = _some(tenant_id, "r.external_id = ANY(%b::text[])", list(external_ids))
-    return {p.external_id: p for p in people}
+    with bulk.cursor() as cursor:
+        ask(cursor, tenant_id, external_ids)
+        return told(cursor, tenant_id)
+
+
+def ask(cursor: Cursor, tenant_id: uuid.UUID, external_ids: Sequence[str]) -> None:
+    """The first half of `by_external_ids`, which may travel together with other questions."""
+    _ask(cursor, _some(tenant_id, "r.external_id = ANY(%b::text[])", list(external_ids)), prepare=True)
+
+
+def told(cursor: Cursor, tenant_id: uuid.UUID) -> dict[str, Person]:
+    """The second half."""
+    return {p.external_id: p for p in _looked_up(tenant_id, cursor.fetchall())[0]}
 
 
 def by_ids(tenant_id: uuid.UUID, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Person]:
     """id -> Person; who does not exist any more is missing."""
-    return {p.id: p for p in _some(tenant_id, "r.id = ANY(%b::uuid[])", list(ids))}
+    rows = _rows(_some(tenant_id, "r.id = ANY(%b::uuid[])", list(ids)), prepare=True)
+    return {p.id: p for p in _looked_up(tenant_id, rows)[0]}
 
 
 def of(tenant_id: uuid.UUID, crowd: Crowd) -> tuple[list[Person], int]:
@@ -71,18 +85,19 @@ def of(tenant_id: uuid.UUID, crowd: Crowd) -> tuple[list[Person], int]:
     return _people(rows, few)
 
 
-def _some(tenant_id: uuid.UUID, where: str, wanted: list[Any]) -> list[Person]:
-    if not wanted:
-        return []
-    crowd = Crowd("FROM tenants_recipient r", f"r.tenant_id = %s AND {where}", "r.id", [tenant_id, wanted])
-    return _looked_up(tenant_id, _rows(crowd, prepare=True))[0]
+def _some(tenant_id: uuid.UUID, where: str, wanted: list[Any]) -> Crowd:
+    return Crowd("FROM tenants_recipient r", f"r.tenant_id = %s AND {where}", "r.id", [tenant_id, wanted])
 
 
 def _rows(crowd: Crowd, prepare: bool | None = None) -> list[Any]:
     with bulk.cursor() as cursor:
-        statement = f"{_COLUMNS} {crowd.source} {_CHOICES_AND_DEVICES} WHERE {crowd.where} ORDER BY {crowd.order}"
-        cursor.execute(statement, crowd.params, binary=True, prepare=prepare)
+        _ask(cursor, crowd, prepare)
         return cursor.fetchall()
+
+
+def _ask(cursor: Cursor, crowd: Crowd, prepare: bool | None = None) -> None:
+    statement = f"{_COLUMNS} {crowd.source} {_CHOICES_AND_DEVICES} WHERE {crowd.where} ORDER BY {crowd.order}"
+    cursor.execute(statement, crowd.params, binary=True, prepare=prepare)
 
 
 def _looked_up(tenant_id: uuid.UUID, rows: list[Any]) -> tuple[list[Person], int]:

@@ -49,13 +49,15 @@ _CATEGORIES = "SELECT key, kind FROM tenants_category WHERE tenant_id = %s AND k
 
 def load(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> World:
     """Raises Tenant.DoesNotExist."""
-    with bulk.cursor() as cursor:
-        cursor.execute(_TENANT, [sorted({r.template for r in requests}), tenant_id], prepare=True)
-        rows = cursor.fetchall()
-        kinds = {}
-        if named := sorted({r.category for r in requests if r.category}):
-            cursor.execute(_CATEGORIES, [tenant_id, named], prepare=True)
-            kinds = dict(cursor.fetchall())
+    with bulk.cursor() as about, bulk.cursor() as categories, bulk.cursor() as persons:
+        named = sorted({r.category for r in requests if r.category})
+        with bulk.pipelined():
+            about.execute(_TENANT, [sorted({r.template for r in requests}), tenant_id], prepare=True)
+            if named:
+                categories.execute(_CATEGORIES, [tenant_id, named], prepare=True)
+            people.ask(persons, tenant_id, sorted({r.recipient for r in requests}))
+        rows, kinds = about.fetchall(), dict(categories.fetchall()) if named else {}
+        found = people.told(persons, tenant_id)
     if not rows:
         raise Tenant.DoesNotExist
     newest = [row[-4:] for row in rows if row[-4] is not None]
@@ -63,7 +65,7 @@ def load(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> World:
     return World(
         Tenant.from_db(None, _FIELDS, rows[0][: len(_FIELDS)]),
         datetime.now(UTC),
-        people.by_external_ids(tenant_id, sorted({r.recipient for r in requests})),
+        found,
         {key: Version(version_id, category or "") for key, version_id, category, _ in newest},
         {key: Rule(key, Kind(kind)) for key, kind in kinds.items()},
     )

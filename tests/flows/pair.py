@@ -45,6 +45,8 @@ class Side:
         suppression = {"channel": "push", "address": f"{tenant.tag}old", "cause": "manual"}
         assert tenant.owner().submit("/admin/tenants/suppression/add/", **suppression).status == 302
         tenant.ended(tenant.post(self.person, self.template, key=self.word).json["id"])
+        inbox = tenant.inbox(self.person)
+        inbox.api.ask("POST", f"/v1/inbox/messages/{inbox.messages()[0]['id']}/read")  # an event of a delivery
         self._campaigns()
 
     def _campaigns(self) -> None:

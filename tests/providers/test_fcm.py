@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import email.utils
 import json
-import uuid
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -132,7 +131,7 @@ def test_a_repeat_replaces_the_first_on_every_platform() -> None:
     assert first["data"]["delivery_id"] == str(push.envelope.delivery_id)
 
 
-@pytest.mark.parametrize("key", ["k" * 200, str(uuid.uuid4()), "ümlaut", "a b", ""])
+@pytest.mark.parametrize("key", ["k" * 200, "a3c3dccc-178d-443e-985d-33540aa86d19", "ümlaut", "a b", ""])
 def test_a_collapse_key_that_a_platform_would_refuse_is_shortened_the_same_way_each_time(key: str) -> None:
     first, again = payload(collapse_key=key), payload(collapse_key=key)
     for message in (first, again):
