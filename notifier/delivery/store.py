@@ -76,11 +76,12 @@ RETURNING d.id, d.tenant_id, d.recipient_id, d.account_id, d.channel, d.address,
 """
 
 # One statement. The account served longest ago goes first, so tenants take turns; SKIP LOCKED lets two workers claim
-# side by side.
+# side by side. Whether an account has something due is a subquery with a LIMIT: of an EXISTS PostgreSQL makes a join, and
+# reads the whole backlog for it (22 of 31 ms when 16,600 messages waited)
 _CLAIM = f"""{_BACKLOG}, chosen AS (
   SELECT p.id FROM notifier_provideraccount p JOIN backlog b ON b.account_id = p.id
-  WHERE EXISTS (SELECT 1 FROM notifier_delivery d WHERE d.channel = %(channel)s::text AND d.account_id = p.id
-                AND d.lane = ANY(%(lanes)s::smallint[]) AND {_LIVE} AND d.due_at <= now())
+  WHERE (SELECT true FROM notifier_delivery d WHERE d.channel = %(channel)s::text AND d.account_id = p.id
+         AND d.lane = ANY(%(lanes)s::smallint[]) AND {_LIVE} AND d.due_at <= now() LIMIT 1)
     AND p.id <> ALL(%(busy)s::uuid[])
     AND (SELECT count(*) FROM notifier_delivery f WHERE f.account_id = p.id
          AND f.status IN ({Status.CLAIMED}, {Status.SENDING}) AND f.lease_until IS NOT NULL) < {IN_FLIGHT_CAP}
