@@ -56,7 +56,7 @@ class Ear:
     """One listener, of one task. When Redis goes away it is deaf for the rest of its life."""
 
     def __init__(self, queue: str) -> None:
-        self._keys, self._name, self.deaf = _keys(queue), uuid.uuid4().hex, False
+        self._keys, self.name, self.deaf = _keys(queue), uuid.uuid4().hex, False
 
     def rung(self) -> bool:
         """Whether there may be work; at once. For the deaf there may always be."""
@@ -71,7 +71,7 @@ class Ear:
         return self._heard(_LEAVE)
 
     def _heard(self, script: str) -> bool:
-        return self._ask(lambda: redis.run(script, self._keys, [self._name]))
+        return self._ask(lambda: redis.run(script, self._keys, [self.name]))
 
     def _wait(self) -> bool:
         return self._ask(lambda: redis.client().blpop([self._keys[1]], timeout=LINGER))

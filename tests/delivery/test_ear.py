@@ -50,8 +50,9 @@ def test_a_ring_that_finds_another_unheard_is_a_task(queue: str) -> None:
 
 
 def test_a_listener_that_was_killed_does_not_count(queue: str) -> None:
-    Ear(queue).rung()
-    redis.client().zadd(f"listening:{queue}", dict.fromkeys(redis.client().zrange(f"listening:{queue}", 0, -1), 1))
+    ear = Ear(queue)
+    ear.rung()
+    redis.run("return redis.call('ZADD', KEYS[1], 'XX', 1, ARGV[1])", [f"listening:{queue}"], [ear.name])
     tasks.ring(queue)
     assert tasks_on(queue) == 1
 

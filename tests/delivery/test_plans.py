@@ -49,4 +49,4 @@ def test_a_claim_reads_no_more_than_it_takes_however_many_wait(shop: Shop) -> No
 
 def most_rows(node: dict[str, Any]) -> float:
     """Of all steps of a plan, rows that one produced."""
-    return max([node["Actual Rows"] * node["Actual Loops"], *map(most_rows, node.get("Plans", ()))])
+    return max([float(node["Actual Rows"] * node["Actual Loops"]), *map(most_rows, node.get("Plans", ()))])
