@@ -10,7 +10,6 @@ from django.contrib import admin, messages
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.formats import localize
 from django.utils.html import format_html_join
 
 from notifier.delivery import redrive
@@ -110,7 +109,7 @@ class DeliveryAdmin(FindById):
     @admin.display(description="history")
     def told(self, delivery: Delivery) -> str:
         steps = histories([delivery])[delivery.pk]
-        rows = [(localize(timezone.localtime(step.at)), step.what, step.detail) for step in steps]
+        rows = [(timezone.localtime(s.at).isoformat(" ", "milliseconds"), s.what, s.detail) for s in steps]
         return format_html_join("", "<p>{} <strong>{}</strong> {}</p>", rows)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
