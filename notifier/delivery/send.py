@@ -48,10 +48,10 @@ def deliver(channel_name: str, lanes: Sequence[Lane], ear: Ear | None = None) ->
     """Send everything that is due, account by account, and stay while `ear` hears of more. True when it stopped with
     work left."""
     bulk.plan_once()
-    return _Delivery(channel_name, lanes, ear or Deaf()).run()
+    return _Shift(channel_name, lanes, ear or Deaf()).run()
 
 
-class _Delivery:
+class _Shift:
     """One task's work."""
 
     def __init__(self, channel_name: str, lanes: Sequence[Lane], ear: Ear) -> None:

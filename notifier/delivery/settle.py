@@ -1,5 +1,5 @@
-"""Write outcomes down: the ledger row, its history, the line's next turn, dead addresses, dead letters; all in one
-transaction. A write whose fence is stale changes nothing."""
+"""Write outcomes down: the ledger row and, in the same transaction, what follows from it: its history, the line's next
+turn, dead addresses, dead letters. A write whose fence is stale changes nothing."""
 
 from __future__ import annotations
 

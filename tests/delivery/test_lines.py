@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -55,6 +56,28 @@ def test_only_one_delivery_of_a_line_holds_the_turn(shop: Shop) -> None:
     shop.accept(an_order(), an_order(), an_order())
     assert [d.place for d in shop.deliveries()] == [Place.HOLDS, Place.WAITS, Place.WAITS]
     assert len(store.claim("in_app", FAST, 10)) == 1
+
+
+def test_who_was_told_of_a_message_waits_for_another_that_claims_for_its_account(shop: Shop) -> None:
+    shop.recipient("ben")
+    shop.accept(an_order())
+    claimed, go_on = threading.Event(), threading.Event()
+
+    def another() -> None:
+        with transaction.atomic():
+            assert len(store.claim("in_app", FAST, 10)) == 1
+            claimed.set()
+            go_on.wait(30)
+        connection.close()
+
+    thread = threading.Thread(target=another)
+    thread.start()
+    assert claimed.wait(30)
+    shop.accept(an_order("ben"))
+    assert store.claim("in_app", FAST, 10) == []
+    threading.Timer(0.2, go_on.set).start()
+    assert len(store.claim("in_app", FAST, 10, (), store.How(patient=True))) == 1
+    thread.join()
 
 
 def test_lanes_do_not_wait_for_each_other(shop: Shop) -> None:
