@@ -123,7 +123,7 @@ FROM (SELECT channel, greatest(0, extract(epoch FROM settled_at - %(launched)s) 
 GROUP BY 1, 2
 UNION ALL
 SELECT s.channel, (extract(epoch FROM s.began_at - %(launched)s) * 1000)::bigint, NULL, p.outcomes, p.delays,
-       (extract(epoch FROM s.ended_at - s.began_at) * 1000)::bigint
+       trunc(extract(epoch FROM s.ended_at - s.began_at) * 1000)::bigint
 FROM campaigns_shard s JOIN campaigns_shardpayload p ON p.shard_id = s.id
 WHERE s.tenant_id = %(tenant)s AND s.campaign_id = %(campaign)s AND NOT s.accounted AND s.sent > 0
 """
