@@ -77,7 +77,7 @@ class _Shift:
                     break
                 found = self._look(late)
                 if not found and not self._pump.flights:
-                    if self._resting.accounts():
+                    if self._left_behind:
                         time.sleep(seldom)
                     elif self._ear.linger():
                         self._told = True
@@ -102,7 +102,8 @@ class _Shift:
         rows = self._claim(busy)
         _process(pump, self._resting, rows, now)
         self._told = rows.more
-        self._left_behind = bool(busy) or pump.flights >= MAX_FLIGHTS or pump.rows >= BATCH
+        passed_over = busy or self._resting.accounts()
+        self._left_behind = bool(passed_over) or pump.flights >= MAX_FLIGHTS or pump.rows >= BATCH
         return bool(rows)
 
     def _claim(self, busy: Sequence[uuid.UUID]) -> store.Claims:
