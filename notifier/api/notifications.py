@@ -17,10 +17,10 @@ from notifier.api.base import TenantView, read
 from notifier.api.errors import Problem, judge
 from notifier.api.pagination import page
 from notifier.delivery import Accepted, accept
-from notifier.delivery.history import Step, histories
+from notifier.delivery.history import Step, histories, not_before
 from notifier.errors import InvalidInput, NotifierError
 from notifier.models import Delivery, Notification
-from notifier.vocabulary import Mode, SendRequest, Status, id_floor, id_ms
+from notifier.vocabulary import Mode, SendRequest, Status
 from tenants.access import owned
 from tenants.models import Recipient
 
@@ -43,8 +43,6 @@ EXAMPLES = [
 BULK_EXAMPLES = [
     OpenApiExample("Two", {"items": [_SEND, {**_SEND, "recipient": "ben-8"}]}, request_only=True),
 ]
-#: deliveries are made within seconds of their notification; from here on down the partitions need not be looked at
-_SAME_TIME_MS = 3_600_000
 
 
 class Notifications(TenantView):
@@ -152,9 +150,9 @@ def _notifications(tenant_id: uuid.UUID) -> Any:
 def _with_deliveries(found: Sequence[Notification]) -> list[tuple[Notification, list[Delivery]]]:
     if not found:
         return []
-    oldest = min(id_ms(n.pk) for n in found) - _SAME_TIME_MS
+    ids = [n.pk for n in found]
     by_notification: defaultdict[uuid.UUID | None, list[Delivery]] = defaultdict(list)
-    for delivery in Delivery.objects.filter(notification_id__in=[n.pk for n in found], pk__gte=id_floor(oldest)):
+    for delivery in Delivery.objects.filter(notification_id__in=ids, pk__gte=not_before(ids)):
         by_notification[delivery.notification_id].append(delivery)
     return [(n, sorted(by_notification[n.pk], key=lambda d: d.pk)) for n in found]
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from notifier.models import Delivery, DeliveryEvent
 from notifier.vocabulary import Status, id_floor, id_ms
 
-#: clocks of two processes may differ by so much; an event's id is made by another process than its delivery's
+#: the clocks of two processes, each of which makes one of two ids, differ by less
 _SKEW_MS = 3_600_000
 
 
@@ -22,13 +22,17 @@ class Step(NamedTuple):
     at: datetime
 
 
+def not_before(ids: Iterable[uuid.UUID]) -> uuid.UUID:
+    """The id below which no month's partition need be looked at for what was made with these, or after them."""
+    return id_floor(min(map(id_ms, ids)) - _SKEW_MS)
+
+
 def histories(deliveries: Sequence[Delivery]) -> dict[uuid.UUID, list[Step]]:
     """delivery id -> its steps, oldest first. One query."""
     between: defaultdict[uuid.UUID, list[Step]] = defaultdict(list)
     if deliveries:
-        # below that no month's partition need be looked at
-        oldest = id_floor(min(id_ms(d.pk) for d in deliveries) - _SKEW_MS)
-        rows = DeliveryEvent.objects.filter(delivery_id__in=[d.pk for d in deliveries], pk__gte=oldest)
+        ids = [d.pk for d in deliveries]
+        rows = DeliveryEvent.objects.filter(delivery_id__in=ids, pk__gte=not_before(ids))
         for event in rows.order_by("at", "pk"):
             between[event.delivery_id].append(Step(event.what, event.detail, event.at))
     return {d.pk: steps(d, between[d.pk]) for d in deliveries}
