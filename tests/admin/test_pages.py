@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -52,6 +53,12 @@ def test_every_row_of_ones_own_opens_or_is_forbidden(role: str, world: World, lo
         assert answer.status_code in (200, 403), model
         if role in ("owner", "operator"):
             assert answer.status_code == 200, model
+
+
+def test_a_deliverys_page_tells_its_history(world: World, log_in: LogIn) -> None:
+    page = log_in(world.people.ana).get(url(Delivery, "change", world.mine[Delivery].pk)).content.decode()
+    steps = re.findall(r"<p>[-0-9]+ [0-9:.+]+ <strong>(.*?)</strong> (.*?)</p>", page)
+    assert steps == [("queued", ""), ("failed", "zebra event")]
 
 
 def test_no_list_shows_a_row_of_another_tenant(world: World, log_in: LogIn) -> None:
