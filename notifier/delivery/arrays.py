@@ -1,6 +1,6 @@
 """Columns of values as PostgreSQL's binary arrays, packed for a declared type.
 
-psycopg looks at the type of each element and calls a dumper for it: 0.7 µs an element, and an accepted message has 43.
+psycopg looks at the type of each element and calls a dumper for it: 0.7 µs an element, and an accepted message has 37.
 Here an element costs 0.1 to 0.2, and one that all rows share nothing. The format is that of the server's array_recv
 and of each type's recv function.
 """

@@ -104,7 +104,7 @@ class Delivery(models.Model):
 
 
 class DeliveryEvent(models.Model):
-    """Append-only history of one delivery."""
+    """What happened to a delivery that its row cannot tell (notifier.delivery.history); append-only."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_constraint=False)
