@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection, connections
 from django.test import Client
 
+from notifier.vocabulary import Mode
 from tenants.models import ApiKey, Member, Tenant, User
 
 
@@ -28,11 +29,13 @@ class People:
     globex_key: str
 
 
-def api_key(tenant: Tenant, *scopes: str) -> str:
-    """A live key of the tenant; without scopes it may do everything."""
-    key = f"nk_live_{tenant.slug}_{'_'.join(scopes) or 'everything'}"
+def api_key(tenant: Tenant, *scopes: str, mode: Mode = Mode.LIVE) -> str:
+    """A key of the tenant; without scopes it may do everything."""
+    key = f"nk_{mode.value}_{tenant.slug}_{'_'.join(scopes) or 'everything'}"
     digest = hashlib.sha256(key.encode()).digest()
-    ApiKey.objects.create(tenant=tenant, name="test", prefix=key[:12], digest=digest, scopes=list(scopes) or ["*"])
+    ApiKey.objects.create(
+        tenant=tenant, name="test", prefix=key[:12], digest=digest, mode=mode.value, scopes=list(scopes) or ["*"]
+    )
     return key
 
 

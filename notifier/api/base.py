@@ -45,7 +45,7 @@ class TenantView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         if request.method == "POST" and hasattr(self, "post"):
-            self._claim = idempotency.claim(request, self.tenant_id, type(self).__name__)
+            self._claim = idempotency.claim(request, self.tenant_id, self.caller.mode, type(self).__name__)
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, idempotency.Replayed):

@@ -18,15 +18,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from notifier.errors import Conflict, IdempotencyMismatch, InvalidInput
-from notifier.vocabulary import new_id
+from notifier.vocabulary import Mode, new_id
 from tenants.models import IdempotencyKey
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 MAX_KEY = 255
 _CLAIM = """
-INSERT INTO tenants_idempotencykey (id, tenant_id, key, endpoint, body_digest, status, response, created_at)
-VALUES (%s, %s, %s, %s, %s, 0, 'null', now()) ON CONFLICT (tenant_id, endpoint, key) DO NOTHING
+INSERT INTO tenants_idempotencykey (id, tenant_id, mode, endpoint, key, body_digest, status, response, created_at)
+VALUES (%s, %s, %s, %s, %s, %s, 0, 'null', now()) ON CONFLICT (tenant_id, mode, endpoint, key) DO NOTHING
 """
 
 
@@ -50,19 +50,21 @@ class Claim:
         IdempotencyKey.objects.filter(pk=self.id).update(status=response.status_code, response=text)
 
 
-def claim(request: Request, tenant_id: uuid.UUID, endpoint: str) -> Claim | None:
-    """None without a key. Raises Replayed, or IdempotencyMismatch when the key came with another request."""
+def claim(request: Request, tenant_id: uuid.UUID, mode: Mode, endpoint: str) -> Claim | None:
+    """None without a key. Raises Replayed, or IdempotencyMismatch when the key came with another request. A test and a
+    live API key never share: the answer to a test would otherwise stand for a message that must reach somebody."""
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
         return None
     if not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
         raise InvalidInput(f"{HEADER} is 1 to {MAX_KEY} printable ASCII characters.", field=HEADER)
     mine, digest = new_id(), _digest(request)
+    same = {"tenant_id": tenant_id, "mode": mode.value, "endpoint": endpoint[:100], "key": key}
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [mine, tenant_id, key, endpoint[:100], digest])
+        cursor.execute(_CLAIM, [mine, *same.values(), digest])
         if cursor.rowcount == 1:
             return Claim(mine)
-    _replay(IdempotencyKey.objects.filter(tenant_id=tenant_id, endpoint=endpoint[:100], key=key).first(), digest)
+    _replay(IdempotencyKey.objects.filter(**same).first(), digest)
     return None
 
 

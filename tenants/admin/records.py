@@ -28,10 +28,10 @@ class AuditLogAdmin(ReadOnlyAdmin):
 class IdempotencyKeyAdmin(ReadOnlyAdmin):
     group = "Operations"
     viewed_by = OWNERS
-    list_display = ("key", "endpoint", "status", "created_at")
+    list_display = ("key", "mode", "endpoint", "status", "created_at")
     search_fields = ("=key",)
     ordering = ("-id",)
-    fields = ("tenant", "key", "endpoint", "status", "created_at")
+    fields = ("tenant", "mode", "key", "endpoint", "status", "created_at")
 
 
 admin_site.register(clock.PeriodicTask, beat.PeriodicTaskAdmin)

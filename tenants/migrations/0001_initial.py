@@ -399,6 +399,7 @@ class Migration(migrations.Migration):
                         default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
+                ("mode", models.CharField(max_length=8)),
                 ("key", models.CharField(max_length=255)),
                 ("endpoint", models.CharField(max_length=100)),
                 ("body_digest", models.BinaryField(max_length=32)),
@@ -645,7 +646,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="idempotencykey",
-            constraint=models.UniqueConstraint(fields=("tenant", "endpoint", "key"), name="idempotency_key_once"),
+            constraint=models.UniqueConstraint(
+                fields=("tenant", "mode", "endpoint", "key"), name="idempotency_key_once"
+            ),
         ),
         migrations.AddConstraint(
             model_name="device",

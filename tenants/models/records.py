@@ -11,6 +11,8 @@ from tenants.models.base import TenantOwned
 class IdempotencyKey(TenantOwned):
     """The answer to a POST, so that a retry gets the same. Lives in PostgreSQL: a flushed Redis repeats nothing."""
 
+    #: of the API key: a test and a live request never share an answer
+    mode = models.CharField(max_length=8)
     key = models.CharField(max_length=255)
     endpoint = models.CharField(max_length=100)
     body_digest = models.BinaryField(max_length=32)
@@ -20,7 +22,7 @@ class IdempotencyKey(TenantOwned):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "endpoint", "key"], name="idempotency_key_once"),
+            models.UniqueConstraint(fields=["tenant", "mode", "endpoint", "key"], name="idempotency_key_once"),
         ]
 
     def __str__(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,9 +13,11 @@ from django.db import connection, connections, transaction
 from notifier.api import idempotency
 from notifier.errors import IdempotencyMismatch
 from notifier.models import Notification
+from notifier.vocabulary import Mode
 from tenants.access import set_scope
 from tenants.models import IdempotencyKey, Tenant
 from tests.api.conftest import World, asked
+from tests.fixtures import Api, api_key
 
 
 def test_the_same_request_again_gets_the_first_answer_and_does_nothing(world: World) -> None:
@@ -63,6 +65,28 @@ def test_tenants_do_not_share_keys(world: World) -> None:
     assert "Idempotent-Replayed" not in got.headers
 
 
+def test_the_answer_to_a_test_is_not_the_answer_to_the_live_request(world: World, api: Callable[[str], Api]) -> None:
+    """And what a live key was answered is not replayed to the test key either."""
+    trying = api(api_key(world.people.acme, mode=Mode.TEST))
+    test = trying("POST", "/v1/notifications", asked(), Idempotency_Key="order-42")
+    live = world.acme("POST", "/v1/notifications", asked(), Idempotency_Key="order-42")
+    assert (test.status, live.status) == (202, 202)
+    assert "Idempotent-Replayed" not in live.headers
+    assert live.body["id"] != test.body["id"]
+    assert sorted(Notification.objects.values_list("mode", flat=True)) == ["live", "test"]
+    for caller, first in ((trying, test), (world.acme, live)):
+        again = caller("POST", "/v1/notifications", asked(), Idempotency_Key="order-42")
+        assert (again.body, again.headers["Idempotent-Replayed"]) == (first.body, "true")
+    assert Notification.objects.count() == 2
+
+
+def test_a_test_campaign_does_not_stand_for_the_live_one(world: World, api: Callable[[str], Api]) -> None:
+    wanted = {"name": "Sale", "template": "shipped"}
+    trying = api(api_key(world.people.acme, mode=Mode.TEST))
+    made = [c("POST", "/v1/campaigns", wanted, Idempotency_Key="k").body for c in (trying, world.acme)]
+    assert [campaign["mode"] for campaign in made] == ["test", "live"]
+
+
 @pytest.mark.parametrize("key", ["", "x" * 256, "ü", "a\tb", "a\x00b"])
 def test_a_key_that_is_none_is_refused(world: World, key: str) -> None:
     got = world.acme("POST", "/v1/notifications", asked(), Idempotency_Key=key)
@@ -94,7 +118,7 @@ def test_a_second_request_waits_for_the_first_and_then_gets_its_answer(tenant: T
         try:
             with transaction.atomic():
                 _as_web_of(tenant)
-                seen.append(idempotency.claim(_Request({}), tenant.pk, "x"))  # type: ignore[arg-type]
+                seen.append(idempotency.claim(_Request({}), tenant.pk, Mode.LIVE, "x"))  # type: ignore[arg-type]
         except idempotency.Replayed as replayed:
             seen.append(replayed.response.data)
         finally:
@@ -102,7 +126,7 @@ def test_a_second_request_waits_for_the_first_and_then_gets_its_answer(tenant: T
 
     with transaction.atomic():
         _as_web_of(tenant)
-        claim = idempotency.claim(_Request({}), tenant.pk, "x")  # type: ignore[arg-type]
+        claim = idempotency.claim(_Request({}), tenant.pk, Mode.LIVE, "x")  # type: ignore[arg-type]
         assert claim is not None
         thread = threading.Thread(target=second)
         thread.start()
@@ -118,12 +142,12 @@ def test_when_the_first_fails_the_second_does_the_work(tenant: Tenant) -> None:
     def second() -> None:
         with transaction.atomic():
             _as_web_of(tenant)
-            seen.append(idempotency.claim(_Request({"other": 1}), tenant.pk, "x"))  # type: ignore[arg-type]
+            seen.append(idempotency.claim(_Request({"other": 1}), tenant.pk, Mode.LIVE, "x"))  # type: ignore[arg-type]
         connections.close_all()
 
     with transaction.atomic():
         _as_web_of(tenant)
-        idempotency.claim(_Request({}), tenant.pk, "x")  # type: ignore[arg-type]
+        idempotency.claim(_Request({}), tenant.pk, Mode.LIVE, "x")  # type: ignore[arg-type]
         thread = threading.Thread(target=second)
         thread.start()
         _wait_until_somebody_waits_for_us()
@@ -134,11 +158,11 @@ def test_when_the_first_fails_the_second_does_the_work(tenant: Tenant) -> None:
 
 def test_a_mismatch_is_told_before_anything_is_done(tenant: Tenant) -> None:
     with transaction.atomic():
-        claim = idempotency.claim(_Request({}), tenant.pk, "x")  # type: ignore[arg-type]
+        claim = idempotency.claim(_Request({}), tenant.pk, Mode.LIVE, "x")  # type: ignore[arg-type]
         assert claim is not None
         IdempotencyKey.objects.filter(pk=claim.id).update(status=202)
     with pytest.raises(IdempotencyMismatch):
-        idempotency.claim(_Request({"other": 1}), tenant.pk, "x")  # type: ignore[arg-type]
+        idempotency.claim(_Request({"other": 1}), tenant.pk, Mode.LIVE, "x")  # type: ignore[arg-type]
 
 
 def _as_web_of(tenant: Tenant) -> None:
