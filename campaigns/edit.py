@@ -116,9 +116,10 @@ def check_channels(template: Template, wanted: list[str] | None) -> list[str]:
     have = templates.compiled(version.id).channels
     if wanted is None:
         return list(have)
-    missing = [name for name in wanted if name not in have]
-    if missing or not wanted:
-        what = f"no content for {', '.join(map(repr, missing))}" if missing else "to leave on at least one channel"
+    if not wanted:
+        raise InvalidInput("Must name at least one channel.", field="channels", code="empty")
+    if missing := [name for name in wanted if name not in have]:
+        what = f"no content for {', '.join(map(repr, missing))}"
         raise InvalidInput(f"The template has {what}; it has: {', '.join(have)}.", field="channels")
     return [name for name in have if name in wanted]
 

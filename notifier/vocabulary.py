@@ -384,7 +384,7 @@ class SendRequest:
     recipient: str  #: external_id
     template: str
     category: str = ""
-    channels: tuple[str, ...] = ()
+    channels: tuple[str, ...] | None = None  #: None: all that the template has; an empty one is refused
     data: Mapping[str, Any] = field(default_factory=dict)
     mode: Mode = Mode.LIVE
     send_at: datetime | None = None

@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from campaigns import edit
 from campaigns.models import Audience, Campaign, Rollout
-from notifier.api.fields import Number, Object, Text, Time, Whole
+from notifier.api.fields import ChannelNames, Number, Object, Text, Time, Whole
 
 TAGS = ["campaigns"]
 
@@ -62,9 +62,7 @@ class CampaignPatch(serializers.Serializer[Any]):
     name = Text(max_length=edit.MAX_NAME, required=False)
     template = Text(max_length=64, required=False, help_text="The key of a template with a published version.")
     audience = Text(max_length=36, required=False, allow_null=True, help_text="The id of an audience.")
-    channels = serializers.ListField(
-        child=Text(max_length=16), required=False, help_text="Without it, all that the template has."
-    )
+    channels = ChannelNames(required=False)
     data = Object(edit.MAX_DATA_BYTES, required=False, help_text="Variables of the template.")  # type: ignore[assignment]
     not_after = Time(required=False, allow_null=True, help_text="Nothing leaves after this.")
     hold_seconds = Whole(

@@ -42,6 +42,20 @@ class Pattern(Text):
         self.validators.append(RegexValidator(regex, message, code="invalid"))
 
 
+class ChannelNames(serializers.ListField):
+    """Names of channels, at least one: an empty list would mean all of them to whoever reads it as "not given"."""
+
+    default_error_messages = {
+        "empty": "Must name at least one channel; leave the field out for all that the template has."
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("child", Text(max_length=16))
+        kwargs.setdefault("max_length", 16)
+        kwargs.setdefault("help_text", "Without it, all that the template has; an empty list is refused.")
+        super().__init__(allow_empty=False, **kwargs)
+
+
 def checked(check: Callable[[str], str], value: str) -> str:
     """One of the checks of tenants.fields, as a serializer wants it."""
     try:

@@ -109,7 +109,9 @@ class NotificationOne(TenantView):
 
 def _request(raw: Any, mode: Mode) -> SendRequest:
     asked = shapes.ordinary(raw) or read(shapes.SendShape, raw)
-    return SendRequest(**{**asked, "channels": tuple(asked.get("channels", ())), "mode": mode})
+    if "channels" in asked:
+        asked["channels"] = tuple(asked["channels"])
+    return SendRequest(**asked, mode=mode)
 
 
 def _items(raw: Any) -> list[Any]:

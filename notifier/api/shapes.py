@@ -9,7 +9,7 @@ import orjson
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
-from notifier.api.fields import MAX_KEY, Object, Text, Time
+from notifier.api.fields import MAX_KEY, ChannelNames, Object, Text, Time
 from notifier.api.schema import ProblemShape
 from notifier.channels import channels
 from notifier.vocabulary import Mode, Status
@@ -26,9 +26,7 @@ class SendShape(serializers.Serializer[Any]):
     recipient = Text(max_length=MAX_KEY, help_text="Your own id of the recipient.")
     template = Text(max_length=64, help_text="The key of the template.")
     category = Text(max_length=64, required=False, help_text="Without it, the template's own.")
-    channels = serializers.ListField(
-        child=Text(max_length=16), required=False, max_length=16, help_text="Without it, all that the template has."
-    )
+    channels = ChannelNames(required=False)
     data = Object(  # type: ignore[assignment]
         MAX_DATA, required=False, help_text=f"Variables of the template, at most {MAX_DATA} bytes."
     )

@@ -102,7 +102,9 @@ def _draft(world: World, request: SendRequest) -> _Draft:
 
 def _rows(world: World, draft: _Draft) -> list[dict[str, Any]]:
     compiled = templates.compiled(draft.version_id)
-    wanted = draft.request.channels or compiled.channels
+    wanted = compiled.channels if draft.request.channels is None else draft.request.channels
+    if not wanted:
+        raise InvalidInput("Must name at least one channel.", field="channels", code="empty")
     missing = [name for name in wanted if name not in compiled.channels]
     if missing:
         raise InvalidInput(

@@ -69,6 +69,8 @@ def test_a_test_key_makes_test_messages(world: World) -> None:
         ({"channels": "push"}, "channels", "not_a_list"),
         ({"channels": ["pigeon"]}, "channels", "unknown_channel"),
         ({"channels": [7]}, "channels.0", "invalid"),
+        ({"channels": []}, "channels", "empty"),
+        ({"channels": None}, "channels", "null"),
         ({"send_at": "yesterday"}, "send_at", "invalid"),
         ({"send_at": 1893456000}, "send_at", "invalid"),
         ({"send_at": "2030-01-31T09:00:00"}, "send_at", "no_offset"),
@@ -153,6 +155,13 @@ def test_a_bulk_tells_the_outcome_of_each_item_in_order(world: World) -> None:
     assert [i["status"] for i in got.body["items"]] == [202, 400, 400, 400, 202]
     assert [i.get("problem", {}).get("field") for i in got.body["items"]] == [None, "recipient", None, "send_at", None]
     assert Notification.objects.count() == 2
+
+
+def test_an_item_of_a_bulk_that_names_no_channel_is_refused(world: World) -> None:
+    """An empty list went out on every channel."""
+    got = world.acme("POST", "/v1/notifications/bulk", {"items": [asked(channels=[]), asked(channels=["push"])]})
+    assert [(i["status"], i.get("problem", {}).get("code")) for i in got.body["items"]] == [(400, "empty"), (202, None)]
+    assert [d.channel for d in Delivery.objects.all()] == ["push"]
 
 
 def test_a_bulk_without_a_bad_item_is_simply_accepted(world: World) -> None:
