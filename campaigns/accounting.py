@@ -7,7 +7,7 @@ Low priority: after the campaign, or for shards that ended a while ago.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from campaigns import payload as payloads
 from campaigns.payload import Payload
 from campaigns.record import HANDED, OPEN, Note, Record
 from notifier.delivery import bulk
-from notifier.delivery.settle import dead_letters, kill_addresses
+from notifier.delivery.settle import DeadAddress, dead_letters, kill_addresses
 from notifier.vocabulary import Reason, Status
 from tenants import audit
 
@@ -89,7 +89,7 @@ def _account_one(campaign_id: uuid.UUID) -> int:
             return 0
         ended = _ended(row)
         _copy(ended)
-        kill_addresses([(ended.tenant_id, ended.channel, ended.payload.address(i)) for i in ended.dead])
+        kill_addresses(ended.dead)
         _keep_letters(ended)
         with connection.cursor() as plain:
             plain.execute(_ACCOUNTED, [ended.id])
@@ -108,8 +108,11 @@ class _Ended:
     record: Record
 
     @property
-    def dead(self) -> list[int]:
-        return [i for i, note in self.record.notes.items() if note.address_is_dead]
+    def dead(self) -> Iterator[DeadAddress]:
+        for i, note in self.record.notes.items():
+            if self.began_at is not None and note.dead_as_of is not None:
+                as_of = self.began_at + timedelta(milliseconds=note.dead_as_of)
+                yield DeadAddress(self.tenant_id, self.channel, self.payload.address(i), as_of)
 
     def letter(self, i: int) -> tuple[uuid.UUID, uuid.UUID, str, int, str]:
         note = self.record.notes[i]

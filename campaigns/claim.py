@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -34,10 +35,10 @@ WITH mine AS (
     AND {MAY_LEAVE}
     AND (s.state = 'armed' OR (s.state = 'running' AND s.lease_until < now()
          AND now() > pg_postmaster_start_time() + make_interval(secs => %s)))
-  RETURNING s.id, s.campaign_id, s.account_id, s.channel, s.size, s.begun, s.fence, s.excused,
+  RETURNING s.id, s.campaign_id, s.account_id, s.channel, s.size, s.begun, s.fence, s.excused, s.began_at,
             extract(epoch FROM clock_timestamp() - s.began_at)::float8 AS age
 )
-SELECT m.campaign_id, m.account_id, m.channel, m.size, m.begun, m.fence, m.age, m.excused,
+SELECT m.campaign_id, m.account_id, m.channel, m.size, m.begun, m.fence, m.age, m.excused, m.began_at,
        p.rows, p.outcomes, p.delays, p.notes
 FROM mine m JOIN campaigns_shardpayload p ON p.shard_id = m.id
 """
@@ -52,7 +53,8 @@ class Held:
     account: ProviderAccount
     channel: str
     fence: int
-    #: seconds since the shard began, by the database's clock
+    #: when the shard began, and the seconds since then, by the database's clock
+    began_at: datetime
     age: float
     payload: Payload
     record: Record
@@ -67,12 +69,17 @@ class Held:
         """Milliseconds since the shard began."""
         return min(LONGEST_MS, int((time.monotonic() - self._began) * 1000))
 
+    def delay_at(self, at: datetime) -> int:
+        """The delay at that moment; negative before the shard began."""
+        return int((at - self.began_at) / timedelta(milliseconds=1))
+
     @property
     def mode(self) -> str:
         return SILENT if self.campaign.silent else self.campaign.mode
 
-    def row(self, i: int) -> Claimed:
-        """Message i as a row of the engine, for everything out of the ordinary."""
+    def row(self, i: int, asked: int | None = None) -> Claimed:
+        """Message i as a row of the engine, for everything out of the ordinary. `asked`: its `delay` when it was
+        given to the transport; now, if not said."""
         campaign = self.campaign
         category = campaign.template.category
         assert campaign.armed_at is not None
@@ -94,6 +101,7 @@ class Held:
             category=category.key if category else "",
             in_shard=True,
             in_doubt=i in self.in_doubt,
+            asked_at=self.began_at + timedelta(milliseconds=self.delay() if asked is None else asked),
         )
 
 
@@ -107,11 +115,13 @@ def claim(shard_id: uuid.UUID, worker: str) -> Held | None:
 
 
 def _held(shard_id: uuid.UUID, row: Sequence[Any]) -> Held:
-    campaign_id, account_id, channel, size, begun, fence, age, excused, rows, outcomes, delays, notes = row
+    (
+        campaign_id, account_id, channel, size, begun, fence, age, excused, began_at, rows, outcomes, delays, notes,
+    ) = row  # fmt: skip
     record = Record.of(size, begun, outcomes, delays, notes, late=int(age * 1000))
     record.excused = excused
     return Held(
-        shard_id, _campaign(campaign_id), _account(account_id), channel, fence, age,
+        shard_id, _campaign(campaign_id), _account(account_id), channel, fence, began_at, age,
         payloads.unpack(rows), record, frozenset(record.open()),
     )  # fmt: skip
 

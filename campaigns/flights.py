@@ -31,7 +31,8 @@ class Flights:
         self.handing: list[Outcome] = []
         #: something happened that is not written down yet
         self.dirty = False
-        self._volleys: dict[Volley, Sequence[int]] = {}
+        #: which messages a volley carries, and the shard's delay when it was launched
+        self._volleys: dict[Volley, tuple[Sequence[int], int]] = {}
         self._pump = Pump(self.collect)
         self._places: dict[uuid.UUID, int] = {}
         self._verdicts: list[Verdict] = []  #: of what was no plain 200
@@ -85,7 +86,8 @@ class Flights:
             head, bodies = self._press.bodies(rows, token, expires_in(self._held.campaign.not_after))
         except (TokenRefused, ValueError, TypeError, KeyError):
             return False
-        self._volleys[self._mailbox.volley(head, bodies)] = rows
+        launched = self._held.delay()
+        self._volleys[self._mailbox.volley(head, bodies)] = rows, launched
         return True
 
     def withdraw(self) -> None:
@@ -107,24 +109,24 @@ class Flights:
                 self._told(volley, answers)
 
     def _told(self, volley: Volley, answers: Sequence[Answered]) -> None:
-        rows, record = self._volleys[volley], self._held.record
+        (rows, launched), record = self._volleys[volley], self._held.record
         self.dirty = True
         taken = [rows[at] for at, answer in answers if type(answer) is int]
         record.took(taken, self._held.delay())
         self._taken += len(taken)
         if len(taken) != len(answers):
-            self._odd([(rows[at], answer) for at, answer in answers if not isinstance(answer, int)])
+            self._odd([(rows[at], answer) for at, answer in answers if not isinstance(answer, int)], launched)
         if not volley.left:
             del self._volleys[volley]
 
-    def _odd(self, answers: Sequence[tuple[int, Response | Broken]]) -> None:
+    def _odd(self, answers: Sequence[tuple[int, Response | Broken]], launched: int) -> None:
         """Answers that are no plain 200."""
         verdicts: list[Verdict] = []
         for i, answer in answers:
             verdict = self._provider.verdict(answer)
             if not (excused := self._says_nothing(answer)):
                 verdicts.append(verdict)
-            self.note(i, outcome_of(self._held.row(i), verdict, self._others), excused=excused)
+            self.note(i, outcome_of(self._held.row(i, launched), verdict, self._others), excused=excused)
         self._verdicts += verdicts
         if self._wanted and any(isinstance(answer, Response) and answer.status == 401 for _, answer in answers):
             self._wire.forget_token(self._wanted.cache_key)
@@ -149,9 +151,8 @@ class Flights:
 
     def note(self, i: int, outcome: Outcome, *, excused: bool = False) -> None:
         """One outcome into the record. `excused`: it is nobody's failure."""
-        note = Note(
-            str(outcome.reason), outcome.detail, outcome.provider_ref, outcome.address_is_dead, outcome.dead_letter
-        )
+        dead_as_of = self._held.delay_at(outcome.dead.as_of) if outcome.address_is_dead else None
+        note = Note(str(outcome.reason), outcome.detail, outcome.provider_ref, dead_as_of, outcome.dead_letter)
         if not outcome.final:
             self.handing.append(outcome)
             note = Note()

@@ -36,8 +36,13 @@ class Note:
     reason: str = ""
     detail: str = ""
     provider_ref: str = ""
-    address_is_dead: bool = False
+    #: the address is dead, as of so many milliseconds after the shard began
+    dead_as_of: int | None = None
     dead_letter: bool = False
+
+    @property
+    def address_is_dead(self) -> bool:
+        return self.dead_as_of is not None
 
 
 @dataclass
@@ -85,9 +90,7 @@ class Record:
         return self.delays[: self.begun].tobytes()
 
     def packed_notes(self) -> bytes:
-        notes = {
-            i: [n.reason, n.detail, n.provider_ref, n.address_is_dead, n.dead_letter] for i, n in self.notes.items()
-        }
+        notes = {i: [n.reason, n.detail, n.provider_ref, n.dead_as_of, n.dead_letter] for i, n in self.notes.items()}
         return orjson.dumps(notes, option=orjson.OPT_NON_STR_KEYS) if notes else b""
 
     def counts(self) -> list[int]:

@@ -354,10 +354,12 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class Permanent:
-    """Never will. `address_is_dead`: nor will any other message to this address."""
+    """Never will. `address_is_dead`: nor will any other message to this address, as far as the provider knew at
+    `dead_as_of` (None: it gives no time)."""
 
     detail: str
     address_is_dead: bool = False
+    dead_as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,6 +258,7 @@ def outcome_of(row: Claimed, verdict: Verdict, instead: Others) -> Outcome:
         decision.detail,
         decision.provider_ref,
         address_is_dead=decision.address_is_dead,
+        dead_as_of=decision.dead_as_of,
         dead_letter=decision.dead_letter,
     )
 

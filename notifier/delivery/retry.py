@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from notifier.vocabulary import (
     InDoubt,
@@ -32,6 +33,7 @@ class Settled:
     detail: str = ""
     provider_ref: str = ""
     address_is_dead: bool = False
+    dead_as_of: datetime | None = None
     dead_letter: bool = False
 
 
@@ -65,9 +67,9 @@ def decide(verdict: Verdict, tries: Tries) -> Decision:
     match verdict:
         case Sent(provider_ref, final):
             return Settled(Status.DELIVERED if final else Status.SENT, provider_ref=provider_ref)
-        case Permanent(detail, dead):
+        case Permanent(detail, dead, as_of):
             reason = Reason.DEAD_ADDRESS if dead else Reason.REJECTED
-            return Settled(Status.FAILED, reason, detail, address_is_dead=dead)
+            return Settled(Status.FAILED, reason, detail, address_is_dead=dead, dead_as_of=as_of)
         case InDoubt(detail):
             if not tries.repeat_when_in_doubt:
                 return Settled(Status.UNKNOWN, Reason.IN_DOUBT, detail)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -38,6 +38,8 @@ class Outcome:
     wait: float = 0.0
     account_id: uuid.UUID | None = None
     address_is_dead: bool = False
+    #: when the provider knew that the address was dead, if it says so
+    dead_as_of: datetime | None = None
     dead_letter: bool = False
     #: quiet hours: not a failed attempt, only a later time
     held: bool = False
@@ -62,6 +64,13 @@ class Outcome:
         return Place.PARKED if not self.final and (self.held or self.wait > HOLD_SECONDS) else Place.HOLDS
 
     @property
+    def dead(self) -> DeadAddress:
+        """The address, as of the time that the provider gave or the request began, whichever is earlier."""
+        asked = self.row.asked_at or self.row.accepted_at
+        as_of = min(asked, self.dead_as_of) if self.dead_as_of else asked
+        return DeadAddress(self.row.tenant_id, self.row.channel, self.row.address, as_of)
+
+    @property
     def lane(self) -> int | None:
         """Of its line; rows of campaigns stand in none."""
         return self.row.lane if self.row.campaign_id is None else None
@@ -70,6 +79,16 @@ class Outcome:
     def plain(self) -> bool:
         """Its row tells all there is to write."""
         return self.final and not (self.address_is_dead or self.dead_letter)
+
+
+@dataclass(frozen=True)
+class DeadAddress:
+    """An address that a provider refused for good. Nothing that was registered after `as_of` is meant."""
+
+    tenant_id: uuid.UUID
+    channel: str
+    address: Address
+    as_of: datetime
 
 
 _OUTCOME: bulk.Columns = {
@@ -137,7 +156,7 @@ def _settle_whole(outcomes: Sequence[Outcome]) -> set[uuid.UUID]:
         done, freed = _write(outcomes, alone=False)
         counted = [o for o in outcomes if o.row.id in done]
         _history(counted)
-        kill_addresses([(o.row.tenant_id, o.row.channel, o.row.address) for o in counted if o.address_is_dead])
+        kill_addresses([o.dead for o in counted if o.address_is_dead])
         dead_letters([_letter(o) for o in counted if o.dead_letter])
         if rings := {queue_of(channel, lane) for channel, lane in lines.pass_on(freed)}:
             transaction.on_commit(lambda: bell.ring(rings))
@@ -195,31 +214,46 @@ def _history(outcomes: Sequence[Outcome]) -> None:
     bulk.insert("notifier_deliveryevent", bulk.EVENT, events)
 
 
-_DEVICE: bulk.Columns = {"tenant_id": "uuid", "id": "uuid"}
+_DEVICE: bulk.Columns = {"tenant_id": "uuid", "id": "uuid", "as_of": "timestamptz"}
+# a phone that registers while its refusal is under way has a token that works again, and may be somebody else's by now
 _KILL_DEVICES = f"""
 UPDATE tenants_device v SET dead_since = now() FROM {bulk.unnest("dead", _DEVICE)}
-WHERE v.id = dead.id AND v.tenant_id = dead.tenant_id AND v.dead_since IS NULL
+WHERE v.id = dead.id AND v.tenant_id = dead.tenant_id AND v.dead_since IS NULL AND v.last_seen_at <= dead.as_of
 """
 
-_SUPPRESSION: bulk.Columns = {"id": "uuid", "tenant_id": "uuid", "channel": "text", "address": "text"}
+_SUPPRESSION: bulk.Columns = {
+    "id": "uuid", "tenant_id": "uuid", "channel": "text", "address": "text", "as_of": "timestamptz",
+}  # fmt: skip
+# an address whose suppression was lifted after the request began is not suppressed by that request's refusal
 _SUPPRESS = f"""
-{bulk.statement("tenants_suppression", _SUPPRESSION, {"cause": "'dead'", "created_at": "now()"})}
+INSERT INTO tenants_suppression (id, tenant_id, channel, address, cause, created_at)
+SELECT id, tenant_id, channel, address, 'dead', now() FROM {bulk.unnest("dead", _SUPPRESSION)}
+WHERE NOT EXISTS (
+  SELECT 1 FROM tenants_consentchange c
+  WHERE c.tenant_id = dead.tenant_id AND c.at > dead.as_of AND c.channel = dead.channel AND c.address = dead.address)
 ON CONFLICT (tenant_id, channel, address) DO NOTHING
 """
 
 
-def kill_addresses(dead: Sequence[tuple[uuid.UUID, str, Address]]) -> None:
-    """(tenant, channel, address) that will never take a message: a device is marked, any other address becomes a
-    suppression. In the order of ids and addresses, so that two workers cannot wait for each other."""
-    devices = sorted({(tenant, a.device_id) for tenant, _, a in dead if a.device_id}, key=str)
-    others = sorted({(tenant, channel, a.value) for tenant, channel, a in dead if not a.device_id}, key=str)
+def kill_addresses(dead: Iterable[DeadAddress]) -> None:
+    """Addresses that will never take a message: a device is marked, any other address becomes a suppression. In the
+    order of ids and addresses, so that two workers cannot wait for each other."""
+    devices: dict[tuple[uuid.UUID, uuid.UUID], datetime] = {}
+    others: dict[tuple[uuid.UUID, str, str], datetime] = {}
+    for d in sorted(dead, key=lambda d: d.as_of):  # of several refusals of an address the latest says most
+        if d.address.device_id:
+            devices[d.tenant_id, d.address.device_id] = d.as_of
+        else:
+            others[d.tenant_id, d.channel, d.address.value] = d.as_of
     if not devices and not others:
         return
     with bulk.cursor() as cursor:
         if devices:
-            cursor.execute(_KILL_DEVICES, bulk.by_column(_DEVICE, devices))
+            rows = [(*key, devices[key]) for key in sorted(devices, key=str)]
+            cursor.execute(_KILL_DEVICES, bulk.by_column(_DEVICE, rows))
         if others:
-            cursor.execute(_SUPPRESS, bulk.by_column(_SUPPRESSION, [(new_id(), *other) for other in others]))
+            suppressions = [(new_id(), *key, others[key]) for key in sorted(others, key=str)]
+            cursor.execute(_SUPPRESS, bulk.by_column(_SUPPRESSION, suppressions))
 
 
 _DEAD_LETTER: bulk.Columns = {

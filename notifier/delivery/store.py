@@ -44,6 +44,8 @@ class Claimed:
     in_shard: bool = False
     #: an earlier attempt may have arrived
     in_doubt: bool = False
+    #: no provider was asked before this moment of the database's clock; None: not before the acceptance
+    asked_at: datetime | None = None
 
 
 class Claims(list[Claimed]):
@@ -72,7 +74,8 @@ SET status = %(status)s::smallint, attempt = d.attempt + %(begun)s::smallint, fe
 FROM picked WHERE d.id = picked.id
 RETURNING d.id, d.tenant_id, d.recipient_id, d.account_id, d.channel, d.address, d.platform, d.device_id, d.lane,
   d.mode, d.content::text, d.attempt - %(begun)s::smallint, d.fence, d.accepted_at, d.not_after, d.notification_id,
-  d.campaign_id, d.seq, d.category, d.reason = '{Reason.IN_DOUBT}', (SELECT count(account_id) > 1 FROM backlog)
+  d.campaign_id, d.seq, d.category, d.reason = '{Reason.IN_DOUBT}', (SELECT count(account_id) > 1 FROM backlog),
+  now()
 """
 
 # One statement. The account served longest ago goes first, so tenants take turns; SKIP LOCKED lets two workers claim
@@ -152,7 +155,7 @@ def _claimed(row: Sequence[Any]) -> Claimed:
         address=Address(row[5], row[6], row[7]), lane=row[8], mode=row[9],
         content=orjson.loads(row[10] or "null"),
         attempt=row[11], fence=row[12], accepted_at=row[13], not_after=row[14], notification_id=row[15],
-        campaign_id=row[16], category=row[18], in_doubt=row[19],
+        campaign_id=row[16], category=row[18], in_doubt=row[19], asked_at=row[21],
     )  # fmt: skip
 
 

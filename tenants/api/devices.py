@@ -22,12 +22,13 @@ from tenants.api.recipients import TAGS, check_not_erased, find
 from tenants.models import Device, Recipient
 
 # One statement: two phones that register the same token at once leave it with one recipient, and nobody fails.
-# `xmax = 0` tells an insert from an update.
+# `xmax = 0` tells an insert from an update. The clock is read when the row is locked: a refusal whose request began
+# before then does not kill the device.
 _REGISTER = """
 INSERT INTO tenants_device AS d (id, tenant_id, recipient_id, platform, token, app, created_at, last_seen_at)
-VALUES (%s, %s, %s, %s, %s, %s, now(), now())
+VALUES (%s, %s, %s, %s, %s, %s, now(), clock_timestamp())
 ON CONFLICT (tenant_id, platform, app, token) DO UPDATE
-  SET recipient_id = excluded.recipient_id, last_seen_at = now(), dead_since = NULL
+  SET recipient_id = excluded.recipient_id, last_seen_at = clock_timestamp(), dead_since = NULL
 RETURNING d.id, d.xmax = 0
 """
 #: a check of tenants.fields calls them as the CSV does

@@ -55,7 +55,8 @@ WITH done AS (
 )
 SELECT count(*) FILTER (WHERE created), count(*) FILTER (WHERE NOT created) FROM done
 """
-# The last row names a token's owner. A dead token stays dead: a list is no sign of life, the app's own call is.
+# The last row names a token's owner. A list is no sign of life, the app's own call is: a dead token stays dead, and
+# when a known token was last seen does not change.
 _DEVICES = """
 WITH latest AS (
   SELECT DISTINCT ON (d.platform, d.app, d.token) d.id, r.id AS recipient_id, d.platform, d.app, d.token
@@ -65,7 +66,7 @@ WITH latest AS (
 ), done AS (
   INSERT INTO tenants_device AS d (id, tenant_id, recipient_id, platform, token, app, created_at, last_seen_at)
   SELECT id, %s, recipient_id, platform, token, app, now(), now() FROM latest
-  ON CONFLICT (tenant_id, platform, app, token) DO UPDATE SET recipient_id = excluded.recipient_id, last_seen_at = now()
+  ON CONFLICT (tenant_id, platform, app, token) DO UPDATE SET recipient_id = excluded.recipient_id
   WHERE d.recipient_id <> excluded.recipient_id
   RETURNING 1
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tracemalloc
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -122,6 +123,16 @@ def test_a_dead_token_stays_dead(people: People) -> None:
     Device.objects.update(dead_since="2026-01-01T00:00Z")
     put(people, "external_id,push_token\n1,token-aaaaaaa\n2,token-bbbbbbb\n")
     assert Device.objects.get(token="token-aaaaaaa").dead_since is not None
+
+
+@pytest.mark.parametrize("owner", ["1", "2"], ids=["same person", "another person"])
+def test_a_list_is_no_sign_that_a_token_was_seen(people: People, owner: str) -> None:
+    put(people, "external_id,push_token\n1,token-aaaaaaa\n")
+    long_ago = datetime(2026, 1, 1, tzinfo=UTC)
+    Device.objects.update(last_seen_at=long_ago)
+    put(people, f"external_id,push_token\n{owner},token-aaaaaaa\n")
+    device = Device.objects.get(token="token-aaaaaaa")
+    assert (device.recipient.external_id, device.last_seen_at) == (owner, long_ago)
 
 
 def test_an_erased_person_is_not_made_again(people: People) -> None:
