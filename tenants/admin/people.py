@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from notifier.channels import channels
 from notifier.errors import InvalidInput
+from tenants import devices
 from tenants import fields as checks
 from tenants.admin.base import TenantModelAdmin, TenantTabularInline, masked
 from tenants.admin.forms import TenantForm
@@ -159,11 +160,17 @@ class DeviceForm(TenantForm):
     def clean(self) -> dict[str, Any] | None:
         values = super().clean() or {}
         try:
-            checks.device(values.get("platform", ""), values.get("token", ""), values.get("app", ""))
+            devices.check(values.get("platform", ""), values.get("token", ""), values.get("app", ""))
         except InvalidInput as error:
-            name = (error.field or "token").removeprefix("push_")
-            self.add_error(name if name in self.fields else "token", error.message)
+            self.add_error(error.field if error.field in self.fields else "token", error.message)
+        person: Recipient | None = values.get("recipient")
+        if person is not None and person.status == Recipient.State.ERASED:
+            self.add_error("recipient", "This person was erased and cannot be written to again.")
         return values
+
+    def _get_validation_exclusions(self) -> set[str]:
+        # no unique rule: a token that somebody has moves to the recipient who is named now, as in the API
+        return {*super()._get_validation_exclusions(), "token"}
 
 
 @admin.register(Device, site=admin_site)
@@ -189,6 +196,13 @@ class DeviceAdmin(TenantModelAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def save_model(self, request: HttpRequest, obj: Device, form: Any, change: bool) -> None:
+        device_id, created = devices.register(obj.recipient, obj.platform, obj.token, obj.app or None)
+        obj.pk = device_id
+        obj.refresh_from_db()
+        if not created:
+            messages.info(request, f"The token was registered before; it belongs to {obj.recipient} now.")
 
 
 @admin.register(Preference, site=admin_site)

@@ -55,19 +55,21 @@ WITH done AS (
 )
 SELECT count(*) FILTER (WHERE created), count(*) FILTER (WHERE NOT created) FROM done
 """
-# The last row names a token's owner. A list is no sign of life, the app's own call is: a dead token stays dead, and
-# when a known token was last seen does not change.
+# The last row that names a token has it, whatever its app. A list is no sign of life, the app's own call is: a dead
+# token stays dead, and when a known token was last seen does not change. In the order of tokens, so that two writers
+# lock devices in the same order.
 _DEVICES = """
 WITH latest AS (
-  SELECT DISTINCT ON (d.platform, d.app, d.token) d.id, r.id AS recipient_id, d.platform, d.app, d.token
+  SELECT DISTINCT ON (d.platform, d.token) d.id, r.id AS recipient_id, d.platform, d.app, d.token
   FROM import_device d
   JOIN tenants_recipient r ON r.tenant_id = %s AND r.external_id = d.external_id AND r.status <> 'erased'
-  ORDER BY d.platform, d.app, d.token, d.line DESC
+  ORDER BY d.platform, d.token, d.line DESC
 ), done AS (
   INSERT INTO tenants_device AS d (id, tenant_id, recipient_id, platform, token, app, created_at, last_seen_at)
   SELECT id, %s, recipient_id, platform, token, app, now(), now() FROM latest
-  ON CONFLICT (tenant_id, platform, app, token) DO UPDATE SET recipient_id = excluded.recipient_id
-  WHERE d.recipient_id <> excluded.recipient_id
+  ON CONFLICT (tenant_id, platform, token) DO UPDATE SET
+    recipient_id = excluded.recipient_id, app = coalesce(nullif(excluded.app, ''), d.app)
+  WHERE d.recipient_id <> excluded.recipient_id OR excluded.app NOT IN ('', d.app)
   RETURNING 1
 )
 SELECT count(*) FROM done

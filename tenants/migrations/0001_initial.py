@@ -433,7 +433,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("token", models.CharField(max_length=1024)),
-                ("app", models.CharField(blank=True, max_length=100)),
+                (
+                    "app",
+                    models.CharField(blank=True, help_text="Which of your apps made the token.", max_length=100),
+                ),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("last_seen_at", models.DateTimeField(auto_now_add=True)),
                 ("dead_since", models.DateTimeField(blank=True, null=True)),
@@ -652,7 +655,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="device",
-            constraint=models.UniqueConstraint(fields=("tenant", "platform", "app", "token"), name="device_token_once"),
+            constraint=models.UniqueConstraint(fields=("tenant", "platform", "token"), name="device_token_once"),
         ),
         migrations.AddIndex(
             model_name="consentchange",

@@ -39,7 +39,8 @@ class Recipient(TenantOwned):
 
 
 class Device(TenantOwned):
-    """A push address of a recipient. A token belongs to one recipient: the last who registered it."""
+    """A push address of a recipient. A token belongs to one recipient of a tenant and platform, whatever the app: the
+    last who registered it (tenants.devices)."""
 
     class Platform(models.TextChoices):
         FCM = "fcm"
@@ -49,14 +50,14 @@ class Device(TenantOwned):
     recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="devices")
     platform = models.CharField(max_length=8, choices=Platform, default=Platform.FCM)
     token = models.CharField(max_length=1024)
-    app = models.CharField(max_length=100, blank=True)
+    app = models.CharField(max_length=100, blank=True, help_text="Which of your apps made the token.")
     created_at = models.DateTimeField(auto_now_add=True)
     last_seen_at = models.DateTimeField(auto_now_add=True)
     dead_since = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "platform", "app", "token"], name="device_token_once"),
+            models.UniqueConstraint(fields=["tenant", "platform", "token"], name="device_token_once"),
         ]
 
     def __str__(self) -> str:

@@ -88,6 +88,24 @@ def test_nobody_writes_into_another_tenant(world: World, log_in: LogIn) -> None:
     assert "recipient" in errors(answer)
 
 
+def test_a_token_that_is_added_to_somebody_else_moves(world: World, log_in: LogIn) -> None:
+    device: Device = world.mine[Device]
+    emil = Recipient.objects.create(tenant=world.people.acme, external_id="emil")
+    asked = {"tenant": str(world.people.acme.pk), "recipient": str(emil.pk), "platform": "fcm", "token": device.token}
+    answer = log_in(world.people.ben).post(url(Device, "add"), {**asked, "app": "another"})
+    assert answer.status_code == 302
+    moved = Device.objects.get(tenant=world.people.acme, token=device.token)
+    assert (moved.pk, moved.recipient_id, moved.app) == (device.pk, emil.pk, "another")
+    assert ConsentChange.objects.filter(recipient_id=world.mine[Recipient].pk, what="device").exists()
+
+
+def test_a_device_of_somebody_who_was_erased_is_refused(world: World, log_in: LogIn) -> None:
+    gone = Recipient.objects.create(tenant=world.people.acme, external_id="gone", status="erased")
+    asked = {"tenant": str(world.people.acme.pk), "recipient": str(gone.pk), "platform": "fcm", "token": "t" * 30}
+    assert "recipient" in errors(log_in(world.people.ben).post(url(Device, "add"), asked))
+    assert not gone.devices.exists()
+
+
 def test_a_member_of_two_tenants_links_no_row_across_them(world: World, log_in: LogIn) -> None:
     Member.objects.create(tenant=world.people.globex, user=world.people.ana, role=Member.Role.OWNER)
     device = {"tenant": str(world.people.acme.pk), "recipient": str(world.other[Recipient].pk), "platform": "fcm"}

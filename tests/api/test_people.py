@@ -139,6 +139,24 @@ def test_a_token_moves_to_who_registered_it_last(world: World) -> None:
     assert ConsentChange.objects.filter(recipient_id=world.dora.pk, what="device").exists()
 
 
+@pytest.mark.parametrize("app", [None, "", "shop", "another"])
+def test_a_token_belongs_to_one_recipient_whatever_its_app(world: World, app: str | None) -> None:
+    Device.objects.filter(pk=world.phone.pk).update(app="shop")
+    world.acme("PUT", "/v1/recipients/emil", {})
+    said = {"platform": "fcm", "token": "token-of-dora"} | ({} if app is None else {"app": app})
+    got = world.acme("POST", "/v1/recipients/emil/devices", said)
+    assert (got.status, got.body["id"]) == (200, str(world.phone.pk))
+    assert got.body["app"] == ("shop" if app is None else app)
+    [kept] = Device.objects.filter(token="token-of-dora")
+    assert kept.recipient.external_id == "emil"
+
+
+def test_the_same_token_of_two_platforms_is_two_devices(world: World) -> None:
+    got = world.acme("POST", "/v1/recipients/dora/devices", {"platform": "webpush", "token": "token-of-dora"})
+    assert got.status == 201
+    assert Device.objects.count() == 2
+
+
 def test_a_dead_token_lives_again_when_it_is_registered(world: World) -> None:
     Device.objects.filter(pk=world.phone.pk).update(dead_since=datetime.now(UTC))
     got = world.acme("POST", "/v1/recipients/dora/devices", {"platform": "fcm", "token": "token-of-dora"})
@@ -159,6 +177,9 @@ def test_the_same_token_of_another_tenant_stays_theirs(world: World) -> None:
         ({"platform": ["fcm"]}, "platform"),
         ({"token": "short"}, "token"),
         ({"token": "with spaces in it"}, "token"),
+        ({"token": "a-good-token "}, "token"),
+        ({"token": "\u200ba-good-token"}, "token"),
+        ({"token": "a-good-token\ufeff"}, "token"),
         ({"token": "ünïcödé-token"}, "token"),
         ({"token": "x" * 1025}, "token"),
         ({"token": 12345678}, "token"),

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from campaigns import accounting, control, record, refusals, sender
+from campaigns import accounting, control, launch, record, refusals, sender
 from campaigns.record import Record, Written
 from notifier.delivery import bulk, changes
 from notifier.models import Delivery
 from notifier.vocabulary import Status
+from tenants import devices
 from tenants.models import Device, Preference, Recipient, Suppression
 from tests.campaigns.far_end import BUSY, Post, ledger, post, retried, send, stop, told
 
@@ -179,3 +180,16 @@ def test_looking_costs_no_statement_a_message(post: Post, monkeypatch: pytest.Mo
     chunks = 2_000 / (post.wire.streams // 2)
     assert len(post.wire.begun) == 2_000
     assert len(opened) <= 2 + chunks + looks + (time.monotonic() - began) / sender.WRITE_SECONDS
+
+
+def test_a_token_that_moves_after_arming_gets_neither_the_old_nor_a_second_message(post: Post) -> None:
+    post.people(2)
+    post.person("token-of-t1", external_id="former")
+    now_hers = Recipient.objects.get(tenant=post.tenant, external_id="t1")
+    campaign = post.armed()
+    devices.register(now_hers, "fcm", "token-of-t1", "another app")
+    launch.go(campaign.tenant_id, campaign.pk)
+    send(campaign)
+    assert post.wire.counted == {"t0": 1, "t1": 1}
+    accounting.account(campaign.pk)
+    assert told(campaign) == ledger(campaign) == {("sent", ""): 2, ("suppressed", "no_address"): 1}

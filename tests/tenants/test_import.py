@@ -118,6 +118,24 @@ def test_a_token_moves_to_the_last_who_has_it_and_leaves_a_consent_change(people
     assert (result.devices, ConsentChange.objects.filter(what="device").count()) == (1, 1)
 
 
+def test_a_token_of_two_rows_with_and_without_an_app_is_one_device_of_the_last(people: People) -> None:
+    put(people, "external_id,push_token,app\n1,token-aaaaaaa,shop\n2,token-aaaaaaa,\n")
+    [device] = Device.objects.all()
+    assert device.recipient.external_id == "2"
+    again = put(people, "external_id,push_token,app\n3,token-aaaaaaa,news\n")
+    [moved] = Device.objects.all()
+    assert (moved.pk, moved.recipient.external_id, moved.app, again.devices) == (device.pk, "3", "news", 1)
+
+
+def test_an_app_that_is_named_later_is_kept_with_the_token(people: People) -> None:
+    put(people, "external_id,push_token\n1,token-aaaaaaa\n")
+    seen = Device.objects.get().last_seen_at
+    assert put(people, "external_id,push_token,app\n1,token-aaaaaaa,shop\n").devices == 1
+    assert put(people, "external_id,push_token,app\n1,token-aaaaaaa,\n").devices == 0
+    device = Device.objects.get()
+    assert (device.app, device.last_seen_at) == ("shop", seen)
+
+
 def test_a_dead_token_stays_dead(people: People) -> None:
     put(people, "external_id,push_token\n1,token-aaaaaaa\n")
     Device.objects.update(dead_since="2026-01-01T00:00Z")
