@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from campaigns import audience as audiences
 from campaigns.models import Campaign
@@ -46,24 +46,29 @@ def samples(campaign: Campaign, person: Person) -> list[Sample]:
     if version_id is None:
         return []
     compiled = templates.compiled(version_id)
-    locale = person.choices.language or person.locale
-    variables = {**campaign.data, "recipient": person.variables()}
+    locale, default = person.choices.language or person.locale, campaign.tenant.default_locale
+    told = _Told({**campaign.data, "recipient": person.variables()}, campaign.tenant.link_schemes)
     planned = plan(person, rule_of(campaign), campaign.channels, datetime.now(UTC), campaign.tenant.timezone)
     refused = {e.channel: str(e.reason).replace("_", " ") for e in planned if isinstance(e, Suppressed)}
     return [
-        _sample(compiled, name, compiled.locale_for(name, locale, campaign.tenant.default_locale), variables, refused)
+        _sample(compiled, compiled.locale_for(name, locale, default), told, refused.get(name, ""))
         for name in campaign.channels
         if name in compiled.channels
     ]
 
 
-def _sample(
-    compiled: templates.Compiled, name: str, locale: str, variables: dict[str, Any], refused: Mapping[str, str]
-) -> Sample:
+class _Told(NamedTuple):
+    """What a content is rendered with."""
+
+    variables: dict[str, Any]
+    schemes: Collection[str]
+
+
+def _sample(compiled: templates.Compiled, content: templates.Locale, told: _Told, refused: str) -> Sample:
     try:
-        return Sample(name, compiled.render(name, locale, variables), refused.get(name, ""))
+        return Sample(content.channel, compiled.render(content, told.variables, told.schemes), refused)
     except NotifierError as error:
-        return Sample(name, refused=error.message)
+        return Sample(content.channel, refused=error.message)
 
 
 def newest_version(campaign: Campaign) -> uuid.UUID | None:

@@ -13,10 +13,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from inbox.live import Counters, announce
-from notifier.channels.in_app import InAppMessage
+from notifier.channels.in_app import InApp, InAppMessage
+from notifier.channels.links import runs_code
 from notifier.delivery import bulk
-
-LINK_SCHEMES = ("http://", "https://", "mailto:")
 
 # each `= ANY` repeats a join condition so that the planner goes by index at any table size
 _LIVING = """
@@ -85,12 +84,12 @@ class Stored:
 
 def complaint(message: InAppMessage) -> str:
     """Why this message cannot be stored, or "". One unstorable message must not fail the batch around it."""
-    if len(message.title) > 500:
-        return "the title is longer than 500 characters"
-    if len(message.link) > 2000:
-        return "the link is longer than 2000 characters"
-    if message.link and not message.link.lower().startswith(LINK_SCHEMES):
-        return "the link is not http, https or mailto"
+    for part, most in InApp.longest.items():
+        if len(getattr(message, part)) > most:
+            return f"the {part} is longer than {most} characters"
+    # the scheme was checked against the tenant's when it was accepted or armed; this is the last look
+    if runs_code(message.link):
+        return "the link runs code"
     texts = (message.title, message.body, message.link, *message.data, *map(str, message.data.values()))
     return "" if all(map(_storable, texts)) else "a text holds the character NUL or half of a surrogate pair"
 

@@ -70,7 +70,7 @@ class Planner:
             name: ids.derived(campaign.first_armed_ms, campaign.pk, name) for name in campaign.channels
         }
         self._forms: dict[tuple[str, str], templates.Form] = {}
-        self._rendered: dict[tuple[str, str], templates.Form] = {}
+        self._rendered: dict[templates.Locale, templates.Form] = {}
 
     def plan(self, people: Iterable[Person]) -> Planning:
         """Raises InvalidInput when the template cannot be rendered."""
@@ -125,10 +125,10 @@ class Planner:
         """The content for somebody who wants this locale, rendered as far as all of its readers share it."""
         key = (channel, wanted)
         if key not in self._forms:
-            locale = self._compiled.locale_for(channel, wanted, self.tenant.default_locale)
-            if (channel, locale) not in self._rendered:
-                self._rendered[channel, locale] = self._compiled.form(channel, locale, self.campaign.data)
-            self._forms[key] = self._rendered[channel, locale]
+            content = self._compiled.locale_for(channel, wanted, self.tenant.default_locale)
+            if content not in self._rendered:
+                self._rendered[content] = self._compiled.form(content, self.campaign.data, self.tenant.link_schemes)
+            self._forms[key] = self._rendered[content]
         return self._forms[key]
 
 

@@ -57,7 +57,7 @@ class TemplateForm(TenantForm):
         tenant: Tenant | None = values.get("tenant") or (self.instance.tenant if self.instance.tenant_id else None)
         if tenant and "content" in values:
             try:
-                templates.check(values["content"], tenant.default_locale)
+                templates.check(values["content"], tenant)
             except NotifierError as error:
                 place = f"{error.field}: " if error.field and error.field != "content" else ""
                 self.add_error("content", f"{place}{error.message}")
@@ -151,7 +151,9 @@ class TemplateAdmin(TenantModelAdmin):
         try:
             return {
                 name: compiled.render(
-                    name, compiled.locale_for(name, locale, template.tenant.default_locale), variables
+                    compiled.locale_for(name, locale, template.tenant.default_locale),
+                    variables,
+                    template.tenant.link_schemes,
                 )
                 for name in compiled.channels
             }

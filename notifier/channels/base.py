@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -44,6 +44,10 @@ class Channel(ABC):
     name: ClassVar[str]
     #: template parts -> required
     parts: ClassVar[Mapping[str, bool]]
+    #: template part -> characters that its rendered text may have
+    longest: ClassVar[Mapping[str, int]] = {}
+    #: parts of which `check_content` asks more than their length
+    inspected: ClassVar[frozenset[str]] = frozenset()
     #: an unanswered request may be repeated (the collapse key hides it); False -> `unknown`
     repeat_when_in_doubt: ClassVar[bool] = True
     #: rows of the engine committed as `sending` at once: what a crash may repeat. No more than the transport has under
@@ -75,6 +79,13 @@ class Channel(ABC):
         for part, required in self.parts.items():
             if required and not parts.get(part):
                 raise InvalidInput(f"{self.name} needs the part {part!r}.", field=part)
+
+    def check_content(self, known: Mapping[str, Any], schemes: Collection[str]) -> None:
+        """Raise InvalidInput, naming the part, for rendered parts that no provider of this channel may get. `known` may
+        lack parts that are not rendered yet; `schemes` are those of the tenant's apps, which a link may have."""
+        for part, most in self.longest.items():
+            if len(known.get(part, "")) > most:
+                raise InvalidInput(f"The {part} has more than {most} characters.", field=part)
 
 
 @lru_cache(maxsize=1)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from notifier.channels.base import Channel, Envelope, Message
+from notifier.channels.links import check_link
 from notifier.vocabulary import Address, Person
 
 
@@ -21,6 +22,8 @@ class InAppMessage(Message):
 class InApp(Channel):
     name = "in_app"
     parts = {"title": True, "body": True, "link": False, "data": False}
+    inspected = frozenset({"link"})
+    longest = {"title": 500, "link": 2000}  # the inbox's columns
 
     def addresses(self, person: Person) -> tuple[Address, ...]:
         return (Address(person.external_id),)
@@ -33,3 +36,7 @@ class InApp(Channel):
             link=content.get("link", ""),
             data=content.get("data") or {},
         )
+
+    def check_content(self, known: Mapping[str, Any], schemes: Collection[str]) -> None:
+        super().check_content(known, schemes)
+        check_link(known.get("link", ""), schemes)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from notifier.channels.base import Channel, Envelope, Message
+from notifier.channels.links import check_image, check_link
 from notifier.vocabulary import Address, Person
 
 
@@ -22,6 +23,7 @@ class PushMessage(Message):
 class Push(Channel):
     name = "push"
     parts = {"title": True, "body": True, "link": False, "image": False, "data": False}
+    inspected = frozenset({"link", "image"})
 
     def addresses(self, person: Person) -> tuple[Address, ...]:
         return tuple(Address(d.token, d.platform, d.id) for d in person.devices)
@@ -35,3 +37,8 @@ class Push(Channel):
             image=content.get("image", ""),
             data=content.get("data") or {},
         )
+
+    def check_content(self, known: Mapping[str, Any], schemes: Collection[str]) -> None:
+        super().check_content(known, schemes)
+        check_link(known.get("link", ""), schemes)
+        check_image(known.get("image", ""))

@@ -116,7 +116,9 @@ def _rows(world: World, draft: _Draft) -> list[dict[str, Any]]:
     locale = draft.person.choices.language or draft.person.locale
     variables = {**draft.request.data, "recipient": draft.person.variables()}
     content = {
-        name: compiled.render(name, compiled.locale_for(name, locale, world.tenant.default_locale), variables)
+        name: compiled.render(
+            compiled.locale_for(name, locale, world.tenant.default_locale), variables, world.tenant.link_schemes
+        )
         for name in wanted
     }
     rows = [_row(world, draft, entry, content[entry.channel], due) for entry in planned]

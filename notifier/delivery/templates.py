@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
 from notifier.channels import channel
+from notifier.delivery import content_rules
 from notifier.delivery.liquid import MAX_TEXT, Text
 from notifier.errors import InvalidInput, NotifierError
 from notifier.models import Template, TemplateVersion
-from tenants.models import User
+from tenants.models import Tenant, User
 
 #: {channel: {locale: {part: source, or {key: source} for the part `data`}}}
 Content = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -23,14 +24,28 @@ Parts = dict[str, Any]
 PERSONAL = "recipient"
 
 
+class Locale(NamedTuple):
+    """One channel's content in one locale."""
+
+    channel: str
+    name: str
+
+    @property
+    def field(self) -> str:
+        return f"content.{self.channel}.{self.name}"
+
+
 @dataclass(frozen=True, eq=False)
 class Form:
     """The parts of one channel and locale for many recipients: what is the same for all of them is rendered, once. A
     value of the part `data` is named `data.<key>`."""
 
+    content: Locale
+    schemes: Collection[str]
     parts: Mapping[str, str | None]  #: None: it is personal
     personal: tuple[tuple[str, Text], ...]
     broken: NotifierError | None = None  #: why nobody gets it, unless an earlier part says something else
+    ample: int = -1  #: see content_rules.ample
 
     def render(self, variables: dict[str, Any]) -> tuple[str, ...]:
         """The personal parts, in their order. Raises MissingVariables or InvalidInput."""
@@ -38,6 +53,10 @@ class Form:
         if self.broken is not None:
             # without it, a million raises would hang a million frames on it
             raise self.broken.with_traceback(None)
+        if sum(map(len, texts)) > self.ample:
+            names = (name for name, _ in self.personal)
+            whole = content_rules.nested({**self.parts, **dict(zip(names, texts, strict=True))})
+            content_rules.check(self.content.channel, whole, self.schemes, self.content.field)
         return texts
 
 
@@ -59,37 +78,54 @@ class Compiled:
         """The paths it reads over all channels and locales."""
         return sorted({path for text in self._all() for path in text.paths})
 
-    def locale_for(self, name: str, wanted: str, default: str) -> str:
-        """The locale of channel `name` that serves somebody who wants `wanted`."""
+    def locale_for(self, name: str, wanted: str, default: str) -> Locale:
+        """The content of channel `name` that serves somebody who wants `wanted`."""
         have = self._texts[name]
         for candidate in (*fallbacks(wanted), *fallbacks(default)):
             if candidate in have:
-                return candidate
-        return next(iter(have))
+                return Locale(name, candidate)
+        return Locale(name, next(iter(have)))
 
-    def render(self, name: str, locale: str, variables: dict[str, Any]) -> Parts:
-        """The parts of one channel. Raises MissingVariables or InvalidInput."""
-        return {
+    def render(self, content: Locale, variables: dict[str, Any], schemes: Collection[str]) -> Parts:
+        """The parts of one channel, with links of the tenant's app `schemes`. Raises MissingVariables or
+        InvalidInput."""
+        parts: Parts = {
             part: text.render(variables)
             if isinstance(text, Text)
             else {k: v.render(variables) for k, v in text.items()}
-            for part, text in self._texts[name][locale].items()
+            for part, text in self._texts[content.channel][content.name].items()
         }
+        content_rules.check(content.channel, parts, schemes, content.field)
+        return parts
 
-    def form(self, name: str, locale: str, common: dict[str, Any]) -> Form:
+    def form(self, content: Locale, common: dict[str, Any], schemes: Collection[str]) -> Form:
         """The same for many recipients; `common` are the variables that all of them share."""
         parts: dict[str, str | None] = {}
         personal: list[tuple[str, Text]] = []
-        for part, text in _flat(self._texts[name][locale]):
-            if text.reads(PERSONAL):
+        ample, broken = -1, None
+        try:
+            for part, text in _flat(self._texts[content.channel][content.name]):
                 parts[part] = None
-                personal.append((part, text))
-                continue
-            try:
-                parts[part] = text.render(common)
-            except NotifierError as error:
-                return Form(parts, tuple(personal), error)
-        return Form(parts, tuple(personal))
+                if text.reads(PERSONAL):
+                    personal.append((part, text))
+                else:
+                    parts[part] = text.render(common)
+            known = {part: text for part, text in parts.items() if text is not None}
+            content_rules.check(content.channel, content_rules.nested(known), schemes, content.field)
+            ample = content_rules.ample(content.channel, known, [part for part, _ in personal])
+        except NotifierError as error:
+            broken = error
+        return Form(content, schemes, parts, tuple(personal), broken, ample)
+
+    def check_constants(self, schemes: Collection[str]) -> None:
+        """Raise InvalidInput, naming the field, for what is wrong whoever gets it."""
+        for name, by_locale in self._texts.items():
+            for locale, parts in by_locale.items():
+                content = Locale(name, locale)
+                known = {part: text.render({}) for part, text in _flat(parts) if text.constant}
+                # the names of data are constant, whatever their texts
+                keys = {part: "" for part, _ in _flat(parts) if part.startswith("data.")}
+                content_rules.check(name, content_rules.nested(keys | known), schemes, content.field)
 
     def _all(self) -> Iterator[Text]:
         for by_locale in self._texts.values():
@@ -139,19 +175,22 @@ def compiled(version_id: uuid.UUID) -> Compiled:
     return Compiled(TemplateVersion.objects.values_list("content", flat=True).get(pk=version_id))
 
 
-def check(content: Any, default_locale: str) -> Compiled:
-    """Raise InvalidInput, naming the field, unless `content` can be published."""
+def check(content: Any, tenant: Tenant) -> Compiled:
+    """Raise InvalidInput, naming the field, unless the tenant can publish `content`."""
     if not isinstance(content, Mapping) or not content:
         raise InvalidInput("Must be {channel: {locale: {part: text}}}.", field="content")
     for name, by_locale in content.items():
         kind = channel(name)
         if not isinstance(by_locale, Mapping) or not by_locale:
             raise InvalidInput("Must be {locale: {part: text}}.", field=f"content.{name}")
-        if not any(locale in by_locale for locale in fallbacks(default_locale)):
-            raise InvalidInput(f"The tenant's default locale {default_locale!r} is missing.", field=f"content.{name}")
+        if not any(locale in by_locale for locale in fallbacks(tenant.default_locale)):
+            missing = f"The tenant's default locale {tenant.default_locale!r} is missing."
+            raise InvalidInput(missing, field=f"content.{name}")
         for locale, parts in by_locale.items():
             _check_parts(kind.check_parts, f"content.{name}.{locale}", parts)
-    return Compiled(content)
+    parsed = Compiled(content)
+    parsed.check_constants(tenant.link_schemes)
+    return parsed
 
 
 def _check_parts(check_parts: Any, field: str, parts: Any) -> None:
@@ -165,7 +204,7 @@ def _check_parts(check_parts: Any, field: str, parts: Any) -> None:
 
 def publish(template: Template, content: Any, user: User | None = None) -> TemplateVersion:
     """The next version of a template. Raises InvalidInput, naming the field, and stores nothing then."""
-    parsed = check(content, template.tenant.default_locale)
+    parsed = check(content, template.tenant)
     with transaction.atomic():
         # the row lock keeps two editors from taking the same number
         Template.objects.select_for_update().get(pk=template.pk)

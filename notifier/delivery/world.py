@@ -30,7 +30,7 @@ class World:
     rules: dict[str, Rule]
 
 
-_FIELDS = ["id", "default_locale", "timezone", "sandbox"]
+_FIELDS = ["id", "default_locale", "timezone", "sandbox", "link_schemes"]
 # a row for each template, one if there is none. The setting ends with the transaction: for one recipient PostgreSQL
 # would plan anew, each time, what takes an array and expects more of it; half of the statements of an acceptance
 _TENANT = f"""

@@ -79,6 +79,8 @@ class Provider(ABC, Generic[M]):
     rate_per_s: ClassVar[float | None] = None
     #: what that limit counts, as a sentence says it
     limit_of: ClassVar[str] = "this account"
+    #: bytes of content that the far end takes, as `size` counts them; None: no known limit
+    largest: ClassVar[int | None] = None
     #: it can check a message without delivering it (Envelope.rehearsal)
     rehearses: ClassVar[bool] = False
     #: template parts whose texts may differ between the messages of one mould ("data": every value of it); None: each
@@ -109,6 +111,22 @@ class Provider(ABC, Generic[M]):
     def raise_quota(cls, rate_per_s: float) -> str:
         """How to be allowed so many messages a second, as a clause of a sentence; "" where it is not known."""
         return ""
+
+    @classmethod
+    def size(cls, known: Mapping[str, Any]) -> int:
+        """Bytes of these parts, as the far end counts them; needed beside `largest`."""
+        raise NotImplementedError(f"{cls.__name__} must implement size() to have a largest")
+
+    @classmethod
+    def check_content(cls, known: Mapping[str, Any]) -> None:
+        """Raise InvalidInput, naming the part, for rendered parts that the far end would refuse. `known` may lack parts
+        that are not rendered yet."""
+        if cls.largest is not None and (size := cls.size(known)) > cls.largest:
+            longest = max(known, key=lambda part: len(str(known[part])))
+            raise InvalidInput(
+                f"The content has {size:,} bytes; {cls.name} takes {cls.largest:,}, names of data and links included.",
+                field=longest,
+            )
 
     def token_request(self) -> TokenRequest | None:
         """The access token it needs, if any."""

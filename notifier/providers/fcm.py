@@ -56,6 +56,9 @@ SANDBOX_ISSUER = "sandbox@notifier"
 #: a Firebase installation id is 22 characters of base64url whose first four bits are 0111; a registration token is
 #: much longer and holds a colon. The discovery document has a field for each, `fid` and `token`.
 INSTALLATION_ID, INSTALLATION_ID_SIZE = re.compile(r"[cdef][A-Za-z0-9_-]{21}"), 22
+#: what a message's data may not be called, by Google's reference and because the message carries its own
+RESERVED, RESERVED_PREFIXES = frozenset({"from", "message_type"}), ("google.", "gcm.notification.")
+OWN_KEYS = frozenset({"delivery_id", "link", "image"})
 TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")  #: what Web Push allows as Topic (RFC 8030 §5.4)
 
 ADDRESS_FIELDS = frozenset({"message.token", "message.fid"})
@@ -96,6 +99,7 @@ class Fcm(base.Provider[PushMessage]):
     platform = "fcm"
     rate_per_s = 10_000  # 600,000 a minute and project, Google's default quota
     limit_of = "this FCM project"
+    largest = 4096  # https://firebase.google.com/docs/cloud-messaging/customize-messages/set-message-type
     rehearses = True  # validate_only
     moulds = frozenset({"title", "body", "data"})
     Config = FcmConfig
@@ -121,6 +125,25 @@ class Fcm(base.Provider[PushMessage]):
         """https://firebase.google.com/docs/cloud-messaging/throttling-and-quotas"""
         days = 30 if rate_per_s * 60 > MUCH_A_MINUTE else 15
         return f"ask Google for more at least {days} days ahead"
+
+    # -- the content --
+
+    @classmethod
+    def size(cls, known: Mapping[str, Any]) -> int:
+        """Bytes of `notification` and `data` together, names and texts."""
+        links = {name: known[name] for name in ("link", "image") if known.get(name)}
+        shown = {name: known[name] for name in ("title", "body", "image") if known.get(name)}
+        data = {**(known.get("data") or {}), **links, "delivery_id": "-" * 36}
+        return sum(len(text.encode()) for part in (shown, data) for pair in part.items() for text in pair)
+
+    @classmethod
+    def check_content(cls, known: Mapping[str, Any]) -> None:
+        for key in known.get("data") or ():
+            if key in RESERVED or key.startswith(RESERVED_PREFIXES):
+                raise InvalidInput(f"FCM reserves the data key {key!r}; choose another name.", field=f"data.{key}")
+            if key in OWN_KEYS:
+                raise InvalidInput(f"The message carries its own {key!r}; choose another name.", field=f"data.{key}")
+        super().check_content(known)
 
     # -- the token --
 

@@ -71,7 +71,7 @@ class Fcm(FarEnd):
     def _judge(self, path: str, wanted: dict[str, Any]) -> Answer:
         message = wanted["message"]
         address = message.get("token") or message.get("fid") or ""
-        if _weight(message) > LARGEST:
+        if weight(message) > LARGEST:
             return _invalid("message", "Message is too big", fcm=True)
         word = address.partition("-")[0], address.rpartition("-")[2]
         if refusal := self._refusal(address, word):
@@ -113,7 +113,7 @@ class Fcm(FarEnd):
         self._arrivals.take(address, delivery, notification.get("title", ""))
 
 
-def _weight(message: dict[str, Any]) -> int:
+def weight(message: dict[str, Any]) -> int:
     shown: dict[str, str] = message.get("notification") or {}
     data: dict[str, str] = message.get("data") or {}
     return sum(len(text.encode()) for part in (shown, data) for pair in part.items() for text in pair)

@@ -3,16 +3,17 @@
 // src        where Notifier is; this page's own origin if left out
 // token      a recipient token from POST /v1/inbox/tokens, made by your server
 // token-url  instead of, or after, `token`: an address of your server that answers {"token": "…"} for who is logged in
+// link-schemes  schemes of your own apps that a link may lead to, besides the web's: "myapp myapp-beta"
 // open       shows the list
 //
 // Fires "token-needed" when the token is over and there is no token-url: set `token` anew. Content is only ever put
-// into text nodes, and links lead only to http, https and mailto.
+// into text nodes, and links lead only to http, https, mailto, tel, a path of this page's site, or `link-schemes`.
 
 import { Connection } from "./connection.js";
 import { look } from "./look.js";
 
 const BELL = "M18 8a6 6 0 0 0-12 0c0 7-3 8-3 9.2 0 .5.4.8.9.8h16.2c.5 0 .9-.3.9-.8C21 16 18 15 18 8M10 21.2a2.4 2.4 0 0 0 4 0";
-const SAFE = ["http:", "https:", "mailto:"];
+const SAFE = ["http:", "https:", "mailto:", "tel:"];
 const SPANS = [["year", 31536000], ["month", 2592000], ["week", 604800], ["day", 86400], ["hour", 3600], ["minute", 60]];
 const KEPT = 500;
 
@@ -34,9 +35,11 @@ function bell() {
   return svg;
 }
 
-function safeLink(text) {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  return url && SAFE.includes(url.protocol) ? url.href : "";
+function safeLink(text, schemes) {
+  // the server refuses all that is no URL, path or known scheme; a path leads to the site that shows the inbox
+  if (!text || !URL.canParse(text, location.href)) return "";
+  const url = new URL(text, location.href);
+  return [...SAFE, ...schemes].includes(url.protocol) ? url.href : "";
 }
 
 function ago(when) {
@@ -212,7 +215,8 @@ class NotifierInbox extends HTMLElement {
     const mark = make("button", { class: "quiet mark", type: "button" }, "Mark as read");
     mark.setAttribute("aria-label", `Mark as read: ${message.title}`);
     const actions = make("div", { class: "actions" });
-    const link = safeLink(message.link);
+    const schemes = (this.getAttribute("link-schemes") ?? "").split(/\s+/).filter(Boolean);
+    const link = safeLink(message.link, schemes.map((scheme) => `${scheme.toLowerCase()}:`));
     const read = () => message.read_at || this.#try(() => this.#line.markRead(message.id));
     if (link) {
       const anchor = make("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, "Open");

@@ -12,6 +12,8 @@ from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from notifier.channels.links import check_scheme
+from notifier.errors import InvalidInput
 from tenants.admin.base import TenantModelAdmin
 from tenants.admin.forms import TenantForm
 from tenants.admin.roles import OWNERS, is_operator, may
@@ -22,9 +24,18 @@ from tenants.bootstrap import furnish, new_user
 from tenants.models import ApiKey, Member, Tenant, User
 
 
+class TenantSettingsForm(TenantForm):
+    def clean_link_schemes(self) -> list[str]:
+        try:
+            return sorted({check_scheme(scheme) for scheme in self.cleaned_data["link_schemes"]})
+        except InvalidInput as error:
+            raise forms.ValidationError(error.message) from error
+
+
 @admin.register(Tenant, site=admin_site)
 class TenantAdmin(TenantModelAdmin):
     rank = 10
+    form = TenantSettingsForm
     edited_by = OWNERS
     can_delete_rows = False
     list_display = ("name", "slug", "sandbox", "active", "created_at")
@@ -32,7 +43,10 @@ class TenantAdmin(TenantModelAdmin):
     list_select_related = False
     search_fields = ("name", "slug")
     ordering = ("name",)
-    fields = ("name", "slug", "default_locale", "timezone", "sandbox", "active", "id", "created_at")
+    fields = (
+        *("name", "slug", "default_locale", "timezone", "link_schemes"),
+        *("sandbox", "active", "id", "created_at"),
+    )
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return is_operator(request)

@@ -119,6 +119,16 @@ class Migration(migrations.Migration):
                         help_text="Everything is sent to the built-in sandbox; nobody is reached. Switch off to go live.",
                     ),
                 ),
+                (
+                    "link_schemes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=32),
+                        blank=True,
+                        default=list,
+                        help_text="Schemes of your apps that links in messages may have, besides the web's: myapp, myapp-beta.",
+                        size=None,
+                    ),
+                ),
                 ("active", models.BooleanField(default=True, help_text="An inactive tenant's keys are refused.")),
                 ("inbox_secret", models.BinaryField(default=bytes)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zoneinfo
 
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 
@@ -33,6 +34,12 @@ class Tenant(models.Model):
     sandbox = models.BooleanField(
         default=True,
         help_text="Everything is sent to the built-in sandbox; nobody is reached. Switch off to go live.",
+    )
+    link_schemes = ArrayField(
+        models.CharField(max_length=32),
+        default=list,
+        blank=True,
+        help_text="Schemes of your apps that links in messages may have, besides the web's: myapp, myapp-beta.",
     )
     active = models.BooleanField(default=True, help_text="An inactive tenant's keys are refused.")
     inbox_secret = models.BinaryField(default=bytes, editable=False)  #: encrypted; signs recipient tokens

@@ -317,3 +317,15 @@ def test_the_ledger_cannot_be_edited(world: World, log_in: LogIn, olga: User) ->
             for page in (url(model, "add"), url(model, "delete", world.mine[model].pk)):
                 assert log_in(user).post(page, {}).status_code == 403, page
             assert log_in(user).post(url(model, "change", world.mine[model].pk), {"status": "40"}).status_code == 403
+
+
+def test_an_owner_lists_the_schemes_of_the_tenants_apps(world: World, log_in: LogIn) -> None:
+    acme = world.people.acme
+    browser = log_in(world.people.ana)
+    values = {"name": acme.name, "default_locale": "en", "timezone": "UTC", "sandbox": "on"}
+    answer = browser.post(url(type(acme), "change", acme.pk), {**values, "link_schemes": "Acme://, acme-beta"})
+    assert answer.status_code == 302
+    acme.refresh_from_db()
+    assert acme.link_schemes == ["acme", "acme-beta"]
+    refused = browser.post(url(type(acme), "change", acme.pk), {**values, "link_schemes": "javascript"})
+    assert "never allowed" in str(errors(refused)["link_schemes"])

@@ -217,3 +217,22 @@ def test_whatever_is_not_ordinary_is_left_to_the_shape(item: Any) -> None:
     assert shapes.ordinary(item) is None
     with pytest.raises((InvalidInput, ValidationError)):
         read(shapes.SendShape, item)
+
+
+@pytest.mark.parametrize(
+    ("order", "field"),
+    [
+        ("javascript:alert(1)", "content.push.en.link"),
+        ("x" * 4100, "content.push.en.link"),
+        ("/" + "x" * 4100, "content.push.en.link"),
+    ],
+)
+def test_what_the_provider_would_refuse_is_refused_when_it_is_sent(world: World, order: str, field: str) -> None:
+    content = {"push": {"en": {"title": "a", "body": "b", "link": "{{ order }}"}}}
+    assert world.acme("PUT", "/v1/templates/linked", {"content": content}).status == 201
+    got = world.acme("POST", "/v1/notifications", asked(template="linked", data={"order": order}))
+    assert (got.status, got.body["field"]) == (400, field), got.body
+    bulk = [asked(template="linked", data={"order": text}) for text in ("/orders/17", order)]
+    told = world.acme("POST", "/v1/notifications/bulk", {"items": bulk})
+    assert (told.status, told.body["accepted"], told.body["items"][1]["problem"]["field"]) == (207, 1, field)
+    assert Delivery.objects.count() == 1

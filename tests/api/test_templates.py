@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from notifier.models import Template, TemplateVersion
+from tenants.models import Tenant
 from tests.api.conftest import CONTENT, World, asked
 
 
@@ -39,6 +40,13 @@ def test_a_new_template_can_be_sent_at_once(world: World) -> None:
         ({"content": {"push": {"en": {"title": "a", "body": 7}}}}, "content.push.en.body"),
         ({"content": {"push": {"en": {"title": "a", "body": "{{ broken"}}}}, "content.push.en.body"),
         ({"content": {"push": {"en": {"title": "a", "body": "b", "colour": "red"}}}}, "content.push.en.colour"),
+        (
+            {"content": {"push": {"en": {"title": "a", "body": "b", "data": {"from": "x"}}}}},
+            "content.push.en.data.from",
+        ),
+        ({"content": {"push": {"en": {"title": "a", "body": "b" * 4100}}}}, "content.push.en.body"),
+        ({"content": {"in_app": {"en": {"title": "a" * 501, "body": "b"}}}}, "content.in_app.en.title"),
+        ({"content": {"push": {"en": {"title": "a", "body": "b", "link": "javascript:x"}}}}, "content.push.en.link"),
         ({"content": CONTENT, "category": "unknown"}, "category"),
         ({"content": CONTENT, "name": 7}, "name"),
     ],
@@ -61,3 +69,11 @@ def test_templates_are_listed_and_hidden_from_strangers(world: World) -> None:
     assert world.globex("GET", "/v1/templates").body["data"] == []
     assert world.globex("GET", "/v1/templates/shipped").status == 404
     assert world.acme("GET", "/v1/templates/none").status == 404
+
+
+def test_a_link_of_the_tenants_own_app_can_be_published(world: World) -> None:
+    content = {"push": {"en": {"title": "a", "body": "b", "link": "acme-app://orders/17"}}}
+    assert world.acme("PUT", "/v1/templates/app", {"content": content}).body["field"] == "content.push.en.link"
+    Tenant.objects.filter(pk=world.people.acme.pk).update(link_schemes=["acme-app"])
+    assert world.acme("PUT", "/v1/templates/app", {"content": content}).status == 201
+    assert world.globex("PUT", "/v1/templates/app", {"content": content}).status == 400

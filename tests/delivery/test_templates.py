@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from notifier.channels import channel
+from notifier.channels.base import Envelope
+from notifier.channels.push import PushMessage
 from notifier.delivery import liquid
 from notifier.delivery.liquid import Text
-from notifier.delivery.templates import Compiled, check, fallbacks
+from notifier.delivery.templates import Compiled, Locale, check, fallbacks
 from notifier.errors import InvalidInput, MissingVariables
+from notifier.providers.fcm import Fcm, FcmConfig
+from notifier.sandbox.fcm import weight
+from notifier.vocabulary import Address, new_id
+from tenants.models import Tenant
+
+ACME = Tenant(default_locale="en", link_schemes=["acme"])
+PUSH = Locale("push", "en")
 
 
 def test_locales_fall_back_to_the_language_and_then_to_the_tenants_default() -> None:
     compiled = Compiled({"push": {"de": {"title": "Hallo", "body": "b"}, "en": {"title": "Hi", "body": "b"}}})
-    assert [compiled.locale_for("push", wanted, "en") for wanted in ("de-AT", "de", "fr-CA", "", "EN")] == [
+    assert [compiled.locale_for("push", wanted, "en").name for wanted in ("de-AT", "de", "fr-CA", "", "EN")] == [
         "de", "de", "en", "en", "en",
     ]  # fmt: skip
 
@@ -86,13 +97,13 @@ def test_bombs_end_in_an_error_and_not_in_memory(bomb: str) -> None:
 )
 def test_what_cannot_be_published_names_its_place(content: Any, field: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        check(content, "en")
+        check(content, ACME)
     assert caught.value.field == field
 
 
 def test_the_variables_of_a_version_are_listed() -> None:
     content = {"push": {"en": {"title": "{{ recipient.name }}", "body": "{{ order }}", "data": {"k": "{{ order }}"}}}}
-    assert check(content, "en").variables == ["order", "recipient.name"]
+    assert check(content, ACME).variables == ["order", "recipient.name"]
 
 
 # ---- the short way: texts and plain variables, joined ------------------------------------------------------------
@@ -194,15 +205,91 @@ def test_what_depends_on_the_recipient_is_known(source: str, personal: bool) -> 
 
 def test_a_form_has_rendered_what_everybody_shares() -> None:
     parts = {"title": "Hi {{ recipient.name }}", "body": "{{ what | upcase }}", "data": {"k": "{{ what }}", "c": "x"}}
-    form = Compiled({"push": {"en": parts}}).form("push", "en", {"what": "tea", "recipient": "nobody"})
+    form = Compiled({"push": {"en": parts}}).form(PUSH, {"what": "tea", "recipient": "nobody"}, ())
     assert form.parts == {"title": None, "body": "TEA", "data.k": "tea", "data.c": "x"}
     assert form.render({"recipient": {"name": "Ada"}}) == ("Hi Ada",)
 
 
 def test_a_form_fails_for_each_reader_as_its_parts_would_one_by_one() -> None:
     parts = {"title": "{{ recipient.attributes.plan }}", "body": "{{ 1 | divided_by: 0 }}", "link": "{{ recipient.x }}"}
-    form = Compiled({"push": {"en": parts}}).form("push", "en", {})
+    form = Compiled({"push": {"en": parts}}).form(PUSH, {}, ())
     with pytest.raises(MissingVariables):
         form.render({"recipient": {"attributes": {}}})
     with pytest.raises(InvalidInput, match="cannot be rendered"):
         form.render({"recipient": {"attributes": {"plan": "pro"}}})
+
+
+# ---- what a far end would refuse ---------------------------------------------------------------------------------
+
+CONSTANT = [
+    ("push", {"link": "javascript:alert(1)"}, "link"),
+    ("push", {"link": "otherapp://x"}, "link"),
+    ("push", {"image": "/a.png"}, "image"),
+    ("push", {"data": {"from": "x"}}, "data.from"),
+    ("push", {"data": {"google.c": "{{ x }}"}}, "data.google.c"),
+    ("push", {"data": {"message_type": "x"}}, "data.message_type"),
+    ("push", {"data": {"delivery_id": "x"}}, "data.delivery_id"),
+    ("push", {"body": "x" * 4100}, "body"),
+    ("push", {"data": {"k": "\U0001f389" * 1100}}, "data"),
+    ("in_app", {"title": "x" * 501}, "title"),
+    ("in_app", {"link": "data:text/html,x"}, "link"),
+    ("in_app", {"link": "/" + "x" * 2000}, "link"),
+]
+
+
+@pytest.mark.parametrize(("name", "parts", "part"), CONSTANT)
+def test_what_nobody_could_get_is_refused_when_it_is_published(name: str, parts: dict[str, Any], part: str) -> None:
+    content = {name: {"en": {"title": "a", "body": "{{ b }}", **parts}}}
+    with pytest.raises(InvalidInput) as caught:
+        check(content, ACME)
+    assert caught.value.field == f"content.{name}.en.{part}"
+
+
+@pytest.mark.parametrize(
+    "link", ["/orders/{{ id }}", "acme://orders/17", "https://x.test/{{ recipient.name }}", "{{ url }}"]
+)
+def test_paths_and_the_tenants_app_schemes_are_published(link: str) -> None:
+    for name in ("push", "in_app"):
+        check({name: {"en": {"title": "a", "body": "b", "link": link}}}, ACME)
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "good", "bad"),
+    [
+        ("push", "link", "https://x.test/1", "javascript:alert(1)"),
+        ("push", "body", "x" * 3000, "x" * 4200),
+        ("push", "body", "x" * 1500, "\U0001f389" * 1100),
+        ("push", "data", "x" * 3000, "x" * 4200),
+        ("in_app", "title", "x" * 500, "x" * 501),
+        ("in_app", "link", "/x", "//x.test"),
+    ],
+)
+def test_what_one_person_could_not_get_is_refused_when_it_is_rendered(
+    name: str, part: str, good: str, bad: str
+) -> None:
+    text = "{{ recipient.attributes.it }}"
+    parts = {"title": "a", "body": "b", part: {"k": text} if part == "data" else text}
+    compiled, content = Compiled({name: {"en": parts}}), Locale(name, "en")
+    form = compiled.form(content, {}, ())
+
+    def rendered(it: str) -> tuple[str, ...]:
+        variables = {"recipient": {"attributes": {"it": it}}}
+        compiled.render(content, variables, ())
+        return form.render(variables)
+
+    assert rendered(good) == (good,)
+    for render in (lambda v: compiled.render(content, v, ()), form.render):
+        with pytest.raises(InvalidInput) as caught:
+            render({"recipient": {"attributes": {"it": bad}}})
+        assert caught.value.field == f"content.{name}.en.{part}"
+
+
+@given(st.text(max_size=1500), st.text(max_size=1500), st.dictionaries(st.text(min_size=1, max_size=9), st.text()))
+def test_fcm_counts_bytes_as_its_far_end_does(title: str, link: str, data: dict[str, str]) -> None:
+    parts = {"title": title, "body": "b", "link": link, "data": {f"k{key}": text for key, text in data.items()}}
+    envelope = Envelope(new_id(), new_id(), new_id(), Address("a:b", "fcm"), "c")
+    provider = Fcm(FcmConfig.sandbox("https://127.0.0.1:1"), "https://127.0.0.1:1")
+    message = channel("push").message(envelope, parts)
+    assert isinstance(message, PushMessage)
+    body = orjson.loads(provider.request(message, "").body)
+    assert Fcm.size(parts) == weight(body["message"])

@@ -122,6 +122,17 @@ def test_content_is_text_and_links_lead_nowhere_bad(page: Page, web: Web, dora: 
     assert page.get_by_role("link").get_attribute("href") == "https://example.com/%22%3E%3Cscript%3E"
 
 
+def test_links_lead_to_paths_of_the_page_and_to_the_apps_that_it_names(page: Page, web: Web, dora: Recipient) -> None:
+    visit(page, web, dora)
+    page.locator("notifier-inbox").evaluate("widget => widget.setAttribute('link-schemes', 'acme')")
+    send(message(dora, "path", link="/orders/17"), message(dora, "app", link="acme://orders/17"))
+    send(message(dora, "other", link="globex://orders/17"))
+    expect(page.get_by_role("listitem")).to_have_count(3)
+    links = page.get_by_role("link")
+    expect(links).to_have_count(2)
+    assert [link.get_attribute("href") for link in links.all()] == ["acme://orders/17", f"{web.origin}/orders/17"]
+
+
 def test_older_ones_come_on_demand(page: Page, web: Web, dora: Recipient) -> None:
     send(*[message(dora, str(n)) for n in range(70)])
     visit(page, web, dora)
