@@ -20,6 +20,7 @@ from campaigns.states import ENDED, LAUNCHED, State
 from notifier.delivery import templates
 from notifier.errors import Conflict, InvalidInput
 from notifier.models import Template, TemplateVersion
+from notifier.trim import trimmed
 from notifier.vocabulary import Mode
 from tenants.imports import read_external_ids
 from tenants.models import Tenant, User
@@ -125,7 +126,7 @@ def check_channels(template: Template, wanted: list[str] | None) -> list[str]:
 
 
 def check_name(raw: Any) -> str:
-    name = raw.strip() if isinstance(raw, str) else ""
+    name = trimmed(raw) if isinstance(raw, str) else ""
     if not 0 < len(name) <= MAX_NAME:
         raise InvalidInput(f"Must be a text of 1 to {MAX_NAME} characters.", field="name")
     check_text(name, "name")

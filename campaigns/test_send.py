@@ -14,6 +14,7 @@ from campaigns.steps import By, note
 from notifier.delivery.accept import Accepted, accept_one
 from notifier.errors import Conflict, InvalidInput
 from notifier.models import Notification
+from notifier.trim import trimmed
 from notifier.vocabulary import Mode, SendRequest
 
 
@@ -22,12 +23,12 @@ def send(campaign: Campaign, recipient: str, by: By) -> Accepted:
     what accepting a notification raises, or Conflict for a silent run."""
     if campaign.silent:
         raise Conflict("A silent run reaches nobody; test the campaign that it rehearses.", code="no_test_send")
-    if not recipient.strip():
+    if not trimmed(recipient):
         raise InvalidInput("Say who gets it: the external id of a recipient.", field="recipient", code="required")
     with transaction.atomic():
         # locked, so that an edit comes before what is sent, or clears what is remembered
         campaign = Campaign.objects.select_for_update(of=("self",)).select_related("template").get(pk=campaign.pk)
-        accepted = accept_one(campaign.tenant_id, _request(campaign, recipient.strip()))
+        accepted = accept_one(campaign.tenant_id, _request(campaign, trimmed(recipient)))
         version = Notification.objects.values_list("version_id", flat=True).get(pk=accepted.notification_id)
         Campaign.objects.filter(pk=campaign.pk).update(tested_at=Now(), tested_version=version)
         note(campaign, "test", by, notification=str(accepted.notification_id))

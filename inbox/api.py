@@ -23,6 +23,7 @@ from notifier.api import schema
 from notifier.api.base import read
 from notifier.api.fields import MAX_KEY, Text
 from notifier.errors import Forged
+from notifier.trim import trimmed
 from tenants.access import owned
 from tenants.api.preferences import columns, shown
 from tenants.api.shapes import PreferencesInput, PreferencesShape
@@ -37,7 +38,7 @@ LARGEST_SEQ = 2**63 - 1
 
 
 class TokenInput(serializers.Serializer[Any]):
-    recipient = Text(max_length=MAX_KEY, help_text="The recipient's external_id.")
+    recipient = Text(trimmed, max_length=MAX_KEY, help_text="The recipient's external_id.")
     ttl_seconds = serializers.IntegerField(required=False, min_value=1, max_value=3600)
 
 

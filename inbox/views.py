@@ -22,6 +22,7 @@ from django.views.decorators.http import require_GET
 
 from inbox.models import Feed
 from inbox.tokens import mint
+from notifier.trim import trimmed
 from tenants.access import EVERY_TENANT, set_scope, tenants_of
 from tenants.models import Recipient, User
 
@@ -98,7 +99,7 @@ def _of_member(request: HttpRequest) -> Recipient | None:
         return None
     set_scope(EVERY_TENANT if user.is_superuser else tenants_of(user))
     if external_id := request.GET.get("recipient"):
-        return _one(external_id=external_id)
+        return _one(external_id=trimmed(external_id))
     newest = Feed.objects.order_by("-last_seq").values_list("recipient_id", flat=True).first()
     return _one(pk=newest)
 

@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 
 from notifier.errors import InvalidInput
+from notifier.trim import trimmed
 
 PLATFORMS = ("fcm", "apns", "webpush")
 _E164 = re.compile(r"\+[1-9]\d{6,14}\Z")
@@ -33,10 +34,13 @@ def external_id(value: str) -> str:
 
 
 def name(value: str) -> str:
-    return _text(value, "name", 200)
+    """Up to 200 characters. Spreadsheets break long names into lines, so that a line break is no mistake."""
+    # one kind of line break, whichever system wrote it
+    return _text(value.replace("\r\n", "\n").replace("\r", "\n"), "name", 200, allowed="\n")
 
 
 def email(value: str) -> str:
+    value = trimmed(value)
     if len(value) <= 254 and _PLAIN_EMAIL.match(value):
         return value
     try:
@@ -50,6 +54,7 @@ def email(value: str) -> str:
 
 def phone(value: str) -> str:
     """E.164. What has that form is taken at once: phonenumbers needs 20-50 µs a number, an import has a million."""
+    value = trimmed(value)
     if _E164.match(value):
         return value
     try:
@@ -85,12 +90,13 @@ def device(platform: str, token: str, app: str = "") -> None:
     _text(app, "app", 100)
 
 
-def _text(value: str, field: str, limit: int, *, required: bool = False) -> str:
+def _text(value: str, field: str, limit: int, *, required: bool = False, allowed: str = "") -> str:
+    value = trimmed(value)
     if required and not value:
         raise InvalidInput(f"{field} is required.", field=field)
     if len(value) > limit:
         raise InvalidInput(f"{field} has at most {limit} characters.", field=field)
-    if not value.isprintable() and any(unicodedata.category(c) == "Cc" for c in value):
+    if not value.isprintable() and any(unicodedata.category(c) == "Cc" and c not in allowed for c in value):
         raise InvalidInput(f"{field} holds a control character.", field=field)
     return value
 

@@ -14,6 +14,7 @@ from campaigns import rehearse, test_send
 from campaigns.admin.page import CampaignPage, View, change_url
 from campaigns.models import Campaign
 from notifier.models import Delivery
+from notifier.trim import trimmed
 from notifier.vocabulary import FINAL, Status, id_floor, id_ms
 
 #: session: tenant -> who got the last test send of this user; campaign -> the notification that it was
@@ -45,7 +46,7 @@ class Rungs(CampaignPage):
         """Send it to one recipient, who is remembered for the next time."""
 
         def send(campaign: Campaign) -> None:
-            recipient = request.POST.get("recipient", "").strip()
+            recipient = trimmed(request.POST.get("recipient", ""))
             accepted = test_send.send(campaign, recipient, self.by(request))
             _remember(request, TESTERS, str(campaign.tenant_id), recipient)
             _remember(request, TESTS, str(campaign.pk), str(accepted.notification_id))

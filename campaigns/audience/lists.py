@@ -9,18 +9,16 @@ from itertools import islice
 
 from django.db import connection, transaction
 
-from campaigns.models import Audience, AudienceMember
-from campaigns.plain import check_text
+from campaigns.models import Audience
 from notifier.delivery import bulk
 from notifier.errors import InvalidInput
-from tenants.imports import Problem, read_external_ids
+from tenants.imports import Problem, ids, read_external_ids
 from tenants.imports.reader import Source
 
 #: rows of one INSERT; larger ones gain nothing (one round trip each) and cost memory
 BATCH = 5_000
 #: problems that a report names; the rest are counted
 SHOWN_PROBLEMS = 100
-MAX_ID = AudienceMember._meta.get_field("external_id").max_length or 0
 _MEMBERS = {"tenant_id": "uuid", "audience_id": "uuid", "external_id": "text"}
 
 
@@ -55,13 +53,9 @@ def fill_ids(audience: Audience, external_ids: Iterable[object]) -> ListReport:
 
 
 def _entry(place: int, value: object) -> str | Problem:
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID:
-        return Problem(place, f"An external id is a text of 1 to {MAX_ID} characters.")
-    try:
-        check_text(value, "external_ids")
-    except InvalidInput as error:
-        return Problem(place, error.message)
-    return value
+    if not isinstance(value, str):
+        return Problem(place, "An external id is a text.")
+    return ids.checked(place, value)
 
 
 def _replace(audience: Audience, entries: Iterator[str | Problem]) -> ListReport:

@@ -18,6 +18,7 @@ from notifier.channels import channels
 from notifier.delivery import people, templates
 from notifier.errors import NotifierError
 from notifier.models import Template, TemplateVersion
+from notifier.trim import trimmed
 from tenants.admin import OwnedChoices, ReadOnlyAdmin, TenantForm, TenantModelAdmin, TenantTabularInline, admin_site
 from tenants.admin.roles import NOBODY
 from tenants.models import Tenant
@@ -140,7 +141,7 @@ class TemplateAdmin(TenantModelAdmin):
 
     def _render(self, template: Template, form: PreviewForm) -> dict[str, Any]:
         latest = template.versions.first()
-        wanted = form.cleaned_data["recipient"]
+        wanted = trimmed(form.cleaned_data["recipient"])
         person = people.by_external_ids(template.tenant_id, [wanted]).get(wanted)
         if latest is None or person is None:
             form.add_error("recipient", "There is no such recipient." if latest else "Nothing is published yet.")

@@ -14,13 +14,15 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from notifier.errors import InvalidInput
+from notifier.trim import trimmed
 
 #: texts that name something of the tenant's: keys, ids
 MAX_KEY = 128
 
 
 class Text(serializers.CharField):
-    """A JSON string, kept as it is; `check` returns the stored form or raises InvalidInput."""
+    """A JSON string, kept as it is; `check` returns the stored form or raises InvalidInput. What has a check has no
+    invisible characters at its edges."""
 
     def __init__(self, check: Callable[[str], str] | None = None, **kwargs: Any) -> None:
         self._check = check
@@ -31,7 +33,10 @@ class Text(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         value = super().to_internal_value(data)
-        return checked(self._check, value) if self._check and value else value
+        if self._check is None:
+            return value
+        seen = trimmed(value)
+        return checked(self._check, seen) if seen else ""
 
 
 class Pattern(Text):

@@ -20,6 +20,7 @@ from notifier.delivery import Accepted, accept
 from notifier.delivery.history import Step, histories, not_before
 from notifier.errors import InvalidInput, NotifierError
 from notifier.models import Delivery, Notification
+from notifier.trim import trimmed
 from notifier.vocabulary import Mode, SendRequest, Status
 from tenants.access import owned
 from tenants.models import Recipient
@@ -70,7 +71,7 @@ class Notifications(TenantView):
         """Without the deliveries' histories."""
         rows = _notifications(self.tenant_id)
         if (external_id := request.query_params.get("recipient")) is not None:
-            rows = rows.filter(recipient=owned(Recipient.objects.all(), self.tenant, external_id=external_id))
+            rows = rows.filter(recipient=owned(Recipient.objects.all(), self.tenant, external_id=trimmed(external_id)))
         return Response(page(request, rows, lambda found: [_shown(n, d) for n, d in _with_deliveries(found)]))
 
 

@@ -12,6 +12,7 @@ from rest_framework.exceptions import ErrorDetail
 from notifier.api.fields import MAX_KEY, ChannelNames, Object, Text, Time
 from notifier.api.schema import ProblemShape
 from notifier.channels import channels
+from notifier.trim import trimmed
 from notifier.vocabulary import Mode, Status
 
 MAX_DATA = 64 * 1024
@@ -23,7 +24,7 @@ FARTHEST = timedelta(days=366)
 class SendShape(serializers.Serializer[Any]):
     """One notification to one recipient."""
 
-    recipient = Text(max_length=MAX_KEY, help_text="Your own id of the recipient.")
+    recipient = Text(trimmed, max_length=MAX_KEY, help_text="Your own id of the recipient.")
     template = Text(max_length=64, help_text="The key of the template.")
     category = Text(max_length=64, required=False, help_text="Without it, the template's own.")
     channels = ChannelNames(required=False)
@@ -61,6 +62,8 @@ def ordinary(raw: Any) -> dict[str, Any] | None:
         # a number is no text; what a text may not hold, half of a surrogate pair or U+0000, came through `body.load`
         if type(value) is not str or not 0 < len(value) <= longest:
             return None
+    if trimmed(raw["recipient"]) != raw["recipient"]:
+        return None
     data = raw.get("data", {})
     if type(data) is not dict or len(orjson.dumps(data)) > MAX_DATA:
         return None

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from notifier.channels import channels
 from notifier.errors import InvalidInput
+from notifier.trim import trimmed
 from tenants import devices
 from tenants import fields as checks
 from tenants.admin.base import TenantModelAdmin, TenantTabularInline, masked
@@ -23,7 +24,7 @@ from tenants.models import Device, Preference, Recipient
 
 def checked(form: forms.BaseForm, field: str, check: Callable[[str], str]) -> str:
     """The field's value as it is stored, or an error of the form in the words every other surface uses."""
-    value = str(form.cleaned_data.get(field) or "").strip()
+    value = trimmed(str(form.cleaned_data.get(field) or ""))
     try:
         return check(value) if value else ""
     except InvalidInput as error:
@@ -37,6 +38,9 @@ class RecipientForm(TenantForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "name" in self.fields and "\n" in self.instance.name:
+            # an input of one line would join the two words when the page is saved
+            self.fields["name"].widget = forms.Textarea(attrs={"rows": 2, "cols": 40})
         if "status" in self.fields:
             # erasing is more than a word in a column
             kept = [c for c in Recipient.State.choices if c[0] != Recipient.State.ERASED]
@@ -44,6 +48,9 @@ class RecipientForm(TenantForm):
 
     def clean_external_id(self) -> str:
         return checked(self, "external_id", checks.external_id)
+
+    def clean_name(self) -> str:
+        return checked(self, "name", checks.name)
 
     def clean_email(self) -> str:
         return checked(self, "email", checks.email)
@@ -156,6 +163,12 @@ class DeviceForm(TenantForm):
     class Meta:
         model = Device
         fields = ("tenant", "recipient", "platform", "token", "app")
+
+    def clean_token(self) -> str:
+        return trimmed(self.cleaned_data["token"])
+
+    def clean_app(self) -> str:
+        return trimmed(self.cleaned_data["app"])
 
     def clean(self) -> dict[str, Any] | None:
         values = super().clean() or {}

@@ -15,6 +15,7 @@ from notifier.api import schema
 from notifier.api.base import TenantView
 from notifier.api.pagination import Order, page
 from notifier.errors import Conflict
+from notifier.trim import trimmed
 from tenants import fields
 from tenants.access import owned
 from tenants.api import shapes
@@ -91,7 +92,7 @@ def check_not_erased(recipient: Recipient) -> None:
 
 def find(tenant: Tenant, external_id: str) -> Recipient:
     """The tenant's recipient. Raises NotFound."""
-    return owned(Recipient.objects.all(), tenant, external_id=external_id)
+    return owned(Recipient.objects.all(), tenant, external_id=trimmed(external_id))
 
 
 def _shown(found: Sequence[Recipient]) -> list[Any]:

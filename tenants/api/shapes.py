@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from notifier.api.fields import Object, Pattern, Text
+from notifier.trim import trimmed
 from notifier.vocabulary import Kind
 from tenants import fields
 from tenants.models import Device, Recipient
@@ -49,8 +50,8 @@ class RecipientShape(serializers.Serializer[Any]):
 
 class DeviceInput(serializers.Serializer[Any]):
     platform = serializers.ChoiceField(Device.Platform.values)
-    token = Text(max_length=1024, min_length=8, help_text="Visible ASCII, as the platform gave it to the app.")
-    app = Text(max_length=100, required=False, allow_blank=True, help_text="Which of your apps.")
+    token = Text(trimmed, max_length=1024, min_length=8, help_text="Visible ASCII, as the platform gave it to the app.")
+    app = Text(trimmed, max_length=100, required=False, allow_blank=True, help_text="Which of your apps.")
 
 
 class DeviceShape(serializers.Serializer[Any]):

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from notifier.trim import trimmed
 from tenants.imports.reader import Refused
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
@@ -31,16 +32,15 @@ MAX_KEY = 64
 
 @dataclass(frozen=True)
 class Columns:
-    """Where each field and attribute stands in a row of `width` fields."""
+    """Where each field and attribute stands in a row."""
 
     fields: Mapping[str, int]
     attributes: tuple[tuple[str, int], ...]
-    width: int
 
 
 def plain(name: str) -> str:
-    """A column's name without what people vary: case, spaces, hyphens."""
-    return name.strip().casefold().replace(" ", "_").replace("-", "_")
+    """A column's name without what people vary: case, spaces and line breaks, hyphens."""
+    return "_".join(trimmed(name).casefold().replace("-", " ").split())
 
 
 def understand(header: Sequence[str]) -> Columns:
@@ -58,7 +58,7 @@ def understand(header: Sequence[str]) -> Columns:
     taken = set(fields.values())
     attributes = tuple((_key(name), i) for i, name in enumerate(header) if i not in taken)
     _no_repeats([key for key, _ in attributes], [key for key, _ in attributes])
-    return Columns(fields, attributes, len(header))
+    return Columns(fields, attributes)
 
 
 def _no_repeats(shown: Sequence[str], compared: Sequence[str]) -> None:
@@ -79,9 +79,9 @@ def _place(field: str, names: Sequence[str]) -> int | None:
 
 
 def _key(name: str) -> str:
-    key = name.strip()
+    key = trimmed(name)
     if key.casefold().startswith(_PREFIX):
-        key = key[len(_PREFIX) :].strip()
+        key = trimmed(key[len(_PREFIX) :])
     if not key or len(key) > MAX_KEY or any(unicodedata.category(c).startswith("C") for c in key):
         raise Refused(f"{name[:80]!r} is no name of an attribute: 1 to {MAX_KEY} printable characters.")
     return key

@@ -7,10 +7,10 @@ from typing import BinaryIO
 
 from django.conf import settings
 
+from notifier.errors import InvalidInput
+from tenants import fields
 from tenants.imports.columns import SYNONYMS, plain
 from tenants.imports.reader import Problem, Refused, Source, Table, open_table
-
-MAX_ID = 128
 
 
 def read_external_ids(source: Source | BinaryIO, max_bytes: int | None = None) -> Iterator[str | Problem]:
@@ -19,8 +19,7 @@ def read_external_ids(source: Source | BinaryIO, max_bytes: int | None = None) -
     Raises Refused, at once or while it is read, for a file that is not what it claims: use the ids in a transaction.
     """
     table = open_table(source, settings.IMPORT_MAX_BYTES if max_bytes is None else max_bytes)
-    names = [plain(name) for name in table.header]
-    place = _place(names)
+    place = _place([plain(name) for name in table.header])
     first = [] if place is not None else [(table.lines.number, table.header)]
     return _ids(table, place or 0, first)
 
@@ -32,20 +31,21 @@ def _place(names: list[str]) -> int | None:
             return names.index(known)
     if len(names) > 1:
         raise Refused("Its first line names no column external_id, and it has more than one column.")
+    if any(names[0] in (field, *synonyms) for field, synonyms in SYNONYMS.items()):
+        raise Refused(f"Its only column is {names[0]}. A list holds your own ids of people, in a column external_id.")
     return None
 
 
 def _ids(table: Table, place: int, first: list[tuple[int, list[str]]]) -> Iterator[str | Problem]:
     for line, cells in first:
-        yield _id(line, cells, place)
-    for row in table.rows():
-        yield row if isinstance(row, Problem) else _id(*row, place)
+        yield checked(line, cells[place])
+    for row in table.rows(named=not first):
+        yield row if isinstance(row, Problem) else checked(row[0], row[1][place])
 
 
-def _id(line: int, cells: list[str], place: int) -> str | Problem:
-    value = cells[place].strip() if place < len(cells) else ""
-    if not value:
-        return Problem(line, "has no external_id")
-    if len(value) > MAX_ID:
-        return Problem(line, f"external_id is longer than {MAX_ID} characters")
-    return value
+def checked(line: int, value: str) -> str | Problem:
+    """The id as it is stored, or why it can be nobody's."""
+    try:
+        return fields.external_id(value)
+    except InvalidInput as error:
+        return Problem(line, error.message if value else "has no external_id")

@@ -1,22 +1,26 @@
 """Bytes of a file somebody calls CSV -> rows with their line numbers, one line in memory at a time.
 
-UTF-8 with or without a byte order mark, CRLF or LF, quoted fields that hold newlines; comma, semicolon, tab or bar.
+UTF-8 with or without a byte order mark, CRLF or LF, quoted fields that hold newlines; comma, semicolon, tab or bar,
+which a first line `sep=;` may name. What is invisible at the edges of a field is no part of it.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from notifier.errors import InvalidInput
+from notifier.trim import trimmed
 
 #: a longer line is no row of people; it also bounds what a file without newlines can take of memory
 MAX_LINE = 1024 * 1024
 #: the longest attribute anybody should import; csv reads to the end of file behind a quote that is never closed
 MAX_FIELD = 64 * 1024
 SEPARATORS = ",;\t|"
+_SEPARATOR_LINE = re.compile(r'\s*"?sep=(.)"?\s*\Z', re.IGNORECASE)
 _SIGNATURES = {
     b"PK\x03\x04": "It is a ZIP file or an Excel workbook; save it as CSV (UTF-8).",
     b"\xd0\xcf\x11\xe0": "It is an old Excel workbook; save it as CSV (UTF-8).",
@@ -68,7 +72,8 @@ class Lines:
         self.bytes_read += len(raw)
         self._check(raw)
         try:
-            return raw.decode("utf-8-sig" if self.number == 1 else "utf-8")
+            # files that were joined have such a mark at the begin of each
+            return raw.decode().lstrip("\ufeff")
         except UnicodeDecodeError as error:
             byte = raw[error.start]
             raise Refused(
@@ -89,15 +94,38 @@ class Lines:
 
 
 class Table:
-    """A header and the rows below it."""
+    """A header and the rows below it. Each row is as wide as the header: programs leave out empty fields at its end."""
 
     def __init__(self, lines: Lines, separator: str, header: list[str]) -> None:
         self.lines = lines
         self.separator = separator
         self.header = header
 
-    def rows(self) -> Iterator[tuple[int, list[str]] | Problem]:
-        """(line on which the row begins, its fields), or why it cannot be read. Empty lines are passed over."""
+    def rows(self, *, named: bool = True) -> Iterator[tuple[int, list[str]] | Problem]:
+        """(line on which the row begins, its fields), or why it cannot be read. Rows without any value are passed over,
+        and so is the header when it comes once more, of a second file that was joined to the first; `named` is false
+        for a file whose first line is no header."""
+        again = [name.casefold() for name in self.header] if named else None
+        for found in self._read():
+            if isinstance(found, Problem):
+                yield found
+            elif any(row := self._fields(found[1])) and [field.casefold() for field in row] != again:
+                yield self._of_width(found[0], row)
+
+    @staticmethod
+    def _fields(raw: list[str]) -> list[str]:
+        row = [trimmed(field) for field in raw]
+        while row and not row[-1]:
+            row.pop()
+        return row
+
+    def _of_width(self, line: int, row: list[str]) -> tuple[int, list[str]] | Problem:
+        surplus = len(row) - len(self.header)
+        if surplus > 0:
+            return Problem(line, f"has {len(row)} fields, the header {len(self.header)}")
+        return line, row + [""] * -surplus
+
+    def _read(self) -> Iterator[tuple[int, list[str]] | Problem]:
         csv.field_size_limit(MAX_FIELD)
         reader = csv.reader(self.lines, delimiter=self.separator, strict=True)
         while True:
@@ -123,11 +151,12 @@ class Table:
 def open_table(source: Source | BinaryIO, max_bytes: int) -> Table:
     """Read the header. Raises Refused for what is no CSV file."""
     lines = Lines(source, max_bytes)
-    first = next((line for line in lines if line.strip()), "")
-    if not first.strip():
-        raise Refused("It is empty.")
-    separator = max(SEPARATORS, key=lambda s: len(_split(first, s)))
-    header = [name.strip() for name in _split(first, separator)]
+    first = _whole(_first(lines), lines)
+    separator = _named_separator(first)
+    if separator:
+        first = _whole(_first(lines), lines)
+    separator = separator or max(SEPARATORS, key=lambda s: len(_split(first, s)))
+    header = [trimmed(name) for name in _split(first, separator)]
     while header and not header[-1]:
         header.pop()
     if not header:
@@ -135,8 +164,34 @@ def open_table(source: Source | BinaryIO, max_bytes: int) -> Table:
     return Table(lines, separator, header)
 
 
+def _first(lines: Lines) -> str:
+    """The next line that says something."""
+    for line in lines:
+        if trimmed(line):
+            return line
+    raise Refused("It is empty.")
+
+
+def _whole(line: str, lines: Lines) -> str:
+    """A header with a line break inside quotes goes on in the next line."""
+    while line.count('"') % 2 and len(line) <= MAX_FIELD:
+        more = next(lines, "")
+        if not more:
+            break
+        line += more
+    return line
+
+
+def _named_separator(line: str) -> str:
+    """The separator that a line such as `sep=;` names, which Excel writes and reads; empty for another line."""
+    found = _SEPARATOR_LINE.match(line.strip("\r\n"))
+    if found and found[1] not in SEPARATORS:
+        raise Refused(f"Its first line names the separator {found[1]!r}; it may be a comma, semicolon, tab or bar.")
+    return found[1] if found else ""
+
+
 def _split(line: str, separator: str) -> list[str]:
     try:
-        return next(csv.reader([line], delimiter=separator, strict=True), [])
+        return next(csv.reader(line.splitlines(keepends=True), delimiter=separator, strict=True), [])
     except csv.Error:
         return []

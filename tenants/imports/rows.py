@@ -52,9 +52,6 @@ class Reader:
 
     def read(self, line: int, cells: Sequence[str]) -> Row | Problem:
         """The row, or every reason against it in one sentence."""
-        columns = self._columns
-        if len(cells) != columns.width and (len(cells) < columns.width or any(cells[columns.width :])):
-            return Problem(line, f"has {len(cells)} fields, the header {columns.width}")
         try:
             return self._row(line, cells)
         except InvalidInput as error:
@@ -63,7 +60,7 @@ class Reader:
     def _row(self, line: int, cells: Sequence[str]) -> Row:
         values = {"external_id": checks.external_id(self._cell(cells, "external_id"))}
         for name, place, check in self._checked:
-            if value := cells[place].strip():
+            if value := cells[place]:
                 values[name] = check(value)
         token = self._cell(cells, "push_token")
         if token:
@@ -74,10 +71,10 @@ class Reader:
 
     def _cell(self, cells: Sequence[str], name: str) -> str:
         place = self._columns.fields.get(name)
-        return "" if place is None else cells[place].strip()
+        return "" if place is None else cells[place]
 
     def _attributes(self, cells: Sequence[str]) -> dict[str, str]:
-        found = {key: value for key, place in self._columns.attributes if (value := cells[place].strip())}
+        found = {key: value for key, place in self._columns.attributes if (value := cells[place])}
         for key, value in found.items():
             if len(value) > MAX_ATTRIBUTE:
                 raise InvalidInput(f"longer than {MAX_ATTRIBUTE} characters", field=key)

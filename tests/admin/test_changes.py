@@ -74,6 +74,22 @@ def test_a_repeated_external_id_is_a_message_and_no_crash(world: World, log_in: 
     assert answer.status_code == 200 and "already exists" in str(errors(answer))
 
 
+@pytest.mark.parametrize("odd", ["zebra-1\u200b", "\ufeffzebra-1", "\u200ezebra-1\u00a0"])
+def test_an_external_id_with_something_invisible_is_no_second_person(odd: str, world: World, log_in: LogIn) -> None:
+    answer = log_in(world.people.ben).post(url(Recipient, "add"), person(world, external_id=odd))
+    assert answer.status_code == 200 and "already exists" in str(errors(answer))
+
+
+def test_a_name_of_two_lines_survives_a_save(world: World, log_in: LogIn) -> None:
+    ana = Recipient.objects.create(tenant=world.people.acme, external_id="two-lines", name="Anna\nMaria")
+    page = log_in(world.people.ben).get(url(Recipient, "change", ana.pk))
+    assert "textarea" in str(page.context["adminform"].form["name"])
+    sent = person(world, name="Anna\r\nMaria\u200b", external_id="two-lines")
+    assert log_in(world.people.ben).post(url(Recipient, "change", ana.pk), sent).status_code == 302
+    ana.refresh_from_db()
+    assert ana.name == "Anna\nMaria"
+
+
 def test_another_tenants_external_id_is_free(world: World, log_in: LogIn) -> None:
     assert (
         log_in(world.people.ben).post(url(Recipient, "add"), person(world, external_id="quokka-1")).status_code == 302

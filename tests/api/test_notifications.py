@@ -31,6 +31,14 @@ def test_one_post_is_accepted_and_says_what_leaves_on_which_channel(world: World
     assert set(Delivery.objects.values_list("status", flat=True)) == {Status.QUEUED}
 
 
+@pytest.mark.parametrize("recipient", ["dora\u200b", "\ufeffdora", "\u00a0dora "])
+def test_an_id_with_something_invisible_at_its_edges_is_found(world: World, recipient: str) -> None:
+    assert world.acme("POST", "/v1/notifications", asked(recipient=recipient)).status == 202
+    bulk = world.acme("POST", "/v1/notifications/bulk", {"items": [asked(recipient=recipient), asked()]})
+    assert (bulk.status, bulk.body["accepted"]) == (202, 2)
+    assert world.acme("POST", "/v1/inbox/tokens", {"recipient": recipient}).status == 201
+
+
 def test_a_channel_that_was_turned_off_is_suppressed_with_the_reason(world: World) -> None:
     Preference.objects.create(tenant=world.people.acme, recipient=world.dora, channels_off=["push"])
     got = world.acme("POST", "/v1/notifications", asked(channels=["push"]))

@@ -40,6 +40,21 @@ def test_the_same_put_again_changes_nothing_and_makes_no_second_recipient(world:
     assert Recipient.objects.filter(external_id="emil").count() == 1
 
 
+def test_an_id_with_something_invisible_at_its_edges_is_the_same_person(world: World) -> None:
+    assert world.acme("PUT", "/v1/recipients/emil", EVERYTHING).status == 201
+    invisible = {"name": "\ufeffEmil\u200b", "email": "emil@example.com\u200b", "phone": "\u200e+49 170 1234567\u00a0"}
+    for odd in ("emil%E2%80%8B", "%EF%BB%BFemil", "%C2%A0emil%20", "%E2%80%8Eemil%E2%81%A0"):
+        changed = world.acme("PUT", f"/v1/recipients/{odd}", invisible)
+        assert (changed.status, changed.body["external_id"], changed.body["name"]) == (200, "emil", "Emil")
+        assert (changed.body["email"], changed.body["phone"]) == ("emil@example.com", "+491701234567")
+        assert world.acme("GET", f"/v1/recipients/{odd}").body["id"] == changed.body["id"]
+        device = world.acme("POST", f"/v1/recipients/{odd}/devices", {"platform": "fcm", "token": "token-one\u200b"})
+        assert device.body["token"] == "token-one"
+    assert Recipient.objects.filter(tenant=world.people.acme, external_id__contains="emil").count() == 1
+    assert Device.objects.filter(token__contains="token-one").count() == 1
+    assert world.acme("PUT", "/v1/recipients/%E2%80%8B", {}).status == 400
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
