@@ -1,6 +1,7 @@
 // The line to one inbox: what was missed, then what is new, over a WebSocket that heals itself.
 //
-// Events: "news" (detail: {messages, last_seq, unread, read, fresh}), "state" (detail: "live" | "waiting" | "signed-out").
+// Events: "news" (detail: {messages, last_seq, unread, read, fresh}), "state" (detail: "live" | "waiting" | "offline" |
+// "signed-out").
 // The table on the server is the truth. Whatever is lost on the way is noticed by sequence number and asked for again.
 
 const FIRST_WAIT = 500, LONGEST_WAIT = 30_000;
@@ -18,6 +19,7 @@ export class Connection extends EventTarget {
     super();
     this.#origin = origin;
     this.#askToken = askToken;
+    this.rest = () => this.#rest();
     this.wakeUp = () => document.visibilityState !== "hidden" && !this.#socket && !this.#closed && this.start();
   }
 
@@ -25,17 +27,29 @@ export class Connection extends EventTarget {
     this.#closed = false;
     clearTimeout(this.#timer);
     addEventListener("online", this.wakeUp);
+    addEventListener("offline", this.rest);
     document.addEventListener("visibilitychange", this.wakeUp);
     this.#open(++this.#attempt);
   }
 
   stop() {
     this.#closed = true;
+    removeEventListener("online", this.wakeUp);
+    removeEventListener("offline", this.rest);
+    document.removeEventListener("visibilitychange", this.wakeUp);
+    this.#drop();
+  }
+
+  /** The browser has no network: what is open is dead, and another try is in vain until it is back. */
+  #rest() {
+    this.#drop();
+    this.#signal("state", "offline");
+  }
+
+  #drop() {
     this.#attempt++;
     clearTimeout(this.#timer);
     clearTimeout(this.#watchdog);
-    removeEventListener("online", this.wakeUp);
-    document.removeEventListener("visibilitychange", this.wakeUp);
     this.#socket?.close();
     this.#socket = null;
   }

@@ -133,6 +133,8 @@ class NotifierInbox extends HTMLElement {
     for (const message of messages) this.#messages.set(message.seq, message);
     this.#more = more && this.#messages.size < KEPT;
     this.#show();
+    // the reader goes on where the list went on; the button may be gone
+    if (messages.length) this.#rows.get(messages[0].seq).querySelector("h3").focus();
   }
 
   // -- what is shown --
@@ -148,11 +150,15 @@ class NotifierInbox extends HTMLElement {
       spoken: make("div", { class: "spoken", "aria-live": "polite" }),
     });
     ui.bell = make("button", { class: "bell", part: "bell", type: "button", "aria-controls": "panel" }, bell(), ui.badge);
-    const head = make("header", {}, make("h2", { id: "title" }, "Notifications"), ui.all);
+    ui.title = make("h2", { id: "title", tabindex: "-1" }, "Notifications");
+    const head = make("header", {}, ui.title, ui.all);
     const about = { class: "panel", part: "panel", id: "panel", role: "dialog", "aria-labelledby": "title" };
-    ui.panel = make("section", about, head, ui.state, ui.empty, ui.list);
-    ui.bell.addEventListener("click", () => this.toggleAttribute("open"));
-    ui.all.addEventListener("click", () => this.#try(() => this.#line.markAllRead()));
+    ui.panel = make("section", about, head, ui.state, ui.empty, ui.list, ui.more);
+    ui.bell.addEventListener("click", () => this.toggleAttribute("open") && ui.title.focus());
+    ui.all.addEventListener("click", () => {
+      ui.title.focus(); // the button will be disabled, and a disabled button loses the focus to the page
+      this.#try(() => this.#line.markAllRead());
+    });
     ui.more.addEventListener("click", () => this.#try(() => this.#showOlder()));
     this.shadowRoot.append(ui.bell, ui.panel, ui.spoken);
     this.shadowRoot.addEventListener("keydown", (event) => event.key === "Escape" && this.#leave());
@@ -174,7 +180,13 @@ class NotifierInbox extends HTMLElement {
   }
 
   #showState(state) {
-    const words = { connecting: "", live: "", waiting: "Reconnecting …", "signed-out": "Please reload the page." };
+    const words = {
+      connecting: "",
+      live: "",
+      waiting: "Reconnecting …",
+      offline: "You are offline. New messages appear when you are back.",
+      "signed-out": "Please reload the page.",
+    };
     this.#ui.state.textContent = words[state];
     this.#ui.state.hidden = !words[state];
     this.dataset.state = state;
@@ -197,7 +209,6 @@ class NotifierInbox extends HTMLElement {
       else list.insertBefore(row, next);
     }
     more.hidden = !this.#more;
-    list.after(more);
   }
 
   #row(message) {

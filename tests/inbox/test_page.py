@@ -94,6 +94,7 @@ def test_all_are_marked_and_the_other_tab_knows(page: Page, web: Web, dora: Reci
     visit(other, web, dora)
     expect(other.locator(".badge")).to_have_text("3")
     page.get_by_role("button", name="Mark all as read").click()
+    expect(page.get_by_role("heading", name="Notifications", exact=True)).to_be_focused()
     expect(other.locator(".badge")).to_be_hidden()
     expect(other.locator("li.unread")).to_have_count(0)
     other.close()
@@ -111,6 +112,34 @@ def test_it_resumes_after_the_web_process_was_away(page: Page, web: Web, dora: R
         web.start()
     expect(page.locator("li h3")).to_have_text(["Unread: meanwhile 2", "Unread: meanwhile 1", "Unread: before"])
     expect(page.locator(".badge")).to_have_text("3")
+
+
+def test_an_offline_browser_says_so_and_gets_what_it_missed(page: Page, web: Web, dora: Recipient) -> None:
+    visit(page, web, dora)
+    page.context.set_offline(True)
+    try:
+        expect(page.locator("notifier-inbox")).to_have_attribute("data-state", "offline")
+        expect(page.get_by_role("status")).to_contain_text("You are offline")
+        send(message(dora, "meanwhile"))
+    finally:
+        page.context.set_offline(False)
+    expect(page.locator("notifier-inbox")).to_have_attribute("data-state", "live")
+    expect(page.get_by_role("listitem")).to_contain_text("meanwhile")
+    expect(page.get_by_role("status")).to_be_hidden()
+
+
+def test_the_keyboard_follows_into_the_panel_and_back(page: Page, web: Web, dora: Recipient) -> None:
+    send(message(dora, "It is here"))
+    visit(page, web, dora)
+    page.locator("notifier-inbox").evaluate("widget => widget.removeAttribute('open')")
+    bell = page.get_by_role("button", name="Notifications, 1 unread")
+    bell.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Notifications", exact=True)).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Mark all as read")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(bell).to_be_focused()
 
 
 def test_content_is_text_and_links_lead_nowhere_bad(page: Page, web: Web, dora: Recipient) -> None:
@@ -140,6 +169,8 @@ def test_older_ones_come_on_demand(page: Page, web: Web, dora: Recipient) -> Non
     for shown in (60, 70):
         page.get_by_role("button", name="Show older").click()
         expect(page.get_by_role("listitem")).to_have_count(shown)
+        first_new = page.get_by_role("listitem").nth({60: 30, 70: 60}[shown])
+        expect(first_new.get_by_role("heading")).to_be_focused()
     expect(page.get_by_role("button", name="Show older")).to_be_hidden()
 
 
