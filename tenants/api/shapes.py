@@ -50,7 +50,7 @@ class RecipientShape(serializers.Serializer[Any]):
 
 class DeviceInput(serializers.Serializer[Any]):
     platform = serializers.ChoiceField(Device.Platform.values)
-    token = Text(trimmed, max_length=1024, min_length=8, help_text="Visible ASCII, as the platform gave it to the app.")
+    token = Text(max_length=1024, min_length=8, help_text="Visible ASCII, as the platform gave it to the app.")
     app = Text(trimmed, max_length=100, required=False, allow_blank=True, help_text="Which of your apps.")
 
 
