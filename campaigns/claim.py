@@ -129,7 +129,7 @@ def _held(shard_id: uuid.UUID, row: Sequence[Any]) -> Held:
 def _campaign(pk: uuid.UUID) -> Campaign:
     found = _campaigns.get(pk)
     if found is None:
-        found = Campaign.objects.select_related("template__category").get(pk=pk)
+        found = Campaign.objects.select_related("tenant", "template__category").get(pk=pk)
         _campaigns.keep(pk, found)
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -37,6 +37,7 @@ def go(
                 return False
             raise Conflict(f"GO needs an armed campaign; this one is {campaign.state}.", code="not_armed")
         _check_canary(campaign, rollout)
+        _check_not_after(campaign)
         counts = {"audience": campaign.audience_size, "excluded": campaign.excluded}
         note(campaign, "go", By(user, api_key_id), **counts, rollout=rollout, hold_seconds=campaign.hold_seconds)
         if not campaign.hold_seconds:
@@ -62,6 +63,14 @@ def _check_canary(campaign: Campaign, rollout: str) -> None:
             f"There is no canary: {campaign.canary_percent} % of this campaign is not a single message.",
             code="no_canary",
         )
+
+
+def _check_not_after(campaign: Campaign) -> None:
+    """After the move as well: an answer to a repeated GO does not depend on the time."""
+    leaves = datetime.now(UTC) + timedelta(seconds=campaign.hold_seconds)
+    if campaign.not_after is not None and campaign.not_after <= leaves:
+        latest = campaign.not_after.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        raise Conflict(f"Nothing of it could leave: not_after is {latest}. Set a later one, or none.", code="too_late")
 
 
 _TAKE_BACK = Step(

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from notifier.delivery.quiet import QuietHours
 from notifier.vocabulary import Address
 
 #: hexadecimal digits of one id
@@ -37,8 +38,9 @@ class Payload:
     form: list[int] = field(default_factory=list)
     #: part -> its text for each message ("" where the message's form says it)
     values: dict[str, list[str]] = field(default_factory=dict)
-    #: message -> its recipient's quiet hours in minutes of the UTC day, (from, until)
-    quiet: dict[int, tuple[int, int]] = field(default_factory=dict)
+    #: quiet hours, each once, and which of them the recipient of a message has
+    hours: list[QuietHours] = field(default_factory=list)
+    quiet: dict[int, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.addresses)
@@ -71,20 +73,12 @@ class Payload:
 
 def pack(payload: Payload) -> bytes:
     """Payload -> bytes."""
-    return orjson.dumps(payload.__dict__, option=orjson.OPT_NON_STR_KEYS)
+    return orjson.dumps(payload.__dict__, default=tuple, option=orjson.OPT_NON_STR_KEYS)  # QuietHours, once each
 
 
 def unpack(raw: bytes | memoryview) -> Payload:
     """The payload of `pack`."""
     payload = Payload(**orjson.loads(raw))
-    payload.quiet = {int(i): (window[0], window[1]) for i, window in payload.quiet.items()}
+    payload.hours = [QuietHours(*hours) for hours in payload.hours]
+    payload.quiet = {int(i): n for i, n in payload.quiet.items()}
     return payload
-
-
-def quiet_minutes_left(quiet: tuple[int, int] | None, minute: int) -> int | None:
-    """Minutes until the window ends, if `minute` (of the UTC day) lies in it."""
-    if quiet is None:
-        return None
-    start, end = quiet
-    inside = start <= minute < end if start < end else minute >= start or minute < end
-    return (end - minute) % 1440 if inside else None

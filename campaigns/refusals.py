@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from campaigns.claim import Held
-from campaigns.payload import quiet_minutes_left
-from notifier.delivery import accounts
+from notifier.delivery import accounts, quiet
 from notifier.delivery.changes import changed_since, few_changes
-from notifier.delivery.recheck import plan_again
+from notifier.delivery.recheck import held_back, plan_again
 from notifier.delivery.send import rerouted
 from notifier.delivery.settle import Outcome
 from notifier.vocabulary import Reason, Status
@@ -23,14 +22,14 @@ BELIEVED = 0.5
 class Refusals:
     """For one shard. The look is at the whole shard: as dear as at a chunk of it."""
 
-    def __init__(self, held: Held) -> None:
-        self._held = held
+    def __init__(self, held: Held, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._held, self._clock = held, clock
         self._looked_at = 0.0
         self._suspects: frozenset[int] = frozenset()
 
     def of(self, rows: Sequence[int]) -> dict[int, Outcome]:
         """Message -> why it does not leave now; the others may."""
-        held, now = self._held, datetime.now(UTC)
+        held, now = self._held, self._clock()
         if held.campaign.not_after is not None and held.campaign.not_after <= now:
             return {i: Outcome(held.row(i), Status.EXPIRED, Reason.NOT_AFTER) for i in rows}
         account = accounts.by_id(held.account.id)
@@ -64,13 +63,13 @@ class Refusals:
             )
 
     def _quiet(self, rows: Sequence[int], now: datetime) -> dict[int, Outcome]:
-        quiet = self._held.payload.quiet
-        if not quiet:
+        payload, tenant_zone = self._held.payload, self._held.campaign.tenant.timezone
+        if not payload.quiet:
             return {}
-        found: dict[int, Outcome] = {}
-        minute = now.hour * 60 + now.minute
-        for i in rows:
-            left = quiet_minutes_left(quiet.get(i), minute)
-            if left is not None and i not in self._suspects:
-                found[i] = Outcome(self._held.row(i), Status.QUEUED, wait=left * 60.0 - now.second, held=True)
-        return found
+        # people share their hours: one question for each of them, not for each person
+        ends = [quiet.ends(hours, tenant_zone, now) for hours in payload.hours]
+        return {
+            i: held_back(self._held.row(i), until, now)
+            for i in rows
+            if (n := payload.quiet.get(i)) is not None and (until := ends[n]) and i not in self._suspects
+        }

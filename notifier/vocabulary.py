@@ -26,7 +26,7 @@ class Status(IntEnum):
     FAILED = 60  #: will not be sent; `reason` says why
     SUPPRESSED = 61  #: not sent because somebody or some rule said no; `reason` says which
     CANCELLED = 62  #: stopped before it left
-    EXPIRED = 63  #: `not_after` passed before it could leave
+    EXPIRED = 63  #: it could not leave before its `not_after`
     UNKNOWN = 64  #: no answer came and a resend is not allowed
 
     @property
@@ -90,6 +90,7 @@ class Reason(StrEnum):
     NO_ACCOUNT = "no_account"
     STOPPED = "stopped"
     NOT_AFTER = "not_after"
+    QUIET_HOURS = "quiet_hours"
     DEAD_ADDRESS = "dead_address"
     REJECTED = "rejected"
     MISCONFIGURED = "misconfigured"

@@ -5,7 +5,6 @@ memory stays flat, progress shows, and a crash leaves the slice to the next (run
 """
 
 from campaigns.prepare.locks import at_work
-from campaigns.prepare.planning import quiet_window
 from campaigns.prepare.request import clear, clear_disarmed, disarm, id_range, request_arm
 from campaigns.prepare.run import arm, arm_slices, begin
 
@@ -18,6 +17,5 @@ __all__ = [
     "clear_disarmed",
     "disarm",
     "id_range",
-    "quiet_window",
     "request_arm",
 ]

@@ -92,6 +92,8 @@ def carried(cut: Cut) -> payload.Payload:
     ids, recipients, addresses, devices, forms, texts, quiet = zip(*cut.messages, strict=True)
     listed = list(dict.fromkeys(forms))
     number = {form: n for n, form in enumerate(listed)}
+    listed_hours = list(dict.fromkeys(filter(None, quiet)))
+    numbered = {hours: n for n, hours in enumerate(listed_hours)}
     return payload.Payload(
         platform=cut.platform,
         ids="".join(ids),
@@ -101,7 +103,8 @@ def carried(cut: Cut) -> payload.Payload:
         forms=[form.parts for form in listed],
         form=[number[form] for form in forms],
         values=_values(listed, forms, texts),
-        quiet={i: window for i, window in enumerate(quiet) if window},
+        hours=listed_hours,
+        quiet={i: numbered[hours] for i, hours in enumerate(quiet) if hours},
     )
 
 

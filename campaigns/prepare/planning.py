@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import NamedTuple
 
 from campaigns.models import Campaign
 from campaigns.prepare import ids
 from notifier.delivery import accounts, templates
-from notifier.delivery.plan import ORDINARY, Planned, Rule, Suppressed, plan, zone
+from notifier.delivery.plan import ORDINARY, Planned, Rule, Suppressed, plan
+from notifier.delivery.quiet import QuietHours, hours_of
 from notifier.errors import MissingVariables, Unconfigured
 from notifier.models import ProviderAccount
 from notifier.vocabulary import Address, Kind, Person, Reason
-
-#: quiet hours as minutes of the UTC day: (from, until)
-Quiet = tuple[int, int]
 
 
 class Message(NamedTuple):
@@ -29,7 +26,7 @@ class Message(NamedTuple):
     device: str | None
     form: templates.Form
     texts: tuple[str, ...]  #: the form's personal parts
-    quiet: Quiet | None
+    quiet: QuietHours | None
 
 
 class Refused(NamedTuple):
@@ -112,7 +109,7 @@ class Planner:
             address.device_id.hex if address.device_id else None,
             form,
             texts,
-            None if person.choices is ORDINARY else quiet_window(person, self.rule, self.started, self.tenant.timezone),
+            None if person.choices is ORDINARY else hours_of(person.choices, self.rule.kind, person.timezone),
         )
         found.messages.setdefault(where, []).append(message)
 
@@ -142,13 +139,3 @@ def _leave_each_once(found: Planning) -> None:
             found.excluded[Reason.DUPLICATE_ADDRESS] += len(messages) - len(first)
             found.messages[where] = list(first.values())
         seen |= own
-
-
-def quiet_window(person: Person, rule: Rule, day: datetime, tenant_zone: str) -> Quiet | None:
-    """The quiet hours as minutes of the UTC day, by the offset in force on `day`; only marketing waits."""
-    start, end = person.choices.quiet_from, person.choices.quiet_until
-    if rule.kind != Kind.MARKETING or start is None or end is None or start == end:
-        return None
-    offset = day.astimezone(zone(person.timezone or tenant_zone)).utcoffset()
-    minutes = int(offset.total_seconds() // 60) if offset else 0
-    return ((start - minutes) % 1440, (end - minutes) % 1440)

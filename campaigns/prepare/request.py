@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from datetime import UTC, datetime
 
 from django.db import connection, transaction
 from django.db.models import F, Value
@@ -27,6 +28,8 @@ def request_arm(campaign: Campaign) -> None:
     """Begin arming in the background. Raises what can be known at once: Conflict, or InvalidInput naming the field."""
     if campaign.state in LAUNCHED:
         raise Conflict("This campaign was launched; copy it to send again.", code="already_launched")
+    if campaign.not_after is not None and campaign.not_after <= datetime.now(UTC):
+        raise InvalidInput("Lies in the past.", field="not_after", code="in_the_past")
     version = _version(campaign)
     moved = move(
         campaign.pk,

@@ -94,7 +94,7 @@ def _wrong(field: str, message: str, code: str) -> dict[str, ErrorDetail]:
 class AcceptedDeliveryShape(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     channel = serializers.CharField()
-    status = serializers.CharField(help_text="queued, or suppressed with a reason.")
+    status = serializers.CharField(help_text="queued, or suppressed or expired with a reason.")
     reason = serializers.CharField(required=False)
 
 

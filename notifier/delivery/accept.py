@@ -17,6 +17,7 @@ from django.db import transaction
 from notifier.channels.queues import queue_of
 from notifier.delivery import accounts, bell, bulk, lines, templates
 from notifier.delivery.plan import Planned, Rule, Suppressed, plan
+from notifier.delivery.quiet import outlast
 from notifier.delivery.world import World, load
 from notifier.errors import InvalidInput, LineFull, NotifierError, Unconfigured
 from notifier.vocabulary import LANE_OF, Lane, Person, Place, Reason, SendRequest, Status, new_id
@@ -145,6 +146,8 @@ def _row(
         account = accounts.choose(world.tenant, entry.channel, entry.address.platform, draft.request.mode)
     except Unconfigured:
         return {**refused, "reason": Reason.NO_ACCOUNT}
+    if outlast(entry.hold_until, draft.request.not_after):
+        return {**refused, "status": Status.EXPIRED, "reason": Reason.QUIET_HOURS}
     due = max(due, entry.hold_until or due)
     place = Place.PARKED if due > world.now else Place.WAITS
     return {

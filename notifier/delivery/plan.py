@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
 from typing import NamedTuple
 
 from notifier.channels import channel
+from notifier.delivery import quiet
 from notifier.vocabulary import Address, Choices, Kind, Person, Reason
 
 NOWHERE = Address("")
@@ -85,25 +84,6 @@ def refusal(person: Person, rule: Rule, name: str) -> Reason | None:
 
 
 def quiet_until(person: Person, rule: Rule, now: datetime, tenant_zone: str) -> datetime | None:
-    """When this person's quiet hours end, if `now` lies in them. Only marketing waits; times are aware UTC."""
-    start, end = person.choices.quiet_from, person.choices.quiet_until
-    if rule.kind != Kind.MARKETING or start is None or end is None or start == end:
-        return None
-    local = now.astimezone(zone(person.timezone or tenant_zone))
-    minute = local.hour * 60 + local.minute
-    inside = start <= minute < end if start < end else minute >= start or minute < end
-    if not inside:
-        return None
-    day = local.date() + timedelta(days=1 if minute >= end else 0)
-    # built from the wall clock, so a night in which clocks change still ends at the local time that was asked for
-    ends = datetime(day.year, day.month, day.day, end // 60, end % 60, tzinfo=local.tzinfo)
-    return ends.astimezone(UTC)
-
-
-@lru_cache(maxsize=1000)
-def zone(name: str) -> zoneinfo.ZoneInfo:
-    """A time zone, or UTC for a name that the system's database does not know (any more)."""
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        return zoneinfo.ZoneInfo("UTC")
+    """When this person's quiet hours end, if `now` lies in them and the category waits for them."""
+    hours = quiet.hours_of(person.choices, rule.kind, person.timezone)
+    return None if hours is None else quiet.ends(hours, tenant_zone, now)

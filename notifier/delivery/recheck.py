@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from notifier.delivery import people
 from notifier.delivery.changes import changed_since
 from notifier.delivery.plan import Planned, Rule, Suppressed, plan
+from notifier.delivery.quiet import outlast
 from notifier.delivery.settle import Outcome
 from notifier.delivery.store import Claimed
 from notifier.vocabulary import Kind, Lane, Person, Reason, Status
@@ -85,8 +86,15 @@ def plan_again(rows: Sequence[Claimed], now: datetime) -> list[Outcome]:
     return [o for o in outcomes if o is not None]
 
 
+def held_back(row: Claimed, until: datetime, now: datetime) -> Outcome:
+    """A row whose recipient has quiet hours until then: it waits, or ends where it may not leave so late."""
+    if outlast(until, row.not_after):
+        return Outcome(row, Status.EXPIRED, Reason.QUIET_HOURS)
+    return Outcome(row, Status.QUEUED, wait=(until - now).total_seconds(), held=True)
+
+
 def verdict_on(row: Claimed, person: Person | None, rule: Rule, now: datetime, tenant_zone: str) -> Outcome | None:
-    """Purely: None when the row may leave, else why not (suppressed) or not yet (held)."""
+    """Purely: None when the row may leave, else why not (suppressed, expired) or not yet (held)."""
     if person is None:
         return Outcome(row, Status.SUPPRESSED, Reason.RECIPIENT_ERASED)
     for entry in plan(person, rule, [row.channel], now, tenant_zone):
@@ -95,6 +103,5 @@ def verdict_on(row: Claimed, person: Person | None, rule: Rule, now: datetime, t
         if isinstance(entry, Planned) and entry.address.value == row.address.value:
             if entry.hold_until is None:
                 return None
-            wait = (entry.hold_until - now).total_seconds()
-            return Outcome(row, Status.QUEUED, wait=wait, held=True)
+            return held_back(row, entry.hold_until, now)
     return Outcome(row, Status.SUPPRESSED, Reason.NO_ADDRESS)

@@ -15,7 +15,7 @@ from notifier.errors import InvalidInput
 from notifier.models import Delivery, Notification
 from notifier.vocabulary import Mode, Status
 from tenants.auth import create_key
-from tenants.models import Preference, Recipient
+from tenants.models import Category, Preference, Recipient
 from tests.api.conftest import World, asked
 from tests.fixtures import Api
 
@@ -44,6 +44,39 @@ def test_a_channel_that_was_turned_off_is_suppressed_with_the_reason(world: Worl
     got = world.acme("POST", "/v1/notifications", asked(channels=["push"]))
     (delivery,) = got.body["deliveries"]
     assert (got.status, delivery["status"], delivery["reason"]) == (202, "suppressed", "channel_off")
+
+
+QUIET_HOURS = ("expired", "quiet_hours")
+
+
+@pytest.mark.parametrize(
+    ("times", "outcome"),
+    [
+        ({}, ("queued", None)),
+        ({"not_after": 1}, QUIET_HOURS),
+        ({"not_after": 3}, ("queued", None)),
+        ({"send_at": 1, "not_after": 1.5}, QUIET_HOURS),
+        ({"send_at": 3, "not_after": 4}, ("queued", None)),
+    ],
+)
+@pytest.mark.parametrize("bulk", [False, True])
+def test_what_would_wait_for_quiet_hours_past_not_after_expires_at_once(
+    world: World, times: dict[str, float], outcome: tuple[str, str | None], bulk: bool
+) -> None:
+    """Quiet for two more hours."""
+    Category.objects.filter(tenant=world.people.acme).update(kind="marketing")
+    now = datetime.now(UTC)
+    hours = {"quiet_from": f"{now - timedelta(hours=2):%H:%M}", "quiet_until": f"{now + timedelta(hours=2):%H:%M}"}
+    Preference.objects.create(tenant=world.people.acme, recipient=world.dora, **hours)
+    item = asked(channels=["push"], **{name: ahead(hours=value) for name, value in times.items()})
+    if bulk:
+        got = world.acme("POST", "/v1/notifications/bulk", {"items": [item]}).body["items"][0]
+    else:
+        got = world.acme("POST", "/v1/notifications", item).body
+    (delivery,) = got["deliveries"]
+    assert (delivery["status"], delivery.get("reason")) == outcome
+    (shown,) = world.acme("GET", f"/v1/notifications/{got['id']}").body["deliveries"]
+    assert (shown["status"], shown["reason"] or None) == outcome
 
 
 def test_what_happened_is_told_with_every_deliverys_history(world: World) -> None:

@@ -13,11 +13,11 @@ from django.db import connection
 from django.db.models.functions import Now
 from pytest_django import Settings
 
-from campaigns import control, edit, launch, states, tasks
+from campaigns import control, edit, launch, prepare, states, tasks
 from campaigns.claim import claim
 from campaigns.models import Campaign, Shard
 from campaigns.states import MOVES, State
-from notifier.errors import Conflict, NotFound
+from notifier.errors import Conflict, InvalidInput, NotFound
 from tenants.access import scope
 from tenants.models import AuditLog
 from tests.campaigns.conftest import World
@@ -331,3 +331,36 @@ def test_a_web_process_rings_the_first_doorbells_too(
             assert bell.posted == []
         # the scope ended with the transaction
         assert [task for task, _, _ in bell.posted] == ["campaigns.send_shard"] * 2 + ["campaigns.dispatch"]
+
+
+# ---- not_after ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hold_seconds", "seconds_left", "launched"), [(0, -1, False), (0, 60, True), (120, 60, False)]
+)
+def test_what_can_only_expire_is_not_launched(
+    world: World, bell: Bell, hold_seconds: int, seconds_left: int, launched: bool
+) -> None:
+    latest = datetime.now(UTC) + timedelta(seconds=seconds_left)
+    campaign = an_armed(world, not_after=latest, hold_seconds=hold_seconds)
+    if launched:
+        assert launch.go(campaign.tenant_id, campaign.pk) is True
+        return
+    with unchanged(campaign), pytest.raises(Conflict) as refused:
+        launch.go(campaign.tenant_id, campaign.pk)
+    assert refused.value.code == "too_late" and f"{latest:%Y-%m-%dT%H:%M:%SZ}" in refused.value.message
+    assert (bell.posted, audited(campaign)) == ([], [])
+
+
+def test_a_go_that_is_repeated_after_not_after_is_answered_as_ever(world: World, bell: Bell) -> None:
+    campaign = gone(an_armed(world))
+    Campaign.objects.filter(pk=campaign.pk).update(not_after=datetime.now(UTC) - timedelta(seconds=1))
+    assert launch.go(campaign.tenant_id, campaign.pk) is False
+
+
+def test_what_can_only_expire_is_not_armed(world: World) -> None:
+    campaign = world.draft(not_after=datetime.now(UTC) - timedelta(seconds=1))
+    with unchanged(campaign), pytest.raises(InvalidInput) as refused:
+        prepare.request_arm(campaign)
+    assert refused.value.field == "not_after"

@@ -1,16 +1,12 @@
-"""Shards' payloads and quiet windows: pure."""
+"""Shards' payloads: pure."""
 
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
 
-import pytest
-
-from campaigns.payload import NOBODY, Payload, pack, quiet_minutes_left, unpack
-from campaigns.prepare import quiet_window
-from notifier.delivery.plan import Rule
-from notifier.vocabulary import Address, Choices, Kind, Person
+from campaigns.payload import NOBODY, Payload, pack, unpack
+from notifier.delivery.quiet import QuietHours
+from notifier.vocabulary import Address
 
 IDS = [uuid.uuid4() for _ in range(3)]
 
@@ -25,7 +21,8 @@ def a_payload() -> Payload:
         forms=[{"title": "für alle", "body": None, "data.k": "v"}, {"title": None, "body": "x"}],
         form=[0, 1, 0],
         values={"body": ["eins", "", "drei"], "title": ["", "zwei", ""]},
-        quiet={2: (1320, 420)},
+        hours=[QuietHours(1320, 420, "Europe/Vienna")],
+        quiet={2: 0},
     )
 
 
@@ -46,41 +43,3 @@ def test_columns_are_read_by_message() -> None:
         {"title": "zwei", "body": "x"},
         {"title": "für alle", "body": "drei", "data": {"k": "v"}},
     ]
-
-
-@pytest.mark.parametrize(
-    ("quiet", "minute", "expected"),
-    [
-        (None, 0, None),
-        ((60, 120), 59, None),
-        ((60, 120), 60, 60),
-        ((60, 120), 119, 1),
-        ((60, 120), 120, None),
-        ((1320, 420), 1319, None),
-        ((1320, 420), 1320, 540),
-        ((1320, 420), 1439, 421),
-        ((1320, 420), 0, 420),
-        ((1320, 420), 419, 1),
-    ],
-)
-def test_minutes_left_of_a_quiet_window(quiet: tuple[int, int] | None, minute: int, expected: int | None) -> None:
-    assert quiet_minutes_left(quiet, minute) == expected
-
-
-@pytest.mark.parametrize(
-    ("zone", "month", "expected"),
-    [
-        ("UTC", 1, (1320, 420)),
-        ("Europe/Berlin", 1, (1260, 360)),
-        ("Europe/Berlin", 7, (1200, 300)),
-        ("Asia/Kathmandu", 1, (975, 75)),
-        ("America/New_York", 1, (180, 720)),
-    ],
-)
-def test_the_window_is_kept_in_utc_minutes(zone: str, month: int, expected: tuple[int, int]) -> None:
-    person = Person(
-        uuid.uuid4(), "a", "", "", "", "", zone, {}, "active", choices=Choices(quiet_from=1320, quiet_until=420)
-    )
-    day = datetime(2026, month, 15, 12, tzinfo=UTC)
-    assert quiet_window(person, Rule("promotions", Kind.MARKETING), day, "UTC") == expected
-    assert quiet_window(person, Rule("orders"), day, "UTC") is None

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from campaigns import accounting, control, launch, record, refusals, sender
+from campaigns.claim import claim
+from campaigns.models import Shard
 from campaigns.record import Record, Written
 from notifier.delivery import bulk, changes
 from notifier.models import Delivery
 from notifier.vocabulary import Status
 from tenants import devices
-from tenants.models import Device, Preference, Recipient, Suppression
+from tenants.models import Device, Preference, Recipient, Suppression, Tenant
 from tests.campaigns.far_end import BUSY, Post, ledger, post, retried, send, stop, told
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -193,3 +195,64 @@ def test_a_token_that_moves_after_arming_gets_neither_the_old_nor_a_second_messa
     assert post.wire.counted == {"t0": 1, "t1": 1}
     accounting.account(campaign.pk)
     assert told(campaign) == ledger(campaign) == {("sent", ""): 2, ("suppressed", "no_address"): 1}
+
+
+def test_quiet_hours_are_those_of_the_clock_when_it_leaves(post: Post) -> None:
+    """Armed while one offset held, sent while another does: here it is the tenant's zone that changes."""
+    post.people(10)
+    Tenant.objects.filter(pk=post.tenant.pk).update(timezone="Asia/Tokyo")
+    prefer(Recipient.objects.get(tenant=post.tenant, external_id="t3"), **quiet_now())
+    campaign = post.running()
+    Tenant.objects.filter(pk=post.tenant.pk).update(timezone="UTC")
+    send(campaign)
+    assert "t3" not in post.wire.counted and len(post.wire.begun) == 9
+    assert told(campaign) == {("sent", ""): 9, ("queued", ""): 1}
+
+
+@pytest.mark.parametrize(
+    ("now", "hold_hours"),
+    [
+        ("2027-03-27T20:30+01:00", None),
+        ("2027-03-27T21:30+01:00", 9.5),  # over the night in which summer time begins
+        ("2027-03-28T20:30+02:00", None),
+        ("2027-03-28T21:30+02:00", 10.5),
+        ("2027-03-29T07:30+02:00", 0.5),
+        ("2027-03-29T08:00+02:00", None),
+    ],
+)
+def test_an_armed_campaign_outlives_a_change_of_the_clocks(post: Post, now: str, hold_hours: float | None) -> None:
+    """Armed in any season: what stands in the shard is the hours and the zone."""
+    post.person("t0", timezone="Europe/Vienna")
+    prefer(Recipient.objects.get(tenant=post.tenant, external_id="t0"), quiet_from="21:00", quiet_until="08:00")
+    campaign = post.running()
+    held = claim(Shard.objects.get(campaign=campaign).pk, "bulk@one")
+    assert held is not None
+    found = refusals.Refusals(held, clock=lambda: datetime.fromisoformat(now).astimezone(UTC)).of([0])
+    assert {i: outcome.wait / 3600 for i, outcome in found.items()} == ({} if hold_hours is None else {0: hold_hours})
+
+
+@pytest.mark.parametrize("when", ["before arming", "after arming"])
+def test_who_would_wait_past_not_after_expires_at_once(post: Post, when: str) -> None:
+    post.people(10)
+    person = Recipient.objects.get(tenant=post.tenant, external_id="t3")
+    if when == "before arming":
+        prefer(person, **quiet_now())
+    campaign = post.running(not_after=datetime.now(UTC) + timedelta(hours=1))
+    if when == "after arming":
+        prefer(person, **quiet_now())
+    send(campaign)
+    assert "t3" not in post.wire.counted and len(post.wire.begun) == 9
+    assert told(campaign) == {("sent", ""): 9, ("expired", "quiet_hours"): 1}
+    accounting.account(campaign.pk)
+    assert told(campaign) == ledger(campaign) == {("sent", ""): 9, ("expired", "quiet_hours"): 1}
+
+
+def test_a_retry_that_would_wait_past_not_after_expires_at_once(post: Post) -> None:
+    post.people(3)
+    campaign = post.running(not_after=datetime.now(UTC) + timedelta(hours=1))
+    post.wire.fate = lambda token: BUSY if token == "t1" else 200
+    send(campaign)
+    prefer(Recipient.objects.get(tenant=post.tenant, external_id="t1"), **quiet_now())
+    retried(campaign)
+    assert post.wire.counted == dict.fromkeys(("t0", "t1", "t2"), 1)
+    assert told(campaign) == {("sent", ""): 2, ("expired", "quiet_hours"): 1}
