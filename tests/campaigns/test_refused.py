@@ -18,7 +18,7 @@ from notifier.models import Delivery
 from notifier.vocabulary import Status
 from tenants import devices
 from tenants.models import Device, Preference, Recipient, Suppression, Tenant
-from tests.campaigns.far_end import BUSY, Post, ledger, post, retried, send, stop, told
+from tests.campaigns.far_end import BUSY, Post, ledger, post, retried, send, shard_of, stop, told
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["post"]
@@ -114,7 +114,8 @@ def test_a_no_in_the_middle_of_a_shard_holds_for_what_has_not_begun(post: Post) 
             said.append(time.monotonic())
 
     post.wire.fate, post.wire.meanwhile = fate, say_no
-    send(campaign)
+    while shard_of(campaign).state != "done":  # on a busy machine a limited shard gives its turn away
+        send(campaign)
     late = [token for token, at in begins.items() if at > said[0] + 1]
     assert not late
     sent = len(begins)
