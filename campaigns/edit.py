@@ -32,8 +32,9 @@ MAX_DATA_BYTES = 64 * 1024
 MAX_HOLD = 3_600
 #: what may be changed until a campaign has ended, while it runs, too: a shard that begins takes the new value
 LIVE_SETTINGS = frozenset({"rate_per_s", "max_error_percent", "max_dead_percent"})
-#: what is not in the messages: a change needs no new arming
 SETTINGS = LIVE_SETTINGS | {"hold_seconds"}
+#: what is not in the messages: a change needs no new arming
+NOT_IN_MESSAGES = SETTINGS | {"name"}
 #: what a test send shows: after a change of it, nobody has seen the campaign yet
 SHOWN = frozenset({"template", "channels", "data"})
 
@@ -60,7 +61,7 @@ def update(campaign: Campaign, raw: Mapping[str, Any]) -> Campaign:
         changed = {name: value for name, value in columns.items() if getattr(campaign, name) != value}
         if changed.keys() & SHOWN:
             changed |= {"tested_at": None, "tested_version": None}
-        if not changed.keys() <= SETTINGS:
+        if not changed.keys() <= NOT_IN_MESSAGES:
             disarm(campaign)
         if changed:
             Campaign.objects.filter(pk=campaign.pk).update(**changed)

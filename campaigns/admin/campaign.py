@@ -101,10 +101,10 @@ class CampaignAdmin(Road, Controls, Rungs, TenantModelAdmin):
         if change:
             was = obj.state
             saved = edit.update(obj, wanted)
-            if saved.state != was:
-                self.message_user(request, "It is a draft again, because you changed it. Arm it anew.")
+            self.message_user(request, _saved(was, saved.state))
         else:
             saved = edit.create(obj.tenant, wanted, user=self.by(request).user)
+            self.message_user(request, "Saved as a draft. Arm it next: everything is checked, and nothing leaves.")
         obj.pk = saved.pk
         obj.refresh_from_db()
 
@@ -151,6 +151,12 @@ class CampaignAdmin(Road, Controls, Rungs, TenantModelAdmin):
             report = results.results(campaign)
             found |= {"report": report, "table": results.table(report), "curve": sparkline(report.throughput)}
         return found
+
+
+def _saved(was: str, state: str) -> str:
+    if state != was:
+        return "Saved. It is a draft again, because its messages changed: arm it anew."
+    return "Saved. It is still armed: nothing in its messages changed." if state == State.ARMED else "Saved."
 
 
 def _seconds_left(campaign: Campaign) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import edit, prepare, results
+from campaigns import drafts, edit, prepare, results
 from campaigns.api.shapes import (
     TAGS,
     CampaignInput,
@@ -19,6 +19,7 @@ from campaigns.api.shapes import (
     show_campaigns,
 )
 from campaigns.models import Campaign
+from campaigns.steps import By
 from notifier.api import schema
 from notifier.api.base import TenantView
 from notifier.api.pagination import page
@@ -79,6 +80,12 @@ class CampaignView(CampaignStep):
         saved = edit.update(self.find(campaign_id), asked)
         self.note(saved, "changed", fields=sorted(asked))
         return Response(show_campaign(saved))
+
+    @schema.describe("Delete a draft", status=204, fails=(404, 409), tags=TAGS)
+    def delete(self, request: Request, campaign_id: uuid.UUID) -> Response:
+        """What was launched is never deleted: it is the account of its messages."""
+        drafts.delete(self.find(campaign_id), By(api_key_id=self.caller.key_id))
+        return Response(status=204)
 
 
 class ArmView(CampaignStep):

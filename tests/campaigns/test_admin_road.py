@@ -30,6 +30,7 @@ def form(world: World, **fields: Any) -> dict[str, Any]:
 def test_a_campaign_is_created_with_the_channels_that_were_ticked(world: World, browser: Browse) -> None:
     answer = browser(world.people.ben).post(ADD, **form(world, channels=["in_app"]))
     campaign = Campaign.objects.get()
+    assert "Saved as a draft" in text(answer)
     assert answer.redirect_chain == [(page("change", campaign), 302)]
     assert (campaign.channels, campaign.data, campaign.created_by) == (["in_app"], {"what": "Spring"}, world.people.ben)
     assert "reaches 4 people now" in text(answer)
@@ -134,11 +135,19 @@ def test_go_on_a_draft_says_what_comes_first(world: World, browser: Browse) -> N
 
 def test_an_edit_of_an_armed_campaign_makes_it_a_draft_again(world: World, browser: Browse) -> None:
     campaign = armed(world.draft())
-    changed = form(world, name="Summer", channels=["in_app"])
+    changed = form(world, data='{"what": "Summer"}', channels=["in_app"])
     answer = browser(world.people.ben).post(page("change", campaign), **changed)
     campaign.refresh_from_db()
-    assert (campaign.state, campaign.name) == (Campaign.State.DRAFT, "Summer")
+    assert (campaign.state, campaign.data) == (Campaign.State.DRAFT, {"what": "Summer"})
     assert "draft again" in text(answer)
+
+
+def test_a_new_name_leaves_it_armed_and_saving_says_so(world: World, browser: Browse) -> None:
+    campaign = armed(world.draft())
+    answer = browser(world.people.ben).post(page("change", campaign), **form(world, name="May", channels=["in_app"]))
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.name) == (Campaign.State.ARMED, "May")
+    assert "still armed" in text(answer)
 
 
 def test_saving_an_armed_campaign_unchanged_leaves_it_armed(world: World, browser: Browse) -> None:

@@ -12,9 +12,12 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
+from campaigns import prepare
 from campaigns.models import Audience, AudienceMember, Campaign
+from notifier.models import Delivery
 from notifier.vocabulary import Mode
 from tenants.auth import create_key
+from tenants.models import AuditLog
 from tests.campaigns.conftest import World, armed, sent
 from tests.fixtures import api_key
 
@@ -312,7 +315,8 @@ def test_a_wrong_setting_is_named(world: World, api: Api, field: str, value: Any
 def test_what_is_not_in_the_messages_can_be_changed_without_arming_again(world: World, api: Api) -> None:
     at = f"/v1/campaigns/{armed(world.draft()).pk}"
     limits = {"rate_per_s": 5.0, "max_error_percent": 40, "max_dead_percent": 60}
-    assert api("PATCH", at, {**limits, "hold_seconds": 0})[1]["state"] == "armed"
+    assert api("PATCH", at, {**limits, "hold_seconds": 0, "name": "May"})[1]["state"] == "armed"
+    assert api("GET", at)[1]["name"] == "May"
     api("POST", f"{at}/go")
     faster = api("PATCH", at, {"rate_per_s": 50.0})[1]
     assert (faster["state"], faster["rate_per_s"], faster["max_error_percent"]) == ("running", 50.0, 40)
@@ -321,6 +325,41 @@ def test_what_is_not_in_the_messages_can_be_changed_without_arming_again(world: 
     api("POST", f"{at}/stop")
     assert api("PATCH", at, {"rate_per_s": 1.0})[1]["code"] == "already_launched"
     assert api("GET", at)[1]["rate_per_s"] == 50.0
+
+
+def test_a_draft_can_be_deleted_and_nothing_else(world: World, api: Api, stranger: Api) -> None:
+    draft = world.draft()
+    at = f"/v1/campaigns/{draft.pk}"
+    assert stranger("DELETE", at)[0] == 404
+    assert api("DELETE", at) == (204, None)
+    assert api("GET", at)[0] == 404
+    assert api("DELETE", at)[0] == 404
+    row = AuditLog.objects.get(action="campaign.delete")
+    assert (row.object_id, row.detail) == (str(draft.pk), {})
+
+
+def test_what_is_armed_or_was_launched_cannot_be_deleted(world: World, api: Api) -> None:
+    campaign = armed(world.draft())
+    at = f"/v1/campaigns/{campaign.pk}"
+    assert api("DELETE", at)[1]["code"] == "not_deletable"
+    sent(campaign)
+    status, problem = api("DELETE", at)
+    assert (status, problem["code"]) == (409, "not_deletable")
+    assert Campaign.objects.filter(pk=campaign.pk).exists()
+
+
+def test_a_draft_whose_rows_are_still_being_removed_waits(
+    world: World, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("campaigns.prepare.request.CLEARED_AT_ONCE", 1)
+    campaign = armed(world.draft())
+    at = f"/v1/campaigns/{campaign.pk}"
+    assert api("PATCH", at, {"data": {"what": "Summer"}})[1]["state"] == "draft"
+    status, problem = api("DELETE", at)
+    assert (status, problem["code"]) == (409, "not_deletable")
+    prepare.clear_disarmed(campaign.pk)
+    assert api("DELETE", at)[0] == 204
+    assert not Delivery.objects.filter(campaign_id=campaign.pk).exists()
 
 
 def test_another_canary_needs_another_arming(world: World, api: Api) -> None:
