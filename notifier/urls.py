@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
+from django.templatetags.static import static
 from django.urls import include, path
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
@@ -27,6 +28,8 @@ def failed(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
+    # browsers ask for it by themselves, on every page
+    path("favicon.ico", RedirectView.as_view(url=static("favicon.svg"))),
     path("healthz", health.alive),
     path("readyz", health.ready),
     path("admin/", admin_site.urls),

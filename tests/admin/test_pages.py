@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.db import connection
 from django.db.models import Model
 from django.test import Client
@@ -142,6 +143,12 @@ def test_a_list_asks_as_many_questions_for_twenty_rows_as_for_two(model: Any, wo
             browser.get(url(model, "changelist"))
         asked.append(len(queries))
     assert asked[0] == asked[1]
+
+
+def test_the_icon_that_browsers_ask_for_exists() -> None:
+    answer = Client().get("/favicon.ico")
+    assert answer.status_code == 302
+    assert finders.find(answer["Location"].removeprefix("/static/")) is not None
 
 
 def multiply(world: World, model: Any, count: int) -> None:
