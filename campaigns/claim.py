@@ -81,7 +81,6 @@ class Held:
         """Message i as a row of the engine, for everything out of the ordinary. `asked`: its `delay` when it was
         given to the transport; now, if not said."""
         campaign = self.campaign
-        category = campaign.template.category
         assert campaign.armed_at is not None
         return Claimed(
             id=self.payload.id(i),
@@ -98,7 +97,7 @@ class Held:
             accepted_at=campaign.armed_at,
             not_after=campaign.not_after,
             campaign_id=campaign.pk,
-            category=category.key if category else "",
+            category=campaign.category,
             in_shard=True,
             in_doubt=i in self.in_doubt,
             asked_at=self.began_at + timedelta(milliseconds=self.delay() if asked is None else asked),
@@ -129,7 +128,7 @@ def _held(shard_id: uuid.UUID, row: Sequence[Any]) -> Held:
 def _campaign(pk: uuid.UUID) -> Campaign:
     found = _campaigns.get(pk)
     if found is None:
-        found = Campaign.objects.select_related("tenant", "template__category").get(pk=pk)
+        found = Campaign.objects.select_related("tenant").get(pk=pk)
         _campaigns.keep(pk, found)
     return found
 

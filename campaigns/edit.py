@@ -22,6 +22,7 @@ from notifier.errors import Conflict, InvalidInput
 from notifier.models import Template, TemplateVersion
 from notifier.trim import trimmed
 from notifier.vocabulary import Mode
+from tenants.categories import check_choice
 from tenants.imports import read_external_ids
 from tenants.models import Tenant, User
 
@@ -104,6 +105,8 @@ def checked(tenant: Tenant, raw: Mapping[str, Any], campaign: Campaign | None) -
         raise InvalidInput("There is no such field.", field=unknown[0])
     columns = {field: _CHECKS[field](tenant, raw[field]) for field in _CHECKS if field in raw}
     template = columns.get("template") or (campaign.template if campaign else None)
+    if template is not None and (campaign is None or campaign.template_id != template.pk):
+        check_choice(template.category, "template")
     if template is not None and ("template" in raw or "channels" in raw):
         wanted = columns["channels"] if "channels" in raw else (campaign.channels if campaign else None)
         columns["channels"] = check_channels(template, wanted)

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from campaigns import audience as audiences
+from campaigns.category import rule_of
 from campaigns.models import Campaign
-from campaigns.spotcheck import rule_of
 from notifier.delivery import people, templates
 from notifier.delivery.plan import Suppressed, plan
 from notifier.errors import NotifierError

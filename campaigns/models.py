@@ -83,6 +83,8 @@ class Campaign(TenantOwned):
     #: raised by every arm: an arming that was overtaken by an edit sees another number and stops
     revision = models.IntegerField(default=0, editable=False)
     version = models.ForeignKey(TemplateVersion, null=True, editable=False, on_delete=models.PROTECT, related_name="+")
+    #: the key of the category that its messages were planned by when it was armed
+    category = models.CharField(max_length=64, default="", editable=False)
     failure = models.CharField(max_length=500, blank=True, editable=False)
     audience_size = models.IntegerField(default=0, editable=False)
     prepared = models.IntegerField(default=0, editable=False, help_text="Recipients looked at while arming.")

@@ -11,10 +11,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from campaigns.category import rule_of
 from campaigns.models import Campaign
 from campaigns.prepare import id_range
 from notifier.delivery import people
-from notifier.delivery.plan import Rule, quiet_until
+from notifier.delivery.plan import quiet_until
 from notifier.models import Delivery
 from notifier.vocabulary import Kind, Status
 from tenants.models import Device
@@ -62,9 +63,3 @@ def _quiet(campaign: Campaign, recipients: Collection[uuid.UUID], now: datetime)
     found = people.by_ids(campaign.tenant_id, sorted(set(recipients)))
     quiet = {pk for pk, person in found.items() if quiet_until(person, rule, now, campaign.tenant.timezone)}
     return sum(recipient in quiet for recipient in recipients)
-
-
-def rule_of(campaign: Campaign) -> Rule:
-    """What the category of its template says."""
-    category = campaign.template.category
-    return Rule(category.key, Kind(category.kind)) if category else Rule()

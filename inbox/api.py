@@ -25,10 +25,10 @@ from notifier.api.fields import MAX_KEY, Text
 from notifier.errors import Forged
 from notifier.trim import trimmed
 from tenants.access import owned
-from tenants.api.preferences import columns, shown
+from tenants.api.preferences import change, shown
 from tenants.api.shapes import PreferencesInput, PreferencesShape
 from tenants.auth import ApiCaller
-from tenants.models import Category, Preference, Recipient, Tenant
+from tenants.models import Preference, Recipient, Tenant
 
 TAGS = ["inbox"]
 LARGEST_SEQ = 2**63 - 1
@@ -213,12 +213,7 @@ class PreferencesView(InboxView):
     def put(self, request: Request) -> Response:
         """Holds from now on, also for messages that were scheduled before."""
         asked, visitor = read(PreferencesInput, request.data), self.visitor()
-        categories = Category.objects.filter(tenant_id=visitor.tenant_id, key__in=list(asked.get("categories", {})))
-        wishes = columns(asked, frozenset(categories.values_list("key", flat=True)))
-        preference, _ = Preference.objects.update_or_create(
-            recipient_id=visitor.recipient_id, defaults={"tenant_id": visitor.tenant_id, **wishes}
-        )
-        return Response(shown(preference))
+        return Response(shown(change(visitor.tenant_id, visitor.recipient_id, asked)))
 
 
 def _counted(counters: Counters) -> Response:

@@ -12,3 +12,8 @@ class NotifierConfig(AppConfig):
         from notifier import celery, checks  # noqa: F401
 
         autodiscover_modules("provider")
+
+        from notifier.delivery import rules
+        from tenants.categories import register_uses
+
+        register_uses(rules.uses)

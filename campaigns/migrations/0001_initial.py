@@ -157,6 +157,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("revision", models.IntegerField(default=0, editable=False)),
+                ("category", models.CharField(default="", editable=False, max_length=64)),
                 ("failure", models.CharField(blank=True, editable=False, max_length=500)),
                 ("audience_size", models.IntegerField(default=0, editable=False)),
                 (

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from campaigns.category import rule_of
 from campaigns.models import Campaign
 from campaigns.prepare import ids
 from notifier.delivery import accounts, templates
@@ -55,9 +56,8 @@ class Planner:
     def __init__(self, campaign: Campaign) -> None:
         assert campaign.version_id is not None and campaign.first_armed_ms is not None
         assert campaign.armed_at is not None
-        category = campaign.template.category
         self.campaign, self.tenant = campaign, campaign.tenant
-        self.rule = Rule(category.key, Kind(category.kind)) if category else Rule()
+        self.rule = rule_of(campaign)
         self.started = campaign.armed_at
         #: an address was found in two slices: there may be more
         self.addresses_recur = False

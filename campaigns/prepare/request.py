@@ -16,9 +16,10 @@ from campaigns.states import LAUNCHED, State, move
 from notifier.channels.queues import BATCH
 from notifier.delivery import templates
 from notifier.errors import Conflict, InvalidInput
-from notifier.models import TemplateVersion
+from notifier.models import Template, TemplateVersion
 from notifier.tasks import post
 from notifier.vocabulary import Status, id_floor
+from tenants.categories import check_choice
 
 #: an edit removes the rows of a campaign of this size within its request; a larger one's in the background
 CLEARED_AT_ONCE = 20_000
@@ -31,11 +32,15 @@ def request_arm(campaign: Campaign) -> None:
     if campaign.not_after is not None and campaign.not_after <= datetime.now(UTC):
         raise InvalidInput("Lies in the past.", field="not_after", code="in_the_past")
     version = _version(campaign)
+    # as it is now, not as the caller read it
+    category = Template.objects.select_related("category").get(pk=campaign.template_id).category
+    check_choice(category, "template")
     moved = move(
         campaign.pk,
         State.ARMING,
         allowed_from=[State.DRAFT, State.ARMED],
         version=version,
+        category=category.key if category else "",
         # by the row and not by what the caller read of it, which another arming may have overtaken since
         revision=F("revision") + 1,
         armed_at=None,

@@ -81,7 +81,7 @@ def _no_search_for_cycles() -> Iterator[None]:
 
 
 def _of(campaign_id: uuid.UUID) -> Campaign:
-    return Campaign.objects.select_related("tenant", "template__category", "audience").get(pk=campaign_id)
+    return Campaign.objects.select_related("tenant", "template", "audience").get(pk=campaign_id)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -49,6 +50,9 @@ class TemplateForm(TenantForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.latest = self.instance.versions.first() if not self.instance._state.adding else None
+        if isinstance(chosen := self.fields.get("category"), forms.ModelChoiceField) and chosen.queryset is not None:
+            # an archived one stays where it is, and is offered nowhere else
+            chosen.queryset = chosen.queryset.filter(Q(archived_at=None) | Q(pk=self.instance.category_id))
         if "content" in self.fields:
             self.fields["content"].help_text = parts_help()
             self.initial.setdefault("content", self.latest.content if self.latest else EXAMPLE)

@@ -18,6 +18,7 @@ from notifier.errors import InvalidInput
 from notifier.models import Template, TemplateVersion
 from tenants import audit
 from tenants.access import owned
+from tenants.categories import check_choice
 from tenants.models import Category
 
 TAGS = ["templates"]
@@ -86,6 +87,8 @@ def _category(template: Template, key: str | None) -> Category | None:
     found = Category.objects.filter(tenant_id=template.tenant_id, key=key).first()
     if found is None:
         raise InvalidInput(f"There is no category {key!r}.", field="category", code="unknown_category")
+    if found.pk != template.category_id:
+        check_choice(found, "category")
     return found
 
 

@@ -21,6 +21,7 @@ from notifier.delivery.quiet import outlast
 from notifier.delivery.world import World, load
 from notifier.errors import InvalidInput, LineFull, NotifierError, Unconfigured
 from notifier.vocabulary import LANE_OF, Lane, Person, Place, Reason, SendRequest, Status, new_id
+from tenants.categories import archived
 
 log = structlog.get_logger("notifier.delivery")
 
@@ -97,6 +98,8 @@ def _draft(world: World, request: SendRequest) -> _Draft:
     category = "" if request.without_category else request.category or own_category
     if category and category not in world.rules:
         raise InvalidInput(f"There is no category {category!r}.", field="category", code="unknown_category")
+    if request.category in world.archived and request.category != own_category:
+        raise archived(category, "category")
     rule = world.rules.get(category, Rule())
     return _Draft(request, person, version_id, rule, LANE_OF[rule.kind])
 

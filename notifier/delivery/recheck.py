@@ -11,10 +11,11 @@ from notifier.delivery import people
 from notifier.delivery.changes import changed_since
 from notifier.delivery.plan import Planned, Rule, Suppressed, plan
 from notifier.delivery.quiet import outlast
+from notifier.delivery.rules import rule_for, rules
 from notifier.delivery.settle import Outcome
 from notifier.delivery.store import Claimed
-from notifier.vocabulary import Kind, Lane, Person, Reason, Status
-from tenants.models import Category, Tenant
+from notifier.vocabulary import Lane, Person, Reason, Status
+from tenants.models import Tenant
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,10 @@ def plan_again(rows: Sequence[Claimed], now: datetime) -> list[Outcome]:
         return []
     tenant = Tenant.objects.get(pk=rows[0].tenant_id)
     persons = people.by_ids(tenant.id, [r.recipient_id for r in rows])
-    keys = {r.category for r in rows}
-    rules = {c.key: Rule(c.key, Kind(c.kind)) for c in Category.objects.filter(tenant=tenant, key__in=keys)}
+    known = rules(tenant.id, {r.category for r in rows})
     outcomes = [
-        verdict_on(r, persons.get(r.recipient_id), rules.get(r.category, Rule()), now, tenant.timezone) for r in rows
+        verdict_on(r, persons.get(r.recipient_id), rule_for(known, r.category, r.lane), now, tenant.timezone)
+        for r in rows
     ]
     return [o for o in outcomes if o is not None]
 

@@ -28,6 +28,7 @@ class World:
     people: dict[str, Person]
     versions: dict[str, Version]  #: by template key
     rules: dict[str, Rule]
+    archived: frozenset[str]  #: of the categories that requests name
 
 
 _FIELDS = ["id", "default_locale", "timezone", "sandbox", "link_schemes"]
@@ -44,7 +45,7 @@ LEFT JOIN (notifier_template t
   LEFT JOIN tenants_category c ON c.id = t.category_id) ON t.tenant_id = n.id AND t.key = ANY(%b::text[])
 WHERE n.id = %s
 """
-_CATEGORIES = "SELECT key, kind FROM tenants_category WHERE tenant_id = %s AND key = ANY(%b::text[])"
+_CATEGORIES = "SELECT key, kind, archived_at FROM tenants_category WHERE tenant_id = %s AND key = ANY(%b::text[])"
 
 
 def load(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> World:
@@ -56,11 +57,12 @@ def load(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> World:
             if named:
                 categories.execute(_CATEGORIES, [tenant_id, named], prepare=True)
             people.ask(persons, tenant_id, sorted({r.recipient for r in requests}))
-        rows, kinds = about.fetchall(), dict(categories.fetchall()) if named else {}
+        rows, asked = about.fetchall(), categories.fetchall() if named else []
         found = people.told(persons, tenant_id)
     if not rows:
         raise Tenant.DoesNotExist
     newest = [row[-4:] for row in rows if row[-4] is not None]
+    kinds = {key: kind for key, kind, _ in asked}
     kinds |= {category: kind for _, _, category, kind in newest if category}
     return World(
         Tenant.from_db(None, _FIELDS, rows[0][: len(_FIELDS)]),
@@ -68,4 +70,5 @@ def load(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> World:
         found,
         {key: Version(version_id, category or "") for key, version_id, category, _ in newest},
         {key: Rule(key, Kind(kind)) for key, kind in kinds.items()},
+        frozenset(key for key, _, archived_at in asked if archived_at is not None),
     )

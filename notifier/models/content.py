@@ -10,7 +10,8 @@ from tenants.models import Category, TenantOwned, User
 class Template(TenantOwned):
     key = models.SlugField(max_length=64)
     name = models.CharField(max_length=200, blank=True)
-    category = models.ForeignKey(Category, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    # never without the category that people said no to (tenants.categories)
+    category = models.ForeignKey(Category, null=True, blank=True, on_delete=models.RESTRICT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

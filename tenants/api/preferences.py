@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import time
 from typing import Any
 
+from django.db import transaction
 from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -45,27 +46,41 @@ class Preferences(TenantView):
         asked = self.read(shapes.PreferencesInput)
         recipient = find(self.tenant, external_id)
         check_not_erased(recipient)
-        keys = _known(self.tenant_id, asked.get("categories", {}))
+        return Response(shown(change(self.tenant_id, recipient.pk, asked)))
+
+
+def change(tenant_id: uuid.UUID, recipient_id: uuid.UUID, asked: Mapping[str, Any]) -> Preference:
+    """Store what a recipient asked for. Raises InvalidInput, naming the field."""
+    with transaction.atomic():
+        stored = Preference.objects.select_for_update().filter(recipient_id=recipient_id).first()
+        noes = stored.categories_off if stored else []
+        wanted = {*asked.get("categories", {}), *map(_key, noes)}
+        known = Category.objects.filter(tenant_id=tenant_id, key__in=wanted).values_list("key", flat=True)
         preference, _ = Preference.objects.update_or_create(
-            recipient=recipient, defaults={"tenant_id": self.tenant_id, **columns(asked, keys)}
+            recipient_id=recipient_id,
+            defaults={"tenant_id": tenant_id, **columns(asked, frozenset(known), noes)},
         )
-        return Response(shown(preference))
+    return preference
 
 
-def _known(tenant_id: uuid.UUID, wanted: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(Category.objects.filter(tenant_id=tenant_id, key__in=list(wanted)).values_list("key", flat=True))
+def _key(entry: str) -> str:
+    """`promotions:push` -> `promotions`."""
+    return entry.partition(":")[0]
 
 
 # -- pure: between what is said and what is stored ---------------------------------------------------------------------
 
 
-def columns(asked: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    """The columns that these wishes mean. Raises InvalidInput, naming the field."""
+def columns(asked: Mapping[str, Any], known: frozenset[str], noes: Sequence[str] = ()) -> dict[str, Any]:
+    """The columns that these wishes mean; `known`: the categories that exist, of those named here and in the stored
+    `noes`. A no to one that was deleted stays unless it is named. Raises InvalidInput, naming the field."""
     found: dict[str, Any] = {}
     if "channels" in asked:
         found["channels_off"] = _off_channels(asked["channels"], "channels")
     if "categories" in asked:
-        found["categories_off"] = _off_categories(asked["categories"], known)
+        lasting = [entry for entry in noes if _key(entry) not in known]
+        kept = [entry for entry in lasting if _key(entry) not in asked["categories"]]
+        found["categories_off"] = kept + _off_categories(asked["categories"], known | {_key(e) for e in lasting})
     if "quiet_hours" in asked:
         found["quiet_from"], found["quiet_until"] = _quiet(asked["quiet_hours"])
     if "language" in asked:

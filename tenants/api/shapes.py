@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from notifier.api.fields import Object, Pattern, Text
+from notifier.api.fields import Flag, Object, Pattern, Text
 from notifier.trim import trimmed
 from notifier.vocabulary import Kind
 from tenants import fields
@@ -102,7 +102,16 @@ class CategoryInput(serializers.Serializer[Any]):
     )
 
 
+class CategoryPatch(serializers.Serializer[Any]):
+    """What is left out stays as it is."""
+
+    name = Text(max_length=200, required=False)
+    kind = serializers.ChoiceField([k.value for k in Kind], required=False)
+    archived = Flag(required=False, help_text="true: no new template, campaign or request may use it.")
+
+
 class CategoryShape(serializers.Serializer[Any]):
     key = serializers.CharField()
     name = serializers.CharField()
     kind = serializers.ChoiceField([k.value for k in Kind])
+    archived = serializers.BooleanField()

@@ -507,6 +507,7 @@ class Migration(migrations.Migration):
                         max_length=16,
                     ),
                 ),
+                ("archived_at", models.DateTimeField(editable=False, null=True)),
                 (
                     "tenant",
                     models.ForeignKey(

@@ -17,6 +17,8 @@ class Category(TenantOwned):
     key = models.SlugField(max_length=64)
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=16, choices=[(k.value, k.value) for k in Kind], default=Kind.TRANSACTIONAL)
+    #: nothing new may use it; what uses it already goes on, and every no to it holds
+    archived_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name_plural = "categories"
@@ -24,6 +26,10 @@ class Category(TenantOwned):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def archived(self) -> bool:
+        return self.archived_at is not None
 
 
 class Preference(TenantOwned):

@@ -1,0 +1,32 @@
+"""The category of a campaign's messages: of an armed campaign the one that it was armed with, whatever its template
+says since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from campaigns.models import Campaign
+from campaigns.states import ENDED, State
+from notifier.delivery.plan import Rule
+from notifier.delivery.rules import rule_for, rules
+from notifier.vocabulary import Kind, Lane
+from tenants.categories import SHOWN, Use
+from tenants.models import Category
+
+#: states in which messages are planned and may still leave
+_PLANNED = [state for state in State if state != State.DRAFT and state not in ENDED]
+
+
+def rule_of(campaign: Campaign) -> Rule:
+    """What the category says about the campaign's messages."""
+    if campaign.state == State.DRAFT:
+        category = campaign.template.category
+        return Rule(category.key, Kind(category.kind)) if category else Rule()
+    return rule_for(rules(campaign.tenant_id, [campaign.category]), campaign.category, Lane.BULK)
+
+
+def uses(category: Category) -> Iterator[Use]:
+    """Campaigns that were armed with the category and may still leave."""
+    planned = Campaign.objects.filter(tenant_id=category.tenant_id, category=category.key, state__in=_PLANNED)
+    for campaign in planned.order_by("-id")[:SHOWN]:
+        yield Use(f"campaign {campaign.name} ({campaign.state})", armed=True)

@@ -1,0 +1,198 @@
+"""Categories: what uses one keeps it, archiving, and noes that outlive the category."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.db.models import RestrictedError
+
+from notifier.delivery import recheck, store
+from notifier.models import Delivery, Template
+from notifier.vocabulary import Address, Lane, Reason, Status, new_id
+from tenants import categories
+from tenants.models import AuditLog, Category, Preference
+from tests.api.conftest import CONTENT, World, asked
+
+CONTENTS = {"content": CONTENT}
+
+
+def no_to(world: World, *entries: str) -> None:
+    Preference.objects.create(tenant=world.people.acme, recipient=world.dora, categories_off=list(entries))
+
+
+def make(world: World, key: str = "promotions", kind: str = "marketing") -> Category:
+    assert world.acme("POST", "/v1/categories", {"key": key, "name": key, "kind": kind}).status == 201
+    return Category.objects.get(tenant=world.people.acme, key=key)
+
+
+# -- deleting ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_category_of_a_template_is_not_deleted(world: World) -> None:
+    got = world.acme("DELETE", "/v1/categories/news")
+    assert (got.status, got.body["code"]) == (409, "category_in_use")
+    assert "template shipped" in got.body["detail"] and "Archive" in got.body["detail"]
+    assert Template.objects.get(key="shipped").category.key == "news"  # type: ignore[union-attr]
+
+
+def test_a_category_of_a_scheduled_notification_is_not_deleted(world: World) -> None:
+    make(world)
+    later = (datetime.now(UTC) + timedelta(days=3)).isoformat()
+    sent = world.acme("POST", "/v1/notifications", asked(category="promotions", send_at=later, channels=["in_app"]))
+    assert sent.status == 202, sent.body
+    got = world.acme("DELETE", "/v1/categories/promotions")
+    assert (got.status, got.body["code"]) == (409, "category_in_use")
+    assert "scheduled notifications" in got.body["detail"]
+    Delivery.objects.update(status=Status.CANCELLED)
+    assert world.acme("DELETE", "/v1/categories/promotions").status == 204
+
+
+def test_an_unused_category_is_deleted_and_it_is_recorded(world: World) -> None:
+    make(world)
+    assert world.acme("DELETE", "/v1/categories/promotions").status == 204
+    assert world.acme("DELETE", "/v1/categories/promotions").status == 404
+    assert AuditLog.objects.get(action="category.delete").detail == {"key": "promotions"}
+
+
+def test_another_tenants_category_is_not_found(world: World) -> None:
+    for method, body in (("GET", None), ("PATCH", {"name": "x"}), ("DELETE", None)):
+        assert world.globex(method, "/v1/categories/news", body).status == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_code_takes_the_category_from_a_template(world: World) -> None:
+    with pytest.raises(RestrictedError):
+        Category.objects.get(key="news").delete()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Category.objects.filter(key="news")._raw_delete("default")
+
+
+# -- noes outlive the category -----------------------------------------------------------------------------------------
+
+
+def test_a_no_holds_again_when_the_category_is_made_again(world: World) -> None:
+    make(world)
+    no_to(world, "promotions")
+    assert world.acme("DELETE", "/v1/categories/promotions").status == 204
+    make(world)
+    got = world.acme("POST", "/v1/notifications", asked(category="promotions"))
+    assert {d["reason"] for d in got.body["deliveries"]} == {"category_off"}
+
+
+def test_a_no_to_a_deleted_category_survives_a_change_of_the_others(world: World) -> None:
+    make(world)
+    no_to(world, "promotions", "gone:push")
+    assert world.acme("DELETE", "/v1/categories/promotions").status == 204
+    path = "/v1/recipients/dora/preferences"
+    read = world.acme("GET", path).body
+    assert world.acme("PUT", path, read).body == read
+    world.acme("PUT", path, {"categories": {"news": False}})
+    assert sorted(Preference.objects.get().categories_off) == ["gone:push", "news", "promotions"]
+    world.acme("PUT", path, {"categories": {"promotions": True}})
+    assert sorted(Preference.objects.get().categories_off) == ["gone:push"]
+    assert world.acme("PUT", path, {"categories": {"never": False}}).status == 400
+
+
+@pytest.mark.parametrize(
+    ("key", "lane", "reason"),
+    [
+        ("gone", Lane.TRANSACTIONAL, Reason.CATEGORY_OFF),
+        ("gone", Lane.BULK, Reason.CATEGORY_OFF),
+        ("gone", Lane.CRITICAL, None),
+        ("news", Lane.TRANSACTIONAL, None),
+    ],
+)
+def test_what_waits_keeps_the_no_of_a_category_that_is_gone(
+    world: World, key: str, lane: Lane, reason: Reason | None
+) -> None:
+    no_to(world, "gone")
+    row = store.Claimed(
+        id=new_id(), tenant_id=world.people.acme.pk, recipient_id=world.dora.pk, account_id=new_id(), channel="in_app",
+        address=Address("dora"), lane=lane, mode="live", content={}, attempt=0, fence=1,
+        accepted_at=datetime.now(UTC), category=key,
+    )  # fmt: skip
+    outcomes = recheck.plan_again([row], datetime.now(UTC))
+    assert [o.reason for o in outcomes] == ([reason] if reason else [])
+
+
+# -- archiving ---------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_new_may_use_an_archived_category(world: World) -> None:
+    make(world)
+    world.acme("PUT", "/v1/templates/sale", {**CONTENTS, "category": "promotions"})
+    got = world.acme("PATCH", "/v1/categories/promotions", {"archived": True})
+    assert (got.status, got.body["archived"]) == (200, True)
+    for method, path, body in (
+        ("PUT", "/v1/templates/another", {**CONTENTS, "category": "promotions"}),
+        ("PUT", "/v1/templates/shipped", {**CONTENTS, "category": "promotions"}),
+        ("POST", "/v1/notifications", asked(category="promotions")),
+    ):
+        refused = world.acme(method, path, body)
+        assert (refused.status, refused.body["code"], refused.body["field"]) == (400, "category_archived", "category")
+    assert not Template.objects.filter(key="another").exists()
+    campaign = world.acme("POST", "/v1/campaigns", {"name": "Sale", "template": "sale"})
+    assert (campaign.status, campaign.body["code"], campaign.body["field"]) == (400, "category_archived", "template")
+
+
+def test_a_template_of_an_archived_category_goes_on_and_the_noes_hold(world: World) -> None:
+    assert world.acme("PATCH", "/v1/categories/news", {"archived": True}).status == 200
+    published = world.acme("PUT", "/v1/templates/shipped", {**CONTENTS, "category": "news", "name": "Shipped"})
+    assert (published.status, published.body["category"]) == (200, "news")
+    sent = world.acme("POST", "/v1/notifications", asked(category="news", channels=["in_app"]))
+    assert [d["status"] for d in sent.body["deliveries"]] == ["queued"]
+    got = world.acme("PUT", "/v1/recipients/dora/preferences", {"categories": {"news": False}})
+    assert got.body["categories"] == {"news": False}
+    again = world.acme("POST", "/v1/notifications", asked())
+    assert {d["reason"] for d in again.body["deliveries"]} == {"category_off"}
+
+
+def test_a_restored_category_may_be_used_again(world: World) -> None:
+    make(world)
+    for archived, status in ((True, 400), (False, 201)):
+        world.acme("PATCH", "/v1/categories/promotions", {"archived": archived})
+        assert world.acme("GET", "/v1/categories/promotions").body["archived"] is archived
+        assert world.acme("PUT", "/v1/templates/new", {**CONTENTS, "category": "promotions"}).status == status
+
+
+# -- key and kind ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"key": "other"}, "key"), ({"kind": "spam"}, "kind"), ({"archived": "yes"}, "archived"), ({"name": ""}, "name")],
+)
+def test_a_bad_change_is_refused_with_the_field(world: World, change: dict[str, Any], field: str) -> None:
+    got = world.acme("PATCH", "/v1/categories/news", change)
+    assert (got.status, got.body["field"]) == (400, field)
+    assert Category.objects.get(tenant=world.people.acme, key="news").name == "News"
+
+
+@pytest.mark.parametrize("entry", ["news", "news:push"])
+def test_what_somebody_turned_off_does_not_become_critical(world: World, entry: str) -> None:
+    no_to(world, entry)
+    got = world.acme("PATCH", "/v1/categories/news", {"kind": "critical"})
+    assert (got.status, got.body["code"], got.body["field"]) == (409, "category_turned_off", "kind")
+    assert world.acme("PATCH", "/v1/categories/news", {"kind": "marketing"}).body["kind"] == "marketing"
+
+
+def test_a_deleted_category_that_somebody_turned_off_is_not_made_again_as_critical(world: World) -> None:
+    no_to(world, "promotions")
+    wanted = {"key": "promotions", "name": "Promotions", "kind": "critical"}
+    assert world.acme("POST", "/v1/categories", wanted).body["code"] == "category_turned_off"
+    assert world.globex("POST", "/v1/categories", wanted).status == 201
+
+
+def test_a_category_that_nobody_turned_off_may_become_critical(world: World) -> None:
+    no_to(world, "newsletter", "other")
+    assert world.acme("PATCH", "/v1/categories/news", {"kind": "critical"}).body["kind"] == "critical"
+
+
+def test_uses_are_told_in_part_only(world: World) -> None:
+    category = Category.objects.get(tenant=world.people.acme, key="news")
+    for n in range(categories.SHOWN + 3):
+        Template.objects.create(tenant=world.people.acme, key=f"t{n}", category=category)
+    assert len(categories.uses(category)) == categories.SHOWN
