@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 from pytest_django import Settings
 
-from campaigns import crew, preflight, spotcheck, test_send
+from campaigns import crew, preflight, prepare, spotcheck, test_send
 from campaigns.capacity import Pace
 from campaigns.models import Campaign, Shard
 from campaigns.preflight import Ready
@@ -177,6 +177,10 @@ def test_who_is_in_quiet_hours_now_is_counted(world: World) -> None:
     assert spotcheck.look(ours, datetime(2026, 3, 1, 12, tzinfo=UTC)).quiet == 0
     world.template.category = None
     world.template.save()
+    ours = Campaign.objects.get(pk=ours.pk)
+    assert spotcheck.look(ours, datetime(2026, 3, 1, 6, tzinfo=UTC)).quiet == 2  # as it was armed
+    prepare.request_arm(ours)
+    prepare.arm(ours.pk)
     ours = Campaign.objects.get(pk=ours.pk)
     assert spotcheck.look(ours, datetime(2026, 3, 1, 6, tzinfo=UTC)).quiet == 0  # no marketing, so nothing waits
 
