@@ -11,11 +11,11 @@ from campaigns.category import rule_of
 from campaigns.models import Campaign
 from campaigns.prepare import ids
 from notifier.delivery import accounts, templates
-from notifier.delivery.plan import ORDINARY, Planned, Rule, Suppressed, plan
+from notifier.delivery.plan import ORDINARY, Planned, Suppressed, plan
 from notifier.delivery.quiet import QuietHours, hours_of
 from notifier.errors import MissingVariables, Unconfigured
 from notifier.models import ProviderAccount
-from notifier.vocabulary import Address, Kind, Person, Reason
+from notifier.vocabulary import Address, Person, Reason
 
 
 class Message(NamedTuple):
