@@ -18,6 +18,7 @@ from campaigns.plain import check_json, check_text
 from campaigns.prepare import disarm
 from campaigns.states import ENDED, LAUNCHED, State
 from notifier.delivery import templates
+from notifier.delivery.liquid import check_names
 from notifier.errors import Conflict, InvalidInput
 from notifier.models import Template, TemplateVersion
 from notifier.trim import trimmed
@@ -147,6 +148,7 @@ def check_data(raw: Any) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise InvalidInput('Must be an object, such as {"city": "Graz"}.', field="data")
     check_json(raw, "data")
+    check_names(raw)
     if len(orjson.dumps(raw, option=orjson.OPT_NON_STR_KEYS)) > MAX_DATA_BYTES:
         raise InvalidInput(f"May have {MAX_DATA_BYTES} bytes.", field="data")
     return raw

@@ -12,7 +12,9 @@ from campaigns import audience as audiences
 from campaigns.category import rule_of
 from campaigns.models import Campaign
 from notifier.delivery import people, templates
+from notifier.delivery.liquid import PERSON
 from notifier.delivery.plan import Suppressed, plan
+from notifier.delivery.render_budget import together
 from notifier.errors import NotifierError
 from notifier.models import TemplateVersion
 from notifier.vocabulary import Person
@@ -37,7 +39,8 @@ def somebody(campaign: Campaign) -> Person | None:
     first = [r.pk for r in audiences.sample(campaign.audience, LOOKED_AT)]
     found = people.by_ids(campaign.tenant_id, first)
     shown = [found[pk] for pk in first if pk in found]
-    return min(shown, key=lambda person: sum(bool(s.refused) for s in samples(campaign, person)), default=None)
+    with together(len(shown)):
+        return min(shown, key=lambda person: sum(bool(s.refused) for s in samples(campaign, person)), default=None)
 
 
 def samples(campaign: Campaign, person: Person) -> list[Sample]:
@@ -47,14 +50,15 @@ def samples(campaign: Campaign, person: Person) -> list[Sample]:
         return []
     compiled = templates.compiled(version_id)
     locale, default = person.choices.language or person.locale, campaign.tenant.default_locale
-    told = _Told({**campaign.data, "recipient": person.variables()}, campaign.tenant.link_schemes)
+    told = _Told({**campaign.data, PERSON: person.variables()}, campaign.tenant.link_schemes)
     planned = plan(person, rule_of(campaign), campaign.channels, datetime.now(UTC), campaign.tenant.timezone)
     refused = {e.channel: str(e.reason).replace("_", " ") for e in planned if isinstance(e, Suppressed)}
-    return [
-        _sample(compiled, compiled.locale_for(name, locale, default), told, refused.get(name, ""))
-        for name in campaign.channels
-        if name in compiled.channels
-    ]
+    with together():
+        return [
+            _sample(compiled, compiled.locale_for(name, locale, default), told, refused.get(name, ""))
+            for name in campaign.channels
+            if name in compiled.channels
+        ]
 
 
 class _Told(NamedTuple):

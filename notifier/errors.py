@@ -2,7 +2,8 @@
 
 NotifierError                   code, message, field
 ├── InvalidInput                the caller can mend it; nothing was stored (HTTP 400)
-│   └── MissingVariables        a template variable has no value
+│   ├── MissingVariables        a template variable has no value
+│   └── TemplateFailed          a template cannot be rendered with these values, or would take too much
 ├── NotFound                    does not exist *for this tenant* (HTTP 404, also for another tenant's id)
 ├── Conflict                    not possible in the present state: GO on a draft, edit after GO (HTTP 409)
 ├── IdempotencyMismatch         the same Idempotency-Key came with another body (HTTP 422)
@@ -35,6 +36,10 @@ class InvalidInput(NotifierError):
 
 class MissingVariables(InvalidInput):
     code = "missing_variables"
+
+
+class TemplateFailed(InvalidInput):
+    code = "template_error"
 
 
 class NotFound(NotifierError):

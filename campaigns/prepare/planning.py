@@ -11,6 +11,7 @@ from campaigns.category import rule_of
 from campaigns.models import Campaign
 from campaigns.prepare import ids
 from notifier.delivery import accounts, templates
+from notifier.delivery.liquid import PERSON
 from notifier.delivery.plan import ORDINARY, Planned, Suppressed, plan
 from notifier.delivery.quiet import QuietHours, hours_of
 from notifier.errors import MissingVariables, Unconfigured
@@ -73,7 +74,7 @@ class Planner:
         """Raises InvalidInput when the template cannot be rendered."""
         found = Planning()
         for person in people:
-            self._variables[templates.PERSONAL] = person.variables()
+            self._variables[PERSON] = person.variables()
             for entry in plan(person, self.rule, self.campaign.channels, self.started, self.tenant.timezone):
                 if isinstance(entry, Suppressed):
                     self._refuse(found, person, entry)

@@ -17,6 +17,8 @@ from django.utils.html import format_html
 
 from notifier.channels import channels
 from notifier.delivery import people, templates
+from notifier.delivery.liquid import PERSON, check_names
+from notifier.delivery.render_budget import together
 from notifier.errors import NotifierError
 from notifier.models import Template, TemplateVersion
 from notifier.trim import trimmed
@@ -85,6 +87,16 @@ class PreviewForm(forms.Form):
     recipient = forms.CharField(max_length=128, label="Recipient's external id")
     variables = forms.JSONField(required=False, initial=dict, widget=forms.Textarea(attrs={"rows": 4}))
 
+    def clean_variables(self) -> dict[str, Any]:
+        variables = self.cleaned_data["variables"] or {}
+        if not isinstance(variables, dict):
+            raise forms.ValidationError('Must be an object, such as {"order": "4711"}.')
+        try:
+            check_names(variables, "variables")
+        except NotifierError as error:
+            raise forms.ValidationError(error.message) from error
+        return variables
+
 
 @admin.register(Template, site=admin_site)
 class TemplateAdmin(TenantModelAdmin):
@@ -151,17 +163,18 @@ class TemplateAdmin(TenantModelAdmin):
             form.add_error("recipient", "There is no such recipient." if latest else "Nothing is published yet.")
             return {}
         compiled = templates.compiled(latest.pk)
-        variables = {**(form.cleaned_data["variables"] or {}), "recipient": person.variables()}
+        variables = {**form.cleaned_data["variables"], PERSON: person.variables()}
         locale = person.choices.language or person.locale
         try:
-            return {
-                name: compiled.render(
-                    compiled.locale_for(name, locale, template.tenant.default_locale),
-                    variables,
-                    template.tenant.link_schemes,
-                )
-                for name in compiled.channels
-            }
+            with together():
+                return {
+                    name: compiled.render(
+                        compiled.locale_for(name, locale, template.tenant.default_locale),
+                        variables,
+                        template.tenant.link_schemes,
+                    )
+                    for name in compiled.channels
+                }
         except NotifierError as error:
             form.add_error("variables", error.message)
             return {}

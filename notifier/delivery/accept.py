@@ -16,8 +16,10 @@ from django.db import transaction
 
 from notifier.channels.queues import queue_of
 from notifier.delivery import accounts, bell, bulk, lines, templates
+from notifier.delivery.liquid import PERSON, check_names
 from notifier.delivery.plan import Planned, Rule, Suppressed, plan
 from notifier.delivery.quiet import outlast
+from notifier.delivery.render_budget import together
 from notifier.delivery.world import World, load
 from notifier.errors import InvalidInput, LineFull, NotifierError, Unconfigured
 from notifier.vocabulary import LANE_OF, Lane, Person, Place, Reason, SendRequest, Status, new_id
@@ -62,7 +64,8 @@ def accept(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accept
     # a request has its transaction already, and nothing here goes on after an error of the database
     with transaction.atomic(savepoint=False):
         world = load(tenant_id, requests)
-        outcomes: list[_Draft | NotifierError] = [_attempt(world, request) for request in requests]
+        with together(len(requests)):
+            outcomes: list[_Draft | NotifierError] = [_attempt(world, request) for request in requests]
         locked, outcomes = _join_lines(tenant_id, outcomes)
         drafts = [o for o in outcomes if isinstance(o, _Draft)]
         _store(world, drafts, locked)
@@ -89,6 +92,7 @@ def _attempt(world: World, request: SendRequest) -> _Draft | NotifierError:
 
 
 def _draft(world: World, request: SendRequest) -> _Draft:
+    check_names(request.data)
     person = world.people.get(request.recipient)
     if person is None:
         raise InvalidInput(f"There is no recipient {request.recipient!r}.", field="recipient", code="unknown_recipient")
@@ -118,7 +122,7 @@ def _rows(world: World, draft: _Draft) -> list[dict[str, Any]]:
     planned = plan(draft.person, draft.rule, wanted, due, world.tenant.timezone)
     # rendered for every wanted channel, also a suppressed one: a missing variable is the caller's error either way
     locale = draft.person.choices.language or draft.person.locale
-    variables = {**draft.request.data, "recipient": draft.person.variables()}
+    variables = {**draft.request.data, PERSON: draft.person.variables()}
     content = {
         name: compiled.render(
             compiled.locale_for(name, locale, world.tenant.default_locale), variables, world.tenant.link_schemes

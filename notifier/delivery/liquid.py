@@ -1,122 +1,157 @@
-"""The Liquid that tenants write: sandboxed, limited, strict about what is missing.
+"""The Liquid that tenants write: sandboxed, under limits, strict about what is missing.
 
-python-liquid's limits are off by default, and its string filters can still multiply a short text to gigabytes
-(`replace` measured to a MemoryError in 0.4 s), so those that can are capped before they build their result.
+What a template may use is told in `render_budget`, `liquid_filters` and `liquid_tree`; what may be in its source in
+`liquid_source`; how a value is printed in `liquid_values`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from liquid import Environment
+import structlog
+from liquid import BoundTemplate, Environment
+from liquid.ast import Node
 from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.builtin.output import OutputNode
-from liquid.exceptions import LiquidError, UndefinedError
-from liquid.undefined import StrictDefaultUndefined
+from liquid.exceptions import LiquidError
+from liquid.undefined import Undefined
 
-from notifier.errors import InvalidInput, MissingVariables
+from notifier.delivery.liquid_filters import FILTERS
+from notifier.delivery.liquid_source import check_source
+from notifier.delivery.liquid_tree import Context, names_in, restrict
+from notifier.delivery.liquid_values import Missing, NoValue
+from notifier.delivery.render_budget import MAX_OUTPUT, MAX_TEXT
+from notifier.errors import InvalidInput, MissingVariables, TemplateFailed
 
-MAX_TEXT = 64 * 1024
-#: python-liquid's own: a variable of this name shows that, whatever the caller gave
-_RESERVED = "partial"
+__all__ = ["ENVIRONMENT", "MAX_TEXT", "RESERVED", "TAGS", "Text", "check_names"]
+
+log = structlog.get_logger("notifier.delivery")
+
+#: the tags that tenants have. There is no loader: `include` and `render` come with layouts, in a later release
+TAGS = frozenset({
+    "assign", "break", "capture", "case", "comment", "continue", "cycle", "decrement", "doc", "echo", "for", "if",
+    "ifchanged", "increment", "liquid", "tablerow", "unless", "#",
+})  # fmt: skip
+#: python-liquid's names for what is no tag: text, output, and a tag that it does not know
+_PSEUDO = frozenset({"content", "output", "illegal"})
+#: the variable that differs between the recipients of one locale
+PERSON = "recipient"
+#: a variable of such a name cannot be read: Liquid has a meaning of its own for it, or we put the person there
+RESERVED = frozenset({
+    "true", "false", "nil", "null", "empty", "blank", "partial", "forloop", "tablerowloop", PERSON,
+})  # fmt: skip
 #: Python refuses to write whole numbers of some thousand digits
 _LONGEST = 2**63
+#: what people call Python's types
+_TYPES = {"str": "text", "int": "number", "float": "number", "bool": "true or false", "dict": "object",
+          "NoneType": "null", "tuple": "list", "range": "range", "list": "list"}  # fmt: skip
+
+
+class _Template(BoundTemplate):
+    context_class = Context
 
 
 class _Limited(Environment):
+    template_class = _Template
     loop_iteration_limit = 10_000
-    output_stream_limit = MAX_TEXT * 2
+    output_stream_limit = MAX_OUTPUT
     local_namespace_limit = 100_000
     context_depth_limit = 30
 
 
-def _too_long(length: int) -> None:
-    if length > MAX_TEXT:
-        raise LiquidError(f"a filter's result would have {length} characters; {MAX_TEXT} are allowed", token=None)
-
-
-def _capped(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
-    """`filter_`, refused when its result could exceed MAX_TEXT."""
-
-    def capped(value: Any, *args: Any, **kwargs: Any) -> Any:
-        text = str(value)
-        longest = max((len(str(a)) for a in args), default=0)
-        if name.startswith("replace"):
-            found = text.count(str(args[0])) if args and str(args[0]) else len(text) + 1
-            _too_long(len(text) + found * longest)
-        elif name == "join":
-            _too_long(len(text) + longest * (len(value) if isinstance(value, list | tuple) else 1))
-        else:
-            _too_long(len(text) * 6 + longest)  # the longest escape of one character has six
-        return filter_(value, *args, **kwargs)
-
-    # python-liquid reads these marks to know which filters want the context or the environment
-    capped.__dict__.update(filter_.__dict__)
-    return capped
-
-
 def _environment() -> Environment:
-    env = _Limited(undefined=StrictDefaultUndefined, strict_filters=True)
-    for name in ("append", "prepend", "replace", "replace_first", "replace_last", "join", "concat", "url_encode",
-                 "escape", "newline_to_br", "base64_encode", "base64_url_safe_encode"):  # fmt: skip
-        env.filters[name] = _capped(name, env.filters[name])
-    for tag in ("include", "render"):  # there is no loader: partials come with layouts, in a later release
-        env.tags.pop(tag, None)
+    undefined: type[Undefined] = Missing
+    env = _Limited(undefined=undefined, strict_filters=True)
+    env.filters = {name: function for name, function in env.filters.items() if name in FILTERS}
+    env.tags = {name: tag for name, tag in env.tags.items() if name in TAGS | _PSEUDO}
     return env
 
 
 ENVIRONMENT = _environment()
 
 
+def check_names(data: Mapping[str, Any], field: str = "data") -> None:
+    """Raise InvalidInput for a variable that no template could read."""
+    if not RESERVED.isdisjoint(data):
+        name = min(RESERVED.intersection(data))
+        why = "is the person that the message is for" if name == PERSON else "has a meaning of its own in Liquid"
+        raise InvalidInput(f"{name!r} {why}; use another name.", field=f"{field}.{name}", code="reserved_name")
+
+
 class Text:
     """One parsed source. `paths` are the variables it reads, such as `recipient.name`."""
 
-    def __init__(self, source: str) -> None:
-        """Raises InvalidInput with Liquid's own explanation."""
+    def __init__(self, source: str, part: str = "The template") -> None:
+        """Raises InvalidInput with Liquid's own explanation. Errors of rendering begin with `part`."""
         self.constant = "{{" not in source and "{%" not in source
-        self._source = source
+        self._source, self._part = source, part
         self._roots: set[str] | None = set()
         self.paths: tuple[str, ...] = ()
         if self.constant:
             return
-        if len(source) > MAX_TEXT:
-            raise InvalidInput(f"A template part may have {MAX_TEXT} characters.")
+        check_source(source)
         try:
             self._parsed = ENVIRONMENT.from_string(source)
+            self._pieces = _pieces(self._parsed.nodes)
+            restrict(self._parsed.nodes)
             analysis = self._parsed.analyze()
-        except LiquidError as error:
-            raise InvalidInput(_first_line(error)) from error
+        except (LiquidError, RecursionError) as error:
+            raise InvalidInput(_said(error)) from error
         unknown = [name for name in analysis.filters if name not in ENVIRONMENT.filters]
         if unknown:
             raise InvalidInput(f"Unknown filter: {', '.join(unknown)}.")
         read = [variable for found in analysis.globals.values() for variable in found]
         self.paths = tuple(sorted({str(variable) for variable in read}))
         self._roots = _roots(variable.segments[0] for variable in read)
-        self._pieces = _pieces(self._parsed.nodes)
+        if never := sorted((analysis.globals.keys() | analysis.locals.keys()) & RESERVED - {PERSON}):
+            raise InvalidInput(f"{never[0]!r} has a meaning of its own in Liquid; use another name.")
 
     def reads(self, name: str) -> bool:
         """Whether what it shows can depend on the variable `name`."""
         return self._roots is None or name in self._roots
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is only texts and plain variables, which are joined without Liquid."""
+        return self.constant or self._pieces is not None
+
     def render(self, variables: dict[str, Any]) -> str:
-        """Raises MissingVariables for an undefined variable, InvalidInput for any other failure."""
+        """Raises MissingVariables for a variable that has no value, TemplateFailed for any other failure."""
         if self.constant:
             return self._source
         text = None if self._pieces is None else _joined(self._pieces, variables)
         return self._by_liquid(variables) if text is None else text
 
     def _by_liquid(self, variables: dict[str, Any]) -> str:
+        context = Context(self._parsed, globals=self._parsed.make_globals(variables))
+        buffer = context.get_buffer()
         try:
-            text = str(self._parsed.render(variables))
-        except UndefinedError as error:
-            raise MissingVariables(_first_line(error), field=f"data.{_name(error)}") from error
-        except (LiquidError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
-            raise InvalidInput(f"The template cannot be rendered: {_first_line(error)}", field="data") from error
+            self._parsed.render_with_context(context, buffer)
+            text = buffer.getvalue()
+        except NoValue as error:
+            raise self._missing(error) from error
+        except MemoryError as error:
+            raise self._failed("needs too much memory", None) from error
+        except Exception as error:
+            if not isinstance(error, LiquidError | ValueError | TypeError | ArithmeticError | RecursionError):
+                log.warning("unexpected error of a template", action="render", error=type(error).__name__)
+            raise self._failed(_said(error), context.failed) from error
         if "\0" in text:  # `url_decode` makes one of %00; neither jsonb nor a text column holds it
-            raise InvalidInput("The rendered text holds the character NUL.", field="data")
+            raise self._failed("the rendered text holds the character NUL", None)
         return text
+
+    def _missing(self, error: NoValue) -> MissingVariables:
+        why = f'{error.path} {error.why}; give it a value or use `| default: "…"`'
+        return MissingVariables(f"{self._part} cannot be rendered: {why}.", field=f"data.{error.path}")
+
+    def _failed(self, why: str, at: Node | None) -> TemplateFailed:
+        names = names_in(at) if at is not None else []
+        field = f"data.{names[0]}" if len(names) == 1 else "data"
+        about = f"{', '.join(names[:5])}: " if names else ""
+        return TemplateFailed(f"{self._part} cannot be rendered: {about}{why}.", field=field)
 
 
 #: a text, or the path of a variable
@@ -144,7 +179,7 @@ def _piece(node: Any) -> Piece | None:
     if type(shown) is not FilteredExpression or shown.filters or type(shown.left) is not Path:
         return None
     path = tuple(key for key in shown.left.path if isinstance(key, str))
-    return path if len(path) == len(shown.left.path) and path[0] != _RESERVED else None
+    return path if len(path) == len(shown.left.path) else None
 
 
 def _joined(pieces: tuple[Piece, ...], variables: dict[str, Any]) -> str | None:
@@ -173,12 +208,12 @@ def _as_written(text: str) -> str | None:
         size = len(text.encode())
     except UnicodeEncodeError:
         return None
-    return None if size > _Limited.output_stream_limit or "\r" in text or "\0" in text else text
+    return None if size > MAX_OUTPUT or "\r" in text or "\0" in text else text
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-
-
-def _name(error: UndefinedError) -> str:
-    return _first_line(error).split(" ")[0].strip("'")
+def _said(error: BaseException) -> str:
+    """An error's first line, in the words of people who do not know Python."""
+    if isinstance(error, RecursionError):
+        return "blocks or values are too deep inside one another"
+    said = str(error.args[0] if error.args else error).strip() or type(error).__name__
+    return re.sub(r"'(\w+)'", lambda found: _TYPES.get(found[1], found[0]), said.splitlines()[0])[:200].rstrip(".")

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from notifier.channels import channel
 from notifier.delivery import content_rules
-from notifier.delivery.liquid import MAX_TEXT, Text
+from notifier.delivery.liquid import MAX_TEXT, PERSON, Text
 from notifier.errors import InvalidInput, NotifierError
 from notifier.models import Template, TemplateVersion
 from tenants.models import Tenant, User
@@ -20,8 +20,6 @@ from tenants.models import Tenant, User
 #: {channel: {locale: {part: source, or {key: source} for the part `data`}}}
 Content = Mapping[str, Mapping[str, Mapping[str, Any]]]
 Parts = dict[str, Any]
-#: the variable that differs between the recipients of one locale
-PERSONAL = "recipient"
 
 
 class Locale(NamedTuple):
@@ -48,7 +46,7 @@ class Form:
     ample: int = -1  #: see content_rules.ample
 
     def render(self, variables: dict[str, Any]) -> tuple[str, ...]:
-        """The personal parts, in their order. Raises MissingVariables or InvalidInput."""
+        """The personal parts, in their order. Raises MissingVariables or TemplateFailed."""
         texts = tuple([text.render(variables) for _, text in self.personal])
         if self.broken is not None:
             # without it, a million raises would hang a million frames on it
@@ -87,8 +85,8 @@ class Compiled:
         return Locale(name, next(iter(have)))
 
     def render(self, content: Locale, variables: dict[str, Any], schemes: Collection[str]) -> Parts:
-        """The parts of one channel, with links of the tenant's app `schemes`. Raises MissingVariables or
-        InvalidInput."""
+        """The parts of one channel, with links of the tenant's app `schemes`. Raises MissingVariables,
+        TemplateFailed, or InvalidInput for what the channel does not carry."""
         parts: Parts = {
             part: text.render(variables)
             if isinstance(text, Text)
@@ -106,7 +104,7 @@ class Compiled:
         try:
             for part, text in _flat(self._texts[content.channel][content.name]):
                 parts[part] = None
-                if text.reads(PERSONAL):
+                if text.reads(PERSON):
                     personal.append((part, text))
                 else:
                     parts[part] = text.render(common)
@@ -154,17 +152,17 @@ def _parse(name: str, locale: str, parts: Mapping[str, Any]) -> dict[str, Text |
         if part == "data":
             if not isinstance(source, Mapping):
                 raise InvalidInput("data must be an object of texts.", field=field)
-            parsed[part] = {key: _text(value, f"{field}.{key}") for key, value in source.items()}
+            parsed[part] = {key: _text(value, f"{field}.{key}", f"{part}.{key}") for key, value in source.items()}
         else:
-            parsed[part] = _text(source, field)
+            parsed[part] = _text(source, field, part)
     return parsed
 
 
-def _text(source: Any, field: str) -> Text:
+def _text(source: Any, field: str, part: str) -> Text:
     if not isinstance(source, str) or len(source) > MAX_TEXT:
         raise InvalidInput(f"Must be a text of at most {MAX_TEXT} characters.", field=field)
     try:
-        return Text(source)
+        return Text(source, part)
     except InvalidInput as error:
         raise InvalidInput(error.message, field=field) from error
 

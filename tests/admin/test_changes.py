@@ -275,6 +275,16 @@ def test_a_preview_shows_what_one_person_would_get(world: World, log_in: LogIn) 
     assert "There is no such recipient." in strange
 
 
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [("[1]", "Must be an object"), ("7", "Must be an object"), ('{"nil": 1}', "use another name")],
+)
+def test_wrong_variables_of_a_preview_are_told(world: World, log_in: LogIn, variables: str, said: str) -> None:
+    page = reverse("admin:notifier_template_preview", args=[world.mine[Template].pk])
+    answer = log_in(world.people.ben).get(page, {"recipient": "zebra-1", "variables": variables})
+    assert (answer.status_code, said in answer.content.decode()) == (200, True)
+
+
 def test_preferences_are_edited_on_the_recipients_page(world: World, log_in: LogIn) -> None:
     someone = Recipient.objects.create(tenant=world.people.acme, external_id="p")
     inline = {"preference-TOTAL_FORMS": "1", "preference-INITIAL_FORMS": "0", "preference-0-channels_off": ["push"]}

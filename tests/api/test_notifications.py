@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -106,6 +107,9 @@ def test_a_test_key_makes_test_messages(world: World) -> None:
         ({"data": [1]}, "data", "invalid"),
         ({"data": "x"}, "data", "invalid"),
         ({"data": {"order": "x" * 70_000}}, "data", "too_large"),
+        ({"data": {"order": None}}, "data.order", "missing_variables"),
+        ({"data": {"order": "42", "partial": 1}}, "data.partial", "reserved_name"),
+        ({"data": {"order": "42", "recipient": {}}}, "data.recipient", "reserved_name"),
         ({"category": "unknown"}, "category", "unknown_category"),
         ({"channels": "push"}, "channels", "not_a_list"),
         ({"channels": ["pigeon"]}, "channels", "unknown_channel"),
@@ -132,6 +136,71 @@ def test_a_bad_field_is_named_with_the_reason_and_nothing_is_stored(
     assert field in got.body["field"] or field in got.body["detail"]
     assert got.headers["Content-Type"] == "application/problem+json"
     assert not Notification.objects.exists()
+
+
+def hostile(world: World, title: str) -> None:
+    content = {"push": {"en": {"title": title, "body": "b"}}, "in_app": {"en": {"title": title, "body": "b"}}}
+    got = world.acme("PUT", "/v1/templates/shipped", {"content": content})
+    assert got.status == 200, got.body
+
+
+def test_a_message_that_cannot_be_rendered_is_refused_with_the_part_and_the_variable(world: World) -> None:
+    hostile(world, "{% if recipient.attributes.points > 20 %}{{ 10 | divided_by: order }}{% endif %}x")
+    Recipient.objects.filter(pk=world.dora.pk).update(attributes={"points": 150})
+    refused = world.acme("POST", "/v1/notifications", asked(data={"order": 0}))
+    assert (refused.status, refused.body["code"], refused.body["field"]) == (400, "template_error", "data.order")
+    assert "title cannot be rendered: order: " in refused.body["detail"]
+    Recipient.objects.create(tenant=world.people.acme, external_id="emil", attributes={"points": "many"})
+    items = [asked(data={"order": 2}), asked(recipient="emil", data={"order": 2}), asked(data={"order": 0})]
+    got = world.acme("POST", "/v1/notifications/bulk", {"items": items})
+    assert (got.status, got.body["accepted"]) == (207, 1)
+    wrong = [item["problem"]["field"] for item in got.body["items"] if item["status"] == 400]
+    assert wrong == ["data.recipient.attributes.points", "data.order"]
+    assert Notification.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "{{ (1..6000000) | reverse | size }}",
+        "{% if (1..60000000) contains 'x' %}{% endif %}",
+        "{{ order" + " | escape" * 25 + " }}",
+        "{% for i in (1..9999) %}{% for j in (1..9999) %}{% endfor %}{% endfor %}",
+    ],
+)
+def test_a_template_that_takes_too_much_is_refused_and_says_what(world: World, title: str) -> None:
+    hostile(world, title)
+    began = time.process_time()
+    got = world.acme("POST", "/v1/notifications", asked(data={"order": "&" * 60_000}))
+    assert (got.status, got.body["code"]) == (400, "template_error"), got.body
+    assert time.process_time() - began < 2
+    assert not Notification.objects.exists()
+
+
+def test_the_items_of_a_bulk_call_share_their_time(world: World) -> None:
+    hostile(world, "{% for i in (1..9999) %}{% if a == b %}{% endif %}{% endfor %}x")
+    slow = asked(data={name: [{"id": n, "name": f"n{n}"} for n in range(900)] for name in "ab"})
+    began = time.process_time()
+    got = world.acme("POST", "/v1/notifications/bulk", {"items": [slow] * 15})
+    assert time.process_time() - began < 2
+    assert {item["problem"]["code"] for item in got.body["items"]} == {"template_error"}
+
+
+@pytest.mark.parametrize(
+    ("title", "why"),
+    [
+        ("{{ order" + " | upcase" * 31 + " }}", "filters in a row"),
+        ("{{ partial }}", "meaning of its own"),
+        ("{{ nil }}", "meaning of its own"),
+        ("{% comment %}" + "{%a" * 20_000, "not closed"),
+        ("{% if order %}" * 31 + "{% endif %}" * 31, "nesting"),
+    ],
+)
+def test_a_template_that_could_only_fail_is_refused_when_it_is_published(world: World, title: str, why: str) -> None:
+    content = {"push": {"en": {"title": title, "body": "b"}}}
+    got = world.acme("PUT", "/v1/templates/shipped", {"content": content})
+    assert (got.status, got.body["field"]) == (400, "content.push.en.title"), got.body
+    assert why in got.body["detail"]
 
 
 def test_a_time_in_the_past_is_answered_with_the_servers_time(world: World) -> None:

@@ -168,6 +168,7 @@ def test_the_road_from_draft_to_results(world: World, api: Api) -> None:
         ({"data": []}, "data"),
         ({"data": {"what": "x" * 70_000}}, "data"),
         ({"data": {"what": "\0"}}, "data.what"),
+        ({"data": {"what": "x", "empty": 1}}, "data.empty"),
         ({"name": "x" * 201}, "name"),
         ({"not_after": "2001-01-01T00:00:00Z"}, "not_after"),
         ({"not_after": "2100-01-01T00:00:00"}, "not_after"),

@@ -15,7 +15,7 @@ from notifier.channels.push import PushMessage
 from notifier.delivery import liquid
 from notifier.delivery.liquid import Text
 from notifier.delivery.templates import Compiled, Locale, check, fallbacks
-from notifier.errors import InvalidInput, MissingVariables
+from notifier.errors import InvalidInput, MissingVariables, TemplateFailed
 from notifier.providers.fcm import Fcm, FcmConfig
 from notifier.sandbox.fcm import weight
 from notifier.vocabulary import Address, new_id
@@ -50,13 +50,114 @@ def test_rendering(source: str, variables: dict[str, Any], expected: str) -> Non
     assert Text(source).render(variables) == expected
 
 
+GIVEN: dict[str, Any] = {
+    "void": None, "text": "150", "list": ["a", 1, None, {"b": True}], "object": {"a": 1.5, "ä": [False]}, "yes": True,
+    "no": False, "half": 0.5, "zero": 0, "inner": {"void": None}, "empty_list": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        # undefined and null are false in a condition, at any depth
+        ("{% if a %}x{% else %}y{% endif %}", "y"),
+        ("{% if a.b.c %}x{% else %}y{% endif %}", "y"),
+        ("{% if inner.void.deeper %}x{% else %}y{% endif %}", "y"),
+        ("{% if void %}x{% else %}y{% endif %}", "y"),
+        ("{% unless a.b %}x{% endunless %}", "x"),
+        ("{% if no %}x{% elsif a %}y{% else %}z{% endif %}", "z"),
+        ("{% if a or yes %}x{% endif %}", "x"),
+        ("{% if a and yes %}x{% else %}y{% endif %}", "y"),
+        ("{% if a contains 'x' %}x{% else %}y{% endif %}", "y"),
+        ("{% if list contains a %}x{% else %}y{% endif %}", "y"),
+        ("{% if a == nil %}x{% endif %}{% if a != 'b' %}y{% endif %}", "xy"),
+        ("{% if a > 20 %}x{% elsif 20 >= void %}x{% else %}y{% endif %}", "y"),
+        ("{% case a %}{% when 'x' %}x{% else %}y{% endcase %}", "y"),
+        ("{% case 'x' %}{% when a %}x{% else %}y{% endcase %}", "y"),
+        ("{% assign b = a.c %}{% if b %}x{% else %}y{% endif %}", "y"),
+        ("{% if a %}{{ a }}{% else %}no a{% endif %}", "no a"),
+        # `default` takes both
+        ("{{ a.b | default: 'x' }}{{ void | default: 'y' }}{{ inner.void | default: 'z' }}", "xyz"),
+        ("{{ no | default: 'x' }}{{ no | default: 'x', allow_false: true }}{{ zero | default: 'x' }}", "xfalse0"),
+        ("{% assign b = a | default: 'x' %}{{ b }}", "x"),
+        # everything else is shown as JSON
+        ("{{ list }} {{ object }}", '["a",1,null,{"b":true}] {"a":1.5,"ä":[false]}'),
+        ("{{ yes }} {{ no }} {{ half }} {{ zero }}", "true false 0.5 0"),
+        ("{{ 'a' | append: list }}", 'a["a",1,null,{"b":true}]'),
+        ("{{ object | size }}{{ yes | append: no }}", "2truefalse"),
+        ("{% echo object %}{% capture c %}{{ yes }}{% endcapture %}{{ c }}", '{"a":1.5,"ä":[false]}true'),
+        ("{% cycle object, yes %}{% cycle object, yes %}", '{"a":1.5,"ä":[false]}true'),
+        ("{% for i in object %}{{ i }}{% endfor %}", '["a",1.5]["ä",[false]]'),
+        ("{% for i in empty_list %}{{ i }}{% else %}none{% endfor %}", "none"),
+        ("{{ (1..3) }} {{ (1..3) | join: '-' }}", "1..3 1-2-3"),
+    ],
+)
+def test_what_is_shown(source: str, expected: str) -> None:
+    assert Text(source).render(GIVEN) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "why"),
+    [
+        ("{{ a }}", "a", "undefined"),
+        ("{{ inner.b }}", "inner.b", "undefined"),
+        ("{{ inner.void.b }}", "inner.void.b", "undefined"),
+        ("{{ list[7] }}", "list[7]", "undefined"),
+        ("{{ void }}", "void", "null"),
+        ("{{ inner.void }}", "inner.void", "null"),
+        ("{{ inner.void | upcase }}", "inner.void", "null"),
+        ("{{ a | upcase }}", "a", "undefined"),
+        ("{{ 'x' | append: a }}", "a", "undefined"),
+        ("{{ a | upcase | default: 'x' }}", "a", "undefined"),
+        ("{% assign b = inner.c %}{{ b }}", "inner.c", "undefined"),
+        ("{% for i in a %}x{% endfor %}", "a", "undefined"),
+        ("{% for i in inner.void %}x{% endfor %}", "inner.void", "null"),
+        ("{% tablerow i in a %}x{% endtablerow %}", "a", "undefined"),
+        ("{% for i in (1..a) %}x{% endfor %}", "a", "undefined"),
+        ("{% cycle a, 'x' %}", "a", "undefined"),
+        ("{{ object[a] }}", "a", "undefined"),
+    ],
+)
+def test_what_has_no_value_is_an_error_wherever_it_would_be_shown(source: str, name: str, why: str) -> None:
+    with pytest.raises(MissingVariables, match=f"is {why}") as caught:
+        Text(source, "body").render(GIVEN)
+    assert caught.value.field == f"data.{name}"
+
+
+@pytest.mark.parametrize(
+    ("source", "field"),
+    [
+        ("{% if text > 20 %}x{% endif %}", "data.text"),
+        ("{% if no %}x{% elsif text > 20 %}x{% endif %}", "data"),
+        ("{{ 10 | divided_by: zero }}", "data.zero"),
+        ("{% for i in list limit: text %}{% if i > 1 %}{% endif %}{% endfor %}", "data.i"),
+        ("{% if zero contains 'x' %}x{% endif %}", "data.zero"),
+    ],
+)
+def test_what_cannot_be_rendered_names_the_part_and_the_variable(source: str, field: str) -> None:
+    with pytest.raises(TemplateFailed, match=r"^body cannot be rendered") as caught:
+        Text(source, "body").render({**GIVEN, "list": ["a"]})
+    assert (caught.value.field, caught.value.code) == (field, "template_error")
+
+
+@pytest.mark.parametrize("name", sorted(liquid.RESERVED))
+def test_a_variable_that_no_template_could_read_is_refused(name: str) -> None:
+    with pytest.raises(InvalidInput, match="use another name") as caught:
+        liquid.check_names({"fine": 1, name: 2})
+    assert (caught.value.field, caught.value.code) == (f"data.{name}", "reserved_name")
+
+
 def test_a_missing_variable_is_named() -> None:
     with pytest.raises(MissingVariables) as caught:
         Text("Hi {{ recipient.nme }}").render({"recipient": {"name": "Ada"}})
     assert caught.value.field == "data.recipient.nme"
 
 
-@pytest.mark.parametrize("source", ["{{ a", "{% if %}", "{% nope %}", "{{ a | nope }}", "{% include 'x' %}"])
+@pytest.mark.parametrize(
+    "source",
+    ["{{ a", "{% if %}", "{% nope %}", "{{ a | nope }}", "{% include 'x' %}", "{{ partial }}", "{{ nil }}",
+     "{% if a %}{{ blank }}{% endif %}", "{{ forloop.index }}", "{% assign partial = 1 %}"],
+)  # fmt: skip
 def test_broken_sources_are_refused_when_published(source: str) -> None:
     with pytest.raises(InvalidInput):
         Text(source)
@@ -176,7 +277,6 @@ def test_a_number_of_thousands_of_digits_is_refused() -> None:
         ("{{ 'a' }}", False),
         ("{{ a[0] }}", False),
         ("{{ a[b] }}", False),
-        ("{{ partial }}", False),
     ],
 )
 def test_texts_and_plain_variables_are_joined(source: str, joined: bool) -> None:
@@ -215,7 +315,7 @@ def test_a_form_fails_for_each_reader_as_its_parts_would_one_by_one() -> None:
     form = Compiled({"push": {"en": parts}}).form(PUSH, {}, ())
     with pytest.raises(MissingVariables):
         form.render({"recipient": {"attributes": {}}})
-    with pytest.raises(InvalidInput, match="cannot be rendered"):
+    with pytest.raises(InvalidInput, match=r"^body cannot be rendered"):
         form.render({"recipient": {"attributes": {"plan": "pro"}}})
 
 
