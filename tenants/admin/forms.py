@@ -22,6 +22,12 @@ else:
 class TenantForm(_ModelForm):
     """Base of every form in the admin."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            if isinstance(field.widget, forms.SplitDateTimeWidget):
+                _name_parts(field)
+
     def _get_validation_exclusions(self) -> set[str]:
         # Django skips a unique rule when one of its columns is not in the form; the tenant is known all the same
         excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
@@ -39,6 +45,12 @@ class TenantForm(_ModelForm):
         return values
 
 
+def _name_parts(field: forms.Field) -> None:
+    """Name the date and the time of one field: its own label belongs to neither of the two inputs."""
+    for part, name in zip(field.widget.widgets, ("date", "time"), strict=True):
+        part.attrs["aria-label"] = f"{field.label}, {name}"
+
+
 def _is_foreign(value: Any, home: Any) -> bool:
     if not isinstance(value, Model) or isinstance(value, Tenant) or home is None:
         return False
@@ -54,3 +66,10 @@ class TenantFormSet(_InlineFormSet):
         if getattr(form.instance, "tenant_id", None) is None:
             form.instance.tenant_id = tenant_id_of(self.instance)
         return form
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        # a heading of the table names no input
+        for name, field in form.fields.items():
+            what = f"Delete {form.instance}" if name == "DELETE" else field.label or name.replace("_", " ")
+            field.widget.attrs.setdefault("aria-label", str(what))

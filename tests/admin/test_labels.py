@@ -1,0 +1,75 @@
+"""Whoever hears the admin instead of seeing it learns what each input is for (WCAG 2.2, 3.3.2 and 4.1.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import pytest
+
+from tenants.admin import admin_site
+from tenants.models import User
+from tests.admin.conftest import Browser, World
+from tests.admin.test_pages import url
+
+pytestmark = pytest.mark.django_db
+LogIn = Callable[[User], Browser]
+#: inputs that people neither see nor fill
+SILENT = {"hidden", "submit", "button", "image"}
+
+
+class Inputs(HTMLParser):
+    """Collects the inputs of a page, and which of them have a name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.labelled: set[str] = set()
+        self.inputs: list[dict[str, str]] = []
+        self._within_label = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        if tag == "label":
+            self._within_label += 1
+            self.labelled.add(found.get("for", ""))
+        elif tag in ("input", "select", "textarea") and found.get("type") not in SILENT:
+            self.inputs.append(found | ({"aria-label": "its label"} if self._within_label else {}))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "label":
+            self._within_label -= 1
+
+    def unnamed(self) -> set[str]:
+        named = ("aria-label", "aria-labelledby", "title")
+        return {
+            found.get("name", str(found))
+            for found in self.inputs
+            if found.get("id") not in self.labelled and not any(found.get(name) for name in named)
+        }
+
+
+def unnamed(html: str) -> set[str]:
+    inputs = Inputs()
+    inputs.feed(html)
+    return inputs.unnamed()
+
+
+def test_every_input_of_every_form_has_a_name(world: World, log_in: LogIn) -> None:
+    browser = log_in(world.people.ana)
+    pages = [url(model, "add") for model in admin_site._registry]
+    pages += [url(model, "change", row.pk) for model, row in world.mine.items()]
+    found, looked_at = {}, 0
+    for page in pages:
+        answer = browser.get(page)
+        if answer.status_code == 200:
+            looked_at += 1
+            if missing := unnamed(answer.content.decode()):
+                found[page] = missing
+    assert looked_at > 20
+    assert found == {}
+
+
+def test_an_input_without_a_name_would_be_noticed() -> None:
+    assert unnamed('<label for="a">A</label><input id="a" name="a"><input name="b"><input type="hidden" name="c">') == {
+        "b"
+    }
