@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-import zoneinfo
-from functools import lru_cache
 
 import phonenumbers
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 
+from notifier import locales, zones
 from notifier.errors import InvalidInput
+from notifier.push_token import is_token
 from notifier.trim import trimmed
 
 PLATFORMS = ("fcm", "apns", "webpush")
 _E164 = re.compile(r"\+[1-9]\d{6,14}\Z")
-_LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}\Z")
-_TOKEN = re.compile(r"[\x21-\x7e]{8,1024}\Z")
 _check_email = EmailValidator()
 # what Django's validator surely takes; it needs 15 µs an address, this 1 µs
 _PLAIN_EMAIL = re.compile(
@@ -69,23 +67,20 @@ def phone(value: str) -> str:
 
 
 def locale(value: str) -> str:
-    """BCP 47 with hyphens: de, de-AT, zh-Hant-TW."""
-    if not _LOCALE.match(value) or len(value) > 16:
-        raise InvalidInput(f"{value[:40]!r} is no locale, such as de-AT.", field="locale")
-    return value.replace("_", "-")
+    """BCP 47 in canonical case: de, de-AT, zh-Hant-TW."""
+    return locales.canonical(trimmed(value))
 
 
 def timezone(value: str) -> str:
-    if value not in _zones():
-        raise InvalidInput(f"{value[:64]!r} is no IANA time zone, such as Europe/Berlin.", field="timezone")
-    return value
+    """IANA, in IANA's own spelling."""
+    return zones.canonical(trimmed(value))
 
 
 def device(platform: str, token: str, app: str = "") -> None:
     """Raise InvalidInput unless a push address can be made of these."""
     if platform not in PLATFORMS:
         raise InvalidInput(f"{platform[:16]!r} is no platform; known: {', '.join(PLATFORMS)}.", field="push_platform")
-    if not _TOKEN.match(token):
+    if not is_token(token):
         raise InvalidInput("A token is 8 to 1024 visible ASCII characters.", field="push_token")
     _text(app, "app", 100)
 
@@ -99,8 +94,3 @@ def _text(value: str, field: str, limit: int, *, required: bool = False, allowed
     if not value.isprintable() and any(unicodedata.category(c) == "Cc" and c not in allowed for c in value):
         raise InvalidInput(f"{field} holds a control character.", field=field)
     return value
-
-
-@lru_cache(maxsize=1)
-def _zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())

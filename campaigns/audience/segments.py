@@ -6,14 +6,16 @@ All conditions must hold. `ne` and `not_in` also match who has no such attribute
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import orjson
 
 from campaigns.plain import check_number, check_text
+from notifier import locales, timestamps, zones
 from notifier.errors import InvalidInput
 from tenants.models import Recipient
 
@@ -28,6 +30,8 @@ FIELDS = (*TEXT_FIELDS, "created_at", "attributes.<path>")
 _COMPARE = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 TEXT_OPS = ("eq", "ne", "in", "not_in", "contains", "prefix", "exists")
 TIME_OPS = tuple(_COMPARE)
+_EQUALITY = ("eq", "ne", "in", "not_in")
+_CANONICAL: Mapping[str, Callable[[str, str], str]] = {"locale": locales.canonical, "timezone": zones.canonical}
 ATTRIBUTE_OPS = (*TEXT_OPS, *TIME_OPS)
 
 
@@ -108,7 +112,11 @@ def _value(name: str, op: str, value: Any, where: str) -> Any:
         return value
     if name == "created_at":
         return _time(value, where)
+    if name == "locale" and op == "prefix":
+        return _text(value, where).replace("_", "-")
     single = _text if op in ("contains", "prefix") or name in TEXT_FIELDS else _scalar
+    if name in _CANONICAL and op in _EQUALITY:
+        single = partial(_stored_form, name)
     if op in ("in", "not_in"):
         return _several(name, value, where, single)
     checked = single(value, where)
@@ -148,11 +156,15 @@ def _scalar(value: Any, where: str) -> Any:
     return _text(value, where)
 
 
+def _stored_form(name: str, value: Any, where: str) -> str:
+    """The value as recipients have it; a value that nobody can have is a mistake."""
+    return _CANONICAL[name](_text(value, where), where)
+
+
 def _time(value: Any, where: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise InvalidInput("Must be a date or a time, such as 2026-01-31T09:00:00Z.", field=where) from None
+    found = timestamps.read(value)
+    if found is None:
+        raise InvalidInput("Must be a date or a time, such as 2026-01-31T09:00:00Z.", field=where)
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

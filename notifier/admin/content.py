@@ -64,6 +64,7 @@ class TemplateForm(TenantForm):
         tenant: Tenant | None = values.get("tenant") or (self.instance.tenant if self.instance.tenant_id else None)
         if tenant and "content" in values:
             try:
+                values["content"] = templates.normalised(values["content"])
                 templates.check(values["content"], tenant)
             except NotifierError as error:
                 place = f"{error.field}: " if error.field and error.field != "content" else ""

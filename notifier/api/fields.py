@@ -8,11 +8,11 @@ from typing import Any
 
 import orjson
 from django.core.validators import RegexValidator
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from notifier import timestamps
 from notifier.errors import InvalidInput
 from notifier.trim import trimmed
 
@@ -100,7 +100,7 @@ class Time(serializers.DateTimeField):
     """RFC 3339 with an offset. A time without one would mean another instant on another machine."""
 
     def to_internal_value(self, value: Any) -> datetime:
-        parsed = _datetime(value)
+        parsed = timestamps.read(value)
         if parsed is None:
             raise serializers.ValidationError(
                 "Must be a time in RFC 3339 such as 2030-01-31T09:00:00Z or 2030-01-31T10:00:00+01:00.", code="invalid"
@@ -111,13 +111,6 @@ class Time(serializers.DateTimeField):
             return parsed.astimezone(UTC)
         except OverflowError:
             raise serializers.ValidationError("The time is out of range.", code="invalid") from None
-
-
-def _datetime(value: Any) -> datetime | None:
-    try:
-        return parse_datetime(value) if isinstance(value, str) and len(value) <= 40 else None
-    except ValueError:
-        return None
 
 
 @extend_schema_field(OpenApiTypes.OBJECT)

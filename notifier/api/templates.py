@@ -68,8 +68,9 @@ class TemplateOne(TenantView):
         template, created = Template.objects.get_or_create(tenant_id=self.tenant_id, key=key)
         self._describe(template, asked)
         latest = template.versions.order_by("-number").first()
-        if latest is None or latest.content != asked["content"]:
-            version = templates.publish(template, asked["content"])
+        content = templates.normalised(asked["content"])
+        if latest is None or latest.content != content:
+            version = templates.publish(template, content)
             detail = {"key": key, "version": version.number}
             audit.record(self.tenant_id, "template.publish", template.pk, detail, api_key_id=self.caller.key_id)
         return Response(_shown([template])[0], status=201 if created else 200)

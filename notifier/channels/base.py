@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -69,6 +69,13 @@ class Channel(ABC):
     @abstractmethod
     def message(self, envelope: Envelope, content: Mapping[str, Any]) -> Message:
         """The message from rendered template parts."""
+
+    def check_address(self, address: str, is_recipient: Callable[[str], bool]) -> str:
+        """The address as `addresses` gives it, from what a person typed. Raises InvalidInput with the remedy for what
+        no address of this channel can be. `is_recipient`: whether the tenant has a recipient of an external id."""
+        if not address.isprintable() or " " in address:
+            raise InvalidInput("An address has no blanks and no invisible characters.", field="address")
+        return address
 
     def check_parts(self, parts: Mapping[str, Any]) -> None:
         """Raise InvalidInput unless `parts` are exactly what this channel's templates hold."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from notifier.channels.base import Channel, Envelope, Message
 from notifier.channels.links import check_link
+from notifier.errors import InvalidInput
 from notifier.vocabulary import Address, Person
 
 
@@ -27,6 +28,16 @@ class InApp(Channel):
 
     def addresses(self, person: Person) -> tuple[Address, ...]:
         return (Address(person.external_id),)
+
+    def check_address(self, address: str, is_recipient: Callable[[str], bool]) -> str:
+        if not is_recipient(address):
+            raise InvalidInput(
+                "An in-app address is the external id of a recipient, and there is no recipient"
+                f" {address[:80]!r}. Give your own id of the person; an email address or a number belongs to another"
+                " channel.",
+                field="address",
+            )
+        return address
 
     def message(self, envelope: Envelope, content: Mapping[str, Any]) -> InAppMessage:
         return InAppMessage(

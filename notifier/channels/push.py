@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from notifier.channels.base import Channel, Envelope, Message
 from notifier.channels.links import check_image, check_link
+from notifier.errors import InvalidInput
+from notifier.push_token import is_token
 from notifier.vocabulary import Address, Person
+
+#: an email address or a phone number, which would pass for a token: no platform's tokens look so
+_OF_ANOTHER_CHANNEL = re.compile(r"[^@/]+@[^@/]+|\+?[0-9]{6,15}")
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,15 @@ class Push(Channel):
 
     def addresses(self, person: Person) -> tuple[Address, ...]:
         return tuple(Address(d.token, d.platform, d.id) for d in person.devices)
+
+    def check_address(self, address: str, is_recipient: Callable[[str], bool]) -> str:
+        if not is_token(address) or _OF_ANOTHER_CHANNEL.fullmatch(address):
+            raise InvalidInput(
+                "A push address is a device's token: 8 to 1024 visible ASCII characters, not a recipient's id or email"
+                " address.",
+                field="address",
+            )
+        return address
 
     def message(self, envelope: Envelope, content: Mapping[str, Any]) -> PushMessage:
         return PushMessage(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
+from notifier import locales
 from notifier.channels import channel
 from notifier.delivery import content_rules
 from notifier.delivery.liquid import MAX_TEXT, PERSON, Text
@@ -191,6 +192,28 @@ def check(content: Any, tenant: Tenant) -> Compiled:
     return parsed
 
 
+def normalised(content: Any) -> Any:
+    """`content` with its locales in canonical case, as it is stored. Raises InvalidInput, naming the field, for what is
+    no locale, and for two that are the same; what else is wrong with it, `check` finds."""
+    if not isinstance(content, Mapping):
+        return content
+    return {name: _normalised(name, by_locale) for name, by_locale in content.items()}
+
+
+def _normalised(name: str, by_locale: Any) -> Any:
+    if not isinstance(by_locale, Mapping):
+        return by_locale
+    found: dict[str, Any] = {}
+    for written, parts in by_locale.items():
+        tag = locales.canonical(written, f"content.{name}.{written[:40]}")
+        if tag in found:
+            raise InvalidInput(
+                f"There is content for {tag} already, written otherwise; keep one.", field=f"content.{name}.{written}"
+            )
+        found[tag] = parts
+    return found
+
+
 def _check_parts(check_parts: Any, field: str, parts: Any) -> None:
     if not isinstance(parts, Mapping):
         raise InvalidInput("Must be {part: text}.", field=field)
@@ -202,6 +225,7 @@ def _check_parts(check_parts: Any, field: str, parts: Any) -> None:
 
 def publish(template: Template, content: Any, user: User | None = None) -> TemplateVersion:
     """The next version of a template. Raises InvalidInput, naming the field, and stores nothing then."""
+    content = normalised(content)
     parsed = check(content, template.tenant)
     with transaction.atomic():
         # the row lock keeps two editors from taking the same number

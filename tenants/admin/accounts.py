@@ -14,8 +14,9 @@ from django.template.response import TemplateResponse
 
 from notifier.channels.links import check_scheme
 from notifier.errors import InvalidInput
+from tenants import fields as checks
 from tenants.admin.base import TenantModelAdmin
-from tenants.admin.forms import TenantForm
+from tenants.admin.forms import TenantForm, checked
 from tenants.admin.roles import OWNERS, is_operator, may
 from tenants.admin.site import admin_site
 from tenants.admin.trail import note
@@ -25,6 +26,12 @@ from tenants.models import ApiKey, Member, Tenant, User
 
 
 class TenantSettingsForm(TenantForm):
+    def clean_default_locale(self) -> str:
+        return checked(self, "default_locale", checks.locale)
+
+    def clean_timezone(self) -> str:
+        return checked(self, "timezone", checks.timezone)
+
     def clean_link_schemes(self) -> list[str]:
         try:
             return sorted({check_scheme(scheme) for scheme in self.cleaned_data["link_schemes"]})

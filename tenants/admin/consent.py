@@ -11,15 +11,16 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from notifier.channels import channels
+from notifier.channels import channel, channels
 from notifier.errors import NotifierError
+from notifier.trim import trimmed
 from tenants import categories
 from tenants.admin.base import ChannelFilter, ReadOnlyAdmin, TenantModelAdmin, masked
 from tenants.admin.forms import TenantForm
 from tenants.admin.roles import MARKETERS, may
 from tenants.admin.site import admin_site
 from tenants.admin.trail import note
-from tenants.models import Category, ConsentChange, Suppression
+from tenants.models import Category, ConsentChange, Recipient, Suppression
 
 
 class CategoryForm(TenantForm):
@@ -119,6 +120,18 @@ class SuppressionForm(TenantForm):
     class Meta:
         model = Suppression
         fields = ("tenant", "channel", "address", "cause")
+
+    def clean(self) -> dict[str, Any] | None:
+        values = super().clean() or {}
+        if not self.errors:
+            people = Recipient.objects.filter(tenant=values["tenant"])
+            try:
+                values["address"] = channel(values["channel"]).check_address(
+                    trimmed(values["address"]), lambda external_id: people.filter(external_id=external_id).exists()
+                )
+            except NotifierError as error:
+                self.add_error("address", error.message)
+        return values
 
 
 @admin.register(Suppression, site=admin_site)

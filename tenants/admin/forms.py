@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.db.models import Model
 from django.forms.models import BaseInlineFormSet
 
+from notifier.errors import InvalidInput
+from notifier.trim import trimmed
 from tenants.admin.roles import tenant_id_of
 from tenants.models import Tenant
 
@@ -17,6 +20,15 @@ if TYPE_CHECKING:
 else:
     _ModelForm = forms.ModelForm
     _InlineFormSet = BaseInlineFormSet
+
+
+def checked(form: forms.BaseForm, field: str, check: Callable[[str], str]) -> str:
+    """The field's value as it is stored, or an error of the form in the words every other surface uses."""
+    value = trimmed(str(form.cleaned_data.get(field) or ""))
+    try:
+        return check(value) if value else ""
+    except InvalidInput as error:
+        raise forms.ValidationError(error.message) from error
 
 
 class TenantForm(_ModelForm):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -15,20 +14,11 @@ from notifier.trim import trimmed
 from tenants import devices
 from tenants import fields as checks
 from tenants.admin.base import TenantModelAdmin, TenantTabularInline, masked
-from tenants.admin.forms import TenantForm
+from tenants.admin.forms import TenantForm, checked
 from tenants.admin.roles import MARKETERS, may
 from tenants.admin.site import admin_site
 from tenants.admin.trail import note
 from tenants.models import Device, Preference, Recipient
-
-
-def checked(form: forms.BaseForm, field: str, check: Callable[[str], str]) -> str:
-    """The field's value as it is stored, or an error of the form in the words every other surface uses."""
-    value = trimmed(str(form.cleaned_data.get(field) or ""))
-    try:
-        return check(value) if value else ""
-    except InvalidInput as error:
-        raise forms.ValidationError(error.message) from error
 
 
 class RecipientForm(TenantForm):
@@ -99,6 +89,9 @@ class PreferenceForm(TenantForm):
     class Meta:
         model = Preference
         fields = ("channels_off", "categories_off", "quiet_from", "quiet_until", "language")
+
+    def clean_language(self) -> str:
+        return checked(self, "language", checks.locale)
 
 
 class PreferenceInline(TenantTabularInline):

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import zoneinfo
-
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from notifier import zones
+from notifier.errors import InvalidInput
 from notifier.vocabulary import Mode, new_id
 from tenants.models.base import TenantOwned
 
 
 def check_timezone(value: str) -> None:
-    """Raise ValidationError unless the IANA database knows `value`."""
-    if value and value not in zoneinfo.available_timezones():
-        raise ValidationError(f"{value!r} is no IANA time zone (such as Europe/Berlin).")
+    """Raise ValidationError unless `value` is a time zone as it is stored."""
+    try:
+        if value and zones.canonical(value) != value:
+            raise ValidationError(f"Write it as IANA does: {zones.canonical(value)}.")
+    except InvalidInput as error:
+        raise ValidationError(error.message) from None
 
 
 class User(AbstractUser):

@@ -34,6 +34,29 @@ def test_a_recipient_is_created_and_then_changed_by_put(world: World) -> None:
     assert world.acme("GET", "/v1/recipients/emil").body == changed.body
 
 
+@pytest.mark.parametrize(
+    ("field", "written", "stored"),
+    [
+        ("locale", "pt_BR", "pt-BR"),
+        ("locale", "DE", "de"),
+        ("locale", "en_us", "en-US"),
+        ("locale", "zh-hans-cn", "zh-Hans-CN"),
+        ("locale", "es-419", "es-419"),
+        ("locale", "ckb_iq", "ckb-IQ"),
+        ("locale", "\u200bde-at ", "de-AT"),
+        ("timezone", "europe/vienna", "Europe/Vienna"),
+        ("timezone", "utc", "UTC"),
+        ("timezone", "america/argentina/buenos_aires", "America/Argentina/Buenos_Aires"),
+    ],
+)
+def test_a_locale_and_a_zone_are_stored_in_their_canonical_case(
+    world: World, field: str, written: str, stored: str
+) -> None:
+    assert world.acme("PUT", "/v1/recipients/emil", {field: written}).body[field] == stored
+    if field == "locale":
+        assert world.acme("PUT", "/v1/recipients/emil/preferences", {"language": written}).body["language"] == stored
+
+
 def test_the_same_put_again_changes_nothing_and_makes_no_second_recipient(world: World) -> None:
     for status in (201, 200):
         assert world.acme("PUT", "/v1/recipients/emil", EVERYTHING).status == status
@@ -69,6 +92,15 @@ def test_an_id_with_something_invisible_at_its_edges_is_the_same_person(world: W
         ("timezone", "Berlin"),
         ("timezone", ["UTC"]),
         ("locale", "german, please"),
+        ("locale", "klingon"),
+        ("locale", "de at"),
+        ("locale", "xx"),
+        ("locale", "de-AT-u-ca-buddhist"),
+        ("timezone", "localtime"),
+        ("timezone", "Factory"),
+        ("timezone", "posixrules"),
+        ("timezone", "right/Europe/Vienna"),
+        ("timezone", "posix/UTC"),
         ("name", "x" * 201),
         ("name", {}),
         ("name", "a\u0007b"),
@@ -266,6 +298,8 @@ def test_what_is_not_given_is_not_lost(world: World) -> None:
         ({"quiet_hours": {"from": 22, "until": 7}}, "quiet_hours.from"),
         ({"language": 7}, "language"),
         ({"language": "klingon!"}, "language"),
+        ({"language": "klingon"}, "language"),
+        ({"language": "de at"}, "language"),
         ({"digest": True}, "digest"),
     ],
 )

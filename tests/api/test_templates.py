@@ -77,3 +77,19 @@ def test_a_link_of_the_tenants_own_app_can_be_published(world: World) -> None:
     Tenant.objects.filter(pk=world.people.acme.pk).update(link_schemes=["acme-app"])
     assert world.acme("PUT", "/v1/templates/app", {"content": content}).status == 201
     assert world.globex("PUT", "/v1/templates/app", {"content": content}).status == 400
+
+
+def test_locales_of_content_are_stored_in_canonical_case_and_the_same_content_makes_no_version(world: World) -> None:
+    Tenant.objects.filter(pk=world.people.acme.pk).update(default_locale="pt-BR")
+    text = {"title": "a", "body": "b"}
+    for written, status in (("pt_BR", 201), ("pt-br", 200), ("PT-BR", 200)):
+        got = world.acme("PUT", "/v1/templates/br", {"content": {"push": {written: text}}})
+        assert (got.status, got.body["version"], got.body["content"]) == (status, 1, {"push": {"pt-BR": text}})
+
+
+@pytest.mark.parametrize("more", ["klingon", "", "de at", "EN", "en_"])
+def test_a_bad_or_repeated_locale_of_content_is_refused_with_the_field(world: World, more: str) -> None:
+    text = {"title": "a", "body": "b"}
+    got = world.acme("PUT", "/v1/templates/new", {"content": {"push": {"en": text, more: text}}})
+    assert (got.status, got.body["field"]) == (400, f"content.push.{more}"), got.body
+    assert not Template.objects.filter(key="new").exists()

@@ -374,3 +374,12 @@ NO_LISTS = [b"", b"a,b\n1,2\n", "external_id\né\n".encode("latin-1"), b"PK\x03\
 def test_a_list_that_is_none_is_refused(file: bytes) -> None:
     with pytest.raises(Refused):
         list(read_external_ids(io.BytesIO(file)))
+
+
+def test_locales_and_zones_are_stored_in_canonical_case_and_bad_ones_are_reported(people: People) -> None:
+    good = "1,pt_BR,europe/vienna\n2,DE,UTC\n3,zh-hans-cn,\n"
+    result = put(people, f"external_id,locale,timezone\n{good}4,klingon,\n5,de at,\n6,,localtime\n7,,Factory\n")
+    kept = {(r.locale, r.timezone) for r in stored(people).values()}
+    assert kept == {("pt-BR", "Europe/Vienna"), ("de", "UTC"), ("zh-Hans-CN", "")}
+    told = [(line, reason.partition(":")[0]) for line, reason in problems(result)]
+    assert told == [(5, "locale"), (6, "locale"), (7, "timezone"), (8, "timezone")]

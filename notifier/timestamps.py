@@ -1,0 +1,23 @@
+"""Read a time stamp as RFC 3339 lets it be written: `T`, `t` or a blank after the date, `Z` or `z` at the end."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+#: nanoseconds and an offset, with room to spare
+_LONGEST = 40
+_ZULU = re.compile(r"(?<=\d)[Zz]\Z")
+
+
+def read(value: Any) -> datetime | None:
+    """The time, without a zone where none is given; None for what is no time stamp."""
+    if not isinstance(value, str) or len(value) > _LONGEST:
+        return None
+    # Python 3.11 knows the capital letter only, and takes `zZ` for one
+    text = _ZULU.sub("+00:00", value)
+    try:
+        return None if "z" in text.lower() else datetime.fromisoformat(text)
+    except ValueError:
+        return None

@@ -1,0 +1,132 @@
+"""Locales, time zones and suppressed addresses as people type them in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from notifier.models import Template
+from tenants.models import Recipient, Suppression, Tenant
+from tests.admin.conftest import World
+from tests.admin.test_changes import LogIn, errors, person, template
+from tests.admin.test_pages import url
+
+pytestmark = pytest.mark.django_db
+TEXT = {"title": "Hi", "body": "x"}
+
+
+def settings_of(tenant: Tenant, **values: Any) -> dict[str, Any]:
+    return {"name": tenant.name, "default_locale": "en", "timezone": "UTC", "link_schemes": "", **values}
+
+
+@pytest.mark.parametrize(
+    ("field", "written", "stored"),
+    [
+        ("default_locale", "pt_BR", "pt-BR"),
+        ("default_locale", "DE", "de"),
+        ("timezone", "europe/vienna", "Europe/Vienna"),
+    ],
+)
+def test_a_tenants_locale_and_zone_are_stored_in_canonical_case(
+    world: World, log_in: LogIn, field: str, written: str, stored: str
+) -> None:
+    acme = world.people.acme
+    answer = log_in(world.people.ana).post(url(Tenant, "change", acme.pk), settings_of(acme, **{field: written}))
+    assert answer.status_code == 302, errors(answer)
+    assert getattr(Tenant.objects.get(pk=acme.pk), field) == stored
+
+
+@pytest.mark.parametrize(
+    ("field", "written"),
+    [
+        ("default_locale", "klingon"),
+        ("default_locale", ""),
+        ("default_locale", "de at"),
+        ("timezone", "localtime"),
+        ("timezone", "Factory"),
+        ("timezone", "Mars/Base"),
+    ],
+)
+def test_a_tenants_bad_locale_or_zone_is_told_at_its_field(
+    world: World, log_in: LogIn, field: str, written: str
+) -> None:
+    acme = world.people.acme
+    answer = log_in(world.people.ana).post(url(Tenant, "change", acme.pk), settings_of(acme, **{field: written}))
+    assert list(errors(answer)) == [field]
+    assert Tenant.objects.get(pk=acme.pk).default_locale == "en"
+
+
+@pytest.mark.parametrize(
+    ("field", "written"),
+    [("locale", "klingon"), ("locale", "de at"), ("timezone", "localtime"), ("timezone", "Factory")],
+)
+def test_a_recipients_bad_locale_or_zone_is_told_at_its_field(
+    world: World, log_in: LogIn, field: str, written: str
+) -> None:
+    answer = log_in(world.people.ben).post(url(Recipient, "add"), person(world, **{field: written}))
+    assert list(errors(answer)) == [field]
+    assert not Recipient.objects.filter(external_id="new").exists()
+
+
+def test_a_templates_locales_are_stored_in_canonical_case_and_found_by_the_tenants_default(
+    world: World, log_in: LogIn
+) -> None:
+    acme, browser = world.people.acme, log_in(world.people.ana)
+    browser.post(url(Tenant, "change", acme.pk), settings_of(acme, default_locale="pt_BR"))
+    for key, written in (("a", "pt_BR"), ("b", "pt-br")):
+        answer = browser.post(url(Template, "add"), template(world, {"in_app": {written: TEXT}}, key))
+        assert answer.status_code == 302, errors(answer)
+        assert Template.objects.get(key=key).versions.get().content == {"in_app": {"pt-BR": TEXT}}
+    page = url(Template, "change", Template.objects.get(key="a").pk)
+    browser.post(page, template(world, {"in_app": {"PT-br": TEXT}}, "a"))
+    assert Template.objects.get(key="a").versions.count() == 1
+
+
+@pytest.mark.parametrize("more", ["klingon", "", "de at", "EN"])
+def test_a_templates_bad_or_repeated_locale_is_told(world: World, log_in: LogIn, more: str) -> None:
+    content = {"in_app": {"en": TEXT, more: TEXT}}
+    answer = log_in(world.people.ben).post(url(Template, "add"), template(world, content, "new"))
+    assert f"content.in_app.{more}: " in str(errors(answer)["content"])
+    assert not Template.objects.filter(key="new").exists()
+
+
+# -- suppressions ------------------------------------------------------------------------------------------------------
+
+
+def suppress(world: World, log_in: LogIn, channel: str, address: str) -> Any:
+    asked = {"tenant": str(world.people.acme.pk), "channel": channel, "address": address, "cause": "manual"}
+    return log_in(world.people.ben).post(url(Suppression, "add"), asked)
+
+
+@pytest.mark.parametrize(
+    ("channel", "address", "remedy"),
+    [
+        ("in_app", "ann@example.com", "external id of a recipient"),
+        ("in_app", "nobody-of-this-id", "external id of a recipient"),
+        ("in_app", "quokka-1", "external id of a recipient"),
+        ("push", "ann@example.com", "token"),
+        ("push", "+491701234567", "token"),
+        ("push", "zebra-1", "token"),
+        ("push", "with blanks in it", "token"),
+    ],
+)
+def test_an_address_of_another_kind_than_its_channels_is_refused_with_the_remedy(
+    world: World, log_in: LogIn, channel: str, address: str, remedy: str
+) -> None:
+    before = Suppression.objects.count()
+    assert remedy in str(errors(suppress(world, log_in, channel, address))["address"])
+    assert Suppression.objects.count() == before
+
+
+def test_an_id_that_looks_like_an_email_address_is_suppressed_when_it_is_a_recipients(
+    world: World, log_in: LogIn
+) -> None:
+    Recipient.objects.create(tenant=world.people.acme, external_id="ann@example.com")
+    assert suppress(world, log_in, "in_app", "ann@example.com\u200b").status_code == 302
+    assert Suppression.objects.filter(channel="in_app", address="ann@example.com").exists()
+
+
+def test_a_token_is_suppressed(world: World, log_in: LogIn) -> None:
+    assert suppress(world, log_in, "push", "dX:APA91b-token_of-a-phone").status_code == 302
+    assert Suppression.objects.filter(channel="push", address="dX:APA91b-token_of-a-phone").exists()
