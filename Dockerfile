@@ -21,5 +21,4 @@ RUN python -m compileall -q . \
 USER notifier
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-CMD ["uvicorn", "notifier.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--ws", "websockets-sansio", \
-     "--ws-max-size", "16384", "--no-access-log", "--timeout-graceful-shutdown", "20"]
+CMD ["python", "-m", "notifier.web", "--host", "0.0.0.0", "--port", "8000"]

@@ -24,7 +24,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
 
-from inbox import feed, tokens
+from inbox import feed, silent, tokens
 from inbox.live import Counters, group
 from inbox.position import Position
 from notifier.errors import Forged
@@ -74,7 +74,15 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     channel_layer_alias = None  # it subscribes by itself, so that it also works, more slowly, while Redis is away
     open_sockets: Counter[uuid.UUID] = Counter()
 
+    is_silent = False
+
     async def connect(self) -> None:
+        self.tasks: list[asyncio.Task[None]] = []
+        self.host = (self.scope.get("client") or (None,))[0]
+        self.is_silent = silent.enter(self.host)
+        if not self.is_silent:
+            await self._turn_away()
+            return
         offered = self.scope.get("subprotocols") or []
         ours = offered[:1] == [SUBPROTOCOL]
         self.offered_token = offered[1] if ours and len(offered) > 1 else ""
@@ -84,11 +92,22 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.pings = self.read_up_to = 0
         self.check_at = self.second = time.monotonic()
         self.frames = 0
-        self.tasks: list[asyncio.Task[None]] = []
         await self.accept(SUBPROTOCOL if ours else None)
         self.tasks.append(asyncio.create_task(self._guarded()))
 
+    async def _turn_away(self) -> None:
+        """Before the socket is one: an HTTP answer, and nothing is kept."""
+        headers = [(b"content-type", b"text/plain"), (b"retry-after", b"5")]
+        await self.base_send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
+        await self.base_send({"type": "websocket.http.response.body", "body": b"Too many sockets without a hello.\n"})
+
+    def _speaks(self) -> None:
+        if self.is_silent:
+            self.is_silent = False
+            silent.leave(self.host)
+
     async def disconnect(self, code: int) -> None:
+        self._speaks()
         for task in self.tasks:
             task.cancel()
 
@@ -141,6 +160,7 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             hello = await asyncio.wait_for(self.hello, HELLO_SECONDS)
         except TimeoutError:
             raise Refused(NO_HELLO, "no hello") from None
+        self._speaks()
         self.token, after_seq = _greeting(hello, self.offered_token)
         visitor = await self._verified()
         if self.open_sockets[visitor.recipient_id] >= SOCKETS_PER_INBOX:

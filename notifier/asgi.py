@@ -11,12 +11,13 @@ from django.conf import settings
 from django.urls import path
 
 from notifier.checks import refuse_insecure_boot
-from notifier.serving import ThreadedHandler
 
 django.setup(set_prefix=False)
 refuse_insecure_boot()
 
-from inbox.consumers import InboxConsumer  # noqa: E402  (models need the registry that setup fills)
+# models need the registry that setup fills
+from inbox.consumers import InboxConsumer  # noqa: E402
+from notifier.serving import ThreadedHandler  # noqa: E402
 
 application = ProtocolTypeRouter(
     {

@@ -66,6 +66,8 @@ class RequestLog:
         began = time.perf_counter()
         response = self.get_response(request)
         response["X-Request-Id"] = request_id
+        if hasattr(response, "admitted"):
+            return response  # nobody has been answered yet: the body may come now
         log.info(
             "request",
             action="request",

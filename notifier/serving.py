@@ -3,6 +3,9 @@
 Django's own ASGI handler starts a thread for every request and visits it once for each step of each middleware: up to
 2 of the 12.6 ms of CPU that accepting a notification took (0.2 to 2.5, measured on a busy machine). Nothing of ours is
 asynchronous but the sockets, which do not come through here.
+
+The body is read before a thread is taken, because a slow client must not keep one. A large body is read only after the
+request was asked once, without its body, whether its sender may send it (notifier.web.admission).
 """
 
 from __future__ import annotations
@@ -11,18 +14,44 @@ import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import IO, Any
+from contextlib import nullcontext
+from io import BytesIO
+from typing import IO, Any, NamedTuple
 
+from django.conf import settings
 from django.core import signals
-from django.core.exceptions import RequestAborted
+from django.core.exceptions import ImproperlyConfigured, RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
-Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+from notifier.web import limits
+from notifier.web.admission import QUESTION, Admission, Admitted, Question
+from notifier.web.bodies import (
+    Body,
+    Receive,
+    Scope,
+    TooManyUploads,
+    TooSlow,
+    announced_size,
+    announces_much,
+    upload_of,
+)
+
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+
+
+ADMISSION = f"{Admission.__module__}.{Admission.__qualname__}"
+
+
+class Answer(NamedTuple):
+    """What goes back to the client; `admitted` is set when it only says who may send a large body."""
+
+    status: int
+    headers: Headers
+    content: bytes
+    admitted: Admitted | None = None
 
 
 class ThreadedHandler(ASGIHandler):
@@ -33,21 +62,52 @@ class ThreadedHandler(ASGIHandler):
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
 
     def load_middleware(self, is_async: bool = False) -> None:
+        if ADMISSION not in settings.MIDDLEWARE:
+            # the question would reach the view as a request without a body
+            raise ImproperlyConfigured(f"MIDDLEWARE lacks {ADMISSION}.")
         super().load_middleware(is_async=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = Body(receive)
         try:
-            body = await self.read_body(receive)
+            answer = await self._answered(scope, body)
         except RequestAborted:
             return
+        finally:
+            body.close()
+        # who is answered before the end of the body may not send another request behind it
+        headers = answer.headers if body.whole else [*answer.headers, (b"Connection", b"close")]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.content})
+
+    async def _answered(self, scope: Scope, body: Body) -> Answer:
+        try:
+            if not announces_much(scope) and await body.read(limits.SMALL_BODY):
+                return await self._in_a_thread(scope, body.file())
+            # nothing of a large body is read, or stored, for somebody who may not send it
+            asked = await self._in_a_thread({**scope, QUESTION: Question.MAY_SEND}, BytesIO())
+            return asked if asked.admitted is None else await self._large(scope, body, asked.admitted)
+        except TooSlow:
+            return await self._in_a_thread({**scope, QUESTION: Question.TOO_SLOW}, BytesIO())
+
+    async def _large(self, scope: Scope, body: Body, admitted: Admitted) -> Answer:
+        if announced_size(scope) > admitted.most:
+            return await self._in_a_thread({**scope, QUESTION: Question.TOO_LARGE}, BytesIO())
+        try:
+            with upload_of(admitted.owner) if admitted.is_upload else nullcontext():
+                if await body.read(admitted.most):
+                    return await self._in_a_thread(scope, body.file())
+        except TooManyUploads:
+            return await self._in_a_thread({**scope, QUESTION: Question.TOO_MANY}, BytesIO())
+        return await self._in_a_thread({**scope, QUESTION: Question.TOO_LARGE}, BytesIO())
+
+    async def _in_a_thread(self, scope: Scope, body: IO[bytes]) -> Answer:
         # a context of its own, as a request under WSGI servers has not: what one request binds, no other sees
         answer = contextvars.copy_context().run
         loop = asyncio.get_running_loop()
-        status, headers, content = await loop.run_in_executor(self._threads, answer, self._answer, scope, body)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        return await loop.run_in_executor(self._threads, answer, self._answer, scope, body)
 
-    def _answer(self, scope: Scope, body: IO[bytes]) -> tuple[int, Headers, bytes]:
+    def _answer(self, scope: Scope, body: IO[bytes]) -> Answer:
         """In one of the threads; the database connection is its own, and goes back to the pool at the end."""
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=type(self), scope=scope)
@@ -57,7 +117,8 @@ class ThreadedHandler(ASGIHandler):
             response._handler_class = type(self)
             try:
                 # a streamed one is read whole: only static files are, and no slow reader may keep a thread
-                return response.status_code, _headers(response), response.getvalue()
+                admitted = getattr(response, "admitted", None)
+                return Answer(response.status_code, _headers(response), response.getvalue(), admitted)
             finally:
                 response.close()
 

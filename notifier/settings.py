@@ -51,6 +51,8 @@ MIDDLEWARE = [
     "notifier.logs.RequestLog",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    # before what would read the body
+    "notifier.web.admission.Admission",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -87,6 +89,9 @@ _ENGINE_URL = "postgres://notifier_engine@127.0.0.1:5432/notifier"
 _WEB_URL = "postgres://notifier_web@127.0.0.1:5432/notifier"
 #: connections of one web process, and threads that answer its requests
 WEB_DATABASE_POOL = env.int("WEB_DATABASE_POOL", 20)
+#: open connections of one web process, and of one address; notifier.web.limits has what is no setting
+WEB_MAX_CONNECTIONS = env.int("WEB_MAX_CONNECTIONS", 5000)
+WEB_MAX_CONNECTIONS_PER_ADDRESS = env.int("WEB_MAX_CONNECTIONS_PER_ADDRESS", 200)
 _is_web = DATABASE_ROLE == "web"
 DATABASES = {
     "default": env.db_url("WEB_DATABASE_URL", _WEB_URL) if _is_web else env.db_url("DATABASE_URL", _ENGINE_URL)

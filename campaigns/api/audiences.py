@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from campaigns import audience as audiences
 from campaigns import edit
@@ -60,13 +59,12 @@ class MembersView(TenantView):
     """A list's members. A CSV is read line by line, so that a million ids need no more memory than ten."""
 
     scope = "campaigns"
+    streams = "text/csv"
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        if not _is_csv(request):
-            super().initial(request, *args, **kwargs)
+        super().initial(request, *args, **kwargs)
+        if not self._is_csv(request):
             return
-        # without the limit on JSON bodies, which would read the whole of it into memory; the import has its own
-        APIView.initial(self, request, *args, **kwargs)
         announced = str(request.META.get("CONTENT_LENGTH") or "0")
         if announced.isdecimal() and int(announced) > settings.IMPORT_MAX_BYTES:
             raise TooLarge(f"The file is over the limit of {settings.IMPORT_MAX_BYTES} bytes; split it.")
@@ -79,7 +77,7 @@ class MembersView(TenantView):
     )
     def put(self, request: Request, audience_id: uuid.UUID) -> Response:
         audience = owned(Audience.objects.all(), self.tenant, pk=audience_id)
-        if _is_csv(request):
+        if self._is_csv(request):
             file: HttpRequest = request._request
             report = edit.replace_members(audience, lambda a: audiences.fill(a, file))
         else:
@@ -92,6 +90,5 @@ class MembersView(TenantView):
         detail = {"stored": report.stored, "rejected": report.rejected}
         audit.record(self.tenant_id, "audience.filled", audience.pk, detail, api_key_id=self.caller.key_id)
 
-
-def _is_csv(request: Request) -> bool:
-    return (request.content_type or "").partition(";")[0].strip().lower() == "text/csv"
+    def _is_csv(self, request: Request) -> bool:
+        return (request.content_type or "").partition(";")[0].strip().lower() == self.streams

@@ -21,6 +21,8 @@ class TenantView(APIView):
     """A view for tenants' servers: an API key with the scope that the view names."""
 
     scope: ClassVar[str]
+    #: a media type that the view reads line by line, under the limit of uploads; all else has the limit of JSON
+    streams: ClassVar[str] = ""
     # no OPTIONS: what DRF would tell there is in the OpenAPI document
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     _claim: idempotency.Claim | None = None

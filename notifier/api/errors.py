@@ -30,7 +30,7 @@ TITLES = {
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
-    406: "Not acceptable",
+    408: "The request came too slowly",
     409: "Not possible in the present state",
     413: "The body is too large",
     415: "Unsupported media type",
@@ -57,7 +57,6 @@ _CODE_OF = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
-    406: "not_acceptable",
     415: "unsupported_media_type",
     429: "throttled",
 }

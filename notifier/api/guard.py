@@ -14,8 +14,6 @@ from notifier.api.errors import Problem, TooLarge, judge, log, respond
 PREFIX = "/v1/"
 #: longer values in a query string name nothing of ours
 MAX_QUERY = 2048
-#: an upload that its view reads line by line, under a limit of its own; other views answer 415 without reading it
-STREAMED = "text/csv"
 
 
 class ApiGuard:
@@ -35,7 +33,7 @@ class ApiGuard:
             return None
         if wrong := wrong_address(request, kwargs):
             return respond(wrong, request)
-        if request.content_type == STREAMED:
+        if streamed(request, view):
             return None
         try:
             body.limit(request)
@@ -50,6 +48,11 @@ class ApiGuard:
         if told.status == 500:
             log.error("unexpected error", action="api error", exc_info=error)
         return respond(told, request)
+
+
+def streamed(request: HttpRequest, view: Any) -> bool:
+    """Whether the view reads this media type line by line, under a limit of its own (IMPORT_MAX_BYTES)."""
+    return bool(request.content_type) and request.content_type == getattr(getattr(view, "cls", None), "streams", None)
 
 
 def wrong_address(request: HttpRequest, kwargs: Mapping[str, Any]) -> Problem | None:

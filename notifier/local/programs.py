@@ -38,19 +38,7 @@ def parse_queues(text: str) -> list[Queue]:
 
 
 def web(env: Mapping[str, str], port: int) -> Program:
-    argv: tuple[str, ...] = (sys.executable, "-m", "uvicorn", "notifier.asgi:application", "--host", "127.0.0.1")
-    argv += (
-        "--port",
-        str(port),
-        "--ws",
-        "websockets-sansio",
-        "--ws-max-size",
-        "16384",
-        "--log-level",
-        "warning",
-        "--no-access-log",
-    )
-    argv += ("--timeout-graceful-shutdown", "5")
+    argv = (sys.executable, "-m", "notifier.web", "--port", str(port), "--grace", "5")
     return _program("web", argv, env, answers_http(port, "/healthz"))
 
 

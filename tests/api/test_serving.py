@@ -43,7 +43,9 @@ urlpatterns = [path("echo", echo), path("stream", stream), path("broken", broken
 
 @pytest.fixture
 def handler(transactional_db: None) -> Any:
-    with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[], ALLOWED_HOSTS=["*"], DEBUG=False):
+    with override_settings(
+        ROOT_URLCONF=__name__, MIDDLEWARE=["notifier.web.admission.Admission"], ALLOWED_HOSTS=["*"], DEBUG=False
+    ):
         yield ThreadedHandler(2)
 
 

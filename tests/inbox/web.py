@@ -25,10 +25,12 @@ def free_port() -> int:
 
 
 class Web:
-    """The product under uvicorn, with shorter clocks, on a port that stays the same over restarts."""
+    """The product as it is started everywhere, with shorter clocks, on a port that stays the same over restarts."""
 
-    def __init__(self, redis_url: str = "") -> None:
+    def __init__(self, redis_url: str = "", app: str = "tests.inbox.quick:application", **env: str) -> None:
         self.redis_url = redis_url or settings.REDIS_URL
+        self.app = app
+        self.env = env
         self.port = free_port()
         self.start()
 
@@ -37,8 +39,8 @@ class Web:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        argv = [sys.executable, "-m", "uvicorn", "tests.inbox.quick:application", "--port", str(self.port)]
-        argv += ["--ws", "websockets-sansio", "--log-level", "warning", "--timeout-graceful-shutdown", "1"]
+        argv = [sys.executable, "-m", "notifier.web", "--app", self.app]
+        argv += ["--port", str(self.port), "--grace", "1"]
         self.process = subprocess.Popen(argv, env={**os.environ, **self._environment()})
         while self.process.poll() is None:
             try:
@@ -64,6 +66,7 @@ class Web:
             "REDIS_URL": self.redis_url,
             "DEBUG": "1",
             "LOG_LEVEL": "WARNING",
+            **self.env,
         }
 
 

@@ -1,0 +1,1 @@
+"""The web process over raw sockets: what nobody may take of it."""

@@ -1,0 +1,45 @@
+"""A web process whose limits are near, and whose open files can be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.inbox.web import Web
+
+#: more than a test of 400 connections needs, and near enough to be reached
+CONNECTIONS = 500
+PER_ADDRESS = 40
+
+
+@pytest.fixture(scope="session")
+def spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the web process keeps what is too large for memory."""
+    return tmp_path_factory.mktemp("spool")
+
+
+@pytest.fixture(scope="session")
+def web(django_db_setup: None, spool: Path) -> Iterator[Web]:
+    server = Web(
+        app="tests.web.quick:application",
+        TMPDIR=str(spool),
+        IMPORT_MAX_BYTES=str(8 * 1024 * 1024),
+        WEB_MAX_CONNECTIONS=str(CONNECTIONS),
+        WEB_MAX_CONNECTIONS_PER_ADDRESS=str(PER_ADDRESS),
+    )
+    yield server
+    server.stop()
+
+
+def on_disk(web: Web, spool: Path) -> int:
+    """Bytes of temporary files that the web process has open; they have no name, so the folder looks empty."""
+    sizes = []
+    for file in Path(f"/proc/{web.process.pid}/fd").iterdir():
+        try:
+            if str(file.readlink()).startswith(str(spool)):
+                sizes.append(file.stat().st_size)
+        except FileNotFoundError:
+            continue
+    return sum(sizes)

@@ -1,0 +1,249 @@
+"""Bodies: how large, from whom, how fast, and what of them touches the disk."""
+
+from __future__ import annotations
+
+import select
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from campaigns.models import Audience
+from tenants.models import Recipient
+from tests.fixtures import People
+from tests.inbox.web import Web
+from tests.web.conftest import on_disk
+from tests.web.raw import HOST, SECONDS, Dripping, Raw, alive, ask
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MIB = 1024 * 1024
+CHUNK = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
+JSON = "Content-Type: application/json\r\n"
+CSV = "Content-Type: text/csv\r\n"
+
+
+def head(method: str, path: str, *headers: str) -> str:
+    return f"{method} {path} HTTP/1.1\r\n{HOST}{''.join(headers)}\r\n"
+
+
+def bearer(key: str) -> str:
+    return f"Authorization: Bearer {key}\r\n"
+
+
+def length(size: int) -> str:
+    return f"Content-Length: {size}\r\n"
+
+
+CHUNKED = "Transfer-Encoding: chunked\r\n"
+
+
+# -- who is not known --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/v1/notifications", 401),
+        ("PUT", "/v1/audiences/01890000-0000-7000-8000-000000000000/members", 401),
+        ("POST", "/v1/inbox/read", 401),
+        ("POST", "/v1/unknown", 404),
+        ("GET", "/v1/recipients", 401),
+        ("POST", "/admin/login/", 302),
+        ("POST", "/admin/tenants/import/add/", 302),
+        ("POST", "/healthz", 302),
+        ("POST", "/nothing", 404),
+    ],
+)
+@pytest.mark.parametrize("with_key", ["", "Authorization: Bearer nk_live_wrong\r\n", "Cookie: sessionid=wrong\r\n"])
+def test_who_is_not_known_is_answered_before_200_mb_came_and_nothing_is_stored(
+    web: Web, spool: Path, method: str, path: str, status: int, with_key: str
+) -> None:
+    with Raw(web) as client:
+        client.say(head(method, path, CSV, CHUNKED, with_key))
+        took = client.pour(CHUNK, 200 * MIB)
+        assert took < 20 * MIB
+        assert on_disk(web, spool) == 0
+    with Raw(web) as client:
+        # as much as a client sends before it looks for an answer
+        client.say(head(method, path, JSON, CHUNKED, with_key))
+        client.say(CHUNK * 4)
+        got = client.hear()
+        assert (got.status, got.headers["connection"]) == (status, "close")
+        assert client.is_closed()
+    if status == 401:
+        assert got.body["code"] in ("unauthenticated", "token_missing", "token_malformed")
+        assert got.headers["www-authenticate"].startswith("Bearer")
+    assert alive(web)
+
+
+def test_who_announces_much_and_is_not_known_is_answered_at_once(web: Web) -> None:
+    with Raw(web) as client:
+        client.say(head("POST", "/v1/notifications", JSON, length(200 * MIB)))
+        assert client.hear().status == 401
+        assert client.is_closed()
+
+
+def test_who_waits_for_a_100_and_is_not_known_never_gets_it(web: Web) -> None:
+    with Raw(web) as client:
+        client.say(head("POST", "/v1/notifications", JSON, length(20), "Expect: 100-continue\r\n"))
+        assert client.hear().status == 401
+
+
+# -- who is known ------------------------------------------------------------------------------------------------------
+
+
+def test_who_is_known_is_told_the_limit_and_not_read_further(web: Web, people: People, spool: Path) -> None:
+    with Raw(web) as client:
+        client.say(head("POST", "/v1/notifications", JSON, CHUNKED, bearer(people.acme_key)))
+        assert client.pour(CHUNK, 200 * MIB) < 20 * MIB
+        assert on_disk(web, spool) == 0
+    for announced in (CHUNKED, length(MIB + 400_000)):
+        with Raw(web) as client:
+            client.say(head("POST", "/v1/notifications", JSON, announced, bearer(people.acme_key)))
+            client.say(CHUNK * 20)
+            got = client.hear()
+            assert (got.status, got.body["code"]) == (413, "body_too_large")
+            assert client.is_closed()
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_large_body_of_a_caller_who_is_known_is_taken_whole(web: Web, people: People, announced: bool) -> None:
+    content = b'{"name": "Ann", "attributes": {"a": "' + b" " * 10_000 + b'"}}' + b" " * 900_000
+    with Raw(web) as client:
+        kind = length(len(content)) if announced else CHUNKED
+        client.say(head("PUT", "/v1/recipients/ann", JSON, kind, bearer(people.acme_key)))
+        client.say(content if announced else b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content))
+        assert client.hear("PUT").status == 201
+        # and the connection goes on
+        client.say(head("GET", "/v1/recipients/ann", bearer(people.acme_key)))
+        assert client.hear().body["name"] == "Ann"
+    assert Recipient.objects.get(tenant=people.acme).name == "Ann"
+
+
+def test_a_client_that_waits_for_a_100_gets_it_when_it_is_known(web: Web, people: People) -> None:
+    with Raw(web) as client:
+        expects = (JSON, length(15), "Expect: 100-continue\r\n", bearer(people.acme_key))
+        client.say(head("PUT", "/v1/recipients/ann", *expects))
+        assert client.wire.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.say('{"name": "Ann"}')
+        assert client.hear("PUT").status == 201
+
+
+def test_a_csv_of_ids_is_read_for_who_may_send_it_and_up_to_its_own_limit(
+    web: Web, people: People, spool: Path
+) -> None:
+    audience = Audience.objects.create(tenant=people.acme, name="all", source="list")
+    path = f"/v1/audiences/{audience.pk}/members"
+    content = b"external_id\n" + b"".join(b"user-%07d\n" % n for n in range(200_000))
+    with Raw(web) as client:
+        client.say(head("PUT", path, CSV, length(len(content)), bearer(people.acme_key)))
+        client.say(content[: 2 * MIB])
+        wait_for_file(web, spool)
+        client.say(content[2 * MIB :])
+        assert client.hear("PUT").body["stored"] == 200_000
+    with Raw(web) as client:
+        client.say(head("PUT", path, CSV, length(9 * MIB), bearer(people.acme_key)))
+        assert client.hear("PUT").status == 413
+    with Raw(web) as client:
+        client.say(head("PUT", path, CSV, CHUNKED, bearer(people.acme_key)))
+        assert client.pour(CHUNK, 200 * MIB) < 30 * MIB
+    assert on_disk_ends(web, spool)
+
+
+def test_a_csv_to_an_address_that_takes_none_has_the_limit_of_json(web: Web, people: People, spool: Path) -> None:
+    with Raw(web) as client:
+        client.say(head("POST", "/v1/notifications", CSV, CHUNKED, bearer(people.acme_key)))
+        client.pour(CHUNK, 200 * MIB)
+        assert on_disk(web, spool) == 0
+    got = ask(web, head("POST", "/v1/notifications", CSV, length(3), bearer(people.acme_key)) + "a,b")
+    assert got.status == 415
+
+
+def test_a_tenant_sends_two_large_bodies_at_a_time(web: Web, people: People) -> None:
+    audience = Audience.objects.create(tenant=people.acme, name="all", source="list")
+    path = f"/v1/audiences/{audience.pk}/members"
+    with ExitStack() as open_:
+        clients = [open_.enter_context(Raw(web)) for _ in range(3)]
+        for client in clients:
+            client.say(head("PUT", path, CSV, length(2 * MIB), bearer(people.acme_key)))
+            open_.enter_context(Dripping(client, b"\n" * 2048))
+        answered, _, _ = select.select([client.wire for client in clients], [], [], SECONDS)
+        assert len(answered) == 1
+        got = next(client for client in clients if client.wire is answered[0]).hear("PUT")
+        assert (got.status, got.body["code"]) == (503, "too_many_uploads")
+        assert int(got.headers["retry-after"]) > 0
+        # a small one is none of them
+        small = head("PUT", path, CSV, length(16), bearer(people.acme_key)) + "external_id\nann\n"
+        assert ask(web, small).body["stored"] == 1
+
+
+def test_a_logged_in_person_uploads_through_the_admin_and_nobody_else(web: Web, people: People, spool: Path) -> None:
+    browser = Client()
+    browser.force_login(people.ana)
+    cookie = f"Cookie: sessionid={browser.cookies[settings.SESSION_COOKIE_NAME].value}\r\n"
+    form = "Content-Type: multipart/form-data; boundary=b\r\n"
+    part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n' + b"x" * (2 * MIB)
+    with Raw(web) as client:
+        client.say(head("POST", "/admin/tenants/import/add/", form, length(4 * MIB), cookie))
+        client.say(part)
+        wait_for_file(web, spool)
+    with Raw(web) as client:
+        client.say(head("POST", "/admin/tenants/import/add/", form, length(100 * MIB), cookie))
+        assert client.hear("POST").status == 413
+    urlencoded = "Content-Type: application/x-www-form-urlencoded\r\n"
+    with Raw(web) as client:
+        client.say(head("POST", "/admin/tenants/import/add/", urlencoded, length(4 * MIB), cookie))
+        assert client.hear("POST").status == 413
+
+
+# -- how fast ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("announced", [length(1000), CHUNKED, length(500_000)])
+def test_a_body_that_drips_is_cut_off(web: Web, people: People, announced: str) -> None:
+    with Raw(web) as client:
+        client.say(head("POST", "/v1/notifications", JSON, announced, bearer(people.acme_key)))
+        with Dripping(client, b"1\r\nx\r\n" if announced == CHUNKED else b"x"):
+            got = client.hear("POST")
+            assert (got.status, got.body["code"]) == (408, "too_slow")
+            assert client.is_closed()
+
+
+def test_a_body_that_comes_slowly_but_comes_is_taken(web: Web, people: People) -> None:
+    """Slower than the whole patience of a pause."""
+    content = b'{"name": "Ann"}' + b" " * 40_000
+    with Raw(web) as client:
+        client.say(head("PUT", "/v1/recipients/ann", JSON, length(len(content)), bearer(people.acme_key)))
+        client.say(content[:16])
+        rest = [content[16 + n : 16 + n + 4_000] for n in range(0, len(content) - 16, 4_000)]
+        for part in rest:
+            assert not client.is_closed(0.4)
+            client.wire.settimeout(60)
+            client.say(part)
+        assert client.hear("PUT").status == 201
+
+
+def test_endless_chunk_extensions_are_no_body(web: Web, people: People) -> None:
+    with Raw(web) as client:
+        client.say(head("POST", "/v1/notifications", JSON, CHUNKED, bearer(people.acme_key)) + "1;")
+        with Dripping(client, b"a" * 10_000, 0.1):
+            assert client.hear("POST").status in (400, 408)
+
+
+# -- waiting for what is seen from outside -----------------------------------------------------------------------------
+
+
+def wait_for_file(web: Web, spool: Path) -> None:
+    """Until the server keeps a temporary file; fails when it never does."""
+    for _ in range(6_000):
+        if on_disk(web, spool):
+            return
+        alive(web)
+    pytest.fail("nothing was spooled")
+
+
+def on_disk_ends(web: Web, spool: Path) -> bool:
+    return any(not on_disk(web, spool) for _ in range(1_000) if alive(web))
