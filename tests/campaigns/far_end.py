@@ -15,7 +15,7 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from campaigns import control, launch, prepare, results
+from campaigns import accounting, control, haste, launch, prepare, results
 from campaigns.claim import Held, claim
 from campaigns.models import Audience, Campaign, Shard
 from campaigns.sender import Sender
@@ -263,6 +263,13 @@ def retried(campaign: Campaign) -> None:
     limits._local.clear()
     redis.client().flushdb()
     deliver("push", (Lane.BULK,))
+
+
+def account(campaign: Campaign) -> None:
+    """What the batch workers do with its outcomes once no campaign leaves as fast as it can."""
+    haste.reset()
+    redis.client().flushdb()
+    accounting.account(campaign.pk)
 
 
 def stop(campaign: Campaign) -> None:

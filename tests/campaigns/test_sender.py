@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pytest_django import Settings
 
-from campaigns import accounting, claim, control
+from campaigns import claim, control
 from campaigns.models import Campaign, Shard
 from campaigns.sender import Sender
 from notifier.channels import channel
@@ -16,6 +16,7 @@ from tests.campaigns.far_end import (
     SILENCE,
     Killed,
     Post,
+    account,
     held,
     ledger,
     lose_leases,
@@ -43,7 +44,7 @@ def test_everybody_gets_it_once_and_the_account_says_so_at_every_moment(post: Po
     assert all(sum(moment.values()) == 900 for moment in moments)
     assert set(moments[0]) <= {("sent", ""), ("sending", ""), ("armed", "")}
     assert told(campaign) == {("sent", ""): 900}
-    accounting.account(campaign.pk)
+    account(campaign)
     assert told(campaign) == ledger(campaign) == {("sent", ""): 900}
     assert campaign.state == Campaign.State.FINISHED
 
@@ -99,7 +100,7 @@ def test_a_channel_where_a_repeat_hurts_ends_unknown(
     assert told(campaign) == {("unknown", "in_doubt"): shard.begun} | (
         {("sent", ""): 10 - shard.begun} if shard.begun < 10 else {}
     )
-    accounting.account(campaign.pk)
+    account(campaign)
     assert told(campaign)["unknown", "in_doubt"] == shard.begun
 
 
@@ -173,7 +174,7 @@ def test_a_stop_is_exact_at_once_and_stays_so(post: Post) -> None:
     assert told(campaign) == {("sent", ""): begun, ("cancelled", "stopped"): 2_000 - begun}
     control.cancel_rows(campaign.pk)
     assert told(campaign) == {("sent", ""): begun, ("cancelled", "stopped"): 2_000 - begun}
-    accounting.account(campaign.pk)
+    account(campaign)
     assert told(campaign) == ledger(campaign) == {("sent", ""): begun, ("cancelled", "stopped"): 2_000 - begun}
     assert moments[0]["cancelled", "stopped"] == 2_000 - moments[0].get(("sent", ""), 0) - moments[0]["sending", ""]
     assert Campaign.objects.get(pk=campaign.pk).accounted_at is not None
@@ -190,7 +191,7 @@ def test_shards_that_never_began_are_not_waiting_once_it_is_stopped(post: Post, 
     assert told(campaign) == expected  # right after the stop
     control.cancel_rows(campaign.pk)
     assert told(campaign) == expected
-    accounting.account(campaign.pk)
+    account(campaign)
     assert told(campaign) == ledger(campaign) == expected
 
 
@@ -206,7 +207,7 @@ def test_what_waits_inside_the_transport_at_a_stop_ends_cancelled(post: Post) ->
     expected = {("sent", ""): begun, ("cancelled", "stopped"): 100 - begun}
     assert told(campaign) == expected
     retried(campaign)
-    accounting.account(campaign.pk)
+    account(campaign)
     assert told(campaign) == ledger(campaign) == expected
     assert len(post.wire.begun) == begun
 
@@ -286,5 +287,5 @@ def test_a_worker_lost_after_a_stop_leaves_an_exact_account(post: Post, settings
     if shard.sent:
         expected["sent", ""] = shard.sent
     assert told(campaign) == expected
-    accounting.account(campaign.pk)
+    account(campaign)
     assert told(campaign) == ledger(campaign) == expected
