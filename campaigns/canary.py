@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 
 from django.db import transaction
@@ -27,24 +28,31 @@ def judge(campaign_id: uuid.UUID) -> None:
     """When a running campaign's canary is done: let the rest leave, or halt. Any number of callers, once."""
     campaign = Campaign.objects.get(pk=campaign_id)
     waits = campaign.rollout != Rollout.ALL and campaign.canary_passed_at is None
-    canary = Shard.objects.filter(campaign=campaign, canary=True)
+    canary = Shard.objects.filter(campaign=campaign, canary=True).exclude(channel__in=list(campaign.halted_channels))
     if campaign.state != State.RUNNING or not waits or canary.filter(state__in=control.OPEN).exists():
         return
     counts = tally(canary)
-    why = health.verdict(counts, campaign, least=1)
-    if not why and campaign.rollout == Rollout.CANARY_WAIT:
-        why = LOOK
-    if why:
-        control.halt(campaign_id, why)
-    else:
-        _pass(campaign, counts)
+    ill = {name: why for name, each in counts.items() if (why := health.verdict(each, campaign, least=1))}
+    if campaign.rollout == Rollout.CANARY_WAIT:
+        _wait(campaign, ill)
+        return
+    for name, why in ill.items():
+        control.halt(campaign_id, why, name)
+    _pass(campaign, counts.values())  # of a campaign that halted as a whole, nothing
 
 
-def _pass(campaign: Campaign, counts: health.Tally) -> None:
+def _wait(campaign: Campaign, ill: Mapping[str, str]) -> None:
+    for name, why in ill.items():
+        control.halt(campaign.pk, why, name)
+    control.halt(campaign.pk, LOOK)  # unless the last channel's illness has halted it
+
+
+def _pass(campaign: Campaign, counts: Collection[health.Tally]) -> None:
     with transaction.atomic():
         waiting = Campaign.objects.filter(pk=campaign.pk, state=State.RUNNING, canary_passed_at__isnull=True)
         if waiting.update(canary_passed_at=Now()):
-            note(campaign, "canary_passed", By(), sent=counts.sent, failed=counts.failed, handed=counts.handed)
+            sums = {name: sum(getattr(each, name) for each in counts) for name in ("sent", "failed", "handed")}
+            note(campaign, "canary_passed", By(), **sums)
             set_off(campaign.pk)
 
 
@@ -53,14 +61,18 @@ def watch(campaign_id: uuid.UUID) -> None:
     whoever resumed knew of the others."""
     campaign = Campaign.objects.get(pk=campaign_id)
     recent = Shard.objects.filter(campaign=campaign, began_at__gt=Now() - RECENT)
-    if health.verdict(tally(recent), campaign):
-        resumed = AuditLog.objects.filter(tenant_id=campaign.tenant_id, at__gt=Now() - RECENT)
-        known = resumed.filter(action="campaign.resume", object_id=str(campaign_id)).aggregate(at=Max("at"))["at"]
-        if why := health.verdict(tally(recent.filter(began_at__gt=known) if known else recent), campaign):
-            control.halt(campaign_id, why)
+    if not any(health.verdict(counts, campaign) for counts in tally(recent).values()):
+        return
+    resumed = AuditLog.objects.filter(tenant_id=campaign.tenant_id, at__gt=Now() - RECENT)
+    known = resumed.filter(action="campaign.resume", object_id=str(campaign_id)).aggregate(at=Max("at"))["at"]
+    for channel, counts in tally(recent.filter(began_at__gt=known) if known else recent).items():
+        if why := health.verdict(counts, campaign):
+            control.halt(campaign_id, why, channel)
 
 
-def tally(shards: QuerySet[Shard]) -> health.Tally:
-    """What became of the messages of these shards."""
-    sums = {name: Coalesce(Sum(name), 0) for name in ("sent", "failed", "dead", "handed", "excused")}
-    return health.Tally(**shards.order_by().aggregate(**sums))
+def tally(shards: QuerySet[Shard]) -> dict[str, health.Tally]:
+    """What became of the messages of these shards, by channel: one that is ill must not halt another."""
+    sums = {name: Coalesce(Sum(name), 0) for name in ("sent", "failed", "dead", "handed", "excused", "cut")}
+    rows = shards.order_by("channel").values("channel").annotate(**{f"all_{name}": each for name, each in sums.items()})
+    found = rows.values_list("channel", *[f"all_{name}" for name in sums])
+    return {channel: health.Tally(**dict(zip(sums, counts, strict=True))) for channel, *counts in found}

@@ -35,10 +35,10 @@ WITH mine AS (
     AND {MAY_LEAVE}
     AND (s.state = 'armed' OR (s.state = 'running' AND s.lease_until < now()
          AND now() > pg_postmaster_start_time() + make_interval(secs => %s)))
-  RETURNING s.id, s.campaign_id, s.account_id, s.channel, s.size, s.begun, s.fence, s.excused, s.began_at,
+  RETURNING s.id, s.campaign_id, s.account_id, s.channel, s.size, s.begun, s.fence, s.excused, s.cut, s.began_at,
             extract(epoch FROM clock_timestamp() - s.began_at)::float8 AS age
 )
-SELECT m.campaign_id, m.account_id, m.channel, m.size, m.begun, m.fence, m.age, m.excused, m.began_at,
+SELECT m.campaign_id, m.account_id, m.channel, m.size, m.begun, m.fence, m.age, m.excused, m.cut, m.began_at,
        p.rows, p.outcomes, p.delays, p.notes
 FROM mine m JOIN campaigns_shardpayload p ON p.shard_id = m.id
 """
@@ -114,11 +114,9 @@ def claim(shard_id: uuid.UUID, worker: str) -> Held | None:
 
 
 def _held(shard_id: uuid.UUID, row: Sequence[Any]) -> Held:
-    (
-        campaign_id, account_id, channel, size, begun, fence, age, excused, began_at, rows, outcomes, delays, notes,
-    ) = row  # fmt: skip
-    record = Record.of(size, begun, outcomes, delays, notes, late=int(age * 1000))
-    record.excused = excused
+    campaign_id, account_id, channel, size, begun, fence, age, excused, cut, began_at, rows, *kept = row
+    record = Record.of(size, begun, *kept, late=int(age * 1000))
+    record.excused, record.cut = excused, cut
     return Held(
         shard_id, _campaign(campaign_id), _account(account_id), channel, fence, began_at, age,
         payloads.unpack(rows), record, frozenset(record.open()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -66,26 +67,60 @@ def resume(
 ) -> bool:
     """True for the one caller that resumed it, False for a repeat. Raises NotFound, or Conflict when it is not paused.
 
-    A canary that is done has been looked at by whoever resumes: the rest leaves, whatever the canary said."""
+    A running campaign of which a channel paused itself is resumed, too: the channel goes on. A canary that is done has
+    been looked at by whoever resumes: the rest leaves, whatever the canary said."""
     campaign = find(tenant_id, campaign_id)
     open_canary = Shard.objects.filter(campaign=OuterRef("pk"), canary=True, state__in=OPEN)
     judged = Q(canary_passed_at__isnull=True) & ~Q(rollout=Rollout.ALL) & ~Exists(open_canary)
     passed = Case(When(judged, then=Now()), default=F("canary_passed_at"))
+    by = By(user, api_key_id)
     with transaction.atomic():
-        if not step(_RESUME, campaign, By(user, api_key_id), halted="", canary_passed_at=passed):
-            return False
-        set_off(campaign.pk)
+        resumed = step(_RESUME, campaign, by, **_NOT_HALTED, canary_passed_at=passed) or _resume_channels(campaign, by)
+        if resumed:
+            set_off(campaign.pk)
+    return resumed
+
+
+_NOT_HALTED: dict[str, Any] = {"halted": "", "halted_channels": {}}
+
+
+def _resume_channels(campaign: Campaign, by: By) -> bool:
+    """Of a campaign that runs on its other channels."""
+    halted = Campaign.objects.filter(pk=campaign.pk, state=State.RUNNING).exclude(halted_channels={})
+    if not halted.update(**_NOT_HALTED):
+        return False
+    note(campaign, "resume", by)
     return True
 
 
-def halt(campaign_id: uuid.UUID, why: str) -> bool:
-    """The campaign pauses itself, and says why; True for the one caller that did it."""
+def halt(campaign_id: uuid.UUID, why: str, channel: str = "") -> bool:
+    """The campaign pauses itself, and says why; only `channel`, while another one has something to send. True for the
+    one caller that did it."""
     with transaction.atomic():
-        if not move(campaign_id, State.PAUSED, allowed_from=[State.RUNNING], halted=why[:500]):
+        campaign = Campaign.objects.select_for_update().filter(pk=campaign_id, state=State.RUNNING).first()
+        if campaign is None or channel in campaign.halted_channels:
             return False
-        note(Campaign.objects.get(pk=campaign_id), "halted", By(), why=why[:500])
-    log.warning("campaign halted", action="halt", campaign=str(campaign_id), why=why)
+        channels = {**campaign.halted_channels, **({channel: why[:500]} if channel else {})}
+        columns: dict[str, Any] = {"halted": _halted(campaign, why, channels)[:500], "halted_channels": channels}
+        if channel and _others_go_on(campaign, channels):
+            Campaign.objects.filter(pk=campaign_id).update(**columns)
+        else:
+            move(campaign_id, State.PAUSED, allowed_from=[State.RUNNING], **columns)
+        note(campaign, "halted", By(), why=why[:500], **({"channel": channel} if channel else {}))
+    log.warning("campaign halted", action="halt", campaign=str(campaign_id), channel=channel, why=why)
     return True
+
+
+def _halted(campaign: Campaign, why: str, channels: Mapping[str, str]) -> str:
+    """In a sentence for each channel, which is not named where there is only one."""
+    if not channels or len(campaign.channels) == 1:
+        return why
+    said = [f"{name}: {of_channel}" for name, of_channel in channels.items()]
+    return " ".join(said if why in channels.values() else [*said, why])
+
+
+def _others_go_on(campaign: Campaign, halted: Collection[str]) -> bool:
+    return Shard.objects.filter(campaign=campaign, state__in=OPEN).exclude(channel__in=list(halted)).exists()
 
 
 # ---- stop --------------------------------------------------------------------------------------------------------
@@ -150,8 +185,11 @@ def _cancel(campaign: Campaign) -> int:
 
 def orders(campaign_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Orders]:
     """What the engine must know before it sends rows of these campaigns."""
-    found = Campaign.objects.filter(pk__in=campaign_ids).values_list("pk", "state", "rate_per_s")
-    return {pk: Orders(state == State.CANCELLED, state == State.PAUSED, rate) for pk, state, rate in found}
+    found = Campaign.objects.filter(pk__in=campaign_ids).values_list("pk", "state", "rate_per_s", "halted_channels")
+    return {
+        pk: Orders(state == State.CANCELLED, state == State.PAUSED, rate, frozenset(halted))
+        for pk, state, rate, halted in found
+    }
 
 
 recheck.use(orders)

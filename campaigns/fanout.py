@@ -20,14 +20,19 @@ FIRST = 8
 
 #: until the canary has passed nothing else may leave
 _LEAVING = Q(canary=True) | Q(campaign__rollout=Rollout.ALL) | Q(campaign__canary_passed_at__isnull=False)
-#: the same in SQL, of campaigns_shard s and campaigns_campaign c
-MAY_LEAVE = "(s.canary OR c.rollout = 'all' OR c.canary_passed_at IS NOT NULL)"
+#: the same in SQL, of campaigns_shard s and campaigns_campaign c; and nothing of a channel that paused itself
+MAY_LEAVE = """
+((s.canary OR c.rollout = 'all' OR c.canary_passed_at IS NOT NULL) AND NOT c.halted_channels ? s.channel)
+"""
 
 
 def leaving(campaign_id: uuid.UUID) -> QuerySet[Shard]:
     """Shards that nobody has taken and that may leave now, in their order."""
     running = Q(campaign=campaign_id, campaign__state=Campaign.State.RUNNING)
-    return Shard.objects.filter(running, _LEAVING, state=Shard.State.ARMED).order_by("number")
+    found = Shard.objects.filter(running, _LEAVING, state=Shard.State.ARMED).order_by("number")
+    for halted in Campaign.objects.filter(pk=campaign_id).values_list("halted_channels", flat=True):
+        found = found.exclude(channel__in=list(halted))
+    return found
 
 
 def set_off(campaign_id: uuid.UUID) -> None:

@@ -24,6 +24,25 @@ WHERE c.id = %s AND c.state = 'running'
 """
 
 
+# the same but for channels that paused themselves
+_PAUSE = f"""
+UPDATE campaigns_campaign c SET state = 'paused'
+WHERE c.id = %s AND c.state = 'running' AND c.halted_channels <> '{{}}'
+  AND NOT EXISTS (SELECT 1 FROM campaigns_shard s WHERE s.campaign_id = c.id AND s.state IN ('armed', 'running')
+                  AND NOT c.halted_channels ? s.channel)
+  AND NOT EXISTS (SELECT 1 FROM notifier_delivery d WHERE d.campaign_id = c.id
+                  AND d.status IN ({Status.QUEUED}, {Status.CLAIMED}, {Status.SENDING})
+                  AND NOT c.halted_channels ? d.channel)
+"""
+
+
+def pause_if_only_halted(campaign_id: uuid.UUID) -> bool:
+    """A campaign of which nothing is left but channels that paused themselves is paused: it waits for somebody."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PAUSE, [campaign_id])
+        return bool(cursor.rowcount)
+
+
 def finish_if_done(campaign_id: uuid.UUID) -> bool:
     """True for the one caller that finished it."""
     with connection.cursor() as cursor:

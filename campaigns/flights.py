@@ -126,7 +126,9 @@ class Flights:
             verdict = self._provider.verdict(answer)
             if not (excused := self._says_nothing(answer)):
                 verdicts.append(verdict)
-            self.note(i, outcome_of(self._held.row(i, launched), verdict, self._others), excused=excused)
+            outcome = outcome_of(self._held.row(i, launched), verdict, self._others)
+            self._held.record.cut += (cut := isinstance(answer, Broken) and answer.cut)
+            self.note(i, outcome, excused=excused or (cut and not outcome.final))
         self._verdicts += verdicts
         if self._wanted and any(isinstance(answer, Response) and answer.status == 401 for _, answer in answers):
             self._wire.forget_token(self._wanted.cache_key)

@@ -7,6 +7,9 @@ from typing import Protocol
 
 #: fewer outcomes say nothing: of 20 messages to people who left, half may well be dead
 LEAST = 200
+#: a far end that cuts its connections is no error of a message; one that does little else takes no campaign. So many
+#: are lost before fewer requests share a connection: what one process has on the wire
+CUT_PERCENT, CUT_LEAST = 80, 2_000
 
 
 class Counts(Protocol):
@@ -22,6 +25,8 @@ class Counts(Protocol):
     def handed(self) -> int: ...
     @property
     def excused(self) -> int: ...
+    @property
+    def cut(self) -> int: ...
 
 
 class Limits(Protocol):
@@ -36,13 +41,15 @@ class Limits(Protocol):
 @dataclass(frozen=True)
 class Tally:
     """Counts by themselves. `dead` are among the `failed`; `handed`: the first attempt failed, another will be made;
-    `excused`, among both: refused by us, for consent, quiet hours or time."""
+    `excused`, among both: no provider has said anything against it (refused by us, for consent, quiet hours or time; or
+    its connection was cut, and it will be tried again); `cut`: their connections were cut."""
 
     sent: int = 0
     failed: int = 0
     dead: int = 0
     handed: int = 0
     excused: int = 0
+    cut: int = 0
 
 
 def since(now: Counts, before: Counts) -> Tally:
@@ -53,11 +60,14 @@ def since(now: Counts, before: Counts) -> Tally:
         now.dead - before.dead,
         now.handed - before.handed,
         now.excused - before.excused,
+        now.cut - before.cut,
     )
 
 
 def verdict(counts: Counts, limits: Limits, least: int = LEAST) -> str:
     """Why the campaign should halt, in a sentence; empty while all is well or too little is known."""
+    if why := _mostly_cut(counts):
+        return why
     total = counts.sent + counts.failed + counts.handed - counts.excused
     if total < max(1, least):
         return ""
@@ -69,6 +79,13 @@ def verdict(counts: Counts, limits: Limits, least: int = LEAST) -> str:
             f"{_percent(counts.dead, total)} of {total:,} addresses are dead; the limit is {limits.max_dead_percent} %."
         )
     return ""
+
+
+def _mostly_cut(counts: Counts) -> str:
+    total = counts.sent + counts.failed + counts.handed
+    if total < CUT_LEAST or counts.cut * 100 <= CUT_PERCENT * total:
+        return ""
+    return f"The provider cut its connections under {_percent(counts.cut, total)} of {total:,} messages."
 
 
 def _percent(part: int, total: int) -> str:

@@ -48,7 +48,7 @@ def go(
 def _launch(campaign: Campaign, rollout: str) -> bool:
     if rollout not in Rollout.values:
         raise InvalidInput(f"Must be one of: {', '.join(Rollout.values)}.", field="rollout", code="invalid_choice")
-    columns: dict[str, Any] = {"rollout": rollout, "canary_passed_at": None, "halted": ""}
+    columns: dict[str, Any] = {"rollout": rollout, "canary_passed_at": None, "halted": "", "halted_channels": {}}
     if not campaign.hold_seconds:
         return move(campaign.pk, State.RUNNING, allowed_from=[State.ARMED], launched_at=Now(), **columns)
     held = Now() + timedelta(seconds=campaign.hold_seconds)

@@ -127,6 +127,8 @@ class Campaign(TenantOwned):
     canary_passed_at = models.DateTimeField(null=True, editable=False)
     #: why it paused itself; empty when a person did
     halted = models.CharField(max_length=500, blank=True, editable=False)
+    #: channel -> why it paused itself; the others go on
+    halted_channels = models.JSONField(default=dict, editable=False)
     stopped_at = models.DateTimeField(null=True, editable=False)
     #: every outcome is durable with its shard
     finished_at = models.DateTimeField(null=True, editable=False)
@@ -192,8 +194,10 @@ class Shard(TenantOwned):
     dead = models.IntegerField(default=0)
     #: back in the ledger's hands, for a later attempt
     handed = models.IntegerField(default=0)
-    #: of the failed and the handed: refused by us, so that no provider was asked
+    #: of the failed and the handed: no provider has said anything against it
     excused = models.IntegerField(default=0)
+    #: their connections were cut, with others on them
+    cut = models.IntegerField(default=0)
     #: its outcomes are in the ledger's rows; the payload is gone
     accounted = models.BooleanField(default=False)
 

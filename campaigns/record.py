@@ -59,8 +59,11 @@ class Record:
     failed: int = 0
     dead: int = 0
     handed: int = 0
-    #: of the failed and the handed: refused here, by consent, quiet hours or time; no provider was asked
+    #: of the failed and the handed: no provider has said anything against it. Refused here, by consent, quiet hours or
+    #: time; or its connection was cut, and it will be tried again
     excused: int = 0
+    #: their connections were cut, with others on them
+    cut: int = 0
 
     def __post_init__(self) -> None:
         self.outcomes.extend(bytes(self.size - len(self.outcomes)))
@@ -94,8 +97,8 @@ class Record:
         return orjson.dumps(notes, option=orjson.OPT_NON_STR_KEYS) if notes else b""
 
     def counts(self) -> list[int]:
-        """As the shard's columns have them: sent, failed, dead, handed, excused."""
-        return [self.sent, self.failed, self.dead, self.handed, self.excused]
+        """As the shard's columns have them: sent, failed, dead, handed, excused, cut."""
+        return [self.sent, self.failed, self.dead, self.handed, self.excused, self.cut]
 
     def open(self) -> list[int]:
         """Begun and not answered."""
@@ -159,21 +162,23 @@ def _delays(written: bytes, count: int, late: int | None) -> array[int]:
 
 @dataclass(frozen=True)
 class Written:
-    """What the statement found: the shard is still this holder's, and the campaign still runs."""
+    """What the statement found: the shard is still this holder's, and the campaign still runs on its channel."""
 
     held: bool
     running: bool
 
 
-# `begun` rises only while the campaign runs: the look at the stop and the commit of what may begin are one statement.
+# `begun` rises only while the campaign runs and its channel is not halted: the look at the stop and the commit of what
+# may begin are one statement.
 _WRITE = """
 WITH mine AS (
   UPDATE campaigns_shard s SET
-    begun = CASE WHEN c.state = 'running' THEN %s ELSE s.begun END,
-    sent = %s, failed = %s, dead = %s, handed = %s, excused = %s, lease_until = now() + make_interval(secs => %s)
+    begun = CASE WHEN c.state = 'running' AND NOT c.halted_channels ? s.channel THEN %s ELSE s.begun END,
+    sent = %s, failed = %s, dead = %s, handed = %s, excused = %s, cut = %s,
+    lease_until = now() + make_interval(secs => %s)
   FROM campaigns_campaign c
   WHERE s.id = %s AND s.fence = %s AND s.state = 'running' AND c.id = s.campaign_id
-  RETURNING s.id, c.state = 'running' AS running
+  RETURNING s.id, c.state = 'running' AND NOT c.halted_channels ? s.channel AS running
 )
 UPDATE campaigns_shardpayload p SET outcomes = %b, notes = %b
 FROM mine WHERE p.shard_id = mine.id RETURNING mine.running
@@ -181,7 +186,7 @@ FROM mine WHERE p.shard_id = mine.id RETURNING mine.running
 
 _LEAVE = """
 WITH mine AS (
-  UPDATE campaigns_shard s SET begun = %s, sent = %s, failed = %s, dead = %s, handed = %s, excused = %s,
+  UPDATE campaigns_shard s SET begun = %s, sent = %s, failed = %s, dead = %s, handed = %s, excused = %s, cut = %s,
     lease_until = NULL, state = %s, ended_at = CASE WHEN %s THEN clock_timestamp() END
   WHERE s.id = %s AND s.fence = %s AND s.state = 'running' RETURNING s.id
 )

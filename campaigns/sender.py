@@ -161,7 +161,7 @@ class Sender:
         if self._flights.going and not written.running:
             self._flights.withdraw()
         if why := health.verdict(health.since(held.record, self._before), held.campaign):
-            control.halt(held.campaign.pk, why)
+            control.halt(held.campaign.pk, why, held.channel)
 
     def _leave(self) -> Shard.State:
         """Let the shard go. Not before its last answer is written: a worker killed in between must leave a lease that

@@ -12,7 +12,7 @@ from celery.app.task import Task
 from django.db import connection
 
 from campaigns import accounting, canary, control, fanout, launch, prepare, rehearse, shards
-from campaigns.finish import finish_if_done
+from campaigns.finish import finish_if_done, pause_if_only_halted
 from campaigns.models import Campaign
 from campaigns.states import State
 from notifier.channels.queues import BATCH, CONTROL, queue_of
@@ -74,7 +74,7 @@ def send_shard(self: Task[Any, Any], shard_id: str) -> None:
 @shared_task(name="campaigns.finish_wave", ignore_result=True)
 def finish_wave(campaign_id: str) -> None:
     """A chord's callback: SQL decides whether it is finished or its canary is done, whoever calls and however often."""
-    if not finish_if_done(uuid.UUID(campaign_id)):
+    if not (finish_if_done(uuid.UUID(campaign_id)) or pause_if_only_halted(uuid.UUID(campaign_id))):
         canary.judge(uuid.UUID(campaign_id))
 
 
@@ -103,7 +103,7 @@ def sweep() -> None:
     launch.launch_held()
     rehearse.launch_armed()
     for campaign_id in _in_state(State.RUNNING):
-        if not finish_if_done(campaign_id):
+        if not (finish_if_done(campaign_id) or pause_if_only_halted(campaign_id)):
             canary.judge(campaign_id)
             canary.watch(campaign_id)
             _ring_shards(campaign_id)

@@ -219,10 +219,12 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """No response. `begun` False: certainly nothing of the request was processed; True: in doubt."""
+    """No response. `begun` False: certainly nothing of the request was processed; True: in doubt. `cut`: the connection
+    ended under several requests, which says nothing of each of them."""
 
     begun: bool
     detail: str
+    cut: bool = False
 
 
 #: the place of a request among those sent together, and what came of it; a volley tells a plain 200 as the int 200
@@ -372,9 +374,10 @@ class Misconfigured:
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """It was written and no answer came."""
+    """It was written and no answer came. `cut`: its connection ended, with others on it."""
 
     detail: str
+    cut: bool = False
 
 
 Verdict = Sent | Temporary | Throttled | Permanent | Misconfigured | InDoubt

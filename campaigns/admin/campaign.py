@@ -136,7 +136,7 @@ class CampaignAdmin(Road, Controls, Rungs, TenantModelAdmin):
         state = State(campaign.state)
         # `shown`, because the form's own object is read again, and may be a state further
         found: dict[str, Any] = {"shown": campaign, "says": SAYS[state], "may_act": may(request, MARKETERS, campaign)}
-        found["waits"] = state == State.PAUSED and campaign.halted == canary.LOOK
+        found["waits"] = state == State.PAUSED and campaign.halted.endswith(canary.LOOK)
         if not campaign.silent and state != State.ARMING:
             found |= {"ladder": ladder(campaign), "tester": tester(request, campaign)}
             found["outcomes"] = outcomes(request, campaign)

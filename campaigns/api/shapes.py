@@ -108,7 +108,12 @@ class CampaignOutput(serializers.Serializer[Any]):
     max_error_percent = serializers.IntegerField()
     max_dead_percent = serializers.IntegerField()
     rollout = serializers.ChoiceField(Rollout.choices, help_text="What the last GO asked for.")
-    halted = serializers.CharField(help_text="Why it paused itself; empty when somebody paused it.")
+    halted = serializers.CharField(
+        help_text="Why it, or one of its channels, paused itself; empty when somebody paused it."
+    )
+    halted_channels = serializers.DictField(
+        child=serializers.CharField(), help_text="Channels that paused themselves, and why. The others go on."
+    )
     silent = serializers.BooleanField(help_text="A silent run: nobody gets anything.")
     rehearsal_of = serializers.UUIDField(source="rehearsal_of_id", allow_null=True, help_text="Whose silent run it is.")
     tested_at = serializers.DateTimeField(allow_null=True, help_text="The last test send since the last edit.")

@@ -54,6 +54,7 @@ class Migration(migrations.Migration):
                 ("dead", models.IntegerField(default=0)),
                 ("handed", models.IntegerField(default=0)),
                 ("excused", models.IntegerField(default=0)),
+                ("cut", models.IntegerField(default=0)),
                 ("accounted", models.BooleanField(default=False)),
                 (
                     "account",
@@ -218,6 +219,7 @@ class Migration(migrations.Migration):
                 ("launched_at", models.DateTimeField(editable=False, null=True)),
                 ("canary_passed_at", models.DateTimeField(editable=False, null=True)),
                 ("halted", models.CharField(blank=True, editable=False, max_length=500)),
+                ("halted_channels", models.JSONField(default=dict, editable=False)),
                 ("stopped_at", models.DateTimeField(editable=False, null=True)),
                 ("finished_at", models.DateTimeField(editable=False, null=True)),
                 ("accounted_at", models.DateTimeField(editable=False, null=True)),

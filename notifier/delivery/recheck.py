@@ -20,11 +20,16 @@ from tenants.models import Tenant
 
 @dataclass(frozen=True)
 class Orders:
-    """What the owner of a campaign wants of its rows: none of them leaves, not now, or so many a second."""
+    """What the owner of a campaign wants of its rows: none of them leaves, not now, not now on some channels, or so
+    many a second."""
 
     stopped: bool = False
     paused: bool = False
     rate_per_s: float | None = None
+    paused_channels: frozenset[str] = frozenset()
+
+    def hold(self, channel: str) -> bool:
+        return self.paused or channel in self.paused_channels
 
 
 Look = Callable[[Collection[uuid.UUID]], Mapping[uuid.UUID, Orders]]

@@ -70,7 +70,7 @@ def decide(verdict: Verdict, tries: Tries) -> Decision:
         case Permanent(detail, dead, as_of):
             reason = Reason.DEAD_ADDRESS if dead else Reason.REJECTED
             return Settled(Status.FAILED, reason, detail, address_is_dead=dead, dead_as_of=as_of)
-        case InDoubt(detail):
+        case InDoubt(detail, _):
             if not tries.repeat_when_in_doubt:
                 return Settled(Status.UNKNOWN, Reason.IN_DOUBT, detail)
             return _again(None, detail, tries, in_doubt=True)

@@ -162,7 +162,7 @@ def _within_limits(rows: list[Claimed]) -> list[Claimed]:
 
 def _launch_window(pump: Pump, account: ProviderAccount, rows: list[Claimed], claimed_at: float) -> None:
     ordered = orders(rows)
-    holding = {campaign for campaign, found in ordered.items() if found.paused}
+    holding = {campaign for campaign, found in ordered.items() if found.hold(account.channel)}
     paused = [row for row in rows if row.campaign_id in holding]
     rows = _without(rows, paused)
     refused = recheck(rows, ordered)

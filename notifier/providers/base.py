@@ -196,7 +196,7 @@ class Provider(ABC, Generic[M]):
         """What an answer, or none, means."""
         if isinstance(answer, Response):
             return self.judge(answer)
-        return InDoubt(answer.detail) if answer.begun else Temporary(answer.detail)
+        return InDoubt(answer.detail, answer.cut) if answer.begun else Temporary(answer.detail)
 
 
 @lru_cache(maxsize=1)

@@ -125,7 +125,7 @@ class Http2:
                 raise ConnectionFault(PROTOCOL_ERROR, "no connection preface")
             self._greeted, at = True, len(PREFACE)
         unpack, on = HEAD.unpack_from, self._on
-        while end - at >= 9:
+        while end - at >= 9 and not self._closed:
             high, low, kind, flags, stream = unpack(data, at)
             size = (high << 8) | low
             if size > MAX_FRAME:
@@ -254,6 +254,7 @@ class Http2:
     def _finish(self, stream: int, answer: Answer) -> None:
         if answer.hangup:
             self._closed = True
+            self._flush()  # what was answered before has left
             self._transport.abort()
         elif answer.reset is not None:
             self._reset(stream, answer.reset)

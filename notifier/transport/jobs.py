@@ -136,7 +136,7 @@ class Job:
 
     def fail(self, detail: str) -> None:
         """Answer everything that is still open as in doubt; a wire's thread is going down."""
-        broken = Broken(True, detail)
+        broken = Broken(True, detail, cut=True)
         with self._box.lock:
             answered = {index for batch in self._came for index, _ in batch}
             rest = [(index, broken) for index in range(self._size) if index not in answered]

@@ -30,6 +30,20 @@ class Limits:
         (Tally(sent=500, failed=500, dead=500), ""),  # dead addresses are no errors, and at their limit
         (Tally(sent=499, failed=501, dead=501), "50.1 % of 1,000 addresses are dead; the limit is 50 %."),
         (Tally(sent=300, failed=700, dead=450), "25 % of 1,000 messages failed; the limit is 20 %."),
+        # what a cut connection took with it is neither a success nor an error
+        (Tally(sent=700, failed=40, handed=260, excused=260, cut=260), ""),
+        (Tally(sent=700, failed=150, handed=260, excused=260, cut=260), ""),
+        (
+            Tally(sent=700, failed=200, handed=260, excused=260, cut=260),
+            "22.2 % of 900 messages failed; the limit is 20 %.",
+        ),
+        # unless there is little else
+        (Tally(sent=400, handed=1_599, excused=1_599, cut=1_599), ""),
+        (Tally(sent=400, handed=1_600, excused=1_600, cut=1_600), ""),
+        (
+            Tally(sent=399, handed=1_601, excused=1_601, cut=1_601),
+            "The provider cut its connections under 80 % of 2,000 messages.",
+        ),
     ],
 )
 def test_a_verdict(counts: Tally, why: str) -> None:
@@ -49,7 +63,7 @@ def test_a_canary_is_judged_by_all_there_is() -> None:
 
 
 def test_since_leaves_out_what_was_known() -> None:
-    assert health.since(Tally(10, 5, 2, 1), Tally(4, 3, 2, 0)) == Tally(6, 2, 0, 1)
+    assert health.since(Tally(10, 5, 2, 1, 1, 2), Tally(4, 3, 2, 0, 1, 1)) == Tally(6, 2, 0, 1, 0, 1)
 
 
 def test_waves_are_runs_of_ascending_numbers_with_gaps() -> None:

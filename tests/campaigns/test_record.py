@@ -19,7 +19,14 @@ from tests.campaigns.far_end import Post, held, post, shard_of
 __all__ = ["post"]
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
-NOTES = st.builds(Note, st.sampled_from(["", *map(str, Reason)]), TEXTS, TEXTS, st.booleans(), st.booleans())
+NOTES = st.builds(
+    Note,
+    st.sampled_from(["", *map(str, Reason)]),
+    TEXTS,
+    TEXTS,
+    st.none() | st.integers(-(10**6), 10**9),
+    st.booleans(),
+)
 STATUSES = st.sampled_from([OPEN, HANDED, *map(int, FINAL)])
 STEPS = st.lists(st.tuples(STATUSES, st.integers(0, 2**32 - 1), NOTES), max_size=30)
 

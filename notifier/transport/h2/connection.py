@@ -137,8 +137,9 @@ class Connection:
         """The connection is no more: what was under way is in doubt."""
         self.closed = True
         self._rest = b""
+        broken = Broken(True, why, cut=self.under_way > 1)  # of one alone it may well be the reason
         for stream in [*self._waiting, *self._reading]:
-            self._break(stream, Broken(True, why))
+            self._break(stream, broken)
         return self._taken()
 
     def leave(self) -> None:

@@ -272,6 +272,23 @@ def test_goaway_tells_which_streams_were_not_processed() -> None:
     assert isinstance(talk.answers[1], Broken) and talk.answers[1].begun
 
 
+@pytest.mark.parametrize("under_way", [1, 2, 5])
+def test_what_a_lost_connection_says_of_its_requests(under_way: int) -> None:
+    """Of one alone it may be the reason; of several, nobody knows which."""
+    talk = Talk()
+    talk.asks(*[b"x"] * (under_way + 1))
+    talk.says(headers(1))
+    talk.take(talk.client.lost("gone"))
+    assert talk.answers == {0: 200} | {n: Broken(True, "gone", cut=under_way > 1) for n in range(1, under_way + 1)}
+
+
+def test_a_stream_that_gets_no_answer_says_nothing_of_its_neighbours() -> None:
+    talk = Talk()
+    talk.asks(*[b"x"] * 3)
+    talk.says(headers(1), reset(3, f.INTERNAL_ERROR), headers(5))
+    assert talk.answers == {0: 200, 1: Broken(True, "stream reset: INTERNAL_ERROR"), 2: 200}
+
+
 def test_a_goaway_for_everything_later_may_be_followed_by_a_smaller_one() -> None:
     talk = Talk()
     talk.asks(b"x", b"y")
