@@ -66,10 +66,14 @@ class Refusals:
         payload, tenant_zone = self._held.payload, self._held.campaign.tenant.timezone
         if not payload.quiet:
             return {}
-        # people share their hours: one question for each of them, not for each person
-        ends = [quiet.ends(hours, tenant_zone, now) for hours in payload.hours]
-        return {
-            i: held_back(self._held.row(i), until, now)
-            for i in rows
-            if (n := payload.quiet.get(i)) is not None and (until := ends[n]) and i not in self._suspects
-        }
+        found: dict[int, Outcome] = {}
+        ends: dict[int, datetime | None] = {}  # people share their hours: each is asked for once, 5 to 10 µs
+        for i in rows:
+            n = payload.quiet.get(i)
+            if n is None or i in self._suspects:
+                continue
+            if n not in ends:
+                ends[n] = quiet.ends(payload.hours[n], tenant_zone, now)
+            if (until := ends[n]) is not None:
+                found[i] = held_back(self._held.row(i), until, now)
+        return found

@@ -94,6 +94,7 @@ class Progress:
     seconds: float | None
     rate: float | None
     failure: str
+    halted: str
 
 
 # ---- reading -----------------------------------------------------------------------------------------------------
@@ -187,6 +188,7 @@ def progress(campaign: Campaign) -> Progress:
         seconds=seconds,
         rate=sums.sent / seconds if seconds else None,
         failure=campaign.failure,
+        halted=campaign.halted,
     )
 
 

@@ -22,7 +22,8 @@
       const answer = await fetch(panel.dataset.progress, { headers: { Accept: "application/json" }, redirect: "error" });
       if (answer.ok) {
         const found = await answer.json();
-        if (found.state !== panel.dataset.state) return window.location.assign(window.location.pathname);
+        const { state, halted } = panel.dataset;
+        if (found.state !== state || found.halted !== halted) return window.location.assign(window.location.pathname);
         show(panel, found);
       } else if (answer.status < 500) return;
     } catch (error) {
