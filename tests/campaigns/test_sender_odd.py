@@ -11,7 +11,7 @@ import pytest
 from django.db import OperationalError
 from pytest_django import Settings
 
-from campaigns import accounting, claim, record, sender
+from campaigns import claim, health, record, sender
 from campaigns.finish import finish_if_done
 from campaigns.models import Campaign, Shard
 from campaigns.press import Press
@@ -20,7 +20,7 @@ from campaigns.sender import Sender
 from notifier.delivery import accounts, limits
 from notifier.delivery.pump import Others
 from notifier.models import Delivery, ProviderAccount
-from notifier.vocabulary import Status, TokenRefused
+from notifier.vocabulary import Broken, Status, TokenRefused
 from tests.campaigns.far_end import (
     BUSY,
     DEAD,
@@ -28,6 +28,8 @@ from tests.campaigns.far_end import (
     TOO_MANY,
     UNAUTHORISED,
     Post,
+    account,
+    held,
     ledger,
     lose_leases,
     post,
@@ -106,7 +108,7 @@ def test_each_message_counts_once_while_it_is_retried_by_the_engine(post: Post) 
     retried(campaign)
     assert told(campaign) == {("sent", ""): 570, ("failed", "dead_address"): 30}
     assert finish_if_done(campaign.pk)
-    accounting.account(campaign.pk)
+    account(campaign)
     assert told(campaign) == ledger(campaign) == {("sent", ""): 570, ("failed", "dead_address"): 30}
 
 
@@ -171,8 +173,8 @@ def test_an_account_that_is_switched_off_in_mid_shard_sends_nothing_more(
 ) -> None:
     post.people(2_000)
     campaign = post.running()
-    monkeypatch.setattr(accounts._by_id, "seconds", 0.0)
-    monkeypatch.setattr(accounts._enabled, "seconds", 0.0)
+    for memory in (accounts._by_id, accounts._enabled):
+        monkeypatch.setattr(memory, "seconds", 0.05)  # none at all would cost a query for each of 2,000 rows
 
     def switch_off() -> None:
         ProviderAccount.objects.filter(pk=post.account.pk).update(enabled=False)
@@ -183,7 +185,7 @@ def test_an_account_that_is_switched_off_in_mid_shard_sends_nothing_more(
     assert len(post.wire.begun) <= post.wire.streams + sender.LARGEST_CHUNK
     figures = told(campaign)
     assert figures["failed", "no_account"] == 2_000 - len(post.wire.begun)
-    accounting.account(campaign.pk)
+    account(campaign)
     assert told(campaign) == figures
 
 
@@ -306,3 +308,43 @@ def test_a_retry_whose_commit_was_not_heard_of_is_handed_over_once(post: Post, m
     retried(campaign)
     assert post.wire.counted == dict.fromkeys(tokens, 2)
     assert told(campaign) == {("sent", ""): 10}
+
+
+# ---- without an answer -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "excused"),
+    [
+        (Broken(True, "connection lost", cut=True), 60),
+        (Broken(True, "no answer within the timeout"), 0),
+        (Broken(False, "no stream came free within the timeout"), 0),
+    ],
+)
+def test_what_a_cut_connection_took_with_it_is_no_error_and_is_tried_again(
+    post: Post, answer: Broken, excused: int
+) -> None:
+    tokens = post.people(300)
+    campaign = post.running()
+    post.wire.fate = lambda token: answer if int(token[1:]) < 60 else 200
+    send(campaign)
+    shard = shard_of(campaign)
+    assert (shard.sent, shard.failed, shard.handed, shard.excused, shard.cut) == (240, 0, 60, excused, excused)
+    campaign.max_error_percent = 19
+    why = "" if excused else "20 % of 300 messages failed; the limit is 19 %."
+    assert health.verdict(shard, campaign) == why
+    post.wire.fate = lambda token: 200
+    retried(campaign)
+    assert told(campaign) == {("sent", ""): 300}
+    assert set(post.wire.counted) == set(tokens)
+
+
+def test_counts_of_cut_connections_survive_a_change_of_the_holder(post: Post) -> None:
+    post.people(300)
+    campaign = post.running()
+    post.wire.fate = lambda token: Broken(True, "connection lost", cut=True) if int(token[1:]) < 60 else 200
+    mine = held(campaign)
+    Sender(mine).run()
+    Shard.objects.filter(campaign=campaign).update(state="armed")
+    again = held(campaign)
+    assert (again.record.excused, again.record.cut) == (60, 60)
