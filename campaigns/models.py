@@ -89,6 +89,8 @@ class Campaign(TenantOwned):
     audience_size = models.IntegerField(default=0, editable=False)
     prepared = models.IntegerField(default=0, editable=False, help_text="Recipients looked at while arming.")
     excluded = models.JSONField(default=dict, editable=False, help_text="Excluded while arming, by reason.")
+    #: why some could not be rendered: campaigns.prepare.problems
+    problems = models.JSONField(default=list, editable=False)
     # -- how it leaves --
     hold_seconds = models.PositiveSmallIntegerField(
         default=0, help_text="Seconds after GO in which it can still be taken back."

@@ -15,6 +15,7 @@ from campaigns import capacity, crew, example, spotcheck
 from campaigns.capacity import Pace
 from campaigns.example import Sample
 from campaigns.models import Campaign
+from campaigns.prepare.problems import Problem
 from campaigns.results import ready_by_channel
 from campaigns.templatetags.figures import duration
 from campaigns.warn import Seen, warnings
@@ -64,6 +65,7 @@ class Need:
 class Preflight:
     audience: int
     excluded: Mapping[str, int]
+    problems: Sequence[Problem]
     ready: Sequence[Ready]
     warnings: Sequence[str]
     arithmetic: Sequence[str] = ()
@@ -103,6 +105,7 @@ def preflight(campaign: Campaign, seconds: float | None = None) -> Preflight:
     return Preflight(
         audience=campaign.audience_size,
         excluded=dict(sorted(campaign.excluded.items(), key=lambda item: -item[1])),
+        problems=campaign.problems,
         ready=ready,
         warnings=warnings(campaign, seen, now),
         arithmetic=[arithmetic(r, estimate.seconds if estimate else 0.0, seconds) for r in ready if r.rate],
@@ -194,6 +197,7 @@ def as_json(found: Preflight) -> dict[str, Any]:
     return {
         "audience": found.audience,
         "excluded": dict(found.excluded),
+        "problems": list(found.problems),
         "messages": found.messages,
         "ready": [{**asdict(r), "seconds": r.seconds} for r in found.ready],
         "arithmetic": list(found.arithmetic),

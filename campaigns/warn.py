@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from django.conf import settings
+
 from campaigns.models import Campaign
+from campaigns.prepare.problems import told, unrendered
 from campaigns.spotcheck import UNSEEN, Spot
 from notifier.channels.queues import queue_of
 from notifier.vocabulary import Lane, Mode
@@ -62,6 +65,10 @@ def _who(campaign: Campaign, seen: Seen) -> Iterator[str]:
     messages, left_out = sum(r.messages for r in seen.ready), sum(campaign.excluded.values())
     if left_out and left_out >= MANY_EXCLUDED * (messages + left_out):
         yield f"{left_out:,} of {messages + left_out:,} were left out. Is this the right audience?"
+    if (failed := unrendered(campaign.excluded)) and 100 * failed >= settings.UNRENDERED_WARN_PERCENT * (
+        messages + left_out
+    ):
+        yield f"{failed:,} of {messages + left_out:,} messages could not be rendered. {told(campaign.problems)[0]}"
     if campaign.tested_at is None:
         yield "Nobody has seen it yet as it is now: send it to yourself first."
     elif campaign.tested_version_id != campaign.version_id:

@@ -86,6 +86,7 @@ class Reason(StrEnum):
     RECIPIENT_ERASED = "recipient_erased"
     DUPLICATE_ADDRESS = "duplicate_address"
     MISSING_VARIABLE = "missing_variable"
+    TEMPLATE_ERROR = "template_error"
     UNKNOWN_RECIPIENT = "unknown_recipient"
     NO_ACCOUNT = "no_account"
     STOPPED = "stopped"

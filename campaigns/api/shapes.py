@@ -88,6 +88,16 @@ class CampaignInput(CampaignPatch):
     template = Text(max_length=64, help_text="The key of a template with a published version.")
 
 
+class UnrenderedOutput(serializers.Serializer[Any]):
+    """Why some messages could not be rendered: one cause."""
+
+    channel = serializers.CharField()
+    reason = serializers.CharField(help_text="missing_variable or template_error")
+    detail = serializers.CharField(help_text="The part, the variable and what is wrong.")
+    count = serializers.IntegerField(help_text="Messages.")
+    recipients = serializers.ListField(child=serializers.CharField(), help_text="External ids of some, ten at most.")
+
+
 class CampaignOutput(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     name = serializers.CharField()
@@ -101,6 +111,7 @@ class CampaignOutput(serializers.Serializer[Any]):
     audience_size = serializers.IntegerField(help_text="People looked at by the last arming.")
     prepared = serializers.IntegerField(help_text="How far arming is.")
     excluded = serializers.DictField(child=serializers.IntegerField(), help_text="Left out while arming, by reason.")
+    problems = UnrenderedOutput(many=True, help_text="What could not be rendered while arming; twenty causes at most.")
     failure = serializers.CharField(help_text="Why the last arming failed.")
     hold_seconds = serializers.IntegerField()
     rate_per_s = serializers.FloatField(allow_null=True)

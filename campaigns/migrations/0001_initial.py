@@ -169,6 +169,7 @@ class Migration(migrations.Migration):
                     "excluded",
                     models.JSONField(default=dict, editable=False, help_text="Excluded while arming, by reason."),
                 ),
+                ("problems", models.JSONField(default=list, editable=False)),
                 (
                     "hold_seconds",
                     models.PositiveSmallIntegerField(

@@ -14,13 +14,20 @@ from notifier.delivery import bulk
 from notifier.vocabulary import SILENT, Lane, Place, Status
 
 #: what several rows share, once each: a row has the number of its kind
-_KINDS = {"channel": "text", "platform": "text", "account_id": "uuid", "status": "smallint", "reason": "text"}
+_KINDS = {
+    "channel": "text",
+    "platform": "text",
+    "account_id": "uuid",
+    "status": "smallint",
+    "reason": "text",
+    "detail": "text",
+}
 #: what each row has of its own
-_OWN = {"id": "uuid", "recipient_id": "uuid", "address": "text", "device_id": "uuid", "kind": "smallint"}
+_OWN = {"id": "uuid", "recipient_id": "uuid", "address": "text", "device_id": "uuid", "kind": "integer"}
 #: what all rows share
 _SAME = {
     "tenant_id": "%(tenant)s::uuid", "campaign_id": "%(campaign)s::uuid", "category": "%(category)s",
-    "lane": str(int(Lane.BULK)), "detail": "''", "mode": "%(mode)s", "attempt": "0",
+    "lane": str(int(Lane.BULK)), "mode": "%(mode)s", "attempt": "0",
     "due_at": "%(started)s::timestamptz", "not_after": "%(not_after)s::timestamptz",
     "fence": "0", "seq": "0", "place": str(int(Place.HOLDS)),
     "provider_ref": "''", "accepted_at": "%(started)s::timestamptz",
@@ -70,11 +77,11 @@ def _values(planner: Planner, cuts: Iterable[Cut], refused: Collection[Refused])
     kinds: dict[tuple[Any, ...], int] = {}
     rows: list[tuple[str, str, str, str | None, int]] = []
     for cut in cuts:
-        kind = _kind(kinds, cut.channel, cut.platform, cut.account.pk, int(Status.ARMED), "")
+        kind = _kind(kinds, cut.channel, cut.platform, cut.account.pk, int(Status.ARMED), "", "")
         rows.extend([(*message[:4], kind) for message in cut.messages])
     for r in refused:
         device = r.address.device_id.hex if r.address.device_id else None
-        kind = _kind(kinds, r.channel, r.address.platform, None, int(Status.SUPPRESSED), str(r.reason))
+        kind = _kind(kinds, r.channel, r.address.platform, None, int(Status.SUPPRESSED), str(r.reason), r.detail)
         rows.append((r.id, r.recipient, r.address.value, device, kind))
     rows.sort(key=itemgetter(0))
     campaign = planner.campaign

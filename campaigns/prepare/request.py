@@ -47,6 +47,7 @@ def request_arm(campaign: Campaign) -> None:
         audience_size=0,
         prepared=0,
         excluded={},
+        problems=[],
         failure="",
         first_armed_ms=Coalesce(F("first_armed_ms"), Value(int(time.time() * 1000))),
     )
@@ -83,6 +84,7 @@ def disarm(campaign: Campaign) -> None:
             armed_at=None,
             prepared=0,
             excluded={},
+            problems=[],
         ):
             raise Conflict("This campaign was launched and cannot be edited any more.", code="already_launched")
         if campaign.prepared <= CLEARED_AT_ONCE:

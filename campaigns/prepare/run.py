@@ -16,6 +16,7 @@ from campaigns import audience
 from campaigns.models import Campaign, Shard, Slice
 from campaigns.prepare import cutting, ledger, locks, slices
 from campaigns.prepare.planning import Planner
+from campaigns.prepare.problems import UNRENDERED, told, unrendered
 from campaigns.prepare.request import clear
 from campaigns.states import State, move
 from campaigns.warm import warm
@@ -133,7 +134,7 @@ def _arm_slice(planner: Planner, taken: Slice) -> None:
     cutting.store(campaign, cuts, taken.number)
     planning.excluded[Reason.UNKNOWN_RECIPIENT] += nobody
     excluded = {str(reason): n for reason, n in planning.excluded.items() if n}
-    if not slices.done(campaign, taken, len(found) + nobody, excluded):
+    if not slices.done(campaign, taken, len(found) + nobody, excluded, planning.problems):
         raise _Overtaken
 
 
@@ -148,7 +149,17 @@ def _finish(campaign: Campaign) -> None:
         if now is None or Slice.objects.filter(campaign=campaign).exists():
             return
         if not Shard.objects.filter(campaign=campaign).exists():
-            raise InvalidInput(f"Nobody can be reached: {now.excluded}.", field="audience")
+            raise InvalidInput(_nobody(now), field="audience")
         move(campaign.pk, State.ARMED, allowed_from=[State.ARMING], audience_size=F("prepared"))
-    log.info("armed", action="arm", campaign=str(campaign.pk), prepared=now.prepared)
+    log.info(
+        "armed", action="arm", campaign=str(campaign.pk), prepared=now.prepared, unrendered=unrendered(now.excluded)
+    )
     warm(campaign)
+
+
+def _nobody(campaign: Campaign) -> str:
+    """Why nothing would leave: what could not be rendered, with the variable, before who said no."""
+    others = {reason: n for reason, n in campaign.excluded.items() if reason not in UNRENDERED}
+    counts = [f"{n:,} {reason.replace('_', ' ')}" for reason, n in sorted(others.items(), key=lambda item: -item[1])]
+    why = "; ".join([*(sentence.rstrip(".") for sentence in told(campaign.problems)), *counts])
+    return f"Nobody can be reached: {why or 'the audience is empty'}."

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 
 from campaigns import audience
 from campaigns.models import Campaign, Slice
+from campaigns.prepare.problems import Problem, merged
 from campaigns.states import State
 
 #: entries of a slice: some 30 MB in memory while it is armed, a third of a second of work
@@ -58,10 +59,15 @@ WHERE c.id = %s AND c.state = 'arming' AND c.revision = %s
 """
 
 
-def done(campaign: Campaign, taken: Slice, prepared: int, excluded: Mapping[str, int]) -> bool:
+def done(campaign: Campaign, taken: Slice, prepared: int, excluded: Mapping[str, int], found: list[Problem]) -> bool:
     """Give up the slice and show how far arming is; False when an edit has overtaken it. To be the last statements of
     the transaction, which holds the campaign's row from here on."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM campaigns_slice WHERE id = %s", [taken.pk])
         cursor.execute(_DONE, [prepared, orjson.dumps(dict(excluded)).decode(), campaign.pk, campaign.revision])
-        return bool(cursor.rowcount)
+        mine = bool(cursor.rowcount)
+    if mine and found:
+        # the row is ours since the statement before
+        before = Campaign.objects.values_list("problems", flat=True).get(pk=campaign.pk)
+        Campaign.objects.filter(pk=campaign.pk).update(problems=merged(before, found))
+    return mine

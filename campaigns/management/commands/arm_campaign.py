@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from campaigns import prepare
 from campaigns.models import Campaign
+from campaigns.prepare.problems import told
 from campaigns.states import State
 from notifier.errors import NotifierError
 
@@ -38,6 +39,8 @@ class Command(BaseCommand):
         self._watch(campaign, campaign.revision)
         if campaign.state != State.ARMED or not campaign.armed_at:
             raise CommandError(campaign.failure or f"It was edited meanwhile and is {campaign.state}.")
+        for problem, sentence in zip(campaign.problems, told(campaign.problems), strict=True):
+            self.stdout.write(f"could not be rendered: {sentence} For {', '.join(problem['recipients'])}.")
 
     def _watch(self, campaign: Campaign, revision: int) -> None:
         began, shown = time.monotonic(), 0.0
