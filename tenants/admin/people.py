@@ -18,7 +18,7 @@ from tenants.admin.forms import TenantForm, checked
 from tenants.admin.roles import MARKETERS, may
 from tenants.admin.site import admin_site
 from tenants.admin.trail import note
-from tenants.models import Device, Preference, Recipient
+from tenants.models import Category, Device, Preference, Recipient, Tenant
 
 
 class RecipientForm(TenantForm):
@@ -92,6 +92,24 @@ class PreferenceForm(TenantForm):
 
     def clean_language(self) -> str:
         return checked(self, "language", checks.locale)
+
+    def clean(self) -> dict[str, Any] | None:
+        """A no to a category or channel that does not exist would hold for nothing; one that is stored stays."""
+        values = super().clean() or {}
+        chosen: Tenant | None = values.get("tenant")
+        entries = set(values.get("categories_off") or ()) - set(self.initial.get("categories_off") or ())
+        keys = {entry.partition(":")[0] for entry in entries}
+        owner = chosen.pk if chosen else self.instance.tenant_id
+        known = set(Category.objects.filter(tenant_id=owner, key__in=keys).values_list("key", flat=True))
+        for entry in sorted(entries):
+            key, colon, name = entry.partition(":")
+            if key not in known:
+                self.add_error("categories_off", f"There is no category {key!r}.")
+            elif colon and name not in channels():
+                self.add_error(
+                    "categories_off", f"There is no channel {name!r}; known: {', '.join(sorted(channels()))}."
+                )
+        return values
 
 
 class PreferenceInline(TenantTabularInline):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from notifier.models import Template
-from tenants.models import Recipient, Suppression, Tenant
+from tenants.models import Preference, Recipient, Suppression, Tenant
 from tests.admin.conftest import World
 from tests.admin.test_changes import LogIn, errors, person, template
 from tests.admin.test_pages import url
@@ -89,6 +89,35 @@ def test_a_templates_bad_or_repeated_locale_is_told(world: World, log_in: LogIn,
     answer = log_in(world.people.ben).post(url(Template, "add"), template(world, content, "new"))
     assert f"content.in_app.{more}: " in str(errors(answer)["content"])
     assert not Template.objects.filter(key="new").exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "written", "told"),
+    [
+        ("categories_off", "zebra-nwes", "no category 'zebra-nwes'"),
+        ("categories_off", "quokka-news", "no category 'quokka-news'"),
+        ("categories_off", "zebra-news:pigeon", "no channel 'pigeon'"),
+        ("language", "klingon", "is no locale"),
+    ],
+)
+def test_a_bad_choice_of_a_recipient_is_told_at_its_field(
+    world: World, log_in: LogIn, field: str, written: str, told: str
+) -> None:
+    new = Recipient.objects.create(tenant=world.people.acme, external_id="chooses")
+    asked = {"tenant": str(world.people.acme.pk), "recipient": str(new.pk), field: written}
+    assert told in str(errors(log_in(world.people.ben).post(url(Preference, "add"), asked))[field])
+    assert not Preference.objects.filter(recipient=new).exists()
+
+
+def test_a_no_to_a_category_that_was_deleted_stays_when_others_are_edited(world: World, log_in: LogIn) -> None:
+    new = Recipient.objects.create(tenant=world.people.acme, external_id="chooses")
+    stored = Preference.objects.create(tenant=world.people.acme, recipient=new, categories_off=["gone"])
+    answer = log_in(world.people.ben).post(
+        url(Preference, "change", stored.pk), {"categories_off": "gone,zebra-news:push", "language": "pt_BR"}
+    )
+    assert answer.status_code == 302, errors(answer)
+    stored.refresh_from_db()
+    assert (stored.categories_off, stored.language) == (["gone", "zebra-news:push"], "pt-BR")
 
 
 # -- suppressions ------------------------------------------------------------------------------------------------------
