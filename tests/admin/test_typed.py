@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import unescape
 from typing import Any
 
 import pytest
@@ -105,7 +106,7 @@ def test_a_bad_choice_of_a_recipient_is_told_at_its_field(
 ) -> None:
     new = Recipient.objects.create(tenant=world.people.acme, external_id="chooses")
     asked = {"tenant": str(world.people.acme.pk), "recipient": str(new.pk), field: written}
-    assert told in str(errors(log_in(world.people.ben).post(url(Preference, "add"), asked))[field])
+    assert told in unescape(str(errors(log_in(world.people.ben).post(url(Preference, "add"), asked))[field]))
     assert not Preference.objects.filter(recipient=new).exists()
 
 
