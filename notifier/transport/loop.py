@@ -1,7 +1,8 @@
 """The one thread that drives libcurl: connections and TLS sessions live here for the life of the process.
 
-Requests wait here, in a line for each far end, and enter libcurl only while fewer than connections x STREAMS_UNSAID of
-that line are under way: a far end that hangs holds up nobody else, and what a consumer withdraws has mostly not begun.
+Requests wait here, in a line for each far end, and enter libcurl only as far as the line's gate lets them, connections
+x STREAMS_UNSAID at most: a far end that hangs holds up nobody else, what a consumer withdraws has mostly not begun, and
+no connection carries more streams than its far end allows.
 
 Measured on two shared cores, POSTs of 400-475 bytes over TLS, far end on the same machine: 16-20 k/s to our sandbox
 and 13-18 k/s to nghttpd, 48-60 µs of CPU a message. A bare CurlMulti loop without any of this costs 33-45 µs there:
@@ -24,6 +25,7 @@ from typing import Any
 
 import pycurl
 
+from notifier.transport.gate import Gate
 from notifier.transport.h2.connection import STREAMS_UNSAID
 from notifier.transport.jobs import WITHDRAWN, Job
 from notifier.transport.transfer import Transfer
@@ -47,28 +49,48 @@ class Run:
 
     load: Load
     waiting: Iterator[tuple[int, Request]]
+    queued: float  #: when it came to its line
 
     def refuse(self, broken: Broken) -> None:
         self.load.job.refuse([index for index, _ in self.waiting], broken)
 
 
 class Line:
-    """One far end: what waits for it, and how much is under way."""
+    """One far end: what waits for it, and how much libcurl has of it."""
 
-    __slots__ = ("flying", "waiting")
+    __slots__ = ("flying", "gate", "moved", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         self.waiting: deque[Run] = deque()
         self.flying = 0
+        self.gate = Gate(most)
+        self.moved = 0.0  #: when it last answered
+
+    def give_up(self, limit: float) -> None:
+        """What has waited so long while no answer came will not begin."""
+        before = time.monotonic() - limit
+        for run in self.waiting:
+            if max(run.queued, self.moved) <= before:
+                run.refuse(Broken(False, "no stream came free within the timeout"))
+
+    def refuse(self, broken: Broken) -> None:
+        """The far end cannot be reached: nothing of what waits has begun, and nothing of it will."""
+        while self.waiting:
+            self.waiting.popleft().refuse(broken)
 
 
 @dataclass(slots=True)
 class Owner:
     """Whose request a transfer carries."""
 
-    load: Load
+    run: Run
     index: int
+    request: Request
     line: Line
+
+    @property
+    def job(self) -> Job:
+        return self.run.load.job
 
 
 class Loop:
@@ -153,7 +175,7 @@ class Loop:
             else:
                 self._pull_back(item)
         for line in self._lines.values():
-            if line.waiting and line.flying < self._in_flight:
+            if line.waiting and line.flying < line.gate.window:
                 self._fill(line)
 
     def _patience(self) -> float | None:
@@ -163,11 +185,13 @@ class Loop:
         by_line: dict[str, list[tuple[int, Request]]] = {}
         for pair in load.requests:
             by_line.setdefault(_far_end(pair[1].url), []).append(pair)
+        now = time.monotonic()
         for name, requests in by_line.items():
-            self._lines.setdefault(name, Line()).waiting.append(Run(load, iter(requests)))
+            line = self._lines.get(name) or self._lines.setdefault(name, Line(self._in_flight))
+            line.waiting.append(Run(load, iter(requests), now))
 
     def _pull_back(self, job: Job) -> None:
-        for transfer in [t for t in self._flying if t.owner.load.job is job and not t.begun]:
+        for transfer in [t for t in self._flying if t.owner.job is job and not t.begun]:
             job.put([(transfer.owner.index, WITHDRAWN)])
             self._release(transfer)
         for line in self._lines.values():
@@ -177,7 +201,7 @@ class Loop:
 
     def _fill(self, line: Line) -> None:
         """Start requests until the far end has enough; loads take turns, so that none waits for another."""
-        while line.waiting and line.flying < self._in_flight:
+        while line.waiting and line.flying < line.gate.window:
             run = line.waiting[0]
             if run.load.job.withdrawn:
                 run.refuse(WITHDRAWN)
@@ -186,15 +210,15 @@ class Loop:
                 line.waiting.popleft()
                 continue
             line.waiting.rotate(-1)
-            self._start(Owner(run.load, found[0], line), found[1])
+            self._start(Owner(run, *found, line))
 
-    def _start(self, owner: Owner, request: Request) -> None:
+    def _start(self, owner: Owner) -> None:
         transfer = self._spare.pop() if self._spare else Transfer(self._trust)
         try:
-            transfer.prepare(request)
+            transfer.prepare(owner.request, owner.line.gate)
         except (ValueError, TypeError, pycurl.error) as error:
             # the type only: the text may quote a header
-            owner.load.job.put([(owner.index, Broken(False, f"cannot be sent: {type(error).__name__}"))])
+            owner.job.put([(owner.index, Broken(False, f"cannot be sent: {type(error).__name__}"))])
             return
         transfer.owner = owner
         owner.line.flying += 1
@@ -204,22 +228,31 @@ class Loop:
     def _collect(self) -> None:
         """Read what libcurl finished and hand it over, one batch a job."""
         answers: dict[Job, list[Answered]] = {}
+        held_back: list[Owner] = []
         more = 1
         while more:
             more, done, failed = self._multi.info_read()
+            now = time.monotonic() if done else 0.0
             for curl in done:
                 transfer = curl.transfer
                 owner, response = transfer.owner, transfer.response()
-                told = response if owner.load.whole or response.status != 200 else 200
-                answers.setdefault(owner.load.job, []).append((owner.index, told))
+                owner.line.gate.answered(transfer.port)
+                owner.line.moved = now
+                told = response if owner.run.load.whole or response.status != 200 else 200
+                answers.setdefault(owner.job, []).append((owner.index, told))
                 self._release(transfer)
             for curl, code, text in failed:
                 transfer = curl.transfer
                 owner = transfer.owner
-                answers.setdefault(owner.load.job, []).append((owner.index, transfer.broken(code, text)))
+                if transfer.held_back(code):
+                    held_back.append(owner)
+                else:
+                    answers.setdefault(owner.job, []).append((owner.index, _failure(transfer, code, text)))
                 self._release(transfer)
         for job, batch in answers.items():
             job.put(batch)
+        if held_back:
+            _wait_again(held_back)
 
     def _release(self, transfer: Transfer) -> None:
         self._multi.remove_handle(transfer.curl)
@@ -261,6 +294,44 @@ class Loop:
         os.close(nothing)
 
 
+def _failure(transfer: Transfer, code: int, text: str) -> Broken:
+    """What a request that was not answered is told, and what its far end and those who wait for it make of it."""
+    line, broken = transfer.owner.line, transfer.broken(code, text)
+    if broken.begun and code in CUT:
+        line.gate.cut(transfer.port)
+    elif broken.begun:
+        line.gate.failed(transfer.port)
+    elif code in UNREACHABLE and not line.gate.under_way:
+        line.refuse(broken)
+    if code == pycurl.E_OPERATION_TIMEDOUT:
+        line.give_up(transfer.owner.request.timeout)
+    return broken
+
+
+def _wait_again(owners: Sequence[Owner]) -> None:
+    """Put back what the gate held back, first in its line; nothing of it was written."""
+    by_run: dict[int, list[Owner]] = {}
+    for owner in owners:
+        if owner.job.withdrawn:
+            owner.job.put([(owner.index, WITHDRAWN)])
+        else:
+            by_run.setdefault(id(owner.run), []).append(owner)
+    for same in by_run.values():
+        run = same[0].run
+        again = Run(run.load, iter([(owner.index, owner.request) for owner in same]), run.queued)
+        same[0].line.waiting.appendleft(again)
+
+
+#: how libcurl says that a connection ended, or that the far end refused a stream
+CUT = (pycurl.E_ABORTED_BY_CALLBACK, pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR, pycurl.E_GOT_NOTHING)
+#: how it says that no connection came about
+UNREACHABLE = (
+    pycurl.E_COULDNT_RESOLVE_HOST,
+    pycurl.E_COULDNT_CONNECT,
+    pycurl.E_OPERATION_TIMEDOUT,
+    pycurl.E_SSL_CONNECT_ERROR,
+    pycurl.E_PEER_FAILED_VERIFICATION,
+)
 _EVENTS = {
     pycurl.POLL_IN: selectors.EVENT_READ,
     pycurl.POLL_OUT: selectors.EVENT_WRITE,

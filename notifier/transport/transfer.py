@@ -15,6 +15,7 @@ from typing import Any
 
 import pycurl
 
+from notifier.transport.gate import Gate
 from notifier.vocabulary import Broken, Request, Response
 
 BODY_CAP = 64 * 1024
@@ -54,11 +55,26 @@ class Headers(Mapping[str, str]):
 class Transfer:
     """A handle of the pool. Headers and URL are set again only when they differ from the last request's."""
 
-    __slots__ = ("_chunks", "_headers", "_lines", "_method", "_size", "_timeout", "_url", "begun", "curl", "owner")
+    __slots__ = (
+        "_chunks",
+        "_gate",
+        "_headers",
+        "_lines",
+        "_method",
+        "_size",
+        "_timeout",
+        "_url",
+        "begun",
+        "curl",
+        "owner",
+        "port",
+    )
 
     def __init__(self, trust: tuple[str | None, str | None]) -> None:
         self.owner: Any = None  #: loop.Owner, while under way
         self.begun = False
+        self.port = 0  #: ours, of the connection on which it was written
+        self._gate = Gate(1)
         self._url = self._method = ""
         self._headers: tuple[tuple[str, str], ...] | None = None
         self._timeout = 0.0
@@ -88,8 +104,8 @@ class Transfer:
             curl.setopt(pycurl.CAPATH, capath)
         return curl
 
-    def prepare(self, request: Request) -> None:
-        """Make the handle ready to send `request`. Raises ValueError or pycurl.error when it cannot be sent."""
+    def prepare(self, request: Request, gate: Gate) -> None:
+        """Make the handle ready to send `request` when `gate` admits it. Raises ValueError or pycurl.error when it cannot be sent."""
         curl = self.curl
         if request.url != self._url:
             self._url = ""
@@ -106,7 +122,7 @@ class Transfer:
         self._set_method(request)
         self._lines.clear()
         self._chunks.clear()
-        self._size, self.begun = 0, False
+        self._size, self.begun, self._gate = 0, False, gate
 
     def _set_method(self, request: Request) -> None:
         curl, method = self.curl, request.method
@@ -124,10 +140,10 @@ class Transfer:
 
     # -- libcurl calls these --
 
-    def _on_request(self, *_addresses: Any) -> int:
-        if self.begun:
+    def _on_request(self, _theirs: str, _ours: str, _their_port: int, our_port: int) -> int:
+        if self.begun or not self._gate.admits(our_port):
             return int(pycurl.PREREQFUNC_ABORT)
-        self.begun = True
+        self.begun, self.port = True, our_port
         return int(pycurl.PREREQFUNC_OK)
 
     def _on_body(self, chunk: bytes) -> None:
@@ -141,6 +157,10 @@ class Transfer:
         status, first = _status(self._lines)
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         return Response(status, Headers(self._lines[first:]), body[:BODY_CAP])
+
+    def held_back(self, code: int) -> bool:
+        """The gate did not let it be written yet."""
+        return code == pycurl.E_ABORTED_BY_CALLBACK and not self.begun
 
     def broken(self, code: int, text: str) -> Broken:
         """The failure. In doubt from the moment the request was about to be written."""
