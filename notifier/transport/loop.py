@@ -297,9 +297,9 @@ class Loop:
 def _failure(transfer: Transfer, code: int, text: str) -> Broken:
     """What a request that was not answered is told, and what its far end and those who wait for it make of it."""
     line, broken = transfer.owner.line, transfer.broken(code, text)
-    if broken.begun and code in CUT:
+    if transfer.begun and code in CUT:
         line.gate.cut(transfer.port)
-    elif broken.begun:
+    elif transfer.begun:
         line.gate.failed(transfer.port)
     elif code in UNREACHABLE and not line.gate.under_way:
         line.refuse(broken)

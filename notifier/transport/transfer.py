@@ -3,9 +3,11 @@
 libcurl silently repeats a request when a reused connection dies before the first byte of the answer, POSTs included
 (`Curl_retry_request`). A message would then arrive twice without our knowing. So the pre-request callback, which runs
 right before a request is written, lets the first attempt through and aborts a second one; it also tells exactly
-whether anything was written, which no error code does. Price: a stream that the far end refused unprocessed
-(REFUSED_STREAM, or above GOAWAY's last id) is reported as in doubt, because libcurl, which would repeat it, tells it
-apart from a lost connection in its verbose log only (14 µs a message, and it carries the headers).
+whether anything was written, which no error code does.
+
+A stream that the far end refused unprocessed (REFUSED_STREAM, or above GOAWAY's last id) looks like a lost connection,
+but for a line of libcurl's verbose log. The log costs 14 µs a message, so it is on only while the gate is careful, that
+is from a far end's first refusal until all is well again: those that are refused before then are in doubt.
 """
 
 from __future__ import annotations
@@ -64,15 +66,18 @@ class Transfer:
         "_size",
         "_timeout",
         "_url",
+        "_watched",
         "begun",
         "curl",
         "owner",
         "port",
+        "refused",
     )
 
     def __init__(self, trust: tuple[str | None, str | None]) -> None:
         self.owner: Any = None  #: loop.Owner, while under way
-        self.begun = False
+        self.begun = self.refused = False
+        self._watched = False  #: libcurl's log is on
         self.port = 0  #: ours, of the connection on which it was written
         self._gate = Gate(1)
         self._url = self._method = ""
@@ -97,6 +102,7 @@ class Transfer:
         curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
         curl.setopt(pycurl.PREREQFUNCTION, self._on_request)
+        curl.setopt(pycurl.DEBUGFUNCTION, self._on_log)
         cafile, capath = trust
         if cafile:
             curl.setopt(pycurl.CAINFO, cafile)
@@ -105,7 +111,7 @@ class Transfer:
         return curl
 
     def prepare(self, request: Request, gate: Gate) -> None:
-        """Make the handle ready to send `request` when `gate` admits it. Raises ValueError or pycurl.error when it cannot be sent."""
+        """Make the handle ready to send `request` when `gate` admits it. Raises ValueError or pycurl.error."""
         curl = self.curl
         if request.url != self._url:
             self._url = ""
@@ -119,10 +125,14 @@ class Transfer:
             curl.setopt(pycurl.TIMEOUT_MS, max(1, int(request.timeout * 1000)))
             curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, int(min(CONNECT_TIMEOUT, request.timeout) * 1000)))
             self._timeout = request.timeout
+        if gate.careful is not self._watched:
+            curl.setopt(pycurl.VERBOSE, int(gate.careful))
+            self._watched = gate.careful
         self._set_method(request)
         self._lines.clear()
         self._chunks.clear()
-        self._size, self.begun, self._gate = 0, False, gate
+        self._size, self._gate = 0, gate
+        self.begun = self.refused = False
 
     def _set_method(self, request: Request) -> None:
         curl, method = self.curl, request.method
@@ -146,6 +156,11 @@ class Transfer:
         self.begun, self.port = True, our_port
         return int(pycurl.PREREQFUNC_OK)
 
+    def _on_log(self, kind: int, line: bytes) -> None:
+        """Of libcurl's log, which holds headers and bodies too, one line matters. Nothing is kept of it."""
+        if kind == pycurl.INFOTYPE_TEXT and line.startswith(b"HTTP/2 stream ") and b" refused by server" in line:
+            self.refused = True
+
     def _on_body(self, chunk: bytes) -> None:
         if self._size < BODY_CAP:
             self._chunks.append(chunk)
@@ -164,6 +179,8 @@ class Transfer:
 
     def broken(self, code: int, text: str) -> Broken:
         """The failure. In doubt from the moment the request was about to be written."""
+        if self.refused and not self._lines:
+            return Broken(False, "the far end refused the stream")
         if code == pycurl.E_ABORTED_BY_CALLBACK:
             return Broken(True, "the connection or stream ended before an answer came")
         return Broken(self.begun, f"{text or 'transfer failed'} (curl {code})"[:200])

@@ -42,6 +42,7 @@ BEGUN_200 = f.HEADERS << 8 | f.END_HEADERS
 LAST_DATA = f.DATA << 8 | f.END_STREAM
 RESET = f.RST_STREAM << 8
 ALIKE_WORTH = 3  #: frames in a row; where there are fewer, looking for more does not pay
+HAS_ENOUGH = (f.REFUSED_STREAM, f.ENHANCE_YOUR_CALM)  #: codes of a peer that wants fewer streams
 STATUS_200 = 0x88  #: the whole field `:status: 200`, entry 8 of HPACK's static table
 
 
@@ -50,6 +51,7 @@ class Connection:
         self.ready = False  #: the peer's SETTINGS came
         self.draining = False  #: it takes no new requests
         self.closed = False
+        self.refusing = False  #: the peer refused streams or cut the connection; its owner has not seen it yet
         self.pinging = False  #: a PING of ours is not yet answered
         self.limit = 0  #: streams at once
         self.begun = 0  #: requests so far
@@ -135,6 +137,7 @@ class Connection:
 
     def lost(self, why: str) -> list[Finished]:
         """The connection is no more: what was under way is in doubt."""
+        self.refusing = bool(self.under_way) and not self.closed and not self.draining
         self.closed = True
         self._rest = b""
         broken = Broken(True, why, cut=self.under_way > 1)  # of one alone it may well be the reason
@@ -320,6 +323,8 @@ class Connection:
             raise Fault(f.FRAME_SIZE_ERROR, "RST_STREAM")
         self._known(stream, "RST_STREAM")
         code = f.LONG.unpack(payload)[0]
+        if code in HAS_ENOUGH:
+            self.refusing = True
         if stream in self._waiting:
             self._break(stream, Broken(code != f.REFUSED_STREAM, f"stream reset: {f.code_name(code)}"))
         elif stream in self._reading:
@@ -381,6 +386,8 @@ class Connection:
             raise Fault(f.FRAME_SIZE_ERROR, "GOAWAY")
         self.draining = True
         last, code = (number[0] for number in f.LONG.iter_unpack(payload[:8]))
+        if code in HAS_ENOUGH:
+            self.refusing = True
         for number in [n for n in self._waiting if n > last & f.LARGEST]:
             self._break(number, Broken(False, f"connection ended before it: {f.code_name(code)}"))
 

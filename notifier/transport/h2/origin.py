@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from notifier.transport.h2.connection import STREAMS_UNSAID, Finished
+from notifier.transport.allowance import Allowance
+from notifier.transport.h2.connection import STREAMS_CAP, STREAMS_UNSAID, Finished
 from notifier.transport.h2.heads import FarEnd
 from notifier.transport.h2.link import Link, NotHttp2, connect
 from notifier.transport.h2.runs import Run
@@ -55,6 +56,7 @@ class Origin:
         self._no_h2_until = self._paused_until = 0.0
         self._warm_until = self._reopen_at = 0.0
         self._warming: list[Callable[[int], None]] = []
+        self._allowance = Allowance(STREAMS_CAP)  #: streams a connection, whatever SETTINGS allow
 
     # -- work comes --
 
@@ -90,17 +92,26 @@ class Origin:
             if not run.left:
                 runs.popleft()
                 continue
-            room = link.room(run.next_size, patient=patient)
-            if not room:
+            room = self._room(link, run.next_size, patient=patient)
+            if room <= 0:
                 return
             link.connection.begin(run.load.template, *run.take(room, now))
             self._moved = now
             runs.rotate(-1)
 
+    def _room(self, link: Link, size: int = 0, *, patient: bool = False) -> int:
+        """How many requests it may begin now; none where it is not positive."""
+        return min(link.room(size, patient=patient), self._allowance.limit - link.connection.under_way)
+
     # -- answers come --
 
     def finished(self, link: Link, answers: Sequence[Finished]) -> None:
         """Hand answers to their jobs; queue again what was refused unprocessed."""
+        if link.connection.refusing:
+            link.connection.refusing = False
+            self._allowance.refuse(link.connection.under_way + len(answers))
+        else:
+            self._allowance.answer(len(answers))
         touched: list[Run] = []
         refused: dict[Run, list[tuple[int, Broken]]] = {}
         for (run, index, _), answer in answers:
@@ -150,8 +161,8 @@ class Origin:
     def _open_for_need(self) -> None:
         waiting = sum(run.left for run in self._runs)
         each = min((link.connection.limit for link in self._links if link.connection.ready), default=STREAMS_UNSAID)
-        wanted = min(self._means.connections, -(-waiting // max(1, each)))
-        self._open(wanted - sum(1 for link in self._links if link.room() or not link.connection.ready))
+        wanted = min(self._means.connections, -(-waiting // max(1, min(each, self._allowance.limit))))
+        self._open(wanted - sum(1 for link in self._links if self._room(link) > 0 or not link.connection.ready))
 
     def _open(self, number: int) -> None:
         if self._links and self._loop.time() < self._paused_until:
