@@ -46,7 +46,7 @@ class Flights:
             self._press = None  # the pump says what is wrong with the account's settings
             return
         self._mailbox = self._wire.mailbox()
-        self._wanted = None if self._provider.builtin else self._provider.token_request()
+        self._wanted = None if self._provider.builtin else self._provider.wanted_token()
         self._press = Press(self._provider, held.payload, envelope_of(held.row(0)))
 
     @property

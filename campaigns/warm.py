@@ -58,7 +58,7 @@ def _warm_account(account: ProviderAccount) -> int:
         if provider.builtin:
             return 0
         opened = wire.warm(provider.base)
-        if wanted := provider.token_request():
+        if wanted := provider.wanted_token():
             wire.token(wanted)
     except (NotifierError, ValueError, TokenRefused) as error:
         # preflight tells the marketer; the type only, because the text may quote the settings

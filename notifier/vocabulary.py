@@ -234,7 +234,7 @@ Answered = tuple[int, int | Response | Broken]
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """An access token that a provider needs before it can send. `cache_key` must not contain a secret."""
+    """An access token that a provider needs before it can send. `cache_key`: whose it is (Provider.token_key)."""
 
     cache_key: str
     request: Request

@@ -51,12 +51,18 @@ def settings_of(account: ProviderAccount) -> dict[str, Any]:
 
 
 def provider_for(account: ProviderAccount) -> Provider[Any]:
-    """The provider object that sends for this account; built once per process and settings."""
-    return _provider(account.tenant_id, account.provider, bytes(account.config), account.sandbox)
+    """The provider object that sends for this account and for no other; built once per process and settings."""
+    return _provider(account.id, account.tenant_id, account.provider, bytes(account.config), account.sandbox)
 
 
 @lru_cache(maxsize=1000)
-def _provider(tenant_id: uuid.UUID, name: str, sealed: bytes, sandbox: bool) -> Provider[Any]:
+def _provider(account_id: uuid.UUID, tenant_id: uuid.UUID, name: str, sealed: bytes, sandbox: bool) -> Provider[Any]:
+    made = _build(tenant_id, name, sealed, sandbox)
+    made.account = str(account_id)
+    return made
+
+
+def _build(tenant_id: uuid.UUID, name: str, sealed: bytes, sandbox: bool) -> Provider[Any]:
     cls = provider_class(name)
     if cls.builtin:
         return cls(cls.Config())

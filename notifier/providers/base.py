@@ -9,10 +9,14 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import pkgutil
+import secrets
 from abc import ABC
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from hashlib import blake2b
 from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import orjson
 
 from notifier.channels.base import Message
 from notifier.errors import InvalidInput
@@ -33,6 +37,7 @@ from notifier.vocabulary import (
 
 M = TypeVar("M", bound=Message)
 Answers = Sequence[tuple[int, Verdict]]
+_KEY = secrets.token_bytes(32)  #: so that a digest of credentials tells nothing outside of this process
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +72,8 @@ AnyConfig = Config  # inside Provider the name means the provider's own class
 
 
 class Provider(ABC, Generic[M]):
-    """Credentials + origin -> requests and verdicts. Instances are cached per account and shared by threads."""
+    """Credentials + origin -> requests and verdicts. An instance is cached for each account, and shared by threads but
+    by no two accounts."""
 
     name: ClassVar[str]
     channel: ClassVar[str]
@@ -88,6 +94,9 @@ class Provider(ABC, Generic[M]):
     moulds: ClassVar[frozenset[str] | None] = None
     Config: ClassVar[type[Config]] = Config
     origin: ClassVar[str] = ""
+
+    #: the id of the account that it sends for
+    account: str = ""
 
     _registry: ClassVar[dict[str, type[Provider[Any]]]] = {}
 
@@ -128,8 +137,8 @@ class Provider(ABC, Generic[M]):
                 field=longest,
             )
 
-    def token_request(self) -> TokenRequest | None:
-        """The access token it needs, if any."""
+    def token_request(self) -> Request | None:
+        """How to fetch the access token that it needs, if any. `token_key` says for whom the token is kept."""
         return None
 
     def request(self, message: M, token: str) -> Request:
@@ -150,6 +159,18 @@ class Provider(ABC, Generic[M]):
 
     # -- what the engine calls --
 
+    @cached_property
+    def token_key(self) -> str:
+        """For whom a token is kept: this account with exactly these credentials. Not a provider's to choose: by parts
+        of the credentials, such as a key's id, who forged the rest got the token of who holds it."""
+        said = orjson.dumps([self.name, self.account, self.base, dataclasses.asdict(self.config)], default=repr)
+        return blake2b(said, key=_KEY, digest_size=16).hexdigest()
+
+    def wanted_token(self) -> TokenRequest | None:
+        """The access token it needs, if any."""
+        request = self.token_request()
+        return None if request is None else TokenRequest(self.token_key, request)
+
     def mould(self, message: M, marks: Marks, token: str) -> Mould:
         """The mould of messages like this one, which was made of marks. Raises Uncuttable."""
         return cut(self._request(message, token), marks)
@@ -157,7 +178,7 @@ class Provider(ABC, Generic[M]):
     def send(self, messages: Sequence[M], wire: Wire) -> Iterator[Answers]:
         """Send all; yield (index, verdict) in batches as the answers come. Every index is answered once."""
         try:
-            wanted = self.token_request()
+            wanted = self.wanted_token()
             token = wire.token(wanted) if wanted else ""
         except TokenRefused as refused:
             verdict: Verdict = Temporary(refused.detail) if refused.temporary else Misconfigured(refused.detail)

@@ -36,7 +36,6 @@ from notifier.vocabulary import (
     Sent,
     Temporary,
     Throttled,
-    TokenRequest,
     Verdict,
 )
 
@@ -115,8 +114,7 @@ class Fcm(base.Provider[PushMessage]):
         self._url = f"{self.base}/v1/projects/{project}/messages:send"
         # not the account's own token_uri: it is the tenant's input, and would let a tenant choose whom we post to
         self._token_url = GOOGLE_TOKENS if self.base == self.origin else f"{self.base}/token"
-        self._cache_key = f"fcm:{self._token_url}:{project}:{self._issuer}:{self._key_id}"
-        self._token_request: tuple[float, TokenRequest] | None = None
+        self._token_request: tuple[float, Request] | None = None
         self._headers: tuple[str, tuple[tuple[str, str], ...]] = ("", ())
         self._payloads = _Payloads(credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
 
@@ -147,11 +145,11 @@ class Fcm(base.Provider[PushMessage]):
 
     # -- the token --
 
-    def token_request(self) -> TokenRequest:
+    def token_request(self) -> Request:
         """The grant. An RSA signature costs 1 ms, so one assertion serves half of its hour."""
         now, kept = time.time(), self._token_request
         if kept is None or now - kept[0] > ASSERTION_KEPT:
-            kept = self._token_request = (now, TokenRequest(self._cache_key, self._grant(int(now))))
+            kept = self._token_request = (now, self._grant(int(now)))
         return kept[1]
 
     def _grant(self, now: int) -> Request:
@@ -287,12 +285,12 @@ def _judge_error(response: Response, error: Mapping[str, Any]) -> Verdict:
     """
     status, code = response.status, _fcm_code(error)
     detail = f"{status} {code or error.get('status') or ''} {error.get('message') or ''}".strip()[:300]
-    if code == "UNREGISTERED" or (status in (404, 410) and code is None):
+    if code == "UNREGISTERED" or (code == "INVALID_ARGUMENT" and _blames_address(error)):
         return Permanent(detail, address_is_dead=True)
     if code == "SENDER_ID_MISMATCH":
-        return Permanent(detail, address_is_dead=True)
-    if code == "THIRD_PARTY_AUTH_ERROR" or status == 403:
-        return Misconfigured(detail)
+        return Temporary(detail)  # the address is another project's: of this account's, if the account is wrong
+    if code == "THIRD_PARTY_AUTH_ERROR" or status == 403 or (status in (404, 410) and code is None):
+        return Misconfigured(detail)  # 404 without a code: no such project, or no FCM at all
     if status == 401:
         return Temporary(detail)  # the token ended; the engine fetches another and tries again
     if code == "QUOTA_EXCEEDED" or status == 429:
@@ -300,9 +298,9 @@ def _judge_error(response: Response, error: Mapping[str, Any]) -> Verdict:
     if code == "UNAVAILABLE" or status == 503:
         after = _retry_after(response)
         return Temporary(detail) if after is None else Throttled(after, detail)
-    if status >= 500 or status < 400 or status == 408:
-        return Temporary(detail)
-    return Permanent(detail, address_is_dead=status == 400 and _blames_address(error))
+    if status >= 500 or status < 400 or status == 408 or not isinstance(error.get("status"), str):
+        return Temporary(detail)  # also what is no answer of Google's: a proxy's page, say
+    return Permanent(detail)
 
 
 def _read(body: bytes) -> dict[str, Any]:
@@ -327,7 +325,9 @@ def _fcm_code(error: Mapping[str, Any]) -> str | None:
 
 
 def _blames_address(error: Mapping[str, Any]) -> bool:
-    """INVALID_ARGUMENT speaks of the address when it names the field, or says so in words (FCM does either)."""
+    """INVALID_ARGUMENT speaks of the address when it names the field, or says so in words (FCM does either). By itself
+    it does not: https://firebase.google.com/docs/cloud-messaging/manage-tokens calls it a sign of an invalid token only
+    where the payload is valid, and the payload is what most of these answers are about."""
     for detail in _details(error):
         violations = detail.get("fieldViolations")
         for violation in violations if isinstance(violations, list) else []:

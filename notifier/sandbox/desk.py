@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
@@ -13,8 +14,10 @@ from notifier.sandbox.faults import Faults
 
 
 class Desk(FarEnd):
-    def __init__(self, arrivals: Arrivals, faults: Faults, connections: Callable[[], int]) -> None:
-        self._arrivals, self._faults, self._connections = arrivals, faults, connections
+    def __init__(
+        self, arrivals: Arrivals, faults: Faults, connections: Callable[[], int], grants: Counter[str]
+    ) -> None:
+        self._arrivals, self._faults, self._connections, self._grants = arrivals, faults, connections, grants
         self._pages = {
             ("GET", "/_report"): self._report,
             ("POST", "/_reset"): self._reset,
@@ -39,7 +42,7 @@ class Desk(FarEnd):
         """`since=<Unix time>` moves the percentiles' zero; `detail=1&limit=&address=` lists messages."""
         query = {name: values[-1] for name, values in parse_qs(incoming.query).items()}
         since = float(query["since"]) if "since" in query else None
-        report = self._arrivals.report(since) | {"connections": self._connections()}
+        report = self._arrivals.report(since) | {"connections": self._connections(), "grants": dict(self._grants)}
         if query.get("detail") == "1":
             report["messages"] = self._arrivals.detail(int(query.get("limit", 1000)), query.get("address", ""))
         return json_answer(200, report)
@@ -47,6 +50,7 @@ class Desk(FarEnd):
     def _reset(self, _incoming: Incoming) -> Answer:
         """Forget what arrived and turn every knob back."""
         self._arrivals.reset()
+        self._grants.clear()
         self._faults.reset()
         return json_answer(200, {})
 

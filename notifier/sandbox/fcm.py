@@ -37,6 +37,10 @@ REFUSALS = {
 BROKEN = {"reset": Answer(0, reset=INTERNAL_ERROR), "hangup": Answer(0, hangup=True)}
 
 
+#: word of the address -> an answer that is not FCM's: what stands in front of it, or in its place
+PAGES = {"page": b"<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>", "empty": b""}
+
+
 class Fcm(FarEnd):
     def __init__(self, oauth: OAuth, arrivals: Arrivals, faults: Faults) -> None:
         self._oauth, self._arrivals, self._faults = oauth, arrivals, faults
@@ -87,6 +91,8 @@ class Fcm(FarEnd):
         for each in word:
             if refusal := REFUSALS.get(each):
                 return self._refuse(*refusal)
+            if (page := PAGES.get(each)) is not None:
+                return Answer(404, page)
         if "badarg" in word or not address.isascii():
             text = "The registration token is not a valid FCM registration token"
             return _invalid("message.token", text, fcm=True)

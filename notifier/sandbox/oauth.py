@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import Counter
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -32,6 +33,7 @@ class OAuth(FarEnd):
         self._audiences = [GOOGLE, *(f"https://{host}:{port}/token" for host in ("127.0.0.1", "localhost", "sandbox"))]
         self._account, self._key, self._faults = account, key, faults
         self._issued: dict[str, float] = {}
+        self.counted = Counter[str]()  #: grants and refusals
 
     def serves(self, path: str) -> bool:
         return path == "/token"
@@ -45,7 +47,9 @@ class OAuth(FarEnd):
         try:
             self._check(form.get("assertion", [""])[0])
         except (jwt.PyJWTError, ValueError) as error:
+            self.counted["refused"] += 1
             return _refuse("invalid_grant", f"Invalid JWT: {error}")
+        self.counted["granted"] += 1
         return self._grant()
 
     def holds(self, token: str) -> bool:

@@ -35,7 +35,7 @@ class Sandbox:
         self._services: tuple[FarEnd, ...] = (
             Fcm(oauth, self.arrivals, self.faults),
             oauth,
-            Desk(self.arrivals, self.faults, lambda: len(self.connections)),
+            Desk(self.arrivals, self.faults, lambda: len(self.connections), oauth.counted),
         )
         self._owners: dict[str, FarEnd] = {}
 

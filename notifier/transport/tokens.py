@@ -1,4 +1,5 @@
-"""Access tokens: kept in the process until five minutes before their end, fetched one at a time for each account."""
+"""Access tokens: kept in the process until five minutes before their end, fetched one at a time for each account and
+credential. What is kept under one key, a refusal too, is never told under another."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from notifier.vocabulary import Broken, Request, Response, TokenRefused, TokenRe
 EARLY = 300.0  #: seconds before its end at which a token is replaced
 REMEMBER_REFUSED = 5.0  #: seconds for which dead credentials are not tried again
 REMEMBER_FAILED = 1.0  #: likewise, when the token endpoint had a passing trouble
+MOST = 10_000  #: kept at once: 1.5 kB each
 YOUNG = 1.0  #: seconds in which a fresh token is not forgotten: late 401s speak of the one before it
 
 
@@ -27,6 +29,10 @@ class _Entry:
     refused: TokenRefused | None = None
     refused_until: float = 0.0
 
+    @property
+    def useful_until(self) -> float:
+        return max(self.until if self.token else 0.0, self.refused_until)
+
 
 class Tokens:
     """`fetch` sends one request and returns its answer."""
@@ -34,9 +40,10 @@ class Tokens:
     def __init__(self, fetch: Callable[[Request], Response | Broken]) -> None:
         self._fetch = fetch
         self._entries: dict[str, _Entry] = {}
+        self._adding = threading.Lock()
 
     def get(self, wanted: TokenRequest) -> str:
-        entry = self._entries.setdefault(wanted.cache_key, _Entry())
+        entry = self._entries.get(wanted.cache_key) or self._add(wanted.cache_key)
         with entry.lock:
             now = time.monotonic()
             if entry.token and now < entry.until:
@@ -51,6 +58,18 @@ class Tokens:
             with entry.lock:
                 if time.monotonic() - entry.born > YOUNG:
                     entry.token = ""
+
+    def _add(self, cache_key: str) -> _Entry:
+        with self._adding:
+            if len(self._entries) >= MOST:
+                self._make_room()
+            return self._entries.setdefault(cache_key, _Entry())
+
+    def _make_room(self) -> None:
+        """Drop a tenth, those first that end first: what replaced credentials left behind is among them."""
+        oldest = sorted(self._entries, key=lambda key: self._entries[key].useful_until)
+        for key in oldest[: max(1, MOST // 10)]:
+            del self._entries[key]
 
     def _renew(self, entry: _Entry, request: Request) -> str:
         try:

@@ -6,8 +6,9 @@ from typing import Any
 
 from notifier.channels.base import Envelope
 from notifier.channels.push import PushMessage
+from notifier.providers import Provider
 from notifier.providers.fcm import Fcm
-from notifier.vocabulary import Address, new_id
+from notifier.vocabulary import Address, TokenRequest, new_id
 
 
 def a_push(address: str = "cX1:APA91b-anna", **changes: Any) -> PushMessage:
@@ -24,4 +25,11 @@ def a_push(address: str = "cX1:APA91b-anna", **changes: Any) -> PushMessage:
 
 
 def sandboxed(url: str) -> Fcm:
-    return Fcm(Fcm.Config.sandbox(url), url)
+    return Fcm(Fcm.Config.sandbox(url), url, timeout=60.0)
+
+
+def token_of(provider: Provider[Any]) -> TokenRequest:
+    """Of a provider that needs one."""
+    wanted = provider.wanted_token()
+    assert wanted is not None
+    return wanted

@@ -29,7 +29,7 @@ from notifier.vocabulary import (
     TokenRefused,
     Verdict,
 )
-from tests.providers.people import a_push, sandboxed
+from tests.providers.people import a_push, sandboxed, token_of
 from tests.sandbox.stand import Stand
 
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
@@ -168,9 +168,15 @@ DEAD = "The registration token is not a valid FCM registration token"
         (Response(200, {}, b'{"name":"projects/p/messages/1"}'), Sent, "provider_ref", "projects/p/messages/1"),
         (Response(200, {}, b""), Sent, "provider_ref", ""),
         (error(404, "UNREGISTERED"), Permanent, "address_is_dead", True),
-        (error(404), Permanent, "address_is_dead", True),
+        (error(404), Misconfigured, None, None),
+        (error(410), Misconfigured, None, None),
+        (Response(404, {}, b"<html>"), Misconfigured, None, None),
+        (Response(410, {}, b""), Misconfigured, None, None),
+        (Response(400, {}, b"<html>"), Temporary, None, None),
         (error(400, "UNREGISTERED"), Permanent, "address_is_dead", True),
-        (error(403, "SENDER_ID_MISMATCH"), Permanent, "address_is_dead", True),
+        (error(403, "SENDER_ID_MISMATCH"), Temporary, None, None),
+        (error(400, message=DEAD), Permanent, "address_is_dead", False),
+        (error(400, "INVALID_ARGUMENT"), Permanent, "address_is_dead", False),
         (error(400, "INVALID_ARGUMENT", message=DEAD), Permanent, "address_is_dead", True),
         (error(400, "INVALID_ARGUMENT", field="message.token"), Permanent, "address_is_dead", True),
         (error(400, "INVALID_ARGUMENT", field="message.fid"), Permanent, "address_is_dead", True),
@@ -254,8 +260,8 @@ def test_an_unusable_service_account_is_refused_by_name_and_not_quoted(text: str
 def test_the_grant_is_signed_for_google_whatever_token_uri_the_tenant_wrote() -> None:
     fcm = Fcm(Fcm.Config.parse({"service_account": an_account()}))
     wanted = fcm.token_request()
-    assert wanted.request.url == GOOGLE_TOKENS
-    form = parse_qs(wanted.request.body.decode())
+    assert wanted.url == GOOGLE_TOKENS
+    form = parse_qs(wanted.body.decode())
     claims = jwt.decode(form["assertion"][0], options={"verify_signature": False})
     assert claims["aud"] == GOOGLE_TOKENS
     assert claims["exp"] - claims["iat"] == 3600
@@ -263,11 +269,14 @@ def test_the_grant_is_signed_for_google_whatever_token_uri_the_tenant_wrote() ->
     assert fcm.token_request() is wanted
 
 
-def test_the_cache_key_tells_accounts_and_origins_apart() -> None:
-    config = Fcm.Config.parse({"service_account": an_account()})
-    other = Fcm.Config.parse({"service_account": an_account(private_key_id="kid-2")})
-    keys = {p.token_request().cache_key for p in (Fcm(config), Fcm(other), Fcm(config, URL))}
-    assert len(keys) == 3
+def test_a_token_is_kept_for_one_account_one_credential_and_one_origin() -> None:
+    text = an_account()
+    config, forged = (Fcm.Config.parse({"service_account": each}) for each in (text, an_account()))
+    assert json.loads(text)["private_key_id"] == json.loads(forged.service_account)["private_key_id"]
+    victim, twin, forger, elsewhere = Fcm(config), Fcm(config), Fcm(forged), Fcm(config, URL)
+    for fcm, account in ((victim, "a"), (twin, "b"), (forger, "a"), (elsewhere, "a")):
+        fcm.account = account
+    assert len({fcm.token_key for fcm in (victim, twin, forger, elsewhere)}) == 4
 
 
 # ---- against the sandbox -----------------------------------------------------------------------------------------
@@ -279,7 +288,7 @@ def test_the_sandbox_takes_a_real_account_s_signature_and_the_open_one(stand: St
         ((_, verdict),) = next(iter(fcm.send([a_push()], wire(stand.ca))))
         assert isinstance(verdict, Sent)
     with pytest.raises(TokenRefused, match="400"):
-        wire(stand.ca).token(Fcm(Fcm.Config.parse({"service_account": an_account()}), stand.url).token_request())
+        wire(stand.ca).token(token_of(Fcm(Fcm.Config.parse({"service_account": an_account()}), stand.url)))
 
 
 @pytest.mark.parametrize(
@@ -288,7 +297,9 @@ def test_the_sandbox_takes_a_real_account_s_signature_and_the_open_one(stand: St
         ("ok-1", Sent),
         ("unregistered-1", Permanent),
         ("badarg-1", Permanent),
-        ("mismatch-1", Permanent),
+        ("mismatch-1", Temporary),
+        ("page-1", Misconfigured),
+        ("empty-1", Misconfigured),
         ("throttled-1", Throttled),
         ("unavailable-1", Throttled),
         ("internal-1", Temporary),

@@ -106,3 +106,25 @@ def test_nothing_of_a_token_is_in_the_cache_s_repr() -> None:
     cache = Tokens(Endpoint(GOOD))
     cache.get(WANTED)
     assert "T1" not in repr(cache._entries)
+
+
+def test_what_replaced_credentials_left_behind_does_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "MOST", 100)
+    endpoint = Endpoint(GOOD)
+    cache = Tokens(endpoint)
+    for n in range(1_000):
+        assert cache.get(TokenRequest(f"account-{n}", WANTED.request)) == "T1"
+        assert cache.get(TokenRequest(f"account-{n}", WANTED.request)) == "T1"
+    assert len(cache._entries) <= 100
+    assert endpoint.asked == 1_000
+
+
+def test_a_refusal_is_told_under_its_own_key_only() -> None:
+    endpoint = Endpoint(Response(400, {}, b'{"error":"invalid_grant"}'))
+    cache = Tokens(endpoint)
+    with pytest.raises(TokenRefused):
+        cache.get(TokenRequest("forger", WANTED.request))
+    endpoint.answer = GOOD
+    assert cache.get(TokenRequest("victim", WANTED.request)) == "T1"
+    with pytest.raises(TokenRefused):
+        cache.get(TokenRequest("forger", WANTED.request))

@@ -32,7 +32,7 @@ def made(request: pytest.FixtureRequest) -> Makes:
     return makes
 
 
-def head(origin: str, path: str = "/", timeout: float = 10.0) -> Head:
+def head(origin: str, path: str = "/", timeout: float = 60.0) -> Head:
     return Head("POST", origin, path, (("authorization", "Bearer x"),), timeout)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from notifier.transport import wire
 from notifier.vocabulary import Broken, InDoubt, Permanent, Request, Response, Sent, TokenRefused, Verdict, Wire
-from tests.providers.people import a_push, sandboxed
+from tests.providers.people import a_push, sandboxed, token_of
 from tests.sandbox.stand import Stand, sandbox_in
 
 
@@ -105,7 +105,7 @@ def test_a_header_with_a_line_break_never_leaves_and_is_not_shown(stand: Stand) 
 def test_the_total_timeout_holds_and_leaves_the_request_in_doubt(stand: Stand) -> None:
     stand.faults(latency_ms=5000)
     provider = sandboxed(stand.url)
-    token = wire(stand.ca).token(provider.token_request())
+    token = wire(stand.ca).token(token_of(provider))
     asked = provider.request(a_push(), token)
     hurried = Request(asked.method, asked.url, asked.headers, asked.body, timeout=0.3)
     ((_, answer),) = next(iter(wire(stand.ca).exchange([hurried])))
@@ -166,7 +166,7 @@ def test_a_far_end_that_comes_back_is_used_again(tmp_path: Path) -> None:
         port = int(first.url.rpartition(":")[2])
         assert isinstance(send(first, "one")[0], Sent)
     with sandbox_in(tmp_path, port) as second:
-        token = sandboxed(second.url).token_request()
+        token = token_of(sandboxed(second.url))
         outcomes: list[Verdict] = []
         while not outcomes or not isinstance(outcomes[-1], Sent):
             outcomes.append(send(second, f"two-{len(outcomes)}")[0])
@@ -178,7 +178,7 @@ def test_a_far_end_that_comes_back_is_used_again(tmp_path: Path) -> None:
 
 def test_a_refused_token_is_told_apart_from_a_trouble_of_the_endpoint(stand: Stand) -> None:
     stand.faults(reject_grants=True)
-    wanted = sandboxed(stand.url).token_request()
+    wanted = token_of(sandboxed(stand.url))
     wire(stand.ca).forget_token(wanted.cache_key)
     fresh = type(wanted)("a-key-of-this-test", wanted.request)
     with pytest.raises(TokenRefused) as refused:

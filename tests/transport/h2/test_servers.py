@@ -26,7 +26,7 @@ def made(request: pytest.FixtureRequest) -> Makes:
     return makes
 
 
-def post(origin: str, *paths: str, body: bytes = b"x" * 400, timeout: float = 10.0) -> list[Request]:
+def post(origin: str, *paths: str, body: bytes = b"x" * 400, timeout: float = 60.0) -> list[Request]:
     return [Request("POST", origin + path, (("authorization", "Bearer x"),), body, timeout) for path in paths]
 
 
@@ -75,7 +75,7 @@ def test_nghttpd_with_strange_settings(running: Stand, tmp_path: Path, options: 
     """One stream at once; windows of 3 bytes; padding on every frame; no header table."""
     with servers.nghttpd(tmp_path, running.folder, *options) as origin:
         wire = H2Wire(running.ca)
-        head = Head("POST", origin, "/answer", (("authorization", "Bearer x"),))
+        head = Head("POST", origin, "/answer", (("authorization", "Bearer x"),), 60.0)
         assert told(wire, head, [b"x" * 400] * 300) == [200] * 300
         mixed = told(wire, head, [b"y" * size for size in range(100)], [b"/answer", b"/missing"] * 50)
         assert mixed[::2] == [200] * 50
@@ -104,7 +104,7 @@ def test_nginx_attributes_every_answer(made: Makes, running: Stand, tmp_path: Pa
 def test_nginx_ends_connections_in_mid_flight_and_nothing_is_lost_or_sent_twice(running: Stand, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, "keepalive_requests 37;") as origin:
         paths = [b"/%d" % i for i in range(2000)]
-        found = told(H2Wire(running.ca), Head("POST", origin, "", ()), [b"x" * 400] * 2000, paths)
+        found = told(H2Wire(running.ca), Head("POST", origin, "", (), 60.0), [b"x" * 400] * 2000, paths)
         assert found == [200] * 2000
     taken = [line.split()[6] for line in (tmp_path / "access.log").read_text().splitlines()]
     assert sorted(taken) == sorted(path.decode() for path in paths)
@@ -238,7 +238,7 @@ def test_a_server_that_speaks_http_1_only_is_served_by_libcurl(running: Stand, t
         for _ in range(2):
             found = responses(wire, post(origin, *[f"/{i}" for i in range(30)]))
             assert [json.loads(answer.body)["uri"] for answer in found] == [f"/{i}" for i in range(30)]
-        head = Head("POST", origin, "/one", (("authorization", "Bearer x"),))
+        head = Head("POST", origin, "/one", (("authorization", "Bearer x"),), 60.0)
         assert told(wire, head, [b"x"] * 30) == [200] * 30
         assert told(wire, head, [b"x"] * 3, [b"/a", b"/b", b"/empty"])[:2] == [200] * 2
 
