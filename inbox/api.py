@@ -7,7 +7,6 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import path
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
@@ -22,6 +21,7 @@ from inbox.live import Counters
 from notifier.api import schema
 from notifier.api.base import read
 from notifier.api.fields import MAX_KEY, Text
+from notifier.api.paths import path
 from notifier.errors import Forged
 from notifier.trim import trimmed
 from tenants.access import owned
@@ -223,7 +223,7 @@ def _counted(counters: Counters) -> Response:
 urlpatterns = [
     path("v1/inbox/tokens", TokenView.as_view()),
     path("v1/inbox/messages", MessagesView.as_view()),
-    path("v1/inbox/messages/<uuid:message_id>/read", ReadOneView.as_view()),
+    path("v1/inbox/messages/<id:message_id>/read", ReadOneView.as_view()),
     path("v1/inbox/unread", UnreadView.as_view()),
     path("v1/inbox/read", ReadAllView.as_view()),
     path("v1/inbox/preferences", PreferencesView.as_view()),

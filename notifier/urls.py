@@ -18,7 +18,16 @@ from tenants.admin.site import admin_site
 @csrf_exempt
 def nothing_here(request: HttpRequest, rest: str = "") -> HttpResponse:
     """A problem for programs, also in debug, where Django would show a page."""
-    return respond(Problem(404, "not_found", "There is nothing at this address."), request)
+    return respond(Problem(404, "not_found", f"There is nothing at this address.{_remedy(request.path_info)}"), request)
+
+
+def _remedy(path: str) -> str:
+    """What is most often wrong with an address that leads nowhere."""
+    if path.endswith("/"):
+        return " Addresses of the API end without a slash."
+    if path.startswith(f"{PREFIX}recipients/"):
+        return " A slash in an id is written %2F."
+    return ""
 
 
 def failed(request: HttpRequest) -> HttpResponse:

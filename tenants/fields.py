@@ -28,6 +28,8 @@ _PLAIN_EMAIL = re.compile(
 
 def external_id(value: str) -> str:
     """1 to 128 printable characters, as the tenant knows them."""
+    if value in (".", ".."):
+        raise InvalidInput("external_id must not be . or .., which no address can name.", field="external_id")
     return _text(value, "external_id", 128, required=True)
 
 

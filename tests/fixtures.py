@@ -91,7 +91,8 @@ class Api:
         kind = headers.pop("content_type", "application/json")
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         with _as_web():
-            got = self._client.generic(method, path, content, kind, headers={**self._auth, **named})
+            # as a server tells it; Django's client only hands on what is decoded
+            got = self._client.generic(method, path, content, kind, headers={**self._auth, **named}, RAW_URI=path)
             with connection.cursor() as cursor:
                 # a request's scope ends with its transaction; here that one goes on
                 cursor.execute("SELECT set_config('notifier.tenants', '', false)")

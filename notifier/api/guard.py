@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from notifier.api import body
+from notifier.api import body, paths
 from notifier.api.errors import Problem, TooLarge, judge, log, respond
 
 PREFIX = "/v1/"
@@ -24,6 +24,11 @@ class ApiGuard:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path.startswith(PREFIX):
+            try:
+                request.path_info = paths.routed(request)
+            except paths.Malformed as error:
+                return respond(Problem(400, "malformed_path", str(error)), request)
         return self.get_response(request)
 
     def process_view(
@@ -33,6 +38,8 @@ class ApiGuard:
             return None
         if wrong := wrong_address(request, kwargs):
             return respond(wrong, request)
+        if packed := compressed(request):
+            return respond(packed, request)
         if streamed(request, view):
             return None
         try:
@@ -50,6 +57,15 @@ class ApiGuard:
         return respond(told, request)
 
 
+def compressed(request: HttpRequest) -> Problem | None:
+    """A body that is not as it seems; a megabyte of gzip holds a gigabyte."""
+    encoding = request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if encoding in ("", "identity"):
+        return None
+    detail = "Send the body as it is, without Content-Encoding."
+    return Problem(415, "unsupported_media_type", detail, headers={"Accept-Encoding": "identity"})
+
+
 def streamed(request: HttpRequest, view: Any) -> bool:
     """Whether the view reads this media type line by line, under a limit of its own (IMPORT_MAX_BYTES)."""
     return bool(request.content_type) and request.content_type == getattr(getattr(view, "cls", None), "streams", None)
@@ -59,6 +75,8 @@ def wrong_address(request: HttpRequest, kwargs: Mapping[str, Any]) -> Problem | 
     """PostgreSQL takes no U+0000: in a path it names nothing, in the query it is wrong."""
     if any(isinstance(value, str) and "\0" in value for value in kwargs.values()):
         return Problem(404, "not_found", "There is nothing at this address.")
+    if field := paths.undecodable(request.META.get("QUERY_STRING", "")):
+        return Problem(400, "invalid", "The value is not UTF-8, percent-encoded: ü is %C3%BC.", field)
     for name, values in request.GET.lists():
         if "\0" in name or any("\0" in value or len(value) > MAX_QUERY for value in values):
             field = name.replace("\0", "\\u0000")[:100]

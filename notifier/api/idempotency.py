@@ -78,5 +78,5 @@ def _replay(kept: IdempotencyKey | None, digest: bytes) -> None:
 
 def _digest(request: Request) -> bytes:
     """Of the path and of what the body says; spaces and the order of names do not matter."""
-    said: Any = [request.method, request.path, request.data]
+    said: Any = [request.method, request.path_info, request.data]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest()

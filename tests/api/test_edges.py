@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -138,7 +139,7 @@ def test_every_deliberate_error_has_a_status_of_its_own_line(kind: type[Notifier
         ("GET", "/v1/recipients/%00", 404),
         ("GET", "/v1/recipients/a%00/devices", 404),
         ("GET", "/v1/notifications?recipient=%00", 400),
-        ("GET", "/v1/notifications?recipient=%ED%A0%80", 404),
+        ("GET", "/v1/notifications?recipient=%ED%A0%80", 400),
         ("GET", f"/v1/notifications?recipient={'x' * 3000}", 400),
         ("GET", "/v1/notifications?%00=1", 400),
     ],
@@ -150,6 +151,31 @@ def test_strange_addresses_are_answered_with_a_problem(world: World, method: str
 
 def test_the_methods_that_an_address_has_are_told(world: World) -> None:
     assert world.acme("DELETE", "/v1/recipients").headers["Allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("accept", ["application/problem+json", "text/html", "image/*;q=0.5", "nonsense"])
+def test_whatever_a_client_accepts_it_gets_json(world: World, accept: str) -> None:
+    got = world.acme("GET", "/v1/recipients/dora", Accept=accept)
+    assert (got.status, got.body["external_id"]) == (200, "dora")
+    assert world.acme("GET", "/v1/recipients/nobody", Accept=accept).body["code"] == "not_found"
+    assert world.nobody("GET", "/v1/openapi.json", Accept=accept).status == 200
+    assert b"<html" in world.nobody("GET", "/v1/docs", Accept=accept).body
+
+
+@pytest.mark.parametrize(("method", "path"), BODIES)
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "deflate", "br", "identity, gzip"])
+def test_a_compressed_body_is_refused_with_the_remedy(world: World, method: str, path: str, encoding: str) -> None:
+    got = world.acme(method, path, gzip.compress(b"{}"), Content_Encoding=encoding)
+    assert (got.status, got.body["code"], got.headers["Accept-Encoding"]) == (
+        415,
+        "unsupported_media_type",
+        "identity",
+    )
+    assert "Content-Encoding" in got.body["detail"]
+
+
+def test_a_body_that_says_that_it_is_not_compressed_is_taken(world: World) -> None:
+    assert world.acme("PUT", "/v1/recipients/dora", {"name": "D"}, Content_Encoding="identity").status == 200
 
 
 def test_another_media_type_is_refused(world: World) -> None:

@@ -99,7 +99,7 @@ def test_a_key_that_is_none_is_refused(world: World, key: str) -> None:
 class _Request:
     """What a claim looks at."""
 
-    method, path = "POST", "/v1/notifications"
+    method, path_info = "POST", "/v1/notifications"
     META = {"HTTP_IDEMPOTENCY_KEY": "k"}
 
     def __init__(self, data: Any) -> None:

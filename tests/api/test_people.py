@@ -119,8 +119,8 @@ def test_a_bad_field_of_a_recipient_is_named_and_nothing_is_stored(world: World,
 
 
 def test_an_external_id_may_hold_slashes_and_has_a_limit(world: World) -> None:
-    assert world.acme("PUT", "/v1/recipients/google/7%7C8", {"name": "G"}).body["external_id"] == "google/7|8"
-    assert world.acme("GET", "/v1/recipients/google/7%7C8/preferences").status == 200
+    assert world.acme("PUT", "/v1/recipients/google%2F7%7C8", {"name": "G"}).body["external_id"] == "google/7|8"
+    assert world.acme("GET", "/v1/recipients/google%2f7%7C8/preferences").status == 200
     assert world.acme("PUT", f"/v1/recipients/{'x' * 129}", {}).body["field"] == "external_id"
 
 

@@ -1,0 +1,18 @@
+"""Which media type an answer has: the view's own, whatever the client accepts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+
+class AlwaysTheSame(DefaultContentNegotiation):
+    """A client that names `application/problem+json`, or anything else, gets the view's own type and not a 406."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], renderers[0].media_type

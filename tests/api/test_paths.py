@@ -1,0 +1,106 @@
+"""Addresses: which person, and which of our ids, a path names. Over the server, see tests/web/test_paths.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from notifier.api.paths import Malformed, Segment, partly_decoded
+from tenants.models import Recipient
+from tests.api.conftest import World
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [
+        (b"/v1/recipients/zoe", "/v1/recipients/zoe"),
+        (b"/v1/%72ecipients/z%6Fe", "/v1/recipients/zoe"),
+        (b"/v1/recipients/M%C3%BCller", "/v1/recipients/Müller"),
+        (b"/v1/recipients/team%2fpreferences", "/v1/recipients/team%2Fpreferences"),
+        (b"/v1/recipients/100%25", "/v1/recipients/100%25"),
+        (b"/v1/recipients/a%252Fb", "/v1/recipients/a%252Fb"),
+        (b"/v1/recipients/a%3Bb;c", "/v1/recipients/a;b;c"),
+        (b"/v1/recipients/a%00", "/v1/recipients/a\0"),
+    ],
+)
+def test_all_is_decoded_but_what_would_move_the_end_of_a_segment(raw: bytes, path: str) -> None:
+    assert partly_decoded(raw) == path
+
+
+@pytest.mark.parametrize("raw", [b"/M%FCller", b"/M%E4ller", b"/%ED%A0%80", b"/%C0%AF", b"/100%", b"/a%2", b"/%zz"])
+def test_what_is_not_utf8_or_not_encoded_is_refused(raw: bytes) -> None:
+    with pytest.raises(Malformed):
+        partly_decoded(raw)
+
+
+@pytest.mark.parametrize("external_id", ["zoe", "team/preferences", "100%", "a%2Fb", "a%252Fb", "/", "%"])
+def test_a_segment_is_the_same_value_again(external_id: str) -> None:
+    assert Segment().to_python(Segment().to_url(external_id)) == external_id
+
+
+def test_a_trailing_slash_makes_nobody(world: World) -> None:
+    for path in ("zoe/", "zoe/preferences/", "zoe/preferences/x", "zoe//", "/", "", "zoe/devices/", "team/a"):
+        got = world.acme("PUT", f"/v1/recipients/{path}", {"name": "Zoe"})
+        assert (got.status, got.body["code"]) == (404, "not_found"), path
+        assert "slash" in got.body["detail"]
+    assert list(Recipient.objects.filter(tenant=world.people.acme).values_list("external_id", flat=True)) == ["dora"]
+
+
+@pytest.mark.parametrize("path", ["notifications", "templates", "categories", "campaigns", "audiences", "recipients"])
+def test_a_trailing_slash_is_told_everywhere(world: World, path: str) -> None:
+    for method in ("GET", "POST"):
+        got = world.acme(method, f"/v1/{path}/", {})
+        assert (got.status, "without a slash" in got.body["detail"]) == (404, True)
+
+
+def test_an_id_that_looks_like_an_address_is_a_person_when_encoded(world: World) -> None:
+    for external_id in ("team", "team%2Fpreferences", "team%2Fdevices", "a%3Bb", "50%25", "a%252Fb", "M%C3%BCller"):
+        assert world.acme("PUT", f"/v1/recipients/{external_id}", {"name": external_id}).status == 201
+    names = Recipient.objects.filter(tenant=world.people.acme).exclude(external_id="dora")
+    assert set(names.values_list("external_id", flat=True)) == {
+        "team", "team/preferences", "team/devices", "a;b", "50%", "a%2Fb", "Müller",
+    }  # fmt: skip
+    assert world.acme("GET", "/v1/recipients/team%2Fpreferences").body["name"] == "team%2Fpreferences"
+    assert "quiet_hours" in world.acme("GET", "/v1/recipients/team/preferences").body
+    quiet = {"quiet_hours": {"from": "22:00", "until": "07:00"}}
+    assert world.acme("PUT", "/v1/recipients/team%2Fpreferences/preferences", quiet).status == 200
+    assert world.acme("GET", "/v1/recipients/team/preferences").body["quiet_hours"] is None
+
+
+@pytest.mark.parametrize("external_id", ["%20dora", "dora%20", "%C2%A0dora"])
+def test_white_space_at_an_edge_makes_nobody(world: World, external_id: str) -> None:
+    assert world.acme("PUT", f"/v1/recipients/{external_id}", {}).status == 200
+    assert Recipient.objects.filter(tenant=world.people.acme).count() == 1
+
+
+@pytest.mark.parametrize("external_id", ["dora%0Ax", "..", ".", "%2E%2E", "%20"])
+def test_an_id_that_no_address_can_name_is_refused(world: World, external_id: str) -> None:
+    got = world.acme("PUT", f"/v1/recipients/{external_id}", {})
+    assert (got.status, got.body["field"]) == (400, "external_id")
+    assert Recipient.objects.filter(tenant=world.people.acme).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "code", "field"),
+    [
+        ("PUT", "/v1/recipients/M%FCller", "malformed_path", None),
+        ("GET", "/v1/%ff", "malformed_path", None),
+        ("GET", "/v1/notifications?limit=1&recipient=M%FCller", "invalid", "recipient"),
+        ("GET", "/v1/recipients?%FF=1", "invalid", "%FF"),
+    ],
+)
+def test_an_address_that_is_not_utf8_is_refused_with_the_remedy(
+    world: World, method: str, address: str, code: str, field: str | None
+) -> None:
+    got = world.acme(method, address, {})
+    assert (got.status, got.body["code"], got.body["field"]) == (400, code, field)
+    assert "UTF-8" in got.body["detail"]
+
+
+def test_an_id_of_ours_is_found_in_upper_case(world: World) -> None:
+    sent = world.acme("POST", "/v1/notifications", {"recipient": "dora", "template": "shipped", "data": {"order": "1"}})
+    made = world.acme("POST", "/v1/audiences", {"name": "all", "source": "list"})
+    for path in (f"notifications/{sent.body['id']}", f"audiences/{made.body['id']}"):
+        collection, _, uuid = path.partition("/")
+        assert world.acme("GET", f"/v1/{collection}/{uuid.upper()}").body["id"] == uuid
+    gone = world.acme("DELETE", f"/v1/recipients/dora/devices/{str(world.phone.pk).upper()}")
+    assert gone.status == 204
