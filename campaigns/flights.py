@@ -126,9 +126,7 @@ class Flights:
             verdict = self._provider.verdict(answer)
             if not (excused := self._says_nothing(answer)):
                 verdicts.append(verdict)
-            outcome = outcome_of(self._held.row(i, launched), verdict, self._others)
-            self._held.record.cut += (cut := isinstance(answer, Broken) and answer.cut)
-            self.note(i, outcome, excused=excused or (cut and not outcome.final))
+            self.note(i, outcome_of(self._held.row(i, launched), verdict, self._others), excused=excused)
         self._verdicts += verdicts
         if self._wanted and any(isinstance(answer, Response) and answer.status == 401 for _, answer in answers):
             self._wire.forget_token(self._wanted.cache_key)
@@ -152,7 +150,10 @@ class Flights:
             self.note(self._places.pop(outcome.row.id), outcome)
 
     def note(self, i: int, outcome: Outcome, *, excused: bool = False) -> None:
-        """One outcome into the record. `excused`: it is nobody's failure."""
+        """One outcome into the record. `excused`: it is nobody's failure; nor is what a cut connection took with it,
+        before its last attempt."""
+        self._held.record.cut += outcome.cut
+        excused = excused or (outcome.cut and not outcome.final)
         dead_as_of = self._held.delay_at(outcome.dead.as_of) if outcome.address_is_dead else None
         note = Note(str(outcome.reason), outcome.detail, outcome.provider_ref, dead_as_of, outcome.dead_letter)
         if not outcome.final:

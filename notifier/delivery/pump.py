@@ -247,10 +247,11 @@ def outcome_of(row: Claimed, verdict: Verdict, instead: Others) -> Outcome:
         dice=random.random(),  # noqa: S311
     )
     decision = decide(verdict, tries)
+    cut = isinstance(verdict, InDoubt) and verdict.cut
     if isinstance(decision, Again):
         account_id = others[0].id if decision.other_account and others else None
         reason = Reason.IN_DOUBT if decision.in_doubt else ""
-        return Outcome(row, Status.QUEUED, reason, decision.detail, wait=decision.wait, account_id=account_id)
+        return Outcome(row, Status.QUEUED, reason, decision.detail, wait=decision.wait, account_id=account_id, cut=cut)
     return Outcome(
         row,
         decision.status,
@@ -260,6 +261,7 @@ def outcome_of(row: Claimed, verdict: Verdict, instead: Others) -> Outcome:
         address_is_dead=decision.address_is_dead,
         dead_as_of=decision.dead_as_of,
         dead_letter=decision.dead_letter,
+        cut=cut,
     )
 
 

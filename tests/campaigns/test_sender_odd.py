@@ -313,6 +313,7 @@ def test_a_retry_whose_commit_was_not_heard_of_is_handed_over_once(post: Post, m
 # ---- without an answer -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("form", ["t{}", "c" + "x" * 18 + "{:03}"], ids=["in a volley", "by itself"])
 @pytest.mark.parametrize(
     ("answer", "excused"),
     [
@@ -322,12 +323,16 @@ def test_a_retry_whose_commit_was_not_heard_of_is_handed_over_once(post: Post, m
     ],
 )
 def test_what_a_cut_connection_took_with_it_is_no_error_and_is_tried_again(
-    post: Post, answer: Broken, excused: int
+    post: Post, answer: Broken, excused: int, form: str
 ) -> None:
-    tokens = post.people(300)
+    tokens = [form.format(n) for n in range(300)]
+    for token in tokens:
+        post.person(token)
     campaign = post.running()
-    post.wire.fate = lambda token: answer if int(token[1:]) < 60 else 200
+    lost = set(tokens[:60])
+    post.wire.fate = lambda token: answer if token in lost else 200
     send(campaign)
+    assert bool(post.wire.slow) == form.startswith("c")
     shard = shard_of(campaign)
     assert (shard.sent, shard.failed, shard.handed, shard.excused, shard.cut) == (240, 0, 60, excused, excused)
     campaign.max_error_percent = 19
