@@ -1,4 +1,4 @@
-"""System checks with ids and hints, and the refusal to boot in production with default secrets."""
+"""System checks with ids and hints, and the refusal to boot in production with secrets that can be guessed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ from django.core.checks import CheckMessage, Error, Tags, register, run_checks
 
 from notifier.settings import INSECURE_ENCRYPTION_KEY, INSECURE_SECRET_KEY
 
+_SECRET_KEY_LENGTH = 50
+_PASSWORD_LENGTH = 12
+_DISTINCT = 5
+#: what `django-admin startproject` writes
+_GENERATED = "django-insecure-"
+_MAKE_SECRET = "Make one: openssl rand -hex 32 (deploy/make-env writes a whole .env)."  # noqa: S105
+_MAKE_KEY = "import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"
+
 
 @register(Tags.security)
 def secrets_are_own(**_: Any) -> Sequence[CheckMessage]:
@@ -23,10 +31,38 @@ def secrets_are_own(**_: Any) -> Sequence[CheckMessage]:
     if not settings.DEBUG and INSECURE_ENCRYPTION_KEY in settings.ENCRYPTION_KEYS:
         hint = "Set ENCRYPTION_KEYS to 32 random bytes in urlsafe base64 (comma-separated to rotate, newest first)."
         found.append(Error("ENCRYPTION_KEYS holds the public default.", hint=hint, id="notifier.E002"))
-    if not settings.ENCRYPTION_KEYS or not all(map(_is_key, settings.ENCRYPTION_KEYS)):
+    if not settings.ENCRYPTION_KEYS or not all(_key_bytes(key) for key in settings.ENCRYPTION_KEYS):
         hint = "Each key is 32 bytes in urlsafe base64."
         found.append(Error("ENCRYPTION_KEYS is malformed.", hint=hint, id="notifier.E003"))
     return found
+
+
+@register(Tags.security)
+def secrets_cannot_be_guessed(**_: Any) -> Sequence[CheckMessage]:
+    """notifier.E006 to E008, in production only: SECRET_KEY signs sessions and what the web role may see of the
+    database, ENCRYPTION_KEYS seal provider accounts, and Flower's password opens the workers."""
+    if settings.DEBUG:
+        return []
+    found: list[CheckMessage] = []
+    for name, key in _signing_keys():
+        if reason := _weakness(key, _SECRET_KEY_LENGTH):
+            found.append(Error(f"{name} {reason}.", hint=_MAKE_SECRET, id="notifier.E006"))
+    if any(0 < len(set(_key_bytes(key))) < _DISTINCT for key in settings.ENCRYPTION_KEYS):
+        hint = f"Make a key: python -c '{_MAKE_KEY}' (or take deploy/make-env's)."
+        found.append(Error("ENCRYPTION_KEYS holds a key of almost one byte repeated.", hint=hint, id="notifier.E007"))
+    password = settings.FLOWER_BASIC_AUTH.partition(":")[2]
+    if settings.FLOWER_BASIC_AUTH and (reason := _weakness(password, _PASSWORD_LENGTH)):
+        found.append(Error(f"The password in FLOWER_BASIC_AUTH {reason}.", hint=_MAKE_SECRET, id="notifier.E008"))
+    return found
+
+
+@register(Tags.security)
+def hosts_are_named(**_: Any) -> Sequence[CheckMessage]:
+    """notifier.E009: with a wildcard, links and redirects lead wherever the Host header of a request says."""
+    if settings.DEBUG or "*" not in settings.ALLOWED_HOSTS:
+        return []
+    hint = "Set ALLOWED_HOSTS to the names under which the site is reached, comma-separated."
+    return [Error("ALLOWED_HOSTS admits every host.", hint=hint, id="notifier.E009")]
 
 
 @register(Tags.security)
@@ -48,11 +84,28 @@ def something_leaves(**_: Any) -> Sequence[CheckMessage]:
     ]
 
 
-def _is_key(value: str) -> bool:
+def _signing_keys() -> list[tuple[str, str]]:
+    older = [("A key in SECRET_KEY_FALLBACKS", key) for key in settings.SECRET_KEY_FALLBACKS]
+    # E001 reports the default
+    return [("SECRET_KEY", settings.SECRET_KEY), *older] if settings.SECRET_KEY != INSECURE_SECRET_KEY else older
+
+
+def _weakness(secret: str, length: int) -> str:
+    """Why the secret can be guessed; empty if it cannot. The measures are those of Django's security.W009."""
+    if len(secret) < length:
+        return f"has {len(secret)} characters and needs {length}"
+    if len(set(secret)) < _DISTINCT:
+        return f"has fewer than {_DISTINCT} different characters"
+    return f"begins with {_GENERATED!r}: it was made for development" if secret.startswith(_GENERATED) else ""
+
+
+def _key_bytes(value: str) -> bytes:
+    """The 32 bytes of an encryption key; none if it is malformed."""
     try:
-        return len(base64.urlsafe_b64decode(value)) == 32
+        key = base64.urlsafe_b64decode(value)
     except (binascii.Error, ValueError):
-        return False
+        return b""
+    return key if len(key) == 32 else b""
 
 
 def refuse_insecure_boot() -> None:

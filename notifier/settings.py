@@ -20,6 +20,10 @@ if DEBUG and "DATABASE_URL" not in os.environ and LOCAL_ENV.exists():
 INSECURE_SECRET_KEY = "insecure-debug-key-never-use-in-production-0123456789"  # noqa: S105
 INSECURE_ENCRYPTION_KEY = "ZGVidWcta2V5LW5ldmVyLXVzZS1pbi1wcm9kdWN0aW8="
 SECRET_KEY = env.str("SECRET_KEY", INSECURE_SECRET_KEY)
+#: earlier values of SECRET_KEY that are still accepted while it is being changed
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
+#: `name:password` of Flower, which reads it itself; here it is only checked
+FLOWER_BASIC_AUTH = env.str("FLOWER_BASIC_AUTH", "")
 #: Fernet-size keys (32 bytes, urlsafe base64), newest first; older ones still decrypt
 ENCRYPTION_KEYS: list[str] = env.list("ENCRYPTION_KEYS", default=[INSECURE_ENCRYPTION_KEY])
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["*"] if DEBUG else [])

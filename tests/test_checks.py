@@ -6,25 +6,34 @@ import base64
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from pytest_django import Settings
 
-from notifier.checks import leases_outlast_providers, refuse_insecure_boot, secrets_are_own, something_leaves
+from notifier.checks import (
+    hosts_are_named,
+    leases_outlast_providers,
+    refuse_insecure_boot,
+    secrets_are_own,
+    secrets_cannot_be_guessed,
+    something_leaves,
+)
 from notifier.settings import BASE_DIR, INSECURE_ENCRYPTION_KEY, INSECURE_SECRET_KEY
 
-OWN = base64.urlsafe_b64encode(b"k" * 32).decode()
+OWN = base64.urlsafe_b64encode(bytes(range(32))).decode()
+LONG = "0123456789abcdef" * 4
 
 
 @pytest.mark.parametrize(
     ("debug", "secret", "keys", "expected"),
     [
-        (False, "own", [OWN], []),
+        (False, LONG, [OWN], []),
         (True, INSECURE_SECRET_KEY, [INSECURE_ENCRYPTION_KEY], []),
         (False, INSECURE_SECRET_KEY, [OWN], ["notifier.E001"]),
-        (False, "own", [OWN, INSECURE_ENCRYPTION_KEY], ["notifier.E002"]),
-        (True, "own", ["short"], ["notifier.E003"]),
-        (True, "own", [], ["notifier.E003"]),
+        (False, LONG, [OWN, INSECURE_ENCRYPTION_KEY], ["notifier.E002"]),
+        (True, LONG, ["short"], ["notifier.E003"]),
+        (True, LONG, [], ["notifier.E003"]),
     ],
 )
 def test_production_needs_secrets_of_its_own(
@@ -59,3 +68,66 @@ def test_settings_with_which_nothing_leaves_are_refused(settings: Settings, name
     assert something_leaves() == []
     setattr(settings, name, 0)
     assert [(m.id, name in m.msg) for m in something_leaves()] == [("notifier.E005", True)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("SECRET_KEY", LONG, []),
+        ("SECRET_KEY", "x", ["notifier.E006"]),
+        ("SECRET_KEY", LONG[:49], ["notifier.E006"]),
+        ("SECRET_KEY", "abcd" * 20, ["notifier.E006"]),
+        ("SECRET_KEY", f"django-insecure-{LONG}", ["notifier.E006"]),
+        ("SECRET_KEY_FALLBACKS", [LONG, "old"], ["notifier.E006"]),
+        ("ENCRYPTION_KEYS", [OWN, base64.urlsafe_b64encode(bytes(32)).decode()], ["notifier.E007"]),
+        ("ENCRYPTION_KEYS", [OWN, "malformed"], []),
+        ("FLOWER_BASIC_AUTH", "", []),
+        ("FLOWER_BASIC_AUTH", f"admin:{LONG}", []),
+        ("FLOWER_BASIC_AUTH", "admin:secret", ["notifier.E008"]),
+        ("FLOWER_BASIC_AUTH", "admin", ["notifier.E008"]),
+    ],
+)
+def test_a_secret_that_can_be_guessed_is_refused_in_production(
+    settings: Settings, name: str, value: object, expected: list[str]
+) -> None:
+    settings.DEBUG, settings.SECRET_KEY, settings.ENCRYPTION_KEYS, settings.FLOWER_BASIC_AUTH = False, LONG, [OWN], ""
+    setattr(settings, name, value)
+    assert [found.id for found in secrets_cannot_be_guessed()] == expected
+    settings.DEBUG = True
+    assert secrets_cannot_be_guessed() == []
+
+
+@pytest.mark.parametrize(("hosts", "expected"), [(["a.example"], []), (["a.example", "*"], ["notifier.E009"])])
+def test_production_names_its_hosts(settings: Settings, hosts: list[str], expected: list[str]) -> None:
+    settings.DEBUG, settings.ALLOWED_HOSTS = False, hosts
+    assert [found.id for found in hosts_are_named()] == expected
+
+
+PRODUCTION = {
+    "DEBUG": "0",
+    "ENCRYPTION_KEYS": OWN,
+    "ALLOWED_HOSTS": "notifier.example",
+    "SECURE_SSL_REDIRECT": "0",
+    "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
+    "WEB_DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+}
+PROGRAMS = {
+    "web": ["-c", "import notifier.asgi"],
+    "wsgi": ["-c", "import notifier.wsgi"],
+    "manage.py": ["manage.py", "migrate"],
+    "worker": ["-m", "celery", "-A", "notifier.celery", "worker", "-Q", "control", "--pool", "solo"],
+    "beat": ["-m", "celery", "-A", "notifier.celery", "beat"],
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_no_program_starts_in_production_with_a_short_secret_key(program: str, tmp_path: Path) -> None:
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **PRODUCTION, "SECRET_KEY": "x"}
+    command = [sys.executable, *PROGRAMS[program]]
+    done = subprocess.run(command, cwd=BASE_DIR, env=env, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode != 0
+    told = done.stdout + done.stderr
+    assert "notifier.E006" in told, told
+    assert "openssl rand -hex 32" in told
+    assert "OperationalError" not in told
