@@ -40,7 +40,9 @@ def write(path: Path, values: Mapping[str, str]) -> None:
 def made_once(path: Path) -> dict[str, str]:
     """The folder's secrets; missing ones are made and kept."""
     known = read(path)
-    values = {key: known.get(key) or _new(key) for key in MADE_ONCE}
+    # an earlier version made SECRET_KEY shorter than the workers, which run without DEBUG, accept (notifier.E006)
+    kept = {key: value for key, value in known.items() if key != "SECRET_KEY" or len(value) == len(_new(key))}
+    values = {key: kept.get(key) or _new(key) for key in MADE_ONCE}
     if values != known:
         write(path, values)
     return values
@@ -49,4 +51,4 @@ def made_once(path: Path) -> dict[str, str]:
 def _new(key: str) -> str:
     if key == "ENCRYPTION_KEYS":
         return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-    return secrets.token_hex(24)
+    return secrets.token_hex(32)
