@@ -40,6 +40,7 @@ app.conf.beat_schedule = {
     "campaigns sweep": _every("campaigns.sweep", 1.0),
     "partitions ahead": _every("notifier.partitions", 3600.0),
     "audit chain": _every("tenants.audit_chain", 10.0),
+    "audit heads": _every("tenants.audit_heads", 3600.0),
     "old idempotency keys": _every("tenants.forget_keys", 3600.0),
     "imports waiting": _every("tenants.imports", 10.0, BATCH),
 }

@@ -1,6 +1,6 @@
 """The audit log: one row a decision, chained by SHA-256 so that a changed or missing row shows.
 
-What was cut off at the end of a chain does not show; keep a copy of the last link elsewhere to see that too.
+What was cut off at the end of a chain shows by its heads, which are kept elsewhere: tenants.audit_heads.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BATCH = 5000
 
 # Ids are given out before a transaction commits, so rows appear out of their order. The chain therefore counts for
 # itself: `chain` is the row's position in its tenant's chain (8 bytes, so that it sorts by it) and the SHA-256.
-_POSITION = 8
+POSITION = 8
 _UNCHAINED = "SELECT id FROM tenants_auditlog WHERE chain IS NULL ORDER BY id LIMIT %s"
 _STORE = """
 UPDATE tenants_auditlog a SET chain = u.chain FROM unnest(%s::bigint[], %s::bytea[]) u(id, chain) WHERE a.id = u.id
@@ -76,7 +76,7 @@ def _last_link(tenant_id: uuid.UUID) -> bytes:
 
 def link(previous: bytes, row: AuditLog) -> bytes:
     """The next position, and SHA-256 of the previous link and the row in one canonical form."""
-    position = int.from_bytes(previous[:_POSITION], "big") + 1
+    position = int.from_bytes(previous[:POSITION], "big") + 1
     canonical = [
         row.pk,
         str(row.tenant_id),
@@ -88,7 +88,7 @@ def link(previous: bytes, row: AuditLog) -> bytes:
         row.at.isoformat(),
     ]
     digest = hashlib.sha256(previous + orjson.dumps(canonical, option=orjson.OPT_SORT_KEYS)).digest()
-    return position.to_bytes(_POSITION, "big") + digest
+    return position.to_bytes(POSITION, "big") + digest
 
 
 def verify(tenant_id: uuid.UUID) -> int | None:

@@ -1,16 +1,21 @@
-"""The audit log's chain shows what was changed behind its back."""
+"""The audit log's chain shows what was changed behind its back, and its heads what was cut off its end."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
+import structlog
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, connections, transaction
 
-from tenants import audit
+from tenants import audit, audit_heads
 from tenants.models import AuditLog, Tenant
 
 # the triggers are switched off and on, and rows commit out of order
@@ -99,3 +104,114 @@ def test_rows_that_commit_out_of_the_order_of_their_ids_are_chained_all_the_same
         theirs.close()
     assert audit.chain_batch() == 1
     assert audit.verify(acme.pk) is None
+
+
+# ---- heads ----------------------------------------------------------------------------------------------------------
+
+
+def verify_with(path: Path) -> str:
+    """What the command says. Raises CommandError."""
+    told = io.StringIO()
+    call_command("verify_audit", "--heads", str(path), stdout=told)
+    return told.getvalue()
+
+
+def cut(tenant: Tenant, count: int) -> None:
+    """As somebody who owns the tables."""
+    last = AuditLog.objects.filter(tenant=tenant).order_by("-chain").values_list("pk", flat=True)[:count]
+    with behind_the_triggers_back():
+        AuditLog.objects.filter(pk__in=list(last)).delete()
+
+
+def test_rows_cut_off_the_end_are_counted(acme: Tenant, tmp_path: Path) -> None:
+    heads = tmp_path / "heads"
+    chained(acme)
+    assert "0 heads hold; 1 new ones" in verify_with(heads)
+    chained(acme, 3)
+    assert "1 heads hold; 1 new ones" in verify_with(heads)
+    assert "2 heads hold; 0 new ones" in verify_with(heads)
+    cut(acme, 2)
+    # without the file the chain is whole
+    call_command("verify_audit")
+    before = heads.read_bytes()
+    with pytest.raises(CommandError, match="acme: 2 rows are missing at the end"):
+        verify_with(heads)
+    assert heads.read_bytes() == before
+
+
+def test_new_rows_in_the_place_of_those_that_were_cut_are_noticed(acme: Tenant, tmp_path: Path) -> None:
+    heads = tmp_path / "heads"
+    chained(acme)
+    verify_with(heads)
+    cut(acme, 1)
+    chained(acme, 4)
+    assert audit.verify(acme.pk) is None
+    with pytest.raises(CommandError, match="acme: row 5 of the chain is not the one"):
+        verify_with(heads)
+
+
+def test_a_chain_that_is_gone_is_missed_and_of_another_tenant_only_when_asked(acme: Tenant, tmp_path: Path) -> None:
+    heads = tmp_path / "heads"
+    globex = Tenant.objects.create(name="Globex", slug="globex")
+    chained(acme)
+    chained(globex, 2)
+    verify_with(heads)
+    cut(globex, 2)
+    globex.delete()
+    with pytest.raises(CommandError, match=f"tenant {globex.pk or '.*'}: 2 rows are missing"):
+        verify_with(heads)
+    call_command("verify_audit", "--tenant", "acme", "--heads", str(heads))
+
+
+def test_the_hourly_lines_of_the_log_serve_as_heads(acme: Tenant, tmp_path: Path) -> None:
+    chained(acme)
+    with structlog.testing.capture_logs() as lines:
+        assert audit_heads.write_to_log() == 1
+    assert [(line["action"], line["tenant"], line["position"]) for line in lines] == [("audit.head", str(acme.pk), 5)]
+    other = {"event": "request", "action": "request", "path": "/"}
+    log = tmp_path / "log"
+    log.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in (other, *lines)))
+    verify_with(log)
+    cut(acme, 5)
+    with pytest.raises(CommandError, match="5 rows are missing at the end"):
+        verify_with(log)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"position": 1}, "Line 1 of the heads was not signed by this site"),
+        ({"digest": "00"}, "was not signed by this site"),
+        ({"at": "2020-01-01T00:00:00+00:00"}, "was not signed by this site"),
+        ({"mac": "0" * 64}, "was not signed by this site"),
+        ({"mac": None}, "is no head of an audit chain"),
+        ({"tenant": "acme"}, "is no head of an audit chain"),
+        ({"position": "5"}, "was not signed by this site"),
+    ],
+)
+def test_a_forged_head_is_refused(change: dict[str, Any], told: str, acme: Tenant, tmp_path: Path) -> None:
+    heads = tmp_path / "heads"
+    chained(acme)
+    verify_with(heads)
+    heads.write_bytes(orjson.dumps({**orjson.loads(heads.read_bytes()), **change}))
+    with pytest.raises(CommandError, match=told):
+        verify_with(heads)
+
+
+@pytest.mark.parametrize("line", [b"{", b"[]", b"7", b"null", b"{}", b"\xff\xfe"])
+def test_a_file_of_something_else_is_refused(line: bytes, acme: Tenant, tmp_path: Path) -> None:
+    heads = tmp_path / "heads"
+    heads.write_bytes(line)
+    with pytest.raises(CommandError, match="Line 1 of the heads is no head"):
+        verify_with(heads)
+
+
+def test_heads_of_an_earlier_secret_key_hold_while_it_is_named(acme: Tenant, tmp_path: Path, settings: Any) -> None:
+    heads, earlier = tmp_path / "heads", settings.SECRET_KEY
+    chained(acme)
+    verify_with(heads)
+    settings.SECRET_KEY = "another" * 10
+    with pytest.raises(CommandError, match="SECRET_KEY_FALLBACKS"):
+        verify_with(heads)
+    settings.SECRET_KEY_FALLBACKS = [earlier]
+    assert "1 heads hold" in verify_with(heads)
