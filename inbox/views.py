@@ -23,7 +23,7 @@ from django.views.decorators.http import require_GET
 from inbox.models import Feed
 from inbox.tokens import mint
 from notifier.trim import trimmed
-from tenants.access import EVERY_TENANT, set_scope, tenants_of
+from tenants.access import EVERY_TENANT, memberships, set_scope
 from tenants.models import Recipient, User
 
 _SALT = "inbox.demo"
@@ -97,7 +97,7 @@ def _of_member(request: HttpRequest) -> Recipient | None:
     user: User | AnonymousUser = request.user
     if not isinstance(user, User) or not user.is_staff:
         return None
-    set_scope(EVERY_TENANT if user.is_superuser else tenants_of(user))
+    set_scope(EVERY_TENANT if user.is_superuser else memberships(user))
     if external_id := request.GET.get("recipient"):
         return _one(external_id=trimmed(external_id))
     newest = Feed.objects.order_by("-last_seq").values_list("recipient_id", flat=True).first()

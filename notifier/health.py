@@ -12,6 +12,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 
+from tenants import signed_settings
+
 log = structlog.get_logger("notifier.health")
 _migrated = False
 
@@ -60,4 +62,14 @@ def _migrations() -> bool:
     return _migrated
 
 
-CHECKS: dict[str, Callable[[], bool]] = {"database": _database, "redis": _redis, "migrations": _migrations}
+def _signature() -> bool:
+    """Whether the database accepts what web signs: the same SECRET_KEY at the last `migrate`, and clocks that agree."""
+    return signed_settings.accepted()
+
+
+CHECKS: dict[str, Callable[[], bool]] = {
+    "database": _database,
+    "redis": _redis,
+    "migrations": _migrations,
+    "signature": _signature,
+}

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 import structlog
 from celery import current_app, shared_task
-from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
@@ -97,4 +96,4 @@ def sweep_once() -> None:
 def partitions_ahead() -> None:
     """Every hour: the coming months' partitions exist."""
     with transaction.atomic():
-        make_ahead(settings.WEB_DATABASE_ROLE_NAME, datetime.now(UTC).date())
+        make_ahead(datetime.now(UTC).date())

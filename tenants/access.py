@@ -1,7 +1,8 @@
 """The only doors to a tenant's rows: row-level security for the database, `owned` for the code.
 
-Every tenant-owned table has a policy that shows only rows of the tenants named in `notifier.tenants`, a setting that
-lives as long as the transaction. The engine role owns the tables, so the policy does not bind it.
+Every tenant-owned table has a policy that shows only rows of the tenants named in `notifier.tenants`, a signed setting
+(tenants.signed_settings) that lives as long as the transaction. The engine role owns the tables, so the policy does not
+bind it.
 """
 
 from __future__ import annotations
@@ -16,21 +17,20 @@ from django.db import connection, transaction
 from django.db.models import Model, QuerySet
 
 from notifier.errors import NotFound
+from tenants import signed_settings
 
 if TYPE_CHECKING:
     from tenants.models import Tenant, User
 
 #: an operator (superuser) sees every tenant
 EVERY_TENANT = "*"
-SET_SCOPE = "set_config('notifier.tenants', %s, true)"
 M = TypeVar("M", bound=Model)
 
 
 def set_scope(tenants: Iterable[uuid.UUID] | str) -> None:
     """Name the tenants that the rest of this transaction may see. Needs an open transaction."""
     value = tenants if isinstance(tenants, str) else ",".join(map(str, tenants))
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {SET_SCOPE}", [value])
+    signed_settings.set_local("tenants", value)
 
 
 @contextmanager
@@ -51,8 +51,14 @@ def owned(rows: QuerySet[M], tenant: Tenant, **lookup: object) -> M:
         raise NotFound(f"There is no such {name}.", field=field) from None
 
 
-def tenants_of(user: User) -> list[uuid.UUID]:
-    """Ids of the tenants that an admin user is a member of, read before any scope is set."""
+def act_as(user_id: int | None) -> None:
+    """Name who is logged in, for the rest of this transaction: the person sees their own login, hash included."""
+    signed_settings.set_local("user", "" if user_id is None else str(user_id))
+
+
+def memberships(user: User) -> dict[uuid.UUID, str]:
+    """Tenant id -> role of an admin user, read before any scope is set. Needs an open transaction."""
+    act_as(user.pk)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT tenant_id FROM member_tenants(%s)", [user.pk])
-        return [row[0] for row in cursor.fetchall()]
+        cursor.execute("SELECT tenant_id, role FROM member_tenants()")
+        return dict(cursor.fetchall())

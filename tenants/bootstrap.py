@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from notifier.errors import Conflict, InvalidInput
 from notifier.vocabulary import Kind, Mode
@@ -76,10 +76,23 @@ def _owner(tenant: Tenant, username: str, email: str, operator: bool) -> tuple[U
 def new_user(username: str, email: str = "", *, operator: bool = False) -> tuple[User, str]:
     """A person who may log in to the admin, and the random password to be shown once."""
     password = secrets.token_urlsafe(15)
-    user = User.objects.create_user(
-        username=username, email=email, password=password, is_staff=True, is_superuser=operator
-    )
-    return user, password
+    if operator:
+        return User.objects.create_user(
+            username=username, email=email, password=password, is_staff=True, is_superuser=True
+        ), password
+    return _member_to_be(username, email, password), password
+
+
+def _member_to_be(username: str, email: str, password: str) -> User:
+    """A login that is nobody's member yet. Row-level security hides it from the owner who invites, so that INSERT's
+    RETURNING would be refused; the function adds it, and no operator."""
+    user = User(username=User.normalize_username(username), email=User.objects.normalize_email(email), is_staff=True)
+    user.set_password(password)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, date_joined FROM add_login(%s, %s, %s)", [user.username, user.email, user.password])
+        user.pk, user.date_joined = cursor.fetchone()
+    user._state.adding, user._state.db = False, connection.alias
+    return user
 
 
 def _key(tenant: Tenant, mode: Mode) -> str:

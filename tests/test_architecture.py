@@ -29,7 +29,7 @@ def test_every_tenant_owned_table_has_row_level_security(table: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT relrowsecurity FROM pg_class WHERE relname = %s", [table])
         assert cursor.fetchone() == (True,)
-        cursor.execute("SELECT count(*) FROM pg_policies WHERE tablename = %s", [table])
+        cursor.execute("SELECT count(*) FROM pg_policies WHERE tablename = %s AND permissive = 'PERMISSIVE'", [table])
         assert cursor.fetchone()[0] == 1
 
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 import notifier.vocabulary
 from notifier.models.partitions import CreatePartitionedModel
 from notifier.vocabulary import Place, Status
-from tenants.isolation import append_only, isolate, web_role
+from tenants.isolation import append_only, isolate, operators_only, own_session_only, web_role
 
 # Every index of the ledger and the one statement that needs it. All but the first three are partial: a campaign's
 # million ARMED rows never touch them.
@@ -52,11 +52,26 @@ TENANT_OWNED = (
 )
 
 
+#: tables of other packages, behind pages that are for operators; their packages' migrations depend on the users' table
+OF_OPERATORS = (
+    "django_admin_log",
+    "django_celery_beat_clockedschedule",
+    "django_celery_beat_crontabschedule",
+    "django_celery_beat_intervalschedule",
+    "django_celery_beat_periodictask",
+    "django_celery_beat_periodictasks",
+    "django_celery_beat_solarschedule",
+)
+
+
 class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
         ("tenants", "0001_initial"),
+        ("admin", "0003_logentry_add_action_flag_choices"),
+        ("sessions", "0001_initial"),
+        ("django_celery_beat", "0019_alter_periodictasks_options"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -420,4 +435,6 @@ class Migration(migrations.Migration):
         migrations.RunSQL(LEDGER_INDEXES),
         append_only("notifier_deliveryevent"),
         *[isolate(table) for table in TENANT_OWNED],
+        own_session_only("django_session"),
+        *[operators_only(table) for table in OF_OPERATORS],
     ]

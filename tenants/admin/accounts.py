@@ -7,8 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group
+from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
@@ -22,6 +21,7 @@ from tenants.admin.site import admin_site
 from tenants.admin.trail import note
 from tenants.auth import SCOPES, create_key
 from tenants.bootstrap import furnish, new_user
+from tenants.logins import user_by_login
 from tenants.models import ApiKey, Member, Tenant, User
 
 
@@ -94,7 +94,7 @@ class MemberForm(TenantForm):
         name = values.get("username", "")
         if not name and not values.get("user"):
             self.add_error("username", "Give the new person a login.")
-        if name and User.objects.filter(username=name).exists():
+        if name and user_by_login(name) is not None:
             self.add_error("username", "This login is taken; choose another.")
         for validate in User.username_validator, *User._meta.get_field("username").validators:
             if name:
@@ -206,6 +206,16 @@ class ApiKeyAdmin(TenantModelAdmin):
 class OperatorUserAdmin(UserAdmin):  # type: ignore[type-arg]
     """Operators only: Django's own permissions, which no member is given."""
 
+    list_filter = ("is_staff", "is_superuser", "is_active")
+    # groups and permissions of Django's are not used
+    filter_horizontal = ()
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        ("Rights", {"fields": ("is_active", "is_staff", "is_superuser")}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+
     def get_queryset(self, request: HttpRequest) -> Any:
         # to anybody else a user's number must look like one that nobody has, also where Django looks first
         rows = super().get_queryset(request)
@@ -214,6 +224,3 @@ class OperatorUserAdmin(UserAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # the audit log names them; switch `active` off instead
         return False
-
-
-admin_site.register(Group, GroupAdmin)

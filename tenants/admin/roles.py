@@ -6,10 +6,10 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import connection
 from django.db.models import Model
 from django.http import HttpRequest
 
+from tenants.access import memberships
 from tenants.models import Member, Tenant
 
 Role = Member.Role
@@ -28,7 +28,7 @@ def is_operator(request: HttpRequest) -> bool:
 
 
 def roles_of(request: HttpRequest) -> Mapping[uuid.UUID, str]:
-    """Tenant id -> role. `member_tenants` answers before any scope is set; an anonymous user is a member of nothing."""
+    """Tenant id -> role. It is read before any scope is set; an anonymous user is a member of nothing."""
     if "notifier_roles" not in request.__dict__:
         request.__dict__["notifier_roles"] = _read_roles(request)
     roles: Mapping[uuid.UUID, str] = request.__dict__["notifier_roles"]
@@ -39,9 +39,7 @@ def _read_roles(request: HttpRequest) -> dict[uuid.UUID, str]:
     user = request.user
     if not (user.is_authenticated and user.is_active and user.is_staff):
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT tenant_id, role FROM member_tenants(%s)", [user.pk])
-        return dict(cursor.fetchall())
+    return memberships(user)
 
 
 def may(request: HttpRequest, allowed: frozenset[str], row: Model | None = None) -> bool:

@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
 
-from tenants.access import EVERY_TENANT, set_scope
+from tenants.access import EVERY_TENANT, act_as, set_scope
 from tenants.admin.roles import is_operator, roles_of
 from tenants.models import AuditLog
 
@@ -68,6 +68,8 @@ def _group(name: str, pages: list[Any]) -> dict[str, Any]:
 
 def enter_scope(request: HttpRequest) -> None:
     """What row-level security lets this request see: an operator all, a member their tenants, others nothing."""
+    # the user may have been read in an earlier transaction, with which that setting has ended
+    act_as(request.user.pk)
     set_scope(EVERY_TENANT if is_operator(request) else roles_of(request))
 
 

@@ -8,7 +8,8 @@ from django.db import migrations, models
 
 import notifier.vocabulary
 import tenants.models.accounts
-from tenants.isolation import append_only, grant_web, isolate, web_role
+from tenants.isolation import append_only, isolate, web_role
+from tenants.signed_settings import FUNCTIONS
 
 # One writer of consent changes for every door (API, admin, import, receipts): a row-level trigger per table.
 CONSENT = """
@@ -56,20 +57,72 @@ CREATE TRIGGER consent_delete AFTER DELETE ON tenants_recipient FOR EACH ROW EXE
 """
 
 # What a web request must know before it has a tenant. SECURITY DEFINER: runs as the tables' owner, past the policies,
-# and answers only these two questions.
+# and answers only these questions. `pg_temp` comes last, or a temporary table would be read in place of the real one.
+AS_OWNER = "SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp"
 BEFORE_THE_TENANT = f"""
 CREATE FUNCTION api_key_by_digest(wanted bytea)
-  RETURNS TABLE (id uuid, tenant_id uuid, mode varchar, scopes jsonb, last_used_at timestamptz)
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
-  SELECT k.id, k.tenant_id, k.mode, k.scopes, k.last_used_at FROM tenants_apikey k
+  RETURNS TABLE (id uuid, tenant_id uuid, mode varchar, scopes jsonb, last_used_at timestamptz, signed_scope text)
+  LANGUAGE sql STABLE {AS_OWNER} AS $$
+  SELECT k.id, k.tenant_id, k.mode, k.scopes, k.last_used_at, sign_setting('tenants', k.tenant_id::text)
+  FROM tenants_apikey k
   JOIN tenants_tenant t ON t.id = k.tenant_id WHERE k.digest = wanted AND k.revoked_at IS NULL AND t.active
 $$;
-CREATE FUNCTION member_tenants(wanted bigint) RETURNS TABLE (tenant_id uuid, role varchar)
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
-  SELECT m.tenant_id, m.role FROM tenants_member m WHERE m.user_id = wanted
+-- of who is logged in
+CREATE FUNCTION member_tenants() RETURNS TABLE (tenant_id uuid, role varchar)
+  LANGUAGE sql STABLE {AS_OWNER} AS $$
+  SELECT m.tenant_id, m.role FROM tenants_member m WHERE m.user_id = nullif(signed_setting('user'), '')::bigint
 $$;
-REVOKE ALL ON FUNCTION api_key_by_digest(bytea), member_tenants(bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION api_key_by_digest(bytea), member_tenants(bigint) TO {web_role()};
+REVOKE ALL ON FUNCTION signed_setting(text), api_key_by_digest(bytea), member_tenants() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION signed_setting(text), api_key_by_digest(bytea), member_tenants() TO {web_role()};
+"""
+
+# Logins. Web sees who is logged in and the members of the visible tenants, changes who is logged in, and makes nobody
+# an operator; an operator's requests may do all of it.
+LOGINS = f"""
+ALTER TABLE tenants_user ENABLE ROW LEVEL SECURITY;
+CREATE POLICY seen ON tenants_user FOR SELECT USING (
+  id = (SELECT nullif(signed_setting('user'), ''))::bigint
+  OR (SELECT signed_setting('tenants')) = '*'
+  OR id = ANY (ARRAY(SELECT m.user_id FROM tenants_member m)));
+CREATE POLICY changed ON tenants_user FOR UPDATE USING (
+  id = (SELECT nullif(signed_setting('user'), ''))::bigint OR (SELECT signed_setting('tenants')) = '*');
+CREATE POLICY added ON tenants_user FOR INSERT WITH CHECK ((SELECT signed_setting('tenants')) = '*');
+-- a policy cannot compare the row before and after; row_security_active is false for the engine, which owns the table
+CREATE FUNCTION keep_rank() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+  IF row_security_active('public.tenants_user') AND signed_setting('tenants') IS DISTINCT FROM '*'
+    AND (NEW.id, NEW.username, NEW.is_superuser, NEW.is_staff, NEW.is_active, NEW.date_joined)
+      IS DISTINCT FROM (OLD.id, OLD.username, OLD.is_superuser, OLD.is_staff, OLD.is_active, OLD.date_joined) THEN
+    RAISE EXCEPTION 'Only an operator changes this of a login' USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER keep_rank BEFORE UPDATE ON tenants_user FOR EACH ROW EXECUTE FUNCTION keep_rank();
+-- tenants.models.PasswordField selects this in place of the column
+CREATE FUNCTION password_told_to_web(wanted bigint) RETURNS varchar LANGUAGE sql STABLE {AS_OWNER} AS $$
+  SELECT u.password FROM tenants_user u WHERE u.id = wanted
+    AND (u.id = nullif(signed_setting('user'), '')::bigint OR signed_setting('tenants') = '*')
+$$;
+CREATE FUNCTION password_of(wanted bigint) RETURNS varchar
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+  IF row_security_active('public.tenants_user') THEN RETURN coalesce(public.password_told_to_web(wanted), ''); END IF;
+  RETURN (SELECT u.password FROM public.tenants_user u WHERE u.id = wanted);
+END $$;
+-- for the login form, which then lets the site sign `notifier.user` to compare the hash
+CREATE FUNCTION user_by_login(name varchar) RETURNS bigint LANGUAGE sql STABLE {AS_OWNER} AS $$
+  SELECT u.id FROM tenants_user u WHERE u.username = name
+$$;
+CREATE FUNCTION add_login(username varchar, email varchar, password varchar)
+  RETURNS TABLE (id bigint, date_joined timestamptz) LANGUAGE sql VOLATILE {AS_OWNER} AS $$
+  INSERT INTO tenants_user (username, email, password, first_name, last_name, is_superuser, is_staff, is_active,
+    date_joined)
+  VALUES ($1, $2, $3, '', '', false, true, true, now()) RETURNING tenants_user.id, tenants_user.date_joined
+$$;
+REVOKE ALL ON FUNCTION password_told_to_web(bigint), password_of(bigint), user_by_login(varchar),
+  add_login(varchar, varchar, varchar) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION password_told_to_web(bigint), password_of(bigint), user_by_login(varchar),
+  add_login(varchar, varchar, varchar) TO {web_role()};
 """
 
 TENANT_OWNED = (
@@ -95,7 +148,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        grant_web(),
+        migrations.RunSQL(FUNCTIONS),
         migrations.CreateModel(
             name="Tenant",
             fields=[
@@ -138,7 +191,7 @@ class Migration(migrations.Migration):
             name="User",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("password", tenants.models.accounts.PasswordField(max_length=128, verbose_name="password")),
                 ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
                 (
                     "is_superuser",
@@ -698,4 +751,9 @@ class Migration(migrations.Migration):
         migrations.RunSQL("CREATE INDEX segment_attributes ON tenants_recipient USING gin (attributes jsonb_path_ops)"),
         isolate("tenants_tenant", "id"),
         *[isolate(f"tenants_{name}") for name in TENANT_OWNED],
+        # only the engine chains
+        migrations.RunSQL(
+            "CREATE POLICY unchained ON tenants_auditlog AS RESTRICTIVE FOR INSERT WITH CHECK (chain IS NULL)"
+        ),
+        migrations.RunSQL(LOGINS),
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
@@ -22,8 +24,25 @@ def check_timezone(value: str) -> None:
         raise ValidationError(error.message) from None
 
 
+if TYPE_CHECKING:
+    _CharField = models.CharField[str, str]
+else:
+    _CharField = models.CharField
+
+
+class PasswordField(_CharField):
+    """The hash of a password. The web role may not read the column: the function `password_of` answers in its place,
+    the hash for oneself and for operators, and an empty text for anybody else."""
+
+    def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
+        table = sql.removesuffix(compiler.quote_name_unless_alias(self.column))
+        return f"password_of({table}{compiler.quote_name_unless_alias('id')})", params
+
+
 class User(AbstractUser):
     """A person who logs in to the admin. A superuser is an operator and sees every tenant."""
+
+    password = PasswordField("password", max_length=128)
 
 
 class Tenant(models.Model):

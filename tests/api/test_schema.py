@@ -76,7 +76,14 @@ def test_the_page_is_served_without_the_internet(world: World) -> None:
 def test_health_tells_alive_and_ready(world: World) -> None:
     assert world.nobody("GET", "/healthz").body == {"status": "ok"}
     got = world.nobody("GET", "/readyz")
-    assert (got.status, got.body["checks"]) == (200, {"database": "ok", "redis": "ok", "migrations": "ok"})
+    checks = {"database": "ok", "redis": "ok", "migrations": "ok", "signature": "ok"}
+    assert (got.status, got.body["checks"]) == (200, checks)
+
+
+def test_a_site_whose_signature_the_database_does_not_know_is_not_ready(world: World, settings: Any) -> None:
+    settings.SECRET_KEY = "another than at the last migrate"
+    got = world.nobody("GET", "/readyz")
+    assert (got.status, got.body["checks"]["database"], got.body["checks"]["signature"]) == (503, "ok", "unavailable")
 
 
 def test_what_is_missing_is_named_without_details(world: World, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:

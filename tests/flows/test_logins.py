@@ -1,0 +1,117 @@
+"""Logins on the running site, whose web process sees no login and no session but those of the request."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+
+from tests.flows.admin import Browser
+from tests.flows.site import Site
+from tests.flows.tenant import Tenant
+
+HOME, LOGIN = "/admin/", "/admin/login/?next=/admin/"
+USERS = "/admin/tenants/user/"
+
+
+def again(browser: Browser) -> Browser:
+    """A copy of the cookies, as a thief or a second window has it."""
+    return Browser(browser.origin, dict(browser.cookies))
+
+
+@pytest.fixture
+def operator(site: Site) -> Browser:
+    browser = Browser(site.url)
+    browser.log_in(*site.operator)
+    return browser
+
+
+def shown_password(page: str) -> str:
+    found = re.search(r"<th>password</th><td><code>(.+?)</code>", page)
+    assert found, page
+    return unescape(found[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [("nobody-of-that-name", "x"), ("{owner}", "wrong"), ("{owner} ", "wrong"), ("nul\0", "x"), ("Ω" * 300, "x")],
+)
+def test_whoever_is_not_known_is_not_let_in(tenant: Tenant, site: Site, name: str, password: str) -> None:
+    browser = Browser(site.url)
+    answer = browser.submit(LOGIN, username=name.format(owner=tenant.papers.username), password=password)
+    assert answer.status == 200
+    assert browser.get(HOME).status == 302
+
+
+def test_logging_out_ends_the_session_for_every_copy_of_its_cookie(tenant: Tenant) -> None:
+    browser = tenant.owner()
+    copy, elsewhere = again(browser), tenant.owner()
+    assert copy.get(HOME).status == 200
+    assert browser.post("/admin/logout/").status == 200
+    assert copy.get(HOME).status == 302
+    assert elsewhere.get(HOME).status == 200
+
+
+def test_a_changed_password_is_the_only_one_and_ends_the_other_sessions(tenant: Tenant, site: Site) -> None:
+    browser, elsewhere = tenant.owner(), tenant.owner()
+    new = "a-new-Password-of-mine-4711"
+    words = {"new_password1": new, "new_password2": new}
+    page = "/admin/password_change/"
+    assert browser.submit(page, old_password="wrong", **words).status == 200
+    assert browser.submit(page, old_password=tenant.papers.password, **words).status == 302
+    assert (browser.get(HOME).status, elsewhere.get(HOME).status) == (200, 302)
+    refused = Browser(site.url).submit(LOGIN, username=tenant.papers.username, password=tenant.papers.password)
+    assert refused.status == 200
+    Browser(site.url).log_in(tenant.papers.username, new)
+
+
+def test_an_owner_invites_somebody_who_logs_in_and_sees_that_tenant(tenant: Tenant, site: Site) -> None:
+    owner, name = tenant.owner(), f"{tenant.tag}guest"
+    asked = {"username": name, "email": "guest@example.com", "role": "viewer"}
+    made = owner.submit("/admin/tenants/member/add/", **asked)
+    assert made.status == 200, made.text
+    guest = Browser(site.url)
+    guest.log_in(name, shown_password(made.text))
+    assert guest.get("/admin/tenants/recipient/").status == 200
+    assert guest.get("/admin/tenants/member/").status == 200
+    members = owner.get("/admin/tenants/member/").text
+    assert name in members and tenant.papers.username in members
+    taken = owner.submit("/admin/tenants/member/add/", **asked)
+    assert (taken.status, "taken" in taken.text) == (200, True)
+
+
+def test_an_operator_keeps_logins_and_the_clock(operator: Browser, tenant: Tenant, site: Site) -> None:
+    listed = operator.get(f"{USERS}?q={tenant.papers.username}")
+    pk = re.findall(rf'href="{USERS}(\d+)/change/', listed.text)[0]
+    change = f"{USERS}{pk}/change/"
+    assert tenant.papers.username in operator.get(change).text
+    new = "what-the-operator-chose-99"
+    words = {"password1": new, "password2": new, "usable_password": "true"}
+    assert operator.submit(f"{USERS}{pk}/password/", **words).status == 302
+    owner = Browser(site.url)
+    owner.log_in(tenant.papers.username, new)
+    assert operator.get("/admin/django_celery_beat/periodictask/").text.count("notifier sweep") >= 1
+    added = operator.submit(
+        f"{USERS}add/", username=f"{tenant.tag}second", password1=new, password2=new, usable_password="true"
+    )
+    assert added.status == 302, added.text
+    every = operator.submit("/admin/django_celery_beat/intervalschedule/add/", every="7", period="days")
+    assert every.status == 302, every.text
+    # the owner, whose rights are a tenant's, reaches none of it
+    for page in (USERS, change, "/admin/django_celery_beat/periodictask/"):
+        assert owner.get(page).status in (302, 403), page
+
+
+def test_an_operator_switches_a_login_off_and_its_sessions_end(operator: Browser, tenant: Tenant) -> None:
+    owner = tenant.owner()
+    pk = re.findall(rf'href="{USERS}(\d+)/change/', operator.get(f"{USERS}?q={tenant.papers.username}").text)[0]
+    saved = operator.submit(
+        f"{USERS}{pk}/change/",
+        username=tenant.papers.username,
+        is_staff="on",
+        date_joined_0="2026-01-01",
+        date_joined_1="00:00:00",
+    )
+    assert saved.status == 302, saved.text
+    assert owner.get(HOME).status == 302

@@ -1,0 +1,476 @@
+"""What somebody can do who can run any SQL as the web role: nothing that the site has not signed. Real connections."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, LiteralString
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.test import Client
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from psycopg import errors
+
+from tenants import access, audit
+from tenants.auth import digest_of
+from tenants.grants import NOTHING, WEB_MAY, differences, held
+from tenants.models import Recipient, User
+from tenants.signed_settings import SECONDS, key_of, signed
+from tests.fixtures import People
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Connect = Callable[[], psycopg.Connection[Any]]
+REFUSED = errors.InsufficientPrivilege
+
+
+@pytest.fixture
+def connect(db: None) -> Iterator[Connect]:
+    """Connections of the web role to the tests' database."""
+    url = urlunsplit(urlsplit(os.environ["WEB_DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}"))
+    opened: list[psycopg.Connection[Any]] = []
+
+    def another() -> psycopg.Connection[Any]:
+        opened.append(psycopg.connect(url, autocommit=True))
+        return opened[-1]
+
+    yield another
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def web(people: People, connect: Connect) -> psycopg.Connection[Any]:
+    """ACME and Globex have a recipient and an audit row each, Ana a session, and the clock a task."""
+    for tenant in (people.acme, people.globex):
+        Recipient.objects.create(tenant=tenant, external_id=f"of {tenant.slug}")
+        audit.record(tenant.pk, "thing.changed")
+    Client().force_login(people.ana)
+    interval = IntervalSchedule.objects.create(every=1, period="days")
+    PeriodicTask.objects.create(name="nightly", task="x", interval=interval)
+    return connect()
+
+
+def put(web: psycopg.Connection[Any], kind: str, value: str) -> None:
+    """As anybody who can run SQL may: for the whole session."""
+    web.execute("SELECT set_config(%s, %s, false)", [f"notifier.{kind}", value])
+
+
+def site_signs(web: psycopg.Connection[Any], kind: str, value: str, **instead: Any) -> str:
+    """What the site would sign for this connection, but for what is given."""
+    key = instead.pop("key", key_of(settings.SECRET_KEY))
+    told = {"backend": web.info.backend_pid, "expires": int(time.time()) + SECONDS, **instead}
+    return signed(key, kind, value, **told)
+
+
+def seen(web: psycopg.Connection[Any]) -> list[str]:
+    return [row[0] for row in web.execute("SELECT external_id FROM tenants_recipient ORDER BY 1")]
+
+
+# ---- the scope ------------------------------------------------------------------------------------------------------
+
+
+def test_what_the_site_signed_opens_what_it_names(web: psycopg.Connection[Any], people: People) -> None:
+    assert seen(web) == []
+    for value, expected in (
+        (str(people.acme.pk), ["of acme"]),
+        (f"{people.acme.pk},{people.globex.pk}", ["of acme", "of globex"]),
+        ("*", ["of acme", "of globex"]),
+        ("", []),
+    ):
+        put(web, "tenants", site_signs(web, "tenants", value))
+        assert seen(web) == expected
+
+
+def test_a_key_gets_the_scope_of_its_tenant_from_the_database(web: psycopg.Connection[Any], people: People) -> None:
+    with web.transaction():
+        asked = "SELECT set_config('notifier.tenants', signed_scope, true) FROM api_key_by_digest(%s)"
+        assert web.execute(asked, [digest_of(people.acme_key)]).fetchone() is not None
+        assert seen(web) == ["of acme"]
+    assert seen(web) == []
+    for wrong in (b"", b"x" * 32, None):
+        assert web.execute(asked, [wrong]).fetchone() is None
+
+
+FORGERIES: dict[str, Callable[[psycopg.Connection[Any], People], str]] = {
+    "a star": lambda web, people: "*",
+    "a tenant's id": lambda web, people: str(people.globex.pk),
+    "a form without a signature": lambda web, people: f"{'0' * 64}9999999999:*",
+    "another key": lambda web, people: site_signs(web, "tenants", "*", key=b"k" * 32),
+    "no key": lambda web, people: site_signs(web, "tenants", "*", key=b""),
+    "another connection's": lambda web, people: site_signs(web, "tenants", "*", backend=web.info.backend_pid + 1),
+    "another kind": lambda web, people: site_signs(web, "user", "*"),
+    "a star behind": lambda web, people: site_signs(web, "tenants", str(people.acme.pk)) + ",*",
+    "another tenant behind": lambda web, people: site_signs(web, "tenants", "") + str(people.globex.pk),
+    "a later expiry": lambda web, people: site_signs(web, "tenants", "*", expires=1).replace(
+        "0000000001", "9999999999"
+    ),
+    "expired": lambda web, people: site_signs(web, "tenants", "*", expires=int(time.time()) - 5),
+    "not text of a signature": lambda web, people: "Ω" * 70 + "'; SELECT 1 --",
+    "short": lambda web, people: "x",
+    "very long": lambda web, people: "a" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_scope_that_the_site_did_not_sign_opens_nothing(
+    forgery: str, web: psycopg.Connection[Any], people: People
+) -> None:
+    put(web, "tenants", FORGERIES[forgery](web, people))
+    for table in ("tenants_recipient", "tenants_user", "django_celery_beat_periodictask"):
+        with pytest.raises((REFUSED, errors.ActiveSqlTransaction)):
+            web.execute(f"SELECT count(*) FROM {table}".encode())
+
+
+def test_a_scope_cannot_be_carried_to_another_connection(
+    web: psycopg.Connection[Any], people: People, connect: Connect
+) -> None:
+    asked = "SELECT signed_scope FROM api_key_by_digest(%s)"
+    row = web.execute(asked, [digest_of(people.globex_key)]).fetchone()
+    assert row is not None
+    other = connect()
+    put(other, "tenants", row[0])
+    with pytest.raises(REFUSED, match="not signed by this site for this connection"):
+        seen(other)
+
+
+def test_a_signature_is_not_in_the_text_of_a_statement_that_other_connections_see(web: psycopg.Connection[Any]) -> None:
+    with transaction.atomic():
+        access.set_scope(access.EVERY_TENANT)
+        backend = connection.connection.info.backend_pid
+        with psycopg.connect(os.environ["DATABASE_URL"]) as watcher:
+            row = watcher.execute("SELECT query FROM pg_stat_activity WHERE pid = %s", [backend]).fetchone()
+    assert row == ("SELECT set_config($1, $2, true)",)
+
+
+def test_an_earlier_secret_key_is_known_until_migrate_runs_without_it(
+    web: psycopg.Connection[Any], people: People, settings: Any
+) -> None:
+    earlier = settings.SECRET_KEY
+    old = key_of(earlier)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new" * 20, [earlier]
+    call_command("migrate", verbosity=0)
+    try:
+        for key in (old, key_of(settings.SECRET_KEY)):
+            put(web, "tenants", site_signs(web, "tenants", "*", key=key))
+            assert len(seen(web)) == 2
+        settings.SECRET_KEY_FALLBACKS = []
+        call_command("migrate", verbosity=0)
+        put(web, "tenants", site_signs(web, "tenants", "*", key=old))
+        with pytest.raises(REFUSED):
+            seen(web)
+    finally:
+        # the database outlives this test
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = earlier, []
+        call_command("migrate", verbosity=0)
+
+
+def test_a_parallel_plan_knows_the_scope(web: psycopg.Connection[Any], people: People) -> None:
+    put(web, "tenants", site_signs(web, "tenants", str(people.acme.pk)))
+    for cheap in ("parallel_setup_cost = 0", "parallel_tuple_cost = 0", "min_parallel_table_scan_size = 0"):
+        web.execute(f"SET {cheap}".encode())
+    web.execute("SET debug_parallel_query = on")
+    assert seen(web) == ["of acme"]
+
+
+# ---- logins ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT password FROM tenants_user",
+        "SELECT * FROM tenants_user",
+        "SELECT u FROM tenants_user u",
+        "SELECT to_jsonb(u) FROM tenants_user u",
+        "SELECT id FROM tenants_user WHERE password LIKE 'md5%'",
+        "UPDATE tenants_user SET first_name = 'x' RETURNING password",
+        "UPDATE tenants_user SET first_name = password",
+        "COPY tenants_user TO STDOUT",
+        "TABLE tenants_signingkey",
+        "SELECT sign_setting('tenants', '*')",
+        "SELECT * FROM auth_permission",
+        "INSERT INTO tenants_user_groups (user_id, group_id) VALUES (1, 1)",
+        "INSERT INTO tenants_user_user_permissions (user_id, permission_id) VALUES (1, 1)",
+        "DELETE FROM tenants_user",
+    ],
+)
+def test_hashes_and_keys_are_out_of_reach(statement: LiteralString, web: psycopg.Connection[Any]) -> None:
+    # also for whoever sees every tenant
+    put(web, "tenants", site_signs(web, "tenants", "*"))
+    with pytest.raises(REFUSED):
+        web.execute(statement)
+
+
+def test_one_sees_oneself_and_the_members_of_the_visible_tenants(web: psycopg.Connection[Any], people: People) -> None:
+    def names() -> dict[str, str]:
+        return dict(web.execute("SELECT username, password_of(id) FROM tenants_user").fetchall())
+
+    assert names() == {}
+    put(web, "user", site_signs(web, "user", str(people.ana.pk)))
+    assert names() == {"ana": people.ana.password}
+    put(web, "tenants", site_signs(web, "tenants", str(people.acme.pk)))
+    assert names() == {"ana": people.ana.password, "ben": ""}
+    told = web.execute("SELECT password_of(%(cleo)s), password_told_to_web(%(cleo)s)", {"cleo": people.cleo.pk})
+    assert told.fetchone() == ("", None)
+    put(web, "tenants", site_signs(web, "tenants", "*"))
+    assert set(names()) == {"ana", "ben", "cleo"}
+
+
+def test_memberships_are_told_of_who_is_logged_in(web: psycopg.Connection[Any], people: People) -> None:
+    assert web.execute("SELECT * FROM member_tenants()").fetchall() == []
+    put(web, "user", site_signs(web, "user", str(people.cleo.pk)))
+    assert web.execute("SELECT * FROM member_tenants()").fetchall() == [(people.globex.pk, "owner")]
+    put(web, "user", str(people.ana.pk))
+    with pytest.raises(REFUSED):
+        web.execute("SELECT * FROM member_tenants()")
+
+
+RANKS = ["is_superuser = true", "is_staff = false", "is_active = false", "username = 'root'", "id = 4711"]
+
+
+@pytest.mark.parametrize("change", RANKS)
+def test_nobody_changes_their_own_rank(change: str, web: psycopg.Connection[Any], people: People) -> None:
+    statement = f"UPDATE tenants_user SET {change}".encode()
+    assert web.execute(statement).rowcount == 0
+    put(web, "user", site_signs(web, "user", str(people.ana.pk)))
+    put(web, "tenants", site_signs(web, "tenants", str(people.acme.pk)))
+    with pytest.raises(REFUSED, match="Only an operator"):
+        web.execute(statement)
+    # of a colleague, who is seen, not even the password
+    other = f"UPDATE tenants_user SET password = 'x' WHERE id = {people.ben.pk}"
+    assert web.execute(other.encode()).rowcount == 0
+    assert web.execute("UPDATE tenants_user SET password = 'own'").rowcount == 1
+    assert set(User.objects.values_list("password", flat=True)) >= {"own", people.ben.password, people.cleo.password}
+
+
+def test_nobody_adds_an_operator(web: psycopg.Connection[Any], people: People) -> None:
+    put(web, "user", site_signs(web, "user", str(people.ana.pk)))
+    put(web, "tenants", site_signs(web, "tenants", str(people.acme.pk)))
+    with pytest.raises(REFUSED):
+        web.execute(
+            "INSERT INTO tenants_user (username, password, is_superuser, is_staff, is_active, first_name, last_name,"
+            " email, date_joined) VALUES ('eve', 'x', true, true, true, '', '', '', now())"
+        )
+    made = web.execute("SELECT id FROM add_login('eve', 'eve@example.com', 'x')").fetchone()
+    assert made is not None
+    eve = User.objects.get(pk=made[0])
+    assert (eve.is_superuser, eve.memberships.count()) == (False, 0)
+
+
+# ---- sessions, the clock, other packages' tables --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scope", ["", "acme"])
+@pytest.mark.parametrize("table", ["django_session", "django_admin_log", "django_celery_beat_periodictask"])
+def test_sessions_and_the_clock_show_a_member_no_row(
+    table: str, scope: str, web: psycopg.Connection[Any], people: People
+) -> None:
+    if scope:
+        put(web, "tenants", site_signs(web, "tenants", str(people.acme.pk)))
+    assert web.execute(f"SELECT * FROM {table}".encode()).fetchall() == []
+    if table != "django_admin_log":
+        assert web.execute(f"DELETE FROM {table}".encode()).rowcount == 0
+
+
+def test_a_session_is_seen_by_who_holds_its_key(web: psycopg.Connection[Any], people: People) -> None:
+    stored = Session.objects.get()
+    with pytest.raises(REFUSED):
+        put(web, "session", stored.session_key)
+        web.execute("SELECT * FROM django_session")
+    put(web, "session", site_signs(web, "session", stored.session_key))
+    assert web.execute("SELECT session_key FROM django_session").fetchall() == [(stored.session_key,)]
+    # what is stored opens nothing in a browser
+    client = Client()
+    client.cookies[settings.SESSION_COOKIE_NAME] = stored.session_key
+    assert client.get("/admin/").status_code == 302
+
+
+def test_a_member_cannot_edit_the_clock_and_an_operator_can(web: psycopg.Connection[Any], people: People) -> None:
+    change = "UPDATE django_celery_beat_periodictask SET task = 'y'"
+    add = "INSERT INTO django_celery_beat_intervalschedule (every, period) VALUES (2, 'days')"
+    put(web, "tenants", site_signs(web, "tenants", str(people.acme.pk)))
+    assert web.execute(change.encode()).rowcount == 0
+    with pytest.raises(REFUSED):
+        web.execute(add.encode())
+    put(web, "tenants", site_signs(web, "tenants", "*"))
+    assert web.execute(change.encode()).rowcount == 1
+    assert web.execute(add.encode()).rowcount == 1
+
+
+# ---- around the policies --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TEMPORARY TABLE tenants_signingkey (place int, inner_pad bytea, outer_pad bytea)",
+        "CREATE TEMPORARY VIEW tenants_user AS SELECT 1",
+        "CREATE TABLE public.mine ()",
+        "CREATE SCHEMA mine",
+        "CREATE FUNCTION public.sha256(text) RETURNS bytea LANGUAGE sql AS 'SELECT NULL::bytea'",
+        "CREATE OPERATOR public.= (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq)",
+        "SET ROLE notifier_engine",
+        "SET SESSION AUTHORIZATION notifier_engine",
+        "ALTER ROLE notifier_web BYPASSRLS",
+        "GRANT notifier_engine TO notifier_web",
+        "ALTER TABLE tenants_user DISABLE ROW LEVEL SECURITY",
+        "ALTER TABLE tenants_auditlog DISABLE TRIGGER append_only",
+        "DROP POLICY seen ON tenants_user",
+        "SET session_replication_role = replica",
+        "TRUNCATE tenants_recipient",
+        "TRUNCATE django_session",
+        "DELETE FROM tenants_auditlog",
+        "UPDATE tenants_auditlog SET action = 'x'",
+        "UPDATE django_migrations SET name = 'x'",
+        "DELETE FROM notifier_delivery",
+        "SELECT * FROM notifier_delivery_default",
+        "SELECT setval('notifier_delivery_seq', 1)",
+        "SELECT nextval('tenants_user_id_seq')",
+        "SELECT last_value FROM tenants_auditlog_id_seq",
+        "SELECT pg_read_file('/etc/passwd')",
+        "SELECT pg_ls_dir('.')",
+        "COPY tenants_recipient TO PROGRAM 'cat'",
+        "COPY (SELECT 1) TO '/tmp/x'",
+        "SELECT lo_import('/etc/passwd')",
+        "SELECT * FROM pg_authid",
+        "SELECT * FROM pg_statistic",
+        "CREATE EXTENSION dblink",
+        "ALTER SYSTEM SET row_security = off",
+        "ALTER DATABASE current SET notifier.tenants = '*'",
+        "SELECT tenants_auditlog_append_only()",
+    ],
+)
+def test_there_is_no_way_around(statement: LiteralString, web: psycopg.Connection[Any]) -> None:
+    put(web, "tenants", site_signs(web, "tenants", "*"))
+    before = Recipient.objects.count(), User.objects.count(), Session.objects.count()
+    with pytest.raises((REFUSED, errors.InvalidCatalogName, errors.FeatureNotSupported, errors.RaiseException)):
+        web.execute(statement)
+    assert (Recipient.objects.count(), User.objects.count(), Session.objects.count()) == before
+
+
+def test_switching_row_security_off_is_an_error_and_no_way_in(web: psycopg.Connection[Any]) -> None:
+    web.execute("SET row_security = off")
+    for table in ("tenants_recipient", "tenants_user", "django_session"):
+        with pytest.raises(REFUSED):
+            web.execute(f"SELECT count(*) FROM {table}".encode())
+    assert web.execute("SELECT DISTINCT password_of(id) FROM generate_series(1, 100000, 17) id").fetchall() == [("",)]
+
+
+def test_a_search_path_leads_no_function_astray(web: psycopg.Connection[Any], people: People) -> None:
+    web.execute("SET search_path = pg_temp, public, pg_catalog")
+    put(web, "tenants", "*")
+    with pytest.raises(REFUSED):
+        seen(web)
+    put(web, "tenants", site_signs(web, "tenants", str(people.acme.pk)))
+    assert seen(web) == ["of acme"]
+
+
+def test_statistics_tell_nothing_of_the_rows(web: psycopg.Connection[Any]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE tenants_recipient, tenants_user")
+    told = "SELECT count(*) FROM pg_stats WHERE tablename IN ('tenants_recipient', 'tenants_user')"
+    row = web.execute(told.encode()).fetchone()
+    assert row == (0,)
+
+
+ODD = ["NULL", "''", "'*'", "'tenants'", "'TENANTS'", "'x; SELECT 1'", "repeat('x', 100000)"]
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_functions_take_odd_input(value: str, web: psycopg.Connection[Any]) -> None:
+    for call in (f"signed_setting({value})", f"user_by_login({value})"):
+        assert web.execute(f"SELECT {call}".encode()).fetchone() == (None,), call
+    assert web.execute(f"SELECT * FROM api_key_by_digest(convert_to({value}, 'UTF8'))".encode()).fetchall() == []
+    for number in ("NULL", "0", "-1", "9223372036854775807"):
+        assert web.execute(f"SELECT password_of({number})".encode()).fetchone() == ("",)
+
+
+def test_the_audit_log_takes_no_link_and_no_other_tenant(web: psycopg.Connection[Any], people: People) -> None:
+    put(web, "tenants", site_signs(web, "tenants", str(people.acme.pk)))
+    columns = "tenant_id, action, object_id, detail, at, chain"
+    add = f"INSERT INTO tenants_auditlog ({columns}) VALUES (%s, 'x', '', '{{}}', now(), %s)".encode()
+    web.execute(add, [people.acme.pk, None])
+    for tenant, chain in ((people.acme, b"x" * 40), (people.globex, None)):
+        with pytest.raises(REFUSED):
+            web.execute(add, [tenant.pk, chain])
+
+
+# ---- the list of rights ---------------------------------------------------------------------------------------------
+
+
+def test_the_web_role_holds_what_the_list_says_and_a_table_without_an_entry_fails_here() -> None:
+    found = held()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits")
+        partitions = {row[0] for row in cursor.fetchall()}
+    assert {table: found[table] for table in found if table not in partitions} == dict(WEB_MAY)
+    assert {found[name] for name in partitions & set(found)} == {NOTHING}
+
+
+def test_a_new_table_is_closed_to_web(connect: Connect) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE newcomer (id int)")
+        try:
+            with pytest.raises(REFUSED):
+                connect().execute("SELECT * FROM newcomer")
+            assert held()["newcomer"] == NOTHING
+        finally:
+            cursor.execute("DROP TABLE newcomer")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "expected"),
+    [
+        ({"a": {"SELECT"}}, {"a": {"SELECT"}}, []),
+        ({"a": {"SELECT"}}, {"a": set()}, ["REVOKE ALL ON a FROM web", "GRANT SELECT ON a TO web"]),
+        ({}, {"a": {"SELECT"}}, ["REVOKE ALL ON a FROM web"]),
+        ({"not there yet": {"SELECT"}}, {}, []),
+        (
+            {"a": {"UPDATE", "SELECT (id)"}},
+            {"a": {"SELECT"}},
+            ["REVOKE ALL ON a FROM web", "GRANT SELECT (id), UPDATE ON a TO web"],
+        ),
+    ],
+)
+def test_rights_are_brought_to_what_is_wanted(
+    wanted: dict[str, set[str]], found: dict[str, set[str]], expected: list[str]
+) -> None:
+    frozen = [{table: frozenset(rights) for table, rights in side.items()} for side in (wanted, found)]
+    assert list(differences(frozen[0], frozen[1], "web")) == expected
+
+
+def test_functions_of_the_owner_are_these_and_each_pins_its_search_path() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT proname, has_function_privilege(%s, p.oid, 'EXECUTE'), proconfig FROM pg_proc p "
+            "WHERE pronamespace = 'public'::regnamespace AND prosecdef",
+            [settings.WEB_DATABASE_ROLE_NAME],
+        )
+        found = cursor.fetchall()
+    assert {name: open_ for name, open_, _ in found} == {
+        "signed_setting": True,
+        "sign_setting": False,
+        "api_key_by_digest": True,
+        "member_tenants": True,
+        "password_told_to_web": True,
+        "user_by_login": True,
+        "add_login": True,
+    }
+    assert {tuple(config) for _, _, config in found} == {("search_path=pg_catalog, public, pg_temp",)}
+
+
+@pytest.mark.parametrize(
+    "table", ["django_session", "tenants_user", *(t for t in WEB_MAY if t.startswith("django_celery"))]
+)
+def test_tables_of_people_and_of_operators_have_row_level_security(table: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relrowsecurity FROM pg_class WHERE relname = %s", [table])
+        assert cursor.fetchone() == (True,)
