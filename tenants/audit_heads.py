@@ -81,7 +81,7 @@ def _lost_of(head: Head) -> str:
         return f"{name}: {head.position - end} rows are missing at the end (of {head.position} on {head.at})"
     first, after = (place.to_bytes(POSITION, "big") for place in (head.position, head.position + 1))
     there = rows.filter(chain__gte=first, chain__lt=after).values_list("chain", flat=True)
-    found = [_split(bytes(chain))[1] for chain in there]
+    found = [_split(bytes(chain or b""))[1] for chain in there]
     return "" if found == [head.digest] else f"{name}: row {head.position} of the chain is not the one of {head.at}"
 
 

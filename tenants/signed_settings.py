@@ -18,7 +18,7 @@ from typing import Literal
 
 import psycopg
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
 Kind = Literal["tenants", "user", "session"]
 #: a transaction may begin so long after the value was signed, and the clocks of web and database differ by as much
@@ -104,14 +104,10 @@ def store_keys() -> None:
 
 
 def accepted() -> bool:
-    """Whether the database takes what this process signs. Asked by /readyz."""
-    with connection.cursor() as cursor:
-        # in one statement, so that it needs no transaction: the CTE sets what the outer query checks
-        cursor.execute(
-            "WITH was AS MATERIALIZED (SELECT set_config('notifier.session', %s, true) AS value) "
-            "SELECT CASE WHEN value <> '' THEN signed_setting('session') END FROM was",
-            [sign("session", "readyz")],
-        )
+    """True when the database takes what this process signs; else ProgrammingError. Asked by /readyz."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        set_local("session", "readyz")
+        cursor.execute("SELECT signed_setting('session')")
         return bool(cursor.fetchone() == ("readyz",))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django_celery_beat import admin as beat
 from django_celery_beat import models as clock
 
@@ -16,12 +18,23 @@ from tenants.models import AuditLog, IdempotencyKey
 class AuditLogAdmin(ReadOnlyAdmin):
     group = "Operations"
     rank = 10
-    list_display = ("at", "action", "object_id", "user", "detail")
+    list_display = ("at", "action", "object_id", "who", "detail")
     list_select_related = ("tenant", "user")
     search_fields = ("=object_id", "action__startswith")
     date_hierarchy = "at"
     ordering = ("-id",)
-    fields = ("tenant", "at", "user", "api_key_id", "action", "object_id", "detail")
+    fields = ("tenant", "at", "who", "api_key_id", "action", "object_id", "detail")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditLog]:
+        # also of one row: a user who is not visible is then None, and no error
+        return super().get_queryset(request).select_related("user")
+
+    @admin.display(description="user")
+    def who(self, row: AuditLog) -> str:
+        """The name, if the reader may see it: not of an operator or of somebody who has left the tenant."""
+        if row.user_id is None:
+            return ""
+        return row.user.username if row.user else f"user {row.user_id}, no member"
 
 
 @admin.register(IdempotencyKey, site=admin_site)

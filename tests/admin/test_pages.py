@@ -16,9 +16,10 @@ from django.urls import reverse
 
 from notifier.models import Delivery, Notification, Template
 from notifier.vocabulary import new_id
+from tenants import audit
 from tenants.admin import admin_site
 from tenants.admin.roles import tenant_id_of
-from tenants.models import Device, Recipient, User
+from tenants.models import AuditLog, Device, Recipient, User
 from tests.admin.conftest import Browser, World
 
 pytestmark = pytest.mark.django_db
@@ -143,6 +144,18 @@ def test_a_list_asks_as_many_questions_for_twenty_rows_as_for_two(model: Any, wo
             browser.get(url(model, "changelist"))
         asked.append(len(queries))
     assert asked[0] == asked[1]
+
+
+def test_the_audit_log_names_members_and_numbers_whoever_is_none(world: World, log_in: LogIn, olga: User) -> None:
+    tenant = world.people.acme.pk
+    by_ben, by_olga = (audit.record(tenant, "x", user=user) for user in (world.people.ben, olga))
+    browser = log_in(world.people.ana)
+    listed = browser.get(url(AuditLog, "changelist")).content.decode()
+    assert ">ben<" in listed and f"user {olga.pk}, no member" in listed and "olga" not in listed
+    for row, told in ((by_ben, "ben"), (by_olga, "no member")):
+        page = browser.get(url(AuditLog, "change", row.pk))
+        assert page.status_code == 200
+        assert told in page.content.decode()
 
 
 def test_the_icon_that_browsers_ask_for_exists() -> None:
