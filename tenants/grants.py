@@ -48,7 +48,7 @@ WEB_MAY: Mapping[str, Rights] = {
     "notifier_templateversion": EVERYTHING,
     "notifier_notification": APPEND,
     "notifier_line": KEEP,
-    "notifier_delivery": KEEP,
+    "notifier_delivery": EVERYTHING,
     "notifier_deliveryevent": APPEND,
     "notifier_deadletter": EVERYTHING,
     "inbox_feed": KEEP,

@@ -330,7 +330,7 @@ def test_a_member_cannot_edit_the_clock_and_an_operator_can(web: psycopg.Connect
         "DELETE FROM tenants_auditlog",
         "UPDATE tenants_auditlog SET action = 'x'",
         "UPDATE django_migrations SET name = 'x'",
-        "DELETE FROM notifier_delivery",
+        "DELETE FROM notifier_deliveryevent",
         "SELECT * FROM notifier_delivery_default",
         "SELECT setval('notifier_delivery_seq', 1)",
         "SELECT nextval('tenants_user_id_seq')",
