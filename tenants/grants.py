@@ -46,8 +46,10 @@ WEB_MAY: Mapping[str, Rights] = {
     "notifier_provideraccount": EVERYTHING,
     "notifier_template": EVERYTHING,
     "notifier_templateversion": EVERYTHING,
-    "notifier_notification": APPEND,
+    # a person of whom nothing was sent may be deleted, and Django asks for theirs to go as well
+    "notifier_notification": EVERYTHING,
     "notifier_line": KEEP,
+    # disarming a campaign takes its armed rows back
     "notifier_delivery": EVERYTHING,
     "notifier_deliveryevent": APPEND,
     "notifier_deadletter": EVERYTHING,

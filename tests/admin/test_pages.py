@@ -14,12 +14,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from notifier.models import Delivery, Notification, Template
+from campaigns.models import Audience
+from notifier.models import Delivery, Notification, ProviderAccount, Template
 from notifier.vocabulary import new_id
 from tenants import audit
 from tenants.admin import admin_site
 from tenants.admin.roles import tenant_id_of
-from tenants.models import AuditLog, Device, Recipient, User
+from tenants.models import AuditLog, Category, Device, Recipient, Suppression, User
 from tests.admin.conftest import Browser, World
 
 pytestmark = pytest.mark.django_db
@@ -156,6 +157,24 @@ def test_the_audit_log_names_members_and_numbers_whoever_is_none(world: World, l
         page = browser.get(url(AuditLog, "change", row.pk))
         assert page.status_code == 200
         assert told in page.content.decode()
+
+
+def test_whoever_edits_a_row_that_nothing_uses_may_delete_it(world: World, log_in: LogIn) -> None:
+    tenant = world.people.acme
+    rows = [
+        Recipient.objects.create(tenant=tenant, external_id="unused"),
+        Category.objects.create(tenant=tenant, key="unused", name="Unused"),
+        Template.objects.create(tenant=tenant, key="unused"),
+        Suppression.objects.create(tenant=tenant, channel="push", address="unused"),
+        ProviderAccount.objects.create(tenant=tenant, name="unused", provider="fcm"),
+        Audience.objects.create(tenant=tenant, name="unused", source="list"),
+        world.mine[Device],
+    ]
+    browser = log_in(world.people.ana)
+    for row in rows:
+        answer = browser.post(url(type(row), "delete", row.pk), {"post": "yes"})
+        assert answer.status_code == 302, type(row)
+        assert not type(row)._default_manager.filter(pk=row.pk).exists(), type(row)
 
 
 def test_the_icon_that_browsers_ask_for_exists() -> None:
