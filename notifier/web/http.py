@@ -50,7 +50,8 @@ _RETRY_AFTER = {503: b"retry-after: 5\r\n"}
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """For a request in one packet the limits cost 2 µs."""
+    """For a request of ten headers in one packet the limits cost 20 µs of CPU (69 instead of 47, measured on two cores
+    that others loaded twentyfold; accepting a notification takes 5 to 7 ms)."""
 
     _phase = Phase.NONE
     _head_bytes = 0
