@@ -88,7 +88,8 @@ class Campaign(TenantOwned):
     failure = models.CharField(max_length=500, blank=True, editable=False)
     audience_size = models.IntegerField(default=0, editable=False)
     prepared = models.IntegerField(default=0, editable=False, help_text="Recipients looked at while arming.")
-    excluded = models.JSONField(default=dict, editable=False, help_text="Excluded while arming, by reason.")
+    unreached = models.IntegerField(default=0, editable=False, help_text="People of the audience who get no message.")
+    excluded = models.JSONField(default=dict, editable=False, help_text="Messages left out while arming, by reason.")
     #: why some could not be rendered: campaigns.prepare.problems
     problems = models.JSONField(default=list, editable=False)
     # -- how it leaves --

@@ -15,7 +15,7 @@ from campaigns import capacity, crew, example, spotcheck
 from campaigns.capacity import Pace
 from campaigns.example import Sample
 from campaigns.models import Campaign
-from campaigns.prepare.problems import Problem
+from campaigns.prepare.problems import Problem, messages_left_out
 from campaigns.results import ready_by_channel
 from campaigns.templatetags.figures import duration
 from campaigns.warn import Seen, warnings
@@ -24,7 +24,7 @@ from notifier.delivery import accounts
 from notifier.errors import Conflict, InvalidInput
 from notifier.models import ProviderAccount
 from notifier.providers import Provider, provider_class
-from notifier.vocabulary import Lane, Person
+from notifier.vocabulary import Lane, Person, Reason
 
 #: a rate limit that costs less than this is not worth a sentence about raising it: its bucket holds a second's worth
 SHORT = 1.0
@@ -64,6 +64,9 @@ class Need:
 @dataclass(frozen=True)
 class Preflight:
     audience: int
+    #: people of the audience who get no message; `unknown` of them are ids of a list that are no recipients
+    unreached: int
+    #: what was left out by reason: messages, and those ids
     excluded: Mapping[str, int]
     problems: Sequence[Problem]
     ready: Sequence[Ready]
@@ -82,8 +85,12 @@ class Preflight:
         return sum(r.messages for r in self.ready)
 
     @property
-    def left_out(self) -> int:
-        return sum(self.excluded.values())
+    def unknown(self) -> int:
+        return self.excluded.get(Reason.UNKNOWN_RECIPIENT, 0)
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        return messages_left_out(self.excluded)
 
     @property
     def rows(self) -> list[tuple[Ready, int | None]]:
@@ -104,6 +111,7 @@ def preflight(campaign: Campaign, seconds: float | None = None) -> Preflight:
     seen = Seen(ready, estimate.seconds if estimate else 0.0, workers, spotcheck.look(campaign, now))
     return Preflight(
         audience=campaign.audience_size,
+        unreached=campaign.unreached,
         excluded=dict(sorted(campaign.excluded.items(), key=lambda item: -item[1])),
         problems=campaign.problems,
         ready=ready,
@@ -196,6 +204,7 @@ def as_json(found: Preflight) -> dict[str, Any]:
     """What the API answers."""
     return {
         "audience": found.audience,
+        "unreached": found.unreached,
         "excluded": dict(found.excluded),
         "problems": list(found.problems),
         "messages": found.messages,

@@ -17,6 +17,7 @@ from django.db import connection
 
 from campaigns.models import Campaign, Shard
 from campaigns.prepare import id_range
+from campaigns.prepare.problems import messages_left_out
 from campaigns.record import Record, taken_delays
 from campaigns.times import FINE_MS, LONGEST_S, Point, Times, bucket, curve, times_of
 from notifier.vocabulary import Status
@@ -65,6 +66,7 @@ class Sums:
 class Results(Sums):
     state: str
     audience: int = 0
+    unreached: int = 0
     excluded: dict[str, int] = field(default_factory=dict)
     #: channel -> status -> reason ("" where there is none) -> messages
     channels: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
@@ -76,6 +78,10 @@ class Results(Sums):
     throughput: list[Point] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
     shards: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        return messages_left_out(self.excluded)
 
 
 @dataclass(frozen=True)
@@ -153,7 +159,8 @@ SELECT state, count(*) FROM campaigns_shard WHERE tenant_id = %(tenant)s AND cam
 
 def results(campaign: Campaign) -> Results:
     """Everything a report says."""
-    found = Results(state=campaign.state, audience=campaign.audience_size, excluded=dict(campaign.excluded))
+    found = Results(state=campaign.state, audience=campaign.audience_size)
+    found.unreached, found.excluded = campaign.unreached, dict(campaign.excluded)
     for channel, status, reason, count, *shard in _rows(f"{_LEDGER} UNION ALL {_OPEN}", campaign):
         if status is not None:
             _add(found, channel, status, reason, count)
@@ -275,6 +282,7 @@ def as_json(found: Results) -> dict[str, Any]:
     return {
         "state": found.state,
         "audience": found.audience,
+        "unreached": found.unreached,
         "excluded": found.excluded,
         "suppressed": _reasons(found.channels.values(), Status.SUPPRESSED),
         "sent": found.sent,

@@ -10,15 +10,15 @@ from typing import Protocol
 from django.conf import settings
 
 from campaigns.models import Campaign
-from campaigns.prepare.problems import told, unrendered
+from campaigns.prepare.problems import messages_left_out, told, unrendered
 from campaigns.spotcheck import UNSEEN, Spot
 from notifier.channels.queues import queue_of
 from notifier.vocabulary import Lane, Mode
 
 #: a freeze older than this is worth a warning: whoever joined since is not in it
 STALE = timedelta(hours=24)
-#: a larger share of people left out usually means a wrong audience or a missing address column
-MANY_EXCLUDED = 0.5
+#: a larger share of people who get nothing usually means a wrong audience or a missing address column
+MANY_UNREACHED = 0.5
 #: a larger share of devices that were not seen for long: most of those messages reach nobody, and count as errors
 MANY_UNSEEN = 0.2
 
@@ -62,13 +62,13 @@ def _who(campaign: Campaign, seen: Seen) -> Iterator[str]:
         yield "This is a test campaign: everything goes to the sandbox and nobody is reached."
     elif campaign.tenant.sandbox:
         yield f"{campaign.tenant} has not gone live: everything goes to the sandbox and nobody is reached."
-    messages, left_out = sum(r.messages for r in seen.ready), sum(campaign.excluded.values())
-    if left_out and left_out >= MANY_EXCLUDED * (messages + left_out):
-        yield f"{left_out:,} of {messages + left_out:,} were left out. Is this the right audience?"
-    if (failed := unrendered(campaign.excluded)) and 100 * failed >= settings.UNRENDERED_WARN_PERCENT * (
-        messages + left_out
-    ):
-        yield f"{failed:,} of {messages + left_out:,} messages could not be rendered. {told(campaign.problems)[0]}"
+    people, nobody = campaign.audience_size, campaign.unreached
+    if nobody and nobody >= MANY_UNREACHED * people:
+        yield f"{nobody:,} of {people:,} people get nothing. Is this the right audience?"
+    messages = sum(r.messages for r in seen.ready) + sum(messages_left_out(campaign.excluded).values())
+    failed = unrendered(campaign.excluded)
+    if failed and 100 * failed >= settings.UNRENDERED_WARN_PERCENT * messages:
+        yield f"{failed:,} of {messages:,} messages could not be rendered. {told(campaign.problems)[0]}"
     if campaign.tested_at is None:
         yield "Nobody has seen it yet as it is now: send it to yourself first."
     elif campaign.tested_version_id != campaign.version_id:

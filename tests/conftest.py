@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 
+import hypothesis
 import pytest
 
 from tests import settings
 
 pytest_plugins = ["tests.fixtures", "tests.sandbox.fixtures"]
+
+# a machine that others load makes an example slow, never wrong
+hypothesis.settings.register_profile("loaded", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("loaded")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from campaigns import preflight, rehearse, test_send
 from campaigns.api.campaigns import CampaignStep
-from campaigns.api.shapes import TAGS, CampaignOutput, UnrenderedOutput, show_campaign
+from campaigns.api.shapes import EXCLUDED, TAGS, UNREACHED, CampaignOutput, UnrenderedOutput, show_campaign
 from campaigns.steps import By
 from notifier.api import schema, shapes
 from notifier.api.fields import Text
@@ -43,7 +43,8 @@ class NeedOutput(serializers.Serializer[Any]):
 
 class PreflightOutput(serializers.Serializer[Any]):
     audience = serializers.IntegerField()
-    excluded = serializers.DictField(child=serializers.IntegerField(), help_text="Left out while arming, by reason.")
+    unreached = serializers.IntegerField(help_text=UNREACHED)
+    excluded = serializers.DictField(child=serializers.IntegerField(), help_text=EXCLUDED)
     problems = UnrenderedOutput(many=True, help_text="What could not be rendered while arming; twenty causes at most.")
     messages = serializers.IntegerField()
     ready = ReadyOutput(many=True)

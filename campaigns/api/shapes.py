@@ -13,6 +13,10 @@ from campaigns.models import Audience, Campaign, Rollout
 from notifier.api.fields import ChannelNames, Number, Object, Text, Time, Whole
 
 TAGS = ["campaigns"]
+UNREACHED = "People of the audience who get no message at all."
+EXCLUDED = (
+    "Messages left out while arming, by reason; `unknown_recipient` counts ids of the list that are no recipients."
+)
 
 
 class AudienceInput(serializers.Serializer[Any]):
@@ -110,7 +114,8 @@ class CampaignOutput(serializers.Serializer[Any]):
     not_after = serializers.DateTimeField(allow_null=True)
     audience_size = serializers.IntegerField(help_text="People looked at by the last arming.")
     prepared = serializers.IntegerField(help_text="How far arming is.")
-    excluded = serializers.DictField(child=serializers.IntegerField(), help_text="Left out while arming, by reason.")
+    unreached = serializers.IntegerField(help_text=UNREACHED)
+    excluded = serializers.DictField(child=serializers.IntegerField(), help_text=EXCLUDED)
     problems = UnrenderedOutput(many=True, help_text="What could not be rendered while arming; twenty causes at most.")
     failure = serializers.CharField(help_text="Why the last arming failed.")
     hold_seconds = serializers.IntegerField()
@@ -162,7 +167,8 @@ class ResultsOutput(serializers.Serializer[Any]):
 
     state = serializers.CharField()
     audience = serializers.IntegerField()
-    excluded = serializers.DictField(child=serializers.IntegerField(), help_text="Left out while arming, by reason.")
+    unreached = serializers.IntegerField(help_text=UNREACHED)
+    excluded = serializers.DictField(child=serializers.IntegerField(), help_text=EXCLUDED)
     suppressed = serializers.DictField(child=serializers.IntegerField(), help_text="Ledger rows that a no held back.")
     sent = serializers.IntegerField()
     not_sent = serializers.IntegerField()

@@ -166,8 +166,16 @@ class Migration(migrations.Migration):
                     models.IntegerField(default=0, editable=False, help_text="Recipients looked at while arming."),
                 ),
                 (
+                    "unreached",
+                    models.IntegerField(
+                        default=0, editable=False, help_text="People of the audience who get no message."
+                    ),
+                ),
+                (
                     "excluded",
-                    models.JSONField(default=dict, editable=False, help_text="Excluded while arming, by reason."),
+                    models.JSONField(
+                        default=dict, editable=False, help_text="Messages left out while arming, by reason."
+                    ),
                 ),
                 ("problems", models.JSONField(default=list, editable=False)),
                 (

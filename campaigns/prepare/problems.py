@@ -48,6 +48,12 @@ def unrendered(excluded: Mapping[str, int]) -> int:
     return sum(excluded.get(reason, 0) for reason in UNRENDERED)
 
 
+def messages_left_out(excluded: Mapping[str, int]) -> dict[str, int]:
+    """Messages left out by reason, the most frequent first. An id that is no recipient is a person, not a message."""
+    messages = ((reason, n) for reason, n in excluded.items() if reason != Reason.UNKNOWN_RECIPIENT)
+    return dict(sorted(messages, key=lambda item: -item[1]))
+
+
 def told(problems: Sequence[Mapping[str, Any]]) -> list[str]:
     """A sentence for each cause."""
     return [f"{p['count']:,} on {p['channel']}: {p['detail']}" for p in problems]

@@ -46,6 +46,7 @@ def request_arm(campaign: Campaign) -> None:
         armed_at=None,
         audience_size=0,
         prepared=0,
+        unreached=0,
         excluded={},
         problems=[],
         failure="",
@@ -83,6 +84,7 @@ def disarm(campaign: Campaign) -> None:
             revision=F("revision") + 1,
             armed_at=None,
             prepared=0,
+            unreached=0,
             excluded={},
             problems=[],
         ):

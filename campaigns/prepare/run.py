@@ -134,7 +134,10 @@ def _arm_slice(planner: Planner, taken: Slice) -> None:
     cutting.store(campaign, cuts, taken.number)
     planning.excluded[Reason.UNKNOWN_RECIPIENT] += nobody
     excluded = {str(reason): n for reason, n in planning.excluded.items() if n}
-    if not slices.done(campaign, taken, len(found) + nobody, excluded, planning.problems):
+    people_in = len(found) + nobody
+    reached = {message.recipient for cut in cuts for message in cut.messages}
+    count = slices.Count(people_in, people_in - len(reached), excluded, planning.problems)
+    if not slices.done(campaign, taken, count):
         raise _Overtaken
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import orjson
 from django.conf import settings
@@ -50,7 +51,7 @@ def take(campaign: Campaign) -> Slice | None:
 
 # adds what other workers have added meanwhile, too
 _DONE = """
-UPDATE campaigns_campaign c SET prepared = c.prepared + %s, excluded = (
+UPDATE campaigns_campaign c SET prepared = c.prepared + %s, unreached = c.unreached + %s, excluded = (
   SELECT coalesce(jsonb_object_agg(reason, n), '{}') FROM (
     SELECT reason, sum(n::bigint) AS n
     FROM (SELECT * FROM jsonb_each_text(c.excluded) UNION ALL SELECT * FROM jsonb_each_text(%s::jsonb)) e (reason, n)
@@ -59,15 +60,27 @@ WHERE c.id = %s AND c.state = 'arming' AND c.revision = %s
 """
 
 
-def done(campaign: Campaign, taken: Slice, prepared: int, excluded: Mapping[str, int], found: list[Problem]) -> bool:
+@dataclass(frozen=True)
+class Count:
+    """What arming a slice found out: how many people it has, how many of them get no message, how many messages were
+    left out by reason, and what could not be rendered."""
+
+    people: int
+    unreached: int
+    excluded: Mapping[str, int]
+    problems: list[Problem]
+
+
+def done(campaign: Campaign, taken: Slice, count: Count) -> bool:
     """Give up the slice and show how far arming is; False when an edit has overtaken it. To be the last statements of
     the transaction, which holds the campaign's row from here on."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM campaigns_slice WHERE id = %s", [taken.pk])
-        cursor.execute(_DONE, [prepared, orjson.dumps(dict(excluded)).decode(), campaign.pk, campaign.revision])
+        excluded = orjson.dumps(dict(count.excluded)).decode()
+        cursor.execute(_DONE, [count.people, count.unreached, excluded, campaign.pk, campaign.revision])
         mine = bool(cursor.rowcount)
-    if mine and found:
+    if mine and count.problems:
         # the row is ours since the statement before
         before = Campaign.objects.values_list("problems", flat=True).get(pk=campaign.pk)
-        Campaign.objects.filter(pk=campaign.pk).update(problems=merged(before, found))
+        Campaign.objects.filter(pk=campaign.pk).update(problems=merged(before, count.problems))
     return mine

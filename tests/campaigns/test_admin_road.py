@@ -10,12 +10,12 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from campaigns import control, rehearse
+from campaigns import control, prepare, rehearse
 from campaigns.models import Audience, AudienceMember, Campaign, Shard
 from campaigns.steps import By
 from inbox.models import InboxMessage
 from notifier.models import Notification
-from tenants.models import AuditLog, Recipient, User
+from tenants.models import AuditLog, Preference, Recipient, User
 from tests.campaigns.conftest import Browser, World, armed, page, sent, text
 
 Browse = Callable[[User], Browser]
@@ -94,11 +94,31 @@ def test_arming_without_an_audience_says_so(world: World, browser: Browse) -> No
 def test_an_armed_campaign_shows_what_will_leave_and_a_sample(world: World, browser: Browse) -> None:
     campaign = armed(world.draft())
     shown = text(browser(world.people.ben).get(page("change", campaign)))
-    for fact in ("4 in the audience", "4 messages ready", "Spring is here", "nobody is reached"):
+    for fact in ("4 people in the audience", "4 messages ready", "Spring is here", "nobody is reached"):
         assert fact in shown
     # the sample's person has the smallest id; ids of one millisecond are in no order
     names = Recipient.objects.filter(tenant=campaign.tenant).values_list("name", flat=True)
     assert any(f"Hello {name}" in shown for name in names)
+
+
+def test_people_who_get_nothing_and_messages_left_out_are_two_figures(world: World, browser: Browse) -> None:
+    ada = Recipient.objects.get(tenant=world.acme, external_id="ada")
+    Preference.objects.create(tenant=world.acme, recipient=ada, channels_off=["push", "in_app"])
+    campaign = armed(world.draft(channels=["push", "in_app"]))
+    shown = text(browser(world.people.ben).get(page("change", campaign)))
+    for fact in ("4 people in the audience", "1 of them gets nothing", "Messages left out", "channel off 2"):
+        assert fact in shown
+
+
+def test_an_arming_that_reaches_nobody_says_why_in_words(world: World, browser: Browse) -> None:
+    for recipient in Recipient.objects.filter(tenant=world.acme):
+        Preference.objects.create(tenant=world.acme, recipient=recipient, channels_off=["in_app"])
+    campaign = world.draft(channels=["in_app"])
+    prepare.request_arm(campaign)
+    prepare.arm(campaign.pk)
+    shown = text(browser(world.people.ben).get(page("change", campaign)))
+    assert "Nobody can be reached: 4 channel off" in shown
+    assert "{" not in shown.split("Nobody can be reached", 1)[1][:60]
 
 
 def test_go_asks_once_more_and_then_launches_once(world: World, browser: Browse) -> None:

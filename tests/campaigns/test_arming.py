@@ -154,6 +154,20 @@ def test_a_list_counts_who_is_nobody(crowd: World) -> None:
     seen(campaign)
     assert (campaign.state, campaign.prepared, campaign.audience_size) == (State.ARMED, 22, 22)
     assert campaign.excluded == {"unknown_recipient": 2}
+    assert campaign.unreached == 2
+
+
+def test_people_and_messages_are_counted_apart(crowd: World) -> None:
+    person = {r.external_id: r for r in Recipient.objects.filter(tenant=crowd.acme)}
+    Preference.objects.create(tenant=crowd.acme, recipient=person["r1"], categories_off=["news"])
+    Device.objects.filter(recipient=person["r2"]).delete()
+    campaign = crowd.draft(channels=["push", "in_app"])
+    for _ in range(2):  # a second arming begins anew
+        prepare.request_arm(campaign)
+        prepare.arm(campaign.pk)
+        seen(campaign)
+        # one person gets neither of two messages, another gets one of two
+        assert (campaign.unreached, campaign.excluded) == (1, {"category_off": 2, "no_address": 1})
 
 
 # ---- crashes and edits -------------------------------------------------------------------------------------------
@@ -356,7 +370,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_command_shows_how_far_it_is(crowd: World, served: None) -> None:
     out = io.StringIO()
     call_command("arm_campaign", str(crowd.draft().pk), stdout=out)
-    assert "100%  44 of 44" in out.getvalue() and "0 left out" in out.getvalue()
+    assert "100%  44 of 44" in out.getvalue() and "0 get nothing" in out.getvalue()
 
 
 def test_the_command_says_why_it_failed(crowd: World, served: None) -> None:

@@ -43,8 +43,8 @@ READY = [Ready("push", "main", "fcm", 10)]
     [
         ({}, Seen(READY), []),
         ({"mode": Mode.TEST}, Seen([]), ["test campaign"]),
-        ({"excluded": {"no_address": 10}}, Seen(READY), ["10 of 20 were left out"]),
-        ({"excluded": {"no_address": 9}}, Seen(READY), []),
+        ({"audience_size": 20, "unreached": 10}, Seen(READY), ["10 of 20 people get nothing"]),
+        ({"audience_size": 20, "unreached": 9, "excluded": {"no_address": 18}}, Seen(READY), []),
         ({"armed_at": NOW - timedelta(hours=25)}, Seen(READY), ["Whoever joined since"]),
         ({"not_after": NOW + timedelta(minutes=5)}, Seen(READY, 400.0), ["will expire"]),
         ({"not_after": NOW + timedelta(minutes=7)}, Seen(READY, 400.0), []),

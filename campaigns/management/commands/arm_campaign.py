@@ -63,9 +63,8 @@ def bar(campaign: Campaign, seconds: float) -> str:
         return "waiting for a worker of the queue batch".ljust(100)
     part = campaign.prepared / campaign.audience_size if campaign.audience_size else 0.0
     full = int(min(part, 1) * WIDTH)
-    left_out = sum(campaign.excluded.values())
     line = (
         f"[{'#' * full}{'.' * (WIDTH - full)}] {part:4.0%}  {campaign.prepared:,} of {campaign.audience_size:,}"
-        f"  {campaign.prepared / seconds:,.0f}/s  {left_out:,} left out"
+        f"  {campaign.prepared / seconds:,.0f}/s  {campaign.unreached:,} get nothing"
     )
     return line.ljust(100)
