@@ -40,7 +40,7 @@ FROM (SELECT tenant_id, id::text AS text, id FROM tenants_recipient WHERE tenant
 
 @dataclass(frozen=True)
 class Crowd:
-    """A tenant, its people, and its API. `audience` is the segment of all of them."""
+    """A tenant, its people, and its API. `audience` is everybody of it."""
 
     tenant_id: str
     size: int
@@ -56,5 +56,5 @@ def settle(database: psycopg.Connection[Any], tenant_id: str, api: Client, size:
     database.execute("ANALYZE tenants_recipient, tenants_device")
     for key, template in TEMPLATES.items():
         api.put(f"/v1/templates/{key}", template)
-    audience = api.post("/v1/audiences", {"name": "everybody", "source": "segment", "filter": []})
+    audience = api.post("/v1/audiences", {"name": "everybody", "source": "everybody"})
     return Crowd(tenant_id, size, api, audience["id"])

@@ -24,7 +24,7 @@ from notifier.models import Template, TemplateVersion
 from notifier.trim import trimmed
 from notifier.vocabulary import Mode
 from tenants.categories import check_choice
-from tenants.imports import read_external_ids
+from tenants.imports import Problem, Refused, read_external_ids
 from tenants.models import Tenant, User
 
 MAX_NAME = 200
@@ -228,19 +228,34 @@ _CHECKS: Mapping[str, Callable[[Tenant, Any], Any]] = {
 
 
 def create_audience(tenant: Tenant, name: Any, source: str, filter_: Any = None) -> Audience:
-    """A segment with its filter, or a list that waits for its members. Raises InvalidInput."""
+    """A segment with its filter, a list that waits for its members, or everybody. Raises InvalidInput."""
     name = check_name(name)
-    if source not in Audience.Source.values:
-        raise InvalidInput(f"Must be one of: {', '.join(Audience.Source.values)}.", field="source")
-    if source == Audience.Source.LIST and filter_:
-        raise InvalidInput("A list has no filter.", field="filter")
-    if source == Audience.Source.SEGMENT:
-        audiences.check(filter_)
+    check_source(source, filter_)
     try:
         with transaction.atomic():
             return Audience.objects.create(tenant=tenant, name=name, source=source, filter=filter_ or [])
     except IntegrityError:
         raise InvalidInput(f"There is an audience {name!r} already.", field="name", code="name_taken") from None
+
+
+def check_source(source: str, filter_: Any, *, file: bool = False) -> None:
+    """Raise InvalidInput unless who is meant is said once: by a filter, by a file, or by the source "everybody"."""
+    if source not in Audience.Source.values:
+        raise InvalidInput(f"Must be one of: {', '.join(Audience.Source.values)}.", field="source")
+    if file and source != Audience.Source.LIST:
+        raise InvalidInput(
+            f'A file ("upload") was given, and the source is "{source}", which would ignore it. Choose the source '
+            '"list", or leave the file out.',
+            field="upload",
+        )
+    if source == Audience.Source.SEGMENT:
+        audiences.check(filter_)
+    elif filter_:
+        raise InvalidInput(
+            f'A filter was given, and the source is "{source}", which would ignore it. Choose the source "segment", or '
+            "leave the filter empty.",
+            field="filter",
+        )
 
 
 def upload_list(tenant: Tenant, campaign_name: str, file: BinaryIO) -> tuple[Audience, ListReport]:
@@ -252,8 +267,12 @@ def upload_list(tenant: Tenant, campaign_name: str, file: BinaryIO) -> tuple[Aud
 
 def check_upload(file: BinaryIO) -> None:
     """Read a whole upload once, so that a form can say what is wrong with it. Raises InvalidInput."""
-    for _ in read_external_ids(file):
-        pass
+    usable, problem = False, None
+    for entry in read_external_ids(file):
+        usable, problem = usable or isinstance(entry, str), problem or (entry if isinstance(entry, Problem) else None)
+    if not usable:
+        why = f"line {problem.line}: {problem.reason}" if problem else "it holds no row"
+        raise Refused(f"It names no usable external id; {why}.")
     file.seek(0)
 
 
@@ -269,6 +288,7 @@ def replace_members(audience: Audience, fill: Callable[[Audience], ListReport]) 
 
 def save_audience(audience: Audience) -> None:
     """Save a changed name or filter; a changed filter returns what is armed with the old one to draft."""
+    check_source(audience.source, audience.filter)
     with transaction.atomic():
         before = Audience.objects.select_for_update().get(pk=audience.pk)
         if before.filter != audience.filter:

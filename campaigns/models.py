@@ -11,14 +11,16 @@ from tenants.models import TenantOwned, User
 
 
 class Audience(TenantOwned):
-    """A segment (a filter over recipients, evaluated when a campaign is armed) or an uploaded list of external ids."""
+    """A segment (a filter over recipients, evaluated when a campaign is armed), an uploaded list of external ids, or
+    everybody: who has to be asked for by name, never what is left when a filter is empty."""
 
     class Source(models.TextChoices):
-        SEGMENT = "segment"
-        LIST = "list"
+        SEGMENT = "segment", "Segment: the recipients that a filter finds"
+        LIST = "list", "List: the external ids of a file"
+        EVERYBODY = "everybody", "Everybody: all recipients"
 
     name = models.CharField(max_length=200)
-    source = models.CharField(max_length=8, choices=Source)
+    source = models.CharField(max_length=10, choices=Source)
     filter = models.JSONField(default=list, blank=True)
     size = models.IntegerField(default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)

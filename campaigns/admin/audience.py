@@ -1,4 +1,4 @@
-"""Audiences: a segment with its filter, or an uploaded list; both show how many and who."""
+"""Audiences: a segment with its filter, an uploaded list, or everybody; each shows how many and who."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from campaigns import audience as audiences
 from campaigns import edit
 from campaigns.audience import ListReport
 from campaigns.models import Audience, Campaign
-from notifier.errors import NotifierError
+from notifier.errors import InvalidInput, NotifierError
 from tenants.admin import MARKETERS, TenantForm, TenantModelAdmin, may
 
 FILTER_HELP = (
     'Conditions that must all hold, such as [{"field": "locale", "op": "in", "value": ["de", "de-AT"]}, '
-    '{"field": "attributes.plan", "op": "eq", "value": "pro"}]. An empty list is everybody.'
+    '{"field": "attributes.plan", "op": "eq", "value": "pro"}]. For a segment only.'
 )
 
 
@@ -37,15 +37,20 @@ class AudienceForm(TenantForm):
 
     def clean(self) -> dict[str, Any] | None:
         values = super().clean() or {}
-        source = values.get("source") or self.instance.source
+        source, upload = values.get("source") or self.instance.source, values.get("upload")
+        if self.errors or not source:
+            return values
+        if "filter" in self.fields and values.get("filter") is None:
+            values["filter"] = []
         try:
-            if source == Audience.Source.SEGMENT and "filter" in values:
-                values["filter"] = values["filter"] or []
-                audiences.check(values["filter"])
-            if values.get("upload"):
-                edit.check_upload(values["upload"])
+            edit.check_source(source, values.get("filter", self.instance.filter), file=bool(upload))
+            if upload:
+                edit.check_upload(upload)
+            elif source == Audience.Source.LIST and self.instance._state.adding:
+                raise InvalidInput("A list needs its file.", field="upload")
         except NotifierError as error:
-            self.add_error("upload" if values.get("upload") else "filter", describe(error))
+            field = (error.field or "upload").split(".")[0]
+            self.add_error(field if field in self.fields else None, describe(error))
         return values
 
 
@@ -69,7 +74,8 @@ class AudienceAdmin(TenantModelAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return ("tenant", "name", "source", "filter", "upload")
-        return ("tenant", "name", "source", "filter" if obj.source == Audience.Source.SEGMENT else "size")
+        of_its_source = {Audience.Source.SEGMENT: ("filter",), Audience.Source.LIST: ("size",)}
+        return ("tenant", "name", "source", *of_its_source.get(obj.source, ()))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fixed = super().get_readonly_fields(request, obj)
@@ -93,7 +99,7 @@ class AudienceAdmin(TenantModelAdmin):
         else:
             obj.save()
         upload = form.cleaned_data.get("upload")
-        if upload and obj.source == Audience.Source.LIST:
+        if upload:
             tell(self, request, edit.replace_members(obj, lambda audience: audiences.fill(audience, upload)))
 
     def change_view(
@@ -149,12 +155,23 @@ def describe(error: NotifierError) -> str:
 
 
 def tell(page: admin.ModelAdmin[Any], request: HttpRequest, report: ListReport) -> None:
-    """Say what became of a file."""
-    page.message_user(
-        request,
+    """Say what became of a file: green only when everybody in it can be reached."""
+    level = messages.WARNING if report.unknown or report.rejected else messages.SUCCESS
+    stored = (
         f"{report.stored:,} external ids stored of {report.rows:,} rows: "
-        f"{report.duplicates:,} repeated, {report.rejected:,} unusable.",
-        messages.SUCCESS,
+        f"{report.duplicates:,} repeated, {report.rejected:,} unusable."
     )
+    page.message_user(request, f"{stored} {_known(report)}", level if report.known else messages.ERROR)
     for problem in report.problems[:10]:
         page.message_user(request, f"Line {problem.line}: {problem.reason}", messages.WARNING)
+
+
+def _known(report: ListReport) -> str:
+    """How many of the ids are people."""
+    if not report.unknown:
+        return f"All {report.known:,} are recipients."
+    some = ", ".join(report.unknown_ids)
+    more = ", …" if report.unknown > len(report.unknown_ids) else ""
+    if not report.known:
+        return f"None of them is a recipient, so that nobody would be reached: {some}{more}"
+    return f"{report.known:,} are recipients, {report.unknown:,} are not: {some}{more}"

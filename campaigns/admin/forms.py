@@ -9,7 +9,7 @@ from django import forms
 from campaigns import edit
 from campaigns.models import Audience, Campaign
 from notifier.channels import channels
-from notifier.errors import NotifierError
+from notifier.errors import InvalidInput, NotifierError
 from tenants.admin import TenantForm
 
 #: the fields of "How it leaves", as people call them. Left empty they stay as they are; an empty limit is none
@@ -55,6 +55,7 @@ class CampaignForm(TenantForm):
             try:
                 edit.checked(tenant, self.wanted(), self.instance if self.instance.template_id else None)
                 if values.get("upload"):
+                    _check_one_audience(values.get("audience"))
                     edit.check_upload(values["upload"])
             except NotifierError as error:
                 self._show(error)
@@ -82,3 +83,12 @@ class CampaignForm(TenantForm):
         if error.code == "file_refused":
             field = "upload"
         self.add_error(field if field in self.fields else None, error.message)
+
+
+def _check_one_audience(audience: Audience | None) -> None:
+    if audience is not None:
+        raise InvalidInput(
+            f"Both an audience (“{audience}”) and a file (“upload”) were given. Choose no audience (“---------”), or "
+            "leave the file out.",
+            field="upload",
+        )

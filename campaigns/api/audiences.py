@@ -1,4 +1,4 @@
-"""`/v1/audiences`: segments and lists."""
+"""`/v1/audiences`: segments, lists, and everybody."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class AudiencesView(TenantView):
     @schema.post("Create an audience", AudienceInput, AudienceOutput, tags=TAGS)
     def post(self, request: Request) -> Response:
         asked = self.read(AudienceInput)
-        made = edit.create_audience(self.tenant, asked["name"], asked["source"], asked.get("filter", []))
+        made = edit.create_audience(self.tenant, asked["name"], asked["source"], asked.get("filter"))
         return Response(AudienceOutput(made).data, status=201)
 
 

@@ -20,13 +20,17 @@ EXCLUDED = (
 
 
 class AudienceInput(serializers.Serializer[Any]):
-    """A segment with its filter, or a list whose members are put afterwards."""
+    """A segment with its filter, a list whose members are put afterwards, or everybody."""
 
     name = Text(max_length=edit.MAX_NAME)
-    source = serializers.ChoiceField(Audience.Source.choices)  # type: ignore[assignment]
+    source = serializers.ChoiceField(  # type: ignore[assignment]
+        Audience.Source.choices, help_text="everybody is all recipients; a segment without conditions is refused."
+    )
     filter = serializers.JSONField(
         required=False,
-        help_text='Conditions that must all hold: [{"field": "attributes.plan", "op": "eq", "value": "pro"}].',
+        allow_null=True,
+        help_text="For a segment: conditions that must all hold, "
+        'such as [{"field": "attributes.plan", "op": "eq", "value": "pro"}].',
     )
 
 
@@ -35,7 +39,7 @@ class AudienceOutput(serializers.Serializer[Any]):
     name = serializers.CharField()
     source = serializers.CharField()  # type: ignore[assignment]
     filter = serializers.JSONField()
-    size = serializers.IntegerField(help_text="Ids in a list; 0 for a segment.")
+    size = serializers.IntegerField(help_text="Ids in a list; 0 for others.")
     created_at = serializers.DateTimeField()
 
 
@@ -57,6 +61,9 @@ class MembersOutput(serializers.Serializer[Any]):
     stored = serializers.IntegerField()
     duplicates = serializers.IntegerField()
     rejected = serializers.IntegerField()
+    known = serializers.IntegerField(help_text="Of the stored ids, those that are recipients now.")
+    unknown = serializers.IntegerField(help_text="Of the stored ids, those that are nobody.")
+    unknown_ids = serializers.ListField(child=serializers.CharField(), help_text="The first ten of them.")
     problems = ProblemOutput(many=True, help_text="The first hundred.")
 
 

@@ -53,9 +53,14 @@ Sql = tuple[str, list[Any]]
 
 
 def check(raw: Any) -> tuple[Condition, ...]:
-    """The conditions of a filter. InvalidInput names the condition and field; an empty one is everybody."""
-    if not isinstance(raw, list):
+    """The conditions of a filter. InvalidInput names the condition and field; one without conditions would be everybody
+    by accident."""
+    if raw is not None and not isinstance(raw, list):
         raise InvalidInput("The filter must be a list of conditions.", field="filter")
+    if not raw:
+        raise InvalidInput(
+            'A segment needs at least one condition. For all recipients choose the source "everybody".', field="filter"
+        )
     if len(raw) > MAX_CONDITIONS:
         raise InvalidInput(f"A filter may have {MAX_CONDITIONS} conditions.", field="filter")
     return tuple(_condition(item, f"filter.{index}") for index, item in enumerate(raw))

@@ -23,8 +23,8 @@ class Bounds:
     entries: int
 
 
-#: before every key
-_FIRST = {Audience.Source.SEGMENT: "00000000-0000-0000-0000-000000000000", Audience.Source.LIST: "0"}
+#: before every recipient's id, and before every member's
+_FIRST_RECIPIENT, _FIRST_MEMBER = "00000000-0000-0000-0000-000000000000", "0"
 
 
 def slices(audience: Audience, size: int) -> Iterator[Bounds]:
@@ -33,7 +33,7 @@ def slices(audience: Audience, size: int) -> Iterator[Bounds]:
     last = f"lead({key}) OVER (ORDER BY {key}) IS NULL"
     numbered = f"SELECT {key}::text AS key, row_number() OVER (ORDER BY {key}) AS n, {last} AS last {sql}"
     ends = _rows(f"SELECT key, n FROM ({numbered}) e WHERE n %% %s = 0 OR last ORDER BY n", [*params, size])
-    after, before = _FIRST[Audience.Source(audience.source)], 0
+    after, before = _FIRST_MEMBER if _is_list(audience) else _FIRST_RECIPIENT, 0
     for until, n in ends:
         yield Bounds(after, until, n - before)
         after, before = until, n
@@ -41,8 +41,8 @@ def slices(audience: Audience, size: int) -> Iterator[Bounds]:
 
 def crowd(audience: Audience, after: str, until: str) -> Crowd:
     """The recipients of one slice; an entry of a list that is nobody of this tenant is one without a recipient."""
-    if audience.source == Audience.Source.SEGMENT:
-        where, params = segments.compiled(segments.check(audience.filter))
+    if not _is_list(audience):
+        where, params = _conditions(audience)
         return Crowd(
             "FROM tenants_recipient r",
             f"r.tenant_id = %s AND r.id > %s::uuid AND r.id <= %s::uuid{where}",
@@ -67,7 +67,7 @@ def count(audience: Audience) -> int:
 def sample(audience: Audience, n: int) -> list[Recipient]:
     """The first `n` of it."""
     sql, params = _matching(audience)
-    order = "r.id" if audience.source == Audience.Source.SEGMENT else "m.id"
+    order = "m.id" if _is_list(audience) else "r.id"
     ids = [row[0] for row in _rows(f"SELECT r.id {sql} ORDER BY {order} LIMIT %s", [*params, n])]
     found = Recipient.objects.filter(tenant_id=audience.tenant_id).in_bulk(ids)
     return [found[i] for i in ids if i in found]
@@ -75,8 +75,8 @@ def sample(audience: Audience, n: int) -> list[Recipient]:
 
 def _matching(audience: Audience) -> tuple[str, list[Any]]:
     """FROM and WHERE of the recipients in an audience."""
-    if audience.source == Audience.Source.SEGMENT:
-        return _segment(audience)
+    if not _is_list(audience):
+        return _recipients(audience)
     return (
         "FROM campaigns_audiencemember m JOIN tenants_recipient r"
         " ON r.tenant_id = m.tenant_id AND r.external_id = m.external_id"
@@ -87,14 +87,25 @@ def _matching(audience: Audience) -> tuple[str, list[Any]]:
 
 def _entries(audience: Audience) -> tuple[str, str, list[Any]]:
     """Key, FROM and WHERE of what is walked: the members of a list need no look at the recipients."""
-    if audience.source == Audience.Source.SEGMENT:
-        return ("r.id", *_segment(audience))
+    if not _is_list(audience):
+        return ("r.id", *_recipients(audience))
     where = "WHERE m.tenant_id = %s AND m.audience_id = %s"
     return "m.id", f"FROM campaigns_audiencemember m {where}", [audience.tenant_id, audience.pk]
 
 
-def _segment(audience: Audience) -> tuple[str, list[Any]]:
-    where, params = segments.compiled(segments.check(audience.filter))
+def _is_list(audience: Audience) -> bool:
+    return audience.source == Audience.Source.LIST
+
+
+def _conditions(audience: Audience) -> segments.Sql:
+    """Which recipients. A segment without conditions is refused here, too, so that no row can mean everybody."""
+    if audience.source == Audience.Source.EVERYBODY:
+        return "", []
+    return segments.compiled(segments.check(audience.filter))
+
+
+def _recipients(audience: Audience) -> tuple[str, list[Any]]:
+    where, params = _conditions(audience)
     return f"FROM tenants_recipient r WHERE r.tenant_id = %s{where}", [audience.tenant_id, *params]
 
 

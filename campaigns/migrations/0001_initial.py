@@ -74,7 +74,17 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("name", models.CharField(max_length=200)),
-                ("source", models.CharField(choices=[("segment", "Segment"), ("list", "List")], max_length=8)),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("segment", "Segment: the recipients that a filter finds"),
+                            ("list", "List: the external ids of a file"),
+                            ("everybody", "Everybody: all recipients"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
                 ("filter", models.JSONField(blank=True, default=list)),
                 ("size", models.IntegerField(default=0, editable=False)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),

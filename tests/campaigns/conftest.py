@@ -60,7 +60,7 @@ def world(people: People) -> World:
     for recipient in recipients(people.acme, "ada", "bob", "cy", "dee"):
         Device.objects.create(tenant=people.acme, recipient=recipient, token=f"token-of-{recipient.external_id}")
     recipients(people.globex, "ada", "zoe")
-    everybody = Audience.objects.create(tenant=people.acme, name="Everybody", source="segment", filter=[])
+    everybody = Audience.objects.create(tenant=people.acme, name="Everybody", source="everybody")
     vic = User.objects.create_user("vic", "vic@example.com", "a long password", is_staff=True)
     Member.objects.create(tenant=people.acme, user=vic, role=Member.Role.VIEWER)
     return World(people, template, everybody, vic)

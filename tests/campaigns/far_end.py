@@ -188,7 +188,7 @@ class Post:
         return tokens
 
     def armed(self, **columns: Any) -> Campaign:
-        audience, _ = Audience.objects.get_or_create(tenant=self.tenant, name="all", source="segment", filter=[])
+        audience, _ = Audience.objects.get_or_create(tenant=self.tenant, name="all", source="everybody")
         values = {"channels": ["push"], "canary_percent": 0, "max_error_percent": 100, "max_dead_percent": 100}
         campaign = Campaign.objects.create(
             tenant=self.tenant, name="Sale", template=self.template, audience=audience, **{**values, **columns}

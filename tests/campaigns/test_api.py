@@ -71,6 +71,10 @@ def test_a_segment_is_created_and_tells_how_many_it_reaches(world: World, api: A
         ({"name": "x", "source": "segment", "filter": [{"field": "name", "op": "gt", "value": 1}]}, "filter.0.op"),
         ({"name": "x", "source": "segment", "filter": [{"field": "a", "op": "eq", "value": 1}]}, "filter.0.field"),
         ({"name": "x", "source": "list", "filter": [{"field": "name", "op": "eq", "value": "a"}]}, "filter"),
+        ({"name": "x", "source": "segment"}, "filter"),
+        ({"name": "x", "source": "segment", "filter": []}, "filter"),
+        ({"name": "x", "source": "segment", "filter": None}, "filter"),
+        ({"name": "x", "source": "everybody", "filter": [{"field": "name", "op": "eq", "value": "a"}]}, "filter"),
         ({"name": "x", "source": "crowd"}, "source"),
         ({"name": " ", "source": "list"}, "name"),
         ({"name": "Everybody", "source": "list"}, "name"),
@@ -81,6 +85,22 @@ def test_a_wrong_audience_is_refused_by_field(world: World, api: Api, body: dict
     status, problem = api("POST", "/v1/audiences", body)
     assert (status, problem["field"]) == (400, field)
     assert Audience.objects.count() == 1
+
+
+def test_everybody_is_a_source_of_its_own(world: World, api: Api) -> None:
+    status, made = api("POST", "/v1/audiences", {"name": "All", "source": "everybody"})
+    assert (status, made["source"], made["filter"]) == (201, "everybody", [])
+    assert api("GET", f"/v1/audiences/{made['id']}")[1]["reaches"] == 4
+
+
+def test_a_list_tells_which_ids_are_nobody(world: World, api: Api) -> None:
+    _, made = api("POST", "/v1/audiences", {"name": "List", "source": "list"})
+    members = f"/v1/audiences/{made['id']}/members"
+    _, report = api("PUT", members, b"external_id\nada\nzoe\nnobody\n", content_type="text/csv")
+    assert (report["stored"], report["known"], report["unknown"]) == (3, 1, 2)
+    assert report["unknown_ids"] == ["zoe", "nobody"]
+    _, report = api("PUT", members, {"external_ids": ["ada", "zoe"]})
+    assert (report["known"], report["unknown"], report["unknown_ids"]) == (1, 1, ["zoe"])
 
 
 def test_a_list_is_filled_from_a_csv_and_replaced_by_the_next(world: World, api: Api) -> None:
@@ -109,7 +129,12 @@ def test_a_csv_larger_than_a_json_body_may_be_is_read(world: World, api: Api) ->
         (b"\n", "text/csv", "file_refused"),
         (b"ada\n\xff\n", "text/csv", "file_refused"),
         (b"{", "application/json", "malformed_json"),
+        (b"email\nada@example.com\n", "text/csv", "file_refused"),
+        (b"external_id\n", "text/csv", "file_refused"),
+        (b"external_id,x\n,1\n", "text/csv", "file_refused"),
         (b'{"external_ids": "ada"}', "application/json", "not_a_list"),
+        (b'{"external_ids": []}', "application/json", "empty"),
+        (b'{"external_ids": [7]}', "application/json", "empty"),
         (b"{}", "application/json", "required"),
     ],
 )

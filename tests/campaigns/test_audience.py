@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from campaigns.models import Audience, AudienceMember
 from notifier.delivery.people import of
 from notifier.errors import InvalidInput
 from notifier.vocabulary import Person
+from tenants.imports import Refused
 from tenants.models import Recipient, Tenant
 from tests.fixtures import People
 
@@ -116,8 +118,26 @@ def test_all_conditions_must_hold(crowd: Tenant) -> None:
     assert found(both) == {"ada"}
 
 
-def test_no_condition_is_everybody(crowd: Tenant) -> None:
-    assert found(segment(crowd)) == ALL
+def everybody(tenant: Tenant) -> Audience:
+    return Audience(tenant=tenant, name="x", source=Audience.Source.EVERYBODY)
+
+
+def test_everybody_is_asked_for_by_name(crowd: Tenant) -> None:
+    assert found(everybody(crowd)) == ALL
+
+
+@pytest.mark.parametrize("empty", [[], None])
+def test_a_segment_without_conditions_reaches_nobody_whoever_stored_it(crowd: Tenant, empty: Any) -> None:
+    stored = Audience(tenant=crowd, name="x", source=Audience.Source.SEGMENT, filter=empty)
+    uses: list[Callable[[], object]] = [
+        lambda: audiences.count(stored),
+        lambda: audiences.sample(stored, 5),
+        lambda: list(audiences.slices(stored, 5)),
+        lambda: audiences.crowd(stored, "", ""),
+    ]
+    for use in uses:
+        with pytest.raises(InvalidInput, match='source "everybody"'):
+            use()
 
 
 def one(field: Any = "name", op: Any = "eq", value: Any = "x", **more: Any) -> list[Any]:
@@ -128,6 +148,7 @@ def one(field: Any = "name", op: Any = "eq", value: Any = "x", **more: Any) -> l
     ("raw", "field"),
     [
         (None, "filter"),
+        ([], "filter"),
         ({}, "filter"),
         ("name = x", "filter"),
         ([{}] * 31, "filter"),
@@ -202,6 +223,7 @@ def test_a_list_walks_in_the_order_of_its_file_and_counts_strangers(people: Peop
     Recipient.objects.create(tenant=people.globex, external_id="only-globex")
     report = audiences.fill(mine, io.BytesIO(b"external_id\neve\nnobody\nada\neve\nonly-globex\n"))
     assert (report.rows, report.stored, report.duplicates, report.rejected) == (5, 4, 1, 0)
+    assert (report.known, report.unknown, report.unknown_ids) == (2, 2, ["nobody", "only-globex"])
     slices = walked(mine, 3)
     assert [[person.external_id for person in persons] for persons, _ in slices] == [["eve", "ada"], []]
     assert [nobody for _, nobody in slices] == [1, 1]
@@ -216,6 +238,28 @@ def test_a_file_that_breaks_off_in_the_middle_changes_nothing(mine: Audience) ->
     assert list(AudienceMember.objects.values_list("external_id", flat=True)) == ["ada"]
 
 
+@pytest.mark.parametrize("file", [b"external_id\n", b"email\nada\n", b"external_id,name\n,Ada\n,Bob\n", b"\n", b""])
+def test_a_file_that_names_nobody_is_refused_and_changes_nothing(mine: Audience, file: bytes) -> None:
+    audiences.fill_ids(mine, ["ada"])
+    with pytest.raises(Refused):
+        audiences.fill(mine, io.BytesIO(file))
+    assert list(AudienceMember.objects.values_list("external_id", flat=True)) == ["ada"]
+
+
+@pytest.mark.parametrize("ids", [[], ["", 7, None], ["\u200b"], ["x" * 129]])
+def test_ids_that_can_be_nobodys_are_refused_and_change_nothing(mine: Audience, ids: list[object]) -> None:
+    audiences.fill_ids(mine, ["ada"])
+    with pytest.raises(InvalidInput) as refused:
+        audiences.fill_ids(mine, ids)
+    assert refused.value.field == "external_ids"
+    assert list(AudienceMember.objects.values_list("external_id", flat=True)) == ["ada"]
+
+
+def test_an_id_with_something_invisible_is_the_person(mine: Audience) -> None:
+    report = audiences.fill_ids(mine, ["ada\u200b", "\ufeffada", " ada", "bob\u00a0"])
+    assert (report.stored, report.duplicates, report.known) == (2, 2, 2)
+
+
 def test_duplicates_merge_also_between_batches(mine: Audience) -> None:
     csv = b"".join(b"u%d\n" % (n % 6000) for n in range(12_000))
     report = audiences.fill(mine, io.BytesIO(csv))
@@ -228,14 +272,13 @@ def test_an_empty_list_has_no_slices(mine: Audience) -> None:
 
 @pytest.mark.parametrize(("size", "entries"), [(1, [1] * 5), (2, [2, 2, 1]), (5, [5]), (6, [5])])
 def test_slices_are_of_even_size_and_end_with_the_last(crowd: Tenant, size: int, entries: list[int]) -> None:
-    everybody = segment(crowd)
-    assert [b.entries for b in audiences.slices(everybody, size)] == entries
-    assert [len(persons) for persons, _ in walked(everybody, size)] == entries
+    assert [b.entries for b in audiences.slices(everybody(crowd), size)] == entries
+    assert [len(persons) for persons, _ in walked(everybody(crowd), size)] == entries
 
 
 def test_who_comes_after_the_cut_is_in_no_slice(crowd: Tenant) -> None:
-    everybody = segment(crowd)
-    bounds = list(audiences.slices(everybody, 2))
+    all_of_them = everybody(crowd)
+    bounds = list(audiences.slices(all_of_them, 2))
     Recipient.objects.create(tenant=crowd, external_id="late")
-    slices = [of(crowd.id, audiences.crowd(everybody, b.after, b.until))[0] for b in bounds]
+    slices = [of(crowd.id, audiences.crowd(all_of_them, b.after, b.until))[0] for b in bounds]
     assert sum(map(len, slices)) == 5

@@ -38,7 +38,7 @@ def campaign() -> Campaign:
     for person in people[1:]:
         Device.objects.create(tenant=tenant, recipient=person, token=f"token-{person.external_id}")
     Preference.objects.create(tenant=tenant, recipient=people[7], categories_off=["promotions"])
-    audience = Audience.objects.create(tenant=tenant, name="all", source="segment", filter=[])
+    audience = Audience.objects.create(tenant=tenant, name="all", source="everybody")
     return Campaign.objects.create(
         tenant=tenant, name="Sale", template=template, audience=audience, channels=["push", "in_app"]
     )

@@ -24,7 +24,7 @@ from tests.delivery.build import Shop
 
 
 def a_campaign(shop: Shop, **columns: Any) -> Campaign:
-    audience = Audience.objects.create(tenant=shop.tenant, name="all", source="segment", filter=[])
+    audience = Audience.objects.create(tenant=shop.tenant, name="all", source="everybody")
     values = {"channels": ["in_app"], "data": {"order": "7"}, **columns}
     return Campaign.objects.create(
         tenant=shop.tenant, name="Sale", template=Template.objects.get(tenant=shop.tenant), audience=audience, **values

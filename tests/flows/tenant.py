@@ -150,7 +150,7 @@ class Tenant:
 
     def everybody(self) -> str:
         """The id of an audience of all recipients."""
-        body = {"name": f"everybody {uuid.uuid4()}", "source": "segment", "filter": []}
+        body = {"name": f"everybody {uuid.uuid4()}", "source": "everybody"}
         return str(self.api.ask("POST", "/v1/audiences", body)["id"])
 
     def draft(self, template: str, audience: str, channels: Sequence[str] = ("push", "in_app")) -> Campaign:
