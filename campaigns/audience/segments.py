@@ -2,13 +2,16 @@
 
 `[{"field": "locale", "op": "in", "value": ["de", "de-AT"]}, {"field": "attributes.plan", "op": "eq", "value": "pro"}]`
 All conditions must hold. `ne` and `not_in` also match who has no such attribute; `contains` and `prefix` ignore case.
+What a file or an app stored as text compares like the number, the boolean or the date that it looks like.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -17,13 +20,14 @@ import orjson
 from campaigns.plain import check_number, check_text
 from notifier import locales, timestamps, zones
 from notifier.errors import InvalidInput
+from notifier.trim import trimmed
+from tenants import attributes
 from tenants.models import Recipient
 
 MAX_CONDITIONS = 30
 #: a column compares with one `= ANY`; each value of an attribute is a search of its own in the gin index
 MAX_VALUES, MAX_ATTRIBUTE_VALUES = 1_000, 100
 MAX_TEXT = 500
-MAX_DEPTH, MAX_KEY = 8, 64
 
 TEXT_FIELDS = ("external_id", "name", "email", "phone", "locale", "timezone", "status")
 FIELDS = (*TEXT_FIELDS, "created_at", "attributes.<path>")
@@ -97,9 +101,11 @@ def _path(name: str, where: str) -> tuple[str, ...]:
         return ()
     check_text(name, where)
     keys = tuple(name.split(".")[1:])
-    if len(keys) > MAX_DEPTH or any(not 0 < len(key) <= MAX_KEY for key in keys):
+    if len(keys) > attributes.MAX_DEPTH or not all(map(attributes.is_key, keys)):
         raise InvalidInput(
-            f"An attribute's path has up to {MAX_DEPTH} keys of 1 to {MAX_KEY} characters, joined by dots.", field=where
+            f"An attribute's path has up to {attributes.MAX_DEPTH} keys of 1 to {attributes.MAX_KEY} printable "
+            "characters, joined by dots.",
+            field=where,
         )
     return keys
 
@@ -122,6 +128,9 @@ def _value(name: str, op: str, value: Any, where: str) -> Any:
     single = _text if op in ("contains", "prefix") or name in TEXT_FIELDS else _scalar
     if name in _CANONICAL and op in _EQUALITY:
         single = partial(_stored_form, name)
+    if name in TEXT_FIELDS and op in _EQUALITY:
+        # as they are stored
+        value = [_trimmed(v) for v in value] if isinstance(value, list) else _trimmed(value)
     if op in ("in", "not_in"):
         return _several(name, value, where, single)
     checked = single(value, where)
@@ -141,6 +150,10 @@ def _several(name: str, value: Any, where: str, single: Callable[[Any, str], Any
         for index, item in enumerate(checked):
             _known_status(item, f"{where}.{index}")
     return checked
+
+
+def _trimmed(value: Any) -> Any:
+    return trimmed(value) if isinstance(value, str) else value
 
 
 def _text(value: Any, where: str) -> str:
@@ -205,7 +218,7 @@ def _attribute(condition: Condition) -> Sql:
     op, value, path = condition.op, condition.value, list(condition.path)
     if op in ("eq", "ne", "in", "not_in"):
         # containment, so that the gin index (jsonb_path_ops) serves
-        values = value if isinstance(value, list) else [value]
+        values = [same for v in (value if isinstance(value, list) else [value]) for same in _same(v)]
         either = " OR ".join("r.attributes @> %s::jsonb" for _ in values)
         return (either if op in ("eq", "in") else f"NOT ({either})"), [_nested(path, v) for v in values]
     if op == "exists":
@@ -213,26 +226,54 @@ def _attribute(condition: Condition) -> Sql:
         return (known if value else f"NOT ({known})"), [path]
     if op in _COMPARE:
         return _ordered(path, op, value)
-    text = "jsonb_typeof(r.attributes #> %s::text[]) = 'string' AND "
+    text = "jsonb_typeof(r.attributes #> %s::text[]) IN ('string', 'number') AND "
     if op == "prefix":
         return f"{text}starts_with(lower(r.attributes #>> %s::text[]), lower(%s))", [path, path, value]
     in_text = f"{text}strpos(lower(r.attributes #>> %s::text[]), lower(%s)) > 0"
     return f"r.attributes @> %s::jsonb OR ({in_text})", [_nested(path, [value]), path, path, value]
 
 
-def _ordered(path: list[str], op: str, value: Any) -> Sql:
-    """Numbers compare with numbers, texts with texts (by code point, so that ISO dates work); nothing else matches."""
-    # CASE, because PostgreSQL may evaluate the sides of an AND in any order, and the cast fails on a text
+#: what a text must be to count as a number: as JSON writes it, so that a zip code (00123) is none. The digits are
+#: bounded, so that the cast never fails
+_NUMBER = r"-?(0|[1-9][0-9]{0,29})([.][0-9]{1,30})?"
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_looks_like_a_number = re.compile(_NUMBER).fullmatch
+_begins_with_a_date = re.compile(_DATE).match
+_BOOLEANS = {"true": True, "false": False}
+
+
+def _same(value: Any) -> list[Any]:
+    """The JSON values that mean the same: a number and the texts of it, as it is or with one or two decimals."""
+    if isinstance(value, bool):
+        word = str(value)
+        return [value, word.lower(), word, word.upper()]
     if isinstance(value, str):
-        kind, cast, wanted = "string", ' COLLATE "C"', "%s"
-    else:
-        kind, cast, wanted = "number", "::numeric", "%s::numeric"
-    compare = f"(r.attributes #>> %s::text[]){cast} {_COMPARE[op]} {wanted}"
-    return f"CASE WHEN jsonb_typeof(r.attributes #> %s::text[]) = '{kind}' THEN {compare} ELSE false END", [
-        path,
-        path,
-        value,
-    ]
+        if _looks_like_a_number(value):
+            return [value, orjson.Fragment(value)]
+        return [value, _BOOLEANS[value.lower()]] if value.lower() in _BOOLEANS else [value]
+    text = format(Decimal(str(value)).normalize(), "f")
+    if not _looks_like_a_number(text):
+        return [value]
+    decimals = len(text.partition(".")[2])
+    dot = "" if decimals else "."
+    return [value, text, *(text + dot + "0" * more for more in range(1, 3 - decimals))]
+
+
+def _ordered(path: list[str], op: str, value: Any) -> Sql:
+    """Numbers compare with numbers and with texts that look like one, dates with texts that begin like one, any other
+    text with texts (by code point); nothing else matches."""
+    if isinstance(value, str) and not _looks_like_a_number(value):
+        like = "^" + _DATE if _begins_with_a_date(value) else ""
+        text = "jsonb_typeof(r.attributes #> %s::text[]) = 'string' AND r.attributes #>> %s::text[] ~ %s"
+        compare = f'(r.attributes #>> %s::text[]) COLLATE "C" {_COMPARE[op]} %s'
+        return f"{text} AND {compare}", [path, path, like, path, value]
+    # CASE, because PostgreSQL may evaluate the sides of an AND in any order, and the cast fails on other texts
+    compare = f"(r.attributes #>> %s::text[])::numeric {_COMPARE[op]} %s::numeric"
+    number = (
+        f"CASE jsonb_typeof(r.attributes #> %s::text[]) WHEN 'number' THEN {compare}"
+        f" WHEN 'string' THEN CASE WHEN r.attributes #>> %s::text[] ~ %s THEN {compare} ELSE false END ELSE false END"
+    )
+    return number, [path, path, value, path, f"^{_NUMBER}$", path, value]
 
 
 def _nested(path: Sequence[str], value: Any) -> str:

@@ -8,10 +8,11 @@ from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest
 
+from notifier.api import body
 from notifier.channels import channels
 from notifier.errors import InvalidInput
 from notifier.trim import trimmed
-from tenants import devices
+from tenants import attributes, devices
 from tenants import fields as checks
 from tenants.admin.base import TenantModelAdmin, TenantTabularInline, masked
 from tenants.admin.forms import TenantForm, checked
@@ -60,7 +61,11 @@ class RecipientForm(TenantForm):
             return {}
         if not isinstance(value, dict):
             raise forms.ValidationError('An object of names and values, such as {"plan": "pro"}.')
-        return value
+        try:
+            body.check({"attributes": value})
+            return attributes.check(value)
+        except InvalidInput as error:
+            raise forms.ValidationError(f"{error.field}: {error.message}") from error
 
 
 class DeviceInline(TenantTabularInline):

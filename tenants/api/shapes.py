@@ -7,12 +7,12 @@ from typing import Any
 from rest_framework import serializers
 
 from notifier.api.fields import Flag, Object, Pattern, Text
+from notifier.errors import InvalidInput
 from notifier.trim import trimmed
 from notifier.vocabulary import Kind
-from tenants import fields
+from tenants import attributes, fields
 from tenants.models import Device, Recipient
 
-MAX_ATTRIBUTES = 16 * 1024
 MAX_PREFERENCES = 16 * 1024
 _HOUR = r"^([01]\d|2[0-3]):[0-5]\d\Z"
 
@@ -20,6 +20,17 @@ _HOUR = r"^([01]\d|2[0-3]):[0-5]\d\Z"
 def _optional(check: Any, limit: int, **kwargs: Any) -> Text:
     """A text that null or "" clears."""
     return Text(check, max_length=limit, required=False, allow_blank=True, allow_null=True, **kwargs)
+
+
+class Attributes(Object):
+    """Within the rule of tenants.attributes."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        found = super().to_internal_value(data)
+        try:
+            return attributes.check(found)
+        except InvalidInput as error:
+            raise serializers.ValidationError(f"{error.field}: {error.message}", code=error.code) from None
 
 
 class RecipientInput(serializers.Serializer[Any]):
@@ -30,7 +41,12 @@ class RecipientInput(serializers.Serializer[Any]):
     phone = _optional(fields.phone, 40, help_text="With country code; stored as E.164.")
     locale = _optional(fields.locale, 16, help_text="BCP 47, such as de-AT.")
     timezone = _optional(fields.timezone, 64, help_text="IANA, such as Europe/Berlin.")
-    attributes = Object(MAX_ATTRIBUTES, required=False, help_text=f"At most {MAX_ATTRIBUTES} bytes.")
+    attributes = Attributes(
+        attributes.MAX_BYTES,
+        required=False,
+        help_text=f"At most {attributes.MAX_BYTES} bytes and {attributes.MAX_DEPTH} levels; keys of at most "
+        f"{attributes.MAX_KEY} characters, without dots.",
+    )
     status = serializers.ChoiceField([Recipient.State.ACTIVE.value, Recipient.State.BLOCKED.value], required=False)
 
 

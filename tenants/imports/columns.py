@@ -1,17 +1,18 @@
 """Which column of a file means what. Any order, any case; spaces and hyphens count as underscores.
 
 A synonym counts only while the column itself is absent. Every other column is an attribute, under its own name or, for
-`attributes.plan`, under `plan`.
+`attributes.plan`, under `plan`. A dot makes levels (`billing.country`), and a suffix states a type (`points:number`).
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from notifier.trim import trimmed
+from tenants import attributes as rules
 from tenants.imports.reader import Refused
+from tenants.imports.types import Type
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "external_id": ("externalid", "user_id", "userid", "customer_id", "customerid", "id", "uid"),
@@ -27,7 +28,19 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
 FIELDS = tuple(SYNONYMS)
 _PREFIX = "attributes."
 MAX_COLUMNS = 200
-MAX_KEY = 64
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A column that becomes the attribute at `path`; `type` is what its header states."""
+
+    path: tuple[str, ...]
+    place: int
+    type: Type | None = None
+
+    @property
+    def name(self) -> str:
+        return ".".join(self.path)
 
 
 @dataclass(frozen=True)
@@ -35,7 +48,7 @@ class Columns:
     """Where each field and attribute stands in a row."""
 
     fields: Mapping[str, int]
-    attributes: tuple[tuple[str, int], ...]
+    attributes: tuple[Attribute, ...]
 
 
 def plain(name: str) -> str:
@@ -56,8 +69,9 @@ def understand(header: Sequence[str]) -> Columns:
             f"Its first line names no column external_id. Columns it may name: {known}; others are attributes."
         )
     taken = set(fields.values())
-    attributes = tuple((_key(name), i) for i, name in enumerate(header) if i not in taken)
-    _no_repeats([key for key, _ in attributes], [key for key, _ in attributes])
+    attributes = tuple(_attribute(name, i) for i, name in enumerate(header) if i not in taken)
+    _no_repeats([a.name for a in attributes], [a.name for a in attributes])
+    _no_levels_in_values(attributes)
     return Columns(fields, attributes)
 
 
@@ -78,10 +92,27 @@ def _place(field: str, names: Sequence[str]) -> int | None:
     return names.index(found[0]) if found else None
 
 
-def _key(name: str) -> str:
-    key = trimmed(name)
+def _attribute(header: str, place: int) -> Attribute:
+    name, colon, suffix = header.rpartition(":")
+    stated = Type(suffix) if colon and (suffix := plain(suffix)) in list(Type) else None
+    key = trimmed(name) if stated else trimmed(header)
     if key.casefold().startswith(_PREFIX):
         key = trimmed(key[len(_PREFIX) :])
-    if not key or len(key) > MAX_KEY or any(unicodedata.category(c).startswith("C") for c in key):
-        raise Refused(f"{name[:80]!r} is no name of an attribute: 1 to {MAX_KEY} printable characters.")
-    return key
+    path = tuple(trimmed(part) for part in key.split("."))
+    if len(path) > rules.MAX_DEPTH or not all(map(rules.is_key, path)):
+        raise Refused(
+            f"{header[:80]!r} is no name of an attribute: up to {rules.MAX_DEPTH} keys of 1 to {rules.MAX_KEY} "
+            "printable characters, joined by dots."
+        )
+    return Attribute(path, place, stated)
+
+
+def _no_levels_in_values(attributes: Sequence[Attribute]) -> None:
+    """A value cannot hold others: of `billing` and `billing.country` only one can be a column."""
+    names = {attribute.path: attribute.name for attribute in attributes}
+    for path, name in names.items():
+        for end in range(1, len(path)):
+            if path[:end] in names:
+                raise Refused(
+                    f"Its header names {names[path[:end]]!r} and {name!r}; an attribute is a value or holds others."
+                )

@@ -98,7 +98,8 @@ def _report(job: Import, result: Result) -> None:
         name: getattr(result, name) for name in ("rows", "created", "updated", "unchanged", "devices", "rejected")
     }
     problems = [[problem.line, problem.reason] for problem in result.problems]
-    _save(job, **counts, bytes_read=result.bytes_read, problems=problems)
+    columns = [[column.name, column.type, list(column.stored)] for column in result.columns]
+    _save(job, **counts, bytes_read=result.bytes_read, columns=columns, problems=problems)
 
 
 def _finish(job: Import, state: Import.State, failure: str = "") -> None:

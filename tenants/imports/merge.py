@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import orjson
 from django.db import connection, transaction
 
-# Rows of one external_id become one: the last value of each field that is not empty, attributes merged key by key.
+from tenants.attributes import MAX_BYTES
+
+# Rows of one external_id become one: the last value of each field that is not empty, attributes merged key by key at
+# every level. A negative line marks them.
 _REPEATED = "SELECT EXISTS (SELECT 1 FROM import_row GROUP BY external_id HAVING count(*) > 1)"
 _MERGE = """
 CREATE INDEX ON import_row (external_id);
 INSERT INTO import_row
-SELECT (array_agg(id))[1], 0, external_id,
+SELECT (array_agg(id))[1], -max(line), external_id,
        {last},
-       (SELECT coalesce(jsonb_object_agg(e.key, e.value ORDER BY d.line), '{{}}')
-          FROM import_row d, jsonb_each(d.attributes) e WHERE d.external_id = r.external_id)
+       merge_all_attributes(attributes ORDER BY line)
 FROM import_row r GROUP BY external_id HAVING count(*) > 1
 """.format(
     last=", ".join(
@@ -24,13 +29,26 @@ FROM import_row r GROUP BY external_id HAVING count(*) > 1
     )
 )
 _DROP_MERGED = """
-DELETE FROM import_row d USING import_row m WHERE m.line = 0 AND d.line > 0 AND d.external_id = m.external_id
+DELETE FROM import_row d USING import_row m WHERE m.line < 0 AND d.line > 0 AND d.external_id = m.external_id
 """
 _ERASED = """
-SELECT i.line, i.external_id FROM import_row i
+SELECT abs(i.line), i.external_id FROM import_row i
 JOIN tenants_recipient r ON r.tenant_id = %s AND r.external_id = i.external_id WHERE r.status = 'erased'
-ORDER BY i.line
+ORDER BY abs(i.line)
 """
+# A row alone is within the limit; with what is stored, or with other rows of the same person, it may not be. PostgreSQL
+# writes blanks that the limit does not count, so that what it finds is measured once more.
+_LARGE = f"""
+SELECT abs(i.line), i.external_id, i.attributes::text, coalesce(r.attributes, '{{}}')::text FROM import_row i
+LEFT JOIN tenants_recipient r ON r.tenant_id = %s AND r.external_id = i.external_id AND r.status <> 'erased'
+WHERE (r.id IS NOT NULL OR i.line < 0)
+  AND octet_length(i.attributes::text) + coalesce(octet_length(r.attributes::text), 0) > {MAX_BYTES}
+ORDER BY abs(i.line)
+"""
+_LEAVE_OUT = (
+    "DELETE FROM import_row WHERE external_id = ANY(%s)",
+    "DELETE FROM import_device WHERE external_id = ANY(%s)",
+)
 # In the order of external_id, so that two writers lock rows in the same order; a row that would stay as it is is not
 # written, so that importing the same file again costs no new row versions and no index work.
 _PEOPLE = """
@@ -45,7 +63,7 @@ WITH done AS (
     phone = coalesce(nullif(excluded.phone, ''), r.phone),
     locale = coalesce(nullif(excluded.locale, ''), r.locale),
     timezone = coalesce(nullif(excluded.timezone, ''), r.timezone),
-    attributes = r.attributes || excluded.attributes,
+    attributes = {merged},
     updated_at = now()
   WHERE r.status <> 'erased' AND (
        excluded.name NOT IN ('', r.name) OR excluded.email NOT IN ('', r.email)
@@ -91,10 +109,17 @@ class Merged:
     updated: int
     devices: int
     erased: tuple[tuple[int, str], ...]
+    #: line, external id, and how many bytes of attributes the person would have had
+    too_large: tuple[tuple[int, str, int], ...]
 
 
-def merge(tenant_id: uuid.UUID) -> Merged:
-    """Bring the staged rows into the tenant. One at a time per tenant; two would wait for each other's rows anyway."""
+#: a call of the function costs some microseconds a person; without levels the operator does the same
+_FLAT, _NESTED = "r.attributes || excluded.attributes", "merge_attributes(r.attributes, excluded.attributes)"
+
+
+def merge(tenant_id: uuid.UUID, *, nested: bool) -> Merged:
+    """Bring the staged rows into the tenant; `nested` when attributes have levels. One at a time per tenant; two would
+    wait for each other's rows anyway."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('tenants.imports'), hashtext(%s))", [str(tenant_id)])
         cursor.execute(_SETTINGS)
@@ -102,13 +127,67 @@ def merge(tenant_id: uuid.UUID) -> Merged:
         if cursor.fetchone()[0]:
             cursor.execute(_MERGE)
             cursor.execute(_DROP_MERGED)
+        too_large = _left_out(cursor, tenant_id)
         cursor.execute("SELECT count(*) FROM import_row")
         people = cursor.fetchone()[0]
         cursor.execute(_ERASED, [tenant_id])
         erased = tuple(cursor.fetchall())
-        cursor.execute(_PEOPLE, [tenant_id])
+        cursor.execute(_PEOPLE.format(merged=_NESTED if nested else _FLAT), [tenant_id])
         created, updated = cursor.fetchone()
         cursor.execute(_DEVICES, [tenant_id, tenant_id])
         devices = cursor.fetchone()[0]
         cursor.execute(_FLUSH)
-    return Merged(people, created, updated, devices, erased)
+    return Merged(people, created, updated, devices, erased, too_large)
+
+
+def _left_out(cursor: Any, tenant_id: uuid.UUID) -> tuple[tuple[int, str, int], ...]:
+    """Take out whose attributes would exceed the limit once they are merged."""
+    cursor.execute(_LARGE, [tenant_id])
+    sizes = [
+        (line, who, _size(orjson.loads(stored), orjson.loads(new))) for line, who, new, stored in cursor.fetchall()
+    ]
+    found = tuple(entry for entry in sizes if entry[2] > MAX_BYTES)
+    if found:
+        for statement in _LEAVE_OUT:
+            cursor.execute(statement, [[who for _, who, _ in found]])
+    return found
+
+
+def _size(stored: Mapping[str, Any], new: Mapping[str, Any]) -> int:
+    return len(orjson.dumps(merged(stored, new)))
+
+
+def merged(stored: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """What the function merge_attributes of the database makes of them."""
+    both = {**stored}
+    for key, value in new.items():
+        before = both.get(key)
+        both[key] = merged(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return both
+
+
+# People of the file and the tenant's newest are enough to see that an attribute had another type: all of millions would
+# be read for a line of the report.
+_STORED_TYPES = """
+SELECT {types} FROM (
+  (SELECT r.attributes FROM (SELECT external_id FROM import_row LIMIT 2000) i
+   JOIN tenants_recipient r ON r.tenant_id = %(tenant)s AND r.external_id = i.external_id)
+  UNION ALL
+  (SELECT attributes FROM tenants_recipient WHERE tenant_id = %(tenant)s ORDER BY id DESC LIMIT 2000)) looked_at
+"""
+
+
+def stored_types(tenant_id: uuid.UUID, paths: Sequence[tuple[str, ...]]) -> list[set[str]]:
+    """For each path the JSON types that some of the tenant's people have there."""
+    if not paths:
+        return []
+    types = ", ".join(
+        f"array_agg(DISTINCT t{n}) FILTER (WHERE t{n} IS NOT NULL)".replace(
+            f"t{n}", f"jsonb_typeof(attributes #> %(p{n})s)"
+        )
+        for n in range(len(paths))
+    )
+    values: dict[str, Any] = {"tenant": tenant_id, **{f"p{n}": list(path) for n, path in enumerate(paths)}}
+    with connection.cursor() as cursor:
+        cursor.execute(_STORED_TYPES.format(types=types), values)
+        return [set(found or ()) for found in cursor.fetchone()]

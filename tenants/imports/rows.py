@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
+
+import orjson
 
 from notifier.errors import InvalidInput
 from tenants import fields as checks
+from tenants.attributes import check_size
 from tenants.imports.columns import Columns
 from tenants.imports.reader import Problem
-
-MAX_ATTRIBUTE = 2000
+from tenants.imports.types import ColumnType
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,8 @@ class Row:
     token: str = ""
     platform: str = ""
     app: str = ""
-    attributes: dict[str, str] = field(default_factory=dict)
+    #: JSON
+    attributes: str = "{}"
 
 
 # a file of a million people names a few hundred locales and time zones
@@ -49,6 +53,12 @@ class Reader:
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
         self._checked = [(n, columns.fields[n], check) for n, check in _CHECKS if n in columns.fields]
+        self._attributes = [(a.path[:-1], a.path[-1], a.place, ColumnType(a.name, a.type)) for a in columns.attributes]
+
+    @property
+    def types(self) -> list[tuple[tuple[str, ...], ColumnType]]:
+        """Each attribute's path, and what its values have been so far."""
+        return [((*above, key), kind) for above, key, _, kind in self._attributes]
 
     def read(self, line: int, cells: Sequence[str]) -> Row | Problem:
         """The row, or every reason against it in one sentence."""
@@ -67,15 +77,22 @@ class Reader:
             platform = self._cell(cells, "push_platform").lower() or "fcm"
             values |= {"token": token, "platform": platform, "app": self._cell(cells, "app")}
             checks.device(platform, token, values["app"])
-        return Row(line=line, attributes=self._attributes(cells), **values)
+        return Row(line=line, attributes=self._written(cells), **values)
 
     def _cell(self, cells: Sequence[str], name: str) -> str:
         place = self._columns.fields.get(name)
         return "" if place is None else cells[place]
 
-    def _attributes(self, cells: Sequence[str]) -> dict[str, str]:
-        found = {key: value for key, place in self._columns.attributes if (value := cells[place])}
-        for key, value in found.items():
-            if len(value) > MAX_ATTRIBUTE:
-                raise InvalidInput(f"longer than {MAX_ATTRIBUTE} characters", field=key)
-        return found
+    def _written(self, cells: Sequence[str]) -> str:
+        found: dict[str, Any] = {}
+        for above, key, place, kind in self._attributes:
+            if cell := cells[place]:
+                into = found
+                for level in above:
+                    into = into.setdefault(level, {})
+                into[key] = kind.value(cell)
+        if not found:
+            return "{}"
+        written = orjson.dumps(found)
+        check_size(len(written))
+        return written.decode()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import orjson
 from django.db import connection
 
 from notifier.vocabulary import new_id
 from tenants.imports.rows import Row
+from tenants.imports.types import Type
 
 _DROP = "DROP TABLE IF EXISTS pg_temp.import_row, pg_temp.import_device"
 _CREATE = """
@@ -30,13 +30,22 @@ class Stage:
         with connection.cursor() as cursor:
             with cursor.copy("COPY import_row FROM STDIN") as copy:
                 for row in held:
-                    attributes = orjson.dumps(row.attributes).decode()
                     person = (row.external_id, row.name, row.email, row.phone, row.locale, row.timezone)
-                    copy.write_row((new_id(), row.line, *person, attributes))
+                    copy.write_row((new_id(), row.line, *person, row.attributes))
             with cursor.copy("COPY import_device FROM STDIN") as copy:
                 for row in held:
                     if row.token:
                         copy.write_row((new_id(), row.line, row.external_id, row.platform, row.app, row.token))
+
+    def untype(self, path: Sequence[str], kind: Type, spelling: str) -> None:
+        """Back to text, as it was written: a later value of this column was none of its type."""
+        text = f"{spelling}(attributes #>> %(path)s)" if kind == Type.BOOLEAN else "attributes #>> %(path)s"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"UPDATE import_row SET attributes = jsonb_set(attributes, %(path)s, to_jsonb({text}))"
+                " WHERE jsonb_typeof(attributes #> %(path)s) = %(kind)s",
+                {"path": list(path), "kind": kind.value},
+            )
 
     def close(self) -> None:
         """All rows are in: temporary tables have no statistics unless they are asked for; rough ones will do."""

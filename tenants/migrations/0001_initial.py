@@ -56,6 +56,21 @@ CREATE TRIGGER consent_update AFTER UPDATE ON tenants_recipient FOR EACH ROW
 CREATE TRIGGER consent_delete AFTER DELETE ON tenants_recipient FOR EACH ROW EXECUTE FUNCTION recipient_consent();
 """
 
+# Key by key at every level; what is no object on both sides is replaced. `||` does so at the first level only.
+MERGE_ATTRIBUTES = """
+CREATE FUNCTION merge_attributes(stored jsonb, new jsonb) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+  IF jsonb_typeof(stored) <> 'object' OR jsonb_typeof(new) <> 'object' THEN
+    RETURN new;
+  END IF;
+  RETURN stored || (
+    SELECT coalesce(jsonb_object_agg(key, CASE WHEN stored ? key THEN merge_attributes(stored -> key, value)
+                                               ELSE value END), '{}')
+    FROM jsonb_each(new));
+END $$;
+CREATE AGGREGATE merge_all_attributes(jsonb) (SFUNC = merge_attributes, STYPE = jsonb, INITCOND = '{}');
+"""
+
 # What a web request must know before it has a tenant. SECURITY DEFINER: runs as the tables' owner, past the policies,
 # and answers only these questions. `pg_temp` comes last, or a temporary table would be read in place of the real one.
 AS_OWNER = "SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp"
@@ -427,6 +442,7 @@ class Migration(migrations.Migration):
                 ("unchanged", models.IntegerField(default=0, editable=False)),
                 ("devices", models.IntegerField(default=0, editable=False)),
                 ("rejected", models.IntegerField(default=0, editable=False)),
+                ("columns", models.JSONField(default=list, editable=False)),
                 ("problems", models.JSONField(default=list, editable=False)),
                 ("failure", models.CharField(blank=True, editable=False, max_length=500)),
                 ("attempts", models.PositiveSmallIntegerField(default=0, editable=False)),
@@ -747,6 +763,7 @@ class Migration(migrations.Migration):
         migrations.RunSQL(BEFORE_THE_TENANT),
         append_only("tenants_consentchange"),
         append_only("tenants_auditlog", "OLD.chain IS NULL AND (to_jsonb(OLD) - 'chain') = (to_jsonb(NEW) - 'chain')"),
+        migrations.RunSQL(MERGE_ATTRIBUTES),
         # segments over attributes
         migrations.RunSQL("CREATE INDEX segment_attributes ON tenants_recipient USING gin (attributes jsonb_path_ops)"),
         isolate("tenants_tenant", "id"),

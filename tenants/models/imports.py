@@ -30,7 +30,9 @@ class Import(TenantOwned):
     unchanged = models.IntegerField(default=0, editable=False)
     devices = models.IntegerField(default=0, editable=False)
     rejected = models.IntegerField(default=0, editable=False)
-    #: the first of them, as [line, reason]
+    #: the type that each attribute's column got, as [name, type, types that stored people have there, too]
+    columns = models.JSONField(default=list, editable=False)
+    #: the first of the rejected rows, as [line, reason]
     problems = models.JSONField(default=list, editable=False)
     failure = models.CharField(max_length=500, blank=True, editable=False)
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)

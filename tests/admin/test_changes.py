@@ -59,9 +59,18 @@ def test_a_marketer_adds_a_recipient_and_it_is_recorded(world: World, log_in: Lo
     assert (row.object_id, row.user_id) == (str(stored.pk), world.people.ben.pk)
 
 
+WRONG_ATTRIBUTES = ["[1]", '{"a.b": 1}', '{"a": "\\u0000"}', f'{{"a": "{"x" * 17_000}"}}']
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("phone", "12"), ("email", "nobody"), ("timezone", "Mars/Base"), ("locale", "!!"), ("attributes", "[1]")],
+    [
+        ("phone", "12"),
+        ("email", "nobody"),
+        ("timezone", "Mars/Base"),
+        ("locale", "!!"),
+        *[("attributes", wrong) for wrong in WRONG_ATTRIBUTES],
+    ],
 )
 def test_a_mistake_is_told_at_its_field_and_stores_nothing(field: str, value: str, world: World, log_in: LogIn) -> None:
     answer = log_in(world.people.ben).post(url(Recipient, "add"), person(world, **{field: value}))

@@ -63,6 +63,24 @@ def test_the_same_put_again_changes_nothing_and_makes_no_second_recipient(world:
     assert Recipient.objects.filter(external_id="emil").count() == 1
 
 
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        ({"a": "x" * 16_384}, "the limit is 16384"),
+        ({"a.b": 1}, "attributes: 'a.b' is no name"),
+        ({"a": {"b": [{"": 1}]}}, "attributes.a.b: '' is no name"),
+        ({"x" * 65: 1}, "is no name of an attribute"),
+        ({"a\u0007": 1}, "is no name of an attribute"),
+        ({"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": 1}}}}}}}}}, "more than 8 levels"),
+    ],
+)
+def test_attributes_that_no_path_could_name_are_refused(world: World, attributes: dict[str, Any], said: str) -> None:
+    answer = world.acme("PUT", "/v1/recipients/emil", {"attributes": attributes})
+    assert (answer.status, answer.body["field"]) == (400, "attributes")
+    assert said in answer.body["detail"]
+    assert not Recipient.objects.filter(external_id="emil").exists()
+
+
 def test_an_id_with_something_invisible_at_its_edges_is_the_same_person(world: World) -> None:
     assert world.acme("PUT", "/v1/recipients/emil", EVERYTHING).status == 201
     invisible = {"name": "\ufeffEmil\u200b", "email": "emil@example.com\u200b", "phone": "\u200e+49 170 1234567\u00a0"}

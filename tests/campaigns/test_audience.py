@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from campaigns import audience as audiences
 from campaigns.audience import segments
@@ -21,7 +22,11 @@ from tests.fixtures import People
 PEOPLE: dict[str, dict[str, Any]] = {
     "ada": {"name": "Ada Lovelace", "locale": "de-AT", "attributes": {"plan": "pro", "age": 36, "vip": True}},
     "bob": {"name": "Bob", "locale": "de", "attributes": {"plan": "free", "age": 9, "tags": ["new", "eu"]}},
-    "cy": {"name": "", "locale": "en", "attributes": {"age": "36", "a": {"b": {"c": 1}}, "since": "2026-01-05"}},
+    "cy": {
+        "name": "",
+        "locale": "en",
+        "attributes": {"age": "36", "vip": "TRUE", "zip": "01036", "a": {"b": {"c": 1}}, "since": "2026-01-05"},
+    },
     "dee": {"name": "O'Dee %_\\", "locale": "fr", "attributes": {"plan": None, "we'ird\"key": 'x"; DROP TABLE'}},
     "eve": {"name": "Eve", "locale": "EN", "status": "blocked", "attributes": {"plan": "pro", "age": 36.0}},
 }
@@ -89,15 +94,35 @@ ALL = set(PEOPLE)
         (("attributes.plan", "exists", True), {"ada", "bob", "eve"}),
         (("attributes.plan", "exists", False), {"cy", "dee"}),
         (("attributes.plan", "prefix", "PR"), {"ada", "eve"}),
-        (("attributes.vip", "eq", True), {"ada"}),
+        (("attributes.vip", "eq", True), {"ada", "cy"}),
+        (("attributes.vip", "ne", True), {"bob", "dee", "eve"}),
+        (("attributes.vip", "eq", "true"), {"ada"}),
+        (("attributes.vip", "eq", False), set()),
         (("attributes.vip", "eq", 1), set()),
-        (("attributes.age", "eq", 36), {"ada", "eve"}),
-        (("attributes.age", "eq", "36"), {"cy"}),
-        (("attributes.age", "gt", 9), {"ada", "eve"}),
-        (("attributes.age", "gte", 9), {"ada", "bob", "eve"}),
-        (("attributes.age", "lt", 1e300), {"ada", "bob", "eve"}),
-        (("attributes.age", "lt", "4"), {"cy"}),
+        (("attributes.age", "eq", 36), {"ada", "cy", "eve"}),
+        (("attributes.age", "eq", 36.0), {"ada", "cy", "eve"}),
+        (("attributes.age", "eq", "36"), {"ada", "cy", "eve"}),
+        (("attributes.age", "ne", 36), {"bob", "dee"}),
+        (("attributes.age", "in", [9, 36]), {"ada", "bob", "cy", "eve"}),
+        (("attributes.age", "not_in", [9, "36"]), {"dee"}),
+        (("attributes.age", "gt", 9), {"ada", "cy", "eve"}),
+        (("attributes.age", "gte", 9), {"ada", "bob", "cy", "eve"}),
+        (("attributes.age", "gt", "9"), {"ada", "cy", "eve"}),
+        (("attributes.age", "lt", 1e300), {"ada", "bob", "cy", "eve"}),
+        (("attributes.age", "lt", "4"), set()),
+        (("attributes.age", "prefix", "3"), {"ada", "cy", "eve"}),
+        (("attributes.age", "contains", "6"), {"ada", "cy", "eve"}),
+        (("attributes.zip", "gt", 0), set()),
+        (("attributes.zip", "eq", 1036), set()),
+        (("attributes.zip", "prefix", "010"), {"cy"}),
+        (("attributes.plan", "gt", 0), set()),
+        (("attributes.plan", "gt", "m"), {"ada", "eve"}),
+        (("attributes.plan", "gt", "2026-01-01"), set()),
         (("attributes.since", "gte", "2026-01-01"), {"cy"}),
+        (("attributes.since", "lt", "2026-01-05T10:00:00Z"), {"cy"}),
+        (("attributes.since", "gt", 5), set()),
+        (("external_id", "eq", "ada\u200b"), {"ada"}),
+        (("external_id", "in", [" ada", "bob\ufeff"]), {"ada", "bob"}),
         (("attributes.tags", "contains", "eu"), {"bob"}),
         (("attributes.tags", "eq", "eu"), set()),
         (("attributes.plan", "contains", "RE"), {"bob"}),
@@ -111,6 +136,59 @@ ALL = set(PEOPLE)
 )
 def test_a_condition_finds_exactly_whom_it_says(crowd: Tenant, condition: tuple[str, str, Any], who: set[str]) -> None:
     assert found(segment(crowd, condition)) == who
+
+
+ODD = [
+    150,
+    150.0,
+    "150",
+    "150.0",
+    "150.00",
+    9e200,
+    -5,
+    "1e3",
+    "0150",
+    "+150",
+    "150 ",
+    "１５０",
+    "２",
+    "150\n",
+    "1.",
+    ".",
+]
+ODD += ["NaN", "Infinity", "", "-", "9" * 400, "0." + "9" * 400, None, True, [], {}, [150], {"x": 150}]
+
+
+def test_no_odd_value_makes_a_comparison_fail_for_the_others(people: People) -> None:
+    for n, value in enumerate(ODD):
+        Recipient.objects.create(tenant=people.acme, external_id=f"odd-{n}", attributes={"points": value})
+    hundreds = {f"odd-{n}" for n in range(5)}
+    assert found(segment(people.acme, ("attributes.points", "eq", 150))) == hundreds
+    assert found(segment(people.acme, ("attributes.points", "gt", 149.5))) == hundreds | {"odd-5"}
+    assert found(segment(people.acme, ("attributes.points", "lt", 0))) == {"odd-6"}
+    for op in ("eq", "ne", "gt", "lte", "contains", "prefix", "in"):
+        for value in ("150", "9" * 400, "2026-01-01", "x"):
+            found(segment(people.acme, ("attributes.points", op, [value] if op == "in" else value)))
+
+
+MANY = """
+INSERT INTO tenants_recipient (id, tenant_id, external_id, name, email, phone, locale, timezone, attributes, status,
+                               created_at, updated_at)
+SELECT gen_random_uuid(), %s, 'many-' || n, '', '', '', '', '', jsonb_build_object('points', n), 'active', now(), now()
+FROM generate_series(1, 50000) n
+"""
+
+
+def test_equality_of_an_attribute_uses_its_index(crowd: Tenant) -> None:
+    wanted = [{"field": "attributes.points", "op": "in", "value": [150, "151", 9.9]}]
+    where, params = segments.compiled(segments.check(wanted))
+    with connection.cursor() as cursor:
+        cursor.execute(MANY, [crowd.pk])
+        cursor.execute("SELECT gin_clean_pending_list('segment_attributes')")
+        cursor.execute("ANALYZE tenants_recipient")
+        cursor.execute(f"EXPLAIN SELECT FROM tenants_recipient r WHERE tenant_id = %s{where}", [crowd.pk, *params])
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "segment_attributes" in plan and "Seq Scan" not in plan
 
 
 def test_all_conditions_must_hold(crowd: Tenant) -> None:

@@ -25,10 +25,11 @@ def upload(people: People, content: bytes) -> Import:
 
 
 def test_an_upload_is_imported_reported_recorded_and_deleted(people: People) -> None:
-    job = upload(people, b"external_id,email\n1,a@example.com\n2,bad\n")
+    job = upload(people, b"external_id,email,points\n1,a@example.com,5\n2,bad,6\n")
     assert jobs.run_waiting() == 1 and jobs.run_waiting() == 0
     job.refresh_from_db()
     assert (job.state, job.rows, job.created, job.rejected) == ("done", 2, 1, 1)
+    assert job.columns == [["points", "number", []]]
     assert job.problems == [[3, "email: 'bad' is no email address."]]
     assert not default_storage.exists(job.stored)
     assert list(AuditLog.objects.order_by("id").values_list("action", flat=True)) == ["import.uploaded", "import.done"]

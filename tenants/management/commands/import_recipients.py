@@ -47,6 +47,8 @@ class Command(BaseCommand):
         untold = result.rejected - len(result.problems)
         if untold:
             self.stdout.write(f"… and {untold:,} more")
+        for column in result.columns:
+            self.stdout.write(f"attribute {column}")
         self.stdout.write(
             f"{result.rows:,} rows: {result.created:,} created, {result.updated:,} updated, "
             f"{result.unchanged:,} unchanged, {result.devices:,} devices added or moved, {result.rejected:,} rejected"

@@ -1,0 +1,102 @@
+"""The type of an attribute's column: stated by its header (`points:number`), or told by all of its values.
+
+Values are typed while the file is read, by what the column has been so far. A column that turns out to be text after
+all is turned back before anything is stored, which loses nothing: a number is only what prints as it was written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from notifier.errors import InvalidInput
+
+
+class Type(StrEnum):
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    TEXT = "text"
+
+
+#: no leading zero (zip codes), no plus (phone numbers), no 0 at the end of a fraction (prices print as they were
+#: written), and no more digits than a double keeps
+_NUMBER = re.compile(r"(?=-?[.\d]{1,16}\Z)(?!-0\Z)-?(?:0|[1-9]\d{0,14})(?:\.\d{0,13}[1-9])?\Z", re.ASCII)
+_STATED_NUMBER = re.compile(r"([+-]?)0*(\d{1,18}(?:\.\d{1,12})?)\Z", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d.*)?\Z", re.ASCII)
+_BOOLEANS = {"true": True, "false": False}
+_STATED_BOOLEANS = {**_BOOLEANS, "yes": True, "no": False, "1": True, "0": False}
+#: spellings of a boolean, each with the SQL function that gives it back
+_SPELLINGS: Mapping[str, Callable[[str], str]] = {"lower": str.lower, "upper": str.upper, "initcap": str.title}
+
+
+class ColumnType:
+    """The type of one column so far, and the JSON values of its cells."""
+
+    def __init__(self, name: str, stated: Type | None) -> None:
+        self.name = name
+        self.stated = stated
+        self.type = stated
+        #: what its first values were taken for, when a later one was something else
+        self.mistaken: Type | None = None
+        self.spelling = "lower"
+
+    def value(self, cell: str) -> Any:
+        """The cell as JSON. Raises InvalidInput when it is not of the stated type."""
+        if self.stated:
+            return _stated(self.name, self.stated, cell)
+        if self.type is None:
+            self.type, self.spelling = guess(cell), _spelling(cell)
+        elif self.type != Type.TEXT and not self._fits(cell):
+            self.mistaken, self.type = self.type, Type.TEXT
+        return _typed(self.type, cell)
+
+    def _fits(self, cell: str) -> bool:
+        return guess(cell) == self.type and (self.type != Type.BOOLEAN or _spelling(cell) == self.spelling)
+
+
+def guess(cell: str) -> Type:
+    """The type of one value."""
+    if _NUMBER.match(cell):
+        return Type.NUMBER
+    if cell.lower() in _BOOLEANS and _spelling(cell):
+        return Type.BOOLEAN
+    return Type.DATE if _is_date(cell) else Type.TEXT
+
+
+def _is_date(cell: str) -> bool:
+    if not _DATE.match(cell):
+        return False
+    try:
+        datetime.fromisoformat(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _spelling(cell: str) -> str:
+    return next((name for name, spell in _SPELLINGS.items() if spell(cell) == cell), "")
+
+
+def _typed(kind: Type, cell: str) -> Any:
+    if kind == Type.NUMBER:
+        return orjson.Fragment(cell)
+    return _BOOLEANS[cell.lower()] if kind == Type.BOOLEAN else cell
+
+
+def _stated(name: str, kind: Type, cell: str) -> Any:
+    if kind == Type.NUMBER and (found := _STATED_NUMBER.match(cell)):
+        return orjson.Fragment(found[1].strip("+") + found[2])
+    if kind == Type.BOOLEAN and cell.lower() in _STATED_BOOLEANS:
+        return _STATED_BOOLEANS[cell.lower()]
+    if kind == Type.TEXT or (kind == Type.DATE and _is_date(cell)):
+        return cell
+    raise InvalidInput(f"{cell[:40]!r} is no {kind}, such as {_EXAMPLES[kind]}.", field=name)
+
+
+_EXAMPLES = {Type.NUMBER: "12.5", Type.BOOLEAN: "true, false, yes or no", Type.DATE: "2026-01-31"}
