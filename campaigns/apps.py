@@ -6,7 +6,10 @@ class CampaignsConfig(AppConfig):
     verbose_name = "Campaigns"
 
     def ready(self) -> None:
-        from campaigns import category
+        from campaigns import category, uploads
         from tenants.categories import register_uses
+        from tenants.imports import jobs
+        from tenants.models import Import
 
         register_uses(category.uses)
+        jobs.use(Import.Kind.LIST, uploads.read)

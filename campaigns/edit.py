@@ -6,7 +6,7 @@ import math
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, BinaryIO
+from typing import Any
 
 import orjson
 from django.db import IntegrityError, transaction
@@ -24,7 +24,6 @@ from notifier.models import Template, TemplateVersion
 from notifier.trim import trimmed
 from notifier.vocabulary import Mode
 from tenants.categories import check_choice
-from tenants.imports import Problem, Refused, read_external_ids
 from tenants.models import Tenant, User
 
 MAX_NAME = 200
@@ -258,24 +257,6 @@ def check_source(source: str, filter_: Any, *, file: bool = False) -> None:
         )
 
 
-def upload_list(tenant: Tenant, campaign_name: str, file: BinaryIO) -> tuple[Audience, ListReport]:
-    """A list of its own for one campaign, named after it."""
-    name = f"{campaign_name[: MAX_NAME - 40]}, uploaded {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
-    audience = create_audience(tenant, name, Audience.Source.LIST)
-    return audience, audiences.fill(audience, file)
-
-
-def check_upload(file: BinaryIO) -> None:
-    """Read a whole upload once, so that a form can say what is wrong with it. Raises InvalidInput."""
-    usable, problem = False, None
-    for entry in read_external_ids(file):
-        usable, problem = usable or isinstance(entry, str), problem or (entry if isinstance(entry, Problem) else None)
-    if not usable:
-        why = f"line {problem.line}: {problem.reason}" if problem else "it holds no row"
-        raise Refused(f"It names no usable external id; {why}.")
-    file.seek(0)
-
-
 def replace_members(audience: Audience, fill: Callable[[Audience], ListReport]) -> ListReport:
     """Run `fill` on a list; what is armed with the old one returns to draft. Conflict while one is being armed."""
     with transaction.atomic():
@@ -284,6 +265,12 @@ def replace_members(audience: Audience, fill: Callable[[Audience], ListReport]) 
         for campaign in armed:
             disarm(campaign)
     return report
+
+
+def check_replaceable(audience: Audience) -> None:
+    """Raise Conflict when `replace_members` would."""
+    with transaction.atomic():
+        _armed_with(audience)
 
 
 def save_audience(audience: Audience) -> None:

@@ -11,11 +11,13 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 
 from campaigns import audience as audiences
-from campaigns import edit
-from campaigns.audience import ListReport
+from campaigns import edit, uploads
+from campaigns.audience import loading
 from campaigns.models import Audience, Campaign
 from notifier.errors import InvalidInput, NotifierError
 from tenants.admin import MARKETERS, TenantForm, TenantModelAdmin, may
+from tenants.imports.jobs import OPEN
+from tenants.models import Import, User
 
 FILTER_HELP = (
     'Conditions that must all hold, such as [{"field": "locale", "op": "in", "value": ["de", "de-AT"]}, '
@@ -45,7 +47,7 @@ class AudienceForm(TenantForm):
         try:
             edit.check_source(source, values.get("filter", self.instance.filter), file=bool(upload))
             if upload:
-                edit.check_upload(upload)
+                uploads.check(upload)
             elif source == Audience.Source.LIST and self.instance._state.adding:
                 raise InvalidInput("A list needs its file.", field="upload")
         except NotifierError as error:
@@ -100,7 +102,7 @@ class AudienceAdmin(TenantModelAdmin):
             obj.save()
         upload = form.cleaned_data.get("upload")
         if upload:
-            tell(self, request, edit.replace_members(obj, lambda audience: audiences.fill(audience, upload)))
+            tell(self, request, uploads.put(obj, uploads.Upload(upload, user_of(request))))
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -128,7 +130,7 @@ class AudienceAdmin(TenantModelAdmin):
         if request.method == "POST" and form.is_valid():
             try:
                 upload = form.cleaned_data["upload"]
-                tell(self, request, edit.replace_members(audience, lambda a: audiences.fill(a, upload)))
+                tell(self, request, uploads.put(audience, uploads.Upload(upload, user_of(request))))
                 return HttpResponseRedirect(reverse("admin:campaigns_audience_change", args=[audience.pk]))
             except NotifierError as error:
                 form.add_error("upload", error.message)
@@ -142,9 +144,17 @@ class AudienceAdmin(TenantModelAdmin):
         return render(request, "admin/campaigns/audience/upload.html", context)
 
 
+def user_of(request: HttpRequest) -> User | None:
+    return request.user if request.user.is_authenticated else None
+
+
 def _inside(audience: Audience) -> dict[str, Any]:
+    job = loading.last(audience.pk)
+    upload = {"upload": job, "loading": job.state in OPEN} if job else {}
+    if job and job.state == Import.State.DONE:
+        upload["held"] = summary(job)
     try:
-        return {"reachable": audiences.count(audience), "sample": audiences.sample(audience, 10)}
+        return {**upload, "reachable": audiences.count(audience), "sample": audiences.sample(audience, 10)}
     except NotifierError as error:
         return {"broken": describe(error)}
 
@@ -154,24 +164,37 @@ def describe(error: NotifierError) -> str:
     return f"{error.field}: {error.message}" if error.field else error.message
 
 
-def tell(page: admin.ModelAdmin[Any], request: HttpRequest, report: ListReport) -> None:
+def tell(page: admin.ModelAdmin[Any], request: HttpRequest, job: Import) -> None:
     """Say what became of a file: green only when everybody in it can be reached."""
-    level = messages.WARNING if report.unknown or report.rejected else messages.SUCCESS
-    stored = (
-        f"{report.stored:,} external ids stored of {report.rows:,} rows: "
-        f"{report.duplicates:,} repeated, {report.rejected:,} unusable."
+    if job.state != Import.State.DONE:
+        page.message_user(request, "The file is read in the background; the audience's page shows how far it is.")
+        return
+    page.message_user(request, summary(job), _level(job))
+    for line, reason in job.problems[:10]:
+        page.message_user(request, f"Line {line}: {reason}", messages.WARNING)
+
+
+def summary(job: Import) -> str:
+    """What a file held, in two sentences."""
+    told = job.list_report
+    return (
+        f"{told['stored']:,} external ids stored of {job.rows:,} rows: "
+        f"{told['duplicates']:,} repeated, {job.rejected:,} unusable. {_known(told)}"
     )
-    page.message_user(request, f"{stored} {_known(report)}", level if report.known else messages.ERROR)
-    for problem in report.problems[:10]:
-        page.message_user(request, f"Line {problem.line}: {problem.reason}", messages.WARNING)
 
 
-def _known(report: ListReport) -> str:
+def _level(job: Import) -> int:
+    if not job.list_report["known"]:
+        return messages.ERROR
+    return messages.WARNING if job.list_report["unknown"] or job.rejected else messages.SUCCESS
+
+
+def _known(told: dict[str, Any]) -> str:
     """How many of the ids are people."""
-    if not report.unknown:
-        return f"All {report.known:,} are recipients."
-    some = ", ".join(report.unknown_ids)
-    more = ", …" if report.unknown > len(report.unknown_ids) else ""
-    if not report.known:
-        return f"None of them is a recipient, so that nobody would be reached: {some}{more}"
-    return f"{report.known:,} are recipients, {report.unknown:,} are not: {some}{more}"
+    known, unknown, some = told["known"], told["unknown"], ", ".join(told["unknown_ids"])
+    if not unknown:
+        return f"All {known:,} are recipients."
+    some += ", …" if unknown > len(told["unknown_ids"]) else ""
+    if not known:
+        return f"None of them is a recipient, so that nobody would be reached: {some}"
+    return f"{known:,} are recipients, {unknown:,} are not: {some}"

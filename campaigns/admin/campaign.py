@@ -14,13 +14,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from campaigns import audience as audiences
-from campaigns import canary, edit, results
+from campaigns import canary, edit, results, uploads
 from campaigns.admin.audience import tell
 from campaigns.admin.charts import sparkline
 from campaigns.admin.controls import Controls
 from campaigns.admin.forms import LEAVING, CampaignForm
 from campaigns.admin.road import Road, percent
 from campaigns.admin.rungs import Rungs, outcomes, tester
+from campaigns.audience import loading
 from campaigns.ladder import ladder
 from campaigns.models import Campaign
 from campaigns.preflight import preflight, read_seconds
@@ -95,9 +96,10 @@ class CampaignAdmin(Road, Controls, Rungs, TenantModelAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         wanted = form.wanted()
         if upload := form.cleaned_data.get("upload"):
-            uploaded, report = edit.upload_list(obj.tenant, wanted["name"], upload)
+            sent = uploads.Upload(upload, self.by(request).user)
+            uploaded, job = uploads.for_campaign(obj.tenant, wanted["name"], sent)
             wanted["audience"] = uploaded.pk
-            tell(self, request, report)
+            tell(self, request, job)
         if change:
             was = obj.state
             saved = edit.update(obj, wanted)
@@ -142,6 +144,7 @@ class CampaignAdmin(Road, Controls, Rungs, TenantModelAdmin):
             found["outcomes"] = outcomes(request, campaign)
         if state in (State.DRAFT, State.ARMING) and campaign.audience is not None:
             found["people"] = audiences.count(campaign.audience)
+            found["upload"] = loading.being_read(campaign.audience.pk)
         if state in MOVING or (campaign.silent and state == State.ARMED):
             progress = results.progress(campaign)
             found |= {"progress": progress, "percent": percent(progress), "seconds_left": _seconds_left(campaign)}

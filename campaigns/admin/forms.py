@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from campaigns import edit
+from campaigns import edit, uploads
 from campaigns.models import Audience, Campaign
 from notifier.channels import channels
 from notifier.errors import InvalidInput, NotifierError
@@ -56,7 +56,7 @@ class CampaignForm(TenantForm):
                 edit.checked(tenant, self.wanted(), self.instance if self.instance.template_id else None)
                 if values.get("upload"):
                     _check_one_audience(values.get("audience"))
-                    edit.check_upload(values["upload"])
+                    uploads.check(values["upload"])
             except NotifierError as error:
                 self._show(error)
         return values

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
 from django.conf import settings
+from django.core.files.base import File
 from django.http import HttpRequest
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campaigns import audience as audiences
-from campaigns import edit
+from campaigns import edit, uploads
 from campaigns.api.shapes import (
     TAGS,
     AudienceDetail,
@@ -21,15 +25,20 @@ from campaigns.api.shapes import (
     MembersInput,
     MembersOutput,
     show_audiences,
+    show_members,
 )
-from campaigns.audience import ListReport
+from campaigns.audience import loading
 from campaigns.models import Audience
 from notifier.api import schema
 from notifier.api.base import TenantView
 from notifier.api.errors import TooLarge
 from notifier.api.pagination import page
+from notifier.errors import NotFound
 from tenants import audit
 from tenants.access import owned
+from tenants.models import Import
+
+_CHUNK, _IN_MEMORY = 256 * 1024, 2 * 1024 * 1024
 
 
 class AudiencesView(TenantView):
@@ -52,11 +61,12 @@ class AudienceView(TenantView):
     @schema.describe("Show an audience and how many it reaches", gives=AudienceDetail, fails=(400, 404), tags=TAGS)
     def get(self, request: Request, audience_id: uuid.UUID) -> Response:
         found = owned(Audience.objects.all(), self.tenant, pk=audience_id)
-        return Response({**AudienceOutput(found).data, "reaches": audiences.count(found)})
+        still = loading.being_read(found.pk) is not None
+        return Response({**AudienceOutput(found).data, "reaches": audiences.count(found), "loading": still})
 
 
 class MembersView(TenantView):
-    """A list's members. A CSV is read line by line, so that a million ids need no more memory than ten."""
+    """A list's members. A CSV is read in pieces, so that a million ids need no more memory than ten."""
 
     scope = "campaigns"
     streams = "text/csv"
@@ -69,26 +79,50 @@ class MembersView(TenantView):
         if announced.isdecimal() and int(announced) > settings.IMPORT_MAX_BYTES:
             raise TooLarge(f"The file is over the limit of {settings.IMPORT_MAX_BYTES} bytes; split it.")
 
+    @schema.describe("What became of a list's last upload", gives=MembersOutput, fails=(404,), tags=TAGS)
+    def get(self, request: Request, audience_id: uuid.UUID) -> Response:
+        """Also of one that is still being read: `state`, and how many rows so far."""
+        audience = owned(Audience.objects.all(), self.tenant, pk=audience_id)
+        job = loading.last(audience.pk)
+        if job is None:
+            raise NotFound("Nothing was uploaded to this audience.")
+        return Response(show_members(job))
+
     @extend_schema(
         summary="Replace the members of a list: text/csv, or JSON",
+        description=f"A CSV of more than {uploads.AT_ONCE:,} lines is read in the background: 202. Ask with GET until "
+        "its `state` is `done`; until then the list is as it was, and cannot be armed.",
         tags=TAGS,
         request={"application/json": MembersInput, "text/csv": str},
-        responses={200: MembersOutput, **schema.problems(400, 404, 409, 413, 415)},
+        responses={200: MembersOutput, 202: MembersOutput, **schema.problems(400, 404, 409, 413, 415)},
     )
     def put(self, request: Request, audience_id: uuid.UUID) -> Response:
-        audience = owned(Audience.objects.all(), self.tenant, pk=audience_id)
+        audience = owned(Audience.objects.select_related("tenant"), self.tenant, pk=audience_id)
         if self._is_csv(request):
-            file: HttpRequest = request._request
-            report = edit.replace_members(audience, lambda a: audiences.fill(a, file))
+            with _spooled(request._request) as file:
+                job = uploads.put(audience, uploads.Upload(File(file, name="members.csv")))
         else:
-            ids = self.read(MembersInput)["external_ids"]
-            report = edit.replace_members(audience, lambda a: audiences.fill_ids(a, ids))
-        self._note(audience, report)
-        return Response(MembersOutput(report).data)
+            job = uploads.put_ids(audience, self.read(MembersInput)["external_ids"])
+        self._note(audience, job)
+        return Response(show_members(job), status=200 if job.state == Import.State.DONE else 202)
 
-    def _note(self, audience: Audience, report: ListReport) -> None:
-        detail = {"stored": report.stored, "rejected": report.rejected}
+    def _note(self, audience: Audience, job: Import) -> None:
+        detail = {"upload": str(job.pk), "stored": job.list_report.get("stored"), "rejected": job.rejected}
         audit.record(self.tenant_id, "audience.filled", audience.pk, detail, api_key_id=self.caller.key_id)
 
     def _is_csv(self, request: Request) -> bool:
         return (request.content_type or "").partition(";")[0].strip().lower() == self.streams
+
+
+@contextmanager
+def _spooled(request: HttpRequest) -> Iterator[IO[bytes]]:
+    """The body, in memory while it is small: how long it is decides who reads it."""
+    with SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
+        read = 0
+        while chunk := request.read(_CHUNK):
+            read += len(chunk)
+            if read > settings.IMPORT_MAX_BYTES:
+                raise TooLarge(f"The file is over the limit of {settings.IMPORT_MAX_BYTES} bytes; split it.")
+            file.write(chunk)
+        file.seek(0)
+        yield file

@@ -8,9 +8,10 @@ from typing import Any
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
-from campaigns import edit
+from campaigns import edit, uploads
 from campaigns.models import Audience, Campaign, Rollout
 from notifier.api.fields import ChannelNames, Number, Object, Text, Time, Whole
+from tenants.models import Import
 
 TAGS = ["campaigns"]
 UNREACHED = "People of the audience who get no message at all."
@@ -45,10 +46,15 @@ class AudienceOutput(serializers.Serializer[Any]):
 
 class AudienceDetail(AudienceOutput):
     reaches = serializers.IntegerField(help_text="Recipients it has now.")
+    loading = serializers.BooleanField(help_text="Its list is still being read.")
 
 
 class MembersInput(serializers.Serializer[Any]):
-    external_ids = serializers.ListField(child=serializers.JSONField(), help_text="Replace those that are in it.")
+    external_ids = serializers.ListField(
+        child=serializers.JSONField(),
+        max_length=uploads.AT_ONCE,
+        help_text="Replace those that are in it; more than fit here as text/csv.",
+    )
 
 
 class ProblemOutput(serializers.Serializer[Any]):
@@ -57,6 +63,10 @@ class ProblemOutput(serializers.Serializer[Any]):
 
 
 class MembersOutput(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(
+        Import.State.values, help_text="done; waiting or running: look again; refused or failed: nothing was changed."
+    )
+    failure = serializers.CharField(help_text="Why it was refused or failed.")
     rows = serializers.IntegerField()
     stored = serializers.IntegerField()
     duplicates = serializers.IntegerField()
@@ -65,6 +75,14 @@ class MembersOutput(serializers.Serializer[Any]):
     unknown = serializers.IntegerField(help_text="Of the stored ids, those that are nobody.")
     unknown_ids = serializers.ListField(child=serializers.CharField(), help_text="The first ten of them.")
     problems = ProblemOutput(many=True, help_text="The first hundred.")
+
+
+def show_members(job: Import) -> dict[str, Any]:
+    """What became of a list's upload."""
+    counts = {"stored": 0, "duplicates": 0, "known": 0, "unknown": 0, "unknown_ids": [], **job.list_report}
+    problems = [{"line": line, "reason": reason} for line, reason in job.problems]
+    told = {"state": job.state, "failure": job.failure, "rows": job.rows, "rejected": job.rejected}
+    return dict(MembersOutput().to_representation({**told, **counts, "problems": problems}))
 
 
 class CampaignPatch(serializers.Serializer[Any]):

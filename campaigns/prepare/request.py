@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 
+from campaigns.audience.loading import check_loaded
 from campaigns.models import Campaign
 from campaigns.prepare import locks
 from campaigns.states import LAUNCHED, State, move
@@ -63,6 +64,7 @@ def _version(campaign: Campaign) -> TemplateVersion:
         raise InvalidInput("This template has no published version.", field="template")
     if campaign.audience is None:
         raise InvalidInput("Choose an audience first.", field="audience")
+    check_loaded(campaign.audience.pk, "arm it")
     missing = set(campaign.channels) - set(templates.compiled(version.id).channels)
     if missing or not campaign.channels:
         raise InvalidInput(

@@ -55,7 +55,15 @@ class Road:
     def campaign_armed(self, name: str, external_ids: list[str]) -> None:
         audience = self.api.post("/v1/audiences", {"name": f"everybody {name}", "source": "list"})
         csv = "\n".join(["external_id", *external_ids]).encode()
-        stored = self.api.put_csv(f"/v1/audiences/{audience['id']}/members", csv)
+        members = f"/v1/audiences/{audience['id']}/members"
+        stored = self.api.put_csv(members, csv)
+        until = time.monotonic() + 600
+        while stored["state"] in ("waiting", "running") and time.monotonic() < until:
+            # a worker reads a large list
+            time.sleep(0.5)
+            stored = self.api.get(members)
+        if stored["state"] != "done":
+            raise SystemExit(f"the list was not loaded: {stored['failure'] or stored['state']}")
         self.say(f"audience: {stored['stored']:,} external ids uploaded")
         self._say_no(0)
         created = self.api.post(

@@ -8,6 +8,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -64,12 +65,17 @@ class ImportAdmin(TenantModelAdmin):
         counts = ("rows", "created", "updated", "unchanged", "devices", "rejected")
         return ("tenant", "filename", "state", "failure", *counts, "created_by", "created_at", "finished_at")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """The upload of a list stands on the page of its audience."""
+        return super().get_queryset(request).filter(kind=Import.Kind.RECIPIENTS)
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def save_model(self, request: HttpRequest, obj: Import, form: Any, change: bool) -> None:
         user = request.user if request.user.is_authenticated else None
-        job = jobs.submit(obj.tenant, form.cleaned_data["file"], user)
+        upload = form.cleaned_data["file"]
+        job = jobs.submit(jobs.new(obj.tenant, upload, user), upload)
         obj.__dict__.update({k: v for k, v in job.__dict__.items() if k != "_state"})
         obj._state.adding = False
         transaction.on_commit(lambda: post("tenants.imports", queue=BATCH))

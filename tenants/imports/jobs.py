@@ -1,11 +1,15 @@
-"""Uploaded files, from the upload page to the report: stored by the web role, imported by a worker."""
+"""Uploaded files, from the upload to the report: stored by the web role, read by a worker, again if it dies.
+
+Recipients are read here. What reads the ids of a list is above this package, and says so with `use`.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -13,10 +17,11 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
 
+from notifier.errors import NotifierError
 from notifier.vocabulary import new_id
 from tenants import audit
 from tenants.imports.columns import understand
-from tenants.imports.reader import Refused, open_table
+from tenants.imports.reader import Problem, open_table
 from tenants.imports.run import Result, import_recipients
 from tenants.models import Import, Tenant, User
 
@@ -32,14 +37,28 @@ def check_header(upload: File[bytes]) -> None:
     understand(open_table(upload, settings.IMPORT_MAX_BYTES).header)
 
 
-def submit(tenant: Tenant, upload: File[bytes], user: User | None = None) -> Import:
+#: reads the file of a job; returns what it saves in the job's row
+Reader = Callable[[Import, "File[bytes]"], Mapping[str, Any]]
+_readers: dict[str, Reader] = {}
+
+
+def use(kind: Import.Kind, reader: Reader) -> None:
+    """Read the uploads of a kind with this."""
+    _readers[kind] = reader
+
+
+def new(tenant: Tenant, upload: File[bytes], user: User | None = None) -> Import:
+    """The row of an upload, not yet saved."""
+    name = (upload.name or "upload.csv")[-255:]
+    return Import(id=new_id(), tenant=tenant, filename=name, size=upload.size, created_by=user)
+
+
+def submit(job: Import, upload: File[bytes]) -> Import:
     """Store the file and its row in the caller's transaction. A worker that is rung after the commit takes it up."""
-    job = Import(id=new_id(), tenant=tenant, filename=(upload.name or "upload.csv")[-255:], size=upload.size)
-    job.created_by = user
     # the person's file name is shown but never becomes a path
     job.stored = default_storage.save(f"{FOLDER}/{job.id}.csv", upload)
     job.save(force_insert=True)
-    audit.record(tenant.id, "import.uploaded", job.id, {"bytes": job.size}, user=user)
+    audit.record(job.tenant_id, "import.uploaded", job.id, {"bytes": job.size}, user=job.created_by)
     return job
 
 
@@ -76,36 +95,45 @@ def run(job: Import) -> None:
     if job.attempts > ATTEMPTS:
         _finish(job, Import.State.FAILED, f"The worker died {ATTEMPTS} times while it read this file.")
         return
-    _save(job, state=Import.State.RUNNING, attempts=job.attempts)
+    save(job, state=Import.State.RUNNING, attempts=job.attempts)
     try:
         with default_storage.open(job.stored, "rb") as file:
-            result = import_recipients(job.tenant_id, file, lambda so_far: _progress(job, so_far))
-    except Refused as refused:
+            told = _readers[job.kind](job, file)
+    except NotifierError as refused:
         _finish(job, Import.State.REFUSED, refused.message)
     except FileNotFoundError:
         _finish(job, Import.State.FAILED, "The uploaded file is no longer in storage; upload it again.")
     else:
-        _report(job, result)
+        save(job, **told)
         _finish(job, Import.State.DONE)
 
 
-def _progress(job: Import, result: Result) -> None:
-    _save(job, rows=result.rows, rejected=result.rejected, bytes_read=result.bytes_read)
+def _recipients(job: Import, file: File[bytes]) -> Mapping[str, Any]:
+    def progress(so_far: Result) -> None:
+        save(job, rows=so_far.rows, rejected=so_far.rejected, bytes_read=so_far.bytes_read)
 
-
-def _report(job: Import, result: Result) -> None:
+    result = import_recipients(job.tenant_id, file, progress)
     counts = {
         name: getattr(result, name) for name in ("rows", "created", "updated", "unchanged", "devices", "rejected")
     }
-    problems = [[problem.line, problem.reason] for problem in result.problems]
     columns = [[column.name, column.type, list(column.stored)] for column in result.columns]
-    _save(job, **counts, bytes_read=result.bytes_read, columns=columns, problems=problems)
+    return {**counts, "bytes_read": result.bytes_read, "columns": columns, "problems": as_rows(result.problems)}
+
+
+use(Import.Kind.RECIPIENTS, _recipients)
+
+
+def as_rows(problems: Sequence[Problem]) -> list[list[object]]:
+    """Problems as a job keeps them."""
+    return [[problem.line, problem.reason] for problem in problems]
 
 
 def _finish(job: Import, state: Import.State, failure: str = "") -> None:
     with transaction.atomic():
-        _save(job, state=state, failure=failure[:500], finished_at=datetime.now(UTC))
+        save(job, state=state, failure=failure[:500], finished_at=datetime.now(UTC))
         counts = {"created": job.created, "updated": job.updated, "devices": job.devices, "rejected": job.rejected}
+        if job.kind == Import.Kind.LIST:
+            counts = {"rows": job.rows, "stored": job.list_report.get("stored", 0), "rejected": job.rejected}
         audit.record(job.tenant_id, f"import.{state.value}", job.id, counts, user=job.created_by)
     if job.stored:
         # personal data; the report is what is kept
@@ -113,7 +141,8 @@ def _finish(job: Import, state: Import.State, failure: str = "") -> None:
     log.info("import ended", action="import", import_id=str(job.id), state=state.value, rows=job.rows)
 
 
-def _save(job: Import, **values: object) -> None:
+def save(job: Import, **values: object) -> None:
+    """Change these columns of the job's row."""
     for name, value in values.items():
         setattr(job, name, value)
     job.save(update_fields=list(values))

@@ -432,6 +432,16 @@ class Migration(migrations.Migration):
                         max_length=10,
                     ),
                 ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("recipients", "Recipients"), ("list", "List")],
+                        default="recipients",
+                        editable=False,
+                        max_length=10,
+                    ),
+                ),
+                ("audience_id", models.UUIDField(editable=False, null=True)),
                 ("filename", models.CharField(editable=False, max_length=255)),
                 ("stored", models.CharField(editable=False, max_length=255)),
                 ("size", models.BigIntegerField(default=0, editable=False)),
@@ -442,6 +452,7 @@ class Migration(migrations.Migration):
                 ("unchanged", models.IntegerField(default=0, editable=False)),
                 ("devices", models.IntegerField(default=0, editable=False)),
                 ("rejected", models.IntegerField(default=0, editable=False)),
+                ("list_report", models.JSONField(default=dict, editable=False)),
                 ("columns", models.JSONField(default=list, editable=False)),
                 ("problems", models.JSONField(default=list, editable=False)),
                 ("failure", models.CharField(blank=True, editable=False, max_length=500)),
@@ -720,6 +731,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="import",
             index=models.Index(fields=["tenant", "-id"], name="import_newest"),
+        ),
+        migrations.AddIndex(
+            model_name="import",
+            index=models.Index(
+                condition=models.Q(("audience_id__isnull", False)),
+                fields=["audience_id", "-id"],
+                name="import_of_list",
+            ),
         ),
         migrations.AddIndex(
             model_name="import",

@@ -374,7 +374,7 @@ def test_the_command_shows_how_far_it_is(crowd: World, served: None) -> None:
 
 
 def test_the_command_says_why_it_failed(crowd: World, served: None) -> None:
-    Audience.objects.update(filter=[{"field": "name", "op": "eq", "value": "nobody"}])
+    Audience.objects.update(source="segment", filter=[{"field": "name", "op": "eq", "value": "nobody"}])
     with pytest.raises(CommandError, match="Nobody can be reached"):
         call_command("arm_campaign", str(crowd.draft().pk), stdout=io.StringIO())
     with pytest.raises(CommandError, match="no such"):

@@ -138,7 +138,7 @@ def test_an_edit_during_arming_overtakes_it(campaign: Campaign, monkeypatch: pyt
 
 
 def test_nobody_to_reach_is_said_and_stays_a_draft(campaign: Campaign) -> None:
-    Audience.objects.update(filter=[{"field": "name", "op": "eq", "value": "nobody"}])
+    Audience.objects.update(source="segment", filter=[{"field": "name", "op": "eq", "value": "nobody"}])
     armed(campaign)
     assert campaign.state == State.DRAFT
     assert campaign.failure.startswith("Nobody can be reached")
