@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import orjson
 
+from notifier import timestamps
 from notifier.errors import InvalidInput
 
 
@@ -70,13 +70,7 @@ def guess(cell: str) -> Type:
 
 
 def _is_date(cell: str) -> bool:
-    if not _DATE.match(cell):
-        return False
-    try:
-        datetime.fromisoformat(cell)
-    except ValueError:
-        return False
-    return True
+    return bool(_DATE.match(cell)) and timestamps.read(cell) is not None
 
 
 def _spelling(cell: str) -> str:
