@@ -34,6 +34,7 @@ from tenants.models import (
     ConsentChange,
     Device,
     IdempotencyKey,
+    Import,
     Member,
     Preference,
     Recipient,
@@ -109,6 +110,10 @@ def furnished(tenant: Tenant, word: str) -> Rows:
     return rows
 
 
+def _import(tenant: Tenant, file: ContentFile[bytes]) -> Import:
+    return jobs.submit(jobs.new(tenant, file), file)
+
+
 def _people(tenant: Tenant, recipient: Recipient, word: str) -> Rows:
     made: list[Any] = [
         Device.objects.create(tenant=tenant, recipient=recipient, token=f"token-of-{word}-very-long-{word}", app=word),
@@ -118,7 +123,7 @@ def _people(tenant: Tenant, recipient: Recipient, word: str) -> Rows:
             tenant=tenant, key=f"{word}-retry", endpoint="send", body_digest=b"", status=202, response={}
         ),
         audit.record(tenant.pk, f"{word}.happened", new_id()),
-        jobs.submit(tenant, ContentFile(b"external_id\n1\n", name=f"{word}.csv")),
+        _import(tenant, ContentFile(b"external_id\n1\n", name=f"{word}.csv")),
         Member.objects.filter(tenant=tenant).first(),
         ApiKey.objects.filter(tenant=tenant).first(),
         ConsentChange.objects.filter(tenant=tenant).first(),

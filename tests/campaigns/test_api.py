@@ -12,7 +12,7 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
-from campaigns import prepare
+from campaigns import prepare, uploads
 from campaigns.models import Audience, AudienceMember, Campaign
 from notifier.models import Delivery
 from notifier.vocabulary import Mode
@@ -116,9 +116,10 @@ def test_a_list_is_filled_from_a_csv_and_replaced_by_the_next(world: World, api:
 
 def test_a_csv_larger_than_a_json_body_may_be_is_read(world: World, api: Api) -> None:
     _, made = api("POST", "/v1/audiences", {"name": "List", "source": "list"})
-    csv = b"".join(b"somebody-with-a-long-id-%09d\n" % n for n in range(40_000))
+    csv = b"".join(b"somebody-with-a-long-id-%09d;%s\n" % (n, b"x" * 40) for n in range(uploads.AT_ONCE - 1))
+    csv = b"external_id;note\n" + csv
     status, report = api("PUT", f"/v1/audiences/{made['id']}/members", csv, content_type="text/csv; charset=utf-8")
-    assert (status, report["stored"], len(csv) > 2**20) == (200, 40_000, True)
+    assert (status, report["stored"], len(csv) > 2**20) == (200, uploads.AT_ONCE - 1, True)
 
 
 @pytest.mark.parametrize(
