@@ -253,15 +253,9 @@ def test_a_worker_that_is_killed_leaves_the_old_list_and_the_next_one_loads_it_w
 
 
 def _worker(settings: Any) -> subprocess.Popen[bytes]:
-    database = connection.settings_dict
-    address = f"postgres://{database['USER']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
-    given = {
-        "DATABASE_URL": address,
-        "WEB_DATABASE_URL": address,
-        "DJANGO_SETTINGS_MODULE": "notifier.settings",
-        "UPLOADS_DIR": str(settings.MEDIA_ROOT),
-    }
-    script = WORKER.format(name=database["NAME"])
+    """A process with the servers of this one, which tests/settings.py named in the environment."""
+    given = {"DJANGO_SETTINGS_MODULE": "notifier.settings", "UPLOADS_DIR": str(settings.MEDIA_ROOT)}
+    script = WORKER.format(name=connection.settings_dict["NAME"])
     return subprocess.Popen([sys.executable, "-c", script], env={**os.environ, **given})
 
 
