@@ -53,6 +53,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "notifier.logs.RequestLog",
+    "notifier.web.leaving.Interruptible",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     # before what would read the body
@@ -96,6 +97,8 @@ WEB_DATABASE_POOL = env.int("WEB_DATABASE_POOL", 20)
 #: open connections of one web process, and of one address; notifier.web.limits has what is no setting
 WEB_MAX_CONNECTIONS = env.int("WEB_MAX_CONNECTIONS", 5000)
 WEB_MAX_CONNECTIONS_PER_ADDRESS = env.int("WEB_MAX_CONNECTIONS_PER_ADDRESS", 200)
+#: a statement of a web process that takes longer is stopped; nobody waits for it any more
+WEB_STATEMENT_SECONDS = env.int("WEB_STATEMENT_SECONDS", 10)
 _is_web = DATABASE_ROLE == "web"
 DATABASES = {
     "default": env.db_url("WEB_DATABASE_URL", _WEB_URL) if _is_web else env.db_url("DATABASE_URL", _ENGINE_URL)
@@ -112,6 +115,8 @@ if _is_web:
     # 400 requests opened 400 backends without the pool, 4 with it
     _db["ATOMIC_REQUESTS"] = True
     _db["CONN_MAX_AGE"] = 0
+    _given = _db["OPTIONS"].get("options", "")
+    _db["OPTIONS"]["options"] = f"{_given} -c statement_timeout={WEB_STATEMENT_SECONDS * 1000}".strip()
     _db["OPTIONS"]["pool"] = {
         "min_size": 2,
         "max_size": WEB_DATABASE_POOL,
@@ -157,6 +162,7 @@ CELERY_DB_REUSE_MAX = 100_000
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = "notifier.formats"
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "static-collected"
 STATICFILES_DIRS = [BASE_DIR / "static"]

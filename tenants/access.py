@@ -41,6 +41,13 @@ def scope(*tenants: uuid.UUID) -> Iterator[None]:
         yield
 
 
+def take_longer() -> None:
+    """For the rest of this transaction: statements may take what a large upload or a large list takes. Web processes
+    stop all others after WEB_STATEMENT_SECONDS."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', '10min', true)")
+
+
 def owned(rows: QuerySet[M], tenant: Tenant, **lookup: object) -> M:
     """The tenant's row. Raises NotFound, never "forbidden", for a stranger's id, an unknown or a malformed one."""
     try:

@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from campaigns.models import Audience
 from notifier.delivery import bulk
 from notifier.errors import InvalidInput
+from tenants.access import take_longer
 from tenants.imports import Problem, ids, read_external_ids
 from tenants.imports.reader import Refused, Source
 
@@ -127,6 +128,7 @@ def _replace(audience: Audience, store: Callable[[], ListReport]) -> ListReport:
             f"The source of this audience is {audience.source}; only a list has members.", field="source"
         )
     with transaction.atomic():
+        take_longer()
         # one file at a time: two uploads at once would otherwise mix
         Audience.objects.select_for_update().get(pk=audience.pk)
         _forget(audience.pk)

@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.signals import got_request_exception
 from django.db import DataError, Error, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from psycopg.errors import QueryCanceled
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -142,6 +143,9 @@ def _framework(exc: exceptions.APIException) -> Problem:
 
 
 def _database(exc: Error) -> Problem:
+    if isinstance(exc.__cause__, QueryCanceled):
+        headers = {"Retry-After": str(RETRY_AFTER)}
+        return Problem(503, "too_slow", "It took the database too long. Nothing was stored.", headers=headers)
     if isinstance(exc, OperationalError | InterfaceError):
         headers = {"Retry-After": str(RETRY_AFTER)}
         return Problem(503, "unavailable", "The database does not answer. Nothing was stored.", headers=headers)

@@ -1,0 +1,48 @@
+"""A client that leaves: what PostgreSQL does for it ends, also when it would have gone on for minutes."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from tests.flows.site import Site
+from tests.flows.tenant import Tenant
+from tests.flows.wait import until
+
+
+@pytest.fixture
+def database(site: Site) -> Iterator[psycopg.Connection[tuple[int]]]:
+    with psycopg.connect(site.settings["DATABASE_URL"]) as connection:
+        yield connection
+
+
+def waiting(site: Site) -> int:
+    """Statements of web processes that wait for the lock."""
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'notifier-web' AND wait_event_type = 'Lock'"
+        " AND query LIKE '%tenants_recipient%'"
+    )
+    with psycopg.connect(site.settings["DATABASE_URL"], autocommit=True) as connection:
+        row = connection.execute(query).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_a_statement_ends_when_its_client_leaves(
+    site: Site, tenant: Tenant, database: psycopg.Connection[tuple[int]]
+) -> None:
+    tenant.person("ann", f"{tenant.tag}ann")
+    database.execute("LOCK TABLE tenants_recipient IN ACCESS EXCLUSIVE MODE")
+    at = urlsplit(site.url)
+    with socket.create_connection((at.hostname or "", at.port or 80)) as client:
+        headers = f"Host: {at.netloc}\r\nAuthorization: Bearer {tenant.papers.live_key}"
+        client.sendall(f"GET /v1/recipients/ann HTTP/1.1\r\n{headers}\r\n\r\n".encode())
+        until(lambda: waiting(site) == 1, "the request waits for the lock")
+    until(lambda: waiting(site) == 0, "its statement was stopped")
+    # by nobody but us: the lock is held, and the statement had two minutes left
+    database.rollback()
+    assert tenant.api.call("GET", "/v1/recipients/ann").status == 200
