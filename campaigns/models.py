@@ -210,6 +210,7 @@ class Shard(TenantOwned):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "campaign", "number"], name="shard_number"),
         ]
+        indexes = [models.Index(fields=["tenant", "-id"], name="shard_newest")]
 
     def __str__(self) -> str:
         return f"shard {self.number}"

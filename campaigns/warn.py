@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from django.conf import settings
+from django.utils.timezone import localtime
 
 from campaigns.models import Campaign
 from campaigns.prepare.problems import messages_left_out, told, unrendered
@@ -89,7 +90,7 @@ def _never(campaign: Campaign, seen: Seen, now: datetime) -> Iterator[str]:
 
 def _when(campaign: Campaign, now: datetime) -> Iterator[str]:
     if campaign.armed_at is not None and now - campaign.armed_at > STALE:
-        yield f"It was armed on {campaign.armed_at:%d %B at %H:%M} UTC. Whoever joined since is not in it."
+        yield f"It was armed on {localtime(campaign.armed_at):%d %B at %H:%M %Z}. Whoever joined since is not in it."
 
 
 def _people(spot: Spot) -> Iterator[str]:

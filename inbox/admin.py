@@ -5,24 +5,28 @@ from __future__ import annotations
 from django.contrib import admin
 
 from inbox.models import Feed, InboxMessage
-from notifier.admin.ledger import SENT, FindById
+from notifier.admin.sent import FromDeliveries, FromNewest
 from tenants.admin import admin_site
+from tenants.admin.deletion import Reference, refer
+from tenants.models import Recipient
+
+refer(Recipient, Reference(InboxMessage, "recipient_id"))
 
 
 @admin.register(Feed, site=admin_site)
-class FeedAdmin(FindById):
-    group = SENT
+class FeedAdmin(FromNewest):
     rank = 60
     found_by = ("recipient_id",)
+    order = "recipient_id"
     list_display = ("recipient_id", "last_seq", "unread")
-    ordering = ("recipient_id",)
     fields = ("tenant", "recipient_id", "last_seq", "unread")
 
 
 @admin.register(InboxMessage, site=admin_site)
-class InboxMessageAdmin(FindById):
-    group = SENT
+class InboxMessageAdmin(FromDeliveries):
     rank = 50
+    # an inbox message has the id of its delivery
+    named_by = "pk"
     list_display = ("created_at", "recipient_id", "seq", "category", "title", "read_at")
     fields = (
         "id",

@@ -24,9 +24,14 @@ def web_role() -> str:
     return str(settings.WEB_DATABASE_ROLE_NAME)
 
 
+def visible_sql(column: str) -> str:
+    """The condition that the policy of every table asks, for SQL that runs as the tables' owner."""
+    return _VISIBLE.format(column=column)
+
+
 def isolate(table: str, column: str = "tenant_id") -> migrations.RunSQL:
     """Row-level security: only rows of the tenants named in `notifier.tenants` are seen or written."""
-    return _policy(table, "tenant", _VISIBLE.format(column=column))
+    return _policy(table, "tenant", visible_sql(column))
 
 
 def operators_only(table: str) -> migrations.RunSQL:

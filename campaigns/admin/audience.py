@@ -13,8 +13,9 @@ from django.urls import URLPattern, path, reverse
 from campaigns import audience as audiences
 from campaigns import edit, uploads
 from campaigns.audience import loading
-from campaigns.models import Audience, Campaign
+from campaigns.models import Audience, AudienceMember, Campaign
 from notifier.errors import InvalidInput, NotifierError
+from tenants.access import take_longer
 from tenants.admin import MARKETERS, TenantForm, TenantModelAdmin, may
 from tenants.imports.jobs import OPEN
 from tenants.models import Import, User
@@ -69,6 +70,7 @@ class AudienceAdmin(TenantModelAdmin):
     search_fields = ("name",)
     ordering = ("-id",)
     change_form_template = "admin/campaigns/audience/change_form.html"
+    deleted_together = (AudienceMember,)
 
     class Media:
         css = {"all": ["campaigns/campaign.css"]}
@@ -83,13 +85,13 @@ class AudienceAdmin(TenantModelAdmin):
         fixed = super().get_readonly_fields(request, obj)
         return (*fixed, "source", "size") if obj is not None else fixed
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """What a delete takes with it. Django's own answer would load every id of a list, a million of them."""
-        audiences_ = list(objs)
-        lost = [f"{a}: {a.size:,} ids" for a in audiences_]
-        refused = {"audience" for a in audiences_ if not self.has_delete_permission(request, a)}
-        used = Campaign.objects.filter(audience__in=audiences_)
-        return lost, {"audiences": len(lost)}, refused, [f"campaign {c}" for c in used[:20]]
+    def delete_model(self, request: HttpRequest, obj: Audience) -> None:
+        take_longer()
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        take_longer()
+        super().delete_queryset(request, queryset)
 
     @admin.display(description="ids in list", ordering="size")
     def members_of_list(self, audience: Audience) -> str:

@@ -16,6 +16,7 @@ from campaigns.models import Campaign, Rollout, Shard
 from campaigns.preflight import preflight, read_seconds
 from campaigns.warm import warm
 from notifier.errors import Conflict
+from tenants.admin.zones import clock
 
 
 class Road(CampaignPage):
@@ -96,12 +97,12 @@ class Road(CampaignPage):
             user=self.by(request).user,
         )
         campaign.refresh_from_db()
-        at = f"at {campaign.launched_at:%H:%M:%S} UTC" if campaign.launched_at else "before"
+        at = f"at {clock(campaign.launched_at)}" if campaign.launched_at else "before"
         self.say(request, launched, _began(campaign), f"It was launched already, {at}.")
 
     def _say_why_not(self, request: HttpRequest, campaign: Campaign) -> None:
         if campaign.launched_at is not None:
-            self.message_user(request, f"It was launched at {campaign.launched_at:%H:%M:%S} UTC.", messages.INFO)
+            self.message_user(request, f"It was launched at {clock(campaign.launched_at)}.", messages.INFO)
         elif campaign.state == Campaign.State.LAUNCHING:
             self.message_user(request, "GO was pressed already.", messages.INFO)
         else:

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
-from campaigns.models import Shard
-from tenants.admin import ReadOnlyAdmin
+from campaigns.models import Campaign, Shard
+from tenants.admin.base import ChannelFilter, visible
+from tenants.admin.large import LargeRecordAdmin
+
+#: whose shards a search shows
+CAMPAIGNS = 20
 
 
-class ShardAdmin(ReadOnlyAdmin):
+class ShardAdmin(LargeRecordAdmin):
     group = "What was sent"
     rank = 80
     list_display = (
         "campaign", "number", "channel", "account", "size", "sent", "failed", "handed", "state", "worker", "took",
         "rate",
     )  # fmt: skip
-    list_filter = ("state", "channel", "canary")
+    list_filter = ("state", ChannelFilter, "canary")
     list_select_related = ("tenant", "campaign", "account")
-    search_fields = ("campaign__name", "worker")
-    ordering = ("-id",)
+    search_fields = ("campaign",)
+    search_help_text = "A part of the campaign's name."
+    linked_by = ("campaign__id__exact",)
+
+    def ways(self, request: HttpRequest, term: str) -> Iterable[QuerySet[Any]]:
+        campaigns = visible(Campaign.objects.filter(name__icontains=term), request).order_by("-id")
+        ids = list(campaigns.values_list("pk", flat=True)[:CAMPAIGNS])
+        return [self.rows(request).filter(campaign_id__in=ids)]
 
     @admin.display(description="took")
     def took(self, shard: Shard) -> str:

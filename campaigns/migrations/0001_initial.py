@@ -393,6 +393,10 @@ class Migration(migrations.Migration):
             model_name="shard",
             constraint=models.UniqueConstraint(fields=("tenant", "campaign", "number"), name="shard_number"),
         ),
+        migrations.AddIndex(
+            model_name="shard",
+            index=models.Index(fields=["tenant", "-id"], name="shard_newest"),
+        ),
         # claim and sweep: shards that are not done
         migrations.RunSQL(
             "CREATE INDEX shard_open ON campaigns_shard (campaign_id) WHERE state IN ('armed', 'running')"

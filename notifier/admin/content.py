@@ -110,6 +110,8 @@ class TemplateAdmin(TenantModelAdmin):
     search_fields = ("key", "name")
     ordering = ("key",)
     inlines = (VersionInline,)
+    deleted_together = (TemplateVersion,)
+    instead_of_deleting = "What was sent names the version it was rendered from."
 
     @admin.display(description="preview")
     def preview_link(self, template: Template) -> str:

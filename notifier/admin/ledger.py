@@ -4,54 +4,49 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html_join
 
+from notifier.admin.sent import (
+    CAMPAIGN,
+    CampaignFilter,
+    FindById,
+    FromDeliveries,
+    FromNewest,
+    newest_notifications,
+    of_campaign,
+)
+from notifier.channels import channels
 from notifier.delivery import redrive
 from notifier.delivery.history import histories
-from notifier.models import DeadLetter, Delivery, DeliveryEvent, Line, Notification
-from tenants.admin import MARKETERS, NOBODY, ReadOnlyAdmin, TenantTabularInline, admin_site, masked, may
-from tenants.admin.base import ChannelFilter, visible
+from notifier.models import DeadLetter, Delivery, DeliveryEvent, Line, Notification, ProviderAccount
+from notifier.vocabulary import Place, Status
+from tenants.admin import MARKETERS, NOBODY, TenantTabularInline, admin_site, masked, may
+from tenants.admin.base import ChannelFilter
+from tenants.admin.deletion import Reference, refer
+from tenants.admin.large import Start, as_uuid
 from tenants.admin.trail import note
 from tenants.models import Recipient
 
-SENT = "What was sent"
-
-
-def find(rows: QuerySet[Any], term: str, by: tuple[str, ...], request: HttpRequest) -> QuerySet[Any]:
-    """Rows one of whose ids is the term, or whose recipient the tenant calls so. Each way is an index."""
-    try:
-        wanted = uuid.UUID(term)
-    except ValueError:
-        people = visible(Recipient.objects.filter(external_id=term), request).values_list("pk", flat=True)[:100]
-        return rows.filter(recipient_id__in=list(people))
-    return rows.filter(_any_of(wanted, by))
-
-
-def _any_of(wanted: uuid.UUID, by: tuple[str, ...]) -> Q:
-    condition = Q()
-    for name in by:
-        condition |= Q(**{name: wanted})
-    return condition
-
-
-class FindById(ReadOnlyAdmin):
-    """A page whose search box takes an id or an external id."""
-
-    group = SENT
-    found_by: tuple[str, ...] = ("pk", "recipient_id")
-    search_fields = ("pk",)
-    search_help_text = "An id (its own, or one of those it names), or a recipient's external id."
-    ordering = ("-id",)
-
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        term = search_term.strip()
-        return (find(queryset, term, self.found_by, request) if term else queryset), False
+refer(Recipient, Reference(Delivery, "recipient_id"))
+# deliveries that ended keep the account's id as a record, and need no account
+refer(
+    ProviderAccount,
+    Reference(
+        Delivery, "account_id", {"status": Status.QUEUED, "place": Place.HOLDS, "channel__in": sorted(channels())},
+        "waiting deliveries",
+    ),
+    Reference(
+        Delivery, "account_id", {"status__in": (Status.CLAIMED, Status.SENDING), "lease_until__isnull": False},
+        "deliveries under way",
+    ),
+)  # fmt: skip
 
 
 class DeliveryInline(TenantTabularInline):
@@ -85,9 +80,11 @@ class NotificationAdmin(FindById):
 
 
 @admin.register(Delivery, site=admin_site)
-class DeliveryAdmin(FindById):
+class DeliveryAdmin(FromNewest):
     rank = 20
-    found_by = ("pk", "recipient_id", "notification_id", "campaign_id")
+    named_by = "notification_id"
+    linked_by = (CAMPAIGN,)
+    found_by = ("pk", "recipient_id", "notification_id")
     list_display = (
         "id",
         "channel",
@@ -99,8 +96,24 @@ class DeliveryAdmin(FindById):
         "accepted_at",
         "settled_at",
     )
-    list_filter = ("status", ChannelFilter, "lane")
+    list_filter = (CampaignFilter, "status", ChannelFilter, "lane")
+    indexed_filters = ("of", CAMPAIGN)
     exclude = ("address", "fence", "place", "seq")
+
+    def start(self, request: HttpRequest, rows: QuerySet[Any]) -> Start:
+        asked = request.GET.get(CAMPAIGN, "")
+        if asked and not request.GET.get("q", "").strip():
+            return of_campaign(request, rows, as_uuid(asked) or uuid.UUID(int=0))
+        return super().start(request, rows)
+
+    def ways(self, request: HttpRequest, term: str) -> Iterable[QuerySet[Any]]:
+        yield from super().ways(request, term)
+        if wanted := as_uuid(term):
+            # the campaigns' index has no armed ones
+            yield self.rows(request).filter(campaign_id=wanted).exclude(status=Status.ARMED)
+
+    def newest(self, request: HttpRequest) -> Iterable[Any]:
+        return newest_notifications(request, self.home(request)).values_list("pk", flat=True)
 
     @admin.display(description="address")
     def masked_address(self, delivery: Delivery) -> str:
@@ -117,30 +130,20 @@ class DeliveryAdmin(FindById):
         return (*shown, *(f for f in super().get_fields(request, obj) if f not in shown))
 
 
-class FindByDelivery(FindById):
-    """A page whose rows name a delivery and no recipient."""
-
+@admin.register(DeliveryEvent, site=admin_site)
+class DeliveryEventAdmin(FromDeliveries):
+    rank = 40
     found_by = ("pk", "delivery_id")
     search_help_text = "The delivery's id."
-
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        try:
-            uuid.UUID(search_term.strip() or uuid.UUID(int=0).hex)
-        except ValueError:
-            return queryset.none(), False
-        return super().get_search_results(request, queryset, search_term)
-
-
-@admin.register(DeliveryEvent, site=admin_site)
-class DeliveryEventAdmin(FindByDelivery):
-    rank = 40
     list_display = ("at", "what", "delivery_id", "detail")
     fields = ("tenant", "delivery_id", "what", "detail", "at")
 
 
 @admin.register(DeadLetter, site=admin_site)
-class DeadLetterAdmin(FindByDelivery):
+class DeadLetterAdmin(FindById):
     rank = 30
+    found_by = ("pk", "delivery_id")
+    search_help_text = "The delivery's id."
     list_display = ("delivery_id", "channel", "attempts", "last_error", "created_at", "redriven_at")
     list_filter = (ChannelFilter, ("redriven_at", admin.EmptyFieldListFilter))
     fields = ("tenant", "delivery_id", "channel", "attempts", "last_error", "created_at", "redriven_at")
@@ -164,7 +167,7 @@ class DeadLetterAdmin(FindByDelivery):
 
 
 @admin.register(Line, site=admin_site)
-class LineAdmin(FindById):
+class LineAdmin(FromNewest):
     group = "Operations"
     found_by = ("recipient_id",)
     search_fields = ("recipient_id",)

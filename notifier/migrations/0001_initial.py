@@ -432,6 +432,10 @@ class Migration(migrations.Migration):
             model_name="notification",
             index=models.Index(fields=["tenant", "-id"], name="notification_newest"),
         ),
+        migrations.AddIndex(
+            model_name="notification",
+            index=models.Index(fields=["version"], name="notification_version"),
+        ),
         migrations.RunSQL(LEDGER_INDEXES),
         append_only("notifier_deliveryevent"),
         *[isolate(table) for table in TENANT_OWNED],

@@ -31,7 +31,11 @@ class Notification(TenantOwned):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        indexes = [models.Index(fields=["tenant", "-id"], name="notification_newest")]
+        indexes = [
+            models.Index(fields=["tenant", "-id"], name="notification_newest"),
+            # whether a template is in use
+            models.Index(fields=["version"], name="notification_version"),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)

@@ -9,13 +9,15 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.urls import reverse
 
 from notifier.channels.links import check_scheme
 from notifier.errors import InvalidInput
 from tenants import fields as checks
 from tenants.admin.base import TenantModelAdmin
 from tenants.admin.forms import TenantForm, checked
+from tenants.admin.guard import Guarded
+from tenants.admin.once import Secret, show_once
 from tenants.admin.roles import OWNERS, is_operator, may
 from tenants.admin.site import admin_site
 from tenants.admin.trail import note
@@ -68,12 +70,6 @@ class TenantAdmin(TenantModelAdmin):
         super().save_model(request, obj, form, change)
         if not change:
             furnish(obj)
-
-
-def shown_once(request: HttpRequest, title: str, **what: str) -> HttpResponse:
-    """The answer to a POST that made a secret: no cookie, log or later page ever holds it."""
-    context = {**admin_site.each_context(request), "title": title, "what": what}
-    return TemplateResponse(request, "admin/shown_once.html", context)
 
 
 class MemberForm(TenantForm):
@@ -145,7 +141,9 @@ class MemberAdmin(TenantModelAdmin):
     def response_add(self, request: HttpRequest, obj: Member, post_url_continue: str | None = None) -> HttpResponse:
         password = request.__dict__.pop("notifier_password", "")
         if password:
-            return shown_once(request, "New member", username=obj.user.username, password=password)
+            told = {"username": obj.user.username, "password": password}
+            back = reverse("admin:tenants_member_changelist")
+            return show_once(request, Secret(obj.tenant_id, "New member", told, back))
         return super().response_add(request, obj, post_url_continue)
 
 
@@ -188,7 +186,9 @@ class ApiKeyAdmin(TenantModelAdmin):
         request.__dict__["notifier_key"] = key
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
-        return shown_once(request, f"API key {obj.name}", key=request.__dict__.pop("notifier_key", ""))
+        told = {"key": request.__dict__.pop("notifier_key", "")}
+        back = reverse("admin:tenants_apikey_changelist")
+        return show_once(request, Secret(obj.tenant_id, f"API key {obj.name}", told, back))
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return may(request, OWNERS)
@@ -203,7 +203,7 @@ class ApiKeyAdmin(TenantModelAdmin):
 
 
 @admin.register(User, site=admin_site)
-class OperatorUserAdmin(UserAdmin):  # type: ignore[type-arg]
+class OperatorUserAdmin(Guarded, UserAdmin):  # type: ignore[type-arg]
     """Operators only: Django's own permissions, which no member is given."""
 
     list_filter = ("is_staff", "is_superuser", "is_active")

@@ -6,15 +6,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Field, Model, QuerySet
+from django.contrib.admin.utils import unquote
+from django.db.models import DateTimeField, Field, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.http import urlencode
 
 from notifier.channels import channels
+from tenants.admin import deletion
 from tenants.admin.forms import TenantForm, TenantFormSet
+from tenants.admin.guard import Autocomplete, Guarded
 from tenants.admin.paging import BoundedPaginator
 from tenants.admin.roles import MARKETERS, NOBODY, editable_tenants, is_operator, may, roles_of
 from tenants.admin.trail import fields_of, note
+from tenants.admin.zones import ZonedDateTime, use_zone_of
 from tenants.models import Tenant, User
 
 if TYPE_CHECKING:
@@ -56,9 +61,16 @@ class ByRole(_OptionsAdmin):
         """The member's rows. Row-level security says so too; a bug would have to be in both."""
         return visible(super().get_queryset(request), request)
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if isinstance(db_field, DateTimeField) and "widget" not in kwargs:
+            kwargs |= {"form_class": forms.SplitDateTimeField, "widget": ZonedDateTime}
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if "queryset" not in kwargs and (offered := self._offered(db_field, request)) is not None:
             kwargs["queryset"] = offered
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", Autocomplete(db_field, self.admin_site))
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
         if field is not None and db_field.name == "tenant" and offered_one(field.queryset):
             field.widget = forms.HiddenInput()
@@ -78,11 +90,15 @@ class ByRole(_OptionsAdmin):
         return visible(target._default_manager.all(), request) if has_tenant(target) else None
 
 
-class TenantModelAdmin(ByRole, _ModelAdmin):
+class TenantModelAdmin(ByRole, Guarded, _ModelAdmin):
     """A page about a tenant-owned model. Subclasses name `group` (see site.GROUPS), lists, searches and forms."""
 
     group: ClassVar[str] = "Set-up"
     rank: ClassVar[int] = 50
+    #: rows of these models are deleted together with a row of this page; any other use forbids it
+    deleted_together: ClassVar[tuple[type[Model], ...]] = ()
+    #: what to do instead of deleting a row that is in use
+    instead_of_deleting: ClassVar[str] = ""
     form = TenantForm
     paginator = BoundedPaginator
     show_full_result_count = False
@@ -110,6 +126,25 @@ class TenantModelAdmin(ByRole, _ModelAdmin):
             initial.setdefault("tenant", mine[0].pk)
         return initial
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """The row of a page, whose times are from here on those of its tenant."""
+        found = super().get_object(request, object_id, from_field)
+        use_zone_of(found)
+        return found
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Deletion is refused while anything uses a row; see `deletion`."""
+        rows = list(objs)
+        lacking = {str(self.opts.verbose_name) for row in rows if not self.has_delete_permission(request, row)}
+        used = deletion.uses(self.model, [row.pk for row in rows], self.deleted_together)
+        refused = [f"In use by {', '.join(used)}.", self.instead_of_deleting] if used else []
+        return (
+            [str(row) for row in rows],
+            {self.opts.verbose_name_plural: len(rows)},
+            lacking,
+            list(filter(None, refused)),
+        )
+
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         return note(request, obj, "added") or super().log_addition(request, obj, message)
 
@@ -123,16 +158,21 @@ class TenantModelAdmin(ByRole, _ModelAdmin):
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """The object's rows of the audit log."""
-        return HttpResponseRedirect(f"{reverse('admin:tenants_auditlog_changelist')}?object_id={object_id}")
+        asked = urlencode({"object_id": unquote(object_id)[:64]})
+        return HttpResponseRedirect(f"{reverse('admin:tenants_auditlog_changelist')}?{asked}")
 
 
-class ReadOnlyAdmin(TenantModelAdmin):
-    """A page that shows and never edits."""
+class ReadOnly:
+    """What makes a page show and never edit; stands before the page's base class."""
 
     edited_by = NOBODY
     can_add = False
     can_delete_rows = False
     actions: Any = None
+
+
+class ReadOnlyAdmin(ReadOnly, TenantModelAdmin):
+    """A page that shows and never edits."""
 
 
 class TenantTabularInline(ByRole, _TabularInline):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
@@ -15,8 +15,10 @@ from notifier.channels import channel, channels
 from notifier.errors import NotifierError
 from notifier.trim import trimmed
 from tenants import categories
-from tenants.admin.base import ChannelFilter, ReadOnlyAdmin, TenantModelAdmin, masked
+from tenants.admin.base import ChannelFilter, TenantModelAdmin, masked
 from tenants.admin.forms import TenantForm
+from tenants.admin.large import LargeListAdmin, LargeRecordAdmin, as_uuid
+from tenants.admin.people import ids_of
 from tenants.admin.roles import MARKETERS, may
 from tenants.admin.site import admin_site
 from tenants.admin.trail import note
@@ -135,15 +137,17 @@ class SuppressionForm(TenantForm):
 
 
 @admin.register(Suppression, site=admin_site)
-class SuppressionAdmin(TenantModelAdmin):
+class SuppressionAdmin(LargeListAdmin):
     group = "People"
     rank = 30
     form = SuppressionForm
     list_display = ("masked_address", "channel", "cause", "created_at")
     list_filter = (ChannelFilter, "cause")
-    search_fields = ("=address",)
+    search_fields = ("address",)
     search_help_text = "The whole address."
-    ordering = ("-id",)
+
+    def ways(self, request: HttpRequest, term: str) -> Iterable[Any]:
+        return (self.rows(request).filter(channel__in=sorted(channels()), address=term),)
 
     @admin.display(description="address")
     def masked_address(self, row: Suppression) -> str:
@@ -160,15 +164,20 @@ class SuppressionAdmin(TenantModelAdmin):
 
 
 @admin.register(ConsentChange, site=admin_site)
-class ConsentChangeAdmin(ReadOnlyAdmin):
+class ConsentChangeAdmin(LargeRecordAdmin):
     group = "People"
     rank = 60
     list_display = ("at", "what", "recipient_id", "channel", "masked_address")
     list_filter = (ChannelFilter,)
-    search_fields = ("=address", "=recipient_id")
-    search_help_text = "The whole address, or the recipient's id."
-    ordering = ("-id",)
+    search_fields = ("address",)
+    search_help_text = "The whole address, or the recipient's id or external id."
     fields = ("tenant", "recipient_id", "channel", "masked_address", "what", "at")
+
+    def ways(self, request: HttpRequest, term: str) -> Iterable[Any]:
+        rows = self.rows(request)
+        person = as_uuid(term)
+        ids = [person] if person else ids_of(request, term)
+        return rows.filter(address=term), rows.filter(recipient_id__in=ids)
 
     @admin.display(description="address")
     def masked_address(self, row: ConsentChange) -> str:

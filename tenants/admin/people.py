@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -14,12 +15,14 @@ from notifier.errors import InvalidInput
 from notifier.trim import trimmed
 from tenants import attributes, devices
 from tenants import fields as checks
-from tenants.admin.base import TenantModelAdmin, TenantTabularInline, masked
+from tenants.admin.base import TenantTabularInline, masked, visible
 from tenants.admin.forms import TenantForm, checked
+from tenants.admin.large import FOUND, LargeListAdmin
 from tenants.admin.roles import MARKETERS, may
 from tenants.admin.site import admin_site
 from tenants.admin.trail import note
 from tenants.models import Category, Device, Preference, Recipient, Tenant
+from tenants.people import people_like
 
 
 class RecipientForm(TenantForm):
@@ -125,20 +128,32 @@ class PreferenceInline(TenantTabularInline):
     can_delete_rows = False
 
 
+def ids_of(request: HttpRequest, external_id: str) -> list[Any]:
+    """The recipients whom the user's tenants call so."""
+    people = visible(Recipient.objects.filter(external_id=external_id), request)
+    return list(people.values_list("pk", flat=True)[:FOUND])
+
+
 @admin.register(Recipient, site=admin_site)
-class RecipientAdmin(TenantModelAdmin):
+class RecipientAdmin(LargeListAdmin):
     group = "People"
     rank = 10
     form = RecipientForm
     change_list_template = "admin/tenants/recipient/change_list.html"
     list_display = ("external_id", "name", "masked_email", "masked_phone", "locale", "timezone", "status")
     list_filter = ("status",)
-    search_fields = ("external_id__startswith", "email__istartswith", "phone__startswith", "name__icontains")
-    search_help_text = "Begin of the external id, email or phone (+49…), or part of the name."
-    # the unique rule's index serves this order for one tenant, however many people it has
-    ordering = ("external_id",)
+    search_fields = ("external_id",)
+    search_help_text = "The external id, or three letters or more of it, of the name, the email or the phone."
+    order = "external_id"
+    indexed_filters = ("of", "status__exact")
     inlines = (DeviceInline, PreferenceInline)
+    deleted_together = (Device, Preference)
+    instead_of_deleting = "Block the person instead: nothing is sent to them any more."
     actions = ("block", "unblock")
+
+    def ways(self, request: HttpRequest, term: str) -> Iterable[Any]:
+        rows = self.rows(request)
+        return rows.filter(external_id=term), rows.filter(pk__in=people_like(term, self.home(request), FOUND))
 
     @admin.display(description="email")
     def masked_email(self, recipient: Recipient) -> str:
@@ -203,16 +218,21 @@ class DeviceForm(TenantForm):
 
 
 @admin.register(Device, site=admin_site)
-class DeviceAdmin(TenantModelAdmin):
+class DeviceAdmin(LargeListAdmin):
     group = "People"
     rank = 40
     form = DeviceForm
     list_display = ("masked_token", "recipient", "platform", "app", "last_seen_at", "dead_since")
     list_filter = ("platform",)
     list_select_related = ("tenant", "recipient")
-    search_fields = ("=token", "=recipient__external_id")
+    search_fields = ("token",)
     search_help_text = "The whole token, or the recipient's external id."
     autocomplete_fields = ("recipient",)
+
+    def ways(self, request: HttpRequest, term: str) -> Iterable[Any]:
+        rows = self.rows(request)
+        by_token = [rows.filter(platform=platform, token=term) for platform in Device.Platform.values]
+        return *by_token, rows.filter(recipient_id__in=ids_of(request, term))
 
     @admin.display(description="token")
     def masked_token(self, device: Device) -> str:
@@ -235,15 +255,19 @@ class DeviceAdmin(TenantModelAdmin):
 
 
 @admin.register(Preference, site=admin_site)
-class PreferenceAdmin(TenantModelAdmin):
+class PreferenceAdmin(LargeListAdmin):
     group = "People"
     rank = 50
     form = PreferenceForm
     list_display = ("recipient", "channels_off", "categories_off", "quiet_from", "quiet_until", "updated_at")
     list_select_related = ("tenant", "recipient")
-    search_fields = ("=recipient__external_id",)
+    search_fields = ("recipient",)
+    search_help_text = "The recipient's external id."
     autocomplete_fields = ("recipient",)
     fields = ("tenant", "recipient", *PreferenceForm.Meta.fields)
+
+    def ways(self, request: HttpRequest, term: str) -> Iterable[Any]:
+        return (self.rows(request).filter(recipient_id__in=ids_of(request, term)),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("tenant", "recipient") if obj is not None else ()

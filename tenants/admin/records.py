@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django_celery_beat import admin as beat
 from django_celery_beat import models as clock
 
-from tenants.admin.base import ReadOnlyAdmin
+from tenants.admin.guard import guarded
+from tenants.admin.large import LargeRecordAdmin
 from tenants.admin.roles import OWNERS
 from tenants.admin.site import admin_site
 from tenants.models import AuditLog, IdempotencyKey
 
 
 @admin.register(AuditLog, site=admin_site)
-class AuditLogAdmin(ReadOnlyAdmin):
+class AuditLogAdmin(LargeRecordAdmin):
     group = "Operations"
     rank = 10
     list_display = ("at", "action", "object_id", "who", "detail")
     list_select_related = ("tenant", "user")
-    search_fields = ("=object_id", "action__startswith")
-    date_hierarchy = "at"
-    ordering = ("-id",)
+    search_fields = ("object_id",)
+    search_help_text = "The id of what was changed, or what was done to it, such as campaign.launch."
+    linked_by = ("object_id",)
     fields = ("tenant", "at", "who", "api_key_id", "action", "object_id", "detail")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditLog]:
@@ -36,19 +40,25 @@ class AuditLogAdmin(ReadOnlyAdmin):
             return ""
         return row.user.username if row.user else f"user {row.user_id}, no member"
 
+    def ways(self, request: HttpRequest, term: str) -> Iterable[Any]:
+        rows = self.rows(request)
+        return rows.filter(object_id=term), rows.filter(action=term).order_by("-id")
+
 
 @admin.register(IdempotencyKey, site=admin_site)
-class IdempotencyKeyAdmin(ReadOnlyAdmin):
+class IdempotencyKeyAdmin(LargeRecordAdmin):
     group = "Operations"
     viewed_by = OWNERS
     list_display = ("key", "mode", "endpoint", "status", "created_at")
-    search_fields = ("=key",)
-    ordering = ("-id",)
+    search_fields = ("key",)
+    search_help_text = "The whole key."
     fields = ("tenant", "mode", "key", "endpoint", "status", "created_at")
 
+    def ways(self, request: HttpRequest, term: str) -> Iterable[Any]:
+        return (self.rows(request).filter(key=term),)
 
-admin_site.register(clock.PeriodicTask, beat.PeriodicTaskAdmin)
-admin_site.register(clock.ClockedSchedule, beat.ClockedScheduleAdmin)
-admin_site.register(clock.CrontabSchedule, beat.CrontabScheduleAdmin)
-admin_site.register(clock.SolarSchedule, beat.ScheduleAdmin)
-admin_site.register(clock.IntervalSchedule, beat.IntervalScheduleAdmin)
+
+admin_site.register(clock.PeriodicTask, guarded(beat.PeriodicTaskAdmin))
+admin_site.register(clock.ClockedSchedule, guarded(beat.ClockedScheduleAdmin))
+admin_site.register(clock.CrontabSchedule, guarded(beat.CrontabScheduleAdmin))
+admin_site.register([clock.SolarSchedule, clock.IntervalSchedule], guarded(beat.ScheduleAdmin))

@@ -8,12 +8,17 @@ from typing import Any
 from django.contrib.admin import AdminSite
 from django.db import transaction
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponse, HttpResponseBase
 from django.template.response import SimpleTemplateResponse
-from django.urls import reverse
+from django.urls import path, reverse
+from django.utils import timezone
 
 from tenants.access import EVERY_TENANT, act_as, set_scope
+from tenants.admin import relogin
+from tenants.admin.guard import answered, refused
+from tenants.admin.once import shown_once
 from tenants.admin.roles import is_operator, roles_of
+from tenants.admin.zones import zone_for
 from tenants.models import AuditLog
 
 #: the order of the index; a page says which group it is in by `TenantModelAdmin.group`
@@ -30,15 +35,42 @@ class NotifierAdminSite(AdminSite):
         """Run the view, and render what it answers, in one transaction that sees the user's tenants only."""
 
         def scoped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            with transaction.atomic():
+            with transaction.atomic(), timezone.override(None):
                 enter_scope(request)
+                timezone.activate(zone_for(request))
                 response: HttpResponseBase = view(request, *args, **kwargs)
                 if isinstance(response, SimpleTemplateResponse):
                     # querysets are evaluated by the template; outside the transaction they would find nothing
                     response.render()
             return response
 
-        return super().admin_view(update_wrapper(scoped, view), cacheable)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            return refused(request, kwargs) or answered(request, lambda: scoped(request, *args, **kwargs))
+
+        inner = super().admin_view(update_wrapper(guarded, view), cacheable)
+
+        def logged_in(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            leaves = request.path == reverse("admin:logout")
+            if request.method == "POST" and not request.user.is_authenticated and not leaves:
+                return relogin.ask_again(request, self.each_context(request))
+            return inner(request, *args, **kwargs)
+
+        return update_wrapper(logged_in, inner)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Django's; afterwards what was typed before the login expired, if anything was."""
+        kept = request.POST.get(relogin.KEPT, "")
+        answer = super().login(request, {**(extra_context or {}), relogin.KEPT: kept})
+        if not kept or answer.status_code != 302:
+            return answer
+        # those of nobody, read before the login
+        request.__dict__.pop("notifier_roles", None)
+        return relogin.offer(request, self.each_context(request)) or answer
+
+    def get_urls(self) -> list[Any]:
+        """Without Django's "view on site": none of our rows has a page outside the admin."""
+        ours = path("shown-once/<str:token>/", self.admin_view(shown_once), name="shown_once")
+        return [ours, *(url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site")]
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Groups of what people do instead of Python packages; one package only when it is asked for by name."""
@@ -53,7 +85,7 @@ class NotifierAdminSite(AdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """The index, with the user's own latest steps from the audit log."""
-        mine = AuditLog.objects.filter(user_id=request.user.pk or 0).order_by("-at")[:10]
+        mine = AuditLog.objects.filter(user_id=request.user.pk or 0).order_by("-id")[:10]
         return super().index(request, {**(extra_context or {}), "latest": mine})
 
     def _in_order(self, pages: list[Any]) -> list[Any]:

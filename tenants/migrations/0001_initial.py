@@ -9,6 +9,7 @@ from django.db import migrations, models
 import notifier.vocabulary
 import tenants.models.accounts
 from tenants.isolation import append_only, isolate, web_role
+from tenants.people import searchable
 from tenants.signed_settings import FUNCTIONS
 
 # One writer of consent changes for every door (API, admin, import, receipts): a row-level trigger per table.
@@ -559,7 +560,10 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tenants.tenant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
                     ),
                 ),
             ],
@@ -616,6 +620,7 @@ class Migration(migrations.Migration):
                     "user",
                     models.ForeignKey(
                         blank=True,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="+",
@@ -625,7 +630,10 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="tenants.tenant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
                     ),
                 ),
             ],
@@ -720,6 +728,30 @@ class Migration(migrations.Migration):
             model_name="recipient",
             index=models.Index(fields=["tenant", "id"], name="recipient_walk"),
         ),
+        migrations.AddIndex(
+            model_name="recipient",
+            index=models.Index(
+                condition=models.Q(("status", "active"), _negated=True),
+                fields=["tenant", "status", "external_id"],
+                name="recipient_inactive",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="device",
+            index=models.Index(fields=["tenant", "-id"], name="device_newest"),
+        ),
+        migrations.AddIndex(
+            model_name="preference",
+            index=models.Index(fields=["tenant", "-id"], name="preference_newest"),
+        ),
+        migrations.AddIndex(
+            model_name="suppression",
+            index=models.Index(fields=["tenant", "-id"], name="suppression_newest"),
+        ),
+        migrations.AddIndex(
+            model_name="idempotencykey",
+            index=models.Index(fields=["tenant", "-id"], name="idempotency_key_newest"),
+        ),
         migrations.AddConstraint(
             model_name="recipient",
             constraint=models.UniqueConstraint(fields=("tenant", "external_id"), name="recipient_external_id"),
@@ -760,13 +792,43 @@ class Migration(migrations.Migration):
             model_name="consentchange",
             index=models.Index(fields=["tenant", "at"], name="consent_change_at"),
         ),
+        migrations.AddIndex(
+            model_name="consentchange",
+            index=models.Index(fields=["tenant", "-id"], name="consent_change_newest"),
+        ),
+        migrations.AddIndex(
+            model_name="consentchange",
+            index=models.Index(
+                condition=models.Q(("recipient_id__isnull", False)),
+                fields=["recipient_id"],
+                name="consent_change_recipient",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="consentchange",
+            index=models.Index(
+                condition=models.Q(("address", ""), _negated=True), fields=["address"], name="consent_change_address"
+            ),
+        ),
         migrations.AddConstraint(
             model_name="category",
             constraint=models.UniqueConstraint(fields=("tenant", "key"), name="category_key"),
         ),
         migrations.AddIndex(
             model_name="auditlog",
-            index=models.Index(fields=["tenant", "at"], name="audit_log_at"),
+            index=models.Index(fields=["tenant", "-id"], name="audit_log_newest"),
+        ),
+        migrations.AddIndex(
+            model_name="auditlog",
+            index=models.Index(fields=["tenant", "action", "-id"], name="audit_log_action"),
+        ),
+        migrations.AddIndex(
+            model_name="auditlog",
+            index=models.Index(fields=["object_id"], name="audit_log_object"),
+        ),
+        migrations.AddIndex(
+            model_name="auditlog",
+            index=models.Index(fields=["user", "-id"], name="audit_log_user"),
         ),
         migrations.AddIndex(
             model_name="auditlog",
@@ -783,6 +845,7 @@ class Migration(migrations.Migration):
         append_only("tenants_consentchange"),
         append_only("tenants_auditlog", "OLD.chain IS NULL AND (to_jsonb(OLD) - 'chain') = (to_jsonb(NEW) - 'chain')"),
         migrations.RunSQL(MERGE_ATTRIBUTES),
+        searchable(),
         # segments over attributes
         migrations.RunSQL("CREATE INDEX segment_attributes ON tenants_recipient USING gin (attributes jsonb_path_ops)"),
         isolate("tenants_tenant", "id"),

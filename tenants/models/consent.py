@@ -48,6 +48,9 @@ class Preference(TenantOwned):
     language = models.CharField(max_length=16, blank=True)
     updated_at = models.DateTimeField(auto_now=True)
 
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "-id"], name="preference_newest")]
+
     def __str__(self) -> str:
         return f"preferences of {self.recipient_id}"
 
@@ -71,6 +74,7 @@ class Suppression(TenantOwned):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "channel", "address"], name="suppression_once"),
         ]
+        indexes = [models.Index(fields=["tenant", "-id"], name="suppression_newest")]
 
     def __str__(self) -> str:
         return f"{self.channel}: {self.cause}"
@@ -80,7 +84,7 @@ class ConsentChange(models.Model):
     """Append-only. `at` is the clock, not the transaction's start. Written by triggers only."""
 
     id = models.BigAutoField(primary_key=True)
-    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+", db_index=False)
     recipient_id = models.UUIDField(null=True)
     channel = models.CharField(max_length=16, blank=True)
     address = models.CharField(max_length=1024, blank=True)
@@ -88,7 +92,14 @@ class ConsentChange(models.Model):
     at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["tenant", "at"], name="consent_change_at")]
+        indexes = [
+            models.Index(fields=["tenant", "at"], name="consent_change_at"),
+            models.Index(fields=["tenant", "-id"], name="consent_change_newest"),
+            models.Index(
+                fields=["recipient_id"], name="consent_change_recipient", condition=models.Q(recipient_id__isnull=False)
+            ),
+            models.Index(fields=["address"], name="consent_change_address", condition=~models.Q(address="")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.what} at {self.at:%F %T}"

@@ -32,7 +32,15 @@ class Recipient(TenantOwned):
             models.UniqueConstraint(fields=["tenant", "external_id"], name="recipient_external_id"),
         ]
         # segments are walked by id within the tenant
-        indexes = [models.Index(fields=["tenant", "id"], name="recipient_walk")]
+        indexes = [
+            models.Index(fields=["tenant", "id"], name="recipient_walk"),
+            # the admin's list of those who get nothing
+            models.Index(
+                fields=["tenant", "status", "external_id"],
+                name="recipient_inactive",
+                condition=~models.Q(status="active"),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.external_id
@@ -59,6 +67,7 @@ class Device(TenantOwned):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "platform", "token"], name="device_token_once"),
         ]
+        indexes = [models.Index(fields=["tenant", "-id"], name="device_newest")]
 
     def __str__(self) -> str:
         return f"{self.platform} …{self.token[-8:]}"

@@ -24,6 +24,7 @@ class IdempotencyKey(TenantOwned):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "mode", "endpoint", "key"], name="idempotency_key_once"),
         ]
+        indexes = [models.Index(fields=["tenant", "-id"], name="idempotency_key_newest")]
 
     def __str__(self) -> str:
         return self.key
@@ -33,8 +34,9 @@ class AuditLog(models.Model):
     """Append-only (a trigger refuses the rest), hash-chained in batches by a sweep; ids only, no personal data."""
 
     id = models.BigAutoField(primary_key=True)
-    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+")
-    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    # `user` and `tenant` have no index of their own: those below begin with them
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+", db_index=False)
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     api_key_id = models.UUIDField(null=True, blank=True)
     action = models.CharField(max_length=64)
     object_id = models.CharField(max_length=64, blank=True)
@@ -46,7 +48,10 @@ class AuditLog(models.Model):
     class Meta:
         verbose_name_plural = "audit log"
         indexes = [
-            models.Index(fields=["tenant", "at"], name="audit_log_at"),
+            models.Index(fields=["tenant", "-id"], name="audit_log_newest"),
+            models.Index(fields=["tenant", "action", "-id"], name="audit_log_action"),
+            models.Index(fields=["object_id"], name="audit_log_object"),
+            models.Index(fields=["user", "-id"], name="audit_log_user"),
             models.Index(fields=["id"], name="audit_log_unchained", condition=models.Q(chain__isnull=True)),
             models.Index(fields=["tenant", "chain"], name="audit_log_chain", condition=models.Q(chain__isnull=False)),
         ]

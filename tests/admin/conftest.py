@@ -158,7 +158,13 @@ def _ledger(tenant: Tenant, recipient: Recipient, version: TemplateVersion, word
         Line.objects.create(tenant=tenant, recipient_id=recipient.pk, channel="sms", lane=Lane.BULK),
         Feed.objects.create(tenant=tenant, recipient_id=recipient.pk, last_seq=1),
         InboxMessage.objects.create(
-            id=new_id(), tenant=tenant, recipient_id=recipient.pk, seq=1, title=f"{word} title", body="", created_at=NOW
+            id=delivery.pk,
+            tenant=tenant,
+            recipient_id=recipient.pk,
+            seq=1,
+            title=f"{word} title",
+            body="",
+            created_at=NOW,
         ),
         ProviderAccount.objects.create(tenant=tenant, name=f"sandbox {word}", provider="fcm", sandbox=True),
     ]

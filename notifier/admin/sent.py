@@ -1,0 +1,127 @@
+"""Where the lists of what was sent start from: one search, one campaign, or the newest notifications.
+
+No index of these tables begins with the tenant: it would cost arming 3 µs a message. So a tenant's list is reached from
+what has such an index, and whatever filter is applied to it reads a bounded number of rows.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from notifier.models import Delivery, Notification
+from notifier.vocabulary import Status, id_floor
+from tenants.admin.base import visible
+from tenants.admin.indexes import by_index
+from tenants.admin.large import LargeRecordAdmin, Start, as_uuid
+from tenants.admin.people import ids_of
+
+SENT = "What was sent"
+#: notifications whose messages a list shows when nothing else is asked for
+NEWEST = 1_000
+#: messages of a campaign with one status: as few are sorted, more are met soon on the walk
+FEW = 5_000
+CAMPAIGN = "campaign_id"
+_NOTE = (
+    f"What belongs to the newest {NEWEST:,} notifications. Search for older ones; the messages of a campaign are listed"
+    " from its report."
+)
+#: set by the campaigns' admin: the milliseconds that all delivery ids of a campaign begin with
+armed_ms: list[Callable[[uuid.UUID], int | None]] = []
+
+
+class FindById(LargeRecordAdmin):
+    """A page whose search box takes an id or an external id."""
+
+    group = SENT
+    found_by: ClassVar[tuple[str, ...]] = ("pk", "recipient_id")
+    search_fields = ("pk",)
+    search_help_text = "An id (its own, or one of those it names), or a recipient's external id."
+
+    def ways(self, request: HttpRequest, term: str) -> Iterable[QuerySet[Any]]:
+        rows = self.rows(request)
+        wanted = as_uuid(term)
+        if wanted is not None:
+            return [rows.filter(**{name: wanted}) for name in self.found_by]
+        if "recipient_id" not in self.found_by:
+            return []
+        return [rows.filter(recipient_id__in=ids_of(request, term))]
+
+
+class FromNewest(FindById):
+    """A list that shows what belongs to the newest notifications; `named_by` says which column names what of them."""
+
+    named_by: ClassVar[str] = "recipient_id"
+
+    def start(self, request: HttpRequest, rows: QuerySet[Any]) -> Start:
+        if request.GET.get("q", "").strip():
+            return Start(rows, bounded=True)
+        with by_index():
+            named = list(self.newest(request))
+            ids = list(rows.order_by().filter(**{f"{self.named_by}__in": named}).values_list("pk", flat=True))
+        return Start(rows.filter(pk__in=ids), bounded=True, note=_NOTE)
+
+    def newest(self, request: HttpRequest) -> Iterable[Any]:
+        """The recipients of the newest notifications."""
+        return newest_notifications(request, self.home(request)).values_list("recipient_id", flat=True)
+
+
+class FromDeliveries(FromNewest):
+    """A list whose rows name a delivery."""
+
+    named_by = "delivery_id"
+
+    def newest(self, request: HttpRequest) -> Iterable[Any]:
+        return newest_deliveries(request, self.home(request))
+
+
+def newest_notifications(request: HttpRequest, home: uuid.UUID | None) -> QuerySet[Notification]:
+    rows = visible(Notification.objects.all(), request)
+    rows = rows.filter(tenant_id=home) if home else rows
+    return rows.order_by("-id")[:NEWEST]
+
+
+def newest_deliveries(request: HttpRequest, home: uuid.UUID | None) -> list[uuid.UUID]:
+    """Ids of the deliveries of the newest notifications."""
+    wanted = list(newest_notifications(request, home).values_list("pk", flat=True))
+    found = visible(Delivery.objects.filter(notification_id__in=wanted), request)
+    return list(found.values_list("pk", flat=True))
+
+
+def of_campaign(request: HttpRequest, rows: QuerySet[Delivery], campaign: uuid.UUID) -> Start:
+    """The messages of a campaign: the range of ids that begin with its milliseconds. Those of one status, when they are
+    few, by the campaigns' index."""
+    ms = next((found for ask in armed_ms if (found := ask(campaign)) is not None), None)
+    if ms is None:
+        return Start(rows.none(), bounded=True, note="There is no such campaign, or it was never armed.")
+    mine = rows.filter(campaign_id=campaign, id__gte=id_floor(ms), id__lt=id_floor(ms + 1))
+    status = request.GET.get("status__exact", "")
+    # the index has no armed ones
+    if status not in {str(s.value) for s in Status if s != Status.ARMED}:
+        return Start(mine)
+    with by_index():
+        few = rows.order_by().filter(campaign_id=campaign, status=int(status))
+        ids = list(few.values_list("pk", flat=True)[: FEW + 1])
+    if len(ids) > FEW:
+        return Start(mine)
+    return Start(rows.filter(pk__in=ids), bounded=True)
+
+
+class CampaignFilter(admin.SimpleListFilter):
+    """Shown while the list is about one campaign; reports link to it."""
+
+    title = "campaign"
+    parameter_name = CAMPAIGN
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        asked = request.GET.get(CAMPAIGN, "")
+        return [(asked, "this campaign")] if asked else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The list starts from it already."""
+        return queryset

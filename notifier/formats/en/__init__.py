@@ -1,0 +1,1 @@
+"""English, with the zone beside every time."""

@@ -1,0 +1,134 @@
+"""What holds for every page of the admin, whoever wrote it: no odd request is an error of ours, and no click loads all.
+
+`Guarded` stands before ModelAdmin in each registered page's bases; `refused` and `answered` belong to the site.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import ValidationError
+from django.db import DataError, OperationalError
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from psycopg.errors import QueryCanceled
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Any]
+else:
+    _ModelAdmin = object
+
+
+class GuardedChangeList(ChangeList):
+    """A filter's value that cannot be compared is a wrong address, whichever filter finds it."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        try:
+            return super().get_queryset(request, exclude_parameters)
+        except (ValidationError, ValueError, TypeError) as error:
+            raise IncorrectLookupParameters(error) from error
+
+
+class Guarded(_ModelAdmin):
+    """Base of every registered page."""
+
+    show_facets = admin.ShowFacets.NEVER
+    #: columns, each with an index, that links on other pages ask for
+    linked_by: ClassVar[tuple[str, ...]] = ()
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return GuardedChangeList
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """Only what the page itself offers: a typed `?detail__icontains=` would read a whole table, and a typed
+        `?config__startswith=` would tell of what is never shown."""
+        offered = [_asked_by(entry) for entry in (self.get_list_filter(request) if request else self.list_filter)]
+        return lookup in self.linked_by or lookup in offered or lookup.split("__")[0] in offered
+
+    def response_action(  # type: ignore[override]  # the stubs know a parameter that Django has not
+        self, request: HttpRequest, queryset: QuerySet[Any]
+    ) -> HttpResponse | None:
+        """An action does what is ticked: never "all across pages", and no ids that no row can have."""
+        posted = request.POST.copy()
+        chosen = [value for value in posted.getlist(ACTION_CHECKBOX_NAME) if _is_key(value, self.model)]
+        posted.setlist(ACTION_CHECKBOX_NAME, chosen)
+        posted["select_across"] = "0"
+        if not _is_index(posted.get("index", "0")):
+            posted["index"] = "0"
+        request.POST = posted  # type: ignore[assignment]
+        return super().response_action(request, queryset)
+
+
+def guarded(page: type[Any]) -> type[Any]:
+    """Another package's page as one of ours."""
+    made: type[Any] = types.new_class(f"Guarded{page.__name__}", (Guarded, page))
+    return made
+
+
+def _is_key(value: str, of: type[Model]) -> bool:
+    try:
+        of._default_manager.filter(pk=value)
+    except (ValidationError, ValueError, TypeError):
+        return False
+    return True
+
+
+def _asked_by(entry: Any) -> str:
+    """The parameter of one of a page's filters: a column's name, or what the filter calls it."""
+    if isinstance(entry, str):
+        return entry
+    return str(entry[0]) if isinstance(entry, tuple | list) else str(getattr(entry, "parameter_name", ""))
+
+
+class Autocomplete(AutocompleteSelect):
+    """Django's asks the database for whatever was typed into the form, also for what no key can be."""
+
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        target = self.field.remote_field.model
+        return super().optgroups(name, [key for key in value if not key or _is_key(str(key), target)], attr)
+
+
+def _is_index(value: str) -> bool:
+    return value.isascii() and value.isdigit() and len(value) < 4
+
+
+def refused(request: HttpRequest, kwargs: dict[str, Any]) -> HttpResponse | None:
+    """PostgreSQL takes no U+0000; what holds one names nothing of ours and can be stored nowhere."""
+    typed = [*kwargs.values(), request.path]
+    for name, values in (*request.GET.lists(), *request.POST.lists()):
+        typed += [name, *values]
+    if not any(isinstance(value, str) and "\0" in value for value in typed):
+        return None
+    return told(request, 400, "This cannot be read", "The address or a field holds the character U+0000; remove it.")
+
+
+def answered(request: HttpRequest, view: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+    """What the view answers; a page that says what to do instead where the database could not answer."""
+    try:
+        return view()
+    except DataError:
+        return told(request, 400, "This cannot be read", "A value in the address or the form is out of its range.")
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        return told(
+            request,
+            503,
+            "This takes too long",
+            "The database was stopped before it found an answer, so that nobody else has to wait. Nothing was changed. "
+            "Search for less, choose fewer rows, or try again later.",
+        )
+
+
+def told(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
+    """A page of one sentence. It asks the database nothing."""
+    return render(request, "admin/told.html", {"title": title, "text": text}, status=status)

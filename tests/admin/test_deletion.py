@@ -1,0 +1,141 @@
+"""Deleting in the admin: what is in use stays, and is told by whom; the answer never walks through the users."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import Model
+from django.test.utils import CaptureQueriesContext
+
+from campaigns.models import Audience, AudienceMember, Campaign
+from inbox.models import InboxMessage
+from notifier.models import Delivery, Notification, ProviderAccount, Template, TemplateVersion
+from notifier.vocabulary import Lane, Status
+from tenants.models import ApiKey, AuditLog, Category, Device, Member, Preference, Recipient, Suppression, Tenant, User
+from tests.admin.conftest import Browser, World
+from tests.admin.test_pages import url
+
+pytestmark = pytest.mark.django_db
+LogIn = Callable[[User], Browser]
+
+
+def delete(browser: Browser, row: Model) -> Any:
+    """By the row's own page: what it says, then whether a POST does it."""
+    asked = browser.get(url(type(row), "delete", row.pk))
+    return asked, browser.post(url(type(row), "delete", row.pk), {"post": "yes"})
+
+
+def delete_ticked(browser: Browser, *rows: Model) -> Any:
+    """By the list's action, confirmed."""
+    chosen = {"action": "delete_selected", "_selected_action": [str(row.pk) for row in rows], "post": "yes"}
+    return browser.post(url(type(rows[0]), "changelist"), chosen)
+
+
+USED = [
+    (Template, "1 notification"),
+    (Recipient, "1 notification, 1 delivery, 1 inbox message"),
+]
+
+
+@pytest.mark.parametrize(("model", "by"), USED, ids=lambda case: getattr(case, "__name__", ""))
+def test_what_is_in_use_is_not_deleted_and_the_page_says_by_whom(
+    model: Any, by: str, world: World, log_in: LogIn
+) -> None:
+    browser, row = log_in(world.people.ana), world.mine[model]
+    asked, done = delete(browser, row)
+    for page in (asked, done, delete_ticked(browser, row)):
+        assert page.status_code == 200 and f"In use by {by}." in page.content.decode()
+    assert model.objects.filter(pk=row.pk).exists()
+
+
+def test_a_template_of_a_campaign_and_an_audience_of_one_stay(world: World, log_in: LogIn) -> None:
+    tenant, browser = world.people.acme, log_in(world.people.ben)
+    template = Template.objects.create(tenant=tenant, key="unsent")
+    audience = Audience.objects.create(tenant=tenant, name="all", source="segment")
+    for name in ("one", "two"):
+        Campaign.objects.create(tenant=tenant, name=name, template=template, audience=audience, channels=["push"])
+    for row in (template, audience):
+        assert "In use by 2 campaigns." in delete(browser, row)[1].content.decode()
+        assert "In use by 2 campaigns." in delete_ticked(browser, row).content.decode()
+        row.refresh_from_db()
+
+
+def test_an_account_with_waiting_messages_stays_and_one_with_old_ones_goes(world: World, log_in: LogIn) -> None:
+    account = ProviderAccount.objects.create(
+        tenant=world.people.acme, name="mine", provider="fcm", channel="push", platform="fcm"
+    )
+    delivery = Delivery.objects.filter(pk=world.mine[Delivery].pk)
+    delivery.update(account_id=account.pk, status=Status.QUEUED)
+    browser = log_in(world.people.ana)
+    assert "In use by 1 waiting deliveries." in delete(browser, account)[1].content.decode()
+    delivery.update(status=Status.SENT)
+    assert delete(browser, account)[1].status_code == 302
+    assert not ProviderAccount.objects.filter(pk=account.pk).exists()
+
+
+def test_what_nothing_uses_goes_with_what_is_its_own(world: World, log_in: LogIn) -> None:
+    tenant, browser = world.people.acme, log_in(world.people.ana)
+    person = Recipient.objects.create(tenant=tenant, external_id="unsent")
+    Device.objects.create(tenant=tenant, recipient=person, token="t" * 30)
+    Preference.objects.create(tenant=tenant, recipient=person)
+    template = Template.objects.create(tenant=tenant, key="unsent")
+    TemplateVersion.objects.create(tenant=tenant, template=template, number=1, content={})
+    audience = Audience.objects.create(tenant=tenant, name="ids", source="list")
+    AudienceMember.objects.create(tenant=tenant, audience=audience, external_id="x")
+    category = Category.objects.create(tenant=tenant, key="unused")
+    member = Member.objects.get(tenant=tenant, user=world.people.ben)
+    for row in (person, template, audience, category, member, world.mine[Suppression], world.mine[Device]):
+        asked, done = delete(browser, row)
+        assert (asked.status_code, done.status_code) == (200, 302), row
+        assert not type(row).objects.filter(pk=row.pk).exists()
+        assert AuditLog.objects.filter(action=f"{row._meta.model_name}.deleted", object_id=str(row.pk)).exists()
+    assert not Device.objects.filter(recipient=person).exists()
+    assert not AudienceMember.objects.filter(audience_id=audience.pk).exists()
+
+
+def test_what_is_a_record_is_never_deleted(world: World, log_in: LogIn, olga: User) -> None:
+    for model in (Tenant, ApiKey, Notification, Delivery, InboxMessage, AuditLog):
+        row = world.mine[model]
+        assert delete(log_in(olga), row)[1].status_code == 403
+        delete_ticked(log_in(olga), row)
+        assert model.objects.filter(pk=row.pk).exists()
+
+
+def test_the_action_takes_what_is_ticked_and_never_the_whole_list(world: World, log_in: LogIn) -> None:
+    people = [Recipient.objects.create(tenant=world.people.acme, external_id=f"u{n}") for n in range(3)]
+    chosen = {"action": "delete_selected", "_selected_action": [str(people[0].pk)], "post": "yes", "select_across": "1"}
+    log_in(world.people.ana).post(url(Recipient, "changelist"), chosen)
+    left = Recipient.objects.filter(pk__in=[p.pk for p in people])
+    assert {p.external_id for p in left} == {"u1", "u2"}
+
+
+def test_a_large_use_is_told_by_an_index_and_no_row_of_it_is_loaded(world: World, log_in: LogIn) -> None:
+    """50,000 notifications of one template; another that nothing uses, beside them."""
+    version = world.mine[TemplateVersion]
+    unused = Template.objects.create(tenant=world.people.acme, key="unsent")
+    TemplateVersion.objects.create(tenant=world.people.acme, template=unused, number=1, content={})
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO notifier_notification (id, tenant_id, recipient_id, version_id, category, mode, lane, data,"
+            " created_at) SELECT gen_random_uuid(), %s, %s, %s, '', 'live', %s, '{}', now()"
+            " FROM generate_series(1, 50000)",
+            [world.people.acme.pk, world.mine[Recipient].pk, version.pk, Lane.BULK],
+        )
+        cursor.execute("ANALYZE notifier_notification")
+    browser = log_in(world.people.ana)
+    for row, told in ((world.mine[Template], "In use by more than 100 notifications."), (unused, "Are you sure")):
+        with CaptureQueriesContext(connection) as queries:
+            page = browser.get(url(Template, "delete", row.pk))
+        assert told in page.content.decode()
+        asked = [q["sql"] for q in queries if 'FROM "notifier_notification"' in q["sql"]]
+        assert asked and all("LIMIT" in sql for sql in asked)
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            for sql in asked:
+                cursor.execute(f"EXPLAIN {sql}")
+                plan = "\n".join(line for (line,) in cursor.fetchall())
+                assert "notification_version" in plan and "Seq Scan" not in plan
+            cursor.execute("SET LOCAL enable_seqscan = on")

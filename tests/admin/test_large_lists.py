@@ -1,0 +1,149 @@
+"""Lists of tables that grow: paged by key, counted up to a bound, filtered a window at a time, searched by an index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from campaigns.models import Campaign
+from notifier.models import Delivery, Template, TemplateVersion
+from notifier.vocabulary import Status
+from tenants.admin import keyset
+from tenants.models import AuditLog, Device, Recipient, Suppression, User
+from tests.admin.conftest import Browser, World
+from tests.admin.test_pages import url
+
+pytestmark = pytest.mark.django_db
+LogIn = Callable[[User], Browser]
+
+
+@pytest.fixture
+def many(world: World) -> list[str]:
+    """120 people of ACME beside zebra-1, in order."""
+    tenant = world.people.acme
+    names = [f"u{n:03d}" for n in range(120)]
+    Recipient.objects.bulk_create(
+        Recipient(tenant=tenant, external_id=name, name=f"Ann O'Neil {name}", email=f"{name}@x.org", phone=f"+4312{n}")
+        for n, name in enumerate(names)
+    )
+    return [*names, "zebra-1"]
+
+
+def shown(browser: Browser, model: Any, query: str = "") -> Any:
+    answer = browser.get(url(model, "changelist") + query)
+    assert answer.status_code == 200
+    return answer.context["cl"]
+
+
+def test_pages_follow_one_another_both_ways(many: list[str], world: World, log_in: LogIn) -> None:
+    browser, query, pages = log_in(world.people.ana), "", []
+    while True:
+        page = shown(browser, Recipient, query)
+        pages.append([person.external_id for person in page.result_list])
+        if not page.further:
+            break
+        query = page.further
+    assert [len(names) for names in pages] == [50, 50, 21]
+    assert [name for names in pages for name in names] == many
+    back = shown(browser, Recipient, page.back)
+    assert [person.external_id for person in back.result_list] == pages[1]
+    first = shown(browser, Recipient, back.back)
+    assert [person.external_id for person in first.result_list] == pages[0] and not first.back
+    assert shown(browser, Recipient, first.further).result_list == back.result_list
+
+
+def test_a_list_tells_how_many_and_of_nobody_else(
+    many: list[str], world: World, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shown(log_in(world.people.ana), Recipient).count_text == "121"
+    monkeypatch.setattr(keyset, "COUNTED", 100)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE tenants_recipient")
+    assert shown(log_in(world.people.ana), Recipient).count_text == "about 120"
+    assert shown(log_in(world.people.cleo), Recipient).count_text == "1"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(10_000, "about 10,000"), (305_123, "about 310,000"), (1_000_000, "about 1.0 M"), (2_013_000, "about 2.0 M")],
+)
+def test_an_estimate_is_told_in_two_figures(count: int, text: str) -> None:
+    assert keyset.about(count) == text
+
+
+def test_a_filter_looks_through_a_window_and_offers_the_next(
+    world: World, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyset, "WINDOW", 10)
+    tenant = world.people.acme
+    Suppression.objects.bulk_create(
+        Suppression(tenant=tenant, channel="push", address=f"a{n}", cause="bounce" if n == 3 else "manual")
+        for n in range(25)
+    )
+    browser, query, found, windows = log_in(world.people.ana), "?cause__exact=bounce", [], 0
+    while query:
+        page = shown(browser, Suppression, query)
+        found += [row.address for row in page.result_list]
+        query, windows = page.further, windows + 1
+    assert (found, windows) == (["a3"], 3)
+
+
+@pytest.mark.parametrize("term", ["u077", "O'Neil u077", "neil U07", "077@x", "u077@x.org", "+431277", "ann u077"])
+def test_people_are_found_by_a_part_of_what_they_are_called(
+    term: str, many: list[str], world: World, log_in: LogIn
+) -> None:
+    page = shown(log_in(world.people.ana), Recipient, f"?q={term.replace('+', '%2B')}")
+    assert "u077" in [person.external_id for person in page.result_list]
+    assert shown(log_in(world.people.cleo), Recipient, f"?q={term.replace('+', '%2B')}").result_list == []
+
+
+@pytest.mark.parametrize("term", ["%25%25%25", "___", "u0", "\\\\\\", "nobody at all"])
+def test_signs_of_patterns_and_short_words_find_nobody_else(
+    term: str, many: list[str], world: World, log_in: LogIn
+) -> None:
+    assert shown(log_in(world.people.ana), Recipient, f"?q={term}").result_list == []
+
+
+def test_an_operator_searches_everybody_and_one_tenant(
+    many: list[str], world: World, log_in: LogIn, olga: User
+) -> None:
+    both = shown(log_in(olga), Recipient, "?q=person").result_list
+    assert {person.external_id for person in both} == {"zebra-1", "quokka-1"}
+    one = shown(log_in(olga), Recipient, f"?q=person&of={world.people.globex.pk}").result_list
+    assert {person.external_id for person in one} == {"quokka-1"}
+
+
+def test_devices_are_found_by_token_and_by_person(world: World, log_in: LogIn) -> None:
+    browser, device = log_in(world.people.ana), world.mine[Device]
+    for term in (device.token, "zebra-1"):
+        assert shown(browser, Device, f"?q={term}").result_list == [device]
+    assert shown(browser, Device, f"?q={world.other[Device].token}").result_list == []
+
+
+def test_the_messages_of_a_campaign_are_listed_from_it(world: World, log_in: LogIn) -> None:
+    tenant, template = world.people.acme, world.mine[Template]
+    delivery = world.mine[Delivery]
+    armed = int(delivery.pk.hex[:12], 16)
+    campaign = Campaign.objects.create(
+        tenant=tenant, name="sale", template=template, channels=["push"], first_armed_ms=armed
+    )
+    Delivery.objects.filter(pk=delivery.pk).update(campaign_id=campaign.pk, notification_id=None)
+    browser = log_in(world.people.ana)
+    assert shown(browser, Delivery).result_list == []
+    for query in ("", f"&status__exact={Status.FAILED.value}", "&channel=push"):
+        assert shown(browser, Delivery, f"?campaign_id={campaign.pk}{query}").result_list == [delivery]
+    for query in (f"&status__exact={Status.SENT.value}", "&channel=in_app"):
+        assert shown(browser, Delivery, f"?campaign_id={campaign.pk}{query}").result_list == []
+    assert shown(log_in(world.people.cleo), Delivery, f"?campaign_id={campaign.pk}").result_list == []
+
+
+def test_a_rows_history_is_its_rows_of_the_audit_log(world: World, log_in: LogIn) -> None:
+    browser = log_in(world.people.ana)
+    answer = browser.get(url(TemplateVersion, "history", world.mine[TemplateVersion].pk))
+    assert answer.status_code == 302 and f"object_id={world.mine[TemplateVersion].pk}" in answer.url
+    row = world.mine[AuditLog]
+    page = browser.get(f"{url(AuditLog, 'changelist')}?object_id={row.object_id}").context["cl"]
+    assert page.result_list == [row]

@@ -1,0 +1,115 @@
+"""Secrets are shown once, by a page that may be reloaded; an expired login loses nothing of what was typed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from html import unescape
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from tenants.models import ApiKey, Member, Recipient, User
+from tests.admin.conftest import Browser, World
+from tests.admin.test_changes import person
+from tests.admin.test_pages import url
+from tests.fixtures import _as_web
+
+pytestmark = pytest.mark.django_db
+LogIn = Callable[[User], Browser]
+PASSWORD = "a long password"
+
+
+def made(world: World, browser: Browser, model: Any) -> tuple[Any, str]:
+    tenant = str(world.people.acme.pk)
+    asked = {
+        ApiKey: {"tenant": tenant, "name": "shop", "mode": "live", "scopes": ["send"]},
+        Member: {"tenant": tenant, "username": "dan", "email": "", "role": "viewer"},
+    }[model]
+    answer = browser.post(url(model, "add"), asked)
+    assert answer.status_code == 302
+    return browser.get(answer.url), answer.url
+
+
+@pytest.mark.parametrize(("model", "name"), [(ApiKey, "key"), (Member, "password")])
+def test_reloading_the_page_of_a_secret_makes_no_second_and_shows_it_no_more(
+    model: Any, name: str, world: World, log_in: LogIn
+) -> None:
+    browser, before = log_in(world.people.ana), model.objects.count()
+    shown, page = made(world, browser, model)
+    secret = shown.context["what"][name]
+    assert secret in shown.content.decode() and "no-store" in shown["Cache-Control"]
+    assert secret not in str(dict(browser.client.session.items()))
+    for _ in range(2):
+        again = browser.get(page)
+        assert again.status_code == 200 and secret not in again.content.decode()
+    assert model.objects.count() == before + 1
+
+
+def test_a_secret_waits_encrypted_and_for_its_user_only(world: World, log_in: LogIn) -> None:
+    browser = log_in(world.people.ana)
+    asked = {"tenant": str(world.people.acme.pk), "name": "shop", "mode": "live", "scopes": ["send"]}
+    page = browser.post(url(ApiKey, "add"), asked).url
+    assert "nk_live" not in str(dict(browser.client.session.items()))
+    assert "nk_live" not in log_in(world.people.ben).get(page).content.decode()
+    assert "nk_live" in browser.get(page).content.decode()
+
+
+# -- an expired login -------------------------------------------------------------------------------------------------
+
+
+def fields(html: str) -> dict[str, str]:
+    """The hidden fields of the offered form."""
+    form = html[html.index('<form method="post" action') :]
+    found = re.findall(r'<textarea name="([^"]+)" hidden>\n(.*?)</textarea>', form, flags=re.S)
+    return {unescape(name): unescape(value) for name, value in found}
+
+
+def expired(page: str, data: Any) -> tuple[Browser, Any]:
+    browser = Browser(Client())
+    return browser, browser.post(page, data)
+
+
+def log_in_again(browser: Browser, answer: Any, password: str = PASSWORD) -> Any:
+    kept = re.search(r'name="kept" value="([^"]+)"', answer.content.decode())
+    assert kept is not None
+    login = f"{reverse('admin:login')}?next={answer.context['next']}"
+    return browser.post(login, {"username": "ben", "password": password, "kept": kept[1], "next": "/admin/"})
+
+
+def test_what_was_typed_is_offered_after_the_login_and_sent_by_a_press(world: World) -> None:
+    page = url(Recipient, "add")
+    typed = person(world, name='<b>Zoë</b>\n"two lines"', email="zoe@example.com")
+    browser, asked = expired(page, typed)
+    assert asked.status_code == 403 and "Nothing was stored yet" in asked.content.decode()
+    wrong = log_in_again(browser, asked, "not this one")
+    offered = log_in_again(browser, wrong)
+    assert offered.status_code == 200 and not Recipient.objects.filter(external_id="new").exists()
+    sent = fields(offered.content.decode())
+    assert sent == {name: str(value) for name, value in typed.items()}
+    assert f'action="{page}"' in offered.content.decode() and "csrfmiddlewaretoken" in offered.content.decode()
+    assert browser.post(page, sent).status_code == 302
+    assert Recipient.objects.get(external_id="new").name.startswith("<b>Zoë</b>")
+
+
+def test_secrets_that_were_typed_are_not_written_into_a_page(world: World) -> None:
+    typed = {"name": "firebase", "config_service_account": "PRIVATE", "password1": "PRIVATE"}
+    browser, asked = expired("/admin/notifier/provideraccount/add/?provider=fcm", typed)
+    offered = log_in_again(browser, asked).content.decode()
+    assert "PRIVATE" not in asked.content.decode() + offered
+    assert "config_service_account, password1" in offered and fields(offered) == {"name": "firebase"}
+
+
+def test_nothing_is_offered_that_was_not_kept_by_us(world: World) -> None:
+    browser = Browser(Client())
+    for forged in ("x", "eyJwYXRoIjoiLyJ9:1tx:abc", ""):
+        posted = {"username": "ben", "password": PASSWORD, "kept": forged}
+        assert browser.post(f"{reverse('admin:login')}?next=/admin/", posted).status_code == 302
+        with _as_web():
+            browser.client.logout()
+
+
+def test_logging_out_twice_asks_for_nothing(world: World) -> None:
+    assert expired(reverse("admin:logout"), {})[1].status_code in (200, 302)
