@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 from campaigns import audience as audiences
 from campaigns import edit, uploads
 from campaigns.audience import loading
-from campaigns.models import Audience, AudienceMember, Campaign
+from campaigns.models import Audience, AudienceMember
 from notifier.errors import InvalidInput, NotifierError
 from tenants.access import take_longer
 from tenants.admin import MARKETERS, TenantForm, TenantModelAdmin, may
