@@ -85,6 +85,12 @@ class AudienceAdmin(TenantModelAdmin):
         fixed = super().get_readonly_fields(request, obj)
         return (*fixed, "source", "size") if obj is not None else fixed
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """With what goes along: the ids of a list."""
+        rows = list(objs)
+        _, counted, lacking, refused = super().get_deleted_objects(rows, request)
+        return [f"{row}: {row.size:,} ids" for row in rows], counted, lacking, refused
+
     def delete_model(self, request: HttpRequest, obj: Audience) -> None:
         take_longer()
         super().delete_model(request, obj)
