@@ -82,7 +82,7 @@ def test_several_at_once_share_the_shards(sent: Campaign) -> None:
 
     def work() -> int:
         try:
-            together.wait(20)
+            together.wait(60)
             return accounting.account(sent.pk)
         finally:
             connection.close()

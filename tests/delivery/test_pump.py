@@ -163,7 +163,7 @@ def test_a_tenant_whose_provider_hangs_does_not_take_every_flight(shop: Shop, mo
 
         def send(self, messages: Sequence[InAppMessage], wire: Wire) -> Iterator[Answers]:
             if messages[0].envelope.tenant_id == shop.tenant.id:
-                hangs.wait(20)
+                hangs.wait(60)
             else:
                 served.append(not hangs.is_set())
                 hangs.set()

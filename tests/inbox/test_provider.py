@@ -127,12 +127,12 @@ def test_only_watched_inboxes_are_published_to(dora: Recipient, emil: Recipient)
     client = redis.Redis.from_url(settings.REDIS_URL)
     watcher = client.pubsub()  # type: ignore[no-untyped-call]
     watcher.psubscribe("live__group__inbox.*")  # a pattern is no subscription for NUMSUB
-    watcher.get_message(timeout=5)
+    watcher.get_message(timeout=60)
     direct = client.pubsub()  # type: ignore[no-untyped-call]
     direct.subscribe(f"live__group__{group(dora.pk)}")
-    direct.get_message(timeout=5)
+    direct.get_message(timeout=60)
     live.announce([dora.pk, emil.pk, new_id()], lambda _: Counters(1, 1).as_json())
-    heard = watcher.get_message(timeout=5)
+    heard = watcher.get_message(timeout=60)
     assert heard is not None and heard["channel"].decode().endswith(dora.pk.hex)
     assert watcher.get_message(timeout=0.2) is None
     for opened in (watcher, direct, client):

@@ -46,7 +46,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         child.kill()
 
 
-def eventually(true: Callable[[], bool], within: float = 10.0) -> bool:
+def eventually(true: Callable[[], bool], within: float = 60.0) -> bool:
     end = time.monotonic() + within
     while time.monotonic() < end:
         if true():

@@ -43,7 +43,7 @@ class Stand:
 
     def _open(self, request: urllib.request.Request) -> Any:
         context = ssl.create_default_context(cafile=self.ca)
-        with urllib.request.urlopen(request, context=context, timeout=20) as answer:
+        with urllib.request.urlopen(request, context=context, timeout=60) as answer:
             return json.load(answer)
 
 
@@ -58,4 +58,4 @@ def sandbox_in(folder: Path, port: int = 0) -> Iterator[Stand]:
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)

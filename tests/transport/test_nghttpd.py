@@ -39,7 +39,7 @@ def nghttpd(running: Stand, tmp_path: Path) -> Iterator[str]:
         yield f"https://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 def test_thousands_of_posts_are_each_answered_once(nghttpd: str, running: Stand) -> None:

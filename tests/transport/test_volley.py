@@ -195,7 +195,7 @@ def test_what_has_not_begun_when_withdrawn_never_begins(made: Makes, running: St
         for count in range(1, 4):
             scene.send(headers(scene.asked(count)[-1]))
         scene.asked(4)
-        go_on.wait(10)
+        go_on.wait(60)
         scene.send(headers(7))
         scene.ended()
 
@@ -286,7 +286,7 @@ def test_warm_connections_are_not_kept_for_ever(running: Stand, monkeypatch: pyt
 
     def closes(scene: Scene) -> None:
         scene.send(settings())
-        closing.wait(5)
+        closing.wait(60)
         cut(scene)
 
     with stage(running.folder, closes) as server:

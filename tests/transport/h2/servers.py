@@ -42,7 +42,7 @@ def running(command: list[str], port: int) -> Iterator[str]:
         yield f"https://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 @contextmanager

@@ -173,7 +173,7 @@ def test_idle_connections_are_kept_alive_by_ping(running: Stand, monkeypatch: py
     with stage(running.folder, idles) as server:
         wire = H2Wire(running.ca, connections=1)
         assert wire.warm(server.origin) == 1
-        assert pinged.wait(5)
+        assert pinged.wait(60)
         assert isinstance(answers(wire, many(server.origin, 1))[0], Response)
         assert len(server.scenes) == 1
 
