@@ -11,7 +11,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -22,7 +22,7 @@ from notifier.api import schema
 from notifier.api.base import read
 from notifier.api.fields import MAX_KEY, Text
 from notifier.api.paths import path
-from notifier.errors import Forged
+from notifier.errors import Forged, ReadOnly
 from notifier.trim import trimmed
 from tenants.access import owned
 from tenants.api.preferences import change, shown
@@ -109,6 +109,17 @@ class InboxTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyp
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT from POST /v1/inbox/tokens"}
 
 
+class MayWrite(BasePermission):
+    """A token that only looks gets GET; every other method of every view of the inbox is refused."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if not isinstance(request.user, tokens.Visitor):
+            return False
+        if not request.user.may_write and request.method not in SAFE_METHODS:
+            raise ReadOnly("This token only looks; the recipient's own token changes things.")
+        return True
+
+
 class TokenView(APIView):
     """A recipient token. No TenantView, because that keeps answers for repeated requests, and a token is not kept."""
 
@@ -132,7 +143,7 @@ class InboxView(APIView):
     no cookie is looked at."""
 
     authentication_classes = [InboxTokenAuthentication]
-    permission_classes = [IsAuthenticated]
+    permission_classes = [MayWrite]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         # a browser's preflight carries no token
@@ -188,14 +199,14 @@ class UnreadView(InboxView):
 
 
 class ReadOneView(InboxView):
-    @schema.describe("Mark one as read", gives=CountersOutput, fails=(404,), tags=TAGS)
+    @schema.describe("Mark one as read", gives=CountersOutput, fails=(403, 404), tags=TAGS)
     def post(self, request: Request, message_id: uuid.UUID) -> Response:
         """Mark one message as read. Repeating it is safe."""
         return _counted(feed.mark_read(self.visitor().recipient_id, message_id))
 
 
 class ReadAllView(InboxView):
-    @schema.describe("Mark all as read", takes=ReadInput, gives=CountersOutput, fails=(400,), tags=TAGS)
+    @schema.describe("Mark all as read", takes=ReadInput, gives=CountersOutput, fails=(400, 403), tags=TAGS)
     def post(self, request: Request) -> Response:
         """Mark every message up to a number as read: those that the person has seen, not what came since."""
         seq = read(ReadInput, request.data)["up_to_seq"]
@@ -209,7 +220,9 @@ class PreferencesView(InboxView):
         found = Preference.objects.filter(recipient_id=self.visitor().recipient_id).first()
         return Response(shown(found or Preference()))
 
-    @schema.describe("Change own preferences", takes=PreferencesInput, gives=PreferencesShape, fails=(400,), tags=TAGS)
+    @schema.describe(
+        "Change own preferences", takes=PreferencesInput, gives=PreferencesShape, fails=(400, 403), tags=TAGS
+    )
     def put(self, request: Request) -> Response:
         """Holds from now on, also for messages that were scheduled before."""
         asked, visitor = read(PreferencesInput, request.data), self.visitor()

@@ -27,14 +27,15 @@ from django.db import Error as DatabaseError
 from inbox import feed, silent, tokens
 from inbox.live import Counters, group
 from inbox.position import Position
-from notifier.errors import Forged
+from notifier.errors import Forged, ReadOnly
 from tenants.access import scope
 
 log = structlog.get_logger("inbox")
 T = TypeVar("T")
 
 SUBPROTOCOL = "notifier.inbox"
-MALFORMED, BAD_TOKEN, NO_HELLO, EXPIRED, TOO_MANY, TOO_BIG, BROKEN = 4400, 4401, 4408, 4410, 4429, 1009, 1011
+MALFORMED, BAD_TOKEN, READ_ONLY, NO_HELLO, EXPIRED, TOO_MANY = 4400, 4401, 4403, 4408, 4410, 4429
+TOO_BIG, BROKEN = 1009, 1011
 FRAME_LIMIT = 16 * 1024
 FRAMES_PER_SECOND = 20
 SOCKETS_PER_INBOX = 20
@@ -199,6 +200,8 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self.pings = 0
             await self._say("pong")
         if self.read_up_to:
+            if not self.visitor.may_write:
+                raise Refused(READ_ONLY, ReadOnly.code)
             seq, self.read_up_to = self.read_up_to, 0
             marked = await self._ask(lambda: feed.mark_read_up_to(self.visitor.recipient_id, seq))
             self.position.hear(marked.as_json())

@@ -25,6 +25,8 @@ AUDIENCE = "inbox"
 ALGORITHM = "HS256"
 PURPOSE = "inbox"
 _CLAIMS = ["iss", "aud", "exp", "iat", "sub", "tid", "rid"]
+#: the claim `scope` of a token that changes nothing; the recipient's own token has no such claim
+READ_ONLY = "read"
 
 #: the most telling class first: each is a subclass of some later one
 _CODES: tuple[tuple[type[jwt.InvalidTokenError], str, str], ...] = (
@@ -47,14 +49,16 @@ class Visitor:
     recipient_id: uuid.UUID
     external_id: str
     expires_at: datetime
+    may_write: bool = True
 
     @property
     def is_authenticated(self) -> bool:
         return True
 
 
-def mint(recipient: Recipient, ttl_seconds: int | None = None) -> tuple[str, datetime]:
-    """A token for this recipient's inbox and the time at which it ends."""
+def mint(recipient: Recipient, ttl_seconds: int | None = None, *, read_only: bool = False) -> tuple[str, datetime]:
+    """A token for this recipient's inbox and the time at which it ends. `read_only` is for everybody but the recipient:
+    such a token marks nothing as read and changes no preference."""
     ttl = settings.INBOX_TOKEN_MAX_SECONDS if ttl_seconds is None else ttl_seconds
     if not 1 <= ttl <= settings.INBOX_TOKEN_MAX_SECONDS:
         raise InvalidInput(f"ttl_seconds is from 1 to {settings.INBOX_TOKEN_MAX_SECONDS}.", field="ttl_seconds")
@@ -70,6 +74,7 @@ def mint(recipient: Recipient, ttl_seconds: int | None = None) -> tuple[str, dat
         "tid": str(recipient.tenant_id),
         "rid": str(recipient.pk),
         "sub": recipient.external_id,
+        **({"scope": READ_ONLY} if read_only else {}),
     }
     return jwt.encode(claims, _secret_of(recipient.tenant_id), algorithm=ALGORITHM), ends
 
@@ -88,7 +93,10 @@ def verify(token: str) -> Visitor:
         raise Forged("The token lives too long.", code="token_too_long")
     if claims["sub"] != recipient.external_id:
         raise Forged("The token is for nobody here.", code="token_recipient")
-    return Visitor(tenant_id, recipient_id, recipient.external_id, datetime.fromtimestamp(claims["exp"], UTC))
+    if claims.get("scope", READ_ONLY) != READ_ONLY:
+        raise Forged("The token has a scope that is not known here.", code="token_claims")
+    ends = datetime.fromtimestamp(claims["exp"], UTC)
+    return Visitor(tenant_id, recipient_id, recipient.external_id, ends, may_write="scope" not in claims)
 
 
 def verify_alone(token: str) -> Visitor:

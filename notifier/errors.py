@@ -9,6 +9,7 @@ NotifierError                   code, message, field
 ├── IdempotencyMismatch         the same Idempotency-Key came with another body (HTTP 422)
 ├── LineFull                    too many unfinished messages wait for this recipient (HTTP 429)
 ├── Forged                      a receipt or token that does not verify (HTTP 401)
+├── ReadOnly                    the token looks, and changes nothing (HTTP 403)
 └── Unconfigured                no provider account can carry this channel (HTTP 409)
 
 The HTTP statuses are given here only for the reader; `notifier.api.errors` alone maps them.
@@ -60,6 +61,10 @@ class LineFull(NotifierError):
 
 class Forged(NotifierError):
     code = "forged"
+
+
+class ReadOnly(NotifierError):
+    code = "token_read_only"
 
 
 class Unconfigured(NotifierError):

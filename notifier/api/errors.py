@@ -49,6 +49,7 @@ STATUS_OF: tuple[tuple[type[errors.NotifierError], int], ...] = (
     (errors.IdempotencyMismatch, 422),
     (errors.LineFull, 429),
     (errors.Forged, 401),
+    (errors.ReadOnly, 403),
     (errors.Unconfigured, 409),
     (errors.NotifierError, 400),
 )

@@ -4,6 +4,7 @@
 // token      a recipient token from POST /v1/inbox/tokens, made by your server
 // token-url  instead of, or after, `token`: an address of your server that answers {"token": "…"} for who is logged in
 // link-schemes  schemes of your own apps that a link may lead to, besides the web's: "myapp myapp-beta"
+// read-only  for a token that only looks: nothing is marked as read
 // open       shows the list
 //
 // Fires "token-needed" when the token is over and there is no token-url: set `token` anew. Content is only ever put
@@ -83,6 +84,10 @@ class NotifierInbox extends HTMLElement {
       this.disconnectedCallback();
       this.connectedCallback();
     }
+  }
+
+  get readOnly() {
+    return this.hasAttribute("read-only");
   }
 
   get unread() {
@@ -198,6 +203,7 @@ class NotifierInbox extends HTMLElement {
     badge.hidden = unread === 0;
     bell.setAttribute("aria-label", unread ? `Notifications, ${unread} unread` : "Notifications");
     all.disabled = unread === 0;
+    all.hidden = this.readOnly;
     empty.hidden = this.#messages.size > 0;
     for (const [seq, row] of this.#rows) if (!this.#messages.has(seq)) row.remove(), this.#rows.delete(seq);
     const seqs = [...this.#messages.keys()].sort((a, b) => b - a);
@@ -228,7 +234,7 @@ class NotifierInbox extends HTMLElement {
     const actions = make("div", { class: "actions" });
     const schemes = (this.getAttribute("link-schemes") ?? "").split(/\s+/).filter(Boolean);
     const link = safeLink(message.link, schemes.map((scheme) => `${scheme.toLowerCase()}:`));
-    const read = () => message.read_at || this.#try(() => this.#line.markRead(message.id));
+    const read = () => this.readOnly || message.read_at || this.#try(() => this.#line.markRead(message.id));
     if (link) {
       const anchor = make("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, "Open");
       anchor.setAttribute("aria-label", `Open: ${message.title}`);
@@ -240,7 +246,7 @@ class NotifierInbox extends HTMLElement {
       read();
       rowTitle.focus(); // the button goes away; the reader's place must not
     });
-    if (!message.read_at) actions.append(mark);
+    if (!message.read_at && !this.readOnly) actions.append(mark);
     const unread = make("span", { class: "spoken is-new" }, "Unread: ");
     const title = make("h3", { tabindex: "-1" }, unread, message.title);
     const row = make("li", { class: "new" }, title, time, make("p", {}, message.body), actions);

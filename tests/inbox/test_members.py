@@ -1,0 +1,186 @@
+"""What a member of the tenant may do with a recipient's inbox: look, and the audit log keeps it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern
+from playwright.sync_api import expect, sync_playwright
+
+from inbox import api
+from inbox.models import InboxMessage
+from inbox.views import LOOKED, demo_link
+from tenants.models import AuditLog, ConsentChange, Member, Preference, Recipient, User
+from tests.fixtures import People, _as_web
+from tests.inbox.conftest import message, send
+from tests.inbox.test_page import QUIET, SECONDS
+from tests.inbox.web import Socket, Web
+
+ROLES = ["viewer", "marketer", "owner", "operator"]
+#: what the inbox takes besides GET; the address of tokens takes an API key instead
+CHANGES: list[tuple[str, str, dict[str, Any]]] = [
+    ("POST", "/v1/inbox/messages/{message}/read", {}),
+    ("POST", "/v1/inbox/read", {"up_to_seq": 5}),
+    ("PUT", "/v1/inbox/preferences", {"channels": {"push": False}}),
+]
+
+
+def member(people: People, role: str) -> User:
+    if role == "operator":
+        return User.objects.create_superuser("olga", "", "a long password")
+    user = User.objects.create_user(f"{role}-1", "", "a long password", is_staff=True)
+    Member.objects.create(tenant=people.acme, user=user, role=role)
+    return user
+
+
+def logged_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def token_of(client: Client, recipient: Recipient) -> str:
+    with transaction.atomic(), _as_web():
+        given: str = client.get("/inbox/token", {"recipient": recipient.external_id}).json()["token"]
+    return given
+
+
+def looks(recipient: Recipient) -> list[int | None]:
+    found = AuditLog.objects.filter(tenant=recipient.tenant, action=LOOKED, object_id=str(recipient.pk))
+    return list(found.order_by("id").values_list("user_id", flat=True))
+
+
+def state(recipient: Recipient) -> tuple[Any, ...]:
+    """Everything that a token could change."""
+    return (
+        list(InboxMessage.objects.filter(recipient_id=recipient.pk).order_by("seq").values_list("seq", "read_at")),
+        list(Preference.objects.filter(recipient=recipient).values()),
+        ConsentChange.objects.filter(recipient_id=recipient.pk).count(),
+    )
+
+
+def call(method: str, path: str, body: dict[str, Any], token: str) -> Any:
+    with _as_web():
+        return Client().generic(
+            method, path, orjson.dumps(body), "application/json", headers={"Authorization": f"Bearer {token}"}
+        )
+
+
+def test_the_list_of_changes_is_whole() -> None:
+    views = {f"/{p.pattern}": p.callback.cls for p in api.urlpatterns if isinstance(p, URLPattern)}  # type: ignore[attr-defined]
+    writes = {
+        (method.upper(), address.replace("<id:message_id>", "{message}"))
+        for address, view in views.items()
+        if issubclass(view, api.InboxView)
+        for method in ("post", "put", "patch", "delete")
+        if hasattr(view, method)
+    }
+    assert writes == {(method, path) for method, path, _ in CHANGES}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("role", ROLES)
+def test_a_members_token_shows_and_changes_nothing(role: str, people: People, dora: Recipient) -> None:
+    send(message(dora, "one"), message(dora, "two"))
+    first = InboxMessage.objects.get(recipient_id=dora.pk, seq=1)
+    token = token_of(logged_in(member(people, role)), dora)
+    before = state(dora)
+    assert call("GET", "/v1/inbox/messages", {}, token).json()["unread"] == 2
+    for method, path, body in CHANGES:
+        answer = call(method, path.format(message=first.pk), body, token)
+        assert (answer.status_code, answer.json()["code"]) == (403, "token_read_only"), path
+    assert state(dora) == before
+
+
+@pytest.mark.django_db
+def test_a_tenants_own_token_still_changes_things(people: People, dora: Recipient) -> None:
+    send(message(dora, "one"))
+    asked = {"recipient": "dora"}
+    token = call("POST", "/v1/inbox/tokens", asked, people.acme_key).json()["token"]
+    first = InboxMessage.objects.get(recipient_id=dora.pk, seq=1)
+    for method, path, body in CHANGES:
+        assert call(method, path.format(message=first.pk), body, token).status_code == 200, path
+    assert state(dora)[0][0][1] is not None and state(dora)[1] != []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("first", ["/inbox/", "/inbox/token"])
+def test_the_audit_log_keeps_who_looked_once_for_a_page_and_its_tokens(
+    first: str, people: People, dora: Recipient, emil: Recipient
+) -> None:
+    ben, ana = logged_in(people.ben), logged_in(people.ana)
+    with _as_web():
+        for path in (first, "/inbox/token", "/inbox/token", "/inbox/"):
+            assert ben.get(path, {"recipient": "dora"}).status_code == 200
+        assert ana.get("/inbox/", {"recipient": "dora"}).status_code == 200
+        assert ana.get("/inbox/", {"recipient": "nobody"}).status_code == 404
+    assert looks(dora) == [people.ben.pk, people.ana.pk]
+    assert looks(emil) == []
+
+
+@pytest.mark.django_db
+def test_a_signed_link_acts_as_the_recipient_and_only_in_the_sandbox(people: People, dora: Recipient) -> None:
+    send(message(dora, "one"))
+    link = demo_link(dora)
+    path = link[link.index("/inbox/") :]
+    token = Client().get(path.replace("/inbox/", "/inbox/token")).json()["token"]
+    assert call("POST", "/v1/inbox/read", {"up_to_seq": 1}, token).json()["unread"] == 0
+    assert looks(dora) == []
+    people.acme.sandbox = False
+    people.acme.save()
+    assert Client().get(path).status_code == 404
+
+
+@pytest.mark.django_db
+def test_who_is_removed_or_switched_off_gets_no_token_any_more(people: People, dora: Recipient) -> None:
+    vera = member(people, "viewer")
+    client = logged_in(vera)
+    token_of(client, dora)
+    Member.objects.filter(user=vera).delete()
+    assert client.get("/inbox/token", {"recipient": "dora"}).status_code == 404
+    Member.objects.create(tenant=people.acme, user=vera, role=Member.Role.VIEWER)
+    User.objects.filter(pk=vera.pk).update(is_active=False)
+    assert client.get("/inbox/token", {"recipient": "dora"}).status_code == 302
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_socket_of_a_member_hears_and_is_closed_when_it_marks(web: Web, people: People, dora: Recipient) -> None:
+    send(message(dora, "one"))
+    token = token_of(logged_in(people.ben), dora)
+    with Socket(web, token, after_seq=0) as inbox:
+        assert inbox.seqs(up_to=1) == [1]
+        inbox.say(type="read", up_to_seq=1)
+        assert inbox.close_code() == 4403
+    assert InboxMessage.objects.get(recipient_id=dora.pk, seq=1).read_at is None
+
+
+@pytest.fixture
+def browser(chromium: str) -> Iterator[Any]:
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=QUIET.split())
+        yield opened.new_context()
+        opened.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_the_page_offers_a_member_nothing_to_mark(browser: Any, web: Web, people: People, dora: Recipient) -> None:
+    send(message(dora, "one", link="https://example.com/one"))
+    cookie = logged_in(people.ben).cookies["sessionid"].value
+    browser.add_cookies([{"name": "sessionid", "value": cookie, "url": web.origin}])
+    page = browser.new_page()
+    page.set_default_timeout(SECONDS)
+    page.goto(f"{web.origin}/inbox/?recipient=dora")
+    expect(page.locator("notifier-inbox")).to_have_attribute("data-state", "live", timeout=SECONDS)
+    expect(page.get_by_role("listitem")).to_contain_text("one", timeout=SECONDS)
+    expect(page.get_by_role("link", name="Open: one")).to_be_visible(timeout=SECONDS)
+    for name in ("Mark as read: one", "Mark all as read"):
+        expect(page.get_by_role("button", name=name)).to_have_count(0, timeout=SECONDS)
