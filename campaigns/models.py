@@ -92,6 +92,10 @@ class Campaign(TenantOwned):
     prepared = models.IntegerField(default=0, editable=False, help_text="Recipients looked at while arming.")
     unreached = models.IntegerField(default=0, editable=False, help_text="People of the audience who get no message.")
     excluded = models.JSONField(default=dict, editable=False, help_text="Messages left out while arming, by reason.")
+    #: when a slice of it was last begun: turns between tenants
+    turn_at = models.DateTimeField(null=True, editable=False)
+    #: workers that arm it, and those that died of it
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     #: why some could not be rendered: campaigns.prepare.problems
     problems = models.JSONField(default=list, editable=False)
     # -- how it leaves --

@@ -3,7 +3,6 @@ whatever Celery or Redis lost."""
 
 from __future__ import annotations
 
-import os
 import uuid
 from typing import Any
 
@@ -14,10 +13,12 @@ from django.db import connection
 from campaigns import accounting, canary, control, fanout, launch, prepare, rehearse, shards
 from campaigns.finish import finish_if_done, pause_if_only_halted
 from campaigns.models import Campaign
+from campaigns.prepare import turns
 from campaigns.states import State
 from notifier.channels.queues import BATCH, CONTROL, queue_of
 from notifier.tasks import post, waiting
 from notifier.vocabulary import Lane, Status
+from tenants.turns import turn
 
 #: header tasks of one chord: GO to first shard was measured at 30 ms with 100, 251 ms with 4,000. In a chord a doorbell
 #: costs 0.2 ms of CPU more to publish (0.8 instead of 0.6), and 0.25 ms more to report: half a microsecond a message
@@ -26,18 +27,14 @@ CHORD = 250
 
 @shared_task(name="campaigns.arm", ignore_result=True)
 def arm(campaign_id: str) -> None:
-    """Begin to arm a campaign, and go on as one worker for each core; see campaigns.prepare."""
-    if prepare.begin(uuid.UUID(campaign_id)):
-        for _ in range((os.cpu_count() or 1) - 1):
-            post("campaigns.arm_slices", campaign_id, queue=BATCH)
-        arm_slices(campaign_id)
+    """Some campaign waits to be armed, this one among others; see campaigns.prepare.turns."""
+    turns.arm_next()
 
 
 @shared_task(name="campaigns.arm_slices", ignore_result=True)
 def arm_slices(campaign_id: str) -> None:
-    """Arm slices until none is left. Whatever else waits for the same workers goes between two of them."""
-    if not prepare.arm_slices(uuid.UUID(campaign_id), pause=lambda: bool(waiting(BATCH))):
-        post("campaigns.arm_slices", campaign_id, queue=BATCH)
+    """Arm slices beside other workers; see campaigns.prepare.turns."""
+    turns.help_arming(uuid.UUID(campaign_id))
 
 
 @shared_task(name="campaigns.dispatch", ignore_result=True)
@@ -86,8 +83,10 @@ def cancel_rows(campaign_id: str) -> None:
 
 @shared_task(name="campaigns.account", ignore_result=True)
 def account(campaign_id: str) -> None:
-    """Copy outcomes into the ledger; see campaigns.accounting."""
-    accounting.account(uuid.UUID(campaign_id))
+    """Copy outcomes into the ledger; see campaigns.accounting. Without a turn, the sweep rings again."""
+    with turn(Campaign.objects.values_list("tenant_id", flat=True).get(pk=campaign_id)) as mine:
+        if mine:
+            accounting.account(uuid.UUID(campaign_id))
 
 
 @shared_task(name="campaigns.clear", ignore_result=True)

@@ -222,6 +222,7 @@ PROVIDER_TIMEOUT_SECONDS = env.float("PROVIDER_TIMEOUT_SECONDS", 10.0)
 PROVIDER_CONNECTIONS = env.int("PROVIDER_CONNECTIONS", 16)
 #: recipients of one shard of a campaign; a task and its doorbell cost 5 ms, whatever its size
 SHARD_SIZE = env.int("SHARD_SIZE", 5000)
+BATCH_PROCESSES = env.int("BATCH_PROCESSES", os.cpu_count() or 1)
 UNRENDERED_WARN_PERCENT = env.float("UNRENDERED_WARN_PERCENT", 1.0)
 #: unfinished messages that may wait for one recipient, channel and lane
 LINE_LIMIT = 200

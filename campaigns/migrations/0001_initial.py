@@ -187,6 +187,8 @@ class Migration(migrations.Migration):
                         default=dict, editable=False, help_text="Messages left out while arming, by reason."
                     ),
                 ),
+                ("turn_at", models.DateTimeField(editable=False, null=True)),
+                ("attempts", models.PositiveSmallIntegerField(default=0, editable=False)),
                 ("problems", models.JSONField(default=list, editable=False)),
                 (
                     "hold_seconds",

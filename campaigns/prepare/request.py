@@ -50,6 +50,7 @@ def request_arm(campaign: Campaign) -> None:
         unreached=0,
         excluded={},
         problems=[],
+        attempts=0,
         failure="",
         first_armed_ms=Coalesce(F("first_armed_ms"), Value(int(time.time() * 1000))),
     )

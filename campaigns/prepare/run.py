@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import structlog
+from django.conf import settings
 from django.db import OperationalError, transaction
 from django.db.models import F
+from django.db.models.functions import Greatest
 
 from campaigns import audience
 from campaigns.models import Campaign, Shard, Slice
-from campaigns.prepare import cutting, ledger, locks, slices
+from campaigns.prepare import cutting, ledger, locks, memory, slices
 from campaigns.prepare.planning import Planner
 from campaigns.prepare.problems import UNRENDERED, told, unrendered
 from campaigns.prepare.request import clear
@@ -25,6 +27,10 @@ from notifier.errors import InvalidInput, NotifierError
 from notifier.vocabulary import Reason
 
 log = structlog.get_logger("campaigns")
+
+
+#: workers that may die of one arming before it is given up
+DEATHS = 3
 
 
 class _Overtaken(Exception):
@@ -62,13 +68,26 @@ def arm_slices(campaign_id: uuid.UUID, pause: Callable[[], bool] = lambda: False
         campaign = _of(campaign_id)
         if not allowed or campaign.state != State.ARMING or campaign.armed_at is None:
             return True
-        with _giving_up(campaign), _no_search_for_cycles():
+        with _giving_up(campaign), _counted(campaign), _no_search_for_cycles():
             planner = Planner(campaign)
             while _arm_one(planner):
-                if pause():
+                if pause() and Slice.objects.filter(campaign=campaign).exists():
                     return False
             _finish(campaign)
     return True
+
+
+@contextmanager
+def _counted(campaign: Campaign) -> Iterator[None]:
+    """Who dies inside stays counted. Raises InvalidInput when too many did: the next would die of it, too."""
+    mine = Campaign.objects.filter(pk=campaign.pk, revision=campaign.revision)
+    mine.update(attempts=F("attempts") + 1)
+    try:
+        if mine.filter(attempts__gt=DEATHS + settings.BATCH_PROCESSES).exists():
+            raise InvalidInput(f"{DEATHS} workers died while they prepared this campaign: make its template simpler.")
+        yield
+    finally:
+        mine.update(attempts=Greatest(F("attempts") - 1, 0))
 
 
 @contextmanager
@@ -94,6 +113,8 @@ def _giving_up(campaign: Campaign) -> Iterator[None]:
         log.info("arming overtaken by an edit", action="arm", campaign=str(campaign.pk))
     except NotifierError as error:
         _give_up(campaign, error.message)
+    except MemoryError:
+        _give_up(campaign, f"It takes more than {memory.MOST >> 20} MiB of memory: make its template simpler.")
     except OperationalError:
         raise  # the database is away: the campaign stays `arming` and the sweep rings again
     except Exception:

@@ -6,6 +6,7 @@ Recipients are read here. What reads the ids of a list is above this package, an
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from tenants.imports.columns import understand
 from tenants.imports.reader import Problem, open_table
 from tenants.imports.run import Result, import_recipients
 from tenants.models import Import, Tenant, User
+from tenants.turns import turn
 
 log = structlog.get_logger("tenants.imports")
 OPEN = (Import.State.WAITING, Import.State.RUNNING)
@@ -65,9 +67,16 @@ def submit(job: Import, upload: File[bytes]) -> Import:
 def run_waiting() -> int:
     """Run every import that waits, or whose worker died. Returns how many were run."""
     done = 0
-    for pk in list(Import.objects.filter(state__in=OPEN).order_by("id").values_list("pk", flat=True)):
-        with _lock(pk) as mine:
-            job = Import.objects.select_related("tenant").filter(pk=pk, state__in=OPEN).first() if mine else None
+    tried: set[uuid.UUID] = set()
+    turns: Counter[uuid.UUID] = Counter()
+    while waiting := list(Import.objects.filter(state__in=OPEN).exclude(pk__in=tried).order_by("id")):
+        # the oldest of whoever had the fewest turns
+        first = min(waiting, key=lambda job: turns[job.tenant_id])
+        tried.add(first.pk)
+        turns[first.tenant_id] += 1
+        with turn(first.tenant_id) as free, _lock(first.pk) as mine:
+            found = Import.objects.select_related("tenant").filter(pk=first.pk, state__in=OPEN)
+            job = found.first() if free and mine else None
             if job is not None:
                 run(job)
                 done += 1

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.flows.sandbox import Sandbox
-from tests.flows.tenant import Tenant
+from tests.flows.tenant import Tenant, content
 from tests.flows.wait import until
 
 FLOOD = 20_000
@@ -86,3 +86,18 @@ def test_a_slow_provider_delays_its_own_tenant_only(loud: Tenant, quiet: Tenant,
     assert {d["status"] for n in waiting for d in n["deliveries"]} & {"queued", "claimed", "sending"}
     until(lambda: len(sandbox.addresses(loud.tag)) == len(people), "the slow ones")
     assert set(sandbox.addresses(loud.tag).values()) == {1}
+
+
+def test_slow_campaigns_of_one_tenant_do_not_stand_before_anothers_arming(loud: Tenant, quiet: Tenant) -> None:
+    loud.import_people(loud.people(40))
+    slow = "{% for i in (1..6000) %}{% if recipient.name == 'x' %}{% endif %}{% endfor %}Hi"
+    loud.publish("slow", "order-updates", content(title=slow))
+    audience = loud.everybody()
+    campaigns = [loud.draft("slow", audience, channels=["in_app"]) for _ in range(8)]
+    for campaign in campaigns:
+        campaign.press("arm")
+    ours = quiet.draft("order", quiet.everybody(), channels=["in_app"])
+    ours.arm()
+    left = [campaign for campaign in campaigns if campaign.see()["state"] == "arming"]
+    assert left, "it was armed before the eight that were there before it"
+    until(lambda: all(campaign.see()["state"] != "arming" for campaign in campaigns), "the slow ones to end", 300)
