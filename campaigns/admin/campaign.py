@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from campaigns import audience as audiences
-from campaigns import canary, edit, results, uploads
+from campaigns import canary, drafts, edit, results, uploads
 from campaigns.admin.audience import tell
 from campaigns.admin.charts import sparkline
 from campaigns.admin.controls import Controls
@@ -55,7 +55,6 @@ class CampaignAdmin(Road, Controls, Rungs, TenantModelAdmin):
     search_fields = ("name", "template__key")
     ordering = ("-id",)
     change_form_template = "admin/campaigns/campaign/change_form.html"
-    can_delete_rows = False
 
     class Media:
         css = {"all": ["campaigns/campaign.css"]}
@@ -70,6 +69,30 @@ class CampaignAdmin(Road, Controls, Rungs, TenantModelAdmin):
         """What was launched is shown, never edited; nor is a silent run, which is what its campaign was."""
         editable = obj is None or (obj.state not in LAUNCHED and not obj.silent)
         return super().has_change_permission(request, obj) and editable
+
+    # -- deleting ----------------------------------------------------------------------------------------------------
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or obj.state == State.DRAFT)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """A draft goes by the rule of the API; its silent runs stay, with reports of their own."""
+        rows = list(objs)
+        refused = [f"{row}: {why}" for row in rows if (why := drafts.why_not(row))]
+        return [str(row) for row in rows], {self.opts.verbose_name_plural: len(rows)}, set(), refused
+
+    def delete_model(self, request: HttpRequest, obj: Campaign) -> None:
+        drafts.delete(obj, self.by(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for campaign in queryset:
+            drafts.delete(campaign, self.by(request))
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Whoever deletes a draft writes the entry of the audit log."""
+        return []
+
+    # -- the list ----------------------------------------------------------------------------------------------------
 
     @admin.display(description="state", ordering="state")
     def state_badge(self, campaign: Campaign) -> SafeString:

@@ -139,3 +139,22 @@ def test_a_large_use_is_told_by_an_index_and_no_row_of_it_is_loaded(world: World
                 plan = "\n".join(line for (line,) in cursor.fetchall())
                 assert "notification_version" in plan and "Seq Scan" not in plan
             cursor.execute("SET LOCAL enable_seqscan = on")
+
+
+def test_a_draft_campaign_is_deleted_by_its_page_and_by_the_list_and_no_other(world: World, log_in: LogIn) -> None:
+    tenant, browser = world.people.acme, log_in(world.people.ben)
+    template = Template.objects.create(tenant=tenant, key="unsent")
+    made = [
+        Campaign.objects.create(tenant=tenant, name=state, template=template, channels=["push"], state=state)
+        for state in ("draft", "draft", "armed", "finished")
+    ]
+    one, other, armed, finished = made
+    assert delete(browser, one)[1].status_code == 302
+    for row in (armed, finished):
+        asked, done = delete(browser, row)
+        assert (asked.status_code, done.status_code) == (403, 403)
+        assert "Only a draft can be deleted" in delete_ticked(browser, other, row).content.decode()
+    assert delete_ticked(browser, other).status_code == 302
+    assert set(Campaign.objects.filter(template=template)) == {armed, finished}
+    deleted = AuditLog.objects.filter(action__startswith="campaign.delete").values_list("action", "object_id")
+    assert set(deleted) == {("campaign.delete", str(one.pk)), ("campaign.delete", str(other.pk))}
