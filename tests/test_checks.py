@@ -112,12 +112,14 @@ PRODUCTION = {
     "WEB_DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
     "REDIS_URL": "redis://127.0.0.1:1/0",
 }
+DATABASE_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 PROGRAMS = {
     "web": ["-c", "import notifier.asgi"],
     "wsgi": ["-c", "import notifier.wsgi"],
     "manage.py": ["manage.py", "migrate"],
     "worker": ["-m", "celery", "-A", "notifier.celery", "worker", "-Q", "control", "--pool", "solo"],
-    "beat": ["-m", "celery", "-A", "notifier.celery", "beat"],
+    # with the scheduler of production: the default one writes its schedule into the working directory
+    "beat": ["-m", "celery", "-A", "notifier.celery", "beat", "--scheduler", DATABASE_SCHEDULER],
 }
 
 
