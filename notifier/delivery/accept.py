@@ -194,7 +194,7 @@ def _join(tenant_id: uuid.UUID, draft: _Draft, locked: dict[lines.Key, lines.Lin
 
 
 def _key(tenant_id: uuid.UUID, draft: _Draft, row: dict[str, Any]) -> lines.Key:
-    return (tenant_id, draft.person.id, row["channel"], int(draft.lane))
+    return (tenant_id, draft.person.id, row["channel"], int(draft.lane), str(draft.request.mode))
 
 
 _SEQ = f"CASE u.status WHEN {Status.QUEUED} THEN nextval('notifier_delivery_seq') ELSE 0 END"

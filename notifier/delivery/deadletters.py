@@ -61,7 +61,7 @@ def _keep(rows: Sequence[Delivery], now: datetime) -> None:
 
 
 def _key(row: Delivery) -> lines.Key:
-    return (row.tenant_id, row.recipient_id, row.channel, row.lane)
+    return (row.tenant_id, row.recipient_id, row.channel, row.lane, row.mode)
 
 
 def _place(line: lines.Line | None) -> int:

@@ -96,7 +96,7 @@ class DeadAddress:
 _OUTCOME: bulk.Columns = {
     "id": "uuid", "fence": "integer", "status": "smallint", "reason": "text", "detail": "text", "provider_ref": "text",
     "wait": "float8", "account_id": "uuid", "place": "smallint", "final": "boolean", "content": "jsonb",
-    "tenant_id": "uuid", "recipient_id": "uuid", "channel": "text", "lane": "smallint",
+    "tenant_id": "uuid", "recipient_id": "uuid", "channel": "text", "lane": "smallint", "mode": "text",
 }  # fmt: skip
 
 # Lines are locked before their deliveries, in the order of their keys, as everywhere. `alone`: only rows behind which
@@ -106,8 +106,8 @@ _SETTLE = f"""
 WITH o AS MATERIALIZED (SELECT * FROM {bulk.unnest("u", _OUTCOME)}),
 mine AS MATERIALIZED (
   SELECT o.*, l.id AS line_id, l.unfinished AS crowd
-  FROM o JOIN notifier_line l USING (tenant_id, recipient_id, channel, lane)
-  ORDER BY tenant_id, recipient_id, channel, lane FOR UPDATE OF l
+  FROM o JOIN notifier_line l USING (tenant_id, recipient_id, channel, lane, mode)
+  ORDER BY tenant_id, recipient_id, channel, lane, mode FOR UPDATE OF l
 ), ready AS (
   SELECT * FROM mine UNION ALL SELECT o.*, NULL, 0 FROM o WHERE lane IS NULL
 ), done AS (
@@ -193,6 +193,7 @@ def _write(outcomes: Sequence[Outcome], *, alone: bool) -> tuple[set[uuid.UUID],
                 o.row.id, o.row.fence, int(o.status), str(o.reason), o.detail, o.provider_ref, o.wait, o.account_id,
                 int(o.place), o.final, None if o.final else orjson.dumps(dict(o.row.content)).decode(),
                 o.row.tenant_id, o.row.recipient_id, o.row.channel, o.lane,
+                o.row.mode,
             )
             for o in outcomes
         ],

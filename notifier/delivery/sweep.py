@@ -40,7 +40,7 @@ FROM notifier_delivery WHERE status = {Status.SENDING} AND lease_until < now() A
 """
 
 _PARKED = f"""
-SELECT id, tenant_id, recipient_id, channel, lane, campaign_id FROM notifier_delivery
+SELECT id, tenant_id, recipient_id, channel, lane, mode, campaign_id FROM notifier_delivery
 WHERE status = {Status.QUEUED} AND place = {Place.PARKED} AND due_at <= now() ORDER BY due_at LIMIT {BATCH}
 """
 
@@ -56,8 +56,8 @@ WHERE d.id = v.id AND d.status = {Status.QUEUED} AND d.place = {Place.PARKED}
 
 # from the rows that wait, which have an index and are few: there is a line for everybody who was ever sent anything
 _ORPHANED = f"""
-SELECT DISTINCT l.tenant_id, l.recipient_id, l.channel, l.lane
-FROM notifier_delivery d JOIN notifier_line l USING (tenant_id, recipient_id, channel, lane)
+SELECT DISTINCT l.tenant_id, l.recipient_id, l.channel, l.lane, l.mode
+FROM notifier_delivery d JOIN notifier_line l USING (tenant_id, recipient_id, channel, lane, mode)
 WHERE d.status = {Status.QUEUED} AND d.place = {Place.WAITS} AND NOT l.held LIMIT {BATCH}
 """
 
@@ -107,7 +107,7 @@ def _unpark() -> None:
             cursor.execute(_PARKED)
             rows = cursor.fetchall()
         keys: dict[uuid.UUID, lines.Key | None] = {
-            row[0]: (row[1], row[2], row[3], row[4]) if row[5] is None else None for row in rows
+            row[0]: (row[1], row[2], row[3], row[4], row[5]) if row[6] is None else None for row in rows
         }
         locked = lines.lock(key for key in keys.values() if key)
         parked = _still_parked(list(keys))
@@ -136,7 +136,7 @@ def _heal_lines() -> None:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_ORPHANED)
-            keys = [(r[0], r[1], r[2], r[3]) for r in cursor.fetchall()]
+            keys = [(r[0], r[1], r[2], r[3], r[4]) for r in cursor.fetchall()]
         lines.pass_on([line.id for line in lines.lock(keys).values() if not line.held])
 
 

@@ -24,7 +24,7 @@ CREATE INDEX delivery_recipient ON notifier_delivery (recipient_id);
 CREATE INDEX delivery_due ON notifier_delivery (channel, account_id, lane, due_at)
   WHERE status = {Status.QUEUED} AND place = {Place.HOLDS};
 -- settle: the next in line
-CREATE INDEX delivery_waiting ON notifier_delivery (recipient_id, channel, lane, seq)
+CREATE INDEX delivery_waiting ON notifier_delivery (recipient_id, channel, lane, mode, seq)
   WHERE status = {Status.QUEUED} AND place = {Place.WAITS};
 -- sweep: parked rows that came due
 CREATE INDEX delivery_parked ON notifier_delivery (due_at)
@@ -359,6 +359,7 @@ class Migration(migrations.Migration):
                 ("recipient_id", models.UUIDField()),
                 ("channel", models.CharField(max_length=16)),
                 ("lane", models.SmallIntegerField()),
+                ("mode", models.CharField(max_length=8)),
                 ("unfinished", models.IntegerField(default=0)),
                 ("held", models.BooleanField(default=False)),
                 (
@@ -374,7 +375,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "constraints": [
-                    models.UniqueConstraint(fields=("tenant", "recipient_id", "channel", "lane"), name="line_once")
+                    models.UniqueConstraint(
+                        fields=("tenant", "recipient_id", "channel", "lane", "mode"), name="line_once"
+                    )
                 ],
             },
         ),

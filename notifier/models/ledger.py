@@ -42,23 +42,24 @@ class Notification(TenantOwned):
 
 
 class Line(models.Model):
-    """(recipient, channel, lane): its row's lock is what keeps order; `held` says that one delivery has the turn."""
+    """(recipient, channel, lane, mode): the row's lock keeps the order; `held` says that one delivery has the turn."""
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False)
     recipient_id = models.UUIDField()
     channel = models.CharField(max_length=16)
     lane = models.SmallIntegerField()
+    mode = models.CharField(max_length=8)
     unfinished = models.IntegerField(default=0)
     held = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "recipient_id", "channel", "lane"], name="line_once"),
+            models.UniqueConstraint(fields=["tenant", "recipient_id", "channel", "lane", "mode"], name="line_once"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.recipient_id} {self.channel} {self.lane}"
+        return f"{self.recipient_id} {self.channel} {self.lane} {self.mode}"
 
 
 class Delivery(models.Model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ from notifier.vocabulary import Mode, Status
 from tenants.auth import create_key
 from tenants.models import Category, Preference, Recipient
 from tests.api.conftest import World, asked
-from tests.fixtures import Api
+from tests.fixtures import Api, api_key
 
 
 def ahead(**kwargs: float) -> str:
@@ -293,6 +294,16 @@ def test_a_full_line_is_answered_with_429_and_when_to_try_again(world: World, se
     got = world.acme("POST", "/v1/notifications", asked(channels=["in_app"]))
     assert (got.status, got.body["code"]) == (429, "line_full")
     assert int(got.headers["Retry-After"]) > 0
+
+
+def test_a_test_key_does_not_fill_the_line_of_live_messages(
+    world: World, api: Callable[[str], Api], settings: Any
+) -> None:
+    settings.LINE_LIMIT = 1
+    trying = api(api_key(world.people.acme, mode=Mode.TEST))
+    assert trying("POST", "/v1/notifications", asked(channels=["in_app"], send_at=ahead(hours=1))).status == 202
+    assert trying("POST", "/v1/notifications", asked(channels=["in_app"])).body["code"] == "line_full"
+    assert world.acme("POST", "/v1/notifications", asked(channels=["in_app"])).status == 202
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from notifier.delivery.settle import Outcome, settle
 from notifier.delivery.sweep import sweep
 from notifier.errors import LineFull, MissingVariables
 from notifier.models import DeadLetter, Delivery, Line, Notification, ProviderAccount
-from notifier.vocabulary import Lane, Place, SendRequest, Status
+from notifier.vocabulary import Lane, Mode, Place, SendRequest, Status
 from tenants.models import Category, Preference
 from tests.delivery.build import Shop, a_shop, an_order
 
@@ -85,6 +85,17 @@ def test_lanes_do_not_wait_for_each_other(shop: Shop) -> None:
     shop.accept(an_order(), an_order(), SendRequest("ada", "order", category="otp", data={"order": "otp"}))
     claimed = store.claim("in_app", FAST, 10)
     assert [c.lane for c in claimed] == [Lane.CRITICAL, Lane.TRANSACTIONAL]
+
+
+def test_live_messages_do_not_wait_for_those_of_a_test_key(shop: Shop) -> None:
+    shop.accept(*[an_order(mode=mode) for mode in (Mode.TEST, Mode.TEST, Mode.LIVE, Mode.LIVE)])
+    assert [d.place for d in shop.deliveries()] == [Place.HOLDS, Place.WAITS, Place.HOLDS, Place.WAITS]
+    test, live = sorted(store.claim("in_app", FAST, 10), key=lambda claimed: claimed.mode == Mode.LIVE)
+    settle([Outcome(live, Status.DELIVERED)])
+    assert [d.place for d in shop.deliveries()[1:]] == [Place.WAITS, Place.HOLDS, Place.HOLDS]
+    settle([Outcome(test, Status.DELIVERED)])
+    send(shop)
+    assert shop.statuses() == ["delivered"] * 4
 
 
 def test_a_full_line_refuses_with_429s_error_and_stores_nothing(shop: Shop) -> None:
