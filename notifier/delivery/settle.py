@@ -218,10 +218,15 @@ def _history(outcomes: Sequence[Outcome]) -> None:
 
 
 _DEVICE: bulk.Columns = {"tenant_id": "uuid", "id": "uuid", "as_of": "timestamptz"}
-# a phone that registers while its refusal is under way has a token that works again, and may be somebody else's by now
+# A phone that registers while its refusal is under way has a token that works again, and may be somebody else's by now.
+# Locked in the order of an import (tenants.imports.merge): of two orders PostgreSQL would have to end one
 _KILL_DEVICES = f"""
-UPDATE tenants_device v SET dead_since = now() FROM {bulk.unnest("dead", _DEVICE)}
-WHERE v.id = dead.id AND v.tenant_id = dead.tenant_id AND v.dead_since IS NULL AND v.last_seen_at <= dead.as_of
+WITH refused AS MATERIALIZED (
+  SELECT v.id FROM tenants_device v JOIN {bulk.unnest("dead", _DEVICE)} USING (tenant_id, id)
+  WHERE v.dead_since IS NULL AND v.last_seen_at <= dead.as_of
+  ORDER BY v.tenant_id, v.platform, v.token FOR UPDATE OF v
+)
+UPDATE tenants_device v SET dead_since = now() FROM refused WHERE v.id = refused.id
 """
 
 _SUPPRESSION: bulk.Columns = {
@@ -240,7 +245,7 @@ ON CONFLICT (tenant_id, channel, address) DO NOTHING
 
 def kill_addresses(dead: Iterable[DeadAddress]) -> None:
     """Addresses that will never take a message: a device is marked, any other address becomes a suppression. In the
-    order of ids and addresses, so that two workers cannot wait for each other."""
+    order of tokens and addresses, so that two workers cannot wait for each other."""
     devices: dict[tuple[uuid.UUID, uuid.UUID], datetime] = {}
     others: dict[tuple[uuid.UUID, str, str], datetime] = {}
     for d in sorted(dead, key=lambda d: d.as_of):  # of several refusals of an address the latest says most
@@ -252,8 +257,7 @@ def kill_addresses(dead: Iterable[DeadAddress]) -> None:
         return
     with bulk.cursor() as cursor:
         if devices:
-            rows = [(*key, devices[key]) for key in sorted(devices, key=str)]
-            cursor.execute(_KILL_DEVICES, bulk.by_column(_DEVICE, rows))
+            cursor.execute(_KILL_DEVICES, bulk.by_column(_DEVICE, [(*key, as_of) for key, as_of in devices.items()]))
         if others:
             suppressions = [(new_id(), *key, others[key]) for key in sorted(others, key=str)]
             cursor.execute(_SUPPRESS, bulk.by_column(_SUPPRESSION, suppressions))

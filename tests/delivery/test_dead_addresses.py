@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from django.db import OperationalError, connection, transaction
 
 from notifier.delivery.retry import Tries, decide
 from notifier.delivery.settle import DeadAddress, Outcome, kill_addresses
@@ -50,6 +54,50 @@ def test_a_device_of_another_tenant_is_not_touched(shop: Shop, market: Shop) -> 
     device = a_device(market, NOON - MINUTE)
     kill_addresses([refused(shop, device, NOON)])
     assert Device.objects.get(pk=device).dead_since is None
+
+
+def waits_for_a_lock(backend: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT cardinality(pg_blocking_pids(%s)) > 0", [backend])
+        return bool(cursor.fetchone()[0])
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_devices_are_locked_in_the_order_of_an_import(shop: Shop) -> None:
+    """Of two that lock the same devices in different orders PostgreSQL ends one, which may be the import."""
+    person = shop.recipient("ben")
+    later, earlier = [
+        Device.objects.create(id=new_id(), tenant=shop.tenant, recipient=person, platform="fcm", token=f"token-{name}")
+        for name in "ba"
+    ]
+    backends: list[int] = []
+
+    def kill() -> None:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_backend_pid()")
+                backends.append(cursor.fetchone()[0])
+            kill_addresses([refused(shop, device.pk, datetime.now(UTC) + MINUTE) for device in (later, earlier)])
+        connection.close()
+
+    thread = threading.Thread(target=kill)
+    with transaction.atomic():
+        Device.objects.select_for_update().get(pk=earlier.pk)
+        thread.start()
+        wait_until(lambda: bool(backends) and waits_for_a_lock(backends[0]))
+        try:
+            Device.objects.select_for_update(nowait=True).get(pk=later.pk)
+        except OperationalError:
+            pytest.fail("the later token is locked before the earlier one")
+    thread.join()
+    assert Device.objects.filter(dead_since=None).count() == 0
 
 
 @pytest.mark.parametrize(("lifted_later", "suppressed"), [(False, True), (True, False)])
