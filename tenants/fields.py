@@ -28,9 +28,10 @@ _PLAIN_EMAIL = re.compile(
 
 def external_id(value: str) -> str:
     """1 to 128 printable characters, as the tenant knows them."""
+    value = _text(value, "external_id", 128, required=True)
     if value in (".", ".."):
         raise InvalidInput("external_id must not be . or .., which no address can name.", field="external_id")
-    return _text(value, "external_id", 128, required=True)
+    return value
 
 
 def name(value: str) -> str:

@@ -139,7 +139,9 @@ def test_a_bad_field_of_a_recipient_is_named_and_nothing_is_stored(world: World,
 def test_an_external_id_may_hold_slashes_and_has_a_limit(world: World) -> None:
     assert world.acme("PUT", "/v1/recipients/google%2F7%7C8", {"name": "G"}).body["external_id"] == "google/7|8"
     assert world.acme("GET", "/v1/recipients/google%2f7%7C8/preferences").status == 200
-    assert world.acme("PUT", f"/v1/recipients/{'x' * 129}", {}).body["field"] == "external_id"
+    for external_id in ("x" * 129, "..%E2%80%8B", "%C2%A0."):
+        got = world.acme("PUT", f"/v1/recipients/{external_id}", {})
+        assert (got.status, got.body["field"]) == (400, "external_id")
 
 
 def test_both_tenants_may_know_somebody_by_the_same_id(world: World) -> None:
