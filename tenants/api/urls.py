@@ -7,7 +7,7 @@ from tenants.api import categories, devices, preferences, recipients
 
 urlpatterns = [
     path("categories", categories.Categories.as_view()),
-    path("categories/<str:key>", categories.CategoryOne.as_view()),
+    path("categories/<segment:key>", categories.CategoryOne.as_view()),
     path("recipients", recipients.Recipients.as_view()),
     path("recipients/<segment:external_id>/preferences", preferences.Preferences.as_view()),
     path("recipients/<segment:external_id>/devices", devices.Devices.as_view()),
