@@ -26,6 +26,9 @@ from tenants.bootstrap import furnish, new_user
 from tenants.logins import user_by_login
 from tenants.models import ApiKey, Member, Tenant, User
 
+#: an operator's switches of a tenant, and what the audit log calls turning them on and off
+SWITCHED = {"sandbox": ("back_to_sandbox", "went_live"), "active": ("activated", "deactivated")}
+
 
 class TenantSettingsForm(TenantForm):
     def clean_default_locale(self) -> str:
@@ -64,12 +67,17 @@ class TenantAdmin(TenantModelAdmin):
         fixed = ("id", "created_at")
         if is_operator(request):
             return fixed if obj is None else (*fixed, "slug")
-        return (*fixed, "slug", "active")
+        # what the operators of the site decide
+        return (*fixed, "slug", "sandbox", "active")
 
     def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if not change:
             furnish(obj)
+            return
+        for field, (on, off) in SWITCHED.items():
+            if field in form.changed_data:
+                note(request, obj, on if getattr(obj, field) else off)
 
 
 class MemberForm(TenantForm):

@@ -114,6 +114,16 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER keep_rank BEFORE UPDATE ON tenants_user FOR EACH ROW EXECUTE FUNCTION keep_rank();
+-- whether a tenant reaches people is decided by who runs the site, not by the tenant
+CREATE FUNCTION keep_switches() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+  IF row_security_active('public.tenants_tenant') AND signed_setting('tenants') IS DISTINCT FROM '*'
+    AND (NEW.id, NEW.slug, NEW.sandbox, NEW.active) IS DISTINCT FROM (OLD.id, OLD.slug, OLD.sandbox, OLD.active) THEN
+    RAISE EXCEPTION 'Only an operator changes this of a tenant' USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER keep_switches BEFORE UPDATE ON tenants_tenant FOR EACH ROW EXECUTE FUNCTION keep_switches();
 -- tenants.models.PasswordField selects this in place of the column
 CREATE FUNCTION password_told_to_web(wanted bigint) RETURNS varchar LANGUAGE sql STABLE {AS_OWNER} AS $$
   SELECT u.password FROM tenants_user u WHERE u.id = wanted
@@ -185,7 +195,7 @@ class Migration(migrations.Migration):
                     "sandbox",
                     models.BooleanField(
                         default=True,
-                        help_text="Everything is sent to the built-in sandbox; nobody is reached. Switch off to go live.",
+                        help_text="Everything is sent to the built-in sandbox; nobody is reached. Only an operator switches it off.",
                     ),
                 ),
                 (

@@ -55,7 +55,7 @@ class Tenant(models.Model):
     timezone = models.CharField(max_length=64, default="UTC", validators=[check_timezone])
     sandbox = models.BooleanField(
         default=True,
-        help_text="Everything is sent to the built-in sandbox; nobody is reached. Switch off to go live.",
+        help_text="Everything is sent to the built-in sandbox; nobody is reached. Only an operator switches it off.",
     )
     link_schemes = ArrayField(
         models.CharField(max_length=32),
