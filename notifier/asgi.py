@@ -18,10 +18,11 @@ refuse_insecure_boot()
 # models need the registry that setup fills
 from inbox.consumers import InboxConsumer  # noqa: E402
 from notifier.serving import ThreadedHandler  # noqa: E402
+from notifier.web.leaving import StopWhenLeft  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": ThreadedHandler(settings.WEB_DATABASE_POOL),
+        "http": StopWhenLeft(ThreadedHandler(settings.WEB_DATABASE_POOL)),
         # token-only: the widget runs on the tenant's origin, so cookies are not looked at
         "websocket": URLRouter([path("v1/inbox/live", InboxConsumer.as_asgi())]),
     }
