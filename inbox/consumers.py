@@ -102,13 +102,13 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.base_send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
         await self.base_send({"type": "websocket.http.response.body", "body": b"Too many sockets without a hello.\n"})
 
-    def _speaks(self) -> None:
+    def _leave_silent(self) -> None:
         if self.is_silent:
             self.is_silent = False
             silent.leave(self.host)
 
     async def disconnect(self, code: int) -> None:
-        self._speaks()
+        self._leave_silent()
         for task in self.tasks:
             task.cancel()
 
@@ -161,7 +161,7 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             hello = await asyncio.wait_for(self.hello, HELLO_SECONDS)
         except TimeoutError:
             raise Refused(NO_HELLO, "no hello") from None
-        self._speaks()
+        self._leave_silent()
         self.token, after_seq = _greeting(hello, self.offered_token)
         visitor = await self._verified()
         if self.open_sockets[visitor.recipient_id] >= SOCKETS_PER_INBOX:

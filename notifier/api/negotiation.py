@@ -9,7 +9,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 
-class AlwaysTheSame(DefaultContentNegotiation):
+class IgnoreAccept(DefaultContentNegotiation):
     """A client that names `application/problem+json`, or anything else, gets the view's own type and not a 406."""
 
     def select_renderer(

@@ -1,4 +1,4 @@
-"""Reads the body of a request from the ASGI server: no further than a limit, and not from a client that dawdles."""
+"""Reads the body of a request from the ASGI server: up to a limit, and not from a slow client."""
 
 from __future__ import annotations
 

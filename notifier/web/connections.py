@@ -36,12 +36,12 @@ def leave(host: str | None) -> None:
         del _of_address[name]
 
 
-def waits(connection: Closable) -> None:
+def mark_idle(connection: Closable) -> None:
     """Nothing is being answered on it."""
     _idle[connection] = None
 
 
-def works(connection: Closable) -> None:
+def mark_busy(connection: Closable) -> None:
     """Something is being answered on it, or it is closed."""
     _idle.pop(connection, None)
 
@@ -52,6 +52,6 @@ def make_room(newcomer: Closable) -> bool:
     oldest = next((c for c in _idle if c is not newcomer), None)
     if oldest is None:
         return False
-    works(oldest)
+    mark_busy(oldest)
     oldest.close_idle()
     return True

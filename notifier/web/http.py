@@ -14,7 +14,7 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from notifier.web import connections, limits
-from notifier.web.transport import PatientTransport
+from notifier.web.transport import LingeringTransport
 
 
 class Phase(enum.Enum):
@@ -64,17 +64,17 @@ class BoundedHttp(HttpToolsProtocol):
     # -- the connection --
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(PatientTransport(transport, self._may_send_more, self.loop))
+        super().connection_made(LingeringTransport(transport, self._may_send_more, self.loop))
         room = connections.enter(self._host)
         if not room or (len(self.connections) > limits.max_connections() and not connections.make_room(self)):
             self._refuse(TOO_MANY)
             return
-        connections.waits(self)
+        connections.mark_idle(self)
         self._head_timer = self.loop.call_later(limits.HEAD_SECONDS, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
-        connections.works(self)
+        connections.mark_busy(self)
         if not self._handed_over:
             connections.leave(self._host)
         super().connection_lost(exc)
@@ -84,9 +84,9 @@ class BoundedHttp(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self._handed_over = True  # the socket's protocol leaves for it
-        connections.works(self)
+        connections.mark_busy(self)
         # what a socket sends is never the rest of a request
-        self.transport = PatientTransport(cast("PatientTransport", self.transport).inner, lambda: False, self.loop)
+        self.transport = LingeringTransport(cast("LingeringTransport", self.transport).inner, lambda: False, self.loop)
         super().handle_websocket_upgrade()
 
     @property
@@ -103,7 +103,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
-            cast("PatientTransport", self.transport).throw_away(len(data))
+            cast("LingeringTransport", self.transport).throw_away(len(data))
             return
         in_head = self._phase is Phase.HEAD
         super().data_received(data)
@@ -170,7 +170,7 @@ class BoundedHttp(HttpToolsProtocol):
             self._raise(PIPELINED)
         self._phase = Phase.BODY
         self._stop_head_timer()
-        connections.works(self)
+        connections.mark_busy(self)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -182,7 +182,7 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.close()  # answered before the end of the body, of which no more is wanted
         super().on_response_complete()
         if not self.transport.is_closing() and self.cycle.response_complete:
-            connections.waits(self)
+            connections.mark_idle(self)
 
     # -- refusing --
 

@@ -9,7 +9,7 @@ from typing import Any
 from notifier.web import limits
 
 
-class PatientTransport(asyncio.Transport):
+class LingeringTransport(asyncio.Transport):
     """Wraps the loop's transport. `unread` says whether the client may still be sending: then `close` ends the answer
     and throws away what comes, for LINGER_SECONDS and LINGER_BYTES at most."""
 

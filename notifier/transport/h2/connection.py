@@ -42,7 +42,7 @@ BEGUN_200 = f.HEADERS << 8 | f.END_HEADERS
 LAST_DATA = f.DATA << 8 | f.END_STREAM
 RESET = f.RST_STREAM << 8
 ALIKE_WORTH = 3  #: frames in a row; where there are fewer, looking for more does not pay
-HAS_ENOUGH = (f.REFUSED_STREAM, f.ENHANCE_YOUR_CALM)  #: codes of a peer that wants fewer streams
+OVERLOADED = (f.REFUSED_STREAM, f.ENHANCE_YOUR_CALM)  #: codes of a peer that wants fewer streams
 STATUS_200 = 0x88  #: the whole field `:status: 200`, entry 8 of HPACK's static table
 
 
@@ -323,7 +323,7 @@ class Connection:
             raise Fault(f.FRAME_SIZE_ERROR, "RST_STREAM")
         self._known(stream, "RST_STREAM")
         code = f.LONG.unpack(payload)[0]
-        if code in HAS_ENOUGH:
+        if code in OVERLOADED:
             self.refusing = True
         if stream in self._waiting:
             self._break(stream, Broken(code != f.REFUSED_STREAM, f"stream reset: {f.code_name(code)}"))
@@ -386,7 +386,7 @@ class Connection:
             raise Fault(f.FRAME_SIZE_ERROR, "GOAWAY")
         self.draining = True
         last, code = (number[0] for number in f.LONG.iter_unpack(payload[:8]))
-        if code in HAS_ENOUGH:
+        if code in OVERLOADED:
             self.refusing = True
         for number in [n for n in self._waiting if n > last & f.LARGEST]:
             self._break(number, Broken(False, f"connection ended before it: {f.code_name(code)}"))
