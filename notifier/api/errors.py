@@ -146,7 +146,7 @@ def _framework(exc: exceptions.APIException) -> Problem:
 def _database(exc: Error) -> Problem:
     if isinstance(exc.__cause__, QueryCanceled):
         headers = {"Retry-After": str(RETRY_AFTER)}
-        return Problem(503, "too_slow", "It took the database too long. Nothing was stored.", headers=headers)
+        return Problem(503, "database_too_slow", "It took the database too long. Nothing was stored.", headers=headers)
     if isinstance(exc, OperationalError | InterfaceError):
         headers = {"Retry-After": str(RETRY_AFTER)}
         return Problem(503, "unavailable", "The database does not answer. Nothing was stored.", headers=headers)

@@ -44,7 +44,7 @@ def test_a_request_that_takes_too_long_is_a_problem_document(
     slow_people: None, world: World, api: Callable[[str | None], Api]
 ) -> None:
     answer = api(world.people.acme_key)("GET", "/v1/recipients/zebra-1")
-    assert (answer.status, answer.body["code"]) == (503, "too_slow")
+    assert (answer.status, answer.body["code"]) == (503, "database_too_slow")
     assert answer.headers["Retry-After"] == "5"
 
 
@@ -68,4 +68,4 @@ def test_web_processes_stop_statements_and_workers_do_not(db: None) -> None:
 def test_judge_knows_a_stopped_statement_from_a_lost_database() -> None:
     stopped = OperationalError("canceling statement due to statement timeout")
     stopped.__cause__ = QueryCanceled()
-    assert [judge(error).code for error in (stopped, OperationalError("gone"))] == ["too_slow", "unavailable"]
+    assert [judge(error).code for error in (stopped, OperationalError("gone"))] == ["database_too_slow", "unavailable"]
