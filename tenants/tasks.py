@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from celery import shared_task
+from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from tenants import audit, audit_heads
@@ -32,6 +33,12 @@ def forget_keys() -> int:
     """Remove idempotency keys that nobody retries with any more."""
     old = IdempotencyKey.objects.filter(created_at__lt=timezone.now() - KEPT)
     return int(old.delete()[0])
+
+
+@shared_task(name="tenants.forget_sessions")
+def forget_sessions() -> int:
+    """Remove the sessions that are over."""
+    return int(Session.objects.filter(expire_date__lt=timezone.now()).delete()[0])
 
 
 @shared_task(name="tenants.imports")
