@@ -36,6 +36,8 @@ class Text(serializers.CharField):
         if self._check is None:
             return value
         seen = trimmed(value)
+        if not seen and not self.allow_blank:
+            self.fail("blank")
         return checked(self._check, seen) if seen else ""
 
 

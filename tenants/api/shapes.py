@@ -110,7 +110,7 @@ class PreferencesShape(serializers.Serializer[Any]):
 
 class CategoryInput(serializers.Serializer[Any]):
     key = Pattern(r"^[A-Za-z0-9_-]+\Z", "Must be letters, digits, hyphens and underscores.", max_length=64)
-    name = Text(max_length=200)
+    name = Text(trimmed, max_length=200)
     kind = serializers.ChoiceField(
         [k.value for k in Kind],
         default=Kind.TRANSACTIONAL.value,
@@ -121,7 +121,7 @@ class CategoryInput(serializers.Serializer[Any]):
 class CategoryPatch(serializers.Serializer[Any]):
     """What is left out stays as it is."""
 
-    name = Text(max_length=200, required=False)
+    name = Text(trimmed, max_length=200, required=False)
     kind = serializers.ChoiceField([k.value for k in Kind], required=False)
     archived = Flag(required=False, help_text="true: no new template, campaign or request may use it.")
 

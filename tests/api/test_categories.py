@@ -163,7 +163,13 @@ def test_a_restored_category_may_be_used_again(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("change", "field"),
-    [({"key": "other"}, "key"), ({"kind": "spam"}, "kind"), ({"archived": "yes"}, "archived"), ({"name": ""}, "name")],
+    [
+        ({"key": "other"}, "key"),
+        ({"kind": "spam"}, "kind"),
+        ({"archived": "yes"}, "archived"),
+        ({"name": ""}, "name"),
+        ({"name": "\u200b"}, "name"),
+    ],
 )
 def test_a_bad_change_is_refused_with_the_field(world: World, change: dict[str, Any], field: str) -> None:
     got = world.acme("PATCH", "/v1/categories/news", change)

@@ -103,6 +103,7 @@ def test_a_test_key_makes_test_messages(world: World) -> None:
         ({"recipient": "zoe"}, "recipient", "unknown_recipient"),  # Globex's
         ({"recipient": 7}, "recipient", "invalid"),
         ({"recipient": ""}, "recipient", "blank"),
+        ({"recipient": " \u200b"}, "recipient", "blank"),
         ({"template": "unknown"}, "template", "unknown_template"),
         ({"data": {}}, "order", "missing_variables"),
         ({"data": [1]}, "data", "invalid"),
