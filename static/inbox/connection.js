@@ -20,7 +20,10 @@ export class Connection extends EventTarget {
     this.#origin = origin;
     this.#askToken = askToken;
     this.rest = () => this.#rest();
-    this.wakeUp = () => document.visibilityState !== "hidden" && !this.#socket && !this.#closed && this.start();
+    this.wakeUp = () => {
+      const may = navigator.onLine && document.visibilityState !== "hidden";
+      if (may && !this.#socket && !this.#closed) this.start();
+    };
   }
 
   start() {

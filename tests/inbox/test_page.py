@@ -115,12 +115,24 @@ def test_it_resumes_after_the_web_process_was_away(page: Page, web: Web, dora: R
     expect(page.locator(".badge")).to_have_text("3")
 
 
+#: how many sockets are opened when the person comes back to the tab
+SOCKETS_OF_A_TAB_THAT_IS_SHOWN = """() => {
+  const real = WebSocket;
+  let opened = 0;
+  window.WebSocket = class extends real { constructor(...given) { super(...given); opened++; } };
+  document.dispatchEvent(new Event("visibilitychange"));
+  window.WebSocket = real;
+  return opened;
+}"""
+
+
 def test_an_offline_browser_says_so_and_gets_what_it_missed(page: Page, web: Web, dora: Recipient) -> None:
     visit(page, web, dora)
     page.context.set_offline(True)
     try:
         expect(page.locator("notifier-inbox")).to_have_attribute("data-state", "offline")
         expect(page.get_by_role("status")).to_contain_text("You are offline")
+        assert page.evaluate(SOCKETS_OF_A_TAB_THAT_IS_SHOWN) == 0
         send(message(dora, "meanwhile"))
     finally:
         page.context.set_offline(False)
