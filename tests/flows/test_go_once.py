@@ -66,8 +66,9 @@ def test_go_needs_an_armed_campaign_and_afterwards_nothing_is_edited(tenant: Ten
     early = campaign.press("go")
     assert (early.status, early.json["code"]) == (409, "not_armed")
     campaign.arm()
-    edited = tenant.api.call("PATCH", f"/v1/campaigns/{campaign.id}", {"name": "Another"})
-    assert (edited.status, edited.json["state"]) == (200, "draft")
+    for change, state in (({"name": "Another"}, "armed"), ({"data": {"season": "spring"}}, "draft")):
+        edited = tenant.api.call("PATCH", f"/v1/campaigns/{campaign.id}", change)
+        assert (edited.status, edited.json["state"]) == (200, state)
     assert campaign.press("go").status == 409
     campaign.arm()
     campaign.go()
