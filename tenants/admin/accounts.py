@@ -1,4 +1,4 @@
-"""Pages about the tenant itself: its settings, members, API keys; and users, for operators."""
+"""Pages about the tenant itself: its settings and API keys; and users, for operators."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ from tenants.admin.roles import OWNERS, is_operator, may
 from tenants.admin.site import admin_site
 from tenants.admin.trail import note
 from tenants.auth import SCOPES, create_key
-from tenants.bootstrap import furnish, new_user
-from tenants.logins import user_by_login
-from tenants.models import ApiKey, Member, Tenant, User
+from tenants.bootstrap import furnish
+from tenants.models import ApiKey, Tenant, User
 
 #: an operator's switches of a tenant, and what the audit log calls turning them on and off
 SWITCHED = {"sandbox": ("back_to_sandbox", "went_live"), "active": ("activated", "deactivated")}
@@ -78,81 +77,6 @@ class TenantAdmin(TenantModelAdmin):
         for field, (on, off) in SWITCHED.items():
             if field in form.changed_data:
                 note(request, obj, on if getattr(obj, field) else off)
-
-
-class MemberForm(TenantForm):
-    username = forms.CharField(max_length=150, required=False, help_text="A new person's login.")
-    email = forms.EmailField(required=False)
-
-    class Meta:
-        model = Member
-        fields = ("tenant", "user", "role")
-
-    def clean(self) -> dict[str, Any] | None:
-        values = super().clean() or {}
-        if self.instance._state.adding:
-            self._check_new(values)
-        return values
-
-    def _check_new(self, values: dict[str, Any]) -> None:
-        name = values.get("username", "")
-        if not name and not values.get("user"):
-            self.add_error("username", "Give the new person a login.")
-        if name and user_by_login(name) is not None:
-            self.add_error("username", "This login is taken; choose another.")
-        for validate in User.username_validator, *User._meta.get_field("username").validators:
-            if name:
-                _collect(self, "username", validate, name)
-
-
-def _collect(form: forms.BaseForm, field: str, validate: Any, value: str) -> None:
-    try:
-        validate(value)
-    except forms.ValidationError as error:
-        if field not in form.errors:
-            form.add_error(field, error)
-
-
-@admin.register(Member, site=admin_site)
-class MemberAdmin(TenantModelAdmin):
-    rank = 20
-    edited_by = OWNERS
-    form = MemberForm
-    list_display = ("user", "role", "last_login")
-    list_filter = ("role",)
-    list_select_related = ("tenant", "user")
-    search_fields = ("user__username", "user__email")
-
-    @admin.display(description="last login")
-    def last_login(self, member: Member) -> datetime | None:
-        return member.user.last_login
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        if obj is not None:
-            return ("tenant", "user", "role")
-        return ("tenant", *(("user",) if is_operator(request) else ()), "username", "email", "role")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("tenant", "user") if obj is not None else ()
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # nobody locks themselves out
-        mine = obj is not None and getattr(obj, "user_id", None) == request.user.pk
-        return super().has_delete_permission(request, obj) and (is_operator(request) or not mine)
-
-    def save_model(self, request: HttpRequest, obj: Member, form: Any, change: bool) -> None:
-        if not change and obj.user_id is None:
-            obj.user, password = new_user(form.cleaned_data["username"], form.cleaned_data["email"])
-            request.__dict__["notifier_password"] = password
-        super().save_model(request, obj, form, change)
-
-    def response_add(self, request: HttpRequest, obj: Member, post_url_continue: str | None = None) -> HttpResponse:
-        password = request.__dict__.pop("notifier_password", "")
-        if password:
-            told = {"username": obj.user.username, "password": password}
-            back = reverse("admin:tenants_member_changelist")
-            return show_once(request, Secret(obj.tenant_id, "New member", told, back))
-        return super().response_add(request, obj, post_url_continue)
 
 
 class ApiKeyForm(TenantForm):
@@ -228,6 +152,12 @@ class OperatorUserAdmin(Guarded, UserAdmin):  # type: ignore[type-arg]
         # to anybody else a user's number must look like one that nobody has, also where Django looks first
         rows = super().get_queryset(request)
         return rows if is_operator(request) else rows.none()
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change:
+            # a login that cannot log in is of no use; `staff` can be taken away on its page
+            obj.is_staff = True
+        super().save_model(request, obj, form, change)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # the audit log names them; switch `active` off instead

@@ -204,7 +204,7 @@ def test_an_owner_adds_a_member_whose_password_is_shown_once(world: World, log_i
     asked = {"tenant": str(world.people.acme.pk), "username": "dan", "email": "dan@example.com", "role": "viewer"}
     browser = log_in(world.people.ana)
     password = browser.get(browser.post(url(Member, "add"), asked).url).context["what"]["password"]
-    user = User.objects.get(username="dan")
+    user = User.objects.get(username="dan@acme")
     assert user.check_password(password) and user.is_staff and not user.is_superuser
     assert [m.tenant_id for m in Member.objects.filter(user=user)] == [world.people.acme.pk]
     assert "username" in errors(browser.post(url(Member, "add"), asked))
