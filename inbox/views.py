@@ -24,6 +24,7 @@ from django.views.decorators.http import require_GET
 
 from inbox.models import Feed
 from inbox.tokens import mint
+from notifier import csp
 from notifier.trim import trimmed
 from tenants import audit
 from tenants.access import EVERY_TENANT, memberships, set_scope
@@ -76,7 +77,7 @@ def page(request: HttpRequest, recipient: Recipient) -> HttpResponse:
         "read_only": not _has_link(request),
     }
     response = render(request, "inbox/demo.html", context)
-    response["Content-Security-Policy"] = _policy(request)
+    response[csp.HEADER] = f"{csp.policy(request)}; require-trusted-types-for 'script'"
     return response
 
 
@@ -85,16 +86,6 @@ def token(request: HttpRequest, recipient: Recipient) -> HttpResponse:
     """What the widget on the page asks for, as it would ask a tenant's server. No CORS: only our own page reads it."""
     minted, ends = mint(recipient) if _has_link(request) else mint(recipient, MEMBERS_TOKEN_SECONDS, read_only=True)
     return JsonResponse({"token": minted, "expires_at": ends.isoformat()})
-
-
-def _policy(request: HttpRequest) -> str:
-    # 'self' does not cover WebSockets in every browser
-    socket = f"{'wss' if request.is_secure() else 'ws'}://{request.get_host()}"
-    return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        f"connect-src 'self' {socket}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'"
-    )
 
 
 def _has_link(request: HttpRequest) -> bool:

@@ -1,0 +1,140 @@
+"""Every kind of page in a real browser, which says when the page breaks the site's Content-Security-Policy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.db.models import Model
+from django.urls import reverse
+from playwright.sync_api import Page, expect, sync_playwright
+
+from campaigns.models import Campaign
+from inbox.views import demo_link
+from tenants.admin import admin_site
+from tenants.models import Recipient, User
+from tests.campaigns.conftest import World, armed, page, sent
+from tests.inbox.web import Web
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
+SECONDS = 60_000
+QUIET = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
+#: a violation of a page's policy becomes a line of its console, also where Chromium itself writes none
+TELL = """
+document.addEventListener('securitypolicyviolation', e => console.error('VIOLATION', e.violatedDirective, e.blockedURI))
+"""
+
+
+@pytest.fixture(scope="module")
+def web(django_db_setup: None) -> Iterator[Web]:
+    server = Web()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def tab(chromium: str) -> Iterator[Page]:
+    """A tab that fails the test when a page breaks its policy or a script of its own fails."""
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    complaints: list[str] = []
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=QUIET.split())
+        tab = opened.new_context(viewport={"width": 1280, "height": 900}).new_page()
+        tab.set_default_timeout(SECONDS)
+        expect.set_options(timeout=SECONDS)
+        tab.add_init_script(TELL)
+        tab.on("pageerror", lambda error: complaints.append(f"{tab.url}: {error}"))
+        tab.on(
+            "console",
+            lambda said: (
+                complaints.append(f"{tab.url}: {said.text}")
+                if "VIOLATION" in said.text or "Content Security" in said.text
+                else None
+            ),
+        )
+        yield tab
+        opened.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+    assert complaints == []
+
+
+def log_in(tab: Page, web: Web, user: User) -> None:
+    # the tests' own hasher is unknown to the web process
+    user.password = PBKDF2PasswordHasher().encode("a long password", "salt")
+    user.save()
+    tab.goto(f"{web.origin}/admin/")
+    tab.get_by_label("Username:").fill(user.username)
+    tab.get_by_label("Password:").fill("a long password")
+    tab.get_by_role("button", name="Log in").click()
+    expect(tab.get_by_role("heading", name="What would you like to do?")).to_be_visible()
+
+
+def list_of(model: type[Model], what: str = "changelist") -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{what}")
+
+
+def test_every_list_and_every_form_of_the_admin_keeps_the_policy(tab: Page, web: Web, world: World) -> None:
+    olga = User.objects.create_superuser("olga", "", "a long password")
+    log_in(tab, web, olga)
+    for model in admin_site._registry:
+        for what in ("changelist", "add"):
+            answer = tab.goto(web.origin + list_of(model, what))
+            assert answer is not None and answer.status in ((200,) if what == "changelist" else (200, 403)), model
+            if answer.status == 200:
+                expect(tab.locator("#user-tools")).to_be_visible()
+
+
+def test_a_form_with_rows_inside_and_a_calendar_works(tab: Page, web: Web, world: World) -> None:
+    log_in(tab, web, world.people.ben)
+    ada = Recipient.objects.get(tenant=world.acme, external_id="ada")
+    tab.goto(web.origin + reverse("admin:tenants_recipient_change", args=[ada.pk]))
+    rows = tab.locator("tr.form-row.dynamic-devices")
+    before = rows.count()
+    tab.locator("#devices-group summary").click()
+    tab.locator("#devices-group .add-row a").click()
+    expect(rows).to_have_count(before + 1)
+    tab.goto(web.origin + list_of(Campaign, "add"))
+    tab.get_by_text("Today", exact=True).first.click()
+    expect(tab.locator("#id_not_after_0")).not_to_have_value("")
+    tab.locator(".field-not_after .date-icon").first.click()
+    expect(tab.locator(".calendarbox").first).to_be_visible()
+
+
+def test_the_pages_of_a_campaign_work(tab: Page, web: Web, world: World) -> None:
+    ready, over = armed(world.draft()), sent(armed(world.draft(name="Over")))
+    moving = world.draft(name="Moving", state=Campaign.State.ARMING)
+    log_in(tab, web, world.people.ben)
+    for address in (page("change", ready), page("go", ready), page("change", over), page("change", moving)):
+        answer = tab.goto(web.origin + address)
+        assert answer is not None and answer.status == 200
+    with tab.expect_response(lambda got: got.url.endswith("/progress/")) as asked:
+        tab.reload()
+    assert asked.value.status == 200
+
+
+def test_the_page_of_the_api_works_and_tries_an_address(tab: Page, web: Web, world: World) -> None:
+    tab.goto(f"{web.origin}/v1/docs")
+    operation = tab.locator(".opblock", has_text="/v1/templates").first
+    operation.locator(".opblock-summary-control").first.click()
+    operation.get_by_role("button", name="Try it out").click()
+    operation.get_by_role("button", name="Execute").click()
+    expect(operation.locator(".live-responses-table .response .response-col_status")).to_contain_text("401")
+
+
+def test_the_inbox_page_opens_its_socket(tab: Page, web: Web, world: World) -> None:
+    link = demo_link(Recipient.objects.get(tenant=world.acme, external_id="ada"))
+    tab.goto(web.origin + link[link.index("/inbox/") :])
+    expect(tab.locator("notifier-inbox")).to_have_attribute("data-state", "live")
+
+
+def test_no_page_can_be_framed(tab: Page, web: Web, world: World) -> None:
+    tab.goto("data:text/html,<title>thief</title>")
+    tab.evaluate(
+        "url => { const f = document.createElement('iframe'); f.src = url; document.body.append(f) }",
+        f"{web.origin}/v1/docs",
+    )
+    frame = tab.frames[1]
+    frame.wait_for_load_state()
+    assert frame.locator("#swagger-ui").count() == 0
