@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "axes",
     "django_celery_beat",
     "channels",
 ]
@@ -64,6 +65,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "notifier.api.guard.ApiGuard",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "notifier.urls"
@@ -177,7 +179,13 @@ MEDIA_ROOT = env.str("UPLOADS_DIR", str(BASE_DIR / ".local" / "uploads"))
 IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", 512 * 1024 * 1024)
 
 LOGIN_URL = "/admin/login/"
-AUTHENTICATION_BACKENDS = ["tenants.logins.LoginBackend"]
+LOGIN_REDIRECT_URL = "/admin/"
+# the first refuses whoever has guessed too often (tenants.lockout)
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "tenants.logins.LoginBackend"]
+AXES_HANDLER = "tenants.lockout.Lockout"
+AXES_LOCKOUT_CALLABLE = "tenants.lockout.answer"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 SESSION_ENGINE = "tenants.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -30,6 +30,11 @@ WEB_MAY: Mapping[str, Rights] = {
     "tenants_user": frozenset({"INSERT", "UPDATE", *(f"SELECT ({name})" for name in _USER_COLUMNS)}),
     "tenants_member": EVERYTHING,
     "django_session": EVERYTHING,
+    # failed logins, by digests of the names that were typed; of axes' other tables none is used
+    "axes_accessattempt": EVERYTHING,
+    "axes_accessattemptexpiration": NOTHING,
+    "axes_accessfailurelog": NOTHING,
+    "axes_accesslog": NOTHING,
     # tenants and their people
     "tenants_tenant": KEEP,
     "tenants_apikey": KEEP,

@@ -13,6 +13,7 @@ from django.template.response import SimpleTemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 
+from tenants import lockout
 from tenants.access import EVERY_TENANT, act_as, set_scope
 from tenants.admin import relogin
 from tenants.admin.guard import answered, refused
@@ -61,6 +62,8 @@ class NotifierAdminSite(AdminSite):
         """Django's; afterwards what was typed before the login expired, if anything was."""
         kept = request.POST.get(relogin.KEPT, "")
         answer = super().login(request, {**(extra_context or {}), relogin.KEPT: kept})
+        if request.method == "POST" and answer.status_code == 302 and request.user.is_authenticated:
+            lockout.remember(answer, request.user.get_username())
         if not kept or answer.status_code != 302:
             return answer
         # those of nobody, read before the login
