@@ -96,7 +96,7 @@ class Lockout(AbstractAxesHandler, AxesBaseHandler):  # type: ignore[misc]
         which = (" OR " if ip_or_username else " AND ").join(f"{column} = %({column})s" for column in given) or "true"
         with connection.cursor() as cursor:
             cursor.execute(f"DELETE FROM axes_accessattempt WHERE {which}", given)
-            return cursor.rowcount
+            return int(cursor.rowcount)
 
 
 def wait_of(request: HttpRequest, name: str) -> int:
@@ -132,9 +132,10 @@ def remember(response: HttpResponse, name: str) -> None:
 
 def forget_old() -> int:
     """Remove what no longer counts."""
+    over: dict[str, Any] = {"window": WINDOW}
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM axes_accessattempt WHERE attempt_time <= now() - %s", [WINDOW])
-        return cursor.rowcount
+        cursor.execute("DELETE FROM axes_accessattempt WHERE attempt_time <= now() - %(window)s", over)
+        return int(cursor.rowcount)
 
 
 def digest_of(name: str) -> str:
@@ -144,7 +145,7 @@ def digest_of(name: str) -> str:
 
 def _asked(request: HttpRequest, name: str) -> dict[str, Any]:
     digest = digest_of(name)
-    known = request.get_signed_cookie(COOKIE, "", salt=_SALT, max_age=COOKIE_SECONDS)
+    known = request.get_signed_cookie(COOKIE, "", salt=_SALT, max_age=COOKIE_SECONDS) or ""
     whose, _, browser = known.partition(":")
     address = _network(str(request.META.get("REMOTE_ADDR", "")))
     return {"name": digest, "address": address, "browser": browser if whose == digest else "", "window": WINDOW}

@@ -8,7 +8,7 @@ from celery import shared_task
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from tenants import audit, audit_heads
+from tenants import audit, audit_heads, lockout
 from tenants.imports import jobs
 from tenants.models import IdempotencyKey
 
@@ -39,6 +39,12 @@ def forget_keys() -> int:
 def forget_sessions() -> int:
     """Remove the sessions that are over."""
     return int(Session.objects.filter(expire_date__lt=timezone.now()).delete()[0])
+
+
+@shared_task(name="tenants.forget_failed_logins")
+def forget_failed_logins() -> int:
+    """Remove the failed logins that no longer count."""
+    return lockout.forget_old()
 
 
 @shared_task(name="tenants.imports")

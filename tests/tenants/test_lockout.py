@@ -38,14 +38,15 @@ def attempts_from_everywhere(name: str) -> None:
 
 
 def later(by: timedelta) -> None:
+    moved: dict[str, Any] = {"by": by}
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE axes_accessattempt SET attempt_time = attempt_time - %s", [by])
+        cursor.execute("UPDATE axes_accessattempt SET attempt_time = attempt_time - %(by)s", moved)
 
 
 def rows() -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT * FROM axes_accessattempt")
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def test_so_many_failures_and_the_right_password_must_wait_too(people: People) -> None:
