@@ -70,10 +70,11 @@ def test_an_owner_invites_somebody_who_logs_in_and_sees_that_tenant(tenant: Tena
     owner, name = tenant.owner(), f"{tenant.tag}guest"
     asked = {"username": name, "email": "guest@example.com", "role": "viewer"}
     made = owner.submit("/admin/tenants/member/add/", **asked)
-    assert made.status == 200, made.text
+    assert made.status == 302, made.text
+    shown = owner.get(made.headers["location"])
     guest = Browser(site.url)
     name = f"{name}@{tenant.papers.slug}"
-    guest.log_in(name, shown_password(made.text))
+    guest.log_in(name, shown_password(shown.text))
     assert guest.get("/admin/tenants/recipient/").status == 200
     assert guest.get("/admin/tenants/member/").status == 200
     members = owner.get("/admin/tenants/member/").text
@@ -116,3 +117,29 @@ def test_an_operator_switches_a_login_off_and_its_sessions_end(operator: Browser
     )
     assert saved.status == 302, saved.text
     assert owner.get(HOME).status == 302
+
+
+def test_an_operator_invites_a_new_person_and_one_who_is_there(operator: Browser, tenant: Tenant, site: Site) -> None:
+    page = "/admin/tenants/member/add/"
+    found = operator.get(f"/admin/tenants/tenant/?q={tenant.papers.slug}").text
+    pk = re.findall(r'href="/admin/tenants/tenant/([\w-]+)/change/', found)
+    asked = {"tenant": pk[0], "username": f"{tenant.tag}new", "email": "", "role": "marketer"}
+    made = operator.submit(page, **asked)
+    assert made.status == 302, made.text
+    shown = operator.get(made.headers["location"])
+    guest = Browser(site.url)
+    guest.log_in(f"{tenant.tag}new@{tenant.papers.slug}", shown_password(shown.text))
+    assert guest.get("/admin/tenants/recipient/").status == 200
+    again = operator.submit(page, **{**asked, "username": f"{tenant.tag}new@{tenant.papers.slug}"})
+    assert (again.status, "member already" in again.text) == (200, True)
+
+
+def test_guesses_are_counted_by_the_running_site_and_a_known_browser_gets_in(tenant: Tenant, site: Site) -> None:
+    known = tenant.owner()
+    known.post("/admin/logout/")
+    stranger, name = Browser(site.url), tenant.papers.username
+    answers = [stranger.submit(LOGIN, username=name, password=f"guess {n}").status for n in range(11)]
+    assert answers == [*[200] * 10, 429]
+    refused = stranger.submit(LOGIN, username=name, password=tenant.papers.password)
+    assert (refused.status, int(refused.headers["retry-after"]) > 0) == (429, True)
+    known.log_in(name, tenant.papers.password)
