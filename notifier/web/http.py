@@ -107,6 +107,8 @@ class BoundedHttp(HttpToolsProtocol):
             return
         in_head = self._phase is Phase.HEAD
         super().data_received(data)
+        if self._handed_over:
+            return  # it is a socket's from here on, which has no head to wait for
         if self._phase is Phase.HEAD:
             self._still_in_head(len(data) if in_head else 0)
         elif self._phase is Phase.NONE and (self.cycle is None or self.cycle.response_complete):

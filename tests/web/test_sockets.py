@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -16,6 +17,7 @@ from tests.web.raw import HOST, Raw, alive, new_address
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+HEAD_SECONDS = 3.0  #: of tests.web.quick
 UPGRADE = (
     f"GET /v1/inbox/live HTTP/1.1\r\n{HOST}Connection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
@@ -94,3 +96,12 @@ def opens(web: Web, address: str) -> bool:
             if client.wire.recv(12) == b"HTTP/1.1 101":
                 return True
     return False
+
+
+def test_an_open_socket_outlives_the_time_that_a_head_has(web: Web, dora: Recipient) -> None:
+    with Socket(web, mint(dora)[0], after_seq=0) as inbox:
+        opened = time.monotonic()
+        while time.monotonic() < opened + 2 * HEAD_SECONDS:
+            inbox.say(type="ping")
+            inbox.hear("pong")
+            time.sleep(0.2)
