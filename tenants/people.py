@@ -38,7 +38,7 @@ def searchable() -> RunSQL:
         CREATE EXTENSION IF NOT EXISTS pg_trgm;
         CREATE INDEX recipient_text ON tenants_recipient USING gin ({_TEXT} gin_trgm_ops);
         CREATE FUNCTION recipients_like(of_tenant uuid, patterns text[], at_most int) RETURNS TABLE (id uuid)
-        LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+        LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
         BEGIN
           RETURN QUERY EXECUTE format(
             'SELECT r.id FROM tenants_recipient r WHERE ({visible_sql("r.tenant_id").replace("'", "''")}) %s %s'

@@ -91,7 +91,11 @@ def _statements(tenant: uuid.UUID, version: uuid.UUID, campaign: uuid.UUID, acco
             "id, delivery_id, channel, attempts, last_error, created_at",
             f"{_id('letter')}, {single}, 'push', 5, '', now()",
         ),
-        rows("notifier_line", "recipient_id, channel, lane, unfinished, held", f"{person}, 'push', 2, 0, false"),
+        rows(
+            "notifier_line",
+            "recipient_id, channel, lane, mode, unfinished, held",
+            f"{person}, 'push', 2, 'live', 0, false",
+        ),
         rows("inbox_feed", "recipient_id, last_seq, unread", f"{person}, 1, 1"),
         rows(
             "inbox_inboxmessage",
@@ -101,7 +105,8 @@ def _statements(tenant: uuid.UUID, version: uuid.UUID, campaign: uuid.UUID, acco
         rows(
             "campaigns_shard",
             "id, campaign_id, number, channel, account_id, size, canary, state, fence, worker, begun, sent, failed,"
-            " dead, handed, excused, accounted",
-            f"{_id('shard')}, '{campaign}', n, 'push', '{account}', 1, false, 'done', 0, 'w', 1, 1, 0, 0, 0, 0, true",
+            " dead, handed, excused, cut, accounted",
+            f"{_id('shard')}, '{campaign}', n, 'push', '{account}', 1, false, 'done', 0, 'w',"
+            " 1, 1, 0, 0, 0, 0, 0, true",
         ),
     ]
