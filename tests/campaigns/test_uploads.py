@@ -22,8 +22,8 @@ from campaigns.models import Audience, AudienceMember, Campaign
 from notifier.errors import Conflict
 from tenants.imports import jobs
 from tenants.models import AuditLog, Import, Tenant, User
+from tests.campaigns.api.conftest import Api, AsWeb
 from tests.campaigns.conftest import Browser, World, armed, page, text
-from tests.campaigns.test_api import Api, AsWeb
 
 LARGE = uploads.AT_ONCE + 5_000
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, LiteralString
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
@@ -14,67 +13,19 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import connection, transaction
-from django.test import Client
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from psycopg import errors
 
-from tenants import access, audit
+from tenants import access
 from tenants.auth import digest_of
 from tenants.grants import NOTHING, WEB_MAY, differences, held
 from tenants.models import Recipient, User
-from tenants.signed_settings import SECONDS, key_of, signed
+from tenants.signed_settings import key_of
 from tests.fixtures import People
-
-pytestmark = pytest.mark.django_db(transaction=True)
-
-Connect = Callable[[], psycopg.Connection[Any]]
-REFUSED = errors.InsufficientPrivilege
-
-
-@pytest.fixture
-def connect(db: None) -> Iterator[Connect]:
-    """Connections of the web role to the tests' database."""
-    url = urlunsplit(urlsplit(os.environ["WEB_DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}"))
-    opened: list[psycopg.Connection[Any]] = []
-
-    def another() -> psycopg.Connection[Any]:
-        opened.append(psycopg.connect(url, autocommit=True))
-        return opened[-1]
-
-    yield another
-    for one in opened:
-        one.close()
-
-
-@pytest.fixture
-def web(people: People, connect: Connect) -> psycopg.Connection[Any]:
-    """ACME and Globex have a recipient and an audit row each, Ana a session, and the clock a task."""
-    for tenant in (people.acme, people.globex):
-        Recipient.objects.create(tenant=tenant, external_id=f"of {tenant.slug}")
-        audit.record(tenant.pk, "thing.changed")
-    Client().force_login(people.ana)
-    interval = IntervalSchedule.objects.create(every=1, period="days")
-    PeriodicTask.objects.create(name="nightly", task="x", interval=interval)
-    return connect()
-
-
-def put(web: psycopg.Connection[Any], kind: str, value: str) -> None:
-    """As anybody who can run SQL may: for the whole session."""
-    web.execute("SELECT set_config(%s, %s, false)", [f"notifier.{kind}", value])
-
-
-def site_signs(web: psycopg.Connection[Any], kind: str, value: str, **instead: Any) -> str:
-    """What the site would sign for this connection, but for what is given."""
-    key = instead.pop("key", key_of(settings.SECRET_KEY))
-    told = {"backend": web.info.backend_pid, "expires": int(time.time()) + SECONDS, **instead}
-    return signed(key, kind, value, **told)
-
-
-def seen(web: psycopg.Connection[Any]) -> list[str]:
-    return [row[0] for row in web.execute("SELECT external_id FROM tenants_recipient ORDER BY 1")]
-
+from tests.tenants.conftest import REFUSED, Connect, put, seen, site_signs
 
 # ---- the scope ------------------------------------------------------------------------------------------------------
+
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_what_the_site_signed_opens_what_it_names(web: psycopg.Connection[Any], people: People) -> None:
@@ -178,131 +129,6 @@ def test_a_parallel_plan_knows_the_scope(web: psycopg.Connection[Any], people: P
         web.execute(f"SET {cheap}".encode())
     web.execute("SET debug_parallel_query = on")
     assert seen(web) == ["of acme"]
-
-
-# ---- logins ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "SELECT password FROM tenants_user",
-        "SELECT * FROM tenants_user",
-        "SELECT u FROM tenants_user u",
-        "SELECT to_jsonb(u) FROM tenants_user u",
-        "SELECT id FROM tenants_user WHERE password LIKE 'md5%'",
-        "UPDATE tenants_user SET first_name = 'x' RETURNING password",
-        "UPDATE tenants_user SET first_name = password",
-        "COPY tenants_user TO STDOUT",
-        "TABLE tenants_signingkey",
-        "SELECT sign_setting('tenants', '*')",
-        "SELECT * FROM auth_permission",
-        "INSERT INTO tenants_user_groups (user_id, group_id) VALUES (1, 1)",
-        "INSERT INTO tenants_user_user_permissions (user_id, permission_id) VALUES (1, 1)",
-        "DELETE FROM tenants_user",
-    ],
-)
-def test_hashes_and_keys_are_out_of_reach(statement: LiteralString, web: psycopg.Connection[Any]) -> None:
-    # also for whoever sees every tenant
-    put(web, "tenants", site_signs(web, "tenants", "*"))
-    with pytest.raises(REFUSED):
-        web.execute(statement)
-
-
-def test_one_sees_oneself_and_the_members_of_the_visible_tenants(web: psycopg.Connection[Any], people: People) -> None:
-    def names() -> dict[str, str]:
-        return dict(web.execute("SELECT username, password_of(id) FROM tenants_user").fetchall())
-
-    assert names() == {}
-    put(web, "user", site_signs(web, "user", str(people.ana.pk)))
-    assert names() == {"ana": people.ana.password}
-    put(web, "tenants", site_signs(web, "tenants", str(people.acme.pk)))
-    assert names() == {"ana": people.ana.password, "ben": ""}
-    told = web.execute("SELECT password_of(%(cleo)s), password_told_to_web(%(cleo)s)", {"cleo": people.cleo.pk})
-    assert told.fetchone() == ("", None)
-    put(web, "tenants", site_signs(web, "tenants", "*"))
-    assert set(names()) == {"ana", "ben", "cleo"}
-
-
-def test_memberships_are_told_of_who_is_logged_in(web: psycopg.Connection[Any], people: People) -> None:
-    assert web.execute("SELECT * FROM member_tenants()").fetchall() == []
-    put(web, "user", site_signs(web, "user", str(people.cleo.pk)))
-    assert web.execute("SELECT * FROM member_tenants()").fetchall() == [(people.globex.pk, "owner")]
-    put(web, "user", str(people.ana.pk))
-    with pytest.raises(REFUSED):
-        web.execute("SELECT * FROM member_tenants()")
-
-
-RANKS = ["is_superuser = true", "is_staff = false", "is_active = false", "username = 'root'", "id = 4711"]
-
-
-@pytest.mark.parametrize("change", RANKS)
-def test_nobody_changes_their_own_rank(change: str, web: psycopg.Connection[Any], people: People) -> None:
-    statement = f"UPDATE tenants_user SET {change}".encode()
-    assert web.execute(statement).rowcount == 0
-    put(web, "user", site_signs(web, "user", str(people.ana.pk)))
-    put(web, "tenants", site_signs(web, "tenants", str(people.acme.pk)))
-    with pytest.raises(REFUSED, match="Only an operator"):
-        web.execute(statement)
-    # of a colleague, who is seen, not even the password
-    other = f"UPDATE tenants_user SET password = 'x' WHERE id = {people.ben.pk}"
-    assert web.execute(other.encode()).rowcount == 0
-    assert web.execute("UPDATE tenants_user SET password = 'own'").rowcount == 1
-    assert set(User.objects.values_list("password", flat=True)) >= {"own", people.ben.password, people.cleo.password}
-
-
-def test_nobody_adds_an_operator(web: psycopg.Connection[Any], people: People) -> None:
-    put(web, "user", site_signs(web, "user", str(people.ana.pk)))
-    put(web, "tenants", site_signs(web, "tenants", str(people.acme.pk)))
-    with pytest.raises(REFUSED):
-        web.execute(
-            "INSERT INTO tenants_user (username, password, is_superuser, is_staff, is_active, first_name, last_name,"
-            " email, date_joined) VALUES ('eve', 'x', true, true, true, '', '', '', now())"
-        )
-    made = web.execute("SELECT id FROM add_login('eve', 'eve@example.com', 'x')").fetchone()
-    assert made is not None
-    eve = User.objects.get(pk=made[0])
-    assert (eve.is_superuser, eve.memberships.count()) == (False, 0)
-
-
-# ---- sessions, the clock, other packages' tables --------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("scope", ["", "acme"])
-@pytest.mark.parametrize("table", ["django_session", "django_admin_log", "django_celery_beat_periodictask"])
-def test_sessions_and_the_clock_show_a_member_no_row(
-    table: str, scope: str, web: psycopg.Connection[Any], people: People
-) -> None:
-    if scope:
-        put(web, "tenants", site_signs(web, "tenants", str(people.acme.pk)))
-    assert web.execute(f"SELECT * FROM {table}".encode()).fetchall() == []
-    if table != "django_admin_log":
-        assert web.execute(f"DELETE FROM {table}".encode()).rowcount == 0
-
-
-def test_a_session_is_seen_by_who_holds_its_key(web: psycopg.Connection[Any], people: People) -> None:
-    stored = Session.objects.get()
-    with pytest.raises(REFUSED):
-        put(web, "session", stored.session_key)
-        web.execute("SELECT * FROM django_session")
-    put(web, "session", site_signs(web, "session", stored.session_key))
-    assert web.execute("SELECT session_key FROM django_session").fetchall() == [(stored.session_key,)]
-    # what is stored opens nothing in a browser
-    client = Client()
-    client.cookies[settings.SESSION_COOKIE_NAME] = stored.session_key
-    assert client.get("/admin/").status_code == 302
-
-
-def test_a_member_cannot_edit_the_clock_and_an_operator_can(web: psycopg.Connection[Any], people: People) -> None:
-    change = "UPDATE django_celery_beat_periodictask SET task = 'y'"
-    add = "INSERT INTO django_celery_beat_intervalschedule (every, period) VALUES (2, 'days')"
-    put(web, "tenants", site_signs(web, "tenants", str(people.acme.pk)))
-    assert web.execute(change.encode()).rowcount == 0
-    with pytest.raises(REFUSED):
-        web.execute(add.encode())
-    put(web, "tenants", site_signs(web, "tenants", "*"))
-    assert web.execute(change.encode()).rowcount == 1
-    assert web.execute(add.encode()).rowcount == 1
 
 
 # ---- around the policies --------------------------------------------------------------------------------------------
@@ -463,6 +289,7 @@ def test_functions_of_the_owner_are_these_and_each_pins_its_search_path() -> Non
         "password_told_to_web": True,
         "user_by_login": True,
         "add_login": True,
+        "recipients_like": True,
     }
     assert {tuple(config) for _, _, config in found} == {("search_path=pg_catalog, public, pg_temp",)}
 

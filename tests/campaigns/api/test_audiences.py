@@ -1,0 +1,115 @@
+"""Audiences over the API, as the web role."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from campaigns import uploads
+from campaigns.models import Audience, AudienceMember, Campaign
+from tests.campaigns.api.conftest import Api
+from tests.campaigns.conftest import World
+
+
+def test_a_segment_is_created_and_tells_how_many_it_reaches(world: World, api: Api) -> None:
+    filter_ = [{"field": "external_id", "op": "in", "value": ["ada", "bob", "zoe"]}]
+    status, made = api("POST", "/v1/audiences", {"name": "Two", "source": "segment", "filter": filter_})
+    assert (status, made["filter"]) == (201, filter_)
+    assert api("GET", f"/v1/audiences/{made['id']}")[1]["reaches"] == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"name": "x", "source": "segment", "filter": {"a": 1}}, "filter"),
+        ({"name": "x", "source": "segment", "filter": [{"field": "name", "op": "gt", "value": 1}]}, "filter.0.op"),
+        ({"name": "x", "source": "segment", "filter": [{"field": "a", "op": "eq", "value": 1}]}, "filter.0.field"),
+        ({"name": "x", "source": "list", "filter": [{"field": "name", "op": "eq", "value": "a"}]}, "filter"),
+        ({"name": "x", "source": "segment"}, "filter"),
+        ({"name": "x", "source": "segment", "filter": []}, "filter"),
+        ({"name": "x", "source": "segment", "filter": None}, "filter"),
+        ({"name": "x", "source": "everybody", "filter": [{"field": "name", "op": "eq", "value": "a"}]}, "filter"),
+        ({"name": "x", "source": "crowd"}, "source"),
+        ({"name": " ", "source": "list"}, "name"),
+        ({"name": "Everybody", "source": "list"}, "name"),
+        ({"source": "list"}, "name"),
+    ],
+)
+def test_a_wrong_audience_is_refused_by_field(world: World, api: Api, body: dict[str, Any], field: str) -> None:
+    status, problem = api("POST", "/v1/audiences", body)
+    assert (status, problem["field"]) == (400, field)
+    assert Audience.objects.count() == 1
+
+
+def test_everybody_is_a_source_of_its_own(world: World, api: Api) -> None:
+    status, made = api("POST", "/v1/audiences", {"name": "All", "source": "everybody"})
+    assert (status, made["source"], made["filter"]) == (201, "everybody", [])
+    assert api("GET", f"/v1/audiences/{made['id']}")[1]["reaches"] == 4
+
+
+def test_a_list_tells_which_ids_are_nobody(world: World, api: Api) -> None:
+    _, made = api("POST", "/v1/audiences", {"name": "List", "source": "list"})
+    members = f"/v1/audiences/{made['id']}/members"
+    _, report = api("PUT", members, b"external_id\nada\nzoe\nnobody\n", content_type="text/csv")
+    assert (report["stored"], report["known"], report["unknown"]) == (3, 1, 2)
+    assert report["unknown_ids"] == ["zoe", "nobody"]
+    _, report = api("PUT", members, {"external_ids": ["ada", "zoe"]})
+    assert (report["known"], report["unknown"], report["unknown_ids"]) == (1, 1, ["zoe"])
+
+
+def test_a_list_is_filled_from_a_csv_and_replaced_by_the_next(world: World, api: Api) -> None:
+    _, made = api("POST", "/v1/audiences", {"name": "List", "source": "list"})
+    members = f"/v1/audiences/{made['id']}/members"
+    status, report = api("PUT", members, b"external_id;x\nada;1\nada;2\nnobody;3\n;4\n", content_type="text/csv")
+    assert status == 200
+    assert (report["rows"], report["stored"], report["duplicates"], report["rejected"]) == (4, 2, 1, 1)
+    assert report["problems"] == [{"line": 5, "reason": "has no external_id"}]
+    assert api("PUT", members, {"external_ids": ["bob", "bob", 7]})[1]["stored"] == 1
+    assert list(AudienceMember.objects.values_list("external_id", flat=True)) == ["bob"]
+
+
+def test_a_csv_larger_than_a_json_body_may_be_is_read(world: World, api: Api) -> None:
+    _, made = api("POST", "/v1/audiences", {"name": "List", "source": "list"})
+    csv = b"".join(b"somebody-with-a-long-id-%09d;%s\n" % (n, b"x" * 40) for n in range(uploads.AT_ONCE - 1))
+    csv = b"external_id;note\n" + csv
+    status, report = api("PUT", f"/v1/audiences/{made['id']}/members", csv, content_type="text/csv; charset=utf-8")
+    assert (status, report["stored"], len(csv) > 2**20) == (200, uploads.AT_ONCE - 1, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "code"),
+    [
+        (b"PK\x03\x04", "text/csv", "file_refused"),
+        (b"a,b\n1,2\n", "text/csv", "file_refused"),
+        (b"\n", "text/csv", "file_refused"),
+        (b"ada\n\xff\n", "text/csv", "file_refused"),
+        (b"{", "application/json", "malformed_json"),
+        (b"email\nada@example.com\n", "text/csv", "file_refused"),
+        (b"external_id\n", "text/csv", "file_refused"),
+        (b"external_id,x\n,1\n", "text/csv", "file_refused"),
+        (b'{"external_ids": "ada"}', "application/json", "not_a_list"),
+        (b'{"external_ids": []}', "application/json", "empty"),
+        (b'{"external_ids": [7]}', "application/json", "empty"),
+        (b"{}", "application/json", "required"),
+    ],
+)
+def test_what_is_no_list_leaves_the_members_as_they_were(
+    world: World, api: Api, content: bytes, kind: str, code: str
+) -> None:
+    mine = Audience.objects.create(tenant=world.acme, name="List", source="list")
+    AudienceMember.objects.create(tenant=world.acme, audience=mine, external_id="ada")
+    status, problem = api("PUT", f"/v1/audiences/{mine.pk}/members", content, content_type=kind)
+    assert (status, problem["code"]) == (400, code)
+    assert AudienceMember.objects.filter(audience=mine).count() == 1
+
+
+def test_a_segment_takes_no_members(world: World, api: Api) -> None:
+    assert api("PUT", f"/v1/audiences/{world.everybody.pk}/members", {"external_ids": []})[0] == 400
+
+
+def test_a_list_cannot_be_replaced_while_it_is_being_frozen(world: World, api: Api) -> None:
+    mine = Audience.objects.create(tenant=world.acme, name="List", source="list")
+    world.draft(audience=mine, state=Campaign.State.ARMING)
+    status, problem = api("PUT", f"/v1/audiences/{mine.pk}/members", {"external_ids": ["ada"]})
+    assert (status, problem["code"]) == (409, "audience_in_use")
