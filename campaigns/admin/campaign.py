@@ -79,7 +79,9 @@ class CampaignAdmin(Road, Controls, Rungs, TenantModelAdmin):
         """A draft goes by the rule of the API; its silent runs stay, with reports of their own."""
         rows = list(objs)
         refused = [f"{row}: {why}" for row in rows if (why := drafts.why_not(row))]
-        return [str(row) for row in rows], {self.opts.verbose_name_plural: len(rows)}, set(), refused
+        # by role in each row's own tenant; a state that forbids it is told in `refused`
+        lacking = {str(self.opts.verbose_name) for row in rows if not may(request, self.edited_by, row)}
+        return [str(row) for row in rows], {self.opts.verbose_name_plural: len(rows)}, lacking, refused
 
     def delete_model(self, request: HttpRequest, obj: Campaign) -> None:
         drafts.delete(obj, self.by(request))

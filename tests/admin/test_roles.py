@@ -1,0 +1,149 @@
+"""Who only looks changes nothing: every page, form, deletion, action and button of every model is posted to, and no
+table is another afterwards. The list is read from the admin itself, so a new page is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db import connection
+from django.db.models import Model
+from django.test import RequestFactory
+from django.urls import URLPattern, URLResolver, reverse
+
+from campaigns.models import Audience, Campaign
+from notifier.models import Template
+from tenants.admin import admin_site
+from tenants.models import Member, User
+from tests.admin.conftest import Browser, World
+
+pytestmark = pytest.mark.django_db
+LogIn = Callable[[User], Browser]
+#: what a request writes that is no change: its own session
+OWN = {"django_session"}
+#: a form that is taken by some page: whoever may write would change something with it
+FORM = {
+    "post": "yes",
+    "name": "Changed",
+    "username": "planted",
+    "role": "owner",
+    "recipient": "zebra-1",
+    "revision": "1",
+}
+
+
+def rows_of(world: World) -> dict[type[Model], Any]:
+    """One row of every model, campaigns included."""
+    acme = world.people.acme
+    audience = Audience.objects.create(tenant=acme, name="Everybody", source="everybody")
+    campaign = Campaign.objects.create(
+        tenant=acme, name="Spring", channels=["in_app"], template=world.mine[Template], audience=audience
+    )
+    return {**world.mine, Audience: audience, Campaign: campaign}
+
+
+def patterns() -> Iterator[URLPattern]:
+    for one in admin_site.get_urls():
+        if isinstance(one, URLResolver):
+            yield from (inner for inner in one.url_patterns if isinstance(inner, URLPattern))
+
+
+def posts(rows: dict[type[Model], Any], user: User) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every address of the admin that a form could be sent to, about these rows."""
+    request = RequestFactory().get("/")
+    request.user = user
+    tenant = {"tenant": str(next(iter(rows.values())).tenant_id)}
+    for model, page in admin_site._registry.items():
+        begin = f"admin:{model._meta.app_label}_{model._meta.model_name}_"
+        yield reverse(f"{begin}add"), {**FORM, **tenant}
+        row = rows.get(model)
+        if row is None:
+            continue
+        for action in {*page.actions, "delete_selected"} if page.actions is not None else {"delete_selected"}:
+            name = action if isinstance(action, str) else action.__name__
+            chosen = {"action": name, ACTION_CHECKBOX_NAME: [str(row.pk)], "post": "yes"}
+            yield reverse(f"{begin}changelist"), chosen
+        for pattern in patterns():
+            named = f"admin:{pattern.name}"
+            if pattern.name and named.startswith(begin) and len(pattern.pattern.converters) == 1:
+                yield reverse(named, args=[row.pk]), {**FORM, **tenant}
+
+
+def tables() -> dict[str, str]:
+    """Table -> a digest of all that is in it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+        )
+        names = [row[0] for row in cursor.fetchall() if row[0] not in OWN]
+        found = {}
+        for name in names:
+            cursor.execute(f"SELECT coalesce(md5(string_agg(t::text, ',' ORDER BY t::text)), '') FROM {name} t")
+            found[name] = cursor.fetchone()[0]
+    return found
+
+
+def changed(before: dict[str, str]) -> list[str]:
+    return sorted(name for name, digest in tables().items() if before[name] != digest)
+
+
+def removed(world: World, vera: User) -> User:
+    """An owner who was removed while logged in."""
+    Member.objects.filter(user=world.people.ana).delete()
+    return world.people.ana
+
+
+def stranger(world: World, vera: User) -> User:
+    return world.people.cleo
+
+
+def viewer(world: World, vera: User) -> User:
+    return vera
+
+
+def viewer_here_owner_elsewhere(world: World, vera: User) -> User:
+    Member.objects.create(tenant=world.people.globex, user=vera, role=Member.Role.OWNER)
+    return vera
+
+
+def without_staff(world: World, vera: User) -> User:
+    User.objects.filter(pk=world.people.ana.pk).update(is_staff=False)
+    return world.people.ana
+
+
+@pytest.mark.parametrize("who", [viewer, viewer_here_owner_elsewhere, stranger, removed, without_staff])
+def test_who_may_not_write_changes_no_table(who: Any, world: World, log_in: LogIn, vera: User) -> None:
+    rows, user = rows_of(world), who(world, vera)
+    browser = log_in(user)
+    before, wrong = tables(), []
+    for address, form in posts(rows, user):
+        answer = browser.post(address, form)
+        if answer.status_code >= 500:
+            wrong.append(f"{address}: {answer.status_code}")
+        if now := changed(before):
+            wrong.append(f"{address} {form.get('action', '')}: {now}")
+            before = tables()
+    assert wrong == []
+
+
+def test_who_is_switched_off_changes_nothing_although_the_session_lives(world: World, log_in: LogIn) -> None:
+    rows, ana = rows_of(world), world.people.ana
+    browser = log_in(ana)
+    User.objects.filter(pk=ana.pk).update(is_active=False)
+    before = tables()
+    for address, form in posts(rows, ana):
+        browser.post(address, form)
+    assert changed(before) == []
+
+
+def test_the_same_posts_of_an_owner_change_much(world: World, log_in: LogIn) -> None:
+    """Else the tests above would prove nothing."""
+    rows, before = rows_of(world), tables()
+    browser, sent = log_in(world.people.ana), 0
+    for address, form in posts(rows, world.people.ana):
+        assert browser.post(address, form).status_code < 500, address
+        sent += 1
+    assert sent > 100
+    assert {"campaigns_campaign", "tenants_auditlog", "tenants_apikey", "tenants_member"} <= set(changed(before))
