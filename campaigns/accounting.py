@@ -2,8 +2,8 @@
 campaign is accounted for: one entry in the audit log, with counts and a digest of its ledger.
 
 Low priority: after the campaign, or for shards that ended a while ago; and while any campaign leaves as fast as it can
-(campaigns.haste), only what is small or has waited long. Copying takes more of PostgreSQL than sending: a campaign of
-4 M fell from 58 to 27 k/s. What waits is what arming wrote, and 5 bytes a message more.
+(campaigns.full_speed), only what is small or has waited long. Copying takes more of PostgreSQL than sending: a campaign
+of 4 M fell from 58 to 27 k/s. What waits is what arming wrote, and 5 bytes a message more.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import orjson
 import structlog
 from django.db import connection, transaction
 
-from campaigns import haste
+from campaigns import full_speed
 from campaigns import payload as payloads
 from campaigns.payload import Payload
 from campaigns.record import HANDED, OPEN, Note, Record
@@ -36,7 +36,7 @@ SMALL, LONGEST_REST = 500, 600
 
 _MAY_BE_COPIED = f"""
 (c.state <> 'running' OR s.ended_at < now() - interval '{REST} s')
-AND (NOT %(haste)s OR s.size <= %(small)s OR s.ended_at < now() - interval '{LONGEST_REST} s')
+AND (NOT %(full_speed)s OR s.size <= %(small)s OR s.ended_at < now() - interval '{LONGEST_REST} s')
 """
 
 # Shards of which nothing can change any more. A row's lock keeps two from copying one shard.
@@ -81,7 +81,7 @@ _FORGET = "DELETE FROM campaigns_shardpayload WHERE shard_id = %s"
 
 
 def _beside() -> dict[str, Any]:
-    return {"haste": haste.on(), "small": SMALL}
+    return {"full_speed": full_speed.is_active(), "small": SMALL}
 
 
 def account(campaign_id: uuid.UUID) -> int:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from django.db import transaction
 
-from campaigns import control, haste, health
+from campaigns import control, full_speed, health
 from campaigns.claim import Held
 from campaigns.flights import Flights
 from campaigns.models import Campaign, Shard
@@ -92,7 +92,7 @@ class Sender:
                 self._gather(LOOK_SECONDS)
                 continue
             grant = limits.take(held.account.id, self._rate, len(rows), *self._limits)
-            haste.took(held.campaign.pk, whole=grant.granted == len(rows))
+            full_speed.note_grant(held.campaign.pk, whole=grant.granted == len(rows))
             if grant.granted:
                 self._begin(rows[: grant.granted])
             self._gather(min(grant.wait, LOOK_SECONDS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from celery import Celery
-from celery.signals import beat_init, setup_logging, task_prerun, worker_init
+from celery.signals import import_modules, setup_logging, task_prerun
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
 
@@ -56,9 +56,9 @@ def _check_connections(**_: object) -> None:
         connection.close_if_unusable_or_obsolete()
 
 
-@worker_init.connect
-@beat_init.connect
+@import_modules.connect
 def _refuse_insecure_boot(**_: object) -> None:
+    """The first that a worker and beat do: beat asks the database for its schedule before it says `beat_init`."""
     refuse_insecure_boot()
 
 

@@ -22,6 +22,15 @@ def canonical(text: str, field: str = "timezone") -> str:
 
 
 @cache
+def zone(name: str) -> zoneinfo.ZoneInfo:
+    """A zone by its stored name; UTC for one that the system's database does not know (any more)."""
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        return zoneinfo.ZoneInfo("UTC")
+
+
+@cache
 def _names() -> dict[str, str]:
     every = {name.lower(): name for name in zoneinfo.available_timezones()}
     return {low: name for low, name in every.items() if low not in _NO_PLACES and not low.startswith(_COPIES)}

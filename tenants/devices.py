@@ -31,7 +31,7 @@ def check(platform: str, token: str, app: str = "") -> None:
     try:
         fields.device(platform, token, app)
     except InvalidInput as error:
-        raise InvalidInput(error.message, field=_FIELD.get(error.field or "", error.field)) from None
+        raise InvalidInput(error.message, field=_FIELD.get(error.field or "", error.field), code=error.code) from None
 
 
 def register(recipient: Recipient, platform: str, token: str, app: str | None = None) -> tuple[uuid.UUID, bool]:

@@ -171,5 +171,5 @@ class LineAdmin(FromNewest):
     group = "Operations"
     found_by = ("recipient_id",)
     search_fields = ("recipient_id",)
-    list_display = ("recipient_id", "channel", "lane", "unfinished", "held")
+    list_display = ("recipient_id", "channel", "lane", "mode", "unfinished", "held")
     list_filter = (ChannelFilter, "held")

@@ -26,7 +26,7 @@ def check(name: str, known: Mapping[str, Any], schemes: Collection[str], field: 
             if kind.channel == name:
                 kind.check_content(known)
     except InvalidInput as error:
-        raise InvalidInput(error.message, field=f"{field}.{error.field}") from None
+        raise InvalidInput(error.message, field=f"{field}.{error.field}", code=error.code) from None
 
 
 def ample(name: str, known: Mapping[str, Any], personal: Collection[str]) -> int:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import zoneinfo
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import NamedTuple
 
 from notifier.vocabulary import Choices, Kind
+from notifier.zones import zone
 
 _DAY = 24 * 60
 _MINUTE = timedelta(minutes=1)
@@ -78,12 +78,3 @@ def _offset(at: datetime, local: zoneinfo.ZoneInfo) -> timedelta | None:
 def outlast(until: datetime | None, not_after: datetime | None) -> bool:
     """Whether a message that waits for the end of quiet hours can never leave: it may not leave that late."""
     return until is not None and not_after is not None and not_after <= until
-
-
-@lru_cache(maxsize=1000)
-def zone(name: str) -> zoneinfo.ZoneInfo:
-    """A time zone, or UTC for a name that the system's database does not know (any more)."""
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        return zoneinfo.ZoneInfo("UTC")

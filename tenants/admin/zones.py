@@ -15,6 +15,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils import timezone
 
+from notifier.zones import zone
 from tenants.admin.roles import is_operator, roles_of, tenant_id_of
 from tenants.models import Tenant
 
@@ -35,7 +36,7 @@ def zone_for(request: HttpRequest) -> zoneinfo.ZoneInfo:
 def zone_of(tenant: Any) -> zoneinfo.ZoneInfo:
     """The tenant's zone, by its id."""
     name = Tenant.objects.filter(pk=tenant).values_list("timezone", flat=True).first()
-    return zoneinfo.ZoneInfo(name) if name else UTC
+    return zone(name or "UTC")
 
 
 def use_zone_of(row: Model | None) -> None:

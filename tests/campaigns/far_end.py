@@ -15,7 +15,7 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from campaigns import accounting, control, haste, launch, prepare, results
+from campaigns import accounting, control, full_speed, launch, prepare, results
 from campaigns.claim import Held, claim
 from campaigns.models import Audience, Campaign, Shard
 from campaigns.sender import Sender
@@ -267,7 +267,7 @@ def retried(campaign: Campaign) -> None:
 
 def account(campaign: Campaign) -> None:
     """What the batch workers do with its outcomes once no campaign leaves as fast as it can."""
-    haste.reset()
+    full_speed.reset()
     redis.client().flushdb()
     accounting.account(campaign.pk)
 

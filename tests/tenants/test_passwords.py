@@ -29,9 +29,14 @@ def test_a_weak_password_is_refused(password: str) -> None:
         validate_password(password, User(username="ana", email="ana@example.com"))
 
 
-@pytest.mark.parametrize("password", [*GOOD, *(secrets.token_urlsafe(15) for _ in range(200))])
-def test_a_good_or_generated_password_is_taken(password: str) -> None:
+@pytest.mark.parametrize("password", GOOD)
+def test_a_good_password_is_taken(password: str) -> None:
     validate_password(password, User(username="ana", email="ana@example.com"))
+
+
+def test_generated_passwords_are_taken() -> None:
+    for _ in range(200):
+        validate_password(secrets.token_urlsafe(15), User(username="ana", email="ana@example.com"))
 
 
 @pytest.mark.django_db

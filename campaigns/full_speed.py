@@ -11,7 +11,7 @@ import uuid
 from notifier.delivery import redis
 from notifier.delivery.recent import Recent
 
-_KEY = "campaigns:haste"
+_KEY = "campaigns:full_speed"
 #: seconds from one word of a process to the next (0.2 ms each), and for which it counts
 SAY, LAPSE = 0.5, 2.0
 #: campaigns whose account or own rate granted less than was wanted, within a second
@@ -21,7 +21,7 @@ _said = Recent[uuid.UUID, bool](seconds=SAY)
 _away = Recent[str, bool](seconds=5.0)
 
 
-def took(campaign_id: uuid.UUID, *, whole: bool) -> None:
+def note_grant(campaign_id: uuid.UUID, *, whole: bool) -> None:
     """A sender asked its limits for some messages; `whole`: all of them may leave."""
     if not whole:
         _held_back.keep(campaign_id, True)
@@ -33,7 +33,7 @@ def took(campaign_id: uuid.UUID, *, whole: bool) -> None:
             _away.keep(_KEY, True)
 
 
-def on() -> bool:
+def is_active() -> bool:
     """Whether some campaign leaves as fast as it can."""
     try:
         return bool(redis.client().exists(_KEY))
