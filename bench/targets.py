@@ -1,4 +1,4 @@
-"""What was wanted (DESIGN §9), what was measured, and whether that is enough. Pure."""
+"""What was wanted, what was measured, and whether that is enough. Pure."""
 
 from __future__ import annotations
 

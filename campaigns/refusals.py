@@ -15,7 +15,7 @@ from notifier.delivery.settle import Outcome
 from notifier.vocabulary import Reason, Status
 
 #: seconds for which a look at the consent changes is believed. A no that was committed a second before a request is
-#: written holds (DESIGN §2.4)
+#: written holds
 BELIEVED = 0.5
 
 

@@ -1,4 +1,4 @@
-"""The campaigns' Celery tasks: arming, the two-level fan-out of DESIGN §7, shards, and the sweep that makes up for
+"""The campaigns' Celery tasks: arming, the two-level fan-out, shards, and the sweep that makes up for
 whatever Celery or Redis lost."""
 
 from __future__ import annotations

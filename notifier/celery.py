@@ -1,4 +1,4 @@
-"""The Celery app. Messages are doorbells: a lost one costs a second, a repeated one a millisecond (DESIGN §6)."""
+"""The Celery app. Messages are doorbells: a lost one costs a second, a repeated one a millisecond."""
 
 from __future__ import annotations
 

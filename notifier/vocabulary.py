@@ -1,4 +1,4 @@
-"""The words of DESIGN §3 as closed enums and frozen dataclasses. Knows no Django, does no I/O."""
+"""The product's words as closed enums and frozen dataclasses. Knows no Django, does no I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine: accept, plan, render, claim, send, settle, retry, sweep (DESIGN §6). No web framework, no queue."""
+"""The engine: accept, plan, render, claim, send, settle, retry, sweep. No web framework, no queue."""
 
 from notifier.delivery.accept import Accepted, AcceptedDelivery, accept
 from notifier.delivery.deadletters import redrive

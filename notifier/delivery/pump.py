@@ -1,6 +1,6 @@
 """Many windows on the wire at once, one thread for the database.
 
-A provider that answers slowly must delay nobody else (DESIGN §2.7), so whoever sends does not wait for a window: a
+A provider that answers slowly must delay nobody else, so whoever sends does not wait for a window: a
 thread of its own waits, knows no database, and brings the verdicts to the pump, which settles them in batches.
 """
 

@@ -63,7 +63,7 @@ class Tries:
 
 
 def decide(verdict: Verdict, tries: Tries) -> Decision:
-    """The table of DESIGN §6: classes of errors, the schedule, Retry-After, failover, the end."""
+    """The table of verdicts: classes of errors, the schedule, Retry-After, failover, the end."""
     match verdict:
         case Sent(provider_ref, final):
             return Settled(Status.DELIVERED if final else Status.SENT, provider_ref=provider_ref)

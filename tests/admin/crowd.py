@@ -35,78 +35,105 @@ def _id(what: str, ms: str = f"{ARMED_MS} + n") -> str:
     return _ID.format(ms=ms, what=what)
 
 
-def _statements(tenant: uuid.UUID, version: uuid.UUID, campaign: uuid.UUID, account: uuid.UUID) -> list[str]:
-    def rows(table: str, columns: str, values: str, count: int = ROWS) -> str:
-        return (
-            f"INSERT INTO {table} ({columns}, tenant_id) SELECT {values}, '{tenant}' FROM generate_series(1, {count}) n"
-        )
+PERSON, MESSAGE, SINGLE = _id("person"), _id("campaign", str(ARMED_MS)), _id("single")
 
-    person, message, single = _id("person"), _id("campaign", str(ARMED_MS)), _id("single")
-    status = "CASE WHEN n % 100 = 0 THEN 60 ELSE 40 END"
-    delivery = (
-        "id, campaign_id, notification_id, recipient_id, channel, address, lane, status, due_at, accepted_at,"
-        " category, platform, reason, detail, mode, attempt, fence, seq, place, provider_ref"
-    )
-    rest = f"{person}, 'push', 'a' || n, 2, {status}, now(), now(), '', 'fcm', '', '', 'live', 1, 0, 0, 0, ''"
+
+def _statements(tenant: uuid.UUID, version: uuid.UUID, campaign: uuid.UUID, account: uuid.UUID) -> list[str]:
     return [
-        rows(
-            "tenants_recipient",
-            "id, external_id, name, email, phone, locale, timezone, attributes, status, created_at, updated_at",
-            f"{person}, 'u' || n, 'Person ' || md5(n::text), n || '@example.com', '+43' || n, 'de', '', '{{}}',"
-            " CASE WHEN n % 5000 = 0 THEN 'blocked' ELSE 'active' END, now(), now()",
-        ),
-        rows(
-            "tenants_device",
-            "id, recipient_id, platform, token, app, created_at, last_seen_at",
-            f"{_id('device')}, {person}, 'fcm', 'token' || n, '', now(), now()",
-        ),
-        rows(
-            "tenants_preference",
-            "id, recipient_id, channels_off, categories_off, language, updated_at",
-            f"{_id('preference')}, {person}, '{{}}', '{{}}', '', now()",
-        ),
-        rows(
-            "tenants_suppression",
-            "id, channel, address, cause, created_at",
-            f"{_id('suppression')}, 'push', 'a' || n, 'manual', now()",
-        ),
-        rows("tenants_auditlog", "action, object_id, detail, at", "'campaign.go', 'o' || n, '{}', now()"),
-        rows(
-            "tenants_idempotencykey",
-            "id, mode, key, endpoint, body_digest, status, response, created_at",
-            f"{_id('key')}, 'live', 'k' || n, 'send', '', 202, '{{}}', now()",
-        ),
-        rows(
-            "notifier_notification",
-            "id, recipient_id, version_id, category, mode, lane, data, created_at",
-            f"{single}, {person}, '{version}', '', 'live', 1, '{{}}', now()",
-        ),
-        rows("notifier_delivery", delivery, f"{message}, '{campaign}', NULL, {rest}"),
-        rows("notifier_delivery", delivery, f"{single}, NULL, {single}, {rest}"),
-        rows(
-            "notifier_deliveryevent", "id, delivery_id, what, detail, at", f"{_id('event')}, {single}, 'x', '', now()"
-        ),
-        rows(
-            "notifier_deadletter",
-            "id, delivery_id, channel, attempts, last_error, created_at",
-            f"{_id('letter')}, {single}, 'push', 5, '', now()",
-        ),
-        rows(
-            "notifier_line",
-            "recipient_id, channel, lane, mode, unfinished, held",
-            f"{person}, 'push', 2, 'live', 0, false",
-        ),
-        rows("inbox_feed", "recipient_id, last_seq, unread", f"{person}, 1, 1"),
-        rows(
+        *_people(tenant),
+        *_messages(tenant, version, campaign),
+        _rows(tenant, "inbox_feed", "recipient_id, last_seq, unread", f"{PERSON}, 1, 1"),
+        _rows(
+            tenant,
             "inbox_inboxmessage",
             "id, recipient_id, seq, category, title, body, link, data, created_at",
-            f"{single}, {person}, 1, '', 't', '', '', '{{}}', now()",
+            f"{SINGLE}, {PERSON}, 1, '', 't', '', '', '{{}}', now()",
         ),
-        rows(
+        _rows(
+            tenant,
             "campaigns_shard",
             "id, campaign_id, number, channel, account_id, size, canary, state, fence, worker, begun, sent, failed,"
             " dead, handed, excused, cut, accounted",
             f"{_id('shard')}, '{campaign}', n, 'push', '{account}', 1, false, 'done', 0, 'w',"
             " 1, 1, 0, 0, 0, 0, 0, true",
+        ),
+    ]
+
+
+def _rows(tenant: uuid.UUID, table: str, columns: str, values: str) -> str:
+    return f"INSERT INTO {table} ({columns}, tenant_id) SELECT {values}, '{tenant}' FROM generate_series(1, {ROWS}) n"
+
+
+def _people(tenant: uuid.UUID) -> list[str]:
+    return [
+        _rows(
+            tenant,
+            "tenants_recipient",
+            "id, external_id, name, email, phone, locale, timezone, attributes, status, created_at, updated_at",
+            f"{PERSON}, 'u' || n, 'Person ' || md5(n::text), n || '@example.com', '+43' || n, 'de', '', '{{}}',"
+            " CASE WHEN n % 5000 = 0 THEN 'blocked' ELSE 'active' END, now(), now()",
+        ),
+        _rows(
+            tenant,
+            "tenants_device",
+            "id, recipient_id, platform, token, app, created_at, last_seen_at",
+            f"{_id('device')}, {PERSON}, 'fcm', 'token' || n, '', now(), now()",
+        ),
+        _rows(
+            tenant,
+            "tenants_preference",
+            "id, recipient_id, channels_off, categories_off, language, updated_at",
+            f"{_id('preference')}, {PERSON}, '{{}}', '{{}}', '', now()",
+        ),
+        _rows(
+            tenant,
+            "tenants_suppression",
+            "id, channel, address, cause, created_at",
+            f"{_id('suppression')}, 'push', 'a' || n, 'manual', now()",
+        ),
+        _rows(tenant, "tenants_auditlog", "action, object_id, detail, at", "'campaign.go', 'o' || n, '{}', now()"),
+        _rows(
+            tenant,
+            "tenants_idempotencykey",
+            "id, mode, key, endpoint, body_digest, status, response, created_at",
+            f"{_id('key')}, 'live', 'k' || n, 'send', '', 202, '{{}}', now()",
+        ),
+    ]
+
+
+def _messages(tenant: uuid.UUID, version: uuid.UUID, campaign: uuid.UUID) -> list[str]:
+    """Half of them are a campaign's."""
+    status = "CASE WHEN n % 100 = 0 THEN 60 ELSE 40 END"
+    delivery = (
+        "id, campaign_id, notification_id, recipient_id, channel, address, lane, status, due_at, accepted_at,"
+        " category, platform, reason, detail, mode, attempt, fence, seq, place, provider_ref"
+    )
+    rest = f"{PERSON}, 'push', 'a' || n, 2, {status}, now(), now(), '', 'fcm', '', '', 'live', 1, 0, 0, 0, ''"
+    return [
+        _rows(
+            tenant,
+            "notifier_notification",
+            "id, recipient_id, version_id, category, mode, lane, data, created_at",
+            f"{SINGLE}, {PERSON}, '{version}', '', 'live', 1, '{{}}', now()",
+        ),
+        _rows(tenant, "notifier_delivery", delivery, f"{MESSAGE}, '{campaign}', NULL, {rest}"),
+        _rows(tenant, "notifier_delivery", delivery, f"{SINGLE}, NULL, {SINGLE}, {rest}"),
+        _rows(
+            tenant,
+            "notifier_deliveryevent",
+            "id, delivery_id, what, detail, at",
+            f"{_id('event')}, {SINGLE}, 'x', '', now()",
+        ),
+        _rows(
+            tenant,
+            "notifier_deadletter",
+            "id, delivery_id, channel, attempts, last_error, created_at",
+            f"{_id('letter')}, {SINGLE}, 'push', 5, '', now()",
+        ),
+        _rows(
+            tenant,
+            "notifier_line",
+            "recipient_id, channel, lane, mode, unfinished, held",
+            f"{PERSON}, 'push', 2, 'live', 0, false",
         ),
     ]

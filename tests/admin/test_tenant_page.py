@@ -1,0 +1,80 @@
+"""The page of a tenant: what its owner sets, and what only operators switch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import ProgrammingError, connection, transaction
+
+from tenants.access import scope
+from tenants.models import (
+    AuditLog,
+    Tenant,
+    User,
+)
+from tests.admin.conftest import World
+from tests.admin.test_changes import LogIn, errors
+from tests.admin.test_pages import url
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_owner_lists_the_schemes_of_the_tenants_apps(world: World, log_in: LogIn) -> None:
+    acme = world.people.acme
+    browser = log_in(world.people.ana)
+    values = {"name": acme.name, "default_locale": "en", "timezone": "UTC", "sandbox": "on"}
+    answer = browser.post(url(type(acme), "change", acme.pk), {**values, "link_schemes": "Acme://, acme-beta"})
+    assert answer.status_code == 302
+    acme.refresh_from_db()
+    assert acme.link_schemes == ["acme", "acme-beta"]
+    refused = browser.post(url(type(acme), "change", acme.pk), {**values, "link_schemes": "javascript"})
+    assert "never allowed" in str(errors(refused)["link_schemes"])
+
+
+SWITCHES = ["sandbox", "active"]
+
+
+def settings_form(tenant: Tenant, **values: str) -> dict[str, str]:
+    """What a browser sends of a tenant's page: of a box that is not ticked, nothing."""
+    ticked = {name: "on" for name in SWITCHES if getattr(tenant, name)}
+    return {"name": tenant.name, "default_locale": "en", "timezone": "UTC", "link_schemes": "", **ticked, **values}
+
+
+@pytest.mark.parametrize("who", ["ana", "ben", "vera"])
+def test_no_member_switches_a_tenant_live_or_off(who: str, world: World, log_in: LogIn, vera: User) -> None:
+    acme, user = world.people.acme, vera if who == "vera" else getattr(world.people, who)
+    page = url(Tenant, "change", acme.pk)
+    for name in (*SWITCHES, "slug"):
+        asked = settings_form(acme, name="ACME 2", slug="other")
+        asked.pop(name, None)
+        log_in(user).post(page, asked)
+    acme.refresh_from_db()
+    assert (acme.sandbox, acme.active, acme.slug) == (True, True, "acme")
+    assert acme.name == ("ACME 2" if who == "ana" else "ACME")
+    assert not AuditLog.objects.filter(action__in=["tenant.went_live", "tenant.deactivated"]).exists()
+    shown = log_in(world.people.ana).get(page).content.decode()
+    assert "Only an operator switches it off." in shown and 'name="sandbox"' not in shown
+
+
+def test_an_operator_switches_it_and_the_audit_log_says_so(world: World, log_in: LogIn, olga: User) -> None:
+    acme, browser = world.people.acme, log_in(olga)
+    page = url(Tenant, "change", acme.pk)
+    for name, action in [("sandbox", "tenant.went_live"), ("active", "tenant.deactivated")]:
+        acme.refresh_from_db()
+        asked = settings_form(acme)
+        del asked[name]
+        assert browser.post(page, asked).status_code == 302
+        row = AuditLog.objects.get(action=action)
+        assert (row.tenant_id, row.user_id) == (acme.pk, olga.pk)
+    acme.refresh_from_db()
+    assert (acme.sandbox, acme.active) == (False, False)
+    assert browser.post(page, settings_form(acme, sandbox="on")).status_code == 302
+    assert AuditLog.objects.filter(action="tenant.back_to_sandbox").count() == 1
+
+
+@pytest.mark.parametrize("change", ["sandbox = false", "active = false", "slug = 'other'"])
+def test_the_database_keeps_a_members_request_from_switching_it(change: str, world: World, as_web: Any) -> None:
+    with scope(world.people.acme.pk), as_web():
+        with pytest.raises(ProgrammingError, match="Only an operator"), transaction.atomic():
+            connection.cursor().execute(f"UPDATE tenants_tenant SET {change}")
