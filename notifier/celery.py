@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from celery import Celery
-from celery.signals import import_modules, setup_logging, task_prerun
+from celery.signals import setup_logging, task_prerun
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
 
@@ -13,9 +13,8 @@ from django.conf import settings
 from django.db import connections
 
 from notifier.channels.queues import BATCH, CONTROL
-from notifier.checks import refuse_insecure_boot
 
-app = Celery("notifier")
+app = Celery("notifier", loader="notifier.celery_loader:Loader")
 app.set_default()  # for all threads: the web process posts from its pool
 # not config_from_object: a worker shows its whole configuration to Flower, and that would be all of Django's settings,
 # passwords in addresses included; Celery masks those of its own
@@ -54,12 +53,6 @@ def _check_connections(**_: object) -> None:
     """Connections outlive tasks; after a database restart the next task must find out before its first statement."""
     for connection in connections.all(initialized_only=True):
         connection.close_if_unusable_or_obsolete()
-
-
-@import_modules.connect
-def _refuse_insecure_boot(**_: object) -> None:
-    """The first that a worker and beat do: beat asks the database for its schedule before it says `beat_init`."""
-    refuse_insecure_boot()
 
 
 @setup_logging.connect
