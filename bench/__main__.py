@@ -13,10 +13,10 @@ from bench.options import BadOption, options
 from bench.run import Bench, NoSink, folder
 from bench.sinks.base import SinkFailed
 from bench.targets import targets
-from notifier.local.binaries import NoServer
-from notifier.local.child import Failed
 from notifier.local.console import say
-from notifier.local.leash import Busy
+from notifier.local.processes.child import Failed
+from notifier.local.processes.watchdog import Busy
+from notifier.local.servers.binaries import NoServer
 from notifier.local.testing import LOCAL
 
 INTERRUPTED = 130

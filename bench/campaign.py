@@ -12,7 +12,7 @@ import psycopg
 from bench.meter import Meter
 from bench.people import Crowd
 from bench.site import BenchSite
-from notifier.vocabulary import Status
+from notifier.vocabulary.status import Status
 
 T = TypeVar("T")
 

@@ -15,7 +15,8 @@ from bench.sinks.base import GRANT, SEND, find
 from notifier.channels.base import Envelope
 from notifier.channels.push import PushMessage
 from notifier.providers.fcm import Fcm, FcmConfig
-from notifier.vocabulary import Address, Request
+from notifier.vocabulary.http import Request
+from notifier.vocabulary.people import Address
 
 TOKEN = "c" + "x" * 21 + ":APA91b" + "y" * 126
 ACCESS = str(json.loads(GRANT)["access_token"])

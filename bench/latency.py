@@ -10,7 +10,7 @@ from bench.campaign import Armed, TooLate
 from bench.people import Crowd
 from bench.sinks import Nginx
 from bench.site import BenchSite
-from notifier.demo.client import Refused
+from notifier.demo.client import CallFailed
 
 PATIENCE = 30.0
 #: stopped when so much of it has left
@@ -78,7 +78,7 @@ def _stop(armed: Armed) -> float | None:
     """When the stop was answered."""
     try:
         armed.crowd.api.post(f"/v1/campaigns/{armed.id}/stop")
-    except Refused:
+    except CallFailed:
         return None  # it had ended
     return time.time()
 

@@ -13,7 +13,7 @@ import psutil
 
 from bench.campaign import Run
 from bench.options import Options
-from notifier.local.binaries import postgres_major
+from notifier.local.servers.binaries import postgres_major
 
 PACKAGES = ("django", "celery", "kombu", "redis", "psycopg", "uvicorn", "hpack", "pyfcm")
 

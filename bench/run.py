@@ -18,11 +18,11 @@ from bench.record import Record
 from bench.sinks import Nginx, Sandbox, Sink, installed
 from bench.sinks.base import Place, SinkFailed
 from bench.site import BenchSite
-from notifier.demo.client import Refused
+from notifier.demo.client import CallFailed
 from notifier.local.console import Say
-from notifier.local.ports import free_port
+from notifier.local.servers.ports import free_port
 from notifier.sandbox.identity import identity
-from notifier.vocabulary import Status
+from notifier.vocabulary.status import Status
 
 #: recipients of the campaign that makes connections, caches and code warm before anything is measured
 WARM = 2_000
@@ -65,7 +65,7 @@ class Bench:
         """One that fails makes the run fail, and leaves the figures of the others."""
         try:
             part()
-        except (TooLate, Refused, SinkFailed) as problem:
+        except (TooLate, CallFailed, SinkFailed) as problem:
             self.say("FAILED", f"{name}: {problem}")
             self.record.problems.append(f"{name}: {problem}")
 

@@ -6,7 +6,8 @@ class CampaignsConfig(AppConfig):
     verbose_name = "Campaigns"
 
     def ready(self) -> None:
-        from campaigns import category, uploads
+        from campaigns import category
+        from campaigns.edit import uploads
         from tenants.categories import register_uses
         from tenants.imports import jobs
         from tenants.models import Import

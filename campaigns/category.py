@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from campaigns.models import Campaign
 from campaigns.states import ENDED, State
-from notifier.delivery.plan import Rule
-from notifier.delivery.rules import rule_for, rules
-from notifier.vocabulary import Kind, Lane
+from notifier.delivery.planning.category_rules import rule_for, rules
+from notifier.delivery.planning.plan import Rule
+from notifier.vocabulary.status import Kind, Lane
 from tenants.categories import SHOWN, Use
 from tenants.models import Category
 

@@ -6,7 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from notifier.models import ProviderAccount, Template, TemplateVersion
-from notifier.vocabulary import Mode
+from notifier.vocabulary.status import Mode
 from tenants.models import TenantOwned, User
 
 
@@ -96,7 +96,7 @@ class Campaign(TenantOwned):
     turn_at = models.DateTimeField(null=True, editable=False)
     #: workers that arm it, and those that died of it
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)
-    #: why some could not be rendered: campaigns.prepare.problems
+    #: why some could not be rendered: campaigns.arming.problems
     problems = models.JSONField(default=list, editable=False)
     # -- how it leaves --
     hold_seconds = models.PositiveSmallIntegerField(
@@ -151,7 +151,7 @@ class Campaign(TenantOwned):
         return self.name
 
 
-class Slice(models.Model):
+class AudienceRange(models.Model):
     """A part of the audience that is yet to be armed: entries after `after` up to and with `until`.
 
     Whoever arms it holds the row's lock, and deletes the row in the same transaction: a crash leaves it to the next.
@@ -159,7 +159,7 @@ class Slice(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+", db_index=False)
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="slices")
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="ranges")
     number = models.IntegerField()
     #: keyset bounds: recipient ids of a segment, member ids of a list
     after = models.CharField(max_length=36)
@@ -172,7 +172,7 @@ class Slice(models.Model):
 class Shard(TenantOwned):
     """A slice of an armed campaign on one channel and provider account: frozen, rendered, ready to leave.
 
-    `begun`, `sent`, `failed`, `dead` and `handed` are counts over its payload's rows, written together with the
+    `begun`, `sent`, `failed`, `dead` and `requeued` are counts over its payload's rows, written together with the
     outcomes themselves: row i < begun may be on the wire; a row without an outcome among them is in doubt.
     """
 
@@ -202,9 +202,9 @@ class Shard(TenantOwned):
     #: of the failed: the address is no more
     dead = models.IntegerField(default=0)
     #: back in the ledger's hands, for a later attempt
-    handed = models.IntegerField(default=0)
-    #: of the failed and the handed: no provider has said anything against it
-    excused = models.IntegerField(default=0)
+    requeued = models.IntegerField(default=0)
+    #: of the failed and the requeued: no provider has said anything against it
+    skipped = models.IntegerField(default=0)
     #: their connections were cut, with others on them
     cut = models.IntegerField(default=0)
     #: its outcomes are in the ledger's rows; the payload is gone
@@ -225,9 +225,9 @@ class ShardPayload(models.Model):
 
     shard = models.OneToOneField(Shard, primary_key=True, on_delete=models.CASCADE, related_name="payload")
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
-    #: campaigns.payload
+    #: campaigns.shard.payload
     rows = models.BinaryField()
-    #: campaigns.record
+    #: campaigns.shard.outcomes
     outcomes = models.BinaryField(default=b"")
     delays = models.BinaryField(default=b"")
     notes = models.BinaryField(default=b"")

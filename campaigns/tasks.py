@@ -10,14 +10,18 @@ from celery import chord, shared_task
 from celery.app.task import Task
 from django.db import connection
 
-from campaigns import accounting, canary, control, fanout, launch, prepare, rehearse, shards
-from campaigns.finish import finish_if_done, pause_if_only_halted
+from campaigns import arming
+from campaigns.arming import turns
+from campaigns.lifecycle import canary, control, fanout, launch
+from campaigns.lifecycle.finish import finish_if_done, pause_if_only_halted
 from campaigns.models import Campaign
-from campaigns.prepare import turns
+from campaigns.preflight import rehearse
+from campaigns.report import accounting
+from campaigns.sending import shards
 from campaigns.states import State
 from notifier.channels.queues import BATCH, CONTROL, queue_of
 from notifier.tasks import post, waiting
-from notifier.vocabulary import Lane, Status
+from notifier.vocabulary.status import Lane, Status
 from tenants.turns import turn
 
 #: header tasks of one chord: GO to first shard was measured at 30 ms with 100, 251 ms with 4,000. In a chord a doorbell
@@ -27,13 +31,13 @@ CHORD = 250
 
 @shared_task(name="campaigns.arm", ignore_result=True)
 def arm(campaign_id: str) -> None:
-    """Some campaign waits to be armed, this one among others; see campaigns.prepare.turns."""
+    """Some campaign waits to be armed, this one among others; see campaigns.arming.turns."""
     turns.arm_next()
 
 
-@shared_task(name="campaigns.arm_slices", ignore_result=True)
-def arm_slices(campaign_id: str) -> None:
-    """Arm slices beside other workers; see campaigns.prepare.turns."""
+@shared_task(name="campaigns.arm_ranges", ignore_result=True)
+def arm_ranges(campaign_id: str) -> None:
+    """Arm slices beside other workers; see campaigns.arming.turns."""
     turns.help_arming(uuid.UUID(campaign_id))
 
 
@@ -64,7 +68,7 @@ def dispatch_wave(campaign_id: str, first: int, last: int) -> None:
 
 @shared_task(name="campaigns.send_shard", bind=True, ignore_result=True)
 def send_shard(self: Task[Any, Any], shard_id: str) -> None:
-    """Send one shard; see campaigns.shards."""
+    """Send one shard; see campaigns.sending.shards."""
     shards.send_shard(uuid.UUID(shard_id), str(self.request.hostname or ""))
 
 
@@ -72,18 +76,18 @@ def send_shard(self: Task[Any, Any], shard_id: str) -> None:
 def finish_wave(campaign_id: str) -> None:
     """A chord's callback: SQL decides whether it is finished or its canary is done, whoever calls and however often."""
     if not (finish_if_done(uuid.UUID(campaign_id)) or pause_if_only_halted(uuid.UUID(campaign_id))):
-        canary.judge(uuid.UUID(campaign_id))
+        canary.decide(uuid.UUID(campaign_id))
 
 
 @shared_task(name="campaigns.cancel_rows", ignore_result=True)
 def cancel_rows(campaign_id: str) -> None:
-    """Write down what a stop left unsent; see campaigns.control."""
+    """Write down what a stop left unsent; see campaigns.lifecycle.control."""
     control.cancel_rows(uuid.UUID(campaign_id))
 
 
 @shared_task(name="campaigns.account", ignore_result=True)
 def account(campaign_id: str) -> None:
-    """Copy outcomes into the ledger; see campaigns.accounting. Without a turn, the sweep rings again."""
+    """Copy outcomes into the ledger; see campaigns.report.accounting. Without a turn, the sweep rings again."""
     with turn(Campaign.objects.values_list("tenant_id", flat=True).get(pk=campaign_id)) as mine:
         if mine:
             accounting.account(uuid.UUID(campaign_id))
@@ -92,7 +96,7 @@ def account(campaign_id: str) -> None:
 @shared_task(name="campaigns.clear", ignore_result=True)
 def clear(campaign_id: str) -> None:
     """Remove the rows of a campaign that an edit returned to draft."""
-    prepare.clear_disarmed(uuid.UUID(campaign_id))
+    arming.clear_disarmed(uuid.UUID(campaign_id))
 
 
 @shared_task(name="campaigns.sweep", ignore_result=True)
@@ -103,14 +107,14 @@ def sweep() -> None:
     rehearse.launch_armed()
     for campaign_id in _in_state(State.RUNNING):
         if not (finish_if_done(campaign_id) or pause_if_only_halted(campaign_id)):
-            canary.judge(campaign_id)
+            canary.decide(campaign_id)
             canary.watch(campaign_id)
             _ring_shards(campaign_id)
     for campaign_id in _ids(_STOPPED_WITH_ROWS):
         post("campaigns.cancel_rows", str(campaign_id))
     if not waiting(BATCH):
         for campaign_id in _in_state(State.ARMING):
-            if not prepare.at_work(campaign_id):
+            if not arming.at_work(campaign_id):
                 post("campaigns.arm", str(campaign_id), queue=BATCH)
         for campaign_id in _ids(_DRAFTS_WITH_ROWS):
             post("campaigns.clear", str(campaign_id), queue=BATCH)
@@ -142,7 +146,7 @@ SELECT c.id FROM campaigns_campaign c WHERE c.state = 'cancelled' AND (
 _DRAFTS_WITH_ROWS = """
 SELECT c.id FROM campaigns_campaign c WHERE c.state = 'draft' AND (
   EXISTS (SELECT 1 FROM campaigns_shard s WHERE s.campaign_id = c.id)
-  OR EXISTS (SELECT 1 FROM campaigns_slice s WHERE s.campaign_id = c.id))
+  OR EXISTS (SELECT 1 FROM campaigns_audiencerange s WHERE s.campaign_id = c.id))
 """
 
 

@@ -19,14 +19,14 @@ from rest_framework.views import APIView
 from inbox import feed, tokens
 from inbox.live import Counters
 from notifier.api import schema
-from notifier.api.base import read
-from notifier.api.fields import MAX_KEY, Text
-from notifier.api.paths import path
+from notifier.api.framework.base import read
+from notifier.api.framework.fields import MAX_KEY, Text
+from notifier.api.framework.paths import path
+from notifier.api.people.preferences import change, shown
+from notifier.api.people.shapes import PreferencesInput, PreferencesShape
 from notifier.errors import Forged, ReadOnly
-from notifier.trim import trimmed
+from notifier.values.trim import trimmed
 from tenants.access import owned
-from tenants.api.preferences import change, shown
-from tenants.api.shapes import PreferencesInput, PreferencesShape
 from tenants.auth import ApiCaller
 from tenants.models import Preference, Recipient, Tenant
 

@@ -49,7 +49,7 @@ RESUBSCRIBE_SECONDS = 5.0
 SEND_SECONDS = 30.0
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """Close the socket with this code."""
 
     def __init__(self, code: int, why: str) -> None:
@@ -118,7 +118,7 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         try:
             self._count_frame()
             self._note(_parsed(text_data))
-        except Refused as refused:
+        except Rejected as refused:
             await self._refuse(refused)
 
     def _count_frame(self) -> None:
@@ -127,7 +127,7 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self.second, self.frames = now, 0
         self.frames += 1
         if self.frames > FRAMES_PER_SECOND:
-            raise Refused(TOO_MANY, "too many messages")
+            raise Rejected(TOO_MANY, "too many messages")
 
     def _note(self, said: dict[str, Any]) -> None:
         match said:
@@ -138,7 +138,7 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             case {"type": "read", "up_to_seq": seq} if self.hello.done() and _is_seq(seq):
                 self.read_up_to = max(self.read_up_to, seq)
             case _:
-                raise Refused(MALFORMED, "unknown message")
+                raise Rejected(MALFORMED, "unknown message")
         self.wake.set()
 
     # -- what the server does --
@@ -146,33 +146,33 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _guarded(self) -> None:
         try:
             await self._serve()
-        except Refused as refused:
+        except Rejected as refused:
             await self._refuse(refused)
         except (DatabaseError, TimeoutError, OSError) as error:
             # the client comes back, with back-off, and resumes by its sequence number
             log.warning("socket dropped", action="inbox.socket", error=type(error).__name__)
-            await self._refuse(Refused(BROKEN, "try again"))
+            await self._refuse(Rejected(BROKEN, "try again"))
         except Exception:
             log.exception("socket failed", action="inbox.socket")
-            await self._refuse(Refused(BROKEN, "try again"))
+            await self._refuse(Rejected(BROKEN, "try again"))
 
     async def _serve(self) -> None:
         try:
             hello = await asyncio.wait_for(self.hello, HELLO_SECONDS)
         except TimeoutError:
-            raise Refused(NO_HELLO, "no hello") from None
+            raise Rejected(NO_HELLO, "no hello") from None
         self._leave_silent()
         self.token, after_seq = _greeting(hello, self.offered_token)
         visitor = await self._verified()
         if self.open_sockets[visitor.recipient_id] >= SOCKETS_PER_INBOX:
-            raise Refused(TOO_MANY, "too many sockets")
+            raise Rejected(TOO_MANY, "too many sockets")
         self.open_sockets[visitor.recipient_id] += 1
         try:
             async with asyncio.timeout(visitor.expires_at.timestamp() - time.time()) as lifetime:
                 await self._live(visitor, after_seq)
         except TimeoutError:
             if lifetime.expired():
-                raise Refused(EXPIRED, "token expired") from None
+                raise Rejected(EXPIRED, "token expired") from None
             raise
         finally:
             self.open_sockets[visitor.recipient_id] -= 1
@@ -201,7 +201,7 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self._say("pong")
         if self.read_up_to:
             if not self.visitor.may_write:
-                raise Refused(READ_ONLY, ReadOnly.code)
+                raise Rejected(READ_ONLY, ReadOnly.code)
             seq, self.read_up_to = self.read_up_to, 0
             marked = await self._ask(lambda: feed.mark_read_up_to(self.visitor.recipient_id, seq))
             self.position.hear(marked.as_json())
@@ -268,7 +268,7 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 self.token
             )
         except Forged as forged:
-            raise Refused(EXPIRED if forged.code == "token_expired" else BAD_TOKEN, forged.code) from None
+            raise Rejected(EXPIRED if forged.code == "token_expired" else BAD_TOKEN, forged.code) from None
         return visitor
 
     async def _ask(self, question: Callable[[], T]) -> T:
@@ -279,7 +279,7 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         frame = {"type": kind, **self.position.counters.as_json(), **content}
         await asyncio.wait_for(self.send(orjson.dumps(frame).decode()), SEND_SECONDS)
 
-    async def _refuse(self, refused: Refused) -> None:
+    async def _refuse(self, refused: Rejected) -> None:
         for task in self.tasks:
             if task is not asyncio.current_task():
                 task.cancel()
@@ -291,15 +291,15 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
 def _parsed(text: str | None) -> dict[str, Any]:
     if text is None:
-        raise Refused(MALFORMED, "text frames only")
+        raise Rejected(MALFORMED, "text frames only")
     if len(text.encode()) > FRAME_LIMIT:
-        raise Refused(TOO_BIG, "too big")
+        raise Rejected(TOO_BIG, "too big")
     try:
         said = orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise Refused(MALFORMED, "not JSON") from None
+        raise Rejected(MALFORMED, "not JSON") from None
     if not isinstance(said, dict):
-        raise Refused(MALFORMED, "not an object")
+        raise Rejected(MALFORMED, "not an object")
     return said
 
 
@@ -310,9 +310,9 @@ def _is_seq(value: object) -> bool:
 def _greeting(hello: Mapping[str, Any], offered_token: str) -> tuple[str, int | None]:
     token, after_seq = hello.get("token", offered_token), hello.get("after_seq")
     if not isinstance(token, str) or not token:
-        raise Refused(BAD_TOKEN, "no token")
+        raise Rejected(BAD_TOKEN, "no token")
     if after_seq is not None and not _is_seq(after_seq):
-        raise Refused(MALFORMED, "after_seq is a number from 0")
+        raise Rejected(MALFORMED, "after_seq is a number from 0")
     return token, after_seq
 
 

@@ -13,7 +13,7 @@ from inbox.live import Counters, announce
 from inbox.models import Feed, InboxMessage
 from notifier.errors import NotFound
 from notifier.models import DeliveryEvent
-from notifier.vocabulary import new_id
+from notifier.vocabulary.ids import new_id
 
 PAGE = 100
 

@@ -9,9 +9,10 @@ from django.db import InterfaceError, OperationalError
 
 from inbox.store import complaint, store
 from notifier.channels.in_app import InAppMessage
-from notifier.delivery.patience import patiently
+from notifier.delivery.infra.db_retry import retry_while_db_down
 from notifier.providers.base import Answers, Provider
-from notifier.vocabulary import Permanent, Sent, Temporary, Verdict, Wire
+from notifier.vocabulary.http import HttpClient
+from notifier.vocabulary.verdicts import Permanent, Sent, Temporary, Verdict
 
 log = structlog.get_logger("inbox")
 
@@ -23,7 +24,7 @@ class InApp(Provider[InAppMessage]):
     channel = "in_app"
     builtin = True
 
-    def send(self, messages: Sequence[InAppMessage], wire: Wire) -> Iterator[Answers]:
+    def send(self, messages: Sequence[InAppMessage], wire: HttpClient) -> Iterator[Answers]:
         """Answer all at once: the batch is one transaction."""
         complaints = {i: Permanent(why) for i, m in enumerate(messages) if (why := complaint(m))}
         storable = [i for i in range(len(messages)) if i not in complaints]
@@ -34,7 +35,7 @@ class InApp(Provider[InAppMessage]):
         try:
             # a lost connection, a deadlock: even if it was committed, a repeat is harmless. Tried again here, because
             # an answer would count as the far end's failure, and a campaign halts itself for those
-            gone = patiently(lambda: store(messages))
+            gone = retry_while_db_down(lambda: store(messages))
         except (OperationalError, InterfaceError) as error:
             log.warning("inbox store failed", action="inbox.store", error=type(error).__name__)
             return [Temporary("the inbox could not be written")] * len(messages)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from inbox.live import Counters, announce
 from notifier.channels.in_app import InApp, InAppMessage
 from notifier.channels.links import runs_code
-from notifier.delivery import bulk
+from notifier.delivery.infra import bulk
 
 # each `= ANY` repeats a join condition so that the planner goes by index at any table size
 _LIVING = """

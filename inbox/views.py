@@ -24,8 +24,8 @@ from django.views.decorators.http import require_GET
 
 from inbox.models import Feed
 from inbox.tokens import mint
-from notifier import csp
-from notifier.trim import trimmed
+from notifier.values.trim import trimmed
+from notifier.web import csp
 from tenants import audit
 from tenants.access import EVERY_TENANT, memberships, set_scope
 from tenants.models import AuditLog, Recipient, User

@@ -13,7 +13,7 @@ class NotifierConfig(AppConfig):
 
         autodiscover_modules("provider")
 
-        from notifier.delivery import rules
+        from notifier.delivery.planning import category_rules
         from tenants.categories import register_uses
 
-        register_uses(rules.uses)
+        register_uses(category_rules.uses)

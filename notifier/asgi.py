@@ -17,8 +17,8 @@ refuse_insecure_boot()
 
 # models need the registry that setup fills
 from inbox.consumers import InboxConsumer  # noqa: E402
-from notifier.serving import ThreadedHandler  # noqa: E402
 from notifier.web.leaving import StopWhenLeft  # noqa: E402
+from notifier.web.serving import ThreadedHandler  # noqa: E402
 
 application = ProtocolTypeRouter(
     {

@@ -12,7 +12,7 @@ NotifierError                   code, message, field
 ├── ReadOnly                    the token looks, and changes nothing (HTTP 403)
 └── Unconfigured                no provider account can carry this channel (HTTP 409)
 
-The HTTP statuses are given here only for the reader; `notifier.api.errors` alone maps them.
+The HTTP statuses are given here only for the reader; `notifier.api.framework.errors` alone maps them.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class IdempotencyMismatch(NotifierError):
     code = "idempotency_mismatch"
 
 
-class LineFull(NotifierError):
+class QueueFull(NotifierError):
     code = "line_full"
 
 

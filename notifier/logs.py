@@ -10,7 +10,7 @@ from collections.abc import Callable
 import structlog
 from django.http import HttpRequest, HttpResponse
 
-from notifier.vocabulary import new_id
+from notifier.vocabulary.ids import new_id
 
 log = structlog.get_logger("notifier")
 

@@ -51,7 +51,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "notifier.csp.ContentSecurityPolicy",
+    "notifier.web.csp.ContentSecurityPolicy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "notifier.logs.RequestLog",
@@ -64,7 +64,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "notifier.api.guard.ApiGuard",
+    "notifier.api.framework.guard.ApiGuard",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -180,13 +180,13 @@ IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", 512 * 1024 * 1024)
 
 LOGIN_URL = "/admin/login/"
 LOGIN_REDIRECT_URL = "/admin/"
-# the first refuses whoever has guessed too often (tenants.lockout)
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "tenants.logins.LoginBackend"]
-AXES_HANDLER = "tenants.lockout.Lockout"
-AXES_LOCKOUT_CALLABLE = "tenants.lockout.answer"
+# the first refuses whoever has guessed too often (tenants.login.lockout)
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "tenants.login.backend.LoginBackend"]
+AXES_HANDLER = "tenants.login.lockout.Lockout"
+AXES_LOCKOUT_CALLABLE = "tenants.login.lockout.answer"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_ENABLE_ADMIN = AXES_VERBOSE = False
-SESSION_ENGINE = "tenants.sessions"
+SESSION_ENGINE = "tenants.login.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", not DEBUG)
@@ -198,17 +198,17 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "tenants.passwords.NotTooSimple"},
+    {"NAME": "tenants.login.passwords.NotTooSimple"},
 ]
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.auth.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["tenants.auth.HasScope"],
-    "DEFAULT_PARSER_CLASSES": ["notifier.api.body.StrictJSON"],
+    "DEFAULT_PARSER_CLASSES": ["notifier.api.framework.body.StrictJSON"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "notifier.api.negotiation.IgnoreAccept",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "notifier.api.framework.negotiation.IgnoreAccept",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "notifier.api.errors.problem",
+    "EXCEPTION_HANDLER": "notifier.api.framework.errors.problem",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }
@@ -238,7 +238,7 @@ SHARD_SIZE = env.int("SHARD_SIZE", 5000)
 BATCH_PROCESSES = env.int("BATCH_PROCESSES", os.cpu_count() or 1)
 UNRENDERED_WARN_PERCENT = env.float("UNRENDERED_WARN_PERCENT", 1.0)
 #: unfinished messages that may wait for one recipient, channel and lane
-LINE_LIMIT = 200
+ORDERING_QUEUE_LIMIT = 200
 INBOX_TOKEN_MAX_SECONDS = 3600
 
 LOGGING_CONFIG = None

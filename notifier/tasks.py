@@ -12,9 +12,10 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from notifier.channels.queues import CONTROL, is_bulk, served
-from notifier.delivery import bell, ear, redis
+from notifier.delivery.infra import redis
 from notifier.delivery.send import deliver
 from notifier.delivery.sweep import sweep
+from notifier.delivery.wakeup import listener, signal
 from notifier.models.partitions import make_ahead
 
 log = structlog.get_logger("notifier.tasks")
@@ -44,7 +45,7 @@ def waiting(queue: str) -> int:
 
 def ring(queue: str) -> None:
     """Call whoever listens to a queue; if nobody does, put a doorbell on it, unless some lie there unheard."""
-    lying = _ask(lambda: ear.call(queue), queue)
+    lying = _ask(lambda: listener.notify_listener(queue), queue)
     if lying is not None and lying < 2:
         _publish("notifier.deliver", [queue], queue)
 
@@ -75,14 +76,14 @@ def _publish(task: str, args: Sequence[str], queue: str) -> bool:
     return True
 
 
-bell.use(ring)
+signal.use(ring)
 
 
 @shared_task(name="notifier.deliver", ignore_result=True)
 def deliver_queue(queue: str) -> None:
     """Send what is due of a channel, in the lanes of this queue. The processes of a bulk queue are for campaigns, too,
     and do not stay when there is nothing to send."""
-    if deliver(*served(queue), ear.Deaf() if is_bulk(queue) else ear.Ear(queue)):
+    if deliver(*served(queue), listener.NullListener() if is_bulk(queue) else listener.WakeupListener(queue)):
         ring(queue)
 
 

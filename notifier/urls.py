@@ -9,9 +9,9 @@ from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
-from notifier import health
-from notifier.api.errors import Problem, current, respond
-from notifier.api.guard import PREFIX
+from notifier.api.framework.errors import Problem, current, respond
+from notifier.api.framework.guard import PREFIX
+from notifier.web import health
 from tenants.admin.site import admin_site
 
 
@@ -42,7 +42,7 @@ urlpatterns = [
     path("healthz", health.alive),
     path("readyz", health.ready),
     path("admin/", admin_site.urls),
-    path("v1/", include("tenants.api.urls")),
+    path("v1/", include("notifier.api.people.urls")),
     path("v1/", include("notifier.api.urls")),
     path("", include("campaigns.api")),
     path("", include("inbox.api")),

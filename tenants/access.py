@@ -1,8 +1,8 @@
 """The only doors to a tenant's rows: row-level security for the database, `owned` for the code.
 
 Every tenant-owned table has a policy that shows only rows of the tenants named in `notifier.tenants`, a signed setting
-(tenants.signed_settings) that lives as long as the transaction. The engine role owns the tables, so the policy does not
-bind it.
+(tenants.database.signed_settings) that lives as long as the transaction. The engine role owns the tables, so the
+policy does not bind it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.db.models import Model, QuerySet
 
 from notifier.errors import NotFound
-from tenants import signed_settings
+from tenants.database import signed_settings
 
 if TYPE_CHECKING:
     from tenants.models import Tenant, User

@@ -15,7 +15,7 @@ class TenantsConfig(AppConfig):
 
 def _open_to_web(**_: Any) -> None:
     """Tell the database what the web role may do, and by which keys it knows the site."""
-    from tenants import grants, signed_settings
+    from tenants.database import grants, signed_settings
 
     grants.apply()
     signed_settings.store_keys()

@@ -18,9 +18,9 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from notifier.delivery import bulk
+from notifier.delivery.infra import bulk
 from notifier.errors import InvalidInput
-from notifier.vocabulary import Mode
+from notifier.vocabulary.status import Mode
 from tenants.models import ApiKey, Tenant
 
 if TYPE_CHECKING:

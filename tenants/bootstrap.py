@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from django.db import connection, transaction
 
 from notifier.errors import Conflict, InvalidInput
-from notifier.vocabulary import Kind, Mode
+from notifier.vocabulary.status import Kind, Mode
 from tenants import audit
 from tenants.auth import create_key
 from tenants.models import ApiKey, Category, Member, Tenant, User

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from notifier.channels import channels
 from notifier.errors import Conflict, InvalidInput
-from notifier.vocabulary import Kind
+from notifier.vocabulary.status import Kind
 from tenants.models import Category, Preference
 
 #: uses that a refusal names; more would not be read

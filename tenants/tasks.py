@@ -8,8 +8,9 @@ from celery import shared_task
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from tenants import audit, audit_heads, lockout
+from tenants import audit, audit_heads
 from tenants.imports import jobs
+from tenants.login import lockout
 from tenants.models import IdempotencyKey
 
 #: the field keeps an Idempotency-Key for at least a day (Stripe, Knock, Novu)

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection, connections
 from django.test import Client
 
-from notifier.vocabulary import Mode
+from notifier.vocabulary.status import Mode
 from tenants.models import ApiKey, Member, Tenant, User
 
 

@@ -12,14 +12,14 @@ import pytest
 from django.conf import settings
 
 from notifier import errors
-from notifier.api.errors import _CODE_OF
+from notifier.api.framework.errors import _CODE_OF
 from notifier.celery import app
 from notifier.channels import channels
 from notifier.channels.queues import queues
-from notifier.local.programs import PROJECT
+from notifier.local.processes.programs import PROJECT
 from notifier.providers import providers
 from notifier.sandbox.faults import Faults
-from notifier.vocabulary import Reason, Status
+from notifier.vocabulary.status import Reason, Status
 from tenants.auth import SCOPES
 
 README = (PROJECT / "README.md").read_text()

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from notifier import locales, timestamps, zones
 from notifier.errors import InvalidInput
+from notifier.values import locales, timestamps, zones
 
 
 @pytest.mark.parametrize(

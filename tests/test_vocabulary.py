@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 
-from notifier.vocabulary import derived_id, id_floor, id_ms, new_id
+from notifier.vocabulary.ids import derived_id, id_floor, id_ms, new_id
 
 
 def test_ids_carry_the_time_and_their_version() -> None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from bench import ceiling
 from bench.peers.say import Asked, answer
-from notifier.transport import wire
-from notifier.vocabulary import Response
+from notifier.transport import http_client
+from notifier.vocabulary.http import Response
 
 #: requests of one exchange, a shard's worth
 AT_ONCE = 1_000
@@ -17,7 +17,7 @@ AT_ONCE = 1_000
 def main() -> None:
     asked = Asked.read()
     sample = ceiling.request(asked.origin)
-    wired = wire(os.environ["BENCH_CA"])
+    wired = http_client(os.environ["BENCH_CA"])
 
     def send(count: int) -> int:
         taken = 0

@@ -8,7 +8,7 @@ import urllib.request
 from itertools import takewhile
 
 from bench.sinks.base import GRANT, SEND, TAKEN, Place, Sink, find, first_line
-from notifier.local.ports import free_port
+from notifier.local.servers.ports import free_port
 
 # keepalive_requests: 1,000 by default, and a GOAWAY after them, as a Google front end would not
 CONFIG = """

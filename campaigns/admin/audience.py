@@ -11,8 +11,8 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 
 from campaigns import audience as audiences
-from campaigns import edit, uploads
 from campaigns.audience import loading
+from campaigns.edit import campaigns, uploads
 from campaigns.models import Audience, AudienceMember
 from notifier.errors import InvalidInput, NotifierError
 from tenants.access import take_longer
@@ -46,7 +46,7 @@ class AudienceForm(TenantForm):
         if "filter" in self.fields and values.get("filter") is None:
             values["filter"] = []
         try:
-            edit.check_source(source, values.get("filter", self.instance.filter), file=bool(upload))
+            campaigns.check_source(source, values.get("filter", self.instance.filter), file=bool(upload))
             if upload:
                 uploads.check(upload)
             elif source == Audience.Source.LIST and self.instance._state.adding:
@@ -105,7 +105,7 @@ class AudienceAdmin(TenantModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:
-            edit.save_audience(obj)
+            campaigns.save_audience(obj)
         else:
             obj.save()
         upload = form.cleaned_data.get("upload")

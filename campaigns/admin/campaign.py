@@ -14,17 +14,19 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from campaigns import audience as audiences
-from campaigns import canary, drafts, edit, results, uploads
 from campaigns.admin.audience import tell
 from campaigns.admin.charts import sparkline
+from campaigns.admin.checklist import Rungs, outcomes, tester
 from campaigns.admin.controls import Controls
 from campaigns.admin.forms import LEAVING, CampaignForm
 from campaigns.admin.road import Road, percent
-from campaigns.admin.rungs import Rungs, outcomes, tester
 from campaigns.audience import loading
-from campaigns.ladder import ladder
+from campaigns.edit import campaigns, drafts, uploads
+from campaigns.lifecycle import canary
 from campaigns.models import Campaign
-from campaigns.preflight import preflight, read_seconds
+from campaigns.preflight.checklist import checklist
+from campaigns.preflight.preflight import preflight, read_seconds
+from campaigns.report import results
 from campaigns.states import LAUNCHED, State
 from notifier.errors import NotifierError
 from tenants.admin import MARKETERS, TenantModelAdmin, may
@@ -127,10 +129,10 @@ class CampaignAdmin(Road, Controls, Rungs, TenantModelAdmin):
             tell(self, request, job)
         if change:
             was = obj.state
-            saved = edit.update(obj, wanted)
+            saved = campaigns.update(obj, wanted)
             self.message_user(request, _saved(was, saved.state))
         else:
-            saved = edit.create(obj.tenant, wanted, user=self.by(request).user)
+            saved = campaigns.create(obj.tenant, wanted, user=self.by(request).user)
             self.message_user(request, "Saved as a draft. Arm it next: everything is checked, and nothing leaves.")
         obj.pk = saved.pk
         obj.refresh_from_db()
@@ -165,7 +167,7 @@ class CampaignAdmin(Road, Controls, Rungs, TenantModelAdmin):
         found: dict[str, Any] = {"shown": campaign, "says": SAYS[state], "may_act": may(request, MARKETERS, campaign)}
         found["waits"] = state == State.PAUSED and campaign.halted.endswith(canary.LOOK)
         if not campaign.silent and state != State.ARMING:
-            found |= {"ladder": ladder(campaign), "tester": tester(request, campaign)}
+            found |= {"ladder": checklist(campaign), "tester": tester(request, campaign)}
             found["outcomes"] = outcomes(request, campaign)
         if state in (State.DRAFT, State.ARMING) and campaign.audience is not None:
             found["people"] = audiences.count(campaign.audience)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from campaigns.times import Point
+from campaigns.report.times import Point
 
 WIDTH, HEIGHT = 720, 120
 

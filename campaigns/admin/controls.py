@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from campaigns import control, launch, results
 from campaigns.admin.page import CampaignPage, View
+from campaigns.lifecycle import control, launch
 from campaigns.models import Campaign
+from campaigns.report import results
 
 
 class Controls(CampaignPage):

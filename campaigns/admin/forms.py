@@ -1,4 +1,4 @@
-"""The form of a campaign; what is right is decided by campaigns.edit, as for the API."""
+"""The form of a campaign; what is right is decided by campaigns.edit.campaigns, as for the API."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from campaigns import edit, uploads
+from campaigns.edit import campaigns, uploads
 from campaigns.models import Audience, Campaign
 from notifier.channels import channels
 from notifier.errors import InvalidInput, NotifierError
@@ -53,7 +53,7 @@ class CampaignForm(TenantForm):
         tenant = values.get("tenant") or getattr(self.instance, "tenant", None)
         if tenant is not None and not self.errors:
             try:
-                edit.checked(tenant, self.wanted(), self.instance if self.instance.template_id else None)
+                campaigns.checked(tenant, self.wanted(), self.instance if self.instance.template_id else None)
                 if values.get("upload"):
                     _check_one_audience(values.get("audience"))
                     uploads.check(values["upload"])
@@ -62,7 +62,7 @@ class CampaignForm(TenantForm):
         return values
 
     def wanted(self) -> dict[str, Any]:
-        """What was asked for, in the words of campaigns.edit."""
+        """What was asked for, in the words of campaigns.edit.campaigns."""
         values = self.cleaned_data
         audience: Audience | None = values.get("audience")
         return {

@@ -12,8 +12,8 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
+from campaigns.lifecycle.transition import By, record_control
 from campaigns.models import Campaign
-from campaigns.steps import By, note
 from notifier.errors import NotifierError
 from tenants.admin import MARKETERS, may
 from tenants.admin.zones import use_zone_of
@@ -85,7 +85,7 @@ class CampaignPage(_Admin):
         return By(user=request.user if request.user.is_authenticated else None)
 
     def note(self, request: HttpRequest, campaign: Campaign, name: str) -> None:
-        note(campaign, name, self.by(request))
+        record_control(campaign, name, self.by(request))
 
 
 def change_url(pk: uuid.UUID) -> str:

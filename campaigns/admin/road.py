@@ -10,11 +10,14 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from campaigns import edit, launch, prepare, results
+from campaigns import arming
 from campaigns.admin.page import CampaignPage, View, change_url
+from campaigns.arming.warm import warm
+from campaigns.edit import campaigns
+from campaigns.lifecycle import launch
 from campaigns.models import Campaign, Rollout, Shard
-from campaigns.preflight import preflight, read_seconds
-from campaigns.warm import warm
+from campaigns.preflight.preflight import preflight, read_seconds
+from campaigns.report import results
 from notifier.errors import Conflict
 from tenants.admin.zones import clock
 
@@ -37,14 +40,14 @@ class Road(CampaignPage):
 
     def arm_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         def arm(campaign: Campaign) -> None:
-            prepare.request_arm(campaign)
+            arming.request_arm(campaign)
             self.note(request, campaign, "arm")
 
         return self.step(request, pk, arm)
 
     def disarm_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         def disarm(campaign: Campaign) -> None:
-            prepare.disarm(campaign)
+            arming.disarm(campaign)
             self.note(request, campaign, "disarm")
             self.message_user(request, "Back to draft; nothing was sent.", messages.SUCCESS)
 
@@ -54,7 +57,7 @@ class Road(CampaignPage):
         """Same again: a new draft with the same content and audience."""
 
         def copy(campaign: Campaign) -> HttpResponse:
-            twin = edit.copy(campaign, user=self.by(request).user)
+            twin = campaigns.copy(campaign, user=self.by(request).user)
             self.note(request, twin, "copy")
             self.message_user(request, "A copy, as a draft: nothing is sent until you arm it and press GO.")
             return HttpResponseRedirect(change_url(twin.pk))

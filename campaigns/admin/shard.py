@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from campaigns.models import Campaign, Shard
 from tenants.admin.base import ChannelFilter, visible
-from tenants.admin.large import LargeRecordAdmin
+from tenants.admin.lists.large import LargeRecordAdmin
 
 #: whose shards a search shows
 CAMPAIGNS = 20
@@ -21,7 +21,7 @@ class ShardAdmin(LargeRecordAdmin):
     group = "What was sent"
     rank = 80
     list_display = (
-        "campaign", "number", "channel", "account", "size", "sent", "failed", "handed", "state", "worker", "took",
+        "campaign", "number", "channel", "account", "size", "sent", "failed", "requeued", "state", "worker", "took",
         "rate",
     )  # fmt: skip
     list_filter = ("state", ChannelFilter, "canary")

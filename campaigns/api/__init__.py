@@ -6,7 +6,7 @@ from campaigns.api.audiences import AudiencesView, AudienceView, MembersView
 from campaigns.api.campaigns import ArmView, CampaignsView, CampaignView, ResultsView
 from campaigns.api.controls import GoView, PauseView, ResumeView, StopView, TakeBackView
 from campaigns.api.rehearsal import PreflightView, RehearseView, TestView
-from notifier.api.paths import path
+from notifier.api.framework.paths import path
 
 urlpatterns = [
     path("v1/audiences", AudiencesView.as_view()),

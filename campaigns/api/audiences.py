@@ -16,7 +16,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campaigns import audience as audiences
-from campaigns import edit, uploads
 from campaigns.api.shapes import (
     TAGS,
     AudienceDetail,
@@ -28,11 +27,12 @@ from campaigns.api.shapes import (
     show_members,
 )
 from campaigns.audience import loading
+from campaigns.edit import campaigns, uploads
 from campaigns.models import Audience
 from notifier.api import schema
-from notifier.api.base import TenantView
-from notifier.api.errors import TooLarge
-from notifier.api.pagination import page
+from notifier.api.framework.base import TenantView
+from notifier.api.framework.errors import TooLarge
+from notifier.api.framework.pagination import page
 from notifier.errors import NotFound
 from tenants import audit
 from tenants.access import owned
@@ -51,7 +51,7 @@ class AudiencesView(TenantView):
     @schema.post("Create an audience", AudienceInput, AudienceOutput, tags=TAGS)
     def post(self, request: Request) -> Response:
         asked = self.read(AudienceInput)
-        made = edit.create_audience(self.tenant, asked["name"], asked["source"], asked.get("filter"))
+        made = campaigns.create_audience(self.tenant, asked["name"], asked["source"], asked.get("filter"))
         return Response(AudienceOutput(made).data, status=201)
 
 

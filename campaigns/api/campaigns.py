@@ -8,7 +8,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import drafts, edit, prepare, results
+from campaigns import arming
 from campaigns.api.shapes import (
     TAGS,
     CampaignInput,
@@ -18,12 +18,14 @@ from campaigns.api.shapes import (
     show_campaign,
     show_campaigns,
 )
+from campaigns.edit import campaigns, drafts
+from campaigns.lifecycle.transition import By
 from campaigns.models import Campaign
-from campaigns.steps import By
+from campaigns.report import results
 from notifier.api import schema
-from notifier.api.base import TenantView
-from notifier.api.pagination import page
-from notifier.vocabulary import Mode
+from notifier.api.framework.base import TenantView
+from notifier.api.framework.pagination import page
+from notifier.vocabulary.status import Mode
 from tenants import audit
 from tenants.access import owned
 
@@ -38,7 +40,7 @@ class CampaignsView(TenantView):
 
     @schema.post("Create a campaign as a draft", CampaignInput, CampaignOutput, tags=TAGS)
     def post(self, request: Request) -> Response:
-        made = edit.create(self.tenant, self.read(CampaignInput), mode=self.caller.mode)
+        made = campaigns.create(self.tenant, self.read(CampaignInput), mode=self.caller.mode)
         self._note(made)
         return Response(show_campaign(made), status=201)
 
@@ -55,7 +57,7 @@ class CampaignStep(TenantView):
         rows = Campaign.objects.select_related("tenant", "template__category", "audience")
         campaign = owned(rows, self.tenant, pk=campaign_id)
         if to_change:
-            edit.check_mode(campaign, Mode(self.caller.mode))
+            campaigns.check_mode(campaign, Mode(self.caller.mode))
         return campaign
 
     def note(self, campaign: Campaign, verb: str, **detail: Any) -> None:
@@ -77,7 +79,7 @@ class CampaignView(CampaignStep):
     )
     def patch(self, request: Request, campaign_id: uuid.UUID) -> Response:
         asked = self.read(CampaignPatch)
-        saved = edit.update(self.find(campaign_id), asked)
+        saved = campaigns.update(self.find(campaign_id), asked)
         self.note(saved, "changed", fields=sorted(asked))
         return Response(show_campaign(saved))
 
@@ -94,7 +96,7 @@ class ArmView(CampaignStep):
     )
     def post(self, request: Request, campaign_id: uuid.UUID) -> Response:
         campaign = self.find(campaign_id)
-        prepare.request_arm(campaign)
+        arming.request_arm(campaign)
         self.note(campaign, "arm")
         return Response(show_campaign(self.find(campaign_id)), status=202)
 

@@ -9,9 +9,9 @@ from typing import Protocol
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import control, launch
 from campaigns.api.campaigns import CampaignStep
 from campaigns.api.shapes import TAGS, GoInput, GoOutput, PauseOutput, ResumeOutput, StopOutput, TakeBackOutput
+from campaigns.lifecycle import control, launch
 from notifier.api import schema
 
 

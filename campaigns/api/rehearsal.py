@@ -10,12 +10,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import preflight, rehearse, test_send
 from campaigns.api.campaigns import CampaignStep
 from campaigns.api.shapes import EXCLUDED, TAGS, UNREACHED, CampaignOutput, UnrenderedOutput, show_campaign
-from campaigns.steps import By
+from campaigns.lifecycle.transition import By
+from campaigns.preflight import preflight, rehearse, test_send
 from notifier.api import schema, shapes
-from notifier.api.fields import Text
+from notifier.api.framework.fields import Text
 
 SECONDS = OpenApiParameter("seconds", float, description="What would it take to have it out in so many seconds?")
 

@@ -8,9 +8,9 @@ from typing import Any
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
-from campaigns import edit, uploads
+from campaigns.edit import campaigns, uploads
 from campaigns.models import Audience, Campaign, Rollout
-from notifier.api.fields import ChannelNames, Number, Object, Text, Time, Whole
+from notifier.api.framework.fields import ChannelNames, Number, Object, Text, Time, Whole
 from tenants.models import Import
 
 TAGS = ["campaigns"]
@@ -23,7 +23,7 @@ EXCLUDED = (
 class AudienceInput(serializers.Serializer[Any]):
     """A segment with its filter, a list whose members are put afterwards, or everybody."""
 
-    name = Text(max_length=edit.MAX_NAME)
+    name = Text(max_length=campaigns.MAX_NAME)
     source = serializers.ChoiceField(  # type: ignore[assignment]
         Audience.Source.choices, help_text="everybody is all recipients; a segment without conditions is refused."
     )
@@ -88,15 +88,15 @@ def show_members(job: Import) -> dict[str, Any]:
 class CampaignPatch(serializers.Serializer[Any]):
     """What is left out stays as it is."""
 
-    name = Text(max_length=edit.MAX_NAME, required=False)
+    name = Text(max_length=campaigns.MAX_NAME, required=False)
     template = Text(max_length=64, required=False, help_text="The key of a template with a published version.")
     audience = Text(max_length=36, required=False, allow_null=True, help_text="The id of an audience.")
     channels = ChannelNames(required=False)
-    data = Object(edit.MAX_DATA_BYTES, required=False, help_text="Variables of the template.")  # type: ignore[assignment]
+    data = Object(campaigns.MAX_DATA_BYTES, required=False, help_text="Variables of the template.")  # type: ignore[assignment]
     not_after = Time(required=False, allow_null=True, help_text="Nothing leaves after this.")
     hold_seconds = Whole(
         min_value=0,
-        max_value=edit.MAX_HOLD,
+        max_value=campaigns.MAX_HOLD,
         required=False,
         help_text="Seconds after GO in which it can be taken back.",
     )
@@ -113,7 +113,7 @@ class CampaignPatch(serializers.Serializer[Any]):
 
 
 class CampaignInput(CampaignPatch):
-    name = Text(max_length=edit.MAX_NAME)
+    name = Text(max_length=campaigns.MAX_NAME)
     template = Text(max_length=64, help_text="The key of a template with a published version.")
 
 

@@ -2,7 +2,7 @@
 
 from campaigns.audience.lists import ListReport, fill, fill_ids, fill_staged, staged
 from campaigns.audience.segments import Condition, check
-from campaigns.audience.walk import Bounds, count, crowd, sample, slices
+from campaigns.audience.walk import Bounds, count, ranges, recipients, sample
 
 __all__ = [
     "Bounds",
@@ -10,11 +10,11 @@ __all__ = [
     "ListReport",
     "check",
     "count",
-    "crowd",
     "fill",
     "fill_ids",
     "fill_staged",
+    "ranges",
+    "recipients",
     "sample",
-    "slices",
     "staged",
 ]

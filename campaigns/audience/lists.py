@@ -16,11 +16,11 @@ from typing import BinaryIO
 from django.db import connection, transaction
 
 from campaigns.models import Audience
-from notifier.delivery import bulk
+from notifier.delivery.infra import bulk
 from notifier.errors import InvalidInput
 from tenants.access import take_longer
 from tenants.imports import Problem, ids, read_external_ids
-from tenants.imports.reader import Refused, Source
+from tenants.imports.reader import Source, UnreadableFile
 
 #: rows of one INSERT; larger ones gain nothing (one round trip each) and cost memory
 BATCH = 5_000
@@ -71,7 +71,7 @@ def fill_ids(audience: Audience, external_ids: Iterable[object]) -> ListReport:
     entries = (_entry(place, value) for place, value in enumerate(external_ids, start=1))
     try:
         return _replace(audience, lambda: _store(audience, entries))
-    except Refused as refused:
+    except UnreadableFile as refused:
         raise InvalidInput(refused.message, field="external_ids", code="empty") from refused
 
 
@@ -144,9 +144,11 @@ def _replace(audience: Audience, store: Callable[[], ListReport]) -> ListReport:
 def _useless(report: ListReport) -> InvalidInput:
     """A list of nobody is a mistake: its sender would wait for messages that never leave."""
     if not report.rows:
-        return Refused("It names no external id, so that nobody would be reached.")
+        return UnreadableFile("It names no external id, so that nobody would be reached.")
     first = report.problems[0]
-    return Refused(f"None of its {report.rows:,} rows holds a usable external id. Line {first.line}: {first.reason}.")
+    return UnreadableFile(
+        f"None of its {report.rows:,} rows holds a usable external id. Line {first.line}: {first.reason}."
+    )
 
 
 _KNOWN = """

@@ -18,11 +18,11 @@ from typing import Any
 import orjson
 
 from campaigns.plain import check_number, check_text
-from notifier import locales, timestamps, zones
 from notifier.errors import InvalidInput
-from notifier.trim import trimmed
-from tenants import attributes
+from notifier.values import locales, timestamps, zones
+from notifier.values.trim import trimmed
 from tenants.models import Recipient
+from tenants.people import attributes
 
 MAX_CONDITIONS = 30
 #: a column compares with one `= ANY`; each value of an attribute is a search of its own in the gin index

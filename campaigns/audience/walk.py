@@ -10,7 +10,7 @@ from django.db import connection
 
 from campaigns.audience import segments
 from campaigns.models import Audience
-from notifier.delivery.people import Crowd
+from notifier.delivery.planning.recipients import RecipientQuery
 from tenants.models import Recipient
 
 
@@ -27,7 +27,7 @@ class Bounds:
 _FIRST_RECIPIENT, _FIRST_MEMBER = "00000000-0000-0000-0000-000000000000", "0"
 
 
-def slices(audience: Audience, size: int) -> Iterator[Bounds]:
+def ranges(audience: Audience, size: int) -> Iterator[Bounds]:
     """The whole audience as it is now, in parts of `size` entries: one query."""
     key, sql, params = _entries(audience)
     last = f"lead({key}) OVER (ORDER BY {key}) IS NULL"
@@ -39,17 +39,17 @@ def slices(audience: Audience, size: int) -> Iterator[Bounds]:
         after, before = until, n
 
 
-def crowd(audience: Audience, after: str, until: str) -> Crowd:
+def recipients(audience: Audience, after: str, until: str) -> RecipientQuery:
     """The recipients of one slice; an entry of a list that is nobody of this tenant is one without a recipient."""
     if not _is_list(audience):
         where, params = _conditions(audience)
-        return Crowd(
+        return RecipientQuery(
             "FROM tenants_recipient r",
             f"r.tenant_id = %s AND r.id > %s::uuid AND r.id <= %s::uuid{where}",
             "r.id",
             [audience.tenant_id, after, until, *params],
         )
-    return Crowd(
+    return RecipientQuery(
         "FROM campaigns_audiencemember m LEFT JOIN tenants_recipient r"
         " ON r.tenant_id = m.tenant_id AND r.external_id = m.external_id",
         "m.tenant_id = %s AND m.audience_id = %s AND m.id > %s::bigint AND m.id <= %s::bigint",

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import notifier.vocabulary
-from tenants.isolation import isolate
+from tenants.database.isolation import isolate
 
 
 class Migration(migrations.Migration):
@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("number", models.IntegerField()),
@@ -52,8 +52,8 @@ class Migration(migrations.Migration):
                 ("sent", models.IntegerField(default=0)),
                 ("failed", models.IntegerField(default=0)),
                 ("dead", models.IntegerField(default=0)),
-                ("handed", models.IntegerField(default=0)),
-                ("excused", models.IntegerField(default=0)),
+                ("requeued", models.IntegerField(default=0)),
+                ("skipped", models.IntegerField(default=0)),
                 ("cut", models.IntegerField(default=0)),
                 ("accounted", models.BooleanField(default=False)),
                 (
@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("name", models.CharField(max_length=200)),
@@ -130,7 +130,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("name", models.CharField(max_length=200)),
@@ -143,7 +143,7 @@ class Migration(migrations.Migration):
                     "mode",
                     models.CharField(
                         choices=[("live", "live"), ("test", "test")],
-                        default=notifier.vocabulary.Mode["LIVE"],
+                        default=notifier.vocabulary.status.Mode["LIVE"],
                         max_length=8,
                     ),
                 ),
@@ -345,7 +345,7 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.CreateModel(
-            name="Slice",
+            name="AudienceRange",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
                 ("number", models.IntegerField()),
@@ -354,7 +354,7 @@ class Migration(migrations.Migration):
                 (
                     "campaign",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="slices", to="campaigns.campaign"
+                        on_delete=django.db.models.deletion.CASCADE, related_name="ranges", to="campaigns.campaign"
                     ),
                 ),
                 (

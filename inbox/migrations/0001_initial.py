@@ -2,7 +2,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 from notifier.models.partitions import CreatePartitionedModel
-from tenants.isolation import isolate
+from tenants.database.isolation import isolate
 
 
 class Migration(migrations.Migration):

@@ -11,7 +11,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from notifier.delivery import accounts
+from notifier.delivery.accounts import registry
 from notifier.errors import InvalidInput
 from notifier.models import ProviderAccount
 from notifier.providers import provider_class, providers
@@ -48,14 +48,14 @@ class AccountForm(TenantForm):
 
     def settings(self) -> dict[str, Any]:
         """What was typed; for a secret left empty, what is stored."""
-        kept = {} if self.instance._state.adding else accounts.settings_of(self.instance)
+        kept = {} if self.instance._state.adding else registry.settings_of(self.instance)
         typed = {n.removeprefix(PREFIX): v for n, v in self.cleaned_data.items() if n.startswith(PREFIX)}
         return {**kept, **{name: value for name, value in typed.items() if value not in ("", None)}}
 
 
 def form_for(provider: str, account: ProviderAccount | None) -> type[AccountForm]:
     """The form of one provider: a field for each of its settings."""
-    stored = accounts.settings_of(account) if account is not None else {}
+    stored = registry.settings_of(account) if account is not None else {}
     made = {f"{PREFIX}{f.name}": setting_field(f, stored) for f in dataclasses.fields(provider_class(provider).Config)}
     # ModelAdmin wants every field it shows to be named by the form class it starts from
     return type("ProviderAccountForm", (AccountForm,), {**made, "provider_name": provider})
@@ -128,7 +128,7 @@ class ProviderAccountAdmin(TenantModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: ProviderAccount, form: Any, change: bool) -> None:
         obj.provider = form.provider_name
-        accounts.save_config(obj, form.settings())
+        registry.save_config(obj, form.settings())
         super().save_model(request, obj, form, change)
 
 

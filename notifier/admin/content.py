@@ -16,12 +16,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from notifier.channels import channels
-from notifier.delivery import people, templates
-from notifier.delivery.liquid import PERSON, check_names
-from notifier.delivery.render_budget import together
+from notifier.delivery.content import templates
+from notifier.delivery.content.liquid import PERSON, check_names
+from notifier.delivery.content.render_budget import shared_budget
+from notifier.delivery.planning import recipients
 from notifier.errors import NotifierError
 from notifier.models import Template, TemplateVersion
-from notifier.trim import trimmed
+from notifier.values.trim import trimmed
 from tenants.admin import OwnedChoices, ReadOnlyAdmin, TenantForm, TenantModelAdmin, TenantTabularInline, admin_site
 from tenants.admin.roles import NOBODY
 from tenants.models import Tenant
@@ -161,7 +162,7 @@ class TemplateAdmin(TenantModelAdmin):
     def _render(self, template: Template, form: PreviewForm) -> dict[str, Any]:
         latest = template.versions.first()
         wanted = trimmed(form.cleaned_data["recipient"])
-        person = people.by_external_ids(template.tenant_id, [wanted]).get(wanted)
+        person = recipients.by_external_ids(template.tenant_id, [wanted]).get(wanted)
         if latest is None or person is None:
             form.add_error("recipient", "There is no such recipient." if latest else "Nothing is published yet.")
             return {}
@@ -169,7 +170,7 @@ class TemplateAdmin(TenantModelAdmin):
         variables = {**form.cleaned_data["variables"], PERSON: person.variables()}
         locale = person.choices.language or person.locale
         try:
-            with together():
+            with shared_budget():
                 return {
                     name: compiled.render(
                         compiled.locale_for(name, locale, template.tenant.default_locale),

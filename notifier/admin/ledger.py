@@ -24,13 +24,13 @@ from notifier.admin.sent import (
 )
 from notifier.channels import channels
 from notifier.delivery import redrive
-from notifier.delivery.history import histories
-from notifier.models import DeadLetter, Delivery, DeliveryEvent, Line, Notification, ProviderAccount
-from notifier.vocabulary import Place, Status
+from notifier.delivery.ledger.history import histories
+from notifier.models import DeadLetter, Delivery, DeliveryEvent, Notification, OrderingQueue, ProviderAccount
+from notifier.vocabulary.status import QueuePosition, Status
 from tenants.admin import MARKETERS, NOBODY, TenantTabularInline, admin_site, masked, may
 from tenants.admin.base import ChannelFilter
 from tenants.admin.deletion import Reference, refer
-from tenants.admin.large import Start, as_uuid
+from tenants.admin.lists.large import Start, as_uuid
 from tenants.admin.trail import note
 from tenants.models import Recipient
 
@@ -39,7 +39,9 @@ refer(Recipient, Reference(Delivery, "recipient_id"))
 refer(
     ProviderAccount,
     Reference(
-        Delivery, "account_id", {"status": Status.QUEUED, "place": Place.HOLDS, "channel__in": sorted(channels())},
+        Delivery,
+        "account_id",
+        {"status": Status.QUEUED, "queue_position": QueuePosition.HAS_TURN, "channel__in": sorted(channels())},
         "waiting deliveries",
     ),
     Reference(
@@ -98,7 +100,7 @@ class DeliveryAdmin(FromNewest):
     )
     list_filter = (CampaignFilter, "status", ChannelFilter, "lane")
     indexed_filters = ("of", CAMPAIGN)
-    exclude = ("address", "fence", "place", "seq")
+    exclude = ("address", "fence", "queue_position", "seq")
 
     def start(self, request: HttpRequest, rows: QuerySet[Any]) -> Start:
         asked = request.GET.get(CAMPAIGN, "")
@@ -166,10 +168,10 @@ class DeadLetterAdmin(FindById):
         messages.success(request, f"{queued} queued again.")
 
 
-@admin.register(Line, site=admin_site)
-class LineAdmin(FromNewest):
+@admin.register(OrderingQueue, site=admin_site)
+class OrderingQueueAdmin(FromNewest):
     group = "Operations"
     found_by = ("recipient_id",)
     search_fields = ("recipient_id",)
-    list_display = ("recipient_id", "channel", "lane", "mode", "unfinished", "held")
-    list_filter = (ChannelFilter, "held")
+    list_display = ("recipient_id", "channel", "lane", "mode", "unfinished", "turn_taken")
+    list_filter = (ChannelFilter, "turn_taken")

@@ -15,11 +15,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from notifier.models import Delivery, Notification
-from notifier.vocabulary import Status, id_floor
+from notifier.vocabulary.ids import id_floor
+from notifier.vocabulary.status import Status
 from tenants.admin.base import visible
-from tenants.admin.indexes import by_index
-from tenants.admin.large import LargeRecordAdmin, Start, as_uuid
-from tenants.admin.people import ids_of
+from tenants.admin.lists.indexes import by_index
+from tenants.admin.lists.large import LargeRecordAdmin, Start, as_uuid
+from tenants.admin.pages.people import ids_of
 
 SENT = "What was sent"
 #: notifications whose messages a list shows when nothing else is asked for

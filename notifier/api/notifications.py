@@ -13,15 +13,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from notifier.api import schema, shapes
-from notifier.api.base import TenantView, read
-from notifier.api.errors import Problem, judge
-from notifier.api.pagination import page
+from notifier.api.framework.base import TenantView, read
+from notifier.api.framework.errors import Problem, problem_of
+from notifier.api.framework.pagination import page
 from notifier.delivery import Accepted, accept
-from notifier.delivery.history import Step, histories, not_before
+from notifier.delivery.ledger.history import Step, histories, not_before
 from notifier.errors import InvalidInput, NotifierError
 from notifier.models import Delivery, Notification
-from notifier.trim import trimmed
-from notifier.vocabulary import Mode, SendRequest, Status
+from notifier.values.trim import trimmed
+from notifier.vocabulary.people import SendRequest
+from notifier.vocabulary.status import Mode, Status
 from tenants.access import owned
 from tenants.models import Recipient
 
@@ -128,13 +129,13 @@ def _attempt(item: Any, mode: Mode) -> SendRequest | Problem:
     try:
         return _request(item, mode)
     except (NotifierError, APIException) as error:
-        return judge(error)
+        return problem_of(error)
 
 
 def _outcome(index: int, outcome: Accepted | NotifierError | Problem) -> dict[str, Any]:
     if isinstance(outcome, Accepted):
         return {"index": index, "status": 202, **_accepted(outcome)}
-    told = judge(outcome) if isinstance(outcome, NotifierError) else outcome
+    told = problem_of(outcome) if isinstance(outcome, NotifierError) else outcome
     return {"index": index, "status": told.status, "problem": told.document()}
 
 

@@ -10,8 +10,8 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
 
-from notifier.api.errors import MEDIA_TYPE, TITLES
-from notifier.api.pagination import DEFAULT_LIMIT, MAX_LIMIT
+from notifier.api.framework.errors import MEDIA_TYPE, TITLES
+from notifier.api.framework.pagination import DEFAULT_LIMIT, MAX_LIMIT
 
 #: a method of a view
 V = TypeVar("V", bound=Callable[..., Any])

@@ -9,11 +9,11 @@ import orjson
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
-from notifier.api.fields import MAX_KEY, ChannelNames, Object, Text, Time
+from notifier.api.framework.fields import MAX_KEY, ChannelNames, Object, Text, Time
 from notifier.api.schema import ProblemShape
 from notifier.channels import channels
-from notifier.trim import trimmed
-from notifier.vocabulary import Mode, Status
+from notifier.values.trim import trimmed
+from notifier.vocabulary.status import Mode, Status
 
 MAX_DATA = 64 * 1024
 MAX_CONTENT = 256 * 1024

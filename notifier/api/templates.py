@@ -11,9 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from notifier.api import schema, shapes
-from notifier.api.base import TenantView
-from notifier.api.pagination import Order, page
-from notifier.delivery import templates
+from notifier.api.framework.base import TenantView
+from notifier.api.framework.pagination import Order, page
+from notifier.delivery.content import templates
 from notifier.errors import InvalidInput
 from notifier.models import Template, TemplateVersion
 from tenants import audit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from notifier.api import docs, notifications, templates
-from notifier.api.paths import path
+from notifier.api.framework.paths import path
 
 urlpatterns = [
     path("openapi.json", docs.OpenApi.as_view(), name="openapi"),

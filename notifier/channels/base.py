@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from notifier.errors import InvalidInput
-from notifier.vocabulary import Address, Person
+from notifier.vocabulary.people import Address, Person
 
 
 @dataclass(frozen=True)

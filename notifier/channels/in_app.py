@@ -9,7 +9,7 @@ from typing import Any
 from notifier.channels.base import Channel, Envelope, Message
 from notifier.channels.links import check_link
 from notifier.errors import InvalidInput
-from notifier.vocabulary import Address, Person
+from notifier.vocabulary.people import Address, Person
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 from notifier.channels.base import Channel, Envelope, Message
 from notifier.channels.links import check_image, check_link
 from notifier.errors import InvalidInput
-from notifier.push_token import is_token
-from notifier.vocabulary import Address, Person
+from notifier.values.push_token import is_token
+from notifier.vocabulary.people import Address, Person
 
 #: an email address or a phone number, which would pass for a token: no platform's tokens look so
 _OF_ANOTHER_CHANNEL = re.compile(r"[^@/]+@[^@/]+|\+?[0-9]{6,15}")

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from notifier.channels.base import channels
-from notifier.vocabulary import Lane
+from notifier.vocabulary.status import Lane
 
 CONTROL, BATCH = "control", "batch"
 

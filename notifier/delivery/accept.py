@@ -15,14 +15,20 @@ from django.conf import settings
 from django.db import transaction
 
 from notifier.channels.queues import queue_of
-from notifier.delivery import accounts, bell, bulk, lines, templates
-from notifier.delivery.liquid import PERSON, check_names
-from notifier.delivery.plan import Planned, Rule, Suppressed, plan
-from notifier.delivery.quiet import outlast
-from notifier.delivery.render_budget import together
-from notifier.delivery.world import World, load
-from notifier.errors import InvalidInput, LineFull, NotifierError, Unconfigured
-from notifier.vocabulary import LANE_OF, Lane, Person, Place, Reason, SendRequest, Status, new_id
+from notifier.delivery.accept_context import AcceptContext, load
+from notifier.delivery.accounts import registry
+from notifier.delivery.content import templates
+from notifier.delivery.content.liquid import PERSON, check_names
+from notifier.delivery.content.render_budget import shared_budget
+from notifier.delivery.infra import bulk
+from notifier.delivery.ledger import ordering
+from notifier.delivery.planning.plan import Planned, Rule, Suppressed, plan
+from notifier.delivery.planning.quiet_hours import outlast
+from notifier.delivery.wakeup import signal
+from notifier.errors import InvalidInput, NotifierError, QueueFull, Unconfigured
+from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.people import Person, SendRequest
+from notifier.vocabulary.status import LANE_OF, Lane, QueuePosition, Reason, Status
 from tenants.categories import archived
 
 log = structlog.get_logger("notifier.delivery")
@@ -64,14 +70,19 @@ def accept(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accept
     # a request has its transaction already, and nothing here goes on after an error of the database
     with transaction.atomic(savepoint=False):
         world = load(tenant_id, requests)
-        with together(len(requests)):
+        with shared_budget(len(requests)):
             outcomes: list[_Draft | NotifierError] = [_attempt(world, request) for request in requests]
         locked, outcomes = _join_lines(tenant_id, outcomes)
         drafts = [o for o in outcomes if isinstance(o, _Draft)]
         _store(world, drafts, locked)
-        queues = {queue_of(r["channel"], d.lane) for d in drafts for r in d.waiting if r["place"] == Place.HOLDS}
+        queues = {
+            queue_of(r["channel"], d.lane)
+            for d in drafts
+            for r in d.waiting
+            if r["queue_position"] == QueuePosition.HAS_TURN
+        }
         if queues:
-            transaction.on_commit(lambda: bell.ring(queues))
+            transaction.on_commit(lambda: signal.notify(queues))
     _log(tenant_id, drafts, len(requests))
     return [_accepted(o) if isinstance(o, _Draft) else o for o in outcomes]
 
@@ -82,7 +93,7 @@ def _log(tenant_id: uuid.UUID, drafts: list[_Draft], asked: int) -> None:
     log.info("accepted", action="accept", tenant=str(tenant_id), accepted=len(drafts), asked=asked, **ids)
 
 
-def _attempt(world: World, request: SendRequest) -> _Draft | NotifierError:
+def _attempt(world: AcceptContext, request: SendRequest) -> _Draft | NotifierError:
     try:
         draft = _draft(world, request)
         draft.rows = _rows(world, draft)
@@ -91,9 +102,9 @@ def _attempt(world: World, request: SendRequest) -> _Draft | NotifierError:
         return error
 
 
-def _draft(world: World, request: SendRequest) -> _Draft:
+def _draft(world: AcceptContext, request: SendRequest) -> _Draft:
     check_names(request.data)
-    person = world.people.get(request.recipient)
+    person = world.recipients.get(request.recipient)
     if person is None:
         raise InvalidInput(f"There is no recipient {request.recipient!r}.", field="recipient", code="unknown_recipient")
     if request.template not in world.versions:
@@ -108,7 +119,7 @@ def _draft(world: World, request: SendRequest) -> _Draft:
     return _Draft(request, person, version_id, rule, LANE_OF[rule.kind])
 
 
-def _rows(world: World, draft: _Draft) -> list[dict[str, Any]]:
+def _rows(world: AcceptContext, draft: _Draft) -> list[dict[str, Any]]:
     compiled = templates.compiled(draft.version_id)
     wanted = compiled.channels if draft.request.channels is None else draft.request.channels
     if not wanted:
@@ -136,7 +147,7 @@ def _rows(world: World, draft: _Draft) -> list[dict[str, Any]]:
 
 
 def _row(
-    world: World, draft: _Draft, entry: Planned | Suppressed, content: dict[str, Any], due: datetime
+    world: AcceptContext, draft: _Draft, entry: Planned | Suppressed, content: dict[str, Any], due: datetime
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
         "id": new_id(),
@@ -144,19 +155,19 @@ def _row(
         "address": entry.address.value,
         "platform": entry.address.platform,
         "device_id": entry.address.device_id,
-        "place": Place.HOLDS,
+        "queue_position": QueuePosition.HAS_TURN,
     }
     refused = {**row, "status": Status.SUPPRESSED, "due_at": due, "settled_at": world.now}
     if isinstance(entry, Suppressed):
         return {**refused, "reason": entry.reason}
     try:
-        account = accounts.choose(world.tenant, entry.channel, entry.address.platform, draft.request.mode)
+        account = registry.choose(world.tenant, entry.channel, entry.address.platform, draft.request.mode)
     except Unconfigured:
         return {**refused, "reason": Reason.NO_ACCOUNT}
     if outlast(entry.hold_until, draft.request.not_after):
         return {**refused, "status": Status.EXPIRED, "reason": Reason.QUIET_HOURS}
     due = max(due, entry.hold_until or due)
-    place = Place.PARKED if due > world.now else Place.WAITS
+    queue_position = QueuePosition.PARKED if due > world.now else QueuePosition.WAITING
     return {
         **row,
         "status": Status.QUEUED,
@@ -164,36 +175,39 @@ def _row(
         "account_id": account.id,
         "content": orjson.dumps(content).decode(),
         "due_at": due,
-        "place": place,
+        "queue_position": queue_position,
     }
 
 
 def _join_lines(
     tenant_id: uuid.UUID, outcomes: list[_Draft | NotifierError]
-) -> tuple[Collection[lines.Line], list[_Draft | NotifierError]]:
+) -> tuple[Collection[ordering.OrderingQueue], list[_Draft | NotifierError]]:
     """Lock the lines, refuse items that would overfill theirs, and hand out free turns."""
     keys = {_key(tenant_id, d, row) for d in outcomes if isinstance(d, _Draft) for row in d.waiting}
-    locked = lines.lock(keys, make=True)
+    locked = ordering.lock(keys, make=True)
     return locked.values(), [_join(tenant_id, o, locked) if isinstance(o, _Draft) else o for o in outcomes]
 
 
-def _join(tenant_id: uuid.UUID, draft: _Draft, locked: dict[lines.Key, lines.Line]) -> _Draft | NotifierError:
+def _join(
+    tenant_id: uuid.UUID, draft: _Draft, locked: dict[ordering.Key, ordering.OrderingQueue]
+) -> _Draft | NotifierError:
     mine = [(row, locked[_key(tenant_id, draft, row)]) for row in draft.waiting]
     added = Counter(line.id for _, line in mine)
     for _, line in mine:
-        if line.unfinished + added[line.id] > settings.LINE_LIMIT:
-            return LineFull(
-                f"{settings.LINE_LIMIT} messages already wait for this recipient; try again when some have left.",
+        if line.unfinished + added[line.id] > settings.ORDERING_QUEUE_LIMIT:
+            return QueueFull(
+                f"{settings.ORDERING_QUEUE_LIMIT} messages already wait for this recipient; "
+                "try again when some have left.",
                 field="recipient",
             )
     for row, line in mine:
         line.unfinished += 1
-        if row["place"] == Place.WAITS and not line.held:
-            row["place"], line.held = Place.HOLDS, True
+        if row["queue_position"] == QueuePosition.WAITING and not line.turn_taken:
+            row["queue_position"], line.turn_taken = QueuePosition.HAS_TURN, True
     return draft
 
 
-def _key(tenant_id: uuid.UUID, draft: _Draft, row: dict[str, Any]) -> lines.Key:
+def _key(tenant_id: uuid.UUID, draft: _Draft, row: dict[str, Any]) -> ordering.Key:
     return (tenant_id, draft.person.id, row["channel"], int(draft.lane), str(draft.request.mode))
 
 
@@ -202,13 +216,13 @@ _UNNUMBERED = {name: kind for name, kind in bulk.DELIVERY.items() if name != "se
 # one statement and one round trip. The numbers are taken while the lines are locked, so that they follow the order of
 # acceptance
 _STORE = f"""
-WITH saved AS ({lines.SAVE}),
+WITH saved AS ({ordering.SAVE}),
   notified AS ({bulk.statement("notifier_notification", bulk.NOTIFICATION)})
 {bulk.statement("notifier_delivery", _UNNUMBERED, {"seq": _SEQ})}
 """
 
 
-def _store(world: World, drafts: list[_Draft], locked: Collection[lines.Line]) -> None:
+def _store(world: AcceptContext, drafts: list[_Draft], locked: Collection[ordering.OrderingQueue]) -> None:
     if not drafts:
         return
     tenant_id, now = world.tenant.id, world.now
@@ -222,14 +236,14 @@ def _store(world: World, drafts: list[_Draft], locked: Collection[lines.Line]) -
     rows = [_ledger_row(world, d, row) for d in drafts for row in d.rows]
     with bulk.cursor() as cursor:
         values = [
-            *lines.saved(locked),
+            *ordering.saved(locked),
             *bulk.by_column(bulk.NOTIFICATION, notifications),
             *bulk.by_column(_UNNUMBERED, rows),
         ]
         cursor.execute(_STORE, values, prepare=True)
 
 
-def _ledger_row(world: World, draft: _Draft, row: dict[str, Any]) -> tuple[Any, ...]:
+def _ledger_row(world: AcceptContext, draft: _Draft, row: dict[str, Any]) -> tuple[Any, ...]:
     values: dict[str, Any] = {
         "campaign_id": None, "account_id": None, "detail": "", "content": None, "attempt": 0, "lease_until": None,
         "fence": 0, "provider_ref": "", "settled_at": None,
@@ -237,7 +251,7 @@ def _ledger_row(world: World, draft: _Draft, row: dict[str, Any]) -> tuple[Any, 
         "tenant_id": world.tenant.id, "notification_id": draft.notification_id, "recipient_id": draft.person.id,
         "category": draft.rule.category, "lane": int(draft.lane), "mode": str(draft.request.mode),
         "not_after": draft.request.not_after, "accepted_at": world.now, "status": int(row["status"]),
-        "place": int(row["place"]), "reason": str(row["reason"]),
+        "queue_position": int(row["queue_position"]), "reason": str(row["reason"]),
     }  # fmt: skip
     return tuple([values[column] for column in _UNNUMBERED])
 

@@ -7,19 +7,20 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from notifier.delivery import people
-from notifier.delivery.changes import changed_since
-from notifier.delivery.plan import Planned, Rule, Suppressed, plan
-from notifier.delivery.quiet import outlast
-from notifier.delivery.rules import rule_for, rules
-from notifier.delivery.settle import Outcome
-from notifier.delivery.store import Claimed
-from notifier.vocabulary import Lane, Person, Reason, Status
+from notifier.delivery.ledger.claims import Claimed
+from notifier.delivery.ledger.settle import Outcome
+from notifier.delivery.planning import recipients
+from notifier.delivery.planning.category_rules import rule_for, rules
+from notifier.delivery.planning.consent_changes import changed_since
+from notifier.delivery.planning.plan import Planned, Rule, Suppressed, plan
+from notifier.delivery.planning.quiet_hours import outlast
+from notifier.vocabulary.people import Person
+from notifier.vocabulary.status import Lane, Reason, Status
 from tenants.models import Tenant
 
 
 @dataclass(frozen=True)
-class Orders:
+class CampaignPolicy:
     """What the owner of a campaign wants of its rows: none of them leaves, not now, not now on some channels, or so
     many a second."""
 
@@ -32,23 +33,23 @@ class Orders:
         return self.paused or channel in self.paused_channels
 
 
-Look = Callable[[Collection[uuid.UUID]], Mapping[uuid.UUID, Orders]]
+Look = Callable[[Collection[uuid.UUID]], Mapping[uuid.UUID, CampaignPolicy]]
 _look: Look | None = None
 
 
-def use(look: Look) -> None:
+def use_policies(look: Look) -> None:
     """Plug in who knows the orders for some campaigns: a retry that comes back after a stop must not leave."""
     global _look
     _look = look
 
 
-def orders(rows: Sequence[Claimed]) -> Mapping[uuid.UUID, Orders]:
+def policies(rows: Sequence[Claimed]) -> Mapping[uuid.UUID, CampaignPolicy]:
     """The orders for the campaigns of these rows; no query when none is of a campaign."""
     campaigns = {r.campaign_id for r in rows if r.campaign_id is not None}
     return _look(campaigns) if _look is not None and campaigns else {}
 
 
-def recheck(rows: Sequence[Claimed], ordered: Mapping[uuid.UUID, Orders]) -> list[Outcome]:
+def recheck(rows: Sequence[Claimed], ordered: Mapping[uuid.UUID, CampaignPolicy]) -> list[Outcome]:
     """Outcomes for rows (of one tenant) that must not leave now; the others may."""
     if not rows:
         return []
@@ -83,7 +84,7 @@ def plan_again(rows: Sequence[Claimed], now: datetime) -> list[Outcome]:
     if not rows:
         return []
     tenant = Tenant.objects.get(pk=rows[0].tenant_id)
-    persons = people.by_ids(tenant.id, [r.recipient_id for r in rows])
+    persons = recipients.by_ids(tenant.id, [r.recipient_id for r in rows])
     known = rules(tenant.id, {r.category for r in rows})
     outcomes = [
         verdict_on(r, persons.get(r.recipient_id), rule_for(known, r.category, r.lane), now, tenant.timezone)

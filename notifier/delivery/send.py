@@ -12,15 +12,17 @@ from dataclasses import replace
 from django.conf import settings
 
 from notifier.channels import channel
-from notifier.delivery import accounts, bulk, health, limits, store
-from notifier.delivery.ear import Deaf, Ear
-from notifier.delivery.pump import Pump
-from notifier.delivery.recheck import orders, recheck
-from notifier.delivery.settle import Outcome, settle
-from notifier.delivery.store import Claimed
+from notifier.delivery.accounts import health, rate_limits, registry
+from notifier.delivery.dispatch import Dispatcher
+from notifier.delivery.infra import bulk
+from notifier.delivery.ledger import claims
+from notifier.delivery.ledger.claims import Claimed
+from notifier.delivery.ledger.settle import Outcome, settle
+from notifier.delivery.recheck import policies, recheck
+from notifier.delivery.wakeup.listener import NullListener, WakeupListener
 from notifier.errors import NotifierError
 from notifier.models import ProviderAccount
-from notifier.vocabulary import Lane, Reason, Status
+from notifier.vocabulary.status import Lane, Reason, Status
 from tenants.models import Tenant
 
 #: rows of one claim: large enough to amortise its 5 ms, small enough that accounts take turns several times a second
@@ -44,20 +46,20 @@ LOOK_SECONDS = (0.01, 0.05)
 ANYWAY_SECONDS = 0.5
 
 
-def deliver(channel_name: str, lanes: Sequence[Lane], ear: Ear | None = None) -> bool:
+def deliver(channel_name: str, lanes: Sequence[Lane], ear: WakeupListener | None = None) -> bool:
     """Send everything that is due, account by account, and stay while `ear` hears of more. True when it stopped with
     work left."""
     bulk.plan_once()
-    return _Shift(channel_name, lanes, ear or Deaf()).run()
+    return _Shift(channel_name, lanes, ear or NullListener()).run()
 
 
 class _Shift:
     """One task's work."""
 
-    def __init__(self, channel_name: str, lanes: Sequence[Lane], ear: Ear) -> None:
+    def __init__(self, channel_name: str, lanes: Sequence[Lane], ear: WakeupListener) -> None:
         self._channel, self._lanes, self._ear = channel_name, lanes, ear
-        self._how = store.How(begin=channel(channel_name).repeat_when_in_doubt)
-        self._pump, self._resting = Pump(), Resting()
+        self._how = claims.ClaimOptions(begin=channel(channel_name).repeat_when_in_doubt)
+        self._dispatcher, self._resting = Dispatcher(), Resting()
         self._until = time.monotonic() + TASK_SECONDS
         self._claimed_at = -math.inf
         #: somebody said that there is work
@@ -73,10 +75,10 @@ class _Shift:
                 # past its time a task begins nothing for accounts with open answers, and ends when none are open; the
                 # others go on meanwhile, or a provider that hangs would make them wait for it now
                 late = time.monotonic() > self._until
-                if late and not self._pump.flights:
+                if late and not self._dispatcher.batches:
                     break
                 found = self._look(late)
-                if not found and not self._pump.flights:
+                if not found and not self._dispatcher.batches:
                     if self._left_behind:
                         time.sleep(seldom)
                     elif self._ear.linger():
@@ -84,33 +86,33 @@ class _Shift:
                     else:
                         break
                 look = soon if found else min(seldom, look * 1.5)
-                self._pump.settle(0.0 if found and self._told else look)
+                self._dispatcher.settle(0.0 if found and self._told else look)
         finally:
-            self._pump.drain()
+            self._dispatcher.drain()
         return self._ear.leave() or time.monotonic() > self._until
 
     def _look(self, late: bool) -> bool:
         """Claim and launch what is due, if some may be; whether there was any."""
-        pump, now = self._pump, time.monotonic()
-        if pump.flights >= MAX_FLIGHTS:
+        dispatcher, now = self._dispatcher, time.monotonic()
+        if dispatcher.batches >= MAX_FLIGHTS:
             return False
-        self._told = self._told or self._ear.rung()
+        self._told = self._told or self._ear.notified()
         if not (self._told or self._left_behind or now - self._claimed_at > ANYWAY_SECONDS):
             return False
-        busy = pump.busy(1 if late else ACCOUNT_FLIGHTS) + self._resting.accounts()
+        busy = dispatcher.busy(1 if late else ACCOUNT_FLIGHTS) + self._resting.accounts()
         self._claimed_at = now
         rows = self._claim(busy)
-        _process(pump, self._resting, rows, now)
+        _process(dispatcher, self._resting, rows, now)
         self._told = rows.more
         passed_over = busy or self._resting.accounts()
-        self._left_behind = bool(passed_over) or pump.flights >= MAX_FLIGHTS or pump.rows >= BATCH
+        self._left_behind = bool(passed_over) or dispatcher.batches >= MAX_FLIGHTS or dispatcher.rows >= BATCH
         return bool(rows)
 
-    def _claim(self, busy: Sequence[uuid.UUID]) -> store.Claims:
-        rows = store.claim(self._channel, self._lanes, BATCH, busy, self._how)
-        if rows or not self._told or self._ear.deaf:
+    def _claim(self, busy: Sequence[uuid.UUID]) -> claims.Claims:
+        rows = claims.claim(self._channel, self._lanes, BATCH, busy, self._how)
+        if rows or not self._told or self._ear.disconnected:
             return rows
-        return store.claim(self._channel, self._lanes, BATCH, busy, replace(self._how, patient=True))
+        return claims.claim(self._channel, self._lanes, BATCH, busy, replace(self._how, patient=True))
 
 
 class Resting:
@@ -128,63 +130,63 @@ class Resting:
         return list(self._until)
 
 
-def _process(pump: Pump, resting: Resting, rows: list[Claimed], claimed_at: float) -> None:
+def _process(dispatcher: Dispatcher, resting: Resting, rows: list[Claimed], claimed_at: float) -> None:
     if not rows:
         return
-    account = accounts.by_id(rows[0].account_id)
+    account = registry.by_id(rows[0].account_id)
     if account is None or not account.enabled:
         _refuse(rerouted(rows))
         return
     if health.weights([account.id])[account.id] == 0:
-        store.hand_back(rows, CIRCUIT_SECONDS)
+        claims.release(rows, CIRCUIT_SECONDS)
         return
-    grant = limits.take(account.id, accounts.rate_of(account), len(rows))
+    grant = rate_limits.take(account.id, registry.rate_of(account), len(rows))
     if grant.granted < len(rows):
-        store.hand_back(rows[grant.granted :], grant.wait)
+        claims.release(rows[grant.granted :], grant.wait)
         resting.rest(account.id, grant.wait)
     window = channel(account.channel).window
     granted = _within_limits(rows[: grant.granted])
     for start in range(0, len(granted), window):
-        _launch_window(pump, account, granted[start : start + window], claimed_at)
+        _launch_window(dispatcher, account, granted[start : start + window], claimed_at)
 
 
 def _within_limits(rows: list[Claimed]) -> list[Claimed]:
     """Rows that the speed limits of their campaigns let leave now; the others are handed back."""
-    for campaign, found in orders(rows).items():
+    for campaign, found in policies(rows).items():
         if not found.rate_per_s:
             continue
         mine = [row for row in rows if row.campaign_id == campaign]
-        late = mine[limits.take_of(len(mine), limits.of_campaign(campaign, found.rate_per_s)).granted :]
-        store.hand_back(late, min(HELD_SECONDS, len(late) / found.rate_per_s))
+        late = mine[rate_limits.take_of(len(mine), rate_limits.of_campaign(campaign, found.rate_per_s)).granted :]
+        claims.release(late, min(HELD_SECONDS, len(late) / found.rate_per_s))
         rows = _without(rows, late)
     return rows
 
 
-def _launch_window(pump: Pump, account: ProviderAccount, rows: list[Claimed], claimed_at: float) -> None:
-    ordered = orders(rows)
+def _launch_window(dispatcher: Dispatcher, account: ProviderAccount, rows: list[Claimed], claimed_at: float) -> None:
+    ordered = policies(rows)
     holding = {campaign for campaign, found in ordered.items() if found.hold(account.channel)}
     paused = [row for row in rows if row.campaign_id in holding]
     rows = _without(rows, paused)
     refused = recheck(rows, ordered)
-    pump.launch(account, _begun(account, _without(rows, [outcome.row for outcome in refused]), claimed_at))
+    dispatcher.launch(account, _begun(account, _without(rows, [outcome.row for outcome in refused]), claimed_at))
     # after the launch: a settlement may wait for the database, and nothing may stand between the look and the wire
     _refuse(refused)
     # not settled: a pause of a day must not write a day's history of every row
-    store.hand_back(paused, HELD_SECONDS)
+    claims.release(paused, HELD_SECONDS)
 
 
 def _begun(account: ProviderAccount, rows: list[Claimed], claimed_at: float) -> list[Claimed]:
     """Those that may be written to the wire now."""
     if not channel(account.channel).repeat_when_in_doubt:
-        return store.begin(rows)
+        return claims.begin(rows)
     # begun when they were claimed, and ours while the lease lasts: whatever came since may have taken its time
     late = time.monotonic() - claimed_at > settings.LEASE_SECONDS / 3
-    return store.renew(rows) if late else rows
+    return claims.renew(rows) if late else rows
 
 
 def _refuse(outcomes: Sequence[Outcome]) -> None:
     """Write down what became of rows that nobody wrote to the wire: it was no attempt."""
-    store.take_back([outcome.row for outcome in outcomes])
+    claims.unbegin([outcome.row for outcome in outcomes])
     settle(outcomes)
 
 
@@ -201,7 +203,7 @@ def rerouted(rows: Sequence[Claimed]) -> list[Outcome]:
 
 def _rerouted(row: Claimed, tenant: Tenant) -> Outcome:
     try:
-        other = accounts.choose(tenant, row.channel, row.address.platform, row.mode)
+        other = registry.choose(tenant, row.channel, row.address.platform, row.mode)
     except NotifierError as error:
         return Outcome(row, Status.FAILED, Reason.NO_ACCOUNT, error.message, dead_letter=True)
     return Outcome(row, Status.QUEUED, detail="its account was disabled", account_id=other.id)

@@ -13,12 +13,14 @@ from django.db import connection, transaction
 
 from notifier.channels import channels
 from notifier.channels.queues import SHARED, queue_of
-from notifier.delivery import bell, lines, store
-from notifier.delivery.retry import SCHEDULE
+from notifier.delivery.ledger import claims, ordering
+from notifier.delivery.ledger.claims import Claimed
+from notifier.delivery.ledger.retry import SCHEDULE
+from notifier.delivery.ledger.settle import Outcome, settle
 from notifier.delivery.send import rerouted
-from notifier.delivery.settle import Outcome, settle
-from notifier.delivery.store import Claimed
-from notifier.vocabulary import Address, Place, Reason, Status
+from notifier.delivery.wakeup import signal
+from notifier.vocabulary.people import Address
+from notifier.vocabulary.status import QueuePosition, Reason, Status
 
 #: rows that one sweep repairs of each kind; the next sweep takes the next ones
 BATCH = 5_000
@@ -41,29 +43,31 @@ FROM notifier_delivery WHERE status = {Status.SENDING} AND lease_until < now() A
 
 _PARKED = f"""
 SELECT id, tenant_id, recipient_id, channel, lane, mode, campaign_id FROM notifier_delivery
-WHERE status = {Status.QUEUED} AND place = {Place.PARKED} AND due_at <= now() ORDER BY due_at LIMIT {BATCH}
+WHERE status = {Status.QUEUED} AND queue_position = {QueuePosition.PARKED} AND due_at <= now()
+ORDER BY due_at LIMIT {BATCH}
 """
 
 _STILL_PARKED = f"""
 SELECT id FROM notifier_delivery
-WHERE id = ANY(%s) AND status = {Status.QUEUED} AND place = {Place.PARKED} ORDER BY due_at
+WHERE id = ANY(%s) AND status = {Status.QUEUED} AND queue_position = {QueuePosition.PARKED} ORDER BY due_at
 """
 
-_PLACE = f"""
-UPDATE notifier_delivery d SET place = v.place FROM unnest(%s::uuid[], %s::smallint[]) AS v (id, place)
-WHERE d.id = v.id AND d.status = {Status.QUEUED} AND d.place = {Place.PARKED}
+_MOVE = f"""
+UPDATE notifier_delivery d SET queue_position = v.queue_position
+FROM unnest(%s::uuid[], %s::smallint[]) AS v (id, queue_position)
+WHERE d.id = v.id AND d.status = {Status.QUEUED} AND d.queue_position = {QueuePosition.PARKED}
 """
 
 # from the rows that wait, which have an index and are few: there is a line for everybody who was ever sent anything
 _ORPHANED = f"""
 SELECT DISTINCT l.tenant_id, l.recipient_id, l.channel, l.lane, l.mode
-FROM notifier_delivery d JOIN notifier_line l USING (tenant_id, recipient_id, channel, lane, mode)
-WHERE d.status = {Status.QUEUED} AND d.place = {Place.WAITS} AND NOT l.held LIMIT {BATCH}
+FROM notifier_delivery d JOIN notifier_orderingqueue l USING (tenant_id, recipient_id, channel, lane, mode)
+WHERE d.status = {Status.QUEUED} AND d.queue_position = {QueuePosition.WAITING} AND NOT l.turn_taken LIMIT {BATCH}
 """
 
 _DUE = f"""
 SELECT EXISTS (SELECT 1 FROM notifier_delivery WHERE channel = %s AND lane = ANY(%s)
-               AND status = {Status.QUEUED} AND place = {Place.HOLDS} AND due_at <= now())
+               AND status = {Status.QUEUED} AND queue_position = {QueuePosition.HAS_TURN} AND due_at <= now())
 """
 
 
@@ -76,10 +80,10 @@ def sweep() -> None:
         in_doubt = [_claimed(row) for row in cursor.fetchall()]
     settle([_outcome_of_doubt(row) for row in in_doubt])
     for name in channels():
-        settle(rerouted(store.claim_orphans(name, BATCH)))
+        settle(rerouted(claims.claim_orphans(name, BATCH)))
     _unpark()
     _heal_lines()
-    bell.ring(_due_queues())
+    signal.notify(_due_queues())
 
 
 def _claimed(row: Sequence[Any]) -> Claimed:
@@ -106,21 +110,23 @@ def _unpark() -> None:
         with connection.cursor() as cursor:
             cursor.execute(_PARKED)
             rows = cursor.fetchall()
-        keys: dict[uuid.UUID, lines.Key | None] = {
+        keys: dict[uuid.UUID, ordering.Key | None] = {
             row[0]: (row[1], row[2], row[3], row[4], row[5]) if row[6] is None else None for row in rows
         }
-        locked = lines.lock(key for key in keys.values() if key)
+        locked = ordering.lock(key for key in keys.values() if key)
         parked = _still_parked(list(keys))
-        places: list[int] = []
+        positions: list[int] = []
         for key in map(keys.__getitem__, parked):
             line = locked.get(key) if key else None
-            places.append(int(Place.WAITS if line is not None and line.held else Place.HOLDS))
+            positions.append(
+                int(QueuePosition.WAITING if line is not None and line.turn_taken else QueuePosition.HAS_TURN)
+            )
             if line is not None:
-                line.held = True
-        lines.save(locked.values())
+                line.turn_taken = True
+        ordering.save(locked.values())
         if parked:
             with connection.cursor() as cursor:
-                cursor.execute(_PLACE, [parked, places])
+                cursor.execute(_MOVE, [parked, positions])
 
 
 def _still_parked(ids: list[uuid.UUID]) -> list[uuid.UUID]:
@@ -137,7 +143,7 @@ def _heal_lines() -> None:
         with connection.cursor() as cursor:
             cursor.execute(_ORPHANED)
             keys = [(r[0], r[1], r[2], r[3], r[4]) for r in cursor.fetchall()]
-        lines.pass_on([line.id for line in lines.lock(keys).values() if not line.held])
+        ordering.pass_on([line.id for line in ordering.lock(keys).values() if not line.turn_taken])
 
 
 def _due_queues() -> set[str]:

@@ -9,7 +9,7 @@ import urllib.request
 from typing import Any
 
 
-class Refused(Exception):
+class CallFailed(Exception):
     """The far end answered with an error."""
 
 
@@ -47,5 +47,5 @@ class Client:
             with urllib.request.urlopen(request, timeout=60, context=self._tls) as response:  # noqa: S310
                 raw = response.read()
         except urllib.error.HTTPError as error:
-            raise Refused(f"{method} {path}: {error.code} {error.read(2000).decode(errors='replace')}") from error
+            raise CallFailed(f"{method} {path}: {error.code} {error.read(2000).decode(errors='replace')}") from error
         return json.loads(raw) if raw else None

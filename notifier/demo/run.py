@@ -17,7 +17,7 @@ from notifier.demo.client import Client
 from notifier.demo.people import external_ids, write_csv
 from notifier.demo.road import Road, Say
 from notifier.models import Delivery
-from notifier.vocabulary import Mode, Status
+from notifier.vocabulary.status import Mode, Status
 from tenants.auth import create_key
 from tenants.bootstrap import create_tenant
 from tenants.imports import import_recipients

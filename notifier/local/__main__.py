@@ -8,10 +8,10 @@ import sys
 import threading
 from types import FrameType
 
-from notifier.local.binaries import NoServer
-from notifier.local.child import Failed
 from notifier.local.console import say
-from notifier.local.leash import Busy
+from notifier.local.processes.child import Failed
+from notifier.local.processes.watchdog import Busy
+from notifier.local.servers.binaries import NoServer
 from notifier.local.stack import Stack
 from notifier.local.testing import LOCAL
 

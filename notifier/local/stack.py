@@ -22,14 +22,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from notifier.local import programs, records, secretfile, sources
-from notifier.local.child import Child, Failed, Program
+from notifier.local import secretfile
 from notifier.local.console import Say, say
-from notifier.local.leash import Leash
-from notifier.local.ports import free_port
-from notifier.local.programs import PROJECT, Queue
-from notifier.local.servers import Servers
-from notifier.local.together import together
+from notifier.local.processes import programs, records
+from notifier.local.processes.child import Child, Failed, Program
+from notifier.local.processes.programs import PROJECT, Queue
+from notifier.local.processes.run_parallel import run_parallel
+from notifier.local.processes.watchdog import Watchdog
+from notifier.local.servers import sources
+from notifier.local.servers.ports import free_port
+from notifier.local.servers.start import Servers
 
 PREFERRED_PORTS = {"web": 8000, "flower": 5555, "sandbox": 8443}
 
@@ -45,7 +47,7 @@ class Stack:
         self.test = test
         self.say = say
         self._environ = environ
-        self._leash: Leash | None = None
+        self._watchdog: Watchdog | None = None
         self._children: dict[str, Child] = {}
         self._closed = False
         self._lock = threading.Lock()
@@ -54,7 +56,7 @@ class Stack:
 
     def open(self) -> Self:
         """Lock the folder, end what a killed run left in it, start the servers, write `env`."""
-        self._leash = Leash(self.root)
+        self._watchdog = Watchdog(self.root)
         if left := records.sweep(self.root):
             self.say("stack", f"ended {left} processes that an earlier run had left")
         self.root.joinpath("sandbox", "address.json").unlink(missing_ok=True)
@@ -72,13 +74,13 @@ class Stack:
             self._closed = True
             children = list(self._children.values())
         for order in (2, 1):
-            together([child.stop for child in children if child.program.order == order])
+            run_parallel([child.stop for child in children if child.program.order == order])
         if hasattr(self, "_servers"):
             self._servers.stop()
         for stale in ("env", "sandbox/address.json"):
             self.root.joinpath(stale).unlink(missing_ok=True)
-        if self._leash is not None:
-            self._leash.release()
+        if self._watchdog is not None:
+            self._watchdog.release()
 
     def __enter__(self) -> Self:
         try:
@@ -96,7 +98,7 @@ class Stack:
 
     def up(self) -> None:
         """Everything, side by side where nothing forbids it."""
-        together([self.migrate, lambda: self.start("sandbox"), lambda: self.queues])
+        run_parallel([self.migrate, lambda: self.start("sandbox"), lambda: self.queues])
         workers = [f"worker:{queue.name}" for queue in self.queues]
         self.start("web", *workers, "beat", "flower")
 
@@ -114,14 +116,14 @@ class Stack:
     def start(self, *names: str) -> None:
         """Returns when all are ready. Those that run already are left alone. Raises Failed."""
         wanted = [one for name in names for one in self._expand(name) if self.pid(one) is None]
-        together([partial(self._start_one, name) for name in wanted])
+        run_parallel([partial(self._start_one, name) for name in wanted])
 
     def stop(self, name: str) -> None:
-        together([child.stop for child in self._named(name)])
+        run_parallel([child.stop for child in self._named(name)])
 
     def kill(self, name: str) -> None:
         """kill -9 of the process and its children; it stays down until started."""
-        together([child.kill for child in self._named(name)])
+        run_parallel([child.kill for child in self._named(name)])
 
     def restart(self, name: str) -> None:
         """A server keeps its port and data."""

@@ -7,11 +7,12 @@ import shutil
 import time
 from pathlib import Path
 
-from notifier.local import leash, records, secretfile
+from notifier.local import secretfile
 from notifier.local.console import hush
-from notifier.local.leash import Leash
-from notifier.local.programs import PROJECT
-from notifier.local.servers import Servers
+from notifier.local.processes import records, watchdog
+from notifier.local.processes.programs import PROJECT
+from notifier.local.processes.watchdog import Watchdog
+from notifier.local.servers.start import Servers
 
 LOCAL = PROJECT / ".local"
 #: seconds that the logs of a failed run stay
@@ -28,13 +29,13 @@ class TestServers:
         self.urls: dict[str, str] = {}
         #: whether somebody has to read them
         self.keep_logs = False
-        self._leash: Leash | None = None
+        self._watchdog: Watchdog | None = None
         self._servers: Servers | None = None
 
     def start(self) -> dict[str, str]:
         """Start them and put their addresses into our environment."""
         sweep_stale(LOCAL)
-        self._leash = Leash(self.folder)
+        self._watchdog = Watchdog(self.folder)
         secrets = secretfile.made_once(self.folder / "secrets")
         self._servers = Servers(self.folder, secrets, os.environ.copy(), test=True, say=hush)
         self.urls = self._servers.start()
@@ -45,8 +46,8 @@ class TestServers:
         """Data goes; logs stay if they are to be kept."""
         if self._servers is not None:
             self._servers.stop()
-        if self._leash is not None:
-            self._leash.release()
+        if self._watchdog is not None:
+            self._watchdog.release()
         remove(self.folder, keep_logs=self.keep_logs)
 
 
@@ -64,7 +65,7 @@ def sweep_stale(local: Path) -> None:
     """Remove the folders of runs that were killed, and logs that were kept long enough."""
     for folder in local.glob("test-*"):
         if folder.joinpath("lock").exists():
-            if leash.in_use(folder):
+            if watchdog.in_use(folder):
                 continue
             records.sweep(folder)
         elif time.time() - folder.stat().st_mtime < KEEP_LOGS:

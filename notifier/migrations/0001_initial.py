@@ -4,8 +4,8 @@ from django.db import migrations, models
 
 import notifier.vocabulary
 from notifier.models.partitions import CreatePartitionedModel
-from notifier.vocabulary import Place, Status
-from tenants.isolation import append_only, isolate, operators_only, own_session_only, web_role
+from notifier.vocabulary.status import QueuePosition, Status
+from tenants.database.isolation import append_only, isolate, operators_only, own_session_only, web_role
 
 # Every index of the ledger and the one statement that needs it. All but the first three are partial: a campaign's
 # million ARMED rows never touch them.
@@ -22,13 +22,13 @@ CREATE INDEX delivery_campaign ON notifier_delivery (campaign_id, status, channe
 CREATE INDEX delivery_recipient ON notifier_delivery (recipient_id);
 -- store.claim: due rows that hold their line's turn, account by account
 CREATE INDEX delivery_due ON notifier_delivery (channel, account_id, lane, due_at)
-  WHERE status = {Status.QUEUED} AND place = {Place.HOLDS};
+  WHERE status = {Status.QUEUED} AND queue_position = {QueuePosition.HAS_TURN};
 -- settle: the next in line
 CREATE INDEX delivery_waiting ON notifier_delivery (recipient_id, channel, lane, mode, seq)
-  WHERE status = {Status.QUEUED} AND place = {Place.WAITS};
+  WHERE status = {Status.QUEUED} AND queue_position = {QueuePosition.WAITING};
 -- sweep: parked rows that came due
 CREATE INDEX delivery_parked ON notifier_delivery (due_at)
-  WHERE status = {Status.QUEUED} AND place = {Place.PARKED};
+  WHERE status = {Status.QUEUED} AND queue_position = {QueuePosition.PARKED};
 -- sweep: leases that ran out
 CREATE INDEX delivery_lease ON notifier_delivery (lease_until)
   WHERE status IN ({Status.CLAIMED}, {Status.SENDING}) AND lease_until IS NOT NULL;
@@ -37,7 +37,7 @@ CREATE INDEX delivery_in_flight ON notifier_delivery (account_id)
   WHERE status IN ({Status.CLAIMED}, {Status.SENDING}) AND lease_until IS NOT NULL;
 CREATE INDEX event_delivery ON notifier_deliveryevent (delivery_id);
 -- each message writes its line three times and no index of it: with room on the page no entry of an index is made anew
-ALTER TABLE notifier_line SET (fillfactor = 40);
+ALTER TABLE notifier_orderingqueue SET (fillfactor = 40);
 """
 
 TENANT_OWNED = (
@@ -45,7 +45,7 @@ TENANT_OWNED = (
     "notifier_templateversion",
     "notifier_provideraccount",
     "notifier_notification",
-    "notifier_line",
+    "notifier_orderingqueue",
     "notifier_delivery",
     "notifier_deliveryevent",
     "notifier_deadletter",
@@ -82,7 +82,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("campaign_id", models.UUIDField(null=True)),
@@ -114,7 +114,7 @@ class Migration(migrations.Migration):
                 ),
                 ("reason", models.CharField(default="", max_length=32)),
                 ("detail", models.CharField(default="", max_length=300)),
-                ("mode", models.CharField(default=notifier.vocabulary.Mode["LIVE"], max_length=8)),
+                ("mode", models.CharField(default=notifier.vocabulary.status.Mode["LIVE"], max_length=8)),
                 ("content", models.JSONField(null=True)),
                 ("attempt", models.SmallIntegerField(default=0)),
                 ("due_at", models.DateTimeField()),
@@ -122,7 +122,10 @@ class Migration(migrations.Migration):
                 ("lease_until", models.DateTimeField(null=True)),
                 ("fence", models.IntegerField(default=0)),
                 ("seq", models.BigIntegerField(default=0)),
-                ("place", models.SmallIntegerField(default=notifier.vocabulary.Place["HOLDS"])),
+                (
+                    "queue_position",
+                    models.SmallIntegerField(default=notifier.vocabulary.status.QueuePosition["HAS_TURN"]),
+                ),
                 ("provider_ref", models.CharField(default="", max_length=200)),
                 ("accepted_at", models.DateTimeField()),
                 ("settled_at", models.DateTimeField(null=True)),
@@ -146,7 +149,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("what", models.CharField(max_length=16)),
@@ -178,7 +181,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("category", models.CharField(blank=True, max_length=64)),
@@ -186,7 +189,7 @@ class Migration(migrations.Migration):
                     "mode",
                     models.CharField(
                         choices=[("live", "live"), ("test", "test")],
-                        default=notifier.vocabulary.Mode["LIVE"],
+                        default=notifier.vocabulary.status.Mode["LIVE"],
                         max_length=8,
                     ),
                 ),
@@ -234,7 +237,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("key", models.SlugField(max_length=64)),
@@ -267,7 +270,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("number", models.PositiveIntegerField()),
@@ -321,7 +324,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("channel", models.CharField(max_length=16)),
@@ -353,7 +356,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="Line",
+            name="OrderingQueue",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
                 ("recipient_id", models.UUIDField()),
@@ -361,7 +364,7 @@ class Migration(migrations.Migration):
                 ("lane", models.SmallIntegerField()),
                 ("mode", models.CharField(max_length=8)),
                 ("unfinished", models.IntegerField(default=0)),
-                ("held", models.BooleanField(default=False)),
+                ("turn_taken", models.BooleanField(default=False)),
                 (
                     "tenant",
                     models.ForeignKey(
@@ -376,7 +379,7 @@ class Migration(migrations.Migration):
             options={
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("tenant", "recipient_id", "channel", "lane", "mode"), name="line_once"
+                        fields=("tenant", "recipient_id", "channel", "lane", "mode"), name="ordering_queue_once"
                     )
                 ],
             },
@@ -387,7 +390,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("name", models.CharField(max_length=100)),

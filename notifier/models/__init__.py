@@ -2,14 +2,14 @@
 
 from notifier.models.accounts import ProviderAccount
 from notifier.models.content import Template, TemplateVersion
-from notifier.models.ledger import DeadLetter, Delivery, DeliveryEvent, Line, Notification
+from notifier.models.ledger import DeadLetter, Delivery, DeliveryEvent, Notification, OrderingQueue
 
 __all__ = [
     "DeadLetter",
     "Delivery",
     "DeliveryEvent",
-    "Line",
     "Notification",
+    "OrderingQueue",
     "ProviderAccount",
     "Template",
     "TemplateVersion",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.db import models
 
 from notifier.models.content import TemplateVersion
-from notifier.vocabulary import Lane, Mode, Place, Status, new_id
+from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.status import Lane, Mode, QueuePosition, Status
 from tenants.models import Recipient, Tenant, TenantOwned
 
 STATUSES = [(s.value, s.label) for s in Status]
@@ -41,8 +42,8 @@ class Notification(TenantOwned):
         return str(self.id)
 
 
-class Line(models.Model):
-    """(recipient, channel, lane, mode): the row's lock keeps the order; `held` says that one delivery has the turn."""
+class OrderingQueue(models.Model):
+    """(recipient, channel, lane, mode): the row's lock keeps the order; `turn_taken`: one delivery has the turn."""
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False)
@@ -51,11 +52,13 @@ class Line(models.Model):
     lane = models.SmallIntegerField()
     mode = models.CharField(max_length=8)
     unfinished = models.IntegerField(default=0)
-    held = models.BooleanField(default=False)
+    turn_taken = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "recipient_id", "channel", "lane", "mode"], name="line_once"),
+            models.UniqueConstraint(
+                fields=["tenant", "recipient_id", "channel", "lane", "mode"], name="ordering_queue_once"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -96,7 +99,7 @@ class Delivery(models.Model):
     lease_until = models.DateTimeField(null=True)
     fence = models.IntegerField(default=0)
     seq = models.BigIntegerField(default=0)
-    place = models.SmallIntegerField(default=Place.HOLDS)
+    queue_position = models.SmallIntegerField(default=QueuePosition.HAS_TURN)
     provider_ref = models.CharField(max_length=200, default="")
     accepted_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
@@ -109,7 +112,7 @@ class Delivery(models.Model):
 
 
 class DeliveryEvent(models.Model):
-    """What happened to a delivery that its row cannot tell (notifier.delivery.history); append-only."""
+    """What happened to a delivery that its row cannot tell (notifier.delivery.ledger.history); append-only."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_constraint=False)

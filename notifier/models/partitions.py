@@ -1,7 +1,7 @@
 """Monthly partitions of the high-volume tables, ranged on the id itself (its first 48 bits are the time).
 
 One-column primary keys keep Django's admin working. Nobody but the engine touches a partition by name: a policy holds
-for the table that a statement names, so the web role has no rights on partitions (tenants.grants gives none).
+for the table that a statement names, so the web role has no rights on partitions (tenants.database.grants gives none).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.migrations import CreateModel
 from django.db.migrations.state import ProjectState
 
-from notifier.vocabulary import id_floor
+from notifier.vocabulary.ids import id_floor
 
 PARTITIONED = ("notifier_delivery", "notifier_deliveryevent", "inbox_inboxmessage")
 MONTHS_AHEAD = 3

@@ -20,20 +20,9 @@ import orjson
 
 from notifier.channels.base import Message
 from notifier.errors import InvalidInput
-from notifier.providers.mould import Marks, Mould, cut
-from notifier.vocabulary import (
-    Broken,
-    InDoubt,
-    Misconfigured,
-    Permanent,
-    Request,
-    Response,
-    Temporary,
-    TokenRefused,
-    TokenRequest,
-    Verdict,
-    Wire,
-)
+from notifier.providers.body_template import BodyTemplate, Placeholders, compile_template
+from notifier.vocabulary.http import HttpClient, Request, Response, TokenRefused, TokenRequest, TransportError
+from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Temporary, Verdict
 
 M = TypeVar("M", bound=Message)
 Answers = Sequence[tuple[int, Verdict]]
@@ -91,7 +80,7 @@ class Provider(ABC, Generic[M]):
     rehearses: ClassVar[bool] = False
     #: template parts whose texts may differ between the messages of one mould ("data": every value of it); None: each
     #: message's request is built by itself. With a mould, a plain 200 says that the message was taken
-    moulds: ClassVar[frozenset[str] | None] = None
+    templatable: ClassVar[frozenset[str] | None] = None
     Config: ClassVar[type[Config]] = Config
     origin: ClassVar[str] = ""
 
@@ -145,15 +134,15 @@ class Provider(ABC, Generic[M]):
         """The request that sends `message`."""
         raise NotImplementedError(f"{type(self).__name__} must implement request() or override send()")
 
-    def judge(self, response: Response) -> Verdict:
+    def verdict_of(self, response: Response) -> Verdict:
         """What the response means."""
         raise NotImplementedError(f"{type(self).__name__} must implement judge() or override send()")
 
-    def odd(self, addresses: Sequence[str]) -> list[int]:
+    def untemplatable(self, addresses: Sequence[str]) -> list[int]:
         """Which of these addresses make a message differ from the others in more than the address."""
         return []
 
-    def written(self, texts: Sequence[str]) -> list[bytes]:
+    def encode(self, texts: Sequence[str]) -> list[bytes]:
         """Texts as the body of a request holds them."""
         raise NotImplementedError(f"{type(self).__name__} must implement written() to have moulds")
 
@@ -171,11 +160,11 @@ class Provider(ABC, Generic[M]):
         request = self.token_request()
         return None if request is None else TokenRequest(self.token_key, request)
 
-    def mould(self, message: M, marks: Marks, token: str) -> Mould:
+    def body_template(self, message: M, marks: Placeholders, token: str) -> BodyTemplate:
         """The mould of messages like this one, which was made of marks. Raises Uncuttable."""
-        return cut(self._request(message, token), marks)
+        return compile_template(self._request(message, token), marks)
 
-    def send(self, messages: Sequence[M], wire: Wire) -> Iterator[Answers]:
+    def send(self, messages: Sequence[M], wire: HttpClient) -> Iterator[Answers]:
         """Send all; yield (index, verdict) in batches as the answers come. Every index is answered once."""
         try:
             wanted = self.wanted_token()
@@ -213,10 +202,10 @@ class Provider(ABC, Generic[M]):
             raise ValueError("a rehearsal would be delivered")  # whatever let it come here, nobody may be disturbed
         return self.request(message, token)
 
-    def verdict(self, answer: Response | Broken) -> Verdict:
+    def verdict(self, answer: Response | TransportError) -> Verdict:
         """What an answer, or none, means."""
         if isinstance(answer, Response):
-            return self.judge(answer)
+            return self.verdict_of(answer)
         return InDoubt(answer.detail, answer.cut) if answer.begun else Temporary(answer.detail)
 
 

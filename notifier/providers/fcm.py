@@ -28,16 +28,8 @@ from pyfcm import FCMNotification
 from notifier.channels.push import PushMessage
 from notifier.errors import InvalidInput
 from notifier.providers import base
-from notifier.vocabulary import (
-    Misconfigured,
-    Permanent,
-    Request,
-    Response,
-    Sent,
-    Temporary,
-    Throttled,
-    Verdict,
-)
+from notifier.vocabulary.http import Request, Response
+from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Temporary, Throttled, Verdict
 
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -100,7 +92,7 @@ class Fcm(base.Provider[PushMessage]):
     limit_of = "this FCM project"
     largest = 4096  # https://firebase.google.com/docs/cloud-messaging/customize-messages/set-message-type
     rehearses = True  # validate_only
-    moulds = frozenset({"title", "body", "data"})
+    templatable = frozenset({"title", "body", "data"})
     Config = FcmConfig
     config: FcmConfig
     origin = "https://fcm.googleapis.com"
@@ -175,12 +167,12 @@ class Fcm(base.Provider[PushMessage]):
             self._headers = (token, headers)
         return Request("POST", self._url, headers, self._payloads.of(message), self.timeout)
 
-    def odd(self, addresses: Sequence[str]) -> list[int]:
+    def untemplatable(self, addresses: Sequence[str]) -> list[int]:
         if INSTALLATION_ID_SIZE not in map(len, addresses):  # a match of each would cost far more
             return []
         return [i for i, address in enumerate(addresses) if INSTALLATION_ID.fullmatch(address)]
 
-    def written(self, texts: Sequence[str]) -> list[bytes]:
+    def encode(self, texts: Sequence[str]) -> list[bytes]:
         """As JSON strings hold them. Texts that need no escape, such as tokens, are written at once: 0.2 µs each."""
         whole = orjson.dumps(texts)
         if b"\\" not in whole:
@@ -189,7 +181,7 @@ class Fcm(base.Provider[PushMessage]):
 
     # -- the answer --
 
-    def judge(self, response: Response) -> Verdict:
+    def verdict_of(self, response: Response) -> Verdict:
         said = _read(response.body)
         if 200 <= response.status < 300:
             name = said.get("name")

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from notifier.sandbox.arrivals import Arrivals
-from notifier.sandbox.far_end import INTERNAL_ERROR, REFUSED_STREAM, Answer, FarEnd, Incoming, json_answer
+from notifier.sandbox.fake_service import INTERNAL_ERROR, REFUSED_STREAM, Answer, FakeService, Incoming, json_answer
 from notifier.sandbox.faults import Faults
 from notifier.sandbox.fcm_schema import violation
 from notifier.sandbox.oauth import OAuth
@@ -41,7 +41,7 @@ BROKEN = {"reset": Answer(0, reset=INTERNAL_ERROR), "hangup": Answer(0, hangup=T
 PAGES = {"page": b"<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>", "empty": b""}
 
 
-class Fcm(FarEnd):
+class Fcm(FakeService):
     def __init__(self, oauth: OAuth, arrivals: Arrivals, faults: Faults) -> None:
         self._oauth, self._arrivals, self._faults = oauth, arrivals, faults
         self._failed_once: set[str] = set()

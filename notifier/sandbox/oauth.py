@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from notifier.sandbox.far_end import Answer, FarEnd, Incoming, json_answer
+from notifier.sandbox.fake_service import Answer, FakeService, Incoming, json_answer
 from notifier.sandbox.faults import Faults
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -26,7 +26,7 @@ OPEN_ISSUER = "sandbox@notifier"
 OPEN_KEY = "notifier-sandbox: anybody may send here"
 
 
-class OAuth(FarEnd):
+class OAuth(FakeService):
     def __init__(self, url: str, account: str, key: rsa.RSAPublicKey, faults: Faults) -> None:
         port = url.rpartition(":")[2]
         # Google's own auth library names Google's endpoint as the audience whatever token_uri says

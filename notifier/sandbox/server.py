@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import cast
 
 from notifier.sandbox.arrivals import Arrivals
-from notifier.sandbox.desk import Desk
-from notifier.sandbox.far_end import Answer, FarEnd, Incoming, json_answer
+from notifier.sandbox.control_api import ControlApi
+from notifier.sandbox.fake_service import Answer, FakeService, Incoming, json_answer
 from notifier.sandbox.faults import Faults
 from notifier.sandbox.fcm import Fcm
-from notifier.sandbox.http1 import Http1
-from notifier.sandbox.http2 import Http2
+from notifier.sandbox.http.http1 import Http1
+from notifier.sandbox.http.http2 import Http2
 from notifier.sandbox.identity import ACCOUNT, Identity, identity
 from notifier.sandbox.oauth import OAuth
 
@@ -32,12 +32,12 @@ class Sandbox:
         self.arrivals = Arrivals()
         self.connections: set[Connection] = set()
         oauth = OAuth(url, ACCOUNT, papers.account_key, self.faults)
-        self._services: tuple[FarEnd, ...] = (
+        self._services: tuple[FakeService, ...] = (
             Fcm(oauth, self.arrivals, self.faults),
             oauth,
-            Desk(self.arrivals, self.faults, lambda: len(self.connections), oauth.counted),
+            ControlApi(self.arrivals, self.faults, lambda: len(self.connections), oauth.counted),
         )
-        self._owners: dict[str, FarEnd] = {}
+        self._owners: dict[str, FakeService] = {}
 
     def answer(self, incoming: Incoming) -> Answer:
         owner = self._owners.get(incoming.path) or self._find(incoming.path)
@@ -49,7 +49,7 @@ class Sandbox:
             log.exception("could not answer %s %s", incoming.method, incoming.path)
             return Answer(500)
 
-    def _find(self, path: str) -> FarEnd | None:
+    def _find(self, path: str) -> FakeService | None:
         owner = next((service for service in self._services if service.serves(path)), None)
         if owner is not None and len(self._owners) < 10_000:
             self._owners[path] = owner

@@ -1,4 +1,4 @@
-"""The only code that touches the wire. `wire()` is the door; `notifier.vocabulary.Wire` says what it does.
+"""The only code that touches the wire. `wire()` is the door; `notifier.vocabulary.http.HttpClient` says what it does.
 
 NOTIFIER_TRANSPORT chooses: h2 (the default), the bulk HTTP/2 client, with libcurl for what speaks HTTP/1.1 only; or
 curl, libcurl for everything.
@@ -16,17 +16,17 @@ from __future__ import annotations
 
 import os
 
+from notifier.transport.auto import AutoClient
 from notifier.transport.base import CONNECTIONS
-from notifier.transport.h2.either import EitherWire
-from notifier.transport.pooled import PooledWire
-from notifier.vocabulary import Wire
+from notifier.transport.curl.client import CurlClient
+from notifier.vocabulary.http import HttpClient
 
 __all__ = ["wire"]
 
 
-def wire(trust: str | None = None, connections: int = CONNECTIONS) -> Wire:
+def http_client(trust: str | None = None, connections: int = CONNECTIONS) -> HttpClient:
     """The client of this process. `trust`: a CA file to believe beside the system's, e.g. the sandbox's.
     `connections`: to one far end, at most."""
     if os.environ.get("NOTIFIER_TRANSPORT", "h2") == "curl":
-        return PooledWire.here(trust, connections)
-    return EitherWire.here(trust, connections)
+        return CurlClient.here(trust, connections)
+    return AutoClient.here(trust, connections)

@@ -8,15 +8,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Self, cast
 
+from notifier.transport.completions import Completions, PendingBatch, batches
 from notifier.transport.h2.connection import STREAMS_UNSAID
-from notifier.transport.jobs import Box, Job, batches
 from notifier.transport.tokens import Tokens
-from notifier.vocabulary import Broken, Head, Request, Response, TokenRequest, Volley
+from notifier.vocabulary.http import Request, RequestBatch, RequestTemplate, Response, TokenRequest, TransportError
 
 CONNECTIONS = 4  #: to one far end
 
 
-class BaseWire(ABC):
+class BaseClient(ABC):
     """Any thread may call it. `trust`: a CA file to believe beside the system's, e.g. the sandbox's."""
 
     def __init__(self, trust: str | None = None, connections: int = CONNECTIONS) -> None:
@@ -29,17 +29,19 @@ class BaseWire(ABC):
         key = (cls, trust, connections)
         return cast(Self, _wires.get(key) or _wires.setdefault(key, cls(trust, connections)))
 
-    def exchange(self, requests: Sequence[Request]) -> Iterator[Sequence[tuple[int, Response | Broken]]]:
+    def exchange(self, requests: Sequence[Request]) -> Iterator[Sequence[tuple[int, Response | TransportError]]]:
         """Send all; yield (index, answer) in batches as they come. Closing it early withdraws what has not begun."""
-        job = Job(len(requests), Box(self))
-        self.begin(job, requests)
-        yield from batches(job)
+        pending = PendingBatch(len(requests), Completions(self))
+        self.begin(pending, requests)
+        yield from batches(pending)
 
-    def volley(self, head: Head, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None) -> Volley:
-        return self.mailbox().volley(head, bodies, paths)
+    def send_batch(
+        self, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
+    ) -> RequestBatch:
+        return self.completion_queue().send_batch(head, bodies, paths)
 
-    def mailbox(self) -> Box:
-        return Box(self)
+    def completion_queue(self) -> Completions:
+        return Completions(self)
 
     @property
     def streams(self) -> int:
@@ -55,23 +57,25 @@ class BaseWire(ABC):
         """In a child: keep nothing that the parent's threads may have held."""
         self._tokens = Tokens(self._single)
 
-    def _single(self, request: Request) -> Response | Broken:
+    def _single(self, request: Request) -> Response | TransportError:
         return next(answer for batch in self.exchange([request]) for _, answer in batch)
 
     # -- jobs --
 
     @abstractmethod
-    def begin(self, job: Job, requests: Sequence[Request]) -> None:
+    def begin(self, pending: PendingBatch, requests: Sequence[Request]) -> None:
         """Send requests of all kinds; their whole answers are wanted."""
 
     @abstractmethod
-    def launch(self, job: Job, head: Head, bodies: Sequence[bytes], paths: Sequence[bytes] | None) -> None: ...
+    def launch(
+        self, pending: PendingBatch, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None
+    ) -> None: ...
 
     @abstractmethod
-    def retract(self, job: Job) -> None: ...
+    def retract(self, pending: PendingBatch) -> None: ...
 
 
-_wires: dict[tuple[type[BaseWire], str | None, int], BaseWire] = {}
+_wires: dict[tuple[type[BaseClient], str | None, int], BaseClient] = {}
 
 
 def _after_fork() -> None:

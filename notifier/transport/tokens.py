@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from notifier.vocabulary import Broken, Request, Response, TokenRefused, TokenRequest
+from notifier.vocabulary.http import Request, Response, TokenRefused, TokenRequest, TransportError
 
 EARLY = 300.0  #: seconds before its end at which a token is replaced
 REMEMBER_REFUSED = 5.0  #: seconds for which dead credentials are not tried again
@@ -37,7 +37,7 @@ class _Entry:
 class Tokens:
     """`fetch` sends one request and returns its answer."""
 
-    def __init__(self, fetch: Callable[[Request], Response | Broken]) -> None:
+    def __init__(self, fetch: Callable[[Request], Response | TransportError]) -> None:
         self._fetch = fetch
         self._entries: dict[str, _Entry] = {}
         self._adding = threading.Lock()
@@ -83,9 +83,9 @@ class Tokens:
         return token
 
 
-def read_grant(answer: Response | Broken) -> tuple[str, float]:
+def read_grant(answer: Response | TransportError) -> tuple[str, float]:
     """The token and its life in seconds (RFC 6749 §5.1), or TokenRefused with what the endpoint said (§5.2)."""
-    if isinstance(answer, Broken):
+    if isinstance(answer, TransportError):
         raise TokenRefused(f"The token endpoint did not answer: {answer.detail}", temporary=True)
     try:
         grant: Any = orjson.loads(answer.body)

@@ -20,9 +20,9 @@ from django.http.response import HttpResponseBase
 from rest_framework.exceptions import APIException, AuthenticationFailed, NotAuthenticated
 from rest_framework.views import APIView
 
-from notifier.api.body import MAX_BODY
-from notifier.api.errors import RETRY_AFTER, Problem, judge, respond
-from notifier.api.guard import PREFIX, streamed
+from notifier.api.framework.body import MAX_BODY
+from notifier.api.framework.errors import RETRY_AFTER, Problem, problem_of, respond
+from notifier.api.framework.guard import PREFIX, streamed
 from notifier.errors import NotifierError
 
 #: where the handler puts its question into the ASGI scope
@@ -85,7 +85,7 @@ class Admission:
         if not request.path.startswith(PREFIX):
             return _visitor_of_a_page(request)
         # only the view that says so of an unknown address is a function
-        return _caller(request, view) if hasattr(view, "cls") else respond(judge(Http404()), request)
+        return _caller(request, view) if hasattr(view, "cls") else respond(problem_of(Http404()), request)
 
 
 def _refused(told: Problem, request: HttpRequest) -> HttpResponse:
@@ -111,7 +111,7 @@ def _caller(request: HttpRequest, view: Any) -> HttpResponse:
     except (APIException, NotifierError) as error:
         if isinstance(error, NotAuthenticated | AuthenticationFailed):
             error.auth_header = asked.get_authenticate_header(asked.request)  # type: ignore[union-attr]
-        return respond(judge(error), request)
+        return respond(problem_of(error), request)
     owner = getattr(asked.request.auth or asked.request.user, "tenant_id", None)
     return _admitted(settings.IMPORT_MAX_BYTES if streamed(request, view) else MAX_BODY, owner)
 

@@ -25,7 +25,7 @@ class Phase(enum.Enum):
     BODY = "body"
 
 
-class Refused(Exception):
+class BadRequest(Exception):
     """The request is over a limit; `self._refusal` says which."""
 
 
@@ -190,7 +190,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _raise(self, refusal: Refusal) -> None:
         self._refusal = refusal
-        raise Refused
+        raise BadRequest
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(self._refusal or MALFORMED)

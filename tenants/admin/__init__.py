@@ -13,7 +13,7 @@ from tenants.admin.roles import MARKETERS, NOBODY, OWNERS, is_operator, may, rol
 from tenants.admin.site import NotifierAdminSite, admin_site
 
 # the pages register themselves
-from tenants.admin import accounts, members, consent, people, records, uploads  # noqa: F401  # isort: skip
+from tenants.admin.pages import accounts, members, consent, people, records, uploads  # noqa: F401  # isort: skip
 
 __all__ = [
     "MARKETERS",

@@ -16,7 +16,7 @@ from notifier.channels import channels
 from tenants.admin import deletion
 from tenants.admin.forms import TenantForm, TenantFormSet
 from tenants.admin.guard import Autocomplete, Guarded
-from tenants.admin.paging import BoundedPaginator
+from tenants.admin.lists.paging import BoundedPaginator
 from tenants.admin.roles import MARKETERS, NOBODY, editable_tenants, is_operator, may, roles_of
 from tenants.admin.trail import fields_of, note
 from tenants.admin.zones import ZonedDateTime, use_zone_of

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import ManyToOneRel, Model
 
-from tenants.admin.indexes import by_index
+from tenants.admin.lists.indexes import by_index
 
 #: rows of a relation that are counted; a larger use is told as "more than"
 COUNTED = 100

@@ -10,7 +10,7 @@ from django.db.models import Model
 from django.forms.models import BaseInlineFormSet
 
 from notifier.errors import InvalidInput
-from notifier.trim import trimmed
+from notifier.values.trim import trimmed
 from tenants.admin.roles import tenant_id_of
 from tenants.models import Tenant
 

@@ -13,13 +13,13 @@ from django.template.response import SimpleTemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 
-from tenants import lockout
 from tenants.access import EVERY_TENANT, act_as, set_scope
 from tenants.admin import relogin
 from tenants.admin.guard import answered, refused
 from tenants.admin.once import shown_once
 from tenants.admin.roles import is_operator, roles_of
 from tenants.admin.zones import zone_for
+from tenants.login import lockout
 from tenants.models import AuditLog
 
 #: the order of the index; a page says which group it is in by `TenantModelAdmin.group`

@@ -15,7 +15,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils import timezone
 
-from notifier.zones import zone
+from notifier.values.zones import zone
 from tenants.admin.roles import is_operator, roles_of, tenant_id_of
 from tenants.models import Tenant
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from notifier.trim import trimmed
-from tenants import attributes as rules
-from tenants.imports.reader import Refused
+from notifier.values.trim import trimmed
+from tenants.imports.reader import UnreadableFile
 from tenants.imports.types import Type
+from tenants.people import attributes as rules
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "external_id": ("externalid", "user_id", "userid", "customer_id", "customerid", "id", "uid"),
@@ -59,13 +59,13 @@ def plain(name: str) -> str:
 def understand(header: Sequence[str]) -> Columns:
     """The meaning of a header. Raises Refused when a row could not be told from another by it."""
     if len(header) > MAX_COLUMNS:
-        raise Refused(f"Its header names {len(header)} columns; at most {MAX_COLUMNS} are read.")
+        raise UnreadableFile(f"Its header names {len(header)} columns; at most {MAX_COLUMNS} are read.")
     names = [plain(name) for name in header]
     _no_repeats(header, names)
     fields = {field: found for field in FIELDS if (found := _place(field, names)) is not None}
     if "external_id" not in fields:
         known = ", ".join(FIELDS)
-        raise Refused(
+        raise UnreadableFile(
             f"Its first line names no column external_id. Columns it may name: {known}; others are attributes."
         )
     taken = set(fields.values())
@@ -78,9 +78,9 @@ def understand(header: Sequence[str]) -> Columns:
 def _no_repeats(shown: Sequence[str], compared: Sequence[str]) -> None:
     for i, name in enumerate(compared):
         if not name:
-            raise Refused(f"Column {i + 1} has no name.")
+            raise UnreadableFile(f"Column {i + 1} has no name.")
         if name in compared[:i]:
-            raise Refused(f"Its header names the column {shown[i]!r} twice.")
+            raise UnreadableFile(f"Its header names the column {shown[i]!r} twice.")
 
 
 def _place(field: str, names: Sequence[str]) -> int | None:
@@ -88,7 +88,7 @@ def _place(field: str, names: Sequence[str]) -> int | None:
         return names.index(field)
     found = [name for name in SYNONYMS[field] if name in names]
     if len(found) > 1:
-        raise Refused(f"Both {found[0]!r} and {found[1]!r} could be {field}; name one of them {field}.")
+        raise UnreadableFile(f"Both {found[0]!r} and {found[1]!r} could be {field}; name one of them {field}.")
     return names.index(found[0]) if found else None
 
 
@@ -100,7 +100,7 @@ def _attribute(header: str, place: int) -> Attribute:
         key = trimmed(key[len(_PREFIX) :])
     path = tuple(trimmed(part) for part in key.split("."))
     if len(path) > rules.MAX_DEPTH or not all(map(rules.is_key, path)):
-        raise Refused(
+        raise UnreadableFile(
             f"{header[:80]!r} is no name of an attribute: up to {rules.MAX_DEPTH} keys of 1 to {rules.MAX_KEY} "
             "printable characters, joined by dots."
         )
@@ -113,6 +113,6 @@ def _no_levels_in_values(attributes: Sequence[Attribute]) -> None:
     for path, name in names.items():
         for end in range(1, len(path)):
             if path[:end] in names:
-                raise Refused(
+                raise UnreadableFile(
                     f"Its header names {names[path[:end]]!r} and {name!r}; an attribute is a value or holds others."
                 )

@@ -8,9 +8,9 @@ from typing import BinaryIO
 from django.conf import settings
 
 from notifier.errors import InvalidInput
-from tenants import fields
 from tenants.imports.columns import SYNONYMS, plain
-from tenants.imports.reader import Problem, Refused, Source, Table, open_table
+from tenants.imports.reader import Problem, Source, Table, UnreadableFile, open_table
+from tenants.people import fields
 
 
 def read_external_ids(source: Source | BinaryIO, max_bytes: int | None = None) -> Iterator[str | Problem]:
@@ -30,9 +30,11 @@ def _place(names: list[str]) -> int | None:
         if known in names:
             return names.index(known)
     if len(names) > 1:
-        raise Refused("Its first line names no column external_id, and it has more than one column.")
+        raise UnreadableFile("Its first line names no column external_id, and it has more than one column.")
     if any(names[0] in (field, *synonyms) for field, synonyms in SYNONYMS.items()):
-        raise Refused(f"Its only column is {names[0]}. A list holds your own ids of people, in a column external_id.")
+        raise UnreadableFile(
+            f"Its only column is {names[0]}. A list holds your own ids of people, in a column external_id."
+        )
     return None
 
 

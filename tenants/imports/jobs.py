@@ -19,7 +19,7 @@ from django.core.files.storage import default_storage
 from django.db import connection, transaction
 
 from notifier.errors import NotifierError
-from notifier.vocabulary import new_id
+from notifier.vocabulary.ids import new_id
 from tenants import audit
 from tenants.imports.columns import understand
 from tenants.imports.reader import Problem, open_table

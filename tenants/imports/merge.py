@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from django.db import connection, transaction
 
-from tenants.attributes import MAX_BYTES
+from tenants.people.attributes import MAX_BYTES
 
 # Rows of one external_id become one: the last value of each field that is not empty, attributes merged key by key at
 # every level. A negative line marks them.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from notifier.errors import InvalidInput
-from notifier.trim import trimmed
+from notifier.values.trim import trimmed
 
 #: a longer line is no row of people; it also bounds what a file without newlines can take of memory
 MAX_LINE = 1024 * 1024
@@ -31,7 +31,7 @@ _SIGNATURES = {
 }
 
 
-class Refused(InvalidInput):
+class UnreadableFile(InvalidInput):
     """The file is not what it claims to be; nothing of it was used."""
 
     code = "file_refused"
@@ -76,7 +76,7 @@ class Lines:
             return raw.decode().lstrip("\ufeff")
         except UnicodeDecodeError as error:
             byte = raw[error.start]
-            raise Refused(
+            raise UnreadableFile(
                 f"It is not UTF-8: byte 0x{byte:02X} in line {self.number}. Save it as CSV (UTF-8)."
             ) from error
 
@@ -84,13 +84,15 @@ class Lines:
         if self.number == 1:
             for signature, reason in _SIGNATURES.items():
                 if raw.startswith(signature):
-                    raise Refused(reason)
+                    raise UnreadableFile(reason)
         if b"\0" in raw:
-            raise Refused(f"Line {self.number} holds a zero byte; it is binary, or in another encoding than UTF-8.")
+            raise UnreadableFile(
+                f"Line {self.number} holds a zero byte; it is binary, or in another encoding than UTF-8."
+            )
         if len(raw) > MAX_LINE:
-            raise Refused(f"Line {self.number} is longer than {MAX_LINE:,} bytes.")
+            raise UnreadableFile(f"Line {self.number} is longer than {MAX_LINE:,} bytes.")
         if self.bytes_read > self._max_bytes:
-            raise Refused(f"It is larger than {self._max_bytes:,} bytes; split it.")
+            raise UnreadableFile(f"It is larger than {self._max_bytes:,} bytes; split it.")
 
 
 class Table:
@@ -142,9 +144,11 @@ class Table:
 
     def _problem(self, line: int, said: str) -> Problem:
         if "unexpected end of data" in said or "field limit" in said:
-            raise Refused(f"A quote opened in the row at line {line} is not closed within {MAX_FIELD:,} characters.")
+            raise UnreadableFile(
+                f"A quote opened in the row at line {line} is not closed within {MAX_FIELD:,} characters."
+            )
         if "new-line character" in said:
-            raise Refused(f"Line {line} holds a bare carriage return; end lines with LF or CRLF.")
+            raise UnreadableFile(f"Line {line} holds a bare carriage return; end lines with LF or CRLF.")
         return Problem(line, f"cannot be read as CSV: {said}")
 
 
@@ -160,7 +164,7 @@ def open_table(source: Source | BinaryIO, max_bytes: int) -> Table:
     while header and not header[-1]:
         header.pop()
     if not header:
-        raise Refused("Its first line names no columns.")
+        raise UnreadableFile("Its first line names no columns.")
     return Table(lines, separator, header)
 
 
@@ -169,7 +173,7 @@ def _first(lines: Lines) -> str:
     for line in lines:
         if trimmed(line):
             return line
-    raise Refused("It is empty.")
+    raise UnreadableFile("It is empty.")
 
 
 def _whole(line: str, lines: Lines) -> str:
@@ -186,7 +190,9 @@ def _named_separator(line: str) -> str:
     """The separator that a line such as `sep=;` names, which Excel writes and reads; empty for another line."""
     found = _SEPARATOR_LINE.match(line.strip("\r\n"))
     if found and found[1] not in SEPARATORS:
-        raise Refused(f"Its first line names the separator {found[1]!r}; it may be a comma, semicolon, tab or bar.")
+        raise UnreadableFile(
+            f"Its first line names the separator {found[1]!r}; it may be a comma, semicolon, tab or bar."
+        )
     return found[1] if found else ""
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 
 from notifier.errors import InvalidInput
-from tenants import fields as checks
-from tenants.attributes import check_size
 from tenants.imports.columns import Columns
 from tenants.imports.reader import Problem
 from tenants.imports.types import ColumnType
+from tenants.people import fields as checks
+from tenants.people.attributes import check_size
 
 
 @dataclass(frozen=True, slots=True)

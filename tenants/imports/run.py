@@ -11,13 +11,13 @@ from typing import BinaryIO
 from django.conf import settings
 from django.db import connection
 
-from tenants.attributes import MAX_BYTES
 from tenants.imports.columns import understand
 from tenants.imports.merge import merge, stored_types
 from tenants.imports.reader import Problem, Source, Table, open_table
 from tenants.imports.rows import Reader, Row
 from tenants.imports.stage import Stage, stage
 from tenants.imports.types import Type
+from tenants.people.attributes import MAX_BYTES
 
 #: rows in memory at once
 BATCH = 5000

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from notifier.vocabulary import new_id
+from notifier.vocabulary.ids import new_id
 from tenants.imports.rows import Row
 from tenants.imports.types import Type
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from notifier import timestamps
 from notifier.errors import InvalidInput
+from notifier.values import timestamps
 
 
 class Type(StrEnum):

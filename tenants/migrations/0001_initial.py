@@ -8,9 +8,9 @@ from django.db import migrations, models
 
 import notifier.vocabulary
 import tenants.models.accounts
-from tenants.isolation import append_only, isolate, web_role
-from tenants.people import searchable
-from tenants.signed_settings import FUNCTIONS
+from tenants.database.isolation import append_only, isolate, web_role
+from tenants.database.signed_settings import FUNCTIONS
+from tenants.people.search import searchable
 
 # One writer of consent changes for every door (API, admin, import, receipts): a row-level trigger per table.
 CONSENT = """
@@ -181,7 +181,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("name", models.CharField(max_length=200)),
@@ -296,7 +296,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("external_id", models.CharField(max_length=128)),
@@ -336,7 +336,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 (
@@ -385,7 +385,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 (
@@ -425,7 +425,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 (
@@ -497,7 +497,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("mode", models.CharField(max_length=8)),
@@ -524,7 +524,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 (
@@ -584,7 +584,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("key", models.SlugField(max_length=64)),
@@ -597,7 +597,7 @@ class Migration(migrations.Migration):
                             ("marketing", "marketing"),
                             ("critical", "critical"),
                         ],
-                        default=notifier.vocabulary.Kind["TRANSACTIONAL"],
+                        default=notifier.vocabulary.status.Kind["TRANSACTIONAL"],
                         max_length=16,
                     ),
                 ),
@@ -657,7 +657,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("name", models.CharField(max_length=100)),
@@ -665,7 +665,7 @@ class Migration(migrations.Migration):
                     "mode",
                     models.CharField(
                         choices=[("live", "live"), ("test", "test")],
-                        default=notifier.vocabulary.Mode["LIVE"],
+                        default=notifier.vocabulary.status.Mode["LIVE"],
                         max_length=8,
                     ),
                 ),
@@ -698,7 +698,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=notifier.vocabulary.new_id, editable=False, primary_key=True, serialize=False
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("channel", models.CharField(max_length=16)),

@@ -9,9 +9,10 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from notifier import zones
 from notifier.errors import InvalidInput
-from notifier.vocabulary import Mode, new_id
+from notifier.values import zones
+from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.status import Mode
 from tenants.models.base import TenantOwned
 
 

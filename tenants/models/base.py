@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from notifier.vocabulary import new_id
+from notifier.vocabulary.ids import new_id
 
 
 class TenantOwned(models.Model):

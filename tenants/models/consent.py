@@ -6,7 +6,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from notifier.vocabulary import Kind
+from notifier.vocabulary.status import Kind
 from tenants.models.base import TenantOwned
 from tenants.models.people import Recipient
 

@@ -48,7 +48,7 @@ class Recipient(TenantOwned):
 
 class Device(TenantOwned):
     """A push address of a recipient. A token belongs to one recipient of a tenant and platform, whatever the app: the
-    last who registered it (tenants.devices)."""
+    last who registered it (tenants.people.devices)."""
 
     class Platform(models.TextChoices):
         FCM = "fcm"

@@ -13,18 +13,19 @@ from django.db.models import Model
 from django.test import Client
 
 from inbox.models import Feed, InboxMessage
-from notifier.delivery import templates
+from notifier.delivery.content import templates
 from notifier.models import (
     DeadLetter,
     Delivery,
     DeliveryEvent,
-    Line,
     Notification,
+    OrderingQueue,
     ProviderAccount,
     Template,
     TemplateVersion,
 )
-from notifier.vocabulary import Lane, Mode, Status, new_id
+from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.status import Lane, Mode, Status
 from tenants import audit
 from tenants.bootstrap import furnish
 from tenants.imports import jobs
@@ -155,7 +156,7 @@ def _ledger(tenant: Tenant, recipient: Recipient, version: TemplateVersion, word
         DeadLetter.objects.create(
             tenant=tenant, delivery=delivery, channel="push", attempts=5, last_error=f"{word} error"
         ),
-        Line.objects.create(tenant=tenant, recipient_id=recipient.pk, channel="sms", lane=Lane.BULK),
+        OrderingQueue.objects.create(tenant=tenant, recipient_id=recipient.pk, channel="sms", lane=Lane.BULK),
         Feed.objects.create(tenant=tenant, recipient_id=recipient.pk, last_seq=1),
         InboxMessage.objects.create(
             id=delivery.pk,

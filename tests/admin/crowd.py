@@ -53,7 +53,7 @@ def _statements(tenant: uuid.UUID, version: uuid.UUID, campaign: uuid.UUID, acco
             tenant,
             "campaigns_shard",
             "id, campaign_id, number, channel, account_id, size, canary, state, fence, worker, begun, sent, failed,"
-            " dead, handed, excused, cut, accounted",
+            " dead, requeued, skipped, cut, accounted",
             f"{_id('shard')}, '{campaign}', n, 'push', '{account}', 1, false, 'done', 0, 'w',"
             " 1, 1, 0, 0, 0, 0, 0, true",
         ),
@@ -106,7 +106,7 @@ def _messages(tenant: uuid.UUID, version: uuid.UUID, campaign: uuid.UUID) -> lis
     status = "CASE WHEN n % 100 = 0 THEN 60 ELSE 40 END"
     delivery = (
         "id, campaign_id, notification_id, recipient_id, channel, address, lane, status, due_at, accepted_at,"
-        " category, platform, reason, detail, mode, attempt, fence, seq, place, provider_ref"
+        " category, platform, reason, detail, mode, attempt, fence, seq, queue_position, provider_ref"
     )
     rest = f"{PERSON}, 'push', 'a' || n, 2, {status}, now(), now(), '', 'fcm', '', '', 'live', 1, 0, 0, 0, ''"
     return [
@@ -132,7 +132,7 @@ def _messages(tenant: uuid.UUID, version: uuid.UUID, campaign: uuid.UUID) -> lis
         ),
         _rows(
             tenant,
-            "notifier_line",
+            "notifier_orderingqueue",
             "recipient_id, channel, lane, mode, unfinished, held",
             f"{PERSON}, 'push', 2, 'live', 0, false",
         ),

@@ -11,9 +11,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from inbox.models import InboxMessage
-from notifier.delivery import accounts
+from notifier.delivery.accounts import registry
 from notifier.models import DeadLetter, Delivery, DeliveryEvent, Notification, ProviderAccount, Template
-from notifier.vocabulary import Status
+from notifier.vocabulary.status import Status
 from tenants.imports import jobs
 from tenants.models import (
     ApiKey,
@@ -239,7 +239,7 @@ def test_a_provider_accounts_secret_is_sealed_and_never_comes_back(world: World,
     kept = browser.post(page, {"name": "firebase 2", "weight": "50", "enabled": "on", "config_service_account": ""})
     assert kept.status_code == 302
     account.refresh_from_db()
-    assert account.weight == 50 and accounts.settings_of(account)["service_account"].strip() == secret
+    assert account.weight == 50 and registry.settings_of(account)["service_account"].strip() == secret
 
 
 def test_a_provider_account_with_wrong_settings_is_refused_at_the_field(world: World, log_in: LogIn) -> None:

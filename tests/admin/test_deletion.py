@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from campaigns.models import Audience, AudienceMember, Campaign
 from inbox.models import InboxMessage
 from notifier.models import Delivery, Notification, ProviderAccount, Template, TemplateVersion
-from notifier.vocabulary import Lane, Status
+from notifier.vocabulary.status import Lane, Status
 from tenants.models import ApiKey, AuditLog, Category, Device, Member, Preference, Recipient, Suppression, Tenant, User
 from tests.admin.conftest import Browser, World
 from tests.admin.test_pages import url

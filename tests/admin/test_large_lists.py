@@ -10,8 +10,8 @@ from django.db import connection
 
 from campaigns.models import Campaign
 from notifier.models import Delivery, Template, TemplateVersion
-from notifier.vocabulary import Status
-from tenants.admin import keyset
+from notifier.vocabulary.status import Status
+from tenants.admin.lists import keyset
 from tenants.models import AuditLog, Device, Recipient, Suppression, User
 from tests.admin.conftest import Browser, World
 from tests.admin.test_pages import url

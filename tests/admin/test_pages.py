@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from campaigns.models import Audience
 from notifier.models import Delivery, Notification, ProviderAccount, Template
-from notifier.vocabulary import new_id
+from notifier.vocabulary.ids import new_id
 from tenants import audit
 from tenants.admin import admin_site
 from tenants.admin.roles import tenant_id_of

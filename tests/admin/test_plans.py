@@ -20,8 +20,9 @@ from campaigns.models import Campaign
 from notifier.admin import sent
 from notifier.models import Delivery, TemplateVersion
 from tenants.access import EVERY_TENANT, set_scope
-from tenants.admin import admin_site, keyset, large
-from tenants.admin.large import LargeListAdmin
+from tenants.admin import admin_site
+from tenants.admin.lists import keyset, large
+from tenants.admin.lists.large import LargeListAdmin
 from tenants.models import User
 from tests.admin.conftest import Browser, World
 from tests.admin.crowd import crowd

@@ -12,7 +12,7 @@ import pytest
 from django.db import OperationalError, connection
 from psycopg.errors import QueryCanceled
 
-from notifier.api.errors import judge
+from notifier.api.framework.errors import problem_of
 from tenants.models import Recipient, User
 from tests.admin.conftest import Browser, World
 from tests.admin.test_pages import url
@@ -68,4 +68,7 @@ def test_web_processes_stop_statements_and_workers_do_not(db: None) -> None:
 def test_judge_knows_a_stopped_statement_from_a_lost_database() -> None:
     stopped = OperationalError("canceling statement due to statement timeout")
     stopped.__cause__ = QueryCanceled()
-    assert [judge(error).code for error in (stopped, OperationalError("gone"))] == ["database_too_slow", "unavailable"]
+    assert [problem_of(error).code for error in (stopped, OperationalError("gone"))] == [
+        "database_too_slow",
+        "unavailable",
+    ]

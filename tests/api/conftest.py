@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from notifier.delivery import templates
+from notifier.delivery.content import templates
 from notifier.models import Template
 from tenants.models import Category, Device, Recipient
 from tests.fixtures import Api, People

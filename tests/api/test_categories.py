@@ -9,9 +9,12 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.db.models import RestrictedError
 
-from notifier.delivery import recheck, store
+from notifier.delivery import recheck
+from notifier.delivery.ledger import claims
 from notifier.models import Delivery, Template
-from notifier.vocabulary import Address, Lane, Reason, Status, new_id
+from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.people import Address
+from notifier.vocabulary.status import Lane, Reason, Status
 from tenants import categories
 from tenants.models import AuditLog, Category, Preference
 from tests.api.conftest import CONTENT, World, asked
@@ -109,7 +112,7 @@ def test_what_waits_keeps_the_no_of_a_category_that_is_gone(
     world: World, key: str, lane: Lane, reason: Reason | None
 ) -> None:
     no_to(world, "gone")
-    row = store.Claimed(
+    row = claims.Claimed(
         id=new_id(), tenant_id=world.people.acme.pk, recipient_id=world.dora.pk, account_id=new_id(), channel="in_app",
         address=Address("dora"), lane=lane, mode="live", content={}, attempt=0, fence=1,
         accepted_at=datetime.now(UTC), category=key,

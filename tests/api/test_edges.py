@@ -14,11 +14,11 @@ from django.db import InterfaceError, OperationalError
 from django.db.backends.utils import CursorWrapper
 from rest_framework.request import Request
 
-from notifier.api import body
-from notifier.api.errors import STATUS_OF, judge
+from notifier.api.framework import body
+from notifier.api.framework.errors import STATUS_OF, problem_of
 from notifier.errors import NotifierError
 from notifier.models import Notification
-from notifier.vocabulary import Mode
+from notifier.vocabulary.status import Mode
 from tenants.auth import create_key, digest_of
 from tenants.models import ApiKey, Tenant
 from tests.api.conftest import World, asked
@@ -120,7 +120,7 @@ def all_errors(kind: type[NotifierError]) -> list[type[NotifierError]]:
 
 @pytest.mark.parametrize("kind", all_errors(NotifierError))
 def test_every_deliberate_error_has_a_status_of_its_own_line(kind: type[NotifierError]) -> None:
-    told = judge(kind("why", field="it"))
+    told = problem_of(kind("why", field="it"))
     assert 400 <= told.status < 500
     assert (told.detail, told.field, told.code) == ("why", "it", kind.code)
     assert any(issubclass(kind, mapped) for mapped, _ in STATUS_OF[:-1]) or kind is NotifierError

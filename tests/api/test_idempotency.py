@@ -10,10 +10,10 @@ import pytest
 from django.conf import settings
 from django.db import connection, connections, transaction
 
-from notifier.api import idempotency
+from notifier.api.framework import idempotency
 from notifier.errors import IdempotencyMismatch
 from notifier.models import Notification
-from notifier.vocabulary import Mode
+from notifier.vocabulary.status import Mode
 from tenants.access import set_scope
 from tenants.models import IdempotencyKey, Tenant
 from tests.api.conftest import World, asked

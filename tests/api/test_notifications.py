@@ -12,10 +12,10 @@ import pytest
 from rest_framework.exceptions import ValidationError
 
 from notifier.api import shapes
-from notifier.api.base import read
+from notifier.api.framework.base import read
 from notifier.errors import InvalidInput
 from notifier.models import Delivery, Notification
-from notifier.vocabulary import Mode, Status
+from notifier.vocabulary.status import Mode, Status
 from tenants.auth import create_key
 from tenants.models import Category, Preference, Recipient
 from tests.api.conftest import World, asked
@@ -290,7 +290,7 @@ def test_a_bulk_that_is_no_list_of_1_to_1000_is_refused(world: World, body: Any)
 
 
 def test_a_full_line_is_answered_with_429_and_when_to_try_again(world: World, settings: Any) -> None:
-    settings.LINE_LIMIT = 1
+    settings.ORDERING_QUEUE_LIMIT = 1
     assert world.acme("POST", "/v1/notifications", asked(channels=["in_app"])).status == 202
     got = world.acme("POST", "/v1/notifications", asked(channels=["in_app"]))
     assert (got.status, got.body["code"]) == (429, "line_full")
@@ -300,7 +300,7 @@ def test_a_full_line_is_answered_with_429_and_when_to_try_again(world: World, se
 def test_a_test_key_does_not_fill_the_line_of_live_messages(
     world: World, api: Callable[[str], Api], settings: Any
 ) -> None:
-    settings.LINE_LIMIT = 1
+    settings.ORDERING_QUEUE_LIMIT = 1
     trying = api(api_key(world.people.acme, mode=Mode.TEST))
     assert trying("POST", "/v1/notifications", asked(channels=["in_app"], send_at=ahead(hours=1))).status == 202
     assert trying("POST", "/v1/notifications", asked(channels=["in_app"])).body["code"] == "line_full"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from notifier.api.paths import Malformed, Segment, partly_decoded
+from notifier.api.framework.paths import Malformed, Segment, partly_decoded
 from tenants.models import Recipient
 from tests.api.conftest import World
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tenants.api.preferences import columns
+from notifier.api.people.preferences import columns
 from tenants.models import AuditLog, Category, ConsentChange, Device, Preference, Recipient
 from tests.api.conftest import World
 

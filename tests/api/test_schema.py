@@ -10,7 +10,7 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 from drf_spectacular.validation import validate_schema
 
-from notifier import health
+from notifier.web import health
 from tests.api.conftest import World
 
 #: the document itself, and what answers where nothing is

@@ -1,4 +1,4 @@
-"""notifier.serving: what a request may rely on, whichever thread answers it."""
+"""notifier.web.serving: what a request may rely on, whichever thread answers it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import override_settings
 from django.urls import path
 
-from notifier.serving import ThreadedHandler
+from notifier.web.serving import ThreadedHandler
 
 SEEN: list[str] = []
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench.sinks import installed
-from notifier.local.programs import PROJECT
+from notifier.local.processes.programs import PROJECT
 
 CAMPAIGN = {"per_s", "ratio", "cpu_us_per_message", "peak_rss_mb", "p50_ms", "p95_ms", "p99_ms"}
 PEERS = {"pyfcm", "pyfcm_async", "firebase_admin", "firebase_admin_async", "notifier_curl", "node_firebase_admin"}

@@ -14,9 +14,11 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from campaigns import launch, prepare, shards
+from campaigns import arming
+from campaigns.lifecycle import launch
 from campaigns.models import Audience, Campaign, Shard
-from notifier.delivery import templates
+from campaigns.sending import shards
+from notifier.delivery.content import templates
 from notifier.models import Template
 from tenants.models import Category, Device, Member, Recipient, Tenant, User
 from tests.fixtures import People
@@ -123,8 +125,8 @@ def text(answer: Page) -> str:
 def armed(campaign: Campaign) -> Campaign:
     """What the worker does with a doorbell of `arm`."""
     if campaign.state == Campaign.State.DRAFT:
-        prepare.request_arm(campaign)
-    prepare.arm(campaign.pk)
+        arming.request_arm(campaign)
+    arming.arm(campaign.pk)
     campaign.refresh_from_db()
     assert campaign.state == Campaign.State.ARMED, campaign.failure
     return campaign

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from campaigns import accounting, fanout, launch, tasks
+from campaigns import tasks
+from campaigns.lifecycle import fanout, launch
 from campaigns.models import Campaign, Shard, ShardPayload
-from campaigns.payload import Payload, pack
-from notifier.delivery import accounts
+from campaigns.report import accounting
+from campaigns.shard.payload import Payload, pack
+from notifier.delivery.accounts import registry
 from notifier.models import ProviderAccount
 from tenants.models import AuditLog
 from tests.campaigns.conftest import World
@@ -66,7 +68,7 @@ def an_armed(world: World, shards: int = 3, canaries: int = 0, **columns: Any) -
 
 
 def inbox(world: World) -> ProviderAccount:
-    return accounts.choose(world.acme, "in_app", "", "live")
+    return registry.choose(world.acme, "in_app", "", "live")
 
 
 def gone(campaign: Campaign, **columns: Any) -> Campaign:

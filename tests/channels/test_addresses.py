@@ -8,7 +8,7 @@ import pytest
 
 from notifier.channels import channel, channels
 from notifier.errors import InvalidInput
-from notifier.vocabulary import DeviceAddress, Person
+from notifier.vocabulary.people import DeviceAddress, Person
 
 ANN = Person(
     id=uuid.uuid4(), external_id="ann-1", name="Ann", email="ann@example.com", phone="+491701234567", locale="en",

@@ -6,10 +6,12 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from notifier.delivery import Accepted, accept, templates
+from notifier.delivery import Accepted, accept
+from notifier.delivery.content import templates
 from notifier.errors import NotifierError
 from notifier.models import Delivery, Template
-from notifier.vocabulary import SendRequest, Status
+from notifier.vocabulary.people import SendRequest
+from notifier.vocabulary.status import Status
 from tenants.models import Category, Recipient, Tenant
 
 TEXT = {"title": "Hi {{ recipient.name }}", "body": "Order {{ order }}"}

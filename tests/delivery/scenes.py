@@ -10,16 +10,16 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from campaigns import launch, prepare, shards
+from campaigns import arming
+from campaigns.lifecycle import launch
 from campaigns.models import Audience, Campaign, Shard
+from campaigns.sending import shards
 from inbox.provider import InApp
 from notifier.channels.in_app import InAppMessage
 from notifier.models import Delivery, Template
 from notifier.providers.base import Answers
-from notifier.vocabulary import (
-    Status,
-    Wire,
-)
+from notifier.vocabulary.http import HttpClient
+from notifier.vocabulary.status import Status
 from tests.delivery.build import Shop
 
 
@@ -32,8 +32,8 @@ def a_campaign(shop: Shop, **columns: Any) -> Campaign:
 
 
 def running(campaign: Campaign) -> Campaign:
-    prepare.request_arm(campaign)
-    prepare.arm(campaign.pk)
+    arming.request_arm(campaign)
+    arming.arm(campaign.pk)
     launch.go(campaign.tenant_id, campaign.pk)
     campaign.refresh_from_db()
     return campaign
@@ -52,7 +52,7 @@ def of_campaign(campaign: Campaign) -> list[str]:
 def answering(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
     """Let the inbox answer by `answer(provider, messages)`."""
 
-    def send(self: InApp, messages: Sequence[InAppMessage], wire: Wire) -> Iterator[Answers]:
+    def send(self: InApp, messages: Sequence[InAppMessage], wire: HttpClient) -> Iterator[Answers]:
         yield from answer(self, messages)
 
     monkeypatch.setattr(InApp, "send", send)

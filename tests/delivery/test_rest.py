@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from notifier.delivery import limits
-from notifier.delivery.ear import Ear
-from notifier.delivery.limits import Grant
+from notifier.delivery.accounts import rate_limits
+from notifier.delivery.accounts.rate_limits import Grant
 from notifier.delivery.send import deliver
-from notifier.vocabulary import Lane
+from notifier.delivery.wakeup.listener import WakeupListener
+from notifier.vocabulary.status import Lane
 from tests.delivery.build import Shop, an_order
 
 
-class Nobody(Ear):
+class Nobody(WakeupListener):
     """Hears no ring."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Nobody(Ear):
 @pytest.mark.django_db(transaction=True)
 def test_what_waits_for_tokens_leaves_without_a_ring(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     grants = iter([Grant(0, 0.1)])
-    monkeypatch.setattr(limits, "take", lambda account, rate, wanted: next(grants, Grant(wanted, 0.0)))
+    monkeypatch.setattr(rate_limits, "take", lambda account, rate, wanted: next(grants, Grant(wanted, 0.0)))
     shop.accept(an_order())
     deliver("in_app", [Lane.TRANSACTIONAL], Nobody())
     assert shop.statuses() == ["delivered"]

@@ -9,25 +9,24 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from campaigns import accounting, control, record, shards
 from campaigns import tasks as campaign_tasks
-from campaigns.claim import claim
+from campaigns.lifecycle import control
 from campaigns.models import Campaign, Shard
-from campaigns.results import results
+from campaigns.report import accounting
+from campaigns.report.results import results
+from campaigns.sending import shards
+from campaigns.sending.claim import claim
+from campaigns.shard import outcomes
 from inbox.models import InboxMessage
 from inbox.provider import InApp
 from notifier.channels import channel
 from notifier.channels.in_app import InAppMessage
-from notifier.delivery import pump
+from notifier.delivery import dispatch
 from notifier.delivery.send import deliver
 from notifier.models import Delivery
 from notifier.providers.base import Answers
-from notifier.vocabulary import (
-    Lane,
-    Place,
-    Status,
-    Temporary,
-)
+from notifier.vocabulary.status import Lane, QueuePosition, Status
+from notifier.vocabulary.verdicts import Temporary
 from tests.delivery.build import Shop
 from tests.delivery.scenes import a_campaign, age_leases, all_due, answering, of_campaign, running, send_shards
 
@@ -57,7 +56,7 @@ def test_the_sweep_cancels_a_retry_that_came_back_after_a_stop(market: Shop, mon
     campaign = running(a_campaign(market))
     control.stop(campaign.tenant_id, campaign.pk)
     control.cancel_rows(campaign.pk)
-    Delivery.objects.filter(campaign_id=campaign.pk).update(status=Status.QUEUED, place=Place.PARKED)
+    Delivery.objects.filter(campaign_id=campaign.pk).update(status=Status.QUEUED, queue_position=QueuePosition.PARKED)
     monkeypatch.setattr(campaign_tasks, "post", lambda task, *args, queue="": control.cancel_rows(campaign.pk))
     campaign_tasks.sweep()
     assert of_campaign(campaign) == ["cancelled"]
@@ -73,7 +72,7 @@ def test_a_worker_lost_after_a_stop_leaves_its_rows_accounted_for(
     lost, alive = claim(first.pk, "lost"), claim(second.pk, "alive")
     assert lost is not None and alive is not None
     for one in (lost, alive):
-        assert record.write(one.record, one.id, one.fence, 1).running
+        assert outcomes.write(one.record, one.id, one.fence, 1).running
     settings.LEASE_SECONDS = 0.1  # or a database that has just started ends no lease
     control.stop(campaign.tenant_id, campaign.pk)
     Shard.objects.filter(pk=first.pk).update(lease_until=datetime.now(UTC) - timedelta(hours=1))
@@ -81,7 +80,7 @@ def test_a_worker_lost_after_a_stop_leaves_its_rows_accounted_for(
     accounting.account(campaign.pk)
     assert sorted(of_campaign(campaign)) == ["armed", "unknown"]
     alive.record.took([0], 7)
-    assert record.leave(alive.record, alive.id, alive.fence, Shard.State.DONE, ended=True)
+    assert outcomes.leave(alive.record, alive.id, alive.fence, Shard.State.DONE, ended=True)
     monkeypatch.setattr(campaign_tasks, "waiting", lambda queue: 0)
     monkeypatch.setattr(campaign_tasks, "post", lambda task, *args, queue="": accounting.account(campaign.pk))
     campaign_tasks.sweep()
@@ -100,18 +99,18 @@ def test_a_shard_is_let_go_only_when_its_last_answer_is_written(
 
     looks: list[float] = []
 
-    def settle_then_die(self: pump.Pump, patience: float) -> None:
+    def settle_then_die(self: dispatch.Dispatcher, patience: float) -> None:
         looks.append(patience)
         if len(looks) > 1:
             raise Killed
 
-    def stop(self: pump.Pump, *args: Any) -> None:
+    def stop(self: dispatch.Dispatcher, *args: Any) -> None:
         control.stop(campaign.tenant_id, campaign.pk)  # and no answer ever comes
 
     with monkeypatch.context() as patch:
         patch.setattr(type(channel("in_app")), "window", 1)
-        patch.setattr(pump.Pump, "_fly", stop)
-        patch.setattr(pump.Pump, "settle", settle_then_die)
+        patch.setattr(dispatch.Dispatcher, "_fly", stop)
+        patch.setattr(dispatch.Dispatcher, "settle", settle_then_die)
         with pytest.raises(Killed):
             shards.send_shard(shard.pk, "lost")
     control.cancel_rows(campaign.pk)

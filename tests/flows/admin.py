@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from html import unescape
 from urllib.parse import urlencode
 
-from tests.flows.http import Answer, Caller, Refused
+from tests.flows.http import Answer, Caller, CallFailed
 
 _INPUT = re.compile(r"<input\b[^>]*>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
@@ -23,7 +23,7 @@ class Browser:
     def log_in(self, username: str, password: str) -> None:
         answer = self.submit("/admin/login/?next=/admin/", username=username, password=password)
         if answer.status != 302:
-            raise Refused(f"log in as {username}", answer)
+            raise CallFailed(f"log in as {username}", answer)
 
     def get(self, path: str) -> Answer:
         return self._send("GET", path, None)
@@ -32,7 +32,7 @@ class Browser:
         """Open the page, and send its form with its hidden fields and these values."""
         page = self.get(path)
         if page.status != 200:
-            raise Refused(f"GET {path}", page)
+            raise CallFailed(f"GET {path}", page)
         return self.post(path, **{**hidden_fields(page.text), **values})
 
     def post(self, path: str, **values: str) -> Answer:

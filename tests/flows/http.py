@@ -28,7 +28,7 @@ class Answer:
         return json.loads(self.text) if self.text else None
 
 
-class Refused(AssertionError):
+class CallFailed(AssertionError):
     """An answer that the test did not expect."""
 
     def __init__(self, call: str, answer: Answer) -> None:
@@ -66,7 +66,7 @@ class Caller:
         """What a successful answer says. Raises Refused."""
         answer = self.call(method, path, body, **headers)
         if not 200 <= answer.status < 300:
-            raise Refused(f"{method} {path}", answer)
+            raise CallFailed(f"{method} {path}", answer)
         return answer.json
 
     def _connection(self) -> http.client.HTTPConnection:

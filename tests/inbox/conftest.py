@@ -10,7 +10,9 @@ from inbox.provider import InApp
 from notifier.channels.base import Envelope
 from notifier.channels.in_app import InAppMessage
 from notifier.providers.base import Config
-from notifier.vocabulary import Address, Verdict, new_id
+from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.people import Address
+from notifier.vocabulary.verdicts import Verdict
 from tenants.models import Recipient
 from tests.fixtures import People
 from tests.inbox.web import Web

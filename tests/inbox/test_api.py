@@ -11,7 +11,7 @@ from django.db import transaction
 from django.test import Client
 
 from inbox.tokens import mint
-from notifier.vocabulary import new_id
+from notifier.vocabulary.ids import new_id
 from tenants.models import Recipient
 from tests.fixtures import People, api_key
 from tests.inbox.conftest import message, send

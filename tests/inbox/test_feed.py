@@ -12,7 +12,7 @@ from inbox.live import Counters
 from inbox.models import Feed, InboxMessage
 from notifier.errors import NotFound
 from notifier.models import DeliveryEvent
-from notifier.vocabulary import new_id
+from notifier.vocabulary.ids import new_id
 from tenants.models import Recipient
 from tests.inbox.conftest import message, send
 

@@ -15,7 +15,8 @@ from inbox import live
 from inbox.live import Counters, group
 from inbox.models import Feed, InboxMessage
 from notifier.providers.base import provider_class
-from notifier.vocabulary import Permanent, Sent, new_id
+from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.verdicts import Permanent, Sent
 from tenants.models import Recipient
 from tests.inbox.conftest import message, send
 

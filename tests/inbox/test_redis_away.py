@@ -13,8 +13,8 @@ import redis
 
 from inbox import live
 from inbox.tokens import mint
-from notifier.local import binaries
-from notifier.vocabulary import Sent
+from notifier.local.servers import binaries
+from notifier.vocabulary.verdicts import Sent
 from tenants.models import Recipient
 from tests.inbox.conftest import message, send
 from tests.inbox.web import Socket, Web, free_port

@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from notifier.local.child import Child, Program
+from notifier.local.processes.child import Child, Program
 from notifier.local.stack import Stack
 
 #: a worker with a child of its own, both deaf to TERM

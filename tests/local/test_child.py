@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from notifier.local import pids, records
-from notifier.local.child import Child, Failed, Program
 from notifier.local.console import hush
-from notifier.local.ready import log_says
+from notifier.local.processes import pids, records
+from notifier.local.processes.child import Child, Failed, Program
+from notifier.local.processes.ready import log_says
 
 Start = Callable[..., Child]
 

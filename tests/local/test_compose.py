@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from notifier.channels.queues import queues
-from notifier.local.programs import PROJECT, parse_queues
+from notifier.local.processes.programs import PROJECT, parse_queues
 
 COMPOSE: dict[str, Any] = yaml.safe_load(PROJECT.joinpath("docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

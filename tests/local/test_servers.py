@@ -17,11 +17,11 @@ import psycopg
 import pytest
 import redis
 
-from notifier.local import unroot
-from notifier.local.child import Failed
 from notifier.local.console import hush
-from notifier.local.ports import free_port
-from notifier.local.programs import PROJECT
+from notifier.local.processes import drop_privileges
+from notifier.local.processes.child import Failed
+from notifier.local.processes.programs import PROJECT
+from notifier.local.servers.ports import free_port
 from notifier.local.stack import Stack
 
 AS_ANOTHER_USER = """
@@ -161,8 +161,8 @@ def test_root_without_user_namespaces_runs_the_database_as_nobody(
     open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     python_for("nobody")  # else the binaries are not readable either
-    monkeypatch.setattr(unroot, "NAMESPACE", ("false",))
-    unroot.run_as.cache_clear()
+    monkeypatch.setattr(drop_privileges, "NAMESPACE", ("false",))
+    drop_privileges.run_as.cache_clear()
     try:
         with Stack(open_folder, test=True, environ={}, say=hush) as stack:
             pid = stack.pid("postgres")
@@ -170,4 +170,4 @@ def test_root_without_user_namespaces_runs_the_database_as_nobody(
             assert psutil.Process(pid).username() == "nobody"
             assert ask(stack, "SELECT current_user") == "notifier_engine"
     finally:
-        unroot.run_as.cache_clear()
+        drop_privileges.run_as.cache_clear()

@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from notifier.local import leash, pids
-from notifier.local.leash import Busy
-from notifier.local.programs import PROJECT
+from notifier.local.processes import pids, watchdog
+from notifier.local.processes.programs import PROJECT
+from notifier.local.processes.watchdog import Busy
 from notifier.local.stack import Stack
 
 from .test_child import eventually
@@ -58,4 +58,4 @@ def test_the_next_supervisor_waits_until_a_killed_ones_processes_are_gone(tmp_pa
         with Stack(tmp_path, test=True, environ={}) as stack:
             assert not any(pids.started_at(pid) for pid in started)
             assert stack.pid("postgres") is not None
-    assert not leash.in_use(tmp_path)
+    assert not watchdog.in_use(tmp_path)

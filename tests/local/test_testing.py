@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from notifier.local import secretfile, testing
-from notifier.local.child import Failed
-from notifier.local.leash import Leash
-from notifier.local.programs import PROJECT, Queue, parse_queues
-from notifier.local.together import together
+from notifier.local.processes.child import Failed
+from notifier.local.processes.programs import PROJECT, Queue, parse_queues
+from notifier.local.processes.run_parallel import run_parallel
+from notifier.local.processes.watchdog import Watchdog
 
 
 def run_tests(*files: str) -> tuple[int, Path]:
@@ -47,8 +47,8 @@ def test_a_failed_run_keeps_its_logs_and_nothing_else(tmp_path: Path) -> None:
 
 def test_the_folder_of_a_killed_run_is_swept_and_a_living_ones_is_not(tmp_path: Path) -> None:
     dead, alive = tmp_path / "test-1", tmp_path / "test-2"
-    Leash(dead).release()
-    leash = Leash(alive)
+    Watchdog(dead).release()
+    leash = Watchdog(alive)
     try:
         testing.sweep_stale(tmp_path)
         assert (dead.exists(), alive.exists()) == (False, True)
@@ -96,7 +96,7 @@ def test_together_keeps_the_order_and_raises_the_first_error() -> None:
     def fail() -> int:
         raise Failed("no")
 
-    assert together([lambda: 1, lambda: 2]) == [1, 2]
-    assert together([]) == []
+    assert run_parallel([lambda: 1, lambda: 2]) == [1, 2]
+    assert run_parallel([]) == []
     with pytest.raises(Failed, match="no"):
-        together([lambda: 1, fail])
+        run_parallel([lambda: 1, fail])

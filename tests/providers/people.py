@@ -8,7 +8,9 @@ from notifier.channels.base import Envelope
 from notifier.channels.push import PushMessage
 from notifier.providers import Provider
 from notifier.providers.fcm import Fcm
-from notifier.vocabulary import Address, TokenRequest, new_id
+from notifier.vocabulary.http import TokenRequest
+from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.people import Address
 
 
 def a_push(address: str = "cX1:APA91b-anna", **changes: Any) -> PushMessage:

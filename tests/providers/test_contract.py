@@ -12,7 +12,10 @@ from notifier.channels import channels
 from notifier.channels.base import Envelope
 from notifier.errors import InvalidInput
 from notifier.providers import Provider, provider_class, providers
-from notifier.vocabulary import Address, InDoubt, Misconfigured, Permanent, Response, Sent, Temporary, Throttled, new_id
+from notifier.vocabulary.http import Response
+from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.people import Address
+from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Sent, Temporary, Throttled
 
 ORIGIN = "https://127.0.0.1:1"
 VERDICTS = (Sent, Temporary, Throttled, Permanent, Misconfigured, InDoubt)
@@ -149,10 +152,10 @@ def test_no_status_by_itself_makes_an_address_dead(name: str, status: int) -> No
     make a tenant's people unreachable for ever."""
     provider = in_sandbox(name)
     for body in NOT_ITS_OWN:
-        verdict = provider.judge(Response(status, {}, body))
+        verdict = provider.verdict_of(Response(status, {}, body))
         assert not (isinstance(verdict, Permanent) and verdict.address_is_dead), body
     if 400 <= status < 500:
-        page = provider.judge(Response(status, {}, NOT_ITS_OWN[len(BODIES)]))
+        page = provider.verdict_of(Response(status, {}, NOT_ITS_OWN[len(BODIES)]))
         assert isinstance(page, Temporary | Throttled | Misconfigured), "it is no fault of the message"
 
 
@@ -164,7 +167,7 @@ def test_it_judges_any_answer_without_raising(name: str, status: int) -> None:
     provider = in_sandbox(name)
     for body in BODIES:
         for headers in HEADERS:
-            verdict = provider.judge(Response(status, headers, body))
+            verdict = provider.verdict_of(Response(status, headers, body))
             assert isinstance(verdict, VERDICTS)
             assert isinstance(verdict, Sent) == (200 <= status < 300)
             if isinstance(verdict, Throttled) and verdict.after is not None:

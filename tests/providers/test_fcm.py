@@ -18,17 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from notifier.errors import InvalidInput
 from notifier.providers.fcm import GOOGLE_TOKENS, Fcm
-from notifier.transport import wire
-from notifier.vocabulary import (
-    Misconfigured,
-    Permanent,
-    Response,
-    Sent,
-    Temporary,
-    Throttled,
-    TokenRefused,
-    Verdict,
-)
+from notifier.transport import http_client
+from notifier.vocabulary.http import Response, TokenRefused
+from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Temporary, Throttled, Verdict
 from tests.providers.people import a_push, sandboxed, token_of
 from tests.sandbox.stand import Stand
 
@@ -202,7 +194,7 @@ DEAD = "The registration token is not a valid FCM registration token"
     ],
 )
 def test_verdicts(response: Response, kind: type[Verdict], field: str | None, value: Any) -> None:
-    verdict = sandboxed(URL).judge(response)
+    verdict = sandboxed(URL).verdict_of(response)
     assert type(verdict) is kind
     if field:
         assert getattr(verdict, field) == value
@@ -210,7 +202,7 @@ def test_verdicts(response: Response, kind: type[Verdict], field: str | None, va
 
 def test_retry_after_may_be_a_date() -> None:
     soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=100)
-    verdict = sandboxed(URL).judge(error(429, retry_after=email.utils.format_datetime(soon, usegmt=True)))
+    verdict = sandboxed(URL).verdict_of(error(429, retry_after=email.utils.format_datetime(soon, usegmt=True)))
     assert isinstance(verdict, Throttled)
     assert verdict.after is not None
     assert 60 < verdict.after <= 100
@@ -285,10 +277,10 @@ def test_a_token_is_kept_for_one_account_one_credential_and_one_origin() -> None
 def test_the_sandbox_takes_a_real_account_s_signature_and_the_open_one(stand: Stand) -> None:
     text = (stand.folder / "service-account.json").read_text()
     for fcm in (Fcm(Fcm.Config.parse({"service_account": text}), stand.url), sandboxed(stand.url)):
-        ((_, verdict),) = next(iter(fcm.send([a_push()], wire(stand.ca))))
+        ((_, verdict),) = next(iter(fcm.send([a_push()], http_client(stand.ca))))
         assert isinstance(verdict, Sent)
     with pytest.raises(TokenRefused, match="400"):
-        wire(stand.ca).token(token_of(Fcm(Fcm.Config.parse({"service_account": an_account()}), stand.url)))
+        http_client(stand.ca).token(token_of(Fcm(Fcm.Config.parse({"service_account": an_account()}), stand.url)))
 
 
 @pytest.mark.parametrize(
@@ -307,5 +299,5 @@ def test_the_sandbox_takes_a_real_account_s_signature_and_the_open_one(stand: St
     ],
 )
 def test_the_sandbox_s_answers_get_the_verdict_they_mean(stand: Stand, address: str, kind: type[Verdict]) -> None:
-    ((_, verdict),) = next(iter(sandboxed(stand.url).send([a_push(address)], wire(stand.ca))))
+    ((_, verdict),) = next(iter(sandboxed(stand.url).send([a_push(address)], http_client(stand.ca))))
     assert type(verdict) is kind

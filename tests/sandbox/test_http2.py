@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hpack import Encoder
 
-from notifier.sandbox import frames as http2
-from notifier.sandbox.far_end import Answer, Incoming
-from notifier.sandbox.frames import PREFACE, frame
-from notifier.sandbox.http2 import Http2
+from notifier.sandbox.fake_service import Answer, Incoming
+from notifier.sandbox.http import frames as http2
+from notifier.sandbox.http.frames import PREFACE, frame
+from notifier.sandbox.http.http2 import Http2
 
 GREETING = PREFACE + frame(http2.SETTINGS, 0, 0)
 HEADERS = [(":method", "POST"), (":scheme", "https"), (":path", "/x?y=1"), (":authority", "a")]

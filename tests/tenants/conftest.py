@@ -17,8 +17,8 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from psycopg import errors
 
 from tenants import audit
+from tenants.database.signed_settings import SECONDS, key_of, signed
 from tenants.models import Recipient
-from tenants.signed_settings import SECONDS, key_of, signed
 from tests.fixtures import People
 
 Connect = Callable[[], psycopg.Connection[Any]]

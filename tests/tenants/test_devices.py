@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from tenants import devices
 from tenants.imports import import_recipients
 from tenants.models import Device, Recipient
+from tenants.people import devices
 from tests.fixtures import People
 
 pytestmark = pytest.mark.django_db(transaction=True)

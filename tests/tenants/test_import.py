@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from tenants.imports import Problem, Refused, Result, import_recipients, read_external_ids, run
+from tenants.imports import Problem, Result, UnreadableFile, import_recipients, read_external_ids, run
 from tenants.models import ConsentChange, Device, Recipient
 from tests.fixtures import People
 
@@ -269,7 +269,7 @@ REFUSED = {
 @pytest.mark.parametrize("file", REFUSED.values(), ids=REFUSED.keys())
 def test_a_file_that_is_not_what_it_claims_changes_nothing(file: bytes, people: People) -> None:
     put(people, "external_id,name\n1,before\n")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(UnreadableFile) as refused:
         put(people, file)
     assert len(refused.value.message) > 10
     assert {k: r.name for k, r in stored(people).items()} == {"1": "before"}
@@ -277,13 +277,13 @@ def test_a_file_that_is_not_what_it_claims_changes_nothing(file: bytes, people: 
 
 def test_a_file_over_the_limit_is_refused(people: People, settings: Any) -> None:
     settings.IMPORT_MAX_BYTES = 100
-    with pytest.raises(Refused, match="larger than 100 bytes"):
+    with pytest.raises(UnreadableFile, match="larger than 100 bytes"):
         put(people, "external_id\n" + "1234567\n" * 20)
     assert stored(people) == {}
 
 
 def test_a_file_may_follow_a_refused_one(people: People) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(UnreadableFile):
         put(people, LATIN.encode("latin-1"))
     assert put(people, ANNE).created == 1
 
@@ -375,7 +375,7 @@ NO_LISTS = [b"", b"a,b\n1,2\n", "external_id\né\n".encode("latin-1"), b"PK\x03\
 
 @pytest.mark.parametrize("file", [*NO_LISTS, b"email\nanne@example.com\n", b"E-Mail\n", b"push_token\nabcdefgh\n"])
 def test_a_list_that_is_none_is_refused(file: bytes) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(UnreadableFile):
         list(read_external_ids(io.BytesIO(file)))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tenants.imports import Refused
+from tenants.imports import UnreadableFile
 from tenants.models import Device, Recipient
 from tests.fixtures import People
 from tests.tenants.test_import import problems, put, stored
@@ -104,7 +104,7 @@ def test_a_dot_in_a_header_makes_levels_that_merge(people: People) -> None:
 
 def test_a_column_cannot_be_a_value_and_hold_others(people: People) -> None:
     for header in ("billing,billing.country", "billing.country.code,attributes.billing.country"):
-        with pytest.raises(Refused, match=r"names 'billing.*' and 'billing.*'"):
+        with pytest.raises(UnreadableFile, match=r"names 'billing.*' and 'billing.*'"):
             put(people, f"external_id,{header}\n1,a,b\n")
 
 

@@ -12,8 +12,8 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from tenants import lockout
-from tenants.lockout import COOKIE, LIMIT_EVERYWHERE, LIMIT_HERE, WINDOW
+from tenants.login import lockout
+from tenants.login.lockout import COOKIE, LIMIT_EVERYWHERE, LIMIT_HERE, WINDOW
 from tests.fixtures import People, _as_web
 
 pytestmark = pytest.mark.django_db

@@ -17,9 +17,9 @@ from psycopg import errors
 
 from tenants import access
 from tenants.auth import digest_of
-from tenants.grants import NOTHING, WEB_MAY, differences, held
+from tenants.database.grants import NOTHING, WEB_MAY, differences, held
+from tenants.database.signed_settings import key_of
 from tenants.models import Recipient, User
-from tenants.signed_settings import key_of
 from tests.fixtures import People
 from tests.tenants.conftest import REFUSED, Connect, put, seen, site_signs
 

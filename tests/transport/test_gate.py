@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from notifier.transport.allowance import Allowance
-from notifier.transport.gate import LINKS, Gate
+from notifier.transport.curl.gate import LINKS, Gate
 
 
 def test_a_connection_that_has_not_answered_carries_one_request() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from notifier.transport import wire
-from notifier.vocabulary import Request, Response
+from notifier.transport import http_client
+from notifier.vocabulary.http import Request, Response
 from tests.sandbox.stand import Stand
 
 NGHTTPD = shutil.which("nghttpd") or shutil.which("nghttpd", path="/usr/sbin:/usr/local/sbin")
@@ -45,7 +45,7 @@ def nghttpd(running: Stand, tmp_path: Path) -> Iterator[str]:
 def test_thousands_of_posts_are_each_answered_once(nghttpd: str, running: Stand) -> None:
     paths = ["/answer", "/missing"]
     requests = [Request("POST", nghttpd + paths[i % 2], (("x-number", str(i)),), b"x" * 400, 60.0) for i in range(3000)]
-    answers = [pair for batch in wire(running.ca).exchange(requests) for pair in batch]
+    answers = [pair for batch in http_client(running.ca).exchange(requests) for pair in batch]
     assert sorted(index for index, _ in answers) == list(range(3000))
     for index, answer in answers:
         assert isinstance(answer, Response)

@@ -8,28 +8,29 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from notifier.transport.curl.client import CurlClient
 from notifier.transport.h2 import frames as f
-from notifier.transport.h2.client import H2Wire
-from notifier.transport.pooled import PooledWire
-from notifier.vocabulary import Broken, Head, InDoubt, Sent, Temporary, Verdict, Wire
+from notifier.transport.h2.client import Http2Client
+from notifier.vocabulary.http import HttpClient, RequestTemplate, TransportError
+from notifier.vocabulary.verdicts import InDoubt, Sent, Temporary, Verdict
 from tests.providers.people import a_push, sandboxed
 from tests.sandbox.stand import Stand
 from tests.transport.h2.hostile import Scene, Stage, stage
 from tests.transport.h2.peer import headers, reset, settings
 from tests.transport.h2.test_servers import told
 
-Makes = Callable[[str | None], Wire]
+Makes = Callable[[str | None], HttpClient]
 QUIET = 0.1  #: seconds in which a client that would open more streams has opened them
 
 
-@pytest.fixture(params=[H2Wire, PooledWire], ids=["h2", "curl"])
+@pytest.fixture(params=[Http2Client, CurlClient], ids=["h2", "curl"])
 def made(request: pytest.FixtureRequest) -> Makes:
     makes: Makes = request.param
     return makes
 
 
-def post(wire: Wire, server: Stage, count: int) -> list[object]:
-    head = Head("POST", server.origin, "/", (("authorization", "Bearer x"),), timeout=30.0)
+def post(wire: HttpClient, server: Stage, count: int) -> list[object]:
+    head = RequestTemplate("POST", server.origin, "/", (("authorization", "Bearer x"),), timeout=30.0)
     return told(wire, head, [b"%d" % i for i in range(count)])
 
 
@@ -119,7 +120,7 @@ def test_a_far_end_that_refuses_streams_gets_fewer_at_once(made: Makes, running:
         wire = made(running.ca)
         for _ in range(4):
             found = post(wire, server, 150)
-            assert all(one == 200 or isinstance(one, Broken) for one in found)
+            assert all(one == 200 or isinstance(one, TransportError) for one in found)
     first = next(place for place, peak in enumerate(peaks) if peak > 8)
     assert max(peaks[first + 10 :]) <= max(peaks) // 2
 
@@ -130,7 +131,7 @@ def test_a_refused_stream_has_not_begun(made: Makes, stand: Stand) -> None:
     stand.faults(refuse_every=5)
     first, second = send(wire, stand, "first"), send(wire, stand, "second")
     assert kinds(second) <= {Sent, Temporary}
-    if made is H2Wire:
+    if made is Http2Client:
         assert kinds(first) <= {Sent, Temporary}
     sent = sum(isinstance(one, Sent) for one in [*first, *second])
     report = stand.report()
@@ -156,10 +157,10 @@ def test_what_waits_for_a_far_end_that_never_answers_is_told_so_and_has_not_begu
         scene.ended()
 
     with stage(running.folder, *[silent] * 50) as server:
-        head = Head("POST", server.origin, "/", (), timeout=1.0)
-        found = told(PooledWire(running.ca), head, [b"%d" % i for i in range(300)])
-        begun = [place for place, one in enumerate(found) if isinstance(one, Broken) and one.begun]
-        assert all(isinstance(one, Broken) for one in found)
+        head = RequestTemplate("POST", server.origin, "/", (), timeout=1.0)
+        found = told(CurlClient(running.ca), head, [b"%d" % i for i in range(300)])
+        begun = [place for place, one in enumerate(found) if isinstance(one, TransportError) and one.begun]
+        assert all(isinstance(one, TransportError) for one in found)
         assert {int(body) for body in server.taken} <= set(begun)
     assert len(begun) <= 20
 
@@ -167,11 +168,11 @@ def test_what_waits_for_a_far_end_that_never_answers_is_told_so_and_has_not_begu
 def test_what_waits_for_a_far_end_that_nobody_reaches_is_told_so_at_once(made: Makes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         origin = f"https://127.0.0.1:{free.getsockname()[1]}"
-    found = told(made(None), Head("POST", origin, "/", (), timeout=5.0), [b"x"] * 2_000)
-    assert all(isinstance(one, Broken) and not one.begun for one in found)
+    found = told(made(None), RequestTemplate("POST", origin, "/", (), timeout=5.0), [b"x"] * 2_000)
+    assert all(isinstance(one, TransportError) and not one.begun for one in found)
 
 
-def send(wire: Wire, stand: Stand, word: str) -> Sequence[Verdict]:
+def send(wire: HttpClient, stand: Stand, word: str) -> Sequence[Verdict]:
     found = sandboxed(stand.url).send([a_push(f"{word}-{i}") for i in range(200)], wire)
     return [verdict for batch in found for _, verdict in batch]
 

@@ -9,17 +9,17 @@ import pytest
 
 from notifier.transport import tokens
 from notifier.transport.tokens import Tokens, read_grant
-from notifier.vocabulary import Broken, Request, Response, TokenRefused, TokenRequest
+from notifier.vocabulary.http import Request, Response, TokenRefused, TokenRequest, TransportError
 
 GOOD = Response(200, {}, b'{"access_token":"T1","expires_in":3600}')
 WANTED = TokenRequest("account-1", Request("POST", "https://far.test/token", (), b"assertion=secret"))
 
 
 class Endpoint:
-    def __init__(self, answer: Response | Broken) -> None:
+    def __init__(self, answer: Response | TransportError) -> None:
         self.answer, self.asked = answer, 0
 
-    def __call__(self, request: Request) -> Response | Broken:
+    def __call__(self, request: Request) -> Response | TransportError:
         self.asked += 1
         return self.answer
 
@@ -91,11 +91,13 @@ def test_dead_credentials_are_not_hammered_and_can_be_mended(monkeypatch: pytest
         (Response(200, {}, b'{"access_token":""}'), True),
         (Response(200, {}, b'{"access_token":7}'), True),
         (Response(200, {}, b'{"access_token":"T","expires_in":"soon"}'), True),
-        (Broken(False, "refused"), True),
-        (Broken(True, "timed out"), True),
+        (TransportError(False, "refused"), True),
+        (TransportError(True, "timed out"), True),
     ],
 )
-def test_what_the_endpoint_says_decides_whether_to_try_again(answer: Response | Broken, temporary: bool) -> None:
+def test_what_the_endpoint_says_decides_whether_to_try_again(
+    answer: Response | TransportError, temporary: bool
+) -> None:
     with pytest.raises(TokenRefused) as refused:
         read_grant(answer)
     assert refused.value.temporary is temporary

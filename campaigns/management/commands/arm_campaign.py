@@ -8,9 +8,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from campaigns import prepare
+from campaigns import arming
+from campaigns.arming.problems import told
 from campaigns.models import Campaign
-from campaigns.prepare.problems import told
 from campaigns.states import State
 from notifier.errors import NotifierError
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         if campaign is None:
             raise CommandError("There is no such campaign.")
         try:
-            prepare.request_arm(campaign)
+            arming.request_arm(campaign)
         except NotifierError as error:
             raise CommandError(error.message) from error
         campaign.refresh_from_db()

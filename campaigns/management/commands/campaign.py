@@ -9,8 +9,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from campaigns import control, launch, results
+from campaigns.lifecycle import control, launch
 from campaigns.models import Campaign, Rollout
+from campaigns.report import results
 from notifier.errors import NotifierError
 from tenants.models import User
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from campaigns import capacity
+from campaigns.preflight import capacity
 from notifier.errors import InvalidInput
 from notifier.providers import provider_class
 

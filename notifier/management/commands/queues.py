@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from notifier.channels.queues import BATCH, CONTROL, is_bulk, queue_of, queues
-from notifier.vocabulary import Lane
+from notifier.vocabulary.status import Lane
 
 
 class Command(BaseCommand):

@@ -12,19 +12,27 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from notifier.transport.base import CONNECTIONS, BaseWire
-from notifier.transport.h2.heads import BAD_PATH, Unsendable, far_end, refusal, sendable_path, split, template
+from notifier.transport.base import CONNECTIONS, BaseClient
+from notifier.transport.completions import PendingBatch
+from notifier.transport.h2.batches import Batch, BatchCursor
 from notifier.transport.h2.link import tls
 from notifier.transport.h2.origin import CONNECT_TIMEOUT, Means, Origin
 from notifier.transport.h2.reactor import Reactor, reactor
-from notifier.transport.h2.runs import Load, Run
-from notifier.transport.jobs import Job
-from notifier.vocabulary import Answered, Broken, Head, Request
+from notifier.transport.h2.request_headers import (
+    BAD_PATH,
+    Unsendable,
+    encoded,
+    endpoint_of,
+    refusal,
+    sendable_path,
+    split,
+)
+from notifier.vocabulary.http import Answered, Request, RequestTemplate, TransportError
 
 Headers = tuple[tuple[str, str], ...]
 
 
-class H2Wire(BaseWire):
+class Http2Client(BaseClient):
     """HTTP/2 over TLS only, connections kept."""
 
     def __init__(self, trust: str | None = None, connections: int = CONNECTIONS) -> None:
@@ -39,7 +47,7 @@ class H2Wire(BaseWire):
             told.set()
 
         try:
-            far_end(origin)
+            endpoint_of(origin)
         except Unsendable:
             return 0
         pool = self._running()
@@ -53,44 +61,46 @@ class H2Wire(BaseWire):
 
     # -- jobs --
 
-    def begin(self, job: Job, requests: Sequence[Request]) -> None:
+    def begin(self, pending: PendingBatch, requests: Sequence[Request]) -> None:
         loads, unsendable = _loads(requests)
-        job.put(unsendable)
-        self._send(job, loads)
+        pending.put(unsendable)
+        self._send(pending, loads)
 
-    def launch(self, job: Job, head: Head, bodies: Sequence[bytes], paths: Sequence[bytes] | None) -> None:
+    def launch(
+        self, pending: PendingBatch, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None
+    ) -> None:
         indexes: Sequence[int] = range(len(bodies))
         try:
-            shape = template(head, paths is not None)
+            shape = encoded(head, paths is not None)
         except Unsendable as error:
-            job.refuse(indexes, refusal(error))
+            pending.refuse(indexes, refusal(error))
             return
         if paths is not None and (bad := [index for index in indexes if not sendable_path(paths[index])]):
-            job.refuse(bad, refusal(Unsendable(BAD_PATH)))
+            pending.refuse(bad, refusal(Unsendable(BAD_PATH)))
             indexes = sorted({*indexes} - {*bad})
             paths, bodies = [paths[index] for index in indexes], [bodies[index] for index in indexes]
-        self._send(job, {head.origin: [Load(shape, indexes, paths, bodies, whole=False)]})
+        self._send(pending, {head.origin: [Batch(shape, indexes, paths, bodies, whole=False)]})
 
-    def retract(self, job: Job) -> None:
+    def retract(self, pending: PendingBatch) -> None:
         pool = self._running()
-        pool.reactor.call(pool.withdraw, job)
+        pool.reactor.call(pool.withdraw, pending)
 
-    def no_h2(self, run: Run) -> None:
+    def no_h2(self, run: BatchCursor) -> None:
         """What becomes of requests to a far end that speaks HTTP/1.1 only. In the loop's thread."""
-        run.refuse(Broken(False, "no h2"))
+        run.refuse(TransportError(False, "no h2"))
 
-    def retracted(self, job: Job) -> None:
+    def retracted(self, pending: PendingBatch) -> None:
         """In the loop's thread: nothing more of it will begin here."""
 
-    def _send(self, job: Job, loads: dict[str, list[Load]]) -> None:
+    def _send(self, pending: PendingBatch, loads: dict[str, list[Batch]]) -> None:
         if not loads:
             return
         pool = self._running()
-        job.kept_in(pool.reactor.jobs)
+        pending.kept_in(pool.reactor.pendings)
         for origin, some in loads.items():
-            pool.reactor.call(pool.submit, origin, [Run(job, load) for load in some])
+            pool.reactor.call(pool.submit, origin, [BatchCursor(pending, load) for load in some])
         if pool.reactor.dead:  # it went down between our look and now
-            job.fail("the HTTP/2 thread ended")
+            pending.fail("the HTTP/2 thread ended")
 
     def _running(self) -> Pool:
         current, pool = reactor(), self._pool
@@ -102,21 +112,21 @@ class H2Wire(BaseWire):
 class Pool:
     """The far ends of one wire in one process. Everything but the constructor runs in the loop's thread."""
 
-    def __init__(self, current: Reactor, wire: H2Wire) -> None:
+    def __init__(self, current: Reactor, wire: Http2Client) -> None:
         self.reactor = current
         self._wire = wire
         self._means = Means(tls(wire.trust), wire.connections, wire.no_h2)
         self._origins: dict[str, Origin] = {}
         current.call(current.sweeps.append, self._sweep)
 
-    def submit(self, origin: str, runs: Sequence[Run]) -> None:
+    def submit(self, origin: str, runs: Sequence[BatchCursor]) -> None:
         for run in runs:
             self._origin(origin).submit(run)
 
-    def withdraw(self, job: Job) -> None:
+    def withdraw(self, pending: PendingBatch) -> None:
         for origin in self._origins.values():
-            origin.withdraw(job)
-        self._wire.retracted(job)
+            origin.withdraw(pending)
+        self._wire.retracted(pending)
 
     def warm(self, origin: str, told: Callable[[int], None]) -> None:
         self._origin(origin).warm(told)
@@ -124,7 +134,7 @@ class Pool:
     def _origin(self, name: str) -> Origin:
         found = self._origins.get(name)
         if found is None:
-            found = self._origins[name] = Origin(far_end(name), self._means)
+            found = self._origins[name] = Origin(endpoint_of(name), self._means)
         return found
 
     def _sweep(self, now: float) -> None:
@@ -132,7 +142,7 @@ class Pool:
             del self._origins[name]
 
 
-def _loads(requests: Sequence[Request]) -> tuple[dict[str, list[Load]], list[Answered]]:
+def _loads(requests: Sequence[Request]) -> tuple[dict[str, list[Batch]], list[Answered]]:
     """Requests grouped by what they share; those that can never leave apart."""
     groups: dict[tuple[str, str, Headers, float], list[tuple[int, bytes]]] = {}
     unsendable: list[Answered] = []
@@ -144,15 +154,17 @@ def _loads(requests: Sequence[Request]) -> tuple[dict[str, list[Load]], list[Ans
             unsendable.append((index, refusal(error)))
             continue
         groups.setdefault((request.method, origin, request.headers, request.timeout), []).append((index, path))
-    loads: dict[str, list[Load]] = {}
+    loads: dict[str, list[Batch]] = {}
     for (method, origin, headers, timeout), members in groups.items():
         indexes, paths = [index for index, _ in members], [path for _, path in members]
         varies = len(set(paths)) > 1
         try:
-            shape = template(Head(method, origin, "" if varies else paths[0].decode(), headers, timeout), varies)
+            shape = encoded(
+                RequestTemplate(method, origin, "" if varies else paths[0].decode(), headers, timeout), varies
+            )
         except Unsendable as error:
             unsendable += [(index, refusal(error)) for index in indexes]
             continue
         bodies = [requests[index].body for index in indexes]
-        loads.setdefault(origin, []).append(Load(shape, indexes, paths if varies else None, bodies, whole=True))
+        loads.setdefault(origin, []).append(Batch(shape, indexes, paths if varies else None, bodies, whole=True))
     return loads, unsendable

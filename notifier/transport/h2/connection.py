@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 
 from notifier.transport.h2 import frames as f
 from notifier.transport.h2.frames import Fault, frame
-from notifier.transport.h2.heads import Template
 from notifier.transport.h2.incoming import (
     BODY_CAP,
     STREAM_WINDOW,
@@ -24,10 +23,11 @@ from notifier.transport.h2.incoming import (
     slot_of,
 )
 from notifier.transport.h2.outgoing import Outgoing
+from notifier.transport.h2.request_headers import EncodedTemplate
 from notifier.transport.h2.table import Table
-from notifier.vocabulary import Broken, Response
+from notifier.vocabulary.http import Response, TransportError
 
-Finished = tuple[Slot, int | Response | Broken]
+Finished = tuple[Slot, int | Response | TransportError]
 
 CONNECTION_WINDOW = 1 << 30
 TOP_UP = 1 << 24  #: bytes received after which the connection's window is opened again
@@ -106,7 +106,11 @@ class Connection:
         return window // size or (0 if patient and self.under_way else min(1, streams))
 
     def begin(
-        self, template: Template, entries: Sequence[Entry], paths: Sequence[bytes] | None, bodies: Sequence[bytes]
+        self,
+        template: EncodedTemplate,
+        entries: Sequence[Entry],
+        paths: Sequence[bytes] | None,
+        bodies: Sequence[bytes],
     ) -> None:
         """Write requests; `room` of them at most."""
         at, count = 0, len(entries)
@@ -132,7 +136,7 @@ class Connection:
             late = [stream for stream, entry in streams.items() if slot_of(entry)[2] <= now]
             for stream in late:
                 self._write(frame(f.RST_STREAM, 0, stream, f.LONG.pack(f.CANCEL)))
-                self._break(stream, Broken(True, "no answer within the timeout"))
+                self._break(stream, TransportError(True, "no answer within the timeout"))
         return self._taken()
 
     def lost(self, why: str) -> list[Finished]:
@@ -140,7 +144,7 @@ class Connection:
         self.refusing = bool(self.under_way) and not self.closed and not self.draining
         self.closed = True
         self._rest = b""
-        broken = Broken(True, why, cut=self.under_way > 1)  # of one alone it may well be the reason
+        broken = TransportError(True, why, cut=self.under_way > 1)  # of one alone it may well be the reason
         for stream in [*self._waiting, *self._reading]:
             self._break(stream, broken)
         return self._taken()
@@ -310,7 +314,7 @@ class Connection:
             self._cancel(stream)  # answered before the body was out
         self._done.append((entry.slot, entry.answer()) if isinstance(entry, Reply) else (entry, 200))
 
-    def _break(self, stream: int, broken: Broken) -> None:
+    def _break(self, stream: int, broken: TransportError) -> None:
         entry = self._waiting.pop(stream, None) or self._reading.pop(stream)
         self._out.uploads.pop(stream, None)
         self._done.append((slot_of(entry), broken))
@@ -326,9 +330,9 @@ class Connection:
         if code in OVERLOADED:
             self.refusing = True
         if stream in self._waiting:
-            self._break(stream, Broken(code != f.REFUSED_STREAM, f"stream reset: {f.code_name(code)}"))
+            self._break(stream, TransportError(code != f.REFUSED_STREAM, f"stream reset: {f.code_name(code)}"))
         elif stream in self._reading:
-            self._break(stream, Broken(True, f"answer cut short: {f.code_name(code)}"))
+            self._break(stream, TransportError(True, f"answer cut short: {f.code_name(code)}"))
 
     # -- the connection ------------------------------------------------------------------------------------------
 
@@ -389,7 +393,7 @@ class Connection:
         if code in OVERLOADED:
             self.refusing = True
         for number in [n for n in self._waiting if n > last & f.LARGEST]:
-            self._break(number, Broken(False, f"connection ended before it: {f.code_name(code)}"))
+            self._break(number, TransportError(False, f"connection ended before it: {f.code_name(code)}"))
 
     def _priority(self, _flags: int, stream: int, payload: bytes) -> None:
         if len(payload) != 5 or not stream:

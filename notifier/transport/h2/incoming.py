@@ -12,7 +12,7 @@ from typing import Any
 from hpack import Decoder, HPACKError
 
 from notifier.transport.h2.frames import COMPRESSION_ERROR, FLOW_CONTROL_ERROR, PROTOCOL_ERROR, Fault
-from notifier.vocabulary import Response
+from notifier.vocabulary.http import Response
 
 BODY_CAP = 64 * 1024
 STREAM_WINDOW = 1024 * 1024  #: of one answer; larger than BODY_CAP

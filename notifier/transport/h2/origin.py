@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from notifier.transport.allowance import Allowance
+from notifier.transport.completions import WITHDRAWN, PendingBatch
+from notifier.transport.h2.batches import BatchCursor
 from notifier.transport.h2.connection import STREAMS_CAP, STREAMS_UNSAID, Finished
-from notifier.transport.h2.heads import FarEnd
 from notifier.transport.h2.link import Link, NotHttp2, connect
-from notifier.transport.h2.runs import Run
-from notifier.transport.jobs import WITHDRAWN, Job
-from notifier.vocabulary import Broken
+from notifier.transport.h2.request_headers import Endpoint
+from notifier.vocabulary.http import TransportError
 
 CONNECT_TIMEOUT = 5.0
 #: connections in a row that ended young and carried nothing; then the far end counts as unreachable
@@ -40,14 +40,14 @@ class Means:
 
     context: ssl.SSLContext
     connections: int  #: to one far end, at most
-    no_h2: Callable[[Run], None]
+    no_h2: Callable[[BatchCursor], None]
 
 
 class Origin:
-    def __init__(self, place: FarEnd, means: Means) -> None:
+    def __init__(self, place: Endpoint, means: Means) -> None:
         self._place, self._means = place, means
         self._loop = asyncio.get_running_loop()
-        self._runs: deque[Run] = deque()
+        self._runs: deque[BatchCursor] = deque()
         self._links: list[Link] = []  #: open, or being opened
         self._leaving: list[Link] = []  #: finishing what they carry
         self._opening: set[asyncio.Task[None]] = set()
@@ -60,7 +60,7 @@ class Origin:
 
     # -- work comes --
 
-    def submit(self, run: Run) -> None:
+    def submit(self, run: BatchCursor) -> None:
         run.queued = self._loop.time()
         if run.queued < self._no_h2_until:
             self._means.no_h2(run)
@@ -68,9 +68,9 @@ class Origin:
         self._runs.append(run)
         self._carry_on()
 
-    def withdraw(self, job: Job) -> None:
+    def withdraw(self, pending: PendingBatch) -> None:
         for run in self._runs:
-            if run.job is job:
+            if run.pending is pending:
                 run.refuse(WITHDRAWN)
 
     def warm(self, told: Callable[[int], None]) -> None:
@@ -87,7 +87,7 @@ class Origin:
         runs, now = self._runs, self._loop.time()
         while runs:
             run = runs[0]
-            if run.job.withdrawn:
+            if run.pending.withdrawn:
                 run.refuse(WITHDRAWN)
             if not run.left:
                 runs.popleft()
@@ -112,10 +112,10 @@ class Origin:
             self._allowance.refuse(link.connection.under_way + len(answers))
         else:
             self._allowance.answer(len(answers))
-        touched: list[Run] = []
-        refused: dict[Run, list[tuple[int, Broken]]] = {}
+        touched: list[BatchCursor] = []
+        refused: dict[BatchCursor, list[tuple[int, TransportError]]] = {}
         for (run, index, _), answer in answers:
-            if type(answer) is Broken and not answer.begun:
+            if type(answer) is TransportError and not answer.begun:
                 refused.setdefault(run, []).append((index, answer))
                 continue
             if not run.fresh:
@@ -123,16 +123,16 @@ class Origin:
             run.fresh.append((index, answer))
         for run in touched:
             fresh, run.fresh = run.fresh, []
-            run.job.put(fresh)
+            run.pending.put(fresh)
         for run, some in refused.items():
             self._again(run, some, AGAIN_GONE if link.connection.draining else AGAIN_REFUSED)
         if touched:
             self._moved, self._barren = self._loop.time(), 0
 
-    def _again(self, run: Run, refused: list[tuple[int, Broken]], most: int) -> None:
+    def _again(self, run: BatchCursor, refused: list[tuple[int, TransportError]], most: int) -> None:
         repeated = run.again([index for index, _ in refused], most)
         if repeated is None:
-            run.job.put(refused)
+            run.pending.put(refused)
         else:
             repeated.queued = self._loop.time()
             self._runs.appendleft(repeated)
@@ -144,7 +144,7 @@ class Origin:
             link.flush()
         self._open_for_need()
 
-    def _refuse_all(self, broken: Broken) -> None:
+    def _refuse_all(self, broken: TransportError) -> None:
         """Nothing of what waits has begun, and nothing of it will."""
         while self._runs:
             self._runs.popleft().refuse(broken)
@@ -182,13 +182,13 @@ class Origin:
             self._no_h2_until = self._loop.time() + REMEMBER_NO_H2
             while self._runs:
                 self._means.no_h2(self._runs.popleft())
-            self._failed(link, Broken(False, "no h2"))
+            self._failed(link, TransportError(False, "no h2"))
         except (OSError, ValueError) as error:
-            self._failed(link, Broken(False, f"cannot connect: {error or type(error).__name__}"[:200]))
+            self._failed(link, TransportError(False, f"cannot connect: {error or type(error).__name__}"[:200]))
         else:
             self._tell_warm()
 
-    def _failed(self, link: Link, broken: Broken) -> None:
+    def _failed(self, link: Link, broken: TransportError) -> None:
         link.abort()
         self._drop(link)
         self._paused_until = self._loop.time() + PAUSE
@@ -207,7 +207,7 @@ class Origin:
             self._barren += 1
         if self._barren >= BARREN:
             self._barren = 0
-            self._refuse_all(Broken(False, "the far end closes its connections at once"))
+            self._refuse_all(TransportError(False, "the far end closes its connections at once"))
         self._open_for_need()
 
     def _drop(self, link: Link) -> None:
@@ -230,7 +230,7 @@ class Origin:
             link.sweep(now)
         for run in list(self._runs):
             if now - max(run.queued, self._moved) > run.load.template.head.timeout:
-                run.refuse(Broken(False, "no stream came free within the timeout"))
+                run.refuse(TransportError(False, "no stream came free within the timeout"))
         for link in [link for link in self._links if link.connection.draining]:
             self.retire(link)
         while self._runs and not self._runs[0].left:

@@ -19,7 +19,7 @@ from notifier.transport.h2.frames import (
     Fault,
     frame,
 )
-from notifier.transport.h2.heads import Block
+from notifier.transport.h2.request_headers import HeaderBlock
 
 
 class Upload:
@@ -47,7 +47,7 @@ class Outgoing:
     # -- requests --
 
     def begin(
-        self, block: Block, entries: Sequence[Any], paths: Sequence[bytes] | None, bodies: Sequence[bytes]
+        self, block: HeaderBlock, entries: Sequence[Any], paths: Sequence[bytes] | None, bodies: Sequence[bytes]
     ) -> None:
         """Requests whose header block is good for all."""
         if paths is None:
@@ -55,7 +55,7 @@ class Outgoing:
         else:
             self._begin_paths(block, entries, paths, bodies)
 
-    def _begin_alike(self, block: Block, entries: Sequence[Any], bodies: Sequence[bytes]) -> None:
+    def _begin_alike(self, block: HeaderBlock, entries: Sequence[Any], bodies: Sequence[bytes]) -> None:
         """Requests that share their path. The hot path: 1 µs a request."""
         stream, window, largest = self.next, self.window, min(self._initial, self._frame)
         frames, waiting, around, pack = self.frames, self._waiting, block.around, LONG.pack
@@ -78,7 +78,7 @@ class Outgoing:
         self.next, self.window = stream, window
 
     def _begin_paths(
-        self, block: Block, entries: Sequence[Any], paths: Sequence[bytes], bodies: Sequence[bytes]
+        self, block: HeaderBlock, entries: Sequence[Any], paths: Sequence[bytes], bodies: Sequence[bytes]
     ) -> None:
         """Requests with a path each."""
         stream, window, largest = self.next, self.window, min(self._initial, self._frame)
@@ -98,7 +98,7 @@ class Outgoing:
             stream += 2
         self.next, self.window = stream, window
 
-    def begin_one(self, block: Block, entry: Any, path: bytes | None, body: bytes, *, sized: bool) -> None:
+    def begin_one(self, block: HeaderBlock, entry: Any, path: bytes | None, body: bytes, *, sized: bool) -> None:
         """A request whose header block is good once. `sized` False: one that has no body by its nature."""
         stream, self.next = self.next, self.next + 2
         self._waiting[stream] = entry

@@ -11,7 +11,7 @@ from typing import Any
 
 import uvloop
 
-from notifier.transport.jobs import Job
+from notifier.transport.completions import PendingBatch
 
 TICK = 0.1  #: seconds between looks at deadlines; no request has a timer of its own
 
@@ -23,7 +23,7 @@ class Reactor:
         self.pid = os.getpid()
         self.dead = False
         self.loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-        self.jobs: set[Job] = set()  #: not yet answered in full
+        self.pendings: set[PendingBatch] = set()  #: not yet answered in full
         self.sweeps: list[Callable[[float], None]] = []
         threading.Thread(target=self._run, name="notifier-h2", daemon=True).start()
 
@@ -39,8 +39,8 @@ class Reactor:
         finally:
             self.dead = True
             log.error("the HTTP/2 thread ended")
-            for job in list(self.jobs):
-                job.fail("the HTTP/2 thread ended")
+            for pending in list(self.pendings):
+                pending.fail("the HTTP/2 thread ended")
 
     def _tick(self) -> None:
         self.loop.call_later(TICK, self._tick)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from hpack import Encoder
 
-from notifier.transport.h2.heads import Block, Template
+from notifier.transport.h2.request_headers import EncodedTemplate, HeaderBlock
 
 LARGEST = 4_096  #: RFC 9113's initial size; we never ask for more
 WORTH = 4  #: requests of one template on this connection, from which on it is kept in the table
@@ -19,8 +19,8 @@ KEPT = 64
 class Table:
     def __init__(self) -> None:
         self._encoder = Encoder()
-        self._blocks: dict[Template, tuple[int, Block]] = {}
-        self._uses: dict[Template, int] = {}
+        self._blocks: dict[EncodedTemplate, tuple[int, HeaderBlock]] = {}
+        self._uses: dict[EncodedTemplate, int] = {}
         self._version = 0  #: changes with every insertion, because that moves all indexes
         self._update = b""
 
@@ -34,12 +34,12 @@ class Table:
             self._version += 1
             self._update = _size_update(size)
 
-    def block(self, template: Template, requests: int) -> tuple[Block, bool]:
+    def block(self, template: EncodedTemplate, requests: int) -> tuple[HeaderBlock, bool]:
         """The block to use, and whether it stands for more than the next request: one that puts fields into the
         table is good once, and must be sent."""
         if self._update:
             update, self._update = self._update, b""
-            return Block(template.plain.whole(None, None), update), False
+            return HeaderBlock(template.plain.whole(None, None), update), False
         if not self._worth(template, requests):
             return template.plain, True
         version, block = self._blocks.get(template, (-1, template.plain))
@@ -47,7 +47,7 @@ class Table:
             return block, True
         entries = self._encoder.header_table.dynamic_entries
         count, newest = len(entries), entries[0] if entries else None
-        block = Block(self._encoder.encode(template.fields, huffman=False))
+        block = HeaderBlock(self._encoder.encode(template.fields, huffman=False))
         if len(entries) != count or (entries and entries[0] is not newest):
             self._version += 1
             return block, False
@@ -56,7 +56,7 @@ class Table:
         self._blocks[template] = self._version, block
         return block, True
 
-    def _worth(self, template: Template, requests: int) -> bool:
+    def _worth(self, template: EncodedTemplate, requests: int) -> bool:
         """Often enough, and small enough to leave room for another's."""
         if template.table_size * 2 > self._encoder.header_table.maxsize:
             return False

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from tenants import audit
-from tenants.imports import Refused, Result, import_recipients
+from tenants.imports import Result, UnreadableFile, import_recipients
 from tenants.models import Tenant
 
 
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         owner = _tenant(tenant)
         try:
             result = self._import(owner, file)
-        except Refused as refused:
+        except UnreadableFile as refused:
             raise CommandError(f"{file} was refused and nothing was changed. {refused.message}") from refused
         except OSError as error:
             raise CommandError(f"{file} cannot be read: {error.strerror}") from error

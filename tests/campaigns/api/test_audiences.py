@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from campaigns import uploads
+from campaigns.edit import uploads
 from campaigns.models import Audience, AudienceMember, Campaign
 from tests.campaigns.api.conftest import Api
 from tests.campaigns.conftest import World

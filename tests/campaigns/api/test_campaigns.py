@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from campaigns import prepare
+from campaigns import arming
 from campaigns.models import Campaign
 from notifier.models import Delivery
-from notifier.vocabulary import Mode
+from notifier.vocabulary.status import Mode
 from tenants.auth import create_key
 from tenants.models import AuditLog
 from tests.campaigns.api.conftest import Api, AsWeb, asked
@@ -233,13 +233,13 @@ def test_what_is_armed_or_was_launched_cannot_be_deleted(world: World, api: Api)
 def test_a_draft_whose_rows_are_still_being_removed_waits(
     world: World, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("campaigns.prepare.request.CLEARED_AT_ONCE", 1)
+    monkeypatch.setattr("campaigns.arming.request.CLEARED_AT_ONCE", 1)
     campaign = armed(world.draft())
     at = f"/v1/campaigns/{campaign.pk}"
     assert api("PATCH", at, {"data": {"what": "Summer"}})[1]["state"] == "draft"
     status, problem = api("DELETE", at)
     assert (status, problem["code"]) == (409, "not_deletable")
-    prepare.clear_disarmed(campaign.pk)
+    arming.clear_disarmed(campaign.pk)
     assert api("DELETE", at)[0] == 204
     assert not Delivery.objects.filter(campaign_id=campaign.pk).exists()
 

@@ -9,11 +9,11 @@ from hpack import Decoder, Encoder
 from notifier.transport.h2 import frames as f
 from notifier.transport.h2.connection import Connection, Finished
 from notifier.transport.h2.frames import frame
-from notifier.transport.h2.heads import template
 from notifier.transport.h2.incoming import Reply
-from notifier.vocabulary import Broken, Head, Response
+from notifier.transport.h2.request_headers import encoded
+from notifier.vocabulary.http import RequestTemplate, Response, TransportError
 
-HEAD = Head("POST", "https://far.example", "/send", (("authorization", "Bearer x"),))
+HEAD = RequestTemplate("POST", "https://far.example", "/send", (("authorization", "Bearer x"),))
 FOREVER = 1e12
 
 
@@ -122,7 +122,7 @@ class Talk:
     def __init__(self, first: int = 1, **said: int) -> None:
         self.client = Connection(first)
         self.server = Reader()
-        self.answers: dict[int, int | Response | Broken] = {}
+        self.answers: dict[int, int | Response | TransportError] = {}
         self.says(settings(**said))
 
     def says(self, *raw: bytes) -> None:
@@ -135,12 +135,14 @@ class Talk:
             self.answers[index] = answer
         self.server.read(self.client.written())
 
-    def asks(self, *bodies: bytes, whole: bool = False, deadline: float = FOREVER, head: Head = HEAD) -> None:
+    def asks(
+        self, *bodies: bytes, whole: bool = False, deadline: float = FOREVER, head: RequestTemplate = HEAD
+    ) -> None:
         """The client begins a request for each body, as far as there is room; index = (stream - 1) / 2."""
         start = self.client.begun
         for at, body in enumerate(bodies[: self.client.room()]):
             slot = (None, start + at, deadline)
-            self.client.begin(template(head, False), [Reply(slot, True) if whole else slot], None, [body])
+            self.client.begin(encoded(head, False), [Reply(slot, True) if whole else slot], None, [body])
         self.server.read(self.client.written())
 
     @property

@@ -1,4 +1,4 @@
-"""What tests/transport/test_wire.py asks of the chosen transport, asked of the other one."""
+"""What tests/transport/test_client.py asks of the chosen transport, asked of the other one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from notifier.transport.h2.client import H2Wire
-from notifier.transport.pooled import PooledWire
-from tests.transport import test_wire
-from tests.transport.test_wire import (  # noqa: F401  # collected here a second time
+from notifier.transport.curl.client import CurlClient
+from notifier.transport.h2.client import Http2Client
+from tests.transport import test_client
+from tests.transport.test_client import (  # noqa: F401  # collected here a second time
     test_a_connection_told_to_go_away_is_replaced,
     test_a_cut_connection_is_in_doubt_and_libcurl_does_not_repeat_it_behind_our_back,
     test_a_far_end_that_comes_back_is_used_again,
@@ -30,9 +30,9 @@ from tests.transport.test_wire import (  # noqa: F401  # collected here a second
     test_the_total_timeout_holds_and_leaves_the_request_in_doubt,
 )
 
-OTHER = (H2Wire if os.environ.get("NOTIFIER_TRANSPORT") == "curl" else PooledWire).here
+OTHER = (Http2Client if os.environ.get("NOTIFIER_TRANSPORT") == "curl" else CurlClient).here
 
 
 @pytest.fixture(autouse=True)
 def _the_other_transport(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(test_wire, "wire", OTHER)
+    monkeypatch.setattr(test_client, "wire", OTHER)

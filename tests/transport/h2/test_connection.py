@@ -8,7 +8,7 @@ from notifier.transport.h2 import frames as f
 from notifier.transport.h2.connection import LAST_STREAM, STREAMS_UNSAID, TOP_UP, Connection
 from notifier.transport.h2.frames import frame
 from notifier.transport.h2.incoming import BODY_CAP
-from notifier.vocabulary import Broken, Head, Response
+from notifier.vocabulary.http import RequestTemplate, Response, TransportError
 from tests.transport.h2.peer import Talk, block, data, goaway, headers, reset, settings, trailers, window
 
 
@@ -31,7 +31,7 @@ def test_a_request_is_what_was_asked_for() -> None:
 
 def test_a_get_has_no_body_and_no_length() -> None:
     talk = Talk()
-    talk.asks(b"", head=Head("GET", "https://far.example:8443", "/a?b=c", ()))
+    talk.asks(b"", head=RequestTemplate("GET", "https://far.example:8443", "/a?b=c", ()))
     (seen,) = talk.requests
     assert seen.ended
     assert "content-length" not in seen.headers
@@ -257,7 +257,11 @@ def test_a_refused_stream_was_not_processed_and_a_reset_one_may_have_been() -> N
     talk = Talk()
     talk.asks(*[b"x"] * 3)
     talk.says(reset(1, f.REFUSED_STREAM), reset(3, f.CANCEL), headers(5, end=False), reset(5, f.REFUSED_STREAM))
-    assert {i: a.begun for i, a in talk.answers.items() if isinstance(a, Broken)} == {0: False, 1: True, 2: True}
+    assert {i: a.begun for i, a in talk.answers.items() if isinstance(a, TransportError)} == {
+        0: False,
+        1: True,
+        2: True,
+    }
 
 
 def test_goaway_tells_which_streams_were_not_processed() -> None:
@@ -265,11 +269,11 @@ def test_goaway_tells_which_streams_were_not_processed() -> None:
     talk.asks(*[b"x"] * 4)
     talk.says(goaway(3))
     assert talk.client.room() == 0
-    assert {i: a.begun for i, a in talk.answers.items() if isinstance(a, Broken)} == {2: False, 3: False}
+    assert {i: a.begun for i, a in talk.answers.items() if isinstance(a, TransportError)} == {2: False, 3: False}
     talk.says(headers(1), headers(5))
     assert talk.answers[0] == 200
     talk.take(talk.client.lost("gone"))
-    assert isinstance(talk.answers[1], Broken) and talk.answers[1].begun
+    assert isinstance(talk.answers[1], TransportError) and talk.answers[1].begun
 
 
 @pytest.mark.parametrize("under_way", [1, 2, 5])
@@ -279,14 +283,16 @@ def test_what_a_lost_connection_says_of_its_requests(under_way: int) -> None:
     talk.asks(*[b"x"] * (under_way + 1))
     talk.says(headers(1))
     talk.take(talk.client.lost("gone"))
-    assert talk.answers == {0: 200} | {n: Broken(True, "gone", cut=under_way > 1) for n in range(1, under_way + 1)}
+    assert talk.answers == {0: 200} | {
+        n: TransportError(True, "gone", cut=under_way > 1) for n in range(1, under_way + 1)
+    }
 
 
 def test_a_stream_that_gets_no_answer_says_nothing_of_its_neighbours() -> None:
     talk = Talk()
     talk.asks(*[b"x"] * 3)
     talk.says(headers(1), reset(3, f.INTERNAL_ERROR), headers(5))
-    assert talk.answers == {0: 200, 1: Broken(True, "stream reset: INTERNAL_ERROR"), 2: 200}
+    assert talk.answers == {0: 200, 1: TransportError(True, "stream reset: INTERNAL_ERROR"), 2: 200}
 
 
 def test_a_goaway_for_everything_later_may_be_followed_by_a_smaller_one() -> None:
@@ -295,7 +301,7 @@ def test_a_goaway_for_everything_later_may_be_followed_by_a_smaller_one() -> Non
     talk.says(goaway(f.LARGEST))
     assert not talk.answers
     talk.says(goaway(1))
-    assert talk.answers == {1: Broken(False, "connection ended before it: NO_ERROR")}
+    assert talk.answers == {1: TransportError(False, "connection ended before it: NO_ERROR")}
 
 
 def test_a_passed_deadline_gives_up_the_stream_and_frees_its_place() -> None:
@@ -370,7 +376,7 @@ def test_a_broken_protocol_ends_the_connection_and_leaves_everything_in_doubt(fa
     talk.asks(b"x", b"y")
     talk.says(FAULTS[fault])
     assert talk.client.closed
-    assert {i: isinstance(a, Broken) and a.begun for i, a in talk.answers.items()} == {0: True, 1: True}
+    assert {i: isinstance(a, TransportError) and a.begun for i, a in talk.answers.items()} == {0: True, 1: True}
     assert any(kind == f.GOAWAY for kind, *_ in talk.server.control)
     talk.says(headers(1))
     assert len(talk.answers) == 2

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from notifier.transport.h2 import frames as f
 from notifier.transport.h2.connection import Connection, Finished
 from notifier.transport.h2.frames import frame
-from notifier.transport.h2.heads import template
 from notifier.transport.h2.incoming import Reply
-from notifier.vocabulary import Broken, Response
+from notifier.transport.h2.request_headers import encoded
+from notifier.vocabulary.http import Response, TransportError
 from tests.transport.h2 import peer
 
 ASKED = 6
@@ -83,7 +83,7 @@ def asked(whole: bool) -> Connection:
     client.ready, client.limit = True, 100
     slots = [(None, index, 1e12) for index in range(ASKED)]
     entries = [Reply(slot, True) if whole and index % 2 else slot for index, slot in enumerate(slots)]
-    client.begin(template(peer.HEAD, False), entries, None, [b"body"] * ASKED)
+    client.begin(encoded(peer.HEAD, False), entries, None, [b"body"] * ASKED)
     client.written()
     return client
 
@@ -151,9 +151,9 @@ def check_accounts(raw: bytes, cuts: list[int]) -> None:
     """Each request comes out once; an answered one had its HEADERS, and no other frame could have done it."""
     client = asked(True)
     found = feed(client, raw, cuts)
-    answered = {slot[1] for slot, answer in found if not isinstance(answer, Broken)}
+    answered = {slot[1] for slot, answer in found if not isinstance(answer, TransportError)}
     assert answered <= {(stream - 1) // 2 for kind, stream in spelt(raw) if kind == f.HEADERS}
-    unprocessed = {slot[1] for slot, answer in found if isinstance(answer, Broken) and not answer.begun}
+    unprocessed = {slot[1] for slot, answer in found if isinstance(answer, TransportError) and not answer.begun}
     if unprocessed:
         assert {f.RST_STREAM, f.GOAWAY} & {kind for kind, _ in spelt(raw)}
     found += client.lost("over")

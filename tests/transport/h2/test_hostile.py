@@ -10,9 +10,9 @@ import pytest
 
 from notifier.transport.h2 import frames as f
 from notifier.transport.h2 import link as link_module
-from notifier.transport.h2.client import H2Wire
+from notifier.transport.h2.client import Http2Client
 from notifier.transport.h2.frames import frame
-from notifier.vocabulary import Broken, Head, Request, Response
+from notifier.vocabulary.http import Request, RequestTemplate, Response, TransportError
 from tests.sandbox.stand import Stand
 from tests.transport.h2.hostile import Play, Scene, cut, end_tls, ping, stage
 from tests.transport.h2.peer import data, goaway, headers, reset, settings
@@ -23,8 +23,8 @@ def many(origin: str, count: int, timeout: float = 5.0) -> list[Request]:
     return [Request("POST", origin + "/", (), b"%d" % i, timeout) for i in range(count)]
 
 
-def head(origin: str, timeout: float = 5.0) -> Head:
-    return Head("POST", origin, "/", (), timeout)
+def head(origin: str, timeout: float = 5.0) -> RequestTemplate:
+    return RequestTemplate("POST", origin, "/", (), timeout)
 
 
 def test_what_a_connection_did_not_process_is_sent_on_the_next_and_once(running: Stand) -> None:
@@ -35,7 +35,7 @@ def test_what_a_connection_did_not_process_is_sent_on_the_next_and_once(running:
         scene.ended()
 
     with stage(running.folder, goes_away) as server:
-        wire = H2Wire(running.ca, connections=1)
+        wire = Http2Client(running.ca, connections=1)
         assert told(wire, head(server.origin), [b"%d" % i for i in range(50)]) == [200] * 50
         first, second = (scene.reader.requests for scene in server.scenes)
         processed = [one.body for stream, one in first.items() if stream <= 19]
@@ -49,9 +49,9 @@ def test_what_was_below_the_last_stream_and_got_no_answer_is_in_doubt(running: S
         scene.send(goaway(streams[9], f.ENHANCE_YOUR_CALM), headers(streams[0]))
 
     with stage(running.folder, goes_away) as server:
-        found = told(H2Wire(running.ca, connections=1), head(server.origin), [b"x"] * 20)
+        found = told(Http2Client(running.ca, connections=1), head(server.origin), [b"x"] * 20)
     assert [found[0], *found[10:]] == [200] * 11
-    assert all(isinstance(answer, Broken) and answer.begun for answer in found[1:10])
+    assert all(isinstance(answer, TransportError) and answer.begun for answer in found[1:10])
 
 
 @pytest.mark.parametrize("end", [cut, end_tls])
@@ -64,8 +64,8 @@ def test_a_cut_connection_leaves_doubt_and_no_repeats(running: Stand, end: Play)
         end(scene)
 
     with stage(running.folder, breaks) as server:
-        found = told(H2Wire(running.ca, connections=1), head(server.origin), [b"%d" % i for i in range(60)])
-        doubtful = {i for i, answer in enumerate(found) if isinstance(answer, Broken)}
+        found = told(Http2Client(running.ca, connections=1), head(server.origin), [b"%d" % i for i in range(60)])
+        doubtful = {i for i, answer in enumerate(found) if isinstance(answer, TransportError)}
         assert len(doubtful) == 30
         assert sorted(server.taken, key=int) == [str(i) for i in range(60)]
 
@@ -80,16 +80,16 @@ def test_refused_streams_are_sent_again_and_then_left_to_the_caller(running: Sta
             scene.send(*[reset(stream, f.REFUSED_STREAM) for stream in streams])
 
     with stage(running.folder, refuses) as server:
-        (answer,) = answers(H2Wire(running.ca), many(server.origin, 1))
-        assert answer == Broken(False, "stream reset: REFUSED_STREAM")
+        (answer,) = answers(Http2Client(running.ca), many(server.origin, 1))
+        assert answer == TransportError(False, "stream reset: REFUSED_STREAM")
     assert len(refusals) == 3
 
 
 @pytest.mark.parametrize("play", [cut, lambda scene: scene.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")])
 def test_a_server_that_says_nothing_of_http_2_has_begun_nothing(running: Stand, play: Play) -> None:
     with stage(running.folder, *[play] * 20) as server:
-        found = answers(H2Wire(running.ca), many(server.origin, 3))
-        assert all(isinstance(answer, Broken) and not answer.begun for answer in found)
+        found = answers(Http2Client(running.ca), many(server.origin, 3))
+        assert all(isinstance(answer, TransportError) and not answer.begun for answer in found)
 
 
 def test_a_broken_protocol_is_in_doubt_and_a_new_connection_serves_the_rest(running: Stand) -> None:
@@ -100,8 +100,8 @@ def test_a_broken_protocol_is_in_doubt_and_a_new_connection_serves_the_rest(runn
         scene.ended()
 
     with stage(running.folder, breaks) as server:
-        found = answers(H2Wire(running.ca, connections=1), many(server.origin, 20))
-        assert [isinstance(a, Broken) and a.begun for a in found].count(True) == 5
+        found = answers(Http2Client(running.ca, connections=1), many(server.origin, 20))
+        assert [isinstance(a, TransportError) and a.begun for a in found].count(True) == 5
         assert sum(isinstance(a, Response) for a in found) == 15
 
 
@@ -111,8 +111,8 @@ def test_a_server_that_never_lets_a_stream_begin_is_given_up(running: Stand) -> 
         scene.ended()
 
     with stage(running.folder, *[closed_shop] * 4) as server:
-        found = answers(H2Wire(running.ca), many(server.origin, 3, timeout=0.5))
-        assert all(isinstance(answer, Broken) and not answer.begun for answer in found)
+        found = answers(Http2Client(running.ca), many(server.origin, 3, timeout=0.5))
+        assert all(isinstance(answer, TransportError) and not answer.begun for answer in found)
 
 
 def test_a_server_that_lets_one_stream_at_a_time_and_then_more_is_followed(running: Stand) -> None:
@@ -125,15 +125,15 @@ def test_a_server_that_lets_one_stream_at_a_time_and_then_more_is_followed(runni
         scene.ended()
 
     with stage(running.folder, like_apple) as server:
-        wire = H2Wire(running.ca, connections=1)
+        wire = Http2Client(running.ca, connections=1)
         assert told(wire, head(server.origin), [b"x"] * 11) == [200] * 11
 
 
 def test_a_listener_that_does_not_even_shake_hands_is_given_up(running: Stand) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         origin = f"https://127.0.0.1:{silent.getsockname()[1]}"
-        (answer,) = answers(H2Wire(running.ca), many(origin, 1, timeout=0.4))
-    assert isinstance(answer, Broken) and not answer.begun
+        (answer,) = answers(Http2Client(running.ca), many(origin, 1, timeout=0.4))
+    assert isinstance(answer, TransportError) and not answer.begun
 
 
 def test_a_connection_that_falls_silent_is_asked_and_then_closed(
@@ -151,9 +151,9 @@ def test_a_connection_that_falls_silent_is_asked_and_then_closed(
         time.sleep(5)
 
     with stage(running.folder, falls_silent) as server:
-        (answer,) = answers(H2Wire(running.ca), many(server.origin, 1, timeout=4))
+        (answer,) = answers(Http2Client(running.ca), many(server.origin, 1, timeout=4))
         assert asked.is_set()
-        assert isinstance(answer, Broken) and answer.begun and "silent" in answer.detail
+        assert isinstance(answer, TransportError) and answer.begun and "silent" in answer.detail
 
 
 def test_idle_connections_are_kept_alive_by_ping(running: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +171,7 @@ def test_idle_connections_are_kept_alive_by_ping(running: Stand, monkeypatch: py
         scene.ended()
 
     with stage(running.folder, idles) as server:
-        wire = H2Wire(running.ca, connections=1)
+        wire = Http2Client(running.ca, connections=1)
         assert wire.warm(server.origin) == 1
         assert pinged.wait(60)
         assert isinstance(answers(wire, many(server.origin, 1))[0], Response)
@@ -190,13 +190,13 @@ def test_answers_in_any_order_and_any_pieces_reach_their_requests(running: Stand
         scene.ended()
 
     with stage(running.folder, scatters) as server:
-        found = answers(H2Wire(running.ca, connections=1), many(server.origin, 40))
+        found = answers(Http2Client(running.ca, connections=1), many(server.origin, 40))
         assert [answer.body for answer in found if isinstance(answer, Response)] == [b"%d" % i for i in range(40)]
 
 
 def test_warming_opens_as_many_connections_as_asked_and_they_are_used(running: Stand) -> None:
     with stage(running.folder) as server:
-        wire = H2Wire(running.ca, connections=3)
+        wire = Http2Client(running.ca, connections=3)
         assert wire.warm(server.origin) == 3
         assert wire.warm(server.origin) == 3
         assert told(wire, head(server.origin), [b"x"] * 300) == [200] * 300
@@ -206,7 +206,7 @@ def test_warming_opens_as_many_connections_as_asked_and_they_are_used(running: S
 def test_warming_a_place_where_nobody_listens_says_none() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    wire = H2Wire()
+    wire = Http2Client()
     assert wire.warm(f"https://127.0.0.1:{port}") == 0
     assert wire.warm("http://127.0.0.1") == 0
 
@@ -214,29 +214,29 @@ def test_warming_a_place_where_nobody_listens_says_none() -> None:
 @pytest.mark.parametrize(
     "bad",
     [
-        Head("POST", "http://127.0.0.1", "/", ()),
-        Head("POST", "https://127.0.0.1:99999", "/", ()),
-        Head("POST", "https://user@127.0.0.1", "/", ()),
-        Head("PO ST", "https://127.0.0.1:1", "/", ()),
-        Head("POST", "https://127.0.0.1:1", "no slash", ()),
-        Head("POST", "https://127.0.0.1:1", "/a b", ()),
-        Head("POST", "https://127.0.0.1:1", "/", (("x", "a\r\nb: c"),)),
-        Head("POST", "https://127.0.0.1:1", "/", (("X-Upper", "a"),)),
-        Head("POST", "https://127.0.0.1:1", "/", ((":path", "/b"),)),
-        Head("POST", "https://127.0.0.1:1", "/", (("connection", "close"),)),
-        Head("POST", "https://127.0.0.1:1", "/", (("x", "€"),)),
-        Head("POST", "https://127.0.0.1:1", "/", (("x", "a" * 20_000),)),
+        RequestTemplate("POST", "http://127.0.0.1", "/", ()),
+        RequestTemplate("POST", "https://127.0.0.1:99999", "/", ()),
+        RequestTemplate("POST", "https://user@127.0.0.1", "/", ()),
+        RequestTemplate("PO ST", "https://127.0.0.1:1", "/", ()),
+        RequestTemplate("POST", "https://127.0.0.1:1", "no slash", ()),
+        RequestTemplate("POST", "https://127.0.0.1:1", "/a b", ()),
+        RequestTemplate("POST", "https://127.0.0.1:1", "/", (("x", "a\r\nb: c"),)),
+        RequestTemplate("POST", "https://127.0.0.1:1", "/", (("X-Upper", "a"),)),
+        RequestTemplate("POST", "https://127.0.0.1:1", "/", ((":path", "/b"),)),
+        RequestTemplate("POST", "https://127.0.0.1:1", "/", (("connection", "close"),)),
+        RequestTemplate("POST", "https://127.0.0.1:1", "/", (("x", "€"),)),
+        RequestTemplate("POST", "https://127.0.0.1:1", "/", (("x", "a" * 20_000),)),
     ],
 )
-def test_what_http_2_cannot_say_never_leaves(bad: Head) -> None:
-    (answer,) = told(H2Wire(), bad, [b"x"])
-    assert isinstance(answer, Broken) and not answer.begun and answer.detail.startswith("cannot be sent")
+def test_what_http_2_cannot_say_never_leaves(bad: RequestTemplate) -> None:
+    (answer,) = told(Http2Client(), bad, [b"x"])
+    assert isinstance(answer, TransportError) and not answer.begun and answer.detail.startswith("cannot be sent")
 
 
 def test_one_bad_path_does_not_hold_back_the_others(running: Stand) -> None:
     with stage(running.folder) as server:
         requests = [Request("POST", server.origin + path, (), b"x") for path in ("/a", "/b c", "/d?e=f#g")]
-        first, bad, last = answers(H2Wire(running.ca), requests)
+        first, bad, last = answers(Http2Client(running.ca), requests)
         assert isinstance(first, Response) and isinstance(last, Response)
-        assert isinstance(bad, Broken) and not bad.begun
+        assert isinstance(bad, TransportError) and not bad.begun
         assert sorted(one.headers[":path"] for one in server.scenes[0].reader.requests.values()) == ["/a", "/d?e=f"]

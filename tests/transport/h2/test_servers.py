@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from notifier.transport import pooled
-from notifier.transport.h2.client import H2Wire
-from notifier.transport.h2.either import EitherWire
-from notifier.vocabulary import Broken, Head, Request, Response, Wire
+from notifier.transport.auto import AutoClient
+from notifier.transport.curl import client
+from notifier.transport.h2.client import Http2Client
+from notifier.vocabulary.http import HttpClient, Request, RequestTemplate, Response, TransportError
 from tests.sandbox.stand import Stand
 from tests.transport.h2 import servers
 
-Makes = Callable[[str | None], Wire]
+Makes = Callable[[str | None], HttpClient]
 
 
-@pytest.fixture(params=[H2Wire, pooled.PooledWire], ids=["h2", "curl"])
+@pytest.fixture(params=[Http2Client, client.CurlClient], ids=["h2", "curl"])
 def made(request: pytest.FixtureRequest) -> Makes:
     """Either transport: what they share is tested on both."""
     makes: Makes = request.param
@@ -30,9 +30,9 @@ def post(origin: str, *paths: str, body: bytes = b"x" * 400, timeout: float = 60
     return [Request("POST", origin + path, (("authorization", "Bearer x"),), body, timeout) for path in paths]
 
 
-def answers(wire: Wire, requests: Sequence[Request]) -> list[Response | Broken]:
+def answers(wire: HttpClient, requests: Sequence[Request]) -> list[Response | TransportError]:
     """In the order of the requests, each exactly once."""
-    found: dict[int, Response | Broken] = {}
+    found: dict[int, Response | TransportError] = {}
     for batch in wire.exchange(requests):
         for index, answer in batch:
             assert index not in found
@@ -41,22 +41,26 @@ def answers(wire: Wire, requests: Sequence[Request]) -> list[Response | Broken]:
     return [found[index] for index in range(len(requests))]
 
 
-def responses(wire: Wire, requests: Sequence[Request]) -> list[Response]:
+def responses(wire: HttpClient, requests: Sequence[Request]) -> list[Response]:
     found = answers(wire, requests)
-    assert all(isinstance(answer, Response) for answer in found), [a for a in found if isinstance(a, Broken)][:3]
+    assert all(isinstance(answer, Response) for answer in found), [a for a in found if isinstance(a, TransportError)][
+        :3
+    ]
     return [answer for answer in found if isinstance(answer, Response)]
 
 
-def told(wire: Wire, head: Head, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None) -> list[object]:
+def told(
+    wire: HttpClient, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
+) -> list[object]:
     """What a volley tells, in the order of the bodies, each exactly once."""
-    volley, found = wire.volley(head, bodies, paths), dict[int, object]()
-    assert volley.left == len(bodies)
-    while volley.left:
-        for index, answer in volley.take(20):
+    send_batch, found = wire.send_batch(head, bodies, paths), dict[int, object]()
+    assert send_batch.left == len(bodies)
+    while send_batch.left:
+        for index, answer in send_batch.take(20):
             assert index not in found
             found[index] = answer
-        assert volley.left == len(bodies) - len(found)
-    assert volley.take(20) == []
+        assert send_batch.left == len(bodies) - len(found)
+    assert send_batch.take(20) == []
     return [found[index] for index in range(len(bodies))]
 
 
@@ -74,8 +78,8 @@ def test_nghttpd_answers_each_of_thousands_once(made: Makes, running: Stand, tmp
 def test_nghttpd_with_strange_settings(running: Stand, tmp_path: Path, options: list[str]) -> None:
     """One stream at once; windows of 3 bytes; padding on every frame; no header table."""
     with servers.nghttpd(tmp_path, running.folder, *options) as origin:
-        wire = H2Wire(running.ca)
-        head = Head("POST", origin, "/answer", (("authorization", "Bearer x"),), 60.0)
+        wire = Http2Client(running.ca)
+        head = RequestTemplate("POST", origin, "/answer", (("authorization", "Bearer x"),), 60.0)
         assert told(wire, head, [b"x" * 400] * 300) == [200] * 300
         mixed = told(wire, head, [b"y" * size for size in range(100)], [b"/answer", b"/missing"] * 50)
         assert mixed[::2] == [200] * 50
@@ -84,7 +88,7 @@ def test_nghttpd_with_strange_settings(running: Stand, tmp_path: Path, options: 
 
 def test_nghttpd_takes_bodies_of_any_size_and_says_early_what_it_thinks(running: Stand, tmp_path: Path) -> None:
     with servers.nghttpd(tmp_path, running.folder, "--early-response") as origin:
-        wire = H2Wire(running.ca)
+        wire = Http2Client(running.ca)
         sizes = [0, 1, 16_383, 16_384, 16_385, 65_535, 70_000, 1_000_000]
         for _ in range(3):
             found = answers(wire, [post(origin, "/answer", body=b"b" * size)[0] for size in sizes])
@@ -104,7 +108,7 @@ def test_nginx_attributes_every_answer(made: Makes, running: Stand, tmp_path: Pa
 def test_nginx_ends_connections_in_mid_flight_and_nothing_is_lost_or_sent_twice(running: Stand, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, "keepalive_requests 37;") as origin:
         paths = [b"/%d" % i for i in range(2000)]
-        found = told(H2Wire(running.ca), Head("POST", origin, "", (), 60.0), [b"x" * 400] * 2000, paths)
+        found = told(Http2Client(running.ca), RequestTemplate("POST", origin, "", (), 60.0), [b"x" * 400] * 2000, paths)
         assert found == [200] * 2000
     taken = [line.split()[6] for line in (tmp_path / "access.log").read_text().splitlines()]
     assert sorted(taken) == sorted(path.decode() for path in paths)
@@ -120,7 +124,7 @@ def test_nginx_throttles_and_says_for_how_long(made: Makes, running: Stand, tmp_
 
 def test_nginx_closes_idle_connections_and_new_ones_are_opened(running: Stand, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, "keepalive_timeout 1s;") as origin:
-        wire = H2Wire(running.ca, 3)
+        wire = Http2Client(running.ca, 3)
         assert wire.warm(origin) == 3
         for _ in range(2):
             assert responses(wire, post(origin, "/empty"))[0].status == 204
@@ -152,14 +156,14 @@ def test_node_answers_in_every_way_that_http_allows(made: Makes, node: str, runn
 def test_node_resets_are_in_doubt_and_are_not_repeated(made: Makes, node: str, running: Stand) -> None:
     wire = made(running.ca)
     found = answers(wire, post(node, "/reset", "/half", "/plain"))
-    assert [isinstance(answer, Broken) and answer.begun for answer in found] == [True, True, False]
+    assert [isinstance(answer, TransportError) and answer.begun for answer in found] == [True, True, False]
     assert seen(wire, node) == {"/reset": 1, "/half": 1, "/plain": 1}
 
 
 def test_node_refusing_streams_is_told_as_not_begun(node: str, running: Stand) -> None:
-    wire = H2Wire(running.ca)
+    wire = Http2Client(running.ca)
     (refused,) = answers(wire, post(node, "/refuse"))
-    assert isinstance(refused, Broken) and not refused.begun
+    assert isinstance(refused, TransportError) and not refused.begun
 
 
 def test_node_cutting_a_connection_leaves_doubt_and_no_repeats(made: Makes, node: str, running: Stand) -> None:
@@ -176,19 +180,19 @@ def test_node_cutting_a_connection_leaves_doubt_and_no_repeats(made: Makes, node
 
 
 def test_node_going_away_in_mid_flight_loses_nothing(node: str, running: Stand) -> None:
-    wire = H2Wire(running.ca)
+    wire = Http2Client(running.ca)
     for turn in range(3):
         paths = [f"/{'goaway' if i == 40 else 'p'}-{turn}-{i}" for i in range(300)]
         found = answers(wire, post(node, *paths))
         sent = {path for path, answer in zip(paths, found, strict=True) if isinstance(answer, Response)}
-        assert all(answer.begun for answer in found if isinstance(answer, Broken))
+        assert all(answer.begun for answer in found if isinstance(answer, TransportError))
         counts = seen(wire, node)
         assert all(counts[path] == 1 for path in sent)
     assert max(counts.values()) == 1
 
 
 def test_node_changing_its_settings_in_mid_flight_is_followed(node: str, running: Stand) -> None:
-    wire = H2Wire(running.ca, connections=1)
+    wire = Http2Client(running.ca, connections=1)
     for name in ("/fewer", "/tiny"):
         found = responses(wire, post(node, name, *[f"/p-{i}" for i in range(250)], body=b"b" * 200))
         assert all(answer.body == b"b" * 200 for answer in found)
@@ -207,7 +211,7 @@ def test_node_with_strange_settings(running: Stand, tmp_path: Path, options: str
     with servers.node(tmp_path, running.folder, options) as origin:
         bodies = [bytes([i]) * size for i, size in enumerate([1, 15, 16, 17, 400, 16_384, 50_000, 100_001], 97)]
         requests = [post(origin, f"/p-{i}", body=body)[0] for i, body in enumerate(bodies)]
-        found = responses(H2Wire(running.ca), requests)
+        found = responses(Http2Client(running.ca), requests)
         assert [answer.body for answer in found] == [body[: 64 * 1024] for body in bodies]
 
 
@@ -220,7 +224,7 @@ def test_caddy_attributes_every_answer_and_goes_away_in_order(made: Makes, runni
             p for p in paths if p[1:].isdigit()
         ]
         assert {answer.headers["retry-after"] for answer in found if answer.status == 429} == {"3"}
-        if isinstance(wire, H2Wire):
+        if isinstance(wire, Http2Client):
             between = [*["/abort"] * 3, *paths]
             for answer in answers(wire, post(origin, *between)):
                 assert isinstance(answer, Response) or not answer.begun
@@ -228,22 +232,22 @@ def test_caddy_attributes_every_answer_and_goes_away_in_order(made: Makes, runni
 
 def test_a_server_that_speaks_http_1_only_is_told_as_such(running: Stand, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, protocol="") as origin:
-        (answer,) = answers(H2Wire(running.ca), post(origin, "/plain"))
-    assert answer == Broken(False, "no h2")
+        (answer,) = answers(Http2Client(running.ca), post(origin, "/plain"))
+    assert answer == TransportError(False, "no h2")
 
 
 def test_a_server_that_speaks_http_1_only_is_served_by_libcurl(running: Stand, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, protocol="") as origin:
-        wire = EitherWire(running.ca)
+        wire = AutoClient(running.ca)
         for _ in range(2):
             found = responses(wire, post(origin, *[f"/{i}" for i in range(30)]))
             assert [json.loads(answer.body)["uri"] for answer in found] == [f"/{i}" for i in range(30)]
-        head = Head("POST", origin, "/one", (("authorization", "Bearer x"),), 60.0)
+        head = RequestTemplate("POST", origin, "/one", (("authorization", "Bearer x"),), 60.0)
         assert told(wire, head, [b"x"] * 30) == [200] * 30
         assert told(wire, head, [b"x"] * 3, [b"/a", b"/b", b"/empty"])[:2] == [200] * 2
 
 
-def seen(wire: Wire, origin: str) -> dict[str, int]:
+def seen(wire: HttpClient, origin: str) -> dict[str, int]:
     """How often the server took each path."""
     (answer,) = responses(wire, [Request("GET", origin + "/seen", (), b"")])
     counts: dict[str, int] = json.loads(answer.body)

@@ -7,17 +7,19 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifier.transport.h2.heads import template
-from notifier.vocabulary import Head
+from notifier.transport.h2.request_headers import encoded
+from notifier.vocabulary.http import RequestTemplate
 from tests.transport.h2 import peer
 from tests.transport.h2.peer import FOREVER, Talk
 
 HEADS = [
-    Head("POST", "https://far.example", "/a", (("authorization", "Bearer " + "a" * 1200), ("x", "1"))),
-    Head("POST", "https://far.example", "/b", (("authorization", "Bearer " + "b" * 1200),)),
-    Head("POST", "https://far.example", "/a", (("authorization", "Bearer " + "c" * 900), ("x", "1"), ("y", "2"))),
-    Head("PUT", "https://other.example:8443", "/d", (("authorization", "Bearer " + "d" * 3000),)),
-    Head("DELETE", "https://far.example", "/e", ()),
+    RequestTemplate("POST", "https://far.example", "/a", (("authorization", "Bearer " + "a" * 1200), ("x", "1"))),
+    RequestTemplate("POST", "https://far.example", "/b", (("authorization", "Bearer " + "b" * 1200),)),
+    RequestTemplate(
+        "POST", "https://far.example", "/a", (("authorization", "Bearer " + "c" * 900), ("x", "1"), ("y", "2"))
+    ),
+    RequestTemplate("PUT", "https://other.example:8443", "/d", (("authorization", "Bearer " + "d" * 3000),)),
+    RequestTemplate("DELETE", "https://far.example", "/e", ()),
 ]
 
 
@@ -35,7 +37,7 @@ def test_every_request_is_read_as_it_was_asked(bursts: list[tuple[int, int, bool
         head, start = HEADS[which], talk.client.begun
         paths = [b"/" + b"p" * random.Random(turn + at).randrange(300) for at in range(count)]
         slots = [(None, start + at, FOREVER) for at in range(count)]
-        talk.client.begin(template(head, varies), slots, paths if varies else None, [b"body"] * count)
+        talk.client.begin(encoded(head, varies), slots, paths if varies else None, [b"body"] * count)
         talk.server.read(talk.client.written())
         expected += [(head, path.decode() if varies else head.path) for path in paths]
     for seen, (head, path) in zip(talk.requests, expected, strict=True):
@@ -48,7 +50,7 @@ def test_what_is_repeated_costs_a_byte_a_field() -> None:
     talk, head = Talk(), HEADS[0]
     written = []
     for at in range(8):
-        talk.client.begin(template(head, False), [(None, at, FOREVER)], None, [b"body"])
+        talk.client.begin(encoded(head, False), [(None, at, FOREVER)], None, [b"body"])
         written.append(len(data := talk.client.written()))
         talk.server.read(data)
     assert written[0] > 1200

@@ -1,0 +1,135 @@
+"""Ask for arming, and take it back: the parts of arming that happen in somebody's request."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from datetime import UTC, datetime
+
+from django.db import connection, transaction
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce
+
+from campaigns.arming import locks
+from campaigns.audience.loading import check_loaded
+from campaigns.models import Campaign
+from campaigns.states import LAUNCHED, State, move
+from notifier.channels.queues import BATCH
+from notifier.delivery.content import templates
+from notifier.errors import Conflict, InvalidInput
+from notifier.models import Template, TemplateVersion
+from notifier.tasks import post
+from notifier.vocabulary.ids import id_floor
+from notifier.vocabulary.status import Status
+from tenants.categories import check_choice
+
+#: an edit removes the rows of a campaign of this size within its request; a larger one's in the background
+CLEARED_AT_ONCE = 20_000
+
+
+def request_arm(campaign: Campaign) -> None:
+    """Begin arming in the background. Raises what can be known at once: Conflict, or InvalidInput naming the field."""
+    if campaign.state in LAUNCHED:
+        raise Conflict("This campaign was launched; copy it to send again.", code="already_launched")
+    if campaign.not_after is not None and campaign.not_after <= datetime.now(UTC):
+        raise InvalidInput("Lies in the past.", field="not_after", code="in_the_past")
+    version = _version(campaign)
+    # as it is now, not as the caller read it
+    category = Template.objects.select_related("category").get(pk=campaign.template_id).category
+    check_choice(category, "template")
+    moved = move(
+        campaign.pk,
+        State.ARMING,
+        allowed_from=[State.DRAFT, State.ARMED],
+        version=version,
+        category=category.key if category else "",
+        # by the row and not by what the caller read of it, which another arming may have overtaken since
+        revision=F("revision") + 1,
+        armed_at=None,
+        audience_size=0,
+        prepared=0,
+        unreached=0,
+        excluded={},
+        problems=[],
+        attempts=0,
+        failure="",
+        first_armed_ms=Coalesce(F("first_armed_ms"), Value(int(time.time() * 1000))),
+    )
+    if not moved:
+        raise Conflict("This campaign is being armed or was launched.", code="not_armable")
+    transaction.on_commit(lambda: post("campaigns.arm", str(campaign.pk), queue=BATCH))
+
+
+def _version(campaign: Campaign) -> TemplateVersion:
+    version = TemplateVersion.objects.filter(template=campaign.template).order_by("-number").first()
+    if version is None:
+        raise InvalidInput("This template has no published version.", field="template")
+    if campaign.audience is None:
+        raise InvalidInput("Choose an audience first.", field="audience")
+    check_loaded(campaign.audience.pk, "arm it")
+    missing = set(campaign.channels) - set(templates.compiled(version.id).channels)
+    if missing or not campaign.channels:
+        raise InvalidInput(
+            f"The template has no content for: {', '.join(sorted(missing)) or 'no channel'}.", field="channels"
+        )
+    return version
+
+
+def disarm(campaign: Campaign) -> None:
+    """Back to draft, leaving nothing behind. Raises Conflict after GO."""
+    if campaign.state == State.DRAFT:
+        return
+    with transaction.atomic():
+        # revision + 1 makes an arming that still runs notice and stop
+        if not move(
+            campaign.pk,
+            State.DRAFT,
+            allowed_from=[State.ARMED, State.ARMING],
+            revision=F("revision") + 1,
+            armed_at=None,
+            prepared=0,
+            unreached=0,
+            excluded={},
+            problems=[],
+        ):
+            raise Conflict("This campaign was launched and cannot be edited any more.", code="already_launched")
+        if campaign.prepared <= CLEARED_AT_ONCE:
+            clear(campaign)
+        else:
+            transaction.on_commit(lambda: post("campaigns.clear", str(campaign.pk), queue=BATCH))
+
+
+def clear_disarmed(campaign_id: uuid.UUID) -> None:
+    """Remove what a large campaign left behind when it went back to draft; arming does the same before it begins."""
+    with locks.alone(campaign_id) as alone:
+        campaign = Campaign.objects.get(pk=campaign_id)
+        if alone and campaign.state == State.DRAFT:
+            with transaction.atomic():
+                clear(campaign)
+
+
+# a slice that a worker holds is left to it: it waits for the campaign's row, which whoever clears may have locked, and
+# will find that its arming was overtaken
+_CLEAR = (
+    """DELETE FROM campaigns_audiencerange WHERE id IN (
+       SELECT id FROM campaigns_audiencerange WHERE campaign_id = %(campaign)s FOR UPDATE SKIP LOCKED)""",
+    """DELETE FROM campaigns_shardpayload p USING campaigns_shard s
+       WHERE s.id = p.shard_id AND s.campaign_id = %(campaign)s""",
+    "DELETE FROM campaigns_shard WHERE campaign_id = %(campaign)s",
+    f"""DELETE FROM notifier_delivery WHERE campaign_id = %(campaign)s AND id >= %(low)s AND id < %(high)s
+        AND status IN ({Status.ARMED}, {Status.SUPPRESSED})""",
+)
+
+
+def clear(campaign: Campaign) -> None:
+    """Remove the slices, shards and ledger rows of an earlier arming; only ever before the first GO."""
+    low, high = id_range(campaign)
+    with connection.cursor() as cursor:
+        for statement in _CLEAR:
+            cursor.execute(statement, {"campaign": campaign.pk, "low": low, "high": high})
+
+
+def id_range(campaign: Campaign) -> tuple[uuid.UUID, uuid.UUID]:
+    """All delivery ids of a campaign lie in this range (inclusive, exclusive): it prunes the other partitions."""
+    ms = campaign.first_armed_ms or 0
+    return id_floor(ms), id_floor(ms + 1)

@@ -1,0 +1,92 @@
+"""Is a campaign doing harm? Decided, purely, from what became of some of its messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+#: fewer outcomes say nothing: of 20 messages to people who left, half may well be dead
+LEAST = 200
+#: a far end that cuts its connections is no error of a message; one that does little else takes no campaign. So many
+#: are lost before fewer requests share a connection: what one process has on the wire
+CUT_PERCENT, CUT_LEAST = 80, 2_000
+
+
+class Counts(Protocol):
+    """What became of some messages: a shard's record, or a sum over shards."""
+
+    @property
+    def sent(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def dead(self) -> int: ...
+    @property
+    def requeued(self) -> int: ...
+    @property
+    def skipped(self) -> int: ...
+    @property
+    def cut(self) -> int: ...
+
+
+class Limits(Protocol):
+    """Percentages that must not be passed: a campaign's."""
+
+    @property
+    def max_error_percent(self) -> int: ...
+    @property
+    def max_dead_percent(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts by themselves. `dead` are among the `failed`; `requeued`: the first attempt failed, another will be made;
+    `skipped`, among both: no provider has said anything against it (refused by us, for consent, quiet hours or time; or
+    its connection was cut, and it will be tried again); `cut`: their connections were cut."""
+
+    sent: int = 0
+    failed: int = 0
+    dead: int = 0
+    requeued: int = 0
+    skipped: int = 0
+    cut: int = 0
+
+
+def since(now: Counts, before: Counts) -> Tally:
+    """What has come to `before`: whoever resumes a campaign that halted itself is not told of the same errors again."""
+    return Tally(
+        now.sent - before.sent,
+        now.failed - before.failed,
+        now.dead - before.dead,
+        now.requeued - before.requeued,
+        now.skipped - before.skipped,
+        now.cut - before.cut,
+    )
+
+
+def verdict(counts: Counts, limits: Limits, least: int = LEAST) -> str:
+    """Why the campaign should halt, in a sentence; empty while all is well or too little is known."""
+    if why := _mostly_cut(counts):
+        return why
+    total = counts.sent + counts.failed + counts.requeued - counts.skipped
+    if total < max(1, least):
+        return ""
+    errors = counts.failed - counts.dead + counts.requeued - counts.skipped
+    if errors * 100 > limits.max_error_percent * total:
+        return f"{_percent(errors, total)} of {total:,} messages failed; the limit is {limits.max_error_percent} %."
+    if counts.dead * 100 > limits.max_dead_percent * total:
+        return (
+            f"{_percent(counts.dead, total)} of {total:,} addresses are dead; the limit is {limits.max_dead_percent} %."
+        )
+    return ""
+
+
+def _mostly_cut(counts: Counts) -> str:
+    total = counts.sent + counts.failed + counts.requeued
+    if total < CUT_LEAST or counts.cut * 100 <= CUT_PERCENT * total:
+        return ""
+    return f"The provider cut its connections under {_percent(counts.cut, total)} of {total:,} messages."
+
+
+def _percent(part: int, total: int) -> str:
+    return f"{100 * part / total:.3g} %"

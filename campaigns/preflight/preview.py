@@ -1,0 +1,82 @@
+"""What a campaign looks like to one person of its audience."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from campaigns import audience as audiences
+from campaigns.category import rule_of
+from campaigns.models import Campaign
+from notifier.delivery.content import templates
+from notifier.delivery.content.liquid import PERSON
+from notifier.delivery.content.render_budget import shared_budget
+from notifier.delivery.planning import recipients
+from notifier.delivery.planning.plan import Suppressed, plan
+from notifier.errors import NotifierError
+from notifier.models import TemplateVersion
+from notifier.vocabulary.people import Person
+
+#: people of whom one is shown
+LOOKED_AT = 20
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one person gets on one channel, or why they get nothing."""
+
+    channel: str
+    parts: Mapping[str, Any] = field(default_factory=dict)
+    refused: str = ""
+
+
+def somebody(campaign: Campaign) -> Person | None:
+    """Somebody of the audience who can be shown: of its first few, whoever gets most of it."""
+    if campaign.audience is None:
+        return None
+    first = [r.pk for r in audiences.sample(campaign.audience, LOOKED_AT)]
+    found = recipients.by_ids(campaign.tenant_id, first)
+    shown = [found[pk] for pk in first if pk in found]
+    with shared_budget(len(shown)):
+        return min(shown, key=lambda person: sum(bool(s.refused) for s in samples(campaign, person)), default=None)
+
+
+def samples(campaign: Campaign, person: Person) -> list[Sample]:
+    """What this person gets on each of the campaign's channels."""
+    version_id = campaign.version_id or newest_version(campaign)
+    if version_id is None:
+        return []
+    compiled = templates.compiled(version_id)
+    locale, default = person.choices.language or person.locale, campaign.tenant.default_locale
+    told = _Told({**campaign.data, PERSON: person.variables()}, campaign.tenant.link_schemes)
+    planned = plan(person, rule_of(campaign), campaign.channels, datetime.now(UTC), campaign.tenant.timezone)
+    refused = {e.channel: str(e.reason).replace("_", " ") for e in planned if isinstance(e, Suppressed)}
+    with shared_budget():
+        return [
+            _sample(compiled, compiled.locale_for(name, locale, default), told, refused.get(name, ""))
+            for name in campaign.channels
+            if name in compiled.channels
+        ]
+
+
+class _Told(NamedTuple):
+    """What a content is rendered with."""
+
+    variables: dict[str, Any]
+    schemes: Collection[str]
+
+
+def _sample(compiled: templates.Compiled, content: templates.Locale, told: _Told, refused: str) -> Sample:
+    try:
+        return Sample(content.channel, compiled.render(content, told.variables, told.schemes), refused)
+    except NotifierError as error:
+        return Sample(content.channel, refused=error.message)
+
+
+def newest_version(campaign: Campaign) -> uuid.UUID | None:
+    """The version that an arming would take now."""
+    newest = TemplateVersion.objects.filter(template_id=campaign.template_id).order_by("-number")
+    return newest.values_list("pk", flat=True).first()

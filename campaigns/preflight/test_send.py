@@ -1,0 +1,47 @@
+"""To yourself: a campaign's message to one recipient, so that somebody sees it on a device before everybody does.
+
+It goes the way of a single notification, at once. It has no category, so neither quiet hours nor a category that the
+tester turned off hold it back; a channel that is off, or a suppressed address, stays a no.
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from campaigns.lifecycle.transition import By, record_control
+from campaigns.models import Campaign
+from notifier.delivery.accept import Accepted, accept_one
+from notifier.errors import Conflict, InvalidInput
+from notifier.models import Notification
+from notifier.values.trim import trimmed
+from notifier.vocabulary.people import SendRequest
+from notifier.vocabulary.status import Mode
+
+
+def send(campaign: Campaign, recipient: str, by: By) -> Accepted:
+    """Send its newest content to the tenant's recipient of this external id, and remember that it was tried. Raises
+    what accepting a notification raises, or Conflict for a silent run."""
+    if campaign.silent:
+        raise Conflict("A silent run reaches nobody; test the campaign that it rehearses.", code="no_test_send")
+    if not trimmed(recipient):
+        raise InvalidInput("Say who gets it: the external id of a recipient.", field="recipient", code="required")
+    with transaction.atomic():
+        # locked, so that an edit comes before what is sent, or clears what is remembered
+        campaign = Campaign.objects.select_for_update(of=("self",)).select_related("template").get(pk=campaign.pk)
+        accepted = accept_one(campaign.tenant_id, _request(campaign, trimmed(recipient)))
+        version = Notification.objects.values_list("version_id", flat=True).get(pk=accepted.notification_id)
+        Campaign.objects.filter(pk=campaign.pk).update(tested_at=Now(), tested_version=version)
+        record_control(campaign, "test", by, notification=str(accepted.notification_id))
+    return accepted
+
+
+def _request(campaign: Campaign, recipient: str) -> SendRequest:
+    return SendRequest(
+        recipient=recipient,
+        template=campaign.template.key,
+        channels=tuple(campaign.channels),
+        data=campaign.data,
+        mode=Mode(campaign.mode),
+        without_category=True,
+    )

@@ -1,0 +1,199 @@
+"""Send one shard. Each chunk is one statement (what was answered, what may begin, the lease, a look at the stop), then
+its bodies go to the transport; two chunks are under way at once, so that the wire is busy while the database commits.
+
+What a crash may repeat is what began without an answer that was written down: a window at most.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from django.db import transaction
+
+from campaigns.lifecycle import control, full_speed, thresholds
+from campaigns.models import Campaign, Shard
+from campaigns.sending.claim import ClaimedShard
+from campaigns.sending.in_flight import InFlight
+from campaigns.sending.refusals import Refusals
+from campaigns.shard.outcomes import OutcomeNote, Written, leave, write
+from campaigns.states import State
+from notifier.channels import channel
+from notifier.channels.queues import queue_of
+from notifier.delivery.accounts import rate_limits, registry
+from notifier.delivery.infra.db_retry import retry_while_db_down
+from notifier.delivery.ledger import claims
+from notifier.delivery.ledger.settle import Outcome, settle
+from notifier.tasks import waiting
+from notifier.vocabulary.status import Lane, Reason, Status
+
+#: outcomes are written at least so often (seconds) while answers come slowly; half of the second in which a stop holds
+WRITE_SECONDS = 0.1
+LOOK_SECONDS = 0.5
+#: a shard whose speed is limited goes back to the queue's end after so long, when others wait
+TURN_SECONDS = 5.0
+#: messages of a chunk: half of a window, at most this
+LARGEST_CHUNK = 500
+
+
+class _Lost(Exception):
+    """The shard is another's: its lease ran out, or a stop closed it. Nothing of it may be written any more."""
+
+
+class Sender:
+    def __init__(self, held: ClaimedShard) -> None:
+        self._held = held
+        self._flights = InFlight(held)
+        self._refusals = Refusals(held)
+        campaign, account = held.campaign, held.account
+        self._rate = registry.rate_of(account)
+        own = campaign.rate_per_s
+        self._limits = [rate_limits.of_campaign(campaign.pk, own)] if own else []
+        self._window = self._flights.window
+        self._before = replace(held.record)
+        self._began = self._wrote = time.monotonic()
+        self._again: list[int] = []
+
+    def run(self) -> Shard.State | None:
+        """Send what is left of the shard and let it go; its state then. None when another holder took it meanwhile."""
+        held = self._held
+        try:
+            self._recover()
+            try:
+                self._send()
+            except _Lost:
+                raise
+            except Exception:
+                # what is on the wire was answered to nobody else: write it down before the shard goes to another
+                self._drain()
+                self._write(held.record.begun)
+                raise
+            self._drain()
+            return self._leave()
+        except _Lost:
+            self._flights.withdraw()
+            return None
+
+    # -- sending --
+
+    def _recover(self) -> None:
+        """What an earlier holder had on the wire when it was lost: again where the collapse key hides a repeat."""
+        if channel(self._held.channel).repeat_when_in_doubt:
+            self._again = sorted(self._held.in_doubt)
+            return
+        for i in self._held.in_doubt:
+            self._held.record.ended(i, Status.UNKNOWN, self._held.delay(), OutcomeNote(str(Reason.IN_DOUBT)))
+            self._flights.dirty = True
+
+    def _send(self) -> None:
+        held, chunk = self._held, min(self._window // 2, LARGEST_CHUNK) or 1
+        while self._flights.going and (rows := self._next(chunk)) and not self._over():
+            if self._flights.on_wire and self._window - self._flights.on_wire < len(rows):
+                self._gather(LOOK_SECONDS)
+                continue
+            grant = rate_limits.take(held.account.id, self._rate, len(rows), *self._limits)
+            full_speed.note_grant(held.campaign.pk, whole=grant.granted == len(rows))
+            if grant.granted:
+                self._begin(rows[: grant.granted])
+            self._gather(min(grant.wait, LOOK_SECONDS))
+
+    def _over(self) -> bool:
+        """Whether somebody else's turn has come: a shard that a limit makes slow would keep its worker for minutes."""
+        return (
+            bool(self._rate or self._limits)
+            and time.monotonic() - self._began > TURN_SECONDS
+            and waiting(queue_of(self._held.channel, Lane.BULK)) > 0
+        )
+
+    def _next(self, most: int) -> Sequence[int]:
+        """Up to so many messages that may begin next."""
+        record = self._held.record
+        return self._again[:most] or range(record.begun, min(record.begun + most, record.size))
+
+    def _begin(self, rows: Sequence[int]) -> None:
+        refused = self._look(rows)
+        if not self._flights.going:
+            if not self._again:
+                self._held.record.begun = rows[0]  # nothing of these was launched, whatever was written
+            return
+        if self._again:
+            self._again = self._again[len(rows) :]
+        for i, outcome in refused.items():
+            self._flights.note(i, outcome, skipped=True)
+        going = [i for i in rows if i not in refused] if refused else rows
+        if going:
+            self._flights.launch(going)
+
+    def _look(self, rows: Sequence[int]) -> Mapping[int, Outcome]:
+        """Whom to refuse; lets the others begin, if the campaign runs. Looks again when the database took its time:
+        somebody may have said no meanwhile."""
+        self._flights.ready()
+        while True:
+            looked = time.monotonic()
+            refused = retry_while_db_down(lambda: self._refusals.of(rows))
+            # a repeated message has begun already
+            self._write(max(self._held.record.begun, rows[-1] + 1))
+            if not self._flights.going or time.monotonic() - looked < LOOK_SECONDS:
+                return refused
+
+    # -- answers --
+
+    def _gather(self, patience: float) -> None:
+        self._flights.gather(patience)
+        since = time.monotonic() - self._wrote
+        if since > LOOK_SECONDS or (self._flights.dirty and since > WRITE_SECONDS):
+            self._write(self._held.record.begun)
+
+    def _drain(self) -> None:
+        """Wait for everything on the wire."""
+        while self._flights.on_wire:
+            self._gather(LOOK_SECONDS)
+        self._flights.learn()
+
+    def _write(self, begin: int) -> None:
+        """Write down what was answered; let messages up to `begin` begin. Raises _Lost."""
+        held = self._held
+        self._flights.dirty = False
+        written = retry_while_db_down(lambda: self._write_all(lambda: write(held.record, held.id, held.fence, begin)))
+        self._wrote = time.monotonic()
+        if not written.held:
+            raise _Lost
+        if self._flights.going and not written.running:
+            self._flights.withdraw()
+        if why := thresholds.verdict(thresholds.since(held.record, self._before), held.campaign):
+            control.halt(held.campaign.pk, why, held.channel)
+
+    def _leave(self) -> Shard.State:
+        """Let the shard go. Not before its last answer is written: a worker killed in between must leave a lease that
+        runs out, or nobody would account for its messages."""
+        held = self._held
+
+        after = retry_while_db_down(self._after)
+
+        def write_last() -> Written:
+            there = leave(held.record, held.id, held.fence, after, ended=after != Shard.State.ARMED)
+            return Written(there, running=False)
+
+        if not retry_while_db_down(lambda: self._write_all(write_last)).held:
+            raise _Lost
+        return after
+
+    def _after(self) -> Shard.State:
+        record = self._held.record
+        if record.begun == record.size and not record.open():
+            return Shard.State.DONE
+        stopped = Campaign.objects.filter(pk=self._held.campaign.pk, state=State.CANCELLED).exists()
+        return Shard.State.CANCELLED if stopped else Shard.State.ARMED
+
+    def _write_all(self, write_it: Callable[[], Written]) -> Written:
+        """The record, and the ledger's rows of those that are to be tried again, in one transaction."""
+        if not (requeuing := self._flights.requeuing):
+            return write_it()
+        with transaction.atomic():
+            written = write_it()
+            if written.held:
+                begun = claims.begin_armed([outcome.row for outcome in requeuing])
+                settle([outcome for outcome in requeuing if outcome.row.id in begun])
+        self._flights.requeuing = []
+        return written

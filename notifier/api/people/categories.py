@@ -1,0 +1,80 @@
+"""/v1/categories: the kinds of notification that a recipient can turn off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from notifier.api import schema
+from notifier.api.framework.base import TenantView
+from notifier.api.framework.pagination import Order, page
+from notifier.api.people import shapes
+from tenants import audit, categories
+from tenants.access import owned
+from tenants.models import Category
+
+TAGS = ["categories"]
+
+
+class Categories(TenantView):
+    scope = "recipients"
+
+    @schema.get_list("List categories", shapes.CategoryShape, tags=TAGS)
+    def get(self, request: Request) -> Response:
+        """By key."""
+        return Response(page(request, Category.objects.filter(tenant_id=self.tenant_id), _shown, Order("key")))
+
+    @schema.post("Create a category", shapes.CategoryInput, shapes.CategoryShape, tags=TAGS)
+    def post(self, request: Request) -> Response:
+        """Its kind decides what may hold a message back."""
+        asked = self.read(shapes.CategoryInput)
+        category = categories.create(self.tenant_id, asked["key"], asked["name"], asked["kind"])
+        detail = {"key": category.key, "kind": category.kind}
+        audit.record(self.tenant_id, "category.create", category.pk, detail, api_key_id=self.caller.key_id)
+        return Response(_shown([category])[0], status=201)
+
+
+class CategoryOne(TenantView):
+    scope = "recipients"
+
+    @schema.describe("Read a category", gives=shapes.CategoryShape, fails=(404,), tags=TAGS)
+    def get(self, request: Request, key: str) -> Response:
+        """By its key."""
+        return Response(_shown([self._find(key)])[0])
+
+    @schema.describe(
+        "Rename, archive or restore a category, or change its kind",
+        takes=shapes.CategoryPatch,
+        gives=shapes.CategoryShape,
+        fails=(400, 404, 409, 413, 415),
+        tags=TAGS,
+    )
+    def patch(self, request: Request, key: str) -> Response:
+        """Nothing new may use an archived category; what uses it already goes on, and every no to it holds. Its key
+        never changes: people's choices name it."""
+        asked = self.read(shapes.CategoryPatch)
+        category = categories.change(self._find(key), asked)
+        self._note("change", category, fields=sorted(asked))
+        return Response(_shown([category])[0])
+
+    @schema.describe("Delete a category that nothing uses", status=204, fails=(404, 409), tags=TAGS)
+    def delete(self, request: Request, key: str) -> Response:
+        """Everybody's no to it is kept, and holds when a category of this key is made again."""
+        category = self._find(key)
+        categories.delete(category)
+        self._note("delete", category)
+        return Response(status=204)
+
+    def _find(self, key: str) -> Category:
+        return owned(Category.objects.all(), self.tenant, key=key)
+
+    def _note(self, verb: str, category: Category, **detail: Any) -> None:
+        more = {"key": category.key, **detail}
+        audit.record(self.tenant_id, f"category.{verb}", category.pk, more, api_key_id=self.caller.key_id)
+
+
+def _shown(found: Sequence[Category]) -> list[Any]:
+    return [shapes.CategoryShape(category).data for category in found]

@@ -1,0 +1,53 @@
+"""/v1/recipients/<external_id>/devices: the push addresses of a recipient."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from notifier.api import schema
+from notifier.api.framework.base import TenantView
+from notifier.api.framework.pagination import OLDEST, page
+from notifier.api.people import shapes
+from notifier.api.people.recipients import TAGS, check_not_erased, find
+from tenants.access import owned
+from tenants.models import Device
+from tenants.people import devices
+
+
+class Devices(TenantView):
+    scope = "recipients"
+
+    @schema.get_list("List a recipient's devices", shapes.DeviceShape, 404, tags=TAGS)
+    def get(self, request: Request, external_id: str) -> Response:
+        """Dead ones included."""
+        rows = Device.objects.filter(recipient=find(self.tenant, external_id))
+        return Response(page(request, rows, _shown, OLDEST))
+
+    @schema.post("Register a device", shapes.DeviceInput, shapes.DeviceShape, 404, also=200, tags=TAGS)
+    def post(self, request: Request, external_id: str) -> Response:
+        """Safe to repeat at every start of the app. A token of somebody else moves here; a dead one lives again."""
+        asked = self.read(shapes.DeviceInput)
+        recipient = find(self.tenant, external_id)
+        check_not_erased(recipient)
+        device_id, created = devices.register(recipient, asked["platform"], asked["token"], asked.get("app"))
+        return Response(_shown([Device.objects.get(pk=device_id)])[0], status=201 if created else 200)
+
+
+class DeviceOne(TenantView):
+    scope = "recipients"
+
+    @schema.describe("Remove a device", status=204, fails=(404,), tags=TAGS)
+    def delete(self, request: Request, external_id: str, device_id: uuid.UUID) -> Response:
+        """Nothing goes to it from now on, messages that already wait included."""
+        rows = Device.objects.filter(recipient=find(self.tenant, external_id))
+        owned(rows, self.tenant, pk=device_id).delete()
+        return Response(status=204)
+
+
+def _shown(found: Sequence[Device]) -> list[Any]:
+    return [shapes.DeviceShape(device).data for device in found]

@@ -1,0 +1,133 @@
+"""What recipients, devices, preferences and categories look like on the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from notifier.api.framework.fields import Flag, Object, Pattern, Text
+from notifier.errors import InvalidInput
+from notifier.values.trim import trimmed
+from notifier.vocabulary.status import Kind
+from tenants.models import Device, Recipient
+from tenants.people import attributes, fields
+
+MAX_PREFERENCES = 16 * 1024
+_HOUR = r"^([01]\d|2[0-3]):[0-5]\d\Z"
+
+
+def _optional(check: Any, limit: int, **kwargs: Any) -> Text:
+    """A text that null or "" clears."""
+    return Text(check, max_length=limit, required=False, allow_blank=True, allow_null=True, **kwargs)
+
+
+class Attributes(Object):
+    """Within the rule of tenants.people.attributes."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        found = super().to_internal_value(data)
+        try:
+            return attributes.check(found)
+        except InvalidInput as error:
+            raise serializers.ValidationError(f"{error.field}: {error.message}", code=error.code) from None
+
+
+class RecipientInput(serializers.Serializer[Any]):
+    """What is given replaces what was there, `attributes` as a whole; what is not given stays."""
+
+    name = _optional(fields.name, 200)
+    email = _optional(fields.email, 254)
+    phone = _optional(fields.phone, 40, help_text="With country code; stored as E.164.")
+    locale = _optional(fields.locale, 16, help_text="BCP 47, such as de-AT.")
+    timezone = _optional(fields.timezone, 64, help_text="IANA, such as Europe/Berlin.")
+    attributes = Attributes(
+        attributes.MAX_BYTES,
+        required=False,
+        help_text=f"At most {attributes.MAX_BYTES} bytes and {attributes.MAX_DEPTH} levels; keys of at most "
+        f"{attributes.MAX_KEY} characters, without dots.",
+    )
+    status = serializers.ChoiceField([Recipient.State.ACTIVE.value, Recipient.State.BLOCKED.value], required=False)
+
+
+class RecipientShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    external_id = serializers.CharField()
+    name = serializers.CharField()
+    email = serializers.CharField()
+    phone = serializers.CharField()
+    locale = serializers.CharField()
+    timezone = serializers.CharField()
+    attributes = serializers.DictField()
+    status = serializers.ChoiceField(Recipient.State.values)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class DeviceInput(serializers.Serializer[Any]):
+    platform = serializers.ChoiceField(Device.Platform.values)
+    token = Text(max_length=1024, min_length=8, help_text="Visible ASCII, as the platform gave it to the app.")
+    app = Text(trimmed, max_length=100, required=False, allow_blank=True, help_text="Which of your apps.")
+
+
+class DeviceShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    platform = serializers.CharField()
+    token = serializers.CharField()
+    app = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    last_seen_at = serializers.DateTimeField()
+    dead_since = serializers.DateTimeField(allow_null=True, help_text="The platform refused the token then.")
+
+
+class QuietHours(serializers.Serializer[Any]):
+    """In the recipient's own time; from 22:00 until 07:00 spans midnight."""
+
+    until = Pattern(_HOUR, "Must be a time of day such as 22:00.")
+
+    def get_fields(self) -> Any:
+        # `from` is a word of Python
+        return {"from": Pattern(_HOUR, "Must be a time of day such as 22:00."), **super().get_fields()}
+
+
+class PreferencesInput(serializers.Serializer[Any]):
+    """What is given replaces what was there as a whole; what is not given stays, so that no choice is lost."""
+
+    channels = Object(MAX_PREFERENCES, required=False, help_text='Such as {"push": false}.')
+    categories = Object(
+        MAX_PREFERENCES, required=False, help_text='Such as {"promotions": false, "news": {"push": false}}.'
+    )
+    quiet_hours = QuietHours(required=False, allow_null=True)
+    language = _optional(fields.locale, 16, help_text="Messages come in it; empty: the recipient's locale.")
+
+
+class PreferencesShape(serializers.Serializer[Any]):
+    channels = serializers.DictField(child=serializers.BooleanField())
+    categories = serializers.DictField(help_text="true, false, or an object of channels.")
+    quiet_hours = QuietHours(allow_null=True)
+    language = serializers.CharField()
+
+
+class CategoryInput(serializers.Serializer[Any]):
+    key = Pattern(r"^[A-Za-z0-9_-]+\Z", "Must be letters, digits, hyphens and underscores.", max_length=64)
+    name = Text(trimmed, max_length=200)
+    kind = serializers.ChoiceField(
+        [k.value for k in Kind],
+        default=Kind.TRANSACTIONAL.value,
+        help_text="marketing waits for quiet hours; critical passes preferences.",
+    )
+
+
+class CategoryPatch(serializers.Serializer[Any]):
+    """What is left out stays as it is."""
+
+    name = Text(trimmed, max_length=200, required=False)
+    kind = serializers.ChoiceField([k.value for k in Kind], required=False)
+    archived = Flag(required=False, help_text="true: no new template, campaign or request may use it.")
+
+
+class CategoryShape(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    name = serializers.CharField()
+    kind = serializers.ChoiceField([k.value for k in Kind])
+    archived = serializers.BooleanField()

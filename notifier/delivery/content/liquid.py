@@ -1,0 +1,219 @@
+"""The Liquid that tenants write: sandboxed, under limits, strict about what is missing.
+
+What a template may use is told in `render_budget`, `liquid_filters` and `liquid_tree`; what may be in its source in
+`liquid_source`; how a value is printed in `liquid_values`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import structlog
+from liquid import BoundTemplate, Environment
+from liquid.ast import Node
+from liquid.builtin.content import ContentNode
+from liquid.builtin.expressions import FilteredExpression, Path
+from liquid.builtin.output import OutputNode
+from liquid.exceptions import LiquidError
+from liquid.undefined import Undefined
+
+from notifier.delivery.content.liquid_filters import FILTERS
+from notifier.delivery.content.liquid_source import check_source
+from notifier.delivery.content.liquid_tree import Context, names_in, restrict
+from notifier.delivery.content.liquid_values import Missing, NoValue
+from notifier.delivery.content.render_budget import MAX_OUTPUT, MAX_TEXT
+from notifier.errors import InvalidInput, MissingVariables, TemplateFailed
+
+__all__ = ["ENVIRONMENT", "MAX_TEXT", "RESERVED", "TAGS", "Text", "check_names"]
+
+log = structlog.get_logger("notifier.delivery")
+
+#: the tags that tenants have. There is no loader: `include` and `render` come with layouts, in a later release
+TAGS = frozenset({
+    "assign", "break", "capture", "case", "comment", "continue", "cycle", "decrement", "doc", "echo", "for", "if",
+    "ifchanged", "increment", "liquid", "tablerow", "unless", "#",
+})  # fmt: skip
+#: python-liquid's names for what is no tag: text, output, and a tag that it does not know
+_PSEUDO = frozenset({"content", "output", "illegal"})
+#: the variable that differs between the recipients of one locale
+PERSON = "recipient"
+#: a variable of such a name cannot be read: Liquid has a meaning of its own for it, or we put the person there
+RESERVED = frozenset({
+    "true", "false", "nil", "null", "empty", "blank", "partial", "forloop", "tablerowloop", PERSON,
+})  # fmt: skip
+#: Python refuses to write whole numbers of some thousand digits
+_LONGEST = 2**63
+#: what people call Python's types
+_TYPES = {"str": "text", "int": "number", "float": "number", "bool": "true or false", "dict": "object",
+          "NoneType": "null", "tuple": "list", "range": "range", "list": "list"}  # fmt: skip
+
+
+class _Template(BoundTemplate):
+    context_class = Context
+
+
+class _Limited(Environment):
+    template_class = _Template
+    loop_iteration_limit = 10_000
+    output_stream_limit = MAX_OUTPUT
+    local_namespace_limit = 100_000
+    context_depth_limit = 30
+
+
+def _environment() -> Environment:
+    undefined: type[Undefined] = Missing
+    env = _Limited(undefined=undefined, strict_filters=True)
+    env.filters = {name: function for name, function in env.filters.items() if name in FILTERS}
+    env.tags = {name: tag for name, tag in env.tags.items() if name in TAGS | _PSEUDO}
+    return env
+
+
+ENVIRONMENT = _environment()
+
+
+def check_names(data: Mapping[str, Any], field: str = "data") -> None:
+    """Raise InvalidInput for a variable that no template could read."""
+    if not RESERVED.isdisjoint(data):
+        name = min(RESERVED.intersection(data))
+        why = "is the person that the message is for" if name == PERSON else "has a meaning of its own in Liquid"
+        raise InvalidInput(f"{name!r} {why}; use another name.", field=f"{field}.{name}", code="reserved_name")
+
+
+class Text:
+    """One parsed source. `paths` are the variables it reads, such as `recipient.name`."""
+
+    def __init__(self, source: str, part: str = "The template") -> None:
+        """Raises InvalidInput with Liquid's own explanation. Errors of rendering begin with `part`."""
+        self.constant = "{{" not in source and "{%" not in source
+        self._source, self._part = source, part
+        self._roots: set[str] | None = set()
+        self.paths: tuple[str, ...] = ()
+        if self.constant:
+            return
+        check_source(source)
+        try:
+            self._parsed = ENVIRONMENT.from_string(source)
+            self._pieces = _pieces(self._parsed.nodes)
+            restrict(self._parsed.nodes)
+            analysis = self._parsed.analyze()
+        except (LiquidError, RecursionError) as error:
+            raise InvalidInput(_said(error)) from error
+        unknown = [name for name in analysis.filters if name not in ENVIRONMENT.filters]
+        if unknown:
+            raise InvalidInput(f"Unknown filter: {', '.join(unknown)}.")
+        read = [variable for found in analysis.globals.values() for variable in found]
+        self.paths = tuple(sorted({str(variable) for variable in read}))
+        self._roots = _roots(variable.segments[0] for variable in read)
+        if never := sorted((analysis.globals.keys() | analysis.locals.keys()) & RESERVED - {PERSON}):
+            raise InvalidInput(f"{never[0]!r} has a meaning of its own in Liquid; use another name.")
+
+    def reads(self, name: str) -> bool:
+        """Whether what it shows can depend on the variable `name`."""
+        return self._roots is None or name in self._roots
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is only texts and plain variables, which are joined without Liquid."""
+        return self.constant or self._pieces is not None
+
+    def render(self, variables: dict[str, Any]) -> str:
+        """Raises MissingVariables for a variable that has no value, TemplateFailed for any other failure."""
+        if self.constant:
+            return self._source
+        text = None if self._pieces is None else _joined(self._pieces, variables)
+        return self._by_liquid(variables) if text is None else text
+
+    def _by_liquid(self, variables: dict[str, Any]) -> str:
+        context = Context(self._parsed, globals=self._parsed.make_globals(variables))
+        buffer = context.get_buffer()
+        try:
+            self._parsed.render_with_context(context, buffer)
+            text = buffer.getvalue()
+        except NoValue as error:
+            raise self._missing(error) from error
+        except MemoryError as error:
+            raise self._failed("needs too much memory", None) from error
+        except Exception as error:
+            if not isinstance(error, LiquidError | ValueError | TypeError | ArithmeticError | RecursionError):
+                log.warning("unexpected error of a template", action="render", error=type(error).__name__)
+            raise self._failed(_said(error), context.failed) from error
+        if "\0" in text:  # `url_decode` makes one of %00; neither jsonb nor a text column holds it
+            raise self._failed("the rendered text holds the character NUL", None)
+        return text
+
+    def _missing(self, error: NoValue) -> MissingVariables:
+        why = f'{error.path} {error.why}; give it a value or use `| default: "…"`'
+        return MissingVariables(f"{self._part} cannot be rendered: {why}.", field=f"data.{error.path}")
+
+    def _failed(self, why: str, at: Node | None) -> TemplateFailed:
+        names = names_in(at) if at is not None else []
+        field = f"data.{names[0]}" if len(names) == 1 else "data"
+        about = f"{', '.join(names[:5])}: " if names else ""
+        return TemplateFailed(f"{self._part} cannot be rendered: {about}{why}.", field=field)
+
+
+#: a text, or the path of a variable
+Piece = str | tuple[str, ...]
+
+
+def _roots(heads: Iterable[Any]) -> set[str] | None:
+    """The variables that paths begin with; None when one is only known while rendering, as in `{{ [x] }}`."""
+    found = list(heads)
+    return set(found) if all(isinstance(head, str) for head in found) else None
+
+
+def _pieces(nodes: Iterable[Any]) -> tuple[Piece, ...] | None:
+    """A template of texts and plain variables, taken from Liquid's own parse; None for anything else.
+
+    Joining its pieces takes 0.7 µs where Liquid takes 16."""
+    found = tuple(_piece(node) for node in nodes)
+    return None if None in found else found  # type: ignore[return-value]
+
+
+def _piece(node: Any) -> Piece | None:
+    if type(node) is ContentNode:
+        return str(node.text)
+    shown = node.expression if type(node) is OutputNode else None
+    if type(shown) is not FilteredExpression or shown.filters or type(shown.left) is not Path:
+        return None
+    path = tuple(key for key in shown.left.path if isinstance(key, str))
+    return path if len(path) == len(shown.left.path) else None
+
+
+def _joined(pieces: tuple[Piece, ...], variables: dict[str, Any]) -> str | None:
+    """What Liquid would show; None where Liquid has to say it: a value is missing, or neither text nor whole number."""
+    found: list[str] = []
+    for piece in pieces:
+        if type(piece) is str:
+            found.append(piece)
+            continue
+        value: Any = variables
+        for key in piece:
+            if type(value) is not dict or key not in value:
+                return None
+            value = value[key]
+        if type(value) is int and abs(value) < _LONGEST:
+            value = str(value)
+        elif type(value) is not str:
+            return None
+        found.append(value)
+    return _as_written("".join(found))
+
+
+def _as_written(text: str) -> str | None:
+    """`text`, unless Liquid's output stream would change or refuse it."""
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        return None
+    return None if size > MAX_OUTPUT or "\r" in text or "\0" in text else text
+
+
+def _said(error: BaseException) -> str:
+    """An error's first line, in the words of people who do not know Python."""
+    if isinstance(error, RecursionError):
+        return "blocks or values are too deep inside one another"
+    said = str(error.args[0] if error.args else error).strip() or type(error).__name__
+    return re.sub(r"'(\w+)'", lambda found: _TYPES.get(found[1], found[0]), said.splitlines()[0])[:200].rstrip(".")

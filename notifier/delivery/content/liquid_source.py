@@ -1,0 +1,50 @@
+"""A template's source before it is parsed: what would make python-liquid's regular expressions slow is refused."""
+
+from __future__ import annotations
+
+import re
+
+from notifier.delivery.content.render_budget import MAX_TEXT
+from notifier.errors import InvalidInput
+
+#: `{{ … }}` and `{% … %}` of one text; so many take 30 ms to parse
+MAX_TAGS = 1_000
+#: characters of one of them: its patterns look through it once for each bracket and quote (2,000 of them: 10 ms)
+MAX_TAG = 2_000
+#: spaces in a row inside of one
+MAX_SPACES = 200
+
+_OPEN = re.compile(r"\{[{%]")
+_VERBATIM = re.compile(r"\{%-?\s{0,200}(raw|doc)\s{0,200}-?%\}")
+_END = {name: re.compile(rf"\{{%-?\s{{0,200}}end{name}\s{{0,200}}-?%\}}") for name in ("raw", "doc")}
+_SPACES = re.compile(rf"\s{{{MAX_SPACES}}}")
+
+
+def check_source(source: str) -> None:
+    """Raise InvalidInput unless every tag is closed, and short. Looks at each character a few times at most."""
+    if len(source) > MAX_TEXT:
+        raise InvalidInput(f"A template part may have {MAX_TEXT} characters.")
+    tags, at = 0, 0
+    while opening := _OPEN.search(source, at):
+        tags += 1
+        if tags > MAX_TAGS:
+            raise InvalidInput(f"A template part may have {MAX_TAGS} tags.")
+        at = _end_of(source, opening.start())
+
+
+def _end_of(source: str, start: int) -> int:
+    """Where the tag that opens at `start` ends. Raises InvalidInput."""
+    if verbatim := _VERBATIM.match(source, start):
+        name = verbatim[1]
+        end = _END[name].search(source, verbatim.end())
+        if end is None:
+            raise InvalidInput(f"{{% {name} %}} without {{% end{name} %}}.")
+        return end.end()
+    closing = "}}" if source[start + 1] == "{" else "%}"
+    end_at = source.find(closing, start + 2, start + 2 + MAX_TAG + 2)
+    if end_at < 0:
+        shown = source[start : start + 20]
+        raise InvalidInput(f"{shown!r} is not closed by {closing} within {MAX_TAG} characters.")
+    if _SPACES.search(source, start, end_at):
+        raise InvalidInput(f"A tag may have {MAX_SPACES} spaces in a row.")
+    return end_at + 2

@@ -1,0 +1,309 @@
+"""What a parsed template may be made of, and how it is evaluated: under a budget, and strict about what has no value.
+
+python-liquid's own classes do the work. Each node and expression of a parsed template gets a subclass of its class that
+asks the budget first, so that no tag can be forgotten; a class that is not listed here is refused when it is published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cache, partial
+from io import StringIO
+from typing import Any, TextIO
+
+from liquid import RenderContext
+from liquid.ast import BlockNode, ConditionalBlockNode, Node
+from liquid.builtin.content import ContentNode
+from liquid.builtin.expressions import (
+    FilteredExpression,
+    KeywordArgument,
+    LoopExpression,
+    Path,
+    PositionalArgument,
+    filtered,
+    logical,
+    primitive,
+)
+from liquid.builtin.output import OutputNode
+from liquid.builtin.tags import (
+    assign_tag,
+    capture_tag,
+    case_tag,
+    comment_tag,
+    cycle_tag,
+    decrement_tag,
+    doc_tag,
+    echo_tag,
+    for_tag,
+    if_tag,
+    ifchanged_tag,
+    increment_tag,
+    inline_comment_tag,
+    liquid_tag,
+    tablerow_tag,
+    unless_tag,
+)
+from liquid.exceptions import LiquidError
+from liquid.expression import Expression
+from liquid.output import LimitedStringIO
+from liquid.undefined import UNDEFINED
+
+from notifier.delivery.content.liquid_filters import apply
+from notifier.delivery.content.liquid_values import Missing, NoValue, shown
+from notifier.delivery.content.render_budget import MAX_ITEMS, MAX_OUTPUT, Budget, TooMuch
+
+#: nodes and expressions of one template part; parsing so many takes 50 ms
+MAX_THINGS = 10_000
+#: blocks within blocks, `and` after `and`: Python's stack ends at a thousand calls, and one level takes up to four
+MAX_DEPTH = 100
+#: filters in a row
+MAX_FILTERS = 30
+
+
+class Context(RenderContext):
+    """One rendering. Everything that is evaluated passes here and pays for it."""
+
+    __slots__ = ("budget", "failed")
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.budget = Budget()
+        #: the innermost node that could not be rendered
+        self.failed: Node | None = None
+
+    def get(self, path: list[object], *, token: Any, default: object = UNDEFINED) -> object:
+        self.budget.step()
+        value: object = self.scope
+        for n, key in enumerate(path):
+            if type(key) is Missing:
+                return key
+            try:
+                value = self.get_item(value, key) if n else self.scope[key]  # type: ignore[index]
+            except (KeyError, TypeError, IndexError):
+                return Missing(_written(path[: n + 1]), token=token)
+            if type(value) is Missing:
+                return value
+        return value
+
+    def filter(self, name: str, token: Any) -> Any:
+        return partial(apply, self.budget, name, super().filter(name, token))
+
+    def loop(self, namespace: Any, forloop: Any) -> Any:
+        self.budget.step(forloop.length)
+        return super().loop(namespace, forloop)
+
+    def get_buffer(self, buf: TextIO | None = None) -> StringIO:
+        size = buf.size if isinstance(buf, LimitedStringIO) else 0
+        return _Buffer(self.budget, MAX_OUTPUT - size)
+
+
+class _Buffer(LimitedStringIO):
+    """An output, or what a `capture` collects."""
+
+    def __init__(self, budget: Budget, limit: int) -> None:
+        super().__init__(limit)
+        self._budget = budget
+
+    def write(self, text: str) -> int:
+        written = super().write(text)
+        # one of 256 characters costs what a step costs
+        if len(text) > 256:
+            self._budget.step(len(text) // 256)
+        return written
+
+
+def _written(path: Iterable[object]) -> str:
+    """A path as people write it: `recipient.attributes.vip`, `items[0].name`."""
+    pieces = [f".{key}" if isinstance(key, str) else f"[{key}]" for key in path]
+    return "".join(pieces).removeprefix(".")
+
+
+# ---- nodes and expressions, stricter than their originals --------------------------------------------------------
+
+
+class _Node:
+    """Any node: one step; of an error it is remembered where it was."""
+
+    __slots__ = ()
+
+    def render(self, context: Context, buffer: TextIO) -> int:
+        context.budget.step()
+        try:
+            return super().render(context, buffer)  # type: ignore[misc,no-any-return]
+        except LiquidError:
+            context.failed = context.failed or self  # type: ignore[assignment]
+            raise
+
+
+class _Output:
+    """`{{ … }}` and `echo`."""
+
+    __slots__ = ()
+    expression: Expression
+
+    def render_to_output(self, context: Context, buffer: TextIO) -> int:
+        return buffer.write(shown(self.expression.evaluate(context), self.expression))
+
+
+class _Cycle:
+    """`cycle`: those with the same words, or the same group, go on together."""
+
+    __slots__ = ()
+    args: list[Expression]
+    group: Expression | None
+
+    def render_to_output(self, context: Context, buffer: TextIO) -> int:
+        group = shown(self.group.evaluate(context), self.group) if self.group else ""
+        now = self.args[context.cycle(group or str([str(arg) for arg in self.args]), len(self.args)) % len(self.args)]
+        return buffer.write(shown(now.evaluate(context), now))
+
+
+class _Filtered:
+    """A value and its filters: only `default` takes null."""
+
+    __slots__ = ()
+    left: Expression
+    filters: list[filtered.Filter] | None
+
+    def evaluate(self, context: Context) -> object:
+        value = self.left.evaluate(context)
+        for used in self.filters or ():
+            if value is None and used.name != "default":
+                raise NoValue(str(self.left), "is null")
+            value = used.evaluate(value, context)
+        return value
+
+
+class _Loop:
+    """`for` and `tablerow`: what has no value cannot be gone through."""
+
+    __slots__ = ()
+    iterable: Expression
+
+    def _to_iter(self, obj: object, context: Context) -> tuple[Iterator[Any], int]:
+        if obj is None:
+            raise NoValue(str(self.iterable), "is null")
+        if type(obj) is Missing:
+            obj.refuse()
+        if isinstance(obj, list | tuple | dict) and len(obj) > MAX_ITEMS:
+            raise TooMuch(f"a list of more than {MAX_ITEMS} entries")
+        return super()._to_iter(obj, context)  # type: ignore[misc,no-any-return]
+
+
+class _Range:
+    """`(1..10)`: bounded when it is made, whatever is done with it then."""
+
+    __slots__ = ()
+
+    def _make_range(self, start: Any, stop: Any) -> range:
+        made: range = super()._make_range(start, stop)  # type: ignore[misc]
+        if made and made[-1] - made[0] >= MAX_ITEMS:
+            raise TooMuch(f"a range of more than {MAX_ITEMS} numbers")
+        return made
+
+
+_NODES: dict[type, type | None] = {
+    OutputNode: _Output,
+    echo_tag.EchoNode: _Output,
+    cycle_tag.CycleNode: _Cycle,
+    **dict.fromkeys(
+        (BlockNode, ConditionalBlockNode, ContentNode, assign_tag.AssignNode, capture_tag.CaptureNode,
+         case_tag.CaseNode, case_tag.MultiExpressionBlockNode, comment_tag.CommentNode, decrement_tag.DecrementNode,
+         doc_tag.DocNode,
+         for_tag.BreakNode, for_tag.ContinueNode, for_tag.ForNode, if_tag.IfNode, ifchanged_tag.IfChangedNode,
+         increment_tag.IncrementNode, inline_comment_tag.InlineCommentNode, liquid_tag.LiquidNode,
+         tablerow_tag.TablerowNode, unless_tag.UnlessNode)
+    ),
+}  # fmt: skip
+_EXPRESSIONS: dict[type, type | None] = {
+    FilteredExpression: _Filtered,
+    LoopExpression: _Loop,
+    primitive.RangeLiteral: _Range,
+    **dict.fromkeys(
+        (Path, KeywordArgument, PositionalArgument, filtered.Filter, case_tag._AnyExpression, logical.BooleanExpression,
+         logical.LogicalAndExpression, logical.LogicalOrExpression, logical.EqExpression, logical.NeExpression,
+         logical.LeExpression, logical.GeExpression, logical.LtExpression, logical.GtExpression,
+         logical.ContainsExpression, primitive.Nil, primitive.Empty, primitive.Blank, primitive.Continue,
+         primitive.TrueLiteral, primitive.FalseLiteral, primitive.StringLiteral, primitive.IntegerLiteral,
+         primitive.FloatLiteral)
+    ),
+}  # fmt: skip
+
+
+@cache
+def _stricter(kind: type) -> type:
+    """The subclass that takes a class's place. Raises TooMuch for a class that nobody has looked at."""
+    above: tuple[type | None, ...]
+    if kind in _NODES:
+        above = (_Node, _NODES[kind], kind)
+    elif kind in _EXPRESSIONS:
+        above = (_EXPRESSIONS[kind], kind)
+    else:
+        raise TooMuch(f"{kind.__name__} is not supported")
+    bases = tuple(base for base in above if base is not None)
+    return kind if len(bases) == 1 else type(f"Strict{kind.__name__}", bases, {"__slots__": ()})
+
+
+def restrict(nodes: Iterable[Node]) -> None:
+    """Put the parsed template under limits. Raises TooMuch for one that is too large or too deep, or holds what is not
+    known here."""
+    things = 0
+    seen: set[int] = set()
+    left: list[tuple[Any, int]] = [(node, 1) for node in nodes]
+    while left:
+        thing, depth = left.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        things += 1
+        if things > MAX_THINGS:
+            raise TooMuch(f"more than {MAX_THINGS} tags, values and filters")
+        if depth > MAX_DEPTH:
+            raise TooMuch(f"blocks or conditions inside one another, more than {MAX_DEPTH} levels")
+        if len(getattr(thing, "filters", None) or ()) > MAX_FILTERS:
+            raise TooMuch(f"more than {MAX_FILTERS} filters in a row")
+        if isinstance(thing, OutputNode):
+            _refuse_words(thing.expression)
+        left.extend((child, depth + 1) for child in parts_of(thing))
+        kind: type = type(thing)
+        if (stricter := _stricter(kind)) is not kind:
+            thing.__class__ = stricter
+
+
+def _refuse_words(shown: Expression) -> None:
+    """`{{ nil }}` and the like show nothing, whatever a variable of that name holds. Raises LiquidError."""
+    if isinstance(shown, FilteredExpression) and not shown.filters and isinstance(shown.left, _NOTHING):
+        word = type(shown.left).__name__.lower()
+        raise LiquidError(f"{word!r} has a meaning of its own in Liquid and shows nothing", token=None)
+
+
+_NOTHING = (primitive.Nil, primitive.Empty, primitive.Blank)
+_PARTS = (Node, Expression, filtered.Filter, KeywordArgument, PositionalArgument)
+
+
+def parts_of(thing: Any) -> Iterator[Any]:
+    """The nodes and expressions that `thing` holds, by its attributes: no class can forget to tell of one."""
+    for kind in type(thing).__mro__:
+        for name in kind.__dict__.get("__slots__", ()):
+            value = getattr(thing, name, None)
+            for one in value if isinstance(value, list) else (value,):
+                if isinstance(one, _PARTS):
+                    yield one
+
+
+def names_in(node: Node) -> list[str]:
+    """The variables that a node itself reads, not those of the blocks in it."""
+    left: list[Any] = [node]
+    found: list[str] = []
+    while left:
+        thing = left.pop()
+        if isinstance(thing, Path):
+            found.append(str(thing))
+        own = [part for part in parts_of(thing) if not isinstance(part, Node) or _is_condition(part)]
+        left.extend(reversed([part for part in own if not isinstance(part, BlockNode)]))
+    return list(dict.fromkeys(found))
+
+
+def _is_condition(node: Node) -> bool:
+    """An `elsif` or a `when`: its condition is evaluated by the `if` or `case` that it belongs to."""
+    return isinstance(node, ConditionalBlockNode | case_tag.MultiExpressionBlockNode)

@@ -1,0 +1,111 @@
+"""Values inside a template: what has no value, how a value is printed, how large it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import date
+from typing import Any, Never
+
+import orjson
+from liquid.exceptions import LiquidTypeError, UndefinedError
+from liquid.undefined import UNDEFINED, Undefined
+
+from notifier.delivery.content.render_budget import MAX_TEXT
+
+
+class Missing(Undefined):
+    """A variable without a value. It is false in a condition, equal to nil, and an error wherever it would be shown."""
+
+    __slots__ = ("path",)
+    #: python-liquid's `default` asks for this name
+    force_liquid_default = True
+
+    def __init__(self, name: str, *, token: Any = None, obj: object = UNDEFINED, hint: str | None = None) -> None:
+        super().__init__(name, token=token, obj=obj, hint=hint)
+        self.path = name
+
+    def __repr__(self) -> str:
+        return f"Missing({self.path})"
+
+    def refuse(self) -> Never:
+        raise NoValue(self.path, "is undefined")
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        self.refuse()
+
+    def __iter__(self) -> Iterator[Any]:
+        self.refuse()
+
+    def __int__(self) -> int:
+        self.refuse()
+
+
+class NoValue(UndefinedError):
+    """Something that has no value would be shown."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path} {why}", token=None)
+        self.path, self.why = path, why
+
+
+def shown(value: object, expression: object = "a value") -> str:
+    """`value` of an expression, as a template prints it: lists and objects as JSON. Raises NoValue for undefined and
+    null."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        raise NoValue(_name(expression), "is null")
+    # asked by type: python-liquid's Undefined is a Mapping, of which `isinstance` takes ten times as long
+    if type(value) is Missing:
+        value.refuse()
+    if isinstance(value, range):
+        return f"{value.start}..{value.stop - 1}"
+    if isinstance(value, bool | list | tuple | dict) or (isinstance(value, float) and math.isfinite(value)):
+        return _json(value, expression)
+    if isinstance(value, int | date):
+        return str(value)
+    raise LiquidTypeError(f"{_name(expression)} cannot be shown", token=None)
+
+
+def _name(expression: object) -> str:
+    """What an expression shows, without its filters."""
+    return str(getattr(expression, "left", expression))
+
+
+def _json(value: object, expression: object) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError as error:
+        raise LiquidTypeError(f"{_name(expression)} cannot be shown as JSON", token=None) from error
+
+
+def size_of(value: object, most: int = MAX_TEXT) -> int:
+    """About the characters of `value`, with all that is in it, every time that it is in it; stops counting above
+    `most`."""
+    if isinstance(value, str):
+        return len(value)
+    if type(value) is int:
+        return 1 + value.bit_length() // 4
+    size, left = 0, [value]
+    while left and size <= most:
+        one = left.pop()
+        if isinstance(one, str):
+            size += len(one) + 1
+        elif isinstance(one, list | tuple):
+            size += len(one) + 1
+            left.extend(one[: most + 1])
+        elif isinstance(one, dict):
+            size += len(one) + 1
+            left.extend(one)
+            left.extend(one.values())
+        elif isinstance(one, range):
+            size += 5 * len(one)
+        elif isinstance(one, int):
+            size += 1 + one.bit_length() // 4
+        else:
+            size += 8
+    return size

@@ -1,0 +1,88 @@
+"""What one rendering of a template may use, however the template is written, and the error of one that wants more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from liquid.exceptions import LiquidError
+
+#: characters of one template part, of one value inside a template, and of what one filter takes and gives
+MAX_TEXT = 64 * 1024
+#: entries of a list or a range inside a template
+MAX_ITEMS = 10_000
+#: bytes of one rendered part
+MAX_OUTPUT = 2 * MAX_TEXT
+#: bits of a whole number that arithmetic may make; repeated squaring doubles them each time
+MAX_BITS = 256
+#: nodes visited, variables read, filters applied and rounds of loops; an ordinary message needs fewer than a hundred,
+#: and all of these take 20 to 40 ms
+MAX_STEPS = 20_000
+#: characters that filters may take and give in all: sixteen times the largest value. The slowest of them handle four
+#: characters in a microsecond
+MAX_WORK = 16 * MAX_TEXT
+#: seconds of processor time of the rendering thread. Not of the wall clock: the same message must not be refused
+#: because others keep the machine busy
+MAX_SECONDS = 0.1
+#: seconds that the parts of one message may take together, and what a call may take for each further message
+MAX_CALL_SECONDS, PER_MESSAGE = 0.1, 0.0005
+#: steps between two looks at the clock, which cost 0.3 µs each; a step takes at most some milliseconds
+_LOOK = 8
+
+
+#: the thread's processor time at which what is rendered together must have ended
+_until: ContextVar[float] = ContextVar("render_until", default=float("inf"))
+
+
+@contextmanager
+def shared_budget(messages: int = 1) -> Iterator[None]:
+    """What is rendered inside shares the time of so many messages; what comes when it is over is refused."""
+    ends = time.thread_time() + MAX_CALL_SECONDS + PER_MESSAGE * (messages - 1)
+    token = _until.set(min(ends, _until.get()))
+    try:
+        yield
+    finally:
+        _until.reset(token)
+
+
+class TooMuch(LiquidError):
+    """A limit was passed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, token=None)
+
+
+class Budget:
+    """What is left for one rendering."""
+
+    __slots__ = ("_ends", "_look_at", "_steps", "_work")
+
+    def __init__(self) -> None:
+        self._steps = MAX_STEPS
+        self._look_at = MAX_STEPS - _LOOK
+        self._work = MAX_WORK
+        self._ends = min(time.thread_time() + MAX_SECONDS, _until.get())
+
+    def step(self, count: int = 1) -> None:
+        """Pay for `count` steps. Raises TooMuch."""
+        self._steps = left = self._steps - count
+        if left < self._look_at:
+            if left < 0:
+                raise TooMuch(f"rendering takes more than {MAX_STEPS} steps")
+            self._look_at = left - _LOOK
+            self.look()
+
+    def spend(self, characters: int, times: int = 1) -> None:
+        """Pay for what a filter took or gave; `times` for what takes longer than others. Raises TooMuch."""
+        if characters > MAX_TEXT:
+            raise TooMuch(f"a filter's text or list is larger than {MAX_TEXT} characters")
+        self._work -= characters * times
+        if self._work < 0:
+            raise TooMuch(f"filters handle more than {MAX_WORK} characters in all")
+
+    def look(self) -> None:
+        """Raises TooMuch when the time is over."""
+        if time.thread_time() > self._ends:
+            raise TooMuch(f"rendering takes too long; a message has {MAX_SECONDS:g} s")

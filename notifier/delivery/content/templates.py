@@ -1,0 +1,241 @@
+"""Publish, parse and render template versions. Locale falls back `de-AT -> de -> tenant default`."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from django.db import transaction
+
+from notifier.channels import channel
+from notifier.delivery.content import rules
+from notifier.delivery.content.liquid import MAX_TEXT, PERSON, Text
+from notifier.errors import InvalidInput, NotifierError
+from notifier.models import Template, TemplateVersion
+from notifier.values import locales
+from tenants.models import Tenant, User
+
+#: {channel: {locale: {part: source, or {key: source} for the part `data`}}}
+Content = Mapping[str, Mapping[str, Mapping[str, Any]]]
+Parts = dict[str, Any]
+
+
+class Locale(NamedTuple):
+    """One channel's content in one locale."""
+
+    channel: str
+    name: str
+
+    @property
+    def field(self) -> str:
+        return f"content.{self.channel}.{self.name}"
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """The parts of one channel and locale for many recipients: what is the same for all of them is rendered, once. A
+    value of the part `data` is named `data.<key>`."""
+
+    content: Locale
+    schemes: Collection[str]
+    parts: Mapping[str, str | None]  #: None: it is personal
+    personal: tuple[tuple[str, Text], ...]
+    broken: NotifierError | None = None  #: why nobody gets it, unless an earlier part says something else
+    ample: int = -1  #: see content_rules.ample
+
+    def render(self, variables: dict[str, Any]) -> tuple[str, ...]:
+        """The personal parts, in their order. Raises MissingVariables or TemplateFailed."""
+        texts = tuple([text.render(variables) for _, text in self.personal])
+        if self.broken is not None:
+            # without it, a million raises would hang a million frames on it
+            raise self.broken.with_traceback(None)
+        if sum(map(len, texts)) > self.ample:
+            names = (name for name, _ in self.personal)
+            whole = rules.nested({**self.parts, **dict(zip(names, texts, strict=True))})
+            rules.check(self.content.channel, whole, self.schemes, self.content.field)
+        return texts
+
+
+class Compiled:
+    """One version, parsed. Immutable and shared by threads."""
+
+    def __init__(self, content: Content) -> None:
+        self._texts: dict[str, dict[str, dict[str, Text | dict[str, Text]]]] = {
+            name: {locale: _parse(name, locale, parts) for locale, parts in by_locale.items()}
+            for name, by_locale in content.items()
+        }
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return tuple(self._texts)
+
+    @property
+    def variables(self) -> list[str]:
+        """The paths it reads over all channels and locales."""
+        return sorted({path for text in self._all() for path in text.paths})
+
+    def locale_for(self, name: str, wanted: str, default: str) -> Locale:
+        """The content of channel `name` that serves somebody who wants `wanted`."""
+        have = self._texts[name]
+        for candidate in (*fallbacks(wanted), *fallbacks(default)):
+            if candidate in have:
+                return Locale(name, candidate)
+        return Locale(name, next(iter(have)))
+
+    def render(self, content: Locale, variables: dict[str, Any], schemes: Collection[str]) -> Parts:
+        """The parts of one channel, with links of the tenant's app `schemes`. Raises MissingVariables,
+        TemplateFailed, or InvalidInput for what the channel does not carry."""
+        parts: Parts = {
+            part: text.render(variables)
+            if isinstance(text, Text)
+            else {k: v.render(variables) for k, v in text.items()}
+            for part, text in self._texts[content.channel][content.name].items()
+        }
+        rules.check(content.channel, parts, schemes, content.field)
+        return parts
+
+    def form(self, content: Locale, common: dict[str, Any], schemes: Collection[str]) -> Form:
+        """The same for many recipients; `common` are the variables that all of them share."""
+        parts: dict[str, str | None] = {}
+        personal: list[tuple[str, Text]] = []
+        ample, broken = -1, None
+        try:
+            for part, text in _flat(self._texts[content.channel][content.name]):
+                parts[part] = None
+                if text.reads(PERSON):
+                    personal.append((part, text))
+                else:
+                    parts[part] = text.render(common)
+            known = {part: text for part, text in parts.items() if text is not None}
+            rules.check(content.channel, rules.nested(known), schemes, content.field)
+            ample = rules.ample(content.channel, known, [part for part, _ in personal])
+        except NotifierError as error:
+            broken = error
+        return Form(content, schemes, parts, tuple(personal), broken, ample)
+
+    def check_constants(self, schemes: Collection[str]) -> None:
+        """Raise InvalidInput, naming the field, for what is wrong whoever gets it."""
+        for name, by_locale in self._texts.items():
+            for locale, parts in by_locale.items():
+                content = Locale(name, locale)
+                known = {part: text.render({}) for part, text in _flat(parts) if text.constant}
+                # the names of data are constant, whatever their texts
+                keys = {part: "" for part, _ in _flat(parts) if part.startswith("data.")}
+                rules.check(name, rules.nested(keys | known), schemes, content.field)
+
+    def _all(self) -> Iterator[Text]:
+        for by_locale in self._texts.values():
+            for parts in by_locale.values():
+                yield from (text for _, text in _flat(parts))
+
+
+def _flat(parts: Mapping[str, Text | dict[str, Text]]) -> Iterator[tuple[str, Text]]:
+    for part, text in parts.items():
+        if isinstance(text, Text):
+            yield part, text
+        else:
+            yield from ((f"{part}.{key}", value) for key, value in text.items())
+
+
+def fallbacks(locale: str) -> list[str]:
+    """`de-AT` -> [`de-AT`, `de`]."""
+    pieces = locale.replace("_", "-").split("-") if locale else []
+    return ["-".join(pieces[:n]) for n in range(len(pieces), 0, -1)]
+
+
+def _parse(name: str, locale: str, parts: Mapping[str, Any]) -> dict[str, Text | dict[str, Text]]:
+    parsed: dict[str, Text | dict[str, Text]] = {}
+    for part, source in parts.items():
+        field = f"content.{name}.{locale}.{part}"
+        if part == "data":
+            if not isinstance(source, Mapping):
+                raise InvalidInput("data must be an object of texts.", field=field)
+            parsed[part] = {key: _text(value, f"{field}.{key}", f"{part}.{key}") for key, value in source.items()}
+        else:
+            parsed[part] = _text(source, field, part)
+    return parsed
+
+
+def _text(source: Any, field: str, part: str) -> Text:
+    if not isinstance(source, str) or len(source) > MAX_TEXT:
+        raise InvalidInput(f"Must be a text of at most {MAX_TEXT} characters.", field=field)
+    try:
+        return Text(source, part)
+    except InvalidInput as error:
+        raise InvalidInput(error.message, field=field) from error
+
+
+@lru_cache(maxsize=1000)
+def compiled(version_id: uuid.UUID) -> Compiled:
+    """A version, parsed once per process; versions never change."""
+    return Compiled(TemplateVersion.objects.values_list("content", flat=True).get(pk=version_id))
+
+
+def check(content: Any, tenant: Tenant) -> Compiled:
+    """Raise InvalidInput, naming the field, unless the tenant can publish `content`."""
+    if not isinstance(content, Mapping) or not content:
+        raise InvalidInput("Must be {channel: {locale: {part: text}}}.", field="content")
+    for name, by_locale in content.items():
+        kind = channel(name)
+        if not isinstance(by_locale, Mapping) or not by_locale:
+            raise InvalidInput("Must be {locale: {part: text}}.", field=f"content.{name}")
+        if not any(locale in by_locale for locale in fallbacks(tenant.default_locale)):
+            missing = f"The tenant's default locale {tenant.default_locale!r} is missing."
+            raise InvalidInput(missing, field=f"content.{name}")
+        for locale, parts in by_locale.items():
+            _check_parts(kind.check_parts, f"content.{name}.{locale}", parts)
+    parsed = Compiled(content)
+    parsed.check_constants(tenant.link_schemes)
+    return parsed
+
+
+def normalised(content: Any) -> Any:
+    """`content` with its locales in canonical case, as it is stored. Raises InvalidInput, naming the field, for what is
+    no locale, and for two that are the same; what else is wrong with it, `check` finds."""
+    if not isinstance(content, Mapping):
+        return content
+    return {name: _normalised(name, by_locale) for name, by_locale in content.items()}
+
+
+def _normalised(name: str, by_locale: Any) -> Any:
+    if not isinstance(by_locale, Mapping):
+        return by_locale
+    found: dict[str, Any] = {}
+    for written, parts in by_locale.items():
+        tag = locales.canonical(written, f"content.{name}.{written[:40]}")
+        if tag in found:
+            raise InvalidInput(
+                f"There is content for {tag} already, written otherwise; keep one.", field=f"content.{name}.{written}"
+            )
+        found[tag] = parts
+    return found
+
+
+def _check_parts(check_parts: Any, field: str, parts: Any) -> None:
+    if not isinstance(parts, Mapping):
+        raise InvalidInput("Must be {part: text}.", field=field)
+    try:
+        check_parts(parts)
+    except InvalidInput as error:
+        raise InvalidInput(error.message, field=f"{field}.{error.field}") from error
+
+
+def publish(template: Template, content: Any, user: User | None = None) -> TemplateVersion:
+    """The next version of a template. Raises InvalidInput, naming the field, and stores nothing then."""
+    content = normalised(content)
+    parsed = check(content, template.tenant)
+    with transaction.atomic():
+        # the row lock keeps two editors from taking the same number
+        Template.objects.select_for_update().get(pk=template.pk)
+        latest = template.versions.order_by("-number").first()
+        return TemplateVersion.objects.create(
+            tenant_id=template.tenant_id,
+            template=template,
+            number=latest.number + 1 if latest else 1,
+            content=content,
+            variables=parsed.variables,
+            created_by=user,
+        )

@@ -1,0 +1,78 @@
+"""Re-drive deliveries that exhausted their attempts."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from django.db import connection, transaction
+
+from notifier.channels.queues import queue_of
+from notifier.delivery.infra import bulk
+from notifier.delivery.ledger import history, ordering
+from notifier.delivery.wakeup import signal
+from notifier.models import DeadLetter, Delivery
+from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.status import QueuePosition, Status
+
+_REVIVE = f"""
+UPDATE notifier_delivery d SET status = {Status.QUEUED}, reason = '', attempt = 0, due_at = now(), settled_at = NULL,
+  lease_until = NULL, queue_position = v.queue_position, fence = d.fence + 1
+FROM unnest(%s::uuid[], %s::smallint[]) AS v (id, queue_position)
+WHERE d.id = v.id AND d.tenant_id = %s AND d.status IN ({Status.FAILED}, {Status.UNKNOWN}) AND d.content IS NOT NULL
+RETURNING d.id
+"""
+
+
+def redrive(tenant_id: uuid.UUID, dead_letter_ids: Sequence[uuid.UUID]) -> int:
+    """Queue these dead letters of the tenant again, with fresh attempts; returns how many. Whoever opted out meanwhile
+    is still left alone, because every send checks again."""
+    with transaction.atomic():
+        letters = list(
+            DeadLetter.objects.select_for_update().filter(tenant_id=tenant_id, id__in=dead_letter_ids, redriven_at=None)
+        )
+        rows = list(
+            Delivery.objects.filter(
+                tenant_id=tenant_id,
+                id__in=[x.delivery_id for x in letters],
+                status__in=[Status.FAILED, Status.UNKNOWN],
+                content__isnull=False,
+            ).order_by("id")
+        )
+        locked = ordering.lock([_key(r) for r in rows if r.campaign_id is None], make=True)
+        # rows of campaigns stand in no line
+        positions = [_place(locked.get(_key(r)) if r.campaign_id is None else None) for r in rows]
+        with connection.cursor() as cursor:
+            cursor.execute(_REVIVE, [[r.id for r in rows], positions, tenant_id])
+            revived = {row[0] for row in cursor.fetchall()}
+        ordering.save(locked.values())
+        now = datetime.now(UTC)
+        DeadLetter.objects.filter(delivery_id__in=revived).update(redriven_at=now)
+        _keep([r for r in rows if r.id in revived], now)
+        queues = {queue_of(r.channel, r.lane) for r in rows if r.id in revived}
+        transaction.on_commit(lambda: signal.notify(queues))
+    return len(revived)
+
+
+def _keep(rows: Sequence[Delivery], now: datetime) -> None:
+    """How they ended the time before, which their rows forget, and that they were driven again."""
+    again = history.Step("redriven", "", now)
+    told = [(r, step) for r in rows for step in (history.last(r, r.settled_at or now), again)]
+    events = [(new_id(), r.tenant_id, r.id, step.what, step.detail, step.at) for r, step in told]
+    bulk.insert("notifier_deliveryevent", bulk.EVENT, events)
+
+
+def _key(row: Delivery) -> ordering.Key:
+    return (row.tenant_id, row.recipient_id, row.channel, row.lane, row.mode)
+
+
+def _place(line: ordering.OrderingQueue | None) -> int:
+    """Join the line's end, or take its free turn."""
+    if line is None:
+        return int(QueuePosition.HAS_TURN)
+    line.unfinished += 1
+    if line.turn_taken:
+        return int(QueuePosition.WAITING)
+    line.turn_taken = True
+    return int(QueuePosition.HAS_TURN)

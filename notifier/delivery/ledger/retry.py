@@ -1,0 +1,97 @@
+"""Decide, purely, what a provider's verdict means for a delivery: settled, or again, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from notifier.vocabulary.status import Reason, Status
+from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Sent, Temporary, Throttled, Verdict
+
+#: seconds before attempts 2, 3, 4, 5, 6
+SCHEDULE = (1.0, 5.0, 30.0, 120.0, 600.0)
+#: a row that waits longer than this for a retry gives up its line's turn
+HOLD_SECONDS = 30.0
+_JITTER = 0.2
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The end of it. `dead_letter`: attempts were exhausted and somebody may want to look."""
+
+    status: Status
+    reason: str = ""
+    detail: str = ""
+    provider_ref: str = ""
+    address_is_dead: bool = False
+    dead_as_of: datetime | None = None
+    dead_letter: bool = False
+
+
+@dataclass(frozen=True)
+class Again:
+    """Another attempt in `wait` seconds; `other_account`: through another account, if there is one."""
+
+    wait: float
+    detail: str
+    other_account: bool = False
+    #: this attempt may have arrived: whatever ends the message before another answer must not deny that
+    in_doubt: bool = False
+
+
+Decision = Settled | Again
+
+
+@dataclass(frozen=True)
+class Tries:
+    """What is known of the attempts so far: `made` counts the one just judged."""
+
+    made: int
+    repeat_when_in_doubt: bool
+    other_account: bool  #: another enabled account exists
+    seconds_left: float | None = None  #: until `not_after`
+    dice: float = 0.5  #: jitter, in [0, 1)
+
+
+def decide(verdict: Verdict, tries: Tries) -> Decision:
+    """The table of verdicts: classes of errors, the schedule, Retry-After, failover, the end."""
+    match verdict:
+        case Sent(provider_ref, final):
+            return Settled(Status.DELIVERED if final else Status.SENT, provider_ref=provider_ref)
+        case Permanent(detail, dead, as_of):
+            reason = Reason.DEAD_ADDRESS if dead else Reason.REJECTED
+            return Settled(Status.FAILED, reason, detail, address_is_dead=dead, dead_as_of=as_of)
+        case InDoubt(detail, _):
+            if not tries.repeat_when_in_doubt:
+                return Settled(Status.UNKNOWN, Reason.IN_DOUBT, detail)
+            return _again(None, detail, tries, in_doubt=True)
+        case Throttled(after, detail):
+            return _again(after, detail, tries)
+        case Misconfigured(detail):
+            return _again(None, detail, tries, reason=Reason.MISCONFIGURED, at_once=tries.other_account)
+        case Temporary(detail):
+            return _again(None, detail, tries)
+
+
+def _again(
+    after: float | None,
+    detail: str,
+    tries: Tries,
+    *,
+    in_doubt: bool = False,
+    reason: Reason = Reason.EXHAUSTED,
+    at_once: bool = False,
+) -> Decision:
+    exhausted = tries.made > len(SCHEDULE)
+    if exhausted and not (tries.other_account and tries.made == len(SCHEDULE) + 1):
+        if in_doubt:
+            return Settled(Status.UNKNOWN, Reason.IN_DOUBT, detail, dead_letter=True)
+        return Settled(Status.FAILED, reason, detail, dead_letter=True)
+    if exhausted or at_once:
+        return Again(0.0, detail, other_account=True, in_doubt=in_doubt)
+    wait = max(SCHEDULE[tries.made - 1] * (1 + _JITTER * (2 * tries.dice - 1)), after or 0.0)
+    if tries.seconds_left is not None and wait > tries.seconds_left:
+        if in_doubt:
+            return Settled(Status.UNKNOWN, Reason.IN_DOUBT, detail)
+        return Settled(Status.EXPIRED, Reason.NOT_AFTER, detail)
+    return Again(wait, detail, in_doubt=in_doubt)

@@ -1,0 +1,298 @@
+"""Write outcomes down: the ledger row and, in the same transaction, what follows from it: its history, the line's next
+turn, dead addresses, dead letters. A write whose fence is stale changes nothing."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import orjson
+import structlog
+from django.db import transaction
+
+from notifier.channels.queues import queue_of
+from notifier.delivery.infra import bulk
+from notifier.delivery.infra.db_retry import retry_while_db_down
+from notifier.delivery.ledger import ordering
+from notifier.delivery.ledger.claims import Claimed
+from notifier.delivery.ledger.retry import HOLD_SECONDS
+from notifier.delivery.wakeup import signal
+from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.people import Address
+from notifier.vocabulary.status import FINAL, QueuePosition, Reason, Status
+
+#: characters of a provider's reference that the ledger keeps
+_REF = 200
+#: endings that say "it never left", which nobody knows of a message whose earlier attempt got no answer
+_NEVER_LEFT = frozenset({Status.SUPPRESSED, Status.CANCELLED, Status.EXPIRED})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one claimed row. QUEUED means: again in `wait` seconds, through `account_id` if given."""
+
+    row: Claimed
+    status: Status
+    reason: str = ""
+    detail: str = ""
+    provider_ref: str = ""
+    wait: float = 0.0
+    account_id: uuid.UUID | None = None
+    address_is_dead: bool = False
+    #: when the provider knew that the address was dead, if it says so
+    dead_as_of: datetime | None = None
+    dead_letter: bool = False
+    #: quiet hours: not a failed attempt, only a later time
+    held: bool = False
+    #: its connection was cut, with others on it
+    cut: bool = False
+
+    def __post_init__(self) -> None:
+        # a far end's words: one that PostgreSQL refuses would undo the whole batch's settlement, and repeat its sends
+        if "\0" in self.detail or "\0" in self.provider_ref or len(self.provider_ref) > _REF:
+            object.__setattr__(self, "detail", self.detail.replace("\0", ""))
+            object.__setattr__(self, "provider_ref", self.provider_ref.replace("\0", "")[:_REF])
+        if self.row.in_doubt and self.status in _NEVER_LEFT:
+            object.__setattr__(self, "status", Status.UNKNOWN)
+        if self.row.in_doubt and self.status in (Status.UNKNOWN, Status.QUEUED):
+            object.__setattr__(self, "reason", Reason.IN_DOUBT)
+
+    @property
+    def final(self) -> bool:
+        return self.status in FINAL
+
+    @property
+    def queue_position(self) -> QueuePosition:
+        """A row that waits long gives up its line's turn."""
+        return (
+            QueuePosition.PARKED
+            if not self.final and (self.held or self.wait > HOLD_SECONDS)
+            else QueuePosition.HAS_TURN
+        )
+
+    @property
+    def dead(self) -> DeadAddress:
+        """The address, as of the time that the provider gave or the request began, whichever is earlier."""
+        asked = self.row.asked_at or self.row.accepted_at
+        as_of = min(asked, self.dead_as_of) if self.dead_as_of else asked
+        return DeadAddress(self.row.tenant_id, self.row.channel, self.row.address, as_of)
+
+    @property
+    def lane(self) -> int | None:
+        """Of its line; rows of campaigns stand in none."""
+        return self.row.lane if self.row.campaign_id is None else None
+
+    @property
+    def plain(self) -> bool:
+        """Its row tells all there is to write."""
+        return self.final and not (self.address_is_dead or self.dead_letter)
+
+
+@dataclass(frozen=True)
+class DeadAddress:
+    """An address that a provider refused for good. Nothing that was registered after `as_of` is meant."""
+
+    tenant_id: uuid.UUID
+    channel: str
+    address: Address
+    as_of: datetime
+
+
+_OUTCOME: bulk.Columns = {
+    "id": "uuid", "fence": "integer", "status": "smallint", "reason": "text", "detail": "text", "provider_ref": "text",
+    "wait": "float8", "account_id": "uuid", "queue_position": "smallint", "final": "boolean", "content": "jsonb",
+    "tenant_id": "uuid", "recipient_id": "uuid", "channel": "text", "lane": "smallint", "mode": "text",
+}  # fmt: skip
+
+# Lines are locked before their deliveries, in the order of their keys, as everywhere. `alone`: only rows behind which
+# nobody waits. Then nothing is left to do, and the statement is a transaction of its own; a turn is passed on by a
+# statement that sees what was accepted until the line was locked, which this one does not.
+_SETTLE = f"""
+WITH o AS MATERIALIZED (SELECT * FROM {bulk.unnest("u", _OUTCOME)}),
+mine AS MATERIALIZED (
+  SELECT o.*, l.id AS queue_id, l.unfinished AS crowd
+  FROM o JOIN notifier_orderingqueue l USING (tenant_id, recipient_id, channel, lane, mode)
+  ORDER BY tenant_id, recipient_id, channel, lane, mode FOR UPDATE OF l
+), ready AS (
+  SELECT * FROM mine UNION ALL SELECT o.*, NULL, 0 FROM o WHERE lane IS NULL
+), done AS (
+  UPDATE notifier_delivery d SET
+    status = o.status, reason = o.reason, detail = left(o.detail, 300),
+    provider_ref = CASE WHEN o.provider_ref = '' THEN d.provider_ref ELSE o.provider_ref END,
+    due_at = CASE WHEN o.final THEN d.due_at ELSE now() + make_interval(secs => o.wait) END,
+    account_id = COALESCE(o.account_id, d.account_id), queue_position = o.queue_position, lease_until = NULL,
+    content = COALESCE(d.content, o.content), settled_at = CASE WHEN o.final THEN clock_timestamp() END
+  FROM ready o
+  WHERE d.id = o.id AND d.fence = o.fence AND d.status IN ({Status.CLAIMED}, {Status.SENDING})
+    AND (o.crowd <= 1 OR NOT %b::boolean)
+  RETURNING d.id, o.queue_id, o.final, o.queue_position
+), moved AS (
+  UPDATE notifier_orderingqueue l SET unfinished = l.unfinished - f.ended, turn_taken = l.turn_taken AND NOT f.freed
+  FROM (SELECT queue_id, count(*) FILTER (WHERE final) AS ended,
+          bool_or(final OR queue_position = {QueuePosition.PARKED}) AS freed
+        FROM done WHERE queue_id IS NOT NULL GROUP BY queue_id) f
+  WHERE l.id = f.queue_id RETURNING l.id, l.unfinished, l.turn_taken
+)
+SELECT id, NULL FROM done
+UNION ALL SELECT NULL, id FROM moved WHERE unfinished > 0 AND NOT held
+"""
+
+
+log = structlog.get_logger("notifier.delivery")
+
+#: settlements of at most so many messages are logged message by message
+SPELLED_OUT = 5
+
+
+def settle(outcomes: Sequence[Outcome]) -> int:
+    """Write all; returns how many counted (a stale fence, or a row settled by a receipt already, does not)."""
+    return retry_while_db_down(lambda: _settle(outcomes)) if outcomes else 0
+
+
+def _settle(outcomes: Sequence[Outcome]) -> int:
+    plain = [o for o in outcomes if o.plain]
+    done = _write(plain, alone=True)[0] if plain else set()
+    if len(done) < len(outcomes):
+        done |= _settle_whole([o for o in outcomes if o.row.id not in done])
+    _log([o for o in outcomes if o.row.id in done])
+    return len(done)
+
+
+def _settle_whole(outcomes: Sequence[Outcome]) -> set[uuid.UUID]:
+    """With everything that follows from them."""
+    with transaction.atomic():
+        done, freed = _write(outcomes, alone=False)
+        counted = [o for o in outcomes if o.row.id in done]
+        _history(counted)
+        kill_addresses([o.dead for o in counted if o.address_is_dead])
+        dead_letters([_letter(o) for o in counted if o.dead_letter])
+        if rings := {queue_of(channel, lane) for channel, lane in ordering.pass_on(freed)}:
+            transaction.on_commit(lambda: signal.notify(rings))
+    return done
+
+
+def _log(outcomes: Sequence[Outcome]) -> None:
+    """A line for each message of a small settlement, one line for a large one."""
+    if len(outcomes) > SPELLED_OUT:
+        tally = Counter(o.status.label for o in outcomes)
+        log.info("settled", action="settle", tenant=str(outcomes[0].row.tenant_id), **tally)
+        return
+    for o in outcomes:
+        log.info(
+            "settled",
+            action="settle",
+            tenant=str(o.row.tenant_id),
+            notification=str(o.row.notification_id or o.row.campaign_id),
+            delivery=str(o.row.id),
+            channel=o.row.channel,
+            status=o.status.label,
+            reason=str(o.reason),
+        )
+
+
+def _write(outcomes: Sequence[Outcome], *, alone: bool) -> tuple[set[uuid.UUID], list[int]]:
+    """The rows that were still ours, and the lines whose turn is free for one that waits."""
+    columns = bulk.by_column(
+        _OUTCOME,
+        [
+            (
+                o.row.id, o.row.fence, int(o.status), str(o.reason), o.detail, o.provider_ref, o.wait, o.account_id,
+                int(o.queue_position), o.final, None if o.final else orjson.dumps(dict(o.row.content)).decode(),
+                o.row.tenant_id, o.row.recipient_id, o.row.channel, o.lane,
+                o.row.mode,
+            )
+            for o in outcomes
+        ],
+    )  # fmt: skip
+    with bulk.cursor() as cursor:
+        cursor.execute(_SETTLE, [*columns, alone], binary=True, prepare=True)
+        rows = cursor.fetchall()
+    return {row[0] for row in rows if row[0] is not None}, [row[1] for row in rows if row[1] is not None]
+
+
+def _history(outcomes: Sequence[Outcome]) -> None:
+    """Of those that go on; how the others ended, their rows tell."""
+    now = datetime.now(UTC)
+    events = [
+        (
+            new_id(), o.row.tenant_id, o.row.id, "held" if o.held else "retry", (o.detail or str(o.reason))[:300], now,
+        )
+        for o in outcomes
+        if not o.final
+    ]  # fmt: skip
+    bulk.insert("notifier_deliveryevent", bulk.EVENT, events)
+
+
+_DEVICE: bulk.Columns = {"tenant_id": "uuid", "id": "uuid", "as_of": "timestamptz"}
+# A phone that registers while its refusal is under way has a token that works again, and may be somebody else's by now.
+# Locked in the order of an import (tenants.imports.merge): of two orders PostgreSQL would have to end one
+_KILL_DEVICES = f"""
+WITH refused AS MATERIALIZED (
+  SELECT v.id FROM tenants_device v JOIN {bulk.unnest("dead", _DEVICE)} USING (tenant_id, id)
+  WHERE v.dead_since IS NULL AND v.last_seen_at <= dead.as_of
+  ORDER BY v.tenant_id, v.platform, v.token FOR UPDATE OF v
+)
+UPDATE tenants_device v SET dead_since = now() FROM refused WHERE v.id = refused.id
+"""
+
+_SUPPRESSION: bulk.Columns = {
+    "id": "uuid", "tenant_id": "uuid", "channel": "text", "address": "text", "as_of": "timestamptz",
+}  # fmt: skip
+# an address whose suppression was lifted after the request began is not suppressed by that request's refusal
+_SUPPRESS = f"""
+INSERT INTO tenants_suppression (id, tenant_id, channel, address, cause, created_at)
+SELECT id, tenant_id, channel, address, 'dead', now() FROM {bulk.unnest("dead", _SUPPRESSION)}
+WHERE NOT EXISTS (
+  SELECT 1 FROM tenants_consentchange c
+  WHERE c.tenant_id = dead.tenant_id AND c.at > dead.as_of AND c.channel = dead.channel AND c.address = dead.address)
+ON CONFLICT (tenant_id, channel, address) DO NOTHING
+"""
+
+
+def kill_addresses(dead: Iterable[DeadAddress]) -> None:
+    """Addresses that will never take a message: a device is marked, any other address becomes a suppression. In the
+    order of tokens and addresses, so that two workers cannot wait for each other."""
+    devices: dict[tuple[uuid.UUID, uuid.UUID], datetime] = {}
+    others: dict[tuple[uuid.UUID, str, str], datetime] = {}
+    for d in sorted(dead, key=lambda d: d.as_of):  # of several refusals of an address the latest says most
+        if d.address.device_id:
+            devices[d.tenant_id, d.address.device_id] = d.as_of
+        else:
+            others[d.tenant_id, d.channel, d.address.value] = d.as_of
+    if not devices and not others:
+        return
+    with bulk.cursor() as cursor:
+        if devices:
+            cursor.execute(_KILL_DEVICES, bulk.by_column(_DEVICE, [(*key, as_of) for key, as_of in devices.items()]))
+        if others:
+            suppressions = [(new_id(), *key, others[key]) for key in sorted(others, key=str)]
+            cursor.execute(_SUPPRESS, bulk.by_column(_SUPPRESSION, suppressions))
+
+
+_DEAD_LETTER: bulk.Columns = {
+    "id": "uuid", "tenant_id": "uuid", "delivery_id": "uuid", "channel": "text", "attempts": "smallint",
+    "last_error": "text",
+}  # fmt: skip
+_DEAD_LETTERS = f"""
+{bulk.statement("notifier_deadletter", _DEAD_LETTER, {"created_at": "now()"})}
+ON CONFLICT (delivery_id) DO UPDATE SET
+  attempts = excluded.attempts, last_error = excluded.last_error, redriven_at = NULL
+"""
+
+
+#: tenant, delivery, channel, attempts, the last error
+Letter = tuple[uuid.UUID, uuid.UUID, str, int, str]
+
+
+def _letter(o: Outcome) -> Letter:
+    return (o.row.tenant_id, o.row.id, o.row.channel, o.row.attempt + 1, (o.detail or str(o.reason))[:300])
+
+
+def dead_letters(letters: Sequence[Letter]) -> None:
+    """Keep deliveries that exhausted their attempts where somebody looks at them."""
+    if letters:
+        with bulk.cursor() as cursor:
+            cursor.execute(_DEAD_LETTERS, bulk.by_column(_DEAD_LETTER, [(new_id(), *letter) for letter in letters]))

@@ -1,0 +1,192 @@
+"""One supervised process: started, watched, started again with back-off when it crashes, stopped in good order."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from notifier.local.console import Say, say
+from notifier.local.processes import pids, records
+from notifier.local.processes.ready import Ready, Running, at_once
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+#: a process that lived this long was well; its next crash starts the back-off anew
+WELL_AFTER = 60.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to run and how to treat it. `user` is (uid, gid) to run as; None: ours."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+    ready: Ready = at_once
+    stop_signal: int = signal.SIGTERM
+    grace: float = 10.0
+    patience: float = 90.0
+    order: int = 1
+    stdin: bytes = b""
+    user: tuple[int, int] | None = None
+
+
+class Failed(Exception):
+    """A process ended, or was not ready in time; the message has the end of its log."""
+
+
+@dataclass
+class Child:
+    """A program in a folder: log in `logs/<name>.log`, record in `run/<name>.json`."""
+
+    program: Program
+    folder: Path
+    say: Say = say
+    restarts: int = 0
+    _popen: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _log_from: int = field(default=0, init=False)
+    _was_ready: bool = field(default=False, init=False)
+    _leave: threading.Event = field(default_factory=threading.Event, init=False)
+    _gone: threading.Event = field(default_factory=threading.Event, init=False)
+    _spawning: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "logs" / f"{self.program.name.replace(':', '-')}.log"
+
+    @property
+    def pid(self) -> int | None:
+        """None while it is not running."""
+        popen = self._popen
+        return popen.pid if popen is not None and pids.started_at(popen.pid) is not None else None
+
+    def start(self) -> None:
+        """Start it and wait until it is ready. Raises Failed."""
+        self._begin(terminal=False)
+        self._wait_ready()
+        self._was_ready = True
+
+    def run(self) -> int:
+        """Run it to its end with its output on our terminal, and return its exit code."""
+        self._begin(terminal=True)
+        while not self._gone.wait(0.2):
+            pass
+        return self._popen.returncode if self._popen is not None else 1
+
+    def stop(self) -> None:
+        """Ask, wait for the grace, then kill whatever is left of its group."""
+        popen = self._forget()
+        if popen is None:
+            return
+        if not self._gone.is_set():
+            popen.send_signal(self.program.stop_signal)
+        if not self._gone.wait(self.program.grace):
+            self.say(self.program.name, f"did not stop within {self.program.grace:.0f} s: killed")
+        pids.kill_group(popen.pid)
+        self._gone.wait(5)
+
+    def kill(self) -> None:
+        """kill -9 of its whole group; it stays down."""
+        popen = self._forget()
+        if popen is not None:
+            pids.kill_group(popen.pid)
+            self._gone.wait(5)
+
+    def tail(self, lines: int = 12) -> str:
+        """The end of what this start has printed."""
+        return "\n".join(self._running().output().splitlines()[-lines:])
+
+    def _forget(self) -> subprocess.Popen[bytes] | None:
+        with self._spawning:
+            self._leave.set()
+            return self._popen
+
+    def _begin(self, *, terminal: bool) -> None:
+        self._spawn(terminal=terminal)
+        if self._popen is None:
+            raise Failed(f"{self.program.name} was stopped before it started")
+        threading.Thread(target=self._watch, name=f"watch {self.program.name}", daemon=True).start()
+
+    def _spawn(self, *, terminal: bool = False) -> None:
+        with self._spawning:
+            if self._leave.is_set():
+                return
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            with self.log.open("ab") as output:
+                self._log_from = output.tell()
+                self._popen = self._open(None if terminal else output.fileno())
+            self._record(self._popen.pid)
+        if self._popen.stdin is not None:
+            self._popen.stdin.write(self.program.stdin)
+            self._popen.stdin.close()
+
+    def _open(self, output: int | None) -> subprocess.Popen[bytes]:
+        uid, gid = self.program.user or (None, None)
+        return subprocess.Popen(
+            self.program.argv,
+            stdin=subprocess.PIPE if self.program.stdin else subprocess.DEVNULL,
+            stdout=output,
+            stderr=None if output is None else subprocess.STDOUT,
+            env=dict(self.program.env),
+            cwd=self.program.cwd,
+            start_new_session=True,
+            user=uid,
+            group=gid,
+            extra_groups=None if gid is None else [],
+        )
+
+    def _record(self, pid: int) -> None:
+        start = pids.started_at(pid)
+        if start is None:
+            return
+        program = self.program
+        record = records.Record(pid, start, program.stop_signal, program.grace, program.order)
+        records.write(self.folder, program.name, record)
+
+    def _watch(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            code, lived = self._wait_exit()
+            if self._leave.is_set() or not self._was_ready:
+                break
+            pause = FIRST_PAUSE if lived > WELL_AFTER else pause
+            self.say(self.program.name, f"{_ended(code)}; starts again in {pause:g} s\n{self.tail(5)}")
+            if self._leave.wait(pause):
+                break
+            pause = min(pause * 2, LONGEST_PAUSE)
+            self.restarts += 1
+            self._spawn()
+        self._gone.set()
+
+    def _wait_exit(self) -> tuple[int, float]:
+        assert self._popen is not None
+        begun = time.monotonic()
+        code = self._popen.wait()
+        # pool processes of a worker that was killed -9 would go on alone
+        pids.signal_group(self._popen.pid, signal.SIGKILL)
+        records.remove(self.folder, self.program.name)
+        return code, time.monotonic() - begun
+
+    def _wait_ready(self) -> None:
+        end = time.monotonic() + self.program.patience
+        while not self.program.ready(self._running()):
+            if self._gone.is_set():
+                raise Failed(f"{self.program.name} ended before it was ready:\n{self.tail()}")
+            if time.monotonic() > end:
+                self.kill()
+                late = f"{self.program.name} was not ready within {self.program.patience:.0f} s"
+                raise Failed(f"{late}:\n{self.tail()}")
+            time.sleep(0.02)
+
+    def _running(self) -> Running:
+        assert self._popen is not None
+        return Running(self._popen.pid, self.log, self._log_from)
+
+
+def _ended(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"

@@ -1,0 +1,90 @@
+"""The programs of a stack around the servers: command line, readiness and order of each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from notifier.local.processes.child import Program
+from notifier.local.processes.ready import Ready, answers_http, at_once, log_says, wrote_json
+
+PROJECT = Path(__file__).resolve().parents[3]
+CELERY = (sys.executable, "-m", "celery", "-A", "notifier.celery")
+
+
+@dataclass(frozen=True)
+class Queue:
+    """One line of `manage.py queues`: so many worker nodes, each with so many processes."""
+
+    name: str
+    concurrency: int
+    nodes: int
+
+    @property
+    def workers(self) -> list[str]:
+        return [f"worker:{self.name}:{number}" for number in range(1, self.nodes + 1)]
+
+
+def parse_queues(text: str) -> list[Queue]:
+    """`name concurrency processes` per line; other lines (a warning, say) are not ours."""
+    rows = [line.split() for line in text.splitlines()]
+    return [
+        Queue(row[0], int(row[1]), int(row[2]))
+        for row in rows
+        if len(row) == 3 and row[1].isdigit() and row[2].isdigit()
+    ]
+
+
+def web(env: Mapping[str, str], port: int) -> Program:
+    argv = (sys.executable, "-m", "notifier.web", "--port", str(port), "--grace", "5")
+    return _program("web", argv, env, answers_http(port, "/healthz"))
+
+
+def sandbox(env: Mapping[str, str], port: int, folder: Path) -> Program:
+    argv = (sys.executable, "-m", "notifier.sandbox", "--port", str(port), "--dir", str(folder))
+    return _program("sandbox", argv, env, wrote_json(folder / "address.json"), order=1)
+
+
+def worker(env: Mapping[str, str], queue: Queue, number: int) -> Program:
+    argv: tuple[str, ...] = (
+        # arming and accounting leave the cores to the senders
+        *(("nice", "-n", "10") if queue.name == "batch" else ()),
+        *CELERY,
+        "worker",
+        "-Q",
+        queue.name,
+        "-n",
+        f"{queue.name}-{number}@%h",
+        "--pool",
+        "prefork",
+    )
+    argv += ("--concurrency", str(queue.concurrency), "--loglevel", "INFO")
+    # asking the other nodes for their state costs each start a second, and nothing here uses the answer
+    argv += ("--without-mingle", "--without-gossip")
+    # it says that it is ready at this level; in debug Django would keep the text of every statement, arrays and all
+    worker_env = {**env, "LOG_LEVEL": "INFO", "DEBUG": "0"}
+    return _program(f"worker:{queue.name}:{number}", argv, worker_env, log_says(r"\bready\b"))
+
+
+def beat(env: Mapping[str, str]) -> Program:
+    argv = (*CELERY, "beat", "--scheduler", "django_celery_beat.schedulers:DatabaseScheduler", "--loglevel", "INFO")
+    return _program("beat", argv, env, log_says(r"beat: Starting|DatabaseScheduler"))
+
+
+def flower(env: Mapping[str, str], port: int) -> Program:
+    """Its login comes in FLOWER_BASIC_AUTH, because a password in argv is for all to see."""
+    argv = (*CELERY, "flower", "--address=127.0.0.1", f"--port={port}")
+    return _program("flower", argv, env, answers_http(port, "/"))
+
+
+def manage(env: Mapping[str, str], *arguments: str) -> Program:
+    """A management command as a supervised program, such as the demo."""
+    return _program(arguments[0], (sys.executable, "manage.py", *arguments), env, at_once)
+
+
+def _program(name: str, argv: tuple[str, ...], env: Mapping[str, str], ready: Ready, *, order: int = 2) -> Program:
+    # unbuffered: the last words of a process that is killed are the ones that matter
+    env = {**env, "PYTHONUNBUFFERED": "1"}
+    return Program(name=name, argv=argv, env=env, cwd=PROJECT, ready=ready, order=order)

@@ -1,0 +1,40 @@
+"""Time-ordered identifiers: a UUID whose first 48 bits are the Unix time in milliseconds."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+import uuid
+
+
+def new_id() -> uuid.UUID:
+    """A UUID (version 7, RFC 9562, method 3): Unix time in milliseconds, 12 bits of the millisecond's fraction (a
+    quarter of a microsecond each, so that ids of one process are in the order of their making), the rest random: unlike
+    any other, not secret. The system's generator gives up the interpreter for each: 3.5 µs, and others' turns."""
+    ms, rest = divmod(time.time_ns(), 1_000_000)
+    fraction = (rest << 12) // 1_000_000
+    # Python seeds it anew in every forked child
+    return uuid.UUID(int=ms << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | random.getrandbits(62))
+
+
+def derived_id(at_ms: int, *parts: str) -> uuid.UUID:
+    """The same id for the same time and parts: a primary key that is also the once-per-address rule."""
+    return _time_uuid(at_ms, hashlib.blake2b("\0".join(parts).encode(), digest_size=10).digest())
+
+
+def id_floor(at_ms: int) -> uuid.UUID:
+    """The smallest id of that millisecond; bounds of partitions and of index ranges."""
+    return uuid.UUID(int=at_ms << 80)
+
+
+def id_ms(value: uuid.UUID) -> int:
+    """The Unix time in milliseconds that an id carries."""
+    return value.int >> 80
+
+
+def _time_uuid(ms: int, tail: bytes) -> uuid.UUID:
+    value = (ms << 80) | int.from_bytes(tail, "big")
+    value = (value & ~(0xF << 76)) | (0x7 << 76)
+    value = (value & ~(0x3 << 62)) | (0x2 << 62)
+    return uuid.UUID(int=value)

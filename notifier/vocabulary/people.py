@@ -1,0 +1,85 @@
+"""A recipient as the engine sees one, an address, and the request to reach somebody."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from notifier.vocabulary.status import Mode
+
+
+@dataclass(frozen=True)
+class DeviceAddress:
+    id: uuid.UUID
+    platform: str
+    token: str
+    app: str
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """What a recipient asked for. `categories_off` holds `category` or `category:channel`."""
+
+    channels_off: frozenset[str] = frozenset()
+    categories_off: frozenset[str] = frozenset()
+    quiet_from: int | None = None  #: minute of the local day, inclusive
+    quiet_until: int | None = None  #: minute of the local day, exclusive
+    language: str = ""
+
+
+@dataclass(frozen=True)
+class Person:
+    """One recipient with everything a plan needs; loaded in one query."""
+
+    id: uuid.UUID
+    external_id: str
+    name: str
+    email: str
+    phone: str
+    locale: str
+    timezone: str
+    attributes: Mapping[str, Any]
+    status: str
+    devices: tuple[DeviceAddress, ...] = ()
+    choices: Preferences = Preferences()
+    suppressed: frozenset[tuple[str, str]] = frozenset()  #: (channel, address)
+
+    def variables(self) -> dict[str, Any]:
+        """What a template sees as `recipient`: plain values only."""
+        return {
+            "external_id": self.external_id,
+            "name": self.name,
+            "email": self.email,
+            "phone": self.phone,
+            "locale": self.locale,
+            "timezone": self.timezone,
+            "attributes": dict(self.attributes),
+        }
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a message on a channel goes. `platform` picks the provider (push: fcm, apns, webpush)."""
+
+    value: str
+    platform: str = ""
+    device_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True)
+class SendRequest:
+    """One notification, as any surface asks for it. Exactly one of `send_at`/now; times are aware UTC."""
+
+    recipient: str  #: external_id
+    template: str
+    category: str = ""
+    channels: tuple[str, ...] | None = None  #: None: all that the template has; an empty one is refused
+    data: Mapping[str, Any] = field(default_factory=dict)
+    mode: Mode = Mode.LIVE
+    send_at: datetime | None = None
+    not_after: datetime | None = None
+    #: not even the template's own: a test send must not wait for its tester's quiet hours
+    without_category: bool = False

@@ -1,0 +1,91 @@
+"""Where one delivery stands, its lane, its place among others, and the reasons that end it."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+
+class Status(IntEnum):
+    """Where one delivery stands. A larger number never goes back to a smaller one, except that an
+    unfinished row may return to QUEUED for a retry."""
+
+    ARMED = 5  #: in a shard of a campaign, waiting for GO
+    QUEUED = 10  #: accepted; leaves when it is due and its line's turn comes
+    CLAIMED = 20  #: a worker holds it under a lease; nothing has been written to the wire
+    SENDING = 30  #: about to be, or being, written to the wire; a crash leaves the outcome in doubt
+    SENT = 40  #: the provider took it
+    DELIVERED = 50  #: the provider, or the inbox, says that it arrived
+    FAILED = 60  #: will not be sent; `reason` says why
+    SUPPRESSED = 61  #: not sent because somebody or some rule said no; `reason` says which
+    CANCELLED = 62  #: stopped before it left
+    EXPIRED = 63  #: it could not leave before its `not_after`
+    UNKNOWN = 64  #: no answer came and a resend is not allowed
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+FINAL = frozenset(s for s in Status if s >= Status.SENT)
+
+
+class Lane(IntEnum):
+    """Lanes never wait for each other."""
+
+    CRITICAL = 0
+    TRANSACTIONAL = 1
+    BULK = 2
+
+
+class QueuePosition(IntEnum):
+    """A queued row's place in its line (recipient, channel, lane)."""
+
+    WAITING = 0  #: another row of the line holds the turn
+    HAS_TURN = 1  #: may be claimed when due
+    PARKED = 2  #: not due for a while; outside the line until then
+
+
+class Kind(StrEnum):
+    """The kind of a category; decides the lane and what may hold a message back."""
+
+    TRANSACTIONAL = "transactional"
+    MARKETING = "marketing"
+    CRITICAL = "critical"
+
+
+LANE_OF = {Kind.CRITICAL: Lane.CRITICAL, Kind.TRANSACTIONAL: Lane.TRANSACTIONAL, Kind.MARKETING: Lane.BULK}
+
+
+class Mode(StrEnum):
+    """`test` runs the whole path and never leaves the sandbox."""
+
+    LIVE = "live"
+    TEST = "test"
+
+
+#: the mode of a rehearsal's messages: live, but providers only check them. No key and no notification has it
+SILENT = "silent"
+
+
+class Reason(StrEnum):
+    """Why a planned message was not, or will not be, sent."""
+
+    NO_ADDRESS = "no_address"
+    CHANNEL_OFF = "channel_off"
+    CATEGORY_OFF = "category_off"
+    ADDRESS_SUPPRESSED = "address_suppressed"
+    RECIPIENT_BLOCKED = "recipient_blocked"
+    RECIPIENT_ERASED = "recipient_erased"
+    DUPLICATE_ADDRESS = "duplicate_address"
+    MISSING_VARIABLE = "missing_variable"
+    TEMPLATE_ERROR = "template_error"
+    UNKNOWN_RECIPIENT = "unknown_recipient"
+    NO_ACCOUNT = "no_account"
+    STOPPED = "stopped"
+    NOT_AFTER = "not_after"
+    QUIET_HOURS = "quiet_hours"
+    DEAD_ADDRESS = "dead_address"
+    REJECTED = "rejected"
+    MISCONFIGURED = "misconfigured"
+    EXHAUSTED = "exhausted"
+    IN_DOUBT = "in_doubt"

@@ -1,0 +1,57 @@
+"""What a provider said of one message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The provider took it. `final` True where taking it is arriving (the inbox)."""
+
+    provider_ref: str = ""
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Temporary:
+    """Try again later."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """Try again, not before `after` seconds (None: the provider did not say)."""
+
+    after: float | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Permanent:
+    """Never will. `address_is_dead`: nor will any other message to this address, as far as the provider knew at
+    `dead_as_of` (None: it gives no time)."""
+
+    detail: str
+    address_is_dead: bool = False
+    dead_as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Misconfigured:
+    """The account, not the message, is wrong: credentials, project, quota of zero."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """It was written and no answer came. `cut`: its connection ended, with others on it."""
+
+    detail: str
+    cut: bool = False
+
+
+Verdict = Sent | Temporary | Throttled | Permanent | Misconfigured | InDoubt

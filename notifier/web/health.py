@@ -1,0 +1,75 @@
+"""/healthz: the process answers. /readyz: it can do its work, else 503 with the names of what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import redis
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+
+from tenants.database import signed_settings
+
+log = structlog.get_logger("notifier.web.health")
+_migrated = False
+
+
+@never_cache
+@transaction.non_atomic_requests
+def alive(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"status": "ok"})
+
+
+@never_cache
+@transaction.non_atomic_requests
+def ready(request: HttpRequest) -> JsonResponse:
+    """Why something is missing is told to the log only."""
+    found = {name: _try(name, check) for name, check in CHECKS.items()}
+    status = "ok" if all(found.values()) else "unavailable"
+    shown = {name: "ok" if good else "unavailable" for name, good in found.items()}
+    return JsonResponse({"status": status, "checks": shown}, status=200 if status == "ok" else 503)
+
+
+def _try(name: str, check: Callable[[], bool]) -> bool:
+    try:
+        return check()
+    except Exception as error:  # whatever it is, it is not ready
+        log.warning("not ready", action="readyz", check=name, error=type(error).__name__)
+        return False
+
+
+def _database() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        return bool(cursor.fetchone() == (1,))
+
+
+def _redis() -> bool:
+    with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
+        return bool(client.ping())
+
+
+def _migrations() -> bool:
+    """Asked until it was true once: nobody takes migrations back under a running process."""
+    global _migrated
+    if not _migrated:
+        executor = MigrationExecutor(connection)
+        _migrated = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return _migrated
+
+
+def _signature() -> bool:
+    """Whether the database accepts what web signs: the same SECRET_KEY at the last `migrate`, and clocks that agree."""
+    return signed_settings.accepted()
+
+
+CHECKS: dict[str, Callable[[], bool]] = {
+    "database": _database,
+    "redis": _redis,
+    "migrations": _migrations,
+    "signature": _signature,
+}

@@ -1,0 +1,164 @@
+"""Pages about the tenant itself: its settings and API keys; and users, for operators."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from notifier.channels.links import check_scheme
+from notifier.errors import InvalidInput
+from tenants.admin.base import TenantModelAdmin
+from tenants.admin.forms import TenantForm, checked
+from tenants.admin.guard import Guarded
+from tenants.admin.once import Secret, show_once
+from tenants.admin.roles import OWNERS, is_operator, may
+from tenants.admin.site import admin_site
+from tenants.admin.trail import note
+from tenants.auth import SCOPES, create_key
+from tenants.bootstrap import furnish
+from tenants.models import ApiKey, Tenant, User
+from tenants.people import fields as checks
+
+#: an operator's switches of a tenant, and what the audit log calls turning them on and off
+SWITCHED = {"sandbox": ("back_to_sandbox", "went_live"), "active": ("activated", "deactivated")}
+
+
+class TenantSettingsForm(TenantForm):
+    def clean_default_locale(self) -> str:
+        return checked(self, "default_locale", checks.locale)
+
+    def clean_timezone(self) -> str:
+        return checked(self, "timezone", checks.timezone)
+
+    def clean_link_schemes(self) -> list[str]:
+        try:
+            return sorted({check_scheme(scheme) for scheme in self.cleaned_data["link_schemes"]})
+        except InvalidInput as error:
+            raise forms.ValidationError(error.message) from error
+
+
+@admin.register(Tenant, site=admin_site)
+class TenantAdmin(TenantModelAdmin):
+    rank = 10
+    form = TenantSettingsForm
+    edited_by = OWNERS
+    can_delete_rows = False
+    list_display = ("name", "slug", "sandbox", "active", "created_at")
+    list_filter = ("sandbox", "active")
+    list_select_related = False
+    search_fields = ("name", "slug")
+    ordering = ("name",)
+    fields = (
+        *("name", "slug", "default_locale", "timezone", "link_schemes"),
+        *("sandbox", "active", "id", "created_at"),
+    )
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fixed = ("id", "created_at")
+        if is_operator(request):
+            return fixed if obj is None else (*fixed, "slug")
+        # what the operators of the site decide
+        return (*fixed, "slug", "sandbox", "active")
+
+    def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not change:
+            furnish(obj)
+            return
+        for field, (on, off) in SWITCHED.items():
+            if field in form.changed_data:
+                note(request, obj, on if getattr(obj, field) else off)
+
+
+class ApiKeyForm(TenantForm):
+    scopes = forms.MultipleChoiceField(
+        choices=[("*", "everything"), *((s, s) for s in SCOPES)], initial=["*"], widget=forms.CheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ("tenant", "name", "mode", "scopes")
+
+
+@admin.register(ApiKey, site=admin_site)
+class ApiKeyAdmin(TenantModelAdmin):
+    rank = 30
+    edited_by = OWNERS
+    can_delete_rows = False
+    form = ApiKeyForm
+    list_display = ("name", "prefix", "mode", "scopes", "last_used_at", "revoked_at")
+    list_filter = ("mode",)
+    search_fields = ("name", "prefix__startswith")
+    actions = ("revoke",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        asked = ("tenant", "name", "mode", "scopes")
+        return asked if obj is None else (*asked, "prefix", "created_at", "last_used_at", "revoked_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        told = ("tenant", "mode", "scopes", "prefix", "created_at", "last_used_at", "revoked_at")
+        return told if obj is not None else ()
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        made, key = create_key(obj.tenant, obj.name, obj.mode, form.cleaned_data["scopes"])
+        obj.pk, obj.prefix = made.pk, made.prefix
+        obj._state.adding = False
+        request.__dict__["notifier_key"] = key
+
+    def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
+        told = {"key": request.__dict__.pop("notifier_key", "")}
+        back = reverse("admin:tenants_apikey_changelist")
+        return show_once(request, Secret(obj.tenant_id, f"API key {obj.name}", told, back))
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return may(request, OWNERS)
+
+    @admin.action(description="Revoke the selected keys", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: Any) -> None:
+        keys = [key for key in queryset.filter(revoked_at=None) if may(request, OWNERS, key)]
+        ApiKey.objects.filter(pk__in=[key.pk for key in keys]).update(revoked_at=datetime.now(UTC))
+        for key in keys:
+            note(request, key, "revoked")
+        messages.success(request, f"{len(keys)} revoked; requests with them are refused from now on.")
+
+
+@admin.register(User, site=admin_site)
+class OperatorUserAdmin(Guarded, UserAdmin):  # type: ignore[type-arg]
+    """Operators only: Django's own permissions, which no member is given."""
+
+    list_filter = ("is_staff", "is_superuser", "is_active")
+    # groups and permissions of Django's are not used
+    filter_horizontal = ()
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        ("Rights", {"fields": ("is_active", "is_staff", "is_superuser")}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        # to anybody else a user's number must look like one that nobody has, also where Django looks first
+        rows = super().get_queryset(request)
+        return rows if is_operator(request) else rows.none()
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change:
+            # a login that cannot log in is of no use; `staff` can be taken away on its page
+            obj.is_staff = True
+        super().save_model(request, obj, form, change)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # the audit log names them; switch `active` off instead
+        return False

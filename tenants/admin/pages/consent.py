@@ -1,0 +1,184 @@
+"""Pages about categories and about noes: suppressed addresses, and every change of consent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from notifier.channels import channel, channels
+from notifier.errors import NotifierError
+from notifier.values.trim import trimmed
+from tenants import categories
+from tenants.admin.base import ChannelFilter, TenantModelAdmin, masked
+from tenants.admin.forms import TenantForm
+from tenants.admin.lists.large import LargeListAdmin, LargeRecordAdmin, as_uuid
+from tenants.admin.pages.people import ids_of
+from tenants.admin.roles import MARKETERS, may
+from tenants.admin.site import admin_site
+from tenants.admin.trail import note
+from tenants.models import Category, ConsentChange, Recipient, Suppression
+
+
+class CategoryForm(TenantForm):
+    class Meta:
+        model = Category
+        fields = ("tenant", "key", "name", "kind")
+
+    def clean(self) -> dict[str, Any] | None:
+        values = super().clean() or {}
+        if self.errors or "kind" not in values:
+            return values
+        stored = None if self.instance._state.adding else Category.objects.filter(pk=self.instance.pk).first()
+        category = stored or Category(tenant_id=values["tenant"].pk, key=values["key"])
+        try:
+            categories.check_kind(category, values["kind"])
+        except NotifierError as error:
+            self.add_error("kind", error.message)
+        return values
+
+
+@admin.register(Category, site=admin_site)
+class CategoryAdmin(TenantModelAdmin):
+    group = "Content"
+    rank = 20
+    form = CategoryForm
+    list_display = ("key", "name", "kind", "archived_at")
+    list_filter = ("kind", ("archived_at", admin.EmptyFieldListFilter))
+    search_fields = ("key", "name")
+    ordering = ("key",)
+    actions = ("archive", "restore")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("tenant", "key", "name", "kind", *(("archived_at",) if obj is not None else ()))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # recipients' choices name the key
+        return ("tenant", "key", "archived_at") if obj is not None else ()
+
+    # -- archiving ---------------------------------------------------------------------------------------------------
+
+    def has_archive_permission(self, request: HttpRequest) -> bool:
+        return may(request, MARKETERS)
+
+    @admin.action(description="Archive: nothing new may use them, every no holds", permissions=["archive"])
+    def archive(self, request: HttpRequest, queryset: Any) -> None:
+        self._set_archived(request, queryset.filter(archived_at=None), True, "archived")
+
+    @admin.action(description="Restore", permissions=["archive"])
+    def restore(self, request: HttpRequest, queryset: Any) -> None:
+        self._set_archived(request, queryset.exclude(archived_at=None), False, "restored")
+
+    def _set_archived(self, request: HttpRequest, queryset: Any, archived: bool, verb: str) -> None:
+        chosen = [category for category in queryset if may(request, MARKETERS, category)]
+        for category in chosen:
+            categories.change(category, {"archived": archived})
+            note(request, category, verb)
+        messages.success(request, f"{len(chosen)} {verb}.")
+
+    # -- deleting ----------------------------------------------------------------------------------------------------
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What a category is used by keeps it from being deleted, here and in the list's action."""
+        chosen = list(objs)
+        refused = {"category" for category in chosen if not self.has_delete_permission(request, category)}
+        used = [f"{category}: {use.what}" for category in chosen for use in categories.uses(category)]
+        if used:
+            messages.error(request, f"In use by {', '.join(used)}. Archive the category instead.")
+        return [str(category) for category in chosen], {"categories": len(chosen)}, refused, used
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        return _or_message(request, lambda: super(CategoryAdmin, self).delete_view(request, object_id, extra_context))
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return _or_message(request, lambda: super(CategoryAdmin, self).changelist_view(request, extra_context))
+
+    def delete_model(self, request: HttpRequest, obj: Category) -> None:
+        categories.delete(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for category in queryset.order_by("pk"):
+            categories.delete(category)
+
+
+def _or_message(request: HttpRequest, do: Callable[[], HttpResponse]) -> HttpResponse:
+    """What `do` answers, or the list with a message: something began to use a category after the page was shown."""
+    try:
+        with transaction.atomic():
+            return do()
+    except NotifierError as error:
+        messages.error(request, error.message)
+        return HttpResponseRedirect(reverse("admin:tenants_category_changelist"))
+
+
+class SuppressionForm(TenantForm):
+    channel = forms.ChoiceField(choices=lambda: [(name, name) for name in sorted(channels())])
+
+    class Meta:
+        model = Suppression
+        fields = ("tenant", "channel", "address", "cause")
+
+    def clean(self) -> dict[str, Any] | None:
+        values = super().clean() or {}
+        if not self.errors:
+            people = Recipient.objects.filter(tenant=values["tenant"])
+            try:
+                values["address"] = channel(values["channel"]).check_address(
+                    trimmed(values["address"]), lambda external_id: people.filter(external_id=external_id).exists()
+                )
+            except NotifierError as error:
+                self.add_error("address", error.message)
+        return values
+
+
+@admin.register(Suppression, site=admin_site)
+class SuppressionAdmin(LargeListAdmin):
+    group = "People"
+    rank = 30
+    form = SuppressionForm
+    list_display = ("masked_address", "channel", "cause", "created_at")
+    list_filter = (ChannelFilter, "cause")
+    search_fields = ("address",)
+    search_help_text = "The whole address."
+
+    def ways(self, request: HttpRequest, term: str) -> Iterable[Any]:
+        return (self.rows(request).filter(channel__in=sorted(channels()), address=term),)
+
+    @admin.display(description="address")
+    def masked_address(self, row: Suppression) -> str:
+        return masked(row.address)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return ("tenant", "channel", "address", "cause")
+        return ("tenant", "channel", "masked_address", "cause", "created_at")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Deleting the row allows the address again; there is nothing to change in it."""
+        return False
+
+
+@admin.register(ConsentChange, site=admin_site)
+class ConsentChangeAdmin(LargeRecordAdmin):
+    group = "People"
+    rank = 60
+    list_display = ("at", "what", "recipient_id", "channel", "masked_address")
+    list_filter = (ChannelFilter,)
+    search_fields = ("address",)
+    search_help_text = "The whole address, or the recipient's id or external id."
+    fields = ("tenant", "recipient_id", "channel", "masked_address", "what", "at")
+
+    def ways(self, request: HttpRequest, term: str) -> Iterable[Any]:
+        rows = self.rows(request)
+        person = as_uuid(term)
+        ids = [person] if person else ids_of(request, term)
+        return rows.filter(address=term), rows.filter(recipient_id__in=ids)
+
+    @admin.display(description="address")
+    def masked_address(self, row: ConsentChange) -> str:
+        return masked(row.address)

@@ -1,0 +1,155 @@
+"""The members of a tenant: one form for owners and operators, which makes a login that works or adds one that is there.
+
+A new login is called `name@slug-of-the-tenant`, which no other tenant can have, so the form never tells an owner
+whether somebody has a login elsewhere (docs/decisions/021).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from notifier.values.trim import trimmed
+from tenants.admin.base import TenantModelAdmin
+from tenants.admin.forms import TenantForm
+from tenants.admin.once import Secret, show_once
+from tenants.admin.roles import OWNERS, is_operator
+from tenants.admin.site import admin_site
+from tenants.bootstrap import new_user
+from tenants.login.backend import user_by_login
+from tenants.models import Member, Tenant, User
+
+#: stands between the name and the slug; no slug has it
+AT = "@"
+_NEW = "Letters, digits, _, + , . and -. The new login is this name, @ and the tenant's slug; it is shown afterwards."
+_OR_EXISTING = f"{_NEW} Or the whole login of somebody who has one already."
+
+
+class MemberForm(TenantForm):
+    """For a change: the role alone."""
+
+    class Meta:
+        model = Member
+        fields = ("tenant", "user", "role")
+
+
+class NewMemberForm(TenantForm):
+    username = forms.CharField(max_length=150, help_text=_NEW)
+    email = forms.EmailField(required=False, help_text="Of a new person.")
+    #: set by the page: an operator knows every login
+    by_operator = False
+
+    class Meta:
+        model = Member
+        fields = ("tenant", "role")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.by_operator:
+            self.fields["username"].help_text = _OR_EXISTING
+
+    def clean(self) -> dict[str, Any] | None:
+        values = super().clean() or {}
+        name, tenant = trimmed(values.get("username", "")), values.get("tenant")
+        if name and tenant and not self.errors:
+            try:
+                self._choose(name, tenant)
+            except forms.ValidationError as error:
+                self.add_error("username", error)
+        return values
+
+    def _choose(self, name: str, tenant: Tenant) -> None:
+        """Who becomes a member: somebody there is, or a new login of this tenant."""
+        existing = user_by_login(name) if self.by_operator else None
+        if existing is not None:
+            self.instance.user = _joinable(User.objects.get(pk=existing), tenant)
+            return
+        login = login_of(name, tenant)
+        if user_by_login(login) is not None:
+            raise forms.ValidationError(
+                "Your tenant has a login of this name already; choose another, or ask an operator to let its person in."
+            )
+        self.cleaned_data["username"] = login
+
+
+def login_of(name: str, tenant: Tenant) -> str:
+    """The login of a new member. It depends on this tenant alone."""
+    if AT in name:
+        raise forms.ValidationError(f"Give the name without {AT}; the tenant's slug is added to it.")
+    login = f"{name}{AT}{tenant.slug}"
+    most = User._meta.get_field("username").max_length or 0
+    if len(login) > most:
+        raise forms.ValidationError(f"With the tenant's slug, a login has {most} characters at most; shorten it.")
+    User.username_validator(login)
+    return login
+
+
+def _joinable(user: User, tenant: Tenant) -> User:
+    if not user.is_active:
+        raise forms.ValidationError("This login is switched off; switch it on first, on its page under Users.")
+    if Member.objects.filter(tenant=tenant, user=user).exists():
+        raise forms.ValidationError("This person is a member already.")
+    return user
+
+
+@admin.register(Member, site=admin_site)
+class MemberAdmin(TenantModelAdmin):
+    rank = 20
+    edited_by = OWNERS
+    form = MemberForm
+    list_display = ("user", "role", "last_login")
+    list_filter = ("role",)
+    list_select_related = ("tenant", "user")
+    search_fields = ("user__username", "user__email")
+
+    @admin.display(description="last login")
+    def last_login(self, member: Member) -> datetime | None:
+        return member.user.last_login
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        if obj is not None:
+            return super().get_form(request, obj, change, **kwargs)
+        asked = super().get_form(request, obj, change, form=NewMemberForm, **kwargs)
+        return type("NewMember", (asked,), {"by_operator": is_operator(request)})
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("tenant", "user", "role") if obj is not None else ("tenant", "username", "email", "role")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("tenant", "user") if obj is not None else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # nobody locks themselves out
+        mine = obj is not None and getattr(obj, "user_id", None) == request.user.pk
+        return super().has_delete_permission(request, obj) and (is_operator(request) or not mine)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        try:
+            with transaction.atomic():
+                return super().add_view(request, form_url, extra_context)
+        except IntegrityError:
+            self.message_user(request, "Somebody added the same person at the same time.", messages.ERROR)
+            return HttpResponseRedirect(request.path)
+
+    def save_model(self, request: HttpRequest, obj: Member, form: Any, change: bool) -> None:
+        if not change and obj.user_id is None:
+            obj.user, password = new_user(form.cleaned_data["username"], form.cleaned_data["email"])
+            request.__dict__["notifier_password"] = password
+        elif not change and not obj.user.is_staff:
+            # an existing login that could not log in here
+            User.objects.filter(pk=obj.user_id).update(is_staff=True)
+        super().save_model(request, obj, form, change)
+
+    def response_add(self, request: HttpRequest, obj: Member, post_url_continue: str | None = None) -> HttpResponse:
+        password = request.__dict__.pop("notifier_password", "")
+        if password:
+            told = {"username": obj.user.username, "password": password}
+            back = reverse("admin:tenants_member_changelist")
+            return show_once(request, Secret(obj.tenant_id, "New member", told, back))
+        return super().response_add(request, obj, post_url_continue)

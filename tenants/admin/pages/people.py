@@ -1,0 +1,273 @@
+"""Pages about the people a tenant reaches, their devices, and their choices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest
+
+from notifier.api.framework import body
+from notifier.channels import channels
+from notifier.errors import InvalidInput
+from notifier.values.trim import trimmed
+from tenants.admin.base import TenantTabularInline, masked, visible
+from tenants.admin.forms import TenantForm, checked
+from tenants.admin.lists.large import FOUND, LargeListAdmin
+from tenants.admin.roles import MARKETERS, may
+from tenants.admin.site import admin_site
+from tenants.admin.trail import note
+from tenants.models import Category, Device, Preference, Recipient, Tenant
+from tenants.people import attributes, devices
+from tenants.people import fields as checks
+from tenants.people.search import people_like
+
+
+class RecipientForm(TenantForm):
+    class Meta:
+        model = Recipient
+        fields = ("tenant", "external_id", "name", "email", "phone", "locale", "timezone", "attributes", "status")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "name" in self.fields and "\n" in self.instance.name:
+            # an input of one line would join the two words when the page is saved
+            self.fields["name"].widget = forms.Textarea(attrs={"rows": 2, "cols": 40})
+        if "status" in self.fields:
+            # erasing is more than a word in a column
+            kept = [c for c in Recipient.State.choices if c[0] != Recipient.State.ERASED]
+            self.fields["status"] = forms.ChoiceField(choices=kept, initial=Recipient.State.ACTIVE)
+
+    def clean_external_id(self) -> str:
+        return checked(self, "external_id", checks.external_id)
+
+    def clean_name(self) -> str:
+        return checked(self, "name", checks.name)
+
+    def clean_email(self) -> str:
+        return checked(self, "email", checks.email)
+
+    def clean_phone(self) -> str:
+        return checked(self, "phone", checks.phone)
+
+    def clean_locale(self) -> str:
+        return checked(self, "locale", checks.locale)
+
+    def clean_timezone(self) -> str:
+        return checked(self, "timezone", checks.timezone)
+
+    def clean_attributes(self) -> dict[str, Any]:
+        value = self.cleaned_data["attributes"]
+        if value in (None, ""):
+            return {}
+        if not isinstance(value, dict):
+            raise forms.ValidationError('An object of names and values, such as {"plan": "pro"}.')
+        try:
+            body.check({"attributes": value})
+            return attributes.check(value)
+        except InvalidInput as error:
+            raise forms.ValidationError(f"{error.field}: {error.message}") from error
+
+
+class DeviceInline(TenantTabularInline):
+    """Looks and removes; a device is added on its own page, so that no token is ever rendered."""
+
+    model = Device
+    fields = readonly_fields = ("platform", "masked_token", "app", "last_seen_at", "dead_since")
+    can_add = False
+    verbose_name_plural = "Devices"
+
+    @admin.display(description="token")
+    def masked_token(self, device: Device) -> str:
+        return masked(device.token)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class PreferenceForm(TenantForm):
+    channels_off = forms.MultipleChoiceField(
+        choices=lambda: [(name, name) for name in sorted(channels())],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    class Meta:
+        model = Preference
+        fields = ("channels_off", "categories_off", "quiet_from", "quiet_until", "language")
+
+    def clean_language(self) -> str:
+        return checked(self, "language", checks.locale)
+
+    def clean(self) -> dict[str, Any] | None:
+        """A no to a category or channel that does not exist would hold for nothing; one that is stored stays."""
+        values = super().clean() or {}
+        chosen: Tenant | None = values.get("tenant")
+        entries = set(values.get("categories_off") or ()) - set(self.initial.get("categories_off") or ())
+        keys = {entry.partition(":")[0] for entry in entries}
+        owner = chosen.pk if chosen else self.instance.tenant_id
+        known = set(Category.objects.filter(tenant_id=owner, key__in=keys).values_list("key", flat=True))
+        for entry in sorted(entries):
+            key, colon, name = entry.partition(":")
+            if key not in known:
+                self.add_error("categories_off", f"There is no category {key!r}.")
+            elif colon and name not in channels():
+                self.add_error(
+                    "categories_off", f"There is no channel {name!r}; known: {', '.join(sorted(channels()))}."
+                )
+        return values
+
+
+class PreferenceInline(TenantTabularInline):
+    model = Preference
+    form = PreferenceForm
+    verbose_name_plural = "What they asked for"
+    fields = ("channels_off", "categories_off", "quiet_from", "quiet_until", "language")
+    can_delete_rows = False
+
+
+def ids_of(request: HttpRequest, external_id: str) -> list[Any]:
+    """The recipients whom the user's tenants call so."""
+    people = visible(Recipient.objects.filter(external_id=external_id), request)
+    return list(people.values_list("pk", flat=True)[:FOUND])
+
+
+@admin.register(Recipient, site=admin_site)
+class RecipientAdmin(LargeListAdmin):
+    group = "People"
+    rank = 10
+    form = RecipientForm
+    change_list_template = "admin/tenants/recipient/change_list.html"
+    list_display = ("external_id", "name", "masked_email", "masked_phone", "locale", "timezone", "status")
+    list_filter = ("status",)
+    search_fields = ("external_id",)
+    search_help_text = "The external id, or three letters or more of it, of the name, the email or the phone."
+    order = "external_id"
+    indexed_filters = ("of", "status__exact")
+    inlines = (DeviceInline, PreferenceInline)
+    deleted_together = (Device, Preference)
+    instead_of_deleting = "Block the person instead: nothing is sent to them any more."
+    actions = ("block", "unblock")
+
+    def ways(self, request: HttpRequest, term: str) -> Iterable[Any]:
+        rows = self.rows(request)
+        return rows.filter(external_id=term), rows.filter(pk__in=people_like(term, self.home(request), FOUND))
+
+    @admin.display(description="email")
+    def masked_email(self, recipient: Recipient) -> str:
+        return masked(recipient.email)
+
+    @admin.display(description="phone")
+    def masked_phone(self, recipient: Recipient) -> str:
+        return masked(recipient.phone)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fixed = super().get_readonly_fields(request, obj)
+        if obj is None:
+            return fixed
+        extra = ("status",) if obj.status == Recipient.State.ERASED else ()
+        return (*fixed, "external_id", *extra)
+
+    def has_block_permission(self, request: HttpRequest) -> bool:
+        return may(request, MARKETERS)
+
+    @admin.action(description="Block: send them nothing", permissions=["block"])
+    def block(self, request: HttpRequest, queryset: Any) -> None:
+        self._set_status(request, queryset, Recipient.State.BLOCKED, "blocked")
+
+    @admin.action(description="Unblock", permissions=["block"])
+    def unblock(self, request: HttpRequest, queryset: Any) -> None:
+        self._set_status(request, queryset, Recipient.State.ACTIVE, "unblocked")
+
+    def _set_status(self, request: HttpRequest, queryset: Any, status: str, verb: str) -> None:
+        rows = queryset.exclude(status__in=[status, Recipient.State.ERASED])
+        people = [person for person in rows if may(request, MARKETERS, person)]
+        Recipient.objects.filter(pk__in=[p.pk for p in people]).update(status=status)
+        for person in people:
+            note(request, person, verb)
+        messages.success(request, f"{len(people)} {verb}.")
+
+
+class DeviceForm(TenantForm):
+    class Meta:
+        model = Device
+        fields = ("tenant", "recipient", "platform", "token", "app")
+
+    def clean_token(self) -> str:
+        return trimmed(self.cleaned_data["token"])
+
+    def clean_app(self) -> str:
+        return trimmed(self.cleaned_data["app"])
+
+    def clean(self) -> dict[str, Any] | None:
+        values = super().clean() or {}
+        try:
+            devices.check(values.get("platform", ""), values.get("token", ""), values.get("app", ""))
+        except InvalidInput as error:
+            self.add_error(error.field if error.field in self.fields else "token", error.message)
+        person: Recipient | None = values.get("recipient")
+        if person is not None and person.status == Recipient.State.ERASED:
+            self.add_error("recipient", "This person was erased and cannot be written to again.")
+        return values
+
+    def _get_validation_exclusions(self) -> set[str]:
+        # no unique rule: a token that somebody has moves to the recipient who is named now, as in the API
+        return {*super()._get_validation_exclusions(), "token"}
+
+
+@admin.register(Device, site=admin_site)
+class DeviceAdmin(LargeListAdmin):
+    group = "People"
+    rank = 40
+    form = DeviceForm
+    list_display = ("masked_token", "recipient", "platform", "app", "last_seen_at", "dead_since")
+    list_filter = ("platform",)
+    list_select_related = ("tenant", "recipient")
+    search_fields = ("token",)
+    search_help_text = "The whole token, or the recipient's external id."
+    autocomplete_fields = ("recipient",)
+
+    def ways(self, request: HttpRequest, term: str) -> Iterable[Any]:
+        rows = self.rows(request)
+        by_token = [rows.filter(platform=platform, token=term) for platform in Device.Platform.values]
+        return *by_token, rows.filter(recipient_id__in=ids_of(request, term))
+
+    @admin.display(description="token")
+    def masked_token(self, device: Device) -> str:
+        return masked(device.token)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return ("tenant", "recipient", "platform", "token", "app")
+        return ("tenant", "recipient", "platform", "masked_token", "app", "created_at", "last_seen_at", "dead_since")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Device, form: Any, change: bool) -> None:
+        device_id, created = devices.register(obj.recipient, obj.platform, obj.token, obj.app or None)
+        obj.pk = device_id
+        obj.refresh_from_db()
+        if not created:
+            messages.info(request, f"The token was registered before; it belongs to {obj.recipient} now.")
+
+
+@admin.register(Preference, site=admin_site)
+class PreferenceAdmin(LargeListAdmin):
+    group = "People"
+    rank = 50
+    form = PreferenceForm
+    list_display = ("recipient", "channels_off", "categories_off", "quiet_from", "quiet_until", "updated_at")
+    list_select_related = ("tenant", "recipient")
+    search_fields = ("recipient",)
+    search_help_text = "The recipient's external id."
+    autocomplete_fields = ("recipient",)
+    fields = ("tenant", "recipient", *PreferenceForm.Meta.fields)
+
+    def ways(self, request: HttpRequest, term: str) -> Iterable[Any]:
+        return (self.rows(request).filter(recipient_id__in=ids_of(request, term)),)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("tenant", "recipient") if obj is not None else ()

@@ -1,0 +1,150 @@
+"""Audiences in the admin: who they are is said once and plainly. As the web role."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from campaigns.models import Audience, AudienceMember, Campaign
+from tests.campaigns.admin.test_pages import ADD, Browse, form
+from tests.campaigns.conftest import World, armed, page, text
+
+
+def test_an_audience_shows_how_many_and_who(world: World, browser: Browse) -> None:
+    shown = text(browser(world.people.ben).get(reverse("admin:campaigns_audience_change", args=[world.everybody.pk])))
+    assert "4 people now" in shown and "ada" in shown and "zoe" not in shown
+
+
+def test_a_wrong_filter_is_explained_in_the_form(world: World, browser: Browse) -> None:
+    fields = {"tenant": world.acme.pk, "name": "X", "source": "segment"}
+    wrong = '[{"field": "email", "op": "like", "value": "x"}]'
+    answer = browser(world.people.ben).post("/admin/campaigns/audience/add/", **fields, filter=wrong)
+    assert "filter.0.op: email can be compared with" in text(answer)
+
+
+CONDITION = '[{"field": "name", "op": "eq", "value": "Ada"}]'
+IDS = b"external_id\nada\nbob\n"
+ONE_CHOICE = 'the source is "{}", which would ignore it'
+
+
+@pytest.mark.parametrize(
+    ("source", "filter_", "file", "said"),
+    [
+        ("segment", CONDITION, b"", ""),
+        ("segment", CONDITION, IDS, ONE_CHOICE),
+        ("segment", "", IDS, ONE_CHOICE),
+        ("segment", "[]", IDS, ONE_CHOICE),
+        ("segment", "", b"", 'choose the source "everybody"'),
+        ("segment", "[]", b"", 'choose the source "everybody"'),
+        ("segment", "{}", b"", "must be a list of conditions"),
+        ("segment", "nonsense", IDS, "Enter a valid JSON"),
+        ("list", "", IDS, ""),
+        ("list", "[]", IDS, ""),
+        ("list", CONDITION, IDS, ONE_CHOICE),
+        ("list", CONDITION, b"", ONE_CHOICE),
+        ("list", "", b"", "A list needs its file"),
+        ("list", "", b"external_id\n", "names no usable external id"),
+        ("list", "", b"email\nada@example.com\n", "only column is email"),
+        ("everybody", "", b"", ""),
+        ("everybody", "[]", b"", ""),
+        ("everybody", CONDITION, b"", ONE_CHOICE),
+        ("everybody", "", IDS, ONE_CHOICE),
+        ("everybody", CONDITION, IDS, ONE_CHOICE),
+        ("", "", IDS, "required"),
+        ("", CONDITION, b"", "required"),
+    ],
+)
+def test_who_an_audience_is_must_be_said_once(
+    world: World, browser: Browse, source: str, filter_: str, file: bytes, said: str
+) -> None:
+    fields: dict[str, Any] = {"tenant": world.acme.pk, "name": "X", "source": source, "filter": filter_}
+    if file:
+        fields["upload"] = SimpleUploadedFile("list.csv", file)
+    answer = browser(world.people.ben).post("/admin/campaigns/audience/add/", **fields)
+    made = Audience.objects.filter(name="X").first()
+    if said:
+        assert said.format(source) in html.unescape(text(answer))
+        assert made is None and not AudienceMember.objects.exists()
+    else:
+        assert made is not None and made.source == source
+        assert AudienceMember.objects.count() == (2 if file else 0)
+
+
+def test_a_segment_cannot_be_edited_into_everybody(world: World, browser: Browse) -> None:
+    condition = [{"field": "name", "op": "eq", "value": "Ada"}]
+    mine = Audience.objects.create(tenant=world.acme, name="Ada", source="segment", filter=condition)
+    change = reverse("admin:campaigns_audience_change", args=[mine.pk])
+    for empty in ("", "[]"):
+        answer = browser(world.people.ben).post(change, name="Ada", filter=empty)
+        assert "needs at least one condition" in text(answer)
+    mine.refresh_from_db()
+    assert mine.filter == condition
+
+
+def test_everybody_and_a_list_are_renamed_without_a_filter(world: World, browser: Browse) -> None:
+    mine = Audience.objects.create(tenant=world.acme, name="List", source="list")
+    for audience in (world.everybody, mine):
+        change = reverse("admin:campaigns_audience_change", args=[audience.pk])
+        browser(world.people.ben).post(change, name=f"New {audience.source}")
+        audience.refresh_from_db()
+        assert audience.name == f"New {audience.source}"
+
+
+def test_an_audience_and_a_file_for_one_campaign_are_refused(world: World, browser: Browse) -> None:
+    csv = SimpleUploadedFile("list.csv", IDS)
+    answer = text(browser(world.people.ben).post(ADD, **form(world, upload=csv)))
+    assert "Both an audience (“Everybody”) and a file (“upload”) were given" in answer
+    assert not Campaign.objects.exists() and Audience.objects.count() == 1
+    draft = world.draft()
+    csv = SimpleUploadedFile("list.csv", IDS)
+    answer = text(browser(world.people.ben).post(page("change", draft), **form(world, upload=csv)))
+    assert "Both an audience" in answer
+    draft.refresh_from_db()
+    assert draft.audience == world.everybody
+
+
+@pytest.mark.parametrize(
+    ("file", "level", "said"),
+    [
+        (b"external_id\nada\nbob\n", "success", "All 2 are recipients"),
+        (b"external_id\nada\nnobody\n", "warning", "1 are recipients, 1 are not: nobody"),
+        (b"ada@example.com\nbob@example.com\n", "error", "None of them is a recipient"),
+        (b"external_id,x\nada,1\n,2\n", "warning", "1 unusable"),
+    ],
+)
+def test_a_list_is_green_only_when_everybody_in_it_is_known(
+    world: World, browser: Browse, file: bytes, level: str, said: str
+) -> None:
+    answer = browser(world.people.ben).post(
+        ADD, **form(world, audience="", upload=SimpleUploadedFile("list.csv", file))
+    )
+    shown = re.findall(r'(?s)<li class="(\w+)">(.*?)</li>', answer.content.decode())
+    assert [kind for kind, message in shown if said in message] == [level]
+
+
+def test_replacing_a_list_returns_what_was_armed_with_it_to_draft(world: World, browser: Browse) -> None:
+    mine = Audience.objects.create(tenant=world.acme, name="List", source="list")
+    AudienceMember.objects.create(tenant=world.acme, audience=mine, external_id="ada")
+    campaign = armed(world.draft(audience=mine))
+    upload = reverse("admin:campaigns_audience_upload", args=[mine.pk])
+    csv = SimpleUploadedFile("list.csv", b"bob\ncy\n")
+    assert "2 external ids stored" in text(browser(world.people.ben).post(upload, upload=csv))
+    campaign.refresh_from_db()
+    assert campaign.state == Campaign.State.DRAFT
+
+
+def test_a_list_is_deleted_with_its_members_unless_a_campaign_uses_it(world: World, browser: Browse) -> None:
+    mine = Audience.objects.create(tenant=world.acme, name="List", source="list", size=1)
+    AudienceMember.objects.create(tenant=world.acme, audience=mine, external_id="ada")
+    campaign, ben = world.draft(audience=mine), browser(world.people.ben)
+    delete = reverse("admin:campaigns_audience_delete", args=[mine.pk])
+    assert "In use by 1 campaign." in text(ben.get(delete))
+    campaign.delete()
+    assert "List: 1 ids" in text(ben.get(delete))
+    ben.post(delete, post="yes")
+    assert not AudienceMember.objects.exists() and not Audience.objects.filter(pk=mine.pk).exists()

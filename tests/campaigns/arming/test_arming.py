@@ -1,0 +1,389 @@
+"""Arming by several workers at once, what stands in their way, and what they leave behind."""
+
+from __future__ import annotations
+
+import io
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_django import Settings
+
+from campaigns import arming, tasks
+from campaigns import audience as audiences
+from campaigns.arming import ids, ledger, planning, ranges, request, run, sharding
+from campaigns.management.commands.arm_campaign import bar
+from campaigns.models import Audience, AudienceRange, Campaign, Shard
+from campaigns.shard import payload
+from campaigns.states import State
+from notifier.delivery.accounts import registry
+from notifier.delivery.content import templates
+from notifier.delivery.planning import recipients as recipient_queries
+from notifier.models import Delivery, ProviderAccount
+from notifier.vocabulary.ids import derived_id
+from notifier.vocabulary.status import Status
+from tenants.models import Device, Preference, Recipient, Suppression
+from tenants.people import devices
+from tests.campaigns.conftest import World, recipients
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def crowd(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Forty people more, and slices of seven."""
+    for recipient in recipients(world.acme, *(f"r{n}" for n in range(40))):
+        Device.objects.create(tenant=world.acme, recipient=recipient, token=f"token-of-{recipient.external_id}")
+    monkeypatch.setattr(ranges, "ENTRIES", 7)
+    return world
+
+
+def elsewhere(*work: Callable[[], Any]) -> list[Any]:
+    """Each on a connection of its own, all at once."""
+
+    def do(one: Callable[[], Any]) -> Any:
+        try:
+            return one()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(work)) as pool:
+        return list(pool.map(do, work))
+
+
+def begun(campaign: Campaign) -> Campaign:
+    arming.request_arm(campaign)
+    assert arming.begin(campaign.pk)
+    return campaign
+
+
+def seen(campaign: Campaign) -> Campaign:
+    campaign.refresh_from_db()
+    return campaign
+
+
+def carried(campaign: Campaign) -> list[tuple[uuid.UUID, uuid.UUID, str]]:
+    """(id, recipient, address) of everything in shards."""
+    packed = [payload.unpack(s.payload.rows) for s in Shard.objects.filter(campaign=campaign)]
+    return [(p.id(i), p.recipient(i), p.addresses[i]) for p in packed for i in range(len(p))]
+
+
+def rows(campaign: Campaign, **which: Any) -> list[tuple[uuid.UUID, uuid.UUID, str]]:
+    return list(Delivery.objects.filter(campaign_id=campaign.pk, **which).values_list("id", "recipient_id", "address"))
+
+
+def assert_whole(campaign: Campaign) -> None:
+    """What is in shards is what the ledger has as armed, once each; counts agree with the rows."""
+    assert seen(campaign).state == State.ARMED, campaign.failure
+    assert sorted(carried(campaign)) == sorted(rows(campaign, status=Status.ARMED))
+    assert campaign.prepared == campaign.audience_size == 44
+    refused = Counter(Delivery.objects.filter(campaign_id=campaign.pk, status=Status.SUPPRESSED).values_list("reason"))
+    told = {k: n for k, n in campaign.excluded.items() if k != "duplicate_address"}
+    assert {reason: n for (reason,), n in refused.items()} == told
+    assert not AudienceRange.objects.filter(campaign=campaign).exists()
+
+
+def test_several_workers_arm_everybody_once(crowd: World) -> None:
+    campaign = begun(crowd.draft(channels=["push", "in_app"]))
+    assert AudienceRange.objects.filter(campaign=campaign).count() == 7
+    elsewhere(*[lambda: arming.arm_ranges(campaign.pk)] * 4)
+    assert_whole(campaign)
+    assert len(rows(campaign)) == 88
+    numbers = list(Shard.objects.filter(campaign=campaign).values_list("number", flat=True))
+    assert len(numbers) == len(set(numbers))
+
+
+def test_a_token_that_moves_while_its_campaign_is_armed_counts_once(crowd: World) -> None:
+    campaign = begun(crowd.draft(channels=["push"]))
+    assert not arming.arm_ranges(campaign.pk, pause=lambda: True)
+    armed_so_far = {recipient for _, recipient, _ in rows(campaign)}
+    later = list(Recipient.objects.filter(tenant=crowd.acme).exclude(pk__in=armed_so_far).order_by("id"))[::9]
+    for device, recipient in zip(Device.objects.filter(recipient__in=armed_so_far).order_by("id"), later, strict=False):
+        devices.register(recipient, device.platform, device.token)
+    elsewhere(*[lambda: arming.arm_ranges(campaign.pk)] * 4)
+    assert_whole(campaign)
+    assert len(armed_so_far) == 7 and len(later) == 5
+    assert campaign.excluded == {"duplicate_address": 5}
+    assert len(rows(campaign)) == 44
+
+
+def test_every_kind_of_no_is_kept_and_counted(crowd: World) -> None:
+    person = {r.external_id: r for r in Recipient.objects.filter(tenant=crowd.acme)}
+    Preference.objects.create(tenant=crowd.acme, recipient=person["r1"], channels_off=["push"])
+    Preference.objects.create(tenant=crowd.acme, recipient=person["r2"], categories_off=["news"])
+    Recipient.objects.filter(pk=person["r3"].pk).update(status="blocked")
+    Recipient.objects.filter(pk=person["r4"].pk).update(status="erased")
+    Device.objects.filter(recipient=person["r5"]).update(dead_since=datetime.now(UTC))
+    Device.objects.filter(recipient=person["r6"]).update(platform="apns")
+    Suppression.objects.create(tenant=crowd.acme, channel="push", address="token-of-r7")
+    campaign = crowd.draft(channels=["push"])
+    arming.request_arm(campaign)
+    arming.arm(campaign.pk)
+    ProviderAccount.objects.filter(tenant=crowd.acme, platform="apns").update(enabled=False)
+    registry._enabled.clear()
+    arming.request_arm(seen(campaign))
+    arming.arm(campaign.pk)
+    assert_whole(campaign)
+    assert campaign.excluded == {
+        "channel_off": 1, "category_off": 1, "recipient_blocked": 1, "recipient_erased": 1, "no_address": 1,
+        "no_account": 1, "address_suppressed": 1,
+    }  # fmt: skip
+
+
+def test_many_suppressions_are_looked_up_by_address(crowd: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipient_queries, "FEW", 1)
+    for n in range(3):
+        Suppression.objects.create(tenant=crowd.acme, channel="push", address=f"token-of-r{n}")
+    campaign = crowd.draft(channels=["push"])
+    arming.request_arm(campaign)
+    arming.arm(campaign.pk)
+    assert_whole(campaign)
+    assert campaign.excluded == {"address_suppressed": 3}
+
+
+def test_a_list_counts_who_is_nobody(crowd: World) -> None:
+    mine = Audience.objects.create(tenant=crowd.acme, name="Mine", source="list")
+    audiences.fill_ids(mine, ["nobody", *(f"r{n}" for n in range(20)), "stranger"])
+    campaign = crowd.draft(audience=mine)
+    arming.request_arm(campaign)
+    arming.arm(campaign.pk)
+    seen(campaign)
+    assert (campaign.state, campaign.prepared, campaign.audience_size) == (State.ARMED, 22, 22)
+    assert campaign.excluded == {"unknown_recipient": 2}
+    assert campaign.unreached == 2
+
+
+def test_people_and_messages_are_counted_apart(crowd: World) -> None:
+    person = {r.external_id: r for r in Recipient.objects.filter(tenant=crowd.acme)}
+    Preference.objects.create(tenant=crowd.acme, recipient=person["r1"], categories_off=["news"])
+    Device.objects.filter(recipient=person["r2"]).delete()
+    campaign = crowd.draft(channels=["push", "in_app"])
+    for _ in range(2):  # a second arming begins anew
+        arming.request_arm(campaign)
+        arming.arm(campaign.pk)
+        seen(campaign)
+        # one person gets neither of two messages, another gets one of two
+        assert (campaign.unreached, campaign.excluded) == (1, {"category_off": 2, "no_address": 1})
+
+
+# ---- crashes and edits -------------------------------------------------------------------------------------------
+
+
+def test_a_worker_lost_in_a_slice_leaves_it_to_the_next(crowd: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = begun(crowd.draft())
+    store = sharding.store
+    with monkeypatch.context() as patch:
+
+        def lose(*args: Any) -> None:
+            store(*args)
+            raise KeyboardInterrupt
+
+        patch.setattr(sharding, "store", lose)
+        with pytest.raises(KeyboardInterrupt):
+            arming.arm_ranges(campaign.pk)
+    assert not rows(campaign)
+    assert AudienceRange.objects.filter(campaign=campaign).count() == 7
+    arming.arm_ranges(campaign.pk)
+    assert_whole(campaign)
+
+
+def test_a_worker_lost_before_the_last_word_leaves_it_to_the_next(
+    crowd: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = begun(crowd.draft())
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "_finish", lambda campaign: None)
+        arming.arm_ranges(campaign.pk)
+    assert seen(campaign).state == State.ARMING
+    before = rows(campaign)
+    arming.arm(campaign.pk)
+    assert_whole(campaign)
+    assert rows(campaign) == before
+
+
+def test_an_edit_while_a_slice_is_armed_leaves_nothing(crowd: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = begun(crowd.draft())
+    write = ledger.write
+    rival = Campaign.objects.get(pk=campaign.pk)
+
+    def write_late(*args: Any) -> Any:
+        encode = write(*args)
+        elsewhere(lambda: arming.disarm(rival))
+        return encode
+
+    monkeypatch.setattr(ledger, "write", write_late)
+    arming.arm_ranges(campaign.pk)
+    assert seen(campaign).state == State.DRAFT
+    assert not rows(campaign) and not Shard.objects.exists()
+    # the slice that was held is left to the sweep
+    assert AudienceRange.objects.filter(campaign=campaign).count() == 1
+    rung: list[tuple[str, str]] = []
+    monkeypatch.setattr(tasks, "waiting", lambda queue: 0)
+    monkeypatch.setattr(tasks, "post", lambda task, *args, queue="": rung.append((task, *args)))
+    tasks.sweep()
+    assert ("campaigns.clear", str(campaign.pk)) in rung
+    arming.clear_disarmed(campaign.pk)
+    assert not AudienceRange.objects.exists()
+
+
+def test_an_old_worker_does_no_slice_of_a_newer_arming(crowd: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = begun(crowd.draft())
+    take = ranges.take
+    taken: list[AudienceRange | None] = []
+
+    def take_late(whose: Campaign) -> AudienceRange | None:
+        if not taken:
+            arming.disarm(Campaign.objects.get(pk=campaign.pk))
+            arming.request_arm(Campaign.objects.get(pk=campaign.pk))
+            request.clear(campaign)
+            ranges.cut(Campaign.objects.get(pk=campaign.pk))
+        taken.append(take(whose))
+        return taken[-1]
+
+    monkeypatch.setattr(ranges, "take", take_late)
+    arming.arm_ranges(campaign.pk)
+    assert taken == [None]
+    assert seen(campaign).state == State.ARMING
+    monkeypatch.undo()
+    arming.arm_ranges(campaign.pk)
+    assert seen(campaign).state == State.ARMED
+
+
+def test_one_failure_ends_it_for_all(crowd: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = begun(crowd.draft())
+    arming.arm_ranges(campaign.pk, pause=lambda: True)
+    monkeypatch.setattr(planning, "SECONDS", 0.0)
+    elsewhere(*[lambda: arming.arm_ranges(campaign.pk)] * 3)
+    assert seen(campaign).state == State.DRAFT
+    assert "takes too long" in campaign.failure
+    arming.clear_disarmed(campaign.pk)
+    assert not rows(campaign) and not Shard.objects.exists() and not AudienceRange.objects.exists()
+
+
+def test_a_repeated_doorbell_begins_nothing_anew(crowd: World) -> None:
+    campaign = begun(crowd.draft())
+    arming.arm_ranges(campaign.pk, pause=lambda: True)
+    assert seen(campaign).prepared == 7
+    assert arming.begin(campaign.pk)
+    assert seen(campaign).prepared == 7
+    arming.arm(campaign.pk)
+    assert_whole(campaign)
+    assert not arming.begin(campaign.pk)
+
+
+def test_the_clock_rings_for_arming_only_while_nobody_is_at_it(crowd: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = begun(crowd.draft())
+    rung: list[str] = []
+    monkeypatch.setattr(tasks, "waiting", lambda queue: 0)
+    monkeypatch.setattr(tasks, "post", lambda task, *args, queue="": rung.append(task))
+
+    def look() -> bool:
+        elsewhere(tasks.sweep)
+        return True
+
+    arming.arm_ranges(campaign.pk, pause=look)
+    assert rung == []
+    tasks.sweep()
+    assert rung == ["campaigns.arm"]
+
+
+# ---- shards ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("percent", "messages", "slice_number", "expected"),
+    [
+        (0, 10_000, 5, 0),
+        (1, 99, 0, 0),
+        (1, 100, 0, 1),
+        (1, 10_000, 0, 100),
+        (100, 7, 3, 7),
+        (1, 60, 1, 1),
+        (50, 0, 1, 0),
+    ],
+)
+def test_canaries_of_a_slice(percent: int, messages: int, slice_number: int, expected: int) -> None:
+    assert sharding.canaries(percent, messages, slice_number) == expected
+
+
+def test_fractions_of_canaries_add_up_over_the_slices() -> None:
+    assert abs(sum(sharding.canaries(1, 37, n) for n in range(1_000)) - 370) <= 2
+
+
+def test_the_canary_is_in_shards_of_its_own(crowd: World, settings: Settings) -> None:
+    settings.SHARD_SIZE = 3
+    campaign = crowd.draft(channels=["push"], canary_percent=30)
+    arming.request_arm(campaign)
+    arming.arm(campaign.pk)
+    assert_whole(campaign)
+    shards = Shard.objects.filter(campaign=campaign)
+    assert 10 <= sum(s.size for s in shards if s.canary) <= 16
+    assert sum(s.size for s in shards) == 44
+    assert max(s.size for s in shards) <= 3
+
+
+def test_languages_share_a_shard_and_keep_their_words(world: World) -> None:
+    content = {
+        "en": {"title": "Hi {{ recipient.name }}", "body": "all"},
+        "de": {"title": "Hallo", "body": "{{ recipient.name }}"},
+    }
+    templates.publish(world.template, {"in_app": content})
+    Recipient.objects.filter(external_id__in=["bob", "cy"]).update(locale="de-AT")
+    campaign = world.draft()
+    arming.request_arm(campaign)
+    arming.arm(campaign.pk)
+    [shard] = Shard.objects.filter(campaign=campaign)
+    packed = payload.unpack(shard.payload.rows)
+    assert {packed.addresses[i]: packed.content(i) for i in range(len(packed))} == {
+        "ada": {"title": "Hi Ada", "body": "all"},
+        "bob": {"title": "Hallo", "body": "Bob"},
+        "cy": {"title": "Hallo", "body": "Cy"},
+        "dee": {"title": "Hi Dee", "body": "all"},
+    }
+
+
+def test_a_silent_campaigns_rows_say_so(world: World) -> None:
+    campaign = world.draft(silent=True)
+    arming.request_arm(campaign)
+    arming.arm(campaign.pk)
+    assert set(Delivery.objects.filter(campaign_id=campaign.pk).values_list("mode", flat=True)) == {"silent"}
+
+
+@given(st.integers(0, 2**48 - 1), st.uuids(), st.sampled_from(["push", "in_app"]), st.text())
+def test_ids_are_the_derived_ones(ms: int, campaign: uuid.UUID, channel: str, address: str) -> None:
+    assert ids.derived(ms, campaign, channel)(address) == derived_id(ms, str(campaign), channel, address).hex
+
+
+# ---- the command -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that hears every doorbell at once."""
+    monkeypatch.setattr(request, "post", lambda task, pk, queue: arming.arm(uuid.UUID(pk)))
+
+
+def test_the_command_shows_how_far_it_is(crowd: World, served: None) -> None:
+    out = io.StringIO()
+    call_command("arm_campaign", str(crowd.draft().pk), stdout=out)
+    assert "100%  44 of 44" in out.getvalue() and "0 get nothing" in out.getvalue()
+
+
+def test_the_command_says_why_it_failed(crowd: World, served: None) -> None:
+    Audience.objects.update(source="segment", filter=[{"field": "name", "op": "eq", "value": "nobody"}])
+    with pytest.raises(CommandError, match="Nobody can be reached"):
+        call_command("arm_campaign", str(crowd.draft().pk), stdout=io.StringIO())
+    with pytest.raises(CommandError, match="no such"):
+        call_command("arm_campaign", str(uuid.uuid4()))
+
+
+def test_the_bar_of_a_campaign_that_nobody_has_begun() -> None:
+    assert bar(Campaign(state=State.ARMING), 1.0).startswith("waiting for a worker")

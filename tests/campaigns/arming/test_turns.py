@@ -1,0 +1,210 @@
+"""One tenant's slow work leaves a process of the queue `batch` to others, and turns go round between tenants."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.db import connection
+from pytest_django import Settings
+
+from campaigns import arming, tasks
+from campaigns.arming import memory, ranges, run, turns
+from campaigns.arming.memory import limited_memory
+from campaigns.arming.planning import Planner
+from campaigns.models import Audience, AudienceRange, Campaign
+from campaigns.states import State
+from notifier.delivery.content import templates
+from notifier.models import Template
+from tenants.imports import jobs
+from tenants.models import Import
+from tenants.turns import most, turn
+from tests.campaigns.arming.test_arming import elsewhere
+from tests.campaigns.conftest import CONTENT, World
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _two_processes(settings: Settings) -> None:
+    settings.BATCH_PROCESSES = 2
+
+
+@pytest.fixture
+def rung(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """The doorbells that were put on the queue; nobody hears them."""
+    heard: list[tuple[str, ...]] = []
+    monkeypatch.setattr(turns, "post", lambda *args, queue: heard.append(args))
+    monkeypatch.setattr(turns, "waiting", lambda queue: 0)
+    return heard
+
+
+@pytest.fixture
+def held(world: World) -> Iterator[None]:
+    """Another process holds the only place of ACME."""
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            key = f"{world.acme.pk}/0"
+            cursor.execute("SELECT pg_try_advisory_lock(hashtext('tenants.turn'), hashtext(%s))", [key])
+            assert cursor.fetchone() == (True,)
+        yield
+    finally:
+        other.close()
+
+
+def asked_to_arm(campaign: Campaign) -> Campaign:
+    arming.request_arm(campaign)
+    return campaign
+
+
+def of_globex(world: World) -> Campaign:
+    template = Template.objects.create(tenant=world.people.globex, key="spring")
+    templates.publish(template, CONTENT)
+    everybody = Audience.objects.create(tenant=world.people.globex, name="All", source="everybody")
+    columns: dict[str, Any] = {"channels": ["in_app"], "data": {"what": "x"}, "audience": everybody, "name": "G"}
+    return Campaign.objects.create(tenant=world.people.globex, template=template, **columns)
+
+
+def state(campaign: Campaign) -> State:
+    campaign.refresh_from_db()
+    return State(campaign.state)
+
+
+def test_one_tenant_may_hold_all_processes_but_one(world: World, settings: Settings) -> None:
+    got: list[bool] = []
+    with turn(world.acme.pk) as mine:
+        elsewhere(lambda: got.extend(held_by(world.acme.pk)), lambda: got.extend(held_by(world.people.globex.pk)))
+    assert (mine, sorted(got)) == (True, [False, True])
+    assert elsewhere(lambda: held_by(world.acme.pk)) == [[True]]
+    settings.BATCH_PROCESSES = 1
+    assert most() == 1
+    settings.BATCH_PROCESSES = 8
+    assert most() == 7
+
+
+def held_by(tenant_id: uuid.UUID) -> list[bool]:
+    with turn(tenant_id) as mine:
+        return [mine]
+
+
+def test_who_was_killed_leaves_its_place(world: World) -> None:
+    def killed() -> None:
+        with turn(world.acme.pk):
+            connection.close()
+
+    elsewhere(killed)
+    assert elsewhere(lambda: held_by(world.acme.pk)) == [[True]]
+
+
+def test_a_doorbell_serves_whoever_has_waited_longest(
+    world: World, rung: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranges, "ENTRIES", 2)
+    monkeypatch.setattr(turns, "QUICK", 0.0)
+    mine = [asked_to_arm(world.draft(name=f"{n}")) for n in range(3)]
+    theirs = asked_to_arm(of_globex(world))
+    tasks.arm(str(mine[0].pk))
+    assert [AudienceRange.objects.filter(campaign=c).count() for c in mine] == [1, 0, 0]
+    tasks.arm(str(mine[1].pk))
+    assert state(theirs) == State.ARMED, "its turn came second, though ACME rang three times before"
+    assert rung == [("campaigns.arm", str(mine[0].pk))]
+    while any(state(c) == State.ARMING for c in mine):
+        tasks.arm(str(mine[2].pk))
+    assert [state(c) for c in mine] == [State.ARMED] * 3
+
+
+def test_a_tenant_whose_places_are_taken_waits_and_others_do_not(
+    world: World, held: None, rung: list[tuple[str, ...]]
+) -> None:
+    mine, theirs = asked_to_arm(world.draft()), asked_to_arm(of_globex(world))
+    tasks.arm(str(mine.pk))
+    assert (state(mine), state(theirs)) == (State.ARMING, State.ARMED)
+
+
+def test_quick_slices_get_every_process_and_slow_ones_a_turn(
+    world: World, rung: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.BATCH_PROCESSES = 4
+    monkeypatch.setattr(ranges, "ENTRIES", 1)
+    quick = asked_to_arm(world.draft())
+    tasks.arm(str(quick.pk))
+    assert rung == [("campaigns.arm_ranges", str(quick.pk))] * 3
+    assert state(quick) == State.ARMED
+    rung.clear()
+    monkeypatch.setattr(turns, "QUICK", 0.0)
+    slow = asked_to_arm(world.draft())
+    tasks.arm(str(slow.pk))
+    assert rung == [("campaigns.arm", str(slow.pk))]
+    tasks.arm_ranges(str(slow.pk))
+    assert AudienceRange.objects.filter(campaign=slow).count() == 2, "one each turn"
+    assert rung[1:] == [("campaigns.arm", str(slow.pk))]
+
+
+def test_imports_go_round_between_tenants(
+    world: World, settings: Settings, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.MEDIA_ROOT = str(tmp_path)
+    file = ContentFile(b"external_id\n1\n", name="people.csv")
+    made = [jobs.submit(jobs.new(tenant, file), file) for tenant in [world.acme] * 3 + [world.people.globex]]
+    order: list[Import] = []
+    real: Callable[[Import], None] = jobs.run
+
+    def noted(job: Import) -> None:
+        order.append(job)
+        real(job)
+
+    monkeypatch.setattr(jobs, "run", noted)
+    assert jobs.run_waiting() == 4
+    assert [job.pk for job in order] == [made[n].pk for n in (0, 3, 1, 2)]
+
+
+def test_an_import_waits_while_the_tenants_places_are_taken(
+    world: World, held: None, settings: Settings, tmp_path: Any
+) -> None:
+    settings.MEDIA_ROOT = str(tmp_path)
+    file = ContentFile(b"external_id\n1\n", name="people.csv")
+    for tenant in (world.acme, world.people.globex):
+        jobs.submit(jobs.new(tenant, file), file)
+    assert jobs.run_waiting() == 1
+    assert Import.objects.get(state=Import.State.WAITING).tenant == world.acme
+
+
+# ---- what workers die of -----------------------------------------------------------------------------------------
+
+
+def test_an_arming_that_workers_die_of_is_given_up_with_the_reason(world: World) -> None:
+    campaign = asked_to_arm(world.draft())
+    assert arming.begin(campaign.pk)
+    # each worker counts itself in before it begins, and out again unless it dies
+    Campaign.objects.filter(pk=campaign.pk).update(attempts=run.DEATHS + 2)
+    arming.arm_ranges(campaign.pk)
+    assert state(campaign) == State.DRAFT
+    assert "workers died" in campaign.failure
+    arming.request_arm(campaign)
+    arming.arm(campaign.pk)
+    assert (state(campaign), campaign.attempts) == (State.ARMED, 0)
+
+
+def test_an_arming_that_takes_too_much_memory_is_given_up_with_the_reason(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take(planner: Planner, people: Any) -> None:
+        bytearray(1 << 30)
+
+    monkeypatch.setattr(memory, "MOST", 64 << 20)
+    monkeypatch.setattr(Planner, "plan", take)
+    campaign = asked_to_arm(world.draft())
+    turns.arm_next()
+    assert state(campaign) == State.DRAFT
+    assert "more than 64 MiB of memory" in campaign.failure
+
+
+def test_the_limit_of_memory_ends_with_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "MOST", 64 << 20)
+    with limited_memory(), pytest.raises(MemoryError):
+        bytearray(256 << 20)
+    assert len(bytearray(256 << 20)) == 256 << 20

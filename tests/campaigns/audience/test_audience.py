@@ -1,0 +1,362 @@
+"""Segments and lists: what is refused, who is found, whatever the filter says; nobody of another tenant."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from campaigns import audience as audiences
+from campaigns.audience import segments
+from campaigns.models import Audience, AudienceMember
+from notifier.delivery.planning.recipients import of
+from notifier.errors import InvalidInput
+from notifier.vocabulary.people import Person
+from tenants.imports import UnreadableFile
+from tenants.models import Recipient, Tenant
+from tests.fixtures import People
+
+PEOPLE: dict[str, dict[str, Any]] = {
+    "ada": {"name": "Ada Lovelace", "locale": "de-AT", "attributes": {"plan": "pro", "age": 36, "vip": True}},
+    "bob": {"name": "Bob", "locale": "de", "attributes": {"plan": "free", "age": 9, "tags": ["new", "eu"]}},
+    "cy": {
+        "name": "",
+        "locale": "en",
+        "attributes": {"age": "36", "vip": "TRUE", "zip": "01036", "a": {"b": {"c": 1}}, "since": "2026-01-05"},
+    },
+    "dee": {"name": "O'Dee %_\\", "locale": "fr", "attributes": {"plan": None, "we'ird\"key": 'x"; DROP TABLE'}},
+    "eve": {"name": "Eve", "locale": "EN", "status": "blocked", "attributes": {"plan": "pro", "age": 36.0}},
+}
+
+
+@pytest.fixture
+def crowd(people: People) -> Tenant:
+    for external_id, columns in PEOPLE.items():
+        Recipient.objects.create(tenant=people.acme, external_id=external_id, **columns)
+        Recipient.objects.create(tenant=people.globex, external_id=external_id, **columns)
+    return people.acme
+
+
+def segment(tenant: Tenant, *conditions: tuple[str, str, Any]) -> Audience:
+    filter_ = [{"field": field, "op": op, "value": value} for field, op, value in conditions]
+    return Audience(tenant=tenant, name="x", source=Audience.Source.SEGMENT, filter=filter_)
+
+
+def walked(audience: Audience, size: int) -> list[tuple[list[Person], int]]:
+    """Whom each slice has, and how many of its entries are nobody."""
+    bounds = audiences.ranges(audience, size)
+    return [of(audience.tenant_id, audiences.recipients(audience, b.after, b.until)) for b in bounds]
+
+
+def found(audience: Audience) -> set[str]:
+    """External ids by slices; the count and the sample must agree with it, and all must be of the tenant."""
+    ids = [person.id for persons, _ in walked(audience, 2) for person in persons]
+    rows = Recipient.objects.in_bulk(ids)
+    assert len(ids) == len(set(ids)) == audiences.count(audience)
+    assert {r.pk for r in audiences.sample(audience, 100)} == set(ids)
+    assert {r.tenant_id for r in rows.values()} <= {audience.tenant_id}
+    return {r.external_id for r in rows.values()}
+
+
+ALL = set(PEOPLE)
+
+
+@pytest.mark.parametrize(
+    ("condition", "who"),
+    [
+        (("locale", "eq", "de"), {"bob"}),
+        (("locale", "ne", "de"), ALL - {"bob"}),
+        (("locale", "in", ["de", "de-AT"]), {"ada", "bob"}),
+        (("locale", "not_in", ["de", "de-AT"]), {"cy", "dee", "eve"}),
+        (("locale", "prefix", "DE"), {"ada", "bob"}),
+        (("locale", "eq", "de_at"), {"ada"}),
+        (("locale", "in", ["DE", "DE_AT"]), {"ada", "bob"}),
+        (("locale", "prefix", "de_"), {"ada"}),
+        (("name", "contains", "love"), {"ada"}),
+        (("name", "contains", "%_\\"), {"dee"}),
+        (("name", "contains", "%"), {"dee"}),
+        (("name", "exists", False), {"cy"}),
+        (("name", "exists", True), ALL - {"cy"}),
+        (("name", "eq", "O'Dee %_\\"), {"dee"}),
+        (("name", "eq", "' OR 1=1 --"), set()),
+        (("name", "contains", "'); DROP TABLE tenants_recipient; --"), set()),
+        (("name", "in", ["%s", "{}", "Bob"]), {"bob"}),
+        (("status", "eq", "blocked"), {"eve"}),
+        (("created_at", "gt", "2001-01-01"), ALL),
+        (("created_at", "lt", "2001-01-01T00:00:00+02:00"), set()),
+        (("attributes.plan", "eq", "pro"), {"ada", "eve"}),
+        (("attributes.plan", "ne", "pro"), {"bob", "cy", "dee"}),
+        (("attributes.plan", "in", ["pro", "free"]), {"ada", "bob", "eve"}),
+        (("attributes.plan", "not_in", ["pro", "free"]), {"cy", "dee"}),
+        (("attributes.plan", "exists", True), {"ada", "bob", "eve"}),
+        (("attributes.plan", "exists", False), {"cy", "dee"}),
+        (("attributes.plan", "prefix", "PR"), {"ada", "eve"}),
+        (("attributes.vip", "eq", True), {"ada", "cy"}),
+        (("attributes.vip", "ne", True), {"bob", "dee", "eve"}),
+        (("attributes.vip", "eq", "true"), {"ada"}),
+        (("attributes.vip", "eq", False), set()),
+        (("attributes.vip", "eq", 1), set()),
+        (("attributes.age", "eq", 36), {"ada", "cy", "eve"}),
+        (("attributes.age", "eq", 36.0), {"ada", "cy", "eve"}),
+        (("attributes.age", "eq", "36"), {"ada", "cy", "eve"}),
+        (("attributes.age", "ne", 36), {"bob", "dee"}),
+        (("attributes.age", "in", [9, 36]), {"ada", "bob", "cy", "eve"}),
+        (("attributes.age", "not_in", [9, "36"]), {"dee"}),
+        (("attributes.age", "gt", 9), {"ada", "cy", "eve"}),
+        (("attributes.age", "gte", 9), {"ada", "bob", "cy", "eve"}),
+        (("attributes.age", "gt", "9"), {"ada", "cy", "eve"}),
+        (("attributes.age", "lt", 1e300), {"ada", "bob", "cy", "eve"}),
+        (("attributes.age", "lt", "4"), set()),
+        (("attributes.age", "prefix", "3"), {"ada", "cy", "eve"}),
+        (("attributes.age", "contains", "6"), {"ada", "cy", "eve"}),
+        (("attributes.zip", "gt", 0), set()),
+        (("attributes.zip", "eq", 1036), set()),
+        (("attributes.zip", "prefix", "010"), {"cy"}),
+        (("attributes.plan", "gt", 0), set()),
+        (("attributes.plan", "gt", "m"), {"ada", "eve"}),
+        (("attributes.plan", "gt", "2026-01-01"), set()),
+        (("attributes.since", "gte", "2026-01-01"), {"cy"}),
+        (("attributes.since", "lt", "2026-01-05T10:00:00Z"), {"cy"}),
+        (("attributes.since", "gt", 5), set()),
+        (("external_id", "eq", "ada\u200b"), {"ada"}),
+        (("external_id", "in", [" ada", "bob\ufeff"]), {"ada", "bob"}),
+        (("attributes.tags", "contains", "eu"), {"bob"}),
+        (("attributes.tags", "eq", "eu"), set()),
+        (("attributes.plan", "contains", "RE"), {"bob"}),
+        (("attributes.a.b.c", "eq", 1), {"cy"}),
+        (("attributes.a.b.c.d", "exists", True), set()),
+        (("attributes.a.b", "gt", 0), set()),
+        (("attributes.we'ird\"key", "eq", 'x"; DROP TABLE'), {"dee"}),
+        (("attributes.') OR 1=1 --", "exists", True), set()),
+        (("attributes.%s", "eq", "%s"), set()),
+    ],
+)
+def test_a_condition_finds_exactly_whom_it_says(crowd: Tenant, condition: tuple[str, str, Any], who: set[str]) -> None:
+    assert found(segment(crowd, condition)) == who
+
+
+ODD = [
+    150,
+    150.0,
+    "150",
+    "150.0",
+    "150.00",
+    9e200,
+    -5,
+    "1e3",
+    "0150",
+    "+150",
+    "150 ",
+    "１５０",
+    "２",
+    "150\n",
+    "1.",
+    ".",
+]
+ODD += ["NaN", "Infinity", "", "-", "9" * 400, "0." + "9" * 400, None, True, [], {}, [150], {"x": 150}]
+
+
+def test_no_odd_value_makes_a_comparison_fail_for_the_others(people: People) -> None:
+    for n, value in enumerate(ODD):
+        Recipient.objects.create(tenant=people.acme, external_id=f"odd-{n}", attributes={"points": value})
+    hundreds = {f"odd-{n}" for n in range(5)}
+    assert found(segment(people.acme, ("attributes.points", "eq", 150))) == hundreds
+    assert found(segment(people.acme, ("attributes.points", "gt", 149.5))) == hundreds | {"odd-5"}
+    assert found(segment(people.acme, ("attributes.points", "lt", 0))) == {"odd-6"}
+    for op in ("eq", "ne", "gt", "lte", "contains", "prefix", "in"):
+        for value in ("150", "9" * 400, "2026-01-01", "x"):
+            found(segment(people.acme, ("attributes.points", op, [value] if op == "in" else value)))
+
+
+MANY = """
+INSERT INTO tenants_recipient (id, tenant_id, external_id, name, email, phone, locale, timezone, attributes, status,
+                               created_at, updated_at)
+SELECT gen_random_uuid(), %s, 'many-' || n, '', '', '', '', '', jsonb_build_object('points', n), 'active', now(), now()
+FROM generate_series(1, 50000) n
+"""
+
+
+def test_equality_of_an_attribute_uses_its_index(crowd: Tenant) -> None:
+    wanted = [{"field": "attributes.points", "op": "in", "value": [150, "151", 9.9]}]
+    where, params = segments.compiled(segments.check(wanted))
+    with connection.cursor() as cursor:
+        cursor.execute(MANY, [crowd.pk])
+        cursor.execute("SELECT gin_clean_pending_list('segment_attributes')")
+        cursor.execute("ANALYZE tenants_recipient")
+        cursor.execute(f"EXPLAIN SELECT FROM tenants_recipient r WHERE tenant_id = %s{where}", [crowd.pk, *params])
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "segment_attributes" in plan and "Seq Scan" not in plan
+
+
+def test_all_conditions_must_hold(crowd: Tenant) -> None:
+    both = segment(crowd, ("attributes.plan", "eq", "pro"), ("status", "ne", "blocked"))
+    assert found(both) == {"ada"}
+
+
+def everybody(tenant: Tenant) -> Audience:
+    return Audience(tenant=tenant, name="x", source=Audience.Source.EVERYBODY)
+
+
+def test_everybody_is_asked_for_by_name(crowd: Tenant) -> None:
+    assert found(everybody(crowd)) == ALL
+
+
+@pytest.mark.parametrize("empty", [[], None])
+def test_a_segment_without_conditions_reaches_nobody_whoever_stored_it(crowd: Tenant, empty: Any) -> None:
+    stored = Audience(tenant=crowd, name="x", source=Audience.Source.SEGMENT, filter=empty)
+    uses: list[Callable[[], object]] = [
+        lambda: audiences.count(stored),
+        lambda: audiences.sample(stored, 5),
+        lambda: list(audiences.ranges(stored, 5)),
+        lambda: audiences.recipients(stored, "", ""),
+    ]
+    for use in uses:
+        with pytest.raises(InvalidInput, match='source "everybody"'):
+            use()
+
+
+def one(field: Any = "name", op: Any = "eq", value: Any = "x", **more: Any) -> list[Any]:
+    return [{"field": "locale", "op": "eq", "value": "de"}, {"field": field, "op": op, "value": value, **more}]
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        (None, "filter"),
+        ([], "filter"),
+        ({}, "filter"),
+        ("name = x", "filter"),
+        ([{}] * 31, "filter"),
+        (["name"], "filter.0"),
+        ([{}], "filter.0.field"),
+        (one("locale", "eq", "klingon"), "filter.1.value"),
+        (one("locale", "in", ["de", "de at"]), "filter.1.value.1"),
+        (one("timezone", "eq", "localtime"), "filter.1.value"),
+        (one("timezone", "ne", "Factory"), "filter.1.value"),
+        (one(also="x"), "filter.1"),
+        (one("password"), "filter.1.field"),
+        (one("tenant_id"), "filter.1.field"),
+        (one("name; DROP TABLE tenants_recipient"), "filter.1.field"),
+        (one(["name"]), "filter.1.field"),
+        (one("attributes"), "filter.1.field"),
+        (one("attributes."), "filter.1.field"),
+        (one("attributes.a..b"), "filter.1.field"),
+        (one("attributes." + ".".join("abcdefghi")), "filter.1.field"),
+        (one("attributes." + "a" * 65), "filter.1.field"),
+        (one("attributes.a\0b"), "filter.1.field"),
+        (one("attributes.\ud800"), "filter.1.field"),
+        (one(op="like"), "filter.1.op"),
+        (one(op=None), "filter.1.op"),
+        (one(op=["eq"]), "filter.1.op"),
+        (one(op="gt"), "filter.1.op"),
+        (one("created_at", "eq", "2026-01-01"), "filter.1.op"),
+        (one("created_at", "gt", "yesterday"), "filter.1.value"),
+        (one("created_at", "gt", 5), "filter.1.value"),
+        (one(value=5), "filter.1.value"),
+        (one(value=""), "filter.1.value"),
+        (one(value="a\0b"), "filter.1.value"),
+        (one(value="\udfff"), "filter.1.value"),
+        (one(value="x" * 501), "filter.1.value"),
+        (one(op="in", value="de"), "filter.1.value"),
+        (one(op="in", value=[]), "filter.1.value"),
+        (one(op="in", value=["x"] * 1001), "filter.1.value"),
+        (one(op="in", value=["x", 1]), "filter.1.value.1"),
+        (one(op="exists", value="yes"), "filter.1.value"),
+        (one("status", "eq", "dead"), "filter.1.value"),
+        (one("status", "in", ["active", "dead"]), "filter.1.value.1"),
+        (one("attributes.a", "eq", None), "filter.1.value"),
+        (one("attributes.a", "eq", {"b": 1}), "filter.1.value"),
+        (one("attributes.a", "eq", float("nan")), "filter.1.value"),
+        (one("attributes.a", "eq", float("inf")), "filter.1.value"),
+        (one("attributes.a", "eq", 10**400), "filter.1.value"),
+        (one("attributes.a", "gt", True), "filter.1.value"),
+        (one("attributes.a", "in", ["x"] * 101), "filter.1.value"),
+        (one("attributes.a", "contains", 5), "filter.1.value"),
+    ],
+)
+def test_a_wrong_filter_names_the_condition_and_the_part(raw: Any, field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        segments.check(raw)
+    assert refused.value.field == field
+
+
+def test_values_are_never_part_of_the_statement() -> None:
+    raw = [{"field": "attributes.evil'", "op": op, "value": "evil'"} for op in ("eq", "ne", "contains", "prefix", "gt")]
+    sql, params = segments.compiled(segments.check(raw))
+    assert "evil" not in sql and sql.count("%s") == len(params)
+
+
+# ---- lists -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mine(crowd: Tenant) -> Audience:
+    return Audience.objects.create(tenant=crowd, name="List", source=Audience.Source.LIST)
+
+
+def test_a_list_walks_in_the_order_of_its_file_and_counts_strangers(people: People, mine: Audience) -> None:
+    Recipient.objects.create(tenant=people.globex, external_id="only-globex")
+    report = audiences.fill(mine, io.BytesIO(b"external_id\neve\nnobody\nada\neve\nonly-globex\n"))
+    assert (report.rows, report.stored, report.duplicates, report.rejected) == (5, 4, 1, 0)
+    assert (report.known, report.unknown, report.unknown_ids) == (2, 2, ["nobody", "only-globex"])
+    slices = walked(mine, 3)
+    assert [[person.external_id for person in persons] for persons, _ in slices] == [["eve", "ada"], []]
+    assert [nobody for _, nobody in slices] == [1, 1]
+    assert audiences.count(mine) == 2
+    assert mine.size == 4
+
+
+def test_a_file_that_breaks_off_in_the_middle_changes_nothing(mine: Audience) -> None:
+    audiences.fill_ids(mine, ["ada"])
+    with pytest.raises(InvalidInput):
+        audiences.fill(mine, io.BytesIO(b"external_id\n" + b"x\n" * 6000 + b"\xff\n"))
+    assert list(AudienceMember.objects.values_list("external_id", flat=True)) == ["ada"]
+
+
+@pytest.mark.parametrize("file", [b"external_id\n", b"email\nada\n", b"external_id,name\n,Ada\n,Bob\n", b"\n", b""])
+def test_a_file_that_names_nobody_is_refused_and_changes_nothing(mine: Audience, file: bytes) -> None:
+    audiences.fill_ids(mine, ["ada"])
+    with pytest.raises(UnreadableFile):
+        audiences.fill(mine, io.BytesIO(file))
+    assert list(AudienceMember.objects.values_list("external_id", flat=True)) == ["ada"]
+
+
+@pytest.mark.parametrize("ids", [[], ["", 7, None], ["\u200b"], ["x" * 129]])
+def test_ids_that_can_be_nobodys_are_refused_and_change_nothing(mine: Audience, ids: list[object]) -> None:
+    audiences.fill_ids(mine, ["ada"])
+    with pytest.raises(InvalidInput) as refused:
+        audiences.fill_ids(mine, ids)
+    assert refused.value.field == "external_ids"
+    assert list(AudienceMember.objects.values_list("external_id", flat=True)) == ["ada"]
+
+
+def test_an_id_with_something_invisible_is_the_person(mine: Audience) -> None:
+    report = audiences.fill_ids(mine, ["ada\u200b", "\ufeffada", " ada", "bob\u00a0"])
+    assert (report.stored, report.duplicates, report.known) == (2, 2, 2)
+
+
+def test_duplicates_merge_also_between_batches(mine: Audience) -> None:
+    csv = b"".join(b"u%d\n" % (n % 6000) for n in range(12_000))
+    report = audiences.fill(mine, io.BytesIO(csv))
+    assert (report.rows, report.stored, report.duplicates) == (12_000, 6_000, 6_000)
+
+
+def test_an_empty_list_has_no_slices(mine: Audience) -> None:
+    assert list(audiences.ranges(mine, 10)) == []
+
+
+@pytest.mark.parametrize(("size", "entries"), [(1, [1] * 5), (2, [2, 2, 1]), (5, [5]), (6, [5])])
+def test_slices_are_of_even_size_and_end_with_the_last(crowd: Tenant, size: int, entries: list[int]) -> None:
+    assert [b.entries for b in audiences.ranges(everybody(crowd), size)] == entries
+    assert [len(persons) for persons, _ in walked(everybody(crowd), size)] == entries
+
+
+def test_who_comes_after_the_cut_is_in_no_slice(crowd: Tenant) -> None:
+    all_of_them = everybody(crowd)
+    bounds = list(audiences.ranges(all_of_them, 2))
+    Recipient.objects.create(tenant=crowd, external_id="late")
+    slices = [of(crowd.id, audiences.recipients(all_of_them, b.after, b.until))[0] for b in bounds]
+    assert sum(map(len, slices)) == 5

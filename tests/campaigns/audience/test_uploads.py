@@ -1,0 +1,277 @@
+"""Large lists are read by a worker: what the API and the admin say meanwhile, and what a killed worker leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.urls import reverse
+
+from campaigns import arming
+from campaigns.edit import uploads
+from campaigns.models import Audience, AudienceMember, Campaign
+from notifier.errors import Conflict
+from tenants.imports import jobs
+from tenants.models import AuditLog, Import, Tenant, User
+from tests.campaigns.api.conftest import Api, AsWeb
+from tests.campaigns.conftest import Browser, World, armed, page, text
+
+LARGE = uploads.AT_ONCE + 5_000
+
+
+@pytest.fixture(autouse=True)
+def _uploads_elsewhere(settings: Any, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = str(tmp_path)
+
+
+@pytest.fixture
+def api(world: World, as_web: AsWeb) -> Api:
+    return Api(world.people.acme_key, as_web)
+
+
+def large(*first: str, rows: int = LARGE) -> bytes:
+    """A file of these ids, and of so many that nobody has."""
+    return "\n".join(["external_id", *first, *(f"nobody-{n}" for n in range(rows))]).encode()
+
+
+def a_list(tenant: Tenant, *external_ids: str) -> Audience:
+    made = Audience.objects.create(tenant=tenant, name="List", source="list", size=len(external_ids))
+    for external_id in external_ids:
+        AudienceMember.objects.create(tenant=tenant, audience=made, external_id=external_id)
+    return made
+
+
+def members(audience: Audience) -> list[str]:
+    return list(AudienceMember.objects.filter(audience=audience).order_by("id").values_list("external_id", flat=True))
+
+
+def put(audience: Audience, content: bytes) -> Import:
+    return uploads.put(audience, uploads.Upload(ContentFile(content, name="list.csv")))
+
+
+def test_a_large_csv_is_accepted_and_loaded_by_a_worker(world: World, api: Api) -> None:
+    mine = a_list(world.acme, "ada")
+    address = f"/v1/audiences/{mine.pk}/members"
+    status, told = api("PUT", address, large("ada", "bob", "bob"), content_type="text/csv")
+    assert (status, told["state"], told["stored"]) == (202, "waiting", 0)
+    assert members(mine) == ["ada"]
+    assert api("GET", address)[1]["state"] == "waiting"
+    assert api("GET", f"/v1/audiences/{mine.pk}")[1]["loading"] is True
+    assert jobs.run_waiting() == 1
+    status, told = api("GET", address)
+    assert (status, told["state"], told["rows"], told["stored"], told["duplicates"]) == (
+        200,
+        "done",
+        LARGE + 3,
+        LARGE + 2,
+        1,
+    )
+    assert (told["known"], told["unknown"], told["unknown_ids"][:2]) == (2, LARGE, ["nobody-0", "nobody-1"])
+    assert members(mine)[:3] == ["ada", "bob", "nobody-0"]
+    found = api("GET", f"/v1/audiences/{mine.pk}")[1]
+    assert (found["size"], found["reaches"], found["loading"]) == (LARGE + 2, 2, False)
+    assert set(AuditLog.objects.values_list("action", flat=True)) >= {"audience.filled", "import.done"}
+
+
+def test_a_small_one_is_stored_at_once_and_asked_for_the_same_way(world: World, api: Api) -> None:
+    mine = a_list(world.acme)
+    address = f"/v1/audiences/{mine.pk}/members"
+    assert api("GET", address)[0] == 404
+    status, told = api("PUT", address, b"external_id\nada\n,\nnobody\n", content_type="text/csv")
+    assert (status, told["state"], told["known"]) == (200, "done", 1)
+    assert api("GET", address) == (200, told)
+    status, told = api("PUT", address, {"external_ids": ["bob"]})
+    assert (status, told["stored"]) == (200, 1)
+    assert api("GET", address) == (200, told)
+
+
+def test_more_ids_than_json_takes_are_refused_by_name(world: World, api: Api) -> None:
+    mine = a_list(world.acme, "ada")
+    ids = [str(n) for n in range(uploads.AT_ONCE + 1)]
+    status, problem = api("PUT", f"/v1/audiences/{mine.pk}/members", {"external_ids": ids})
+    assert (status, problem["field"], problem["code"]) == (400, "external_ids", "max_length")
+    assert members(mine) == ["ada"]
+
+
+def test_a_strangers_upload_is_not_found(world: World, as_web: AsWeb) -> None:
+    mine = a_list(world.acme)
+    put(mine, b"ada\n")
+    assert Api(world.people.globex_key, as_web)("GET", f"/v1/audiences/{mine.pk}/members")[0] == 404
+
+
+@pytest.mark.parametrize("content", [b"email\n" + b"a@example.com\n" * LARGE, b"PK\x03\x04" + b"\n" * LARGE])
+def test_what_the_first_line_shows_to_be_no_list_is_refused_at_once(world: World, api: Api, content: bytes) -> None:
+    mine = a_list(world.acme, "ada")
+    status, problem = api("PUT", f"/v1/audiences/{mine.pk}/members", content, content_type="text/csv")
+    assert (status, problem["code"]) == (400, "file_refused")
+    assert not Import.objects.exists()
+
+
+@pytest.mark.parametrize("end", ["é\n".encode("latin-1"), b'"never closed\n'])
+def test_a_large_file_that_breaks_off_changes_nothing_and_says_why(world: World, api: Api, end: bytes) -> None:
+    mine = a_list(world.acme, "ada")
+    assert put(mine, large() + b"\n" + end).state == "waiting"
+    jobs.run_waiting()
+    told = api("GET", f"/v1/audiences/{mine.pk}/members")[1]
+    assert told["state"] == "refused" and "ine 2500" in told["failure"]
+    assert members(mine) == ["ada"]
+
+
+def test_a_large_file_without_a_usable_id_changes_nothing(world: World) -> None:
+    mine = a_list(world.acme, "ada")
+    put(mine, b"external_id,x\n" + b",1\n" * LARGE)
+    jobs.run_waiting()
+    job = Import.objects.get()
+    assert (job.state, members(mine)) == ("refused", ["ada"]) and "has no external_id" in job.failure
+
+
+def test_a_list_that_is_being_loaded_cannot_be_armed_or_replaced(world: World, api: Api) -> None:
+    mine = a_list(world.acme, "ada")
+    draft = world.draft(audience=mine)
+    put(mine, large("bob"))
+    with pytest.raises(Conflict, match="still being loaded"):
+        arming.request_arm(draft)
+    status, problem = api("POST", f"/v1/campaigns/{draft.pk}/arm")
+    assert (status, problem["code"]) == (409, "audience_loading")
+    for body, kind in ((b"cy\n", "text/csv"), (b'{"external_ids": ["cy"]}', "application/json")):
+        status, problem = api("PUT", f"/v1/audiences/{mine.pk}/members", body, content_type=kind)
+        assert (status, problem["code"]) == (409, "audience_loading")
+    jobs.run_waiting()
+    armed(draft)
+    assert draft.audience_size == LARGE + 1
+
+
+def test_what_was_armed_with_the_old_list_is_a_draft_when_the_new_one_is_there(world: World) -> None:
+    mine = a_list(world.acme, "ada")
+    campaign = armed(world.draft(audience=mine))
+    put(mine, large("bob"))
+    campaign.refresh_from_db()
+    assert campaign.state == Campaign.State.ARMED
+    jobs.run_waiting()
+    campaign.refresh_from_db()
+    assert campaign.state == Campaign.State.DRAFT
+
+
+def test_an_audience_that_was_deleted_meanwhile_is_told(world: World) -> None:
+    mine = a_list(world.acme)
+    put(mine, large())
+    mine.delete()
+    jobs.run_waiting()
+    assert Import.objects.get().state == "refused" and "deleted" in Import.objects.get().failure
+
+
+# ---- the admin ---------------------------------------------------------------------------------------------------
+
+Browse = Callable[[User], Browser]
+
+
+def test_the_page_of_an_audience_shows_how_far_its_list_is(world: World, browser: Browse) -> None:
+    ben = browser(world.people.ben)
+    fields = {"tenant": world.acme.pk, "name": "Large", "source": "list", "filter": ""}
+    answer = ben.post("/admin/campaigns/audience/add/", **fields, upload=SimpleUploadedFile("large.csv", large("ada")))
+    assert "read in the background" in text(answer)
+    mine = Audience.objects.get(name="Large")
+    change = reverse("admin:campaigns_audience_change", args=[mine.pk])
+    Import.objects.update(rows=7_000)
+    waiting = ben.get(change)
+    assert "large.csv is being read: 7,000 rows so far" in text(waiting)
+    assert b'http-equiv="refresh"' in waiting.content and b"<progress" in waiting.content
+    upload = reverse("admin:campaigns_audience_upload", args=[mine.pk])
+    assert "still being loaded" in text(ben.post(upload, upload=SimpleUploadedFile("other.csv", b"bob\n")))
+    jobs.run_waiting()
+    done = ben.get(change)
+    assert "1 are recipients, 25,000 are not: nobody-0" in text(done) and b'http-equiv="refresh"' not in done.content
+    assert "large.csv" not in text(ben.get("/admin/tenants/import/"))
+
+
+def test_the_page_of_an_audience_says_why_its_last_file_changed_nothing(world: World, browser: Browse) -> None:
+    mine = a_list(world.acme, "ada")
+    put(mine, large() + b"\n\xff\n")
+    jobs.run_waiting()
+    shown = text(browser(world.people.ben).get(reverse("admin:campaigns_audience_change", args=[mine.pk])))
+    assert "The last file, list.csv, changed nothing. It is not UTF-8" in shown
+
+
+def test_a_campaign_with_a_large_file_is_made_at_once_and_says_what_it_waits_for(world: World, browser: Browse) -> None:
+    ben = browser(world.people.ben)
+    given = {"tenant": world.acme.pk, "name": "Big", "template": world.template.pk, "data": '{"what": "Spring"}'}
+    file = SimpleUploadedFile("large.csv", large("ada"))
+    answer = ben.post("/admin/campaigns/campaign/add/", **given, mode="live", audience="", upload=file)
+    campaign = Campaign.objects.get()
+    assert "Its list is still being loaded : 0 rows so far" in text(answer)
+    assert "still being loaded" in text(ben.post(page("arm", campaign), page("change", campaign)))
+    jobs.run_waiting()
+    assert "reaches 1 person now" in text(ben.get(page("change", campaign)))
+    armed(campaign)
+
+
+# ---- a killed worker ---------------------------------------------------------------------------------------------
+
+WORKER = """
+import django
+django.setup()
+from django.db import connection
+connection.settings_dict["NAME"] = {name!r}
+from tenants.imports import jobs
+print("begins", flush=True)
+jobs.run_waiting()
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_is_killed_leaves_the_old_list_and_the_next_one_loads_it_whole(
+    world: World, settings: Any
+) -> None:
+    mine = a_list(world.acme, "ada", "bob")
+    job = put(mine, large("cy", rows=60_000))
+    with connection.cursor() as cursor:
+        # the worker has written the new members, wants to count who of them is a recipient, and is killed there
+        cursor.execute("BEGIN; LOCK TABLE tenants_recipient IN ACCESS EXCLUSIVE MODE")
+        worker = _worker(settings)
+        try:
+            _until(lambda: _reading(job) and _waits_for_a_lock())
+            os.kill(worker.pid, signal.SIGKILL)
+            worker.wait(30)
+        finally:
+            worker.kill()
+            cursor.execute("ROLLBACK")
+    assert members(mine) == ["ada", "bob"]
+    job.refresh_from_db()
+    assert (job.state, job.attempts) == ("running", 1)
+    _until(lambda: jobs.run_waiting() == 1)
+    job.refresh_from_db()
+    assert (job.state, job.attempts, len(members(mine))) == ("done", 2, 60_001)
+
+
+def _worker(settings: Any) -> subprocess.Popen[bytes]:
+    """A process with the servers of this one, which tests/settings.py named in the environment."""
+    given = {"DJANGO_SETTINGS_MODULE": "notifier.settings", "UPLOADS_DIR": str(settings.MEDIA_ROOT)}
+    script = WORKER.format(name=connection.settings_dict["NAME"])
+    return subprocess.Popen([sys.executable, "-c", script], env={**os.environ, **given})
+
+
+def _reading(job: Import) -> bool:
+    return bool(Import.objects.filter(pk=job.pk, state="running", rows__gte=60_000).exists())
+
+
+def _waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks l WHERE NOT l.granted AND l.locktype = 'relation')")
+        return bool(cursor.fetchone()[0])
+
+
+def _until(holds: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it never came to it"
+        time.sleep(0.05)

@@ -1,0 +1,160 @@
+"""A channel that is ill pauses by itself; the campaign goes on with the others, and says so everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from campaigns import tasks
+from campaigns.lifecycle import control
+from campaigns.lifecycle.finish import pause_if_only_halted
+from campaigns.models import Campaign, Shard
+from campaigns.sending.claim import claim
+from notifier.delivery.recheck import CampaignPolicy
+from tests.campaigns.conftest import Browser, World, page, text
+from tests.campaigns.launched import Bell, an_armed, audited, bell, gone, leaving
+
+pytestmark = pytest.mark.django_db(transaction=True)
+__all__ = ["bell"]
+
+ILL = {"sent": 100, "failed": 200}
+WELL = {"sent": 300}
+WHY = "66.7 % of 300 messages failed; the limit is 20 %."
+
+
+def two_channels(world: World, shards: int = 4, **columns: Any) -> Campaign:
+    """After GO: of four shards every other one is push."""
+    campaign = an_armed(world, shards, channels=["in_app", "push"], **columns)
+    for n in range(1, shards, 2):
+        Shard.objects.filter(campaign=campaign, number=1_000 * n + 1).update(channel="push")
+    return campaign
+
+
+def first_is_done(campaign: Campaign, channel: str, **counts: int) -> None:
+    """The first shard of a channel ends, with these counts."""
+    first = Shard.objects.filter(campaign=campaign, channel=channel).order_by("number")[0]
+    now = datetime.now(UTC)
+    Shard.objects.filter(pk=first.pk).update(state="done", began_at=now, ended_at=now, begun=10, **counts)
+
+
+def one_ill(world: World, ill: str = "push") -> Campaign:
+    campaign = gone(two_channels(world))
+    first_is_done(campaign, "push", **(ILL if ill == "push" else WELL))
+    first_is_done(campaign, "in_app", **(ILL if ill == "in_app" else WELL))
+    tasks.sweep()
+    campaign.refresh_from_db()
+    return campaign
+
+
+@pytest.mark.parametrize(("ill", "well"), [("push", "in_app"), ("in_app", "push")])
+def test_the_healthy_channel_goes_on(world: World, bell: Bell, ill: str, well: str) -> None:
+    campaign = one_ill(world, ill)
+    assert (campaign.state, campaign.halted, campaign.halted_channels) == ("running", f"{ill}: {WHY}", {ill: WHY})
+    assert audited(campaign) == ["go", "halted"]
+    (left,) = Shard.objects.filter(campaign=campaign, state="armed", channel=well)
+    (kept,) = Shard.objects.filter(campaign=campaign, state="armed", channel=ill)
+    bell.posted.clear()
+    tasks.sweep()
+    assert bell.heard("campaigns.send_shard") == [str(left.pk)]
+    assert (leaving(campaign), claim(kept.pk, "w")) == (1, None)
+    assert claim(left.pk, "w") is not None
+
+
+def test_rows_of_the_halted_channel_wait_in_the_ledger(world: World, bell: Bell) -> None:
+    campaign = one_ill(world)
+    order = control.policies([campaign.pk])[campaign.pk]
+    assert order == CampaignPolicy(paused_channels=frozenset({"push"}))
+    assert (order.hold("push"), order.hold("in_app")) == (True, False)
+
+
+def test_when_the_healthy_channel_is_done_the_campaign_waits_for_somebody(world: World, bell: Bell) -> None:
+    campaign = one_ill(world)
+    assert pause_if_only_halted(campaign.pk) is False
+    Shard.objects.filter(campaign=campaign, channel="in_app").update(state="done")
+    tasks.sweep()
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.halted) == ("paused", f"push: {WHY}")
+    assert control.resume(campaign.tenant_id, campaign.pk) is True
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.halted, campaign.halted_channels, leaving(campaign)) == ("running", "", {}, 1)
+
+
+def test_resume_lets_the_halted_channel_go_on_once(world: World, bell: Bell) -> None:
+    campaign = one_ill(world)
+    bell.posted.clear()
+    assert [control.resume(campaign.tenant_id, campaign.pk) for _ in range(3)] == [True, False, False]
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.halted, campaign.halted_channels, leaving(campaign)) == ("running", "", {}, 2)
+    assert len(bell.heard("campaigns.send_shard")) == 2
+    assert audited(campaign) == ["go", "halted", "resume"]
+    tasks.sweep()  # the same errors are not told again
+    campaign.refresh_from_db()
+    assert campaign.halted_channels == {}
+
+
+def test_when_both_are_ill_the_whole_campaign_pauses_and_names_both(world: World, bell: Bell) -> None:
+    campaign = gone(two_channels(world))
+    first_is_done(campaign, "push", **ILL)
+    first_is_done(campaign, "in_app", **ILL)
+    tasks.sweep()
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.halted) == ("paused", f"in_app: {WHY} push: {WHY}")
+    assert leaving(campaign) == 0
+
+
+def test_a_campaign_whose_other_channel_is_over_pauses_as_a_whole(world: World, bell: Bell) -> None:
+    campaign = gone(two_channels(world))
+    Shard.objects.filter(campaign=campaign, channel="in_app").update(state="done")
+    assert control.halt(campaign.pk, WHY, "push") is True
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.halted) == ("paused", f"push: {WHY}")
+
+
+def test_a_campaign_with_one_channel_says_it_without_the_channels_name(world: World, bell: Bell) -> None:
+    campaign = gone(an_armed(world))
+    assert [control.halt(campaign.pk, WHY, "in_app") for _ in range(2)] == [True, False]
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.halted) == ("paused", WHY)
+
+
+@pytest.mark.parametrize(("rollout", "state"), [("canary", "running"), ("canary_wait", "paused")])
+def test_a_canary_is_judged_channel_by_channel(world: World, bell: Bell, rollout: str, state: str) -> None:
+    campaign = two_channels(world)
+    Shard.objects.filter(number__lt=2_000).update(canary=True)
+    campaign = gone(campaign, rollout=rollout)
+    first_is_done(campaign, "push", **ILL)
+    first_is_done(campaign, "in_app", **WELL)
+    tasks.finish_wave(str(campaign.pk))
+    campaign.refresh_from_db()
+    assert campaign.halted_channels == {"push": WHY}
+    assert (campaign.state, leaving(campaign)) == (state, 1 if state == "running" else 0)
+    assert (campaign.canary_passed_at is None) == (state == "paused")
+    assert campaign.halted.startswith(f"push: {WHY}")
+
+
+def test_a_halted_channels_canary_is_not_waited_for(world: World, bell: Bell) -> None:
+    campaign = two_channels(world)
+    Shard.objects.filter(number__lt=2_000).update(canary=True)
+    campaign = gone(campaign, rollout="canary")
+    control.halt(campaign.pk, WHY, "push")  # by the sender, in the middle of the canary
+    first_is_done(campaign, "in_app", **WELL)
+    tasks.finish_wave(str(campaign.pk))
+    campaign.refresh_from_db()
+    assert campaign.canary_passed_at is not None
+    assert (campaign.state, leaving(campaign)) == ("running", 1)
+
+
+def test_the_page_says_which_channel_and_why_and_resumes_it(
+    world: World, bell: Bell, browser: Callable[..., Browser]
+) -> None:
+    campaign = one_ill(world)
+    marketer = browser(world.people.ben)
+    shown = text(marketer.get(page("change", campaign)))
+    assert "A channel paused itself; the others go on." in shown and f"push: {WHY}" in shown
+    assert "Resume push" in shown
+    marketer.post(page("resume", campaign), page("change", campaign))
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.halted_channels) == ("running", {})

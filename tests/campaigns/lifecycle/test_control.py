@@ -1,0 +1,368 @@
+"""Holdback, pause, resume, halt, stop and the fan-out, on shards made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models.functions import Now
+from pytest_django import Settings
+
+from campaigns import arming, states, tasks
+from campaigns.edit import campaigns
+from campaigns.lifecycle import control, launch
+from campaigns.models import Campaign, Shard
+from campaigns.sending.claim import claim
+from campaigns.states import MOVES, State
+from notifier.errors import Conflict, InvalidInput, NotFound
+from tenants.access import scope
+from tenants.models import AuditLog
+from tests.campaigns.conftest import World
+from tests.campaigns.launched import Bell, an_armed, audited, bell, done, gone, leaving, unchanged
+
+pytestmark = pytest.mark.django_db(transaction=True)
+__all__ = ["bell"]
+CONTROLS = {
+    "take_back": launch.take_back,
+    "pause": control.pause,
+    "resume": control.resume,
+    "stop": control.stop,
+}
+
+
+def press(name: str, campaign: Campaign) -> bool:
+    did = CONTROLS[name](campaign.tenant_id, campaign.pk)
+    campaign.refresh_from_db()
+    return did
+
+
+def hold_is_over(campaign: Campaign) -> None:
+    Campaign.objects.filter(pk=campaign.pk).update(hold_until=datetime.now(UTC) - timedelta(seconds=1))
+
+
+# ---- the table ---------------------------------------------------------------------------------------------------
+
+#: control -> (states in which it does something, states in which a repeat is answered)
+ALLOWED: dict[str, tuple[set[str], set[str]]] = {
+    "take_back": ({"launching"}, {"armed"}),
+    "pause": ({"running"}, {"paused"}),
+    "resume": ({"paused"}, {"running", "finished"}),
+    "stop": ({"armed", "launching", "running", "paused"}, {"cancelled"}),
+}
+REFUSALS = {
+    "take_back": "not_launching",
+    "pause": "not_pausable",
+    "resume": "not_resumable",
+    "stop": "not_stoppable",
+}
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+@pytest.mark.parametrize("state", State.values)
+def test_what_a_control_does_in_every_state(world: World, bell: Bell, name: str, state: str) -> None:
+    campaign = world.draft(state=state, first_armed_ms=1)
+    moves, repeats = ALLOWED[name]
+    if state in moves:
+        assert press(name, campaign) is True
+        assert audited(campaign) == [name]
+        assert press(name, campaign) is False
+        assert audited(campaign) == [name]
+        return
+    with unchanged(campaign):
+        if state in repeats:
+            assert press(name, campaign) is False
+        else:
+            with pytest.raises(Conflict) as refused:
+                press(name, campaign)
+            assert refused.value.code == REFUSALS[name]
+            assert state in refused.value.message
+        assert audited(campaign) == []
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_a_stranger_finds_nothing_to_control(world: World, name: str) -> None:
+    campaign = world.draft(state="running")
+    with unchanged(campaign), pytest.raises(NotFound):
+        CONTROLS[name](world.people.globex.pk, campaign.pk)
+
+
+def test_the_audit_log_has_who_did_it(world: World, bell: Bell) -> None:
+    campaign = gone(an_armed(world))
+    control.pause(campaign.tenant_id, campaign.pk, user=world.people.ben)
+    assert AuditLog.objects.get(action="campaign.pause").user == world.people.ben
+
+
+def test_nothing_leads_out_of_an_ended_campaign() -> None:
+    assert all(not MOVES[state] for state in (State.FINISHED, State.CANCELLED, State.FAILED))
+    assert set(MOVES) == set(State)
+
+
+# ---- the hold ----------------------------------------------------------------------------------------------------
+
+
+def test_a_held_go_can_be_taken_back_and_given_again(world: World, bell: Bell) -> None:
+    campaign = gone(an_armed(world, hold_seconds=30))
+    assert (campaign.state, campaign.launched_at, leaving(campaign)) == ("launching", None, 0)
+    assert campaign.hold_until is not None
+    assert 25 < (campaign.hold_until - datetime.now(UTC)).total_seconds() <= 30
+    assert launch.go(campaign.tenant_id, campaign.pk) is False
+    tasks.sweep()
+    assert press("take_back", campaign) is True
+    taken_back = Campaign.objects.get(pk=campaign.pk)
+    assert (taken_back.state, taken_back.hold_until, taken_back.launched_at) == ("armed", None, None)
+    assert press("take_back", campaign) is False
+    assert gone(campaign).state == "launching"
+    assert audited(campaign) == ["go", "take_back", "go"]
+    assert bell.posted == []
+
+
+def test_what_was_not_taken_back_is_launched_once_by_the_sweep(world: World, bell: Bell) -> None:
+    campaign = gone(an_armed(world, shards=2, hold_seconds=30))
+    hold_is_over(campaign)
+    launch.launch_held()
+    launch.launch_held()
+    campaign.refresh_from_db()
+    assert (campaign.state, leaving(campaign)) == ("running", 2)
+    assert campaign.launched_at is not None
+    assert len(bell.heard("campaigns.send_shard")) == 2
+    assert audited(campaign) == ["go", "launched"]
+    with pytest.raises(Conflict, match="paused or stopped"):
+        press("take_back", campaign)
+
+
+def test_a_hold_that_began_anew_is_not_ended_by_the_old_one(
+    world: World, bell: Bell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = gone(an_armed(world, hold_seconds=30))
+    hold_is_over(campaign)
+    move = states.move
+
+    def taken_back_first(*args: Any, **columns: Any) -> bool:
+        monkeypatch.setattr(launch, "move", move)
+        press("take_back", campaign)
+        gone(campaign)
+        return move(*args, **columns)
+
+    monkeypatch.setattr(launch, "move", taken_back_first)
+    launch.launch_held()
+    campaign.refresh_from_db()
+    assert campaign.state == "launching"
+
+
+def test_it_is_either_taken_back_or_launched(world: World, bell: Bell) -> None:
+    campaign = gone(an_armed(world, hold_seconds=1))
+    hold_is_over(campaign)
+
+    def take_back() -> bool:
+        try:
+            return launch.take_back(campaign.tenant_id, campaign.pk)
+        except Conflict:
+            return False
+
+    def in_a_thread(work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(in_a_thread, [take_back, launch.launch_held] * 8))
+    campaign.refresh_from_db()
+    taken = answers[0::2].count(True)
+    assert (campaign.state, taken, audited(campaign)[1:]) in (
+        ("armed", 1, ["take_back"]),
+        ("running", 0, ["launched"]),
+    )
+
+
+def test_nothing_is_edited_while_it_is_about_to_leave(world: World, bell: Bell) -> None:
+    campaign = gone(an_armed(world, hold_seconds=30))
+    with unchanged(campaign):
+        with pytest.raises(Conflict, match="take it back"):
+            campaigns.update(campaign, {"data": {"what": "Summer"}})
+        with pytest.raises(Conflict, match="about to leave"):
+            campaigns.replace_members(world.everybody, lambda audience: pytest.fail("replaced"))
+    press("take_back", campaign)
+    assert campaigns.update(campaign, {"data": {"what": "Summer"}}).state == "draft"
+
+
+# ---- pause, resume, halt -----------------------------------------------------------------------------------------
+
+
+def test_a_paused_campaign_rings_nothing_and_never_finishes(world: World, bell: Bell) -> None:
+    campaign = gone(an_armed(world))
+    press("pause", campaign)
+    bell.posted.clear()
+    tasks.sweep()
+    tasks.dispatch(str(campaign.pk))
+    assert [claim(shard.pk, "w") for shard in Shard.objects.all()] == [None] * 3
+    done(campaign, sent=10)
+    tasks.sweep()
+    campaign.refresh_from_db()
+    assert (bell.posted, campaign.state, leaving(campaign)) == ([], "paused", 0)
+
+
+def test_a_resumed_one_goes_on_where_it_was_and_finishes_when_nothing_is_left(world: World, bell: Bell) -> None:
+    campaign = gone(an_armed(world))
+    launched_at = campaign.launched_at
+    first = Shard.objects.order_by("number")[0]
+    Shard.objects.filter(pk=first.pk).update(state="done", began_at=launched_at)
+    press("pause", campaign)
+    bell.posted.clear()
+    press("resume", campaign)
+    assert (len(bell.heard("campaigns.send_shard")), campaign.launched_at) == (2, launched_at)
+    press("pause", campaign)
+    done(campaign, sent=10)
+    press("resume", campaign)
+    tasks.dispatch(str(campaign.pk))
+    campaign.refresh_from_db()
+    assert campaign.state == "finished"
+
+
+def test_a_campaign_halts_once_and_says_why(world: World, bell: Bell) -> None:
+    campaign = gone(an_armed(world))
+    assert [control.halt(campaign.pk, "x" * 600) for _ in range(3)] == [True, False, False]
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.halted) == ("paused", "x" * 500)
+    assert audited(campaign) == ["go", "halted"]
+    press("resume", campaign)
+    press("pause", campaign)
+    assert (campaign.halted, control.halt(campaign.pk, "later")) == ("", False)
+
+
+@pytest.mark.parametrize(
+    ("counts", "seconds_ago", "state"),
+    [
+        ({"sent": 240, "failed": 60}, 1, "running"),
+        ({"sent": 230, "failed": 70}, 1, "paused"),
+        ({"sent": 230, "failed": 70}, 31, "running"),
+        ({"failed": 60}, 1, "running"),  # 180 of three shards
+        ({"sent": 100, "failed": 200, "dead": 200}, 1, "paused"),
+    ],
+)
+def test_the_sweep_judges_what_began_lately(
+    world: World, bell: Bell, counts: dict[str, Any], seconds_ago: float, state: str
+) -> None:
+    campaign = gone(an_armed(world))
+    done(campaign, seconds_ago=seconds_ago, **counts)
+    Shard.objects.filter(number=1).update(state="armed")  # it is not over yet
+    tasks.sweep()
+    campaign.refresh_from_db()
+    assert (campaign.state, bool(campaign.halted)) == (state, state == "paused")
+
+
+def test_whoever_resumes_is_not_told_of_the_same_errors_again(world: World, bell: Bell) -> None:
+    campaign = gone(an_armed(world, shards=4))
+    done(campaign, sent=100, failed=100)
+    Shard.objects.filter(number__in=(1, 1_001)).update(state="armed", began_at=None, sent=0, failed=0)
+    tasks.sweep()
+    press("resume", campaign)
+    tasks.sweep()
+    campaign.refresh_from_db()
+    assert campaign.state == "running"
+    Shard.objects.filter(number=1).update(state="done", began_at=Now(), sent=100, failed=100)
+    tasks.sweep()
+    campaign.refresh_from_db()
+    assert campaign.halted == "50 % of 200 messages failed; the limit is 20 %."
+
+
+# ---- stop --------------------------------------------------------------------------------------------------------
+
+
+def test_a_stop_closes_what_nobody_holds(
+    world: World, bell: Bell, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    monkeypatch.setattr(control, "post", bell)
+    campaign = gone(an_armed(world))
+    now = datetime.now(UTC)
+    settings.LEASE_SECONDS = 0.1
+    _, alive, lost = Shard.objects.order_by("number")
+    Shard.objects.filter(pk=alive.pk).update(state="running", fence=4, lease_until=now + timedelta(seconds=60))
+    Shard.objects.filter(pk=lost.pk).update(state="running", fence=4, lease_until=now - timedelta(seconds=1))
+    press("stop", campaign)
+    assert bell.heard("campaigns.cancel_rows") == [str(campaign.pk)]
+    control.cancel_rows(campaign.pk)
+    found = list(Shard.objects.order_by("number").values_list("state", "fence"))
+    assert found == [("cancelled", 1), ("running", 4), ("cancelled", 5)]
+    assert bell.heard("campaigns.account") == [str(campaign.pk)]
+    tasks.sweep()
+    assert bell.posted == []
+
+
+# ---- the fan-out -------------------------------------------------------------------------------------------------
+
+
+def test_the_first_doorbells_are_rung_before_the_fan_out(world: World, bell: Bell) -> None:
+    gone(an_armed(world, shards=12))
+    tasks_posted = [task for task, _, _ in bell.posted]
+    assert tasks_posted == ["campaigns.send_shard"] * 8 + ["campaigns.dispatch"]
+    assert {queue for task, _, queue in bell.posted if task == "campaigns.send_shard"} == {"in_app.bulk"}
+
+
+def test_every_shard_is_in_one_wave(world: World, bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = gone(an_armed(world, shards=12))
+    chords: list[int] = []
+    later: list[tuple[Any, ...]] = []
+
+    def chord(header: list[Any]) -> Callable[[Any], None]:
+        chords.append(len(header))
+        return lambda callback: None
+
+    monkeypatch.setattr(tasks, "CHORD", 5)
+    monkeypatch.setattr(tasks, "chord", chord)
+    monkeypatch.setattr(tasks.dispatch_wave, "apply_async", lambda args, queue: later.append(args))
+    tasks.dispatch(str(campaign.pk))
+    for args in later:
+        tasks.dispatch_wave(*args)
+    assert chords == [5, 5, 2]
+    assert [first for _, first, _ in later] == [5_001, 10_001]
+
+
+def test_a_web_process_rings_the_first_doorbells_too(
+    world: World, bell: Bell, as_web: Callable[[], AbstractContextManager[None]]
+) -> None:
+    campaign = an_armed(world, shards=2)
+    with as_web():
+        with scope(world.acme.pk):
+            launch.go(campaign.tenant_id, campaign.pk)
+            assert bell.posted == []
+        # the scope ended with the transaction
+        assert [task for task, _, _ in bell.posted] == ["campaigns.send_shard"] * 2 + ["campaigns.dispatch"]
+
+
+# ---- not_after ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hold_seconds", "seconds_left", "launched"), [(0, -1, False), (0, 60, True), (120, 60, False)]
+)
+def test_what_can_only_expire_is_not_launched(
+    world: World, bell: Bell, hold_seconds: int, seconds_left: int, launched: bool
+) -> None:
+    latest = datetime.now(UTC) + timedelta(seconds=seconds_left)
+    campaign = an_armed(world, not_after=latest, hold_seconds=hold_seconds)
+    if launched:
+        assert launch.go(campaign.tenant_id, campaign.pk) is True
+        return
+    with unchanged(campaign), pytest.raises(Conflict) as refused:
+        launch.go(campaign.tenant_id, campaign.pk)
+    assert refused.value.code == "too_late" and f"{latest:%Y-%m-%dT%H:%M:%SZ}" in refused.value.message
+    assert (bell.posted, audited(campaign)) == ([], [])
+
+
+def test_a_go_that_is_repeated_after_not_after_is_answered_as_ever(world: World, bell: Bell) -> None:
+    campaign = gone(an_armed(world))
+    Campaign.objects.filter(pk=campaign.pk).update(not_after=datetime.now(UTC) - timedelta(seconds=1))
+    assert launch.go(campaign.tenant_id, campaign.pk) is False
+
+
+def test_what_can_only_expire_is_not_armed(world: World) -> None:
+    campaign = world.draft(not_after=datetime.now(UTC) - timedelta(seconds=1))
+    with unchanged(campaign), pytest.raises(InvalidInput) as refused:
+        arming.request_arm(campaign)
+    assert refused.value.field == "not_after"

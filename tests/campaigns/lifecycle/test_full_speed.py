@@ -1,0 +1,167 @@
+"""Outcomes are not copied into the ledger beside a campaign that leaves as fast as it can."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pytest_django import Settings
+
+from campaigns.lifecycle import full_speed, launch
+from campaigns.models import Campaign, Shard
+from campaigns.report import accounting
+from notifier.delivery.accounts import registry
+from notifier.delivery.infra import redis
+from notifier.models import ProviderAccount
+from tests.campaigns.fake_client import Post, ledger, post, send, told
+
+pytestmark = pytest.mark.django_db(transaction=True)
+__all__ = ["post"]
+
+
+@pytest.fixture(autouse=True)
+def nobody_at_full_speed() -> Iterator[None]:
+    redis.client().flushdb()
+    full_speed.reset()
+    yield
+    redis.client().flushdb()
+    full_speed.reset()
+
+
+def somebody_at_full_speed() -> None:
+    redis.client().set("campaigns:full_speed", 1, px=60_000)
+
+
+@pytest.fixture
+def blast(post: Post, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Campaign:
+    """A running campaign: three of its four shards of ten ended 31 seconds ago; ten messages are not small here."""
+    settings.SHARD_SIZE = 10
+    monkeypatch.setattr(accounting, "SMALL", 5)
+    post.people(40)
+    campaign = post.running()
+    send(campaign)
+    last = Shard.objects.filter(campaign=campaign).latest("number")
+    Shard.objects.filter(campaign=campaign).exclude(pk=last.pk).update(ended_at=ago(31))
+    Shard.objects.filter(pk=last.pk).update(state="armed", begun=0, ended_at=None)
+    Campaign.objects.filter(pk=campaign.pk).update(state="running", finished_at=None)
+    campaign.refresh_from_db()
+    full_speed.reset()
+    redis.client().flushdb()
+    return campaign
+
+
+def ago(seconds: float) -> datetime:
+    return datetime.now(UTC) - timedelta(seconds=seconds)
+
+
+def ended(campaign: Campaign, seconds_ago: float) -> None:
+    Shard.objects.filter(campaign=campaign, state="done").update(ended_at=ago(seconds_ago))
+
+
+@pytest.mark.parametrize(
+    ("at_full_speed", "state", "seconds_ago", "copied"),
+    [
+        (False, "running", 1, 0),
+        (False, "running", 31, 30),
+        (True, "running", 100, 0),
+        (True, "running", 3_600, 30),  # nobody waits for ever
+        (False, "paused", 1, 30),
+        (True, "paused", 1, 0),  # another campaign is at full speed
+        (False, "finished", 1, 30),
+        (True, "finished", 1, 0),
+        (True, "finished", 3_600, 30),
+    ],
+)
+def test_what_is_copied_when(blast: Campaign, at_full_speed: bool, state: str, seconds_ago: float, copied: int) -> None:
+    ended(blast, seconds_ago)
+    Campaign.objects.filter(pk=blast.pk).update(state=state)
+    if at_full_speed:
+        somebody_at_full_speed()
+    assert (blast.pk in accounting.due()) == bool(copied)
+    assert accounting.account(blast.pk) == copied
+
+
+def test_what_is_small_does_not_wait(blast: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounting, "SMALL", 10)
+    somebody_at_full_speed()
+    assert blast.pk in accounting.due()
+    assert accounting.account(blast.pk) == 30
+
+
+def test_full_speed_that_begins_in_the_middle_of_the_copying_is_heeded(
+    blast: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = accounting._keep_letters
+
+    def then_full_speed(ended: accounting._Ended) -> None:
+        keep(ended)
+        somebody_at_full_speed()
+
+    monkeypatch.setattr(accounting, "_keep_letters", then_full_speed)
+    assert accounting.account(blast.pk) == 10
+    redis.client().flushdb()
+    monkeypatch.setattr(accounting, "_keep_letters", keep)
+    assert accounting.account(blast.pk) == 20
+
+
+def test_without_redis_it_is_as_if_nobody_were_at_full_speed(blast: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone:
+        def exists(self, key: str) -> int:
+            raise redis.Away
+
+        def set(self, key: str, value: int, px: int) -> None:
+            raise redis.Away
+
+    with monkeypatch.context() as patch:
+        patch.setattr(redis, "client", Gone)
+        full_speed.note_grant(blast.pk, whole=True)
+        assert accounting.account(blast.pk) == 30
+
+
+def test_a_sender_without_a_limit_is_at_full_speed_until_it_ends_and_the_books_follow(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(full_speed, "LAPSE", 600.0)  # a busy machine looks late
+    post.people(30)
+    campaign = post.running()
+    heard: list[bool] = []
+    post.wire.meanwhile = lambda: heard.append(full_speed.is_active())
+    send(campaign)
+    assert heard[0] is True
+    assert 0 < redis.client().pttl("campaigns:full_speed") <= full_speed.LAPSE * 1000
+    redis.client().flushdb()
+    assert accounting.account(campaign.pk) == 30
+    assert told(campaign) == ledger(campaign) == {("sent", ""): 30}
+
+
+@pytest.mark.parametrize("whose", ["campaign", "account"])
+def test_a_sender_that_a_limit_makes_slow_does_not(post: Post, whose: str) -> None:
+    post.people(60)
+    campaign = post.armed(rate_per_s=40.0 if whose == "campaign" else None)
+    if whose == "account":
+        ProviderAccount.objects.filter(pk=post.account.pk).update(rate_per_s=40)
+        registry._by_id.clear()
+    launch.go(campaign.tenant_id, campaign.pk)
+    heard: list[bool] = []
+    post.wire.meanwhile = lambda: heard.append(full_speed.is_active())
+    while Shard.objects.filter(campaign=campaign, state="armed").exists():
+        send(campaign)
+    assert heard and not any(heard)
+
+
+def test_a_word_is_said_twice_a_second_at_most(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[int] = []
+
+    class Heard:
+        def set(self, key: str, value: int, px: int) -> None:
+            said.append(px)
+
+    campaign, began = post.template.pk, time.monotonic()
+    with monkeypatch.context() as patch:
+        patch.setattr(redis, "client", Heard)
+        for _ in range(1_000):
+            full_speed.note_grant(campaign, whole=True)
+    assert len(said) <= 1 + (time.monotonic() - began) / full_speed.SAY
+    assert said[0] == 2_000

@@ -1,0 +1,230 @@
+"""What is known before GO: pure sentences and sums, and what they are made of."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+from pytest_django import Settings
+
+from campaigns import arming
+from campaigns.lifecycle.transition import By
+from campaigns.models import Campaign, Shard
+from campaigns.preflight import preflight, spot_check, test_send, workers
+from campaigns.preflight.capacity import Pace
+from campaigns.preflight.preflight import Ready
+from campaigns.preflight.spot_check import Spot
+from campaigns.preflight.warnings import Seen, warnings
+from notifier.delivery.content import templates
+from notifier.delivery.infra import redis
+from notifier.errors import Conflict, InvalidInput
+from notifier.models import ProviderAccount
+from notifier.vocabulary.status import Mode
+from tenants.models import Device, Preference, Recipient, Tenant
+from tests.campaigns.conftest import CONTENT, World, armed
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+VERSION = uuid.uuid4()
+FCM = Ready("push", "main", "fcm", 4_000_000, 10_000.0, by_default=True, per_worker=35_000)
+
+
+def campaign(**columns: object) -> Campaign:
+    """One that nothing is to be said about."""
+    tenant = Tenant(name="ACME", sandbox=False)
+    calm = {"mode": Mode.LIVE, "armed_at": NOW, "tested_at": NOW, "tested_version_id": VERSION, "version_id": VERSION}
+    return Campaign(tenant=tenant, **{**calm, **columns})
+
+
+READY = [Ready("push", "main", "fcm", 10)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "seen", "said"),
+    [
+        ({}, Seen(READY), []),
+        ({"mode": Mode.TEST}, Seen([]), ["test campaign"]),
+        ({"audience_size": 20, "unreached": 10}, Seen(READY), ["10 of 20 people get nothing"]),
+        ({"audience_size": 20, "unreached": 9, "excluded": {"no_address": 18}}, Seen(READY), []),
+        ({"armed_at": NOW - timedelta(hours=25)}, Seen(READY), ["Whoever joined since"]),
+        ({"not_after": NOW + timedelta(minutes=5)}, Seen(READY, 400.0), ["will expire"]),
+        ({"not_after": NOW + timedelta(minutes=7)}, Seen(READY, 400.0), []),
+        ({}, Seen([dataclasses.replace(READY[0], enabled=False)]), ["account main is switched off"]),
+        ({"tested_at": None}, Seen(READY), ["Nobody has seen it yet"]),
+        ({"tested_version_id": uuid.uuid4()}, Seen(READY), ["published anew"]),
+        ({}, Seen(READY, workers={"push": 0}), ["No worker listens on push.bulk"]),
+        ({}, Seen(READY, workers={"push": 2}), []),
+        ({}, Seen(READY, spot=Spot(10, quiet=3)), ["3 of the 10 messages are for people in their quiet hours"]),
+        ({}, Seen(READY, spot=Spot(2000, exact=False, quiet=240)), ["About 12 % of the messages"]),
+        ({}, Seen(READY, spot=Spot(10, devices=10, unseen=2)), ["2 of the 10 devices were not seen for 60 days"]),
+        ({}, Seen(READY, spot=Spot(10, devices=10, unseen=1)), []),
+    ],
+)
+def test_what_should_be_known_before_go(columns: dict[str, object], seen: Seen, said: list[str]) -> None:
+    found = warnings(campaign(**columns), seen, NOW)
+    assert len(found) == len(said) and all(part in text for part, text in zip(said, found, strict=True))
+
+
+def test_a_tenant_that_is_not_live_is_told_so() -> None:
+    ours = campaign()
+    ours.tenant.sandbox = True
+    assert warnings(ours, Seen(READY), NOW) == [
+        "ACME has not gone live: everything goes to the sandbox and nobody is reached."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ready", "takes", "wanted", "said"),
+    [
+        (
+            FCM,
+            400.0,
+            None,
+            "4,000,000 on this FCM project at 600 k/min takes 6 min 40 s; ask Google for more at least 15 days ahead.",
+        ),
+        # in 5 s it would be 48 M/min, which Google wants to know a month before
+        (FCM, 400.0, 5.0, "takes 6 min 40 s; ask Google for more at least 30 days ahead."),
+        (FCM, 400.0, 600.0, "takes 6 min 40 s."),
+        # the workers are slower than Google
+        (FCM, 500.0, None, "takes 6 min 40 s."),
+        # four messages are no reason to write to anybody
+        (dataclasses.replace(FCM, messages=4), 0.0, None, "4 on this FCM project at 600 k/min takes less than 0.1 s."),
+        # somebody set it, and can set it anew
+        (dataclasses.replace(FCM, by_default=False), 400.0, None, "on the account main at 600 k/min takes 6 min 40 s."),
+    ],
+)
+def test_the_arithmetic_of_a_rate_limit(ready: Ready, takes: float, wanted: float | None, said: str) -> None:
+    assert preflight.arithmetic(ready, takes, wanted).endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("ready", "rate_per_s", "workers", "seconds", "why"),
+    [
+        ([FCM], None, {"push": 26}, 400.0, "the rate limit of main"),
+        ([FCM], 1_000.0, {"push": 26}, 4_000.0, "its own limit of 1,000 a second"),
+        ([FCM], None, {"push": 1}, 400.0, "the rate limit of main"),
+        ([dataclasses.replace(FCM, rate=None)], None, {"push": 2}, 4_000_000 / 70_000, "2 workers on push at 35,000"),
+        # two accounts of one channel share its workers, and each has a limit of its own
+        ([FCM, dataclasses.replace(FCM, account="other")], None, {"push": 1}, 400.0, "the rate limit of"),
+        ([FCM, dataclasses.replace(FCM, rate=None)], None, {"push": 0}, 400.0, "the rate limit of main"),
+    ],
+)
+def test_the_slowest_decides_how_long_it_takes(
+    ready: list[Ready], rate_per_s: float | None, workers: dict[str, int], seconds: float, why: str
+) -> None:
+    slowest = max(preflight.paces(ready, rate_per_s, workers), key=lambda pace: pace.seconds)
+    assert slowest.seconds == pytest.approx(seconds) and why in slowest.why
+
+
+@pytest.mark.parametrize(
+    ("ready", "workers"),
+    [
+        (dataclasses.replace(FCM, rate=None), None),
+        (dataclasses.replace(FCM, rate=None, per_worker=None), {"push": 2}),
+    ],
+)
+def test_what_nobody_knows_is_not_guessed(ready: Ready, workers: dict[str, int] | None) -> None:
+    assert preflight.paces([ready], None, workers) == []
+
+
+def test_where_a_worker_was_seen_is_said() -> None:
+    seen = dataclasses.replace(FCM, rate=None, per_worker=20_000, shown_by="Spring (silent run)")
+    assert preflight.paces([seen], None, {"push": 2}) == [
+        Pace(100.0, "by 2 workers on push at 20,000 a second each, as in “Spring (silent run)”")
+    ]
+
+
+def test_a_wanted_time_says_what_it_takes() -> None:
+    (need,) = preflight.needs([FCM, Ready("in_app", "inbox", "in_app", 4_000_000)], 5.0)
+    assert need.plan.workers > 20
+    assert "workers on push.bulk" in need.says[0]
+    assert need.says[1] == "main must allow 48 M/min, not 600 k/min (the default)"
+
+
+@pytest.mark.parametrize(("raw", "seconds"), [(None, None), ("", None), ("5", 5.0), ("0.5", 0.5)])
+def test_a_wanted_time_is_read(raw: str | None, seconds: float | None) -> None:
+    assert preflight.read_seconds(raw) == seconds
+
+
+@pytest.mark.parametrize("raw", ["soon", "0", "-5", "nan", "inf"])
+def test_a_wanted_time_that_cannot_be_is_refused(raw: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        preflight.read_seconds(raw)
+    assert refused.value.field == "seconds"
+
+
+# ---- from the database -------------------------------------------------------------------------------------------
+
+
+def test_before_arming_there_is_nothing_to_say(world: World) -> None:
+    with pytest.raises(Conflict, match="this one is draft"):
+        preflight.preflight(world.draft())
+
+
+def test_an_armed_campaign_is_summed_up(world: World) -> None:
+    found = preflight.preflight(armed(world.draft(channels=["push", "in_app"])), 5.0)
+    assert (found.audience, found.messages, found.excluded) == (4, 8, {})
+    assert {r.channel: r.messages for r in found.ready} == {"push": 4, "in_app": 4}
+    assert [need.channel for need in found.needs] == ["push"]
+    assert preflight.as_json(found)["messages"] == 8
+
+
+def test_who_is_in_quiet_hours_now_is_counted(world: World) -> None:
+    ada, bob = Recipient.objects.filter(tenant=world.acme, external_id__in=["ada", "bob"]).order_by("external_id")
+    for person, until in ((ada, time(7)), (bob, time(5))):
+        Preference.objects.create(tenant=world.acme, recipient=person, quiet_from=time(22), quiet_until=until)
+    ours = armed(world.draft(channels=["push", "in_app"]))
+    assert spot_check.look(ours, datetime(2026, 3, 1, 6, tzinfo=UTC)).quiet == 2  # Ada, on both channels
+    assert spot_check.look(ours, datetime(2026, 3, 1, 12, tzinfo=UTC)).quiet == 0
+    world.template.category = None
+    world.template.save()
+    ours = Campaign.objects.get(pk=ours.pk)
+    assert spot_check.look(ours, datetime(2026, 3, 1, 6, tzinfo=UTC)).quiet == 2  # as it was armed
+    arming.request_arm(ours)
+    arming.arm(ours.pk)
+    ours = Campaign.objects.get(pk=ours.pk)
+    assert spot_check.look(ours, datetime(2026, 3, 1, 6, tzinfo=UTC)).quiet == 0  # no marketing, so nothing waits
+
+
+def test_devices_that_were_not_seen_for_long_are_counted(world: World) -> None:
+    ours = armed(world.draft(channels=["push", "in_app"]))
+    now = datetime.now(UTC)
+    Device.objects.filter(recipient__external_id__in=["ada", "bob"]).update(last_seen_at=now - timedelta(days=61))
+    spot = spot_check.look(ours, now)
+    assert (spot.looked, spot.exact, spot.devices, spot.unseen) == (8, True, 4, 2)
+
+
+def test_a_large_campaign_is_judged_by_a_sample(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spot_check, "LOOKED_AT", 3)
+    spot = spot_check.look(armed(world.draft()), NOW)
+    assert (spot.looked, spot.exact) == (3, False)
+
+
+def test_a_worker_is_as_fast_as_the_last_campaigns_showed(world: World) -> None:
+    account = ProviderAccount.objects.create(tenant=world.acme, name="main", provider="fcm", channel="push")
+    for name, seconds, size in (("slow", 2, 10_000), ("fast", 1, 10_000), ("tiny", 0.001, 100)):
+        ours = world.draft(name=name, finished_at=NOW)
+        Shard.objects.create(
+            tenant=world.acme, campaign=ours, number=1, channel="push", account=account, size=size,
+            state=Shard.State.DONE, began_at=NOW, ended_at=NOW + timedelta(seconds=seconds),
+        )  # fmt: skip
+    assert workers.speeds(world.draft(), [account.pk]) == {account.pk: workers.Speed(10_000.0, "fast")}
+
+
+def test_without_a_broker_nobody_knows_who_listens(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    monkeypatch.setattr(workers, "_asked", (float("-inf"), None))
+    monkeypatch.setattr(redis, "_client", None)  # put back at the end, and with it the one that is connected
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    assert workers.listening() is None
+
+
+def test_the_template_published_after_the_test_is_noticed(world: World) -> None:
+    ours = armed(world.draft())
+    test_send.send(ours, "ada", By())
+    ours.refresh_from_db()
+    assert not [text for text in preflight.preflight(ours).warnings if "yourself" in text]
+    templates.publish(world.template, CONTENT)
+    test_send.send(ours, "ada", By())
+    ours.refresh_from_db()
+    assert [text for text in preflight.preflight(ours).warnings if "published anew" in text]

@@ -1,0 +1,97 @@
+"""To yourself: one real message of the newest content, which no quiet hours hold; and what an edit does to it."""
+
+from __future__ import annotations
+
+from datetime import time
+
+import pytest
+
+from campaigns.edit import campaigns
+from campaigns.lifecycle.transition import By
+from campaigns.models import Campaign
+from campaigns.preflight import test_send
+from notifier.delivery.content import templates
+from notifier.errors import Conflict, InvalidInput, NotifierError
+from notifier.models import Delivery, Notification
+from notifier.vocabulary.status import Lane, Reason, Status
+from tenants.models import AuditLog, Preference, Recipient
+from tests.campaigns.conftest import CONTENT, World
+
+
+def test_it_goes_to_one_person_on_every_channel_of_the_campaign(world: World) -> None:
+    ours = world.draft(channels=["push", "in_app"])
+    accepted = test_send.send(ours, " ada ", By(user=world.people.ben))
+    rows = Delivery.objects.filter(notification_id=accepted.notification_id)
+    assert {row.channel: (row.content or {})["title"] for row in rows} == {"push": "Hi Ada", "in_app": "Hello Ada"}
+    assert {(row.status, row.lane, row.campaign_id) for row in rows} == {(Status.QUEUED, Lane.TRANSACTIONAL, None)}
+    assert AuditLog.objects.filter(action="campaign.test", object_id=str(ours.pk)).exists()
+
+
+def test_it_is_remembered_with_the_version_that_was_shown(world: World) -> None:
+    ours = world.draft()
+    newer = templates.publish(world.template, CONTENT)
+    test_send.send(ours, "ada", By())
+    ours.refresh_from_db()
+    assert ours.tested_at is not None and ours.tested_version == newer
+
+
+def test_neither_quiet_hours_nor_a_category_hold_it_back(world: World) -> None:
+    ada = Recipient.objects.get(tenant=world.acme, external_id="ada")
+    Preference.objects.create(
+        tenant=world.acme, recipient=ada, categories_off=["news"], quiet_from=time(0), quiet_until=time(23, 59)
+    )
+    accepted = test_send.send(world.draft(), "ada", By())
+    assert [d.status for d in accepted.deliveries] == [Status.QUEUED]
+    assert Notification.objects.get(pk=accepted.notification_id).category == ""
+
+
+def test_a_channel_that_is_off_stays_off(world: World) -> None:
+    ada = Recipient.objects.get(tenant=world.acme, external_id="ada")
+    Preference.objects.create(tenant=world.acme, recipient=ada, channels_off=["push"])
+    accepted = test_send.send(world.draft(channels=["push", "in_app"]), "ada", By())
+    assert {d.channel: d.reason for d in accepted.deliveries} == {"push": Reason.CHANNEL_OFF, "in_app": ""}
+
+
+@pytest.mark.parametrize(
+    ("columns", "recipient", "code"),
+    [
+        ({}, "zoe", "unknown_recipient"),
+        ({}, "", "required"),
+        ({}, "  ", "required"),
+        ({"data": {}}, "ada", "missing_variables"),
+        ({"silent": True}, "ada", "no_test_send"),
+    ],
+)
+def test_what_cannot_be_sent_is_not_remembered(
+    world: World, columns: dict[str, object], recipient: str, code: str
+) -> None:
+    ours = world.draft(**columns)
+    with pytest.raises(NotifierError) as refused:
+        test_send.send(ours, recipient, By())
+    assert refused.value.code == code
+    ours.refresh_from_db()
+    assert ours.tested_at is None and not Notification.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "forgotten"),
+    [
+        ({"data": {"what": "Summer"}}, True),
+        ({"channels": ["push"]}, True),
+        ({"name": "Summer"}, False),
+        ({"data": {"what": "Spring"}}, False),
+    ],
+)
+def test_an_edit_of_what_was_shown_makes_it_unseen(world: World, change: dict[str, object], forgotten: bool) -> None:
+    ours = world.draft(channels=["in_app"])
+    test_send.send(ours, "ada", By())
+    campaigns.update(ours, change)
+    ours = Campaign.objects.get(pk=ours.pk)
+    assert (ours.tested_at is None, ours.tested_version is None) == (forgotten, forgotten)
+
+
+def test_a_silent_run_and_a_wrong_person_are_told_apart(world: World) -> None:
+    with pytest.raises(Conflict):
+        test_send.send(world.draft(silent=True), "ada", By())
+    with pytest.raises(InvalidInput):
+        test_send.send(world.draft(), "nobody", By())

@@ -1,0 +1,174 @@
+"""The bodies of a shard: each is the request that the message would have made by itself, whatever its neighbours."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from campaigns.sending.bodies import BodyBuilder
+from campaigns.shard.payload import NOBODY, Form, Payload, pack, unpack
+from notifier.channels import channel
+from notifier.channels.base import Envelope
+from notifier.delivery.content import templates
+from notifier.providers import Provider, provider_class
+from notifier.vocabulary.people import Address
+from tests.campaigns.fake_client import Post, ledger, post, send, told
+from tests.providers.test_body_templates import MOULDED, TEXTS, TOKENS
+from tests.providers.test_contract import in_sandbox
+
+__all__ = ["post"]
+FID = "cAbCdEfGhIjKlMnOpQrStU"
+PARTS = ("title", "body", "link", "image", "data.k", "data.delivery_id")
+FORMS = st.fixed_dictionaries(
+    {"title": st.one_of(st.none(), TEXTS), "body": st.one_of(st.none(), TEXTS)},
+    optional={part: st.one_of(st.none(), TEXTS) for part in PARTS[2:]},
+)
+
+
+@st.composite
+def payloads(draw: st.DrawFn) -> Payload:
+    forms: list[Form] = list(draw(st.lists(FORMS, min_size=1, max_size=3)))
+    count = draw(st.integers(1, 6))
+    personal = {part for form in forms for part, text in form.items() if text is None}
+    some = st.one_of(TEXTS, st.just(""))
+    return Payload(
+        platform="fcm",
+        ids="".join(draw(st.uuids(version=4)).hex for _ in range(count)),
+        recipients=uuid.uuid4().hex * count,
+        devices=NOBODY * count,
+        addresses=[draw(st.one_of(TOKENS, st.just(FID), TEXTS)) for _ in range(count)],
+        forms=forms,
+        form=[draw(st.integers(0, len(forms) - 1)) for _ in range(count)],
+        values={part: [draw(some) for _ in range(count)] for part in sorted(personal)},
+    )
+
+
+def common(payload: Payload, expires_in: int | None = None) -> Envelope:
+    return Envelope(
+        delivery_id=payload.id(0),
+        tenant_id=uuid.UUID(int=1),
+        recipient_id=payload.recipient(0),
+        address=payload.address(0),
+        collapse_key="",
+        category="news",
+        expires_in=expires_in,
+    )
+
+
+def itself(provider: Provider[Any], payload: Payload, i: int, expires_in: int | None = None) -> bytes:
+    envelope = replace(
+        common(payload, expires_in),
+        delivery_id=payload.id(i),
+        address=payload.address(i),
+        collapse_key=payload.id(i).hex,
+    )
+    return provider.request(channel(provider.channel).message(envelope, payload.content(i)), "T").body
+
+
+@pytest.mark.parametrize("name", MOULDED)
+@given(payloads())
+@example(
+    Payload("fcm", "0" * 64, "1" * 64, NOBODY * 2, ["t" * 40] * 2, [{"title": None, "body": None}], [0, 0],
+            {"title": ["", "x"], "body": ["", ""]})
+)  # fmt: skip
+@settings(deadline=None, max_examples=150)
+def test_a_body_is_the_message_s_own_request(name: str, payload: Payload) -> None:
+    provider = in_sandbox(name)
+    payload = unpack(pack(payload))
+    press = BodyBuilder(provider, payload, common(payload))
+    rows = [i for i in range(len(payload)) if i not in press.untemplatable]
+    if rows:
+        head, bodies = press.bodies(rows, "T", None)
+        assert [b.decode() for b in bodies] == [itself(provider, payload, i).decode() for i in rows]
+        assert head.origin == provider.base
+        assert press.bodies(rows, "T", None)[1] == bodies
+
+
+@pytest.mark.parametrize("name", MOULDED)
+def test_a_new_token_and_a_shorter_life_make_new_moulds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 1_800_000_000.0)
+    provider = in_sandbox(name)
+    payload = Payload(
+        "fcm", "0" * 64, "1" * 64, NOBODY * 2, ["t" * 40, "u" * 40], [{"title": "a", "body": "b"}], [0, 0]
+    )
+    press = BodyBuilder(provider, payload, common(payload, 60))
+    for token, left in (("T", 60), ("T", 59), ("U", 59)):
+        head, bodies = press.bodies(range(2), token, left)
+        assert ("authorization", f"Bearer {token}") in head.headers
+        assert bodies == [itself(provider, payload, i, left) for i in range(2)]
+
+
+def test_a_provider_without_moulds_has_only_odd_messages() -> None:
+    class Plain(provider_class("fcm")):  # type: ignore[misc]
+        name = ""
+        templatable = None
+
+    payload = Payload("fcm", "0" * 64, "1" * 64, NOBODY * 2, ["a", "b"], [{"title": "a", "body": "b"}], [0, 0])
+    assert BodyBuilder(Plain(Plain.Config.sandbox("https://x")), payload, common(payload)).untemplatable == {0, 1}
+
+
+NASTY = [
+    '"quoted"',
+    "100 %",
+    "%b %s %(x)s %%",
+    "two\nlines\n\ttab",
+    "\\ back\\slash",
+    "😀 é \u2028",
+    "</script>",
+    "x" * 200,
+]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_people_are_called_arrives_as_it_is(post: Post) -> None:
+    """Through arming, payload, mould and wire; one of each, several languages, an installation id among them."""
+    text = {"title": "{{ recipient.name }}", "body": "For {{ recipient.name }}: {{ recipient.attributes.code }} 10 %"}
+    german = {"title": "Hallo {{ recipient.name }}", "body": "%b", "data": {"code": "{{ recipient.attributes.code }}"}}
+    templates.publish(post.template, {"push": {"en": text, "de": german}})
+    people = {}
+    for n, name in enumerate(NASTY):
+        for locale in ("en", "de"):
+            token = f"t{n}{locale}"
+            people[token] = post.person(token, name=name, locale=locale, attributes={"code": name[::-1]})
+    people[FID] = post.person(FID, name="fid", locale="en", attributes={"code": "c"})
+    campaign = post.running()
+    send(campaign)
+    assert sorted(post.wire.begun) == sorted(people)
+    assert post.wire.slow == [FID]
+    for body in post.wire.bodies:
+        message = body["message"]
+        person = people[message.get("token") or message["fid"]]
+        shown, code = message["notification"], person.attributes["code"]
+        if person.locale == "de":
+            assert (shown["title"], shown["body"]) == (f"Hallo {person.name}", "%b")
+            assert message["data"]["code"] == code
+        else:
+            assert (shown["title"], shown["body"]) == (person.name, f"For {person.name}: {code} 10 %")
+        assert message["android"]["notification"]["tag"] == uuid.UUID(message["data"]["delivery_id"]).hex
+    assert len({body["message"]["data"]["delivery_id"] for body in post.wire.bodies}) == len(people)
+    assert told(campaign) == {("sent", ""): len(people)}
+    assert set(ledger(campaign)) == {("armed", "")}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_personal_link_goes_the_slow_way_and_arrives(post: Post) -> None:
+    text = {"title": "Hi", "body": "b", "link": "https://shop.example/{{ recipient.external_id }}"}
+    templates.publish(post.template, {"push": {"en": text}})
+    tokens = post.people(5)
+    campaign = post.running()
+    send(campaign)
+    links = {body["message"]["token"]: body["message"]["data"]["link"] for body in post.wire.bodies}
+    assert links == {token: f"https://shop.example/{token}" for token in tokens}
+    assert sorted(post.wire.slow) == sorted(tokens)
+    assert told(campaign) == {("sent", ""): 5}
+
+
+def test_an_address_with_a_device_keeps_it() -> None:
+    device = uuid.uuid4()
+    payload = Payload("fcm", "0" * 32, "1" * 32, device.hex, ["a"], [{"title": "a", "body": "b"}], [0])
+    assert payload.address(0) == Address("a", "fcm", device)

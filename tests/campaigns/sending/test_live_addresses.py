@@ -1,0 +1,42 @@
+"""Answers that are not the provider's word for one address: no device dies of them, and their messages are tried again.
+A campaign of one tenant with a mistyped project would otherwise make all of its people unreachable."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from campaigns.models import Shard
+from campaigns.report import accounting
+from notifier.delivery.accounts import health
+from notifier.vocabulary.http import Response
+from tenants.models import Device
+from tests.campaigns.fake_client import DEAD, Post, post, refusal, send, told
+
+pytestmark = pytest.mark.django_db(transaction=True)
+__all__ = ["post"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Response(404, {}, b"<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>"),
+        Response(404, {}, b""),
+        Response(410, {}, b'{"message":"gone"}'),
+        Response(404, {}, b'{"error":{"code":404,"status":"NOT_FOUND","message":"Requested entity was not found."}}'),
+        Response(400, {}, b"<html>Bad Request</html>"),
+        refusal(403, "SENDER_ID_MISMATCH"),
+    ],
+    ids=["page", "empty", "another service", "no FcmError", "400", "another project"],
+)
+def test_a_campaign_kills_no_device_for_an_answer_that_is_not_about_it(post: Post, answer: Response) -> None:
+    tokens = post.people(60)
+    campaign = post.running()
+    post.wire.fate = lambda address: DEAD if address == tokens[7] else answer
+    send(campaign)
+    Shard.objects.update(ended_at=datetime.now(UTC) - timedelta(minutes=1))  # accounting waits half a minute
+    accounting.account(campaign.pk)
+    assert [device.token for device in Device.objects.exclude(dead_since=None)] == [tokens[7]]
+    assert told(campaign) == {("queued", ""): 59, ("failed", "dead_address"): 1}
+    assert health.weights([post.account.id])[post.account.id] < health.FULL

@@ -1,0 +1,263 @@
+"""A no is a no until the request is written: whatever was said after arming, and in the middle of a shard."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from campaigns.lifecycle import control, launch
+from campaigns.models import Shard
+from campaigns.report import accounting
+from campaigns.sending import refusals, sender
+from campaigns.sending.claim import claim
+from campaigns.shard import outcomes
+from campaigns.shard.outcomes import ShardOutcomes, Written
+from notifier.delivery.infra import bulk
+from notifier.delivery.planning import consent_changes
+from notifier.models import Delivery
+from notifier.vocabulary.status import Status
+from tenants.models import Device, Preference, Recipient, Suppression, Tenant
+from tenants.people import devices
+from tests.campaigns.fake_client import BUSY, Post, ledger, post, retried, send, shard_of, stop, told
+
+pytestmark = pytest.mark.django_db(transaction=True)
+__all__ = ["post"]
+
+No = Callable[[Recipient], object]
+
+
+def suppress(person: Recipient) -> None:
+    Suppression.objects.create(tenant=person.tenant, channel="push", address=person.external_id, cause="manual")
+
+
+def prefer(person: Recipient, **values: Any) -> None:
+    Preference.objects.create(tenant=person.tenant, recipient=person, **values)
+
+
+NOES: dict[str, tuple[No, tuple[str, str]]] = {
+    "no push": (lambda p: prefer(p, channels_off=["push"]), ("suppressed", "channel_off")),
+    "no news": (lambda p: prefer(p, categories_off=["news"]), ("suppressed", "category_off")),
+    "no news by push": (lambda p: prefer(p, categories_off=["news:push"]), ("suppressed", "category_off")),
+    "suppressed": (suppress, ("suppressed", "address_suppressed")),
+    "device dead": (
+        lambda p: Device.objects.filter(recipient=p).update(dead_since=datetime.now(UTC)),
+        ("suppressed", "no_address"),
+    ),
+    "device gone": (lambda p: Device.objects.filter(recipient=p).delete(), ("suppressed", "no_address")),
+    "device another's": (
+        lambda p: Device.objects.filter(recipient=p).update(recipient=Recipient.objects.get(external_id="t9")),
+        ("suppressed", "no_address"),
+    ),
+    "blocked": (
+        lambda p: Recipient.objects.filter(pk=p.pk).update(status="blocked"),
+        ("suppressed", "recipient_blocked"),
+    ),
+    "erased": (
+        lambda p: Recipient.objects.filter(pk=p.pk).update(status="erased"),
+        ("suppressed", "recipient_erased"),
+    ),
+    "quiet": (lambda p: prefer(p, **quiet_now()), ("queued", "")),
+}
+
+
+def quiet_now() -> dict[str, str]:
+    now = datetime.now(UTC)
+    return {
+        "quiet_from": f"{now - timedelta(hours=2):%H:%M}",
+        "quiet_until": f"{now + timedelta(hours=2):%H:%M}",
+    }
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["few changes", "many"])
+@pytest.mark.parametrize("name", NOES)
+def test_a_no_after_arming_holds(post: Post, monkeypatch: pytest.MonkeyPatch, name: str, many: bool) -> None:
+    tokens = post.people(10)
+    campaign = post.running()
+    if many:
+        monkeypatch.setattr(consent_changes, "MOST", 0)
+    no, figure = NOES[name]
+    no(Recipient.objects.get(tenant=post.tenant, external_id="t3"))
+    send(campaign)
+    assert post.wire.counted == {token: 1 for token in tokens if token != "t3"}
+    assert told(campaign) == {("sent", ""): 9, figure: 1}
+    if figure[0] == "queued":
+        [row] = Delivery.objects.filter(campaign_id=campaign.pk, status=Status.QUEUED)
+        assert timedelta(hours=1, minutes=58) < row.due_at - datetime.now(UTC) <= timedelta(hours=2)
+    else:
+        accounting.account(campaign.pk)
+        assert told(campaign) == ledger(campaign) == {("sent", ""): 9, figure: 1}
+
+
+def test_quiet_hours_that_were_known_at_arming_are_kept(post: Post) -> None:
+    post.people(10)
+    prefer(Recipient.objects.get(tenant=post.tenant, external_id="t3"), **quiet_now())
+    campaign = post.running()
+    send(campaign)
+    assert "t3" not in post.wire.counted and len(post.wire.begun) == 9
+    assert told(campaign) == {("sent", ""): 9, ("queued", ""): 1}
+
+
+def test_a_no_in_the_middle_of_a_shard_holds_for_what_has_not_begun(post: Post) -> None:
+    tokens = post.people(300)
+    campaign = post.running(rate_per_s=100.0)
+    said: list[float] = []
+    begins: dict[str, float] = {}
+
+    def fate(token: str) -> int:
+        begins[token] = time.monotonic()
+        return 200
+
+    def say_no() -> None:
+        if len(begins) >= 60 and not said:
+            for person in Recipient.objects.filter(tenant=post.tenant):
+                prefer(person, channels_off=["push"])
+            said.append(time.monotonic())
+
+    post.wire.fate, post.wire.meanwhile = fate, say_no
+    while shard_of(campaign).state != "done":  # on a busy machine a limited shard gives its turn away
+        send(campaign)
+    late = [token for token, at in begins.items() if at > said[0] + 1]
+    assert not late
+    sent = len(begins)
+    assert 60 <= sent < 300
+    assert told(campaign) == {("sent", ""): sent, ("suppressed", "channel_off"): 300 - sent}
+    assert set(begins) < set(tokens)
+
+
+@pytest.mark.parametrize("what", ["opt-out", "stop", "pause"])
+def test_what_was_said_while_the_database_took_its_time_holds(
+    post: Post, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    post.people(10)
+    campaign = post.running()
+    waited: list[bool] = []
+
+    def slowly(kept: ShardOutcomes, shard_id: Any, fence: int, begin: int) -> Written:
+        encode = outcomes.write(kept, shard_id, fence, begin)
+        if not waited:
+            waited.append(True)
+            time.sleep(refusals.BELIEVED + 0.1)  # what follows was said before the commit was heard of
+            if what == "opt-out":
+                prefer(Recipient.objects.get(tenant=post.tenant, external_id="t3"), channels_off=["push"])
+            elif what == "stop":
+                stop(campaign)
+            else:
+                control.pause(campaign.tenant_id, campaign.pk)
+        return encode
+
+    monkeypatch.setattr("campaigns.sending.sender.write", slowly)
+    send(campaign)
+    assert "t3" not in post.wire.counted
+    assert len(post.wire.begun) == (9 if what == "opt-out" else 0)
+    not_sent = {"stop": ("cancelled", "stopped"), "pause": ("armed", "")}
+    if what == "opt-out":
+        assert told(campaign) == {("sent", ""): 9, ("suppressed", "channel_off"): 1}
+    else:
+        assert told(campaign) == {not_sent[what]: 10}
+
+
+def test_a_no_holds_for_a_retry_in_the_ledger_too(post: Post) -> None:
+    post.people(3)
+    campaign = post.running()
+    post.wire.fate = lambda token: BUSY if token == "t1" else 200
+    send(campaign)
+    suppress(Recipient.objects.get(tenant=post.tenant, external_id="t1"))
+    retried(campaign)
+    assert post.wire.counted == dict.fromkeys(("t0", "t1", "t2"), 1)
+    assert told(campaign) == {("sent", ""): 2, ("suppressed", "address_suppressed"): 1}
+
+
+def test_looking_costs_no_statement_a_message(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    post.people(2_000)
+    campaign = post.running()
+    cursor, opened = bulk.cursor, list[int]()
+
+    def counting() -> Any:
+        opened.append(1)
+        return cursor()
+
+    monkeypatch.setattr(bulk, "cursor", counting)
+    began = time.monotonic()
+    send(campaign)
+    looks = (time.monotonic() - began) / refusals.BELIEVED + 1
+    chunks = 2_000 / (post.wire.streams // 2)
+    assert len(post.wire.begun) == 2_000
+    assert len(opened) <= 2 + chunks + looks + (time.monotonic() - began) / sender.WRITE_SECONDS
+
+
+def test_a_token_that_moves_after_arming_gets_neither_the_old_nor_a_second_message(post: Post) -> None:
+    post.people(2)
+    post.person("token-of-t1", external_id="former")
+    now_hers = Recipient.objects.get(tenant=post.tenant, external_id="t1")
+    campaign = post.armed()
+    devices.register(now_hers, "fcm", "token-of-t1", "another app")
+    launch.go(campaign.tenant_id, campaign.pk)
+    send(campaign)
+    assert post.wire.counted == {"t0": 1, "t1": 1}
+    accounting.account(campaign.pk)
+    assert told(campaign) == ledger(campaign) == {("sent", ""): 2, ("suppressed", "no_address"): 1}
+
+
+def test_quiet_hours_are_those_of_the_clock_when_it_leaves(post: Post) -> None:
+    """Armed while one offset held, sent while another does: here it is the tenant's zone that changes."""
+    post.people(10)
+    Tenant.objects.filter(pk=post.tenant.pk).update(timezone="Asia/Tokyo")
+    prefer(Recipient.objects.get(tenant=post.tenant, external_id="t3"), **quiet_now())
+    campaign = post.running()
+    Tenant.objects.filter(pk=post.tenant.pk).update(timezone="UTC")
+    send(campaign)
+    assert "t3" not in post.wire.counted and len(post.wire.begun) == 9
+    assert told(campaign) == {("sent", ""): 9, ("queued", ""): 1}
+
+
+@pytest.mark.parametrize(
+    ("now", "hold_hours"),
+    [
+        ("2027-03-27T20:30+01:00", None),
+        ("2027-03-27T21:30+01:00", 9.5),  # over the night in which summer time begins
+        ("2027-03-28T20:30+02:00", None),
+        ("2027-03-28T21:30+02:00", 10.5),
+        ("2027-03-29T07:30+02:00", 0.5),
+        ("2027-03-29T08:00+02:00", None),
+    ],
+)
+def test_an_armed_campaign_outlives_a_change_of_the_clocks(post: Post, now: str, hold_hours: float | None) -> None:
+    """Armed in any season: what stands in the shard is the hours and the zone."""
+    post.person("t0", timezone="Europe/Vienna")
+    prefer(Recipient.objects.get(tenant=post.tenant, external_id="t0"), quiet_from="21:00", quiet_until="08:00")
+    campaign = post.running()
+    held = claim(Shard.objects.get(campaign=campaign).pk, "bulk@one")
+    assert held is not None
+    found = refusals.Refusals(held, clock=lambda: datetime.fromisoformat(now).astimezone(UTC)).of([0])
+    assert {i: outcome.wait / 3600 for i, outcome in found.items()} == ({} if hold_hours is None else {0: hold_hours})
+
+
+@pytest.mark.parametrize("when", ["before arming", "after arming"])
+def test_who_would_wait_past_not_after_expires_at_once(post: Post, when: str) -> None:
+    post.people(10)
+    person = Recipient.objects.get(tenant=post.tenant, external_id="t3")
+    if when == "before arming":
+        prefer(person, **quiet_now())
+    campaign = post.running(not_after=datetime.now(UTC) + timedelta(hours=1))
+    if when == "after arming":
+        prefer(person, **quiet_now())
+    send(campaign)
+    assert "t3" not in post.wire.counted and len(post.wire.begun) == 9
+    assert told(campaign) == {("sent", ""): 9, ("expired", "quiet_hours"): 1}
+    accounting.account(campaign.pk)
+    assert told(campaign) == ledger(campaign) == {("sent", ""): 9, ("expired", "quiet_hours"): 1}
+
+
+def test_a_retry_that_would_wait_past_not_after_expires_at_once(post: Post) -> None:
+    post.people(3)
+    campaign = post.running(not_after=datetime.now(UTC) + timedelta(hours=1))
+    post.wire.fate = lambda token: BUSY if token == "t1" else 200
+    send(campaign)
+    prefer(Recipient.objects.get(tenant=post.tenant, external_id="t1"), **quiet_now())
+    retried(campaign)
+    assert post.wire.counted == dict.fromkeys(("t0", "t1", "t2"), 1)
+    assert told(campaign) == {("sent", ""): 2, ("expired", "quiet_hours"): 1}

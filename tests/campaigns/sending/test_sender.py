@@ -1,0 +1,292 @@
+"""Sending a shard, staged by hand: killed, frozen, stopped, paused. The far end counts."""
+
+from __future__ import annotations
+
+import pytest
+from pytest_django import Settings
+
+from campaigns.lifecycle import control
+from campaigns.models import Campaign, Shard
+from campaigns.sending import claim
+from campaigns.sending.sender import Sender
+from notifier.channels import channel
+from notifier.models import Delivery
+from notifier.vocabulary.status import Status
+from tests.campaigns.fake_client import (
+    BUSY,
+    SILENCE,
+    Killed,
+    Post,
+    account,
+    held,
+    ledger,
+    lose_leases,
+    post,
+    retried,
+    send,
+    send_and_die,
+    shard_of,
+    shards_of,
+    stop,
+    told,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+__all__ = ["post"]
+
+
+def test_everybody_gets_it_once_and_the_account_says_so_at_every_moment(post: Post) -> None:
+    tokens = post.people(900)
+    campaign = post.running()
+    moments: list[dict[tuple[str, str], int]] = []
+    post.wire.meanwhile = lambda: moments.append(told(campaign))
+    send(campaign)
+    assert post.wire.counted == dict.fromkeys(tokens, 1)
+    assert all(sum(moment.values()) == 900 for moment in moments)
+    assert set(moments[0]) <= {("sent", ""), ("sending", ""), ("armed", "")}
+    assert told(campaign) == {("sent", ""): 900}
+    account(campaign)
+    assert told(campaign) == ledger(campaign) == {("sent", ""): 900}
+    assert campaign.state == Campaign.State.FINISHED
+
+
+# ---- the holder is lost ------------------------------------------------------------------------------------------
+
+
+def test_a_killed_worker_s_answered_messages_are_not_repeated(post: Post, settings: Settings) -> None:
+    tokens = post.people(1_000)
+    campaign = post.running()
+    post.wire.fate = lambda address: 200 if len(post.wire.begun) <= 500 else SILENCE
+    looks = 0
+
+    def die() -> None:
+        nonlocal looks
+        looks += 1
+        if looks > 20:
+            raise Killed
+
+    post.wire.meanwhile = die
+    send_and_die(campaign)
+    shard = shard_of(campaign)
+    assert shard.sent > 0 and 0 < shard.begun - shard.sent <= post.wire.streams
+    first, answered = post.wire.counted, shard.sent
+    figures = told(campaign)
+    assert figures["sending", ""] == shard.begun - shard.sent
+    post.wire.fate, post.wire.meanwhile = lambda address: 200, lambda: None
+    lose_leases(settings)
+    send(campaign)
+    assert set(post.wire.counted) == set(tokens)
+    repeats = sum(post.wire.counted.values()) - 1_000
+    assert repeats == sum(first.values()) - answered <= post.wire.streams
+    assert told(campaign) == {("sent", ""): 1_000}
+
+
+def test_a_channel_where_a_repeat_hurts_ends_unknown(
+    post: Post, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(channel("push")), "repeat_when_in_doubt", False)
+    post.people(10)
+    campaign = post.running()
+
+    def die() -> None:
+        raise Killed
+
+    post.wire.fate, post.wire.meanwhile = lambda address: SILENCE, die
+    send_and_die(campaign)
+    post.wire.fate, post.wire.meanwhile = lambda address: 200, lambda: None
+    lose_leases(settings)
+    send(campaign)
+    assert set(post.wire.counted.values()) == {1}
+    shard = shard_of(campaign)
+    assert told(campaign) == {("unknown", "in_doubt"): shard.begun} | (
+        {("sent", ""): 10 - shard.begun} if shard.begun < 10 else {}
+    )
+    account(campaign)
+    assert told(campaign)["unknown", "in_doubt"] == shard.begun
+
+
+def test_a_frozen_worker_that_comes_back_writes_nothing_and_launches_nothing_more(
+    post: Post, settings: Settings
+) -> None:
+    tokens = post.people(1_000)
+    campaign = post.running()
+    shard = shard_of(campaign)
+
+    def freeze() -> None:
+        if len(post.wire.begun) < 400:
+            return
+        post.wire.meanwhile = lambda: None
+        lose_leases(settings)
+        send(campaign)  # another worker, meanwhile; it ends the shard
+        after.append((len(post.wire.begun), Shard.objects.filter(pk=shard.pk).values().get()))
+
+    after: list[tuple[int, object]] = []
+    post.wire.meanwhile = freeze
+    assert not Sender(held(campaign)).run()
+    assert [(len(post.wire.begun), Shard.objects.filter(pk=shard.pk).values().get())] == after
+    assert set(post.wire.counted) == set(tokens)
+    assert max(post.wire.counted.values()) <= 2
+    assert told(campaign) == {("sent", ""): 1_000}
+
+
+def test_what_a_lost_holder_handed_to_the_ledger_is_not_sent_by_the_shard_again(post: Post, settings: Settings) -> None:
+    tokens = post.people(300)
+    campaign = post.running()
+    post.wire.fate = lambda address: BUSY if address in tokens[:50] else 200
+
+    def die() -> None:
+        if shard_of(campaign).requeued:
+            raise Killed
+
+    post.wire.meanwhile = die
+    send_and_die(campaign)
+    requeued = shard_of(campaign).requeued
+    assert requeued == Delivery.objects.filter(campaign_id=campaign.pk, status=Status.QUEUED).count()
+    before = post.wire.counted
+    post.wire.fate, post.wire.meanwhile = lambda address: 200, lambda: None
+    lose_leases(settings)
+    send(campaign)
+    waiting = set(
+        Delivery.objects.filter(campaign_id=campaign.pk, status=Status.QUEUED).values_list("address", flat=True)
+    )
+    assert len(waiting) >= requeued
+    assert all(post.wire.counted[address] == before[address] for address in waiting)
+    retried(campaign)
+    assert told(campaign) == {("sent", ""): 300}
+
+
+# ---- stop, pause -------------------------------------------------------------------------------------------------
+
+
+def test_a_stop_is_exact_at_once_and_stays_so(post: Post) -> None:
+    post.people(2_000)
+    campaign = post.running()
+    moments: list[dict[tuple[str, str], int]] = []
+
+    def press() -> None:
+        if len(post.wire.begun) >= 600 and not moments:
+            stop(campaign)
+            moments.append(told(campaign))
+
+    post.wire.meanwhile = press
+    send(campaign)
+    begun = len(post.wire.begun)
+    assert 600 <= begun < 2_000
+    assert told(campaign) == {("sent", ""): begun, ("cancelled", "stopped"): 2_000 - begun}
+    control.cancel_rows(campaign.pk)
+    assert told(campaign) == {("sent", ""): begun, ("cancelled", "stopped"): 2_000 - begun}
+    account(campaign)
+    assert told(campaign) == ledger(campaign) == {("sent", ""): begun, ("cancelled", "stopped"): 2_000 - begun}
+    assert moments[0]["cancelled", "stopped"] == 2_000 - moments[0].get(("sent", ""), 0) - moments[0]["sending", ""]
+    assert Campaign.objects.get(pk=campaign.pk).accounted_at is not None
+
+
+def test_shards_that_never_began_are_not_waiting_once_it_is_stopped(post: Post, settings: Settings) -> None:
+    settings.SHARD_SIZE = 10
+    post.people(30)
+    campaign = post.running()
+    first = shards_of(campaign)[0]
+    Sender(claim.claim(first.pk, "one")).run()  # type: ignore[arg-type]
+    stop(campaign)
+    expected = {("sent", ""): 10, ("cancelled", "stopped"): 20}
+    assert told(campaign) == expected  # right after the stop
+    control.cancel_rows(campaign.pk)
+    assert told(campaign) == expected
+    account(campaign)
+    assert told(campaign) == ledger(campaign) == expected
+
+
+def test_what_waits_inside_the_transport_at_a_stop_ends_cancelled(post: Post) -> None:
+    post.people(100)
+    campaign = post.running()
+    post.wire.concurrent, post.wire.lag = 1, 0.01
+    post.wire.meanwhile = lambda: stop(campaign) if len(post.wire.begun) == 3 else None
+    send(campaign)
+    begun = len(post.wire.begun)
+    assert 3 <= begun < 100
+    control.cancel_rows(campaign.pk)
+    expected = {("sent", ""): begun, ("cancelled", "stopped"): 100 - begun}
+    assert told(campaign) == expected
+    retried(campaign)
+    account(campaign)
+    assert told(campaign) == ledger(campaign) == expected
+    assert len(post.wire.begun) == begun
+
+
+def test_what_waits_inside_the_transport_at_a_pause_leaves_once_after_it(post: Post) -> None:
+    tokens = post.people(100)
+    campaign = post.running()
+    post.wire.concurrent, post.wire.lag = 1, 0.01
+    paused: list[int] = []
+
+    def pause() -> None:
+        if len(post.wire.begun) == 3 and not paused:
+            paused.append(3)
+            control.pause(campaign.tenant_id, campaign.pk)
+
+    post.wire.meanwhile = pause
+    send(campaign)
+    post.wire.concurrent, post.wire.lag = 1_000, 0.0
+    control.resume(campaign.tenant_id, campaign.pk)
+    send(campaign)
+    retried(campaign)
+    assert post.wire.counted == dict.fromkeys(tokens, 1)
+    assert told(campaign) == {("sent", ""): 100}
+
+
+def test_a_pause_in_the_middle_loses_nothing_and_repeats_nothing(post: Post) -> None:
+    tokens = post.people(2_000)
+    campaign = post.running()
+
+    def pause() -> None:
+        if len(post.wire.begun) >= 600:
+            control.pause(campaign.tenant_id, campaign.pk)
+
+    post.wire.meanwhile = pause
+    send(campaign)
+    post.wire.meanwhile = lambda: None
+    shard = shard_of(campaign)
+    assert (shard.state, shard.lease_until) == (Shard.State.ARMED, None)
+    begun = len(post.wire.begun)
+    assert told(campaign) == {("sent", ""): begun, ("armed", ""): 2_000 - begun}
+    send(campaign)  # a late doorbell
+    assert len(post.wire.begun) == begun
+    control.resume(campaign.tenant_id, campaign.pk)
+    send(campaign)
+    assert post.wire.counted == dict.fromkeys(tokens, 1)
+    assert told(campaign) == {("sent", ""): 2_000}
+
+
+def test_a_stop_while_a_token_is_fetched_lets_nothing_begin(post: Post) -> None:
+    post.people(100)
+    campaign = post.running()
+    post.wire.fetching = lambda: stop(campaign)
+    send(campaign)
+    assert post.wire.begun == []
+    assert told(campaign) == {("cancelled", "stopped"): 100}
+
+
+def test_a_worker_lost_after_a_stop_leaves_an_exact_account(post: Post, settings: Settings) -> None:
+    post.people(1_000)
+    campaign = post.running()
+
+    def stop_and_die() -> None:
+        if len(post.wire.begun) == 400:
+            stop(campaign)
+            raise Killed
+
+    post.wire.fate = lambda address: 200 if len(post.wire.begun) <= 150 else SILENCE
+    post.wire.meanwhile = stop_and_die
+    send_and_die(campaign)
+    shard = shard_of(campaign)
+    doubt = shard.begun - shard.sent
+    before = told(campaign)
+    assert before["sending", ""] == doubt and before["cancelled", "stopped"] == 1_000 - shard.begun
+    lose_leases(settings)
+    control.cancel_rows(campaign.pk)
+    expected = {("unknown", "in_doubt"): doubt, ("cancelled", "stopped"): 1_000 - shard.begun}
+    if shard.sent:
+        expected["sent", ""] = shard.sent
+    assert told(campaign) == expected
+    account(campaign)
+    assert told(campaign) == ledger(campaign) == expected

@@ -1,0 +1,358 @@
+"""What is out of the ordinary in a shard: throttled, refused, unauthorised, switched off, without a database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from pytest_django import Settings
+
+from campaigns.lifecycle import thresholds
+from campaigns.lifecycle.finish import finish_if_done
+from campaigns.models import Campaign, Shard
+from campaigns.sending import claim, sender
+from campaigns.sending.bodies import BodyBuilder
+from campaigns.sending.sender import Sender
+from campaigns.shard import outcomes
+from campaigns.shard.outcomes import Written
+from notifier.delivery.accounts import rate_limits, registry
+from notifier.delivery.dispatch import FallbackAccounts
+from notifier.models import Delivery, ProviderAccount
+from notifier.vocabulary.http import TokenRefused, TransportError
+from notifier.vocabulary.status import Status
+from tests.campaigns.fake_client import (
+    BUSY,
+    DEAD,
+    TEXT,
+    TOO_MANY,
+    UNAUTHORISED,
+    Post,
+    account,
+    held,
+    ledger,
+    lose_leases,
+    post,
+    retried,
+    send,
+    shard_of,
+    stop,
+    told,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+__all__ = ["post"]
+
+
+# ---- limits ------------------------------------------------------------------------------------------------------
+
+
+def test_a_429_stops_the_account_at_once(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    post.people(2_000)
+    campaign = post.running()
+    post.wire.fate = lambda address: TOO_MANY
+    began = time.monotonic()
+    asked: list[int] = []
+    take = rate_limits.take_of
+
+    def counting(wanted: int, *some: rate_limits.Limit) -> rate_limits.Grant:
+        asked.append(wanted)
+        if time.monotonic() - began > 2:
+            stop(campaign)
+        return take(wanted, *some)
+
+    monkeypatch.setattr(rate_limits, "take_of", counting)
+    send(campaign)
+    assert len(post.wire.begun) <= post.wire.streams
+    assert len(asked) < 50  # it sleeps meanwhile, and does not spin
+
+
+def test_a_campaign_s_speed_limit_is_kept_without_spinning(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    post.people(20)
+    campaign = post.running(rate_per_s=20.0)
+    asked: list[int] = []
+    take = rate_limits.take_of
+
+    def counting(wanted: int, *some: rate_limits.Limit) -> rate_limits.Grant:
+        asked.append(wanted)
+        return take(wanted, *some)
+
+    monkeypatch.setattr(rate_limits, "take_of", counting)
+    send(campaign)
+    assert len(post.wire.begun) == 20
+    assert len(asked) < 100
+
+
+# ---- odd ones ----------------------------------------------------------------------------------------------------
+
+
+def test_each_message_counts_once_while_it_is_retried_by_the_engine(post: Post) -> None:
+    tokens = post.people(600)
+    campaign = post.running()
+    flaky, dead = set(tokens[:100]), set(tokens[100:130])
+    post.wire.fate = lambda address: BUSY if address in flaky else DEAD if address in dead else 200
+    post.wire.meanwhile = lambda: check(told(campaign))
+
+    def check(figures: dict[tuple[str, str], int]) -> None:
+        assert sum(figures.values()) == 600
+
+    send(campaign)
+    expected = {("sent", ""): 470, ("failed", "dead_address"): 30, ("queued", ""): 100}
+    assert told(campaign) == expected
+    assert not finish_if_done(campaign.pk)
+    rows = Delivery.objects.filter(campaign_id=campaign.pk, status=Status.QUEUED)
+    assert [row.content for row in rows] == [TEXT] * 100
+    retried(campaign)  # busy again
+    assert told(campaign) == expected
+    post.wire.fate = lambda address: 200
+    retried(campaign)
+    assert told(campaign) == {("sent", ""): 570, ("failed", "dead_address"): 30}
+    assert finish_if_done(campaign.pk)
+    account(campaign)
+    assert told(campaign) == ledger(campaign) == {("sent", ""): 570, ("failed", "dead_address"): 30}
+
+
+def test_a_token_that_ends_in_mid_volley_is_forgotten_and_the_messages_are_tried_again(post: Post) -> None:
+    tokens = post.people(100)
+    campaign = post.running()
+    post.wire.fate = lambda address: UNAUTHORISED if len(post.wire.begun) > 60 else 200
+    send(campaign)
+    assert post.wire.forgotten
+    assert told(campaign) == {("sent", ""): 60, ("queued", ""): 40}
+    post.wire.fate = lambda address: 200
+    retried(campaign)
+    assert set(post.wire.counted) == set(tokens)
+    assert told(campaign) == {("sent", ""): 100}
+
+
+@pytest.mark.parametrize("temporary", [True, False])
+def test_without_a_token_everything_waits_in_the_ledger_and_nothing_begins(post: Post, temporary: bool) -> None:
+    post.people(100)
+    campaign = post.running()
+
+    def refuse() -> None:
+        raise TokenRefused("no", temporary=temporary)
+
+    post.wire.fetching = refuse
+    send(campaign)
+    assert post.wire.begun == []
+    assert told(campaign) == {("queued", ""): 100}
+
+
+def test_settings_that_cannot_be_opened_keep_no_shard_for_ever(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    post.people(10)
+    campaign = post.running()
+
+    def unreadable(account: ProviderAccount) -> None:
+        raise ValueError("secret")
+
+    monkeypatch.setattr(registry, "provider_for", unreadable)
+    send(campaign)
+    assert told(campaign) == {("queued", ""): 10}
+    assert shard_of(campaign).state == Shard.State.DONE
+    assert not Delivery.objects.filter(detail__contains="secret").exists()
+
+
+def test_a_request_that_no_mould_can_make_for_whatever_reason_goes_the_slow_way(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = post.people(10)
+    campaign = post.running()
+
+    def broken(*args: object) -> None:
+        raise KeyError("title")
+
+    monkeypatch.setattr(BodyBuilder, "_cut", broken)
+    send(campaign)
+    assert post.wire.counted == dict.fromkeys(tokens, 1)
+    assert told(campaign) == {("sent", ""): 10}
+
+
+def test_an_account_that_is_switched_off_in_mid_shard_sends_nothing_more(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post.people(2_000)
+    campaign = post.running()
+    for memory in (registry._by_id, registry._enabled):
+        monkeypatch.setattr(memory, "seconds", 0.05)  # none at all would cost a query for each of 2,000 rows
+
+    def switch_off() -> None:
+        ProviderAccount.objects.filter(pk=post.account.pk).update(enabled=False)
+        time.sleep(0.01)
+
+    post.wire.meanwhile = switch_off
+    send(campaign)
+    assert len(post.wire.begun) <= post.wire.streams + sender.LARGEST_CHUNK
+    figures = told(campaign)
+    assert figures["failed", "no_account"] == 2_000 - len(post.wire.begun)
+    account(campaign)
+    assert told(campaign) == figures
+
+
+def test_answers_survive_a_database_that_is_away_when_one_of_them_is_odd(
+    post: Post, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = post.people(100)
+    campaign = post.running()
+    post.wire.fate = lambda address: BUSY if address == tokens[50] else 200
+    away = iter([True])
+
+    look = FallbackAccounts._look
+
+    def others(self: FallbackAccounts) -> list[ProviderAccount]:
+        if next(away, False):
+            raise OperationalError("the connection is lost")
+        return look(self)
+
+    monkeypatch.setattr(FallbackAccounts, "_look", others)
+    try:
+        send(campaign)
+    except OperationalError:
+        lose_leases(settings)
+        send(campaign)
+    retried(campaign)
+    assert {token for token, count in post.wire.counted.items() if count > 1} <= {tokens[50]}
+    assert told(campaign) == {("sent", ""): 99, ("queued", ""): 1}
+
+
+@pytest.mark.parametrize("at", range(1, 9))
+def test_answers_are_kept_while_the_database_is_away(post: Post, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    tokens = post.people(700)
+    campaign = post.running()
+    post.wire.fate = lambda address: BUSY if address in tokens[:20] else 200
+    calls = 0
+
+    def flaky(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **more: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            found = real(*args, **more) if calls % 2 else None
+            if calls == at:  # before or after it was committed
+                raise OperationalError("the connection is lost")
+            return found if calls % 2 else real(*args, **more)
+
+        return call
+
+    monkeypatch.setattr("campaigns.sending.sender.write", flaky(outcomes.write))
+    monkeypatch.setattr("campaigns.sending.sender.leave", flaky(outcomes.leave))
+    send(campaign)
+    assert post.wire.counted == dict.fromkeys(tokens, 1)
+    assert told(campaign) == {("sent", ""): 680, ("queued", ""): 20}
+    post.wire.fate = lambda address: 200
+    retried(campaign)
+    assert told(campaign) == {("sent", ""): 700}
+
+
+def test_a_shard_that_is_paused_while_the_database_is_away_loses_no_answer(
+    post: Post, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = post.people(1_000)
+    campaign = post.running()
+
+    def pause() -> None:
+        if len(post.wire.begun) >= 400:
+            Campaign.objects.filter(pk=campaign.pk, state="running").update(state="paused")
+
+    post.wire.meanwhile = pause
+    away = iter([True])
+    after = Sender._after
+
+    def sometimes(self: Sender) -> Shard.State:
+        if next(away, False):
+            raise OperationalError("the connection is lost")
+        return after(self)
+
+    monkeypatch.setattr(Sender, "_after", sometimes)
+    try:
+        send(campaign)
+    except OperationalError:
+        lose_leases(settings)
+    Campaign.objects.filter(pk=campaign.pk).update(state="running")
+    post.wire.meanwhile = lambda: None
+    send(campaign)
+    assert post.wire.counted == dict.fromkeys(tokens, 1)
+    assert told(campaign) == {("sent", ""): 1_000}
+
+
+def test_expired_before_it_left(post: Post) -> None:
+    post.people(5)
+    campaign = post.running(not_after=datetime.now(UTC) + timedelta(hours=1))
+    Campaign.objects.filter(pk=campaign.pk).update(not_after=datetime.now(UTC) - timedelta(seconds=1))
+    claim._campaigns.clear()
+    send(campaign)
+    assert post.wire.begun == []
+    assert told(campaign) == {("expired", "not_after"): 5}
+
+
+def test_a_retry_whose_commit_was_not_heard_of_is_handed_over_once(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection broke after the commit; the engine was faster than the sender's second try to write."""
+    tokens = post.people(10)
+    campaign = post.running()
+    post.wire.fate = lambda address: BUSY
+    write_all, lost = Sender._write_all, list[bool]()
+
+    def lost_after_commit(self: Sender, write_it: Callable[[], Written]) -> Written:
+        requeuing = list(self._flights.requeuing)
+        found = write_all(self, write_it)
+        if requeuing and not lost:
+            lost.append(True)
+            self._flights.requeuing = requeuing
+            post.wire.fate = lambda address: 200
+            retried(campaign)
+            raise OperationalError("the connection is lost")
+        return found
+
+    monkeypatch.setattr(Sender, "_write_all", lost_after_commit)
+    send(campaign)
+    assert lost
+    retried(campaign)
+    assert post.wire.counted == dict.fromkeys(tokens, 2)
+    assert told(campaign) == {("sent", ""): 10}
+
+
+# ---- without an answer -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["t{}", "c" + "x" * 18 + "{:03}"], ids=["in a volley", "by itself"])
+@pytest.mark.parametrize(
+    ("answer", "skipped"),
+    [
+        (TransportError(True, "connection lost", cut=True), 60),
+        (TransportError(True, "no answer within the timeout"), 0),
+        (TransportError(False, "no stream came free within the timeout"), 0),
+    ],
+)
+def test_what_a_cut_connection_took_with_it_is_no_error_and_is_tried_again(
+    post: Post, answer: TransportError, skipped: int, form: str
+) -> None:
+    tokens = [form.format(n) for n in range(300)]
+    for token in tokens:
+        post.person(token)
+    campaign = post.running()
+    lost = set(tokens[:60])
+    post.wire.fate = lambda token: answer if token in lost else 200
+    send(campaign)
+    assert bool(post.wire.slow) == form.startswith("c")
+    shard = shard_of(campaign)
+    assert (shard.sent, shard.failed, shard.requeued, shard.skipped, shard.cut) == (240, 0, 60, skipped, skipped)
+    campaign.max_error_percent = 19
+    why = "" if skipped else "20 % of 300 messages failed; the limit is 19 %."
+    assert thresholds.verdict(shard, campaign) == why
+    post.wire.fate = lambda token: 200
+    retried(campaign)
+    assert told(campaign) == {("sent", ""): 300}
+    assert set(post.wire.counted) == set(tokens)
+
+
+def test_counts_of_cut_connections_survive_a_change_of_the_holder(post: Post) -> None:
+    post.people(300)
+    campaign = post.running()
+    post.wire.fate = lambda token: TransportError(True, "connection lost", cut=True) if int(token[1:]) < 60 else 200
+    mine = held(campaign)
+    Sender(mine).run()
+    Shard.objects.filter(campaign=campaign).update(state="armed")
+    again = held(campaign)
+    assert (again.record.skipped, again.record.cut) == (60, 60)

@@ -1,0 +1,87 @@
+"""Warming asks whoever would send, and breaks nothing when there is nobody to ask."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from celery import current_app
+from kombu.exceptions import OperationalError
+
+from campaigns.arming import warm
+from notifier.delivery.accounts import registry
+from notifier.delivery.infra import redis
+from notifier.models import ProviderAccount
+from notifier.vocabulary.http import TokenRefused
+from tests.campaigns.fake_client import Post, post
+
+pytestmark = pytest.mark.django_db(transaction=True)
+__all__ = ["post"]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    monkeypatch.setattr(current_app.control, "broadcast", lambda name, **more: found.append({"name": name, **more}))
+    return found
+
+
+def test_arming_warms_each_account_once(post: Post, asked: list[dict[str, Any]], settings: Any) -> None:
+    settings.SHARD_SIZE = 2
+    post.people(6)
+    post.armed()
+    assert asked == [{"name": "warm", "arguments": {"account_ids": [str(post.account.pk)]}}]
+
+
+@pytest.mark.parametrize("error", [redis.Away("x"), OperationalError("x")])
+def test_without_redis_arming_ends_all_the_same(post: Post, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def away(*args: Any, **more: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(current_app.control, "broadcast", away)
+    post.people(1)
+    post.armed()
+
+
+def test_connections_and_tokens_are_had_before_go(post: Post) -> None:
+    fetched: list[int] = []
+    post.wire.fetching = lambda: fetched.append(1)
+    post.people(1)
+    post.armed()
+    inbox = registry.choose(post.tenant, "in_app", "", "live")
+    assert warm.warm_here([str(post.account.pk), str(inbox.pk)]) == 1
+    assert fetched == [1]
+
+
+@pytest.mark.parametrize("error", [ValueError("secret"), TokenRefused("secret", temporary=False)])
+def test_one_account_that_cannot_be_warmed_keeps_no_other_cold(
+    post: Post, monkeypatch: pytest.MonkeyPatch, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    post.people(1)
+    post.armed()
+    good = post.account
+    bad = ProviderAccount.objects.create(
+        tenant=post.tenant, name="bad", provider="fcm", channel="push", platform="fcm", sandbox=True
+    )
+    provider_for = registry.provider_for
+
+    def unreadable(account: ProviderAccount) -> Any:
+        if account.pk == bad.pk:
+            raise error
+        return provider_for(account)
+
+    monkeypatch.setattr(registry, "provider_for", unreadable)
+    assert warm.warm_here([str(bad.pk), str(good.pk)]) == 1
+    assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize(("queues", "called"), [(["push.bulk"], 1), (["push"], 0), (["control", "in_app.bulk"], 1)])
+def test_only_bulk_workers_warm_and_in_their_child(queues: list[str], called: int) -> None:
+    calls: list[Any] = []
+    consumer = SimpleNamespace(
+        task_consumer=SimpleNamespace(queues=[SimpleNamespace(name=name) for name in queues]),
+        pool=SimpleNamespace(apply_async=lambda function, args: calls.append((function, args))),
+    )
+    assert warm._warm(SimpleNamespace(consumer=consumer), ["one"]) == {"ok": "warming"}
+    assert calls == [(warm.warm_here, (["one"],))] * called

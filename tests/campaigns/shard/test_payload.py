@@ -1,0 +1,45 @@
+"""Shards' payloads: pure."""
+
+from __future__ import annotations
+
+import uuid
+
+from campaigns.shard.payload import NOBODY, Payload, pack, unpack
+from notifier.delivery.planning.quiet_hours import QuietHours
+from notifier.vocabulary.people import Address
+
+IDS = [uuid.uuid4() for _ in range(3)]
+
+
+def a_payload() -> Payload:
+    return Payload(
+        platform="fcm",
+        ids="".join(i.hex for i in IDS),
+        recipients="".join(i.hex for i in reversed(IDS)),
+        devices=IDS[0].hex + NOBODY + IDS[2].hex,
+        addresses=["a", "b", "c"],
+        forms=[{"title": "für alle", "body": None, "data.k": "v"}, {"title": None, "body": "x"}],
+        form=[0, 1, 0],
+        values={"body": ["eins", "", "drei"], "title": ["", "zwei", ""]},
+        hours=[QuietHours(1320, 420, "Europe/Vienna")],
+        quiet={2: 0},
+    )
+
+
+def test_what_was_packed_is_unpacked() -> None:
+    assert unpack(pack(a_payload())) == a_payload()
+
+
+def test_columns_are_read_by_message() -> None:
+    payload = unpack(pack(a_payload()))
+    assert len(payload) == 3
+    assert [payload.id(i) for i in range(3)] == IDS
+    assert [payload.recipient(i) for i in range(3)] == IDS[::-1]
+    assert [payload.address(i) for i in range(3)] == [
+        Address("a", "fcm", IDS[0]), Address("b", "fcm", None), Address("c", "fcm", IDS[2])
+    ]  # fmt: skip
+    assert [payload.content(i) for i in range(3)] == [
+        {"title": "für alle", "body": "eins", "data": {"k": "v"}},
+        {"title": "zwei", "body": "x"},
+        {"title": "für alle", "body": "drei", "data": {"k": "v"}},
+    ]

@@ -1,0 +1,187 @@
+"""Rows of campaigns beside lines of single messages, and what arming pins down; races are staged by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pytest_django import Settings
+
+from campaigns import arming
+from campaigns import tasks as campaign_tasks
+from campaigns.lifecycle import control, fanout
+from campaigns.models import Campaign, Shard
+from campaigns.report import accounting
+from campaigns.sending.refusals import Refusals
+from campaigns.states import State
+from inbox.models import InboxMessage
+from notifier.delivery import redrive
+from notifier.delivery import sweep as sweeping
+from notifier.delivery.accounts import registry
+from notifier.delivery.content import templates
+from notifier.delivery.ledger import claims, ordering
+from notifier.delivery.ledger.settle import Outcome, settle
+from notifier.delivery.send import deliver
+from notifier.delivery.sweep import sweep
+from notifier.errors import InvalidInput
+from notifier.models import DeadLetter, Delivery, OrderingQueue, ProviderAccount, Template
+from notifier.vocabulary.status import Lane, QueuePosition, Reason, Status
+from tenants.models import Preference, Recipient
+from tests.delivery.build import TEXT, Shop, an_order
+from tests.delivery.scenes import a_campaign, age_leases, all_due, of_campaign, running, send_shards
+
+pytestmark = pytest.mark.django_db(transaction=True)
+FAST = (Lane.CRITICAL, Lane.TRANSACTIONAL)
+BULK = (Lane.BULK,)
+
+
+def held_back(self: Refusals, rows: Sequence[int]) -> dict[int, Outcome]:
+    """As in quiet hours."""
+    return {i: Outcome(self._held.row(i), Status.QUEUED, wait=60, held=True) for i in rows}
+
+
+def test_a_campaigns_parked_row_takes_no_turn_of_the_recipients_line(
+    market: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market.accept(an_order())
+    deliver("in_app", BULK)  # ada has a line now, and its turn is free
+    campaign = running(a_campaign(market))
+    with monkeypatch.context() as patch:
+        patch.setattr(Refusals, "of", held_back)
+        send_shards(campaign)
+    all_due()
+    sweep()
+    deliver("in_app", BULK)
+    line = OrderingQueue.objects.get(tenant=market.tenant)
+    assert (line.turn_taken, line.unfinished) == (False, 0)
+    market.accept(an_order())
+    deliver("in_app", BULK)
+    assert market.statuses() == ["delivered"] * 3
+
+
+def test_a_campaigns_parked_row_does_not_wait_behind_a_line(market: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = running(a_campaign(market))
+    with monkeypatch.context() as patch:
+        patch.setattr(Refusals, "of", held_back)
+        send_shards(campaign)
+    market.accept(an_order(), an_order())
+    all_due()
+    sweep()
+    assert Delivery.objects.get(campaign_id=campaign.pk).queue_position == QueuePosition.HAS_TURN
+    for _ in range(3):
+        deliver("in_app", BULK)
+    line = OrderingQueue.objects.get(tenant=market.tenant)
+    assert (line.turn_taken, line.unfinished) == (False, 0)
+    assert market.statuses() == ["delivered"] * 3
+
+
+def test_two_sweeps_at_once_leave_no_turn_without_its_holder(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.accept(an_order(send_at=datetime.now(UTC) + timedelta(hours=1)))
+    all_due()
+    lock = ordering.lock
+
+    def lock_late(keys: Iterable[ordering.Key], *, make: bool = False) -> dict[ordering.Key, ordering.OrderingQueue]:
+        monkeypatch.setattr(ordering, "lock", lock)
+        sweep()  # another worker's, which was faster
+        deliver("in_app", FAST)
+        return lock(list(keys), make=make)
+
+    monkeypatch.setattr(ordering, "lock", lock_late)
+    sweeping._unpark()
+    assert shop.statuses() == ["delivered"]
+    assert not OrderingQueue.objects.get(tenant=shop.tenant).turn_taken
+
+
+def test_driving_a_campaigns_row_again_leaves_lines_alone(market: Shop) -> None:
+    market.accept(an_order())
+    campaign = running(a_campaign(market))
+    Delivery.objects.filter(campaign_id=campaign.pk).update(status=Status.QUEUED, content={"title": "a", "body": "b"})
+    rows = claims.begin(claims.claim("in_app", BULK, 10))
+    assert len(rows) == 2
+    settle([Outcome(row, Status.FAILED, Reason.EXHAUSTED, dead_letter=True) for row in rows])
+    assert redrive(market.tenant.id, list(DeadLetter.objects.values_list("pk", flat=True))) == 2
+    assert OrderingQueue.objects.get(tenant=market.tenant).unfinished == 1
+    deliver("in_app", BULK)
+    line = OrderingQueue.objects.get(tenant=market.tenant)
+    assert (line.turn_taken, line.unfinished) == (False, 0)
+
+
+def test_a_row_in_doubt_whose_time_is_over_is_unknown_not_expired(shop: Shop, settings: Settings) -> None:
+    shop.accept(an_order(not_after=datetime.now(UTC) + timedelta(hours=1)))
+    claims.begin(claims.claim("in_app", FAST, 10))
+    Delivery.objects.filter(tenant=shop.tenant).update(not_after=datetime.now(UTC) - timedelta(seconds=1))
+    age_leases(settings)
+    sweep()
+    deliver("in_app", FAST)
+    assert shop.statuses() == ["unknown"]
+
+
+def test_a_page_opened_before_another_arming_changes_neither_ids_nor_revision(market: Shop) -> None:
+    stale = a_campaign(market)
+    fresh = Campaign.objects.get(pk=stale.pk)
+    arming.request_arm(fresh)
+    arming.disarm(Campaign.objects.get(pk=stale.pk))
+    before = Campaign.objects.get(pk=stale.pk)
+    arming.request_arm(stale)
+    after = Campaign.objects.get(pk=stale.pk)
+    assert after.first_armed_ms == before.first_armed_ms
+    assert after.revision > before.revision
+
+
+def test_a_disabled_account_sends_nothing_of_an_armed_campaign(market: Shop) -> None:
+    campaign = running(a_campaign(market))
+    ProviderAccount.objects.filter(tenant=market.tenant, channel="in_app").update(enabled=False)
+    registry._enabled.clear()
+    send_shards(campaign)
+    assert not InboxMessage.objects.filter(tenant=market.tenant).exists()
+    accounting.account(campaign.pk)
+    assert of_campaign(campaign) == ["failed"]
+
+
+def test_a_text_that_postgresql_cannot_store_is_the_callers_error(shop: Shop) -> None:
+    template = Template.objects.get(tenant=shop.tenant)
+    templates.publish(template, {"in_app": {"en": {**TEXT, "body": '{{ "a%00b" | url_decode }}'}}})
+    outcomes = shop.accept(an_order())
+    assert isinstance(outcomes[0], InvalidInput)
+    assert not shop.deliveries()
+
+
+def test_open_shards_of_one_channel_hide_no_other_channel(market: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = running(a_campaign(market))
+    [shard] = Shard.objects.filter(campaign=campaign)
+    many = [
+        Shard(tenant=market.tenant, campaign=campaign, number=n, channel="push", account=shard.account, size=1)
+        for n in range(2, 203)
+    ]
+    Shard.objects.bulk_create(many)
+    Shard.objects.filter(pk=shard.pk).update(number=1000)
+    rung: list[str] = []
+    monkeypatch.setattr(campaign_tasks, "waiting", lambda queue: 0)
+    monkeypatch.setattr(fanout, "post", lambda task, *args, queue="": rung.append(queue))
+    campaign_tasks.sweep()
+    assert "in_app.bulk" in rung
+    assert campaign.state == State.RUNNING
+
+
+def test_what_may_have_arrived_is_not_called_suppressed(market: Shop, settings: Settings) -> None:
+    ada = Recipient.objects.get(tenant=market.tenant)
+    market.accept(an_order())
+    [row] = claims.begin(claims.claim("in_app", [Lane.BULK], 10))
+    age_leases(settings)
+    sweep()
+    [waiting] = market.deliveries()
+    assert (waiting.status, waiting.reason) == (Status.QUEUED, Reason.IN_DOUBT)
+    Preference.objects.create(tenant=market.tenant, recipient=ada, channels_off=["in_app"])
+    deliver("in_app", [Lane.BULK])
+    [row_now] = market.deliveries()
+    assert (row_now.id, row_now.status, row_now.reason) == (row.id, Status.UNKNOWN, Reason.IN_DOUBT)
+
+
+def test_what_may_have_arrived_is_not_called_cancelled_by_a_stop(market: Shop) -> None:
+    campaign = running(a_campaign(market))
+    Shard.objects.filter(campaign=campaign).update(state=Shard.State.DONE)
+    Delivery.objects.filter(campaign_id=campaign.pk).update(status=Status.QUEUED, reason=Reason.IN_DOUBT)
+    control.stop(campaign.tenant_id, campaign.pk)
+    control.cancel_rows(campaign.pk)
+    assert of_campaign(campaign) == ["unknown"]

@@ -1,0 +1,171 @@
+"""The rule of quiet hours: a table, and every minute around the nights on which clocks are changed."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from notifier.delivery.planning.quiet_hours import QuietHours, ends, hours_of, outlast
+from notifier.vocabulary.people import Preferences
+from notifier.vocabulary.status import Kind
+
+MINUTE = timedelta(minutes=1)
+VIENNA = "Europe/Vienna"
+LORD_HOWE = "Australia/Lord_Howe"
+
+
+def at(zone: str, text: str, fold: int = 0) -> datetime:
+    """A moment, as a clock there shows it; `fold` 1: for the second time in that night."""
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC)
+
+
+def minutes(text: str) -> int:
+    return int(text[:2]) * 60 + int(text[3:])
+
+
+def quiet(start: str, end: str, zone: str = VIENNA) -> QuietHours:
+    return QuietHours(minutes(start), minutes(end), zone)
+
+
+@pytest.mark.parametrize(
+    ("hours", "now", "expected"),
+    [
+        (quiet("22:00", "07:00"), at(VIENNA, "2026-07-01 21:59:59"), None),
+        (quiet("22:00", "07:00"), at(VIENNA, "2026-07-01 22:00"), at(VIENNA, "2026-07-02 07:00")),
+        (quiet("22:00", "07:00"), at(VIENNA, "2026-07-02 06:59:59"), at(VIENNA, "2026-07-02 07:00")),
+        (quiet("22:00", "07:00"), at(VIENNA, "2026-07-02 07:00"), None),
+        (quiet("13:00", "15:00"), at(VIENNA, "2026-07-01 14:00:30"), at(VIENNA, "2026-07-01 15:00")),
+        (quiet("00:00", "23:59"), at(VIENNA, "2026-07-01 23:59"), None),
+        # the night before: summer time began on 29 March 2026
+        (quiet("21:00", "08:00"), at(VIENNA, "2026-03-28 21:30"), at(VIENNA, "2026-03-29 08:00")),
+        (quiet("21:00", "08:00"), at(VIENNA, "2026-03-29 21:30"), at(VIENNA, "2026-03-30 08:00")),
+        # 02:30 does not exist in that night: the clock shows 03:00 where it would be 02:00
+        (quiet("22:00", "02:30"), at(VIENNA, "2026-03-29 01:59"), at(VIENNA, "2026-03-29 03:00")),
+        (quiet("02:15", "02:45"), at(VIENNA, "2026-03-29 01:59"), None),
+        (quiet("02:15", "02:45"), at(VIENNA, "2026-03-29 03:00"), None),
+        # the hour from 02:00 comes twice in the night of 25 October 2026
+        (quiet("22:00", "02:30"), at(VIENNA, "2026-10-25 02:10"), at(VIENNA, "2026-10-25 02:30")),
+        (quiet("22:00", "02:30"), at(VIENNA, "2026-10-25 02:45"), None),
+        (quiet("22:00", "02:30"), at(VIENNA, "2026-10-25 02:10", 1), at(VIENNA, "2026-10-25 02:30", 1)),
+        (quiet("22:00", "03:00"), at(VIENNA, "2026-10-25 02:10"), at(VIENNA, "2026-10-25 03:00")),
+        (quiet("22:00", "07:00"), at(VIENNA, "2026-10-25 02:10", 1), at(VIENNA, "2026-10-25 07:00")),
+        # half an hour: 02:00 becomes 01:30 on 5 April 2026, and 02:00 becomes 02:30 on 4 October
+        (
+            quiet("22:00", "01:45", LORD_HOWE),
+            at(LORD_HOWE, "2026-04-05 01:40", 1),
+            at(LORD_HOWE, "2026-04-05 01:45", 1),
+        ),
+        (quiet("22:00", "02:15", LORD_HOWE), at(LORD_HOWE, "2026-10-04 01:59"), at(LORD_HOWE, "2026-10-04 02:30")),
+        # Samoa had no 30 December 2011
+        (
+            quiet("22:00", "07:00", "Pacific/Apia"),
+            at("Pacific/Apia", "2011-12-29 23:00"),
+            at("Pacific/Apia", "2011-12-31 07:00"),
+        ),
+        (quiet("22:00", "07:00", "Nowhere/Unknown"), at("UTC", "2026-07-01 23:00"), at("UTC", "2026-07-02 07:00")),
+    ],
+)
+def test_when_quiet_hours_end(hours: QuietHours, now: datetime, expected: datetime | None) -> None:
+    assert ends(hours, "UTC", now) == expected
+
+
+def test_without_a_zone_of_ones_own_the_tenants_counts() -> None:
+    hours = quiet("22:00", "07:00", "")
+    assert ends(hours, "Asia/Tokyo", at("Asia/Tokyo", "2026-07-01 23:00")) == at("Asia/Tokyo", "2026-07-02 07:00")
+    assert ends(hours, "UTC", at("Asia/Tokyo", "2026-07-01 23:00")) is None
+
+
+@pytest.mark.parametrize("kind", [Kind.TRANSACTIONAL, Kind.CRITICAL])
+def test_only_marketing_waits(kind: Kind) -> None:
+    night = Preferences(quiet_from=1320, quiet_until=420)
+    assert hours_of(night, kind, VIENNA) is None
+    assert hours_of(night, Kind.MARKETING, VIENNA) == QuietHours(1320, 420, VIENNA)
+
+
+@pytest.mark.parametrize(
+    "choices", [Preferences(), Preferences(quiet_from=60), Preferences(quiet_from=60, quiet_until=60)]
+)
+def test_who_has_no_quiet_hours_does_not_wait(choices: Preferences) -> None:
+    assert hours_of(choices, Kind.MARKETING, VIENNA) is None
+
+
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("until", "not_after", "expected"),
+    [
+        (None, NOON, False),
+        (NOON, None, False),
+        (NOON, NOON + MINUTE, False),
+        (NOON, NOON, True),
+        (NOON + MINUTE, NOON, True),
+    ],
+)
+def test_who_may_not_leave_when_quiet_hours_end_never_leaves(
+    until: datetime | None, not_after: datetime | None, expected: bool
+) -> None:
+    assert outlast(until, not_after) == expected
+
+
+class Year:
+    """A year of a clock, minute by minute: what it shows, read from the zone each quarter of an hour, in which no zone
+    has ever changed its clock otherwise since 1972."""
+
+    def __init__(self, zone: str, year: int) -> None:
+        self.zone = zone
+        self.first = datetime(year, 1, 1, tzinfo=UTC)
+        quarters = [
+            self.first + timedelta(minutes=15 * n) for n in range((date(year + 1, 1, 3) - date(year, 1, 1)).days * 96)
+        ]
+        shown = [q.astimezone(ZoneInfo(zone)) for q in quarters]
+        self.shown = [(s.hour * 60 + s.minute + n) % 1440 for s in shown for n in range(15)]
+        offsets = [s.utcoffset() for s in shown]
+        self.changes = [15 * n for n in range(1, len(offsets)) if offsets[n] != offsets[n - 1]]
+
+    def looked_at(self) -> list[int]:
+        """Every minute of the day around a change, and one in 61 of all others, for a year."""
+        near = {m for change in self.changes for m in range(change - 720, change + 720)}
+        return [m for m in range(365 * 1440) if m in near or m % 61 == 0]
+
+
+def is_quiet(hours: QuietHours, minute: int) -> bool:
+    day = [*range(hours.start, 1440), *range(hours.end)] if hours.start > hours.end else range(hours.start, hours.end)
+    return minute in day
+
+
+@pytest.mark.parametrize(
+    ("zone", "year", "changes"),
+    [
+        (VIENNA, 2026, 2),
+        (LORD_HOWE, 2026, 2),
+        ("Africa/Casablanca", 2026, 2),
+        ("Africa/Cairo", 2026, 2),
+        ("America/Havana", 2026, 2),
+        ("America/St_Johns", 2026, 2),
+        ("Asia/Kathmandu", 2026, 0),
+        ("Pacific/Apia", 2011, 3),
+    ],
+)
+def test_a_hold_ends_at_the_first_minute_that_is_not_quiet(zone: str, year: int, changes: int) -> None:
+    clock = Year(zone, year)
+    assert len(clock.changes) == changes
+    for start, end in (
+        ("22:00", "07:00"),
+        ("22:00", "02:30"),
+        ("01:15", "01:45"),
+        ("23:30", "00:15"),
+        ("02:31", "02:29"),
+    ):
+        hours = quiet(start, end, zone)
+        quiet_minutes = frozenset(m for m in range(1440) if is_quiet(hours, m))
+        loud = [shown not in quiet_minutes for shown in clock.shown]
+        following = [0] * len(loud)
+        for m in range(len(loud) - 2, -1, -1):
+            following[m] = m + 1 if loud[m + 1] else following[m + 1]
+        for m in clock.looked_at():
+            now = clock.first + m * MINUTE
+            wanted = None if loud[m] else clock.first + following[m] * MINUTE
+            assert ends(hours, "UTC", now) == wanted, (start, end, now)

@@ -1,0 +1,177 @@
+"""A filled mould is the request that the provider would have built, byte for byte. Runs over the registry."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from notifier.channels import channels
+from notifier.channels.base import Envelope
+from notifier.providers import Provider, provider_class, providers
+from notifier.providers.body_template import (
+    ADDRESS,
+    ID,
+    KEY,
+    BodyTemplate,
+    Placeholders,
+    Untemplatable,
+    compile_template,
+)
+from notifier.vocabulary.http import Request
+from notifier.vocabulary.people import Address
+from tests.providers.test_contract import in_sandbox
+
+MOULDED = sorted(name for name in providers() if provider_class(name).templatable is not None)
+NASTY = [
+    '"',
+    "\\",
+    "\n",
+    "\r\n",
+    "\t",
+    "%",
+    "%b",
+    "%%",
+    "%s%d",
+    "😀",
+    "é",
+    "\u2028",
+    "\x7f",
+    "\x01",
+    "</script>",
+    "{}",
+    " ",
+]
+TEXTS = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40),
+    st.lists(st.sampled_from(NASTY), min_size=1, max_size=6).map("".join),
+    st.just("long " * 2_000),
+)
+TOKENS = st.from_regex(r"[A-Za-z0-9_:-]{30,160}", fullmatch=True)
+IDS = st.uuids(version=4)
+TENANT = uuid.uuid4()
+SHARED = {
+    "title": '100 % off "now"',
+    "body": "%b %s — 😀",
+    "link": "https://shop.example/%20?a=%b",
+    "image": "https://x/%.png",
+}
+
+
+def message(provider: Provider[Any], parts: Mapping[str, Any], address: str, own: uuid.UUID) -> Any:
+    envelope = Envelope(
+        delivery_id=own,
+        tenant_id=TENANT,
+        recipient_id=TENANT,
+        address=Address(address, provider.platform),
+        collapse_key=own.hex,
+        category="news",
+    )
+    return channels()[provider.channel].message(envelope, parts)
+
+
+def with_data(parts: Mapping[str, str], data: Mapping[str, str]) -> dict[str, Any]:
+    return {**parts, "data": dict(data)} if data else dict(parts)
+
+
+@pytest.mark.parametrize("name", MOULDED)
+@given(
+    st.lists(st.tuples(TOKENS, IDS, TEXTS, TEXTS, TEXTS), min_size=1, max_size=4),
+    st.sets(st.sampled_from(["title", "body", "data"])),
+)
+@example([("t" * 40, uuid.UUID(int=0), "%b", '"', "\n")], {"title", "body", "data"})
+@settings(deadline=None, max_examples=60)
+def test_a_filled_mould_is_the_request_itself(
+    name: str, rows: list[tuple[str, uuid.UUID, str, str, str]], personal: set[str]
+) -> None:
+    provider = in_sandbox(name)
+    assert provider.templatable is not None
+    personal &= provider.templatable
+    shared = {part: text for part, text in SHARED.items() if part in channels()[provider.channel].parts}
+    marks = Placeholders.make(personal)
+    sample = {part: marks.parts.get(part, text) for part, text in shared.items()}
+    body_template = provider.body_template(
+        message(provider, with_data(sample, {"k": marks.parts.get("data", "same")}), marks.address, marks.id),
+        marks,
+        "T",
+    )
+    columns = {
+        ADDRESS: provider.encode([row[0] for row in rows]),
+        ID: [str(row[1]).encode() for row in rows],
+        KEY: [row[1].hex.encode() for row in rows],
+        "title": provider.encode([row[2] for row in rows]),
+        "body": provider.encode([row[3] for row in rows]),
+        "data": provider.encode([row[4] for row in rows]),
+    }
+    for filled, (address, own, title, body, value) in zip(body_template.bodies(columns), rows, strict=True):
+        said = {**shared, **{p: t for p, t in (("title", title), ("body", body)) if p in personal}}
+        data = {"k": value if "data" in personal else "same"}
+        request = provider.request(message(provider, with_data(said, data), address, own), "T")
+        assert filled == request.body
+        assert (body_template.head.origin + body_template.head.path, body_template.head.method) == (
+            request.url,
+            request.method,
+        )
+        assert (body_template.head.headers, body_template.head.timeout) == (request.headers, request.timeout)
+
+
+@pytest.mark.parametrize("name", MOULDED)
+@given(st.lists(TEXTS, max_size=5))
+@example(['a","b', "c"])
+@example(["Zoë", "李"])
+@example([])
+@settings(deadline=None, max_examples=100)
+def test_each_text_is_written_as_it_is_written_alone(name: str, texts: list[str]) -> None:
+    provider = in_sandbox(name)
+    assert provider.encode(texts) == [provider.encode([text])[0] for text in texts]
+
+
+@pytest.mark.parametrize("name", MOULDED)
+def test_an_ordinary_address_and_an_odd_one(name: str) -> None:
+    """Whatever a mould cannot hold is told by the provider: the others differ in the address alone."""
+    provider = in_sandbox(name)
+    assert provider.untemplatable(["cX1:APA91b-anna", "another"]) == []
+    assert provider.untemplatable(["cX1:APA91b-anna", "e" * 22, "another"]) == ([1] if name == "fcm" else [])
+
+
+# ---- cutting -----------------------------------------------------------------------------------------------------
+
+
+def request(marks: Placeholders, body: bytes, url: str = "https://far.example/send", **headers: str) -> Request:
+    return Request("POST", url, tuple(headers.items()), body)
+
+
+def test_what_differs_outside_the_body_cannot_be_cut() -> None:
+    marks = Placeholders.make(["title"])
+    for untemplatable in (
+        request(marks, b"", f"https://far.example/{marks.address}"),
+        request(marks, marks.address.encode(), f"https://far.example/?id={marks.id}"),
+        request(marks, marks.address.encode(), key=marks.id.hex),
+        request(marks, marks.address.encode(), title=f"x{marks.parts['title']}"),
+        request(marks, b"no address"),
+    ):
+        with pytest.raises(Untemplatable):
+            compile_template(untemplatable, marks)
+
+
+def test_a_column_may_stand_in_several_places_and_in_any_order() -> None:
+    marks = Placeholders.make(["title"])
+    title = marks.parts["title"]
+    body = f"%b|{marks.id.hex}|{title}|{marks.address}|%%|{title}|{marks.id}|%".encode()
+    body_template = compile_template(request(marks, body), marks)
+    assert body_template.columns == (KEY, "title", ADDRESS, "title", ID)
+    filled = body_template.bodies(
+        {KEY: [b"k1", b"k2"], ID: [b"i1", b"i2"], ADDRESS: [b"%b", b"a2"], "title": [b"%", b""]}
+    )
+    assert filled == [b"%b|k1|%|%b|%%|%|i1|%", b"%b|k2||a2|%%||i2|%"]
+
+
+def test_columns_of_different_lengths_are_refused_not_cut_short() -> None:
+    marks = Placeholders.make([])
+    body_template: BodyTemplate = compile_template(request(marks, f"{marks.address} {marks.id}".encode()), marks)
+    with pytest.raises(ValueError):
+        body_template.bodies({ADDRESS: [b"a", b"b"], ID: [b"i"]})

@@ -1,0 +1,316 @@
+"""Volleys on both transports: each answer once and as itself, several at once, and what withdrawing stops."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from notifier.transport.auto import AutoClient
+from notifier.transport.curl.client import CurlClient
+from notifier.transport.h2 import frames as f
+from notifier.transport.h2.client import Http2Client
+from notifier.vocabulary.http import HttpClient, RequestTemplate, Response, TransportError
+from tests.sandbox.stand import Stand
+from tests.transport.h2 import servers
+from tests.transport.h2.hostile import Scene, cut, stage
+from tests.transport.h2.peer import data, goaway, headers, reset, settings
+from tests.transport.h2.test_servers import told
+
+Makes = Callable[[str | None], HttpClient]
+WITHDRAWN = TransportError(False, "withdrawn")
+
+
+@pytest.fixture(params=[Http2Client, AutoClient, CurlClient], ids=["h2", "either", "curl"])
+def made(request: pytest.FixtureRequest) -> Makes:
+    makes: Makes = request.param
+    return makes
+
+
+def head(origin: str, path: str = "/", timeout: float = 60.0) -> RequestTemplate:
+    return RequestTemplate("POST", origin, path, (("authorization", "Bearer x"),), timeout)
+
+
+# ---- attribution -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("streams", [1, 100, 1000])
+def test_nginx_attributes_every_answer(made: Makes, running: Stand, tmp_path: Path, streams: int) -> None:
+    with servers.nginx(tmp_path, running.folder, f"http2_max_concurrent_streams {streams};") as origin:
+        paths = [b"/few/%d" % i if i % 3 else b"/%d" % i for i in range(600)]
+        found = told(made(running.ca), head(origin), [b"x" * 400] * 600, paths)
+    assert found[::3] == [200] * 200
+    others = [answer for place, answer in enumerate(found) if place % 3]
+    assert {answer.status for answer in others if isinstance(answer, Response)} <= {404, 429}
+
+
+def test_node_s_answers_are_each_their_own(made: Makes, running: Stand, tmp_path: Path) -> None:
+    with servers.node(tmp_path, running.folder) as origin:
+        names = ["plain", "throttle", "early", "reset", "trailers", "slow"]
+        paths = [b"/%s-%d" % (names[i % 6].encode(), i) for i in range(300)]
+        found = told(made(running.ca), head(origin), [b"%d" % i for i in range(300)], paths)
+    for place, answer in enumerate(found):
+        name = names[place % 6]
+        if name == "throttle":
+            assert isinstance(answer, Response) and (answer.status, answer.body) == (429, b"slow down")
+        elif name == "reset":
+            assert isinstance(answer, TransportError) and answer.begun
+        else:
+            assert answer == 200
+
+
+def test_a_far_end_without_http_2_is_served_in_the_same_volley(running: Stand, tmp_path: Path) -> None:
+    with servers.nginx(tmp_path, running.folder, protocol="") as origin:
+        wire = AutoClient(running.ca)
+        for _ in range(2):
+            found = told(wire, head(origin), [b"x"] * 40, [b"/%d" % i if i % 2 else b"/empty" for i in range(40)])
+            assert found[1::2] == [200] * 20
+            assert all(isinstance(answer, Response) and answer.status == 204 for answer in found[::2])
+        assert wire.warm(origin) == 0
+
+
+def test_whatever_a_server_does_each_request_is_answered_once_and_as_itself(running: Stand) -> None:
+    """A server that answers, refuses, resets, goes away and hangs up by lot: nothing it took is sent twice, unless it
+    said that it had not processed it, and each answer belongs to its body."""
+    for seed in range(12):
+        lot, processed, answered = random.Random(seed), list[bytes](), dict[bytes, int]()
+        with stage(running.folder, *[_by_lot(lot, processed, answered)] * 60) as server:
+            bodies = [b"%d" % i for i in range(300)]
+            found = told(Http2Client(running.ca, connections=2), head(server.origin), bodies)
+        assert len(processed) == len(set(processed))
+        for body, answer in zip(bodies, found, strict=True):
+            if answer == 200:
+                assert answered[body] == 200
+            elif isinstance(answer, Response):
+                assert (answer.body, answered[body]) == (body, answer.status)
+            elif isinstance(answer, TransportError) and not answer.begun:
+                assert body not in processed
+
+
+def _by_lot(lot: random.Random, processed: list[bytes], answered: dict[bytes, int]) -> Callable[[Scene], None]:
+    def play(scene: Scene) -> None:
+        scene.send(settings(streams=lot.choice([1, 7, 100]), window=lot.choice([3, 65_535])))
+        count = highest = 0
+        while new := [s for s in scene.asked(count + 1) if scene.reader.requests[s].answer()]:
+            count += len(new)
+            lot.shuffle(new)
+            for stream in new:
+                fate, body = lot.random(), scene.reader.requests[stream].body
+                if fate < 0.1:
+                    scene.send(reset(stream, f.REFUSED_STREAM))
+                    continue
+                processed.append(body)
+                highest = max(highest, stream)
+                if fate < 0.12:
+                    scene.send(goaway(highest))
+                    return cut(scene)
+                if fate < 0.2:
+                    scene.send(reset(stream, f.INTERNAL_ERROR))
+                else:
+                    answered[body] = 429 if fate < 0.5 else 200
+                    scene.send(headers(stream, answered[body], end=False), data(stream, body))
+
+    return play
+
+
+# ---- several at once ---------------------------------------------------------------------------------------------
+
+
+def test_a_mailbox_tells_each_of_several_volleys_its_own(made: Makes, running: Stand, tmp_path: Path) -> None:
+    with servers.nginx(tmp_path, running.folder) as origin:
+        completions = made(running.ca).completion_queue()
+        volleys = [completions.send_batch(head(origin), [b"x"] * 200, [b"/%d" % i] * 200) for i in range(4)]
+        places: list[list[int]] = [[] for _ in volleys]
+        while completions.left:
+            for send_batch, answers in completions.take(20):
+                assert all(answer == 200 for _, answer in answers)
+                places[volleys.index(send_batch)] += [index for index, _ in answers]
+    assert [sorted(some) for some in places] == [list(range(200))] * 4
+    assert [send_batch.left for send_batch in volleys] == [0] * 4
+
+
+def test_a_volley_is_complete_while_another_waits_for_its_answers(made: Makes, running: Stand, tmp_path: Path) -> None:
+    with servers.node(tmp_path, running.folder) as origin:
+        wire = made(running.ca)
+        # libcurl's first request to a far end is alone until it is answered (gate.py)
+        assert told(wire, head(origin, "/plain"), [b"x"]) == [200]
+        completions = wire.completion_queue()
+        slow = completions.send_batch(head(origin), [b"x"] * 3, [b"/slow"] * 3)
+        quick = completions.send_batch(head(origin, "/plain"), [b"x"] * 50)
+        while quick.left:
+            completions.take(20)
+        assert slow.left == 3
+        found: list[object] = []
+        while slow.left:
+            found += [answer for _, answers in completions.take(60) for _, answer in answers]
+        assert found == [200] * 3
+
+
+def test_a_volley_begins_at_once_and_in_order(running: Stand) -> None:
+    with stage(running.folder) as server:
+        wire = Http2Client(running.ca, connections=1)
+        wire.warm(server.origin)
+        send_batch = wire.send_batch(head(server.origin), [b"%d" % i for i in range(50)])
+        until(lambda: len(server.taken) == 50)
+        assert server.taken == [str(i) for i in range(50)]
+        assert send_batch.left == 50
+        assert [answer for _, answer in send_batch.take(5)] == [200] * 50
+
+
+def test_a_volley_of_nothing_is_complete(made: Makes) -> None:
+    send_batch = made(None).send_batch(head("https://127.0.0.1:1"), [])
+    assert (send_batch.left, send_batch.take(5)) == (0, [])
+
+
+def test_one_bad_path_holds_back_nobody(made: Makes, running: Stand) -> None:
+    with stage(running.folder) as server:
+        bodies, paths = [b"a", b"b", b"c", b"d"], [b"/a", b"@evil.example/", b"/c c", b"/d"]
+        found = told(made(running.ca), head(server.origin), bodies, paths)
+    assert [found[0], found[3]] == [200, 200]
+    assert all(isinstance(answer, TransportError) and not answer.begun for answer in found[1:3])
+    assert sorted(server.taken) == ["a", "d"]
+
+
+@pytest.mark.parametrize(
+    "bad", [RequestTemplate("POST", "https://a@b", "/", ()), RequestTemplate("POST", "https://far.example", "x/", ())]
+)
+def test_a_bad_head_never_leaves(made: Makes, bad: RequestTemplate) -> None:
+    found = told(made(None), bad, [b"x"] * 3)
+    assert all(isinstance(answer, TransportError) and not answer.begun for answer in found)
+
+
+def test_what_a_process_may_have_under_way() -> None:
+    assert [made(None, 7).streams for made in (Http2Client, AutoClient, CurlClient)] == [700] * 3
+
+
+# ---- withdrawing -------------------------------------------------------------------------------------------------
+
+
+def test_what_has_not_begun_when_withdrawn_never_begins(made: Makes, running: Stand) -> None:
+    """The server lets one request at a time begin."""
+    go_on = threading.Event()
+
+    def one_at_a_time(scene: Scene) -> None:
+        scene.send(settings(streams=1))
+        for count in range(1, 4):
+            scene.send(headers(scene.asked(count)[-1]))
+        scene.asked(4)
+        go_on.wait(60)
+        scene.send(headers(7))
+        scene.ended()
+
+    with stage(running.folder, *[one_at_a_time] * 4) as server:
+        wire = made(running.ca)
+        send_batch = wire.send_batch(head(server.origin, timeout=3.0), [b"%d" % i for i in range(2_000)])
+        until(lambda: len(server.taken) >= 4)
+        time.sleep(0.2)
+        send_batch.withdraw()
+        begun = len(server.taken)
+        found = dict(send_batch.take(2))
+        withdrawn = [index for index, answer in found.items() if answer == WITHDRAWN]
+        time.sleep(0.3)
+        assert len(server.taken) == begun
+        go_on.set()
+        while send_batch.left:
+            found |= dict(send_batch.take(10))
+        assert len(withdrawn) >= 2_000 - 2 * begun - 400
+        assert not {str(index) for index in withdrawn} & set(server.taken)
+        assert sum(answer == WITHDRAWN for answer in found.values()) + len(server.taken) == 2_000
+
+
+def test_a_volley_withdrawn_before_any_connection_is_there_never_begins(made: Makes, running: Stand) -> None:
+    with stage(running.folder) as server:
+        send_batch = made(running.ca).send_batch(head(server.origin), [b"x"] * 500)
+        send_batch.withdraw()
+        found = [answer for _, answer in send_batch.take(5)]
+        while send_batch.left:
+            found += [answer for _, answer in send_batch.take(5)]
+        time.sleep(0.1)
+        assert len(found) == 500
+        assert found.count(WITHDRAWN) == 500 - len(server.taken)
+
+
+def test_withdrawing_one_volley_leaves_the_others_alone(made: Makes, running: Stand, tmp_path: Path) -> None:
+    with servers.node(tmp_path, running.folder) as origin:
+        completions = made(running.ca).completion_queue()
+        first, second = (completions.send_batch(head(origin, "/plain"), [b"x"] * 700) for _ in range(2))
+        first.withdraw()
+        found: dict[int, list[object]] = {id(first): [], id(second): []}
+        while completions.left:
+            for send_batch, answers in completions.take(20):
+                found[id(send_batch)] += [answer for _, answer in answers]
+        assert found[id(second)] == [200] * 700
+        assert set(found[id(first)]) <= {200, WITHDRAWN} and len(found[id(first)]) == 700
+
+
+def test_withdrawing_reaches_what_libcurl_was_given(running: Stand, tmp_path: Path) -> None:
+    with servers.nginx(tmp_path, running.folder, "limit_rate 1;", protocol="") as origin:
+        send_batch = AutoClient(running.ca).send_batch(head(origin, timeout=1.0), [b"x"] * 2_000)
+        time.sleep(0.3)
+        send_batch.withdraw()
+        found: list[object] = []
+        while send_batch.left:
+            found += [answer for _, answer in send_batch.take(20)]
+        assert found.count(WITHDRAWN) > 1_000
+    taken = (tmp_path / "access.log").read_text().count("POST")
+    assert taken <= 2_000 - found.count(WITHDRAWN)
+
+
+# ---- warm --------------------------------------------------------------------------------------------------------
+
+
+def test_warm_connections_that_the_far_end_closes_are_opened_again(
+    running: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifier.transport.h2.origin.REOPEN", 0.3)
+
+    def soon_over(scene: Scene) -> None:
+        scene.send(settings(), goaway(0))
+        cut(scene)
+
+    with stage(running.folder, soon_over, soon_over, soon_over) as server:
+        wire = Http2Client(running.ca, connections=2)
+        start = time.monotonic()
+        wire.warm(server.origin)
+        until(lambda: len(server.scenes) >= 5)
+        assert time.monotonic() - start > 0.3
+        until(lambda: wire.warm(server.origin) == 2)
+        assert told(wire, head(server.origin), [b"x"] * 10) == [200] * 10
+        assert len(server.scenes) <= 6
+
+
+def test_warm_connections_are_not_kept_for_ever(running: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("notifier.transport.h2.origin.REOPEN", 0.1)
+    monkeypatch.setattr("notifier.transport.h2.origin.KEEP_WARM", 0.2)
+    closing = threading.Event()
+
+    def closes(scene: Scene) -> None:
+        scene.send(settings())
+        closing.wait(60)
+        cut(scene)
+
+    with stage(running.folder, closes) as server:
+        assert Http2Client(running.ca, connections=1).warm(server.origin) == 1
+        time.sleep(0.4)
+        closing.set()
+        time.sleep(0.5)
+        assert len(server.scenes) == 1
+
+
+def test_warming_never_raises(made: Makes, running: Stand) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    for origin in (f"https://127.0.0.1:{port}", "https://no-such-host.invalid", "http://127.0.0.1", "nonsense"):
+        assert made(running.ca).warm(origin) == 0
+
+
+def until(done: Callable[[], object], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -1,0 +1,198 @@
+"""The wire against the sandbox: every request answered once, as itself, and the doubt told truly."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from notifier.transport import http_client
+from notifier.vocabulary.http import HttpClient, Request, Response, TokenRefused, TransportError
+from notifier.vocabulary.verdicts import InDoubt, Permanent, Sent, Verdict
+from tests.providers.people import a_push, sandboxed, token_of
+from tests.sandbox.stand import Stand, sandbox_in
+
+
+def send(stand: Stand, *addresses: str, by: HttpClient | None = None) -> list[Verdict]:
+    """The verdicts in the order of the addresses."""
+    found: dict[int, Verdict] = {}
+    for batch in sandboxed(stand.url).send([a_push(a) for a in addresses], by or http_client(stand.ca)):
+        for index, verdict in batch:
+            assert index not in found
+            found[index] = verdict
+    assert sorted(found) == list(range(len(addresses)))
+    return [found[i] for i in range(len(addresses))]
+
+
+def test_every_answer_is_attributed_to_its_request(stand: Stand) -> None:
+    words = ["ok", "unregistered", "ok", "badarg"]
+    verdicts = send(stand, *(f"{words[i % 4]}-{i}" for i in range(2000)))
+    for i, verdict in enumerate(verdicts):
+        assert isinstance(verdict, Sent if words[i % 4] == "ok" else Permanent)
+    report = stand.report()
+    assert (report["unique"], report["duplicates"], report["received"]) == (1000, 0, 2000)
+
+
+def test_connections_are_kept_across_calls_and_threads(stand: Stand) -> None:
+    send(stand, "warm")
+    before = stand.report()["connections"]
+    threads = [threading.Thread(target=send, args=(stand, f"t{i}")) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for i in range(5):
+        send(stand, f"again{i}")
+    assert stand.report()["connections"] <= before
+    assert stand.report()["unique"] == 10
+
+
+def test_a_reset_stream_is_in_doubt_and_is_not_repeated(stand: Stand) -> None:
+    assert isinstance(send(stand, "reset-1")[0], InDoubt)
+    assert stand.report()["accepted"] == 1
+
+
+def test_a_cut_connection_is_in_doubt_and_libcurl_does_not_repeat_it_behind_our_back(stand: Stand) -> None:
+    send(stand, "warm")
+    verdicts = send(stand, *(f"ok-{i}" for i in range(30)), "hangup-1", *(f"more-{i}" for i in range(30)))
+    report = stand.report()
+    assert report["duplicates"] == 0
+    assert sum(isinstance(v, Sent) for v in verdicts) + 1 <= report["unique"]
+    assert all(isinstance(v, (Sent, InDoubt)) for v in verdicts)
+
+
+def test_refused_streams_are_answered_and_not_repeated(stand: Stand) -> None:
+    stand.faults(refuse_every=7)
+    verdicts = send(stand, *(f"ok-{i}" for i in range(300)))
+    report = stand.report()
+    assert report["duplicates"] == 0
+    assert sum(isinstance(v, Sent) for v in verdicts) <= report["unique"]
+
+
+def test_a_connection_told_to_go_away_is_replaced(stand: Stand) -> None:
+    stand.faults(goaway_every=50)
+    for i in range(200):
+        send(stand, f"ok-{i}")
+    report = stand.report()
+    assert (report["unique"], report["duplicates"]) == (200, 0)
+
+
+def test_nothing_has_begun_when_nobody_listens() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert not broken(f"https://127.0.0.1:{port}/", None).begun
+
+
+def test_nothing_has_begun_when_the_certificate_is_not_trusted(stand: Stand) -> None:
+    assert not broken(stand.url + "/_report", None).begun
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/", "ftp://127.0.0.1/", "nonsense", "https://[", "https://"])
+def test_a_url_that_is_not_https_never_leaves(url: str) -> None:
+    assert not broken(url, None).begun
+
+
+def test_a_header_with_a_line_break_never_leaves_and_is_not_shown(stand: Stand) -> None:
+    headers = (("authorization", "Bearer secret\r\nx-evil: 1"),)
+    answer = broken(stand.url + "/_report", stand.ca, headers)
+    assert not answer.begun
+    assert "secret" not in answer.detail
+
+
+def test_the_total_timeout_holds_and_leaves_the_request_in_doubt(stand: Stand) -> None:
+    stand.faults(latency_ms=60_000)
+    provider = sandboxed(stand.url)
+    token = http_client(stand.ca).token(token_of(provider))
+    asked = provider.request(a_push(), token)
+    hurried = Request(asked.method, asked.url, asked.headers, asked.body, timeout=3.0)
+    ((_, answer),) = next(iter(http_client(stand.ca).exchange([hurried])))
+    assert isinstance(answer, TransportError)
+    assert answer.begun
+
+
+def test_a_slow_answer_does_not_hold_up_the_others(stand: Stand) -> None:
+    stand.faults(slow_ms=1500)
+    batches = list(
+        sandboxed(stand.url).send([a_push("slow-1"), *(a_push(f"ok-{i}") for i in range(50))], http_client(stand.ca))
+    )
+    order = [index for batch in batches for index, _ in batch]
+    assert order[-1] == 0
+    assert sorted(order) == list(range(51))
+    assert len(batches) > 1
+
+
+def test_an_exchange_closed_early_withdraws_what_has_not_begun(stand: Stand) -> None:
+    stand.faults(latency_ms=100)
+    answers = sandboxed(stand.url).send([a_push(f"ok-{i}") for i in range(5000)], http_client(stand.ca))
+    next(answers)
+    answers.close()  # type: ignore[attr-defined]  # a generator, promised as an iterator
+    stand.faults(latency_ms=0)
+    send(stand, *(f"later-{i}" for i in range(900)))
+    assert stand.report()["unique"] < 5000
+
+
+def test_an_empty_exchange_yields_nothing(stand: Stand) -> None:
+    assert list(http_client(stand.ca).exchange([])) == []
+
+
+def test_bodies_are_capped(stand: Stand) -> None:
+    send(stand, *(f"a-fairly-long-address-{i:0200}" for i in range(400)))
+    ask = Request("GET", stand.url + "/_report?detail=1&limit=400", (), b"")
+    ((_, answer),) = next(iter(http_client(stand.ca).exchange([ask])))
+    assert isinstance(answer, Response)
+    assert len(answer.body) == 64 * 1024
+
+
+def test_a_forked_child_has_its_own_connections_and_the_parent_keeps_its(stand: Stand) -> None:
+    send(stand, "before")
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = 0 if isinstance(send(stand, "child")[0], Sent) else 1
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert isinstance(send(stand, "after")[0], Sent)
+    assert stand.report()["unique"] == 3
+
+
+def test_a_far_end_that_comes_back_is_used_again(tmp_path: Path) -> None:
+    with sandbox_in(tmp_path) as first:
+        port = int(first.url.rpartition(":")[2])
+        assert isinstance(send(first, "one")[0], Sent)
+    with sandbox_in(tmp_path, port) as second:
+        token = token_of(sandboxed(second.url))
+        outcomes: list[Verdict] = []
+        while not outcomes or not isinstance(outcomes[-1], Sent):
+            outcomes.append(send(second, f"two-{len(outcomes)}")[0])
+            threading.Event().wait(0.5)
+            assert len(outcomes) < 12
+        assert http_client(second.ca).token(token)
+        assert second.report()["duplicates"] == 0
+
+
+def test_a_refused_token_is_told_apart_from_a_trouble_of_the_endpoint(stand: Stand) -> None:
+    stand.faults(reject_grants=True)
+    wanted = token_of(sandboxed(stand.url))
+    http_client(stand.ca).forget_token(wanted.cache_key)
+    fresh = type(wanted)("a-key-of-this-test", wanted.request)
+    with pytest.raises(TokenRefused) as refused:
+        http_client(stand.ca).token(fresh)
+    assert not refused.value.temporary
+    assert "assertion" not in str(refused.value)
+    gone = type(wanted)("another-key", Request("POST", "https://127.0.0.1:1/token", (), b""))
+    with pytest.raises(TokenRefused) as failed:
+        http_client(stand.ca).token(gone)
+    assert failed.value.temporary
+
+
+def broken(url: str, trust: str | None, headers: tuple[tuple[str, str], ...] = ()) -> TransportError:
+    ((_, answer),) = next(iter(http_client(trust).exchange([Request("POST", url, headers, b"{}", timeout=3)])))
+    assert isinstance(answer, TransportError)
+    return answer
