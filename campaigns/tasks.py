@@ -109,7 +109,7 @@ def sweep() -> None:
         if not (finish_if_done(campaign_id) or pause_if_only_halted(campaign_id)):
             canary.decide(campaign_id)
             canary.watch(campaign_id)
-            _ring_shards(campaign_id)
+            _enqueue_shards(campaign_id)
     for campaign_id in _ids(_STOPPED_WITH_ROWS):
         post("campaigns.cancel_rows", str(campaign_id))
     if not waiting(BATCH):
@@ -150,7 +150,7 @@ SELECT c.id FROM campaigns_campaign c WHERE c.state = 'draft' AND (
 """
 
 
-def _ring_shards(campaign_id: uuid.UUID) -> None:
+def _enqueue_shards(campaign_id: uuid.UUID) -> None:
     """Doorbells lie in the queue while workers are busy; an empty queue beside open shards: some were lost."""
     with connection.cursor() as cursor:
         cursor.execute(_OPEN_SHARDS, [campaign_id])
@@ -158,7 +158,7 @@ def _ring_shards(campaign_id: uuid.UUID) -> None:
     empty = {channel for channel in {c for _, c in open_shards} if not waiting(queue_of(channel, Lane.BULK))}
     for shard_id, channel in open_shards:
         if channel in empty:
-            fanout.ring(shard_id, channel)
+            fanout.enqueue(shard_id, channel)
 
 
 def _in_state(state: State) -> list[uuid.UUID]:

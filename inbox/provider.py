@@ -24,7 +24,7 @@ class InApp(Provider[InAppMessage]):
     channel = "in_app"
     builtin = True
 
-    def send(self, messages: Sequence[InAppMessage], wire: HttpClient) -> Iterator[Answers]:
+    def send(self, messages: Sequence[InAppMessage], client: HttpClient) -> Iterator[Answers]:
         """Answer all at once: the batch is one transaction."""
         complaints = {i: Permanent(why) for i, m in enumerate(messages) if (why := complaint(m))}
         storable = [i for i in range(len(messages)) if i not in complaints]

@@ -43,7 +43,7 @@ def waiting(queue: str) -> int:
     return _length(queue) or 0
 
 
-def ring(queue: str) -> None:
+def notify_queue(queue: str) -> None:
     """Call whoever listens to a queue; if nobody does, put a doorbell on it, unless some lie there unheard."""
     lying = _ask(lambda: listener.notify_listener(queue), queue)
     if lying is not None and lying < 2:
@@ -76,7 +76,7 @@ def _publish(task: str, args: Sequence[str], queue: str) -> bool:
     return True
 
 
-signal.use(ring)
+signal.use(notify_queue)
 
 
 @shared_task(name="notifier.deliver", ignore_result=True)
@@ -84,7 +84,7 @@ def deliver_queue(queue: str) -> None:
     """Send what is due of a channel, in the lanes of this queue. The processes of a bulk queue are for campaigns, too,
     and do not stay when there is nothing to send."""
     if deliver(*served(queue), listener.NullListener() if is_bulk(queue) else listener.WakeupListener(queue)):
-        ring(queue)
+        notify_queue(queue)
 
 
 @shared_task(name="notifier.sweep", ignore_result=True)

@@ -55,12 +55,12 @@ def warm_here(account_ids: Sequence[str]) -> int:
 
 def _warm_account(account: ProviderAccount) -> int:
     try:
-        provider, wire = registry.provider_for(account), registry.http_client_for(account)
+        provider, client = registry.provider_for(account), registry.http_client_for(account)
         if provider.builtin:
             return 0
-        opened = wire.warm(provider.base)
+        opened = client.warm(provider.base)
         if wanted := provider.wanted_token():
-            wire.token(wanted)
+            client.token(wanted)
     except (NotifierError, ValueError, TokenRefused) as error:
         # preflight tells the marketer; the type only, because the text may quote the settings
         log.warning("not warm", action="warm", account=str(account.id), error=type(error).__name__)

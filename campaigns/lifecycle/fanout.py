@@ -41,21 +41,21 @@ def set_off(campaign_id: uuid.UUID) -> None:
     They do not wait for a worker of the control queue. The shards are read now: after its transaction a web process
     sees no tenant's rows any more."""
     first: list[tuple[uuid.UUID, str]] = []
-    rung: Counter[str] = Counter()
+    enqueued: Counter[str] = Counter()
     for pk, channel in leaving(campaign_id).values_list("pk", "channel")[: FIRST * 8]:
-        rung[channel] += 1
-        if rung[channel] <= FIRST:
+        enqueued[channel] += 1
+        if enqueued[channel] <= FIRST:
             first.append((pk, channel))
 
     def post_all() -> None:
         for pk, channel in first:
-            ring(pk, channel)
+            enqueue(pk, channel)
         post("campaigns.dispatch", str(campaign_id))
 
     transaction.on_commit(post_all)
 
 
-def ring(shard_id: uuid.UUID, channel: str) -> bool:
+def enqueue(shard_id: uuid.UUID, channel: str) -> bool:
     return post("campaigns.send_shard", str(shard_id), queue=queue_of(channel, Lane.BULK))
 
 

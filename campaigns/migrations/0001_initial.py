@@ -411,6 +411,6 @@ class Migration(migrations.Migration):
         migrations.RunSQL("ALTER TABLE campaigns_shardpayload SET (toast.autovacuum_vacuum_insert_threshold = -1)"),
         *[
             isolate(f"campaigns_{name}")
-            for name in ("audience", "audiencemember", "campaign", "slice", "shard", "shardpayload")
+            for name in ("audience", "audiencemember", "campaign", "audiencerange", "shard", "shardpayload")
         ],
     ]

@@ -43,14 +43,14 @@ def checklist(campaign: Campaign) -> list[LaunchStep]:
     return marked([_silent(campaign), _yourself(campaign), _first(campaign), _everything(campaign)])
 
 
-def marked(rungs: Sequence[LaunchStep]) -> list[LaunchStep]:
+def marked(steps: Sequence[LaunchStep]) -> list[LaunchStep]:
     """The same, with the lowest one that was not climbed and can be as the next."""
-    ahead = next((rung for rung in rungs if rung.at is None and not rung.blocked), None)
-    return [dataclasses.replace(rung, is_next=rung is ahead) for rung in rungs]
+    ahead = next((step for step in steps if step.at is None and not step.blocked), None)
+    return [dataclasses.replace(step, is_next=step is ahead) for step in steps]
 
 
 def _silent(campaign: Campaign) -> LaunchStep:
-    rung = LaunchStep(
+    step = LaunchStep(
         SILENT,
         "Silent run",
         "The whole campaign at full speed. Providers check every message and deliver none: nobody is disturbed.",
@@ -58,13 +58,13 @@ def _silent(campaign: Campaign) -> LaunchStep:
     last = campaign.rehearsals.order_by("-id").first()
     if last is not None:
         done = last.finished_at if last.state == State.FINISHED else None
-        rung = dataclasses.replace(rung, at=done, showed=_showed(last), more=last)
+        step = dataclasses.replace(step, at=done, showed=_showed(last), more=last)
     if campaign.mode == "test":
-        return dataclasses.replace(rung, blocked="A test campaign reaches nobody: it is a rehearsal already.")
+        return dataclasses.replace(step, blocked="A test campaign reaches nobody: it is a rehearsal already.")
     if not rehearse.possible(campaign):
         what = ", ".join(campaign.channels)
-        return dataclasses.replace(rung, blocked=f"Nothing can check {what} messages without delivering them.")
-    return rung if campaign.audience else dataclasses.replace(rung, blocked="Choose an audience first.")
+        return dataclasses.replace(step, blocked=f"Nothing can check {what} messages without delivering them.")
+    return step if campaign.audience else dataclasses.replace(step, blocked="Choose an audience first.")
 
 
 def _showed(rehearsal: Campaign) -> str:
@@ -91,7 +91,7 @@ def _yourself(campaign: Campaign) -> LaunchStep:
 
 
 def _first(campaign: Campaign) -> LaunchStep:
-    rung = LaunchStep(
+    step = LaunchStep(
         FIRST,
         f"{campaign.canary_percent} % first" if campaign.canary_percent else "A share first",
         "A few people, chosen at random. If too much of it fails, the rest stays here.",
@@ -99,34 +99,34 @@ def _first(campaign: Campaign) -> LaunchStep:
     sums = _canary(campaign)
     if campaign.launched_at is not None:
         if campaign.rollout == Rollout.ALL:
-            return dataclasses.replace(rung, blocked="It was left out.")
+            return dataclasses.replace(step, blocked="It was left out.")
         showed = f"{sums['sent']:,} of {sums['size']:,} sent, {sums['failed']:,} failed."
-        return dataclasses.replace(rung, at=campaign.launched_at, showed=showed)
+        return dataclasses.replace(step, at=campaign.launched_at, showed=showed)
     if not campaign.canary_percent:
-        return dataclasses.replace(rung, blocked="No share is set under “How it leaves”.")
+        return dataclasses.replace(step, blocked="No share is set under “How it leaves”.")
     if campaign.state not in (State.ARMED, State.LAUNCHING):
-        return _to_arm(campaign, rung)
+        return _to_arm(campaign, step)
     if not sums["size"]:
-        return dataclasses.replace(rung, blocked=f"{campaign.canary_percent} % of it is not a single message.")
-    return dataclasses.replace(rung, showed=f"{sums['size']:,} messages.")
+        return dataclasses.replace(step, blocked=f"{campaign.canary_percent} % of it is not a single message.")
+    return dataclasses.replace(step, showed=f"{sums['size']:,} messages.")
 
 
 def _everything(campaign: Campaign) -> LaunchStep:
-    rung = LaunchStep(EVERYTHING, "Everything", "All that is armed, as fast as it may.")
+    step = LaunchStep(EVERYTHING, "Everything", "All that is armed, as fast as it may.")
     if campaign.launched_at is None:
         if campaign.state in (State.ARMED, State.LAUNCHING):
-            return rung
+            return step
         return (
-            dataclasses.replace(rung, blocked="Arm it first.") if campaign.canary_percent else _to_arm(campaign, rung)
+            dataclasses.replace(step, blocked="Arm it first.") if campaign.canary_percent else _to_arm(campaign, step)
         )
     all_of_it = campaign.rollout == Rollout.ALL
-    return dataclasses.replace(rung, at=campaign.launched_at if all_of_it else campaign.canary_passed_at)
+    return dataclasses.replace(step, at=campaign.launched_at if all_of_it else campaign.canary_passed_at)
 
 
-def _to_arm(campaign: Campaign, rung: LaunchStep) -> LaunchStep:
+def _to_arm(campaign: Campaign, step: LaunchStep) -> LaunchStep:
     if campaign.audience is None:
-        return dataclasses.replace(rung, blocked="Choose an audience first.")
-    return dataclasses.replace(rung, arm=campaign.state == State.DRAFT)
+        return dataclasses.replace(step, blocked="Choose an audience first.")
+    return dataclasses.replace(step, arm=campaign.state == State.DRAFT)
 
 
 def _canary(campaign: Campaign) -> dict[str, Any]:

@@ -93,17 +93,17 @@ class BodyBuilder:
         return found
 
     def _compiled(self, form: Form) -> BodyTemplate:
-        marks = Placeholders.make(name for name, text in form.items() if text is None)
+        placeholders = Placeholders.make(name for name, text in form.items() if text is None)
         envelope = replace(
             self._common,
-            delivery_id=marks.id,
-            address=Address(marks.address, self._payload.platform),
-            collapse_key=marks.id.hex,
+            delivery_id=placeholders.id,
+            address=Address(placeholders.address, self._payload.platform),
+            collapse_key=placeholders.id.hex,
             expires_in=self._expires_in,
         )
-        sample = Payload(forms=[form], form=[0], values={name: [mark] for name, mark in marks.parts.items()})
+        sample = Payload(forms=[form], form=[0], values={name: [mark] for name, mark in placeholders.parts.items()})
         message = channel(self._provider.channel).message(envelope, sample.content(0))
-        return self._provider.body_template(message, marks, self._token)
+        return self._provider.body_template(message, placeholders, self._token)
 
 
 def _fits(form: Form, templatable: frozenset[str]) -> bool:

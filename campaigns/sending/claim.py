@@ -111,10 +111,10 @@ def claim(shard_id: uuid.UUID, worker: str) -> ClaimedShard | None:
     with bulk.cursor() as cursor:
         cursor.execute(_CLAIM, [worker[:100], lease, shard_id, lease], binary=True, prepare=True)
         row = cursor.fetchone()
-    return _held(shard_id, row) if row else None
+    return _claimed_shard(shard_id, row) if row else None
 
 
-def _held(shard_id: uuid.UUID, row: Sequence[Any]) -> ClaimedShard:
+def _claimed_shard(shard_id: uuid.UUID, row: Sequence[Any]) -> ClaimedShard:
     campaign_id, account_id, channel, size, begun, fence, age, skipped, cut, began_at, rows, *kept = row
     record = ShardOutcomes.of(size, begun, *kept, late=int(age * 1000))
     record.skipped, record.cut = skipped, cut

@@ -36,8 +36,8 @@ class InFlight:
     """For one shard, used by one thread. Outcomes go into the shard's record; `handing` collects those that the ledger
     must take over."""
 
-    def __init__(self, held: ClaimedShard) -> None:
-        self._held = held
+    def __init__(self, claimed: ClaimedShard) -> None:
+        self._claimed = claimed
         self.requeuing: list[Outcome] = []
         #: something happened that is not written down yet
         self.dirty = False
@@ -49,21 +49,23 @@ class InFlight:
         self._taken = self._refused = 0
         #: nothing was withdrawn yet
         self.going = True
-        self._others = FallbackAccounts(held.account, held.mode)
+        self._others = FallbackAccounts(claimed.account, claimed.mode)
         try:
-            self._provider, self._wire = registry.provider_for(held.account), registry.http_client_for(held.account)
+            self._provider = registry.provider_for(claimed.account)
+            self._client = registry.http_client_for(claimed.account)
         except (NotifierError, ValueError):
-            self._press = None  # the pump says what is wrong with the account's settings
+            self._builder = None  # the pump says what is wrong with the account's settings
             return
-        self._completions = self._wire.completion_queue()
+        self._completions = self._client.completion_queue()
         self._wanted = None if self._provider.builtin else self._provider.wanted_token()
-        self._press = BodyBuilder(self._provider, held.payload, envelope_of(held.row(0)))
+        self._builder = BodyBuilder(self._provider, claimed.payload, envelope_of(claimed.row(0)))
 
     @property
     def window(self) -> int:
         """How many messages may be under way at once. No more than the transport has streams: what waits inside it
         can neither be stopped nor be told from what was sent."""
-        return self._wire.streams if self._press and not self._provider.builtin else channel(self._held.channel).window
+        over_http = self._builder is not None and not self._provider.builtin
+        return self._client.streams if over_http else channel(self._claimed.channel).window
 
     @property
     def on_wire(self) -> int:
@@ -74,29 +76,29 @@ class InFlight:
     def ready(self) -> None:
         """Have the access token at hand: to fetch one takes up to the provider's timeout, and nothing may stand between
         the looks at stop and consent and the wire."""
-        if self._press and self._wanted:
+        if self._builder and self._wanted:
             with suppress(TokenRefused):  # the provider's own send says so of each message
-                self._wire.token(self._wanted)
+                self._client.token(self._wanted)
 
     def launch(self, rows: Sequence[int]) -> None:
         """Write begun messages to the wire."""
-        untemplatable = self._press.untemplatable if self._press else frozenset(rows)
+        untemplatable = self._builder.untemplatable if self._builder else frozenset(rows)
         slow = [i for i in rows if i in untemplatable] if untemplatable else []
         fast = [i for i in rows if i not in untemplatable] if slow else rows
         if fast and not self._send_batch(fast):
             slow = list(rows)
         if slow:
-            self._dispatcher.launch(self._held.account, [self._row(i) for i in slow])
+            self._dispatcher.launch(self._claimed.account, [self._row(i) for i in slow])
 
     def _send_batch(self, rows: Sequence[int]) -> bool:
         """False when no volley can be made of them; the slow way says why."""
-        assert self._press is not None
+        assert self._builder is not None
         try:
-            token = self._wire.token(self._wanted) if self._wanted else ""
-            head, bodies = self._press.bodies(rows, token, expires_in(self._held.campaign.not_after))
+            token = self._client.token(self._wanted) if self._wanted else ""
+            head, bodies = self._builder.bodies(rows, token, expires_in(self._claimed.campaign.not_after))
         except (TokenRefused, ValueError, TypeError, KeyError):
             return False
-        launched = self._held.delay()
+        launched = self._claimed.delay()
         self._batches[self._completions.send_batch(head, bodies)] = rows, launched
         return True
 
@@ -121,10 +123,10 @@ class InFlight:
                 self._told(send_batch, answers)
 
     def _told(self, send_batch: RequestBatch, answers: Sequence[Answered]) -> None:
-        (rows, launched), record = self._batches[send_batch], self._held.record
+        (rows, launched), record = self._batches[send_batch], self._claimed.record
         self.dirty = True
         taken = [rows[at] for at, answer in answers if type(answer) is int]
-        record.took(taken, self._held.delay())
+        record.took(taken, self._claimed.delay())
         self._taken += len(taken)
         if len(taken) != len(answers):
             self._odd([(rows[at], answer) for at, answer in answers if not isinstance(answer, int)], launched)
@@ -138,10 +140,10 @@ class InFlight:
             verdict = self._provider.verdict(answer)
             if not (skipped := self._says_nothing(answer)):
                 verdicts.append(verdict)
-            self.note(i, outcome_of(self._held.row(i, launched), verdict, self._others), skipped=skipped)
+            self.note(i, outcome_of(self._claimed.row(i, launched), verdict, self._others), skipped=skipped)
         self._verdicts += verdicts
         if self._wanted and any(isinstance(answer, Response) and answer.status == 401 for _, answer in answers):
-            self._wire.forget_token(self._wanted.cache_key)
+            self._client.forget_token(self._wanted.cache_key)
         self._slow_down([verdict for verdict in verdicts if isinstance(verdict, Throttled)])
 
     def _says_nothing(self, answer: Response | TransportError) -> bool:
@@ -153,7 +155,7 @@ class InFlight:
     def _slow_down(self, refusals: Sequence[Throttled]) -> None:
         self._refused += len(refusals)
         if refusals and self._refused * FEW > self._taken + len(self._verdicts):
-            slow_down(self._held.account, refusals)
+            slow_down(self._claimed.account, refusals)
 
     def collect(self, outcomes: Sequence[Outcome]) -> None:
         """Outcomes of single messages; one that is to be tried again is the ledger's from now on."""
@@ -164,21 +166,21 @@ class InFlight:
     def note(self, i: int, outcome: Outcome, *, skipped: bool = False) -> None:
         """One outcome into the record. `skipped`: it is nobody's failure; nor is what a cut connection took with it,
         before its last attempt."""
-        self._held.record.cut += outcome.cut
+        self._claimed.record.cut += outcome.cut
         skipped = skipped or (outcome.cut and not outcome.final)
-        dead_as_of = self._held.delay_at(outcome.dead.as_of) if outcome.address_is_dead else None
+        dead_as_of = self._claimed.delay_at(outcome.dead.as_of) if outcome.address_is_dead else None
         note = OutcomeNote(str(outcome.reason), outcome.detail, outcome.provider_ref, dead_as_of, outcome.dead_letter)
         if not outcome.final:
             self.requeuing.append(outcome)
             note = OutcomeNote()
-        self._held.record.ended(i, outcome.status, self._held.delay(), note, skipped=skipped)
+        self._claimed.record.ended(i, outcome.status, self._claimed.delay(), note, skipped=skipped)
 
     def _row(self, i: int) -> Claimed:
-        row = self._held.row(i)
+        row = self._claimed.row(i)
         self._places[row.id] = i
         return row
 
     def learn(self) -> None:
         """Move the account's health by what its volleys said; the pump does so for its own."""
-        if self._press is not None and not self._provider.builtin:
-            learn(self._held.account, self._verdicts, self._taken)
+        if self._builder is not None and not self._provider.builtin:
+            learn(self._claimed.account, self._verdicts, self._taken)

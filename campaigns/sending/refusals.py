@@ -23,19 +23,19 @@ BELIEVED = 0.5
 class Refusals:
     """For one shard. The look is at the whole shard: as dear as at a chunk of it."""
 
-    def __init__(self, held: ClaimedShard, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._held, self._clock = held, clock
+    def __init__(self, claimed: ClaimedShard, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._claimed, self._clock = claimed, clock
         self._looked_at = 0.0
         self._suspects: frozenset[int] = frozenset()
 
     def of(self, rows: Sequence[int]) -> dict[int, Outcome]:
         """Message -> why it does not leave now; the others may."""
-        held, now = self._held, self._clock()
-        if held.campaign.not_after is not None and held.campaign.not_after <= now:
-            return {i: Outcome(held.row(i), Status.EXPIRED, Reason.NOT_AFTER) for i in rows}
-        account = registry.by_id(held.account.id)
+        claimed, now = self._claimed, self._clock()
+        if claimed.campaign.not_after is not None and claimed.campaign.not_after <= now:
+            return {i: Outcome(claimed.row(i), Status.EXPIRED, Reason.NOT_AFTER) for i in rows}
+        account = registry.by_id(claimed.account.id)
         if account is None or not account.enabled:
-            return dict(zip(rows, rerouted([held.row(i) for i in rows]), strict=True))
+            return dict(zip(rows, rerouted([claimed.row(i) for i in rows]), strict=True))
         self._look()
         return {**self._quiet(rows, now), **self._changed(rows, now)}
 
@@ -43,14 +43,14 @@ class Refusals:
         """Planned again, quiet hours included."""
         if not self._suspects:
             return {}
-        suspects = {i: self._held.row(i) for i in rows if i in self._suspects}
+        suspects = {i: self._claimed.row(i) for i in rows if i in self._suspects}
         outcomes = {outcome.row.id: outcome for outcome in plan_again(list(suspects.values()), now)}
         return {i: outcomes[row.id] for i, row in suspects.items() if row.id in outcomes}
 
     def _look(self) -> None:
         if time.monotonic() - self._looked_at < BELIEVED:
             return
-        payload, campaign = self._held.payload, self._held.campaign
+        payload, campaign = self._claimed.payload, self._claimed.campaign
         assert campaign.armed_at is not None
         self._looked_at = time.monotonic()
         found = few_changes(campaign.tenant_id, campaign.armed_at)
@@ -64,7 +64,7 @@ class Refusals:
             )
 
     def _quiet(self, rows: Sequence[int], now: datetime) -> dict[int, Outcome]:
-        payload, tenant_zone = self._held.payload, self._held.campaign.tenant.timezone
+        payload, tenant_zone = self._claimed.payload, self._claimed.campaign.tenant.timezone
         if not payload.quiet:
             return {}
         found: dict[int, Outcome] = {}
@@ -76,5 +76,5 @@ class Refusals:
             if n not in ends:
                 ends[n] = quiet_hours.ends(payload.hours[n], tenant_zone, now)
             if (until := ends[n]) is not None:
-                found[i] = held_back(self._held.row(i), until, now)
+                found[i] = held_back(self._claimed.row(i), until, now)
         return found

@@ -42,22 +42,22 @@ class _Lost(Exception):
 
 
 class Sender:
-    def __init__(self, held: ClaimedShard) -> None:
-        self._held = held
-        self._flights = InFlight(held)
-        self._refusals = Refusals(held)
-        campaign, account = held.campaign, held.account
+    def __init__(self, claimed: ClaimedShard) -> None:
+        self._claimed = claimed
+        self._in_flight = InFlight(claimed)
+        self._refusals = Refusals(claimed)
+        campaign, account = claimed.campaign, claimed.account
         self._rate = registry.rate_of(account)
         own = campaign.rate_per_s
         self._limits = [rate_limits.of_campaign(campaign.pk, own)] if own else []
-        self._window = self._flights.window
-        self._before = replace(held.record)
+        self._window = self._in_flight.window
+        self._before = replace(claimed.record)
         self._began = self._wrote = time.monotonic()
         self._again: list[int] = []
 
     def run(self) -> Shard.State | None:
         """Send what is left of the shard and let it go; its state then. None when another holder took it meanwhile."""
-        held = self._held
+        claimed = self._claimed
         try:
             self._recover()
             try:
@@ -67,33 +67,33 @@ class Sender:
             except Exception:
                 # what is on the wire was answered to nobody else: write it down before the shard goes to another
                 self._drain()
-                self._write(held.record.begun)
+                self._write(claimed.record.begun)
                 raise
             self._drain()
             return self._leave()
         except _Lost:
-            self._flights.withdraw()
+            self._in_flight.withdraw()
             return None
 
     # -- sending --
 
     def _recover(self) -> None:
         """What an earlier holder had on the wire when it was lost: again where the collapse key hides a repeat."""
-        if channel(self._held.channel).repeat_when_in_doubt:
-            self._again = sorted(self._held.in_doubt)
+        if channel(self._claimed.channel).repeat_when_in_doubt:
+            self._again = sorted(self._claimed.in_doubt)
             return
-        for i in self._held.in_doubt:
-            self._held.record.ended(i, Status.UNKNOWN, self._held.delay(), OutcomeNote(str(Reason.IN_DOUBT)))
-            self._flights.dirty = True
+        for i in self._claimed.in_doubt:
+            self._claimed.record.ended(i, Status.UNKNOWN, self._claimed.delay(), OutcomeNote(str(Reason.IN_DOUBT)))
+            self._in_flight.dirty = True
 
     def _send(self) -> None:
-        held, chunk = self._held, min(self._window // 2, LARGEST_CHUNK) or 1
-        while self._flights.going and (rows := self._next(chunk)) and not self._over():
-            if self._flights.on_wire and self._window - self._flights.on_wire < len(rows):
+        claimed, chunk = self._claimed, min(self._window // 2, LARGEST_CHUNK) or 1
+        while self._in_flight.going and (rows := self._next(chunk)) and not self._over():
+            if self._in_flight.on_wire and self._window - self._in_flight.on_wire < len(rows):
                 self._gather(LOOK_SECONDS)
                 continue
-            grant = rate_limits.take(held.account.id, self._rate, len(rows), *self._limits)
-            full_speed.note_grant(held.campaign.pk, whole=grant.granted == len(rows))
+            grant = rate_limits.take(claimed.account.id, self._rate, len(rows), *self._limits)
+            full_speed.note_grant(claimed.campaign.pk, whole=grant.granted == len(rows))
             if grant.granted:
                 self._begin(rows[: grant.granted])
             self._gather(min(grant.wait, LOOK_SECONDS))
@@ -103,76 +103,78 @@ class Sender:
         return (
             bool(self._rate or self._limits)
             and time.monotonic() - self._began > TURN_SECONDS
-            and waiting(queue_of(self._held.channel, Lane.BULK)) > 0
+            and waiting(queue_of(self._claimed.channel, Lane.BULK)) > 0
         )
 
     def _next(self, most: int) -> Sequence[int]:
         """Up to so many messages that may begin next."""
-        record = self._held.record
+        record = self._claimed.record
         return self._again[:most] or range(record.begun, min(record.begun + most, record.size))
 
     def _begin(self, rows: Sequence[int]) -> None:
         refused = self._look(rows)
-        if not self._flights.going:
+        if not self._in_flight.going:
             if not self._again:
-                self._held.record.begun = rows[0]  # nothing of these was launched, whatever was written
+                self._claimed.record.begun = rows[0]  # nothing of these was launched, whatever was written
             return
         if self._again:
             self._again = self._again[len(rows) :]
         for i, outcome in refused.items():
-            self._flights.note(i, outcome, skipped=True)
+            self._in_flight.note(i, outcome, skipped=True)
         going = [i for i in rows if i not in refused] if refused else rows
         if going:
-            self._flights.launch(going)
+            self._in_flight.launch(going)
 
     def _look(self, rows: Sequence[int]) -> Mapping[int, Outcome]:
         """Whom to refuse; lets the others begin, if the campaign runs. Looks again when the database took its time:
         somebody may have said no meanwhile."""
-        self._flights.ready()
+        self._in_flight.ready()
         while True:
             looked = time.monotonic()
             refused = retry_while_db_down(lambda: self._refusals.of(rows))
             # a repeated message has begun already
-            self._write(max(self._held.record.begun, rows[-1] + 1))
-            if not self._flights.going or time.monotonic() - looked < LOOK_SECONDS:
+            self._write(max(self._claimed.record.begun, rows[-1] + 1))
+            if not self._in_flight.going or time.monotonic() - looked < LOOK_SECONDS:
                 return refused
 
     # -- answers --
 
     def _gather(self, patience: float) -> None:
-        self._flights.gather(patience)
+        self._in_flight.gather(patience)
         since = time.monotonic() - self._wrote
-        if since > LOOK_SECONDS or (self._flights.dirty and since > WRITE_SECONDS):
-            self._write(self._held.record.begun)
+        if since > LOOK_SECONDS or (self._in_flight.dirty and since > WRITE_SECONDS):
+            self._write(self._claimed.record.begun)
 
     def _drain(self) -> None:
         """Wait for everything on the wire."""
-        while self._flights.on_wire:
+        while self._in_flight.on_wire:
             self._gather(LOOK_SECONDS)
-        self._flights.learn()
+        self._in_flight.learn()
 
     def _write(self, begin: int) -> None:
         """Write down what was answered; let messages up to `begin` begin. Raises _Lost."""
-        held = self._held
-        self._flights.dirty = False
-        written = retry_while_db_down(lambda: self._write_all(lambda: write(held.record, held.id, held.fence, begin)))
+        claimed = self._claimed
+        self._in_flight.dirty = False
+        written = retry_while_db_down(
+            lambda: self._write_all(lambda: write(claimed.record, claimed.id, claimed.fence, begin))
+        )
         self._wrote = time.monotonic()
         if not written.held:
             raise _Lost
-        if self._flights.going and not written.running:
-            self._flights.withdraw()
-        if why := thresholds.verdict(thresholds.since(held.record, self._before), held.campaign):
-            control.halt(held.campaign.pk, why, held.channel)
+        if self._in_flight.going and not written.running:
+            self._in_flight.withdraw()
+        if why := thresholds.verdict(thresholds.since(claimed.record, self._before), claimed.campaign):
+            control.halt(claimed.campaign.pk, why, claimed.channel)
 
     def _leave(self) -> Shard.State:
         """Let the shard go. Not before its last answer is written: a worker killed in between must leave a lease that
         runs out, or nobody would account for its messages."""
-        held = self._held
+        claimed = self._claimed
 
         after = retry_while_db_down(self._after)
 
         def write_last() -> Written:
-            there = leave(held.record, held.id, held.fence, after, ended=after != Shard.State.ARMED)
+            there = leave(claimed.record, claimed.id, claimed.fence, after, ended=after != Shard.State.ARMED)
             return Written(there, running=False)
 
         if not retry_while_db_down(lambda: self._write_all(write_last)).held:
@@ -180,20 +182,20 @@ class Sender:
         return after
 
     def _after(self) -> Shard.State:
-        record = self._held.record
+        record = self._claimed.record
         if record.begun == record.size and not record.open():
             return Shard.State.DONE
-        stopped = Campaign.objects.filter(pk=self._held.campaign.pk, state=State.CANCELLED).exists()
+        stopped = Campaign.objects.filter(pk=self._claimed.campaign.pk, state=State.CANCELLED).exists()
         return Shard.State.CANCELLED if stopped else Shard.State.ARMED
 
     def _write_all(self, write_it: Callable[[], Written]) -> Written:
         """The record, and the ledger's rows of those that are to be tried again, in one transaction."""
-        if not (requeuing := self._flights.requeuing):
+        if not (requeuing := self._in_flight.requeuing):
             return write_it()
         with transaction.atomic():
             written = write_it()
             if written.held:
                 begun = claims.begin_armed([outcome.row for outcome in requeuing])
                 settle([outcome for outcome in requeuing if outcome.row.id in begun])
-        self._flights.requeuing = []
+        self._in_flight.requeuing = []
         return written

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from campaigns.lifecycle.fanout import ring
+from campaigns.lifecycle.fanout import enqueue
 from campaigns.lifecycle.finish import finish_if_done
 from campaigns.models import Shard
 from campaigns.sending.claim import claim
@@ -13,12 +13,12 @@ from campaigns.sending.sender import Sender
 
 def send_shard(shard_id: uuid.UUID, worker: str) -> None:
     """Send what is left of one shard. A repeated or late doorbell finds nothing to claim and does nothing."""
-    held = claim(shard_id, worker)
-    if held is None:
+    claimed = claim(shard_id, worker)
+    if claimed is None:
         return
-    left = Sender(held).run()
+    left = Sender(claimed).run()
     if left == Shard.State.DONE:
-        finish_if_done(held.campaign.pk)
+        finish_if_done(claimed.campaign.pk)
     elif left == Shard.State.ARMED:
         # it gave its turn away; of a paused campaign the doorbell finds nothing to claim
-        ring(shard_id, held.channel)
+        enqueue(shard_id, claimed.channel)

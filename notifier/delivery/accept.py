@@ -69,12 +69,12 @@ def accept(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accept
     """An outcome per request, in their order: what was accepted, or why it was refused."""
     # a request has its transaction already, and nothing here goes on after an error of the database
     with transaction.atomic(savepoint=False):
-        world = load(tenant_id, requests)
+        context = load(tenant_id, requests)
         with shared_budget(len(requests)):
-            outcomes: list[_Draft | NotifierError] = [_attempt(world, request) for request in requests]
-        locked, outcomes = _join_lines(tenant_id, outcomes)
+            outcomes: list[_Draft | NotifierError] = [_attempt(context, request) for request in requests]
+        locked, outcomes = _join_queues(tenant_id, outcomes)
         drafts = [o for o in outcomes if isinstance(o, _Draft)]
-        _store(world, drafts, locked)
+        _store(context, drafts, locked)
         queues = {
             queue_of(r["channel"], d.lane)
             for d in drafts
@@ -93,33 +93,33 @@ def _log(tenant_id: uuid.UUID, drafts: list[_Draft], asked: int) -> None:
     log.info("accepted", action="accept", tenant=str(tenant_id), accepted=len(drafts), asked=asked, **ids)
 
 
-def _attempt(world: AcceptContext, request: SendRequest) -> _Draft | NotifierError:
+def _attempt(context: AcceptContext, request: SendRequest) -> _Draft | NotifierError:
     try:
-        draft = _draft(world, request)
-        draft.rows = _rows(world, draft)
+        draft = _draft(context, request)
+        draft.rows = _rows(context, draft)
         return draft
     except NotifierError as error:
         return error
 
 
-def _draft(world: AcceptContext, request: SendRequest) -> _Draft:
+def _draft(context: AcceptContext, request: SendRequest) -> _Draft:
     check_names(request.data)
-    person = world.recipients.get(request.recipient)
+    person = context.recipients.get(request.recipient)
     if person is None:
         raise InvalidInput(f"There is no recipient {request.recipient!r}.", field="recipient", code="unknown_recipient")
-    if request.template not in world.versions:
+    if request.template not in context.versions:
         raise InvalidInput(f"There is no template {request.template!r}.", field="template", code="unknown_template")
-    version_id, own_category = world.versions[request.template]
+    version_id, own_category = context.versions[request.template]
     category = "" if request.without_category else request.category or own_category
-    if category and category not in world.rules:
+    if category and category not in context.rules:
         raise InvalidInput(f"There is no category {category!r}.", field="category", code="unknown_category")
-    if request.category in world.archived and request.category != own_category:
+    if request.category in context.archived and request.category != own_category:
         raise archived(category, "category")
-    rule = world.rules.get(category, Rule())
+    rule = context.rules.get(category, Rule())
     return _Draft(request, person, version_id, rule, LANE_OF[rule.kind])
 
 
-def _rows(world: AcceptContext, draft: _Draft) -> list[dict[str, Any]]:
+def _rows(context: AcceptContext, draft: _Draft) -> list[dict[str, Any]]:
     compiled = templates.compiled(draft.version_id)
     wanted = compiled.channels if draft.request.channels is None else draft.request.channels
     if not wanted:
@@ -129,25 +129,25 @@ def _rows(world: AcceptContext, draft: _Draft) -> list[dict[str, Any]]:
         raise InvalidInput(
             f"The template has no content for: {', '.join(missing)}.", field="channels", code="no_content"
         )
-    due = max(world.now, draft.request.send_at or world.now)
-    planned = plan(draft.person, draft.rule, wanted, due, world.tenant.timezone)
+    due = max(context.now, draft.request.send_at or context.now)
+    planned = plan(draft.person, draft.rule, wanted, due, context.tenant.timezone)
     # rendered for every wanted channel, also a suppressed one: a missing variable is the caller's error either way
     locale = draft.person.choices.language or draft.person.locale
     variables = {**draft.request.data, PERSON: draft.person.variables()}
     content = {
         name: compiled.render(
-            compiled.locale_for(name, locale, world.tenant.default_locale), variables, world.tenant.link_schemes
+            compiled.locale_for(name, locale, context.tenant.default_locale), variables, context.tenant.link_schemes
         )
         for name in wanted
     }
-    rows = [_row(world, draft, entry, content[entry.channel], due) for entry in planned]
+    rows = [_row(context, draft, entry, content[entry.channel], due) for entry in planned]
     if rows and all(row.get("reason") == Reason.NO_ACCOUNT for row in rows):
         raise Unconfigured("No enabled provider account of this tenant carries this message.", field="channels")
     return rows
 
 
 def _row(
-    world: AcceptContext, draft: _Draft, entry: Planned | Suppressed, content: dict[str, Any], due: datetime
+    context: AcceptContext, draft: _Draft, entry: Planned | Suppressed, content: dict[str, Any], due: datetime
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
         "id": new_id(),
@@ -157,17 +157,17 @@ def _row(
         "device_id": entry.address.device_id,
         "queue_position": QueuePosition.HAS_TURN,
     }
-    refused = {**row, "status": Status.SUPPRESSED, "due_at": due, "settled_at": world.now}
+    refused = {**row, "status": Status.SUPPRESSED, "due_at": due, "settled_at": context.now}
     if isinstance(entry, Suppressed):
         return {**refused, "reason": entry.reason}
     try:
-        account = registry.choose(world.tenant, entry.channel, entry.address.platform, draft.request.mode)
+        account = registry.choose(context.tenant, entry.channel, entry.address.platform, draft.request.mode)
     except Unconfigured:
         return {**refused, "reason": Reason.NO_ACCOUNT}
     if outlast(entry.hold_until, draft.request.not_after):
         return {**refused, "status": Status.EXPIRED, "reason": Reason.QUIET_HOURS}
     due = max(due, entry.hold_until or due)
-    queue_position = QueuePosition.PARKED if due > world.now else QueuePosition.WAITING
+    queue_position = QueuePosition.PARKED if due > context.now else QueuePosition.WAITING
     return {
         **row,
         "status": Status.QUEUED,
@@ -179,7 +179,7 @@ def _row(
     }
 
 
-def _join_lines(
+def _join_queues(
     tenant_id: uuid.UUID, outcomes: list[_Draft | NotifierError]
 ) -> tuple[Collection[ordering.OrderingQueue], list[_Draft | NotifierError]]:
     """Lock the lines, refuse items that would overfill theirs, and hand out free turns."""
@@ -192,18 +192,18 @@ def _join(
     tenant_id: uuid.UUID, draft: _Draft, locked: dict[ordering.Key, ordering.OrderingQueue]
 ) -> _Draft | NotifierError:
     mine = [(row, locked[_key(tenant_id, draft, row)]) for row in draft.waiting]
-    added = Counter(line.id for _, line in mine)
-    for _, line in mine:
-        if line.unfinished + added[line.id] > settings.ORDERING_QUEUE_LIMIT:
+    added = Counter(ordering_queue.id for _, ordering_queue in mine)
+    for _, ordering_queue in mine:
+        if ordering_queue.unfinished + added[ordering_queue.id] > settings.ORDERING_QUEUE_LIMIT:
             return QueueFull(
                 f"{settings.ORDERING_QUEUE_LIMIT} messages already wait for this recipient; "
                 "try again when some have left.",
                 field="recipient",
             )
-    for row, line in mine:
-        line.unfinished += 1
-        if row["queue_position"] == QueuePosition.WAITING and not line.turn_taken:
-            row["queue_position"], line.turn_taken = QueuePosition.HAS_TURN, True
+    for row, ordering_queue in mine:
+        ordering_queue.unfinished += 1
+        if row["queue_position"] == QueuePosition.WAITING and not ordering_queue.turn_taken:
+            row["queue_position"], ordering_queue.turn_taken = QueuePosition.HAS_TURN, True
     return draft
 
 
@@ -222,10 +222,10 @@ WITH saved AS ({ordering.SAVE}),
 """
 
 
-def _store(world: AcceptContext, drafts: list[_Draft], locked: Collection[ordering.OrderingQueue]) -> None:
+def _store(context: AcceptContext, drafts: list[_Draft], locked: Collection[ordering.OrderingQueue]) -> None:
     if not drafts:
         return
-    tenant_id, now = world.tenant.id, world.now
+    tenant_id, now = context.tenant.id, context.now
     notifications = [
         (
             d.notification_id, tenant_id, d.person.id, d.version_id, d.rule.category, str(d.request.mode), int(d.lane),
@@ -233,7 +233,7 @@ def _store(world: AcceptContext, drafts: list[_Draft], locked: Collection[orderi
         )
         for d in drafts
     ]  # fmt: skip
-    rows = [_ledger_row(world, d, row) for d in drafts for row in d.rows]
+    rows = [_ledger_row(context, d, row) for d in drafts for row in d.rows]
     with bulk.cursor() as cursor:
         values = [
             *ordering.saved(locked),
@@ -243,14 +243,14 @@ def _store(world: AcceptContext, drafts: list[_Draft], locked: Collection[orderi
         cursor.execute(_STORE, values, prepare=True)
 
 
-def _ledger_row(world: AcceptContext, draft: _Draft, row: dict[str, Any]) -> tuple[Any, ...]:
+def _ledger_row(context: AcceptContext, draft: _Draft, row: dict[str, Any]) -> tuple[Any, ...]:
     values: dict[str, Any] = {
         "campaign_id": None, "account_id": None, "detail": "", "content": None, "attempt": 0, "lease_until": None,
         "fence": 0, "provider_ref": "", "settled_at": None,
         **row,
-        "tenant_id": world.tenant.id, "notification_id": draft.notification_id, "recipient_id": draft.person.id,
+        "tenant_id": context.tenant.id, "notification_id": draft.notification_id, "recipient_id": draft.person.id,
         "category": draft.rule.category, "lane": int(draft.lane), "mode": str(draft.request.mode),
-        "not_after": draft.request.not_after, "accepted_at": world.now, "status": int(row["status"]),
+        "not_after": draft.request.not_after, "accepted_at": context.now, "status": int(row["status"]),
         "queue_position": int(row["queue_position"]), "reason": str(row["reason"]),
     }  # fmt: skip
     return tuple([values[column] for column in _UNNUMBERED])

@@ -89,19 +89,19 @@ class Dispatcher:
         batch = InFlightBatch(account, FallbackAccounts(account, sendable[0].mode), dict(enumerate(sendable)))
         self._in_flight.append(batch)
         try:
-            provider, wire = registry.provider_for(account), registry.http_client_for(account)
+            provider, client = registry.provider_for(account), registry.http_client_for(account)
         except (NotifierError, ValueError) as error:
             # the type only: the text may quote the settings
             verdict = Misconfigured(f"the account's settings cannot be used ({type(error).__name__})")
             self._completed.put((batch, [(i, verdict) for i in batch.waiting]))
             self._completed.put((batch, None))
             return
-        self._start(batch, provider, messages, wire)
+        self._start(batch, provider, messages, client)
 
     def _start(
-        self, batch: InFlightBatch, provider: Provider[Message], messages: Sequence[Message], wire: HttpClient
+        self, batch: InFlightBatch, provider: Provider[Message], messages: Sequence[Message], client: HttpClient
     ) -> None:
-        args = (batch, provider, messages, wire)
+        args = (batch, provider, messages, client)
         if provider.builtin:
             self._run(*args)
             return
@@ -146,11 +146,11 @@ class Dispatcher:
             self.settle(1.0)
 
     def _run(
-        self, batch: InFlightBatch, provider: Provider[Message], messages: Sequence[Message], wire: HttpClient
+        self, batch: InFlightBatch, provider: Provider[Message], messages: Sequence[Message], client: HttpClient
     ) -> None:
         """In the flight's own thread: no database here."""
         try:
-            for answers in provider.send(messages, wire):
+            for answers in provider.send(messages, client):
                 self._completed.put((batch, answers))
         except Exception:
             # what it did not answer is in doubt, and the channel's rule for doubt decides

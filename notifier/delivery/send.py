@@ -46,18 +46,18 @@ LOOK_SECONDS = (0.01, 0.05)
 ANYWAY_SECONDS = 0.5
 
 
-def deliver(channel_name: str, lanes: Sequence[Lane], ear: WakeupListener | None = None) -> bool:
+def deliver(channel_name: str, lanes: Sequence[Lane], listener: WakeupListener | None = None) -> bool:
     """Send everything that is due, account by account, and stay while `ear` hears of more. True when it stopped with
     work left."""
     bulk.plan_once()
-    return _Shift(channel_name, lanes, ear or NullListener()).run()
+    return _Shift(channel_name, lanes, listener or NullListener()).run()
 
 
 class _Shift:
     """One task's work."""
 
-    def __init__(self, channel_name: str, lanes: Sequence[Lane], ear: WakeupListener) -> None:
-        self._channel, self._lanes, self._ear = channel_name, lanes, ear
+    def __init__(self, channel_name: str, lanes: Sequence[Lane], listener: WakeupListener) -> None:
+        self._channel, self._lanes, self._listener = channel_name, lanes, listener
         self._how = claims.ClaimOptions(begin=channel(channel_name).repeat_when_in_doubt)
         self._dispatcher, self._resting = Dispatcher(), Resting()
         self._until = time.monotonic() + TASK_SECONDS
@@ -81,7 +81,7 @@ class _Shift:
                 if not found and not self._dispatcher.batches:
                     if self._left_behind:
                         time.sleep(seldom)
-                    elif self._ear.linger():
+                    elif self._listener.linger():
                         self._told = True
                     else:
                         break
@@ -89,14 +89,14 @@ class _Shift:
                 self._dispatcher.settle(0.0 if found and self._told else look)
         finally:
             self._dispatcher.drain()
-        return self._ear.leave() or time.monotonic() > self._until
+        return self._listener.leave() or time.monotonic() > self._until
 
     def _look(self, late: bool) -> bool:
         """Claim and launch what is due, if some may be; whether there was any."""
         dispatcher, now = self._dispatcher, time.monotonic()
         if dispatcher.batches >= MAX_FLIGHTS:
             return False
-        self._told = self._told or self._ear.notified()
+        self._told = self._told or self._listener.notified()
         if not (self._told or self._left_behind or now - self._claimed_at > ANYWAY_SECONDS):
             return False
         busy = dispatcher.busy(1 if late else ACCOUNT_FLIGHTS) + self._resting.accounts()
@@ -110,7 +110,7 @@ class _Shift:
 
     def _claim(self, busy: Sequence[uuid.UUID]) -> claims.Claims:
         rows = claims.claim(self._channel, self._lanes, BATCH, busy, self._how)
-        if rows or not self._told or self._ear.disconnected:
+        if rows or not self._told or self._listener.disconnected:
             return rows
         return claims.claim(self._channel, self._lanes, BATCH, busy, replace(self._how, patient=True))
 

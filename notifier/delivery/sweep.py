@@ -82,7 +82,7 @@ def sweep() -> None:
     for name in channels():
         settle(rerouted(claims.claim_orphans(name, BATCH)))
     _unpark()
-    _heal_lines()
+    _heal_queues()
     signal.notify(_due_queues())
 
 
@@ -117,12 +117,11 @@ def _unpark() -> None:
         parked = _still_parked(list(keys))
         positions: list[int] = []
         for key in map(keys.__getitem__, parked):
-            line = locked.get(key) if key else None
-            positions.append(
-                int(QueuePosition.WAITING if line is not None and line.turn_taken else QueuePosition.HAS_TURN)
-            )
-            if line is not None:
-                line.turn_taken = True
+            ordering_queue = locked.get(key) if key else None
+            waits = ordering_queue is not None and ordering_queue.turn_taken
+            positions.append(int(QueuePosition.WAITING if waits else QueuePosition.HAS_TURN))
+            if ordering_queue is not None:
+                ordering_queue.turn_taken = True
         ordering.save(locked.values())
         if parked:
             with connection.cursor() as cursor:
@@ -137,13 +136,13 @@ def _still_parked(ids: list[uuid.UUID]) -> list[uuid.UUID]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _heal_lines() -> None:
+def _heal_queues() -> None:
     """Safety net: settle passes turns on in its own transaction, so this finds nothing unless somebody edited rows."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_ORPHANED)
             keys = [(r[0], r[1], r[2], r[3], r[4]) for r in cursor.fetchall()]
-        ordering.pass_on([line.id for line in ordering.lock(keys).values() if not line.turn_taken])
+        ordering.pass_on([each.id for each in ordering.lock(keys).values() if not each.turn_taken])
 
 
 def _due_queues() -> set[str]:

@@ -160,15 +160,15 @@ class Provider(ABC, Generic[M]):
         request = self.token_request()
         return None if request is None else TokenRequest(self.token_key, request)
 
-    def body_template(self, message: M, marks: Placeholders, token: str) -> BodyTemplate:
+    def body_template(self, message: M, placeholders: Placeholders, token: str) -> BodyTemplate:
         """The mould of messages like this one, which was made of marks. Raises Uncuttable."""
-        return compile_template(self._request(message, token), marks)
+        return compile_template(self._request(message, token), placeholders)
 
-    def send(self, messages: Sequence[M], wire: HttpClient) -> Iterator[Answers]:
+    def send(self, messages: Sequence[M], client: HttpClient) -> Iterator[Answers]:
         """Send all; yield (index, verdict) in batches as the answers come. Every index is answered once."""
         try:
             wanted = self.wanted_token()
-            token = wire.token(wanted) if wanted else ""
+            token = client.token(wanted) if wanted else ""
         except TokenRefused as refused:
             verdict: Verdict = Temporary(refused.detail) if refused.temporary else Misconfigured(refused.detail)
             yield [(i, verdict) for i in range(len(messages))]
@@ -176,10 +176,10 @@ class Provider(ABC, Generic[M]):
         requests, places, unsayable = self._requests(messages, token)
         if unsayable:
             yield unsayable
-        for answers in wire.exchange(requests):
+        for answers in client.exchange(requests):
             yield [(places[i], self.verdict(answer)) for i, answer in answers]
             if wanted and any(isinstance(a, Response) and a.status == 401 for _, a in answers):
-                wire.forget_token(wanted.cache_key)
+                client.forget_token(wanted.cache_key)
 
     def _requests(
         self, messages: Sequence[M], token: str

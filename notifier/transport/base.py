@@ -27,7 +27,7 @@ class BaseClient(ABC):
     def here(cls, trust: str | None = None, connections: int = CONNECTIONS) -> Self:
         """The client of this kind of this process."""
         key = (cls, trust, connections)
-        return cast(Self, _wires.get(key) or _wires.setdefault(key, cls(trust, connections)))
+        return cast(Self, _clients.get(key) or _clients.setdefault(key, cls(trust, connections)))
 
     def exchange(self, requests: Sequence[Request]) -> Iterator[Sequence[tuple[int, Response | TransportError]]]:
         """Send all; yield (index, answer) in batches as they come. Closing it early withdraws what has not begun."""
@@ -75,12 +75,12 @@ class BaseClient(ABC):
     def retract(self, pending: PendingBatch) -> None: ...
 
 
-_wires: dict[tuple[type[BaseClient], str | None, int], BaseClient] = {}
+_clients: dict[tuple[type[BaseClient], str | None, int], BaseClient] = {}
 
 
 def _after_fork() -> None:
-    for wire in list(_wires.values()):
-        wire.after_fork()
+    for client in list(_clients.values()):
+        client.after_fork()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -25,7 +25,7 @@ from tenants.admin.lists import keyset, large
 from tenants.admin.lists.large import LargeListAdmin
 from tenants.models import User
 from tests.admin.conftest import Browser, World
-from tests.admin.crowd import crowd
+from tests.admin.many_rows import many_rows
 from tests.admin.test_pages import url
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
@@ -56,7 +56,7 @@ def crowded(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(sent, "NEWEST", 50)
     monkeypatch.setattr(sent, "FEW", 300)
     monkeypatch.setattr(large, "FOUND", 100)
-    crowd(world.people.globex, world.other[TemplateVersion])
+    many_rows(world.people.globex, world.other[TemplateVersion])
     return world
 
 

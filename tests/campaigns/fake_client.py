@@ -138,8 +138,8 @@ class Shots:
 class Box:
     """A Mailbox."""
 
-    def __init__(self, wire: FakeClient) -> None:
-        self.wire = wire
+    def __init__(self, client: FakeClient) -> None:
+        self.client = client
         self.left = 0
         self.under_way = 0
         self.volleys: list[Shots] = []
@@ -152,7 +152,7 @@ class Box:
         return shots
 
     def take(self, patience: float) -> list[tuple[RequestBatch, list[Answered]]]:
-        self.wire.meanwhile()
+        self.client.meanwhile()
         found: list[tuple[RequestBatch, list[Answered]]] = []
         for shots in self.volleys:
             told, shots.answers = shots.answers, []
@@ -168,10 +168,10 @@ class Box:
 
     def _begin(self) -> None:
         for shots in self.volleys:
-            while shots.bodies and self.under_way < self.wire.concurrent:
+            while shots.bodies and self.under_way < self.client.concurrent:
                 at, body = shots.bodies.pop(0)
                 self.under_way += 1
-                answer = self.wire.begin(body)
+                answer = self.client.begin(body)
                 if answer is not SILENCE:
                     shots.answers.append((at, answer))
 
@@ -182,7 +182,7 @@ class Post:
 
     tenant: Tenant
     template: Template
-    wire: FakeClient
+    client: FakeClient
 
     def person(self, token: str, **values: Any) -> Recipient:
         person = Recipient.objects.create(
@@ -227,14 +227,14 @@ class Post:
 
 @pytest.fixture
 def post(monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> Iterator[Post]:
-    wire = FakeClient()
-    monkeypatch.setattr(registry, "http_client_for", lambda account: wire)
+    client = FakeClient()
+    monkeypatch.setattr(registry, "http_client_for", lambda account: client)
     slug = f"post-{uuid.uuid4().hex[:8]}"
     tenant = Tenant.objects.create(name=slug, slug=slug)
     category = Category.objects.create(tenant=tenant, key="news", name="News", kind="marketing")
     template = Template.objects.create(tenant=tenant, key="sale", category=category)
     templates.publish(template, {"push": {"en": TEXT}})
-    yield Post(tenant, template, wire)
+    yield Post(tenant, template, client)
     rate_limits._local.clear()
 
 
@@ -247,7 +247,7 @@ def shard_of(campaign: Campaign) -> Shard:
     return shard
 
 
-def held(campaign: Campaign) -> ClaimedShard:
+def claimed(campaign: Campaign) -> ClaimedShard:
     found = claim(shard_of(campaign).pk, "bulk@one")
     assert found is not None
     return found
@@ -262,7 +262,7 @@ def send(campaign: Campaign) -> None:
 def send_and_die(campaign: Campaign) -> None:
     """A worker that is killed in the middle: `wire.meanwhile` or `wire.fate` raises Killed."""
     with pytest.raises(Killed):
-        Sender(held(campaign)).run()
+        Sender(claimed(campaign)).run()
 
 
 def lose_leases(settings: Settings) -> None:

@@ -22,7 +22,7 @@ from tests.campaigns.conftest import World
 
 
 @dataclass
-class Bell:
+class Broker:
     """What was posted, instead of to the broker."""
 
     posted: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
@@ -39,9 +39,9 @@ class Bell:
 
 
 @pytest.fixture
-def bell(monkeypatch: pytest.MonkeyPatch) -> Bell:
+def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     """Every queue is empty, and stays so."""
-    found = Bell()
+    found = Broker()
     for module in (fanout, tasks):
         monkeypatch.setattr(module, "post", found)
     monkeypatch.setattr(tasks, "waiting", lambda queue: 0)

@@ -52,7 +52,7 @@ def of_campaign(campaign: Campaign) -> list[str]:
 def answering(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
     """Let the inbox answer by `answer(provider, messages)`."""
 
-    def send(self: InApp, messages: Sequence[InAppMessage], wire: HttpClient) -> Iterator[Answers]:
+    def send(self: InApp, messages: Sequence[InAppMessage], client: HttpClient) -> Iterator[Answers]:
         yield from answer(self, messages)
 
     monkeypatch.setattr(InApp, "send", send)

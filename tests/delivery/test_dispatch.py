@@ -155,7 +155,7 @@ def test_a_tenant_whose_provider_hangs_does_not_take_every_flight(shop: Shop, mo
         name = ""
         builtin = False
 
-        def send(self, messages: Sequence[InAppMessage], wire: HttpClient) -> Iterator[Answers]:
+        def send(self, messages: Sequence[InAppMessage], client: HttpClient) -> Iterator[Answers]:
             if messages[0].envelope.tenant_id == shop.tenant.id:
                 hangs.wait(60)
             else:

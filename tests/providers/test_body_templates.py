@@ -92,11 +92,16 @@ def test_a_filled_mould_is_the_request_itself(
     assert provider.templatable is not None
     personal &= provider.templatable
     shared = {part: text for part, text in SHARED.items() if part in channels()[provider.channel].parts}
-    marks = Placeholders.make(personal)
-    sample = {part: marks.parts.get(part, text) for part, text in shared.items()}
+    placeholders = Placeholders.make(personal)
+    sample = {part: placeholders.parts.get(part, text) for part, text in shared.items()}
     body_template = provider.body_template(
-        message(provider, with_data(sample, {"k": marks.parts.get("data", "same")}), marks.address, marks.id),
-        marks,
+        message(
+            provider,
+            with_data(sample, {"k": placeholders.parts.get("data", "same")}),
+            placeholders.address,
+            placeholders.id,
+        ),
+        placeholders,
         "T",
     )
     columns = {
@@ -141,28 +146,28 @@ def test_an_ordinary_address_and_an_odd_one(name: str) -> None:
 # ---- cutting -----------------------------------------------------------------------------------------------------
 
 
-def request(marks: Placeholders, body: bytes, url: str = "https://far.example/send", **headers: str) -> Request:
+def request(placeholders: Placeholders, body: bytes, url: str = "https://far.example/send", **headers: str) -> Request:
     return Request("POST", url, tuple(headers.items()), body)
 
 
 def test_what_differs_outside_the_body_cannot_be_cut() -> None:
-    marks = Placeholders.make(["title"])
+    placeholders = Placeholders.make(["title"])
     for untemplatable in (
-        request(marks, b"", f"https://far.example/{marks.address}"),
-        request(marks, marks.address.encode(), f"https://far.example/?id={marks.id}"),
-        request(marks, marks.address.encode(), key=marks.id.hex),
-        request(marks, marks.address.encode(), title=f"x{marks.parts['title']}"),
-        request(marks, b"no address"),
+        request(placeholders, b"", f"https://far.example/{placeholders.address}"),
+        request(placeholders, placeholders.address.encode(), f"https://far.example/?id={placeholders.id}"),
+        request(placeholders, placeholders.address.encode(), key=placeholders.id.hex),
+        request(placeholders, placeholders.address.encode(), title=f"x{placeholders.parts['title']}"),
+        request(placeholders, b"no address"),
     ):
         with pytest.raises(Untemplatable):
-            compile_template(untemplatable, marks)
+            compile_template(untemplatable, placeholders)
 
 
 def test_a_column_may_stand_in_several_places_and_in_any_order() -> None:
-    marks = Placeholders.make(["title"])
-    title = marks.parts["title"]
-    body = f"%b|{marks.id.hex}|{title}|{marks.address}|%%|{title}|{marks.id}|%".encode()
-    body_template = compile_template(request(marks, body), marks)
+    placeholders = Placeholders.make(["title"])
+    title = placeholders.parts["title"]
+    body = f"%b|{placeholders.id.hex}|{title}|{placeholders.address}|%%|{title}|{placeholders.id}|%".encode()
+    body_template = compile_template(request(placeholders, body), placeholders)
     assert body_template.columns == (KEY, "title", ADDRESS, "title", ID)
     filled = body_template.bodies(
         {KEY: [b"k1", b"k2"], ID: [b"i1", b"i2"], ADDRESS: [b"%b", b"a2"], "title": [b"%", b""]}
@@ -171,7 +176,9 @@ def test_a_column_may_stand_in_several_places_and_in_any_order() -> None:
 
 
 def test_columns_of_different_lengths_are_refused_not_cut_short() -> None:
-    marks = Placeholders.make([])
-    body_template: BodyTemplate = compile_template(request(marks, f"{marks.address} {marks.id}".encode()), marks)
+    placeholders = Placeholders.make([])
+    body_template: BodyTemplate = compile_template(
+        request(placeholders, f"{placeholders.address} {placeholders.id}".encode()), placeholders
+    )
     with pytest.raises(ValueError):
         body_template.bodies({ADDRESS: [b"a", b"b"], ID: [b"i"]})

@@ -66,12 +66,12 @@ def test_node_s_answers_are_each_their_own(made: Makes, running: Stand, tmp_path
 
 def test_a_far_end_without_http_2_is_served_in_the_same_volley(running: Stand, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, protocol="") as origin:
-        wire = AutoClient(running.ca)
+        client = AutoClient(running.ca)
         for _ in range(2):
-            found = told(wire, head(origin), [b"x"] * 40, [b"/%d" % i if i % 2 else b"/empty" for i in range(40)])
+            found = told(client, head(origin), [b"x"] * 40, [b"/%d" % i if i % 2 else b"/empty" for i in range(40)])
             assert found[1::2] == [200] * 20
             assert all(isinstance(answer, Response) and answer.status == 204 for answer in found[::2])
-        assert wire.warm(origin) == 0
+        assert client.warm(origin) == 0
 
 
 def test_whatever_a_server_does_each_request_is_answered_once_and_as_itself(running: Stand) -> None:
@@ -136,10 +136,10 @@ def test_a_mailbox_tells_each_of_several_volleys_its_own(made: Makes, running: S
 
 def test_a_volley_is_complete_while_another_waits_for_its_answers(made: Makes, running: Stand, tmp_path: Path) -> None:
     with servers.node(tmp_path, running.folder) as origin:
-        wire = made(running.ca)
+        client = made(running.ca)
         # libcurl's first request to a far end is alone until it is answered (gate.py)
-        assert told(wire, head(origin, "/plain"), [b"x"]) == [200]
-        completions = wire.completion_queue()
+        assert told(client, head(origin, "/plain"), [b"x"]) == [200]
+        completions = client.completion_queue()
         slow = completions.send_batch(head(origin), [b"x"] * 3, [b"/slow"] * 3)
         quick = completions.send_batch(head(origin, "/plain"), [b"x"] * 50)
         while quick.left:
@@ -153,9 +153,9 @@ def test_a_volley_is_complete_while_another_waits_for_its_answers(made: Makes, r
 
 def test_a_volley_begins_at_once_and_in_order(running: Stand) -> None:
     with stage(running.folder) as server:
-        wire = Http2Client(running.ca, connections=1)
-        wire.warm(server.origin)
-        send_batch = wire.send_batch(head(server.origin), [b"%d" % i for i in range(50)])
+        client = Http2Client(running.ca, connections=1)
+        client.warm(server.origin)
+        send_batch = client.send_batch(head(server.origin), [b"%d" % i for i in range(50)])
         until(lambda: len(server.taken) == 50)
         assert server.taken == [str(i) for i in range(50)]
         assert send_batch.left == 50
@@ -205,8 +205,8 @@ def test_what_has_not_begun_when_withdrawn_never_begins(made: Makes, running: St
         scene.ended()
 
     with stage(running.folder, *[one_at_a_time] * 4) as server:
-        wire = made(running.ca)
-        send_batch = wire.send_batch(head(server.origin, timeout=3.0), [b"%d" % i for i in range(2_000)])
+        client = made(running.ca)
+        send_batch = client.send_batch(head(server.origin, timeout=3.0), [b"%d" % i for i in range(2_000)])
         until(lambda: len(server.taken) >= 4)
         time.sleep(0.2)
         send_batch.withdraw()
@@ -274,13 +274,13 @@ def test_warm_connections_that_the_far_end_closes_are_opened_again(
         cut(scene)
 
     with stage(running.folder, soon_over, soon_over, soon_over) as server:
-        wire = Http2Client(running.ca, connections=2)
+        client = Http2Client(running.ca, connections=2)
         start = time.monotonic()
-        wire.warm(server.origin)
+        client.warm(server.origin)
         until(lambda: len(server.scenes) >= 5)
         assert time.monotonic() - start > 0.3
-        until(lambda: wire.warm(server.origin) == 2)
-        assert told(wire, head(server.origin), [b"x"] * 10) == [200] * 10
+        until(lambda: client.warm(server.origin) == 2)
+        assert told(client, head(server.origin), [b"x"] * 10) == [200] * 10
         assert len(server.scenes) <= 6
 
 

@@ -98,14 +98,14 @@ def test_a_volley_may_be_taken_by_itself_beside_others(completions: Completions)
 
 
 def test_withdrawing_asks_the_wire_once_and_only_for_what_is_open() -> None:
-    wire = Wire()
-    pending = Completions(wire).send_batch(HEAD, [b""])
+    client = Wire()
+    pending = Completions(client).send_batch(HEAD, [b""])
     pending.withdraw()
     pending.withdraw()
-    assert wire.retracted == [pending]
-    done = Completions(wire).send_batch(HEAD, [])
+    assert client.retracted == [pending]
+    done = Completions(client).send_batch(HEAD, [])
     done.withdraw()
-    assert wire.retracted == [pending]
+    assert client.retracted == [pending]
 
 
 def test_what_is_open_when_a_thread_ends_is_in_doubt_and_later_answers_are_not_told(completions: Completions) -> None:

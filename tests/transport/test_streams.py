@@ -29,9 +29,9 @@ def made(request: pytest.FixtureRequest) -> Makes:
     return makes
 
 
-def post(wire: HttpClient, server: Stage, count: int) -> list[object]:
+def post(client: HttpClient, server: Stage, count: int) -> list[object]:
     head = RequestTemplate("POST", server.origin, "/", (("authorization", "Bearer x"),), timeout=30.0)
-    return told(wire, head, [b"%d" % i for i in range(count)])
+    return told(client, head, [b"%d" % i for i in range(count)])
 
 
 def wait_quiet(scene: Scene) -> bool:
@@ -117,9 +117,9 @@ def test_a_far_end_that_refuses_streams_gets_fewer_at_once(made: Makes, running:
             scene.send(*[reset(stream, f.REFUSED_STREAM) for stream in refused])
 
     with stage(running.folder, *[overloaded] * 50) as server:
-        wire = made(running.ca)
+        client = made(running.ca)
         for _ in range(4):
-            found = post(wire, server, 150)
+            found = post(client, server, 150)
             assert all(one == 200 or isinstance(one, TransportError) for one in found)
     first = next(place for place, peak in enumerate(peaks) if peak > 8)
     assert max(peaks[first + 10 :]) <= max(peaks) // 2
@@ -127,9 +127,9 @@ def test_a_far_end_that_refuses_streams_gets_fewer_at_once(made: Makes, running:
 
 def test_a_refused_stream_has_not_begun(made: Makes, stand: Stand) -> None:
     """libcurl's first refusals are in doubt, because it tells them in its log only, which is not read until then."""
-    wire = made(stand.ca)
+    client = made(stand.ca)
     stand.faults(refuse_every=5)
-    first, second = send(wire, stand, "first"), send(wire, stand, "second")
+    first, second = send(client, stand, "first"), send(client, stand, "second")
     assert kinds(second) <= {Sent, Temporary}
     if made is Http2Client:
         assert kinds(first) <= {Sent, Temporary}
@@ -139,11 +139,11 @@ def test_a_refused_stream_has_not_begun(made: Makes, stand: Stand) -> None:
 
 
 def test_what_goaway_says_was_not_processed_has_not_begun(made: Makes, stand: Stand) -> None:
-    wire = made(stand.ca)
+    client = made(stand.ca)
     stand.faults(refuse_every=7)
-    send(wire, stand, "warm")
+    send(client, stand, "warm")
     stand.faults(refuse_every=0, goaway_every=40)
-    found = send(wire, stand, "late")
+    found = send(client, stand, "late")
     report = stand.report()
     assert report["duplicates"] == 0
     assert InDoubt not in kinds(found)
@@ -172,8 +172,8 @@ def test_what_waits_for_a_far_end_that_nobody_reaches_is_told_so_at_once(made: M
     assert all(isinstance(one, TransportError) and not one.begun for one in found)
 
 
-def send(wire: HttpClient, stand: Stand, word: str) -> Sequence[Verdict]:
-    found = sandboxed(stand.url).send([a_push(f"{word}-{i}") for i in range(200)], wire)
+def send(client: HttpClient, stand: Stand, word: str) -> Sequence[Verdict]:
+    found = sandboxed(stand.url).send([a_push(f"{word}-{i}") for i in range(200)], client)
     return [verdict for batch in found for _, verdict in batch]
 
 

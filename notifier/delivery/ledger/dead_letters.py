@@ -42,7 +42,7 @@ def redrive(tenant_id: uuid.UUID, dead_letter_ids: Sequence[uuid.UUID]) -> int:
         )
         locked = ordering.lock([_key(r) for r in rows if r.campaign_id is None], make=True)
         # rows of campaigns stand in no line
-        positions = [_place(locked.get(_key(r)) if r.campaign_id is None else None) for r in rows]
+        positions = [_position_in(locked.get(_key(r)) if r.campaign_id is None else None) for r in rows]
         with connection.cursor() as cursor:
             cursor.execute(_REVIVE, [[r.id for r in rows], positions, tenant_id])
             revived = {row[0] for row in cursor.fetchall()}
@@ -67,12 +67,12 @@ def _key(row: Delivery) -> ordering.Key:
     return (row.tenant_id, row.recipient_id, row.channel, row.lane, row.mode)
 
 
-def _place(line: ordering.OrderingQueue | None) -> int:
+def _position_in(ordering_queue: ordering.OrderingQueue | None) -> int:
     """Join the line's end, or take its free turn."""
-    if line is None:
+    if ordering_queue is None:
         return int(QueuePosition.HAS_TURN)
-    line.unfinished += 1
-    if line.turn_taken:
+    ordering_queue.unfinished += 1
+    if ordering_queue.turn_taken:
         return int(QueuePosition.WAITING)
-    line.turn_taken = True
+    ordering_queue.turn_taken = True
     return int(QueuePosition.HAS_TURN)

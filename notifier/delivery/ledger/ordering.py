@@ -81,9 +81,9 @@ def lock(keys: Iterable[Key], *, make: bool = False) -> dict[Key, OrderingQueue]
         return {(r[0], r[1], r[2], r[3], r[4]): OrderingQueue(r[5], r[6], r[7]) for r in cursor.fetchall()}
 
 
-def save(lines: Iterable[OrderingQueue]) -> None:
+def save(ordering_queues: Iterable[OrderingQueue]) -> None:
     """Write locked lines back."""
-    rows = list(lines)
+    rows = list(ordering_queues)
     if rows:
         with bulk.cursor() as cursor:
             cursor.execute(SAVE, saved(rows), prepare=True)

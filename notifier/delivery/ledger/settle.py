@@ -169,8 +169,8 @@ def _settle_whole(outcomes: Sequence[Outcome]) -> set[uuid.UUID]:
         _history(counted)
         kill_addresses([o.dead for o in counted if o.address_is_dead])
         dead_letters([_letter(o) for o in counted if o.dead_letter])
-        if rings := {queue_of(channel, lane) for channel, lane in ordering.pass_on(freed)}:
-            transaction.on_commit(lambda: signal.notify(rings))
+        if queues := {queue_of(channel, lane) for channel, lane in ordering.pass_on(freed)}:
+            transaction.on_commit(lambda: signal.notify(queues))
     return done
 
 

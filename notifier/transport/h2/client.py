@@ -112,10 +112,10 @@ class Http2Client(BaseClient):
 class Pool:
     """The far ends of one wire in one process. Everything but the constructor runs in the loop's thread."""
 
-    def __init__(self, current: Reactor, wire: Http2Client) -> None:
+    def __init__(self, current: Reactor, client: Http2Client) -> None:
         self.reactor = current
-        self._wire = wire
-        self._means = Means(tls(wire.trust), wire.connections, wire.no_h2)
+        self._client = client
+        self._means = Means(tls(client.trust), client.connections, client.no_h2)
         self._origins: dict[str, Origin] = {}
         current.call(current.sweeps.append, self._sweep)
 
@@ -126,7 +126,7 @@ class Pool:
     def withdraw(self, pending: PendingBatch) -> None:
         for origin in self._origins.values():
             origin.withdraw(pending)
-        self._wire.retracted(pending)
+        self._client.retracted(pending)
 
     def warm(self, origin: str, told: Callable[[int], None]) -> None:
         self._origin(origin).warm(told)

@@ -225,11 +225,11 @@ def test_an_edit_while_a_slice_is_armed_leaves_nothing(crowd: World, monkeypatch
     assert not rows(campaign) and not Shard.objects.exists()
     # the slice that was held is left to the sweep
     assert AudienceRange.objects.filter(campaign=campaign).count() == 1
-    rung: list[tuple[str, str]] = []
+    posted: list[tuple[str, str]] = []
     monkeypatch.setattr(tasks, "waiting", lambda queue: 0)
-    monkeypatch.setattr(tasks, "post", lambda task, *args, queue="": rung.append((task, *args)))
+    monkeypatch.setattr(tasks, "post", lambda task, *args, queue="": posted.append((task, *args)))
     tasks.sweep()
-    assert ("campaigns.clear", str(campaign.pk)) in rung
+    assert ("campaigns.clear", str(campaign.pk)) in posted
     arming.clear_disarmed(campaign.pk)
     assert not AudienceRange.objects.exists()
 
@@ -281,18 +281,18 @@ def test_a_repeated_doorbell_begins_nothing_anew(crowd: World) -> None:
 
 def test_the_clock_rings_for_arming_only_while_nobody_is_at_it(crowd: World, monkeypatch: pytest.MonkeyPatch) -> None:
     campaign = begun(crowd.draft())
-    rung: list[str] = []
+    posted: list[str] = []
     monkeypatch.setattr(tasks, "waiting", lambda queue: 0)
-    monkeypatch.setattr(tasks, "post", lambda task, *args, queue="": rung.append(task))
+    monkeypatch.setattr(tasks, "post", lambda task, *args, queue="": posted.append(task))
 
     def look() -> bool:
         elsewhere(tasks.sweep)
         return True
 
     arming.arm_ranges(campaign.pk, pause=look)
-    assert rung == []
+    assert posted == []
     tasks.sweep()
-    assert rung == ["campaigns.arm"]
+    assert posted == ["campaigns.arm"]
 
 
 # ---- shards ------------------------------------------------------------------------------------------------------

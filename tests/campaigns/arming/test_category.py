@@ -76,7 +76,7 @@ def test_a_no_holds_for_what_is_armed_whatever_becomes_of_the_category(post: Pos
         news(post).delete()
     refuses_news(post, "t1")
     send(gone(campaign))
-    assert post.wire.counted == {"t2": 1, "t3": 1}
+    assert post.client.counted == {"t2": 1, "t3": 1}
     accounting.account(campaign.pk)
     assert told(campaign) == {("sent", ""): 2, ("suppressed", "category_off"): 2}
     assert set(Delivery.objects.filter(campaign_id=campaign.pk).values_list("category", flat=True)) == {"news"}
@@ -85,13 +85,13 @@ def test_a_no_holds_for_what_is_armed_whatever_becomes_of_the_category(post: Pos
 def test_a_no_holds_for_a_retry_when_the_category_is_gone(post: Post) -> None:
     post.people(2)
     campaign = gone(post.armed())
-    post.wire.fate = lambda token: BUSY if token == "t1" else 200
+    post.client.fate = lambda token: BUSY if token == "t1" else 200
     send(campaign)
     Template.objects.filter(pk=post.template.pk).update(category=None)
     news(post).delete()
     refuses_news(post, "t1")
     retried(campaign)
-    assert post.wire.counted == {"t0": 1, "t1": 1}
+    assert post.client.counted == {"t0": 1, "t1": 1}
     assert Delivery.objects.get(campaign_id=campaign.pk, address="t1").status == Status.SUPPRESSED
 
 

@@ -34,7 +34,7 @@ def _two_processes(settings: Settings) -> None:
 
 
 @pytest.fixture
-def rung(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+def posted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """The doorbells that were put on the queue; nobody hears them."""
     heard: list[tuple[str, ...]] = []
     monkeypatch.setattr(turns, "post", lambda *args, queue: heard.append(args))
@@ -101,7 +101,7 @@ def test_who_was_killed_leaves_its_place(world: World) -> None:
 
 
 def test_a_doorbell_serves_whoever_has_waited_longest(
-    world: World, rung: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+    world: World, posted: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ranges, "ENTRIES", 2)
     monkeypatch.setattr(turns, "QUICK", 0.0)
@@ -111,14 +111,14 @@ def test_a_doorbell_serves_whoever_has_waited_longest(
     assert [AudienceRange.objects.filter(campaign=c).count() for c in mine] == [1, 0, 0]
     tasks.arm(str(mine[1].pk))
     assert state(theirs) == State.ARMED, "its turn came second, though ACME rang three times before"
-    assert rung == [("campaigns.arm", str(mine[0].pk))]
+    assert posted == [("campaigns.arm", str(mine[0].pk))]
     while any(state(c) == State.ARMING for c in mine):
         tasks.arm(str(mine[2].pk))
     assert [state(c) for c in mine] == [State.ARMED] * 3
 
 
 def test_a_tenant_whose_places_are_taken_waits_and_others_do_not(
-    world: World, held: None, rung: list[tuple[str, ...]]
+    world: World, held: None, posted: list[tuple[str, ...]]
 ) -> None:
     mine, theirs = asked_to_arm(world.draft()), asked_to_arm(of_globex(world))
     tasks.arm(str(mine.pk))
@@ -126,22 +126,22 @@ def test_a_tenant_whose_places_are_taken_waits_and_others_do_not(
 
 
 def test_quick_slices_get_every_process_and_slow_ones_a_turn(
-    world: World, rung: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, settings: Settings
+    world: World, posted: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     settings.BATCH_PROCESSES = 4
     monkeypatch.setattr(ranges, "ENTRIES", 1)
     quick = asked_to_arm(world.draft())
     tasks.arm(str(quick.pk))
-    assert rung == [("campaigns.arm_ranges", str(quick.pk))] * 3
+    assert posted == [("campaigns.arm_ranges", str(quick.pk))] * 3
     assert state(quick) == State.ARMED
-    rung.clear()
+    posted.clear()
     monkeypatch.setattr(turns, "QUICK", 0.0)
     slow = asked_to_arm(world.draft())
     tasks.arm(str(slow.pk))
-    assert rung == [("campaigns.arm", str(slow.pk))]
+    assert posted == [("campaigns.arm", str(slow.pk))]
     tasks.arm_ranges(str(slow.pk))
     assert AudienceRange.objects.filter(campaign=slow).count() == 2, "one each turn"
-    assert rung[1:] == [("campaigns.arm", str(slow.pk))]
+    assert posted[1:] == [("campaigns.arm", str(slow.pk))]
 
 
 def test_imports_go_round_between_tenants(

@@ -10,19 +10,19 @@ from campaigns.models import Campaign, Rollout, Shard
 from campaigns.sending.claim import claim
 from notifier.errors import Conflict, InvalidInput
 from tests.campaigns.conftest import World
-from tests.campaigns.launched import Bell, an_armed, audited, bell, done, gone, leaving, unchanged
+from tests.campaigns.launched import Broker, an_armed, audited, broker, done, gone, leaving, unchanged
 
 pytestmark = pytest.mark.django_db(transaction=True)
-__all__ = ["bell"]
+__all__ = ["broker"]
 
 
 @pytest.mark.parametrize("rollout", [Rollout.CANARY, Rollout.CANARY_WAIT])
-def test_before_the_canary_is_done_nothing_else_leaves(world: World, bell: Bell, rollout: str) -> None:
+def test_before_the_canary_is_done_nothing_else_leaves(world: World, broker: Broker, rollout: str) -> None:
     campaign = gone(an_armed(world, shards=5, canaries=2), rollout=rollout)
     canaries = {str(pk) for pk in Shard.objects.filter(canary=True).values_list("pk", flat=True)}
-    assert set(bell.heard("campaigns.send_shard")) == canaries
+    assert set(broker.heard("campaigns.send_shard")) == canaries
     tasks.sweep()
-    assert set(bell.heard("campaigns.send_shard")) == canaries
+    assert set(broker.heard("campaigns.send_shard")) == canaries
     assert [claim(pk, "w") is not None for pk in Shard.objects.filter(canary=False).values_list("pk", flat=True)] == [
         False
     ] * 3
@@ -30,16 +30,16 @@ def test_before_the_canary_is_done_nothing_else_leaves(world: World, bell: Bell,
     assert (campaign.canary_passed_at, campaign.state) == (None, "running")
 
 
-def test_a_good_canary_lets_the_rest_go_once(world: World, bell: Bell) -> None:
+def test_a_good_canary_lets_the_rest_go_once(world: World, broker: Broker) -> None:
     campaign = gone(an_armed(world, shards=5, canaries=2), rollout="canary")
     done(campaign, canary=True, sent=9, failed=1, dead=1)
-    bell.posted.clear()
+    broker.posted.clear()
     for _ in range(3):
         canary.decide(campaign.pk)
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted, leaving(campaign)) == ("running", "", 3)
     assert campaign.canary_passed_at is not None
-    assert len(bell.heard("campaigns.send_shard")) == 3
+    assert len(broker.heard("campaigns.send_shard")) == 3
     assert audited(campaign) == ["go", "canary_passed"]
 
 
@@ -51,15 +51,17 @@ def test_a_good_canary_lets_the_rest_go_once(world: World, bell: Bell) -> None:
         ({"sent": 4, "failed": 6, "dead": 6}, "60 % of 20 addresses are dead; the limit is 50 %."),
     ],
 )
-def test_a_bad_canary_halts_until_somebody_resumes(world: World, bell: Bell, counts: dict[str, int], why: str) -> None:
+def test_a_bad_canary_halts_until_somebody_resumes(
+    world: World, broker: Broker, counts: dict[str, int], why: str
+) -> None:
     campaign = gone(an_armed(world, shards=5, canaries=2), rollout="canary")
     done(campaign, canary=True, **counts)
-    bell.posted.clear()
+    broker.posted.clear()
     tasks.finish_wave(str(campaign.pk))
     tasks.sweep()
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted, campaign.canary_passed_at) == ("paused", why, None)
-    assert (bell.posted, leaving(campaign)) == ([], 0)
+    assert (broker.posted, leaving(campaign)) == ([], 0)
     assert control.resume(campaign.tenant_id, campaign.pk) is True
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted, leaving(campaign)) == ("running", "", 3)
@@ -68,7 +70,7 @@ def test_a_bad_canary_halts_until_somebody_resumes(world: World, bell: Bell, cou
     assert audited(campaign) == ["go", "halted", "resume"]
 
 
-def test_a_canary_that_is_waited_for_is_looked_at(world: World, bell: Bell) -> None:
+def test_a_canary_that_is_waited_for_is_looked_at(world: World, broker: Broker) -> None:
     campaign = gone(an_armed(world, shards=2, canaries=1), rollout="canary_wait")
     done(campaign, canary=True, sent=10)
     tasks.sweep()
@@ -78,7 +80,7 @@ def test_a_canary_that_is_waited_for_is_looked_at(world: World, bell: Bell) -> N
     assert leaving(campaign) == 1
 
 
-def test_a_pause_in_mid_canary_is_no_verdict(world: World, bell: Bell) -> None:
+def test_a_pause_in_mid_canary_is_no_verdict(world: World, broker: Broker) -> None:
     campaign = gone(an_armed(world, shards=5, canaries=2), rollout="canary")
     control.pause(campaign.tenant_id, campaign.pk)
     canary.decide(campaign.pk)
@@ -87,7 +89,7 @@ def test_a_pause_in_mid_canary_is_no_verdict(world: World, bell: Bell) -> None:
     assert (campaign.canary_passed_at, leaving(campaign)) == (None, 2)
 
 
-def test_whoever_asks_for_a_canary_never_gets_everything(world: World, bell: Bell) -> None:
+def test_whoever_asks_for_a_canary_never_gets_everything(world: World, broker: Broker) -> None:
     campaign = an_armed(world, canaries=0)
     for hold in (0, 30):
         Campaign.objects.filter(pk=campaign.pk).update(hold_seconds=hold)
@@ -96,4 +98,4 @@ def test_whoever_asks_for_a_canary_never_gets_everything(world: World, bell: Bel
         assert refused.value.code == "no_canary"
     with unchanged(campaign), pytest.raises(InvalidInput):
         launch.go(campaign.tenant_id, campaign.pk, rollout="some")
-    assert (audited(campaign), bell.posted) == ([], [])
+    assert (audited(campaign), broker.posted) == ([], [])

@@ -15,10 +15,10 @@ from campaigns.models import Campaign, Shard
 from campaigns.sending.claim import claim
 from notifier.delivery.recheck import CampaignPolicy
 from tests.campaigns.conftest import Browser, World, page, text
-from tests.campaigns.launched import Bell, an_armed, audited, bell, gone, leaving
+from tests.campaigns.launched import Broker, an_armed, audited, broker, gone, leaving
 
 pytestmark = pytest.mark.django_db(transaction=True)
-__all__ = ["bell"]
+__all__ = ["broker"]
 
 ILL = {"sent": 100, "failed": 200}
 WELL = {"sent": 300}
@@ -50,27 +50,27 @@ def one_ill(world: World, ill: str = "push") -> Campaign:
 
 
 @pytest.mark.parametrize(("ill", "well"), [("push", "in_app"), ("in_app", "push")])
-def test_the_healthy_channel_goes_on(world: World, bell: Bell, ill: str, well: str) -> None:
+def test_the_healthy_channel_goes_on(world: World, broker: Broker, ill: str, well: str) -> None:
     campaign = one_ill(world, ill)
     assert (campaign.state, campaign.halted, campaign.halted_channels) == ("running", f"{ill}: {WHY}", {ill: WHY})
     assert audited(campaign) == ["go", "halted"]
     (left,) = Shard.objects.filter(campaign=campaign, state="armed", channel=well)
     (kept,) = Shard.objects.filter(campaign=campaign, state="armed", channel=ill)
-    bell.posted.clear()
+    broker.posted.clear()
     tasks.sweep()
-    assert bell.heard("campaigns.send_shard") == [str(left.pk)]
+    assert broker.heard("campaigns.send_shard") == [str(left.pk)]
     assert (leaving(campaign), claim(kept.pk, "w")) == (1, None)
     assert claim(left.pk, "w") is not None
 
 
-def test_rows_of_the_halted_channel_wait_in_the_ledger(world: World, bell: Bell) -> None:
+def test_rows_of_the_halted_channel_wait_in_the_ledger(world: World, broker: Broker) -> None:
     campaign = one_ill(world)
     order = control.policies([campaign.pk])[campaign.pk]
     assert order == CampaignPolicy(paused_channels=frozenset({"push"}))
     assert (order.hold("push"), order.hold("in_app")) == (True, False)
 
 
-def test_when_the_healthy_channel_is_done_the_campaign_waits_for_somebody(world: World, bell: Bell) -> None:
+def test_when_the_healthy_channel_is_done_the_campaign_waits_for_somebody(world: World, broker: Broker) -> None:
     campaign = one_ill(world)
     assert pause_if_only_halted(campaign.pk) is False
     Shard.objects.filter(campaign=campaign, channel="in_app").update(state="done")
@@ -82,20 +82,20 @@ def test_when_the_healthy_channel_is_done_the_campaign_waits_for_somebody(world:
     assert (campaign.state, campaign.halted, campaign.halted_channels, leaving(campaign)) == ("running", "", {}, 1)
 
 
-def test_resume_lets_the_halted_channel_go_on_once(world: World, bell: Bell) -> None:
+def test_resume_lets_the_halted_channel_go_on_once(world: World, broker: Broker) -> None:
     campaign = one_ill(world)
-    bell.posted.clear()
+    broker.posted.clear()
     assert [control.resume(campaign.tenant_id, campaign.pk) for _ in range(3)] == [True, False, False]
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted, campaign.halted_channels, leaving(campaign)) == ("running", "", {}, 2)
-    assert len(bell.heard("campaigns.send_shard")) == 2
+    assert len(broker.heard("campaigns.send_shard")) == 2
     assert audited(campaign) == ["go", "halted", "resume"]
     tasks.sweep()  # the same errors are not told again
     campaign.refresh_from_db()
     assert campaign.halted_channels == {}
 
 
-def test_when_both_are_ill_the_whole_campaign_pauses_and_names_both(world: World, bell: Bell) -> None:
+def test_when_both_are_ill_the_whole_campaign_pauses_and_names_both(world: World, broker: Broker) -> None:
     campaign = gone(two_channels(world))
     first_is_done(campaign, "push", **ILL)
     first_is_done(campaign, "in_app", **ILL)
@@ -105,7 +105,7 @@ def test_when_both_are_ill_the_whole_campaign_pauses_and_names_both(world: World
     assert leaving(campaign) == 0
 
 
-def test_a_campaign_whose_other_channel_is_over_pauses_as_a_whole(world: World, bell: Bell) -> None:
+def test_a_campaign_whose_other_channel_is_over_pauses_as_a_whole(world: World, broker: Broker) -> None:
     campaign = gone(two_channels(world))
     Shard.objects.filter(campaign=campaign, channel="in_app").update(state="done")
     assert control.halt(campaign.pk, WHY, "push") is True
@@ -113,7 +113,7 @@ def test_a_campaign_whose_other_channel_is_over_pauses_as_a_whole(world: World, 
     assert (campaign.state, campaign.halted) == ("paused", f"push: {WHY}")
 
 
-def test_a_campaign_with_one_channel_says_it_without_the_channels_name(world: World, bell: Bell) -> None:
+def test_a_campaign_with_one_channel_says_it_without_the_channels_name(world: World, broker: Broker) -> None:
     campaign = gone(an_armed(world))
     assert [control.halt(campaign.pk, WHY, "in_app") for _ in range(2)] == [True, False]
     campaign.refresh_from_db()
@@ -121,7 +121,7 @@ def test_a_campaign_with_one_channel_says_it_without_the_channels_name(world: Wo
 
 
 @pytest.mark.parametrize(("rollout", "state"), [("canary", "running"), ("canary_wait", "paused")])
-def test_a_canary_is_judged_channel_by_channel(world: World, bell: Bell, rollout: str, state: str) -> None:
+def test_a_canary_is_judged_channel_by_channel(world: World, broker: Broker, rollout: str, state: str) -> None:
     campaign = two_channels(world)
     Shard.objects.filter(number__lt=2_000).update(canary=True)
     campaign = gone(campaign, rollout=rollout)
@@ -135,7 +135,7 @@ def test_a_canary_is_judged_channel_by_channel(world: World, bell: Bell, rollout
     assert campaign.halted.startswith(f"push: {WHY}")
 
 
-def test_a_halted_channels_canary_is_not_waited_for(world: World, bell: Bell) -> None:
+def test_a_halted_channels_canary_is_not_waited_for(world: World, broker: Broker) -> None:
     campaign = two_channels(world)
     Shard.objects.filter(number__lt=2_000).update(canary=True)
     campaign = gone(campaign, rollout="canary")
@@ -148,7 +148,7 @@ def test_a_halted_channels_canary_is_not_waited_for(world: World, bell: Bell) ->
 
 
 def test_the_page_says_which_channel_and_why_and_resumes_it(
-    world: World, bell: Bell, browser: Callable[..., Browser]
+    world: World, broker: Broker, browser: Callable[..., Browser]
 ) -> None:
     campaign = one_ill(world)
     marketer = browser(world.people.ben)

@@ -11,10 +11,10 @@ from django.core.management import CommandError, call_command
 from campaigns.models import Campaign
 from tenants.models import AuditLog
 from tests.campaigns.conftest import World
-from tests.campaigns.launched import Bell, an_armed, bell
+from tests.campaigns.launched import Broker, an_armed, broker
 
 pytestmark = pytest.mark.django_db(transaction=True)
-__all__ = ["bell"]
+__all__ = ["broker"]
 
 
 def say(campaign: Campaign, *words: str) -> str:
@@ -23,7 +23,7 @@ def say(campaign: Campaign, *words: str) -> str:
     return told.getvalue()
 
 
-def test_an_operator_holds_pauses_resumes_and_stops(world: World, bell: Bell) -> None:
+def test_an_operator_holds_pauses_resumes_and_stops(world: World, broker: Broker) -> None:
     campaign = an_armed(world, canaries=1, hold_seconds=30)
     assert "state     armed" in say(campaign, "status")
     assert "leaves at " in say(campaign, "go", "--rollout", "canary")

@@ -23,10 +23,10 @@ from notifier.errors import Conflict, InvalidInput, NotFound
 from tenants.access import scope
 from tenants.models import AuditLog
 from tests.campaigns.conftest import World
-from tests.campaigns.launched import Bell, an_armed, audited, bell, done, gone, leaving, unchanged
+from tests.campaigns.launched import Broker, an_armed, audited, broker, done, gone, leaving, unchanged
 
 pytestmark = pytest.mark.django_db(transaction=True)
-__all__ = ["bell"]
+__all__ = ["broker"]
 CONTROLS = {
     "take_back": launch.take_back,
     "pause": control.pause,
@@ -64,7 +64,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("name", ALLOWED)
 @pytest.mark.parametrize("state", State.values)
-def test_what_a_control_does_in_every_state(world: World, bell: Bell, name: str, state: str) -> None:
+def test_what_a_control_does_in_every_state(world: World, broker: Broker, name: str, state: str) -> None:
     campaign = world.draft(state=state, first_armed_ms=1)
     moves, repeats = ALLOWED[name]
     if state in moves:
@@ -91,7 +91,7 @@ def test_a_stranger_finds_nothing_to_control(world: World, name: str) -> None:
         CONTROLS[name](world.people.globex.pk, campaign.pk)
 
 
-def test_the_audit_log_has_who_did_it(world: World, bell: Bell) -> None:
+def test_the_audit_log_has_who_did_it(world: World, broker: Broker) -> None:
     campaign = gone(an_armed(world))
     control.pause(campaign.tenant_id, campaign.pk, user=world.people.ben)
     assert AuditLog.objects.get(action="campaign.pause").user == world.people.ben
@@ -105,7 +105,7 @@ def test_nothing_leads_out_of_an_ended_campaign() -> None:
 # ---- the hold ----------------------------------------------------------------------------------------------------
 
 
-def test_a_held_go_can_be_taken_back_and_given_again(world: World, bell: Bell) -> None:
+def test_a_held_go_can_be_taken_back_and_given_again(world: World, broker: Broker) -> None:
     campaign = gone(an_armed(world, hold_seconds=30))
     assert (campaign.state, campaign.launched_at, leaving(campaign)) == ("launching", None, 0)
     assert campaign.hold_until is not None
@@ -118,10 +118,10 @@ def test_a_held_go_can_be_taken_back_and_given_again(world: World, bell: Bell) -
     assert press("take_back", campaign) is False
     assert gone(campaign).state == "launching"
     assert audited(campaign) == ["go", "take_back", "go"]
-    assert bell.posted == []
+    assert broker.posted == []
 
 
-def test_what_was_not_taken_back_is_launched_once_by_the_sweep(world: World, bell: Bell) -> None:
+def test_what_was_not_taken_back_is_launched_once_by_the_sweep(world: World, broker: Broker) -> None:
     campaign = gone(an_armed(world, shards=2, hold_seconds=30))
     hold_is_over(campaign)
     launch.launch_held()
@@ -129,14 +129,14 @@ def test_what_was_not_taken_back_is_launched_once_by_the_sweep(world: World, bel
     campaign.refresh_from_db()
     assert (campaign.state, leaving(campaign)) == ("running", 2)
     assert campaign.launched_at is not None
-    assert len(bell.heard("campaigns.send_shard")) == 2
+    assert len(broker.heard("campaigns.send_shard")) == 2
     assert audited(campaign) == ["go", "launched"]
     with pytest.raises(Conflict, match="paused or stopped"):
         press("take_back", campaign)
 
 
 def test_a_hold_that_began_anew_is_not_ended_by_the_old_one(
-    world: World, bell: Bell, monkeypatch: pytest.MonkeyPatch
+    world: World, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     campaign = gone(an_armed(world, hold_seconds=30))
     hold_is_over(campaign)
@@ -154,7 +154,7 @@ def test_a_hold_that_began_anew_is_not_ended_by_the_old_one(
     assert campaign.state == "launching"
 
 
-def test_it_is_either_taken_back_or_launched(world: World, bell: Bell) -> None:
+def test_it_is_either_taken_back_or_launched(world: World, broker: Broker) -> None:
     campaign = gone(an_armed(world, hold_seconds=1))
     hold_is_over(campaign)
 
@@ -180,7 +180,7 @@ def test_it_is_either_taken_back_or_launched(world: World, bell: Bell) -> None:
     )
 
 
-def test_nothing_is_edited_while_it_is_about_to_leave(world: World, bell: Bell) -> None:
+def test_nothing_is_edited_while_it_is_about_to_leave(world: World, broker: Broker) -> None:
     campaign = gone(an_armed(world, hold_seconds=30))
     with unchanged(campaign):
         with pytest.raises(Conflict, match="take it back"):
@@ -194,28 +194,28 @@ def test_nothing_is_edited_while_it_is_about_to_leave(world: World, bell: Bell) 
 # ---- pause, resume, halt -----------------------------------------------------------------------------------------
 
 
-def test_a_paused_campaign_rings_nothing_and_never_finishes(world: World, bell: Bell) -> None:
+def test_a_paused_campaign_rings_nothing_and_never_finishes(world: World, broker: Broker) -> None:
     campaign = gone(an_armed(world))
     press("pause", campaign)
-    bell.posted.clear()
+    broker.posted.clear()
     tasks.sweep()
     tasks.dispatch(str(campaign.pk))
     assert [claim(shard.pk, "w") for shard in Shard.objects.all()] == [None] * 3
     done(campaign, sent=10)
     tasks.sweep()
     campaign.refresh_from_db()
-    assert (bell.posted, campaign.state, leaving(campaign)) == ([], "paused", 0)
+    assert (broker.posted, campaign.state, leaving(campaign)) == ([], "paused", 0)
 
 
-def test_a_resumed_one_goes_on_where_it_was_and_finishes_when_nothing_is_left(world: World, bell: Bell) -> None:
+def test_a_resumed_one_goes_on_where_it_was_and_finishes_when_nothing_is_left(world: World, broker: Broker) -> None:
     campaign = gone(an_armed(world))
     launched_at = campaign.launched_at
     first = Shard.objects.order_by("number")[0]
     Shard.objects.filter(pk=first.pk).update(state="done", began_at=launched_at)
     press("pause", campaign)
-    bell.posted.clear()
+    broker.posted.clear()
     press("resume", campaign)
-    assert (len(bell.heard("campaigns.send_shard")), campaign.launched_at) == (2, launched_at)
+    assert (len(broker.heard("campaigns.send_shard")), campaign.launched_at) == (2, launched_at)
     press("pause", campaign)
     done(campaign, sent=10)
     press("resume", campaign)
@@ -224,7 +224,7 @@ def test_a_resumed_one_goes_on_where_it_was_and_finishes_when_nothing_is_left(wo
     assert campaign.state == "finished"
 
 
-def test_a_campaign_halts_once_and_says_why(world: World, bell: Bell) -> None:
+def test_a_campaign_halts_once_and_says_why(world: World, broker: Broker) -> None:
     campaign = gone(an_armed(world))
     assert [control.halt(campaign.pk, "x" * 600) for _ in range(3)] == [True, False, False]
     campaign.refresh_from_db()
@@ -246,7 +246,7 @@ def test_a_campaign_halts_once_and_says_why(world: World, bell: Bell) -> None:
     ],
 )
 def test_the_sweep_judges_what_began_lately(
-    world: World, bell: Bell, counts: dict[str, Any], seconds_ago: float, state: str
+    world: World, broker: Broker, counts: dict[str, Any], seconds_ago: float, state: str
 ) -> None:
     campaign = gone(an_armed(world))
     done(campaign, seconds_ago=seconds_ago, **counts)
@@ -256,7 +256,7 @@ def test_the_sweep_judges_what_began_lately(
     assert (campaign.state, bool(campaign.halted)) == (state, state == "paused")
 
 
-def test_whoever_resumes_is_not_told_of_the_same_errors_again(world: World, bell: Bell) -> None:
+def test_whoever_resumes_is_not_told_of_the_same_errors_again(world: World, broker: Broker) -> None:
     campaign = gone(an_armed(world, shards=4))
     done(campaign, sent=100, failed=100)
     Shard.objects.filter(number__in=(1, 1_001)).update(state="armed", began_at=None, sent=0, failed=0)
@@ -275,9 +275,9 @@ def test_whoever_resumes_is_not_told_of_the_same_errors_again(world: World, bell
 
 
 def test_a_stop_closes_what_nobody_holds(
-    world: World, bell: Bell, monkeypatch: pytest.MonkeyPatch, settings: Settings
+    world: World, broker: Broker, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    monkeypatch.setattr(control, "post", bell)
+    monkeypatch.setattr(control, "post", broker)
     campaign = gone(an_armed(world))
     now = datetime.now(UTC)
     settings.LEASE_SECONDS = 0.1
@@ -285,26 +285,26 @@ def test_a_stop_closes_what_nobody_holds(
     Shard.objects.filter(pk=alive.pk).update(state="running", fence=4, lease_until=now + timedelta(seconds=60))
     Shard.objects.filter(pk=lost.pk).update(state="running", fence=4, lease_until=now - timedelta(seconds=1))
     press("stop", campaign)
-    assert bell.heard("campaigns.cancel_rows") == [str(campaign.pk)]
+    assert broker.heard("campaigns.cancel_rows") == [str(campaign.pk)]
     control.cancel_rows(campaign.pk)
     found = list(Shard.objects.order_by("number").values_list("state", "fence"))
     assert found == [("cancelled", 1), ("running", 4), ("cancelled", 5)]
-    assert bell.heard("campaigns.account") == [str(campaign.pk)]
+    assert broker.heard("campaigns.account") == [str(campaign.pk)]
     tasks.sweep()
-    assert bell.posted == []
+    assert broker.posted == []
 
 
 # ---- the fan-out -------------------------------------------------------------------------------------------------
 
 
-def test_the_first_doorbells_are_rung_before_the_fan_out(world: World, bell: Bell) -> None:
+def test_the_first_doorbells_are_rung_before_the_fan_out(world: World, broker: Broker) -> None:
     gone(an_armed(world, shards=12))
-    tasks_posted = [task for task, _, _ in bell.posted]
+    tasks_posted = [task for task, _, _ in broker.posted]
     assert tasks_posted == ["campaigns.send_shard"] * 8 + ["campaigns.dispatch"]
-    assert {queue for task, _, queue in bell.posted if task == "campaigns.send_shard"} == {"in_app.bulk"}
+    assert {queue for task, _, queue in broker.posted if task == "campaigns.send_shard"} == {"in_app.bulk"}
 
 
-def test_every_shard_is_in_one_wave(world: World, bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_shard_is_in_one_wave(world: World, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     campaign = gone(an_armed(world, shards=12))
     chords: list[int] = []
     later: list[tuple[Any, ...]] = []
@@ -324,15 +324,15 @@ def test_every_shard_is_in_one_wave(world: World, bell: Bell, monkeypatch: pytes
 
 
 def test_a_web_process_rings_the_first_doorbells_too(
-    world: World, bell: Bell, as_web: Callable[[], AbstractContextManager[None]]
+    world: World, broker: Broker, as_web: Callable[[], AbstractContextManager[None]]
 ) -> None:
     campaign = an_armed(world, shards=2)
     with as_web():
         with scope(world.acme.pk):
             launch.go(campaign.tenant_id, campaign.pk)
-            assert bell.posted == []
+            assert broker.posted == []
         # the scope ended with the transaction
-        assert [task for task, _, _ in bell.posted] == ["campaigns.send_shard"] * 2 + ["campaigns.dispatch"]
+        assert [task for task, _, _ in broker.posted] == ["campaigns.send_shard"] * 2 + ["campaigns.dispatch"]
 
 
 # ---- not_after ---------------------------------------------------------------------------------------------------
@@ -342,7 +342,7 @@ def test_a_web_process_rings_the_first_doorbells_too(
     ("hold_seconds", "seconds_left", "launched"), [(0, -1, False), (0, 60, True), (120, 60, False)]
 )
 def test_what_can_only_expire_is_not_launched(
-    world: World, bell: Bell, hold_seconds: int, seconds_left: int, launched: bool
+    world: World, broker: Broker, hold_seconds: int, seconds_left: int, launched: bool
 ) -> None:
     latest = datetime.now(UTC) + timedelta(seconds=seconds_left)
     campaign = an_armed(world, not_after=latest, hold_seconds=hold_seconds)
@@ -352,10 +352,10 @@ def test_what_can_only_expire_is_not_launched(
     with unchanged(campaign), pytest.raises(Conflict) as refused:
         launch.go(campaign.tenant_id, campaign.pk)
     assert refused.value.code == "too_late" and f"{latest:%Y-%m-%dT%H:%M:%SZ}" in refused.value.message
-    assert (bell.posted, audited(campaign)) == ([], [])
+    assert (broker.posted, audited(campaign)) == ([], [])
 
 
-def test_a_go_that_is_repeated_after_not_after_is_answered_as_ever(world: World, bell: Bell) -> None:
+def test_a_go_that_is_repeated_after_not_after_is_answered_as_ever(world: World, broker: Broker) -> None:
     campaign = gone(an_armed(world))
     Campaign.objects.filter(pk=campaign.pk).update(not_after=datetime.now(UTC) - timedelta(seconds=1))
     assert launch.go(campaign.tenant_id, campaign.pk) is False

@@ -53,7 +53,7 @@ def sent(post: Post, settings: Settings) -> Campaign:
     """Forty messages in four shards: five addresses were dead; all is finished."""
     settings.SHARD_SIZE = 10
     tokens = post.people(40)
-    post.wire.fate = lambda token: DEAD if token in tokens[:5] else 200
+    post.client.fate = lambda token: DEAD if token in tokens[:5] else 200
     campaign = post.running()
     send(campaign)
     campaign.refresh_from_db()
@@ -146,14 +146,14 @@ def test_rows_carry_when_and_what_the_provider_said(sent: Campaign) -> None:
 
 def test_books_wait_for_rows_that_the_ledger_still_tries(post: Post) -> None:
     post.people(10)
-    post.wire.fate = lambda token: BUSY if token == "t3" else 200
+    post.client.fate = lambda token: BUSY if token == "t3" else 200
     campaign = post.running()
     send(campaign)
     Shard.objects.filter(campaign=campaign).update(ended_at="2020-01-01T00:00Z")
     accounting.account(campaign.pk)  # a running campaign's shard that ended long ago
     assert told(campaign) == ledger(campaign) == {("sent", ""): 9, ("queued", ""): 1}
     assert audited(campaign) == []
-    post.wire.fate = lambda token: 200
+    post.client.fate = lambda token: 200
     retried(campaign)
     finish_if_done(campaign.pk)
     accounting.account(campaign.pk)
@@ -163,7 +163,7 @@ def test_books_wait_for_rows_that_the_ledger_still_tries(post: Post) -> None:
 
 def test_a_running_campaign_has_the_database_alone(post: Post) -> None:
     post.people(10)
-    post.wire.fate = lambda token: BUSY
+    post.client.fate = lambda token: BUSY
     campaign = post.running()
     send(campaign)
     assert accounting.account(campaign.pk) == 0
@@ -180,7 +180,7 @@ def test_after_a_stop_with_a_lost_worker_everything_is_accounted_for(post: Post,
     def die() -> None:
         raise Killed
 
-    post.wire.fate, post.wire.meanwhile = lambda token: SILENCE, die
+    post.client.fate, post.client.meanwhile = lambda token: SILENCE, die
     with pytest.raises(Killed):
         Sender(claim.claim(second.pk, "two")).run()  # type: ignore[arg-type]
     stop(campaign)
@@ -208,8 +208,8 @@ def test_times_of_answers_whose_delays_were_lost_with_the_worker(post: Post, set
         if Shard.objects.filter(campaign=campaign, sent__gt=0).exists():
             raise Killed
 
-    post.wire.lag = 0.001
-    post.wire.meanwhile = die
+    post.client.lag = 0.001
+    post.client.meanwhile = die
     send_and_die(campaign)
     stop(campaign)
     lose_leases(settings)
@@ -239,7 +239,7 @@ def test_what_failed_for_want_of_an_account_is_a_dead_letter_that_can_be_driven_
     assert redrive(post.tenant.pk, list(letters.values_list("pk", flat=True))) == 3
     Delivery.objects.filter(campaign_id=campaign.pk, account_id=None).update(account_id=post.account.pk)
     retried(campaign)
-    assert post.wire.counted == dict.fromkeys(tokens, 1)
+    assert post.client.counted == dict.fromkeys(tokens, 1)
     assert ledger(campaign) == {("sent", ""): 3}
     assert len(audited(campaign)) == 1
 
@@ -250,6 +250,6 @@ def test_a_rehearsal_s_books_are_closed_too(post: Post) -> None:
     launch.go(campaign.tenant_id, campaign.pk)
     send(campaign)
     accounting.account(campaign.pk)
-    assert all(body["validate_only"] is True for body in post.wire.bodies)
+    assert all(body["validate_only"] is True for body in post.client.bodies)
     assert told(campaign) == ledger(campaign) == {("sent", ""): 5}
     assert len(audited(campaign)) == 1

@@ -33,7 +33,7 @@ def mixed(post: Post, settings: Settings) -> Campaign:
     campaign = post.running(channels=["push", "in_app"])
     Preference.objects.create(tenant=post.tenant, recipient=late, channels_off=["push", "in_app"])
     dead, flaky = tokens[:7], tokens[10:15]
-    post.wire.fate = lambda token: DEAD if token in dead else BUSY if token in flaky else 200
+    post.client.fate = lambda token: DEAD if token in dead else BUSY if token in flaky else 200
     return campaign
 
 
@@ -48,12 +48,12 @@ def as_json(campaign: Campaign) -> dict[str, Any]:
 def test_every_message_is_in_one_place_at_every_moment(post: Post, mixed: Campaign) -> None:
     everything = Delivery.objects.filter(campaign_id=mixed.pk).count()
     totals: set[int] = set()
-    post.wire.meanwhile = lambda: totals.add(total(results.results(mixed)))
+    post.client.meanwhile = lambda: totals.add(total(results.results(mixed)))
     totals.add(total(results.results(mixed)))
     send(mixed)
     told(mixed)
     totals.add(total(results.results(mixed)))
-    post.wire.fate = lambda token: 200
+    post.client.fate = lambda token: 200
     retried(mixed)
     told(mixed)
     assert finish_if_done(mixed.pk)
@@ -96,7 +96,7 @@ def test_two_campaigns_of_one_moment_are_not_mixed_up(post: Post) -> None:
 def test_times_are_of_what_was_sent(post: Post) -> None:
     post.people(50)
     campaign = post.running()
-    post.wire.fate = lambda token: 200 if int(token[1:]) % 2 else DEAD
+    post.client.fate = lambda token: 200 if int(token[1:]) % 2 else DEAD
     send(campaign)
     found = results.results(Campaign.objects.get(pk=campaign.pk))
     assert sum(point.sent for point in found.throughput) == found.sent == 25

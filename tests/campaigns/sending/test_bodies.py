@@ -138,9 +138,9 @@ def test_what_people_are_called_arrives_as_it_is(post: Post) -> None:
     people[FID] = post.person(FID, name="fid", locale="en", attributes={"code": "c"})
     campaign = post.running()
     send(campaign)
-    assert sorted(post.wire.begun) == sorted(people)
-    assert post.wire.slow == [FID]
-    for body in post.wire.bodies:
+    assert sorted(post.client.begun) == sorted(people)
+    assert post.client.slow == [FID]
+    for body in post.client.bodies:
         message = body["message"]
         person = people[message.get("token") or message["fid"]]
         shown, code = message["notification"], person.attributes["code"]
@@ -150,7 +150,7 @@ def test_what_people_are_called_arrives_as_it_is(post: Post) -> None:
         else:
             assert (shown["title"], shown["body"]) == (person.name, f"For {person.name}: {code} 10 %")
         assert message["android"]["notification"]["tag"] == uuid.UUID(message["data"]["delivery_id"]).hex
-    assert len({body["message"]["data"]["delivery_id"] for body in post.wire.bodies}) == len(people)
+    assert len({body["message"]["data"]["delivery_id"] for body in post.client.bodies}) == len(people)
     assert told(campaign) == {("sent", ""): len(people)}
     assert set(ledger(campaign)) == {("armed", "")}
 
@@ -162,9 +162,9 @@ def test_a_personal_link_goes_the_slow_way_and_arrives(post: Post) -> None:
     tokens = post.people(5)
     campaign = post.running()
     send(campaign)
-    links = {body["message"]["token"]: body["message"]["data"]["link"] for body in post.wire.bodies}
+    links = {body["message"]["token"]: body["message"]["data"]["link"] for body in post.client.bodies}
     assert links == {token: f"https://shop.example/{token}" for token in tokens}
-    assert sorted(post.wire.slow) == sorted(tokens)
+    assert sorted(post.client.slow) == sorted(tokens)
     assert told(campaign) == {("sent", ""): 5}
 
 

@@ -33,7 +33,7 @@ __all__ = ["post"]
 def test_a_campaign_kills_no_device_for_an_answer_that_is_not_about_it(post: Post, answer: Response) -> None:
     tokens = post.people(60)
     campaign = post.running()
-    post.wire.fate = lambda address: DEAD if address == tokens[7] else answer
+    post.client.fate = lambda address: DEAD if address == tokens[7] else answer
     send(campaign)
     Shard.objects.update(ended_at=datetime.now(UTC) - timedelta(minutes=1))  # accounting waits half a minute
     accounting.account(campaign.pk)

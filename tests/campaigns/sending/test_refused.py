@@ -82,7 +82,7 @@ def test_a_no_after_arming_holds(post: Post, monkeypatch: pytest.MonkeyPatch, na
     no, figure = NOES[name]
     no(Recipient.objects.get(tenant=post.tenant, external_id="t3"))
     send(campaign)
-    assert post.wire.counted == {token: 1 for token in tokens if token != "t3"}
+    assert post.client.counted == {token: 1 for token in tokens if token != "t3"}
     assert told(campaign) == {("sent", ""): 9, figure: 1}
     if figure[0] == "queued":
         [row] = Delivery.objects.filter(campaign_id=campaign.pk, status=Status.QUEUED)
@@ -97,7 +97,7 @@ def test_quiet_hours_that_were_known_at_arming_are_kept(post: Post) -> None:
     prefer(Recipient.objects.get(tenant=post.tenant, external_id="t3"), **quiet_now())
     campaign = post.running()
     send(campaign)
-    assert "t3" not in post.wire.counted and len(post.wire.begun) == 9
+    assert "t3" not in post.client.counted and len(post.client.begun) == 9
     assert told(campaign) == {("sent", ""): 9, ("queued", ""): 1}
 
 
@@ -117,7 +117,7 @@ def test_a_no_in_the_middle_of_a_shard_holds_for_what_has_not_begun(post: Post) 
                 prefer(person, channels_off=["push"])
             said.append(time.monotonic())
 
-    post.wire.fate, post.wire.meanwhile = fate, say_no
+    post.client.fate, post.client.meanwhile = fate, say_no
     while shard_of(campaign).state != "done":  # on a busy machine a limited shard gives its turn away
         send(campaign)
     late = [token for token, at in begins.items() if at > said[0] + 1]
@@ -151,8 +151,8 @@ def test_what_was_said_while_the_database_took_its_time_holds(
 
     monkeypatch.setattr("campaigns.sending.sender.write", slowly)
     send(campaign)
-    assert "t3" not in post.wire.counted
-    assert len(post.wire.begun) == (9 if what == "opt-out" else 0)
+    assert "t3" not in post.client.counted
+    assert len(post.client.begun) == (9 if what == "opt-out" else 0)
     not_sent = {"stop": ("cancelled", "stopped"), "pause": ("armed", "")}
     if what == "opt-out":
         assert told(campaign) == {("sent", ""): 9, ("suppressed", "channel_off"): 1}
@@ -163,11 +163,11 @@ def test_what_was_said_while_the_database_took_its_time_holds(
 def test_a_no_holds_for_a_retry_in_the_ledger_too(post: Post) -> None:
     post.people(3)
     campaign = post.running()
-    post.wire.fate = lambda token: BUSY if token == "t1" else 200
+    post.client.fate = lambda token: BUSY if token == "t1" else 200
     send(campaign)
     suppress(Recipient.objects.get(tenant=post.tenant, external_id="t1"))
     retried(campaign)
-    assert post.wire.counted == dict.fromkeys(("t0", "t1", "t2"), 1)
+    assert post.client.counted == dict.fromkeys(("t0", "t1", "t2"), 1)
     assert told(campaign) == {("sent", ""): 2, ("suppressed", "address_suppressed"): 1}
 
 
@@ -184,8 +184,8 @@ def test_looking_costs_no_statement_a_message(post: Post, monkeypatch: pytest.Mo
     began = time.monotonic()
     send(campaign)
     looks = (time.monotonic() - began) / refusals.BELIEVED + 1
-    chunks = 2_000 / (post.wire.streams // 2)
-    assert len(post.wire.begun) == 2_000
+    chunks = 2_000 / (post.client.streams // 2)
+    assert len(post.client.begun) == 2_000
     assert len(opened) <= 2 + chunks + looks + (time.monotonic() - began) / sender.WRITE_SECONDS
 
 
@@ -197,7 +197,7 @@ def test_a_token_that_moves_after_arming_gets_neither_the_old_nor_a_second_messa
     devices.register(now_hers, "fcm", "token-of-t1", "another app")
     launch.go(campaign.tenant_id, campaign.pk)
     send(campaign)
-    assert post.wire.counted == {"t0": 1, "t1": 1}
+    assert post.client.counted == {"t0": 1, "t1": 1}
     accounting.account(campaign.pk)
     assert told(campaign) == ledger(campaign) == {("sent", ""): 2, ("suppressed", "no_address"): 1}
 
@@ -210,7 +210,7 @@ def test_quiet_hours_are_those_of_the_clock_when_it_leaves(post: Post) -> None:
     campaign = post.running()
     Tenant.objects.filter(pk=post.tenant.pk).update(timezone="UTC")
     send(campaign)
-    assert "t3" not in post.wire.counted and len(post.wire.begun) == 9
+    assert "t3" not in post.client.counted and len(post.client.begun) == 9
     assert told(campaign) == {("sent", ""): 9, ("queued", ""): 1}
 
 
@@ -230,9 +230,9 @@ def test_an_armed_campaign_outlives_a_change_of_the_clocks(post: Post, now: str,
     post.person("t0", timezone="Europe/Vienna")
     prefer(Recipient.objects.get(tenant=post.tenant, external_id="t0"), quiet_from="21:00", quiet_until="08:00")
     campaign = post.running()
-    held = claim(Shard.objects.get(campaign=campaign).pk, "bulk@one")
-    assert held is not None
-    found = refusals.Refusals(held, clock=lambda: datetime.fromisoformat(now).astimezone(UTC)).of([0])
+    claimed = claim(Shard.objects.get(campaign=campaign).pk, "bulk@one")
+    assert claimed is not None
+    found = refusals.Refusals(claimed, clock=lambda: datetime.fromisoformat(now).astimezone(UTC)).of([0])
     assert {i: outcome.wait / 3600 for i, outcome in found.items()} == ({} if hold_hours is None else {0: hold_hours})
 
 
@@ -246,7 +246,7 @@ def test_who_would_wait_past_not_after_expires_at_once(post: Post, when: str) ->
     if when == "after arming":
         prefer(person, **quiet_now())
     send(campaign)
-    assert "t3" not in post.wire.counted and len(post.wire.begun) == 9
+    assert "t3" not in post.client.counted and len(post.client.begun) == 9
     assert told(campaign) == {("sent", ""): 9, ("expired", "quiet_hours"): 1}
     accounting.account(campaign.pk)
     assert told(campaign) == ledger(campaign) == {("sent", ""): 9, ("expired", "quiet_hours"): 1}
@@ -255,9 +255,9 @@ def test_who_would_wait_past_not_after_expires_at_once(post: Post, when: str) ->
 def test_a_retry_that_would_wait_past_not_after_expires_at_once(post: Post) -> None:
     post.people(3)
     campaign = post.running(not_after=datetime.now(UTC) + timedelta(hours=1))
-    post.wire.fate = lambda token: BUSY if token == "t1" else 200
+    post.client.fate = lambda token: BUSY if token == "t1" else 200
     send(campaign)
     prefer(Recipient.objects.get(tenant=post.tenant, external_id="t1"), **quiet_now())
     retried(campaign)
-    assert post.wire.counted == dict.fromkeys(("t0", "t1", "t2"), 1)
+    assert post.client.counted == dict.fromkeys(("t0", "t1", "t2"), 1)
     assert told(campaign) == {("sent", ""): 2, ("expired", "quiet_hours"): 1}

@@ -18,7 +18,7 @@ from tests.campaigns.fake_client import (
     Killed,
     Post,
     account,
-    held,
+    claimed,
     ledger,
     lose_leases,
     post,
@@ -39,9 +39,9 @@ def test_everybody_gets_it_once_and_the_account_says_so_at_every_moment(post: Po
     tokens = post.people(900)
     campaign = post.running()
     moments: list[dict[tuple[str, str], int]] = []
-    post.wire.meanwhile = lambda: moments.append(told(campaign))
+    post.client.meanwhile = lambda: moments.append(told(campaign))
     send(campaign)
-    assert post.wire.counted == dict.fromkeys(tokens, 1)
+    assert post.client.counted == dict.fromkeys(tokens, 1)
     assert all(sum(moment.values()) == 900 for moment in moments)
     assert set(moments[0]) <= {("sent", ""), ("sending", ""), ("armed", "")}
     assert told(campaign) == {("sent", ""): 900}
@@ -56,7 +56,7 @@ def test_everybody_gets_it_once_and_the_account_says_so_at_every_moment(post: Po
 def test_a_killed_worker_s_answered_messages_are_not_repeated(post: Post, settings: Settings) -> None:
     tokens = post.people(1_000)
     campaign = post.running()
-    post.wire.fate = lambda address: 200 if len(post.wire.begun) <= 500 else SILENCE
+    post.client.fate = lambda address: 200 if len(post.client.begun) <= 500 else SILENCE
     looks = 0
 
     def die() -> None:
@@ -65,19 +65,19 @@ def test_a_killed_worker_s_answered_messages_are_not_repeated(post: Post, settin
         if looks > 20:
             raise Killed
 
-    post.wire.meanwhile = die
+    post.client.meanwhile = die
     send_and_die(campaign)
     shard = shard_of(campaign)
-    assert shard.sent > 0 and 0 < shard.begun - shard.sent <= post.wire.streams
-    first, answered = post.wire.counted, shard.sent
+    assert shard.sent > 0 and 0 < shard.begun - shard.sent <= post.client.streams
+    first, answered = post.client.counted, shard.sent
     figures = told(campaign)
     assert figures["sending", ""] == shard.begun - shard.sent
-    post.wire.fate, post.wire.meanwhile = lambda address: 200, lambda: None
+    post.client.fate, post.client.meanwhile = lambda address: 200, lambda: None
     lose_leases(settings)
     send(campaign)
-    assert set(post.wire.counted) == set(tokens)
-    repeats = sum(post.wire.counted.values()) - 1_000
-    assert repeats == sum(first.values()) - answered <= post.wire.streams
+    assert set(post.client.counted) == set(tokens)
+    repeats = sum(post.client.counted.values()) - 1_000
+    assert repeats == sum(first.values()) - answered <= post.client.streams
     assert told(campaign) == {("sent", ""): 1_000}
 
 
@@ -91,12 +91,12 @@ def test_a_channel_where_a_repeat_hurts_ends_unknown(
     def die() -> None:
         raise Killed
 
-    post.wire.fate, post.wire.meanwhile = lambda address: SILENCE, die
+    post.client.fate, post.client.meanwhile = lambda address: SILENCE, die
     send_and_die(campaign)
-    post.wire.fate, post.wire.meanwhile = lambda address: 200, lambda: None
+    post.client.fate, post.client.meanwhile = lambda address: 200, lambda: None
     lose_leases(settings)
     send(campaign)
-    assert set(post.wire.counted.values()) == {1}
+    assert set(post.client.counted.values()) == {1}
     shard = shard_of(campaign)
     assert told(campaign) == {("unknown", "in_doubt"): shard.begun} | (
         {("sent", ""): 10 - shard.begun} if shard.begun < 10 else {}
@@ -113,44 +113,44 @@ def test_a_frozen_worker_that_comes_back_writes_nothing_and_launches_nothing_mor
     shard = shard_of(campaign)
 
     def freeze() -> None:
-        if len(post.wire.begun) < 400:
+        if len(post.client.begun) < 400:
             return
-        post.wire.meanwhile = lambda: None
+        post.client.meanwhile = lambda: None
         lose_leases(settings)
         send(campaign)  # another worker, meanwhile; it ends the shard
-        after.append((len(post.wire.begun), Shard.objects.filter(pk=shard.pk).values().get()))
+        after.append((len(post.client.begun), Shard.objects.filter(pk=shard.pk).values().get()))
 
     after: list[tuple[int, object]] = []
-    post.wire.meanwhile = freeze
-    assert not Sender(held(campaign)).run()
-    assert [(len(post.wire.begun), Shard.objects.filter(pk=shard.pk).values().get())] == after
-    assert set(post.wire.counted) == set(tokens)
-    assert max(post.wire.counted.values()) <= 2
+    post.client.meanwhile = freeze
+    assert not Sender(claimed(campaign)).run()
+    assert [(len(post.client.begun), Shard.objects.filter(pk=shard.pk).values().get())] == after
+    assert set(post.client.counted) == set(tokens)
+    assert max(post.client.counted.values()) <= 2
     assert told(campaign) == {("sent", ""): 1_000}
 
 
 def test_what_a_lost_holder_handed_to_the_ledger_is_not_sent_by_the_shard_again(post: Post, settings: Settings) -> None:
     tokens = post.people(300)
     campaign = post.running()
-    post.wire.fate = lambda address: BUSY if address in tokens[:50] else 200
+    post.client.fate = lambda address: BUSY if address in tokens[:50] else 200
 
     def die() -> None:
         if shard_of(campaign).requeued:
             raise Killed
 
-    post.wire.meanwhile = die
+    post.client.meanwhile = die
     send_and_die(campaign)
     requeued = shard_of(campaign).requeued
     assert requeued == Delivery.objects.filter(campaign_id=campaign.pk, status=Status.QUEUED).count()
-    before = post.wire.counted
-    post.wire.fate, post.wire.meanwhile = lambda address: 200, lambda: None
+    before = post.client.counted
+    post.client.fate, post.client.meanwhile = lambda address: 200, lambda: None
     lose_leases(settings)
     send(campaign)
     waiting = set(
         Delivery.objects.filter(campaign_id=campaign.pk, status=Status.QUEUED).values_list("address", flat=True)
     )
     assert len(waiting) >= requeued
-    assert all(post.wire.counted[address] == before[address] for address in waiting)
+    assert all(post.client.counted[address] == before[address] for address in waiting)
     retried(campaign)
     assert told(campaign) == {("sent", ""): 300}
 
@@ -164,13 +164,13 @@ def test_a_stop_is_exact_at_once_and_stays_so(post: Post) -> None:
     moments: list[dict[tuple[str, str], int]] = []
 
     def press() -> None:
-        if len(post.wire.begun) >= 600 and not moments:
+        if len(post.client.begun) >= 600 and not moments:
             stop(campaign)
             moments.append(told(campaign))
 
-    post.wire.meanwhile = press
+    post.client.meanwhile = press
     send(campaign)
-    begun = len(post.wire.begun)
+    begun = len(post.client.begun)
     assert 600 <= begun < 2_000
     assert told(campaign) == {("sent", ""): begun, ("cancelled", "stopped"): 2_000 - begun}
     control.cancel_rows(campaign.pk)
@@ -199,10 +199,10 @@ def test_shards_that_never_began_are_not_waiting_once_it_is_stopped(post: Post, 
 def test_what_waits_inside_the_transport_at_a_stop_ends_cancelled(post: Post) -> None:
     post.people(100)
     campaign = post.running()
-    post.wire.concurrent, post.wire.lag = 1, 0.01
-    post.wire.meanwhile = lambda: stop(campaign) if len(post.wire.begun) == 3 else None
+    post.client.concurrent, post.client.lag = 1, 0.01
+    post.client.meanwhile = lambda: stop(campaign) if len(post.client.begun) == 3 else None
     send(campaign)
-    begun = len(post.wire.begun)
+    begun = len(post.client.begun)
     assert 3 <= begun < 100
     control.cancel_rows(campaign.pk)
     expected = {("sent", ""): begun, ("cancelled", "stopped"): 100 - begun}
@@ -210,27 +210,27 @@ def test_what_waits_inside_the_transport_at_a_stop_ends_cancelled(post: Post) ->
     retried(campaign)
     account(campaign)
     assert told(campaign) == ledger(campaign) == expected
-    assert len(post.wire.begun) == begun
+    assert len(post.client.begun) == begun
 
 
 def test_what_waits_inside_the_transport_at_a_pause_leaves_once_after_it(post: Post) -> None:
     tokens = post.people(100)
     campaign = post.running()
-    post.wire.concurrent, post.wire.lag = 1, 0.01
+    post.client.concurrent, post.client.lag = 1, 0.01
     paused: list[int] = []
 
     def pause() -> None:
-        if len(post.wire.begun) == 3 and not paused:
+        if len(post.client.begun) == 3 and not paused:
             paused.append(3)
             control.pause(campaign.tenant_id, campaign.pk)
 
-    post.wire.meanwhile = pause
+    post.client.meanwhile = pause
     send(campaign)
-    post.wire.concurrent, post.wire.lag = 1_000, 0.0
+    post.client.concurrent, post.client.lag = 1_000, 0.0
     control.resume(campaign.tenant_id, campaign.pk)
     send(campaign)
     retried(campaign)
-    assert post.wire.counted == dict.fromkeys(tokens, 1)
+    assert post.client.counted == dict.fromkeys(tokens, 1)
     assert told(campaign) == {("sent", ""): 100}
 
 
@@ -239,30 +239,30 @@ def test_a_pause_in_the_middle_loses_nothing_and_repeats_nothing(post: Post) -> 
     campaign = post.running()
 
     def pause() -> None:
-        if len(post.wire.begun) >= 600:
+        if len(post.client.begun) >= 600:
             control.pause(campaign.tenant_id, campaign.pk)
 
-    post.wire.meanwhile = pause
+    post.client.meanwhile = pause
     send(campaign)
-    post.wire.meanwhile = lambda: None
+    post.client.meanwhile = lambda: None
     shard = shard_of(campaign)
     assert (shard.state, shard.lease_until) == (Shard.State.ARMED, None)
-    begun = len(post.wire.begun)
+    begun = len(post.client.begun)
     assert told(campaign) == {("sent", ""): begun, ("armed", ""): 2_000 - begun}
     send(campaign)  # a late doorbell
-    assert len(post.wire.begun) == begun
+    assert len(post.client.begun) == begun
     control.resume(campaign.tenant_id, campaign.pk)
     send(campaign)
-    assert post.wire.counted == dict.fromkeys(tokens, 1)
+    assert post.client.counted == dict.fromkeys(tokens, 1)
     assert told(campaign) == {("sent", ""): 2_000}
 
 
 def test_a_stop_while_a_token_is_fetched_lets_nothing_begin(post: Post) -> None:
     post.people(100)
     campaign = post.running()
-    post.wire.fetching = lambda: stop(campaign)
+    post.client.fetching = lambda: stop(campaign)
     send(campaign)
-    assert post.wire.begun == []
+    assert post.client.begun == []
     assert told(campaign) == {("cancelled", "stopped"): 100}
 
 
@@ -271,12 +271,12 @@ def test_a_worker_lost_after_a_stop_leaves_an_exact_account(post: Post, settings
     campaign = post.running()
 
     def stop_and_die() -> None:
-        if len(post.wire.begun) == 400:
+        if len(post.client.begun) == 400:
             stop(campaign)
             raise Killed
 
-    post.wire.fate = lambda address: 200 if len(post.wire.begun) <= 150 else SILENCE
-    post.wire.meanwhile = stop_and_die
+    post.client.fate = lambda address: 200 if len(post.client.begun) <= 150 else SILENCE
+    post.client.meanwhile = stop_and_die
     send_and_die(campaign)
     shard = shard_of(campaign)
     doubt = shard.begun - shard.sent

@@ -32,7 +32,7 @@ from tests.campaigns.fake_client import (
     UNAUTHORISED,
     Post,
     account,
-    held,
+    claimed,
     ledger,
     lose_leases,
     post,
@@ -53,7 +53,7 @@ __all__ = ["post"]
 def test_a_429_stops_the_account_at_once(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     post.people(2_000)
     campaign = post.running()
-    post.wire.fate = lambda address: TOO_MANY
+    post.client.fate = lambda address: TOO_MANY
     began = time.monotonic()
     asked: list[int] = []
     take = rate_limits.take_of
@@ -66,7 +66,7 @@ def test_a_429_stops_the_account_at_once(post: Post, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(rate_limits, "take_of", counting)
     send(campaign)
-    assert len(post.wire.begun) <= post.wire.streams
+    assert len(post.client.begun) <= post.client.streams
     assert len(asked) < 50  # it sleeps meanwhile, and does not spin
 
 
@@ -82,7 +82,7 @@ def test_a_campaign_s_speed_limit_is_kept_without_spinning(post: Post, monkeypat
 
     monkeypatch.setattr(rate_limits, "take_of", counting)
     send(campaign)
-    assert len(post.wire.begun) == 20
+    assert len(post.client.begun) == 20
     assert len(asked) < 100
 
 
@@ -93,8 +93,8 @@ def test_each_message_counts_once_while_it_is_retried_by_the_engine(post: Post) 
     tokens = post.people(600)
     campaign = post.running()
     flaky, dead = set(tokens[:100]), set(tokens[100:130])
-    post.wire.fate = lambda address: BUSY if address in flaky else DEAD if address in dead else 200
-    post.wire.meanwhile = lambda: check(told(campaign))
+    post.client.fate = lambda address: BUSY if address in flaky else DEAD if address in dead else 200
+    post.client.meanwhile = lambda: check(told(campaign))
 
     def check(figures: dict[tuple[str, str], int]) -> None:
         assert sum(figures.values()) == 600
@@ -107,7 +107,7 @@ def test_each_message_counts_once_while_it_is_retried_by_the_engine(post: Post) 
     assert [row.content for row in rows] == [TEXT] * 100
     retried(campaign)  # busy again
     assert told(campaign) == expected
-    post.wire.fate = lambda address: 200
+    post.client.fate = lambda address: 200
     retried(campaign)
     assert told(campaign) == {("sent", ""): 570, ("failed", "dead_address"): 30}
     assert finish_if_done(campaign.pk)
@@ -118,13 +118,13 @@ def test_each_message_counts_once_while_it_is_retried_by_the_engine(post: Post) 
 def test_a_token_that_ends_in_mid_volley_is_forgotten_and_the_messages_are_tried_again(post: Post) -> None:
     tokens = post.people(100)
     campaign = post.running()
-    post.wire.fate = lambda address: UNAUTHORISED if len(post.wire.begun) > 60 else 200
+    post.client.fate = lambda address: UNAUTHORISED if len(post.client.begun) > 60 else 200
     send(campaign)
-    assert post.wire.forgotten
+    assert post.client.forgotten
     assert told(campaign) == {("sent", ""): 60, ("queued", ""): 40}
-    post.wire.fate = lambda address: 200
+    post.client.fate = lambda address: 200
     retried(campaign)
-    assert set(post.wire.counted) == set(tokens)
+    assert set(post.client.counted) == set(tokens)
     assert told(campaign) == {("sent", ""): 100}
 
 
@@ -136,9 +136,9 @@ def test_without_a_token_everything_waits_in_the_ledger_and_nothing_begins(post:
     def refuse() -> None:
         raise TokenRefused("no", temporary=temporary)
 
-    post.wire.fetching = refuse
+    post.client.fetching = refuse
     send(campaign)
-    assert post.wire.begun == []
+    assert post.client.begun == []
     assert told(campaign) == {("queued", ""): 100}
 
 
@@ -167,7 +167,7 @@ def test_a_request_that_no_mould_can_make_for_whatever_reason_goes_the_slow_way(
 
     monkeypatch.setattr(BodyBuilder, "_cut", broken)
     send(campaign)
-    assert post.wire.counted == dict.fromkeys(tokens, 1)
+    assert post.client.counted == dict.fromkeys(tokens, 1)
     assert told(campaign) == {("sent", ""): 10}
 
 
@@ -183,11 +183,11 @@ def test_an_account_that_is_switched_off_in_mid_shard_sends_nothing_more(
         ProviderAccount.objects.filter(pk=post.account.pk).update(enabled=False)
         time.sleep(0.01)
 
-    post.wire.meanwhile = switch_off
+    post.client.meanwhile = switch_off
     send(campaign)
-    assert len(post.wire.begun) <= post.wire.streams + sender.LARGEST_CHUNK
+    assert len(post.client.begun) <= post.client.streams + sender.LARGEST_CHUNK
     figures = told(campaign)
-    assert figures["failed", "no_account"] == 2_000 - len(post.wire.begun)
+    assert figures["failed", "no_account"] == 2_000 - len(post.client.begun)
     account(campaign)
     assert told(campaign) == figures
 
@@ -197,7 +197,7 @@ def test_answers_survive_a_database_that_is_away_when_one_of_them_is_odd(
 ) -> None:
     tokens = post.people(100)
     campaign = post.running()
-    post.wire.fate = lambda address: BUSY if address == tokens[50] else 200
+    post.client.fate = lambda address: BUSY if address == tokens[50] else 200
     away = iter([True])
 
     look = FallbackAccounts._look
@@ -214,7 +214,7 @@ def test_answers_survive_a_database_that_is_away_when_one_of_them_is_odd(
         lose_leases(settings)
         send(campaign)
     retried(campaign)
-    assert {token for token, count in post.wire.counted.items() if count > 1} <= {tokens[50]}
+    assert {token for token, count in post.client.counted.items() if count > 1} <= {tokens[50]}
     assert told(campaign) == {("sent", ""): 99, ("queued", ""): 1}
 
 
@@ -222,7 +222,7 @@ def test_answers_survive_a_database_that_is_away_when_one_of_them_is_odd(
 def test_answers_are_kept_while_the_database_is_away(post: Post, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
     tokens = post.people(700)
     campaign = post.running()
-    post.wire.fate = lambda address: BUSY if address in tokens[:20] else 200
+    post.client.fate = lambda address: BUSY if address in tokens[:20] else 200
     calls = 0
 
     def flaky(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -239,9 +239,9 @@ def test_answers_are_kept_while_the_database_is_away(post: Post, monkeypatch: py
     monkeypatch.setattr("campaigns.sending.sender.write", flaky(outcomes.write))
     monkeypatch.setattr("campaigns.sending.sender.leave", flaky(outcomes.leave))
     send(campaign)
-    assert post.wire.counted == dict.fromkeys(tokens, 1)
+    assert post.client.counted == dict.fromkeys(tokens, 1)
     assert told(campaign) == {("sent", ""): 680, ("queued", ""): 20}
-    post.wire.fate = lambda address: 200
+    post.client.fate = lambda address: 200
     retried(campaign)
     assert told(campaign) == {("sent", ""): 700}
 
@@ -253,10 +253,10 @@ def test_a_shard_that_is_paused_while_the_database_is_away_loses_no_answer(
     campaign = post.running()
 
     def pause() -> None:
-        if len(post.wire.begun) >= 400:
+        if len(post.client.begun) >= 400:
             Campaign.objects.filter(pk=campaign.pk, state="running").update(state="paused")
 
-    post.wire.meanwhile = pause
+    post.client.meanwhile = pause
     away = iter([True])
     after = Sender._after
 
@@ -271,9 +271,9 @@ def test_a_shard_that_is_paused_while_the_database_is_away_loses_no_answer(
     except OperationalError:
         lose_leases(settings)
     Campaign.objects.filter(pk=campaign.pk).update(state="running")
-    post.wire.meanwhile = lambda: None
+    post.client.meanwhile = lambda: None
     send(campaign)
-    assert post.wire.counted == dict.fromkeys(tokens, 1)
+    assert post.client.counted == dict.fromkeys(tokens, 1)
     assert told(campaign) == {("sent", ""): 1_000}
 
 
@@ -283,7 +283,7 @@ def test_expired_before_it_left(post: Post) -> None:
     Campaign.objects.filter(pk=campaign.pk).update(not_after=datetime.now(UTC) - timedelta(seconds=1))
     claim._campaigns.clear()
     send(campaign)
-    assert post.wire.begun == []
+    assert post.client.begun == []
     assert told(campaign) == {("expired", "not_after"): 5}
 
 
@@ -291,16 +291,16 @@ def test_a_retry_whose_commit_was_not_heard_of_is_handed_over_once(post: Post, m
     """The connection broke after the commit; the engine was faster than the sender's second try to write."""
     tokens = post.people(10)
     campaign = post.running()
-    post.wire.fate = lambda address: BUSY
+    post.client.fate = lambda address: BUSY
     write_all, lost = Sender._write_all, list[bool]()
 
     def lost_after_commit(self: Sender, write_it: Callable[[], Written]) -> Written:
-        requeuing = list(self._flights.requeuing)
+        requeuing = list(self._in_flight.requeuing)
         found = write_all(self, write_it)
         if requeuing and not lost:
             lost.append(True)
-            self._flights.requeuing = requeuing
-            post.wire.fate = lambda address: 200
+            self._in_flight.requeuing = requeuing
+            post.client.fate = lambda address: 200
             retried(campaign)
             raise OperationalError("the connection is lost")
         return found
@@ -309,7 +309,7 @@ def test_a_retry_whose_commit_was_not_heard_of_is_handed_over_once(post: Post, m
     send(campaign)
     assert lost
     retried(campaign)
-    assert post.wire.counted == dict.fromkeys(tokens, 2)
+    assert post.client.counted == dict.fromkeys(tokens, 2)
     assert told(campaign) == {("sent", ""): 10}
 
 
@@ -333,26 +333,26 @@ def test_what_a_cut_connection_took_with_it_is_no_error_and_is_tried_again(
         post.person(token)
     campaign = post.running()
     lost = set(tokens[:60])
-    post.wire.fate = lambda token: answer if token in lost else 200
+    post.client.fate = lambda token: answer if token in lost else 200
     send(campaign)
-    assert bool(post.wire.slow) == form.startswith("c")
+    assert bool(post.client.slow) == form.startswith("c")
     shard = shard_of(campaign)
     assert (shard.sent, shard.failed, shard.requeued, shard.skipped, shard.cut) == (240, 0, 60, skipped, skipped)
     campaign.max_error_percent = 19
     why = "" if skipped else "20 % of 300 messages failed; the limit is 19 %."
     assert thresholds.verdict(shard, campaign) == why
-    post.wire.fate = lambda token: 200
+    post.client.fate = lambda token: 200
     retried(campaign)
     assert told(campaign) == {("sent", ""): 300}
-    assert set(post.wire.counted) == set(tokens)
+    assert set(post.client.counted) == set(tokens)
 
 
 def test_counts_of_cut_connections_survive_a_change_of_the_holder(post: Post) -> None:
     post.people(300)
     campaign = post.running()
-    post.wire.fate = lambda token: TransportError(True, "connection lost", cut=True) if int(token[1:]) < 60 else 200
-    mine = held(campaign)
+    post.client.fate = lambda token: TransportError(True, "connection lost", cut=True) if int(token[1:]) < 60 else 200
+    mine = claimed(campaign)
     Sender(mine).run()
     Shard.objects.filter(campaign=campaign).update(state="armed")
-    again = held(campaign)
+    again = claimed(campaign)
     assert (again.record.skipped, again.record.cut) == (60, 60)

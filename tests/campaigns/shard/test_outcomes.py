@@ -14,7 +14,7 @@ from campaigns.models import Campaign, Shard, ShardPayload
 from campaigns.shard import outcomes
 from campaigns.shard.outcomes import OPEN, REQUEUED, OutcomeNote, ShardOutcomes, taken_delays
 from notifier.vocabulary.status import FINAL, Reason, Status
-from tests.campaigns.fake_client import Post, held, post, shard_of
+from tests.campaigns.fake_client import Post, claimed, post, shard_of
 
 __all__ = ["post"]
 
@@ -91,7 +91,7 @@ def test_a_pause_of_months_overflows_nothing(monkeypatch: pytest.MonkeyPatch, po
     post.people(1)
     campaign = post.running()
     Shard.objects.filter(campaign=campaign).update(began_at="2026-01-01T00:00Z")
-    mine = held(campaign)
+    mine = claimed(campaign)
     mine.record.took([0], mine.delay())
     assert mine.record.sent == 1
 
@@ -113,7 +113,7 @@ def kept_of(campaign: Campaign) -> tuple[Any, ...]:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_stale_fence_writes_nothing(campaign: Campaign) -> None:
-    mine = held(campaign)
+    mine = claimed(campaign)
     before = kept_of(campaign)
     mine.record.took([0], 5)
     assert outcomes.write(mine.record, mine.id, mine.fence - 1, 5) == outcomes.Written(held=False, running=False)
@@ -125,7 +125,7 @@ def test_a_stale_fence_writes_nothing(campaign: Campaign) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("state", ["paused", "cancelled", "finished"])
 def test_outcomes_are_written_and_nothing_begins_unless_it_runs(campaign: Campaign, state: str) -> None:
-    mine = held(campaign)
+    mine = claimed(campaign)
     assert outcomes.write(mine.record, mine.id, mine.fence, 4).running
     Campaign.objects.filter(pk=campaign.pk).update(state=state)
     mine.record.took([0, 1], 5)
@@ -136,7 +136,7 @@ def test_outcomes_are_written_and_nothing_begins_unless_it_runs(campaign: Campai
 
 @pytest.mark.django_db(transaction=True)
 def test_nobody_writes_what_was_let_go(campaign: Campaign) -> None:
-    mine = held(campaign)
+    mine = claimed(campaign)
     assert outcomes.leave(mine.record, mine.id, mine.fence, Shard.State.ARMED, ended=False)
     assert not outcomes.write(mine.record, mine.id, mine.fence, 5).held
     assert shard_of(campaign).ended_at is None and shard_of(campaign).lease_until is None

@@ -38,7 +38,7 @@ BULK = (Lane.BULK,)
 
 def held_back(self: Refusals, rows: Sequence[int]) -> dict[int, Outcome]:
     """As in quiet hours."""
-    return {i: Outcome(self._held.row(i), Status.QUEUED, wait=60, held=True) for i in rows}
+    return {i: Outcome(self._claimed.row(i), Status.QUEUED, wait=60, held=True) for i in rows}
 
 
 def test_a_campaigns_parked_row_takes_no_turn_of_the_recipients_line(
@@ -156,11 +156,11 @@ def test_open_shards_of_one_channel_hide_no_other_channel(market: Shop, monkeypa
     ]
     Shard.objects.bulk_create(many)
     Shard.objects.filter(pk=shard.pk).update(number=1000)
-    rung: list[str] = []
+    posted: list[str] = []
     monkeypatch.setattr(campaign_tasks, "waiting", lambda queue: 0)
-    monkeypatch.setattr(fanout, "post", lambda task, *args, queue="": rung.append(queue))
+    monkeypatch.setattr(fanout, "post", lambda task, *args, queue="": posted.append(queue))
     campaign_tasks.sweep()
-    assert "in_app.bulk" in rung
+    assert "in_app.bulk" in posted
     assert campaign.state == State.RUNNING
 
 

@@ -28,7 +28,7 @@ def tasks_on(queue: str) -> int:
 def test_a_listener_hears_and_no_task_is_made(queue: str) -> None:
     ear = WakeupListener(queue)
     assert not ear.notified()
-    tasks.ring(queue)
+    tasks.notify_queue(queue)
     assert tasks_on(queue) == 0
     assert ear.notified()
     assert not ear.notified()
@@ -36,15 +36,15 @@ def test_a_listener_hears_and_no_task_is_made(queue: str) -> None:
 
 def test_without_a_listener_a_ring_is_a_task_and_two_lie_there_at_most(queue: str) -> None:
     for _ in range(5):
-        tasks.ring(queue)
+        tasks.notify_queue(queue)
     assert tasks_on(queue) == 2
 
 
 def test_a_ring_that_finds_another_unheard_is_a_task(queue: str) -> None:
     ear = WakeupListener(queue)
     ear.notified()
-    tasks.ring(queue)
-    tasks.ring(queue)
+    tasks.notify_queue(queue)
+    tasks.notify_queue(queue)
     assert tasks_on(queue) == 1
     assert ear.notified()
 
@@ -53,7 +53,7 @@ def test_a_listener_that_was_killed_does_not_count(queue: str) -> None:
     ear = WakeupListener(queue)
     ear.notified()
     redis.run("return redis.call('ZADD', KEYS[1], 'XX', 1, ARGV[1])", [f"listening:{queue}"], [ear.name])
-    tasks.ring(queue)
+    tasks.notify_queue(queue)
     assert tasks_on(queue) == 1
 
 
@@ -61,23 +61,23 @@ def test_one_of_several_hears_a_ring(queue: str) -> None:
     ears = [WakeupListener(queue) for _ in range(3)]
     for ear in ears:
         ear.notified()
-    tasks.ring(queue)
+    tasks.notify_queue(queue)
     assert [ear.notified() for ear in ears] == [True, False, False]
 
 
 def test_the_last_to_leave_takes_a_late_ring_along_and_the_others_leave_it(queue: str) -> None:
     first, last = WakeupListener(queue), WakeupListener(queue)
     first.notified(), last.notified()
-    tasks.ring(queue)
+    tasks.notify_queue(queue)
     assert (first.leave(), last.leave()) == (False, True)
-    tasks.ring(queue)
+    tasks.notify_queue(queue)
     assert tasks_on(queue) == 1
 
 
 def test_who_lingers_is_woken(queue: str) -> None:
     ear = WakeupListener(queue)
     ear.notified()
-    ringer = threading.Timer(LINGER / 5, tasks.ring, [queue])
+    ringer = threading.Timer(LINGER / 5, tasks.notify_queue, [queue])
     ringer.start()
     assert ear.linger()
     ringer.join()

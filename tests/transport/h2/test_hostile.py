@@ -35,8 +35,8 @@ def test_what_a_connection_did_not_process_is_sent_on_the_next_and_once(running:
         scene.ended()
 
     with stage(running.folder, goes_away) as server:
-        wire = Http2Client(running.ca, connections=1)
-        assert told(wire, head(server.origin), [b"%d" % i for i in range(50)]) == [200] * 50
+        client = Http2Client(running.ca, connections=1)
+        assert told(client, head(server.origin), [b"%d" % i for i in range(50)]) == [200] * 50
         first, second = (scene.reader.requests for scene in server.scenes)
         processed = [one.body for stream, one in first.items() if stream <= 19]
         assert sorted(processed + [one.body for one in second.values()]) == sorted(b"%d" % i for i in range(50))
@@ -125,8 +125,8 @@ def test_a_server_that_lets_one_stream_at_a_time_and_then_more_is_followed(runni
         scene.ended()
 
     with stage(running.folder, like_apple) as server:
-        wire = Http2Client(running.ca, connections=1)
-        assert told(wire, head(server.origin), [b"x"] * 11) == [200] * 11
+        client = Http2Client(running.ca, connections=1)
+        assert told(client, head(server.origin), [b"x"] * 11) == [200] * 11
 
 
 def test_a_listener_that_does_not_even_shake_hands_is_given_up(running: Stand) -> None:
@@ -171,10 +171,10 @@ def test_idle_connections_are_kept_alive_by_ping(running: Stand, monkeypatch: py
         scene.ended()
 
     with stage(running.folder, idles) as server:
-        wire = Http2Client(running.ca, connections=1)
-        assert wire.warm(server.origin) == 1
+        client = Http2Client(running.ca, connections=1)
+        assert client.warm(server.origin) == 1
         assert pinged.wait(60)
-        assert isinstance(answers(wire, many(server.origin, 1))[0], Response)
+        assert isinstance(answers(client, many(server.origin, 1))[0], Response)
         assert len(server.scenes) == 1
 
 
@@ -196,19 +196,19 @@ def test_answers_in_any_order_and_any_pieces_reach_their_requests(running: Stand
 
 def test_warming_opens_as_many_connections_as_asked_and_they_are_used(running: Stand) -> None:
     with stage(running.folder) as server:
-        wire = Http2Client(running.ca, connections=3)
-        assert wire.warm(server.origin) == 3
-        assert wire.warm(server.origin) == 3
-        assert told(wire, head(server.origin), [b"x"] * 300) == [200] * 300
+        client = Http2Client(running.ca, connections=3)
+        assert client.warm(server.origin) == 3
+        assert client.warm(server.origin) == 3
+        assert told(client, head(server.origin), [b"x"] * 300) == [200] * 300
         assert len(server.scenes) == 3
 
 
 def test_warming_a_place_where_nobody_listens_says_none() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    wire = Http2Client()
-    assert wire.warm(f"https://127.0.0.1:{port}") == 0
-    assert wire.warm("http://127.0.0.1") == 0
+    client = Http2Client()
+    assert client.warm(f"https://127.0.0.1:{port}") == 0
+    assert client.warm("http://127.0.0.1") == 0
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,10 @@ def post(origin: str, *paths: str, body: bytes = b"x" * 400, timeout: float = 60
     return [Request("POST", origin + path, (("authorization", "Bearer x"),), body, timeout) for path in paths]
 
 
-def answers(wire: HttpClient, requests: Sequence[Request]) -> list[Response | TransportError]:
+def answers(client: HttpClient, requests: Sequence[Request]) -> list[Response | TransportError]:
     """In the order of the requests, each exactly once."""
     found: dict[int, Response | TransportError] = {}
-    for batch in wire.exchange(requests):
+    for batch in client.exchange(requests):
         for index, answer in batch:
             assert index not in found
             found[index] = answer
@@ -41,8 +41,8 @@ def answers(wire: HttpClient, requests: Sequence[Request]) -> list[Response | Tr
     return [found[index] for index in range(len(requests))]
 
 
-def responses(wire: HttpClient, requests: Sequence[Request]) -> list[Response]:
-    found = answers(wire, requests)
+def responses(client: HttpClient, requests: Sequence[Request]) -> list[Response]:
+    found = answers(client, requests)
     assert all(isinstance(answer, Response) for answer in found), [a for a in found if isinstance(a, TransportError)][
         :3
     ]
@@ -50,10 +50,10 @@ def responses(wire: HttpClient, requests: Sequence[Request]) -> list[Response]:
 
 
 def told(
-    wire: HttpClient, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
+    client: HttpClient, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
 ) -> list[object]:
     """What a volley tells, in the order of the bodies, each exactly once."""
-    send_batch, found = wire.send_batch(head, bodies, paths), dict[int, object]()
+    send_batch, found = client.send_batch(head, bodies, paths), dict[int, object]()
     assert send_batch.left == len(bodies)
     while send_batch.left:
         for index, answer in send_batch.take(20):
@@ -69,8 +69,8 @@ def told(
 
 def test_nghttpd_answers_each_of_thousands_once(made: Makes, running: Stand, tmp_path: Path) -> None:
     with servers.nghttpd(tmp_path, running.folder) as origin:
-        wire = made(running.ca)
-        found = responses(wire, post(origin, *["/answer", "/missing"] * 1500))
+        client = made(running.ca)
+        found = responses(client, post(origin, *["/answer", "/missing"] * 1500))
     assert [answer.status for answer in found] == [200, 404] * 1500
 
 
@@ -78,20 +78,20 @@ def test_nghttpd_answers_each_of_thousands_once(made: Makes, running: Stand, tmp
 def test_nghttpd_with_strange_settings(running: Stand, tmp_path: Path, options: list[str]) -> None:
     """One stream at once; windows of 3 bytes; padding on every frame; no header table."""
     with servers.nghttpd(tmp_path, running.folder, *options) as origin:
-        wire = Http2Client(running.ca)
+        client = Http2Client(running.ca)
         head = RequestTemplate("POST", origin, "/answer", (("authorization", "Bearer x"),), 60.0)
-        assert told(wire, head, [b"x" * 400] * 300) == [200] * 300
-        mixed = told(wire, head, [b"y" * size for size in range(100)], [b"/answer", b"/missing"] * 50)
+        assert told(client, head, [b"x" * 400] * 300) == [200] * 300
+        mixed = told(client, head, [b"y" * size for size in range(100)], [b"/answer", b"/missing"] * 50)
         assert mixed[::2] == [200] * 50
         assert all(isinstance(answer, Response) and answer.status == 404 for answer in mixed[1::2])
 
 
 def test_nghttpd_takes_bodies_of_any_size_and_says_early_what_it_thinks(running: Stand, tmp_path: Path) -> None:
     with servers.nghttpd(tmp_path, running.folder, "--early-response") as origin:
-        wire = Http2Client(running.ca)
+        client = Http2Client(running.ca)
         sizes = [0, 1, 16_383, 16_384, 16_385, 65_535, 70_000, 1_000_000]
         for _ in range(3):
-            found = answers(wire, [post(origin, "/answer", body=b"b" * size)[0] for size in sizes])
+            found = answers(client, [post(origin, "/answer", body=b"b" * size)[0] for size in sizes])
             assert all(isinstance(answer, Response) and answer.status == 200 for answer in found[:4])
 
 
@@ -124,10 +124,10 @@ def test_nginx_throttles_and_says_for_how_long(made: Makes, running: Stand, tmp_
 
 def test_nginx_closes_idle_connections_and_new_ones_are_opened(running: Stand, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, "keepalive_timeout 1s;") as origin:
-        wire = Http2Client(running.ca, 3)
-        assert wire.warm(origin) == 3
+        client = Http2Client(running.ca, 3)
+        assert client.warm(origin) == 3
         for _ in range(2):
-            assert responses(wire, post(origin, "/empty"))[0].status == 204
+            assert responses(client, post(origin, "/empty"))[0].status == 204
             time.sleep(1.2)
 
 
@@ -141,9 +141,9 @@ def node(running: Stand, tmp_path: Path) -> Iterator[str]:
 
 
 def test_node_answers_in_every_way_that_http_allows(made: Makes, node: str, running: Stand) -> None:
-    wire = made(running.ca)
+    client = made(running.ca)
     ways = ["/early", "/trailers", "/throttle", "/slow", "/large", "/plain", "/many"]
-    early, trailers, throttle, slow, large, plain, many = responses(wire, post(node, *ways, body=b"the body"))
+    early, trailers, throttle, slow, large, plain, many = responses(client, post(node, *ways, body=b"the body"))
     assert (early.status, early.body) == (200, b"the body")
     assert (trailers.status, trailers.body) == (200, b"the body")
     assert (throttle.status, throttle.headers["retry-after"], throttle.body) == (429, "3", b"slow down")
@@ -154,23 +154,23 @@ def test_node_answers_in_every_way_that_http_allows(made: Makes, node: str, runn
 
 
 def test_node_resets_are_in_doubt_and_are_not_repeated(made: Makes, node: str, running: Stand) -> None:
-    wire = made(running.ca)
-    found = answers(wire, post(node, "/reset", "/half", "/plain"))
+    client = made(running.ca)
+    found = answers(client, post(node, "/reset", "/half", "/plain"))
     assert [isinstance(answer, TransportError) and answer.begun for answer in found] == [True, True, False]
-    assert seen(wire, node) == {"/reset": 1, "/half": 1, "/plain": 1}
+    assert seen(client, node) == {"/reset": 1, "/half": 1, "/plain": 1}
 
 
 def test_node_refusing_streams_is_told_as_not_begun(node: str, running: Stand) -> None:
-    wire = Http2Client(running.ca)
-    (refused,) = answers(wire, post(node, "/refuse"))
+    client = Http2Client(running.ca)
+    (refused,) = answers(client, post(node, "/refuse"))
     assert isinstance(refused, TransportError) and not refused.begun
 
 
 def test_node_cutting_a_connection_leaves_doubt_and_no_repeats(made: Makes, node: str, running: Stand) -> None:
-    wire = made(running.ca)
+    client = made(running.ca)
     paths = [f"/p-{i}" for i in range(60)] + ["/cut"] + [f"/q-{i}" for i in range(60)]
-    found = answers(wire, post(node, *paths))
-    counts = seen(wire, node)
+    found = answers(client, post(node, *paths))
+    counts = seen(client, node)
     assert max(counts.values()) == 1
     for path, answer in zip(paths, found, strict=True):
         if isinstance(answer, Response):
@@ -180,21 +180,21 @@ def test_node_cutting_a_connection_leaves_doubt_and_no_repeats(made: Makes, node
 
 
 def test_node_going_away_in_mid_flight_loses_nothing(node: str, running: Stand) -> None:
-    wire = Http2Client(running.ca)
+    client = Http2Client(running.ca)
     for turn in range(3):
         paths = [f"/{'goaway' if i == 40 else 'p'}-{turn}-{i}" for i in range(300)]
-        found = answers(wire, post(node, *paths))
+        found = answers(client, post(node, *paths))
         sent = {path for path, answer in zip(paths, found, strict=True) if isinstance(answer, Response)}
         assert all(answer.begun for answer in found if isinstance(answer, TransportError))
-        counts = seen(wire, node)
+        counts = seen(client, node)
         assert all(counts[path] == 1 for path in sent)
     assert max(counts.values()) == 1
 
 
 def test_node_changing_its_settings_in_mid_flight_is_followed(node: str, running: Stand) -> None:
-    wire = Http2Client(running.ca, connections=1)
+    client = Http2Client(running.ca, connections=1)
     for name in ("/fewer", "/tiny"):
-        found = responses(wire, post(node, name, *[f"/p-{i}" for i in range(250)], body=b"b" * 200))
+        found = responses(client, post(node, name, *[f"/p-{i}" for i in range(250)], body=b"b" * 200))
         assert all(answer.body == b"b" * 200 for answer in found)
 
 
@@ -217,16 +217,16 @@ def test_node_with_strange_settings(running: Stand, tmp_path: Path, options: str
 
 def test_caddy_attributes_every_answer_and_goes_away_in_order(made: Makes, running: Stand, tmp_path: Path) -> None:
     with servers.caddy(tmp_path, running.folder) as origin:
-        wire = made(running.ca)
+        client = made(running.ca)
         paths = [f"/{i}" if i % 10 else "/throttle" for i in range(1500)]
-        found = responses(wire, post(origin, *paths))
+        found = responses(client, post(origin, *paths))
         assert [answer.body.decode() for answer in found if answer.status == 200] == [
             p for p in paths if p[1:].isdigit()
         ]
         assert {answer.headers["retry-after"] for answer in found if answer.status == 429} == {"3"}
-        if isinstance(wire, Http2Client):
+        if isinstance(client, Http2Client):
             between = [*["/abort"] * 3, *paths]
-            for answer in answers(wire, post(origin, *between)):
+            for answer in answers(client, post(origin, *between)):
                 assert isinstance(answer, Response) or not answer.begun
 
 
@@ -238,18 +238,18 @@ def test_a_server_that_speaks_http_1_only_is_told_as_such(running: Stand, tmp_pa
 
 def test_a_server_that_speaks_http_1_only_is_served_by_libcurl(running: Stand, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, protocol="") as origin:
-        wire = AutoClient(running.ca)
+        client = AutoClient(running.ca)
         for _ in range(2):
-            found = responses(wire, post(origin, *[f"/{i}" for i in range(30)]))
+            found = responses(client, post(origin, *[f"/{i}" for i in range(30)]))
             assert [json.loads(answer.body)["uri"] for answer in found] == [f"/{i}" for i in range(30)]
         head = RequestTemplate("POST", origin, "/one", (("authorization", "Bearer x"),), 60.0)
-        assert told(wire, head, [b"x"] * 30) == [200] * 30
-        assert told(wire, head, [b"x"] * 3, [b"/a", b"/b", b"/empty"])[:2] == [200] * 2
+        assert told(client, head, [b"x"] * 30) == [200] * 30
+        assert told(client, head, [b"x"] * 3, [b"/a", b"/b", b"/empty"])[:2] == [200] * 2
 
 
-def seen(wire: HttpClient, origin: str) -> dict[str, int]:
+def seen(client: HttpClient, origin: str) -> dict[str, int]:
     """How often the server took each path."""
-    (answer,) = responses(wire, [Request("GET", origin + "/seen", (), b"")])
+    (answer,) = responses(client, [Request("GET", origin + "/seen", (), b"")])
     counts: dict[str, int] = json.loads(answer.body)
     del counts["/seen"]
     return counts

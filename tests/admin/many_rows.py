@@ -16,7 +16,7 @@ ARMED_MS = 1_795_600_000_000
 _ID = "(lpad(to_hex({ms}), 12, '0') || '7' || substr(md5('{what}' || n), 1, 19))::uuid"
 
 
-def crowd(tenant: Tenant, version: TemplateVersion) -> Campaign:
+def many_rows(tenant: Tenant, version: TemplateVersion) -> Campaign:
     """Fill every large table for the tenant; messages are half of a campaign and half single."""
     template = Template.objects.get(pk=version.template_id)
     campaign = Campaign.objects.create(
