@@ -15,7 +15,7 @@ import jwt
 from django.conf import settings
 from django.db import transaction
 
-from notifier.delivery.accounts.encryption import seal, unseal
+from notifier.encryption import seal, unseal
 from notifier.errors import Forged, InvalidInput, NotFound
 from tenants.access import set_scope
 from tenants.models import Recipient, Tenant

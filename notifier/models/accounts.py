@@ -8,7 +8,7 @@ from tenants.models import TenantOwned
 
 
 class ProviderAccount(TenantOwned):
-    """Several per channel, weighted. `config` is encrypted (notifier.delivery.accounts.encryption), never shown."""
+    """Several per channel, weighted. `config` is encrypted (notifier.encryption), never shown."""
 
     name = models.CharField(max_length=100)
     channel = models.CharField(max_length=16, editable=False)

@@ -19,7 +19,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 
-from notifier.delivery.accounts.encryption import seal, unseal
+from notifier.encryption import seal, unseal
 
 _SESSION = "shown_once"
 #: seconds in which the redirect must be followed

@@ -14,7 +14,7 @@ import pytest
 from django.db import transaction
 
 from inbox.tokens import _secret_of, mint, verify
-from notifier.delivery.accounts.encryption import unseal
+from notifier.encryption import unseal
 from notifier.errors import Forged, InvalidInput, NotFound
 from tenants.access import scope
 from tenants.models import Recipient, Tenant

@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 from django.conf import settings
 
-from notifier.delivery.accounts import encryption, health
+from notifier import encryption
+from notifier.delivery.accounts import health
 from notifier.delivery.infra.ttl_cache import TtlCache
 from notifier.errors import Unconfigured
 from notifier.models import ProviderAccount
