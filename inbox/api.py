@@ -18,12 +18,12 @@ from rest_framework.views import APIView
 
 from inbox import feed, tokens
 from inbox.live import Counters
-from notifier.api import schema
-from notifier.api.framework.base import read
+from notifier.api.framework import schema
 from notifier.api.framework.fields import MAX_KEY, Text
 from notifier.api.framework.paths import path
+from notifier.api.framework.views import read
 from notifier.api.people.preferences import change, shown
-from notifier.api.people.shapes import PreferencesInput, PreferencesShape
+from notifier.api.people.shapes import PreferencesInput, PreferencesOutput
 from notifier.errors import Forged, ReadOnly
 from notifier.values.trim import trimmed
 from tenants.access import owned
@@ -120,7 +120,7 @@ class MayWrite(BasePermission):
         return True
 
 
-class TokenView(APIView):
+class TokensView(APIView):
     """A recipient token. No TenantView, because that keeps answers for repeated requests, and a token is not kept."""
 
     scope = "inbox"
@@ -198,14 +198,14 @@ class UnreadView(InboxView):
         return _counted(feed.counters(self.visitor().recipient_id))
 
 
-class ReadOneView(InboxView):
+class MessageReadView(InboxView):
     @schema.describe("Mark one as read", gives=CountersOutput, fails=(403, 404), tags=TAGS)
     def post(self, request: Request, message_id: uuid.UUID) -> Response:
         """Mark one message as read. Repeating it is safe."""
         return _counted(feed.mark_read(self.visitor().recipient_id, message_id))
 
 
-class ReadAllView(InboxView):
+class MessagesReadView(InboxView):
     @schema.describe("Mark all as read", takes=ReadInput, gives=CountersOutput, fails=(400, 403), tags=TAGS)
     def post(self, request: Request) -> Response:
         """Mark every message up to a number as read: those that the person has seen, not what came since."""
@@ -214,14 +214,14 @@ class ReadAllView(InboxView):
 
 
 class PreferencesView(InboxView):
-    @schema.describe("Read own preferences", gives=PreferencesShape, tags=TAGS)
+    @schema.describe("Read own preferences", gives=PreferencesOutput, tags=TAGS)
     def get(self, request: Request) -> Response:
         """What this person asked for. Whoever never chose anything allows everything."""
         found = Preference.objects.filter(recipient_id=self.visitor().recipient_id).first()
         return Response(shown(found or Preference()))
 
     @schema.describe(
-        "Change own preferences", takes=PreferencesInput, gives=PreferencesShape, fails=(400, 403), tags=TAGS
+        "Change own preferences", takes=PreferencesInput, gives=PreferencesOutput, fails=(400, 403), tags=TAGS
     )
     def put(self, request: Request) -> Response:
         """Holds from now on, also for messages that were scheduled before."""
@@ -234,10 +234,10 @@ def _counted(counters: Counters) -> Response:
 
 
 urlpatterns = [
-    path("v1/inbox/tokens", TokenView.as_view()),
+    path("v1/inbox/tokens", TokensView.as_view()),
     path("v1/inbox/messages", MessagesView.as_view()),
-    path("v1/inbox/messages/<id:message_id>/read", ReadOneView.as_view()),
+    path("v1/inbox/messages/<id:message_id>/read", MessageReadView.as_view()),
     path("v1/inbox/unread", UnreadView.as_view()),
-    path("v1/inbox/read", ReadAllView.as_view()),
+    path("v1/inbox/read", MessagesReadView.as_view()),
     path("v1/inbox/preferences", PreferencesView.as_view()),
 ]

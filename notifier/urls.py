@@ -9,7 +9,7 @@ from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
-from notifier.api.framework.errors import Problem, current, respond
+from notifier.api.framework.errors import Problem, current_problem, problem_response
 from notifier.api.framework.guard import PREFIX
 from notifier.web import health
 from tenants.admin.site import admin_site
@@ -18,7 +18,9 @@ from tenants.admin.site import admin_site
 @csrf_exempt
 def nothing_here(request: HttpRequest, rest: str = "") -> HttpResponse:
     """A problem for programs, also in debug, where Django would show a page."""
-    return respond(Problem(404, "not_found", f"There is nothing at this address.{_remedy(request.path_info)}"), request)
+    return problem_response(
+        Problem(404, "not_found", f"There is nothing at this address.{_remedy(request.path_info)}"), request
+    )
 
 
 def _remedy(path: str) -> str:
@@ -32,7 +34,11 @@ def _remedy(path: str) -> str:
 
 def failed(request: HttpRequest) -> HttpResponse:
     """What nobody foresaw: a problem for programs, a page for people."""
-    return respond(current(), request) if request.path.startswith(PREFIX) else defaults.server_error(request)
+    return (
+        problem_response(current_problem(), request)
+        if request.path.startswith(PREFIX)
+        else defaults.server_error(request)
+    )
 
 
 urlpatterns = [

@@ -29,10 +29,10 @@ from campaigns.api.shapes import (
 from campaigns.audience import loading
 from campaigns.edit import campaigns, uploads
 from campaigns.models import Audience
-from notifier.api import schema
-from notifier.api.framework.base import TenantView
+from notifier.api.framework import schema
 from notifier.api.framework.errors import TooLarge
 from notifier.api.framework.pagination import page
+from notifier.api.framework.views import TenantView
 from notifier.errors import NotFound
 from tenants import audit
 from tenants.access import owned

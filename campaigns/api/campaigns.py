@@ -22,9 +22,9 @@ from campaigns.edit import campaigns, drafts
 from campaigns.lifecycle.transition import By
 from campaigns.models import Campaign
 from campaigns.report import results
-from notifier.api import schema
-from notifier.api.framework.base import TenantView
+from notifier.api.framework import schema
 from notifier.api.framework.pagination import page
+from notifier.api.framework.views import TenantView
 from notifier.vocabulary.status import Mode
 from tenants import audit
 from tenants.access import owned

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from campaigns.api.campaigns import CampaignStep
 from campaigns.api.shapes import TAGS, GoInput, GoOutput, PauseOutput, ResumeOutput, StopOutput, TakeBackOutput
 from campaigns.lifecycle import control, launch
-from notifier.api import schema
+from notifier.api.framework import schema
 
 
 class Control(Protocol):

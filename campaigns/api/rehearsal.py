@@ -14,7 +14,8 @@ from campaigns.api.campaigns import CampaignStep
 from campaigns.api.shapes import EXCLUDED, TAGS, UNREACHED, CampaignOutput, UnrenderedOutput, show_campaign
 from campaigns.lifecycle.transition import By
 from campaigns.preflight import preflight, rehearse, test_send
-from notifier.api import schema, shapes
+from notifier.api import shapes
+from notifier.api.framework import schema
 from notifier.api.framework.fields import Text
 
 SECONDS = OpenApiParameter("seconds", float, description="What would it take to have it out in so many seconds?")
@@ -95,7 +96,7 @@ class TestView(CampaignStep):
     @schema.post(
         "Test send: the campaign's message to one recipient",
         TestInput,
-        shapes.AcceptedShape,
+        shapes.AcceptedOutput,
         404,
         429,
         status=202,

@@ -57,7 +57,7 @@ class MembersInput(serializers.Serializer[Any]):
     )
 
 
-class ProblemOutput(serializers.Serializer[Any]):
+class RowProblemOutput(serializers.Serializer[Any]):
     line = serializers.IntegerField()
     reason = serializers.CharField()
 
@@ -74,7 +74,7 @@ class MembersOutput(serializers.Serializer[Any]):
     known = serializers.IntegerField(help_text="Of the stored ids, those that are recipients now.")
     unknown = serializers.IntegerField(help_text="Of the stored ids, those that are nobody.")
     unknown_ids = serializers.ListField(child=serializers.CharField(), help_text="The first ten of them.")
-    problems = ProblemOutput(many=True, help_text="The first hundred.")
+    problems = RowProblemOutput(many=True, help_text="The first hundred.")
 
 
 def show_members(job: Import) -> dict[str, Any]:

@@ -8,18 +8,18 @@ from rest_framework.permissions import AllowAny
 from rest_framework.renderers import JSONRenderer
 
 
-class Json(OpenApiJsonRenderer2):
+class OpenApiJsonRenderer(OpenApiJsonRenderer2):
     # what browsers show and generators expect
     media_type = "application/json"
 
 
-class OpenApi(SpectacularAPIView):
+class OpenApiView(SpectacularAPIView):
     authentication_classes = []
     permission_classes = [AllowAny]
-    renderer_classes = [Json, JSONRenderer]
+    renderer_classes = [OpenApiJsonRenderer, JSONRenderer]
 
 
-class Docs(SpectacularSwaggerView):
+class DocsView(SpectacularSwaggerView):
     authentication_classes = []
     permission_classes = [AllowAny]
     url_name = "openapi"

@@ -12,10 +12,11 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from notifier.api import schema, shapes
-from notifier.api.framework.base import TenantView, read
+from notifier.api import shapes
+from notifier.api.framework import schema
 from notifier.api.framework.errors import Problem, problem_of
 from notifier.api.framework.pagination import page
+from notifier.api.framework.views import TenantView, read
 from notifier.delivery import Accepted, accept
 from notifier.delivery.ledger.history import Step, histories, not_before
 from notifier.errors import InvalidInput, NotifierError
@@ -47,11 +48,17 @@ BULK_EXAMPLES = [
 ]
 
 
-class Notifications(TenantView):
+class NotificationsView(TenantView):
     scope = "send"
 
     @schema.post(
-        "Send a notification", shapes.SendShape, shapes.AcceptedShape, 429, status=202, tags=TAGS, examples=EXAMPLES
+        "Send a notification",
+        shapes.NotificationInput,
+        shapes.AcceptedOutput,
+        429,
+        status=202,
+        tags=TAGS,
+        examples=EXAMPLES,
     )
     def post(self, request: Request) -> Response:
         """Each channel's message then goes its own way; ask for it under `id`. A test key reaches nobody."""
@@ -63,7 +70,7 @@ class Notifications(TenantView):
 
     @schema.get_list(
         "List notifications, newest first",
-        shapes.NotificationShape,
+        shapes.NotificationOutput,
         404,
         tags=TAGS,
         parameters=[OpenApiParameter("recipient", str, description="Only those to this recipient.")],
@@ -76,13 +83,13 @@ class Notifications(TenantView):
         return Response(page(request, rows, lambda found: [_shown(n, d) for n, d in _with_deliveries(found)]))
 
 
-class NotificationsBulk(TenantView):
+class NotificationsBulkView(TenantView):
     scope = "send"
 
     @schema.post(
         "Send up to 1,000 notifications",
-        shapes.BulkShape,
-        shapes.BulkOutcomeShape,
+        shapes.NotificationsBulkInput,
+        shapes.NotificationsBulkOutput,
         status=202,
         also=207,
         tags=TAGS,
@@ -98,10 +105,10 @@ class NotificationsBulk(TenantView):
         return Response({"accepted": accepted, "refused": len(items) - accepted, "items": items}, status=status)
 
 
-class NotificationOne(TenantView):
+class NotificationView(TenantView):
     scope = "send"
 
-    @schema.describe("Ask what happened to a notification", gives=shapes.NotificationShape, fails=(404,), tags=TAGS)
+    @schema.describe("Ask what happened to a notification", gives=shapes.NotificationOutput, fails=(404,), tags=TAGS)
     def get(self, request: Request, notification_id: uuid.UUID) -> Response:
         """Every delivery with its status and history."""
         found = owned(_notifications(self.tenant_id), self.tenant, pk=notification_id)
@@ -110,7 +117,7 @@ class NotificationOne(TenantView):
 
 
 def _request(raw: Any, mode: Mode) -> SendRequest:
-    asked = shapes.ordinary(raw) or read(shapes.SendShape, raw)
+    asked = shapes.validated_quickly(raw) or read(shapes.NotificationInput, raw)
     if "channels" in asked:
         asked["channels"] = tuple(asked["channels"])
     return SendRequest(**asked, mode=mode)

@@ -10,9 +10,10 @@ from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from notifier.api import schema, shapes
-from notifier.api.framework.base import TenantView
+from notifier.api import shapes
+from notifier.api.framework import schema
 from notifier.api.framework.pagination import Order, page
+from notifier.api.framework.views import TenantView
 from notifier.delivery.content import templates
 from notifier.errors import InvalidInput
 from notifier.models import Template, TemplateVersion
@@ -40,31 +41,33 @@ EXAMPLES = [
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 
-class Templates(TenantView):
+class TemplatesView(TenantView):
     scope = "campaigns"
 
-    @schema.get_list("List templates", shapes.TemplateShape, tags=TAGS)
+    @schema.get_list("List templates", shapes.TemplateOutput, tags=TAGS)
     def get(self, request: Request) -> Response:
         """With the content of each newest version."""
         rows = Template.objects.filter(tenant_id=self.tenant_id, versions__isnull=False).distinct()
         return Response(page(request, rows.select_related("category"), _shown, Order("key")))
 
 
-class TemplateOne(TenantView):
+class TemplateView(TenantView):
     scope = "campaigns"
 
-    @schema.describe("Read a template", gives=shapes.TemplateShape, fails=(404,), tags=TAGS)
+    @schema.describe("Read a template", gives=shapes.TemplateOutput, fails=(404,), tags=TAGS)
     def get(self, request: Request, key: str) -> Response:
         """Its newest version."""
         rows = Template.objects.filter(versions__isnull=False).distinct().select_related("category")
         return Response(_shown([owned(rows, self.tenant, key=key)])[0])
 
-    @schema.put("Publish a template", shapes.PublishShape, shapes.TemplateShape, also=201, tags=TAGS, examples=EXAMPLES)
+    @schema.put(
+        "Publish a template", shapes.TemplateInput, shapes.TemplateOutput, also=201, tags=TAGS, examples=EXAMPLES
+    )
     def put(self, request: Request, key: str) -> Response:
         """Makes the template or its next version. The same content again makes no version."""
         if not _KEY.match(key):
             raise InvalidInput("A key is 1 to 64 letters, digits, hyphens and underscores.", field="key")
-        asked = self.read(shapes.PublishShape)
+        asked = self.read(shapes.TemplateInput)
         template, created = Template.objects.get_or_create(tenant_id=self.tenant_id, key=key)
         self._describe(template, asked)
         latest = template.versions.order_by("-number").first()

@@ -6,11 +6,11 @@ from notifier.api import docs, notifications, templates
 from notifier.api.framework.paths import path
 
 urlpatterns = [
-    path("openapi.json", docs.OpenApi.as_view(), name="openapi"),
-    path("docs", docs.Docs.as_view(), name="docs"),
-    path("notifications", notifications.Notifications.as_view()),
-    path("notifications/bulk", notifications.NotificationsBulk.as_view()),
-    path("notifications/<id:notification_id>", notifications.NotificationOne.as_view()),
-    path("templates", templates.Templates.as_view()),
-    path("templates/<segment:key>", templates.TemplateOne.as_view()),
+    path("openapi.json", docs.OpenApiView.as_view(), name="openapi"),
+    path("docs", docs.DocsView.as_view(), name="docs"),
+    path("notifications", notifications.NotificationsView.as_view()),
+    path("notifications/bulk", notifications.NotificationsBulkView.as_view()),
+    path("notifications/<id:notification_id>", notifications.NotificationView.as_view()),
+    path("templates", templates.TemplatesView.as_view()),
+    path("templates/<segment:key>", templates.TemplateView.as_view()),
 ]

@@ -21,8 +21,8 @@ from rest_framework.exceptions import APIException, AuthenticationFailed, NotAut
 from rest_framework.views import APIView
 
 from notifier.api.framework.body import MAX_BODY
-from notifier.api.framework.errors import RETRY_AFTER, Problem, problem_of, respond
-from notifier.api.framework.guard import PREFIX, streamed
+from notifier.api.framework.errors import RETRY_AFTER, Problem, problem_of, problem_response
+from notifier.api.framework.guard import PREFIX, is_streamed
 from notifier.errors import NotifierError
 
 #: where the handler puts its question into the ASGI scope
@@ -85,12 +85,12 @@ class Admission:
         if not request.path.startswith(PREFIX):
             return _visitor_of_a_page(request)
         # only the view that says so of an unknown address is a function
-        return _caller(request, view) if hasattr(view, "cls") else respond(problem_of(Http404()), request)
+        return _caller(request, view) if hasattr(view, "cls") else problem_response(problem_of(Http404()), request)
 
 
 def _refused(told: Problem, request: HttpRequest) -> HttpResponse:
     if request.path.startswith(PREFIX):
-        return respond(told, request)
+        return problem_response(told, request)
     return HttpResponse(told.detail, status=told.status, content_type="text/plain", headers=dict(told.headers))
 
 
@@ -111,9 +111,9 @@ def _caller(request: HttpRequest, view: Any) -> HttpResponse:
     except (APIException, NotifierError) as error:
         if isinstance(error, NotAuthenticated | AuthenticationFailed):
             error.auth_header = asked.get_authenticate_header(asked.request)  # type: ignore[union-attr]
-        return respond(problem_of(error), request)
+        return problem_response(problem_of(error), request)
     owner = getattr(asked.request.auth or asked.request.user, "tenant_id", None)
-    return _admitted(settings.IMPORT_MAX_BYTES if streamed(request, view) else MAX_BODY, owner)
+    return _admitted(settings.IMPORT_MAX_BYTES if is_streamed(request, view) else MAX_BODY, owner)
 
 
 def _admitted(most: int, owner: Hashable) -> HttpResponse:

@@ -294,10 +294,10 @@ def chunked(content: bytes) -> ASGIRequest:
 
 def test_a_body_in_chunks_is_read_as_one_and_limited_as_one() -> None:
     request = chunked(b'{"a": 1}')
-    body.limit(request)
+    body.read_limited(request)
     assert Request(request, parsers=[body.StrictJSON()]).data == {"a": 1}
     with pytest.raises(body.TooLarge):
-        body.limit(chunked(b" " * (body.MAX_BODY + 1)))
+        body.read_limited(chunked(b" " * (body.MAX_BODY + 1)))
 
 
 WRONG: tuple[Any, ...] = (None, True, 7, -1, 1.5, "", "x" * 5000, [], [1], {}, {"a": 1}, [[]], 2**63 - 1, "\U0010ffff")

@@ -12,7 +12,7 @@ import pytest
 from rest_framework.exceptions import ValidationError
 
 from notifier.api import shapes
-from notifier.api.framework.base import read
+from notifier.api.framework.views import read
 from notifier.errors import InvalidInput
 from notifier.models import Delivery, Notification
 from notifier.vocabulary.status import Mode, Status
@@ -316,7 +316,7 @@ def test_a_test_key_does_not_fill_the_line_of_live_messages(
     ],
 )
 def test_an_ordinary_item_is_read_as_its_shape_would(item: dict[str, Any]) -> None:
-    assert shapes.ordinary(item) == read(shapes.SendShape, item)
+    assert shapes.validated_quickly(item) == read(shapes.NotificationInput, item)
 
 
 @pytest.mark.parametrize(
@@ -339,9 +339,9 @@ def test_an_ordinary_item_is_read_as_its_shape_would(item: dict[str, Any]) -> No
     ],
 )
 def test_whatever_is_not_ordinary_is_left_to_the_shape(item: Any) -> None:
-    assert shapes.ordinary(item) is None
+    assert shapes.validated_quickly(item) is None
     with pytest.raises((InvalidInput, ValidationError)):
-        read(shapes.SendShape, item)
+        read(shapes.NotificationInput, item)
 
 
 @pytest.mark.parametrize(

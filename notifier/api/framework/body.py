@@ -27,7 +27,7 @@ class TooLarge(APIException):
     default_code = "body_too_large"
 
 
-def limit(request: HttpRequest) -> None:
+def read_limited(request: HttpRequest) -> None:
     """Read the body once, whether its length was announced or it came in chunks. Raises TooLarge."""
     announced = str(request.META.get("CONTENT_LENGTH") or "0")
     if announced.isdecimal() and int(announced) > MAX_BODY:
@@ -72,7 +72,7 @@ def load(body: bytes) -> Any:
         document, suspicious = _parse(text, _any_integer, float), True
     _check_depth(document)
     if suspicious:
-        check(document)
+        check_storable(document)
     return document
 
 
@@ -129,7 +129,7 @@ def _inner(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
     return value.values() if isinstance(value, dict) else value
 
 
-def check(document: Any) -> None:
+def check_storable(document: Any) -> None:
     """Raise InvalidInput, naming the field, for a value that PostgreSQL cannot store."""
     for path, value in _leaves(document, ""):
         if fault := _fault(value):

@@ -91,7 +91,7 @@ class Problem:
         return {**document, "instance": path, "request_id": request_id()} if path else document
 
 
-def problem(exc: Exception, context: Mapping[str, Any]) -> Response:
+def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
     """DRF's exception handler: undo what the request did, and answer with the problem."""
     set_rollback()
     request = context["request"]._request
@@ -186,14 +186,14 @@ def request_id() -> str:
     return str(structlog.contextvars.get_contextvars().get("request_id", ""))
 
 
-def respond(told: Problem, request: HttpRequest) -> HttpResponse:
+def problem_response(told: Problem, request: HttpRequest) -> HttpResponse:
     """The problem outside of DRF."""
     return JsonResponse(
         told.document(request.path), status=told.status, content_type=MEDIA_TYPE, headers=dict(told.headers)
     )
 
 
-def current() -> Problem:
+def current_problem() -> Problem:
     """The problem of the exception that is being handled, for Django's handler500."""
     raised = sys.exc_info()[1]
     return problem_of(raised) if raised is not None else Problem(500, "internal", "The error was recorded.")

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from notifier.api.framework import body, paths
-from notifier.api.framework.errors import Problem, TooLarge, log, problem_of, respond
+from notifier.api.framework.errors import Problem, TooLarge, log, problem_of, problem_response
 
 PREFIX = "/v1/"
 #: longer values in a query string name nothing of ours
@@ -26,9 +26,9 @@ class ApiGuard:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.path.startswith(PREFIX):
             try:
-                request.path_info = paths.routed(request)
+                request.path_info = paths.routed_path(request)
             except paths.Malformed as error:
-                return respond(Problem(400, "malformed_path", str(error)), request)
+                return problem_response(Problem(400, "malformed_path", str(error)), request)
         return self.get_response(request)
 
     def process_view(
@@ -36,16 +36,16 @@ class ApiGuard:
     ) -> HttpResponse | None:
         if not request.path.startswith(PREFIX):
             return None
-        if wrong := wrong_address(request, kwargs):
-            return respond(wrong, request)
-        if packed := compressed(request):
-            return respond(packed, request)
-        if streamed(request, view):
+        if wrong := address_problem(request, kwargs):
+            return problem_response(wrong, request)
+        if packed := compression_problem(request):
+            return problem_response(packed, request)
+        if is_streamed(request, view):
             return None
         try:
-            body.limit(request)
+            body.read_limited(request)
         except TooLarge as error:
-            return respond(problem_of(error), request)
+            return problem_response(problem_of(error), request)
         return None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
@@ -54,10 +54,10 @@ class ApiGuard:
         told = problem_of(error)
         if told.status == 500:
             log.error("unexpected error", action="api error", exc_info=error)
-        return respond(told, request)
+        return problem_response(told, request)
 
 
-def compressed(request: HttpRequest) -> Problem | None:
+def compression_problem(request: HttpRequest) -> Problem | None:
     """A body that is not as it seems; a megabyte of gzip holds a gigabyte."""
     encoding = request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding in ("", "identity"):
@@ -66,12 +66,12 @@ def compressed(request: HttpRequest) -> Problem | None:
     return Problem(415, "unsupported_media_type", detail, headers={"Accept-Encoding": "identity"})
 
 
-def streamed(request: HttpRequest, view: Any) -> bool:
+def is_streamed(request: HttpRequest, view: Any) -> bool:
     """Whether the view reads this media type line by line, under a limit of its own (IMPORT_MAX_BYTES)."""
     return bool(request.content_type) and request.content_type == getattr(getattr(view, "cls", None), "streams", None)
 
 
-def wrong_address(request: HttpRequest, kwargs: Mapping[str, Any]) -> Problem | None:
+def address_problem(request: HttpRequest, kwargs: Mapping[str, Any]) -> Problem | None:
     """PostgreSQL takes no U+0000: in a path it names nothing, in the query it is wrong."""
     if any(isinstance(value, str) and "\0" in value for value in kwargs.values()):
         return Problem(404, "not_found", "There is nothing at this address.")

@@ -24,7 +24,7 @@ class Malformed(Exception):
     """The address is not percent-encoded UTF-8; the message says what to do."""
 
 
-def routed(request: HttpRequest) -> str:
+def routed_path(request: HttpRequest) -> str:
     """The path that the routes look at. Raises Malformed."""
     raw = _raw(request)
     return request.path_info if raw is None or b"%" not in raw else partly_decoded(raw)

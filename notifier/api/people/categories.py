@@ -8,9 +8,9 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from notifier.api import schema
-from notifier.api.framework.base import TenantView
+from notifier.api.framework import schema
 from notifier.api.framework.pagination import Order, page
+from notifier.api.framework.views import TenantView
 from notifier.api.people import shapes
 from tenants import audit, categories
 from tenants.access import owned
@@ -19,15 +19,15 @@ from tenants.models import Category
 TAGS = ["categories"]
 
 
-class Categories(TenantView):
+class CategoriesView(TenantView):
     scope = "recipients"
 
-    @schema.get_list("List categories", shapes.CategoryShape, tags=TAGS)
+    @schema.get_list("List categories", shapes.CategoryOutput, tags=TAGS)
     def get(self, request: Request) -> Response:
         """By key."""
         return Response(page(request, Category.objects.filter(tenant_id=self.tenant_id), _shown, Order("key")))
 
-    @schema.post("Create a category", shapes.CategoryInput, shapes.CategoryShape, tags=TAGS)
+    @schema.post("Create a category", shapes.CategoryInput, shapes.CategoryOutput, tags=TAGS)
     def post(self, request: Request) -> Response:
         """Its kind decides what may hold a message back."""
         asked = self.read(shapes.CategoryInput)
@@ -37,10 +37,10 @@ class Categories(TenantView):
         return Response(_shown([category])[0], status=201)
 
 
-class CategoryOne(TenantView):
+class CategoryView(TenantView):
     scope = "recipients"
 
-    @schema.describe("Read a category", gives=shapes.CategoryShape, fails=(404,), tags=TAGS)
+    @schema.describe("Read a category", gives=shapes.CategoryOutput, fails=(404,), tags=TAGS)
     def get(self, request: Request, key: str) -> Response:
         """By its key."""
         return Response(_shown([self._find(key)])[0])
@@ -48,7 +48,7 @@ class CategoryOne(TenantView):
     @schema.describe(
         "Rename, archive or restore a category, or change its kind",
         takes=shapes.CategoryPatch,
-        gives=shapes.CategoryShape,
+        gives=shapes.CategoryOutput,
         fails=(400, 404, 409, 413, 415),
         tags=TAGS,
     )
@@ -77,4 +77,4 @@ class CategoryOne(TenantView):
 
 
 def _shown(found: Sequence[Category]) -> list[Any]:
-    return [shapes.CategoryShape(category).data for category in found]
+    return [shapes.CategoryOutput(category).data for category in found]

@@ -9,9 +9,9 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from notifier.api import schema
-from notifier.api.framework.base import TenantView
+from notifier.api.framework import schema
 from notifier.api.framework.pagination import OLDEST, page
+from notifier.api.framework.views import TenantView
 from notifier.api.people import shapes
 from notifier.api.people.recipients import TAGS, check_not_erased, find
 from tenants.access import owned
@@ -19,16 +19,16 @@ from tenants.models import Device
 from tenants.people import devices
 
 
-class Devices(TenantView):
+class DevicesView(TenantView):
     scope = "recipients"
 
-    @schema.get_list("List a recipient's devices", shapes.DeviceShape, 404, tags=TAGS)
+    @schema.get_list("List a recipient's devices", shapes.DeviceOutput, 404, tags=TAGS)
     def get(self, request: Request, external_id: str) -> Response:
         """Dead ones included."""
         rows = Device.objects.filter(recipient=find(self.tenant, external_id))
         return Response(page(request, rows, _shown, OLDEST))
 
-    @schema.post("Register a device", shapes.DeviceInput, shapes.DeviceShape, 404, also=200, tags=TAGS)
+    @schema.post("Register a device", shapes.DeviceInput, shapes.DeviceOutput, 404, also=200, tags=TAGS)
     def post(self, request: Request, external_id: str) -> Response:
         """Safe to repeat at every start of the app. A token of somebody else moves here; a dead one lives again."""
         asked = self.read(shapes.DeviceInput)
@@ -38,7 +38,7 @@ class Devices(TenantView):
         return Response(_shown([Device.objects.get(pk=device_id)])[0], status=201 if created else 200)
 
 
-class DeviceOne(TenantView):
+class DeviceView(TenantView):
     scope = "recipients"
 
     @schema.describe("Remove a device", status=204, fails=(404,), tags=TAGS)
@@ -50,4 +50,4 @@ class DeviceOne(TenantView):
 
 
 def _shown(found: Sequence[Device]) -> list[Any]:
-    return [shapes.DeviceShape(device).data for device in found]
+    return [shapes.DeviceOutput(device).data for device in found]

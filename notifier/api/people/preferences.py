@@ -12,8 +12,8 @@ from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from notifier.api import schema
-from notifier.api.framework.base import TenantView
+from notifier.api.framework import schema
+from notifier.api.framework.views import TenantView
 from notifier.api.people import shapes
 from notifier.api.people.recipients import TAGS, check_not_erased, find
 from notifier.channels import channels
@@ -29,17 +29,17 @@ EXAMPLES = [
 ]
 
 
-class Preferences(TenantView):
+class PreferencesView(TenantView):
     scope = "recipients"
 
-    @schema.describe("Read preferences", gives=shapes.PreferencesShape, fails=(404,), tags=TAGS)
+    @schema.describe("Read preferences", gives=shapes.PreferencesOutput, fails=(404,), tags=TAGS)
     def get(self, request: Request, external_id: str) -> Response:
         """Whoever never chose anything allows everything."""
         found = Preference.objects.filter(recipient=find(self.tenant, external_id)).first()
         return Response(shown(found or Preference()))
 
     @schema.put(
-        "Change preferences", shapes.PreferencesInput, shapes.PreferencesShape, 404, tags=TAGS, examples=EXAMPLES
+        "Change preferences", shapes.PreferencesInput, shapes.PreferencesOutput, 404, tags=TAGS, examples=EXAMPLES
     )
     def put(self, request: Request, external_id: str) -> Response:
         """Holds from now on, also for messages that were scheduled before."""

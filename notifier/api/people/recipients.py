@@ -11,9 +11,9 @@ from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from notifier.api import schema
-from notifier.api.framework.base import TenantView
+from notifier.api.framework import schema
 from notifier.api.framework.pagination import Order, page
+from notifier.api.framework.views import TenantView
 from notifier.api.people import shapes
 from notifier.errors import Conflict
 from notifier.values.trim import trimmed
@@ -38,20 +38,20 @@ EXAMPLES = [
 ]
 
 
-class Recipients(TenantView):
+class RecipientsView(TenantView):
     scope = "recipients"
 
-    @schema.get_list("List recipients by external_id", shapes.RecipientShape, tags=TAGS)
+    @schema.get_list("List recipients by external_id", shapes.RecipientOutput, tags=TAGS)
     def get(self, request: Request) -> Response:
         """In the order of your own ids."""
         rows = Recipient.objects.filter(tenant_id=self.tenant_id)
         return Response(page(request, rows, _shown, Order("external_id")))
 
 
-class RecipientOne(TenantView):
+class RecipientView(TenantView):
     scope = "recipients"
 
-    @schema.describe("Read a recipient", gives=shapes.RecipientShape, fails=(404,), tags=TAGS)
+    @schema.describe("Read a recipient", gives=shapes.RecipientOutput, fails=(404,), tags=TAGS)
     def get(self, request: Request, external_id: str) -> Response:
         """By your own id of them."""
         return Response(_shown([find(self.tenant, external_id)])[0])
@@ -59,7 +59,7 @@ class RecipientOne(TenantView):
     @schema.put(
         "Create or change a recipient",
         shapes.RecipientInput,
-        shapes.RecipientShape,
+        shapes.RecipientOutput,
         also=201,
         tags=TAGS,
         examples=EXAMPLES,
@@ -96,4 +96,4 @@ def find(tenant: Tenant, external_id: str) -> Recipient:
 
 
 def _shown(found: Sequence[Recipient]) -> list[Any]:
-    return [shapes.RecipientShape(recipient).data for recipient in found]
+    return [shapes.RecipientOutput(recipient).data for recipient in found]

@@ -50,7 +50,7 @@ class RecipientInput(serializers.Serializer[Any]):
     status = serializers.ChoiceField([Recipient.State.ACTIVE.value, Recipient.State.BLOCKED.value], required=False)
 
 
-class RecipientShape(serializers.Serializer[Any]):
+class RecipientOutput(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     external_id = serializers.CharField()
     name = serializers.CharField()
@@ -70,7 +70,7 @@ class DeviceInput(serializers.Serializer[Any]):
     app = Text(trimmed, max_length=100, required=False, allow_blank=True, help_text="Which of your apps.")
 
 
-class DeviceShape(serializers.Serializer[Any]):
+class DeviceOutput(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     platform = serializers.CharField()
     token = serializers.CharField()
@@ -101,7 +101,7 @@ class PreferencesInput(serializers.Serializer[Any]):
     language = _optional(fields.locale, 16, help_text="Messages come in it; empty: the recipient's locale.")
 
 
-class PreferencesShape(serializers.Serializer[Any]):
+class PreferencesOutput(serializers.Serializer[Any]):
     channels = serializers.DictField(child=serializers.BooleanField())
     categories = serializers.DictField(help_text="true, false, or an object of channels.")
     quiet_hours = QuietHours(allow_null=True)
@@ -126,7 +126,7 @@ class CategoryPatch(serializers.Serializer[Any]):
     archived = Flag(required=False, help_text="true: no new template, campaign or request may use it.")
 
 
-class CategoryShape(serializers.Serializer[Any]):
+class CategoryOutput(serializers.Serializer[Any]):
     key = serializers.CharField()
     name = serializers.CharField()
     kind = serializers.ChoiceField([k.value for k in Kind])

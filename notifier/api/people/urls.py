@@ -6,11 +6,11 @@ from notifier.api.framework.paths import path
 from notifier.api.people import categories, devices, preferences, recipients
 
 urlpatterns = [
-    path("categories", categories.Categories.as_view()),
-    path("categories/<segment:key>", categories.CategoryOne.as_view()),
-    path("recipients", recipients.Recipients.as_view()),
-    path("recipients/<segment:external_id>/preferences", preferences.Preferences.as_view()),
-    path("recipients/<segment:external_id>/devices", devices.Devices.as_view()),
-    path("recipients/<segment:external_id>/devices/<id:device_id>", devices.DeviceOne.as_view()),
-    path("recipients/<segment:external_id>", recipients.RecipientOne.as_view()),
+    path("categories", categories.CategoriesView.as_view()),
+    path("categories/<segment:key>", categories.CategoryView.as_view()),
+    path("recipients", recipients.RecipientsView.as_view()),
+    path("recipients/<segment:external_id>/preferences", preferences.PreferencesView.as_view()),
+    path("recipients/<segment:external_id>/devices", devices.DevicesView.as_view()),
+    path("recipients/<segment:external_id>/devices/<id:device_id>", devices.DeviceView.as_view()),
+    path("recipients/<segment:external_id>", recipients.RecipientView.as_view()),
 ]

@@ -65,7 +65,7 @@ class RecipientForm(TenantForm):
         if not isinstance(value, dict):
             raise forms.ValidationError('An object of names and values, such as {"plan": "pro"}.')
         try:
-            body.check({"attributes": value})
+            body.check_storable({"attributes": value})
             return attributes.check(value)
         except InvalidInput as error:
             raise forms.ValidationError(f"{error.field}: {error.message}") from error

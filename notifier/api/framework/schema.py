@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -25,13 +24,13 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {"type": "http", "scheme": "bearer", "bearerFormat": "nk_live_… or nk_test_…"}
 
 
-class ProblemField(serializers.Serializer[Any]):
+class FieldProblemOutput(serializers.Serializer[Any]):
     field = serializers.CharField()
     code = serializers.CharField()
     detail = serializers.CharField()
 
 
-class ProblemShape(serializers.Serializer[Any]):
+class ProblemOutput(serializers.Serializer[Any]):
     """RFC 9457. `code` is stable and made for programs, `detail` for people."""
 
     type = serializers.CharField()
@@ -40,7 +39,7 @@ class ProblemShape(serializers.Serializer[Any]):
     detail = serializers.CharField()
     code = serializers.CharField()
     field = serializers.CharField(allow_null=True, help_text="The offending field, such as items.3.recipient.")
-    errors = ProblemField(  # type: ignore[assignment]
+    errors = FieldProblemOutput(  # type: ignore[assignment]
         many=True, required=False, help_text="All offending fields, when there are several."
     )
     instance = serializers.CharField(required=False)
@@ -51,7 +50,7 @@ def problems(*statuses: int) -> dict[Any, Any]:
     """The problem answers of an endpoint; 401, 403 and 503 are possible everywhere."""
     everywhere = {401, 403, 503}
     return {
-        (status, MEDIA_TYPE): OpenApiResponse(ProblemShape, description=TITLES[status])
+        (status, MEDIA_TYPE): OpenApiResponse(ProblemOutput, description=TITLES[status])
         for status in sorted(everywhere | set(statuses))
     }
 
@@ -96,7 +95,7 @@ def get_list(summary: str, shape: type[serializers.BaseSerializer[Any]], *fails:
     """Describe a GET that answers a page."""
     parameters = [*PAGING, *more.pop("parameters", [])]
     # a list and one of its rows would else get the same name
-    more.setdefault("operation_id", re.sub("(Shape|Output)$", "", shape.__name__).lower() + "_list")
+    more.setdefault("operation_id", shape.__name__.removesuffix("Output").lower() + "_list")
     return describe(summary, gives=page_of(shape), fails=(400, *fails), parameters=parameters, **more)
 
 
