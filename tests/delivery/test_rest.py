@@ -18,7 +18,7 @@ class Nobody(WakeupListener):
     def __init__(self) -> None:
         super().__init__("nobody")
 
-    def posted(self) -> bool:
+    def notified(self) -> bool:
         return False
 
     def linger(self) -> bool:

@@ -109,7 +109,7 @@ def test_a_shard_is_let_go_only_when_its_last_answer_is_written(
 
     with monkeypatch.context() as patch:
         patch.setattr(type(channel("in_app")), "window", 1)
-        patch.setattr(dispatch.Dispatcher, "_fly", stop)
+        patch.setattr(dispatch.Dispatcher, "_run", stop)
         patch.setattr(dispatch.Dispatcher, "settle", settle_then_die)
         with pytest.raises(Killed):
             shards.send_shard(shard.pk, "lost")

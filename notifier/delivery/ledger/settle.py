@@ -137,7 +137,7 @@ mine AS MATERIALIZED (
   WHERE l.id = f.queue_id RETURNING l.id, l.unfinished, l.turn_taken
 )
 SELECT id, NULL FROM done
-UNION ALL SELECT NULL, id FROM moved WHERE unfinished > 0 AND NOT held
+UNION ALL SELECT NULL, id FROM moved WHERE unfinished > 0 AND NOT turn_taken
 """
 
 
