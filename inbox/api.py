@@ -19,6 +19,7 @@ from rest_framework.views import APIView
 from inbox import feed, tokens
 from inbox.live import Counters
 from notifier.api.framework import schema
+from notifier.api.framework.authentication import ApiCaller
 from notifier.api.framework.fields import MAX_KEY, Text
 from notifier.api.framework.paths import path
 from notifier.api.framework.views import read
@@ -27,7 +28,6 @@ from notifier.api.people.shapes import PreferencesInput, PreferencesOutput
 from notifier.errors import Forged, ReadOnly
 from notifier.values.trim import trimmed
 from tenants.access import owned
-from tenants.auth import ApiCaller
 from tenants.models import Preference, Recipient, Tenant
 
 TAGS = ["inbox"]

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from notifier.errors import Conflict, InvalidInput
 from notifier.vocabulary.status import Kind, Mode
 from tenants import audit
-from tenants.auth import create_key
+from tenants.api_keys import create_key
 from tenants.models import ApiKey, Category, Member, Tenant, User
 
 CATEGORIES = (

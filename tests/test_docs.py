@@ -20,7 +20,7 @@ from notifier.local.processes.programs import PROJECT
 from notifier.providers import providers
 from notifier.sandbox.faults import Faults
 from notifier.vocabulary.status import Reason, Status
-from tenants.auth import SCOPES
+from tenants.api_keys import SCOPES
 
 README = (PROJECT / "README.md").read_text()
 API = (PROJECT / "docs/api.md").read_text()

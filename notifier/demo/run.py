@@ -18,7 +18,7 @@ from notifier.demo.people import external_ids, write_csv
 from notifier.demo.road import Road, Say
 from notifier.models import Delivery
 from notifier.vocabulary.status import Mode, Status
-from tenants.auth import create_key
+from tenants.api_keys import create_key
 from tenants.bootstrap import create_tenant
 from tenants.imports import import_recipients
 from tenants.models import ApiKey, Recipient, Tenant, User

@@ -19,7 +19,7 @@ from notifier.api.framework.errors import STATUS_OF, problem_of
 from notifier.errors import NotifierError
 from notifier.models import Notification
 from notifier.vocabulary.status import Mode
-from tenants.auth import create_key, digest_of
+from tenants.api_keys import create_key, key_digest
 from tenants.models import ApiKey, Tenant
 from tests.api.conftest import World, asked
 from tests.fixtures import Api, api_key
@@ -85,7 +85,7 @@ def test_a_new_key_is_shown_once_and_stored_as_a_digest(world: World) -> None:
     assert secret.startswith("nk_test_")
     assert secret.startswith(row.prefix)
     assert len(secret) > len(row.prefix) + 30
-    assert bytes(ApiKey.objects.get(pk=row.pk).digest) == digest_of(secret)
+    assert bytes(ApiKey.objects.get(pk=row.pk).digest) == key_digest(secret)
 
 
 def test_the_use_of_a_key_is_noted_at_most_once_a_minute(world: World) -> None:

@@ -16,7 +16,7 @@ from notifier.api.framework.views import read
 from notifier.errors import InvalidInput
 from notifier.models import Delivery, Notification
 from notifier.vocabulary.status import Mode, Status
-from tenants.auth import create_key
+from tenants.api_keys import create_key
 from tenants.models import Category, Preference, Recipient
 from tests.api.conftest import World, asked
 from tests.fixtures import Api, api_key

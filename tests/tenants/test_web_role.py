@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from psycopg import errors
 
 from tenants import access
-from tenants.auth import digest_of
+from tenants.api_keys import key_digest
 from tenants.database.grants import NOTHING, WEB_MAY, differences, held
 from tenants.database.signed_settings import key_of
 from tenants.models import Recipient, User
@@ -43,7 +43,7 @@ def test_what_the_site_signed_opens_what_it_names(web: psycopg.Connection[Any], 
 def test_a_key_gets_the_scope_of_its_tenant_from_the_database(web: psycopg.Connection[Any], people: People) -> None:
     with web.transaction():
         asked = "SELECT set_config('notifier.tenants', signed_scope, true) FROM api_key_by_digest(%s)"
-        assert web.execute(asked, [digest_of(people.acme_key)]).fetchone() is not None
+        assert web.execute(asked, [key_digest(people.acme_key)]).fetchone() is not None
         assert seen(web) == ["of acme"]
     assert seen(web) == []
     for wrong in (b"", b"x" * 32, None):
@@ -84,7 +84,7 @@ def test_a_scope_cannot_be_carried_to_another_connection(
     web: psycopg.Connection[Any], people: People, connect: Connect
 ) -> None:
     asked = "SELECT signed_scope FROM api_key_by_digest(%s)"
-    row = web.execute(asked, [digest_of(people.globex_key)]).fetchone()
+    row = web.execute(asked, [key_digest(people.globex_key)]).fetchone()
     assert row is not None
     other = connect()
     put(other, "tenants", row[0])

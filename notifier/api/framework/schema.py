@@ -17,7 +17,7 @@ V = TypeVar("V", bound=Callable[..., Any])
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    target_class = "tenants.auth.ApiKeyAuthentication"
+    target_class = "notifier.api.framework.authentication.ApiKeyAuthentication"
     name = "apiKey"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:

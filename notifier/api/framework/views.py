@@ -12,8 +12,8 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView, set_rollback
 
 from notifier.api.framework import idempotency
+from notifier.api.framework.authentication import ApiCaller
 from notifier.errors import InvalidInput
-from tenants.auth import ApiCaller
 from tenants.models import Tenant
 
 

@@ -20,7 +20,7 @@ from tenants.admin.once import Secret, show_once
 from tenants.admin.roles import OWNERS, is_operator, may
 from tenants.admin.site import admin_site
 from tenants.admin.trail import note
-from tenants.auth import SCOPES, create_key
+from tenants.api_keys import SCOPES, create_key
 from tenants.bootstrap import furnish
 from tenants.models import ApiKey, Tenant, User
 from tenants.people import fields as checks

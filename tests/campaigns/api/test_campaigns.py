@@ -11,7 +11,7 @@ from campaigns import arming
 from campaigns.models import Campaign
 from notifier.models import Delivery
 from notifier.vocabulary.status import Mode
-from tenants.auth import create_key
+from tenants.api_keys import create_key
 from tenants.models import AuditLog
 from tests.campaigns.api.conftest import Api, AsWeb, asked
 from tests.campaigns.conftest import World, armed, sent

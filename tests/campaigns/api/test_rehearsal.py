@@ -8,7 +8,7 @@ import pytest
 
 from campaigns.models import Campaign
 from notifier.vocabulary.status import Mode
-from tenants.auth import create_key
+from tenants.api_keys import create_key
 from tests.campaigns.conftest import World, armed
 from tests.fixtures import Api
 

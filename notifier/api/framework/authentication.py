@@ -1,0 +1,114 @@
+"""Who calls the API: the tenant's server that sent an API key, and what the scopes of that key allow.
+
+The settings of DRF name both classes.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import structlog
+from django.db import connection
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from notifier.delivery.infra import bulk
+from notifier.vocabulary.status import Mode
+from tenants.api_keys import EVERYTHING, key_digest
+
+if TYPE_CHECKING:
+    # importing DRF's views reads the settings, which name this module
+    from rest_framework.views import APIView
+
+#: `last_used_at` is for people; one update a minute spares a write per request
+_USE_RECORDED_EVERY = timedelta(minutes=1)
+# with BEGIN and the scope, which the function has signed, in one round trip
+_CALLER_OF_KEY = """
+SELECT id, tenant_id, mode, scopes::text, last_used_at, set_config('notifier.tenants', signed_scope, true)
+FROM api_key_by_digest(%s)
+"""
+_UNKNOWN_KEY = "The API key is unknown or revoked."
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCaller:
+    """The key of a request: its tenant, its mode, and the scopes that it has."""
+
+    tenant_id: uuid.UUID
+    key_id: uuid.UUID
+    mode: Mode
+    scopes: frozenset[str]
+
+    @property
+    def is_authenticated(self) -> bool:
+        return True
+
+    def may(self, scope: str) -> bool:
+        return EVERYTHING in self.scopes or scope in self.scopes
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer nk_live_…`. Sets `request.auth` to an ApiCaller, and the transaction's scope to its
+    tenant."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        scheme, _, key = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if not scheme:
+            return None
+        if scheme.lower() != "bearer" or not key.strip():
+            raise AuthenticationFailed("Send the API key as: Authorization: Bearer nk_live_…")
+        caller, last_used = self._caller(key.strip())
+        structlog.contextvars.bind_contextvars(tenant_id=str(caller.tenant_id), key_id=str(caller.key_id))
+        if last_used is None or datetime.now(UTC) - last_used > _USE_RECORDED_EVERY:
+            _record_use(caller.key_id)
+        return caller, caller
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="notifier"'
+
+    def _caller(self, key: str) -> tuple[ApiCaller, datetime | None]:
+        """The caller, and when the key was last used. Sets the transaction's scope."""
+        if not key.isascii():
+            raise AuthenticationFailed(_UNKNOWN_KEY)
+        with bulk.cursor() as cursor:
+            with bulk.pipelined():
+                cursor.execute(_CALLER_OF_KEY, [key_digest(key)], prepare=True)
+            row = cursor.fetchone()
+        if row is None:
+            raise AuthenticationFailed(_UNKNOWN_KEY)
+        key_id, tenant_id, mode, scopes, last_used, _ = row
+        return ApiCaller(tenant_id, key_id, Mode(mode), frozenset(_strings(scopes))), last_used
+
+
+def _strings(text: str) -> list[str]:
+    """The texts of a JSON list; anything else in a hand-written row allows nothing."""
+    items = orjson.loads(text)
+    return [item for item in items if isinstance(item, str)] if isinstance(items, list) else []
+
+
+def _record_use(key_id: uuid.UUID) -> None:
+    """Set `last_used_at`. Never waits: a row that another request has locked is left to that request."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE tenants_apikey SET last_used_at = now() WHERE id = "
+            "(SELECT id FROM tenants_apikey WHERE id = %s FOR UPDATE SKIP LOCKED)",
+            [key_id],
+        )
+
+
+class HasScope(BasePermission):
+    """The view names the scope it needs: `scope = "send"`. A view that names none is closed to every key."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        caller = request.auth
+        scope = getattr(view, "scope", None)
+        if not isinstance(caller, ApiCaller) or scope is None:
+            return False
+        self.message = f"This key lacks the scope {scope!r}."
+        return caller.may(scope)
