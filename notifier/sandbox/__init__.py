@@ -1,4 +1,8 @@
-"""Stand-ins for the far ends, speaking the real wire protocols. `python -m notifier.sandbox --dir DIR` starts them.
+"""Fake services: stand-ins for the providers' servers, which speak the real protocols over TLS.
 
-One file an imitated provider (`fcm.py`); `far_end.py` is what such a file defines. Nothing in here knows the engine.
+`python -m notifier.sandbox --dir DIR` starts the sandbox. Tests, the demo and tenants that are not live send to it.
+Reading order: `server.py` listens and finds the service of a path; `services/` holds one file for each fake service;
+`fake_service.py` is what such a file defines; `state.py` is what the services share (arrivals, faults, tokens);
+`control_api.py` lets tests read and set that state; `http/` frames HTTP/2 and HTTP/1.1. The sandbox imports nothing of
+the engine.
 """

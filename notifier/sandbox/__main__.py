@@ -12,13 +12,13 @@ from notifier.sandbox.server import serve
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="notifier.sandbox", description="Stand-ins for the far ends.")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser = argparse.ArgumentParser(prog="notifier.sandbox", description="Fake services of the providers.")
+    parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--dir", type=Path, required=True, help="where its CA, keys and address.json live")
+    parser.add_argument("--dir", type=Path, required=True, help="where the CA, the keys and address.json are kept")
     arguments = parser.parse_args()
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)  # a million kept messages would be walked again and again
+    gc.set_threshold(100_000, 50, 100)  # the collector would walk a million stored messages again and again
     uvloop.run(serve(arguments.dir, arguments.port, arguments.host))
 
 

@@ -1,7 +1,7 @@
-"""What arrived: the receiver's own account, which tests and the demo believe instead of the sender's.
+"""What arrived: the receiver's count, which tests and the demo believe instead of the sender's.
 
-A message is counted once per (address, delivery). A million cost 140 MB (measured): eight bytes of digest a
-message in one dict, and the particulars of the first DETAIL only.
+A message is one pair of address and delivery. A million messages cost 140 MB (measured): an eight-byte digest a message
+in one dict, and the details of the first DETAIL messages only.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class Arrivals:
         self._kept: list[Arrival] = []
 
     def count(self, outcome: str) -> None:
-        """A request was answered so (an HTTP status, or `reset`, `hangup`, `refused`)."""
+        """One more request ended with `outcome`: an HTTP status, or `reset`, `hangup`, `refused`."""
         self.received += 1
         self.by_status[outcome] += 1
 
     def take(self, address: str, delivery: str, title: str) -> None:
-        """A message was accepted."""
+        """Note an accepted message. `delivery`: what tells two messages to one address apart."""
         now = time.time()
         self.accepted += 1
         self._at.append(now)
@@ -50,7 +50,7 @@ class Arrivals:
             self._kept.append(Arrival(now, address, delivery, title))
 
     def report(self, since: float | None = None) -> dict[str, Any]:
-        """The account. Percentiles count from `since` (Unix time, e.g. of GO), or from the first arrival."""
+        """Counts and times. Percentiles count from `since` (Unix time, such as the time of GO) or the first arrival."""
         at = sorted(self._at)
         start = since if since is not None else (at[0] if at else 0.0)
         return {
@@ -66,7 +66,7 @@ class Arrivals:
         }
 
     def detail(self, limit: int, address: str = "") -> list[dict[str, Any]]:
-        """One line an accepted message, oldest first, up to `limit`."""
+        """Up to `limit` accepted messages, oldest first."""
         start = self._at[0] if self._at else 0.0
         chosen = (a for a in self._kept if not address or a.address == address)
         return [

@@ -1,23 +1,18 @@
-"""The sandbox's own pages: GET /_report, POST /_reset, POST /_faults. They speak of the imitation, not of FCM."""
+"""The sandbox's own pages: GET /_report, POST /_reset, POST /_faults. They belong to no fake service."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
 from urllib.parse import parse_qs
 
 import orjson
 
-from notifier.sandbox.arrivals import Arrivals
 from notifier.sandbox.fake_service import Answer, FakeService, Incoming, json_answer
-from notifier.sandbox.faults import Faults
+from notifier.sandbox.state import SandboxState
 
 
 class ControlApi(FakeService):
-    def __init__(
-        self, arrivals: Arrivals, faults: Faults, connections: Callable[[], int], grants: Counter[str]
-    ) -> None:
-        self._arrivals, self._faults, self._connections, self._grants = arrivals, faults, connections, grants
+    def __init__(self, state: SandboxState) -> None:
+        super().__init__(state)
         self._pages = {
             ("GET", "/_report"): self._report,
             ("POST", "/_reset"): self._reset,
@@ -42,24 +37,25 @@ class ControlApi(FakeService):
         """`since=<Unix time>` moves the percentiles' zero; `detail=1&limit=&address=` lists messages."""
         query = {name: values[-1] for name, values in parse_qs(incoming.query).items()}
         since = float(query["since"]) if "since" in query else None
-        report = self._arrivals.report(since) | {"connections": self._connections(), "grants": dict(self._grants)}
+        state = self.state
+        report = state.arrivals.report(since) | {
+            "connections": state.connections,
+            "grants": dict(state.tokens.grants),
+        }
         if query.get("detail") == "1":
-            report["messages"] = self._arrivals.detail(int(query.get("limit", 1000)), query.get("address", ""))
+            report["messages"] = state.arrivals.detail(int(query.get("limit", 1000)), query.get("address", ""))
         return json_answer(200, report)
 
     def _reset(self, _incoming: Incoming) -> Answer:
-        """Forget what arrived and turn every knob back."""
-        self._arrivals.reset()
-        self._grants.clear()
-        self._faults.reset()
+        self.state.reset()
         return json_answer(200, {})
 
     def _set_faults(self, incoming: Incoming) -> Answer:
-        wanted = orjson.loads(incoming.body)
-        if not isinstance(wanted, dict):
-            raise ValueError("a JSON object of knobs is wanted")
-        self._faults.change(wanted)
+        knobs = orjson.loads(incoming.body)
+        if not isinstance(knobs, dict):
+            raise ValueError("the body must be a JSON object of knobs")
+        self.state.faults.change(knobs)
         return self._get_faults(incoming)
 
     def _get_faults(self, _incoming: Incoming) -> Answer:
-        return json_answer(200, vars(self._faults))
+        return json_answer(200, vars(self.state.faults))

@@ -1,4 +1,4 @@
-"""What an imitated provider is: paths it serves, and a pure-looking answer to each request."""
+"""The contract of a fake service: the paths that it serves, and its answer to each request."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import orjson
+
+from notifier.sandbox.state import SandboxState
 
 REFUSED_STREAM = 0x7
 INTERNAL_ERROR = 0x2
@@ -21,7 +23,8 @@ class Incoming(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What goes back. `reset` ends the stream with that HTTP/2 error code instead, `hangup` cuts the connection."""
+    """The response. `delay`: seconds before it leaves. `reset` ends the stream with this HTTP/2 error code instead;
+    `hangup` cuts the connection instead."""
 
     status: int
     body: bytes = b""
@@ -36,7 +39,10 @@ def json_answer(status: int, value: object, headers: tuple[tuple[str, str], ...]
 
 
 class FakeService(ABC):
-    """One imitated service."""
+    """One fake service."""
+
+    def __init__(self, state: SandboxState) -> None:
+        self.state = state
 
     @abstractmethod
     def serves(self, path: str) -> bool:
@@ -44,4 +50,21 @@ class FakeService(ABC):
 
     @abstractmethod
     def answer(self, incoming: Incoming) -> Answer:
-        """What the service would say."""
+        """What the real service would answer."""
+
+
+class MessageService(FakeService):
+    """A fake service that takes messages. It counts the outcomes and delays each answer by `latency_ms`."""
+
+    def answer(self, incoming: Incoming) -> Answer:
+        answer, state = self.answer_message(incoming), self.state
+        if answer.reset is None:
+            state.arrivals.count("hangup" if answer.hangup else str(answer.status))
+        else:
+            state.arrivals.count("refused" if answer.reset == REFUSED_STREAM else "reset")
+        wait = state.faults.latency_ms / 1000
+        return answer._replace(delay=answer.delay + wait) if wait else answer
+
+    @abstractmethod
+    def answer_message(self, incoming: Incoming) -> Answer:
+        """The answer to one message. Hands an accepted message to `state.arrivals.take`."""

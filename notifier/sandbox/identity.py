@@ -1,6 +1,7 @@
-"""The sandbox's papers: its certificate authority, its server certificate, and a demo service account.
+"""The sandbox's certificate authority, its server certificate, and a demo service account.
 
-Made on first start and kept in DIR, so that a client that trusts `ca.pem` once trusts every later start.
+The first start creates them in DIR and later starts read them, so that a client that trusts `ca.pem` once trusts every
+later start.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ class Identity:
     account_key: rsa.RSAPublicKey
 
     def tls(self) -> ssl.SSLContext:
-        """A server context that offers HTTP/2 first and HTTP/1.1 to those who cannot."""
+        """A server context that offers HTTP/2 first, and HTTP/1.1 to other clients."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.chain, self.key)
         context.set_alpn_protocols(["h2", "http/1.1"])
         return context
 
 
-def identity(folder: Path, url: str) -> Identity:
-    """The papers in `folder`, made where missing. The service account's token_uri follows the present `url`."""
+def load_identity(folder: Path, url: str) -> Identity:
+    """The files of `folder`; creates those that are missing and sets the service account's token_uri to `url`."""
     folder.mkdir(parents=True, exist_ok=True)
     ca, chain, key = folder / "ca.pem", folder / "server.pem", folder / "server.key"
     if not (ca.exists() and chain.exists() and key.exists()):
@@ -73,7 +74,7 @@ def _certificate(
         .add_extension(_usage(ca), critical=True)
     )
     if not ca:
-        # `sandbox` is its name among containers (docker-compose.yml)
+        # docker-compose.yml names the sandbox's container `sandbox`
         hosts = [x509.DNSName("localhost"), x509.DNSName("sandbox"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         builder = builder.add_extension(x509.SubjectAlternativeName(hosts), critical=False).add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
@@ -123,7 +124,7 @@ def _private_pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all: a second sandbox starting beside us must never read half a file."""
+    """Write the whole file or nothing: another sandbox that starts in this folder must never read half a file."""
     part = path.with_name(f"{path.name}.{os.getpid()}")
     part.touch(mode=0o600)
     part.write_bytes(content)

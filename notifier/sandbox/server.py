@@ -1,4 +1,4 @@
-"""The sandbox's listener: TLS, the choice between HTTP/2 and HTTP/1.1, and who answers which path."""
+"""The sandbox's listener: TLS, the choice between HTTP/2 and HTTP/1.1, and which service answers which path."""
 
 from __future__ import annotations
 
@@ -11,73 +11,64 @@ import socket
 from pathlib import Path
 from typing import cast
 
-from notifier.sandbox.arrivals import Arrivals
 from notifier.sandbox.control_api import ControlApi
 from notifier.sandbox.fake_service import Answer, FakeService, Incoming, json_answer
-from notifier.sandbox.faults import Faults
-from notifier.sandbox.fcm import Fcm
 from notifier.sandbox.http.http1 import Http1
 from notifier.sandbox.http.http2 import Http2
-from notifier.sandbox.identity import ACCOUNT, Identity, identity
-from notifier.sandbox.oauth import OAuth
+from notifier.sandbox.identity import load_identity
+from notifier.sandbox.services import build_services
+from notifier.sandbox.state import SandboxState
 
 log = logging.getLogger("notifier.sandbox")
 
 
 class Sandbox:
-    """All imitated services behind one address."""
+    """All fake services behind one address."""
 
-    def __init__(self, url: str, papers: Identity) -> None:
-        self.faults = Faults()
-        self.arrivals = Arrivals()
-        self.connections: set[Connection] = set()
-        oauth = OAuth(url, ACCOUNT, papers.account_key, self.faults)
-        self._services: tuple[FakeService, ...] = (
-            Fcm(oauth, self.arrivals, self.faults),
-            oauth,
-            ControlApi(self.arrivals, self.faults, lambda: len(self.connections), oauth.counted),
-        )
-        self._owners: dict[str, FakeService] = {}
+    def __init__(self, state: SandboxState) -> None:
+        self.state = state
+        self._services: list[FakeService] = [*build_services(state), ControlApi(state)]
+        self._services_by_path: dict[str, FakeService] = {}
 
     def answer(self, incoming: Incoming) -> Answer:
-        owner = self._owners.get(incoming.path) or self._find(incoming.path)
-        if owner is None:
+        service = self._services_by_path.get(incoming.path) or self._find(incoming.path)
+        if service is None:
             return json_answer(404, {"error": {"code": 404, "message": "Not found.", "status": "NOT_FOUND"}})
         try:
-            return owner.answer(incoming)
+            return service.answer(incoming)
         except Exception:
             log.exception("could not answer %s %s", incoming.method, incoming.path)
             return Answer(500)
 
     def _find(self, path: str) -> FakeService | None:
-        owner = next((service for service in self._services if service.serves(path)), None)
-        if owner is not None and len(self._owners) < 10_000:
-            self._owners[path] = owner
-        return owner
+        service = next((service for service in self._services if service.serves(path)), None)
+        if service is not None and len(self._services_by_path) < 10_000:
+            self._services_by_path[path] = service
+        return service
 
 
 class Connection(asyncio.Protocol):
-    """One client. Reading pauses while it does not take what we write, so that nothing piles up."""
+    """One client. Reading pauses while the client does not read our answers, so that answers do not pile up."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
-        self._speaker: Http1 | Http2 | None = None
+        self._protocol: Http1 | Http2 | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._sandbox.connections.add(self)
+        self._sandbox.state.connections += 1
         tls = transport.get_extra_info("ssl_object")
         if tls is not None and tls.selected_alpn_protocol() == "h2":
-            faults = self._sandbox.faults
-            self._speaker = Http2(
+            faults = self._sandbox.state.faults
+            self._protocol = Http2(
                 self._transport, self._sandbox.answer, lambda: faults.goaway_every, lambda: faults.refuse_every
             )
         else:
-            self._speaker = Http1(self._transport, self._sandbox.answer)
+            self._protocol = Http1(self._transport, self._sandbox.answer)
 
     def data_received(self, data: bytes) -> None:
-        if self._speaker is not None:
-            self._speaker.feed(data)
+        if self._protocol is not None:
+            self._protocol.feed(data)
 
     def pause_writing(self) -> None:
         self._transport.pause_reading()
@@ -86,23 +77,23 @@ class Connection(asyncio.Protocol):
         self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._sandbox.connections.discard(self)
-        self._speaker = None
+        self._sandbox.state.connections -= 1
+        self._protocol = None
 
 
 async def serve(folder: Path, port: int, host: str = "127.0.0.1") -> None:
-    """Listen until SIGTERM or SIGINT. `folder/address.json` appears once clients are welcome."""
+    """Listen until SIGTERM or SIGINT. `folder/address.json` exists while the sandbox accepts connections."""
     listener = socket.create_server((host, port), backlog=1024)
     url = f"https://{host}:{listener.getsockname()[1]}"
-    papers = identity(folder, url)
-    sandbox = Sandbox(url, papers)
+    identity = load_identity(folder, url)
+    sandbox = Sandbox(SandboxState(url, identity.account_key))
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(sandbox), sock=listener, ssl=papers.tls())
+    server = await loop.create_server(lambda: Connection(sandbox), sock=listener, ssl=identity.tls())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     announcement = folder / "address.json"
-    _announce(announcement, {"url": url, "ca": str(papers.ca.resolve()), "pid": os.getpid()})
+    _announce(announcement, {"url": url, "ca": str(identity.ca.resolve()), "pid": os.getpid()})
     try:
         await stop.wait()
     finally:

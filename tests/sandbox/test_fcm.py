@@ -17,8 +17,8 @@ import pytest
 import requests
 from google.oauth2 import service_account
 
-from notifier.sandbox import fcm_schema
-from notifier.sandbox.fcm_schema import violation
+from notifier.sandbox.services import fcm_schema
+from notifier.sandbox.services.fcm_schema import violation
 from tests.sandbox.stand import Stand
 
 SCOPES = ["https://www.googleapis.com/auth/firebase.messaging"]

@@ -1,0 +1,4 @@
+"""The server's side of HTTP, without I/O: `notifier.sandbox.server` feeds bytes and gets bytes to write.
+
+`http2.py` uses `frames.py` (bytes of frames) and `header_blocks.py` (HPACK); `http1.py` stands alone.
+"""

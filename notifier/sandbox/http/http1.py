@@ -1,4 +1,4 @@
-"""HTTP/1.1 on the same port, for people with a browser, curl, or Google's own auth library."""
+"""HTTP/1.1 on the same port, for a browser, curl, or Google's own auth library."""
 
 from __future__ import annotations
 

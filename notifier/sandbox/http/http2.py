@@ -175,7 +175,7 @@ class Http2:
         if (ongoing := self._streams.get(stream)) is not None:
             if not flags & END_STREAM or ongoing.answered:
                 raise ConnectionFault(PROTOCOL_ERROR, "HEADERS twice on one stream")
-            self._ask(stream, ongoing)  # trailers end the request
+            self._answer(stream, ongoing)  # trailers end the request
             return
         if stream <= self._last:
             raise ConnectionFault(STREAM_CLOSED, "HEADERS on a closed stream")
@@ -190,7 +190,7 @@ class Http2:
         else:
             self._streams[stream] = opened = Stream(headers)
             if flags & END_STREAM:
-                self._ask(stream, opened)
+                self._answer(stream, opened)
         if self._due(self._goaway_every()):
             self._go_away(NO_ERROR, b"")
 
@@ -217,14 +217,14 @@ class Http2:
             payload = unpad(payload)
         opened.body = opened.body + payload if opened.body else payload
         if flags & END_STREAM:
-            self._ask(stream, opened)
+            self._answer(stream, opened)
         elif len(opened.body) > MAX_BODY:
             self._finish(stream, Answer(413))
         elif size:
             opened.room += size
             self._out.append(frame(WINDOW_UPDATE, 0, stream, LONG.pack(size)))
 
-    def _ask(self, stream: int, opened: Stream) -> None:
+    def _answer(self, stream: int, opened: Stream) -> None:
         headers = opened.headers
         length = headers.get("content-length")
         if length is not None and length != str(len(opened.body)):
@@ -254,7 +254,7 @@ class Http2:
     def _finish(self, stream: int, answer: Answer) -> None:
         if answer.hangup:
             self._closed = True
-            self._flush()  # what was answered before has left
+            self._flush()  # send the earlier answers first
             self._transport.abort()
         elif answer.reset is not None:
             self._reset(stream, answer.reset)
@@ -272,10 +272,10 @@ class Http2:
                 del self._streams[stream]
             else:
                 self._blocked[stream] = memoryview(body)
-                self._pump(stream)
+                self._send_blocked(stream)
 
-    def _pump(self, stream: int) -> None:
-        """Send of a blocked body what both windows allow."""
+    def _send_blocked(self, stream: int) -> None:
+        """Send the part of a blocked body that both windows allow."""
         left, opened = self._blocked[stream], self._streams[stream]
         while left:
             size = min(len(left), self._send_room, self._peer_window + opened.credit - opened.sent, self._peer_frame)
@@ -322,7 +322,7 @@ class Http2:
             self._setting(name, value)
         self._out.append(frame(SETTINGS, ACK, 0))
         for blocked in list(self._blocked):
-            self._pump(blocked)
+            self._send_blocked(blocked)
 
     def _setting(self, name: int, value: int) -> None:
         if name == 0x4:
@@ -345,7 +345,7 @@ class Http2:
             if not more or self._send_room > 0x7FFFFFFF:
                 raise ConnectionFault(FLOW_CONTROL_ERROR if more else PROTOCOL_ERROR, "WINDOW_UPDATE")
             for blocked in list(self._blocked):
-                self._pump(blocked)
+                self._send_blocked(blocked)
             return
         if stream > self._last and not self._leaving:
             raise ConnectionFault(PROTOCOL_ERROR, "WINDOW_UPDATE on an idle stream")
@@ -354,7 +354,7 @@ class Http2:
             if not more or self._peer_window + opened.credit > 0x7FFFFFFF:
                 self._reset(stream, FLOW_CONTROL_ERROR if more else PROTOCOL_ERROR)
             elif stream in self._blocked:
-                self._pump(stream)
+                self._send_blocked(stream)
 
     def _ping(self, flags: int, stream: int, payload: bytes) -> None:
         if len(payload) != 8:

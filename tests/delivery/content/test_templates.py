@@ -17,7 +17,7 @@ from notifier.delivery.content.liquid import Text
 from notifier.delivery.content.templates import Compiled, Locale, check, fallbacks
 from notifier.errors import InvalidInput, MissingVariables, TemplateFailed
 from notifier.providers.fcm import Fcm, FcmConfig
-from notifier.sandbox.fcm import weight
+from notifier.sandbox.services.fcm import weight
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.people import Address
 from tenants.models import Tenant

@@ -1,23 +1,21 @@
 """Google's OAuth 2.0 token endpoint, JWT-bearer grant (RFC 7523): POST /token.
 
-Two issuers are known: the demo service account in DIR (RS256, as at Google), and `sandbox@notifier`, whose
-assertion is HS256 with the public key below. The second exists because a provider does no I/O and so cannot read
-DIR: a tenant on its first day reaches the sandbox with nothing but its address. It protects nothing on purpose.
+The endpoint knows two issuers: the demo service account in DIR (RS256, as at Google), and `sandbox@notifier`, whose
+assertion is HS256 with the public key below. The second issuer exists because a provider does no I/O and so cannot
+read DIR: a new tenant reaches the sandbox with nothing but the sandbox's address. The public key protects nothing, on
+purpose.
 """
 
 from __future__ import annotations
 
-import secrets
-import time
-from collections import Counter
 from typing import Any
 from urllib.parse import parse_qs
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from notifier.sandbox.fake_service import Answer, FakeService, Incoming, json_answer
-from notifier.sandbox.faults import Faults
+from notifier.sandbox.identity import ACCOUNT
+from notifier.sandbox.state import SandboxState
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 GOOGLE = "https://oauth2.googleapis.com/token"
@@ -26,14 +24,12 @@ OPEN_ISSUER = "sandbox@notifier"
 OPEN_KEY = "notifier-sandbox: anybody may send here"
 
 
-class OAuth(FakeService):
-    def __init__(self, url: str, account: str, key: rsa.RSAPublicKey, faults: Faults) -> None:
-        port = url.rpartition(":")[2]
+class GoogleOAuth(FakeService):
+    def __init__(self, state: SandboxState) -> None:
+        super().__init__(state)
+        port = state.url.rpartition(":")[2]
         # Google's own auth library names Google's endpoint as the audience whatever token_uri says
         self._audiences = [GOOGLE, *(f"https://{host}:{port}/token" for host in ("127.0.0.1", "localhost", "sandbox"))]
-        self._account, self._key, self._faults = account, key, faults
-        self._issued: dict[str, float] = {}
-        self.counted = Counter[str]()  #: grants and refusals
 
     def serves(self, path: str) -> bool:
         return path == "/token"
@@ -47,18 +43,15 @@ class OAuth(FakeService):
         try:
             self._check(form.get("assertion", [""])[0])
         except (jwt.PyJWTError, ValueError) as error:
-            self.counted["refused"] += 1
+            self.state.tokens.grants["refused"] += 1
             return _refuse("invalid_grant", f"Invalid JWT: {error}")
-        self.counted["granted"] += 1
-        return self._grant()
-
-    def holds(self, token: str) -> bool:
-        """Whether this access token was issued here and is still good."""
-        return self._issued.get(token, 0.0) > time.time() and not self._faults.reject_auth
+        self.state.tokens.grants["granted"] += 1
+        token, life = self.state.tokens.issue()
+        return json_answer(200, {"access_token": token, "expires_in": life, "token_type": "Bearer"})
 
     def _check(self, assertion: str) -> None:
         claims: dict[str, Any] = jwt.decode(assertion, options={"verify_signature": False})
-        algorithm, key = ("HS256", OPEN_KEY) if claims.get("iss") == OPEN_ISSUER else ("RS256", self._key)
+        algorithm, key = ("HS256", OPEN_KEY) if claims.get("iss") == OPEN_ISSUER else ("RS256", self.state.account_key)
         claims = jwt.decode(
             assertion,
             key,
@@ -67,21 +60,14 @@ class OAuth(FakeService):
             options={"require": ["iss", "aud", "iat", "exp"]},
             leeway=10,
         )
-        if claims["iss"] not in (OPEN_ISSUER, self._account):
+        if claims["iss"] not in (OPEN_ISSUER, ACCOUNT):
             raise ValueError("unknown issuer")
         if claims["exp"] - claims["iat"] > 3600:
             raise ValueError("exp may be at most one hour after iat")
         if SCOPE not in str(claims.get("scope", "")).split():
             raise ValueError(f"scope must hold {SCOPE}")
-        if self._faults.reject_grants:
+        if self.state.faults.reject_grants:
             raise ValueError("the fault reject_grants is on")
-
-    def _grant(self) -> Answer:
-        now, life = time.time(), self._faults.token_seconds
-        self._issued = {token: end for token, end in self._issued.items() if end > now}
-        token = f"ya29.sandbox-{secrets.token_urlsafe(24)}"
-        self._issued[token] = now + life
-        return json_answer(200, {"access_token": token, "expires_in": life, "token_type": "Bearer"})
 
 
 def _refuse(error: str, why: str) -> Answer:

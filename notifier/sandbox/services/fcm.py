@@ -1,6 +1,6 @@
 """FCM HTTP v1: POST /v1/projects/{project}/messages:send, with FCM's own checks and error bodies.
 
-An address chooses its fate by its first or last word between hyphens: `unregistered-1`, or `cX1:APA91b-throttled`.
+An address chooses its answer by its first or last word between hyphens: `unregistered-1`, or `cX1:APA91b-throttled`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ from typing import Any
 
 import orjson
 
-from notifier.sandbox.arrivals import Arrivals
-from notifier.sandbox.fake_service import INTERNAL_ERROR, REFUSED_STREAM, Answer, FakeService, Incoming, json_answer
-from notifier.sandbox.faults import Faults
-from notifier.sandbox.fcm_schema import violation
-from notifier.sandbox.oauth import OAuth
+from notifier.sandbox.fake_service import INTERNAL_ERROR, REFUSED_STREAM, Answer, Incoming, MessageService, json_answer
+from notifier.sandbox.services.fcm_schema import violation
+from notifier.sandbox.state import SandboxState
 
 PATH = re.compile(r"/v1/projects/([^/]+)/messages:send")
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
@@ -33,72 +31,62 @@ REFUSALS = {
     "internal": (500, "INTERNAL", "INTERNAL", "Internal error encountered."),
     "thirdparty": (401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR", "Auth error from APNS or Web Push Service"),
 }
-#: word of the address -> what happens after the message was taken
+#: word of the address -> what happens after the message was accepted
 BROKEN = {"reset": Answer(0, reset=INTERNAL_ERROR), "hangup": Answer(0, hangup=True)}
-
-
-#: word of the address -> an answer that is not FCM's: what stands in front of it, or in its place
+#: word of the address -> an answer that is not FCM's own, but of a proxy in front of FCM or of another server
 PAGES = {"page": b"<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>", "empty": b""}
 
 
-class Fcm(FakeService):
-    def __init__(self, oauth: OAuth, arrivals: Arrivals, faults: Faults) -> None:
-        self._oauth, self._arrivals, self._faults = oauth, arrivals, faults
+class Fcm(MessageService):
+    def __init__(self, state: SandboxState) -> None:
+        super().__init__(state)
+        self._tokens, self._arrivals, self._faults = state.tokens, state.arrivals, state.faults
         self._failed_once: set[str] = set()
 
     def serves(self, path: str) -> bool:
         return PATH.fullmatch(path) is not None
 
-    def answer(self, incoming: Incoming) -> Answer:
-        answer = self._answer(incoming)
-        if answer.reset is None:
-            self._arrivals.count("hangup" if answer.hangup else str(answer.status))
-        else:
-            self._arrivals.count("refused" if answer.reset == REFUSED_STREAM else "reset")
-        wait = self._faults.latency_ms / 1000
-        return answer._replace(delay=answer.delay + wait) if wait else answer
-
-    def _answer(self, incoming: Incoming) -> Answer:
+    def answer_message(self, incoming: Incoming) -> Answer:
         if incoming.method != "POST":
             return _error(404, "NOT_FOUND", "", "Not found.")
         scheme, _, token = incoming.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not self._oauth.holds(token):
+        if scheme.lower() != "bearer" or not self._tokens.is_valid(token):
             return _error(401, "UNAUTHENTICATED", "", "Request had invalid authentication credentials.")
         try:
-            wanted = orjson.loads(incoming.body)
+            document = orjson.loads(incoming.body)
         except orjson.JSONDecodeError as error:
             return _invalid("", f"Invalid JSON payload received. {error}")
-        if found := violation(wanted):
-            return _invalid(*found)
-        return self._judge(incoming.path, wanted)
+        if fault := violation(document):
+            return _invalid(*fault)
+        return self._answer_valid(incoming.path, document)
 
-    def _judge(self, path: str, wanted: dict[str, Any]) -> Answer:
-        message = wanted["message"]
+    def _answer_valid(self, path: str, document: dict[str, Any]) -> Answer:
+        message = document["message"]
         address = message.get("token") or message.get("fid") or ""
         if weight(message) > LARGEST:
             return _invalid("message", "Message is too big", fcm=True)
-        word = address.partition("-")[0], address.rpartition("-")[2]
-        if refusal := self._refusal(address, word):
+        words = address.partition("-")[0], address.rpartition("-")[2]
+        if refusal := self._refusal(address, words):
             return refusal
         name = orjson.dumps({"name": f"projects/{path.split('/')[3]}/messages/{secrets.token_hex(8)}"})
-        if not (wanted.get("validate_only") or wanted.get("validateOnly")):
+        if not (document.get("validate_only") or document.get("validateOnly")):
             self._take(address, message)
-        if broken := BROKEN.get(word[0]) or BROKEN.get(word[1]):
+        if broken := BROKEN.get(words[0]) or BROKEN.get(words[1]):
             return broken
-        return Answer(200, name, delay=self._faults.slow_ms / 1000 if "slow" in word else 0.0)
+        return Answer(200, name, delay=self._faults.slow_ms / 1000 if "slow" in words else 0.0)
 
-    def _refusal(self, address: str, word: tuple[str, str]) -> Answer | None:
-        for each in word:
-            if refusal := REFUSALS.get(each):
+    def _refusal(self, address: str, words: tuple[str, str]) -> Answer | None:
+        for word in words:
+            if refusal := REFUSALS.get(word):
                 return self._refuse(*refusal)
-            if (page := PAGES.get(each)) is not None:
+            if (page := PAGES.get(word)) is not None:
                 return Answer(404, page)
-        if "badarg" in word or not address.isascii():
+        if "badarg" in words or not address.isascii():
             text = "The registration token is not a valid FCM registration token"
             return _invalid("message.token", text, fcm=True)
         if "refused" in word:
             return Answer(0, reset=REFUSED_STREAM)
-        flaky = "flaky" in word and address not in self._failed_once
+        flaky = "flaky" in words and address not in self._failed_once
         if flaky and len(self._failed_once) < FLAKY_KEPT:
             self._failed_once.add(address)
         if flaky or (self._faults.error_rate and random.random() < self._faults.error_rate):  # noqa: S311
@@ -120,6 +108,7 @@ class Fcm(FakeService):
 
 
 def weight(message: dict[str, Any]) -> int:
+    """Bytes of notification and data, as FCM counts them."""
     shown: dict[str, str] = message.get("notification") or {}
     data: dict[str, str] = message.get("data") or {}
     return sum(len(text.encode()) for part in (shown, data) for pair in part.items() for text in pair)

@@ -1,0 +1,25 @@
+"""One file for each fake service. A new fake service is one new file in this folder, and nothing else.
+
+`notifier.sandbox.server` calls `build_services` once; each class of this folder gets the state that all services share.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
+from notifier.sandbox.fake_service import FakeService
+from notifier.sandbox.state import SandboxState
+
+
+def build_services(state: SandboxState) -> list[FakeService]:
+    """One instance of each fake service that a file of this folder defines."""
+    return [service_class(state) for service_class in _service_classes()]
+
+
+def _service_classes() -> Iterator[type[FakeService]]:
+    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
+        for member in vars(importlib.import_module(module.name)).values():
+            if isinstance(member, type) and issubclass(member, FakeService) and member.__module__ == module.name:
+                yield member

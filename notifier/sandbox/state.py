@@ -1,0 +1,54 @@
+"""What all fake services share: what arrived, the faults that are set, and the access tokens that were issued."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from notifier.sandbox.arrivals import Arrivals
+from notifier.sandbox.faults import Faults
+
+
+class AccessTokens:
+    """The access tokens that a token endpoint of the sandbox issued."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._expires_at: dict[str, float] = {}
+        self.grants = Counter[str]()  #: `granted` and `refused`
+
+    def issue(self) -> tuple[str, int]:
+        """A new token and its life in seconds."""
+        now, life = time.time(), self._faults.token_seconds
+        self._expires_at = {token: end for token, end in self._expires_at.items() if end > now}
+        token = f"ya29.sandbox-{secrets.token_urlsafe(24)}"
+        self._expires_at[token] = now + life
+        return token, life
+
+    def is_valid(self, token: str) -> bool:
+        """Whether the sandbox issued this token and the token has not expired."""
+        return self._expires_at.get(token, 0.0) > time.time() and not self._faults.reject_auth
+
+
+@dataclass
+class SandboxState:
+    """`url`: the sandbox's own address. `account_key`: the public key of the demo service account."""
+
+    url: str
+    account_key: rsa.RSAPublicKey
+    faults: Faults = field(default_factory=Faults)
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    connections: int = 0  #: open now
+
+    def __post_init__(self) -> None:
+        self.tokens = AccessTokens(self.faults)
+
+    def reset(self) -> None:
+        """Forget what arrived and set every fault back to its default. Issued tokens stay valid."""
+        self.arrivals.reset()
+        self.tokens.grants.clear()
+        self.faults.reset()
