@@ -21,7 +21,7 @@ from bench.site import BenchSite
 from notifier.demo.client import CallFailed
 from notifier.local.console import Say
 from notifier.local.servers.ports import free_port
-from notifier.sandbox.identity import identity
+from notifier.sandbox.identity import load_identity
 from notifier.vocabulary.status import Status
 
 #: recipients of the campaign that makes connections, caches and code warm before anything is measured
@@ -40,7 +40,7 @@ class Bench:
         self.say = say
         port = free_port()
         self.place = Place(folder / "sinks", folder / "papers", port)
-        identity(self.place.papers, self.place.origin)
+        load_identity(self.place.papers, self.place.origin)
         self.site = BenchSite(folder, self.place, say, test=options.short)
         self.sinks = installed(options.sinks)
         if not self.sinks:
