@@ -8,9 +8,9 @@ class CampaignsConfig(AppConfig):
     def ready(self) -> None:
         from campaigns import category
         from campaigns.edit import uploads
-        from tenants.categories import register_uses
+        from tenants.categories import add_use_finder
         from tenants.imports import jobs
         from tenants.models import Import
 
-        register_uses(category.uses)
+        add_use_finder(category.uses)
         jobs.use(Import.Kind.LIST, uploads.read)

@@ -10,7 +10,7 @@ from campaigns.states import ENDED, State
 from notifier.delivery.planning.category_rules import rule_for, rules
 from notifier.delivery.planning.plan import Rule
 from notifier.vocabulary.status import Kind, Lane
-from tenants.categories import SHOWN, Use
+from tenants.categories import MAX_USES, CategoryUse
 from tenants.models import Category
 
 #: states in which messages are planned and may still leave
@@ -25,8 +25,8 @@ def rule_of(campaign: Campaign) -> Rule:
     return rule_for(rules(campaign.tenant_id, [campaign.category]), campaign.category, Lane.BULK)
 
 
-def uses(category: Category) -> Iterator[Use]:
+def uses(category: Category) -> Iterator[CategoryUse]:
     """Campaigns that were armed with the category and may still leave."""
     planned = Campaign.objects.filter(tenant_id=category.tenant_id, category=category.key, state__in=_PLANNED)
-    for campaign in planned.order_by("-id")[:SHOWN]:
-        yield Use(f"campaign {campaign.name} ({campaign.state})", armed=True)
+    for campaign in planned.order_by("-id")[:MAX_USES]:
+        yield CategoryUse(f"campaign {campaign.name} ({campaign.state})", armed=True)

@@ -14,6 +14,6 @@ class NotifierConfig(AppConfig):
         autodiscover_modules("provider")
 
         from notifier.delivery.planning import category_rules
-        from tenants.categories import register_uses
+        from tenants.categories import add_use_finder
 
-        register_uses(category_rules.uses)
+        add_use_finder(category_rules.uses)

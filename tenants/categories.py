@@ -1,6 +1,7 @@
-"""The rules of categories: what still uses one, when it may be deleted or get another kind, what archiving does.
+"""The rules of categories: which rows use a category, when it may be deleted, archived or given another kind.
 
-People's noes name a category by its key and outlive it: a category of the same key that is made again finds them.
+A recipient's opt-out names a category by its key and outlives the category: a new category with the same key is subject
+to it again.
 """
 
 from __future__ import annotations
@@ -13,63 +14,67 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from notifier.channels import channels
 from notifier.errors import Conflict, InvalidInput
 from notifier.vocabulary.status import Kind
-from tenants.models import Category, Preference
+from tenants.models import Category
 
-#: uses that a refusal names; more would not be read
-SHOWN = 5
+#: uses that a refusal lists; a longer list would not be read
+MAX_USES = 5
 
 
 @dataclass(frozen=True)
-class Use:
-    """Something that uses a category, in words. `armed`: its messages were planned under the category's kind."""
+class CategoryUse:
+    """A row that uses a category, in words. `armed`: its messages were planned under the category's kind."""
 
     what: str
     armed: bool = False
 
 
-Finder = Callable[[Category], Iterable[Use]]
-_finders: list[Finder] = []
+UseFinder = Callable[[Category], Iterable[CategoryUse]]
+_use_finders: list[UseFinder] = []
 
 
-def register_uses(finder: Finder) -> None:
-    """Called in AppConfig.ready by packages above, whose rows use categories."""
-    _finders.append(finder)
+def add_use_finder(finder: UseFinder) -> None:
+    """Packages above, whose rows use categories, call this in `AppConfig.ready`."""
+    _use_finders.append(finder)
 
 
-def uses(category: Category) -> list[Use]:
-    """The first of what uses the category."""
-    return [use for finder in _finders for use in finder(category)][:SHOWN]
+def remove_use_finder(finder: UseFinder) -> None:
+    """Undo `add_use_finder`."""
+    _use_finders.remove(finder)
+
+
+def find_uses(category: Category) -> list[CategoryUse]:
+    """The first MAX_USES rows that use the category."""
+    return [use for finder in _use_finders for use in finder(category)][:MAX_USES]
 
 
 def delete(category: Category) -> None:
-    """Raises Conflict, with what uses it, while anything does."""
+    """Raises Conflict, naming the rows that use the category, while there are any."""
     try:
         with transaction.atomic():
             category = Category.objects.select_for_update().get(pk=category.pk)
-            if found := uses(category):
-                raise Conflict(f"{in_use(found)} Archive the category instead.", code="category_in_use")
+            if uses := find_uses(category):
+                raise Conflict(f"{describe(uses)} Archive the category instead.", code="category_in_use")
             category.delete()
-            # a template that chose it at this moment fails this now instead of the whole request at its end
+            # a template that chose the category meanwhile fails here instead of at the end of the whole request
             connection.check_constraints()
     except IntegrityError:
         raise Conflict("A template has just begun to use this category.", code="category_in_use") from None
 
 
-def in_use(found: Iterable[Use]) -> str:
-    return f"In use by {', '.join(use.what for use in found)}."
+def describe(uses: Iterable[CategoryUse]) -> str:
+    return f"In use by {', '.join(use.what for use in uses)}."
 
 
-def check_choice(category: Category | None, field: str) -> None:
+def check_not_archived(category: Category | None, field: str) -> None:
     """Raise InvalidInput when a template or campaign would newly use an archived category."""
     if category is not None and category.archived:
-        raise archived(category.key, field)
+        raise archived_error(category.key, field)
 
 
-def archived(key: str, field: str) -> InvalidInput:
-    """Why a request that names it is refused."""
+def archived_error(key: str, field: str) -> InvalidInput:
+    """The refusal of a request that names an archived category."""
     return InvalidInput(
         f"The category {key!r} is archived: nothing new may use it. Choose another.",
         field=field,
@@ -78,7 +83,7 @@ def archived(key: str, field: str) -> InvalidInput:
 
 
 def create(tenant_id: uuid.UUID, key: str, name: str, kind: str) -> Category:
-    """Raises Conflict for a key that exists, or one that somebody turned off and that would be critical now."""
+    """Raises Conflict for a key that exists, or for a critical category whose key a recipient has opted out of."""
     check_kind(Category(tenant_id=tenant_id, key=key), kind)
     category, created = Category.objects.get_or_create(
         tenant_id=tenant_id, key=key, defaults={"name": name, "kind": kind}
@@ -88,43 +93,55 @@ def create(tenant_id: uuid.UUID, key: str, name: str, kind: str) -> Category:
     return category
 
 
-def change(category: Category, asked: Mapping[str, Any]) -> Category:
-    """Name, kind, or `archived`. Raises Conflict for a kind that what is planned or said forbids."""
+def change(category: Category, changes: Mapping[str, Any]) -> Category:
+    """Change `name`, `kind` or `archived`. Raises Conflict for a kind that planned messages or opt-outs forbid."""
     with transaction.atomic():
         category = Category.objects.select_for_update().get(pk=category.pk)
-        if "kind" in asked:
-            check_kind(category, asked["kind"])
+        if "kind" in changes:
+            check_kind(category, changes["kind"])
         for name in ("name", "kind"):
-            setattr(category, name, asked.get(name, getattr(category, name)))
-        if "archived" in asked and asked["archived"] != category.archived:
-            category.archived_at = timezone.now() if asked["archived"] else None
+            setattr(category, name, changes.get(name, getattr(category, name)))
+        if "archived" in changes and changes["archived"] != category.archived:
+            category.archived_at = timezone.now() if changes["archived"] else None
         category.save()
     return category
 
 
 def check_kind(category: Category, kind: str) -> None:
-    """Raise Conflict when the category must not get this kind: critical messages pass people's noes, and what is
-    armed was planned by the kind that the category had."""
+    """Raise Conflict when the category must not get this kind: critical messages ignore opt-outs, and armed messages
+    were planned under the kind that the category had."""
     stored = not category._state.adding
     if stored and kind == category.kind:
         return
-    armed = [use for use in uses(category) if use.armed] if stored else []
-    if armed:
+    armed_uses = [use for use in find_uses(category) if use.armed] if stored else []
+    if armed_uses:
         raise Conflict(
-            f"{in_use(armed)} It was planned under the kind {category.kind}; change the kind when it has ended.",
+            f"{describe(armed_uses)} It was planned under the kind {category.kind}; change the kind when it has ended.",
             field="kind",
             code="category_in_use",
         )
-    if kind == Kind.CRITICAL and turned_off(category):
+    if kind == Kind.CRITICAL and has_opt_out(category):
         raise Conflict(
-            f"Somebody turned {category.key!r} off; critical messages would reach them all the same. Make a category"
-            " with another key.",
+            f"A recipient has turned {category.key!r} off; critical messages would reach that recipient all the same."
+            " Create a category with another key.",
             field="kind",
             code="category_turned_off",
         )
 
 
-def turned_off(category: Category) -> bool:
-    """Whether anybody said no to it. Reads the tenant's preferences until the first: for rare clicks only."""
-    entries = [category.key, *(f"{category.key}:{name}" for name in channels())]
-    return Preference.objects.filter(tenant_id=category.tenant_id, categories_off__overlap=entries).exists()
+# An entry is `key` or `key:channel`. Few recipients have entries, so the first condition spares most rows the second:
+# 0.2 µs a row instead of 0.5.
+_OPT_OUT = """
+SELECT EXISTS (
+  SELECT FROM tenants_preference
+  WHERE tenant_id = %s AND categories_off <> '{}'
+    AND EXISTS (SELECT FROM unnest(categories_off) entry WHERE split_part(entry, ':', 1) = %s))
+"""
+
+
+def has_opt_out(category: Category) -> bool:
+    """Whether a recipient has turned the category off, in whole or for a channel. Reads the tenant's preferences up to
+    the first such recipient: for rare clicks only."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OPT_OUT, [category.tenant_id, category.key])
+        return bool(cursor.fetchone()[0])

@@ -21,7 +21,7 @@ from notifier.models import Template, TemplateVersion
 from notifier.tasks import post
 from notifier.vocabulary.ids import id_floor
 from notifier.vocabulary.status import Status
-from tenants.categories import check_choice
+from tenants.categories import check_not_archived
 
 #: an edit removes the rows of a campaign of this size within its request; a larger one's in the background
 CLEARED_AT_ONCE = 20_000
@@ -36,7 +36,7 @@ def request_arm(campaign: Campaign) -> None:
     version = _version(campaign)
     # as it is now, not as the caller read it
     category = Template.objects.select_related("category").get(pk=campaign.template_id).category
-    check_choice(category, "template")
+    check_not_archived(category, "template")
     moved = move(
         campaign.pk,
         State.ARMING,

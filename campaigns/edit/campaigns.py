@@ -23,7 +23,7 @@ from notifier.errors import Conflict, InvalidInput
 from notifier.models import Template, TemplateVersion
 from notifier.values.trim import trimmed
 from notifier.vocabulary.status import Mode
-from tenants.categories import check_choice
+from tenants.categories import check_not_archived
 from tenants.models import Tenant, User
 
 MAX_NAME = 200
@@ -106,7 +106,7 @@ def checked(tenant: Tenant, raw: Mapping[str, Any], campaign: Campaign | None) -
     columns = {field: _CHECKS[field](tenant, raw[field]) for field in _CHECKS if field in raw}
     template = columns.get("template") or (campaign.template if campaign else None)
     if template is not None and (campaign is None or campaign.template_id != template.pk):
-        check_choice(template.category, "template")
+        check_not_archived(template.category, "template")
     if template is not None and ("template" in raw or "channels" in raw):
         wanted = columns["channels"] if "channels" in raw else (campaign.channels if campaign else None)
         columns["channels"] = check_channels(template, wanted)

@@ -19,7 +19,7 @@ from notifier.errors import InvalidInput
 from notifier.models import Template, TemplateVersion
 from tenants import audit
 from tenants.access import owned
-from tenants.categories import check_choice
+from tenants.categories import check_not_archived
 from tenants.models import Category
 
 TAGS = ["templates"]
@@ -92,7 +92,7 @@ def _category(template: Template, key: str | None) -> Category | None:
     if found is None:
         raise InvalidInput(f"There is no category {key!r}.", field="category", code="unknown_category")
     if found.pk != template.category_id:
-        check_choice(found, "category")
+        check_not_archived(found, "category")
     return found
 
 

@@ -29,7 +29,7 @@ from notifier.errors import InvalidInput, NotifierError, QueueFull, Unconfigured
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.people import Person, SendRequest
 from notifier.vocabulary.status import LANE_OF, Lane, QueuePosition, Reason, Status
-from tenants.categories import archived
+from tenants.categories import archived_error
 
 log = structlog.get_logger("notifier.delivery")
 
@@ -114,7 +114,7 @@ def _draft(context: AcceptContext, request: SendRequest) -> _Draft:
     if category and category not in context.rules:
         raise InvalidInput(f"There is no category {category!r}.", field="category", code="unknown_category")
     if request.category in context.archived and request.category != own_category:
-        raise archived(category, "category")
+        raise archived_error(category, "category")
     rule = context.rules.get(category, Rule())
     return _Draft(request, person, version_id, rule, LANE_OF[rule.kind])
 

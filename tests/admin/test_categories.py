@@ -49,11 +49,18 @@ def test_an_unused_category_is_deleted_and_everybodys_no_is_kept(world: World, l
 
 
 def test_a_use_that_began_after_the_page_was_shown_keeps_the_category(
-    world: World, log_in: LogIn, unused: Category, monkeypatch: pytest.MonkeyPatch
+    world: World, log_in: LogIn, unused: Category
 ) -> None:
-    answers: list[list[categories.Use]] = [[categories.Use("template late")], []]
-    monkeypatch.setattr(categories, "_finders", [lambda category: answers.pop()])
-    answer = log_in(world.people.ben).post(url(Category, "delete", unused.pk), {"post": "yes"})
+    answers: list[list[categories.CategoryUse]] = [[categories.CategoryUse("template late")], []]
+
+    def late_template(category: Category) -> list[categories.CategoryUse]:
+        return answers.pop()
+
+    categories.add_use_finder(late_template)
+    try:
+        answer = log_in(world.people.ben).post(url(Category, "delete", unused.pk), {"post": "yes"})
+    finally:
+        categories.remove_use_finder(late_template)
     assert (answer.status_code, answers) == (302, [])
     assert Category.objects.filter(pk=unused.pk).exists()
     assert not AuditLog.objects.filter(action="category.deleted").exists()

@@ -202,6 +202,6 @@ def test_a_category_that_nobody_turned_off_may_become_critical(world: World) -> 
 
 def test_uses_are_told_in_part_only(world: World) -> None:
     category = Category.objects.get(tenant=world.people.acme, key="news")
-    for n in range(categories.SHOWN + 3):
+    for n in range(categories.MAX_USES + 3):
         Template.objects.create(tenant=world.people.acme, key=f"t{n}", category=category)
-    assert len(categories.uses(category)) == categories.SHOWN
+    assert len(categories.find_uses(category)) == categories.MAX_USES

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from notifier.delivery.planning.plan import Rule
 from notifier.models import Delivery, Template
 from notifier.vocabulary.status import LANE_OF, Kind, Lane, QueuePosition, Status
-from tenants.categories import SHOWN, Use
+from tenants.categories import MAX_USES, CategoryUse
 from tenants.models import Category
 
 _KIND_OF = {lane: kind for kind, lane in LANE_OF.items()}
@@ -28,11 +28,11 @@ def rule_for(known: Mapping[str, Rule], key: str, lane: int) -> Rule:
     return known.get(key) or Rule(key, _KIND_OF[Lane(lane)])
 
 
-def uses(category: Category) -> Iterator[Use]:
+def uses(category: Category) -> Iterator[CategoryUse]:
     """Templates of the category, and whether notifications of it are scheduled."""
-    for template in Template.objects.filter(category=category).order_by("key")[:SHOWN]:
-        yield Use(f"template {template.key}")
+    for template in Template.objects.filter(category=category).order_by("key")[:MAX_USES]:
+        yield CategoryUse(f"template {template.key}")
     # by the index of parked rows: what waits for its time, not the ledger
     parked = Delivery.objects.filter(status=Status.QUEUED, queue_position=QueuePosition.PARKED)
     if parked.filter(tenant_id=category.tenant_id, category=category.key).exists():
-        yield Use("scheduled notifications")
+        yield CategoryUse("scheduled notifications")

@@ -87,7 +87,7 @@ class CategoryAdmin(TenantModelAdmin):
         """What a category is used by keeps it from being deleted, here and in the list's action."""
         chosen = list(objs)
         refused = {"category" for category in chosen if not self.has_delete_permission(request, category)}
-        used = [f"{category}: {use.what}" for category in chosen for use in categories.uses(category)]
+        used = [f"{category}: {use.what}" for category in chosen for use in categories.find_uses(category)]
         if used:
             messages.error(request, f"In use by {', '.join(used)}. Archive the category instead.")
         return [str(category) for category in chosen], {"categories": len(chosen)}, refused, used
