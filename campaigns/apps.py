@@ -8,9 +8,12 @@ class CampaignsConfig(AppConfig):
     def ready(self) -> None:
         from campaigns import category
         from campaigns.edit import uploads
+        from campaigns.lifecycle import control
+        from notifier.delivery import recheck
         from tenants.categories import add_use_finder
         from tenants.imports import jobs
         from tenants.models import Import
 
+        recheck.register_policies(control.policies)
         add_use_finder(category.uses)
         jobs.use(Import.Kind.LIST, uploads.read)

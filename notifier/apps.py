@@ -8,12 +8,14 @@ class NotifierConfig(AppConfig):
     def ready(self) -> None:
         from django.utils.module_loading import autodiscover_modules
 
-        # the checks register themselves; the Celery app must exist before anybody posts a task
-        from notifier import celery, checks  # noqa: F401
+        # the checks register themselves; the Celery app must exist before a task is posted
+        from notifier import celery, checks, tasks  # noqa: F401
 
         autodiscover_modules("provider")
 
         from notifier.delivery.planning import category_rules
+        from notifier.delivery.wakeup import signal
         from tenants.categories import add_use_finder
 
+        signal.register_notifier(tasks.notify_queue)
         add_use_finder(category_rules.uses)

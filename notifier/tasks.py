@@ -1,4 +1,4 @@
-"""The engine's Celery tasks, three lines each, and the bell that rings them."""
+"""The engine's Celery tasks, three lines each, and what posts them (`AppConfig.ready` registers `notify_queue`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from notifier.channels.queues import CONTROL, is_bulk, served
 from notifier.delivery.infra import redis
 from notifier.delivery.send import deliver
 from notifier.delivery.sweep import sweep
-from notifier.delivery.wakeup import listener, signal
+from notifier.delivery.wakeup import listener
 from notifier.models.partitions import make_ahead
 
 log = structlog.get_logger("notifier.tasks")
@@ -74,9 +74,6 @@ def _publish(task: str, args: Sequence[str], queue: str) -> bool:
         _rest(error, task)
         return False
     return True
-
-
-signal.use(notify_queue)
 
 
 @shared_task(name="notifier.deliver", ignore_result=True)

@@ -20,7 +20,6 @@ from campaigns.lifecycle.transition import By, Control, record_control, transiti
 from campaigns.models import Campaign, Rollout, Shard
 from campaigns.states import State, move
 from notifier.channels.queues import BATCH
-from notifier.delivery import recheck
 from notifier.delivery.recheck import CampaignPolicy
 from notifier.tasks import post
 from notifier.vocabulary.status import Reason, Status
@@ -192,6 +191,3 @@ def policies(campaign_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Campaign
         pk: CampaignPolicy(state == State.CANCELLED, state == State.PAUSED, rate, frozenset(halted))
         for pk, state, rate, halted in found
     }
-
-
-recheck.use_policies(policies)

@@ -33,11 +33,11 @@ class CampaignPolicy:
         return self.paused or channel in self.paused_channels
 
 
-Look = Callable[[Collection[uuid.UUID]], Mapping[uuid.UUID, CampaignPolicy]]
-_look: Look | None = None
+PolicyLookup = Callable[[Collection[uuid.UUID]], Mapping[uuid.UUID, CampaignPolicy]]
+_look: PolicyLookup | None = None
 
 
-def use_policies(look: Look) -> None:
+def register_policies(look: PolicyLookup) -> None:
     """Plug in who knows the orders for some campaigns: a retry that comes back after a stop must not leave."""
     global _look
     _look = look

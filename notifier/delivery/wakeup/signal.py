@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 _ringer: Callable[[str], None] | None = None
 
 
-def use(ringer: Callable[[str], None]) -> None:
+def register_notifier(ringer: Callable[[str], None]) -> None:
     """Plug in what carries a ring to the workers of a queue."""
     global _ringer
     _ringer = ringer
