@@ -15,5 +15,5 @@ class CampaignsConfig(AppConfig):
         from tenants.models import Import
 
         recheck.register_policies(control.policies)
-        add_use_finder(category.uses)
+        add_use_finder(category.campaigns_using)
         jobs.use(Import.Kind.LIST, uploads.read)

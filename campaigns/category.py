@@ -17,7 +17,7 @@ from tenants.models import Category
 _PLANNED = [state for state in State if state != State.DRAFT and state not in ENDED]
 
 
-def rule_of(campaign: Campaign) -> Rule:
+def category_rule_of(campaign: Campaign) -> Rule:
     """What the category says about the campaign's messages."""
     if campaign.state == State.DRAFT:
         category = campaign.template.category
@@ -25,7 +25,7 @@ def rule_of(campaign: Campaign) -> Rule:
     return rule_for(rules(campaign.tenant_id, [campaign.category]), campaign.category, Lane.BULK)
 
 
-def uses(category: Category) -> Iterator[CategoryUse]:
+def campaigns_using(category: Category) -> Iterator[CategoryUse]:
     """Campaigns that were armed with the category and may still leave."""
     planned = Campaign.objects.filter(tenant_id=category.tenant_id, category=category.key, state__in=_PLANNED)
     for campaign in planned.order_by("-id")[:MAX_USES]:

@@ -96,7 +96,7 @@ class Campaign(TenantOwned):
     turn_at = models.DateTimeField(null=True, editable=False)
     #: workers that arm it, and those that died of it
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)
-    #: why some could not be rendered: campaigns.arming.problems
+    #: why some could not be rendered: campaigns.arming.render_problems
     problems = models.JSONField(default=list, editable=False)
     # -- how it leaves --
     hold_seconds = models.PositiveSmallIntegerField(

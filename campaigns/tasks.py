@@ -11,7 +11,7 @@ from celery.app.task import Task
 from django.db import connection
 
 from campaigns import arming
-from campaigns.arming import turns
+from campaigns.arming import scheduler
 from campaigns.lifecycle import canary, control, fanout, launch
 from campaigns.lifecycle.finish import finish_if_done, pause_if_only_halted
 from campaigns.models import Campaign
@@ -31,14 +31,14 @@ CHORD = 250
 
 @shared_task(name="campaigns.arm", ignore_result=True)
 def arm(campaign_id: str) -> None:
-    """Some campaign waits to be armed, this one among others; see campaigns.arming.turns."""
-    turns.arm_next()
+    """Some campaign waits to be armed, this one among others; see campaigns.arming.scheduler."""
+    scheduler.arm_next()
 
 
 @shared_task(name="campaigns.arm_ranges", ignore_result=True)
 def arm_ranges(campaign_id: str) -> None:
-    """Arm slices beside other workers; see campaigns.arming.turns."""
-    turns.help_arming(uuid.UUID(campaign_id))
+    """Arm slices beside other workers; see campaigns.arming.scheduler."""
+    scheduler.arm_beside_others(uuid.UUID(campaign_id))
 
 
 @shared_task(name="campaigns.dispatch", ignore_result=True)
@@ -96,7 +96,7 @@ def account(campaign_id: str) -> None:
 @shared_task(name="campaigns.clear", ignore_result=True)
 def clear(campaign_id: str) -> None:
     """Remove the rows of a campaign that an edit returned to draft."""
-    arming.clear_disarmed(uuid.UUID(campaign_id))
+    arming.remove_disarmed(uuid.UUID(campaign_id))
 
 
 @shared_task(name="campaigns.sweep", ignore_result=True)
@@ -114,7 +114,7 @@ def sweep() -> None:
         post("campaigns.cancel_rows", str(campaign_id))
     if not waiting(BATCH):
         for campaign_id in _in_state(State.ARMING):
-            if not arming.at_work(campaign_id):
+            if not arming.is_being_armed(campaign_id):
                 post("campaigns.arm", str(campaign_id), queue=BATCH)
         for campaign_id in _ids(_DRAFTS_WITH_ROWS):
             post("campaigns.clear", str(campaign_id), queue=BATCH)

@@ -157,12 +157,16 @@ def user_of(request: HttpRequest) -> User | None:
 
 
 def _inside(audience: Audience) -> dict[str, Any]:
-    job = loading.last(audience.pk)
+    job = loading.last_upload(audience.pk)
     upload = {"upload": job, "loading": job.state in OPEN} if job else {}
     if job and job.state == Import.State.DONE:
         upload["held"] = summary(job)
     try:
-        return {**upload, "reachable": audiences.count(audience), "sample": audiences.sample(audience, 10)}
+        return {
+            **upload,
+            "reachable": audiences.count_recipients(audience),
+            "sample": audiences.sample_recipients(audience, 10),
+        }
     except NotifierError as error:
         return {"broken": describe(error)}
 

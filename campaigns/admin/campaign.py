@@ -170,8 +170,8 @@ class CampaignAdmin(Road, Controls, Rungs, TenantModelAdmin):
             found |= {"ladder": checklist(campaign), "tester": tester(request, campaign)}
             found["outcomes"] = outcomes(request, campaign)
         if state in (State.DRAFT, State.ARMING) and campaign.audience is not None:
-            found["people"] = audiences.count(campaign.audience)
-            found["upload"] = loading.being_read(campaign.audience.pk)
+            found["people"] = audiences.count_recipients(campaign.audience)
+            found["upload"] = loading.running_upload(campaign.audience.pk)
         if state in MOVING or (campaign.silent and state == State.ARMED):
             progress = results.progress(campaign)
             found |= {"progress": progress, "percent": percent(progress), "seconds_left": _seconds_left(campaign)}

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from campaigns import arming
 from campaigns.admin.page import CampaignPage, View, change_url
-from campaigns.arming.warm import warm
+from campaigns.arming.warm import warm_workers
 from campaigns.edit import campaigns
 from campaigns.lifecycle import launch
 from campaigns.models import Campaign, Rollout, Shard
@@ -75,7 +75,7 @@ class Road(CampaignPage):
             self._say_why_not(request, campaign)
             return None
         # whoever looks at this page is about to press: the workers' connections are open by then
-        warm(campaign)
+        warm_workers(campaign)
         wanted = request.GET.get("rollout", "")
         return self.page(
             request,

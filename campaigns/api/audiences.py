@@ -61,8 +61,8 @@ class AudienceView(TenantView):
     @schema.describe("Show an audience and how many it reaches", gives=AudienceDetail, fails=(400, 404), tags=TAGS)
     def get(self, request: Request, audience_id: uuid.UUID) -> Response:
         found = owned(Audience.objects.all(), self.tenant, pk=audience_id)
-        still = loading.being_read(found.pk) is not None
-        return Response({**AudienceOutput(found).data, "reaches": audiences.count(found), "loading": still})
+        still = loading.running_upload(found.pk) is not None
+        return Response({**AudienceOutput(found).data, "reaches": audiences.count_recipients(found), "loading": still})
 
 
 class MembersView(TenantView):
@@ -83,7 +83,7 @@ class MembersView(TenantView):
     def get(self, request: Request, audience_id: uuid.UUID) -> Response:
         """Also of one that is still being read: `state`, and how many rows so far."""
         audience = owned(Audience.objects.all(), self.tenant, pk=audience_id)
-        job = loading.last(audience.pk)
+        job = loading.last_upload(audience.pk)
         if job is None:
             raise NotFound("Nothing was uploaded to this audience.")
         return Response(show_members(job))

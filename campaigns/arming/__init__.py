@@ -1,21 +1,25 @@
-"""Arm: everything that can fail fails here. Freeze the audience, plan, render, write the ledger, cut shards.
+"""Arming: everything that can fail fails here. It freezes the audience, plans and renders each message, writes the
+ledger's rows and the shards.
 
-The audience is cut into slices of some thousand entries (slices.py). A slice is one transaction of any worker, so
-memory stays flat, progress shows, and a crash leaves the slice to the next (run.py).
+Called by the API, the admin and the commands (`request_arm`, `disarm`) and by the tasks of the queue `batch`
+(`scheduler`, `run`). Calls `campaigns.audience`, `campaigns.shard` and the engine's planning, content and ledger.
+
+Reading order: request, scheduler, run, ranges (the audience in ranges of some thousand entries; a range is one
+transaction of any worker, so that memory stays flat, progress shows, and a crash leaves the range to the next worker),
+planning, sharding, ledger, warm.
 """
 
-from campaigns.arming.locks import at_work
-from campaigns.arming.request import clear, clear_disarmed, disarm, id_range, request_arm
+from campaigns.arming.locks import is_being_armed
+from campaigns.arming.request import delivery_id_range, disarm, remove_disarmed, request_arm
 from campaigns.arming.run import arm, arm_ranges, begin
 
 __all__ = [
     "arm",
     "arm_ranges",
-    "at_work",
     "begin",
-    "clear",
-    "clear_disarmed",
+    "delivery_id_range",
     "disarm",
-    "id_range",
+    "is_being_armed",
+    "remove_disarmed",
     "request_arm",
 ]

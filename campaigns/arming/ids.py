@@ -11,7 +11,7 @@ from collections.abc import Callable
 _VARIANT = {f"{digit:x}": f"{digit & 3 | 8:x}" for digit in range(16)}
 
 
-def derived(at_ms: int, campaign_id: uuid.UUID, channel: str) -> Callable[[str], str]:
+def delivery_ids(at_ms: int, campaign_id: uuid.UUID, channel: str) -> Callable[[str], str]:
     """address -> id."""
     shared = hashlib.blake2b(f"{campaign_id}\0{channel}\0".encode(), digest_size=10)
     head = f"{at_ms:012x}7"

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from campaigns.arming.planning import LeftOut, Planner
+from campaigns.arming.planning import CampaignPlanner, SuppressedMessage
 from campaigns.arming.sharding import ShardDraft
 from notifier.delivery.infra import bulk
 from notifier.vocabulary.status import SILENT, Lane, QueuePosition, Status
@@ -52,7 +52,9 @@ def _insert() -> str:
 _INSERT = _insert()
 
 
-def write(planner: Planner, cuts: Iterable[ShardDraft], refused: Collection[LeftOut]) -> set[str] | None:
+def write_rows(
+    planner: CampaignPlanner, cuts: Iterable[ShardDraft], refused: Collection[SuppressedMessage]
+) -> set[str] | None:
     """Write rows for messages and refusals; returns the ids that were new, None when all were.
 
     The key is the once-per-address rule: of two slices with one address the second to write waits for the first. The
@@ -73,7 +75,9 @@ def write(planner: Planner, cuts: Iterable[ShardDraft], refused: Collection[Left
         return {row[0] for row in cursor.fetchall()}
 
 
-def _values(planner: Planner, cuts: Iterable[ShardDraft], refused: Collection[LeftOut]) -> tuple[dict[str, Any], int]:
+def _values(
+    planner: CampaignPlanner, cuts: Iterable[ShardDraft], refused: Collection[SuppressedMessage]
+) -> tuple[dict[str, Any], int]:
     kinds: dict[tuple[Any, ...], int] = {}
     rows: list[tuple[str, str, str, str | None, int]] = []
     for cut in cuts:

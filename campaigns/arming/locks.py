@@ -10,22 +10,22 @@ from django.db import connection
 
 
 @contextmanager
-def alone(campaign_id: uuid.UUID) -> Iterator[bool]:
+def exclusive_lock(campaign_id: uuid.UUID) -> Iterator[bool]:
     """Whether nobody else arms this campaign, nor can as long as this lasts."""
     with _lock(campaign_id, "") as held:
         yield held
 
 
 @contextmanager
-def among_others(campaign_id: uuid.UUID) -> Iterator[bool]:
+def shared_lock(campaign_id: uuid.UUID) -> Iterator[bool]:
     """Whether its slices may be armed by this worker: not while somebody is `alone`."""
     with _lock(campaign_id, "_shared") as held:
         yield held
 
 
-def at_work(campaign_id: uuid.UUID) -> bool:
+def is_being_armed(campaign_id: uuid.UUID) -> bool:
     """Whether some worker arms it."""
-    with alone(campaign_id) as nobody_else:
+    with exclusive_lock(campaign_id) as nobody_else:
         return not nobody_else
 
 

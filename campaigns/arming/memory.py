@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 #: what arming may add to a process; a slice of ten thousand people takes some 30 MB
-MOST = 1 << 30
+LIMIT_BYTES = 1 << 30
 _STATUS = Path("/proc/self/status")
 
 
@@ -16,7 +16,7 @@ _STATUS = Path("/proc/self/status")
 def limited_memory() -> Iterator[None]:
     """More than MOST is a MemoryError inside, instead of the system's end of the worker. Linux alone counts it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = _used() + MOST if _STATUS.exists() else resource.RLIM_INFINITY
+    limit = _used() + LIMIT_BYTES if _STATUS.exists() else resource.RLIM_INFINITY
     lower = [value for value in (limit, soft, hard) if value != resource.RLIM_INFINITY]
     resource.setrlimit(resource.RLIMIT_DATA, (min(lower, default=resource.RLIM_INFINITY), hard))
     try:

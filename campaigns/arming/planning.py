@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from campaigns.arming import ids, problems
-from campaigns.arming.problems import Problem
-from campaigns.category import rule_of
+from campaigns.arming import ids, render_problems
+from campaigns.arming.render_problems import RenderProblem
+from campaigns.category import category_rule_of
 from campaigns.models import Campaign
 from notifier.delivery.accounts import registry
 from notifier.delivery.content import templates
@@ -41,7 +41,7 @@ class Message(NamedTuple):
     quiet: QuietHours | None
 
 
-class LeftOut(NamedTuple):
+class SuppressedMessage(NamedTuple):
     """One message that must not leave."""
 
     id: str
@@ -53,38 +53,38 @@ class LeftOut(NamedTuple):
 
 
 @dataclass
-class Planning:
+class RangePlan:
     """What became of a slice. Messages by (channel, platform), each id once."""
 
     messages: dict[tuple[str, str], list[Message]] = field(default_factory=dict)
-    refused: dict[str, LeftOut] = field(default_factory=dict)
+    refused: dict[str, SuppressedMessage] = field(default_factory=dict)
     accounts: dict[tuple[str, str], ProviderAccount | None] = field(default_factory=dict)
     excluded: Counter[str] = field(default_factory=Counter)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[RenderProblem] = field(default_factory=list)
 
 
-class Planner:
+class CampaignPlanner:
     """Decides for one campaign, as it was when arming began."""
 
     def __init__(self, campaign: Campaign) -> None:
         assert campaign.version_id is not None and campaign.first_armed_ms is not None
         assert campaign.armed_at is not None
         self.campaign, self.tenant = campaign, campaign.tenant
-        self.rule = rule_of(campaign)
+        self.rule = category_rule_of(campaign)
         self.started = campaign.armed_at
         #: an address was found in two slices: there may be more
         self.addresses_recur = False
         self._compiled = templates.compiled(campaign.version_id)
         self._variables = dict(campaign.data)
         self._ids: dict[str, Callable[[str], str]] = {
-            name: ids.derived(campaign.first_armed_ms, campaign.pk, name) for name in campaign.channels
+            name: ids.delivery_ids(campaign.first_armed_ms, campaign.pk, name) for name in campaign.channels
         }
         self._forms: dict[tuple[str, str], templates.Form] = {}
         self._rendered: dict[templates.Locale, templates.Form] = {}
 
-    def plan(self, people: Iterable[Person]) -> Planning:
+    def plan(self, people: Iterable[Person]) -> RangePlan:
         """Raises InvalidInput for a template that takes too long for so many."""
-        found, began = Planning(), time.thread_time()
+        found, began = RangePlan(), time.thread_time()
         for n, person in enumerate(people):
             if n % _LOOK == 0 and time.thread_time() - began > SECONDS + PER_PERSON * n:
                 raise InvalidInput(_TOO_LONG, field="template")
@@ -105,7 +105,7 @@ class Planner:
         except Unconfigured:
             return None
 
-    def _add(self, found: Planning, person: Person, entry: Planned) -> None:
+    def _add(self, found: RangePlan, person: Person, entry: Planned) -> None:
         channel, address = entry.channel, entry.address
         form = self._form(channel, person.choices.language or person.locale)
         try:
@@ -130,13 +130,13 @@ class Planner:
         )
         found.messages.setdefault(where, []).append(message)
 
-    def _refuse(self, found: Planning, person: Person, entry: Suppressed, detail: str = "") -> None:
+    def _refuse(self, found: RangePlan, person: Person, entry: Suppressed, detail: str = "") -> None:
         found.excluded[entry.reason] += 1
         own = self._ids[entry.channel](entry.address.value or f"recipient {person.id}")
-        refused = LeftOut(own, person.id.hex, entry.channel, entry.address, entry.reason, detail[:300])
+        refused = SuppressedMessage(own, person.id.hex, entry.channel, entry.address, entry.reason, detail[:300])
         found.refused.setdefault(own, refused)
         if detail:
-            problems.add(found.problems, _problem(person, refused))
+            render_problems.add_problem(found.problems, _problem(person, refused))
 
     def _form(self, channel: str, wanted: str) -> templates.Form:
         """The content for somebody who wants this locale, rendered as far as all of its readers share it."""
@@ -149,7 +149,7 @@ class Planner:
         return self._forms[key]
 
 
-def _problem(person: Person, refused: LeftOut) -> Problem:
+def _problem(person: Person, refused: SuppressedMessage) -> RenderProblem:
     return {
         "channel": refused.channel,
         "reason": str(refused.reason),
@@ -159,7 +159,7 @@ def _problem(person: Person, refused: LeftOut) -> Problem:
     }
 
 
-def _leave_each_once(found: Planning) -> None:
+def _leave_each_once(found: RangePlan) -> None:
     """One message an address; what must not leave stays, whoever else has the address."""
     seen = set(found.refused)
     for where, messages in found.messages.items():

@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from campaigns import audience
-from campaigns.arming.problems import Problem, merged
+from campaigns.arming.render_problems import RenderProblem, merge_problems
 from campaigns.models import AudienceRange, Campaign
 from campaigns.states import State
 
@@ -19,11 +19,11 @@ from campaigns.states import State
 ENTRIES = 10_000
 
 
-def cut(campaign: Campaign) -> bool:
+def freeze_audience(campaign: Campaign) -> bool:
     """Freeze the audience as slices; False when an edit has overtaken this arming."""
     assert campaign.audience is not None
     # tiny shards mean small slices: cutting.NUMBERS must do for the shards of one
-    bounds = list(audience.ranges(campaign.audience, min(ENTRIES, 100 * settings.SHARD_SIZE)))
+    bounds = list(audience.key_ranges(campaign.audience, min(ENTRIES, 100 * settings.SHARD_SIZE)))
     AudienceRange.objects.bulk_create(
         (
             AudienceRange(tenant_id=campaign.tenant_id, campaign=campaign, number=n, after=b.after, until=b.until)
@@ -43,7 +43,7 @@ ORDER BY s.id LIMIT 1 FOR UPDATE OF s SKIP LOCKED
 """
 
 
-def take(campaign: Campaign) -> AudienceRange | None:
+def lock_next_range(campaign: Campaign) -> AudienceRange | None:
     """A slice that nobody works on; it is ours as long as the transaction lasts."""
     found = list(AudienceRange.objects.raw(_TAKE, [campaign.pk, campaign.revision]))
     return found[0] if found else None
@@ -61,17 +61,17 @@ WHERE c.id = %s AND c.state = 'arming' AND c.revision = %s
 
 
 @dataclass(frozen=True)
-class Count:
+class RangeCounts:
     """What arming a slice found out: how many people it has, how many of them get no message, how many messages were
     left out by reason, and what could not be rendered."""
 
     people: int
     unreached: int
     excluded: Mapping[str, int]
-    problems: list[Problem]
+    problems: list[RenderProblem]
 
 
-def done(campaign: Campaign, taken: AudienceRange, count: Count) -> bool:
+def finish_range(campaign: Campaign, taken: AudienceRange, count: RangeCounts) -> bool:
     """Give up the slice and show how far arming is; False when an edit has overtaken it. To be the last statements of
     the transaction, which holds the campaign's row from here on."""
     with connection.cursor() as cursor:
@@ -82,5 +82,5 @@ def done(campaign: Campaign, taken: AudienceRange, count: Count) -> bool:
     if mine and count.problems:
         # the row is ours since the statement before
         before = Campaign.objects.values_list("problems", flat=True).get(pk=campaign.pk)
-        Campaign.objects.filter(pk=campaign.pk).update(problems=merged(before, count.problems))
+        Campaign.objects.filter(pk=campaign.pk).update(problems=merge_problems(before, count.problems))
     return mine

@@ -24,7 +24,7 @@ from notifier.vocabulary.status import Status
 from tenants.categories import check_not_archived
 
 #: an edit removes the rows of a campaign of this size within its request; a larger one's in the background
-CLEARED_AT_ONCE = 20_000
+MAX_REMOVED_IN_REQUEST = 20_000
 
 
 def request_arm(campaign: Campaign) -> None:
@@ -93,19 +93,19 @@ def disarm(campaign: Campaign) -> None:
             problems=[],
         ):
             raise Conflict("This campaign was launched and cannot be edited any more.", code="already_launched")
-        if campaign.prepared <= CLEARED_AT_ONCE:
-            clear(campaign)
+        if campaign.prepared <= MAX_REMOVED_IN_REQUEST:
+            remove_arming(campaign)
         else:
             transaction.on_commit(lambda: post("campaigns.clear", str(campaign.pk), queue=BATCH))
 
 
-def clear_disarmed(campaign_id: uuid.UUID) -> None:
+def remove_disarmed(campaign_id: uuid.UUID) -> None:
     """Remove what a large campaign left behind when it went back to draft; arming does the same before it begins."""
-    with locks.alone(campaign_id) as alone:
+    with locks.exclusive_lock(campaign_id) as alone:
         campaign = Campaign.objects.get(pk=campaign_id)
         if alone and campaign.state == State.DRAFT:
             with transaction.atomic():
-                clear(campaign)
+                remove_arming(campaign)
 
 
 # a slice that a worker holds is left to it: it waits for the campaign's row, which whoever clears may have locked, and
@@ -121,15 +121,15 @@ _CLEAR = (
 )
 
 
-def clear(campaign: Campaign) -> None:
+def remove_arming(campaign: Campaign) -> None:
     """Remove the slices, shards and ledger rows of an earlier arming; only ever before the first GO."""
-    low, high = id_range(campaign)
+    low, high = delivery_id_range(campaign)
     with connection.cursor() as cursor:
         for statement in _CLEAR:
             cursor.execute(statement, {"campaign": campaign.pk, "low": low, "high": high})
 
 
-def id_range(campaign: Campaign) -> tuple[uuid.UUID, uuid.UUID]:
+def delivery_id_range(campaign: Campaign) -> tuple[uuid.UUID, uuid.UUID]:
     """All delivery ids of a campaign lie in this range (inclusive, exclusive): it prunes the other partitions."""
     ms = campaign.first_armed_ms or 0
     return id_floor(ms), id_floor(ms + 1)

@@ -16,10 +16,10 @@ from django.db.models.functions import Greatest
 
 from campaigns import audience
 from campaigns.arming import ledger, locks, memory, ranges, sharding
-from campaigns.arming.planning import Planner
-from campaigns.arming.problems import UNRENDERED, told, unrendered
-from campaigns.arming.request import clear
-from campaigns.arming.warm import warm
+from campaigns.arming.planning import CampaignPlanner
+from campaigns.arming.render_problems import UNRENDERED, count_unrendered, problem_sentences
+from campaigns.arming.request import remove_arming
+from campaigns.arming.warm import warm_workers
 from campaigns.models import AudienceRange, Campaign, Shard
 from campaigns.states import State, move
 from notifier.delivery.accounts import registry
@@ -31,7 +31,7 @@ log = structlog.get_logger("campaigns")
 
 
 #: workers that may die of one arming before it is given up
-DEATHS = 3
+MAX_DEATHS = 3
 
 
 class _Overtaken(Exception):
@@ -40,18 +40,18 @@ class _Overtaken(Exception):
 
 def begin(campaign_id: uuid.UUID) -> bool:
     """Remove what an earlier arming left and cut the audience into slices; whether there are slices to arm."""
-    with locks.alone(campaign_id) as alone:
+    with locks.exclusive_lock(campaign_id) as alone:
         campaign = _of(campaign_id)
         if campaign.state != State.ARMING or not alone:
             return False
         if campaign.armed_at is None:
             with _giving_up(campaign):
                 with transaction.atomic():
-                    clear(campaign)
+                    remove_arming(campaign)
                     # makes those that every tenant has; made in a slice's transaction, they would go with its failure
                     registry.usable(campaign.tenant, "", "", campaign.mode)
                 with transaction.atomic():
-                    if not ranges.cut(campaign):
+                    if not ranges.freeze_audience(campaign):
                         raise _Overtaken
     return True
 
@@ -65,12 +65,12 @@ def arm(campaign_id: uuid.UUID) -> None:
 def arm_ranges(campaign_id: uuid.UUID, pause: Callable[[], bool] = lambda: False) -> bool:
     """Arm slices until none is left that nobody works on, beside any number of other workers. Whoever finds that all
     are done ends the arming. False when `pause`, asked after each slice, made it leave off."""
-    with locks.among_others(campaign_id) as allowed:
+    with locks.shared_lock(campaign_id) as allowed:
         campaign = _of(campaign_id)
         if not allowed or campaign.state != State.ARMING or campaign.armed_at is None:
             return True
         with _giving_up(campaign), _counted(campaign), _no_search_for_cycles():
-            planner = Planner(campaign)
+            planner = CampaignPlanner(campaign)
             while _arm_one(planner):
                 if pause() and AudienceRange.objects.filter(campaign=campaign).exists():
                     return False
@@ -84,8 +84,10 @@ def _counted(campaign: Campaign) -> Iterator[None]:
     mine = Campaign.objects.filter(pk=campaign.pk, revision=campaign.revision)
     mine.update(attempts=F("attempts") + 1)
     try:
-        if mine.filter(attempts__gt=DEATHS + settings.BATCH_PROCESSES).exists():
-            raise InvalidInput(f"{DEATHS} workers died while they prepared this campaign: make its template simpler.")
+        if mine.filter(attempts__gt=MAX_DEATHS + settings.BATCH_PROCESSES).exists():
+            raise InvalidInput(
+                f"{MAX_DEATHS} workers died while they prepared this campaign: make its template simpler."
+            )
         yield
     finally:
         mine.update(attempts=Greatest(F("attempts") - 1, 0))
@@ -115,7 +117,7 @@ def _giving_up(campaign: Campaign) -> Iterator[None]:
     except NotifierError as error:
         _give_up(campaign, error.message)
     except MemoryError:
-        _give_up(campaign, f"It takes more than {memory.MOST >> 20} MiB of memory: make its template simpler.")
+        _give_up(campaign, f"It takes more than {memory.LIMIT_BYTES >> 20} MiB of memory: make its template simpler.")
     except OperationalError:
         raise  # the database is away: the campaign stays `arming` and the sweep rings again
     except Exception:
@@ -128,38 +130,40 @@ def _give_up(campaign: Campaign, why: str) -> None:
         # not when a newer arming has begun meanwhile: this failure is not its
         mine = Campaign.objects.select_for_update().filter(pk=campaign.pk, revision=campaign.revision).exists()
         if mine and move(campaign.pk, State.DRAFT, allowed_from=[State.ARMING], failure=why[:500], armed_at=None):
-            clear(campaign)
+            remove_arming(campaign)
     log.warning("arming failed", action="arm", campaign=str(campaign.pk), why=why)
 
 
-def _arm_one(planner: Planner) -> bool:
+def _arm_one(planner: CampaignPlanner) -> bool:
     """Arm one slice; False when there is none to take."""
     with transaction.atomic():
-        taken = ranges.take(planner.campaign)
+        taken = ranges.lock_next_range(planner.campaign)
         if taken is not None:
             _arm_range(planner, taken)
     return taken is not None
 
 
-def _arm_range(planner: Planner, taken: AudienceRange) -> None:
+def _arm_range(planner: CampaignPlanner, taken: AudienceRange) -> None:
     campaign = planner.campaign
     assert campaign.audience is not None
-    found, nobody = recipients.of(campaign.tenant_id, audience.recipients(campaign.audience, taken.after, taken.until))
+    found, nobody = recipients.of(
+        campaign.tenant_id, audience.recipient_query(campaign.audience, taken.after, taken.until)
+    )
     planning = planner.plan(found)
-    cuts = sharding.shards_of(planner, planning, taken.number)
-    new = ledger.write(planner, cuts, planning.refused.values())
+    cuts = sharding.draft_shards(planner, planning, taken.number)
+    new = ledger.write_rows(planner, cuts, planning.refused.values())
     if new is not None:
         left = [replace(c, messages=[m for m in c.messages if m.id in new]) for c in cuts]
         planning.excluded[Reason.DUPLICATE_ADDRESS] += sum(len(c.messages) for c in cuts)
         planning.excluded[Reason.DUPLICATE_ADDRESS] -= sum(len(c.messages) for c in left)
         cuts = [c for c in left if c.messages]
-    sharding.store(campaign, cuts, taken.number)
+    sharding.store_shards(campaign, cuts, taken.number)
     planning.excluded[Reason.UNKNOWN_RECIPIENT] += nobody
     excluded = {str(reason): n for reason, n in planning.excluded.items() if n}
     people_in = len(found) + nobody
     reached = {message.recipient for cut in cuts for message in cut.messages}
-    count = ranges.Count(people_in, people_in - len(reached), excluded, planning.problems)
-    if not ranges.done(campaign, taken, count):
+    count = ranges.RangeCounts(people_in, people_in - len(reached), excluded, planning.problems)
+    if not ranges.finish_range(campaign, taken, count):
         raise _Overtaken
 
 
@@ -177,14 +181,18 @@ def _finish(campaign: Campaign) -> None:
             raise InvalidInput(_nobody(now), field="audience")
         move(campaign.pk, State.ARMED, allowed_from=[State.ARMING], audience_size=F("prepared"))
     log.info(
-        "armed", action="arm", campaign=str(campaign.pk), prepared=now.prepared, unrendered=unrendered(now.excluded)
+        "armed",
+        action="arm",
+        campaign=str(campaign.pk),
+        prepared=now.prepared,
+        unrendered=count_unrendered(now.excluded),
     )
-    warm(campaign)
+    warm_workers(campaign)
 
 
 def _nobody(campaign: Campaign) -> str:
     """Why nothing would leave: what could not be rendered, with the variable, before who said no."""
     others = {reason: n for reason, n in campaign.excluded.items() if reason not in UNRENDERED}
     counts = [f"{n:,} {reason.replace('_', ' ')}" for reason, n in sorted(others.items(), key=lambda item: -item[1])]
-    why = "; ".join([*(sentence.rstrip(".") for sentence in told(campaign.problems)), *counts])
+    why = "; ".join([*(sentence.rstrip(".") for sentence in problem_sentences(campaign.problems)), *counts])
     return f"Nobody can be reached: {why or 'the audience is empty'}."

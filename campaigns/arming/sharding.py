@@ -8,7 +8,7 @@ from operator import itemgetter
 
 from django.conf import settings
 
-from campaigns.arming.planning import Message, Planner, Planning
+from campaigns.arming.planning import CampaignPlanner, Message, RangePlan
 from campaigns.models import Campaign, Shard
 from campaigns.shard import payload
 from notifier.delivery.content.templates import Form
@@ -16,7 +16,7 @@ from notifier.delivery.infra import bulk
 from notifier.models import ProviderAccount
 
 #: shard numbers that each slice may use
-NUMBERS = 10_000
+NUMBERS_PER_RANGE = 10_000
 #: of the golden ratio: its multiples spread evenly over [0, 1), whichever of them are looked at
 _SPREAD = 0.618034
 
@@ -32,13 +32,13 @@ class ShardDraft:
     messages: list[Message]
 
 
-def shards_of(planner: Planner, planning: Planning, slice_number: int) -> list[ShardDraft]:
+def draft_shards(planner: CampaignPlanner, planning: RangePlan, range_number: int) -> list[ShardDraft]:
     """Shards of even size, each with an account of its own choice; the canary's messages are in shards apart."""
     cuts: list[ShardDraft] = []
     for (channel, platform), messages in planning.messages.items():
         # in the order of the ids, which are as good as random: each shard has a narrow range of the ledger's key
         messages.sort(key=itemgetter(0))
-        first = canaries(planner.campaign.canary_percent, len(messages), slice_number)
+        first = canary_count(planner.campaign.canary_percent, len(messages), range_number)
         for canary, some in ((True, messages[:first]), (False, messages[first:])):
             for part in _evenly(some, settings.SHARD_SIZE):
                 account = planner.account(channel, platform) or planning.accounts[channel, platform]
@@ -47,10 +47,10 @@ def shards_of(planner: Planner, planning: Planning, slice_number: int) -> list[S
     return cuts
 
 
-def canaries(percent: int, messages: int, slice_number: int) -> int:
+def canary_count(percent: int, messages: int, range_number: int) -> int:
     """How many of a slice's messages go first. Fractions add up over the slices; the first slice rounds down, so that
     a campaign of which the share is less than one message has none."""
-    return min(messages, int(messages * percent / 100 + slice_number * _SPREAD % 1)) if percent else 0
+    return min(messages, int(messages * percent / 100 + range_number * _SPREAD % 1)) if percent else 0
 
 
 def _evenly(messages: list[Message], size: int) -> Iterator[list[Message]]:
@@ -65,7 +65,7 @@ SELECT shard_id, %b, rows, '', '', '' FROM unnest(%b::uuid[], %b::bytea[]) p (sh
 """
 
 
-def store(campaign: Campaign, cuts: list[ShardDraft], slice_number: int) -> None:
+def store_shards(campaign: Campaign, cuts: list[ShardDraft], range_number: int) -> None:
     """Write the shards and their payloads."""
     if not cuts:
         return
@@ -73,32 +73,32 @@ def store(campaign: Campaign, cuts: list[ShardDraft], slice_number: int) -> None
         Shard(
             tenant_id=campaign.tenant_id,
             campaign_id=campaign.pk,
-            number=slice_number * NUMBERS + n,
-            channel=shards_of.channel,
-            account_id=shards_of.account.pk,
-            size=len(shards_of.messages),
-            canary=shards_of.canary,
+            number=range_number * NUMBERS_PER_RANGE + n,
+            channel=draft.channel,
+            account_id=draft.account.pk,
+            size=len(draft.messages),
+            canary=draft.canary,
         )
-        for n, shards_of in enumerate(cuts)
+        for n, draft in enumerate(cuts)
     ]
     Shard.objects.bulk_create(shards)
     with bulk.cursor() as cursor:
-        packed = [payload.pack(carried(shards_of)) for shards_of in cuts]
+        packed = [payload.pack(payload_of(draft)) for draft in cuts]
         cursor.execute(_PAYLOADS, [campaign.tenant_id, [s.pk for s in shards], packed])
 
 
-def carried(shards_of: ShardDraft) -> payload.Payload:
+def payload_of(draft: ShardDraft) -> payload.Payload:
     """The payload of one shard."""
-    ids, recipients, addresses, devices, forms, texts, quiet = zip(*shards_of.messages, strict=True)
+    ids, recipients, addresses, devices, forms, texts, quiet = zip(*draft.messages, strict=True)
     listed = list(dict.fromkeys(forms))
     number = {form: n for n, form in enumerate(listed)}
     listed_hours = list(dict.fromkeys(filter(None, quiet)))
     numbered = {hours: n for n, hours in enumerate(listed_hours)}
     return payload.Payload(
-        platform=shards_of.platform,
+        platform=draft.platform,
         ids="".join(ids),
         recipients="".join(recipients),
-        devices="".join([d or payload.NOBODY for d in devices]),
+        devices="".join([d or payload.NO_DEVICE for d in devices]),
         addresses=list(addresses),
         forms=[form.parts for form in listed],
         form=[number[form] for form in forms],

@@ -24,7 +24,7 @@ from notifier.vocabulary.http import TokenRefused
 log = structlog.get_logger("campaigns")
 
 
-def warm(campaign: Campaign) -> None:
+def warm_workers(campaign: Campaign) -> None:
     """Ask every bulk worker; returns at once. While Redis is away nobody is asked, and GO takes longer."""
     wanted = Shard.objects.filter(campaign=campaign).values_list("account_id", flat=True).distinct()
     ids = [str(pk) for pk in wanted]
@@ -42,11 +42,11 @@ def _warm(state: Any, account_ids: Sequence[str]) -> dict[str, str]:
     """In a worker's parent process: let its child do it, in whose hands the connections will be. A bulk worker has one
     child."""
     if any(is_bulk(queue.name) for queue in state.consumer.task_consumer.queues):
-        state.consumer.pool.apply_async(warm_here, args=(list(account_ids),))
+        state.consumer.pool.apply_async(warm_process, args=(list(account_ids),))
     return {"ok": "warming"}
 
 
-def warm_here(account_ids: Sequence[str]) -> int:
+def warm_process(account_ids: Sequence[str]) -> int:
     """Open this process's connections for these accounts; how many there are."""
     connection.ensure_connection()
     found = ProviderAccount.objects.filter(pk__in=[uuid.UUID(pk) for pk in account_ids])

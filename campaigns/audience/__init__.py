@@ -1,20 +1,25 @@
-"""Who a campaign is for: segments over recipients and uploaded lists of external ids."""
+"""Audiences: segments (a filter over recipients), uploaded lists of external ids, and all recipients.
 
-from campaigns.audience.lists import ListReport, fill, fill_ids, fill_staged, staged
-from campaigns.audience.segments import Condition, check
-from campaigns.audience.walk import Bounds, count, ranges, recipients, sample
+Called by the editing of campaigns, preflight, the API and the admin, and by arming, which walks an audience in key
+ranges. Calls `tenants` (recipients, imports) and the engine's recipient query.
+
+segments: a filter is checked and compiled to SQL. lists: a file of ids is read into members. loading: how far a file is
+read. queries: the SQL over an audience of any kind (key ranges, one range's recipients, count, sample).
+"""
+
+from campaigns.audience.lists import ListReport, load_file, load_ids, load_staged, stage_ids
+from campaigns.audience.queries import count_recipients, key_ranges, recipient_query, sample_recipients
+from campaigns.audience.segments import check_filter
 
 __all__ = [
-    "Bounds",
-    "Condition",
     "ListReport",
-    "check",
-    "count",
-    "fill",
-    "fill_ids",
-    "fill_staged",
-    "ranges",
-    "recipients",
-    "sample",
-    "staged",
+    "check_filter",
+    "count_recipients",
+    "key_ranges",
+    "load_file",
+    "load_ids",
+    "load_staged",
+    "recipient_query",
+    "sample_recipients",
+    "stage_ids",
 ]

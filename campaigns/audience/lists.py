@@ -60,13 +60,13 @@ class ListReport:
             self.problems.append(problem)
 
 
-def fill(audience: Audience, source: Source) -> ListReport:
+def load_file(audience: Audience, source: Source) -> ListReport:
     """Replace the members by those of a file. A file that is no list changes nothing: InvalidInput."""
     entries = read_external_ids(source)
     return _replace(audience, lambda: _store(audience, entries))
 
 
-def fill_ids(audience: Audience, external_ids: Iterable[object]) -> ListReport:
+def load_ids(audience: Audience, external_ids: Iterable[object]) -> ListReport:
     """The same from values in memory; a line number is then the place in the list."""
     entries = (_entry(place, value) for place, value in enumerate(external_ids, start=1))
     try:
@@ -76,7 +76,7 @@ def fill_ids(audience: Audience, external_ids: Iterable[object]) -> ListReport:
 
 
 @contextmanager
-def staged(source: Source | BinaryIO, progress: Callable[[ListReport], None]) -> Iterator[ListReport]:
+def stage_ids(source: Source | BinaryIO, progress: Callable[[ListReport], None]) -> Iterator[ListReport]:
     """The ids of a file in a staging table of this session, and what the file held. Raises Refused."""
     with connection.cursor() as cursor:
         cursor.execute(_DROP)
@@ -104,7 +104,7 @@ SELECT %s, %s, external_id FROM list_id ORDER BY n ON CONFLICT DO NOTHING
 """
 
 
-def fill_staged(audience: Audience, report: ListReport) -> ListReport:
+def load_staged(audience: Audience, report: ListReport) -> ListReport:
     """Replace the members by the staged ids: 300,000 take some seconds."""
 
     def store() -> ListReport:

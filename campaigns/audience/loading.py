@@ -9,19 +9,19 @@ from tenants.imports.jobs import OPEN
 from tenants.models import Import
 
 
-def last(audience_id: uuid.UUID) -> Import | None:
+def last_upload(audience_id: uuid.UUID) -> Import | None:
     """The list's last upload."""
     return Import.objects.filter(audience_id=audience_id).order_by("-id").first()
 
 
-def being_read(audience_id: uuid.UUID) -> Import | None:
+def running_upload(audience_id: uuid.UUID) -> Import | None:
     """The upload that waits for a worker, or that one reads."""
     return Import.objects.filter(audience_id=audience_id, state__in=OPEN).first()
 
 
 def check_loaded(audience_id: uuid.UUID, then: str) -> None:
     """Raise Conflict while a worker still reads the ids of this list."""
-    job = being_read(audience_id)
+    job = running_upload(audience_id)
     if job is not None:
         raise Conflict(
             f"The list of this audience is still being loaded ({job.rows:,} rows so far); {then} when it is done.",

@@ -56,7 +56,7 @@ class Condition:
 Sql = tuple[str, list[Any]]
 
 
-def check(raw: Any) -> tuple[Condition, ...]:
+def check_filter(raw: Any) -> tuple[Condition, ...]:
     """The conditions of a filter. InvalidInput names the condition and field; one without conditions would be everybody
     by accident."""
     if raw is not None and not isinstance(raw, list):
@@ -70,7 +70,7 @@ def check(raw: Any) -> tuple[Condition, ...]:
     return tuple(_condition(item, f"filter.{index}") for index, item in enumerate(raw))
 
 
-def compiled(conditions: Sequence[Condition]) -> Sql:
+def compile_filter(conditions: Sequence[Condition]) -> Sql:
     """`AND …` for each condition. Values and paths are always parameters, never text of the statement."""
     parts = [_sql(condition) for condition in conditions]
     return "".join(f" AND ({sql})" for sql, _ in parts), [p for _, params in parts for p in params]

@@ -248,7 +248,7 @@ def check_source(source: str, filter_: Any, *, file: bool = False) -> None:
             field="upload",
         )
     if source == Audience.Source.SEGMENT:
-        audiences.check(filter_)
+        audiences.check_filter(filter_)
     elif filter_:
         raise InvalidInput(
             f'A filter was given, and the source is "{source}", which would ignore it. Choose the source "segment", or '

@@ -76,7 +76,7 @@ def put(audience: Audience, upload: Upload) -> Import:
     with transaction.atomic():
         _alone(audience)
         if not upload.is_large:
-            return _done(job, campaigns.replace_members(audience, lambda a: audiences.fill(a, upload.file)))
+            return _done(job, campaigns.replace_members(audience, lambda a: audiences.load_file(a, upload.file)))
         campaigns.check_replaceable(audience)
         # what the first line shows to be no list is refused at once
         read_external_ids(upload.file)
@@ -92,7 +92,7 @@ def put_ids(audience: Audience, external_ids: Sequence[object]) -> Import:
     job.kind, job.audience_id = Import.Kind.LIST, audience.pk
     with transaction.atomic():
         _alone(audience)
-        return _done(job, campaigns.replace_members(audience, lambda a: audiences.fill_ids(a, external_ids)))
+        return _done(job, campaigns.replace_members(audience, lambda a: audiences.load_ids(a, external_ids)))
 
 
 def for_campaign(tenant: Tenant, campaign_name: str, upload: Upload) -> tuple[Audience, Import]:
@@ -125,8 +125,8 @@ def read(job: Import, file: File[bytes]) -> Mapping[str, Any]:
     def progress(so_far: ListReport) -> None:
         jobs.save(job, rows=so_far.rows, rejected=so_far.rejected, bytes_read=file.tell())
 
-    with audiences.staged(file, progress) as found:
-        report = campaigns.replace_members(audience, lambda a: audiences.fill_staged(a, found))
+    with audiences.stage_ids(file, progress) as found:
+        report = campaigns.replace_members(audience, lambda a: audiences.load_staged(a, found))
     return {**_told(report), "bytes_read": job.size}
 
 

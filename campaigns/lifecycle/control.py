@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, When
 from django.db.models.functions import Now
 
-from campaigns.arming import id_range
+from campaigns.arming import delivery_id_range
 from campaigns.lifecycle.fanout import set_off
 from campaigns.lifecycle.launch import find
 from campaigns.lifecycle.transition import By, Control, record_control, transition
@@ -175,7 +175,7 @@ def cancel_rows(campaign_id: uuid.UUID) -> None:
 
 
 def _cancel(campaign: Campaign) -> int:
-    low, high = id_range(campaign)
+    low, high = delivery_id_range(campaign)
     with connection.cursor() as cursor:
         cursor.execute(_CANCEL, {"campaign": campaign.pk, "low": low, "high": high, "limit": _BATCH})
         return int(cursor.rowcount)

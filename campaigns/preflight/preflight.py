@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
-from campaigns.arming.problems import Problem, messages_left_out
+from campaigns.arming.render_problems import RenderProblem, excluded_messages
 from campaigns.models import Campaign
 from campaigns.preflight import capacity, preview, spot_check, workers
 from campaigns.preflight.capacity import Pace
@@ -69,7 +69,7 @@ class Preflight:
     unreached: int
     #: what was left out by reason: messages, and those ids
     excluded: Mapping[str, int]
-    problems: Sequence[Problem]
+    problems: Sequence[RenderProblem]
     ready: Sequence[Ready]
     warnings: Sequence[str]
     arithmetic: Sequence[str] = ()
@@ -91,7 +91,7 @@ class Preflight:
 
     @property
     def left_out(self) -> Mapping[str, int]:
-        return messages_left_out(self.excluded)
+        return excluded_messages(self.excluded)
 
     @property
     def rows(self) -> list[tuple[Ready, int | None]]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from campaigns import audience as audiences
-from campaigns.category import rule_of
+from campaigns.category import category_rule_of
 from campaigns.models import Campaign
 from notifier.delivery.content import templates
 from notifier.delivery.content.liquid import PERSON
@@ -37,7 +37,7 @@ def somebody(campaign: Campaign) -> Person | None:
     """Somebody of the audience who can be shown: of its first few, whoever gets most of it."""
     if campaign.audience is None:
         return None
-    first = [r.pk for r in audiences.sample(campaign.audience, LOOKED_AT)]
+    first = [r.pk for r in audiences.sample_recipients(campaign.audience, LOOKED_AT)]
     found = recipients.by_ids(campaign.tenant_id, first)
     shown = [found[pk] for pk in first if pk in found]
     with shared_budget(len(shown)):
@@ -52,7 +52,7 @@ def samples(campaign: Campaign, person: Person) -> list[Sample]:
     compiled = templates.compiled(version_id)
     locale, default = person.choices.language or person.locale, campaign.tenant.default_locale
     told = _Told({**campaign.data, PERSON: person.variables()}, campaign.tenant.link_schemes)
-    planned = plan(person, rule_of(campaign), campaign.channels, datetime.now(UTC), campaign.tenant.timezone)
+    planned = plan(person, category_rule_of(campaign), campaign.channels, datetime.now(UTC), campaign.tenant.timezone)
     refused = {e.channel: str(e.reason).replace("_", " ") for e in planned if isinstance(e, Suppressed)}
     with shared_budget():
         return [

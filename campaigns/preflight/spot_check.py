@@ -11,8 +11,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from campaigns.arming import id_range
-from campaigns.category import rule_of
+from campaigns.arming import delivery_id_range
+from campaigns.category import category_rule_of
 from campaigns.models import Campaign
 from notifier.delivery.planning import recipients
 from notifier.delivery.planning.plan import quiet_until
@@ -39,7 +39,7 @@ class Spot:
 
 def look(campaign: Campaign, now: datetime) -> Spot:
     """What a sample of its armed messages shows."""
-    low, high = id_range(campaign)
+    low, high = delivery_id_range(campaign)
     armed = Delivery.objects.filter(
         tenant_id=campaign.tenant_id, campaign_id=campaign.pk, id__gte=low, id__lt=high, status=Status.ARMED
     )
@@ -57,7 +57,7 @@ def look(campaign: Campaign, now: datetime) -> Spot:
 
 
 def _quiet(campaign: Campaign, people: Collection[uuid.UUID], now: datetime) -> int:
-    rule = rule_of(campaign)
+    rule = category_rule_of(campaign)
     if rule.kind != Kind.MARKETING:
         return 0
     found = recipients.by_ids(campaign.tenant_id, sorted(set(people)))

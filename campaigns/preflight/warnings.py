@@ -10,7 +10,7 @@ from typing import Protocol
 from django.conf import settings
 from django.utils.timezone import localtime
 
-from campaigns.arming.problems import messages_left_out, told, unrendered
+from campaigns.arming.render_problems import count_unrendered, excluded_messages, problem_sentences
 from campaigns.models import Campaign
 from campaigns.preflight.spot_check import UNSEEN, Spot
 from notifier.channels.queues import queue_of
@@ -66,10 +66,10 @@ def _who(campaign: Campaign, seen: Seen) -> Iterator[str]:
     people, nobody = campaign.audience_size, campaign.unreached
     if nobody and nobody >= MANY_UNREACHED * people:
         yield f"{nobody:,} of {people:,} people get nothing. Is this the right audience?"
-    messages = sum(r.messages for r in seen.ready) + sum(messages_left_out(campaign.excluded).values())
-    failed = unrendered(campaign.excluded)
+    messages = sum(r.messages for r in seen.ready) + sum(excluded_messages(campaign.excluded).values())
+    failed = count_unrendered(campaign.excluded)
     if failed and 100 * failed >= settings.UNRENDERED_WARN_PERCENT * messages:
-        yield f"{failed:,} of {messages:,} messages could not be rendered. {told(campaign.problems)[0]}"
+        yield f"{failed:,} of {messages:,} messages could not be rendered. {problem_sentences(campaign.problems)[0]}"
     if campaign.tested_at is None:
         yield "Nobody has seen it yet as it is now: send it to yourself first."
     elif campaign.tested_version_id != campaign.version_id:

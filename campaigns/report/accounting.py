@@ -20,7 +20,7 @@ from django.db import connection, transaction
 
 from campaigns.lifecycle import full_speed
 from campaigns.shard import payload as payloads
-from campaigns.shard.outcomes import OPEN, REQUEUED, OutcomeNote, ShardOutcomes
+from campaigns.shard.outcomes import REQUEUED, UNANSWERED, OutcomeNote, ShardOutcomes
 from campaigns.shard.payload import Payload
 from notifier.delivery.infra import bulk
 from notifier.delivery.ledger.settle import DeadAddress, dead_letters, kill_addresses
@@ -134,7 +134,7 @@ class _Ended:
     def final(self, i: int) -> tuple[int, OutcomeNote]:
         """What message i ended as: one that never began was stopped; one without an answer is in doubt."""
         outcome = self.record.outcomes[i]
-        if outcome != OPEN:
+        if outcome != UNANSWERED:
             return outcome, self.record.notes.get(i, _NOTHING)
         if i >= self.record.begun:
             return int(Status.CANCELLED), _STOPPED
@@ -148,7 +148,7 @@ class _Ended:
 
     def when(self, i: int) -> datetime:
         """When it was answered; for one that was not, when the shard ended."""
-        if self.began_at is None or self.record.outcomes[i] == OPEN:
+        if self.began_at is None or self.record.outcomes[i] == UNANSWERED:
             return self.ended_at
         return self.began_at + timedelta(milliseconds=self.record.delays[i])
 

@@ -15,11 +15,11 @@ from typing import Any
 
 from django.db import connection
 
-from campaigns.arming import id_range
-from campaigns.arming.problems import messages_left_out
+from campaigns.arming import delivery_id_range
+from campaigns.arming.render_problems import excluded_messages
 from campaigns.models import Campaign, Shard
 from campaigns.report.times import FINE_MS, LONGEST_S, Point, Times, bucket, curve, times_of
-from campaigns.shard.outcomes import ShardOutcomes, taken_delays
+from campaigns.shard.outcomes import ShardOutcomes, sent_delays
 from notifier.vocabulary.status import Status
 
 WENT_OUT = (Status.SENT, Status.DELIVERED)
@@ -81,7 +81,7 @@ class Results(Sums):
 
     @property
     def left_out(self) -> dict[str, int]:
-        return messages_left_out(self.excluded)
+        return excluded_messages(self.excluded)
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,7 @@ def _add_times(found: Results, campaign: Campaign, launched: datetime) -> None:
         if count is not None:
             histogram[ms] += count
         else:
-            histogram.update(bucket(ms + delay) for delay in taken_delays(outcomes, delays, lasted))
+            histogram.update(bucket(ms + delay) for delay in sent_delays(outcomes, delays, lasted))
     everything = sum(by_channel.values(), Counter())
     found.times = times_of(everything)
     found.channel_times = {name: times_of(histogram) for name, histogram in sorted(by_channel.items())}
@@ -268,7 +268,7 @@ def _worker(row: Sequence[Any]) -> Worker:
 
 
 def _rows(sql: str, campaign: Campaign, **more: Any) -> list[Any]:
-    low, high = id_range(campaign)
+    low, high = delivery_id_range(campaign)
     with connection.cursor() as cursor:
         cursor.execute(sql, {"tenant": campaign.tenant_id, "campaign": campaign.pk, "low": low, "high": high, **more})
         return list(cursor.fetchall())

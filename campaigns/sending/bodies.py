@@ -8,7 +8,7 @@ from functools import cached_property
 from struct import Struct
 from typing import Any
 
-from campaigns.shard.payload import Form, Payload
+from campaigns.shard.payload import Payload, SharedContent
 from notifier.channels import channel
 from notifier.channels.base import Envelope
 from notifier.providers import Provider
@@ -92,7 +92,7 @@ class BodyBuilder:
             found = self._templates[n] = self._compiled(self._payload.forms[n])
         return found
 
-    def _compiled(self, form: Form) -> BodyTemplate:
+    def _compiled(self, form: SharedContent) -> BodyTemplate:
         placeholders = Placeholders.make(name for name, text in form.items() if text is None)
         envelope = replace(
             self._common,
@@ -106,5 +106,5 @@ class BodyBuilder:
         return self._provider.body_template(message, placeholders, self._token)
 
 
-def _fits(form: Form, templatable: frozenset[str]) -> bool:
+def _fits(form: SharedContent, templatable: frozenset[str]) -> bool:
     return all(text is not None or name.partition(".")[0] in templatable for name, text in form.items())

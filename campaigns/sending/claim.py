@@ -15,7 +15,7 @@ from django.conf import settings
 from campaigns.lifecycle.fanout import MAY_LEAVE
 from campaigns.models import Campaign
 from campaigns.shard import payload as payloads
-from campaigns.shard.outcomes import LONGEST_MS, ShardOutcomes
+from campaigns.shard.outcomes import MAX_DELAY_MS, ShardOutcomes
 from campaigns.shard.payload import Payload
 from notifier.delivery.accounts import registry
 from notifier.delivery.infra import bulk
@@ -68,7 +68,7 @@ class ClaimedShard:
 
     def delay(self) -> int:
         """Milliseconds since the shard began."""
-        return min(LONGEST_MS, int((time.monotonic() - self._began) * 1000))
+        return min(MAX_DELAY_MS, int((time.monotonic() - self._began) * 1000))
 
     def delay_at(self, at: datetime) -> int:
         """The delay at that moment; negative before the shard began."""

@@ -29,7 +29,7 @@ from notifier.vocabulary.http import Answered, RequestBatch, Response, TokenRefu
 from notifier.vocabulary.verdicts import Throttled, Verdict
 
 #: FCM also answers 429 when one device gets too much: one of more answers than this does not stop the account
-FEW = 50
+ANSWERS_PER_429 = 50
 
 
 class InFlight:
@@ -154,7 +154,7 @@ class InFlight:
 
     def _slow_down(self, refusals: Sequence[Throttled]) -> None:
         self._refused += len(refusals)
-        if refusals and self._refused * FEW > self._taken + len(self._verdicts):
+        if refusals and self._refused * ANSWERS_PER_429 > self._taken + len(self._verdicts):
             slow_down(self._claimed.account, refusals)
 
     def collect(self, outcomes: Sequence[Outcome]) -> None:

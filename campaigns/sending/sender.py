@@ -16,8 +16,8 @@ from campaigns.lifecycle import control, full_speed, thresholds
 from campaigns.models import Campaign, Shard
 from campaigns.sending.claim import ClaimedShard
 from campaigns.sending.in_flight import InFlight
-from campaigns.sending.refusals import Refusals
-from campaigns.shard.outcomes import OutcomeNote, Written, leave, write
+from campaigns.sending.recheck import Recheck
+from campaigns.shard.outcomes import OutcomeNote, WriteResult, release_shard, write_outcomes
 from campaigns.states import State
 from notifier.channels import channel
 from notifier.channels.queues import queue_of
@@ -30,11 +30,11 @@ from notifier.vocabulary.status import Lane, Reason, Status
 
 #: outcomes are written at least so often (seconds) while answers come slowly; half of the second in which a stop holds
 WRITE_SECONDS = 0.1
-LOOK_SECONDS = 0.5
+CHECK_SECONDS = 0.5
 #: a shard whose speed is limited goes back to the queue's end after so long, when others wait
-TURN_SECONDS = 5.0
+MAX_TURN_SECONDS = 5.0
 #: messages of a chunk: half of a window, at most this
-LARGEST_CHUNK = 500
+MAX_CHUNK = 500
 
 
 class _Lost(Exception):
@@ -45,7 +45,7 @@ class Sender:
     def __init__(self, claimed: ClaimedShard) -> None:
         self._claimed = claimed
         self._in_flight = InFlight(claimed)
-        self._refusals = Refusals(claimed)
+        self._refusals = Recheck(claimed)
         campaign, account = claimed.campaign, claimed.account
         self._rate = registry.rate_of(account)
         own = campaign.rate_per_s
@@ -87,22 +87,22 @@ class Sender:
             self._in_flight.dirty = True
 
     def _send(self) -> None:
-        claimed, chunk = self._claimed, min(self._window // 2, LARGEST_CHUNK) or 1
+        claimed, chunk = self._claimed, min(self._window // 2, MAX_CHUNK) or 1
         while self._in_flight.going and (rows := self._next(chunk)) and not self._over():
             if self._in_flight.on_wire and self._window - self._in_flight.on_wire < len(rows):
-                self._gather(LOOK_SECONDS)
+                self._gather(CHECK_SECONDS)
                 continue
             grant = rate_limits.take(claimed.account.id, self._rate, len(rows), *self._limits)
             full_speed.note_grant(claimed.campaign.pk, whole=grant.granted == len(rows))
             if grant.granted:
                 self._begin(rows[: grant.granted])
-            self._gather(min(grant.wait, LOOK_SECONDS))
+            self._gather(min(grant.wait, CHECK_SECONDS))
 
     def _over(self) -> bool:
         """Whether somebody else's turn has come: a shard that a limit makes slow would keep its worker for minutes."""
         return (
             bool(self._rate or self._limits)
-            and time.monotonic() - self._began > TURN_SECONDS
+            and time.monotonic() - self._began > MAX_TURN_SECONDS
             and waiting(queue_of(self._claimed.channel, Lane.BULK)) > 0
         )
 
@@ -134,7 +134,7 @@ class Sender:
             refused = retry_while_db_down(lambda: self._refusals.of(rows))
             # a repeated message has begun already
             self._write(max(self._claimed.record.begun, rows[-1] + 1))
-            if not self._in_flight.going or time.monotonic() - looked < LOOK_SECONDS:
+            if not self._in_flight.going or time.monotonic() - looked < CHECK_SECONDS:
                 return refused
 
     # -- answers --
@@ -142,13 +142,13 @@ class Sender:
     def _gather(self, patience: float) -> None:
         self._in_flight.gather(patience)
         since = time.monotonic() - self._wrote
-        if since > LOOK_SECONDS or (self._in_flight.dirty and since > WRITE_SECONDS):
+        if since > CHECK_SECONDS or (self._in_flight.dirty and since > WRITE_SECONDS):
             self._write(self._claimed.record.begun)
 
     def _drain(self) -> None:
         """Wait for everything on the wire."""
         while self._in_flight.on_wire:
-            self._gather(LOOK_SECONDS)
+            self._gather(CHECK_SECONDS)
         self._in_flight.learn()
 
     def _write(self, begin: int) -> None:
@@ -156,7 +156,7 @@ class Sender:
         claimed = self._claimed
         self._in_flight.dirty = False
         written = retry_while_db_down(
-            lambda: self._write_all(lambda: write(claimed.record, claimed.id, claimed.fence, begin))
+            lambda: self._write_all(lambda: write_outcomes(claimed.record, claimed.id, claimed.fence, begin))
         )
         self._wrote = time.monotonic()
         if not written.held:
@@ -173,9 +173,9 @@ class Sender:
 
         after = retry_while_db_down(self._after)
 
-        def write_last() -> Written:
-            there = leave(claimed.record, claimed.id, claimed.fence, after, ended=after != Shard.State.ARMED)
-            return Written(there, running=False)
+        def write_last() -> WriteResult:
+            there = release_shard(claimed.record, claimed.id, claimed.fence, after, ended=after != Shard.State.ARMED)
+            return WriteResult(there, running=False)
 
         if not retry_while_db_down(lambda: self._write_all(write_last)).held:
             raise _Lost
@@ -188,7 +188,7 @@ class Sender:
         stopped = Campaign.objects.filter(pk=self._claimed.campaign.pk, state=State.CANCELLED).exists()
         return Shard.State.CANCELLED if stopped else Shard.State.ARMED
 
-    def _write_all(self, write_it: Callable[[], Written]) -> Written:
+    def _write_all(self, write_it: Callable[[], WriteResult]) -> WriteResult:
         """The record, and the ledger's rows of those that are to be tried again, in one transaction."""
         if not (requeuing := self._in_flight.requeuing):
             return write_it()

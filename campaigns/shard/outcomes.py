@@ -21,11 +21,11 @@ from notifier.vocabulary.status import Reason, Status
 # Delays, four bytes a message, are not written with each chunk: they would be written anew, and out of line, each time.
 
 #: begun, and no answer is known
-OPEN = 0
+UNANSWERED = 0
 #: the ledger's row says what became of it
 REQUEUED = int(Status.QUEUED)
 #: what a delay can say: 49 days. A shard may be paused for longer
-LONGEST_MS = 2**32 - 1
+MAX_DELAY_MS = 2**32 - 1
 _TAKEN = frozenset({int(Status.SENT), int(Status.DELIVERED)})
 
 
@@ -82,7 +82,7 @@ class ShardOutcomes:
     def _count(self) -> None:
         self.sent = sum(map(self.outcomes.count, _TAKEN))
         self.requeued = self.outcomes.count(REQUEUED)
-        doubt = self.outcomes.count(OPEN) + self.outcomes.count(int(Status.UNKNOWN))
+        doubt = self.outcomes.count(UNANSWERED) + self.outcomes.count(int(Status.UNKNOWN))
         self.failed = self.size - doubt - self.sent - self.requeued
         self.dead = sum(note.address_is_dead for note in self.notes.values())
 
@@ -102,14 +102,14 @@ class ShardOutcomes:
 
     def open(self) -> list[int]:
         """Begun and not answered."""
-        return [i for i, outcome in enumerate(self.outcomes[: self.begun]) if outcome == OPEN]
+        return [i for i, outcome in enumerate(self.outcomes[: self.begun]) if outcome == UNANSWERED]
 
     def tally(self, *, ended: bool, stopped: bool) -> Counter[tuple[int, str]]:
         """(status, reason) -> messages, but for those that the ledger counts. `ended`: nobody holds the shard any more;
         `stopped`: what has not begun never will."""
         counts: Counter[tuple[int, str]] = Counter()
         for outcome, count in Counter(self.outcomes[: self.begun]).items():
-            if outcome == OPEN:
+            if outcome == UNANSWERED:
                 counts[(int(Status.UNKNOWN), str(Reason.IN_DOUBT)) if ended else (int(Status.SENDING), "")] += count
             elif outcome != REQUEUED:
                 counts[outcome, ""] += count
@@ -144,7 +144,7 @@ class ShardOutcomes:
             self.failed += 1
 
 
-def taken_delays(outcomes: bytes, delays: bytes, late: int | None) -> Iterator[int]:
+def sent_delays(outcomes: bytes, delays: bytes, late: int | None) -> Iterator[int]:
     """The delays of what providers took, from a stored record."""
     known = _delays(delays, len(outcomes), late)
     return (delay for outcome, delay in zip(outcomes, known, strict=False) if outcome in _TAKEN)
@@ -156,12 +156,12 @@ def _delays(written: bytes, count: int, late: int | None) -> array[int]:
     found = array("I")
     found.frombytes(written)
     if late is not None:
-        found.extend([min(LONGEST_MS, max(0, late))] * (count - len(found)))
+        found.extend([min(MAX_DELAY_MS, max(0, late))] * (count - len(found)))
     return found
 
 
 @dataclass(frozen=True)
-class Written:
+class WriteResult:
     """What the statement found: the shard is still this holder's, and the campaign still runs on its channel."""
 
     held: bool
@@ -195,7 +195,7 @@ FROM mine WHERE p.shard_id = mine.id RETURNING p.shard_id
 """
 
 
-def write(record: ShardOutcomes, shard_id: uuid.UUID, fence: int, begin: int) -> Written:
+def write_outcomes(record: ShardOutcomes, shard_id: uuid.UUID, fence: int, begin: int) -> WriteResult:
     """Write the outcomes so far; let rows up to `begin` begin, if the campaign runs; renew the lease."""
     counts = [begin, *record.counts(), float(settings.LEASE_SECONDS)]
     with bulk.cursor() as cursor:
@@ -204,13 +204,13 @@ def write(record: ShardOutcomes, shard_id: uuid.UUID, fence: int, begin: int) ->
         )
         row: Sequence[Any] | None = cursor.fetchone()
     if row is None:
-        return Written(held=False, running=False)
+        return WriteResult(held=False, running=False)
     if row[0]:
         record.begun = begin
-    return Written(held=True, running=bool(row[0]))
+    return WriteResult(held=True, running=bool(row[0]))
 
 
-def leave(record: ShardOutcomes, shard_id: uuid.UUID, fence: int, state: str, *, ended: bool) -> bool:
+def release_shard(record: ShardOutcomes, shard_id: uuid.UUID, fence: int, state: str, *, ended: bool) -> bool:
     """Write the last outcomes and let the shard go; False when it was not this holder's any more."""
     counts = [record.begun, *record.counts(), state, ended]
     packed = [record.packed_outcomes(), record.packed_delays(), record.packed_notes()]

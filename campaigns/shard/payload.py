@@ -18,10 +18,10 @@ from notifier.vocabulary.people import Address
 #: hexadecimal digits of one id
 _HEX = 32
 #: a device id that is none: the address is no device's
-NOBODY = "0" * _HEX
+NO_DEVICE = "0" * _HEX
 
 #: rendered template parts by name; a value of the part `data` is named `data.<key>`. None: it differs by recipient
-Form = Mapping[str, str | None]
+SharedContent = Mapping[str, str | None]
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Payload:
     devices: str = ""
     addresses: list[str] = field(default_factory=list)
     #: contents, each once, and which of them each message has
-    forms: list[Form] = field(default_factory=list)
+    forms: list[SharedContent] = field(default_factory=list)
     form: list[int] = field(default_factory=list)
     #: part -> its text for each message ("" where the message's form says it)
     values: dict[str, list[str]] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Payload:
 
     def address(self, i: int) -> Address:
         device = self.devices[i * _HEX : (i + 1) * _HEX]
-        return Address(self.addresses[i], self.platform, None if device == NOBODY else uuid.UUID(device))
+        return Address(self.addresses[i], self.platform, None if device == NO_DEVICE else uuid.UUID(device))
 
     def content(self, i: int) -> dict[str, Any]:
         """The rendered parts of one message, as its channel wants them."""

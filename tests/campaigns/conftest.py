@@ -30,7 +30,7 @@ CONTENT = {
 
 
 @dataclass(frozen=True)
-class World:
+class Site:
     """What a marketer of ACME has before the first campaign."""
 
     people: People
@@ -55,7 +55,7 @@ def recipients(tenant: Tenant, *external_ids: str, **columns: Any) -> list[Recip
 
 
 @pytest.fixture
-def world(people: People) -> World:
+def site(people: People) -> Site:
     category = Category.objects.create(tenant=people.acme, key="news", name="News", kind="marketing")
     template = Template.objects.create(tenant=people.acme, key="spring", name="Spring", category=category)
     templates.publish(template, CONTENT)
@@ -65,7 +65,7 @@ def world(people: People) -> World:
     everybody = Audience.objects.create(tenant=people.acme, name="Everybody", source="everybody")
     vic = User.objects.create_user("vic", "vic@example.com", "a long password", is_staff=True)
     Member.objects.create(tenant=people.acme, user=vic, role=Member.Role.VIEWER)
-    return World(people, template, everybody, vic)
+    return Site(people, template, everybody, vic)
 
 
 class Page(Protocol):

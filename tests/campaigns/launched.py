@@ -18,7 +18,7 @@ from campaigns.shard.payload import Payload, pack
 from notifier.delivery.accounts import registry
 from notifier.models import ProviderAccount
 from tenants.models import AuditLog
-from tests.campaigns.conftest import World
+from tests.campaigns.conftest import Site
 
 
 @dataclass
@@ -49,13 +49,13 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     return found
 
 
-def an_armed(world: World, shards: int = 3, canaries: int = 0, **columns: Any) -> Campaign:
+def an_armed(site: Site, shards: int = 3, canaries: int = 0, **columns: Any) -> Campaign:
     """An armed campaign; its first shards are the canary."""
-    campaign = world.draft(state="armed", armed_at=datetime.now(UTC), first_armed_ms=1, **columns)
-    account = inbox(world)
+    campaign = site.draft(state="armed", armed_at=datetime.now(UTC), first_armed_ms=1, **columns)
+    account = inbox(site)
     for n in range(shards):
         shard = Shard.objects.create(
-            tenant=world.acme,
+            tenant=site.acme,
             campaign=campaign,
             number=1_000 * n + 1,
             channel="in_app",
@@ -63,12 +63,12 @@ def an_armed(world: World, shards: int = 3, canaries: int = 0, **columns: Any) -
             size=10,
             canary=n < canaries,
         )
-        ShardPayload.objects.create(shard=shard, tenant=world.acme, rows=pack(Payload()))
+        ShardPayload.objects.create(shard=shard, tenant=site.acme, rows=pack(Payload()))
     return campaign
 
 
-def inbox(world: World) -> ProviderAccount:
-    return registry.choose(world.acme, "in_app", "", "live")
+def inbox(site: Site) -> ProviderAccount:
+    return registry.choose(site.acme, "in_app", "", "live")
 
 
 def gone(campaign: Campaign, **columns: Any) -> Campaign:

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from campaigns import arming
-from campaigns.arming.problems import told
+from campaigns.arming.render_problems import problem_sentences
 from campaigns.models import Campaign
 from campaigns.states import State
 from notifier.errors import NotifierError
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         self._watch(campaign, campaign.revision)
         if campaign.state != State.ARMED or not campaign.armed_at:
             raise CommandError(campaign.failure or f"It was edited meanwhile and is {campaign.state}.")
-        for problem, sentence in zip(campaign.problems, told(campaign.problems), strict=True):
+        for problem, sentence in zip(campaign.problems, problem_sentences(campaign.problems), strict=True):
             self.stdout.write(f"could not be rendered: {sentence} For {', '.join(problem['recipients'])}.")
 
     def _watch(self, campaign: Campaign, revision: int) -> None:

@@ -12,18 +12,18 @@ from django.urls import reverse
 
 from campaigns.models import Audience, AudienceMember, Campaign
 from tests.campaigns.admin.test_pages import ADD, Browse, form
-from tests.campaigns.conftest import World, armed, page, text
+from tests.campaigns.conftest import Site, armed, page, text
 
 
-def test_an_audience_shows_how_many_and_who(world: World, browser: Browse) -> None:
-    shown = text(browser(world.people.ben).get(reverse("admin:campaigns_audience_change", args=[world.everybody.pk])))
+def test_an_audience_shows_how_many_and_who(site: Site, browser: Browse) -> None:
+    shown = text(browser(site.people.ben).get(reverse("admin:campaigns_audience_change", args=[site.everybody.pk])))
     assert "4 people now" in shown and "ada" in shown and "zoe" not in shown
 
 
-def test_a_wrong_filter_is_explained_in_the_form(world: World, browser: Browse) -> None:
-    fields = {"tenant": world.acme.pk, "name": "X", "source": "segment"}
+def test_a_wrong_filter_is_explained_in_the_form(site: Site, browser: Browse) -> None:
+    fields = {"tenant": site.acme.pk, "name": "X", "source": "segment"}
     wrong = '[{"field": "email", "op": "like", "value": "x"}]'
-    answer = browser(world.people.ben).post("/admin/campaigns/audience/add/", **fields, filter=wrong)
+    answer = browser(site.people.ben).post("/admin/campaigns/audience/add/", **fields, filter=wrong)
     assert "filter.0.op: email can be compared with" in text(answer)
 
 
@@ -60,12 +60,12 @@ ONE_CHOICE = 'the source is "{}", which would ignore it'
     ],
 )
 def test_who_an_audience_is_must_be_said_once(
-    world: World, browser: Browse, source: str, filter_: str, file: bytes, said: str
+    site: Site, browser: Browse, source: str, filter_: str, file: bytes, said: str
 ) -> None:
-    fields: dict[str, Any] = {"tenant": world.acme.pk, "name": "X", "source": source, "filter": filter_}
+    fields: dict[str, Any] = {"tenant": site.acme.pk, "name": "X", "source": source, "filter": filter_}
     if file:
         fields["upload"] = SimpleUploadedFile("list.csv", file)
-    answer = browser(world.people.ben).post("/admin/campaigns/audience/add/", **fields)
+    answer = browser(site.people.ben).post("/admin/campaigns/audience/add/", **fields)
     made = Audience.objects.filter(name="X").first()
     if said:
         assert said.format(source) in html.unescape(text(answer))
@@ -75,37 +75,37 @@ def test_who_an_audience_is_must_be_said_once(
         assert AudienceMember.objects.count() == (2 if file else 0)
 
 
-def test_a_segment_cannot_be_edited_into_everybody(world: World, browser: Browse) -> None:
+def test_a_segment_cannot_be_edited_into_everybody(site: Site, browser: Browse) -> None:
     condition = [{"field": "name", "op": "eq", "value": "Ada"}]
-    mine = Audience.objects.create(tenant=world.acme, name="Ada", source="segment", filter=condition)
+    mine = Audience.objects.create(tenant=site.acme, name="Ada", source="segment", filter=condition)
     change = reverse("admin:campaigns_audience_change", args=[mine.pk])
     for empty in ("", "[]"):
-        answer = browser(world.people.ben).post(change, name="Ada", filter=empty)
+        answer = browser(site.people.ben).post(change, name="Ada", filter=empty)
         assert "needs at least one condition" in text(answer)
     mine.refresh_from_db()
     assert mine.filter == condition
 
 
-def test_everybody_and_a_list_are_renamed_without_a_filter(world: World, browser: Browse) -> None:
-    mine = Audience.objects.create(tenant=world.acme, name="List", source="list")
-    for audience in (world.everybody, mine):
+def test_everybody_and_a_list_are_renamed_without_a_filter(site: Site, browser: Browse) -> None:
+    mine = Audience.objects.create(tenant=site.acme, name="List", source="list")
+    for audience in (site.everybody, mine):
         change = reverse("admin:campaigns_audience_change", args=[audience.pk])
-        browser(world.people.ben).post(change, name=f"New {audience.source}")
+        browser(site.people.ben).post(change, name=f"New {audience.source}")
         audience.refresh_from_db()
         assert audience.name == f"New {audience.source}"
 
 
-def test_an_audience_and_a_file_for_one_campaign_are_refused(world: World, browser: Browse) -> None:
+def test_an_audience_and_a_file_for_one_campaign_are_refused(site: Site, browser: Browse) -> None:
     csv = SimpleUploadedFile("list.csv", IDS)
-    answer = text(browser(world.people.ben).post(ADD, **form(world, upload=csv)))
+    answer = text(browser(site.people.ben).post(ADD, **form(site, upload=csv)))
     assert "Both an audience (“Everybody”) and a file (“upload”) were given" in answer
     assert not Campaign.objects.exists() and Audience.objects.count() == 1
-    draft = world.draft()
+    draft = site.draft()
     csv = SimpleUploadedFile("list.csv", IDS)
-    answer = text(browser(world.people.ben).post(page("change", draft), **form(world, upload=csv)))
+    answer = text(browser(site.people.ben).post(page("change", draft), **form(site, upload=csv)))
     assert "Both an audience" in answer
     draft.refresh_from_db()
-    assert draft.audience == world.everybody
+    assert draft.audience == site.everybody
 
 
 @pytest.mark.parametrize(
@@ -118,30 +118,28 @@ def test_an_audience_and_a_file_for_one_campaign_are_refused(world: World, brows
     ],
 )
 def test_a_list_is_green_only_when_everybody_in_it_is_known(
-    world: World, browser: Browse, file: bytes, level: str, said: str
+    site: Site, browser: Browse, file: bytes, level: str, said: str
 ) -> None:
-    answer = browser(world.people.ben).post(
-        ADD, **form(world, audience="", upload=SimpleUploadedFile("list.csv", file))
-    )
+    answer = browser(site.people.ben).post(ADD, **form(site, audience="", upload=SimpleUploadedFile("list.csv", file)))
     shown = re.findall(r'(?s)<li class="(\w+)">(.*?)</li>', answer.content.decode())
     assert [kind for kind, message in shown if said in message] == [level]
 
 
-def test_replacing_a_list_returns_what_was_armed_with_it_to_draft(world: World, browser: Browse) -> None:
-    mine = Audience.objects.create(tenant=world.acme, name="List", source="list")
-    AudienceMember.objects.create(tenant=world.acme, audience=mine, external_id="ada")
-    campaign = armed(world.draft(audience=mine))
+def test_replacing_a_list_returns_what_was_armed_with_it_to_draft(site: Site, browser: Browse) -> None:
+    mine = Audience.objects.create(tenant=site.acme, name="List", source="list")
+    AudienceMember.objects.create(tenant=site.acme, audience=mine, external_id="ada")
+    campaign = armed(site.draft(audience=mine))
     upload = reverse("admin:campaigns_audience_upload", args=[mine.pk])
     csv = SimpleUploadedFile("list.csv", b"bob\ncy\n")
-    assert "2 external ids stored" in text(browser(world.people.ben).post(upload, upload=csv))
+    assert "2 external ids stored" in text(browser(site.people.ben).post(upload, upload=csv))
     campaign.refresh_from_db()
     assert campaign.state == Campaign.State.DRAFT
 
 
-def test_a_list_is_deleted_with_its_members_unless_a_campaign_uses_it(world: World, browser: Browse) -> None:
-    mine = Audience.objects.create(tenant=world.acme, name="List", source="list", size=1)
-    AudienceMember.objects.create(tenant=world.acme, audience=mine, external_id="ada")
-    campaign, ben = world.draft(audience=mine), browser(world.people.ben)
+def test_a_list_is_deleted_with_its_members_unless_a_campaign_uses_it(site: Site, browser: Browse) -> None:
+    mine = Audience.objects.create(tenant=site.acme, name="List", source="list", size=1)
+    AudienceMember.objects.create(tenant=site.acme, audience=mine, external_id="ada")
+    campaign, ben = site.draft(audience=mine), browser(site.people.ben)
     delete = reverse("admin:campaigns_audience_delete", args=[mine.pk])
     assert "In use by 1 campaign." in text(ben.get(delete))
     campaign.delete()

@@ -12,13 +12,13 @@ from campaigns.models import Campaign, Shard
 from campaigns.preflight import rehearse
 from notifier.models import Notification
 from tests.campaigns.admin.test_pages import ADD, ADD_FOR_TOKEN, Browse, form
-from tests.campaigns.conftest import World, armed, page, text
+from tests.campaigns.conftest import Site, armed, page, text
 
 # ---- the ladder --------------------------------------------------------------------------------------------------
 
 
-def test_the_ladder_says_what_comes_next(world: World, browser: Browse) -> None:
-    ben, ours = browser(world.people.ben), armed(world.draft(channels=["push"]))
+def test_the_ladder_says_what_comes_next(site: Site, browser: Browse) -> None:
+    ben, ours = browser(site.people.ben), armed(site.draft(channels=["push"]))
     shown = text(ben.get(page("change", ours)))
     assert "Silent run next" in shown and "1 % of it is not a single message" in shown
     twin, now = armed(rehearse.rehearse(ours, By())), datetime.now(UTC)
@@ -29,8 +29,8 @@ def test_the_ladder_says_what_comes_next(world: World, browser: Browse) -> None:
     assert "To yourself next" in shown and "3 of 4 checked, 1 refused" in shown and "Rehearse again" in shown
 
 
-def test_a_silent_run_begins_by_a_button_and_links_back(world: World, browser: Browse) -> None:
-    ben, ours = browser(world.people.ben), world.draft(channels=["push"])
+def test_a_silent_run_begins_by_a_button_and_links_back(site: Site, browser: Browse) -> None:
+    ben, ours = browser(site.people.ben), site.draft(channels=["push"])
     answer = ben.post(page("rehearse", ours), page("change", ours))
     twin = Campaign.objects.get(silent=True)
     assert answer.redirect_chain == [(page("change", twin), 302)]
@@ -39,28 +39,28 @@ def test_a_silent_run_begins_by_a_button_and_links_back(world: World, browser: B
     assert "silent" in text(ben.get("/admin/campaigns/campaign/"))
 
 
-def test_a_test_send_shows_its_outcomes_and_remembers_who_got_it(world: World, browser: Browse) -> None:
-    ben, ours = browser(world.people.ben), world.draft(channels=["push", "in_app"])
+def test_a_test_send_shows_its_outcomes_and_remembers_who_got_it(site: Site, browser: Browse) -> None:
+    ben, ours = browser(site.people.ben), site.draft(channels=["push", "in_app"])
     answer = ben.post(page("test", ours), page("change", ours), recipient="ada")
     shown = text(answer)
     assert "On its way to ada" in shown and "in_app : queued" in shown and "push : queued" in shown
-    assert b'name="recipient" value="ada"' in ben.get(page("change", world.draft(name="Other"))).content
+    assert b'name="recipient" value="ada"' in ben.get(page("change", site.draft(name="Other"))).content
     found = ben.get(page("tested", ours)).json()["outcomes"]
     assert [(o["channel"], o["status"], o["final"]) for o in found] == [
         ("in_app", "queued", False),
         ("push", "queued", False),
     ]
-    assert browser(world.people.ana).get(page("tested", ours)).json()["outcomes"] == []
+    assert browser(site.people.ana).get(page("tested", ours)).json()["outcomes"] == []
 
 
-def test_a_test_send_to_nobody_says_so(world: World, browser: Browse) -> None:
-    ours = world.draft()
-    answer = browser(world.people.ben).post(page("test", ours), page("change", ours), recipient="zoe")
+def test_a_test_send_to_nobody_says_so(site: Site, browser: Browse) -> None:
+    ours = site.draft()
+    answer = browser(site.people.ben).post(page("test", ours), page("change", ours), recipient="zoe")
     assert "There is no recipient" in text(answer)
 
 
-def test_a_wanted_time_is_worked_out_and_a_wrong_one_is_told(world: World, browser: Browse) -> None:
-    ben, ours = browser(world.people.ben), armed(world.draft(channels=["push"]))
+def test_a_wanted_time_is_worked_out_and_a_wrong_one_is_told(site: Site, browser: Browse) -> None:
+    ben, ours = browser(site.people.ben), armed(site.draft(channels=["push"]))
     assert "1 worker on push.bulk with 1 connection each" in text(ben.get(f"{page('go', ours)}?seconds=5"))
     assert ben.get(f"{page('go', ours)}?seconds=soon").status_code == 302
     assert "Must be a number of seconds" in text(ben.get(page("change", ours)))
@@ -69,16 +69,16 @@ def test_a_wanted_time_is_worked_out_and_a_wrong_one_is_told(world: World, brows
 # ---- how it leaves -----------------------------------------------------------------------------------------------
 
 
-def test_how_it_leaves_is_set_in_the_form(world: World, browser: Browse) -> None:
+def test_how_it_leaves_is_set_in_the_form(site: Site, browser: Browse) -> None:
     leaving = {"hold_seconds": 10, "rate_per_s": 500, "canary_percent": 5, "max_error_percent": 3}
-    browser(world.people.ben).post(ADD, **form(world, **leaving))
+    browser(site.people.ben).post(ADD, **form(site, **leaving))
     ours = Campaign.objects.get()
     assert (ours.hold_seconds, ours.rate_per_s, ours.canary_percent, ours.max_error_percent) == (10, 500.0, 5, 3)
     assert ours.max_dead_percent == 50
 
 
-def test_a_held_go_counts_down_and_can_be_taken_back(world: World, browser: Browse) -> None:
-    ben, ours = browser(world.people.ben), armed(world.draft(hold_seconds=30))
+def test_a_held_go_counts_down_and_can_be_taken_back(site: Site, browser: Browse) -> None:
+    ben, ours = browser(site.people.ben), armed(site.draft(hold_seconds=30))
     assert "30 s from now" in text(ben.get(page("go", ours)))
     answer = ben.post(page("go", ours), revision=ours.revision)
     assert "It leaves in 30 s" in text(answer) and b"data-left=" in answer.content
@@ -89,8 +89,8 @@ def test_a_held_go_counts_down_and_can_be_taken_back(world: World, browser: Brow
     assert "was taken back already" in text(ben.post(page("take_back", ours), page("change", ours)))
 
 
-def test_a_running_campaign_is_paused_and_resumed(world: World, browser: Browse) -> None:
-    ben, ours = browser(world.people.ben), armed(world.draft())
+def test_a_running_campaign_is_paused_and_resumed(site: Site, browser: Browse) -> None:
+    ben, ours = browser(site.people.ben), armed(site.draft())
     ben.post(page("go", ours), revision=ours.revision)
     paused = text(ben.post(page("pause", ours), page("change", ours)))
     assert "Paused. Nothing leaves until it is resumed" in paused and "Resume" in paused
@@ -98,15 +98,15 @@ def test_a_running_campaign_is_paused_and_resumed(world: World, browser: Browse)
     assert "On it goes" in text(ben.post(page("resume", ours), page("change", ours)))
 
 
-def test_why_it_paused_itself_stands_first(world: World, browser: Browse) -> None:
-    ben, ours = browser(world.people.ben), armed(world.draft())
+def test_why_it_paused_itself_stands_first(site: Site, browser: Browse) -> None:
+    ben, ours = browser(site.people.ben), armed(site.draft())
     ben.post(page("go", ours), revision=ours.revision)
     control.halt(ours.pk, "Every fifth message failed.")
     assert "It paused itself. Every fifth message failed." in text(ben.get(page("change", ours)))
 
 
-def test_a_share_first_is_offered_where_there_is_one(world: World, browser: Browse) -> None:
-    ben, ours = browser(world.people.ben), armed(world.draft(canary_percent=50))
+def test_a_share_first_is_offered_where_there_is_one(site: Site, browser: Browse) -> None:
+    ben, ours = browser(site.people.ben), armed(site.draft(canary_percent=50))
     shards = Shard.objects.filter(campaign=ours)
     shards.update(canary=False)
     assert b'value="canary"' not in ben.get(page("go", ours)).content
@@ -121,17 +121,17 @@ def test_a_share_first_is_offered_where_there_is_one(world: World, browser: Brow
     assert ours.rollout == "canary"
 
 
-def test_a_rollout_that_does_not_exist_launches_nothing(world: World, browser: Browse) -> None:
-    ours = armed(world.draft())
-    answer = browser(world.people.ben).post(page("go", ours), revision=ours.revision, rollout="slowly")
+def test_a_rollout_that_does_not_exist_launches_nothing(site: Site, browser: Browse) -> None:
+    ours = armed(site.draft())
+    answer = browser(site.people.ben).post(page("go", ours), revision=ours.revision, rollout="slowly")
     assert "Must be one of: all, canary" in text(answer)
     ours.refresh_from_db()
     assert ours.state == Campaign.State.ARMED
 
 
 @pytest.mark.parametrize("step", ["rehearse", "test", "take_back", "pause", "resume"])
-def test_a_viewer_and_a_stranger_take_no_step(world: World, browser: Browse, step: str) -> None:
-    ours = armed(world.draft(channels=["push"]))
-    assert browser(world.vic).post(page(step, ours), ADD_FOR_TOKEN, recipient="ada").status_code == 403
-    assert browser(world.people.cleo).post(page(step, ours), ADD_FOR_TOKEN, recipient="ada").status_code == 404
+def test_a_viewer_and_a_stranger_take_no_step(site: Site, browser: Browse, step: str) -> None:
+    ours = armed(site.draft(channels=["push"]))
+    assert browser(site.vic).post(page(step, ours), ADD_FOR_TOKEN, recipient="ada").status_code == 403
+    assert browser(site.people.cleo).post(page(step, ours), ADD_FOR_TOKEN, recipient="ada").status_code == 404
     assert Campaign.objects.count() == 1 and not Notification.objects.exists()

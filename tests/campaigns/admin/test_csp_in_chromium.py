@@ -15,7 +15,7 @@ from campaigns.models import Campaign
 from inbox.views import demo_link
 from tenants.admin import admin_site
 from tenants.models import Recipient, User
-from tests.campaigns.conftest import World, armed, page, sent
+from tests.campaigns.conftest import Site, armed, page, sent
 from tests.inbox.web import Web
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
@@ -75,7 +75,7 @@ def list_of(model: type[Model], what: str = "changelist") -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{what}")
 
 
-def test_every_list_and_every_form_of_the_admin_keeps_the_policy(tab: Page, web: Web, world: World) -> None:
+def test_every_list_and_every_form_of_the_admin_keeps_the_policy(tab: Page, web: Web, site: Site) -> None:
     olga = User.objects.create_superuser("olga", "", "a long password")
     log_in(tab, web, olga)
     for model in admin_site._registry:
@@ -86,9 +86,9 @@ def test_every_list_and_every_form_of_the_admin_keeps_the_policy(tab: Page, web:
                 expect(tab.locator("#user-tools")).to_be_visible()
 
 
-def test_a_form_with_rows_inside_and_a_calendar_works(tab: Page, web: Web, world: World) -> None:
-    log_in(tab, web, world.people.ben)
-    ada = Recipient.objects.get(tenant=world.acme, external_id="ada")
+def test_a_form_with_rows_inside_and_a_calendar_works(tab: Page, web: Web, site: Site) -> None:
+    log_in(tab, web, site.people.ben)
+    ada = Recipient.objects.get(tenant=site.acme, external_id="ada")
     tab.goto(web.origin + reverse("admin:tenants_recipient_change", args=[ada.pk]))
     tab.locator(".add-row a:visible").first.click()
     expect(tab.locator(".dynamic-preference")).to_have_count(1)
@@ -99,10 +99,10 @@ def test_a_form_with_rows_inside_and_a_calendar_works(tab: Page, web: Web, world
     expect(tab.locator(".calendarbox").first).to_be_visible()
 
 
-def test_the_pages_of_a_campaign_work(tab: Page, web: Web, world: World) -> None:
-    ready, over = armed(world.draft()), sent(armed(world.draft(name="Over")))
-    moving = world.draft(name="Moving", state=Campaign.State.ARMING)
-    log_in(tab, web, world.people.ben)
+def test_the_pages_of_a_campaign_work(tab: Page, web: Web, site: Site) -> None:
+    ready, over = armed(site.draft()), sent(armed(site.draft(name="Over")))
+    moving = site.draft(name="Moving", state=Campaign.State.ARMING)
+    log_in(tab, web, site.people.ben)
     for address in (page("change", ready), page("go", ready), page("change", over), page("change", moving)):
         answer = tab.goto(web.origin + address)
         assert answer is not None and answer.status == 200
@@ -111,7 +111,7 @@ def test_the_pages_of_a_campaign_work(tab: Page, web: Web, world: World) -> None
     assert asked.value.status == 200
 
 
-def test_the_page_of_the_api_works_and_tries_an_address(tab: Page, web: Web, world: World) -> None:
+def test_the_page_of_the_api_works_and_tries_an_address(tab: Page, web: Web, site: Site) -> None:
     tab.goto(f"{web.origin}/v1/docs")
     operation = tab.locator(".opblock", has_text="/v1/templates").first
     operation.locator(".opblock-summary-control").first.click()
@@ -120,13 +120,13 @@ def test_the_page_of_the_api_works_and_tries_an_address(tab: Page, web: Web, wor
     expect(operation.locator(".live-responses-table .response .response-col_status")).to_contain_text("401")
 
 
-def test_the_inbox_page_opens_its_socket(tab: Page, web: Web, world: World) -> None:
-    link = demo_link(Recipient.objects.get(tenant=world.acme, external_id="ada"))
+def test_the_inbox_page_opens_its_socket(tab: Page, web: Web, site: Site) -> None:
+    link = demo_link(Recipient.objects.get(tenant=site.acme, external_id="ada"))
     tab.goto(web.origin + link[link.index("/inbox/") :])
     expect(tab.locator("notifier-inbox")).to_have_attribute("data-state", "live")
 
 
-def test_no_page_can_be_framed(tab: Page, web: Web, world: World) -> None:
+def test_no_page_can_be_framed(tab: Page, web: Web, site: Site) -> None:
     tab.goto("data:text/html,<title>thief</title>")
     tab.evaluate(
         "url => { const f = document.createElement('iframe'); f.src = url; document.body.append(f) }",

@@ -11,7 +11,7 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
-from tests.campaigns.conftest import World
+from tests.campaigns.conftest import Site
 
 AsWeb = Callable[[], AbstractContextManager[None]]
 
@@ -32,15 +32,15 @@ class Api:
 
 
 @pytest.fixture
-def api(world: World, as_web: AsWeb) -> Api:
-    return Api(world.people.acme_key, as_web)
+def api(site: Site, as_web: AsWeb) -> Api:
+    return Api(site.people.acme_key, as_web)
 
 
 @pytest.fixture
-def stranger(world: World, as_web: AsWeb) -> Api:
-    return Api(world.people.globex_key, as_web)
+def stranger(site: Site, as_web: AsWeb) -> Api:
+    return Api(site.people.globex_key, as_web)
 
 
-def asked(world: World, **fields: Any) -> dict[str, Any]:
-    given = {"name": "Spring", "template": "spring", "audience": str(world.everybody.pk), "data": {"what": "Spring"}}
+def asked(site: Site, **fields: Any) -> dict[str, Any]:
+    given = {"name": "Spring", "template": "spring", "audience": str(site.everybody.pk), "data": {"what": "Spring"}}
     return {**given, **fields}

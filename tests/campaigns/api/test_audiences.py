@@ -9,10 +9,10 @@ import pytest
 from campaigns.edit import uploads
 from campaigns.models import Audience, AudienceMember, Campaign
 from tests.campaigns.api.conftest import Api
-from tests.campaigns.conftest import World
+from tests.campaigns.conftest import Site
 
 
-def test_a_segment_is_created_and_tells_how_many_it_reaches(world: World, api: Api) -> None:
+def test_a_segment_is_created_and_tells_how_many_it_reaches(site: Site, api: Api) -> None:
     filter_ = [{"field": "external_id", "op": "in", "value": ["ada", "bob", "zoe"]}]
     status, made = api("POST", "/v1/audiences", {"name": "Two", "source": "segment", "filter": filter_})
     assert (status, made["filter"]) == (201, filter_)
@@ -36,19 +36,19 @@ def test_a_segment_is_created_and_tells_how_many_it_reaches(world: World, api: A
         ({"source": "list"}, "name"),
     ],
 )
-def test_a_wrong_audience_is_refused_by_field(world: World, api: Api, body: dict[str, Any], field: str) -> None:
+def test_a_wrong_audience_is_refused_by_field(site: Site, api: Api, body: dict[str, Any], field: str) -> None:
     status, problem = api("POST", "/v1/audiences", body)
     assert (status, problem["field"]) == (400, field)
     assert Audience.objects.count() == 1
 
 
-def test_everybody_is_a_source_of_its_own(world: World, api: Api) -> None:
+def test_everybody_is_a_source_of_its_own(site: Site, api: Api) -> None:
     status, made = api("POST", "/v1/audiences", {"name": "All", "source": "everybody"})
     assert (status, made["source"], made["filter"]) == (201, "everybody", [])
     assert api("GET", f"/v1/audiences/{made['id']}")[1]["reaches"] == 4
 
 
-def test_a_list_tells_which_ids_are_nobody(world: World, api: Api) -> None:
+def test_a_list_tells_which_ids_are_nobody(site: Site, api: Api) -> None:
     _, made = api("POST", "/v1/audiences", {"name": "List", "source": "list"})
     members = f"/v1/audiences/{made['id']}/members"
     _, report = api("PUT", members, b"external_id\nada\nzoe\nnobody\n", content_type="text/csv")
@@ -58,7 +58,7 @@ def test_a_list_tells_which_ids_are_nobody(world: World, api: Api) -> None:
     assert (report["known"], report["unknown"], report["unknown_ids"]) == (1, 1, ["zoe"])
 
 
-def test_a_list_is_filled_from_a_csv_and_replaced_by_the_next(world: World, api: Api) -> None:
+def test_a_list_is_filled_from_a_csv_and_replaced_by_the_next(site: Site, api: Api) -> None:
     _, made = api("POST", "/v1/audiences", {"name": "List", "source": "list"})
     members = f"/v1/audiences/{made['id']}/members"
     status, report = api("PUT", members, b"external_id;x\nada;1\nada;2\nnobody;3\n;4\n", content_type="text/csv")
@@ -69,7 +69,7 @@ def test_a_list_is_filled_from_a_csv_and_replaced_by_the_next(world: World, api:
     assert list(AudienceMember.objects.values_list("external_id", flat=True)) == ["bob"]
 
 
-def test_a_csv_larger_than_a_json_body_may_be_is_read(world: World, api: Api) -> None:
+def test_a_csv_larger_than_a_json_body_may_be_is_read(site: Site, api: Api) -> None:
     _, made = api("POST", "/v1/audiences", {"name": "List", "source": "list"})
     csv = b"".join(b"somebody-with-a-long-id-%09d;%s\n" % (n, b"x" * 40) for n in range(uploads.AT_ONCE - 1))
     csv = b"external_id;note\n" + csv
@@ -95,21 +95,21 @@ def test_a_csv_larger_than_a_json_body_may_be_is_read(world: World, api: Api) ->
     ],
 )
 def test_what_is_no_list_leaves_the_members_as_they_were(
-    world: World, api: Api, content: bytes, kind: str, code: str
+    site: Site, api: Api, content: bytes, kind: str, code: str
 ) -> None:
-    mine = Audience.objects.create(tenant=world.acme, name="List", source="list")
-    AudienceMember.objects.create(tenant=world.acme, audience=mine, external_id="ada")
+    mine = Audience.objects.create(tenant=site.acme, name="List", source="list")
+    AudienceMember.objects.create(tenant=site.acme, audience=mine, external_id="ada")
     status, problem = api("PUT", f"/v1/audiences/{mine.pk}/members", content, content_type=kind)
     assert (status, problem["code"]) == (400, code)
     assert AudienceMember.objects.filter(audience=mine).count() == 1
 
 
-def test_a_segment_takes_no_members(world: World, api: Api) -> None:
-    assert api("PUT", f"/v1/audiences/{world.everybody.pk}/members", {"external_ids": []})[0] == 400
+def test_a_segment_takes_no_members(site: Site, api: Api) -> None:
+    assert api("PUT", f"/v1/audiences/{site.everybody.pk}/members", {"external_ids": []})[0] == 400
 
 
-def test_a_list_cannot_be_replaced_while_it_is_being_frozen(world: World, api: Api) -> None:
-    mine = Audience.objects.create(tenant=world.acme, name="List", source="list")
-    world.draft(audience=mine, state=Campaign.State.ARMING)
+def test_a_list_cannot_be_replaced_while_it_is_being_frozen(site: Site, api: Api) -> None:
+    mine = Audience.objects.create(tenant=site.acme, name="List", source="list")
+    site.draft(audience=mine, state=Campaign.State.ARMING)
     status, problem = api("PUT", f"/v1/audiences/{mine.pk}/members", {"external_ids": ["ada"]})
     assert (status, problem["code"]) == (409, "audience_in_use")

@@ -14,12 +14,12 @@ from notifier.vocabulary.status import Mode
 from tenants.api_keys import create_key
 from tenants.models import AuditLog
 from tests.campaigns.api.conftest import Api, AsWeb, asked
-from tests.campaigns.conftest import World, armed, sent
+from tests.campaigns.conftest import Site, armed, sent
 from tests.fixtures import api_key
 
 
-def test_the_road_from_draft_to_results(world: World, api: Api) -> None:
-    status, made = api("POST", "/v1/campaigns", asked(world, channels=["in_app"]))
+def test_the_road_from_draft_to_results(site: Site, api: Api) -> None:
+    status, made = api("POST", "/v1/campaigns", asked(site, channels=["in_app"]))
     assert (status, made["state"], made["mode"]) == (201, "draft", "live")
     at = f"/v1/campaigns/{made['id']}"
     assert api("POST", f"{at}/arm")[0] == 202
@@ -56,59 +56,57 @@ def test_the_road_from_draft_to_results(world: World, api: Api) -> None:
         ({"state": "running"}, "state"),
     ],
 )
-def test_a_wrong_field_is_named_and_nothing_is_stored(
-    world: World, api: Api, fields: dict[str, Any], field: str
-) -> None:
-    status, problem = api("POST", "/v1/campaigns", asked(world, **fields))
+def test_a_wrong_field_is_named_and_nothing_is_stored(site: Site, api: Api, fields: dict[str, Any], field: str) -> None:
+    status, problem = api("POST", "/v1/campaigns", asked(site, **fields))
     assert (status, problem["field"]) == (400, field), problem
     assert not Campaign.objects.exists()
 
 
-def test_the_same_post_twice_makes_one_campaign(world: World, api: Api) -> None:
+def test_the_same_post_twice_makes_one_campaign(site: Site, api: Api) -> None:
     key = {"idempotency-key": "once"}
-    first = api("POST", "/v1/campaigns", asked(world), **key)
-    assert api("POST", "/v1/campaigns", asked(world), **key) == first
+    first = api("POST", "/v1/campaigns", asked(site), **key)
+    assert api("POST", "/v1/campaigns", asked(site), **key) == first
     assert Campaign.objects.count() == 1
-    assert api("POST", "/v1/campaigns", asked(world, name="Other"), **key)[0] == 422
+    assert api("POST", "/v1/campaigns", asked(site, name="Other"), **key)[0] == 422
 
 
-def test_go_on_a_draft_is_refused(world: World, api: Api) -> None:
-    status, problem = api("POST", f"/v1/campaigns/{world.draft().pk}/go")
+def test_go_on_a_draft_is_refused(site: Site, api: Api) -> None:
+    status, problem = api("POST", f"/v1/campaigns/{site.draft().pk}/go")
     assert (status, problem["code"]) == (409, "not_armed")
 
 
-def test_an_edit_of_an_armed_campaign_returns_it_to_draft(world: World, api: Api) -> None:
-    campaign = armed(world.draft())
+def test_an_edit_of_an_armed_campaign_returns_it_to_draft(site: Site, api: Api) -> None:
+    campaign = armed(site.draft())
     status, shown = api("PATCH", f"/v1/campaigns/{campaign.pk}", {"data": {"what": "Summer"}})
     assert (status, shown["state"], shown["data"]) == (200, "draft", {"what": "Summer"})
 
 
-def test_an_edit_after_go_is_refused(world: World, api: Api) -> None:
-    campaign = sent(armed(world.draft()))
+def test_an_edit_after_go_is_refused(site: Site, api: Api) -> None:
+    campaign = sent(armed(site.draft()))
     status, problem = api("PATCH", f"/v1/campaigns/{campaign.pk}", {"name": "Later"})
     assert (status, problem["code"]) == (409, "already_launched")
     campaign.refresh_from_db()
     assert campaign.name == "Spring"
 
 
-def test_arming_again_after_go_is_refused(world: World, api: Api) -> None:
-    campaign = sent(armed(world.draft()))
+def test_arming_again_after_go_is_refused(site: Site, api: Api) -> None:
+    campaign = sent(armed(site.draft()))
     assert api("POST", f"/v1/campaigns/{campaign.pk}/arm")[1]["code"] == "already_launched"
 
 
-def test_arming_without_an_audience_names_the_field(world: World, api: Api) -> None:
-    status, problem = api("POST", f"/v1/campaigns/{world.draft(audience=None).pk}/arm")
+def test_arming_without_an_audience_names_the_field(site: Site, api: Api) -> None:
+    status, problem = api("POST", f"/v1/campaigns/{site.draft(audience=None).pk}/arm")
     assert (status, problem["field"]) == (400, "audience")
 
 
-def test_changing_the_template_takes_its_channels(world: World, api: Api) -> None:
-    campaign = world.draft()
+def test_changing_the_template_takes_its_channels(site: Site, api: Api) -> None:
+    campaign = site.draft()
     status, problem = api("PATCH", f"/v1/campaigns/{campaign.pk}", {"channels": ["email"]})
     assert (status, problem["field"]) == (400, "channels")
 
 
-def test_stop_is_answered_once_with_true(world: World, api: Api) -> None:
-    campaign = armed(world.draft())
+def test_stop_is_answered_once_with_true(site: Site, api: Api) -> None:
+    campaign = armed(site.draft())
     at = f"/v1/campaigns/{campaign.pk}"
     api("POST", f"{at}/go")
     assert api("POST", f"{at}/stop") == (200, {"stopped": True, "state": "cancelled"})
@@ -116,8 +114,8 @@ def test_stop_is_answered_once_with_true(world: World, api: Api) -> None:
     assert api("POST", f"{at}/go") == (200, {"launched": False, "state": "cancelled"})
 
 
-def test_pause_and_resume_are_answered_once_with_true(world: World, api: Api) -> None:
-    at = f"/v1/campaigns/{armed(world.draft()).pk}"
+def test_pause_and_resume_are_answered_once_with_true(site: Site, api: Api) -> None:
+    at = f"/v1/campaigns/{armed(site.draft()).pk}"
     assert api("POST", f"{at}/pause")[1]["code"] == "not_pausable"
     api("POST", f"{at}/go")
     assert api("POST", f"{at}/resume") == (200, {"resumed": False, "state": "running"})
@@ -130,8 +128,8 @@ def test_pause_and_resume_are_answered_once_with_true(world: World, api: Api) ->
     assert api("POST", f"{at}/resume")[1]["code"] == "not_resumable"
 
 
-def test_a_held_go_shows_until_when_and_can_be_taken_back(world: World, api: Api) -> None:
-    at = f"/v1/campaigns/{armed(world.draft(hold_seconds=20)).pk}"
+def test_a_held_go_shows_until_when_and_can_be_taken_back(site: Site, api: Api) -> None:
+    at = f"/v1/campaigns/{armed(site.draft(hold_seconds=20)).pk}"
     assert api("POST", f"{at}/go", {"rollout": "all"}) == (200, {"launched": True, "state": "launching"})
     assert api("POST", f"{at}/go") == (200, {"launched": False, "state": "launching"})
     shown = api("GET", at)[1]
@@ -142,8 +140,8 @@ def test_a_held_go_shows_until_when_and_can_be_taken_back(world: World, api: Api
     assert api("GET", at)[1]["hold_until"] is None
 
 
-def test_go_takes_a_rollout_and_nothing_else(world: World, api: Api) -> None:
-    at = f"/v1/campaigns/{armed(world.draft()).pk}"
+def test_go_takes_a_rollout_and_nothing_else(site: Site, api: Api) -> None:
+    at = f"/v1/campaigns/{armed(site.draft()).pk}"
     assert api("POST", f"{at}/go", {"rollout": "some"})[1]["field"] == "rollout"
     assert api("POST", f"{at}/go", {"percent": 1})[1]["code"] == "unknown_field"
     assert api("POST", f"{at}/go", {"rollout": "canary"})[1]["code"] == "no_canary"  # 1 % of 4
@@ -161,12 +159,12 @@ SETTINGS = {
 }
 
 
-def test_the_settings_are_stored_and_shown(world: World, api: Api) -> None:
-    made = api("POST", "/v1/campaigns", asked(world, **SETTINGS))[1]
+def test_the_settings_are_stored_and_shown(site: Site, api: Api) -> None:
+    made = api("POST", "/v1/campaigns", asked(site, **SETTINGS))[1]
     assert {name: made[name] for name in SETTINGS} == SETTINGS
     unset = api("PATCH", f"/v1/campaigns/{made['id']}", {"rate_per_s": None})[1]
     assert {name: unset[name] for name in SETTINGS} == {**SETTINGS, "rate_per_s": None}
-    plain = api("POST", "/v1/campaigns", asked(world))[1]
+    plain = api("POST", "/v1/campaigns", asked(site))[1]
     assert [plain[name] for name in SETTINGS] == [0, None, 1, 20, 50]
 
 
@@ -189,13 +187,13 @@ def test_the_settings_are_stored_and_shown(world: World, api: Api) -> None:
         ("max_dead_percent", True),
     ],
 )
-def test_a_wrong_setting_is_named(world: World, api: Api, field: str, value: Any) -> None:
-    status, problem = api("POST", "/v1/campaigns", asked(world, **{field: value}))
+def test_a_wrong_setting_is_named(site: Site, api: Api, field: str, value: Any) -> None:
+    status, problem = api("POST", "/v1/campaigns", asked(site, **{field: value}))
     assert (status, problem["field"]) == (400, field), problem
 
 
-def test_what_is_not_in_the_messages_can_be_changed_without_arming_again(world: World, api: Api) -> None:
-    at = f"/v1/campaigns/{armed(world.draft()).pk}"
+def test_what_is_not_in_the_messages_can_be_changed_without_arming_again(site: Site, api: Api) -> None:
+    at = f"/v1/campaigns/{armed(site.draft()).pk}"
     limits = {"rate_per_s": 5.0, "max_error_percent": 40, "max_dead_percent": 60}
     assert api("PATCH", at, {**limits, "hold_seconds": 0, "name": "May"})[1]["state"] == "armed"
     assert api("GET", at)[1]["name"] == "May"
@@ -209,8 +207,8 @@ def test_what_is_not_in_the_messages_can_be_changed_without_arming_again(world: 
     assert api("GET", at)[1]["rate_per_s"] == 50.0
 
 
-def test_a_draft_can_be_deleted_and_nothing_else(world: World, api: Api, stranger: Api) -> None:
-    draft = world.draft()
+def test_a_draft_can_be_deleted_and_nothing_else(site: Site, api: Api, stranger: Api) -> None:
+    draft = site.draft()
     at = f"/v1/campaigns/{draft.pk}"
     assert stranger("DELETE", at)[0] == 404
     assert api("DELETE", at) == (204, None)
@@ -220,8 +218,8 @@ def test_a_draft_can_be_deleted_and_nothing_else(world: World, api: Api, strange
     assert (row.object_id, row.detail) == (str(draft.pk), {})
 
 
-def test_what_is_armed_or_was_launched_cannot_be_deleted(world: World, api: Api) -> None:
-    campaign = armed(world.draft())
+def test_what_is_armed_or_was_launched_cannot_be_deleted(site: Site, api: Api) -> None:
+    campaign = armed(site.draft())
     at = f"/v1/campaigns/{campaign.pk}"
     assert api("DELETE", at)[1]["code"] == "not_deletable"
     sent(campaign)
@@ -231,41 +229,41 @@ def test_what_is_armed_or_was_launched_cannot_be_deleted(world: World, api: Api)
 
 
 def test_a_draft_whose_rows_are_still_being_removed_waits(
-    world: World, api: Api, monkeypatch: pytest.MonkeyPatch
+    site: Site, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("campaigns.arming.request.CLEARED_AT_ONCE", 1)
-    campaign = armed(world.draft())
+    campaign = armed(site.draft())
     at = f"/v1/campaigns/{campaign.pk}"
     assert api("PATCH", at, {"data": {"what": "Summer"}})[1]["state"] == "draft"
     status, problem = api("DELETE", at)
     assert (status, problem["code"]) == (409, "not_deletable")
-    arming.clear_disarmed(campaign.pk)
+    arming.remove_disarmed(campaign.pk)
     assert api("DELETE", at)[0] == 204
     assert not Delivery.objects.filter(campaign_id=campaign.pk).exists()
 
 
-def test_another_canary_needs_another_arming(world: World, api: Api) -> None:
-    at = f"/v1/campaigns/{armed(world.draft()).pk}"
+def test_another_canary_needs_another_arming(site: Site, api: Api) -> None:
+    at = f"/v1/campaigns/{armed(site.draft()).pk}"
     assert api("PATCH", at, {"canary_percent": 25})[1]["state"] == "draft"
 
 
-def test_a_draft_cannot_be_stopped(world: World, api: Api) -> None:
-    status, problem = api("POST", f"/v1/campaigns/{world.draft().pk}/stop")
+def test_a_draft_cannot_be_stopped(site: Site, api: Api) -> None:
+    status, problem = api("POST", f"/v1/campaigns/{site.draft().pk}/stop")
     assert (status, problem["code"]) == (409, "not_stoppable")
 
 
-def test_a_test_key_makes_test_campaigns_and_touches_no_live_one(world: World, as_web: AsWeb) -> None:
-    test = Api(create_key(world.acme, "test", Mode.TEST, ["campaigns"])[1], as_web)
-    assert test("POST", "/v1/campaigns", asked(world))[1]["mode"] == "test"
-    live = armed(world.draft())
+def test_a_test_key_makes_test_campaigns_and_touches_no_live_one(site: Site, as_web: AsWeb) -> None:
+    test = Api(create_key(site.acme, "test", Mode.TEST, ["campaigns"])[1], as_web)
+    assert test("POST", "/v1/campaigns", asked(site))[1]["mode"] == "test"
+    live = armed(site.draft())
     steps = ("go", "arm", "stop", "pause", "resume", "take_back")
     for method, step in (*(("POST", f"/{name}") for name in steps), ("PATCH", "")):
         status, problem = test(method, f"/v1/campaigns/{live.pk}{step}", {} if method == "PATCH" else None)
         assert (status, problem["code"]) == (409, "live_campaign")
 
 
-def test_a_key_without_the_scope_is_refused(world: World, as_web: AsWeb) -> None:
-    other = Api(api_key(world.acme, "send"), as_web)
+def test_a_key_without_the_scope_is_refused(site: Site, as_web: AsWeb) -> None:
+    other = Api(api_key(site.acme, "send"), as_web)
     assert other("GET", "/v1/campaigns")[0] == 403
 
 
@@ -285,27 +283,27 @@ def test_a_key_without_the_scope_is_refused(world: World, as_web: AsWeb) -> None
         ("PUT", "/v1/audiences/{audience}/members"),
     ],
 )
-def test_a_stranger_gets_404(world: World, stranger: Api, method: str, path: str) -> None:
-    at = path.format(campaign=armed(world.draft()).pk, audience=world.everybody.pk)
+def test_a_stranger_gets_404(site: Site, stranger: Api, method: str, path: str) -> None:
+    at = path.format(campaign=armed(site.draft()).pk, audience=site.everybody.pk)
     status, problem = stranger(method, at, {} if method in ("PATCH", "PUT") else None)
     assert status == 404 or problem["field"] == "external_ids"
     assert "Spring" not in str(problem) and "Everybody" not in str(problem)
     assert Campaign.objects.get().state == Campaign.State.ARMED
 
 
-def test_a_strangers_lists_hold_nothing_of_acme(world: World, stranger: Api) -> None:
-    world.draft()
+def test_a_strangers_lists_hold_nothing_of_acme(site: Site, stranger: Api) -> None:
+    site.draft()
     for path in ("/v1/campaigns", "/v1/audiences"):
         assert stranger("GET", path)[1]["data"] == []
 
 
-def test_another_tenants_audience_and_template_are_unknown(world: World, stranger: Api) -> None:
-    status, problem = stranger("POST", "/v1/campaigns", asked(world))
+def test_another_tenants_audience_and_template_are_unknown(site: Site, stranger: Api) -> None:
+    status, problem = stranger("POST", "/v1/campaigns", asked(site))
     assert (status, problem["code"]) == (400, "unknown_template")
 
 
-def test_lists_come_newest_first_by_cursor(world: World, api: Api) -> None:
-    made = [str(world.draft(name=f"c{n}").pk) for n in range(3)]
+def test_lists_come_newest_first_by_cursor(site: Site, api: Api) -> None:
+    made = [str(site.draft(name=f"c{n}").pk) for n in range(3)]
     first = api("GET", "/v1/campaigns?limit=2")[1]
     rest = api("GET", f"/v1/campaigns?limit=2&cursor={first['next_cursor']}")[1]
     assert [c["id"] for c in first["data"] + rest["data"]] == sorted(made, reverse=True)

@@ -9,7 +9,7 @@ import pytest
 from campaigns.models import Campaign
 from notifier.vocabulary.status import Mode
 from tenants.api_keys import create_key
-from tests.campaigns.conftest import World, armed
+from tests.campaigns.conftest import Site, armed
 from tests.fixtures import Api
 
 Make = Callable[[str | None], Api]
@@ -19,8 +19,8 @@ def at(campaign: Campaign, step: str) -> str:
     return f"/v1/campaigns/{campaign.pk}/{step}"
 
 
-def test_preflight_sums_up_an_armed_campaign(world: World, api: Make) -> None:
-    answer = api(world.people.acme_key)("GET", at(armed(world.draft(channels=["push"])), "preflight?seconds=5"))
+def test_preflight_sums_up_an_armed_campaign(site: Site, api: Make) -> None:
+    answer = api(site.people.acme_key)("GET", at(armed(site.draft(channels=["push"])), "preflight?seconds=5"))
     assert (answer.status, answer.body["messages"], answer.body["audience"]) == (200, 4, 4)
     (need,) = answer.body["needs"]
     assert (need["channel"], need["workers"]) == ("push", 1)
@@ -28,32 +28,30 @@ def test_preflight_sums_up_an_armed_campaign(world: World, api: Make) -> None:
 
 
 @pytest.mark.parametrize("seconds", ["soon", "0", "-1", "nan", "0.05"])
-def test_a_wanted_time_that_cannot_be_is_refused(world: World, api: Make, seconds: str) -> None:
-    answer = api(world.people.acme_key)(
-        "GET", at(armed(world.draft(channels=["push"])), f"preflight?seconds={seconds}")
-    )
+def test_a_wanted_time_that_cannot_be_is_refused(site: Site, api: Make, seconds: str) -> None:
+    answer = api(site.people.acme_key)("GET", at(armed(site.draft(channels=["push"])), f"preflight?seconds={seconds}"))
     assert (answer.status, answer.body["field"]) == (400, "seconds")
 
 
-def test_preflight_before_arming_is_a_conflict(world: World, api: Make) -> None:
-    answer = api(world.people.acme_key)("GET", at(world.draft(), "preflight"))
+def test_preflight_before_arming_is_a_conflict(site: Site, api: Make) -> None:
+    answer = api(site.people.acme_key)("GET", at(site.draft(), "preflight"))
     assert (answer.status, answer.body["code"]) == (409, "not_armed")
 
 
-def test_a_silent_run_answers_with_its_own_campaign(world: World, api: Make) -> None:
-    ours = world.draft(channels=["push"])
-    answer = api(world.people.acme_key)("POST", at(ours, "rehearse"))
+def test_a_silent_run_answers_with_its_own_campaign(site: Site, api: Make) -> None:
+    ours = site.draft(channels=["push"])
+    answer = api(site.people.acme_key)("POST", at(ours, "rehearse"))
     assert (answer.status, answer.body["silent"], answer.body["state"]) == (202, True, "arming")
     assert answer.body["rehearsal_of"] == str(ours.pk) and answer.body["id"] != str(ours.pk)
 
 
-def test_what_cannot_be_rehearsed_is_a_conflict(world: World, api: Make) -> None:
-    answer = api(world.people.acme_key)("POST", at(world.draft(), "rehearse"))
+def test_what_cannot_be_rehearsed_is_a_conflict(site: Site, api: Make) -> None:
+    answer = api(site.people.acme_key)("POST", at(site.draft(), "rehearse"))
     assert (answer.status, answer.body["code"]) == (409, "no_rehearsal")
 
 
-def test_a_test_send_is_answered_like_a_notification(world: World, api: Make) -> None:
-    ours, call = world.draft(), api(world.people.acme_key)
+def test_a_test_send_is_answered_like_a_notification(site: Site, api: Make) -> None:
+    ours, call = site.draft(), api(site.people.acme_key)
     answer = call("POST", at(ours, "test"), {"recipient": "ada"})
     assert answer.status == 202
     assert [(d["channel"], d["status"]) for d in answer.body["deliveries"]] == [("in_app", "queued")]
@@ -71,21 +69,21 @@ def test_a_test_send_is_answered_like_a_notification(world: World, api: Make) ->
         ({"recipient": "ada", "who": 1}, 400, "unknown_field"),
     ],
 )
-def test_a_wrong_tester_is_refused(world: World, api: Make, body: dict[str, object], status: int, code: str) -> None:
-    answer = api(world.people.acme_key)("POST", at(world.draft(), "test"), body)
+def test_a_wrong_tester_is_refused(site: Site, api: Make, body: dict[str, object], status: int, code: str) -> None:
+    answer = api(site.people.acme_key)("POST", at(site.draft(), "test"), body)
     assert (answer.status, answer.body["code"]) == (status, code)
 
 
 @pytest.mark.parametrize(("method", "step"), [("GET", "preflight"), ("POST", "rehearse"), ("POST", "test")])
-def test_a_stranger_finds_nothing(world: World, api: Make, method: str, step: str) -> None:
+def test_a_stranger_finds_nothing(site: Site, api: Make, method: str, step: str) -> None:
     body = {"recipient": "ada"} if step == "test" else None
-    answer = api(world.people.globex_key)(method, at(armed(world.draft(channels=["push"])), step), body)
+    answer = api(site.people.globex_key)(method, at(armed(site.draft(channels=["push"])), step), body)
     assert (answer.status, Campaign.objects.count()) == (404, 1)
 
 
 @pytest.mark.parametrize("step", ["rehearse", "test"])
-def test_a_test_key_touches_no_live_campaign(world: World, api: Make, step: str) -> None:
-    _, key = create_key(world.acme, "ci", Mode.TEST, ["*"])
+def test_a_test_key_touches_no_live_campaign(site: Site, api: Make, step: str) -> None:
+    _, key = create_key(site.acme, "ci", Mode.TEST, ["*"])
     body = {"recipient": "ada"} if step == "test" else None
-    answer = api(key)("POST", at(world.draft(channels=["push"]), step), body)
+    answer = api(key)("POST", at(site.draft(channels=["push"]), step), body)
     assert (answer.status, answer.body["code"]) == (409, "live_campaign")

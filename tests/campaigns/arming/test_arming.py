@@ -32,18 +32,18 @@ from notifier.vocabulary.ids import derived_id
 from notifier.vocabulary.status import Status
 from tenants.models import Device, Preference, Recipient, Suppression
 from tenants.people import devices
-from tests.campaigns.conftest import World, recipients
+from tests.campaigns.conftest import Site, recipients
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def crowd(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+def site_of_44(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     """Forty people more, and slices of seven."""
-    for recipient in recipients(world.acme, *(f"r{n}" for n in range(40))):
-        Device.objects.create(tenant=world.acme, recipient=recipient, token=f"token-of-{recipient.external_id}")
+    for recipient in recipients(site.acme, *(f"r{n}" for n in range(40))):
+        Device.objects.create(tenant=site.acme, recipient=recipient, token=f"token-of-{recipient.external_id}")
     monkeypatch.setattr(ranges, "ENTRIES", 7)
-    return world
+    return site
 
 
 def elsewhere(*work: Callable[[], Any]) -> list[Any]:
@@ -91,8 +91,8 @@ def assert_whole(campaign: Campaign) -> None:
     assert not AudienceRange.objects.filter(campaign=campaign).exists()
 
 
-def test_several_workers_arm_everybody_once(crowd: World) -> None:
-    campaign = begun(crowd.draft(channels=["push", "in_app"]))
+def test_several_workers_arm_everybody_once(site_of_44: Site) -> None:
+    campaign = begun(site_of_44.draft(channels=["push", "in_app"]))
     assert AudienceRange.objects.filter(campaign=campaign).count() == 7
     elsewhere(*[lambda: arming.arm_ranges(campaign.pk)] * 4)
     assert_whole(campaign)
@@ -101,11 +101,11 @@ def test_several_workers_arm_everybody_once(crowd: World) -> None:
     assert len(numbers) == len(set(numbers))
 
 
-def test_a_token_that_moves_while_its_campaign_is_armed_counts_once(crowd: World) -> None:
-    campaign = begun(crowd.draft(channels=["push"]))
+def test_a_token_that_moves_while_its_campaign_is_armed_counts_once(site_of_44: Site) -> None:
+    campaign = begun(site_of_44.draft(channels=["push"]))
     assert not arming.arm_ranges(campaign.pk, pause=lambda: True)
     armed_so_far = {recipient for _, recipient, _ in rows(campaign)}
-    later = list(Recipient.objects.filter(tenant=crowd.acme).exclude(pk__in=armed_so_far).order_by("id"))[::9]
+    later = list(Recipient.objects.filter(tenant=site_of_44.acme).exclude(pk__in=armed_so_far).order_by("id"))[::9]
     for device, recipient in zip(Device.objects.filter(recipient__in=armed_so_far).order_by("id"), later, strict=False):
         devices.register(recipient, device.platform, device.token)
     elsewhere(*[lambda: arming.arm_ranges(campaign.pk)] * 4)
@@ -115,19 +115,19 @@ def test_a_token_that_moves_while_its_campaign_is_armed_counts_once(crowd: World
     assert len(rows(campaign)) == 44
 
 
-def test_every_kind_of_no_is_kept_and_counted(crowd: World) -> None:
-    person = {r.external_id: r for r in Recipient.objects.filter(tenant=crowd.acme)}
-    Preference.objects.create(tenant=crowd.acme, recipient=person["r1"], channels_off=["push"])
-    Preference.objects.create(tenant=crowd.acme, recipient=person["r2"], categories_off=["news"])
+def test_every_kind_of_no_is_kept_and_counted(site_of_44: Site) -> None:
+    person = {r.external_id: r for r in Recipient.objects.filter(tenant=site_of_44.acme)}
+    Preference.objects.create(tenant=site_of_44.acme, recipient=person["r1"], channels_off=["push"])
+    Preference.objects.create(tenant=site_of_44.acme, recipient=person["r2"], categories_off=["news"])
     Recipient.objects.filter(pk=person["r3"].pk).update(status="blocked")
     Recipient.objects.filter(pk=person["r4"].pk).update(status="erased")
     Device.objects.filter(recipient=person["r5"]).update(dead_since=datetime.now(UTC))
     Device.objects.filter(recipient=person["r6"]).update(platform="apns")
-    Suppression.objects.create(tenant=crowd.acme, channel="push", address="token-of-r7")
-    campaign = crowd.draft(channels=["push"])
+    Suppression.objects.create(tenant=site_of_44.acme, channel="push", address="token-of-r7")
+    campaign = site_of_44.draft(channels=["push"])
     arming.request_arm(campaign)
     arming.arm(campaign.pk)
-    ProviderAccount.objects.filter(tenant=crowd.acme, platform="apns").update(enabled=False)
+    ProviderAccount.objects.filter(tenant=site_of_44.acme, platform="apns").update(enabled=False)
     registry._enabled.clear()
     arming.request_arm(seen(campaign))
     arming.arm(campaign.pk)
@@ -138,21 +138,21 @@ def test_every_kind_of_no_is_kept_and_counted(crowd: World) -> None:
     }  # fmt: skip
 
 
-def test_many_suppressions_are_looked_up_by_address(crowd: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_suppressions_are_looked_up_by_address(site_of_44: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipient_queries, "FEW", 1)
     for n in range(3):
-        Suppression.objects.create(tenant=crowd.acme, channel="push", address=f"token-of-r{n}")
-    campaign = crowd.draft(channels=["push"])
+        Suppression.objects.create(tenant=site_of_44.acme, channel="push", address=f"token-of-r{n}")
+    campaign = site_of_44.draft(channels=["push"])
     arming.request_arm(campaign)
     arming.arm(campaign.pk)
     assert_whole(campaign)
     assert campaign.excluded == {"address_suppressed": 3}
 
 
-def test_a_list_counts_who_is_nobody(crowd: World) -> None:
-    mine = Audience.objects.create(tenant=crowd.acme, name="Mine", source="list")
-    audiences.fill_ids(mine, ["nobody", *(f"r{n}" for n in range(20)), "stranger"])
-    campaign = crowd.draft(audience=mine)
+def test_a_list_counts_who_is_nobody(site_of_44: Site) -> None:
+    mine = Audience.objects.create(tenant=site_of_44.acme, name="Mine", source="list")
+    audiences.load_ids(mine, ["nobody", *(f"r{n}" for n in range(20)), "stranger"])
+    campaign = site_of_44.draft(audience=mine)
     arming.request_arm(campaign)
     arming.arm(campaign.pk)
     seen(campaign)
@@ -161,11 +161,11 @@ def test_a_list_counts_who_is_nobody(crowd: World) -> None:
     assert campaign.unreached == 2
 
 
-def test_people_and_messages_are_counted_apart(crowd: World) -> None:
-    person = {r.external_id: r for r in Recipient.objects.filter(tenant=crowd.acme)}
-    Preference.objects.create(tenant=crowd.acme, recipient=person["r1"], categories_off=["news"])
+def test_people_and_messages_are_counted_apart(site_of_44: Site) -> None:
+    person = {r.external_id: r for r in Recipient.objects.filter(tenant=site_of_44.acme)}
+    Preference.objects.create(tenant=site_of_44.acme, recipient=person["r1"], categories_off=["news"])
     Device.objects.filter(recipient=person["r2"]).delete()
-    campaign = crowd.draft(channels=["push", "in_app"])
+    campaign = site_of_44.draft(channels=["push", "in_app"])
     for _ in range(2):  # a second arming begins anew
         arming.request_arm(campaign)
         arming.arm(campaign.pk)
@@ -177,16 +177,16 @@ def test_people_and_messages_are_counted_apart(crowd: World) -> None:
 # ---- crashes and edits -------------------------------------------------------------------------------------------
 
 
-def test_a_worker_lost_in_a_slice_leaves_it_to_the_next(crowd: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    campaign = begun(crowd.draft())
-    store = sharding.store
+def test_a_worker_lost_in_a_slice_leaves_it_to_the_next(site_of_44: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = begun(site_of_44.draft())
+    store = sharding.store_shards
     with monkeypatch.context() as patch:
 
         def lose(*args: Any) -> None:
             store(*args)
             raise KeyboardInterrupt
 
-        patch.setattr(sharding, "store", lose)
+        patch.setattr(sharding, "store_shards", lose)
         with pytest.raises(KeyboardInterrupt):
             arming.arm_ranges(campaign.pk)
     assert not rows(campaign)
@@ -196,9 +196,9 @@ def test_a_worker_lost_in_a_slice_leaves_it_to_the_next(crowd: World, monkeypatc
 
 
 def test_a_worker_lost_before_the_last_word_leaves_it_to_the_next(
-    crowd: World, monkeypatch: pytest.MonkeyPatch
+    site_of_44: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    campaign = begun(crowd.draft())
+    campaign = begun(site_of_44.draft())
     with monkeypatch.context() as patch:
         patch.setattr(run, "_finish", lambda campaign: None)
         arming.arm_ranges(campaign.pk)
@@ -209,9 +209,9 @@ def test_a_worker_lost_before_the_last_word_leaves_it_to_the_next(
     assert rows(campaign) == before
 
 
-def test_an_edit_while_a_slice_is_armed_leaves_nothing(crowd: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    campaign = begun(crowd.draft())
-    write = ledger.write
+def test_an_edit_while_a_slice_is_armed_leaves_nothing(site_of_44: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = begun(site_of_44.draft())
+    write = ledger.write_rows
     rival = Campaign.objects.get(pk=campaign.pk)
 
     def write_late(*args: Any) -> Any:
@@ -219,7 +219,7 @@ def test_an_edit_while_a_slice_is_armed_leaves_nothing(crowd: World, monkeypatch
         elsewhere(lambda: arming.disarm(rival))
         return encode
 
-    monkeypatch.setattr(ledger, "write", write_late)
+    monkeypatch.setattr(ledger, "write_rows", write_late)
     arming.arm_ranges(campaign.pk)
     assert seen(campaign).state == State.DRAFT
     assert not rows(campaign) and not Shard.objects.exists()
@@ -230,25 +230,25 @@ def test_an_edit_while_a_slice_is_armed_leaves_nothing(crowd: World, monkeypatch
     monkeypatch.setattr(tasks, "post", lambda task, *args, queue="": posted.append((task, *args)))
     tasks.sweep()
     assert ("campaigns.clear", str(campaign.pk)) in posted
-    arming.clear_disarmed(campaign.pk)
+    arming.remove_disarmed(campaign.pk)
     assert not AudienceRange.objects.exists()
 
 
-def test_an_old_worker_does_no_slice_of_a_newer_arming(crowd: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    campaign = begun(crowd.draft())
-    take = ranges.take
+def test_an_old_worker_does_no_slice_of_a_newer_arming(site_of_44: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = begun(site_of_44.draft())
+    take = ranges.lock_next_range
     taken: list[AudienceRange | None] = []
 
     def take_late(whose: Campaign) -> AudienceRange | None:
         if not taken:
             arming.disarm(Campaign.objects.get(pk=campaign.pk))
             arming.request_arm(Campaign.objects.get(pk=campaign.pk))
-            request.clear(campaign)
-            ranges.cut(Campaign.objects.get(pk=campaign.pk))
+            request.remove_arming(campaign)
+            ranges.freeze_audience(Campaign.objects.get(pk=campaign.pk))
         taken.append(take(whose))
         return taken[-1]
 
-    monkeypatch.setattr(ranges, "take", take_late)
+    monkeypatch.setattr(ranges, "lock_next_range", take_late)
     arming.arm_ranges(campaign.pk)
     assert taken == [None]
     assert seen(campaign).state == State.ARMING
@@ -257,19 +257,19 @@ def test_an_old_worker_does_no_slice_of_a_newer_arming(crowd: World, monkeypatch
     assert seen(campaign).state == State.ARMED
 
 
-def test_one_failure_ends_it_for_all(crowd: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    campaign = begun(crowd.draft())
+def test_one_failure_ends_it_for_all(site_of_44: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = begun(site_of_44.draft())
     arming.arm_ranges(campaign.pk, pause=lambda: True)
     monkeypatch.setattr(planning, "SECONDS", 0.0)
     elsewhere(*[lambda: arming.arm_ranges(campaign.pk)] * 3)
     assert seen(campaign).state == State.DRAFT
     assert "takes too long" in campaign.failure
-    arming.clear_disarmed(campaign.pk)
+    arming.remove_disarmed(campaign.pk)
     assert not rows(campaign) and not Shard.objects.exists() and not AudienceRange.objects.exists()
 
 
-def test_a_repeated_doorbell_begins_nothing_anew(crowd: World) -> None:
-    campaign = begun(crowd.draft())
+def test_a_repeated_doorbell_begins_nothing_anew(site_of_44: Site) -> None:
+    campaign = begun(site_of_44.draft())
     arming.arm_ranges(campaign.pk, pause=lambda: True)
     assert seen(campaign).prepared == 7
     assert arming.begin(campaign.pk)
@@ -279,8 +279,10 @@ def test_a_repeated_doorbell_begins_nothing_anew(crowd: World) -> None:
     assert not arming.begin(campaign.pk)
 
 
-def test_the_clock_rings_for_arming_only_while_nobody_is_at_it(crowd: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    campaign = begun(crowd.draft())
+def test_the_clock_rings_for_arming_only_while_nobody_is_at_it(
+    site_of_44: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = begun(site_of_44.draft())
     posted: list[str] = []
     monkeypatch.setattr(tasks, "waiting", lambda queue: 0)
     monkeypatch.setattr(tasks, "post", lambda task, *args, queue="": posted.append(task))
@@ -299,7 +301,7 @@ def test_the_clock_rings_for_arming_only_while_nobody_is_at_it(crowd: World, mon
 
 
 @pytest.mark.parametrize(
-    ("percent", "messages", "slice_number", "expected"),
+    ("percent", "messages", "range_number", "expected"),
     [
         (0, 10_000, 5, 0),
         (1, 99, 0, 0),
@@ -310,17 +312,17 @@ def test_the_clock_rings_for_arming_only_while_nobody_is_at_it(crowd: World, mon
         (50, 0, 1, 0),
     ],
 )
-def test_canaries_of_a_slice(percent: int, messages: int, slice_number: int, expected: int) -> None:
-    assert sharding.canaries(percent, messages, slice_number) == expected
+def test_canaries_of_a_slice(percent: int, messages: int, range_number: int, expected: int) -> None:
+    assert sharding.canary_count(percent, messages, range_number) == expected
 
 
 def test_fractions_of_canaries_add_up_over_the_slices() -> None:
-    assert abs(sum(sharding.canaries(1, 37, n) for n in range(1_000)) - 370) <= 2
+    assert abs(sum(sharding.canary_count(1, 37, n) for n in range(1_000)) - 370) <= 2
 
 
-def test_the_canary_is_in_shards_of_its_own(crowd: World, settings: Settings) -> None:
+def test_the_canary_is_in_shards_of_its_own(site_of_44: Site, settings: Settings) -> None:
     settings.SHARD_SIZE = 3
-    campaign = crowd.draft(channels=["push"], canary_percent=30)
+    campaign = site_of_44.draft(channels=["push"], canary_percent=30)
     arming.request_arm(campaign)
     arming.arm(campaign.pk)
     assert_whole(campaign)
@@ -330,14 +332,14 @@ def test_the_canary_is_in_shards_of_its_own(crowd: World, settings: Settings) ->
     assert max(s.size for s in shards) <= 3
 
 
-def test_languages_share_a_shard_and_keep_their_words(world: World) -> None:
+def test_languages_share_a_shard_and_keep_their_words(site: Site) -> None:
     content = {
         "en": {"title": "Hi {{ recipient.name }}", "body": "all"},
         "de": {"title": "Hallo", "body": "{{ recipient.name }}"},
     }
-    templates.publish(world.template, {"in_app": content})
+    templates.publish(site.template, {"in_app": content})
     Recipient.objects.filter(external_id__in=["bob", "cy"]).update(locale="de-AT")
-    campaign = world.draft()
+    campaign = site.draft()
     arming.request_arm(campaign)
     arming.arm(campaign.pk)
     [shard] = Shard.objects.filter(campaign=campaign)
@@ -350,8 +352,8 @@ def test_languages_share_a_shard_and_keep_their_words(world: World) -> None:
     }
 
 
-def test_a_silent_campaigns_rows_say_so(world: World) -> None:
-    campaign = world.draft(silent=True)
+def test_a_silent_campaigns_rows_say_so(site: Site) -> None:
+    campaign = site.draft(silent=True)
     arming.request_arm(campaign)
     arming.arm(campaign.pk)
     assert set(Delivery.objects.filter(campaign_id=campaign.pk).values_list("mode", flat=True)) == {"silent"}
@@ -359,7 +361,7 @@ def test_a_silent_campaigns_rows_say_so(world: World) -> None:
 
 @given(st.integers(0, 2**48 - 1), st.uuids(), st.sampled_from(["push", "in_app"]), st.text())
 def test_ids_are_the_derived_ones(ms: int, campaign: uuid.UUID, channel: str, address: str) -> None:
-    assert ids.derived(ms, campaign, channel)(address) == derived_id(ms, str(campaign), channel, address).hex
+    assert ids.delivery_ids(ms, campaign, channel)(address) == derived_id(ms, str(campaign), channel, address).hex
 
 
 # ---- the command -------------------------------------------------------------------------------------------------
@@ -371,16 +373,16 @@ def served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request, "post", lambda task, pk, queue: arming.arm(uuid.UUID(pk)))
 
 
-def test_the_command_shows_how_far_it_is(crowd: World, served: None) -> None:
+def test_the_command_shows_how_far_it_is(site_of_44: Site, served: None) -> None:
     out = io.StringIO()
-    call_command("arm_campaign", str(crowd.draft().pk), stdout=out)
+    call_command("arm_campaign", str(site_of_44.draft().pk), stdout=out)
     assert "100%  44 of 44" in out.getvalue() and "0 get nothing" in out.getvalue()
 
 
-def test_the_command_says_why_it_failed(crowd: World, served: None) -> None:
+def test_the_command_says_why_it_failed(site_of_44: Site, served: None) -> None:
     Audience.objects.update(source="segment", filter=[{"field": "name", "op": "eq", "value": "nobody"}])
     with pytest.raises(CommandError, match="Nobody can be reached"):
-        call_command("arm_campaign", str(crowd.draft().pk), stdout=io.StringIO())
+        call_command("arm_campaign", str(site_of_44.draft().pk), stdout=io.StringIO())
     with pytest.raises(CommandError, match="no such"):
         call_command("arm_campaign", str(uuid.uuid4()))
 

@@ -14,7 +14,7 @@ from notifier.models import Delivery, Template
 from notifier.vocabulary.status import Status
 from tenants import categories
 from tenants.models import Category, Preference, Recipient
-from tests.campaigns.conftest import World
+from tests.campaigns.conftest import Site
 from tests.campaigns.fake_client import BUSY, Post, post, retried, send, told
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -106,9 +106,9 @@ def test_a_template_of_an_archived_category_is_not_armed_anew(post: Post) -> Non
     assert (refused.value.code, refused.value.field) == ("category_archived", "template")
 
 
-def test_the_form_says_that_the_templates_category_is_archived(world: World, browser: object) -> None:
-    categories.change(Category.objects.get(tenant=world.acme, key="news"), {"archived": True})
-    asked = {"tenant": str(world.acme.pk), "name": "New", "template": str(world.template.pk), "mode": "live"}
-    answer = browser(world.people.ben).post(reverse("admin:campaigns_campaign_add"), **asked)  # type: ignore[operator]
+def test_the_form_says_that_the_templates_category_is_archived(site: Site, browser: object) -> None:
+    categories.change(Category.objects.get(tenant=site.acme, key="news"), {"archived": True})
+    asked = {"tenant": str(site.acme.pk), "name": "New", "template": str(site.template.pk), "mode": "live"}
+    answer = browser(site.people.ben).post(reverse("admin:campaigns_campaign_add"), **asked)  # type: ignore[operator]
     assert "is archived: nothing new may use it" in answer.content.decode()
     assert not Campaign.objects.exists()

@@ -117,23 +117,23 @@ def test_disarming_removes_everything(campaign: Campaign) -> None:
 
 
 def test_a_large_campaign_is_cleared_in_the_background(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request, "CLEARED_AT_ONCE", 0)
+    monkeypatch.setattr(request, "MAX_REMOVED_IN_REQUEST", 0)
     arming.disarm(armed(campaign))
     assert ledger(campaign)
-    arming.clear_disarmed(campaign.pk)
+    arming.remove_disarmed(campaign.pk)
     assert not ledger(campaign)
     assert not Shard.objects.filter(campaign=campaign).exists()
 
 
 def test_an_edit_during_arming_overtakes_it(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     arming.request_arm(campaign)
-    crowd = audience.recipients
+    query = audience.recipient_query
 
-    def crowd_and_an_edit(whose: Audience, after: str, until: str) -> RecipientQuery:
+    def query_and_an_edit(whose: Audience, after: str, until: str) -> RecipientQuery:
         elsewhere(lambda: arming.disarm(Campaign.objects.get(pk=campaign.pk)))
-        return crowd(whose, after, until)
+        return query(whose, after, until)
 
-    monkeypatch.setattr(audience, "crowd", crowd_and_an_edit)
+    monkeypatch.setattr(audience, "recipient_query", query_and_an_edit)
     arming.arm(campaign.pk)
     campaign.refresh_from_db()
     assert campaign.state == State.DRAFT

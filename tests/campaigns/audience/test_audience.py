@@ -33,7 +33,7 @@ PEOPLE: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def crowd(people: People) -> Tenant:
+def acme(people: People) -> Tenant:
     for external_id, columns in PEOPLE.items():
         Recipient.objects.create(tenant=people.acme, external_id=external_id, **columns)
         Recipient.objects.create(tenant=people.globex, external_id=external_id, **columns)
@@ -47,16 +47,16 @@ def segment(tenant: Tenant, *conditions: tuple[str, str, Any]) -> Audience:
 
 def walked(audience: Audience, size: int) -> list[tuple[list[Person], int]]:
     """Whom each slice has, and how many of its entries are nobody."""
-    bounds = audiences.ranges(audience, size)
-    return [of(audience.tenant_id, audiences.recipients(audience, b.after, b.until)) for b in bounds]
+    bounds = audiences.key_ranges(audience, size)
+    return [of(audience.tenant_id, audiences.recipient_query(audience, b.after, b.until)) for b in bounds]
 
 
 def found(audience: Audience) -> set[str]:
     """External ids by slices; the count and the sample must agree with it, and all must be of the tenant."""
     ids = [person.id for persons, _ in walked(audience, 2) for person in persons]
     rows = Recipient.objects.in_bulk(ids)
-    assert len(ids) == len(set(ids)) == audiences.count(audience)
-    assert {r.pk for r in audiences.sample(audience, 100)} == set(ids)
+    assert len(ids) == len(set(ids)) == audiences.count_recipients(audience)
+    assert {r.pk for r in audiences.sample_recipients(audience, 100)} == set(ids)
     assert {r.tenant_id for r in rows.values()} <= {audience.tenant_id}
     return {r.external_id for r in rows.values()}
 
@@ -134,8 +134,8 @@ ALL = set(PEOPLE)
         (("attributes.%s", "eq", "%s"), set()),
     ],
 )
-def test_a_condition_finds_exactly_whom_it_says(crowd: Tenant, condition: tuple[str, str, Any], who: set[str]) -> None:
-    assert found(segment(crowd, condition)) == who
+def test_a_condition_finds_exactly_whom_it_says(acme: Tenant, condition: tuple[str, str, Any], who: set[str]) -> None:
+    assert found(segment(acme, condition)) == who
 
 
 ODD = [
@@ -179,20 +179,20 @@ FROM generate_series(1, 50000) n
 """
 
 
-def test_equality_of_an_attribute_uses_its_index(crowd: Tenant) -> None:
+def test_equality_of_an_attribute_uses_its_index(acme: Tenant) -> None:
     wanted = [{"field": "attributes.points", "op": "in", "value": [150, "151", 9.9]}]
-    where, params = segments.compiled(segments.check(wanted))
+    where, params = segments.compile_filter(segments.check_filter(wanted))
     with connection.cursor() as cursor:
-        cursor.execute(MANY, [crowd.pk])
+        cursor.execute(MANY, [acme.pk])
         cursor.execute("SELECT gin_clean_pending_list('segment_attributes')")
         cursor.execute("ANALYZE tenants_recipient")
-        cursor.execute(f"EXPLAIN SELECT FROM tenants_recipient r WHERE tenant_id = %s{where}", [crowd.pk, *params])
+        cursor.execute(f"EXPLAIN SELECT FROM tenants_recipient r WHERE tenant_id = %s{where}", [acme.pk, *params])
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "segment_attributes" in plan and "Seq Scan" not in plan
 
 
-def test_all_conditions_must_hold(crowd: Tenant) -> None:
-    both = segment(crowd, ("attributes.plan", "eq", "pro"), ("status", "ne", "blocked"))
+def test_all_conditions_must_hold(acme: Tenant) -> None:
+    both = segment(acme, ("attributes.plan", "eq", "pro"), ("status", "ne", "blocked"))
     assert found(both) == {"ada"}
 
 
@@ -200,18 +200,18 @@ def everybody(tenant: Tenant) -> Audience:
     return Audience(tenant=tenant, name="x", source=Audience.Source.EVERYBODY)
 
 
-def test_everybody_is_asked_for_by_name(crowd: Tenant) -> None:
-    assert found(everybody(crowd)) == ALL
+def test_everybody_is_asked_for_by_name(acme: Tenant) -> None:
+    assert found(everybody(acme)) == ALL
 
 
 @pytest.mark.parametrize("empty", [[], None])
-def test_a_segment_without_conditions_reaches_nobody_whoever_stored_it(crowd: Tenant, empty: Any) -> None:
-    stored = Audience(tenant=crowd, name="x", source=Audience.Source.SEGMENT, filter=empty)
+def test_a_segment_without_conditions_reaches_nobody_whoever_stored_it(acme: Tenant, empty: Any) -> None:
+    stored = Audience(tenant=acme, name="x", source=Audience.Source.SEGMENT, filter=empty)
     uses: list[Callable[[], object]] = [
-        lambda: audiences.count(stored),
-        lambda: audiences.sample(stored, 5),
-        lambda: list(audiences.ranges(stored, 5)),
-        lambda: audiences.recipients(stored, "", ""),
+        lambda: audiences.count_recipients(stored),
+        lambda: audiences.sample_recipients(stored, 5),
+        lambda: list(audiences.key_ranges(stored, 5)),
+        lambda: audiences.recipient_query(stored, "", ""),
     ]
     for use in uses:
         with pytest.raises(InvalidInput, match='source "everybody"'):
@@ -279,13 +279,13 @@ def one(field: Any = "name", op: Any = "eq", value: Any = "x", **more: Any) -> l
 )
 def test_a_wrong_filter_names_the_condition_and_the_part(raw: Any, field: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        segments.check(raw)
+        segments.check_filter(raw)
     assert refused.value.field == field
 
 
 def test_values_are_never_part_of_the_statement() -> None:
     raw = [{"field": "attributes.evil'", "op": op, "value": "evil'"} for op in ("eq", "ne", "contains", "prefix", "gt")]
-    sql, params = segments.compiled(segments.check(raw))
+    sql, params = segments.compile_filter(segments.check_filter(raw))
     assert "evil" not in sql and sql.count("%s") == len(params)
 
 
@@ -293,70 +293,70 @@ def test_values_are_never_part_of_the_statement() -> None:
 
 
 @pytest.fixture
-def mine(crowd: Tenant) -> Audience:
-    return Audience.objects.create(tenant=crowd, name="List", source=Audience.Source.LIST)
+def member_list(acme: Tenant) -> Audience:
+    return Audience.objects.create(tenant=acme, name="List", source=Audience.Source.LIST)
 
 
-def test_a_list_walks_in_the_order_of_its_file_and_counts_strangers(people: People, mine: Audience) -> None:
+def test_a_list_walks_in_the_order_of_its_file_and_counts_strangers(people: People, member_list: Audience) -> None:
     Recipient.objects.create(tenant=people.globex, external_id="only-globex")
-    report = audiences.fill(mine, io.BytesIO(b"external_id\neve\nnobody\nada\neve\nonly-globex\n"))
+    report = audiences.load_file(member_list, io.BytesIO(b"external_id\neve\nnobody\nada\neve\nonly-globex\n"))
     assert (report.rows, report.stored, report.duplicates, report.rejected) == (5, 4, 1, 0)
     assert (report.known, report.unknown, report.unknown_ids) == (2, 2, ["nobody", "only-globex"])
-    slices = walked(mine, 3)
+    slices = walked(member_list, 3)
     assert [[person.external_id for person in persons] for persons, _ in slices] == [["eve", "ada"], []]
     assert [nobody for _, nobody in slices] == [1, 1]
-    assert audiences.count(mine) == 2
-    assert mine.size == 4
+    assert audiences.count_recipients(member_list) == 2
+    assert member_list.size == 4
 
 
-def test_a_file_that_breaks_off_in_the_middle_changes_nothing(mine: Audience) -> None:
-    audiences.fill_ids(mine, ["ada"])
+def test_a_file_that_breaks_off_in_the_middle_changes_nothing(member_list: Audience) -> None:
+    audiences.load_ids(member_list, ["ada"])
     with pytest.raises(InvalidInput):
-        audiences.fill(mine, io.BytesIO(b"external_id\n" + b"x\n" * 6000 + b"\xff\n"))
+        audiences.load_file(member_list, io.BytesIO(b"external_id\n" + b"x\n" * 6000 + b"\xff\n"))
     assert list(AudienceMember.objects.values_list("external_id", flat=True)) == ["ada"]
 
 
 @pytest.mark.parametrize("file", [b"external_id\n", b"email\nada\n", b"external_id,name\n,Ada\n,Bob\n", b"\n", b""])
-def test_a_file_that_names_nobody_is_refused_and_changes_nothing(mine: Audience, file: bytes) -> None:
-    audiences.fill_ids(mine, ["ada"])
+def test_a_file_that_names_nobody_is_refused_and_changes_nothing(member_list: Audience, file: bytes) -> None:
+    audiences.load_ids(member_list, ["ada"])
     with pytest.raises(UnreadableFile):
-        audiences.fill(mine, io.BytesIO(file))
+        audiences.load_file(member_list, io.BytesIO(file))
     assert list(AudienceMember.objects.values_list("external_id", flat=True)) == ["ada"]
 
 
 @pytest.mark.parametrize("ids", [[], ["", 7, None], ["\u200b"], ["x" * 129]])
-def test_ids_that_can_be_nobodys_are_refused_and_change_nothing(mine: Audience, ids: list[object]) -> None:
-    audiences.fill_ids(mine, ["ada"])
+def test_ids_that_can_be_nobodys_are_refused_and_change_nothing(member_list: Audience, ids: list[object]) -> None:
+    audiences.load_ids(member_list, ["ada"])
     with pytest.raises(InvalidInput) as refused:
-        audiences.fill_ids(mine, ids)
+        audiences.load_ids(member_list, ids)
     assert refused.value.field == "external_ids"
     assert list(AudienceMember.objects.values_list("external_id", flat=True)) == ["ada"]
 
 
-def test_an_id_with_something_invisible_is_the_person(mine: Audience) -> None:
-    report = audiences.fill_ids(mine, ["ada\u200b", "\ufeffada", " ada", "bob\u00a0"])
+def test_an_id_with_something_invisible_is_the_person(member_list: Audience) -> None:
+    report = audiences.load_ids(member_list, ["ada\u200b", "\ufeffada", " ada", "bob\u00a0"])
     assert (report.stored, report.duplicates, report.known) == (2, 2, 2)
 
 
-def test_duplicates_merge_also_between_batches(mine: Audience) -> None:
+def test_duplicates_merge_also_between_batches(member_list: Audience) -> None:
     csv = b"".join(b"u%d\n" % (n % 6000) for n in range(12_000))
-    report = audiences.fill(mine, io.BytesIO(csv))
+    report = audiences.load_file(member_list, io.BytesIO(csv))
     assert (report.rows, report.stored, report.duplicates) == (12_000, 6_000, 6_000)
 
 
-def test_an_empty_list_has_no_slices(mine: Audience) -> None:
-    assert list(audiences.ranges(mine, 10)) == []
+def test_an_empty_list_has_no_slices(member_list: Audience) -> None:
+    assert list(audiences.key_ranges(member_list, 10)) == []
 
 
 @pytest.mark.parametrize(("size", "entries"), [(1, [1] * 5), (2, [2, 2, 1]), (5, [5]), (6, [5])])
-def test_slices_are_of_even_size_and_end_with_the_last(crowd: Tenant, size: int, entries: list[int]) -> None:
-    assert [b.entries for b in audiences.ranges(everybody(crowd), size)] == entries
-    assert [len(persons) for persons, _ in walked(everybody(crowd), size)] == entries
+def test_slices_are_of_even_size_and_end_with_the_last(acme: Tenant, size: int, entries: list[int]) -> None:
+    assert [b.entries for b in audiences.key_ranges(everybody(acme), size)] == entries
+    assert [len(persons) for persons, _ in walked(everybody(acme), size)] == entries
 
 
-def test_who_comes_after_the_cut_is_in_no_slice(crowd: Tenant) -> None:
-    all_of_them = everybody(crowd)
-    bounds = list(audiences.ranges(all_of_them, 2))
-    Recipient.objects.create(tenant=crowd, external_id="late")
-    slices = [of(crowd.id, audiences.recipients(all_of_them, b.after, b.until))[0] for b in bounds]
+def test_who_comes_after_the_cut_is_in_no_slice(acme: Tenant) -> None:
+    all_of_them = everybody(acme)
+    bounds = list(audiences.key_ranges(all_of_them, 2))
+    Recipient.objects.create(tenant=acme, external_id="late")
+    slices = [of(acme.id, audiences.recipient_query(all_of_them, b.after, b.until))[0] for b in bounds]
     assert sum(map(len, slices)) == 5

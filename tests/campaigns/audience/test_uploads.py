@@ -24,7 +24,7 @@ from notifier.errors import Conflict
 from tenants.imports import jobs
 from tenants.models import AuditLog, Import, Tenant, User
 from tests.campaigns.api.conftest import Api, AsWeb
-from tests.campaigns.conftest import Browser, World, armed, page, text
+from tests.campaigns.conftest import Browser, Site, armed, page, text
 
 LARGE = uploads.AT_ONCE + 5_000
 
@@ -35,8 +35,8 @@ def _uploads_elsewhere(settings: Any, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def api(world: World, as_web: AsWeb) -> Api:
-    return Api(world.people.acme_key, as_web)
+def api(site: Site, as_web: AsWeb) -> Api:
+    return Api(site.people.acme_key, as_web)
 
 
 def large(*first: str, rows: int = LARGE) -> bytes:
@@ -59,14 +59,14 @@ def put(audience: Audience, content: bytes) -> Import:
     return uploads.put(audience, uploads.Upload(ContentFile(content, name="list.csv")))
 
 
-def test_a_large_csv_is_accepted_and_loaded_by_a_worker(world: World, api: Api) -> None:
-    mine = a_list(world.acme, "ada")
-    address = f"/v1/audiences/{mine.pk}/members"
+def test_a_large_csv_is_accepted_and_loaded_by_a_worker(site: Site, api: Api) -> None:
+    member_list = a_list(site.acme, "ada")
+    address = f"/v1/audiences/{member_list.pk}/members"
     status, told = api("PUT", address, large("ada", "bob", "bob"), content_type="text/csv")
     assert (status, told["state"], told["stored"]) == (202, "waiting", 0)
-    assert members(mine) == ["ada"]
+    assert members(member_list) == ["ada"]
     assert api("GET", address)[1]["state"] == "waiting"
-    assert api("GET", f"/v1/audiences/{mine.pk}")[1]["loading"] is True
+    assert api("GET", f"/v1/audiences/{member_list.pk}")[1]["loading"] is True
     assert jobs.run_waiting() == 1
     status, told = api("GET", address)
     assert (status, told["state"], told["rows"], told["stored"], told["duplicates"]) == (
@@ -77,15 +77,15 @@ def test_a_large_csv_is_accepted_and_loaded_by_a_worker(world: World, api: Api) 
         1,
     )
     assert (told["known"], told["unknown"], told["unknown_ids"][:2]) == (2, LARGE, ["nobody-0", "nobody-1"])
-    assert members(mine)[:3] == ["ada", "bob", "nobody-0"]
-    found = api("GET", f"/v1/audiences/{mine.pk}")[1]
+    assert members(member_list)[:3] == ["ada", "bob", "nobody-0"]
+    found = api("GET", f"/v1/audiences/{member_list.pk}")[1]
     assert (found["size"], found["reaches"], found["loading"]) == (LARGE + 2, 2, False)
     assert set(AuditLog.objects.values_list("action", flat=True)) >= {"audience.filled", "import.done"}
 
 
-def test_a_small_one_is_stored_at_once_and_asked_for_the_same_way(world: World, api: Api) -> None:
-    mine = a_list(world.acme)
-    address = f"/v1/audiences/{mine.pk}/members"
+def test_a_small_one_is_stored_at_once_and_asked_for_the_same_way(site: Site, api: Api) -> None:
+    member_list = a_list(site.acme)
+    address = f"/v1/audiences/{member_list.pk}/members"
     assert api("GET", address)[0] == 404
     status, told = api("PUT", address, b"external_id\nada\n,\nnobody\n", content_type="text/csv")
     assert (status, told["state"], told["known"]) == (200, "done", 1)
@@ -95,66 +95,66 @@ def test_a_small_one_is_stored_at_once_and_asked_for_the_same_way(world: World, 
     assert api("GET", address) == (200, told)
 
 
-def test_more_ids_than_json_takes_are_refused_by_name(world: World, api: Api) -> None:
-    mine = a_list(world.acme, "ada")
+def test_more_ids_than_json_takes_are_refused_by_name(site: Site, api: Api) -> None:
+    member_list = a_list(site.acme, "ada")
     ids = [str(n) for n in range(uploads.AT_ONCE + 1)]
-    status, problem = api("PUT", f"/v1/audiences/{mine.pk}/members", {"external_ids": ids})
+    status, problem = api("PUT", f"/v1/audiences/{member_list.pk}/members", {"external_ids": ids})
     assert (status, problem["field"], problem["code"]) == (400, "external_ids", "max_length")
-    assert members(mine) == ["ada"]
+    assert members(member_list) == ["ada"]
 
 
-def test_a_strangers_upload_is_not_found(world: World, as_web: AsWeb) -> None:
-    mine = a_list(world.acme)
-    put(mine, b"ada\n")
-    assert Api(world.people.globex_key, as_web)("GET", f"/v1/audiences/{mine.pk}/members")[0] == 404
+def test_a_strangers_upload_is_not_found(site: Site, as_web: AsWeb) -> None:
+    member_list = a_list(site.acme)
+    put(member_list, b"ada\n")
+    assert Api(site.people.globex_key, as_web)("GET", f"/v1/audiences/{member_list.pk}/members")[0] == 404
 
 
 @pytest.mark.parametrize("content", [b"email\n" + b"a@example.com\n" * LARGE, b"PK\x03\x04" + b"\n" * LARGE])
-def test_what_the_first_line_shows_to_be_no_list_is_refused_at_once(world: World, api: Api, content: bytes) -> None:
-    mine = a_list(world.acme, "ada")
-    status, problem = api("PUT", f"/v1/audiences/{mine.pk}/members", content, content_type="text/csv")
+def test_what_the_first_line_shows_to_be_no_list_is_refused_at_once(site: Site, api: Api, content: bytes) -> None:
+    member_list = a_list(site.acme, "ada")
+    status, problem = api("PUT", f"/v1/audiences/{member_list.pk}/members", content, content_type="text/csv")
     assert (status, problem["code"]) == (400, "file_refused")
     assert not Import.objects.exists()
 
 
 @pytest.mark.parametrize("end", ["é\n".encode("latin-1"), b'"never closed\n'])
-def test_a_large_file_that_breaks_off_changes_nothing_and_says_why(world: World, api: Api, end: bytes) -> None:
-    mine = a_list(world.acme, "ada")
-    assert put(mine, large() + b"\n" + end).state == "waiting"
+def test_a_large_file_that_breaks_off_changes_nothing_and_says_why(site: Site, api: Api, end: bytes) -> None:
+    member_list = a_list(site.acme, "ada")
+    assert put(member_list, large() + b"\n" + end).state == "waiting"
     jobs.run_waiting()
-    told = api("GET", f"/v1/audiences/{mine.pk}/members")[1]
+    told = api("GET", f"/v1/audiences/{member_list.pk}/members")[1]
     assert told["state"] == "refused" and "ine 2500" in told["failure"]
-    assert members(mine) == ["ada"]
+    assert members(member_list) == ["ada"]
 
 
-def test_a_large_file_without_a_usable_id_changes_nothing(world: World) -> None:
-    mine = a_list(world.acme, "ada")
-    put(mine, b"external_id,x\n" + b",1\n" * LARGE)
+def test_a_large_file_without_a_usable_id_changes_nothing(site: Site) -> None:
+    member_list = a_list(site.acme, "ada")
+    put(member_list, b"external_id,x\n" + b",1\n" * LARGE)
     jobs.run_waiting()
     job = Import.objects.get()
-    assert (job.state, members(mine)) == ("refused", ["ada"]) and "has no external_id" in job.failure
+    assert (job.state, members(member_list)) == ("refused", ["ada"]) and "has no external_id" in job.failure
 
 
-def test_a_list_that_is_being_loaded_cannot_be_armed_or_replaced(world: World, api: Api) -> None:
-    mine = a_list(world.acme, "ada")
-    draft = world.draft(audience=mine)
-    put(mine, large("bob"))
+def test_a_list_that_is_being_loaded_cannot_be_armed_or_replaced(site: Site, api: Api) -> None:
+    member_list = a_list(site.acme, "ada")
+    draft = site.draft(audience=member_list)
+    put(member_list, large("bob"))
     with pytest.raises(Conflict, match="still being loaded"):
         arming.request_arm(draft)
     status, problem = api("POST", f"/v1/campaigns/{draft.pk}/arm")
     assert (status, problem["code"]) == (409, "audience_loading")
     for body, kind in ((b"cy\n", "text/csv"), (b'{"external_ids": ["cy"]}', "application/json")):
-        status, problem = api("PUT", f"/v1/audiences/{mine.pk}/members", body, content_type=kind)
+        status, problem = api("PUT", f"/v1/audiences/{member_list.pk}/members", body, content_type=kind)
         assert (status, problem["code"]) == (409, "audience_loading")
     jobs.run_waiting()
     armed(draft)
     assert draft.audience_size == LARGE + 1
 
 
-def test_what_was_armed_with_the_old_list_is_a_draft_when_the_new_one_is_there(world: World) -> None:
-    mine = a_list(world.acme, "ada")
-    campaign = armed(world.draft(audience=mine))
-    put(mine, large("bob"))
+def test_what_was_armed_with_the_old_list_is_a_draft_when_the_new_one_is_there(site: Site) -> None:
+    member_list = a_list(site.acme, "ada")
+    campaign = armed(site.draft(audience=member_list))
+    put(member_list, large("bob"))
     campaign.refresh_from_db()
     assert campaign.state == Campaign.State.ARMED
     jobs.run_waiting()
@@ -162,10 +162,10 @@ def test_what_was_armed_with_the_old_list_is_a_draft_when_the_new_one_is_there(w
     assert campaign.state == Campaign.State.DRAFT
 
 
-def test_an_audience_that_was_deleted_meanwhile_is_told(world: World) -> None:
-    mine = a_list(world.acme)
-    put(mine, large())
-    mine.delete()
+def test_an_audience_that_was_deleted_meanwhile_is_told(site: Site) -> None:
+    member_list = a_list(site.acme)
+    put(member_list, large())
+    member_list.delete()
     jobs.run_waiting()
     assert Import.objects.get().state == "refused" and "deleted" in Import.objects.get().failure
 
@@ -175,18 +175,18 @@ def test_an_audience_that_was_deleted_meanwhile_is_told(world: World) -> None:
 Browse = Callable[[User], Browser]
 
 
-def test_the_page_of_an_audience_shows_how_far_its_list_is(world: World, browser: Browse) -> None:
-    ben = browser(world.people.ben)
-    fields = {"tenant": world.acme.pk, "name": "Large", "source": "list", "filter": ""}
+def test_the_page_of_an_audience_shows_how_far_its_list_is(site: Site, browser: Browse) -> None:
+    ben = browser(site.people.ben)
+    fields = {"tenant": site.acme.pk, "name": "Large", "source": "list", "filter": ""}
     answer = ben.post("/admin/campaigns/audience/add/", **fields, upload=SimpleUploadedFile("large.csv", large("ada")))
     assert "read in the background" in text(answer)
-    mine = Audience.objects.get(name="Large")
-    change = reverse("admin:campaigns_audience_change", args=[mine.pk])
+    member_list = Audience.objects.get(name="Large")
+    change = reverse("admin:campaigns_audience_change", args=[member_list.pk])
     Import.objects.update(rows=7_000)
     waiting = ben.get(change)
     assert "large.csv is being read: 7,000 rows so far" in text(waiting)
     assert b'http-equiv="refresh"' in waiting.content and b"<progress" in waiting.content
-    upload = reverse("admin:campaigns_audience_upload", args=[mine.pk])
+    upload = reverse("admin:campaigns_audience_upload", args=[member_list.pk])
     assert "still being loaded" in text(ben.post(upload, upload=SimpleUploadedFile("other.csv", b"bob\n")))
     jobs.run_waiting()
     done = ben.get(change)
@@ -194,17 +194,17 @@ def test_the_page_of_an_audience_shows_how_far_its_list_is(world: World, browser
     assert "large.csv" not in text(ben.get("/admin/tenants/import/"))
 
 
-def test_the_page_of_an_audience_says_why_its_last_file_changed_nothing(world: World, browser: Browse) -> None:
-    mine = a_list(world.acme, "ada")
-    put(mine, large() + b"\n\xff\n")
+def test_the_page_of_an_audience_says_why_its_last_file_changed_nothing(site: Site, browser: Browse) -> None:
+    member_list = a_list(site.acme, "ada")
+    put(member_list, large() + b"\n\xff\n")
     jobs.run_waiting()
-    shown = text(browser(world.people.ben).get(reverse("admin:campaigns_audience_change", args=[mine.pk])))
+    shown = text(browser(site.people.ben).get(reverse("admin:campaigns_audience_change", args=[member_list.pk])))
     assert "The last file, list.csv, changed nothing. It is not UTF-8" in shown
 
 
-def test_a_campaign_with_a_large_file_is_made_at_once_and_says_what_it_waits_for(world: World, browser: Browse) -> None:
-    ben = browser(world.people.ben)
-    given = {"tenant": world.acme.pk, "name": "Big", "template": world.template.pk, "data": '{"what": "Spring"}'}
+def test_a_campaign_with_a_large_file_is_made_at_once_and_says_what_it_waits_for(site: Site, browser: Browse) -> None:
+    ben = browser(site.people.ben)
+    given = {"tenant": site.acme.pk, "name": "Big", "template": site.template.pk, "data": '{"what": "Spring"}'}
     file = SimpleUploadedFile("large.csv", large("ada"))
     answer = ben.post("/admin/campaigns/campaign/add/", **given, mode="live", audience="", upload=file)
     campaign = Campaign.objects.get()
@@ -229,11 +229,9 @@ jobs.run_waiting()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_that_is_killed_leaves_the_old_list_and_the_next_one_loads_it_whole(
-    world: World, settings: Any
-) -> None:
-    mine = a_list(world.acme, "ada", "bob")
-    job = put(mine, large("cy", rows=60_000))
+def test_a_worker_that_is_killed_leaves_the_old_list_and_the_next_one_loads_it_whole(site: Site, settings: Any) -> None:
+    member_list = a_list(site.acme, "ada", "bob")
+    job = put(member_list, large("cy", rows=60_000))
     with connection.cursor() as cursor:
         # the worker has written the new members, wants to count who of them is a recipient, and is killed there
         cursor.execute("BEGIN; LOCK TABLE tenants_recipient IN ACCESS EXCLUSIVE MODE")
@@ -245,12 +243,12 @@ def test_a_worker_that_is_killed_leaves_the_old_list_and_the_next_one_loads_it_w
         finally:
             worker.kill()
             cursor.execute("ROLLBACK")
-    assert members(mine) == ["ada", "bob"]
+    assert members(member_list) == ["ada", "bob"]
     job.refresh_from_db()
     assert (job.state, job.attempts) == ("running", 1)
     _until(lambda: jobs.run_waiting() == 1)
     job.refresh_from_db()
-    assert (job.state, job.attempts, len(members(mine))) == ("done", 2, 60_001)
+    assert (job.state, job.attempts, len(members(member_list))) == ("done", 2, 60_001)
 
 
 def _worker(settings: Any) -> subprocess.Popen[bytes]:

@@ -9,7 +9,7 @@ from campaigns.lifecycle import canary, control, launch
 from campaigns.models import Campaign, Rollout, Shard
 from campaigns.sending.claim import claim
 from notifier.errors import Conflict, InvalidInput
-from tests.campaigns.conftest import World
+from tests.campaigns.conftest import Site
 from tests.campaigns.launched import Broker, an_armed, audited, broker, done, gone, leaving, unchanged
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -17,8 +17,8 @@ __all__ = ["broker"]
 
 
 @pytest.mark.parametrize("rollout", [Rollout.CANARY, Rollout.CANARY_WAIT])
-def test_before_the_canary_is_done_nothing_else_leaves(world: World, broker: Broker, rollout: str) -> None:
-    campaign = gone(an_armed(world, shards=5, canaries=2), rollout=rollout)
+def test_before_the_canary_is_done_nothing_else_leaves(site: Site, broker: Broker, rollout: str) -> None:
+    campaign = gone(an_armed(site, shards=5, canaries=2), rollout=rollout)
     canaries = {str(pk) for pk in Shard.objects.filter(canary=True).values_list("pk", flat=True)}
     assert set(broker.heard("campaigns.send_shard")) == canaries
     tasks.sweep()
@@ -30,8 +30,8 @@ def test_before_the_canary_is_done_nothing_else_leaves(world: World, broker: Bro
     assert (campaign.canary_passed_at, campaign.state) == (None, "running")
 
 
-def test_a_good_canary_lets_the_rest_go_once(world: World, broker: Broker) -> None:
-    campaign = gone(an_armed(world, shards=5, canaries=2), rollout="canary")
+def test_a_good_canary_lets_the_rest_go_once(site: Site, broker: Broker) -> None:
+    campaign = gone(an_armed(site, shards=5, canaries=2), rollout="canary")
     done(campaign, canary=True, sent=9, failed=1, dead=1)
     broker.posted.clear()
     for _ in range(3):
@@ -52,9 +52,9 @@ def test_a_good_canary_lets_the_rest_go_once(world: World, broker: Broker) -> No
     ],
 )
 def test_a_bad_canary_halts_until_somebody_resumes(
-    world: World, broker: Broker, counts: dict[str, int], why: str
+    site: Site, broker: Broker, counts: dict[str, int], why: str
 ) -> None:
-    campaign = gone(an_armed(world, shards=5, canaries=2), rollout="canary")
+    campaign = gone(an_armed(site, shards=5, canaries=2), rollout="canary")
     done(campaign, canary=True, **counts)
     broker.posted.clear()
     tasks.finish_wave(str(campaign.pk))
@@ -70,8 +70,8 @@ def test_a_bad_canary_halts_until_somebody_resumes(
     assert audited(campaign) == ["go", "halted", "resume"]
 
 
-def test_a_canary_that_is_waited_for_is_looked_at(world: World, broker: Broker) -> None:
-    campaign = gone(an_armed(world, shards=2, canaries=1), rollout="canary_wait")
+def test_a_canary_that_is_waited_for_is_looked_at(site: Site, broker: Broker) -> None:
+    campaign = gone(an_armed(site, shards=2, canaries=1), rollout="canary_wait")
     done(campaign, canary=True, sent=10)
     tasks.sweep()
     campaign.refresh_from_db()
@@ -80,8 +80,8 @@ def test_a_canary_that_is_waited_for_is_looked_at(world: World, broker: Broker) 
     assert leaving(campaign) == 1
 
 
-def test_a_pause_in_mid_canary_is_no_verdict(world: World, broker: Broker) -> None:
-    campaign = gone(an_armed(world, shards=5, canaries=2), rollout="canary")
+def test_a_pause_in_mid_canary_is_no_verdict(site: Site, broker: Broker) -> None:
+    campaign = gone(an_armed(site, shards=5, canaries=2), rollout="canary")
     control.pause(campaign.tenant_id, campaign.pk)
     canary.decide(campaign.pk)
     control.resume(campaign.tenant_id, campaign.pk)
@@ -89,8 +89,8 @@ def test_a_pause_in_mid_canary_is_no_verdict(world: World, broker: Broker) -> No
     assert (campaign.canary_passed_at, leaving(campaign)) == (None, 2)
 
 
-def test_whoever_asks_for_a_canary_never_gets_everything(world: World, broker: Broker) -> None:
-    campaign = an_armed(world, canaries=0)
+def test_whoever_asks_for_a_canary_never_gets_everything(site: Site, broker: Broker) -> None:
+    campaign = an_armed(site, canaries=0)
     for hold in (0, 30):
         Campaign.objects.filter(pk=campaign.pk).update(hold_seconds=hold)
         with unchanged(campaign), pytest.raises(Conflict) as refused:

@@ -14,7 +14,7 @@ from campaigns.lifecycle.finish import pause_if_only_halted
 from campaigns.models import Campaign, Shard
 from campaigns.sending.claim import claim
 from notifier.delivery.recheck import CampaignPolicy
-from tests.campaigns.conftest import Browser, World, page, text
+from tests.campaigns.conftest import Browser, Site, page, text
 from tests.campaigns.launched import Broker, an_armed, audited, broker, gone, leaving
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,9 +25,9 @@ WELL = {"sent": 300}
 WHY = "66.7 % of 300 messages failed; the limit is 20 %."
 
 
-def two_channels(world: World, shards: int = 4, **columns: Any) -> Campaign:
+def two_channels(site: Site, shards: int = 4, **columns: Any) -> Campaign:
     """After GO: of four shards every other one is push."""
-    campaign = an_armed(world, shards, channels=["in_app", "push"], **columns)
+    campaign = an_armed(site, shards, channels=["in_app", "push"], **columns)
     for n in range(1, shards, 2):
         Shard.objects.filter(campaign=campaign, number=1_000 * n + 1).update(channel="push")
     return campaign
@@ -40,8 +40,8 @@ def first_is_done(campaign: Campaign, channel: str, **counts: int) -> None:
     Shard.objects.filter(pk=first.pk).update(state="done", began_at=now, ended_at=now, begun=10, **counts)
 
 
-def one_ill(world: World, ill: str = "push") -> Campaign:
-    campaign = gone(two_channels(world))
+def one_ill(site: Site, ill: str = "push") -> Campaign:
+    campaign = gone(two_channels(site))
     first_is_done(campaign, "push", **(ILL if ill == "push" else WELL))
     first_is_done(campaign, "in_app", **(ILL if ill == "in_app" else WELL))
     tasks.sweep()
@@ -50,8 +50,8 @@ def one_ill(world: World, ill: str = "push") -> Campaign:
 
 
 @pytest.mark.parametrize(("ill", "well"), [("push", "in_app"), ("in_app", "push")])
-def test_the_healthy_channel_goes_on(world: World, broker: Broker, ill: str, well: str) -> None:
-    campaign = one_ill(world, ill)
+def test_the_healthy_channel_goes_on(site: Site, broker: Broker, ill: str, well: str) -> None:
+    campaign = one_ill(site, ill)
     assert (campaign.state, campaign.halted, campaign.halted_channels) == ("running", f"{ill}: {WHY}", {ill: WHY})
     assert audited(campaign) == ["go", "halted"]
     (left,) = Shard.objects.filter(campaign=campaign, state="armed", channel=well)
@@ -63,15 +63,15 @@ def test_the_healthy_channel_goes_on(world: World, broker: Broker, ill: str, wel
     assert claim(left.pk, "w") is not None
 
 
-def test_rows_of_the_halted_channel_wait_in_the_ledger(world: World, broker: Broker) -> None:
-    campaign = one_ill(world)
+def test_rows_of_the_halted_channel_wait_in_the_ledger(site: Site, broker: Broker) -> None:
+    campaign = one_ill(site)
     order = control.policies([campaign.pk])[campaign.pk]
     assert order == CampaignPolicy(paused_channels=frozenset({"push"}))
     assert (order.hold("push"), order.hold("in_app")) == (True, False)
 
 
-def test_when_the_healthy_channel_is_done_the_campaign_waits_for_somebody(world: World, broker: Broker) -> None:
-    campaign = one_ill(world)
+def test_when_the_healthy_channel_is_done_the_campaign_waits_for_somebody(site: Site, broker: Broker) -> None:
+    campaign = one_ill(site)
     assert pause_if_only_halted(campaign.pk) is False
     Shard.objects.filter(campaign=campaign, channel="in_app").update(state="done")
     tasks.sweep()
@@ -82,8 +82,8 @@ def test_when_the_healthy_channel_is_done_the_campaign_waits_for_somebody(world:
     assert (campaign.state, campaign.halted, campaign.halted_channels, leaving(campaign)) == ("running", "", {}, 1)
 
 
-def test_resume_lets_the_halted_channel_go_on_once(world: World, broker: Broker) -> None:
-    campaign = one_ill(world)
+def test_resume_lets_the_halted_channel_go_on_once(site: Site, broker: Broker) -> None:
+    campaign = one_ill(site)
     broker.posted.clear()
     assert [control.resume(campaign.tenant_id, campaign.pk) for _ in range(3)] == [True, False, False]
     campaign.refresh_from_db()
@@ -95,8 +95,8 @@ def test_resume_lets_the_halted_channel_go_on_once(world: World, broker: Broker)
     assert campaign.halted_channels == {}
 
 
-def test_when_both_are_ill_the_whole_campaign_pauses_and_names_both(world: World, broker: Broker) -> None:
-    campaign = gone(two_channels(world))
+def test_when_both_are_ill_the_whole_campaign_pauses_and_names_both(site: Site, broker: Broker) -> None:
+    campaign = gone(two_channels(site))
     first_is_done(campaign, "push", **ILL)
     first_is_done(campaign, "in_app", **ILL)
     tasks.sweep()
@@ -105,24 +105,24 @@ def test_when_both_are_ill_the_whole_campaign_pauses_and_names_both(world: World
     assert leaving(campaign) == 0
 
 
-def test_a_campaign_whose_other_channel_is_over_pauses_as_a_whole(world: World, broker: Broker) -> None:
-    campaign = gone(two_channels(world))
+def test_a_campaign_whose_other_channel_is_over_pauses_as_a_whole(site: Site, broker: Broker) -> None:
+    campaign = gone(two_channels(site))
     Shard.objects.filter(campaign=campaign, channel="in_app").update(state="done")
     assert control.halt(campaign.pk, WHY, "push") is True
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted) == ("paused", f"push: {WHY}")
 
 
-def test_a_campaign_with_one_channel_says_it_without_the_channels_name(world: World, broker: Broker) -> None:
-    campaign = gone(an_armed(world))
+def test_a_campaign_with_one_channel_says_it_without_the_channels_name(site: Site, broker: Broker) -> None:
+    campaign = gone(an_armed(site))
     assert [control.halt(campaign.pk, WHY, "in_app") for _ in range(2)] == [True, False]
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted) == ("paused", WHY)
 
 
 @pytest.mark.parametrize(("rollout", "state"), [("canary", "running"), ("canary_wait", "paused")])
-def test_a_canary_is_judged_channel_by_channel(world: World, broker: Broker, rollout: str, state: str) -> None:
-    campaign = two_channels(world)
+def test_a_canary_is_judged_channel_by_channel(site: Site, broker: Broker, rollout: str, state: str) -> None:
+    campaign = two_channels(site)
     Shard.objects.filter(number__lt=2_000).update(canary=True)
     campaign = gone(campaign, rollout=rollout)
     first_is_done(campaign, "push", **ILL)
@@ -135,8 +135,8 @@ def test_a_canary_is_judged_channel_by_channel(world: World, broker: Broker, rol
     assert campaign.halted.startswith(f"push: {WHY}")
 
 
-def test_a_halted_channels_canary_is_not_waited_for(world: World, broker: Broker) -> None:
-    campaign = two_channels(world)
+def test_a_halted_channels_canary_is_not_waited_for(site: Site, broker: Broker) -> None:
+    campaign = two_channels(site)
     Shard.objects.filter(number__lt=2_000).update(canary=True)
     campaign = gone(campaign, rollout="canary")
     control.halt(campaign.pk, WHY, "push")  # by the sender, in the middle of the canary
@@ -148,10 +148,10 @@ def test_a_halted_channels_canary_is_not_waited_for(world: World, broker: Broker
 
 
 def test_the_page_says_which_channel_and_why_and_resumes_it(
-    world: World, broker: Broker, browser: Callable[..., Browser]
+    site: Site, broker: Broker, browser: Callable[..., Browser]
 ) -> None:
-    campaign = one_ill(world)
-    marketer = browser(world.people.ben)
+    campaign = one_ill(site)
+    marketer = browser(site.people.ben)
     shown = text(marketer.get(page("change", campaign)))
     assert "A channel paused itself; the others go on." in shown and f"push: {WHY}" in shown
     assert "Resume push" in shown

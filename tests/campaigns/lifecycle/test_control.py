@@ -22,7 +22,7 @@ from campaigns.states import MOVES, State
 from notifier.errors import Conflict, InvalidInput, NotFound
 from tenants.access import scope
 from tenants.models import AuditLog
-from tests.campaigns.conftest import World
+from tests.campaigns.conftest import Site
 from tests.campaigns.launched import Broker, an_armed, audited, broker, done, gone, leaving, unchanged
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,8 +64,8 @@ REFUSALS = {
 
 @pytest.mark.parametrize("name", ALLOWED)
 @pytest.mark.parametrize("state", State.values)
-def test_what_a_control_does_in_every_state(world: World, broker: Broker, name: str, state: str) -> None:
-    campaign = world.draft(state=state, first_armed_ms=1)
+def test_what_a_control_does_in_every_state(site: Site, broker: Broker, name: str, state: str) -> None:
+    campaign = site.draft(state=state, first_armed_ms=1)
     moves, repeats = ALLOWED[name]
     if state in moves:
         assert press(name, campaign) is True
@@ -85,16 +85,16 @@ def test_what_a_control_does_in_every_state(world: World, broker: Broker, name: 
 
 
 @pytest.mark.parametrize("name", ALLOWED)
-def test_a_stranger_finds_nothing_to_control(world: World, name: str) -> None:
-    campaign = world.draft(state="running")
+def test_a_stranger_finds_nothing_to_control(site: Site, name: str) -> None:
+    campaign = site.draft(state="running")
     with unchanged(campaign), pytest.raises(NotFound):
-        CONTROLS[name](world.people.globex.pk, campaign.pk)
+        CONTROLS[name](site.people.globex.pk, campaign.pk)
 
 
-def test_the_audit_log_has_who_did_it(world: World, broker: Broker) -> None:
-    campaign = gone(an_armed(world))
-    control.pause(campaign.tenant_id, campaign.pk, user=world.people.ben)
-    assert AuditLog.objects.get(action="campaign.pause").user == world.people.ben
+def test_the_audit_log_has_who_did_it(site: Site, broker: Broker) -> None:
+    campaign = gone(an_armed(site))
+    control.pause(campaign.tenant_id, campaign.pk, user=site.people.ben)
+    assert AuditLog.objects.get(action="campaign.pause").user == site.people.ben
 
 
 def test_nothing_leads_out_of_an_ended_campaign() -> None:
@@ -105,8 +105,8 @@ def test_nothing_leads_out_of_an_ended_campaign() -> None:
 # ---- the hold ----------------------------------------------------------------------------------------------------
 
 
-def test_a_held_go_can_be_taken_back_and_given_again(world: World, broker: Broker) -> None:
-    campaign = gone(an_armed(world, hold_seconds=30))
+def test_a_held_go_can_be_taken_back_and_given_again(site: Site, broker: Broker) -> None:
+    campaign = gone(an_armed(site, hold_seconds=30))
     assert (campaign.state, campaign.launched_at, leaving(campaign)) == ("launching", None, 0)
     assert campaign.hold_until is not None
     assert 25 < (campaign.hold_until - datetime.now(UTC)).total_seconds() <= 30
@@ -121,8 +121,8 @@ def test_a_held_go_can_be_taken_back_and_given_again(world: World, broker: Broke
     assert broker.posted == []
 
 
-def test_what_was_not_taken_back_is_launched_once_by_the_sweep(world: World, broker: Broker) -> None:
-    campaign = gone(an_armed(world, shards=2, hold_seconds=30))
+def test_what_was_not_taken_back_is_launched_once_by_the_sweep(site: Site, broker: Broker) -> None:
+    campaign = gone(an_armed(site, shards=2, hold_seconds=30))
     hold_is_over(campaign)
     launch.launch_held()
     launch.launch_held()
@@ -136,9 +136,9 @@ def test_what_was_not_taken_back_is_launched_once_by_the_sweep(world: World, bro
 
 
 def test_a_hold_that_began_anew_is_not_ended_by_the_old_one(
-    world: World, broker: Broker, monkeypatch: pytest.MonkeyPatch
+    site: Site, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    campaign = gone(an_armed(world, hold_seconds=30))
+    campaign = gone(an_armed(site, hold_seconds=30))
     hold_is_over(campaign)
     move = states.move
 
@@ -154,8 +154,8 @@ def test_a_hold_that_began_anew_is_not_ended_by_the_old_one(
     assert campaign.state == "launching"
 
 
-def test_it_is_either_taken_back_or_launched(world: World, broker: Broker) -> None:
-    campaign = gone(an_armed(world, hold_seconds=1))
+def test_it_is_either_taken_back_or_launched(site: Site, broker: Broker) -> None:
+    campaign = gone(an_armed(site, hold_seconds=1))
     hold_is_over(campaign)
 
     def take_back() -> bool:
@@ -180,13 +180,13 @@ def test_it_is_either_taken_back_or_launched(world: World, broker: Broker) -> No
     )
 
 
-def test_nothing_is_edited_while_it_is_about_to_leave(world: World, broker: Broker) -> None:
-    campaign = gone(an_armed(world, hold_seconds=30))
+def test_nothing_is_edited_while_it_is_about_to_leave(site: Site, broker: Broker) -> None:
+    campaign = gone(an_armed(site, hold_seconds=30))
     with unchanged(campaign):
         with pytest.raises(Conflict, match="take it back"):
             campaigns.update(campaign, {"data": {"what": "Summer"}})
         with pytest.raises(Conflict, match="about to leave"):
-            campaigns.replace_members(world.everybody, lambda audience: pytest.fail("replaced"))
+            campaigns.replace_members(site.everybody, lambda audience: pytest.fail("replaced"))
     press("take_back", campaign)
     assert campaigns.update(campaign, {"data": {"what": "Summer"}}).state == "draft"
 
@@ -194,8 +194,8 @@ def test_nothing_is_edited_while_it_is_about_to_leave(world: World, broker: Brok
 # ---- pause, resume, halt -----------------------------------------------------------------------------------------
 
 
-def test_a_paused_campaign_rings_nothing_and_never_finishes(world: World, broker: Broker) -> None:
-    campaign = gone(an_armed(world))
+def test_a_paused_campaign_rings_nothing_and_never_finishes(site: Site, broker: Broker) -> None:
+    campaign = gone(an_armed(site))
     press("pause", campaign)
     broker.posted.clear()
     tasks.sweep()
@@ -207,8 +207,8 @@ def test_a_paused_campaign_rings_nothing_and_never_finishes(world: World, broker
     assert (broker.posted, campaign.state, leaving(campaign)) == ([], "paused", 0)
 
 
-def test_a_resumed_one_goes_on_where_it_was_and_finishes_when_nothing_is_left(world: World, broker: Broker) -> None:
-    campaign = gone(an_armed(world))
+def test_a_resumed_one_goes_on_where_it_was_and_finishes_when_nothing_is_left(site: Site, broker: Broker) -> None:
+    campaign = gone(an_armed(site))
     launched_at = campaign.launched_at
     first = Shard.objects.order_by("number")[0]
     Shard.objects.filter(pk=first.pk).update(state="done", began_at=launched_at)
@@ -224,8 +224,8 @@ def test_a_resumed_one_goes_on_where_it_was_and_finishes_when_nothing_is_left(wo
     assert campaign.state == "finished"
 
 
-def test_a_campaign_halts_once_and_says_why(world: World, broker: Broker) -> None:
-    campaign = gone(an_armed(world))
+def test_a_campaign_halts_once_and_says_why(site: Site, broker: Broker) -> None:
+    campaign = gone(an_armed(site))
     assert [control.halt(campaign.pk, "x" * 600) for _ in range(3)] == [True, False, False]
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted) == ("paused", "x" * 500)
@@ -246,9 +246,9 @@ def test_a_campaign_halts_once_and_says_why(world: World, broker: Broker) -> Non
     ],
 )
 def test_the_sweep_judges_what_began_lately(
-    world: World, broker: Broker, counts: dict[str, Any], seconds_ago: float, state: str
+    site: Site, broker: Broker, counts: dict[str, Any], seconds_ago: float, state: str
 ) -> None:
-    campaign = gone(an_armed(world))
+    campaign = gone(an_armed(site))
     done(campaign, seconds_ago=seconds_ago, **counts)
     Shard.objects.filter(number=1).update(state="armed")  # it is not over yet
     tasks.sweep()
@@ -256,8 +256,8 @@ def test_the_sweep_judges_what_began_lately(
     assert (campaign.state, bool(campaign.halted)) == (state, state == "paused")
 
 
-def test_whoever_resumes_is_not_told_of_the_same_errors_again(world: World, broker: Broker) -> None:
-    campaign = gone(an_armed(world, shards=4))
+def test_whoever_resumes_is_not_told_of_the_same_errors_again(site: Site, broker: Broker) -> None:
+    campaign = gone(an_armed(site, shards=4))
     done(campaign, sent=100, failed=100)
     Shard.objects.filter(number__in=(1, 1_001)).update(state="armed", began_at=None, sent=0, failed=0)
     tasks.sweep()
@@ -275,10 +275,10 @@ def test_whoever_resumes_is_not_told_of_the_same_errors_again(world: World, brok
 
 
 def test_a_stop_closes_what_nobody_holds(
-    world: World, broker: Broker, monkeypatch: pytest.MonkeyPatch, settings: Settings
+    site: Site, broker: Broker, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     monkeypatch.setattr(control, "post", broker)
-    campaign = gone(an_armed(world))
+    campaign = gone(an_armed(site))
     now = datetime.now(UTC)
     settings.LEASE_SECONDS = 0.1
     _, alive, lost = Shard.objects.order_by("number")
@@ -297,15 +297,15 @@ def test_a_stop_closes_what_nobody_holds(
 # ---- the fan-out -------------------------------------------------------------------------------------------------
 
 
-def test_the_first_doorbells_are_rung_before_the_fan_out(world: World, broker: Broker) -> None:
-    gone(an_armed(world, shards=12))
+def test_the_first_doorbells_are_rung_before_the_fan_out(site: Site, broker: Broker) -> None:
+    gone(an_armed(site, shards=12))
     tasks_posted = [task for task, _, _ in broker.posted]
     assert tasks_posted == ["campaigns.send_shard"] * 8 + ["campaigns.dispatch"]
     assert {queue for task, _, queue in broker.posted if task == "campaigns.send_shard"} == {"in_app.bulk"}
 
 
-def test_every_shard_is_in_one_wave(world: World, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    campaign = gone(an_armed(world, shards=12))
+def test_every_shard_is_in_one_wave(site: Site, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = gone(an_armed(site, shards=12))
     chords: list[int] = []
     later: list[tuple[Any, ...]] = []
 
@@ -324,11 +324,11 @@ def test_every_shard_is_in_one_wave(world: World, broker: Broker, monkeypatch: p
 
 
 def test_a_web_process_rings_the_first_doorbells_too(
-    world: World, broker: Broker, as_web: Callable[[], AbstractContextManager[None]]
+    site: Site, broker: Broker, as_web: Callable[[], AbstractContextManager[None]]
 ) -> None:
-    campaign = an_armed(world, shards=2)
+    campaign = an_armed(site, shards=2)
     with as_web():
-        with scope(world.acme.pk):
+        with scope(site.acme.pk):
             launch.go(campaign.tenant_id, campaign.pk)
             assert broker.posted == []
         # the scope ended with the transaction
@@ -342,10 +342,10 @@ def test_a_web_process_rings_the_first_doorbells_too(
     ("hold_seconds", "seconds_left", "launched"), [(0, -1, False), (0, 60, True), (120, 60, False)]
 )
 def test_what_can_only_expire_is_not_launched(
-    world: World, broker: Broker, hold_seconds: int, seconds_left: int, launched: bool
+    site: Site, broker: Broker, hold_seconds: int, seconds_left: int, launched: bool
 ) -> None:
     latest = datetime.now(UTC) + timedelta(seconds=seconds_left)
-    campaign = an_armed(world, not_after=latest, hold_seconds=hold_seconds)
+    campaign = an_armed(site, not_after=latest, hold_seconds=hold_seconds)
     if launched:
         assert launch.go(campaign.tenant_id, campaign.pk) is True
         return
@@ -355,14 +355,14 @@ def test_what_can_only_expire_is_not_launched(
     assert (broker.posted, audited(campaign)) == ([], [])
 
 
-def test_a_go_that_is_repeated_after_not_after_is_answered_as_ever(world: World, broker: Broker) -> None:
-    campaign = gone(an_armed(world))
+def test_a_go_that_is_repeated_after_not_after_is_answered_as_ever(site: Site, broker: Broker) -> None:
+    campaign = gone(an_armed(site))
     Campaign.objects.filter(pk=campaign.pk).update(not_after=datetime.now(UTC) - timedelta(seconds=1))
     assert launch.go(campaign.tenant_id, campaign.pk) is False
 
 
-def test_what_can_only_expire_is_not_armed(world: World) -> None:
-    campaign = world.draft(not_after=datetime.now(UTC) - timedelta(seconds=1))
+def test_what_can_only_expire_is_not_armed(site: Site) -> None:
+    campaign = site.draft(not_after=datetime.now(UTC) - timedelta(seconds=1))
     with unchanged(campaign), pytest.raises(InvalidInput) as refused:
         arming.request_arm(campaign)
     assert refused.value.field == "not_after"

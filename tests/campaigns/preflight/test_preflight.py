@@ -23,7 +23,7 @@ from notifier.errors import Conflict, InvalidInput
 from notifier.models import ProviderAccount
 from notifier.vocabulary.status import Mode
 from tenants.models import Device, Preference, Recipient, Tenant
-from tests.campaigns.conftest import CONTENT, World, armed
+from tests.campaigns.conftest import CONTENT, Site, armed
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 VERSION = uuid.uuid4()
@@ -157,28 +157,28 @@ def test_a_wanted_time_that_cannot_be_is_refused(raw: str) -> None:
 # ---- from the database -------------------------------------------------------------------------------------------
 
 
-def test_before_arming_there_is_nothing_to_say(world: World) -> None:
+def test_before_arming_there_is_nothing_to_say(site: Site) -> None:
     with pytest.raises(Conflict, match="this one is draft"):
-        preflight.preflight(world.draft())
+        preflight.preflight(site.draft())
 
 
-def test_an_armed_campaign_is_summed_up(world: World) -> None:
-    found = preflight.preflight(armed(world.draft(channels=["push", "in_app"])), 5.0)
+def test_an_armed_campaign_is_summed_up(site: Site) -> None:
+    found = preflight.preflight(armed(site.draft(channels=["push", "in_app"])), 5.0)
     assert (found.audience, found.messages, found.excluded) == (4, 8, {})
     assert {r.channel: r.messages for r in found.ready} == {"push": 4, "in_app": 4}
     assert [need.channel for need in found.needs] == ["push"]
     assert preflight.as_json(found)["messages"] == 8
 
 
-def test_who_is_in_quiet_hours_now_is_counted(world: World) -> None:
-    ada, bob = Recipient.objects.filter(tenant=world.acme, external_id__in=["ada", "bob"]).order_by("external_id")
+def test_who_is_in_quiet_hours_now_is_counted(site: Site) -> None:
+    ada, bob = Recipient.objects.filter(tenant=site.acme, external_id__in=["ada", "bob"]).order_by("external_id")
     for person, until in ((ada, time(7)), (bob, time(5))):
-        Preference.objects.create(tenant=world.acme, recipient=person, quiet_from=time(22), quiet_until=until)
-    ours = armed(world.draft(channels=["push", "in_app"]))
+        Preference.objects.create(tenant=site.acme, recipient=person, quiet_from=time(22), quiet_until=until)
+    ours = armed(site.draft(channels=["push", "in_app"]))
     assert spot_check.look(ours, datetime(2026, 3, 1, 6, tzinfo=UTC)).quiet == 2  # Ada, on both channels
     assert spot_check.look(ours, datetime(2026, 3, 1, 12, tzinfo=UTC)).quiet == 0
-    world.template.category = None
-    world.template.save()
+    site.template.category = None
+    site.template.save()
     ours = Campaign.objects.get(pk=ours.pk)
     assert spot_check.look(ours, datetime(2026, 3, 1, 6, tzinfo=UTC)).quiet == 2  # as it was armed
     arming.request_arm(ours)
@@ -187,29 +187,29 @@ def test_who_is_in_quiet_hours_now_is_counted(world: World) -> None:
     assert spot_check.look(ours, datetime(2026, 3, 1, 6, tzinfo=UTC)).quiet == 0  # no marketing, so nothing waits
 
 
-def test_devices_that_were_not_seen_for_long_are_counted(world: World) -> None:
-    ours = armed(world.draft(channels=["push", "in_app"]))
+def test_devices_that_were_not_seen_for_long_are_counted(site: Site) -> None:
+    ours = armed(site.draft(channels=["push", "in_app"]))
     now = datetime.now(UTC)
     Device.objects.filter(recipient__external_id__in=["ada", "bob"]).update(last_seen_at=now - timedelta(days=61))
     spot = spot_check.look(ours, now)
     assert (spot.looked, spot.exact, spot.devices, spot.unseen) == (8, True, 4, 2)
 
 
-def test_a_large_campaign_is_judged_by_a_sample(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_campaign_is_judged_by_a_sample(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spot_check, "LOOKED_AT", 3)
-    spot = spot_check.look(armed(world.draft()), NOW)
+    spot = spot_check.look(armed(site.draft()), NOW)
     assert (spot.looked, spot.exact) == (3, False)
 
 
-def test_a_worker_is_as_fast_as_the_last_campaigns_showed(world: World) -> None:
-    account = ProviderAccount.objects.create(tenant=world.acme, name="main", provider="fcm", channel="push")
+def test_a_worker_is_as_fast_as_the_last_campaigns_showed(site: Site) -> None:
+    account = ProviderAccount.objects.create(tenant=site.acme, name="main", provider="fcm", channel="push")
     for name, seconds, size in (("slow", 2, 10_000), ("fast", 1, 10_000), ("tiny", 0.001, 100)):
-        ours = world.draft(name=name, finished_at=NOW)
+        ours = site.draft(name=name, finished_at=NOW)
         Shard.objects.create(
-            tenant=world.acme, campaign=ours, number=1, channel="push", account=account, size=size,
+            tenant=site.acme, campaign=ours, number=1, channel="push", account=account, size=size,
             state=Shard.State.DONE, began_at=NOW, ended_at=NOW + timedelta(seconds=seconds),
         )  # fmt: skip
-    assert workers.speeds(world.draft(), [account.pk]) == {account.pk: workers.Speed(10_000.0, "fast")}
+    assert workers.speeds(site.draft(), [account.pk]) == {account.pk: workers.Speed(10_000.0, "fast")}
 
 
 def test_without_a_broker_nobody_knows_who_listens(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
@@ -219,12 +219,12 @@ def test_without_a_broker_nobody_knows_who_listens(monkeypatch: pytest.MonkeyPat
     assert workers.listening() is None
 
 
-def test_the_template_published_after_the_test_is_noticed(world: World) -> None:
-    ours = armed(world.draft())
+def test_the_template_published_after_the_test_is_noticed(site: Site) -> None:
+    ours = armed(site.draft())
     test_send.send(ours, "ada", By())
     ours.refresh_from_db()
     assert not [text for text in preflight.preflight(ours).warnings if "yourself" in text]
-    templates.publish(world.template, CONTENT)
+    templates.publish(site.template, CONTENT)
     test_send.send(ours, "ada", By())
     ours.refresh_from_db()
     assert [text for text in preflight.preflight(ours).warnings if "published anew" in text]

@@ -14,14 +14,14 @@ from notifier.models import Delivery
 from notifier.providers import providers
 from notifier.vocabulary.status import SILENT
 from tenants.models import AuditLog
-from tests.campaigns.conftest import World, armed
+from tests.campaigns.conftest import Site, armed
 
 
-def test_a_silent_run_is_a_copy_on_the_channels_that_can_be_checked(world: World) -> None:
-    ours = world.draft(channels=["push", "in_app"], rate_per_s=50.0, hold_seconds=9, max_error_percent=7)
-    twin = begin(ours, By(user=world.people.ben))
+def test_a_silent_run_is_a_copy_on_the_channels_that_can_be_checked(site: Site) -> None:
+    ours = site.draft(channels=["push", "in_app"], rate_per_s=50.0, hold_seconds=9, max_error_percent=7)
+    twin = begin(ours, By(user=site.people.ben))
     assert (twin.silent, twin.rehearsal_of, twin.channels) == (True, ours, ["push"])
-    assert (twin.name, twin.created_by) == ("Spring (silent run)", world.people.ben)
+    assert (twin.name, twin.created_by) == ("Spring (silent run)", site.people.ben)
     assert (twin.rate_per_s, twin.max_error_percent, twin.hold_seconds) == (50.0, 7, 0)
     twin.refresh_from_db()
     ours.refresh_from_db()
@@ -29,8 +29,8 @@ def test_a_silent_run_is_a_copy_on_the_channels_that_can_be_checked(world: World
     assert AuditLog.objects.filter(action="campaign.rehearse", object_id=str(ours.pk)).exists()
 
 
-def test_it_launches_itself_when_it_is_armed_and_only_it(world: World) -> None:
-    ours = armed(world.draft(channels=["push"]))
+def test_it_launches_itself_when_it_is_armed_and_only_it(site: Site) -> None:
+    ours = armed(site.draft(channels=["push"]))
     twin = begin(ours, By())
     rehearse.launch_armed()
     twin.refresh_from_db()
@@ -43,8 +43,8 @@ def test_it_launches_itself_when_it_is_armed_and_only_it(world: World) -> None:
     assert (twin.state, ours.state) == (Campaign.State.RUNNING, Campaign.State.ARMED)
 
 
-def test_its_messages_are_marked_silent_and_take_nothing_from_the_campaign(world: World) -> None:
-    ours = armed(world.draft(channels=["push"]))
+def test_its_messages_are_marked_silent_and_take_nothing_from_the_campaign(site: Site) -> None:
+    ours = armed(site.draft(channels=["push"]))
     twin = begin(ours, By())
     arming.arm(twin.pk)
     modes = {
@@ -62,26 +62,26 @@ def test_its_messages_are_marked_silent_and_take_nothing_from_the_campaign(world
         ({"channels": ["in_app"]}, "without delivering them on: in_app"),
     ],
 )
-def test_what_cannot_be_rehearsed_says_so(world: World, columns: dict[str, object], why: str) -> None:
-    ours = world.draft(**columns)
+def test_what_cannot_be_rehearsed_says_so(site: Site, columns: dict[str, object], why: str) -> None:
+    ours = site.draft(**columns)
     with pytest.raises(Conflict, match=why):
         begin(ours, By())
     assert Campaign.objects.count() == 1
 
 
-def test_what_cannot_be_armed_leaves_no_copy(world: World) -> None:
+def test_what_cannot_be_armed_leaves_no_copy(site: Site) -> None:
     with pytest.raises(InvalidInput, match="Choose an audience first"):
-        begin(world.draft(channels=["push"], audience=None), By())
+        begin(site.draft(channels=["push"], audience=None), By())
     assert Campaign.objects.count() == 1
 
 
-def test_a_long_name_stays_within_its_column(world: World) -> None:
-    twin = begin(world.draft(name="x" * 200, channels=["push"]), By())
+def test_a_long_name_stays_within_its_column(site: Site) -> None:
+    twin = begin(site.draft(name="x" * 200, channels=["push"]), By())
     assert len(twin.name) == 200 and twin.name.endswith(" (silent run)")
 
 
-def test_one_provider_that_would_deliver_forbids_the_channel(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    ours = world.draft(channels=["push", "in_app"])
+def test_one_provider_that_would_deliver_forbids_the_channel(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = site.draft(channels=["push", "in_app"])
     assert rehearse.possible(ours) == ["push"]
     real = type("Real", (), {"channel": "push", "rehearses": False})
     monkeypatch.setattr(rehearse, "providers", lambda: {**providers(), "real": real})

@@ -15,40 +15,40 @@ from notifier.errors import Conflict, InvalidInput, NotifierError
 from notifier.models import Delivery, Notification
 from notifier.vocabulary.status import Lane, Reason, Status
 from tenants.models import AuditLog, Preference, Recipient
-from tests.campaigns.conftest import CONTENT, World
+from tests.campaigns.conftest import CONTENT, Site
 
 
-def test_it_goes_to_one_person_on_every_channel_of_the_campaign(world: World) -> None:
-    ours = world.draft(channels=["push", "in_app"])
-    accepted = test_send.send(ours, " ada ", By(user=world.people.ben))
+def test_it_goes_to_one_person_on_every_channel_of_the_campaign(site: Site) -> None:
+    ours = site.draft(channels=["push", "in_app"])
+    accepted = test_send.send(ours, " ada ", By(user=site.people.ben))
     rows = Delivery.objects.filter(notification_id=accepted.notification_id)
     assert {row.channel: (row.content or {})["title"] for row in rows} == {"push": "Hi Ada", "in_app": "Hello Ada"}
     assert {(row.status, row.lane, row.campaign_id) for row in rows} == {(Status.QUEUED, Lane.TRANSACTIONAL, None)}
     assert AuditLog.objects.filter(action="campaign.test", object_id=str(ours.pk)).exists()
 
 
-def test_it_is_remembered_with_the_version_that_was_shown(world: World) -> None:
-    ours = world.draft()
-    newer = templates.publish(world.template, CONTENT)
+def test_it_is_remembered_with_the_version_that_was_shown(site: Site) -> None:
+    ours = site.draft()
+    newer = templates.publish(site.template, CONTENT)
     test_send.send(ours, "ada", By())
     ours.refresh_from_db()
     assert ours.tested_at is not None and ours.tested_version == newer
 
 
-def test_neither_quiet_hours_nor_a_category_hold_it_back(world: World) -> None:
-    ada = Recipient.objects.get(tenant=world.acme, external_id="ada")
+def test_neither_quiet_hours_nor_a_category_hold_it_back(site: Site) -> None:
+    ada = Recipient.objects.get(tenant=site.acme, external_id="ada")
     Preference.objects.create(
-        tenant=world.acme, recipient=ada, categories_off=["news"], quiet_from=time(0), quiet_until=time(23, 59)
+        tenant=site.acme, recipient=ada, categories_off=["news"], quiet_from=time(0), quiet_until=time(23, 59)
     )
-    accepted = test_send.send(world.draft(), "ada", By())
+    accepted = test_send.send(site.draft(), "ada", By())
     assert [d.status for d in accepted.deliveries] == [Status.QUEUED]
     assert Notification.objects.get(pk=accepted.notification_id).category == ""
 
 
-def test_a_channel_that_is_off_stays_off(world: World) -> None:
-    ada = Recipient.objects.get(tenant=world.acme, external_id="ada")
-    Preference.objects.create(tenant=world.acme, recipient=ada, channels_off=["push"])
-    accepted = test_send.send(world.draft(channels=["push", "in_app"]), "ada", By())
+def test_a_channel_that_is_off_stays_off(site: Site) -> None:
+    ada = Recipient.objects.get(tenant=site.acme, external_id="ada")
+    Preference.objects.create(tenant=site.acme, recipient=ada, channels_off=["push"])
+    accepted = test_send.send(site.draft(channels=["push", "in_app"]), "ada", By())
     assert {d.channel: d.reason for d in accepted.deliveries} == {"push": Reason.CHANNEL_OFF, "in_app": ""}
 
 
@@ -63,9 +63,9 @@ def test_a_channel_that_is_off_stays_off(world: World) -> None:
     ],
 )
 def test_what_cannot_be_sent_is_not_remembered(
-    world: World, columns: dict[str, object], recipient: str, code: str
+    site: Site, columns: dict[str, object], recipient: str, code: str
 ) -> None:
-    ours = world.draft(**columns)
+    ours = site.draft(**columns)
     with pytest.raises(NotifierError) as refused:
         test_send.send(ours, recipient, By())
     assert refused.value.code == code
@@ -82,16 +82,16 @@ def test_what_cannot_be_sent_is_not_remembered(
         ({"data": {"what": "Spring"}}, False),
     ],
 )
-def test_an_edit_of_what_was_shown_makes_it_unseen(world: World, change: dict[str, object], forgotten: bool) -> None:
-    ours = world.draft(channels=["in_app"])
+def test_an_edit_of_what_was_shown_makes_it_unseen(site: Site, change: dict[str, object], forgotten: bool) -> None:
+    ours = site.draft(channels=["in_app"])
     test_send.send(ours, "ada", By())
     campaigns.update(ours, change)
     ours = Campaign.objects.get(pk=ours.pk)
     assert (ours.tested_at is None, ours.tested_version is None) == (forgotten, forgotten)
 
 
-def test_a_silent_run_and_a_wrong_person_are_told_apart(world: World) -> None:
+def test_a_silent_run_and_a_wrong_person_are_told_apart(site: Site) -> None:
     with pytest.raises(Conflict):
-        test_send.send(world.draft(silent=True), "ada", By())
+        test_send.send(site.draft(silent=True), "ada", By())
     with pytest.raises(InvalidInput):
-        test_send.send(world.draft(), "nobody", By())
+        test_send.send(site.draft(), "nobody", By())

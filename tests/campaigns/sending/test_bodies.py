@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from campaigns.sending.bodies import BodyBuilder
-from campaigns.shard.payload import NOBODY, Form, Payload, pack, unpack
+from campaigns.shard.payload import NO_DEVICE, Payload, SharedContent, pack, unpack
 from notifier.channels import channel
 from notifier.channels.base import Envelope
 from notifier.delivery.content import templates
@@ -32,7 +32,7 @@ FORMS = st.fixed_dictionaries(
 
 @st.composite
 def payloads(draw: st.DrawFn) -> Payload:
-    forms: list[Form] = list(draw(st.lists(FORMS, min_size=1, max_size=3)))
+    forms: list[SharedContent] = list(draw(st.lists(FORMS, min_size=1, max_size=3)))
     count = draw(st.integers(1, 6))
     personal = {part for form in forms for part, text in form.items() if text is None}
     some = st.one_of(TEXTS, st.just(""))
@@ -40,7 +40,7 @@ def payloads(draw: st.DrawFn) -> Payload:
         platform="fcm",
         ids="".join(draw(st.uuids(version=4)).hex for _ in range(count)),
         recipients=uuid.uuid4().hex * count,
-        devices=NOBODY * count,
+        devices=NO_DEVICE * count,
         addresses=[draw(st.one_of(TOKENS, st.just(FID), TEXTS)) for _ in range(count)],
         forms=forms,
         form=[draw(st.integers(0, len(forms) - 1)) for _ in range(count)],
@@ -73,7 +73,7 @@ def itself(provider: Provider[Any], payload: Payload, i: int, expires_in: int | 
 @pytest.mark.parametrize("name", MOULDED)
 @given(payloads())
 @example(
-    Payload("fcm", "0" * 64, "1" * 64, NOBODY * 2, ["t" * 40] * 2, [{"title": None, "body": None}], [0, 0],
+    Payload("fcm", "0" * 64, "1" * 64, NO_DEVICE * 2, ["t" * 40] * 2, [{"title": None, "body": None}], [0, 0],
             {"title": ["", "x"], "body": ["", ""]})
 )  # fmt: skip
 @settings(deadline=None, max_examples=150)
@@ -94,7 +94,7 @@ def test_a_new_token_and_a_shorter_life_make_new_moulds(name: str, monkeypatch: 
     monkeypatch.setattr("time.time", lambda: 1_800_000_000.0)
     provider = in_sandbox(name)
     payload = Payload(
-        "fcm", "0" * 64, "1" * 64, NOBODY * 2, ["t" * 40, "u" * 40], [{"title": "a", "body": "b"}], [0, 0]
+        "fcm", "0" * 64, "1" * 64, NO_DEVICE * 2, ["t" * 40, "u" * 40], [{"title": "a", "body": "b"}], [0, 0]
     )
     press = BodyBuilder(provider, payload, common(payload, 60))
     for token, left in (("T", 60), ("T", 59), ("U", 59)):
@@ -108,7 +108,7 @@ def test_a_provider_without_moulds_has_only_odd_messages() -> None:
         name = ""
         templatable = None
 
-    payload = Payload("fcm", "0" * 64, "1" * 64, NOBODY * 2, ["a", "b"], [{"title": "a", "body": "b"}], [0, 0])
+    payload = Payload("fcm", "0" * 64, "1" * 64, NO_DEVICE * 2, ["a", "b"], [{"title": "a", "body": "b"}], [0, 0])
     assert BodyBuilder(Plain(Plain.Config.sandbox("https://x")), payload, common(payload)).untemplatable == {0, 1}
 
 

@@ -18,7 +18,7 @@ from campaigns.sending import claim, sender
 from campaigns.sending.bodies import BodyBuilder
 from campaigns.sending.sender import Sender
 from campaigns.shard import outcomes
-from campaigns.shard.outcomes import Written
+from campaigns.shard.outcomes import WriteResult
 from notifier.delivery.accounts import rate_limits, registry
 from notifier.delivery.dispatch import FallbackAccounts
 from notifier.models import Delivery, ProviderAccount
@@ -165,7 +165,7 @@ def test_a_request_that_no_mould_can_make_for_whatever_reason_goes_the_slow_way(
     def broken(*args: object) -> None:
         raise KeyError("title")
 
-    monkeypatch.setattr(BodyBuilder, "_cut", broken)
+    monkeypatch.setattr(BodyBuilder, "_compiled", broken)
     send(campaign)
     assert post.client.counted == dict.fromkeys(tokens, 1)
     assert told(campaign) == {("sent", ""): 10}
@@ -185,7 +185,7 @@ def test_an_account_that_is_switched_off_in_mid_shard_sends_nothing_more(
 
     post.client.meanwhile = switch_off
     send(campaign)
-    assert len(post.client.begun) <= post.client.streams + sender.LARGEST_CHUNK
+    assert len(post.client.begun) <= post.client.streams + sender.MAX_CHUNK
     figures = told(campaign)
     assert figures["failed", "no_account"] == 2_000 - len(post.client.begun)
     account(campaign)
@@ -236,8 +236,8 @@ def test_answers_are_kept_while_the_database_is_away(post: Post, monkeypatch: py
 
         return call
 
-    monkeypatch.setattr("campaigns.sending.sender.write", flaky(outcomes.write))
-    monkeypatch.setattr("campaigns.sending.sender.leave", flaky(outcomes.leave))
+    monkeypatch.setattr("campaigns.sending.sender.write_outcomes", flaky(outcomes.write_outcomes))
+    monkeypatch.setattr("campaigns.sending.sender.release_shard", flaky(outcomes.release_shard))
     send(campaign)
     assert post.client.counted == dict.fromkeys(tokens, 1)
     assert told(campaign) == {("sent", ""): 680, ("queued", ""): 20}
@@ -294,7 +294,7 @@ def test_a_retry_whose_commit_was_not_heard_of_is_handed_over_once(post: Post, m
     post.client.fate = lambda address: BUSY
     write_all, lost = Sender._write_all, list[bool]()
 
-    def lost_after_commit(self: Sender, write_it: Callable[[], Written]) -> Written:
+    def lost_after_commit(self: Sender, write_it: Callable[[], WriteResult]) -> WriteResult:
         requeuing = list(self._in_flight.requeuing)
         found = write_all(self, write_it)
         if requeuing and not lost:

@@ -50,7 +50,7 @@ def test_connections_and_tokens_are_had_before_go(post: Post) -> None:
     post.people(1)
     post.armed()
     inbox = registry.choose(post.tenant, "in_app", "", "live")
-    assert warm.warm_here([str(post.account.pk), str(inbox.pk)]) == 1
+    assert warm.warm_process([str(post.account.pk), str(inbox.pk)]) == 1
     assert fetched == [1]
 
 
@@ -72,7 +72,7 @@ def test_one_account_that_cannot_be_warmed_keeps_no_other_cold(
         return provider_for(account)
 
     monkeypatch.setattr(registry, "provider_for", unreadable)
-    assert warm.warm_here([str(bad.pk), str(good.pk)]) == 1
+    assert warm.warm_process([str(bad.pk), str(good.pk)]) == 1
     assert "secret" not in caplog.text
 
 
@@ -84,4 +84,4 @@ def test_only_bulk_workers_warm_and_in_their_child(queues: list[str], called: in
         pool=SimpleNamespace(apply_async=lambda function, args: calls.append((function, args))),
     )
     assert warm._warm(SimpleNamespace(consumer=consumer), ["one"]) == {"ok": "warming"}
-    assert calls == [(warm.warm_here, (["one"],))] * called
+    assert calls == [(warm.warm_process, (["one"],))] * called

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from campaigns.models import Campaign, Shard, ShardPayload
 from campaigns.shard import outcomes
-from campaigns.shard.outcomes import OPEN, REQUEUED, OutcomeNote, ShardOutcomes, taken_delays
+from campaigns.shard.outcomes import REQUEUED, UNANSWERED, OutcomeNote, ShardOutcomes, sent_delays
 from notifier.vocabulary.status import FINAL, Reason, Status
 from tests.campaigns.fake_client import Post, claimed, post, shard_of
 
@@ -27,7 +27,7 @@ NOTES = st.builds(
     st.none() | st.integers(-(10**6), 10**9),
     st.booleans(),
 )
-STATUSES = st.sampled_from([OPEN, REQUEUED, *map(int, FINAL)])
+STATUSES = st.sampled_from([UNANSWERED, REQUEUED, *map(int, FINAL)])
 STEPS = st.lists(st.tuples(STATUSES, st.integers(0, 2**32 - 1), NOTES), max_size=30)
 
 
@@ -36,7 +36,7 @@ def played(steps: list[tuple[int, int, OutcomeNote]], size: int) -> ShardOutcome
     for i, (status, delay, note) in enumerate(steps):
         if status == Status.SENT and note == OutcomeNote():
             made.took([i], delay)
-        elif status != OPEN:
+        elif status != UNANSWERED:
             made.ended(i, Status(status), delay, OutcomeNote() if status == REQUEUED else note)
     return made
 
@@ -81,7 +81,7 @@ def test_delays_are_of_what_was_taken(
 ) -> None:
     kept = played(steps, len(steps))
     delays = kept.packed_delays()[: known * 4]
-    found = list(taken_delays(kept.packed_outcomes(), delays, lasted))
+    found = list(sent_delays(kept.packed_outcomes(), delays, lasted))
     assert len(found) == (kept.sent if lasted is not None or known >= len(steps) else sum(
         status in (Status.SENT, Status.DELIVERED) for status, _, _ in steps[:known]
     ))  # fmt: skip
@@ -116,8 +116,10 @@ def test_a_stale_fence_writes_nothing(campaign: Campaign) -> None:
     mine = claimed(campaign)
     before = kept_of(campaign)
     mine.record.took([0], 5)
-    assert outcomes.write(mine.record, mine.id, mine.fence - 1, 5) == outcomes.Written(held=False, running=False)
-    assert not outcomes.leave(mine.record, mine.id, mine.fence - 1, Shard.State.DONE, ended=True)
+    assert outcomes.write_outcomes(mine.record, mine.id, mine.fence - 1, 5) == outcomes.WriteResult(
+        held=False, running=False
+    )
+    assert not outcomes.release_shard(mine.record, mine.id, mine.fence - 1, Shard.State.DONE, ended=True)
     assert kept_of(campaign) == before
     assert mine.record.begun == 0
 
@@ -126,10 +128,12 @@ def test_a_stale_fence_writes_nothing(campaign: Campaign) -> None:
 @pytest.mark.parametrize("state", ["paused", "cancelled", "finished"])
 def test_outcomes_are_written_and_nothing_begins_unless_it_runs(campaign: Campaign, state: str) -> None:
     mine = claimed(campaign)
-    assert outcomes.write(mine.record, mine.id, mine.fence, 4).running
+    assert outcomes.write_outcomes(mine.record, mine.id, mine.fence, 4).running
     Campaign.objects.filter(pk=campaign.pk).update(state=state)
     mine.record.took([0, 1], 5)
-    assert outcomes.write(mine.record, mine.id, mine.fence, 8) == outcomes.Written(held=True, running=False)
+    assert outcomes.write_outcomes(mine.record, mine.id, mine.fence, 8) == outcomes.WriteResult(
+        held=True, running=False
+    )
     assert kept_of(campaign) == (4, 2, bytes([40, 40, 0, 0]), Shard.State.RUNNING, 1)
     assert mine.record.begun == 4
 
@@ -137,7 +141,7 @@ def test_outcomes_are_written_and_nothing_begins_unless_it_runs(campaign: Campai
 @pytest.mark.django_db(transaction=True)
 def test_nobody_writes_what_was_let_go(campaign: Campaign) -> None:
     mine = claimed(campaign)
-    assert outcomes.leave(mine.record, mine.id, mine.fence, Shard.State.ARMED, ended=False)
-    assert not outcomes.write(mine.record, mine.id, mine.fence, 5).held
+    assert outcomes.release_shard(mine.record, mine.id, mine.fence, Shard.State.ARMED, ended=False)
+    assert not outcomes.write_outcomes(mine.record, mine.id, mine.fence, 5).held
     assert shard_of(campaign).ended_at is None and shard_of(campaign).lease_until is None
     assert uuid.UUID(str(mine.id)) == mine.id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from campaigns.shard.payload import NOBODY, Payload, pack, unpack
+from campaigns.shard.payload import NO_DEVICE, Payload, pack, unpack
 from notifier.delivery.planning.quiet_hours import QuietHours
 from notifier.vocabulary.people import Address
 
@@ -16,7 +16,7 @@ def a_payload() -> Payload:
         platform="fcm",
         ids="".join(i.hex for i in IDS),
         recipients="".join(i.hex for i in reversed(IDS)),
-        devices=IDS[0].hex + NOBODY + IDS[2].hex,
+        devices=IDS[0].hex + NO_DEVICE + IDS[2].hex,
         addresses=["a", "b", "c"],
         forms=[{"title": "für alle", "body": None, "data.k": "v"}, {"title": None, "body": "x"}],
         form=[0, 1, 0],

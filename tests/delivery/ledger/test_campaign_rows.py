@@ -13,7 +13,7 @@ from campaigns import tasks as campaign_tasks
 from campaigns.lifecycle import control, fanout
 from campaigns.models import Campaign, Shard
 from campaigns.report import accounting
-from campaigns.sending.refusals import Refusals
+from campaigns.sending.recheck import Recheck
 from campaigns.states import State
 from inbox.models import InboxMessage
 from notifier.delivery import redrive
@@ -36,7 +36,7 @@ FAST = (Lane.CRITICAL, Lane.TRANSACTIONAL)
 BULK = (Lane.BULK,)
 
 
-def held_back(self: Refusals, rows: Sequence[int]) -> dict[int, Outcome]:
+def held_back(self: Recheck, rows: Sequence[int]) -> dict[int, Outcome]:
     """As in quiet hours."""
     return {i: Outcome(self._claimed.row(i), Status.QUEUED, wait=60, held=True) for i in rows}
 
@@ -48,7 +48,7 @@ def test_a_campaigns_parked_row_takes_no_turn_of_the_recipients_line(
     deliver("in_app", BULK)  # ada has a line now, and its turn is free
     campaign = running(a_campaign(market))
     with monkeypatch.context() as patch:
-        patch.setattr(Refusals, "of", held_back)
+        patch.setattr(Recheck, "of", held_back)
         send_shards(campaign)
     all_due()
     sweep()
@@ -63,7 +63,7 @@ def test_a_campaigns_parked_row_takes_no_turn_of_the_recipients_line(
 def test_a_campaigns_parked_row_does_not_wait_behind_a_line(market: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     campaign = running(a_campaign(market))
     with monkeypatch.context() as patch:
-        patch.setattr(Refusals, "of", held_back)
+        patch.setattr(Recheck, "of", held_back)
         send_shards(campaign)
     market.accept(an_order(), an_order())
     all_due()

@@ -9,15 +9,15 @@ import pytest
 from pytest_django import Settings
 
 from campaigns import arming
-from campaigns.arming import planning, problems
-from campaigns.arming.problems import Problem
+from campaigns.arming import planning, render_problems
+from campaigns.arming.render_problems import RenderProblem
 from campaigns.models import Campaign
 from campaigns.states import State
 from notifier.delivery.content import templates
 from notifier.models import Delivery
 from notifier.vocabulary.status import Status
 from tenants.models import Recipient, User
-from tests.campaigns.conftest import Browser, World, armed, page, recipients, text
+from tests.campaigns.conftest import Browser, Site, armed, page, recipients, text
 from tests.fixtures import Api
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,9 +25,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 POINTS = "{% if recipient.attributes.points > 20 %}Gold{% else %}Hi{% endif %} {{ recipient.name }}"
 
 
-def publish(world: World, title: str, body: str = "b") -> None:
+def publish(site: Site, title: str, body: str = "b") -> None:
     content = {name: {"en": {"title": title, "body": body}} for name in ("push", "in_app")}
-    templates.publish(world.template, content)
+    templates.publish(site.template, content)
 
 
 def give(external_id: str, **attributes: Any) -> None:
@@ -35,16 +35,16 @@ def give(external_id: str, **attributes: Any) -> None:
 
 
 @pytest.fixture
-def points(world: World) -> World:
+def points(site: Site) -> Site:
     """Three have points or none, and Bob's are text."""
-    publish(world, POINTS)
+    publish(site, POINTS)
     give("ada", points=150)
     give("bob", points="many")
     give("cy", points=None)
-    return world
+    return site
 
 
-def test_whose_value_is_odd_is_left_out_alone_and_listed(points: World, api: Callable[[str], Api]) -> None:
+def test_whose_value_is_odd_is_left_out_alone_and_listed(points: Site, api: Callable[[str], Api]) -> None:
     campaign = armed(points.draft(channels=["push", "in_app"]))
     assert campaign.excluded == {"template_error": 2}
     left_out = Delivery.objects.filter(campaign_id=campaign.pk, status=Status.SUPPRESSED)
@@ -63,7 +63,7 @@ def test_whose_value_is_odd_is_left_out_alone_and_listed(points: World, api: Cal
 
 
 def test_preflight_shows_them_and_warns_over_a_share(
-    points: World, browser: Callable[[User], Browser], settings: Settings
+    points: Site, browser: Callable[[User], Browser], settings: Settings
 ) -> None:
     campaign = armed(points.draft())
     shown = text(browser(points.people.ben).get(page("change", campaign)))
@@ -76,12 +76,12 @@ def test_preflight_shows_them_and_warns_over_a_share(
 
 
 def test_when_nobody_can_be_rendered_arming_fails_and_names_the_variable(
-    world: World, browser: Callable[[User], Browser]
+    site: Site, browser: Callable[[User], Browser]
 ) -> None:
-    publish(world, "Hi", "{{ 100 | divided_by: recipient.attributes.share }}")
+    publish(site, "Hi", "{{ 100 | divided_by: recipient.attributes.share }}")
     for name in ("ada", "bob", "cy"):
         give(name, share=0)
-    campaign = world.draft()
+    campaign = site.draft()
     arming.request_arm(campaign)
     arming.arm(campaign.pk)
     campaign.refresh_from_db()
@@ -89,13 +89,13 @@ def test_when_nobody_can_be_rendered_arming_fails_and_names_the_variable(
     assert campaign.failure.startswith("Nobody can be reached: 3 on in_app: body cannot be rendered: ")
     assert "recipient.attributes.share: divided_by" in campaign.failure
     assert "1 on in_app: body cannot be rendered: recipient.attributes.share is undefined" in campaign.failure
-    shown = text(browser(world.people.ben).get(page("change", campaign)))
+    shown = text(browser(site.people.ben).get(page("change", campaign)))
     assert "Arming failed" in shown and "dee" in shown
 
 
-def test_a_part_that_all_share_fails_for_all_with_its_variable(world: World) -> None:
-    publish(world, "Hi {{ recipient.name }}", "{{ 100 | divided_by: what }}")
-    campaign = world.draft(data={"what": 0})
+def test_a_part_that_all_share_fails_for_all_with_its_variable(site: Site) -> None:
+    publish(site, "Hi {{ recipient.name }}", "{{ 100 | divided_by: what }}")
+    campaign = site.draft(data={"what": 0})
     arming.request_arm(campaign)
     arming.arm(campaign.pk)
     campaign.refresh_from_db()
@@ -103,29 +103,29 @@ def test_a_part_that_all_share_fails_for_all_with_its_variable(world: World) -> 
     assert "4 on in_app: body cannot be rendered: what: " in campaign.failure
 
 
-def test_whose_text_becomes_too_long_is_left_out_alone(world: World) -> None:
-    publish(world, "Hi", "{{ recipient.attributes.story }}")
+def test_whose_text_becomes_too_long_is_left_out_alone(site: Site) -> None:
+    publish(site, "Hi", "{{ recipient.attributes.story }}")
     for name in ("ada", "bob", "cy", "dee"):
         give(name, story="short")
     give("bob", story="x" * 6_000)
-    campaign = armed(world.draft(channels=["push"]))
+    campaign = armed(site.draft(channels=["push"]))
     assert campaign.excluded == {"template_error": 1}
     assert campaign.problems[0]["recipients"] == ["bob"]
 
 
-def test_a_guarded_variable_leaves_nobody_out_and_a_shown_one_whoever_has_none(world: World) -> None:
-    publish(world, "{% if recipient.attributes.vip %}{{ recipient.attributes.vip }}{% else %}Hi{% endif %}")
+def test_a_guarded_variable_leaves_nobody_out_and_a_shown_one_whoever_has_none(site: Site) -> None:
+    publish(site, "{% if recipient.attributes.vip %}{{ recipient.attributes.vip }}{% else %}Hi{% endif %}")
     give("ada", vip="Dear Ada")
-    assert armed(world.draft()).excluded == {}
-    publish(world, "{{ recipient.attributes.vip }}")
-    campaign = armed(world.draft())
+    assert armed(site.draft()).excluded == {}
+    publish(site, "{{ recipient.attributes.vip }}")
+    campaign = armed(site.draft())
     assert campaign.excluded == {"missing_variable": 3}
     (problem,) = campaign.problems
     assert (problem["count"], sorted(problem["recipients"])) == (3, ["bob", "cy", "dee"])
     assert "recipient.attributes.vip is undefined" in problem["detail"]
 
 
-def test_another_arming_forgets_what_the_last_one_found(points: World) -> None:
+def test_another_arming_forgets_what_the_last_one_found(points: Site) -> None:
     campaign = points.draft()
     arming.request_arm(campaign)
     arming.arm(campaign.pk)
@@ -144,21 +144,21 @@ def armed_again(campaign: Campaign) -> Campaign:
 
 
 def test_a_template_that_takes_too_long_for_so_many_fails_the_arming(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for n in range(130):
-        recipients(world.acme, f"r{n}")
-    publish(world, "{% for i in (1..999) %}{% if recipient.name == 'x' %}{% endif %}{% endfor %}Hi")
+        recipients(site.acme, f"r{n}")
+    publish(site, "{% for i in (1..999) %}{% if recipient.name == 'x' %}{% endif %}{% endfor %}Hi")
     monkeypatch.setattr(planning, "SECONDS", 0.0)
     monkeypatch.setattr(planning, "PER_PERSON", 0.0001)
-    campaign = world.draft()
+    campaign = site.draft()
     arming.request_arm(campaign)
     arming.arm(campaign.pk)
     campaign.refresh_from_db()
     assert (campaign.state, "takes too long" in campaign.failure) == (State.DRAFT, True)
 
 
-def cause(channel: str, detail: str, count: int, *people: str) -> Problem:
+def cause(channel: str, detail: str, count: int, *people: str) -> RenderProblem:
     return {
         "channel": channel, "reason": "template_error", "detail": detail, "count": count, "recipients": list(people),
     }  # fmt: skip
@@ -167,9 +167,9 @@ def cause(channel: str, detail: str, count: int, *people: str) -> Problem:
 def test_causes_are_counted_once_each_with_some_of_the_people() -> None:
     one = [cause("push", "a", 2, "x", "y"), cause("in_app", "a", 1, "x")]
     other = [cause("push", "a", 20, *(f"p{n}" for n in range(10))), cause("push", "b", 50, "z")]
-    found = problems.merged(one, other)
+    found = render_problems.merge_problems(one, other)
     assert [(p["channel"], p["detail"], p["count"], len(p["recipients"])) for p in found] == [
         ("push", "b", 50, 1), ("push", "a", 22, 10), ("in_app", "a", 1, 1),
     ]  # fmt: skip
-    many = problems.merged([], [cause("push", str(n), 1, "x") for n in range(100)])
-    assert len(many) == problems.CAUSES
+    many = render_problems.merge_problems([], [cause("push", str(n), 1, "x") for n in range(100)])
+    assert len(many) == render_problems.MAX_CAUSES

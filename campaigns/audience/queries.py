@@ -15,7 +15,7 @@ from tenants.models import Recipient
 
 
 @dataclass(frozen=True)
-class Bounds:
+class KeyRange:
     """Entries after `after` up to and with `until`: recipient ids of a segment, member ids of a list."""
 
     after: str
@@ -27,7 +27,7 @@ class Bounds:
 _FIRST_RECIPIENT, _FIRST_MEMBER = "00000000-0000-0000-0000-000000000000", "0"
 
 
-def ranges(audience: Audience, size: int) -> Iterator[Bounds]:
+def key_ranges(audience: Audience, size: int) -> Iterator[KeyRange]:
     """The whole audience as it is now, in parts of `size` entries: one query."""
     key, sql, params = _entries(audience)
     last = f"lead({key}) OVER (ORDER BY {key}) IS NULL"
@@ -35,11 +35,11 @@ def ranges(audience: Audience, size: int) -> Iterator[Bounds]:
     ends = _rows(f"SELECT key, n FROM ({numbered}) e WHERE n %% %s = 0 OR last ORDER BY n", [*params, size])
     after, before = _FIRST_MEMBER if _is_list(audience) else _FIRST_RECIPIENT, 0
     for until, n in ends:
-        yield Bounds(after, until, n - before)
+        yield KeyRange(after, until, n - before)
         after, before = until, n
 
 
-def recipients(audience: Audience, after: str, until: str) -> RecipientQuery:
+def recipient_query(audience: Audience, after: str, until: str) -> RecipientQuery:
     """The recipients of one slice; an entry of a list that is nobody of this tenant is one without a recipient."""
     if not _is_list(audience):
         where, params = _conditions(audience)
@@ -58,13 +58,13 @@ def recipients(audience: Audience, after: str, until: str) -> RecipientQuery:
     )
 
 
-def count(audience: Audience) -> int:
+def count_recipients(audience: Audience) -> int:
     """How many recipients it reaches now; entries of a list that are nobody of this tenant do not count."""
     sql, params = _matching(audience)
     return int(_rows(f"SELECT count(*) {sql}", params)[0][0])
 
 
-def sample(audience: Audience, n: int) -> list[Recipient]:
+def sample_recipients(audience: Audience, n: int) -> list[Recipient]:
     """The first `n` of it."""
     sql, params = _matching(audience)
     order = "m.id" if _is_list(audience) else "r.id"
@@ -101,7 +101,7 @@ def _conditions(audience: Audience) -> segments.Sql:
     """Which recipients. A segment without conditions is refused here, too, so that no row can mean everybody."""
     if audience.source == Audience.Source.EVERYBODY:
         return "", []
-    return segments.compiled(segments.check(audience.filter))
+    return segments.compile_filter(segments.check_filter(audience.filter))
 
 
 def _recipients(audience: Audience) -> tuple[str, list[Any]]:

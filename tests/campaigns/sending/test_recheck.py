@@ -12,10 +12,10 @@ import pytest
 from campaigns.lifecycle import control, launch
 from campaigns.models import Shard
 from campaigns.report import accounting
-from campaigns.sending import refusals, sender
+from campaigns.sending import recheck, sender
 from campaigns.sending.claim import claim
 from campaigns.shard import outcomes
-from campaigns.shard.outcomes import ShardOutcomes, Written
+from campaigns.shard.outcomes import ShardOutcomes, WriteResult
 from notifier.delivery.infra import bulk
 from notifier.delivery.planning import consent_changes
 from notifier.models import Delivery
@@ -136,11 +136,11 @@ def test_what_was_said_while_the_database_took_its_time_holds(
     campaign = post.running()
     waited: list[bool] = []
 
-    def slowly(kept: ShardOutcomes, shard_id: Any, fence: int, begin: int) -> Written:
-        encode = outcomes.write(kept, shard_id, fence, begin)
+    def slowly(kept: ShardOutcomes, shard_id: Any, fence: int, begin: int) -> WriteResult:
+        encode = outcomes.write_outcomes(kept, shard_id, fence, begin)
         if not waited:
             waited.append(True)
-            time.sleep(refusals.BELIEVED + 0.1)  # what follows was said before the commit was heard of
+            time.sleep(recheck.CONSENT_CACHE_SECONDS + 0.1)  # what follows was said before the commit was heard of
             if what == "opt-out":
                 prefer(Recipient.objects.get(tenant=post.tenant, external_id="t3"), channels_off=["push"])
             elif what == "stop":
@@ -149,7 +149,7 @@ def test_what_was_said_while_the_database_took_its_time_holds(
                 control.pause(campaign.tenant_id, campaign.pk)
         return encode
 
-    monkeypatch.setattr("campaigns.sending.sender.write", slowly)
+    monkeypatch.setattr("campaigns.sending.sender.write_outcomes", slowly)
     send(campaign)
     assert "t3" not in post.client.counted
     assert len(post.client.begun) == (9 if what == "opt-out" else 0)
@@ -183,7 +183,7 @@ def test_looking_costs_no_statement_a_message(post: Post, monkeypatch: pytest.Mo
     monkeypatch.setattr(bulk, "cursor", counting)
     began = time.monotonic()
     send(campaign)
-    looks = (time.monotonic() - began) / refusals.BELIEVED + 1
+    looks = (time.monotonic() - began) / recheck.CONSENT_CACHE_SECONDS + 1
     chunks = 2_000 / (post.client.streams // 2)
     assert len(post.client.begun) == 2_000
     assert len(opened) <= 2 + chunks + looks + (time.monotonic() - began) / sender.WRITE_SECONDS
@@ -232,7 +232,7 @@ def test_an_armed_campaign_outlives_a_change_of_the_clocks(post: Post, now: str,
     campaign = post.running()
     claimed = claim(Shard.objects.get(campaign=campaign).pk, "bulk@one")
     assert claimed is not None
-    found = refusals.Refusals(claimed, clock=lambda: datetime.fromisoformat(now).astimezone(UTC)).of([0])
+    found = recheck.Recheck(claimed, clock=lambda: datetime.fromisoformat(now).astimezone(UTC)).of([0])
     assert {i: outcome.wait / 3600 for i, outcome in found.items()} == ({} if hold_hours is None else {0: hold_hours})
 
 

@@ -18,7 +18,7 @@ from tenants.turns import turn
 
 #: processor seconds of a slice up to which a campaign may have every process: ten thousand people of an ordinary
 #: template take 0.3, and whoever comes meanwhile has the next turn
-QUICK = 2.0
+QUICK_CPU_SECONDS = 2.0
 
 # a tenant's last turn is that of any of its campaigns, also of one that is armed by now; older ones do not matter
 _NEXT = """
@@ -45,13 +45,13 @@ def arm_next() -> None:
         return
 
 
-def help_arming(campaign_id: uuid.UUID) -> None:
+def arm_beside_others(campaign_id: uuid.UUID) -> None:
     """Arm slices of a campaign whose slices are quick, beside other processes, until somebody else waits."""
     began = time.thread_time()
 
     def leave() -> bool:
         nonlocal began
-        slow = time.thread_time() - began > QUICK
+        slow = time.thread_time() - began > QUICK_CPU_SECONDS
         began = time.thread_time()
         return slow or bool(waiting(BATCH))
 
@@ -72,7 +72,7 @@ def _one_range(campaign_id: uuid.UUID) -> tuple[bool, bool]:
     began = time.thread_time()
     with limited_memory():
         done = run.arm_ranges(campaign_id, pause=lambda: True)
-    return done, time.thread_time() - began < QUICK
+    return done, time.thread_time() - began < QUICK_CPU_SECONDS
 
 
 def _go_on(campaign_id: uuid.UUID, *, quick: bool) -> None:
@@ -81,4 +81,4 @@ def _go_on(campaign_id: uuid.UUID, *, quick: bool) -> None:
         return
     for _ in range(settings.BATCH_PROCESSES - 1):
         post("campaigns.arm_ranges", str(campaign_id), queue=BATCH)
-    help_arming(campaign_id)
+    arm_beside_others(campaign_id)

@@ -12,9 +12,9 @@ from django.db import connection
 from pytest_django import Settings
 
 from campaigns import arming, tasks
-from campaigns.arming import memory, ranges, run, turns
+from campaigns.arming import memory, ranges, run, scheduler
 from campaigns.arming.memory import limited_memory
-from campaigns.arming.planning import Planner
+from campaigns.arming.planning import CampaignPlanner
 from campaigns.models import Audience, AudienceRange, Campaign
 from campaigns.states import State
 from notifier.delivery.content import templates
@@ -23,7 +23,7 @@ from tenants.imports import jobs
 from tenants.models import Import
 from tenants.turns import most, turn
 from tests.campaigns.arming.test_arming import elsewhere
-from tests.campaigns.conftest import CONTENT, World
+from tests.campaigns.conftest import CONTENT, Site
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,18 +37,18 @@ def _two_processes(settings: Settings) -> None:
 def posted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """The doorbells that were put on the queue; nobody hears them."""
     heard: list[tuple[str, ...]] = []
-    monkeypatch.setattr(turns, "post", lambda *args, queue: heard.append(args))
-    monkeypatch.setattr(turns, "waiting", lambda queue: 0)
+    monkeypatch.setattr(scheduler, "post", lambda *args, queue: heard.append(args))
+    monkeypatch.setattr(scheduler, "waiting", lambda queue: 0)
     return heard
 
 
 @pytest.fixture
-def held(world: World) -> Iterator[None]:
+def held(site: Site) -> Iterator[None]:
     """Another process holds the only place of ACME."""
     other = connection.copy()
     try:
         with other.cursor() as cursor:
-            key = f"{world.acme.pk}/0"
+            key = f"{site.acme.pk}/0"
             cursor.execute("SELECT pg_try_advisory_lock(hashtext('tenants.turn'), hashtext(%s))", [key])
             assert cursor.fetchone() == (True,)
         yield
@@ -61,12 +61,12 @@ def asked_to_arm(campaign: Campaign) -> Campaign:
     return campaign
 
 
-def of_globex(world: World) -> Campaign:
-    template = Template.objects.create(tenant=world.people.globex, key="spring")
+def of_globex(site: Site) -> Campaign:
+    template = Template.objects.create(tenant=site.people.globex, key="spring")
     templates.publish(template, CONTENT)
-    everybody = Audience.objects.create(tenant=world.people.globex, name="All", source="everybody")
+    everybody = Audience.objects.create(tenant=site.people.globex, name="All", source="everybody")
     columns: dict[str, Any] = {"channels": ["in_app"], "data": {"what": "x"}, "audience": everybody, "name": "G"}
-    return Campaign.objects.create(tenant=world.people.globex, template=template, **columns)
+    return Campaign.objects.create(tenant=site.people.globex, template=template, **columns)
 
 
 def state(campaign: Campaign) -> State:
@@ -74,12 +74,12 @@ def state(campaign: Campaign) -> State:
     return State(campaign.state)
 
 
-def test_one_tenant_may_hold_all_processes_but_one(world: World, settings: Settings) -> None:
+def test_one_tenant_may_hold_all_processes_but_one(site: Site, settings: Settings) -> None:
     got: list[bool] = []
-    with turn(world.acme.pk) as mine:
-        elsewhere(lambda: got.extend(held_by(world.acme.pk)), lambda: got.extend(held_by(world.people.globex.pk)))
+    with turn(site.acme.pk) as mine:
+        elsewhere(lambda: got.extend(held_by(site.acme.pk)), lambda: got.extend(held_by(site.people.globex.pk)))
     assert (mine, sorted(got)) == (True, [False, True])
-    assert elsewhere(lambda: held_by(world.acme.pk)) == [[True]]
+    assert elsewhere(lambda: held_by(site.acme.pk)) == [[True]]
     settings.BATCH_PROCESSES = 1
     assert most() == 1
     settings.BATCH_PROCESSES = 8
@@ -91,22 +91,22 @@ def held_by(tenant_id: uuid.UUID) -> list[bool]:
         return [mine]
 
 
-def test_who_was_killed_leaves_its_place(world: World) -> None:
+def test_who_was_killed_leaves_its_place(site: Site) -> None:
     def killed() -> None:
-        with turn(world.acme.pk):
+        with turn(site.acme.pk):
             connection.close()
 
     elsewhere(killed)
-    assert elsewhere(lambda: held_by(world.acme.pk)) == [[True]]
+    assert elsewhere(lambda: held_by(site.acme.pk)) == [[True]]
 
 
 def test_a_doorbell_serves_whoever_has_waited_longest(
-    world: World, posted: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+    site: Site, posted: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ranges, "ENTRIES", 2)
-    monkeypatch.setattr(turns, "QUICK", 0.0)
-    mine = [asked_to_arm(world.draft(name=f"{n}")) for n in range(3)]
-    theirs = asked_to_arm(of_globex(world))
+    monkeypatch.setattr(scheduler, "QUICK_CPU_SECONDS", 0.0)
+    mine = [asked_to_arm(site.draft(name=f"{n}")) for n in range(3)]
+    theirs = asked_to_arm(of_globex(site))
     tasks.arm(str(mine[0].pk))
     assert [AudienceRange.objects.filter(campaign=c).count() for c in mine] == [1, 0, 0]
     tasks.arm(str(mine[1].pk))
@@ -118,25 +118,25 @@ def test_a_doorbell_serves_whoever_has_waited_longest(
 
 
 def test_a_tenant_whose_places_are_taken_waits_and_others_do_not(
-    world: World, held: None, posted: list[tuple[str, ...]]
+    site: Site, held: None, posted: list[tuple[str, ...]]
 ) -> None:
-    mine, theirs = asked_to_arm(world.draft()), asked_to_arm(of_globex(world))
+    mine, theirs = asked_to_arm(site.draft()), asked_to_arm(of_globex(site))
     tasks.arm(str(mine.pk))
     assert (state(mine), state(theirs)) == (State.ARMING, State.ARMED)
 
 
 def test_quick_slices_get_every_process_and_slow_ones_a_turn(
-    world: World, posted: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, settings: Settings
+    site: Site, posted: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     settings.BATCH_PROCESSES = 4
     monkeypatch.setattr(ranges, "ENTRIES", 1)
-    quick = asked_to_arm(world.draft())
+    quick = asked_to_arm(site.draft())
     tasks.arm(str(quick.pk))
     assert posted == [("campaigns.arm_ranges", str(quick.pk))] * 3
     assert state(quick) == State.ARMED
     posted.clear()
-    monkeypatch.setattr(turns, "QUICK", 0.0)
-    slow = asked_to_arm(world.draft())
+    monkeypatch.setattr(scheduler, "QUICK_CPU_SECONDS", 0.0)
+    slow = asked_to_arm(site.draft())
     tasks.arm(str(slow.pk))
     assert posted == [("campaigns.arm", str(slow.pk))]
     tasks.arm_ranges(str(slow.pk))
@@ -145,11 +145,11 @@ def test_quick_slices_get_every_process_and_slow_ones_a_turn(
 
 
 def test_imports_go_round_between_tenants(
-    world: World, settings: Settings, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    site: Site, settings: Settings, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.MEDIA_ROOT = str(tmp_path)
     file = ContentFile(b"external_id\n1\n", name="people.csv")
-    made = [jobs.submit(jobs.new(tenant, file), file) for tenant in [world.acme] * 3 + [world.people.globex]]
+    made = [jobs.submit(jobs.new(tenant, file), file) for tenant in [site.acme] * 3 + [site.people.globex]]
     order: list[Import] = []
     real: Callable[[Import], None] = jobs.run
 
@@ -163,24 +163,24 @@ def test_imports_go_round_between_tenants(
 
 
 def test_an_import_waits_while_the_tenants_places_are_taken(
-    world: World, held: None, settings: Settings, tmp_path: Any
+    site: Site, held: None, settings: Settings, tmp_path: Any
 ) -> None:
     settings.MEDIA_ROOT = str(tmp_path)
     file = ContentFile(b"external_id\n1\n", name="people.csv")
-    for tenant in (world.acme, world.people.globex):
+    for tenant in (site.acme, site.people.globex):
         jobs.submit(jobs.new(tenant, file), file)
     assert jobs.run_waiting() == 1
-    assert Import.objects.get(state=Import.State.WAITING).tenant == world.acme
+    assert Import.objects.get(state=Import.State.WAITING).tenant == site.acme
 
 
 # ---- what workers die of -----------------------------------------------------------------------------------------
 
 
-def test_an_arming_that_workers_die_of_is_given_up_with_the_reason(world: World) -> None:
-    campaign = asked_to_arm(world.draft())
+def test_an_arming_that_workers_die_of_is_given_up_with_the_reason(site: Site) -> None:
+    campaign = asked_to_arm(site.draft())
     assert arming.begin(campaign.pk)
     # each worker counts itself in before it begins, and out again unless it dies
-    Campaign.objects.filter(pk=campaign.pk).update(attempts=run.DEATHS + 2)
+    Campaign.objects.filter(pk=campaign.pk).update(attempts=run.MAX_DEATHS + 2)
     arming.arm_ranges(campaign.pk)
     assert state(campaign) == State.DRAFT
     assert "workers died" in campaign.failure
@@ -190,21 +190,21 @@ def test_an_arming_that_workers_die_of_is_given_up_with_the_reason(world: World)
 
 
 def test_an_arming_that_takes_too_much_memory_is_given_up_with_the_reason(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def take(planner: Planner, people: Any) -> None:
+    def take(planner: CampaignPlanner, people: Any) -> None:
         bytearray(1 << 30)
 
-    monkeypatch.setattr(memory, "MOST", 64 << 20)
-    monkeypatch.setattr(Planner, "plan", take)
-    campaign = asked_to_arm(world.draft())
-    turns.arm_next()
+    monkeypatch.setattr(memory, "LIMIT_BYTES", 64 << 20)
+    monkeypatch.setattr(CampaignPlanner, "plan", take)
+    campaign = asked_to_arm(site.draft())
+    scheduler.arm_next()
     assert state(campaign) == State.DRAFT
     assert "more than 64 MiB of memory" in campaign.failure
 
 
 def test_the_limit_of_memory_ends_with_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "MOST", 64 << 20)
+    monkeypatch.setattr(memory, "LIMIT_BYTES", 64 << 20)
     with limited_memory(), pytest.raises(MemoryError):
         bytearray(256 << 20)
     assert len(bytearray(256 << 20)) == 256 << 20

@@ -17,10 +17,10 @@ from notifier.vocabulary.status import Reason, Status
 
 #: seconds for which a look at the consent changes is believed. A no that was committed a second before a request is
 #: written holds
-BELIEVED = 0.5
+CONSENT_CACHE_SECONDS = 0.5
 
 
-class Refusals:
+class Recheck:
     """For one shard. The look is at the whole shard: as dear as at a chunk of it."""
 
     def __init__(self, claimed: ClaimedShard, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -48,7 +48,7 @@ class Refusals:
         return {i: outcomes[row.id] for i, row in suspects.items() if row.id in outcomes}
 
     def _look(self) -> None:
-        if time.monotonic() - self._looked_at < BELIEVED:
+        if time.monotonic() - self._looked_at < CONSENT_CACHE_SECONDS:
             return
         payload, campaign = self._claimed.payload, self._claimed.campaign
         assert campaign.armed_at is not None
