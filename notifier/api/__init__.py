@@ -1,1 +1,14 @@
-"""The REST API of the engine, and what every API view of the product is built from."""
+"""The REST API for tenants' servers: notifications, templates and people.
+
+`notifier.urls` routes to it; it calls `notifier.delivery` and `tenants`. `campaigns.api` and `inbox.api` build their
+own endpoints from `framework`.
+
+urls                      the addresses
+notifications, templates  views; `shapes` has their serializers
+people                    recipients, devices, preferences and categories
+docs                      the OpenAPI document and its page
+framework                 what every endpoint shares
+
+A serializer is named `XInput` (`XPatch` where every field may be left out) or `XOutput`; a view `XsView` (collection),
+`XView` (one item) or `XsBulkView`.
+"""

@@ -1,4 +1,4 @@
-"""The OpenAPI document and its page, both without a key and without the internet."""
+"""The OpenAPI document and its page. Both need no API key; the page loads nothing from the internet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rest_framework.renderers import JSONRenderer
 
 
 class OpenApiJsonRenderer(OpenApiJsonRenderer2):
-    # what browsers show and generators expect
+    # browsers show this media type, and code generators expect it
     media_type = "application/json"
 
 

@@ -1,4 +1,4 @@
-"""/v1/notifications: ask for one or many, and ask what became of them."""
+"""/v1/notifications: send one or many, and read what became of them."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ class NotificationsView(TenantView):
     )
     def post(self, request: Request) -> Response:
         """Each channel's message then goes its own way; ask for it under `id`. A test key reaches nobody."""
-        wanted = _request(request.data, self.caller.mode)
-        outcome = accept(self.tenant_id, [wanted])[0]
+        send_request = _request(request.data, self.caller.mode)
+        outcome = accept(self.tenant_id, [send_request])[0]
         if isinstance(outcome, NotifierError):
             raise outcome
         return Response(_accepted(outcome), status=202)
@@ -80,7 +80,7 @@ class NotificationsView(TenantView):
         rows = _notifications(self.tenant_id)
         if (external_id := request.query_params.get("recipient")) is not None:
             rows = rows.filter(recipient=owned(Recipient.objects.all(), self.tenant, external_id=trimmed(external_id)))
-        return Response(page(request, rows, lambda found: [_shown(n, d) for n, d in _with_deliveries(found)]))
+        return Response(page(request, rows, lambda listed: [_shown(n, d) for n, d in _with_deliveries(listed)]))
 
 
 class NotificationsBulkView(TenantView):
@@ -97,9 +97,9 @@ class NotificationsBulkView(TenantView):
     )
     def post(self, request: Request) -> Response:
         """Every item is accepted or refused by itself. 202: all were accepted; 207: see each item's `status`."""
-        wanted = [_attempt(item, self.caller.mode) for item in _items(request.data)]
-        outcomes = iter(accept(self.tenant_id, [w for w in wanted if isinstance(w, SendRequest)]))
-        items = [_outcome(i, next(outcomes) if isinstance(w, SendRequest) else w) for i, w in enumerate(wanted)]
+        attempts = [_attempt(item, self.caller.mode) for item in _items(request.data)]
+        outcomes = iter(accept(self.tenant_id, [a for a in attempts if isinstance(a, SendRequest)]))
+        items = [_outcome(i, next(outcomes) if isinstance(a, SendRequest) else a) for i, a in enumerate(attempts)]
         accepted = sum(item["status"] == 202 for item in items)
         status = 202 if accepted == len(items) else 207
         return Response({"accepted": accepted, "refused": len(items) - accepted, "items": items}, status=status)
@@ -111,16 +111,16 @@ class NotificationView(TenantView):
     @schema.describe("Ask what happened to a notification", gives=shapes.NotificationOutput, fails=(404,), tags=TAGS)
     def get(self, request: Request, notification_id: uuid.UUID) -> Response:
         """Every delivery with its status and history."""
-        found = owned(_notifications(self.tenant_id), self.tenant, pk=notification_id)
-        (_, deliveries), = _with_deliveries([found])  # fmt: skip
-        return Response(_shown(found, deliveries, histories(deliveries)))
+        notification = owned(_notifications(self.tenant_id), self.tenant, pk=notification_id)
+        (_, deliveries), = _with_deliveries([notification])  # fmt: skip
+        return Response(_shown(notification, deliveries, histories(deliveries)))
 
 
 def _request(raw: Any, mode: Mode) -> SendRequest:
-    asked = shapes.validated_quickly(raw) or read(shapes.NotificationInput, raw)
-    if "channels" in asked:
-        asked["channels"] = tuple(asked["channels"])
-    return SendRequest(**asked, mode=mode)
+    values = shapes.validated_quickly(raw) or read(shapes.NotificationInput, raw)
+    if "channels" in values:
+        values["channels"] = tuple(values["channels"])
+    return SendRequest(**values, mode=mode)
 
 
 def _items(raw: Any) -> list[Any]:
@@ -142,8 +142,8 @@ def _attempt(item: Any, mode: Mode) -> SendRequest | Problem:
 def _outcome(index: int, outcome: Accepted | NotifierError | Problem) -> dict[str, Any]:
     if isinstance(outcome, Accepted):
         return {"index": index, "status": 202, **_accepted(outcome)}
-    told = problem_of(outcome) if isinstance(outcome, NotifierError) else outcome
-    return {"index": index, "status": told.status, "problem": told.document()}
+    problem = problem_of(outcome) if isinstance(outcome, NotifierError) else outcome
+    return {"index": index, "status": problem.status, "problem": problem.document()}
 
 
 def _accepted(outcome: Accepted) -> dict[str, Any]:
@@ -158,20 +158,20 @@ def _notifications(tenant_id: uuid.UUID) -> Any:
     return Notification.objects.filter(tenant_id=tenant_id).select_related("recipient", "version__template")
 
 
-def _with_deliveries(found: Sequence[Notification]) -> list[tuple[Notification, list[Delivery]]]:
-    if not found:
+def _with_deliveries(notifications: Sequence[Notification]) -> list[tuple[Notification, list[Delivery]]]:
+    if not notifications:
         return []
-    ids = [n.pk for n in found]
+    ids = [n.pk for n in notifications]
     by_notification: defaultdict[uuid.UUID | None, list[Delivery]] = defaultdict(list)
     for delivery in Delivery.objects.filter(notification_id__in=ids, pk__gte=not_before(ids)):
         by_notification[delivery.notification_id].append(delivery)
-    return [(n, sorted(by_notification[n.pk], key=lambda d: d.pk)) for n in found]
+    return [(n, sorted(by_notification[n.pk], key=lambda d: d.pk)) for n in notifications]
 
 
 def _shown(
     notification: Notification,
     deliveries: Sequence[Delivery],
-    told: Mapping[uuid.UUID, Sequence[Step]] | None = None,
+    steps: Mapping[uuid.UUID, Sequence[Step]] | None = None,
 ) -> dict[str, Any]:
     return {
         "id": notification.pk,
@@ -184,11 +184,11 @@ def _shown(
         "send_at": notification.send_at,
         "not_after": notification.not_after,
         "created_at": notification.created_at,
-        "deliveries": [_delivery(d, told) for d in deliveries],
+        "deliveries": [_delivery(d, steps) for d in deliveries],
     }
 
 
-def _delivery(delivery: Delivery, told: Mapping[uuid.UUID, Sequence[Step]] | None) -> dict[str, Any]:
+def _delivery(delivery: Delivery, steps: Mapping[uuid.UUID, Sequence[Step]] | None) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "id": delivery.pk,
         "channel": delivery.channel,
@@ -199,4 +199,4 @@ def _delivery(delivery: Delivery, told: Mapping[uuid.UUID, Sequence[Step]] | Non
         "attempts": delivery.attempt,
         "settled_at": delivery.settled_at,
     }
-    return shown if told is None else {**shown, "history": [step._asdict() for step in told[delivery.pk]]}
+    return shown if steps is None else {**shown, "history": [step._asdict() for step in steps[delivery.pk]]}

@@ -1,4 +1,4 @@
-"""What notifications and templates look like on the wire."""
+"""Serializers of notifications and templates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from notifier.vocabulary.status import Mode, Status
 
 MAX_DATA = 64 * 1024
 MAX_CONTENT = 256 * 1024
-#: templates, consent and phone numbers will have changed by then
+#: a year from now, templates, consent and phone numbers have changed
 FARTHEST = timedelta(days=366)
 
 
@@ -48,18 +48,19 @@ class NotificationInput(serializers.Serializer[Any]):
         return attrs
 
 
-_ORDINARY = {"recipient": MAX_KEY, "template": 64, "category": 64}  #: texts and their lengths
+_USUAL_TEXTS = {"recipient": MAX_KEY, "template": 64, "category": 64}  #: the text fields and their greatest lengths
 
 
 def validated_quickly(raw: Any) -> dict[str, Any] | None:
-    """What SendShape says of an ordinary item, in 1.5 µs instead of 40 to 55; None: ask it, it knows what is wrong."""
-    if not isinstance(raw, dict) or not raw.keys() <= _ORDINARY.keys() | {"data"}:
+    """The values that NotificationInput reads from an item with the usual fields, in 1.5 µs instead of 40 to 55. None
+    for any other item, correct or not: NotificationInput validates it and names the wrong field."""
+    if not isinstance(raw, dict) or not raw.keys() <= _USUAL_TEXTS.keys() | {"data"}:
         return None
-    for name, longest in _ORDINARY.items():
+    for name, longest in _USUAL_TEXTS.items():
         value = raw.get(name)
         if value is None and name == "category" and name not in raw:
             continue
-        # a number is no text; what a text may not hold, half of a surrogate pair or U+0000, came through `body.load`
+        # a number is not a text; `body.load` has refused U+0000 and half of a surrogate pair already
         if type(value) is not str or not 0 < len(value) <= longest:
             return None
     if trimmed(raw["recipient"]) != raw["recipient"]:
@@ -71,14 +72,14 @@ def validated_quickly(raw: Any) -> dict[str, Any] | None:
 
 
 def wrong_time(send_at: datetime | None, not_after: datetime | None, now: datetime) -> dict[str, ErrorDetail] | None:
-    """The field that is wrong and why, or None."""
-    here = f"here it is {now:%Y-%m-%dT%H:%M:%SZ}"
+    """The field that is wrong, with the reason; None if both times are valid."""
+    server_time = f"here it is {now:%Y-%m-%dT%H:%M:%SZ}"
     if send_at is not None and send_at <= now:
-        return _wrong("send_at", f"Is in the past; {here}.", "in_the_past")
+        return _wrong("send_at", f"Is in the past; {server_time}.", "in_the_past")
     if send_at is not None and send_at > now + FARTHEST:
-        return _wrong("send_at", f"Is more than {FARTHEST.days} days ahead; {here}.", "too_far_ahead")
+        return _wrong("send_at", f"Is more than {FARTHEST.days} days ahead; {server_time}.", "too_far_ahead")
     if not_after is not None and not_after <= now:
-        return _wrong("not_after", f"Is in the past; {here}.", "in_the_past")
+        return _wrong("not_after", f"Is in the past; {server_time}.", "in_the_past")
     if not_after is not None and send_at is not None and not_after <= send_at:
         return _wrong("not_after", "Must be after send_at.", "before_send_at")
     return None

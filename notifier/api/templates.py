@@ -1,4 +1,4 @@
-"""/v1/templates: read what is published, publish the next version."""
+"""/v1/templates: read published templates, publish the next version."""
 
 from __future__ import annotations
 
@@ -67,46 +67,46 @@ class TemplateView(TenantView):
         """Makes the template or its next version. The same content again makes no version."""
         if not _KEY.match(key):
             raise InvalidInput("A key is 1 to 64 letters, digits, hyphens and underscores.", field="key")
-        asked = self.read(shapes.TemplateInput)
+        values = self.read(shapes.TemplateInput)
         template, created = Template.objects.get_or_create(tenant_id=self.tenant_id, key=key)
-        self._describe(template, asked)
+        self._describe(template, values)
         latest = template.versions.order_by("-number").first()
-        content = templates.normalised(asked["content"])
+        content = templates.normalised(values["content"])
         if latest is None or latest.content != content:
             version = templates.publish(template, content)
             detail = {"key": key, "version": version.number}
             audit.record(self.tenant_id, "template.publish", template.pk, detail, api_key_id=self.caller.key_id)
         return Response(_shown([template])[0], status=201 if created else 200)
 
-    def _describe(self, template: Template, asked: dict[str, Any]) -> None:
-        if "category" in asked:
-            template.category = _category(template, asked["category"])
-        template.name = asked.get("name", template.name)
+    def _describe(self, template: Template, values: dict[str, Any]) -> None:
+        if "category" in values:
+            template.category = _category(template, values["category"])
+        template.name = values.get("name", template.name)
         template.save(update_fields=["name", "category"])
 
 
 def _category(template: Template, key: str | None) -> Category | None:
     if key is None:
         return None
-    found = Category.objects.filter(tenant_id=template.tenant_id, key=key).first()
-    if found is None:
+    category = Category.objects.filter(tenant_id=template.tenant_id, key=key).first()
+    if category is None:
         raise InvalidInput(f"There is no category {key!r}.", field="category", code="unknown_category")
-    if found.pk != template.category_id:
-        check_not_archived(found, "category")
-    return found
+    if category.pk != template.category_id:
+        check_not_archived(category, "category")
+    return category
 
 
-def _shown(found: Sequence[Template]) -> list[Any]:
+def _shown(listed: Sequence[Template]) -> list[Any]:
     newest = {
         v.template_id: v
-        for v in TemplateVersion.objects.filter(template__in=found)
+        for v in TemplateVersion.objects.filter(template__in=listed)
         .order_by("template_id", "-number")
         .distinct("template_id")
     }
-    return [_one(template, newest[template.pk]) for template in found]
+    return [_as_json(template, newest[template.pk]) for template in listed]
 
 
-def _one(template: Template, version: TemplateVersion) -> dict[str, Any]:
+def _as_json(template: Template, version: TemplateVersion) -> dict[str, Any]:
     return {
         "key": template.key,
         "name": template.name,

@@ -1,4 +1,4 @@
-"""Addresses of the engine's part of the API."""
+"""Addresses of the API document, notifications and templates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a JSON body within limits, and refuses what the database or a later step could not take."""
+"""Reads a JSON body within limits, and refuses values that the database or a later step could not take."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rest_framework.parsers import BaseParser
 from notifier.errors import InvalidInput
 
 MAX_BODY = 1024 * 1024
-#: orjson writes 254 levels, PostgreSQL and templates fewer; nobody needs more than these
+#: levels of nesting; orjson writes 254, PostgreSQL and templates take fewer, and real requests need far fewer
 MAX_DEPTH = 32
 _MAX_INT = 2**63 - 1
 
@@ -28,20 +28,20 @@ class TooLarge(APIException):
 
 
 def read_limited(request: HttpRequest) -> None:
-    """Read the body once, whether its length was announced or it came in chunks. Raises TooLarge."""
-    announced = str(request.META.get("CONTENT_LENGTH") or "0")
-    if announced.isdecimal() and int(announced) > MAX_BODY:
-        raise TooLarge(_over())
+    """Read the body into the request, whether its length was announced or it comes in chunks. Raises TooLarge."""
+    announced_length = str(request.META.get("CONTENT_LENGTH") or "0")
+    if announced_length.isdecimal() and int(announced_length) > MAX_BODY:
+        raise TooLarge(_over_limit())
     body = request.read(MAX_BODY + 1)
     if len(body) > MAX_BODY:
-        raise TooLarge(_over())
+        raise TooLarge(_over_limit())
     # DRF takes a body without Content-Length for an empty one
     request._body = body
     request._stream = BytesIO(body)
     request.META["CONTENT_LENGTH"] = str(len(body))
 
 
-def _over() -> str:
+def _over_limit() -> str:
     return f"The body is over the limit of {MAX_BODY} bytes (1 MiB); send it in parts."
 
 
@@ -57,11 +57,12 @@ class StrictJSON(BaseParser):
 
 
 class _Suspicious(Exception):
-    """A number that may not be storable; the slow road finds out where it is."""
+    """The text holds a number that may not be storable; only the slow check finds its field."""
 
 
 def load(body: bytes) -> Any:
-    """The document. Raises ParseError for what is no JSON, InvalidInput naming the field for what cannot be stored."""
+    """The JSON document. Raises ParseError if the body is not JSON, and InvalidInput, naming the field, for a value
+    that cannot be stored."""
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
@@ -97,7 +98,7 @@ def _integer(digits: str) -> int:
 
 
 def _any_integer(digits: str) -> int:
-    # Python refuses to read more than 4,300 digits; beyond 64 bits the value does not matter
+    # Python refuses to read more than 4,300 digits; the exact value of an integer beyond 64 bits does not matter
     return int(digits) if len(digits) <= 20 else 2 * _MAX_INT
 
 
@@ -109,7 +110,7 @@ def _number(digits: str) -> float:
 
 
 def _has_suspicious_text(text: str) -> bool:
-    # a raw NUL or half a pair is refused by json and UTF-8; only an escape brings one in
+    # json refuses a raw NUL, and UTF-8 refuses half of a surrogate pair: only an escape sequence brings one in
     return "\\u0000" in text or "\\ud" in text or "\\uD" in text
 
 

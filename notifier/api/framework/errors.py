@@ -1,4 +1,4 @@
-"""Every error as a problem document (RFC 9457): which HTTP status, and what may be told."""
+"""Every error as a problem document (RFC 9457): its HTTP status, and what the caller may know."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from notifier import errors
 from notifier.api.framework.body import TooLarge as TooLarge  # one of the errors that a view may raise
 
 MEDIA_TYPE = "application/problem+json"
-#: seconds; a restart of the database takes about as long
+#: seconds until a client should try again; a restart of the database takes about as long
 RETRY_AFTER = 5
 
 TITLES = {
@@ -41,7 +41,7 @@ TITLES = {
     503: "Not available at the moment",
 }
 
-#: the most telling class first: each is a subclass of some later one
+#: a subclass stands before its base class: the first match decides
 STATUS_OF: tuple[tuple[type[errors.NotifierError], int], ...] = (
     (errors.InvalidInput, 400),
     (errors.NotFound, 404),
@@ -67,7 +67,7 @@ log = structlog.get_logger("notifier.api")
 
 @dataclass(frozen=True)
 class Problem:
-    """What the caller is told."""
+    """The answer to a request that failed."""
 
     status: int
     code: str
@@ -92,22 +92,22 @@ class Problem:
 
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
-    """DRF's exception handler: undo what the request did, and answer with the problem."""
+    """For DRF: roll back what the request did, and answer with the problem."""
     set_rollback()
     request = context["request"]._request
-    told = problem_of(exc)
-    if told.status == 500:
+    problem = problem_of(exc)
+    if problem.status == 500:
         log.exception("unexpected error", action="api error")
         got_request_exception.send(sender=type(context.get("view")), request=request)
-    elif told.status == 503:
+    elif problem.status == 503:
         log.warning("database is away", action="api error", error=type(exc).__name__)
     return Response(
-        told.document(request.path), status=told.status, headers=dict(told.headers), content_type=MEDIA_TYPE
+        problem.document(request.path), status=problem.status, headers=dict(problem.headers), content_type=MEDIA_TYPE
     )
 
 
 def problem_of(exc: BaseException) -> Problem:
-    """The problem that an exception is. Pure; nothing of an unforeseen exception is told."""
+    """The problem document for an exception. Pure. An unexpected exception shows nothing of itself."""
     if isinstance(exc, errors.NotifierError):
         return _deliberate(exc)
     if isinstance(exc, Http404):
@@ -158,14 +158,14 @@ def _database(exc: Error) -> Problem:
 
 
 def _invalid(exc: exceptions.ValidationError) -> Problem:
-    found = list(_flat(exc.detail, ""))
-    first = found[0] if found else {"field": "", "code": "invalid", "detail": "The request is not valid."}
+    problems = list(_flat(exc.detail, ""))
+    first = problems[0] if problems else {"field": "", "code": "invalid", "detail": "The request is not valid."}
     return Problem(
         400,
         first["code"],
         first["detail"],
         first["field"] or None,
-        errors=tuple(found) if len(found) > 1 else (),
+        errors=tuple(problems) if len(problems) > 1 else (),
     )
 
 
@@ -186,14 +186,14 @@ def request_id() -> str:
     return str(structlog.contextvars.get_contextvars().get("request_id", ""))
 
 
-def problem_response(told: Problem, request: HttpRequest) -> HttpResponse:
-    """The problem outside of DRF."""
+def problem_response(problem: Problem, request: HttpRequest) -> HttpResponse:
+    """The same answer outside of DRF: from middlewares and from plain Django views."""
     return JsonResponse(
-        told.document(request.path), status=told.status, content_type=MEDIA_TYPE, headers=dict(told.headers)
+        problem.document(request.path), status=problem.status, content_type=MEDIA_TYPE, headers=dict(problem.headers)
     )
 
 
 def current_problem() -> Problem:
-    """The problem of the exception that is being handled, for Django's handler500."""
-    raised = sys.exc_info()[1]
-    return problem_of(raised) if raised is not None else Problem(500, "internal", "The error was recorded.")
+    """The problem for the exception that is being handled; for Django's handler500."""
+    exception = sys.exc_info()[1]
+    return problem_of(exception) if exception is not None else Problem(500, "internal", "The error was recorded.")

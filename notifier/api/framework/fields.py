@@ -1,4 +1,4 @@
-"""Serializer fields that take what they say and nothing that could be made into it: no number for a text."""
+"""Serializer fields that accept one JSON type and convert nothing into it: a number is not accepted as a text."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from notifier.errors import InvalidInput
 from notifier.values import timestamps
 from notifier.values.trim import trimmed
 
-#: texts that name something of the tenant's: keys, ids
+#: characters of a text that names something of the tenant: a key, an id
 MAX_KEY = 128
 
 
 class Text(serializers.CharField):
-    """A JSON string, kept as it is; `check` returns the stored form or raises InvalidInput. What has a check has no
-    invisible characters at its edges."""
+    """A JSON string, kept as it is. `check` returns the stored form of the text or raises InvalidInput; a text with a
+    check loses the invisible characters at its edges first."""
 
     def __init__(self, check: Callable[[str], str] | None = None, **kwargs: Any) -> None:
         self._check = check
@@ -35,14 +35,14 @@ class Text(serializers.CharField):
         value = super().to_internal_value(data)
         if self._check is None:
             return value
-        seen = trimmed(value)
-        if not seen and not self.allow_blank:
+        text = trimmed(value)
+        if not text and not self.allow_blank:
             self.fail("blank")
-        return checked(self._check, seen) if seen else ""
+        return checked(self._check, text) if text else ""
 
 
 class Pattern(Text):
-    """A JSON string of one form."""
+    """A JSON string that matches a regular expression."""
 
     def __init__(self, regex: str, message: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -50,7 +50,8 @@ class Pattern(Text):
 
 
 class ChannelNames(serializers.ListField):
-    """Names of channels, at least one: an empty list would mean all of them to whoever reads it as "not given"."""
+    """Names of channels, at least one. An empty list is refused, because a reader could take it for "not given", which
+    means all channels."""
 
     default_error_messages = {
         "empty": "Must name at least one channel; leave the field out for all that the template has."
@@ -64,7 +65,7 @@ class ChannelNames(serializers.ListField):
 
 
 def checked(check: Callable[[str], str], value: str) -> str:
-    """One of the checks of tenants.people.fields, as a serializer wants it."""
+    """Run a check of tenants.people.fields; its InvalidInput becomes a ValidationError."""
     try:
         return check(value)
     except InvalidInput as error:
@@ -72,7 +73,7 @@ def checked(check: Callable[[str], str], value: str) -> str:
 
 
 class Flag(serializers.BooleanField):
-    """true or false; neither "yes" nor 1."""
+    """A JSON boolean: true or false, neither "yes" nor 1."""
 
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
@@ -99,7 +100,8 @@ class Number(serializers.FloatField):
 
 
 class Time(serializers.DateTimeField):
-    """RFC 3339 with an offset. A time without one would mean another instant on another machine."""
+    """A time in RFC 3339 with an offset. A time without an offset would mean different instants on different
+    machines."""
 
     def to_internal_value(self, value: Any) -> datetime:
         parsed = timestamps.read(value)
@@ -117,7 +119,7 @@ class Time(serializers.DateTimeField):
 
 @extend_schema_field(OpenApiTypes.OBJECT)
 class Object(serializers.Field[Any, Any, Any, Any]):
-    """A JSON object of at most so many bytes."""
+    """A JSON object of at most `max_bytes` bytes."""
 
     def __init__(self, max_bytes: int, **kwargs: Any) -> None:
         self.max_bytes = max_bytes

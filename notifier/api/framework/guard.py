@@ -1,4 +1,4 @@
-"""What holds for everything under /v1/, before a view runs and where no view can answer."""
+"""Checks every request under /v1/ before its view runs, and answers where no view can."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from notifier.api.framework import body, paths
 from notifier.api.framework.errors import Problem, TooLarge, log, problem_of, problem_response
 
 PREFIX = "/v1/"
-#: longer values in a query string name nothing of ours
+#: characters; no parameter of the API has longer values
 MAX_QUERY = 2048
 
 
 class ApiGuard:
-    """Middleware: body limit, storable addresses, and a problem document for errors outside of views, such as a
-    database that is away when the request's transaction begins."""
+    """Middleware: limits the body, refuses addresses that cannot be stored, and answers errors outside of views with a
+    problem document, such as a database that is away when the request's transaction begins."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -36,10 +36,8 @@ class ApiGuard:
     ) -> HttpResponse | None:
         if not request.path.startswith(PREFIX):
             return None
-        if wrong := address_problem(request, kwargs):
-            return problem_response(wrong, request)
-        if packed := compression_problem(request):
-            return problem_response(packed, request)
+        if problem := address_problem(request, kwargs) or compression_problem(request):
+            return problem_response(problem, request)
         if is_streamed(request, view):
             return None
         try:
@@ -51,14 +49,14 @@ class ApiGuard:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not request.path.startswith(PREFIX):
             return None
-        told = problem_of(error)
-        if told.status == 500:
+        problem = problem_of(error)
+        if problem.status == 500:
             log.error("unexpected error", action="api error", exc_info=error)
-        return problem_response(told, request)
+        return problem_response(problem, request)
 
 
 def compression_problem(request: HttpRequest) -> Problem | None:
-    """A body that is not as it seems; a megabyte of gzip holds a gigabyte."""
+    """The refusal of a compressed body: a megabyte of gzip holds a gigabyte."""
     encoding = request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding in ("", "identity"):
         return None
@@ -72,7 +70,8 @@ def is_streamed(request: HttpRequest, view: Any) -> bool:
 
 
 def address_problem(request: HttpRequest, kwargs: Mapping[str, Any]) -> Problem | None:
-    """PostgreSQL takes no U+0000: in a path it names nothing, in the query it is wrong."""
+    """The refusal of an address with U+0000, which PostgreSQL cannot store: 404 in a path, which can name nothing with
+    it; 400 in the query. Values that are not UTF-8 or too long are refused too."""
     if any(isinstance(value, str) and "\0" in value for value in kwargs.values()):
         return Problem(404, "not_found", "There is nothing at this address.")
     if field := paths.undecodable(request.META.get("QUERY_STRING", "")):

@@ -1,7 +1,7 @@
-"""Idempotency-Key: a POST that is sent again gets the first answer again, and does nothing.
+"""Idempotency-Key: a POST that is sent again gets the first answer again and does nothing.
 
-The key is inserted before the work and filled after it, in the transaction of the work. The unique index makes a
-second request wait for the first to end: if that one failed, its row is gone and the second does the work.
+The key's row is inserted before the work and completed after it, in the transaction of the work. The unique index makes
+a second request wait for the first to end. If the first failed, its row is gone, and the second does the work.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ VALUES (%s, %s, %s, %s, %s, %s, 0, 'null', now()) ON CONFLICT (tenant_id, mode, 
 
 
 class Replayed(Exception):
-    """The request was answered before; this is the answer."""
+    """The request was answered before; carries that answer."""
 
     def __init__(self, response: Response) -> None:
         super().__init__()
@@ -41,31 +41,32 @@ class Replayed(Exception):
 
 @dataclass(frozen=True)
 class Claim:
-    """This request is the first with its key."""
+    """The row of a request that is the first with its key."""
 
     id: uuid.UUID
 
     def keep(self, response: Response) -> None:
-        """Store the answer. Its text is kept, not its meaning: a replay is the same to the byte."""
+        """Store the answer as text, so that a replay is the same to the byte."""
         text = JSONRenderer().render(response.data).decode()
         IdempotencyKey.objects.filter(pk=self.id).update(status=response.status_code, response=text)
 
 
 def claim(request: Request, tenant_id: uuid.UUID, mode: Mode, endpoint: str) -> Claim | None:
-    """None without a key. Raises Replayed, or IdempotencyMismatch when the key came with another request. A test and a
-    live API key never share: the answer to a test would otherwise stand for a message that must reach somebody."""
+    """Claim the request's key; None without a key. Raises Replayed, or IdempotencyMismatch if the key was used with a
+    different request. A test and a live API key never share keys: else the answer to a test would replace a message
+    that must reach a recipient."""
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
         return None
     if not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
         raise InvalidInput(f"{HEADER} is 1 to {MAX_KEY} printable ASCII characters.", field=HEADER)
-    mine, digest = new_id(), _digest(request)
-    same = {"tenant_id": tenant_id, "mode": mode.value, "endpoint": endpoint[:100], "key": key}
+    claim_id, digest = new_id(), _digest(request)
+    identity = {"tenant_id": tenant_id, "mode": mode.value, "endpoint": endpoint[:100], "key": key}
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [mine, *same.values(), digest])
+        cursor.execute(_CLAIM, [claim_id, *identity.values(), digest])
         if cursor.rowcount == 1:
-            return Claim(mine)
-    _replay(IdempotencyKey.objects.filter(**same).first(), digest)
+            return Claim(claim_id)
+    _replay(IdempotencyKey.objects.filter(**identity).first(), digest)
     return None
 
 
@@ -78,6 +79,6 @@ def _replay(kept: IdempotencyKey | None, digest: bytes) -> None:
 
 
 def _digest(request: Request) -> bytes:
-    """Of the path and of what the body says; spaces and the order of names do not matter."""
-    said: Any = [request.method, request.path_info, request.data]
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest()
+    """A digest of the path and of the parsed body: spaces and the order of names do not matter."""
+    content: Any = [request.method, request.path_info, request.data]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()

@@ -1,4 +1,4 @@
-"""Which media type an answer has: the view's own, whatever the client accepts."""
+"""Chooses the media type of an answer: always the view's own, whatever the client accepts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from rest_framework.request import Request
 
 
 class IgnoreAccept(DefaultContentNegotiation):
-    """A client that names `application/problem+json`, or anything else, gets the view's own type and not a 406."""
+    """A client that accepts only `application/problem+json`, or any other type, gets the view's own type and not a
+    406."""
 
     def select_renderer(
         self, request: Request, renderers: Any, format_suffix: str | None = None

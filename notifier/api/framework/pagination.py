@@ -1,4 +1,4 @@
-"""Lists by cursor: a keyset on one indexed column, so that page 10,000 costs what page 1 costs."""
+"""Lists by cursor: a keyset on one indexed column, so page 10,000 costs what page 1 costs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ M = TypeVar("M", bound=Model)
 
 @dataclass(frozen=True)
 class Order:
-    """The column of the keyset, unique within what is listed; a minus sign means newest first."""
+    """The column of the keyset, unique among the listed rows; a minus sign sorts it descending."""
 
     column: str
     parse: Callable[[str], Any] = str
@@ -34,22 +34,22 @@ OLDEST = Order("id", uuid.UUID)
 def page(
     request: Request, rows: QuerySet[M], show: Callable[[Sequence[M]], list[Any]], order: Order = NEWEST
 ) -> dict[str, Any]:
-    """{data, has_more, next_cursor} of the rows after `?cursor=`, at most `?limit=` of them."""
+    """{data, has_more, next_cursor} with at most `?limit=` of the rows after `?cursor=`."""
     limit = _limit(request.query_params.get("limit"))
     column, backwards = order.column.lstrip("-"), order.column.startswith("-")
     if cursor := request.query_params.get("cursor"):
         after = _decode(cursor, order)
         rows = rows.filter(**{f"{column}__{'lt' if backwards else 'gt'}": after})
-    found = list(rows.order_by(order.column)[: limit + 1])
-    more, found = len(found) > limit, found[:limit]
-    cursor = _encode(getattr(found[-1], column)) if more else None
-    return {"data": show(found), "has_more": more, "next_cursor": cursor}
+    listed = list(rows.order_by(order.column)[: limit + 1])
+    more, listed = len(listed) > limit, listed[:limit]
+    cursor = _encode(getattr(listed[-1], column)) if more else None
+    return {"data": show(listed), "has_more": more, "next_cursor": cursor}
 
 
 def _limit(text: str | None) -> int:
     if text is None:
         return DEFAULT_LIMIT
-    # a longer number of digits is out of range too
+    # the length first: int() refuses a text of more than 4,300 digits with an error of its own
     if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_LIMIT):
         raise InvalidInput(f"limit is a number from 1 to {MAX_LIMIT}.", field="limit")
     return int(text)

@@ -1,7 +1,8 @@
-"""Addresses under /v1: one segment is one value, and percent-encoding decides nothing but where a segment ends.
+"""Addresses under /v1: one segment is one value, and an encoded slash does not end a segment.
 
-ASGI servers decode the path before anybody sees it: `team%2Fpreferences`, a person of this id, becomes the preferences
-of `team`, and what is not UTF-8 becomes U+FFFD, so that two ids fall on one. So the path is taken as it came.
+ASGI servers decode the path before the application reads it. The recipient with the id `team/preferences`, written
+`team%2Fpreferences`, would become the preferences of `team`; bytes that are not UTF-8 would become U+FFFD, so that two
+ids become one. This module therefore routes by the path as the client wrote it.
 """
 
 from __future__ import annotations
@@ -14,54 +15,56 @@ from django.http import HttpRequest
 from django.urls import path as path  # with the converters below
 from django.urls import register_converter
 
-#: what stays encoded until the path is cut into segments; `%` too, or `%252F` would be taken for a slash
+#: stay encoded until the path is cut into segments: the slash, and `%`, because else `%252F` would become a slash
 _KEPT = re.compile(rb"%(2[Ff]|25)")
 _ENCODED = re.compile(r"%(2F|25)")
 _BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 class Malformed(Exception):
-    """The address is not percent-encoded UTF-8; the message says what to do."""
+    """The address is not percent-encoded UTF-8. The message says how to write it."""
 
 
 def routed_path(request: HttpRequest) -> str:
-    """The path that the routes look at. Raises Malformed."""
-    raw = _raw(request)
+    """The path that the URL patterns match. Raises Malformed."""
+    raw = _raw_path(request)
     return request.path_info if raw is None or b"%" not in raw else partly_decoded(raw)
 
 
-def _raw(request: HttpRequest) -> bytes | None:
-    """As the client wrote it, without the query: from an ASGI server, or a WSGI server that tells it (gunicorn)."""
+def _raw_path(request: HttpRequest) -> bytes | None:
+    """The path as the client wrote it, without the query. None if the server does not pass it on: ASGI servers do, and
+    of the WSGI servers gunicorn."""
     scope = getattr(request, "scope", None)
     if scope is not None:
-        written: bytes | None = scope.get("raw_path")
-        return written
-    told = request.META.get("RAW_URI")
-    return None if told is None else str(told).partition("?")[0].encode("latin-1", "replace")
+        raw_path: bytes | None = scope.get("raw_path")
+        return raw_path
+    raw_uri = request.META.get("RAW_URI")
+    return None if raw_uri is None else str(raw_uri).partition("?")[0].encode("latin-1", "replace")
 
 
 def undecodable(query: str) -> str | None:
-    """The name of the first parameter that is not UTF-8; Django makes U+FFFD of it, so that two values become one."""
+    """The name of the first parameter that is not UTF-8; None if all are. Django would replace such bytes by U+FFFD, so
+    that two values become one."""
     for pair in query.split("&") if "%" in query else ():
         try:
-            checked(unquote_to_bytes(pair))
+            as_text(unquote_to_bytes(pair))
         except Malformed:
             return pair.partition("=")[0][:100]
     return None
 
 
 def partly_decoded(raw: bytes) -> str:
-    """Decoded but for `/` and `%`, which stay `%2F` and `%25`."""
+    """The decoded path, in which encoded `/` and `%` stay `%2F` and `%25`. Raises Malformed."""
     if _BROKEN.search(raw):
         raise Malformed("A % in an address must be encoded as %25.")
     parts = _KEPT.split(raw)
-    # every second part is what the split found
+    # parts 1, 3, 5 … are the separators of the split
     decoded = [b"%" + part.upper() if n % 2 else unquote_to_bytes(part) for n, part in enumerate(parts)]
-    return checked(b"".join(decoded))
+    return as_text(b"".join(decoded))
 
 
-def checked(decoded: bytes) -> str:
-    """As text. Raises Malformed."""
+def as_text(decoded: bytes) -> str:
+    """The bytes as text. Raises Malformed."""
     try:
         return decoded.decode()
     except UnicodeDecodeError:
@@ -69,19 +72,19 @@ def checked(decoded: bytes) -> str:
 
 
 class Segment:
-    """One segment, such as a tenant's own id, which may hold an encoded slash."""
+    """One segment of an address, such as a tenant's own id, which may hold an encoded slash."""
 
     regex = "[^/]+"
 
     def to_python(self, value: str) -> str:
-        return _ENCODED.sub(lambda found: "/" if found[1] == "2F" else "%", value)
+        return _ENCODED.sub(lambda match: "/" if match[1] == "2F" else "%", value)
 
     def to_url(self, value: str) -> str:
         return value.replace("%", "%25").replace("/", "%2F")
 
 
 class AnyCaseUuid:
-    """An id of ours. Django's own converter does not find the upper-case form, which many systems write."""
+    """An id made by Notifier. Django's own converter does not match the upper-case form, which many systems write."""
 
     regex = "[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 

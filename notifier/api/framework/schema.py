@@ -1,4 +1,6 @@
-"""What the OpenAPI document says beside the views: how to authenticate, what a problem looks like, how lists come."""
+"""Describes endpoints in the OpenAPI document: authentication, problem documents, pages of lists.
+
+Every view of the API decorates its methods with one of the functions at the end of this file."""
 
 from __future__ import annotations
 
@@ -47,7 +49,7 @@ class ProblemOutput(serializers.Serializer[Any]):
 
 
 def problems(*statuses: int) -> dict[Any, Any]:
-    """The problem answers of an endpoint; 401, 403 and 503 are possible everywhere."""
+    """The problem answers of an endpoint: the given statuses, and 401, 403 and 503, which every endpoint may give."""
     everywhere = {401, 403, 503}
     return {
         (status, MEDIA_TYPE): OpenApiResponse(ProblemOutput, description=TITLES[status])
@@ -68,12 +70,12 @@ IDEMPOTENCY = OpenApiParameter(
 )
 
 
-def page_of(shape: type[serializers.BaseSerializer[Any]]) -> Any:
-    """The shape of a list by cursor."""
+def page_of(output: type[serializers.BaseSerializer[Any]]) -> Any:
+    """The serializer of one page of a list by cursor."""
     return inline_serializer(
-        f"{shape.__name__}Page",
+        f"{output.__name__}Page",
         {
-            "data": shape(many=True),
+            "data": output(many=True),
             "has_more": serializers.BooleanField(),
             "next_cursor": serializers.CharField(allow_null=True),
         },
@@ -83,20 +85,20 @@ def page_of(shape: type[serializers.BaseSerializer[Any]]) -> Any:
 def describe(
     summary: str, *, takes: Any = None, gives: Any = None, status: int = 200, fails: tuple[int, ...] = (), **more: Any
 ) -> Callable[[V], V]:
-    """extend_schema with our problems. `also`: another status with the same answer."""
-    answers = dict.fromkeys((status, more.pop("also", status)), gives)
+    """extend_schema with the problem answers added. `also`: another status with the same answer."""
+    responses = dict.fromkeys((status, more.pop("also", status)), gives)
     decorate: Callable[[V], V] = extend_schema(
-        summary=summary, request=takes, responses={**answers, **problems(*fails)}, **more
+        summary=summary, request=takes, responses={**responses, **problems(*fails)}, **more
     )
     return decorate
 
 
-def get_list(summary: str, shape: type[serializers.BaseSerializer[Any]], *fails: int, **more: Any) -> Callable[[V], V]:
+def get_list(summary: str, output: type[serializers.BaseSerializer[Any]], *fails: int, **more: Any) -> Callable[[V], V]:
     """Describe a GET that answers a page."""
     parameters = [*PAGING, *more.pop("parameters", [])]
-    # a list and one of its rows would else get the same name
-    more.setdefault("operation_id", shape.__name__.removesuffix("Output").lower() + "_list")
-    return describe(summary, gives=page_of(shape), fails=(400, *fails), parameters=parameters, **more)
+    # without it, a list and one of its rows would get the same operation id
+    more.setdefault("operation_id", output.__name__.removesuffix("Output").lower() + "_list")
+    return describe(summary, gives=page_of(output), fails=(400, *fails), parameters=parameters, **more)
 
 
 def post(summary: str, takes: Any, gives: Any, *fails: int, status: int = 201, **more: Any) -> Callable[[V], V]:
@@ -107,5 +109,5 @@ def post(summary: str, takes: Any, gives: Any, *fails: int, status: int = 201, *
 
 
 def put(summary: str, takes: Any, gives: Any, *fails: int, **more: Any) -> Callable[[V], V]:
-    """Describe a PUT; repeating one is safe by itself."""
+    """Describe a PUT, which takes no Idempotency-Key: repeating a PUT is safe without one."""
     return describe(summary, takes=takes, gives=gives, fails=(400, 409, 413, 415, *fails), **more)

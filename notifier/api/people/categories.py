@@ -30,8 +30,8 @@ class CategoriesView(TenantView):
     @schema.post("Create a category", shapes.CategoryInput, shapes.CategoryOutput, tags=TAGS)
     def post(self, request: Request) -> Response:
         """Its kind decides what may hold a message back."""
-        asked = self.read(shapes.CategoryInput)
-        category = categories.create(self.tenant_id, asked["key"], asked["name"], asked["kind"])
+        values = self.read(shapes.CategoryInput)
+        category = categories.create(self.tenant_id, values["key"], values["name"], values["kind"])
         detail = {"key": category.key, "kind": category.kind}
         audit.record(self.tenant_id, "category.create", category.pk, detail, api_key_id=self.caller.key_id)
         return Response(_shown([category])[0], status=201)
@@ -53,28 +53,28 @@ class CategoryView(TenantView):
         tags=TAGS,
     )
     def patch(self, request: Request, key: str) -> Response:
-        """Nothing new may use an archived category; what uses it already goes on, and every no to it holds. Its key
-        never changes: people's choices name it."""
-        asked = self.read(shapes.CategoryPatch)
-        category = categories.change(self._find(key), asked)
-        self._note("change", category, fields=sorted(asked))
+        """Nothing new may use an archived category. What uses it already goes on, and every opt-out from it holds. The
+        key never changes, because recipients' preferences name it."""
+        values = self.read(shapes.CategoryPatch)
+        category = categories.change(self._find(key), values)
+        self._audit("change", category, fields=sorted(values))
         return Response(_shown([category])[0])
 
     @schema.describe("Delete a category that nothing uses", status=204, fails=(404, 409), tags=TAGS)
     def delete(self, request: Request, key: str) -> Response:
-        """Everybody's no to it is kept, and holds when a category of this key is made again."""
+        """Every opt-out from it is kept, and holds again if a category with this key is created later."""
         category = self._find(key)
         categories.delete(category)
-        self._note("delete", category)
+        self._audit("delete", category)
         return Response(status=204)
 
     def _find(self, key: str) -> Category:
         return owned(Category.objects.all(), self.tenant, key=key)
 
-    def _note(self, verb: str, category: Category, **detail: Any) -> None:
+    def _audit(self, verb: str, category: Category, **detail: Any) -> None:
         more = {"key": category.key, **detail}
         audit.record(self.tenant_id, f"category.{verb}", category.pk, more, api_key_id=self.caller.key_id)
 
 
-def _shown(found: Sequence[Category]) -> list[Any]:
-    return [shapes.CategoryOutput(category).data for category in found]
+def _shown(listed: Sequence[Category]) -> list[Any]:
+    return [shapes.CategoryOutput(category).data for category in listed]

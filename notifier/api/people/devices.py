@@ -30,11 +30,12 @@ class DevicesView(TenantView):
 
     @schema.post("Register a device", shapes.DeviceInput, shapes.DeviceOutput, 404, also=200, tags=TAGS)
     def post(self, request: Request, external_id: str) -> Response:
-        """Safe to repeat at every start of the app. A token of somebody else moves here; a dead one lives again."""
-        asked = self.read(shapes.DeviceInput)
+        """Safe to repeat at every start of the app. A token of another recipient moves to this one; a dead token lives
+        again."""
+        values = self.read(shapes.DeviceInput)
         recipient = find(self.tenant, external_id)
         check_not_erased(recipient)
-        device_id, created = devices.register(recipient, asked["platform"], asked["token"], asked.get("app"))
+        device_id, created = devices.register(recipient, values["platform"], values["token"], values.get("app"))
         return Response(_shown([Device.objects.get(pk=device_id)])[0], status=201 if created else 200)
 
 
@@ -43,11 +44,11 @@ class DeviceView(TenantView):
 
     @schema.describe("Remove a device", status=204, fails=(404,), tags=TAGS)
     def delete(self, request: Request, external_id: str, device_id: uuid.UUID) -> Response:
-        """Nothing goes to it from now on, messages that already wait included."""
+        """Nothing is sent to the device from now on, including messages that already wait."""
         rows = Device.objects.filter(recipient=find(self.tenant, external_id))
         owned(rows, self.tenant, pk=device_id).delete()
         return Response(status=204)
 
 
-def _shown(found: Sequence[Device]) -> list[Any]:
-    return [shapes.DeviceOutput(device).data for device in found]
+def _shown(listed: Sequence[Device]) -> list[Any]:
+    return [shapes.DeviceOutput(device).data for device in listed]

@@ -1,4 +1,4 @@
-"""/v1/recipients/<external_id>/preferences: what a recipient asked for."""
+"""/v1/recipients/<external_id>/preferences: which channels and categories a recipient turned off, and quiet hours."""
 
 from __future__ import annotations
 
@@ -34,31 +34,31 @@ class PreferencesView(TenantView):
 
     @schema.describe("Read preferences", gives=shapes.PreferencesOutput, fails=(404,), tags=TAGS)
     def get(self, request: Request, external_id: str) -> Response:
-        """Whoever never chose anything allows everything."""
-        found = Preference.objects.filter(recipient=find(self.tenant, external_id)).first()
-        return Response(shown(found or Preference()))
+        """A recipient without stored preferences allows everything."""
+        stored = Preference.objects.filter(recipient=find(self.tenant, external_id)).first()
+        return Response(shown(stored or Preference()))
 
     @schema.put(
         "Change preferences", shapes.PreferencesInput, shapes.PreferencesOutput, 404, tags=TAGS, examples=EXAMPLES
     )
     def put(self, request: Request, external_id: str) -> Response:
         """Holds from now on, also for messages that were scheduled before."""
-        asked = self.read(shapes.PreferencesInput)
+        values = self.read(shapes.PreferencesInput)
         recipient = find(self.tenant, external_id)
         check_not_erased(recipient)
-        return Response(shown(change(self.tenant_id, recipient.pk, asked)))
+        return Response(shown(change(self.tenant_id, recipient.pk, values)))
 
 
-def change(tenant_id: uuid.UUID, recipient_id: uuid.UUID, asked: Mapping[str, Any]) -> Preference:
-    """Store what a recipient asked for. Raises InvalidInput, naming the field."""
+def change(tenant_id: uuid.UUID, recipient_id: uuid.UUID, values: Mapping[str, Any]) -> Preference:
+    """Store the recipient's preferences. Raises InvalidInput, naming the field."""
     with transaction.atomic():
         stored = Preference.objects.select_for_update().filter(recipient_id=recipient_id).first()
-        noes = stored.categories_off if stored else []
-        wanted = {*asked.get("categories", {}), *map(_key, noes)}
-        known = Category.objects.filter(tenant_id=tenant_id, key__in=wanted).values_list("key", flat=True)
+        opt_outs = stored.categories_off if stored else []
+        named = {*values.get("categories", {}), *map(_key, opt_outs)}
+        known = Category.objects.filter(tenant_id=tenant_id, key__in=named).values_list("key", flat=True)
         preference, _ = Preference.objects.update_or_create(
             recipient_id=recipient_id,
-            defaults={"tenant_id": tenant_id, **columns(asked, frozenset(known), noes)},
+            defaults={"tenant_id": tenant_id, **columns(values, frozenset(known), opt_outs)},
         )
     return preference
 
@@ -68,28 +68,28 @@ def _key(entry: str) -> str:
     return entry.partition(":")[0]
 
 
-# -- pure: between what is said and what is stored ---------------------------------------------------------------------
+# -- pure: from the JSON of the API to the stored columns, and back ----------------------------------------------------
 
 
-def columns(asked: Mapping[str, Any], known: frozenset[str], noes: Sequence[str] = ()) -> dict[str, Any]:
-    """The columns that these wishes mean; `known`: the categories that exist, of those named here and in the stored
-    `noes`. A no to one that was deleted stays unless it is named. Raises InvalidInput, naming the field."""
-    found: dict[str, Any] = {}
-    if "channels" in asked:
-        found["channels_off"] = _off_channels(asked["channels"], "channels")
-    if "categories" in asked:
-        lasting = [entry for entry in noes if _key(entry) not in known]
-        kept = [entry for entry in lasting if _key(entry) not in asked["categories"]]
-        found["categories_off"] = kept + _off_categories(asked["categories"], known | {_key(e) for e in lasting})
-    if "quiet_hours" in asked:
-        found["quiet_from"], found["quiet_until"] = _quiet(asked["quiet_hours"])
-    if "language" in asked:
-        found["language"] = asked["language"] or ""
-    return found
+def columns(values: Mapping[str, Any], known: frozenset[str], opt_outs: Sequence[str] = ()) -> dict[str, Any]:
+    """The columns to store. `known`: those categories named in `values` or in the stored `opt_outs` that exist. An
+    opt-out from a deleted category stays unless `values` names the category. Raises InvalidInput, naming the field."""
+    changed: dict[str, Any] = {}
+    if "channels" in values:
+        changed["channels_off"] = _channels_off(values["channels"], "channels")
+    if "categories" in values:
+        deleted = [entry for entry in opt_outs if _key(entry) not in known]
+        kept = [entry for entry in deleted if _key(entry) not in values["categories"]]
+        changed["categories_off"] = kept + _categories_off(values["categories"], known | {_key(e) for e in deleted})
+    if "quiet_hours" in values:
+        changed["quiet_from"], changed["quiet_until"] = _quiet(values["quiet_hours"])
+    if "language" in values:
+        changed["language"] = values["language"] or ""
+    return changed
 
 
 def shown(preference: Preference) -> dict[str, Any]:
-    """What is stored, as it is said."""
+    """The stored preference as the API shows it."""
     quiet = None
     if preference.quiet_from is not None and preference.quiet_until is not None:
         quiet = {"from": f"{preference.quiet_from:%H:%M}", "until": f"{preference.quiet_until:%H:%M}"}
@@ -102,40 +102,40 @@ def shown(preference: Preference) -> dict[str, Any]:
 
 
 def _categories(off: list[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    # "promotions" before "promotions:push", so that the whole no wins
+    categories: dict[str, Any] = {}
+    # sorted, "promotions" comes before "promotions:push": the opt-out from all channels wins
     for entry in sorted(off):
-        key, _, name = entry.partition(":")
-        if not name:
-            found[key] = False
-        elif found.get(key) is not False:
-            found.setdefault(key, {})[name] = False
-    return found
+        key, _, channel = entry.partition(":")
+        if not channel:
+            categories[key] = False
+        elif categories.get(key) is not False:
+            categories.setdefault(key, {})[channel] = False
+    return categories
 
 
-def _off_channels(wishes: Mapping[str, Any], field: str) -> list[str]:
-    for name, wish in wishes.items():
+def _channels_off(switches: Mapping[str, Any], field: str) -> list[str]:
+    for name, switch in switches.items():
         if name not in channels():
             known = ", ".join(sorted(channels()))
             raise InvalidInput(
                 f"Unknown channel; known: {known}.", field=f"{field}.{name[:64]}", code="unknown_channel"
             )
-        if not isinstance(wish, bool):
+        if not isinstance(switch, bool):
             raise InvalidInput("Must be true or false.", field=f"{field}.{name}")
-    return [name for name, wish in sorted(wishes.items()) if not wish]
+    return [name for name, switch in sorted(switches.items()) if not switch]
 
 
-def _off_categories(wishes: Mapping[str, Any], known: frozenset[str]) -> list[str]:
+def _categories_off(switches: Mapping[str, Any], known: frozenset[str]) -> list[str]:
     off: list[str] = []
-    for key, wish in sorted(wishes.items()):
+    for key, switch in sorted(switches.items()):
         field = f"categories.{key[:64]}"
         if key not in known:
             raise InvalidInput("There is no such category.", field=field, code="unknown_category")
-        if isinstance(wish, Mapping):
-            off += [f"{key}:{name}" for name in _off_channels(wish, field)]
-        elif not isinstance(wish, bool):
+        if isinstance(switch, Mapping):
+            off += [f"{key}:{name}" for name in _channels_off(switch, field)]
+        elif not isinstance(switch, bool):
             raise InvalidInput("Must be true, false or an object of channels.", field=field)
-        elif not wish:
+        elif not switch:
             off.append(key)
     return off
 

@@ -1,4 +1,4 @@
-"""/v1/recipients: put, read and list the people a tenant reaches."""
+"""/v1/recipients: create, change, read and list the recipients of a tenant."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class RecipientView(TenantView):
 
     @schema.describe("Read a recipient", gives=shapes.RecipientOutput, fails=(404,), tags=TAGS)
     def get(self, request: Request, external_id: str) -> Response:
-        """By your own id of them."""
+        """By your own id of the recipient."""
         return Response(_shown([find(self.tenant, external_id)])[0])
 
     @schema.put(
@@ -66,13 +66,13 @@ class RecipientView(TenantView):
     )
     def put(self, request: Request, external_id: str) -> Response:
         """Safe to repeat, and safe to send by several servers at once."""
-        asked = {name: "" if value is None else value for name, value in self.read(shapes.RecipientInput).items()}
-        recipient, created = upsert(self.tenant_id, fields.external_id(external_id), asked)
+        columns = {name: "" if value is None else value for name, value in self.read(shapes.RecipientInput).items()}
+        recipient, created = upsert(self.tenant_id, fields.external_id(external_id), columns)
         return Response(_shown([recipient])[0], status=201 if created else 200)
 
 
 def upsert(tenant_id: uuid.UUID, external_id: str, columns: dict[str, Any]) -> tuple[Recipient, bool]:
-    """The recipient with these columns, and whether it is new."""
+    """Create or change the recipient. Returns it and whether it is new. Raises Conflict if it was erased."""
     recipient, created = Recipient.objects.get_or_create(tenant_id=tenant_id, external_id=external_id, defaults=columns)
     if created or not columns:
         return recipient, created
@@ -86,6 +86,7 @@ def upsert(tenant_id: uuid.UUID, external_id: str, columns: dict[str, Any]) -> t
 
 
 def check_not_erased(recipient: Recipient) -> None:
+    """Raises Conflict."""
     if recipient.status == Recipient.State.ERASED:
         raise Conflict("This person was erased and cannot be written to again.", code="erased")
 
@@ -95,5 +96,5 @@ def find(tenant: Tenant, external_id: str) -> Recipient:
     return owned(Recipient.objects.all(), tenant, external_id=trimmed(external_id))
 
 
-def _shown(found: Sequence[Recipient]) -> list[Any]:
-    return [shapes.RecipientOutput(recipient).data for recipient in found]
+def _shown(listed: Sequence[Recipient]) -> list[Any]:
+    return [shapes.RecipientOutput(recipient).data for recipient in listed]

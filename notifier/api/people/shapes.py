@@ -1,4 +1,4 @@
-"""What recipients, devices, preferences and categories look like on the wire."""
+"""Serializers of recipients, devices, preferences and categories."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def _optional(check: Any, limit: int, **kwargs: Any) -> Text:
 
 
 class Attributes(Object):
-    """Within the rule of tenants.people.attributes."""
+    """A JSON object within the limits of tenants.people.attributes."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        found = super().to_internal_value(data)
+        values = super().to_internal_value(data)
         try:
-            return attributes.check(found)
+            return attributes.check(values)
         except InvalidInput as error:
             raise serializers.ValidationError(f"{error.field}: {error.message}", code=error.code) from None
 
@@ -86,7 +86,7 @@ class QuietHours(serializers.Serializer[Any]):
     until = Pattern(_HOUR, "Must be a time of day such as 22:00.")
 
     def get_fields(self) -> Any:
-        # `from` is a word of Python
+        # `from` is a keyword of Python and cannot be a class attribute
         return {"from": Pattern(_HOUR, "Must be a time of day such as 22:00."), **super().get_fields()}
 
 

@@ -1,4 +1,4 @@
-"""Addresses of the people's part of the API. A slash in an external_id is %2F, so that it is one segment."""
+"""Addresses of the endpoints for people. A slash in an external_id is written %2F, so the id is one segment."""
 
 from __future__ import annotations
 
