@@ -84,7 +84,7 @@ class Fcm(MessageService):
         if "badarg" in words or not address.isascii():
             text = "The registration token is not a valid FCM registration token"
             return _invalid("message.token", text, fcm=True)
-        if "refused" in word:
+        if "refused" in words:
             return Answer(0, reset=REFUSED_STREAM)
         flaky = "flaky" in words and address not in self._failed_once
         if flaky and len(self._failed_once) < FLAKY_KEPT:
