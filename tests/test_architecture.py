@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connection, models
 
 from notifier.celery import app
+from notifier.channels import channels
 from notifier.channels.queues import queues
 from notifier.models.partitions import PARTITIONED
 
@@ -75,7 +76,8 @@ def test_every_beat_entry_names_a_task_that_exists() -> None:
 
 
 def test_every_channel_has_its_two_queues() -> None:
-    assert queues() == ["control", "batch", "in_app", "in_app.bulk", "push", "push.bulk"]
+    assert queues() == ["control", "batch", *(f"{name}{pace}" for name in sorted(channels()) for pace in ("", ".bulk"))]
+    assert {"in_app", "push"} <= set(channels())
 
 
 def test_workers_show_flower_no_password() -> None:

@@ -135,10 +135,10 @@ def plan(wanted: Wanted, figures: Figures = MEASURED) -> Plan:
     )
 
 
-def of_one(connections: int, round_trip_ms: float = ROUND_TRIP_MS, figures: Figures = MEASURED) -> float:
-    """Messages a second of one worker with so many connections: a far one must have more of them to be as quick."""
-    on_the_wire = connections * figures.streams
-    return min(figures.per_worker, on_the_wire * 1000 / round_trip_ms) if round_trip_ms else figures.per_worker
+def of_one(in_flight: int, round_trip_ms: float = ROUND_TRIP_MS, figures: Figures = MEASURED) -> float:
+    """Messages a second of one worker that may have so many in flight: a worker far from the provider needs more of
+    them to be as fast."""
+    return min(figures.per_worker, in_flight * 1000 / round_trip_ms) if round_trip_ms else figures.per_worker
 
 
 def check(wanted: Wanted) -> None:

@@ -19,6 +19,7 @@ from campaigns.preflight.preview import Sample
 from campaigns.preflight.warnings import Seen, warnings
 from campaigns.report.results import ready_by_channel
 from campaigns.templatetags.figures import duration
+from notifier.channels import channel
 from notifier.channels.queues import queue_of
 from notifier.delivery.accounts import registry
 from notifier.errors import Conflict, InvalidInput
@@ -148,9 +149,9 @@ def paces(ready: Sequence[Ready], rate_per_s: float | None, workers: Mapping[str
     messages = sum(r.messages for r in ready)
     if rate_per_s:
         found.append(Pace(messages / rate_per_s, f"by its own limit of {rate_per_s:,g} a second"))
-    for channel in sorted({r.channel for r in ready}) if workers else ():
-        if number := (workers or {}).get(channel, 0):
-            found += _by_workers([r for r in ready if r.channel == channel], channel, number)
+    for name in sorted({r.channel for r in ready}) if workers else ():
+        if number := (workers or {}).get(name, 0):
+            found += _by_workers([r for r in ready if r.channel == name], name, number)
     return found
 
 
@@ -174,6 +175,9 @@ def needs(ready: Sequence[Ready], seconds: float) -> list[Need]:
 def _need(ready: Ready, seconds: float) -> Need:
     # a worker that was slower had too few connections or a limit, and the plan has as many as it takes
     per_worker = max(capacity.MEASURED.per_worker, ready.per_worker or 0)
+    kind = channel(ready.channel)
+    if not kind.repeat_when_in_doubt:  # more connections do not widen the channel's window; more workers do
+        per_worker = min(per_worker, capacity.of_one(kind.window))
     figures = replace(capacity.MEASURED, per_worker=per_worker)
     plan = capacity.plan(capacity.Wanted(ready.messages, seconds), figures)
     says = [
@@ -263,7 +267,9 @@ def _unseen(account: ProviderAccount, provider: type[Provider[Any]]) -> float | 
     speed than what leaves over the wire, and none that was measured."""
     if provider.builtin:
         return None
-    return capacity.of_one(settings.PROVIDER_CONNECTIONS, 0 if account.sandbox else capacity.ROUND_TRIP_MS)
+    streams = settings.PROVIDER_CONNECTIONS * capacity.MEASURED.streams
+    in_flight = channel(provider.channel).in_flight(streams)
+    return capacity.of_one(in_flight, 0 if account.sandbox else capacity.ROUND_TRIP_MS)
 
 
 def _workers(ready: Sequence[Ready]) -> dict[str, int] | None:

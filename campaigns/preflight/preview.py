@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from campaigns import audience as audiences
 from campaigns.category import category_rule_of
 from campaigns.models import Campaign
+from notifier.channels import channel
 from notifier.delivery.content import templates
 from notifier.delivery.content.liquid import PERSON
 from notifier.delivery.content.render_budget import shared_budget
@@ -31,6 +32,27 @@ class Sample:
     channel: str
     parts: Mapping[str, Any] = field(default_factory=dict)
     refused: str = ""
+
+    @property
+    def headline(self) -> str:
+        """The first required part of a channel that requires several, such as a title."""
+        required = self._required()
+        return self.parts.get(required[0], "") if len(required) > 1 else ""
+
+    @property
+    def texts(self) -> list[str]:
+        """The other required parts, such as a body."""
+        required = self._required()
+        return [self.parts[part] for part in required[len(required) > 1 :] if self.parts.get(part)]
+
+    @property
+    def notes(self) -> list[str]:
+        """The optional parts that are texts, such as a link."""
+        required = self._required()
+        return [text for part, text in self.parts.items() if part not in required and text and isinstance(text, str)]
+
+    def _required(self) -> list[str]:
+        return [part for part, required in channel(self.channel).parts.items() if required]
 
 
 def somebody(campaign: Campaign) -> Person | None:

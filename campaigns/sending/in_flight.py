@@ -64,8 +64,9 @@ class InFlight:
     def window(self) -> int:
         """How many messages may be under way at once. No more than the transport has streams: what waits inside it
         can neither be stopped nor be told from what was sent."""
+        kind = channel(self._claimed.channel)
         over_http = self._builder is not None and not self._provider.builtin
-        return self._client.streams if over_http else channel(self._claimed.channel).window
+        return kind.in_flight(self._client.streams) if over_http else kind.window
 
     @property
     def on_wire(self) -> int:

@@ -62,6 +62,11 @@ class Channel(ABC):
         if cls.__dict__.get("name"):
             Channel._registry[cls.name] = cls()
 
+    def in_flight(self, streams: int) -> int:
+        """How many messages one shard of a campaign may have in flight over a transport of so many streams. `window`
+        where a repeat hurts; else every stream, because the collapse key hides what a crash repeats."""
+        return streams if self.repeat_when_in_doubt else min(streams, self.window)
+
     @abstractmethod
     def addresses(self, person: Person) -> tuple[Address, ...]:
         """All addresses at which this person can be reached on this channel."""

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from notifier.channels.queues import BATCH, CONTROL, is_bulk, queue_of, queues
+from notifier.providers import providers
 from notifier.vocabulary.status import Lane
 
 
@@ -16,9 +17,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         cores = os.cpu_count() or 1
+        over_http = {queue_of(kind.channel, Lane.BULK) for kind in providers().values() if not kind.builtin}
         for queue in queues():
-            # a bulk sender multiplexes: one process a core, each with one task at a time, keeps its connections warm
-            processes = cores if queue == queue_of("push", Lane.BULK) else 1
+            # a bulk sender multiplexes: one process a core, each with one task at a time, keeps its connections warm;
+            # what only writes to the database needs one process
+            processes = cores if queue in over_http else 1
             # of single messages one process claims while the other waits for the database to write
             concurrency = {CONTROL: 2, BATCH: cores}.get(queue, 1 if is_bulk(queue) else 2)
             self.stdout.write(f"{queue} {concurrency} {processes}")
