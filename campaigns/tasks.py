@@ -20,8 +20,9 @@ from campaigns.report import accounting
 from campaigns.sending import shards
 from campaigns.states import State
 from notifier.channels.queues import BATCH, CONTROL, queue_of
+from notifier.delivery.ledger import campaign_rows
 from notifier.tasks import post, waiting
-from notifier.vocabulary.status import Lane, Status
+from notifier.vocabulary.status import Lane
 from tenants.turns import turn
 
 #: header tasks of one chord: GO to first shard was measured at 30 ms with 100, 251 ms with 4,000. In a chord a doorbell
@@ -137,9 +138,7 @@ _STOPPED_WITH_ROWS = f"""
 SELECT c.id FROM campaigns_campaign c WHERE c.state = 'cancelled' AND (
   EXISTS (SELECT 1 FROM campaigns_shard s WHERE s.campaign_id = c.id
           AND (s.state = 'armed' OR (s.state = 'running' AND s.lease_until < now())))
-  OR c.stopped_at > now() - interval '1 day' AND EXISTS (
-    SELECT 1 FROM notifier_delivery d WHERE d.campaign_id = c.id
-      AND d.status IN ({Status.QUEUED}, {Status.CLAIMED})))
+  OR c.stopped_at > now() - interval '1 day' AND {campaign_rows.waiting("c.id")})
 """
 
 

@@ -1,7 +1,8 @@
-"""What import-linter cannot say: row-level security on every tenant's table, closed partitions, bounded backends."""
+"""What import-linter cannot check: tables named in SQL, row-level security, closed partitions, bounded backends."""
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,7 +13,27 @@ from django.db import connection, models
 from notifier.celery import app
 from notifier.channels import channels
 from notifier.channels.queues import queues
+from notifier.local.processes.programs import PROJECT
 from notifier.models.partitions import PARTITIONED
+
+#: modules that name tables of another package, and why. `bench` reads the database as an operator does
+FOREIGN_TABLES = {
+    "tenants/database/grants.py": "what the web role may do with each table",
+    "notifier/models/partitions.py": "which tables are partitioned by month",
+}
+
+
+@pytest.mark.parametrize("package", ["notifier", "campaigns", "inbox"])
+def test_only_its_own_package_names_a_table_in_sql(package: str) -> None:
+    tables = "|".join(model._meta.db_table for model in apps.get_app_config(package).get_models())
+    named = re.compile(rf"\b({tables})\b")
+    found = [
+        f"{path.relative_to(PROJECT)}: {sorted(set(named.findall(path.read_text())))}"
+        for other in sorted({"notifier", "tenants", "campaigns", "inbox"} - {package})
+        for path in PROJECT.joinpath(other).rglob("*.py")
+        if named.search(path.read_text()) and str(path.relative_to(PROJECT)) not in FOREIGN_TABLES
+    ]
+    assert found == []
 
 
 def tenant_tables() -> list[str]:

@@ -10,46 +10,9 @@ from django.db import IntegrityError, transaction
 
 from campaigns.arming.planning import CampaignPlanner, SuppressedMessage
 from campaigns.arming.sharding import ShardDraft
-from notifier.delivery.infra import bulk
-from notifier.vocabulary.status import SILENT, Lane, QueuePosition, Status
-
-#: what several rows share, once each: a row has the number of its kind
-_KINDS = {
-    "channel": "text",
-    "platform": "text",
-    "account_id": "uuid",
-    "status": "smallint",
-    "reason": "text",
-    "detail": "text",
-}
-#: what each row has of its own
-_OWN = {"id": "uuid", "recipient_id": "uuid", "address": "text", "device_id": "uuid", "kind": "integer"}
-#: what all rows share
-_SAME = {
-    "tenant_id": "%(tenant)s::uuid", "campaign_id": "%(campaign)s::uuid", "category": "%(category)s",
-    "lane": str(int(Lane.BULK)), "mode": "%(mode)s", "attempt": "0",
-    "due_at": "%(started)s::timestamptz", "not_after": "%(not_after)s::timestamptz",
-    "fence": "0", "seq": "0", "queue_position": str(int(QueuePosition.HAS_TURN)),
-    "provider_ref": "''", "accepted_at": "%(started)s::timestamptz",
-    "settled_at": f"CASE WHEN (%(status)s::smallint[])[u.kind] = {Status.SUPPRESSED} THEN %(started)s::timestamptz END",
-}  # fmt: skip
-
-
-def _insert() -> str:
-    shown = {
-        **_SAME,
-        **{name: f"(%({name})s::{kind}[])[u.kind]" for name, kind in _KINDS.items()},
-        **{name: f"u.{name}" for name in _OWN if name != "kind"},
-    }
-    # uuids travel as text: PostgreSQL reads them faster than Python makes objects of them
-    arrays = ", ".join(f"%({name}){'b' if kind == 'text' else 's'}::{kind}[]" for name, kind in _OWN.items())
-    return (
-        f"INSERT INTO notifier_delivery ({', '.join(shown)}) SELECT {', '.join(shown.values())}"
-        f" FROM unnest({arrays}) u ({', '.join(_OWN)})"
-    )
-
-
-_INSERT = _insert()
+from notifier.delivery.ledger import campaign_rows
+from notifier.delivery.ledger.campaign_rows import text_array
+from notifier.vocabulary.status import SILENT, Status
 
 
 def write_rows(
@@ -65,14 +28,12 @@ def write_rows(
     if not planner.addresses_recur:
         try:
             # to be ready for conflicts, and to ask for the ids, would cost 5 µs a row: most audiences have none
-            with transaction.atomic(), bulk.cursor() as cursor:
-                cursor.execute(_INSERT, values)
+            with transaction.atomic():
+                campaign_rows.insert(values)
             return None
         except IntegrityError:
             planner.addresses_recur = True
-    with bulk.cursor() as cursor:
-        cursor.execute(f"{_INSERT} ON CONFLICT DO NOTHING RETURNING replace(id::text, '-', '')", values)
-        return {row[0] for row in cursor.fetchall()}
+    return campaign_rows.insert_new(values)
 
 
 def _values(
@@ -97,13 +58,13 @@ def _values(
         "started": planner.started,
         "not_after": campaign.not_after,
     }
-    by_kind = {name: [kind[at] for kind in kinds] for at, name in enumerate(_KINDS)}
+    by_kind = {name: [kind[at] for kind in kinds] for at, name in enumerate(campaign_rows.KIND_COLUMNS)}
     each = {
-        "id": _array(row[0] for row in rows),
-        "recipient_id": _array(row[1] for row in rows),
+        "id": text_array(row[0] for row in rows),
+        "recipient_id": text_array(row[1] for row in rows),
         "address": [row[2] for row in rows],
-        "device_id": _array(row[3] or "NULL" for row in rows),
-        "kind": _array(str(row[4]) for row in rows),
+        "device_id": text_array(row[3] or "NULL" for row in rows),
+        "kind": text_array(str(row[4]) for row in rows),
     }
     return {**shared, **by_kind, **each}, len(rows)
 
@@ -111,8 +72,3 @@ def _values(
 def _kind(kinds: dict[tuple[Any, ...], int], *values: Any) -> int:
     """The number of a kind, from 1 on as PostgreSQL counts."""
     return kinds.setdefault(values, len(kinds) + 1)
-
-
-def _array(items: Iterable[str]) -> str:
-    """An array as PostgreSQL reads it, of items that need no quotes."""
-    return "{" + ",".join(items) + "}"

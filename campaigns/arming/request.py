@@ -16,11 +16,12 @@ from campaigns.models import Campaign
 from campaigns.states import LAUNCHED, State, move
 from notifier.channels.queues import BATCH
 from notifier.delivery.content import templates
+from notifier.delivery.ledger import campaign_rows
+from notifier.delivery.ledger.campaign_rows import IdRange
 from notifier.errors import Conflict, InvalidInput
 from notifier.models import Template, TemplateVersion
 from notifier.tasks import post
 from notifier.vocabulary.ids import id_floor
-from notifier.vocabulary.status import Status
 from tenants.categories import check_not_archived
 
 #: an edit removes the rows of a campaign of this size within its request; a larger one's in the background
@@ -116,20 +117,18 @@ _CLEAR = (
     """DELETE FROM campaigns_shardpayload p USING campaigns_shard s
        WHERE s.id = p.shard_id AND s.campaign_id = %(campaign)s""",
     "DELETE FROM campaigns_shard WHERE campaign_id = %(campaign)s",
-    f"""DELETE FROM notifier_delivery WHERE campaign_id = %(campaign)s AND id >= %(low)s AND id < %(high)s
-        AND status IN ({Status.ARMED}, {Status.SUPPRESSED})""",
 )
 
 
 def remove_arming(campaign: Campaign) -> None:
     """Remove the slices, shards and ledger rows of an earlier arming; only ever before the first GO."""
-    low, high = delivery_id_range(campaign)
     with connection.cursor() as cursor:
         for statement in _CLEAR:
-            cursor.execute(statement, {"campaign": campaign.pk, "low": low, "high": high})
+            cursor.execute(statement, {"campaign": campaign.pk})
+    campaign_rows.delete_armed(campaign.pk, delivery_id_range(campaign))
 
 
-def delivery_id_range(campaign: Campaign) -> tuple[uuid.UUID, uuid.UUID]:
+def delivery_id_range(campaign: Campaign) -> IdRange:
     """All delivery ids of a campaign lie in this range (inclusive, exclusive): it prunes the other partitions."""
     ms = campaign.first_armed_ms or 0
     return id_floor(ms), id_floor(ms + 1)

@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, When
 from django.db.models.functions import Now
@@ -20,9 +19,9 @@ from campaigns.lifecycle.transition import By, Control, record_control, transiti
 from campaigns.models import Campaign, Rollout, Shard
 from campaigns.states import State, move
 from notifier.channels.queues import BATCH
+from notifier.delivery.ledger import campaign_rows, leases
 from notifier.delivery.recheck import CampaignPolicy
 from notifier.tasks import post
-from notifier.vocabulary.status import Reason, Status
 from tenants.models import User
 
 log = structlog.get_logger("campaigns")
@@ -126,24 +125,14 @@ def _others_go_on(campaign: Campaign, halted: Collection[str]) -> bool:
 
 # ---- stop --------------------------------------------------------------------------------------------------------
 
-# Rows that the shards handed over, for another attempt: they are few, and stopped in the request itself. One whose
-# earlier attempt got no answer may have arrived: it ends unknown, not cancelled.
-_CANCEL = f"""
-UPDATE notifier_delivery SET settled_at = now(), lease_until = NULL,
-  status = CASE WHEN reason = '{Reason.IN_DOUBT}' THEN {Status.UNKNOWN} ELSE {Status.CANCELLED} END,
-  reason = CASE WHEN reason = '{Reason.IN_DOUBT}' THEN reason ELSE '{Reason.STOPPED}' END
-WHERE id = ANY(ARRAY(SELECT id FROM notifier_delivery
-                     WHERE campaign_id = %(campaign)s AND status IN ({Status.QUEUED}, {Status.CLAIMED})
-                       AND id >= %(low)s AND id < %(high)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
-  AND id >= %(low)s AND id < %(high)s
-"""
+#: rows of the ledger that one statement cancels
 _BATCH = 10_000
 
 # what a living worker holds is left to it: it finds the stop with its next chunk
-_CLOSE = """
+_CLOSE = f"""
 UPDATE campaigns_shard SET state = 'cancelled', fence = fence + 1, lease_until = NULL, ended_at = now()
-WHERE campaign_id = %(campaign)s AND (state = 'armed' OR (state = 'running' AND lease_until < now()
-      AND now() > pg_postmaster_start_time() + make_interval(secs => %(lease)s)))
+WHERE campaign_id = %(campaign)s AND (state = 'armed' OR (state = 'running'
+      AND {leases.expired("lease_until", "%(lease)s")}))
 """
 
 
@@ -168,17 +157,14 @@ def cancel_rows(campaign_id: uuid.UUID) -> None:
     if campaign.state != State.CANCELLED:
         return
     with connection.cursor() as cursor:
-        cursor.execute(_CLOSE, {"campaign": campaign.pk, "lease": float(settings.LEASE_SECONDS)})
+        cursor.execute(_CLOSE, {"campaign": campaign.pk, "lease": leases.lease_seconds()})
     while _cancel(campaign):
         continue
     post("campaigns.account", str(campaign.pk), queue=BATCH)
 
 
 def _cancel(campaign: Campaign) -> int:
-    low, high = delivery_id_range(campaign)
-    with connection.cursor() as cursor:
-        cursor.execute(_CANCEL, {"campaign": campaign.pk, "low": low, "high": high, "limit": _BATCH})
-        return int(cursor.rowcount)
+    return campaign_rows.cancel_waiting(campaign.pk, delivery_id_range(campaign), _BATCH)
 
 
 # ---- what the engine is told -------------------------------------------------------------------------------------

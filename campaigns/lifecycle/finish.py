@@ -8,8 +8,8 @@ import structlog
 from django.db import connection
 
 from notifier.channels.queues import BATCH
+from notifier.delivery.ledger import campaign_rows
 from notifier.tasks import post
-from notifier.vocabulary.status import Status
 
 log = structlog.get_logger("campaigns")
 
@@ -19,8 +19,7 @@ _FINISH = f"""
 UPDATE campaigns_campaign c SET state = 'finished', finished_at = clock_timestamp()
 WHERE c.id = %s AND c.state = 'running'
   AND NOT EXISTS (SELECT 1 FROM campaigns_shard s WHERE s.campaign_id = c.id AND s.state IN ('armed', 'running'))
-  AND NOT EXISTS (SELECT 1 FROM notifier_delivery d WHERE d.campaign_id = c.id
-                  AND d.status IN ({Status.QUEUED}, {Status.CLAIMED}, {Status.SENDING}))
+  AND NOT {campaign_rows.unfinished("c.id")}
 """
 
 
@@ -30,9 +29,7 @@ UPDATE campaigns_campaign c SET state = 'paused'
 WHERE c.id = %s AND c.state = 'running' AND c.halted_channels <> '{{}}'
   AND NOT EXISTS (SELECT 1 FROM campaigns_shard s WHERE s.campaign_id = c.id AND s.state IN ('armed', 'running')
                   AND NOT c.halted_channels ? s.channel)
-  AND NOT EXISTS (SELECT 1 FROM notifier_delivery d WHERE d.campaign_id = c.id
-                  AND d.status IN ({Status.QUEUED}, {Status.CLAIMED}, {Status.SENDING})
-                  AND NOT c.halted_channels ? d.channel)
+  AND NOT {campaign_rows.unfinished("c.id", more="NOT c.halted_channels ? d.channel")}
 """
 
 

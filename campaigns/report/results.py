@@ -20,6 +20,7 @@ from campaigns.arming.render_problems import excluded_messages
 from campaigns.models import Campaign, Shard
 from campaigns.report.times import FINE_MS, LONGEST_S, Point, Times, bucket, curve, times_of
 from campaigns.shard.outcomes import ShardOutcomes, sent_delays
+from notifier.delivery.ledger import campaign_counts
 from notifier.vocabulary.status import Status
 
 WENT_OUT = (Status.SENT, Status.DELIVERED)
@@ -105,14 +106,11 @@ class Progress:
 
 # ---- reading -----------------------------------------------------------------------------------------------------
 
-_MINE = "tenant_id = %(tenant)s AND campaign_id = %(campaign)s AND id >= %(low)s AND id < %(high)s"
-
 # What the ledger's rows say, and what the shards say that are not copied into it yet: one statement, so one snapshot,
 # in which no shard is counted twice or not at all. ARMED rows are those of such shards.
 _LEDGER = f"""
-SELECT channel, status, reason, count(*), NULL::int, NULL::bool, NULL::bool, NULL::bytea, NULL::bytea
-FROM notifier_delivery
-WHERE {_MINE} AND status <> {Status.ARMED} GROUP BY 1, 2, 3
+SELECT channel, status, reason, count, NULL::int, NULL::bool, NULL::bool, NULL::bytea, NULL::bytea
+FROM ({campaign_counts.BY_REASON}) l
 """
 _OPEN = """
 SELECT s.channel, NULL, NULL, s.size, s.begun, s.state = 'cancelled', c.state = 'cancelled', p.outcomes, p.notes
@@ -125,8 +123,7 @@ WHERE s.tenant_id = %(tenant)s AND s.campaign_id = %(campaign)s AND NOT s.accoun
 _TIMES = f"""
 SELECT channel, CASE WHEN ms < {FINE_MS} THEN ms ELSE least(ms / 1000, {LONGEST_S}) * 1000 END, count(*),
        NULL::bytea, NULL::bytea, NULL::bigint
-FROM (SELECT channel, greatest(0, extract(epoch FROM settled_at - %(launched)s) * 1000)::bigint AS ms
-      FROM notifier_delivery WHERE {_MINE} AND status = ANY(%(went_out)s)) t
+FROM ({campaign_counts.MILLISECONDS}) t
 GROUP BY 1, 2
 UNION ALL
 SELECT s.channel, (extract(epoch FROM s.began_at - %(launched)s) * 1000)::bigint, NULL, p.outcomes, p.delays,
@@ -135,15 +132,11 @@ FROM campaigns_shard s JOIN campaigns_shardpayload p ON p.shard_id = s.id
 WHERE s.tenant_id = %(tenant)s AND s.campaign_id = %(campaign)s AND NOT s.accounted AND s.sent > 0
 """
 
-# Counts alone: no payload is read. Of the ledger's rows only those have a fence that shards handed to it.
+# Counts alone: no payload is read.
 _SUMS = """
 SELECT s.state = 'cancelled' OR c.state = 'cancelled', sum(size), sum(begun), sum(sent), sum(failed), sum(requeued)
 FROM campaigns_shard s JOIN campaigns_campaign c ON c.id = s.campaign_id
 WHERE s.tenant_id = %(tenant)s AND s.campaign_id = %(campaign)s GROUP BY 1
-"""
-_HANDED = f"""
-SELECT status, count(*) FROM notifier_delivery
-WHERE {_MINE} AND status <> {Status.ARMED} AND fence > 0 GROUP BY 1
 """
 
 _WORKERS = """
@@ -179,7 +172,7 @@ def progress(campaign: Campaign) -> Progress:
     if campaign.first_armed_ms:
         requeued = sum(_add_sums(sums, row) for row in _rows(_SUMS, campaign))
         if requeued:
-            for status, count in _rows(_HANDED, campaign):
+            for status, count in _rows(campaign_counts.REQUEUED, campaign):
                 sums.add(status, count)
     seconds = elapsed(campaign)
     return Progress(

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
-
 from campaigns.lifecycle.fanout import MAY_LEAVE
 from campaigns.models import Campaign
 from campaigns.shard import payload as payloads
@@ -20,6 +18,7 @@ from campaigns.shard.payload import Payload
 from notifier.delivery.accounts import registry
 from notifier.delivery.infra import bulk
 from notifier.delivery.infra.ttl_cache import TtlCache
+from notifier.delivery.ledger import leases
 from notifier.delivery.ledger.claims import Claimed
 from notifier.models import ProviderAccount
 from notifier.vocabulary.status import SILENT, Lane
@@ -34,8 +33,7 @@ WITH mine AS (
   FROM campaigns_campaign c
   WHERE s.id = %s AND c.id = s.campaign_id AND c.state = 'running'
     AND {MAY_LEAVE}
-    AND (s.state = 'armed' OR (s.state = 'running' AND s.lease_until < now()
-         AND now() > pg_postmaster_start_time() + make_interval(secs => %s)))
+    AND (s.state = 'armed' OR (s.state = 'running' AND {leases.expired("s.lease_until", "%s")}))
   RETURNING s.id, s.campaign_id, s.account_id, s.channel, s.size, s.begun, s.fence, s.skipped, s.cut, s.began_at,
             extract(epoch FROM clock_timestamp() - s.began_at)::float8 AS age
 )
@@ -107,7 +105,7 @@ class ClaimedShard:
 
 def claim(shard_id: uuid.UUID, worker: str) -> ClaimedShard | None:
     """The shard, if it may leave and nobody holds it."""
-    lease = float(settings.LEASE_SECONDS)
+    lease = leases.lease_seconds()
     with bulk.cursor() as cursor:
         cursor.execute(_CLAIM, [worker[:100], lease, shard_id, lease], binary=True, prepare=True)
         row = cursor.fetchone()

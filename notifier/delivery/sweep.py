@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import connection, transaction
 
 from notifier.channels import channels
 from notifier.channels.queues import SHARED, queue_of
-from notifier.delivery.ledger import claims, ordering
+from notifier.delivery.ledger import claims, leases, ordering
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.retry import SCHEDULE
 from notifier.delivery.ledger.settle import Outcome, settle
@@ -25,12 +24,11 @@ from notifier.vocabulary.status import QueuePosition, Reason, Status
 #: rows that one sweep repairs of each kind; the next sweep takes the next ones
 BATCH = 5_000
 
-# After a database restart nobody could renew a lease, so none counts as expired until one lease has passed.
-_SETTLED_DOWN = "now() > pg_postmaster_start_time() + make_interval(secs => %(lease)s)"
+_EXPIRED = leases.expired("lease_until", "%(lease)s")
 
 _RECLAIM = f"""
 UPDATE notifier_delivery d SET status = {Status.QUEUED}, lease_until = NULL, fence = d.fence + 1
-FROM (SELECT id FROM notifier_delivery WHERE status = {Status.CLAIMED} AND lease_until < now() AND {_SETTLED_DOWN}
+FROM (SELECT id FROM notifier_delivery WHERE status = {Status.CLAIMED} AND {_EXPIRED}
       LIMIT {BATCH} FOR UPDATE SKIP LOCKED) e
 WHERE d.id = e.id
 """
@@ -38,7 +36,7 @@ WHERE d.id = e.id
 _IN_DOUBT = f"""
 SELECT id, tenant_id, recipient_id, account_id, channel, address, platform, device_id, lane, mode, attempt, fence,
        accepted_at, notification_id, campaign_id, category, not_after
-FROM notifier_delivery WHERE status = {Status.SENDING} AND lease_until < now() AND {_SETTLED_DOWN} LIMIT {BATCH}
+FROM notifier_delivery WHERE status = {Status.SENDING} AND {_EXPIRED} LIMIT {BATCH}
 """
 
 _PARKED = f"""
@@ -73,7 +71,7 @@ SELECT EXISTS (SELECT 1 FROM notifier_delivery WHERE channel = %s AND lane = ANY
 
 def sweep() -> None:
     """One round. Several may run at once: each repair is safe, and rows that another holds are passed over."""
-    values = {"lease": float(settings.LEASE_SECONDS)}
+    values = {"lease": leases.lease_seconds()}
     with connection.cursor() as cursor:
         cursor.execute(_RECLAIM, values)
         cursor.execute(_IN_DOUBT, values)

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from django.conf import settings
 
 from notifier.delivery.infra import bulk
 from notifier.delivery.infra.pg_arrays import Array
+from notifier.delivery.ledger.leases import lease_seconds
 from notifier.vocabulary.people import Address
 from notifier.vocabulary.status import QueuePosition, Reason, Status
 
@@ -143,7 +143,7 @@ def claim_orphans(channel: str, limit: int) -> list[Claimed]:
 
 def _take(statement: str, channel: str, limit: int, more: Mapping[str, Any]) -> Claims:
     with bulk.cursor() as cursor:
-        values = {"channel": channel, "limit": limit, "lease": _lease(), **more}
+        values = {"channel": channel, "limit": limit, "lease": lease_seconds(), **more}
         cursor.execute(statement, values, prepare=True, binary=True)
         rows = sorted(cursor.fetchall(), key=lambda row: (row[8], row[17]))
     found = Claims(map(_claimed, rows))
@@ -174,7 +174,7 @@ RETURNING d.id
 
 def begin(rows: Sequence[Claimed]) -> list[Claimed]:
     """Commit `sending` for rows about to be written; returns those that are still ours."""
-    ours = bulk.ids(_BEGIN, [_lease(), *_fences(rows)]) if rows else set()
+    ours = bulk.ids(_BEGIN, [lease_seconds(), *_fences(rows)]) if rows else set()
     return [r for r in rows if r.id in ours]
 
 
@@ -231,13 +231,9 @@ RETURNING d.id
 
 def renew(rows: Sequence[Claimed]) -> list[Claimed]:
     """Lengthen the lease of rows that still wait for an answer; returns those that are still ours."""
-    ours = bulk.ids(_RENEW, [_lease(), *_fences(rows)]) if rows else set()
+    ours = bulk.ids(_RENEW, [lease_seconds(), *_fences(rows)]) if rows else set()
     return [r for r in rows if r.id in ours]
 
 
 def _fences(rows: Sequence[Claimed]) -> list[Array]:
     return bulk.by_column(_MINE, [(r.id, r.fence) for r in rows])
-
-
-def _lease() -> float:
-    return float(settings.LEASE_SECONDS)

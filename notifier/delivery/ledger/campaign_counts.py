@@ -1,0 +1,46 @@
+"""What reports read of a campaign's rows in the ledger. Statements and parts of statements take the parameters tenant,
+campaign, low and high (the campaign's range of ids, so that PostgreSQL opens one partition)."""
+
+from __future__ import annotations
+
+import uuid
+
+import orjson
+from django.db import connection
+
+from notifier.vocabulary.status import Status
+
+_OF_CAMPAIGN = "tenant_id = %(tenant)s AND campaign_id = %(campaign)s AND id >= %(low)s AND id < %(high)s"
+
+#: channel, status, reason, how many; without the rows that are still in a shard
+BY_REASON = f"""
+SELECT channel, status, reason, count(*) AS count FROM notifier_delivery
+WHERE {_OF_CAMPAIGN} AND status <> {Status.ARMED} GROUP BY 1, 2, 3
+"""
+
+#: channel, milliseconds from %(launched)s to the end, of each row whose status is one of %(went_out)s
+MILLISECONDS = f"""
+SELECT channel, greatest(0, extract(epoch FROM settled_at - %(launched)s) * 1000)::bigint AS ms
+FROM notifier_delivery WHERE {_OF_CAMPAIGN} AND status = ANY(%(went_out)s)
+"""
+
+#: status, how many; only of rows that shards requeued: no other row of a campaign has a fence
+REQUEUED = f"""
+SELECT status, count(*) FROM notifier_delivery
+WHERE {_OF_CAMPAIGN} AND status <> {Status.ARMED} AND fence > 0 GROUP BY 1
+"""
+
+_DIGEST = """
+SELECT COALESCE(jsonb_object_agg(status, n), '{}'::jsonb),
+       encode(sha256(convert_to(COALESCE(string_agg(digest, '' ORDER BY status), ''), 'UTF8')), 'hex')
+FROM (SELECT status, count(*) AS n, md5(string_agg(id::text, '' ORDER BY id)) AS digest
+      FROM notifier_delivery WHERE campaign_id = %s GROUP BY status) s
+"""
+
+
+def digest(campaign_id: uuid.UUID) -> tuple[dict[str, int], str]:
+    """Counts by the label of the status, and one digest over (id, status) of all rows of the campaign."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DIGEST, [campaign_id])
+        counts, sha256 = cursor.fetchone()
+    return {Status(int(status)).label: count for status, count in orjson.loads(counts).items()}, sha256
