@@ -89,7 +89,9 @@ class Campaign(TenantOwned):
     category = models.CharField(max_length=64, default="", editable=False)
     failure = models.CharField(max_length=500, blank=True, editable=False)
     audience_size = models.IntegerField(default=0, editable=False)
-    prepared = models.IntegerField(default=0, editable=False, help_text="Recipients looked at while arming.")
+    processed = models.IntegerField(
+        default=0, editable=False, help_text="Audience entries that arming has processed so far."
+    )
     unreached = models.IntegerField(default=0, editable=False, help_text="People of the audience who get no message.")
     excluded = models.JSONField(default=dict, editable=False, help_text="Messages left out while arming, by reason.")
     #: when a slice of it was last begun: turns between tenants
@@ -205,8 +207,8 @@ class Shard(TenantOwned):
     requeued = models.IntegerField(default=0)
     #: of the failed and the requeued: no provider has said anything against it
     skipped = models.IntegerField(default=0)
-    #: their connections were cut, with others on them
-    cut = models.IntegerField(default=0)
+    #: the connection ended under the message and others, and no answer came
+    disconnected = models.IntegerField(default=0)
     #: its outcomes are in the ledger's rows; the payload is gone
     accounted = models.BooleanField(default=False)
 

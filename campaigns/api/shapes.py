@@ -138,7 +138,7 @@ class CampaignOutput(serializers.Serializer[Any]):
     data = serializers.JSONField()  # type: ignore[assignment]
     not_after = serializers.DateTimeField(allow_null=True)
     audience_size = serializers.IntegerField(help_text="People looked at by the last arming.")
-    prepared = serializers.IntegerField(help_text="How far arming is.")
+    processed = serializers.IntegerField(help_text="How far arming is.")
     unreached = serializers.IntegerField(help_text=UNREACHED)
     excluded = serializers.DictField(child=serializers.IntegerField(), help_text=EXCLUDED)
     problems = UnrenderedOutput(many=True, help_text="What could not be rendered while arming; twenty causes at most.")

@@ -51,7 +51,7 @@ def lock_next_range(campaign: Campaign) -> AudienceRange | None:
 
 # adds what other workers have added meanwhile, too
 _DONE = """
-UPDATE campaigns_campaign c SET prepared = c.prepared + %s, unreached = c.unreached + %s, excluded = (
+UPDATE campaigns_campaign c SET processed = c.processed + %s, unreached = c.unreached + %s, excluded = (
   SELECT coalesce(jsonb_object_agg(reason, n), '{}') FROM (
     SELECT reason, sum(n::bigint) AS n
     FROM (SELECT * FROM jsonb_each_text(c.excluded) UNION ALL SELECT * FROM jsonb_each_text(%s::jsonb)) e (reason, n)

@@ -48,7 +48,7 @@ def request_arm(campaign: Campaign) -> None:
         revision=F("revision") + 1,
         armed_at=None,
         audience_size=0,
-        prepared=0,
+        processed=0,
         unreached=0,
         excluded={},
         problems=[],
@@ -88,13 +88,13 @@ def disarm(campaign: Campaign) -> None:
             allowed_from=[State.ARMED, State.ARMING],
             revision=F("revision") + 1,
             armed_at=None,
-            prepared=0,
+            processed=0,
             unreached=0,
             excluded={},
             problems=[],
         ):
             raise Conflict("This campaign was launched and cannot be edited any more.", code="already_launched")
-        if campaign.prepared <= MAX_REMOVED_IN_REQUEST:
+        if campaign.processed <= MAX_REMOVED_IN_REQUEST:
             remove_arming(campaign)
         else:
             transaction.on_commit(lambda: post("campaigns.clear", str(campaign.pk), queue=BATCH))

@@ -85,9 +85,7 @@ def _counted(campaign: Campaign) -> Iterator[None]:
     mine.update(attempts=F("attempts") + 1)
     try:
         if mine.filter(attempts__gt=MAX_DEATHS + settings.BATCH_PROCESSES).exists():
-            raise InvalidInput(
-                f"{MAX_DEATHS} workers died while they prepared this campaign: make its template simpler."
-            )
+            raise InvalidInput(f"{MAX_DEATHS} workers died while they armed this campaign: make its template simpler.")
         yield
     finally:
         mine.update(attempts=Greatest(F("attempts") - 1, 0))
@@ -179,12 +177,12 @@ def _finish(campaign: Campaign) -> None:
             return
         if not Shard.objects.filter(campaign=campaign).exists():
             raise InvalidInput(_nobody(now), field="audience")
-        move(campaign.pk, State.ARMED, allowed_from=[State.ARMING], audience_size=F("prepared"))
+        move(campaign.pk, State.ARMED, allowed_from=[State.ARMING], audience_size=F("processed"))
     log.info(
         "armed",
         action="arm",
         campaign=str(campaign.pk),
-        prepared=now.prepared,
+        processed=now.processed,
         unrendered=count_unrendered(now.excluded),
     )
     warm_workers(campaign)

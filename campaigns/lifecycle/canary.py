@@ -72,7 +72,7 @@ def watch(campaign_id: uuid.UUID) -> None:
 
 def tally(shards: QuerySet[Shard]) -> dict[str, thresholds.Tally]:
     """What became of the messages of these shards, by channel: one that is ill must not halt another."""
-    sums = {name: Coalesce(Sum(name), 0) for name in ("sent", "failed", "dead", "requeued", "skipped", "cut")}
+    sums = {name: Coalesce(Sum(name), 0) for name in ("sent", "failed", "dead", "requeued", "skipped", "disconnected")}
     rows = shards.order_by("channel").values("channel").annotate(**{f"all_{name}": each for name, each in sums.items()})
     found = rows.values_list("channel", *[f"all_{name}" for name in sums])
     return {channel: thresholds.Tally(**dict(zip(sums, counts, strict=True))) for channel, *counts in found}

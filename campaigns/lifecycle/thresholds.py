@@ -26,7 +26,7 @@ class Counts(Protocol):
     @property
     def skipped(self) -> int: ...
     @property
-    def cut(self) -> int: ...
+    def disconnected(self) -> int: ...
 
 
 class Limits(Protocol):
@@ -42,14 +42,14 @@ class Limits(Protocol):
 class Tally:
     """Counts by themselves. `dead` are among the `failed`; `requeued`: the first attempt failed, another will be made;
     `skipped`, among both: no provider has said anything against it (refused by us, for consent, quiet hours or time; or
-    its connection was cut, and it will be tried again); `cut`: their connections were cut."""
+    its connection was cut, and it will be tried again); `disconnected`: the connection ended under them."""
 
     sent: int = 0
     failed: int = 0
     dead: int = 0
     requeued: int = 0
     skipped: int = 0
-    cut: int = 0
+    disconnected: int = 0
 
 
 def since(now: Counts, before: Counts) -> Tally:
@@ -60,7 +60,7 @@ def since(now: Counts, before: Counts) -> Tally:
         now.dead - before.dead,
         now.requeued - before.requeued,
         now.skipped - before.skipped,
-        now.cut - before.cut,
+        now.disconnected - before.disconnected,
     )
 
 
@@ -83,9 +83,9 @@ def verdict(counts: Counts, limits: Limits, least: int = LEAST) -> str:
 
 def _mostly_cut(counts: Counts) -> str:
     total = counts.sent + counts.failed + counts.requeued
-    if total < CUT_LEAST or counts.cut * 100 <= CUT_PERCENT * total:
+    if total < CUT_LEAST or counts.disconnected * 100 <= CUT_PERCENT * total:
         return ""
-    return f"The provider cut its connections under {_percent(counts.cut, total)} of {total:,} messages."
+    return f"The provider cut its connections under {_percent(counts.disconnected, total)} of {total:,} messages."
 
 
 def _percent(part: int, total: int) -> str:

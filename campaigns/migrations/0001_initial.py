@@ -54,7 +54,7 @@ class Migration(migrations.Migration):
                 ("dead", models.IntegerField(default=0)),
                 ("requeued", models.IntegerField(default=0)),
                 ("skipped", models.IntegerField(default=0)),
-                ("cut", models.IntegerField(default=0)),
+                ("disconnected", models.IntegerField(default=0)),
                 ("accounted", models.BooleanField(default=False)),
                 (
                     "account",
@@ -172,8 +172,10 @@ class Migration(migrations.Migration):
                 ("failure", models.CharField(blank=True, editable=False, max_length=500)),
                 ("audience_size", models.IntegerField(default=0, editable=False)),
                 (
-                    "prepared",
-                    models.IntegerField(default=0, editable=False, help_text="Recipients looked at while arming."),
+                    "processed",
+                    models.IntegerField(
+                        default=0, editable=False, help_text="Audience entries that arming has processed so far."
+                    ),
                 ),
                 (
                     "unreached",

@@ -90,7 +90,7 @@ class Progress:
     """What a page asks for every second."""
 
     state: str
-    prepared: int
+    processed: int
     audience: int
     shards: dict[str, int]
     sent: int
@@ -177,7 +177,7 @@ def progress(campaign: Campaign) -> Progress:
     seconds = elapsed(campaign)
     return Progress(
         state=campaign.state,
-        prepared=campaign.prepared,
+        processed=campaign.processed,
         audience=campaign.audience_size,
         shards=dict(_rows(_SHARDS, campaign)),
         sent=sums.sent,

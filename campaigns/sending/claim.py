@@ -34,11 +34,11 @@ WITH mine AS (
   WHERE s.id = %s AND c.id = s.campaign_id AND c.state = 'running'
     AND {MAY_LEAVE}
     AND (s.state = 'armed' OR (s.state = 'running' AND {leases.expired("s.lease_until", "%s")}))
-  RETURNING s.id, s.campaign_id, s.account_id, s.channel, s.size, s.begun, s.fence, s.skipped, s.cut, s.began_at,
-            extract(epoch FROM clock_timestamp() - s.began_at)::float8 AS age
+  RETURNING s.id, s.campaign_id, s.account_id, s.channel, s.size, s.begun, s.fence, s.skipped, s.disconnected,
+            s.began_at, extract(epoch FROM clock_timestamp() - s.began_at)::float8 AS age
 )
-SELECT m.campaign_id, m.account_id, m.channel, m.size, m.begun, m.fence, m.age, m.skipped, m.cut, m.began_at,
-       p.rows, p.outcomes, p.delays, p.notes
+SELECT m.campaign_id, m.account_id, m.channel, m.size, m.begun, m.fence, m.age, m.skipped, m.disconnected,
+       m.began_at, p.rows, p.outcomes, p.delays, p.notes
 FROM mine m JOIN campaigns_shardpayload p ON p.shard_id = m.id
 """
 
@@ -113,9 +113,9 @@ def claim(shard_id: uuid.UUID, worker: str) -> ClaimedShard | None:
 
 
 def _claimed_shard(shard_id: uuid.UUID, row: Sequence[Any]) -> ClaimedShard:
-    campaign_id, account_id, channel, size, begun, fence, age, skipped, cut, began_at, rows, *kept = row
+    campaign_id, account_id, channel, size, begun, fence, age, skipped, disconnected, began_at, rows, *kept = row
     record = ShardOutcomes.of(size, begun, *kept, late=int(age * 1000))
-    record.skipped, record.cut = skipped, cut
+    record.skipped, record.disconnected = skipped, disconnected
     return ClaimedShard(
         shard_id, _campaign(campaign_id), _account(account_id), channel, fence, began_at, age,
         payloads.unpack(rows), record, frozenset(record.open()),

@@ -167,8 +167,8 @@ class InFlight:
     def note(self, i: int, outcome: Outcome, *, skipped: bool = False) -> None:
         """One outcome into the record. `skipped`: it is nobody's failure; nor is what a cut connection took with it,
         before its last attempt."""
-        self._claimed.record.cut += outcome.cut
-        skipped = skipped or (outcome.cut and not outcome.final)
+        self._claimed.record.disconnected += outcome.disconnected
+        skipped = skipped or (outcome.disconnected and not outcome.final)
         dead_as_of = self._claimed.delay_at(outcome.dead.as_of) if outcome.address_is_dead else None
         note = OutcomeNote(str(outcome.reason), outcome.detail, outcome.provider_ref, dead_as_of, outcome.dead_letter)
         if not outcome.final:

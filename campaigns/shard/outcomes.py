@@ -62,8 +62,8 @@ class ShardOutcomes:
     #: of the failed and the requeued: no provider has said anything against it. Refused here, by consent, quiet hours
     #: or time; or its connection was cut, and it will be tried again
     skipped: int = 0
-    #: their connections were cut, with others on them
-    cut: int = 0
+    #: the connection ended under the message and others, and no answer came
+    disconnected: int = 0
 
     def __post_init__(self) -> None:
         self.outcomes.extend(bytes(self.size - len(self.outcomes)))
@@ -97,8 +97,8 @@ class ShardOutcomes:
         return orjson.dumps(notes, option=orjson.OPT_NON_STR_KEYS) if notes else b""
 
     def counts(self) -> list[int]:
-        """As the shard's columns have them: sent, failed, dead, requeued, skipped, cut."""
-        return [self.sent, self.failed, self.dead, self.requeued, self.skipped, self.cut]
+        """As the shard's columns have them: sent, failed, dead, requeued, skipped, disconnected."""
+        return [self.sent, self.failed, self.dead, self.requeued, self.skipped, self.disconnected]
 
     def open(self) -> list[int]:
         """Begun and not answered."""
@@ -174,7 +174,7 @@ _WRITE = """
 WITH mine AS (
   UPDATE campaigns_shard s SET
     begun = CASE WHEN c.state = 'running' AND NOT c.halted_channels ? s.channel THEN %s ELSE s.begun END,
-    sent = %s, failed = %s, dead = %s, requeued = %s, skipped = %s, cut = %s,
+    sent = %s, failed = %s, dead = %s, requeued = %s, skipped = %s, disconnected = %s,
     lease_until = now() + make_interval(secs => %s)
   FROM campaigns_campaign c
   WHERE s.id = %s AND s.fence = %s AND s.state = 'running' AND c.id = s.campaign_id
@@ -186,8 +186,8 @@ FROM mine WHERE p.shard_id = mine.id RETURNING mine.running
 
 _LEAVE = """
 WITH mine AS (
-  UPDATE campaigns_shard s SET begun = %s, sent = %s, failed = %s, dead = %s, requeued = %s, skipped = %s, cut = %s,
-    lease_until = NULL, state = %s, ended_at = CASE WHEN %s THEN clock_timestamp() END
+  UPDATE campaigns_shard s SET begun = %s, sent = %s, failed = %s, dead = %s, requeued = %s, skipped = %s,
+    disconnected = %s, lease_until = NULL, state = %s, ended_at = CASE WHEN %s THEN clock_timestamp() END
   WHERE s.id = %s AND s.fence = %s AND s.state = 'running' RETURNING s.id
 )
 UPDATE campaigns_shardpayload p SET outcomes = %b, delays = %b, notes = %b

@@ -242,11 +242,19 @@ def outcome_of(row: Claimed, verdict: Verdict, instead: FallbackAccounts) -> Out
         dice=random.random(),  # noqa: S311
     )
     decision = decide(verdict, tries)
-    cut = isinstance(verdict, InDoubt) and verdict.cut
+    disconnected = isinstance(verdict, InDoubt) and verdict.disconnected
     if isinstance(decision, Again):
         account_id = others[0].id if decision.other_account and others else None
         reason = Reason.IN_DOUBT if decision.in_doubt else ""
-        return Outcome(row, Status.QUEUED, reason, decision.detail, wait=decision.wait, account_id=account_id, cut=cut)
+        return Outcome(
+            row,
+            Status.QUEUED,
+            reason,
+            decision.detail,
+            wait=decision.wait,
+            account_id=account_id,
+            disconnected=disconnected,
+        )
     return Outcome(
         row,
         decision.status,
@@ -256,7 +264,7 @@ def outcome_of(row: Claimed, verdict: Verdict, instead: FallbackAccounts) -> Out
         address_is_dead=decision.address_is_dead,
         dead_as_of=decision.dead_as_of,
         dead_letter=decision.dead_letter,
-        cut=cut,
+        disconnected=disconnected,
     )
 
 

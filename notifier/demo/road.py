@@ -73,7 +73,7 @@ class Road:
         )
         self.campaign = created["id"]
         self.api.post(f"/v1/campaigns/{self.campaign}/arm")
-        state = self._watch(_arming, lambda c: f"arming: {c['prepared']:,} recipients looked at")
+        state = self._watch(_arming, lambda c: f"arming: {c['processed']:,} recipients looked at")
         if state["state"] != "armed":
             raise SystemExit(f"arming failed: {state.get('failure') or state}")
         self._say_no(SAY_NO)

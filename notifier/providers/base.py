@@ -206,7 +206,7 @@ class Provider(ABC, Generic[M]):
         """What an answer, or none, means."""
         if isinstance(answer, Response):
             return self.verdict_of(answer)
-        return InDoubt(answer.detail, answer.cut) if answer.begun else Temporary(answer.detail)
+        return InDoubt(answer.detail, answer.disconnected) if answer.begun else Temporary(answer.detail)
 
 
 @lru_cache(maxsize=1)

@@ -140,7 +140,7 @@ class PendingBatch:
 
     def fail(self, detail: str) -> None:
         """Answer everything that is still open as in doubt; a wire's thread is going down."""
-        broken = TransportError(True, detail, cut=True)
+        broken = TransportError(True, detail, disconnected=True)
         with self._completions.lock:
             answered = {index for batch in self._came for index, _ in batch}
             rest = [(index, broken) for index in range(self._size) if index not in answered]

@@ -29,12 +29,12 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class TransportError:
-    """No response. `begun` False: certainly nothing of the request was processed; True: in doubt. `cut`: the connection
-    ended under several requests, which says nothing of each of them."""
+    """No response. `begun` False: certainly nothing of the request was processed; True: in doubt. `disconnected`: the
+    connection ended under several requests, which says nothing of each of them."""
 
     begun: bool
     detail: str
-    cut: bool = False
+    disconnected: bool = False
 
 
 #: the place of a request among those sent together, and what came of it; a volley tells a plain 200 as the int 200

@@ -48,10 +48,10 @@ class Misconfigured:
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """It was written and no answer came. `cut`: its connection ended, with others on it."""
+    """The request was written and no answer came. `disconnected`: the connection ended under several requests."""
 
     detail: str
-    cut: bool = False
+    disconnected: bool = False
 
 
 Verdict = Sent | Temporary | Throttled | Permanent | Misconfigured | InDoubt

@@ -13,7 +13,7 @@
     }
     const bar = panel.querySelector("[data-bar]");
     const expected = Number(panel.dataset.expected);
-    if (bar) bar.value = found.state === "arming" && expected ? (100 * found.prepared) / expected : found.percent;
+    if (bar) bar.value = found.state === "arming" && expected ? (100 * found.processed) / expected : found.percent;
   }
 
   async function ask(panel) {

@@ -158,12 +158,12 @@ def test_arming_goes_on_after_control_worker_and_clock_were_killed(
 ) -> None:
     campaign = shop.draft("offer", shop.everybody(), ["push"])
     assert campaign.press("arm").status == 202
-    until(lambda: campaign.see()["prepared"] or campaign.see()["state"] == "armed", "arming to begin")
+    until(lambda: campaign.see()["processed"] or campaign.see()["state"] == "armed", "arming to begin")
     site.kill("worker:control")
     site.kill("beat")
     site.start("worker:control", "beat")
     armed = campaign.armed()
-    assert (armed["prepared"], armed["audience_size"]) == (COUNT, COUNT)
+    assert (armed["processed"], armed["audience_size"]) == (COUNT, COUNT)
     campaign.go()
     campaign.finished()
     assert sandbox.addresses(shop.tag) == {p.token: 1 for p in people}

@@ -116,7 +116,7 @@ def test_what_is_open_when_a_thread_ends_is_in_doubt_and_later_answers_are_not_t
     pending.fail("over")
     pending.put([(0, 200)])
     pending.fail("over")
-    over = TransportError(True, "over", cut=True)
+    over = TransportError(True, "over", disconnected=True)
     assert pending.take(1) == [(1, 200), (0, over), (2, over)]
     assert not keeper
 

@@ -61,10 +61,10 @@ def bar(campaign: Campaign, seconds: float) -> str:
     """How far arming is, in one line."""
     if campaign.state == State.ARMING and campaign.armed_at is None:
         return "waiting for a worker of the queue batch".ljust(100)
-    part = campaign.prepared / campaign.audience_size if campaign.audience_size else 0.0
+    part = campaign.processed / campaign.audience_size if campaign.audience_size else 0.0
     full = int(min(part, 1) * WIDTH)
     line = (
-        f"[{'#' * full}{'.' * (WIDTH - full)}] {part:4.0%}  {campaign.prepared:,} of {campaign.audience_size:,}"
-        f"  {campaign.prepared / seconds:,.0f}/s  {campaign.unreached:,} get nothing"
+        f"[{'#' * full}{'.' * (WIDTH - full)}] {part:4.0%}  {campaign.processed:,} of {campaign.audience_size:,}"
+        f"  {campaign.processed / seconds:,.0f}/s  {campaign.unreached:,} get nothing"
     )
     return line.ljust(100)

@@ -47,8 +47,8 @@ class Outcome:
     dead_letter: bool = False
     #: quiet hours: not a failed attempt, only a later time
     held: bool = False
-    #: its connection was cut, with others on it
-    cut: bool = False
+    #: the connection ended under the message and others, and no answer came
+    disconnected: bool = False
 
     def __post_init__(self) -> None:
         # a far end's words: one that PostgreSQL refuses would undo the whole batch's settlement, and repeat its sends

@@ -144,7 +144,7 @@ class Connection:
         self.refusing = bool(self.under_way) and not self.closed and not self.draining
         self.closed = True
         self._rest = b""
-        broken = TransportError(True, why, cut=self.under_way > 1)  # of one alone it may well be the reason
+        broken = TransportError(True, why, disconnected=self.under_way > 1)  # of one alone it may well be the reason
         for stream in [*self._waiting, *self._reading]:
             self._break(stream, broken)
         return self._taken()

@@ -78,7 +78,7 @@ def test_arming_begins_by_a_button_and_its_progress_can_be_asked(site: Site, bro
     answer = ben.post(page("arm", campaign), page("change", campaign))
     assert "Arming: the audience is frozen" in text(answer)
     found = ben.get(page("progress", campaign)).json()
-    assert (found["state"], found["prepared"]) == ("arming", 0)
+    assert (found["state"], found["processed"]) == ("arming", 0)
 
 
 def test_arming_without_an_audience_says_so(site: Site, browser: Browse) -> None:

@@ -24,7 +24,7 @@ def test_the_road_from_draft_to_results(site: Site, api: Api) -> None:
     at = f"/v1/campaigns/{made['id']}"
     assert api("POST", f"{at}/arm")[0] == 202
     campaign = armed(Campaign.objects.get())
-    assert api("GET", at)[1]["prepared"] == 4
+    assert api("GET", at)[1]["processed"] == 4
     assert api("POST", f"{at}/go") == (200, {"launched": True, "state": "running"})
     assert api("POST", f"{at}/go") == (200, {"launched": False, "state": "running"})
     sent(campaign)
@@ -231,7 +231,7 @@ def test_what_is_armed_or_was_launched_cannot_be_deleted(site: Site, api: Api) -
 def test_a_draft_whose_rows_are_still_being_removed_waits(
     site: Site, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("campaigns.arming.request.CLEARED_AT_ONCE", 1)
+    monkeypatch.setattr("campaigns.arming.request.MAX_REMOVED_IN_REQUEST", 1)
     campaign = armed(site.draft())
     at = f"/v1/campaigns/{campaign.pk}"
     assert api("PATCH", at, {"data": {"what": "Summer"}})[1]["state"] == "draft"

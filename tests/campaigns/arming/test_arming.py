@@ -84,7 +84,7 @@ def assert_whole(campaign: Campaign) -> None:
     """What is in shards is what the ledger has as armed, once each; counts agree with the rows."""
     assert seen(campaign).state == State.ARMED, campaign.failure
     assert sorted(carried(campaign)) == sorted(rows(campaign, status=Status.ARMED))
-    assert campaign.prepared == campaign.audience_size == 44
+    assert campaign.processed == campaign.audience_size == 44
     refused = Counter(Delivery.objects.filter(campaign_id=campaign.pk, status=Status.SUPPRESSED).values_list("reason"))
     told = {k: n for k, n in campaign.excluded.items() if k != "duplicate_address"}
     assert {reason: n for (reason,), n in refused.items()} == told
@@ -156,7 +156,7 @@ def test_a_list_counts_who_is_nobody(site_of_44: Site) -> None:
     arming.request_arm(campaign)
     arming.arm(campaign.pk)
     seen(campaign)
-    assert (campaign.state, campaign.prepared, campaign.audience_size) == (State.ARMED, 22, 22)
+    assert (campaign.state, campaign.processed, campaign.audience_size) == (State.ARMED, 22, 22)
     assert campaign.excluded == {"unknown_recipient": 2}
     assert campaign.unreached == 2
 
@@ -271,9 +271,9 @@ def test_one_failure_ends_it_for_all(site_of_44: Site, monkeypatch: pytest.Monke
 def test_a_repeated_doorbell_begins_nothing_anew(site_of_44: Site) -> None:
     campaign = begun(site_of_44.draft())
     arming.arm_ranges(campaign.pk, pause=lambda: True)
-    assert seen(campaign).prepared == 7
+    assert seen(campaign).processed == 7
     assert arming.begin(campaign.pk)
-    assert seen(campaign).prepared == 7
+    assert seen(campaign).processed == 7
     arming.arm(campaign.pk)
     assert_whole(campaign)
     assert not arming.begin(campaign.pk)

@@ -83,7 +83,7 @@ def test_arming_writes_a_row_for_everybody_and_says_why_not(campaign: Campaign) 
         ("in_app", "suppressed", "category_off"): 1,
     }
     assert campaign.excluded == {"no_address": 1, "category_off": 2}
-    assert campaign.prepared == 8
+    assert campaign.processed == 8
 
 
 def test_shards_are_cut_by_size_and_hold_every_armed_row_once(campaign: Campaign, settings: Settings) -> None:

@@ -31,17 +31,17 @@ class Limits:
         (Tally(sent=499, failed=501, dead=501), "50.1 % of 1,000 addresses are dead; the limit is 50 %."),
         (Tally(sent=300, failed=700, dead=450), "25 % of 1,000 messages failed; the limit is 20 %."),
         # what a cut connection took with it is neither a success nor an error
-        (Tally(sent=700, failed=40, requeued=260, skipped=260, cut=260), ""),
-        (Tally(sent=700, failed=150, requeued=260, skipped=260, cut=260), ""),
+        (Tally(sent=700, failed=40, requeued=260, skipped=260, disconnected=260), ""),
+        (Tally(sent=700, failed=150, requeued=260, skipped=260, disconnected=260), ""),
         (
-            Tally(sent=700, failed=200, requeued=260, skipped=260, cut=260),
+            Tally(sent=700, failed=200, requeued=260, skipped=260, disconnected=260),
             "22.2 % of 900 messages failed; the limit is 20 %.",
         ),
         # unless there is little else
-        (Tally(sent=400, requeued=1_599, skipped=1_599, cut=1_599), ""),
-        (Tally(sent=400, requeued=1_600, skipped=1_600, cut=1_600), ""),
+        (Tally(sent=400, requeued=1_599, skipped=1_599, disconnected=1_599), ""),
+        (Tally(sent=400, requeued=1_600, skipped=1_600, disconnected=1_600), ""),
         (
-            Tally(sent=399, requeued=1_601, skipped=1_601, cut=1_601),
+            Tally(sent=399, requeued=1_601, skipped=1_601, disconnected=1_601),
             "The provider cut its connections under 80 % of 2,000 messages.",
         ),
     ],

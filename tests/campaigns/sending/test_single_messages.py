@@ -320,7 +320,7 @@ def test_a_retry_whose_commit_was_not_heard_of_is_handed_over_once(post: Post, m
 @pytest.mark.parametrize(
     ("answer", "skipped"),
     [
-        (TransportError(True, "connection lost", cut=True), 60),
+        (TransportError(True, "connection lost", disconnected=True), 60),
         (TransportError(True, "no answer within the timeout"), 0),
         (TransportError(False, "no stream came free within the timeout"), 0),
     ],
@@ -337,7 +337,13 @@ def test_what_a_cut_connection_took_with_it_is_no_error_and_is_tried_again(
     send(campaign)
     assert bool(post.client.slow) == form.startswith("c")
     shard = shard_of(campaign)
-    assert (shard.sent, shard.failed, shard.requeued, shard.skipped, shard.cut) == (240, 0, 60, skipped, skipped)
+    assert (shard.sent, shard.failed, shard.requeued, shard.skipped, shard.disconnected) == (
+        240,
+        0,
+        60,
+        skipped,
+        skipped,
+    )
     campaign.max_error_percent = 19
     why = "" if skipped else "20 % of 300 messages failed; the limit is 19 %."
     assert thresholds.verdict(shard, campaign) == why
@@ -350,9 +356,11 @@ def test_what_a_cut_connection_took_with_it_is_no_error_and_is_tried_again(
 def test_counts_of_cut_connections_survive_a_change_of_the_holder(post: Post) -> None:
     post.people(300)
     campaign = post.running()
-    post.client.fate = lambda token: TransportError(True, "connection lost", cut=True) if int(token[1:]) < 60 else 200
+    post.client.fate = lambda token: (
+        TransportError(True, "connection lost", disconnected=True) if int(token[1:]) < 60 else 200
+    )
     mine = claimed(campaign)
     Sender(mine).run()
     Shard.objects.filter(campaign=campaign).update(state="armed")
     again = claimed(campaign)
-    assert (again.record.skipped, again.record.cut) == (60, 60)
+    assert (again.record.skipped, again.record.disconnected) == (60, 60)

@@ -284,7 +284,7 @@ def test_what_a_lost_connection_says_of_its_requests(under_way: int) -> None:
     talk.says(headers(1))
     talk.take(talk.client.lost("gone"))
     assert talk.answers == {0: 200} | {
-        n: TransportError(True, "gone", cut=under_way > 1) for n in range(1, under_way + 1)
+        n: TransportError(True, "gone", disconnected=under_way > 1) for n in range(1, under_way + 1)
     }
 
 
