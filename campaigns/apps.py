@@ -16,4 +16,4 @@ class CampaignsConfig(AppConfig):
 
         recheck.register_policies(control.policies)
         add_use_finder(category.campaigns_using)
-        jobs.use(Import.Kind.LIST, uploads.read)
+        jobs.register_reader(Import.Kind.LIST, uploads.read)

@@ -23,7 +23,7 @@ from notifier.channels.queues import BATCH, CONTROL, queue_of
 from notifier.delivery.ledger import campaign_rows
 from notifier.tasks import post, waiting
 from notifier.vocabulary.status import Lane
-from tenants.turns import turn
+from tenants.batch_slots import batch_slot
 
 #: header tasks of one chord: GO to first shard was measured at 30 ms with 100, 251 ms with 4,000. In a chord a doorbell
 #: costs 0.2 ms of CPU more to publish (0.8 instead of 0.6), and 0.25 ms more to report: half a microsecond a message
@@ -89,7 +89,7 @@ def cancel_rows(campaign_id: str) -> None:
 @shared_task(name="campaigns.account", ignore_result=True)
 def account(campaign_id: str) -> None:
     """Copy outcomes into the ledger; see campaigns.report.accounting. Without a turn, the sweep rings again."""
-    with turn(Campaign.objects.values_list("tenant_id", flat=True).get(pk=campaign_id)) as mine:
+    with batch_slot(Campaign.objects.values_list("tenant_id", flat=True).get(pk=campaign_id)) as mine:
         if mine:
             accounting.account(uuid.UUID(campaign_id))
 

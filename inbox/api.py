@@ -27,7 +27,7 @@ from notifier.api.people.preferences import change, shown
 from notifier.api.people.shapes import PreferencesInput, PreferencesOutput
 from notifier.errors import Forged, ReadOnly
 from notifier.values.trim import trimmed
-from tenants.access import owned
+from tenants.access import get_owned
 from tenants.models import Preference, Recipient, Tenant
 
 TAGS = ["inbox"]
@@ -133,7 +133,7 @@ class TokensView(APIView):
         asked = read(TokenInput, request.data)
         caller: ApiCaller = request.auth  # type: ignore[assignment]
         tenant = Tenant(pk=caller.tenant_id)
-        recipient = owned(Recipient.objects.all(), tenant, external_id=asked["recipient"])
+        recipient = get_owned(Recipient.objects.all(), tenant, external_id=asked["recipient"])
         token, ends = tokens.mint(recipient, asked.get("ttl_seconds"))
         return Response(TokenOutput({"token": token, "expires_at": ends}).data, status=201)
 

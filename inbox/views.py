@@ -27,7 +27,7 @@ from inbox.tokens import mint
 from notifier.values.trim import trimmed
 from notifier.web import csp
 from tenants import audit
-from tenants.access import EVERY_TENANT, memberships, set_scope
+from tenants.access import EVERY_TENANT, read_memberships, set_scope
 from tenants.models import AuditLog, Recipient, User
 
 _SALT = "inbox.demo"
@@ -116,7 +116,7 @@ def _of_member(request: HttpRequest) -> Recipient | None:
     if user.is_superuser:
         set_scope(EVERY_TENANT)
         return _asked_for(request)
-    mine = list(memberships(user))
+    mine = list(read_memberships(user))
     set_scope(mine)
     return _asked_for(request, tenant_id__in=mine)
 

@@ -183,7 +183,7 @@ LOGIN_REDIRECT_URL = "/admin/"
 # the first refuses whoever has guessed too often (tenants.login.lockout)
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "tenants.login.backend.LoginBackend"]
 AXES_HANDLER = "tenants.login.lockout.Lockout"
-AXES_LOCKOUT_CALLABLE = "tenants.login.lockout.answer"
+AXES_LOCKOUT_CALLABLE = "tenants.login.lockout.locked_out_page"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 SESSION_ENGINE = "tenants.login.sessions"

@@ -41,14 +41,14 @@ def scope(*tenants: uuid.UUID) -> Iterator[None]:
         yield
 
 
-def take_longer() -> None:
+def allow_slow_statements() -> None:
     """For the rest of this transaction: statements may take what a large upload or a large list takes. Web processes
     stop all others after WEB_STATEMENT_SECONDS."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('statement_timeout', '10min', true)")
 
 
-def owned(rows: QuerySet[M], tenant: Tenant, **lookup: object) -> M:
+def get_owned(rows: QuerySet[M], tenant: Tenant, **lookup: object) -> M:
     """The tenant's row. Raises NotFound, never "forbidden", for a stranger's id, an unknown or a malformed one."""
     try:
         return rows.get(tenant=tenant, **lookup)
@@ -63,7 +63,7 @@ def act_as(user_id: int | None) -> None:
     signed_settings.set_local("user", "" if user_id is None else str(user_id))
 
 
-def memberships(user: User) -> dict[uuid.UUID, str]:
+def read_memberships(user: User) -> dict[uuid.UUID, str]:
     """Tenant id -> role of an admin user, read before any scope is set. Needs an open transaction."""
     act_as(user.pk)
     with connection.cursor() as cursor:

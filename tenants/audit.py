@@ -64,7 +64,7 @@ def _links(rows: Iterable[AuditLog]) -> Iterator[tuple[int, bytes]]:
     last: dict[uuid.UUID, bytes] = {}
     for row in rows:
         previous = last.get(row.tenant_id) or _last_link(row.tenant_id)
-        last[row.tenant_id] = link(previous, row)
+        last[row.tenant_id] = next_link(previous, row)
         yield row.pk, last[row.tenant_id]
 
 
@@ -74,7 +74,7 @@ def _last_link(tenant_id: uuid.UUID) -> bytes:
     return GENESIS if value is None else bytes(value)
 
 
-def link(previous: bytes, row: AuditLog) -> bytes:
+def next_link(previous: bytes, row: AuditLog) -> bytes:
     """The next position, and SHA-256 of the previous link and the row in one canonical form."""
     position = int.from_bytes(previous[:POSITION], "big") + 1
     canonical = [
@@ -91,11 +91,11 @@ def link(previous: bytes, row: AuditLog) -> bytes:
     return position.to_bytes(POSITION, "big") + digest
 
 
-def verify(tenant_id: uuid.UUID) -> int | None:
+def first_broken_row(tenant_id: uuid.UUID) -> int | None:
     """The id of the first row that does not fit its predecessor, or None. Rows not chained yet do not count."""
     previous = GENESIS
     for row in AuditLog.objects.filter(tenant_id=tenant_id, chain__isnull=False).order_by("chain").iterator(2000):
-        expected = link(previous, row)
+        expected = next_link(previous, row)
         if bytes(row.chain or b"") != expected:
             return row.pk
         previous = expected

@@ -27,7 +27,7 @@ ACTION = "audit.head"
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ChainHead:
     """The link at `position` of a tenant's chain. `mac` signs the rest."""
 
     tenant: str
@@ -37,7 +37,7 @@ class Head:
     mac: str
 
 
-def current(tenants: Iterable[Tenant]) -> Iterator[Head]:
+def current_heads(tenants: Iterable[Tenant]) -> Iterator[ChainHead]:
     """The head of each tenant that has a chain."""
     at = datetime.now(UTC).isoformat()
     for tenant in tenants:
@@ -46,33 +46,33 @@ def current(tenants: Iterable[Tenant]) -> Iterator[Head]:
             yield _signed(str(tenant.pk), *_split(bytes(chain)), at)
 
 
-def write_to_log() -> int:
+def log_heads() -> int:
     """One line for each tenant. Returns how many."""
-    heads = list(current(Tenant.objects.order_by("pk")))
+    heads = list(current_heads(Tenant.objects.order_by("pk")))
     for head in heads:
         log.info("audit head", action=ACTION, **asdict(head))
     return len(heads)
 
 
-def parse(lines: Iterable[bytes]) -> list[Head]:
+def parse_heads(lines: Iterable[bytes]) -> list[ChainHead]:
     """The heads in a file of JSON lines, log lines among them. Raises InvalidInput for what this site did not sign."""
     return [_parse_one(number, line) for number, line in enumerate(lines, 1) if _is_head(line)]
 
 
-def lost(heads: Iterable[Head]) -> list[str]:
+def describe_losses(heads: Iterable[ChainHead]) -> list[str]:
     """What is no longer as it was when the heads were written, in words; empty when all is there."""
-    furthest: dict[str, Head] = {}
+    furthest: dict[str, ChainHead] = {}
     for head in heads:
         if head.tenant not in furthest or head.position > furthest[head.tenant].position:
             furthest[head.tenant] = head
     return [told for head in furthest.values() if (told := _lost_of(head))]
 
 
-def as_line(head: Head) -> bytes:
+def json_line(head: ChainHead) -> bytes:
     return orjson.dumps(asdict(head), option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _lost_of(head: Head) -> str:
+def _lost_of(head: ChainHead) -> str:
     name = Tenant.objects.filter(pk=head.tenant).values_list("slug", flat=True).first() or f"tenant {head.tenant}"
     rows = _chained(uuid.UUID(head.tenant))
     last = rows.order_by("-chain").values_list("chain", flat=True).first()
@@ -93,8 +93,8 @@ def _split(chain: bytes) -> tuple[int, str]:
     return int.from_bytes(chain[:POSITION], "big"), chain[POSITION:].hex()
 
 
-def _signed(tenant: str, position: int, digest: str, at: str) -> Head:
-    return Head(tenant, position, digest, at, _macs(tenant, position, digest, at)[0])
+def _signed(tenant: str, position: int, digest: str, at: str) -> ChainHead:
+    return ChainHead(tenant, position, digest, at, _macs(tenant, position, digest, at)[0])
 
 
 def _macs(*told: str | int) -> list[str]:
@@ -110,10 +110,10 @@ def _is_head(line: bytes) -> bool:
     return bool(line.strip()) and (ACTION.encode() in line or b'"action"' not in line)
 
 
-def _parse_one(number: int, line: bytes) -> Head:
+def _parse_one(number: int, line: bytes) -> ChainHead:
     try:
         told = orjson.loads(line)
-        head = Head(**{name: told[name] for name in Head.__slots__})
+        head = ChainHead(**{name: told[name] for name in ChainHead.__slots__})
         uuid.UUID(head.tenant)
         known = any(
             hmac.compare_digest(mac, head.mac) for mac in _macs(head.tenant, head.position, head.digest, head.at)

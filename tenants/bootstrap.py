@@ -22,7 +22,7 @@ MAX_SLUG = 64
 
 
 @dataclass(frozen=True)
-class Bootstrapped:
+class CreatedTenant:
     """`password` and the keys are empty when user or key was there before: they cannot be shown again."""
 
     tenant: Tenant
@@ -34,20 +34,20 @@ class Bootstrapped:
 
 def create_tenant(
     name: str, slug: str, admin_username: str = "", admin_email: str = "", *, operator: bool = False
-) -> Bootstrapped:
+) -> CreatedTenant:
     """Make what is missing and keep what is there. `operator` makes a new user see every tenant."""
     _check(name, slug)
     with transaction.atomic():
         tenant, made = Tenant.objects.get_or_create(slug=slug, defaults={"name": name})
-        furnish(tenant)
+        create_default_categories(tenant)
         user, password = _owner(tenant, admin_username or f"{slug}-owner", admin_email, operator)
         keys = {mode: _key(tenant, mode) for mode in Mode}
         if made:
             audit.record(tenant.pk, "tenant.added", tenant.pk, user=user)
-    return Bootstrapped(tenant, user, password, keys[Mode.LIVE], keys[Mode.TEST])
+    return CreatedTenant(tenant, user, password, keys[Mode.LIVE], keys[Mode.TEST])
 
 
-def furnish(tenant: Tenant) -> None:
+def create_default_categories(tenant: Tenant) -> None:
     """The categories that a tenant begins with."""
     for key, name, kind in CATEGORIES:
         Category.objects.get_or_create(tenant=tenant, key=key, defaults={"name": name, "kind": kind.value})
@@ -63,7 +63,7 @@ def _check(name: str, slug: str) -> None:
 def _owner(tenant: Tenant, username: str, email: str, operator: bool) -> tuple[User, str]:
     found = User.objects.filter(username=username).first()
     if found is None:
-        user, password = new_user(username, email, operator=operator)
+        user, password = create_user(username, email, operator=operator)
     elif Member.objects.filter(tenant=tenant, user=found).exists():
         return found, ""
     else:
@@ -73,17 +73,17 @@ def _owner(tenant: Tenant, username: str, email: str, operator: bool) -> tuple[U
     return user, password
 
 
-def new_user(username: str, email: str = "", *, operator: bool = False) -> tuple[User, str]:
+def create_user(username: str, email: str = "", *, operator: bool = False) -> tuple[User, str]:
     """A person who may log in to the admin, and the random password to be shown once."""
     password = secrets.token_urlsafe(15)
     if operator:
         return User.objects.create_user(
             username=username, email=email, password=password, is_staff=True, is_superuser=True
         ), password
-    return _member_to_be(username, email, password), password
+    return _create_member_login(username, email, password), password
 
 
-def _member_to_be(username: str, email: str, password: str) -> User:
+def _create_member_login(username: str, email: str, password: str) -> User:
     """A login that is nobody's member yet. Row-level security hides it from the owner who invites, so that INSERT's
     RETURNING would be refused; the function adds it, and no operator."""
     user = User(username=User.normalize_username(username), email=User.objects.normalize_email(email), is_staff=True)

@@ -26,7 +26,7 @@ def audit_chain() -> int:
 @shared_task(name="tenants.audit_heads")
 def write_audit_heads() -> int:
     """Write the ends of the chains to the log, which the database cannot change."""
-    return audit_heads.write_to_log()
+    return audit_heads.log_heads()
 
 
 @shared_task(name="tenants.forget_keys")
@@ -45,7 +45,7 @@ def forget_sessions() -> int:
 @shared_task(name="tenants.forget_failed_logins")
 def forget_failed_logins() -> int:
     """Remove the failed logins that no longer count."""
-    return lockout.forget_old()
+    return lockout.delete_expired()
 
 
 @shared_task(name="tenants.imports")

@@ -15,9 +15,9 @@ from campaigns.audience import loading
 from campaigns.edit import campaigns, uploads
 from campaigns.models import Audience, AudienceMember
 from notifier.errors import InvalidInput, NotifierError
-from tenants.access import take_longer
+from tenants.access import allow_slow_statements
 from tenants.admin import MARKETERS, TenantForm, TenantModelAdmin, may
-from tenants.imports.jobs import OPEN
+from tenants.imports.jobs import OPEN_STATES
 from tenants.models import Import, User
 
 FILTER_HELP = (
@@ -92,11 +92,11 @@ class AudienceAdmin(TenantModelAdmin):
         return [f"{row}: {row.size:,} ids" for row in rows], counted, lacking, refused
 
     def delete_model(self, request: HttpRequest, obj: Audience) -> None:
-        take_longer()
+        allow_slow_statements()
         super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        take_longer()
+        allow_slow_statements()
         super().delete_queryset(request, queryset)
 
     @admin.display(description="ids in list", ordering="size")
@@ -158,7 +158,7 @@ def user_of(request: HttpRequest) -> User | None:
 
 def _inside(audience: Audience) -> dict[str, Any]:
     job = loading.last_upload(audience.pk)
-    upload = {"upload": job, "loading": job.state in OPEN} if job else {}
+    upload = {"upload": job, "loading": job.state in OPEN_STATES} if job else {}
     if job and job.state == Import.State.DONE:
         upload["held"] = summary(job)
     try:

@@ -35,7 +35,7 @@ from notifier.api.framework.pagination import page
 from notifier.api.framework.views import TenantView
 from notifier.errors import NotFound
 from tenants import audit
-from tenants.access import owned
+from tenants.access import get_owned
 from tenants.models import Import
 
 _CHUNK, _IN_MEMORY = 256 * 1024, 2 * 1024 * 1024
@@ -60,7 +60,7 @@ class AudienceView(TenantView):
 
     @schema.describe("Show an audience and how many it reaches", gives=AudienceDetail, fails=(400, 404), tags=TAGS)
     def get(self, request: Request, audience_id: uuid.UUID) -> Response:
-        found = owned(Audience.objects.all(), self.tenant, pk=audience_id)
+        found = get_owned(Audience.objects.all(), self.tenant, pk=audience_id)
         still = loading.running_upload(found.pk) is not None
         return Response({**AudienceOutput(found).data, "reaches": audiences.count_recipients(found), "loading": still})
 
@@ -82,7 +82,7 @@ class MembersView(TenantView):
     @schema.describe("What became of a list's last upload", gives=MembersOutput, fails=(404,), tags=TAGS)
     def get(self, request: Request, audience_id: uuid.UUID) -> Response:
         """Also of one that is still being read: `state`, and how many rows so far."""
-        audience = owned(Audience.objects.all(), self.tenant, pk=audience_id)
+        audience = get_owned(Audience.objects.all(), self.tenant, pk=audience_id)
         job = loading.last_upload(audience.pk)
         if job is None:
             raise NotFound("Nothing was uploaded to this audience.")
@@ -97,7 +97,7 @@ class MembersView(TenantView):
         responses={200: MembersOutput, 202: MembersOutput, **schema.problems(400, 404, 409, 413, 415)},
     )
     def put(self, request: Request, audience_id: uuid.UUID) -> Response:
-        audience = owned(Audience.objects.select_related("tenant"), self.tenant, pk=audience_id)
+        audience = get_owned(Audience.objects.select_related("tenant"), self.tenant, pk=audience_id)
         if self._is_csv(request):
             with _spooled(request._request) as file:
                 job = uploads.put(audience, uploads.Upload(File(file, name="members.csv")))

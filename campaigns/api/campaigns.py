@@ -27,7 +27,7 @@ from notifier.api.framework.pagination import page
 from notifier.api.framework.views import TenantView
 from notifier.vocabulary.status import Mode
 from tenants import audit
-from tenants.access import owned
+from tenants.access import get_owned
 
 
 class CampaignsView(TenantView):
@@ -55,7 +55,7 @@ class CampaignStep(TenantView):
 
     def find(self, campaign_id: uuid.UUID, *, to_change: bool = True) -> Campaign:
         rows = Campaign.objects.select_related("tenant", "template__category", "audience")
-        campaign = owned(rows, self.tenant, pk=campaign_id)
+        campaign = get_owned(rows, self.tenant, pk=campaign_id)
         if to_change:
             campaigns.check_mode(campaign, Mode(self.caller.mode))
         return campaign

@@ -14,7 +14,7 @@ from campaigns.arming.memory import limited_memory
 from campaigns.models import Campaign
 from notifier.channels.queues import BATCH
 from notifier.tasks import post, waiting
-from tenants.turns import turn
+from tenants.batch_slots import batch_slot
 
 #: processor seconds of a slice up to which a campaign may have every process: ten thousand people of an ordinary
 #: template take 0.3, and whoever comes meanwhile has the next turn
@@ -35,7 +35,7 @@ def arm_next() -> None:
     """Arm a slice of the campaign whose turn it is, and ring for the rest of it. A doorbell is not bound to the
     campaign that rang: ten of one tenant do not stand before one of another."""
     for campaign_id, tenant_id in _order():
-        with turn(tenant_id) as mine:
+        with batch_slot(tenant_id) as mine:
             if not mine or not run.begin(campaign_id):
                 continue
             Campaign.objects.filter(pk=campaign_id).update(turn_at=Now())

@@ -18,9 +18,9 @@ from django.db import connection, transaction
 from campaigns.models import Audience
 from notifier.delivery.infra import bulk
 from notifier.errors import InvalidInput
-from tenants.access import take_longer
-from tenants.imports import Problem, ids, read_external_ids
-from tenants.imports.reader import Source, UnreadableFile
+from tenants.access import allow_slow_statements
+from tenants.imports import RowProblem, ids, read_external_ids
+from tenants.imports.csv_file import BinarySource, UnreadableFile
 
 #: rows of one INSERT; larger ones gain nothing (one round trip each) and cost memory
 BATCH = 5_000
@@ -43,7 +43,7 @@ class ListReport:
     rejected: int = 0
     known: int = 0
     unknown_ids: list[str] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[RowProblem] = field(default_factory=list)
 
     @property
     def duplicates(self) -> int:
@@ -53,14 +53,14 @@ class ListReport:
     def unknown(self) -> int:
         return self.stored - self.known
 
-    def reject(self, problem: Problem) -> None:
+    def reject(self, problem: RowProblem) -> None:
         self.rows += 1
         self.rejected += 1
         if len(self.problems) < SHOWN_PROBLEMS:
             self.problems.append(problem)
 
 
-def load_file(audience: Audience, source: Source) -> ListReport:
+def load_file(audience: Audience, source: BinarySource) -> ListReport:
     """Replace the members by those of a file. A file that is no list changes nothing: InvalidInput."""
     entries = read_external_ids(source)
     return _replace(audience, lambda: _store(audience, entries))
@@ -76,7 +76,7 @@ def load_ids(audience: Audience, external_ids: Iterable[object]) -> ListReport:
 
 
 @contextmanager
-def stage_ids(source: Source | BinaryIO, progress: Callable[[ListReport], None]) -> Iterator[ListReport]:
+def stage_ids(source: BinarySource | BinaryIO, progress: Callable[[ListReport], None]) -> Iterator[ListReport]:
     """The ids of a file in a staging table of this session, and what the file held. Raises Refused."""
     with connection.cursor() as cursor:
         cursor.execute(_DROP)
@@ -116,10 +116,10 @@ def load_staged(audience: Audience, report: ListReport) -> ListReport:
     return _replace(audience, store)
 
 
-def _entry(place: int, value: object) -> str | Problem:
+def _entry(place: int, value: object) -> str | RowProblem:
     if not isinstance(value, str):
-        return Problem(place, "An external id is a text.")
-    return ids.checked(place, value)
+        return RowProblem(place, "An external id is a text.")
+    return ids.check_id(place, value)
 
 
 def _replace(audience: Audience, store: Callable[[], ListReport]) -> ListReport:
@@ -128,7 +128,7 @@ def _replace(audience: Audience, store: Callable[[], ListReport]) -> ListReport:
             f"The source of this audience is {audience.source}; only a list has members.", field="source"
         )
     with transaction.atomic():
-        take_longer()
+        allow_slow_statements()
         # one file at a time: two uploads at once would otherwise mix
         Audience.objects.select_for_update().get(pk=audience.pk)
         _forget(audience.pk)
@@ -174,7 +174,7 @@ def _look_up(audience: Audience, report: ListReport) -> None:
             report.unknown_ids = [row[0] for row in cursor.fetchall()]
 
 
-def _store(audience: Audience, entries: Iterator[str | Problem]) -> ListReport:
+def _store(audience: Audience, entries: Iterator[str | RowProblem]) -> ListReport:
     report = ListReport()
     good = _good(entries, report)
     while batch := list(islice(good, BATCH)):
@@ -184,9 +184,9 @@ def _store(audience: Audience, entries: Iterator[str | Problem]) -> ListReport:
     return report
 
 
-def _good(entries: Iterator[str | Problem], report: ListReport) -> Iterator[str]:
+def _good(entries: Iterator[str | RowProblem], report: ListReport) -> Iterator[str]:
     for entry in entries:
-        if isinstance(entry, Problem):
+        if isinstance(entry, RowProblem):
             report.reject(entry)
         else:
             yield entry

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from notifier.errors import Conflict
-from tenants.imports.jobs import OPEN
+from tenants.imports.jobs import OPEN_STATES
 from tenants.models import Import
 
 
@@ -16,7 +16,7 @@ def last_upload(audience_id: uuid.UUID) -> Import | None:
 
 def running_upload(audience_id: uuid.UUID) -> Import | None:
     """The upload that waits for a worker, or that one reads."""
-    return Import.objects.filter(audience_id=audience_id, state__in=OPEN).first()
+    return Import.objects.filter(audience_id=audience_id, state__in=OPEN_STATES).first()
 
 
 def check_loaded(audience_id: uuid.UUID, then: str) -> None:

@@ -20,7 +20,7 @@ from campaigns.models import Audience
 from notifier.channels.queues import BATCH
 from notifier.errors import InvalidInput, NotFound
 from notifier.tasks import post
-from tenants.imports import Problem, UnreadableFile, jobs, read_external_ids
+from tenants.imports import RowProblem, UnreadableFile, jobs, read_external_ids
 from tenants.models import Import, Tenant, User
 
 #: rows that a request stores itself: about a second. 300,000 took 37 s
@@ -56,10 +56,10 @@ def check(file: File[bytes]) -> None:
     file.seek(0)
 
 
-def _check_usable(entries: Sequence[str | Problem]) -> None:
+def _check_usable(entries: Sequence[str | RowProblem]) -> None:
     if any(isinstance(entry, str) for entry in entries):
         return
-    first = next((entry for entry in entries if isinstance(entry, Problem)), None)
+    first = next((entry for entry in entries if isinstance(entry, RowProblem)), None)
     why = f"line {first.line}: {first.reason}" if first else "it holds no row"
     raise UnreadableFile(f"It names no usable external id; {why}.")
 
@@ -71,7 +71,7 @@ def put(audience: Audience, upload: Upload) -> Import:
         raise InvalidInput(
             f"The source of this audience is {audience.source}; only a list has members.", field="source"
         )
-    job = jobs.new(audience.tenant, upload.file, upload.user)
+    job = jobs.new_import(audience.tenant, upload.file, upload.user)
     job.kind, job.audience_id = Import.Kind.LIST, audience.pk
     with transaction.atomic():
         _alone(audience)
@@ -88,7 +88,7 @@ def put(audience: Audience, upload: Upload) -> Import:
 
 def put_ids(audience: Audience, external_ids: Sequence[object]) -> Import:
     """The same from a request's own ids, which are few."""
-    job = jobs.new(audience.tenant, ContentFile(b"", name="ids"))
+    job = jobs.new_import(audience.tenant, ContentFile(b"", name="ids"))
     job.kind, job.audience_id = Import.Kind.LIST, audience.pk
     with transaction.atomic():
         _alone(audience)
@@ -123,7 +123,7 @@ def read(job: Import, file: File[bytes]) -> Mapping[str, Any]:
         raise NotFound("The audience was deleted.")
 
     def progress(so_far: ListReport) -> None:
-        jobs.save(job, rows=so_far.rows, rejected=so_far.rejected, bytes_read=file.tell())
+        jobs.save_fields(job, rows=so_far.rows, rejected=so_far.rejected, bytes_read=file.tell())
 
     with audiences.stage_ids(file, progress) as found:
         report = campaigns.replace_members(audience, lambda a: audiences.load_staged(a, found))
@@ -135,6 +135,6 @@ def _told(report: ListReport) -> dict[str, Any]:
     return {
         "rows": report.rows,
         "rejected": report.rejected,
-        "problems": jobs.as_rows(report.problems),
+        "problems": jobs.problem_rows(report.problems),
         "list_report": {name: getattr(report, name) for name in names},
     }

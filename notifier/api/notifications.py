@@ -24,7 +24,7 @@ from notifier.models import Delivery, Notification
 from notifier.values.trim import trimmed
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Mode, Status
-from tenants.access import owned
+from tenants.access import get_owned
 from tenants.models import Recipient
 
 TAGS = ["notifications"]
@@ -79,7 +79,9 @@ class NotificationsView(TenantView):
         """Without the deliveries' histories."""
         rows = _notifications(self.tenant_id)
         if (external_id := request.query_params.get("recipient")) is not None:
-            rows = rows.filter(recipient=owned(Recipient.objects.all(), self.tenant, external_id=trimmed(external_id)))
+            rows = rows.filter(
+                recipient=get_owned(Recipient.objects.all(), self.tenant, external_id=trimmed(external_id))
+            )
         return Response(page(request, rows, lambda listed: [_shown(n, d) for n, d in _with_deliveries(listed)]))
 
 
@@ -111,7 +113,7 @@ class NotificationView(TenantView):
     @schema.describe("Ask what happened to a notification", gives=shapes.NotificationOutput, fails=(404,), tags=TAGS)
     def get(self, request: Request, notification_id: uuid.UUID) -> Response:
         """Every delivery with its status and history."""
-        notification = owned(_notifications(self.tenant_id), self.tenant, pk=notification_id)
+        notification = get_owned(_notifications(self.tenant_id), self.tenant, pk=notification_id)
         (_, deliveries), = _with_deliveries([notification])  # fmt: skip
         return Response(_shown(notification, deliveries, histories(deliveries)))
 

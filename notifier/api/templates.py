@@ -18,7 +18,7 @@ from notifier.delivery.content import templates
 from notifier.errors import InvalidInput
 from notifier.models import Template, TemplateVersion
 from tenants import audit
-from tenants.access import owned
+from tenants.access import get_owned
 from tenants.categories import check_not_archived
 from tenants.models import Category
 
@@ -58,7 +58,7 @@ class TemplateView(TenantView):
     def get(self, request: Request, key: str) -> Response:
         """Its newest version."""
         rows = Template.objects.filter(versions__isnull=False).distinct().select_related("category")
-        return Response(_shown([owned(rows, self.tenant, key=key)])[0])
+        return Response(_shown([get_owned(rows, self.tenant, key=key)])[0])
 
     @schema.put(
         "Publish a template", shapes.TemplateInput, shapes.TemplateOutput, also=201, tags=TAGS, examples=EXAMPLES

@@ -64,7 +64,7 @@ def _migrations() -> bool:
 
 def _signature() -> bool:
     """Whether the database accepts what web signs: the same SECRET_KEY at the last `migrate`, and clocks that agree."""
-    return signed_settings.accepted()
+    return signed_settings.is_accepted()
 
 
 CHECKS: dict[str, Callable[[], bool]] = {

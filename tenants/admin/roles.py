@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Model
 from django.http import HttpRequest
 
-from tenants.access import memberships
+from tenants.access import read_memberships
 from tenants.models import Member, Tenant
 
 Role = Member.Role
@@ -39,7 +39,7 @@ def _read_roles(request: HttpRequest) -> dict[uuid.UUID, str]:
     user = request.user
     if not (user.is_authenticated and user.is_active and user.is_staff):
         return {}
-    return memberships(user)
+    return read_memberships(user)
 
 
 def may(request: HttpRequest, allowed: frozenset[str], row: Model | None = None) -> bool:

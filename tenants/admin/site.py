@@ -63,7 +63,7 @@ class NotifierAdminSite(AdminSite):
         kept = request.POST.get(relogin.KEPT, "")
         answer = super().login(request, {**(extra_context or {}), relogin.KEPT: kept})
         if request.method == "POST" and answer.status_code == 302 and request.user.is_authenticated:
-            lockout.remember(answer, request.user.get_username())
+            lockout.mark_browser_known(answer, request.user.get_username())
         if not kept or answer.status_code != 302:
             return answer
         # those of nobody, read before the login

@@ -103,7 +103,7 @@ def store_keys() -> None:
         cursor.execute("DELETE FROM tenants_signingkey WHERE place >= %s", [len(keys)])
 
 
-def accepted() -> bool:
+def is_accepted() -> bool:
     """True when the database takes what this process signs; else ProgrammingError. Asked by /readyz."""
     with transaction.atomic(), connection.cursor() as cursor:
         set_local("session", "readyz")

@@ -1,7 +1,7 @@
 """Streaming imports of CSV files: recipients with their devices, and lists of external ids for audiences."""
 
+from tenants.imports.csv_file import RowProblem, UnreadableFile
 from tenants.imports.ids import read_external_ids
-from tenants.imports.reader import Problem, UnreadableFile
-from tenants.imports.run import Result, import_recipients
+from tenants.imports.recipients import ImportResult, import_recipients
 
-__all__ = ["Problem", "Result", "UnreadableFile", "import_recipients", "read_external_ids"]
+__all__ = ["ImportResult", "RowProblem", "UnreadableFile", "import_recipients", "read_external_ids"]

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from notifier.values.trim import trimmed
-from tenants.imports.reader import UnreadableFile
-from tenants.imports.types import Type
+from tenants.imports.column_types import AttributeType
+from tenants.imports.csv_file import UnreadableFile
 from tenants.people import attributes as rules
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
@@ -31,12 +31,12 @@ MAX_COLUMNS = 200
 
 
 @dataclass(frozen=True)
-class Attribute:
+class AttributeColumn:
     """A column that becomes the attribute at `path`; `type` is what its header states."""
 
     path: tuple[str, ...]
     place: int
-    type: Type | None = None
+    type: AttributeType | None = None
 
     @property
     def name(self) -> str:
@@ -48,21 +48,21 @@ class Columns:
     """Where each field and attribute stands in a row."""
 
     fields: Mapping[str, int]
-    attributes: tuple[Attribute, ...]
+    attributes: tuple[AttributeColumn, ...]
 
 
-def plain(name: str) -> str:
+def normalize_name(name: str) -> str:
     """A column's name without what people vary: case, spaces and line breaks, hyphens."""
     return "_".join(trimmed(name).casefold().replace("-", " ").split())
 
 
-def understand(header: Sequence[str]) -> Columns:
+def parse_header(header: Sequence[str]) -> Columns:
     """The meaning of a header. Raises Refused when a row could not be told from another by it."""
     if len(header) > MAX_COLUMNS:
         raise UnreadableFile(f"Its header names {len(header)} columns; at most {MAX_COLUMNS} are read.")
-    names = [plain(name) for name in header]
-    _no_repeats(header, names)
-    fields = {field: found for field in FIELDS if (found := _place(field, names)) is not None}
+    names = [normalize_name(name) for name in header]
+    _check_no_repeats(header, names)
+    fields = {field: found for field in FIELDS if (found := _column_of(field, names)) is not None}
     if "external_id" not in fields:
         known = ", ".join(FIELDS)
         raise UnreadableFile(
@@ -70,12 +70,12 @@ def understand(header: Sequence[str]) -> Columns:
         )
     taken = set(fields.values())
     attributes = tuple(_attribute(name, i) for i, name in enumerate(header) if i not in taken)
-    _no_repeats([a.name for a in attributes], [a.name for a in attributes])
-    _no_levels_in_values(attributes)
+    _check_no_repeats([a.name for a in attributes], [a.name for a in attributes])
+    _check_levels(attributes)
     return Columns(fields, attributes)
 
 
-def _no_repeats(shown: Sequence[str], compared: Sequence[str]) -> None:
+def _check_no_repeats(shown: Sequence[str], compared: Sequence[str]) -> None:
     for i, name in enumerate(compared):
         if not name:
             raise UnreadableFile(f"Column {i + 1} has no name.")
@@ -83,7 +83,7 @@ def _no_repeats(shown: Sequence[str], compared: Sequence[str]) -> None:
             raise UnreadableFile(f"Its header names the column {shown[i]!r} twice.")
 
 
-def _place(field: str, names: Sequence[str]) -> int | None:
+def _column_of(field: str, names: Sequence[str]) -> int | None:
     if field in names:
         return names.index(field)
     found = [name for name in SYNONYMS[field] if name in names]
@@ -92,9 +92,9 @@ def _place(field: str, names: Sequence[str]) -> int | None:
     return names.index(found[0]) if found else None
 
 
-def _attribute(header: str, place: int) -> Attribute:
+def _attribute(header: str, place: int) -> AttributeColumn:
     name, colon, suffix = header.rpartition(":")
-    stated = Type(suffix) if colon and (suffix := plain(suffix)) in list(Type) else None
+    stated = AttributeType(suffix) if colon and (suffix := normalize_name(suffix)) in list(AttributeType) else None
     key = trimmed(name) if stated else trimmed(header)
     if key.casefold().startswith(_PREFIX):
         key = trimmed(key[len(_PREFIX) :])
@@ -104,10 +104,10 @@ def _attribute(header: str, place: int) -> Attribute:
             f"{header[:80]!r} is no name of an attribute: up to {rules.MAX_DEPTH} keys of 1 to {rules.MAX_KEY} "
             "printable characters, joined by dots."
         )
-    return Attribute(path, place, stated)
+    return AttributeColumn(path, place, stated)
 
 
-def _no_levels_in_values(attributes: Sequence[Attribute]) -> None:
+def _check_levels(attributes: Sequence[AttributeColumn]) -> None:
     """A value cannot hold others: of `billing` and `billing.country` only one can be a column."""
     names = {attribute.path: attribute.name for attribute in attributes}
     for path, name in names.items():

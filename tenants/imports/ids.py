@@ -8,18 +8,18 @@ from typing import BinaryIO
 from django.conf import settings
 
 from notifier.errors import InvalidInput
-from tenants.imports.columns import SYNONYMS, plain
-from tenants.imports.reader import Problem, Source, Table, UnreadableFile, open_table
+from tenants.imports.columns import SYNONYMS, normalize_name
+from tenants.imports.csv_file import BinarySource, CsvTable, RowProblem, UnreadableFile, open_table
 from tenants.people import fields
 
 
-def read_external_ids(source: Source | BinaryIO, max_bytes: int | None = None) -> Iterator[str | Problem]:
+def read_external_ids(source: BinarySource | BinaryIO, max_bytes: int | None = None) -> Iterator[str | RowProblem]:
     """Each id in the file's order, repeats included, and a Problem for each row without one.
 
     Raises Refused, at once or while it is read, for a file that is not what it claims: use the ids in a transaction.
     """
     table = open_table(source, settings.IMPORT_MAX_BYTES if max_bytes is None else max_bytes)
-    place = _place([plain(name) for name in table.header])
+    place = _place([normalize_name(name) for name in table.header])
     first = [] if place is not None else [(table.lines.number, table.header)]
     return _ids(table, place or 0, first)
 
@@ -38,16 +38,16 @@ def _place(names: list[str]) -> int | None:
     return None
 
 
-def _ids(table: Table, place: int, first: list[tuple[int, list[str]]]) -> Iterator[str | Problem]:
+def _ids(table: CsvTable, place: int, first: list[tuple[int, list[str]]]) -> Iterator[str | RowProblem]:
     for line, cells in first:
-        yield checked(line, cells[place])
+        yield check_id(line, cells[place])
     for row in table.rows(named=not first):
-        yield row if isinstance(row, Problem) else checked(row[0], row[1][place])
+        yield row if isinstance(row, RowProblem) else check_id(row[0], row[1][place])
 
 
-def checked(line: int, value: str) -> str | Problem:
+def check_id(line: int, value: str) -> str | RowProblem:
     """The id as it is stored, or why it can be nobody's."""
     try:
         return fields.external_id(value)
     except InvalidInput as error:
-        return Problem(line, error.message if value else "has no external_id")
+        return RowProblem(line, error.message if value else "has no external_id")

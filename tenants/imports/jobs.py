@@ -21,35 +21,35 @@ from django.db import connection, transaction
 from notifier.errors import NotifierError
 from notifier.vocabulary.ids import new_id
 from tenants import audit
-from tenants.imports.columns import understand
-from tenants.imports.reader import Problem, open_table
-from tenants.imports.run import Result, import_recipients
+from tenants.batch_slots import batch_slot
+from tenants.imports.columns import parse_header
+from tenants.imports.csv_file import RowProblem, open_table
+from tenants.imports.recipients import ImportResult, import_recipients
 from tenants.models import Import, Tenant, User
-from tenants.turns import turn
 
 log = structlog.get_logger("tenants.imports")
-OPEN = (Import.State.WAITING, Import.State.RUNNING)
+OPEN_STATES = (Import.State.WAITING, Import.State.RUNNING)
 #: a file that brought its worker down so often is given up
-ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 FOLDER = "imports"
 
 
 def check_header(upload: File[bytes]) -> None:
     """Raise Refused for what the first line already shows to be no list of recipients."""
-    understand(open_table(upload, settings.IMPORT_MAX_BYTES).header)
+    parse_header(open_table(upload, settings.IMPORT_MAX_BYTES).header)
 
 
 #: reads the file of a job; returns what it saves in the job's row
-Reader = Callable[[Import, "File[bytes]"], Mapping[str, Any]]
-_readers: dict[str, Reader] = {}
+FileReader = Callable[[Import, "File[bytes]"], Mapping[str, Any]]
+_readers: dict[str, FileReader] = {}
 
 
-def use(kind: Import.Kind, reader: Reader) -> None:
+def register_reader(kind: Import.Kind, reader: FileReader) -> None:
     """Read the uploads of a kind with this."""
     _readers[kind] = reader
 
 
-def new(tenant: Tenant, upload: File[bytes], user: User | None = None) -> Import:
+def new_import(tenant: Tenant, upload: File[bytes], user: User | None = None) -> Import:
     """The row of an upload, not yet saved."""
     name = (upload.name or "upload.csv")[-255:]
     return Import(id=new_id(), tenant=tenant, filename=name, size=upload.size, created_by=user)
@@ -69,16 +69,16 @@ def run_waiting() -> int:
     done = 0
     tried: set[uuid.UUID] = set()
     turns: Counter[uuid.UUID] = Counter()
-    while waiting := list(Import.objects.filter(state__in=OPEN).exclude(pk__in=tried).order_by("id")):
+    while waiting := list(Import.objects.filter(state__in=OPEN_STATES).exclude(pk__in=tried).order_by("id")):
         # the oldest of whoever had the fewest turns
         first = min(waiting, key=lambda job: turns[job.tenant_id])
         tried.add(first.pk)
         turns[first.tenant_id] += 1
-        with turn(first.tenant_id) as free, _lock(first.pk) as mine:
-            found = Import.objects.select_related("tenant").filter(pk=first.pk, state__in=OPEN)
+        with batch_slot(first.tenant_id) as free, _lock(first.pk) as mine:
+            found = Import.objects.select_related("tenant").filter(pk=first.pk, state__in=OPEN_STATES)
             job = found.first() if free and mine else None
             if job is not None:
-                run(job)
+                run_import(job)
                 done += 1
     return done
 
@@ -98,13 +98,13 @@ def _lock(pk: uuid.UUID) -> Iterator[bool]:
                 cursor.execute(f"SELECT pg_advisory_unlock({key})", [str(pk)])
 
 
-def run(job: Import) -> None:
+def run_import(job: Import) -> None:
     """Import the file and write down what became of it."""
     job.attempts += 1
-    if job.attempts > ATTEMPTS:
-        _finish(job, Import.State.FAILED, f"The worker died {ATTEMPTS} times while it read this file.")
+    if job.attempts > MAX_ATTEMPTS:
+        _finish(job, Import.State.FAILED, f"The worker died {MAX_ATTEMPTS} times while it read this file.")
         return
-    save(job, state=Import.State.RUNNING, attempts=job.attempts)
+    save_fields(job, state=Import.State.RUNNING, attempts=job.attempts)
     try:
         with default_storage.open(job.stored, "rb") as file:
             told = _readers[job.kind](job, file)
@@ -113,33 +113,33 @@ def run(job: Import) -> None:
     except FileNotFoundError:
         _finish(job, Import.State.FAILED, "The uploaded file is no longer in storage; upload it again.")
     else:
-        save(job, **told)
+        save_fields(job, **told)
         _finish(job, Import.State.DONE)
 
 
-def _recipients(job: Import, file: File[bytes]) -> Mapping[str, Any]:
-    def progress(so_far: Result) -> None:
-        save(job, rows=so_far.rows, rejected=so_far.rejected, bytes_read=so_far.bytes_read)
+def read_recipients(job: Import, file: File[bytes]) -> Mapping[str, Any]:
+    def progress(so_far: ImportResult) -> None:
+        save_fields(job, rows=so_far.rows, rejected=so_far.rejected, bytes_read=so_far.bytes_read)
 
     result = import_recipients(job.tenant_id, file, progress)
     counts = {
         name: getattr(result, name) for name in ("rows", "created", "updated", "unchanged", "devices", "rejected")
     }
     columns = [[column.name, column.type, list(column.stored)] for column in result.columns]
-    return {**counts, "bytes_read": result.bytes_read, "columns": columns, "problems": as_rows(result.problems)}
+    return {**counts, "bytes_read": result.bytes_read, "columns": columns, "problems": problem_rows(result.problems)}
 
 
-use(Import.Kind.RECIPIENTS, _recipients)
+register_reader(Import.Kind.RECIPIENTS, read_recipients)
 
 
-def as_rows(problems: Sequence[Problem]) -> list[list[object]]:
+def problem_rows(problems: Sequence[RowProblem]) -> list[list[object]]:
     """Problems as a job keeps them."""
     return [[problem.line, problem.reason] for problem in problems]
 
 
 def _finish(job: Import, state: Import.State, failure: str = "") -> None:
     with transaction.atomic():
-        save(job, state=state, failure=failure[:500], finished_at=datetime.now(UTC))
+        save_fields(job, state=state, failure=failure[:500], finished_at=datetime.now(UTC))
         counts = {"created": job.created, "updated": job.updated, "devices": job.devices, "rejected": job.rejected}
         if job.kind == Import.Kind.LIST:
             counts = {"rows": job.rows, "stored": job.list_report.get("stored", 0), "rejected": job.rejected}
@@ -150,7 +150,7 @@ def _finish(job: Import, state: Import.State, failure: str = "") -> None:
     log.info("import ended", action="import", import_id=str(job.id), state=state.value, rows=job.rows)
 
 
-def save(job: Import, **values: object) -> None:
+def save_fields(job: Import, **values: object) -> None:
     """Change these columns of the job's row."""
     for name, value in values.items():
         setattr(job, name, value)

@@ -101,7 +101,7 @@ _FLUSH = "SELECT gin_clean_pending_list('segment_attributes')"
 
 
 @dataclass(frozen=True)
-class Merged:
+class MergeResult:
     """What the merge did. `people` counts external ids; `devices` those added or moved to another recipient."""
 
     people: int
@@ -117,7 +117,7 @@ class Merged:
 _FLAT, _NESTED = "r.attributes || excluded.attributes", "merge_attributes(r.attributes, excluded.attributes)"
 
 
-def merge(tenant_id: uuid.UUID, *, nested: bool) -> Merged:
+def merge_staged_rows(tenant_id: uuid.UUID, *, nested: bool) -> MergeResult:
     """Bring the staged rows into the tenant; `nested` when attributes have levels. One at a time per tenant; two would
     wait for each other's rows anyway."""
     with transaction.atomic(), connection.cursor() as cursor:
@@ -127,7 +127,7 @@ def merge(tenant_id: uuid.UUID, *, nested: bool) -> Merged:
         if cursor.fetchone()[0]:
             cursor.execute(_MERGE)
             cursor.execute(_DROP_MERGED)
-        too_large = _left_out(cursor, tenant_id)
+        too_large = _remove_too_large(cursor, tenant_id)
         cursor.execute("SELECT count(*) FROM import_row")
         people = cursor.fetchone()[0]
         cursor.execute(_ERASED, [tenant_id])
@@ -137,10 +137,10 @@ def merge(tenant_id: uuid.UUID, *, nested: bool) -> Merged:
         cursor.execute(_DEVICES, [tenant_id, tenant_id])
         devices = cursor.fetchone()[0]
         cursor.execute(_FLUSH)
-    return Merged(people, created, updated, devices, erased, too_large)
+    return MergeResult(people, created, updated, devices, erased, too_large)
 
 
-def _left_out(cursor: Any, tenant_id: uuid.UUID) -> tuple[tuple[int, str, int], ...]:
+def _remove_too_large(cursor: Any, tenant_id: uuid.UUID) -> tuple[tuple[int, str, int], ...]:
     """Take out whose attributes would exceed the limit once they are merged."""
     cursor.execute(_LARGE, [tenant_id])
     sizes = [
@@ -154,15 +154,15 @@ def _left_out(cursor: Any, tenant_id: uuid.UUID) -> tuple[tuple[int, str, int], 
 
 
 def _size(stored: Mapping[str, Any], new: Mapping[str, Any]) -> int:
-    return len(orjson.dumps(merged(stored, new)))
+    return len(orjson.dumps(merge_attributes(stored, new)))
 
 
-def merged(stored: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def merge_attributes(stored: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """What the function merge_attributes of the database makes of them."""
     both = {**stored}
     for key, value in new.items():
         before = both.get(key)
-        both[key] = merged(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+        both[key] = merge_attributes(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
     return both
 
 
@@ -177,7 +177,7 @@ SELECT {types} FROM (
 """
 
 
-def stored_types(tenant_id: uuid.UUID, paths: Sequence[tuple[str, ...]]) -> list[set[str]]:
+def stored_attribute_types(tenant_id: uuid.UUID, paths: Sequence[tuple[str, ...]]) -> list[set[str]]:
     """For each path the JSON types that some of the tenant's people have there."""
     if not paths:
         return []

@@ -22,7 +22,7 @@ class LoginBackend(BaseBackend):
         if not username or password is None:
             return None
         with transaction.atomic():
-            user = self.get_user(user_by_login(username))
+            user = self.get_user(find_user_id(username))
             if user is None:
                 # as slow as for a name that exists
                 User().set_password(password)
@@ -41,7 +41,7 @@ class LoginBackend(BaseBackend):
             return User.objects.filter(pk=user_id, is_active=True).first()
 
 
-def user_by_login(username: str) -> int | None:
+def find_user_id(username: str) -> int | None:
     """The id of the login with exactly this name, whoever's member it is."""
     if "\0" in username:
         return None

@@ -53,18 +53,18 @@ class Lockout(AbstractAxesHandler, AxesBaseHandler):  # type: ignore[misc]
     """What settings.AXES_HANDLER names."""
 
     def is_locked(self, request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> bool:
-        return wait_of(request, _name_in(credentials)) > 0
+        return seconds_locked(request, _typed_name(credentials)) > 0
 
     def get_failures(self, request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> int:
-        return _failures(_asked(request, _name_in(credentials)))[0]
+        return _count_failures(_query_values(request, _typed_name(credentials)))[0]
 
     def user_login_failed(self, sender: Any, credentials: Any, request: HttpRequest | None = None, **_: Any) -> None:
         if request is None:
             return
-        name = _name_in(credentials)
-        if not wait_of(request, name):
+        name = _typed_name(credentials)
+        if not seconds_locked(request, name):
             with connection.cursor() as cursor:
-                cursor.execute(_COUNT, _asked(request, name))
+                cursor.execute(_COUNT, _query_values(request, name))
             log.info("login failed", action="login.failed")
             return
         # what is refused is not counted
@@ -76,7 +76,7 @@ class Lockout(AbstractAxesHandler, AxesBaseHandler):  # type: ignore[misc]
         """Forget the failures of this browser or address, and of no other."""
         with connection.cursor() as cursor:
             forget = f"DELETE FROM axes_accessattempt WHERE username = %(name)s AND {_HERE}"
-            cursor.execute(forget, _asked(request, user.get_username()))
+            cursor.execute(forget, _query_values(request, user.get_username()))
 
     def user_logged_out(self, sender: Any, request: HttpRequest, user: Any, **_: Any) -> None:
         """Nothing to forget."""
@@ -91,7 +91,10 @@ class Lockout(AbstractAxesHandler, AxesBaseHandler):  # type: ignore[misc]
         self, *, ip_address: str | None = None, username: str | None = None, ip_or_username: bool = False
     ) -> int:
         """For `manage.py axes_reset`, `axes_reset_username NAME` and `axes_reset_ip ADDRESS`."""
-        wanted = {"username": username and digest_of(username), "ip_address": ip_address and _network(ip_address)}
+        wanted = {
+            "username": username and name_digest(username),
+            "ip_address": ip_address and _address_group(ip_address),
+        }
         given = {column: value for column, value in wanted.items() if value}
         which = (" OR " if ip_or_username else " AND ").join(f"{column} = %({column})s" for column in given) or "true"
         with connection.cursor() as cursor:
@@ -99,28 +102,28 @@ class Lockout(AbstractAxesHandler, AxesBaseHandler):  # type: ignore[misc]
             return int(cursor.rowcount)
 
 
-def wait_of(request: HttpRequest, name: str) -> int:
+def seconds_locked(request: HttpRequest, name: str) -> int:
     """Seconds for which this name is not let in from here; 0: it may try."""
-    asked = _asked(request, name)
-    here, everywhere, seconds = _failures(asked)
+    asked = _query_values(request, name)
+    here, everywhere, seconds = _count_failures(asked)
     is_known = bool(asked["browser"])
     return max(1, seconds) if here >= LIMIT_HERE or (everywhere >= LIMIT_EVERYWHERE and not is_known) else 0
 
 
-def answer(request: HttpRequest, original: HttpResponse | None, credentials: Any) -> HttpResponse:
+def locked_out_page(request: HttpRequest, original: HttpResponse | None, credentials: Any) -> HttpResponse:
     """The page in place of the form."""
-    seconds = wait_of(request, _name_in(credentials)) or 1
+    seconds = seconds_locked(request, _typed_name(credentials)) or 1
     shown = {"title": "Too many attempts", "minutes": -(-seconds // 60)}
     page = render(request, "admin/locked_out.html", shown, status=429)
     page["Retry-After"] = str(seconds)
     return page
 
 
-def remember(response: HttpResponse, name: str) -> None:
+def mark_browser_known(response: HttpResponse, name: str) -> None:
     """Give the browser in which this person has just logged in its cookie."""
     response.set_signed_cookie(
         COOKIE,
-        f"{digest_of(name)}:{secrets.token_urlsafe(12)}",
+        f"{name_digest(name)}:{secrets.token_urlsafe(12)}",
         salt=_SALT,
         max_age=COOKIE_SECONDS,
         path="/admin/",
@@ -130,7 +133,7 @@ def remember(response: HttpResponse, name: str) -> None:
     )
 
 
-def forget_old() -> int:
+def delete_expired() -> int:
     """Remove what no longer counts."""
     over: dict[str, Any] = {"window": WINDOW}
     with connection.cursor() as cursor:
@@ -138,20 +141,20 @@ def forget_old() -> int:
         return int(cursor.rowcount)
 
 
-def digest_of(name: str) -> str:
+def name_digest(name: str) -> str:
     """What is stored of a name: whoever reads the table cannot read what was typed."""
     return hmac.digest(settings.SECRET_KEY.encode(), b"tenants.login.lockout:" + name.encode(), "sha256").hex()
 
 
-def _asked(request: HttpRequest, name: str) -> dict[str, Any]:
-    digest = digest_of(name)
+def _query_values(request: HttpRequest, name: str) -> dict[str, Any]:
+    digest = name_digest(name)
     known = request.get_signed_cookie(COOKIE, "", salt=_SALT, max_age=COOKIE_SECONDS) or ""
     whose, _, browser = known.partition(":")
-    address = _network(str(request.META.get("REMOTE_ADDR", "")))
+    address = _address_group(str(request.META.get("REMOTE_ADDR", "")))
     return {"name": digest, "address": address, "browser": browser if whose == digest else "", "window": WINDOW}
 
 
-def _failures(asked: Mapping[str, Any]) -> tuple[int, int, int]:
+def _count_failures(asked: Mapping[str, Any]) -> tuple[int, int, int]:
     """From here, from everywhere, and the seconds until they no longer count."""
     with connection.cursor() as cursor:
         cursor.execute(_FAILURES.format(here=_HERE), asked)
@@ -159,11 +162,11 @@ def _failures(asked: Mapping[str, Any]) -> tuple[int, int, int]:
     return int(here), int(everywhere), int(seconds)
 
 
-def _name_in(credentials: Mapping[str, Any] | None) -> str:
+def _typed_name(credentials: Mapping[str, Any] | None) -> str:
     return str((credentials or {}).get("username") or "").encode(errors="replace").decode()
 
 
-def _network(text: str) -> str:
+def _address_group(text: str) -> str:
     """The address that counts: of IPv6 the /64, which one client has whole. A socket without an address is one."""
     try:
         address = ipaddress.ip_address(text)

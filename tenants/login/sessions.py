@@ -22,42 +22,44 @@ from tenants.database import signed_settings
 
 class SessionStore(DatabaseSessions):
     def _get_session_from_db(self) -> Session | None:
-        with _shown(self.session_key) as digest:
+        with _visible_session(self.session_key) as digest:
             found = Session.objects.filter(session_key=digest, expire_date__gt=timezone.now()).first()
         if found is None:
             self._session_key = None
         return found
 
     def exists(self, session_key: str | None) -> bool:
-        with _shown(session_key) as digest:
+        with _visible_session(session_key) as digest:
             return Session.objects.filter(session_key=digest).exists()
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
         key = self.session_key
         assert key is not None  # save() makes one first
-        return Session(session_key=digest_of(key), session_data=self.encode(data), expire_date=self.get_expiry_date())
+        return Session(
+            session_key=session_digest(key), session_data=self.encode(data), expire_date=self.get_expiry_date()
+        )
 
     def save(self, must_create: bool = False) -> None:
         if self.session_key is None:
             self.create()
             return
-        with _shown(self.session_key):
+        with _visible_session(self.session_key):
             super().save(must_create)
 
     def delete(self, session_key: str | None = None) -> None:
-        with _shown(session_key or self.session_key) as digest:
+        with _visible_session(session_key or self.session_key) as digest:
             Session.objects.filter(session_key=digest).delete()
 
 
-def digest_of(session_key: str) -> str:
+def session_digest(session_key: str) -> str:
     """What is stored of a key, in the 40 characters that Django's column has. The key is random, 164 bits."""
     return hashlib.sha256(session_key.encode()).hexdigest()[:40]
 
 
 @contextmanager
-def _shown(session_key: str | None) -> Iterator[str]:
+def _visible_session(session_key: str | None) -> Iterator[str]:
     """A transaction that sees this session; its digest."""
-    digest = digest_of(session_key or "")
+    digest = session_digest(session_key or "")
     with transaction.atomic():
         signed_settings.set_local("session", digest)
         yield digest

@@ -10,7 +10,7 @@ import notifier.vocabulary
 import tenants.models.accounts
 from tenants.database.isolation import append_only, isolate, web_role
 from tenants.database.signed_settings import FUNCTIONS
-from tenants.people.search import searchable
+from tenants.people.search import create_search_index
 
 # One writer of consent changes for every door (API, admin, import, receipts): a row-level trigger per table.
 CONSENT = """
@@ -855,7 +855,7 @@ class Migration(migrations.Migration):
         append_only("tenants_consentchange"),
         append_only("tenants_auditlog", "OLD.chain IS NULL AND (to_jsonb(OLD) - 'chain') = (to_jsonb(NEW) - 'chain')"),
         migrations.RunSQL(MERGE_ATTRIBUTES),
-        searchable(),
+        create_search_index(),
         # segments over attributes
         migrations.RunSQL("CREATE INDEX segment_attributes ON tenants_recipient USING gin (attributes jsonb_path_ops)"),
         isolate("tenants_tenant", "id"),

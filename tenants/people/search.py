@@ -14,7 +14,7 @@ MIN_TERM = 3
 _TEXT = "(external_id || ' ' || name || ' ' || email || ' ' || phone)"
 
 
-def people_like(term: str, tenant: uuid.UUID | None, at_most: int) -> list[uuid.UUID]:
+def search_recipients(term: str, tenant: uuid.UUID | None, at_most: int) -> list[uuid.UUID]:
     """Ids of recipients all of whose words are somewhere in one of those; of one tenant, or of all in scope."""
     words = [word for word in term.split() if len(word) >= MIN_TERM][:5]
     if not words:
@@ -29,7 +29,7 @@ def _escaped(word: str) -> str:
     return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def searchable() -> RunSQL:
+def create_search_index() -> RunSQL:
     """The index, and the function that may use it: row-level security lets PostgreSQL use no index for ILIKE, because
     that operator could tell of rows before the policy has hidden them. So the function runs as the tables' owner and
     asks the policy itself. EXECUTE: a plan for this very term; a rare one by the index, a common one in order."""

@@ -27,7 +27,7 @@ from notifier.models import (
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.status import Lane, Mode, Status
 from tenants import audit
-from tenants.bootstrap import furnish
+from tenants.bootstrap import create_default_categories
 from tenants.imports import jobs
 from tenants.models import (
     ApiKey,
@@ -98,7 +98,7 @@ Rows = dict[type[Model], Any]
 
 def furnished(tenant: Tenant, word: str) -> Rows:
     """One row of every kind, each marked with a word that no other tenant's row holds."""
-    furnish(tenant)
+    create_default_categories(tenant)
     category = Category.objects.create(tenant=tenant, key=f"{word}-news", name=f"{word} news")
     template = Template.objects.create(tenant=tenant, key=f"{word}-welcome", name=word, category=category)
     version = templates.publish(template, {"in_app": {"en": {"title": f"{word} hi", "body": "{{ recipient.name }}"}}})
@@ -112,7 +112,7 @@ def furnished(tenant: Tenant, word: str) -> Rows:
 
 
 def _import(tenant: Tenant, file: ContentFile[bytes]) -> Import:
-    return jobs.submit(jobs.new(tenant, file), file)
+    return jobs.submit(jobs.new_import(tenant, file), file)
 
 
 def _people(tenant: Tenant, recipient: Recipient, word: str) -> Rows:

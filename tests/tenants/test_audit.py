@@ -47,7 +47,7 @@ def chained(tenant: Tenant, count: int = 5) -> list[AuditLog]:
 def test_an_untouched_log_fits_its_chain_over_several_batches(acme: Tenant) -> None:
     chained(acme)
     chained(acme)
-    assert audit.verify(acme.pk) is None
+    assert audit.first_broken_row(acme.pk) is None
     call_command("verify_audit", "--tenant", "acme")
 
 
@@ -57,7 +57,7 @@ def test_a_changed_row_is_found(column: str, acme: Tenant) -> None:
     values = {"detail": {"n": 99}, "at": datetime(2020, 1, 1, tzinfo=UTC), "chain": bytes(32)}
     with behind_the_triggers_back():
         AuditLog.objects.filter(pk=rows[2].pk).update(**{column: values.get(column, "x")})
-    assert audit.verify(acme.pk) == rows[2].pk
+    assert audit.first_broken_row(acme.pk) == rows[2].pk
     with pytest.raises(CommandError, match=f"acme: row {rows[2].pk}"):
         call_command("verify_audit")
 
@@ -66,7 +66,7 @@ def test_a_missing_row_is_found_at_the_next(acme: Tenant) -> None:
     rows = chained(acme)
     with behind_the_triggers_back():
         AuditLog.objects.filter(pk=rows[1].pk).delete()
-    assert audit.verify(acme.pk) == rows[2].pk
+    assert audit.first_broken_row(acme.pk) == rows[2].pk
 
 
 def test_the_trigger_refuses_changes_and_deletion(acme: Tenant) -> None:
@@ -86,7 +86,7 @@ def test_each_tenant_has_a_chain_of_its_own(acme: Tenant) -> None:
     audit.chain_batch()
     with behind_the_triggers_back():
         AuditLog.objects.filter(pk=mine.pk).update(action="x")
-    assert (audit.verify(acme.pk), audit.verify(globex.pk)) == (mine.pk, None)
+    assert (audit.first_broken_row(acme.pk), audit.first_broken_row(globex.pk)) == (mine.pk, None)
 
 
 def test_rows_that_commit_out_of_the_order_of_their_ids_are_chained_all_the_same(acme: Tenant) -> None:
@@ -103,7 +103,7 @@ def test_rows_that_commit_out_of_the_order_of_their_ids_are_chained_all_the_same
         ours.close()
         theirs.close()
     assert audit.chain_batch() == 1
-    assert audit.verify(acme.pk) is None
+    assert audit.first_broken_row(acme.pk) is None
 
 
 # ---- heads ----------------------------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ def test_new_rows_in_the_place_of_those_that_were_cut_are_noticed(acme: Tenant, 
     verify_with(heads)
     cut(acme, 1)
     chained(acme, 4)
-    assert audit.verify(acme.pk) is None
+    assert audit.first_broken_row(acme.pk) is None
     with pytest.raises(CommandError, match="acme: row 5 of the chain is not the one"):
         verify_with(heads)
 
@@ -166,7 +166,7 @@ def test_a_chain_that_is_gone_is_missed_and_of_another_tenant_only_when_asked(ac
 def test_the_hourly_lines_of_the_log_serve_as_heads(acme: Tenant, tmp_path: Path) -> None:
     chained(acme)
     with structlog.testing.capture_logs() as lines:
-        assert audit_heads.write_to_log() == 1
+        assert audit_heads.log_heads() == 1
     assert [(line["action"], line["tenant"], line["position"]) for line in lines] == [("audit.head", str(acme.pk), 5)]
     other = {"event": "request", "action": "request", "path": "/"}
     log = tmp_path / "log"

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from tenants.imports import Problem, Result, UnreadableFile, import_recipients, read_external_ids, run
+from tenants.imports import ImportResult, RowProblem, UnreadableFile, import_recipients, read_external_ids, recipients
 from tenants.models import ConsentChange, Device, Recipient
 from tests.fixtures import People
 
 pytestmark = pytest.mark.django_db
 
 
-def put(people: People, file: str | bytes) -> Result:
+def put(people: People, file: str | bytes) -> ImportResult:
     return import_recipients(people.acme.pk, io.BytesIO(file if isinstance(file, bytes) else file.encode()))
 
 
@@ -26,7 +26,7 @@ def stored(people: People) -> dict[str, Recipient]:
     return {r.external_id: r for r in Recipient.objects.filter(tenant=people.acme)}
 
 
-def problems(result: Result) -> list[tuple[int, str]]:
+def problems(result: ImportResult) -> list[tuple[int, str]]:
     return [(p.line, p.reason) for p in result.problems]
 
 
@@ -320,7 +320,7 @@ def peak_kib(people: People, rows: int) -> int:
 
 
 def test_memory_does_not_grow_with_the_file(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "BATCH", 500)
+    monkeypatch.setattr(recipients, "BATCH", 500)
     peak_kib(people, 100)  # what is loaded once
     few, many = peak_kib(people, 2_000), peak_kib(people, 20_000)
     assert many < few * 1.3, (few, many)
@@ -367,7 +367,7 @@ def test_a_list_of_ids_is_read_with_and_without_a_header(file: bytes, ids: list[
 
 def test_a_row_of_a_list_without_an_id_is_told(people: People) -> None:
     found = list(read_external_ids(io.BytesIO(b"name,external_id\nAnne,\nBob,b\n" + b"x," + b"y" * 200 + b"\nC,c,d\n")))
-    assert [p.line if isinstance(p, Problem) else p for p in found] == [2, "b", 4, 5]
+    assert [p.line if isinstance(p, RowProblem) else p for p in found] == [2, "b", 4, 5]
 
 
 NO_LISTS = [b"", b"a,b\n1,2\n", "external_id\né\n".encode("latin-1"), b"PK\x03\x04", b"a\0b\n"]

@@ -22,7 +22,7 @@ def _uploads_elsewhere(settings: Any, tmp_path: Any) -> None:
 
 def upload(people: People, content: bytes) -> Import:
     file = ContentFile(content, name="../../people.csv")
-    return jobs.submit(jobs.new(people.acme, file, people.ana), file)
+    return jobs.submit(jobs.new_import(people.acme, file, people.ana), file)
 
 
 def test_an_upload_is_imported_reported_recorded_and_deleted(people: People) -> None:

@@ -161,7 +161,7 @@ def test_what_no_longer_counts_is_removed(people: People) -> None:
     fail("ana", 1)
     later(WINDOW)
     fail("ben", 1)
-    assert lockout.forget_old() == 1 and len(rows()) == 1
+    assert lockout.delete_expired() == 1 and len(rows()) == 1
 
 
 def test_the_cookie_is_out_of_reach_of_scripts(people: People, settings: Any) -> None:

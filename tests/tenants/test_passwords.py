@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from tenants.bootstrap import new_user
+from tenants.bootstrap import create_user
 from tenants.models import User
 from tests.fixtures import People
 
@@ -78,6 +78,6 @@ def test_the_command_refuses_it(people: People, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.django_db
 def test_what_is_generated_for_a_new_person_lets_them_in() -> None:
-    user, password = new_user("newcomer")
+    user, password = create_user("newcomer")
     validate_password(password, user)
     assert user.check_password(password) and user.is_staff and user.is_active

@@ -17,7 +17,7 @@ from psycopg import errors
 
 from tenants import access
 from tenants.api_keys import key_digest
-from tenants.database.grants import NOTHING, WEB_MAY, differences, held
+from tenants.database.grants import NONE, WEB_MAY, current_rights, grant_statements
 from tenants.database.signed_settings import key_of
 from tenants.models import Recipient, User
 from tests.fixtures import People
@@ -233,12 +233,12 @@ def test_the_audit_log_takes_no_link_and_no_other_tenant(web: psycopg.Connection
 
 
 def test_the_web_role_holds_what_the_list_says_and_a_table_without_an_entry_fails_here() -> None:
-    found = held()
+    found = current_rights()
     with connection.cursor() as cursor:
         cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits")
         partitions = {row[0] for row in cursor.fetchall()}
     assert {table: found[table] for table in found if table not in partitions} == dict(WEB_MAY)
-    assert {found[name] for name in partitions & set(found)} == {NOTHING}
+    assert {found[name] for name in partitions & set(found)} == {NONE}
 
 
 def test_a_new_table_is_closed_to_web(connect: Connect) -> None:
@@ -247,7 +247,7 @@ def test_a_new_table_is_closed_to_web(connect: Connect) -> None:
         try:
             with pytest.raises(REFUSED):
                 connect().execute("SELECT * FROM newcomer")
-            assert held()["newcomer"] == NOTHING
+            assert current_rights()["newcomer"] == NONE
         finally:
             cursor.execute("DROP TABLE newcomer")
 
@@ -270,7 +270,7 @@ def test_rights_are_brought_to_what_is_wanted(
     wanted: dict[str, set[str]], found: dict[str, set[str]], expected: list[str]
 ) -> None:
     frozen = [{table: frozenset(rights) for table, rights in side.items()} for side in (wanted, found)]
-    assert list(differences(frozen[0], frozen[1], "web")) == expected
+    assert list(grant_statements(frozen[0], frozen[1], "web")) == expected
 
 
 def test_functions_of_the_owner_are_these_and_each_pins_its_search_path() -> None:

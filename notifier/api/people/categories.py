@@ -13,7 +13,7 @@ from notifier.api.framework.pagination import Order, page
 from notifier.api.framework.views import TenantView
 from notifier.api.people import shapes
 from tenants import audit, categories
-from tenants.access import owned
+from tenants.access import get_owned
 from tenants.models import Category
 
 TAGS = ["categories"]
@@ -69,7 +69,7 @@ class CategoryView(TenantView):
         return Response(status=204)
 
     def _find(self, key: str) -> Category:
-        return owned(Category.objects.all(), self.tenant, key=key)
+        return get_owned(Category.objects.all(), self.tenant, key=key)
 
     def _audit(self, verb: str, category: Category, **detail: Any) -> None:
         more = {"key": category.key, **detail}

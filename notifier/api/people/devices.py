@@ -14,7 +14,7 @@ from notifier.api.framework.pagination import OLDEST, page
 from notifier.api.framework.views import TenantView
 from notifier.api.people import shapes
 from notifier.api.people.recipients import TAGS, check_not_erased, find
-from tenants.access import owned
+from tenants.access import get_owned
 from tenants.models import Device
 from tenants.people import devices
 
@@ -46,7 +46,7 @@ class DeviceView(TenantView):
     def delete(self, request: Request, external_id: str, device_id: uuid.UUID) -> Response:
         """Nothing is sent to the device from now on, including messages that already wait."""
         rows = Device.objects.filter(recipient=find(self.tenant, external_id))
-        owned(rows, self.tenant, pk=device_id).delete()
+        get_owned(rows, self.tenant, pk=device_id).delete()
         return Response(status=204)
 
 

@@ -17,7 +17,7 @@ from notifier.api.framework.views import TenantView
 from notifier.api.people import shapes
 from notifier.errors import Conflict
 from notifier.values.trim import trimmed
-from tenants.access import owned
+from tenants.access import get_owned
 from tenants.models import Recipient, Tenant
 from tenants.people import fields
 
@@ -93,7 +93,7 @@ def check_not_erased(recipient: Recipient) -> None:
 
 def find(tenant: Tenant, external_id: str) -> Recipient:
     """The tenant's recipient. Raises NotFound."""
-    return owned(Recipient.objects.all(), tenant, external_id=trimmed(external_id))
+    return get_owned(Recipient.objects.all(), tenant, external_id=trimmed(external_id))
 
 
 def _shown(listed: Sequence[Recipient]) -> list[Any]:

@@ -21,7 +21,7 @@ from tenants.admin.roles import OWNERS, is_operator, may
 from tenants.admin.site import admin_site
 from tenants.admin.trail import note
 from tenants.api_keys import SCOPES, create_key
-from tenants.bootstrap import furnish
+from tenants.bootstrap import create_default_categories
 from tenants.models import ApiKey, Tenant, User
 from tenants.people import fields as checks
 
@@ -72,7 +72,7 @@ class TenantAdmin(TenantModelAdmin):
     def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if not change:
-            furnish(obj)
+            create_default_categories(obj)
             return
         for field, (on, off) in SWITCHED.items():
             if field in form.changed_data:

@@ -21,8 +21,8 @@ from tenants.admin.forms import TenantForm
 from tenants.admin.once import Secret, show_once
 from tenants.admin.roles import OWNERS, is_operator
 from tenants.admin.site import admin_site
-from tenants.bootstrap import new_user
-from tenants.login.backend import user_by_login
+from tenants.bootstrap import create_user
+from tenants.login.backend import find_user_id
 from tenants.models import Member, Tenant, User
 
 #: stands between the name and the slug; no slug has it
@@ -66,12 +66,12 @@ class NewMemberForm(TenantForm):
 
     def _choose(self, name: str, tenant: Tenant) -> None:
         """Who becomes a member: somebody there is, or a new login of this tenant."""
-        existing = user_by_login(name) if self.by_operator else None
+        existing = find_user_id(name) if self.by_operator else None
         if existing is not None:
             self.instance.user = _joinable(User.objects.get(pk=existing), tenant)
             return
         login = login_of(name, tenant)
-        if user_by_login(login) is not None:
+        if find_user_id(login) is not None:
             raise forms.ValidationError(
                 "Your tenant has a login of this name already; choose another, or ask an operator to let its person in."
             )
@@ -139,7 +139,7 @@ class MemberAdmin(TenantModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Member, form: Any, change: bool) -> None:
         if not change and obj.user_id is None:
-            obj.user, password = new_user(form.cleaned_data["username"], form.cleaned_data["email"])
+            obj.user, password = create_user(form.cleaned_data["username"], form.cleaned_data["email"])
             request.__dict__["notifier_password"] = password
         elif not change and not obj.user.is_staff:
             # an existing login that could not log in here

@@ -22,7 +22,7 @@ from tenants.admin.trail import note
 from tenants.models import Category, Device, Preference, Recipient, Tenant
 from tenants.people import attributes, devices
 from tenants.people import fields as checks
-from tenants.people.search import people_like
+from tenants.people.search import search_recipients
 
 
 class RecipientForm(TenantForm):
@@ -153,7 +153,7 @@ class RecipientAdmin(LargeListAdmin):
 
     def ways(self, request: HttpRequest, term: str) -> Iterable[Any]:
         rows = self.rows(request)
-        return rows.filter(external_id=term), rows.filter(pk__in=people_like(term, self.home(request), FOUND))
+        return rows.filter(external_id=term), rows.filter(pk__in=search_recipients(term, self.home(request), FOUND))
 
     @admin.display(description="email")
     def masked_email(self, recipient: Recipient) -> str:

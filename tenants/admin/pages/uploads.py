@@ -19,7 +19,7 @@ from tenants.admin.forms import TenantForm
 from tenants.admin.site import admin_site
 from tenants.imports import jobs
 from tenants.imports.columns import FIELDS
-from tenants.imports.reader import UnreadableFile
+from tenants.imports.csv_file import UnreadableFile
 from tenants.models import Import
 
 
@@ -75,7 +75,7 @@ class ImportAdmin(TenantModelAdmin):
     def save_model(self, request: HttpRequest, obj: Import, form: Any, change: bool) -> None:
         user = request.user if request.user.is_authenticated else None
         upload = form.cleaned_data["file"]
-        job = jobs.submit(jobs.new(obj.tenant, upload, user), upload)
+        job = jobs.submit(jobs.new_import(obj.tenant, upload, user), upload)
         obj.__dict__.update({k: v for k, v in job.__dict__.items() if k != "_state"})
         obj._state.adding = False
         transaction.on_commit(lambda: post("tenants.imports", queue=BATCH))

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from tenants import audit
-from tenants.imports import Result, UnreadableFile, import_recipients
+from tenants.imports import ImportResult, UnreadableFile, import_recipients
 from tenants.models import Tenant
 
 
@@ -32,16 +32,16 @@ class Command(BaseCommand):
         audit.record(owner.pk, "import.done", detail={**counts, "rejected": result.rejected})
         self._report(result)
 
-    def _import(self, owner: Tenant, file: str) -> Result:
+    def _import(self, owner: Tenant, file: str) -> ImportResult:
         if file == "-":
             return import_recipients(owner.pk, sys.stdin.buffer, self._progress)
         with Path(file).open("rb") as source:
             return import_recipients(owner.pk, source, self._progress)
 
-    def _progress(self, result: Result) -> None:
+    def _progress(self, result: ImportResult) -> None:
         self.stderr.write(f"{result.rows:,} rows read, {result.rejected:,} rejected")
 
-    def _report(self, result: Result) -> None:
+    def _report(self, result: ImportResult) -> None:
         for problem in result.problems:
             self.stdout.write(f"line {problem.line}: {problem.reason}")
         untold = result.rejected - len(result.problems)

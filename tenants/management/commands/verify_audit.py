@@ -35,7 +35,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no tenant {tenant!r}.")
         # read before the chains are, or rows that come meanwhile would look like rows that nobody signed
         known = _read(heads) if heads else []
-        broken = [f"{t.slug}: row {row}" for t in tenants if (row := audit.verify(t.pk)) is not None]
+        broken = [f"{t.slug}: row {row}" for t in tenants if (row := audit.first_broken_row(t.pk)) is not None]
         if broken:
             raise CommandError("The audit log does not fit its chain at " + "; ".join(broken))
         if heads:
@@ -43,18 +43,18 @@ class Command(BaseCommand):
             self._compare(heads, [head for head in known if head.tenant in asked], tenants)
         self.stdout.write("The audit log fits its chain.")
 
-    def _compare(self, path: Path, known: list[audit_heads.Head], tenants: QuerySet[Tenant]) -> None:
-        if lost := audit_heads.lost(known):
+    def _compare(self, path: Path, known: list[audit_heads.ChainHead], tenants: QuerySet[Tenant]) -> None:
+        if lost := audit_heads.describe_losses(known):
             raise CommandError("The audit log was cut: " + "; ".join(lost))
         written = {(head.tenant, head.position) for head in known}
-        new = [head for head in audit_heads.current(tenants) if (head.tenant, head.position) not in written]
+        new = [head for head in audit_heads.current_heads(tenants) if (head.tenant, head.position) not in written]
         with path.open("ab") as file:
-            file.writelines(map(audit_heads.as_line, new))
+            file.writelines(map(audit_heads.json_line, new))
         self.stdout.write(f"{len(known)} heads hold; {len(new)} new ones are in {path}.")
 
 
-def _read(path: Path) -> list[audit_heads.Head]:
+def _read(path: Path) -> list[audit_heads.ChainHead]:
     try:
-        return audit_heads.parse(path.read_bytes().splitlines()) if path.exists() else []
+        return audit_heads.parse_heads(path.read_bytes().splitlines()) if path.exists() else []
     except (InvalidInput, OSError) as error:
         raise CommandError(f"{path}: {error}") from None

@@ -19,9 +19,9 @@ from campaigns.models import Audience, AudienceRange, Campaign
 from campaigns.states import State
 from notifier.delivery.content import templates
 from notifier.models import Template
+from tenants.batch_slots import batch_slot, max_slots
 from tenants.imports import jobs
 from tenants.models import Import
-from tenants.turns import most, turn
 from tests.campaigns.arming.test_arming import elsewhere
 from tests.campaigns.conftest import CONTENT, Site
 
@@ -76,24 +76,24 @@ def state(campaign: Campaign) -> State:
 
 def test_one_tenant_may_hold_all_processes_but_one(site: Site, settings: Settings) -> None:
     got: list[bool] = []
-    with turn(site.acme.pk) as mine:
+    with batch_slot(site.acme.pk) as mine:
         elsewhere(lambda: got.extend(held_by(site.acme.pk)), lambda: got.extend(held_by(site.people.globex.pk)))
     assert (mine, sorted(got)) == (True, [False, True])
     assert elsewhere(lambda: held_by(site.acme.pk)) == [[True]]
     settings.BATCH_PROCESSES = 1
-    assert most() == 1
+    assert max_slots() == 1
     settings.BATCH_PROCESSES = 8
-    assert most() == 7
+    assert max_slots() == 7
 
 
 def held_by(tenant_id: uuid.UUID) -> list[bool]:
-    with turn(tenant_id) as mine:
+    with batch_slot(tenant_id) as mine:
         return [mine]
 
 
 def test_who_was_killed_leaves_its_place(site: Site) -> None:
     def killed() -> None:
-        with turn(site.acme.pk):
+        with batch_slot(site.acme.pk):
             connection.close()
 
     elsewhere(killed)
@@ -149,15 +149,15 @@ def test_imports_go_round_between_tenants(
 ) -> None:
     settings.MEDIA_ROOT = str(tmp_path)
     file = ContentFile(b"external_id\n1\n", name="people.csv")
-    made = [jobs.submit(jobs.new(tenant, file), file) for tenant in [site.acme] * 3 + [site.people.globex]]
+    made = [jobs.submit(jobs.new_import(tenant, file), file) for tenant in [site.acme] * 3 + [site.people.globex]]
     order: list[Import] = []
-    real: Callable[[Import], None] = jobs.run
+    real: Callable[[Import], None] = jobs.run_import
 
     def noted(job: Import) -> None:
         order.append(job)
         real(job)
 
-    monkeypatch.setattr(jobs, "run", noted)
+    monkeypatch.setattr(jobs, "run_import", noted)
     assert jobs.run_waiting() == 4
     assert [job.pk for job in order] == [made[n].pk for n in (0, 3, 1, 2)]
 
@@ -168,7 +168,7 @@ def test_an_import_waits_while_the_tenants_places_are_taken(
     settings.MEDIA_ROOT = str(tmp_path)
     file = ContentFile(b"external_id\n1\n", name="people.csv")
     for tenant in (site.acme, site.people.globex):
-        jobs.submit(jobs.new(tenant, file), file)
+        jobs.submit(jobs.new_import(tenant, file), file)
     assert jobs.run_waiting() == 1
     assert Import.objects.get(state=Import.State.WAITING).tenant == site.acme
 

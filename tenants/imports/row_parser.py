@@ -10,15 +10,15 @@ from typing import Any
 import orjson
 
 from notifier.errors import InvalidInput
+from tenants.imports.column_types import ColumnType
 from tenants.imports.columns import Columns
-from tenants.imports.reader import Problem
-from tenants.imports.types import ColumnType
+from tenants.imports.csv_file import RowProblem
 from tenants.people import fields as checks
 from tenants.people.attributes import check_size
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RecipientRow:
     """One person as one row tells of them; empty means "not told"."""
 
     line: int
@@ -47,7 +47,7 @@ _CHECKS: tuple[tuple[str, Callable[[str], str]], ...] = (
 )
 
 
-class Reader:
+class RowParser:
     """Reads rows of one header."""
 
     def __init__(self, columns: Columns) -> None:
@@ -60,14 +60,14 @@ class Reader:
         """Each attribute's path, and what its values have been so far."""
         return [((*above, key), kind) for above, key, _, kind in self._attributes]
 
-    def read(self, line: int, cells: Sequence[str]) -> Row | Problem:
+    def read(self, line: int, cells: Sequence[str]) -> RecipientRow | RowProblem:
         """The row, or every reason against it in one sentence."""
         try:
             return self._row(line, cells)
         except InvalidInput as error:
-            return Problem(line, f"{error.field}: {error.message}" if error.field else error.message)
+            return RowProblem(line, f"{error.field}: {error.message}" if error.field else error.message)
 
-    def _row(self, line: int, cells: Sequence[str]) -> Row:
+    def _row(self, line: int, cells: Sequence[str]) -> RecipientRow:
         values = {"external_id": checks.external_id(self._cell(cells, "external_id"))}
         for name, place, check in self._checked:
             if value := cells[place]:
@@ -77,7 +77,7 @@ class Reader:
             platform = self._cell(cells, "push_platform").lower() or "fcm"
             values |= {"token": token, "platform": platform, "app": self._cell(cells, "app")}
             checks.device(platform, token, values["app"])
-        return Row(line=line, attributes=self._written(cells), **values)
+        return RecipientRow(line=line, attributes=self._written(cells), **values)
 
     def _cell(self, cells: Sequence[str], name: str) -> str:
         place = self._columns.fields.get(name)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from django.db import connection
 
 from notifier.vocabulary.ids import new_id
-from tenants.imports.rows import Row
-from tenants.imports.types import Type
+from tenants.imports.column_types import AttributeType
+from tenants.imports.row_parser import RecipientRow
 
 _DROP = "DROP TABLE IF EXISTS pg_temp.import_row, pg_temp.import_device"
 _CREATE = """
@@ -21,10 +21,10 @@ CREATE TEMPORARY TABLE import_device (id uuid, line int, external_id text, platf
 
 
 @dataclass
-class Stage:
+class StagingTables:
     """Rows of this session only; gone with it."""
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, rows: Iterable[RecipientRow]) -> None:
         """COPY one batch."""
         held = list(rows)
         with connection.cursor() as cursor:
@@ -37,9 +37,9 @@ class Stage:
                     if row.token:
                         copy.write_row((new_id(), row.line, row.external_id, row.platform, row.app, row.token))
 
-    def untype(self, path: Sequence[str], kind: Type, spelling: str) -> None:
+    def untype(self, path: Sequence[str], kind: AttributeType, spelling: str) -> None:
         """Back to text, as it was written: a later value of this column was none of its type."""
-        text = f"{spelling}(attributes #>> %(path)s)" if kind == Type.BOOLEAN else "attributes #>> %(path)s"
+        text = f"{spelling}(attributes #>> %(path)s)" if kind == AttributeType.BOOLEAN else "attributes #>> %(path)s"
         with connection.cursor() as cursor:
             cursor.execute(
                 f"UPDATE import_row SET attributes = jsonb_set(attributes, %(path)s, to_jsonb({text}))"
@@ -55,13 +55,13 @@ class Stage:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
+def staging_tables() -> Iterator[StagingTables]:
     """Empty staging tables, dropped at the end whatever happens."""
     with connection.cursor() as cursor:
         cursor.execute(_DROP)
         cursor.execute(_CREATE)
     try:
-        yield Stage()
+        yield StagingTables()
     finally:
         with connection.cursor() as cursor:
             cursor.execute(_DROP)

@@ -37,7 +37,7 @@ class UnreadableFile(InvalidInput):
     code = "file_refused"
 
 
-class Source(Protocol):
+class BinarySource(Protocol):
     """What is read: an open binary file, an upload, a file in storage."""
 
     def read(self, size: int = ..., /) -> bytes: ...
@@ -45,17 +45,17 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class RowProblem:
     """A row that was left out, by the physical line on which it begins."""
 
     line: int
     reason: str
 
 
-class Lines:
+class LineReader:
     """The file's lines as text, counted. Raises Refused at the first byte that is no CSV in UTF-8."""
 
-    def __init__(self, source: Source | BinaryIO, max_bytes: int) -> None:
+    def __init__(self, source: BinarySource | BinaryIO, max_bytes: int) -> None:
         self._source = source
         self._max_bytes = max_bytes
         self.number = 0
@@ -95,21 +95,21 @@ class Lines:
             raise UnreadableFile(f"It is larger than {self._max_bytes:,} bytes; split it.")
 
 
-class Table:
+class CsvTable:
     """A header and the rows below it. Each row is as wide as the header: programs leave out empty fields at its end."""
 
-    def __init__(self, lines: Lines, separator: str, header: list[str]) -> None:
+    def __init__(self, lines: LineReader, separator: str, header: list[str]) -> None:
         self.lines = lines
         self.separator = separator
         self.header = header
 
-    def rows(self, *, named: bool = True) -> Iterator[tuple[int, list[str]] | Problem]:
+    def rows(self, *, named: bool = True) -> Iterator[tuple[int, list[str]] | RowProblem]:
         """(line on which the row begins, its fields), or why it cannot be read. Rows without any value are passed over,
         and so is the header when it comes once more, of a second file that was joined to the first; `named` is false
         for a file whose first line is no header."""
         again = [name.casefold() for name in self.header] if named else None
         for found in self._read():
-            if isinstance(found, Problem):
+            if isinstance(found, RowProblem):
                 yield found
             elif any(row := self._fields(found[1])) and [field.casefold() for field in row] != again:
                 yield self._of_width(found[0], row)
@@ -121,13 +121,13 @@ class Table:
             row.pop()
         return row
 
-    def _of_width(self, line: int, row: list[str]) -> tuple[int, list[str]] | Problem:
+    def _of_width(self, line: int, row: list[str]) -> tuple[int, list[str]] | RowProblem:
         surplus = len(row) - len(self.header)
         if surplus > 0:
-            return Problem(line, f"has {len(row)} fields, the header {len(self.header)}")
+            return RowProblem(line, f"has {len(row)} fields, the header {len(self.header)}")
         return line, row + [""] * -surplus
 
-    def _read(self) -> Iterator[tuple[int, list[str]] | Problem]:
+    def _read(self) -> Iterator[tuple[int, list[str]] | RowProblem]:
         csv.field_size_limit(MAX_FIELD)
         reader = csv.reader(self.lines, delimiter=self.separator, strict=True)
         while True:
@@ -142,33 +142,33 @@ class Table:
             if fields:
                 yield begins, fields
 
-    def _problem(self, line: int, said: str) -> Problem:
+    def _problem(self, line: int, said: str) -> RowProblem:
         if "unexpected end of data" in said or "field limit" in said:
             raise UnreadableFile(
                 f"A quote opened in the row at line {line} is not closed within {MAX_FIELD:,} characters."
             )
         if "new-line character" in said:
             raise UnreadableFile(f"Line {line} holds a bare carriage return; end lines with LF or CRLF.")
-        return Problem(line, f"cannot be read as CSV: {said}")
+        return RowProblem(line, f"cannot be read as CSV: {said}")
 
 
-def open_table(source: Source | BinaryIO, max_bytes: int) -> Table:
+def open_table(source: BinarySource | BinaryIO, max_bytes: int) -> CsvTable:
     """Read the header. Raises Refused for what is no CSV file."""
-    lines = Lines(source, max_bytes)
-    first = _whole(_first(lines), lines)
+    lines = LineReader(source, max_bytes)
+    first = _read_whole_header(_first_filled_line(lines), lines)
     separator = _named_separator(first)
     if separator:
-        first = _whole(_first(lines), lines)
-    separator = separator or max(SEPARATORS, key=lambda s: len(_split(first, s)))
-    header = [trimmed(name) for name in _split(first, separator)]
+        first = _read_whole_header(_first_filled_line(lines), lines)
+    separator = separator or max(SEPARATORS, key=lambda s: len(_split_header(first, s)))
+    header = [trimmed(name) for name in _split_header(first, separator)]
     while header and not header[-1]:
         header.pop()
     if not header:
         raise UnreadableFile("Its first line names no columns.")
-    return Table(lines, separator, header)
+    return CsvTable(lines, separator, header)
 
 
-def _first(lines: Lines) -> str:
+def _first_filled_line(lines: LineReader) -> str:
     """The next line that says something."""
     for line in lines:
         if trimmed(line):
@@ -176,7 +176,7 @@ def _first(lines: Lines) -> str:
     raise UnreadableFile("It is empty.")
 
 
-def _whole(line: str, lines: Lines) -> str:
+def _read_whole_header(line: str, lines: LineReader) -> str:
     """A header with a line break inside quotes goes on in the next line."""
     while line.count('"') % 2 and len(line) <= MAX_FIELD:
         more = next(lines, "")
@@ -196,7 +196,7 @@ def _named_separator(line: str) -> str:
     return found[1] if found else ""
 
 
-def _split(line: str, separator: str) -> list[str]:
+def _split_header(line: str, separator: str) -> list[str]:
     try:
         return next(csv.reader(line.splitlines(keepends=True), delimiter=separator, strict=True), [])
     except csv.Error:

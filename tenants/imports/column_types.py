@@ -17,7 +17,7 @@ from notifier.errors import InvalidInput
 from notifier.values import timestamps
 
 
-class Type(StrEnum):
+class AttributeType(StrEnum):
     NUMBER = "number"
     BOOLEAN = "boolean"
     DATE = "date"
@@ -38,35 +38,37 @@ _SPELLINGS: Mapping[str, Callable[[str], str]] = {"lower": str.lower, "upper": s
 class ColumnType:
     """The type of one column so far, and the JSON values of its cells."""
 
-    def __init__(self, name: str, stated: Type | None) -> None:
+    def __init__(self, name: str, stated: AttributeType | None) -> None:
         self.name = name
         self.stated = stated
         self.type = stated
         #: what its first values were taken for, when a later one was something else
-        self.mistaken: Type | None = None
+        self.mistaken: AttributeType | None = None
         self.spelling = "lower"
 
     def value(self, cell: str) -> Any:
         """The cell as JSON. Raises InvalidInput when it is not of the stated type."""
         if self.stated:
-            return _stated(self.name, self.stated, cell)
+            return _stated_value(self.name, self.stated, cell)
         if self.type is None:
-            self.type, self.spelling = guess(cell), _spelling(cell)
-        elif self.type != Type.TEXT and not self._fits(cell):
-            self.mistaken, self.type = self.type, Type.TEXT
-        return _typed(self.type, cell)
+            self.type, self.spelling = infer_type(cell), _spelling(cell)
+        elif self.type != AttributeType.TEXT and not self._fits(cell):
+            self.mistaken, self.type = self.type, AttributeType.TEXT
+        return _json_value(self.type, cell)
 
     def _fits(self, cell: str) -> bool:
-        return guess(cell) == self.type and (self.type != Type.BOOLEAN or _spelling(cell) == self.spelling)
+        return infer_type(cell) == self.type and (
+            self.type != AttributeType.BOOLEAN or _spelling(cell) == self.spelling
+        )
 
 
-def guess(cell: str) -> Type:
+def infer_type(cell: str) -> AttributeType:
     """The type of one value."""
     if _NUMBER.match(cell):
-        return Type.NUMBER
+        return AttributeType.NUMBER
     if cell.lower() in _BOOLEANS and _spelling(cell):
-        return Type.BOOLEAN
-    return Type.DATE if _is_date(cell) else Type.TEXT
+        return AttributeType.BOOLEAN
+    return AttributeType.DATE if _is_date(cell) else AttributeType.TEXT
 
 
 def _is_date(cell: str) -> bool:
@@ -77,20 +79,24 @@ def _spelling(cell: str) -> str:
     return next((name for name, spell in _SPELLINGS.items() if spell(cell) == cell), "")
 
 
-def _typed(kind: Type, cell: str) -> Any:
-    if kind == Type.NUMBER:
+def _json_value(kind: AttributeType, cell: str) -> Any:
+    if kind == AttributeType.NUMBER:
         return orjson.Fragment(cell)
-    return _BOOLEANS[cell.lower()] if kind == Type.BOOLEAN else cell
+    return _BOOLEANS[cell.lower()] if kind == AttributeType.BOOLEAN else cell
 
 
-def _stated(name: str, kind: Type, cell: str) -> Any:
-    if kind == Type.NUMBER and (found := _STATED_NUMBER.match(cell)):
+def _stated_value(name: str, kind: AttributeType, cell: str) -> Any:
+    if kind == AttributeType.NUMBER and (found := _STATED_NUMBER.match(cell)):
         return orjson.Fragment(found[1].strip("+") + found[2])
-    if kind == Type.BOOLEAN and cell.lower() in _STATED_BOOLEANS:
+    if kind == AttributeType.BOOLEAN and cell.lower() in _STATED_BOOLEANS:
         return _STATED_BOOLEANS[cell.lower()]
-    if kind == Type.TEXT or (kind == Type.DATE and _is_date(cell)):
+    if kind == AttributeType.TEXT or (kind == AttributeType.DATE and _is_date(cell)):
         return cell
     raise InvalidInput(f"{cell[:40]!r} is no {kind}, such as {_EXAMPLES[kind]}.", field=name)
 
 
-_EXAMPLES = {Type.NUMBER: "12.5", Type.BOOLEAN: "true, false, yes or no", Type.DATE: "2026-01-31"}
+_EXAMPLES = {
+    AttributeType.NUMBER: "12.5",
+    AttributeType.BOOLEAN: "true, false, yes or no",
+    AttributeType.DATE: "2026-01-31",
+}
