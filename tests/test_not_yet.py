@@ -1,0 +1,87 @@
+"""docs/not-yet.md is true: each entry is looked for in the code, and must not be there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.urls import Resolver404, resolve
+
+from campaigns.states import State
+from notifier.channels import channels
+from notifier.local.processes.programs import PROJECT
+from notifier.providers import providers
+from notifier.vocabulary.http import Request
+from notifier.vocabulary.status import Reason
+from tenants.models import Recipient
+from tests.pages import NOT_YET, SOURCES
+
+
+def fields(model: str) -> set[str]:
+    return {field.name for field in apps.get_model(model)._meta.get_fields()}
+
+
+def is_address(path: str) -> bool:
+    """Whether some view of the site answers there; the API's answer 404 for unknown addresses is none."""
+    try:
+        return resolve(path).func.__name__ not in ("nothing_here", "catch_all_view")
+    except Resolver404:
+        return False
+
+
+def in_sources(pattern: str) -> bool:
+    return any(re.search(pattern, path.read_text()) for path in SOURCES)
+
+
+def has_dependency(name: str) -> bool:
+    return name in (PROJECT / "pyproject.toml").read_text()
+
+
+#: entry -> whether the thing has come
+HAS_COME: dict[str, Callable[[], bool]] = {
+    "Email": lambda: "email" in channels(),
+    "SMS": lambda: "sms" in channels(),
+    "APNs and Web Push of our own": lambda: bool({"apns", "webpush"} & set(providers())),
+    "Provider receipts": lambda: (PROJECT / "notifier/receipts.py").exists() or is_address("/v1/receipts/fcm"),
+    "Recurring and recipient-local schedules": lambda: (
+        any(
+            "schedule" in model.__name__.lower() and model.__module__.split(".")[0] in ("notifier", "campaigns")
+            for model in apps.get_models()
+        )
+        or "send_at" in fields("campaigns.Campaign")
+    ),
+    "Approval of campaigns by a second person": lambda: any("approv" in name for name in fields("campaigns.Campaign")),
+    "Frequency caps": lambda: any("cap" in reason or "frequen" in reason for reason in Reason),
+    "Digests": lambda: any("digest" in name for name in fields("tenants.Preference")),
+    "The recipient's own preference page": lambda: any(map(is_address, ("/preferences/", "/p/x", "/unsubscribe/x"))),
+    "Erasure of a person": lambda: in_sources(r"status\s*=\s*Recipient\.State\.ERASED\b(?!,)"),
+    "Deletion of old messages": lambda: in_sources(r"DETACH PARTITION|DROP TABLE (?!IF EXISTS pg_temp)"),
+    "Prometheus metrics": lambda: is_address("/metrics") or has_dependency("prometheus"),
+    "A rate limit for API calls": lambda: "DEFAULT_THROTTLE_CLASSES" in settings.REST_FRAMEWORK,
+    "TLS client certificates": lambda: any("cert" in name for name in Request.__dataclass_fields__),
+    "A campaign that ends as `failed`": lambda: in_sources(r"move\([^)]*State\.FAILED"),
+}
+
+
+def entries() -> list[str]:
+    return re.findall(r"^\| \*\*(.+?)\*\*", NOT_YET, re.MULTILINE)
+
+
+def test_every_entry_can_be_looked_for() -> None:
+    assert entries() == list(HAS_COME)
+
+
+@pytest.mark.parametrize("entry", HAS_COME)
+def test_what_is_not_there_yet_is_not_there(entry: str) -> None:
+    assert not HAS_COME[entry](), f"{entry} has come: take it off docs/not-yet.md"
+
+
+def test_the_looks_find_what_is_there() -> None:
+    """A look that finds nothing whatever it is asked would let every entry pass."""
+    assert is_address("/v1/notifications") and is_address("/admin/login/") and not is_address("/v1/nothing")
+    assert in_sources(r"move\([^)]*State\.RUNNING") and has_dependency("django")
+    assert "canary_percent" in fields("campaigns.Campaign")
+    assert Recipient.State.ERASED and State.FAILED  # the names that the page says exist
