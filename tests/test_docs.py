@@ -64,10 +64,10 @@ _OF_A_FORM = re.compile(r"raise ValidationError\([^()]*\)")
 
 
 def layers(contract: str) -> list[set[str]]:
-    """The layers of a contract of import-linter, from the top."""
+    """The layers of a contract of import-linter, from the top, without those in parentheses: they may be missing."""
     contracts = PYPROJECT["tool"]["importlinter"]["contracts"]
     named = next(c for c in contracts if c["name"] == contract)
-    return [{name.strip("() ") for name in line.split("|")} for line in named["layers"]]
+    return [{name.strip() for name in line.split("|") if "(" not in name} for line in named["layers"]]
 
 
 def layers_shown(contract: str) -> list[set[str]]:
@@ -95,10 +95,11 @@ def test_the_readme_has_every_channel_and_provider() -> None:
     assert set(providers()) <= in_code_marks(table)
 
 
-@pytest.mark.parametrize("contract", [c["name"] for c in PYPROJECT["tool"]["importlinter"]["contracts"]])
-def test_the_architecture_shows_the_layers_that_are_checked(contract: str) -> None:
-    if "layers" in next(c for c in PYPROJECT["tool"]["importlinter"]["contracts"] if c["name"] == contract):
-        assert layers_shown(contract) == layers(contract)
+def test_the_architecture_shows_the_layers_that_are_checked() -> None:
+    shown = re.findall(r"^```layers (.+)$", ARCHITECTURE, re.MULTILINE)
+    assert {"Imports point down", "The rooms of the engine", "The rooms of campaigns"} <= set(shown)
+    for contract in shown:
+        assert layers_shown(contract) == layers(contract), contract
 
 
 @pytest.mark.parametrize("kind", error_classes(), ids=lambda kind: kind.__name__)

@@ -4,7 +4,7 @@ For one request, in this order:
 guard         middleware: limits and storable addresses before a view runs, problem documents where no view can answer
 paths         how an address is cut into segments
 body          reads a JSON body within limits
-views         the base class of the views; an API key and its scope come from `tenants.auth`
+views         the base class of the views; an API key and its scope come from `tenants.api_keys`
 idempotency   a POST that is sent again gets the first answer again
 fields        serializer fields that convert nothing
 pagination    lists by cursor
