@@ -1,6 +1,7 @@
 """All settings, from the environment. With no environment at all it boots in debug; production refuses defaults.
 
-docs/operations.md has the table of variables. In debug, `.local/env` (written by `make demo`) tells where the servers are.
+docs/operations.md has the table of variables. In debug, `.local/env` (written by `make demo`) tells where the
+servers are.
 """
 
 from __future__ import annotations
