@@ -7,10 +7,10 @@ from django.contrib import admin
 from inbox.models import Feed, InboxMessage
 from notifier.admin.sent import FromDeliveries, FromNewest
 from tenants.admin import admin_site
-from tenants.admin.deletion import Reference, refer
+from tenants.admin.deletion import Reference, register_references
 from tenants.models import Recipient
 
-refer(Recipient, Reference(InboxMessage, "recipient_id"))
+register_references(Recipient, Reference(InboxMessage, "recipient_id"))
 
 
 @admin.register(Feed, site=admin_site)

@@ -16,7 +16,7 @@ from campaigns.lifecycle.transition import By, record_control
 from campaigns.models import Campaign
 from notifier.errors import NotifierError
 from tenants.admin import MARKETERS, may
-from tenants.admin.zones import use_zone_of
+from tenants.admin.time_zones import activate_zone_of
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Campaign]
@@ -54,7 +54,7 @@ class CampaignPage(_Admin):
     def find(self, request: HttpRequest, pk: uuid.UUID) -> Campaign:
         rows = self.get_queryset(request).select_related("tenant", "template__category", "audience")
         found: Campaign = get_object_or_404(rows, pk=pk)
-        use_zone_of(found)
+        activate_zone_of(found)
         return found
 
     def page(self, request: HttpRequest, campaign: Campaign, name: str, title: str, **context: Any) -> HttpResponse:

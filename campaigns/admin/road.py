@@ -19,7 +19,7 @@ from campaigns.models import Campaign, Rollout, Shard
 from campaigns.preflight.preflight import preflight, read_seconds
 from campaigns.report import results
 from notifier.errors import Conflict
-from tenants.admin.zones import clock
+from tenants.admin.time_zones import time_of_day
 
 
 class Road(CampaignPage):
@@ -100,12 +100,12 @@ class Road(CampaignPage):
             user=self.by(request).user,
         )
         campaign.refresh_from_db()
-        at = f"at {clock(campaign.launched_at)}" if campaign.launched_at else "before"
+        at = f"at {time_of_day(campaign.launched_at)}" if campaign.launched_at else "before"
         self.say(request, launched, _began(campaign), f"It was launched already, {at}.")
 
     def _say_why_not(self, request: HttpRequest, campaign: Campaign) -> None:
         if campaign.launched_at is not None:
-            self.message_user(request, f"It was launched at {clock(campaign.launched_at)}.", messages.INFO)
+            self.message_user(request, f"It was launched at {time_of_day(campaign.launched_at)}.", messages.INFO)
         elif campaign.state == Campaign.State.LAUNCHING:
             self.message_user(request, "GO was pressed already.", messages.INFO)
         else:

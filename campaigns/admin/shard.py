@@ -10,14 +10,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from campaigns.models import Campaign, Shard
-from tenants.admin.base import ChannelFilter, visible
-from tenants.admin.lists.large import LargeRecordAdmin
+from tenants.admin.base import ChannelFilter, visible_rows
+from tenants.admin.lists.large_tables import ReadOnlyLargeTableAdmin
 
 #: whose shards a search shows
 CAMPAIGNS = 20
 
 
-class ShardAdmin(LargeRecordAdmin):
+class ShardAdmin(ReadOnlyLargeTableAdmin):
     group = "What was sent"
     rank = 80
     list_display = (
@@ -28,10 +28,10 @@ class ShardAdmin(LargeRecordAdmin):
     list_select_related = ("tenant", "campaign", "account")
     search_fields = ("campaign",)
     search_help_text = "A part of the campaign's name."
-    linked_by = ("campaign__id__exact",)
+    linked_columns = ("campaign__id__exact",)
 
-    def ways(self, request: HttpRequest, term: str) -> Iterable[QuerySet[Any]]:
-        campaigns = visible(Campaign.objects.filter(name__icontains=term), request).order_by("-id")
+    def search_queries(self, request: HttpRequest, term: str) -> Iterable[QuerySet[Any]]:
+        campaigns = visible_rows(Campaign.objects.filter(name__icontains=term), request).order_by("-id")
         ids = list(campaigns.values_list("pk", flat=True)[:CAMPAIGNS])
         return [self.rows(request).filter(campaign_id__in=ids)]
 

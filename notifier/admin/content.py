@@ -24,7 +24,7 @@ from notifier.errors import NotifierError
 from notifier.models import Template, TemplateVersion
 from notifier.values.trim import trimmed
 from tenants.admin import OwnedChoices, ReadOnlyAdmin, TenantForm, TenantModelAdmin, TenantTabularInline, admin_site
-from tenants.admin.roles import NOBODY
+from tenants.admin.roles import NO_ROLE
 from tenants.models import Tenant
 
 EXAMPLE = {"push": {"en": {"title": "Hello {{ recipient.name }}", "body": "Your order {{ order }} is on its way."}}}
@@ -78,7 +78,7 @@ class TemplateForm(TenantForm):
 
 class VersionInline(TenantTabularInline):
     model = TemplateVersion
-    edited_by = NOBODY
+    edited_by = NO_ROLE
     can_add = False
     fields = readonly_fields = ("number", "variables", "created_at", "created_by")
     verbose_name_plural = "Versions"

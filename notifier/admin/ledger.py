@@ -27,16 +27,16 @@ from notifier.delivery import redrive
 from notifier.delivery.ledger.history import histories
 from notifier.models import DeadLetter, Delivery, DeliveryEvent, Notification, OrderingQueue, ProviderAccount
 from notifier.vocabulary.status import QueuePosition, Status
-from tenants.admin import MARKETERS, NOBODY, TenantTabularInline, admin_site, masked, may
+from tenants.admin import MARKETERS, NO_ROLE, TenantTabularInline, admin_site, masked, may
+from tenants.admin.audit_entries import record_change
 from tenants.admin.base import ChannelFilter
-from tenants.admin.deletion import Reference, refer
-from tenants.admin.lists.large import Start, as_uuid
-from tenants.admin.trail import note
+from tenants.admin.deletion import Reference, register_references
+from tenants.admin.lists.large_tables import BaseRows, parse_uuid
 from tenants.models import Recipient
 
-refer(Recipient, Reference(Delivery, "recipient_id"))
+register_references(Recipient, Reference(Delivery, "recipient_id"))
 # deliveries that ended keep the account's id as a record, and need no account
-refer(
+register_references(
     ProviderAccount,
     Reference(
         Delivery,
@@ -53,7 +53,7 @@ refer(
 
 class DeliveryInline(TenantTabularInline):
     model = Delivery
-    edited_by = NOBODY
+    edited_by = NO_ROLE
     can_add = False
     fields = readonly_fields = ("channel", "status", "reason", "attempt", "settled_at")
     show_change_link = True
@@ -85,7 +85,7 @@ class NotificationAdmin(FindById):
 class DeliveryAdmin(FromNewest):
     rank = 20
     named_by = "notification_id"
-    linked_by = (CAMPAIGN,)
+    linked_columns = (CAMPAIGN,)
     found_by = ("pk", "recipient_id", "notification_id")
     list_display = (
         "id",
@@ -102,20 +102,20 @@ class DeliveryAdmin(FromNewest):
     indexed_filters = ("of", CAMPAIGN)
     exclude = ("address", "fence", "queue_position", "seq")
 
-    def start(self, request: HttpRequest, rows: QuerySet[Any]) -> Start:
+    def base_rows(self, request: HttpRequest, rows: QuerySet[Any]) -> BaseRows:
         asked = request.GET.get(CAMPAIGN, "")
         if asked and not request.GET.get("q", "").strip():
-            return of_campaign(request, rows, as_uuid(asked) or uuid.UUID(int=0))
-        return super().start(request, rows)
+            return of_campaign(request, rows, parse_uuid(asked) or uuid.UUID(int=0))
+        return super().base_rows(request, rows)
 
-    def ways(self, request: HttpRequest, term: str) -> Iterable[QuerySet[Any]]:
-        yield from super().ways(request, term)
-        if wanted := as_uuid(term):
+    def search_queries(self, request: HttpRequest, term: str) -> Iterable[QuerySet[Any]]:
+        yield from super().search_queries(request, term)
+        if wanted := parse_uuid(term):
             # the campaigns' index has no armed ones
             yield self.rows(request).filter(campaign_id=wanted).exclude(status=Status.ARMED)
 
     def newest(self, request: HttpRequest) -> Iterable[Any]:
-        return newest_notifications(request, self.home(request)).values_list("pk", flat=True)
+        return newest_notifications(request, self.listed_tenant(request)).values_list("pk", flat=True)
 
     @admin.display(description="address")
     def masked_address(self, delivery: Delivery) -> str:
@@ -164,7 +164,7 @@ class DeadLetterAdmin(FindById):
         for tenant_id, letters in chosen.items():
             queued += redrive(tenant_id, [letter.pk for letter in letters])
             for letter in letters:
-                note(request, letter, "redriven")
+                record_change(request, letter, "redriven")
         messages.success(request, f"{queued} queued again.")
 
 

@@ -17,10 +17,10 @@ from django.http import HttpRequest
 from notifier.models import Delivery, Notification
 from notifier.vocabulary.ids import id_floor
 from notifier.vocabulary.status import Status
-from tenants.admin.base import visible
-from tenants.admin.lists.indexes import by_index
-from tenants.admin.lists.large import LargeRecordAdmin, Start, as_uuid
-from tenants.admin.pages.people import ids_of
+from tenants.admin.base import visible_rows
+from tenants.admin.lists.indexes import prefer_indexes
+from tenants.admin.lists.large_tables import BaseRows, ReadOnlyLargeTableAdmin, parse_uuid
+from tenants.admin.pages.people import recipient_ids
 
 SENT = "What was sent"
 #: notifications whose messages a list shows when nothing else is asked for
@@ -36,7 +36,7 @@ _NOTE = (
 armed_ms: list[Callable[[uuid.UUID], int | None]] = []
 
 
-class FindById(LargeRecordAdmin):
+class FindById(ReadOnlyLargeTableAdmin):
     """A page whose search box takes an id or an external id."""
 
     group = SENT
@@ -44,14 +44,14 @@ class FindById(LargeRecordAdmin):
     search_fields = ("pk",)
     search_help_text = "An id (its own, or one of those it names), or a recipient's external id."
 
-    def ways(self, request: HttpRequest, term: str) -> Iterable[QuerySet[Any]]:
+    def search_queries(self, request: HttpRequest, term: str) -> Iterable[QuerySet[Any]]:
         rows = self.rows(request)
-        wanted = as_uuid(term)
+        wanted = parse_uuid(term)
         if wanted is not None:
             return [rows.filter(**{name: wanted}) for name in self.found_by]
         if "recipient_id" not in self.found_by:
             return []
-        return [rows.filter(recipient_id__in=ids_of(request, term))]
+        return [rows.filter(recipient_id__in=recipient_ids(request, term))]
 
 
 class FromNewest(FindById):
@@ -59,17 +59,17 @@ class FromNewest(FindById):
 
     named_by: ClassVar[str] = "recipient_id"
 
-    def start(self, request: HttpRequest, rows: QuerySet[Any]) -> Start:
+    def base_rows(self, request: HttpRequest, rows: QuerySet[Any]) -> BaseRows:
         if request.GET.get("q", "").strip():
-            return Start(rows, bounded=True)
-        with by_index():
+            return BaseRows(rows, bounded=True)
+        with prefer_indexes():
             named = list(self.newest(request))
             ids = list(rows.order_by().filter(**{f"{self.named_by}__in": named}).values_list("pk", flat=True))
-        return Start(rows.filter(pk__in=ids), bounded=True, note=_NOTE)
+        return BaseRows(rows.filter(pk__in=ids), bounded=True, note=_NOTE)
 
     def newest(self, request: HttpRequest) -> Iterable[Any]:
         """The recipients of the newest notifications."""
-        return newest_notifications(request, self.home(request)).values_list("recipient_id", flat=True)
+        return newest_notifications(request, self.listed_tenant(request)).values_list("recipient_id", flat=True)
 
 
 class FromDeliveries(FromNewest):
@@ -78,39 +78,39 @@ class FromDeliveries(FromNewest):
     named_by = "delivery_id"
 
     def newest(self, request: HttpRequest) -> Iterable[Any]:
-        return newest_deliveries(request, self.home(request))
+        return newest_deliveries(request, self.listed_tenant(request))
 
 
-def newest_notifications(request: HttpRequest, home: uuid.UUID | None) -> QuerySet[Notification]:
-    rows = visible(Notification.objects.all(), request)
-    rows = rows.filter(tenant_id=home) if home else rows
+def newest_notifications(request: HttpRequest, listed_tenant: uuid.UUID | None) -> QuerySet[Notification]:
+    rows = visible_rows(Notification.objects.all(), request)
+    rows = rows.filter(tenant_id=listed_tenant) if listed_tenant else rows
     return rows.order_by("-id")[:NEWEST]
 
 
-def newest_deliveries(request: HttpRequest, home: uuid.UUID | None) -> list[uuid.UUID]:
+def newest_deliveries(request: HttpRequest, listed_tenant: uuid.UUID | None) -> list[uuid.UUID]:
     """Ids of the deliveries of the newest notifications."""
-    wanted = list(newest_notifications(request, home).values_list("pk", flat=True))
-    found = visible(Delivery.objects.filter(notification_id__in=wanted), request)
+    wanted = list(newest_notifications(request, listed_tenant).values_list("pk", flat=True))
+    found = visible_rows(Delivery.objects.filter(notification_id__in=wanted), request)
     return list(found.values_list("pk", flat=True))
 
 
-def of_campaign(request: HttpRequest, rows: QuerySet[Delivery], campaign: uuid.UUID) -> Start:
+def of_campaign(request: HttpRequest, rows: QuerySet[Delivery], campaign: uuid.UUID) -> BaseRows:
     """The messages of a campaign: the range of ids that begin with its milliseconds. Those of one status, when they are
     few, by the campaigns' index."""
     ms = next((found for ask in armed_ms if (found := ask(campaign)) is not None), None)
     if ms is None:
-        return Start(rows.none(), bounded=True, note="There is no such campaign, or it was never armed.")
+        return BaseRows(rows.none(), bounded=True, note="There is no such campaign, or it was never armed.")
     mine = rows.filter(campaign_id=campaign, id__gte=id_floor(ms), id__lt=id_floor(ms + 1))
     status = request.GET.get("status__exact", "")
     # the index has no armed ones
     if status not in {str(s.value) for s in Status if s != Status.ARMED}:
-        return Start(mine)
-    with by_index():
+        return BaseRows(mine)
+    with prefer_indexes():
         few = rows.order_by().filter(campaign_id=campaign, status=int(status))
         ids = list(few.values_list("pk", flat=True)[: FEW + 1])
     if len(ids) > FEW:
-        return Start(mine)
-    return Start(rows.filter(pk__in=ids), bounded=True)
+        return BaseRows(mine)
+    return BaseRows(rows.filter(pk__in=ids), bounded=True)
 
 
 class CampaignFilter(admin.SimpleListFilter):

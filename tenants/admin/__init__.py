@@ -9,7 +9,7 @@ from tenants.admin.base import (
     masked,
 )
 from tenants.admin.forms import TenantForm
-from tenants.admin.roles import MARKETERS, NOBODY, OWNERS, is_operator, may, roles_of
+from tenants.admin.roles import MARKETERS, NO_ROLE, OWNERS, is_operator, may, roles_of
 from tenants.admin.site import NotifierAdminSite, admin_site
 
 # the pages register themselves
@@ -17,7 +17,7 @@ from tenants.admin.pages import accounts, members, consent, people, records, upl
 
 __all__ = [
     "MARKETERS",
-    "NOBODY",
+    "NO_ROLE",
     "OWNERS",
     "ChannelFilter",
     "NotifierAdminSite",

@@ -14,12 +14,12 @@ from django.utils.http import urlencode
 
 from notifier.channels import channels
 from tenants.admin import deletion
+from tenants.admin.audit_entries import changed_fields, record_change
 from tenants.admin.forms import TenantForm, TenantFormSet
-from tenants.admin.guard import Autocomplete, Guarded
+from tenants.admin.hardening import HardenedAdmin, HardenedAutocomplete
 from tenants.admin.lists.paging import BoundedPaginator
-from tenants.admin.roles import MARKETERS, NOBODY, editable_tenants, is_operator, may, roles_of
-from tenants.admin.trail import fields_of, note
-from tenants.admin.zones import ZonedDateTime, use_zone_of
+from tenants.admin.roles import MARKETERS, NO_ROLE, editable_tenants, is_operator, may, roles_of
+from tenants.admin.time_zones import ZonedDateTime, activate_zone_of
 from tenants.models import Tenant, User
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ else:
     _TabularInline = admin.TabularInline
     _OptionsAdmin = object
 
-EVERY_ROLE = frozenset({"owner", "marketer", "viewer"})
+ALL_ROLES = frozenset({"owner", "marketer", "viewer"})
 
 
-class ByRole(_OptionsAdmin):
+class RoleBasedAdmin(_OptionsAdmin):
     """Rights by the member's role in the row's tenant, and choices limited to the member's tenants."""
 
-    viewed_by: ClassVar[frozenset[str]] = EVERY_ROLE
+    viewed_by: ClassVar[frozenset[str]] = ALL_ROLES
     edited_by: ClassVar[frozenset[str]] = MARKETERS
     can_add: ClassVar[bool] = True
     can_delete_rows: ClassVar[bool] = True
@@ -59,7 +59,7 @@ class ByRole(_OptionsAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """The member's rows. Row-level security says so too; a bug would have to be in both."""
-        return visible(super().get_queryset(request), request)
+        return visible_rows(super().get_queryset(request), request)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if isinstance(db_field, DateTimeField) and "widget" not in kwargs:
@@ -70,9 +70,9 @@ class ByRole(_OptionsAdmin):
         if "queryset" not in kwargs and (offered := self._offered(db_field, request)) is not None:
             kwargs["queryset"] = offered
         if db_field.name in self.get_autocomplete_fields(request):
-            kwargs.setdefault("widget", Autocomplete(db_field, self.admin_site))
+            kwargs.setdefault("widget", HardenedAutocomplete(db_field, self.admin_site))
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if field is not None and db_field.name == "tenant" and offered_one(field.queryset):
+        if field is not None and db_field.name == "tenant" and has_one_choice(field.queryset):
             field.widget = forms.HiddenInput()
         return field
 
@@ -86,11 +86,11 @@ class ByRole(_OptionsAdmin):
         if target is Tenant:
             return editable_tenants(request, self.edited_by)  # type: ignore[no-any-return]
         if target is User:
-            return colleagues(request)
-        return visible(target._default_manager.all(), request) if has_tenant(target) else None
+            return visible_users(request)
+        return visible_rows(target._default_manager.all(), request) if has_tenant(target) else None
 
 
-class TenantModelAdmin(ByRole, Guarded, _ModelAdmin):
+class TenantModelAdmin(RoleBasedAdmin, HardenedAdmin, _ModelAdmin):
     """A page about a tenant-owned model. Subclasses name `group` (see site.GROUPS), lists, searches and forms."""
 
     group: ClassVar[str] = "Set-up"
@@ -108,11 +108,11 @@ class TenantModelAdmin(ByRole, Guarded, _ModelAdmin):
     def get_list_display(self, request: HttpRequest) -> Any:
         """Whose row it is interests only those who see several tenants."""
         columns = list(super().get_list_display(request))
-        return [*columns, "tenant"] if has_tenant(self.model) and sees_several(request) else columns
+        return [*columns, "tenant"] if has_tenant(self.model) and sees_several_tenants(request) else columns
 
     def get_list_filter(self, request: HttpRequest) -> Any:
         filters = list(super().get_list_filter(request))
-        return [TenantFilter, *filters] if has_tenant(self.model) and sees_several(request) else filters
+        return [TenantFilter, *filters] if has_tenant(self.model) and sees_several_tenants(request) else filters
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """A row never changes its tenant."""
@@ -129,14 +129,14 @@ class TenantModelAdmin(ByRole, Guarded, _ModelAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """The row of a page, whose times are from here on those of its tenant."""
         found = super().get_object(request, object_id, from_field)
-        use_zone_of(found)
+        activate_zone_of(found)
         return found
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Deletion is refused while anything uses a row; see `deletion`."""
         rows = list(objs)
         lacking = {str(self.opts.verbose_name) for row in rows if not self.has_delete_permission(request, row)}
-        used = deletion.uses(self.model, [row.pk for row in rows], self.deleted_together)
+        used = deletion.find_uses(self.model, [row.pk for row in rows], self.deleted_together)
         refused = [f"In use by {', '.join(used)}.", self.instead_of_deleting] if used else []
         return (
             [str(row) for row in rows],
@@ -146,15 +146,15 @@ class TenantModelAdmin(ByRole, Guarded, _ModelAdmin):
         )
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        return note(request, obj, "added") or super().log_addition(request, obj, message)
+        return record_change(request, obj, "added") or super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        noted = note(request, obj, "changed", fields=fields_of(message))
+        noted = record_change(request, obj, "changed", fields=changed_fields(message))
         return noted or super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         rows = list(queryset)
-        return [row for row in rows if note(request, row, "deleted")]
+        return [row for row in rows if record_change(request, row, "deleted")]
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """The object's rows of the audit log."""
@@ -165,7 +165,7 @@ class TenantModelAdmin(ByRole, Guarded, _ModelAdmin):
 class ReadOnly:
     """What makes a page show and never edit; stands before the page's base class."""
 
-    edited_by = NOBODY
+    edited_by = NO_ROLE
     can_add = False
     can_delete_rows = False
     actions: Any = None
@@ -175,7 +175,7 @@ class ReadOnlyAdmin(ReadOnly, TenantModelAdmin):
     """A page that shows and never edits."""
 
 
-class TenantTabularInline(ByRole, _TabularInline):
+class TenantTabularInline(RoleBasedAdmin, _TabularInline):
     """Rows of a parent, on the parent's page."""
 
     form = TenantForm
@@ -191,7 +191,7 @@ class TenantFilter(admin.SimpleListFilter):
     parameter_name = "of"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(str(t.pk), t.name) for t in visible(Tenant.objects.order_by("name"), request)]
+        return [(str(t.pk), t.name) for t in visible_rows(Tenant.objects.order_by("name"), request)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(tenant_id=self.value()) if self.value() else queryset
@@ -223,7 +223,7 @@ def has_tenant(model: type[Model]) -> bool:
     return any(isinstance(f, Field) and f.name == "tenant" for f in model._meta.get_fields())
 
 
-def visible(rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
+def visible_rows(rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
     """Only rows of the member's tenants; an operator's stay all; rows that no tenant owns stay as they are."""
     if is_operator(request):
         return rows
@@ -232,18 +232,18 @@ def visible(rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
     return rows.filter(tenant_id__in=list(roles_of(request))) if has_tenant(rows.model) else rows
 
 
-def sees_several(request: HttpRequest) -> bool:
+def sees_several_tenants(request: HttpRequest) -> bool:
     return is_operator(request) or len(roles_of(request)) > 1
 
 
-def colleagues(request: HttpRequest) -> QuerySet[Any]:
+def visible_users(request: HttpRequest) -> QuerySet[Any]:
     """Users who share a tenant with this one."""
     if is_operator(request):
         return User.objects.order_by("username")
     return User.objects.filter(memberships__tenant_id__in=list(roles_of(request))).distinct().order_by("username")
 
 
-def offered_one(choices: QuerySet[Any] | None) -> bool:
+def has_one_choice(choices: QuerySet[Any] | None) -> bool:
     return choices is not None and len(choices[:2]) == 1
 
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from django.db.models import ManyToOneRel, Model
 
-from tenants.admin.lists.indexes import by_index
+from tenants.admin.lists.indexes import prefer_indexes
 
 #: rows of a relation that are counted; a larger use is told as "more than"
-COUNTED = 100
+MAX_COUNTED = 100
 #: rows that may go together with the one that is deleted, such as the devices of a recipient
-TAKEN_ALONG = 10_000
+MAX_DELETED_TOGETHER = 10_000
 
 
 @dataclass(frozen=True)
@@ -32,46 +32,46 @@ class Reference:
     called: str = ""
 
 
-_beside_keys: dict[type[Model], list[Reference]] = defaultdict(list)
+_registered: dict[type[Model], list[Reference]] = defaultdict(list)
 
 
-def refer(to: type[Model], *references: Reference) -> None:
+def register_references(to: type[Model], *references_to: Reference) -> None:
     """Tell of columns that hold ids of `to` and are no foreign keys, as the columns of the ledger are."""
-    _beside_keys[to] += references
+    _registered[to] += references_to
 
 
-def references(to: type[Model]) -> list[Reference]:
+def references_to(to: type[Model]) -> list[Reference]:
     """Everything that can refer to a row of the model."""
     keys = [
         Reference(found.related_model, found.field.name)
         for found in to._meta.get_fields(include_hidden=True)
         if isinstance(found, ManyToOneRel) and isinstance(found.related_model, type)
     ]
-    return keys + _beside_keys[to]
+    return keys + _registered[to]
 
 
-def uses(model: type[Model], ids: Collection[Any], taken_along: Collection[type[Model]] = ()) -> list[str]:
+def find_uses(model: type[Model], ids: Collection[Any], taken_along: Collection[type[Model]] = ()) -> list[str]:
     """What forbids to delete these rows, such as "3 campaigns". Rows of the models `taken_along` go together with them,
     unless something refers to those."""
-    with by_index():
-        return list(_uses(model, ids, taken_along))
+    with prefer_indexes():
+        return list(_iterate_uses(model, ids, taken_along))
 
 
-def _uses(model: type[Model], ids: Collection[Any], taken_along: Collection[type[Model]]) -> Iterator[str]:
-    for reference in references(model):
+def _iterate_uses(model: type[Model], ids: Collection[Any], taken_along: Collection[type[Model]]) -> Iterator[str]:
+    for reference in references_to(model):
         rows = reference.model._base_manager.filter(**{f"{reference.by}__in": ids}, **reference.also)
         if reference.model not in taken_along:
-            found = len(rows.order_by().values_list("pk")[: COUNTED + 1])
-            yield from [_told(reference, found, COUNTED)] if found else []
-        elif references(reference.model):
-            inner = list(rows.order_by().values_list("pk", flat=True)[: TAKEN_ALONG + 1])
-            if len(inner) > TAKEN_ALONG:
-                yield _told(reference, len(inner), TAKEN_ALONG)
+            found = len(rows.order_by().values_list("pk")[: MAX_COUNTED + 1])
+            yield from [_describe(reference, found, MAX_COUNTED)] if found else []
+        elif references_to(reference.model):
+            inner = list(rows.order_by().values_list("pk", flat=True)[: MAX_DELETED_TOGETHER + 1])
+            if len(inner) > MAX_DELETED_TOGETHER:
+                yield _describe(reference, len(inner), MAX_DELETED_TOGETHER)
             elif inner:
-                yield from _uses(reference.model, inner, taken_along)
+                yield from _iterate_uses(reference.model, inner, taken_along)
 
 
-def _told(reference: Reference, found: int, bound: int) -> str:
+def _describe(reference: Reference, found: int, bound: int) -> str:
     names = reference.model._meta
     if found > bound:
         return f"more than {bound:,} {reference.called or names.verbose_name_plural}"

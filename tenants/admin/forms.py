@@ -22,7 +22,7 @@ else:
     _InlineFormSet = BaseInlineFormSet
 
 
-def checked(form: forms.BaseForm, field: str, check: Callable[[str], str]) -> str:
+def checked_value(form: forms.BaseForm, field: str, check: Callable[[str], str]) -> str:
     """The field's value as it is stored, or an error of the form in the words every other surface uses."""
     value = trimmed(str(form.cleaned_data.get(field) or ""))
     try:
@@ -38,7 +38,7 @@ class TenantForm(_ModelForm):
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             if isinstance(field.widget, forms.SplitDateTimeWidget):
-                _name_parts(field)
+                _label_parts(field)
 
     def _get_validation_exclusions(self) -> set[str]:
         # Django skips a unique rule when one of its columns is not in the form; the tenant is known all the same
@@ -52,18 +52,18 @@ class TenantForm(_ModelForm):
         chosen = values.get("tenant")
         home = chosen.pk if chosen else tenant_id_of(self.instance)
         for name, value in list(values.items()):
-            if _is_foreign(value, home):
+            if _is_of_another_tenant(value, home):
                 self.add_error(name, "This belongs to another tenant.")
         return values
 
 
-def _name_parts(field: forms.Field) -> None:
+def _label_parts(field: forms.Field) -> None:
     """Name the date and the time of one field: its own label belongs to neither of the two inputs."""
     for part, name in zip(field.widget.widgets, ("date", "time"), strict=True):
         part.attrs["aria-label"] = f"{field.label}, {name}"
 
 
-def _is_foreign(value: Any, home: Any) -> bool:
+def _is_of_another_tenant(value: Any, home: Any) -> bool:
     if not isinstance(value, Model) or isinstance(value, Tenant) or home is None:
         return False
     owner = tenant_id_of(value)

@@ -18,7 +18,7 @@ OWNERS = frozenset({Role.OWNER.value})
 #: people, templates, campaigns
 MARKETERS = frozenset({Role.OWNER.value, Role.MARKETER.value})
 #: pages that nobody edits: the ledger, logs
-NOBODY: frozenset[str] = frozenset()
+NO_ROLE: frozenset[str] = frozenset()
 
 
 def is_operator(request: HttpRequest) -> bool:

@@ -14,11 +14,11 @@ from django.urls import path, reverse
 from django.utils import timezone
 
 from tenants.access import EVERY_TENANT, act_as, set_scope
-from tenants.admin import relogin
-from tenants.admin.guard import answered, refused
-from tenants.admin.once import shown_once
+from tenants.admin import expired_login
+from tenants.admin.hardening import answer_database_errors, refuse_null_characters
 from tenants.admin.roles import is_operator, roles_of
-from tenants.admin.zones import zone_for
+from tenants.admin.shown_once import one_time_page
+from tenants.admin.time_zones import zone_of_page
 from tenants.login import lockout
 from tenants.models import AuditLog
 
@@ -38,7 +38,7 @@ class NotifierAdminSite(AdminSite):
         def scoped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             with transaction.atomic(), timezone.override(None):
                 enter_scope(request)
-                timezone.activate(zone_for(request))
+                timezone.activate(zone_of_page(request))
                 response: HttpResponseBase = view(request, *args, **kwargs)
                 if isinstance(response, SimpleTemplateResponse):
                     # querysets are evaluated by the template; outside the transaction they would find nothing
@@ -46,33 +46,35 @@ class NotifierAdminSite(AdminSite):
             return response
 
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            return refused(request, kwargs) or answered(request, lambda: scoped(request, *args, **kwargs))
+            return refuse_null_characters(request, kwargs) or answer_database_errors(
+                request, lambda: scoped(request, *args, **kwargs)
+            )
 
         inner = super().admin_view(update_wrapper(guarded, view), cacheable)
 
         def logged_in(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             leaves = request.path == reverse("admin:logout")
             if request.method == "POST" and not request.user.is_authenticated and not leaves:
-                return relogin.ask_again(request, self.each_context(request))
+                return expired_login.login_page(request, self.each_context(request))
             return inner(request, *args, **kwargs)
 
         return update_wrapper(logged_in, inner)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Django's; afterwards what was typed before the login expired, if anything was."""
-        kept = request.POST.get(relogin.KEPT, "")
-        answer = super().login(request, {**(extra_context or {}), relogin.KEPT: kept})
+        kept = request.POST.get(expired_login.SIGNED_FORM, "")
+        answer = super().login(request, {**(extra_context or {}), expired_login.SIGNED_FORM: kept})
         if request.method == "POST" and answer.status_code == 302 and request.user.is_authenticated:
             lockout.mark_browser_known(answer, request.user.get_username())
         if not kept or answer.status_code != 302:
             return answer
         # those of nobody, read before the login
         request.__dict__.pop("notifier_roles", None)
-        return relogin.offer(request, self.each_context(request)) or answer
+        return expired_login.offer_form(request, self.each_context(request)) or answer
 
     def get_urls(self) -> list[Any]:
         """Without Django's "view on site": none of our rows has a page outside the admin."""
-        ours = path("shown-once/<str:token>/", self.admin_view(shown_once), name="shown_once")
+        ours = path("shown-once/<str:token>/", self.admin_view(one_time_page), name="shown_once")
         return [ours, *(url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site")]
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:

@@ -133,7 +133,7 @@ def _messages(tenant: uuid.UUID, version: uuid.UUID, campaign: uuid.UUID) -> lis
         _rows(
             tenant,
             "notifier_orderingqueue",
-            "recipient_id, channel, lane, mode, unfinished, held",
+            "recipient_id, channel, lane, mode, unfinished, turn_taken",
             f"{PERSON}, 'push', 2, 'live', 0, false",
         ),
     ]

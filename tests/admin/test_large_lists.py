@@ -71,7 +71,7 @@ def test_a_list_tells_how_many_and_of_nobody_else(
     [(10_000, "about 10,000"), (305_123, "about 310,000"), (1_000_000, "about 1.0 M"), (2_013_000, "about 2.0 M")],
 )
 def test_an_estimate_is_told_in_two_figures(count: int, text: str) -> None:
-    assert keyset.about(count) == text
+    assert keyset.approximate(count) == text
 
 
 def test_a_filter_looks_through_a_window_and_offers_the_next(

@@ -21,8 +21,8 @@ from notifier.admin import sent
 from notifier.models import Delivery, TemplateVersion
 from tenants.access import EVERY_TENANT, set_scope
 from tenants.admin import admin_site
-from tenants.admin.lists import keyset, large
-from tenants.admin.lists.large import LargeListAdmin
+from tenants.admin.lists import keyset, large_tables
+from tenants.admin.lists.large_tables import LargeTableAdmin
 from tenants.models import User
 from tests.admin.conftest import Browser, World
 from tests.admin.many_rows import many_rows
@@ -37,7 +37,7 @@ SMALL = {
     "Audience", "User", "PeriodicTask", "ClockedSchedule", "CrontabSchedule", "SolarSchedule",
     "IntervalSchedule",
 }  # fmt: skip
-LARGE = sorted((m for m, page in admin_site._registry.items() if isinstance(page, LargeListAdmin)), key=str)
+LARGE = sorted((m for m, page in admin_site._registry.items() if isinstance(page, LargeTableAdmin)), key=str)
 TABLES = [model._meta.db_table for model in LARGE]
 #: rows that one step of a plan may read, in tables of 10,000
 BOUND = 2_500
@@ -55,7 +55,7 @@ def crowded(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(keyset, "COUNTED", 500)
     monkeypatch.setattr(sent, "NEWEST", 50)
     monkeypatch.setattr(sent, "FEW", 300)
-    monkeypatch.setattr(large, "FOUND", 100)
+    monkeypatch.setattr(large_tables, "FOUND", 100)
     many_rows(world.people.globex, world.other[TemplateVersion])
     return world
 

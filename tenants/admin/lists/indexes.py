@@ -9,7 +9,7 @@ from django.db import connection
 
 
 @contextmanager
-def by_index() -> Iterator[None]:
+def prefer_indexes() -> Iterator[None]:
     """The planner may believe that a row which is asked for is met soon when the table is read from its beginning; for
     one that is not there it would read all of it. Needs a transaction."""
     with connection.cursor() as cursor:

@@ -16,10 +16,10 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from tenants.admin.guard import GuardedChangeList
+from tenants.admin.hardening import HardenedChangeList
 
 if TYPE_CHECKING:
-    from tenants.admin.lists.large import LargeListAdmin
+    from tenants.admin.lists.large_tables import LargeTableAdmin
 
 #: rows are counted one by one up to here (3 ms by an index); above, the planner's estimate is told
 COUNTED = 10_000
@@ -28,21 +28,21 @@ WINDOW = 20_000
 AFTER, BEFORE = "after", "before"
 
 
-class KeysetChangeList(GuardedChangeList):
+class KeysetChangeList(HardenedChangeList):
     """`after` and `before` in the address are keys; what the template shows is in `count_text`, `note`, `links`."""
 
-    model_admin: LargeListAdmin
+    model_admin: LargeTableAdmin
     by_key = True
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         self.key = self.model_admin.key(request)
         self._column = self.key.removeprefix("-")
         self.after, self.before = (self._cursor(name) for name in (AFTER, BEFORE))
-        start = self.model_admin.start(request, self.root_queryset)
-        self.note = start.note
+        base_rows = self.model_admin.base_rows(request, self.root_queryset)
+        self.note = base_rows.note
         #: what an index bounds already: found by a search, or named by the start
-        self.bounded = start.bounded or bool(self.query)
-        self.root_queryset = start.rows
+        self.bounded = base_rows.bounded or bool(self.query)
+        self.root_queryset = base_rows.rows
         return super().get_queryset(request, exclude_parameters)
 
     def _cursor(self, name: str) -> Any:
@@ -108,23 +108,23 @@ class KeysetChangeList(GuardedChangeList):
 
     def _count(self, page: list[Any], *, windowed: bool) -> None:
         """What the templates of Django ask for, and the text that ours shows."""
-        self.count_text = "" if windowed else told(self.queryset)
+        self.count_text = "" if windowed else count_text(self.queryset)
         self.result_count = self.full_result_count = len(page)
         self.show_full_result_count = self.can_show_all = self.multi_page = False
         self.show_admin_actions = True
         self.paginator = Paginator(page, self.list_per_page)
 
 
-def told(rows: QuerySet[Any]) -> str:
+def count_text(rows: QuerySet[Any]) -> str:
     """How many: exactly up to the bound; then what the planner believes of these very rows, and of nobody else's."""
     counted = rows.order_by()[: COUNTED + 1].count()
     if counted <= COUNTED:
         return f"{counted:,}"
     plan = json.loads(rows.order_by().explain(format="json"))
-    return about(max(COUNTED, int(plan[0]["Plan"]["Plan Rows"])))
+    return approximate(max(COUNTED, int(plan[0]["Plan"]["Plan Rows"])))
 
 
-def about(count: int) -> str:
+def approximate(count: int) -> str:
     """Two figures of it: "about 2.1 M", "about 310,000"."""
     if count >= 1_000_000:
         return f"about {count / 1_000_000:.1f} M"

@@ -13,28 +13,28 @@ from django.urls import reverse
 
 from notifier.channels.links import check_scheme
 from notifier.errors import InvalidInput
+from tenants.admin.audit_entries import record_change
 from tenants.admin.base import TenantModelAdmin
-from tenants.admin.forms import TenantForm, checked
-from tenants.admin.guard import Guarded
-from tenants.admin.once import Secret, show_once
+from tenants.admin.forms import TenantForm, checked_value
+from tenants.admin.hardening import HardenedAdmin
 from tenants.admin.roles import OWNERS, is_operator, may
+from tenants.admin.shown_once import OneTimeSecret, show_once
 from tenants.admin.site import admin_site
-from tenants.admin.trail import note
 from tenants.api_keys import SCOPES, create_key
 from tenants.bootstrap import create_default_categories
 from tenants.models import ApiKey, Tenant, User
 from tenants.people import fields as checks
 
 #: an operator's switches of a tenant, and what the audit log calls turning them on and off
-SWITCHED = {"sandbox": ("back_to_sandbox", "went_live"), "active": ("activated", "deactivated")}
+SWITCH_VERBS = {"sandbox": ("back_to_sandbox", "went_live"), "active": ("activated", "deactivated")}
 
 
 class TenantSettingsForm(TenantForm):
     def clean_default_locale(self) -> str:
-        return checked(self, "default_locale", checks.locale)
+        return checked_value(self, "default_locale", checks.locale)
 
     def clean_timezone(self) -> str:
-        return checked(self, "timezone", checks.timezone)
+        return checked_value(self, "timezone", checks.timezone)
 
     def clean_link_schemes(self) -> list[str]:
         try:
@@ -74,9 +74,9 @@ class TenantAdmin(TenantModelAdmin):
         if not change:
             create_default_categories(obj)
             return
-        for field, (on, off) in SWITCHED.items():
+        for field, (on, off) in SWITCH_VERBS.items():
             if field in form.changed_data:
-                note(request, obj, on if getattr(obj, field) else off)
+                record_change(request, obj, on if getattr(obj, field) else off)
 
 
 class ApiKeyForm(TenantForm):
@@ -120,7 +120,7 @@ class ApiKeyAdmin(TenantModelAdmin):
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
         told = {"key": request.__dict__.pop("notifier_key", "")}
         back = reverse("admin:tenants_apikey_changelist")
-        return show_once(request, Secret(obj.tenant_id, f"API key {obj.name}", told, back))
+        return show_once(request, OneTimeSecret(obj.tenant_id, f"API key {obj.name}", told, back))
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return may(request, OWNERS)
@@ -130,12 +130,12 @@ class ApiKeyAdmin(TenantModelAdmin):
         keys = [key for key in queryset.filter(revoked_at=None) if may(request, OWNERS, key)]
         ApiKey.objects.filter(pk__in=[key.pk for key in keys]).update(revoked_at=datetime.now(UTC))
         for key in keys:
-            note(request, key, "revoked")
+            record_change(request, key, "revoked")
         messages.success(request, f"{len(keys)} revoked; requests with them are refused from now on.")
 
 
 @admin.register(User, site=admin_site)
-class OperatorUserAdmin(Guarded, UserAdmin):  # type: ignore[type-arg]
+class OperatorUserAdmin(HardenedAdmin, UserAdmin):  # type: ignore[type-arg]
     """Operators only: Django's own permissions, which no member is given."""
 
     list_filter = ("is_staff", "is_superuser", "is_active")

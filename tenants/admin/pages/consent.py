@@ -15,13 +15,13 @@ from notifier.channels import channel, channels
 from notifier.errors import NotifierError
 from notifier.values.trim import trimmed
 from tenants import categories
+from tenants.admin.audit_entries import record_change
 from tenants.admin.base import ChannelFilter, TenantModelAdmin, masked
 from tenants.admin.forms import TenantForm
-from tenants.admin.lists.large import LargeListAdmin, LargeRecordAdmin, as_uuid
-from tenants.admin.pages.people import ids_of
+from tenants.admin.lists.large_tables import LargeTableAdmin, ReadOnlyLargeTableAdmin, parse_uuid
+from tenants.admin.pages.people import recipient_ids
 from tenants.admin.roles import MARKETERS, may
 from tenants.admin.site import admin_site
-from tenants.admin.trail import note
 from tenants.models import Category, ConsentChange, Recipient, Suppression
 
 
@@ -78,7 +78,7 @@ class CategoryAdmin(TenantModelAdmin):
         chosen = [category for category in queryset if may(request, MARKETERS, category)]
         for category in chosen:
             categories.change(category, {"archived": archived})
-            note(request, category, verb)
+            record_change(request, category, verb)
         messages.success(request, f"{len(chosen)} {verb}.")
 
     # -- deleting ----------------------------------------------------------------------------------------------------
@@ -93,10 +93,12 @@ class CategoryAdmin(TenantModelAdmin):
         return [str(category) for category in chosen], {"categories": len(chosen)}, refused, used
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        return _or_message(request, lambda: super(CategoryAdmin, self).delete_view(request, object_id, extra_context))
+        return _redirect_on_error(
+            request, lambda: super(CategoryAdmin, self).delete_view(request, object_id, extra_context)
+        )
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        return _or_message(request, lambda: super(CategoryAdmin, self).changelist_view(request, extra_context))
+        return _redirect_on_error(request, lambda: super(CategoryAdmin, self).changelist_view(request, extra_context))
 
     def delete_model(self, request: HttpRequest, obj: Category) -> None:
         categories.delete(obj)
@@ -106,7 +108,7 @@ class CategoryAdmin(TenantModelAdmin):
             categories.delete(category)
 
 
-def _or_message(request: HttpRequest, do: Callable[[], HttpResponse]) -> HttpResponse:
+def _redirect_on_error(request: HttpRequest, do: Callable[[], HttpResponse]) -> HttpResponse:
     """What `do` answers, or the list with a message: something began to use a category after the page was shown."""
     try:
         with transaction.atomic():
@@ -137,7 +139,7 @@ class SuppressionForm(TenantForm):
 
 
 @admin.register(Suppression, site=admin_site)
-class SuppressionAdmin(LargeListAdmin):
+class SuppressionAdmin(LargeTableAdmin):
     group = "People"
     rank = 30
     form = SuppressionForm
@@ -146,7 +148,7 @@ class SuppressionAdmin(LargeListAdmin):
     search_fields = ("address",)
     search_help_text = "The whole address."
 
-    def ways(self, request: HttpRequest, term: str) -> Iterable[Any]:
+    def search_queries(self, request: HttpRequest, term: str) -> Iterable[Any]:
         return (self.rows(request).filter(channel__in=sorted(channels()), address=term),)
 
     @admin.display(description="address")
@@ -164,7 +166,7 @@ class SuppressionAdmin(LargeListAdmin):
 
 
 @admin.register(ConsentChange, site=admin_site)
-class ConsentChangeAdmin(LargeRecordAdmin):
+class ConsentChangeAdmin(ReadOnlyLargeTableAdmin):
     group = "People"
     rank = 60
     list_display = ("at", "what", "recipient_id", "channel", "masked_address")
@@ -173,10 +175,10 @@ class ConsentChangeAdmin(LargeRecordAdmin):
     search_help_text = "The whole address, or the recipient's id or external id."
     fields = ("tenant", "recipient_id", "channel", "masked_address", "what", "at")
 
-    def ways(self, request: HttpRequest, term: str) -> Iterable[Any]:
+    def search_queries(self, request: HttpRequest, term: str) -> Iterable[Any]:
         rows = self.rows(request)
-        person = as_uuid(term)
-        ids = [person] if person else ids_of(request, term)
+        person = parse_uuid(term)
+        ids = [person] if person else recipient_ids(request, term)
         return rows.filter(address=term), rows.filter(recipient_id__in=ids)
 
     @admin.display(description="address")

@@ -18,15 +18,15 @@ from django.urls import reverse
 from notifier.values.trim import trimmed
 from tenants.admin.base import TenantModelAdmin
 from tenants.admin.forms import TenantForm
-from tenants.admin.once import Secret, show_once
 from tenants.admin.roles import OWNERS, is_operator
+from tenants.admin.shown_once import OneTimeSecret, show_once
 from tenants.admin.site import admin_site
 from tenants.bootstrap import create_user
 from tenants.login.backend import find_user_id
 from tenants.models import Member, Tenant, User
 
 #: stands between the name and the slug; no slug has it
-AT = "@"
+SEPARATOR = "@"
 _NEW = "Letters, digits, _, + , . and -. The new login is this name, @ and the tenant's slug; it is shown afterwards."
 _OR_EXISTING = f"{_NEW} Or the whole login of somebody who has one already."
 
@@ -68,9 +68,9 @@ class NewMemberForm(TenantForm):
         """Who becomes a member: somebody there is, or a new login of this tenant."""
         existing = find_user_id(name) if self.by_operator else None
         if existing is not None:
-            self.instance.user = _joinable(User.objects.get(pk=existing), tenant)
+            self.instance.user = _check_joinable(User.objects.get(pk=existing), tenant)
             return
-        login = login_of(name, tenant)
+        login = new_login(name, tenant)
         if find_user_id(login) is not None:
             raise forms.ValidationError(
                 "Your tenant has a login of this name already; choose another, or ask an operator to let its person in."
@@ -78,11 +78,11 @@ class NewMemberForm(TenantForm):
         self.cleaned_data["username"] = login
 
 
-def login_of(name: str, tenant: Tenant) -> str:
+def new_login(name: str, tenant: Tenant) -> str:
     """The login of a new member. It depends on this tenant alone."""
-    if AT in name:
-        raise forms.ValidationError(f"Give the name without {AT}; the tenant's slug is added to it.")
-    login = f"{name}{AT}{tenant.slug}"
+    if SEPARATOR in name:
+        raise forms.ValidationError(f"Give the name without {SEPARATOR}; the tenant's slug is added to it.")
+    login = f"{name}{SEPARATOR}{tenant.slug}"
     most = User._meta.get_field("username").max_length or 0
     if len(login) > most:
         raise forms.ValidationError(f"With the tenant's slug, a login has {most} characters at most; shorten it.")
@@ -90,7 +90,7 @@ def login_of(name: str, tenant: Tenant) -> str:
     return login
 
 
-def _joinable(user: User, tenant: Tenant) -> User:
+def _check_joinable(user: User, tenant: Tenant) -> User:
     if not user.is_active:
         raise forms.ValidationError("This login is switched off; switch it on first, on its page under Users.")
     if Member.objects.filter(tenant=tenant, user=user).exists():
@@ -151,5 +151,5 @@ class MemberAdmin(TenantModelAdmin):
         if password:
             told = {"username": obj.user.username, "password": password}
             back = reverse("admin:tenants_member_changelist")
-            return show_once(request, Secret(obj.tenant_id, "New member", told, back))
+            return show_once(request, OneTimeSecret(obj.tenant_id, "New member", told, back))
         return super().response_add(request, obj, post_url_continue)

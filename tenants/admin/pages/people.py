@@ -13,12 +13,12 @@ from notifier.api.framework import body
 from notifier.channels import channels
 from notifier.errors import InvalidInput
 from notifier.values.trim import trimmed
-from tenants.admin.base import TenantTabularInline, masked, visible
-from tenants.admin.forms import TenantForm, checked
-from tenants.admin.lists.large import FOUND, LargeListAdmin
+from tenants.admin.audit_entries import record_change
+from tenants.admin.base import TenantTabularInline, masked, visible_rows
+from tenants.admin.forms import TenantForm, checked_value
+from tenants.admin.lists.large_tables import FOUND, LargeTableAdmin
 from tenants.admin.roles import MARKETERS, may
 from tenants.admin.site import admin_site
-from tenants.admin.trail import note
 from tenants.models import Category, Device, Preference, Recipient, Tenant
 from tenants.people import attributes, devices
 from tenants.people import fields as checks
@@ -41,22 +41,22 @@ class RecipientForm(TenantForm):
             self.fields["status"] = forms.ChoiceField(choices=kept, initial=Recipient.State.ACTIVE)
 
     def clean_external_id(self) -> str:
-        return checked(self, "external_id", checks.external_id)
+        return checked_value(self, "external_id", checks.external_id)
 
     def clean_name(self) -> str:
-        return checked(self, "name", checks.name)
+        return checked_value(self, "name", checks.name)
 
     def clean_email(self) -> str:
-        return checked(self, "email", checks.email)
+        return checked_value(self, "email", checks.email)
 
     def clean_phone(self) -> str:
-        return checked(self, "phone", checks.phone)
+        return checked_value(self, "phone", checks.phone)
 
     def clean_locale(self) -> str:
-        return checked(self, "locale", checks.locale)
+        return checked_value(self, "locale", checks.locale)
 
     def clean_timezone(self) -> str:
-        return checked(self, "timezone", checks.timezone)
+        return checked_value(self, "timezone", checks.timezone)
 
     def clean_attributes(self) -> dict[str, Any]:
         value = self.cleaned_data["attributes"]
@@ -99,7 +99,7 @@ class PreferenceForm(TenantForm):
         fields = ("channels_off", "categories_off", "quiet_from", "quiet_until", "language")
 
     def clean_language(self) -> str:
-        return checked(self, "language", checks.locale)
+        return checked_value(self, "language", checks.locale)
 
     def clean(self) -> dict[str, Any] | None:
         """A no to a category or channel that does not exist would hold for nothing; one that is stored stays."""
@@ -128,14 +128,14 @@ class PreferenceInline(TenantTabularInline):
     can_delete_rows = False
 
 
-def ids_of(request: HttpRequest, external_id: str) -> list[Any]:
+def recipient_ids(request: HttpRequest, external_id: str) -> list[Any]:
     """The recipients whom the user's tenants call so."""
-    people = visible(Recipient.objects.filter(external_id=external_id), request)
+    people = visible_rows(Recipient.objects.filter(external_id=external_id), request)
     return list(people.values_list("pk", flat=True)[:FOUND])
 
 
 @admin.register(Recipient, site=admin_site)
-class RecipientAdmin(LargeListAdmin):
+class RecipientAdmin(LargeTableAdmin):
     group = "People"
     rank = 10
     form = RecipientForm
@@ -151,9 +151,11 @@ class RecipientAdmin(LargeListAdmin):
     instead_of_deleting = "Block the person instead: nothing is sent to them any more."
     actions = ("block", "unblock")
 
-    def ways(self, request: HttpRequest, term: str) -> Iterable[Any]:
+    def search_queries(self, request: HttpRequest, term: str) -> Iterable[Any]:
         rows = self.rows(request)
-        return rows.filter(external_id=term), rows.filter(pk__in=search_recipients(term, self.home(request), FOUND))
+        return rows.filter(external_id=term), rows.filter(
+            pk__in=search_recipients(term, self.listed_tenant(request), FOUND)
+        )
 
     @admin.display(description="email")
     def masked_email(self, recipient: Recipient) -> str:
@@ -186,7 +188,7 @@ class RecipientAdmin(LargeListAdmin):
         people = [person for person in rows if may(request, MARKETERS, person)]
         Recipient.objects.filter(pk__in=[p.pk for p in people]).update(status=status)
         for person in people:
-            note(request, person, verb)
+            record_change(request, person, verb)
         messages.success(request, f"{len(people)} {verb}.")
 
 
@@ -218,7 +220,7 @@ class DeviceForm(TenantForm):
 
 
 @admin.register(Device, site=admin_site)
-class DeviceAdmin(LargeListAdmin):
+class DeviceAdmin(LargeTableAdmin):
     group = "People"
     rank = 40
     form = DeviceForm
@@ -229,10 +231,10 @@ class DeviceAdmin(LargeListAdmin):
     search_help_text = "The whole token, or the recipient's external id."
     autocomplete_fields = ("recipient",)
 
-    def ways(self, request: HttpRequest, term: str) -> Iterable[Any]:
+    def search_queries(self, request: HttpRequest, term: str) -> Iterable[Any]:
         rows = self.rows(request)
         by_token = [rows.filter(platform=platform, token=term) for platform in Device.Platform.values]
-        return *by_token, rows.filter(recipient_id__in=ids_of(request, term))
+        return *by_token, rows.filter(recipient_id__in=recipient_ids(request, term))
 
     @admin.display(description="token")
     def masked_token(self, device: Device) -> str:
@@ -255,7 +257,7 @@ class DeviceAdmin(LargeListAdmin):
 
 
 @admin.register(Preference, site=admin_site)
-class PreferenceAdmin(LargeListAdmin):
+class PreferenceAdmin(LargeTableAdmin):
     group = "People"
     rank = 50
     form = PreferenceForm
@@ -266,8 +268,8 @@ class PreferenceAdmin(LargeListAdmin):
     autocomplete_fields = ("recipient",)
     fields = ("tenant", "recipient", *PreferenceForm.Meta.fields)
 
-    def ways(self, request: HttpRequest, term: str) -> Iterable[Any]:
-        return (self.rows(request).filter(recipient_id__in=ids_of(request, term)),)
+    def search_queries(self, request: HttpRequest, term: str) -> Iterable[Any]:
+        return (self.rows(request).filter(recipient_id__in=recipient_ids(request, term)),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("tenant", "recipient") if obj is not None else ()

@@ -11,22 +11,22 @@ from django.http import HttpRequest
 from django_celery_beat import admin as beat
 from django_celery_beat import models as clock
 
-from tenants.admin.guard import guarded
-from tenants.admin.lists.large import LargeRecordAdmin
+from tenants.admin.hardening import hardened
+from tenants.admin.lists.large_tables import ReadOnlyLargeTableAdmin
 from tenants.admin.roles import OWNERS
 from tenants.admin.site import admin_site
 from tenants.models import AuditLog, IdempotencyKey
 
 
 @admin.register(AuditLog, site=admin_site)
-class AuditLogAdmin(LargeRecordAdmin):
+class AuditLogAdmin(ReadOnlyLargeTableAdmin):
     group = "Operations"
     rank = 10
     list_display = ("at", "action", "object_id", "who", "detail")
     list_select_related = ("tenant", "user")
     search_fields = ("object_id",)
     search_help_text = "The id of what was changed, or what was done to it, such as campaign.launch."
-    linked_by = ("object_id",)
+    linked_columns = ("object_id",)
     fields = ("tenant", "at", "who", "api_key_id", "action", "object_id", "detail")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditLog]:
@@ -40,13 +40,13 @@ class AuditLogAdmin(LargeRecordAdmin):
             return ""
         return row.user.username if row.user else f"user {row.user_id}, no member"
 
-    def ways(self, request: HttpRequest, term: str) -> Iterable[Any]:
+    def search_queries(self, request: HttpRequest, term: str) -> Iterable[Any]:
         rows = self.rows(request)
         return rows.filter(object_id=term), rows.filter(action=term).order_by("-id")
 
 
 @admin.register(IdempotencyKey, site=admin_site)
-class IdempotencyKeyAdmin(LargeRecordAdmin):
+class IdempotencyKeyAdmin(ReadOnlyLargeTableAdmin):
     group = "Operations"
     viewed_by = OWNERS
     list_display = ("key", "mode", "endpoint", "status", "created_at")
@@ -54,11 +54,11 @@ class IdempotencyKeyAdmin(LargeRecordAdmin):
     search_help_text = "The whole key."
     fields = ("tenant", "mode", "key", "endpoint", "status", "created_at")
 
-    def ways(self, request: HttpRequest, term: str) -> Iterable[Any]:
+    def search_queries(self, request: HttpRequest, term: str) -> Iterable[Any]:
         return (self.rows(request).filter(key=term),)
 
 
-admin_site.register(clock.PeriodicTask, guarded(beat.PeriodicTaskAdmin))
-admin_site.register(clock.ClockedSchedule, guarded(beat.ClockedScheduleAdmin))
-admin_site.register(clock.CrontabSchedule, guarded(beat.CrontabScheduleAdmin))
-admin_site.register([clock.SolarSchedule, clock.IntervalSchedule], guarded(beat.ScheduleAdmin))
+admin_site.register(clock.PeriodicTask, hardened(beat.PeriodicTaskAdmin))
+admin_site.register(clock.ClockedSchedule, hardened(beat.ClockedScheduleAdmin))
+admin_site.register(clock.CrontabSchedule, hardened(beat.CrontabScheduleAdmin))
+admin_site.register([clock.SolarSchedule, clock.IntervalSchedule], hardened(beat.ScheduleAdmin))

@@ -13,7 +13,7 @@ from tenants import audit
 from tenants.admin.roles import tenant_id_of
 
 
-def note(request: HttpRequest, row: Model, verb: str, **detail: Any) -> bool:
+def record_change(request: HttpRequest, row: Model, verb: str, **detail: Any) -> bool:
     """Record `verb` on a tenant's row. False for a row that no tenant owns (Django's own log keeps those)."""
     tenant = tenant_id_of(row)
     if tenant is None or isinstance(request.user, AnonymousUser):
@@ -23,18 +23,18 @@ def note(request: HttpRequest, row: Model, verb: str, **detail: Any) -> bool:
     return True
 
 
-def fields_of(message: Any) -> list[str]:
+def changed_fields(message: Any) -> list[str]:
     """Names of what changed, from Django's change message; its object names may be personal data and are left out."""
     if not isinstance(message, list):
         return []
     names: list[str] = []
     for part in message:
         for verb, said in part.items():
-            names += _names(verb, said)
+            names += _field_names(verb, said)
     return names
 
 
-def _names(verb: str, said: dict[str, Any]) -> Iterable[str]:
+def _field_names(verb: str, said: dict[str, Any]) -> Iterable[str]:
     owner = said.get("name", "")
     fields = said.get("fields", [])
     if fields:

@@ -19,17 +19,17 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
 #: the field of the login form that holds what was typed, signed
-KEPT = "kept"
+SIGNED_FORM = "kept"
 #: seconds that a login may take
-VALID = 3600
+VALID_SECONDS = 3600
 #: characters; a form of the admin is rarely longer, and the login's POST has a limit, too
-MOST = 500_000
+MAX_CHARACTERS = 500_000
 _SALT = "notifier.kept"
 #: a part of a field's name that says that it must not be written into a page
 _SECRET = ("password", "csrf", "token", "secret", "config_")
 
 
-def ask_again(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+def login_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """The login page in answer to a POST of somebody whose login has expired."""
     path = request.get_full_path()
     login = f"{reverse('admin:login')}?{urlencode({REDIRECT_FIELD_NAME: path})}"
@@ -39,23 +39,23 @@ def ask_again(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         "form": AdminAuthenticationForm(request),
         "app_path": login,
         "next": path,
-        KEPT: keep(request),
+        SIGNED_FORM: sign_form(request),
     }
     return render(request, "admin/login.html", shown, status=403)
 
 
-def keep(request: HttpRequest) -> str:
+def sign_form(request: HttpRequest) -> str:
     """What was typed, signed; empty when there is too much of it."""
     typed = [(name, values) for name, values in request.POST.lists() if not _is_secret(name)]
     left_out = sorted({*request.FILES, *(name for name in request.POST if _is_secret(name) and "csrf" not in name)})
     kept = {"path": request.get_full_path(), "typed": typed, "left_out": left_out}
-    return signing.dumps(kept, salt=_SALT, compress=True) if len(json.dumps(kept)) < MOST else ""
+    return signing.dumps(kept, salt=_SALT, compress=True) if len(json.dumps(kept)) < MAX_CHARACTERS else ""
 
 
-def offer(request: HttpRequest, context: dict[str, Any]) -> HttpResponse | None:
+def offer_form(request: HttpRequest, context: dict[str, Any]) -> HttpResponse | None:
     """After the login: what was typed, to be sent by a press. None when nothing was kept."""
     try:
-        kept = signing.loads(request.POST.get(KEPT, ""), salt=_SALT, max_age=VALID)
+        kept = signing.loads(request.POST.get(SIGNED_FORM, ""), salt=_SALT, max_age=VALID_SECONDS)
     except signing.BadSignature:
         return None
     if not url_has_allowed_host_and_scheme(kept["path"], allowed_hosts=None):
@@ -69,7 +69,7 @@ def offer(request: HttpRequest, context: dict[str, Any]) -> HttpResponse | None:
         "fields": fields,
         "left_out": kept["left_out"],
     }
-    return render(request, "admin/offered_again.html", shown)
+    return render(request, "admin/resubmit_form.html", shown)
 
 
 def _is_secret(name: str) -> bool:

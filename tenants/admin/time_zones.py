@@ -22,31 +22,31 @@ from tenants.models import Tenant
 UTC = zoneinfo.ZoneInfo("UTC")
 
 
-def zone_for(request: HttpRequest) -> zoneinfo.ZoneInfo:
+def zone_of_page(request: HttpRequest) -> zoneinfo.ZoneInfo:
     """The zone of a page that is about no single row."""
     asked = request.GET.get("of", "")
     mine = {str(tenant): tenant for tenant in roles_of(request)}
     if len(mine) == 1 and not is_operator(request):
-        return zone_of(next(iter(mine.values())))
+        return zone_of_tenant(next(iter(mine.values())))
     if asked in mine or (is_operator(request) and _is_uuid(asked)):
-        return zone_of(asked)
+        return zone_of_tenant(asked)
     return UTC
 
 
-def zone_of(tenant: Any) -> zoneinfo.ZoneInfo:
+def zone_of_tenant(tenant: Any) -> zoneinfo.ZoneInfo:
     """The tenant's zone, by its id."""
     name = Tenant.objects.filter(pk=tenant).values_list("timezone", flat=True).first()
     return zone(name or "UTC")
 
 
-def use_zone_of(row: Model | None) -> None:
+def activate_zone_of(row: Model | None) -> None:
     """For the rest of the request: the page is about this row. The site puts it back afterwards."""
     tenant = tenant_id_of(row) if row is not None else None
     if tenant is not None:
-        timezone.activate(zone_of(tenant))
+        timezone.activate(zone_of_tenant(tenant))
 
 
-def clock(moment: datetime) -> str:
+def time_of_day(moment: datetime) -> str:
     """The time of day with its zone, for sentences."""
     return f"{timezone.localtime(moment):%H:%M:%S %Z}"
 

@@ -15,8 +15,8 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from tenants.admin.base import ReadOnly, TenantFilter, TenantModelAdmin, has_tenant, sees_several
-from tenants.admin.lists.indexes import by_index
+from tenants.admin.base import ReadOnly, TenantFilter, TenantModelAdmin, has_tenant, sees_several_tenants
+from tenants.admin.lists.indexes import prefer_indexes
 from tenants.admin.lists.keyset import KeysetChangeList
 from tenants.admin.roles import is_operator, roles_of
 
@@ -25,7 +25,7 @@ FOUND = 2_000
 
 
 @dataclass(frozen=True)
-class Start:
+class BaseRows:
     """The rows that a list is about before its filters. `bounded`: so few that any filter may read them all."""
 
     rows: QuerySet[Any]
@@ -33,23 +33,23 @@ class Start:
     note: str = ""
 
 
-class OneTenant(TenantFilter):
+class OneTenantFilter(TenantFilter):
     """A list of one tenant: whoever is a member of several chooses which; an operator may look at all."""
 
     def __init__(self, request: HttpRequest, params: Any, model: Any, model_admin: Any) -> None:
-        self._home = model_admin.home(request)
+        self._listed_tenant = model_admin.listed_tenant(request)
         self._all = is_operator(request)
         super().__init__(request, params, model, model_admin)
 
     def value(self) -> str | None:
-        return super().value() or (str(self._home) if self._home else None)
+        return super().value() or (str(self._listed_tenant) if self._listed_tenant else None)
 
     def choices(self, changelist: Any) -> Any:
         found = list(super().choices(changelist))
         return found if self._all else found[1:]
 
 
-class LargeListAdmin(TenantModelAdmin):
+class LargeTableAdmin(TenantModelAdmin):
     """Subclasses name their `key`, and the `ways` in which a search finds rows."""
 
     #: the order: one column, unique within a tenant, that an index beginning with the tenant serves
@@ -62,36 +62,40 @@ class LargeListAdmin(TenantModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return KeysetChangeList
 
-    def home(self, request: HttpRequest) -> uuid.UUID | None:
+    def listed_tenant(self, request: HttpRequest) -> uuid.UUID | None:
         """The tenant whose rows the list shows; None: of all that one sees, for operators and for what was searched."""
-        asked = request.GET.get(OneTenant.parameter_name, "")
+        asked = request.GET.get(OneTenantFilter.parameter_name, "")
         if asked:
-            return as_uuid(asked)
+            return parse_uuid(asked)
         mine = sorted(roles_of(request))
         if is_operator(request) or not mine:
             return None
         return mine[0] if len(mine) == 1 or not self._narrowed(request) else None
 
     def _narrowed(self, request: HttpRequest) -> bool:
-        return any(request.GET.get(name) for name in ("q", *self.linked_by))
+        return any(request.GET.get(name) for name in ("q", *self.linked_columns))
 
     def key(self, request: HttpRequest) -> str:
         """The order of the list. All tenants' rows together are in order by their primary key only."""
         pk = self.opts.pk
         assert pk is not None
-        return self.order if self.home(request) or not is_operator(request) else f"-{pk.name}"
+        return self.order if self.listed_tenant(request) or not is_operator(request) else f"-{pk.name}"
 
     def get_ordering(self, request: HttpRequest) -> Any:
-        return (self.key(request),) if not sees_several(request) or is_operator(request) else ("tenant", self.order)
+        return (
+            (self.key(request),)
+            if not sees_several_tenants(request) or is_operator(request)
+            else ("tenant", self.order)
+        )
 
     def get_list_filter(self, request: HttpRequest) -> Any:
         filters = [kind for kind in super().get_list_filter(request) if kind is not TenantFilter]
-        return [OneTenant, *filters] if has_tenant(self.model) and sees_several(request) else filters
+        return [OneTenantFilter, *filters] if has_tenant(self.model) and sees_several_tenants(request) else filters
 
-    def start(self, request: HttpRequest, rows: QuerySet[Any]) -> Start:
+    def base_rows(self, request: HttpRequest, rows: QuerySet[Any]) -> BaseRows:
         """Where the list starts from. A link that names a column starts from the rows that its index finds."""
-        linked = any(request.GET.get(name) for name in self.linked_by)
-        return Start(rows, bounded=linked)
+        linked = any(request.GET.get(name) for name in self.linked_columns)
+        return BaseRows(rows, bounded=linked)
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         term = search_term.strip()
@@ -100,8 +104,8 @@ class LargeListAdmin(TenantModelAdmin):
     def found(self, request: HttpRequest, term: str) -> list[Any]:
         """Primary keys of what the term finds."""
         ids: dict[Any, None] = {}
-        with by_index():
-            for way in self.ways(request, term):
+        with prefer_indexes():
+            for way in self.search_queries(request, term):
                 ids |= dict.fromkeys(way.values_list("pk", flat=True)[:FOUND])
         return list(ids)
 
@@ -109,16 +113,16 @@ class LargeListAdmin(TenantModelAdmin):
         """Those that the user sees, in no order: whatever order a search would ask for, its index may not have."""
         return self.get_queryset(request).order_by()
 
-    def ways(self, request: HttpRequest, term: str) -> Iterable[QuerySet[Any]]:
+    def search_queries(self, request: HttpRequest, term: str) -> Iterable[QuerySet[Any]]:
         """Each a query over `rows` that an index answers."""
         return ()
 
 
-class LargeRecordAdmin(ReadOnly, LargeListAdmin):
+class ReadOnlyLargeTableAdmin(ReadOnly, LargeTableAdmin):
     """A large list that shows and never edits."""
 
 
-def as_uuid(text: str) -> uuid.UUID | None:
+def parse_uuid(text: str) -> uuid.UUID | None:
     try:
         return uuid.UUID(text)
     except ValueError:

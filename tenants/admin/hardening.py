@@ -28,7 +28,7 @@ else:
     _ModelAdmin = object
 
 
-class GuardedChangeList(ChangeList):
+class HardenedChangeList(ChangeList):
     """A filter's value that cannot be compared is a wrong address, whichever filter finds it."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
@@ -38,21 +38,23 @@ class GuardedChangeList(ChangeList):
             raise IncorrectLookupParameters(error) from error
 
 
-class Guarded(_ModelAdmin):
+class HardenedAdmin(_ModelAdmin):
     """Base of every registered page."""
 
     show_facets = admin.ShowFacets.NEVER
     #: columns, each with an index, that links on other pages ask for
-    linked_by: ClassVar[tuple[str, ...]] = ()
+    linked_columns: ClassVar[tuple[str, ...]] = ()
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return GuardedChangeList
+        return HardenedChangeList
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """Only what the page itself offers: a typed `?detail__icontains=` would read a whole table, and a typed
         `?config__startswith=` would tell of what is never shown."""
-        offered = [_asked_by(entry) for entry in (self.get_list_filter(request) if request else self.list_filter)]
-        return lookup in self.linked_by or lookup in offered or lookup.split("__")[0] in offered
+        offered = [
+            _filter_parameter(entry) for entry in (self.get_list_filter(request) if request else self.list_filter)
+        ]
+        return lookup in self.linked_columns or lookup in offered or lookup.split("__")[0] in offered
 
     def response_action(  # type: ignore[override]  # the stubs know a parameter that Django has not
         self, request: HttpRequest, queryset: QuerySet[Any]
@@ -68,9 +70,9 @@ class Guarded(_ModelAdmin):
         return super().response_action(request, queryset)
 
 
-def guarded(page: type[Any]) -> type[Any]:
+def hardened(page: type[Any]) -> type[Any]:
     """Another package's page as one of ours."""
-    made: type[Any] = types.new_class(f"Guarded{page.__name__}", (Guarded, page))
+    made: type[Any] = types.new_class(f"Guarded{page.__name__}", (HardenedAdmin, page))
     return made
 
 
@@ -82,14 +84,14 @@ def _is_key(value: str, of: type[Model]) -> bool:
     return True
 
 
-def _asked_by(entry: Any) -> str:
+def _filter_parameter(entry: Any) -> str:
     """The parameter of one of a page's filters: a column's name, or what the filter calls it."""
     if isinstance(entry, str):
         return entry
     return str(entry[0]) if isinstance(entry, tuple | list) else str(getattr(entry, "parameter_name", ""))
 
 
-class Autocomplete(AutocompleteSelect):
+class HardenedAutocomplete(AutocompleteSelect):
     """Django's asks the database for whatever was typed into the form, also for what no key can be."""
 
     def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
@@ -101,26 +103,30 @@ def _is_index(value: str) -> bool:
     return value.isascii() and value.isdigit() and len(value) < 4
 
 
-def refused(request: HttpRequest, kwargs: dict[str, Any]) -> HttpResponse | None:
+def refuse_null_characters(request: HttpRequest, kwargs: dict[str, Any]) -> HttpResponse | None:
     """PostgreSQL takes no U+0000; what holds one names nothing of ours and can be stored nowhere."""
     typed = [*kwargs.values(), request.path]
     for name, values in (*request.GET.lists(), *request.POST.lists()):
         typed += [name, *values]
     if not any(isinstance(value, str) and "\0" in value for value in typed):
         return None
-    return told(request, 400, "This cannot be read", "The address or a field holds the character U+0000; remove it.")
+    return message_page(
+        request, 400, "This cannot be read", "The address or a field holds the character U+0000; remove it."
+    )
 
 
-def answered(request: HttpRequest, view: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+def answer_database_errors(request: HttpRequest, view: Callable[[], HttpResponseBase]) -> HttpResponseBase:
     """What the view answers; a page that says what to do instead where the database could not answer."""
     try:
         return view()
     except DataError:
-        return told(request, 400, "This cannot be read", "A value in the address or the form is out of its range.")
+        return message_page(
+            request, 400, "This cannot be read", "A value in the address or the form is out of its range."
+        )
     except OperationalError as error:
         if not isinstance(error.__cause__, QueryCanceled):
             raise
-        return told(
+        return message_page(
             request,
             503,
             "This takes too long",
@@ -129,6 +135,6 @@ def answered(request: HttpRequest, view: Callable[[], HttpResponseBase]) -> Http
         )
 
 
-def told(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
+def message_page(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
     """A page of one sentence. It asks the database nothing."""
-    return render(request, "admin/told.html", {"title": title, "text": text}, status=status)
+    return render(request, "admin/message.html", {"title": title, "text": text}, status=status)

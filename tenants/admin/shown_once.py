@@ -23,13 +23,13 @@ from notifier.encryption import seal, unseal
 
 _SESSION = "shown_once"
 #: seconds in which the redirect must be followed
-VALID = 300
+VALID_SECONDS = 300
 #: pages that may wait at a time, such as of two tabs
-_WAITING = 5
+_MAX_PENDING = 5
 
 
 @dataclass(frozen=True)
-class Secret:
+class OneTimeSecret:
     """`what` is shown, name by name; `back` is where the page's link leads."""
 
     tenant: uuid.UUID
@@ -38,30 +38,30 @@ class Secret:
     back: str
 
 
-def show_once(request: HttpRequest, secret: Secret) -> HttpResponse:
+def show_once(request: HttpRequest, secret: OneTimeSecret) -> HttpResponse:
     """The redirect that answers the POST."""
     token = secrets.token_urlsafe(16)
     told = json.dumps({"title": secret.title, "what": dict(secret.what), "back": secret.back, "at": time.time()})
     sealed = base64.b64encode(seal(secret.tenant, _purpose(request, token), told.encode())).decode()
     waiting = list(request.session.get(_SESSION, {}).items())
-    request.session[_SESSION] = dict([*waiting[1 - _WAITING :], (token, [str(secret.tenant), sealed])])
+    request.session[_SESSION] = dict([*waiting[1 - _MAX_PENDING :], (token, [str(secret.tenant), sealed])])
     return HttpResponseRedirect(reverse("admin:shown_once", args=[token]))
 
 
 @never_cache
-def shown_once(request: HttpRequest, token: str) -> HttpResponse:
+def one_time_page(request: HttpRequest, token: str) -> HttpResponse:
     """The page. A second look finds nothing."""
     waiting = dict(request.session.get(_SESSION, {}))
     found = waiting.pop(token, None)
     if found is not None:
         request.session[_SESSION] = waiting
-    told = _told(request, token, *found) if found is not None else {"title": "This was shown already"}
+    told = _open(request, token, *found) if found is not None else {"title": "This was shown already"}
     return render(request, "admin/shown_once.html", {**told, "has_permission": True})
 
 
-def _told(request: HttpRequest, token: str, tenant: str, sealed: str) -> dict[str, object]:
+def _open(request: HttpRequest, token: str, tenant: str, sealed: str) -> dict[str, object]:
     told = json.loads(unseal(uuid.UUID(tenant), _purpose(request, token), base64.b64decode(sealed)))
-    return told if time.time() - told["at"] < VALID else {"title": "This can be shown no more"}
+    return told if time.time() - told["at"] < VALID_SECONDS else {"title": "This can be shown no more"}
 
 
 def _purpose(request: HttpRequest, token: str) -> str:
