@@ -15,7 +15,10 @@ class NotifierConfig(AppConfig):
 
         from notifier.delivery.planning import category_rules
         from notifier.delivery.wakeup import signal
+        from notifier.providers import platforms
         from tenants.categories import add_use_finder
+        from tenants.people.platforms import add_platform_finder
 
         signal.register_notifier(tasks.notify_queue)
         add_use_finder(category_rules.uses)
+        add_platform_finder(platforms)

@@ -26,6 +26,8 @@ from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Temp
 
 M = TypeVar("M", bound=Message)
 Answers = Sequence[tuple[int, Verdict]]
+#: platforms whose tokens are kept, although no provider serves them yet
+AWAITED_PLATFORMS = ("apns", "webpush")
 _KEY = secrets.token_bytes(32)  #: so that a digest of credentials tells nothing outside of this process
 
 
@@ -220,6 +222,12 @@ def providers() -> Mapping[str, type[Provider[Any]]]:
     """All providers by name."""
     _load()
     return Provider._registry
+
+
+def platforms() -> tuple[str, ...]:
+    """The push platforms whose tokens may be registered: those of the providers, then those that await a provider."""
+    served = [kind.platform for kind in providers().values() if kind.platform]
+    return tuple(dict.fromkeys([*served, *AWAITED_PLATFORMS]))
 
 
 def provider_class(name: str) -> type[Provider[Any]]:

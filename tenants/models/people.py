@@ -50,13 +50,8 @@ class Device(TenantOwned):
     """A push address of a recipient. A token belongs to one recipient of a tenant and platform, whatever the app: the
     last who registered it (tenants.people.devices)."""
 
-    class Platform(models.TextChoices):
-        FCM = "fcm"
-        APNS = "apns"
-        WEBPUSH = "webpush"
-
     recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="devices")
-    platform = models.CharField(max_length=8, choices=Platform, default=Platform.FCM)
+    platform = models.CharField(max_length=8, default="fcm")
     token = models.CharField(max_length=1024)
     app = models.CharField(max_length=100, blank=True, help_text="Which of your apps made the token.")
     created_at = models.DateTimeField(auto_now_add=True)

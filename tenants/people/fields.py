@@ -16,8 +16,8 @@ from notifier.errors import InvalidInput
 from notifier.values import locales, zones
 from notifier.values.push_token import is_token
 from notifier.values.trim import trimmed
+from tenants.people.platforms import platforms
 
-PLATFORMS = ("fcm", "apns", "webpush")
 _E164 = re.compile(r"\+[1-9]\d{6,14}\Z")
 _check_email = EmailValidator()
 # what Django's validator surely takes; it needs 15 µs an address, this 1 µs
@@ -81,8 +81,8 @@ def timezone(value: str) -> str:
 
 def device(platform: str, token: str, app: str = "") -> None:
     """Raise InvalidInput unless a push address can be made of these."""
-    if platform not in PLATFORMS:
-        raise InvalidInput(f"{platform[:16]!r} is no platform; known: {', '.join(PLATFORMS)}.", field="push_platform")
+    if platform not in platforms():
+        raise InvalidInput(f"{platform[:16]!r} is no platform; known: {', '.join(platforms())}.", field="push_platform")
     if not is_token(token):
         raise InvalidInput("A token is 8 to 1024 visible ASCII characters.", field="push_token")
     _text(app, "app", 100)

@@ -16,6 +16,7 @@ from notifier.vocabulary.http import Response
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.people import Address
 from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Sent, Temporary, Throttled
+from tenants.people.platforms import platforms as registered_platforms
 
 ORIGIN = "https://127.0.0.1:1"
 VERDICTS = (Sent, Temporary, Throttled, Permanent, Misconfigured, InDoubt)
@@ -60,6 +61,12 @@ def test_it_has_a_name_and_a_channel_that_exists(name: str) -> None:
     assert kind.name == name
     assert kind.channel in channels()
     assert kind.rate_per_s is None or kind.rate_per_s > 0
+    assert len(kind.platform) <= 8, "the columns hold no longer name"
+
+
+def test_the_token_of_every_platform_may_be_registered() -> None:
+    assert {kind.platform for kind in providers().values()} - {""} <= set(registered_platforms())
+    assert registered_platforms()[:1] == ("fcm",)
 
 
 @pytest.mark.parametrize("name", ALL)

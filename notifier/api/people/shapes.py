@@ -10,8 +10,9 @@ from notifier.api.framework.fields import Flag, Object, Pattern, Text
 from notifier.errors import InvalidInput
 from notifier.values.trim import trimmed
 from notifier.vocabulary.status import Kind
-from tenants.models import Device, Recipient
+from tenants.models import Recipient
 from tenants.people import attributes, fields
+from tenants.people.platforms import platforms
 
 MAX_PREFERENCES = 16 * 1024
 _HOUR = r"^([01]\d|2[0-3]):[0-5]\d\Z"
@@ -65,7 +66,7 @@ class RecipientOutput(serializers.Serializer[Any]):
 
 
 class DeviceInput(serializers.Serializer[Any]):
-    platform = serializers.ChoiceField(Device.Platform.values)
+    platform = serializers.ChoiceField(platforms())
     token = Text(max_length=1024, min_length=8, help_text="Visible ASCII, as the platform gave it to the app.")
     app = Text(trimmed, max_length=100, required=False, allow_blank=True, help_text="Which of your apps.")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from notifier.api.framework import body
@@ -22,6 +23,7 @@ from tenants.admin.site import admin_site
 from tenants.models import Category, Device, Preference, Recipient, Tenant
 from tenants.people import attributes, devices
 from tenants.people import fields as checks
+from tenants.people.platforms import platforms
 from tenants.people.search import search_recipients
 
 
@@ -192,7 +194,25 @@ class RecipientAdmin(LargeTableAdmin):
         messages.success(request, f"{len(people)} {verb}.")
 
 
+def _platform_choices() -> list[tuple[str, str]]:
+    return [(name, name) for name in platforms()]
+
+
+class PlatformFilter(admin.SimpleListFilter):
+    """By the platforms that are known: Django's own filter would scan the table for the distinct values."""
+
+    title = parameter_name = "platform"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return _platform_choices()
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(platform=self.value()) if self.value() else queryset
+
+
 class DeviceForm(TenantForm):
+    platform = forms.ChoiceField(choices=_platform_choices)
+
     class Meta:
         model = Device
         fields = ("tenant", "recipient", "platform", "token", "app")
@@ -225,7 +245,7 @@ class DeviceAdmin(LargeTableAdmin):
     rank = 40
     form = DeviceForm
     list_display = ("masked_token", "recipient", "platform", "app", "last_seen_at", "dead_since")
-    list_filter = ("platform",)
+    list_filter = (PlatformFilter,)
     list_select_related = ("tenant", "recipient")
     search_fields = ("token",)
     search_help_text = "The whole token, or the recipient's external id."
@@ -233,7 +253,7 @@ class DeviceAdmin(LargeTableAdmin):
 
     def search_queries(self, request: HttpRequest, term: str) -> Iterable[Any]:
         rows = self.rows(request)
-        by_token = [rows.filter(platform=platform, token=term) for platform in Device.Platform.values]
+        by_token = [rows.filter(platform=platform, token=term) for platform in platforms()]
         return *by_token, rows.filter(recipient_id__in=recipient_ids(request, term))
 
     @admin.display(description="token")
