@@ -9,11 +9,16 @@ class CampaignsConfig(AppConfig):
         from campaigns import category
         from campaigns.edit import uploads
         from campaigns.lifecycle import control
+        from campaigns.models import Campaign
+        from notifier.admin import sent
         from notifier.delivery import recheck
         from tenants.categories import add_use_finder
         from tenants.imports import jobs
         from tenants.models import Import
 
+        sent.register_armed_ms_finder(
+            lambda campaign: Campaign.objects.filter(pk=campaign).values_list("first_armed_ms", flat=True).first()
+        )
         recheck.register_policies(control.policies)
         add_use_finder(category.campaigns_using)
         jobs.register_reader(Import.Kind.LIST, uploads.read)

@@ -1,4 +1,4 @@
-"""Inboxes as operators and marketers look at them: read-only."""
+"""Admin pages of inboxes, read-only."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ from django.contrib import admin
 from inbox.models import Feed, InboxMessage
 from notifier.admin.sent import FromDeliveries, FromNewest
 from tenants.admin import admin_site
-from tenants.admin.deletion import Reference, register_references
-from tenants.models import Recipient
-
-register_references(Recipient, Reference(InboxMessage, "recipient_id"))
 
 
 @admin.register(Feed, site=admin_site)

@@ -1,4 +1,5 @@
-"""`/v1/inbox/…`: a tenant's server asks for a recipient token with its API key; the widget does the rest with that."""
+"""`/v1/inbox/…`: a tenant's server makes a recipient token with its API key; the widget calls all else with that
+token."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from inbox import feed, tokens
-from inbox.live import Counters
+from inbox.counters import Counters
 from notifier.api.framework import schema
 from notifier.api.framework.authentication import ApiCaller
 from notifier.api.framework.fields import MAX_KEY, Text
@@ -34,7 +35,7 @@ TAGS = ["inbox"]
 LARGEST_SEQ = 2**63 - 1
 
 
-# -- what goes in and out ---------------------------------------------------------------------------------------------
+# -- serializers -------------------------------------------------------------------------------------------------------
 
 
 class TokenInput(serializers.Serializer[Any]):
@@ -85,11 +86,11 @@ class ReadInput(serializers.Serializer[Any]):
     up_to_seq = serializers.IntegerField(min_value=0, max_value=LARGEST_SEQ)
 
 
-# -- who asks ---------------------------------------------------------------------------------------------------------
+# -- authentication and views ------------------------------------------------------------------------------------------
 
 
 class InboxTokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer <recipient token>`; `request.user` is the Visitor. Sets the transaction's scope."""
+    """`Authorization: Bearer <recipient token>`. `request.user` is the Visitor. Sets the transaction's scope."""
 
     def authenticate(self, request: Request) -> tuple[tokens.Visitor, None]:
         kind, _, token = get_authorization_header(request).decode("latin-1").partition(" ")
@@ -110,18 +111,19 @@ class InboxTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyp
 
 
 class MayWrite(BasePermission):
-    """A token that only looks gets GET; every other method of every view of the inbox is refused."""
+    """A read-only token may only GET; every view of the inbox refuses its other methods."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         if not isinstance(request.user, tokens.Visitor):
             return False
         if not request.user.may_write and request.method not in SAFE_METHODS:
-            raise ReadOnly("This token only looks; the recipient's own token changes things.")
+            raise ReadOnly("This token is read-only; changes need the recipient's own token.")
         return True
 
 
 class TokensView(APIView):
-    """A recipient token. No TenantView, because that keeps answers for repeated requests, and a token is not kept."""
+    """Makes recipient tokens. Not a TenantView, which would store the answer for repeated requests: a token is never
+    stored."""
 
     scope = "inbox"
 
@@ -130,28 +132,28 @@ class TokensView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Make a token with which a browser may read this recipient's inbox, for at most an hour."""
-        asked = read(TokenInput, request.data)
+        values = read(TokenInput, request.data)
         caller: ApiCaller = request.auth  # type: ignore[assignment]
         tenant = Tenant(pk=caller.tenant_id)
-        recipient = get_owned(Recipient.objects.all(), tenant, external_id=asked["recipient"])
-        token, ends = tokens.mint(recipient, asked.get("ttl_seconds"))
+        recipient = get_owned(Recipient.objects.all(), tenant, external_id=values["recipient"])
+        token, ends = tokens.mint(recipient, values.get("ttl_seconds"))
         return Response(TokenOutput({"token": token, "expires_at": ends}).data, status=201)
 
 
 class InboxView(APIView):
-    """Base of what the widget calls from the tenant's own pages, so any origin may: the token is the only key, and
-    no cookie is looked at."""
+    """The base class of the views that the widget calls. Pages of any origin may call them: the token is the only
+    credential, and cookies are ignored."""
 
     authentication_classes = [InboxTokenAuthentication]
     permission_classes = [MayWrite]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        # a browser's preflight carries no token
-        asks_first = request.method == "OPTIONS"
-        response = HttpResponse(status=204) if asks_first else super().dispatch(request, *args, **kwargs)
+        # a browser's preflight request carries no token
+        is_preflight = request.method == "OPTIONS"
+        response = HttpResponse(status=204) if is_preflight else super().dispatch(request, *args, **kwargs)
         response["Access-Control-Allow-Origin"] = "*"
         response["Cache-Control"] = "no-store"
-        if asks_first:
+        if is_preflight:
             response["Access-Control-Allow-Methods"] = "GET, POST, PUT"
             response["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
             response["Access-Control-Max-Age"] = "86400"
@@ -177,59 +179,59 @@ class MessagesView(InboxView):
     )
     def get(self, request: Request) -> Response:
         """The messages of this inbox: newest first, or those after a number, oldest first."""
-        asked = MessagesQuery(data=request.query_params)
-        asked.is_valid(raise_exception=True)
-        chosen = dict(asked.validated_data)
-        limit, whose = chosen.pop("limit"), self.visitor().recipient_id
-        # the counters first: a message stored in between is then announced as new, not overlooked
-        counted = feed.counters(whose)
-        if "after_seq" in chosen:
-            rows = feed.since(whose, chosen["after_seq"], limit=limit + 1)
+        query = MessagesQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        filters = dict(query.validated_data)
+        limit, recipient_id = filters.pop("limit"), self.visitor().recipient_id
+        # the counters first: a message that is stored between the two queries is then announced as new
+        counters = feed.counters(recipient_id)
+        if "after_seq" in filters:
+            rows = feed.since(recipient_id, filters["after_seq"], limit=limit + 1)
         else:
-            rows = feed.newest(whose, limit=limit + 1, **chosen)
-        shown = [feed.as_json(m) for m in rows[:limit]]
-        return Response({"messages": shown, "more": len(rows) > limit, **counted.as_json()})
+            rows = feed.newest(recipient_id, limit=limit + 1, **filters)
+        messages = [feed.as_json(m) for m in rows[:limit]]
+        return Response({"messages": messages, "more": len(rows) > limit, **counters.as_json()})
 
 
 class UnreadView(InboxView):
     @schema.describe("Count unread messages", gives=CountersOutput, tags=TAGS)
     def get(self, request: Request) -> Response:
-        """The number on the bell."""
-        return _counted(feed.counters(self.visitor().recipient_id))
+        """The number that the widget's bell shows."""
+        return _response_of(feed.counters(self.visitor().recipient_id))
 
 
 class MessageReadView(InboxView):
     @schema.describe("Mark one as read", gives=CountersOutput, fails=(403, 404), tags=TAGS)
     def post(self, request: Request, message_id: uuid.UUID) -> Response:
         """Mark one message as read. Repeating it is safe."""
-        return _counted(feed.mark_read(self.visitor().recipient_id, message_id))
+        return _response_of(feed.mark_read(self.visitor().recipient_id, message_id))
 
 
 class MessagesReadView(InboxView):
     @schema.describe("Mark all as read", takes=ReadInput, gives=CountersOutput, fails=(400, 403), tags=TAGS)
     def post(self, request: Request) -> Response:
-        """Mark every message up to a number as read: those that the person has seen, not what came since."""
+        """Mark every message up to a number as read: messages that the person has seen, not newer ones."""
         seq = read(ReadInput, request.data)["up_to_seq"]
-        return _counted(feed.mark_read_up_to(self.visitor().recipient_id, seq))
+        return _response_of(feed.mark_read_up_to(self.visitor().recipient_id, seq))
 
 
 class PreferencesView(InboxView):
     @schema.describe("Read own preferences", gives=PreferencesOutput, tags=TAGS)
     def get(self, request: Request) -> Response:
-        """What this person asked for. Whoever never chose anything allows everything."""
-        found = Preference.objects.filter(recipient_id=self.visitor().recipient_id).first()
-        return Response(shown(found or Preference()))
+        """The preferences of this recipient. A recipient without stored preferences allows everything."""
+        stored = Preference.objects.filter(recipient_id=self.visitor().recipient_id).first()
+        return Response(shown(stored or Preference()))
 
     @schema.describe(
         "Change own preferences", takes=PreferencesInput, gives=PreferencesOutput, fails=(400, 403), tags=TAGS
     )
     def put(self, request: Request) -> Response:
         """Holds from now on, also for messages that were scheduled before."""
-        asked, visitor = read(PreferencesInput, request.data), self.visitor()
-        return Response(shown(change(visitor.tenant_id, visitor.recipient_id, asked)))
+        values, visitor = read(PreferencesInput, request.data), self.visitor()
+        return Response(shown(change(visitor.tenant_id, visitor.recipient_id, values)))
 
 
-def _counted(counters: Counters) -> Response:
+def _response_of(counters: Counters) -> Response:
     return Response(counters.as_json())
 
 

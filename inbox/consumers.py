@@ -1,10 +1,10 @@
-"""The WebSocket of one open inbox: what was missed from the table, then what is announced, each message once.
+"""The WebSocket of one open inbox. It sends missed messages from the table, then announced ones, each message once.
 
     client  hello {token?, after_seq?} · read {up_to_seq} · ping
     server  ready · messages · unread {read?} · heartbeat (each with last_seq and unread) · pong
 
 The token comes as a subprotocol (`notifier.inbox, <token>`) or in the hello, never in the query string, which logs
-keep. Cookies are not looked at, so any origin may connect. docs: the widget, static/inbox/notifier-inbox.js.
+keep. Cookies are ignored, so a page of any origin may connect. The client is the widget, static/inbox/connection.js.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
 
-from inbox import feed, silent, tokens
-from inbox.live import Counters, group
-from inbox.position import Position
+from inbox import feed, hello_limit, tokens
+from inbox.announcements import group_name
+from inbox.counters import Counters
+from inbox.sync_state import SyncState
 from notifier.errors import Forged, ReadOnly
+from notifier.web.limits import uncount
 from tenants.access import scope
 
 log = structlog.get_logger("inbox")
@@ -35,54 +37,55 @@ T = TypeVar("T")
 
 SUBPROTOCOL = "notifier.inbox"
 MALFORMED, BAD_TOKEN, READ_ONLY, NO_HELLO, EXPIRED, TOO_MANY = 4400, 4401, 4403, 4408, 4410, 4429
-TOO_BIG, BROKEN = 1009, 1011
+TOO_BIG, SERVER_ERROR = 1009, 1011
 FRAME_LIMIT = 16 * 1024
 FRAMES_PER_SECOND = 20
 SOCKETS_PER_INBOX = 20
 HELLO_SECONDS = 10.0
 HEARTBEAT_SECONDS = 25.0
-#: SUBSCRIBE is sent but not waited for, so a message stored within its flight is found by an early first check
+#: SUBSCRIBE is sent but its answer is not awaited: an early first check finds messages stored meanwhile
 FIRST_CHECK_SECONDS = 1.0
 SUBSCRIBE_SECONDS = 2.0
 RESUBSCRIBE_SECONDS = 5.0
-#: a client that reads nothing for so long is gone; what it missed waits in the table
+#: a client that reads nothing for so long is gone; its messages wait in the table
 SEND_SECONDS = 30.0
 
 
 class Rejected(Exception):
     """Close the socket with this code."""
 
-    def __init__(self, code: int, why: str) -> None:
-        super().__init__(why)
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
         self.code = code
-        self.why = why
+        self.reason = reason
 
 
-async def _in_scope(tenant_id: uuid.UUID, question: Callable[[], T]) -> T:
-    """Ask the database as this tenant, on any free thread: Channels' default is one thread for all sockets."""
+async def _in_scope(tenant_id: uuid.UUID, query: Callable[[], T]) -> T:
+    """Run a query as this tenant, on any free thread: Channels' default is one thread for all sockets."""
 
-    def ask() -> T:
+    def run() -> T:
         with scope(tenant_id):
-            return question()
+            return query()
 
-    answer: T = await database_sync_to_async(ask, thread_sensitive=False)()
-    return answer
+    result: T = await database_sync_to_async(run, thread_sensitive=False)()
+    return result
 
 
 class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
-    """`receive` only takes notes; one task, `_serve`, does all reading and sending, at the socket's own pace."""
+    """`receive` only records what the client sent. One task, `_serve`, reads the database and sends, at the client's
+    pace."""
 
-    channel_layer_alias = None  # it subscribes by itself, so that it also works, more slowly, while Redis is away
+    channel_layer_alias = None  # the consumer subscribes by itself: so it works, more slowly, while Redis is away
     open_sockets: Counter[uuid.UUID] = Counter()
 
-    is_silent = False
+    awaits_hello = False
 
     async def connect(self) -> None:
         self.tasks: list[asyncio.Task[None]] = []
         self.host = (self.scope.get("client") or (None,))[0]
-        self.is_silent = silent.enter(self.host)
-        if not self.is_silent:
-            await self._turn_away()
+        self.awaits_hello = hello_limit.enter(self.host)
+        if not self.awaits_hello:
+            await self._reject_handshake()
             return
         offered = self.scope.get("subprotocols") or []
         ours = offered[:1] == [SUBPROTOCOL]
@@ -91,48 +94,48 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.wake = asyncio.Event()
         self.subscribed = asyncio.Event()
         self.pings = self.read_up_to = 0
-        self.check_at = self.second = time.monotonic()
+        self.check_at = self.frames_since = time.monotonic()
         self.frames = 0
         await self.accept(SUBPROTOCOL if ours else None)
-        self.tasks.append(asyncio.create_task(self._guarded()))
+        self.tasks.append(asyncio.create_task(self._run()))
 
-    async def _turn_away(self) -> None:
-        """Before the socket is one: an HTTP answer, and nothing is kept."""
+    async def _reject_handshake(self) -> None:
+        """Answer the upgrade with an HTTP error; no socket is opened."""
         headers = [(b"content-type", b"text/plain"), (b"retry-after", b"5")]
         await self.base_send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
         await self.base_send({"type": "websocket.http.response.body", "body": b"Too many sockets without a hello.\n"})
 
-    def _leave_silent(self) -> None:
-        if self.is_silent:
-            self.is_silent = False
-            silent.leave(self.host)
+    def _end_hello_limit(self) -> None:
+        if self.awaits_hello:
+            self.awaits_hello = False
+            hello_limit.leave(self.host)
 
     async def disconnect(self, code: int) -> None:
-        self._leave_silent()
+        self._end_hello_limit()
         for task in self.tasks:
             task.cancel()
 
-    # -- what the client says --
+    # -- what the client sends --
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         try:
             self._count_frame()
-            self._note(_parsed(text_data))
-        except Rejected as refused:
-            await self._refuse(refused)
+            self._record(_parsed(text_data))
+        except Rejected as rejection:
+            await self._close_with(rejection)
 
     def _count_frame(self) -> None:
         now = time.monotonic()
-        if now - self.second >= 1.0:
-            self.second, self.frames = now, 0
+        if now - self.frames_since >= 1.0:
+            self.frames_since, self.frames = now, 0
         self.frames += 1
         if self.frames > FRAMES_PER_SECOND:
             raise Rejected(TOO_MANY, "too many messages")
 
-    def _note(self, said: dict[str, Any]) -> None:
-        match said:
+    def _record(self, frame: dict[str, Any]) -> None:
+        match frame:
             case {"type": "hello"} if not self.hello.done():
-                self.hello.set_result(said)
+                self.hello.set_result(frame)
             case {"type": "ping"} if self.hello.done():
                 self.pings += 1
             case {"type": "read", "up_to_seq": seq} if self.hello.done() and _is_seq(seq):
@@ -141,113 +144,111 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 raise Rejected(MALFORMED, "unknown message")
         self.wake.set()
 
-    # -- what the server does --
+    # -- what the server sends --
 
-    async def _guarded(self) -> None:
+    async def _run(self) -> None:
         try:
             await self._serve()
-        except Rejected as refused:
-            await self._refuse(refused)
+        except Rejected as rejection:
+            await self._close_with(rejection)
         except (DatabaseError, TimeoutError, OSError) as error:
-            # the client comes back, with back-off, and resumes by its sequence number
+            # the client reconnects with back-off and resumes after its sequence number
             log.warning("socket dropped", action="inbox.socket", error=type(error).__name__)
-            await self._refuse(Rejected(BROKEN, "try again"))
+            await self._close_with(Rejected(SERVER_ERROR, "try again"))
         except Exception:
             log.exception("socket failed", action="inbox.socket")
-            await self._refuse(Rejected(BROKEN, "try again"))
+            await self._close_with(Rejected(SERVER_ERROR, "try again"))
 
     async def _serve(self) -> None:
         try:
             hello = await asyncio.wait_for(self.hello, HELLO_SECONDS)
         except TimeoutError:
             raise Rejected(NO_HELLO, "no hello") from None
-        self._leave_silent()
-        self.token, after_seq = _greeting(hello, self.offered_token)
+        self._end_hello_limit()
+        self.token, after_seq = _hello_values(hello, self.offered_token)
         visitor = await self._verified()
         if self.open_sockets[visitor.recipient_id] >= SOCKETS_PER_INBOX:
             raise Rejected(TOO_MANY, "too many sockets")
         self.open_sockets[visitor.recipient_id] += 1
         try:
             async with asyncio.timeout(visitor.expires_at.timestamp() - time.time()) as lifetime:
-                await self._live(visitor, after_seq)
+                await self._follow(visitor, after_seq)
         except TimeoutError:
             if lifetime.expired():
                 raise Rejected(EXPIRED, "token expired") from None
             raise
         finally:
-            self.open_sockets[visitor.recipient_id] -= 1
-            if not self.open_sockets[visitor.recipient_id]:
-                del self.open_sockets[visitor.recipient_id]
+            uncount(self.open_sockets, visitor.recipient_id)
 
-    async def _live(self, visitor: tokens.Visitor, after_seq: int | None) -> None:
+    async def _follow(self, visitor: tokens.Visitor, after_seq: int | None) -> None:
         self.visitor = visitor
-        # a position exists before the subscription, so that nothing announced is lost between the two
-        self.position = Position(seq=0, counters=Counters())
-        self.tasks.append(asyncio.create_task(self._listen()))
-        await _until(self.subscribed, SUBSCRIBE_SECONDS)
-        now = await self._ask(lambda: feed.counters(visitor.recipient_id))
-        self.position.seq = now.last_seq if after_seq is None else min(after_seq, now.last_seq)
-        self.position.counters = self.position.counters.merged(now)
-        await self._say("ready", expires_at=visitor.expires_at.isoformat())
+        # the state exists before the subscription, so that it takes in every announcement
+        self.state = SyncState(seq=0, counters=Counters())
+        self.tasks.append(asyncio.create_task(self._subscribe()))
+        await _wait_for(self.subscribed, SUBSCRIBE_SECONDS)
+        counters = await self._query(lambda: feed.counters(visitor.recipient_id))
+        self.state.seq = counters.last_seq if after_seq is None else min(after_seq, counters.last_seq)
+        self.state.counters = self.state.counters.merged(counters)
+        await self._send_frame("ready", expires_at=visitor.expires_at.isoformat())
         self.check_at = time.monotonic() + FIRST_CHECK_SECONDS
         while True:
-            await self._once()
-            await _until(self.wake, self.check_at - time.monotonic())
+            await self._step()
+            await _wait_for(self.wake, self.check_at - time.monotonic())
             self.wake.clear()
 
-    async def _once(self) -> None:
+    async def _step(self) -> None:
         if self.pings:
             self.pings = 0
-            await self._say("pong")
+            await self._send_frame("pong")
         if self.read_up_to:
             if not self.visitor.may_write:
                 raise Rejected(READ_ONLY, ReadOnly.code)
             seq, self.read_up_to = self.read_up_to, 0
-            marked = await self._ask(lambda: feed.mark_read_up_to(self.visitor.recipient_id, seq))
-            self.position.hear(marked.as_json())
+            marked = await self._query(lambda: feed.mark_read_up_to(self.visitor.recipient_id, seq))
+            self.state.receive_announcement(marked.as_json())
         if time.monotonic() >= self.check_at:
-            await self._check()
-        await self._catch_up()
-        for read in self.position.take_reads():
-            await self._say("unread", read=read)
-        if self.position.told != self.position.counters:
-            await self._say("unread")
+            await self._beat()
+        await self._send_messages()
+        for read in self.state.take_read_marks():
+            await self._send_frame("unread", read=read)
+        if self.state.sent_counters != self.state.counters:
+            await self._send_frame("unread")
 
-    async def _check(self) -> None:
-        """Find what pub/sub lost and who was erased meanwhile; tell the client that the line is alive."""
+    async def _beat(self) -> None:
+        """Verify the token anew, find announcements that pub/sub lost, and send a heartbeat."""
         await self._verified()
-        now = await self._ask(lambda: feed.counters(self.visitor.recipient_id))
-        self.position.hear(now.as_json())
-        # spread, so that sockets which came together do not ask together for ever
+        counters = await self._query(lambda: feed.counters(self.visitor.recipient_id))
+        self.state.receive_announcement(counters.as_json())
+        # at random, so that sockets opened together do not query the database together from then on
         self.check_at = time.monotonic() + HEARTBEAT_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
-        await self._say("heartbeat")
+        await self._send_frame("heartbeat")
 
-    async def _catch_up(self) -> None:
-        while self.position.behind:
-            messages = self.position.take() or await self._page()
+    async def _send_messages(self) -> None:
+        while self.state.is_behind:
+            messages = self.state.next_messages() or await self._load_page()
             if messages:
-                await self._say("messages", messages=messages)
+                await self._send_frame("messages", messages=messages)
 
-    async def _page(self) -> list[Mapping[str, Any]]:
-        after, target = self.position.seq, self.position.counters.last_seq
-        rows = await self._ask(
+    async def _load_page(self) -> list[Mapping[str, Any]]:
+        after, target = self.state.seq, self.state.counters.last_seq
+        rows = await self._query(
             lambda: [feed.as_json(m) for m in feed.since(self.visitor.recipient_id, after, limit=feed.PAGE)]
         )
-        return self.position.take_page(rows, whole=len(rows) < feed.PAGE, target=target)
+        return self.state.accept_page(rows, whole=len(rows) < feed.PAGE, target=target)
 
-    async def _listen(self) -> None:
-        """Note what is announced for this inbox, for as long as the socket lives."""
-        name = group(self.visitor.recipient_id)
+    async def _subscribe(self) -> None:
+        """Take in the announcements for this inbox until the socket closes."""
+        name = group_name(self.visitor.recipient_id)
         while True:
             try:
-                await self._receive_news(name)
-            except Exception as error:  # channels_redis lets through whatever redis, asyncio or the OS raise
+                await self._receive_announcements(name)
+            except Exception as error:  # channels_redis raises exceptions of redis, asyncio and the OS
                 if cast("asyncio.Task[None]", asyncio.current_task()).cancelling():
-                    return  # the socket closes; leaving the group failed because Redis is away
+                    return  # the socket closes, and leaving the group failed because Redis is away
                 log.warning("not subscribed", action="inbox.subscribe", error=type(error).__name__)
                 await asyncio.sleep(RESUBSCRIBE_SECONDS)
 
-    async def _receive_news(self, name: str) -> None:
+    async def _receive_announcements(self, name: str) -> None:
         layer = get_channel_layer()
         channel = await layer.new_channel()
         try:
@@ -255,12 +256,12 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self.subscribed.set()
             self.check_at = min(self.check_at, time.monotonic() + FIRST_CHECK_SECONDS)
             while True:
-                self.position.hear(await layer.receive(channel))
+                self.state.receive_announcement(await layer.receive(channel))
                 self.wake.set()
         finally:
             await layer.group_discard(name, channel)
 
-    # -- small doers --
+    # -- helpers --
 
     async def _verified(self) -> tokens.Visitor:
         try:
@@ -271,21 +272,21 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             raise Rejected(EXPIRED if forged.code == "token_expired" else BAD_TOKEN, forged.code) from None
         return visitor
 
-    async def _ask(self, question: Callable[[], T]) -> T:
-        return await _in_scope(self.visitor.tenant_id, question)
+    async def _query(self, query: Callable[[], T]) -> T:
+        return await _in_scope(self.visitor.tenant_id, query)
 
-    async def _say(self, kind: str, **content: object) -> None:
-        self.position.told = self.position.counters
-        frame = {"type": kind, **self.position.counters.as_json(), **content}
+    async def _send_frame(self, kind: str, **content: object) -> None:
+        self.state.sent_counters = self.state.counters
+        frame = {"type": kind, **self.state.counters.as_json(), **content}
         await asyncio.wait_for(self.send(orjson.dumps(frame).decode()), SEND_SECONDS)
 
-    async def _refuse(self, refused: Rejected) -> None:
+    async def _close_with(self, rejection: Rejected) -> None:
         for task in self.tasks:
             if task is not asyncio.current_task():
                 task.cancel()
         try:
-            await self.close(refused.code, refused.why)
-        except (RuntimeError, OSError) as error:  # the client was faster
+            await self.close(rejection.code, rejection.reason)
+        except (RuntimeError, OSError) as error:  # the client closed first
             log.debug("already closed", action="inbox.socket", error=type(error).__name__)
 
 
@@ -295,19 +296,19 @@ def _parsed(text: str | None) -> dict[str, Any]:
     if len(text.encode()) > FRAME_LIMIT:
         raise Rejected(TOO_BIG, "too big")
     try:
-        said = orjson.loads(text)
+        frame = orjson.loads(text)
     except orjson.JSONDecodeError:
         raise Rejected(MALFORMED, "not JSON") from None
-    if not isinstance(said, dict):
+    if not isinstance(frame, dict):
         raise Rejected(MALFORMED, "not an object")
-    return said
+    return frame
 
 
 def _is_seq(value: object) -> bool:
     return type(value) is int and 0 <= value < 2**63  # JSON's true is an int to isinstance
 
 
-def _greeting(hello: Mapping[str, Any], offered_token: str) -> tuple[str, int | None]:
+def _hello_values(hello: Mapping[str, Any], offered_token: str) -> tuple[str, int | None]:
     token, after_seq = hello.get("token", offered_token), hello.get("after_seq")
     if not isinstance(token, str) or not token:
         raise Rejected(BAD_TOKEN, "no token")
@@ -316,7 +317,7 @@ def _greeting(hello: Mapping[str, Any], offered_token: str) -> tuple[str, int | 
     return token, after_seq
 
 
-async def _until(event: asyncio.Event, seconds: float) -> None:
+async def _wait_for(event: asyncio.Event, seconds: float) -> None:
     try:
         await asyncio.wait_for(event.wait(), max(0.0, seconds))
     except TimeoutError:

@@ -1,4 +1,4 @@
-"""Reading an inbox and marking it read. Everything takes the recipient's id and runs inside the caller's scope."""
+"""Reads an inbox and marks messages as read. Every function takes the recipient's id and runs in the caller's scope."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from inbox.live import Counters, announce
+from inbox.announcements import announce
+from inbox.counters import Counters
 from inbox.models import Feed, InboxMessage
 from notifier.errors import NotFound
 from notifier.models import DeliveryEvent
@@ -42,14 +43,14 @@ def newest(
 
 
 def since(recipient_id: uuid.UUID, seq: int, *, limit: int = PAGE) -> list[InboxMessage]:
-    """The messages after a sequence number, oldest first. A number that is not there yet commits only after all
-    smaller ones (its inbox is locked until then), so nothing can appear behind a reader's back."""
+    """The messages after a sequence number, oldest first. A message commits only after all messages with smaller
+    numbers, because the inbox is locked until then; so no message can appear below a number that a reader has seen."""
     rows = InboxMessage.objects.filter(recipient_id=recipient_id, seq__gt=seq)
     return list(rows.order_by("seq")[:limit])
 
 
 def as_json(message: InboxMessage) -> dict[str, Any]:
-    """The message as API and socket show it."""
+    """The message as the API and the socket show it."""
     return {
         "id": str(message.pk),
         "seq": message.seq,
@@ -76,9 +77,9 @@ def mark_read_up_to(recipient_id: uuid.UUID, seq: int) -> Counters:
 
 
 @transaction.atomic
-def _mark(recipient_id: uuid.UUID, which: str, bound: uuid.UUID | int, said: dict[str, Any]) -> Counters:
-    # the inbox's lock comes first, as in inbox.store: markers and storers of one inbox take turns, so the counter is
-    # exact and nobody deadlocks
+def _mark(recipient_id: uuid.UUID, which: str, bound: uuid.UUID | int, read_mark: dict[str, Any]) -> Counters:
+    # lock the inbox first, as inbox.store does: transactions that mark and store in one inbox take turns, so the
+    # counter is exact and there is no deadlock
     feed = Feed.objects.select_for_update().filter(recipient_id=recipient_id).first()
     if feed is None:
         return Counters()
@@ -89,14 +90,14 @@ def _mark(recipient_id: uuid.UUID, which: str, bound: uuid.UUID | int, said: dic
     if marked:
         feed.unread -= len(marked)
         feed.save(update_fields=["unread"])
-        _note(marked)
+        _record_events(marked)
     after = Counters(feed.last_seq, feed.unread)
     if marked:
-        transaction.on_commit(lambda: announce([recipient_id], lambda _: {**after.as_json(), "read": said}))
+        transaction.on_commit(lambda: announce([recipient_id], lambda _: {**after.as_json(), "read": read_mark}))
     return after
 
 
-def _note(marked: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> None:
+def _record_events(marked: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> None:
     now = timezone.now()
     DeliveryEvent.objects.bulk_create(
         [DeliveryEvent(id=new_id(), tenant_id=tenant, delivery_id=pk, what="read", at=now) for pk, tenant in marked],

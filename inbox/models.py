@@ -1,4 +1,4 @@
-"""The inbox of each recipient. InboxMessage is partitioned by month on its id, which is the delivery's id."""
+"""The tables of the inbox. InboxMessage is partitioned by month on its id, which is the delivery's id."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tenants.models import Tenant
 
 
 class Feed(models.Model):
-    """One recipient's counters: the last sequence number given and how many messages are unread."""
+    """The counters of one recipient's inbox: its last sequence number and its number of unread messages."""
 
     recipient_id = models.UUIDField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")

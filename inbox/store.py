@@ -1,4 +1,4 @@
-"""Storing a batch of messages in their inboxes: three statements a batch, however many messages it holds."""
+"""Stores a batch of messages in their inboxes, with three statements a batch, however many messages it holds."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import orjson
 from django.db import transaction
 from django.utils import timezone
 
-from inbox.live import Counters, announce
+from inbox.announcements import announce
+from inbox.counters import Counters
 from notifier.channels.in_app import InApp, InAppMessage
 from notifier.channels.links import runs_code
 from notifier.delivery.infra import bulk
 
-# each `= ANY` repeats a join condition so that the planner goes by index at any table size
+# each `= ANY` repeats a join condition, so that the planner uses the index at any table size
 _LIVING = """
 SELECT i.ord - 1 FROM unnest(%(recipients)b::uuid[], %(tenants)b::uuid[])
   WITH ORDINALITY AS i (recipient_id, tenant_id, ord)
@@ -35,7 +36,7 @@ ORDER BY i.recipient_id
 ON CONFLICT (recipient_id) DO UPDATE SET unread = f.unread WHERE false
 """
 
-# runs after the locks, so its snapshot holds every row of those inboxes, and a repeat is seen as one
+# runs after the locks, so its snapshot has every committed row of those inboxes and shows a repeat
 _STORE = """
 WITH fresh AS (
   SELECT i.*, f.last_seq + row_number() OVER (PARTITION BY i.recipient_id ORDER BY i.ord) AS seq
@@ -60,7 +61,7 @@ SELECT s.ord - 1, s.seq, c.last_seq, c.unread FROM fresh s JOIN counted c USING 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A message that is in an inbox now and was not before, with the counters its inbox has since."""
+    """A message that this batch added to an inbox, with the counters of the inbox afterwards."""
 
     message: InAppMessage
     seq: int
@@ -68,7 +69,7 @@ class Stored:
     at: datetime
 
     def as_json(self) -> dict[str, Any]:
-        """The message as API and socket show it."""
+        """The message as the API and the socket show it."""
         return {
             "id": str(self.message.envelope.delivery_id),
             "seq": self.seq,
@@ -82,12 +83,12 @@ class Stored:
         }
 
 
-def complaint(message: InAppMessage) -> str:
-    """Why this message cannot be stored, or "". One unstorable message must not fail the batch around it."""
+def unstorable_reason(message: InAppMessage) -> str:
+    """Why this message cannot be stored, or "". One unstorable message must not fail its whole batch."""
     for part, most in InApp.longest.items():
         if len(getattr(message, part)) > most:
             return f"the {part} is longer than {most} characters"
-    # the scheme was checked against the tenant's when it was accepted or armed; this is the last look
+    # acceptance or arming has checked the scheme against the tenant's; this is the last check
     if runs_code(message.link):
         return "the link runs code"
     texts = (message.title, message.body, message.link, *message.data, *map(str, message.data.values()))
@@ -99,23 +100,25 @@ def _storable(text: str) -> bool:
 
 
 def store(messages: Sequence[InAppMessage]) -> set[int]:
-    """Put the batch into the inboxes and announce what is new. Returns the indexes whose recipient is gone."""
+    """Store the batch and announce the new messages. Returns the indexes of messages whose recipient no longer
+    exists."""
     with transaction.atomic(), bulk.cursor() as cursor:
-        cursor.execute(_LIVING, _whose(messages))
+        cursor.execute(_LIVING, _recipient_columns(messages))
         living = sorted(row[0] for row in cursor.fetchall())
-        stored = _insert(cursor, [messages[i] for i in _first_of_each(messages, living)]) if living else []
+        stored = _insert(cursor, [messages[i] for i in _without_repeats(messages, living)]) if living else []
         transaction.on_commit(lambda: announce_stored(stored))
     return set(range(len(messages))) - set(living)
 
 
-def _first_of_each(messages: Sequence[InAppMessage], indexes: Sequence[int]) -> list[int]:
+def _without_repeats(messages: Sequence[InAppMessage], indexes: Sequence[int]) -> list[int]:
+    """The first index of each delivery."""
     seen: dict[uuid.UUID, int] = {}
     for i in indexes:
         seen.setdefault(messages[i].envelope.delivery_id, i)
     return list(seen.values())
 
 
-def _whose(messages: Sequence[InAppMessage]) -> dict[str, Any]:
+def _recipient_columns(messages: Sequence[InAppMessage]) -> dict[str, Any]:
     return {
         "recipients": [m.envelope.recipient_id for m in messages],
         "tenants": [m.envelope.tenant_id for m in messages],
@@ -123,9 +126,9 @@ def _whose(messages: Sequence[InAppMessage]) -> dict[str, Any]:
 
 
 def _insert(cursor: Any, messages: Sequence[InAppMessage]) -> list[Stored]:
-    whose, now = _whose(messages), timezone.now()
-    cursor.execute(_LOCK_FEEDS, whose)
-    columns = {
+    recipients, now = _recipient_columns(messages), timezone.now()
+    cursor.execute(_LOCK_FEEDS, recipients)
+    contents = {
         "ids": [m.envelope.delivery_id for m in messages],
         "categories": [m.envelope.category for m in messages],
         "titles": [m.title for m in messages],
@@ -133,17 +136,17 @@ def _insert(cursor: Any, messages: Sequence[InAppMessage]) -> list[Stored]:
         "links": [m.link for m in messages],
         "data": [orjson.dumps(dict(m.data)).decode() for m in messages],
     }
-    cursor.execute(_STORE, {**whose, **columns, "now": now})
+    cursor.execute(_STORE, {**recipients, **contents, "now": now})
     return [Stored(messages[i], seq, Counters(last, unread), now) for i, seq, last, unread in cursor.fetchall()]
 
 
 def announce_stored(stored: Sequence[Stored]) -> None:
-    """Tell the open sockets of these inboxes, each in one message."""
+    """Announce the messages to the open sockets, in one announcement an inbox."""
     by_inbox: dict[uuid.UUID, list[Stored]] = {}
-    for one in stored:
-        by_inbox.setdefault(one.message.envelope.recipient_id, []).append(one)
+    for entry in stored:
+        by_inbox.setdefault(entry.message.envelope.recipient_id, []).append(entry)
     announce(by_inbox, lambda recipient_id: _news(by_inbox[recipient_id]))
 
 
 def _news(stored: Sequence[Stored]) -> dict[str, Any]:
-    return {**stored[-1].counters.as_json(), "messages": [one.as_json() for one in stored]}
+    return {**stored[-1].counters.as_json(), "messages": [entry.as_json() for entry in stored]}

@@ -1,6 +1,7 @@
-"""Recipient tokens: what a tenant's server hands to a browser so that it may read one inbox for at most an hour.
+"""Recipient tokens. A tenant's server gives one to a browser, which may then read one inbox for at most an hour.
 
-HS256 under a secret of the tenant's own, so that no tenant's token, however it is written, opens another's inbox.
+Tokens are signed with HS256 and a secret of the tenant, so a token that one tenant makes never opens an inbox of
+another tenant, whatever the token claims.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ AUDIENCE = "inbox"
 ALGORITHM = "HS256"
 PURPOSE = "inbox"
 _CLAIMS = ["iss", "aud", "exp", "iat", "sub", "tid", "rid"]
-#: the claim `scope` of a token that changes nothing; the recipient's own token has no such claim
+#: the claim `scope` of a token that only reads; the recipient's own token has no such claim
 READ_ONLY = "read"
 
-#: the most telling class first: each is a subclass of some later one
+#: a subclass stands before its base class: the first match decides
 _CODES: tuple[tuple[type[jwt.InvalidTokenError], str, str], ...] = (
     (jwt.ExpiredSignatureError, "token_expired", "The token has expired; ask your server for a new one."),
     (jwt.InvalidSignatureError, "token_signature", "The token's signature is not this tenant's."),
@@ -43,7 +44,7 @@ _CODES: tuple[tuple[type[jwt.InvalidTokenError], str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Whose inbox a verified token opens, and until when."""
+    """The holder of a verified token: which inbox it opens, and until when."""
 
     tenant_id: uuid.UUID
     recipient_id: uuid.UUID
@@ -57,8 +58,8 @@ class Visitor:
 
 
 def mint(recipient: Recipient, ttl_seconds: int | None = None, *, read_only: bool = False) -> tuple[str, datetime]:
-    """A token for this recipient's inbox and the time at which it ends. `read_only` is for everybody but the recipient:
-    such a token marks nothing as read and changes no preference."""
+    """A token for this recipient's inbox, and the time at which it expires. A `read_only` token is for people other
+    than the recipient: it marks no message as read and changes no preference. Raises InvalidInput or NotFound."""
     ttl = settings.INBOX_TOKEN_MAX_SECONDS if ttl_seconds is None else ttl_seconds
     if not 1 <= ttl <= settings.INBOX_TOKEN_MAX_SECONDS:
         raise InvalidInput(f"ttl_seconds is from 1 to {settings.INBOX_TOKEN_MAX_SECONDS}.", field="ttl_seconds")
@@ -76,23 +77,24 @@ def mint(recipient: Recipient, ttl_seconds: int | None = None, *, read_only: boo
         "sub": recipient.external_id,
         **({"scope": READ_ONLY} if read_only else {}),
     }
-    return jwt.encode(claims, _secret_of(recipient.tenant_id), algorithm=ALGORITHM), ends
+    return jwt.encode(claims, signing_secret(recipient.tenant_id), algorithm=ALGORITHM), ends
 
 
 def verify(token: str) -> Visitor:
-    """Whose inbox it opens. Raises Forged with a code. Scopes the running transaction to the token's tenant."""
+    """The holder of the token. Raises Forged with a code. Sets the running transaction's scope to the token's
+    tenant."""
     tenant_id, recipient_id = _claimed_ids(token)
     set_scope([tenant_id])
     recipient = Recipient.objects.select_related("tenant").filter(pk=recipient_id, tenant_id=tenant_id).first()
     if recipient is None or not recipient.tenant.active or recipient.status != Recipient.State.ACTIVE:
-        raise Forged("The token is for nobody here.", code="token_recipient")
+        raise Forged("The token's recipient does not exist here.", code="token_recipient")
     if not recipient.tenant.inbox_secret:
         raise Forged("The token's signature is not this tenant's.", code="token_signature")
     claims = _verified(token, unseal(tenant_id, PURPOSE, recipient.tenant.inbox_secret))
     if claims["exp"] - claims["iat"] > settings.INBOX_TOKEN_MAX_SECONDS:
         raise Forged("The token lives too long.", code="token_too_long")
     if claims["sub"] != recipient.external_id:
-        raise Forged("The token is for nobody here.", code="token_recipient")
+        raise Forged("The token's recipient does not exist here.", code="token_recipient")
     if claims.get("scope", READ_ONLY) != READ_ONLY:
         raise Forged("The token has a scope that is not known here.", code="token_claims")
     ends = datetime.fromtimestamp(claims["exp"], UTC)
@@ -100,13 +102,13 @@ def verify(token: str) -> Visitor:
 
 
 def verify_alone(token: str) -> Visitor:
-    """The same in a transaction of its own; for sockets."""
+    """`verify` in a transaction of its own; for sockets."""
     with transaction.atomic():
         return verify(token)
 
 
 def _claimed_ids(token: str) -> tuple[uuid.UUID, uuid.UUID]:
-    """What the token says of itself, believed only as far as to choose the secret that it is verified with."""
+    """The ids that the unverified token claims. They only choose the secret with which the token is then verified."""
     try:
         claims = jwt.decode(token, options={"verify_signature": False})
         return uuid.UUID(claims["tid"]), uuid.UUID(claims["rid"])
@@ -136,8 +138,9 @@ def _refuse(error: jwt.InvalidTokenError) -> NoReturn:
     raise Forged(message, code=code) from None
 
 
-def _secret_of(tenant_id: uuid.UUID) -> bytes:
-    """The tenant's signing secret, made at first use. Two first users agree: only one UPDATE finds it empty."""
+def signing_secret(tenant_id: uuid.UUID) -> bytes:
+    """The tenant's signing secret, made at first use. Two processes that make it at once agree: only one UPDATE finds
+    it empty."""
     tenants = Tenant.objects.filter(pk=tenant_id)
     stored = tenants.values_list("inbox_secret", flat=True).get()
     if not stored:

@@ -1,7 +1,7 @@
 """The demo page at /inbox/: what a recipient sees, with the widget that tenants embed.
 
-Open to admin members for recipients of their tenants: they only look, and the audit log keeps who looked at whose
-inbox. `make demo` prints a signed link, with which anybody acts as that recipient while the tenant is in the sandbox.
+Members may open it for recipients of their tenants. They only read, and the audit log records who opened which inbox.
+`make demo` prints a signed link; its holder acts as that recipient while the tenant is in the sandbox.
 """
 
 from __future__ import annotations
@@ -31,39 +31,40 @@ from tenants.access import EVERY_TENANT, read_memberships, set_scope
 from tenants.models import AuditLog, Recipient, User
 
 _SALT = "inbox.demo"
-LOOKED = "inbox.viewed"
+VIEWED = "inbox.viewed"
 LINK_SECONDS = 12 * 3600
-#: a member who is removed goes on looking for so long at most; the page asks for the next token by itself
+#: a removed member keeps access for so long at most; the page requests its next token by itself
 MEMBERS_TOKEN_SECONDS = 600
-#: the page and each of its tokens within it are one look; a page that stays open is one look per token
-_ONE_LOOK = timedelta(minutes=1)
+#: opening the page and the tokens that it requests within this time are one audit entry; later tokens have their own
+_ONE_VIEW = timedelta(minutes=1)
 
 
-class RecipientView(Protocol):
+class RecipientPage(Protocol):
     def __call__(self, request: HttpRequest, recipient: Recipient, /) -> HttpResponseBase: ...
 
 
 def demo_link(recipient: Recipient) -> str:
-    """The demo page of this recipient for who has no login, for twelve hours."""
+    """The address of this recipient's demo page that needs no login and works for twelve hours."""
     signed = signing.dumps([str(recipient.tenant_id), str(recipient.pk)], salt=_SALT)
     return f"{settings.SITE_URL.rstrip('/')}{reverse('inbox-demo')}?{urlencode({'t': signed})}"
 
 
-def for_recipient(view: RecipientView) -> Any:
-    """Find whose inbox is asked for, within what the asker may see; else the login page, or 404."""
+def for_recipient(view: RecipientPage) -> Any:
+    """Decorator: find the recipient that the request names, among those that its link or member may see; else answer
+    with the login page, or 404."""
 
     @wraps(view)
     @never_cache
     @require_GET
-    def found(request: HttpRequest) -> HttpResponseBase:
+    def with_recipient(request: HttpRequest) -> HttpResponseBase:
         recipient = _of_link(request.GET["t"]) if _has_link(request) else _of_member(request)
         if recipient is None:
             return redirect_to_login(request.get_full_path())
         if not _has_link(request):
-            _note_look(request.user, recipient)
+            _audit_view(request.user, recipient)
         return view(request, recipient)
 
-    return found
+    return with_recipient
 
 
 @for_recipient
@@ -83,7 +84,8 @@ def page(request: HttpRequest, recipient: Recipient) -> HttpResponse:
 
 @for_recipient
 def token(request: HttpRequest, recipient: Recipient) -> HttpResponse:
-    """What the widget on the page asks for, as it would ask a tenant's server. No CORS: only our own page reads it."""
+    """A token for the widget on the page, as a tenant's server would give it. Without CORS headers, because only this
+    site's page reads it."""
     minted, ends = mint(recipient) if _has_link(request) else mint(recipient, MEMBERS_TOKEN_SECONDS, read_only=True)
     return JsonResponse({"token": minted, "expires_at": ends.isoformat()})
 
@@ -92,21 +94,21 @@ def _has_link(request: HttpRequest) -> bool:
     return "t" in request.GET
 
 
-def _note_look(user: Any, recipient: Recipient) -> None:
-    """Who looked at whose inbox; not again for what one page asks for."""
-    recent = AuditLog.objects.filter(tenant_id=recipient.tenant_id, at__gt=datetime.now(UTC) - _ONE_LOOK)
-    if not recent.filter(action=LOOKED, object_id=str(recipient.pk), user_id=user.pk).exists():
-        audit.record(recipient.tenant_id, LOOKED, recipient.pk, user=user)
+def _audit_view(user: Any, recipient: Recipient) -> None:
+    """Record that the user opened this inbox, once for a page and its first token."""
+    recent = AuditLog.objects.filter(tenant_id=recipient.tenant_id, at__gt=datetime.now(UTC) - _ONE_VIEW)
+    if not recent.filter(action=VIEWED, object_id=str(recipient.pk), user_id=user.pk).exists():
+        audit.record(recipient.tenant_id, VIEWED, recipient.pk, user=user)
 
 
 def _of_link(signed: str) -> Recipient:
     try:
         tenant_id, recipient_id = map(uuid.UUID, signing.loads(signed, salt=_SALT, max_age=LINK_SECONDS))
     except signing.BadSignature:
-        raise Http404("This link is over.") from None
+        raise Http404("This link has expired.") from None
     set_scope([tenant_id])
-    # whoever holds the link acts as the recipient, so it opens nobody who can be reached
-    return _one(pk=recipient_id, tenant__sandbox=True)
+    # the holder of the link acts as the recipient, so the link only works for tenants that reach no real recipient
+    return _find(pk=recipient_id, tenant__sandbox=True)
 
 
 def _of_member(request: HttpRequest) -> Recipient | None:
@@ -115,21 +117,22 @@ def _of_member(request: HttpRequest) -> Recipient | None:
         return None
     if user.is_superuser:
         set_scope(EVERY_TENANT)
-        return _asked_for(request)
-    mine = list(read_memberships(user))
-    set_scope(mine)
-    return _asked_for(request, tenant_id__in=mine)
+        return _named_or_newest(request)
+    tenant_ids = list(read_memberships(user))
+    set_scope(tenant_ids)
+    return _named_or_newest(request, tenant_id__in=tenant_ids)
 
 
-def _asked_for(request: HttpRequest, **within: object) -> Recipient:
-    """Who is named, or who got the newest message. Row-level security keeps to `within`, too."""
+def _named_or_newest(request: HttpRequest, **within: object) -> Recipient:
+    """The recipient that the request names, else the one with the newest message. Row-level security enforces `within`,
+    too."""
     if external_id := request.GET.get("recipient"):
-        return _one(external_id=trimmed(external_id), **within)
+        return _find(external_id=trimmed(external_id), **within)
     newest = Feed.objects.filter(**within).order_by("-last_seq").values_list("recipient_id", flat=True).first()
-    return _one(pk=newest, **within)
+    return _find(pk=newest, **within)
 
 
-def _one(**which: object) -> Recipient:
+def _find(**which: object) -> Recipient:
     recipient = Recipient.objects.select_related("tenant").filter(**which).first()
     if recipient is None or recipient.status != Recipient.State.ACTIVE:
         raise Http404("There is no such recipient.")

@@ -13,12 +13,16 @@ class NotifierConfig(AppConfig):
 
         autodiscover_modules("provider")
 
+        from notifier.admin import references
+        from notifier.api.framework import paths
         from notifier.delivery.planning import category_rules
         from notifier.delivery.wakeup import signal
         from notifier.providers import platforms
         from tenants.categories import add_use_finder
         from tenants.people.platforms import add_platform_finder
 
+        references.register()
+        paths.register()
         signal.register_notifier(tasks.notify_queue)
         add_use_finder(category_rules.uses)
         add_platform_finder(platforms)

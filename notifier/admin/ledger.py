@@ -22,33 +22,14 @@ from notifier.admin.sent import (
     newest_notifications,
     of_campaign,
 )
-from notifier.channels import channels
 from notifier.delivery import redrive
 from notifier.delivery.ledger.history import histories
-from notifier.models import DeadLetter, Delivery, DeliveryEvent, Notification, OrderingQueue, ProviderAccount
-from notifier.vocabulary.status import QueuePosition, Status
+from notifier.models import DeadLetter, Delivery, DeliveryEvent, Notification, OrderingQueue
+from notifier.vocabulary.status import Status
 from tenants.admin import MARKETERS, NO_ROLE, TenantTabularInline, admin_site, masked, may
 from tenants.admin.audit_entries import record_change
 from tenants.admin.base import ChannelFilter
-from tenants.admin.deletion import Reference, register_references
 from tenants.admin.lists.large_tables import BaseRows, parse_uuid
-from tenants.models import Recipient
-
-register_references(Recipient, Reference(Delivery, "recipient_id"))
-# deliveries that ended keep the account's id as a record, and need no account
-register_references(
-    ProviderAccount,
-    Reference(
-        Delivery,
-        "account_id",
-        {"status": Status.QUEUED, "queue_position": QueuePosition.HAS_TURN, "channel__in": sorted(channels())},
-        "waiting deliveries",
-    ),
-    Reference(
-        Delivery, "account_id", {"status__in": (Status.CLAIMED, Status.SENDING), "lease_until__isnull": False},
-        "deliveries under way",
-    ),
-)  # fmt: skip
 
 
 class DeliveryInline(TenantTabularInline):

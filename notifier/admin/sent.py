@@ -32,8 +32,12 @@ _NOTE = (
     f"What belongs to the newest {NEWEST:,} notifications. Search for older ones; the messages of a campaign are listed"
     " from its report."
 )
-#: set by the campaigns' admin: the milliseconds that all delivery ids of a campaign begin with
-armed_ms: list[Callable[[uuid.UUID], int | None]] = []
+_armed_ms_finders: list[Callable[[uuid.UUID], int | None]] = []
+
+
+def register_armed_ms_finder(finder: Callable[[uuid.UUID], int | None]) -> None:
+    """`finder` returns the milliseconds with which all delivery ids of a campaign begin; None if it was never armed."""
+    _armed_ms_finders.append(finder)
 
 
 class FindById(ReadOnlyLargeTableAdmin):
@@ -97,7 +101,7 @@ def newest_deliveries(request: HttpRequest, listed_tenant: uuid.UUID | None) -> 
 def of_campaign(request: HttpRequest, rows: QuerySet[Delivery], campaign: uuid.UUID) -> BaseRows:
     """The messages of a campaign: the range of ids that begin with its milliseconds. Those of one status, when they are
     few, by the campaigns' index."""
-    ms = next((found for ask in armed_ms if (found := ask(campaign)) is not None), None)
+    ms = next((ms for find in _armed_ms_finders if (ms := find(campaign)) is not None), None)
     if ms is None:
         return BaseRows(rows.none(), bounded=True, note="There is no such campaign, or it was never armed.")
     mine = rows.filter(campaign_id=campaign, id__gte=id_floor(ms), id__lt=id_floor(ms + 1))

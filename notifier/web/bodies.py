@@ -113,6 +113,4 @@ def upload_of(owner: Hashable) -> Iterator[None]:
     try:
         yield
     finally:
-        _uploads[owner] -= 1
-        if not _uploads[owner]:
-            del _uploads[owner]
+        limits.uncount(_uploads, owner)

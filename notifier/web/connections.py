@@ -29,11 +29,8 @@ def enter(host: str | None) -> bool:
 
 def leave(host: str | None) -> None:
     name = limits.counted_as(host)
-    if name is None:
-        return
-    _of_address[name] -= 1
-    if not _of_address[name]:
-        del _of_address[name]
+    if name is not None:
+        limits.uncount(_of_address, name)
 
 
 def mark_idle(connection: Closable) -> None:

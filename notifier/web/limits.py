@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import resource
+from collections import Counter
+from collections.abc import Hashable
+from typing import TypeVar
 
 from django.conf import settings
+
+K = TypeVar("K", bound=Hashable)
 
 #: bytes of a request's address. The WebSocket library takes lines of 8,192 bytes, so that this holds for both
 MAX_URL = 8_000
@@ -54,6 +59,13 @@ def max_connections() -> int:
 
 def max_connections_per_address() -> int:
     return int(settings.WEB_MAX_CONNECTIONS_PER_ADDRESS)
+
+
+def uncount(counter: Counter[K], owner: K) -> None:
+    """Take one off an owner's count. An owner without any has no entry, so that the counter does not grow."""
+    counter[owner] -= 1
+    if not counter[owner]:
+        del counter[owner]
 
 
 def counted_as(host: str | None) -> str | None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
+from django.conf import settings
+from django.test import override_settings
 
+from inbox import announcements
 from inbox.provider import InApp
 from notifier.channels.base import Envelope
 from notifier.channels.in_app import InAppMessage
@@ -30,6 +35,17 @@ def send(*messages: InAppMessage) -> Sequence[Verdict]:
     """What the provider answers, in the order of the messages."""
     answers = [answer for batch in InApp(Config()).send(messages, None) for answer in batch]  # type: ignore[arg-type]
     return [verdict for _, verdict in sorted(answers, key=lambda answer: answer[0])]
+
+
+@contextmanager
+def announced_through(port: int) -> Iterator[None]:
+    """Messages stored by the test process are announced through the Redis at this port."""
+    layer: dict[str, Any] = settings.CHANNEL_LAYERS["default"]
+    config = {**layer["CONFIG"], "hosts": [{"address": f"redis://127.0.0.1:{port}/0", "socket_timeout": None}]}
+    with override_settings(CHANNEL_LAYERS={"default": {**layer, "CONFIG": config}}):
+        announcements.reset()
+        yield
+    announcements.reset()
 
 
 @pytest.fixture

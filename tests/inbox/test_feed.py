@@ -8,7 +8,7 @@ import pytest
 from django.db import connections
 
 from inbox import feed
-from inbox.live import Counters
+from inbox.counters import Counters
 from inbox.models import Feed, InboxMessage
 from notifier.errors import NotFound
 from notifier.models import DeliveryEvent

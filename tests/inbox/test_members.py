@@ -15,7 +15,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from inbox import api
 from inbox.models import InboxMessage
-from inbox.views import LOOKED, demo_link
+from inbox.views import VIEWED, demo_link
 from tenants.models import AuditLog, ConsentChange, Member, Preference, Recipient, User
 from tests.fixtures import People, _as_web
 from tests.inbox.conftest import message, send
@@ -52,7 +52,7 @@ def token_of(client: Client, recipient: Recipient) -> str:
 
 
 def looks(recipient: Recipient) -> list[int | None]:
-    found = AuditLog.objects.filter(tenant=recipient.tenant, action=LOOKED, object_id=str(recipient.pk))
+    found = AuditLog.objects.filter(tenant=recipient.tenant, action=VIEWED, object_id=str(recipient.pk))
     return list(found.order_by("id").values_list("user_id", flat=True))
 
 

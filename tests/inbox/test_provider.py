@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import socket
 import threading
 
 import pytest
@@ -11,14 +13,16 @@ from django.conf import settings
 from django.db import connection, connections
 from pytest_django.plugin import DjangoDbBlocker
 
-from inbox import live
-from inbox.live import Counters, group
+from inbox import announcements
+from inbox.announcements import group_name
+from inbox.counters import Counters
 from inbox.models import Feed, InboxMessage
 from notifier.providers.base import provider_class
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.verdicts import Permanent, Sent
 from tenants.models import Recipient
-from tests.inbox.conftest import message, send
+from tests.inbox.conftest import announced_through, message, send
+from tests.inbox.web import free_port
 
 
 def titles(recipient: Recipient) -> list[tuple[int, str]]:
@@ -113,15 +117,28 @@ def test_eight_at_once_leave_no_gap_and_no_double(
         assert counters(who) == (20, 20)
 
 
-def test_a_dead_redis_fails_nothing_and_is_left_alone_for_a_while(
-    dora: Recipient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live, "_resting_until", 0.0)
-    dead = redis.Redis.from_url("redis://127.0.0.1:1/0")
-    monkeypatch.setattr(live, "_client", lambda: dead)
-    live.announce([dora.pk], lambda _: Counters().as_json())
-    monkeypatch.setattr(live, "_client", lambda: pytest.fail("asked again"))
-    live.announce([dora.pk], lambda _: Counters().as_json())
+def test_a_frozen_redis_fails_nothing_and_is_left_alone_for_a_while(dora: Recipient) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as frozen, announced_through(frozen.getsockname()[1]):
+        announcements.announce([dora.pk], lambda _: Counters().as_json())
+        assert connections_to(frozen) > 0
+        announcements.announce([dora.pk], lambda _: Counters().as_json())
+        assert connections_to(frozen) == 0
+
+
+def test_a_dead_redis_fails_nothing(dora: Recipient) -> None:
+    with announced_through(free_port()):
+        announcements.announce([dora.pk], lambda _: Counters().as_json())
+
+
+def connections_to(server: socket.socket) -> int:
+    """Connections that clients have made since the last call."""
+    server.setblocking(False)
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            server.accept()[0].close()
+            count += 1
+    return count
 
 
 def test_only_watched_inboxes_are_published_to(dora: Recipient, emil: Recipient) -> None:
@@ -130,9 +147,9 @@ def test_only_watched_inboxes_are_published_to(dora: Recipient, emil: Recipient)
     watcher.psubscribe("live__group__inbox.*")  # a pattern is no subscription for NUMSUB
     watcher.get_message(timeout=60)
     direct = client.pubsub()  # type: ignore[no-untyped-call]
-    direct.subscribe(f"live__group__{group(dora.pk)}")
+    direct.subscribe(f"live__group__{group_name(dora.pk)}")
     direct.get_message(timeout=60)
-    live.announce([dora.pk, emil.pk, new_id()], lambda _: Counters(1, 1).as_json())
+    announcements.announce([dora.pk, emil.pk, new_id()], lambda _: Counters(1, 1).as_json())
     heard = watcher.get_message(timeout=60)
     assert heard is not None and heard["channel"].decode().endswith(dora.pk.hex)
     assert watcher.get_message(timeout=0.2) is None

@@ -1,4 +1,4 @@
-"""Redis stops and comes back: messages are stored, open sockets get them, and nobody has to reload."""
+"""Redis stops and comes back: messages are stored, and open sockets get them without being opened again."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 import redis
 
-from inbox import live
+from inbox import announcements
 from inbox.tokens import mint
 from notifier.local.servers import binaries
 from notifier.vocabulary.verdicts import Sent
 from tenants.models import Recipient
-from tests.inbox.conftest import message, send
+from tests.inbox.conftest import announced_through, message, send
 from tests.inbox.web import Socket, Web, free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Valkey:
-    """One of the test's own, so that it may die."""
+    """A server of this test, which may kill it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
@@ -47,18 +47,16 @@ class Valkey:
         self.process.wait()
 
     def wait_for_watchers(self, recipient: Recipient, count: int) -> None:
-        topic = f"live__group__{live.group(recipient.pk)}"
+        topic = f"live__group__{announcements.group_name(recipient.pk)}"
         while self.client.pubsub_channels(topic) != [topic.encode()][:count]:
             time.sleep(0.05)
 
 
 @pytest.fixture
-def valkey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Valkey]:
+def valkey(tmp_path: Path) -> Iterator[Valkey]:
     server = Valkey(tmp_path)
-    client = redis.Redis(port=server.port, socket_timeout=1)
-    monkeypatch.setattr(live, "_client", lambda: client)
-    monkeypatch.setattr(live, "REST_SECONDS", 0.0)
-    yield server
+    with announced_through(server.port):
+        yield server
     server.kill()
 
 
@@ -75,6 +73,7 @@ def test_open_and_new_sockets_live_through_a_restart_of_redis(dora: Recipient, v
             assert send(message(dora, "2")) == [Sent(final=True)]
             assert late.seqs(up_to=2) == early.seqs(up_to=2) == [2]
             valkey.start()
+            announcements.reset()  # the pause is over
             valkey.wait_for_watchers(dora, 1)
             send(message(dora, "3"))
             assert late.seqs(up_to=3) == early.seqs(up_to=3) == [3]

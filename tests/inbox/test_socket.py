@@ -7,6 +7,7 @@ import json
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 
 import pytest
 import redis
@@ -15,7 +16,7 @@ from django.db import connections
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from inbox import live
+from inbox import announcements
 from inbox.feed import mark_read_up_to
 from inbox.tokens import mint
 from tenants.models import Recipient, Tenant
@@ -26,8 +27,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _tell_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "_resting_until", 0.0)
+def _without_a_pause() -> Iterator[None]:
+    announcements.reset()
+    yield
+    announcements.reset()
 
 
 def test_what_was_missed_comes_first_and_then_what_is_stored_now(web: Web, dora: Recipient) -> None:
@@ -75,25 +78,21 @@ def test_nothing_is_lost_or_doubled_while_messages_pour_in_during_the_hello(web:
     pouring.join()
 
 
-def test_a_lost_announcement_is_found_by_the_next_one(
-    web: Web, dora: Recipient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lost_announcement_is_found_by_the_next_one(web: Web, dora: Recipient) -> None:
     with Socket(web, mint(dora)[0], after_seq=0) as inbox:
         inbox.hear("heartbeat")  # the early check is over
-        monkeypatch.setattr(live, "_resting_until", float("inf"))
-        send(message(dora, "unheard"))
-        monkeypatch.setattr(live, "_resting_until", 0.0)
-        send(message(dora, "heard"))
+        announcements.pause(float("inf"))
+        send(message(dora, "not announced"))
+        announcements.reset()
+        send(message(dora, "announced"))
         assert inbox.seqs(up_to=2) == [1, 2]
 
 
-def test_a_lost_announcement_is_found_by_a_heartbeat(
-    web: Web, dora: Recipient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lost_announcement_is_found_by_a_heartbeat(web: Web, dora: Recipient) -> None:
     with Socket(web, mint(dora)[0], after_seq=0) as inbox:
         inbox.hear("heartbeat")
-        monkeypatch.setattr(live, "_resting_until", float("inf"))
-        send(message(dora, "unheard"))
+        announcements.pause(float("inf"))
+        send(message(dora, "not announced"))
         assert inbox.seqs(up_to=1) == [1]
 
 
@@ -101,7 +100,7 @@ def test_a_socket_whose_connection_to_redis_broke_hears_again(web: Web, dora: Re
     with Socket(web, mint(dora)[0], after_seq=0) as inbox:
         inbox.hear("heartbeat")
         client = redis.Redis.from_url(settings.REDIS_URL)
-        topic = f"live__group__{live.group(dora.pk)}"
+        topic = f"live__group__{announcements.group_name(dora.pk)}"
         client.client_kill_filter(_type="pubsub")
         while not client.pubsub_numsub(topic)[0][1]:
             time.sleep(0.05)

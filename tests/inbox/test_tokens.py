@@ -13,7 +13,7 @@ import jwt
 import pytest
 from django.db import transaction
 
-from inbox.tokens import _secret_of, mint, verify
+from inbox.tokens import mint, signing_secret, verify
 from notifier.encryption import unseal
 from notifier.errors import Forged, InvalidInput, NotFound
 from tenants.access import scope
@@ -36,7 +36,7 @@ def signed(recipient: Recipient, *, secret: bytes | None = None, algorithm: str 
         **changed,
     }
     claims = {name: value for name, value in claims.items() if value is not None}
-    return jwt.encode(claims, secret or _secret_of(recipient.tenant_id), algorithm=algorithm)
+    return jwt.encode(claims, secret or signing_secret(recipient.tenant_id), algorithm=algorithm)
 
 
 def unsigned(recipient: Recipient) -> str:
@@ -71,7 +71,7 @@ def test_the_secret_is_made_once_sealed_and_each_tenants_own(dora: Recipient, zo
     mint(dora)
     assert bytes(Tenant.objects.get(pk=dora.tenant_id).inbox_secret) == stored
     assert len(unseal(dora.tenant_id, "inbox", stored)) == 32
-    assert _secret_of(dora.tenant_id) != _secret_of(zoe.tenant_id)
+    assert signing_secret(dora.tenant_id) != signing_secret(zoe.tenant_id)
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ def test_an_unsigned_token_is_refused(dora: Recipient) -> None:
 
 def test_another_tenants_secret_opens_nothing_here(dora: Recipient, zoe: Recipient) -> None:
     mint(dora)
-    assert refusal(signed(dora, secret=_secret_of(zoe.tenant_id))) == "token_signature"
-    crossed = signed(dora, secret=_secret_of(zoe.tenant_id), tid=str(zoe.tenant_id))
+    assert refusal(signed(dora, secret=signing_secret(zoe.tenant_id))) == "token_signature"
+    crossed = signed(dora, secret=signing_secret(zoe.tenant_id), tid=str(zoe.tenant_id))
     assert refusal(crossed) == "token_recipient"
 
 

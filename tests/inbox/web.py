@@ -27,7 +27,7 @@ def free_port() -> int:
 class Web:
     """The product as it is started everywhere, with shorter clocks, on a port that stays the same over restarts."""
 
-    def __init__(self, redis_url: str = "", app: str = "tests.inbox.quick:application", **env: str) -> None:
+    def __init__(self, redis_url: str = "", app: str = "tests.inbox.short_clocks:application", **env: str) -> None:
         self.redis_url = redis_url or settings.REDIS_URL
         self.app = app
         self.env = env

@@ -23,7 +23,7 @@ def spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def web(django_db_setup: None, spool: Path) -> Iterator[Web]:
     server = Web(
-        app="tests.web.quick:application",
+        app="tests.web.short_clocks:application",
         TMPDIR=str(spool),
         IMPORT_MAX_BYTES=str(8 * 1024 * 1024),
         WEB_MAX_CONNECTIONS=str(CONNECTIONS),

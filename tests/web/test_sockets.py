@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from inbox.silent import MAX_SILENT, MAX_SILENT_PER_ADDRESS
+from inbox.hello_limit import MAX_WITHOUT_HELLO, MAX_WITHOUT_HELLO_PER_ADDRESS
 from inbox.tokens import mint
 from tenants.models import Recipient
 from tests.fixtures import People
@@ -17,7 +17,7 @@ from tests.web.raw import HOST, Raw, alive, new_address
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-HEAD_SECONDS = 3.0  #: of tests.web.quick
+HEAD_SECONDS = 3.0  #: of tests.web.short_clocks
 UPGRADE = (
     f"GET /v1/inbox/live HTTP/1.1\r\n{HOST}Connection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
@@ -33,7 +33,7 @@ def dora(people: People) -> Recipient:
 @pytest.fixture(scope="module")
 def roomy(django_db_setup: None) -> Iterator[Web]:
     """Its connections are not what runs out."""
-    server = Web(app="tests.web.quick:application", WEB_MAX_CONNECTIONS="5000")
+    server = Web(app="tests.web.short_clocks:application", WEB_MAX_CONNECTIONS="5000")
     yield server
     server.stop()
 
@@ -56,7 +56,7 @@ def test_1500_silent_sockets_are_refused_above_a_number_and_hold_little(roomy: W
         assert set(statuses) == {b"HTTP/1.1 101", b"HTTP/1.1 503"}
         # on a slow machine the server has let the first ones go, and taken others, before the last one came
         opened = [client for client, status in zip(clients, statuses, strict=True) if status.endswith(b"101")]
-        assert sum(not client.is_closed(0.001) for client in opened) < MAX_SILENT + 100
+        assert sum(not client.is_closed(0.001) for client in opened) < MAX_WITHOUT_HELLO + 100
         assert resident(roomy) - before < 40_000_000
         assert alive(roomy)
     # they are gone: there is room again
@@ -68,7 +68,7 @@ def test_1500_silent_sockets_are_refused_above_a_number_and_hold_little(roomy: W
 def test_an_address_has_so_many_silent_sockets_and_another_its_own(web: Web) -> None:
     address = new_address()
     with ExitStack() as held:
-        clients = [held.enter_context(Raw(web, address)) for _ in range(MAX_SILENT_PER_ADDRESS)]
+        clients = [held.enter_context(Raw(web, address)) for _ in range(MAX_WITHOUT_HELLO_PER_ADDRESS)]
         # connections have a limit of their own, which is no higher in this process
         for client in clients[:-1]:
             client.say(UPGRADE)
@@ -79,14 +79,14 @@ def test_an_address_has_so_many_silent_sockets_and_another_its_own(web: Web) -> 
 def test_who_has_said_hello_counts_as_silent_no_longer(roomy: Web, dora: Recipient) -> None:
     token = mint(dora)[0]
     with ExitStack() as held:
-        for _ in range(MAX_SILENT_PER_ADDRESS // 2 - 1):
+        for _ in range(MAX_WITHOUT_HELLO_PER_ADDRESS // 2 - 1):
             held.enter_context(Socket(roomy, token)).hear("ready")
-        clients = [held.enter_context(Raw(roomy, "127.0.0.1")) for _ in range(MAX_SILENT_PER_ADDRESS + 1)]
+        clients = [held.enter_context(Raw(roomy, "127.0.0.1")) for _ in range(MAX_WITHOUT_HELLO_PER_ADDRESS + 1)]
         heard = []
         for client in clients:
             client.say(UPGRADE)
             heard.append(client.wire.recv(12))
-        assert heard == [b"HTTP/1.1 101"] * MAX_SILENT_PER_ADDRESS + [b"HTTP/1.1 503"]
+        assert heard == [b"HTTP/1.1 101"] * MAX_WITHOUT_HELLO_PER_ADDRESS + [b"HTTP/1.1 503"]
 
 
 def opens(web: Web, address: str) -> bool:

@@ -12,7 +12,7 @@ import uuid
 from urllib.parse import unquote_to_bytes
 
 from django.http import HttpRequest
-from django.urls import path as path  # with the converters below
+from django.urls import path as path  # `path` knows the converters below
 from django.urls import register_converter
 
 #: stay encoded until the path is cut into segments: the slash, and `%`, because else `%252F` would become a slash
@@ -95,5 +95,7 @@ class AnyCaseUuid:
         return str(value)
 
 
-register_converter(Segment, "segment")
-register_converter(AnyCaseUuid, "id")
+def register() -> None:
+    """Make the converters known to `path`. Called by NotifierConfig.ready, before any URL pattern is read."""
+    register_converter(Segment, "segment")
+    register_converter(AnyCaseUuid, "id")

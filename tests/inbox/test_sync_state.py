@@ -1,0 +1,71 @@
+"""What a socket sends next, whatever was announced in whatever order. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from inbox.counters import Counters
+from inbox.sync_state import WAITING_AT_MOST, SyncState
+
+
+def news(*seqs: int, last_seq: int | None = None, unread: int | None = None) -> dict[str, Any]:
+    newest = last_seq or max(seqs)
+    messages = [{"seq": seq} for seq in seqs]
+    return {"last_seq": newest, "unread": newest if unread is None else unread, "messages": messages}
+
+
+@pytest.mark.parametrize(
+    ("announced", "taken", "is_behind"),
+    [
+        ([news(6)], [6], False),
+        ([news(6, 7), news(8)], [6, 7, 8], False),
+        ([news(7), news(6)], [6, 7], False),
+        ([news(6), news(6)], [6], False),
+        ([news(4), news(5)], [], False),
+        ([news(7)], [], True),
+        ([news(6), news(8)], [6], True),
+        ([news(last_seq=9)], [], True),
+        ([], [], False),
+    ],
+)
+def test_only_the_next_ones_are_taken_and_a_gap_sends_to_the_table(
+    announced: list[dict[str, Any]], taken: list[int], is_behind: bool
+) -> None:
+    state = SyncState(seq=5, counters=Counters(5, 5))
+    for one in announced:
+        state.receive_announcement(one)
+    assert [m["seq"] for m in state.next_messages()] == taken
+    assert state.is_behind is is_behind
+
+
+def test_what_the_table_brings_is_not_sent_again_when_it_is_announced() -> None:
+    state = SyncState(seq=5, counters=Counters(5, 5))
+    state.receive_announcement(news(8))
+    assert state.next_messages() == []
+    state.accept_page([{"seq": 6}, {"seq": 7}, {"seq": 8}], whole=True, target=8)
+    state.receive_announcement(news(7))
+    assert (state.next_messages(), state.is_behind) == ([], False)
+
+
+def test_what_was_erased_is_not_waited_for() -> None:
+    state = SyncState(seq=5, counters=Counters(9, 4))
+    state.accept_page([{"seq": 7}], whole=True, target=9)
+    assert not state.is_behind
+
+
+def test_a_slow_socket_keeps_a_bounded_number_and_still_gets_all() -> None:
+    state = SyncState(seq=0, counters=Counters())
+    for seq in range(1, 1001):
+        state.receive_announcement({**news(seq), "read": {"up_to_seq": seq}})
+    assert len(state.waiting) == len(state.take_read_marks()) == WAITING_AT_MOST
+    assert len(state.next_messages()) == WAITING_AT_MOST
+    assert state.is_behind
+
+
+def test_a_late_count_does_not_undo_a_newer_one() -> None:
+    state = SyncState(seq=5, counters=Counters(5, 5))
+    state.receive_announcement(news(last_seq=5, unread=0))
+    state.receive_announcement(news(last_seq=5, unread=3))
+    assert state.counters == Counters(5, 0)
