@@ -1,32 +1,51 @@
-"""The only code that touches the wire. `wire()` is the door; `notifier.vocabulary.http.HttpClient` says what it does.
+"""The only code that opens connections to providers. Callers use `http_client()`, which returns an HttpClient
+(notifier/vocabulary/http.py); `notifier.delivery` and `campaigns` call it, and it calls nothing of theirs.
 
-NOTIFIER_TRANSPORT chooses: h2 (the default), the bulk HTTP/2 client, with libcurl for what speaks HTTP/1.1 only; or
-curl, libcurl for everything.
+NOTIFIER_TRANSPORT chooses the client: h2 (the default), the bulk HTTP/2 client with libcurl for servers that speak only
+HTTP/1.1; or curl, libcurl for everything. Tests choose their own with `use_client`, usually in_memory.InMemoryClient.
 
-base.py                   what both clients share: one a process and CA file; they start anew after a fork
-h2/                       the bulk HTTP/2 client
-pooled.py                 libcurl
-  loop.py                 the one thread that drives libcurl
-  transfer.py             one libcurl handle, reused
-jobs.py                   where a task's thread waits for its answers
-tokens.py                 access tokens, one fetch at a time
+base.py          what every client shares: one instance a process and CA file, anew after a fork
+completions.py   where a sending thread waits for answers
+tokens.py        access tokens, fetched one at a time
+allowance.py     how many streams a server gets after it refused some
+auto.py          AutoClient: h2/ where the server speaks HTTP/2, else curl/
+h2/              the bulk HTTP/2 client
+curl/            the libcurl client
+in_memory.py     the client for tests
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from notifier.transport.auto import AutoClient
 from notifier.transport.base import CONNECTIONS
 from notifier.transport.curl.client import CurlClient
 from notifier.vocabulary.http import HttpClient
 
-__all__ = ["wire"]
+__all__ = ["http_client", "use_client"]
+
+_replacement: HttpClient | None = None
 
 
 def http_client(trust: str | None = None, connections: int = CONNECTIONS) -> HttpClient:
-    """The client of this process. `trust`: a CA file to believe beside the system's, e.g. the sandbox's.
-    `connections`: to one far end, at most."""
+    """This process's client. `trust`: a CA file that is trusted beside the system's, e.g. the sandbox's.
+    `connections`: to one server, at most."""
+    if _replacement is not None:
+        return _replacement
     if os.environ.get("NOTIFIER_TRANSPORT", "h2") == "curl":
-        return CurlClient.here(trust, connections)
-    return AutoClient.here(trust, connections)
+        return CurlClient.shared(trust, connections)
+    return AutoClient.shared(trust, connections)
+
+
+@contextmanager
+def use_client(client: HttpClient) -> Iterator[None]:
+    """For tests: `http_client` returns `client` in all threads of this process until the block ends."""
+    global _replacement
+    previous, _replacement = _replacement, client
+    try:
+        yield
+    finally:
+        _replacement = previous

@@ -1,10 +1,10 @@
-"""How many streams a far end is trusted with after it refused some: half as many at once, then slowly more."""
+"""How many concurrent streams a server gets after it refused some: half at first, then slowly more."""
 
 from __future__ import annotations
 
 
 class Allowance:
-    """`limit` is `most` until the first refusal, and again some 5,000 answers after one at 100 streams."""
+    """`limit` is `most` until the first refusal, and again about 5,000 answers after a refusal at 100 streams."""
 
     def __init__(self, most: int) -> None:
         self.limit = self._most = most
@@ -14,12 +14,12 @@ class Allowance:
     def reduced(self) -> bool:
         return self.limit < self._most
 
-    def refuse(self, under_way: int) -> None:
-        """The far end had enough with so many streams under way."""
-        self.limit, self._credit = max(1, min(self.limit, under_way) // 2), 0
+    def refuse(self, in_flight: int) -> None:
+        """The server refused a stream while so many were in flight."""
+        self.limit, self._credit = max(1, min(self.limit, in_flight) // 2), 0
 
     def answer(self, count: int) -> None:
-        """It answered: one stream more for each `limit` of answers."""
+        """The server answered: one more stream for each `limit` answers."""
         if not self.reduced:
             return
         self._credit += count

@@ -1,4 +1,4 @@
-"""HTTP/2 by hand where the far end speaks it, libcurl where it speaks HTTP/1.1 only."""
+"""The default client: our HTTP/2 client where the server speaks HTTP/2, libcurl where it speaks only HTTP/1.1."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from notifier.transport.h2.client import Http2Client
 class AutoClient(Http2Client):
     def __init__(self, trust: str | None = None, connections: int = CONNECTIONS) -> None:
         super().__init__(trust, connections)
-        self._other = CurlClient.here(trust, connections)
+        self._curl = CurlClient.shared(trust, connections)
 
-    def no_h2(self, run: BatchCursor) -> None:
-        self._other.submit(run.pending, run.hand_over(), whole=run.load.whole)
+    def without_h2(self, cursor: BatchCursor) -> None:
+        self._curl.submit(cursor.pending, cursor.hand_over(), whole=cursor.batch.whole)
 
-    def retracted(self, pending: PendingBatch) -> None:
-        self._other.retract(pending)
+    def after_withdraw(self, pending: PendingBatch) -> None:
+        self._curl.withdraw(pending)

@@ -1,4 +1,4 @@
-"""What both clients share: one of a kind in a process for each CA file, anew in each forked child; boxes for answers;
+"""What every client shares: one instance a process and CA file (a forked child starts new ones), completion queues,
 access tokens."""
 
 from __future__ import annotations
@@ -8,71 +8,74 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Self, cast
 
-from notifier.transport.completions import Completions, PendingBatch, batches
-from notifier.transport.h2.connection import STREAMS_UNSAID
+from notifier.transport.completions import Completions, PendingBatch, iter_answers
+from notifier.transport.h2.connection import DEFAULT_STREAMS
 from notifier.transport.tokens import Tokens
 from notifier.vocabulary.http import Request, RequestBatch, RequestTemplate, Response, TokenRequest, TransportError
 
-CONNECTIONS = 4  #: to one far end
+CONNECTIONS = 4  #: to one server
 
 
 class BaseClient(ABC):
-    """Any thread may call it. `trust`: a CA file to believe beside the system's, e.g. the sandbox's."""
+    """Any thread may call it. `trust`: a CA file that is trusted beside the system's, e.g. the sandbox's."""
 
     def __init__(self, trust: str | None = None, connections: int = CONNECTIONS) -> None:
         self.trust, self.connections = trust, connections
-        self._tokens = Tokens(self._single)
+        self._tokens = Tokens(self._exchange_one)
 
     @classmethod
-    def here(cls, trust: str | None = None, connections: int = CONNECTIONS) -> Self:
-        """The client of this kind of this process."""
+    def shared(cls, trust: str | None = None, connections: int = CONNECTIONS) -> Self:
+        """This process's client of this class."""
         key = (cls, trust, connections)
         return cast(Self, _clients.get(key) or _clients.setdefault(key, cls(trust, connections)))
 
     def exchange(self, requests: Sequence[Request]) -> Iterator[Sequence[tuple[int, Response | TransportError]]]:
-        """Send all; yield (index, answer) in batches as they come. Closing it early withdraws what has not begun."""
+        """Send all requests; yield (index, answer) in lists as answers come. A caller that closes the iterator early
+        withdraws the requests that have not begun."""
         pending = PendingBatch(len(requests), Completions(self))
-        self.begin(pending, requests)
-        yield from batches(pending)
+        self.start_exchange(pending, requests)
+        yield from iter_answers(pending)
 
     def send_batch(
-        self, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
+        self, template: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
     ) -> RequestBatch:
-        return self.completion_queue().send_batch(head, bodies, paths)
+        return self.completion_queue().send_batch(template, bodies, paths)
 
     def completion_queue(self) -> Completions:
         return Completions(self)
 
     @property
     def streams(self) -> int:
-        return self.connections * STREAMS_UNSAID
+        return self.connections * DEFAULT_STREAMS
 
-    def token(self, wanted: TokenRequest) -> str:
-        return self._tokens.get(wanted)
+    def token(self, request: TokenRequest) -> str:
+        return self._tokens.get(request)
 
     def forget_token(self, cache_key: str) -> None:
         self._tokens.forget(cache_key)
 
     def after_fork(self) -> None:
-        """In a child: keep nothing that the parent's threads may have held."""
-        self._tokens = Tokens(self._single)
+        """In a forked child: drop every lock that a thread of the parent may have held."""
+        self._tokens = Tokens(self._exchange_one)
 
-    def _single(self, request: Request) -> Response | TransportError:
-        return next(answer for batch in self.exchange([request]) for _, answer in batch)
+    def _exchange_one(self, request: Request) -> Response | TransportError:
+        return next(answer for answers in self.exchange([request]) for _, answer in answers)
 
-    # -- jobs --
-
-    @abstractmethod
-    def begin(self, pending: PendingBatch, requests: Sequence[Request]) -> None:
-        """Send requests of all kinds; their whole answers are wanted."""
+    # -- pending batches --
 
     @abstractmethod
-    def launch(
-        self, pending: PendingBatch, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None
-    ) -> None: ...
+    def start_exchange(self, pending: PendingBatch, requests: Sequence[Request]) -> None:
+        """Send requests that share nothing, and keep their whole answers."""
 
     @abstractmethod
-    def retract(self, pending: PendingBatch) -> None: ...
+    def start_batch(
+        self, pending: PendingBatch, template: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None
+    ) -> None:
+        """Send requests that share a template, and keep only the status of a plain 200."""
+
+    @abstractmethod
+    def withdraw(self, pending: PendingBatch) -> None:
+        """Answer the requests that have not begun with WITHDRAWN; they never begin."""
 
 
 _clients: dict[tuple[type[BaseClient], str | None, int], BaseClient] = {}

@@ -1,7 +1,8 @@
-"""The meeting point of a task's thread, which waits for answers, and the wire's threads, which bring them.
+"""Where a sending thread waits for answers, and where the transport's threads deliver them.
 
-What costs here is waking: each time that the task's thread runs, the wire's thread waits for the interpreter. So only
-the last answer of a volley and a large heap ring; everything else is found by a look every GATHER.
+Waking the sending thread is what costs: each time it runs, the transport's thread waits for the interpreter. So only
+the last answer of a batch, or WAKE_AT answers together, wake it; it finds all other answers when it looks every GATHER
+seconds.
 """
 
 from __future__ import annotations
@@ -13,155 +14,156 @@ from typing import Protocol, cast
 
 from notifier.vocabulary.http import Answered, RequestBatch, RequestTemplate, Response, TransportError
 
-GATHER = 0.05  #: seconds for which an answer may wait for more, so that its thread is woken once for many
-HEAP = 1_000  #: answers that wait for nobody
+GATHER = 0.05  #: seconds for which an answer may wait for more, so that one wakeup serves many answers
+WAKE_AT = 1_000  #: answers that wake the sending thread although no batch is complete
 FOREVER = 86_400.0
 
 WITHDRAWN = TransportError(False, "withdrawn")
 
 
-class Sender(Protocol):
-    """The wire, as a box sees it."""
+class BatchStarter(Protocol):
+    """What a completion queue needs of the HTTP client."""
 
-    def launch(
-        self, pending: PendingBatch, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None
+    def start_batch(
+        self, pending: PendingBatch, template: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None
     ) -> None: ...
-    def retract(self, pending: PendingBatch) -> None: ...
+    def withdraw(self, pending: PendingBatch) -> None: ...
 
 
 class Completions:
-    """The answers of one thread's jobs: a Mailbox."""
+    """The CompletionQueue of one sending thread."""
 
-    def __init__(self, sender: Sender) -> None:
-        self.sender = sender
+    def __init__(self, client: BatchStarter, gather: float = GATHER, wake_at: int = WAKE_AT) -> None:
+        self.client = client
         self.lock = threading.Lock()
         self.left = 0
-        self._bell = threading.Lock()  # a lock as a bell: threading.Condition makes a new one for each wait
-        self._bell.acquire()
-        self._rung = False
-        self._heap: list[tuple[PendingBatch, Sequence[Answered]]] = []
+        self._gather, self._wake_at = gather, wake_at
+        self._wakeup = threading.Lock()  # held until an answer wakes; threading.Condition makes a new lock a wait
+        self._wakeup.acquire()
+        self._notified = False
+        self._arrived: list[tuple[PendingBatch, Sequence[Answered]]] = []
         self._size = 0
-        self._sorted: list[PendingBatch] = []  #: whose answers were sorted and not taken yet
+        self._ready: list[PendingBatch] = []  #: batches with answers that were collected and not taken yet
 
     def send_batch(
-        self, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
+        self, template: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
     ) -> PendingBatch:
         if paths is not None and len(paths) != len(bodies):
             raise ValueError("as many paths as bodies")
         pending = PendingBatch(len(bodies), self)
-        self.sender.launch(pending, head, bodies, paths)
+        self.client.start_batch(pending, template, bodies, paths)
         return pending
 
-    def take(self, patience: float) -> list[tuple[RequestBatch, list[Answered]]]:
-        until = time.monotonic() + patience
-        while not self._sorted and self.left and self.sort(until):
+    def take(self, timeout: float) -> list[tuple[RequestBatch, list[Answered]]]:
+        until = time.monotonic() + timeout
+        while not self._ready and self.left and self.collect(until):
             pass
-        pendings, self._sorted = self._sorted, []
-        return [(pending, pending.told()) for pending in pendings]
+        pendings, self._ready = self._ready, []
+        return [(pending, pending.take_ready()) for pending in pendings]
 
-    def sort(self, until: float) -> bool:
-        """Wait for the bell, for GATHER at most, then sort what is there by job. False when the time is over."""
-        patience = until - time.monotonic()
-        heard = self._bell.acquire(timeout=max(0.0, min(patience, GATHER)))
+    def collect(self, until: float) -> bool:
+        """Wait for a wakeup, at most `gather` seconds, then sort the answers by batch. False when the time is over."""
+        timeout = until - time.monotonic()
+        woken = self._wakeup.acquire(timeout=max(0.0, min(timeout, self._gather)))
         with self.lock:
-            if self._rung and not heard:
-                self._bell.acquire()
-            heap, self._heap, self._size, self._rung = self._heap, [], 0, False
-        for pending, answers in heap:
+            if self._notified and not woken:
+                self._wakeup.acquire()
+            arrived, self._arrived, self._size, self._notified = self._arrived, [], 0, False
+        for pending, answers in arrived:
             if not pending.ready:
-                self._sorted.append(pending)
+                self._ready.append(pending)
             pending.ready += answers
-        return patience > 0
+        return timeout > 0
 
-    def unsort(self, pending: PendingBatch) -> None:
-        """Its answers are taken by themselves."""
-        self._sorted.remove(pending)
+    def discard_ready(self, pending: PendingBatch) -> None:
+        """The batch's own `take` returns its answers; `Completions.take` must not."""
+        self._ready.remove(pending)
 
     def post(self, pending: PendingBatch, answers: Sequence[Answered], *, last: bool) -> None:
-        """From a wire's thread, which holds the lock."""
-        self._heap.append((pending, answers))
+        """Called by a transport thread that holds `lock`."""
+        self._arrived.append((pending, answers))
         self._size += len(answers)
-        if (last or self._size >= HEAP) and not self._rung:
-            self._rung = True
-            self._bell.release()
+        if (last or self._size >= self._wake_at) and not self._notified:
+            self._notified = True
+            self._wakeup.release()
 
 
 class PendingBatch:
-    """The requests of one call and their answers, each told once: a Volley."""
+    """The requests of one call and their answers, each returned once: a RequestBatch."""
 
     def __init__(self, size: int, completions: Completions) -> None:
-        self.withdrawn = False  #: what has not begun must not begin
+        self.withdrawn = False  #: requests that have not begun must not begin
         self.left = size
         self.ready: list[Answered] = []
         self._completions = completions
-        self._size = self._due = size
-        self._came: list[Sequence[Answered]] = []
+        self._size = self._unanswered = size
+        self._received: list[Sequence[Answered]] = []
         self._failed = False
-        self._keepers: list[set[PendingBatch]] = []
+        self._registries: list[set[PendingBatch]] = []
         completions.left += size
 
-    # -- the task's thread --
+    # -- the sending thread calls these --
 
-    def take(self, patience: float) -> list[Answered]:
-        until = time.monotonic() + patience
-        while not self.ready and self.left and self._completions.sort(until):
+    def take(self, timeout: float) -> list[Answered]:
+        until = time.monotonic() + timeout
+        while not self.ready and self.left and self._completions.collect(until):
             pass
         if not self.ready:
             return []
-        self._completions.unsort(self)
-        return self.told()
+        self._completions.discard_ready(self)
+        return self.take_ready()
 
-    def told(self) -> list[Answered]:
-        batch, self.ready = self.ready, []
-        self.left -= len(batch)
-        self._completions.left -= len(batch)
-        return batch
+    def take_ready(self) -> list[Answered]:
+        answers, self.ready = self.ready, []
+        self.left -= len(answers)
+        self._completions.left -= len(answers)
+        return answers
 
     def withdraw(self) -> None:
         if self.left and not self.withdrawn:
             self.withdrawn = True
-            self._completions.sender.retract(self)
+            self._completions.client.withdraw(self)
 
-    # -- the wire's threads --
+    # -- the transport's threads call these --
 
-    def kept_in(self, keeper: set[PendingBatch]) -> None:
-        """Be in that set until all is answered: who keeps it fails it when its thread ends."""
-        self._keepers.append(keeper)
-        keeper.add(self)
+    def register_in(self, registry: set[PendingBatch]) -> None:
+        """Stay in `registry` until every request is answered. A thread that ends fails all batches of its registry."""
+        self._registries.append(registry)
+        registry.add(self)
 
     def put(self, answers: Sequence[Answered]) -> None:
         with self._completions.lock:
             if not self._failed:
-                self._bring(answers)
+                self._deliver(answers)
 
-    def refuse(self, indexes: Sequence[int], broken: TransportError) -> None:
+    def refuse(self, indexes: Sequence[int], error: TransportError) -> None:
         if indexes:
-            self.put([(index, broken) for index in indexes])
+            self.put([(index, error) for index in indexes])
 
     def fail(self, detail: str) -> None:
-        """Answer everything that is still open as in doubt; a wire's thread is going down."""
-        broken = TransportError(True, detail, disconnected=True)
+        """Answer every open request as in doubt, because the transport thread that carried them ends."""
+        error = TransportError(True, detail, disconnected=True)
         with self._completions.lock:
-            answered = {index for batch in self._came for index, _ in batch}
-            rest = [(index, broken) for index in range(self._size) if index not in answered]
-            if rest and not self._failed:
-                self._bring(rest)
+            answered = {index for answers in self._received for index, _ in answers}
+            unanswered = [(index, error) for index in range(self._size) if index not in answered]
+            if unanswered and not self._failed:
+                self._deliver(unanswered)
             self._failed = True
 
-    def _bring(self, answers: Sequence[Answered]) -> None:
-        self._came.append(answers)
-        self._due -= len(answers)
-        self._completions.post(self, answers, last=not self._due)
-        if not self._due:
-            for keeper in self._keepers:
-                keeper.discard(self)
+    def _deliver(self, answers: Sequence[Answered]) -> None:
+        self._received.append(answers)
+        self._unanswered -= len(answers)
+        self._completions.post(self, answers, last=not self._unanswered)
+        if not self._unanswered:
+            for registry in self._registries:
+                registry.discard(self)
 
 
-def batches(pending: PendingBatch) -> Iterator[Sequence[tuple[int, Response | TransportError]]]:
-    """The answers of a job that keeps whole ones. Closing it early withdraws what has not begun."""
+def iter_answers(pending: PendingBatch) -> Iterator[Sequence[tuple[int, Response | TransportError]]]:
+    """The answers of a batch that keeps whole answers. Closing the iterator early withdraws what has not begun."""
     try:
         while pending.left:
-            if batch := pending.take(FOREVER):
-                yield cast(Sequence[tuple[int, Response | TransportError]], batch)
+            if answers := pending.take(FOREVER):
+                yield cast(Sequence[tuple[int, Response | TransportError]], answers)
     finally:
         pending.withdraw()

@@ -1,5 +1,5 @@
 """Access tokens: kept in the process until five minutes before their end, fetched one at a time for each account and
-credential. What is kept under one key, a refusal too, is never told under another."""
+credential. An entry, also a refusal, is used for its own key only."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import orjson
 
 from notifier.vocabulary.http import Request, Response, TokenRefused, TokenRequest, TransportError
 
-EARLY = 300.0  #: seconds before its end at which a token is replaced
-REMEMBER_REFUSED = 5.0  #: seconds for which dead credentials are not tried again
-REMEMBER_FAILED = 1.0  #: likewise, when the token endpoint had a passing trouble
-MOST = 10_000  #: kept at once: 1.5 kB each
-YOUNG = 1.0  #: seconds in which a fresh token is not forgotten: late 401s speak of the one before it
+RENEW_BEFORE = 300.0  #: seconds before its end at which a token is replaced
+REMEMBER_REFUSED = 5.0  #: seconds for which refused credentials are not tried again
+REMEMBER_FAILED = 1.0  #: likewise after a temporary failure of the token endpoint
+CAPACITY = 10_000  #: entries, 1.5 kB each
+KEEP_FRESH = 1.0  #: seconds for which `forget` keeps a fresh token: late 401s concern the token before it
 
 
 @dataclass
@@ -35,40 +35,57 @@ class _Entry:
 
 
 class Tokens:
-    """`fetch` sends one request and returns its answer."""
+    """`fetch` sends one request and returns its answer. `keep_fresh`: seconds for which `forget` keeps a fresh token.
+    `clock`: seconds, as time.monotonic."""
 
-    def __init__(self, fetch: Callable[[Request], Response | TransportError]) -> None:
+    def __init__(
+        self,
+        fetch: Callable[[Request], Response | TransportError],
+        *,
+        capacity: int = CAPACITY,
+        keep_fresh: float = KEEP_FRESH,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._fetch = fetch
+        self._capacity, self._keep_fresh, self._clock = capacity, keep_fresh, clock
         self._entries: dict[str, _Entry] = {}
         self._adding = threading.Lock()
 
-    def get(self, wanted: TokenRequest) -> str:
-        entry = self._entries.get(wanted.cache_key) or self._add(wanted.cache_key)
+    def __len__(self) -> int:
+        """How many entries are kept."""
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        return f"Tokens({self._entries!r})"
+
+    def get(self, request: TokenRequest) -> str:
+        """The kept token, or a fetched one. Raises TokenRefused."""
+        entry = self._entries.get(request.cache_key) or self._add(request.cache_key)
         with entry.lock:
-            now = time.monotonic()
+            now = self._clock()
             if entry.token and now < entry.until:
                 return entry.token
             if entry.refused is not None and now < entry.refused_until:
                 raise TokenRefused(entry.refused.detail, temporary=entry.refused.temporary)
-            return self._renew(entry, wanted.request)
+            return self._renew(entry, request.request)
 
     def forget(self, cache_key: str) -> None:
         entry = self._entries.get(cache_key)
         if entry is not None:
             with entry.lock:
-                if time.monotonic() - entry.born > YOUNG:
+                if self._clock() - entry.born > self._keep_fresh:
                     entry.token = ""
 
     def _add(self, cache_key: str) -> _Entry:
         with self._adding:
-            if len(self._entries) >= MOST:
+            if len(self._entries) >= self._capacity:
                 self._make_room()
             return self._entries.setdefault(cache_key, _Entry())
 
     def _make_room(self) -> None:
-        """Drop a tenth, those first that end first: what replaced credentials left behind is among them."""
+        """Drop the tenth of the entries that end first; entries of replaced credentials are among them."""
         oldest = sorted(self._entries, key=lambda key: self._entries[key].useful_until)
-        for key in oldest[: max(1, MOST // 10)]:
+        for key in oldest[: max(1, self._capacity // 10)]:
             del self._entries[key]
 
     def _renew(self, entry: _Entry, request: Request) -> str:
@@ -76,15 +93,15 @@ class Tokens:
             token, life = read_grant(self._fetch(request))
         except TokenRefused as refused:
             pause = REMEMBER_FAILED if refused.temporary else REMEMBER_REFUSED
-            entry.token, entry.refused, entry.refused_until = "", refused, time.monotonic() + pause
+            entry.token, entry.refused, entry.refused_until = "", refused, self._clock() + pause
             raise
-        entry.token, entry.refused, entry.born = token, None, time.monotonic()
-        entry.until = entry.born + max(life - EARLY, life / 2)
+        entry.token, entry.refused, entry.born = token, None, self._clock()
+        entry.until = entry.born + max(life - RENEW_BEFORE, life / 2)
         return token
 
 
 def read_grant(answer: Response | TransportError) -> tuple[str, float]:
-    """The token and its life in seconds (RFC 6749 §5.1), or TokenRefused with what the endpoint said (§5.2)."""
+    """The token and its life in seconds (RFC 6749 §5.1). Raises TokenRefused with the endpoint's error (§5.2)."""
     if isinstance(answer, TransportError):
         raise TokenRefused(f"The token endpoint did not answer: {answer.detail}", temporary=True)
     try:

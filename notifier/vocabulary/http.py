@@ -1,4 +1,4 @@
-"""HTTP requests and answers, and the client that messages are sent with. `notifier.transport` implements it."""
+"""HTTP requests, answers, and the client that sends messages. `notifier.transport` implements the client."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back. Header names are lower case; `body` is capped by the transport at 64 KiB."""
+    """The server's answer. Header names are lower case; `body` is capped by the transport at 64 KiB."""
 
     status: int
     headers: Mapping[str, str]
@@ -29,21 +29,22 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class TransportError:
-    """No response. `begun` False: certainly nothing of the request was processed; True: in doubt. `disconnected`: the
-    connection ended under several requests, which says nothing of each of them."""
+    """No response came. `begun` False: the server certainly processed nothing of the request; True: in doubt.
+    `disconnected`: the connection ended under several requests, which says nothing about any single request."""
 
     begun: bool
     detail: str
     disconnected: bool = False
 
 
-#: the place of a request among those sent together, and what came of it; a volley tells a plain 200 as the int 200
+#: a request's index in its batch, and its answer; a batch keeps only the int 200 of a plain 200
 Answered = tuple[int, int | Response | TransportError]
 
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """An access token that a provider needs before it can send. `cache_key`: whose it is (Provider.token_key)."""
+    """An access token that a provider needs before it can send. `cache_key` names the token's owner
+    (Provider.token_key)."""
 
     cache_key: str
     request: Request
@@ -51,81 +52,82 @@ class TokenRequest:
 
 @dataclass(frozen=True)
 class RequestTemplate:
-    """What the requests of one volley share. Header names are lower case. `timeout` as in Request."""
+    """What the requests of one batch share. Header names are lower case. `timeout` as in Request."""
 
     method: str
     origin: str  #: https://host or https://host:port
-    path: str  #: for a volley that names no paths
+    path: str  #: for a batch whose requests have no paths of their own
     headers: tuple[tuple[str, str], ...]
     timeout: float = 10.0
 
 
 class RequestBatch(Protocol):
-    """Requests on their way that share a RequestTemplate. One thread uses it and the others of its mailbox."""
+    """Requests in flight that share a RequestTemplate. One thread uses a completion queue and all its batches."""
 
     @property
     def left(self) -> int:
-        """How many have not been answered, as far as `take` has told."""
+        """How many answers `take` has not returned yet."""
         ...
 
-    def take(self, patience: float) -> list[Answered]:
-        """What has been answered since the last call. Waits `patience` seconds at most: until all is answered, or for
-        50 ms after the first answer. Empty when nothing came in time, and when all is told."""
+    def take(self, timeout: float) -> list[Answered]:
+        """The answers since the last call. Waits at most `timeout` seconds: until the batch is complete, or for 50 ms
+        after the first answer. Empty when no answer came in time, and when all answers were taken."""
         ...
 
     def withdraw(self) -> None:
-        """What has not begun will not begin, and is answered TransportError(False, "withdrawn")."""
+        """Requests that have not begun never begin; their answer is TransportError(False, "withdrawn")."""
         ...
 
 
 class CompletionQueue(Protocol):
-    """Where one thread waits for several volleys at once."""
+    """Where one thread waits for the answers of several batches at once."""
 
     @property
     def left(self) -> int:
-        """How many requests of all its volleys have not been answered, as far as `take` has told."""
+        """How many answers of all its batches `take` has not returned yet."""
         ...
 
     def send_batch(
-        self, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
+        self, template: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
     ) -> RequestBatch:
-        """As HttpClient.send_batch; its answers come to this queue."""
+        """As HttpClient.send_batch; the answers come to this queue."""
         ...
 
-    def take(self, patience: float) -> list[tuple[RequestBatch, list[Answered]]]:
-        """As RequestBatch.take, for all its batches; wakes when one of them is complete. A batch comes once."""
+    def take(self, timeout: float) -> list[tuple[RequestBatch, list[Answered]]]:
+        """As RequestBatch.take, for all batches of the queue; returns early when one of them is complete. Each batch
+        appears at most once in the list."""
         ...
 
 
 class HttpClient(Protocol):
-    """What messages are sent with; `notifier.transport` implements it."""
+    """Sends messages. `notifier.transport` implements it; `notifier.transport.in_memory` is the double for tests."""
 
     def exchange(self, requests: Sequence[Request]) -> Iterator[Sequence[tuple[int, Response | TransportError]]]:
-        """Send all; yield answers as (index, answer) in the order they come, batched every <= 100 ms."""
+        """Send all requests; yield (index, answer) as answers come, in lists, at most 100 ms after an answer."""
         ...
 
     def send_batch(
-        self, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
+        self, template: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
     ) -> RequestBatch:
-        """Begin to send `bodies` in order, to head.path or to a path each, and return at once. Of a plain 200 only the
-        status is kept."""
+        """Start to send `bodies` in order, to template.path or each to its own path, and return at once. Of a plain 200
+        only the status is kept."""
         ...
 
     def completion_queue(self) -> CompletionQueue:
-        """A new one, for volleys that one thread keeps on their way together."""
+        """A new queue, for batches that one thread keeps in flight together."""
         ...
 
     @property
     def streams(self) -> int:
-        """How many requests this process has under way to one far end at most."""
+        """How many requests this process has in flight to one server at most."""
         ...
 
     def warm(self, origin: str) -> int:
-        """Open this process's connections to a far end before they are needed, and keep them for 10 minutes. How many
-        are open then; 0 when it cannot be reached. Blocks for 10 seconds at most."""
+        """Open this process's connections to a server before a message needs them, and keep them for 10 minutes.
+        Returns how many are open then; 0 when the server cannot be reached. Blocks for at most 10 seconds."""
         ...
 
-    def token(self, wanted: TokenRequest) -> str:
+    def token(self, request: TokenRequest) -> str:
         """The cached access token, fetched when missing or near its end. Raises TokenRefused."""
         ...
 

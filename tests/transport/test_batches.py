@@ -1,4 +1,4 @@
-"""Volleys on both transports: each answer once and as itself, several at once, and what withdrawing stops."""
+"""Request batches on every client: each answer once and for its own request, several batches at once, withdrawing."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from notifier.transport.auto import AutoClient
 from notifier.transport.curl.client import CurlClient
 from notifier.transport.h2 import frames as f
 from notifier.transport.h2.client import Http2Client
+from notifier.transport.h2.options import Times
 from notifier.vocabulary.http import HttpClient, RequestTemplate, Response, TransportError
 from tests.sandbox.stand import Stand
 from tests.transport.h2 import servers
-from tests.transport.h2.hostile import Scene, cut, stage
+from tests.transport.h2.hostile import ServerConnection, cut, scripted_server
 from tests.transport.h2.peer import data, goaway, headers, reset, settings
-from tests.transport.h2.test_servers import told
+from tests.transport.h2.test_servers import batch_answers
 
-Makes = Callable[[str | None], HttpClient]
+MakeClient = Callable[[str | None], HttpClient]
 WITHDRAWN = TransportError(False, "withdrawn")
 
 
-@pytest.fixture(params=[Http2Client, AutoClient, CurlClient], ids=["h2", "either", "curl"])
-def made(request: pytest.FixtureRequest) -> Makes:
-    makes: Makes = request.param
-    return makes
+@pytest.fixture(params=[Http2Client, AutoClient, CurlClient], ids=["h2", "auto", "curl"])
+def make_client(request: pytest.FixtureRequest) -> MakeClient:
+    factory: MakeClient = request.param
+    return factory
 
 
 def head(origin: str, path: str = "/", timeout: float = 60.0) -> RequestTemplate:
@@ -40,20 +41,20 @@ def head(origin: str, path: str = "/", timeout: float = 60.0) -> RequestTemplate
 
 
 @pytest.mark.parametrize("streams", [1, 100, 1000])
-def test_nginx_attributes_every_answer(made: Makes, running: Stand, tmp_path: Path, streams: int) -> None:
+def test_nginx_attributes_every_answer(make_client: MakeClient, running: Stand, tmp_path: Path, streams: int) -> None:
     with servers.nginx(tmp_path, running.folder, f"http2_max_concurrent_streams {streams};") as origin:
         paths = [b"/few/%d" % i if i % 3 else b"/%d" % i for i in range(600)]
-        found = told(made(running.ca), head(origin), [b"x" * 400] * 600, paths)
+        found = batch_answers(make_client(running.ca), head(origin), [b"x" * 400] * 600, paths)
     assert found[::3] == [200] * 200
     others = [answer for place, answer in enumerate(found) if place % 3]
     assert {answer.status for answer in others if isinstance(answer, Response)} <= {404, 429}
 
 
-def test_node_s_answers_are_each_their_own(made: Makes, running: Stand, tmp_path: Path) -> None:
+def test_each_answer_of_node_belongs_to_its_request(make_client: MakeClient, running: Stand, tmp_path: Path) -> None:
     with servers.node(tmp_path, running.folder) as origin:
         names = ["plain", "throttle", "early", "reset", "trailers", "slow"]
         paths = [b"/%s-%d" % (names[i % 6].encode(), i) for i in range(300)]
-        found = told(made(running.ca), head(origin), [b"%d" % i for i in range(300)], paths)
+        found = batch_answers(make_client(running.ca), head(origin), [b"%d" % i for i in range(300)], paths)
     for place, answer in enumerate(found):
         name = names[place % 6]
         if name == "throttle":
@@ -64,24 +65,26 @@ def test_node_s_answers_are_each_their_own(made: Makes, running: Stand, tmp_path
             assert answer == 200
 
 
-def test_a_far_end_without_http_2_is_served_in_the_same_volley(running: Stand, tmp_path: Path) -> None:
+def test_a_server_without_http_2_is_served_in_the_same_batch(running: Stand, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, protocol="") as origin:
         client = AutoClient(running.ca)
         for _ in range(2):
-            found = told(client, head(origin), [b"x"] * 40, [b"/%d" % i if i % 2 else b"/empty" for i in range(40)])
+            found = batch_answers(
+                client, head(origin), [b"x"] * 40, [b"/%d" % i if i % 2 else b"/empty" for i in range(40)]
+            )
             assert found[1::2] == [200] * 20
             assert all(isinstance(answer, Response) and answer.status == 204 for answer in found[::2])
         assert client.warm(origin) == 0
 
 
-def test_whatever_a_server_does_each_request_is_answered_once_and_as_itself(running: Stand) -> None:
-    """A server that answers, refuses, resets, goes away and hangs up by lot: nothing it took is sent twice, unless it
+def test_whatever_a_server_does_each_request_is_answered_once_and_correctly(running: Stand) -> None:
+    """A server that answers, refuses, resets, goes away and hangs up by dice: nothing it took is sent twice, unless it
     said that it had not processed it, and each answer belongs to its body."""
     for seed in range(12):
-        lot, processed, answered = random.Random(seed), list[bytes](), dict[bytes, int]()
-        with stage(running.folder, *[_by_lot(lot, processed, answered)] * 60) as server:
+        dice, processed, answered = random.Random(seed), list[bytes](), dict[bytes, int]()
+        with scripted_server(running.folder, *[_random_script(dice, processed, answered)] * 60) as server:
             bodies = [b"%d" % i for i in range(300)]
-            found = told(Http2Client(running.ca, connections=2), head(server.origin), bodies)
+            found = batch_answers(Http2Client(running.ca, connections=2), head(server.origin), bodies)
         assert len(processed) == len(set(processed))
         for body, answer in zip(bodies, found, strict=True):
             if answer == 200:
@@ -92,53 +95,59 @@ def test_whatever_a_server_does_each_request_is_answered_once_and_as_itself(runn
                 assert body not in processed
 
 
-def _by_lot(lot: random.Random, processed: list[bytes], answered: dict[bytes, int]) -> Callable[[Scene], None]:
-    def play(scene: Scene) -> None:
-        scene.send(settings(streams=lot.choice([1, 7, 100]), window=lot.choice([3, 65_535])))
+def _random_script(
+    dice: random.Random, processed: list[bytes], answered: dict[bytes, int]
+) -> Callable[[ServerConnection], None]:
+    def script(connection: ServerConnection) -> None:
+        connection.send(settings(streams=dice.choice([1, 7, 100]), window=dice.choice([3, 65_535])))
         count = highest = 0
-        while new := [s for s in scene.asked(count + 1) if scene.reader.requests[s].answer()]:
+        while new := [s for s in connection.read_requests(count + 1) if connection.reader.requests[s].answer()]:
             count += len(new)
-            lot.shuffle(new)
+            dice.shuffle(new)
             for stream in new:
-                fate, body = lot.random(), scene.reader.requests[stream].body
+                fate, body = dice.random(), connection.reader.requests[stream].body
                 if fate < 0.1:
-                    scene.send(reset(stream, f.REFUSED_STREAM))
+                    connection.send(reset(stream, f.REFUSED_STREAM))
                     continue
                 processed.append(body)
                 highest = max(highest, stream)
                 if fate < 0.12:
-                    scene.send(goaway(highest))
-                    return cut(scene)
+                    connection.send(goaway(highest))
+                    return cut(connection)
                 if fate < 0.2:
-                    scene.send(reset(stream, f.INTERNAL_ERROR))
+                    connection.send(reset(stream, f.INTERNAL_ERROR))
                 else:
                     answered[body] = 429 if fate < 0.5 else 200
-                    scene.send(headers(stream, answered[body], end=False), data(stream, body))
+                    connection.send(headers(stream, answered[body], end=False), data(stream, body))
 
-    return play
+    return script
 
 
 # ---- several at once ---------------------------------------------------------------------------------------------
 
 
-def test_a_mailbox_tells_each_of_several_volleys_its_own(made: Makes, running: Stand, tmp_path: Path) -> None:
+def test_a_completion_queue_gives_each_of_several_batches_its_own_answers(
+    make_client: MakeClient, running: Stand, tmp_path: Path
+) -> None:
     with servers.nginx(tmp_path, running.folder) as origin:
-        completions = made(running.ca).completion_queue()
-        volleys = [completions.send_batch(head(origin), [b"x"] * 200, [b"/%d" % i] * 200) for i in range(4)]
-        places: list[list[int]] = [[] for _ in volleys]
+        completions = make_client(running.ca).completion_queue()
+        batches = [completions.send_batch(head(origin), [b"x"] * 200, [b"/%d" % i] * 200) for i in range(4)]
+        places: list[list[int]] = [[] for _ in batches]
         while completions.left:
             for send_batch, answers in completions.take(20):
                 assert all(answer == 200 for _, answer in answers)
-                places[volleys.index(send_batch)] += [index for index, _ in answers]
+                places[batches.index(send_batch)] += [index for index, _ in answers]
     assert [sorted(some) for some in places] == [list(range(200))] * 4
-    assert [send_batch.left for send_batch in volleys] == [0] * 4
+    assert [send_batch.left for send_batch in batches] == [0] * 4
 
 
-def test_a_volley_is_complete_while_another_waits_for_its_answers(made: Makes, running: Stand, tmp_path: Path) -> None:
+def test_a_batch_completes_while_another_waits_for_its_answers(
+    make_client: MakeClient, running: Stand, tmp_path: Path
+) -> None:
     with servers.node(tmp_path, running.folder) as origin:
-        client = made(running.ca)
-        # libcurl's first request to a far end is alone until it is answered (gate.py)
-        assert told(client, head(origin, "/plain"), [b"x"]) == [200]
+        client = make_client(running.ca)
+        # libcurl gets only one request to a server until the first answer (gate.py)
+        assert batch_answers(client, head(origin, "/plain"), [b"x"]) == [200]
         completions = client.completion_queue()
         slow = completions.send_batch(head(origin), [b"x"] * 3, [b"/slow"] * 3)
         quick = completions.send_batch(head(origin, "/plain"), [b"x"] * 50)
@@ -151,8 +160,8 @@ def test_a_volley_is_complete_while_another_waits_for_its_answers(made: Makes, r
         assert found == [200] * 3
 
 
-def test_a_volley_begins_at_once_and_in_order(running: Stand) -> None:
-    with stage(running.folder) as server:
+def test_a_batch_begins_at_once_and_in_order(running: Stand) -> None:
+    with scripted_server(running.folder) as server:
         client = Http2Client(running.ca, connections=1)
         client.warm(server.origin)
         send_batch = client.send_batch(head(server.origin), [b"%d" % i for i in range(50)])
@@ -162,50 +171,51 @@ def test_a_volley_begins_at_once_and_in_order(running: Stand) -> None:
         assert [answer for _, answer in send_batch.take(5)] == [200] * 50
 
 
-def test_a_volley_of_nothing_is_complete(made: Makes) -> None:
-    send_batch = made(None).send_batch(head("https://127.0.0.1:1"), [])
+def test_an_empty_batch_is_complete(make_client: MakeClient) -> None:
+    send_batch = make_client(None).send_batch(head("https://127.0.0.1:1"), [])
     assert (send_batch.left, send_batch.take(5)) == (0, [])
 
 
-def test_one_bad_path_holds_back_nobody(made: Makes, running: Stand) -> None:
-    with stage(running.folder) as server:
+def test_one_bad_path_does_not_hold_back_the_other_requests(make_client: MakeClient, running: Stand) -> None:
+    with scripted_server(running.folder) as server:
         bodies, paths = [b"a", b"b", b"c", b"d"], [b"/a", b"@evil.example/", b"/c c", b"/d"]
-        found = told(made(running.ca), head(server.origin), bodies, paths)
+        found = batch_answers(make_client(running.ca), head(server.origin), bodies, paths)
     assert [found[0], found[3]] == [200, 200]
     assert all(isinstance(answer, TransportError) and not answer.begun for answer in found[1:3])
     assert sorted(server.taken) == ["a", "d"]
 
 
 @pytest.mark.parametrize(
-    "bad", [RequestTemplate("POST", "https://a@b", "/", ()), RequestTemplate("POST", "https://far.example", "x/", ())]
+    "bad",
+    [RequestTemplate("POST", "https://a@b", "/", ()), RequestTemplate("POST", "https://server.example", "x/", ())],
 )
-def test_a_bad_head_never_leaves(made: Makes, bad: RequestTemplate) -> None:
-    found = told(made(None), bad, [b"x"] * 3)
+def test_a_request_with_a_bad_template_is_never_sent(make_client: MakeClient, bad: RequestTemplate) -> None:
+    found = batch_answers(make_client(None), bad, [b"x"] * 3)
     assert all(isinstance(answer, TransportError) and not answer.begun for answer in found)
 
 
-def test_what_a_process_may_have_under_way() -> None:
-    assert [made(None, 7).streams for made in (Http2Client, AutoClient, CurlClient)] == [700] * 3
+def test_what_a_process_may_have_in_flight() -> None:
+    assert [make_client(None, 7).streams for make_client in (Http2Client, AutoClient, CurlClient)] == [700] * 3
 
 
 # ---- withdrawing -------------------------------------------------------------------------------------------------
 
 
-def test_what_has_not_begun_when_withdrawn_never_begins(made: Makes, running: Stand) -> None:
-    """The server lets one request at a time begin."""
+def test_requests_that_have_not_begun_when_withdrawn_never_begin(make_client: MakeClient, running: Stand) -> None:
+    """The server allows one request at a time."""
     go_on = threading.Event()
 
-    def one_at_a_time(scene: Scene) -> None:
-        scene.send(settings(streams=1))
+    def one_at_a_time(connection: ServerConnection) -> None:
+        connection.send(settings(streams=1))
         for count in range(1, 4):
-            scene.send(headers(scene.asked(count)[-1]))
-        scene.asked(4)
+            connection.send(headers(connection.read_requests(count)[-1]))
+        connection.read_requests(4)
         go_on.wait(60)
-        scene.send(headers(7))
-        scene.ended()
+        connection.send(headers(7))
+        connection.ended()
 
-    with stage(running.folder, *[one_at_a_time] * 4) as server:
-        client = made(running.ca)
+    with scripted_server(running.folder, *[one_at_a_time] * 4) as server:
+        client = make_client(running.ca)
         send_batch = client.send_batch(head(server.origin, timeout=3.0), [b"%d" % i for i in range(2_000)])
         until(lambda: len(server.taken) >= 4)
         time.sleep(0.2)
@@ -223,9 +233,9 @@ def test_what_has_not_begun_when_withdrawn_never_begins(made: Makes, running: St
         assert sum(answer == WITHDRAWN for answer in found.values()) + len(server.taken) == 2_000
 
 
-def test_a_volley_withdrawn_before_any_connection_is_there_never_begins(made: Makes, running: Stand) -> None:
-    with stage(running.folder) as server:
-        send_batch = made(running.ca).send_batch(head(server.origin), [b"x"] * 500)
+def test_a_batch_withdrawn_before_any_connection_is_open_never_begins(make_client: MakeClient, running: Stand) -> None:
+    with scripted_server(running.folder) as server:
+        send_batch = make_client(running.ca).send_batch(head(server.origin), [b"x"] * 500)
         send_batch.withdraw()
         found = [answer for _, answer in send_batch.take(5)]
         while send_batch.left:
@@ -235,9 +245,9 @@ def test_a_volley_withdrawn_before_any_connection_is_there_never_begins(made: Ma
         assert found.count(WITHDRAWN) == 500 - len(server.taken)
 
 
-def test_withdrawing_one_volley_leaves_the_others_alone(made: Makes, running: Stand, tmp_path: Path) -> None:
+def test_withdrawing_one_batch_leaves_the_others_alone(make_client: MakeClient, running: Stand, tmp_path: Path) -> None:
     with servers.node(tmp_path, running.folder) as origin:
-        completions = made(running.ca).completion_queue()
+        completions = make_client(running.ca).completion_queue()
         first, second = (completions.send_batch(head(origin, "/plain"), [b"x"] * 700) for _ in range(2))
         first.withdraw()
         found: dict[int, list[object]] = {id(first): [], id(second): []}
@@ -248,7 +258,7 @@ def test_withdrawing_one_volley_leaves_the_others_alone(made: Makes, running: St
         assert set(found[id(first)]) <= {200, WITHDRAWN} and len(found[id(first)]) == 700
 
 
-def test_withdrawing_reaches_what_libcurl_was_given(running: Stand, tmp_path: Path) -> None:
+def test_withdrawing_reaches_requests_that_libcurl_holds(running: Stand, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, "limit_rate 1;", protocol="") as origin:
         send_batch = AutoClient(running.ca).send_batch(head(origin, timeout=1.0), [b"x"] * 2_000)
         time.sleep(0.3)
@@ -264,49 +274,44 @@ def test_withdrawing_reaches_what_libcurl_was_given(running: Stand, tmp_path: Pa
 # ---- warm --------------------------------------------------------------------------------------------------------
 
 
-def test_warm_connections_that_the_far_end_closes_are_opened_again(
-    running: Stand, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("notifier.transport.h2.origin.REOPEN", 0.3)
+def test_warm_connections_that_the_server_closes_are_opened_again(running: Stand) -> None:
+    def soon_over(connection: ServerConnection) -> None:
+        connection.send(settings(), goaway(0))
+        cut(connection)
 
-    def soon_over(scene: Scene) -> None:
-        scene.send(settings(), goaway(0))
-        cut(scene)
-
-    with stage(running.folder, soon_over, soon_over, soon_over) as server:
-        client = Http2Client(running.ca, connections=2)
+    with scripted_server(running.folder, soon_over, soon_over, soon_over) as server:
+        client = Http2Client(running.ca, connections=2, times=Times(reopen=0.3))
         start = time.monotonic()
         client.warm(server.origin)
-        until(lambda: len(server.scenes) >= 5)
+        until(lambda: len(server.connections) >= 5)
         assert time.monotonic() - start > 0.3
         until(lambda: client.warm(server.origin) == 2)
-        assert told(client, head(server.origin), [b"x"] * 10) == [200] * 10
-        assert len(server.scenes) <= 6
+        assert batch_answers(client, head(server.origin), [b"x"] * 10) == [200] * 10
+        assert len(server.connections) <= 6
 
 
-def test_warm_connections_are_not_kept_for_ever(running: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("notifier.transport.h2.origin.REOPEN", 0.1)
-    monkeypatch.setattr("notifier.transport.h2.origin.KEEP_WARM", 0.2)
+def test_warm_connections_are_not_kept_for_ever(running: Stand) -> None:
+    times = Times(keep_warm=0.2, reopen=0.1)
     closing = threading.Event()
 
-    def closes(scene: Scene) -> None:
-        scene.send(settings())
+    def closes(connection: ServerConnection) -> None:
+        connection.send(settings())
         closing.wait(60)
-        cut(scene)
+        cut(connection)
 
-    with stage(running.folder, closes) as server:
-        assert Http2Client(running.ca, connections=1).warm(server.origin) == 1
+    with scripted_server(running.folder, closes) as server:
+        assert Http2Client(running.ca, connections=1, times=times).warm(server.origin) == 1
         time.sleep(0.4)
         closing.set()
         time.sleep(0.5)
-        assert len(server.scenes) == 1
+        assert len(server.connections) == 1
 
 
-def test_warming_never_raises(made: Makes, running: Stand) -> None:
+def test_warming_never_raises(make_client: MakeClient, running: Stand) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     for origin in (f"https://127.0.0.1:{port}", "https://no-such-host.invalid", "http://127.0.0.1", "nonsense"):
-        assert made(running.ca).warm(origin) == 0
+        assert make_client(running.ca).warm(origin) == 0
 
 
 def until(done: Callable[[], object], seconds: float = 10.0) -> None:

@@ -1,4 +1,5 @@
-"""The wire against the sandbox: every request answered once, as itself, and the doubt told truly."""
+"""The chosen client against the sandbox: every request is answered once and by its own answer, and doubt is reported
+truly."""
 
 from __future__ import annotations
 
@@ -80,25 +81,25 @@ def test_a_connection_told_to_go_away_is_replaced(stand: Stand) -> None:
     assert (report["unique"], report["duplicates"]) == (200, 0)
 
 
-def test_nothing_has_begun_when_nobody_listens() -> None:
+def test_nothing_has_begun_when_no_server_listens() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    assert not broken(f"https://127.0.0.1:{port}/", None).begun
+    assert not error_of(f"https://127.0.0.1:{port}/", None).begun
 
 
 def test_nothing_has_begun_when_the_certificate_is_not_trusted(stand: Stand) -> None:
-    assert not broken(stand.url + "/_report", None).begun
+    assert not error_of(stand.url + "/_report", None).begun
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/", "ftp://127.0.0.1/", "nonsense", "https://[", "https://"])
-def test_a_url_that_is_not_https_never_leaves(url: str) -> None:
-    assert not broken(url, None).begun
+def test_a_request_to_a_url_other_than_https_is_never_sent(url: str) -> None:
+    assert not error_of(url, None).begun
 
 
-def test_a_header_with_a_line_break_never_leaves_and_is_not_shown(stand: Stand) -> None:
+def test_a_header_with_a_line_break_is_never_sent_or_shown(stand: Stand) -> None:
     headers = (("authorization", "Bearer secret\r\nx-evil: 1"),)
-    answer = broken(stand.url + "/_report", stand.ca, headers)
+    answer = error_of(stand.url + "/_report", stand.ca, headers)
     assert not answer.begun
     assert "secret" not in answer.detail
 
@@ -107,14 +108,14 @@ def test_the_total_timeout_holds_and_leaves_the_request_in_doubt(stand: Stand) -
     stand.faults(latency_ms=60_000)
     provider = sandboxed(stand.url)
     token = http_client(stand.ca).token(token_of(provider))
-    asked = provider.request(a_push(), token)
-    hurried = Request(asked.method, asked.url, asked.headers, asked.body, timeout=3.0)
+    request = provider.request(a_push(), token)
+    hurried = Request(request.method, request.url, request.headers, request.body, timeout=3.0)
     ((_, answer),) = next(iter(http_client(stand.ca).exchange([hurried])))
     assert isinstance(answer, TransportError)
     assert answer.begun
 
 
-def test_a_slow_answer_does_not_hold_up_the_others(stand: Stand) -> None:
+def test_a_slow_answer_does_not_delay_the_others(stand: Stand) -> None:
     stand.faults(slow_ms=1500)
     batches = list(
         sandboxed(stand.url).send([a_push("slow-1"), *(a_push(f"ok-{i}") for i in range(50))], http_client(stand.ca))
@@ -141,8 +142,8 @@ def test_an_empty_exchange_yields_nothing(stand: Stand) -> None:
 
 def test_bodies_are_capped(stand: Stand) -> None:
     send(stand, *(f"a-fairly-long-address-{i:0200}" for i in range(400)))
-    ask = Request("GET", stand.url + "/_report?detail=1&limit=400", (), b"")
-    ((_, answer),) = next(iter(http_client(stand.ca).exchange([ask])))
+    request = Request("GET", stand.url + "/_report?detail=1&limit=400", (), b"")
+    ((_, answer),) = next(iter(http_client(stand.ca).exchange([request])))
     assert isinstance(answer, Response)
     assert len(answer.body) == 64 * 1024
 
@@ -162,7 +163,7 @@ def test_a_forked_child_has_its_own_connections_and_the_parent_keeps_its(stand: 
     assert stand.report()["unique"] == 3
 
 
-def test_a_far_end_that_comes_back_is_used_again(tmp_path: Path) -> None:
+def test_a_server_that_comes_back_is_used_again(tmp_path: Path) -> None:
     with sandbox_in(tmp_path) as first:
         port = int(first.url.rpartition(":")[2])
         assert isinstance(send(first, "one")[0], Sent)
@@ -177,22 +178,22 @@ def test_a_far_end_that_comes_back_is_used_again(tmp_path: Path) -> None:
         assert second.report()["duplicates"] == 0
 
 
-def test_a_refused_token_is_told_apart_from_a_trouble_of_the_endpoint(stand: Stand) -> None:
+def test_a_refused_token_differs_from_a_failure_of_the_endpoint(stand: Stand) -> None:
     stand.faults(reject_grants=True)
-    wanted = token_of(sandboxed(stand.url))
-    http_client(stand.ca).forget_token(wanted.cache_key)
-    fresh = type(wanted)("a-key-of-this-test", wanted.request)
+    token_request = token_of(sandboxed(stand.url))
+    http_client(stand.ca).forget_token(token_request.cache_key)
+    fresh = type(token_request)("a-key-of-this-test", token_request.request)
     with pytest.raises(TokenRefused) as refused:
         http_client(stand.ca).token(fresh)
     assert not refused.value.temporary
     assert "assertion" not in str(refused.value)
-    gone = type(wanted)("another-key", Request("POST", "https://127.0.0.1:1/token", (), b""))
+    gone = type(token_request)("another-key", Request("POST", "https://127.0.0.1:1/token", (), b""))
     with pytest.raises(TokenRefused) as failed:
         http_client(stand.ca).token(gone)
     assert failed.value.temporary
 
 
-def broken(url: str, trust: str | None, headers: tuple[tuple[str, str], ...] = ()) -> TransportError:
+def error_of(url: str, trust: str | None, headers: tuple[tuple[str, str], ...] = ()) -> TransportError:
     ((_, answer),) = next(iter(http_client(trust).exchange([Request("POST", url, headers, b"{}", timeout=3)])))
     assert isinstance(answer, TransportError)
     return answer

@@ -1,4 +1,5 @@
-"""The meeting point of threads as a unit: each answer is told once, complete volleys at once, others soon."""
+"""Completion queues as a unit: each answer is returned once; a complete batch wakes its thread at once, an answer of an
+incomplete one is found soon."""
 
 from __future__ import annotations
 
@@ -9,35 +10,34 @@ from collections.abc import Sequence
 
 import pytest
 
-from notifier.transport import completions as completions_module
 from notifier.transport.completions import Completions, PendingBatch
 from notifier.vocabulary.http import RequestTemplate, TransportError
 
-HEAD = RequestTemplate("POST", "https://far.example", "/", ())
+TEMPLATE = RequestTemplate("POST", "https://server.example", "/", ())
 
 
-class Wire:
-    """Remembers what it was asked to do."""
+class RecordingClient:
+    """Records the batches that it was told to start and to withdraw."""
 
     def __init__(self) -> None:
-        self.launched: list[PendingBatch] = []
-        self.retracted: list[PendingBatch] = []
+        self.started_batches: list[PendingBatch] = []
+        self.retracted_batches: list[PendingBatch] = []
 
-    def launch(
+    def start_batch(
         self, pending: PendingBatch, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None
     ) -> None:
-        self.launched.append(pending)
+        self.started_batches.append(pending)
 
-    def retract(self, pending: PendingBatch) -> None:
-        self.retracted.append(pending)
+    def withdraw(self, pending: PendingBatch) -> None:
+        self.retracted_batches.append(pending)
 
 
 @pytest.fixture
 def completions() -> Completions:
-    return Completions(Wire())
+    return Completions(RecordingClient())
 
 
-#: seconds that no machine needs, however busy: a wait that is shorter was ended by somebody
+#: seconds that no machine needs, however busy: a shorter wait was ended by a wakeup
 LONG = 60.0
 
 
@@ -45,37 +45,39 @@ def later(seconds: float, pending: PendingBatch, *indexes: int) -> None:
     threading.Timer(seconds, lambda: pending.put([(index, 200) for index in indexes])).start()
 
 
-def took(completions: Completions | PendingBatch, patience: float) -> float:
+def took(completions: Completions | PendingBatch, timeout: float) -> float:
     start = time.monotonic()
-    completions.take(patience)
+    completions.take(timeout)
     return time.monotonic() - start
 
 
-def test_a_complete_volley_wakes_its_thread_at_once_and_an_incomplete_one_soon(
-    completions: Completions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole, part = completions.send_batch(HEAD, [b""]), completions.send_batch(HEAD, [b""] * 2)
-    monkeypatch.setattr(completions_module, "GATHER", LONG)
-    later(0.1, whole, 0)
+def test_a_complete_batch_wakes_the_sending_thread_at_once() -> None:
+    completions = Completions(RecordingClient(), gather=LONG)
+    complete, incomplete = completions.send_batch(TEMPLATE, [b""]), completions.send_batch(TEMPLATE, [b""] * 2)
+    later(0.1, complete, 0)
     assert took(completions, 2 * LONG) < LONG
-    monkeypatch.setattr(completions_module, "GATHER", 0.3)
-    later(0.1, part, 1)
-    assert took(completions, 2 * LONG) < LONG
-    assert (completions.left, whole.left, part.left) == (1, 0, 1)
+    assert (completions.left, complete.left, incomplete.left) == (2, 0, 2)
 
 
-def test_a_large_heap_wakes_its_thread(completions: Completions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(completions_module, "GATHER", LONG)
-    monkeypatch.setattr(completions_module, "HEAP", 3)
-    pending = completions.send_batch(HEAD, [b""] * 5)
+def test_an_answer_of_an_incomplete_batch_is_found_soon() -> None:
+    completions = Completions(RecordingClient(), gather=0.3)
+    complete, incomplete = completions.send_batch(TEMPLATE, [b""]), completions.send_batch(TEMPLATE, [b""] * 2)
+    later(0.1, incomplete, 1)
+    assert took(completions, 2 * LONG) < LONG
+    assert (completions.left, complete.left, incomplete.left) == (2, 1, 1)
+
+
+def test_many_answers_wake_the_sending_thread() -> None:
+    completions = Completions(RecordingClient(), gather=LONG, wake_at=3)
+    pending = completions.send_batch(TEMPLATE, [b""] * 5)
     later(0.05, pending, 0, 1, 2)
     assert took(pending, 2 * LONG) < LONG
     assert pending.left == 2
 
 
-def test_patience_is_kept_and_nothing_is_waited_for_that_cannot_come(completions: Completions) -> None:
+def test_a_take_waits_for_its_timeout_and_not_at_all_when_no_answer_can_come(completions: Completions) -> None:
     assert took(completions, 2 * LONG) < LONG
-    pending = completions.send_batch(HEAD, [b""] * 2)
+    pending = completions.send_batch(TEMPLATE, [b""] * 2)
     assert 0.1 < took(pending, 0.12) < LONG
     assert completions.take(0) == []
     pending.put([(1, 200), (0, 200)])
@@ -84,8 +86,8 @@ def test_patience_is_kept_and_nothing_is_waited_for_that_cannot_come(completions
     assert completions.take(5) == []
 
 
-def test_a_volley_may_be_taken_by_itself_beside_others(completions: Completions) -> None:
-    one, two = completions.send_batch(HEAD, [b""]), completions.send_batch(HEAD, [b""] * 3)
+def test_the_answers_of_one_batch_may_be_taken_beside_those_of_others(completions: Completions) -> None:
+    one, two = completions.send_batch(TEMPLATE, [b""]), completions.send_batch(TEMPLATE, [b""] * 3)
     two.put([(2, 200)])
     one.put([(0, 200)])
     assert one.take(1) == [(0, 200)]
@@ -97,56 +99,55 @@ def test_a_volley_may_be_taken_by_itself_beside_others(completions: Completions)
     assert (completions.left, completions.take(1)) == (0, [])
 
 
-def test_withdrawing_asks_the_wire_once_and_only_for_what_is_open() -> None:
-    client = Wire()
-    pending = Completions(client).send_batch(HEAD, [b""])
+def test_withdrawing_tells_the_client_once_and_only_for_an_open_batch() -> None:
+    client = RecordingClient()
+    pending = Completions(client).send_batch(TEMPLATE, [b""])
     pending.withdraw()
     pending.withdraw()
-    assert client.retracted == [pending]
-    done = Completions(client).send_batch(HEAD, [])
+    assert client.retracted_batches == [pending]
+    done = Completions(client).send_batch(TEMPLATE, [])
     done.withdraw()
-    assert client.retracted == [pending]
+    assert client.retracted_batches == [pending]
 
 
-def test_what_is_open_when_a_thread_ends_is_in_doubt_and_later_answers_are_not_told(completions: Completions) -> None:
-    keeper: set[PendingBatch] = set()
-    pending = completions.send_batch(HEAD, [b""] * 3)
-    pending.kept_in(keeper)
+def test_open_requests_are_in_doubt_when_a_thread_ends_and_later_answers_are_dropped(completions: Completions) -> None:
+    registry: set[PendingBatch] = set()
+    pending = completions.send_batch(TEMPLATE, [b""] * 3)
+    pending.register_in(registry)
     pending.put([(1, 200)])
     pending.fail("over")
     pending.put([(0, 200)])
     pending.fail("over")
     over = TransportError(True, "over", disconnected=True)
     assert pending.take(1) == [(1, 200), (0, over), (2, over)]
-    assert not keeper
+    assert not registry
 
 
-def test_each_volley_needs_as_many_paths_as_bodies(completions: Completions) -> None:
+def test_each_batch_needs_as_many_paths_as_bodies(completions: Completions) -> None:
     with pytest.raises(ValueError, match="as many paths"):
-        completions.send_batch(HEAD, [b"", b""], [b"/"])
+        completions.send_batch(TEMPLATE, [b"", b""], [b"/"])
 
 
-def test_two_threads_of_the_wire_bring_everything_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(completions_module, "HEAP", 50)
-    completions = Completions(Wire())
-    size, found = 3_000, dict[tuple[int, int], int]()
-    volleys = [completions.send_batch(HEAD, [b""] * size) for _ in range(4)]
-    names = {id(pending): number for number, pending in enumerate(volleys)}
+def test_two_transport_threads_deliver_every_answer_once() -> None:
+    completions = Completions(RecordingClient(), wake_at=50)
+    size, counts = 3_000, dict[tuple[int, int], int]()
+    batches = [completions.send_batch(TEMPLATE, [b""] * size) for _ in range(4)]
+    names = {id(pending): number for number, pending in enumerate(batches)}
 
-    def bring(part: int) -> None:
-        rest = [(pending, index) for pending in volleys for index in range(part, size, 2)]
-        random.shuffle(rest)
-        while rest:
-            some, rest = rest[:17], rest[17:]
-            for pending in volleys:
+    def deliver(part: int) -> None:
+        unanswered = [(pending, index) for pending in batches for index in range(part, size, 2)]
+        random.shuffle(unanswered)
+        while unanswered:
+            some, unanswered = unanswered[:17], unanswered[17:]
+            for pending in batches:
                 pending.put([(index, 200) for one, index in some if one is pending])
 
-    threads = [threading.Thread(target=bring, args=(part,)) for part in range(2)]
+    threads = [threading.Thread(target=deliver, args=(part,)) for part in range(2)]
     for thread in threads:
         thread.start()
     while completions.left:
         for pending, answers in completions.take(10):
             for index, _ in answers:
-                found[names[id(pending)], index] = found.get((names[id(pending)], index), 0) + 1
-    assert len(found) == 4 * size and set(found.values()) == {1}
-    assert [pending.left for pending in volleys] == [0] * 4
+                counts[names[id(pending)], index] = counts.get((names[id(pending)], index), 0) + 1
+    assert len(counts) == 4 * size and set(counts.values()) == {1}
+    assert [pending.left for pending in batches] == [0] * 4

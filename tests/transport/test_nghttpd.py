@@ -1,4 +1,4 @@
-"""The wire against an HTTP/2 server that we did not write."""
+"""The chosen client against an HTTP/2 server that we did not write."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def nghttpd(running: Stand, tmp_path: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    papers = [str(running.folder / "server.key"), str(running.folder / "server.pem")]
-    server = subprocess.Popen([NGHTTPD, "-d", str(tmp_path), "-a", "127.0.0.1", str(port), *papers])
+    certificates = [str(running.folder / "server.key"), str(running.folder / "server.pem")]
+    server = subprocess.Popen([NGHTTPD, "-d", str(tmp_path), "-a", "127.0.0.1", str(port), *certificates])
     try:
         for _ in range(200):
             try:

@@ -1,4 +1,4 @@
-"""The client that leaves HTTP to libcurl: its thread is started on first use, and anew in each forked child."""
+"""The client that leaves HTTP to libcurl. Its thread starts on first use, and anew in each forked child."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from collections.abc import Sequence
 
 from notifier.transport.base import CONNECTIONS, BaseClient
 from notifier.transport.completions import PendingBatch
-from notifier.transport.curl.loop import Batch, Loop
-from notifier.transport.h2.request_headers import BAD_PATH, Unsendable, encoded, refusal, sendable_path
+from notifier.transport.curl.loop import Loop
+from notifier.transport.curl.queues import Submission
+from notifier.transport.h2.request_headers import BAD_PATH, Unsendable, encode_template, is_sendable_path
 from notifier.vocabulary.http import Request, RequestTemplate
 
 
 class CurlClient(BaseClient):
-    """HTTP/2 over TLS, multiplexed, connections kept."""
+    """HTTP/2 over TLS, or HTTP/1.1 where the server speaks no HTTP/2; multiplexed, connections kept."""
 
     def __init__(self, trust: str | None = None, connections: int = CONNECTIONS) -> None:
         super().__init__(trust, connections)
@@ -25,42 +26,44 @@ class CurlClient(BaseClient):
         self._starting = threading.Lock()
 
     def warm(self, origin: str) -> int:
-        """Always 0: libcurl opens a connection for a request only (those of CONNECT_ONLY are never used again)."""
+        """Always 0: libcurl opens a connection for a request only (it never reuses those of CONNECT_ONLY)."""
         return 0
 
-    # -- jobs --
+    # -- pending batches --
 
-    def begin(self, pending: PendingBatch, requests: Sequence[Request]) -> None:
+    def start_exchange(self, pending: PendingBatch, requests: Sequence[Request]) -> None:
         self.submit(pending, list(enumerate(requests)), whole=True)
 
-    def launch(
-        self, pending: PendingBatch, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None
+    def start_batch(
+        self, pending: PendingBatch, template: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None
     ) -> None:
-        """By the rules of the HTTP/2 client: a path could otherwise change the host that libcurl reads from the URL."""
-        good: list[tuple[int, Request]] = []
+        """Checked by the HTTP/2 client's rules: a path could otherwise change the host that libcurl reads from the
+        URL."""
+        sendable: list[tuple[int, Request]] = []
         try:
-            encoded(head, paths is not None)
+            encode_template(template, paths is not None)
         except Unsendable as error:
-            pending.refuse(range(len(bodies)), refusal(error))
+            pending.refuse(range(len(bodies)), error.as_answer())
             return
         for index, body in enumerate(bodies):
-            path = head.path.encode() if paths is None else paths[index]
-            if sendable_path(path):
-                url = head.origin + path.decode("ascii")
-                good.append((index, Request(head.method, url, head.headers, body, head.timeout)))
+            path = template.path.encode() if paths is None else paths[index]
+            if is_sendable_path(path):
+                url = template.origin + path.decode("ascii")
+                sendable.append((index, Request(template.method, url, template.headers, body, template.timeout)))
             else:
-                pending.refuse([index], refusal(Unsendable(BAD_PATH)))
-        self.submit(pending, good, whole=False)
+                pending.refuse([index], Unsendable(BAD_PATH).as_answer())
+        self.submit(pending, sendable, whole=False)
 
     def submit(self, pending: PendingBatch, requests: Sequence[tuple[int, Request]], *, whole: bool) -> None:
+        """`requests`: (index in the pending batch, request). `whole`: keep the whole answer of a plain 200, too."""
         if requests:
-            self._running().submit(Batch(pending, requests, whole))
+            self._running_loop().submit(Submission(pending, requests, whole))
 
-    def retract(self, pending: PendingBatch) -> None:
+    def withdraw(self, pending: PendingBatch) -> None:
         if self._loop is not None:
             self._loop.withdraw(pending)
 
-    def _running(self) -> Loop:
+    def _running_loop(self) -> Loop:
         loop = self._loop
         if loop is None or loop.dead or loop.pid != os.getpid():
             with self._starting:

@@ -1,13 +1,13 @@
-"""One libcurl easy handle and its reuse: a request put in, an answer read out.
+"""One reusable libcurl easy handle: it takes a request and yields the answer.
 
 libcurl silently repeats a request when a reused connection dies before the first byte of the answer, POSTs included
-(`Curl_retry_request`). A message would then arrive twice without our knowing. So the pre-request callback, which runs
-right before a request is written, lets the first attempt through and aborts a second one; it also tells exactly
-whether anything was written, which no error code does.
+(`Curl_retry_request`). A message would then arrive twice and we would not know. So the pre-request callback, which runs
+right before libcurl writes a request, admits the first attempt and aborts a second one. The callback also shows exactly
+whether anything was written; no error code does.
 
-A stream that the far end refused unprocessed (REFUSED_STREAM, or above GOAWAY's last id) looks like a lost connection,
-but for a line of libcurl's verbose log. The log costs 14 µs a message, so it is on only while the gate is careful, that
-is from a far end's first refusal until all is well again: those that are refused before then are in doubt.
+A stream that the server refused unprocessed (REFUSED_STREAM, or above GOAWAY's last id) looks like a lost connection,
+except in libcurl's verbose log. The log costs 14 µs a message, so it is on only while the gate is careful: from the
+server's first refusal until its allowance is whole again. Streams refused before that are in doubt.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CONNECT_TIMEOUT = 5.0
 
 
 class Headers(Mapping[str, str]):
-    """The headers of one answer, read only when somebody asks: of a message that was taken, nobody does."""
+    """The headers of one answer, parsed on first use: the answer to an accepted message is never looked at."""
 
     __slots__ = ("_lines", "_read")
 
@@ -47,15 +47,15 @@ class Headers(Mapping[str, str]):
         if self._read is None:
             self._read = {}
             for line in self._lines:
-                name, found, value = line.decode("latin-1").partition(":")
-                if found:
+                name, colon, value = line.decode("latin-1").partition(":")
+                if colon:
                     name, value = name.lower(), value.strip()
                     self._read[name] = f"{self._read[name]}, {value}" if name in self._read else value
         return self._read
 
 
 class Transfer:
-    """A handle of the pool. Headers and URL are set again only when they differ from the last request's."""
+    """A pooled handle. `prepare` sets headers and URL only when they differ from the last request's."""
 
     __slots__ = (
         "_chunks",
@@ -66,7 +66,7 @@ class Transfer:
         "_size",
         "_timeout",
         "_url",
-        "_watched",
+        "_verbose",
         "begun",
         "curl",
         "owner",
@@ -75,10 +75,10 @@ class Transfer:
     )
 
     def __init__(self, trust: tuple[str | None, str | None]) -> None:
-        self.owner: Any = None  #: loop.Owner, while under way
+        self.owner: Any = None  #: queues.RequestOwner, while in flight
         self.begun = self.refused = False
-        self._watched = False  #: libcurl's log is on
-        self.port = 0  #: ours, of the connection on which it was written
+        self._verbose = False  #: libcurl's verbose log is on
+        self.port = 0  #: our port of the connection that carries the request
         self._gate = Gate(1)
         self._url = self._method = ""
         self._headers: tuple[tuple[str, str], ...] | None = None
@@ -94,7 +94,7 @@ class Transfer:
         curl.setopt(pycurl.NOSIGNAL, 1)
         curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTPS)
         curl.setopt(pycurl.FOLLOWLOCATION, 0)
-        curl.setopt(pycurl.PROXY, "")  # the empty name also stops libcurl from reading the environment
+        curl.setopt(pycurl.PROXY, "")  # an empty name also stops libcurl from reading the environment
         curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
         curl.setopt(pycurl.PIPEWAIT, 1)
         curl.setopt(pycurl.TCP_NODELAY, 1)
@@ -111,7 +111,7 @@ class Transfer:
         return curl
 
     def prepare(self, request: Request, gate: Gate) -> None:
-        """Make the handle ready to send `request` when `gate` admits it. Raises ValueError or pycurl.error."""
+        """Make the handle ready to send `request` once `gate` admits it. Raises ValueError or pycurl.error."""
         curl = self.curl
         if request.url != self._url:
             self._url = ""
@@ -125,9 +125,9 @@ class Transfer:
             curl.setopt(pycurl.TIMEOUT_MS, max(1, int(request.timeout * 1000)))
             curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, int(min(CONNECT_TIMEOUT, request.timeout) * 1000)))
             self._timeout = request.timeout
-        if gate.careful is not self._watched:
+        if gate.careful is not self._verbose:
             curl.setopt(pycurl.VERBOSE, int(gate.careful))
-            self._watched = gate.careful
+            self._verbose = gate.careful
         self._set_method(request)
         self._lines.clear()
         self._chunks.clear()
@@ -150,14 +150,14 @@ class Transfer:
 
     # -- libcurl calls these --
 
-    def _on_request(self, _theirs: str, _ours: str, _their_port: int, our_port: int) -> int:
+    def _on_request(self, _remote: str, _local: str, _remote_port: int, our_port: int) -> int:
         if self.begun or not self._gate.admits(our_port):
             return int(pycurl.PREREQFUNC_ABORT)
         self.begun, self.port = True, our_port
         return int(pycurl.PREREQFUNC_OK)
 
     def _on_log(self, kind: int, line: bytes) -> None:
-        """Of libcurl's log, which holds headers and bodies too, one line matters. Nothing is kept of it."""
+        """One line of libcurl's log matters. The log also holds headers and bodies, so nothing of it is kept."""
         if kind == pycurl.INFOTYPE_TEXT and line.startswith(b"HTTP/2 stream ") and b" refused by server" in line:
             self.refused = True
 
@@ -166,7 +166,7 @@ class Transfer:
             self._chunks.append(chunk)
             self._size += len(chunk)
 
-    # -- what came of it --
+    # -- the result --
 
     def response(self) -> Response:
         status, first = _status(self._lines)
@@ -174,13 +174,13 @@ class Transfer:
         return Response(status, Headers(self._lines[first:]), body[:BODY_CAP])
 
     def held_back(self, code: int) -> bool:
-        """The gate did not let it be written yet."""
+        """The gate did not admit the request yet."""
         return code == pycurl.E_ABORTED_BY_CALLBACK and not self.begun
 
-    def broken(self, code: int, text: str) -> TransportError:
-        """The failure. In doubt from the moment the request was about to be written."""
+    def error(self, code: int, text: str) -> TransportError:
+        """The failure. The request is in doubt from the moment that libcurl was about to write it."""
         if self.refused and not self._lines:
-            return TransportError(False, "the far end refused the stream")
+            return TransportError(False, "the server refused the stream")
         if code == pycurl.E_ABORTED_BY_CALLBACK:
             return TransportError(True, "the connection or stream ended before an answer came")
         return TransportError(self.begun, f"{text or 'transfer failed'} (curl {code})"[:200])
@@ -194,7 +194,7 @@ def _header_lines(headers: tuple[tuple[str, str], ...]) -> list[bytes]:
 
 
 def _status(lines: list[bytes]) -> tuple[int, int]:
-    """Status of the final answer, and where its headers begin (interim 1xx answers come before it)."""
+    """Status of the final answer, and the index of its first header line (interim 1xx answers come before it)."""
     status, first = int(lines[0].split(None, 2)[1]), 1
     if status >= 200:
         return status, first

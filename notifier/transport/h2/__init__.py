@@ -1,15 +1,20 @@
-"""The bulk HTTP/2 client: frames made by hand, header blocks encoded once, every answer attributed.
+"""The bulk HTTP/2 client: it builds frames itself, encodes header blocks once, and attributes every answer.
 
-either.py       EitherWire, the door; leaves far ends that speak HTTP/1.1 only to libcurl
-client.py       H2Wire: what its callers and its loop's thread share
-  reactor.py    the one thread and event loop of a process
-  origin.py     one far end: what waits for it, its connections
-  runs.py       requests that wait for a connection
-  link.py       one TLS connection
-  connection.py the protocol as a function: bytes in, answers out; requests in, bytes out
-    outgoing.py   our half: windows, stream ids, uploads
-    incoming.py   their half: header blocks, bodies
-  table.py      the header table that a connection keeps for us
-  heads.py      what many requests share, checked and encoded once
-  frames.py     HTTP/2 frames as bytes
+`Http2Client` is the entry; notifier/transport/auto.py adds libcurl for servers that speak only HTTP/1.1. One reactor
+thread a process drives all connections; callers' threads hand it batches and wait in notifier/transport/completions.py.
+
+client.py            Http2Client and its pool of origins: what callers' threads and the reactor's thread share
+grouping.py          requests of `exchange`, grouped into batches
+batches.py           requests that wait for a connection
+options.py           what all origins and connections of one client share
+reactor.py           the one thread and event loop of a process
+origin.py            one server: what waits for it, its connections
+link.py              one TLS connection
+connection.py        the protocol as a function: bytes in, answers out; requests in, bytes out
+  outgoing.py        the client's half: windows, stream ids, uploads
+  answers.py         the server's half: what its frames mean for the open streams
+  incoming.py        decoded header blocks, and an answer while it arrives
+request_headers.py   what many requests share, checked and encoded once
+header_table.py      the header table that the server keeps for a connection
+frames.py            HTTP/2 frames as bytes
 """

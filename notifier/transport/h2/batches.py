@@ -1,4 +1,4 @@
-"""What a far end is to be sent: a load of requests, and a run, which is a load on its way."""
+"""Requests that wait for an HTTP/2 connection: a batch, and the cursor that tells how far the batch has begun."""
 
 from __future__ import annotations
 
@@ -13,65 +13,67 @@ from notifier.vocabulary.http import Answered, Request, TransportError
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Requests that share a template. `whole`: the whole answer is wanted, also of a plain 200."""
+    """Requests that share a template. `whole`: keep the whole answer of a plain 200, too."""
 
-    template: EncodedTemplate
-    indexes: Sequence[int]
+    encoded: EncodedTemplate
+    indexes: Sequence[int]  #: of the requests in their pending batch
     paths: Sequence[bytes] | None
     bodies: Sequence[bytes]
     whole: bool
 
-    def request(self, place: int) -> Request:
-        head = self.template.head
-        path = head.path if self.paths is None else self.paths[place].decode("ascii")
-        return Request(head.method, head.origin + path, head.headers, self.bodies[place], head.timeout)
+    def request(self, position: int) -> Request:
+        template = self.encoded.template
+        path = template.path if self.paths is None else self.paths[position].decode("ascii")
+        return Request(
+            template.method, template.origin + path, template.headers, self.bodies[position], template.timeout
+        )
 
 
 class BatchCursor:
-    """A load on its way: what of it has not begun."""
+    """A batch on its way, and the position of its first request that has not begun."""
 
-    __slots__ = ("_at", "fresh", "load", "pending", "queued", "repeats")
+    __slots__ = ("_at", "answers", "batch", "pending", "queued_at", "repeats")
 
-    def __init__(self, pending: PendingBatch, load: Batch, repeats: int = 0) -> None:
-        self.pending, self.load, self.repeats = pending, load, repeats
-        self.queued = 0.0  #: when it came to its origin
-        self.fresh: list[Answered] = []  #: answers that the job has not been given yet
+    def __init__(self, pending: PendingBatch, batch: Batch, repeats: int = 0) -> None:
+        self.pending, self.batch, self.repeats = pending, batch, repeats
+        self.queued_at = 0.0  #: when it came to its origin
+        self.answers: list[Answered] = []  #: not delivered to the pending batch yet
         self._at = 0
 
     @property
     def left(self) -> int:
-        return len(self.load.indexes) - self._at
+        return len(self.batch.indexes) - self._at
 
     @property
     def next_size(self) -> int:
-        return len(self.load.bodies[self._at])
+        return len(self.batch.bodies[self._at])
 
     def take(self, most: int, now: float) -> tuple[list[Entry], Sequence[bytes] | None, Sequence[bytes]]:
-        """The next requests, as Connection.begin wants them."""
-        load, start = self.load, self._at
-        self._at = stop = min(start + most, len(load.indexes))
-        deadline = now + load.template.head.timeout
-        slots = [(self, index, deadline) for index in load.indexes[start:stop]]
-        entries: list[Entry] = [Reply(slot, whole=True) for slot in slots] if load.whole else [*slots]
-        return entries, None if load.paths is None else load.paths[start:stop], load.bodies[start:stop]
+        """Entries, paths and bodies of the next requests, for Connection.begin."""
+        batch, start = self.batch, self._at
+        self._at = stop = min(start + most, len(batch.indexes))
+        deadline = now + batch.encoded.template.timeout
+        slots = [(self, index, deadline) for index in batch.indexes[start:stop]]
+        entries: list[Entry] = [Reply(slot, whole=True) for slot in slots] if batch.whole else [*slots]
+        return entries, None if batch.paths is None else batch.paths[start:stop], batch.bodies[start:stop]
 
-    def refuse(self, broken: TransportError) -> None:
-        """What has not begun will not begin."""
-        start, self._at = self._at, len(self.load.indexes)
-        self.pending.refuse(self.load.indexes[start:], broken)
+    def refuse(self, error: TransportError) -> None:
+        """Answer the requests that have not begun with `error`; they never begin."""
+        start, self._at = self._at, len(self.batch.indexes)
+        self.pending.refuse(self.batch.indexes[start:], error)
 
     def hand_over(self) -> list[tuple[int, Request]]:
-        """What has not begun, for another transport; it will not begin here."""
-        load, start = self.load, self._at
-        self._at = len(load.indexes)
-        return [(load.indexes[place], load.request(place)) for place in range(start, self._at)]
+        """The requests that have not begun, for another client to send; they never begin here."""
+        batch, start = self.batch, self._at
+        self._at = len(batch.indexes)
+        return [(batch.indexes[position], batch.request(position)) for position in range(start, self._at)]
 
     def again(self, indexes: Sequence[int], most: int) -> BatchCursor | None:
-        """A run of those that were refused unprocessed, unless that happened `most` times."""
+        """A cursor over the requests that the server refused unprocessed; None after `most` repeats."""
         if self.repeats >= most or self.pending.withdrawn:
             return None
-        load = self.load
-        places = [load.indexes.index(index) for index in indexes]
-        paths = None if load.paths is None else [load.paths[place] for place in places]
-        bodies = [load.bodies[place] for place in places]
-        return BatchCursor(self.pending, Batch(load.template, indexes, paths, bodies, load.whole), self.repeats + 1)
+        batch = self.batch
+        positions = [batch.indexes.index(index) for index in indexes]
+        paths = None if batch.paths is None else [batch.paths[position] for position in positions]
+        bodies = [batch.bodies[position] for position in positions]
+        return BatchCursor(self.pending, Batch(batch.encoded, indexes, paths, bodies, batch.whole), self.repeats + 1)

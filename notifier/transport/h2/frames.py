@@ -1,4 +1,4 @@
-"""HTTP/2 frames as bytes (RFC 9113 §4-6), and the one exception of a broken protocol. Holds no state."""
+"""HTTP/2 frames as bytes (RFC 9113 §4-6), and ProtocolError. Holds no state."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ CODES = (
 HEADER_TABLE_SIZE, ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE = 0x1, 0x2, 0x3, 0x4, 0x5
 MAX_HEADER_LIST_SIZE = 0x6
 
-FRAME = 16_384  #: the payload that a peer may send without our leave; we give none
-WINDOW = 65_535  #: where both flow-control windows start
-LARGEST = 0x7FFFFFFF  #: of a window, and of a stream id
+MAX_FRAME = 16_384  #: the payload that a peer may send unless we announce more; we do not
+INITIAL_WINDOW = 65_535  #: both flow-control windows start here
+MAX_UINT31 = 0x7FFFFFFF  #: the largest window and the largest stream id
 
-HEAD = struct.Struct(">HBHL")  #: length (2 + 1 bytes), type and flags together, stream
-LONG = struct.Struct(">L")
+FRAME_HEAD = struct.Struct(">HBHL")  #: length (2 + 1 bytes), type and flags together, stream
+UINT32 = struct.Struct(">L")
 SETTING = struct.Struct(">HL")
 
 
-class Fault(Exception):
-    """The peer broke the protocol: GOAWAY with this code, then close."""
+class ProtocolError(Exception):
+    """The peer broke the protocol: answer GOAWAY with this code, then close."""
 
-    def __init__(self, code: int, why: str) -> None:
-        super().__init__(why)
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
         self.code = code
 
 
@@ -54,20 +54,20 @@ def frame_head(kind: int, flags: int, size: int) -> bytes:
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    return frame_head(kind, flags, len(payload)) + LONG.pack(stream) + payload
+    return frame_head(kind, flags, len(payload)) + UINT32.pack(stream) + payload
 
 
-def greeting(window: int, stream_window: int, list_cap: int) -> bytes:
-    """What a client begins with: no header table, no push, windows of these sizes, header lists as long as that."""
+def client_preface(window: int, stream_window: int, list_cap: int) -> bytes:
+    """The client's first bytes: no header table, no push, windows of these sizes, at most `list_cap` of headers."""
     ours = [(HEADER_TABLE_SIZE, 0), (ENABLE_PUSH, 0), (INITIAL_WINDOW_SIZE, stream_window)]
     ours.append((MAX_HEADER_LIST_SIZE, list_cap))
     settings = b"".join(SETTING.pack(*pair) for pair in ours)
-    return PREFACE + frame(SETTINGS, 0, 0, settings) + frame(WINDOW_UPDATE, 0, 0, LONG.pack(window - WINDOW))
+    return PREFACE + frame(SETTINGS, 0, 0, settings) + frame(WINDOW_UPDATE, 0, 0, UINT32.pack(window - INITIAL_WINDOW))
 
 
 def unpad(payload: bytes) -> bytes:
     if not payload or payload[0] >= len(payload):
-        raise Fault(PROTOCOL_ERROR, "padding longer than the frame")
+        raise ProtocolError(PROTOCOL_ERROR, "padding longer than the frame")
     return payload[1 : len(payload) - payload[0]]
 
 
@@ -77,7 +77,7 @@ def header_fragment(flags: int, payload: bytes) -> bytes:
         payload = unpad(payload)
     if flags & WITH_PRIORITY:
         if len(payload) < 5:
-            raise Fault(FRAME_SIZE_ERROR, "HEADERS too short for its priority")
+            raise ProtocolError(FRAME_SIZE_ERROR, "HEADERS too short for its priority")
         payload = payload[5:]
     return payload
 

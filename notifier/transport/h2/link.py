@@ -1,4 +1,4 @@
-"""One TLS connection: asyncio's callbacks on one side, the protocol as a function on the other."""
+"""One TLS connection: it connects asyncio's callbacks with the protocol, which is a function (connection.py)."""
 
 from __future__ import annotations
 
@@ -7,49 +7,51 @@ import ssl
 from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
-from notifier.transport.h2.connection import Connection, Finished
+from notifier.transport.h2.answers import Finished
+from notifier.transport.h2.connection import Connection
+from notifier.transport.h2.options import Times
 
-BUFFERED = 256 * 1024  #: bytes not yet taken by the socket at which no more requests are begun
-#: bytes read at once, into a buffer that stays: uvloop's other way allocates 256 KiB for each TLS record, and a server
-#: that writes a record for each answer (nginx) then cost 36 µs of system time a message
-READ = 128 * 1024
-UNREAD = 4 * 1024 * 1024  #: bytes of ours that a far end may leave unread, e.g. while it sends PINGs without end
-SILENCE_BUSY, SILENCE_IDLE = 5.0, 45.0  #: seconds without a word after which we ask whether it lives
-PATIENCE = 10.0  #: seconds that it may take to say so
-UNUSED = 900.0  #: seconds without a request after which an idle connection is closed
+WRITE_LIMIT = 256 * 1024  #: bytes that the socket has not taken, at which no more requests begin
+#: bytes read at once, into a buffer that stays. With a plain asyncio.Protocol, uvloop allocates 256 KiB for each TLS
+#: record; a server that writes a record for each answer (nginx) then cost 36 µs of system time a message
+READ_SIZE = 128 * 1024
+UNREAD_LIMIT = 4 * 1024 * 1024  #: bytes of ours that a server may leave unread, e.g. while it sends endless PINGs
+UNUSED_SECONDS = 900.0  #: seconds without a request after which an idle connection is closed
 
 
 class NotHttp2(OSError):
-    """The far end speaks TLS, but did not choose h2."""
+    """The server speaks TLS but did not choose h2."""
 
 
-class Owner(Protocol):
+class LinkOwner(Protocol):
+    """What a link needs of its origin."""
+
     def finished(self, link: Link, answers: Sequence[Finished]) -> None: ...
-    def fill(self, link: Link, *, patient: bool = True) -> None: ...
+    def fill(self, link: Link, *, whole_bodies: bool = True) -> None: ...
     def retire(self, link: Link) -> None: ...
-    def gone(self, link: Link) -> None: ...
+    def lost(self, link: Link) -> None: ...
 
 
 class Link(asyncio.BufferedProtocol):
-    def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, owner: LinkOwner, loop: asyncio.AbstractEventLoop, times: Times) -> None:
         self.connection = Connection()
-        self.opened: asyncio.Future[None] = loop.create_future()  #: when the far end's SETTINGS came
-        self._owner = owner
-        self._buffer = memoryview(bytearray(READ))
+        self.opened: asyncio.Future[None] = loop.create_future()  #: done when the server's SETTINGS came
+        self._owner, self._times = owner, times
+        self._buffer = memoryview(bytearray(READ_SIZE))
         self._transport: asyncio.Transport | None = None
         self._paused = False
-        self._why = ""  #: we ended it
-        self._talked = False
-        self.born = self._heard = self._used = self._pinged = loop.time()
+        self._abort_reason = ""  #: set when we ended the connection
+        self._received = False
+        self.opened_at = self._heard_at = self._used_at = self._pinged_at = loop.time()
 
-    def room(self, size: int = 0, *, patient: bool = False) -> int:
-        return 0 if self._paused else self.connection.room(size, patient=patient)
+    def room(self, size: int = 0, *, whole_bodies: bool = False) -> int:
+        return 0 if self._paused else self.connection.room(size, whole_bodies=whole_bodies)
 
     def flush(self) -> None:
-        if self._transport is not None and (data := self.connection.written()):
+        if self._transport is not None and (data := self.connection.data_to_send()):
             self._transport.write(data)
-            if self._paused and self._transport.get_write_buffer_size() > UNREAD:
-                self.abort("the far end does not read")
+            if self._paused and self._transport.get_write_buffer_size() > UNREAD_LIMIT:
+                self.abort("the server does not read")
 
     # -- asyncio calls these --
 
@@ -60,14 +62,14 @@ class Link(asyncio.BufferedProtocol):
             self._open(NotHttp2("no h2"))
             self._transport.abort()
             return
-        self._transport.set_write_buffer_limits(high=BUFFERED)
+        self._transport.set_write_buffer_limits(high=WRITE_LIMIT)
         self.flush()
 
-    def get_buffer(self, _wanted: int) -> memoryview:
+    def get_buffer(self, _size_hint: int) -> memoryview:
         return self._buffer
 
     def buffer_updated(self, size: int) -> None:
-        self._talked = True
+        self._received = True
         connection = self.connection
         answers = connection.receive(bytes(self._buffer[:size]))
         if connection.ready:
@@ -75,8 +77,8 @@ class Link(asyncio.BufferedProtocol):
         if connection.draining:
             self._owner.retire(self)
         self._owner.fill(self)
-        self._settle()
-        if answers:  # after the next requests are out: this wakes the thread that waits for them
+        self._write_or_close()
+        if answers:  # after the next requests are written: this wakes the sending thread
             self._owner.finished(self, answers)
 
     def pause_writing(self) -> None:
@@ -88,45 +90,45 @@ class Link(asyncio.BufferedProtocol):
         self.flush()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._open(ConnectionResetError("the far end closed the connection"))
-        why = self._why or (f"connection lost: {error}" if error else "the far end closed the connection")
-        answers = self.connection.lost(why[:200])
+        self._open(ConnectionResetError("the server closed the connection"))
+        reason = self._abort_reason or (f"connection lost: {error}" if error else "the server closed the connection")
+        answers = self.connection.lost(reason[:200])
         self._transport = None
         self._owner.finished(self, answers)
-        self._owner.gone(self)
+        self._owner.lost(self)
 
     # -- the owner calls these --
 
     def sweep(self, now: float) -> None:
-        """Deadlines, and signs of life."""
+        """Give up requests past their deadline, ping a silent server, close an unused connection."""
         connection = self.connection
-        if self._talked:
-            self._talked, self._heard = False, now
-        busy = connection.under_way > 0
+        if self._received:
+            self._received, self._heard_at = False, now
+        busy = connection.in_flight > 0
         if busy:
-            self._used = now
+            self._used_at = now
             self._owner.finished(self, connection.expire(now))
-        silent = now - self._heard
+        silent = now - self._heard_at
         if connection.pinging:
-            if min(silent, now - self._pinged) > PATIENCE:
-                self.abort("the far end fell silent")
-        elif silent > (SILENCE_BUSY if busy else SILENCE_IDLE) and connection.ready:
-            self._pinged = now
+            if min(silent, now - self._pinged_at) > self._times.ping_timeout:
+                self.abort("the server fell silent")
+        elif silent > (self._times.ping_busy if busy else self._times.ping_idle) and connection.ready:
+            self._pinged_at = now
             connection.ping()
-        if now - self._used > UNUSED:
+        if now - self._used_at > UNUSED_SECONDS:
             connection.draining = True
-        self._owner.fill(self, patient=False)
-        self._settle()
+        self._owner.fill(self, whole_bodies=False)
+        self._write_or_close()
 
-    def abort(self, why: str = "") -> None:
-        self._why = why
+    def abort(self, reason: str = "") -> None:
+        self._abort_reason = reason
         if self._transport is not None:
             self._transport.abort()
 
-    def _settle(self) -> None:
-        """Send what is to be sent; close what is finished."""
+    def _write_or_close(self) -> None:
+        """Write what is to be sent; close a connection that is finished."""
         connection = self.connection
-        if connection.draining and not connection.under_way and not connection.closed:
+        if connection.draining and not connection.in_flight and not connection.closed:
             connection.leave()
             self.flush()
             connection.lost("")
@@ -142,7 +144,7 @@ class Link(asyncio.BufferedProtocol):
                 self.opened.set_exception(error)
 
 
-def tls(trust: str | None) -> ssl.SSLContext:
+def tls_context(trust: str | None) -> ssl.SSLContext:
     """The system's certificate authorities, and those of the file `trust`."""
     context = ssl.create_default_context()
     if trust:
@@ -151,11 +153,11 @@ def tls(trust: str | None) -> ssl.SSLContext:
     return context
 
 
-async def connect(link: Link, place: tuple[str, int], context: ssl.SSLContext) -> Any:
-    """Until the far end's SETTINGS came. Raises OSError or ValueError."""
+async def connect(link: Link, address: tuple[str, int], context: ssl.SSLContext) -> Any:
+    """Returns when the server's SETTINGS came. Raises OSError or ValueError."""
     loop = asyncio.get_running_loop()
-    host = place[0].strip("[]")
+    host = address[0].strip("[]")
     await loop.create_connection(
-        lambda: link, host, place[1], ssl=context, server_hostname=host, ssl_shutdown_timeout=1.0
+        lambda: link, host, address[1], ssl=context, server_hostname=host, ssl_shutdown_timeout=1.0
     )
     await link.opened

@@ -23,13 +23,13 @@ class Reactor:
         self.pid = os.getpid()
         self.dead = False
         self.loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-        self.pendings: set[PendingBatch] = set()  #: not yet answered in full
+        self.pendings: set[PendingBatch] = set()  #: not answered completely yet
         self.sweeps: list[Callable[[float], None]] = []
         threading.Thread(target=self._run, name="notifier-h2", daemon=True).start()
 
-    def call(self, what: Callable[..., None], *given: Any) -> None:
-        """From any thread: let the loop do it."""
-        self.loop.call_soon_threadsafe(what, *given)
+    def call(self, function: Callable[..., None], *args: Any) -> None:
+        """From any thread: run `function` in the reactor's thread."""
+        self.loop.call_soon_threadsafe(function, *args)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
@@ -50,20 +50,20 @@ class Reactor:
 
 
 _current: Reactor | None = None
-_inherited: list[Reactor] = []  #: of the parent; never collected, because closing its loop would disturb the parent's
+_inherited: list[Reactor] = []  #: of the parent process; never collected: closing its loop would disturb the parent's
 _starting = threading.Lock()
 
 
 def reactor() -> Reactor:
     """The reactor of this process, started on first use."""
     global _current
-    found = _current
-    if found is None or found.dead or found.pid != os.getpid():
+    current = _current
+    if current is None or current.dead or current.pid != os.getpid():
         with _starting:
-            found = _current
-            if found is None or found.dead or found.pid != os.getpid():
-                found = _current = Reactor()
-    return found
+            current = _current
+            if current is None or current.dead or current.pid != os.getpid():
+                current = _current = Reactor()
+    return current
 
 
 def _after_fork() -> None:

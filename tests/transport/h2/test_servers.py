@@ -1,4 +1,4 @@
-"""The wire against nghttpd, nginx and Node: servers that nobody here wrote."""
+"""The clients against nghttpd, nginx, Node and Caddy: servers that we did not write."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from notifier.vocabulary.http import HttpClient, Request, RequestTemplate, Respo
 from tests.sandbox.stand import Stand
 from tests.transport.h2 import servers
 
-Makes = Callable[[str | None], HttpClient]
+MakeClient = Callable[[str | None], HttpClient]
 
 
 @pytest.fixture(params=[Http2Client, client.CurlClient], ids=["h2", "curl"])
-def made(request: pytest.FixtureRequest) -> Makes:
-    """Either transport: what they share is tested on both."""
-    makes: Makes = request.param
-    return makes
+def make_client(request: pytest.FixtureRequest) -> MakeClient:
+    """Each client in turn: what both must do is tested on both."""
+    factory: MakeClient = request.param
+    return factory
 
 
 def post(origin: str, *paths: str, body: bytes = b"x" * 400, timeout: float = 60.0) -> list[Request]:
@@ -49,10 +49,10 @@ def responses(client: HttpClient, requests: Sequence[Request]) -> list[Response]
     return [answer for answer in found if isinstance(answer, Response)]
 
 
-def told(
+def batch_answers(
     client: HttpClient, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
 ) -> list[object]:
-    """What a volley tells, in the order of the bodies, each exactly once."""
+    """The answers of a batch in the order of its bodies, each exactly once."""
     send_batch, found = client.send_batch(head, bodies, paths), dict[int, object]()
     assert send_batch.left == len(bodies)
     while send_batch.left:
@@ -67,9 +67,9 @@ def told(
 # ---- nghttpd -----------------------------------------------------------------------------------------------------
 
 
-def test_nghttpd_answers_each_of_thousands_once(made: Makes, running: Stand, tmp_path: Path) -> None:
+def test_nghttpd_answers_each_of_thousands_once(make_client: MakeClient, running: Stand, tmp_path: Path) -> None:
     with servers.nghttpd(tmp_path, running.folder) as origin:
-        client = made(running.ca)
+        client = make_client(running.ca)
         found = responses(client, post(origin, *["/answer", "/missing"] * 1500))
     assert [answer.status for answer in found] == [200, 404] * 1500
 
@@ -80,13 +80,13 @@ def test_nghttpd_with_strange_settings(running: Stand, tmp_path: Path, options: 
     with servers.nghttpd(tmp_path, running.folder, *options) as origin:
         client = Http2Client(running.ca)
         head = RequestTemplate("POST", origin, "/answer", (("authorization", "Bearer x"),), 60.0)
-        assert told(client, head, [b"x" * 400] * 300) == [200] * 300
-        mixed = told(client, head, [b"y" * size for size in range(100)], [b"/answer", b"/missing"] * 50)
+        assert batch_answers(client, head, [b"x" * 400] * 300) == [200] * 300
+        mixed = batch_answers(client, head, [b"y" * size for size in range(100)], [b"/answer", b"/missing"] * 50)
         assert mixed[::2] == [200] * 50
         assert all(isinstance(answer, Response) and answer.status == 404 for answer in mixed[1::2])
 
 
-def test_nghttpd_takes_bodies_of_any_size_and_says_early_what_it_thinks(running: Stand, tmp_path: Path) -> None:
+def test_nghttpd_takes_bodies_of_any_size_and_may_answer_early(running: Stand, tmp_path: Path) -> None:
     with servers.nghttpd(tmp_path, running.folder, "--early-response") as origin:
         client = Http2Client(running.ca)
         sizes = [0, 1, 16_383, 16_384, 16_385, 65_535, 70_000, 1_000_000]
@@ -99,24 +99,26 @@ def test_nghttpd_takes_bodies_of_any_size_and_says_early_what_it_thinks(running:
 
 
 @pytest.mark.parametrize("streams", [1, 100, 1000])
-def test_nginx_attributes_every_answer(made: Makes, running: Stand, tmp_path: Path, streams: int) -> None:
+def test_nginx_attributes_every_answer(make_client: MakeClient, running: Stand, tmp_path: Path, streams: int) -> None:
     with servers.nginx(tmp_path, running.folder, f"http2_max_concurrent_streams {streams};") as origin:
-        found = responses(made(running.ca), post(origin, *[f"/{i}" for i in range(400)]))
+        found = responses(make_client(running.ca), post(origin, *[f"/{i}" for i in range(400)]))
         assert [json.loads(answer.body)["uri"] for answer in found] == [f"/{i}" for i in range(400)]
 
 
-def test_nginx_ends_connections_in_mid_flight_and_nothing_is_lost_or_sent_twice(running: Stand, tmp_path: Path) -> None:
+def test_nginx_ends_connections_amid_requests_and_nothing_is_lost_or_sent_twice(running: Stand, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, "keepalive_requests 37;") as origin:
         paths = [b"/%d" % i for i in range(2000)]
-        found = told(Http2Client(running.ca), RequestTemplate("POST", origin, "", (), 60.0), [b"x" * 400] * 2000, paths)
+        found = batch_answers(
+            Http2Client(running.ca), RequestTemplate("POST", origin, "", (), 60.0), [b"x" * 400] * 2000, paths
+        )
         assert found == [200] * 2000
     taken = [line.split()[6] for line in (tmp_path / "access.log").read_text().splitlines()]
     assert sorted(taken) == sorted(path.decode() for path in paths)
 
 
-def test_nginx_throttles_and_says_for_how_long(made: Makes, running: Stand, tmp_path: Path) -> None:
+def test_nginx_throttles_and_says_for_how_long(make_client: MakeClient, running: Stand, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder) as origin:
-        found = responses(made(running.ca), post(origin, *["/few"] * 50))
+        found = responses(make_client(running.ca), post(origin, *["/few"] * 50))
         throttled = [answer for answer in found if answer.status == 429]
         assert len(throttled) >= 40
         assert all(answer.headers["retry-after"] == "3" for answer in throttled)
@@ -140,8 +142,8 @@ def node(running: Stand, tmp_path: Path) -> Iterator[str]:
         yield origin
 
 
-def test_node_answers_in_every_way_that_http_allows(made: Makes, node: str, running: Stand) -> None:
-    client = made(running.ca)
+def test_node_answers_in_every_way_that_http_allows(make_client: MakeClient, node: str, running: Stand) -> None:
+    client = make_client(running.ca)
     ways = ["/early", "/trailers", "/throttle", "/slow", "/large", "/plain", "/many"]
     early, trailers, throttle, slow, large, plain, many = responses(client, post(node, *ways, body=b"the body"))
     assert (early.status, early.body) == (200, b"the body")
@@ -153,21 +155,23 @@ def test_node_answers_in_every_way_that_http_allows(made: Makes, node: str, runn
     assert (many.status, many.headers["x-h-59"]) == (400, "v" * 400)
 
 
-def test_node_resets_are_in_doubt_and_are_not_repeated(made: Makes, node: str, running: Stand) -> None:
-    client = made(running.ca)
+def test_node_resets_are_in_doubt_and_are_not_repeated(make_client: MakeClient, node: str, running: Stand) -> None:
+    client = make_client(running.ca)
     found = answers(client, post(node, "/reset", "/half", "/plain"))
     assert [isinstance(answer, TransportError) and answer.begun for answer in found] == [True, True, False]
     assert seen(client, node) == {"/reset": 1, "/half": 1, "/plain": 1}
 
 
-def test_node_refusing_streams_is_told_as_not_begun(node: str, running: Stand) -> None:
+def test_a_request_whose_stream_node_refuses_has_not_begun(node: str, running: Stand) -> None:
     client = Http2Client(running.ca)
     (refused,) = answers(client, post(node, "/refuse"))
     assert isinstance(refused, TransportError) and not refused.begun
 
 
-def test_node_cutting_a_connection_leaves_doubt_and_no_repeats(made: Makes, node: str, running: Stand) -> None:
-    client = made(running.ca)
+def test_node_cutting_a_connection_leaves_doubt_and_no_repeats(
+    make_client: MakeClient, node: str, running: Stand
+) -> None:
+    client = make_client(running.ca)
     paths = [f"/p-{i}" for i in range(60)] + ["/cut"] + [f"/q-{i}" for i in range(60)]
     found = answers(client, post(node, *paths))
     counts = seen(client, node)
@@ -215,9 +219,11 @@ def test_node_with_strange_settings(running: Stand, tmp_path: Path, options: str
         assert [answer.body for answer in found] == [body[: 64 * 1024] for body in bodies]
 
 
-def test_caddy_attributes_every_answer_and_goes_away_in_order(made: Makes, running: Stand, tmp_path: Path) -> None:
+def test_caddy_attributes_every_answer_and_goes_away_in_order(
+    make_client: MakeClient, running: Stand, tmp_path: Path
+) -> None:
     with servers.caddy(tmp_path, running.folder) as origin:
-        client = made(running.ca)
+        client = make_client(running.ca)
         paths = [f"/{i}" if i % 10 else "/throttle" for i in range(1500)]
         found = responses(client, post(origin, *paths))
         assert [answer.body.decode() for answer in found if answer.status == 200] == [
@@ -230,21 +236,21 @@ def test_caddy_attributes_every_answer_and_goes_away_in_order(made: Makes, runni
                 assert isinstance(answer, Response) or not answer.begun
 
 
-def test_a_server_that_speaks_http_1_only_is_told_as_such(running: Stand, tmp_path: Path) -> None:
+def test_a_server_that_speaks_only_http_1_gets_nothing_over_http_2(running: Stand, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, protocol="") as origin:
         (answer,) = answers(Http2Client(running.ca), post(origin, "/plain"))
     assert answer == TransportError(False, "no h2")
 
 
-def test_a_server_that_speaks_http_1_only_is_served_by_libcurl(running: Stand, tmp_path: Path) -> None:
+def test_a_server_that_speaks_only_http_1_is_served_by_libcurl(running: Stand, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, protocol="") as origin:
         client = AutoClient(running.ca)
         for _ in range(2):
             found = responses(client, post(origin, *[f"/{i}" for i in range(30)]))
             assert [json.loads(answer.body)["uri"] for answer in found] == [f"/{i}" for i in range(30)]
         head = RequestTemplate("POST", origin, "/one", (("authorization", "Bearer x"),), 60.0)
-        assert told(client, head, [b"x"] * 30) == [200] * 30
-        assert told(client, head, [b"x"] * 3, [b"/a", b"/b", b"/empty"])[:2] == [200] * 2
+        assert batch_answers(client, head, [b"x"] * 30) == [200] * 30
+        assert batch_answers(client, head, [b"x"] * 3, [b"/a", b"/b", b"/empty"])[:2] == [200] * 2
 
 
 def seen(client: HttpClient, origin: str) -> dict[str, int]:

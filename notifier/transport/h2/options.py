@@ -1,0 +1,35 @@
+"""What all origins and connections of one HTTP/2 client share."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from notifier.transport.h2.batches import BatchCursor
+
+
+@dataclass(frozen=True)
+class Times:
+    """In seconds."""
+
+    #: for which a warmed connection that the server closes is opened again: nginx closes one that carried nothing after
+    #: 60 s (client_header_timeout), whatever PINGs it is sent
+    keep_warm: float = 600.0
+    reopen: float = 5.0  #: at least from one such opening to the next
+    ping_busy: float = 5.0  #: of silence after which a connection with requests in flight is pinged
+    ping_idle: float = 45.0  #: likewise without requests
+    ping_timeout: float = 10.0  #: that the server may take to answer a PING
+
+
+DEFAULT_TIMES = Times()
+
+
+@dataclass(frozen=True)
+class ClientOptions:
+    """`without_h2` receives the cursors of a server that does not speak HTTP/2."""
+
+    context: ssl.SSLContext
+    connections: int  #: to one server, at most
+    without_h2: Callable[[BatchCursor], None]
+    times: Times
