@@ -112,7 +112,7 @@ class _Shift:
         rows = claims.claim(self._channel, self._lanes, BATCH, busy, self._how)
         if rows or not self._told or self._listener.disconnected:
             return rows
-        return claims.claim(self._channel, self._lanes, BATCH, busy, replace(self._how, patient=True))
+        return claims.claim(self._channel, self._lanes, BATCH, busy, replace(self._how, wait_for_locked=True))
 
 
 class Resting:

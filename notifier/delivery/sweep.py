@@ -1,12 +1,11 @@
-"""What survives a lost Redis and a killed worker: every second, rows whose lease ran out, parked rows that came due,
-lines without a turn holder; and a ring for every queue with due work."""
+"""Repairs what a killed worker or a lost Redis left behind, every second: rows whose lease is over, parked rows that
+came due, ordering queues without a turn holder. Then wakes the workers of every queue with due rows."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import NamedTuple
 
 from django.db import connection, transaction
 
@@ -18,7 +17,6 @@ from notifier.delivery.ledger.retry import SCHEDULE
 from notifier.delivery.ledger.settle import Outcome, settle
 from notifier.delivery.send import rerouted
 from notifier.delivery.wakeup import signal
-from notifier.vocabulary.people import Address
 from notifier.vocabulary.status import QueuePosition, Reason, Status
 
 #: rows that one sweep repairs of each kind; the next sweep takes the next ones
@@ -33,14 +31,32 @@ FROM (SELECT id FROM notifier_delivery WHERE status = {Status.CLAIMED} AND {_EXP
 WHERE d.id = e.id
 """
 
+# the content stays in its row: settling keeps it
+_COLUMNS = claims.select_list(content="'{}'", in_doubt="false", asked_at="NULL::timestamptz")
 _IN_DOUBT = f"""
-SELECT id, tenant_id, recipient_id, account_id, channel, address, platform, device_id, lane, mode, attempt, fence,
-       accepted_at, notification_id, campaign_id, category, not_after
-FROM notifier_delivery WHERE status = {Status.SENDING} AND {_EXPIRED} LIMIT {BATCH}
+SELECT {_COLUMNS} FROM notifier_delivery d WHERE d.status = {Status.SENDING} AND {_EXPIRED} LIMIT {BATCH}
 """
 
+
+class _Parked(NamedTuple):
+    id: uuid.UUID
+    tenant_id: uuid.UUID
+    recipient_id: uuid.UUID
+    channel: str
+    lane: int
+    mode: str
+    campaign_id: uuid.UUID | None
+
+    @property
+    def key(self) -> ordering.Key | None:
+        """The row's ordering queue; rows of campaigns have none."""
+        if self.campaign_id is not None:
+            return None
+        return (self.tenant_id, self.recipient_id, self.channel, self.lane, self.mode)
+
+
 _PARKED = f"""
-SELECT id, tenant_id, recipient_id, channel, lane, mode, campaign_id FROM notifier_delivery
+SELECT {", ".join(_Parked._fields)} FROM notifier_delivery
 WHERE status = {Status.QUEUED} AND queue_position = {QueuePosition.PARKED} AND due_at <= now()
 ORDER BY due_at LIMIT {BATCH}
 """
@@ -56,9 +72,9 @@ FROM unnest(%s::uuid[], %s::smallint[]) AS v (id, queue_position)
 WHERE d.id = v.id AND d.status = {Status.QUEUED} AND d.queue_position = {QueuePosition.PARKED}
 """
 
-# from the rows that wait, which have an index and are few: there is a line for everybody who was ever sent anything
-_ORPHANED = f"""
-SELECT DISTINCT l.tenant_id, l.recipient_id, l.channel, l.lane, l.mode
+# from the rows that wait, which have an index and are few: every recipient who was ever sent a message has a queue
+_WITHOUT_TURN = f"""
+SELECT DISTINCT {ordering.KEY_COLUMNS}
 FROM notifier_delivery d JOIN notifier_orderingqueue l USING (tenant_id, recipient_id, channel, lane, mode)
 WHERE d.status = {Status.QUEUED} AND d.queue_position = {QueuePosition.WAITING} AND NOT l.turn_taken LIMIT {BATCH}
 """
@@ -70,31 +86,22 @@ SELECT EXISTS (SELECT 1 FROM notifier_delivery WHERE channel = %s AND lane = ANY
 
 
 def sweep() -> None:
-    """One round. Several may run at once: each repair is safe, and rows that another holds are passed over."""
+    """One round. Several may run at once: each repair is safe, and passes over rows that another process has locked."""
     values = {"lease": leases.lease_seconds()}
     with connection.cursor() as cursor:
         cursor.execute(_RECLAIM, values)
         cursor.execute(_IN_DOUBT, values)
-        in_doubt = [_claimed(row) for row in cursor.fetchall()]
+        in_doubt = [claims.claimed(row) for row in cursor.fetchall()]
     settle([_outcome_of_doubt(row) for row in in_doubt])
     for name in channels():
         settle(rerouted(claims.claim_orphans(name, BATCH)))
     _unpark()
-    _heal_queues()
+    _pass_on_lost_turns()
     signal.notify(_due_queues())
 
 
-def _claimed(row: Sequence[Any]) -> Claimed:
-    return Claimed(
-        id=row[0], tenant_id=row[1], recipient_id=row[2], account_id=row[3], channel=row[4],
-        address=Address(row[5], row[6], row[7]), lane=row[8], mode=row[9], content={}, attempt=row[10], fence=row[11],
-        accepted_at=row[12], notification_id=row[13], campaign_id=row[14], category=row[15],
-        not_after=row[16],
-    )  # fmt: skip
-
-
 def _outcome_of_doubt(row: Claimed) -> Outcome:
-    """A worker died while this row was on the wire: the channel says whether it may be repeated."""
+    """A worker died while this row was in flight: the channel says whether the message may be repeated."""
     if row.not_after is not None and row.not_after <= datetime.now(UTC):
         return Outcome(row, Status.UNKNOWN, Reason.IN_DOUBT, "the worker was lost while sending")
     if channels()[row.channel].repeat_when_in_doubt and row.attempt <= len(SCHEDULE):
@@ -103,14 +110,12 @@ def _outcome_of_doubt(row: Claimed) -> Outcome:
 
 
 def _unpark() -> None:
-    """Parked rows that came due join their line, or take its turn if it is free. Rows of campaigns have no line."""
+    """Let parked rows that came due join their ordering queue, or take its turn if the turn is free. Rows of campaigns
+    have no queue."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_PARKED)
-            rows = cursor.fetchall()
-        keys: dict[uuid.UUID, ordering.Key | None] = {
-            row[0]: (row[1], row[2], row[3], row[4], row[5]) if row[6] is None else None for row in rows
-        }
+            keys = {row.id: row.key for row in map(_Parked._make, cursor.fetchall())}
         locked = ordering.lock(key for key in keys.values() if key)
         parked = _still_parked(list(keys))
         positions: list[int] = []
@@ -127,29 +132,30 @@ def _unpark() -> None:
 
 
 def _still_parked(ids: list[uuid.UUID]) -> list[uuid.UUID]:
-    """Read after the lines were locked: another sweep may have been faster, and its row have left since; a turn given
-    to that row would never be passed on."""
+    """Which rows are parked now that their queues are locked. Another sweep may have been faster, and the row may have
+    been sent since: a turn that such a row took would never be passed on."""
     with connection.cursor() as cursor:
         cursor.execute(_STILL_PARKED, [ids])
-        return [row[0] for row in cursor.fetchall()]
+        return [delivery_id for (delivery_id,) in cursor.fetchall()]
 
 
-def _heal_queues() -> None:
-    """Safety net: settle passes turns on in its own transaction, so this finds nothing unless somebody edited rows."""
+def _pass_on_lost_turns() -> None:
+    """Safety net: `settle` passes turns on in its own transaction, so this finds rows only after an edit by hand."""
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(_ORPHANED)
-            keys = [(r[0], r[1], r[2], r[3], r[4]) for r in cursor.fetchall()]
-        ordering.pass_on([each.id for each in ordering.lock(keys).values() if not each.turn_taken])
+            cursor.execute(_WITHOUT_TURN)
+            keys: list[ordering.Key] = cursor.fetchall()
+        ordering.pass_on([queue.id for queue in ordering.lock(keys).values() if not queue.turn_taken])
 
 
 def _due_queues() -> set[str]:
     """Queues with a due row; one index probe for each channel and lane."""
-    found: set[str] = set()
+    due: set[str] = set()
     with connection.cursor() as cursor:
         for name in channels():
             for lanes in SHARED:
                 cursor.execute(_DUE, [name, [int(lane) for lane in lanes]])
-                if cursor.fetchone()[0]:
-                    found.add(queue_of(name, lanes[0]))
-    return found
+                [is_due] = cursor.fetchone()
+                if is_due:
+                    due.add(queue_of(name, lanes[0]))
+    return due

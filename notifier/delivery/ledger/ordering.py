@@ -1,9 +1,9 @@
-"""Order of acceptance per recipient, channel, lane and mode. A line's row is its lock; one delivery of it
-holds the turn.
+"""The order of acceptance of each recipient's messages, by channel, lane and mode. The row of an ordering queue is its
+lock; one delivery of the queue has the turn.
 
-A claim that asked instead "no older unfinished row of this recipient" was measured at 7 ms per 500 rows in good weather
-and 11.8 s when one recipient held 20,000: one tenant could stop a channel.
-Everybody who changes a line locks its row first, in the order of the keys, so there is no deadlock and no lost turn.
+A claim that asked instead "no older unfinished row of this recipient" was measured at 7 ms for 500 rows as a rule, and
+at 11.8 s when one recipient had 20,000 rows: one tenant could stop a channel.
+Every writer locks the rows of its queues first, in the order of their keys, so there is no deadlock and no lost turn.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from notifier.delivery.infra import bulk
 from notifier.delivery.infra.pg_arrays import Array
@@ -22,6 +23,8 @@ Key = tuple[uuid.UUID, uuid.UUID, str, int, str]
 
 @dataclass
 class OrderingQueue:
+    """The state of one queue; its fields are the columns _STATE."""
+
     id: int
     unfinished: int
     turn_taken: bool
@@ -30,29 +33,32 @@ class OrderingQueue:
 _KEY: bulk.Columns = {
     "tenant_id": "uuid", "recipient_id": "uuid", "channel": "text", "lane": "smallint", "mode": "text",
 }  # fmt: skip
+_STATE: bulk.Columns = {"id": "bigint", "unfinished": "integer", "turn_taken": "boolean"}
+_NAMES = ", ".join(_KEY)
+#: the columns of a Key, of `notifier_orderingqueue l`
+KEY_COLUMNS = ", ".join(f"l.{name}" for name in _KEY)
+_ALL_COLUMNS = ", ".join(f"l.{name}" for name in [*_KEY, *_STATE])
 _KEYS = bulk.unnest("k", _KEY)
-_SAVED: bulk.Columns = {"id": "bigint", "unfinished": "integer", "turn_taken": "boolean"}
 
 # an existing row is written, not only read, because DO NOTHING would neither lock nor return it
-_MAKE = f"""
-INSERT INTO notifier_orderingqueue AS l (tenant_id, recipient_id, channel, lane, mode, unfinished, turn_taken)
-SELECT tenant_id, recipient_id, channel, lane, mode, 0, false FROM {_KEYS} ORDER BY 1, 2, 3, 4, 5
-ON CONFLICT (tenant_id, recipient_id, channel, lane, mode) DO UPDATE SET turn_taken = l.turn_taken
-RETURNING l.tenant_id, l.recipient_id, l.channel, l.lane, l.mode, l.id, l.unfinished, l.turn_taken
+_LOCK_OR_MAKE = f"""
+INSERT INTO notifier_orderingqueue AS l ({_NAMES}, unfinished, turn_taken)
+SELECT {_NAMES}, 0, false FROM {_KEYS} ORDER BY {_NAMES}
+ON CONFLICT ({_NAMES}) DO UPDATE SET turn_taken = l.turn_taken
+RETURNING {_ALL_COLUMNS}
 """
 
 _LOCK = f"""
-SELECT l.tenant_id, l.recipient_id, l.channel, l.lane, l.mode, l.id, l.unfinished, l.turn_taken
-FROM notifier_orderingqueue l JOIN {_KEYS} USING (tenant_id, recipient_id, channel, lane, mode)
-ORDER BY l.tenant_id, l.recipient_id, l.channel, l.lane, l.mode FOR UPDATE OF l
+SELECT {_ALL_COLUMNS} FROM notifier_orderingqueue l JOIN {_KEYS} USING ({_NAMES})
+ORDER BY {KEY_COLUMNS} FOR UPDATE OF l
 """
 
 SAVE = f"""
 UPDATE notifier_orderingqueue l SET unfinished = v.unfinished, turn_taken = v.turn_taken
-FROM {bulk.unnest("v", _SAVED)} WHERE l.id = v.id
+FROM {bulk.unnest("v", _STATE)} WHERE l.id = v.id
 """
 
-# The oldest waiting row of each line whose turn is free takes it.
+# The oldest waiting row of each queue whose turn is free takes the turn.
 _PASS_ON = f"""
 WITH next AS (
   SELECT l.id AS queue_id, d.id FROM notifier_orderingqueue l CROSS JOIN LATERAL (
@@ -72,30 +78,36 @@ SELECT DISTINCT channel, lane FROM turned
 
 
 def lock(keys: Iterable[Key], *, make: bool = False) -> dict[Key, OrderingQueue]:
-    """Lock these lines until the end of the transaction; `make` creates the missing ones first."""
-    wanted = set(keys)
-    if not wanted:
+    """Lock these queues until the end of the transaction; `make` creates missing ones first."""
+    distinct = set(keys)
+    if not distinct:
         return {}
     with bulk.cursor() as cursor:
-        cursor.execute(_MAKE if make else _LOCK, bulk.by_column(_KEY, wanted), binary=True, prepare=True)
-        return {(r[0], r[1], r[2], r[3], r[4]): OrderingQueue(r[5], r[6], r[7]) for r in cursor.fetchall()}
+        cursor.execute(_LOCK_OR_MAKE if make else _LOCK, bulk.by_column(_KEY, distinct), binary=True, prepare=True)
+        return dict(map(_key_and_queue, cursor.fetchall()))
 
 
-def save(ordering_queues: Iterable[OrderingQueue]) -> None:
-    """Write locked lines back."""
-    rows = list(ordering_queues)
+def _key_and_queue(row: tuple[Any, ...]) -> tuple[Key, OrderingQueue]:
+    """Of one row of _ALL_COLUMNS; 0.38 µs, by numbers 0.33."""
+    return row[: len(_KEY)], OrderingQueue(*row[len(_KEY) :])
+
+
+def save(queues: Iterable[OrderingQueue]) -> None:
+    """Write locked queues back."""
+    rows = list(queues)
     if rows:
         with bulk.cursor() as cursor:
             cursor.execute(SAVE, saved(rows), prepare=True)
 
 
-def saved(rows: Collection[OrderingQueue]) -> list[Array]:
+def saved(queues: Collection[OrderingQueue]) -> list[Array]:
     """The values of SAVE."""
-    return bulk.by_column(_SAVED, [(r.id, r.unfinished, r.turn_taken) for r in rows])
+    return bulk.by_column(_STATE, [(queue.id, queue.unfinished, queue.turn_taken) for queue in queues])
 
 
 def pass_on(queue_ids: Sequence[int]) -> list[tuple[str, int]]:
-    """Give each free turn of these locked lines to its oldest waiting row; returns (channel, lane) to ring for."""
+    """Give each free turn of these locked queues to its oldest waiting row; returns (channel, lane) of rows that may
+    leave now."""
     if not queue_ids:
         return []
     with bulk.cursor() as cursor:

@@ -83,7 +83,7 @@ def test_who_was_told_of_a_message_waits_for_another_that_claims_for_its_account
     shop.accept(an_order("ben"))
     assert claims.claim("in_app", FAST, 10) == []
     threading.Timer(0.2, go_on.set).start()
-    assert len(claims.claim("in_app", FAST, 10, (), claims.ClaimOptions(patient=True))) == 1
+    assert len(claims.claim("in_app", FAST, 10, (), claims.ClaimOptions(wait_for_locked=True))) == 1
     thread.join()
 
 
