@@ -100,11 +100,11 @@ def payload_of(draft: ShardDraft) -> payload.Payload:
         recipients="".join(recipients),
         devices="".join([d or payload.NO_DEVICE for d in devices]),
         addresses=list(addresses),
-        forms=[form.parts for form in listed],
-        form=[number[form] for form in forms],
-        values=_values(listed, forms, texts),
-        hours=listed_hours,
-        quiet={i: numbered[hours] for i, hours in enumerate(quiet) if hours},
+        contents=[form.parts for form in listed],
+        content_index=[number[form] for form in forms],
+        personal_texts=_values(listed, forms, texts),
+        quiet_hours=listed_hours,
+        quiet_index={i: numbered[hours] for i, hours in enumerate(quiet) if hours},
     )
 
 

@@ -107,7 +107,7 @@ class _Ended:
 
     def final(self, i: int) -> tuple[int, OutcomeNote]:
         """What message i ended as: one that never began was stopped; one without an answer is in doubt."""
-        outcome = self.record.outcomes[i]
+        outcome = self.record.codes[i]
         if outcome != UNANSWERED:
             return outcome, self.record.notes.get(i, _NOTHING)
         if i >= self.record.begun:
@@ -122,7 +122,7 @@ class _Ended:
 
     def when(self, i: int) -> datetime:
         """When it was answered; for one that was not, when the shard ended."""
-        if self.began_at is None or self.record.outcomes[i] == UNANSWERED:
+        if self.began_at is None or self.record.codes[i] == UNANSWERED:
             return self.ended_at
         return self.began_at + timedelta(milliseconds=self.record.delays[i])
 
@@ -135,7 +135,7 @@ _DOUBT = OutcomeNote(str(Reason.IN_DOUBT))
 def _ended(row: Sequence[Any]) -> _Ended:
     shard_id, tenant_id, channel, size, begun, began_at, ended_at, rows, outcomes, delays, notes = row
     late = int((ended_at - began_at).total_seconds() * 1000) if began_at is not None else None
-    record = ShardOutcomes.of(size, begun, outcomes, delays, notes, late=late)
+    record = ShardOutcomes.unpack(size, begun, outcomes, delays, notes, unknown_delay=late)
     return _Ended(shard_id, tenant_id, channel, began_at, ended_at, payloads.unpack(rows), record)
 
 
@@ -143,10 +143,10 @@ def _copy(ended: _Ended) -> None:
     """In the order of ids, as arming wrote them."""
     record, simple = ended.record, set()
     for status in (Status.SENT, Status.DELIVERED):
-        taken = [i for i, outcome in enumerate(record.outcomes) if outcome == status and i not in record.notes]
+        taken = [i for i, outcome in enumerate(record.codes) if outcome == status and i not in record.notes]
         simple.update(taken)
         _copy_taken(ended, status, taken)
-    rows = [ended.row(i) for i in range(record.size) if i not in simple and record.outcomes[i] != REQUEUED]
+    rows = [ended.row(i) for i in range(record.size) if i not in simple and record.codes[i] != REQUEUED]
     campaign_rows.copy_outcomes(rows)
 
 

@@ -233,7 +233,7 @@ def _add_sums(sums: Sums, row: Sequence[Any]) -> int:
 
 def _add_shard(found: Results, channel: str, size: int, shard: Sequence[Any]) -> None:
     begun, ended, stopped, outcomes, notes = shard
-    record = ShardOutcomes.of(size, begun, outcomes, b"", notes)
+    record = ShardOutcomes.unpack(size, begun, outcomes, b"", notes)
     for (status, reason), count in record.tally(ended=ended, stopped=stopped).items():
         _add(found, channel, status, reason, count)
 

@@ -1,0 +1,7 @@
+"""Sending: a worker claims one shard and sends it. Called by the task `campaigns.send_shard` alone.
+
+A shard goes through these files, each of which imports only those after it:
+shards (the task's work) -> claim (one statement: lease, fence, payload) -> sender (chunks: recheck, begin, write) ->
+in_flight (what the transport carries, and its answers) -> bodies (the requests' bodies) -> claimed_shard (the shard in
+this process) -> shard.outcomes (what is written down). recheck, beside in_flight, refuses what must not leave now.
+"""

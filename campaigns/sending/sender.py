@@ -1,7 +1,8 @@
-"""Send one shard. Each chunk is one statement (what was answered, what may begin, the lease, a look at the stop), then
-its bodies go to the transport; two chunks are under way at once, so that the wire is busy while the database commits.
+"""Send one shard. Each chunk is one statement (write the answers, begin the chunk, renew the lease, check for a stop),
+then its bodies go to the transport. Two chunks are in flight at once, so that the transport is busy while the database
+commits.
 
-What a crash may repeat is what began without an answer that was written down: a window at most.
+A crash may repeat the messages that began without an answer that was written: a window at most.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from django.db import transaction
 
 from campaigns.lifecycle import control, full_speed, thresholds
 from campaigns.models import Campaign, Shard
-from campaigns.sending.claim import ClaimedShard
+from campaigns.sending.claimed_shard import ClaimedShard
 from campaigns.sending.in_flight import InFlight
 from campaigns.sending.recheck import Recheck
 from campaigns.shard.outcomes import OutcomeNote, WriteResult, release_shard, write_outcomes
@@ -28,78 +29,85 @@ from notifier.delivery.ledger.settle import Outcome, settle
 from notifier.tasks import waiting
 from notifier.vocabulary.status import Lane, Reason, Status
 
-#: outcomes are written at least so often (seconds) while answers come slowly; half of the second in which a stop holds
+#: outcomes are written at least so often (seconds) while answers come slowly
 WRITE_SECONDS = 0.1
+#: half of the second within which a stop holds
 CHECK_SECONDS = 0.5
-#: a shard whose speed is limited goes back to the queue's end after so long, when others wait
+#: a rate-limited shard goes back to the end of the queue after so long, when other tasks wait
 MAX_TURN_SECONDS = 5.0
 #: messages of a chunk: half of a window, at most this
 MAX_CHUNK = 500
 
 
-class _Lost(Exception):
-    """The shard is another's: its lease ran out, or a stop closed it. Nothing of it may be written any more."""
+class _ClaimLost(Exception):
+    """Another worker has the shard, because the lease ran out; or a stop closed it. This worker may write nothing."""
 
 
 class Sender:
+    """Sends one claimed shard, in one thread."""
+
     def __init__(self, claimed: ClaimedShard) -> None:
         self._claimed = claimed
         self._in_flight = InFlight(claimed)
-        self._refusals = Recheck(claimed)
+        self._recheck = Recheck(claimed)
         campaign, account = claimed.campaign, claimed.account
         self._rate = registry.rate_of(account)
-        own = campaign.rate_per_s
-        self._limits = [rate_limits.of_campaign(campaign.pk, own)] if own else []
+        campaign_rate = campaign.rate_per_s
+        self._limits = [rate_limits.of_campaign(campaign.pk, campaign_rate)] if campaign_rate else []
         self._window = self._in_flight.window
-        self._before = replace(claimed.record)
+        self._at_claim = replace(claimed.outcomes)
         self._began = self._wrote = time.monotonic()
-        self._again: list[int] = []
+        self._repeats: list[int] = []
 
     def run(self) -> Shard.State | None:
-        """Send what is left of the shard and let it go; its state then. None when another holder took it meanwhile."""
+        """Send what is left of the shard and release it; returns its state then. None when the claim was lost."""
         claimed = self._claimed
         try:
             self._recover()
             try:
                 self._send()
-            except _Lost:
+            except _ClaimLost:
                 raise
             except Exception:
-                # what is on the wire was answered to nobody else: write it down before the shard goes to another
+                # no other process has the answers to what is in flight: write them before another worker claims
                 self._drain()
-                self._write(claimed.record.begun)
+                self._write(claimed.outcomes.begun)
                 raise
             self._drain()
-            return self._leave()
-        except _Lost:
+            return self._release()
+        except _ClaimLost:
             self._in_flight.withdraw()
             return None
 
     # -- sending --
 
     def _recover(self) -> None:
-        """What an earlier holder had on the wire when it was lost: again where the collapse key hides a repeat."""
+        """Messages that a lost worker had in flight: repeat them where the collapse key hides a repeat, else end them
+        as unknown."""
         if channel(self._claimed.channel).repeat_when_in_doubt:
-            self._again = sorted(self._claimed.in_doubt)
+            self._repeats = sorted(self._claimed.in_doubt)
             return
+        note = OutcomeNote(str(Reason.IN_DOUBT))
         for i in self._claimed.in_doubt:
-            self._claimed.record.ended(i, Status.UNKNOWN, self._claimed.delay(), OutcomeNote(str(Reason.IN_DOUBT)))
-            self._in_flight.dirty = True
+            self._claimed.outcomes.mark_ended(i, Status.UNKNOWN, self._claimed.delay(), note)
+            self._in_flight.unwritten = True
 
     def _send(self) -> None:
         claimed, chunk = self._claimed, min(self._window // 2, MAX_CHUNK) or 1
-        while self._in_flight.going and (rows := self._next(chunk)) and not self._over():
-            if self._in_flight.on_wire and self._window - self._in_flight.on_wire < len(rows):
-                self._gather(CHECK_SECONDS)
+        while not self._in_flight.withdrawn and (rows := self._next(chunk)) and not self._turn_is_over():
+            in_flight = self._in_flight.count
+            if in_flight and self._window - in_flight < len(rows):
+                self._collect(CHECK_SECONDS)
                 continue
             grant = rate_limits.take(claimed.account.id, self._rate, len(rows), *self._limits)
             full_speed.note_grant(claimed.campaign.pk, whole=grant.granted == len(rows))
             if grant.granted:
                 self._begin(rows[: grant.granted])
-            self._gather(min(grant.wait, CHECK_SECONDS))
+            self._collect(min(grant.wait, CHECK_SECONDS))
 
-    def _over(self) -> bool:
-        """Whether somebody else's turn has come: a shard that a limit makes slow would keep its worker for minutes."""
+    def _turn_is_over(self) -> bool:
+        """Whether other tasks wait, after MAX_TURN_SECONDS of a rate-limited shard: the shard would keep this worker
+        for minutes."""
         return (
             bool(self._rate or self._limits)
             and time.monotonic() - self._began > MAX_TURN_SECONDS
@@ -107,95 +115,95 @@ class Sender:
         )
 
     def _next(self, most: int) -> Sequence[int]:
-        """Up to so many messages that may begin next."""
-        record = self._claimed.record
-        return self._again[:most] or range(record.begun, min(record.begun + most, record.size))
+        """Up to `most` messages that may begin next."""
+        outcomes = self._claimed.outcomes
+        return self._repeats[:most] or range(outcomes.begun, min(outcomes.begun + most, outcomes.size))
 
     def _begin(self, rows: Sequence[int]) -> None:
-        refused = self._look(rows)
-        if not self._in_flight.going:
-            if not self._again:
-                self._claimed.record.begun = rows[0]  # nothing of these was launched, whatever was written
+        refusals = self._check_and_write(rows)
+        if self._in_flight.withdrawn:
+            if not self._repeats:
+                self._claimed.outcomes.begun = rows[0]  # none of these was sent, whatever was written
             return
-        if self._again:
-            self._again = self._again[len(rows) :]
-        for i, outcome in refused.items():
-            self._in_flight.note(i, outcome, skipped=True)
-        going = [i for i in rows if i not in refused] if refused else rows
-        if going:
-            self._in_flight.launch(going)
+        if self._repeats:
+            self._repeats = self._repeats[len(rows) :]
+        for i, outcome in refusals.items():
+            self._in_flight.record_outcome(i, outcome, skipped=True)
+        may_leave = [i for i in rows if i not in refusals] if refusals else rows
+        if may_leave:
+            self._in_flight.send(may_leave)
 
-    def _look(self, rows: Sequence[int]) -> Mapping[int, Outcome]:
-        """Whom to refuse; lets the others begin, if the campaign runs. Looks again when the database took its time:
-        somebody may have said no meanwhile."""
-        self._in_flight.ready()
+    def _check_and_write(self, rows: Sequence[int]) -> Mapping[int, Outcome]:
+        """Which messages to refuse; the others have begun, if the campaign runs. Checks again when the database was
+        slow: a recipient may have opted out meanwhile."""
+        self._in_flight.fetch_token()
         while True:
-            looked = time.monotonic()
-            refused = retry_while_db_down(lambda: self._refusals.of(rows))
+            checked = time.monotonic()
+            refusals = retry_while_db_down(lambda: self._recheck.refusals(rows))
             # a repeated message has begun already
-            self._write(max(self._claimed.record.begun, rows[-1] + 1))
-            if not self._in_flight.going or time.monotonic() - looked < CHECK_SECONDS:
-                return refused
+            self._write(max(self._claimed.outcomes.begun, rows[-1] + 1))
+            if self._in_flight.withdrawn or time.monotonic() - checked < CHECK_SECONDS:
+                return refusals
 
     # -- answers --
 
-    def _gather(self, patience: float) -> None:
-        self._in_flight.gather(patience)
+    def _collect(self, timeout: float) -> None:
+        self._in_flight.collect(timeout)
         since = time.monotonic() - self._wrote
-        if since > CHECK_SECONDS or (self._in_flight.dirty and since > WRITE_SECONDS):
-            self._write(self._claimed.record.begun)
+        if since > CHECK_SECONDS or (self._in_flight.unwritten and since > WRITE_SECONDS):
+            self._write(self._claimed.outcomes.begun)
 
     def _drain(self) -> None:
-        """Wait for everything on the wire."""
-        while self._in_flight.on_wire:
-            self._gather(CHECK_SECONDS)
+        """Wait until nothing is in flight."""
+        while self._in_flight.count:
+            self._collect(CHECK_SECONDS)
         self._in_flight.learn()
 
     def _write(self, begin: int) -> None:
-        """Write down what was answered; let messages up to `begin` begin. Raises _Lost."""
+        """Write the outcomes; let messages up to `begin` begin. Raises _ClaimLost."""
         claimed = self._claimed
-        self._in_flight.dirty = False
-        written = retry_while_db_down(
-            lambda: self._write_all(lambda: write_outcomes(claimed.record, claimed.id, claimed.fence, begin))
+        self._in_flight.unwritten = False
+        result = retry_while_db_down(
+            lambda: self._with_requeued(lambda: write_outcomes(claimed.outcomes, claimed.id, claimed.fence, begin))
         )
         self._wrote = time.monotonic()
-        if not written.held:
-            raise _Lost
-        if self._in_flight.going and not written.running:
+        if not result.claimed:
+            raise _ClaimLost
+        if not self._in_flight.withdrawn and not result.running:
             self._in_flight.withdraw()
-        if why := thresholds.verdict(thresholds.since(claimed.record, self._before), claimed.campaign):
+        if why := thresholds.verdict(thresholds.since(claimed.outcomes, self._at_claim), claimed.campaign):
             control.halt(claimed.campaign.pk, why, claimed.channel)
 
-    def _leave(self) -> Shard.State:
-        """Let the shard go. Not before its last answer is written: a worker killed in between must leave a lease that
-        runs out, or nobody would account for its messages."""
+    def _release(self) -> Shard.State:
+        """Release the shard, in the statement that writes its last answers: when a worker is killed before, the shard
+        must keep a lease that runs out, or nothing would account for its messages."""
         claimed = self._claimed
-
-        after = retry_while_db_down(self._after)
+        state = retry_while_db_down(self._next_state)
 
         def write_last() -> WriteResult:
-            there = release_shard(claimed.record, claimed.id, claimed.fence, after, ended=after != Shard.State.ARMED)
-            return WriteResult(there, running=False)
+            ended = state != Shard.State.ARMED
+            still_claimed = release_shard(claimed.outcomes, claimed.id, claimed.fence, state, ended=ended)
+            return WriteResult(still_claimed, running=False)
 
-        if not retry_while_db_down(lambda: self._write_all(write_last)).held:
-            raise _Lost
-        return after
+        if not retry_while_db_down(lambda: self._with_requeued(write_last)).claimed:
+            raise _ClaimLost
+        return state
 
-    def _after(self) -> Shard.State:
-        record = self._claimed.record
-        if record.begun == record.size and not record.open():
+    def _next_state(self) -> Shard.State:
+        outcomes = self._claimed.outcomes
+        if outcomes.begun == outcomes.size and not outcomes.unanswered():
             return Shard.State.DONE
         stopped = Campaign.objects.filter(pk=self._claimed.campaign.pk, state=State.CANCELLED).exists()
         return Shard.State.CANCELLED if stopped else Shard.State.ARMED
 
-    def _write_all(self, write_it: Callable[[], WriteResult]) -> WriteResult:
-        """The record, and the ledger's rows of those that are to be tried again, in one transaction."""
-        if not (requeuing := self._in_flight.requeuing):
-            return write_it()
+    def _with_requeued(self, write: Callable[[], WriteResult]) -> WriteResult:
+        """Write the shard's outcomes, and the ledger's rows of the requeued messages, in one transaction."""
+        if not (requeued := self._in_flight.requeued):
+            return write()
         with transaction.atomic():
-            written = write_it()
-            if written.held:
-                begun = claims.begin_armed([outcome.row for outcome in requeuing])
-                settle([outcome for outcome in requeuing if outcome.row.id in begun])
-        self._in_flight.requeuing = []
-        return written
+            result = write()
+            if result.claimed:
+                begun = claims.begin_armed([outcome.row for outcome in requeued])
+                settle([outcome for outcome in requeued if outcome.row.id in begun])
+        self._in_flight.requeued = []
+        return result

@@ -1,4 +1,4 @@
-"""What the task of a shard does: claim it, send it, and see whether that was the last of the campaign."""
+"""The work of a shard's task: claim the shard, send it, and finish the campaign when it was the last shard."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from campaigns.sending.sender import Sender
 
 
 def send_shard(shard_id: uuid.UUID, worker: str) -> None:
-    """Send what is left of one shard. A repeated or late doorbell finds nothing to claim and does nothing."""
+    """Send what is left of one shard. A repeated or late task finds nothing to claim and does nothing."""
     claimed = claim(shard_id, worker)
     if claimed is None:
         return
-    left = Sender(claimed).run()
-    if left == Shard.State.DONE:
+    state = Sender(claimed).run()
+    if state == Shard.State.DONE:
         finish_if_done(claimed.campaign.pk)
-    elif left == Shard.State.ARMED:
-        # it gave its turn away; of a paused campaign the doorbell finds nothing to claim
+    elif state == Shard.State.ARMED:
+        # the sender gave its turn away; when the campaign is paused, the next task finds nothing to claim
         enqueue(shard_id, claimed.channel)

@@ -1,6 +1,8 @@
-"""What has become of a shard's messages: kept beside its payload, one byte a message, and written with one statement a
-chunk. A row per message costs PostgreSQL 120 µs in two updates; this costs 5 µs, and the ledger's rows follow later
-(campaigns.report.accounting).
+"""The outcomes of a shard's messages: beside the payload, one byte a message, written with one statement a chunk.
+
+A row per message costs PostgreSQL 120 µs in two updates; this costs 5 µs, and the ledger's rows follow later
+(campaigns.report.accounting). Delays, four bytes a message, are not written with each chunk: each time PostgreSQL would
+write all of them anew, and out of line.
 """
 
 from __future__ import annotations
@@ -18,15 +20,13 @@ from django.conf import settings
 from notifier.delivery.infra import bulk
 from notifier.vocabulary.status import Reason, Status
 
-# Delays, four bytes a message, are not written with each chunk: they would be written anew, and out of line, each time.
-
-#: begun, and no answer is known
+#: the message has begun, and no answer is known
 UNANSWERED = 0
-#: the ledger's row says what became of it
+#: the ledger's row has the outcome
 REQUEUED = int(Status.QUEUED)
-#: what a delay can say: 49 days. A shard may be paused for longer
+#: the longest delay that can be stored: 49 days. A shard may be paused for longer
 MAX_DELAY_MS = 2**32 - 1
-_TAKEN = frozenset({int(Status.SENT), int(Status.DELIVERED)})
+_SENT = frozenset({int(Status.SENT), int(Status.DELIVERED)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,47 +47,48 @@ class OutcomeNote:
 
 @dataclass
 class ShardOutcomes:
-    """`outcomes[i]` is a Status or OPEN; `delays[i]` the milliseconds from the shard's beginning to its answer. Rows
-    from `begun` on have not begun. What is neither sent nor failed nor requeued of those begun is in doubt."""
+    """`codes[i]` is the Status of message i, or UNANSWERED; `delays[i]` the milliseconds from the shard's beginning to
+    the answer. Messages from `begun` on have not begun. A message that has begun and is neither sent nor failed nor
+    requeued is in doubt."""
 
     size: int
     begun: int = 0
-    outcomes: bytearray = field(default_factory=bytearray)
+    codes: bytearray = field(default_factory=bytearray)
     delays: array[int] = field(default_factory=lambda: array("I"))
     notes: dict[int, OutcomeNote] = field(default_factory=dict)
     sent: int = 0
     failed: int = 0
     dead: int = 0
     requeued: int = 0
-    #: of the failed and the requeued: no provider has said anything against it. Refused here, by consent, quiet hours
-    #: or time; or its connection was cut, and it will be tried again
+    #: among the failed and the requeued: messages that no provider refused. The recheck refused them (consent, quiet
+    #: hours, time); or the connection ended under them, and another attempt follows
     skipped: int = 0
     #: the connection ended under the message and others, and no answer came
     disconnected: int = 0
 
     def __post_init__(self) -> None:
-        self.outcomes.extend(bytes(self.size - len(self.outcomes)))
+        self.codes.extend(bytes(self.size - len(self.codes)))
         self.delays.extend([0] * (self.size - len(self.delays)))
 
     @classmethod
-    def of(
-        cls, size: int, begun: int, outcomes: bytes, delays: bytes, notes: bytes, *, late: int | None = None
+    def unpack(
+        cls, size: int, begun: int, codes: bytes, delays: bytes, notes: bytes, *, unknown_delay: int | None = None
     ) -> ShardOutcomes:
-        """As it was written."""
-        said = {int(i): OutcomeNote(*note) for i, note in orjson.loads(notes).items()} if notes else {}
-        record = cls(size, begun, bytearray(outcomes), _delays(delays, begun, late), said)
-        record._count()
-        return record
+        """The outcomes as they were stored. `unknown_delay`: see _unpack_delays."""
+        by_message = {int(i): OutcomeNote(*note) for i, note in orjson.loads(notes).items()} if notes else {}
+        outcomes = cls(size, begun, bytearray(codes), _unpack_delays(delays, begun, unknown_delay), by_message)
+        outcomes._count()
+        return outcomes
 
     def _count(self) -> None:
-        self.sent = sum(map(self.outcomes.count, _TAKEN))
-        self.requeued = self.outcomes.count(REQUEUED)
-        doubt = self.outcomes.count(UNANSWERED) + self.outcomes.count(int(Status.UNKNOWN))
-        self.failed = self.size - doubt - self.sent - self.requeued
+        self.sent = sum(map(self.codes.count, _SENT))
+        self.requeued = self.codes.count(REQUEUED)
+        in_doubt = self.codes.count(UNANSWERED) + self.codes.count(int(Status.UNKNOWN))
+        self.failed = self.size - in_doubt - self.sent - self.requeued
         self.dead = sum(note.address_is_dead for note in self.notes.values())
 
-    def packed_outcomes(self) -> bytes:
-        return bytes(self.outcomes[: self.begun])
+    def packed_codes(self) -> bytes:
+        return bytes(self.codes[: self.begun])
 
     def packed_delays(self) -> bytes:
         return self.delays[: self.begun].tobytes()
@@ -97,46 +98,46 @@ class ShardOutcomes:
         return orjson.dumps(notes, option=orjson.OPT_NON_STR_KEYS) if notes else b""
 
     def counts(self) -> list[int]:
-        """As the shard's columns have them: sent, failed, dead, requeued, skipped, disconnected."""
+        """In the order of the statements below: sent, failed, dead, requeued, skipped, disconnected."""
         return [self.sent, self.failed, self.dead, self.requeued, self.skipped, self.disconnected]
 
-    def open(self) -> list[int]:
-        """Begun and not answered."""
-        return [i for i, outcome in enumerate(self.outcomes[: self.begun]) if outcome == UNANSWERED]
+    def unanswered(self) -> list[int]:
+        """Messages that have begun and have no answer."""
+        return [i for i, code in enumerate(self.codes[: self.begun]) if code == UNANSWERED]
 
     def tally(self, *, ended: bool, stopped: bool) -> Counter[tuple[int, str]]:
-        """(status, reason) -> messages, but for those that the ledger counts. `ended`: nobody holds the shard any more;
-        `stopped`: what has not begun never will."""
+        """(status, reason) -> messages, without the requeued messages, which the ledger counts. `ended`: no worker
+        holds the shard any more; `stopped`: what has not begun never will."""
         counts: Counter[tuple[int, str]] = Counter()
-        for outcome, count in Counter(self.outcomes[: self.begun]).items():
-            if outcome == UNANSWERED:
+        for code, count in Counter(self.codes[: self.begun]).items():
+            if code == UNANSWERED:
                 counts[(int(Status.UNKNOWN), str(Reason.IN_DOUBT)) if ended else (int(Status.SENDING), "")] += count
-            elif outcome != REQUEUED:
-                counts[outcome, ""] += count
+            elif code != REQUEUED:
+                counts[code, ""] += count
         for i, note in self.notes.items():
-            counts[self.outcomes[i], ""] -= 1
-            counts[self.outcomes[i], note.reason] += 1
-        rest = (int(Status.CANCELLED), str(Reason.STOPPED)) if ended or stopped else (int(Status.ARMED), "")
-        counts[rest] += self.size - self.begun
+            counts[self.codes[i], ""] -= 1
+            counts[self.codes[i], note.reason] += 1
+        not_begun = (int(Status.CANCELLED), str(Reason.STOPPED)) if ended or stopped else (int(Status.ARMED), "")
+        counts[not_begun] += self.size - self.begun
         return +counts
 
-    def took(self, rows: Iterable[int], delay: int) -> None:
-        """The provider took these."""
-        outcomes, delays, code, count = self.outcomes, self.delays, int(Status.SENT), 0
+    def mark_sent(self, rows: Iterable[int], delay: int) -> None:
+        """The provider accepted these messages."""
+        codes, delays, sent, count = self.codes, self.delays, int(Status.SENT), 0
         for i in rows:
-            outcomes[i] = code
+            codes[i] = sent
             delays[i] = delay
             count += 1
         self.sent += count
 
-    def ended(self, i: int, status: Status, delay: int, note: OutcomeNote, *, skipped: bool = False) -> None:
-        """One ended in any way."""
+    def mark_ended(self, i: int, status: Status, delay: int, note: OutcomeNote, *, skipped: bool = False) -> None:
+        """Message i has ended with any status."""
         self.skipped += skipped
-        self.outcomes[i], self.delays[i] = int(status), delay
+        self.codes[i], self.delays[i] = int(status), delay
         if note != OutcomeNote():
             self.notes[i] = note
         self.dead += note.address_is_dead
-        if status in _TAKEN:
+        if status in _SENT:
             self.sent += 1
         elif status == Status.QUEUED:
             self.requeued += 1
@@ -144,31 +145,33 @@ class ShardOutcomes:
             self.failed += 1
 
 
-def sent_delays(outcomes: bytes, delays: bytes, late: int | None) -> Iterator[int]:
-    """The delays of what providers took, from a stored record."""
-    known = _delays(delays, len(outcomes), late)
-    return (delay for outcome, delay in zip(outcomes, known, strict=False) if outcome in _TAKEN)
+def sent_delays(codes: bytes, delays: bytes, unknown_delay: int | None) -> Iterator[int]:
+    """The delays of the sent messages, from stored outcomes. `unknown_delay`: see _unpack_delays."""
+    all_delays = _unpack_delays(delays, len(codes), unknown_delay)
+    return (delay for code, delay in zip(codes, all_delays, strict=False) if code in _SENT)
 
 
-def _delays(written: bytes, count: int, late: int | None) -> array[int]:
-    """The delays of `count` messages. They are written when a shard is let go: of one whose holder was lost, none is
-    known but that it is `late` at most, the milliseconds since the shard began, or until it ended."""
-    found = array("I")
-    found.frombytes(written)
-    if late is not None:
-        found.extend([min(MAX_DELAY_MS, max(0, late))] * (count - len(found)))
-    return found
+def _unpack_delays(packed: bytes, count: int, unknown_delay: int | None) -> array[int]:
+    """The delays of `count` messages. They are stored when a worker releases the shard; when a worker was lost, its
+    delays are unknown. They are then `unknown_delay`, an upper bound: the milliseconds from the shard's beginning until
+    now, or until its end."""
+    delays = array("I")
+    delays.frombytes(packed)
+    if unknown_delay is not None:
+        delays.extend([min(MAX_DELAY_MS, max(0, unknown_delay))] * (count - len(delays)))
+    return delays
 
 
 @dataclass(frozen=True)
 class WriteResult:
-    """What the statement found: the shard is still this holder's, and the campaign still runs on its channel."""
+    """What the statement found. `claimed`: the shard is still this worker's; `running`: the campaign still runs on the
+    shard's channel."""
 
-    held: bool
+    claimed: bool
     running: bool
 
 
-# `begun` rises only while the campaign runs and its channel is not halted: the look at the stop and the commit of what
+# `begun` rises only while the campaign runs and its channel is not halted: the check for a stop and the commit of what
 # may begin are one statement.
 _WRITE = """
 WITH mine AS (
@@ -184,7 +187,7 @@ UPDATE campaigns_shardpayload p SET outcomes = %b, notes = %b
 FROM mine WHERE p.shard_id = mine.id RETURNING mine.running
 """
 
-_LEAVE = """
+_RELEASE = """
 WITH mine AS (
   UPDATE campaigns_shard s SET begun = %s, sent = %s, failed = %s, dead = %s, requeued = %s, skipped = %s,
     disconnected = %s, lease_until = NULL, state = %s, ended_at = CASE WHEN %s THEN clock_timestamp() END
@@ -195,25 +198,25 @@ FROM mine WHERE p.shard_id = mine.id RETURNING p.shard_id
 """
 
 
-def write_outcomes(record: ShardOutcomes, shard_id: uuid.UUID, fence: int, begin: int) -> WriteResult:
-    """Write the outcomes so far; let rows up to `begin` begin, if the campaign runs; renew the lease."""
-    counts = [begin, *record.counts(), float(settings.LEASE_SECONDS)]
+def write_outcomes(outcomes: ShardOutcomes, shard_id: uuid.UUID, fence: int, begin: int) -> WriteResult:
+    """Write the outcomes so far; let messages up to `begin` begin, if the campaign runs; renew the lease."""
+    counts = [begin, *outcomes.counts(), float(settings.LEASE_SECONDS)]
+    packed = [outcomes.packed_codes(), outcomes.packed_notes()]
     with bulk.cursor() as cursor:
-        cursor.execute(
-            _WRITE, [*counts, shard_id, fence, record.packed_outcomes(), record.packed_notes()], prepare=True
-        )
+        cursor.execute(_WRITE, [*counts, shard_id, fence, *packed], prepare=True)
         row: Sequence[Any] | None = cursor.fetchone()
     if row is None:
-        return WriteResult(held=False, running=False)
-    if row[0]:
-        record.begun = begin
-    return WriteResult(held=True, running=bool(row[0]))
+        return WriteResult(claimed=False, running=False)
+    (running,) = row
+    if running:
+        outcomes.begun = begin
+    return WriteResult(claimed=True, running=bool(running))
 
 
-def release_shard(record: ShardOutcomes, shard_id: uuid.UUID, fence: int, state: str, *, ended: bool) -> bool:
-    """Write the last outcomes and let the shard go; False when it was not this holder's any more."""
-    counts = [record.begun, *record.counts(), state, ended]
-    packed = [record.packed_outcomes(), record.packed_delays(), record.packed_notes()]
+def release_shard(outcomes: ShardOutcomes, shard_id: uuid.UUID, fence: int, state: str, *, ended: bool) -> bool:
+    """Write the last outcomes and release the shard; False when the shard is no longer this worker's."""
+    counts = [outcomes.begun, *outcomes.counts(), state, ended]
+    packed = [outcomes.packed_codes(), outcomes.packed_delays(), outcomes.packed_notes()]
     with bulk.cursor() as cursor:
-        cursor.execute(_LEAVE, [*counts, shard_id, fence, *packed], prepare=True)
+        cursor.execute(_RELEASE, [*counts, shard_id, fence, *packed], prepare=True)
         return cursor.fetchone() is not None

@@ -1,6 +1,6 @@
-"""What a shard carries: columns, so that opening it makes no object per recipient; what is common is stored once.
+"""The messages of a shard, as columns: opening a payload makes no object per recipient. Shared content is stored once.
 
-Not compressed: tokens and ids are random, and hardly become shorter.
+The payload is not compressed: tokens and ids are random, and hardly become shorter.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from notifier.vocabulary.people import Address
 
 #: hexadecimal digits of one id
 _HEX = 32
-#: a device id that is none: the address is no device's
+#: stands for a device id where the address belongs to no device
 NO_DEVICE = "0" * _HEX
 
-#: rendered template parts by name; a value of the part `data` is named `data.<key>`. None: it differs by recipient
+#: rendered template parts by name; a value of the part `data` is named `data.<key>`. None: the text is personal
 SharedContent = Mapping[str, str | None]
 
 
@@ -33,20 +33,20 @@ class Payload:
     recipients: str = ""
     devices: str = ""
     addresses: list[str] = field(default_factory=list)
-    #: contents, each once, and which of them each message has
-    forms: list[SharedContent] = field(default_factory=list)
-    form: list[int] = field(default_factory=list)
-    #: part -> its text for each message ("" where the message's form says it)
-    values: dict[str, list[str]] = field(default_factory=dict)
-    #: quiet hours, each once, and which of them the recipient of a message has
-    hours: list[QuietHours] = field(default_factory=list)
-    quiet: dict[int, int] = field(default_factory=dict)
+    #: shared contents, each once, and the index of each message's content
+    contents: list[SharedContent] = field(default_factory=list)
+    content_index: list[int] = field(default_factory=list)
+    #: part -> its text for each message ("" where the shared content has the text)
+    personal_texts: dict[str, list[str]] = field(default_factory=dict)
+    #: quiet hours, each once, and message -> the index of its recipient's quiet hours
+    quiet_hours: list[QuietHours] = field(default_factory=list)
+    quiet_index: dict[int, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.addresses)
 
     def key(self, i: int) -> str:
-        """The delivery id's digits; their order is the order of the ids."""
+        """The digits of the delivery id; they sort as the ids do."""
         return self.ids[i * _HEX : (i + 1) * _HEX]
 
     def id(self, i: int) -> uuid.UUID:
@@ -60,10 +60,10 @@ class Payload:
         return Address(self.addresses[i], self.platform, None if device == NO_DEVICE else uuid.UUID(device))
 
     def content(self, i: int) -> dict[str, Any]:
-        """The rendered parts of one message, as its channel wants them."""
+        """The rendered parts of one message, as its channel expects them."""
         parts: dict[str, Any] = {}
-        for name, text in self.forms[self.form[i]].items():
-            value = self.values[name][i] if text is None else text
+        for name, text in self.contents[self.content_index[i]].items():
+            value = self.personal_texts[name][i] if text is None else text
             if name.startswith("data."):
                 parts.setdefault("data", {})[name[5:]] = value
             else:
@@ -72,13 +72,13 @@ class Payload:
 
 
 def pack(payload: Payload) -> bytes:
-    """Payload -> bytes."""
-    return orjson.dumps(payload.__dict__, default=tuple, option=orjson.OPT_NON_STR_KEYS)  # QuietHours, once each
+    """The payload as bytes."""
+    return orjson.dumps(payload.__dict__, default=tuple, option=orjson.OPT_NON_STR_KEYS)  # tuple: for QuietHours
 
 
 def unpack(raw: bytes | memoryview) -> Payload:
-    """The payload of `pack`."""
+    """The payload that `pack` packed."""
     payload = Payload(**orjson.loads(raw))
-    payload.hours = [QuietHours(*hours) for hours in payload.hours]
-    payload.quiet = {int(i): n for i, n in payload.quiet.items()}
+    payload.quiet_hours = [QuietHours(*hours) for hours in payload.quiet_hours]
+    payload.quiet_index = {int(i): n for i, n in payload.quiet_index.items()}
     return payload

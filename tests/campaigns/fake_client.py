@@ -19,7 +19,8 @@ from campaigns import arming
 from campaigns.lifecycle import control, full_speed, launch
 from campaigns.models import Audience, Campaign, Shard
 from campaigns.report import accounting, results
-from campaigns.sending.claim import ClaimedShard, claim
+from campaigns.sending.claim import claim
+from campaigns.sending.claimed_shard import ClaimedShard
 from campaigns.sending.sender import Sender
 from campaigns.sending.shards import send_shard
 from notifier.delivery.accounts import rate_limits, registry

@@ -72,15 +72,15 @@ def test_a_worker_lost_after_a_stop_leaves_its_rows_accounted_for(
     lost, alive = claim(first.pk, "lost"), claim(second.pk, "alive")
     assert lost is not None and alive is not None
     for one in (lost, alive):
-        assert outcomes.write_outcomes(one.record, one.id, one.fence, 1).running
+        assert outcomes.write_outcomes(one.outcomes, one.id, one.fence, 1).running
     settings.LEASE_SECONDS = 0.1  # or a database that has just started ends no lease
     control.stop(campaign.tenant_id, campaign.pk)
     Shard.objects.filter(pk=first.pk).update(lease_until=datetime.now(UTC) - timedelta(hours=1))
     control.cancel_rows(campaign.pk)  # the other shard is still on the wire
     accounting.account(campaign.pk)
     assert sorted(of_campaign(campaign)) == ["armed", "unknown"]
-    alive.record.took([0], 7)
-    assert outcomes.release_shard(alive.record, alive.id, alive.fence, Shard.State.DONE, ended=True)
+    alive.outcomes.mark_sent([0], 7)
+    assert outcomes.release_shard(alive.outcomes, alive.id, alive.fence, Shard.State.DONE, ended=True)
     monkeypatch.setattr(campaign_tasks, "waiting", lambda queue: 0)
     monkeypatch.setattr(campaign_tasks, "post", lambda task, *args, queue="": accounting.account(campaign.pk))
     campaign_tasks.sweep()

@@ -24,7 +24,7 @@ from tests.providers.test_contract import in_sandbox
 __all__ = ["post"]
 FID = "cAbCdEfGhIjKlMnOpQrStU"
 PARTS = ("title", "body", "link", "image", "data.k", "data.delivery_id")
-FORMS = st.fixed_dictionaries(
+CONTENTS = st.fixed_dictionaries(
     {"title": st.one_of(st.none(), TEXTS), "body": st.one_of(st.none(), TEXTS)},
     optional={part: st.one_of(st.none(), TEXTS) for part in PARTS[2:]},
 )
@@ -32,9 +32,9 @@ FORMS = st.fixed_dictionaries(
 
 @st.composite
 def payloads(draw: st.DrawFn) -> Payload:
-    forms: list[SharedContent] = list(draw(st.lists(FORMS, min_size=1, max_size=3)))
+    contents: list[SharedContent] = list(draw(st.lists(CONTENTS, min_size=1, max_size=3)))
     count = draw(st.integers(1, 6))
-    personal = {part for form in forms for part, text in form.items() if text is None}
+    personal = {part for content in contents for part, text in content.items() if text is None}
     some = st.one_of(TEXTS, st.just(""))
     return Payload(
         platform="fcm",
@@ -42,13 +42,13 @@ def payloads(draw: st.DrawFn) -> Payload:
         recipients=uuid.uuid4().hex * count,
         devices=NO_DEVICE * count,
         addresses=[draw(st.one_of(TOKENS, st.just(FID), TEXTS)) for _ in range(count)],
-        forms=forms,
-        form=[draw(st.integers(0, len(forms) - 1)) for _ in range(count)],
-        values={part: [draw(some) for _ in range(count)] for part in sorted(personal)},
+        contents=contents,
+        content_index=[draw(st.integers(0, len(contents) - 1)) for _ in range(count)],
+        personal_texts={part: [draw(some) for _ in range(count)] for part in sorted(personal)},
     )
 
 
-def common(payload: Payload, expires_in: int | None = None) -> Envelope:
+def common_envelope(payload: Payload, expires_in: int | None = None) -> Envelope:
     return Envelope(
         delivery_id=payload.id(0),
         tenant_id=uuid.UUID(int=1),
@@ -62,7 +62,7 @@ def common(payload: Payload, expires_in: int | None = None) -> Envelope:
 
 def itself(provider: Provider[Any], payload: Payload, i: int, expires_in: int | None = None) -> bytes:
     envelope = replace(
-        common(payload, expires_in),
+        common_envelope(payload, expires_in),
         delivery_id=payload.id(i),
         address=payload.address(i),
         collapse_key=payload.id(i).hex,
@@ -80,13 +80,13 @@ def itself(provider: Provider[Any], payload: Payload, i: int, expires_in: int | 
 def test_a_body_is_the_message_s_own_request(name: str, payload: Payload) -> None:
     provider = in_sandbox(name)
     payload = unpack(pack(payload))
-    press = BodyBuilder(provider, payload, common(payload))
-    rows = [i for i in range(len(payload)) if i not in press.untemplatable]
+    builder = BodyBuilder(provider, payload, common_envelope(payload))
+    rows = [i for i in range(len(payload)) if i not in builder.untemplatable]
     if rows:
-        head, bodies = press.bodies(rows, "T", None)
+        head, bodies = builder.build(rows, "T", None)
         assert [b.decode() for b in bodies] == [itself(provider, payload, i).decode() for i in rows]
         assert head.origin == provider.base
-        assert press.bodies(rows, "T", None)[1] == bodies
+        assert builder.build(rows, "T", None)[1] == bodies
 
 
 @pytest.mark.parametrize("name", MOULDED)
@@ -96,9 +96,9 @@ def test_a_new_token_and_a_shorter_life_make_new_moulds(name: str, monkeypatch: 
     payload = Payload(
         "fcm", "0" * 64, "1" * 64, NO_DEVICE * 2, ["t" * 40, "u" * 40], [{"title": "a", "body": "b"}], [0, 0]
     )
-    press = BodyBuilder(provider, payload, common(payload, 60))
+    builder = BodyBuilder(provider, payload, common_envelope(payload, 60))
     for token, left in (("T", 60), ("T", 59), ("U", 59)):
-        head, bodies = press.bodies(range(2), token, left)
+        head, bodies = builder.build(range(2), token, left)
         assert ("authorization", f"Bearer {token}") in head.headers
         assert bodies == [itself(provider, payload, i, left) for i in range(2)]
 
@@ -109,7 +109,10 @@ def test_a_provider_without_moulds_has_only_odd_messages() -> None:
         templatable = None
 
     payload = Payload("fcm", "0" * 64, "1" * 64, NO_DEVICE * 2, ["a", "b"], [{"title": "a", "body": "b"}], [0, 0])
-    assert BodyBuilder(Plain(Plain.Config.sandbox("https://x")), payload, common(payload)).untemplatable == {0, 1}
+    assert BodyBuilder(Plain(Plain.Config.sandbox("https://x")), payload, common_envelope(payload)).untemplatable == {
+        0,
+        1,
+    }
 
 
 NASTY = [

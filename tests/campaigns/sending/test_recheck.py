@@ -136,8 +136,8 @@ def test_what_was_said_while_the_database_took_its_time_holds(
     campaign = post.running()
     waited: list[bool] = []
 
-    def slowly(kept: ShardOutcomes, shard_id: Any, fence: int, begin: int) -> WriteResult:
-        encode = outcomes.write_outcomes(kept, shard_id, fence, begin)
+    def slowly(shard_outcomes: ShardOutcomes, shard_id: Any, fence: int, begin: int) -> WriteResult:
+        encode = outcomes.write_outcomes(shard_outcomes, shard_id, fence, begin)
         if not waited:
             waited.append(True)
             time.sleep(recheck.CONSENT_CACHE_SECONDS + 0.1)  # what follows was said before the commit was heard of
@@ -232,7 +232,7 @@ def test_an_armed_campaign_outlives_a_change_of_the_clocks(post: Post, now: str,
     campaign = post.running()
     claimed = claim(Shard.objects.get(campaign=campaign).pk, "bulk@one")
     assert claimed is not None
-    found = recheck.Recheck(claimed, clock=lambda: datetime.fromisoformat(now).astimezone(UTC)).of([0])
+    found = recheck.Recheck(claimed, clock=lambda: datetime.fromisoformat(now).astimezone(UTC)).refusals([0])
     assert {i: outcome.wait / 3600 for i, outcome in found.items()} == ({} if hold_hours is None else {0: hold_hours})
 
 

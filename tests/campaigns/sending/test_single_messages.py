@@ -165,7 +165,7 @@ def test_a_request_that_no_mould_can_make_for_whatever_reason_goes_the_slow_way(
     def broken(*args: object) -> None:
         raise KeyError("title")
 
-    monkeypatch.setattr(BodyBuilder, "_compiled", broken)
+    monkeypatch.setattr(BodyBuilder, "_compile", broken)
     send(campaign)
     assert post.client.counted == dict.fromkeys(tokens, 1)
     assert told(campaign) == {("sent", ""): 10}
@@ -258,14 +258,14 @@ def test_a_shard_that_is_paused_while_the_database_is_away_loses_no_answer(
 
     post.client.meanwhile = pause
     away = iter([True])
-    after = Sender._after
+    after = Sender._next_state
 
     def sometimes(self: Sender) -> Shard.State:
         if next(away, False):
             raise OperationalError("the connection is lost")
         return after(self)
 
-    monkeypatch.setattr(Sender, "_after", sometimes)
+    monkeypatch.setattr(Sender, "_next_state", sometimes)
     try:
         send(campaign)
     except OperationalError:
@@ -281,7 +281,7 @@ def test_expired_before_it_left(post: Post) -> None:
     post.people(5)
     campaign = post.running(not_after=datetime.now(UTC) + timedelta(hours=1))
     Campaign.objects.filter(pk=campaign.pk).update(not_after=datetime.now(UTC) - timedelta(seconds=1))
-    claim._campaigns.clear()
+    claim.reset()
     send(campaign)
     assert post.client.begun == []
     assert told(campaign) == {("expired", "not_after"): 5}
@@ -292,20 +292,20 @@ def test_a_retry_whose_commit_was_not_heard_of_is_handed_over_once(post: Post, m
     tokens = post.people(10)
     campaign = post.running()
     post.client.fate = lambda address: BUSY
-    write_all, lost = Sender._write_all, list[bool]()
+    write_all, lost = Sender._with_requeued, list[bool]()
 
     def lost_after_commit(self: Sender, write_it: Callable[[], WriteResult]) -> WriteResult:
-        requeuing = list(self._in_flight.requeuing)
+        requeued = list(self._in_flight.requeued)
         found = write_all(self, write_it)
-        if requeuing and not lost:
+        if requeued and not lost:
             lost.append(True)
-            self._in_flight.requeuing = requeuing
+            self._in_flight.requeued = requeued
             post.client.fate = lambda address: 200
             retried(campaign)
             raise OperationalError("the connection is lost")
         return found
 
-    monkeypatch.setattr(Sender, "_write_all", lost_after_commit)
+    monkeypatch.setattr(Sender, "_with_requeued", lost_after_commit)
     send(campaign)
     assert lost
     retried(campaign)
@@ -363,4 +363,4 @@ def test_counts_of_cut_connections_survive_a_change_of_the_holder(post: Post) ->
     Sender(mine).run()
     Shard.objects.filter(campaign=campaign).update(state="armed")
     again = claimed(campaign)
-    assert (again.record.skipped, again.record.disconnected) == (60, 60)
+    assert (again.outcomes.skipped, again.outcomes.disconnected) == (60, 60)

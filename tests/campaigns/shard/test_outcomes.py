@@ -35,15 +35,15 @@ def played(steps: list[tuple[int, int, OutcomeNote]], size: int) -> ShardOutcome
     made = ShardOutcomes(size, begun=len(steps))
     for i, (status, delay, note) in enumerate(steps):
         if status == Status.SENT and note == OutcomeNote():
-            made.took([i], delay)
+            made.mark_sent([i], delay)
         elif status != UNANSWERED:
-            made.ended(i, Status(status), delay, OutcomeNote() if status == REQUEUED else note)
+            made.mark_ended(i, Status(status), delay, OutcomeNote() if status == REQUEUED else note)
     return made
 
 
 def stored(kept: ShardOutcomes) -> ShardOutcomes:
-    packed = kept.packed_outcomes(), kept.packed_delays(), kept.packed_notes()
-    return ShardOutcomes.of(kept.size, kept.begun, *packed)
+    packed = kept.packed_codes(), kept.packed_delays(), kept.packed_notes()
+    return ShardOutcomes.unpack(kept.size, kept.begun, *packed)
 
 
 @given(STEPS, st.integers(0, 20))
@@ -67,7 +67,7 @@ def test_each_message_is_tallied_once_but_for_those_that_were_handed(
     for (status, _), count in tally.items():
         by_status[status] += count
     assert by_status[Status.SENT] + by_status[Status.DELIVERED] == kept.sent
-    doubt = len(kept.open()) + sum(status == Status.UNKNOWN for status, _, _ in steps)
+    doubt = len(kept.unanswered()) + sum(status == Status.UNKNOWN for status, _, _ in steps)
     assert by_status[Status.SENDING] + by_status[Status.UNKNOWN] == doubt
     assert kept.begun == kept.sent + kept.failed + kept.requeued + doubt
     assert kept.dead == sum(note.address_is_dead for note in kept.notes.values())
@@ -81,7 +81,7 @@ def test_delays_are_of_what_was_taken(
 ) -> None:
     kept = played(steps, len(steps))
     delays = kept.packed_delays()[: known * 4]
-    found = list(sent_delays(kept.packed_outcomes(), delays, lasted))
+    found = list(sent_delays(kept.packed_codes(), delays, lasted))
     assert len(found) == (kept.sent if lasted is not None or known >= len(steps) else sum(
         status in (Status.SENT, Status.DELIVERED) for status, _, _ in steps[:known]
     ))  # fmt: skip
@@ -92,8 +92,8 @@ def test_a_pause_of_months_overflows_nothing(monkeypatch: pytest.MonkeyPatch, po
     campaign = post.running()
     Shard.objects.filter(campaign=campaign).update(began_at="2026-01-01T00:00Z")
     mine = claimed(campaign)
-    mine.record.took([0], mine.delay())
-    assert mine.record.sent == 1
+    mine.outcomes.mark_sent([0], mine.delay())
+    assert mine.outcomes.sent == 1
 
 
 # ---- written -----------------------------------------------------------------------------------------------------
@@ -115,33 +115,33 @@ def kept_of(campaign: Campaign) -> tuple[Any, ...]:
 def test_a_stale_fence_writes_nothing(campaign: Campaign) -> None:
     mine = claimed(campaign)
     before = kept_of(campaign)
-    mine.record.took([0], 5)
-    assert outcomes.write_outcomes(mine.record, mine.id, mine.fence - 1, 5) == outcomes.WriteResult(
-        held=False, running=False
+    mine.outcomes.mark_sent([0], 5)
+    assert outcomes.write_outcomes(mine.outcomes, mine.id, mine.fence - 1, 5) == outcomes.WriteResult(
+        claimed=False, running=False
     )
-    assert not outcomes.release_shard(mine.record, mine.id, mine.fence - 1, Shard.State.DONE, ended=True)
+    assert not outcomes.release_shard(mine.outcomes, mine.id, mine.fence - 1, Shard.State.DONE, ended=True)
     assert kept_of(campaign) == before
-    assert mine.record.begun == 0
+    assert mine.outcomes.begun == 0
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("state", ["paused", "cancelled", "finished"])
 def test_outcomes_are_written_and_nothing_begins_unless_it_runs(campaign: Campaign, state: str) -> None:
     mine = claimed(campaign)
-    assert outcomes.write_outcomes(mine.record, mine.id, mine.fence, 4).running
+    assert outcomes.write_outcomes(mine.outcomes, mine.id, mine.fence, 4).running
     Campaign.objects.filter(pk=campaign.pk).update(state=state)
-    mine.record.took([0, 1], 5)
-    assert outcomes.write_outcomes(mine.record, mine.id, mine.fence, 8) == outcomes.WriteResult(
-        held=True, running=False
+    mine.outcomes.mark_sent([0, 1], 5)
+    assert outcomes.write_outcomes(mine.outcomes, mine.id, mine.fence, 8) == outcomes.WriteResult(
+        claimed=True, running=False
     )
     assert kept_of(campaign) == (4, 2, bytes([40, 40, 0, 0]), Shard.State.RUNNING, 1)
-    assert mine.record.begun == 4
+    assert mine.outcomes.begun == 4
 
 
 @pytest.mark.django_db(transaction=True)
 def test_nobody_writes_what_was_let_go(campaign: Campaign) -> None:
     mine = claimed(campaign)
-    assert outcomes.release_shard(mine.record, mine.id, mine.fence, Shard.State.ARMED, ended=False)
-    assert not outcomes.write_outcomes(mine.record, mine.id, mine.fence, 5).held
+    assert outcomes.release_shard(mine.outcomes, mine.id, mine.fence, Shard.State.ARMED, ended=False)
+    assert not outcomes.write_outcomes(mine.outcomes, mine.id, mine.fence, 5).claimed
     assert shard_of(campaign).ended_at is None and shard_of(campaign).lease_until is None
     assert uuid.UUID(str(mine.id)) == mine.id

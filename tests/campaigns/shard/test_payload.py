@@ -18,11 +18,11 @@ def a_payload() -> Payload:
         recipients="".join(i.hex for i in reversed(IDS)),
         devices=IDS[0].hex + NO_DEVICE + IDS[2].hex,
         addresses=["a", "b", "c"],
-        forms=[{"title": "für alle", "body": None, "data.k": "v"}, {"title": None, "body": "x"}],
-        form=[0, 1, 0],
-        values={"body": ["eins", "", "drei"], "title": ["", "zwei", ""]},
-        hours=[QuietHours(1320, 420, "Europe/Vienna")],
-        quiet={2: 0},
+        contents=[{"title": "für alle", "body": None, "data.k": "v"}, {"title": None, "body": "x"}],
+        content_index=[0, 1, 0],
+        personal_texts={"body": ["eins", "", "drei"], "title": ["", "zwei", ""]},
+        quiet_hours=[QuietHours(1320, 420, "Europe/Vienna")],
+        quiet_index={2: 0},
     )
 
 

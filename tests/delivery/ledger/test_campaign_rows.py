@@ -38,7 +38,7 @@ BULK = (Lane.BULK,)
 
 def held_back(self: Recheck, rows: Sequence[int]) -> dict[int, Outcome]:
     """As in quiet hours."""
-    return {i: Outcome(self._claimed.row(i), Status.QUEUED, wait=60, held=True) for i in rows}
+    return {i: Outcome(self._claimed.ledger_row(i), Status.QUEUED, wait=60, held=True) for i in rows}
 
 
 def test_a_campaigns_parked_row_takes_no_turn_of_the_recipients_line(
@@ -48,7 +48,7 @@ def test_a_campaigns_parked_row_takes_no_turn_of_the_recipients_line(
     deliver("in_app", BULK)  # ada has a line now, and its turn is free
     campaign = running(a_campaign(market))
     with monkeypatch.context() as patch:
-        patch.setattr(Recheck, "of", held_back)
+        patch.setattr(Recheck, "refusals", held_back)
         send_shards(campaign)
     all_due()
     sweep()
@@ -63,7 +63,7 @@ def test_a_campaigns_parked_row_takes_no_turn_of_the_recipients_line(
 def test_a_campaigns_parked_row_does_not_wait_behind_a_line(market: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     campaign = running(a_campaign(market))
     with monkeypatch.context() as patch:
-        patch.setattr(Recheck, "of", held_back)
+        patch.setattr(Recheck, "refusals", held_back)
         send_shards(campaign)
     market.accept(an_order(), an_order())
     all_due()
