@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from campaigns.models import Campaign
 from campaigns.states import ENDED, State
-from notifier.delivery.planning.category_rules import rule_for, rules
+from notifier.delivery.planning.category_rules import load_rules, rule_for
 from notifier.delivery.planning.plan import Rule
 from notifier.vocabulary.status import Kind, Lane
 from tenants.categories import MAX_USES, CategoryUse
@@ -22,7 +22,7 @@ def category_rule_of(campaign: Campaign) -> Rule:
     if campaign.state == State.DRAFT:
         category = campaign.template.category
         return Rule(category.key, Kind(category.kind)) if category else Rule()
-    return rule_for(rules(campaign.tenant_id, [campaign.category]), campaign.category, Lane.BULK)
+    return rule_for(load_rules(campaign.tenant_id, [campaign.category]), campaign.category, Lane.BULK)
 
 
 def campaigns_using(category: Category) -> Iterator[CategoryUse]:

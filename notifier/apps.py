@@ -24,5 +24,5 @@ class NotifierConfig(AppConfig):
         references.register()
         paths.register()
         signal.register_notifier(tasks.notify_queue)
-        add_use_finder(category_rules.uses)
+        add_use_finder(category_rules.find_uses)
         add_platform_finder(platforms)

@@ -61,7 +61,7 @@ def _ask(question: Callable[[], int | None], queue: str) -> int | None:
         return None
     try:
         return question()
-    except redis.Away as error:
+    except redis.Unavailable as error:
         _rest(error, queue)
         return None
 

@@ -15,7 +15,7 @@ from campaigns.models import Campaign
 from notifier.delivery.accounts import registry
 from notifier.delivery.content import templates
 from notifier.delivery.content.liquid import PERSON
-from notifier.delivery.planning.plan import ORDINARY, Planned, Suppressed, plan
+from notifier.delivery.planning.plan import NO_PREFERENCES, Planned, Suppressed, plan
 from notifier.delivery.planning.quiet_hours import QuietHours, hours_of
 from notifier.errors import InvalidInput, MissingVariables, Unconfigured
 from notifier.models import ProviderAccount
@@ -101,13 +101,13 @@ class CampaignPlanner:
         """Who sends some messages of a channel and platform: chosen anew each time, by weight."""
         try:
             # a rehearsal goes through the accounts of the real thing
-            return registry.choose(self.tenant, channel, platform, self.campaign.mode)
+            return registry.choose_account(self.tenant, channel, platform, self.campaign.mode)
         except Unconfigured:
             return None
 
     def _add(self, found: RangePlan, person: Person, entry: Planned) -> None:
         channel, address = entry.channel, entry.address
-        form = self._form(channel, person.choices.language or person.locale)
+        form = self._form(channel, person.preferences.language or person.locale)
         try:
             texts = form.render(self._variables)
         except MissingVariables as error:
@@ -126,7 +126,9 @@ class CampaignPlanner:
             address.device_id.hex if address.device_id else None,
             form,
             texts,
-            None if person.choices is ORDINARY else hours_of(person.choices, self.rule.kind, person.timezone),
+            None
+            if person.preferences is NO_PREFERENCES
+            else hours_of(person.preferences, self.rule.kind, person.timezone),
         )
         found.messages.setdefault(where, []).append(message)
 

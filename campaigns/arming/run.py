@@ -49,7 +49,7 @@ def begin(campaign_id: uuid.UUID) -> bool:
                 with transaction.atomic():
                     remove_arming(campaign)
                     # makes those that every tenant has; made in a slice's transaction, they would go with its failure
-                    registry.usable(campaign.tenant, "", "", campaign.mode)
+                    registry.usable_accounts(campaign.tenant, "", "", campaign.mode)
                 with transaction.atomic():
                     if not ranges.freeze_audience(campaign):
                         raise _Overtaken
@@ -144,7 +144,7 @@ def _arm_one(planner: CampaignPlanner) -> bool:
 def _arm_range(planner: CampaignPlanner, taken: AudienceRange) -> None:
     campaign = planner.campaign
     assert campaign.audience is not None
-    found, nobody = recipients.of(
+    found, nobody = recipients.load_by_query(
         campaign.tenant_id, audience.recipient_query(campaign.audience, taken.after, taken.until)
     )
     planning = planner.plan(found)

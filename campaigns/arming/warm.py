@@ -33,7 +33,7 @@ def warm_workers(campaign: Campaign) -> None:
         redis.client().ping()
         if ids:
             current_app.control.broadcast("warm", arguments={"account_ids": ids})
-    except (redis.Away, OperationalError) as error:
+    except (redis.Unavailable, OperationalError) as error:
         log.warning("nobody warmed", action="warm", campaign=str(campaign.pk), error=type(error).__name__)
 
 

@@ -29,7 +29,7 @@ def note_grant(campaign_id: uuid.UUID, *, whole: bool) -> None:
         _said.keep(campaign_id, True)
         try:
             redis.client().set(_KEY, 1, px=int(LAPSE * 1000))
-        except redis.Away:
+        except redis.Unavailable:
             _away.keep(_KEY, True)
 
 
@@ -37,7 +37,7 @@ def is_active() -> bool:
     """Whether some campaign leaves as fast as it can."""
     try:
         return bool(redis.client().exists(_KEY))
-    except redis.Away:
+    except redis.Unavailable:
         return False
 
 

@@ -60,7 +60,7 @@ def somebody(campaign: Campaign) -> Person | None:
     if campaign.audience is None:
         return None
     first = [r.pk for r in audiences.sample_recipients(campaign.audience, LOOKED_AT)]
-    found = recipients.by_ids(campaign.tenant_id, first)
+    found = recipients.load_by_ids(campaign.tenant_id, first)
     shown = [found[pk] for pk in first if pk in found]
     with shared_budget(len(shown)):
         return min(shown, key=lambda person: sum(bool(s.refused) for s in samples(campaign, person)), default=None)
@@ -72,7 +72,7 @@ def samples(campaign: Campaign, person: Person) -> list[Sample]:
     if version_id is None:
         return []
     compiled = templates.compiled(version_id)
-    locale, default = person.choices.language or person.locale, campaign.tenant.default_locale
+    locale, default = person.preferences.language or person.locale, campaign.tenant.default_locale
     told = _Told({**campaign.data, PERSON: person.variables()}, campaign.tenant.link_schemes)
     planned = plan(person, category_rule_of(campaign), campaign.channels, datetime.now(UTC), campaign.tenant.timezone)
     refused = {e.channel: str(e.reason).replace("_", " ") for e in planned if isinstance(e, Suppressed)}

@@ -50,7 +50,7 @@ def _ask() -> Mapping[str, int] | None:
         # our client knows at once that Redis is away; the broker's tries for seconds
         redis.client().ping()
         answers = current_app.control.inspect(timeout=PATIENCE).active_queues() or {}
-    except (redis.Away, OperationalError):
+    except (redis.Unavailable, OperationalError):
         return None
     return Counter(queue["name"] for queues in answers.values() for queue in queues)
 

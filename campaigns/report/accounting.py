@@ -24,7 +24,7 @@ from campaigns.shard.outcomes import REQUEUED, UNANSWERED, OutcomeNote, ShardOut
 from campaigns.shard.payload import Payload
 from notifier.delivery.infra import bulk
 from notifier.delivery.ledger import campaign_counts, campaign_rows
-from notifier.delivery.ledger.settle import DeadAddress, dead_letters, kill_addresses
+from notifier.delivery.ledger.settle import DeadAddress, mark_addresses_dead, store_dead_letters
 from notifier.vocabulary.status import Reason, Status
 from tenants import audit
 
@@ -76,7 +76,7 @@ def _account_one(campaign_id: uuid.UUID) -> int:
             return 0
         ended = _ended(row)
         _copy(ended)
-        kill_addresses(ended.dead)
+        mark_addresses_dead(ended.dead)
         _keep_letters(ended)
         with connection.cursor() as plain:
             plain.execute(_ACCOUNTED, [ended.id])
@@ -158,7 +158,7 @@ def _copy_taken(ended: _Ended, status: Status, taken: Sequence[int]) -> None:
 
 def _keep_letters(ended: _Ended) -> None:
     if letters := [i for i, note in ended.record.notes.items() if note.dead_letter]:
-        dead_letters([ended.letter(i) for i in letters])
+        store_dead_letters([ended.letter(i) for i in letters])
         contents = [orjson.dumps(ended.payload.content(i)).decode() for i in letters]
         campaign_rows.keep_content([ended.payload.id(i) for i in letters], contents)
 

@@ -99,7 +99,7 @@ def _campaign(pk: uuid.UUID) -> Campaign:
 
 
 def _account(pk: uuid.UUID) -> ProviderAccount:
-    account = registry.by_id(pk)
+    account = registry.load_account(pk)
     if account is None:
         raise ProviderAccount.DoesNotExist
     return account

@@ -18,9 +18,9 @@ from notifier.delivery.dispatch import (
     FallbackAccounts,
     envelope_of,
     expires_in,
-    learn,
     outcome_of,
     slow_down,
+    update_health,
 )
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.settle import Outcome
@@ -185,7 +185,7 @@ class InFlight:
         self._message_of[row.id] = i
         return row
 
-    def learn(self) -> None:
+    def update_health(self) -> None:
         """Adjust the account's health by the answers to its batches; the dispatcher does so for its own messages."""
         if self._builder is not None and not self._provider.builtin:
-            learn(self._claimed.account, self._verdicts, self._sent)
+            update_health(self._claimed.account, self._verdicts, self._sent)

@@ -11,8 +11,8 @@ from notifier.delivery.accounts import registry
 from notifier.delivery.ledger.settle import Outcome
 from notifier.delivery.planning import quiet_hours
 from notifier.delivery.planning.consent_changes import changed_since, few_changes
-from notifier.delivery.recheck import held_back, plan_again
-from notifier.delivery.send import rerouted
+from notifier.delivery.recheck import plan_again, postpone
+from notifier.delivery.send import reroute
 from notifier.vocabulary.status import Reason, Status
 
 #: seconds for which the consent changes that were read are believed: an opt-out that was committed a second before a
@@ -33,9 +33,9 @@ class Recheck:
         claimed, now = self._claimed, self._clock()
         if claimed.campaign.not_after is not None and claimed.campaign.not_after <= now:
             return {i: Outcome(claimed.ledger_row(i), Status.EXPIRED, Reason.NOT_AFTER) for i in rows}
-        account = registry.by_id(claimed.account.id)
+        account = registry.load_account(claimed.account.id)
         if account is None or not account.enabled:
-            return dict(zip(rows, rerouted([claimed.ledger_row(i) for i in rows]), strict=True))
+            return dict(zip(rows, reroute([claimed.ledger_row(i) for i in rows]), strict=True))
         self._read_changes()
         return {**self._in_quiet_hours(rows, now), **self._refused_anew(rows, now)}
 
@@ -76,7 +76,7 @@ class Recheck:
             if n is None or i in self._changed:
                 continue
             if n not in ends:
-                ends[n] = quiet_hours.ends(payload.quiet_hours[n], tenant_zone, now)
+                ends[n] = quiet_hours.find_end(payload.quiet_hours[n], tenant_zone, now)
             if (until := ends[n]) is not None:
-                held[i] = held_back(self._claimed.ledger_row(i), until, now)
+                held[i] = postpone(self._claimed.ledger_row(i), until, now)
         return held

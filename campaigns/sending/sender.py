@@ -53,7 +53,7 @@ class Sender:
         campaign, account = claimed.campaign, claimed.account
         self._rate = registry.rate_of(account)
         campaign_rate = campaign.rate_per_s
-        self._limits = [rate_limits.of_campaign(campaign.pk, campaign_rate)] if campaign_rate else []
+        self._limits = [rate_limits.campaign_limit(campaign.pk, campaign_rate)] if campaign_rate else []
         self._window = self._in_flight.window
         self._at_claim = replace(claimed.outcomes)
         self._began = self._wrote = time.monotonic()
@@ -99,7 +99,7 @@ class Sender:
             if in_flight and self._window - in_flight < len(rows):
                 self._collect(CHECK_SECONDS)
                 continue
-            grant = rate_limits.take(claimed.account.id, self._rate, len(rows), *self._limits)
+            grant = rate_limits.take_for_account(claimed.account.id, self._rate, len(rows), *self._limits)
             full_speed.note_grant(claimed.campaign.pk, whole=grant.granted == len(rows))
             if grant.granted:
                 self._begin(rows[: grant.granted])
@@ -157,7 +157,7 @@ class Sender:
         """Wait until nothing is in flight."""
         while self._in_flight.count:
             self._collect(CHECK_SECONDS)
-        self._in_flight.learn()
+        self._in_flight.update_health()
 
     def _write(self, begin: int) -> None:
         """Write the outcomes; let messages up to `begin` begin. Raises _ClaimLost."""

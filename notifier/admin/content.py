@@ -162,13 +162,13 @@ class TemplateAdmin(TenantModelAdmin):
     def _render(self, template: Template, form: PreviewForm) -> dict[str, Any]:
         latest = template.versions.first()
         wanted = trimmed(form.cleaned_data["recipient"])
-        person = recipients.by_external_ids(template.tenant_id, [wanted]).get(wanted)
+        person = recipients.load_by_external_ids(template.tenant_id, [wanted]).get(wanted)
         if latest is None or person is None:
             form.add_error("recipient", "There is no such recipient." if latest else "Nothing is published yet.")
             return {}
         compiled = templates.compiled(latest.pk)
         variables = {**form.cleaned_data["variables"], PERSON: person.variables()}
-        locale = person.choices.language or person.locale
+        locale = person.preferences.language or person.locale
         try:
             with shared_budget():
                 return {

@@ -23,7 +23,7 @@ from notifier.admin.sent import (
     of_campaign,
 )
 from notifier.delivery import redrive
-from notifier.delivery.ledger.history import histories
+from notifier.delivery.ledger.history import load_histories
 from notifier.models import DeadLetter, Delivery, DeliveryEvent, Notification, OrderingQueue
 from notifier.vocabulary.status import Status
 from tenants.admin import MARKETERS, NO_ROLE, TenantTabularInline, admin_site, masked, may
@@ -104,7 +104,7 @@ class DeliveryAdmin(FromNewest):
 
     @admin.display(description="history")
     def told(self, delivery: Delivery) -> str:
-        steps = histories([delivery])[delivery.pk]
+        steps = load_histories([delivery])[delivery.pk]
         rows = [(timezone.localtime(s.at).isoformat(" ", "milliseconds"), s.what, s.detail) for s in steps]
         return format_html_join("", "<p>{} <strong>{}</strong> {}</p>", rows)
 

@@ -18,7 +18,7 @@ from notifier.api.framework.errors import Problem, problem_of
 from notifier.api.framework.pagination import page
 from notifier.api.framework.views import TenantView, read
 from notifier.delivery import Accepted, accept
-from notifier.delivery.ledger.history import Step, histories, not_before
+from notifier.delivery.ledger.history import Step, load_histories, not_before
 from notifier.errors import InvalidInput, NotifierError
 from notifier.models import Delivery, Notification
 from notifier.values.trim import trimmed
@@ -115,7 +115,7 @@ class NotificationView(TenantView):
         """Every delivery with its status and history."""
         notification = get_owned(_notifications(self.tenant_id), self.tenant, pk=notification_id)
         (_, deliveries), = _with_deliveries([notification])  # fmt: skip
-        return Response(_shown(notification, deliveries, histories(deliveries)))
+        return Response(_shown(notification, deliveries, load_histories(deliveries)))
 
 
 def _request(raw: Any, mode: Mode) -> SendRequest:

@@ -23,7 +23,7 @@ from notifier.delivery.content.render_budget import shared_budget
 from notifier.delivery.infra import bulk
 from notifier.delivery.ledger import ordering
 from notifier.delivery.planning.plan import Planned, Rule, Suppressed, plan
-from notifier.delivery.planning.quiet_hours import outlast
+from notifier.delivery.planning.quiet_hours import expires_in_quiet_hours
 from notifier.delivery.wakeup import signal
 from notifier.errors import InvalidInput, NotifierError, QueueFull, Unconfigured
 from notifier.vocabulary.ids import new_id
@@ -132,7 +132,7 @@ def _rows(context: AcceptContext, draft: _Draft) -> list[dict[str, Any]]:
     due = max(context.now, draft.request.send_at or context.now)
     planned = plan(draft.person, draft.rule, wanted, due, context.tenant.timezone)
     # rendered for every wanted channel, also a suppressed one: a missing variable is the caller's error either way
-    locale = draft.person.choices.language or draft.person.locale
+    locale = draft.person.preferences.language or draft.person.locale
     variables = {**draft.request.data, PERSON: draft.person.variables()}
     content = {
         name: compiled.render(
@@ -161,10 +161,10 @@ def _row(
     if isinstance(entry, Suppressed):
         return {**refused, "reason": entry.reason}
     try:
-        account = registry.choose(context.tenant, entry.channel, entry.address.platform, draft.request.mode)
+        account = registry.choose_account(context.tenant, entry.channel, entry.address.platform, draft.request.mode)
     except Unconfigured:
         return {**refused, "reason": Reason.NO_ACCOUNT}
-    if outlast(entry.hold_until, draft.request.not_after):
+    if expires_in_quiet_hours(entry.hold_until, draft.request.not_after):
         return {**refused, "status": Status.EXPIRED, "reason": Reason.QUIET_HOURS}
     due = max(due, entry.hold_until or due)
     queue_position = QueuePosition.PARKED if due > context.now else QueuePosition.WAITING

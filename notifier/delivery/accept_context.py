@@ -58,9 +58,9 @@ def load(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> AcceptContext
             about.execute(_TENANT, [sorted({r.template for r in requests}), tenant_id], prepare=True)
             if named:
                 categories.execute(_CATEGORIES, [tenant_id, named], prepare=True)
-            recipients.ask(persons, tenant_id, sorted({r.recipient for r in requests}))
+            recipients.send_query(persons, tenant_id, sorted({r.recipient for r in requests}))
         rows, asked = about.fetchall(), categories.fetchall() if named else []
-        found = recipients.told(persons, tenant_id)
+        found = recipients.read_answer(persons, tenant_id)
     if not rows:
         raise Tenant.DoesNotExist
     newest = [row[-4:] for row in rows if row[-4] is not None]

@@ -125,7 +125,7 @@ class Dispatcher:
             if answers is None:
                 self._in_flight.remove(batch)
                 batch.verdicts += [_NO_ANSWER] * len(batch.waiting)
-                learn(batch.account, batch.verdicts)
+                update_health(batch.account, batch.verdicts)
                 self._gathered += [outcome_of(row, _NO_ANSWER, batch.others) for row in batch.waiting.values()]
                 batch.waiting.clear()
                 if not self._in_flight:
@@ -226,7 +226,7 @@ class FallbackAccounts:
     def _look(self) -> list[ProviderAccount]:
         account = self._account
         tenant = Tenant.objects.get(pk=account.tenant_id)
-        found = registry.usable(tenant, account.channel, account.platform, self._mode)
+        found = registry.usable_accounts(tenant, account.channel, account.platform, self._mode)
         return [a for a in found if a.id != account.id]
 
 
@@ -271,18 +271,18 @@ def outcome_of(row: Claimed, verdict: Verdict, instead: FallbackAccounts) -> Out
 def slow_down(account: ProviderAccount, verdicts: Iterable[Verdict]) -> None:
     """What the provider said about too many messages, to everybody who sends for this account."""
     if refused := [verdict.after or 0.0 for verdict in verdicts if isinstance(verdict, Throttled)]:
-        rate_limits.throttled(account.id, max(refused), len(refused))
+        rate_limits.record_throttling(account.id, max(refused), len(refused))
 
 
-def learn(account: ProviderAccount, verdicts: Sequence[Verdict], taken: int = 0) -> None:
+def update_health(account: ProviderAccount, verdicts: Sequence[Verdict], taken: int = 0) -> None:
     """Move the account's health: one that is wrong or mostly fails gets worse, one that works recovers. `taken`: how
     many more were sent, without a verdict each."""
     if any(isinstance(v, Misconfigured) for v in verdicts):
-        health.moved(account.id, -5)
+        health.move(account.id, -5)
         log.warning("account misconfigured", action="send", account=str(account.id), tenant=str(account.tenant_id))
         return
     good, judged = taken + sum(isinstance(v, Sent | Permanent) for v in verdicts), taken + len(verdicts)
     if good < judged / 2:
-        health.moved(account.id, -1)
-    elif good == judged and health.weights([account.id])[account.id] < health.FULL:
-        health.moved(account.id, 1)
+        health.move(account.id, -1)
+    elif good == judged and health.read_weights([account.id])[account.id] < health.FULL:
+        health.move(account.id, 1)

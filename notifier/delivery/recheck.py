@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.settle import Outcome
 from notifier.delivery.planning import recipients
-from notifier.delivery.planning.category_rules import rule_for, rules
+from notifier.delivery.planning.category_rules import load_rules, rule_for
 from notifier.delivery.planning.consent_changes import changed_since
 from notifier.delivery.planning.plan import Planned, Rule, Suppressed, plan
-from notifier.delivery.planning.quiet_hours import outlast
+from notifier.delivery.planning.quiet_hours import expires_in_quiet_hours
 from notifier.vocabulary.people import Person
 from notifier.vocabulary.status import Lane, Reason, Status
 from tenants.models import Tenant
@@ -43,7 +43,7 @@ def register_policies(look: PolicyLookup) -> None:
     _look = look
 
 
-def policies(rows: Sequence[Claimed]) -> Mapping[uuid.UUID, CampaignPolicy]:
+def load_policies(rows: Sequence[Claimed]) -> Mapping[uuid.UUID, CampaignPolicy]:
     """The orders for the campaigns of these rows; no query when none is of a campaign."""
     campaigns = {r.campaign_id for r in rows if r.campaign_id is not None}
     return _look(campaigns) if _look is not None and campaigns else {}
@@ -84,23 +84,23 @@ def plan_again(rows: Sequence[Claimed], now: datetime) -> list[Outcome]:
     if not rows:
         return []
     tenant = Tenant.objects.get(pk=rows[0].tenant_id)
-    persons = recipients.by_ids(tenant.id, [r.recipient_id for r in rows])
-    known = rules(tenant.id, {r.category for r in rows})
+    persons = recipients.load_by_ids(tenant.id, [r.recipient_id for r in rows])
+    known = load_rules(tenant.id, {r.category for r in rows})
     outcomes = [
-        verdict_on(r, persons.get(r.recipient_id), rule_for(known, r.category, r.lane), now, tenant.timezone)
+        decide_row(r, persons.get(r.recipient_id), rule_for(known, r.category, r.lane), now, tenant.timezone)
         for r in rows
     ]
     return [o for o in outcomes if o is not None]
 
 
-def held_back(row: Claimed, until: datetime, now: datetime) -> Outcome:
+def postpone(row: Claimed, until: datetime, now: datetime) -> Outcome:
     """A row whose recipient has quiet hours until then: it waits, or ends where it may not leave so late."""
-    if outlast(until, row.not_after):
+    if expires_in_quiet_hours(until, row.not_after):
         return Outcome(row, Status.EXPIRED, Reason.QUIET_HOURS)
     return Outcome(row, Status.QUEUED, wait=(until - now).total_seconds(), held=True)
 
 
-def verdict_on(row: Claimed, person: Person | None, rule: Rule, now: datetime, tenant_zone: str) -> Outcome | None:
+def decide_row(row: Claimed, person: Person | None, rule: Rule, now: datetime, tenant_zone: str) -> Outcome | None:
     """Purely: None when the row may leave, else why not (suppressed, expired) or not yet (held)."""
     if person is None:
         return Outcome(row, Status.SUPPRESSED, Reason.RECIPIENT_ERASED)
@@ -110,5 +110,5 @@ def verdict_on(row: Claimed, person: Person | None, rule: Rule, now: datetime, t
         if isinstance(entry, Planned) and entry.address.value == row.address.value:
             if entry.hold_until is None:
                 return None
-            return held_back(row, entry.hold_until, now)
+            return postpone(row, entry.hold_until, now)
     return Outcome(row, Status.SUPPRESSED, Reason.NO_ADDRESS)

@@ -18,7 +18,7 @@ from notifier.delivery.infra import bulk
 from notifier.delivery.ledger import claims
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.settle import Outcome, settle
-from notifier.delivery.recheck import policies, recheck
+from notifier.delivery.recheck import load_policies, recheck
 from notifier.delivery.wakeup.listener import NullListener, WakeupListener
 from notifier.errors import NotifierError
 from notifier.models import ProviderAccount
@@ -26,7 +26,7 @@ from notifier.vocabulary.status import Lane, Reason, Status
 from tenants.models import Tenant
 
 #: rows of one claim: large enough to amortise its 5 ms, small enough that accounts take turns several times a second
-BATCH = 200
+CLAIM_SIZE = 200
 #: seconds after which an open circuit is tried again
 CIRCUIT_SECONDS = 15.0
 #: a task hands its queue on after this long, so that a deploy need not wait for an endless backlog
@@ -36,14 +36,14 @@ DRAIN_SECONDS = 15.0
 #: rows that their campaign holds back (it is paused, or over its speed limit) are looked at again after this long
 HELD_SECONDS = 10.0
 #: windows on the wire at once; each is a thread that waits
-MAX_FLIGHTS = 64
+MAX_BATCHES = 64
 #: of one account: of a provider that hangs, messages that come one by one would otherwise take all of them
-ACCOUNT_FLIGHTS = 8
+ACCOUNT_BATCHES = 8
 #: while answers are awaited, new work is looked for this often: soon after some was found, for a message that comes
 #: during the flight of another waits for it, and seldom after long in vain
-LOOK_SECONDS = (0.01, 0.05)
+POLL_SECONDS = (0.01, 0.05)
 #: and without a ring, in case one was lost
-ANYWAY_SECONDS = 0.5
+POLL_ANYWAY_SECONDS = 0.5
 
 
 def deliver(channel_name: str, lanes: Sequence[Lane], listener: WakeupListener | None = None) -> bool:
@@ -59,7 +59,7 @@ class _Shift:
     def __init__(self, channel_name: str, lanes: Sequence[Lane], listener: WakeupListener) -> None:
         self._channel, self._lanes, self._listener = channel_name, lanes, listener
         self._how = claims.ClaimOptions(begin=channel(channel_name).repeat_when_in_doubt)
-        self._dispatcher, self._resting = Dispatcher(), Resting()
+        self._dispatcher, self._resting = Dispatcher(), PausedAccounts()
         self._until = time.monotonic() + TASK_SECONDS
         self._claimed_at = -math.inf
         #: somebody said that there is work
@@ -68,7 +68,7 @@ class _Shift:
         self._left_behind = False
 
     def run(self) -> bool:
-        soon, seldom = LOOK_SECONDS
+        soon, seldom = POLL_SECONDS
         look = soon
         try:
             while time.monotonic() < self._until + DRAIN_SECONDS:
@@ -81,7 +81,7 @@ class _Shift:
                 if not found and not self._dispatcher.batches:
                     if self._left_behind:
                         time.sleep(seldom)
-                    elif self._listener.linger():
+                    elif self._listener.wait():
                         self._told = True
                     else:
                         break
@@ -94,28 +94,28 @@ class _Shift:
     def _look(self, late: bool) -> bool:
         """Claim and launch what is due, if some may be; whether there was any."""
         dispatcher, now = self._dispatcher, time.monotonic()
-        if dispatcher.batches >= MAX_FLIGHTS:
+        if dispatcher.batches >= MAX_BATCHES:
             return False
         self._told = self._told or self._listener.notified()
-        if not (self._told or self._left_behind or now - self._claimed_at > ANYWAY_SECONDS):
+        if not (self._told or self._left_behind or now - self._claimed_at > POLL_ANYWAY_SECONDS):
             return False
-        busy = dispatcher.busy(1 if late else ACCOUNT_FLIGHTS) + self._resting.accounts()
+        busy = dispatcher.busy(1 if late else ACCOUNT_BATCHES) + self._resting.accounts()
         self._claimed_at = now
         rows = self._claim(busy)
         _process(dispatcher, self._resting, rows, now)
         self._told = rows.more
         passed_over = busy or self._resting.accounts()
-        self._left_behind = bool(passed_over) or dispatcher.batches >= MAX_FLIGHTS or dispatcher.rows >= BATCH
+        self._left_behind = bool(passed_over) or dispatcher.batches >= MAX_BATCHES or dispatcher.rows >= CLAIM_SIZE
         return bool(rows)
 
     def _claim(self, busy: Sequence[uuid.UUID]) -> claims.Claims:
-        rows = claims.claim(self._channel, self._lanes, BATCH, busy, self._how)
+        rows = claims.claim(self._channel, self._lanes, CLAIM_SIZE, busy, self._how)
         if rows or not self._told or self._listener.disconnected:
             return rows
-        return claims.claim(self._channel, self._lanes, BATCH, busy, replace(self._how, wait_for_locked=True))
+        return claims.claim(self._channel, self._lanes, CLAIM_SIZE, busy, replace(self._how, wait_for_locked=True))
 
 
-class Resting:
+class PausedAccounts:
     """Accounts whose token bucket is empty, until it has tokens again: claiming for them would only hand back."""
 
     def __init__(self) -> None:
@@ -130,17 +130,17 @@ class Resting:
         return list(self._until)
 
 
-def _process(dispatcher: Dispatcher, resting: Resting, rows: list[Claimed], claimed_at: float) -> None:
+def _process(dispatcher: Dispatcher, resting: PausedAccounts, rows: list[Claimed], claimed_at: float) -> None:
     if not rows:
         return
-    account = registry.by_id(rows[0].account_id)
+    account = registry.load_account(rows[0].account_id)
     if account is None or not account.enabled:
-        _refuse(rerouted(rows))
+        _refuse(reroute(rows))
         return
-    if health.weights([account.id])[account.id] == 0:
+    if health.read_weights([account.id])[account.id] == 0:
         claims.release(rows, CIRCUIT_SECONDS)
         return
-    grant = rate_limits.take(account.id, registry.rate_of(account), len(rows))
+    grant = rate_limits.take_for_account(account.id, registry.rate_of(account), len(rows))
     if grant.granted < len(rows):
         claims.release(rows[grant.granted :], grant.wait)
         resting.rest(account.id, grant.wait)
@@ -152,18 +152,20 @@ def _process(dispatcher: Dispatcher, resting: Resting, rows: list[Claimed], clai
 
 def _within_limits(rows: list[Claimed]) -> list[Claimed]:
     """Rows that the speed limits of their campaigns let leave now; the others are handed back."""
-    for campaign, found in policies(rows).items():
+    for campaign, found in load_policies(rows).items():
         if not found.rate_per_s:
             continue
         mine = [row for row in rows if row.campaign_id == campaign]
-        late = mine[rate_limits.take_of(len(mine), rate_limits.of_campaign(campaign, found.rate_per_s)).granted :]
+        late = mine[
+            rate_limits.take_tokens(len(mine), rate_limits.campaign_limit(campaign, found.rate_per_s)).granted :
+        ]
         claims.release(late, min(HELD_SECONDS, len(late) / found.rate_per_s))
         rows = _without(rows, late)
     return rows
 
 
 def _launch_window(dispatcher: Dispatcher, account: ProviderAccount, rows: list[Claimed], claimed_at: float) -> None:
-    ordered = policies(rows)
+    ordered = load_policies(rows)
     holding = {campaign for campaign, found in ordered.items() if found.hold(account.channel)}
     paused = [row for row in rows if row.campaign_id in holding]
     rows = _without(rows, paused)
@@ -195,7 +197,7 @@ def _without(rows: list[Claimed], others: Sequence[Claimed]) -> list[Claimed]:
     return [row for row in rows if row.id not in others_ids] if others else rows
 
 
-def rerouted(rows: Sequence[Claimed]) -> list[Outcome]:
+def reroute(rows: Sequence[Claimed]) -> list[Outcome]:
     """Their account was disabled or deleted after acceptance: take another, or say so."""
     tenants = Tenant.objects.in_bulk({row.tenant_id for row in rows})
     return [_rerouted(row, tenants[row.tenant_id]) for row in rows]
@@ -203,7 +205,7 @@ def rerouted(rows: Sequence[Claimed]) -> list[Outcome]:
 
 def _rerouted(row: Claimed, tenant: Tenant) -> Outcome:
     try:
-        other = registry.choose(tenant, row.channel, row.address.platform, row.mode)
+        other = registry.choose_account(tenant, row.channel, row.address.platform, row.mode)
     except NotifierError as error:
         return Outcome(row, Status.FAILED, Reason.NO_ACCOUNT, error.message, dead_letter=True)
     return Outcome(row, Status.QUEUED, detail="its account was disabled", account_id=other.id)

@@ -15,7 +15,7 @@ from notifier.delivery.ledger import claims, leases, ordering
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.retry import SCHEDULE
 from notifier.delivery.ledger.settle import Outcome, settle
-from notifier.delivery.send import rerouted
+from notifier.delivery.send import reroute
 from notifier.delivery.wakeup import signal
 from notifier.vocabulary.status import QueuePosition, Reason, Status
 
@@ -94,7 +94,7 @@ def sweep() -> None:
         in_doubt = [claims.claimed(row) for row in cursor.fetchall()]
     settle([_outcome_of_doubt(row) for row in in_doubt])
     for name in channels():
-        settle(rerouted(claims.claim_orphans(name, BATCH)))
+        settle(reroute(claims.claim_orphans(name, BATCH)))
     _unpark()
     _pass_on_lost_turns()
     signal.notify(_due_queues())

@@ -44,7 +44,7 @@ class Person:
     attributes: Mapping[str, Any]
     status: str
     devices: tuple[DeviceAddress, ...] = ()
-    choices: Preferences = Preferences()
+    preferences: Preferences = Preferences()
     suppressed: frozenset[tuple[str, str]] = frozenset()  #: (channel, address)
 
     def variables(self) -> dict[str, Any]:

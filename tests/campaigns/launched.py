@@ -68,7 +68,7 @@ def an_armed(site: Site, shards: int = 3, canaries: int = 0, **columns: Any) -> 
 
 
 def inbox(site: Site) -> ProviderAccount:
-    return registry.choose(site.acme, "in_app", "", "live")
+    return registry.choose_account(site.acme, "in_app", "", "live")
 
 
 def gone(campaign: Campaign, **columns: Any) -> Campaign:

@@ -78,7 +78,7 @@ def test_a_stop_of_a_paused_campaign_ends_what_waited(requeued: Campaign) -> Non
 
 def test_they_keep_to_the_campaigns_speed(requeued: Campaign) -> None:
     Campaign.objects.filter(pk=requeued.pk).update(rate_per_s=10.0)
-    rate_limits.take_of(1, rate_limits.of_campaign(requeued.pk, 10.0))
+    rate_limits.take_tokens(1, rate_limits.campaign_limit(requeued.pk, 10.0))
     time.sleep(0.2)
     all_due()
     deliver("in_app", BULK)
@@ -110,7 +110,7 @@ def test_a_provider_that_is_asked_too_much_is_left_alone(market: Shop, monkeypat
     deliver("in_app", (Lane.TRANSACTIONAL, Lane.BULK))
     account = market.deliveries()[0].account_id
     assert account is not None
-    assert (asked, rate_limits.take(account, None, 1).granted) == ([3], 0)
+    assert (asked, rate_limits.take_for_account(account, None, 1).granted) == ([3], 0)
     market.accept(an_order())
     deliver("in_app", (Lane.TRANSACTIONAL, Lane.BULK))
     assert asked == [3]

@@ -164,8 +164,8 @@ def test_a_tenant_whose_provider_hangs_does_not_take_every_flight(shop: Shop, mo
             yield [(i, Sent(final=True)) for i in range(len(messages))]
 
     monkeypatch.setattr(registry, "provider_for", lambda account: Hanging(InApp.Config()))
-    monkeypatch.setattr(send, "BATCH", 1)  # as they come one by one
-    monkeypatch.setattr(send, "MAX_FLIGHTS", 10)
+    monkeypatch.setattr(send, "CLAIM_SIZE", 1)  # as they come one by one
+    monkeypatch.setattr(send, "MAX_BATCHES", 10)
     monkeypatch.setattr(send, "TASK_SECONDS", 5.0)
     deliver("in_app", FAST)
     assert served == [True]

@@ -21,7 +21,7 @@ class Nobody(WakeupListener):
     def notified(self) -> bool:
         return False
 
-    def linger(self) -> bool:
+    def wait(self) -> bool:
         return False
 
     def leave(self) -> bool:
@@ -31,7 +31,7 @@ class Nobody(WakeupListener):
 @pytest.mark.django_db(transaction=True)
 def test_what_waits_for_tokens_leaves_without_a_ring(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     grants = iter([Grant(0, 0.1)])
-    monkeypatch.setattr(rate_limits, "take", lambda account, rate, wanted: next(grants, Grant(wanted, 0.0)))
+    monkeypatch.setattr(rate_limits, "take_for_account", lambda account, rate, wanted: next(grants, Grant(wanted, 0.0)))
     shop.accept(an_order())
     deliver("in_app", [Lane.TRANSACTIONAL], Nobody())
     assert shop.statuses() == ["delivered"]

@@ -25,7 +25,7 @@ def drifted(weight: int, since: float, now: float) -> int:
 _weights = TtlCache[uuid.UUID, int](seconds=1.0)
 
 
-def weights(account_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
+def read_weights(account_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
     """Health of each account a second ago at most, 0..100; everybody is well while Redis is away."""
     known = {a: weight for a in account_ids if (weight := _weights.get(a)) is not None}
     return known | _look([a for a in account_ids if a not in known])
@@ -36,7 +36,7 @@ def _look(account_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
         return {}
     try:
         stored = redis.client().mget([_key(a) for a in account_ids])
-    except redis.Away:
+    except redis.Unavailable:
         stored = [None] * len(account_ids)
     found = {a: _read(raw) for a, raw in zip(account_ids, stored, strict=True)}
     for account_id, weight in found.items():
@@ -44,7 +44,7 @@ def _look(account_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
     return found
 
 
-def moved(account_id: uuid.UUID, steps: int) -> None:
+def move(account_id: uuid.UUID, steps: int) -> None:
     """Move an account's health by `steps` (negative: worse). Not atomic: a lost step is corrected by the next batch."""
     try:
         client = redis.client()
@@ -54,7 +54,7 @@ def moved(account_id: uuid.UUID, steps: int) -> None:
         else:
             client.set(_key(account_id), f"{weight}:{time.time():.0f}", ex=3600)
         _weights.forget(account_id)
-    except redis.Away:
+    except redis.Unavailable:
         return
 
 

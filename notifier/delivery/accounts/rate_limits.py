@@ -109,11 +109,11 @@ class Limit:
         return max(1.0, (self.rate or 0.0) * self.burst_seconds)
 
 
-def of_account(account_id: uuid.UUID, rate: float | None) -> Limit:
+def account_limit(account_id: uuid.UUID, rate: float | None) -> Limit:
     return Limit(f"bucket:{account_id}", rate)
 
 
-def of_campaign(campaign_id: uuid.UUID, rate: float | None) -> Limit:
+def campaign_limit(campaign_id: uuid.UUID, rate: float | None) -> Limit:
     return Limit(f"bucket:campaign:{campaign_id}", rate, CAMPAIGN_BURST_SECONDS)
 
 
@@ -121,38 +121,38 @@ def of_campaign(campaign_id: uuid.UUID, rate: float | None) -> Limit:
 _free = TtlCache[uuid.UUID, bool](seconds=0.1)
 
 
-def take(account_id: uuid.UUID, rate: float | None, wanted: int, *others: Limit) -> Grant:
+def take_for_account(account_id: uuid.UUID, rate: float | None, wanted: int, *others: Limit) -> Grant:
     """Up to `wanted` messages of an account that may leave now, and that the other limits let leave, too."""
     alone = rate is None and not others
     if alone and _free.get(account_id):
         return Grant(wanted, 0.0)
-    grant = take_of(wanted, of_account(account_id, rate), *others)
+    grant = take_tokens(wanted, account_limit(account_id, rate), *others)
     if alone and grant.granted == wanted:
         _free.keep(account_id, True)
     return grant
 
 
-def take_of(wanted: int, *limits: Limit) -> Grant:
+def take_tokens(wanted: int, *limits: Limit) -> Grant:
     """Up to `wanted` messages that every one of these limits lets leave now; one question for all of them."""
     arguments: list[float] = [wanted]
     for limit in limits:
         arguments += [limit.rate or 0.0, limit.burst]
     try:
-        granted, wait = redis.run(_TAKE, [limit.key for limit in limits], arguments)
+        granted, wait = redis.run_script(_TAKE, [limit.key for limit in limits], arguments)
         return Grant(int(granted), float(wait))
-    except redis.Away:
+    except redis.Unavailable:
         return _take_locally(wanted, limits)
 
 
-def throttled(account_id: uuid.UUID, after: float | None, times: int = 1) -> None:
+def record_throttling(account_id: uuid.UUID, after: float | None, times: int = 1) -> None:
     """The provider refused so many messages of this account because they are too many, for so many seconds."""
     seconds = min(LONGEST, max(SHORTEST, after or 0.0))
     _free.forget(account_id)
     try:
-        redis.run(_THROTTLED, [of_account(account_id, None).key], [seconds, times])
-    except redis.Away:
+        redis.run_script(_THROTTLED, [account_limit(account_id, None).key], [seconds, times])
+    except redis.Unavailable:
         with _lock:
-            _local.setdefault(of_account(account_id, None).key, _Bucket()).refuse(seconds, times, time.monotonic())
+            _local.setdefault(account_limit(account_id, None).key, _Bucket()).refuse(seconds, times, time.monotonic())
 
 
 # ---- while Redis is away -----------------------------------------------------------------------------------------

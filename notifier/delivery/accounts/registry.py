@@ -28,7 +28,7 @@ _enabled = TtlCache[uuid.UUID, list[ProviderAccount]](seconds=2.0)
 _by_id = TtlCache[uuid.UUID, ProviderAccount](seconds=1.0)
 
 
-def by_id(pk: uuid.UUID) -> ProviderAccount | None:
+def load_account(pk: uuid.UUID) -> ProviderAccount | None:
     """As it was a second ago at most; None when there is none."""
     found = _by_id.get(pk)
     if found is None and (found := ProviderAccount.objects.filter(pk=pk).first()):
@@ -87,19 +87,19 @@ def rate_of(account: ProviderAccount) -> float | None:
     return account.rate_per_s or provider_class(account.provider).rate_per_s
 
 
-def choose(tenant: Tenant, channel: str, platform: str, mode: str) -> ProviderAccount:
+def choose_account(tenant: Tenant, channel: str, platform: str, mode: str) -> ProviderAccount:
     """One of the tenant's accounts that can carry this: healthy ones by weight. Raises Unconfigured."""
-    found = usable(tenant, channel, platform, mode)
+    found = usable_accounts(tenant, channel, platform, mode)
     if not found:
         raise Unconfigured(
             f"No enabled provider account of this tenant carries {channel} {platform}".rstrip() + ".", field="channels"
         )
     if len(found) == 1:
         return found[0]
-    return pick(found, health.weights([a.id for a in found]), random.random())  # noqa: S311
+    return pick_by_weight(found, health.read_weights([a.id for a in found]), random.random())  # noqa: S311
 
 
-def pick(found: Sequence[ProviderAccount], well: Mapping[uuid.UUID, int], dice: float) -> ProviderAccount:
+def pick_by_weight(found: Sequence[ProviderAccount], well: Mapping[uuid.UUID, int], dice: float) -> ProviderAccount:
     """Weighted choice: configured weight x health; `dice` in [0, 1). All dead: the first."""
     shares = [a.weight * well.get(a.id, health.FULL) for a in found]
     mark = dice * sum(shares)
@@ -110,7 +110,7 @@ def pick(found: Sequence[ProviderAccount], well: Mapping[uuid.UUID, int], dice: 
     return found[0]
 
 
-def usable(tenant: Tenant, channel: str, platform: str, mode: str) -> list[ProviderAccount]:
+def usable_accounts(tenant: Tenant, channel: str, platform: str, mode: str) -> list[ProviderAccount]:
     """Enabled accounts for this channel and platform. A test message, and a tenant that has not gone live, may use
     sandbox accounts only; a live one never does."""
     sandbox = mode == Mode.TEST or tenant.sandbox

@@ -13,7 +13,7 @@ from redis.commands.core import Script
 from redis.retry import Retry
 
 #: what "Redis is away" looks like; callers go on without it
-Away = redis.RedisError
+Unavailable = redis.RedisError
 
 _client: redis.Redis | None = None
 
@@ -28,7 +28,7 @@ def client() -> redis.Redis:
     return _client
 
 
-def run(script: str, keys: Sequence[str], arguments: Sequence[Any] = ()) -> Any:
+def run_script(script: str, keys: Sequence[str], arguments: Sequence[Any] = ()) -> Any:
     """Run a Lua script, which is one step for everybody else. Raises Away."""
     return _script(script)(keys=keys, args=arguments, client=client())
 

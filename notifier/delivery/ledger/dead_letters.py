@@ -58,7 +58,7 @@ def redrive(tenant_id: uuid.UUID, dead_letter_ids: Sequence[uuid.UUID]) -> int:
 def _keep(rows: Sequence[Delivery], now: datetime) -> None:
     """How they ended the time before, which their rows forget, and that they were driven again."""
     again = history.Step("redriven", "", now)
-    told = [(r, step) for r in rows for step in (history.last(r, r.settled_at or now), again)]
+    told = [(r, step) for r in rows for step in (history.last_step(r, r.settled_at or now), again)]
     events = [(new_id(), r.tenant_id, r.id, step.what, step.detail, step.at) for r, step in told]
     bulk.insert("notifier_deliveryevent", bulk.EVENT, events)
 

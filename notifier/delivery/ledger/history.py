@@ -28,7 +28,7 @@ def not_before(ids: Iterable[uuid.UUID]) -> uuid.UUID:
     return id_floor(min(map(id_ms, ids)) - _SKEW_MS)
 
 
-def histories(deliveries: Sequence[Delivery]) -> dict[uuid.UUID, list[Step]]:
+def load_histories(deliveries: Sequence[Delivery]) -> dict[uuid.UUID, list[Step]]:
     """delivery id -> its steps, oldest first. One query."""
     between: defaultdict[uuid.UUID, list[Step]] = defaultdict(list)
     if deliveries:
@@ -36,18 +36,18 @@ def histories(deliveries: Sequence[Delivery]) -> dict[uuid.UUID, list[Step]]:
         rows = DeliveryEvent.objects.filter(delivery_id__in=ids, pk__gte=not_before(ids))
         for event in rows.order_by("at", "pk"):
             between[event.delivery_id].append(Step(event.what, event.detail, event.at))
-    return {d.pk: steps(d, between[d.pk]) for d in deliveries}
+    return {d.pk: history_of(d, between[d.pk]) for d in deliveries}
 
 
-def steps(delivery: Delivery, between: Iterable[Step]) -> list[Step]:
+def history_of(delivery: Delivery, between: Iterable[Step]) -> list[Step]:
     """The whole history from the row and its events, purely."""
-    end = [] if delivery.settled_at is None else [last(delivery, delivery.settled_at)]
+    end = [] if delivery.settled_at is None else [last_step(delivery, delivery.settled_at)]
     first = Status.QUEUED if delivery.campaign_id is None else Status.ARMED
     # what was refused when it was asked for never waited
     begin = [] if delivery.settled_at == delivery.accepted_at else [Step(first.label, "", delivery.accepted_at)]
     return begin + sorted([*end, *between], key=lambda step: step.at)
 
 
-def last(delivery: Delivery, at: datetime) -> Step:
+def last_step(delivery: Delivery, at: datetime) -> Step:
     """How the row ended, `at` being when."""
     return Step(Status(delivery.status).label, delivery.detail or delivery.reason, at)

@@ -167,8 +167,8 @@ def _settle_whole(outcomes: Sequence[Outcome]) -> set[uuid.UUID]:
         done, freed = _write(outcomes, alone=False)
         counted = [o for o in outcomes if o.row.id in done]
         _history(counted)
-        kill_addresses([o.dead for o in counted if o.address_is_dead])
-        dead_letters([_letter(o) for o in counted if o.dead_letter])
+        mark_addresses_dead([o.dead for o in counted if o.address_is_dead])
+        store_dead_letters([_letter(o) for o in counted if o.dead_letter])
         if queues := {queue_of(channel, lane) for channel, lane in ordering.pass_on(freed)}:
             transaction.on_commit(lambda: signal.notify(queues))
     return done
@@ -252,7 +252,7 @@ ON CONFLICT (tenant_id, channel, address) DO NOTHING
 """
 
 
-def kill_addresses(dead: Iterable[DeadAddress]) -> None:
+def mark_addresses_dead(dead: Iterable[DeadAddress]) -> None:
     """Addresses that will never take a message: a device is marked, any other address becomes a suppression. In the
     order of tokens and addresses, so that two workers cannot wait for each other."""
     devices: dict[tuple[uuid.UUID, uuid.UUID], datetime] = {}
@@ -291,7 +291,7 @@ def _letter(o: Outcome) -> Letter:
     return (o.row.tenant_id, o.row.id, o.row.channel, o.row.attempt + 1, (o.detail or str(o.reason))[:300])
 
 
-def dead_letters(letters: Sequence[Letter]) -> None:
+def store_dead_letters(letters: Sequence[Letter]) -> None:
     """Keep deliveries that exhausted their attempts where somebody looks at them."""
     if letters:
         with bulk.cursor() as cursor:

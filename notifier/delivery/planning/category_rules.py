@@ -14,7 +14,7 @@ from tenants.models import Category
 _KIND_OF = {lane: kind for kind, lane in LANE_OF.items()}
 
 
-def rules(tenant_id: uuid.UUID, keys: Collection[str]) -> dict[str, Rule]:
+def load_rules(tenant_id: uuid.UUID, keys: Collection[str]) -> dict[str, Rule]:
     """The rules of those categories that exist, by key."""
     found = Category.objects.filter(tenant_id=tenant_id, key__in=keys).values_list("key", "kind")
     return {key: Rule(key, Kind(kind)) for key, kind in found}
@@ -28,7 +28,7 @@ def rule_for(known: Mapping[str, Rule], key: str, lane: int) -> Rule:
     return known.get(key) or Rule(key, _KIND_OF[Lane(lane)])
 
 
-def uses(category: Category) -> Iterator[CategoryUse]:
+def find_uses(category: Category) -> Iterator[CategoryUse]:
     """Templates of the category, and whether notifications of it are scheduled."""
     for template in Template.objects.filter(category=category).order_by("key")[:MAX_USES]:
         yield CategoryUse(f"template {template.key}")

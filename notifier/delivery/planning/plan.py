@@ -12,9 +12,9 @@ from notifier.delivery.planning import quiet_hours
 from notifier.vocabulary.people import Address, Person, Preferences
 from notifier.vocabulary.status import Kind, Reason
 
-NOWHERE = Address("")
+EMPTY_ADDRESS = Address("")
 #: of whoever asked for nothing special; `people` gives all of them this one
-ORDINARY = Preferences()
+NO_PREFERENCES = Preferences()
 
 
 class Planned(NamedTuple):
@@ -30,7 +30,7 @@ class Suppressed(NamedTuple):
 
     channel: str
     reason: Reason
-    address: Address = NOWHERE
+    address: Address = EMPTY_ADDRESS
 
 
 Plan = list[Planned | Suppressed]
@@ -47,11 +47,11 @@ class Rule:
 def plan(person: Person, rule: Rule, channels: Iterable[str], now: datetime, tenant_zone: str = "UTC") -> Plan:
     """One entry per channel and address; a channel without any address yields one Suppressed."""
     # most people are ordinary, and what only choices can say is not asked for them: 1.2 µs less a channel
-    ordinary = person.choices is ORDINARY and person.status == "active"
+    ordinary = person.preferences is NO_PREFERENCES and person.status == "active"
     hold = None if ordinary else quiet_until(person, rule, now, tenant_zone)
     found: Plan = []
     for name in channels:
-        no = None if ordinary else refusal(person, rule, name)
+        no = None if ordinary else suppression_reason(person, rule, name)
         addresses = channel(name).addresses(person)
         if no is None and not addresses:
             no = Reason.NO_ADDRESS
@@ -68,7 +68,7 @@ def _one(person: Person, name: str, address: Address, hold: datetime | None) -> 
     return Planned(name, address, hold)
 
 
-def refusal(person: Person, rule: Rule, name: str) -> Reason | None:
+def suppression_reason(person: Person, rule: Rule, name: str) -> Reason | None:
     """Why this person gets nothing of this category on channel `name`, if so."""
     if person.status == "erased":
         return Reason.RECIPIENT_ERASED
@@ -76,15 +76,15 @@ def refusal(person: Person, rule: Rule, name: str) -> Reason | None:
         return Reason.RECIPIENT_BLOCKED
     if rule.kind == Kind.CRITICAL:
         return None
-    choices = person.choices
-    if name in choices.channels_off:
+    preferences = person.preferences
+    if name in preferences.channels_off:
         return Reason.CHANNEL_OFF
-    if rule.category and {rule.category, f"{rule.category}:{name}"} & choices.categories_off:
+    if rule.category and {rule.category, f"{rule.category}:{name}"} & preferences.categories_off:
         return Reason.CATEGORY_OFF
     return None
 
 
 def quiet_until(person: Person, rule: Rule, now: datetime, tenant_zone: str) -> datetime | None:
     """When this person's quiet hours end, if `now` lies in them and the category waits for them."""
-    hours = quiet_hours.hours_of(person.choices, rule.kind, person.timezone)
-    return None if hours is None else quiet_hours.ends(hours, tenant_zone, now)
+    hours = quiet_hours.hours_of(person.preferences, rule.kind, person.timezone)
+    return None if hours is None else quiet_hours.find_end(hours, tenant_zone, now)

@@ -32,15 +32,15 @@ class QuietHours(NamedTuple):
         return (end - minute) % _DAY if inside else 0
 
 
-def hours_of(choices: Preferences, kind: Kind, own_zone: str) -> QuietHours | None:
+def hours_of(preferences: Preferences, kind: Kind, own_zone: str) -> QuietHours | None:
     """The hours in which a message of this kind waits. Only marketing waits."""
-    start, end = choices.quiet_from, choices.quiet_until
+    start, end = preferences.quiet_from, preferences.quiet_until
     if kind != Kind.MARKETING or start is None or end is None or start == end:
         return None
     return QuietHours(start, end, own_zone)
 
 
-def ends(hours: QuietHours, tenant_zone: str, now: datetime) -> datetime | None:
+def find_end(hours: QuietHours, tenant_zone: str, now: datetime) -> datetime | None:
     """The first minute after `now` that is not quiet; None when `now` is not. Times are aware UTC."""
     local = zone(hours.zone or tenant_zone)
     at = now.astimezone(UTC).replace(second=0, microsecond=0)
@@ -76,6 +76,6 @@ def _offset(at: datetime, local: zoneinfo.ZoneInfo) -> timedelta | None:
     return at.astimezone(local).utcoffset()
 
 
-def outlast(until: datetime | None, not_after: datetime | None) -> bool:
+def expires_in_quiet_hours(until: datetime | None, not_after: datetime | None) -> bool:
     """Whether a message that waits for the end of quiet hours can never leave: it may not leave that late."""
     return until is not None and not_after is not None and not_after <= until

@@ -12,7 +12,7 @@ import psycopg
 
 from notifier.channels import channels
 from notifier.delivery.infra import bulk
-from notifier.delivery.planning.plan import ORDINARY
+from notifier.delivery.planning.plan import NO_PREFERENCES
 from notifier.vocabulary.people import DeviceAddress, Person, Preferences
 
 # the nested queries keep their place: a join may be planned as a scan of every device there is, which for 10,000
@@ -51,30 +51,30 @@ class RecipientQuery:
     params: Sequence[Any]
 
 
-def by_external_ids(tenant_id: uuid.UUID, external_ids: Sequence[str]) -> dict[str, Person]:
+def load_by_external_ids(tenant_id: uuid.UUID, external_ids: Sequence[str]) -> dict[str, Person]:
     """external_id -> Person; who does not exist is missing."""
     with bulk.cursor() as cursor:
-        ask(cursor, tenant_id, external_ids)
-        return told(cursor, tenant_id)
+        send_query(cursor, tenant_id, external_ids)
+        return read_answer(cursor, tenant_id)
 
 
-def ask(cursor: Cursor, tenant_id: uuid.UUID, external_ids: Sequence[str]) -> None:
+def send_query(cursor: Cursor, tenant_id: uuid.UUID, external_ids: Sequence[str]) -> None:
     """The first half of `by_external_ids`, which may travel together with other questions."""
     _ask(cursor, _some(tenant_id, "r.external_id = ANY(%b::text[])", list(external_ids)), prepare=True)
 
 
-def told(cursor: Cursor, tenant_id: uuid.UUID) -> dict[str, Person]:
+def read_answer(cursor: Cursor, tenant_id: uuid.UUID) -> dict[str, Person]:
     """The second half."""
     return {p.external_id: p for p in _looked_up(tenant_id, cursor.fetchall())[0]}
 
 
-def by_ids(tenant_id: uuid.UUID, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Person]:
+def load_by_ids(tenant_id: uuid.UUID, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Person]:
     """id -> Person; who does not exist any more is missing."""
     rows = _rows(_some(tenant_id, "r.id = ANY(%b::uuid[])", list(ids)), prepare=True)
     return {p.id: p for p in _looked_up(tenant_id, rows)[0]}
 
 
-def of(tenant_id: uuid.UUID, crowd: RecipientQuery) -> tuple[list[Person], int]:
+def load_by_query(tenant_id: uuid.UUID, crowd: RecipientQuery) -> tuple[list[Person], int]:
     """Everybody of a crowd, and how many of its entries are nobody."""
     with bulk.cursor() as cursor:
         cursor.execute(_SOME_SUPPRESSED, [tenant_id, FEW + 1])
@@ -141,7 +141,7 @@ def _person(row: Sequence[Any], suppressed: frozenset[tuple[str, str]]) -> Perso
         attributes=orjson.loads(row[7]),
         status=row[8],
         devices=() if row[14] is None else (_device(row),),
-        choices=ORDINARY
+        preferences=NO_PREFERENCES
         if row[9] is None
         else Preferences(frozenset(row[9]), frozenset(row[10]), row[11], row[12], row[13]),
         suppressed=suppressed,

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from notifier.delivery.infra import redis
 
 #: seconds that a listener stays without a ring: at more than two messages a second none needs a task
-LINGER = 0.5
+WAIT_SECONDS = 0.5
 #: a listener that was killed counts for so long at most
-PRESENT = 2.0
+PRESENCE_SECONDS = 2.0
 
 _NOW = """
 local now = redis.call('TIME')
@@ -34,8 +34,8 @@ return redis.call('LLEN', KEYS[3])
 """
 # ARGV: whose ear. 1: it was rung for
 _HEAR = f"""{_NOW}
-redis.call('ZADD', KEYS[1], now + {PRESENT}, ARGV[1])
-redis.call('PEXPIRE', KEYS[1], {int(PRESENT * 1000)})
+redis.call('ZADD', KEYS[1], now + {PRESENCE_SECONDS}, ARGV[1])
+redis.call('PEXPIRE', KEYS[1], {int(PRESENCE_SECONDS * 1000)})
 return redis.call('LPOP', KEYS[2])
 """
 # the last to leave takes the ring along that came for it
@@ -48,7 +48,7 @@ if redis.call('ZCARD', KEYS[1]) == 0 then return redis.call('LPOP', KEYS[2]) end
 def notify_listener(queue: str) -> int | None:
     """Tell whoever listens to a queue that there is work. None when that is done, else how many tasks lie in the queue.
     Raises redis.Away."""
-    lying = int(redis.run(_CALL, [*_keys(queue), queue]))
+    lying = int(redis.run_script(_CALL, [*_keys(queue), queue]))
     return None if lying < 0 else lying
 
 
@@ -62,7 +62,7 @@ class WakeupListener:
         """Whether there may be work; at once. For the deaf there may always be."""
         return self._heard(_HEAR) or self.disconnected
 
-    def linger(self) -> bool:
+    def wait(self) -> bool:
         """Wait a while for a ring; the deaf do not."""
         return self._heard(_HEAR) or self._wait()
 
@@ -71,17 +71,17 @@ class WakeupListener:
         return self._heard(_LEAVE)
 
     def _heard(self, script: str) -> bool:
-        return self._ask(lambda: redis.run(script, self._keys, [self.name]))
+        return self._ask(lambda: redis.run_script(script, self._keys, [self.name]))
 
     def _wait(self) -> bool:
-        return self._ask(lambda: redis.client().blpop([self._keys[1]], timeout=LINGER))
+        return self._ask(lambda: redis.client().blpop([self._keys[1]], timeout=WAIT_SECONDS))
 
     def _ask(self, question: Callable[[], object]) -> bool:
         if self.disconnected:
             return False
         try:
             return bool(question())
-        except redis.Away:
+        except redis.Unavailable:
             self.disconnected = True
             return False
 

@@ -12,7 +12,7 @@ from django.db import connection
 from campaigns import audience as audiences
 from campaigns.audience import segments
 from campaigns.models import Audience, AudienceMember
-from notifier.delivery.planning.recipients import of
+from notifier.delivery.planning.recipients import load_by_query
 from notifier.errors import InvalidInput
 from notifier.vocabulary.people import Person
 from tenants.imports import UnreadableFile
@@ -48,7 +48,7 @@ def segment(tenant: Tenant, *conditions: tuple[str, str, Any]) -> Audience:
 def walked(audience: Audience, size: int) -> list[tuple[list[Person], int]]:
     """Whom each slice has, and how many of its entries are nobody."""
     bounds = audiences.key_ranges(audience, size)
-    return [of(audience.tenant_id, audiences.recipient_query(audience, b.after, b.until)) for b in bounds]
+    return [load_by_query(audience.tenant_id, audiences.recipient_query(audience, b.after, b.until)) for b in bounds]
 
 
 def found(audience: Audience) -> set[str]:
@@ -358,5 +358,5 @@ def test_who_comes_after_the_cut_is_in_no_slice(acme: Tenant) -> None:
     all_of_them = everybody(acme)
     bounds = list(audiences.key_ranges(all_of_them, 2))
     Recipient.objects.create(tenant=acme, external_id="late")
-    slices = [of(acme.id, audiences.recipient_query(all_of_them, b.after, b.until))[0] for b in bounds]
+    slices = [load_by_query(acme.id, audiences.recipient_query(all_of_them, b.after, b.until))[0] for b in bounds]
     assert sum(map(len, slices)) == 5

@@ -109,10 +109,10 @@ def test_full_speed_that_begins_in_the_middle_of_the_copying_is_heeded(
 def test_without_redis_it_is_as_if_nobody_were_at_full_speed(blast: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     class Gone:
         def exists(self, key: str) -> int:
-            raise redis.Away
+            raise redis.Unavailable
 
         def set(self, key: str, value: int, px: int) -> None:
-            raise redis.Away
+            raise redis.Unavailable
 
     with monkeypatch.context() as patch:
         patch.setattr(redis, "client", Gone)

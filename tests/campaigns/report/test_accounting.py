@@ -97,7 +97,7 @@ def test_several_at_once_share_the_shards(sent: Campaign) -> None:
     assert len(audited(sent)) == 1
 
 
-@pytest.mark.parametrize("broken", ["kill_addresses", "_keep_letters"])
+@pytest.mark.parametrize("broken", ["mark_addresses_dead", "_keep_letters"])
 def test_a_crash_in_the_middle_leaves_the_shard_to_the_next(
     sent: Campaign, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:

@@ -39,4 +39,4 @@ def test_a_campaign_kills_no_device_for_an_answer_that_is_not_about_it(post: Pos
     accounting.account(campaign.pk)
     assert [device.token for device in Device.objects.exclude(dead_since=None)] == [tokens[7]]
     assert told(campaign) == {("queued", ""): 59, ("failed", "dead_address"): 1}
-    assert health.weights([post.account.id])[post.account.id] < health.FULL
+    assert health.read_weights([post.account.id])[post.account.id] < health.FULL

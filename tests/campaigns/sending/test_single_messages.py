@@ -56,7 +56,7 @@ def test_a_429_stops_the_account_at_once(post: Post, monkeypatch: pytest.MonkeyP
     post.client.fate = lambda address: TOO_MANY
     began = time.monotonic()
     asked: list[int] = []
-    take = rate_limits.take_of
+    take = rate_limits.take_tokens
 
     def counting(wanted: int, *some: rate_limits.Limit) -> rate_limits.Grant:
         asked.append(wanted)
@@ -64,7 +64,7 @@ def test_a_429_stops_the_account_at_once(post: Post, monkeypatch: pytest.MonkeyP
             stop(campaign)
         return take(wanted, *some)
 
-    monkeypatch.setattr(rate_limits, "take_of", counting)
+    monkeypatch.setattr(rate_limits, "take_tokens", counting)
     send(campaign)
     assert len(post.client.begun) <= post.client.streams
     assert len(asked) < 50  # it sleeps meanwhile, and does not spin
@@ -74,13 +74,13 @@ def test_a_campaign_s_speed_limit_is_kept_without_spinning(post: Post, monkeypat
     post.people(20)
     campaign = post.running(rate_per_s=20.0)
     asked: list[int] = []
-    take = rate_limits.take_of
+    take = rate_limits.take_tokens
 
     def counting(wanted: int, *some: rate_limits.Limit) -> rate_limits.Grant:
         asked.append(wanted)
         return take(wanted, *some)
 
-    monkeypatch.setattr(rate_limits, "take_of", counting)
+    monkeypatch.setattr(rate_limits, "take_tokens", counting)
     send(campaign)
     assert len(post.client.begun) == 20
     assert len(asked) < 100

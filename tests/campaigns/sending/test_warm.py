@@ -34,7 +34,7 @@ def test_arming_warms_each_account_once(post: Post, asked: list[dict[str, Any]],
     assert asked == [{"name": "warm", "arguments": {"account_ids": [str(post.account.pk)]}}]
 
 
-@pytest.mark.parametrize("error", [redis.Away("x"), OperationalError("x")])
+@pytest.mark.parametrize("error", [redis.Unavailable("x"), OperationalError("x")])
 def test_without_redis_arming_ends_all_the_same(post: Post, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def away(*args: Any, **more: Any) -> None:
         raise error
@@ -49,7 +49,7 @@ def test_connections_and_tokens_are_had_before_go(post: Post) -> None:
     post.client.fetching = lambda: fetched.append(1)
     post.people(1)
     post.armed()
-    inbox = registry.choose(post.tenant, "in_app", "", "live")
+    inbox = registry.choose_account(post.tenant, "in_app", "", "live")
     assert warm.warm_process([str(post.account.pk), str(inbox.pk)]) == 1
     assert fetched == [1]
 

@@ -8,7 +8,7 @@ import pytest
 
 from notifier.delivery import Accepted, accept
 from notifier.delivery.accounts import health, registry
-from notifier.delivery.accounts.registry import pick
+from notifier.delivery.accounts.registry import pick_by_weight
 from notifier.delivery.content import templates
 from notifier.errors import NotifierError, Unconfigured
 from notifier.models import ProviderAccount, Template
@@ -36,7 +36,7 @@ HEAVY, LIGHT = an_account(75), an_account(25)
     ],
 )
 def test_healthy_accounts_share_by_weight(well: dict[uuid.UUID, int], dice: float, expected: ProviderAccount) -> None:
-    assert pick([HEAVY, LIGHT], well, dice) is expected
+    assert pick_by_weight([HEAVY, LIGHT], well, dice) is expected
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_tenant_that_is_live_never_falls_back_to_the_sandbox(shop: Shop) -> No
 
 
 def test_a_provider_that_came_later_gets_its_sandbox_account(shop: Shop) -> None:
-    assert registry.usable(shop.tenant, "push", "fcm", "live")
+    assert registry.usable_accounts(shop.tenant, "push", "fcm", "live")
     ProviderAccount.objects.filter(tenant=shop.tenant, provider="fcm").delete()
     registry._enabled.clear()
-    assert registry.usable(shop.tenant, "push", "fcm", "live")
+    assert registry.usable_accounts(shop.tenant, "push", "fcm", "live")

@@ -13,7 +13,14 @@ import pytest
 from pytest_django import Settings
 
 from notifier.delivery.accounts import rate_limits
-from notifier.delivery.accounts.rate_limits import Limit, of_account, of_campaign, take, take_of, throttled
+from notifier.delivery.accounts.rate_limits import (
+    Limit,
+    account_limit,
+    campaign_limit,
+    record_throttling,
+    take_for_account,
+    take_tokens,
+)
 from notifier.delivery.infra import redis
 
 #: share by which a busy machine may lag behind the rate
@@ -34,7 +41,7 @@ def drain(seconds: float, wanted: int, *buckets: Limit) -> int:
     """What one worker gets that asks again as soon as it may."""
     got, until = 0, time.monotonic() + seconds
     while time.monotonic() < until:
-        grant = take_of(wanted, *buckets)
+        grant = take_tokens(wanted, *buckets)
         got += grant.granted
         assert 0 <= grant.granted <= wanted and (grant.wait > 0) == (grant.granted < wanted)
         time.sleep(max(0.0, min(grant.wait, until - time.monotonic())))
@@ -42,8 +49,8 @@ def drain(seconds: float, wanted: int, *buckets: Limit) -> int:
 
 
 def refused(account: uuid.UUID, after: float | None, times: int = rate_limits.REFUSALS) -> None:
-    throttled(account, after)
-    throttled(account, after, times - 1)
+    record_throttling(account, after)
+    record_throttling(account, after, times - 1)
 
 
 def together(workers: int, work: Callable[[], int]) -> tuple[int, float]:
@@ -61,7 +68,7 @@ def together(workers: int, work: Callable[[], int]) -> tuple[int, float]:
 
 @pytest.mark.parametrize(("rate", "wanted", "workers"), [(50.0, 400, 4), (2_000.0, 400, 8), (5_000.0, 1, 2)])
 def test_all_workers_together_get_the_rate_and_no_more(rate: float, wanted: int, workers: int) -> None:
-    bucket = of_account(uuid.uuid4(), rate)
+    bucket = account_limit(uuid.uuid4(), rate)
     took, seconds = together(workers, lambda: drain(1.5, wanted, bucket))
     assert took <= bucket.burst + rate * seconds
     if wanted > 1:
@@ -69,48 +76,48 @@ def test_all_workers_together_get_the_rate_and_no_more(rate: float, wanted: int,
 
 
 def test_a_campaigns_hundred_a_second_is_a_hundred_in_its_first_second() -> None:
-    bucket = of_campaign(uuid.uuid4(), 100.0)
+    bucket = campaign_limit(uuid.uuid4(), 100.0)
     took, seconds = together(4, lambda: drain(1.0, 400, bucket))
     assert 100 * (1 - LAG) <= took <= 10 + 100 * seconds
     time.sleep(0.5)  # nobody asks for a while, and nothing is saved up for later
-    assert take_of(400, bucket).granted <= 10
+    assert take_tokens(400, bucket).granted <= 10
 
 
 def test_both_limits_hold_and_neither_loses_what_the_other_refuses() -> None:
-    account, fast, slow = uuid.uuid4(), of_campaign(uuid.uuid4(), 1_000.0), of_campaign(uuid.uuid4(), 20.0)
-    both = of_account(account, 100.0)
-    take_of(1, both, fast, slow)
+    account, fast, slow = uuid.uuid4(), campaign_limit(uuid.uuid4(), 1_000.0), campaign_limit(uuid.uuid4(), 20.0)
+    both = account_limit(account, 100.0)
+    take_tokens(1, both, fast, slow)
     time.sleep(0.5)
-    took_slow = take(account, 100.0, 400, slow).granted
-    took_fast = take(account, 100.0, 400, fast).granted
+    took_slow = take_for_account(account, 100.0, 400, slow).granted
+    took_fast = take_for_account(account, 100.0, 400, fast).granted
     assert took_slow in (1, 2)
     # the account's bucket still has what the slow campaign was not granted
     assert 50 * (1 - LAG) <= took_slow + took_fast <= 65
 
 
 def test_a_slow_limit_fills_although_nobody_asks_for_long() -> None:
-    bucket = of_account(uuid.uuid4(), 0.5)
-    assert take_of(1, bucket).granted == 0
-    assert 1.5 < take_of(1, bucket).wait <= 2.0
+    bucket = account_limit(uuid.uuid4(), 0.5)
+    assert take_tokens(1, bucket).granted == 0
+    assert 1.5 < take_tokens(1, bucket).wait <= 2.0
     time.sleep(2.1)
-    assert take_of(5, bucket).granted == 1
+    assert take_tokens(5, bucket).granted == 1
 
 
 def test_without_a_rate_everything_is_granted() -> None:
-    assert take(uuid.uuid4(), None, 400) == rate_limits.Grant(400, 0.0)
-    assert take(uuid.uuid4(), None, 400, of_campaign(uuid.uuid4(), None)) == rate_limits.Grant(400, 0.0)
+    assert take_for_account(uuid.uuid4(), None, 400) == rate_limits.Grant(400, 0.0)
+    assert take_for_account(uuid.uuid4(), None, 400, campaign_limit(uuid.uuid4(), None)) == rate_limits.Grant(400, 0.0)
 
 
 @pytest.mark.parametrize("rate", [None, 1_000.0])
 def test_a_429_stops_the_account_for_as_long_as_the_provider_says(rate: float | None) -> None:
     account = uuid.uuid4()
-    take(account, rate, 1)
+    take_for_account(account, rate, 1)
     refused(account, 1.3)
-    throttled(account, None)  # a shorter one does not shorten it
-    grant = take(account, rate, 400, of_campaign(uuid.uuid4(), 1_000.0))
+    record_throttling(account, None)  # a shorter one does not shorten it
+    grant = take_for_account(account, rate, 400, campaign_limit(uuid.uuid4(), 1_000.0))
     assert grant.granted == 0 and 1.1 < grant.wait <= 1.3
     time.sleep(1.35)
-    granted = take(account, rate, 400).granted
+    granted = take_for_account(account, rate, 400).granted
     assert granted == 400 if rate is None else granted <= 0.1 * rate  # it begins empty
 
 
@@ -118,19 +125,19 @@ def test_a_429_without_a_time_stops_for_a_second_and_an_absurd_time_is_cut() -> 
     account, absurd = uuid.uuid4(), uuid.uuid4()
     refused(account, None)
     refused(absurd, 1e12)
-    assert 0.8 < take(account, None, 1).wait <= 1.0
-    assert 590 < take(absurd, None, 1).wait <= 600
+    assert 0.8 < take_for_account(account, None, 1).wait <= 1.0
+    assert 590 < take_for_account(absurd, None, 1).wait <= 600
 
 
 def test_after_a_429_the_account_is_slower_and_recovers() -> None:
     account, rate = uuid.uuid4(), 1_000.0
-    bucket = of_account(account, rate)
-    take_of(1, bucket)
+    bucket = account_limit(account, rate)
+    take_tokens(1, bucket)
     refused(account, 1.0, times=20)  # all that was on the wire is refused: one lesson
     time.sleep(1.0)
     assert 0.7 * (1 - LAG) <= drain(0.5, 20, bucket) / (0.5 * rate) <= 0.8
     time.sleep(2.0)
-    take_of(1_000, bucket)
+    take_tokens(1_000, bucket)
     assert 0.7 + 2.5 * rate_limits.RECOVERY <= drain(0.5, 20, bucket) / (0.5 * rate) + 0.05 <= 0.95
 
 
@@ -139,7 +146,7 @@ def test_each_lesson_slows_further() -> None:
     for _ in range(3):
         refused(account, 1.0)
         time.sleep(1.01)
-    share = drain(0.5, 20, of_account(account, rate)) / (rate * 0.5)
+    share = drain(0.5, 20, account_limit(account, rate)) / (rate * 0.5)
     assert 0.7**3 * (1 - LAG) <= share <= 0.7**3 * 1.15
 
 
@@ -147,17 +154,17 @@ def test_lessons_never_stop_an_account_for_good(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(rate_limits, "SHORTEST", 0.0)
     account = uuid.uuid4()
     for _ in range(100):
-        throttled(account, 0.0)
+        record_throttling(account, 0.0)
     # the share at the lowest: the first token of a limit of 20 a second takes a second
-    assert 0.9 <= take(account, 20.0, 1).wait <= 1.1
+    assert 0.9 <= take_for_account(account, 20.0, 1).wait <= 1.1
 
 
 def test_single_429s_are_about_their_devices() -> None:
     account = uuid.uuid4()
     refused(account, 60.0, times=rate_limits.REFUSALS - 1)
-    assert take(account, None, 400).granted == 400
+    assert take_for_account(account, None, 400).granted == 400
     time.sleep(1.01)
     refused(account, 60.0, times=rate_limits.REFUSALS - 1)
-    assert take(account, None, 400).granted == 400
-    throttled(account, 60.0)
-    assert take(account, None, 400).granted == 0
+    assert take_for_account(account, None, 400).granted == 400
+    record_throttling(account, 60.0)
+    assert take_for_account(account, None, 400).granted == 0

@@ -30,7 +30,7 @@ def test_what_is_forgotten_is_read_again() -> None:
 
 
 def test_no_more_than_the_most_are_kept() -> None:
-    recent = TtlCache[int, int](seconds=60.0, most=3)
+    recent = TtlCache[int, int](seconds=60.0, max_entries=3)
     for n in range(4):
         recent.keep(n, n)
     assert [recent.get(n) for n in range(4)] == [None, None, None, 3]

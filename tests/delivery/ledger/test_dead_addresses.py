@@ -13,7 +13,7 @@ from django.db import OperationalError, connection, transaction
 
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.retry import Tries, decide
-from notifier.delivery.ledger.settle import DeadAddress, Outcome, kill_addresses
+from notifier.delivery.ledger.settle import DeadAddress, Outcome, mark_addresses_dead
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.people import Address
 from notifier.vocabulary.status import Status
@@ -43,19 +43,19 @@ def refused(shop: Shop, device: UUID, as_of: datetime) -> DeadAddress:
 )
 def test_a_device_dies_if_it_was_last_seen_before_the_request(shop: Shop, seen: datetime, dies: bool) -> None:
     device = a_device(shop, seen)
-    kill_addresses([refused(shop, device, NOON)])
+    mark_addresses_dead([refused(shop, device, NOON)])
     assert (Device.objects.get(pk=device).dead_since is not None) == dies
 
 
 def test_of_several_refusals_the_latest_counts_in_any_order(shop: Shop) -> None:
     device = a_device(shop, NOON)
-    kill_addresses([refused(shop, device, NOON + MINUTE), refused(shop, device, NOON - MINUTE)])
+    mark_addresses_dead([refused(shop, device, NOON + MINUTE), refused(shop, device, NOON - MINUTE)])
     assert Device.objects.get(pk=device).dead_since is not None
 
 
 def test_a_device_of_another_tenant_is_not_touched(shop: Shop, market: Shop) -> None:
     device = a_device(market, NOON - MINUTE)
-    kill_addresses([refused(shop, device, NOON)])
+    mark_addresses_dead([refused(shop, device, NOON)])
     assert Device.objects.get(pk=device).dead_since is None
 
 
@@ -87,7 +87,7 @@ def test_devices_are_locked_in_the_order_of_an_import(shop: Shop) -> None:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_backend_pid()")
                 backends.append(cursor.fetchone()[0])
-            kill_addresses([refused(shop, device.pk, datetime.now(UTC) + MINUTE) for device in (later, earlier)])
+            mark_addresses_dead([refused(shop, device.pk, datetime.now(UTC) + MINUTE) for device in (later, earlier)])
         connection.close()
 
     thread = threading.Thread(target=kill)
@@ -110,7 +110,7 @@ def test_a_suppression_that_was_lifted_meanwhile_does_not_return(
     wrong = Suppression.objects.create(tenant=shop.tenant, channel="email", address="a@example.com", cause="dead")
     wrong.delete()  # its consent change is of now
     as_of = datetime.now(UTC) + (-MINUTE if lifted_later else MINUTE)
-    kill_addresses([DeadAddress(shop.tenant.id, "email", Address("a@example.com"), as_of)] * 2)
+    mark_addresses_dead([DeadAddress(shop.tenant.id, "email", Address("a@example.com"), as_of)] * 2)
     found = Suppression.objects.filter(tenant=shop.tenant, channel="email", address="a@example.com", cause="dead")
     assert found.exists() == suppressed
 

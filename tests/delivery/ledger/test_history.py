@@ -9,7 +9,7 @@ import pytest
 
 from notifier.delivery import redrive
 from notifier.delivery.ledger import claims
-from notifier.delivery.ledger.history import Step, histories, steps
+from notifier.delivery.ledger.history import Step, history_of, load_histories
 from notifier.delivery.ledger.settle import Outcome, settle
 from notifier.models import DeadLetter, Delivery, DeliveryEvent
 from notifier.vocabulary.status import Lane, Reason, Status
@@ -41,7 +41,7 @@ def test_the_row_tells_its_beginning_and_its_end(
     row: dict[str, object], between: list[tuple[str, float]], told: list[str]
 ) -> None:
     delivery = Delivery(accepted_at=ASKED, **row)
-    found = steps(delivery, [Step(what, "", after(seconds)) for what, seconds in between])
+    found = history_of(delivery, [Step(what, "", after(seconds)) for what, seconds in between])
     assert [step.what for step in found] == told
     assert [step.at for step in found] == sorted(step.at for step in found)
 
@@ -60,7 +60,7 @@ def begun() -> claims.Claimed:
 
 def told(shop: Shop) -> list[tuple[str, str]]:
     [delivery] = shop.deliveries()
-    return [(step.what, step.detail) for step in histories([delivery])[delivery.pk]]
+    return [(step.what, step.detail) for step in load_histories([delivery])[delivery.pk]]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -44,13 +44,17 @@ def test_every_device_gets_a_push_of_its_own() -> None:
         (a_person(devices=()), PROMOTIONS, Reason.NO_ADDRESS),
         (a_person(status="blocked"), SECURITY, Reason.RECIPIENT_BLOCKED),
         (a_person(status="erased"), SECURITY, Reason.RECIPIENT_ERASED),
-        (a_person(choices=Preferences(channels_off=frozenset({"push"}))), PROMOTIONS, Reason.CHANNEL_OFF),
-        (a_person(choices=Preferences(channels_off=frozenset({"in_app"}))), PROMOTIONS, "go"),
-        (a_person(choices=Preferences(categories_off=frozenset({"promotions"}))), PROMOTIONS, Reason.CATEGORY_OFF),
-        (a_person(choices=Preferences(categories_off=frozenset({"promotions:push"}))), PROMOTIONS, Reason.CATEGORY_OFF),
-        (a_person(choices=Preferences(categories_off=frozenset({"promotions:email"}))), PROMOTIONS, "go"),
-        (a_person(choices=Preferences(categories_off=frozenset({"promotions"}))), Rule("news"), "go"),
-        (a_person(choices=Preferences(channels_off=frozenset({"push"}))), SECURITY, "go"),
+        (a_person(preferences=Preferences(channels_off=frozenset({"push"}))), PROMOTIONS, Reason.CHANNEL_OFF),
+        (a_person(preferences=Preferences(channels_off=frozenset({"in_app"}))), PROMOTIONS, "go"),
+        (a_person(preferences=Preferences(categories_off=frozenset({"promotions"}))), PROMOTIONS, Reason.CATEGORY_OFF),
+        (
+            a_person(preferences=Preferences(categories_off=frozenset({"promotions:push"}))),
+            PROMOTIONS,
+            Reason.CATEGORY_OFF,
+        ),
+        (a_person(preferences=Preferences(categories_off=frozenset({"promotions:email"}))), PROMOTIONS, "go"),
+        (a_person(preferences=Preferences(categories_off=frozenset({"promotions"}))), Rule("news"), "go"),
+        (a_person(preferences=Preferences(channels_off=frozenset({"push"}))), SECURITY, "go"),
         (a_person(suppressed=frozenset({("push", "phone")})), SECURITY, Reason.ADDRESS_SUPPRESSED),
     ],
 )
@@ -72,7 +76,7 @@ SIESTA = Preferences(quiet_from=13 * 60, quiet_until=15 * 60)
 
 
 @pytest.mark.parametrize(
-    ("choices", "zone", "now", "expected"),
+    ("preferences", "zone", "now", "expected"),
     [
         (NIGHT, "UTC", at(1, 12), None),
         (NIGHT, "UTC", at(1, 22), at(2, 7)),
@@ -89,19 +93,19 @@ SIESTA = Preferences(quiet_from=13 * 60, quiet_until=15 * 60)
     ],
 )
 def test_quiet_hours_hold_in_the_recipients_own_time(
-    choices: Preferences, zone: str, now: datetime, expected: datetime | None
+    preferences: Preferences, zone: str, now: datetime, expected: datetime | None
 ) -> None:
-    person = a_person(choices=choices, timezone=zone)
+    person = a_person(preferences=preferences, timezone=zone)
     assert quiet_until(person, PROMOTIONS, now, "UTC") == expected
 
 
 @pytest.mark.parametrize("rule", [SECURITY, Rule("order-updates", Kind.TRANSACTIONAL)])
 def test_only_marketing_waits_for_the_morning(rule: Rule) -> None:
-    person = a_person(choices=NIGHT, timezone="UTC")
+    person = a_person(preferences=NIGHT, timezone="UTC")
     assert quiet_until(person, rule, at(1, 23), "UTC") is None
 
 
 def test_the_tenants_zone_serves_who_has_none() -> None:
-    entries = plan(a_person(choices=NIGHT), PROMOTIONS, ["push"], at(1, 13), "Asia/Tokyo")
+    entries = plan(a_person(preferences=NIGHT), PROMOTIONS, ["push"], at(1, 13), "Asia/Tokyo")
     assert isinstance(entries[0], Planned)
     assert entries[0].hold_until == at(1, 22)

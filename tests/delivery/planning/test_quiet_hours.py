@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from notifier.delivery.planning.quiet_hours import QuietHours, ends, hours_of, outlast
+from notifier.delivery.planning.quiet_hours import QuietHours, expires_in_quiet_hours, find_end, hours_of
 from notifier.vocabulary.people import Preferences
 from notifier.vocabulary.status import Kind
 
@@ -68,13 +68,13 @@ def quiet(start: str, end: str, zone: str = VIENNA) -> QuietHours:
     ],
 )
 def test_when_quiet_hours_end(hours: QuietHours, now: datetime, expected: datetime | None) -> None:
-    assert ends(hours, "UTC", now) == expected
+    assert find_end(hours, "UTC", now) == expected
 
 
 def test_without_a_zone_of_ones_own_the_tenants_counts() -> None:
     hours = quiet("22:00", "07:00", "")
-    assert ends(hours, "Asia/Tokyo", at("Asia/Tokyo", "2026-07-01 23:00")) == at("Asia/Tokyo", "2026-07-02 07:00")
-    assert ends(hours, "UTC", at("Asia/Tokyo", "2026-07-01 23:00")) is None
+    assert find_end(hours, "Asia/Tokyo", at("Asia/Tokyo", "2026-07-01 23:00")) == at("Asia/Tokyo", "2026-07-02 07:00")
+    assert find_end(hours, "UTC", at("Asia/Tokyo", "2026-07-01 23:00")) is None
 
 
 @pytest.mark.parametrize("kind", [Kind.TRANSACTIONAL, Kind.CRITICAL])
@@ -85,10 +85,10 @@ def test_only_marketing_waits(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize(
-    "choices", [Preferences(), Preferences(quiet_from=60), Preferences(quiet_from=60, quiet_until=60)]
+    "preferences", [Preferences(), Preferences(quiet_from=60), Preferences(quiet_from=60, quiet_until=60)]
 )
-def test_who_has_no_quiet_hours_does_not_wait(choices: Preferences) -> None:
-    assert hours_of(choices, Kind.MARKETING, VIENNA) is None
+def test_who_has_no_quiet_hours_does_not_wait(preferences: Preferences) -> None:
+    assert hours_of(preferences, Kind.MARKETING, VIENNA) is None
 
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -107,7 +107,7 @@ NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 def test_who_may_not_leave_when_quiet_hours_end_never_leaves(
     until: datetime | None, not_after: datetime | None, expected: bool
 ) -> None:
-    assert outlast(until, not_after) == expected
+    assert expires_in_quiet_hours(until, not_after) == expected
 
 
 class Year:
@@ -168,4 +168,4 @@ def test_a_hold_ends_at_the_first_minute_that_is_not_quiet(zone: str, year: int,
         for m in clock.looked_at():
             now = clock.first + m * MINUTE
             wanted = None if loud[m] else clock.first + following[m] * MINUTE
-            assert ends(hours, "UTC", now) == wanted, (start, end, now)
+            assert find_end(hours, "UTC", now) == wanted, (start, end, now)

@@ -11,7 +11,7 @@ import pytest
 
 from notifier import tasks
 from notifier.delivery.infra import redis
-from notifier.delivery.wakeup.listener import LINGER, NullListener, WakeupListener
+from notifier.delivery.wakeup.listener import WAIT_SECONDS, NullListener, WakeupListener
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_a_ring_that_finds_another_unheard_is_a_task(queue: str) -> None:
 def test_a_listener_that_was_killed_does_not_count(queue: str) -> None:
     ear = WakeupListener(queue)
     ear.notified()
-    redis.run("return redis.call('ZADD', KEYS[1], 'XX', 1, ARGV[1])", [f"listening:{queue}"], [ear.name])
+    redis.run_script("return redis.call('ZADD', KEYS[1], 'XX', 1, ARGV[1])", [f"listening:{queue}"], [ear.name])
     tasks.notify_queue(queue)
     assert tasks_on(queue) == 1
 
@@ -77,9 +77,9 @@ def test_the_last_to_leave_takes_a_late_ring_along_and_the_others_leave_it(queue
 def test_who_lingers_is_woken(queue: str) -> None:
     ear = WakeupListener(queue)
     ear.notified()
-    ringer = threading.Timer(LINGER / 5, tasks.notify_queue, [queue])
+    ringer = threading.Timer(WAIT_SECONDS / 5, tasks.notify_queue, [queue])
     ringer.start()
-    assert ear.linger()
+    assert ear.wait()
     ringer.join()
 
 
@@ -89,15 +89,15 @@ def test_without_redis_a_listener_looks_for_itself_and_does_not_stay(
     ear = WakeupListener(queue)
 
     def away(*args: object) -> None:
-        raise redis.Away
+        raise redis.Unavailable
 
-    monkeypatch.setattr(redis, "run", away)
+    monkeypatch.setattr(redis, "run_script", away)
     assert ear.notified() and ear.disconnected
-    assert not ear.linger()
+    assert not ear.wait()
     assert not ear.leave()
 
 
 def test_the_deaf_look_always_and_never_stay() -> None:
     began = time.monotonic()
-    assert NullListener().notified() and not NullListener().linger() and not NullListener().leave()
-    assert time.monotonic() - began < LINGER
+    assert NullListener().notified() and not NullListener().wait() and not NullListener().leave()
+    assert time.monotonic() - began < WAIT_SECONDS
