@@ -1,4 +1,4 @@
-"""Values that PostgreSQL can keep: no NUL, no half characters, no NaN. Checked here so that none becomes a 500."""
+"""Values that PostgreSQL can store as JSON: storable texts, finite numbers, few levels. Others would become a 500."""
 
 from __future__ import annotations
 
@@ -6,19 +6,10 @@ import math
 from typing import Any
 
 from notifier.errors import InvalidInput
+from notifier.values.text import check_storable
 
 #: beyond this a JSON number is no longer exact in most of the programs that sent it
 MAX_NUMBER = 2**63
-
-
-def check_text(text: str, field: str) -> None:
-    """Raise InvalidInput when `text` holds what PostgreSQL refuses: NUL, or half of a surrogate pair."""
-    if "\0" in text:
-        raise InvalidInput("Must not contain a NUL character.", field=field)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InvalidInput("Must not contain half of a surrogate pair.", field=field) from None
 
 
 def check_number(number: float, field: str) -> None:
@@ -32,12 +23,12 @@ def check_json(value: Any, field: str, depth: int = 20) -> None:
     if depth == 0:
         raise InvalidInput("Is nested too deeply.", field=field)
     if isinstance(value, str):
-        check_text(value, field)
+        check_storable(value, field)
     elif isinstance(value, int | float):
         check_number(value, field)
     elif isinstance(value, dict):
         for key, item in value.items():
-            check_text(str(key), field)
+            check_storable(str(key), field)
             check_json(item, f"{field}.{key}", depth - 1)
     elif isinstance(value, list):
         for index, item in enumerate(value):

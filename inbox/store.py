@@ -17,6 +17,7 @@ from inbox.counters import Counters
 from notifier.channels.in_app import InApp, InAppMessage
 from notifier.channels.links import runs_code
 from notifier.delivery.infra import bulk
+from notifier.values.text import fault_of
 
 # each `= ANY` repeats a join condition, so that the planner uses the index at any table size
 _LIVING = """
@@ -92,11 +93,8 @@ def unstorable_reason(message: InAppMessage) -> str:
     if runs_code(message.link):
         return "the link runs code"
     texts = (message.title, message.body, message.link, *message.data, *map(str, message.data.values()))
-    return "" if all(map(_storable, texts)) else "a text holds the character NUL or half of a surrogate pair"
-
-
-def _storable(text: str) -> bool:
-    return "\0" not in text and text.encode(errors="ignore").decode() == text
+    fault = next(filter(None, map(fault_of, texts)), None)
+    return f"a text holds {fault.character}" if fault else ""
 
 
 def store(messages: Sequence[InAppMessage]) -> set[int]:

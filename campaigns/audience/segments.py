@@ -17,9 +17,10 @@ from typing import Any
 
 import orjson
 
-from campaigns.plain import check_number, check_text
+from campaigns.plain import check_number
 from notifier.errors import InvalidInput
 from notifier.values import locales, timestamps, zones
+from notifier.values.text import check_storable
 from notifier.values.trim import trimmed
 from tenants.models import Recipient
 from tenants.people import attributes
@@ -99,7 +100,7 @@ def _path(name: str, where: str) -> tuple[str, ...]:
     """The keys below `attributes`; empty for a column."""
     if name in FIELDS[:-1]:
         return ()
-    check_text(name, where)
+    check_storable(name, where)
     keys = tuple(name.split(".")[1:])
     if len(keys) > attributes.MAX_DEPTH or not all(map(attributes.is_key, keys)):
         raise InvalidInput(
@@ -159,7 +160,7 @@ def _trimmed(value: Any) -> Any:
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT:
         raise InvalidInput(f"Must be a text of 1 to {MAX_TEXT} characters.", field=where)
-    check_text(value, where)
+    check_storable(value, where)
     return value
 
 

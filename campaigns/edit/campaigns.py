@@ -15,12 +15,13 @@ from campaigns import audience as audiences
 from campaigns.arming import disarm
 from campaigns.audience import ListReport
 from campaigns.models import Audience, Campaign
-from campaigns.plain import check_json, check_text
+from campaigns.plain import check_json
 from campaigns.states import ENDED, LAUNCHED, State
 from notifier.delivery.content import templates
 from notifier.delivery.content.liquid import check_names
 from notifier.errors import Conflict, InvalidInput
 from notifier.models import Template, TemplateVersion
+from notifier.values.text import check_storable, is_storable
 from notifier.values.trim import trimmed
 from notifier.vocabulary.status import Mode
 from tenants.categories import check_not_archived
@@ -133,7 +134,7 @@ def check_name(raw: Any) -> str:
     name = trimmed(raw) if isinstance(raw, str) else ""
     if not 0 < len(name) <= MAX_NAME:
         raise InvalidInput(f"Must be a text of 1 to {MAX_NAME} characters.", field="name")
-    check_text(name, "name")
+    check_storable(name, "name")
     return name
 
 
@@ -184,7 +185,7 @@ def _is_number(raw: Any) -> bool:
 
 def _template(tenant: Tenant, raw: Any) -> Template:
     found = (
-        Template.objects.filter(tenant=tenant, key=raw).first() if isinstance(raw, str) and "\0" not in raw else None
+        Template.objects.filter(tenant=tenant, key=raw).first() if isinstance(raw, str) and is_storable(raw) else None
     )
     if found is None:
         raise InvalidInput(f"There is no template {raw!r}.", field="template", code="unknown_template")

@@ -13,6 +13,7 @@ from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 
 from notifier.errors import InvalidInput
+from notifier.values.text import escaped, fault_of
 
 MAX_BODY = 1024 * 1024
 #: levels of nesting; orjson writes 254, PostgreSQL and templates take fewer, and real requests need far fewer
@@ -135,15 +136,13 @@ def check_storable(document: Any) -> None:
     for path, value in _leaves(document, ""):
         if fault := _fault(value):
             code, message = fault
-            field = path.encode("utf-8", "backslashreplace").decode().replace("\0", "\\u0000")
+            field = escaped(path)
             raise InvalidInput(message, field=field or None, code=code)
 
 
 def _fault(value: Any) -> tuple[str, str] | None:
-    if isinstance(value, str) and "\0" in value:
-        return "null_character", "A text holds the character U+0000."
-    if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
-        return "lone_surrogate", "A text holds half of a surrogate pair."
+    if isinstance(value, str) and (unstorable := fault_of(value)):
+        return unstorable.code, f"A text holds {unstorable.character}."
     if isinstance(value, int) and not -_MAX_INT <= value <= _MAX_INT:
         return "number_out_of_range", "An integer is outside of 64 bits."
     if isinstance(value, float) and not math.isfinite(value):

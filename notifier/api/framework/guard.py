@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 
 from notifier.api.framework import body, paths
 from notifier.api.framework.errors import Problem, TooLarge, log, problem_of, problem_response
+from notifier.values.text import escaped, is_storable
 
 PREFIX = "/v1/"
 #: characters; no parameter of the API has longer values
@@ -72,12 +73,12 @@ def is_streamed(request: HttpRequest, view: Any) -> bool:
 def address_problem(request: HttpRequest, kwargs: Mapping[str, Any]) -> Problem | None:
     """The refusal of an address with U+0000, which PostgreSQL cannot store: 404 in a path, which can name nothing with
     it; 400 in the query. Values that are not UTF-8 or too long are refused too."""
-    if any(isinstance(value, str) and "\0" in value for value in kwargs.values()):
+    if any(isinstance(value, str) and not is_storable(value) for value in kwargs.values()):
         return Problem(404, "not_found", "There is nothing at this address.")
     if field := paths.undecodable(request.META.get("QUERY_STRING", "")):
         return Problem(400, "invalid", "The value is not UTF-8, percent-encoded: ü is %C3%BC.", field)
     for name, values in request.GET.lists():
-        if "\0" in name or any("\0" in value or len(value) > MAX_QUERY for value in values):
-            field = name.replace("\0", "\\u0000")[:100]
+        if not is_storable(name) or any(len(value) > MAX_QUERY or not is_storable(value) for value in values):
+            field = escaped(name)[:100]
             return Problem(400, "invalid", "The value holds U+0000 or is too long.", field)
     return None

@@ -13,6 +13,7 @@ from django.db.models import Model, QuerySet
 from rest_framework.request import Request
 
 from notifier.errors import InvalidInput
+from notifier.values.text import is_storable
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
@@ -62,7 +63,7 @@ def _encode(value: object) -> str:
 def _decode(cursor: str, order: Order) -> Any:
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-        if "\0" in text or len(text) > 1024:
+        if len(text) > 1024 or not is_storable(text):
             raise ValueError
         return order.parse(text)
     except (ValueError, binascii.Error):

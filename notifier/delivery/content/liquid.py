@@ -25,6 +25,7 @@ from notifier.delivery.content.liquid_tree import Context, names_in, restrict
 from notifier.delivery.content.liquid_values import Missing, NoValue
 from notifier.delivery.content.render_budget import MAX_OUTPUT, MAX_TEXT
 from notifier.errors import InvalidInput, MissingVariables, TemplateFailed
+from notifier.values.text import NUL, fault_of
 
 __all__ = ["ENVIRONMENT", "MAX_TEXT", "RESERVED", "TAGS", "Text", "check_names"]
 
@@ -139,8 +140,8 @@ class Text:
             if not isinstance(error, LiquidError | ValueError | TypeError | ArithmeticError | RecursionError):
                 log.warning("unexpected error of a template", action="render", error=type(error).__name__)
             raise self._failed(_said(error), context.failed) from error
-        if "\0" in text:  # `url_decode` makes one of %00; neither jsonb nor a text column holds it
-            raise self._failed("the rendered text holds the character NUL", None)
+        if fault := fault_of(text):  # `url_decode` makes U+0000 of %00
+            raise self._failed(f"the rendered text holds {fault.character}", None)
         return text
 
     def _missing(self, error: NoValue) -> MissingVariables:
@@ -208,7 +209,7 @@ def _as_written(text: str) -> str | None:
         size = len(text.encode())
     except UnicodeEncodeError:
         return None
-    return None if size > MAX_OUTPUT or "\r" in text or "\0" in text else text
+    return None if size > MAX_OUTPUT or "\r" in text or NUL in text else text
 
 
 def _said(error: BaseException) -> str:

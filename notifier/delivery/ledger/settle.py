@@ -20,6 +20,7 @@ from notifier.delivery.ledger import ordering
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.retry import HOLD_SECONDS
 from notifier.delivery.wakeup import signal
+from notifier.values.text import cleaned, is_storable
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.people import Address
 from notifier.vocabulary.status import FINAL, QueuePosition, Reason, Status
@@ -52,9 +53,10 @@ class Outcome:
 
     def __post_init__(self) -> None:
         # a far end's words: one that PostgreSQL refuses would undo the whole batch's settlement, and repeat its sends
-        if "\0" in self.detail or "\0" in self.provider_ref or len(self.provider_ref) > _REF:
-            object.__setattr__(self, "detail", self.detail.replace("\0", ""))
-            object.__setattr__(self, "provider_ref", self.provider_ref.replace("\0", "")[:_REF])
+        ref = self.provider_ref
+        if len(ref) > _REF or not (is_storable(self.detail) and is_storable(ref)):
+            object.__setattr__(self, "detail", cleaned(self.detail))
+            object.__setattr__(self, "provider_ref", cleaned(ref)[:_REF])
         if self.row.in_doubt and self.status in _NEVER_LEFT:
             object.__setattr__(self, "status", Status.UNKNOWN)
         if self.row.in_doubt and self.status in (Status.UNKNOWN, Status.QUEUED):

@@ -51,7 +51,7 @@ def test_a_list_uploaded_with_the_campaign_becomes_its_audience(site: Site, brow
     [
         ({"data": "[1]"}, "Must be an object"),
         ({"data": '{"what": NaN}'}, "finite number"),
-        ({"data": '{"what": "\\u0000"}'}, "NUL"),
+        ({"data": '{"what": "\\u0000"}'}, "U+0000"),
         ({"data": "{"}, "valid JSON"),
         ({"name": ""}, "required"),
         ({"channels": ["fax"]}, "not one of the available choices"),
