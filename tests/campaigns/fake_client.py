@@ -1,13 +1,12 @@
-"""A push provider that answers as a test tells it, behind the transport's face; and campaigns that go there. What it
-began is counted here, on the receiver's side."""
+"""FCM behind the in-memory HTTP client: a test decides each message's fate, and what began is counted on the receiver's
+side. And campaigns that send there."""
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -23,32 +22,25 @@ from campaigns.sending.claim import claim
 from campaigns.sending.claimed_shard import ClaimedShard
 from campaigns.sending.sender import Sender
 from campaigns.sending.shards import send_shard
-from notifier.delivery.accounts import rate_limits, registry
+from notifier.delivery.accounts import rate_limits
 from notifier.delivery.content import templates
 from notifier.delivery.infra import redis
 from notifier.delivery.send import deliver
 from notifier.models import Delivery, ProviderAccount, Template
-from notifier.vocabulary.http import (
-    Answered,
-    Request,
-    RequestBatch,
-    RequestTemplate,
-    Response,
-    TokenRequest,
-    TransportError,
-)
+from notifier.transport import use_client
+from notifier.transport.in_memory import NO_ANSWER, Answer, InMemoryClient
+from notifier.vocabulary.http import Request, Response, TokenRequest
 from notifier.vocabulary.status import Lane, Status
 from tenants.models import Category, Device, Recipient, Tenant
 
 OK = Response(200, {}, b'{"name":"projects/p/messages/1"}')
 TEXT = {"title": "Hello", "body": "It is here."}
-#: a fate: no answer ever comes
-SILENCE = None
-Fate = Callable[[str], "int | Response | TransportError | None"]
+SILENCE = NO_ANSWER  #: a fate: no answer ever comes
+Fate = Callable[[str], Answer]
 
 
 def refusal(status: int, code: str, **headers: str) -> Response:
-    """As FCM says it."""
+    """FCM's answer of this kind."""
     detail = {"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": code}
     body = {"error": {"code": status, "message": code, "status": code, "details": [detail]}}
     return Response(status, {name.replace("_", "-"): value for name, value in headers.items()}, orjson.dumps(body))
@@ -64,126 +56,49 @@ class Killed(BaseException):
     """kill -9."""
 
 
-class FakeClient:
-    """A Wire. `fate(address)` says what becomes of a message; `concurrent`: how many may be under way at once."""
+class FakeFcm(InMemoryClient):
+    """FCM. `fate(address)` decides what becomes of a message; what began is counted by address."""
 
-    def __init__(self, fate: Fate = lambda address: 200) -> None:
-        self.fate = fate
-        self.streams = 400
-        self.concurrent = 1_000_000
-        self.lag = 0.0  #: seconds that each answer takes
-        #: called before answers are told: the place for whatever happens meanwhile
-        self.meanwhile: Callable[[], None] = lambda: None
-        #: and before a token is
-        self.fetching: Callable[[], None] = lambda: None
-        self.begun: list[str] = []
+    def __init__(self) -> None:
+        super().__init__(self._answer)
+        self.fate: Fate = lambda address: 200
+        self.begun: list[str] = []  #: addresses
         self.bodies: list[dict[str, Any]] = []
-        self.slow: list[str] = []  #: of those begun, the ones that were no volley's
-        self.forgotten = 0
+        self.before_token: Callable[[], None] = lambda: None
 
     @property
     def counted(self) -> Counter[str]:
         return Counter(self.begun)
 
-    def completion_queue(self) -> Box:
-        return Box(self)
+    @property
+    def sent_singly(self) -> list[str]:
+        """The addresses of those begun that came in no batch."""
+        return [address_of(orjson.loads(request.body)) for request in self.exchanged]
 
-    def send_batch(
-        self, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
-    ) -> RequestBatch:
-        return self.completion_queue().send_batch(head, bodies, paths)
+    def token(self, request: TokenRequest) -> str:
+        self.before_token()
+        return super().token(request)
 
-    def exchange(self, requests: Sequence[Request]) -> Iterator[Sequence[tuple[int, Response | TransportError]]]:
-        for i, request in enumerate(requests):
-            answer = self.begin(request.body)
-            self.slow.append(self.begun[-1])
-            if answer is not SILENCE:
-                yield [(i, OK if isinstance(answer, int) else answer)]
-
-    def begin(self, body: bytes) -> int | Response | TransportError | None:
-        time.sleep(self.lag)
-        said = orjson.loads(body)
-        self.bodies.append(said)
-        address = said["message"].get("token") or said["message"]["fid"]
-        self.begun.append(address)
-        return self.fate(address)
-
-    def warm(self, origin: str) -> int:
-        return 1
-
-    def token(self, wanted: TokenRequest) -> str:
-        self.fetching()
-        return "token-1"
-
-    def forget_token(self, cache_key: str) -> None:
-        self.forgotten += 1
+    def _answer(self, request: Request) -> Answer:
+        body = orjson.loads(request.body)
+        self.bodies.append(body)
+        self.begun.append(address_of(body))
+        answer = self.fate(self.begun[-1])
+        return OK if answer == 200 else answer
 
 
-@dataclass(eq=False)
-class Shots:
-    """A Volley."""
-
-    box: Box
-    bodies: list[tuple[int, bytes]]
-    left: int
-    answers: list[Answered] = field(default_factory=list)
-
-    def take(self, patience: float) -> list[Answered]:
-        raise NotImplementedError
-
-    def withdraw(self) -> None:
-        self.answers += [(at, TransportError(False, "withdrawn")) for at, _ in self.bodies]
-        self.bodies = []
-
-
-class Box:
-    """A Mailbox."""
-
-    def __init__(self, client: FakeClient) -> None:
-        self.client = client
-        self.left = 0
-        self.under_way = 0
-        self.volleys: list[Shots] = []
-
-    def send_batch(self, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None) -> Shots:
-        shots = Shots(self, list(enumerate(bodies)), len(bodies))
-        self.volleys.append(shots)
-        self.left += len(bodies)
-        self._begin()
-        return shots
-
-    def take(self, patience: float) -> list[tuple[RequestBatch, list[Answered]]]:
-        self.client.meanwhile()
-        found: list[tuple[RequestBatch, list[Answered]]] = []
-        for shots in self.volleys:
-            told, shots.answers = shots.answers, []
-            shots.left -= len(told)
-            self.left -= len(told)
-            self.under_way -= sum(1 for _, answer in told if answer != TransportError(False, "withdrawn"))
-            if told:
-                found.append((shots, told))
-        self._begin()
-        if not found:
-            time.sleep(min(patience, 0.01))
-        return found
-
-    def _begin(self) -> None:
-        for shots in self.volleys:
-            while shots.bodies and self.under_way < self.client.concurrent:
-                at, body = shots.bodies.pop(0)
-                self.under_way += 1
-                answer = self.client.begin(body)
-                if answer is not SILENCE:
-                    shots.answers.append((at, answer))
+def address_of(body: dict[str, Any]) -> str:
+    address: str = body["message"].get("token") or body["message"]["fid"]
+    return address
 
 
 @dataclass
 class Post:
-    """A tenant whose template goes to FCM, and the far end."""
+    """A tenant whose template goes to FCM, and FCM."""
 
     tenant: Tenant
     template: Template
-    client: FakeClient
+    client: FakeFcm
 
     def person(self, token: str, **values: Any) -> Recipient:
         person = Recipient.objects.create(
@@ -227,15 +142,15 @@ class Post:
 
 
 @pytest.fixture
-def post(monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> Iterator[Post]:
-    client = FakeClient()
-    monkeypatch.setattr(registry, "http_client_for", lambda account: client)
+def post(transactional_db: None) -> Iterator[Post]:
+    client = FakeFcm()
     slug = f"post-{uuid.uuid4().hex[:8]}"
     tenant = Tenant.objects.create(name=slug, slug=slug)
     category = Category.objects.create(tenant=tenant, key="news", name="News", kind="marketing")
     template = Template.objects.create(tenant=tenant, key="sale", category=category)
     templates.publish(template, {"push": {"en": TEXT}})
-    yield Post(tenant, template, client)
+    with use_client(client):
+        yield Post(tenant, template, client)
     rate_limits._local.clear()
 
 
@@ -249,19 +164,19 @@ def shard_of(campaign: Campaign) -> Shard:
 
 
 def claimed(campaign: Campaign) -> ClaimedShard:
-    found = claim(shard_of(campaign).pk, "bulk@one")
-    assert found is not None
-    return found
+    shard = claim(shard_of(campaign).pk, "bulk@one")
+    assert shard is not None
+    return shard
 
 
 def send(campaign: Campaign) -> None:
-    """What the doorbells of its shards make workers do."""
+    """What workers do when the wakeups of its shards reach them."""
     for shard in shards_of(campaign):
         send_shard(shard.pk, "bulk@one")
 
 
 def send_and_die(campaign: Campaign) -> None:
-    """A worker that is killed in the middle: `wire.meanwhile` or `wire.fate` raises Killed."""
+    """A worker that is killed in the middle: `client.before_take` or `client.fate` raises Killed."""
     with pytest.raises(Killed):
         Sender(claimed(campaign)).run()
 
@@ -274,7 +189,7 @@ def lose_leases(settings: Settings) -> None:
 
 
 def retried(campaign: Campaign) -> None:
-    """What the engine does with the rows that the shards handed to the ledger, when they are due."""
+    """What the engine does with the rows that the shards requeued, when they are due."""
     Delivery.objects.filter(campaign_id=campaign.pk, status=Status.QUEUED).update(due_at="2020-01-01T00:00Z")
     rate_limits._local.clear()
     redis.client().flushdb()
@@ -282,7 +197,7 @@ def retried(campaign: Campaign) -> None:
 
 
 def account(campaign: Campaign) -> None:
-    """What the batch workers do with its outcomes once no campaign leaves as fast as it can."""
+    """What the batch workers do with its outcomes once no campaign sends at full speed."""
     full_speed.reset()
     redis.client().flushdb()
     accounting.account(campaign.pk)
@@ -293,18 +208,18 @@ def stop(campaign: Campaign) -> None:
 
 
 def told(campaign: Campaign) -> dict[tuple[str, str], int]:
-    """What the report says: (status, reason) -> messages; and it agrees with itself and with the live figures."""
+    """The report: (status, reason) -> messages. Checks that it agrees with itself and with the live figures."""
     campaign.refresh_from_db()
-    found, live = results.results(campaign), results.progress(campaign)
+    report, live = results.results(campaign), results.progress(campaign)
     figures = Counter[tuple[str, str]]()
-    for statuses in found.channels.values():
+    for statuses in report.channels.values():
         for status, reasons in statuses.items():
             for reason, count in reasons.items():
                 figures[status, reason] += count
-    assert found.sent + found.not_sent + found.in_doubt + found.waiting == sum(figures.values())
-    before_go = sum(found.excluded.values()) - found.excluded.get("unknown_recipient", 0)
-    assert (live.sent, live.in_doubt, live.waiting) == (found.sent, found.in_doubt, found.waiting)
-    assert live.failed == found.not_sent - before_go
+    assert report.sent + report.not_sent + report.in_doubt + report.waiting == sum(figures.values())
+    before_go = sum(report.excluded.values()) - report.excluded.get("unknown_recipient", 0)
+    assert (live.sent, live.in_doubt, live.waiting) == (report.sent, report.in_doubt, report.waiting)
+    assert live.failed == report.not_sent - before_go
     return dict(figures)
 
 

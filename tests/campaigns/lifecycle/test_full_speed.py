@@ -127,7 +127,7 @@ def test_a_sender_without_a_limit_is_at_full_speed_until_it_ends_and_the_books_f
     post.people(30)
     campaign = post.running()
     heard: list[bool] = []
-    post.client.meanwhile = lambda: heard.append(full_speed.is_active())
+    post.client.before_take = lambda: heard.append(full_speed.is_active())
     send(campaign)
     assert heard[0] is True
     assert 0 < redis.client().pttl("campaigns:full_speed") <= full_speed.LAPSE * 1000
@@ -145,7 +145,7 @@ def test_a_sender_that_a_limit_makes_slow_does_not(post: Post, whose: str) -> No
         registry._by_id.clear()
     launch.go(campaign.tenant_id, campaign.pk)
     heard: list[bool] = []
-    post.client.meanwhile = lambda: heard.append(full_speed.is_active())
+    post.client.before_take = lambda: heard.append(full_speed.is_active())
     while Shard.objects.filter(campaign=campaign, state="armed").exists():
         send(campaign)
     assert heard and not any(heard)

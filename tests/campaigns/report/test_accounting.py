@@ -180,7 +180,7 @@ def test_after_a_stop_with_a_lost_worker_everything_is_accounted_for(post: Post,
     def die() -> None:
         raise Killed
 
-    post.client.fate, post.client.meanwhile = lambda token: SILENCE, die
+    post.client.fate, post.client.before_take = lambda token: SILENCE, die
     with pytest.raises(Killed):
         Sender(claim.claim(second.pk, "two")).run()  # type: ignore[arg-type]
     stop(campaign)
@@ -208,8 +208,8 @@ def test_times_of_answers_whose_delays_were_lost_with_the_worker(post: Post, set
         if Shard.objects.filter(campaign=campaign, sent__gt=0).exists():
             raise Killed
 
-    post.client.lag = 0.001
-    post.client.meanwhile = die
+    post.client.latency = 0.001
+    post.client.before_take = die
     send_and_die(campaign)
     stop(campaign)
     lose_leases(settings)

@@ -48,7 +48,7 @@ def as_json(campaign: Campaign) -> dict[str, Any]:
 def test_every_message_is_in_one_place_at_every_moment(post: Post, mixed: Campaign) -> None:
     everything = Delivery.objects.filter(campaign_id=mixed.pk).count()
     totals: set[int] = set()
-    post.client.meanwhile = lambda: totals.add(total(results.results(mixed)))
+    post.client.before_take = lambda: totals.add(total(results.results(mixed)))
     totals.add(total(results.results(mixed)))
     send(mixed)
     told(mixed)

@@ -142,7 +142,7 @@ def test_what_people_are_called_arrives_as_it_is(post: Post) -> None:
     campaign = post.running()
     send(campaign)
     assert sorted(post.client.begun) == sorted(people)
-    assert post.client.slow == [FID]
+    assert post.client.sent_singly == [FID]
     for body in post.client.bodies:
         message = body["message"]
         person = people[message.get("token") or message["fid"]]
@@ -167,7 +167,7 @@ def test_a_personal_link_goes_the_slow_way_and_arrives(post: Post) -> None:
     send(campaign)
     links = {body["message"]["token"]: body["message"]["data"]["link"] for body in post.client.bodies}
     assert links == {token: f"https://shop.example/{token}" for token in tokens}
-    assert sorted(post.client.slow) == sorted(tokens)
+    assert sorted(post.client.sent_singly) == sorted(tokens)
     assert told(campaign) == {("sent", ""): 5}
 
 

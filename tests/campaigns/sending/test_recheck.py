@@ -117,7 +117,7 @@ def test_a_no_in_the_middle_of_a_shard_holds_for_what_has_not_begun(post: Post) 
                 prefer(person, channels_off=["push"])
             said.append(time.monotonic())
 
-    post.client.fate, post.client.meanwhile = fate, say_no
+    post.client.fate, post.client.before_take = fate, say_no
     while shard_of(campaign).state != "done":  # on a busy machine a limited shard gives its turn away
         send(campaign)
     late = [token for token, at in begins.items() if at > said[0] + 1]

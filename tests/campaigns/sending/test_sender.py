@@ -39,7 +39,7 @@ def test_everybody_gets_it_once_and_the_account_says_so_at_every_moment(post: Po
     tokens = post.people(900)
     campaign = post.running()
     moments: list[dict[tuple[str, str], int]] = []
-    post.client.meanwhile = lambda: moments.append(told(campaign))
+    post.client.before_take = lambda: moments.append(told(campaign))
     send(campaign)
     assert post.client.counted == dict.fromkeys(tokens, 1)
     assert all(sum(moment.values()) == 900 for moment in moments)
@@ -65,14 +65,14 @@ def test_a_killed_worker_s_answered_messages_are_not_repeated(post: Post, settin
         if looks > 20:
             raise Killed
 
-    post.client.meanwhile = die
+    post.client.before_take = die
     send_and_die(campaign)
     shard = shard_of(campaign)
     assert shard.sent > 0 and 0 < shard.begun - shard.sent <= post.client.streams
     first, answered = post.client.counted, shard.sent
     figures = told(campaign)
     assert figures["sending", ""] == shard.begun - shard.sent
-    post.client.fate, post.client.meanwhile = lambda address: 200, lambda: None
+    post.client.fate, post.client.before_take = lambda address: 200, lambda: None
     lose_leases(settings)
     send(campaign)
     assert set(post.client.counted) == set(tokens)
@@ -91,9 +91,9 @@ def test_a_channel_where_a_repeat_hurts_ends_unknown(
     def die() -> None:
         raise Killed
 
-    post.client.fate, post.client.meanwhile = lambda address: SILENCE, die
+    post.client.fate, post.client.before_take = lambda address: SILENCE, die
     send_and_die(campaign)
-    post.client.fate, post.client.meanwhile = lambda address: 200, lambda: None
+    post.client.fate, post.client.before_take = lambda address: 200, lambda: None
     lose_leases(settings)
     send(campaign)
     assert set(post.client.counted.values()) == {1}
@@ -115,13 +115,13 @@ def test_a_frozen_worker_that_comes_back_writes_nothing_and_launches_nothing_mor
     def freeze() -> None:
         if len(post.client.begun) < 400:
             return
-        post.client.meanwhile = lambda: None
+        post.client.before_take = lambda: None
         lose_leases(settings)
         send(campaign)  # another worker, meanwhile; it ends the shard
         after.append((len(post.client.begun), Shard.objects.filter(pk=shard.pk).values().get()))
 
     after: list[tuple[int, object]] = []
-    post.client.meanwhile = freeze
+    post.client.before_take = freeze
     assert not Sender(claimed(campaign)).run()
     assert [(len(post.client.begun), Shard.objects.filter(pk=shard.pk).values().get())] == after
     assert set(post.client.counted) == set(tokens)
@@ -138,12 +138,12 @@ def test_what_a_lost_holder_handed_to_the_ledger_is_not_sent_by_the_shard_again(
         if shard_of(campaign).requeued:
             raise Killed
 
-    post.client.meanwhile = die
+    post.client.before_take = die
     send_and_die(campaign)
     requeued = shard_of(campaign).requeued
     assert requeued == Delivery.objects.filter(campaign_id=campaign.pk, status=Status.QUEUED).count()
     before = post.client.counted
-    post.client.fate, post.client.meanwhile = lambda address: 200, lambda: None
+    post.client.fate, post.client.before_take = lambda address: 200, lambda: None
     lose_leases(settings)
     send(campaign)
     waiting = set(
@@ -168,7 +168,7 @@ def test_a_stop_is_exact_at_once_and_stays_so(post: Post) -> None:
             stop(campaign)
             moments.append(told(campaign))
 
-    post.client.meanwhile = press
+    post.client.before_take = press
     send(campaign)
     begun = len(post.client.begun)
     assert 600 <= begun < 2_000
@@ -199,8 +199,8 @@ def test_shards_that_never_began_are_not_waiting_once_it_is_stopped(post: Post, 
 def test_what_waits_inside_the_transport_at_a_stop_ends_cancelled(post: Post) -> None:
     post.people(100)
     campaign = post.running()
-    post.client.concurrent, post.client.lag = 1, 0.01
-    post.client.meanwhile = lambda: stop(campaign) if len(post.client.begun) == 3 else None
+    post.client.max_in_flight, post.client.latency = 1, 0.01
+    post.client.before_take = lambda: stop(campaign) if len(post.client.begun) == 3 else None
     send(campaign)
     begun = len(post.client.begun)
     assert 3 <= begun < 100
@@ -216,7 +216,7 @@ def test_what_waits_inside_the_transport_at_a_stop_ends_cancelled(post: Post) ->
 def test_what_waits_inside_the_transport_at_a_pause_leaves_once_after_it(post: Post) -> None:
     tokens = post.people(100)
     campaign = post.running()
-    post.client.concurrent, post.client.lag = 1, 0.01
+    post.client.max_in_flight, post.client.latency = 1, 0.01
     paused: list[int] = []
 
     def pause() -> None:
@@ -224,9 +224,9 @@ def test_what_waits_inside_the_transport_at_a_pause_leaves_once_after_it(post: P
             paused.append(3)
             control.pause(campaign.tenant_id, campaign.pk)
 
-    post.client.meanwhile = pause
+    post.client.before_take = pause
     send(campaign)
-    post.client.concurrent, post.client.lag = 1_000, 0.0
+    post.client.max_in_flight, post.client.latency = 1_000, 0.0
     control.resume(campaign.tenant_id, campaign.pk)
     send(campaign)
     retried(campaign)
@@ -242,9 +242,9 @@ def test_a_pause_in_the_middle_loses_nothing_and_repeats_nothing(post: Post) -> 
         if len(post.client.begun) >= 600:
             control.pause(campaign.tenant_id, campaign.pk)
 
-    post.client.meanwhile = pause
+    post.client.before_take = pause
     send(campaign)
-    post.client.meanwhile = lambda: None
+    post.client.before_take = lambda: None
     shard = shard_of(campaign)
     assert (shard.state, shard.lease_until) == (Shard.State.ARMED, None)
     begun = len(post.client.begun)
@@ -260,7 +260,7 @@ def test_a_pause_in_the_middle_loses_nothing_and_repeats_nothing(post: Post) -> 
 def test_a_stop_while_a_token_is_fetched_lets_nothing_begin(post: Post) -> None:
     post.people(100)
     campaign = post.running()
-    post.client.fetching = lambda: stop(campaign)
+    post.client.before_token = lambda: stop(campaign)
     send(campaign)
     assert post.client.begun == []
     assert told(campaign) == {("cancelled", "stopped"): 100}
@@ -276,7 +276,7 @@ def test_a_worker_lost_after_a_stop_leaves_an_exact_account(post: Post, settings
             raise Killed
 
     post.client.fate = lambda address: 200 if len(post.client.begun) <= 150 else SILENCE
-    post.client.meanwhile = stop_and_die
+    post.client.before_take = stop_and_die
     send_and_die(campaign)
     shard = shard_of(campaign)
     doubt = shard.begun - shard.sent

@@ -94,7 +94,7 @@ def test_each_message_counts_once_while_it_is_retried_by_the_engine(post: Post) 
     campaign = post.running()
     flaky, dead = set(tokens[:100]), set(tokens[100:130])
     post.client.fate = lambda address: BUSY if address in flaky else DEAD if address in dead else 200
-    post.client.meanwhile = lambda: check(told(campaign))
+    post.client.before_take = lambda: check(told(campaign))
 
     def check(figures: dict[tuple[str, str], int]) -> None:
         assert sum(figures.values()) == 600
@@ -120,7 +120,7 @@ def test_a_token_that_ends_in_mid_volley_is_forgotten_and_the_messages_are_tried
     campaign = post.running()
     post.client.fate = lambda address: UNAUTHORISED if len(post.client.begun) > 60 else 200
     send(campaign)
-    assert post.client.forgotten
+    assert post.client.forgotten_tokens
     assert told(campaign) == {("sent", ""): 60, ("queued", ""): 40}
     post.client.fate = lambda address: 200
     retried(campaign)
@@ -136,7 +136,7 @@ def test_without_a_token_everything_waits_in_the_ledger_and_nothing_begins(post:
     def refuse() -> None:
         raise TokenRefused("no", temporary=temporary)
 
-    post.client.fetching = refuse
+    post.client.before_token = refuse
     send(campaign)
     assert post.client.begun == []
     assert told(campaign) == {("queued", ""): 100}
@@ -183,7 +183,7 @@ def test_an_account_that_is_switched_off_in_mid_shard_sends_nothing_more(
         ProviderAccount.objects.filter(pk=post.account.pk).update(enabled=False)
         time.sleep(0.01)
 
-    post.client.meanwhile = switch_off
+    post.client.before_take = switch_off
     send(campaign)
     assert len(post.client.begun) <= post.client.streams + sender.MAX_CHUNK
     figures = told(campaign)
@@ -256,7 +256,7 @@ def test_a_shard_that_is_paused_while_the_database_is_away_loses_no_answer(
         if len(post.client.begun) >= 400:
             Campaign.objects.filter(pk=campaign.pk, state="running").update(state="paused")
 
-    post.client.meanwhile = pause
+    post.client.before_take = pause
     away = iter([True])
     after = Sender._next_state
 
@@ -271,7 +271,7 @@ def test_a_shard_that_is_paused_while_the_database_is_away_loses_no_answer(
     except OperationalError:
         lose_leases(settings)
     Campaign.objects.filter(pk=campaign.pk).update(state="running")
-    post.client.meanwhile = lambda: None
+    post.client.before_take = lambda: None
     send(campaign)
     assert post.client.counted == dict.fromkeys(tokens, 1)
     assert told(campaign) == {("sent", ""): 1_000}
@@ -335,7 +335,7 @@ def test_what_a_cut_connection_took_with_it_is_no_error_and_is_tried_again(
     lost = set(tokens[:60])
     post.client.fate = lambda token: answer if token in lost else 200
     send(campaign)
-    assert bool(post.client.slow) == form.startswith("c")
+    assert bool(post.client.sent_singly) == form.startswith("c")
     shard = shard_of(campaign)
     assert (shard.sent, shard.failed, shard.requeued, shard.skipped, shard.disconnected) == (
         240,

@@ -46,7 +46,7 @@ def test_without_redis_arming_ends_all_the_same(post: Post, monkeypatch: pytest.
 
 def test_connections_and_tokens_are_had_before_go(post: Post) -> None:
     fetched: list[int] = []
-    post.client.fetching = lambda: fetched.append(1)
+    post.client.before_token = lambda: fetched.append(1)
     post.people(1)
     post.armed()
     inbox = registry.choose_account(post.tenant, "in_app", "", "live")
