@@ -1,4 +1,4 @@
-"""ASGI entry point: HTTP to Django, WebSockets to the inbox. The web process is the `web` database role."""
+"""ASGI entry point: HTTP to Django, WebSockets to the inbox. The process uses the database role `web`."""
 
 import os
 
@@ -15,15 +15,15 @@ from notifier.checks import refuse_insecure_boot
 django.setup(set_prefix=False)
 refuse_insecure_boot()
 
-# models need the registry that setup fills
+# these modules import models, which need the app registry that setup fills
 from inbox.consumers import InboxConsumer  # noqa: E402
-from notifier.web.leaving import StopWhenLeft  # noqa: E402
+from notifier.web.disconnects import CancelOnDisconnect  # noqa: E402
 from notifier.web.serving import ThreadedHandler  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": StopWhenLeft(ThreadedHandler(settings.WEB_DATABASE_POOL)),
-        # token-only: the widget runs on the tenant's origin, so cookies are not looked at
+        "http": CancelOnDisconnect(ThreadedHandler(settings.WEB_DATABASE_POOL)),
+        # a token is the only credential: the widget runs on the tenant's origin, so cookies are ignored
         "websocket": URLRouter([path("v1/inbox/live", InboxConsumer.as_asgi())]),
     }
 )

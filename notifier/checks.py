@@ -1,4 +1,4 @@
-"""System checks with ids and hints, and the refusal to boot in production with secrets that can be guessed."""
+"""System checks with ids and hints; production does not start with secrets that can be guessed."""
 
 from __future__ import annotations
 
@@ -23,42 +23,42 @@ _MAKE_KEY = "import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).d
 
 @register(Tags.security)
 def secrets_are_own(**_: Any) -> Sequence[CheckMessage]:
-    """notifier.E001, E002: production needs secrets of its own. E003: an encryption key has a wrong form."""
-    found: list[CheckMessage] = []
+    """notifier.E001, E002: production needs secrets of its own. E003: an encryption key is malformed."""
+    errors: list[CheckMessage] = []
     if not settings.DEBUG and settings.SECRET_KEY == INSECURE_SECRET_KEY:
         hint = "Set SECRET_KEY to a long random value."
-        found.append(Error("SECRET_KEY is the public default.", hint=hint, id="notifier.E001"))
+        errors.append(Error("SECRET_KEY is the public default.", hint=hint, id="notifier.E001"))
     if not settings.DEBUG and INSECURE_ENCRYPTION_KEY in settings.ENCRYPTION_KEYS:
         hint = "Set ENCRYPTION_KEYS to 32 random bytes in urlsafe base64 (comma-separated to rotate, newest first)."
-        found.append(Error("ENCRYPTION_KEYS holds the public default.", hint=hint, id="notifier.E002"))
+        errors.append(Error("ENCRYPTION_KEYS holds the public default.", hint=hint, id="notifier.E002"))
     if not settings.ENCRYPTION_KEYS or not all(_key_bytes(key) for key in settings.ENCRYPTION_KEYS):
         hint = "Each key is 32 bytes in urlsafe base64."
-        found.append(Error("ENCRYPTION_KEYS is malformed.", hint=hint, id="notifier.E003"))
-    return found
+        errors.append(Error("ENCRYPTION_KEYS is malformed.", hint=hint, id="notifier.E003"))
+    return errors
 
 
 @register(Tags.security)
 def secrets_cannot_be_guessed(**_: Any) -> Sequence[CheckMessage]:
-    """notifier.E006 to E008, in production only: SECRET_KEY signs sessions and what the web role may see of the
-    database, ENCRYPTION_KEYS seal provider accounts, and Flower's password opens the workers."""
+    """notifier.E006 to E008, in production only. SECRET_KEY signs sessions and which tenants the web role may read,
+    ENCRYPTION_KEYS encrypt provider accounts, and Flower's password gives control of the workers."""
     if settings.DEBUG:
         return []
-    found: list[CheckMessage] = []
+    errors: list[CheckMessage] = []
     for name, key in _signing_keys():
         if reason := _weakness(key, _SECRET_KEY_LENGTH):
-            found.append(Error(f"{name} {reason}.", hint=_MAKE_SECRET, id="notifier.E006"))
+            errors.append(Error(f"{name} {reason}.", hint=_MAKE_SECRET, id="notifier.E006"))
     if any(0 < len(set(_key_bytes(key))) < _DISTINCT for key in settings.ENCRYPTION_KEYS):
         hint = f"Make a key: python -c '{_MAKE_KEY}' (or take deploy/make-env's)."
-        found.append(Error("ENCRYPTION_KEYS holds a key of almost one byte repeated.", hint=hint, id="notifier.E007"))
+        errors.append(Error("ENCRYPTION_KEYS holds a key of almost one byte repeated.", hint=hint, id="notifier.E007"))
     password = settings.FLOWER_BASIC_AUTH.partition(":")[2]
     if settings.FLOWER_BASIC_AUTH and (reason := _weakness(password, _PASSWORD_LENGTH)):
-        found.append(Error(f"The password in FLOWER_BASIC_AUTH {reason}.", hint=_MAKE_SECRET, id="notifier.E008"))
-    return found
+        errors.append(Error(f"The password in FLOWER_BASIC_AUTH {reason}.", hint=_MAKE_SECRET, id="notifier.E008"))
+    return errors
 
 
 @register(Tags.security)
 def hosts_are_named(**_: Any) -> Sequence[CheckMessage]:
-    """notifier.E009: with a wildcard, links and redirects lead wherever the Host header of a request says."""
+    """notifier.E009: with a wildcard, the Host header of a request decides where links and redirects lead."""
     if settings.DEBUG or "*" not in settings.ALLOWED_HOSTS:
         return []
     hint = "Set ALLOWED_HOSTS to the names under which the site is reached, comma-separated."
@@ -67,7 +67,7 @@ def hosts_are_named(**_: Any) -> Sequence[CheckMessage]:
 
 @register(Tags.security)
 def leases_outlast_providers(**_: Any) -> Sequence[CheckMessage]:
-    """notifier.E004: a lease that ends while a provider may still answer lets two workers send the same."""
+    """notifier.E004: if a lease ends while a provider may still answer, two workers can send the same message."""
     if settings.LEASE_SECONDS > settings.PROVIDER_TIMEOUT_SECONDS:
         return []
     hint = "Raise LEASE_SECONDS above PROVIDER_TIMEOUT_SECONDS."
@@ -76,7 +76,7 @@ def leases_outlast_providers(**_: Any) -> Sequence[CheckMessage]:
 
 @register(Tags.security)
 def something_leaves(**_: Any) -> Sequence[CheckMessage]:
-    """notifier.E005: settings with which nothing would ever be sent, without an error anywhere."""
+    """notifier.E005: settings with which no message is ever sent, and no error is reported."""
     return [
         Error(f"{name} is less than 1.", hint=f"Set {name} to a positive number.", id="notifier.E005")
         for name in ("PROVIDER_CONNECTIONS", "SHARD_SIZE")
@@ -91,7 +91,7 @@ def _signing_keys() -> list[tuple[str, str]]:
 
 
 def _weakness(secret: str, length: int) -> str:
-    """Why the secret can be guessed; empty if it cannot. The measures are those of Django's security.W009."""
+    """Why the secret can be guessed; empty if it cannot. The thresholds are those of Django's security.W009."""
     if len(secret) < length:
         return f"has {len(secret)} characters and needs {length}"
     if len(set(secret)) < _DISTINCT:
@@ -100,7 +100,7 @@ def _weakness(secret: str, length: int) -> str:
 
 
 def _key_bytes(value: str) -> bytes:
-    """The 32 bytes of an encryption key; none if it is malformed."""
+    """The 32 bytes of an encryption key; empty if it is malformed."""
     try:
         key = base64.urlsafe_b64decode(value)
     except (binascii.Error, ValueError):
@@ -109,7 +109,7 @@ def _key_bytes(value: str) -> bytes:
 
 
 def refuse_insecure_boot() -> None:
-    """Servers do not run the checks by themselves. Raises SystemExit with all errors and hints."""
+    """Run the checks, because servers do not run them. Raises SystemExit with all errors and hints."""
     errors = [m for m in run_checks(tags=[Tags.security]) if m.id and m.id.startswith("notifier.E")]
     if errors:
         raise SystemExit("\n".join(str(e) for e in errors))

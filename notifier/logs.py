@@ -1,4 +1,4 @@
-"""Structured logs: one line a step with an action and ids; never content, an address or a secret."""
+"""Structured logs: one line an action, with ids; never content, an address or a secret."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = structlog.get_logger("notifier")
 
 
 def configure(*, debug: bool, level: str) -> None:
-    """Route structlog and the standard library to one stream: coloured for people, JSON for machines."""
+    """Route structlog and the standard library to one stream: coloured text in debug mode, else JSON."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -67,7 +67,7 @@ class RequestLog:
         response = self.get_response(request)
         response["X-Request-Id"] = request_id
         if hasattr(response, "admitted"):
-            return response  # nobody has been answered yet: the body may come now
+            return response  # the request was not answered yet: its body may be sent now
         log.info(
             "request",
             action="request",

@@ -1,6 +1,7 @@
-"""All settings, from the environment. With no environment at all it boots in debug; production refuses defaults.
+"""All settings, read from the environment. Without any variable the site starts in debug mode; production refuses
+defaults.
 
-docs/operations.md has the table of variables. In debug, `.local/env` (written by `make demo`) tells where the
+docs/operations.md has the table of variables. In debug mode, `.local/env` (written by `make demo`) names the
 servers are.
 """
 
@@ -21,9 +22,9 @@ if DEBUG and "DATABASE_URL" not in os.environ and LOCAL_ENV.exists():
 INSECURE_SECRET_KEY = "insecure-debug-key-never-use-in-production-0123456789"  # noqa: S105
 INSECURE_ENCRYPTION_KEY = "ZGVidWcta2V5LW5ldmVyLXVzZS1pbi1wcm9kdWN0aW8="
 SECRET_KEY = env.str("SECRET_KEY", INSECURE_SECRET_KEY)
-#: earlier values of SECRET_KEY that are still accepted while it is being changed
+#: earlier values of SECRET_KEY that are still accepted while the key is being replaced
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
-#: `name:password` of Flower, which reads it itself; here it is only checked
+#: `name:password` of Flower, which reads the variable itself; notifier.checks only checks it
 FLOWER_BASIC_AUTH = env.str("FLOWER_BASIC_AUTH", "")
 #: Fernet-size keys (32 bytes, urlsafe base64), newest first; older ones still decrypt
 ENCRYPTION_KEYS: list[str] = env.list("ENCRYPTION_KEYS", default=[INSECURE_ENCRYPTION_KEY])
@@ -56,10 +57,10 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "notifier.logs.RequestLog",
-    "notifier.web.leaving.Interruptible",
+    "notifier.web.disconnects.InterruptibleStatements",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    # before what would read the body
+    # before any middleware that reads the body
     "notifier.web.admission.Admission",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -91,17 +92,17 @@ TEMPLATES = [
 ]
 
 # -- PostgreSQL: the `web` role is bound by row-level security, the `engine` role owns the tables --
-#: asgi.py and wsgi.py say "web"; workers, beat and manage.py are the engine
+#: asgi.py and wsgi.py set "web"; workers, beat and manage.py use "engine"
 DATABASE_ROLE = os.environ.get("NOTIFIER_DATABASE_ROLE", "engine")
 WEB_DATABASE_ROLE_NAME = env.str("WEB_DATABASE_ROLE_NAME", "notifier_web")
 _ENGINE_URL = "postgres://notifier_engine@127.0.0.1:5432/notifier"
 _WEB_URL = "postgres://notifier_web@127.0.0.1:5432/notifier"
 #: connections of one web process, and threads that answer its requests
 WEB_DATABASE_POOL = env.int("WEB_DATABASE_POOL", 20)
-#: open connections of one web process, and of one address; notifier.web.limits has what is no setting
+#: open connections of one web process, and of one address; notifier.web.limits has the fixed limits
 WEB_MAX_CONNECTIONS = env.int("WEB_MAX_CONNECTIONS", 5000)
 WEB_MAX_CONNECTIONS_PER_ADDRESS = env.int("WEB_MAX_CONNECTIONS_PER_ADDRESS", 200)
-#: a statement of a web process that takes longer is stopped; nobody waits for it any more
+#: PostgreSQL cancels a statement of a web process that takes longer
 WEB_STATEMENT_SECONDS = env.int("WEB_STATEMENT_SECONDS", 10)
 _is_web = DATABASE_ROLE == "web"
 DATABASES = {
@@ -112,11 +113,11 @@ _db["OPTIONS"] = {
     **_db.get("OPTIONS", {}),
     "connect_timeout": 5,
     "application_name": f"notifier-{DATABASE_ROLE}",
-    # statements that ask for it are prepared, and no others: `delivery.bulk`
+    # only statements that ask for it are prepared: `delivery.infra.bulk`
     "prepare_threshold": 1_000_000_000,
 }
 if _is_web:
-    # 400 requests opened 400 backends without the pool, 4 with it
+    # 400 requests opened 400 database connections without the pool, 4 with it
     _db["ATOMIC_REQUESTS"] = True
     _db["CONN_MAX_AGE"] = 0
     _given = _db["OPTIONS"].get("options", "")
@@ -160,7 +161,7 @@ CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
 CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
-# 300 tasks open 300 backends by default, 2 so
+# with the default, 300 tasks opened 300 database connections; with this value, 2
 CELERY_DB_REUSE_MAX = 100_000
 
 LANGUAGE_CODE = "en"
@@ -174,14 +175,14 @@ WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
-#: uploads on their way to a worker: web and workers share the folder, and nothing serves it
+#: uploads that a worker will read: web and workers share the folder, and no address serves it
 MEDIA_ROOT = env.str("UPLOADS_DIR", str(BASE_DIR / ".local" / "uploads"))
 #: a CSV of recipients or of external ids; larger ones are split by their owner
 IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", 512 * 1024 * 1024)
 
 LOGIN_URL = "/admin/login/"
 LOGIN_REDIRECT_URL = "/admin/"
-# the first refuses whoever has guessed too often (tenants.login.lockout)
+# the first backend refuses a client with too many failed logins (tenants.login.lockout)
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "tenants.login.backend.LoginBackend"]
 AXES_HANDLER = "tenants.login.lockout.Lockout"
 AXES_LOCKOUT_CALLABLE = "tenants.login.lockout.locked_out_page"
@@ -232,9 +233,9 @@ SANDBOX_CA = env.str("SANDBOX_CA", "")
 #: seconds that a claimed row or shard stays with its worker; must exceed the provider timeout
 LEASE_SECONDS = env.int("LEASE_SECONDS", 30)
 PROVIDER_TIMEOUT_SECONDS = env.float("PROVIDER_TIMEOUT_SECONDS", 10.0)
-#: of a worker process to one provider, 100 requests at once on each
+#: connections of a worker process to one provider, with 100 concurrent requests on each
 PROVIDER_CONNECTIONS = env.int("PROVIDER_CONNECTIONS", 16)
-#: recipients of one shard of a campaign; a task and its doorbell cost 5 ms, whatever its size
+#: recipients of one shard of a campaign; a task and its wakeup cost 5 ms, whatever the size of the shard
 SHARD_SIZE = env.int("SHARD_SIZE", 5000)
 BATCH_PROCESSES = env.int("BATCH_PROCESSES", os.cpu_count() or 1)
 UNRENDERED_WARN_PERCENT = env.float("UNRENDERED_WARN_PERCENT", 1.0)

@@ -1,4 +1,5 @@
-"""All addresses. With asgi and settings the composition root: it alone names the apps above the engine."""
+"""All addresses. With asgi and settings this module is the composition root, which alone names the apps above the
+engine."""
 
 from __future__ import annotations
 
@@ -16,15 +17,15 @@ from tenants.admin.site import admin_site
 
 
 @csrf_exempt
-def nothing_here(request: HttpRequest, rest: str = "") -> HttpResponse:
-    """A problem for programs, also in debug, where Django would show a page."""
+def not_found(request: HttpRequest, rest: str = "") -> HttpResponse:
+    """A problem document, also in debug mode, where Django would show a page."""
     return problem_response(
-        Problem(404, "not_found", f"There is nothing at this address.{_remedy(request.path_info)}"), request
+        Problem(404, "not_found", f"There is nothing at this address.{_hint(request.path_info)}"), request
     )
 
 
-def _remedy(path: str) -> str:
-    """What is most often wrong with an address that leads nowhere."""
+def _hint(path: str) -> str:
+    """The most frequent mistakes in an address that leads nowhere."""
     if path.endswith("/"):
         return " Addresses of the API end without a slash."
     if path.startswith(f"{PREFIX}recipients/"):
@@ -32,18 +33,16 @@ def _remedy(path: str) -> str:
     return ""
 
 
-def failed(request: HttpRequest) -> HttpResponse:
-    """What nobody foresaw: a problem for programs, a page for people."""
-    return (
-        problem_response(current_problem(), request)
-        if request.path.startswith(PREFIX)
-        else defaults.server_error(request)
-    )
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answers an unexpected exception: a problem document under /v1/, a page elsewhere."""
+    if request.path.startswith(PREFIX):
+        return problem_response(current_problem(), request)
+    return defaults.server_error(request)
 
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
-    # browsers ask for it by themselves, on every page
+    # browsers request this address on every page
     path("favicon.ico", RedirectView.as_view(url=static("favicon.svg"))),
     path("healthz", health.alive),
     path("readyz", health.ready),
@@ -53,7 +52,7 @@ urlpatterns = [
     path("", include("campaigns.api")),
     path("", include("inbox.api")),
     path("", include("inbox.views")),
-    path("v1/", nothing_here),
-    path("v1/<path:rest>", nothing_here),
+    path("v1/", not_found),
+    path("v1/<path:rest>", not_found),
 ]
-handler500 = failed
+handler500 = server_error

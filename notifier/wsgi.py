@@ -1,4 +1,4 @@
-"""WSGI entry point (no WebSockets); production uses asgi.py."""
+"""WSGI entry point, without WebSockets; production uses asgi.py."""
 
 import os
 

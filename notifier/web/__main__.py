@@ -1,5 +1,5 @@
-"""Starts the web process: `python -m notifier.web`. `make up`, the container and the tests all start it here, so that
-the limits hold everywhere. uvicorn reads WEB_CONCURRENCY and FORWARDED_ALLOW_IPS itself."""
+"""Starts the web process: `python -m notifier.web`. `make up`, the container and the tests start it through this
+module, so the same limits hold everywhere. uvicorn itself reads WEB_CONCURRENCY and FORWARDED_ALLOW_IPS."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ WS_MAX_SIZE = 16 * 1024
 
 
 def main() -> None:
-    asked = _arguments().parse_args()
+    arguments = _arguments().parse_args()
     _raise_file_limit()
     uvicorn.run(
-        asked.app,
-        host=asked.host,
-        port=asked.port,
+        arguments.app,
+        host=arguments.host,
+        port=arguments.port,
         http="notifier.web.http:BoundedHttp",
         ws="notifier.web.sockets:BoundedWebSocket",
         ws_max_size=WS_MAX_SIZE,
-        # a socket's compression held 43 of its 60 KB, for messages of some hundred bytes
+        # compression took 43 of the 60 KB that a socket held, for messages of some hundred bytes
         ws_per_message_deflate=False,
         timeout_keep_alive=limits.IDLE_SECONDS,
-        timeout_graceful_shutdown=asked.grace,
-        log_level=asked.log_level,
+        timeout_graceful_shutdown=arguments.grace,
+        log_level=arguments.log_level,
         access_log=False,
     )
 
@@ -39,15 +39,15 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--app", default=APPLICATION, help="the ASGI application")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument("--grace", type=int, default=20, help="seconds for what is under way when it is told to stop")
+    parser.add_argument("--grace", type=int, default=20, help="seconds that running requests have after a stop signal")
     parser.add_argument("--log-level", default="warning")
     return parser
 
 
 def _raise_file_limit() -> None:
-    """A connection is an open file, and many systems allow 1,024 until somebody asks for more."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    """A connection is an open file, and many systems allow 1,024 open files until a process raises its limit."""
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
 
 
 if __name__ == "__main__":

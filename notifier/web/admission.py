@@ -1,8 +1,8 @@
-"""Who may send a large body: asked of the view that it is for, before the body is read.
+"""Decides whether a caller may send a large body, before the body is read.
 
-The handler sends the request through the middlewares once without its body. Here, where the view is known, its own
-authentication and permissions answer; the view itself does not run. What is refused gets the answer that it would have
-got later, such as 401.
+The handler (notifier.web.serving) sends the request through the middlewares once without its body. This middleware runs
+after routing, so it can run the authentication and the permissions of the view without the view itself. A refused
+caller gets the answer that the view would have given later, such as 401.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ from notifier.api.framework.errors import RETRY_AFTER, Problem, problem_of, prob
 from notifier.api.framework.guard import PREFIX, is_streamed
 from notifier.errors import NotifierError
 
-#: where the handler puts its question into the ASGI scope
+#: the key of the ASGI scope under which the handler puts its question
 QUESTION = "notifier.question"
-#: what a form carries beside its file
-FORM = 1024 * 1024
+#: bytes of a form beside its file
+FORM_BYTES = 1024 * 1024
 
 
 class Question(enum.Enum):
-    """What the handler wants to know of a request whose body it has not read."""
+    """What the handler asks about a request whose body it has not read: whether its sender may send the body, or the
+    answer that refuses it."""
 
     MAY_SEND = "may_send"
     TOO_LARGE = "too_large"
@@ -54,18 +55,18 @@ REFUSALS = {
 
 @dataclass(frozen=True)
 class Admitted:
-    """May send so many bytes; `owner` is who the upload counts for."""
+    """The sender may send `max_bytes` bytes. `owner` is the tenant or user whose uploads are counted."""
 
-    most: int
+    max_bytes: int
     owner: Hashable
 
     @property
     def is_upload(self) -> bool:
-        return self.most > MAX_BODY
+        return self.max_bytes > MAX_BODY
 
 
 class Admission:
-    """Middleware: answers the handler's questions; other requests pass."""
+    """Middleware: answers the handler's questions; other requests pass through."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -76,47 +77,49 @@ class Admission:
     def process_view(
         self, request: HttpRequest, view: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> HttpResponse | None:
-        # a WSGI server's request has no scope
+        # the request of a WSGI server has no scope
         question = getattr(request, "scope", {}).get(QUESTION)
         if question is None:
             return None
         if question is not Question.MAY_SEND:
-            return _refused(REFUSALS[question], request)
+            return _refuse(REFUSALS[question], request)
         if not request.path.startswith(PREFIX):
-            return _visitor_of_a_page(request)
-        # only the view that says so of an unknown address is a function
-        return _caller(request, view) if hasattr(view, "cls") else problem_response(problem_of(Http404()), request)
+            return _authorize_page_visitor(request)
+        # of the views under the prefix, only notifier.urls.not_found is a function
+        if not hasattr(view, "cls"):
+            return problem_response(problem_of(Http404()), request)
+        return _authorize_caller(request, view)
 
 
-def _refused(told: Problem, request: HttpRequest) -> HttpResponse:
+def _refuse(problem: Problem, request: HttpRequest) -> HttpResponse:
     if request.path.startswith(PREFIX):
-        return problem_response(told, request)
-    return HttpResponse(told.detail, status=told.status, content_type="text/plain", headers=dict(told.headers))
+        return problem_response(problem, request)
+    return HttpResponse(problem.detail, status=problem.status, content_type="text/plain", headers=dict(problem.headers))
 
 
-def _visitor_of_a_page(request: HttpRequest) -> HttpResponse:
+def _authorize_page_visitor(request: HttpRequest) -> HttpResponse:
     if not (request.user.is_active and request.user.is_staff):
         return redirect_to_login(request.get_full_path())
-    file = settings.IMPORT_MAX_BYTES if request.content_type == "multipart/form-data" else 0
-    return _admitted(FORM + file, request.user.pk)
+    file_bytes = settings.IMPORT_MAX_BYTES if request.content_type == "multipart/form-data" else 0
+    return _admitted(FORM_BYTES + file_bytes, request.user.pk)
 
 
-def _caller(request: HttpRequest, view: Any) -> HttpResponse:
-    asked: APIView = view.cls(**view.initkwargs)
-    asked.request = asked.initialize_request(request)
+def _authorize_caller(request: HttpRequest, view: Any) -> HttpResponse:
+    api_view: APIView = view.cls(**view.initkwargs)
+    api_view.request = api_view.initialize_request(request)
     try:
         with transaction.atomic():
-            asked.perform_authentication(asked.request)
-            asked.check_permissions(asked.request)
+            api_view.perform_authentication(api_view.request)
+            api_view.check_permissions(api_view.request)
     except (APIException, NotifierError) as error:
         if isinstance(error, NotAuthenticated | AuthenticationFailed):
-            error.auth_header = asked.get_authenticate_header(asked.request)  # type: ignore[union-attr]
+            error.auth_header = api_view.get_authenticate_header(api_view.request)  # type: ignore[union-attr]
         return problem_response(problem_of(error), request)
-    owner = getattr(asked.request.auth or asked.request.user, "tenant_id", None)
+    owner = getattr(api_view.request.auth or api_view.request.user, "tenant_id", None)
     return _admitted(settings.IMPORT_MAX_BYTES if is_streamed(request, view) else MAX_BODY, owner)
 
 
-def _admitted(most: int, owner: Hashable) -> HttpResponse:
+def _admitted(max_bytes: int, owner: Hashable) -> HttpResponse:
     response = HttpResponse(status=204)
-    response.admitted = Admitted(most, owner)  # type: ignore[attr-defined]
+    response.admitted = Admitted(max_bytes, owner)  # type: ignore[attr-defined]
     return response

@@ -1,4 +1,4 @@
-"""Reads the body of a request from the ASGI server: up to a limit, and not from a slow client."""
+"""Reads the body of a request from the ASGI server, within limits of size and time."""
 
 from __future__ import annotations
 
@@ -20,72 +20,72 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
 class TooSlow(Exception):
-    """The client pauses, or sends next to nothing."""
+    """The client pauses, or sends less than limits.BODY_RATE."""
 
 
 class TooManyUploads(Exception):
-    """Somebody, or all together, send as many large bodies as there may be."""
+    """One owner, or all owners together, already send as many large bodies as they may."""
 
 
-def announces_much(scope: Scope) -> bool:
-    """Whether to ask who it is before anything is read: the body is large, or the client waits for a 100."""
+def needs_admission(scope: Scope) -> bool:
+    """Whether to authorize the caller before the body is read: the body is large, or the client waits for a 100."""
     for name, value in scope["headers"]:
-        if name == b"content-length" and announced(value) > limits.SMALL_BODY:
+        if name == b"content-length" and _parse_length(value) > limits.SMALL_BODY:
             return True
         if name == b"expect":
             return True
     return False
 
 
-def announced_size(scope: Scope) -> int:
-    """0 without a Content-Length."""
-    return next((announced(value) for name, value in scope["headers"] if name == b"content-length"), 0)
+def announced_length(scope: Scope) -> int:
+    """The Content-Length; 0 without one."""
+    return next((_parse_length(value) for name, value in scope["headers"] if name == b"content-length"), 0)
 
 
-def announced(value: bytes) -> int:
-    # the parser has refused what is no number; 18 digits are more than anybody sends
+def _parse_length(value: bytes) -> int:
+    # the HTTP parser has refused values that are no number; more than 18 digits exceed every limit
     return int(value) if len(value) <= 18 and value.isdigit() else 10**18
 
 
 class Body:
-    """What has come of a request's body. Up to 1 MiB is kept in memory, more on disk."""
+    """The part of a request's body that has arrived. Up to 1 MiB is kept in memory, a larger body on disk."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._file: IO[bytes] | None = None
         self.size = 0
-        self.whole = False
+        self.is_complete = False
 
-    async def read(self, most: int) -> bool:
-        """Read on, and stop above so many bytes. Whether the body is whole and no larger. Raises TooSlow, or
-        RequestAborted when the client has gone."""
+    async def read(self, max_bytes: int) -> bool:
+        """Read on until the body is complete or larger than `max_bytes`. Returns whether it is complete and no larger.
+        Raises TooSlow, or RequestAborted if the client has disconnected."""
         now = asyncio.get_running_loop().time
-        began, had = now(), self.size
+        began, size_before = now(), self.size
         try:
-            async with asyncio.timeout(limits.BODY_SECONDS) as patience:
-                while not self.whole and self.size <= most:
+            async with asyncio.timeout(limits.BODY_SECONDS) as deadline:
+                while not self.is_complete and self.size <= max_bytes:
                     self._keep(await self._receive())
-                    if not self.whole:
-                        earned = (self.size - had) / limits.BODY_RATE
-                        patience.reschedule(min(began + earned, now()) + limits.BODY_SECONDS)
+                    if not self.is_complete:
+                        earned_seconds = (self.size - size_before) / limits.BODY_RATE
+                        deadline.reschedule(min(began + earned_seconds, now()) + limits.BODY_SECONDS)
         except TimeoutError:
             raise TooSlow from None
-        return self.whole and self.size <= most
+        return self.is_complete and self.size <= max_bytes
 
     def _keep(self, message: Mapping[str, Any]) -> None:
         if message["type"] == "http.disconnect":
             raise RequestAborted
         part = message.get("body", b"")
         self.size += len(part)
-        self.whole = not message.get("more_body", False)
-        if self._file is None and self.whole:
-            self._file = BytesIO(part)  # most come in one part; a file that may move to the disk costs more
+        self.is_complete = not message.get("more_body", False)
+        if self._file is None and self.is_complete:
+            self._file = BytesIO(part)  # most bodies come in one part; a file that may move to the disk costs more
             return
-        self._file = self._file or _spool()
+        self._file = self._file or _temporary_file()
         self._file.write(part)
 
     def file(self) -> IO[bytes]:
-        """From its beginning; the caller closes it."""
+        """The body, to be read from its beginning. The caller closes the file."""
         if self._file is None:
             return BytesIO()
         self._file.seek(0)
@@ -96,17 +96,17 @@ class Body:
             self._file.close()
 
 
-def _spool() -> IO[bytes]:
+def _temporary_file() -> IO[bytes]:
     size, folder = settings.FILE_UPLOAD_MAX_MEMORY_SIZE, settings.FILE_UPLOAD_TEMP_DIR
-    return cast("IO[bytes]", SpooledTemporaryFile(max_size=size, dir=folder))  # the body's reader closes it
+    return cast("IO[bytes]", SpooledTemporaryFile(max_size=size, dir=folder))  # the caller of `Body.file` closes it
 
 
 _uploads: Counter[Hashable] = Counter()
 
 
 @contextmanager
-def upload_of(owner: Hashable) -> Iterator[None]:
-    """One of the large bodies that may come in at once. Raises TooManyUploads."""
+def upload_slot(owner: Hashable) -> Iterator[None]:
+    """Hold one of the slots for large bodies. Raises TooManyUploads."""
     if _uploads[owner] >= limits.UPLOADS_PER_OWNER or _uploads.total() >= limits.UPLOADS:
         raise TooManyUploads
     _uploads[owner] += 1

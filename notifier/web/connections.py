@@ -1,4 +1,4 @@
-"""The connections of this process: how many each address has, and which of them wait for a request."""
+"""Counts the connections of this process for each address, and knows which connections wait for a request."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from notifier.web import limits
 
 class Closable(Protocol):
     def close_idle(self) -> None:
-        """Close the connection, on which nothing is being answered."""
+        """Close a connection on which no request is being answered."""
 
 
 _of_address: Counter[str] = Counter()
-#: oldest first, because a dict keeps the order of insertion
+#: the connection that has waited longest comes first: a dict keeps the order of insertion
 _idle: dict[Closable, None] = {}
 
 
 def enter(host: str | None) -> bool:
-    """Count a new connection of this address, which `leave` ends. False: the address has too many."""
+    """Count a new connection of this address until `leave`. False if the address has too many; the connection is
+    counted nevertheless."""
     name = limits.counted_as(host)
     if name is None:
         return True
@@ -34,18 +35,18 @@ def leave(host: str | None) -> None:
 
 
 def mark_idle(connection: Closable) -> None:
-    """Nothing is being answered on it."""
+    """No request is being answered on the connection."""
     _idle[connection] = None
 
 
 def mark_busy(connection: Closable) -> None:
-    """Something is being answered on it, or it is closed."""
+    """A request is being answered on the connection, or it is closed."""
     _idle.pop(connection, None)
 
 
 def make_room(newcomer: Closable) -> bool:
-    """Close the connection that has waited longest for a request, so that a newcomer is answered while somebody holds
-    as many connections as there may be. False: all others are at work."""
+    """Close the connection that has waited longest for a request, so that the newcomer is served although one client
+    holds all connections that there may be. False if every other connection is busy."""
     oldest = next((c for c in _idle if c is not newcomer), None)
     if oldest is None:
         return False

@@ -1,6 +1,6 @@
-"""The Content-Security-Policy of every answer that is no JSON: what a page may load, run and send, and who frames it.
+"""The Content-Security-Policy of every answer that is not JSON: what a page may load, run and send, and who frames it.
 
-Scripts and styles are files of this site. Where a page must write one inline, `nonce="{{ request.csp_nonce }}"` allows
+Scripts and styles are files of this site. Where a page must have one inline, `nonce="{{ request.csp_nonce }}"` allows
 that element and no other; nothing is 'unsafe-inline'. A view that needs a stricter policy sets the header itself.
 """
 
@@ -19,26 +19,26 @@ _NO_PAGE = ("application/json", "application/problem+json", "application/vnd.oai
 
 
 class ContentSecurityPolicy:
-    """The outermost middleware, so that the answers of the others have the header, too. Costs 2 µs an answer."""
+    """The outermost middleware, so that answers of the other middlewares have the header too. Costs 2 µs an answer."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        made: list[str] = []
-        request.csp_nonce = SimpleLazyObject(lambda: _new_nonce(made))  # type: ignore[attr-defined]
+        nonces: list[str] = []
+        request.csp_nonce = SimpleLazyObject(lambda: _new_nonce(nonces))  # type: ignore[attr-defined]
         response = self.get_response(request)
         kind = response.get("Content-Type", "")
         if HEADER not in response and not kind.startswith(_NO_PAGE):
-            response[HEADER] = policy(request, *made)
+            response[HEADER] = policy(request, *nonces)
             if settings.DEBUG and response.status_code in (404, 500):
-                # Django's own pages for developers, whose styles carry no nonce
+                # the styles of Django's own debug pages have no nonce
                 response[HEADER] = response[HEADER].replace("style-src 'self'", "style-src 'unsafe-inline' 'self'")
         return response
 
 
 def policy(request: HttpRequest, nonce: str = "") -> str:
-    """The policy of an answer; with a nonce if the page asked for one."""
+    """The policy of an answer. It has a nonce only if the page used `request.csp_nonce`."""
     inline = f" 'nonce-{nonce}'" if nonce else ""
     # 'self' does not cover WebSockets in every browser
     socket = f"{'wss' if request.is_secure() else 'ws'}://{request.META.get('HTTP_HOST', '')}"
@@ -50,10 +50,10 @@ def policy(request: HttpRequest, nonce: str = "") -> str:
 
 
 def _is_host(text: str) -> bool:
-    # the header is written into the policy, also for an answer that refuses this very host
+    # the Host header becomes part of the policy, also in the answer that refuses this host
     return bool(text) and all(c.isascii() and (c.isalnum() or c in ".-:[]") for c in text)
 
 
-def _new_nonce(made: list[str]) -> str:
-    made.append(secrets.token_urlsafe(16))
-    return made[-1]
+def _new_nonce(nonces: list[str]) -> str:
+    nonces.append(secrets.token_urlsafe(16))
+    return nonces[-1]

@@ -1,4 +1,4 @@
-"""/healthz: the process answers. /readyz: it can do its work, else 503 with the names of what is missing."""
+"""/healthz: the process answers. /readyz: the process can work, else 503 with the names of the failed checks."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def alive(request: HttpRequest) -> JsonResponse:
 @never_cache
 @transaction.non_atomic_requests
 def ready(request: HttpRequest) -> JsonResponse:
-    """Why something is missing is told to the log only."""
-    found = {name: _try(name, check) for name, check in CHECKS.items()}
-    status = "ok" if all(found.values()) else "unavailable"
-    shown = {name: "ok" if good else "unavailable" for name, good in found.items()}
-    return JsonResponse({"status": status, "checks": shown}, status=200 if status == "ok" else 503)
+    """The answer names the checks; only the log has the reason of a failure."""
+    results = {name: _try(name, check) for name, check in CHECKS.items()}
+    status = "ok" if all(results.values()) else "unavailable"
+    checks = {name: "ok" if passed else "unavailable" for name, passed in results.items()}
+    return JsonResponse({"status": status, "checks": checks}, status=200 if status == "ok" else 503)
 
 
 def _try(name: str, check: Callable[[], bool]) -> bool:
     try:
         return check()
-    except Exception as error:  # whatever it is, it is not ready
+    except Exception as error:  # whatever the error, the process is not ready
         log.warning("not ready", action="readyz", check=name, error=type(error).__name__)
         return False
 
@@ -54,7 +54,7 @@ def _redis() -> bool:
 
 
 def _migrations() -> bool:
-    """Asked until it was true once: nobody takes migrations back under a running process."""
+    """Checked until it succeeds once: migrations are not reverted under a running process."""
     global _migrated
     if not _migrated:
         executor = MigrationExecutor(connection)
@@ -62,8 +62,15 @@ def _migrations() -> bool:
     return _migrated
 
 
+def reset() -> None:
+    """Forget that the migrations check has succeeded."""
+    global _migrated
+    _migrated = False
+
+
 def _signature() -> bool:
-    """Whether the database accepts what web signs: the same SECRET_KEY at the last `migrate`, and clocks that agree."""
+    """Whether the database accepts the settings that the web process signs. This needs the SECRET_KEY of the last
+    `migrate` and clocks that agree."""
     return signed_settings.is_accepted()
 
 

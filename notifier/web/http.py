@@ -1,7 +1,8 @@
-"""uvicorn's HTTP/1.1 protocol within limits: address, headers, the time until they are there, connections.
+"""uvicorn's HTTP/1.1 protocol within limits: the address, the headers, the time until they have arrived, connections.
 
-uvicorn itself limits none of these (with h11 the size of the headers); a proxy in front would, but nobody must need one
-to stay up. What is refused here never reaches Django, so its problem document is made here.
+uvicorn itself limits none of these (with h11 it limits the size of the headers). A proxy in front would, but the site
+must stay up without one. A request that is refused here never reaches Django, so this module makes its problem
+document.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from notifier.web.transport import LingeringTransport
 
 
 class Phase(enum.Enum):
-    """Of the message that is being read."""
+    """Which part of a request is being read."""
 
     NONE = "none"
     HEAD = "head"
@@ -29,7 +30,7 @@ class BadRequest(Exception):
     """The request is over a limit; `self._refusal` says which."""
 
 
-#: what is told: status, code, detail
+#: status, code and detail of an answer
 Refusal = tuple[int, str, str]
 MALFORMED: Refusal = (400, "malformed_request", "This is no HTTP/1.1 request.")
 TOO_LONG: Refusal = (414, "uri_too_long", f"The address has over {limits.MAX_URL} bytes.")
@@ -50,13 +51,13 @@ _RETRY_AFTER = {503: b"retry-after: 5\r\n"}
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """For a request of ten headers in one packet the limits cost 20 µs of CPU (69 instead of 47, measured on two cores
-    that others loaded twentyfold; accepting a notification takes 5 to 7 ms)."""
+    """For a request of ten headers in one packet, the limits cost 20 µs of CPU (69 instead of 47, measured on two cores
+    under a twentyfold load; accepting a notification takes 5 to 7 ms)."""
 
     _phase = Phase.NONE
     _head_bytes = 0
     _header_count = 0
-    _waiting_bytes = 0  #: of a head that came in several packets
+    _waiting_bytes = 0  #: bytes of a head that comes in several packets
     _refusal: Refusal | None = None
     _head_timer: asyncio.TimerHandle | None = None
     _handed_over = False
@@ -65,8 +66,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(LingeringTransport(transport, self._may_send_more, self.loop))
-        room = connections.enter(self._host)
-        if not room or (len(self.connections) > limits.max_connections() and not connections.make_room(self)):
+        within_limit = connections.enter(self._host)
+        if not within_limit or (len(self.connections) > limits.max_connections() and not connections.make_room(self)):
             self._refuse(TOO_MANY)
             return
         connections.mark_idle(self)
@@ -83,9 +84,9 @@ class BoundedHttp(HttpToolsProtocol):
         self.transport.abort()
 
     def handle_websocket_upgrade(self) -> None:
-        self._handed_over = True  # the socket's protocol leaves for it
+        self._handed_over = True  # the socket's protocol calls connections.leave
         connections.mark_busy(self)
-        # what a socket sends is never the rest of a request
+        # bytes from a socket's client are never the rest of a request
         self.transport = LingeringTransport(cast("LingeringTransport", self.transport).inner, lambda: False, self.loop)
         super().handle_websocket_upgrade()
 
@@ -95,7 +96,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _may_send_more(self) -> bool:
         if self._refusal is TOO_MANY:
-            # a reset may cost the client the answer, but to read on would cost the place
+            # a reset may cost the client its answer, but reading on would keep a connection that others need
             return len(self.connections) <= limits.max_connections() + limits.SPARE_CONNECTIONS
         return self._phase is not Phase.NONE or self._refusal is not None
 
@@ -108,14 +109,14 @@ class BoundedHttp(HttpToolsProtocol):
         in_head = self._phase is Phase.HEAD
         super().data_received(data)
         if self._handed_over:
-            return  # it is a socket's from here on, which has no head to wait for
+            return  # the connection is a socket's now, which has no head to wait for
         if self._phase is Phase.HEAD:
             self._still_in_head(len(data) if in_head else 0)
         elif self._phase is Phase.NONE and (self.cycle is None or self.cycle.response_complete):
-            self._await_head()  # something came that began no request, such as an empty line
+            self._await_head()  # the bytes began no request, such as an empty line
 
     def _still_in_head(self, size: int) -> None:
-        """One long header is told to us only at its end."""
+        """Limit a head that is not complete: the parser reports a header only at its end."""
         self._waiting_bytes += size
         if self._waiting_bytes > limits.MAX_HEADERS + limits.MAX_URL and not self.transport.is_closing():
             self._refuse(HEADERS_TOO_LARGE)
@@ -130,7 +131,7 @@ class BoundedHttp(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self.cycle is not None and not self.cycle.response_complete:
-            self._await_head()  # the one before it is being answered
+            self._await_head()  # the request before it is still being answered
         elif self._phase is Phase.NONE:
             self.transport.close()
         else:
@@ -141,7 +142,7 @@ class BoundedHttp(HttpToolsProtocol):
             self._head_timer.cancel()
             self._head_timer = None
 
-    # -- the parser's callbacks: what they raise ends in `send_400_response` --
+    # -- the parser's callbacks: uvicorn answers what they raise with `send_400_response` --
 
     def on_message_begin(self) -> None:
         self._phase = Phase.HEAD
@@ -155,7 +156,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._phase is not Phase.HEAD:
-            return  # a trailer is no header (RFC 9110 §6.5.1), and the request is being answered already
+            return  # a trailer is not a header (RFC 9110 §6.5.1), and the request is being answered already
         size = len(name) + len(value)
         self._header_count += 1
         self._head_bytes += size
@@ -181,7 +182,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         if self._phase is Phase.BODY and not self.pipeline:
-            self.transport.close()  # answered before the end of the body, of which no more is wanted
+            self.transport.close()  # the request was answered before the end of its body
         super().on_response_complete()
         if not self.transport.is_closing() and self.cycle.response_complete:
             connections.mark_idle(self)
@@ -196,7 +197,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._refuse(self._refusal or MALFORMED)
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Answer and close; a request that is being answered already loses its answer."""
+        """Answer with the refusal and close. A request that is being answered loses its answer."""
         self._refusal = refusal
         self._stop_head_timer()
         if self.cycle is not None and not self.cycle.response_complete:

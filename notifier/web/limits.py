@@ -1,4 +1,5 @@
-"""What one client may take of a web process: sizes, times, counts. docs/api.md and docs/operations.md state them."""
+"""Limits on what one client may take of a web process: sizes, times, counts. docs/api.md and docs/operations.md name
+them."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from django.conf import settings
 
 K = TypeVar("K", bound=Hashable)
 
-#: bytes of a request's address. The WebSocket library takes lines of 8,192 bytes, so that this holds for both
+#: bytes of a request's address. The WebSocket library accepts lines of 8,192 bytes, so one limit holds for both
 MAX_URL = 8_000
 #: bytes of one header, its name included
 MAX_HEADER = 8_000
@@ -20,39 +21,40 @@ MAX_HEADER = 8_000
 MAX_HEADERS = 32 * 1024
 #: a browser sends about 20, a proxy adds about 10
 MAX_HEADER_COUNT = 100
-#: requests that may wait behind the one that is being answered on the same connection; few clients send any
+#: requests that may wait on a connection behind the one that is being answered; few clients pipeline requests
 MAX_PIPELINED = 16
 
-#: from the connection, or from the first byte after a pause, to the end of the headers
+#: from the start of the connection, or from the first byte after a pause, to the end of the headers
 HEAD_SECONDS = 10.0
-#: a connection on which nothing happens between two requests
+#: a connection may be idle for so long between two requests
 IDLE_SECONDS = 5
-#: a body may pause for so long, and takes at most that plus a second for each BODY_RATE bytes
+#: a body may pause for so long, and may take in all so long plus a second for each BODY_RATE bytes
 BODY_SECONDS = 10.0
 BODY_RATE = 1024
 #: a client that reads nothing of its answer for so long is gone
 DRAIN_SECONDS = 30.0
-#: what is read and thrown away after an answer that came before the end of the request: a connection that is closed
-#: with unread bytes is reset, and the client may lose the answer
+#: bytes and seconds that are read and thrown away after an answer that came before the end of the request: closing a
+#: connection with unread bytes resets it, and the client may lose the answer
 LINGER_BYTES = 2 * 1024 * 1024
 LINGER_SECONDS = 2.0
 
-#: a larger body is read only for callers who are known; smaller ones stay in memory
+#: bytes; a larger body is read only from an authorized caller, a smaller one stays in memory
 SMALL_BODY = 64 * 1024
-#: bodies above the limit of JSON, which are kept on disk while they come in: of one tenant or login, and in all
+#: bodies above the limit of JSON, which are kept on disk while they arrive: of one tenant or user, and in all
 UPLOADS_PER_OWNER = 2
 UPLOADS = 16
 
-#: files that are not connections: the database pool, Redis, modules, temporary files
+#: open files that are not connections: the database pool, Redis, modules, temporary files
 OTHER_FILES = 256
-#: connections above the number that may be, which are told so
+#: connections beyond the limit that still get an answer which refuses them
 SPARE_CONNECTIONS = 100
-#: loopback and private addresses are proxies, or this machine: they are counted in all, but not by themselves
+#: loopback and private addresses are proxies, or this machine: they count towards the total but have no limit of their
+#: own
 COUNT_LOCAL = False
 
 
 def max_connections() -> int:
-    """Of one process; the number of files that it may open is a limit, too."""
+    """Connections of one process. The number of files that the process may open is a limit too."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return min(int(settings.WEB_MAX_CONNECTIONS), max(64, files - OTHER_FILES))
 
@@ -69,7 +71,8 @@ def uncount(counter: Counter[K], owner: K) -> None:
 
 
 def counted_as(host: str | None) -> str | None:
-    """The name under which an address is counted; None: it is not. An IPv6 client has 2**64 addresses of its own."""
+    """The name under which connections of an address are counted; None if they have no limit. An IPv6 client has 2**64
+    addresses, so its network is counted."""
     try:
         address = ipaddress.ip_address(host or "")
     except ValueError:

@@ -1,11 +1,12 @@
-"""HTTP requests, each answered from its first middleware to its last by one thread of a fixed set.
+"""Answers each HTTP request, from its first middleware to its last, in one thread of a fixed set.
 
-Django's own ASGI handler starts a thread for every request and visits it once for each step of each middleware: up to
-2 of the 12.6 ms of CPU that accepting a notification took (0.2 to 2.5, measured on a busy machine). Nothing of ours is
-asynchronous but the sockets, which do not come through here.
+Django's own ASGI handler starts a thread for every request and switches to it for each step of each middleware: up to 2
+of the 12.6 ms of CPU that accepting a notification took (0.2 to 2.5, measured on a busy machine). Only the sockets are
+asynchronous, and they do not come through this module.
 
-The body is read before a thread is taken, because a slow client must not keep one. A large body is read only after the
-request was asked once, without its body, whether its sender may send it (notifier.web.admission).
+The body is read before a thread is taken, because a slow client must not keep a thread. A large body is read only after
+the request has passed the middlewares once without its body, to learn whether its sender may send it
+(notifier.web.admission).
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ from notifier.web.bodies import (
     Scope,
     TooManyUploads,
     TooSlow,
-    announced_size,
-    announces_much,
-    upload_of,
+    announced_length,
+    needs_admission,
+    upload_slot,
 )
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -46,7 +47,7 @@ ADMISSION = f"{Admission.__module__}.{Admission.__qualname__}"
 
 
 class Answer(NamedTuple):
-    """What goes back to the client; `admitted` is set when it only says who may send a large body."""
+    """The answer to the client. `admitted` is set if it only says that the sender may send a large body."""
 
     status: int
     headers: Headers
@@ -55,7 +56,7 @@ class Answer(NamedTuple):
 
 
 class ThreadedHandler(ASGIHandler):
-    """`threads`: as many as the process may have database connections; more would wait for one."""
+    """`threads` is the number of database connections of the process; more threads would wait for one."""
 
     def __init__(self, threads: int) -> None:
         super().__init__()
@@ -75,48 +76,51 @@ class ThreadedHandler(ASGIHandler):
             return
         finally:
             body.close()
-        # who is answered before the end of the body may not send another request behind it
-        headers = answer.headers if body.whole else [*answer.headers, (b"Connection", b"close")]
+        # a client that is answered before the end of its body may not send another request behind it
+        headers = answer.headers if body.is_complete else [*answer.headers, (b"Connection", b"close")]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.content})
 
     async def _answered(self, scope: Scope, body: Body) -> Answer:
         try:
-            if not announces_much(scope) and await body.read(limits.SMALL_BODY):
+            if not needs_admission(scope) and await body.read(limits.SMALL_BODY):
                 return await self._in_a_thread(scope, body.file())
-            # nothing of a large body is read, or stored, for somebody who may not send it
-            asked = await self._in_a_thread({**scope, QUESTION: Question.MAY_SEND}, BytesIO())
-            return asked if asked.admitted is None else await self._large(scope, body, asked.admitted)
+            # a large body is neither read nor stored before its sender is authorized
+            authorization = await self._in_a_thread({**scope, QUESTION: Question.MAY_SEND}, BytesIO())
+            if authorization.admitted is None:
+                return authorization
+            return await self._answer_large(scope, body, authorization.admitted)
         except TooSlow:
             return await self._in_a_thread({**scope, QUESTION: Question.TOO_SLOW}, BytesIO())
 
-    async def _large(self, scope: Scope, body: Body, admitted: Admitted) -> Answer:
-        if announced_size(scope) > admitted.most:
+    async def _answer_large(self, scope: Scope, body: Body, admitted: Admitted) -> Answer:
+        if announced_length(scope) > admitted.max_bytes:
             return await self._in_a_thread({**scope, QUESTION: Question.TOO_LARGE}, BytesIO())
         try:
-            with upload_of(admitted.owner) if admitted.is_upload else nullcontext():
-                if await body.read(admitted.most):
+            with upload_slot(admitted.owner) if admitted.is_upload else nullcontext():
+                if await body.read(admitted.max_bytes):
                     return await self._in_a_thread(scope, body.file())
         except TooManyUploads:
             return await self._in_a_thread({**scope, QUESTION: Question.TOO_MANY}, BytesIO())
         return await self._in_a_thread({**scope, QUESTION: Question.TOO_LARGE}, BytesIO())
 
     async def _in_a_thread(self, scope: Scope, body: IO[bytes]) -> Answer:
-        # a context of its own, as a request under WSGI servers has not: what one request binds, no other sees
-        answer = contextvars.copy_context().run
+        # a context of its own: context variables that one request sets are invisible to the next in the same thread
+        run_in_context = contextvars.copy_context().run
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, answer, self._answer, scope, body)
+        return await loop.run_in_executor(self._threads, run_in_context, self._answer, scope, body)
 
     def _answer(self, scope: Scope, body: IO[bytes]) -> Answer:
-        """In one of the threads; the database connection is its own, and goes back to the pool at the end."""
+        """Runs in one of the threads, with a database connection that goes back to the pool at the end."""
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=type(self), scope=scope)
         with body:
-            request, refused = self.create_request(scope, body)
-            response: Any = refused if request is None else self.get_response(request)
+            request, refusal = self.create_request(scope, body)
+            response: Any = refusal if request is None else self.get_response(request)
             response._handler_class = type(self)
             try:
-                # a streamed one is read whole: only static files are, and no slow reader may keep a thread
+                # a streamed response is read whole, so that a slow reader keeps no thread; only static files are
+                # streamed
                 admitted = getattr(response, "admitted", None)
                 return Answer(response.status_code, _headers(response), response.getvalue(), admitted)
             finally:
@@ -124,8 +128,8 @@ class ThreadedHandler(ASGIHandler):
 
 
 def _headers(response: HttpResponseBase) -> Headers:
-    found = [(name.encode("ascii"), value.encode("latin1")) for name, value in response.items()]
+    headers = [(name.encode("ascii"), value.encode("latin1")) for name, value in response.items()]
     cookies = [
         (b"Set-Cookie", cookie.output(header="").encode("ascii").strip()) for cookie in response.cookies.values()
     ]
-    return found + cookies
+    return headers + cookies

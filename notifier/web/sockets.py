@@ -1,6 +1,6 @@
-"""uvicorn's WebSocket protocol, counted with the connections of its address.
+"""uvicorn's WebSocket protocol, whose sockets count as connections of their address.
 
-What a socket may say before its hello, and how many may be silent, is the inbox's affair (inbox.consumers).
+The inbox limits what a socket may send before its hello, and how many such sockets there may be (inbox.hello_limit).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from notifier.web import connections
 
 
 class BoundedWebSocket(WebSocketsSansIOProtocol):
-    """`BoundedHttp` has counted the connection; it leaves here."""
+    """`BoundedHttp` has counted the connection; this class ends the count."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         connections.leave(self.client[0] if self.client else None)

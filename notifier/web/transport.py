@@ -1,4 +1,4 @@
-"""A transport that closes so that the client can read the answer, and that does not wait for one who reads nothing."""
+"""A transport that closes so that the client can read the answer, and does not wait for a client that reads nothing."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from notifier.web import limits
 
 
 class LingeringTransport(asyncio.Transport):
-    """Wraps the loop's transport. `unread` says whether the client may still be sending: then `close` ends the answer
-    and throws away what comes, for LINGER_SECONDS and LINGER_BYTES at most."""
+    """Wraps the loop's transport. `unread` returns whether the client may still be sending. If so, `close` ends the
+    answer and throws away what arrives, for LINGER_SECONDS and LINGER_BYTES at most."""
 
     def __init__(self, inner: asyncio.Transport, unread: Callable[[], bool], loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class LingeringTransport(asyncio.Transport):
         self._loop.call_later(limits.LINGER_SECONDS, self._close)
 
     def throw_away(self, size: int) -> None:
-        """So many bytes came after the answer."""
+        """Count bytes that arrived after the answer; close after too many."""
         self._thrown_away += size
         if self._thrown_away > limits.LINGER_BYTES:
             self._close()
@@ -50,14 +50,14 @@ class LingeringTransport(asyncio.Transport):
             self._loop.call_later(limits.DRAIN_SECONDS, self._give_up, left)
 
     def _give_up(self, before: int) -> None:
-        """Abort unless the client has read something since there were `before` bytes to send."""
+        """Abort unless the client has read since there were `before` bytes to send."""
         left = self.inner.get_write_buffer_size()
         if left >= before:
             self.inner.abort()
         elif left:
             self._loop.call_later(limits.DRAIN_SECONDS, self._give_up, left)
 
-    # -- as the wrapped one --
+    # -- passed on to the wrapped transport --
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.inner.write(data)

@@ -1,8 +1,8 @@
-"""A client that has left waits for nothing: the statement that PostgreSQL still runs for it is stopped.
+"""Cancels the SQL statements of a request whose client has disconnected.
 
-Two halves: `StopWhenLeft` is the ASGI application around Django, which hears that the client is gone; `Interruptible`
-is the middleware that says on which connection of the database the request's statements run. Only GET and HEAD are
-stopped: what a POST has begun ends as a whole.
+`CancelOnDisconnect` is the ASGI application around Django; the server tells it that the client has disconnected.
+`InterruptibleStatements` is the middleware that records on which database connection the request's statements run. Only
+GET and HEAD are cancelled: a POST always runs to its end.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from notifier.web.bodies import Receive, Scope
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-#: seconds from one cancellation to the next: a page asks more than one statement
-AGAIN = 0.5
+#: seconds from one cancellation to the next: a page runs more than one statement
+CANCEL_INTERVAL = 0.5
 
 
-class Statements:
-    """The statements of one request."""
+class RunningStatements:
+    """The statements of one request, which another thread may cancel."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -36,7 +36,8 @@ class Statements:
 
     @contextlib.contextmanager
     def on(self, wrapper: Any) -> Iterator[None]:
-        """They run on this connection while the block lasts; afterwards the connection is another request's."""
+        """The statements run on this connection during the block; afterwards the connection may serve another
+        request."""
         with self._lock:
             self._wrapper = wrapper
         try:
@@ -45,20 +46,20 @@ class Statements:
             with self._lock:
                 self._wrapper = None
 
-    def stop(self) -> None:
-        """From another thread. Does nothing when no statement runs."""
+    def cancel(self) -> None:
+        """Cancel the running statement, if there is one. Called from another thread."""
         with self._lock:
             session = None if self._wrapper is None else self._wrapper.connection
             if session is not None:
-                with contextlib.suppress(Error):  # the server went away: nothing runs there
+                with contextlib.suppress(Error):  # the database server is away, so no statement runs
                     session.cancel_safe(timeout=5)
 
 
-_statements: ContextVar[Statements | None] = ContextVar("statements", default=None)
+_statements: ContextVar[RunningStatements | None] = ContextVar("statements", default=None)
 
 
-class StopWhenLeft:
-    """An ASGI application around another."""
+class CancelOnDisconnect:
+    """An ASGI application that wraps another."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
@@ -67,35 +68,35 @@ class StopWhenLeft:
         if scope["method"] not in ("GET", "HEAD"):
             await self._application(scope, receive, send)
             return
-        whole = asyncio.Event()
+        body_is_complete = asyncio.Event()
 
-        async def heard() -> Mapping[str, Any]:
+        async def receive_body() -> Mapping[str, Any]:
             message = await receive()
             if not message.get("more_body", False):
-                whole.set()
+                body_is_complete.set()
             return message
 
-        statements = Statements()
+        statements = RunningStatements()
         _statements.set(statements)
-        watch = asyncio.create_task(_watch(receive, whole, statements))
+        watch = asyncio.create_task(_watch(receive, body_is_complete, statements))
         try:
-            await self._application(scope, heard, send)
+            await self._application(scope, receive_body, send)
         finally:
             watch.cancel()
 
 
-async def _watch(receive: Receive, whole: asyncio.Event, statements: Statements) -> None:
-    """Wait until the client has left, then stop what is done for it until the request has ended."""
-    await whole.wait()
+async def _watch(receive: Receive, body_is_complete: asyncio.Event, statements: RunningStatements) -> None:
+    """Wait until the client disconnects, then cancel its statements until the request has ended."""
+    await body_is_complete.wait()
     while (await receive())["type"] != "http.disconnect":
         pass
     while True:
-        await asyncio.to_thread(statements.stop)
-        await asyncio.sleep(AGAIN)
+        await asyncio.to_thread(statements.cancel)
+        await asyncio.sleep(CANCEL_INTERVAL)
 
 
-class Interruptible:
-    """Middleware: tell on which connection this request's statements run."""
+class InterruptibleStatements:
+    """Middleware: records on which connection this request's statements run."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -104,6 +105,6 @@ class Interruptible:
         statements = _statements.get()
         if statements is None:
             return self.get_response(request)
-        # of this thread: `django.db.connection` would be the connection of whoever asks it
+        # the connection of this thread; `django.db.connection` is a proxy and would mean the cancelling thread's
         with statements.on(connections[DEFAULT_DB_ALIAS]):
             return self.get_response(request)
