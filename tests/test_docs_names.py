@@ -56,13 +56,17 @@ def is_module_or_member(name: str) -> bool:
     for cut in range(len(parts), 0, -1):
         path = "/".join(parts[:cut])
         if exists(f"{path}.py") or exists(f"{path}/__init__.py"):
-            inside: object = import_module(".".join(parts[:cut]))
-            for part in parts[cut:]:
-                if not hasattr(inside, part) and part not in getattr(inside, "__annotations__", {}):
-                    return False
-                inside = getattr(inside, part, None)
-            return True
+            return cut == len(parts) or is_member(import_module(".".join(parts[:cut])), parts[cut:])
     return False
+
+
+def is_member(inside: object, path: list[str]) -> bool:
+    """Whether the attributes of this path exist; a field of a dataclass may be an annotation only."""
+    for part in path:
+        if not hasattr(inside, part) and part not in getattr(inside, "__annotations__", {}):
+            return False
+        inside = getattr(inside, part, None)
+    return True
 
 
 def unknown(names: set[str]) -> set[str]:
