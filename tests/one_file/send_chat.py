@@ -16,29 +16,29 @@ from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Lane
 from tests.delivery.build import Shop, a_shop
 from tests.delivery.scenes import a_campaign, running, send_shards
-from tests.sandbox.stand import Stand
+from tests.sandbox.process import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LATENCY_MS = 400.0
 
 
 @pytest.fixture
-def chat_shop(stand: Stand, settings: Settings) -> Shop:
+def chat_shop(sandbox: RunningSandbox, settings: Settings) -> Shop:
     """A shop whose template goes to the chat, and whose provider account is the sandbox."""
-    settings.SANDBOX_URL, settings.SANDBOX_CA = stand.url, stand.ca
+    settings.SANDBOX_URL, settings.SANDBOX_CA = sandbox.url, sandbox.ca
     shop = a_shop("marketing")
     template = Template.objects.get(tenant=shop.tenant)
     templates.publish(template, {"chat": {"en": {"text": "Hi {{ recipient.name }}"}}})
     return shop
 
 
-def test_a_message_is_accepted_and_arrives_at_the_fake_service(chat_shop: Shop, stand: Stand) -> None:
+def test_a_message_is_accepted_and_arrives_at_the_fake_service(chat_shop: Shop, sandbox: RunningSandbox) -> None:
     chat_shop.recipient("ada", email="ada@example.com")
     [accepted] = chat_shop.accept(SendRequest("ada", "order"))
     assert not isinstance(accepted, Exception), accepted
     deliver("chat", (Lane.BULK,))
     assert chat_shop.statuses() == ["sent"]
-    [message] = stand.report(detail=10)["messages"]
+    [message] = sandbox.report(detail=10)["messages"]
     assert (message["address"], message["title"]) == ("ada@example.com", "Hi ada")
 
 
@@ -48,15 +48,17 @@ def test_a_template_without_the_required_part_is_refused(chat_shop: Shop) -> Non
     assert refused.value.field == "content.chat.en.body"
 
 
-def test_a_campaign_arrives_and_keeps_within_the_window_of_the_channel(chat_shop: Shop, stand: Stand) -> None:
+def test_a_campaign_arrives_and_keeps_within_the_window_of_the_channel(
+    chat_shop: Shop, sandbox: RunningSandbox
+) -> None:
     names = [f"r{n:02}" for n in range(3 * channel("chat").window)]
     for name in names:
         chat_shop.recipient(name, email=f"{name}@example.com")
     campaign = running(a_campaign(chat_shop, channels=["chat"]))
-    stand.faults(latency_ms=LATENCY_MS)
+    sandbox.faults(latency_ms=LATENCY_MS)
     send_shards(campaign)
     assert [shard.sent for shard in Shard.objects.filter(campaign=campaign)] == [len(names)]
-    messages = stand.report(detail=1_000)["messages"]
+    messages = sandbox.report(detail=1_000)["messages"]
     assert sorted(m["address"] for m in messages) == [f"{name}@example.com" for name in names]
     # no answer leaves before LATENCY_MS, so that all of these were in flight at once
     assert sum(m["offset_ms"] < LATENCY_MS for m in messages) <= channel("chat").window

@@ -22,7 +22,7 @@ from notifier.transport import http_client
 from notifier.vocabulary.http import Response, TokenRefused
 from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Temporary, Throttled, Verdict
 from tests.providers.people import a_push, sandboxed, token_of
-from tests.sandbox.stand import Stand
+from tests.sandbox.process import RunningSandbox
 
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 URL = "https://127.0.0.1:1"
@@ -274,13 +274,13 @@ def test_a_token_is_kept_for_one_account_one_credential_and_one_origin() -> None
 # ---- against the sandbox -----------------------------------------------------------------------------------------
 
 
-def test_the_sandbox_takes_a_real_account_s_signature_and_the_open_one(stand: Stand) -> None:
-    text = (stand.folder / "service-account.json").read_text()
-    for fcm in (Fcm(Fcm.Config.parse({"service_account": text}), stand.url), sandboxed(stand.url)):
-        ((_, verdict),) = next(iter(fcm.send([a_push()], http_client(stand.ca))))
+def test_the_sandbox_takes_a_real_account_s_signature_and_the_open_one(sandbox: RunningSandbox) -> None:
+    text = (sandbox.folder / "service-account.json").read_text()
+    for fcm in (Fcm(Fcm.Config.parse({"service_account": text}), sandbox.url), sandboxed(sandbox.url)):
+        ((_, verdict),) = next(iter(fcm.send([a_push()], http_client(sandbox.ca))))
         assert isinstance(verdict, Sent)
     with pytest.raises(TokenRefused, match="400"):
-        http_client(stand.ca).token(token_of(Fcm(Fcm.Config.parse({"service_account": an_account()}), stand.url)))
+        http_client(sandbox.ca).token(token_of(Fcm(Fcm.Config.parse({"service_account": an_account()}), sandbox.url)))
 
 
 @pytest.mark.parametrize(
@@ -298,6 +298,8 @@ def test_the_sandbox_takes_a_real_account_s_signature_and_the_open_one(stand: St
         ("thirdparty-1", Misconfigured),
     ],
 )
-def test_the_sandbox_s_answers_get_the_verdict_they_mean(stand: Stand, address: str, kind: type[Verdict]) -> None:
-    ((_, verdict),) = next(iter(sandboxed(stand.url).send([a_push(address)], http_client(stand.ca))))
+def test_the_sandbox_s_answers_get_the_verdict_they_mean(
+    sandbox: RunningSandbox, address: str, kind: type[Verdict]
+) -> None:
+    ((_, verdict),) = next(iter(sandboxed(sandbox.url).send([a_push(address)], http_client(sandbox.ca))))
     assert type(verdict) is kind

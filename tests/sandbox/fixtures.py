@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.sandbox.stand import Stand, sandbox_in
+from tests.sandbox.process import RunningSandbox, sandbox_in
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    with sandbox_in(tmp_path_factory.mktemp("sandbox")) as stand:
-        yield stand
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    with sandbox_in(tmp_path_factory.mktemp("sandbox")) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
-def stand(running: Stand) -> Stand:
+def sandbox(running: RunningSandbox) -> RunningSandbox:
     running.reset()
     return running

@@ -19,31 +19,33 @@ from google.oauth2 import service_account
 
 from notifier.sandbox.services import fcm_schema
 from notifier.sandbox.services.fcm_schema import violation
-from tests.sandbox.stand import Stand
+from tests.sandbox.process import RunningSandbox
 
 SCOPES = ["https://www.googleapis.com/auth/firebase.messaging"]
 
 
-def google_token(stand: Stand) -> str:
-    account = json.loads((stand.folder / "service-account.json").read_text())
+def google_token(sandbox: RunningSandbox) -> str:
+    account = json.loads((sandbox.folder / "service-account.json").read_text())
     kind: Any = service_account.Credentials
     credentials = kind.from_service_account_info(account, scopes=SCOPES)
     session = requests.Session()
     session.trust_env = False  # REQUESTS_CA_BUNDLE would win over `verify`
-    session.verify = stand.ca
+    session.verify = sandbox.ca
     credentials.refresh(google.auth.transport.requests.Request(session=session))
     return str(credentials.token)
 
 
-def ask(stand: Stand, message: Any, token: str, *, project: str = "p", **more: Any) -> tuple[int, dict[str, Any]]:
+def ask(
+    sandbox: RunningSandbox, message: Any, token: str, *, project: str = "p", **more: Any
+) -> tuple[int, dict[str, Any]]:
     body = message if isinstance(message, bytes) else json.dumps({"message": message, **more}).encode()
     request = urllib.request.Request(
-        f"{stand.url}/v1/projects/{project}/messages:send",
+        f"{sandbox.url}/v1/projects/{project}/messages:send",
         data=body,
         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, context=ssl.create_default_context(cafile=stand.ca)) as answer:
+        with urllib.request.urlopen(request, context=ssl.create_default_context(cafile=sandbox.ca)) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read() or b"{}") | {"retry-after": error.headers.get("retry-after")}
@@ -54,35 +56,35 @@ def a_message(address: str = "tok-1", delivery: str = "d1") -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def token(running: Stand) -> str:
+def token(running: RunningSandbox) -> str:
     return google_token(running)
 
 
-def test_google_s_own_library_gets_a_token_and_the_token_sends(stand: Stand, token: str) -> None:
-    status, body = ask(stand, a_message(), token, project="notifier-sandbox")
+def test_google_s_own_library_gets_a_token_and_the_token_sends(sandbox: RunningSandbox, token: str) -> None:
+    status, body = ask(sandbox, a_message(), token, project="notifier-sandbox")
     assert status == 200
     assert body["name"].startswith("projects/notifier-sandbox/messages/")
 
 
-def test_duplicates_are_counted_by_address_and_delivery(stand: Stand, token: str) -> None:
+def test_duplicates_are_counted_by_address_and_delivery(sandbox: RunningSandbox, token: str) -> None:
     for address, delivery in [("a", "1"), ("a", "1"), ("a", "2"), ("b", "1"), ("a", "1")]:
-        ask(stand, a_message(address, delivery), token)
-    report = stand.report(detail=10)
+        ask(sandbox, a_message(address, delivery), token)
+    report = sandbox.report(detail=10)
     assert (report["received"], report["accepted"], report["unique"], report["duplicates"]) == (5, 5, 3, 2)
     assert [m["address"] for m in report["messages"]] == ["a", "a", "a", "b", "a"]
     assert report["messages"][0]["title"] == "T"
 
 
-def test_without_a_delivery_id_the_android_tag_tells_messages_apart(stand: Stand, token: str) -> None:
+def test_without_a_delivery_id_the_android_tag_tells_messages_apart(sandbox: RunningSandbox, token: str) -> None:
     for tag in ("x", "x", "y"):
-        ask(stand, {"token": "a", "android": {"notification": {"tag": tag}}}, token)
-    assert stand.report()["unique"] == 2
+        ask(sandbox, {"token": "a", "android": {"notification": {"tag": tag}}}, token)
+    assert sandbox.report()["unique"] == 2
 
 
-def test_validate_only_delivers_nothing(stand: Stand, token: str) -> None:
-    assert ask(stand, a_message(), token, validate_only=True)[0] == 200
-    assert ask(stand, a_message(), token, validateOnly=True)[0] == 200
-    assert stand.report()["accepted"] == 0
+def test_validate_only_delivers_nothing(sandbox: RunningSandbox, token: str) -> None:
+    assert ask(sandbox, a_message(), token, validate_only=True)[0] == 200
+    assert ask(sandbox, a_message(), token, validateOnly=True)[0] == 200
+    assert sandbox.report()["accepted"] == 0
 
 
 @pytest.mark.parametrize(
@@ -98,36 +100,36 @@ def test_validate_only_delivers_nothing(stand: Stand, token: str) -> None:
         ("badarg-1", 400, "INVALID_ARGUMENT"),
     ],
 )
-def test_an_address_chooses_its_fate(stand: Stand, token: str, address: str, status: int, code: str) -> None:
-    found, body = ask(stand, a_message(address), token)
+def test_an_address_chooses_its_fate(sandbox: RunningSandbox, token: str, address: str, status: int, code: str) -> None:
+    found, body = ask(sandbox, a_message(address), token)
     assert found == status
     assert body["error"]["code"] == status
     (detail,) = [d for d in body["error"]["details"] if d["@type"].endswith("fcm.v1.FcmError")]
     assert detail["errorCode"] == code
-    assert stand.report()["accepted"] == 0
-    assert stand.report()["by_status"] == {str(status): 1}
+    assert sandbox.report()["accepted"] == 0
+    assert sandbox.report()["by_status"] == {str(status): 1}
 
 
-def test_retry_after_is_sent_as_the_knob_says(stand: Stand, token: str) -> None:
-    stand.faults(retry_after=7)
-    assert ask(stand, a_message("throttled-1"), token)[1]["retry-after"] == "7"
-    stand.faults(retry_after=None)
-    assert ask(stand, a_message("throttled-1"), token)[1]["retry-after"] is None
+def test_retry_after_is_sent_as_the_knob_says(sandbox: RunningSandbox, token: str) -> None:
+    sandbox.faults(retry_after=7)
+    assert ask(sandbox, a_message("throttled-1"), token)[1]["retry-after"] == "7"
+    sandbox.faults(retry_after=None)
+    assert ask(sandbox, a_message("throttled-1"), token)[1]["retry-after"] is None
 
 
-def test_a_flaky_address_works_the_second_time(stand: Stand, token: str) -> None:
-    assert [ask(stand, a_message("flaky-77"), token)[0] for _ in range(3)] == [503, 200, 200]
+def test_a_flaky_address_works_the_second_time(sandbox: RunningSandbox, token: str) -> None:
+    assert [ask(sandbox, a_message("flaky-77"), token)[0] for _ in range(3)] == [503, 200, 200]
 
 
-def test_an_error_rate_of_one_refuses_everything(stand: Stand, token: str) -> None:
-    stand.faults(error_rate=1)
-    assert ask(stand, a_message(), token)[0] == 503
+def test_an_error_rate_of_one_refuses_everything(sandbox: RunningSandbox, token: str) -> None:
+    sandbox.faults(error_rate=1)
+    assert ask(sandbox, a_message(), token)[0] == 503
 
 
-def test_tokens_that_were_not_issued_here_and_rejected_ones_are_401(stand: Stand, token: str) -> None:
-    assert ask(stand, a_message(), "made-up")[0] == 401
-    stand.faults(reject_auth=True)
-    assert ask(stand, a_message(), token)[0] == 401
+def test_tokens_that_were_not_issued_here_and_rejected_ones_are_401(sandbox: RunningSandbox, token: str) -> None:
+    assert ask(sandbox, a_message(), "made-up")[0] == 401
+    sandbox.faults(reject_auth=True)
+    assert ask(sandbox, a_message(), token)[0] == 401
 
 
 NOT_A_REQUEST = [
@@ -151,45 +153,45 @@ NOT_A_REQUEST = [
 
 
 @pytest.mark.parametrize("body", NOT_A_REQUEST)
-def test_what_fcm_refuses_is_refused_and_not_counted(stand: Stand, token: str, body: bytes) -> None:
-    status, said = ask(stand, body, token)
+def test_what_fcm_refuses_is_refused_and_not_counted(sandbox: RunningSandbox, token: str, body: bytes) -> None:
+    status, said = ask(sandbox, body, token)
     assert (status, said["error"]["status"]) == (400, "INVALID_ARGUMENT")
-    assert stand.report()["accepted"] == 0
+    assert sandbox.report()["accepted"] == 0
 
 
 @pytest.mark.parametrize(
     "form", [b"", b"grant_type=password", b"grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&assertion=x.y.z"]
 )
-def test_the_token_endpoint_refuses_what_is_no_grant(stand: Stand, form: bytes) -> None:
-    request = urllib.request.Request(stand.url + "/token", data=form)
+def test_the_token_endpoint_refuses_what_is_no_grant(sandbox: RunningSandbox, form: bytes) -> None:
+    request = urllib.request.Request(sandbox.url + "/token", data=form)
     with pytest.raises(urllib.error.HTTPError, match="400"):
-        urllib.request.urlopen(request, context=ssl.create_default_context(cafile=stand.ca))
+        urllib.request.urlopen(request, context=ssl.create_default_context(cafile=sandbox.ca))
 
 
 @pytest.mark.parametrize("knobs", [{"nonsense": 1}, {"latency_ms": "5"}, {"reject_auth": 1}, {"goaway_every": -1}, [1]])
-def test_an_unknown_or_unfit_knob_is_refused_and_changes_nothing(stand: Stand, knobs: Any) -> None:
-    before = stand.get("/_faults")
+def test_an_unknown_or_unfit_knob_is_refused_and_changes_nothing(sandbox: RunningSandbox, knobs: Any) -> None:
+    before = sandbox.get("/_faults")
     with pytest.raises(urllib.error.HTTPError, match="400"):
-        stand.post("/_faults", knobs)
-    assert stand.get("/_faults") == before
+        sandbox.post("/_faults", knobs)
+    assert sandbox.get("/_faults") == before
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl")
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])
-def test_curl_reads_the_report(stand: Stand, version: str) -> None:
-    command = ["curl", "-sS", "--fail", version, "--cacert", stand.ca, stand.url + "/_report"]
+def test_curl_reads_the_report(sandbox: RunningSandbox, version: str) -> None:
+    command = ["curl", "-sS", "--fail", version, "--cacert", sandbox.ca, sandbox.url + "/_report"]
     assert json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["received"] == 0
 
 
 @pytest.mark.skipif(shutil.which("h2load") is None, reason="no h2load")
-def test_h2load_s_messages_all_arrive(stand: Stand, token: str, tmp_path: Path) -> None:
+def test_h2load_s_messages_all_arrive(sandbox: RunningSandbox, token: str, tmp_path: Path) -> None:
     (tmp_path / "body").write_text(json.dumps({"message": a_message()}))
     command = ["h2load", "-n2000", "-c4", "-m50", "-d", str(tmp_path / "body"), "-H", f"authorization: Bearer {token}"]
     said = subprocess.run(
-        [*command, f"{stand.url}/v1/projects/p/messages:send"], check=True, capture_output=True, text=True
+        [*command, f"{sandbox.url}/v1/projects/p/messages:send"], check=True, capture_output=True, text=True
     )
     assert "2000 2xx, 0 3xx, 0 4xx, 0 5xx" in said.stdout
-    report = stand.report()
+    report = sandbox.report()
     assert (report["accepted"], report["unique"], report["duplicates"]) == (2000, 1, 1999)
 
 

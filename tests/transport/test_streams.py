@@ -14,7 +14,7 @@ from notifier.transport.h2.client import Http2Client
 from notifier.vocabulary.http import HttpClient, RequestTemplate, TransportError
 from notifier.vocabulary.verdicts import InDoubt, Sent, Temporary, Verdict
 from tests.providers.people import a_push, sandboxed
-from tests.sandbox.stand import Stand
+from tests.sandbox.process import RunningSandbox
 from tests.transport.h2.hostile import ScriptedServer, ServerConnection, scripted_server
 from tests.transport.h2.peer import headers, reset, settings
 from tests.transport.h2.test_servers import batch_answers
@@ -67,7 +67,9 @@ def serve_strictly(connection: ServerConnection, limit: int) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 3])
-def test_never_more_streams_are_open_than_settings_allow(make_client: MakeClient, running: Stand, limit: int) -> None:
+def test_never_more_streams_are_open_than_settings_allow(
+    make_client: MakeClient, running: RunningSandbox, limit: int
+) -> None:
     def strict(connection: ServerConnection) -> None:
         connection.send(settings(streams=limit))
         serve_strictly(connection, limit)
@@ -77,7 +79,9 @@ def test_never_more_streams_are_open_than_settings_allow(make_client: MakeClient
         assert sorted(map(int, server.taken)) == list(range(40))
 
 
-def test_before_settings_come_a_connection_carries_one_stream_at_most(make_client: MakeClient, running: Stand) -> None:
+def test_before_settings_come_a_connection_carries_one_stream_at_most(
+    make_client: MakeClient, running: RunningSandbox
+) -> None:
     def late(connection: ServerConnection) -> None:
         if not wait_quiet(connection) or not wait_quiet(connection):
             return
@@ -89,7 +93,7 @@ def test_before_settings_come_a_connection_carries_one_stream_at_most(make_clien
         assert post(make_client(running.ca), server, 30) == [200] * 30
 
 
-def test_settings_that_go_down_in_mid_flight_are_obeyed(make_client: MakeClient, running: Stand) -> None:
+def test_settings_that_go_down_in_mid_flight_are_obeyed(make_client: MakeClient, running: RunningSandbox) -> None:
     def shrinking(connection: ServerConnection) -> None:
         connection.send(settings(streams=10))
         while wait_quiet(connection) and len(open_streams(connection)) < 10:
@@ -103,7 +107,7 @@ def test_settings_that_go_down_in_mid_flight_are_obeyed(make_client: MakeClient,
         assert post(make_client(running.ca), server, 100) == [200] * 100
 
 
-def test_a_server_that_refuses_streams_gets_fewer_at_once(make_client: MakeClient, running: Stand) -> None:
+def test_a_server_that_refuses_streams_gets_fewer_at_once(make_client: MakeClient, running: RunningSandbox) -> None:
     """Its SETTINGS allow 100, and it refuses what comes above 8."""
     peaks: list[int] = []
 
@@ -125,31 +129,33 @@ def test_a_server_that_refuses_streams_gets_fewer_at_once(make_client: MakeClien
     assert max(peaks[first + 10 :]) <= max(peaks) // 2
 
 
-def test_a_refused_stream_has_not_begun(make_client: MakeClient, stand: Stand) -> None:
+def test_a_refused_stream_has_not_begun(make_client: MakeClient, sandbox: RunningSandbox) -> None:
     """libcurl's first refusals are in doubt: only its log shows them, and it is read only after the first."""
-    client = make_client(stand.ca)
-    stand.faults(refuse_every=5)
-    first, second = send(client, stand, "first"), send(client, stand, "second")
+    client = make_client(sandbox.ca)
+    sandbox.faults(refuse_every=5)
+    first, second = send(client, sandbox, "first"), send(client, sandbox, "second")
     assert kinds(second) <= {Sent, Temporary}
     if make_client is Http2Client:
         assert kinds(first) <= {Sent, Temporary}
     sent = sum(isinstance(one, Sent) for one in [*first, *second])
-    report = stand.report()
+    report = sandbox.report()
     assert (report["unique"], report["duplicates"]) == (sent, 0)
 
 
-def test_a_request_that_goaway_says_was_not_processed_has_not_begun(make_client: MakeClient, stand: Stand) -> None:
-    client = make_client(stand.ca)
-    stand.faults(refuse_every=7)
-    send(client, stand, "warm")
-    stand.faults(refuse_every=0, goaway_every=40)
-    found = send(client, stand, "late")
-    report = stand.report()
+def test_a_request_that_goaway_says_was_not_processed_has_not_begun(
+    make_client: MakeClient, sandbox: RunningSandbox
+) -> None:
+    client = make_client(sandbox.ca)
+    sandbox.faults(refuse_every=7)
+    send(client, sandbox, "warm")
+    sandbox.faults(refuse_every=0, goaway_every=40)
+    found = send(client, sandbox, "late")
+    report = sandbox.report()
     assert report["duplicates"] == 0
     assert InDoubt not in kinds(found)
 
 
-def test_requests_that_wait_for_a_silent_server_fail_and_have_not_begun(running: Stand) -> None:
+def test_requests_that_wait_for_a_silent_server_fail_and_have_not_begun(running: RunningSandbox) -> None:
     """libcurl gets only one request before the first answer: the others must not wait for one timeout after another."""
 
     def silent(connection: ServerConnection) -> None:
@@ -172,8 +178,8 @@ def test_requests_that_wait_for_an_unreachable_server_fail_at_once(make_client: 
     assert all(isinstance(one, TransportError) and not one.begun for one in found)
 
 
-def send(client: HttpClient, stand: Stand, word: str) -> Sequence[Verdict]:
-    found = sandboxed(stand.url).send([a_push(f"{word}-{i}") for i in range(200)], client)
+def send(client: HttpClient, sandbox: RunningSandbox, word: str) -> Sequence[Verdict]:
+    found = sandboxed(sandbox.url).send([a_push(f"{word}-{i}") for i in range(200)], client)
     return [verdict for batch in found for _, verdict in batch]
 
 

@@ -18,18 +18,18 @@ from notifier.vocabulary.verdicts import Misconfigured, Sent, Verdict
 from tenants.models import Tenant
 from tests.fixtures import People
 from tests.providers.people import a_push
-from tests.sandbox.stand import Stand
+from tests.sandbox.process import RunningSandbox
 
 pytestmark = pytest.mark.django_db
 Send = Callable[[ProviderAccount], Verdict]
 
 
 @pytest.fixture
-def send(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> Send:
+def send(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> Send:
     """One message through an account that has gone live; Google is where the sandbox is."""
-    monkeypatch.setattr(fcm.Fcm, "origin", stand.url)
-    monkeypatch.setattr(fcm, "GOOGLE_TOKENS", f"{stand.url}/token")
-    process = AutoClient(stand.ca)
+    monkeypatch.setattr(fcm.Fcm, "origin", sandbox.url)
+    monkeypatch.setattr(fcm, "GOOGLE_TOKENS", f"{sandbox.url}/token")
+    process = AutoClient(sandbox.ca)
     monkeypatch.setattr(registry, "http_client_for", lambda account: process)
 
     def one(account: ProviderAccount) -> Verdict:
@@ -47,54 +47,60 @@ def an_account(tenant: Tenant, document: dict[str, Any], name: str = "fcm") -> P
     return account
 
 
-def genuine(stand: Stand) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((stand.folder / "service-account.json").read_text())
+def genuine(sandbox: RunningSandbox) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((sandbox.folder / "service-account.json").read_text())
     return document
 
 
-def forged(stand: Stand) -> dict[str, Any]:
+def forged(sandbox: RunningSandbox) -> dict[str, Any]:
     """The victim's project, e-mail and key id, which are no secrets, with a key of the forger's own."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     pem = key.private_bytes(encoding, form, serialization.NoEncryption()).decode()
-    return {**genuine(stand), "private_key": pem}
+    return {**genuine(sandbox), "private_key": pem}
 
 
-def test_a_forged_key_gets_nothing_of_who_holds_the_real_one(stand: Stand, send: Send, people: People) -> None:
-    victim, forger = an_account(people.acme, genuine(stand)), an_account(people.globex, forged(stand))
+def test_a_forged_key_gets_nothing_of_who_holds_the_real_one(
+    sandbox: RunningSandbox, send: Send, people: People
+) -> None:
+    victim, forger = an_account(people.acme, genuine(sandbox)), an_account(people.globex, forged(sandbox))
     assert isinstance(send(victim), Sent)
     assert isinstance(send(forger), Misconfigured)
     assert isinstance(send(victim), Sent)
-    report = stand.report()
+    report = sandbox.report()
     assert report["accepted"] == 2
     assert report["grants"] == {"granted": 1, "refused": 1}
 
 
-def test_a_forged_key_that_is_refused_refuses_nobody_else(stand: Stand, send: Send, people: People) -> None:
-    victim, forger = an_account(people.acme, genuine(stand)), an_account(people.globex, forged(stand))
+def test_a_forged_key_that_is_refused_refuses_nobody_else(sandbox: RunningSandbox, send: Send, people: People) -> None:
+    victim, forger = an_account(people.acme, genuine(sandbox)), an_account(people.globex, forged(sandbox))
     assert isinstance(send(forger), Misconfigured)
     assert isinstance(send(victim), Sent)
     assert isinstance(send(forger), Misconfigured)
-    assert stand.report()["grants"] == {"granted": 1, "refused": 1}
+    assert sandbox.report()["grants"] == {"granted": 1, "refused": 1}
 
 
-def test_two_accounts_with_the_same_credential_have_a_token_each(stand: Stand, send: Send, people: People) -> None:
-    first, second = an_account(people.acme, genuine(stand)), an_account(people.globex, genuine(stand))
+def test_two_accounts_with_the_same_credential_have_a_token_each(
+    sandbox: RunningSandbox, send: Send, people: People
+) -> None:
+    first, second = an_account(people.acme, genuine(sandbox)), an_account(people.globex, genuine(sandbox))
     assert [type(send(account)) for account in (first, second, first, second)] == [Sent] * 4
-    assert stand.report()["grants"] == {"granted": 2}
+    assert sandbox.report()["grants"] == {"granted": 2}
     assert registry.provider_for(first) is registry.provider_for(first) is not registry.provider_for(second)
 
 
-def test_credentials_that_were_replaced_are_believed_no_longer(stand: Stand, send: Send, people: People) -> None:
-    account = an_account(people.acme, genuine(stand))
+def test_credentials_that_were_replaced_are_believed_no_longer(
+    sandbox: RunningSandbox, send: Send, people: People
+) -> None:
+    account = an_account(people.acme, genuine(sandbox))
     assert isinstance(send(account), Sent)
-    registry.save_config(account, {"service_account": json.dumps(forged(stand))})
+    registry.save_config(account, {"service_account": json.dumps(forged(sandbox))})
     account.save()
     assert isinstance(send(account), Misconfigured)
-    registry.save_config(account, {"service_account": json.dumps(genuine(stand))})
+    registry.save_config(account, {"service_account": json.dumps(genuine(sandbox))})
     account.save()
     assert isinstance(send(account), Sent)
-    assert stand.report()["accepted"] == 2
+    assert sandbox.report()["accepted"] == 2
 
 
 def test_sandbox_accounts_of_two_tenants_share_no_provider_object(people: People) -> None:

@@ -1,4 +1,4 @@
-"""A sandbox process for tests, and what tests ask of it."""
+"""A sandbox process for tests, and the control API that tests use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 
 @dataclass
-class Stand:
+class RunningSandbox:
     """A running sandbox. `get` and `post` are urllib's: a client that is not ours."""
 
     url: str
@@ -48,13 +48,13 @@ class Stand:
 
 
 @contextmanager
-def sandbox_in(folder: Path, port: int = 0) -> Iterator[Stand]:
+def sandbox_in(folder: Path, port: int = 0) -> Iterator[RunningSandbox]:
     command = [sys.executable, "-m", "notifier.sandbox", "--dir", str(folder), "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
         address = json.loads(process.stdout.readline())
-        yield Stand(address["url"], address["ca"], folder, process)
+        yield RunningSandbox(address["url"], address["ca"], folder, process)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
