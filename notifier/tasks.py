@@ -11,7 +11,7 @@ from celery import current_app, shared_task
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from notifier.channels.queues import CONTROL, is_bulk, served
+from notifier.channels.queues import CONTROL, channel_and_lanes, is_bulk
 from notifier.delivery.infra import redis
 from notifier.delivery.send import deliver
 from notifier.delivery.sweep import sweep
@@ -80,7 +80,9 @@ def _publish(task: str, args: Sequence[str], queue: str) -> bool:
 def deliver_queue(queue: str) -> None:
     """Send what is due of a channel, in the lanes of this queue. The processes of a bulk queue are for campaigns, too,
     and do not stay when there is nothing to send."""
-    if deliver(*served(queue), listener.NullListener() if is_bulk(queue) else listener.WakeupListener(queue)):
+    if deliver(
+        *channel_and_lanes(queue), listener.NullListener() if is_bulk(queue) else listener.WakeupListener(queue)
+    ):
         notify_queue(queue)
 
 

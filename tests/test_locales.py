@@ -63,9 +63,9 @@ def test_what_is_no_place_is_no_zone(written: str) -> None:
      "2030-01-31 10:00:00+01:00"],
 )  # fmt: skip
 def test_a_time_stamp_is_read_however_rfc_3339_lets_it_be_written(written: str) -> None:
-    assert timestamps.read(written) == datetime(2030, 1, 31, 9, tzinfo=UTC)
+    assert timestamps.parse(written) == datetime(2030, 1, 31, 9, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("written", ["", "z", "tomorrow", "2030-13-01T00:00:00Z", "2030-01-31T09:00:00zz", 7, None])
 def test_what_is_no_time_stamp_is_none(written: object) -> None:
-    assert timestamps.read(written) is None
+    assert timestamps.parse(written) is None

@@ -36,7 +36,7 @@ class Message(NamedTuple):
     recipient: str
     address: str
     device: str | None
-    form: templates.Form
+    form: templates.PartlyRendered
     texts: tuple[str, ...]  #: the form's personal parts
     quiet: QuietHours | None
 
@@ -79,8 +79,8 @@ class CampaignPlanner:
         self._ids: dict[str, Callable[[str], str]] = {
             name: ids.delivery_ids(campaign.first_armed_ms, campaign.pk, name) for name in campaign.channels
         }
-        self._forms: dict[tuple[str, str], templates.Form] = {}
-        self._rendered: dict[templates.Locale, templates.Form] = {}
+        self._forms: dict[tuple[str, str], templates.PartlyRendered] = {}
+        self._rendered: dict[templates.Locale, templates.PartlyRendered] = {}
 
     def plan(self, people: Iterable[Person]) -> RangePlan:
         """Raises InvalidInput for a template that takes too long for so many."""
@@ -140,7 +140,7 @@ class CampaignPlanner:
         if detail:
             render_problems.add_problem(found.problems, _problem(person, refused))
 
-    def _form(self, channel: str, wanted: str) -> templates.Form:
+    def _form(self, channel: str, wanted: str) -> templates.PartlyRendered:
         """The content for somebody who wants this locale, rendered as far as all of its readers share it."""
         key = (channel, wanted)
         if key not in self._forms:

@@ -11,7 +11,7 @@ from django.conf import settings
 from campaigns.arming.planning import CampaignPlanner, Message, RangePlan
 from campaigns.models import Campaign, Shard
 from campaigns.shard import payload
-from notifier.delivery.content.templates import Form
+from notifier.delivery.content.templates import PartlyRendered
 from notifier.delivery.infra import bulk
 from notifier.models import ProviderAccount
 
@@ -108,7 +108,9 @@ def payload_of(draft: ShardDraft) -> payload.Payload:
     )
 
 
-def _values(listed: list[Form], forms: Collection[Form], texts: Collection[tuple[str, ...]]) -> dict[str, list[str]]:
+def _values(
+    listed: list[PartlyRendered], forms: Collection[PartlyRendered], texts: Collection[tuple[str, ...]]
+) -> dict[str, list[str]]:
     names = [[part for part, _ in form.personal] for form in listed]
     if all(own == names[0] for own in names):
         return dict(zip(names[0], map(list, zip(*texts, strict=True)), strict=True))

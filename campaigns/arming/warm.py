@@ -59,7 +59,7 @@ def _warm_account(account: ProviderAccount) -> int:
         if provider.builtin:
             return 0
         opened = client.warm(provider.base)
-        if wanted := provider.wanted_token():
+        if wanted := provider.required_token():
             client.token(wanted)
     except (NotifierError, ValueError, TokenRefused) as error:
         # preflight tells the marketer; the type only, because the text may quote the settings

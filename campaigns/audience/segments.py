@@ -181,7 +181,7 @@ def _stored_form(name: str, value: Any, where: str) -> str:
 
 
 def _time(value: Any, where: str) -> datetime:
-    found = timestamps.read(value)
+    found = timestamps.parse(value)
     if found is None:
         raise InvalidInput("Must be a date or a time, such as 2026-01-31T09:00:00Z.", field=where)
     return found if found.tzinfo else found.replace(tzinfo=UTC)

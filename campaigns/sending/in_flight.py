@@ -57,7 +57,7 @@ class InFlight:
             self._builder = None  # the dispatcher records what is wrong with the account's settings
             return
         self._completions = self._client.completion_queue()
-        self._token_request = None if self._provider.builtin else self._provider.wanted_token()
+        self._token_request = None if self._provider.builtin else self._provider.required_token()
         self._builder = BodyBuilder(self._provider, claimed.payload, envelope_of(claimed.ledger_row(0)))
 
     @property

@@ -10,7 +10,7 @@ from typing import Any
 from notifier.channels.base import Channel, Envelope, Message
 from notifier.channels.links import check_image, check_link
 from notifier.errors import InvalidInput
-from notifier.values.push_token import is_token
+from notifier.values.push_token import is_push_token
 from notifier.vocabulary.people import Address, Person
 
 #: an email address or a phone number, which would pass for a token: no platform's tokens look so
@@ -35,7 +35,7 @@ class Push(Channel):
         return tuple(Address(d.token, d.platform, d.id) for d in person.devices)
 
     def check_address(self, address: str, is_recipient: Callable[[str], bool]) -> str:
-        if not is_token(address) or _OF_ANOTHER_CHANNEL.fullmatch(address):
+        if not is_push_token(address) or _OF_ANOTHER_CHANNEL.fullmatch(address):
             raise InvalidInput(
                 "A push address is a device's token: 8 to 1024 visible ASCII characters, not a recipient's id or email"
                 " address.",

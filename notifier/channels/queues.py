@@ -13,7 +13,7 @@ from notifier.vocabulary.status import Lane
 CONTROL, BATCH = "control", "batch"
 
 #: the lanes of a channel that share a queue
-SHARED = ((Lane.CRITICAL, Lane.TRANSACTIONAL), (Lane.BULK,))
+LANES_OF_QUEUES = ((Lane.CRITICAL, Lane.TRANSACTIONAL), (Lane.BULK,))
 
 _BULK = ".bulk"
 
@@ -26,11 +26,11 @@ def is_bulk(queue: str) -> bool:
     return queue.endswith(_BULK)
 
 
-def served(queue: str) -> tuple[str, tuple[Lane, ...]]:
+def channel_and_lanes(queue: str) -> tuple[str, tuple[Lane, ...]]:
     """The channel and the lanes whose messages a doorbell on this queue is for."""
-    return queue.removesuffix(_BULK), SHARED[is_bulk(queue)]
+    return queue.removesuffix(_BULK), LANES_OF_QUEUES[is_bulk(queue)]
 
 
 def queues() -> list[str]:
     """Every queue that needs a worker."""
-    return [CONTROL, BATCH] + [queue_of(name, lanes[0]) for name in sorted(channels()) for lanes in SHARED]
+    return [CONTROL, BATCH] + [queue_of(name, lanes[0]) for name in sorted(channels()) for lanes in LANES_OF_QUEUES]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from django.db import connection, transaction
 
 from notifier.channels import channels
-from notifier.channels.queues import SHARED, queue_of
+from notifier.channels.queues import LANES_OF_QUEUES, queue_of
 from notifier.delivery.ledger import claims, leases, ordering
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.retry import SCHEDULE
@@ -153,7 +153,7 @@ def _due_queues() -> set[str]:
     due: set[str] = set()
     with connection.cursor() as cursor:
         for name in channels():
-            for lanes in SHARED:
+            for lanes in LANES_OF_QUEUES:
                 cursor.execute(_DUE, [name, [int(lane) for lane in lanes]])
                 [is_due] = cursor.fetchone()
                 if is_due:

@@ -157,7 +157,7 @@ class Provider(ABC, Generic[M]):
         said = orjson.dumps([self.name, self.account, self.base, dataclasses.asdict(self.config)], default=repr)
         return blake2b(said, key=_KEY, digest_size=16).hexdigest()
 
-    def wanted_token(self) -> TokenRequest | None:
+    def required_token(self) -> TokenRequest | None:
         """The access token it needs, if any."""
         request = self.token_request()
         return None if request is None else TokenRequest(self.token_key, request)
@@ -169,7 +169,7 @@ class Provider(ABC, Generic[M]):
     def send(self, messages: Sequence[M], client: HttpClient) -> Iterator[Answers]:
         """Send all; yield (index, verdict) in batches as the answers come. Every index is answered once."""
         try:
-            wanted = self.wanted_token()
+            wanted = self.required_token()
             token = client.token(wanted) if wanted else ""
         except TokenRefused as refused:
             verdict: Verdict = Temporary(refused.detail) if refused.temporary else Misconfigured(refused.detail)

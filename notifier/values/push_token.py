@@ -7,6 +7,6 @@ import re
 _TOKEN = re.compile(r"[\x21-\x7e]{8,1024}")
 
 
-def is_token(text: str) -> bool:
+def is_push_token(text: str) -> bool:
     """8 to 1024 visible ASCII characters."""
     return _TOKEN.fullmatch(text) is not None

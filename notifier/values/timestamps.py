@@ -11,7 +11,7 @@ _LONGEST = 40
 _ZULU = re.compile(r"(?<=\d)[Zz]\Z")
 
 
-def read(value: Any) -> datetime | None:
+def parse(value: Any) -> datetime | None:
     """The time, without a zone where none is given; None for what is no time stamp."""
     if not isinstance(value, str) or len(value) > _LONGEST:
         return None

@@ -72,7 +72,7 @@ def infer_type(cell: str) -> AttributeType:
 
 
 def _is_date(cell: str) -> bool:
-    return bool(_DATE.match(cell)) and timestamps.read(cell) is not None
+    return bool(_DATE.match(cell)) and timestamps.parse(cell) is not None
 
 
 def _spelling(cell: str) -> str:

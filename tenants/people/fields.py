@@ -14,7 +14,7 @@ from django.core.validators import EmailValidator
 
 from notifier.errors import InvalidInput
 from notifier.values import locales, zones
-from notifier.values.push_token import is_token
+from notifier.values.push_token import is_push_token
 from notifier.values.trim import trimmed
 from tenants.people.platforms import platforms
 
@@ -83,7 +83,7 @@ def device(platform: str, token: str, app: str = "") -> None:
     """Raise InvalidInput unless a push address can be made of these."""
     if platform not in platforms():
         raise InvalidInput(f"{platform[:16]!r} is no platform; known: {', '.join(platforms())}.", field="push_platform")
-    if not is_token(token):
+    if not is_push_token(token):
         raise InvalidInput("A token is 8 to 1024 visible ASCII characters.", field="push_token")
     _text(app, "app", 100)
 

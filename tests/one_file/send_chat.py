@@ -16,14 +16,14 @@ from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Lane
 from tests.delivery.build import Shop, a_shop
 from tests.delivery.scenes import a_campaign, running, send_shards
-from tests.sandbox.process import RunningSandbox
+from tests.sandbox.process import Sandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LATENCY_MS = 400.0
 
 
 @pytest.fixture
-def chat_shop(sandbox: RunningSandbox, settings: Settings) -> Shop:
+def chat_shop(sandbox: Sandbox, settings: Settings) -> Shop:
     """A shop whose template goes to the chat, and whose provider account is the sandbox."""
     settings.SANDBOX_URL, settings.SANDBOX_CA = sandbox.url, sandbox.ca
     shop = a_shop("marketing")
@@ -32,7 +32,7 @@ def chat_shop(sandbox: RunningSandbox, settings: Settings) -> Shop:
     return shop
 
 
-def test_a_message_is_accepted_and_arrives_at_the_fake_service(chat_shop: Shop, sandbox: RunningSandbox) -> None:
+def test_a_message_is_accepted_and_arrives_at_the_fake_service(chat_shop: Shop, sandbox: Sandbox) -> None:
     chat_shop.recipient("ada", email="ada@example.com")
     [accepted] = chat_shop.accept(SendRequest("ada", "order"))
     assert not isinstance(accepted, Exception), accepted
@@ -48,9 +48,7 @@ def test_a_template_without_the_required_part_is_refused(chat_shop: Shop) -> Non
     assert refused.value.field == "content.chat.en.body"
 
 
-def test_a_campaign_arrives_and_keeps_within_the_window_of_the_channel(
-    chat_shop: Shop, sandbox: RunningSandbox
-) -> None:
+def test_a_campaign_arrives_and_keeps_within_the_window_of_the_channel(chat_shop: Shop, sandbox: Sandbox) -> None:
     names = [f"r{n:02}" for n in range(3 * channel("chat").window)]
     for name in names:
         chat_shop.recipient(name, email=f"{name}@example.com")

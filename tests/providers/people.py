@@ -32,6 +32,6 @@ def sandboxed(url: str) -> Fcm:
 
 def token_of(provider: Provider[Any]) -> TokenRequest:
     """Of a provider that needs one."""
-    wanted = provider.wanted_token()
+    wanted = provider.required_token()
     assert wanted is not None
     return wanted

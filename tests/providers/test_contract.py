@@ -119,7 +119,7 @@ def test_its_default_origin_is_https(name: str) -> None:
 @pytest.mark.parametrize("name", BY_REQUEST)
 def test_its_token_is_fetched_over_https_and_kept_for_one_account_with_one_credential(name: str) -> None:
     provider, same, other = in_sandbox(name), in_sandbox(name), in_sandbox(name)
-    wanted = provider.wanted_token()
+    wanted = provider.required_token()
     if wanted is None:
         return
     assert wanted.request.url.startswith("https://")
@@ -136,7 +136,7 @@ def test_its_token_is_fetched_over_https_and_kept_for_one_account_with_one_crede
 def test_no_provider_chooses_for_whom_its_token_is_kept() -> None:
     for kind in providers().values():
         assert kind.token_key is Provider.token_key
-        assert kind.wanted_token is Provider.wanted_token
+        assert kind.required_token is Provider.required_token
 
 
 #: answers of whoever stands in front of a provider, or in its place

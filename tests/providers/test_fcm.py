@@ -22,7 +22,7 @@ from notifier.transport import http_client
 from notifier.vocabulary.http import Response, TokenRefused
 from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Temporary, Throttled, Verdict
 from tests.providers.people import a_push, sandboxed, token_of
-from tests.sandbox.process import RunningSandbox
+from tests.sandbox.process import Sandbox
 
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 URL = "https://127.0.0.1:1"
@@ -274,7 +274,7 @@ def test_a_token_is_kept_for_one_account_one_credential_and_one_origin() -> None
 # ---- against the sandbox -----------------------------------------------------------------------------------------
 
 
-def test_the_sandbox_takes_a_real_account_s_signature_and_the_open_one(sandbox: RunningSandbox) -> None:
+def test_the_sandbox_takes_a_real_account_s_signature_and_the_open_one(sandbox: Sandbox) -> None:
     text = (sandbox.folder / "service-account.json").read_text()
     for fcm in (Fcm(Fcm.Config.parse({"service_account": text}), sandbox.url), sandboxed(sandbox.url)):
         ((_, verdict),) = next(iter(fcm.send([a_push()], http_client(sandbox.ca))))
@@ -298,8 +298,6 @@ def test_the_sandbox_takes_a_real_account_s_signature_and_the_open_one(sandbox: 
         ("thirdparty-1", Misconfigured),
     ],
 )
-def test_the_sandbox_s_answers_get_the_verdict_they_mean(
-    sandbox: RunningSandbox, address: str, kind: type[Verdict]
-) -> None:
+def test_the_sandbox_s_answers_get_the_verdict_they_mean(sandbox: Sandbox, address: str, kind: type[Verdict]) -> None:
     ((_, verdict),) = next(iter(sandboxed(sandbox.url).send([a_push(address)], http_client(sandbox.ca))))
     assert type(verdict) is kind

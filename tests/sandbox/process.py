@@ -16,7 +16,7 @@ from typing import Any
 
 
 @dataclass
-class RunningSandbox:
+class Sandbox:
     """A running sandbox. `get` and `post` are urllib's: a client that is not ours."""
 
     url: str
@@ -48,13 +48,13 @@ class RunningSandbox:
 
 
 @contextmanager
-def sandbox_in(folder: Path, port: int = 0) -> Iterator[RunningSandbox]:
+def sandbox_in(folder: Path, port: int = 0) -> Iterator[Sandbox]:
     command = [sys.executable, "-m", "notifier.sandbox", "--dir", str(folder), "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
         address = json.loads(process.stdout.readline())
-        yield RunningSandbox(address["url"], address["ca"], folder, process)
+        yield Sandbox(address["url"], address["ca"], folder, process)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

@@ -19,12 +19,12 @@ from google.oauth2 import service_account
 
 from notifier.sandbox.services import fcm_schema
 from notifier.sandbox.services.fcm_schema import violation
-from tests.sandbox.process import RunningSandbox
+from tests.sandbox.process import Sandbox
 
 SCOPES = ["https://www.googleapis.com/auth/firebase.messaging"]
 
 
-def google_token(sandbox: RunningSandbox) -> str:
+def google_token(sandbox: Sandbox) -> str:
     account = json.loads((sandbox.folder / "service-account.json").read_text())
     kind: Any = service_account.Credentials
     credentials = kind.from_service_account_info(account, scopes=SCOPES)
@@ -35,9 +35,7 @@ def google_token(sandbox: RunningSandbox) -> str:
     return str(credentials.token)
 
 
-def ask(
-    sandbox: RunningSandbox, message: Any, token: str, *, project: str = "p", **more: Any
-) -> tuple[int, dict[str, Any]]:
+def ask(sandbox: Sandbox, message: Any, token: str, *, project: str = "p", **more: Any) -> tuple[int, dict[str, Any]]:
     body = message if isinstance(message, bytes) else json.dumps({"message": message, **more}).encode()
     request = urllib.request.Request(
         f"{sandbox.url}/v1/projects/{project}/messages:send",
@@ -56,17 +54,17 @@ def a_message(address: str = "tok-1", delivery: str = "d1") -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def token(running: RunningSandbox) -> str:
+def token(running: Sandbox) -> str:
     return google_token(running)
 
 
-def test_google_s_own_library_gets_a_token_and_the_token_sends(sandbox: RunningSandbox, token: str) -> None:
+def test_google_s_own_library_gets_a_token_and_the_token_sends(sandbox: Sandbox, token: str) -> None:
     status, body = ask(sandbox, a_message(), token, project="notifier-sandbox")
     assert status == 200
     assert body["name"].startswith("projects/notifier-sandbox/messages/")
 
 
-def test_duplicates_are_counted_by_address_and_delivery(sandbox: RunningSandbox, token: str) -> None:
+def test_duplicates_are_counted_by_address_and_delivery(sandbox: Sandbox, token: str) -> None:
     for address, delivery in [("a", "1"), ("a", "1"), ("a", "2"), ("b", "1"), ("a", "1")]:
         ask(sandbox, a_message(address, delivery), token)
     report = sandbox.report(detail=10)
@@ -75,13 +73,13 @@ def test_duplicates_are_counted_by_address_and_delivery(sandbox: RunningSandbox,
     assert report["messages"][0]["title"] == "T"
 
 
-def test_without_a_delivery_id_the_android_tag_tells_messages_apart(sandbox: RunningSandbox, token: str) -> None:
+def test_without_a_delivery_id_the_android_tag_tells_messages_apart(sandbox: Sandbox, token: str) -> None:
     for tag in ("x", "x", "y"):
         ask(sandbox, {"token": "a", "android": {"notification": {"tag": tag}}}, token)
     assert sandbox.report()["unique"] == 2
 
 
-def test_validate_only_delivers_nothing(sandbox: RunningSandbox, token: str) -> None:
+def test_validate_only_delivers_nothing(sandbox: Sandbox, token: str) -> None:
     assert ask(sandbox, a_message(), token, validate_only=True)[0] == 200
     assert ask(sandbox, a_message(), token, validateOnly=True)[0] == 200
     assert sandbox.report()["accepted"] == 0
@@ -100,7 +98,7 @@ def test_validate_only_delivers_nothing(sandbox: RunningSandbox, token: str) -> 
         ("badarg-1", 400, "INVALID_ARGUMENT"),
     ],
 )
-def test_an_address_chooses_its_fate(sandbox: RunningSandbox, token: str, address: str, status: int, code: str) -> None:
+def test_an_address_chooses_its_fate(sandbox: Sandbox, token: str, address: str, status: int, code: str) -> None:
     found, body = ask(sandbox, a_message(address), token)
     assert found == status
     assert body["error"]["code"] == status
@@ -110,23 +108,23 @@ def test_an_address_chooses_its_fate(sandbox: RunningSandbox, token: str, addres
     assert sandbox.report()["by_status"] == {str(status): 1}
 
 
-def test_retry_after_is_sent_as_the_knob_says(sandbox: RunningSandbox, token: str) -> None:
+def test_retry_after_is_sent_as_the_knob_says(sandbox: Sandbox, token: str) -> None:
     sandbox.faults(retry_after=7)
     assert ask(sandbox, a_message("throttled-1"), token)[1]["retry-after"] == "7"
     sandbox.faults(retry_after=None)
     assert ask(sandbox, a_message("throttled-1"), token)[1]["retry-after"] is None
 
 
-def test_a_flaky_address_works_the_second_time(sandbox: RunningSandbox, token: str) -> None:
+def test_a_flaky_address_works_the_second_time(sandbox: Sandbox, token: str) -> None:
     assert [ask(sandbox, a_message("flaky-77"), token)[0] for _ in range(3)] == [503, 200, 200]
 
 
-def test_an_error_rate_of_one_refuses_everything(sandbox: RunningSandbox, token: str) -> None:
+def test_an_error_rate_of_one_refuses_everything(sandbox: Sandbox, token: str) -> None:
     sandbox.faults(error_rate=1)
     assert ask(sandbox, a_message(), token)[0] == 503
 
 
-def test_tokens_that_were_not_issued_here_and_rejected_ones_are_401(sandbox: RunningSandbox, token: str) -> None:
+def test_tokens_that_were_not_issued_here_and_rejected_ones_are_401(sandbox: Sandbox, token: str) -> None:
     assert ask(sandbox, a_message(), "made-up")[0] == 401
     sandbox.faults(reject_auth=True)
     assert ask(sandbox, a_message(), token)[0] == 401
@@ -153,7 +151,7 @@ NOT_A_REQUEST = [
 
 
 @pytest.mark.parametrize("body", NOT_A_REQUEST)
-def test_what_fcm_refuses_is_refused_and_not_counted(sandbox: RunningSandbox, token: str, body: bytes) -> None:
+def test_what_fcm_refuses_is_refused_and_not_counted(sandbox: Sandbox, token: str, body: bytes) -> None:
     status, said = ask(sandbox, body, token)
     assert (status, said["error"]["status"]) == (400, "INVALID_ARGUMENT")
     assert sandbox.report()["accepted"] == 0
@@ -162,14 +160,14 @@ def test_what_fcm_refuses_is_refused_and_not_counted(sandbox: RunningSandbox, to
 @pytest.mark.parametrize(
     "form", [b"", b"grant_type=password", b"grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&assertion=x.y.z"]
 )
-def test_the_token_endpoint_refuses_what_is_no_grant(sandbox: RunningSandbox, form: bytes) -> None:
+def test_the_token_endpoint_refuses_what_is_no_grant(sandbox: Sandbox, form: bytes) -> None:
     request = urllib.request.Request(sandbox.url + "/token", data=form)
     with pytest.raises(urllib.error.HTTPError, match="400"):
         urllib.request.urlopen(request, context=ssl.create_default_context(cafile=sandbox.ca))
 
 
 @pytest.mark.parametrize("knobs", [{"nonsense": 1}, {"latency_ms": "5"}, {"reject_auth": 1}, {"goaway_every": -1}, [1]])
-def test_an_unknown_or_unfit_knob_is_refused_and_changes_nothing(sandbox: RunningSandbox, knobs: Any) -> None:
+def test_an_unknown_or_unfit_knob_is_refused_and_changes_nothing(sandbox: Sandbox, knobs: Any) -> None:
     before = sandbox.get("/_faults")
     with pytest.raises(urllib.error.HTTPError, match="400"):
         sandbox.post("/_faults", knobs)
@@ -178,13 +176,13 @@ def test_an_unknown_or_unfit_knob_is_refused_and_changes_nothing(sandbox: Runnin
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl")
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])
-def test_curl_reads_the_report(sandbox: RunningSandbox, version: str) -> None:
+def test_curl_reads_the_report(sandbox: Sandbox, version: str) -> None:
     command = ["curl", "-sS", "--fail", version, "--cacert", sandbox.ca, sandbox.url + "/_report"]
     assert json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["received"] == 0
 
 
 @pytest.mark.skipif(shutil.which("h2load") is None, reason="no h2load")
-def test_h2load_s_messages_all_arrive(sandbox: RunningSandbox, token: str, tmp_path: Path) -> None:
+def test_h2load_s_messages_all_arrive(sandbox: Sandbox, token: str, tmp_path: Path) -> None:
     (tmp_path / "body").write_text(json.dumps({"message": a_message()}))
     command = ["h2load", "-n2000", "-c4", "-m50", "-d", str(tmp_path / "body"), "-H", f"authorization: Bearer {token}"]
     said = subprocess.run(

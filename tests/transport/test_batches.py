@@ -17,7 +17,7 @@ from notifier.transport.h2 import frames as f
 from notifier.transport.h2.client import Http2Client
 from notifier.transport.h2.options import Times
 from notifier.vocabulary.http import HttpClient, RequestTemplate, Response, TransportError
-from tests.sandbox.process import RunningSandbox
+from tests.sandbox.process import Sandbox
 from tests.transport.h2 import servers
 from tests.transport.h2.hostile import ServerConnection, cut, scripted_server
 from tests.transport.h2.peer import data, goaway, headers, reset, settings
@@ -41,9 +41,7 @@ def head(origin: str, path: str = "/", timeout: float = 60.0) -> RequestTemplate
 
 
 @pytest.mark.parametrize("streams", [1, 100, 1000])
-def test_nginx_attributes_every_answer(
-    make_client: MakeClient, running: RunningSandbox, tmp_path: Path, streams: int
-) -> None:
+def test_nginx_attributes_every_answer(make_client: MakeClient, running: Sandbox, tmp_path: Path, streams: int) -> None:
     with servers.nginx(tmp_path, running.folder, f"http2_max_concurrent_streams {streams};") as origin:
         paths = [b"/few/%d" % i if i % 3 else b"/%d" % i for i in range(600)]
         found = batch_answers(make_client(running.ca), head(origin), [b"x" * 400] * 600, paths)
@@ -52,9 +50,7 @@ def test_nginx_attributes_every_answer(
     assert {answer.status for answer in others if isinstance(answer, Response)} <= {404, 429}
 
 
-def test_each_answer_of_node_belongs_to_its_request(
-    make_client: MakeClient, running: RunningSandbox, tmp_path: Path
-) -> None:
+def test_each_answer_of_node_belongs_to_its_request(make_client: MakeClient, running: Sandbox, tmp_path: Path) -> None:
     with servers.node(tmp_path, running.folder) as origin:
         names = ["plain", "throttle", "early", "reset", "trailers", "slow"]
         paths = [b"/%s-%d" % (names[i % 6].encode(), i) for i in range(300)]
@@ -69,7 +65,7 @@ def test_each_answer_of_node_belongs_to_its_request(
             assert answer == 200
 
 
-def test_a_server_without_http_2_is_served_in_the_same_batch(running: RunningSandbox, tmp_path: Path) -> None:
+def test_a_server_without_http_2_is_served_in_the_same_batch(running: Sandbox, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, protocol="") as origin:
         client = AutoClient(running.ca)
         for _ in range(2):
@@ -81,7 +77,7 @@ def test_a_server_without_http_2_is_served_in_the_same_batch(running: RunningSan
         assert client.warm(origin) == 0
 
 
-def test_whatever_a_server_does_each_request_is_answered_once_and_correctly(running: RunningSandbox) -> None:
+def test_whatever_a_server_does_each_request_is_answered_once_and_correctly(running: Sandbox) -> None:
     """A server that answers, refuses, resets, goes away and hangs up by dice: nothing it took is sent twice, unless it
     said that it had not processed it, and each answer belongs to its body."""
     for seed in range(12):
@@ -131,7 +127,7 @@ def _random_script(
 
 
 def test_a_completion_queue_gives_each_of_several_batches_its_own_answers(
-    make_client: MakeClient, running: RunningSandbox, tmp_path: Path
+    make_client: MakeClient, running: Sandbox, tmp_path: Path
 ) -> None:
     with servers.nginx(tmp_path, running.folder) as origin:
         completions = make_client(running.ca).completion_queue()
@@ -146,7 +142,7 @@ def test_a_completion_queue_gives_each_of_several_batches_its_own_answers(
 
 
 def test_a_batch_completes_while_another_waits_for_its_answers(
-    make_client: MakeClient, running: RunningSandbox, tmp_path: Path
+    make_client: MakeClient, running: Sandbox, tmp_path: Path
 ) -> None:
     with servers.node(tmp_path, running.folder) as origin:
         client = make_client(running.ca)
@@ -164,7 +160,7 @@ def test_a_batch_completes_while_another_waits_for_its_answers(
         assert found == [200] * 3
 
 
-def test_a_batch_begins_at_once_and_in_order(running: RunningSandbox) -> None:
+def test_a_batch_begins_at_once_and_in_order(running: Sandbox) -> None:
     with scripted_server(running.folder) as server:
         client = Http2Client(running.ca, connections=1)
         client.warm(server.origin)
@@ -180,7 +176,7 @@ def test_an_empty_batch_is_complete(make_client: MakeClient) -> None:
     assert (send_batch.left, send_batch.take(5)) == (0, [])
 
 
-def test_one_bad_path_does_not_hold_back_the_other_requests(make_client: MakeClient, running: RunningSandbox) -> None:
+def test_one_bad_path_does_not_hold_back_the_other_requests(make_client: MakeClient, running: Sandbox) -> None:
     with scripted_server(running.folder) as server:
         bodies, paths = [b"a", b"b", b"c", b"d"], [b"/a", b"@evil.example/", b"/c c", b"/d"]
         found = batch_answers(make_client(running.ca), head(server.origin), bodies, paths)
@@ -205,9 +201,7 @@ def test_what_a_process_may_have_in_flight() -> None:
 # ---- withdrawing -------------------------------------------------------------------------------------------------
 
 
-def test_requests_that_have_not_begun_when_withdrawn_never_begin(
-    make_client: MakeClient, running: RunningSandbox
-) -> None:
+def test_requests_that_have_not_begun_when_withdrawn_never_begin(make_client: MakeClient, running: Sandbox) -> None:
     """The server allows one request at a time."""
     go_on = threading.Event()
 
@@ -240,7 +234,7 @@ def test_requests_that_have_not_begun_when_withdrawn_never_begin(
 
 
 def test_a_batch_withdrawn_before_any_connection_is_open_never_begins(
-    make_client: MakeClient, running: RunningSandbox
+    make_client: MakeClient, running: Sandbox
 ) -> None:
     with scripted_server(running.folder) as server:
         send_batch = make_client(running.ca).send_batch(head(server.origin), [b"x"] * 500)
@@ -254,7 +248,7 @@ def test_a_batch_withdrawn_before_any_connection_is_open_never_begins(
 
 
 def test_withdrawing_one_batch_leaves_the_others_alone(
-    make_client: MakeClient, running: RunningSandbox, tmp_path: Path
+    make_client: MakeClient, running: Sandbox, tmp_path: Path
 ) -> None:
     with servers.node(tmp_path, running.folder) as origin:
         completions = make_client(running.ca).completion_queue()
@@ -268,7 +262,7 @@ def test_withdrawing_one_batch_leaves_the_others_alone(
         assert set(found[id(first)]) <= {200, WITHDRAWN} and len(found[id(first)]) == 700
 
 
-def test_withdrawing_reaches_requests_that_libcurl_holds(running: RunningSandbox, tmp_path: Path) -> None:
+def test_withdrawing_reaches_requests_that_libcurl_holds(running: Sandbox, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, "limit_rate 1;", protocol="") as origin:
         send_batch = AutoClient(running.ca).send_batch(head(origin, timeout=1.0), [b"x"] * 2_000)
         time.sleep(0.3)
@@ -284,7 +278,7 @@ def test_withdrawing_reaches_requests_that_libcurl_holds(running: RunningSandbox
 # ---- warm --------------------------------------------------------------------------------------------------------
 
 
-def test_warm_connections_that_the_server_closes_are_opened_again(running: RunningSandbox) -> None:
+def test_warm_connections_that_the_server_closes_are_opened_again(running: Sandbox) -> None:
     def soon_over(connection: ServerConnection) -> None:
         connection.send(settings(), goaway(0))
         cut(connection)
@@ -300,7 +294,7 @@ def test_warm_connections_that_the_server_closes_are_opened_again(running: Runni
         assert len(server.connections) <= 6
 
 
-def test_warm_connections_are_not_kept_for_ever(running: RunningSandbox) -> None:
+def test_warm_connections_are_not_kept_for_ever(running: Sandbox) -> None:
     times = Times(keep_warm=0.2, reopen=0.1)
     closing = threading.Event()
 
@@ -317,7 +311,7 @@ def test_warm_connections_are_not_kept_for_ever(running: RunningSandbox) -> None
         assert len(server.connections) == 1
 
 
-def test_warming_never_raises(make_client: MakeClient, running: RunningSandbox) -> None:
+def test_warming_never_raises(make_client: MakeClient, running: Sandbox) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     for origin in (f"https://127.0.0.1:{port}", "https://no-such-host.invalid", "http://127.0.0.1", "nonsense"):

@@ -14,10 +14,10 @@ from notifier.transport import http_client
 from notifier.vocabulary.http import HttpClient, Request, Response, TokenRefused, TransportError
 from notifier.vocabulary.verdicts import InDoubt, Permanent, Sent, Verdict
 from tests.providers.people import a_push, sandboxed, token_of
-from tests.sandbox.process import RunningSandbox, sandbox_in
+from tests.sandbox.process import Sandbox, sandbox_in
 
 
-def send(sandbox: RunningSandbox, *addresses: str, by: HttpClient | None = None) -> list[Verdict]:
+def send(sandbox: Sandbox, *addresses: str, by: HttpClient | None = None) -> list[Verdict]:
     """The verdicts in the order of the addresses."""
     found: dict[int, Verdict] = {}
     for batch in sandboxed(sandbox.url).send([a_push(a) for a in addresses], by or http_client(sandbox.ca)):
@@ -28,7 +28,7 @@ def send(sandbox: RunningSandbox, *addresses: str, by: HttpClient | None = None)
     return [found[i] for i in range(len(addresses))]
 
 
-def test_every_answer_is_attributed_to_its_request(sandbox: RunningSandbox) -> None:
+def test_every_answer_is_attributed_to_its_request(sandbox: Sandbox) -> None:
     words = ["ok", "unregistered", "ok", "badarg"]
     verdicts = send(sandbox, *(f"{words[i % 4]}-{i}" for i in range(2000)))
     for i, verdict in enumerate(verdicts):
@@ -37,7 +37,7 @@ def test_every_answer_is_attributed_to_its_request(sandbox: RunningSandbox) -> N
     assert (report["unique"], report["duplicates"], report["received"]) == (1000, 0, 2000)
 
 
-def test_connections_are_kept_across_calls_and_threads(sandbox: RunningSandbox) -> None:
+def test_connections_are_kept_across_calls_and_threads(sandbox: Sandbox) -> None:
     send(sandbox, "warm")
     before = sandbox.report()["connections"]
     threads = [threading.Thread(target=send, args=(sandbox, f"t{i}")) for i in range(4)]
@@ -51,12 +51,12 @@ def test_connections_are_kept_across_calls_and_threads(sandbox: RunningSandbox) 
     assert sandbox.report()["unique"] == 10
 
 
-def test_a_reset_stream_is_in_doubt_and_is_not_repeated(sandbox: RunningSandbox) -> None:
+def test_a_reset_stream_is_in_doubt_and_is_not_repeated(sandbox: Sandbox) -> None:
     assert isinstance(send(sandbox, "reset-1")[0], InDoubt)
     assert sandbox.report()["accepted"] == 1
 
 
-def test_a_cut_connection_is_in_doubt_and_libcurl_does_not_repeat_it_behind_our_back(sandbox: RunningSandbox) -> None:
+def test_a_cut_connection_is_in_doubt_and_libcurl_does_not_repeat_it_behind_our_back(sandbox: Sandbox) -> None:
     send(sandbox, "warm")
     verdicts = send(sandbox, *(f"ok-{i}" for i in range(30)), "hangup-1", *(f"more-{i}" for i in range(30)))
     report = sandbox.report()
@@ -65,7 +65,7 @@ def test_a_cut_connection_is_in_doubt_and_libcurl_does_not_repeat_it_behind_our_
     assert all(isinstance(v, (Sent, InDoubt)) for v in verdicts)
 
 
-def test_refused_streams_are_answered_and_not_repeated(sandbox: RunningSandbox) -> None:
+def test_refused_streams_are_answered_and_not_repeated(sandbox: Sandbox) -> None:
     sandbox.faults(refuse_every=7)
     verdicts = send(sandbox, *(f"ok-{i}" for i in range(300)))
     report = sandbox.report()
@@ -73,7 +73,7 @@ def test_refused_streams_are_answered_and_not_repeated(sandbox: RunningSandbox) 
     assert sum(isinstance(v, Sent) for v in verdicts) <= report["unique"]
 
 
-def test_a_connection_told_to_go_away_is_replaced(sandbox: RunningSandbox) -> None:
+def test_a_connection_told_to_go_away_is_replaced(sandbox: Sandbox) -> None:
     sandbox.faults(goaway_every=50)
     for i in range(200):
         send(sandbox, f"ok-{i}")
@@ -88,7 +88,7 @@ def test_nothing_has_begun_when_no_server_listens() -> None:
     assert not error_of(f"https://127.0.0.1:{port}/", None).begun
 
 
-def test_nothing_has_begun_when_the_certificate_is_not_trusted(sandbox: RunningSandbox) -> None:
+def test_nothing_has_begun_when_the_certificate_is_not_trusted(sandbox: Sandbox) -> None:
     assert not error_of(sandbox.url + "/_report", None).begun
 
 
@@ -97,14 +97,14 @@ def test_a_request_to_a_url_other_than_https_is_never_sent(url: str) -> None:
     assert not error_of(url, None).begun
 
 
-def test_a_header_with_a_line_break_is_never_sent_or_shown(sandbox: RunningSandbox) -> None:
+def test_a_header_with_a_line_break_is_never_sent_or_shown(sandbox: Sandbox) -> None:
     headers = (("authorization", "Bearer secret\r\nx-evil: 1"),)
     answer = error_of(sandbox.url + "/_report", sandbox.ca, headers)
     assert not answer.begun
     assert "secret" not in answer.detail
 
 
-def test_the_total_timeout_holds_and_leaves_the_request_in_doubt(sandbox: RunningSandbox) -> None:
+def test_the_total_timeout_holds_and_leaves_the_request_in_doubt(sandbox: Sandbox) -> None:
     sandbox.faults(latency_ms=60_000)
     provider = sandboxed(sandbox.url)
     token = http_client(sandbox.ca).token(token_of(provider))
@@ -115,7 +115,7 @@ def test_the_total_timeout_holds_and_leaves_the_request_in_doubt(sandbox: Runnin
     assert answer.begun
 
 
-def test_a_slow_answer_does_not_delay_the_others(sandbox: RunningSandbox) -> None:
+def test_a_slow_answer_does_not_delay_the_others(sandbox: Sandbox) -> None:
     sandbox.faults(slow_ms=1500)
     batches = list(
         sandboxed(sandbox.url).send(
@@ -128,7 +128,7 @@ def test_a_slow_answer_does_not_delay_the_others(sandbox: RunningSandbox) -> Non
     assert len(batches) > 1
 
 
-def test_an_exchange_closed_early_withdraws_what_has_not_begun(sandbox: RunningSandbox) -> None:
+def test_an_exchange_closed_early_withdraws_what_has_not_begun(sandbox: Sandbox) -> None:
     sandbox.faults(latency_ms=100)
     answers = sandboxed(sandbox.url).send([a_push(f"ok-{i}") for i in range(5000)], http_client(sandbox.ca))
     next(answers)
@@ -138,11 +138,11 @@ def test_an_exchange_closed_early_withdraws_what_has_not_begun(sandbox: RunningS
     assert sandbox.report()["unique"] < 5000
 
 
-def test_an_empty_exchange_yields_nothing(sandbox: RunningSandbox) -> None:
+def test_an_empty_exchange_yields_nothing(sandbox: Sandbox) -> None:
     assert list(http_client(sandbox.ca).exchange([])) == []
 
 
-def test_bodies_are_capped(sandbox: RunningSandbox) -> None:
+def test_bodies_are_capped(sandbox: Sandbox) -> None:
     send(sandbox, *(f"a-fairly-long-address-{i:0200}" for i in range(400)))
     request = Request("GET", sandbox.url + "/_report?detail=1&limit=400", (), b"")
     ((_, answer),) = next(iter(http_client(sandbox.ca).exchange([request])))
@@ -150,7 +150,7 @@ def test_bodies_are_capped(sandbox: RunningSandbox) -> None:
     assert len(answer.body) == 64 * 1024
 
 
-def test_a_forked_child_has_its_own_connections_and_the_parent_keeps_its(sandbox: RunningSandbox) -> None:
+def test_a_forked_child_has_its_own_connections_and_the_parent_keeps_its(sandbox: Sandbox) -> None:
     send(sandbox, "before")
     child = os.fork()
     if child == 0:
@@ -180,7 +180,7 @@ def test_a_server_that_comes_back_is_used_again(tmp_path: Path) -> None:
         assert second.report()["duplicates"] == 0
 
 
-def test_a_refused_token_differs_from_a_failure_of_the_endpoint(sandbox: RunningSandbox) -> None:
+def test_a_refused_token_differs_from_a_failure_of_the_endpoint(sandbox: Sandbox) -> None:
     sandbox.faults(reject_grants=True)
     token_request = token_of(sandboxed(sandbox.url))
     http_client(sandbox.ca).forget_token(token_request.cache_key)

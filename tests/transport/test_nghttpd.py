@@ -13,13 +13,13 @@ import pytest
 
 from notifier.transport import http_client
 from notifier.vocabulary.http import Request, Response
-from tests.sandbox.process import RunningSandbox
+from tests.sandbox.process import Sandbox
 
 NGHTTPD = shutil.which("nghttpd") or shutil.which("nghttpd", path="/usr/sbin:/usr/local/sbin")
 
 
 @pytest.fixture
-def nghttpd(running: RunningSandbox, tmp_path: Path) -> Iterator[str]:
+def nghttpd(running: Sandbox, tmp_path: Path) -> Iterator[str]:
     """Serves one small file; its certificate is the sandbox's."""
     if NGHTTPD is None:
         pytest.skip("no nghttpd on PATH (apt-get install nghttp2-server)")
@@ -42,7 +42,7 @@ def nghttpd(running: RunningSandbox, tmp_path: Path) -> Iterator[str]:
         server.wait(60)
 
 
-def test_thousands_of_posts_are_each_answered_once(nghttpd: str, running: RunningSandbox) -> None:
+def test_thousands_of_posts_are_each_answered_once(nghttpd: str, running: Sandbox) -> None:
     paths = ["/answer", "/missing"]
     requests = [Request("POST", nghttpd + paths[i % 2], (("x-number", str(i)),), b"x" * 400, 60.0) for i in range(3000)]
     answers = [pair for batch in http_client(running.ca).exchange(requests) for pair in batch]

@@ -14,7 +14,7 @@ from notifier.transport.h2.client import Http2Client
 from notifier.vocabulary.http import HttpClient, RequestTemplate, TransportError
 from notifier.vocabulary.verdicts import InDoubt, Sent, Temporary, Verdict
 from tests.providers.people import a_push, sandboxed
-from tests.sandbox.process import RunningSandbox
+from tests.sandbox.process import Sandbox
 from tests.transport.h2.hostile import ScriptedServer, ServerConnection, scripted_server
 from tests.transport.h2.peer import headers, reset, settings
 from tests.transport.h2.test_servers import batch_answers
@@ -67,9 +67,7 @@ def serve_strictly(connection: ServerConnection, limit: int) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 3])
-def test_never_more_streams_are_open_than_settings_allow(
-    make_client: MakeClient, running: RunningSandbox, limit: int
-) -> None:
+def test_never_more_streams_are_open_than_settings_allow(make_client: MakeClient, running: Sandbox, limit: int) -> None:
     def strict(connection: ServerConnection) -> None:
         connection.send(settings(streams=limit))
         serve_strictly(connection, limit)
@@ -80,7 +78,7 @@ def test_never_more_streams_are_open_than_settings_allow(
 
 
 def test_before_settings_come_a_connection_carries_one_stream_at_most(
-    make_client: MakeClient, running: RunningSandbox
+    make_client: MakeClient, running: Sandbox
 ) -> None:
     def late(connection: ServerConnection) -> None:
         if not wait_quiet(connection) or not wait_quiet(connection):
@@ -93,7 +91,7 @@ def test_before_settings_come_a_connection_carries_one_stream_at_most(
         assert post(make_client(running.ca), server, 30) == [200] * 30
 
 
-def test_settings_that_go_down_in_mid_flight_are_obeyed(make_client: MakeClient, running: RunningSandbox) -> None:
+def test_settings_that_go_down_in_mid_flight_are_obeyed(make_client: MakeClient, running: Sandbox) -> None:
     def shrinking(connection: ServerConnection) -> None:
         connection.send(settings(streams=10))
         while wait_quiet(connection) and len(open_streams(connection)) < 10:
@@ -107,7 +105,7 @@ def test_settings_that_go_down_in_mid_flight_are_obeyed(make_client: MakeClient,
         assert post(make_client(running.ca), server, 100) == [200] * 100
 
 
-def test_a_server_that_refuses_streams_gets_fewer_at_once(make_client: MakeClient, running: RunningSandbox) -> None:
+def test_a_server_that_refuses_streams_gets_fewer_at_once(make_client: MakeClient, running: Sandbox) -> None:
     """Its SETTINGS allow 100, and it refuses what comes above 8."""
     peaks: list[int] = []
 
@@ -129,7 +127,7 @@ def test_a_server_that_refuses_streams_gets_fewer_at_once(make_client: MakeClien
     assert max(peaks[first + 10 :]) <= max(peaks) // 2
 
 
-def test_a_refused_stream_has_not_begun(make_client: MakeClient, sandbox: RunningSandbox) -> None:
+def test_a_refused_stream_has_not_begun(make_client: MakeClient, sandbox: Sandbox) -> None:
     """libcurl's first refusals are in doubt: only its log shows them, and it is read only after the first."""
     client = make_client(sandbox.ca)
     sandbox.faults(refuse_every=5)
@@ -142,9 +140,7 @@ def test_a_refused_stream_has_not_begun(make_client: MakeClient, sandbox: Runnin
     assert (report["unique"], report["duplicates"]) == (sent, 0)
 
 
-def test_a_request_that_goaway_says_was_not_processed_has_not_begun(
-    make_client: MakeClient, sandbox: RunningSandbox
-) -> None:
+def test_a_request_that_goaway_says_was_not_processed_has_not_begun(make_client: MakeClient, sandbox: Sandbox) -> None:
     client = make_client(sandbox.ca)
     sandbox.faults(refuse_every=7)
     send(client, sandbox, "warm")
@@ -155,7 +151,7 @@ def test_a_request_that_goaway_says_was_not_processed_has_not_begun(
     assert InDoubt not in kinds(found)
 
 
-def test_requests_that_wait_for_a_silent_server_fail_and_have_not_begun(running: RunningSandbox) -> None:
+def test_requests_that_wait_for_a_silent_server_fail_and_have_not_begun(running: Sandbox) -> None:
     """libcurl gets only one request before the first answer: the others must not wait for one timeout after another."""
 
     def silent(connection: ServerConnection) -> None:
@@ -178,7 +174,7 @@ def test_requests_that_wait_for_an_unreachable_server_fail_at_once(make_client: 
     assert all(isinstance(one, TransportError) and not one.begun for one in found)
 
 
-def send(client: HttpClient, sandbox: RunningSandbox, word: str) -> Sequence[Verdict]:
+def send(client: HttpClient, sandbox: Sandbox, word: str) -> Sequence[Verdict]:
     found = sandboxed(sandbox.url).send([a_push(f"{word}-{i}") for i in range(200)], client)
     return [verdict for batch in found for _, verdict in batch]
 

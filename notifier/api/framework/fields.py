@@ -104,7 +104,7 @@ class Time(serializers.DateTimeField):
     machines."""
 
     def to_internal_value(self, value: Any) -> datetime:
-        parsed = timestamps.read(value)
+        parsed = timestamps.parse(value)
         if parsed is None:
             raise serializers.ValidationError(
                 "Must be a time in RFC 3339 such as 2030-01-31T09:00:00Z or 2030-01-31T10:00:00+01:00.", code="invalid"

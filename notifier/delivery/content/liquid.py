@@ -27,7 +27,7 @@ from notifier.delivery.content.render_budget import MAX_OUTPUT, MAX_TEXT
 from notifier.errors import InvalidInput, MissingVariables, TemplateFailed
 from notifier.values.text import NUL, fault_of
 
-__all__ = ["ENVIRONMENT", "MAX_TEXT", "RESERVED", "TAGS", "Text", "check_names"]
+__all__ = ["ENVIRONMENT", "MAX_TEXT", "RESERVED", "TAGS", "LiquidText", "check_names"]
 
 log = structlog.get_logger("notifier.delivery")
 
@@ -82,7 +82,7 @@ def check_names(data: Mapping[str, Any], field: str = "data") -> None:
         raise InvalidInput(f"{name!r} {why}; use another name.", field=f"{field}.{name}", code="reserved_name")
 
 
-class Text:
+class LiquidText:
     """One parsed source. `paths` are the variables it reads, such as `recipient.name`."""
 
     def __init__(self, source: str, part: str = "The template") -> None:

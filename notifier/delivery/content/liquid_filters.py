@@ -11,11 +11,11 @@ from typing import Any
 from liquid.exceptions import FilterArgumentError
 from liquid.filter import flatten
 
-from notifier.delivery.content.liquid_values import Missing, NoValue, shown, size_of
-from notifier.delivery.content.render_budget import MAX_BITS, MAX_ITEMS, MAX_TEXT, Budget, TooMuch
+from notifier.delivery.content.liquid_values import Missing, NoValue, as_text, size_of
+from notifier.delivery.content.render_budget import MAX_BITS, MAX_ITEMS, MAX_TEXT, Budget, LimitExceeded
 
 
-class Takes(Enum):
+class FilterInput(Enum):
     """What a filter works on."""
 
     TEXT = auto()  #: anything else is given to it as it would be printed
@@ -26,11 +26,11 @@ class Takes(Enum):
 
 
 @dataclass(frozen=True)
-class Filter:
+class FilterLimits:
     """The limits of one filter. What it gives may be larger than what it takes by a factor of twelve (`url_encode`),
     which is looked at afterwards; `grows` tells the size beforehand where the factor is another input."""
 
-    takes: Takes = Takes.TEXT
+    input: FilterInput = FilterInput.TEXT
     longest: int = MAX_TEXT  #: characters that it takes, arguments included
     items: int = MAX_ITEMS
     slow: int = 1  #: how many times the time of others a character costs
@@ -49,78 +49,78 @@ def _joined(items: list[Any], args: tuple[Any, ...]) -> int:
     return size_of(items) + len(items) * len(str(args[0]) if args else " ")
 
 
-_TEXT, _LIST, _NUMBER = Filter(), Filter(Takes.LIST), Filter(Takes.NUMBER)
+_TEXT, _LIST, _NUMBER = FilterLimits(), FilterLimits(FilterInput.LIST), FilterLimits(FilterInput.NUMBER)
 # what is slower than linear, or slow: 16,384 characters of broken HTML take 20 ms, a date of 65,536 characters 160 ms,
 # and `uniq` compares each with each (500 objects: 10 ms)
-FILTERS: dict[str, Filter] = {
+FILTERS: dict[str, FilterLimits] = {
     **dict.fromkeys(("append", "base64_decode", "base64_encode", "base64_url_safe_decode", "base64_url_safe_encode",
                      "capitalize", "downcase", "escape", "escape_once", "lstrip", "newline_to_br", "prepend", "remove",
                      "remove_first", "remove_last", "replace_first", "replace_last", "rstrip", "safe", "split",
                      "squish", "strip", "strip_newlines", "truncate", "truncatewords", "upcase", "url_encode"), _TEXT),
-    "escapejs": Filter(slow=2),
-    "url_decode": Filter(slow=4),
-    "strip_html": Filter(longest=16 * 1024, slow=8),
-    "replace": Filter(grows=_replaced),
-    "date": Filter(Takes.ANY, longest=200, slow=100),
+    "escapejs": FilterLimits(slow=2),
+    "url_decode": FilterLimits(slow=4),
+    "strip_html": FilterLimits(longest=16 * 1024, slow=8),
+    "replace": FilterLimits(grows=_replaced),
+    "date": FilterLimits(FilterInput.ANY, longest=200, slow=100),
     **dict.fromkeys(("compact", "concat", "find", "find_index", "has", "map", "reject", "reverse", "sort_natural",
                      "sum", "where"), _LIST),
-    "join": Filter(Takes.LIST, grows=_joined),
-    "sort": Filter(Takes.LIST, items=5_000),
-    "uniq": Filter(Takes.LIST, items=500),
+    "join": FilterLimits(FilterInput.LIST, grows=_joined),
+    "sort": FilterLimits(FilterInput.LIST, items=5_000),
+    "uniq": FilterLimits(FilterInput.LIST, items=500),
     **dict.fromkeys(("abs", "at_least", "at_most", "ceil", "divided_by", "floor", "minus", "modulo", "plus", "round",
                      "times"), _NUMBER),
-    **dict.fromkeys(("first", "last", "size", "slice"), Filter(Takes.ANY)),
-    "default": Filter(Takes.NOTHING),
+    **dict.fromkeys(("first", "last", "size", "slice"), FilterLimits(FilterInput.ANY)),
+    "default": FilterLimits(FilterInput.NOTHING),
 }  # fmt: skip
 
 
 def apply(budget: Budget, name: str, function: Callable[..., Any], left: Any, *args: Any, **named: Any) -> Any:
     """The filter's result, within the budget. Raises LiquidError."""
     budget.step()
-    about = FILTERS[name]
-    if named and about.takes is not Takes.NOTHING:
+    limits = FILTERS[name]
+    if named and limits.input is not FilterInput.NOTHING:
         raise FilterArgumentError("takes no named arguments", token=None)
-    if about.takes is not Takes.NOTHING:
-        left, args = _given(name, about, left, args)
-    _check_size(budget, about, left, args)
+    if limits.input is not FilterInput.NOTHING:
+        left, args = _given(name, limits, left, args)
+    _check_size(budget, limits, left, args)
     result = function(left, *args, **named)
     _check_result(budget, result)
     return result
 
 
-def _given(name: str, about: Filter, left: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+def _given(name: str, limits: FilterLimits, left: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
     """What the filter gets to see. Raises NoValue for what has none: it would be shown as if it were empty."""
     for one in (left, *args):
         if type(one) is Missing:
             one.refuse()
     if left is None:
         raise NoValue(f"what the filter {name} is given", "is null")
-    if about.takes is Takes.TEXT:
-        return shown(left), tuple(arg if type(arg) in (str, int, float) else shown(arg) for arg in args)
+    if limits.input is FilterInput.TEXT:
+        return as_text(left), tuple(arg if type(arg) in (str, int, float) else as_text(arg) for arg in args)
     if name == "join":
         # of several levels of lists python-liquid makes one, too
-        return [shown(item) for item in flatten(left if isinstance(left, list | tuple | range) else [left])], args
+        return [as_text(item) for item in flatten(left if isinstance(left, list | tuple | range) else [left])], args
     if name == "slice" and not isinstance(left, list | tuple | range):
-        return shown(left), args
+        return as_text(left), args
     return left, args
 
 
-def _check_size(budget: Budget, about: Filter, left: Any, args: tuple[Any, ...]) -> None:
-    if isinstance(left, list | tuple | range) and len(left) > about.items:
-        raise TooMuch(f"a list of more than {about.items} entries")
+def _check_size(budget: Budget, limits: FilterLimits, left: Any, args: tuple[Any, ...]) -> None:
+    if isinstance(left, list | tuple | range) and len(left) > limits.items:
+        raise LimitExceeded(f"a list of more than {limits.items} entries")
     size = size_of(left)
     for arg in args:
         size += size_of(arg)
-    if size > about.longest:
-        raise TooMuch(f"a filter takes at most {about.longest} characters")
-    budget.spend(size, about.slow)
-    if about.grows is not None and (longest := about.grows(left, args)) > MAX_TEXT:
-        raise TooMuch(f"a filter's result would have {longest} characters; {MAX_TEXT} are allowed")
+    if size > limits.longest:
+        raise LimitExceeded(f"a filter takes at most {limits.longest} characters")
+    budget.spend(size, limits.slow)
+    if limits.grows is not None and (longest := limits.grows(left, args)) > MAX_TEXT:
+        raise LimitExceeded(f"a filter's result would have {longest} characters; {MAX_TEXT} are allowed")
 
 
 def _check_result(budget: Budget, result: Any) -> None:
     # of two numbers of 4,300 digits, the most that Liquid reads, a product takes 20 µs
     if type(result) is int and result.bit_length() > MAX_BITS:
-        raise TooMuch("a number of more than 70 digits")
+        raise LimitExceeded("a number of more than 70 digits")
     budget.spend(size_of(result))
-    budget.look()
+    budget.check_time()

@@ -49,8 +49,8 @@ from liquid.output import LimitedStringIO
 from liquid.undefined import UNDEFINED
 
 from notifier.delivery.content.liquid_filters import apply
-from notifier.delivery.content.liquid_values import Missing, NoValue, shown
-from notifier.delivery.content.render_budget import MAX_ITEMS, MAX_OUTPUT, Budget, TooMuch
+from notifier.delivery.content.liquid_values import Missing, NoValue, as_text
+from notifier.delivery.content.render_budget import MAX_ITEMS, MAX_OUTPUT, Budget, LimitExceeded
 
 #: nodes and expressions of one template part; parsing so many takes 50 ms
 MAX_THINGS = 10_000
@@ -142,7 +142,7 @@ class _Output:
     expression: Expression
 
     def render_to_output(self, context: Context, buffer: TextIO) -> int:
-        return buffer.write(shown(self.expression.evaluate(context), self.expression))
+        return buffer.write(as_text(self.expression.evaluate(context), self.expression))
 
 
 class _Cycle:
@@ -153,9 +153,9 @@ class _Cycle:
     group: Expression | None
 
     def render_to_output(self, context: Context, buffer: TextIO) -> int:
-        group = shown(self.group.evaluate(context), self.group) if self.group else ""
+        group = as_text(self.group.evaluate(context), self.group) if self.group else ""
         now = self.args[context.cycle(group or str([str(arg) for arg in self.args]), len(self.args)) % len(self.args)]
-        return buffer.write(shown(now.evaluate(context), now))
+        return buffer.write(as_text(now.evaluate(context), now))
 
 
 class _Filtered:
@@ -186,7 +186,7 @@ class _Loop:
         if type(obj) is Missing:
             obj.refuse()
         if isinstance(obj, list | tuple | dict) and len(obj) > MAX_ITEMS:
-            raise TooMuch(f"a list of more than {MAX_ITEMS} entries")
+            raise LimitExceeded(f"a list of more than {MAX_ITEMS} entries")
         return super()._to_iter(obj, context)  # type: ignore[misc,no-any-return]
 
 
@@ -198,7 +198,7 @@ class _Range:
     def _make_range(self, start: Any, stop: Any) -> range:
         made: range = super()._make_range(start, stop)  # type: ignore[misc]
         if made and made[-1] - made[0] >= MAX_ITEMS:
-            raise TooMuch(f"a range of more than {MAX_ITEMS} numbers")
+            raise LimitExceeded(f"a range of more than {MAX_ITEMS} numbers")
         return made
 
 
@@ -239,7 +239,7 @@ def _stricter(kind: type) -> type:
     elif kind in _EXPRESSIONS:
         above = (_EXPRESSIONS[kind], kind)
     else:
-        raise TooMuch(f"{kind.__name__} is not supported")
+        raise LimitExceeded(f"{kind.__name__} is not supported")
     bases = tuple(base for base in above if base is not None)
     return kind if len(bases) == 1 else type(f"Strict{kind.__name__}", bases, {"__slots__": ()})
 
@@ -257,11 +257,11 @@ def restrict(nodes: Iterable[Node]) -> None:
         seen.add(id(thing))
         things += 1
         if things > MAX_THINGS:
-            raise TooMuch(f"more than {MAX_THINGS} tags, values and filters")
+            raise LimitExceeded(f"more than {MAX_THINGS} tags, values and filters")
         if depth > MAX_DEPTH:
-            raise TooMuch(f"blocks or conditions inside one another, more than {MAX_DEPTH} levels")
+            raise LimitExceeded(f"blocks or conditions inside one another, more than {MAX_DEPTH} levels")
         if len(getattr(thing, "filters", None) or ()) > MAX_FILTERS:
-            raise TooMuch(f"more than {MAX_FILTERS} filters in a row")
+            raise LimitExceeded(f"more than {MAX_FILTERS} filters in a row")
         if isinstance(thing, OutputNode):
             _refuse_words(thing.expression)
         left.extend((child, depth + 1) for child in parts_of(thing))
@@ -270,10 +270,10 @@ def restrict(nodes: Iterable[Node]) -> None:
             thing.__class__ = stricter
 
 
-def _refuse_words(shown: Expression) -> None:
+def _refuse_words(as_text: Expression) -> None:
     """`{{ nil }}` and the like show nothing, whatever a variable of that name holds. Raises LiquidError."""
-    if isinstance(shown, FilteredExpression) and not shown.filters and isinstance(shown.left, _NOTHING):
-        word = type(shown.left).__name__.lower()
+    if isinstance(as_text, FilteredExpression) and not as_text.filters and isinstance(as_text.left, _NOTHING):
+        word = type(as_text.left).__name__.lower()
         raise LiquidError(f"{word!r} has a meaning of its own in Liquid and shows nothing", token=None)
 
 

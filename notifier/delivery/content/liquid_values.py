@@ -52,7 +52,7 @@ class NoValue(UndefinedError):
         self.path, self.why = path, why
 
 
-def shown(value: object, expression: object = "a value") -> str:
+def as_text(value: object, expression: object = "a value") -> str:
     """`value` of an expression, as a template prints it: lists and objects as JSON. Raises NoValue for undefined and
     null."""
     if isinstance(value, str):

@@ -29,7 +29,7 @@ MAX_SECONDS = 0.1
 #: seconds that the parts of one message may take together, and what a call may take for each further message
 MAX_CALL_SECONDS, PER_MESSAGE = 0.1, 0.0005
 #: steps between two looks at the clock, which cost 0.3 µs each; a step takes at most some milliseconds
-_LOOK = 8
+_CHECK_EVERY = 8
 
 
 #: the thread's processor time at which what is rendered together must have ended
@@ -47,7 +47,7 @@ def shared_budget(messages: int = 1) -> Iterator[None]:
         _until.reset(token)
 
 
-class TooMuch(LiquidError):
+class LimitExceeded(LiquidError):
     """A limit was passed."""
 
     def __init__(self, message: str) -> None:
@@ -57,32 +57,32 @@ class TooMuch(LiquidError):
 class Budget:
     """What is left for one rendering."""
 
-    __slots__ = ("_ends", "_look_at", "_steps", "_work")
+    __slots__ = ("_check_at", "_ends", "_steps", "_work")
 
     def __init__(self) -> None:
         self._steps = MAX_STEPS
-        self._look_at = MAX_STEPS - _LOOK
+        self._check_at = MAX_STEPS - _CHECK_EVERY
         self._work = MAX_WORK
         self._ends = min(time.thread_time() + MAX_SECONDS, _until.get())
 
     def step(self, count: int = 1) -> None:
         """Pay for `count` steps. Raises TooMuch."""
         self._steps = left = self._steps - count
-        if left < self._look_at:
+        if left < self._check_at:
             if left < 0:
-                raise TooMuch(f"rendering takes more than {MAX_STEPS} steps")
-            self._look_at = left - _LOOK
-            self.look()
+                raise LimitExceeded(f"rendering takes more than {MAX_STEPS} steps")
+            self._check_at = left - _CHECK_EVERY
+            self.check_time()
 
     def spend(self, characters: int, times: int = 1) -> None:
         """Pay for what a filter took or gave; `times` for what takes longer than others. Raises TooMuch."""
         if characters > MAX_TEXT:
-            raise TooMuch(f"a filter's text or list is larger than {MAX_TEXT} characters")
+            raise LimitExceeded(f"a filter's text or list is larger than {MAX_TEXT} characters")
         self._work -= characters * times
         if self._work < 0:
-            raise TooMuch(f"filters handle more than {MAX_WORK} characters in all")
+            raise LimitExceeded(f"filters handle more than {MAX_WORK} characters in all")
 
-    def look(self) -> None:
+    def check_time(self) -> None:
         """Raises TooMuch when the time is over."""
         if time.thread_time() > self._ends:
-            raise TooMuch(f"rendering takes too long; a message has {MAX_SECONDS:g} s")
+            raise LimitExceeded(f"rendering takes too long; a message has {MAX_SECONDS:g} s")

@@ -29,13 +29,13 @@ def check(name: str, known: Mapping[str, Any], schemes: Collection[str], field: 
         raise InvalidInput(error.message, field=f"{field}.{error.field}", code=error.code) from None
 
 
-def ample(name: str, known: Mapping[str, Any], personal: Collection[str]) -> int:
+def free_characters(name: str, known: Mapping[str, Any], personal: Collection[str]) -> int:
     """How many characters the `personal` parts of a message may have together without breaking any rule, whatever they
     say; -1 when more than their length counts. Arming compares one sum a message with it: 0.2 µs."""
     kind = channel(name)
     if kind.inspected.intersection(personal):
         return -1
-    whole = nested({**known, **dict.fromkeys(personal, "?")})
+    whole = nest_parts({**known, **dict.fromkeys(personal, "?")})
     rooms = [most for part, most in kind.longest.items() if part in personal]
     rooms += [
         (each.largest - each.size(whole)) // _WIDEST
@@ -45,7 +45,7 @@ def ample(name: str, known: Mapping[str, Any], personal: Collection[str]) -> int
     return min(rooms, default=2**31)
 
 
-def nested(parts: Mapping[str, Any]) -> dict[str, Any]:
+def nest_parts(parts: Mapping[str, Any]) -> dict[str, Any]:
     """Parts by their flat names (`data.<key>`) as a channel wants them: `data` is an object."""
     found: dict[str, Any] = {}
     for name, text in parts.items():

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from notifier.channels import channel
 from notifier.delivery.content import rules
-from notifier.delivery.content.liquid import MAX_TEXT, PERSON, Text
+from notifier.delivery.content.liquid import MAX_TEXT, PERSON, LiquidText
 from notifier.errors import InvalidInput, NotifierError
 from notifier.models import Template, TemplateVersion
 from notifier.values import locales
@@ -35,16 +35,16 @@ class Locale(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Form:
+class PartlyRendered:
     """The parts of one channel and locale for many recipients: what is the same for all of them is rendered, once. A
     value of the part `data` is named `data.<key>`."""
 
     content: Locale
     schemes: Collection[str]
     parts: Mapping[str, str | None]  #: None: it is personal
-    personal: tuple[tuple[str, Text], ...]
+    personal: tuple[tuple[str, LiquidText], ...]
     broken: NotifierError | None = None  #: why nobody gets it, unless an earlier part says something else
-    ample: int = -1  #: see content_rules.ample
+    free_characters: int = -1  #: see content_rules.ample
 
     def render(self, variables: dict[str, Any]) -> tuple[str, ...]:
         """The personal parts, in their order. Raises MissingVariables or TemplateFailed."""
@@ -52,9 +52,9 @@ class Form:
         if self.broken is not None:
             # without it, a million raises would hang a million frames on it
             raise self.broken.with_traceback(None)
-        if sum(map(len, texts)) > self.ample:
+        if sum(map(len, texts)) > self.free_characters:
             names = (name for name, _ in self.personal)
-            whole = rules.nested({**self.parts, **dict(zip(names, texts, strict=True))})
+            whole = rules.nest_parts({**self.parts, **dict(zip(names, texts, strict=True))})
             rules.check(self.content.channel, whole, self.schemes, self.content.field)
         return texts
 
@@ -63,7 +63,7 @@ class Compiled:
     """One version, parsed. Immutable and shared by threads."""
 
     def __init__(self, content: Content) -> None:
-        self._texts: dict[str, dict[str, dict[str, Text | dict[str, Text]]]] = {
+        self._texts: dict[str, dict[str, dict[str, LiquidText | dict[str, LiquidText]]]] = {
             name: {locale: _parse(name, locale, parts) for locale, parts in by_locale.items()}
             for name, by_locale in content.items()
         }
@@ -90,18 +90,18 @@ class Compiled:
         TemplateFailed, or InvalidInput for what the channel does not carry."""
         parts: Parts = {
             part: text.render(variables)
-            if isinstance(text, Text)
+            if isinstance(text, LiquidText)
             else {k: v.render(variables) for k, v in text.items()}
             for part, text in self._texts[content.channel][content.name].items()
         }
         rules.check(content.channel, parts, schemes, content.field)
         return parts
 
-    def form(self, content: Locale, common: dict[str, Any], schemes: Collection[str]) -> Form:
+    def form(self, content: Locale, common: dict[str, Any], schemes: Collection[str]) -> PartlyRendered:
         """The same for many recipients; `common` are the variables that all of them share."""
         parts: dict[str, str | None] = {}
-        personal: list[tuple[str, Text]] = []
-        ample, broken = -1, None
+        personal: list[tuple[str, LiquidText]] = []
+        free_characters, broken = -1, None
         try:
             for part, text in _flat(self._texts[content.channel][content.name]):
                 parts[part] = None
@@ -110,11 +110,11 @@ class Compiled:
                 else:
                     parts[part] = text.render(common)
             known = {part: text for part, text in parts.items() if text is not None}
-            rules.check(content.channel, rules.nested(known), schemes, content.field)
-            ample = rules.ample(content.channel, known, [part for part, _ in personal])
+            rules.check(content.channel, rules.nest_parts(known), schemes, content.field)
+            free_characters = rules.free_characters(content.channel, known, [part for part, _ in personal])
         except NotifierError as error:
             broken = error
-        return Form(content, schemes, parts, tuple(personal), broken, ample)
+        return PartlyRendered(content, schemes, parts, tuple(personal), broken, free_characters)
 
     def check_constants(self, schemes: Collection[str]) -> None:
         """Raise InvalidInput, naming the field, for what is wrong whoever gets it."""
@@ -124,17 +124,17 @@ class Compiled:
                 known = {part: text.render({}) for part, text in _flat(parts) if text.constant}
                 # the names of data are constant, whatever their texts
                 keys = {part: "" for part, _ in _flat(parts) if part.startswith("data.")}
-                rules.check(name, rules.nested(keys | known), schemes, content.field)
+                rules.check(name, rules.nest_parts(keys | known), schemes, content.field)
 
-    def _all(self) -> Iterator[Text]:
+    def _all(self) -> Iterator[LiquidText]:
         for by_locale in self._texts.values():
             for parts in by_locale.values():
                 yield from (text for _, text in _flat(parts))
 
 
-def _flat(parts: Mapping[str, Text | dict[str, Text]]) -> Iterator[tuple[str, Text]]:
+def _flat(parts: Mapping[str, LiquidText | dict[str, LiquidText]]) -> Iterator[tuple[str, LiquidText]]:
     for part, text in parts.items():
-        if isinstance(text, Text):
+        if isinstance(text, LiquidText):
             yield part, text
         else:
             yield from ((f"{part}.{key}", value) for key, value in text.items())
@@ -146,8 +146,8 @@ def fallbacks(locale: str) -> list[str]:
     return ["-".join(pieces[:n]) for n in range(len(pieces), 0, -1)]
 
 
-def _parse(name: str, locale: str, parts: Mapping[str, Any]) -> dict[str, Text | dict[str, Text]]:
-    parsed: dict[str, Text | dict[str, Text]] = {}
+def _parse(name: str, locale: str, parts: Mapping[str, Any]) -> dict[str, LiquidText | dict[str, LiquidText]]:
+    parsed: dict[str, LiquidText | dict[str, LiquidText]] = {}
     for part, source in parts.items():
         field = f"content.{name}.{locale}.{part}"
         if part == "data":
@@ -159,11 +159,11 @@ def _parse(name: str, locale: str, parts: Mapping[str, Any]) -> dict[str, Text |
     return parsed
 
 
-def _text(source: Any, field: str, part: str) -> Text:
+def _text(source: Any, field: str, part: str) -> LiquidText:
     if not isinstance(source, str) or len(source) > MAX_TEXT:
         raise InvalidInput(f"Must be a text of at most {MAX_TEXT} characters.", field=field)
     try:
-        return Text(source, part)
+        return LiquidText(source, part)
     except InvalidInput as error:
         raise InvalidInput(error.message, field=field) from error
 

@@ -18,14 +18,14 @@ from notifier.vocabulary.verdicts import Misconfigured, Sent, Verdict
 from tenants.models import Tenant
 from tests.fixtures import People
 from tests.providers.people import a_push
-from tests.sandbox.process import RunningSandbox
+from tests.sandbox.process import Sandbox
 
 pytestmark = pytest.mark.django_db
 Send = Callable[[ProviderAccount], Verdict]
 
 
 @pytest.fixture
-def send(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> Send:
+def send(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Send:
     """One message through an account that has gone live; Google is where the sandbox is."""
     monkeypatch.setattr(fcm.Fcm, "origin", sandbox.url)
     monkeypatch.setattr(fcm, "GOOGLE_TOKENS", f"{sandbox.url}/token")
@@ -47,12 +47,12 @@ def an_account(tenant: Tenant, document: dict[str, Any], name: str = "fcm") -> P
     return account
 
 
-def genuine(sandbox: RunningSandbox) -> dict[str, Any]:
+def genuine(sandbox: Sandbox) -> dict[str, Any]:
     document: dict[str, Any] = json.loads((sandbox.folder / "service-account.json").read_text())
     return document
 
 
-def forged(sandbox: RunningSandbox) -> dict[str, Any]:
+def forged(sandbox: Sandbox) -> dict[str, Any]:
     """The victim's project, e-mail and key id, which are no secrets, with a key of the forger's own."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
@@ -60,9 +60,7 @@ def forged(sandbox: RunningSandbox) -> dict[str, Any]:
     return {**genuine(sandbox), "private_key": pem}
 
 
-def test_a_forged_key_gets_nothing_of_who_holds_the_real_one(
-    sandbox: RunningSandbox, send: Send, people: People
-) -> None:
+def test_a_forged_key_gets_nothing_of_who_holds_the_real_one(sandbox: Sandbox, send: Send, people: People) -> None:
     victim, forger = an_account(people.acme, genuine(sandbox)), an_account(people.globex, forged(sandbox))
     assert isinstance(send(victim), Sent)
     assert isinstance(send(forger), Misconfigured)
@@ -72,7 +70,7 @@ def test_a_forged_key_gets_nothing_of_who_holds_the_real_one(
     assert report["grants"] == {"granted": 1, "refused": 1}
 
 
-def test_a_forged_key_that_is_refused_refuses_nobody_else(sandbox: RunningSandbox, send: Send, people: People) -> None:
+def test_a_forged_key_that_is_refused_refuses_nobody_else(sandbox: Sandbox, send: Send, people: People) -> None:
     victim, forger = an_account(people.acme, genuine(sandbox)), an_account(people.globex, forged(sandbox))
     assert isinstance(send(forger), Misconfigured)
     assert isinstance(send(victim), Sent)
@@ -80,18 +78,14 @@ def test_a_forged_key_that_is_refused_refuses_nobody_else(sandbox: RunningSandbo
     assert sandbox.report()["grants"] == {"granted": 1, "refused": 1}
 
 
-def test_two_accounts_with_the_same_credential_have_a_token_each(
-    sandbox: RunningSandbox, send: Send, people: People
-) -> None:
+def test_two_accounts_with_the_same_credential_have_a_token_each(sandbox: Sandbox, send: Send, people: People) -> None:
     first, second = an_account(people.acme, genuine(sandbox)), an_account(people.globex, genuine(sandbox))
     assert [type(send(account)) for account in (first, second, first, second)] == [Sent] * 4
     assert sandbox.report()["grants"] == {"granted": 2}
     assert registry.provider_for(first) is registry.provider_for(first) is not registry.provider_for(second)
 
 
-def test_credentials_that_were_replaced_are_believed_no_longer(
-    sandbox: RunningSandbox, send: Send, people: People
-) -> None:
+def test_credentials_that_were_replaced_are_believed_no_longer(sandbox: Sandbox, send: Send, people: People) -> None:
     account = an_account(people.acme, genuine(sandbox))
     assert isinstance(send(account), Sent)
     registry.save_config(account, {"service_account": json.dumps(forged(sandbox))})

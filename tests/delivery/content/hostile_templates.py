@@ -19,17 +19,17 @@ def main() -> None:
     import django
 
     django.setup()
-    from notifier.delivery.content.liquid import Text
+    from notifier.delivery.content.liquid import LiquidText
     from notifier.errors import InvalidInput
 
     # one that forgets its limits ends in a MemoryError here, and the test says so
     resource.setrlimit(resource.RLIMIT_DATA, (512 << 20, 512 << 20))
-    Text("{{ a | upcase }}").render({"a": "b"})
+    LiquidText("{{ a | upcase }}").render({"a": "b"})
     told: list[dict[str, Any]] = []
     for source, data in orjson.loads(sys.stdin.buffer.read()):
         before, peak = time_used(), peak_kib()
         try:
-            said = f"{len(Text(source).render(data))} characters"
+            said = f"{len(LiquidText(source).render(data))} characters"
         except InvalidInput as error:
             said = error.message
         told.append({"said": said, "seconds": time_used() - before, "kib": peak_kib() - peak})

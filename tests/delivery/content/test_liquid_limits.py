@@ -18,9 +18,9 @@ from liquid import Environment
 from liquid.ast import Node
 
 from notifier.delivery.content import liquid_tree
-from notifier.delivery.content.liquid import ENVIRONMENT, TAGS, Text
+from notifier.delivery.content.liquid import ENVIRONMENT, TAGS, LiquidText
 from notifier.delivery.content.liquid_filters import FILTERS
-from notifier.delivery.content.render_budget import MAX_SECONDS, MAX_TEXT, Budget, TooMuch, shared_budget
+from notifier.delivery.content.render_budget import MAX_SECONDS, MAX_TEXT, Budget, LimitExceeded, shared_budget
 from notifier.errors import InvalidInput, TemplateFailed
 
 #: processor time, which load by others hardly changes: the budget, and one more step of the slowest kind
@@ -136,15 +136,15 @@ def test_a_filter_takes_little_time_for_the_largest_that_it_takes(name: str) -> 
 
 def sizes(name: str, value: Any) -> list[Any]:
     """The value, and as much of it as the filter takes."""
-    about = FILTERS[name]
+    limits = FILTERS[name]
     if isinstance(value, str):
-        return [value, value[: about.longest - 300], value[:180]]
-    return [value, value[: about.items]] if isinstance(value, list) else [value]
+        return [value, value[: limits.longest - 300], value[:180]]
+    return [value, value[: limits.items]] if isinstance(value, list) else [value]
 
 
 def seconds_of(name: str, value: Any) -> float:
     expression = ", ".join(f"arg{n}" for n in range(len(ARGUMENTS.get(name, ()))))
-    text = Text(f"{{% assign a = value | {name}{':' if expression else ''} {expression} %}}")
+    text = LiquidText(f"{{% assign a = value | {name}{':' if expression else ''} {expression} %}}")
     variables = {"value": value, **{f"arg{n}": arg for n, arg in enumerate(ARGUMENTS.get(name, ()))}}
     began = time.thread_time()
     try:
@@ -177,23 +177,23 @@ def test_every_node_of_a_template_asks_the_budget(source: str) -> None:
 
 
 def test_a_budget_ends_by_steps_by_work_and_by_time() -> None:
-    with pytest.raises(TooMuch, match="steps"):
+    with pytest.raises(LimitExceeded, match="steps"):
         Budget().step(10**6)
-    with pytest.raises(TooMuch, match="larger"):
+    with pytest.raises(LimitExceeded, match="larger"):
         Budget().spend(10**6)
     budget = Budget()
-    with pytest.raises(TooMuch, match="in all"):
+    with pytest.raises(LimitExceeded, match="in all"):
         for _ in range(100):
             budget.spend(MAX_TEXT)
     budget, ends = Budget(), time.thread_time() + 2 * MAX_SECONDS
     while time.thread_time() < ends:
         pass
-    with pytest.raises(TooMuch, match="too long"):
+    with pytest.raises(LimitExceeded, match="too long"):
         budget.step(100)
 
 
 def test_what_is_rendered_together_shares_its_time() -> None:
-    slow = Text("{% for i in (1..9999) %}{% if rows == same %}{% endif %}{% endfor %}")
+    slow = LiquidText("{% for i in (1..9999) %}{% if rows == same %}{% endif %}{% endfor %}")
     data = {**DATA, "same": deepcopy(DATA["rows"])}
     began = time.thread_time()
     with shared_budget(3):
@@ -234,7 +234,7 @@ _BLOCKS = st.recursive(
 def test_whatever_is_put_together_takes_little_time(source: str) -> None:
     began = time.thread_time()
     try:
-        Text(source).render(dict(DATA))
+        LiquidText(source).render(dict(DATA))
     except InvalidInput as error:
         assert "memory" not in error.message
     assert time.thread_time() - began < MOST_SECONDS

@@ -13,7 +13,7 @@ from notifier.channels import channel
 from notifier.channels.base import Envelope
 from notifier.channels.push import PushMessage
 from notifier.delivery.content import liquid
-from notifier.delivery.content.liquid import Text
+from notifier.delivery.content.liquid import LiquidText
 from notifier.delivery.content.templates import Compiled, Locale, check, fallbacks
 from notifier.errors import InvalidInput, MissingVariables, TemplateFailed
 from notifier.providers.fcm import Fcm, FcmConfig
@@ -48,7 +48,7 @@ def test_fallbacks_of_a_long_tag() -> None:
     ],
 )
 def test_rendering(source: str, variables: dict[str, Any], expected: str) -> None:
-    assert Text(source).render(variables) == expected
+    assert LiquidText(source).render(variables) == expected
 
 
 GIVEN: dict[str, Any] = {
@@ -94,7 +94,7 @@ GIVEN: dict[str, Any] = {
     ],
 )
 def test_what_is_shown(source: str, expected: str) -> None:
-    assert Text(source).render(GIVEN) == expected
+    assert LiquidText(source).render(GIVEN) == expected
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_what_is_shown(source: str, expected: str) -> None:
 )
 def test_what_has_no_value_is_an_error_wherever_it_would_be_shown(source: str, name: str, why: str) -> None:
     with pytest.raises(MissingVariables, match=f"is {why}") as caught:
-        Text(source, "body").render(GIVEN)
+        LiquidText(source, "body").render(GIVEN)
     assert caught.value.field == f"data.{name}"
 
 
@@ -137,7 +137,7 @@ def test_what_has_no_value_is_an_error_wherever_it_would_be_shown(source: str, n
 )
 def test_what_cannot_be_rendered_names_the_part_and_the_variable(source: str, field: str) -> None:
     with pytest.raises(TemplateFailed, match=r"^body cannot be rendered") as caught:
-        Text(source, "body").render({**GIVEN, "list": ["a"]})
+        LiquidText(source, "body").render({**GIVEN, "list": ["a"]})
     assert (caught.value.field, caught.value.code) == (field, "template_error")
 
 
@@ -150,7 +150,7 @@ def test_a_variable_that_no_template_could_read_is_refused(name: str) -> None:
 
 def test_a_missing_variable_is_named() -> None:
     with pytest.raises(MissingVariables) as caught:
-        Text("Hi {{ recipient.nme }}").render({"recipient": {"name": "Ada"}})
+        LiquidText("Hi {{ recipient.nme }}").render({"recipient": {"name": "Ada"}})
     assert caught.value.field == "data.recipient.nme"
 
 
@@ -161,7 +161,7 @@ def test_a_missing_variable_is_named() -> None:
 )  # fmt: skip
 def test_broken_sources_are_refused_when_published(source: str) -> None:
     with pytest.raises(InvalidInput):
-        Text(source)
+        LiquidText(source)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_broken_sources_are_refused_when_published(source: str) -> None:
 )
 def test_bombs_end_in_an_error_and_not_in_memory(bomb: str) -> None:
     with pytest.raises(InvalidInput):
-        Text(bomb).render({"x": "a" * 60_000})
+        LiquidText(bomb).render({"x": "a" * 60_000})
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def outcome(render: Any) -> tuple[Any, ...]:
 @example("x {{- a -}} y", {"a": "z"})
 def test_joining_is_what_liquid_does(source: str, variables: dict[str, Any]) -> None:
     try:
-        text = Text(source)
+        text = LiquidText(source)
     except InvalidInput:
         return
     if not text.constant:
@@ -265,7 +265,7 @@ def test_joining_is_what_liquid_does(source: str, variables: dict[str, Any]) -> 
 
 def test_a_number_of_thousands_of_digits_is_refused() -> None:
     with pytest.raises(InvalidInput):
-        Text("{{ a }}").render({"a": 10**5000})
+        LiquidText("{{ a }}").render({"a": 10**5000})
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_a_number_of_thousands_of_digits_is_refused() -> None:
     ],
 )
 def test_texts_and_plain_variables_are_joined(source: str, joined: bool) -> None:
-    assert (Text(source)._pieces is not None) == joined
+    assert (LiquidText(source)._pieces is not None) == joined
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ def test_texts_and_plain_variables_are_joined(source: str, joined: bool) -> None
     ],
 )
 def test_what_depends_on_the_recipient_is_known(source: str, personal: bool) -> None:
-    assert Text(source).reads("recipient") == personal
+    assert LiquidText(source).reads("recipient") == personal
 
 
 def test_a_form_has_rendered_what_everybody_shares() -> None:

@@ -14,7 +14,7 @@ from notifier.transport.h2.client import Http2Client
 from notifier.transport.h2.frames import frame
 from notifier.transport.h2.options import Times
 from notifier.vocabulary.http import Request, RequestTemplate, Response, TransportError
-from tests.sandbox.process import RunningSandbox
+from tests.sandbox.process import Sandbox
 from tests.transport.h2.hostile import Script, ServerConnection, cut, end_tls, ping, scripted_server
 from tests.transport.h2.peer import data, goaway, headers, reset, settings
 from tests.transport.h2.test_servers import answers, batch_answers
@@ -28,7 +28,7 @@ def head(origin: str, timeout: float = 5.0) -> RequestTemplate:
     return RequestTemplate("POST", origin, "/", (), timeout)
 
 
-def test_requests_that_a_connection_did_not_process_are_sent_once_on_the_next(running: RunningSandbox) -> None:
+def test_requests_that_a_connection_did_not_process_are_sent_once_on_the_next(running: Sandbox) -> None:
     def goes_away(connection: ServerConnection) -> None:
         connection.send(settings())
         streams = connection.read_requests(20)
@@ -43,7 +43,7 @@ def test_requests_that_a_connection_did_not_process_are_sent_once_on_the_next(ru
         assert sorted(processed + [one.body for one in second.values()]) == sorted(b"%d" % i for i in range(50))
 
 
-def test_unanswered_requests_below_the_last_stream_of_goaway_are_in_doubt(running: RunningSandbox) -> None:
+def test_unanswered_requests_below_the_last_stream_of_goaway_are_in_doubt(running: Sandbox) -> None:
     def goes_away(connection: ServerConnection) -> None:
         connection.send(settings())
         streams = connection.read_requests(20)
@@ -56,7 +56,7 @@ def test_unanswered_requests_below_the_last_stream_of_goaway_are_in_doubt(runnin
 
 
 @pytest.mark.parametrize("end", [cut, end_tls])
-def test_a_cut_connection_leaves_doubt_and_no_repeats(running: RunningSandbox, end: Script) -> None:
+def test_a_cut_connection_leaves_doubt_and_no_repeats(running: Sandbox, end: Script) -> None:
     def breaks(connection: ServerConnection) -> None:
         connection.send(settings(streams=30))
         streams = connection.read_requests(30)
@@ -73,7 +73,7 @@ def test_a_cut_connection_leaves_doubt_and_no_repeats(running: RunningSandbox, e
         assert sorted(server.taken, key=int) == [str(i) for i in range(60)]
 
 
-def test_refused_streams_are_sent_again_twice_and_then_refused_to_the_caller(running: RunningSandbox) -> None:
+def test_refused_streams_are_sent_again_twice_and_then_refused_to_the_caller(running: Sandbox) -> None:
     refusals: list[int] = []
 
     def refuses(connection: ServerConnection) -> None:
@@ -89,15 +89,13 @@ def test_refused_streams_are_sent_again_twice_and_then_refused_to_the_caller(run
 
 
 @pytest.mark.parametrize("script", [cut, lambda connection: connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")])
-def test_nothing_has_begun_at_a_server_that_does_not_speak_http_2_after_all(
-    running: RunningSandbox, script: Script
-) -> None:
+def test_nothing_has_begun_at_a_server_that_does_not_speak_http_2_after_all(running: Sandbox, script: Script) -> None:
     with scripted_server(running.folder, *[script] * 20) as server:
         found = answers(Http2Client(running.ca), many(server.origin, 3))
         assert all(isinstance(answer, TransportError) and not answer.begun for answer in found)
 
 
-def test_a_breach_of_the_protocol_leaves_doubt_and_a_new_connection_serves_what_waits(running: RunningSandbox) -> None:
+def test_a_breach_of_the_protocol_leaves_doubt_and_a_new_connection_serves_what_waits(running: Sandbox) -> None:
     def breaks(connection: ServerConnection) -> None:
         connection.send(settings(streams=5))
         connection.read_requests(5)
@@ -110,7 +108,7 @@ def test_a_breach_of_the_protocol_leaves_doubt_and_a_new_connection_serves_what_
         assert sum(isinstance(a, Response) for a in found) == 15
 
 
-def test_a_server_that_never_lets_a_stream_begin_is_given_up(running: RunningSandbox) -> None:
+def test_a_server_that_never_lets_a_stream_begin_is_given_up(running: Sandbox) -> None:
     def allows_no_stream(connection: ServerConnection) -> None:
         connection.send(settings(streams=0))
         connection.ended()
@@ -120,7 +118,7 @@ def test_a_server_that_never_lets_a_stream_begin_is_given_up(running: RunningSan
         assert all(isinstance(answer, TransportError) and not answer.begun for answer in found)
 
 
-def test_a_server_that_allows_one_stream_and_then_more_is_obeyed(running: RunningSandbox) -> None:
+def test_a_server_that_allows_one_stream_and_then_more_is_obeyed(running: Sandbox) -> None:
     def like_apns(connection: ServerConnection) -> None:
         connection.send(settings(streams=1))
         assert connection.read_requests(1) == [1]
@@ -134,14 +132,14 @@ def test_a_server_that_allows_one_stream_and_then_more_is_obeyed(running: Runnin
         assert batch_answers(client, head(server.origin), [b"x"] * 11) == [200] * 11
 
 
-def test_a_listener_that_never_completes_the_tls_handshake_is_given_up(running: RunningSandbox) -> None:
+def test_a_listener_that_never_completes_the_tls_handshake_is_given_up(running: Sandbox) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         origin = f"https://127.0.0.1:{silent.getsockname()[1]}"
         (answer,) = answers(Http2Client(running.ca), many(origin, 1, timeout=0.4))
     assert isinstance(answer, TransportError) and not answer.begun
 
 
-def test_a_connection_that_falls_silent_is_pinged_and_then_closed(running: RunningSandbox) -> None:
+def test_a_connection_that_falls_silent_is_pinged_and_then_closed(running: Sandbox) -> None:
     times = Times(ping_busy=0.1, ping_timeout=0.3)
     pinged = threading.Event()
 
@@ -158,7 +156,7 @@ def test_a_connection_that_falls_silent_is_pinged_and_then_closed(running: Runni
         assert isinstance(answer, TransportError) and answer.begun and "silent" in answer.detail
 
 
-def test_idle_connections_are_kept_alive_by_ping(running: RunningSandbox) -> None:
+def test_idle_connections_are_kept_alive_by_ping(running: Sandbox) -> None:
     pinged = threading.Event()
 
     def idles(connection: ServerConnection) -> None:
@@ -179,7 +177,7 @@ def test_idle_connections_are_kept_alive_by_ping(running: RunningSandbox) -> Non
         assert len(server.connections) == 1
 
 
-def test_answers_in_any_order_and_any_pieces_reach_their_requests(running: RunningSandbox) -> None:
+def test_answers_in_any_order_and_any_pieces_reach_their_requests(running: Sandbox) -> None:
     def scatters(connection: ServerConnection) -> None:
         connection.send(settings(), ping())
         streams = connection.read_requests(40)
@@ -195,7 +193,7 @@ def test_answers_in_any_order_and_any_pieces_reach_their_requests(running: Runni
         assert [answer.body for answer in found if isinstance(answer, Response)] == [b"%d" % i for i in range(40)]
 
 
-def test_warming_opens_as_many_connections_as_asked_and_they_are_used(running: RunningSandbox) -> None:
+def test_warming_opens_as_many_connections_as_asked_and_they_are_used(running: Sandbox) -> None:
     with scripted_server(running.folder) as server:
         client = Http2Client(running.ca, connections=3)
         assert client.warm(server.origin) == 3
@@ -234,7 +232,7 @@ def test_a_request_that_http_2_forbids_is_never_sent(bad: RequestTemplate) -> No
     assert isinstance(answer, TransportError) and not answer.begun and answer.detail.startswith("cannot be sent")
 
 
-def test_one_bad_path_does_not_hold_back_the_others(running: RunningSandbox) -> None:
+def test_one_bad_path_does_not_hold_back_the_others(running: Sandbox) -> None:
     with scripted_server(running.folder) as server:
         requests = [Request("POST", server.origin + path, (), b"x") for path in ("/a", "/b c", "/d?e=f#g")]
         first, bad, last = answers(Http2Client(running.ca), requests)

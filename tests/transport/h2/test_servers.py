@@ -13,7 +13,7 @@ from notifier.transport.auto import AutoClient
 from notifier.transport.curl import client
 from notifier.transport.h2.client import Http2Client
 from notifier.vocabulary.http import HttpClient, Request, RequestTemplate, Response, TransportError
-from tests.sandbox.process import RunningSandbox
+from tests.sandbox.process import Sandbox
 from tests.transport.h2 import servers
 
 MakeClient = Callable[[str | None], HttpClient]
@@ -67,9 +67,7 @@ def batch_answers(
 # ---- nghttpd -----------------------------------------------------------------------------------------------------
 
 
-def test_nghttpd_answers_each_of_thousands_once(
-    make_client: MakeClient, running: RunningSandbox, tmp_path: Path
-) -> None:
+def test_nghttpd_answers_each_of_thousands_once(make_client: MakeClient, running: Sandbox, tmp_path: Path) -> None:
     with servers.nghttpd(tmp_path, running.folder) as origin:
         client = make_client(running.ca)
         found = responses(client, post(origin, *["/answer", "/missing"] * 1500))
@@ -77,7 +75,7 @@ def test_nghttpd_answers_each_of_thousands_once(
 
 
 @pytest.mark.parametrize("options", [["-m", "1"], ["-m", "1000"], ["-w", "2", "-W", "2"], ["-b", "100"], ["-c", "0"]])
-def test_nghttpd_with_strange_settings(running: RunningSandbox, tmp_path: Path, options: list[str]) -> None:
+def test_nghttpd_with_strange_settings(running: Sandbox, tmp_path: Path, options: list[str]) -> None:
     """One stream at once; windows of 3 bytes; padding on every frame; no header table."""
     with servers.nghttpd(tmp_path, running.folder, *options) as origin:
         client = Http2Client(running.ca)
@@ -88,7 +86,7 @@ def test_nghttpd_with_strange_settings(running: RunningSandbox, tmp_path: Path, 
         assert all(isinstance(answer, Response) and answer.status == 404 for answer in mixed[1::2])
 
 
-def test_nghttpd_takes_bodies_of_any_size_and_may_answer_early(running: RunningSandbox, tmp_path: Path) -> None:
+def test_nghttpd_takes_bodies_of_any_size_and_may_answer_early(running: Sandbox, tmp_path: Path) -> None:
     with servers.nghttpd(tmp_path, running.folder, "--early-response") as origin:
         client = Http2Client(running.ca)
         sizes = [0, 1, 16_383, 16_384, 16_385, 65_535, 70_000, 1_000_000]
@@ -101,16 +99,14 @@ def test_nghttpd_takes_bodies_of_any_size_and_may_answer_early(running: RunningS
 
 
 @pytest.mark.parametrize("streams", [1, 100, 1000])
-def test_nginx_attributes_every_answer(
-    make_client: MakeClient, running: RunningSandbox, tmp_path: Path, streams: int
-) -> None:
+def test_nginx_attributes_every_answer(make_client: MakeClient, running: Sandbox, tmp_path: Path, streams: int) -> None:
     with servers.nginx(tmp_path, running.folder, f"http2_max_concurrent_streams {streams};") as origin:
         found = responses(make_client(running.ca), post(origin, *[f"/{i}" for i in range(400)]))
         assert [json.loads(answer.body)["uri"] for answer in found] == [f"/{i}" for i in range(400)]
 
 
 def test_nginx_ends_connections_amid_requests_and_nothing_is_lost_or_sent_twice(
-    running: RunningSandbox, tmp_path: Path
+    running: Sandbox, tmp_path: Path
 ) -> None:
     with servers.nginx(tmp_path, running.folder, "keepalive_requests 37;") as origin:
         paths = [b"/%d" % i for i in range(2000)]
@@ -122,9 +118,7 @@ def test_nginx_ends_connections_amid_requests_and_nothing_is_lost_or_sent_twice(
     assert sorted(taken) == sorted(path.decode() for path in paths)
 
 
-def test_nginx_throttles_and_says_for_how_long(
-    make_client: MakeClient, running: RunningSandbox, tmp_path: Path
-) -> None:
+def test_nginx_throttles_and_says_for_how_long(make_client: MakeClient, running: Sandbox, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder) as origin:
         found = responses(make_client(running.ca), post(origin, *["/few"] * 50))
         throttled = [answer for answer in found if answer.status == 429]
@@ -132,7 +126,7 @@ def test_nginx_throttles_and_says_for_how_long(
         assert all(answer.headers["retry-after"] == "3" for answer in throttled)
 
 
-def test_nginx_closes_idle_connections_and_new_ones_are_opened(running: RunningSandbox, tmp_path: Path) -> None:
+def test_nginx_closes_idle_connections_and_new_ones_are_opened(running: Sandbox, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, "keepalive_timeout 1s;") as origin:
         client = Http2Client(running.ca, 3)
         assert client.warm(origin) == 3
@@ -145,14 +139,12 @@ def test_nginx_closes_idle_connections_and_new_ones_are_opened(running: RunningS
 
 
 @pytest.fixture
-def node(running: RunningSandbox, tmp_path: Path) -> Iterator[str]:
+def node(running: Sandbox, tmp_path: Path) -> Iterator[str]:
     with servers.node(tmp_path, running.folder) as origin:
         yield origin
 
 
-def test_node_answers_in_every_way_that_http_allows(
-    make_client: MakeClient, node: str, running: RunningSandbox
-) -> None:
+def test_node_answers_in_every_way_that_http_allows(make_client: MakeClient, node: str, running: Sandbox) -> None:
     client = make_client(running.ca)
     ways = ["/early", "/trailers", "/throttle", "/slow", "/large", "/plain", "/many"]
     early, trailers, throttle, slow, large, plain, many = responses(client, post(node, *ways, body=b"the body"))
@@ -165,23 +157,21 @@ def test_node_answers_in_every_way_that_http_allows(
     assert (many.status, many.headers["x-h-59"]) == (400, "v" * 400)
 
 
-def test_node_resets_are_in_doubt_and_are_not_repeated(
-    make_client: MakeClient, node: str, running: RunningSandbox
-) -> None:
+def test_node_resets_are_in_doubt_and_are_not_repeated(make_client: MakeClient, node: str, running: Sandbox) -> None:
     client = make_client(running.ca)
     found = answers(client, post(node, "/reset", "/half", "/plain"))
     assert [isinstance(answer, TransportError) and answer.begun for answer in found] == [True, True, False]
     assert seen(client, node) == {"/reset": 1, "/half": 1, "/plain": 1}
 
 
-def test_a_request_whose_stream_node_refuses_has_not_begun(node: str, running: RunningSandbox) -> None:
+def test_a_request_whose_stream_node_refuses_has_not_begun(node: str, running: Sandbox) -> None:
     client = Http2Client(running.ca)
     (refused,) = answers(client, post(node, "/refuse"))
     assert isinstance(refused, TransportError) and not refused.begun
 
 
 def test_node_cutting_a_connection_leaves_doubt_and_no_repeats(
-    make_client: MakeClient, node: str, running: RunningSandbox
+    make_client: MakeClient, node: str, running: Sandbox
 ) -> None:
     client = make_client(running.ca)
     paths = [f"/p-{i}" for i in range(60)] + ["/cut"] + [f"/q-{i}" for i in range(60)]
@@ -195,7 +185,7 @@ def test_node_cutting_a_connection_leaves_doubt_and_no_repeats(
             assert answer.begun
 
 
-def test_node_going_away_in_mid_flight_loses_nothing(node: str, running: RunningSandbox) -> None:
+def test_node_going_away_in_mid_flight_loses_nothing(node: str, running: Sandbox) -> None:
     client = Http2Client(running.ca)
     for turn in range(3):
         paths = [f"/{'goaway' if i == 40 else 'p'}-{turn}-{i}" for i in range(300)]
@@ -207,7 +197,7 @@ def test_node_going_away_in_mid_flight_loses_nothing(node: str, running: Running
     assert max(counts.values()) == 1
 
 
-def test_node_changing_its_settings_in_mid_flight_is_followed(node: str, running: RunningSandbox) -> None:
+def test_node_changing_its_settings_in_mid_flight_is_followed(node: str, running: Sandbox) -> None:
     client = Http2Client(running.ca, connections=1)
     for name in ("/fewer", "/tiny"):
         found = responses(client, post(node, name, *[f"/p-{i}" for i in range(250)], body=b"b" * 200))
@@ -223,7 +213,7 @@ def test_node_changing_its_settings_in_mid_flight_is_followed(node: str, running
         "settings: {headerTableSize: 0}",
     ],
 )
-def test_node_with_strange_settings(running: RunningSandbox, tmp_path: Path, options: str) -> None:
+def test_node_with_strange_settings(running: Sandbox, tmp_path: Path, options: str) -> None:
     with servers.node(tmp_path, running.folder, options) as origin:
         bodies = [bytes([i]) * size for i, size in enumerate([1, 15, 16, 17, 400, 16_384, 50_000, 100_001], 97)]
         requests = [post(origin, f"/p-{i}", body=body)[0] for i, body in enumerate(bodies)]
@@ -232,7 +222,7 @@ def test_node_with_strange_settings(running: RunningSandbox, tmp_path: Path, opt
 
 
 def test_caddy_attributes_every_answer_and_goes_away_in_order(
-    make_client: MakeClient, running: RunningSandbox, tmp_path: Path
+    make_client: MakeClient, running: Sandbox, tmp_path: Path
 ) -> None:
     with servers.caddy(tmp_path, running.folder) as origin:
         client = make_client(running.ca)
@@ -248,13 +238,13 @@ def test_caddy_attributes_every_answer_and_goes_away_in_order(
                 assert isinstance(answer, Response) or not answer.begun
 
 
-def test_a_server_that_speaks_only_http_1_gets_nothing_over_http_2(running: RunningSandbox, tmp_path: Path) -> None:
+def test_a_server_that_speaks_only_http_1_gets_nothing_over_http_2(running: Sandbox, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, protocol="") as origin:
         (answer,) = answers(Http2Client(running.ca), post(origin, "/plain"))
     assert answer == TransportError(False, "no h2")
 
 
-def test_a_server_that_speaks_only_http_1_is_served_by_libcurl(running: RunningSandbox, tmp_path: Path) -> None:
+def test_a_server_that_speaks_only_http_1_is_served_by_libcurl(running: Sandbox, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, protocol="") as origin:
         client = AutoClient(running.ca)
         for _ in range(2):
