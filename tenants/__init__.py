@@ -1,0 +1,10 @@
+"""Tenants and the people whom they reach: the rows that every other package names, and who may see them.
+
+* `models/`: tenants, members, API keys; recipients, devices, opt-outs; imports, the audit log.
+* `database/`: row-level security; `access` sets the tenants that a transaction sees.
+* `people/` and `imports/`: what a recipient's fields may hold, and CSV files of recipients.
+* `login/` and `admin/`: the browser's side.
+
+The API, the engine, campaigns and the inbox call this package. It knows of them only what they register in
+`AppConfig.ready`, and of `notifier` only errors, vocabulary and values; `admin/` also knows the channels.
+"""

@@ -1,8 +1,8 @@
-"""The only doors to a tenant's rows: row-level security for the database, `owned` for the code.
+"""Which tenants' rows a transaction sees (row-level security), and `get_owned`, which finds a row of one tenant.
 
-Every tenant-owned table has a policy that shows only rows of the tenants named in `notifier.tenants`, a signed setting
-(tenants.database.signed_settings) that lives as long as the transaction. The engine role owns the tables, so the
-policy does not bind it.
+Every tenant-owned table has a policy that shows only the rows of the tenants in `notifier.tenants`, a signed setting
+(tenants.database.signed_settings) that ends with the transaction. The engine's role owns the tables, and the policies
+do not bind it.
 """
 
 from __future__ import annotations
@@ -28,43 +28,44 @@ M = TypeVar("M", bound=Model)
 
 
 def set_scope(tenants: Iterable[uuid.UUID] | str) -> None:
-    """Name the tenants that the rest of this transaction may see. Needs an open transaction."""
+    """Set the tenants that the rest of this transaction sees. Needs an open transaction."""
     value = tenants if isinstance(tenants, str) else ",".join(map(str, tenants))
     signed_settings.set_local("tenants", value)
 
 
 @contextmanager
 def scope(*tenants: uuid.UUID) -> Iterator[None]:
-    """A transaction that sees these tenants only; for code outside a request (sockets, commands)."""
+    """A transaction that sees these tenants only; for code outside of a request (sockets, commands)."""
     with transaction.atomic():
         set_scope(tenants)
         yield
 
 
 def allow_slow_statements() -> None:
-    """For the rest of this transaction: statements may take what a large upload or a large list takes. Web processes
-    stop all others after WEB_STATEMENT_SECONDS."""
+    """Give the statements of the rest of this transaction 10 minutes, which a large upload or list needs. Other
+    statements of web processes are stopped after WEB_STATEMENT_SECONDS."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('statement_timeout', '10min', true)")
 
 
 def get_owned(rows: QuerySet[M], tenant: Tenant, **lookup: object) -> M:
-    """The tenant's row. Raises NotFound, never "forbidden", for a stranger's id, an unknown or a malformed one."""
+    """The tenant's row. Raises NotFound, never "forbidden", for an id of another tenant, an unknown or a malformed
+    one."""
     try:
         return rows.get(tenant=tenant, **lookup)
     except (ObjectDoesNotExist, ValidationError, ValueError):
-        field = {"pk": "id"}.get(asked := next(iter(lookup), ""), asked) or None
+        column = next(iter(lookup), "")
         name = rows.model._meta.verbose_name
-        raise NotFound(f"There is no such {name}.", field=field) from None
+        raise NotFound(f"There is no such {name}.", field={"pk": "id"}.get(column, column) or None) from None
 
 
 def act_as(user_id: int | None) -> None:
-    """Name who is logged in, for the rest of this transaction: the person sees their own login, hash included."""
+    """Set the logged-in user of the rest of this transaction, who then sees their own login, password hash included."""
     signed_settings.set_local("user", "" if user_id is None else str(user_id))
 
 
 def read_memberships(user: User) -> dict[uuid.UUID, str]:
-    """Tenant id -> role of an admin user, read before any scope is set. Needs an open transaction."""
+    """Tenant id -> role of an admin user; callable before any scope is set. Needs an open transaction."""
     act_as(user.pk)
     with connection.cursor() as cursor:
         cursor.execute("SELECT tenant_id, role FROM member_tenants()")

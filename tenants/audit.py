@@ -1,6 +1,6 @@
-"""The audit log: one row a decision, chained by SHA-256 so that a changed or missing row shows.
+"""The audit log: one row for each decision, chained by SHA-256, so that a changed or missing row is detected.
 
-What was cut off at the end of a chain shows by its heads, which are kept elsewhere: tenants.audit_heads.
+Rows that were cut off the end of a chain are detected by chain heads kept outside of the database: tenants.audit_heads.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from django.db import connection, transaction
 from tenants.models import AuditLog, User
 
 GENESIS = bytes(40)
-#: rows chained in one run; a run every 10 s then keeps up with 500 rows a second
+#: rows chained in one run; one run every 10 s keeps up with 500 rows a second
 BATCH = 5000
 
-# Ids are given out before a transaction commits, so rows appear out of their order. The chain therefore counts for
-# itself: `chain` is the row's position in its tenant's chain (8 bytes, so that it sorts by it) and the SHA-256.
+# Ids are assigned before a transaction commits, so rows appear out of order. The chain therefore has its own order:
+# `chain` is the row's position in its tenant's chain (8 bytes, so that the column sorts by it) and the SHA-256.
 POSITION = 8
 _UNCHAINED = "SELECT id FROM tenants_auditlog WHERE chain IS NULL ORDER BY id LIMIT %s"
 _STORE = """
@@ -36,7 +36,7 @@ def record(
     user: User | None = None,
     api_key_id: uuid.UUID | None = None,
 ) -> AuditLog:
-    """Write one row, in the caller's transaction. `detail` holds ids, names of fields and counts: no personal data."""
+    """Store one row in the caller's transaction. `detail` holds ids, names of fields and counts: no personal data."""
     return AuditLog.objects.create(
         tenant_id=tenant_id,
         action=action,
@@ -48,7 +48,8 @@ def record(
 
 
 def chain_batch() -> int:
-    """Chain what is not chained yet, each tenant's rows to that tenant's last one. Returns how many. Engine role."""
+    """Chain the rows that are not chained yet, each tenant's to that tenant's last link. Returns how many. Engine
+    role."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('tenants.audit'))")
         if not cursor.fetchone()[0]:
@@ -61,6 +62,7 @@ def chain_batch() -> int:
 
 
 def _links(rows: Iterable[AuditLog]) -> Iterator[tuple[int, bytes]]:
+    """(id, link) of each row."""
     last: dict[uuid.UUID, bytes] = {}
     for row in rows:
         previous = last.get(row.tenant_id) or _last_link(row.tenant_id)
@@ -75,7 +77,7 @@ def _last_link(tenant_id: uuid.UUID) -> bytes:
 
 
 def next_link(previous: bytes, row: AuditLog) -> bytes:
-    """The next position, and SHA-256 of the previous link and the row in one canonical form."""
+    """The next position, and the SHA-256 of the previous link and the row's canonical form."""
     position = int.from_bytes(previous[:POSITION], "big") + 1
     canonical = [
         row.pk,
@@ -92,7 +94,7 @@ def next_link(previous: bytes, row: AuditLog) -> bytes:
 
 
 def first_broken_row(tenant_id: uuid.UUID) -> int | None:
-    """The id of the first row that does not fit its predecessor, or None. Rows not chained yet do not count."""
+    """The id of the first row that does not fit its predecessor, or None. Ignores rows that are not chained yet."""
     previous = GENESIS
     for row in AuditLog.objects.filter(tenant_id=tenant_id, chain__isnull=False).order_by("chain").iterator(2000):
         expected = next_link(previous, row)

@@ -1,7 +1,8 @@
-"""The ends of the audit chains, kept outside of the database: what was cut off the end of a chain shows by them.
+"""Heads of the audit chains, kept outside of the database, so that rows cut off the end of a chain are detected.
 
-A head is a tenant's last link at some time, signed with a key that the database does not hold. One goes into the log
-every hour, and `manage.py verify_audit --heads FILE` keeps them in a file; both are JSON lines with the same names.
+A chain head is a tenant's last link at some time, signed with a key that the database does not hold. Each hour one head
+per tenant goes into the log, and `manage.py verify_audit --heads FILE` keeps heads in a file. Both are JSON lines with
+the same names.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ ACTION = "audit.head"
 
 @dataclass(frozen=True, slots=True)
 class ChainHead:
-    """The link at `position` of a tenant's chain. `mac` signs the rest."""
+    """The link at `position` of a tenant's chain, as hex digits. `mac` signs the other fields."""
 
     tenant: str
     position: int
@@ -41,13 +42,13 @@ def current_heads(tenants: Iterable[Tenant]) -> Iterator[ChainHead]:
     """The head of each tenant that has a chain."""
     at = datetime.now(UTC).isoformat()
     for tenant in tenants:
-        chain = _chained(tenant.pk).order_by("-chain").values_list("chain", flat=True).first()
+        chain = _last_link(tenant.pk)
         if chain is not None:
-            yield _signed(str(tenant.pk), *_split(bytes(chain)), at)
+            yield _sign(str(tenant.pk), *_split(chain), at)
 
 
 def log_heads() -> int:
-    """One line for each tenant. Returns how many."""
+    """Write one log line for each tenant. Returns how many."""
     heads = list(current_heads(Tenant.objects.order_by("pk")))
     for head in heads:
         log.info("audit head", action=ACTION, **asdict(head))
@@ -55,72 +56,83 @@ def log_heads() -> int:
 
 
 def parse_heads(lines: Iterable[bytes]) -> list[ChainHead]:
-    """The heads in a file of JSON lines, log lines among them. Raises InvalidInput for what this site did not sign."""
-    return [_parse_one(number, line) for number, line in enumerate(lines, 1) if _is_head(line)]
+    """The heads in a file of JSON lines; other log lines are skipped. Raises InvalidInput for a head that this site did
+    not sign."""
+    return [_parse_head(number, line) for number, line in enumerate(lines, 1) if _is_head(line)]
 
 
 def describe_losses(heads: Iterable[ChainHead]) -> list[str]:
-    """What is no longer as it was when the heads were written, in words; empty when all is there."""
-    furthest: dict[str, ChainHead] = {}
+    """One sentence for each chain that no longer contains its latest head; empty when all do."""
+    latest: dict[str, ChainHead] = {}
     for head in heads:
-        if head.tenant not in furthest or head.position > furthest[head.tenant].position:
-            furthest[head.tenant] = head
-    return [told for head in furthest.values() if (told := _lost_of(head))]
+        if head.tenant not in latest or head.position > latest[head.tenant].position:
+            latest[head.tenant] = head
+    return [loss for head in latest.values() if (loss := _describe_loss(head))]
 
 
 def json_line(head: ChainHead) -> bytes:
     return orjson.dumps(asdict(head), option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _lost_of(head: ChainHead) -> str:
-    name = Tenant.objects.filter(pk=head.tenant).values_list("slug", flat=True).first() or f"tenant {head.tenant}"
-    rows = _chained(uuid.UUID(head.tenant))
-    last = rows.order_by("-chain").values_list("chain", flat=True).first()
-    end = 0 if last is None else _split(bytes(last))[0]
+def _describe_loss(head: ChainHead) -> str:
+    tenant_id = uuid.UUID(head.tenant)
+    name = Tenant.objects.filter(pk=tenant_id).values_list("slug", flat=True).first() or f"tenant {head.tenant}"
+    last_link = _last_link(tenant_id)
+    end = 0 if last_link is None else _split(last_link)[0]
     if end < head.position:
         return f"{name}: {head.position - end} rows are missing at the end (of {head.position} on {head.at})"
-    first, after = (place.to_bytes(POSITION, "big") for place in (head.position, head.position + 1))
-    there = rows.filter(chain__gte=first, chain__lt=after).values_list("chain", flat=True)
-    found = [_split(bytes(chain or b""))[1] for chain in there]
-    return "" if found == [head.digest] else f"{name}: row {head.position} of the chain is not the one of {head.at}"
+    if _digests_at(tenant_id, head.position) != [head.digest]:
+        return f"{name}: row {head.position} of the chain is not the one of {head.at}"
+    return ""
 
 
-def _chained(tenant_id: uuid.UUID) -> QuerySet[AuditLog]:
+def _digests_at(tenant_id: uuid.UUID, position: int) -> list[str]:
+    first, after = (number.to_bytes(POSITION, "big") for number in (position, position + 1))
+    rows = _chained_rows(tenant_id).filter(chain__gte=first, chain__lt=after)
+    return [_split(bytes(chain or b""))[1] for chain in rows.values_list("chain", flat=True)]
+
+
+def _last_link(tenant_id: uuid.UUID) -> bytes | None:
+    chain = _chained_rows(tenant_id).order_by("-chain").values_list("chain", flat=True).first()
+    return None if chain is None else bytes(chain)
+
+
+def _chained_rows(tenant_id: uuid.UUID) -> QuerySet[AuditLog]:
     return AuditLog.objects.filter(tenant_id=tenant_id, chain__isnull=False)
 
 
 def _split(chain: bytes) -> tuple[int, str]:
+    """A link's position and digest."""
     return int.from_bytes(chain[:POSITION], "big"), chain[POSITION:].hex()
 
 
-def _signed(tenant: str, position: int, digest: str, at: str) -> ChainHead:
+def _sign(tenant: str, position: int, digest: str, at: str) -> ChainHead:
     return ChainHead(tenant, position, digest, at, _macs(tenant, position, digest, at)[0])
 
 
-def _macs(*told: str | int) -> list[str]:
-    """By the site's key, and by those of earlier values of SECRET_KEY."""
-    message = ":".join(map(str, told)).encode()
+def _macs(*values: str | int) -> list[str]:
+    """The MAC by the site's current key, then those by the keys of earlier values of SECRET_KEY."""
+    message = ":".join(map(str, values)).encode()
     secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     keys = [hmac.digest(secret.encode(), b"notifier.audit_heads", hashlib.sha256) for secret in secrets]
     return [hmac.new(key, message, "sha256").hexdigest() for key in keys]
 
 
 def _is_head(line: bytes) -> bool:
-    """Other lines of a log are passed over; a file of heads has no other."""
+    """False for other lines of a log. A file of heads has no other lines, and its lines have no action."""
     return bool(line.strip()) and (ACTION.encode() in line or b'"action"' not in line)
 
 
-def _parse_one(number: int, line: bytes) -> ChainHead:
+def _parse_head(number: int, line: bytes) -> ChainHead:
     try:
-        told = orjson.loads(line)
-        head = ChainHead(**{name: told[name] for name in ChainHead.__slots__})
+        document = orjson.loads(line)
+        head = ChainHead(**{name: document[name] for name in ChainHead.__slots__})
         uuid.UUID(head.tenant)
-        known = any(
-            hmac.compare_digest(mac, head.mac) for mac in _macs(head.tenant, head.position, head.digest, head.at)
-        )
+        macs = _macs(head.tenant, head.position, head.digest, head.at)
+        is_signed = any(hmac.compare_digest(mac, head.mac) for mac in macs)
     except (ValueError, TypeError, KeyError, AttributeError):
         raise InvalidInput(f"Line {number} of the heads is no head of an audit chain.", field="heads") from None
-    if not known or type(head.position) is not int:
+    if not is_signed or type(head.position) is not int:
         raise InvalidInput(
             f"Line {number} of the heads was not signed by this site, or with an earlier SECRET_KEY "
             "(name it in SECRET_KEY_FALLBACKS).",

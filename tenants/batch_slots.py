@@ -1,4 +1,5 @@
-"""How many worker processes of the queue `batch` one tenant may hold: all but one, so that another finds one free."""
+"""A tenant's slots among the worker processes of the queue `batch`: all processes but one, so that another tenant's
+work finds one free."""
 
 from __future__ import annotations
 
@@ -11,24 +12,23 @@ from django.db import connection
 
 
 def max_slots() -> int:
-    """How many processes one tenant may hold; the only one, where there is one."""
+    """How many processes one tenant may occupy. Where there is one process, a tenant may occupy it."""
     return max(1, int(settings.BATCH_PROCESSES) - 1)
 
 
 @contextmanager
 def batch_slot(tenant_id: uuid.UUID) -> Iterator[bool]:
-    """Whether this process may work for the tenant: as long as this lasts, it holds one of the tenant's places. A place
-    is an advisory lock of the session, so that a killed worker frees it."""
-    place = next((n for n in range(max_slots()) if _call_lock("pg_try_advisory_lock", tenant_id, n)), None)
+    """Occupy one of the tenant's slots for the block. Yields False when none is free. A slot is an advisory lock of the
+    session, so that the slot of a killed worker is free at once."""
+    slot = next((n for n in range(max_slots()) if _call("pg_try_advisory_lock", tenant_id, n)), None)
     try:
-        yield place is not None
+        yield slot is not None
     finally:
-        if place is not None:
-            _call_lock("pg_advisory_unlock", tenant_id, place)
+        if slot is not None:
+            _call("pg_advisory_unlock", tenant_id, slot)
 
 
-def _call_lock(function: str, tenant_id: uuid.UUID, place: int) -> bool:
+def _call(function: str, tenant_id: uuid.UUID, slot: int) -> bool:
     with connection.cursor() as cursor:
-        key = f"{tenant_id}/{place}"
-        cursor.execute(f"SELECT {function}(hashtext('tenants.turn'), hashtext(%s))", [key])
+        cursor.execute(f"SELECT {function}(hashtext('tenants.batch_slot'), hashtext(%s))", [f"{tenant_id}/{slot}"])
         return bool(cursor.fetchone()[0])

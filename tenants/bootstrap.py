@@ -1,4 +1,5 @@
-"""A tenant ready to use: its categories, its owner and its API keys. What it shows once is shown nowhere again."""
+"""Creates a tenant that is ready to use: default categories, an owner, API keys. Password and keys are returned once
+and stored hashed."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ MAX_SLUG = 64
 
 @dataclass(frozen=True)
 class CreatedTenant:
-    """`password` and the keys are empty when user or key was there before: they cannot be shown again."""
+    """`password` and the keys are empty for a user or a key that existed before: neither can be shown again."""
 
     tenant: Tenant
     user: User
@@ -35,20 +36,21 @@ class CreatedTenant:
 def create_tenant(
     name: str, slug: str, admin_username: str = "", admin_email: str = "", *, operator: bool = False
 ) -> CreatedTenant:
-    """Make what is missing and keep what is there. `operator` makes a new user see every tenant."""
+    """Create the parts that are missing and keep the others. `operator`: a new owner sees every tenant. Raises Conflict
+    when the owner's username belongs to a user who is no member of this tenant."""
     _check(name, slug)
     with transaction.atomic():
-        tenant, made = Tenant.objects.get_or_create(slug=slug, defaults={"name": name})
+        tenant, created = Tenant.objects.get_or_create(slug=slug, defaults={"name": name})
         create_default_categories(tenant)
         user, password = _owner(tenant, admin_username or f"{slug}-owner", admin_email, operator)
         keys = {mode: _key(tenant, mode) for mode in Mode}
-        if made:
+        if created:
             audit.record(tenant.pk, "tenant.added", tenant.pk, user=user)
     return CreatedTenant(tenant, user, password, keys[Mode.LIVE], keys[Mode.TEST])
 
 
 def create_default_categories(tenant: Tenant) -> None:
-    """The categories that a tenant begins with."""
+    """The categories of a new tenant."""
     for key, name, kind in CATEGORIES:
         Category.objects.get_or_create(tenant=tenant, key=key, defaults={"name": name, "kind": kind.value})
 
@@ -61,20 +63,22 @@ def _check(name: str, slug: str) -> None:
 
 
 def _owner(tenant: Tenant, username: str, email: str, operator: bool) -> tuple[User, str]:
-    found = User.objects.filter(username=username).first()
-    if found is None:
+    existing = User.objects.filter(username=username).first()
+    if existing is None:
         user, password = create_user(username, email, operator=operator)
-    elif Member.objects.filter(tenant=tenant, user=found).exists():
-        return found, ""
+    elif Member.objects.filter(tenant=tenant, user=existing).exists():
+        return existing, ""
     else:
-        # never hand a new tenant to whoever happens to have that name elsewhere
-        raise Conflict(f"There is a user {username!r} already, and no member of this tenant.", field="admin_username")
+        # never hand a new tenant to a user of another tenant who happens to have that name
+        raise Conflict(
+            f"There is a user {username!r} already, who is no member of this tenant.", field="admin_username"
+        )
     Member.objects.create(tenant=tenant, user=user, role=Member.Role.OWNER)
     return user, password
 
 
 def create_user(username: str, email: str = "", *, operator: bool = False) -> tuple[User, str]:
-    """A person who may log in to the admin, and the random password to be shown once."""
+    """A user who may log in to the admin, and the random password to be shown once."""
     password = secrets.token_urlsafe(15)
     if operator:
         return User.objects.create_user(
@@ -84,8 +88,8 @@ def create_user(username: str, email: str = "", *, operator: bool = False) -> tu
 
 
 def _create_member_login(username: str, email: str, password: str) -> User:
-    """A login that is nobody's member yet. Row-level security hides it from the owner who invites, so that INSERT's
-    RETURNING would be refused; the function adds it, and no operator."""
+    """A user without a tenant yet. Row-level security hides such a user from the owner who invites, so that the
+    INSERT's RETURNING would be refused; the SQL function `add_login` inserts the row, and never an operator's."""
     user = User(username=User.normalize_username(username), email=User.objects.normalize_email(email), is_staff=True)
     user.set_password(password)
     with connection.cursor() as cursor:

@@ -26,7 +26,7 @@ MAX_USES = 5
 class CategoryUse:
     """A row that uses a category, in words. `armed`: its messages were planned under the category's kind."""
 
-    what: str
+    description: str
     armed: bool = False
 
 
@@ -64,7 +64,7 @@ def delete(category: Category) -> None:
 
 
 def describe(uses: Iterable[CategoryUse]) -> str:
-    return f"In use by {', '.join(use.what for use in uses)}."
+    return f"In use by {', '.join(use.description for use in uses)}."
 
 
 def check_not_archived(category: Category | None, field: str) -> None:

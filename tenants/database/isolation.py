@@ -1,7 +1,7 @@
-"""SQL for migrations: row-level security. What the `web` role may do at all with a table is in tenants.database.grants.
+"""SQL for migrations: row-level security. The rights of the `web` role on whole tables are in tenants.database.grants.
 
 The role `notifier_web` must exist before the first migration (`deploy/roles.sql`, or `make demo`, creates it): creating
-roles needs a right that a managed server's owner role often lacks.
+roles needs a right that the owner role of a managed server often lacks.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from django.conf import settings
 from django.db import migrations
 
 # The sub-selects make PostgreSQL check the signature once per statement and table instead of once per row: 12 to 18 µs
-# alone, 33 µs on a machine with ten times more to do than cores. Accepting a notification checks 12 times: 0.4 ms of
-# CPU there, of about 8. An operator's `*` comes second, for then a member's statements check once.
+# on an idle machine, 33 µs with ten times more work than cores. Accepting a notification checks 12 times: 0.4 of its
+# 8 ms of CPU there. The test for an operator's `*` comes second, so that a member's statements check once.
 _VISIBLE = """
   {column} = ANY ((SELECT string_to_array(nullif(signed_setting('tenants'), '*'), ',')::uuid[])::uuid[])
   OR (SELECT signed_setting('tenants')) = '*'
@@ -25,7 +25,7 @@ def web_role() -> str:
 
 
 def visible_sql(column: str) -> str:
-    """The condition that the policy of every table asks, for SQL that runs as the tables' owner."""
+    """The condition of every tenant policy, for SQL functions that run as the tables' owner and so bypass it."""
     return _VISIBLE.format(column=column)
 
 
@@ -35,12 +35,12 @@ def isolate(table: str, column: str = "tenant_id") -> migrations.RunSQL:
 
 
 def operators_only(table: str) -> migrations.RunSQL:
-    """For tables that no tenant owns: only who sees every tenant sees and writes a row."""
+    """For tables that no tenant owns: only an operator, who sees every tenant, sees and writes rows."""
     return _policy(table, "operator", _OPERATOR)
 
 
 def own_session_only(table: str) -> migrations.RunSQL:
-    """Of the sessions, only the one that the request came with."""
+    """For sessions: only the session of the current request."""
     return _policy(table, "session", _SESSION)
 
 

@@ -1,12 +1,12 @@
-"""Signed settings: what a transaction of the web role may see, as values that no SQL statement can forge.
+"""Signed settings: what a transaction of the web role may see, in values that no SQL statement can forge.
 
 The policies of row-level security read three settings, each of which ends with its transaction: `notifier.tenants` (the
-visible tenants' ids, or `*`), `notifier.user` (who is logged in) and `notifier.session` (whose session is read). Any
-SQL may set them, so each carries a signature of the site, made for one database connection and one minute:
+visible tenants' ids, or `*`), `notifier.user` (the logged-in user) and `notifier.session` (the request's session). Any
+SQL may set them, so each carries a signature by the site, valid for one database connection and one minute:
 
     <HMAC-SHA256 of kind:backend:expiry:value, 64 hex digits><expiry, 10 digits>:<value>
 
-`signed_setting(kind)` checks it inside the database, once for each table of a statement: 12 to 18 µs.
+The SQL function `signed_setting(kind)` checks the signature, once for each table of a statement: 12 to 18 µs.
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ from django.conf import settings
 from django.db import connection, transaction
 
 Kind = Literal["tenants", "user", "session"]
-#: a transaction may begin so long after the value was signed, and the clocks of web and database differ by as much
+#: how long after signing the value is valid; the clocks of web and database may differ by as much
 SECONDS = 60
-_BLOCK = 64  #: of SHA-256, in bytes
+_BLOCK = 64  #: bytes of a block of SHA-256
 
-#: For the first migration. The table is read by the functions only; the site's keys get into it with every `migrate`.
+#: For the first migration. Only these functions read the table; every `migrate` stores the site's keys in it.
 FUNCTIONS = f"""
 CREATE TABLE tenants_signingkey (place int PRIMARY KEY, inner_pad bytea NOT NULL, outer_pad bytea NOT NULL);
 CREATE FUNCTION signed_setting(kind text) RETURNS text
   LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-  held text := current_setting('notifier.' || kind, true);
+  value text := current_setting('notifier.' || kind, true);
   signed bytea;
 BEGIN
-  IF held IS NULL OR held = '' THEN RETURN NULL; END IF;
-  signed := convert_to(kind || ':' || pg_backend_pid() || ':' || substr(held, 65), 'UTF8');
+  IF value IS NULL OR value = '' THEN RETURN NULL; END IF;
+  signed := convert_to(kind || ':' || pg_backend_pid() || ':' || substr(value, 65), 'UTF8');
   PERFORM 1 FROM public.tenants_signingkey k
-    WHERE encode(sha256(k.outer_pad || sha256(k.inner_pad || signed)), 'hex') = left(held, 64);
+    WHERE encode(sha256(k.outer_pad || sha256(k.inner_pad || signed)), 'hex') = left(value, 64);
   IF NOT FOUND THEN
     RAISE EXCEPTION 'The setting notifier.% was not signed by this site for this connection', kind
       USING ERRCODE = 'insufficient_privilege', HINT = 'After a change of SECRET_KEY, run manage.py migrate.';
   END IF;
-  IF substr(held, 65, 10)::double precision < date_part('epoch', now()) THEN
+  IF substr(value, 65, 10)::double precision < date_part('epoch', now()) THEN
     RAISE EXCEPTION 'The signature of the setting notifier.% is older than {SECONDS} s', kind
       USING ERRCODE = 'insufficient_privilege', HINT = 'Compare the clocks of the web and the database machine.';
   END IF;
-  RETURN substr(held, 76);
+  RETURN substr(value, 76);
 END $$;
--- for other functions of the owner only: whoever may call it may see everything
+-- for other functions of the owner only: a role that may call it may see everything
 CREATE FUNCTION sign_setting(kind text, value text) RETURNS text
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
   SELECT encode(sha256(k.outer_pad || sha256(k.inner_pad ||
-           convert_to(kind || ':' || pg_backend_pid() || ':' || said.text, 'UTF8'))), 'hex') || said.text
+           convert_to(kind || ':' || pg_backend_pid() || ':' || stamped.text, 'UTF8'))), 'hex') || stamped.text
   FROM public.tenants_signingkey k,
-       (SELECT (extract(epoch FROM now())::bigint + {SECONDS}) || ':' || value AS text) said
+       (SELECT (extract(epoch FROM now())::bigint + {SECONDS}) || ':' || value AS text) stamped
   ORDER BY k.place LIMIT 1
 $$;
 REVOKE ALL ON FUNCTION sign_setting(text, text) FROM PUBLIC;
@@ -67,16 +67,16 @@ ON CONFLICT (place) DO UPDATE SET inner_pad = EXCLUDED.inner_pad, outer_pad = EX
 
 
 def set_local(kind: Kind, value: str) -> None:
-    """Set it, signed, for the rest of the open transaction."""
+    """Set the setting, signed, for the rest of the open transaction."""
     value = sign(kind, value)
-    # Bound by the server: Django's own cursors write values into the statement, whose text pg_stat_activity shows to
-    # every connection of the web role
+    # A parameter that the server binds: Django's own cursors write values into the statement's text, which
+    # pg_stat_activity shows to every connection of the web role
     with psycopg.Cursor(connection.connection) as raw, connection.wrap_database_errors:
         raw.execute("SELECT set_config(%s, %s, true)", [f"notifier.{kind}", value])
 
 
 def sign(kind: Kind, value: str) -> str:
-    """The value as this site signs it for the current connection."""
+    """The value, signed by this site for the current connection."""
     connection.ensure_connection()
     backend = connection.connection.info.backend_pid
     return signed(_keys()[0], kind, value, backend=backend, expires=int(time.time()) + SECONDS)
@@ -84,17 +84,17 @@ def sign(kind: Kind, value: str) -> str:
 
 def signed(key: bytes, kind: str, value: str, *, backend: int, expires: int) -> str:
     """The text of a signed setting."""
-    said = f"{expires:010d}:{value}"
-    return hmac.new(key, f"{kind}:{backend}:{said}".encode(), "sha256").hexdigest() + said
+    stamped = f"{expires:010d}:{value}"
+    return hmac.new(key, f"{kind}:{backend}:{stamped}".encode(), "sha256").hexdigest() + stamped
 
 
 def key_of(secret_key: str) -> bytes:
-    """The key that a SECRET_KEY stands for."""
+    """The signing key that is derived from a SECRET_KEY."""
     return hmac.digest(secret_key.encode(), b"notifier.signed_settings", hashlib.sha256)
 
 
 def store_keys() -> None:
-    """Tell the database by which keys it knows the site: that of SECRET_KEY and those of its fallbacks. Engine role."""
+    """Store the keys by which the database recognises the site: of SECRET_KEY and of its fallbacks. Engine role."""
     keys = _keys()
     with connection.cursor() as cursor:
         for place, key in enumerate(keys):
@@ -104,7 +104,7 @@ def store_keys() -> None:
 
 
 def is_accepted() -> bool:
-    """True when the database takes what this process signs; else ProgrammingError. Asked by /readyz."""
+    """True when the database accepts signatures of this process; else raises ProgrammingError. For /readyz."""
     with transaction.atomic(), connection.cursor() as cursor:
         set_local("session", "readyz")
         cursor.execute("SELECT signed_setting('session')")
@@ -116,5 +116,5 @@ def _keys() -> list[bytes]:
 
 
 def _masked(block: bytes, mask: int) -> bytes:
-    """HMAC's inner and outer pad; the database, which has no HMAC, hashes them itself."""
+    """The inner or outer pad of HMAC; the database, which has no HMAC, hashes with them."""
     return bytes(byte ^ mask for byte in block)

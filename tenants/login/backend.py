@@ -1,4 +1,4 @@
-"""Who logs in to the admin: finding and checking them as the web role, which sees no login but that of the request.
+"""Checks username and password as the database's web role, which sees only the login of the current request.
 
 Rights come from a member's role (tenants.admin.roles) or from being an operator; Django's own permissions are not used.
 """
@@ -24,7 +24,7 @@ class LoginBackend(BaseBackend):
         with transaction.atomic():
             user = self.get_user(find_user_id(username))
             if user is None:
-                # as slow as for a name that exists
+                # takes as long as checking the password of a user who exists
                 User().set_password(password)
                 return None
             if user.check_password(password):
@@ -33,7 +33,7 @@ class LoginBackend(BaseBackend):
         return None
 
     def get_user(self, user_id: int | None) -> User | None:
-        """The person, who from here to the end of the transaction is the one logged in. None when switched off."""
+        """The user, as whom the rest of the transaction acts. None for an unknown or inactive user."""
         if user_id is None:
             return None
         with transaction.atomic():
@@ -42,10 +42,10 @@ class LoginBackend(BaseBackend):
 
 
 def find_user_id(username: str) -> int | None:
-    """The id of the login with exactly this name, whoever's member it is."""
+    """The id of the user with exactly this name, in whichever tenant."""
     if "\0" in username:
         return None
     with connection.cursor() as cursor:
         cursor.execute("SELECT user_by_login(%s)", [username])
-        found: int | None = cursor.fetchone()[0]
-    return found
+        user_id: int | None = cursor.fetchone()[0]
+    return user_id

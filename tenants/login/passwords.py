@@ -1,4 +1,4 @@
-"""Which passwords are too simple although they are long: runs, rows of the keyboard, and one piece repeated."""
+"""Refuses passwords that are long but simple: sequences, rows of the keyboard, one piece repeated."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 
 from tenants.models import User
 
-#: characters that do not follow from the one before, and different characters, of which a password has so many
+#: the fewest characters that do not follow from the one before, and the fewest different characters
 MIN_FREE = 8
 MIN_DISTINCT = 6
 _ROWS = ("qwertyuiop", "qwertzuiop", "asdfghjkl", "zxcvbnm", "yxcvbnm")
@@ -21,7 +21,7 @@ class NotTooSimple:
     def validate(self, password: str, user: User | None = None) -> None:
         if is_too_simple(password):
             raise ValidationError(
-                "This password is a sequence or repeats itself; use one that nobody would try.",
+                "This password is a sequence or repeats itself; use one that is hard to guess.",
                 code="password_too_simple",
             )
 
@@ -30,7 +30,7 @@ class NotTooSimple:
 
 
 def is_too_simple(password: str) -> bool:
-    """Whether few of its characters were chosen freely."""
+    """Whether too few characters were chosen freely."""
     text = password.lower()
     free = sum(not _follows(a, b) for a, b in pairwise(text)) + 1
     repeats = 0 < (text + text).find(text, 1) < len(text)

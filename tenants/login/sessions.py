@@ -1,8 +1,8 @@
-"""Sessions in the database, of which a request sees only its own; the session store that the settings name.
+"""The session store that the settings name: sessions in the database, of which a request sees only its own.
 
-The key that the browser holds is not stored, only its digest, and a policy shows the row of the digest in
-`notifier.session`, which the site signs: SQL can neither list sessions nor choose one, and a copy of the table opens
-none. They outlive a loss of Redis, and logging out ends them, which signed cookies cannot.
+The table holds a digest of the key that the browser has. A policy of row-level security shows the row whose digest is
+in `notifier.session`, a setting that the site signs. So SQL can neither list sessions nor choose one, and a copy of the
+table opens none. Sessions survive a loss of Redis, and logging out ends them; signed cookies cannot be ended.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from tenants.database import signed_settings
 class SessionStore(DatabaseSessions):
     def _get_session_from_db(self) -> Session | None:
         with _visible_session(self.session_key) as digest:
-            found = Session.objects.filter(session_key=digest, expire_date__gt=timezone.now()).first()
-        if found is None:
+            session = Session.objects.filter(session_key=digest, expire_date__gt=timezone.now()).first()
+        if session is None:
             self._session_key = None
-        return found
+        return session
 
     def exists(self, session_key: str | None) -> bool:
         with _visible_session(session_key) as digest:
@@ -34,7 +34,7 @@ class SessionStore(DatabaseSessions):
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
         key = self.session_key
-        assert key is not None  # save() makes one first
+        assert key is not None  # save() creates one first
         return Session(
             session_key=session_digest(key), session_data=self.encode(data), expire_date=self.get_expiry_date()
         )
@@ -52,13 +52,14 @@ class SessionStore(DatabaseSessions):
 
 
 def session_digest(session_key: str) -> str:
-    """What is stored of a key, in the 40 characters that Django's column has. The key is random, 164 bits."""
+    """The digest that is stored in place of a key, cut to the 40 characters of Django's column. A key is 164 random
+    bits."""
     return hashlib.sha256(session_key.encode()).hexdigest()[:40]
 
 
 @contextmanager
 def _visible_session(session_key: str | None) -> Iterator[str]:
-    """A transaction that sees this session; its digest."""
+    """A transaction that sees this session; yields the session's digest."""
     digest = session_digest(session_key or "")
     with transaction.atomic():
         signed_settings.set_local("session", digest)

@@ -1,0 +1,1 @@
+"""`manage.py create_tenant`, `import_recipients` and `verify_audit`."""

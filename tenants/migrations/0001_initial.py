@@ -12,16 +12,16 @@ from tenants.database.isolation import append_only, isolate, web_role
 from tenants.database.signed_settings import FUNCTIONS
 from tenants.people.search import create_search_index
 
-# One writer of consent changes for every door (API, admin, import, receipts): a row-level trigger per table.
+# Triggers store consent changes, whichever surface made the change (API, admin, import, receipts).
 CONSENT = """
-CREATE FUNCTION note_consent(tenant uuid, recipient uuid, channel text, address text, what text) RETURNS void
+CREATE FUNCTION record_consent_change(tenant uuid, recipient uuid, channel text, address text, changed text) RETURNS void
 LANGUAGE sql AS $$
-  INSERT INTO tenants_consentchange (tenant_id, recipient_id, channel, address, what, at)
-  VALUES (tenant, recipient, channel, address, what, clock_timestamp())
+  INSERT INTO tenants_consentchange (tenant_id, recipient_id, channel, address, changed, at)
+  VALUES (tenant, recipient, channel, address, changed, clock_timestamp())
 $$;
 CREATE FUNCTION preference_consent() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM note_consent(COALESCE(NEW.tenant_id, OLD.tenant_id), COALESCE(NEW.recipient_id, OLD.recipient_id),
+  PERFORM record_consent_change(COALESCE(NEW.tenant_id, OLD.tenant_id), COALESCE(NEW.recipient_id, OLD.recipient_id),
                        '', '', 'preference');
   RETURN NULL;
 END $$;
@@ -29,7 +29,7 @@ CREATE TRIGGER consent AFTER INSERT OR UPDATE OR DELETE ON tenants_preference
   FOR EACH ROW EXECUTE FUNCTION preference_consent();
 CREATE FUNCTION suppression_consent() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM note_consent(COALESCE(NEW.tenant_id, OLD.tenant_id), NULL, COALESCE(NEW.channel, OLD.channel),
+  PERFORM record_consent_change(COALESCE(NEW.tenant_id, OLD.tenant_id), NULL, COALESCE(NEW.channel, OLD.channel),
                        COALESCE(NEW.address, OLD.address), 'suppression');
   RETURN NULL;
 END $$;
@@ -37,7 +37,7 @@ CREATE TRIGGER consent AFTER INSERT OR UPDATE OR DELETE ON tenants_suppression
   FOR EACH ROW EXECUTE FUNCTION suppression_consent();
 CREATE FUNCTION device_consent() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM note_consent(OLD.tenant_id, OLD.recipient_id, 'push', OLD.token, 'device');
+  PERFORM record_consent_change(OLD.tenant_id, OLD.recipient_id, 'push', OLD.token, 'device');
   RETURN NULL;
 END $$;
 CREATE TRIGGER consent_update AFTER UPDATE ON tenants_device FOR EACH ROW
@@ -47,7 +47,7 @@ CREATE TRIGGER consent_update AFTER UPDATE ON tenants_device FOR EACH ROW
 CREATE TRIGGER consent_delete AFTER DELETE ON tenants_device FOR EACH ROW EXECUTE FUNCTION device_consent();
 CREATE FUNCTION recipient_consent() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM note_consent(OLD.tenant_id, OLD.id, '', '', 'recipient');
+  PERFORM record_consent_change(OLD.tenant_id, OLD.id, '', '', 'recipient');
   RETURN NULL;
 END $$;
 CREATE TRIGGER consent_update AFTER UPDATE ON tenants_recipient FOR EACH ROW
@@ -57,7 +57,7 @@ CREATE TRIGGER consent_update AFTER UPDATE ON tenants_recipient FOR EACH ROW
 CREATE TRIGGER consent_delete AFTER DELETE ON tenants_recipient FOR EACH ROW EXECUTE FUNCTION recipient_consent();
 """
 
-# Key by key at every level; what is no object on both sides is replaced. `||` does so at the first level only.
+# Merges key by key at every level; a value that is no object on both sides is replaced. `||` merges the first level only.
 MERGE_ATTRIBUTES = """
 CREATE FUNCTION merge_attributes(stored jsonb, new jsonb) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
@@ -72,18 +72,18 @@ END $$;
 CREATE AGGREGATE merge_all_attributes(jsonb) (SFUNC = merge_attributes, STYPE = jsonb, INITCOND = '{}');
 """
 
-# What a web request must know before it has a tenant. SECURITY DEFINER: runs as the tables' owner, past the policies,
-# and answers only these questions. `pg_temp` comes last, or a temporary table would be read in place of the real one.
+# The questions of a web request that has no tenant yet. SECURITY DEFINER: the functions run as the tables' owner, whom
+# the policies do not bind. `pg_temp` comes last, or a temporary table would be read in place of the real one.
 AS_OWNER = "SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp"
 BEFORE_THE_TENANT = f"""
-CREATE FUNCTION api_key_by_digest(wanted bytea)
+CREATE FUNCTION api_key_by_digest(key_digest bytea)
   RETURNS TABLE (id uuid, tenant_id uuid, mode varchar, scopes jsonb, last_used_at timestamptz, signed_scope text)
   LANGUAGE sql STABLE {AS_OWNER} AS $$
   SELECT k.id, k.tenant_id, k.mode, k.scopes, k.last_used_at, sign_setting('tenants', k.tenant_id::text)
   FROM tenants_apikey k
-  JOIN tenants_tenant t ON t.id = k.tenant_id WHERE k.digest = wanted AND k.revoked_at IS NULL AND t.active
+  JOIN tenants_tenant t ON t.id = k.tenant_id WHERE k.digest = key_digest AND k.revoked_at IS NULL AND t.active
 $$;
--- of who is logged in
+-- the tenants of the logged-in user
 CREATE FUNCTION member_tenants() RETURNS TABLE (tenant_id uuid, role varchar)
   LANGUAGE sql STABLE {AS_OWNER} AS $$
   SELECT m.tenant_id, m.role FROM tenants_member m WHERE m.user_id = nullif(signed_setting('user'), '')::bigint
@@ -92,50 +92,50 @@ REVOKE ALL ON FUNCTION signed_setting(text), api_key_by_digest(bytea), member_te
 GRANT EXECUTE ON FUNCTION signed_setting(text), api_key_by_digest(bytea), member_tenants() TO {web_role()};
 """
 
-# Logins. Web sees who is logged in and the members of the visible tenants, changes who is logged in, and makes nobody
-# an operator; an operator's requests may do all of it.
+# Users. The web role sees the logged-in user and the members of the visible tenants, may change the logged-in user, and
+# cannot make a user an operator. A request of an operator may do all of it.
 LOGINS = f"""
 ALTER TABLE tenants_user ENABLE ROW LEVEL SECURITY;
-CREATE POLICY seen ON tenants_user FOR SELECT USING (
+CREATE POLICY visible ON tenants_user FOR SELECT USING (
   id = (SELECT nullif(signed_setting('user'), ''))::bigint
   OR (SELECT signed_setting('tenants')) = '*'
   OR id = ANY (ARRAY(SELECT m.user_id FROM tenants_member m)));
-CREATE POLICY changed ON tenants_user FOR UPDATE USING (
+CREATE POLICY changeable ON tenants_user FOR UPDATE USING (
   id = (SELECT nullif(signed_setting('user'), ''))::bigint OR (SELECT signed_setting('tenants')) = '*');
-CREATE POLICY added ON tenants_user FOR INSERT WITH CHECK ((SELECT signed_setting('tenants')) = '*');
--- a policy cannot compare the row before and after; row_security_active is false for the engine, which owns the table
-CREATE FUNCTION keep_rank() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+CREATE POLICY addable ON tenants_user FOR INSERT WITH CHECK ((SELECT signed_setting('tenants')) = '*');
+-- a policy cannot compare a row before and after; row_security_active is false for the engine, which owns the table
+CREATE FUNCTION protect_login_rights() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   IF row_security_active('public.tenants_user') AND signed_setting('tenants') IS DISTINCT FROM '*'
     AND (NEW.id, NEW.username, NEW.is_superuser, NEW.is_staff, NEW.is_active, NEW.date_joined)
       IS DISTINCT FROM (OLD.id, OLD.username, OLD.is_superuser, OLD.is_staff, OLD.is_active, OLD.date_joined) THEN
-    RAISE EXCEPTION 'Only an operator changes this of a login' USING ERRCODE = 'insufficient_privilege';
+    RAISE EXCEPTION 'Only an operator may change these columns of a user' USING ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NEW;
 END $$;
-CREATE TRIGGER keep_rank BEFORE UPDATE ON tenants_user FOR EACH ROW EXECUTE FUNCTION keep_rank();
--- whether a tenant reaches people is decided by who runs the site, not by the tenant
-CREATE FUNCTION keep_switches() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+CREATE TRIGGER protect_login_rights BEFORE UPDATE ON tenants_user FOR EACH ROW EXECUTE FUNCTION protect_login_rights();
+-- the operators of the site decide whether a tenant reaches recipients, not the tenant
+CREATE FUNCTION protect_tenant_switches() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   IF row_security_active('public.tenants_tenant') AND signed_setting('tenants') IS DISTINCT FROM '*'
     AND (NEW.id, NEW.slug, NEW.sandbox, NEW.active) IS DISTINCT FROM (OLD.id, OLD.slug, OLD.sandbox, OLD.active) THEN
-    RAISE EXCEPTION 'Only an operator changes this of a tenant' USING ERRCODE = 'insufficient_privilege';
+    RAISE EXCEPTION 'Only an operator may change these columns of a tenant' USING ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NEW;
 END $$;
-CREATE TRIGGER keep_switches BEFORE UPDATE ON tenants_tenant FOR EACH ROW EXECUTE FUNCTION keep_switches();
+CREATE TRIGGER protect_tenant_switches BEFORE UPDATE ON tenants_tenant FOR EACH ROW EXECUTE FUNCTION protect_tenant_switches();
 -- tenants.models.PasswordField selects this in place of the column
-CREATE FUNCTION password_told_to_web(wanted bigint) RETURNS varchar LANGUAGE sql STABLE {AS_OWNER} AS $$
-  SELECT u.password FROM tenants_user u WHERE u.id = wanted
+CREATE FUNCTION password_for_web(user_id bigint) RETURNS varchar LANGUAGE sql STABLE {AS_OWNER} AS $$
+  SELECT u.password FROM tenants_user u WHERE u.id = user_id
     AND (u.id = nullif(signed_setting('user'), '')::bigint OR signed_setting('tenants') = '*')
 $$;
-CREATE FUNCTION password_of(wanted bigint) RETURNS varchar
+CREATE FUNCTION password_of(user_id bigint) RETURNS varchar
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-  IF row_security_active('public.tenants_user') THEN RETURN coalesce(public.password_told_to_web(wanted), ''); END IF;
-  RETURN (SELECT u.password FROM public.tenants_user u WHERE u.id = wanted);
+  IF row_security_active('public.tenants_user') THEN RETURN coalesce(public.password_for_web(user_id), ''); END IF;
+  RETURN (SELECT u.password FROM public.tenants_user u WHERE u.id = user_id);
 END $$;
--- for the login form, which then lets the site sign `notifier.user` to compare the hash
+-- for the login form; the site then signs `notifier.user`, to compare the hash
 CREATE FUNCTION user_by_login(name varchar) RETURNS bigint LANGUAGE sql STABLE {AS_OWNER} AS $$
   SELECT u.id FROM tenants_user u WHERE u.username = name
 $$;
@@ -145,9 +145,9 @@ CREATE FUNCTION add_login(username varchar, email varchar, password varchar)
     date_joined)
   VALUES ($1, $2, $3, '', '', false, true, true, now()) RETURNING tenants_user.id, tenants_user.date_joined
 $$;
-REVOKE ALL ON FUNCTION password_told_to_web(bigint), password_of(bigint), user_by_login(varchar),
+REVOKE ALL ON FUNCTION password_for_web(bigint), password_of(bigint), user_by_login(varchar),
   add_login(varchar, varchar, varchar) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION password_told_to_web(bigint), password_of(bigint), user_by_login(varchar),
+GRANT EXECUTE ON FUNCTION password_for_web(bigint), password_of(bigint), user_by_login(varchar),
   add_login(varchar, varchar, varchar) TO {web_role()};
 """
 
@@ -195,7 +195,7 @@ class Migration(migrations.Migration):
                     "sandbox",
                     models.BooleanField(
                         default=True,
-                        help_text="Everything is sent to the built-in sandbox; nobody is reached. Only an operator switches it off.",
+                        help_text="All messages go to the built-in sandbox; no recipient is reached. Only an operator switches it off.",
                     ),
                 ),
                 (
@@ -204,11 +204,14 @@ class Migration(migrations.Migration):
                         base_field=models.CharField(max_length=32),
                         blank=True,
                         default=list,
-                        help_text="Schemes of your apps that links in messages may have, besides the web's: myapp, myapp-beta.",
+                        help_text="URL schemes of your apps that links in messages may have besides https and http: myapp, myapp-beta.",
                         size=None,
                     ),
                 ),
-                ("active", models.BooleanField(default=True, help_text="An inactive tenant's keys are refused.")),
+                (
+                    "active",
+                    models.BooleanField(default=True, help_text="The API refuses the keys of an inactive tenant."),
+                ),
                 ("inbox_secret", models.BinaryField(default=bytes)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
@@ -394,7 +397,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("owner", "Owner: everything, including keys and provider accounts"),
                             ("marketer", "Marketer: people, templates and campaigns"),
-                            ("viewer", "Viewer: looks, changes nothing"),
+                            ("viewer", "Viewer: sees the pages, changes nothing"),
                         ],
                         default="marketer",
                         max_length=16,
@@ -435,7 +438,7 @@ class Migration(migrations.Migration):
                             ("waiting", "Waiting"),
                             ("running", "Running"),
                             ("done", "Done"),
-                            ("refused", "Refused: the file is not what it claims, nothing was changed"),
+                            ("refused", "Refused: the file cannot be read, nothing was changed"),
                             ("failed", "Failed: nothing was changed"),
                         ],
                         default="waiting",
@@ -531,7 +534,7 @@ class Migration(migrations.Migration):
                 ("token", models.CharField(max_length=1024)),
                 (
                     "app",
-                    models.CharField(blank=True, help_text="Which of your apps made the token.", max_length=100),
+                    models.CharField(blank=True, help_text="The app of yours that made the token.", max_length=100),
                 ),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("last_seen_at", models.DateTimeField(auto_now_add=True)),
@@ -560,7 +563,7 @@ class Migration(migrations.Migration):
                 ("recipient_id", models.UUIDField(null=True)),
                 ("channel", models.CharField(blank=True, max_length=16)),
                 ("address", models.CharField(blank=True, max_length=1024)),
-                ("what", models.CharField(max_length=32)),
+                ("changed", models.CharField(max_length=32)),
                 ("at", models.DateTimeField()),
                 (
                     "tenant",
@@ -855,7 +858,7 @@ class Migration(migrations.Migration):
         migrations.RunSQL("CREATE INDEX segment_attributes ON tenants_recipient USING gin (attributes jsonb_path_ops)"),
         isolate("tenants_tenant", "id"),
         *[isolate(f"tenants_{name}") for name in TENANT_OWNED],
-        # only the engine chains
+        # the web role may not store a chained row
         migrations.RunSQL(
             "CREATE POLICY unchained ON tenants_auditlog AS RESTRICTIVE FOR INSERT WITH CHECK (chain IS NULL)"
         ),

@@ -1,4 +1,5 @@
-"""Tenants, the people who administrate them, and the people they reach. Everything here is tenant-owned but User."""
+"""The rows of tenants: `accounts` (tenants, users, keys), `people`, `consent`, `imports`, `records` (audit log,
+idempotency keys). All but User and Tenant are tenant-owned. Imported by every package above; imports none."""
 
 from tenants.models.accounts import ApiKey, Member, Tenant, User
 from tenants.models.base import TenantOwned

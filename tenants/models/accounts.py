@@ -1,4 +1,4 @@
-"""Tenants, their API keys, and the admin users who are their members."""
+"""Tenants, their API keys, and the users of the admin who are their members."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tenants.models.base import TenantOwned
 
 
 def check_timezone(value: str) -> None:
-    """Raise ValidationError unless `value` is a time zone as it is stored."""
+    """Raise ValidationError unless `value` is a time zone in its stored form."""
     try:
         if value and zones.canonical(value) != value:
             raise ValidationError(f"Write it as IANA does: {zones.canonical(value)}.")
@@ -32,8 +32,8 @@ else:
 
 
 class PasswordField(_CharField):
-    """The hash of a password. The web role may not read the column: the function `password_of` answers in its place,
-    the hash for oneself and for operators, and an empty text for anybody else."""
+    """The hash of a password. The web role may not read the column: the SQL function `password_of` returns the hash to
+    the user themself and to operators, and an empty text to others."""
 
     def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
         table = sql.removesuffix(compiler.quote_name_unless_alias(self.column))
@@ -41,13 +41,13 @@ class PasswordField(_CharField):
 
 
 class User(AbstractUser):
-    """A person who logs in to the admin. A superuser is an operator and sees every tenant."""
+    """A user of the admin. A superuser is an operator and sees every tenant."""
 
     password = PasswordField("password", max_length=128)
 
 
 class Tenant(models.Model):
-    """A client application; owns everything below it."""
+    """A client application, which owns its recipients, content and messages."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.CharField(max_length=200)
@@ -56,15 +56,15 @@ class Tenant(models.Model):
     timezone = models.CharField(max_length=64, default="UTC", validators=[check_timezone])
     sandbox = models.BooleanField(
         default=True,
-        help_text="Everything is sent to the built-in sandbox; nobody is reached. Only an operator switches it off.",
+        help_text="All messages go to the built-in sandbox; no recipient is reached. Only an operator switches it off.",
     )
     link_schemes = ArrayField(
         models.CharField(max_length=32),
         default=list,
         blank=True,
-        help_text="Schemes of your apps that links in messages may have, besides the web's: myapp, myapp-beta.",
+        help_text="URL schemes of your apps that links in messages may have besides https and http: myapp, myapp-beta.",
     )
-    active = models.BooleanField(default=True, help_text="An inactive tenant's keys are refused.")
+    active = models.BooleanField(default=True, help_text="The API refuses the keys of an inactive tenant.")
     inbox_secret = models.BinaryField(default=bytes, editable=False)  #: encrypted; signs recipient tokens
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -73,12 +73,12 @@ class Tenant(models.Model):
 
 
 class Member(TenantOwned):
-    """An admin user's place in a tenant."""
+    """A user's role in a tenant."""
 
     class Role(models.TextChoices):
         OWNER = "owner", "Owner: everything, including keys and provider accounts"
         MARKETER = "marketer", "Marketer: people, templates and campaigns"
-        VIEWER = "viewer", "Viewer: looks, changes nothing"
+        VIEWER = "viewer", "Viewer: sees the pages, changes nothing"
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=Role, default=Role.MARKETER)
@@ -91,7 +91,7 @@ class Member(TenantOwned):
 
 
 class ApiKey(TenantOwned):
-    """`nk_live_<secret>` or `nk_test_<secret>`. Only its SHA-256 is stored; it is shown once."""
+    """`nk_live_<secret>` or `nk_test_<secret>`. The key is shown once; only its SHA-256 is stored."""
 
     name = models.CharField(max_length=100)
     mode = models.CharField(max_length=8, choices=[(m.value, m.value) for m in Mode], default=Mode.LIVE)

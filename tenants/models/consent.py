@@ -1,4 +1,4 @@
-"""What people asked for. Every change leaves a ConsentChange in the same transaction, written by a trigger, so that
+"""Categories, and what recipients allow. A trigger stores a ConsentChange in the transaction of every change, so that
 no writer (API, admin, import, provider receipt) can forget it."""
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Category(TenantOwned):
     key = models.SlugField(max_length=64)
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=16, choices=[(k.value, k.value) for k in Kind], default=Kind.TRANSACTIONAL)
-    #: nothing new may use it; what uses it already goes on, and every no to it holds
+    #: when set, nothing new may use the category; its present uses continue, and every opt-out stays in force
     archived_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
@@ -33,7 +33,7 @@ class Category(TenantOwned):
 
 
 class Preference(TenantOwned):
-    """One recipient's choices. Only the noes are stored: what nobody refused is allowed."""
+    """One recipient's preferences. Only opt-outs are stored: what a recipient has not refused is allowed."""
 
     recipient = models.OneToOneField(Recipient, on_delete=models.CASCADE, related_name="preference")
     channels_off = ArrayField(models.CharField(max_length=16), default=list, blank=True)
@@ -56,7 +56,7 @@ class Preference(TenantOwned):
 
 
 class Suppression(TenantOwned):
-    """An address that must not be used. Deleting the row allows it again."""
+    """An address that must not be used. Deleting the row allows the address again."""
 
     class Cause(models.TextChoices):
         BOUNCE = "bounce"
@@ -81,14 +81,15 @@ class Suppression(TenantOwned):
 
 
 class ConsentChange(models.Model):
-    """Append-only. `at` is the clock, not the transaction's start. Written by triggers only."""
+    """Append-only; written by triggers only. `at` is the time of the change, not the transaction's start."""
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+", db_index=False)
     recipient_id = models.UUIDField(null=True)
     channel = models.CharField(max_length=16, blank=True)
     address = models.CharField(max_length=1024, blank=True)
-    what = models.CharField(max_length=32)
+    #: the kind of row that changed: preference, suppression, device or recipient
+    changed = models.CharField(max_length=32)
     at = models.DateTimeField()
 
     class Meta:
@@ -102,4 +103,4 @@ class ConsentChange(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.what} at {self.at:%F %T}"
+        return f"{self.changed} at {self.at:%F %T}"

@@ -1,4 +1,4 @@
-"""An uploaded file, of recipients or of ids for a list, and what became of it."""
+"""Uploaded files, of recipients or of ids for a list, with the progress and the result of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tenants.models.base import TenantOwned
 
 
 class Import(TenantOwned):
-    """One upload. The web role stores row and file; a worker reads and deletes the file."""
+    """One upload. A web process stores row and file; a worker reads the file and deletes it."""
 
     class Kind(models.TextChoices):
         RECIPIENTS = "recipients"
@@ -19,11 +19,11 @@ class Import(TenantOwned):
         WAITING = "waiting"
         RUNNING = "running"
         DONE = "done"
-        REFUSED = "refused", "Refused: the file is not what it claims, nothing was changed"
+        REFUSED = "refused", "Refused: the file cannot be read, nothing was changed"
         FAILED = "failed", "Failed: nothing was changed"
 
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.RECIPIENTS, editable=False)
-    #: the list that its ids are for
+    #: the audience that a file of ids is for
     audience_id = models.UUIDField(null=True, editable=False)
     state = models.CharField(max_length=10, choices=State, default=State.WAITING, editable=False)
     filename = models.CharField(max_length=255, editable=False)
@@ -37,11 +37,11 @@ class Import(TenantOwned):
     unchanged = models.IntegerField(default=0, editable=False)
     devices = models.IntegerField(default=0, editable=False)
     rejected = models.IntegerField(default=0, editable=False)
-    #: of a list: stored, duplicates, known, unknown, unknown_ids
+    #: of a file of ids: stored, duplicates, known, unknown, unknown_ids
     list_report = models.JSONField(default=dict, editable=False)
-    #: the type that each attribute's column got, as [name, type, types that stored people have there, too]
+    #: each attribute column, as [name, type of its values, other types that stored recipients have there]
     columns = models.JSONField(default=list, editable=False)
-    #: the first of the rejected rows, as [line, reason]
+    #: the first rejected rows, as [line, reason]
     problems = models.JSONField(default=list, editable=False)
     failure = models.CharField(max_length=500, blank=True, editable=False)
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)

@@ -1,4 +1,4 @@
-"""The people a tenant reaches, and the devices they read on."""
+"""Recipients and their devices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tenants.models.base import TenantOwned
 
 
 class Recipient(TenantOwned):
-    """A tenant's user. `external_id` is the tenant's own id for them."""
+    """A person whom the tenant notifies. `external_id` is the tenant's own id of the person."""
 
     class State(models.TextChoices):
         ACTIVE = "active"
@@ -31,10 +31,10 @@ class Recipient(TenantOwned):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "external_id"], name="recipient_external_id"),
         ]
-        # segments are walked by id within the tenant
+        # arming reads segments in the order of ids within the tenant
         indexes = [
             models.Index(fields=["tenant", "id"], name="recipient_walk"),
-            # the admin's list of those who get nothing
+            # the admin's list of blocked and erased recipients
             models.Index(
                 fields=["tenant", "status", "external_id"],
                 name="recipient_inactive",
@@ -47,13 +47,13 @@ class Recipient(TenantOwned):
 
 
 class Device(TenantOwned):
-    """A push address of a recipient. A token belongs to one recipient of a tenant and platform, whatever the app: the
-    last who registered it (tenants.people.devices)."""
+    """A push address of a recipient. Within a tenant and platform, and whatever the app, a token belongs to one
+    recipient: the last who registered it (tenants.people.devices)."""
 
     recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="devices")
     platform = models.CharField(max_length=8, default="fcm")
     token = models.CharField(max_length=1024)
-    app = models.CharField(max_length=100, blank=True, help_text="Which of your apps made the token.")
+    app = models.CharField(max_length=100, blank=True, help_text="The app of yours that made the token.")
     created_at = models.DateTimeField(auto_now_add=True)
     last_seen_at = models.DateTimeField(auto_now_add=True)
     dead_since = models.DateTimeField(null=True, blank=True)

@@ -1,4 +1,4 @@
-"""What is kept about requests and decisions: idempotency keys and the audit log."""
+"""Records of requests and decisions: idempotency keys and the audit log."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from tenants.models.base import TenantOwned
 
 
 class IdempotencyKey(TenantOwned):
-    """The answer to a POST, so that a retry gets the same. Lives in PostgreSQL: a flushed Redis repeats nothing."""
+    """The response to a POST, so that a retry gets the same one. In PostgreSQL, so that a flushed Redis repeats
+    nothing."""
 
-    #: of the API key: a test and a live request never share an answer
+    #: the API key's mode: a test and a live request never share a response
     mode = models.CharField(max_length=8)
     key = models.CharField(max_length=255)
     endpoint = models.CharField(max_length=100)
@@ -31,10 +32,10 @@ class IdempotencyKey(TenantOwned):
 
 
 class AuditLog(models.Model):
-    """Append-only (a trigger refuses the rest), hash-chained in batches by a sweep; ids only, no personal data."""
+    """Append-only (a trigger refuses updates and deletes), hash-chained in batches by a task; no personal data."""
 
     id = models.BigAutoField(primary_key=True)
-    # `user` and `tenant` have no index of their own: those below begin with them
+    # `user` and `tenant` have no index of their own: indexes below begin with them
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+", db_index=False)
     user = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     api_key_id = models.UUIDField(null=True, blank=True)

@@ -1,7 +1,7 @@
-"""What a recipient's attributes may be: one rule for the API, the import and the admin.
+"""The rules of a recipient's attributes, the same for the API, the imports and the admin.
 
-A filter and a template reach a value by the path of its keys (`attributes.billing.country`), so that what is stored can
-be named by one: keys of bounded length, without dots, some levels deep.
+Segments and templates name a value by the path of its keys (`attributes.billing.country`). So keys have a bounded
+length and no dot, and the levels are bounded.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ MAX_DEPTH = 8
 
 
 def check(attributes: dict[str, Any]) -> dict[str, Any]:
-    """The attributes. InvalidInput names the path of what cannot be stored."""
+    """Returns the attributes. Raises InvalidInput, which names the path of the value that cannot be stored."""
     check_size(len(orjson.dumps(attributes)))
     _check_keys(attributes, "attributes", MAX_DEPTH)
     return attributes
 
 
 def check_size(size: int) -> None:
-    """Raise InvalidInput for more bytes of JSON than one person's attributes may have."""
+    """Raise InvalidInput for more bytes of JSON than one recipient's attributes may have."""
     if size > MAX_BYTES:
         raise InvalidInput(f"Has {size} bytes; the limit is {MAX_BYTES}.", field="attributes", code="too_large")
 
 
 def is_key(name: str) -> bool:
-    """Whether a path can name it."""
+    """Whether a path can contain this key."""
     return 0 < len(name) <= MAX_KEY and "." not in name and not _has_controls(name)
 
 

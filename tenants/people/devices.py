@@ -1,4 +1,4 @@
-"""Register a push token: it belongs to one recipient of a tenant and platform, the last who registered it."""
+"""Registers push tokens. Within a tenant and platform a token belongs to one recipient: the last who registered it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from notifier.vocabulary.ids import new_id
 from tenants.models import Recipient
 from tenants.people import fields
 
-# One statement: of two phones that register one token at once both succeed, and one recipient has it. `app` says which
-# of the tenant's apps made the token; it is no part of whose the token is. `xmax = 0` tells an insert from an update.
-# The clock is read when the row is locked: a refusal whose request began before then does not kill the device.
+# One statement: when two phones register one token at the same time, both succeed and one recipient has the token.
+# `app` is the tenant's app that made the token; it does not decide whose token it is. `xmax = 0` tells an insert from
+# an update. The clock is read once the row is locked: a provider's refusal of a request sent before then does not mark
+# the device dead.
 _REGISTER = """
 INSERT INTO tenants_device AS d (id, tenant_id, recipient_id, platform, token, app, created_at, last_seen_at)
 VALUES (%(id)s, %(tenant)s, %(recipient)s, %(platform)s, %(token)s, coalesce(%(app)s, ''), now(), clock_timestamp())
@@ -22,12 +23,12 @@ ON CONFLICT (tenant_id, platform, token) DO UPDATE
     dead_since = NULL
 RETURNING d.id, d.xmax = 0
 """
-#: a check of tenants.people.fields calls them as the CSV does
+#: tenants.people.fields names them by their CSV columns
 _FIELD = {"push_platform": "platform", "push_token": "token"}
 
 
 def check(platform: str, token: str, app: str = "") -> None:
-    """Raise InvalidInput, naming the field as the API does, unless a device can be made of these."""
+    """Raise InvalidInput, naming the API's field, unless a device may have these values."""
     try:
         fields.device(platform, token, app)
     except InvalidInput as error:
@@ -35,8 +36,8 @@ def check(platform: str, token: str, app: str = "") -> None:
 
 
 def register(recipient: Recipient, platform: str, token: str, app: str | None = None) -> tuple[uuid.UUID, bool]:
-    """The device's id, and whether it is new. A token of somebody else moves here, a dead one lives again; without
-    `app` the device keeps the one that it has."""
+    """The device's id, and whether it is new. A token of another recipient moves to this one, and a dead device is
+    usable again. Without `app` an existing device keeps its app."""
     check(platform, token, app or "")
     values: dict[str, uuid.UUID | str | None] = {
         "id": new_id(),

@@ -1,4 +1,4 @@
-"""Finding people by a part of their name, email, phone or external id."""
+"""Finds recipients by a part of their name, email, phone or external id."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from django.db.migrations import RunSQL
 
 from tenants.database.isolation import visible_sql, web_role
 
-#: a trigram index has no entry for fewer letters
+#: a trigram index has no entries for fewer letters
 MIN_TERM = 3
 _TEXT = "(external_id || ' ' || name || ' ' || email || ' ' || phone)"
 
 
 def search_recipients(term: str, tenant: uuid.UUID | None, at_most: int) -> list[uuid.UUID]:
-    """Ids of recipients all of whose words are somewhere in one of those; of one tenant, or of all in scope."""
+    """Ids of recipients in whose fields each of the first five words of the term occurs. Of one tenant, or of all in
+    scope. Words of fewer than MIN_TERM letters are ignored."""
     words = [word for word in term.split() if len(word) >= MIN_TERM][:5]
     if not words:
         return []
     patterns = [f"%{_escaped(word)}%" for word in words]
     with connection.cursor() as cursor:
         cursor.execute("SELECT id FROM recipients_like(%s::uuid, %s::text[], %s)", [tenant, patterns, at_most])
-        return [row[0] for row in cursor.fetchall()]
+        return [recipient_id for (recipient_id,) in cursor.fetchall()]
 
 
 def _escaped(word: str) -> str:
@@ -30,9 +31,10 @@ def _escaped(word: str) -> str:
 
 
 def create_search_index() -> RunSQL:
-    """The index, and the function that may use it: row-level security lets PostgreSQL use no index for ILIKE, because
-    that operator could tell of rows before the policy has hidden them. So the function runs as the tables' owner and
-    asks the policy itself. EXECUTE: a plan for this very term; a rare one by the index, a common one in order."""
+    """For the first migration: the index, and the function that may use it. Under row-level security PostgreSQL uses no
+    index for ILIKE, because that operator could reveal rows before the policy has hidden them. So the function runs as
+    the tables' owner and applies the policy's condition itself. EXECUTE plans for the very term: a rare term by the
+    index, a common one in order."""
     return RunSQL(
         f"""
         CREATE EXTENSION IF NOT EXISTS pg_trgm;

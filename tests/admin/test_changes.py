@@ -121,7 +121,7 @@ def test_a_token_that_is_added_to_somebody_else_moves(world: World, log_in: LogI
     assert answer.status_code == 302
     moved = Device.objects.get(tenant=world.people.acme, token=device.token)
     assert (moved.pk, moved.recipient_id, moved.app) == (device.pk, emil.pk, "another")
-    assert ConsentChange.objects.filter(recipient_id=world.mine[Recipient].pk, what="device").exists()
+    assert ConsentChange.objects.filter(recipient_id=world.mine[Recipient].pk, changed="device").exists()
 
 
 def test_a_device_of_somebody_who_was_erased_is_refused(world: World, log_in: LogIn) -> None:

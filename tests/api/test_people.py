@@ -203,7 +203,7 @@ def test_a_token_moves_to_who_registered_it_last(world: World) -> None:
     got = world.acme("POST", "/v1/recipients/emil/devices", {"platform": "fcm", "token": "token-of-dora"})
     assert (got.status, got.body["id"]) == (200, str(world.phone.pk))
     assert world.acme("GET", "/v1/recipients/dora/devices").body["data"] == []
-    assert ConsentChange.objects.filter(recipient_id=world.dora.pk, what="device").exists()
+    assert ConsentChange.objects.filter(recipient_id=world.dora.pk, changed="device").exists()
 
 
 @pytest.mark.parametrize("app", [None, "", "shop", "another"])

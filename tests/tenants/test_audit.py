@@ -126,10 +126,10 @@ def cut(tenant: Tenant, count: int) -> None:
 def test_rows_cut_off_the_end_are_counted(acme: Tenant, tmp_path: Path) -> None:
     heads = tmp_path / "heads"
     chained(acme)
-    assert "0 heads hold; 1 new ones" in verify_with(heads)
+    assert "0 heads match; 1 new ones" in verify_with(heads)
     chained(acme, 3)
-    assert "1 heads hold; 1 new ones" in verify_with(heads)
-    assert "2 heads hold; 0 new ones" in verify_with(heads)
+    assert "1 heads match; 1 new ones" in verify_with(heads)
+    assert "2 heads match; 0 new ones" in verify_with(heads)
     cut(acme, 2)
     # without the file the chain is whole
     call_command("verify_audit")
@@ -214,4 +214,4 @@ def test_heads_of_an_earlier_secret_key_hold_while_it_is_named(acme: Tenant, tmp
     with pytest.raises(CommandError, match="SECRET_KEY_FALLBACKS"):
         verify_with(heads)
     settings.SECRET_KEY_FALLBACKS = [earlier]
-    assert "1 heads hold" in verify_with(heads)
+    assert "1 heads match" in verify_with(heads)

@@ -153,7 +153,7 @@ def test_a_token_moves_to_the_last_who_has_it_and_leaves_a_consent_change(people
     ConsentChange.objects.filter(tenant=people.globex).count()
     result = put(people, "external_id,push_token\n2,token-aaaaaaa\n")
     assert Device.objects.get(token="token-aaaaaaa").recipient.external_id == "2"
-    assert (result.devices, ConsentChange.objects.filter(what="device").count()) == (1, 1)
+    assert (result.devices, ConsentChange.objects.filter(changed="device").count()) == (1, 1)
 
 
 def test_a_token_of_two_rows_with_and_without_an_app_is_one_device_of_the_last(people: People) -> None:

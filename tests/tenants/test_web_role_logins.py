@@ -54,7 +54,7 @@ def test_one_sees_oneself_and_the_members_of_the_visible_tenants(web: psycopg.Co
     assert names() == {"ana": people.ana.password}
     put(web, "tenants", site_signs(web, "tenants", str(people.acme.pk)))
     assert names() == {"ana": people.ana.password, "ben": ""}
-    told = web.execute("SELECT password_of(%(cleo)s), password_told_to_web(%(cleo)s)", {"cleo": people.cleo.pk})
+    told = web.execute("SELECT password_of(%(cleo)s), password_for_web(%(cleo)s)", {"cleo": people.cleo.pk})
     assert told.fetchone() == ("", None)
     put(web, "tenants", site_signs(web, "tenants", "*"))
     assert set(names()) == {"ana", "ben", "cleo"}

@@ -87,7 +87,7 @@ class CategoryAdmin(TenantModelAdmin):
         """What a category is used by keeps it from being deleted, here and in the list's action."""
         chosen = list(objs)
         refused = {"category" for category in chosen if not self.has_delete_permission(request, category)}
-        used = [f"{category}: {use.what}" for category in chosen for use in categories.find_uses(category)]
+        used = [f"{category}: {use.description}" for category in chosen for use in categories.find_uses(category)]
         if used:
             messages.error(request, f"In use by {', '.join(used)}. Archive the category instead.")
         return [str(category) for category in chosen], {"categories": len(chosen)}, refused, used
@@ -169,11 +169,11 @@ class SuppressionAdmin(LargeTableAdmin):
 class ConsentChangeAdmin(ReadOnlyLargeTableAdmin):
     group = "People"
     rank = 60
-    list_display = ("at", "what", "recipient_id", "channel", "masked_address")
+    list_display = ("at", "changed", "recipient_id", "channel", "masked_address")
     list_filter = (ChannelFilter,)
     search_fields = ("address",)
     search_help_text = "The whole address, or the recipient's id or external id."
-    fields = ("tenant", "recipient_id", "channel", "masked_address", "what", "at")
+    fields = ("tenant", "recipient_id", "channel", "masked_address", "changed", "at")
 
     def search_queries(self, request: HttpRequest, term: str) -> Iterable[Any]:
         rows = self.rows(request)

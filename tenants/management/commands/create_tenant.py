@@ -11,7 +11,9 @@ from tenants.bootstrap import create_tenant
 
 
 class Command(BaseCommand):
-    help = "Make a tenant with categories, an owner and API keys. Password and keys are printed once and stored hashed."
+    help = (
+        "Create a tenant with categories, an owner and API keys. Password and keys are printed once and stored hashed."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--name", required=True)
@@ -22,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            made = create_tenant(
+            created = create_tenant(
                 options["name"],
                 options["slug"],
                 options["admin_username"],
@@ -31,9 +33,9 @@ class Command(BaseCommand):
             )
         except NotifierError as error:
             raise CommandError(error.message) from error
-        kept = "(there before, cannot be shown again)"
-        self.stdout.write(f"tenant    {made.tenant.slug}  {made.tenant.pk}")
-        self.stdout.write(f"username  {made.user.username}")
-        self.stdout.write(f"password  {made.password or kept}")
-        self.stdout.write(f"live key  {made.live_key or kept}")
-        self.stdout.write(f"test key  {made.test_key or kept}")
+        existing = "(existed before, cannot be shown again)"
+        self.stdout.write(f"tenant    {created.tenant.slug}  {created.tenant.pk}")
+        self.stdout.write(f"username  {created.user.username}")
+        self.stdout.write(f"password  {created.password or existing}")
+        self.stdout.write(f"live key  {created.live_key or existing}")
+        self.stdout.write(f"test key  {created.test_key or existing}")

@@ -24,8 +24,8 @@ class Command(BaseCommand):
         owner = _tenant(tenant)
         try:
             result = self._import(owner, file)
-        except UnreadableFile as refused:
-            raise CommandError(f"{file} was refused and nothing was changed. {refused.message}") from refused
+        except UnreadableFile as error:
+            raise CommandError(f"{file} was refused and nothing was changed. {error.message}") from error
         except OSError as error:
             raise CommandError(f"{file} cannot be read: {error.strerror}") from error
         counts = {"created": result.created, "updated": result.updated, "devices": result.devices}
@@ -44,9 +44,9 @@ class Command(BaseCommand):
     def _report(self, result: ImportResult) -> None:
         for problem in result.problems:
             self.stdout.write(f"line {problem.line}: {problem.reason}")
-        untold = result.rejected - len(result.problems)
-        if untold:
-            self.stdout.write(f"… and {untold:,} more")
+        not_listed = result.rejected - len(result.problems)
+        if not_listed:
+            self.stdout.write(f"… and {not_listed:,} more")
         for column in result.columns:
             self.stdout.write(f"attribute {column}")
         self.stdout.write(

@@ -49,7 +49,7 @@ def held(site: Site) -> Iterator[None]:
     try:
         with other.cursor() as cursor:
             key = f"{site.acme.pk}/0"
-            cursor.execute("SELECT pg_try_advisory_lock(hashtext('tenants.turn'), hashtext(%s))", [key])
+            cursor.execute("SELECT pg_try_advisory_lock(hashtext('tenants.batch_slot'), hashtext(%s))", [key])
             assert cursor.fetchone() == (True,)
         yield
     finally:
