@@ -1,4 +1,4 @@
-"""A recipient as the engine sees one, an address, and the request to reach somebody."""
+"""A recipient as the engine sees one, an address, and the request to reach a recipient."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from notifier.vocabulary.status import Mode
 
 
-@dataclass(frozen=True)
-class DeviceAddress:
+class DeviceAddress(NamedTuple):
     id: uuid.UUID
     platform: str
     token: str
@@ -30,9 +29,9 @@ class Preferences:
     language: str = ""
 
 
-@dataclass(frozen=True)
-class Person:
-    """One recipient with everything a plan needs; loaded in one query."""
+class Person(NamedTuple):
+    """One recipient with everything a plan needs; loaded in one query. A tuple: a frozen dataclass of so many fields
+    takes 2.8 µs to make."""
 
     id: uuid.UUID
     external_id: str
@@ -41,8 +40,8 @@ class Person:
     phone: str
     locale: str
     timezone: str
-    attributes: Mapping[str, Any]
     status: str
+    attributes: Mapping[str, Any]
     devices: tuple[DeviceAddress, ...] = ()
     preferences: Preferences = Preferences()
     suppressed: frozenset[tuple[str, str]] = frozenset()  #: (channel, address)
@@ -71,15 +70,15 @@ class Address:
 
 @dataclass(frozen=True)
 class SendRequest:
-    """One notification, as any surface asks for it. Exactly one of `send_at`/now; times are aware UTC."""
+    """One notification, as any surface asks for it. It leaves at `send_at`, or now; times are aware UTC."""
 
     recipient: str  #: external_id
     template: str
     category: str = ""
-    channels: tuple[str, ...] | None = None  #: None: all that the template has; an empty one is refused
+    channels: tuple[str, ...] | None = None  #: None: all channels of the template; an empty tuple is refused
     data: Mapping[str, Any] = field(default_factory=dict)
     mode: Mode = Mode.LIVE
     send_at: datetime | None = None
     not_after: datetime | None = None
-    #: not even the template's own: a test send must not wait for its tester's quiet hours
+    #: without the template's own category, too: a test send must not wait for the quiet hours of its recipient
     without_category: bool = False

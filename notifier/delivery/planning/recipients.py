@@ -1,10 +1,11 @@
-"""Load recipients with everything a plan needs: one query for the people, one for their suppressed addresses."""
+"""Load recipients with everything a plan needs: one query for recipients, preferences and devices, one for suppressed
+addresses."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 import orjson
@@ -15,13 +16,24 @@ from notifier.delivery.infra import bulk
 from notifier.delivery.planning.plan import NO_PREFERENCES
 from notifier.vocabulary.people import DeviceAddress, Person, Preferences
 
-# the nested queries keep their place: a join may be planned as a scan of every device there is, which for 10,000
+# ---- statements ----------------------------------------------------------------------------------------------------
+
+_ALL_COLUMNS = [
+    *(f"r.{name}" for name in Person._fields[: Person._fields.index("attributes")]),
+    "r.attributes::text",
+    *(f"p.{field.name}" for field in fields(Preferences)),
+    *(f"d.{name}" for name in DeviceAddress._fields),
+]
+_COLUMNS = ", ".join(_ALL_COLUMNS)
+# where the fields of each begin and end
+_ATTRIBUTES = _ALL_COLUMNS.index("r.attributes::text")
+_CHANNELS_OFF = _ALL_COLUMNS.index("p.channels_off")
+_DEVICE_ID = _ALL_COLUMNS.index("d.id")
+_PERSON, _PREFERENCES, _DEVICE = slice(_ATTRIBUTES), slice(_CHANNELS_OFF, _DEVICE_ID), slice(_DEVICE_ID, None)
+
+# the nested queries keep their place: PostgreSQL may plan a join as a scan of every device there is, which for 10,000
 # recipients among 300,000 took both cores
-_COLUMNS = """
-SELECT r.id, r.external_id, r.name, r.email, r.phone, r.locale, r.timezone, r.attributes::text, r.status,
-       p.channels_off, p.categories_off, p.quiet_from, p.quiet_until, p.language, d.id, d.platform, d.token, d.app
-"""
-_CHOICES_AND_DEVICES = """
+_PREFERENCES_AND_DEVICES = """
 LEFT JOIN LATERAL (
   SELECT channels_off, categories_off, extract(epoch FROM quiet_from)::int / 60 AS quiet_from,
          extract(epoch FROM quiet_until)::int / 60 AS quiet_until, language
@@ -36,14 +48,14 @@ SELECT channel, address FROM tenants_suppression WHERE tenant_id = %s AND addres
 """
 _SOME_SUPPRESSED = "SELECT channel, address FROM tenants_suppression WHERE tenant_id = %s LIMIT %s"
 Cursor = psycopg.Cursor[Any]
-#: a tenant's suppressions are read whole up to here: 10 ms, where looking for 10,000 addresses takes 30
+#: a tenant's suppressions are read whole up to this number: 10 ms, where looking up 10,000 addresses takes 30
 FEW = 10_000
 
 
 @dataclass(frozen=True)
 class RecipientQuery:
-    """Which recipients, in SQL: `source` names `r` (tenants_recipient), and the rows of one are next to each other in
-    `order`. An outer join may leave `r` empty: an entry that is nobody."""
+    """Which recipients, in SQL: `source` names `r` (tenants_recipient), and the rows of one recipient are next to each
+    other in `order`. An outer join may leave `r` empty: an entry of a list that names no recipient."""
 
     source: str
     where: str
@@ -51,105 +63,102 @@ class RecipientQuery:
     params: Sequence[Any]
 
 
+# ---- loading -------------------------------------------------------------------------------------------------------
+
+
 def load_by_external_ids(tenant_id: uuid.UUID, external_ids: Sequence[str]) -> dict[str, Person]:
-    """external_id -> Person; who does not exist is missing."""
+    """external_id -> Person; an id that names no recipient is missing."""
     with bulk.cursor() as cursor:
         send_query(cursor, tenant_id, external_ids)
         return read_answer(cursor, tenant_id)
 
 
 def send_query(cursor: Cursor, tenant_id: uuid.UUID, external_ids: Sequence[str]) -> None:
-    """The first half of `by_external_ids`, which may travel together with other questions."""
-    _ask(cursor, _some(tenant_id, "r.external_id = ANY(%b::text[])", list(external_ids)), prepare=True)
+    """The first half of `load_by_external_ids`, which may travel in a pipeline with other queries."""
+    _execute(cursor, _query_of(tenant_id, "r.external_id = ANY(%b::text[])", list(external_ids)), prepare=True)
 
 
 def read_answer(cursor: Cursor, tenant_id: uuid.UUID) -> dict[str, Person]:
     """The second half."""
-    return {p.external_id: p for p in _looked_up(tenant_id, cursor.fetchall())[0]}
+    people, _ = _with_suppressions(tenant_id, cursor.fetchall())
+    return {person.external_id: person for person in people}
 
 
 def load_by_ids(tenant_id: uuid.UUID, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Person]:
-    """id -> Person; who does not exist any more is missing."""
-    rows = _rows(_some(tenant_id, "r.id = ANY(%b::uuid[])", list(ids)), prepare=True)
-    return {p.id: p for p in _looked_up(tenant_id, rows)[0]}
+    """id -> Person; an id whose recipient is gone is missing."""
+    rows = _rows(_query_of(tenant_id, "r.id = ANY(%b::uuid[])", list(ids)), prepare=True)
+    people, _ = _with_suppressions(tenant_id, rows)
+    return {person.id: person for person in people}
 
 
-def load_by_query(tenant_id: uuid.UUID, crowd: RecipientQuery) -> tuple[list[Person], int]:
-    """Everybody of a crowd, and how many of its entries are nobody."""
+def load_by_query(tenant_id: uuid.UUID, query: RecipientQuery) -> tuple[list[Person], int]:
+    """The recipients of a query, and the number of its entries that name no recipient."""
     with bulk.cursor() as cursor:
         cursor.execute(_SOME_SUPPRESSED, [tenant_id, FEW + 1])
         few = frozenset(cursor.fetchall()) if cursor.rowcount <= FEW else None
-    rows = _rows(crowd)
+    rows = _rows(query)
     if few is None:
-        return _looked_up(tenant_id, rows)
+        return _with_suppressions(tenant_id, rows)
     return _people(rows, few)
 
 
-def _some(tenant_id: uuid.UUID, where: str, wanted: list[Any]) -> RecipientQuery:
-    return RecipientQuery("FROM tenants_recipient r", f"r.tenant_id = %s AND {where}", "r.id", [tenant_id, wanted])
+def _query_of(tenant_id: uuid.UUID, where: str, ids: list[Any]) -> RecipientQuery:
+    return RecipientQuery("FROM tenants_recipient r", f"r.tenant_id = %s AND {where}", "r.id", [tenant_id, ids])
 
 
-def _rows(crowd: RecipientQuery, prepare: bool | None = None) -> list[Any]:
+def _rows(query: RecipientQuery, prepare: bool | None = None) -> list[Any]:
     with bulk.cursor() as cursor:
-        _ask(cursor, crowd, prepare)
+        _execute(cursor, query, prepare)
         return cursor.fetchall()
 
 
-def _ask(cursor: Cursor, crowd: RecipientQuery, prepare: bool | None = None) -> None:
-    statement = f"{_COLUMNS} {crowd.source} {_CHOICES_AND_DEVICES} WHERE {crowd.where} ORDER BY {crowd.order}"
-    cursor.execute(statement, crowd.params, binary=True, prepare=prepare)
+def _execute(cursor: Cursor, query: RecipientQuery, prepare: bool | None = None) -> None:
+    statement = (
+        f"SELECT {_COLUMNS} {query.source} {_PREFERENCES_AND_DEVICES} WHERE {query.where} ORDER BY {query.order}"
+    )
+    cursor.execute(statement, query.params, binary=True, prepare=prepare)
 
 
-def _looked_up(tenant_id: uuid.UUID, rows: list[Any]) -> tuple[list[Person], int]:
-    """The people of these rows, whose suppressed addresses are looked for by address."""
-    people, nobody = _people(rows, frozenset())
-    addresses = {a.value for p in people for c in channels().values() for a in c.addresses(p)}
+def _with_suppressions(tenant_id: uuid.UUID, rows: list[Any]) -> tuple[list[Person], int]:
+    """The recipients of these rows; their suppressed addresses are looked up by address."""
+    people, unknown = _people(rows, frozenset())
+    addresses = {address.value for p in people for c in channels().values() for address in c.addresses(p)}
     with bulk.cursor() as cursor:
         cursor.execute(_SUPPRESSED, [tenant_id, sorted(addresses)], prepare=True)
         suppressed = frozenset(cursor.fetchall())
-    return _people(rows, suppressed) if suppressed else (people, nobody)
+    return _people(rows, suppressed) if suppressed else (people, unknown)
+
+
+# ---- rows ----------------------------------------------------------------------------------------------------------
 
 
 def _people(rows: list[Any], suppressed: frozenset[tuple[str, str]]) -> tuple[list[Person], int]:
     people: list[Person] = []
-    nobody = 0
+    unknown = 0
     last: uuid.UUID | None = None
     for row in rows:
-        if row[0] is None:
-            nobody += 1
-        elif row[0] == last:
-            people[-1] = replace(people[-1], devices=(*people[-1].devices, _device(row)))
+        recipient_id = row[0]
+        if recipient_id is None:
+            unknown += 1
+        elif recipient_id == last:
+            people[-1] = people[-1]._replace(devices=(*people[-1].devices, _device(row)))
         else:
-            last = row[0]
+            last = recipient_id
             people.append(_person(row, suppressed))
-    return people, nobody
-
-
-# filled directly: a frozen dataclass sets each of its fields by a call, 2.8 µs for these two instead of 1
+    return people, unknown
 
 
 def _person(row: Sequence[Any], suppressed: frozenset[tuple[str, str]]) -> Person:
-    person = object.__new__(Person)
-    vars(person).update(
-        id=row[0],
-        external_id=row[1],
-        name=row[2],
-        email=row[3],
-        phone=row[4],
-        locale=row[5],
-        timezone=row[6],
-        attributes=orjson.loads(row[7]),
-        status=row[8],
-        devices=() if row[14] is None else (_device(row),),
-        preferences=NO_PREFERENCES
-        if row[9] is None
-        else Preferences(frozenset(row[9]), frozenset(row[10]), row[11], row[12], row[13]),
-        suppressed=suppressed,
-    )
-    return person
+    """The recipient of one row. By slices a row costs 1.2 µs; by numbers it cost 1.6."""
+    devices = () if row[_DEVICE_ID] is None else (_device(row),)
+    preferences = NO_PREFERENCES if row[_CHANNELS_OFF] is None else _preferences(row)
+    return Person._make((*row[_PERSON], orjson.loads(row[_ATTRIBUTES]), devices, preferences, suppressed))
+
+
+def _preferences(row: Sequence[Any]) -> Preferences:
+    channels_off, categories_off, *others = row[_PREFERENCES]
+    return Preferences(frozenset(channels_off), frozenset(categories_off), *others)
 
 
 def _device(row: Sequence[Any]) -> DeviceAddress:
-    device = object.__new__(DeviceAddress)
-    vars(device).update(id=row[14], platform=row[15], token=row[16], app=row[17])
-    return device
+    return DeviceAddress(*row[_DEVICE])
