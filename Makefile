@@ -1,5 +1,5 @@
 # Everything is made under this folder: .venv (packages) and .local (servers, logs, secrets). Needs Python >= 3.11.
-# Kept to what GNU make 3.81 knows, because macOS ships that.
+# Uses only what GNU make 3.81 knows, because macOS ships that version.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,14 +8,14 @@ STAMP := $(VENV)/.installed
 DEMO_RECIPIENTS ?= 50000
 EXIT ?=
 ARGS ?=
-# each of them has its own PostgreSQL and Valkey; 0: pytest itself runs the tests, for a debugger
+# test processes, each with its own PostgreSQL and Valkey; 0: pytest itself runs the tests, for a debugger
 PROCESSES ?= 2
 
-# a production-like environment, so that `check --deploy` judges what will be deployed
+# a production-like environment, so that `check --deploy` checks what will be deployed
 DEPLOYED := DEBUG=0 SECRET_KEY=only-for-make-check-0f3a9b7c5d1e8246-0f3a9b7c5d1e8246-XyZ ENCRYPTION_KEYS=b25seS1mb3ItbWFrZS1jaGVjay0zMi1ieXRlcy0wMDE= \
 	ALLOWED_HOSTS=notifier.example SITE_URL=https://notifier.example
 
-# what only the benchmark needs: other clients and the picture; Node's where there is npm
+# only the benchmark needs these packages: other clients and the picture; those of Node if there is npm
 BENCH_STAMP := $(VENV)/.installed-bench
 NODE_PEERS := bench/peers/node
 
@@ -25,16 +25,16 @@ NODE_PEERS := bench/peers/node
 demo: $(STAMP)  ## Start everything and send a campaign (DEMO_RECIPIENTS=50000; EXIT=1 stops at the end)
 	@DEMO_RECIPIENTS=$(DEMO_RECIPIENTS) $(RUN) -m notifier.local demo $(if $(filter-out 0,$(EXIT)),--exit)
 
-up: $(STAMP)  ## Start everything, without the demo, until Ctrl-C
+up: $(STAMP)  ## Start everything without the demo, until Ctrl-C
 	@$(RUN) -m notifier.local up
 
-test: $(STAMP)  ## Run the tests against servers of their own (ARGS="-k inbox -x"; PROCESSES=2)
+test: $(STAMP)  ## Run the tests with their own servers (ARGS="-k inbox -x"; PROCESSES=2)
 	@TEST_PROCESSES=$(PROCESSES) $(RUN) -m pytest --numprocesses $(PROCESSES) --dist loadgroup $(ARGS)
 
-bench: $(STAMP) $(BENCH_STAMP)  ## Measure, beside h2load and other clients (BENCH_N=300000; BENCH_SHORT=1; bench/README.md)
+bench: $(STAMP) $(BENCH_STAMP)  ## Measure the speed beside h2load and other clients (BENCH_N=300000; BENCH_SHORT=1; bench/README.md)
 	@$(RUN) -m bench
 
-check: $(STAMP)  ## Lint, format, types, import directions, migrations, deployment checks; needs no server
+check: $(STAMP)  ## Check lint, format, types, import directions, migrations and deployment; needs no server
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
@@ -42,11 +42,11 @@ check: $(STAMP)  ## Lint, format, types, import directions, migrations, deployme
 	$(RUN) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(DEPLOYED) $(RUN) manage.py check --deploy --fail-level WARNING
 
-fix: $(STAMP)  ## Mend what ruff can mend
+fix: $(STAMP)  ## Fix what ruff can fix
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-lock: $(STAMP)  ## Write requirements.lock and bench/requirements.lock anew from pyproject.toml (then commit them)
+lock: $(STAMP)  ## Write requirements.lock and bench/requirements.lock from pyproject.toml (then commit both)
 	$(RUN) -m pip install --quiet --disable-pip-version-check uv
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --no-header --extra local --extra dev pyproject.toml -o requirements.lock
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --no-header --extra bench -c requirements.lock pyproject.toml -o bench/requirements.lock
@@ -57,7 +57,7 @@ clean:  ## Remove .venv, .local and caches (stop a running demo first)
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
-# a changed lock installs again; an unchanged one costs nothing
+# a changed lock file installs the packages again; an unchanged one costs nothing
 $(STAMP): requirements.lock
 	@command -v $(PYTHON) >/dev/null || { echo "Python >= 3.11 is needed; '$(PYTHON)' was not found (make PYTHON=/path/to/python3.11)"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -69,9 +69,9 @@ $(STAMP): requirements.lock
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-input -r requirements.lock
 	@touch $(STAMP)
 
-# a peer that cannot be installed is reported as such; it does not stop the others
+# a client that cannot be installed is reported and does not stop the others
 $(BENCH_STAMP): bench/requirements.lock $(NODE_PEERS)/package-lock.json $(STAMP)
-	@echo "Installing what only the benchmark needs (once, and when its locks change)"
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-input -r bench/requirements.lock || echo "some peers are missing"
-	@! command -v npm >/dev/null || npm ci --prefix $(NODE_PEERS) --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error || echo "Node's peer is missing"
+	@echo "Installing the packages of the benchmark (once, and when its lock files change)"
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-input -r bench/requirements.lock || echo "some other clients are missing"
+	@! command -v npm >/dev/null || npm ci --prefix $(NODE_PEERS) --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error || echo "the Node client is missing"
 	@touch $(BENCH_STAMP)

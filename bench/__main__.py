@@ -14,9 +14,9 @@ from bench.run import Bench, NoSink, folder
 from bench.sinks.base import SinkFailed
 from bench.targets import targets
 from notifier.local.console import say
-from notifier.local.processes.child import Failed
-from notifier.local.processes.watchdog import Busy
-from notifier.local.servers.binaries import NoServer
+from notifier.local.processes.child import ProcessFailed
+from notifier.local.processes.watchdog import FolderInUse
+from notifier.local.servers.binaries import ServerNotFound
 from notifier.local.testing import LOCAL
 
 INTERRUPTED = 130
@@ -50,6 +50,6 @@ if __name__ == "__main__":
         sys.exit(main())
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except (BadOption, NoSink, SinkFailed, TooLate, Failed, Busy, NoServer) as problem:
+    except (BadOption, NoSink, SinkFailed, TooLate, ProcessFailed, FolderInUse, ServerNotFound) as problem:
         say("bench", f"stopped: {problem}")
         sys.exit(1)

@@ -1,6 +1,6 @@
 """Health checks of the containers: `python deploy/healthy.py web | worker NODE | beat | flower`. Exit code 0: healthy.
 
-Without Django, because a check that imports it would cost each container two seconds of CPU every time.
+The module does not import Django: the import would cost each container two seconds of CPU at every check.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import os
 import socket
 import sys
 
-#: beat writes its last runs to the database every three minutes
-BEAT_SILENT = "10 minutes"
+#: PostgreSQL interval; beat writes its last runs to the database every three minutes
+BEAT_TIMEOUT = "10 minutes"
 
 
 def answers(port: int, path: str) -> bool:
@@ -31,23 +31,23 @@ def worker(node: str) -> bool:
 
 
 def beat() -> bool:
-    """Something was rung lately."""
+    """Beat has posted a task lately."""
     import psycopg
 
-    query = f"SELECT max(last_run_at) > now() - interval '{BEAT_SILENT}' FROM django_celery_beat_periodictask"
+    query = f"SELECT max(last_run_at) > now() - interval '{BEAT_TIMEOUT}' FROM django_celery_beat_periodictask"
     with psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=5) as connection:
         row = connection.execute(query).fetchone()
     return bool(row and row[0])
 
 
-def main(what: str, *rest: str) -> bool:
-    match what:
+def main(service: str, *arguments: str) -> bool:
+    match service:
         case "web":
             return answers(8000, "/healthz")
         case "flower":
             return answers(5555, "/healthcheck")
         case "worker":
-            return worker(*rest)
+            return worker(*arguments)
         case "beat":
             return beat()
     raise SystemExit(__doc__)

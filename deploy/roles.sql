@@ -1,5 +1,5 @@
--- The two roles and the database, run once by a superuser (or a managed server's admin). docker-compose.yml does it by
--- itself; elsewhere: ENGINE_PASSWORD=... WEB_PASSWORD=... psql -v ON_ERROR_STOP=1 -f deploy/roles.sql postgres
+-- Makes the two roles and the database. A superuser (or the admin of a managed server) runs it once; docker-compose.yml
+-- does so by itself. Elsewhere: ENGINE_PASSWORD=... WEB_PASSWORD=... psql -v ON_ERROR_STOP=1 -f deploy/roles.sql postgres
 -- notifier_engine owns the tables, so row-level security binds notifier_web and not it. Neither is a superuser.
 \set ON_ERROR_STOP on
 \getenv engine_password ENGINE_PASSWORD

@@ -9,9 +9,9 @@ import threading
 from types import FrameType
 
 from notifier.local.console import say
-from notifier.local.processes.child import Failed
-from notifier.local.processes.watchdog import Busy
-from notifier.local.servers.binaries import NoServer
+from notifier.local.processes.child import ProcessFailed
+from notifier.local.processes.watchdog import FolderInUse
+from notifier.local.servers.binaries import ServerNotFound
 from notifier.local.stack import Stack
 from notifier.local.testing import LOCAL
 
@@ -21,23 +21,27 @@ INTERRUPTED = 130
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m notifier.local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    demo_parser = commands.add_parser("demo", help="everything, then a campaign from a CSV to phones and inboxes")
-    demo_parser.add_argument("--exit", action="store_true", help="stop at the end; the code says whether it was exact")
-    commands.add_parser("up", help="everything, until Ctrl-C")
+    demo_parser = commands.add_parser(
+        "demo", help="start everything, then send a campaign from a CSV to phones and inboxes"
+    )
+    demo_parser.add_argument(
+        "--exit", action="store_true", help="stop at the end; exit code 0 means that every count agreed"
+    )
+    commands.add_parser("up", help="start everything, until Ctrl-C")
     parsed = parser.parse_args(arguments)
-    return up(demo=parsed.command == "demo", leave=getattr(parsed, "exit", False))
+    return up(demo=parsed.command == "demo", exit_after=getattr(parsed, "exit", False))
 
 
-def up(*, demo: bool, leave: bool) -> int:
+def up(*, demo: bool, exit_after: bool) -> int:
     with Stack(LOCAL) as stack:
         stack.up()
-        code = stack.foreground("demo") if demo else 0
-        if not leave:
-            _stay(stack)
-        return code
+        exit_code = stack.foreground("demo") if demo else 0
+        if not exit_after:
+            _wait(stack)
+        return exit_code
 
 
-def _stay(stack: Stack) -> None:
+def _wait(stack: Stack) -> None:
     lines = [
         f"admin       {stack.url}/admin/",
         f"API docs    {stack.url}/v1/docs",
@@ -54,13 +58,13 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    # SIGINT too: a shell starts background jobs with it ignored, and Python keeps that
+    # SIGINT too: a shell starts background jobs with SIGINT ignored, and Python keeps it ignored
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except (Failed, Busy, NoServer) as problem:
+    except (ProcessFailed, FolderInUse, ServerNotFound) as problem:
         say("notifier", f"stopped: {problem}")
         sys.exit(1)

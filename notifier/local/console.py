@@ -1,17 +1,17 @@
-"""Short lines for the person at the terminal."""
+"""Short lines on the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-Say = Callable[[str, str], None]  #: (who, what)
+Say = Callable[[str, str], None]  #: (name of the process, text)
 
 
-def say(who: str, what: str) -> None:
-    """One line per line of `what`, prefixed with the process that it is about."""
-    for line in what.splitlines():
-        print(f"{who:>22} | {line}", flush=True)
+def say(process: str, text: str) -> None:
+    """Print each line of the text, prefixed with the name of its process."""
+    for line in text.splitlines():
+        print(f"{process:>22} | {line}", flush=True)
 
 
-def hush(who: str, what: str) -> None:
-    """For tests: nothing on the console; the log files have it all."""
+def say_nothing(process: str, text: str) -> None:
+    """For tests, which read the log files instead."""

@@ -1,12 +1,12 @@
-"""The whole of Notifier on one machine: servers, sandbox, web, a worker per queue, beat, Flower.
+"""The whole of Notifier on one machine: servers, sandbox, web, workers of every queue, beat, Flower.
 
     with Stack(Path(".local")) as stack:     # servers are up, nothing else
         stack.migrate()
         stack.start("sandbox", "web", "worker:push", "beat")
-        stack.kill("worker:push")            # -9; stays down until started again
+        stack.kill("worker:push")            # kill -9; stays down until started
 
-`worker:<queue>` means all nodes of that queue, `worker:<queue>:<n>` one. A process that crashes by itself is started
-again with back-off. `make demo`, `make up`, the flow tests and the crash tests all use this class.
+`worker:<queue>` means all nodes of that queue, `worker:<queue>:<n>` one node. A process that crashes is restarted with
+back-off. `make demo`, `make up`, the flow tests and the crash tests use this class.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from notifier.local import secretfile
+from notifier.local import secret_file
 from notifier.local.console import Say, say
 from notifier.local.processes import programs, records
-from notifier.local.processes.child import Child, Failed, Program
+from notifier.local.processes.child import Child, ProcessFailed, Program
 from notifier.local.processes.programs import PROJECT, Queue
 from notifier.local.processes.run_parallel import run_parallel
 from notifier.local.processes.watchdog import Watchdog
@@ -37,8 +37,8 @@ PREFERRED_PORTS = {"web": 8000, "flower": 5555, "sandbox": 8443}
 
 
 class Stack:
-    """One per folder. `environ` may name existing servers (DATABASE_URL with WEB_DATABASE_URL, REDIS_URL);
-    `test` means servers without durability and no preferred ports."""
+    """One stack per folder. `environ` may name existing servers (DATABASE_URL with WEB_DATABASE_URL, REDIS_URL). `test`
+    starts servers without durability, on any free ports."""
 
     def __init__(
         self, root: Path, *, test: bool = False, environ: Mapping[str, str] = os.environ, say: Say = say
@@ -52,15 +52,15 @@ class Stack:
         self._closed = False
         self._lock = threading.Lock()
 
-    # ---- life --------------------------------------------------------------------------------------------------
+    # ---- start and end -------------------------------------------------------------------------------------------
 
     def open(self) -> Self:
-        """Lock the folder, end what a killed run left in it, start the servers, write `env`."""
+        """Lock the folder, end processes that a killed run left, start the servers, write `env`."""
         self._watchdog = Watchdog(self.root)
-        if left := records.sweep(self.root):
-            self.say("stack", f"ended {left} processes that an earlier run had left")
+        if orphans := records.sweep(self.root):
+            self.say("stack", f"ended {orphans} processes that an earlier run had left")
         self.root.joinpath("sandbox", "address.json").unlink(missing_ok=True)
-        self._secrets = secretfile.made_once(self.root / "secrets")
+        self._secrets = secret_file.load_or_create(self.root / "secrets")
         self._ports = {name: free_port(0 if self.test else port) for name, port in PREFERRED_PORTS.items()}
         self._servers = Servers(self.root, self._secrets, self._environ, self.test, self.say)
         self._servers.start()
@@ -73,8 +73,8 @@ class Stack:
         with self._lock:
             self._closed = True
             children = list(self._children.values())
-        for order in (2, 1):
-            run_parallel([child.stop for child in children if child.program.order == order])
+        for stop_order in (2, 1):
+            run_parallel([child.stop for child in children if child.program.stop_order == stop_order])
         if hasattr(self, "_servers"):
             self._servers.stop()
         for stale in ("env", "sandbox/address.json"):
@@ -97,36 +97,36 @@ class Stack:
     # ---- what tests and commands use -----------------------------------------------------------------------------
 
     def up(self) -> None:
-        """Everything, side by side where nothing forbids it."""
+        """Start everything, in parallel where possible."""
         run_parallel([self.migrate, lambda: self.start("sandbox"), lambda: self.queues])
         workers = [f"worker:{queue.name}" for queue in self.queues]
         self.start("web", *workers, "beat", "flower")
 
     def migrate(self) -> None:
-        """Skipped when our own database was migrated by exactly this source tree."""
-        stamp, digest = self.root / "migrated", sources.digest(PROJECT)
+        """Migrate the database, unless the stack's own database was migrated by exactly this source tree."""
+        stamp, digest = self.root / "migrated", sources.sources_digest(PROJECT)
         if self._servers.own_database and stamp.exists() and stamp.read_text() == digest:
             return
         done = self.manage("migrate", "--verbosity", "0")
         if done.returncode:
-            raise Failed(f"migrate failed:\n{done.stdout}{done.stderr}")
+            raise ProcessFailed(f"migrate failed:\n{done.stdout}{done.stderr}")
         stamp.write_text(digest)
         self.say("migrate", "done")
 
     def start(self, *names: str) -> None:
-        """Returns when all are ready. Those that run already are left alone. Raises Failed."""
-        wanted = [one for name in names for one in self._expand(name) if self.pid(one) is None]
-        run_parallel([partial(self._start_one, name) for name in wanted])
+        """Start the named programs that do not run yet, and wait until all are ready. Raises ProcessFailed."""
+        stopped = [node for name in names for node in self._expand(name) if self.pid(node) is None]
+        run_parallel([partial(self._start_one, name) for name in stopped])
 
     def stop(self, name: str) -> None:
         run_parallel([child.stop for child in self._named(name)])
 
     def kill(self, name: str) -> None:
-        """kill -9 of the process and its children; it stays down until started."""
+        """kill -9 the process and its children. The process stays down until it is started."""
         run_parallel([child.kill for child in self._named(name)])
 
     def restart(self, name: str) -> None:
-        """A server keeps its port and data."""
+        """Stop and start. A server keeps its port and data."""
         self.stop(name)
         self.start(name)
 
@@ -135,7 +135,7 @@ class Stack:
         return child.pid if child is not None else None
 
     def pids(self, name: str) -> list[int]:
-        """Of every running node that the name means."""
+        """The process ids of all running nodes of this name."""
         return [pid for child in self._named(name) if (pid := child.pid) is not None]
 
     def log(self, name: str) -> Path:
@@ -147,16 +147,16 @@ class Stack:
         return subprocess.run(command, cwd=PROJECT, env=self.env, capture_output=True, text=True)
 
     def foreground(self, *arguments: str) -> int:
-        """Run `manage.py` on this terminal; ends with us however we end."""
+        """Run `manage.py` on this terminal. It ends at the latest with this process, however this process ends."""
         return self._adopt(Child(programs.manage(self.env, *arguments), self.root, self.say)).run()
 
     @cached_property
     def queues(self) -> list[Queue]:
-        shown = self.manage("queues")
-        found = programs.parse_queues(shown.stdout)
-        if shown.returncode or not found:
-            raise Failed(f"manage.py queues failed:\n{shown.stdout}{shown.stderr}")
-        return found
+        command = self.manage("queues")
+        queues = programs.parse_queues(command.stdout)
+        if command.returncode or not queues:
+            raise ProcessFailed(f"manage.py queues failed:\n{command.stdout}{command.stderr}")
+        return queues
 
     @property
     def url(self) -> str:
@@ -172,7 +172,7 @@ class Stack:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What `env` holds: where everything is, and the secrets that the site itself needs."""
+        """The content of `env`: all addresses, and the secrets that the site needs."""
         return {
             **self._servers.urls,
             **self._sandbox(),
@@ -185,25 +185,25 @@ class Stack:
 
     @property
     def env(self) -> dict[str, str]:
-        """The environment for any command that shall work on this stack."""
+        """The environment for commands that use this stack."""
         return {**os.environ, **self.settings}
 
-    # ---- inside ----------------------------------------------------------------------------------------------------
+    # ---- helpers ----------------------------------------------------------------------------------------------------
 
     def _start_one(self, name: str) -> None:
         if name in self._servers.children:
-            self._servers.start_again(name)
+            self._servers.restart(name)
         else:
             self._adopt(Child(self._build(name), self.root, self.say)).start()
         if name == "sandbox":
             self._write_env()
-        self.say(name, self._where(name))
+        self.say(name, self._ready_line(name))
 
     def _adopt(self, child: Child) -> Child:
-        """From here on, close() will stop it."""
+        """Make close() stop this child."""
         with self._lock:
             if self._closed:
-                raise Failed("the stack is closed")
+                raise ProcessFailed("the stack is closed")
             self._children[child.program.name] = child
         return child
 
@@ -230,7 +230,7 @@ class Stack:
         raise KeyError(f"no queue {name!r}; there are {', '.join(queue.name for queue in self.queues)}")
 
     def _expand(self, name: str) -> list[str]:
-        """`worker:push` to its nodes; any other name is itself."""
+        """The nodes of `worker:push`; any other name stands for itself."""
         kind, _, rest = name.partition(":")
         if kind != "worker" or rest.rpartition(":")[2].isdigit():
             return [name]
@@ -241,19 +241,19 @@ class Stack:
 
     def _named(self, name: str) -> list[Child]:
         known = self._all()
-        return [known[one] for one in self._expand(name) if one in known]
+        return [known[node] for node in self._expand(name) if node in known]
 
     def _sandbox(self) -> dict[str, str]:
-        """SANDBOX_URL and SANDBOX_CA, once the sandbox has said where it is."""
+        """SANDBOX_URL and SANDBOX_CA, once the sandbox has written its address."""
         try:
             address = json.loads(self.root.joinpath("sandbox", "address.json").read_text())
         except OSError:
             return {}
         return {"SANDBOX_URL": address["url"], "SANDBOX_CA": address["ca"]}
 
-    def _where(self, name: str) -> str:
+    def _ready_line(self, name: str) -> str:
         urls = {"web": self.url, "flower": self.flower_url, "sandbox": self._sandbox().get("SANDBOX_URL", "")}
         return f"ready {urls.get(name, '')}".rstrip()
 
     def _write_env(self) -> None:
-        secretfile.write(self.root / "env", self.settings)
+        secret_file.write(self.root / "env", self.settings)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from notifier.local.console import hush
-from notifier.local.testing import LOCAL, remove
+from notifier.local.console import say_nothing
+from notifier.local.testing import LOCAL, remove_folder
 from tests.flows.pair import Side
 from tests.flows.sandbox import Sandbox
 from tests.flows.site import Site
@@ -30,10 +30,10 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     """Servers, sandbox, web, a worker per queue and beat, in a folder that tests/settings.py's sweep knows. Logs of
     a run with failures stay."""
     folder = LOCAL / f"test-{os.getpid()}-flows"
-    with Site(folder, test=True, environ={}, say=hush) as running:
+    with Site(folder, test=True, environ={}, say=say_nothing) as running:
         running.up()
         yield running
-    remove(folder, keep_logs=request.session.testsfailed > 0)
+    remove_folder(folder, keep_logs=request.session.testsfailed > 0)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A supervisor to be killed in tests: `python tests/local/supervised.py FOLDER` prints its process ids, then waits."""
+"""A supervisor that tests kill: `python -m tests.local.supervised FOLDER` prints its process ids, then waits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from notifier.local.processes.child import Child, Program
 from notifier.local.stack import Stack
 
-#: a worker with a child of its own, both deaf to TERM
+#: a worker with a child of its own; both ignore TERM
 STUBBORN = """
 import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -30,6 +30,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    # a test run in the background has it ignored
+    # a test run in the background ignores SIGINT
     signal.signal(signal.SIGINT, signal.default_int_handler)
     main(Path(sys.argv[1]))

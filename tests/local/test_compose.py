@@ -1,4 +1,4 @@
-"""docker-compose.yml stands for what `make demo` runs: every queue has a worker, and no secret has a default."""
+"""docker-compose.yml runs what `make demo` runs: every queue has a worker, and no secret has a default."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ COMPOSE: dict[str, Any] = yaml.safe_load(PROJECT.joinpath("docker-compose.yml").
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 
 
-def served(service: dict[str, Any]) -> set[str]:
-    found = re.search(r" worker -Q (\S+)", str(service.get("command", "")))
-    return set(found[1].split(",")) if found else set()
+def queues_of(service: dict[str, Any]) -> set[str]:
+    match = re.search(r" worker -Q (\S+)", str(service.get("command", "")))
+    return set(match[1].split(",")) if match else set()
 
 
 @pytest.mark.parametrize("queue", queues())
 def test_every_queue_has_one_worker_service_of_its_own(queue: str) -> None:
-    assert [name for name, service in SERVICES.items() if queue in served(service)] == [
+    assert [name for name, service in SERVICES.items() if queue in queues_of(service)] == [
         "worker-" + re.sub(r"[._]", "-", queue)
     ]
 
 
 def test_the_queues_command_names_every_queue() -> None:
-    shown = subprocess.run([sys.executable, "manage.py", "queues"], cwd=PROJECT, capture_output=True, text=True)
-    assert {queue.name for queue in parse_queues(shown.stdout)} == set(queues())
+    command = subprocess.run([sys.executable, "manage.py", "queues"], cwd=PROJECT, capture_output=True, text=True)
+    assert {queue.name for queue in parse_queues(command.stdout)} == set(queues())
 
 
 def test_every_secret_must_be_given() -> None:
@@ -42,17 +42,17 @@ def test_every_secret_must_be_given() -> None:
     assert {name for name, rule in secrets if not rule.startswith(":?")} == set()
 
 
-def test_make_env_writes_all_that_compose_asks_for_and_overwrites_nothing(tmp_path: Path) -> None:
+def test_make_env_writes_every_variable_that_compose_needs_and_overwrites_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "deploy"
     folder.mkdir()
     script = folder / "make-env"
     script.write_bytes(PROJECT.joinpath("deploy", "make-env").read_bytes())
     subprocess.run(["sh", str(script), "https://notifier.example:8443/x"], check=True, capture_output=True)
     env = tmp_path / ".env"
-    given = dict(line.split("=", 1) for line in env.read_text().splitlines() if not line.startswith("#"))
-    asked = set(re.findall(r"\$\{(\w+):\?", PROJECT.joinpath("docker-compose.yml").read_text()))
-    assert asked <= set(given)
-    assert (given["SITE_URL"], given["ALLOWED_HOSTS"]) == ("https://notifier.example:8443", "notifier.example")
+    written = dict(line.split("=", 1) for line in env.read_text().splitlines() if not line.startswith("#"))
+    required = set(re.findall(r"\$\{(\w+):\?", PROJECT.joinpath("docker-compose.yml").read_text()))
+    assert required <= set(written)
+    assert (written["SITE_URL"], written["ALLOWED_HOSTS"]) == ("https://notifier.example:8443", "notifier.example")
     assert env.stat().st_mode & 0o777 == 0o600
     assert subprocess.run(["sh", str(script)], capture_output=True).returncode == 1
 

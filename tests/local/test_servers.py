@@ -1,4 +1,4 @@
-"""The embedded servers: as root and not, twice at once, killed, and on ports that others hold."""
+"""The embedded servers: started as root and as another user, twice at once, killed, and beside busy ports."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ import psycopg
 import pytest
 import redis
 
-from notifier.local.console import hush
+from notifier.local.console import say_nothing
 from notifier.local.processes import drop_privileges
-from notifier.local.processes.child import Failed
+from notifier.local.processes.child import ProcessFailed
 from notifier.local.processes.programs import PROJECT
 from notifier.local.servers.ports import free_port
 from notifier.local.stack import Stack
@@ -36,7 +36,7 @@ with Stack(Path(sys.argv[1]), test=True, environ={}) as stack:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("stack"), test=True, environ={}, say=hush) as stack:
+    with Stack(tmp_path_factory.mktemp("stack"), test=True, environ={}, say=say_nothing) as stack:
         yield stack
 
 
@@ -48,17 +48,17 @@ def ask(stack: Stack, query: LiteralString, role: str = "DATABASE_URL") -> objec
 
 
 @pytest.mark.parametrize(("url", "role"), [("DATABASE_URL", "notifier_engine"), ("WEB_DATABASE_URL", "notifier_web")])
-def test_neither_role_is_a_superuser_or_passes_by_row_level_security(stack: Stack, url: str, role: str) -> None:
+def test_neither_role_is_a_superuser_or_bypasses_row_level_security(stack: Stack, url: str, role: str) -> None:
     attributes = "SELECT rolname || rolsuper || rolbypassrls FROM pg_roles WHERE rolname = current_user"
     assert ask(stack, attributes, url) == f"{role}falsefalse"
 
 
-def test_the_engine_can_become_web_and_can_make_test_databases(stack: Stack) -> None:
+def test_the_engine_role_can_become_the_web_role_and_can_make_test_databases(stack: Stack) -> None:
     assert ask(stack, "SELECT pg_has_role('notifier_engine', 'notifier_web', 'SET')") is True
     ask(stack, "CREATE DATABASE made_by_engine")
 
 
-def test_nobody_gets_in_without_a_password(stack: Stack) -> None:
+def test_the_servers_refuse_a_wrong_password(stack: Stack) -> None:
     port = int(stack.settings["DATABASE_URL"].rpartition(":")[2].partition("/")[0])
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(host="127.0.0.1", port=port, user="postgres", dbname="postgres", password="guess")
@@ -82,37 +82,37 @@ def test_a_killed_valkey_comes_back_on_the_same_address(stack: Stack) -> None:
     assert redis.Redis.from_url(stack.settings["REDIS_URL"]).ping()
 
 
-def test_two_stacks_run_at_once_and_do_not_meet(stack: Stack, tmp_path: Path) -> None:
-    with Stack(tmp_path, test=True, environ={}, say=hush) as other:
+def test_two_stacks_run_at_once_and_share_nothing(stack: Stack, tmp_path: Path) -> None:
+    with Stack(tmp_path, test=True, environ={}, say=say_nothing) as other:
         assert not set(other.settings.values()) & set(stack.settings.values())
         ask(other, "CREATE TABLE only_here ()")
     assert ask(stack, "SELECT to_regclass('only_here')") is None
 
 
-def test_the_env_file_is_for_its_owner_only_and_goes_with_the_stack(tmp_path: Path) -> None:
-    with Stack(tmp_path, test=True, environ={}, say=hush) as stack:
+def test_only_its_owner_may_read_the_env_file_and_the_stack_removes_it(tmp_path: Path) -> None:
+    with Stack(tmp_path, test=True, environ={}, say=say_nothing) as stack:
         env = tmp_path / "env"
         assert env.stat().st_mode & 0o777 == 0o600
         assert f"DATABASE_URL={stack.settings['DATABASE_URL']}\n" in env.read_text()
         key = stack.settings["SECRET_KEY"]
     assert not env.exists()
-    with Stack(tmp_path, test=True, environ={}, say=hush) as stack:
+    with Stack(tmp_path, test=True, environ={}, say=say_nothing) as stack:
         assert stack.settings["SECRET_KEY"] == key
 
 
 def test_servers_named_in_the_environment_are_used_instead(stack: Stack, tmp_path: Path) -> None:
-    with Stack(tmp_path, test=True, environ=stack.settings, say=hush) as other:
+    with Stack(tmp_path, test=True, environ=stack.settings, say=say_nothing) as other:
         assert other.pid("postgres") is None
         assert other.settings["DATABASE_URL"] == stack.settings["DATABASE_URL"]
 
 
 def test_a_database_without_the_web_roles_address_is_refused(tmp_path: Path) -> None:
     environ = {"DATABASE_URL": "postgres://notifier_engine@db/notifier", "REDIS_URL": "redis://cache"}
-    with pytest.raises(Failed, match="WEB_DATABASE_URL"), Stack(tmp_path, environ=environ, say=hush):
+    with pytest.raises(ProcessFailed, match="WEB_DATABASE_URL"), Stack(tmp_path, environ=environ, say=say_nothing):
         pass
 
 
-def test_a_busy_port_is_no_error_another_is_taken() -> None:
+def test_a_free_port_replaces_a_busy_one() -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -121,11 +121,11 @@ def test_a_busy_port_is_no_error_another_is_taken() -> None:
     assert free_port(busy) == busy
 
 
-# ---- root, and users who are not ------------------------------------------------------------------------------------
+# ---- as root, and as another user ------------------------------------------------------------------------------------
 
 
 def python_for(user: str) -> tuple[str, dict[str, str]]:
-    """A Python of our version that this user may run, and the environment that shows it our packages."""
+    """A Python of the same version that this user may run, and the environment with which it finds the packages."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     packages = {"PYTHONPATH": str(Path(psycopg.__file__).parents[1])}
     for python, env in ((sys.executable, {}), (f"/usr/bin/{version}", packages)):
@@ -160,11 +160,16 @@ def test_servers_start_for_a_user_who_is_not_root(open_folder: Path) -> None:
 def test_root_without_user_namespaces_runs_the_database_as_nobody(
     open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    python_for("nobody")  # else the binaries are not readable either
-    monkeypatch.setattr(drop_privileges, "NAMESPACE", ("false",))
+    python_for("nobody")  # skips where this user cannot read the binaries
+    folder_on_path = open_folder / "bin"
+    folder_on_path.mkdir()
+    unshare = folder_on_path / "unshare"
+    unshare.write_text("#!/bin/sh\nexit 1\n")
+    unshare.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder_on_path}:{os.environ['PATH']}")
     drop_privileges.run_as.cache_clear()
     try:
-        with Stack(open_folder, test=True, environ={}, say=hush) as stack:
+        with Stack(open_folder, test=True, environ={}, say=say_nothing) as stack:
             pid = stack.pid("postgres")
             assert pid is not None
             assert psutil.Process(pid).username() == "nobody"

@@ -1,4 +1,4 @@
-"""A test run leaves nothing but the logs of a failure, and cleans up after killed runs."""
+"""A test run leaves only the logs of a failure, and cleans up after killed runs."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from pathlib import Path
 
 import pytest
 
-from notifier.local import secretfile, testing
-from notifier.local.processes.child import Failed
+from notifier.local import secret_file, testing
+from notifier.local.processes.child import ProcessFailed
 from notifier.local.processes.programs import PROJECT, Queue, parse_queues
 from notifier.local.processes.run_parallel import run_parallel
 from notifier.local.processes.watchdog import Watchdog
 
 
 def run_tests(*files: str) -> tuple[int, Path]:
-    """The exit code, and the folder that the run had."""
+    """Run pytest. Returns its exit code and the folder of the run."""
     ours = ("TEST_PROCESSES", "PYTEST_")
-    outside = {k: v for k, v in os.environ.items() if not k.endswith(("DATABASE_URL", "REDIS_URL"))}
+    environment = {k: v for k, v in os.environ.items() if not k.endswith(("DATABASE_URL", "REDIS_URL"))}
     run = subprocess.Popen(
         [sys.executable, "-m", "pytest", *files],
         cwd=PROJECT,
-        env={k: v for k, v in outside.items() if not k.startswith(ours)},
+        env={k: v for k, v in environment.items() if not k.startswith(ours)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     return run.wait(), testing.LOCAL / f"test-{run.pid}"
 
 
-def test_a_passed_run_answers_with_pytests_code_and_leaves_nothing() -> None:
+def test_a_passed_run_exits_with_pytests_code_and_leaves_nothing() -> None:
     code, folder = run_tests("tests/test_vocabulary.py")
     assert code == 0
     assert not folder.exists()
@@ -42,18 +42,18 @@ def test_a_failed_run_keeps_its_logs_and_nothing_else(tmp_path: Path) -> None:
     code, folder = run_tests("tests/test_vocabulary.py", str(failing))
     assert code == 1
     assert [entry.name for entry in folder.iterdir()] == ["logs"]
-    testing.remove(folder, keep_logs=False)
+    testing.remove_folder(folder, keep_logs=False)
 
 
-def test_the_folder_of_a_killed_run_is_swept_and_a_living_ones_is_not(tmp_path: Path) -> None:
+def test_the_folder_of_a_killed_run_is_removed_and_that_of_a_running_one_is_not(tmp_path: Path) -> None:
     dead, alive = tmp_path / "test-1", tmp_path / "test-2"
     Watchdog(dead).release()
-    leash = Watchdog(alive)
+    watchdog = Watchdog(alive)
     try:
-        testing.sweep_stale(tmp_path)
+        testing.remove_stale_folders(tmp_path)
         assert (dead.exists(), alive.exists()) == (False, True)
     finally:
-        leash.release()
+        watchdog.release()
 
 
 def test_logs_of_a_failure_stay_for_a_day(tmp_path: Path) -> None:
@@ -61,17 +61,17 @@ def test_logs_of_a_failure_stay_for_a_day(tmp_path: Path) -> None:
     for folder in (fresh, old):
         folder.joinpath("logs").mkdir(parents=True)
     os.utime(old, (0, 0))
-    testing.sweep_stale(tmp_path)
+    testing.remove_stale_folders(tmp_path)
     assert (fresh.exists(), old.exists()) == (True, False)
 
 
-def test_secrets_are_made_once_and_kept_and_a_missing_one_is_added(tmp_path: Path) -> None:
+def test_secrets_are_generated_once_and_kept_and_a_missing_one_is_added(tmp_path: Path) -> None:
     path = tmp_path / "secrets"
-    first = secretfile.made_once(path)
-    assert len(set(first.values())) == len(secretfile.MADE_ONCE)
-    assert secretfile.made_once(path) == first
-    secretfile.write(path, {"SECRET_KEY": first["SECRET_KEY"]})
-    assert secretfile.made_once(path)["SECRET_KEY"] == first["SECRET_KEY"]
+    first = secret_file.load_or_create(path)
+    assert len(set(first.values())) == len(secret_file.SECRETS)
+    assert secret_file.load_or_create(path) == first
+    secret_file.write(path, {"SECRET_KEY": first["SECRET_KEY"]})
+    assert secret_file.load_or_create(path)["SECRET_KEY"] == first["SECRET_KEY"]
     assert path.stat().st_mode & 0o777 == 0o600
 
 
@@ -92,11 +92,11 @@ def test_a_queue_of_two_nodes_has_two_workers() -> None:
     assert Queue("push.bulk", 1, 2).workers == ["worker:push.bulk:1", "worker:push.bulk:2"]
 
 
-def test_together_keeps_the_order_and_raises_the_first_error() -> None:
+def test_run_parallel_keeps_the_order_and_raises_the_first_error() -> None:
     def fail() -> int:
-        raise Failed("no")
+        raise ProcessFailed("no")
 
     assert run_parallel([lambda: 1, lambda: 2]) == [1, 2]
     assert run_parallel([]) == []
-    with pytest.raises(Failed, match="no"):
+    with pytest.raises(ProcessFailed, match="no"):
         run_parallel([lambda: 1, fail])

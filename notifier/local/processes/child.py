@@ -1,4 +1,5 @@
-"""One supervised process: started, watched, started again with back-off when it crashes, stopped in good order."""
+"""One supervised process: started, watched, restarted with back-off when it crashes, and stopped with a grace
+period."""
 
 from __future__ import annotations
 
@@ -15,13 +16,14 @@ from notifier.local.processes import pids, records
 from notifier.local.processes.ready import Ready, Running, at_once
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-#: a process that lived this long was well; its next crash starts the back-off anew
-WELL_AFTER = 60.0
+#: seconds; after a longer run, the back-off starts anew
+STABLE_AFTER = 60.0
 
 
 @dataclass(frozen=True)
 class Program:
-    """What to run and how to treat it. `user` is (uid, gid) to run as; None: ours."""
+    """What to run, and how to supervise it. `user` is the (uid, gid) to run as; None for that of this process. Programs
+    with a larger `stop_order` stop first."""
 
     name: str
     argv: tuple[str, ...]
@@ -30,29 +32,29 @@ class Program:
     ready: Ready = at_once
     stop_signal: int = signal.SIGTERM
     grace: float = 10.0
-    patience: float = 90.0
-    order: int = 1
+    timeout: float = 90.0
+    stop_order: int = 1
     stdin: bytes = b""
     user: tuple[int, int] | None = None
 
 
-class Failed(Exception):
-    """A process ended, or was not ready in time; the message has the end of its log."""
+class ProcessFailed(Exception):
+    """A process ended, or was not ready in time. The message has the end of its log."""
 
 
 @dataclass
 class Child:
-    """A program in a folder: log in `logs/<name>.log`, record in `run/<name>.json`."""
+    """A running program. Its log is `logs/<name>.log` in the folder, its record `run/<name>.json`."""
 
     program: Program
     folder: Path
     say: Say = say
     restarts: int = 0
     _popen: subprocess.Popen[bytes] | None = field(default=None, init=False)
-    _log_from: int = field(default=0, init=False)
+    _log_offset: int = field(default=0, init=False)
     _was_ready: bool = field(default=False, init=False)
-    _leave: threading.Event = field(default_factory=threading.Event, init=False)
-    _gone: threading.Event = field(default_factory=threading.Event, init=False)
+    _stop_requested: threading.Event = field(default_factory=threading.Event, init=False)
+    _ended: threading.Event = field(default_factory=threading.Event, init=False)
     _spawning: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     @property
@@ -72,53 +74,53 @@ class Child:
         self._was_ready = True
 
     def run(self) -> int:
-        """Run it to its end with its output on our terminal, and return its exit code."""
+        """Run it to its end with its output on this terminal, and return its exit code."""
         self._begin(terminal=True)
-        while not self._gone.wait(0.2):
+        while not self._ended.wait(0.2):
             pass
         return self._popen.returncode if self._popen is not None else 1
 
     def stop(self) -> None:
-        """Ask, wait for the grace, then kill whatever is left of its group."""
-        popen = self._forget()
+        """Send the stop signal, wait for the grace period, then kill what is left of its process group."""
+        popen = self._request_stop()
         if popen is None:
             return
-        if not self._gone.is_set():
+        if not self._ended.is_set():
             popen.send_signal(self.program.stop_signal)
-        if not self._gone.wait(self.program.grace):
+        if not self._ended.wait(self.program.grace):
             self.say(self.program.name, f"did not stop within {self.program.grace:.0f} s: killed")
         pids.kill_group(popen.pid)
-        self._gone.wait(5)
+        self._ended.wait(5)
 
     def kill(self) -> None:
-        """kill -9 of its whole group; it stays down."""
-        popen = self._forget()
+        """kill -9 its whole process group. It is not restarted."""
+        popen = self._request_stop()
         if popen is not None:
             pids.kill_group(popen.pid)
-            self._gone.wait(5)
+            self._ended.wait(5)
 
     def tail(self, lines: int = 12) -> str:
-        """The end of what this start has printed."""
+        """The last lines of output since the last start."""
         return "\n".join(self._running().output().splitlines()[-lines:])
 
-    def _forget(self) -> subprocess.Popen[bytes] | None:
+    def _request_stop(self) -> subprocess.Popen[bytes] | None:
         with self._spawning:
-            self._leave.set()
+            self._stop_requested.set()
             return self._popen
 
     def _begin(self, *, terminal: bool) -> None:
         self._spawn(terminal=terminal)
         if self._popen is None:
-            raise Failed(f"{self.program.name} was stopped before it started")
+            raise ProcessFailed(f"{self.program.name} was stopped before it started")
         threading.Thread(target=self._watch, name=f"watch {self.program.name}", daemon=True).start()
 
     def _spawn(self, *, terminal: bool = False) -> None:
         with self._spawning:
-            if self._leave.is_set():
+            if self._stop_requested.is_set():
                 return
             self.log.parent.mkdir(parents=True, exist_ok=True)
             with self.log.open("ab") as output:
-                self._log_from = output.tell()
+                self._log_offset = output.tell()
                 self._popen = self._open(None if terminal else output.fileno())
             self._record(self._popen.pid)
         if self._popen.stdin is not None:
@@ -145,48 +147,48 @@ class Child:
         if start is None:
             return
         program = self.program
-        record = records.Record(pid, start, program.stop_signal, program.grace, program.order)
+        record = records.Record(pid, start, program.stop_signal, program.grace, program.stop_order)
         records.write(self.folder, program.name, record)
 
     def _watch(self) -> None:
         pause = FIRST_PAUSE
         while True:
-            code, lived = self._wait_exit()
-            if self._leave.is_set() or not self._was_ready:
+            code, seconds = self._wait_exit()
+            if self._stop_requested.is_set() or not self._was_ready:
                 break
-            pause = FIRST_PAUSE if lived > WELL_AFTER else pause
-            self.say(self.program.name, f"{_ended(code)}; starts again in {pause:g} s\n{self.tail(5)}")
-            if self._leave.wait(pause):
+            pause = FIRST_PAUSE if seconds > STABLE_AFTER else pause
+            self.say(self.program.name, f"{_exit_reason(code)}; restarts in {pause:g} s\n{self.tail(5)}")
+            if self._stop_requested.wait(pause):
                 break
             pause = min(pause * 2, LONGEST_PAUSE)
             self.restarts += 1
             self._spawn()
-        self._gone.set()
+        self._ended.set()
 
     def _wait_exit(self) -> tuple[int, float]:
         assert self._popen is not None
-        begun = time.monotonic()
+        started = time.monotonic()
         code = self._popen.wait()
-        # pool processes of a worker that was killed -9 would go on alone
+        # the pool processes of a worker that was killed with -9 would run on
         pids.signal_group(self._popen.pid, signal.SIGKILL)
         records.remove(self.folder, self.program.name)
-        return code, time.monotonic() - begun
+        return code, time.monotonic() - started
 
     def _wait_ready(self) -> None:
-        end = time.monotonic() + self.program.patience
+        deadline = time.monotonic() + self.program.timeout
         while not self.program.ready(self._running()):
-            if self._gone.is_set():
-                raise Failed(f"{self.program.name} ended before it was ready:\n{self.tail()}")
-            if time.monotonic() > end:
+            if self._ended.is_set():
+                raise ProcessFailed(f"{self.program.name} ended before it was ready:\n{self.tail()}")
+            if time.monotonic() > deadline:
                 self.kill()
-                late = f"{self.program.name} was not ready within {self.program.patience:.0f} s"
-                raise Failed(f"{late}:\n{self.tail()}")
+                message = f"{self.program.name} was not ready within {self.program.timeout:.0f} s"
+                raise ProcessFailed(f"{message}:\n{self.tail()}")
             time.sleep(0.02)
 
     def _running(self) -> Running:
         assert self._popen is not None
-        return Running(self._popen.pid, self.log, self._log_from)
+        return Running(self._popen.pid, self.log, self._log_offset)
 
 
-def _ended(code: int) -> str:
+def _exit_reason(code: int) -> str:
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"

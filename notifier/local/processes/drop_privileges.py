@@ -1,4 +1,4 @@
-"""PostgreSQL refuses to run as uid 0: how root runs it nevertheless."""
+"""Runs PostgreSQL without root's privileges when the caller is root, because PostgreSQL refuses to run as uid 0."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 
 @dataclass(frozen=True)
 class RunAs:
-    """A command prefix, or another (uid, gid), or neither."""
+    """How to start a command: with a prefix, or as another (uid, gid), or unchanged."""
 
     prefix: tuple[str, ...] = ()
     user: tuple[int, int] | None = None
 
-    def own(self, *paths: Path) -> None:
+    def chown(self, *paths: Path) -> None:
         """Give the paths to the other user, if there is one."""
         if self.user is not None:
             for path in paths:
@@ -29,8 +29,8 @@ class RunAs:
 
 @functools.cache
 def run_as() -> RunAs:
-    """Root runs it in a user namespace of one uid: no new account, no chmod of parents, files stay root's.
-    Docker's default seccomp profile can refuse that; then it runs as `nobody`."""
+    """Root uses a user namespace with one uid: this needs no new account and no chmod of parent folders, and files stay
+    root's. Docker's default seccomp profile can refuse a namespace; then PostgreSQL runs as `nobody`."""
     if os.geteuid() != 0:
         return RunAs()
     if shutil.which("unshare") and subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode == 0:

@@ -1,7 +1,7 @@
-"""What the system knows about a process: is it the same one, is its group still alive.
+"""What the system knows about a process: whether it is the same process, and whether its group is still alive.
 
-A bare `os.kill(pid, 0)` says "alive" for a zombie that PID 1 of a container never reaps, and for another process that
-got the same number later; so a process is known by its start time, and a zombie counts as gone.
+A bare `os.kill(pid, 0)` succeeds for a zombie that PID 1 of a container never reaps, and for another process that got
+the same number later. So a process is identified by its start time, and a zombie counts as ended.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ PROC = Path("/proc")
 
 
 def started_at(pid: int) -> str | None:
-    """A text that only this process has; None when it is gone or a zombie."""
+    """When the process started, as the system writes it; None if the process has ended or is a zombie."""
     if PROC.joinpath("self/stat").exists():
         stat = _stat(pid)
         return None if stat is None or stat[0] in "ZX" else stat[19]
-    shown = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True)
-    state, _, start = shown.stdout.strip().partition(" ")
+    output = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True)
+    state, _, start = output.stdout.strip().partition(" ")
     return None if not state or state.startswith("Z") else start.strip()
 
 
 def group_alive(group: int) -> bool:
-    """Whether any process of the group still runs."""
+    """Whether a process of the group still runs."""
     if not PROC.joinpath("self/stat").exists():
         return _reachable(group)
     stats = (_stat(int(entry.name)) for entry in PROC.iterdir() if entry.name.isdigit())
@@ -34,27 +34,27 @@ def group_alive(group: int) -> bool:
 
 
 def signal_group(group: int, number: int) -> None:
-    """To every process of the group; a group that is gone is no error."""
+    """Send a signal to every process of the group. A group that has ended is no error."""
     try:
         os.killpg(group, number)
     except ProcessLookupError:
         return
     except PermissionError:
-        # macOS answers so when only zombies are left
+        # macOS raises this if only zombies are left
         return
 
 
-def kill_group(group: int, patience: float = 5.0) -> None:
-    """SIGKILL, and wait until the group is gone."""
+def kill_group(group: int, timeout: float = 5.0) -> None:
+    """Send SIGKILL, and wait until the group has ended."""
     signal_group(group, signal.SIGKILL)
-    wait_gone([group], patience)
+    wait_until_gone([group], timeout)
 
 
-def wait_gone(groups: list[int], patience: float) -> list[int]:
-    """The groups that are still alive after that many seconds."""
-    end = time.monotonic() + patience
+def wait_until_gone(groups: list[int], timeout: float) -> list[int]:
+    """Wait at most `timeout` seconds. Returns the groups that are still alive."""
+    deadline = time.monotonic() + timeout
     alive = [group for group in groups if group_alive(group)]
-    while alive and time.monotonic() < end:
+    while alive and time.monotonic() < deadline:
         time.sleep(0.02)
         alive = [group for group in alive if group_alive(group)]
     return alive

@@ -1,4 +1,4 @@
-"""The programs of a stack around the servers: command line, readiness and order of each."""
+"""The programs of a stack besides the servers: the command line, the readiness check and the stop order of each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CELERY = (sys.executable, "-m", "celery", "-A", "notifier.celery")
 
 @dataclass(frozen=True)
 class Queue:
-    """One line of `manage.py queues`: so many worker nodes, each with so many processes."""
+    """One line of `manage.py queues`: a queue needs `nodes` worker nodes with `concurrency` processes each."""
 
     name: str
     concurrency: int
@@ -28,7 +28,7 @@ class Queue:
 
 
 def parse_queues(text: str) -> list[Queue]:
-    """`name concurrency processes` per line; other lines (a warning, say) are not ours."""
+    """Read lines of `name concurrency nodes`; other lines, such as warnings, are skipped."""
     rows = [line.split() for line in text.splitlines()]
     return [
         Queue(row[0], int(row[1]), int(row[2]))
@@ -44,7 +44,7 @@ def web(env: Mapping[str, str], port: int) -> Program:
 
 def sandbox(env: Mapping[str, str], port: int, folder: Path) -> Program:
     argv = (sys.executable, "-m", "notifier.sandbox", "--port", str(port), "--dir", str(folder))
-    return _program("sandbox", argv, env, wrote_json(folder / "address.json"), order=1)
+    return _program("sandbox", argv, env, wrote_json(folder / "address.json"), stop_order=1)
 
 
 def worker(env: Mapping[str, str], queue: Queue, number: int) -> Program:
@@ -61,9 +61,9 @@ def worker(env: Mapping[str, str], queue: Queue, number: int) -> Program:
         "prefork",
     )
     argv += ("--concurrency", str(queue.concurrency), "--loglevel", "INFO")
-    # asking the other nodes for their state costs each start a second, and nothing here uses the answer
+    # mingle and gossip ask the other nodes for their state: a second at each start, and the answer is not used
     argv += ("--without-mingle", "--without-gossip")
-    # it says that it is ready at this level; in debug Django would keep the text of every statement, arrays and all
+    # Celery logs "ready" at level INFO; with DEBUG, Django would keep the text of every SQL statement with its arrays
     worker_env = {**env, "LOG_LEVEL": "INFO", "DEBUG": "0"}
     return _program(f"worker:{queue.name}:{number}", argv, worker_env, log_says(r"\bready\b"))
 
@@ -74,17 +74,17 @@ def beat(env: Mapping[str, str]) -> Program:
 
 
 def flower(env: Mapping[str, str], port: int) -> Program:
-    """Its login comes in FLOWER_BASIC_AUTH, because a password in argv is for all to see."""
+    """Flower reads its login from FLOWER_BASIC_AUTH, because every user of the machine can read argv."""
     argv = (*CELERY, "flower", "--address=127.0.0.1", f"--port={port}")
     return _program("flower", argv, env, answers_http(port, "/"))
 
 
 def manage(env: Mapping[str, str], *arguments: str) -> Program:
-    """A management command as a supervised program, such as the demo."""
+    """A management command as a supervised program; the demo is one."""
     return _program(arguments[0], (sys.executable, "manage.py", *arguments), env, at_once)
 
 
-def _program(name: str, argv: tuple[str, ...], env: Mapping[str, str], ready: Ready, *, order: int = 2) -> Program:
-    # unbuffered: the last words of a process that is killed are the ones that matter
+def _program(name: str, argv: tuple[str, ...], env: Mapping[str, str], ready: Ready, *, stop_order: int = 2) -> Program:
+    # unbuffered: the last lines of a killed process matter most
     env = {**env, "PYTHONUNBUFFERED": "1"}
-    return Program(name=name, argv=argv, env=env, cwd=PROJECT, ready=ready, order=order)
+    return Program(name=name, argv=argv, env=env, cwd=PROJECT, ready=ready, stop_order=stop_order)

@@ -1,4 +1,4 @@
-"""Ways to see that a started process is ready to work."""
+"""Checks whether a started process is ready."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Running:
-    """A started process and where its output of this start begins in its log."""
+    """A started process. Its output of this start begins at `log_offset` in its log."""
 
     pid: int
     log: Path
-    log_from: int
+    log_offset: int
 
     def output(self) -> str:
         with self.log.open("rb") as file:
-            file.seek(self.log_from)
+            file.seek(self.log_offset)
             return file.read().decode(errors="replace")
 
 
@@ -33,13 +33,13 @@ def at_once(running: Running) -> bool:
 
 
 def log_says(pattern: str) -> Ready:
-    """Its own output has a line that matches."""
-    wanted = re.compile(pattern)
-    return lambda running: wanted.search(running.output()) is not None
+    """Ready when the output of this start matches the pattern."""
+    compiled = re.compile(pattern)
+    return lambda running: compiled.search(running.output()) is not None
 
 
 def answers_http(port: int, path: str) -> Ready:
-    """Any answer below 500 is one: 401 of a page with a login included."""
+    """Ready when an HTTP answer is below 500, so a 401 counts too."""
 
     def ready(running: Running) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
@@ -54,14 +54,14 @@ def answers_http(port: int, path: str) -> Ready:
     return ready
 
 
-def answers(port: int, question: bytes, answer: bytes) -> Ready:
-    """What comes back on a raw socket ends with `answer`."""
+def answers_tcp(port: int, request: bytes, answer: bytes) -> Ready:
+    """Ready when the answer to `request` on a raw socket ends with `answer`."""
 
     def ready(running: Running) -> bool:
         try:
             with socket.create_connection(("127.0.0.1", port), 1) as connection:
                 connection.settimeout(1)
-                connection.sendall(question)
+                connection.sendall(request)
                 return connection.recv(256).endswith(answer)
         except OSError:
             return False
@@ -70,7 +70,7 @@ def answers(port: int, question: bytes, answer: bytes) -> Ready:
 
 
 def wrote_json(path: Path) -> Ready:
-    """It wrote a JSON object that names its own process id, so a file left by an earlier one does not count."""
+    """Ready when it has written a JSON object with its own process id; a file of an earlier process does not count."""
 
     def ready(running: Running) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""Which processes a folder's stack has started: one small file each, so that whoever comes later can end them."""
+"""Records of the processes that a folder's stack has started, one small file each, so that a later run can end them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from notifier.local.processes import pids
 
 @dataclass(frozen=True)
 class Record:
-    """One started process, leader of its own group. Larger `order` stops first: servers have 0."""
+    """One started process, the leader of its process group. A larger `stop_order` stops first; servers have 0."""
 
     pid: int
     started_at: str
     stop_signal: int = signal.SIGTERM
     grace: float = 10.0
-    order: int = 1
+    stop_order: int = 1
 
     @property
     def alive(self) -> bool:
@@ -43,26 +43,27 @@ def remove(folder: Path, name: str) -> None:
 
 
 def sweep(folder: Path) -> int:
-    """End every recorded process that still runs: TERM, wait, KILL of its group. Returns how many there were."""
-    found = {path: _read(path) for path in sorted(folder.glob("run/*.json"))}
-    alive = [record for record in found.values() if record is not None and record.alive]
-    for order in sorted({record.order for record in alive}, reverse=True):
-        _end([record for record in alive if record.order == order])
-    for path in found:
+    """End every recorded process that still runs: send its stop signal, wait, then kill its group. Returns their
+    number."""
+    recorded = {path: _read(path) for path in sorted(folder.glob("run/*.json"))}
+    alive = [record for record in recorded.values() if record is not None and record.alive]
+    for stop_order in sorted({record.stop_order for record in alive}, reverse=True):
+        _end_processes([record for record in alive if record.stop_order == stop_order])
+    for path in recorded:
         path.unlink(missing_ok=True)
     return len(alive)
 
 
-def _end(records: list[Record]) -> None:
+def _end_processes(records: list[Record]) -> None:
     for record in records:
-        _signal(record)
-    left = pids.wait_gone([record.pid for record in records], max(record.grace for record in records))
+        _signal_leader(record)
+    left = pids.wait_until_gone([record.pid for record in records], max(record.grace for record in records))
     for group in left:
         pids.kill_group(group)
 
 
-def _signal(record: Record) -> None:
-    """To the leader only: it ends its own children in good order."""
+def _signal_leader(record: Record) -> None:
+    """Signal the leader only, which ends its own children."""
     try:
         os.kill(record.pid, record.stop_signal)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""Run a few slow starts or stops side by side."""
+"""Runs a few slow starts or stops in parallel."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def run_parallel(jobs: Sequence[Callable[[], T]]) -> list[T]:
-    """Results in the order of the jobs. The first error is raised at once, without waiting for the other jobs:
-    who catches it stops what they were starting. Daemon threads, because an executor's are joined at exit."""
-    answers: SimpleQueue[tuple[int, T | BaseException]] = SimpleQueue()
+def run_parallel(calls: Sequence[Callable[[], T]]) -> list[T]:
+    """The results, in the order of the calls. The first error is raised at once, without waiting for the other calls:
+    the caller that catches it stops what they were starting. Daemon threads, because an executor joins its threads at
+    exit."""
+    outcomes: SimpleQueue[tuple[int, T | BaseException]] = SimpleQueue()
 
-    def run(index: int, job: Callable[[], T]) -> None:
+    def run(index: int, call: Callable[[], T]) -> None:
         try:
-            answers.put((index, job()))
+            outcomes.put((index, call()))
         except BaseException as error:
-            answers.put((index, error))
+            outcomes.put((index, error))
 
-    for index, job in enumerate(jobs):
-        threading.Thread(target=run, args=(index, job), daemon=True).start()
-    return _collect(answers, len(jobs))
+    for index, call in enumerate(calls):
+        threading.Thread(target=run, args=(index, call), daemon=True).start()
+    return _collect(outcomes, len(calls))
 
 
-def _collect(answers: SimpleQueue[tuple[int, T | BaseException]], count: int) -> list[T]:
+def _collect(outcomes: SimpleQueue[tuple[int, T | BaseException]], count: int) -> list[T]:
     results: dict[int, T] = {}
     for _ in range(count):
-        index, answer = answers.get()
-        if isinstance(answer, BaseException):
-            raise answer
-        results[index] = answer
+        index, outcome = outcomes.get()
+        if isinstance(outcome, BaseException):
+            raise outcome
+        results[index] = outcome
     return [results[index] for index in range(count)]

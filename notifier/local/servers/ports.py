@@ -6,10 +6,10 @@ import socket
 
 
 def free_port(preferred: int = 0) -> int:
-    """The preferred port if nobody has it, else any free one."""
+    """The preferred port if it is free, else any free port."""
     for port in (preferred, 0):
         with socket.socket() as probe:
-            # without it, a port left a minute ago by a stopped server (TIME_WAIT) would look taken
+            # without this option, the port of a server that stopped a minute ago (TIME_WAIT) would look taken
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own under a folder: initdb once, then a supervised `postgres` on the loopback, with passwords."""
+"""A PostgreSQL under a folder: initdb once, then a supervised `postgres` on the loopback, with passwords."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from notifier.local.processes.child import Failed, Program
+from notifier.local.processes.child import ProcessFailed, Program
 from notifier.local.processes.drop_privileges import run_as
 from notifier.local.processes.pids import started_at
 from notifier.local.processes.ready import Running
@@ -29,7 +29,7 @@ SETTINGS = {
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %u@%d ",
 }
-#: data of a test need not outlive a power cut; but commits stay synchronous, as tests kill the server with -9
+#: data of tests need not survive a power cut, but commits stay synchronous, because tests kill the server with -9
 TEST_SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -40,7 +40,7 @@ TEST_SETTINGS = {
 
 @dataclass(frozen=True)
 class Postgres:
-    """Data in `<folder>/postgres/<major version>`: a newer wheel starts with a new, empty cluster."""
+    """Its data is in `<folder>/postgres/<major version>`, so a newer major version starts with a new, empty cluster."""
 
     folder: Path
     password: str
@@ -52,33 +52,33 @@ class Postgres:
         return self.folder / "postgres" / str(binaries.postgres_major())
 
     def prepare(self) -> None:
-        """Make the cluster if there is none, and clear what a kill -9 left."""
+        """Make the cluster if there is none, and remove the pid file that a kill -9 left."""
         if not self.data.exists():
             self._initdb()
         self._drop_dead_pid()
 
     def program(self) -> Program:
-        who = run_as()
+        identity = run_as()
         settings = {**SETTINGS, **(TEST_SETTINGS if self.test else {}), "port": str(self.port)}
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         command = [str(binaries.postgres_tool("postgres")), "-D", str(self.data), *options]
         return Program(
             name="postgres",
-            argv=(*who.prefix, *command),
+            argv=(*identity.prefix, *command),
             env={**os.environ, "LC_ALL": "C"},
             cwd=self.folder,
             ready=self._is_ready,
-            stop_signal=signal.SIGINT,  # "fast": does not wait for clients to leave
+            stop_signal=signal.SIGINT,  # "fast": does not wait until clients disconnect
             grace=20,
-            order=0,
-            user=who.user,
+            stop_order=0,
+            user=identity.user,
         )
 
     def url(self, user: str, password: str, database: str) -> str:
         return f"postgres://{user}:{password}@127.0.0.1:{self.port}/{database}"
 
     def admin_url(self, database: str = "postgres") -> str:
-        """As the bootstrap superuser; only role and database creation uses it."""
+        """The URL of the bootstrap superuser, which only makes the roles and the database."""
         return self.url("postgres", self.password, database)
 
     def _is_ready(self, running: Running) -> bool:
@@ -92,24 +92,25 @@ class Postgres:
             return []
 
     def _drop_dead_pid(self) -> None:
-        """PostgreSQL itself takes a never reaped zombie for a running server and would refuse to start."""
+        """Else PostgreSQL takes a zombie that is never reaped for a running server, and refuses to start."""
         lines = self._pid_file()
         if lines and lines[0].strip().isdigit() and started_at(int(lines[0])) is None:
             self.data.joinpath("postmaster.pid").unlink(missing_ok=True)
 
     def _initdb(self) -> None:
-        """Beside its final place first, so that an interrupted one leaves nothing half-made."""
-        who = run_as()
+        """Make the cluster in a temporary folder and rename it, so that an interrupted initdb leaves no partial
+        cluster."""
+        identity = run_as()
         partial, password = self.data.with_name("partial"), self.data.with_name("password")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         password.touch(mode=0o600)
         password.write_text(self.password)
-        who.own(self.folder, partial.parent, partial, password)
-        command = [*who.prefix, str(binaries.postgres_tool("initdb")), "-D", str(partial), "--username=postgres"]
+        identity.chown(self.folder, partial.parent, partial, password)
+        command = [*identity.prefix, str(binaries.postgres_tool("initdb")), "-D", str(partial), "--username=postgres"]
         command += [f"--pwfile={password}", "--auth=scram-sha-256", "--encoding=UTF8", *_locale()]
-        uid, gid = who.user or (None, None)
-        made = subprocess.run(
+        uid, gid = identity.user or (None, None)
+        result = subprocess.run(
             [*command, *(["--no-sync"] if self.test else [])],
             cwd=self.folder,
             capture_output=True,
@@ -120,13 +121,14 @@ class Postgres:
             extra_groups=None if gid is None else [],
         )
         password.unlink()
-        if made.returncode:
-            raise Failed(f"initdb failed:\n{made.stdout}{made.stderr}")
+        if result.returncode:
+            raise ProcessFailed(f"initdb failed:\n{result.stdout}{result.stderr}")
         partial.rename(self.data)
 
 
 def _locale() -> list[str]:
-    """UTF-8 order and case rules that do not depend on the machine; built in since 17."""
+    """Options for sort order and case rules that do not depend on the machine; PostgreSQL has them built in since
+    17."""
     if binaries.postgres_major() >= 17:
         return ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     return ["--locale=C.UTF-8"]

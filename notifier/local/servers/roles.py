@@ -1,4 +1,4 @@
-"""The two database roles and the database, made by the bootstrap superuser; nothing else ever runs as superuser."""
+"""Makes the two database roles and the database as the bootstrap superuser. Nothing else runs as superuser."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ ENGINE, WEB = "notifier_engine", "notifier_web"
 
 
 def make_roles(admin_url: str, engine_password: str, web_password: str) -> None:
-    """Idempotent. The engine owns the tables, so row-level security binds `web` and not it; it may become
-    `web` (SET ROLE), which tests of the policies need."""
+    """Idempotent. The engine role owns the tables, so row-level security binds the web role only. The engine may become
+    the web role (SET ROLE), which tests of the policies need."""
     with psycopg.connect(admin_url, autocommit=True) as connection:
         _make_role(connection, ENGINE, engine_password, sql.SQL("CREATEDB"))
         _make_role(connection, WEB, web_password, sql.SQL("NOCREATEDB"))
@@ -18,7 +18,7 @@ def make_roles(admin_url: str, engine_password: str, web_password: str) -> None:
 
 
 def make_database(admin_url: str, name: str) -> None:
-    """Owned by the engine. Idempotent."""
+    """Make the database, owned by the engine role. Idempotent."""
     with psycopg.connect(admin_url, autocommit=True) as connection:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
             return

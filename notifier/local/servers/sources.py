@@ -1,4 +1,4 @@
-"""A digest of everything that decides what the database looks like."""
+"""Digests of the source files that decide how the database looks."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from notifier.local.servers.binaries import postgres_major
 PACKAGES = ("notifier", "tenants", "campaigns", "inbox")
 
 
-def digest(project: Path) -> str:
-    """Of all our Python files, not only migrations: `post_migrate` and settings have a say too."""
-    seen = hashlib.sha256(str(postgres_major()).encode())
+def sources_digest(project: Path) -> str:
+    """A digest of all Python files of the product, not only of migrations, because `post_migrate` and settings also
+    change the database."""
+    digest = hashlib.sha256(str(postgres_major()).encode())
     files = [path for package in PACKAGES for path in sorted(project.joinpath(package).rglob("*.py"))]
     for path in [project / "requirements.lock", *files]:
-        seen.update(f"{path.relative_to(project)}\0".encode())
-        seen.update(hashlib.sha256(path.read_bytes()).digest())
-    return seen.hexdigest()
+        digest.update(f"{path.relative_to(project)}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
-def tables(project: Path) -> str:
-    """Of the first migrations, which are written anew until the first release: a database that was made by others of
-    them cannot be migrated, so the local one is named after them."""
+def migrations_digest(project: Path) -> str:
+    """A digest of the first migrations, which change in place until the first release. A database that other first
+    migrations made cannot be migrated, so the name of the local database has this digest."""
     first = sorted(path for package in PACKAGES for path in project.glob(f"{package}/migrations/0001_*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in first)).hexdigest()[:8]

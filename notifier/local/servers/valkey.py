@@ -1,4 +1,4 @@
-"""A Valkey (or Redis) of our own under a folder, on the loopback, with a password."""
+"""A Valkey (or Redis) under a folder, on the loopback, with a password."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from notifier.local.processes.child import Program
-from notifier.local.processes.ready import answers
+from notifier.local.processes.ready import answers_tcp
 from notifier.local.servers import binaries
 
 
 @dataclass(frozen=True)
 class Valkey:
-    """Data in `<folder>/<server kind>`: Redis refuses files that Valkey 9 wrote."""
+    """Its data is in `<folder>/<server kind>`, because Redis refuses files that Valkey 9 wrote."""
 
     folder: Path
     password: str
@@ -36,19 +36,22 @@ class Valkey:
             "appendonly": "no" if self.test else "yes",
             "appendfsync": "everysec",
             "save": '""',
-            # a queue must never be thrown away to make room
+            # Redis must never evict a queue to make room
             "maxmemory-policy": "noeviction",
         }
         lines = "".join(f'{key} "{value}"\n' if key == "dir" else f"{key} {value}\n" for key, value in settings.items())
         login = f"AUTH {self.password}\r\nPING\r\n".encode()
         return Program(
             name="valkey",
-            argv=(str(binaries.valkey_server()), "-"),  # settings on stdin: a password in argv is for all to see
+            argv=(
+                str(binaries.valkey_server()),
+                "-",
+            ),  # settings on stdin, because every user of the machine can read argv
             env=os.environ,
             cwd=self.data,
-            # a server that still loads its file answers -LOADING
-            ready=answers(self.port, login, b"+PONG\r\n"),
-            order=0,
+            # a server that is still loading its file answers -LOADING
+            ready=answers_tcp(self.port, login, b"+PONG\r\n"),
+            stop_order=0,
             stdin=lines.encode(),
         )
 

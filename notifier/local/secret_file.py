@@ -1,4 +1,5 @@
-"""KEY=VALUE files that only their owner may read: the secrets made once, and the `env` that tells where servers are."""
+"""KEY=VALUE files that only their owner may read: `secrets`, generated once, and `env`, with the addresses of the
+servers."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-MADE_ONCE = (
+SECRETS = (
     "POSTGRES_PASSWORD",
     "ENGINE_PASSWORD",
     "WEB_PASSWORD",
@@ -20,7 +21,7 @@ MADE_ONCE = (
 
 
 def read(path: Path) -> dict[str, str]:
-    """Empty when there is no such file."""
+    """The values of the file; empty if there is no such file."""
     if not path.exists():
         return {}
     lines = (line for line in path.read_text().splitlines() if "=" in line and not line.startswith("#"))
@@ -28,7 +29,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 def write(path: Path, values: Mapping[str, str]) -> None:
-    """Whole or not at all, mode 0600 from the start."""
+    """Write the file atomically, with mode 0600 from the start."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
     new.unlink(missing_ok=True)
@@ -37,18 +38,18 @@ def write(path: Path, values: Mapping[str, str]) -> None:
     new.replace(path)
 
 
-def made_once(path: Path) -> dict[str, str]:
-    """The folder's secrets; missing ones are made and kept."""
-    known = read(path)
-    # an earlier version made SECRET_KEY shorter than the workers, which run without DEBUG, accept (notifier.E006)
-    kept = {key: value for key, value in known.items() if key != "SECRET_KEY" or len(value) == len(_new(key))}
-    values = {key: kept.get(key) or _new(key) for key in MADE_ONCE}
-    if values != known:
+def load_or_create(path: Path) -> dict[str, str]:
+    """The secrets of the file; missing ones are generated and stored."""
+    stored = read(path)
+    # an earlier version generated a SECRET_KEY too short for workers, which run without DEBUG (notifier.E006)
+    usable = {key: value for key, value in stored.items() if key != "SECRET_KEY" or len(value) == len(_generate(key))}
+    values = {key: usable.get(key) or _generate(key) for key in SECRETS}
+    if values != stored:
         write(path, values)
     return values
 
 
-def _new(key: str) -> str:
+def _generate(key: str) -> str:
     if key == "ENCRYPTION_KEYS":
         return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     return secrets.token_hex(32)
