@@ -1,12 +1,15 @@
-"""`make bench`: the whole product against HTTP/2 servers that nobody here wrote, beside its peers, on one machine.
+"""`make bench`: the whole product sends to HTTP/2 servers that we did not write, beside its peers, on one machine.
+
+A *sink* is a server that takes every message: nginx, nghttpd, Caddy. `python -m bench` (__main__.py) calls run.py,
+which calls the others. The bench uses the product through its REST API and its processes; nothing imports the bench.
 
 options.py     what to run, from the environment
-sinks/         nginx, nghttpd, Caddy: the far ends, and how many requests they say they had
-site.py        the stack, pointed at a sink                 people.py   a tenant with so many recipients
-campaign.py    one campaign from arming to its account      meter.py    CPU and memory of the stack's processes
-ceiling.py     h2load                                       peers/      other clients, each in a process of its own
-uniqueness.py  a campaign to our own sandbox                latency.py  GO to the first request, stop to the last
-api.py         one notification, and a thousand at a time
-record.py      what a run found, and what of it is wrong    targets.py  what was wanted, and whether it was met
-report.py      latest.json, the table of README.md          plot.py     the picture
+run.py         the parts of one run, in order
+site.py        the stack, pointed at a sink                 tenants.py  a tenant with its recipients
+sinks/         the sinks, and their counts of requests      meter.py    CPU and memory of the stack's processes
+campaign.py    one campaign, armed, sent and counted        latency.py  GO to the first request, stop to the last
+ceiling.py     h2load: how much a sink can take             peers/      other clients, each in its own process
+uniqueness.py  a campaign to our own sandbox                api.py      single notifications, and bulk requests
+record.py      the figures of a run, and its problems       targets.py  the targets, and whether they were met
+report.py      latest.json, the tables of README.md         plot.py     the picture
 """

@@ -1,4 +1,4 @@
-"""`python -m bench`; bench/README.md tells what of the environment it reads."""
+"""`python -m bench`; bench/README.md lists the environment variables that it reads."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 from types import FrameType
 
 from bench import plot, report
-from bench.campaign import TooLate
-from bench.options import BadOption, options
-from bench.run import Bench, NoSink, folder
+from bench.campaign import StepFailed
+from bench.options import BadOption, parse_options
+from bench.run import Bench, NoSink, run_folder
 from bench.sinks.base import SinkFailed
 from bench.targets import targets
 from notifier.local.console import say
@@ -23,17 +23,17 @@ INTERRUPTED = 130
 
 
 def main() -> int:
-    asked = options(os.environ)
-    with folder(asked.keep, LOCAL) as root:
-        record = Bench(asked, root, say).run()
-    judged = targets(record.found)
-    asked.results.mkdir(parents=True, exist_ok=True)
-    if not plot.draw(record.found, asked.results / report.PICTURE):
+    options = parse_options(os.environ)
+    with run_folder(options.keep, LOCAL) as root:
+        record = Bench(options, root, say).run()
+    results = targets(record.figures)
+    options.results.mkdir(parents=True, exist_ok=True)
+    if not plot.draw(record.figures, options.results / report.PICTURE):
         say("bench", "no picture: matplotlib is not installed")
-    report.write(record.found, judged, asked.results)
-    for one in judged:
-        verdict = {True: "met", False: "NOT MET", None: ""}[one.met]
-        say("target", f"{one.what}: {one.measured} (wanted {one.wanted}) {verdict}")
+    report.write(record.figures, results, options.results)
+    for target in results:
+        verdict = {True: "met", False: "NOT MET", None: ""}[target.met]
+        say("target", f"{target.what}: {target.measured} (wanted {target.wanted}) {verdict}")
     for problem in record.problems:
         say("FAILED", problem)
     return 1 if record.problems else 0
@@ -50,6 +50,6 @@ if __name__ == "__main__":
         sys.exit(main())
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except (BadOption, NoSink, SinkFailed, TooLate, ProcessFailed, FolderInUse, ServerNotFound) as problem:
+    except (BadOption, NoSink, SinkFailed, StepFailed, ProcessFailed, FolderInUse, ServerNotFound) as problem:
         say("bench", f"stopped: {problem}")
         sys.exit(1)

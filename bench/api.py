@@ -1,4 +1,4 @@
-"""The API: single notifications at a steady pace, whose arrival the sandbox writes down, and thousands in bulk."""
+"""The API: single notifications at a steady pace, whose arrivals the sandbox logs, and bulk requests."""
 
 from __future__ import annotations
 
@@ -11,146 +11,151 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from bench.campaign import TooLate
-from bench.people import Crowd
+from bench.campaign import StepFailed
 from bench.sinks import Sandbox, Sink
+from bench.tenants import BenchTenant
 
 PER_S = 100
-#: enough that none waits for another at 100 a second and 300 ms each
+#: so many that no request waits for another at 100 a second and 300 ms each
 THREADS = 32
-#: customers' servers that send at once, and items of one request
-CALLERS, ITEMS = 4, 1_000
-PATIENCE = 120.0
+#: parallel callers of the bulk API, and the items of one request
+CALLERS, ITEMS_A_REQUEST = 4, 1_000
+TIMEOUT = 120.0
 
 
 @dataclass
-class Single:
-    """One notification after the other, at their times whatever became of the earlier ones (open loop)."""
+class SteadyLoad:
+    """Sends notifications at fixed times, whatever became of earlier ones (open loop)."""
 
-    crowd: Crowd
+    tenant: BenchTenant
     count: int
     sent_at: dict[str, float] = field(default_factory=dict)  #: delivery id -> Unix time of the request
     answer_ms: list[float] = field(default_factory=list)
-    late_ms: list[float] = field(default_factory=list)  #: how late the bench itself was
+    late_ms: list[float] = field(default_factory=list)  #: delay caused by the bench itself
     failed: list[str] = field(default_factory=list)
 
     def run(self) -> None:
-        turns, start = iter(range(self.count)), time.time() + 0.5
+        numbers, start = iter(range(self.count)), time.time() + 0.5
         lock = threading.Lock()
 
-        def turn() -> int | None:
+        def next_number() -> int | None:
             with lock:
-                return next(turns, None)
+                return next(numbers, None)
 
-        together(THREADS, lambda _: self._caller(turn, start))
+        run_parallel(THREADS, lambda _: self._caller(next_number, start))
 
-    def _caller(self, turn: Callable[[], int | None], start: float) -> None:
-        api = KeptOpen(self.crowd)
-        while (number := turn()) is not None:
+    def _caller(self, next_number: Callable[[], int | None], start: float) -> None:
+        api = KeepAliveClient(self.tenant)
+        while (number := next_number()) is not None:
             due = start + number / PER_S
             time.sleep(max(0.0, due - time.time()))
             self._send(api, number, due)
 
-    def _send(self, api: KeptOpen, number: int, due: float) -> None:
+    def _send(self, api: KeepAliveClient, number: int, due: float) -> None:
         at = time.time()
-        status, said = api.post("/v1/notifications", item(number % self.crowd.size, number))
+        status, answer = api.post("/v1/notifications", notification(number % self.tenant.size, number))
         self.answer_ms.append((time.time() - at) * 1000)
         self.late_ms.append((at - due) * 1000)
         if status == 202:
-            self.sent_at[said["deliveries"][0]["id"]] = at
+            self.sent_at[answer["deliveries"][0]["id"]] = at
         else:
-            self.failed.append(f"{status} {said}")
+            self.failed.append(f"{status} {answer}")
 
 
-def single(crowd: Crowd, sink: Sandbox, seconds: int) -> tuple[dict[str, Any], list[str]]:
-    """Milliseconds from a request to its message at the provider."""
+def measure_single(tenant: BenchTenant, sink: Sandbox, seconds: int) -> tuple[dict[str, Any], list[str]]:
+    """Milliseconds from a request to the arrival of its message at the provider."""
     sink.reset()
-    Single(crowd, PER_S // 2).run()  # the processes are warm after it
-    asked = Single(crowd, PER_S * seconds)
-    asked.run()
-    arrived = _arrivals(sink, asked.sent_at)
-    waits = sorted((arrived[i] - at) * 1000 for i, at in asked.sent_at.items() if i in arrived)
-    found = {
-        "p50_ms": _share(waits, 0.50),
-        "p99_ms": _share(waits, 0.99),
-        "answer_p50_ms": _share(sorted(asked.answer_ms), 0.50),
-        "answer_p99_ms": _share(sorted(asked.answer_ms), 0.99),
-        "bench_late_p99_ms": _share(sorted(asked.late_ms), 0.99),
-        "notifications": asked.count + PER_S // 2,
+    SteadyLoad(tenant, PER_S // 2).run()  # warms the processes
+    load = SteadyLoad(tenant, PER_S * seconds)
+    load.run()
+    arrived = _arrivals(sink, load.sent_at)
+    waits = sorted((arrived[i] - at) * 1000 for i, at in load.sent_at.items() if i in arrived)
+    figures = {
+        "p50_ms": _percentile(waits, 0.50),
+        "p99_ms": _percentile(waits, 0.99),
+        "answer_p50_ms": _percentile(sorted(load.answer_ms), 0.50),
+        "answer_p99_ms": _percentile(sorted(load.answer_ms), 0.99),
+        "bench_late_p99_ms": _percentile(sorted(load.late_ms), 0.99),
+        "notifications": load.count + PER_S // 2,
     }
-    problems = [f"api: {len(asked.failed)} requests failed, as {asked.failed[0][:200]}"] if asked.failed else []
-    if len(waits) != len(asked.sent_at):
-        problems.append(f"api: of {len(asked.sent_at)} accepted notifications {len(waits)} arrived")
-    return found, problems
+    problems = [f"api: {len(load.failed)} requests failed, as {load.failed[0][:200]}"] if load.failed else []
+    if len(waits) != len(load.sent_at):
+        problems.append(f"api: of {len(load.sent_at)} accepted notifications {len(waits)} arrived")
+    return figures, problems
 
 
-def _arrivals(sink: Sandbox, wanted: dict[str, float]) -> dict[str, float]:
-    """delivery id -> Unix time, once all have arrived, or have had their time."""
-    until = time.monotonic() + PATIENCE
+def _arrivals(sink: Sandbox, sent_at: dict[str, float]) -> dict[str, float]:
+    """delivery id -> Unix time of arrival. Returns when all have arrived, or after TIMEOUT."""
+    until = time.monotonic() + TIMEOUT
     while True:
-        seen = sink.report(detail=100_000)
-        found = {m["delivery"]: seen["first_at"] + m["offset_ms"] / 1000 for m in seen["messages"]}
-        if wanted.keys() <= found.keys() or time.monotonic() > until:
-            return found
+        report = sink.report(detail=100_000)
+        arrived = {m["delivery"]: report["first_at"] + m["offset_ms"] / 1000 for m in report["messages"]}
+        if sent_at.keys() <= arrived.keys() or time.monotonic() > until:
+            return arrived
         time.sleep(0.5)
 
 
-def bulk(crowd: Crowd, sink: Sink, sent: Callable[[], int]) -> tuple[dict[str, Any], list[str]]:
-    """Recipients a second, from the first request until all are delivered; `sent` asks the ledger."""
-    before, had = sink.messages(), sent()
-    batches = iter([range(start, min(start + ITEMS, crowd.size)) for start in range(0, crowd.size, ITEMS)])
+def measure_bulk(tenant: BenchTenant, sink: Sink, sent: Callable[[], int]) -> tuple[dict[str, Any], list[str]]:
+    """Recipients a second, from the first request until all messages arrived. `sent` returns the ledger's count."""
+    sink_before, ledger_before = sink.messages(), sent()
+    batches = iter(
+        [range(start, min(start + ITEMS_A_REQUEST, tenant.size)) for start in range(0, tenant.size, ITEMS_A_REQUEST)]
+    )
     accepted, lock = [0] * CALLERS, threading.Lock()
 
     def caller(number: int) -> None:
-        api = KeptOpen(crowd)
+        api = KeepAliveClient(tenant)
         while True:
             with lock:
                 batch = next(batches, None)
             if batch is None:
                 return
-            status, said = api.post("/v1/notifications/bulk", {"items": [item(n, n) for n in batch]})
-            accepted[number] += said["accepted"] if status in (202, 207) else 0
+            status, answer = api.post("/v1/notifications/bulk", {"items": [notification(n, n) for n in batch]})
+            accepted[number] += answer["accepted"] if status in (202, 207) else 0
 
     began = time.monotonic()
-    together(CALLERS, caller)
-    took = time.monotonic() - began
-    delivered = _delivered(sink, before, sent, had, sum(accepted))
+    run_parallel(CALLERS, caller)
+    accept_seconds = time.monotonic() - began
+    delivered = _wait_delivered(sink, sink_before, sent, ledger_before, sum(accepted))
     seconds = time.monotonic() - began
-    found = {
+    figures = {
         "bulk_per_s": round(delivered / seconds, 1),
-        "bulk_accepted_per_s": round(sum(accepted) / took, 1),
-        "bulk_recipients": crowd.size,
+        "bulk_accepted_per_s": round(sum(accepted) / accept_seconds, 1),
+        "bulk_recipients": tenant.size,
     }
     after = sink.messages()
-    counts = {"accepted": sum(accepted), "ledger": sent() - had}
-    if before is not None and after is not None:
-        counts["sink"] = after - before
-    wrong = set(counts.values()) != {crowd.size}
-    return found, [f"bulk: of {crowd.size} recipients {counts}"] if wrong else []
+    counts = {"accepted": sum(accepted), "ledger": sent() - ledger_before}
+    if sink_before is not None and after is not None:
+        counts["sink"] = after - sink_before
+    wrong = set(counts.values()) != {tenant.size}
+    return figures, [f"bulk: of {tenant.size} recipients {counts}"] if wrong else []
 
 
-def _delivered(sink: Sink, before: int | None, sent: Callable[[], int], had: int, wanted: int) -> int:
-    """How many arrived; returns as soon as all have, by the sink's count where it has one."""
-    until = time.monotonic() + PATIENCE
+def _wait_delivered(
+    sink: Sink, sink_before: int | None, sent: Callable[[], int], ledger_before: int, accepted: int
+) -> int:
+    """How many messages arrived, by the sink's count if it has one. Returns when all have, and the ledger says so too.
+    Raises StepFailed."""
+    until = time.monotonic() + TIMEOUT
     while True:
         now = sink.messages()
-        seen = sent() - had if now is None or before is None else now - before
-        if seen >= wanted:
-            while sent() - had < wanted and time.monotonic() < until:
-                time.sleep(0.05)  # delivered is what the ledger says, too
-            return seen
+        arrived = sent() - ledger_before if now is None or sink_before is None else now - sink_before
+        if arrived >= accepted:
+            while sent() - ledger_before < accepted and time.monotonic() < until:
+                time.sleep(0.05)
+            return arrived
         if time.monotonic() > until:
-            raise TooLate(f"of {wanted} accepted recipients {seen} arrived in {PATIENCE:.0f} s")
+            raise StepFailed(f"of {accepted} accepted recipients {arrived} arrived in {TIMEOUT:.0f} s")
         time.sleep(0.05)
 
 
-class KeptOpen:
-    """A customer's server: one connection, kept."""
+class KeepAliveClient:
+    """A caller of the API that keeps one connection open."""
 
-    def __init__(self, crowd: Crowd) -> None:
-        self._headers = dict(crowd.api._headers)
-        place = urlsplit(crowd.api.origin)
-        self._connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
+    def __init__(self, tenant: BenchTenant) -> None:
+        self._headers = dict(tenant.api._headers)
+        address = urlsplit(tenant.api.origin)
+        self._connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
 
     def post(self, path: str, body: Any) -> tuple[int, Any]:
         self._connection.request("POST", path, json.dumps(body), self._headers)
@@ -158,12 +163,12 @@ class KeptOpen:
         return answer.status, json.loads(answer.read())
 
 
-def item(recipient: int, order: int) -> dict[str, Any]:
+def notification(recipient: int, order: int) -> dict[str, Any]:
     return {"recipient": f"user-{recipient}", "template": "order-shipped", "data": {"order": f"A-{order}"}}
 
 
-def together(count: int, work: Callable[[int], None]) -> None:
-    """In so many threads. The first error is raised."""
+def run_parallel(count: int, work: Callable[[int], None]) -> None:
+    """Run `work(number)` in `count` threads. Raises the first error."""
     errors: list[BaseException] = []
 
     def safe(number: int) -> None:
@@ -181,6 +186,6 @@ def together(count: int, work: Callable[[int], None]) -> None:
         raise errors[0]
 
 
-def _share(values: list[float], share: float) -> float | None:
-    """Nearest rank."""
+def _percentile(values: list[float], share: float) -> float | None:
+    """By nearest rank; None for no values."""
     return round(values[min(len(values) - 1, int(len(values) * share))], 1) if values else None

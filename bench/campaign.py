@@ -1,4 +1,4 @@
-"""One campaign: armed, launched and waited for through the API; its times, its cost and its account."""
+"""One campaign, armed, launched and awaited through the API: its times, its cost and its counts."""
 
 from __future__ import annotations
 
@@ -10,45 +10,45 @@ from typing import Any, TypeVar
 import psycopg
 
 from bench.meter import Meter
-from bench.people import Crowd
 from bench.site import BenchSite
+from bench.tenants import BenchTenant
 from notifier.vocabulary.status import Status
 
 T = TypeVar("T")
 
-LOOK = 0.01  #: seconds between two looks at a campaign's row: what follows its end must not count as its own
-BIN = 0.25  #: seconds of one step of the curve
+POLL = 0.01  #: seconds between two queries of a campaign's row, short: work after its end must not count as its cost
+CURVE_STEP = 0.25  #: seconds
 ENDED = frozenset({"finished", "cancelled", "failed", "paused"})
-BULK = "worker:push.bulk"
+BULK_WORKER = "worker:push.bulk"
 
 
-class TooLate(Exception):
-    """It did not come, or not in time."""
+class StepFailed(Exception):
+    """A step of the bench failed, or did not end in time."""
 
 
 @dataclass
-class Armed:
-    """A campaign ready to go."""
+class ArmedCampaign:
+    """A campaign that waits for GO."""
 
     id: str
-    crowd: Crowd
+    tenant: BenchTenant
     seconds: float
     peak_rss_mb: float
 
     @property
     def per_s(self) -> float:
-        return self.crowd.size / self.seconds
+        return self.tenant.size / self.seconds
 
 
 @dataclass
-class Run:
-    """A campaign that has left."""
+class CampaignRun:
+    """A campaign that was sent."""
 
-    armed: Armed
+    armed: ArmedCampaign
     requests: int | None  #: by the sink's own count
     ledger: dict[str, int]  #: status -> messages
     seconds: float  #: GO -> every outcome durable
-    expansion_seconds: float | None  #: from there until the ledger's rows say so as well; None: they did at once
+    expansion_seconds: float | None  #: from there until the ledger's rows are complete; None: at once
     results: dict[str, Any] = field(repr=False)
     cpu_us: float = 0.0
     cpu_us_by_part: dict[str, float] = field(default_factory=dict)
@@ -65,57 +65,63 @@ class Run:
         return self.sent / self.seconds if self.seconds else 0.0
 
 
-def arm(site: BenchSite, crowd: Crowd, name: str) -> Armed:
-    """A campaign to everybody of the crowd, armed."""
-    asked = {"name": name, "template": "big-game", "audience": crowd.audience, "channels": ["push"]}
-    campaign_id = crowd.api.post("/v1/campaigns", asked)["id"]
-    every_worker = [name for name in site.roots if name.startswith("worker:")]
-    with site.database() as database, Meter(site.roots, *every_worker) as meter:
+def arm(site: BenchSite, tenant: BenchTenant, name: str) -> ArmedCampaign:
+    """Create and arm a campaign to all recipients of the tenant. Raises StepFailed."""
+    campaign = {"name": name, "template": "big-game", "audience": tenant.audience, "channels": ["push"]}
+    campaign_id = tenant.api.post("/v1/campaigns", campaign)["id"]
+    every_worker = [name for name in site.pids_by_part if name.startswith("worker:")]
+    with site.database() as database, Meter(site.pids_by_part, *every_worker) as meter:
         began = time.monotonic()
-        crowd.api.post(f"/v1/campaigns/{campaign_id}/arm")
-        state = wait(lambda: _state(database, campaign_id), lambda seen: seen != "arming", 60 + crowd.size / 500)
+        tenant.api.post(f"/v1/campaigns/{campaign_id}/arm")
+        state = wait_until(
+            lambda: _state(database, campaign_id), lambda state: state != "arming", 60 + tenant.size / 500
+        )
         seconds = time.monotonic() - began
     if state != "armed":
-        raise TooLate(f"arming failed: {crowd.api.get(f'/v1/campaigns/{campaign_id}')['failure']}")
-    return Armed(campaign_id, crowd, seconds, meter.peak_rss_mb)
+        raise StepFailed(f"arming failed: {tenant.api.get(f'/v1/campaigns/{campaign_id}')['failure']}")
+    return ArmedCampaign(campaign_id, tenant, seconds, meter.peak_rss_mb)
 
 
-def send(site: BenchSite, armed: Armed, messages: Callable[[], int | None]) -> Run:
-    """GO, and wait until everything is written down."""
+def send(site: BenchSite, armed: ArmedCampaign, messages: Callable[[], int | None]) -> CampaignRun:
+    """Launch, and wait until every outcome is stored. `messages`: the sink's count. Raises StepFailed."""
     before = messages()
     with site.database() as database:
-        with Meter(site.roots, BULK) as meter:
-            armed.crowd.api.post(f"/v1/campaigns/{armed.id}/go")
-            state = wait(lambda: _state(database, armed.id), ENDED.__contains__, 60 + armed.crowd.size / 500)
+        with Meter(site.pids_by_part, BULK_WORKER) as meter:
+            armed.tenant.api.post(f"/v1/campaigns/{armed.id}/go")
+            state = wait_until(lambda: _state(database, armed.id), ENDED.__contains__, 60 + armed.tenant.size / 500)
         if state != "finished":
-            raise TooLate(f"{armed.crowd.size} recipients: the campaign is {state}, {ledger(database, armed.id)}")
-        with Meter(site.roots) as after:
-            expansion = _accounted(database, armed)
-        run = _account(database, armed, before, messages())
+            raise StepFailed(
+                f"{armed.tenant.size} recipients: the campaign is {state}, {ledger_counts(database, armed.id)}"
+            )
+        with Meter(site.pids_by_part) as after:
+            expansion = _expansion_seconds(database, armed)
+        run = _collect_run(database, armed, before, messages())
     run.expansion_seconds, run.peak_rss_mb = expansion, meter.peak_rss_mb
-    run.cpu_us, run.cpu_us_by_part = meter.per_message(armed.crowd.size), meter.parts_per_message(armed.crowd.size)
-    run.expansion_cpu_us = after.per_message(armed.crowd.size)
+    run.cpu_us, run.cpu_us_by_part = meter.per_message(armed.tenant.size), meter.parts_per_message(armed.tenant.size)
+    run.expansion_cpu_us = after.per_message(armed.tenant.size)
     return run
 
 
-def _account(database: psycopg.Connection[Any], armed: Armed, before: int | None, after: int | None) -> Run:
-    seconds = _one(
+def _collect_run(
+    database: psycopg.Connection[Any], armed: ArmedCampaign, before: int | None, after: int | None
+) -> CampaignRun:
+    seconds = _value(
         database,
         "SELECT extract(epoch FROM finished_at - launched_at)::float FROM campaigns_campaign WHERE id = %s",
         armed.id,
     )
-    return Run(
+    return CampaignRun(
         armed=armed,
         requests=None if before is None or after is None else after - before,
-        ledger=ledger(database, armed.id),
+        ledger=ledger_counts(database, armed.id),
         seconds=float(seconds or 0.0),
         expansion_seconds=None,
-        results=armed.crowd.api.get(f"/v1/campaigns/{armed.id}/results"),
+        results=armed.tenant.api.get(f"/v1/campaigns/{armed.id}/results"),
         curve=_curve(database, armed.id),
     )
 
 
-def ledger(database: psycopg.Connection[Any], campaign_id: str) -> dict[str, int]:
+def ledger_counts(database: psycopg.Connection[Any], campaign_id: str) -> dict[str, int]:
     """status -> rows of the ledger."""
     rows = database.execute(
         "SELECT status, count(*) FROM notifier_delivery WHERE campaign_id = %s GROUP BY 1", [campaign_id]
@@ -123,34 +129,36 @@ def ledger(database: psycopg.Connection[Any], campaign_id: str) -> dict[str, int
     return {Status(status).label: count for status, count in rows}
 
 
-def wait(look: Callable[[], T], done: Callable[[T], bool], seconds: float) -> T:
-    """Look until it is done; returns what was seen then. Raises TooLate."""
+def wait_until(look: Callable[[], T], done: Callable[[T], bool], seconds: float) -> T:
+    """Call `look` until `done` holds for its result; returns that result. Raises StepFailed."""
     until = time.monotonic() + seconds
-    while not done(seen := look()):
+    while not done(value := look()):
         if time.monotonic() > until:
-            raise TooLate(f"still {seen} after {seconds:.0f} s")
-        time.sleep(LOOK)
-    return seen
+            raise StepFailed(f"still {value} after {seconds:.0f} s")
+        time.sleep(POLL)
+    return value
 
 
-def settled(database: psycopg.Connection[Any], campaign_id: str, seconds: float) -> None:
-    """Wait until no row of the ledger waits for anything."""
+def wait_settled(database: psycopg.Connection[Any], campaign_id: str, seconds: float) -> None:
+    """Wait until every row of the campaign in the ledger is final."""
     waiting = {Status(s).label for s in (Status.ARMED, Status.QUEUED, Status.CLAIMED, Status.SENDING)}
-    wait(lambda: waiting & set(ledger(database, campaign_id)), lambda left: not left, seconds)
+    wait_until(lambda: waiting & set(ledger_counts(database, campaign_id)), lambda left: not left, seconds)
 
 
 def _state(database: psycopg.Connection[Any], campaign_id: str) -> str:
-    return str(_one(database, "SELECT state FROM campaigns_campaign WHERE id = %s", campaign_id))
+    return str(_value(database, "SELECT state FROM campaigns_campaign WHERE id = %s", campaign_id))
 
 
-def _accounted(database: psycopg.Connection[Any], armed: Armed) -> float | None:
+def _expansion_seconds(database: psycopg.Connection[Any], armed: ArmedCampaign) -> float | None:
     """Seconds from the last outcome to the last row of the ledger."""
     query = "SELECT extract(epoch FROM accounted_at - finished_at)::float FROM campaigns_campaign WHERE id = %s"
-    patience = 60 + armed.crowd.size / 5_000
+    timeout = 60 + armed.tenant.size / 5_000
     try:
-        return float(wait(lambda: _one(database, query, armed.id), lambda seconds: seconds is not None, patience))
+        return float(
+            wait_until(lambda: _value(database, query, armed.id), lambda seconds: seconds is not None, timeout)
+        )
     except psycopg.errors.UndefinedColumn:
-        settled(database, armed.id, 60.0)
+        wait_settled(database, armed.id, 60.0)
         return None
 
 
@@ -163,10 +171,10 @@ WHERE d.campaign_id = %s AND d.settled_at IS NOT NULL GROUP BY 1 ORDER BY 1
 
 def _curve(database: psycopg.Connection[Any], campaign_id: str) -> list[tuple[float, float]]:
     """(seconds since GO, messages per second)."""
-    counts = {max(0, step): count for step, count in database.execute(_CURVE, [BIN, campaign_id])}
-    return [(step * BIN, counts.get(step, 0) / BIN) for step in range(max(counts, default=-1) + 1)]
+    counts = {max(0, step): count for step, count in database.execute(_CURVE, [CURVE_STEP, campaign_id])}
+    return [(step * CURVE_STEP, counts.get(step, 0) / CURVE_STEP) for step in range(max(counts, default=-1) + 1)]
 
 
-def _one(database: psycopg.Connection[Any], query: str, campaign_id: str) -> Any:
+def _value(database: psycopg.Connection[Any], query: str, campaign_id: str) -> Any:
     row = database.execute(query, [campaign_id]).fetchone()
     return row[0] if row else None

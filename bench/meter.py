@@ -1,4 +1,4 @@
-"""What the stack's processes cost: CPU seconds of all of them, and the memory of the largest worker process."""
+"""The cost of the stack's processes: CPU seconds of all, and the memory of the largest worker process."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ from typing import Self
 
 import psutil
 
-EVERY = 0.2  #: seconds between two looks at the memory
+SAMPLE_SECONDS = 0.2  #: between two samples of memory
 MB = 1 << 20
 
 
 class Meter:
-    """`with Meter(site.roots, "worker:push.bulk") as meter:` what happens inside is counted.
+    """`with Meter(site.pids_by_part, "worker:push.bulk") as meter:` measures the block.
 
-    CPU includes PostgreSQL with its backends, the broker, web and scheduler; not the sink, and not the bench itself.
-    Memory is that of processes that were there before: a worker keeps its own.
+    CPU includes PostgreSQL with its backends, the broker, web and scheduler, but neither the sink nor the bench itself.
+    Memory counts processes that ran before the block: a worker's processes stay.
     """
 
-    def __init__(self, roots: Mapping[str, Sequence[int]], *watched: str) -> None:
-        self._roots = roots
-        below = children()
-        self._watched = [p for name in watched for pid in roots.get(name, ()) for p in tree(pid, below)]
+    def __init__(self, pids_by_part: Mapping[str, Sequence[int]], *memory_of: str) -> None:
+        self._pids_by_part = pids_by_part
+        children = children_by_pid()
+        self._watched = [
+            p for name in memory_of for pid in pids_by_part.get(name, ()) for p in process_tree(pid, children)
+        ]
         self._before: Counter[str] = Counter()
-        self._leave = threading.Event()
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.cpu_by_part: dict[str, float] = {}
         self.peak_rss_mb = 0.0
@@ -41,57 +43,62 @@ class Meter:
         return self.cpu_seconds * 1e6 / messages
 
     def parts_per_message(self, messages: int) -> dict[str, float]:
-        """Microseconds of each part, the dearest first."""
-        dearest = sorted(self.cpu_by_part.items(), key=lambda part: -part[1])
-        return {name: round(seconds * 1e6 / messages, 2) for name, seconds in dearest}
+        """Microseconds of each part, the most expensive first."""
+        by_cost = sorted(self.cpu_by_part.items(), key=lambda part: -part[1])
+        return {name: round(seconds * 1e6 / messages, 2) for name, seconds in by_cost}
 
     def __enter__(self) -> Self:
-        self._before = cpu(self._roots)
+        self._before = cpu_seconds_by_part(self._pids_by_part)
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        after = cpu(self._roots)
-        self.cpu_by_part = {name: max(0.0, after[name] - self._before[name]) for name in self._roots}
-        self._leave.set()
+        after = cpu_seconds_by_part(self._pids_by_part)
+        self.cpu_by_part = {name: max(0.0, after[name] - self._before[name]) for name in self._pids_by_part}
+        self._stopping.set()
         self._thread.join()
-        self._look()
+        self._sample()
 
     def _watch(self) -> None:
-        while not self._leave.wait(EVERY):
-            self._look()
+        while not self._stopping.wait(SAMPLE_SECONDS):
+            self._sample()
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         for process in self._watched:
             with suppress(psutil.NoSuchProcess):
                 self.peak_rss_mb = max(self.peak_rss_mb, process.memory_info().rss / MB)
 
 
-def cpu(roots: Mapping[str, Sequence[int]]) -> Counter[str]:
-    """CPU seconds of each part until now. What has ended and was waited for counts as its parent's."""
-    below = children()
-    return Counter({name: sum(_seconds(p) for pid in pids for p in tree(pid, below)) for name, pids in roots.items()})
+def cpu_seconds_by_part(pids_by_part: Mapping[str, Sequence[int]]) -> Counter[str]:
+    """CPU seconds of each part until now. A process that ended and was waited for counts for its parent."""
+    children = children_by_pid()
+    return Counter(
+        {
+            name: sum(_seconds(p) for pid in pids for p in process_tree(pid, children))
+            for name, pids in pids_by_part.items()
+        }
+    )
 
 
-def children() -> dict[int, list[psutil.Process]]:
-    """Of every process of the machine, by one look: a look for each part takes longer than a small campaign."""
-    found: dict[int, list[psutil.Process]] = {}
+def children_by_pid() -> dict[int, list[psutil.Process]]:
+    """The children of every process of the machine, from one scan: a scan a part takes longer than a small campaign."""
+    children: dict[int, list[psutil.Process]] = {}
     for process in psutil.process_iter(["ppid"]):
-        found.setdefault(process.info["ppid"], []).append(process)
-    return found
+        children.setdefault(process.info["ppid"], []).append(process)
+    return children
 
 
-def tree(pid: int, below: Mapping[int, Sequence[psutil.Process]]) -> list[psutil.Process]:
-    """A process and all below it."""
+def process_tree(pid: int, children: Mapping[int, Sequence[psutil.Process]]) -> list[psutil.Process]:
+    """A process and all its descendants."""
     try:
-        found = [psutil.Process(pid)]
+        processes = [psutil.Process(pid)]
     except psutil.NoSuchProcess:
         return []
-    for process in found:
-        found += below.get(process.pid, ())
-    return found
+    for process in processes:
+        processes += children.get(process.pid, ())
+    return processes
 
 
 def _seconds(process: psutil.Process) -> float:
@@ -99,5 +106,5 @@ def _seconds(process: psutil.Process) -> float:
         times = process.cpu_times()
     except psutil.NoSuchProcess:
         return 0.0
-    # macOS does not tell of children
+    # macOS does not report children
     return float(sum(getattr(times, name, 0.0) for name in ("user", "system", "children_user", "children_system")))

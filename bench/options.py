@@ -1,4 +1,4 @@
-"""What a run does, from the environment: BENCH_N, BENCH_SHORT, BENCH_SINKS, BENCH_PARTS, BENCH_RESULTS, BENCH_KEEP."""
+"""Options of a run, from the environment: BENCH_N, BENCH_SHORT, BENCH_SINKS, BENCH_PARTS, BENCH_RESULTS, BENCH_KEEP."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True)
 class Options:
-    """`short` is the form of the tests: every part, tiny, its times worth nothing."""
+    """`short` is the form for tests: every part runs, tiny; its times mean nothing."""
 
     sizes: tuple[int, ...] = (30_000, 100_000, 300_000, 1_000_000)
     parts: tuple[str, ...] = PARTS
-    sinks: tuple[str, ...] = ()  #: those to use; none: those that are installed
+    sinks: tuple[str, ...] = ()  #: empty: those that are installed
     short: bool = False
     results: Path = RESULTS
-    keep: bool = False  #: the stack's folder, for a look at its logs and database
+    keep: bool = False  #: keep the stack's folder with its logs and database
 
     @property
     def largest(self) -> int:
@@ -36,7 +36,7 @@ class Options:
 
     @property
     def latency_size(self) -> int:
-        """Large enough that it still runs when it is stopped."""
+        """Large enough that the campaign still runs when it is stopped."""
         return 10_000 if self.short else self.largest
 
     @property
@@ -53,24 +53,24 @@ class Options:
 
 
 class BadOption(Exception):
-    """The environment asks for something that there is not."""
+    """An environment variable has an unknown or malformed value."""
 
 
-def options(environ: Mapping[str, str]) -> Options:
+def parse_options(environ: Mapping[str, str]) -> Options:
     """Raises BadOption."""
     short = environ.get("BENCH_SHORT", "") not in ("", "0")
     default = (2_000,) if short else Options.sizes
     return Options(
-        sizes=_sizes(environ.get("BENCH_N", "")) or default,
-        parts=_chosen("BENCH_PARTS", environ, PARTS) or PARTS,
-        sinks=_chosen("BENCH_SINKS", environ, SINKS),
+        sizes=_parse_sizes(environ.get("BENCH_N", "")) or default,
+        parts=_choices("BENCH_PARTS", environ, PARTS) or PARTS,
+        sinks=_choices("BENCH_SINKS", environ, SINKS),
         short=short,
         results=Path(environ.get("BENCH_RESULTS") or RESULTS).resolve(),
         keep=environ.get("BENCH_KEEP", "") not in ("", "0"),
     )
 
 
-def _sizes(text: str) -> tuple[int, ...]:
+def _parse_sizes(text: str) -> tuple[int, ...]:
     try:
         sizes = tuple(sorted({int(part) for part in text.split(",") if part.strip()}))
     except ValueError:
@@ -80,8 +80,8 @@ def _sizes(text: str) -> tuple[int, ...]:
     return sizes
 
 
-def _chosen(name: str, environ: Mapping[str, str], known: tuple[str, ...]) -> tuple[str, ...]:
-    wanted = {part.strip() for part in environ.get(name, "").split(",") if part.strip()}
-    if unknown := sorted(wanted - set(known)):
+def _choices(name: str, environ: Mapping[str, str], known: tuple[str, ...]) -> tuple[str, ...]:
+    chosen = {part.strip() for part in environ.get(name, "").split(",") if part.strip()}
+    if unknown := sorted(chosen - set(known)):
         raise BadOption(f"{name}: there is no {unknown[0]}; there are {', '.join(known)}")
-    return tuple(part for part in known if part in wanted)
+    return tuple(part for part in known if part in chosen)

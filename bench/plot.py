@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 
-def draw(found: Mapping[str, Any], path: Path) -> bool:
-    """False without matplotlib, which only the bench's own packages bring."""
+def draw(figures: Mapping[str, Any], path: Path) -> bool:
+    """False without matplotlib, which only the bench's own packages install."""
     path.unlink(missing_ok=True)
     try:
         import matplotlib
@@ -18,7 +18,7 @@ def draw(found: Mapping[str, Any], path: Path) -> bool:
     from matplotlib import pyplot
 
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(13, 5))
-    for name, sink in found["sinks"].items():
+    for name, sink in figures["sinks"].items():
         _throughput(left, name, sink)
         _cost(right, name, sink)
     left.set(title="Throughput of the largest campaign", xlabel="seconds since GO", ylabel="messages/s")
@@ -47,6 +47,6 @@ def _throughput(axes: Any, name: str, sink: Mapping[str, Any]) -> None:
 
 
 def _cost(axes: Any, name: str, sink: Mapping[str, Any]) -> None:
-    runs = sorted((int(size), one["cpu_us_per_message"]) for size, one in sink["e2e"].items())
+    runs = sorted((int(size), run["cpu_us_per_message"]) for size, run in sink["e2e"].items())
     if runs:
         axes.plot([size for size, _ in runs], [cost for _, cost in runs], marker="o", label=name)

@@ -1,4 +1,4 @@
-"""What a run found: the keys of latest.json, all of them there from the first moment, and what is wrong with it."""
+"""The figures of a run, with every key of latest.json from the start, and its problems."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from bench.campaign import Run
+from bench.campaign import CampaignRun
 from bench.options import Options
 from notifier.local.servers.binaries import postgres_major
 
@@ -20,9 +20,9 @@ PACKAGES = ("django", "celery", "kombu", "redis", "psycopg", "uvicorn", "hpack",
 
 @dataclass
 class Record:
-    """`found` is latest.json. A run with `problems` has failed, whatever its figures."""
+    """`figures` becomes latest.json. A run with `problems` has failed, whatever its figures."""
 
-    found: dict[str, Any]
+    figures: dict[str, Any]
     problems: list[str] = field(default_factory=list)
 
     @classmethod
@@ -37,37 +37,38 @@ class Record:
             "uniqueness": None,
             "latency": None,
         }
-        return cls({**empty, "targets": [], "problems": [], "environment": environment(options, versions)})
+        return cls({**empty, "targets": [], "problems": [], "environment": describe_machine(options, versions)})
 
     def take(self, outcome: tuple[dict[str, Any], list[str]]) -> dict[str, Any]:
-        """Keep what is wrong, return what was found."""
-        found, problems = outcome
+        """Keep the problems, return the figures."""
+        figures, problems = outcome
         self.problems += problems
-        return found
+        return figures
 
     def ceiling(self, sink: str, per_s: float) -> None:
-        entry = self.found["sinks"][sink]
-        entry["ceiling_runs_per_s"].append(round(per_s, 1))
-        entry["ceiling_per_s"] = round(sum(entry["ceiling_runs_per_s"]) / len(entry["ceiling_runs_per_s"]), 1)
+        entry = self.figures["sinks"][sink]
+        rates = entry["ceiling_runs_per_s"]
+        rates.append(round(per_s, 1))
+        entry["ceiling_per_s"] = round(sum(rates) / len(rates), 1)
 
-    def campaign(self, sink: str, run: Run) -> None:
-        size = run.armed.crowd.size
-        self.found["sinks"][sink]["e2e"][str(size)] = entry(run)
-        self.problems += [f"{sink}, {size}: {problem}" for problem in wrong(run)]
+    def campaign(self, sink: str, run: CampaignRun) -> None:
+        size = run.armed.tenant.size
+        self.figures["sinks"][sink]["e2e"][str(size)] = campaign_entry(run)
+        self.problems += [f"{sink}, {size}: {problem}" for problem in disagreements(run)]
 
     def finish(self) -> None:
-        """What needs all of it: the ratios, and the arm rate, which is the worst of the largest campaigns."""
+        """The figures that need all parts: the ratios, and the arm rate, the worst of the largest campaigns."""
         armed: dict[int, list[float]] = {}
-        for sink in self.found["sinks"].values():
-            for size, one in sink["e2e"].items():
-                one["ratio"] = round(one["per_s"] / sink["ceiling_per_s"], 3) if sink["ceiling_per_s"] else None
-                armed.setdefault(int(size), []).append(one["arm_per_s"])
-        self.found["arm_per_s"] = min(armed[max(armed)]) if armed else None
-        self.found["problems"] = self.problems
+        for sink in self.figures["sinks"].values():
+            for size, run in sink["e2e"].items():
+                run["ratio"] = round(run["per_s"] / sink["ceiling_per_s"], 3) if sink["ceiling_per_s"] else None
+                armed.setdefault(int(size), []).append(run["arm_per_s"])
+        self.figures["arm_per_s"] = min(armed[max(armed)]) if armed else None
+        self.figures["problems"] = self.problems
 
 
-def entry(run: Run) -> dict[str, Any]:
-    """One campaign, as latest.json has it."""
+def campaign_entry(run: CampaignRun) -> dict[str, Any]:
+    """One campaign in latest.json."""
     return {
         "per_s": round(run.per_s, 1),
         "ratio": None,
@@ -86,17 +87,17 @@ def entry(run: Run) -> dict[str, Any]:
     }
 
 
-def wrong(run: Run) -> list[str]:
-    """The sink and the ledger must agree to the message, and everybody must have got theirs."""
+def disagreements(run: CampaignRun) -> list[str]:
+    """The sink and the ledger must agree to the message, and every recipient must have got the message."""
     problems = []
-    if run.sent != run.armed.crowd.size:
-        problems.append(f"the ledger says {run.ledger}, and all of {run.armed.crowd.size} could be reached")
+    if run.sent != run.armed.tenant.size:
+        problems.append(f"the ledger says {run.ledger}, and all of {run.armed.tenant.size} could be reached")
     if run.requests is not None and run.requests != run.sent:
         problems.append(f"the sink had {run.requests} requests, the ledger says {run.sent} sent")
     return problems
 
 
-def environment(options: Options, versions: dict[str, str]) -> dict[str, Any]:
+def describe_machine(options: Options, versions: dict[str, str]) -> dict[str, Any]:
     return {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "short": options.short,

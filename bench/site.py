@@ -1,4 +1,4 @@
-"""The stack as `make up` runs it, but pointed at a sink instead of our own sandbox, and without Django's debug mode."""
+"""The stack as `make up` runs it, but it sends to a sink instead of our own sandbox, without Django's debug mode."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pathlib import Path
 
 import psycopg
 
-from bench.sinks.base import Place
+from bench.sinks.base import SinkAddress
 from notifier.demo.client import Client
 from notifier.local.console import Say
 from notifier.local.stack import Stack
 
-PLAIN = {
+SETTINGS = {
     "DEBUG": "0",
     "ALLOWED_HOSTS": "127.0.0.1",
     "SECURE_SSL_REDIRECT": "0",
     "LOG_LEVEL": "WARNING",
 }
-#: seconds in which an idle backend of PostgreSQL says what it has changed (PGSTAT_IDLE_INTERVAL, and one more)
-SAID = 11.0
+#: seconds within which an idle PostgreSQL backend reports its changes (PGSTAT_IDLE_INTERVAL, plus one)
+STATS_DELAY = 11.0
 SENDERS = ("worker:push", "worker:push.bulk")
 
-_MAKE = """
+_CREATE_TENANTS = """
 import json
 from tenants.bootstrap import create_tenant
 for number in range({count}):
@@ -34,57 +34,57 @@ for number in range({count}):
 
 
 class BenchSite(Stack):
-    """`with BenchSite(folder, place, …) as site: site.up()`. In a test only what a push needs is started."""
+    """`with BenchSite(folder, address, …) as site: site.up()`. In a test, only the services that push needs start."""
 
-    def __init__(self, root: Path, place: Place, say: Say, *, test: bool) -> None:
-        # servers of the environment are not used: their cost could not be counted
+    def __init__(self, root: Path, address: SinkAddress, say: Say, *, test: bool) -> None:
+        # servers named in the environment are not used: the bench could not count their cost
         environ = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "WEB_DATABASE_URL", "REDIS_URL")}
         super().__init__(root, test=test, environ=environ, say=say)
-        self.place = place
+        self.address = address
 
     @property
     def env(self) -> dict[str, str]:
-        # what a person would run on this machine: as many web processes as cores
+        # as many web processes as cores, as in production on this machine
         web = {"WEB_CONCURRENCY": "1" if self.test else str(os.cpu_count() or 1), "SITE_URL": "https://127.0.0.1"}
-        return {**super().env, **PLAIN, **web, "DJANGO_SETTINGS_MODULE": "notifier.settings"}
+        return {**super().env, **SETTINGS, **web, "DJANGO_SETTINGS_MODULE": "notifier.settings"}
 
     @property
     def settings(self) -> dict[str, str]:
-        return {**super().settings, "SANDBOX_URL": self.place.origin, "SANDBOX_CA": str(self.place.ca)}
+        return {**super().settings, "SANDBOX_URL": self.address.origin, "SANDBOX_CA": str(self.address.ca)}
 
     def up(self) -> None:
         self.migrate()
         queues = [queue.name for queue in self.queues if not (self.test and queue.name.startswith("in_app"))]
         self.start("web", "beat", *(f"worker:{name}" for name in queues))
 
-    def renew_senders(self) -> None:
-        """New processes in place of those that send."""
+    def restart_senders(self) -> None:
+        """Replace the sending processes by new ones."""
         for name in SENDERS:
             self.restart(name)
 
     @property
-    def roots(self) -> dict[str, list[int]]:
+    def pids_by_part(self) -> dict[str, list[int]]:
         """The process ids of every part of the stack."""
-        found: dict[str, list[int]] = {}
+        pids: dict[str, list[int]] = {}
         for name, child in self._all().items():
             if child.pid is not None:
                 part = ":".join(name.split(":")[:2])
-                found.setdefault(part, []).append(child.pid)
-        return found
+                pids.setdefault(part, []).append(child.pid)
+        return pids
 
-    def tenants(self, count: int) -> list[tuple[str, Client]]:
-        """New tenants, in the sandbox as every tenant is at first: (id, API with its key)."""
-        done = self.manage("shell", "-c", _MAKE.format(count=count))
-        made = [json.loads(line[5:]) for line in done.stdout.splitlines() if line.startswith("made ")]
-        if len(made) != count:
-            raise RuntimeError(f"no tenants were made:\n{done.stdout}{done.stderr}")
-        return [(tenant_id, Client(self.url, key)) for tenant_id, key in made]
+    def create_tenants(self, count: int) -> list[tuple[str, Client]]:
+        """New tenants in the sandbox, where every tenant begins: (id, API client with its key)."""
+        command = self.manage("shell", "-c", _CREATE_TENANTS.format(count=count))
+        created = [json.loads(line[5:]) for line in command.stdout.splitlines() if line.startswith("made ")]
+        if len(created) != count:
+            raise RuntimeError(f"no tenants were created:\n{command.stdout}{command.stderr}")
+        return [(tenant_id, Client(self.url, key)) for tenant_id, key in created]
 
     def vacuum(self) -> None:
-        """What an import or a campaign leaves to the database to clear away is not the next one's cost: 3.5 s of CPU.
-        Autovacuum would do it again if a backend said only afterwards what it had changed."""
+        """Clean up after an import or a campaign, so that the next campaign does not pay for it: 3.5 s of CPU. Waits
+        for the backends' reports first; a later report would make autovacuum clean up again."""
         if not self.test:
-            time.sleep(SAID)
+            time.sleep(STATS_DELAY)
         with self.database() as database:
             database.execute("VACUUM (ANALYZE)")
 

@@ -1,6 +1,5 @@
-"""Other clients at the same sink with the same message, each in a process of its own that says how it fared.
-
-A peer that cannot be run is reported with the reason; no figure is ever made up for it.
+"""Other clients that send the same message to the same sink, each in its own process, which reports its figures
+(protocol.py). A peer that cannot run is reported with the reason; no figure is made up for it.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from bench import ceiling
 from bench.peers import node
 from bench.sinks import Sink
 
-PATIENCE = 180
+TIMEOUT = 180
 HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
 class Peer:
-    """`http1`: it cannot speak HTTP/2; `share`: of the messages of a run, because it is quick or slow."""
+    """`http1`: the client cannot speak HTTP/2. `share`: factor on the number of messages, by the client's speed."""
 
     name: str
     script: str
@@ -45,49 +44,51 @@ PEERS = (
 )
 
 
-def run(sink: Sink, messages: int, left_out: Collection[str] = ()) -> dict[str, dict[str, Any]]:
+def run(sink: Sink, messages: int, skipped: Collection[str] = ()) -> dict[str, dict[str, Any]]:
     """peer -> {"per_s": messages a second, or None; "reason": why there is none}."""
     sample = sink.folder / "message.json"
-    sample.write_text(json.dumps(ceiling.message(sink.place.origin)))
+    sample.write_text(json.dumps(ceiling.fcm_message(sink.address.origin)))
     return {
-        peer.name: _none("left out") if peer.name in left_out else _one(peer, sink, sample, int(messages * peer.share))
+        peer.name: _no_figure("left out")
+        if peer.name in skipped
+        else _run_peer(peer, sink, sample, int(messages * peer.share))
         for peer in PEERS
     }
 
 
-def _one(peer: Peer, sink: Sink, sample: Path, messages: int) -> dict[str, Any]:
+def _run_peer(peer: Peer, sink: Sink, sample: Path, messages: int) -> dict[str, Any]:
     if peer.http1 and not sink.http1:
-        return _none(f"it speaks HTTP/1.1 only, {sink.name} HTTP/2 only")
+        return _no_figure(f"it speaks HTTP/1.1 only, {sink.name} HTTP/2 only")
     if peer.script == "node":
         command, reason = node.command()
         if reason:
-            return _none(reason)
+            return _no_figure(reason)
     else:
         command = [sys.executable, str(HERE / peer.script), *peer.arguments]
-    return _ask([*command, sink.place.origin, str(sample), str(messages)], _env(peer, sink), messages)
+    return _measure([*command, sink.address.origin, str(sample), str(messages)], _env(peer, sink), messages)
 
 
-def _ask(command: list[str], env: Mapping[str, str], messages: int) -> dict[str, Any]:
+def _measure(command: list[str], env: Mapping[str, str], messages: int) -> dict[str, Any]:
     try:
         done = subprocess.run(
-            command, env=dict(env), capture_output=True, text=True, timeout=PATIENCE, cwd=HERE.parent.parent
+            command, env=dict(env), capture_output=True, text=True, timeout=TIMEOUT, cwd=HERE.parent.parent
         )
     except subprocess.TimeoutExpired:
-        return _none(f"{messages} messages took more than {PATIENCE} s")
+        return _no_figure(f"{messages} messages took more than {TIMEOUT} s")
     if done.returncode:
-        return _none((done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1][:300])
-    said = json.loads(done.stdout.splitlines()[-1])
-    if said["taken"] != messages:
-        return _none(f"only {said['taken']} of {messages} were taken")
-    return {"per_s": round(messages / said["seconds"], 1), "messages": messages, "version": said["version"]}
+        return _no_figure((done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1][:300])
+    answer = json.loads(done.stdout.splitlines()[-1])
+    if answer["accepted"] != messages:
+        return _no_figure(f"only {answer['accepted']} of {messages} were accepted")
+    return {"per_s": round(messages / answer["seconds"], 1), "messages": messages, "version": answer["version"]}
 
 
 def _env(peer: Peer, sink: Sink) -> dict[str, str]:
-    ca = str(sink.place.ca)
-    # each client has its own way to be told whom to trust
+    ca = str(sink.address.ca)
+    # each client has its own variable for the trusted CA file
     trust = {"REQUESTS_CA_BUNDLE": ca, "SSL_CERT_FILE": ca, "NODE_EXTRA_CA_CERTS": ca, "BENCH_CA": ca}
     return {**os.environ, "PYTHONPATH": str(HERE.parent.parent), **trust, **dict(peer.env)}
 
 
-def _none(reason: str) -> dict[str, Any]:
+def _no_figure(reason: str) -> dict[str, Any]:
     return {"per_s": None, "reason": reason}

@@ -13,30 +13,30 @@ import firebase_admin
 from firebase_admin import credentials as firebase_credentials
 from firebase_admin import messaging
 
-from bench.peers.say import PROJECT_ID, Asked, answer, credentials
+from bench.peers.protocol import PROJECT_ID, PeerInput, credentials, measure
 
-#: the most that one call may have
+#: messages that one call takes at most
 AT_ONCE = 500
 
 
-class Known(firebase_credentials.Base):  # type: ignore[misc]  # the package carries no types
+class StaticCredential(firebase_credentials.Base):  # type: ignore[misc]  # the package carries no types
     def get_credential(self) -> Any:
         return credentials()
 
 
 def main() -> None:
-    asked = Asked.read()
-    messaging._MessagingService.FCM_URL = asked.origin + "/v1/projects/{0}/messages:send"
-    firebase_admin.initialize_app(Known(), {"projectId": PROJECT_ID})
+    peer_input = PeerInput.read()
+    messaging._MessagingService.FCM_URL = peer_input.origin + "/v1/projects/{0}/messages:send"
+    firebase_admin.initialize_app(StaticCredential(), {"projectId": PROJECT_ID})
     service = messaging._get_messaging_service(None)
-    # the pool of a hundred connections that it keeps for Google's own address
-    service._client.session.mount(asked.origin, service._client.session.get_adapter("https://fcm.googleapis.com"))
-    one = _message(asked.message)
+    # the pool of a hundred connections that the package keeps for Google's own address
+    service._client.session.mount(peer_input.origin, service._client.session.get_adapter("https://fcm.googleapis.com"))
+    one = _message(peer_input.message)
     if sys.argv[1] == "sync":
-        answer("firebase-admin", lambda count: _each(one, count), asked.count)
+        measure("firebase-admin", lambda count: _each(one, count), peer_input.count)
     else:
-        with asyncio.Runner() as runner:  # one loop, because its client keeps connections
-            answer("firebase-admin", lambda count: runner.run(_each_async(one, count)), asked.count)
+        with asyncio.Runner() as runner:  # one event loop, because the client keeps connections
+            measure("firebase-admin", lambda count: runner.run(_each_async(one, count)), peer_input.count)
 
 
 def _each(one: Any, count: int) -> int:
@@ -44,10 +44,10 @@ def _each(one: Any, count: int) -> int:
 
 
 async def _each_async(one: Any, count: int) -> int:
-    taken = 0
+    accepted = 0
     for batch in _batches(one, count):
-        taken += (await messaging.send_each_async(batch, dry_run=False)).success_count
-    return taken
+        accepted += (await messaging.send_each_async(batch, dry_run=False)).success_count
+    return accepted
 
 
 def _batches(one: Any, count: int) -> list[list[Any]]:

@@ -11,31 +11,31 @@ from typing import Any
 from pyfcm import FCMNotification
 from pyfcm.baseapi import BaseAPI
 
-from bench.peers.say import PROJECT_ID, Asked, answer, credentials
+from bench.peers.protocol import PROJECT_ID, PeerInput, credentials, measure
 
-#: it opens a connection for each message; more at once would end at the limit of open files
+#: pyfcm opens a connection for each message; more at once would exceed the limit of open files
 AT_ONCE = 100
 
 
 def main() -> None:
-    asked = Asked.read()
-    BaseAPI.FCM_END_POINT_BASE = f"{asked.origin}/v1/projects"
-    # it renews the token by itself, and ours needs no renewal
+    peer_input = PeerInput.read()
+    BaseAPI.FCM_END_POINT_BASE = f"{peer_input.origin}/v1/projects"
+    # pyfcm renews the token itself; the bench's token needs no renewal
     BaseAPI._get_access_token = lambda self: self.credentials.token
     client = FCMNotification(project_id=PROJECT_ID, credentials=credentials())
-    one = _parameters(asked.message)
+    one = _parameters(peer_input.message)
     if sys.argv[1] == "sync":
-        answer("pyfcm", lambda count: sum("name" in client.notify(**one) for _ in range(count)), asked.count)
+        measure("pyfcm", lambda count: sum("name" in client.notify(**one) for _ in range(count)), peer_input.count)
     else:
-        answer("pyfcm", lambda count: _many(client, one, count), asked.count)
+        measure("pyfcm", lambda count: _many(client, one, count), peer_input.count)
 
 
 def _many(client: Any, one: dict[str, Any], count: int) -> int:
-    taken = 0
+    accepted = 0
     for start in range(0, count, AT_ONCE):
         answers = client.async_notify_multiple_devices([one] * min(AT_ONCE, count - start), timeout=30)
-        taken += sum("name" in said for said in answers)
-    return taken
+        accepted += sum("name" in answer for answer in answers)
+    return accepted
 
 
 def _parameters(message: dict[str, Any]) -> dict[str, Any]:

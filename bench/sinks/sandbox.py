@@ -1,4 +1,4 @@
-"""Our own sandbox: slower than the others, but it knows every message it has seen."""
+"""Our own sandbox: slower than the others, but it knows every message that it received."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ class Sandbox(Sink):
         return "notifier.sandbox"
 
     def command(self) -> list[str]:
-        # its own papers are the ones that every sink uses
+        # the sandbox makes the certificates that every sink uses
         return [
             sys.executable,
             "-m",
             "notifier.sandbox",
             "--port",
-            str(self.place.port),
+            str(self.address.port),
             "--dir",
-            str(self.place.papers),
+            str(self.address.certificates),
         ]
 
     def messages(self) -> int | None:
         return int(self.report()["accepted"])
 
     def report(self, detail: int = 0) -> dict[str, Any]:
-        """Its account; with `detail`, that many messages with their delivery and time."""
+        """The sandbox's counts; with `detail`, also so many messages with their delivery and time."""
         query = f"?detail=1&limit={detail}" if detail else ""
         found: dict[str, Any] = self._client().get(f"/_report{query}")
         return found
@@ -45,4 +45,4 @@ class Sandbox(Sink):
         self._client().post("/_reset")
 
     def _client(self) -> Client:
-        return Client(self.place.origin, ca=str(self.place.ca))
+        return Client(self.address.origin, ca=str(self.address.ca))

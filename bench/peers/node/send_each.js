@@ -3,13 +3,13 @@
 const fs = require('fs')
 const http2 = require('http2')
 
-const [origin, sample, count] = process.argv.slice(-3)
-// its address is a constant: only the place that it connects to is changed
+const [origin, sample, total] = process.argv.slice(-3)
+// the package's address is a constant: only the address that it connects to is changed
 const connect = http2.connect
 http2.connect = (_authority, ...rest) => {
   const session = connect(origin, ...rest)
   const request = session.request.bind(session)
-  // it says `https:`, which Google's servers forgive, and nginx and nghttpd do not
+  // the package sends the scheme `https:`, which Google's servers accept and nginx and nghttpd do not
   session.request = (headers, ...more) => request({ ...headers, ':scheme': 'https' }, ...more)
   return session
 }
@@ -25,24 +25,24 @@ const app = initializeApp({
 const message = JSON.parse(fs.readFileSync(sample))
 message.android.priority = message.android.priority.toLowerCase()
 
-async function send (wanted) {
-  let taken = 0
-  for (let start = 0; start < wanted; start += AT_ONCE) {
-    const batch = Array(Math.min(AT_ONCE, wanted - start)).fill(message)
+async function send (count) {
+  let accepted = 0
+  for (let start = 0; start < count; start += AT_ONCE) {
+    const batch = Array(Math.min(AT_ONCE, count - start)).fill(message)
     const answer = await getMessaging(app).sendEach(batch)
     const failed = answer.responses.find(one => !one.success)
     if (failed) throw failed.error
-    taken += answer.successCount
+    accepted += answer.successCount
   }
-  return taken
+  return accepted
 }
 
 async function main () {
   await send(1)
   const began = process.hrtime.bigint()
-  const taken = await send(Number(count))
+  const accepted = await send(Number(total))
   const seconds = Number(process.hrtime.bigint() - began) / 1e9
-  console.log(JSON.stringify({ taken, seconds, version: `firebase-admin (Node) ${version}` }))
+  console.log(JSON.stringify({ accepted, seconds, version: `firebase-admin (Node) ${version}` }))
   process.exit(0)
 }
 

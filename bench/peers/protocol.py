@@ -1,4 +1,4 @@
-"""What every peer's process is asked and how it answers: ORIGIN MESSAGE.json COUNT -> one line of JSON."""
+"""How a peer's process is called and answers: the arguments ORIGIN MESSAGE.json COUNT -> one line of JSON."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ PROJECT_ID = "notifier-sandbox"
 
 
 @dataclass(frozen=True)
-class Asked:
+class PeerInput:
     origin: str
     message: dict[str, Any]
     count: int
 
     @classmethod
-    def read(cls) -> Asked:
+    def read(cls) -> PeerInput:
         origin, sample, count = sys.argv[-3:]
         return cls(origin, json.loads(Path(sample).read_text()), int(count))
 
 
 def credentials() -> Credentials:
-    """A token that never ends: no peer is charged for fetching one."""
+    """A token that never expires: no peer pays for fetching one."""
     return Credentials("ya29.c." + "b" * 180)  # type: ignore[no-untyped-call]
 
 
-def answer(package: str, send: Callable[[int], int], count: int) -> None:
-    """One message before the clock starts opens the connection; then all of them."""
+def measure(package: str, send: Callable[[int], int], count: int) -> None:
+    """Send one message to open the connection, then measure `count` messages. `send` returns how many were accepted."""
     send(1)
     began = time.perf_counter()
-    taken = send(count)
+    accepted = send(count)
     seconds = time.perf_counter() - began
-    said = {"taken": taken, "seconds": seconds, "version": _version(package)}
-    sys.stdout.write(json.dumps(said) + "\n")
+    answer = {"accepted": accepted, "seconds": seconds, "version": _version(package)}
+    sys.stdout.write(json.dumps(answer) + "\n")
 
 
 def _version(package: str) -> str:

@@ -1,4 +1,4 @@
-"""A tenant with so many recipients, one FCM device each, and the templates that they get."""
+"""A tenant with its recipients, one FCM device each, and its templates."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEMPLATES = {
     },
 }
 
-# ids are ordered by time, as those of an import are; a token is as long as FCM's (155 characters)
+# ids are ordered by time, as an import's are; a token has the length of FCM's tokens (155 characters)
 _RECIPIENTS = """
 INSERT INTO tenants_recipient
   (id, tenant_id, external_id, name, email, phone, locale, timezone, attributes, status, created_at, updated_at)
@@ -39,8 +39,8 @@ FROM (SELECT tenant_id, id::text AS text, id FROM tenants_recipient WHERE tenant
 
 
 @dataclass(frozen=True)
-class Crowd:
-    """A tenant, its people, and its API. `audience` is everybody of it."""
+class BenchTenant:
+    """A tenant with `size` recipients, and its API client. `audience`: the id of the audience of all recipients."""
 
     tenant_id: str
     size: int
@@ -48,8 +48,8 @@ class Crowd:
     audience: str
 
 
-def settle(database: psycopg.Connection[Any], tenant_id: str, api: Client, size: int) -> Crowd:
-    """Fill a new tenant."""
+def fill_tenant(database: psycopg.Connection[Any], tenant_id: str, api: Client, size: int) -> BenchTenant:
+    """Give a new tenant `size` recipients, the templates and an audience of all recipients."""
     values = {"tenant": tenant_id, "count": size, "ms": int(time.time() * 1000) - size // 1000 - 1}
     database.execute(_RECIPIENTS, values)
     database.execute(_DEVICES, values)
@@ -57,4 +57,4 @@ def settle(database: psycopg.Connection[Any], tenant_id: str, api: Client, size:
     for key, template in TEMPLATES.items():
         api.put(f"/v1/templates/{key}", template)
     audience = api.post("/v1/audiences", {"name": "everybody", "source": "everybody"})
-    return Crowd(tenant_id, size, api, audience["id"])
+    return BenchTenant(tenant_id, size, api, audience["id"])
