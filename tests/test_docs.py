@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 
 from notifier import errors
-from notifier.api.framework.errors import _CODE_OF
+from notifier.api.framework.errors import CODE_OF_STATUS
 from notifier.celery import app
 from notifier.channels import channels
 from notifier.channels.queues import queues
@@ -53,7 +53,7 @@ def error_classes() -> list[type[errors.NotifierError]]:
 
 def codes_raised() -> set[str]:
     """Every code that is written out beside the error that carries it."""
-    codes = set(_CODE_OF.values())
+    codes = set(CODE_OF_STATUS.values())
     for path in SOURCES:
         codes |= set(re.findall(r'\bcode="([a-z_]+)"', _OF_A_FORM.sub("", path.read_text())))
     return codes

@@ -108,6 +108,23 @@ def test_modules_that_a_comment_names_exist() -> None:
     assert {path: names for path, names in missing.items() if names} == {}
 
 
+def test_files_that_a_comment_names_exist() -> None:
+    there = {path.name for folder in FOLDERS for path in (PROJECT / folder).rglob("*.*")} | {"manage.py"}
+    for path in ALL_SOURCES:
+        named = re.findall(r"[\w.-]+\.(?:py|js|sql|html|css)\b", comments(path))
+        assert set(named) - there == set(), relative(path)
+
+
+def test_the_map_of_a_package_names_its_modules() -> None:
+    """A line `module   what it does` in the docstring of a package."""
+    for path in (path for path in SOURCES if path.name == "__init__.py"):
+        lines = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()
+        named = [match[1] for line in lines if (match := re.match(r"\s*([a-z_0-9/.]+(?:, [a-z_0-9/.]+)*)  +\S", line))]
+        inside = {part for below in path.parent.rglob("*") for part in (below.name, below.stem)}
+        missing = {name for names in named for name in names.split(", ") if Path(name).name not in inside}
+        assert missing == set(), relative(path)
+
+
 def test_no_page_or_comment_cites_a_document_outside_of_the_repository() -> None:
     pages = {page.name for page in PAGES} | OUTPUT_PAGES
     strange: set[tuple[str, str]] = set()

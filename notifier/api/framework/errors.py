@@ -53,7 +53,7 @@ STATUS_OF: tuple[tuple[type[errors.NotifierError], int], ...] = (
     (errors.Unconfigured, 409),
     (errors.NotifierError, 400),
 )
-_CODE_OF = {
+CODE_OF_STATUS = {
     400: "invalid",
     401: "unauthenticated",
     403: "forbidden",
@@ -137,7 +137,7 @@ def _framework(exc: exceptions.APIException) -> Problem:
         headers["WWW-Authenticate"] = str(auth_header)
     if wait := getattr(exc, "wait", None):
         headers["Retry-After"] = str(int(wait))
-    code = _CODE_OF.get(exc.status_code) or str(exc.default_code)
+    code = CODE_OF_STATUS.get(exc.status_code) or str(exc.default_code)
     if isinstance(exc, exceptions.ParseError):
         code = "malformed_json"
     return Problem(exc.status_code, code, str(exc.detail), headers=headers)
