@@ -1,3 +1,7 @@
+"""The campaigns' Django app: what it registers in the packages below."""
+
+from __future__ import annotations
+
 from django.apps import AppConfig
 
 
@@ -8,7 +12,7 @@ class CampaignsConfig(AppConfig):
     def ready(self) -> None:
         from campaigns import category
         from campaigns.edit import uploads
-        from campaigns.lifecycle import control
+        from campaigns.lifecycle.policies import policies
         from campaigns.models import Campaign
         from notifier.admin import sent
         from notifier.delivery import recheck
@@ -19,6 +23,6 @@ class CampaignsConfig(AppConfig):
         sent.register_armed_ms_finder(
             lambda campaign: Campaign.objects.filter(pk=campaign).values_list("first_armed_ms", flat=True).first()
         )
-        recheck.register_policies(control.policies)
         add_use_finder(category.campaigns_using)
         jobs.register_reader(Import.Kind.LIST, uploads.read)
+        recheck.register_policies(policies)

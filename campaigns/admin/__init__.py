@@ -1,4 +1,9 @@
-"""The campaign road in the admin: audiences, campaigns from draft to report, shards."""
+"""Campaigns in the admin: audiences, campaigns from draft to report, shards.
+
+Django's autodiscovery imports this package, which registers the pages. The pages call `edit`, `lifecycle.controls`,
+`preflight` and `report`. Read `page`, then `campaign` (the panel of a campaign), `controls` and `workflow` (its
+buttons), `checklist`, `audience`, `shard`. docs/adding-an-admin-page.md says how to add a page.
+"""
 
 from campaigns.admin.audience import AudienceAdmin
 from campaigns.admin.campaign import CampaignAdmin

@@ -1,4 +1,5 @@
-"""Audiences: a segment with its filter, an uploaded list, or everybody; each shows how many and who."""
+"""Audiences: a segment with its filter, an uploaded list, or all recipients. Each page shows how many recipients the
+audience has, and some of them."""
 
 from __future__ import annotations
 
@@ -10,15 +11,16 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 
-from campaigns import audience as audiences
+from campaigns import audience as segments
+from campaigns.admin.page import AuditedByDomain, actor
 from campaigns.audience import loading
-from campaigns.edit import campaigns, uploads
+from campaigns.edit import audiences, uploads
 from campaigns.models import Audience, AudienceMember
 from notifier.errors import InvalidInput, NotifierError
 from tenants.access import allow_slow_statements
 from tenants.admin import MARKETERS, TenantForm, TenantModelAdmin, may
 from tenants.imports.jobs import OPEN_STATES
-from tenants.models import Import, User
+from tenants.models import Import
 
 FILTER_HELP = (
     'Conditions that must all hold, such as [{"field": "locale", "op": "in", "value": ["de", "de-AT"]}, '
@@ -46,7 +48,7 @@ class AudienceForm(TenantForm):
         if "filter" in self.fields and values.get("filter") is None:
             values["filter"] = []
         try:
-            campaigns.check_source(source, values.get("filter", self.instance.filter), file=bool(upload))
+            audiences.check_source(source, values.get("filter", self.instance.filter), file=bool(upload))
             if upload:
                 uploads.check(upload)
             elif source == Audience.Source.LIST and self.instance._state.adding:
@@ -61,7 +63,7 @@ class UploadForm(forms.Form):
     upload = forms.FileField(label="CSV of external ids")
 
 
-class AudienceAdmin(TenantModelAdmin):
+class AudienceAdmin(AuditedByDomain, TenantModelAdmin):
     group = "Campaigns"
     rank = 20
     form = AudienceForm
@@ -86,46 +88,49 @@ class AudienceAdmin(TenantModelAdmin):
         return (*fixed, "source", "size") if obj is not None else fixed
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """With what goes along: the ids of a list."""
+        """The audiences, each with the ids that are deleted with it."""
         rows = list(objs)
-        _, counted, lacking, refused = super().get_deleted_objects(rows, request)
-        return [f"{row}: {row.size:,} ids" for row in rows], counted, lacking, refused
+        _, counts, lacking, refused = super().get_deleted_objects(rows, request)
+        return [f"{row}: {row.size:,} ids" for row in rows], counts, lacking, refused
 
     def delete_model(self, request: HttpRequest, obj: Audience) -> None:
         allow_slow_statements()
-        super().delete_model(request, obj)
+        audiences.delete(obj, by=actor(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         allow_slow_statements()
-        super().delete_queryset(request, queryset)
+        for audience in queryset:
+            audiences.delete(audience, by=actor(request))
 
     @admin.display(description="ids in list", ordering="size")
     def members_of_list(self, audience: Audience) -> str:
         return f"{audience.size:,}" if audience.source == Audience.Source.LIST else "–"
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        by = actor(request)
         if change:
-            campaigns.save_audience(obj)
-        else:
-            obj.save()
-        upload = form.cleaned_data.get("upload")
-        if upload:
-            tell(self, request, uploads.put(obj, uploads.Upload(upload, user_of(request))))
+            audiences.save(obj, by=by)
+            return
+        audience = audiences.create(obj.tenant, obj.name, obj.source, obj.filter, by=by)
+        if file := form.cleaned_data.get("upload"):
+            report_upload(self, request, uploads.put(audience, uploads.Upload(file, by)))
+        obj.pk = audience.pk
+        obj.refresh_from_db()
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        audience = self.get_object(request, object_id)
-        extra = {**(extra_context or {}), **(_inside(audience) if audience is not None else {})}
+        audience = self.get_object(request, object_id) if object_id else None
+        extra = {**(extra_context or {}), **(_content(audience) if audience is not None else {})}
         try:
-            return super().change_view(request, object_id, form_url, extra)
+            return super().changeform_view(request, object_id, form_url, extra)
         except NotifierError as error:
             self.message_user(request, error.message, messages.ERROR)
             return HttpResponseRedirect(request.path)
 
     def get_urls(self) -> list[URLPattern]:
-        mine = path("<uuid:pk>/upload/", self.admin_site.admin_view(self.upload_view), name="campaigns_audience_upload")
-        return [mine, *super().get_urls()]
+        view = self.admin_site.admin_view(self.upload_view)
+        return [path("<uuid:pk>/upload/", view, name="campaigns_audience_upload"), *super().get_urls()]
 
     def upload_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Replace the members of a list by those of a file."""
@@ -137,8 +142,8 @@ class AudienceAdmin(TenantModelAdmin):
             )
         if request.method == "POST" and form.is_valid():
             try:
-                upload = form.cleaned_data["upload"]
-                tell(self, request, uploads.put(audience, uploads.Upload(upload, user_of(request))))
+                upload = uploads.Upload(form.cleaned_data["upload"], actor(request))
+                report_upload(self, request, uploads.put(audience, upload))
                 return HttpResponseRedirect(reverse("admin:campaigns_audience_change", args=[audience.pk]))
             except NotifierError as error:
                 form.add_error("upload", error.message)
@@ -152,32 +157,29 @@ class AudienceAdmin(TenantModelAdmin):
         return render(request, "admin/campaigns/audience/upload.html", context)
 
 
-def user_of(request: HttpRequest) -> User | None:
-    return request.user if request.user.is_authenticated else None
-
-
-def _inside(audience: Audience) -> dict[str, Any]:
+def _content(audience: Audience) -> dict[str, Any]:
+    """Who is in the audience, and how its last upload ended."""
     job = loading.last_upload(audience.pk)
     upload = {"upload": job, "loading": job.state in OPEN_STATES} if job else {}
     if job and job.state == Import.State.DONE:
-        upload["held"] = summary(job)
+        upload["summary"] = summary(job)
     try:
         return {
             **upload,
-            "reachable": audiences.count_recipients(audience),
-            "sample": audiences.sample_recipients(audience, 10),
+            "reachable": segments.count_recipients(audience),
+            "sample": segments.sample_recipients(audience, 10),
         }
     except NotifierError as error:
         return {"broken": describe(error)}
 
 
 def describe(error: NotifierError) -> str:
-    """An error for a form: which part of the field, and what is wrong with it."""
+    """An error for a form: the part of the field, and what is wrong with that part."""
     return f"{error.field}: {error.message}" if error.field else error.message
 
 
-def tell(page: admin.ModelAdmin[Any], request: HttpRequest, job: Import) -> None:
-    """Say what became of a file: green only when everybody in it can be reached."""
+def report_upload(page: admin.ModelAdmin[Any], request: HttpRequest, job: Import) -> None:
+    """Say what became of a file: green only when every id in it is a recipient."""
     if job.state != Import.State.DONE:
         page.message_user(request, "The file is read in the background; the audience's page shows how far it is.")
         return
@@ -187,11 +189,11 @@ def tell(page: admin.ModelAdmin[Any], request: HttpRequest, job: Import) -> None
 
 
 def summary(job: Import) -> str:
-    """What a file held, in two sentences."""
-    told = job.list_report
+    """What was in a file, in two sentences."""
+    report = job.list_report
     return (
-        f"{told['stored']:,} external ids stored of {job.rows:,} rows: "
-        f"{told['duplicates']:,} repeated, {job.rejected:,} unusable. {_known(told)}"
+        f"{report['stored']:,} external ids stored of {job.rows:,} rows: "
+        f"{report['duplicates']:,} repeated, {job.rejected:,} unusable. {_known(report)}"
     )
 
 
@@ -201,12 +203,12 @@ def _level(job: Import) -> int:
     return messages.WARNING if job.list_report["unknown"] or job.rejected else messages.SUCCESS
 
 
-def _known(told: dict[str, Any]) -> str:
-    """How many of the ids are people."""
-    known, unknown, some = told["known"], told["unknown"], ", ".join(told["unknown_ids"])
+def _known(report: dict[str, Any]) -> str:
+    """How many of the ids are recipients."""
+    known, unknown, examples = report["known"], report["unknown"], ", ".join(report["unknown_ids"])
     if not unknown:
         return f"All {known:,} are recipients."
-    some += ", …" if unknown > len(told["unknown_ids"]) else ""
+    examples += ", …" if unknown > len(report["unknown_ids"]) else ""
     if not known:
-        return f"None of them is a recipient, so that nobody would be reached: {some}"
-    return f"{known:,} are recipients, {unknown:,} are not: {some}"
+        return f"None of the ids is a recipient, so no message would be sent: {examples}"
+    return f"{known:,} are recipients, {unknown:,} are not: {examples}"

@@ -1,4 +1,4 @@
-"""The first two rungs of the ladder, from the campaign's page: a silent run, and a test send to yourself."""
+"""The first two steps of the launch checklist: a silent run, and a test send to yourself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.views.decorators.http import require_GET, require_POST
 
-from campaigns.admin.page import CampaignPage, View, change_url
+from campaigns.admin.page import CampaignPage, View, actor, change_url
 from campaigns.models import Campaign
 from campaigns.preflight import rehearse, test_send
 from notifier.models import Delivery
@@ -18,18 +18,18 @@ from notifier.values.trim import trimmed
 from notifier.vocabulary.ids import id_floor, id_ms
 from notifier.vocabulary.status import FINAL, Status
 
-#: session: tenant -> who got the last test send of this user; campaign -> the notification that it was
+#: in the session: tenant -> the recipient of this user's last test send; campaign -> its notification
 TESTERS, TESTS = "campaign_testers", "campaign_tests"
-#: tests that a session remembers
+#: test sends that a session remembers
 KEPT = 20
-#: deliveries are made within seconds of their notification; from here on down no partition need be looked at
+#: deliveries are made within seconds of their notification: the bounds of their ids leave out the other partitions
 _SAME_TIME_MS = 3_600_000
 
 
-class Rungs(CampaignPage):
-    def steps(self) -> Mapping[str, View]:
+class ChecklistViews(CampaignPage):
+    def views(self) -> Mapping[str, View]:
         return {
-            **super().steps(),
+            **super().views(),
             "rehearse": require_POST(self.rehearse_view),
             "test": require_POST(self.test_view),
             "tested": require_GET(self.tested_view),
@@ -37,47 +37,49 @@ class Rungs(CampaignPage):
 
     def rehearse_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         def begin(campaign: Campaign) -> HttpResponse:
-            twin = rehearse.rehearse(campaign, self.by(request))
-            self.message_user(request, "The silent run begins: it arms and launches itself. Nobody gets anything.")
-            return HttpResponseRedirect(change_url(twin.pk))
+            silent_run = rehearse.rehearse(campaign, actor(request))
+            self.message_user(request, "The silent run begins: it arms and launches itself, and delivers no message.")
+            return HttpResponseRedirect(change_url(silent_run.pk))
 
-        return self.step(request, pk, begin)
+        return self.perform(request, pk, begin)
 
     def test_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        """Send it to one recipient, who is remembered for the next time."""
+        """Send the message to one recipient, who is remembered for the next test send."""
 
         def send(campaign: Campaign) -> None:
             recipient = trimmed(request.POST.get("recipient", ""))
-            accepted = test_send.send(campaign, recipient, self.by(request))
+            accepted = test_send.send(campaign, recipient, actor(request))
             _remember(request, TESTERS, str(campaign.tenant_id), recipient)
             _remember(request, TESTS, str(campaign.pk), str(accepted.notification_id))
-            self.message_user(request, f"On its way to {recipient}. Look at it before you go on.", messages.SUCCESS)
+            self.message_user(
+                request, f"On its way to {recipient}. Look at the message before you go on.", messages.SUCCESS
+            )
 
-        return self.step(request, pk, send)
+        return self.perform(request, pk, send)
 
     def tested_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        """What became of this user's last test send."""
-        return JsonResponse({"outcomes": outcomes(request, self.find(request, pk))})
+        """What the page polls after a test send."""
+        return JsonResponse({"outcomes": last_test_outcomes(request, self.find(request, pk))})
 
 
-def tester(request: HttpRequest, campaign: Campaign) -> str:
-    """Who got this user's last test send in the campaign's tenant."""
+def last_tester(request: HttpRequest, campaign: Campaign) -> str:
+    """The recipient of this user's last test send in the campaign's tenant."""
     return str(request.session.get(TESTERS, {}).get(str(campaign.tenant_id), ""))
 
 
-def outcomes(request: HttpRequest, campaign: Campaign) -> list[dict[str, Any]]:
+def last_test_outcomes(request: HttpRequest, campaign: Campaign) -> list[dict[str, Any]]:
     """The deliveries of this user's last test send of the campaign."""
-    remembered = request.session.get(TESTS, {}).get(str(campaign.pk))
-    if remembered is None:
+    notification_id = request.session.get(TESTS, {}).get(str(campaign.pk))
+    if notification_id is None:
         return []
-    notification = uuid.UUID(remembered)
-    found = Delivery.objects.filter(
+    notification = uuid.UUID(notification_id)
+    deliveries = Delivery.objects.filter(
         tenant_id=campaign.tenant_id,
         notification_id=notification,
         id__gte=id_floor(id_ms(notification) - _SAME_TIME_MS),
         id__lt=id_floor(id_ms(notification) + _SAME_TIME_MS),
     ).order_by("channel", "id")
-    return [_outcome(delivery) for delivery in found]
+    return [_outcome(delivery) for delivery in deliveries]
 
 
 def _outcome(delivery: Delivery) -> dict[str, Any]:
@@ -92,6 +94,6 @@ def _outcome(delivery: Delivery) -> dict[str, Any]:
 
 
 def _remember(request: HttpRequest, name: str, key: str, value: str) -> None:
-    """The latest few; the session is written only when it is told of a change."""
+    """Keep the latest few. Assigning to a key of the session is what makes Django save it."""
     kept = {k: v for k, v in request.session.get(name, {}).items() if k != key}
     request.session[name] = dict([*list(kept.items())[1 - KEPT :], (key, value)])

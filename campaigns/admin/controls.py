@@ -1,62 +1,59 @@
-"""After GO: take it back while it is held, pause, resume, and stop with its confirmation."""
+"""The buttons of a campaign's page: a view for each row of campaigns.lifecycle.controls."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from campaigns.admin.page import CampaignPage, View
-from campaigns.lifecycle import control, launch
+from campaigns.admin.page import CampaignPage, View, actor
+from campaigns.lifecycle.controls import Control, Door, offered
 from campaigns.models import Campaign
 from campaigns.report import results
 
 
-class Controls(CampaignPage):
-    def steps(self) -> Mapping[str, View]:
-        return {
-            **super().steps(),
-            "take_back": require_POST(self.take_back_view),
-            "pause": require_POST(self.pause_view),
-            "resume": require_POST(self.resume_view),
-            "stop": require_http_methods(["GET", "POST"])(self.stop_view),
-        }
+class ControlViews(CampaignPage):
+    """The views of all controls. GO has a view of its own in workflow.py."""
 
-    def take_back_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        def take_back(campaign: Campaign) -> None:
-            taken = launch.take_back(campaign.tenant_id, campaign.pk, user=self.by(request).user)
-            self.say(
-                request, taken, "Taken back: nothing has left. It is armed as before.", "It was taken back already."
-            )
+    def views(self) -> Mapping[str, View]:
+        return {**super().views(), **{str(control.act): self._view(control) for control in offered(Door.ADMIN)}}
 
-        return self.step(request, pk, take_back)
+    def _view(self, control: Control) -> View:
+        def run(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+            return self.perform(request, pk, lambda campaign: self._run(request, control, campaign))
 
-    def pause_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        def pause(campaign: Campaign) -> None:
-            paused = control.pause(campaign.tenant_id, campaign.pk, user=self.by(request).user)
-            self.say(request, paused, "Paused. What is on the wire ends; nothing new begins.", "It was paused already.")
+        def confirm_or_run(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+            if request.method == "POST":
+                return run(request, pk)
+            return self.perform(request, pk, lambda campaign: self._confirm(request, control, campaign))
 
-        return self.step(request, pk, pause)
+        return require_http_methods(["GET", "POST"])(confirm_or_run) if control.confirm else require_POST(run)
 
-    def resume_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        def resume(campaign: Campaign) -> None:
-            resumed = control.resume(campaign.tenant_id, campaign.pk, user=self.by(request).user)
-            self.say(request, resumed, "On it goes.", "It runs already.")
+    def _run(self, request: HttpRequest, control: Control, campaign: Campaign) -> None:
+        changed = control.run(campaign.tenant_id, campaign.pk, by=actor(request))
+        self.report(request, changed, control.success, f"It was {control.done.replace('_', ' ')} already.")
 
-        return self.step(request, pk, resume)
+    def _confirm(self, request: HttpRequest, control: Control, campaign: Campaign) -> HttpResponse:
+        title = f"{control.act.capitalize()} “{campaign}”?"
+        return self.render(request, campaign, control.act, title, progress=results.progress(campaign))
 
-    def stop_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        """GET: what stopping means. POST: stop."""
-        if request.method == "POST":
-            return self.step(request, pk, lambda campaign: self._stop(request, campaign))
-        return self.step(
-            request,
-            pk,
-            lambda c: self.page(request, c, "stop", f"Stop “{c}”?", progress=results.progress(c)),
-        )
 
-    def _stop(self, request: HttpRequest, campaign: Campaign) -> None:
-        stopped = control.stop(campaign.tenant_id, campaign.pk, user=self.by(request).user)
-        self.say(request, stopped, "Stopped. What is on the wire ends; nothing new begins.", "It was stopped already.")
+@dataclass(frozen=True)
+class Button:
+    """A control as a campaign's page offers it."""
+
+    control: Control
+    label: str
+
+    @property
+    def url_name(self) -> str:
+        return f"admin:campaigns_campaign_{self.control.act}"
+
+
+def buttons(campaign: Campaign) -> list[Button]:
+    """What a campaign's page offers in the state that it is in."""
+    labels = ((control, control.button(campaign)) for control in offered(Door.ADMIN))
+    return [Button(control, label) for control, label in labels if label]

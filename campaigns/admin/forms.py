@@ -1,4 +1,4 @@
-"""The form of a campaign; what is right is decided by campaigns.edit.campaigns, as for the API."""
+"""The form of a campaign. campaigns.edit.fields checks the fields, for the API as well."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import Any
 
 from django import forms
 
-from campaigns.edit import campaigns, uploads
+from campaigns.edit import uploads
+from campaigns.edit.fields import columns_of
 from campaigns.models import Audience, Campaign
 from notifier.channels import channels
 from notifier.errors import InvalidInput, NotifierError
 from tenants.admin import TenantForm
 
-#: the fields of "How it leaves", as people call them. Left empty they stay as they are; an empty limit is none
+#: labels of the fields of "How it leaves". A field that is left empty stays as it is; an empty rate is no limit
 LEAVING = {
     "hold_seconds": "Hold GO for (seconds)",
     "rate_per_s": "Messages a second",
@@ -31,7 +32,7 @@ class CampaignForm(TenantForm):
     upload = forms.FileField(
         required=False,
         label="… or upload a list",
-        help_text="A CSV with a column external_id, or one id a line. It becomes an audience of its own.",
+        help_text="A CSV with a column external_id, or one id a line. The list becomes an audience of its own.",
     )
 
     class Meta:
@@ -53,7 +54,7 @@ class CampaignForm(TenantForm):
         tenant = values.get("tenant") or getattr(self.instance, "tenant", None)
         if tenant is not None and not self.errors:
             try:
-                campaigns.checked(tenant, self.wanted(), self.instance if self.instance.template_id else None)
+                columns_of(tenant, self.campaign_fields(), self.instance if self.instance.template_id else None)
                 if values.get("upload"):
                     _check_one_audience(values.get("audience"))
                     uploads.check(values["upload"])
@@ -61,8 +62,8 @@ class CampaignForm(TenantForm):
                 self._show(error)
         return values
 
-    def wanted(self) -> dict[str, Any]:
-        """What was asked for, in the words of campaigns.edit.campaigns."""
+    def campaign_fields(self) -> dict[str, Any]:
+        """The form as fields of campaigns.edit.campaigns."""
         values = self.cleaned_data
         audience: Audience | None = values.get("audience")
         return {
@@ -78,7 +79,7 @@ class CampaignForm(TenantForm):
         }
 
     def _show(self, error: NotifierError) -> None:
-        """Put the error at its field; one about a part of `data`, or a file, at the field that holds it."""
+        """Show the error at its field; an error about a part of `data`, or about a file, at the field that holds it."""
         field = (error.field or "").split(".")[0].split("[")[0]
         if error.code == "file_refused":
             field = "upload"

@@ -1,4 +1,4 @@
-"""What the steps of a campaign's road share: finding the campaign, asking for the role, saying what was done."""
+"""What the pages of a campaign share: finding the campaign, checking the role, saying what a control did."""
 
 from __future__ import annotations
 
@@ -12,52 +12,72 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from campaigns.lifecycle.transition import By, record_control
+from campaigns.audit import Actor
 from campaigns.models import Campaign
 from notifier.errors import NotifierError
 from tenants.admin import MARKETERS, may
 from tenants.admin.time_zones import activate_zone_of
 
 if TYPE_CHECKING:
-    _Admin = admin.ModelAdmin[Campaign]
+    _CampaignModelAdmin = admin.ModelAdmin[Campaign]
+    _ModelAdmin = admin.ModelAdmin[Any]
 else:
-    _Admin = object
+    _CampaignModelAdmin = _ModelAdmin = object
 
 View = Callable[..., HttpResponse]
 
 
-class CampaignPage(_Admin):
-    """Base of the mixins of CampaignAdmin. Every step is a POST that may be repeated without harm."""
+class AuditedByDomain(_ModelAdmin):
+    """A page whose changes campaigns.edit writes into the audit log. The admin's own trail (tenants.admin.trail) would
+    write a second entry."""
 
-    def steps(self) -> Mapping[str, View]:
-        """Name -> view; the name is the last part of the address, too."""
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return None
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return None
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        return []
+
+
+class CampaignPage(_CampaignModelAdmin):
+    """Base of the mixins of CampaignAdmin. Every change is a POST that may be repeated without harm."""
+
+    def views(self) -> Mapping[str, View]:
+        """Name -> view; the name is the last part of the address as well."""
         return {}
 
     def get_urls(self) -> list[URLPattern]:
-        mine = [
+        own = [
             path(f"<uuid:pk>/{name}/", self.admin_site.admin_view(view), name=f"campaigns_campaign_{name}")
-            for name, view in self.steps().items()
+            for name, view in self.views().items()
         ]
-        return [*mine, *super().get_urls()]
+        return [*own, *super().get_urls()]
 
-    def step(self, request: HttpRequest, pk: uuid.UUID, do: Callable[[Campaign], HttpResponse | None]) -> HttpResponse:
-        """Do it if the member may, say what went wrong if it did, and go back to the campaign (or where `do` says)."""
+    def perform(
+        self, request: HttpRequest, pk: uuid.UUID, action: Callable[[Campaign], HttpResponse | None]
+    ) -> HttpResponse:
+        """Run `action` if the member may change the campaign, show its error if it raises one, and go back to the
+        campaign or to where `action` says."""
         campaign = self.find(request, pk)
         if not may(request, MARKETERS, campaign):
             return self.not_allowed(request)
         try:
-            return do(campaign) or HttpResponseRedirect(change_url(pk))
+            return action(campaign) or HttpResponseRedirect(change_url(pk))
         except NotifierError as error:
             self.message_user(request, error.message, messages.ERROR)
         return HttpResponseRedirect(change_url(pk))
 
     def find(self, request: HttpRequest, pk: uuid.UUID) -> Campaign:
+        """The campaign, if the member may see it; times are shown in its tenant's zone from here on."""
         rows = self.get_queryset(request).select_related("tenant", "template__category", "audience")
-        found: Campaign = get_object_or_404(rows, pk=pk)
-        activate_zone_of(found)
-        return found
+        campaign: Campaign = get_object_or_404(rows, pk=pk)
+        activate_zone_of(campaign)
+        return campaign
 
-    def page(self, request: HttpRequest, campaign: Campaign, name: str, title: str, **context: Any) -> HttpResponse:
+    def render(self, request: HttpRequest, campaign: Campaign, name: str, title: str, **context: Any) -> HttpResponse:
+        """A page about the campaign, from the template <name>.html."""
         return TemplateResponse(
             request,
             f"admin/campaigns/campaign/{name}.html",
@@ -71,21 +91,20 @@ class CampaignPage(_Admin):
         )
 
     def not_allowed(self, request: HttpRequest) -> HttpResponse:
-        context = {**self.admin_site.each_context(request), "title": "You may look, not touch"}
+        context = {**self.admin_site.each_context(request), "title": "Your role may look only"}
         return TemplateResponse(request, "admin/campaigns/not_allowed.html", context, status=403)
 
-    def say(self, request: HttpRequest, changed: bool, done: str, repeat: str) -> None:
-        """What a step did; a repeat changed nothing."""
-        if changed:
-            self.message_user(request, done, messages.SUCCESS)
-        else:
-            self.message_user(request, f"{repeat} Your press changed nothing.", messages.INFO)
+    def report(self, request: HttpRequest, changed: bool, success: str, repeat: str) -> None:
+        """Say what a control did; a repeat changed nothing."""
+        if not changed:
+            self.message_user(request, f"{repeat} This request changed nothing.", messages.INFO)
+        elif success:
+            self.message_user(request, success, messages.SUCCESS)
 
-    def by(self, request: HttpRequest) -> By:
-        return By(user=request.user if request.user.is_authenticated else None)
 
-    def note(self, request: HttpRequest, campaign: Campaign, name: str) -> None:
-        record_control(campaign, name, self.by(request))
+def actor(request: HttpRequest) -> Actor:
+    """The member, for the audit log."""
+    return Actor(user=request.user if request.user.is_authenticated else None)
 
 
 def change_url(pk: uuid.UUID) -> str:

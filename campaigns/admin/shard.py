@@ -1,4 +1,4 @@
-"""Shards, read-only: who sent which slice, and when."""
+"""Shards, read-only: which worker sent a shard, and when."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from campaigns.models import Campaign, Shard
 from tenants.admin.base import ChannelFilter, visible_rows
 from tenants.admin.lists.large_tables import ReadOnlyLargeTableAdmin
 
-#: whose shards a search shows
+#: a search shows the shards of so many campaigns
 CAMPAIGNS = 20
 
 

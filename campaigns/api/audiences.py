@@ -15,57 +15,55 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import audience as audiences
+from campaigns import audience as segments
+from campaigns.api.base import CampaignsScopeView
 from campaigns.api.shapes import (
     TAGS,
-    AudienceDetail,
+    AudienceDetailOutput,
     AudienceInput,
+    AudienceMembersInput,
+    AudienceMembersOutput,
     AudienceOutput,
-    MembersInput,
-    MembersOutput,
     show_audiences,
     show_members,
 )
 from campaigns.audience import loading
-from campaigns.edit import campaigns, uploads
+from campaigns.edit import audiences, uploads
 from campaigns.models import Audience
 from notifier.api.framework import schema
 from notifier.api.framework.errors import TooLarge
 from notifier.api.framework.pagination import page
-from notifier.api.framework.views import TenantView
 from notifier.errors import NotFound
-from tenants import audit
 from tenants.access import get_owned
 from tenants.models import Import
 
 _CHUNK, _IN_MEMORY = 256 * 1024, 2 * 1024 * 1024
 
 
-class AudiencesView(TenantView):
-    scope = "campaigns"
-
+class AudiencesView(CampaignsScopeView):
     @schema.get_list("List audiences, newest first", AudienceOutput, tags=TAGS)
     def get(self, request: Request) -> Response:
         return Response(page(request, Audience.objects.filter(tenant_id=self.tenant_id), show_audiences))
 
     @schema.post("Create an audience", AudienceInput, AudienceOutput, tags=TAGS)
     def post(self, request: Request) -> Response:
-        asked = self.read(AudienceInput)
-        made = campaigns.create_audience(self.tenant, asked["name"], asked["source"], asked.get("filter"))
-        return Response(AudienceOutput(made).data, status=201)
+        fields = self.read(AudienceInput)
+        audience = audiences.create(self.tenant, fields["name"], fields["source"], fields.get("filter"), by=self.actor)
+        return Response(AudienceOutput(audience).data, status=201)
 
 
-class AudienceView(TenantView):
-    scope = "campaigns"
-
-    @schema.describe("Show an audience and how many it reaches", gives=AudienceDetail, fails=(400, 404), tags=TAGS)
+class AudienceView(CampaignsScopeView):
+    @schema.describe(
+        "Show an audience and how many it reaches", gives=AudienceDetailOutput, fails=(400, 404), tags=TAGS
+    )
     def get(self, request: Request, audience_id: uuid.UUID) -> Response:
-        found = get_owned(Audience.objects.all(), self.tenant, pk=audience_id)
-        still = loading.running_upload(found.pk) is not None
-        return Response({**AudienceOutput(found).data, "reaches": audiences.count_recipients(found), "loading": still})
+        audience = get_owned(Audience.objects.all(), self.tenant, pk=audience_id)
+        is_loading = loading.running_upload(audience.pk) is not None
+        reaches = segments.count_recipients(audience)
+        return Response({**AudienceOutput(audience).data, "reaches": reaches, "loading": is_loading})
 
 
-class MembersView(TenantView):
+class AudienceMembersView(CampaignsScopeView):
     """A list's members. A CSV is read in pieces, so that a million ids need no more memory than ten."""
 
     scope = "campaigns"
@@ -79,7 +77,7 @@ class MembersView(TenantView):
         if announced.isdecimal() and int(announced) > settings.IMPORT_MAX_BYTES:
             raise TooLarge(f"The file is over the limit of {settings.IMPORT_MAX_BYTES} bytes; split it.")
 
-    @schema.describe("What became of a list's last upload", gives=MembersOutput, fails=(404,), tags=TAGS)
+    @schema.describe("What became of a list's last upload", gives=AudienceMembersOutput, fails=(404,), tags=TAGS)
     def get(self, request: Request, audience_id: uuid.UUID) -> Response:
         """Also of one that is still being read: `state`, and how many rows so far."""
         audience = get_owned(Audience.objects.all(), self.tenant, pk=audience_id)
@@ -93,22 +91,17 @@ class MembersView(TenantView):
         description=f"A CSV of more than {uploads.AT_ONCE:,} lines is read in the background: 202. Ask with GET until "
         "its `state` is `done`; until then the list is as it was, and cannot be armed.",
         tags=TAGS,
-        request={"application/json": MembersInput, "text/csv": str},
-        responses={200: MembersOutput, 202: MembersOutput, **schema.problems(400, 404, 409, 413, 415)},
+        request={"application/json": AudienceMembersInput, "text/csv": str},
+        responses={200: AudienceMembersOutput, 202: AudienceMembersOutput, **schema.problems(400, 404, 409, 413, 415)},
     )
     def put(self, request: Request, audience_id: uuid.UUID) -> Response:
         audience = get_owned(Audience.objects.select_related("tenant"), self.tenant, pk=audience_id)
         if self._is_csv(request):
             with _spooled(request._request) as file:
-                job = uploads.put(audience, uploads.Upload(File(file, name="members.csv")))
+                job = uploads.put(audience, uploads.Upload(File(file, name="members.csv"), self.actor))
         else:
-            job = uploads.put_ids(audience, self.read(MembersInput)["external_ids"])
-        self._note(audience, job)
+            job = uploads.put_ids(audience, self.read(AudienceMembersInput)["external_ids"], by=self.actor)
         return Response(show_members(job), status=200 if job.state == Import.State.DONE else 202)
-
-    def _note(self, audience: Audience, job: Import) -> None:
-        detail = {"upload": str(job.pk), "stored": job.list_report.get("stored"), "rejected": job.rejected}
-        audit.record(self.tenant_id, "audience.filled", audience.pk, detail, api_key_id=self.caller.key_id)
 
     def _is_csv(self, request: Request) -> bool:
         return (request.content_type or "").partition(";")[0].strip().lower() == self.streams

@@ -1,62 +1,68 @@
-"""GO and the controls of what was launched. Each POST may be repeated, and answers whether it was the one."""
+"""`POST /v1/campaigns/<id>/<control>`: a view for each row of campaigns.lifecycle.controls. A POST may be repeated; the
+answer says whether this request changed the campaign."""
 
 from __future__ import annotations
 
 import uuid
-from functools import partial
-from typing import Protocol
+from typing import Any
 
+from django.urls import URLPattern
+from drf_spectacular.utils import inline_serializer
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns.api.campaigns import CampaignStep
-from campaigns.api.shapes import TAGS, GoInput, GoOutput, PauseOutput, ResumeOutput, StopOutput, TakeBackOutput
-from campaigns.lifecycle import control, launch
+from campaigns.api.base import OneCampaignView
+from campaigns.api.shapes import TAGS, CampaignGoInput, CampaignOutput, show_campaign
+from campaigns.lifecycle.controls import Control, Door, offered
 from notifier.api.framework import schema
+from notifier.api.framework.paths import path
 
 
-class Control(Protocol):
-    """One of the controls of a launched campaign."""
+def urls() -> list[URLPattern]:
+    """An address for each control that the API offers."""
+    return [
+        path(f"v1/campaigns/<id:campaign_id>/{control.act}", _view(control).as_view()) for control in offered(Door.API)
+    ]
 
-    def __call__(self, tenant_id: uuid.UUID, campaign_id: uuid.UUID, *, api_key_id: uuid.UUID | None) -> bool: ...
 
+class ControlView(OneCampaignView):
+    """Base of the views of controls."""
 
-class ControlView(CampaignStep):
-    """Base of the controls: each answers whether this request did it."""
-
-    def press(self, control_: Control, campaign_id: uuid.UUID, answer: str) -> Response:
+    def run(self, control: Control, campaign_id: uuid.UUID) -> Response:
+        options = self.read(CampaignGoInput) if control.takes_rollout else {}
         campaign = self.find(campaign_id)
-        did = control_(self.tenant_id, campaign.pk, api_key_id=self.caller.key_id)
+        changed = control.run(self.tenant_id, campaign.pk, by=self.actor, **options)
+        if control.background:
+            return Response(show_campaign(self.find(campaign_id)), status=202)
         campaign.refresh_from_db(fields=["state"])
-        return Response({answer: did, "state": campaign.state})
+        return Response({control.done: changed, "state": campaign.state})
 
 
-class GoView(ControlView):
-    @schema.post("GO. A repeat is harmless", GoInput, GoOutput, 404, status=200, tags=TAGS)
-    def post(self, request: Request, campaign_id: uuid.UUID) -> Response:
-        go = partial(launch.go, rollout=self.read(GoInput)["rollout"])
-        return self.press(go, campaign_id, "launched")
+def _view(control: Control) -> type[ControlView]:
+    answer = CampaignOutput if control.background else _output(control)
+    status = 202 if control.background else 200
+    takes = CampaignGoInput if control.takes_rollout else None
+
+    class View(ControlView):
+        @schema.post(control.summary, takes, answer, 404, status=status, tags=TAGS)
+        def post(self, request: Request, campaign_id: uuid.UUID) -> Response:
+            return self.run(control, campaign_id)
+
+    # the name of a view is a part of its idempotency keys
+    View.__name__ = View.__qualname__ = f"Campaign{_camel(control)}View"
+    return View
 
 
-class TakeBackView(ControlView):
-    @schema.post("Take GO back, within its hold", None, TakeBackOutput, 404, status=200, tags=TAGS)
-    def post(self, request: Request, campaign_id: uuid.UUID) -> Response:
-        return self.press(launch.take_back, campaign_id, "taken_back")
+def _output(control: Control) -> Any:
+    """Whether this request changed the campaign, and the state of the campaign now."""
+    words = control.done.replace("_", " ")
+    changed = serializers.BooleanField(help_text=f"True for the one request by which the campaign was {words}.")
+    return inline_serializer(
+        f"Campaign{_camel(control)}Output", {control.done: changed, "state": serializers.CharField()}
+    )
 
 
-class PauseView(ControlView):
-    @schema.post("Pause: no request begins more than a second later", None, PauseOutput, 404, status=200, tags=TAGS)
-    def post(self, request: Request, campaign_id: uuid.UUID) -> Response:
-        return self.press(control.pause, campaign_id, "paused")
-
-
-class ResumeView(ControlView):
-    @schema.post("Resume what was paused, or paused itself", None, ResumeOutput, 404, status=200, tags=TAGS)
-    def post(self, request: Request, campaign_id: uuid.UUID) -> Response:
-        return self.press(control.resume, campaign_id, "resumed")
-
-
-class StopView(ControlView):
-    @schema.post("Stop: no request begins more than a second later", None, StopOutput, 404, status=200, tags=TAGS)
-    def post(self, request: Request, campaign_id: uuid.UUID) -> Response:
-        return self.press(control.stop, campaign_id, "stopped")
+def _camel(control: Control) -> str:
+    """take_back -> TakeBack."""
+    return "".join(part.capitalize() for part in control.act.split("_"))

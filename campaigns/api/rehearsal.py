@@ -10,9 +10,16 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns.api.campaigns import CampaignStep
-from campaigns.api.shapes import EXCLUDED, TAGS, UNREACHED, CampaignOutput, UnrenderedOutput, show_campaign
-from campaigns.lifecycle.transition import By
+from campaigns.api.base import OneCampaignView
+from campaigns.api.shapes import (
+    EXCLUDED,
+    RENDER_PROBLEMS,
+    TAGS,
+    UNREACHED,
+    CampaignOutput,
+    RenderProblemOutput,
+    show_campaign,
+)
 from campaigns.preflight import preflight, rehearse, test_send
 from notifier.api import shapes
 from notifier.api.framework import schema
@@ -21,7 +28,7 @@ from notifier.api.framework.fields import Text
 SECONDS = OpenApiParameter("seconds", float, description="What would it take to have it out in so many seconds?")
 
 
-class ReadyOutput(serializers.Serializer[Any]):
+class PreflightReadyOutput(serializers.Serializer[Any]):
     channel = serializers.CharField()
     account = serializers.CharField()
     provider = serializers.CharField()
@@ -34,7 +41,7 @@ class ReadyOutput(serializers.Serializer[Any]):
     shown_by = serializers.CharField(help_text="The campaign that showed it; empty: an assumption.")
 
 
-class NeedOutput(serializers.Serializer[Any]):
+class PreflightNeedOutput(serializers.Serializer[Any]):
     channel = serializers.CharField()
     workers = serializers.IntegerField()
     connections_per_worker = serializers.IntegerField()
@@ -42,31 +49,31 @@ class NeedOutput(serializers.Serializer[Any]):
     says = serializers.ListField(child=serializers.CharField())
 
 
-class PreflightOutput(serializers.Serializer[Any]):
+class CampaignPreflightOutput(serializers.Serializer[Any]):
     audience = serializers.IntegerField()
     unreached = serializers.IntegerField(help_text=UNREACHED)
     excluded = serializers.DictField(child=serializers.IntegerField(), help_text=EXCLUDED)
-    problems = UnrenderedOutput(many=True, help_text="What could not be rendered while arming; twenty causes at most.")
+    problems = RenderProblemOutput(many=True, help_text=RENDER_PROBLEMS)
     messages = serializers.IntegerField()
-    ready = ReadyOutput(many=True)
+    ready = PreflightReadyOutput(many=True)
     arithmetic = serializers.ListField(child=serializers.CharField(), help_text="What the rate limits mean.")
     seconds = serializers.FloatField(allow_null=True, help_text="About what it will take.")
     because = serializers.CharField(help_text="What decides that.")
     workers = serializers.DictField(
         child=serializers.IntegerField(), allow_null=True, help_text="Workers that listen now, by channel."
     )
-    needs = NeedOutput(many=True, help_text="With `seconds`: what it takes.")
+    needs = PreflightNeedOutput(many=True, help_text="With `seconds`: what it takes.")
     warnings = serializers.ListField(child=serializers.CharField())
 
 
-class TestInput(serializers.Serializer[Any]):
-    recipient = Text(max_length=128, help_text="The external id of whoever gets it.")
+class CampaignTestInput(serializers.Serializer[Any]):
+    recipient = Text(max_length=128, help_text="The external id of the recipient who gets it.")
 
 
-class PreflightView(CampaignStep):
+class CampaignPreflightView(OneCampaignView):
     @schema.describe(
         "What an armed campaign is about to do",
-        gives=PreflightOutput,
+        gives=CampaignPreflightOutput,
         fails=(400, 404, 409),
         tags=TAGS,
         parameters=[SECONDS],
@@ -77,7 +84,7 @@ class PreflightView(CampaignStep):
         return Response(preflight.as_json(found))
 
 
-class RehearseView(CampaignStep):
+class CampaignRehearseView(OneCampaignView):
     @schema.post(
         "Silent run: a copy goes the whole way, and nobody gets anything",
         None,
@@ -88,14 +95,14 @@ class RehearseView(CampaignStep):
     )
     def post(self, request: Request, campaign_id: uuid.UUID) -> Response:
         """Answers the silent run's own campaign, which arms and launches itself; ask for its results under its id."""
-        twin = rehearse.rehearse(self.find(campaign_id), By(api_key_id=self.caller.key_id))
+        twin = rehearse.rehearse(self.find(campaign_id), self.actor)
         return Response(show_campaign(self.find(twin.pk, to_change=False)), status=202)
 
 
-class TestView(CampaignStep):
+class CampaignTestView(OneCampaignView):
     @schema.post(
         "Test send: the campaign's message to one recipient",
-        TestInput,
+        CampaignTestInput,
         shapes.AcceptedOutput,
         404,
         429,
@@ -105,8 +112,8 @@ class TestView(CampaignStep):
     def post(self, request: Request, campaign_id: uuid.UUID) -> Response:
         """Ask for what became of it under `/v1/notifications/<id>`."""
         campaign = self.find(campaign_id)
-        recipient = self.read(TestInput)["recipient"]
-        accepted = test_send.send(campaign, recipient, By(api_key_id=self.caller.key_id))
+        recipient = self.read(CampaignTestInput)["recipient"]
+        accepted = test_send.send(campaign, recipient, self.actor)
         deliveries = [
             {"id": d.id, "channel": d.channel, "status": d.status.label, "reason": d.reason}
             for d in accepted.deliveries

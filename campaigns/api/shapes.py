@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
-from campaigns.edit import campaigns, uploads
+from campaigns.edit import fields, uploads
 from campaigns.models import Audience, Campaign, Rollout
 from notifier.api.framework.fields import ChannelNames, Number, Object, Text, Time, Whole
 from tenants.models import Import
 
 TAGS = ["campaigns"]
 UNREACHED = "People of the audience who get no message at all."
+RENDER_PROBLEMS = "What could not be rendered while arming; twenty causes at most."
 EXCLUDED = (
     "Messages left out while arming, by reason; `unknown_recipient` counts ids of the list that are no recipients."
 )
@@ -23,7 +23,7 @@ EXCLUDED = (
 class AudienceInput(serializers.Serializer[Any]):
     """A segment with its filter, a list whose members are put afterwards, or everybody."""
 
-    name = Text(max_length=campaigns.MAX_NAME)
+    name = Text(max_length=fields.MAX_NAME)
     source = serializers.ChoiceField(  # type: ignore[assignment]
         Audience.Source.choices, help_text="everybody is all recipients; a segment without conditions is refused."
     )
@@ -44,12 +44,12 @@ class AudienceOutput(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
-class AudienceDetail(AudienceOutput):
+class AudienceDetailOutput(AudienceOutput):
     reaches = serializers.IntegerField(help_text="Recipients it has now.")
     loading = serializers.BooleanField(help_text="Its list is still being read.")
 
 
-class MembersInput(serializers.Serializer[Any]):
+class AudienceMembersInput(serializers.Serializer[Any]):
     external_ids = serializers.ListField(
         child=serializers.JSONField(),
         max_length=uploads.AT_ONCE,
@@ -62,7 +62,7 @@ class RowProblemOutput(serializers.Serializer[Any]):
     reason = serializers.CharField()
 
 
-class MembersOutput(serializers.Serializer[Any]):
+class AudienceMembersOutput(serializers.Serializer[Any]):
     state = serializers.ChoiceField(
         Import.State.values, help_text="done; waiting or running: look again; refused or failed: nothing was changed."
     )
@@ -82,21 +82,21 @@ def show_members(job: Import) -> dict[str, Any]:
     counts = {"stored": 0, "duplicates": 0, "known": 0, "unknown": 0, "unknown_ids": [], **job.list_report}
     problems = [{"line": line, "reason": reason} for line, reason in job.problems]
     told = {"state": job.state, "failure": job.failure, "rows": job.rows, "rejected": job.rejected}
-    return dict(MembersOutput().to_representation({**told, **counts, "problems": problems}))
+    return dict(AudienceMembersOutput().to_representation({**told, **counts, "problems": problems}))
 
 
-class CampaignPatch(serializers.Serializer[Any]):
+class CampaignChangeInput(serializers.Serializer[Any]):
     """What is left out stays as it is."""
 
-    name = Text(max_length=campaigns.MAX_NAME, required=False)
+    name = Text(max_length=fields.MAX_NAME, required=False)
     template = Text(max_length=64, required=False, help_text="The key of a template with a published version.")
     audience = Text(max_length=36, required=False, allow_null=True, help_text="The id of an audience.")
     channels = ChannelNames(required=False)
-    data = Object(campaigns.MAX_DATA_BYTES, required=False, help_text="Variables of the template.")  # type: ignore[assignment]
+    data = Object(fields.MAX_DATA_BYTES, required=False, help_text="Variables of the template.")  # type: ignore[assignment]
     not_after = Time(required=False, allow_null=True, help_text="Nothing leaves after this.")
     hold_seconds = Whole(
         min_value=0,
-        max_value=campaigns.MAX_HOLD,
+        max_value=fields.MAX_HOLD,
         required=False,
         help_text="Seconds after GO in which it can be taken back.",
     )
@@ -112,12 +112,12 @@ class CampaignPatch(serializers.Serializer[Any]):
     )
 
 
-class CampaignInput(CampaignPatch):
-    name = Text(max_length=campaigns.MAX_NAME)
+class CampaignInput(CampaignChangeInput):
+    name = Text(max_length=fields.MAX_NAME)
     template = Text(max_length=64, help_text="The key of a template with a published version.")
 
 
-class UnrenderedOutput(serializers.Serializer[Any]):
+class RenderProblemOutput(serializers.Serializer[Any]):
     """Why some messages could not be rendered: one cause."""
 
     channel = serializers.CharField()
@@ -141,7 +141,7 @@ class CampaignOutput(serializers.Serializer[Any]):
     processed = serializers.IntegerField(help_text="How far arming is.")
     unreached = serializers.IntegerField(help_text=UNREACHED)
     excluded = serializers.DictField(child=serializers.IntegerField(), help_text=EXCLUDED)
-    problems = UnrenderedOutput(many=True, help_text="What could not be rendered while arming; twenty causes at most.")
+    problems = RenderProblemOutput(many=True, help_text=RENDER_PROBLEMS)
     failure = serializers.CharField(help_text="Why the last arming failed.")
     hold_seconds = serializers.IntegerField()
     rate_per_s = serializers.FloatField(allow_null=True)
@@ -168,26 +168,13 @@ class CampaignOutput(serializers.Serializer[Any]):
     accounted_at = serializers.DateTimeField(allow_null=True)
 
 
-class GoInput(serializers.Serializer[Any]):
+class CampaignGoInput(serializers.Serializer[Any]):
     """What leaves: everything; the canary and by itself the rest; or the canary alone, until somebody resumes."""
 
     rollout = serializers.ChoiceField(Rollout.choices, required=False, default=Rollout.ALL)
 
 
-def _pressed(name: str, answer: str, did: str) -> Any:
-    """What a control answers: whether this request was the one, and where the campaign is now."""
-    said = serializers.BooleanField(help_text=f"True for the one request that {did}.")
-    return inline_serializer(name, {answer: said, "state": serializers.CharField()})
-
-
-GoOutput = _pressed("GoOutput", "launched", "launched it")
-StopOutput = _pressed("StopOutput", "stopped", "stopped it")
-PauseOutput = _pressed("PauseOutput", "paused", "paused it")
-ResumeOutput = _pressed("ResumeOutput", "resumed", "resumed it")
-TakeBackOutput = _pressed("TakeBackOutput", "taken_back", "took it back")
-
-
-class ResultsOutput(serializers.Serializer[Any]):
+class CampaignResultsOutput(serializers.Serializer[Any]):
     """Counts and times from the ledger."""
 
     state = serializers.CharField()

@@ -10,7 +10,14 @@ planning, sharding, ledger, warm.
 """
 
 from campaigns.arming.locks import is_being_armed
-from campaigns.arming.request import delivery_id_range, disarm, remove_disarmed, request_arm
+from campaigns.arming.request import (
+    delivery_id_range,
+    disarm,
+    drafts_with_rows,
+    remove_disarmed,
+    request_arm,
+    return_to_draft,
+)
 from campaigns.arming.run import arm, arm_ranges, begin
 
 __all__ = [
@@ -19,7 +26,9 @@ __all__ = [
     "begin",
     "delivery_id_range",
     "disarm",
+    "drafts_with_rows",
     "is_being_armed",
     "remove_disarmed",
     "request_arm",
+    "return_to_draft",
 ]

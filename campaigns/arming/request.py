@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 
 from campaigns.arming import locks
 from campaigns.audience.loading import check_loaded
+from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.models import Campaign
 from campaigns.states import LAUNCHED, State, move
 from notifier.channels.queues import BATCH
@@ -28,8 +29,14 @@ from tenants.categories import check_not_archived
 MAX_REMOVED_IN_REQUEST = 20_000
 
 
-def request_arm(campaign: Campaign) -> None:
+def request_arm(campaign: Campaign, by: Actor = OPERATOR) -> None:
     """Begin arming in the background. Raises what can be known at once: Conflict, or InvalidInput naming the field."""
+    with transaction.atomic():
+        _begin_arming(campaign)
+        record(campaign, Act.ARM, by)
+
+
+def _begin_arming(campaign: Campaign) -> None:
     if campaign.state in LAUNCHED:
         raise Conflict("This campaign was launched; copy it to send again.", code="already_launched")
     if campaign.not_after is not None and campaign.not_after <= datetime.now(UTC):
@@ -76,10 +83,20 @@ def _version(campaign: Campaign) -> TemplateVersion:
     return version
 
 
-def disarm(campaign: Campaign) -> None:
-    """Back to draft, leaving nothing behind. Raises Conflict after GO."""
+def disarm(campaign: Campaign, by: Actor = OPERATOR) -> bool:
+    """Return a campaign to draft because an actor asked for it. False when it is a draft already. Raises Conflict after
+    GO."""
+    with transaction.atomic():
+        if disarmed := return_to_draft(campaign):
+            record(campaign, Act.DISARM, by)
+    return disarmed
+
+
+def return_to_draft(campaign: Campaign) -> bool:
+    """Return a campaign to draft and remove what arming wrote; part of a larger change, which is audited by itself.
+    False when the campaign is a draft already. Raises Conflict after GO."""
     if campaign.state == State.DRAFT:
-        return
+        return False
     with transaction.atomic():
         # revision + 1 makes an arming that still runs notice and stop
         if not move(
@@ -98,6 +115,21 @@ def disarm(campaign: Campaign) -> None:
             remove_arming(campaign)
         else:
             transaction.on_commit(lambda: post("campaigns.clear", str(campaign.pk), queue=BATCH))
+    return True
+
+
+_DRAFTS_WITH_ROWS = """
+SELECT c.id FROM campaigns_campaign c WHERE c.state = 'draft' AND (
+  EXISTS (SELECT 1 FROM campaigns_shard s WHERE s.campaign_id = c.id)
+  OR EXISTS (SELECT 1 FROM campaigns_audiencerange s WHERE s.campaign_id = c.id))
+"""
+
+
+def drafts_with_rows() -> list[uuid.UUID]:
+    """Drafts for which `remove_disarmed` has something to remove."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DRAFTS_WITH_ROWS)
+        return [row[0] for row in cursor.fetchall()]
 
 
 def remove_disarmed(campaign_id: uuid.UUID) -> None:

@@ -1,0 +1,6 @@
+"""Create, change, copy and delete campaigns and audiences, and fill lists from files.
+
+The API and the admin call this package, and so do silent runs. It calls `arming` (a change returns an armed campaign to
+draft), `audience` (filters and lists), the audit log, and the templates of the engine. Read `fields`, then `campaigns`,
+`drafts`, `audiences`, `uploads`.
+"""

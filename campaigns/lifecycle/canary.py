@@ -1,4 +1,4 @@
-"""The canary: a small share that leaves first. When it is done it is judged, and the rest leaves, or nothing more."""
+"""The canary: a small share that leaves first. When the canary is done its outcomes decide whether the rest leaves."""
 
 from __future__ import annotations
 
@@ -10,69 +10,85 @@ from django.db import transaction
 from django.db.models import Max, QuerySet, Sum
 from django.db.models.functions import Coalesce, Now
 
-from campaigns.lifecycle import control, thresholds
-from campaigns.lifecycle.fanout import set_off
-from campaigns.lifecycle.transition import By, record_control
+from campaigns.audit import Act, record
+from campaigns.lifecycle import thresholds
+from campaigns.lifecycle.fanout import OPEN, set_off
+from campaigns.lifecycle.finish import finish_if_done, pause_if_only_halted
+from campaigns.lifecycle.pausing import halt
 from campaigns.models import Campaign, Rollout, Shard
 from campaigns.states import State
 from tenants.models import AuditLog
 
-#: what a campaign says that waits for its owner's look at the canary
+#: why a campaign is paused whose owner wants to look at the canary
 LOOK = "The canary is done: look at it, then resume."
-#: the sweep judges what began within so many seconds: neither what was long ago, nor a shard that waits for its speed
-#: limit (its sender judges that one)
+#: the sweep judges shards that began within so many seconds: neither what was long ago, nor a shard that waits for its
+#: speed limit (its sender judges that one)
 RECENT = timedelta(seconds=30)
 
 
+def advance(campaign_id: uuid.UUID) -> bool:
+    """What follows the end of some shards: finish the campaign, pause it when only halted channels are left, or decide
+    about its canary. True when the campaign does not run any more."""
+    if finish_if_done(campaign_id) or pause_if_only_halted(campaign_id):
+        return True
+    decide(campaign_id)
+    return False
+
+
 def decide(campaign_id: uuid.UUID) -> None:
-    """When a running campaign's canary is done: let the rest leave, or halt. Any number of callers, once."""
+    """When the canary of a running campaign is done: let the rest leave, or halt. Of any number of callers one does
+    it."""
     campaign = Campaign.objects.get(pk=campaign_id)
     waits = campaign.rollout != Rollout.ALL and campaign.canary_passed_at is None
     canary = Shard.objects.filter(campaign=campaign, canary=True).exclude(channel__in=list(campaign.halted_channels))
-    if campaign.state != State.RUNNING or not waits or canary.filter(state__in=control.OPEN).exists():
+    if campaign.state != State.RUNNING or not waits or canary.filter(state__in=OPEN).exists():
         return
-    counts = tally(canary)
-    ill = {name: why for name, each in counts.items() if (why := thresholds.verdict(each, campaign, least=1))}
+    counts = outcome_counts(canary)
+    failing = {
+        name: why for name, each in counts.items() if (why := thresholds.reason_to_halt(each, campaign, least=1))
+    }
     if campaign.rollout == Rollout.CANARY_WAIT:
-        _wait(campaign, ill)
+        _wait(campaign, failing)
         return
-    for name, why in ill.items():
-        control.halt(campaign_id, why, name)
-    _pass(campaign, counts.values())  # of a campaign that halted as a whole, nothing
+    for name, why in failing.items():
+        halt(campaign_id, why, name)
+    _pass(campaign, counts.values())  # changes nothing when the campaign halted as a whole
 
 
-def _wait(campaign: Campaign, ill: Mapping[str, str]) -> None:
-    for name, why in ill.items():
-        control.halt(campaign.pk, why, name)
-    control.halt(campaign.pk, LOOK)  # unless the last channel's illness has halted it
+def _wait(campaign: Campaign, failing: Mapping[str, str]) -> None:
+    for name, why in failing.items():
+        halt(campaign.pk, why, name)
+    halt(campaign.pk, LOOK)  # changes nothing when every channel failed, which has halted the campaign
 
 
-def _pass(campaign: Campaign, counts: Collection[thresholds.Tally]) -> None:
+def _pass(campaign: Campaign, counts: Collection[thresholds.OutcomeCounts]) -> None:
     with transaction.atomic():
         waiting = Campaign.objects.filter(pk=campaign.pk, state=State.RUNNING, canary_passed_at__isnull=True)
         if waiting.update(canary_passed_at=Now()):
             sums = {name: sum(getattr(each, name) for each in counts) for name in ("sent", "failed", "requeued")}
-            record_control(campaign, "canary_passed", By(), **sums)
+            record(campaign, Act.CANARY_PASSED, **sums)
             set_off(campaign.pk)
 
 
 def watch(campaign_id: uuid.UUID) -> None:
-    """Halt a running campaign whose recent messages fail: those of shards that began after its last resume, because
-    whoever resumed knew of the others."""
+    """Halt a running campaign whose recent messages fail. Only shards count that began after the last resume: who
+    resumed the campaign knew of the earlier ones."""
     campaign = Campaign.objects.get(pk=campaign_id)
     recent = Shard.objects.filter(campaign=campaign, began_at__gt=Now() - RECENT)
-    if not any(thresholds.verdict(counts, campaign) for counts in tally(recent).values()):
+    if not any(thresholds.reason_to_halt(counts, campaign) for counts in outcome_counts(recent).values()):
         return
-    resumed = AuditLog.objects.filter(tenant_id=campaign.tenant_id, at__gt=Now() - RECENT)
-    known = resumed.filter(action="campaign.resume", object_id=str(campaign_id)).aggregate(at=Max("at"))["at"]
-    for channel, counts in tally(recent.filter(began_at__gt=known) if known else recent).items():
-        if why := thresholds.verdict(counts, campaign):
-            control.halt(campaign_id, why, channel)
+    resumes = AuditLog.objects.filter(tenant_id=campaign.tenant_id, at__gt=Now() - RECENT)
+    resumes = resumes.filter(action=f"campaign.{Act.RESUME}", object_id=str(campaign_id))
+    resumed_at = resumes.aggregate(at=Max("at"))["at"]
+    since_then = recent.filter(began_at__gt=resumed_at) if resumed_at else recent
+    for channel, counts in outcome_counts(since_then).items():
+        if why := thresholds.reason_to_halt(counts, campaign):
+            halt(campaign_id, why, channel)
 
 
-def tally(shards: QuerySet[Shard]) -> dict[str, thresholds.Tally]:
-    """What became of the messages of these shards, by channel: one that is ill must not halt another."""
+def outcome_counts(shards: QuerySet[Shard]) -> dict[str, thresholds.OutcomeCounts]:
+    """Sums over these shards by channel: a channel that fails must not halt another."""
     sums = {name: Coalesce(Sum(name), 0) for name in ("sent", "failed", "dead", "requeued", "skipped", "disconnected")}
     rows = shards.order_by("channel").values("channel").annotate(**{f"all_{name}": each for name, each in sums.items()})
-    found = rows.values_list("channel", *[f"all_{name}" for name in sums])
-    return {channel: thresholds.Tally(**dict(zip(sums, counts, strict=True))) for channel, *counts in found}
+    values = rows.values_list("channel", *[f"all_{name}" for name in sums])
+    return {channel: thresholds.OutcomeCounts(**dict(zip(sums, row, strict=True))) for channel, *row in values}

@@ -1,4 +1,8 @@
-"""Which shards may leave, and their doorbells. A doorbell carries nothing: a repeated one finds nothing to claim."""
+"""Fan-out: which shards may leave, and the wakeup tasks that send them. A wakeup task carries only the shard's id; a
+repeated one finds nothing to claim.
+
+Two levels: `dispatch` cuts the shards of a campaign into waves, `dispatch_wave` publishes the shards of one wave as a
+chord."""
 
 from __future__ import annotations
 
@@ -6,45 +10,65 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 
-from django.db import transaction
+from celery import chord, current_app
+from celery.canvas import Signature
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from campaigns.models import Campaign, Rollout, Shard
-from notifier.channels.queues import queue_of
-from notifier.tasks import post
+from notifier.channels.queues import CONTROL, queue_of
+from notifier.tasks import post, waiting
 from notifier.vocabulary.status import Lane
 
-#: rung by whoever launches, before anything else happens: a shard for each of so many senders of a channel. They are in
-#: the chords again: a second doorbell costs a sender 1 ms, and a chord without them would end before they do
+#: states of a shard that has something to send
+OPEN = (Shard.State.ARMED, Shard.State.RUNNING)
+#: shards of each channel that are published before the waves: one for each of so many senders. Their wakeup tasks are
+#: in the chords as well: a second wakeup task costs a sender 1 ms, and a chord without them would end before they do
 FIRST = 8
+#: the sweep publishes at most so many open shards of each channel again
+LOST = 200
+#: header tasks of one chord: GO to the first shard was measured at 30 ms with 100, 251 ms with 4,000. In a chord a
+#: wakeup task costs 0.2 ms of CPU more to publish (0.8 instead of 0.6), and 0.25 ms more to report: half a microsecond
+#: a message
+CHORD = 250
 
-#: until the canary has passed nothing else may leave
+#: until the canary has passed only the canary may leave
 _LEAVING = Q(canary=True) | Q(campaign__rollout=Rollout.ALL) | Q(campaign__canary_passed_at__isnull=False)
-#: the same in SQL, of campaigns_shard s and campaigns_campaign c; and nothing of a channel that paused itself
+#: the same in SQL, for campaigns_shard s and campaigns_campaign c; no shard of a halted channel
 MAY_LEAVE = """
 ((s.canary OR c.rollout = 'all' OR c.canary_passed_at IS NOT NULL) AND NOT c.halted_channels ? s.channel)
 """
 
+# what `leaving` returns, and shards whose worker was lost
+_OPEN_SHARDS = f"""
+SELECT id, channel FROM (
+  SELECT s.id, s.channel, s.number, row_number() OVER (PARTITION BY s.channel ORDER BY s.number) AS nth
+  FROM campaigns_shard s JOIN campaigns_campaign c ON c.id = s.campaign_id
+  WHERE c.id = %s AND c.state = 'running' AND {MAY_LEAVE}
+    AND (s.state = 'armed' OR (s.state = 'running' AND s.lease_until < now()))) s
+WHERE nth <= {LOST} ORDER BY number
+"""
+
 
 def leaving(campaign_id: uuid.UUID) -> QuerySet[Shard]:
-    """Shards that nobody has taken and that may leave now, in their order."""
+    """Shards that no worker has claimed and that may leave now, by number."""
     running = Q(campaign=campaign_id, campaign__state=Campaign.State.RUNNING)
-    found = Shard.objects.filter(running, _LEAVING, state=Shard.State.ARMED).order_by("number")
+    shards = Shard.objects.filter(running, _LEAVING, state=Shard.State.ARMED).order_by("number")
     for halted in Campaign.objects.filter(pk=campaign_id).values_list("halted_channels", flat=True):
-        found = found.exclude(channel__in=list(halted))
-    return found
+        shards = shards.exclude(channel__in=list(halted))
+    return shards
 
 
 def set_off(campaign_id: uuid.UUID) -> None:
-    """The first doorbells, then the fan-out, with the commit of the transaction that makes the campaign run.
+    """Publish the first shards, then the fan-out, when the transaction commits that makes the campaign run.
 
-    They do not wait for a worker of the control queue. The shards are read now: after its transaction a web process
-    sees no tenant's rows any more."""
+    The first shards do not wait for a worker of the control queue. They are read now: after its transaction a web
+    process sees no tenant's rows any more."""
     first: list[tuple[uuid.UUID, str]] = []
-    enqueued: Counter[str] = Counter()
+    per_channel: Counter[str] = Counter()
     for pk, channel in leaving(campaign_id).values_list("pk", "channel")[: FIRST * 8]:
-        enqueued[channel] += 1
-        if enqueued[channel] <= FIRST:
+        per_channel[channel] += 1
+        if per_channel[channel] <= FIRST:
             first.append((pk, channel))
 
     def post_all() -> None:
@@ -56,7 +80,48 @@ def set_off(campaign_id: uuid.UUID) -> None:
 
 
 def enqueue(shard_id: uuid.UUID, channel: str) -> bool:
+    """Publish the wakeup task of one shard; False while the broker is away."""
     return post("campaigns.send_shard", str(shard_id), queue=queue_of(channel, Lane.BULK))
+
+
+def dispatch(campaign_id: uuid.UUID, chord_size: int = CHORD) -> bool:
+    """First level: publish a `dispatch_wave` for each wave but the first, which is dispatched here. False when no
+    shard may leave."""
+    numbers = list(leaving(campaign_id).values_list("number", flat=True))
+    all_waves = waves(numbers, chord_size)
+    for first, last in all_waves[1:]:
+        current_app.send_task(
+            "campaigns.dispatch_wave", args=(str(campaign_id), first, last), queue=CONTROL, ignore_result=True
+        )
+    if all_waves:
+        dispatch_wave(campaign_id, *all_waves[0])
+    return bool(all_waves)
+
+
+def dispatch_wave(campaign_id: uuid.UUID, first: int, last: int) -> None:
+    """Second level: publish the shards `first` to `last` as a chord. The chord's callback is only the fast path to the
+    end of the campaign; the database decides."""
+    shards = leaving(campaign_id).filter(number__gte=first, number__lte=last).values_list("pk", "channel")
+    header = [_signature("campaigns.send_shard", str(pk), queue=queue_of(channel, Lane.BULK)) for pk, channel in shards]
+    if header:
+        chord(header)(_signature("campaigns.finish_wave", str(campaign_id), queue=CONTROL))
+
+
+def _signature(task: str, argument: str, queue: str) -> Signature[None]:
+    return current_app.signature(task, args=(argument,), immutable=True, options={"queue": queue})
+
+
+def enqueue_lost(campaign_id: uuid.UUID) -> None:
+    """Publish open shards again whose queue is empty. While workers are busy wakeup tasks wait in the queue; an empty
+    queue beside open shards means that some wakeup tasks were lost."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OPEN_SHARDS, [campaign_id])
+        open_shards = cursor.fetchall()
+    channels = {channel for _, channel in open_shards}
+    empty = {channel for channel in channels if not waiting(queue_of(channel, Lane.BULK))}
+    for shard_id, channel in open_shards:
+        if channel in empty:
+            enqueue(shard_id, channel)
 
 
 def waves(numbers: Sequence[int], size: int) -> list[tuple[int, int]]:

@@ -1,4 +1,5 @@
-"""Fan-in: a campaign is finished when nothing of it is left to do. One conditional UPDATE, so it happens once."""
+"""Fan-in: a campaign is finished when none of its messages is left to send. One conditional UPDATE, so it happens
+once."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from notifier.tasks import post
 
 log = structlog.get_logger("campaigns")
 
-# Both parts are answered by an index: open shards of a campaign, and the ledger's unfinished rows of it. Rows of shards
-# stay ARMED in the ledger until accounting copies their outcomes.
+# An index answers both parts: open shards of a campaign, and its unfinished rows in the ledger. Rows of shards stay
+# ARMED in the ledger until accounting copies their outcomes.
 _FINISH = f"""
 UPDATE campaigns_campaign c SET state = 'finished', finished_at = clock_timestamp()
 WHERE c.id = %s AND c.state = 'running'
@@ -23,7 +24,7 @@ WHERE c.id = %s AND c.state = 'running'
 """
 
 
-# the same but for channels that paused themselves
+# the same, without the halted channels
 _PAUSE = f"""
 UPDATE campaigns_campaign c SET state = 'paused'
 WHERE c.id = %s AND c.state = 'running' AND c.halted_channels <> '{{}}'
@@ -34,14 +35,15 @@ WHERE c.id = %s AND c.state = 'running' AND c.halted_channels <> '{{}}'
 
 
 def pause_if_only_halted(campaign_id: uuid.UUID) -> bool:
-    """A campaign of which nothing is left but channels that paused themselves is paused: it waits for somebody."""
+    """Pause a campaign that has only halted channels left, until an actor resumes or stops it. True for the one caller
+    that paused it."""
     with connection.cursor() as cursor:
         cursor.execute(_PAUSE, [campaign_id])
         return bool(cursor.rowcount)
 
 
 def finish_if_done(campaign_id: uuid.UUID) -> bool:
-    """True for the one caller that finished it."""
+    """True for the one caller that finished the campaign."""
     with connection.cursor() as cursor:
         cursor.execute(_FINISH, [campaign_id])
         if not cursor.rowcount:

@@ -1,19 +1,19 @@
-"""Is a campaign doing harm? Decided, purely, from what became of some of its messages."""
+"""Whether a campaign does harm: a pure decision over the outcomes of some of its messages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
 
-#: fewer outcomes say nothing: of 20 messages to people who left, half may well be dead
+#: fewer outcomes prove nothing: of 20 messages to people who left, half may well have a dead address
 LEAST = 200
-#: a far end that cuts its connections is no error of a message; one that does little else takes no campaign. So many
-#: are lost before fewer requests share a connection: what one process has on the wire
+#: a provider that cuts its connections is no error of a message; a provider that does little else halts the campaign.
+#: So many messages are lost before fewer requests share a connection: what one process has in flight
 CUT_PERCENT, CUT_LEAST = 80, 2_000
 
 
-class Counts(Protocol):
-    """What became of some messages: a shard's record, or a sum over shards."""
+class HasCounts(Protocol):
+    """Outcomes of some messages: those of a shard, or a sum over shards."""
 
     @property
     def sent(self) -> int: ...
@@ -30,7 +30,7 @@ class Counts(Protocol):
 
 
 class Limits(Protocol):
-    """Percentages that must not be passed: a campaign's."""
+    """The percentages of a campaign that its outcomes must not pass."""
 
     @property
     def max_error_percent(self) -> int: ...
@@ -39,10 +39,10 @@ class Limits(Protocol):
 
 
 @dataclass(frozen=True)
-class Tally:
-    """Counts by themselves. `dead` are among the `failed`; `requeued`: the first attempt failed, another will be made;
-    `skipped`, among both: no provider has said anything against it (refused by us, for consent, quiet hours or time; or
-    its connection was cut, and it will be tried again); `disconnected`: the connection ended under them."""
+class OutcomeCounts:
+    """Outcomes of some messages. `dead` are among the `failed`; `requeued`: the first attempt failed, another will be
+    made; `skipped`, among both: no provider refused the message (we skipped it, for consent, quiet hours or time; or
+    its connection was cut, and it will be tried again); `disconnected`: their connections were cut."""
 
     sent: int = 0
     failed: int = 0
@@ -52,9 +52,9 @@ class Tally:
     disconnected: int = 0
 
 
-def since(now: Counts, before: Counts) -> Tally:
-    """What has come to `before`: whoever resumes a campaign that halted itself is not told of the same errors again."""
-    return Tally(
+def difference(now: HasCounts, before: HasCounts) -> OutcomeCounts:
+    """What was added since `before`: a campaign that was resumed does not halt for the same errors again."""
+    return OutcomeCounts(
         now.sent - before.sent,
         now.failed - before.failed,
         now.dead - before.dead,
@@ -64,8 +64,9 @@ def since(now: Counts, before: Counts) -> Tally:
     )
 
 
-def verdict(counts: Counts, limits: Limits, least: int = LEAST) -> str:
-    """Why the campaign should halt, in a sentence; empty while all is well or too little is known."""
+def reason_to_halt(counts: HasCounts, limits: Limits, least: int = LEAST) -> str:
+    """Why the campaign should halt, in a sentence; empty while the limits are kept or there are fewer than `least`
+    outcomes."""
     if why := _mostly_cut(counts):
         return why
     total = counts.sent + counts.failed + counts.requeued - counts.skipped
@@ -81,7 +82,7 @@ def verdict(counts: Counts, limits: Limits, least: int = LEAST) -> str:
     return ""
 
 
-def _mostly_cut(counts: Counts) -> str:
+def _mostly_cut(counts: HasCounts) -> str:
     total = counts.sent + counts.failed + counts.requeued
     if total < CUT_LEAST or counts.disconnected * 100 <= CUT_PERCENT * total:
         return ""

@@ -1,5 +1,5 @@
-"""What a person or a tenant's server does to a launched campaign: a move that happens once, is written into the audit
-log with who did it, and says clearly why it cannot be."""
+"""A transition: a move that an actor asks for. It happens once, leaves one entry in the audit log, and says why it is
+refused."""
 
 from __future__ import annotations
 
@@ -7,49 +7,44 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
+from django.db.transaction import atomic
 
+from campaigns.audit import Act, Actor, record
 from campaigns.models import Campaign
 from campaigns.states import State, move
-from notifier.errors import Conflict
-from tenants import audit
-from tenants.models import User
+from notifier.errors import Conflict, NotFound
 
 
 @dataclass(frozen=True)
-class By:
-    """Who did it. Neither of both: the operator at the command line, or the campaign itself."""
+class Transition:
+    """What a control does to the state of a campaign."""
 
-    user: User | None = None
-    api_key_id: uuid.UUID | None = None
-
-
-@dataclass(frozen=True)
-class Control:
-    """One control."""
-
-    name: str
+    act: Act
     to: State
     allowed_from: tuple[State, ...]
-    #: where a repeat finds the campaign: it is answered and changes nothing
-    done: frozenset[State]
-    #: what a campaign in any other state is told
+    #: states in which a repeat finds the campaign: a repeat changes nothing and is no error
+    repeated_in: frozenset[State]
+    #: code and text of the Conflict in any other state: "A campaign that is <state> <refusal>."
     code: str
-    cannot: str
+    refusal: str
 
 
-def transition(transition: Control, campaign: Campaign, by: By, **columns: Any) -> bool:
-    """True for the one caller that took the step, False for a repeat. Raises Conflict."""
-    with transaction.atomic():
+def apply(transition: Transition, campaign: Campaign, by: Actor, **columns: Any) -> bool:
+    """Move `campaign` and set `columns` with the move. True for the one caller that moved it, False for a repeat.
+    Raises Conflict."""
+    with atomic():
         if move(campaign.pk, transition.to, allowed_from=transition.allowed_from, **columns):
-            record_control(campaign, transition.name, by)
+            record(campaign, transition.act, by)
             return True
     campaign.refresh_from_db(fields=["state"])
-    if campaign.state in transition.done:
+    if campaign.state in transition.repeated_in:
         return False
-    raise Conflict(f"A campaign that is {campaign.state} {transition.cannot}.", code=transition.code)
+    raise Conflict(f"A campaign that is {campaign.state} {transition.refusal}.", code=transition.code)
 
 
-def record_control(campaign: Campaign, name: str, by: By, **detail: Any) -> None:
-    """Into the audit log, in the caller's transaction."""
-    audit.record(campaign.tenant_id, f"campaign.{name}", campaign.pk, detail, user=by.user, api_key_id=by.api_key_id)
+def find_campaign(tenant_id: uuid.UUID, campaign_id: uuid.UUID) -> Campaign:
+    """The tenant's campaign. Raises NotFound."""
+    campaign = Campaign.objects.filter(tenant_id=tenant_id, pk=campaign_id).first()
+    if campaign is None:
+        raise NotFound("There is no such campaign.", field="id")
+    return campaign

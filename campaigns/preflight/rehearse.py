@@ -1,5 +1,5 @@
-"""Silent runs: a copy of a campaign goes the whole way, at full speed, and providers check its messages and deliver
-none. It shows how fast the campaign will be and which addresses are dead, and disturbs nobody."""
+"""Silent runs: a copy of a campaign goes the whole way at full speed; providers check its messages and deliver none. A
+silent run shows how fast the campaign will be and which addresses are dead."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import structlog
 from django.db import transaction
 
 from campaigns import arming
-from campaigns.edit.campaigns import MAX_NAME
+from campaigns.audit import Act, Actor, record
+from campaigns.edit.fields import MAX_NAME
 from campaigns.lifecycle import launch
-from campaigns.lifecycle.transition import By, record_control
 from campaigns.models import Campaign
 from campaigns.states import State
 from notifier.errors import Conflict
@@ -19,19 +19,20 @@ from notifier.vocabulary.status import Mode
 log = structlog.get_logger("campaigns")
 
 SUFFIX = " (silent run)"
-#: what a rehearsal has from its campaign. Not `not_after` and the hold: they are about people, and none is reached
+#: columns that a silent run takes from its campaign. Not `not_after` and the hold: those protect people, and a silent
+#: run reaches none
 _SAME = (
     "tenant_id", "template_id", "audience_id", "data", "mode", "rate_per_s", "canary_percent", "max_error_percent",
     "max_dead_percent",
 )  # fmt: skip
 
 
-def rehearse(campaign: Campaign, by: By) -> Campaign:
-    """Begin a silent run: it arms in the background and launches itself. Raises Conflict where none is possible, or
-    what arming raises."""
+def rehearse(campaign: Campaign, by: Actor) -> Campaign:
+    """Begin a silent run, which arms in the background and launches itself. Raises Conflict where no silent run is
+    possible, or what arming raises."""
     channels = _check(campaign)
     with transaction.atomic():
-        twin = Campaign.objects.create(
+        silent_run = Campaign.objects.create(
             **{name: getattr(campaign, name) for name in _SAME},
             name=f"{campaign.name[: MAX_NAME - len(SUFFIX)]}{SUFFIX}",
             channels=channels,
@@ -39,15 +40,15 @@ def rehearse(campaign: Campaign, by: By) -> Campaign:
             rehearsal_of=campaign,
             created_by=by.user,
         )
-        arming.request_arm(twin)
-        record_control(campaign, "rehearse", by, rehearsal=str(twin.pk), channels=channels)
-    twin.refresh_from_db()
-    return twin
+        arming.request_arm(silent_run, by)
+        record(campaign, Act.REHEARSE, by, rehearsal=str(silent_run.pk), channels=channels)
+    silent_run.refresh_from_db()
+    return silent_run
 
 
-def possible(campaign: Campaign) -> list[str]:
-    """Its channels whose providers can check a message without delivering it: all of them, because one that cannot
-    would deliver."""
+def channels_to_rehearse(campaign: Campaign) -> list[str]:
+    """The campaign's channels of which every provider can check a message without delivering it: a provider that
+    cannot would deliver."""
     unable = {provider.channel for provider in providers().values() if not provider.rehearses}
     return [name for name in campaign.channels if name not in unable]
 
@@ -57,20 +58,20 @@ def _check(campaign: Campaign) -> list[str]:
         raise Conflict("This is a silent run itself.", code="no_rehearsal")
     if campaign.mode == Mode.TEST:
         raise Conflict("A test campaign reaches nobody: it is a rehearsal already.", code="no_rehearsal")
-    channels = possible(campaign)
+    channels = channels_to_rehearse(campaign)
     if not channels:
         raise Conflict(
-            f"Nothing can check messages without delivering them on: {', '.join(campaign.channels)}.",
+            f"No provider can check messages without delivering them on: {', '.join(campaign.channels)}.",
             code="no_rehearsal",
         )
     return channels
 
 
 def launch_armed() -> None:
-    """Launch the silent runs that are armed; the sweep's part, so that none is forgotten by a worker that died."""
+    """Launch the silent runs that are armed. The sweep calls this, so that a worker's death delays none."""
     for campaign in Campaign.objects.filter(silent=True, state=State.ARMED).select_related("created_by"):
         try:
-            launch.go(campaign.tenant_id, campaign.pk, user=campaign.created_by)
+            launch.go(campaign.tenant_id, campaign.pk, by=Actor(user=campaign.created_by))
         except Conflict as conflict:
-            # somebody returned it to draft, or stopped it, since it was looked at
+            # the silent run was returned to draft or stopped after the query
             log.info("silent run not launched", action="rehearse", campaign=str(campaign.pk), why=conflict.message)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models.functions import Now
 
-from campaigns.lifecycle.transition import By, record_control
+from campaigns.audit import Act, Actor, record
 from campaigns.models import Campaign
 from notifier.delivery.accept import Accepted, accept_one
 from notifier.errors import Conflict, InvalidInput
@@ -19,7 +19,7 @@ from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Mode
 
 
-def send(campaign: Campaign, recipient: str, by: By) -> Accepted:
+def send(campaign: Campaign, recipient: str, by: Actor) -> Accepted:
     """Send its newest content to the tenant's recipient of this external id, and remember that it was tried. Raises
     what accepting a notification raises, or Conflict for a silent run."""
     if campaign.silent:
@@ -32,7 +32,7 @@ def send(campaign: Campaign, recipient: str, by: By) -> Accepted:
         accepted = accept_one(campaign.tenant_id, _request(campaign, trimmed(recipient)))
         version = Notification.objects.values_list("version_id", flat=True).get(pk=accepted.notification_id)
         Campaign.objects.filter(pk=campaign.pk).update(tested_at=Now(), tested_version=version)
-        record_control(campaign, "test", by, notification=str(accepted.notification_id))
+        record(campaign, Act.TEST, by, notification=str(accepted.notification_id))
     return accepted
 
 

@@ -18,7 +18,9 @@ import orjson
 import structlog
 from django.db import connection, transaction
 
+from campaigns.audit import OPERATOR, Act, record
 from campaigns.lifecycle import full_speed
+from campaigns.models import Campaign
 from campaigns.shard import payload as payloads
 from campaigns.shard.outcomes import REQUEUED, UNANSWERED, OutcomeNote, ShardOutcomes
 from campaigns.shard.payload import Payload
@@ -26,7 +28,7 @@ from notifier.delivery.infra import bulk
 from notifier.delivery.ledger import campaign_counts, campaign_rows
 from notifier.delivery.ledger.settle import DeadAddress, mark_addresses_dead, store_dead_letters
 from notifier.vocabulary.status import Reason, Status
-from tenants import audit
+from tenants.batch_slots import batch_slot
 
 log = structlog.get_logger("campaigns")
 
@@ -56,6 +58,13 @@ _FORGET = "DELETE FROM campaigns_shardpayload WHERE shard_id = %s"
 
 def _beside() -> dict[str, Any]:
     return {"full_speed": full_speed.is_active(), "small": SMALL}
+
+
+def account_in_turn(campaign_id: uuid.UUID) -> None:
+    """Account for a campaign if its tenant has a free slot; without one the sweep asks again."""
+    with batch_slot(Campaign.objects.values_list("tenant_id", flat=True).get(pk=campaign_id)) as has_slot:
+        if has_slot:
+            account(campaign_id)
 
 
 def account(campaign_id: uuid.UUID) -> int:
@@ -187,7 +196,7 @@ UPDATE campaigns_campaign c SET accounted_at = now()
 WHERE c.id = %s AND c.accounted_at IS NULL AND c.state IN ('finished', 'cancelled')
   AND NOT EXISTS (SELECT 1 FROM campaigns_shard s WHERE s.campaign_id = c.id AND NOT s.accounted)
   AND NOT {campaign_rows.unfinished("c.id")}
-RETURNING c.tenant_id, c.state
+RETURNING c.state
 """
 
 
@@ -199,6 +208,6 @@ def close(campaign_id: uuid.UUID) -> bool:
         if row is None:
             return False
         counts, digest = campaign_counts.digest(campaign_id)
-        audit.record(row[0], f"campaign.{row[1]}", str(campaign_id), {"counts": counts, "ledger": digest})
+        record(Campaign.objects.get(pk=campaign_id), Act(row[0]), OPERATOR, counts=counts, ledger=digest)
     log.info("campaign accounted for", action="account", campaign=str(campaign_id))
     return True

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from django.db import transaction
 
-from campaigns.lifecycle import control, full_speed, thresholds
+from campaigns.lifecycle import full_speed, pausing, thresholds
 from campaigns.models import Campaign, Shard
 from campaigns.sending.claimed_shard import ClaimedShard
 from campaigns.sending.in_flight import InFlight
@@ -171,8 +171,8 @@ class Sender:
             raise _ClaimLost
         if not self._in_flight.withdrawn and not result.running:
             self._in_flight.withdraw()
-        if why := thresholds.verdict(thresholds.since(claimed.outcomes, self._at_claim), claimed.campaign):
-            control.halt(claimed.campaign.pk, why, claimed.channel)
+        if why := thresholds.reason_to_halt(thresholds.difference(claimed.outcomes, self._at_claim), claimed.campaign):
+            pausing.halt(claimed.campaign.pk, why, claimed.channel)
 
     def _release(self) -> Shard.State:
         """Release the shard, in the statement that writes its last answers: when a worker is killed before, the shard

@@ -15,7 +15,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from campaigns import arming
-from campaigns.lifecycle import control, full_speed, launch
+from campaigns.lifecycle import full_speed, launch, stopping
 from campaigns.models import Audience, Campaign, Shard
 from campaigns.report import accounting, results
 from campaigns.sending.claim import claim
@@ -204,7 +204,7 @@ def account(campaign: Campaign) -> None:
 
 
 def stop(campaign: Campaign) -> None:
-    control.stop(campaign.tenant_id, campaign.pk)
+    stopping.stop(campaign.tenant_id, campaign.pk)
 
 
 def told(campaign: Campaign) -> dict[tuple[str, str], int]:

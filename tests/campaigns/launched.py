@@ -1,52 +1,22 @@
-"""Armed and launched campaigns with shards of wanted counts, made by hand: what controls decide on."""
+"""Armed and launched campaigns with shards made by hand, with the counts that a test needs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
-from campaigns import tasks
 from campaigns.lifecycle import fanout, launch
 from campaigns.models import Campaign, Shard, ShardPayload
-from campaigns.report import accounting
 from campaigns.shard.payload import Payload, pack
 from notifier.delivery.accounts import registry
 from notifier.models import ProviderAccount
 from tenants.models import AuditLog
+from tests.broker import Broker, broker
 from tests.campaigns.conftest import Site
 
-
-@dataclass
-class Broker:
-    """What was posted, instead of to the broker."""
-
-    posted: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
-
-    def __call__(self, task: str, *args: str, queue: str = "control") -> bool:
-        self.posted.append((task, args, queue))
-        return True
-
-    def heard(self, task: str) -> list[str]:
-        """The first arguments of this task's posts, which are then forgotten."""
-        found = [args[0] for name, args, _ in self.posted if name == task]
-        self.posted.clear()
-        return found
-
-
-@pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
-    """Every queue is empty, and stays so."""
-    found = Broker()
-    for module in (fanout, tasks):
-        monkeypatch.setattr(module, "post", found)
-    monkeypatch.setattr(tasks, "waiting", lambda queue: 0)
-    monkeypatch.setattr(accounting, "due", list)
-    return found
+__all__ = ["Broker", "an_armed", "audited", "broker", "done", "gone", "leaving", "unchanged"]
 
 
 def an_armed(site: Site, shards: int = 3, canaries: int = 0, **columns: Any) -> Campaign:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from campaigns.lifecycle import control
+from campaigns.lifecycle import pausing, stopping
 from campaigns.models import Campaign, Shard
 from inbox.models import InboxMessage
 from inbox.provider import InApp
@@ -47,7 +47,7 @@ def waits(campaign: Campaign) -> set[float]:
 
 
 def test_rows_of_a_paused_campaign_wait_and_write_no_history(requeued: Campaign) -> None:
-    control.pause(requeued.tenant_id, requeued.pk)
+    pausing.pause(requeued.tenant_id, requeued.pk)
     for _ in range(3):
         all_due()
         deliver("in_app", BULK)
@@ -55,14 +55,14 @@ def test_rows_of_a_paused_campaign_wait_and_write_no_history(requeued: Campaign)
     assert waits(requeued) == {round(send.HELD_SECONDS)}
     assert not DeliveryEvent.objects.exists()
     assert set(Delivery.objects.filter(campaign_id=requeued.pk).values_list("attempt", flat=True)) == {1}
-    control.resume(requeued.tenant_id, requeued.pk)
+    pausing.resume(requeued.tenant_id, requeued.pk)
     all_due()
     deliver("in_app", BULK)
     assert set(of_campaign(requeued)) == {"delivered"}
 
 
 def test_a_stop_cancels_them_in_its_request(requeued: Campaign) -> None:
-    control.stop(requeued.tenant_id, requeued.pk)
+    stopping.stop(requeued.tenant_id, requeued.pk)
     assert set(of_campaign(requeued)) == {"cancelled"}
     all_due()
     deliver("in_app", BULK)
@@ -70,9 +70,9 @@ def test_a_stop_cancels_them_in_its_request(requeued: Campaign) -> None:
 
 
 def test_a_stop_of_a_paused_campaign_ends_what_waited(requeued: Campaign) -> None:
-    control.pause(requeued.tenant_id, requeued.pk)
+    pausing.pause(requeued.tenant_id, requeued.pk)
     deliver("in_app", BULK)
-    control.stop(requeued.tenant_id, requeued.pk)
+    stopping.stop(requeued.tenant_id, requeued.pk)
     assert set(of_campaign(requeued)) == {"cancelled"}
 
 
@@ -87,7 +87,7 @@ def test_they_keep_to_the_campaigns_speed(requeued: Campaign) -> None:
 
 
 def test_other_rows_do_not_wait_for_them(requeued: Campaign, market: Shop) -> None:
-    control.pause(requeued.tenant_id, requeued.pk)
+    pausing.pause(requeued.tenant_id, requeued.pk)
     all_due()
     market.accept(an_order())
     deliver("in_app", (Lane.BULK, Lane.TRANSACTIONAL))

@@ -10,7 +10,7 @@ import pytest
 from pytest_django import Settings
 
 from campaigns import tasks as campaign_tasks
-from campaigns.lifecycle import control
+from campaigns.lifecycle import stopping
 from campaigns.models import Campaign, Shard
 from campaigns.report import accounting
 from campaigns.report.results import results
@@ -27,10 +27,12 @@ from notifier.models import Delivery
 from notifier.providers.base import Answers
 from notifier.vocabulary.status import Lane, QueuePosition, Status
 from notifier.vocabulary.verdicts import Temporary
+from tests.broker import Broker, broker
 from tests.delivery.build import Shop
 from tests.delivery.scenes import a_campaign, age_leases, all_due, answering, of_campaign, running, send_shards
 
 pytestmark = pytest.mark.django_db(transaction=True)
+__all__ = ["broker"]
 FAST = (Lane.CRITICAL, Lane.TRANSACTIONAL)
 BULK = (Lane.BULK,)
 
@@ -39,8 +41,8 @@ def test_what_was_on_the_wire_at_a_stop_is_not_tried_again(market: Shop, monkeyp
     campaign = running(a_campaign(market))
 
     def stop_then_refuse(self: InApp, messages: Sequence[InAppMessage]) -> Iterator[Answers]:
-        control.stop(campaign.tenant_id, campaign.pk)
-        control.cancel_rows(campaign.pk)
+        stopping.stop(campaign.tenant_id, campaign.pk)
+        stopping.cancel_rows(campaign.pk)
         yield [(i, Temporary("busy")) for i in range(len(messages))]
 
     with monkeypatch.context() as patch:
@@ -52,18 +54,20 @@ def test_what_was_on_the_wire_at_a_stop_is_not_tried_again(market: Shop, monkeyp
     assert of_campaign(campaign) == ["cancelled"]
 
 
-def test_the_sweep_cancels_a_retry_that_came_back_after_a_stop(market: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sweep_cancels_a_retry_that_came_back_after_a_stop(market: Shop, broker: Broker) -> None:
     campaign = running(a_campaign(market))
-    control.stop(campaign.tenant_id, campaign.pk)
-    control.cancel_rows(campaign.pk)
+    stopping.stop(campaign.tenant_id, campaign.pk)
+    stopping.cancel_rows(campaign.pk)
     Delivery.objects.filter(campaign_id=campaign.pk).update(status=Status.QUEUED, queue_position=QueuePosition.PARKED)
-    monkeypatch.setattr(campaign_tasks, "post", lambda task, *args, queue="": control.cancel_rows(campaign.pk))
+    broker.published.clear()
     campaign_tasks.sweep()
+    assert broker.take("campaigns.cancel_rows") == [str(campaign.pk)]
+    stopping.cancel_rows(campaign.pk)
     assert of_campaign(campaign) == ["cancelled"]
 
 
 def test_a_worker_lost_after_a_stop_leaves_its_rows_accounted_for(
-    market: Shop, monkeypatch: pytest.MonkeyPatch, settings: Settings
+    market: Shop, broker: Broker, settings: Settings
 ) -> None:
     market.recipient("ben")
     settings.SHARD_SIZE = 1
@@ -74,16 +78,17 @@ def test_a_worker_lost_after_a_stop_leaves_its_rows_accounted_for(
     for one in (lost, alive):
         assert outcomes.write_outcomes(one.outcomes, one.id, one.fence, 1).running
     settings.LEASE_SECONDS = 0.1  # or a database that has just started ends no lease
-    control.stop(campaign.tenant_id, campaign.pk)
+    stopping.stop(campaign.tenant_id, campaign.pk)
     Shard.objects.filter(pk=first.pk).update(lease_until=datetime.now(UTC) - timedelta(hours=1))
-    control.cancel_rows(campaign.pk)  # the other shard is still on the wire
+    stopping.cancel_rows(campaign.pk)  # the other shard is still on the wire
     accounting.account(campaign.pk)
     assert sorted(of_campaign(campaign)) == ["armed", "unknown"]
     alive.outcomes.mark_sent([0], 7)
     assert outcomes.release_shard(alive.outcomes, alive.id, alive.fence, Shard.State.DONE, ended=True)
-    monkeypatch.setattr(campaign_tasks, "waiting", lambda queue: 0)
-    monkeypatch.setattr(campaign_tasks, "post", lambda task, *args, queue="": accounting.account(campaign.pk))
+    broker.published.clear()
     campaign_tasks.sweep()
+    assert broker.take("campaigns.account") == [str(campaign.pk)]
+    accounting.account(campaign.pk)
     assert sorted(of_campaign(campaign)) == ["sent", "unknown"]
 
 
@@ -105,7 +110,7 @@ def test_a_shard_is_let_go_only_when_its_last_answer_is_written(
             raise Killed
 
     def stop(self: dispatch.Dispatcher, *args: Any) -> None:
-        control.stop(campaign.tenant_id, campaign.pk)  # and no answer ever comes
+        stopping.stop(campaign.tenant_id, campaign.pk)  # and no answer ever comes
 
     with monkeypatch.context() as patch:
         patch.setattr(type(channel("in_app")), "window", 1)
@@ -113,12 +118,12 @@ def test_a_shard_is_let_go_only_when_its_last_answer_is_written(
         patch.setattr(dispatch.Dispatcher, "settle", settle_then_die)
         with pytest.raises(Killed):
             shards.send_shard(shard.pk, "lost")
-    control.cancel_rows(campaign.pk)
+    stopping.cancel_rows(campaign.pk)
     accounting.account(campaign.pk)
     assert of_campaign(campaign) == ["armed", "armed"]  # an answer may still come
     found = results(Campaign.objects.get(pk=campaign.pk))
     assert (found.in_doubt, found.not_sent) == (1, 1)
     age_leases(settings)
-    control.cancel_rows(campaign.pk)
+    stopping.cancel_rows(campaign.pk)
     accounting.account(campaign.pk)
     assert sorted(of_campaign(campaign)) == ["cancelled", "unknown"]

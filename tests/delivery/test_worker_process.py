@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from django.db import connection
 
-from campaigns.lifecycle import control
+from campaigns.lifecycle import stopping
 from inbox.models import InboxMessage
 from notifier.delivery.infra import redis
 from notifier.local.processes.programs import PROJECT
@@ -42,7 +42,7 @@ def run(code: str) -> None:
 
 def test_a_retry_that_comes_back_after_a_stop_does_not_leave(market: Shop) -> None:
     campaign = running(a_campaign(market))
-    control.stop(campaign.tenant_id, campaign.pk)
+    stopping.stop(campaign.tenant_id, campaign.pk)
     back = {"status": Status.QUEUED, "queue_position": QueuePosition.HAS_TURN, "attempt": 1}
     content = {"title": "Hi", "body": "Order 7"}
     Delivery.objects.filter(campaign_id=campaign.pk).update(**back, content=content)

@@ -113,7 +113,7 @@ def test_an_audience_and_a_file_for_one_campaign_are_refused(site: Site, browser
     [
         (b"external_id\nada\nbob\n", "success", "All 2 are recipients"),
         (b"external_id\nada\nnobody\n", "warning", "1 are recipients, 1 are not: nobody"),
-        (b"ada@example.com\nbob@example.com\n", "error", "None of them is a recipient"),
+        (b"ada@example.com\nbob@example.com\n", "error", "None of the ids is a recipient"),
         (b"external_id,x\nada,1\n,2\n", "warning", "1 unusable"),
     ],
 )

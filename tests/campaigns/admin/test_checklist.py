@@ -1,4 +1,4 @@
-"""The ladder, and how a campaign leaves, in the admin. As the web role."""
+"""The launch checklist, and how a campaign leaves, in the admin. As the web role."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campaigns.lifecycle import control
-from campaigns.lifecycle.transition import By
+from campaigns.audit import OPERATOR
+from campaigns.lifecycle import pausing
 from campaigns.models import Campaign, Shard
 from campaigns.preflight import rehearse
 from notifier.models import Notification
 from tests.campaigns.admin.test_pages import ADD, ADD_FOR_TOKEN, Browse, form
 from tests.campaigns.conftest import Site, armed, page, text
 
-# ---- the ladder --------------------------------------------------------------------------------------------------
+# ---- the checklist ------------------------------------------------------------------------------------------------
 
 
-def test_the_ladder_says_what_comes_next(site: Site, browser: Browse) -> None:
+def test_the_checklist_says_what_comes_next(site: Site, browser: Browse) -> None:
     ben, ours = browser(site.people.ben), armed(site.draft(channels=["push"]))
     shown = text(ben.get(page("change", ours)))
-    assert "Silent run next" in shown and "1 % of it is not a single message" in shown
-    twin, now = armed(rehearse.rehearse(ours, By())), datetime.now(UTC)
+    assert "Silent run next" in shown and "1 % of the campaign is not a single message" in shown
+    twin, now = armed(rehearse.rehearse(ours, OPERATOR)), datetime.now(UTC)
     Shard.objects.filter(campaign=twin).update(state=Shard.State.DONE, begun=4, sent=3, failed=1)
     ended = {"state": Campaign.State.FINISHED, "launched_at": now - timedelta(seconds=2), "finished_at": now}
     Campaign.objects.filter(pk=twin.pk).update(**ended)
@@ -34,7 +34,7 @@ def test_a_silent_run_begins_by_a_button_and_links_back(site: Site, browser: Bro
     answer = ben.post(page("rehearse", ours), page("change", ours))
     twin = Campaign.objects.get(silent=True)
     assert answer.redirect_chain == [(page("change", twin), 302)]
-    assert "nobody is disturbed" in text(answer) and "A silent run of Spring ." in text(answer)
+    assert "no message is delivered" in text(answer) and "A silent run of Spring ." in text(answer)
     assert page("change", ours).encode() in answer.content and b'name="_save"' not in answer.content
     assert "silent" in text(ben.get("/admin/campaigns/campaign/"))
 
@@ -95,14 +95,14 @@ def test_a_running_campaign_is_paused_and_resumed(site: Site, browser: Browse) -
     paused = text(ben.post(page("pause", ours), page("change", ours)))
     assert "Paused. Nothing leaves until it is resumed" in paused and "Resume" in paused
     assert "paused already" in text(ben.post(page("pause", ours), page("change", ours)))
-    assert "On it goes" in text(ben.post(page("resume", ours), page("change", ours)))
+    assert "Resumed." in text(ben.post(page("resume", ours), page("change", ours)))
 
 
 def test_why_it_paused_itself_stands_first(site: Site, browser: Browse) -> None:
     ben, ours = browser(site.people.ben), armed(site.draft())
     ben.post(page("go", ours), revision=ours.revision)
-    control.halt(ours.pk, "Every fifth message failed.")
-    assert "It paused itself. Every fifth message failed." in text(ben.get(page("change", ours)))
+    pausing.halt(ours.pk, "Every fifth message failed.")
+    assert "The campaign paused itself. Every fifth message failed." in text(ben.get(page("change", ours)))
 
 
 def test_a_share_first_is_offered_where_there_is_one(site: Site, browser: Browse) -> None:

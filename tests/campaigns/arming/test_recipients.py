@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from campaigns import arming, audience
 from campaigns.arming import request
-from campaigns.lifecycle import control, launch
+from campaigns.lifecycle import launch, stopping
 from campaigns.models import Audience, Campaign, Shard
 from campaigns.report import accounting
 from campaigns.shard import payload
@@ -187,8 +187,8 @@ def test_a_template_without_the_channel_is_refused_by_field(campaign: Campaign) 
 
 def test_stop_accounts_for_every_row_and_a_late_shard_sends_nothing(campaign: Campaign) -> None:
     launch.go(armed(campaign).tenant_id, campaign.pk)
-    assert [control.stop(campaign.tenant_id, campaign.pk) for _ in range(2)] == [True, False]
-    control.cancel_rows(campaign.pk)
+    assert [stopping.stop(campaign.tenant_id, campaign.pk) for _ in range(2)] == [True, False]
+    stopping.cancel_rows(campaign.pk)
     for shard in Shard.objects.filter(campaign=campaign):
         send_shard(str(shard.pk))
     accounting.account(campaign.pk)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from campaigns import tasks
-from campaigns.lifecycle import canary, control, launch
+from campaigns.lifecycle import canary, launch, pausing
 from campaigns.models import Campaign, Rollout, Shard
 from campaigns.sending.claim import claim
 from notifier.errors import Conflict, InvalidInput
@@ -20,9 +20,9 @@ __all__ = ["broker"]
 def test_before_the_canary_is_done_nothing_else_leaves(site: Site, broker: Broker, rollout: str) -> None:
     campaign = gone(an_armed(site, shards=5, canaries=2), rollout=rollout)
     canaries = {str(pk) for pk in Shard.objects.filter(canary=True).values_list("pk", flat=True)}
-    assert set(broker.heard("campaigns.send_shard")) == canaries
+    assert set(broker.take("campaigns.send_shard")) == canaries
     tasks.sweep()
-    assert set(broker.heard("campaigns.send_shard")) == canaries
+    assert set(broker.take("campaigns.send_shard")) == canaries
     assert [claim(pk, "w") is not None for pk in Shard.objects.filter(canary=False).values_list("pk", flat=True)] == [
         False
     ] * 3
@@ -33,13 +33,13 @@ def test_before_the_canary_is_done_nothing_else_leaves(site: Site, broker: Broke
 def test_a_good_canary_lets_the_rest_go_once(site: Site, broker: Broker) -> None:
     campaign = gone(an_armed(site, shards=5, canaries=2), rollout="canary")
     done(campaign, canary=True, sent=9, failed=1, dead=1)
-    broker.posted.clear()
+    broker.published.clear()
     for _ in range(3):
         canary.decide(campaign.pk)
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted, leaving(campaign)) == ("running", "", 3)
     assert campaign.canary_passed_at is not None
-    assert len(broker.heard("campaigns.send_shard")) == 3
+    assert len(broker.take("campaigns.send_shard")) == 3
     assert audited(campaign) == ["go", "canary_passed"]
 
 
@@ -56,13 +56,13 @@ def test_a_bad_canary_halts_until_somebody_resumes(
 ) -> None:
     campaign = gone(an_armed(site, shards=5, canaries=2), rollout="canary")
     done(campaign, canary=True, **counts)
-    broker.posted.clear()
+    broker.published.clear()
     tasks.finish_wave(str(campaign.pk))
     tasks.sweep()
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted, campaign.canary_passed_at) == ("paused", why, None)
-    assert (broker.posted, leaving(campaign)) == ([], 0)
-    assert control.resume(campaign.tenant_id, campaign.pk) is True
+    assert (broker.tasks, leaving(campaign)) == (["campaigns.account"], 0)
+    assert pausing.resume(campaign.tenant_id, campaign.pk) is True
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted, leaving(campaign)) == ("running", "", 3)
     assert campaign.canary_passed_at is not None
@@ -76,15 +76,15 @@ def test_a_canary_that_is_waited_for_is_looked_at(site: Site, broker: Broker) ->
     tasks.sweep()
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted, leaving(campaign)) == ("paused", canary.LOOK, 0)
-    control.resume(campaign.tenant_id, campaign.pk)
+    pausing.resume(campaign.tenant_id, campaign.pk)
     assert leaving(campaign) == 1
 
 
 def test_a_pause_in_mid_canary_is_no_verdict(site: Site, broker: Broker) -> None:
     campaign = gone(an_armed(site, shards=5, canaries=2), rollout="canary")
-    control.pause(campaign.tenant_id, campaign.pk)
+    pausing.pause(campaign.tenant_id, campaign.pk)
     canary.decide(campaign.pk)
-    control.resume(campaign.tenant_id, campaign.pk)
+    pausing.resume(campaign.tenant_id, campaign.pk)
     campaign.refresh_from_db()
     assert (campaign.canary_passed_at, leaving(campaign)) == (None, 2)
 
@@ -98,4 +98,4 @@ def test_whoever_asks_for_a_canary_never_gets_everything(site: Site, broker: Bro
         assert refused.value.code == "no_canary"
     with unchanged(campaign), pytest.raises(InvalidInput):
         launch.go(campaign.tenant_id, campaign.pk, rollout="some")
-    assert (audited(campaign), broker.posted) == ([], [])
+    assert (audited(campaign), broker.published) == ([], [])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from campaigns import tasks
-from campaigns.lifecycle import control
+from campaigns.lifecycle import pausing, policies
 from campaigns.lifecycle.finish import pause_if_only_halted
 from campaigns.models import Campaign, Shard
 from campaigns.sending.claim import claim
@@ -56,16 +56,16 @@ def test_the_healthy_channel_goes_on(site: Site, broker: Broker, ill: str, well:
     assert audited(campaign) == ["go", "halted"]
     (left,) = Shard.objects.filter(campaign=campaign, state="armed", channel=well)
     (kept,) = Shard.objects.filter(campaign=campaign, state="armed", channel=ill)
-    broker.posted.clear()
+    broker.published.clear()
     tasks.sweep()
-    assert broker.heard("campaigns.send_shard") == [str(left.pk)]
+    assert broker.take("campaigns.send_shard") == [str(left.pk)]
     assert (leaving(campaign), claim(kept.pk, "w")) == (1, None)
     assert claim(left.pk, "w") is not None
 
 
 def test_rows_of_the_halted_channel_wait_in_the_ledger(site: Site, broker: Broker) -> None:
     campaign = one_ill(site)
-    order = control.policies([campaign.pk])[campaign.pk]
+    order = policies.policies([campaign.pk])[campaign.pk]
     assert order == CampaignPolicy(paused_channels=frozenset({"push"}))
     assert (order.hold("push"), order.hold("in_app")) == (True, False)
 
@@ -77,18 +77,18 @@ def test_when_the_healthy_channel_is_done_the_campaign_waits_for_somebody(site: 
     tasks.sweep()
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted) == ("paused", f"push: {WHY}")
-    assert control.resume(campaign.tenant_id, campaign.pk) is True
+    assert pausing.resume(campaign.tenant_id, campaign.pk) is True
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted, campaign.halted_channels, leaving(campaign)) == ("running", "", {}, 1)
 
 
 def test_resume_lets_the_halted_channel_go_on_once(site: Site, broker: Broker) -> None:
     campaign = one_ill(site)
-    broker.posted.clear()
-    assert [control.resume(campaign.tenant_id, campaign.pk) for _ in range(3)] == [True, False, False]
+    broker.published.clear()
+    assert [pausing.resume(campaign.tenant_id, campaign.pk) for _ in range(3)] == [True, False, False]
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted, campaign.halted_channels, leaving(campaign)) == ("running", "", {}, 2)
-    assert len(broker.heard("campaigns.send_shard")) == 2
+    assert len(broker.take("campaigns.send_shard")) == 2
     assert audited(campaign) == ["go", "halted", "resume"]
     tasks.sweep()  # the same errors are not told again
     campaign.refresh_from_db()
@@ -108,14 +108,14 @@ def test_when_both_are_ill_the_whole_campaign_pauses_and_names_both(site: Site, 
 def test_a_campaign_whose_other_channel_is_over_pauses_as_a_whole(site: Site, broker: Broker) -> None:
     campaign = gone(two_channels(site))
     Shard.objects.filter(campaign=campaign, channel="in_app").update(state="done")
-    assert control.halt(campaign.pk, WHY, "push") is True
+    assert pausing.halt(campaign.pk, WHY, "push") is True
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted) == ("paused", f"push: {WHY}")
 
 
 def test_a_campaign_with_one_channel_says_it_without_the_channels_name(site: Site, broker: Broker) -> None:
     campaign = gone(an_armed(site))
-    assert [control.halt(campaign.pk, WHY, "in_app") for _ in range(2)] == [True, False]
+    assert [pausing.halt(campaign.pk, WHY, "in_app") for _ in range(2)] == [True, False]
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted) == ("paused", WHY)
 
@@ -139,7 +139,7 @@ def test_a_halted_channels_canary_is_not_waited_for(site: Site, broker: Broker) 
     campaign = two_channels(site)
     Shard.objects.filter(number__lt=2_000).update(canary=True)
     campaign = gone(campaign, rollout="canary")
-    control.halt(campaign.pk, WHY, "push")  # by the sender, in the middle of the canary
+    pausing.halt(campaign.pk, WHY, "push")  # by the sender, in the middle of the canary
     first_is_done(campaign, "in_app", **WELL)
     tasks.finish_wave(str(campaign.pk))
     campaign.refresh_from_db()
@@ -153,7 +153,7 @@ def test_the_page_says_which_channel_and_why_and_resumes_it(
     campaign = one_ill(site)
     marketer = browser(site.people.ben)
     shown = text(marketer.get(page("change", campaign)))
-    assert "A channel paused itself; the others go on." in shown and f"push: {WHY}" in shown
+    assert "A channel paused itself; the other channels go on." in shown and f"push: {WHY}" in shown
     assert "Resume push" in shown
     marketer.post(page("resume", campaign), page("change", campaign))
     campaign.refresh_from_db()

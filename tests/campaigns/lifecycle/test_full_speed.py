@@ -123,14 +123,14 @@ def test_without_redis_it_is_as_if_nobody_were_at_full_speed(blast: Campaign, mo
 def test_a_sender_without_a_limit_is_at_full_speed_until_it_ends_and_the_books_follow(
     post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(full_speed, "LAPSE", 600.0)  # a busy machine looks late
+    monkeypatch.setattr(full_speed, "EXPIRE", 600.0)  # a busy machine looks late
     post.people(30)
     campaign = post.running()
     heard: list[bool] = []
     post.client.before_take = lambda: heard.append(full_speed.is_active())
     send(campaign)
     assert heard[0] is True
-    assert 0 < redis.client().pttl("campaigns:full_speed") <= full_speed.LAPSE * 1000
+    assert 0 < redis.client().pttl("campaigns:full_speed") <= full_speed.EXPIRE * 1000
     redis.client().flushdb()
     assert accounting.account(campaign.pk) == 30
     assert told(campaign) == ledger(campaign) == {("sent", ""): 30}
@@ -163,5 +163,5 @@ def test_a_word_is_said_twice_a_second_at_most(post: Post, monkeypatch: pytest.M
         patch.setattr(redis, "client", Heard)
         for _ in range(1_000):
             full_speed.note_grant(campaign, whole=True)
-    assert len(said) <= 1 + (time.monotonic() - began) / full_speed.SAY
+    assert len(said) <= 1 + (time.monotonic() - began) / full_speed.SET_EVERY
     assert said[0] == 2_000

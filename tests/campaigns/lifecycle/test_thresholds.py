@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from campaigns.lifecycle import fanout, thresholds
-from campaigns.lifecycle.thresholds import Tally
+from campaigns.lifecycle.thresholds import OutcomeCounts
 
 
 @dataclass(frozen=True)
@@ -19,51 +19,53 @@ class Limits:
 @pytest.mark.parametrize(
     ("counts", "why"),
     [
-        (Tally(), ""),
-        (Tally(sent=1_000_000), ""),
-        (Tally(failed=199), ""),  # too few to say anything
-        (Tally(failed=200), "100 % of 200 messages failed; the limit is 20 %."),
-        (Tally(sent=800, failed=200), ""),  # at the limit, not over it
-        (Tally(sent=799, failed=201), "20.1 % of 1,000 messages failed; the limit is 20 %."),
-        (Tally(sent=799, requeued=201), "20.1 % of 1,000 messages failed; the limit is 20 %."),
-        (Tally(sent=799, failed=100, requeued=101), "20.1 % of 1,000 messages failed; the limit is 20 %."),
-        (Tally(sent=500, failed=500, dead=500), ""),  # dead addresses are no errors, and at their limit
-        (Tally(sent=499, failed=501, dead=501), "50.1 % of 1,000 addresses are dead; the limit is 50 %."),
-        (Tally(sent=300, failed=700, dead=450), "25 % of 1,000 messages failed; the limit is 20 %."),
+        (OutcomeCounts(), ""),
+        (OutcomeCounts(sent=1_000_000), ""),
+        (OutcomeCounts(failed=199), ""),  # too few to say anything
+        (OutcomeCounts(failed=200), "100 % of 200 messages failed; the limit is 20 %."),
+        (OutcomeCounts(sent=800, failed=200), ""),  # at the limit, not over it
+        (OutcomeCounts(sent=799, failed=201), "20.1 % of 1,000 messages failed; the limit is 20 %."),
+        (OutcomeCounts(sent=799, requeued=201), "20.1 % of 1,000 messages failed; the limit is 20 %."),
+        (OutcomeCounts(sent=799, failed=100, requeued=101), "20.1 % of 1,000 messages failed; the limit is 20 %."),
+        (OutcomeCounts(sent=500, failed=500, dead=500), ""),  # dead addresses are no errors, and at their limit
+        (OutcomeCounts(sent=499, failed=501, dead=501), "50.1 % of 1,000 addresses are dead; the limit is 50 %."),
+        (OutcomeCounts(sent=300, failed=700, dead=450), "25 % of 1,000 messages failed; the limit is 20 %."),
         # what a cut connection took with it is neither a success nor an error
-        (Tally(sent=700, failed=40, requeued=260, skipped=260, disconnected=260), ""),
-        (Tally(sent=700, failed=150, requeued=260, skipped=260, disconnected=260), ""),
+        (OutcomeCounts(sent=700, failed=40, requeued=260, skipped=260, disconnected=260), ""),
+        (OutcomeCounts(sent=700, failed=150, requeued=260, skipped=260, disconnected=260), ""),
         (
-            Tally(sent=700, failed=200, requeued=260, skipped=260, disconnected=260),
+            OutcomeCounts(sent=700, failed=200, requeued=260, skipped=260, disconnected=260),
             "22.2 % of 900 messages failed; the limit is 20 %.",
         ),
         # unless there is little else
-        (Tally(sent=400, requeued=1_599, skipped=1_599, disconnected=1_599), ""),
-        (Tally(sent=400, requeued=1_600, skipped=1_600, disconnected=1_600), ""),
+        (OutcomeCounts(sent=400, requeued=1_599, skipped=1_599, disconnected=1_599), ""),
+        (OutcomeCounts(sent=400, requeued=1_600, skipped=1_600, disconnected=1_600), ""),
         (
-            Tally(sent=399, requeued=1_601, skipped=1_601, disconnected=1_601),
+            OutcomeCounts(sent=399, requeued=1_601, skipped=1_601, disconnected=1_601),
             "The provider cut its connections under 80 % of 2,000 messages.",
         ),
     ],
 )
-def test_a_verdict(counts: Tally, why: str) -> None:
-    assert thresholds.verdict(counts, Limits()) == why
+def test_a_verdict(counts: OutcomeCounts, why: str) -> None:
+    assert thresholds.reason_to_halt(counts, Limits()) == why
 
 
 def test_the_limits_are_the_campaigns_own() -> None:
-    every = Tally(failed=1_000, dead=500)
-    assert thresholds.verdict(every, Limits(100, 100)) == ""
-    assert "1 %" in thresholds.verdict(Tally(sent=980, failed=20), Limits(1, 1))
+    every = OutcomeCounts(failed=1_000, dead=500)
+    assert thresholds.reason_to_halt(every, Limits(100, 100)) == ""
+    assert "1 %" in thresholds.reason_to_halt(OutcomeCounts(sent=980, failed=20), Limits(1, 1))
 
 
 def test_a_canary_is_judged_by_all_there_is() -> None:
-    assert thresholds.verdict(Tally(failed=1), Limits(), least=1)
-    assert thresholds.verdict(Tally(sent=4, failed=1), Limits(), least=1) == ""
-    assert thresholds.verdict(Tally(), Limits(), least=0) == ""
+    assert thresholds.reason_to_halt(OutcomeCounts(failed=1), Limits(), least=1)
+    assert thresholds.reason_to_halt(OutcomeCounts(sent=4, failed=1), Limits(), least=1) == ""
+    assert thresholds.reason_to_halt(OutcomeCounts(), Limits(), least=0) == ""
 
 
 def test_since_leaves_out_what_was_known() -> None:
-    assert thresholds.since(Tally(10, 5, 2, 1, 1, 2), Tally(4, 3, 2, 0, 1, 1)) == Tally(6, 2, 0, 1, 0, 1)
+    assert thresholds.difference(OutcomeCounts(10, 5, 2, 1, 1, 2), OutcomeCounts(4, 3, 2, 0, 1, 1)) == OutcomeCounts(
+        6, 2, 0, 1, 0, 1
+    )
 
 
 def test_waves_are_runs_of_ascending_numbers_with_gaps() -> None:

@@ -10,7 +10,7 @@ import pytest
 from pytest_django import Settings
 
 from campaigns import arming
-from campaigns.lifecycle.transition import By
+from campaigns.audit import OPERATOR
 from campaigns.models import Campaign, Shard
 from campaigns.preflight import preflight, spot_check, test_send, workers
 from campaigns.preflight.capacity import Pace
@@ -221,10 +221,10 @@ def test_without_a_broker_nobody_knows_who_listens(monkeypatch: pytest.MonkeyPat
 
 def test_the_template_published_after_the_test_is_noticed(site: Site) -> None:
     ours = armed(site.draft())
-    test_send.send(ours, "ada", By())
+    test_send.send(ours, "ada", OPERATOR)
     ours.refresh_from_db()
     assert not [text for text in preflight.preflight(ours).warnings if "yourself" in text]
     templates.publish(site.template, CONTENT)
-    test_send.send(ours, "ada", By())
+    test_send.send(ours, "ada", OPERATOR)
     ours.refresh_from_db()
     assert [text for text in preflight.preflight(ours).warnings if "published anew" in text]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from campaigns import arming
-from campaigns.lifecycle.transition import By
+from campaigns.audit import OPERATOR, Actor
 from campaigns.models import Campaign, Shard
 from campaigns.preflight import rehearse
 from campaigns.preflight.rehearse import rehearse as begin
@@ -19,7 +19,7 @@ from tests.campaigns.conftest import Site, armed
 
 def test_a_silent_run_is_a_copy_on_the_channels_that_can_be_checked(site: Site) -> None:
     ours = site.draft(channels=["push", "in_app"], rate_per_s=50.0, hold_seconds=9, max_error_percent=7)
-    twin = begin(ours, By(user=site.people.ben))
+    twin = begin(ours, Actor(user=site.people.ben))
     assert (twin.silent, twin.rehearsal_of, twin.channels) == (True, ours, ["push"])
     assert (twin.name, twin.created_by) == ("Spring (silent run)", site.people.ben)
     assert (twin.rate_per_s, twin.max_error_percent, twin.hold_seconds) == (50.0, 7, 0)
@@ -31,7 +31,7 @@ def test_a_silent_run_is_a_copy_on_the_channels_that_can_be_checked(site: Site) 
 
 def test_it_launches_itself_when_it_is_armed_and_only_it(site: Site) -> None:
     ours = armed(site.draft(channels=["push"]))
-    twin = begin(ours, By())
+    twin = begin(ours, OPERATOR)
     rehearse.launch_armed()
     twin.refresh_from_db()
     assert twin.state == Campaign.State.ARMING
@@ -45,7 +45,7 @@ def test_it_launches_itself_when_it_is_armed_and_only_it(site: Site) -> None:
 
 def test_its_messages_are_marked_silent_and_take_nothing_from_the_campaign(site: Site) -> None:
     ours = armed(site.draft(channels=["push"]))
-    twin = begin(ours, By())
+    twin = begin(ours, OPERATOR)
     arming.arm(twin.pk)
     modes = {
         pk: set(Delivery.objects.filter(campaign_id=pk).values_list("mode", flat=True)) for pk in (ours.pk, twin.pk)
@@ -65,24 +65,24 @@ def test_its_messages_are_marked_silent_and_take_nothing_from_the_campaign(site:
 def test_what_cannot_be_rehearsed_says_so(site: Site, columns: dict[str, object], why: str) -> None:
     ours = site.draft(**columns)
     with pytest.raises(Conflict, match=why):
-        begin(ours, By())
+        begin(ours, OPERATOR)
     assert Campaign.objects.count() == 1
 
 
 def test_what_cannot_be_armed_leaves_no_copy(site: Site) -> None:
     with pytest.raises(InvalidInput, match="Choose an audience first"):
-        begin(site.draft(channels=["push"], audience=None), By())
+        begin(site.draft(channels=["push"], audience=None), OPERATOR)
     assert Campaign.objects.count() == 1
 
 
 def test_a_long_name_stays_within_its_column(site: Site) -> None:
-    twin = begin(site.draft(name="x" * 200, channels=["push"]), By())
+    twin = begin(site.draft(name="x" * 200, channels=["push"]), OPERATOR)
     assert len(twin.name) == 200 and twin.name.endswith(" (silent run)")
 
 
 def test_one_provider_that_would_deliver_forbids_the_channel(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = site.draft(channels=["push", "in_app"])
-    assert rehearse.possible(ours) == ["push"]
+    assert rehearse.channels_to_rehearse(ours) == ["push"]
     real = type("Real", (), {"channel": "push", "rehearses": False})
     monkeypatch.setattr(rehearse, "providers", lambda: {**providers(), "real": real})
-    assert rehearse.possible(ours) == []
+    assert rehearse.channels_to_rehearse(ours) == []

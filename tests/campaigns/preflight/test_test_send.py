@@ -6,8 +6,8 @@ from datetime import time
 
 import pytest
 
+from campaigns.audit import OPERATOR, Actor
 from campaigns.edit import campaigns
-from campaigns.lifecycle.transition import By
 from campaigns.models import Campaign
 from campaigns.preflight import test_send
 from notifier.delivery.content import templates
@@ -20,7 +20,7 @@ from tests.campaigns.conftest import CONTENT, Site
 
 def test_it_goes_to_one_person_on_every_channel_of_the_campaign(site: Site) -> None:
     ours = site.draft(channels=["push", "in_app"])
-    accepted = test_send.send(ours, " ada ", By(user=site.people.ben))
+    accepted = test_send.send(ours, " ada ", Actor(user=site.people.ben))
     rows = Delivery.objects.filter(notification_id=accepted.notification_id)
     assert {row.channel: (row.content or {})["title"] for row in rows} == {"push": "Hi Ada", "in_app": "Hello Ada"}
     assert {(row.status, row.lane, row.campaign_id) for row in rows} == {(Status.QUEUED, Lane.TRANSACTIONAL, None)}
@@ -30,7 +30,7 @@ def test_it_goes_to_one_person_on_every_channel_of_the_campaign(site: Site) -> N
 def test_it_is_remembered_with_the_version_that_was_shown(site: Site) -> None:
     ours = site.draft()
     newer = templates.publish(site.template, CONTENT)
-    test_send.send(ours, "ada", By())
+    test_send.send(ours, "ada", OPERATOR)
     ours.refresh_from_db()
     assert ours.tested_at is not None and ours.tested_version == newer
 
@@ -40,7 +40,7 @@ def test_neither_quiet_hours_nor_a_category_hold_it_back(site: Site) -> None:
     Preference.objects.create(
         tenant=site.acme, recipient=ada, categories_off=["news"], quiet_from=time(0), quiet_until=time(23, 59)
     )
-    accepted = test_send.send(site.draft(), "ada", By())
+    accepted = test_send.send(site.draft(), "ada", OPERATOR)
     assert [d.status for d in accepted.deliveries] == [Status.QUEUED]
     assert Notification.objects.get(pk=accepted.notification_id).category == ""
 
@@ -48,7 +48,7 @@ def test_neither_quiet_hours_nor_a_category_hold_it_back(site: Site) -> None:
 def test_a_channel_that_is_off_stays_off(site: Site) -> None:
     ada = Recipient.objects.get(tenant=site.acme, external_id="ada")
     Preference.objects.create(tenant=site.acme, recipient=ada, channels_off=["push"])
-    accepted = test_send.send(site.draft(channels=["push", "in_app"]), "ada", By())
+    accepted = test_send.send(site.draft(channels=["push", "in_app"]), "ada", OPERATOR)
     assert {d.channel: d.reason for d in accepted.deliveries} == {"push": Reason.CHANNEL_OFF, "in_app": ""}
 
 
@@ -67,7 +67,7 @@ def test_what_cannot_be_sent_is_not_remembered(
 ) -> None:
     ours = site.draft(**columns)
     with pytest.raises(NotifierError) as refused:
-        test_send.send(ours, recipient, By())
+        test_send.send(ours, recipient, OPERATOR)
     assert refused.value.code == code
     ours.refresh_from_db()
     assert ours.tested_at is None and not Notification.objects.exists()
@@ -84,7 +84,7 @@ def test_what_cannot_be_sent_is_not_remembered(
 )
 def test_an_edit_of_what_was_shown_makes_it_unseen(site: Site, change: dict[str, object], forgotten: bool) -> None:
     ours = site.draft(channels=["in_app"])
-    test_send.send(ours, "ada", By())
+    test_send.send(ours, "ada", OPERATOR)
     campaigns.update(ours, change)
     ours = Campaign.objects.get(pk=ours.pk)
     assert (ours.tested_at is None, ours.tested_version is None) == (forgotten, forgotten)
@@ -92,6 +92,6 @@ def test_an_edit_of_what_was_shown_makes_it_unseen(site: Site, change: dict[str,
 
 def test_a_silent_run_and_a_wrong_person_are_told_apart(site: Site) -> None:
     with pytest.raises(Conflict):
-        test_send.send(site.draft(silent=True), "ada", By())
+        test_send.send(site.draft(silent=True), "ada", OPERATOR)
     with pytest.raises(InvalidInput):
-        test_send.send(site.draft(), "nobody", By())
+        test_send.send(site.draft(), "nobody", OPERATOR)

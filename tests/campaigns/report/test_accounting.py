@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError, connection
 from pytest_django import Settings
 
-from campaigns.lifecycle import control, launch
+from campaigns.lifecycle import launch, stopping
 from campaigns.lifecycle.finish import finish_if_done
 from campaigns.models import Campaign, Shard, ShardPayload
 from campaigns.report import accounting
@@ -184,13 +184,13 @@ def test_after_a_stop_with_a_lost_worker_everything_is_accounted_for(post: Post,
     with pytest.raises(Killed):
         Sender(claim.claim(second.pk, "two")).run()  # type: ignore[arg-type]
     stop(campaign)
-    control.cancel_rows(campaign.pk)
+    stopping.cancel_rows(campaign.pk)
     accounting.account(campaign.pk)
     # the lost worker may come back and hear answers, until its lease ends
     assert told(campaign) == {("sent", ""): 10, ("sending", ""): 10, ("cancelled", "stopped"): 20}
     assert audited(campaign) == []
     lose_leases(settings)
-    control.cancel_rows(campaign.pk)
+    stopping.cancel_rows(campaign.pk)
     accounting.account(campaign.pk)
     expected = {("sent", ""): 10, ("unknown", "in_doubt"): 10, ("cancelled", "stopped"): 20}
     assert told(campaign) == ledger(campaign) == expected
@@ -213,7 +213,7 @@ def test_times_of_answers_whose_delays_were_lost_with_the_worker(post: Post, set
     send_and_die(campaign)
     stop(campaign)
     lose_leases(settings)
-    control.cancel_rows(campaign.pk)
+    stopping.cancel_rows(campaign.pk)
     before = results(Campaign.objects.get(pk=campaign.pk))
     accounting.account(campaign.pk)
     after = results(Campaign.objects.get(pk=campaign.pk))

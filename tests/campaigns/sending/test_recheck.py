@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from campaigns.lifecycle import control, launch
+from campaigns.lifecycle import launch, pausing
 from campaigns.models import Shard
 from campaigns.report import accounting
 from campaigns.sending import recheck, sender
@@ -146,7 +146,7 @@ def test_what_was_said_while_the_database_took_its_time_holds(
             elif what == "stop":
                 stop(campaign)
             else:
-                control.pause(campaign.tenant_id, campaign.pk)
+                pausing.pause(campaign.tenant_id, campaign.pk)
         return encode
 
     monkeypatch.setattr("campaigns.sending.sender.write_outcomes", slowly)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pytest_django import Settings
 
-from campaigns.lifecycle import control
+from campaigns.lifecycle import pausing, stopping
 from campaigns.models import Campaign, Shard
 from campaigns.sending import claim
 from campaigns.sending.sender import Sender
@@ -173,7 +173,7 @@ def test_a_stop_is_exact_at_once_and_stays_so(post: Post) -> None:
     begun = len(post.client.begun)
     assert 600 <= begun < 2_000
     assert told(campaign) == {("sent", ""): begun, ("cancelled", "stopped"): 2_000 - begun}
-    control.cancel_rows(campaign.pk)
+    stopping.cancel_rows(campaign.pk)
     assert told(campaign) == {("sent", ""): begun, ("cancelled", "stopped"): 2_000 - begun}
     account(campaign)
     assert told(campaign) == ledger(campaign) == {("sent", ""): begun, ("cancelled", "stopped"): 2_000 - begun}
@@ -190,7 +190,7 @@ def test_shards_that_never_began_are_not_waiting_once_it_is_stopped(post: Post, 
     stop(campaign)
     expected = {("sent", ""): 10, ("cancelled", "stopped"): 20}
     assert told(campaign) == expected  # right after the stop
-    control.cancel_rows(campaign.pk)
+    stopping.cancel_rows(campaign.pk)
     assert told(campaign) == expected
     account(campaign)
     assert told(campaign) == ledger(campaign) == expected
@@ -204,7 +204,7 @@ def test_what_waits_inside_the_transport_at_a_stop_ends_cancelled(post: Post) ->
     send(campaign)
     begun = len(post.client.begun)
     assert 3 <= begun < 100
-    control.cancel_rows(campaign.pk)
+    stopping.cancel_rows(campaign.pk)
     expected = {("sent", ""): begun, ("cancelled", "stopped"): 100 - begun}
     assert told(campaign) == expected
     retried(campaign)
@@ -222,12 +222,12 @@ def test_what_waits_inside_the_transport_at_a_pause_leaves_once_after_it(post: P
     def pause() -> None:
         if len(post.client.begun) == 3 and not paused:
             paused.append(3)
-            control.pause(campaign.tenant_id, campaign.pk)
+            pausing.pause(campaign.tenant_id, campaign.pk)
 
     post.client.before_take = pause
     send(campaign)
     post.client.max_in_flight, post.client.latency = 1_000, 0.0
-    control.resume(campaign.tenant_id, campaign.pk)
+    pausing.resume(campaign.tenant_id, campaign.pk)
     send(campaign)
     retried(campaign)
     assert post.client.counted == dict.fromkeys(tokens, 1)
@@ -240,7 +240,7 @@ def test_a_pause_in_the_middle_loses_nothing_and_repeats_nothing(post: Post) -> 
 
     def pause() -> None:
         if len(post.client.begun) >= 600:
-            control.pause(campaign.tenant_id, campaign.pk)
+            pausing.pause(campaign.tenant_id, campaign.pk)
 
     post.client.before_take = pause
     send(campaign)
@@ -251,7 +251,7 @@ def test_a_pause_in_the_middle_loses_nothing_and_repeats_nothing(post: Post) -> 
     assert told(campaign) == {("sent", ""): begun, ("armed", ""): 2_000 - begun}
     send(campaign)  # a late doorbell
     assert len(post.client.begun) == begun
-    control.resume(campaign.tenant_id, campaign.pk)
+    pausing.resume(campaign.tenant_id, campaign.pk)
     send(campaign)
     assert post.client.counted == dict.fromkeys(tokens, 1)
     assert told(campaign) == {("sent", ""): 2_000}
@@ -283,7 +283,7 @@ def test_a_worker_lost_after_a_stop_leaves_an_exact_account(post: Post, settings
     before = told(campaign)
     assert before["sending", ""] == doubt and before["cancelled", "stopped"] == 1_000 - shard.begun
     lose_leases(settings)
-    control.cancel_rows(campaign.pk)
+    stopping.cancel_rows(campaign.pk)
     expected = {("unknown", "in_doubt"): doubt, ("cancelled", "stopped"): 1_000 - shard.begun}
     if shard.sent:
         expected["sent", ""] = shard.sent

@@ -346,7 +346,7 @@ def test_what_a_cut_connection_took_with_it_is_no_error_and_is_tried_again(
     )
     campaign.max_error_percent = 19
     why = "" if skipped else "20 % of 300 messages failed; the limit is 19 %."
-    assert thresholds.verdict(shard, campaign) == why
+    assert thresholds.reason_to_halt(shard, campaign) == why
     post.client.fate = lambda token: 200
     retried(campaign)
     assert told(campaign) == {("sent", ""): 300}

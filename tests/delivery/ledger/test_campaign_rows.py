@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from campaigns import arming
 from campaigns import tasks as campaign_tasks
-from campaigns.lifecycle import control, fanout
+from campaigns.lifecycle import stopping
 from campaigns.models import Campaign, Shard
 from campaigns.report import accounting
 from campaigns.sending.recheck import Recheck
@@ -28,10 +28,12 @@ from notifier.errors import InvalidInput
 from notifier.models import DeadLetter, Delivery, OrderingQueue, ProviderAccount, Template
 from notifier.vocabulary.status import Lane, QueuePosition, Reason, Status
 from tenants.models import Preference, Recipient
+from tests.broker import Broker, broker
 from tests.delivery.build import TEXT, Shop, an_order
 from tests.delivery.scenes import a_campaign, age_leases, all_due, of_campaign, running, send_shards
 
 pytestmark = pytest.mark.django_db(transaction=True)
+__all__ = ["broker"]
 FAST = (Lane.CRITICAL, Lane.TRANSACTIONAL)
 BULK = (Lane.BULK,)
 
@@ -147,7 +149,7 @@ def test_a_text_that_postgresql_cannot_store_is_the_callers_error(shop: Shop) ->
     assert not shop.deliveries()
 
 
-def test_open_shards_of_one_channel_hide_no_other_channel(market: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_shards_of_one_channel_hide_no_other_channel(market: Shop, broker: Broker) -> None:
     campaign = running(a_campaign(market))
     [shard] = Shard.objects.filter(campaign=campaign)
     many = [
@@ -156,11 +158,9 @@ def test_open_shards_of_one_channel_hide_no_other_channel(market: Shop, monkeypa
     ]
     Shard.objects.bulk_create(many)
     Shard.objects.filter(pk=shard.pk).update(number=1000)
-    posted: list[str] = []
-    monkeypatch.setattr(campaign_tasks, "waiting", lambda queue: 0)
-    monkeypatch.setattr(fanout, "post", lambda task, *args, queue="": posted.append(queue))
+    broker.published.clear()
     campaign_tasks.sweep()
-    assert "in_app.bulk" in posted
+    assert "in_app.bulk" in {message.queue for message in broker.published}
     assert campaign.state == State.RUNNING
 
 
@@ -182,6 +182,6 @@ def test_what_may_have_arrived_is_not_called_cancelled_by_a_stop(market: Shop) -
     campaign = running(a_campaign(market))
     Shard.objects.filter(campaign=campaign).update(state=Shard.State.DONE)
     Delivery.objects.filter(campaign_id=campaign.pk).update(status=Status.QUEUED, reason=Reason.IN_DOUBT)
-    control.stop(campaign.tenant_id, campaign.pk)
-    control.cancel_rows(campaign.pk)
+    stopping.stop(campaign.tenant_id, campaign.pk)
+    stopping.cancel_rows(campaign.pk)
     assert of_campaign(campaign) == ["unknown"]

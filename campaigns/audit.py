@@ -1,0 +1,62 @@
+"""What the audit log says about campaigns and audiences. The function that makes a change writes the entry, so that the
+API, the admin and the command line leave the same one."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from campaigns.models import Audience, Campaign
+from tenants import audit
+from tenants.models import User
+
+
+class Act(StrEnum):
+    """The second part of an entry's action, after `campaign.` or `audience.`: an imperative for what an actor did, a
+    past participle for what a campaign did by itself."""
+
+    # of an actor, to a campaign or an audience
+    CREATE = "create"
+    CHANGE = "change"
+    DELETE = "delete"
+    #: replace the members of a list
+    FILL = "fill"
+    #: the entry is about the new campaign
+    COPY = "copy"
+    ARM = "arm"
+    DISARM = "disarm"
+    REHEARSE = "rehearse"
+    TEST = "test"
+    GO = "go"
+    TAKE_BACK = "take_back"
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+    # of the campaign itself
+    #: its hold is over
+    LAUNCHED = "launched"
+    CANARY_PASSED = "canary_passed"
+    HALTED = "halted"
+    #: every outcome is in the ledger: of a campaign that finished, of one that was stopped
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who made a change: a user of the admin, a tenant's API key, or neither of both."""
+
+    user: User | None = None
+    api_key_id: uuid.UUID | None = None
+
+
+#: the operator at the command line, or the campaign itself
+OPERATOR = Actor()
+
+
+def record(row: Campaign | Audience, act: Act, by: Actor = OPERATOR, **detail: Any) -> None:
+    """Write one entry, in the caller's transaction. `detail` holds ids, names of fields and counts."""
+    action = f"{row._meta.model_name}.{act}"
+    audit.record(row.tenant_id, action, row.pk, detail, user=by.user, api_key_id=by.api_key_id)

@@ -1,0 +1,43 @@
+"""The sweep: every second, look after what Celery or Redis may have lost."""
+
+from __future__ import annotations
+
+import uuid
+
+from campaigns import arming
+from campaigns.lifecycle import canary, fanout, launch, stopping
+from campaigns.models import Campaign
+from campaigns.preflight import rehearse
+from campaigns.report import accounting
+from campaigns.states import State
+from notifier.channels.queues import BATCH
+from notifier.tasks import post, waiting
+
+
+def sweep() -> None:
+    """Launch what was held long enough, look after what runs, and publish what waits while its queue is empty."""
+    launch.launch_held()
+    rehearse.launch_armed()
+    for campaign_id in _in_state(State.RUNNING):
+        if not canary.advance(campaign_id):
+            canary.watch(campaign_id)
+            fanout.enqueue_lost(campaign_id)
+    for campaign_id in stopping.stopped_with_rows():
+        post("campaigns.cancel_rows", str(campaign_id))
+    if not waiting(BATCH):
+        _publish_batch_work()
+
+
+def _publish_batch_work() -> None:
+    """Campaigns that wait for a worker of the queue `batch`."""
+    for campaign_id in _in_state(State.ARMING):
+        if not arming.is_being_armed(campaign_id):
+            post("campaigns.arm", str(campaign_id), queue=BATCH)
+    for campaign_id in arming.drafts_with_rows():
+        post("campaigns.clear", str(campaign_id), queue=BATCH)
+    for campaign_id in accounting.due():
+        post("campaigns.account", str(campaign_id), queue=BATCH)
+
+
+def _in_state(state: State) -> list[uuid.UUID]:
+    return list(Campaign.objects.filter(state=state).values_list("pk", flat=True))
