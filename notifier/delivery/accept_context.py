@@ -25,19 +25,33 @@ class Version(NamedTuple):
 
 @dataclass
 class AcceptContext:
+    """The tenant, and the rows that the requests name."""
+
     tenant: Tenant
     now: datetime
-    recipients: dict[str, Person]
+    recipients: dict[str, Person]  #: by external_id
     versions: dict[str, Version]  #: by template key
-    rules: dict[str, Rule]
-    archived: frozenset[str]  #: of the categories that requests name
+    rules: dict[str, Rule]  #: by category key
+    archived: frozenset[str]  #: keys of archived categories that requests name
 
 
-_FIELDS = ["id", "default_locale", "timezone", "sandbox", "link_schemes"]
-# a row for each template, one if there is none. The setting ends with the transaction: for one recipient PostgreSQL
-# would plan anew, each time, what takes an array and expects more of it; half of the statements of an acceptance
+_TENANT_FIELDS = ["id", "default_locale", "timezone", "sandbox", "link_schemes"]
+
+
+class _TemplateRow(NamedTuple):
+    """The columns after the tenant's."""
+
+    key: str | None
+    version_id: uuid.UUID
+    category: str | None
+    kind: str | None
+
+
+# a row for each template, one row if there is none. The setting ends with the transaction: for one recipient PostgreSQL
+# would plan every statement with an array anew, each time, and expects longer arrays; half of the statements of an
+# acceptance have one
 _TENANT = f"""
-SELECT {", ".join(f"n.{name}" for name in _FIELDS)}, set_config('plan_cache_mode', 'force_generic_plan', true),
+SELECT set_config('plan_cache_mode', 'force_generic_plan', true), {", ".join(f"n.{name}" for name in _TENANT_FIELDS)},
   t.key, v.id, c.key, c.kind
 FROM tenants_tenant n
 LEFT JOIN (notifier_template t
@@ -50,27 +64,35 @@ WHERE n.id = %s
 _CATEGORIES = "SELECT key, kind, archived_at FROM tenants_category WHERE tenant_id = %s AND key = ANY(%b::text[])"
 
 
-def load(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> AcceptContext:
+def load_context(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> AcceptContext:
     """Raises Tenant.DoesNotExist."""
     with bulk.cursor() as about, bulk.cursor() as categories, bulk.cursor() as persons:
-        named = sorted({r.category for r in requests if r.category})
+        named = sorted({request.category for request in requests if request.category})
         with bulk.pipelined():
-            about.execute(_TENANT, [sorted({r.template for r in requests}), tenant_id], prepare=True)
+            about.execute(_TENANT, [sorted({request.template for request in requests}), tenant_id], prepare=True)
             if named:
                 categories.execute(_CATEGORIES, [tenant_id, named], prepare=True)
-            recipients.send_query(persons, tenant_id, sorted({r.recipient for r in requests}))
-        rows, asked = about.fetchall(), categories.fetchall() if named else []
-        found = recipients.read_answer(persons, tenant_id)
+            recipients.send_query(persons, tenant_id, sorted({request.recipient for request in requests}))
+        rows, category_rows = about.fetchall(), categories.fetchall() if named else []
+        people = recipients.read_answer(persons, tenant_id)
     if not rows:
         raise Tenant.DoesNotExist
-    newest = [row[-4:] for row in rows if row[-4] is not None]
-    kinds = {key: kind for key, kind, _ in asked}
-    kinds |= {category: kind for _, _, category, kind in newest if category}
+    tenant, templates = _split(rows)
+    kinds = {key: kind for key, kind, _ in category_rows}
+    kinds |= {row.category: row.kind for row in templates if row.category}
     return AcceptContext(
-        Tenant.from_db(None, _FIELDS, rows[0][: len(_FIELDS)]),
+        tenant,
         datetime.now(UTC),
-        found,
-        {key: Version(version_id, category or "") for key, version_id, category, _ in newest},
+        people,
+        {row.key: Version(row.version_id, row.category or "") for row in templates if row.key is not None},
         {key: Rule(key, Kind(kind)) for key, kind in kinds.items()},
-        frozenset(key for key, _, archived_at in asked if archived_at is not None),
+        frozenset(key for key, _, archived_at in category_rows if archived_at is not None),
     )
+
+
+def _split(rows: Sequence[Sequence[object]]) -> tuple[Tenant, list[_TemplateRow]]:
+    """The tenant of the first row, and the template of each row that has one."""
+    end = 1 + len(_TENANT_FIELDS)  # after the setting
+    tenant = Tenant.from_db(None, _TENANT_FIELDS, rows[0][1:end])
+    templates = [_TemplateRow._make(row[end:]) for row in rows]
+    return tenant, [row for row in templates if row.key is not None]

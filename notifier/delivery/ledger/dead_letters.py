@@ -1,4 +1,4 @@
-"""Re-drive deliveries that exhausted their attempts."""
+"""Re-drive dead letters: deliveries that exhausted their attempts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from django.db import connection, transaction
 
 from notifier.channels.queues import queue_of
-from notifier.delivery.infra import bulk
 from notifier.delivery.ledger import history, ordering
 from notifier.delivery.wakeup import signal
 from notifier.models import DeadLetter, Delivery
@@ -26,8 +25,8 @@ RETURNING d.id
 
 
 def redrive(tenant_id: uuid.UUID, dead_letter_ids: Sequence[uuid.UUID]) -> int:
-    """Queue these dead letters of the tenant again, with fresh attempts; returns how many. Whoever opted out meanwhile
-    is still left alone, because every send checks again."""
+    """Queue these dead letters of the tenant again, with new attempts; returns how many. A recipient who opted out
+    meanwhile gets nothing: every send checks consent again."""
     with transaction.atomic():
         letters = list(
             DeadLetter.objects.select_for_update().filter(tenant_id=tenant_id, id__in=dead_letter_ids, redriven_at=None)
@@ -40,27 +39,26 @@ def redrive(tenant_id: uuid.UUID, dead_letter_ids: Sequence[uuid.UUID]) -> int:
                 content__isnull=False,
             ).order_by("id")
         )
-        locked = ordering.lock([_key(r) for r in rows if r.campaign_id is None], make=True)
-        # rows of campaigns stand in no line
+        locked = ordering.lock([_key(row) for row in rows if row.campaign_id is None], make=True)
+        # rows of campaigns have no ordering queue
         positions = [_position_in(locked.get(_key(r)) if r.campaign_id is None else None) for r in rows]
         with connection.cursor() as cursor:
             cursor.execute(_REVIVE, [[r.id for r in rows], positions, tenant_id])
-            revived = {row[0] for row in cursor.fetchall()}
+            revived = {delivery_id for (delivery_id,) in cursor.fetchall()}
         ordering.save(locked.values())
         now = datetime.now(UTC)
         DeadLetter.objects.filter(delivery_id__in=revived).update(redriven_at=now)
-        _keep([r for r in rows if r.id in revived], now)
+        _record([r for r in rows if r.id in revived], now)
         queues = {queue_of(r.channel, r.lane) for r in rows if r.id in revived}
         transaction.on_commit(lambda: signal.notify(queues))
     return len(revived)
 
 
-def _keep(rows: Sequence[Delivery], now: datetime) -> None:
-    """How they ended the time before, which their rows forget, and that they were driven again."""
-    again = history.Step("redriven", "", now)
-    told = [(r, step) for r in rows for step in (history.last_step(r, r.settled_at or now), again)]
-    events = [(new_id(), r.tenant_id, r.id, step.what, step.detail, step.at) for r, step in told]
-    bulk.insert("notifier_deliveryevent", bulk.EVENT, events)
+def _record(rows: Sequence[Delivery], now: datetime) -> None:
+    """Write the end of the earlier attempts, which the rows forget, and the re-drive."""
+    redriven = history.Step("redriven", "", now)
+    steps = [(row, step) for row in rows for step in (history.last_step(row, row.settled_at or now), redriven)]
+    history.add_events([history.EventRow(new_id(), row.tenant_id, row.id, *step) for row, step in steps])
 
 
 def _key(row: Delivery) -> ordering.Key:
@@ -68,7 +66,7 @@ def _key(row: Delivery) -> ordering.Key:
 
 
 def _position_in(ordering_queue: ordering.OrderingQueue | None) -> int:
-    """Join the line's end, or take its free turn."""
+    """Join the end of the queue, or take its free turn."""
     if ordering_queue is None:
         return int(QueuePosition.HAS_TURN)
     ordering_queue.unfinished += 1

@@ -1,5 +1,5 @@
-"""What happened to a delivery, step by step. Its row tells the first step and the last; DeliveryEvent keeps what a row
-cannot tell: retries, holds, re-drives, reading. Most messages have nothing of that, and no event (decision 011)."""
+"""The history of a delivery, step by step. The delivery's row has the first step and the last; DeliveryEvent keeps the
+steps between: retries, holds, re-drives, reading. Most messages have no such step, and no event (decision 011)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
+from notifier.delivery.infra import bulk
 from notifier.models import Delivery, DeliveryEvent
 from notifier.vocabulary.ids import id_floor, id_ms
 from notifier.vocabulary.status import Status
 
-#: the clocks of two processes, each of which makes one of two ids, differ by less
+#: the clocks of two processes differ by less: one makes a delivery's id, the other the id of its event
 _SKEW_MS = 3_600_000
 
 
@@ -23,8 +24,27 @@ class Step(NamedTuple):
     at: datetime
 
 
+class EventRow(NamedTuple):
+    """One row of notifier_deliveryevent. Fields are columns, in the order of SQL."""
+
+    id: Annotated[uuid.UUID, "uuid"]
+    tenant_id: Annotated[uuid.UUID, "uuid"]
+    delivery_id: Annotated[uuid.UUID, "uuid"]
+    what: Annotated[str, "text"]
+    detail: Annotated[str, "text"]
+    at: Annotated[datetime, "timestamptz"]
+
+
+_EVENT = bulk.columns_of(EventRow)
+
+
+def add_events(rows: Sequence[EventRow]) -> None:
+    """Insert all in one statement."""
+    bulk.insert("notifier_deliveryevent", _EVENT, rows)
+
+
 def not_before(ids: Iterable[uuid.UUID]) -> uuid.UUID:
-    """The id below which no month's partition need be looked at for what was made with these, or after them."""
+    """The smallest id that a row can have that was made with these ids, or after them: prunes older partitions."""
     return id_floor(min(map(id_ms, ids)) - _SKEW_MS)
 
 
@@ -40,14 +60,14 @@ def load_histories(deliveries: Sequence[Delivery]) -> dict[uuid.UUID, list[Step]
 
 
 def history_of(delivery: Delivery, between: Iterable[Step]) -> list[Step]:
-    """The whole history from the row and its events, purely."""
+    """The whole history, from the row and the steps of its events; pure."""
     end = [] if delivery.settled_at is None else [last_step(delivery, delivery.settled_at)]
     first = Status.QUEUED if delivery.campaign_id is None else Status.ARMED
-    # what was refused when it was asked for never waited
+    # a delivery that ended with its acceptance never waited
     begin = [] if delivery.settled_at == delivery.accepted_at else [Step(first.label, "", delivery.accepted_at)]
     return begin + sorted([*end, *between], key=lambda step: step.at)
 
 
 def last_step(delivery: Delivery, at: datetime) -> Step:
-    """How the row ended, `at` being when."""
+    """How the row ended, at that time."""
     return Step(Status(delivery.status).label, delivery.detail or delivery.reason, at)

@@ -16,7 +16,7 @@ from django.db import transaction
 from notifier.channels.queues import queue_of
 from notifier.delivery.infra import bulk
 from notifier.delivery.infra.db_retry import retry_while_db_down
-from notifier.delivery.ledger import ordering
+from notifier.delivery.ledger import history, ordering
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.retry import HOLD_SECONDS
 from notifier.delivery.wakeup import signal
@@ -218,14 +218,12 @@ def _write(outcomes: Sequence[Outcome], *, alone: bool) -> tuple[set[uuid.UUID],
 def _history(outcomes: Sequence[Outcome]) -> None:
     """Of those that go on; how the others ended, their rows tell."""
     now = datetime.now(UTC)
-    events = [
-        (
-            new_id(), o.row.tenant_id, o.row.id, "held" if o.held else "retry", (o.detail or str(o.reason))[:300], now,
-        )
-        for o in outcomes
-        if not o.final
-    ]  # fmt: skip
-    bulk.insert("notifier_deliveryevent", bulk.EVENT, events)
+    history.add_events([_event(o, now) for o in outcomes if not o.final])
+
+
+def _event(o: Outcome, now: datetime) -> history.EventRow:
+    detail = (o.detail or str(o.reason))[:300]
+    return history.EventRow(new_id(), o.row.tenant_id, o.row.id, "held" if o.held else "retry", detail, now)
 
 
 _DEVICE: bulk.Columns = {"tenant_id": "uuid", "id": "uuid", "as_of": "timestamptz"}
