@@ -1,5 +1,5 @@
-"""The delivery ids of one campaign and channel, as 32 hexadecimal digits: `vocabulary.derived_id` without an object per
-address, and with the hash of what all of them share computed once (0.8 µs an id instead of 2.7)."""
+"""The delivery ids of one campaign and channel, as 32 hexadecimal digits: `vocabulary.ids.derived_id` without an object
+for each address, and with the hash of the shared part computed once (0.8 µs an id instead of 2.7)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _VARIANT = {f"{digit:x}": f"{digit & 3 | 8:x}" for digit in range(16)}
 
 
 def delivery_ids(at_ms: int, campaign_id: uuid.UUID, channel: str) -> Callable[[str], str]:
-    """address -> id."""
+    """A function from an address to its delivery id."""
     shared = hashlib.blake2b(f"{campaign_id}\0{channel}\0".encode(), digest_size=10)
     head = f"{at_ms:012x}7"
 
-    def of(address: str) -> str:
+    def delivery_id(address: str) -> str:
         own = shared.copy()
         own.update(address.encode())
         tail = own.hexdigest()
         return f"{head}{tail[1:4]}{_VARIANT[tail[4]]}{tail[5:]}"
 
-    return of
+    return delivery_id

@@ -1,4 +1,4 @@
-"""The ledger's rows of a slice: one statement, and of each row only what differs."""
+"""Write the ledger's rows of a range: one statement, and for each row only what differs."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from notifier.vocabulary.status import SILENT, Status
 
 
 def write_rows(
-    planner: CampaignPlanner, cuts: Iterable[ShardDraft], refused: Collection[SuppressedMessage]
+    planner: CampaignPlanner, drafts: Iterable[ShardDraft], suppressed: Collection[SuppressedMessage]
 ) -> set[str] | None:
-    """Write rows for messages and refusals; returns the ids that were new, None when all were.
+    """Write rows for the shards' messages and the suppressed messages; returns the new ids, None when all are new.
 
-    The key is the once-per-address rule: of two slices with one address the second to write waits for the first. The
-    rows are in the order of their ids, so that two slices never wait for each other."""
-    values, rows = _values(planner, cuts, refused)
+    The primary key enforces one message an address: when two ranges have an address, the second to write waits for the
+    first. The rows are in the order of their ids, so that two ranges never wait for each other."""
+    values, rows = _values(planner, drafts, suppressed)
     if not rows:
         return None
     if not planner.addresses_recur:
         try:
-            # to be ready for conflicts, and to ask for the ids, would cost 5 µs a row: most audiences have none
+            # ON CONFLICT and RETURNING would cost 5 µs a row: most audiences have no conflict
             with transaction.atomic():
                 campaign_rows.insert(values)
             return None
@@ -37,17 +37,18 @@ def write_rows(
 
 
 def _values(
-    planner: CampaignPlanner, cuts: Iterable[ShardDraft], refused: Collection[SuppressedMessage]
+    planner: CampaignPlanner, drafts: Iterable[ShardDraft], suppressed: Collection[SuppressedMessage]
 ) -> tuple[dict[str, Any], int]:
     kinds: dict[tuple[Any, ...], int] = {}
+    # id, recipient, address, device, kind: by position, because an object with names would cost 0.3 µs a message
     rows: list[tuple[str, str, str, str | None, int]] = []
-    for cut in cuts:
-        kind = _kind(kinds, cut.channel, cut.platform, cut.account.pk, int(Status.ARMED), "", "")
-        rows.extend([(*message[:4], kind) for message in cut.messages])
-    for r in refused:
-        device = r.address.device_id.hex if r.address.device_id else None
-        kind = _kind(kinds, r.channel, r.address.platform, None, int(Status.SUPPRESSED), str(r.reason), r.detail)
-        rows.append((r.id, r.recipient, r.address.value, device, kind))
+    for draft in drafts:
+        kind = _kind(kinds, draft.channel, draft.platform, draft.account.pk, int(Status.ARMED), "", "")
+        rows.extend([(*message[:4], kind) for message in draft.messages])
+    for s in suppressed:
+        device = s.address.device_id.hex if s.address.device_id else None
+        kind = _kind(kinds, s.channel, s.address.platform, None, int(Status.SUPPRESSED), str(s.reason), s.detail)
+        rows.append((s.id, s.recipient, s.address.value, device, kind))
     rows.sort(key=itemgetter(0))
     campaign = planner.campaign
     shared = {

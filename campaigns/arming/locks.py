@@ -1,4 +1,4 @@
-"""Who works on a campaign's arming: advisory locks of the session, so that a killed worker frees them."""
+"""Which workers arm a campaign: advisory locks of the database session, so that a killed worker frees them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from django.db import connection
 
 @contextmanager
 def exclusive_lock(campaign_id: uuid.UUID) -> Iterator[bool]:
-    """Whether nobody else arms this campaign, nor can as long as this lasts."""
-    with _lock(campaign_id, "") as held:
-        yield held
+    """Yields whether this worker alone has the campaign, until the block ends."""
+    with _lock(campaign_id, "") as locked:
+        yield locked
 
 
 @contextmanager
 def shared_lock(campaign_id: uuid.UUID) -> Iterator[bool]:
-    """Whether its slices may be armed by this worker: not while somebody is `alone`."""
-    with _lock(campaign_id, "_shared") as held:
-        yield held
+    """Yields whether this worker may arm the campaign's ranges, beside other workers: not while one of them has the
+    exclusive lock."""
+    with _lock(campaign_id, "_shared") as locked:
+        yield locked
 
 
 def is_being_armed(campaign_id: uuid.UUID) -> bool:
-    """Whether some worker arms it."""
-    with exclusive_lock(campaign_id) as nobody_else:
-        return not nobody_else
+    """Whether some worker arms the campaign."""
+    with exclusive_lock(campaign_id) as locked:
+        return not locked
 
 
 @contextmanager
@@ -34,9 +35,9 @@ def _lock(campaign_id: uuid.UUID, kind: str) -> Iterator[bool]:
     key = campaign_id.int & 0x7FFF_FFFF_FFFF_FFFF
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT pg_try_advisory_lock{kind}(%s)", [key])
-        held = bool(cursor.fetchone()[0])
+        locked = bool(cursor.fetchone()[0])
         try:
-            yield held
+            yield locked
         finally:
-            if held:
+            if locked:
                 cursor.execute(f"SELECT pg_advisory_unlock{kind}(%s)", [key])

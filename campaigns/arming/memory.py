@@ -1,4 +1,4 @@
-"""The last defence against what takes memory while a campaign is armed: the system refuses it to the process."""
+"""A limit on the memory of this process while it arms: the system refuses more, and the worker survives."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-#: what arming may add to a process; a slice of ten thousand people takes some 30 MB
-LIMIT_BYTES = 1 << 30
 _STATUS = Path("/proc/self/status")
 
 
 @contextmanager
-def limited_memory() -> Iterator[None]:
-    """More than MOST is a MemoryError inside, instead of the system's end of the worker. Linux alone counts it."""
+def limited_memory(limit: int) -> Iterator[None]:
+    """Inside, taking more than `limit` additional bytes raises MemoryError; without this, the system would kill the
+    worker. Works on Linux only: other systems do not count these bytes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = _used() + LIMIT_BYTES if _STATUS.exists() else resource.RLIM_INFINITY
-    lower = [value for value in (limit, soft, hard) if value != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_DATA, (min(lower, default=resource.RLIM_INFINITY), hard))
+    allowed = _used() + limit if _STATUS.exists() else resource.RLIM_INFINITY
+    finite = [value for value in (allowed, soft, hard) if value != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(finite, default=resource.RLIM_INFINITY), hard))
     try:
         yield
     finally:

@@ -1,4 +1,5 @@
-"""Plan a slice: who gets what, where and in which words, and who gets nothing and why. Nothing is written here."""
+"""Plan a range: which recipient gets which message at which address, and which messages are suppressed and why. Writes
+nothing."""
 
 from __future__ import annotations
 
@@ -8,8 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from campaigns.arming import ids, render_problems
-from campaigns.arming.render_problems import RenderProblem
+from campaigns.arming import ids
+from campaigns.arming.limits import LIMITS, ArmingLimits
+from campaigns.arming.render_problems import RenderProblem, add_problem
 from campaigns.category import category_rule_of
 from campaigns.models import Campaign
 from notifier.delivery.accounts import registry
@@ -22,11 +24,8 @@ from notifier.models import ProviderAccount
 from notifier.vocabulary.people import Address, Person
 from notifier.vocabulary.status import Reason
 
-#: processor time for a slice: what it may begin with, and for each person. An ordinary person takes 0.026 ms, and with
-#: ten conditions 0.1 ms; ten thousand at the limit take 22 s, in which others wait for this process
-SECONDS, PER_PERSON = 2.0, 0.002
-_LOOK = 64
-_TOO_LONG = f"The template takes too long: more than {PER_PERSON * 1000:g} ms of processor time for each person."
+#: the processor time is checked after so many recipients
+_CHECK_EVERY = 64
 
 
 class Message(NamedTuple):
@@ -38,11 +37,11 @@ class Message(NamedTuple):
     device: str | None
     form: templates.PartlyRendered
     texts: tuple[str, ...]  #: the form's personal parts
-    quiet: QuietHours | None
+    quiet_hours: QuietHours | None
 
 
 class SuppressedMessage(NamedTuple):
-    """One message that must not leave."""
+    """One message that must not leave. Ids are hexadecimal digits."""
 
     id: str
     recipient: str
@@ -54,26 +53,28 @@ class SuppressedMessage(NamedTuple):
 
 @dataclass
 class RangePlan:
-    """What became of a slice. Messages by (channel, platform), each id once."""
+    """The messages of one range: those that may leave by (channel, platform), those suppressed by id; each id once."""
 
     messages: dict[tuple[str, str], list[Message]] = field(default_factory=dict)
-    refused: dict[str, SuppressedMessage] = field(default_factory=dict)
+    suppressed: dict[str, SuppressedMessage] = field(default_factory=dict)
     accounts: dict[tuple[str, str], ProviderAccount | None] = field(default_factory=dict)
+    #: reason -> messages that will not leave
     excluded: Counter[str] = field(default_factory=Counter)
     problems: list[RenderProblem] = field(default_factory=list)
 
 
 class CampaignPlanner:
-    """Decides for one campaign, as it was when arming began."""
+    """Plans ranges of one campaign, as the campaign was when arming began."""
 
-    def __init__(self, campaign: Campaign) -> None:
+    def __init__(self, campaign: Campaign, limits: ArmingLimits = LIMITS) -> None:
         assert campaign.version_id is not None and campaign.first_armed_ms is not None
         assert campaign.armed_at is not None
         self.campaign, self.tenant = campaign, campaign.tenant
         self.rule = category_rule_of(campaign)
         self.started = campaign.armed_at
-        #: an address was found in two slices: there may be more
+        #: two ranges had the same address: more may
         self.addresses_recur = False
+        self._limits = limits
         self._compiled = templates.compiled(campaign.version_id)
         self._variables = dict(campaign.data)
         self._ids: dict[str, Callable[[str], str]] = {
@@ -83,42 +84,50 @@ class CampaignPlanner:
         self._rendered: dict[templates.Locale, templates.PartlyRendered] = {}
 
     def plan(self, people: Iterable[Person]) -> RangePlan:
-        """Raises InvalidInput for a template that takes too long for so many."""
-        found, began = RangePlan(), time.thread_time()
+        """The plan for these recipients. Raises InvalidInput when the template takes too long for their number."""
+        range_plan, began = RangePlan(), time.thread_time()
         for n, person in enumerate(people):
-            if n % _LOOK == 0 and time.thread_time() - began > SECONDS + PER_PERSON * n:
-                raise InvalidInput(_TOO_LONG, field="template")
+            if n % _CHECK_EVERY == 0:
+                self._check_time(n, time.thread_time() - began)
             self._variables[PERSON] = person.variables()
             for entry in plan(person, self.rule, self.campaign.channels, self.started, self.tenant.timezone):
                 if isinstance(entry, Suppressed):
-                    self._refuse(found, person, entry)
+                    self._suppress(range_plan, person, entry)
                 else:
-                    self._add(found, person, entry)
-        _leave_each_once(found)
-        return found
+                    self._add(range_plan, person, entry)
+        _keep_one_per_address(range_plan)
+        return range_plan
+
+    def _check_time(self, recipients: int, cpu_seconds: float) -> None:
+        per_recipient = self._limits.cpu_seconds_per_recipient
+        if cpu_seconds > self._limits.cpu_seconds + per_recipient * recipients:
+            limit = f"more than {per_recipient * 1000:g} ms of processor time for each person"
+            raise InvalidInput(f"The template takes too long: {limit}.", field="template")
 
     def account(self, channel: str, platform: str) -> ProviderAccount | None:
-        """Who sends some messages of a channel and platform: chosen anew each time, by weight."""
+        """The account that sends some messages of a channel and platform: chosen anew at each call, by weight."""
         try:
-            # a rehearsal goes through the accounts of the real thing
+            # a rehearsal uses the accounts of the live campaign
             return registry.choose_account(self.tenant, channel, platform, self.campaign.mode)
         except Unconfigured:
             return None
 
-    def _add(self, found: RangePlan, person: Person, entry: Planned) -> None:
+    def _add(self, range_plan: RangePlan, person: Person, entry: Planned) -> None:
         channel, address = entry.channel, entry.address
         form = self._form(channel, person.preferences.language or person.locale)
         try:
             texts = form.render(self._variables)
         except MissingVariables as error:
-            return self._refuse(found, person, Suppressed(channel, Reason.MISSING_VARIABLE, address), error.message)
+            missing = Suppressed(channel, Reason.MISSING_VARIABLE, address)
+            return self._suppress(range_plan, person, missing, error.message)
         except InvalidInput as error:
-            return self._refuse(found, person, Suppressed(channel, Reason.TEMPLATE_ERROR, address), error.message)
-        where = (channel, address.platform)
-        if where not in found.accounts:
-            found.accounts[where] = self.account(*where)
-        if found.accounts[where] is None:
-            return self._refuse(found, person, Suppressed(channel, Reason.NO_ACCOUNT, address))
+            failed = Suppressed(channel, Reason.TEMPLATE_ERROR, address)
+            return self._suppress(range_plan, person, failed, error.message)
+        key = (channel, address.platform)
+        if key not in range_plan.accounts:
+            range_plan.accounts[key] = self.account(*key)
+        if range_plan.accounts[key] is None:
+            return self._suppress(range_plan, person, Suppressed(channel, Reason.NO_ACCOUNT, address))
         message = Message(
             self._ids[channel](address.value),
             person.id.hex,
@@ -130,44 +139,44 @@ class CampaignPlanner:
             if person.preferences is NO_PREFERENCES
             else hours_of(person.preferences, self.rule.kind, person.timezone),
         )
-        found.messages.setdefault(where, []).append(message)
+        range_plan.messages.setdefault(key, []).append(message)
 
-    def _refuse(self, found: RangePlan, person: Person, entry: Suppressed, detail: str = "") -> None:
-        found.excluded[entry.reason] += 1
-        own = self._ids[entry.channel](entry.address.value or f"recipient {person.id}")
-        refused = SuppressedMessage(own, person.id.hex, entry.channel, entry.address, entry.reason, detail[:300])
-        found.refused.setdefault(own, refused)
+    def _suppress(self, range_plan: RangePlan, person: Person, entry: Suppressed, detail: str = "") -> None:
+        range_plan.excluded[entry.reason] += 1
+        message_id = self._ids[entry.channel](entry.address.value or f"recipient {person.id}")
+        message = SuppressedMessage(message_id, person.id.hex, entry.channel, entry.address, entry.reason, detail[:300])
+        range_plan.suppressed.setdefault(message_id, message)
         if detail:
-            render_problems.add_problem(found.problems, _problem(person, refused))
+            add_problem(range_plan.problems, _problem(person, message))
 
-    def _form(self, channel: str, wanted: str) -> templates.PartlyRendered:
-        """The content for somebody who wants this locale, rendered as far as all of its readers share it."""
-        key = (channel, wanted)
+    def _form(self, channel: str, locale: str) -> templates.PartlyRendered:
+        """The content for recipients with this locale, rendered as far as they share it."""
+        key = (channel, locale)
         if key not in self._forms:
-            content = self._compiled.locale_for(channel, wanted, self.tenant.default_locale)
+            content = self._compiled.locale_for(channel, locale, self.tenant.default_locale)
             if content not in self._rendered:
                 self._rendered[content] = self._compiled.form(content, self.campaign.data, self.tenant.link_schemes)
             self._forms[key] = self._rendered[content]
         return self._forms[key]
 
 
-def _problem(person: Person, refused: SuppressedMessage) -> RenderProblem:
+def _problem(person: Person, message: SuppressedMessage) -> RenderProblem:
     return {
-        "channel": refused.channel,
-        "reason": str(refused.reason),
-        "detail": refused.detail,
+        "channel": message.channel,
+        "reason": str(message.reason),
+        "detail": message.detail,
         "count": 1,
         "recipients": [person.external_id],
     }
 
 
-def _leave_each_once(found: RangePlan) -> None:
-    """One message an address; what must not leave stays, whoever else has the address."""
-    seen = set(found.refused)
-    for where, messages in found.messages.items():
+def _keep_one_per_address(range_plan: RangePlan) -> None:
+    """Keep one message an address; a suppressed message stays suppressed, though another recipient has the address."""
+    seen = set(range_plan.suppressed)
+    for key, messages in range_plan.messages.items():
         own = {m.id for m in messages}
         if len(own) < len(messages) or not seen.isdisjoint(own):
             first = {m.id: m for m in reversed(messages) if m.id not in seen}
-            found.excluded[Reason.DUPLICATE_ADDRESS] += len(messages) - len(first)
-            found.messages[where] = list(first.values())
+            range_plan.excluded[Reason.DUPLICATE_ADDRESS] += len(messages) - len(first)
+            range_plan.messages[key] = list(first.values())
         seen |= own

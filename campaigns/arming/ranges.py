@@ -1,4 +1,4 @@
-"""Slices: the parts of an audience that workers arm side by side."""
+"""The ranges of an audience: rows that workers lock, arm and delete side by side."""
 
 from __future__ import annotations
 
@@ -11,46 +11,44 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from campaigns import audience
+from campaigns.arming.limits import LIMITS
 from campaigns.arming.render_problems import RenderProblem, merge_problems
 from campaigns.models import AudienceRange, Campaign
 from campaigns.states import State
 
-#: entries of a slice: some 30 MB in memory while it is armed, a third of a second of work
-ENTRIES = 10_000
 
-
-def freeze_audience(campaign: Campaign) -> bool:
-    """Freeze the audience as slices; False when an edit has overtaken this arming."""
+def freeze_audience(campaign: Campaign, range_size: int = LIMITS.range_size) -> bool:
+    """Store the audience as ranges; False when an edit has overtaken this arming."""
     assert campaign.audience is not None
-    # tiny shards mean small slices: cutting.NUMBERS must do for the shards of one
-    bounds = list(audience.key_ranges(campaign.audience, min(ENTRIES, 100 * settings.SHARD_SIZE)))
+    # small shards need small ranges: sharding.NUMBERS_PER_RANGE must suffice for the shards of one range
+    key_ranges = list(audience.key_ranges(campaign.audience, min(range_size, 100 * settings.SHARD_SIZE)))
     AudienceRange.objects.bulk_create(
         (
-            AudienceRange(tenant_id=campaign.tenant_id, campaign=campaign, number=n, after=b.after, until=b.until)
-            for n, b in enumerate(bounds)
+            AudienceRange(tenant_id=campaign.tenant_id, campaign=campaign, number=n, after=k.after, until=k.until)
+            for n, k in enumerate(key_ranges)
         ),
         batch_size=1_000,
     )
-    # `armed_at` says that slices were cut, and from when on consent is looked at again
-    mine = Campaign.objects.filter(pk=campaign.pk, state=State.ARMING, revision=campaign.revision)
-    return mine.update(armed_at=Now(), audience_size=sum(b.entries for b in bounds)) == 1
+    # `armed_at` says that the ranges are stored, and from when on the sender reads consent changes
+    same_arming = Campaign.objects.filter(pk=campaign.pk, state=State.ARMING, revision=campaign.revision)
+    return same_arming.update(armed_at=Now(), audience_size=sum(k.entries for k in key_ranges)) == 1
 
 
-_TAKE = """
-SELECT s.id, s.number, s.after, s.until FROM campaigns_audiencerange s JOIN campaigns_campaign c ON c.id = s.campaign_id
-WHERE s.campaign_id = %s AND c.revision = %s AND c.state = 'arming'
-ORDER BY s.id LIMIT 1 FOR UPDATE OF s SKIP LOCKED
+_LOCK_NEXT = """
+SELECT r.id, r.number, r.after, r.until FROM campaigns_audiencerange r JOIN campaigns_campaign c ON c.id = r.campaign_id
+WHERE r.campaign_id = %s AND c.revision = %s AND c.state = 'arming'
+ORDER BY r.id LIMIT 1 FOR UPDATE OF r SKIP LOCKED
 """
 
 
 def lock_next_range(campaign: Campaign) -> AudienceRange | None:
-    """A slice that nobody works on; it is ours as long as the transaction lasts."""
-    found = list(AudienceRange.objects.raw(_TAKE, [campaign.pk, campaign.revision]))
-    return found[0] if found else None
+    """A range that no other worker has; this worker has it until the transaction ends. None when none is left, or an
+    edit has overtaken this arming."""
+    return next(iter(AudienceRange.objects.raw(_LOCK_NEXT, [campaign.pk, campaign.revision])), None)
 
 
-# adds what other workers have added meanwhile, too
-_DONE = """
+# adds to the counts as they are now: other workers add to them, too
+_ADD_COUNTS = """
 UPDATE campaigns_campaign c SET processed = c.processed + %s, unreached = c.unreached + %s, excluded = (
   SELECT coalesce(jsonb_object_agg(reason, n), '{}') FROM (
     SELECT reason, sum(n::bigint) AS n
@@ -62,25 +60,25 @@ WHERE c.id = %s AND c.state = 'arming' AND c.revision = %s
 
 @dataclass(frozen=True)
 class RangeCounts:
-    """What arming a slice found out: how many people it has, how many of them get no message, how many messages were
-    left out by reason, and what could not be rendered."""
+    """What arming one range adds to its campaign: audience entries, recipients without any message, excluded messages
+    by reason, and why messages could not be rendered."""
 
-    people: int
+    entries: int
     unreached: int
     excluded: Mapping[str, int]
     problems: list[RenderProblem]
 
 
-def finish_range(campaign: Campaign, taken: AudienceRange, count: RangeCounts) -> bool:
-    """Give up the slice and show how far arming is; False when an edit has overtaken it. To be the last statements of
-    the transaction, which holds the campaign's row from here on."""
+def finish_range(campaign: Campaign, audience_range: AudienceRange, counts: RangeCounts) -> bool:
+    """Delete the range and add its counts to the campaign; False when an edit has overtaken this arming. Must be the
+    last statements of the transaction, which locks the campaign's row from here on."""
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM campaigns_audiencerange WHERE id = %s", [taken.pk])
-        excluded = orjson.dumps(dict(count.excluded)).decode()
-        cursor.execute(_DONE, [count.people, count.unreached, excluded, campaign.pk, campaign.revision])
-        mine = bool(cursor.rowcount)
-    if mine and count.problems:
-        # the row is ours since the statement before
+        cursor.execute("DELETE FROM campaigns_audiencerange WHERE id = %s", [audience_range.pk])
+        excluded = orjson.dumps(dict(counts.excluded)).decode()
+        cursor.execute(_ADD_COUNTS, [counts.entries, counts.unreached, excluded, campaign.pk, campaign.revision])
+        same_arming = bool(cursor.rowcount)
+    if same_arming and counts.problems:
+        # the statement before locked the campaign's row
         before = Campaign.objects.values_list("problems", flat=True).get(pk=campaign.pk)
-        Campaign.objects.filter(pk=campaign.pk).update(problems=merge_problems(before, count.problems))
-    return mine
+        Campaign.objects.filter(pk=campaign.pk).update(problems=merge_problems(before, counts.problems))
+    return same_arming

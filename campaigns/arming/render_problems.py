@@ -1,4 +1,4 @@
-"""Why some messages of a campaign could not be rendered: each cause once, with how many and some of the people."""
+"""Why some messages of a campaign could not be rendered: each cause once, with a count and some of the recipients."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any, TypedDict
 
 from notifier.vocabulary.status import Reason
 
-#: what is missing for a person, or wrong with a person's values
+#: a recipient has no value for a variable, or a value that the template cannot use
 UNRENDERED = frozenset({Reason.MISSING_VARIABLE, Reason.TEMPLATE_ERROR})
-#: causes that a campaign keeps, and people of each; all are in the ledger
+#: the causes that a campaign stores, and the recipients of each; the ledger has all of them
 MAX_CAUSES, MAX_RECIPIENTS = 20, 10
 
 
 class RenderProblem(TypedDict):
-    """One cause: `count` messages on `channel`, and the external ids of some whom they were for."""
+    """One cause: `count` messages on `channel`, and the external ids of some of their recipients."""
 
     channel: str
     reason: str
@@ -24,7 +24,7 @@ class RenderProblem(TypedDict):
 
 
 def add_problem(problems: list[RenderProblem], problem: RenderProblem) -> None:
-    """Count `problem` in."""
+    """Add `problem` to the known cause, or as a new cause."""
     for known in problems:
         if all(known[name] == problem[name] for name in ("channel", "reason", "detail")):
             known["count"] += problem["count"]
@@ -36,20 +36,21 @@ def add_problem(problems: list[RenderProblem], problem: RenderProblem) -> None:
 
 
 def merge_problems(one: Iterable[RenderProblem], other: Iterable[RenderProblem]) -> list[RenderProblem]:
-    """Both, the most frequent first."""
-    found: list[RenderProblem] = []
+    """The causes of both, the most frequent first."""
+    merged: list[RenderProblem] = []
     for problem in (*one, *other):
-        add_problem(found, problem)
-    return sorted(found, key=lambda problem: -problem["count"])
+        add_problem(merged, problem)
+    return sorted(merged, key=lambda problem: -problem["count"])
 
 
 def count_unrendered(excluded: Mapping[str, int]) -> int:
-    """Messages left out because they could not be rendered."""
+    """How many of the excluded messages could not be rendered."""
     return sum(excluded.get(reason, 0) for reason in UNRENDERED)
 
 
 def excluded_messages(excluded: Mapping[str, int]) -> dict[str, int]:
-    """Messages left out by reason, the most frequent first. An id that is no recipient is a person, not a message."""
+    """Excluded messages by reason, the most frequent first. Unknown recipients are people, not messages, and left out
+    here."""
     messages = ((reason, n) for reason, n in excluded.items() if reason != Reason.UNKNOWN_RECIPIENT)
     return dict(sorted(messages, key=lambda item: -item[1]))
 

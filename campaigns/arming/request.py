@@ -1,4 +1,4 @@
-"""Ask for arming, and take it back: the parts of arming that happen in somebody's request."""
+"""Request arming, and disarm: the parts of arming that happen within a caller's request."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from notifier.tasks import post
 from notifier.vocabulary.ids import id_floor
 from tenants.categories import check_not_archived
 
-#: an edit removes the rows of a campaign of this size within its request; a larger one's in the background
+#: an edit removes the rows of a campaign of up to this size within its request; rows of a larger one in the background
 MAX_REMOVED_IN_REQUEST = 20_000
 
 
 def request_arm(campaign: Campaign, by: Actor = OPERATOR) -> None:
-    """Begin arming in the background. Raises what can be known at once: Conflict, or InvalidInput naming the field."""
+    """Begin arming in the background. Raises what is known at once: Conflict, or InvalidInput with the field."""
     with transaction.atomic():
         _begin_arming(campaign)
         record(campaign, Act.ARM, by)
@@ -42,7 +42,7 @@ def _begin_arming(campaign: Campaign) -> None:
     if campaign.not_after is not None and campaign.not_after <= datetime.now(UTC):
         raise InvalidInput("Lies in the past.", field="not_after", code="in_the_past")
     version = _version(campaign)
-    # as it is now, not as the caller read it
+    # read anew: the caller may have read the template a while ago
     category = Template.objects.select_related("category").get(pk=campaign.template_id).category
     check_not_archived(category, "template")
     moved = move(
@@ -51,7 +51,7 @@ def _begin_arming(campaign: Campaign) -> None:
         allowed_from=[State.DRAFT, State.ARMED],
         version=version,
         category=category.key if category else "",
-        # by the row and not by what the caller read of it, which another arming may have overtaken since
+        # from the row, not from the caller's copy: another arming may have raised it since
         revision=F("revision") + 1,
         armed_at=None,
         audience_size=0,
@@ -84,8 +84,7 @@ def _version(campaign: Campaign) -> TemplateVersion:
 
 
 def disarm(campaign: Campaign, by: Actor = OPERATOR) -> bool:
-    """Return a campaign to draft because an actor asked for it. False when it is a draft already. Raises Conflict after
-    GO."""
+    """Return a campaign to draft on behalf of an actor. False when it is a draft already. Raises Conflict after GO."""
     with transaction.atomic():
         if disarmed := return_to_draft(campaign):
             record(campaign, Act.DISARM, by)
@@ -98,7 +97,7 @@ def return_to_draft(campaign: Campaign) -> bool:
     if campaign.state == State.DRAFT:
         return False
     with transaction.atomic():
-        # revision + 1 makes an arming that still runs notice and stop
+        # an arming that still runs sees another revision and stops
         if not move(
             campaign.pk,
             State.DRAFT,
@@ -133,17 +132,17 @@ def drafts_with_rows() -> list[uuid.UUID]:
 
 
 def remove_disarmed(campaign_id: uuid.UUID) -> None:
-    """Remove what a large campaign left behind when it went back to draft; arming does the same before it begins."""
-    with locks.exclusive_lock(campaign_id) as alone:
+    """Remove the rows of a large campaign that returned to draft; a new arming does the same before it begins."""
+    with locks.exclusive_lock(campaign_id) as locked:
         campaign = Campaign.objects.get(pk=campaign_id)
-        if alone and campaign.state == State.DRAFT:
+        if locked and campaign.state == State.DRAFT:
             with transaction.atomic():
                 remove_arming(campaign)
 
 
-# a slice that a worker holds is left to it: it waits for the campaign's row, which whoever clears may have locked, and
-# will find that its arming was overtaken
-_CLEAR = (
+# skips ranges that a worker has locked: that worker waits for the campaign's row, which this transaction may have
+# locked, and then finds that its arming was overtaken
+_REMOVE = (
     """DELETE FROM campaigns_audiencerange WHERE id IN (
        SELECT id FROM campaigns_audiencerange WHERE campaign_id = %(campaign)s FOR UPDATE SKIP LOCKED)""",
     """DELETE FROM campaigns_shardpayload p USING campaigns_shard s
@@ -153,14 +152,14 @@ _CLEAR = (
 
 
 def remove_arming(campaign: Campaign) -> None:
-    """Remove the slices, shards and ledger rows of an earlier arming; only ever before the first GO."""
+    """Remove the ranges, shards and ledger rows of an earlier arming. Only before the first GO."""
     with connection.cursor() as cursor:
-        for statement in _CLEAR:
+        for statement in _REMOVE:
             cursor.execute(statement, {"campaign": campaign.pk})
     campaign_rows.delete_armed(campaign.pk, delivery_id_range(campaign))
 
 
 def delivery_id_range(campaign: Campaign) -> IdRange:
-    """All delivery ids of a campaign lie in this range (inclusive, exclusive): it prunes the other partitions."""
+    """The range of all delivery ids of a campaign (inclusive, exclusive). In a query it prunes the other partitions."""
     ms = campaign.first_armed_ms or 0
     return id_floor(ms), id_floor(ms + 1)

@@ -1,4 +1,4 @@
-"""Arming itself, in workers: begin, take slices until none is left, end `armed`, or `draft` with why."""
+"""Arm a campaign in workers: begin, arm ranges until none is left, end as `armed`, or as `draft` with the reason."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 
 from campaigns import audience
-from campaigns.arming import ledger, locks, memory, ranges, sharding
-from campaigns.arming.planning import CampaignPlanner
+from campaigns.arming import ledger, locks, ranges, sharding
+from campaigns.arming.limits import LIMITS, ArmingLimits
+from campaigns.arming.planning import CampaignPlanner, RangePlan
 from campaigns.arming.render_problems import UNRENDERED, count_unrendered, problem_sentences
 from campaigns.arming.request import remove_arming
+from campaigns.arming.sharding import ShardDraft
 from campaigns.arming.warm import warm_workers
 from campaigns.models import AudienceRange, Campaign, Shard
 from campaigns.states import State, move
@@ -30,28 +32,28 @@ from notifier.vocabulary.status import Reason
 log = structlog.get_logger("campaigns")
 
 
-#: workers that may die of one arming before it is given up
+#: workers that may die of one arming before the campaign returns to draft
 MAX_DEATHS = 3
 
 
 class _Overtaken(Exception):
-    """An edit moved the campaign on while it was being armed."""
+    """An edit changed the campaign while it was being armed."""
 
 
-def begin(campaign_id: uuid.UUID) -> bool:
-    """Remove what an earlier arming left and cut the audience into slices; whether there are slices to arm."""
-    with locks.exclusive_lock(campaign_id) as alone:
-        campaign = _of(campaign_id)
-        if campaign.state != State.ARMING or not alone:
+def begin(campaign_id: uuid.UUID, limits: ArmingLimits = LIMITS) -> bool:
+    """Remove what an earlier arming left, and store the audience as ranges; returns whether there are ranges to arm."""
+    with locks.exclusive_lock(campaign_id) as locked:
+        campaign = _load(campaign_id)
+        if campaign.state != State.ARMING or not locked:
             return False
         if campaign.armed_at is None:
-            with _giving_up(campaign):
+            with _failing_to_draft(campaign, limits):
                 with transaction.atomic():
                     remove_arming(campaign)
-                    # makes those that every tenant has; made in a slice's transaction, they would go with its failure
+                    # creates the accounts that every tenant has; in a range's transaction, a failure would remove them
                     registry.usable_accounts(campaign.tenant, "", "", campaign.mode)
                 with transaction.atomic():
-                    if not ranges.freeze_audience(campaign):
+                    if not ranges.freeze_audience(campaign, limits.range_size):
                         raise _Overtaken
     return True
 
@@ -62,15 +64,17 @@ def arm(campaign_id: uuid.UUID) -> None:
         arm_ranges(campaign_id)
 
 
-def arm_ranges(campaign_id: uuid.UUID, pause: Callable[[], bool] = lambda: False) -> bool:
-    """Arm slices until none is left that nobody works on, beside any number of other workers. Whoever finds that all
-    are done ends the arming. False when `pause`, asked after each slice, made it leave off."""
-    with locks.shared_lock(campaign_id) as allowed:
-        campaign = _of(campaign_id)
-        if not allowed or campaign.state != State.ARMING or campaign.armed_at is None:
+def arm_ranges(
+    campaign_id: uuid.UUID, pause: Callable[[], bool] = lambda: False, limits: ArmingLimits = LIMITS
+) -> bool:
+    """Arm ranges until none is left that no other worker has, beside any number of other workers; the worker that finds
+    all ranges done ends the arming. Calls `pause` after each range; returns False when that made it stop early."""
+    with locks.shared_lock(campaign_id) as locked:
+        campaign = _load(campaign_id)
+        if not locked or campaign.state != State.ARMING or campaign.armed_at is None:
             return True
-        with _giving_up(campaign), _counted(campaign), _no_search_for_cycles():
-            planner = CampaignPlanner(campaign)
+        with _failing_to_draft(campaign, limits), _counted(campaign), _no_cycle_collection():
+            planner = CampaignPlanner(campaign, limits)
             while _arm_one(planner):
                 if pause() and AudienceRange.objects.filter(campaign=campaign).exists():
                     return False
@@ -80,20 +84,21 @@ def arm_ranges(campaign_id: uuid.UUID, pause: Callable[[], bool] = lambda: False
 
 @contextmanager
 def _counted(campaign: Campaign) -> Iterator[None]:
-    """Who dies inside stays counted. Raises InvalidInput when too many did: the next would die of it, too."""
-    mine = Campaign.objects.filter(pk=campaign.pk, revision=campaign.revision)
-    mine.update(attempts=F("attempts") + 1)
+    """Count this worker in; a worker that dies inside stays counted. Raises InvalidInput when too many have died: the
+    next worker would die, too."""
+    same_arming = Campaign.objects.filter(pk=campaign.pk, revision=campaign.revision)
+    same_arming.update(attempts=F("attempts") + 1)
     try:
-        if mine.filter(attempts__gt=MAX_DEATHS + settings.BATCH_PROCESSES).exists():
+        if same_arming.filter(attempts__gt=MAX_DEATHS + settings.BATCH_PROCESSES).exists():
             raise InvalidInput(f"{MAX_DEATHS} workers died while they armed this campaign: make its template simpler.")
         yield
     finally:
-        mine.update(attempts=Greatest(F("attempts") - 1, 0))
+        same_arming.update(attempts=Greatest(F("attempts") - 1, 0))
 
 
 @contextmanager
-def _no_search_for_cycles() -> Iterator[None]:
-    """A slice makes 100,000 objects and no cycle: looking for some took 10 of 26 µs a recipient."""
+def _no_cycle_collection() -> Iterator[None]:
+    """A range makes 100,000 objects and no cycle: searching for cycles took 10 of 26 µs a recipient."""
     gc.disable()
     try:
         yield
@@ -101,96 +106,102 @@ def _no_search_for_cycles() -> Iterator[None]:
         gc.enable()
 
 
-def _of(campaign_id: uuid.UUID) -> Campaign:
+def _load(campaign_id: uuid.UUID) -> Campaign:
     return Campaign.objects.select_related("tenant", "template", "audience").get(pk=campaign_id)
 
 
 @contextmanager
-def _giving_up(campaign: Campaign) -> Iterator[None]:
-    """What cannot be armed returns to draft and says why."""
+def _failing_to_draft(campaign: Campaign, limits: ArmingLimits) -> Iterator[None]:
+    """A campaign that cannot be armed returns to draft with the reason."""
     try:
         yield
     except _Overtaken:
         log.info("arming overtaken by an edit", action="arm", campaign=str(campaign.pk))
     except NotifierError as error:
-        _give_up(campaign, error.message)
+        _fail(campaign, error.message)
     except MemoryError:
-        _give_up(campaign, f"It takes more than {memory.LIMIT_BYTES >> 20} MiB of memory: make its template simpler.")
+        _fail(campaign, f"It takes more than {limits.memory >> 20} MiB of memory: make its template simpler.")
     except OperationalError:
-        raise  # the database is away: the campaign stays `arming` and the sweep rings again
+        raise  # the database is away: the campaign stays `arming`, and the sweep posts its task again
     except Exception:
-        _give_up(campaign, "An internal error; the log has it.")
+        _fail(campaign, "An internal error; the log has it.")
         raise
 
 
-def _give_up(campaign: Campaign, why: str) -> None:
+def _fail(campaign: Campaign, reason: str) -> None:
     with transaction.atomic():
-        # not when a newer arming has begun meanwhile: this failure is not its
-        mine = Campaign.objects.select_for_update().filter(pk=campaign.pk, revision=campaign.revision).exists()
-        if mine and move(campaign.pk, State.DRAFT, allowed_from=[State.ARMING], failure=why[:500], armed_at=None):
+        # a newer arming that has begun meanwhile did not fail
+        same_arming = Campaign.objects.select_for_update().filter(pk=campaign.pk, revision=campaign.revision).exists()
+        if same_arming and move(
+            campaign.pk, State.DRAFT, allowed_from=[State.ARMING], failure=reason[:500], armed_at=None
+        ):
             remove_arming(campaign)
-    log.warning("arming failed", action="arm", campaign=str(campaign.pk), why=why)
+    log.warning("arming failed", action="arm", campaign=str(campaign.pk), why=reason)
 
 
 def _arm_one(planner: CampaignPlanner) -> bool:
-    """Arm one slice; False when there is none to take."""
+    """Arm one range; False when there is none to arm."""
     with transaction.atomic():
-        taken = ranges.lock_next_range(planner.campaign)
-        if taken is not None:
-            _arm_range(planner, taken)
-    return taken is not None
+        audience_range = ranges.lock_next_range(planner.campaign)
+        if audience_range is not None:
+            _arm_range(planner, audience_range)
+    return audience_range is not None
 
 
-def _arm_range(planner: CampaignPlanner, taken: AudienceRange) -> None:
+def _arm_range(planner: CampaignPlanner, audience_range: AudienceRange) -> None:
     campaign = planner.campaign
     assert campaign.audience is not None
-    found, nobody = recipients.load_by_query(
-        campaign.tenant_id, audience.recipient_query(campaign.audience, taken.after, taken.until)
-    )
-    planning = planner.plan(found)
-    cuts = sharding.draft_shards(planner, planning, taken.number)
-    new = ledger.write_rows(planner, cuts, planning.refused.values())
-    if new is not None:
-        left = [replace(c, messages=[m for m in c.messages if m.id in new]) for c in cuts]
-        planning.excluded[Reason.DUPLICATE_ADDRESS] += sum(len(c.messages) for c in cuts)
-        planning.excluded[Reason.DUPLICATE_ADDRESS] -= sum(len(c.messages) for c in left)
-        cuts = [c for c in left if c.messages]
-    sharding.store_shards(campaign, cuts, taken.number)
-    planning.excluded[Reason.UNKNOWN_RECIPIENT] += nobody
-    excluded = {str(reason): n for reason, n in planning.excluded.items() if n}
-    people_in = len(found) + nobody
-    reached = {message.recipient for cut in cuts for message in cut.messages}
-    count = ranges.RangeCounts(people_in, people_in - len(reached), excluded, planning.problems)
-    if not ranges.finish_range(campaign, taken, count):
+    query = audience.recipient_query(campaign.audience, audience_range.after, audience_range.until)
+    people, unknown = recipients.load_by_query(campaign.tenant_id, query)
+    range_plan = planner.plan(people)
+    drafts = sharding.draft_shards(planner, range_plan, audience_range.number)
+    new_ids = ledger.write_rows(planner, drafts, range_plan.suppressed.values())
+    if new_ids is not None:
+        drafts = _without_known(drafts, new_ids, range_plan)
+    sharding.store_shards(campaign, drafts, audience_range.number)
+    range_plan.excluded[Reason.UNKNOWN_RECIPIENT] += unknown
+    entries = len(people) + unknown
+    reached = {message.recipient for draft in drafts for message in draft.messages}
+    excluded = {str(reason): n for reason, n in range_plan.excluded.items() if n}
+    counts = ranges.RangeCounts(entries, entries - len(reached), excluded, range_plan.problems)
+    if not ranges.finish_range(campaign, audience_range, counts):
         raise _Overtaken
 
 
+def _without_known(drafts: list[ShardDraft], new_ids: set[str], range_plan: RangePlan) -> list[ShardDraft]:
+    """The drafts without messages whose address another range has already; counts those as excluded."""
+    kept = [replace(draft, messages=[m for m in draft.messages if m.id in new_ids]) for draft in drafts]
+    dropped = sum(len(draft.messages) for draft in drafts) - sum(len(draft.messages) for draft in kept)
+    range_plan.excluded[Reason.DUPLICATE_ADDRESS] += dropped
+    return [draft for draft in kept if draft.messages]
+
+
 def _finish(campaign: Campaign) -> None:
-    """Armed, if every slice is done and nobody has said so yet."""
+    """Move the campaign to `armed`, if all ranges are done and no other worker has moved it."""
     with transaction.atomic():
-        # locked first: whoever waits for it must look at the slices afterwards, not with an older snapshot
-        mine = Campaign.objects.select_for_update().filter(
+        # the lock comes first: a worker that waits for it must read the ranges afterwards, not with an older snapshot
+        same_arming = Campaign.objects.select_for_update().filter(
             pk=campaign.pk, state=State.ARMING, revision=campaign.revision
         )
-        now = mine.first()
-        if now is None or AudienceRange.objects.filter(campaign=campaign).exists():
+        locked = same_arming.first()
+        if locked is None or AudienceRange.objects.filter(campaign=campaign).exists():
             return
         if not Shard.objects.filter(campaign=campaign).exists():
-            raise InvalidInput(_nobody(now), field="audience")
+            raise InvalidInput(_why_empty(locked), field="audience")
         move(campaign.pk, State.ARMED, allowed_from=[State.ARMING], audience_size=F("processed"))
     log.info(
         "armed",
         action="arm",
         campaign=str(campaign.pk),
-        processed=now.processed,
-        unrendered=count_unrendered(now.excluded),
+        processed=locked.processed,
+        unrendered=count_unrendered(locked.excluded),
     )
     warm_workers(campaign)
 
 
-def _nobody(campaign: Campaign) -> str:
-    """Why nothing would leave: what could not be rendered, with the variable, before who said no."""
+def _why_empty(campaign: Campaign) -> str:
+    """Why no message would leave: first what could not be rendered, with the variable, then the other reasons."""
     others = {reason: n for reason, n in campaign.excluded.items() if reason not in UNRENDERED}
     counts = [f"{n:,} {reason.replace('_', ' ')}" for reason, n in sorted(others.items(), key=lambda item: -item[1])]
-    why = "; ".join([*(sentence.rstrip(".") for sentence in problem_sentences(campaign.problems)), *counts])
-    return f"Nobody can be reached: {why or 'the audience is empty'}."
+    causes = [sentence.rstrip(".") for sentence in problem_sentences(campaign.problems)]
+    return f"Nobody can be reached: {'; '.join([*causes, *counts]) or 'the audience is empty'}."

@@ -1,26 +1,33 @@
-"""Whose campaign is armed next: the tenant's who has waited longest, a slice at a time."""
+"""Which campaign is armed next: that of the tenant that has waited longest, one range at a time."""
 
 from __future__ import annotations
 
 import time
 import uuid
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 
 from campaigns.arming import run
+from campaigns.arming.limits import LIMITS, ArmingLimits
 from campaigns.arming.memory import limited_memory
 from campaigns.models import Campaign
 from notifier.channels.queues import BATCH
 from notifier.tasks import post, waiting
 from tenants.batch_slots import batch_slot
 
-#: processor seconds of a slice up to which a campaign may have every process: ten thousand people of an ordinary
-#: template take 0.3, and whoever comes meanwhile has the next turn
-QUICK_CPU_SECONDS = 2.0
 
-# a tenant's last turn is that of any of its campaigns, also of one that is armed by now; older ones do not matter
+class _Candidate(NamedTuple):
+    """The columns of _NEXT."""
+
+    campaign_id: uuid.UUID
+    tenant_id: uuid.UUID
+
+
+# a tenant's last turn is the last turn of any of its campaigns, an armed campaign included; turns of more than ten
+# minutes ago do not matter
 _NEXT = """
 SELECT c.id, c.tenant_id FROM campaigns_campaign c
 LEFT JOIN (
@@ -31,54 +38,54 @@ ORDER BY t.turn_at NULLS FIRST, c.turn_at NULLS FIRST, c.id
 """
 
 
-def arm_next() -> None:
-    """Arm a slice of the campaign whose turn it is, and ring for the rest of it. A doorbell is not bound to the
-    campaign that rang: ten of one tenant do not stand before one of another."""
-    for campaign_id, tenant_id in _order():
-        with batch_slot(tenant_id) as mine:
-            if not mine or not run.begin(campaign_id):
+def arm_next(limits: ArmingLimits = LIMITS) -> None:
+    """Arm one range of the campaign whose turn it is, and post a task for the rest of it. A task is not bound to the
+    campaign that posted it: ten tasks of one tenant do not delay one of another tenant."""
+    for candidate in _candidates():
+        with batch_slot(candidate.tenant_id) as has_slot:
+            if not has_slot or not run.begin(candidate.campaign_id, limits):
                 continue
-            Campaign.objects.filter(pk=campaign_id).update(turn_at=Now())
-            done, quick = _one_range(campaign_id)
+            Campaign.objects.filter(pk=candidate.campaign_id).update(turn_at=Now())
+            done, quick = _arm_one_range(candidate.campaign_id, limits)
         if not done:
-            _go_on(campaign_id, quick=quick)
+            _continue(candidate.campaign_id, limits, quick=quick)
         return
 
 
-def arm_beside_others(campaign_id: uuid.UUID) -> None:
-    """Arm slices of a campaign whose slices are quick, beside other processes, until somebody else waits."""
+def arm_beside_others(campaign_id: uuid.UUID, limits: ArmingLimits = LIMITS) -> None:
+    """Arm ranges of a campaign whose ranges are quick, beside other processes, until another task waits."""
     began = time.thread_time()
 
-    def leave() -> bool:
+    def pause() -> bool:
         nonlocal began
-        slow = time.thread_time() - began > QUICK_CPU_SECONDS
+        slow = time.thread_time() - began > limits.quick_cpu_seconds
         began = time.thread_time()
         return slow or bool(waiting(BATCH))
 
-    with limited_memory():
-        done = run.arm_ranges(campaign_id, pause=leave)
+    with limited_memory(limits.memory):
+        done = run.arm_ranges(campaign_id, pause, limits)
     if not done:
         post("campaigns.arm", str(campaign_id), queue=BATCH)
 
 
-def _order() -> list[tuple[uuid.UUID, uuid.UUID]]:
+def _candidates() -> list[_Candidate]:
     with connection.cursor() as cursor:
         cursor.execute(_NEXT)
-        return list(cursor.fetchall())
+        return [_Candidate(*row) for row in cursor.fetchall()]
 
 
-def _one_range(campaign_id: uuid.UUID) -> tuple[bool, bool]:
-    """Whether nothing is left to do, and whether it was quick."""
+def _arm_one_range(campaign_id: uuid.UUID, limits: ArmingLimits) -> tuple[bool, bool]:
+    """(whether no range is left to arm, whether the range was quick)."""
     began = time.thread_time()
-    with limited_memory():
-        done = run.arm_ranges(campaign_id, pause=lambda: True)
-    return done, time.thread_time() - began < QUICK_CPU_SECONDS
+    with limited_memory(limits.memory):
+        done = run.arm_ranges(campaign_id, lambda: True, limits)
+    return done, time.thread_time() - began < limits.quick_cpu_seconds
 
 
-def _go_on(campaign_id: uuid.UUID, *, quick: bool) -> None:
+def _continue(campaign_id: uuid.UUID, limits: ArmingLimits, *, quick: bool) -> None:
     if not quick or waiting(BATCH):
         post("campaigns.arm", str(campaign_id), queue=BATCH)
         return
     for _ in range(settings.BATCH_PROCESSES - 1):
         post("campaigns.arm_ranges", str(campaign_id), queue=BATCH)
-    arm_beside_others(campaign_id)
+    arm_beside_others(campaign_id, limits)

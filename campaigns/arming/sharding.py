@@ -1,4 +1,4 @@
-"""Cut a slice's messages into shards, and pack what each of them carries."""
+"""Split a range's messages into shards, and pack the payload of each."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from notifier.delivery.content.templates import PartlyRendered
 from notifier.delivery.infra import bulk
 from notifier.models import ProviderAccount
 
-#: shard numbers that each slice may use
+#: shard numbers that each range may use
 NUMBERS_PER_RANGE = 10_000
-#: of the golden ratio: its multiples spread evenly over [0, 1), whichever of them are looked at
+#: the golden ratio's fraction: its multiples spread evenly over [0, 1), whichever of them are taken
 _SPREAD = 0.618034
 
 
@@ -32,28 +32,28 @@ class ShardDraft:
     messages: list[Message]
 
 
-def draft_shards(planner: CampaignPlanner, planning: RangePlan, range_number: int) -> list[ShardDraft]:
-    """Shards of even size, each with an account of its own choice; the canary's messages are in shards apart."""
-    cuts: list[ShardDraft] = []
-    for (channel, platform), messages in planning.messages.items():
+def draft_shards(planner: CampaignPlanner, range_plan: RangePlan, range_number: int) -> list[ShardDraft]:
+    """Shards of even size, each with an account chosen for it. The canary's messages are in shards of their own."""
+    drafts: list[ShardDraft] = []
+    for (channel, platform), messages in range_plan.messages.items():
         # in the order of the ids, which are as good as random: each shard has a narrow range of the ledger's key
         messages.sort(key=itemgetter(0))
         first = canary_count(planner.campaign.canary_percent, len(messages), range_number)
-        for canary, some in ((True, messages[:first]), (False, messages[first:])):
-            for part in _evenly(some, settings.SHARD_SIZE):
-                account = planner.account(channel, platform) or planning.accounts[channel, platform]
+        for canary, group in ((True, messages[:first]), (False, messages[first:])):
+            for part in _split_evenly(group, settings.SHARD_SIZE):
+                account = planner.account(channel, platform) or range_plan.accounts[channel, platform]
                 assert account is not None
-                cuts.append(ShardDraft(channel, platform, account, canary, part))
-    return cuts
+                drafts.append(ShardDraft(channel, platform, account, canary, part))
+    return drafts
 
 
 def canary_count(percent: int, messages: int, range_number: int) -> int:
-    """How many of a slice's messages go first. Fractions add up over the slices; the first slice rounds down, so that
-    a campaign of which the share is less than one message has none."""
+    """How many of a range's messages are the canary. Fractions add up over the ranges; the first range rounds down, so
+    that a campaign has no canary when the canary's share is less than one message."""
     return min(messages, int(messages * percent / 100 + range_number * _SPREAD % 1)) if percent else 0
 
 
-def _evenly(messages: list[Message], size: int) -> Iterator[list[Message]]:
+def _split_evenly(messages: list[Message], size: int) -> Iterator[list[Message]]:
     parts = -(-len(messages) // size)
     for n in range(parts):
         yield messages[len(messages) * n // parts : len(messages) * (n + 1) // parts]
@@ -65,9 +65,9 @@ SELECT shard_id, %b, rows, '', '', '' FROM unnest(%b::uuid[], %b::bytea[]) p (sh
 """
 
 
-def store_shards(campaign: Campaign, cuts: list[ShardDraft], range_number: int) -> None:
+def store_shards(campaign: Campaign, drafts: list[ShardDraft], range_number: int) -> None:
     """Write the shards and their payloads."""
-    if not cuts:
+    if not drafts:
         return
     shards = [
         Shard(
@@ -79,43 +79,43 @@ def store_shards(campaign: Campaign, cuts: list[ShardDraft], range_number: int) 
             size=len(draft.messages),
             canary=draft.canary,
         )
-        for n, draft in enumerate(cuts)
+        for n, draft in enumerate(drafts)
     ]
     Shard.objects.bulk_create(shards)
     with bulk.cursor() as cursor:
-        packed = [payload.pack(payload_of(draft)) for draft in cuts]
+        packed = [payload.pack(payload_of(draft)) for draft in drafts]
         cursor.execute(_PAYLOADS, [campaign.tenant_id, [s.pk for s in shards], packed])
 
 
 def payload_of(draft: ShardDraft) -> payload.Payload:
     """The payload of one shard."""
-    ids, recipients, addresses, devices, forms, texts, quiet = zip(*draft.messages, strict=True)
-    listed = list(dict.fromkeys(forms))
-    number = {form: n for n, form in enumerate(listed)}
-    listed_hours = list(dict.fromkeys(filter(None, quiet)))
-    numbered = {hours: n for n, hours in enumerate(listed_hours)}
+    ids, recipients, addresses, devices, forms, texts, hours = zip(*draft.messages, strict=True)
+    distinct_forms = list(dict.fromkeys(forms))
+    form_index = {form: n for n, form in enumerate(distinct_forms)}
+    distinct_hours = list(dict.fromkeys(filter(None, hours)))
+    hours_index = {quiet_hours: n for n, quiet_hours in enumerate(distinct_hours)}
     return payload.Payload(
         platform=draft.platform,
         ids="".join(ids),
         recipients="".join(recipients),
         devices="".join([d or payload.NO_DEVICE for d in devices]),
         addresses=list(addresses),
-        contents=[form.parts for form in listed],
-        content_index=[number[form] for form in forms],
-        personal_texts=_values(listed, forms, texts),
-        quiet_hours=listed_hours,
-        quiet_index={i: numbered[hours] for i, hours in enumerate(quiet) if hours},
+        contents=[form.parts for form in distinct_forms],
+        content_index=[form_index[form] for form in forms],
+        personal_texts=_personal_texts(distinct_forms, forms, texts),
+        quiet_hours=distinct_hours,
+        quiet_index={i: hours_index[quiet_hours] for i, quiet_hours in enumerate(hours) if quiet_hours},
     )
 
 
-def _values(
-    listed: list[PartlyRendered], forms: Collection[PartlyRendered], texts: Collection[tuple[str, ...]]
+def _personal_texts(
+    distinct_forms: list[PartlyRendered], forms: Collection[PartlyRendered], texts: Collection[tuple[str, ...]]
 ) -> dict[str, list[str]]:
-    names = [[part for part, _ in form.personal] for form in listed]
-    if all(own == names[0] for own in names):
-        return dict(zip(names[0], map(list, zip(*texts, strict=True)), strict=True))
-    values = {part: [""] * len(forms) for own in names for part in own}
-    for i, (form, own) in enumerate(zip(forms, texts, strict=True)):
-        for (part, _), text in zip(form.personal, own, strict=True):
-            values[part][i] = text
-    return values
+    parts_of = [[part for part, _ in form.personal] for form in distinct_forms]
+    if all(parts == parts_of[0] for parts in parts_of):
+        return dict(zip(parts_of[0], map(list, zip(*texts, strict=True)), strict=True))
+    columns = {part: [""] * len(forms) for parts in parts_of for part in parts}
+    for i, (form, own_texts) in enumerate(zip(forms, texts, strict=True)):
+        for (part, _), text in zip(form.personal, own_texts, strict=True):
+            columns[part][i] = text
+    return columns

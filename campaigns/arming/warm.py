@@ -1,5 +1,5 @@
-"""Warm up whoever would send a campaign: its connections to the provider, its access token, its database connection. GO
-to the first shard took 157 ms with cold workers, and 36 with the same ones warm, on a busy machine."""
+"""Warm up the workers that would send a campaign: connections to the provider, access token, database connection. From
+GO to the first shard it took 157 ms with cold workers, and 36 with warm ones, on a busy machine."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ log = structlog.get_logger("campaigns")
 
 
 def warm_workers(campaign: Campaign) -> None:
-    """Ask every bulk worker; returns at once. While Redis is away nobody is asked, and GO takes longer."""
-    wanted = Shard.objects.filter(campaign=campaign).values_list("account_id", flat=True).distinct()
-    ids = [str(pk) for pk in wanted]
+    """Ask every bulk worker to warm up; returns at once. While Redis is away it asks no worker, and GO takes longer."""
+    account_ids = Shard.objects.filter(campaign=campaign).values_list("account_id", flat=True).distinct()
+    ids = [str(pk) for pk in account_ids]
     try:
-        # our client knows at once that Redis is away; the broker's tries for seconds
+        # this client fails at once while Redis is away; the broker's client retries for seconds
         redis.client().ping()
         if ids:
             current_app.control.broadcast("warm", arguments={"account_ids": ids})
     except (redis.Unavailable, OperationalError) as error:
-        log.warning("nobody warmed", action="warm", campaign=str(campaign.pk), error=type(error).__name__)
+        log.warning("workers not warmed", action="warm", campaign=str(campaign.pk), error=type(error).__name__)
 
 
 @control_command(name="warm", args=[("account_ids", list)])
 def _warm(state: Any, account_ids: Sequence[str]) -> dict[str, str]:
-    """In a worker's parent process: let its child do it, in whose hands the connections will be. A bulk worker has one
-    child."""
+    """Runs in a worker's parent process and lets the child warm up, because the child holds the connections. A bulk
+    worker has one child."""
     if any(is_bulk(queue.name) for queue in state.consumer.task_consumer.queues):
         state.consumer.pool.apply_async(warm_process, args=(list(account_ids),))
     return {"ok": "warming"}
 
 
 def warm_process(account_ids: Sequence[str]) -> int:
-    """Open this process's connections for these accounts; how many there are."""
+    """Open this process's connections for these accounts; returns how many are open."""
     connection.ensure_connection()
-    found = ProviderAccount.objects.filter(pk__in=[uuid.UUID(pk) for pk in account_ids])
-    return sum(_warm_account(account) for account in found)
+    accounts = ProviderAccount.objects.filter(pk__in=[uuid.UUID(pk) for pk in account_ids])
+    return sum(_warm_account(account) for account in accounts)
 
 
 def _warm_account(account: ProviderAccount) -> int:
@@ -59,10 +59,10 @@ def _warm_account(account: ProviderAccount) -> int:
         if provider.builtin:
             return 0
         opened = client.warm(provider.base)
-        if wanted := provider.required_token():
-            client.token(wanted)
+        if token_request := provider.required_token():
+            client.token(token_request)
     except (NotifierError, ValueError, TokenRefused) as error:
-        # preflight tells the marketer; the type only, because the text may quote the settings
-        log.warning("not warm", action="warm", account=str(account.id), error=type(error).__name__)
+        # preflight reports it to the marketer. Only the type is logged, because the text may quote the settings
+        log.warning("account not warmed", action="warm", account=str(account.id), error=type(error).__name__)
         return 0
     return opened

@@ -1,9 +1,9 @@
-"""One tenant's slow work leaves a process of the queue `batch` to others, and turns go round between tenants."""
+"""One tenant's slow work leaves a process of the queue `batch` to other tenants, and turns go round between tenants."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,39 +12,34 @@ from django.db import connection
 from pytest_django import Settings
 
 from campaigns import arming, tasks
-from campaigns.arming import memory, ranges, run, scheduler
+from campaigns.arming import run, scheduler
+from campaigns.arming.limits import ArmingLimits
 from campaigns.arming.memory import limited_memory
 from campaigns.arming.planning import CampaignPlanner
 from campaigns.models import Audience, AudienceRange, Campaign
 from campaigns.states import State
+from notifier.channels.queues import BATCH
 from notifier.delivery.content import templates
 from notifier.models import Template
 from tenants.batch_slots import batch_slot, max_slots
 from tenants.imports import jobs
 from tenants.models import Import
-from tests.campaigns.arming.test_arming import elsewhere
 from tests.campaigns.conftest import CONTENT, Site
+from tests.campaigns.workers import in_parallel, take_tasks, tasks_on
 
 pytestmark = pytest.mark.django_db(transaction=True)
+ONE_A_RANGE = ArmingLimits(range_size=1)
 
 
 @pytest.fixture(autouse=True)
-def _two_processes(settings: Settings) -> None:
+def _two_processes_and_no_task(settings: Settings) -> None:
     settings.BATCH_PROCESSES = 2
+    take_tasks()
 
 
 @pytest.fixture
-def posted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """The doorbells that were put on the queue; nobody hears them."""
-    heard: list[tuple[str, ...]] = []
-    monkeypatch.setattr(scheduler, "post", lambda *args, queue: heard.append(args))
-    monkeypatch.setattr(scheduler, "waiting", lambda queue: 0)
-    return heard
-
-
-@pytest.fixture
-def held(site: Site) -> Iterator[None]:
-    """Another process holds the only place of ACME."""
+def acme_slot_taken(site: Site) -> Iterator[None]:
+    """Another process holds the only slot of ACME."""
     other = connection.copy()
     try:
         with other.cursor() as cursor:
@@ -77,9 +72,9 @@ def state(campaign: Campaign) -> State:
 def test_one_tenant_may_hold_all_processes_but_one(site: Site, settings: Settings) -> None:
     got: list[bool] = []
     with batch_slot(site.acme.pk) as mine:
-        elsewhere(lambda: got.extend(held_by(site.acme.pk)), lambda: got.extend(held_by(site.people.globex.pk)))
+        in_parallel(lambda: got.extend(held_by(site.acme.pk)), lambda: got.extend(held_by(site.people.globex.pk)))
     assert (mine, sorted(got)) == (True, [False, True])
-    assert elsewhere(lambda: held_by(site.acme.pk)) == [[True]]
+    assert in_parallel(lambda: held_by(site.acme.pk)) == [[True]]
     settings.BATCH_PROCESSES = 1
     assert max_slots() == 1
     settings.BATCH_PROCESSES = 8
@@ -91,79 +86,82 @@ def held_by(tenant_id: uuid.UUID) -> list[bool]:
         return [mine]
 
 
-def test_who_was_killed_leaves_its_place(site: Site) -> None:
+def test_a_killed_process_frees_its_slot(site: Site) -> None:
     def killed() -> None:
         with batch_slot(site.acme.pk):
             connection.close()
 
-    elsewhere(killed)
-    assert elsewhere(lambda: held_by(site.acme.pk)) == [[True]]
+    in_parallel(killed)
+    assert in_parallel(lambda: held_by(site.acme.pk)) == [[True]]
 
 
-def test_a_doorbell_serves_whoever_has_waited_longest(
-    site: Site, posted: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ranges, "ENTRIES", 2)
-    monkeypatch.setattr(scheduler, "QUICK_CPU_SECONDS", 0.0)
-    mine = [asked_to_arm(site.draft(name=f"{n}")) for n in range(3)]
-    theirs = asked_to_arm(of_globex(site))
-    tasks.arm(str(mine[0].pk))
-    assert [AudienceRange.objects.filter(campaign=c).count() for c in mine] == [1, 0, 0]
-    tasks.arm(str(mine[1].pk))
-    assert state(theirs) == State.ARMED, "its turn came second, though ACME rang three times before"
-    assert posted == [("campaigns.arm", str(mine[0].pk))]
-    while any(state(c) == State.ARMING for c in mine):
-        tasks.arm(str(mine[2].pk))
-    assert [state(c) for c in mine] == [State.ARMED] * 3
+def test_a_task_arms_the_campaign_of_the_tenant_that_has_waited_longest(site: Site) -> None:
+    slow_ranges = ArmingLimits(range_size=2, quick_cpu_seconds=0.0)
+    of_acme = [asked_to_arm(site.draft(name=f"{n}")) for n in range(3)]
+    globex_campaign = asked_to_arm(of_globex(site))
+    assert len(take_tasks()) == 4
+    scheduler.arm_next(slow_ranges)
+    assert [AudienceRange.objects.filter(campaign=c).count() for c in of_acme] == [1, 0, 0]
+    scheduler.arm_next(slow_ranges)
+    assert state(globex_campaign) == State.ARMED, "its turn came second, though ACME asked three times before"
+    assert tasks_on(BATCH) == [("campaigns.arm", str(of_acme[0].pk))]
+    while any(state(c) == State.ARMING for c in of_acme):
+        scheduler.arm_next(slow_ranges)
+    assert [state(c) for c in of_acme] == [State.ARMED] * 3
 
 
-def test_a_tenant_whose_places_are_taken_waits_and_others_do_not(
-    site: Site, held: None, posted: list[tuple[str, ...]]
-) -> None:
-    mine, theirs = asked_to_arm(site.draft()), asked_to_arm(of_globex(site))
-    tasks.arm(str(mine.pk))
-    assert (state(mine), state(theirs)) == (State.ARMING, State.ARMED)
+def test_a_tenant_whose_slots_are_taken_waits_and_others_do_not(site: Site, acme_slot_taken: None) -> None:
+    of_acme, globex_campaign = asked_to_arm(site.draft()), asked_to_arm(of_globex(site))
+    tasks.arm(str(of_acme.pk))
+    assert (state(of_acme), state(globex_campaign)) == (State.ARMING, State.ARMED)
 
 
-def test_quick_slices_get_every_process_and_slow_ones_a_turn(
-    site: Site, posted: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, settings: Settings
-) -> None:
+def test_a_task_of_one_campaign_arms_another_one_whole(site: Site) -> None:
+    campaign = asked_to_arm(site.draft())
+    take_tasks()
+    tasks.arm(str(uuid.uuid4()))
+    assert state(campaign) == State.ARMED
+
+
+def test_quick_ranges_get_every_process(site: Site, settings: Settings) -> None:
     settings.BATCH_PROCESSES = 4
-    monkeypatch.setattr(ranges, "ENTRIES", 1)
-    quick = asked_to_arm(site.draft())
-    tasks.arm(str(quick.pk))
-    assert posted == [("campaigns.arm_ranges", str(quick.pk))] * 3
-    assert state(quick) == State.ARMED
-    posted.clear()
-    monkeypatch.setattr(scheduler, "QUICK_CPU_SECONDS", 0.0)
-    slow = asked_to_arm(site.draft())
-    tasks.arm(str(slow.pk))
-    assert posted == [("campaigns.arm", str(slow.pk))]
-    tasks.arm_ranges(str(slow.pk))
-    assert AudienceRange.objects.filter(campaign=slow).count() == 2, "one each turn"
-    assert posted[1:] == [("campaigns.arm", str(slow.pk))]
+    campaign = asked_to_arm(site.draft())
+    take_tasks()
+    scheduler.arm_next(ONE_A_RANGE)
+    # this process leaves as soon as other tasks wait: here those that it has posted for the other three
+    asked = [("campaigns.arm_ranges", str(campaign.pk))] * 3 + [("campaigns.arm", str(campaign.pk))]
+    assert take_tasks() == asked
+    assert AudienceRange.objects.filter(campaign=campaign).count() == 2
+    scheduler.arm_beside_others(campaign.pk, ONE_A_RANGE)
+    assert state(campaign) == State.ARMED
+    assert tasks_on(BATCH) == []
 
 
-def test_imports_go_round_between_tenants(
-    site: Site, settings: Settings, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_slow_ranges_get_one_turn_each(site: Site, settings: Settings) -> None:
+    settings.BATCH_PROCESSES = 4
+    slow_ranges = ArmingLimits(range_size=1, quick_cpu_seconds=0.0)
+    campaign = asked_to_arm(site.draft())
+    take_tasks()
+    scheduler.arm_next(slow_ranges)
+    assert take_tasks() == [("campaigns.arm", str(campaign.pk))]
+    scheduler.arm_beside_others(campaign.pk, slow_ranges)
+    assert AudienceRange.objects.filter(campaign=campaign).count() == 2, "one each turn"
+    assert take_tasks() == [("campaigns.arm", str(campaign.pk))]
+    tasks.arm_ranges(str(campaign.pk))
+    assert state(campaign) == State.ARMED
+
+
+def test_imports_go_round_between_tenants(site: Site, settings: Settings, tmp_path: Any) -> None:
     settings.MEDIA_ROOT = str(tmp_path)
     file = ContentFile(b"external_id\n1\n", name="people.csv")
-    made = [jobs.submit(jobs.new_import(tenant, file), file) for tenant in [site.acme] * 3 + [site.people.globex]]
-    order: list[Import] = []
-    real: Callable[[Import], None] = jobs.run_import
-
-    def noted(job: Import) -> None:
-        order.append(job)
-        real(job)
-
-    monkeypatch.setattr(jobs, "run_import", noted)
+    submitted = [jobs.submit(jobs.new_import(tenant, file), file) for tenant in [site.acme] * 3 + [site.people.globex]]
     assert jobs.run_waiting() == 4
-    assert [job.pk for job in order] == [made[n].pk for n in (0, 3, 1, 2)]
+    order = Import.objects.order_by("finished_at").values_list("pk", flat=True)
+    assert list(order) == [submitted[n].pk for n in (0, 3, 1, 2)]
 
 
-def test_an_import_waits_while_the_tenants_places_are_taken(
-    site: Site, held: None, settings: Settings, tmp_path: Any
+def test_an_import_waits_while_the_tenants_slots_are_taken(
+    site: Site, acme_slot_taken: None, settings: Settings, tmp_path: Any
 ) -> None:
     settings.MEDIA_ROOT = str(tmp_path)
     file = ContentFile(b"external_id\n1\n", name="people.csv")
@@ -195,16 +193,14 @@ def test_an_arming_that_takes_too_much_memory_is_given_up_with_the_reason(
     def take(planner: CampaignPlanner, people: Any) -> None:
         bytearray(1 << 30)
 
-    monkeypatch.setattr(memory, "LIMIT_BYTES", 64 << 20)
     monkeypatch.setattr(CampaignPlanner, "plan", take)
     campaign = asked_to_arm(site.draft())
-    scheduler.arm_next()
+    scheduler.arm_next(ArmingLimits(memory=64 << 20))
     assert state(campaign) == State.DRAFT
     assert "more than 64 MiB of memory" in campaign.failure
 
 
-def test_the_limit_of_memory_ends_with_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "LIMIT_BYTES", 64 << 20)
-    with limited_memory(), pytest.raises(MemoryError):
+def test_the_limit_of_memory_ends_with_the_work() -> None:
+    with limited_memory(64 << 20), pytest.raises(MemoryError):
         bytearray(256 << 20)
     assert len(bytearray(256 << 20)) == 256 << 20
