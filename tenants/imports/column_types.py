@@ -1,7 +1,8 @@
-"""The type of an attribute's column: stated by its header (`points:number`), or told by all of its values.
+"""The type of an attribute's column: stated by its header (`points:number`), or inferred from all of its values.
 
-Values are typed while the file is read, by what the column has been so far. A column that turns out to be text after
-all is turned back before anything is stored, which loses nothing: a number is only what prints as it was written.
+Values are typed while the file is read, by the column's values so far. When a later value shows that the column is
+text, the values before it are restored to text before anything is stored. Nothing is lost: a value counts as a number
+only if the number prints exactly as the value was written.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _STATED_NUMBER = re.compile(r"([+-]?)0*(\d{1,18}(?:\.\d{1,12})?)\Z", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d.*)?\Z", re.ASCII)
 _BOOLEANS = {"true": True, "false": False}
 _STATED_BOOLEANS = {**_BOOLEANS, "yes": True, "no": False, "1": True, "0": False}
-#: spellings of a boolean, each with the SQL function that gives it back
+#: spellings of a boolean, each named by the SQL function that restores it
 _SPELLINGS: Mapping[str, Callable[[str], str]] = {"lower": str.lower, "upper": str.upper, "initcap": str.title}
 
 
@@ -42,24 +43,24 @@ class ColumnType:
         self.name = name
         self.stated = stated
         self.type = stated
-        #: what its first values were taken for, when a later one was something else
+        #: the type of the first values, when a later value did not fit it
         self.mistaken: AttributeType | None = None
         self.spelling = "lower"
 
     def value(self, cell: str) -> Any:
-        """The cell as JSON. Raises InvalidInput when it is not of the stated type."""
+        """The cell as JSON. Raises InvalidInput when the cell is not of the stated type."""
         if self.stated:
             return _stated_value(self.name, self.stated, cell)
         if self.type is None:
             self.type, self.spelling = infer_type(cell), _spelling(cell)
         elif self.type != AttributeType.TEXT and not self._fits(cell):
             self.mistaken, self.type = self.type, AttributeType.TEXT
-        return _json_value(self.type, cell)
+        return _inferred_value(self.type, cell)
 
     def _fits(self, cell: str) -> bool:
-        return infer_type(cell) == self.type and (
-            self.type != AttributeType.BOOLEAN or _spelling(cell) == self.spelling
-        )
+        if infer_type(cell) != self.type:
+            return False
+        return self.type != AttributeType.BOOLEAN or _spelling(cell) == self.spelling
 
 
 def infer_type(cell: str) -> AttributeType:
@@ -79,15 +80,15 @@ def _spelling(cell: str) -> str:
     return next((name for name, spell in _SPELLINGS.items() if spell(cell) == cell), "")
 
 
-def _json_value(kind: AttributeType, cell: str) -> Any:
+def _inferred_value(kind: AttributeType, cell: str) -> Any:
     if kind == AttributeType.NUMBER:
         return orjson.Fragment(cell)
     return _BOOLEANS[cell.lower()] if kind == AttributeType.BOOLEAN else cell
 
 
 def _stated_value(name: str, kind: AttributeType, cell: str) -> Any:
-    if kind == AttributeType.NUMBER and (found := _STATED_NUMBER.match(cell)):
-        return orjson.Fragment(found[1].strip("+") + found[2])
+    if kind == AttributeType.NUMBER and (number := _STATED_NUMBER.match(cell)):
+        return orjson.Fragment(number[1].strip("+") + number[2])
     if kind == AttributeType.BOOLEAN and cell.lower() in _STATED_BOOLEANS:
         return _STATED_BOOLEANS[cell.lower()]
     if kind == AttributeType.TEXT or (kind == AttributeType.DATE and _is_date(cell)):

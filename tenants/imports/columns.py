@@ -1,4 +1,4 @@
-"""Which column of a file means what. Any order, any case; spaces and hyphens count as underscores.
+"""What each column of a file means. Columns come in any order and case; spaces and hyphens count as underscores.
 
 A synonym counts only while the column itself is absent. Every other column is an attribute, under its own name or, for
 `attributes.plan`, under `plan`. A dot makes levels (`billing.country`), and a suffix states a type (`points:number`).
@@ -32,10 +32,10 @@ MAX_COLUMNS = 200
 
 @dataclass(frozen=True)
 class AttributeColumn:
-    """A column that becomes the attribute at `path`; `type` is what its header states."""
+    """A column whose values become the attribute at `path`. `type` is the type that the header states."""
 
     path: tuple[str, ...]
-    place: int
+    index: int
     type: AttributeType | None = None
 
     @property
@@ -45,54 +45,55 @@ class AttributeColumn:
 
 @dataclass(frozen=True)
 class Columns:
-    """Where each field and attribute stands in a row."""
+    """The index of each field's column, and the attribute columns."""
 
     fields: Mapping[str, int]
     attributes: tuple[AttributeColumn, ...]
 
 
 def normalize_name(name: str) -> str:
-    """A column's name without what people vary: case, spaces and line breaks, hyphens."""
+    """A column's name without differences of case, spaces, line breaks and hyphens."""
     return "_".join(trimmed(name).casefold().replace("-", " ").split())
 
 
 def parse_header(header: Sequence[str]) -> Columns:
-    """The meaning of a header. Raises Refused when a row could not be told from another by it."""
+    """The meaning of a header. Raises UnreadableFile for a header without external_id, or an ambiguous one."""
     if len(header) > MAX_COLUMNS:
         raise UnreadableFile(f"Its header names {len(header)} columns; at most {MAX_COLUMNS} are read.")
     names = [normalize_name(name) for name in header]
     _check_no_repeats(header, names)
-    fields = {field: found for field in FIELDS if (found := _column_of(field, names)) is not None}
+    fields = {field: index for field in FIELDS if (index := _index_of(field, names)) is not None}
     if "external_id" not in fields:
         known = ", ".join(FIELDS)
         raise UnreadableFile(
             f"Its first line names no column external_id. Columns it may name: {known}; others are attributes."
         )
-    taken = set(fields.values())
-    attributes = tuple(_attribute(name, i) for i, name in enumerate(header) if i not in taken)
+    field_indexes = set(fields.values())
+    attributes = tuple(_parse_attribute(name, i) for i, name in enumerate(header) if i not in field_indexes)
     _check_no_repeats([a.name for a in attributes], [a.name for a in attributes])
     _check_levels(attributes)
     return Columns(fields, attributes)
 
 
-def _check_no_repeats(shown: Sequence[str], compared: Sequence[str]) -> None:
-    for i, name in enumerate(compared):
+def _check_no_repeats(header: Sequence[str], names: Sequence[str]) -> None:
+    """Raise UnreadableFile, quoting the header, when two of the normalized names are equal or one is empty."""
+    for i, name in enumerate(names):
         if not name:
             raise UnreadableFile(f"Column {i + 1} has no name.")
-        if name in compared[:i]:
-            raise UnreadableFile(f"Its header names the column {shown[i]!r} twice.")
+        if name in names[:i]:
+            raise UnreadableFile(f"Its header names the column {header[i]!r} twice.")
 
 
-def _column_of(field: str, names: Sequence[str]) -> int | None:
+def _index_of(field: str, names: Sequence[str]) -> int | None:
     if field in names:
         return names.index(field)
-    found = [name for name in SYNONYMS[field] if name in names]
-    if len(found) > 1:
-        raise UnreadableFile(f"Both {found[0]!r} and {found[1]!r} could be {field}; name one of them {field}.")
-    return names.index(found[0]) if found else None
+    synonyms = [name for name in SYNONYMS[field] if name in names]
+    if len(synonyms) > 1:
+        raise UnreadableFile(f"Both {synonyms[0]!r} and {synonyms[1]!r} could be {field}; name one of them {field}.")
+    return names.index(synonyms[0]) if synonyms else None
 
 
-def _attribute(header: str, place: int) -> AttributeColumn:
+def _parse_attribute(header: str, index: int) -> AttributeColumn:
     name, colon, suffix = header.rpartition(":")
     stated = AttributeType(suffix) if colon and (suffix := normalize_name(suffix)) in list(AttributeType) else None
     key = trimmed(name) if stated else trimmed(header)
@@ -104,11 +105,11 @@ def _attribute(header: str, place: int) -> AttributeColumn:
             f"{header[:80]!r} is no name of an attribute: up to {rules.MAX_DEPTH} keys of 1 to {rules.MAX_KEY} "
             "printable characters, joined by dots."
         )
-    return AttributeColumn(path, place, stated)
+    return AttributeColumn(path, index, stated)
 
 
 def _check_levels(attributes: Sequence[AttributeColumn]) -> None:
-    """A value cannot hold others: of `billing` and `billing.country` only one can be a column."""
+    """Raise UnreadableFile for `billing` beside `billing.country`: a value cannot also hold other values."""
     names = {attribute.path: attribute.name for attribute in attributes}
     for path, name in names.items():
         for end in range(1, len(path)):

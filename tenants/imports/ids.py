@@ -1,4 +1,4 @@
-"""A list of external ids: a CSV file with the column, or a file of one id a line."""
+"""A list of external ids: a CSV file with the column, or a file with one id per line."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from django.conf import settings
 
 from notifier.errors import InvalidInput
 from tenants.imports.columns import SYNONYMS, normalize_name
-from tenants.imports.csv_file import BinarySource, CsvTable, RowProblem, UnreadableFile, open_table
+from tenants.imports.csv_file import BinarySource, CsvRow, CsvTable, RowProblem, UnreadableFile, open_table
 from tenants.people import fields
 
 
 def read_external_ids(source: BinarySource | BinaryIO, max_bytes: int | None = None) -> Iterator[str | RowProblem]:
-    """Each id in the file's order, repeats included, and a Problem for each row without one.
+    """Each id in the file's order, repeats included, and a RowProblem for each row without one.
 
-    Raises Refused, at once or while it is read, for a file that is not what it claims: use the ids in a transaction.
+    Raises UnreadableFile, at once or while the ids are read: read them in a transaction.
     """
     table = open_table(source, settings.IMPORT_MAX_BYTES if max_bytes is None else max_bytes)
-    place = _place([normalize_name(name) for name in table.header])
-    first = [] if place is not None else [(table.lines.number, table.header)]
-    return _ids(table, place or 0, first)
+    column = _id_column([normalize_name(name) for name in table.header])
+    if column is None:
+        return _read_ids(table, 0, [(table.lines.number, table.header)])
+    return _read_ids(table, column, [])
 
 
-def _place(names: list[str]) -> int | None:
-    """The id's column; None for a file without a header, which has one column only."""
-    for known in ("external_id", *SYNONYMS["external_id"]):
-        if known in names:
-            return names.index(known)
+def _id_column(names: list[str]) -> int | None:
+    """The index of the column with ids; None for a file without a header, which has one column."""
+    for synonym in ("external_id", *SYNONYMS["external_id"]):
+        if synonym in names:
+            return names.index(synonym)
     if len(names) > 1:
         raise UnreadableFile("Its first line names no column external_id, and it has more than one column.")
     if any(names[0] in (field, *synonyms) for field, synonyms in SYNONYMS.items()):
@@ -38,15 +39,19 @@ def _place(names: list[str]) -> int | None:
     return None
 
 
-def _ids(table: CsvTable, place: int, first: list[tuple[int, list[str]]]) -> Iterator[str | RowProblem]:
-    for line, cells in first:
-        yield check_id(line, cells[place])
-    for row in table.rows(named=not first):
-        yield row if isinstance(row, RowProblem) else check_id(row[0], row[1][place])
+def _read_ids(table: CsvTable, column: int, first_rows: list[CsvRow]) -> Iterator[str | RowProblem]:
+    for line, cells in first_rows:
+        yield check_id(line, cells[column])
+    for row in table.rows(has_header=not first_rows):
+        if isinstance(row, RowProblem):
+            yield row
+        else:
+            line, cells = row
+            yield check_id(line, cells[column])
 
 
 def check_id(line: int, value: str) -> str | RowProblem:
-    """The id as it is stored, or why it can be nobody's."""
+    """The id as it is stored, or why it is no external id."""
     try:
         return fields.external_id(value)
     except InvalidInput as error:

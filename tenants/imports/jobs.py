@@ -1,6 +1,6 @@
-"""Uploaded files, from the upload to the report: stored by the web role, read by a worker, again if it dies.
+"""The life of an uploaded file: stored by a web process, read by a worker (again if that worker dies), then deleted.
 
-Recipients are read here. What reads the ids of a list is above this package, and says so with `use`.
+This module reads files of recipients. Packages above register readers of other kinds with `register_reader`.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from tenants.models import Import, Tenant, User
 
 log = structlog.get_logger("tenants.imports")
 OPEN_STATES = (Import.State.WAITING, Import.State.RUNNING)
-#: a file that brought its worker down so often is given up
+#: a file whose workers have died so often is given up
 MAX_ATTEMPTS = 3
 FOLDER = "imports"
 
 
 def check_header(upload: File[bytes]) -> None:
-    """Raise Refused for what the first line already shows to be no list of recipients."""
+    """Raise UnreadableFile when the header already shows that the file is no list of recipients."""
     parse_header(open_table(upload, settings.IMPORT_MAX_BYTES).header)
 
 
-#: reads the file of a job; returns what it saves in the job's row
+#: reads the file of an import; returns the columns of the import's row to save
 FileReader = Callable[[Import, "File[bytes]"], Mapping[str, Any]]
 _readers: dict[str, FileReader] = {}
 
 
 def register_reader(kind: Import.Kind, reader: FileReader) -> None:
-    """Read the uploads of a kind with this."""
+    """Read the uploads of a kind with this function. Call it in `AppConfig.ready`."""
     _readers[kind] = reader
 
 
@@ -56,8 +56,8 @@ def new_import(tenant: Tenant, upload: File[bytes], user: User | None = None) ->
 
 
 def submit(job: Import, upload: File[bytes]) -> Import:
-    """Store the file and its row in the caller's transaction. A worker that is rung after the commit takes it up."""
-    # the person's file name is shown but never becomes a path
+    """Store the file and its row in the caller's transaction. The caller posts the task after the commit."""
+    # the user's file name is shown but never becomes a path
     job.stored = default_storage.save(f"{FOLDER}/{job.id}.csv", upload)
     job.save(force_insert=True)
     audit.record(job.tenant_id, "import.uploaded", job.id, {"bytes": job.size}, user=job.created_by)
@@ -65,41 +65,43 @@ def submit(job: Import, upload: File[bytes]) -> Import:
 
 
 def run_waiting() -> int:
-    """Run every import that waits, or whose worker died. Returns how many were run."""
-    done = 0
+    """Run every import that waits or whose worker died. Returns how many were run."""
+    count = 0
     tried: set[uuid.UUID] = set()
     turns: Counter[uuid.UUID] = Counter()
     while waiting := list(Import.objects.filter(state__in=OPEN_STATES).exclude(pk__in=tried).order_by("id")):
-        # the oldest of whoever had the fewest turns
-        first = min(waiting, key=lambda job: turns[job.tenant_id])
-        tried.add(first.pk)
-        turns[first.tenant_id] += 1
-        with batch_slot(first.tenant_id) as free, _lock(first.pk) as mine:
-            found = Import.objects.select_related("tenant").filter(pk=first.pk, state__in=OPEN_STATES)
-            job = found.first() if free and mine else None
+        # the oldest import of a tenant that had the fewest turns
+        chosen = min(waiting, key=lambda job: turns[job.tenant_id])
+        tried.add(chosen.pk)
+        turns[chosen.tenant_id] += 1
+        with batch_slot(chosen.tenant_id) as has_slot, _lock(chosen.pk) as is_locked:
+            # read again under the lock: another worker may have run the import meanwhile
+            open_imports = Import.objects.select_related("tenant").filter(pk=chosen.pk, state__in=OPEN_STATES)
+            job = open_imports.first() if has_slot and is_locked else None
             if job is not None:
                 run_import(job)
-                done += 1
-    return done
+                count += 1
+    return count
 
 
 @contextmanager
 def _lock(pk: uuid.UUID) -> Iterator[bool]:
-    """Held by the session, so a dead worker's lock is free at once and its import starts again."""
+    """Lock an import for the block; yields False while another session has the lock. The lock of a dead worker's
+    session is free at once, so that its import starts again."""
     key = "hashtext('tenants.import'), hashtext(%s)"
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT pg_try_advisory_lock({key})", [str(pk)])
-        mine = bool(cursor.fetchone()[0])
+        is_locked = bool(cursor.fetchone()[0])
     try:
-        yield mine
+        yield is_locked
     finally:
-        if mine:
+        if is_locked:
             with connection.cursor() as cursor:
                 cursor.execute(f"SELECT pg_advisory_unlock({key})", [str(pk)])
 
 
 def run_import(job: Import) -> None:
-    """Import the file and write down what became of it."""
+    """Read the file and store the outcome in the job's row."""
     job.attempts += 1
     if job.attempts > MAX_ATTEMPTS:
         _finish(job, Import.State.FAILED, f"The worker died {MAX_ATTEMPTS} times while it read this file.")
@@ -107,21 +109,23 @@ def run_import(job: Import) -> None:
     save_fields(job, state=Import.State.RUNNING, attempts=job.attempts)
     try:
         with default_storage.open(job.stored, "rb") as file:
-            told = _readers[job.kind](job, file)
-    except NotifierError as refused:
-        _finish(job, Import.State.REFUSED, refused.message)
+            result = _readers[job.kind](job, file)
+    except NotifierError as error:
+        _finish(job, Import.State.REFUSED, error.message)
     except FileNotFoundError:
         _finish(job, Import.State.FAILED, "The uploaded file is no longer in storage; upload it again.")
     else:
-        save_fields(job, **told)
+        save_fields(job, **result)
         _finish(job, Import.State.DONE)
 
 
 def read_recipients(job: Import, file: File[bytes]) -> Mapping[str, Any]:
-    def progress(so_far: ImportResult) -> None:
+    """The reader of Import.Kind.RECIPIENTS."""
+
+    def save_progress(so_far: ImportResult) -> None:
         save_fields(job, rows=so_far.rows, rejected=so_far.rejected, bytes_read=so_far.bytes_read)
 
-    result = import_recipients(job.tenant_id, file, progress)
+    result = import_recipients(job.tenant_id, file, save_progress)
     counts = {
         name: getattr(result, name) for name in ("rows", "created", "updated", "unchanged", "devices", "rejected")
     }
@@ -129,11 +133,8 @@ def read_recipients(job: Import, file: File[bytes]) -> Mapping[str, Any]:
     return {**counts, "bytes_read": result.bytes_read, "columns": columns, "problems": problem_rows(result.problems)}
 
 
-register_reader(Import.Kind.RECIPIENTS, read_recipients)
-
-
 def problem_rows(problems: Sequence[RowProblem]) -> list[list[object]]:
-    """Problems as a job keeps them."""
+    """Problems as JSON, for Import.problems."""
     return [[problem.line, problem.reason] for problem in problems]
 
 
@@ -145,7 +146,7 @@ def _finish(job: Import, state: Import.State, failure: str = "") -> None:
             counts = {"rows": job.rows, "stored": job.list_report.get("stored", 0), "rejected": job.rejected}
         audit.record(job.tenant_id, f"import.{state.value}", job.id, counts, user=job.created_by)
     if job.stored:
-        # personal data; the report is what is kept
+        # the file is personal data; only the report is kept
         default_storage.delete(job.stored)
     log.info("import ended", action="import", import_id=str(job.id), state=state.value, rows=job.rows)
 

@@ -1,19 +1,19 @@
-"""Staged rows -> recipients and devices, set by set, in one transaction. An empty cell erases nothing."""
+"""SQL that merges staged rows into recipients and devices, in one transaction. An empty cell changes nothing."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from django.db import connection, transaction
 
 from tenants.people.attributes import MAX_BYTES
 
-# Rows of one external_id become one: the last value of each field that is not empty, attributes merged key by key at
-# every level. A negative line marks them.
+# Rows with the same external_id become one row: of each field the last value that is not empty, and the attributes
+# merged key by key at every level. A negative line marks a merged row.
 _REPEATED = "SELECT EXISTS (SELECT 1 FROM import_row GROUP BY external_id HAVING count(*) > 1)"
 _MERGE = """
 CREATE INDEX ON import_row (external_id);
@@ -36,8 +36,8 @@ SELECT abs(i.line), i.external_id FROM import_row i
 JOIN tenants_recipient r ON r.tenant_id = %s AND r.external_id = i.external_id WHERE r.status = 'erased'
 ORDER BY abs(i.line)
 """
-# A row alone is within the limit; with what is stored, or with other rows of the same person, it may not be. PostgreSQL
-# writes blanks that the limit does not count, so that what it finds is measured once more.
+# Each row alone is within the limit on attributes; merged with stored attributes or with other rows it may not be.
+# PostgreSQL writes blanks that the limit does not count, so rows that it finds are measured again in Python.
 _LARGE = f"""
 SELECT abs(i.line), i.external_id, i.attributes::text, coalesce(r.attributes, '{{}}')::text FROM import_row i
 LEFT JOIN tenants_recipient r ON r.tenant_id = %s AND r.external_id = i.external_id AND r.status <> 'erased'
@@ -45,12 +45,12 @@ WHERE (r.id IS NOT NULL OR i.line < 0)
   AND octet_length(i.attributes::text) + coalesce(octet_length(r.attributes::text), 0) > {MAX_BYTES}
 ORDER BY abs(i.line)
 """
-_LEAVE_OUT = (
+_REMOVE = (
     "DELETE FROM import_row WHERE external_id = ANY(%s)",
     "DELETE FROM import_device WHERE external_id = ANY(%s)",
 )
-# In the order of external_id, so that two writers lock rows in the same order; a row that would stay as it is is not
-# written, so that importing the same file again costs no new row versions and no index work.
+# In the order of external_id, so that two writers lock rows in the same order. An unchanged row is not written, so that
+# importing a file again costs no new row versions and no index work.
 _PEOPLE = """
 WITH done AS (
   INSERT INTO tenants_recipient AS r (id, tenant_id, external_id, name, email, phone, locale, timezone, attributes,
@@ -73,9 +73,9 @@ WITH done AS (
 )
 SELECT count(*) FILTER (WHERE created), count(*) FILTER (WHERE NOT created) FROM done
 """
-# The last row that names a token has it, whatever its app. A list is no sign of life, the app's own call is: a dead
-# token stays dead, and when a known token was last seen does not change. In the order of tokens, so that two writers
-# lock devices in the same order.
+# The last row that names a token gets it, whatever its app. Unlike a call of the app, a file does not show that a token
+# works: a dead token stays dead, and `last_seen_at` of a known token does not change. In the order of tokens, so that
+# two writers lock devices in the same order.
 _DEVICES = """
 WITH latest AS (
   SELECT DISTINCT ON (d.platform, d.token) d.id, r.id AS recipient_id, d.platform, d.app, d.token
@@ -93,33 +93,46 @@ WITH latest AS (
 SELECT count(*) FROM done
 """
 
-
-# The index over attributes took half of the time of an insert of 100,000 people while its pending list was flushed
-# every 4 MB; now it is flushed once.
+# The index over attributes took half of the time of an insert of 100,000 recipients while its pending list was flushed
+# every 4 MB; with these settings it is flushed once.
 _SETTINGS = "SET LOCAL work_mem = '64MB'; SET LOCAL gin_pending_list_limit = '1GB'"
 _FLUSH = "SELECT gin_clean_pending_list('segment_attributes')"
 
 
+class ErasedRow(NamedTuple):
+    """A row whose recipient was erased."""
+
+    line: int
+    external_id: str
+
+
+class TooLargeRow(NamedTuple):
+    """A row whose recipient would have `size` bytes of attributes, more than the limit."""
+
+    line: int
+    external_id: str
+    size: int
+
+
 @dataclass(frozen=True)
 class MergeResult:
-    """What the merge did. `people` counts external ids; `devices` those added or moved to another recipient."""
+    """`people` counts external ids; `devices` those that were added or moved to another recipient."""
 
     people: int
     created: int
     updated: int
     devices: int
-    erased: tuple[tuple[int, str], ...]
-    #: line, external id, and how many bytes of attributes the person would have had
-    too_large: tuple[tuple[int, str, int], ...]
+    erased: tuple[ErasedRow, ...]
+    too_large: tuple[TooLargeRow, ...]
 
 
-#: a call of the function costs some microseconds a person; without levels the operator does the same
+#: the function costs some microseconds a recipient; for attributes without levels the operator does the same
 _FLAT, _NESTED = "r.attributes || excluded.attributes", "merge_attributes(r.attributes, excluded.attributes)"
 
 
 def merge_staged_rows(tenant_id: uuid.UUID, *, nested: bool) -> MergeResult:
-    """Bring the staged rows into the tenant; `nested` when attributes have levels. One at a time per tenant; two would
-    wait for each other's rows anyway."""
+    """Merge the staged rows into the tenant's tables. `nested`: attributes have levels. A lock admits one import of a
+    tenant at a time; two would wait for each other's rows anyway."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('tenants.imports'), hashtext(%s))", [str(tenant_id)])
         cursor.execute(_SETTINGS)
@@ -131,7 +144,7 @@ def merge_staged_rows(tenant_id: uuid.UUID, *, nested: bool) -> MergeResult:
         cursor.execute("SELECT count(*) FROM import_row")
         people = cursor.fetchone()[0]
         cursor.execute(_ERASED, [tenant_id])
-        erased = tuple(cursor.fetchall())
+        erased = tuple(map(ErasedRow._make, cursor.fetchall()))
         cursor.execute(_PEOPLE.format(merged=_NESTED if nested else _FLAT), [tenant_id])
         created, updated = cursor.fetchone()
         cursor.execute(_DEVICES, [tenant_id, tenant_id])
@@ -140,34 +153,37 @@ def merge_staged_rows(tenant_id: uuid.UUID, *, nested: bool) -> MergeResult:
     return MergeResult(people, created, updated, devices, erased, too_large)
 
 
-def _remove_too_large(cursor: Any, tenant_id: uuid.UUID) -> tuple[tuple[int, str, int], ...]:
-    """Take out whose attributes would exceed the limit once they are merged."""
+def _remove_too_large(cursor: Any, tenant_id: uuid.UUID) -> tuple[TooLargeRow, ...]:
+    """Remove the staged rows whose attributes would exceed the limit once they are merged, and return them."""
     cursor.execute(_LARGE, [tenant_id])
-    sizes = [
-        (line, who, _size(orjson.loads(stored), orjson.loads(new))) for line, who, new, stored in cursor.fetchall()
+    measured = [
+        TooLargeRow(line, external_id, _merged_size(orjson.loads(stored), orjson.loads(new)))
+        for line, external_id, new, stored in cursor.fetchall()
     ]
-    found = tuple(entry for entry in sizes if entry[2] > MAX_BYTES)
-    if found:
-        for statement in _LEAVE_OUT:
-            cursor.execute(statement, [[who for _, who, _ in found]])
-    return found
+    too_large = tuple(row for row in measured if row.size > MAX_BYTES)
+    if too_large:
+        for statement in _REMOVE:
+            cursor.execute(statement, [[row.external_id for row in too_large]])
+    return too_large
 
 
-def _size(stored: Mapping[str, Any], new: Mapping[str, Any]) -> int:
+def _merged_size(stored: Mapping[str, Any], new: Mapping[str, Any]) -> int:
     return len(orjson.dumps(merge_attributes(stored, new)))
 
 
 def merge_attributes(stored: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """What the function merge_attributes of the database makes of them."""
-    both = {**stored}
+    """The same as the SQL function merge_attributes."""
+    merged = {**stored}
     for key, value in new.items():
-        before = both.get(key)
-        both[key] = merge_attributes(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
-    return both
+        before = merged.get(key)
+        if isinstance(before, dict) and isinstance(value, dict):
+            value = merge_attributes(before, value)
+        merged[key] = value
+    return merged
 
 
-# People of the file and the tenant's newest are enough to see that an attribute had another type: all of millions would
-# be read for a line of the report.
+# A sample: 2,000 recipients of the file and the tenant's newest 2,000. A line of the report is not worth reading
+# millions of rows.
 _STORED_TYPES = """
 SELECT {types} FROM (
   (SELECT r.attributes FROM (SELECT external_id FROM import_row LIMIT 2000) i
@@ -178,7 +194,7 @@ SELECT {types} FROM (
 
 
 def stored_attribute_types(tenant_id: uuid.UUID, paths: Sequence[tuple[str, ...]]) -> list[set[str]]:
-    """For each path the JSON types that some of the tenant's people have there."""
+    """For each path, the JSON types that a sample of the tenant's recipients has there."""
     if not paths:
         return []
     types = ", ".join(
@@ -190,4 +206,4 @@ def stored_attribute_types(tenant_id: uuid.UUID, paths: Sequence[tuple[str, ...]
     values: dict[str, Any] = {"tenant": tenant_id, **{f"p{n}": list(path) for n, path in enumerate(paths)}}
     with connection.cursor() as cursor:
         cursor.execute(_STORED_TYPES.format(types=types), values)
-        return [set(found or ()) for found in cursor.fetchone()]
+        return [set(path_types or ()) for path_types in cursor.fetchone()]

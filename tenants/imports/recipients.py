@@ -1,4 +1,4 @@
-"""Import recipients from a CSV file: the one road for the admin, the command line and the demo."""
+"""Imports recipients from a CSV file; the admin, the command line and the demo all use `import_recipients`."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from tenants.people.attributes import MAX_BYTES
 
 #: rows in memory at once
 BATCH = 5000
-#: problems told one by one; the total is always told
+#: problems that a result lists; it counts all of them
 MAX_PROBLEMS = 1000
-#: a table that grew by so much needs fresh statistics before a campaign plans over it
+#: with so many new rows a table needs fresh statistics before a campaign plans over it
 ANALYZE_ABOVE = 10_000
 
 
 @dataclass(frozen=True)
 class ColumnReport:
-    """Which type the values of an attribute's column got, and which others stored people have there."""
+    """The type that an attribute column's values got, and the other types that stored recipients have there."""
 
     name: str
     type: str
     stored: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        also = f" (stored people also have {', '.join(self.stored)} there)" if self.stored else ""
-        return f"{self.name}: {self.type}{also}"
+        other_types = f" (stored people also have {', '.join(self.stored)} there)" if self.stored else ""
+        return f"{self.name}: {self.type}{other_types}"
 
 
 @dataclass
 class ImportResult:
-    """What an import did. `unchanged` people were in the file exactly as they are stored."""
+    """Counts of rows and recipients. `unchanged` recipients were in the file exactly as they are stored."""
 
     rows: int = 0
     created: int = 0
@@ -64,42 +64,49 @@ Progress = Callable[[ImportResult], None]
 
 
 def import_recipients(
-    tenant_id: uuid.UUID, source: BinarySource | BinaryIO, progress: Progress = lambda result: None
+    tenant_id: uuid.UUID,
+    source: BinarySource | BinaryIO,
+    progress: Progress = lambda result: None,
+    *,
+    batch_rows: int = BATCH,
 ) -> ImportResult:
-    """Import; good rows go in, bad ones are reported. Raises Refused, and changes nothing, when it is no CSV file."""
+    """Import the good rows and report the others. Calls `progress` after each batch. Raises UnreadableFile, and changes
+    nothing, for a file that is no CSV file of recipients."""
     table = open_table(source, settings.IMPORT_MAX_BYTES)
-    reader = RowParser(parse_header(table.header))
+    parser = RowParser(parse_header(table.header))
     result = ImportResult()
-    with staging_tables() as staged:
-        for batch in _batches(_rows(table, reader, result)):
-            staged.add(batch)
+    with staging_tables() as staging:
+        rows = _parse_rows(table, parser, result)
+        while batch := list(islice(rows, batch_rows)):
+            staging.copy(batch)
             result.bytes_read = table.lines.bytes_read
             progress(result)
-        _restore_text(staged, reader)
-        staged.close()
-        result.columns = _column_reports(tenant_id, reader)
-        _merge_into(result, tenant_id, nested=any(len(path) > 1 for path, _ in reader.types))
+        _restore_text(staging, parser)
+        staging.analyze()
+        result.columns = _report_columns(tenant_id, parser)
+        _merge(result, tenant_id, nested=any(len(path) > 1 for path, _ in parser.types))
     return result
 
 
-def _rows(table: CsvTable, reader: RowParser, result: ImportResult) -> Iterator[RecipientRow]:
-    for found in table.rows():
+def _parse_rows(table: CsvTable, parser: RowParser, result: ImportResult) -> Iterator[RecipientRow]:
+    for csv_row in table.rows():
         result.rows += 1
-        read = found if isinstance(found, RowProblem) else reader.read(*found)
-        if isinstance(read, RowProblem):
-            result.reject(read)
+        row = csv_row if isinstance(csv_row, RowProblem) else parser.parse(*csv_row)
+        if isinstance(row, RowProblem):
+            result.reject(row)
         else:
-            yield read
+            yield row
 
 
-def _restore_text(staged: StagingTables, reader: RowParser) -> None:
-    for path, kind in reader.types:
-        if kind.mistaken in (AttributeType.NUMBER, AttributeType.BOOLEAN):
-            staged.untype(path, kind.mistaken, kind.spelling)
+def _restore_text(staging: StagingTables, parser: RowParser) -> None:
+    """Restore the values that were typed before a later value showed that their column is text."""
+    for path, column_type in parser.types:
+        if column_type.mistaken in (AttributeType.NUMBER, AttributeType.BOOLEAN):
+            staging.restore_text(path, column_type.mistaken, column_type.spelling)
 
 
-#: how JSON calls them
-_STORED_AS = {
+#: the names of jsonb_typeof
+_JSON_TYPES = {
     AttributeType.NUMBER: "number",
     AttributeType.BOOLEAN: "boolean",
     AttributeType.DATE: "string",
@@ -108,31 +115,26 @@ _STORED_AS = {
 _SHOWN_AS = {"string": "text"}
 
 
-def _column_reports(tenant_id: uuid.UUID, reader: RowParser) -> list[ColumnReport]:
-    """What the report says of each column that had a value."""
-    typed = [(path, kind.name, kind.type) for path, kind in reader.types if kind.type is not None]
-    seen = stored_attribute_types(tenant_id, [path for path, _, _ in typed])
+def _report_columns(tenant_id: uuid.UUID, parser: RowParser) -> list[ColumnReport]:
+    """A report for each attribute column that had a value."""
+    typed = [(path, column.name, column.type) for path, column in parser.types if column.type is not None]
+    stored_types = stored_attribute_types(tenant_id, [path for path, _, _ in typed])
     return [
-        ColumnReport(name, kind, tuple(_SHOWN_AS.get(s, s) for s in sorted(stored - {_STORED_AS[kind], "null"})))
-        for (_, name, kind), stored in zip(typed, seen, strict=True)
+        ColumnReport(name, kind, tuple(_SHOWN_AS.get(t, t) for t in sorted(stored - {_JSON_TYPES[kind], "null"})))
+        for (_, name, kind), stored in zip(typed, stored_types, strict=True)
     ]
 
 
-def _merge_into(result: ImportResult, tenant_id: uuid.UUID, *, nested: bool) -> None:
-    done = merge_staged_rows(tenant_id, nested=nested)
-    result.created, result.updated, result.devices = done.created, done.updated, done.devices
-    result.unchanged = done.people - done.created - done.updated - len(done.erased)
-    for line, external_id in done.erased:
-        result.reject(RowProblem(line, f"external_id: {external_id!r} was erased and is not made again"))
-    for line, external_id, size in done.too_large:
-        result.reject(
-            RowProblem(line, f"attributes: all of {external_id!r} would have {size} bytes; the limit is {MAX_BYTES}")
-        )
-    if done.created > ANALYZE_ABOVE:
+def _merge(result: ImportResult, tenant_id: uuid.UUID, *, nested: bool) -> None:
+    """Merge the staged rows into the tenant's tables, and add counts and problems to the result."""
+    merged = merge_staged_rows(tenant_id, nested=nested)
+    result.created, result.updated, result.devices = merged.created, merged.updated, merged.devices
+    result.unchanged = merged.people - merged.created - merged.updated - len(merged.erased)
+    for line, external_id in merged.erased:
+        result.reject(RowProblem(line, f"external_id: {external_id!r} was erased and is not created again"))
+    for line, external_id, size in merged.too_large:
+        problem = f"attributes: all of {external_id!r} would have {size} bytes; the limit is {MAX_BYTES}"
+        result.reject(RowProblem(line, problem))
+    if merged.created > ANALYZE_ABOVE:
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE tenants_recipient; ANALYZE tenants_device")
-
-
-def _batches(rows: Iterator[RecipientRow]) -> Iterator[list[RecipientRow]]:
-    while batch := list(islice(rows, BATCH)):
-        yield batch

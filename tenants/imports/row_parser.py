@@ -1,4 +1,4 @@
-"""One row of a file -> one checked Row, or the reason why not. Pure; the values seen before are not checked again."""
+"""One row of a file -> a checked RecipientRow, or the reason against it. No I/O."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tenants.people.attributes import check_size
 
 @dataclass(frozen=True, slots=True)
 class RecipientRow:
-    """One person as one row tells of them; empty means "not told"."""
+    """The values of one row; empty means that the row has no value. `attributes` is JSON."""
 
     line: int
     external_id: str
@@ -31,11 +31,10 @@ class RecipientRow:
     token: str = ""
     platform: str = ""
     app: str = ""
-    #: JSON
     attributes: str = "{}"
 
 
-# a file of a million people names a few hundred locales and time zones
+# a file of a million recipients names a few hundred locales and time zones
 _locale = lru_cache(maxsize=4096)(checks.locale)
 _timezone = lru_cache(maxsize=4096)(checks.timezone)
 _CHECKS: tuple[tuple[str, Callable[[str], str]], ...] = (
@@ -48,51 +47,51 @@ _CHECKS: tuple[tuple[str, Callable[[str], str]], ...] = (
 
 
 class RowParser:
-    """Reads rows of one header."""
+    """Parses the rows of a file with these columns."""
 
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
-        self._checked = [(n, columns.fields[n], check) for n, check in _CHECKS if n in columns.fields]
-        self._attributes = [(a.path[:-1], a.path[-1], a.place, ColumnType(a.name, a.type)) for a in columns.attributes]
+        self._field_checks = [(n, columns.fields[n], check) for n, check in _CHECKS if n in columns.fields]
+        self._attributes = [(a.path[:-1], a.path[-1], a.index, ColumnType(a.name, a.type)) for a in columns.attributes]
 
     @property
     def types(self) -> list[tuple[tuple[str, ...], ColumnType]]:
-        """Each attribute's path, and what its values have been so far."""
-        return [((*above, key), kind) for above, key, _, kind in self._attributes]
+        """Each attribute's path, and the type of its values so far."""
+        return [((*parents, key), column_type) for parents, key, _, column_type in self._attributes]
 
-    def read(self, line: int, cells: Sequence[str]) -> RecipientRow | RowProblem:
-        """The row, or every reason against it in one sentence."""
+    def parse(self, line: int, cells: Sequence[str]) -> RecipientRow | RowProblem:
+        """The row, or the first reason against it."""
         try:
-            return self._row(line, cells)
+            return self._parse(line, cells)
         except InvalidInput as error:
             return RowProblem(line, f"{error.field}: {error.message}" if error.field else error.message)
 
-    def _row(self, line: int, cells: Sequence[str]) -> RecipientRow:
+    def _parse(self, line: int, cells: Sequence[str]) -> RecipientRow:
         values = {"external_id": checks.external_id(self._cell(cells, "external_id"))}
-        for name, place, check in self._checked:
-            if value := cells[place]:
+        for name, index, check in self._field_checks:
+            if value := cells[index]:
                 values[name] = check(value)
         token = self._cell(cells, "push_token")
         if token:
             platform = self._cell(cells, "push_platform").lower() or "fcm"
             values |= {"token": token, "platform": platform, "app": self._cell(cells, "app")}
             checks.device(platform, token, values["app"])
-        return RecipientRow(line=line, attributes=self._written(cells), **values)
+        return RecipientRow(line=line, attributes=self._attributes_json(cells), **values)
 
-    def _cell(self, cells: Sequence[str], name: str) -> str:
-        place = self._columns.fields.get(name)
-        return "" if place is None else cells[place]
+    def _cell(self, cells: Sequence[str], field: str) -> str:
+        index = self._columns.fields.get(field)
+        return "" if index is None else cells[index]
 
-    def _written(self, cells: Sequence[str]) -> str:
-        found: dict[str, Any] = {}
-        for above, key, place, kind in self._attributes:
-            if cell := cells[place]:
-                into = found
-                for level in above:
-                    into = into.setdefault(level, {})
-                into[key] = kind.value(cell)
-        if not found:
+    def _attributes_json(self, cells: Sequence[str]) -> str:
+        attributes: dict[str, Any] = {}
+        for parents, key, index, column_type in self._attributes:
+            if cell := cells[index]:
+                level = attributes
+                for parent in parents:
+                    level = level.setdefault(parent, {})
+                level[key] = column_type.value(cell)
+        if not attributes:
             return "{}"
-        written = orjson.dumps(found)
-        check_size(len(written))
-        return written.decode()
+        document = orjson.dumps(attributes)
+        check_size(len(document))
+        return document.decode()

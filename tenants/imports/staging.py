@@ -1,10 +1,9 @@
-"""The staging tables of one import: filled by COPY outside any transaction, so that a bad file touches nothing."""
+"""The temporary tables of one import: filled by COPY outside of any transaction, so that a bad file changes nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from django.db import connection
 
@@ -20,25 +19,24 @@ CREATE TEMPORARY TABLE import_device (id uuid, line int, external_id text, platf
 """
 
 
-@dataclass
 class StagingTables:
-    """Rows of this session only; gone with it."""
+    """Visible to this session only, and dropped with it."""
 
-    def add(self, rows: Iterable[RecipientRow]) -> None:
-        """COPY one batch."""
-        held = list(rows)
+    def copy(self, batch: Iterable[RecipientRow]) -> None:
+        """COPY one batch of rows into the tables."""
+        rows = list(batch)
         with connection.cursor() as cursor:
             with cursor.copy("COPY import_row FROM STDIN") as copy:
-                for row in held:
-                    person = (row.external_id, row.name, row.email, row.phone, row.locale, row.timezone)
-                    copy.write_row((new_id(), row.line, *person, row.attributes))
+                for row in rows:
+                    fields = (row.external_id, row.name, row.email, row.phone, row.locale, row.timezone)
+                    copy.write_row((new_id(), row.line, *fields, row.attributes))
             with cursor.copy("COPY import_device FROM STDIN") as copy:
-                for row in held:
+                for row in rows:
                     if row.token:
                         copy.write_row((new_id(), row.line, row.external_id, row.platform, row.app, row.token))
 
-    def untype(self, path: Sequence[str], kind: AttributeType, spelling: str) -> None:
-        """Back to text, as it was written: a later value of this column was none of its type."""
+    def restore_text(self, path: Sequence[str], kind: AttributeType, spelling: str) -> None:
+        """Turn the attribute's values of this type back into text as it was written."""
         text = f"{spelling}(attributes #>> %(path)s)" if kind == AttributeType.BOOLEAN else "attributes #>> %(path)s"
         with connection.cursor() as cursor:
             cursor.execute(
@@ -47,8 +45,8 @@ class StagingTables:
                 {"path": list(path), "kind": kind.value},
             )
 
-    def close(self) -> None:
-        """All rows are in: temporary tables have no statistics unless they are asked for; rough ones will do."""
+    def analyze(self) -> None:
+        """Compute statistics once all rows are copied: PostgreSQL does not for temporary tables. Rough ones suffice."""
         with connection.cursor() as cursor:
             cursor.execute("SET default_statistics_target = 10; ANALYZE import_row; ANALYZE import_device")
             cursor.execute("RESET default_statistics_target")
@@ -56,7 +54,7 @@ class StagingTables:
 
 @contextmanager
 def staging_tables() -> Iterator[StagingTables]:
-    """Empty staging tables, dropped at the end whatever happens."""
+    """Empty tables, dropped at the end of the block whatever happens."""
     with connection.cursor() as cursor:
         cursor.execute(_DROP)
         cursor.execute(_CREATE)
