@@ -80,9 +80,8 @@ def _publish(task: str, args: Sequence[str], queue: str) -> bool:
 def deliver_queue(queue: str) -> None:
     """Send what is due of a channel, in the lanes of this queue. The processes of a bulk queue are for campaigns, too,
     and do not stay when there is nothing to send."""
-    if deliver(
-        *channel_and_lanes(queue), listener.NullListener() if is_bulk(queue) else listener.WakeupListener(queue)
-    ):
+    wakeups = listener.NullListener() if is_bulk(queue) else listener.WakeupListener(queue)
+    if deliver(*channel_and_lanes(queue), wakeups):
         notify_queue(queue)
 
 

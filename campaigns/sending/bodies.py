@@ -94,7 +94,7 @@ class BodyBuilder:
         return template
 
     def _compile(self, content: SharedContent) -> BodyTemplate:
-        placeholders = Placeholders.make(name for name, text in content.items() if text is None)
+        placeholders = Placeholders.for_parts(name for name, text in content.items() if text is None)
         envelope = replace(
             self._common,
             delivery_id=placeholders.id,

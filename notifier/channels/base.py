@@ -17,18 +17,18 @@ from notifier.vocabulary.people import Address, Person
 
 @dataclass(frozen=True)
 class Envelope:
-    """What every message carries besides its content."""
+    """The data of a message besides its content."""
 
     delivery_id: uuid.UUID
     tenant_id: uuid.UUID
     recipient_id: uuid.UUID
     address: Address
-    #: the same for every repeat of this delivery, so that a phone shows one
+    #: the same for every repeat of this delivery, so that a phone shows one message
     collapse_key: str
     category: str = ""
     expires_in: int | None = None  #: seconds until the message is stale
     urgent: bool = False
-    rehearsal: bool = False  #: the provider is to check it, and to deliver nothing
+    rehearsal: bool = False  #: the provider checks the message and delivers nothing
 
 
 @dataclass(frozen=True)
@@ -39,20 +39,20 @@ class Message:
 
 
 class Channel(ABC):
-    """What differs between channels, and nothing else."""
+    """The differences between channels."""
 
     name: ClassVar[str]
-    #: template parts -> required
+    #: template part -> whether the part is required
     parts: ClassVar[Mapping[str, bool]]
-    #: template part -> characters that its rendered text may have
+    #: template part -> the most characters of its rendered text
     longest: ClassVar[Mapping[str, int]] = {}
-    #: parts of which `check_content` asks more than their length
+    #: parts of which `check_content` checks more than the length
     inspected: ClassVar[frozenset[str]] = frozenset()
-    #: an unanswered request may be repeated (the collapse key hides it); False -> `unknown`
+    #: an unanswered request may be repeated, because the collapse key hides a repeat. False: it ends as `unknown`
     repeat_when_in_doubt: ClassVar[bool] = True
-    #: rows of the engine committed as `sending` at once: what a crash may repeat. No more than the transport has under
-    #: way at least (4 connections of 100 streams): of 500, the last 100 began 2.4 s after a stop when the far end took
-    #: 2.5 s to answer. Shards of campaigns ask the transport (Wire.streams)
+    #: messages that are in flight at once: what a crash may repeat. 400 is the least that the transport has in flight
+    #: (4 connections of 100 streams): with 500, the last 100 began 2.4 s after a stop when the server took 2.5 s to
+    #: answer. Campaigns use `in_flight`
     window: ClassVar[int] = 400
 
     _registry: ClassVar[dict[str, Channel]] = {}
@@ -76,14 +76,14 @@ class Channel(ABC):
         """The message from rendered template parts."""
 
     def check_address(self, address: str, is_recipient: Callable[[str], bool]) -> str:
-        """The address as `addresses` gives it, from what a person typed. Raises InvalidInput with the remedy for what
-        no address of this channel can be. `is_recipient`: whether the tenant has a recipient of an external id."""
+        """The address as `addresses` returns it, from a typed text. Raises InvalidInput, with the remedy, for a text
+        that can be no address of this channel. `is_recipient`: whether the tenant has a recipient of an external id."""
         if not address.isprintable() or " " in address:
             raise InvalidInput("An address has no blanks and no invisible characters.", field="address")
         return address
 
     def check_parts(self, parts: Mapping[str, Any]) -> None:
-        """Raise InvalidInput unless `parts` are exactly what this channel's templates hold."""
+        """Raise InvalidInput unless a template of this channel may have exactly these `parts`."""
         for part in parts:
             if part not in self.parts:
                 known = ", ".join(self.parts)
@@ -92,12 +92,12 @@ class Channel(ABC):
             if required and not parts.get(part):
                 raise InvalidInput(f"{self.name} needs the part {part!r}.", field=part)
 
-    def check_content(self, known: Mapping[str, Any], schemes: Collection[str]) -> None:
-        """Raise InvalidInput, naming the part, for rendered parts that no provider of this channel may get. `known` may
+    def check_content(self, parts: Mapping[str, Any], schemes: Collection[str]) -> None:
+        """Raise InvalidInput, naming the part, for rendered parts that no provider of this channel may get. `parts` may
         lack parts that are not rendered yet; `schemes` are those of the tenant's apps, which a link may have."""
-        for part, most in self.longest.items():
-            if len(known.get(part, "")) > most:
-                raise InvalidInput(f"The {part} has more than {most} characters.", field=part)
+        for part, limit in self.longest.items():
+            if len(parts.get(part, "")) > limit:
+                raise InvalidInput(f"The {part} has more than {limit} characters.", field=part)
 
 
 @lru_cache(maxsize=1)

@@ -24,7 +24,7 @@ class InApp(Channel):
     name = "in_app"
     parts = {"title": True, "body": True, "link": False, "data": False}
     inspected = frozenset({"link"})
-    longest = {"title": 500, "link": 2000}  # the inbox's columns
+    longest = {"title": 500, "link": 2000}  # the sizes of the inbox's columns
 
     def addresses(self, person: Person) -> tuple[Address, ...]:
         return (Address(person.external_id),)
@@ -48,6 +48,6 @@ class InApp(Channel):
             data=content.get("data") or {},
         )
 
-    def check_content(self, known: Mapping[str, Any], schemes: Collection[str]) -> None:
-        super().check_content(known, schemes)
-        check_link(known.get("link", ""), schemes)
+    def check_content(self, parts: Mapping[str, Any], schemes: Collection[str]) -> None:
+        super().check_content(parts, schemes)
+        check_link(parts.get("link", ""), schemes)

@@ -1,4 +1,4 @@
-"""What a link in a message may be. One rule for push and in-app, for templates and for rendered messages."""
+"""What a link in a message may be: one rule for push and in-app, for templates and for rendered messages."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Collection
 
 from notifier.errors import InvalidInput
 
-#: what every browser and phone opens without running anything
+#: schemes that every browser and phone opens without running code
 WEB = frozenset({"http", "https", "mailto", "tel"})
-#: schemes that run code, read the device or hold a page of their own: no tenant may allow them for its app
+#: schemes that run code, read the device or hold a whole page: no tenant may allow them for its app
 NEVER = frozenset({"javascript", "vbscript", "data", "blob", "file", "filesystem", "about", "intent", "view-source"})
-#: RFC 3986 §3.1; the URL begins with it
+#: the scheme at the start of a URL (RFC 3986 §3.1)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 #: a page of the same site. Browsers read "//" and "/\" as another site
 _RELATIVE = re.compile(r"/(?![/\\])|[?#]")
-#: browsers drop these, so that "java\tscript:" would run
+#: browsers drop these characters, so that "java\tscript:" would run
 _HIDDEN = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u2028\u2029\u2060\ufeff]")
 _HOST = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
 
@@ -26,10 +26,10 @@ def check_link(text: str, schemes: Collection[str], part: str = "link") -> None:
     _refuse_hidden(text, part)
     if not text or _RELATIVE.match(text):
         return
-    found = _SCHEME.match(text)
-    if found is None:
+    match = _SCHEME.match(text)
+    if match is None:
         raise InvalidInput(f"The {part} is no URL: it begins with https://, an app's scheme, or /.", field=part)
-    scheme = found[1].lower()
+    scheme = match[1].lower()
     if scheme not in WEB and (scheme in NEVER or scheme not in schemes):
         raise InvalidInput(
             f"The {part} may not begin with {scheme[:32]}:; "
@@ -42,8 +42,8 @@ def check_link(text: str, schemes: Collection[str], part: str = "link") -> None:
 
 def runs_code(text: str) -> bool:
     """Whether a link has a scheme that no tenant may use."""
-    found = _SCHEME.match(_HIDDEN.sub("", text).lstrip())
-    return found is not None and found[1].lower() in NEVER
+    match = _SCHEME.match(_HIDDEN.sub("", text).lstrip())
+    return match is not None and match[1].lower() in NEVER
 
 
 def check_image(text: str, part: str = "image") -> None:

@@ -1,4 +1,4 @@
-"""Push: a note on a phone or in a browser, by platform (fcm, apns, webpush)."""
+"""Push: a notification on a phone or in a browser, by platform (fcm, apns, webpush)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from notifier.errors import InvalidInput
 from notifier.values.push_token import is_push_token
 from notifier.vocabulary.people import Address, Person
 
-#: an email address or a phone number, which would pass for a token: no platform's tokens look so
+#: an email address or a phone number, which `is_push_token` would accept: no platform has such tokens
 _OF_ANOTHER_CHANNEL = re.compile(r"[^@/]+@[^@/]+|\+?[0-9]{6,15}")
 
 
@@ -53,7 +53,7 @@ class Push(Channel):
             data=content.get("data") or {},
         )
 
-    def check_content(self, known: Mapping[str, Any], schemes: Collection[str]) -> None:
-        super().check_content(known, schemes)
-        check_link(known.get("link", ""), schemes)
-        check_image(known.get("image", ""))
+    def check_content(self, parts: Mapping[str, Any], schemes: Collection[str]) -> None:
+        super().check_content(parts, schemes)
+        check_link(parts.get("link", ""), schemes)
+        check_image(parts.get("image", ""))

@@ -1,8 +1,9 @@
-"""The names of all queues: two of each channel, one for each pace of its lanes, and two of nobody's.
+"""The names of all queues: two for each channel, and two that belong to no channel.
 
-`control` for what people and the clock start and what is short (fan-out, sweeps); `batch` for what takes its time
-(imports, arming, accounting), so that no stop waits behind it; `<channel>` for critical and transactional messages;
-`<channel>.bulk` for campaigns and marketing, in other worker processes, so that an OTP never waits behind a blast.
+`control` is for short tasks that people and the clock start (fan-out, sweeps). `batch` is for long tasks (imports,
+arming, accounting), so that no stop waits behind them. `<channel>` is for critical and transactional messages.
+`<channel>.bulk` is for campaigns and marketing, in worker processes of its own, so that a one-time password never waits
+behind a campaign.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from notifier.vocabulary.status import Lane
 
 CONTROL, BATCH = "control", "batch"
 
-#: the lanes of a channel that share a queue
+#: the lanes of a channel's two queues
 LANES_OF_QUEUES = ((Lane.CRITICAL, Lane.TRANSACTIONAL), (Lane.BULK,))
 
 _BULK = ".bulk"
@@ -27,7 +28,7 @@ def is_bulk(queue: str) -> bool:
 
 
 def channel_and_lanes(queue: str) -> tuple[str, tuple[Lane, ...]]:
-    """The channel and the lanes whose messages a doorbell on this queue is for."""
+    """The channel and the lanes whose messages workers of this queue send."""
     return queue.removesuffix(_BULK), LANES_OF_QUEUES[is_bulk(queue)]
 
 

@@ -1,7 +1,7 @@
 """The provider contract and its registry. A new provider is one new file in this folder, and nothing else.
 
-A provider builds the request and judges the response; it never touches the wire. One whose far end is no HTTP
-service (the inbox) overrides `send`. Another app's provider lives in `<app>/provider.py`.
+A provider builds the request and tells what the response means; it does no I/O. A provider that is no HTTP service (the
+inbox) overrides `send`. The provider of another app lives in `<app>/provider.py`.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ M = TypeVar("M", bound=Message)
 Answers = Sequence[tuple[int, Verdict]]
 #: platforms whose tokens are kept, although no provider serves them yet
 AWAITED_PLATFORMS = ("apns", "webpush")
-_KEY = secrets.token_bytes(32)  #: so that a digest of credentials tells nothing outside of this process
+_KEY = secrets.token_bytes(32)  #: keeps a digest of credentials meaningless outside of this process
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """A provider's settings. Mark secrets with `secret()`: they are never shown again nor printed."""
+    """A provider's settings. Mark secrets with `secret()`: a secret is never shown again and never printed."""
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Self:
-        """From stored or typed values. Raises InvalidInput naming the field."""
-        known = {f.name: f for f in dataclasses.fields(cls)}
+        """The settings from stored or typed values. Raises InvalidInput naming the field."""
+        fields = {f.name: f for f in dataclasses.fields(cls)}
         for name in raw:
-            if name not in known:
-                raise InvalidInput(f"Unknown setting {name!r}; known: {', '.join(known)}.", field=name)
-        for name, f in known.items():
+            if name not in fields:
+                raise InvalidInput(f"Unknown setting {name!r}; known: {', '.join(fields)}.", field=name)
+        for name, f in fields.items():
             required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
             if required and not raw.get(name):
                 raise InvalidInput(f"{name} is required.", field=name)
@@ -63,36 +63,37 @@ AnyConfig = Config  # inside Provider the name means the provider's own class
 
 
 class Provider(ABC, Generic[M]):
-    """Credentials + origin -> requests and verdicts. An instance is cached for each account, and shared by threads but
-    by no two accounts."""
+    """Credentials and origin -> requests and verdicts. The engine caches one instance for each account; threads share
+    the instance."""
 
     name: ClassVar[str]
     channel: ClassVar[str]
-    #: which addresses it serves; "" for a channel without platforms
+    #: whose addresses it serves; "" for a channel without platforms
     platform: ClassVar[str] = ""
     #: needs no account of the tenant's own (the inbox)
     builtin: ClassVar[bool] = False
-    #: messages a second that the far end allows by default (None: no known limit)
+    #: messages a second that the provider's server allows by default; None: no known limit
     rate_per_s: ClassVar[float | None] = None
-    #: what that limit counts, as a sentence says it
+    #: the subject of that limit in a sentence
     limit_of: ClassVar[str] = "this account"
-    #: bytes of content that the far end takes, as `size` counts them; None: no known limit
+    #: bytes of content that the provider's server accepts, as `size` counts them; None: no known limit
     largest: ClassVar[int | None] = None
-    #: it can check a message without delivering it (Envelope.rehearsal)
+    #: the provider can check a message without delivering it (Envelope.rehearsal)
     rehearses: ClassVar[bool] = False
-    #: template parts whose texts may differ between the messages of one mould ("data": every value of it); None: each
-    #: message's request is built by itself. With a mould, a plain 200 says that the message was taken
+    #: template parts whose texts may differ between the messages of one body template ("data": every value of it);
+    #: None: the provider builds each request by itself. With a body template, a plain 200 means that the message was
+    #: accepted
     templatable: ClassVar[frozenset[str] | None] = None
     Config: ClassVar[type[Config]] = Config
     origin: ClassVar[str] = ""
 
-    #: the id of the account that it sends for
+    #: the id of the account that the instance sends for
     account: str = ""
 
     _registry: ClassVar[dict[str, type[Provider[Any]]]] = {}
 
     def __init__(self, config: AnyConfig, origin: str | None = None, timeout: float = 10.0) -> None:
-        """`timeout`: seconds that a request of this provider may take."""
+        """`timeout`: seconds that one request may take."""
         self.config = config
         self.base = origin or self.origin
         self.timeout = timeout
@@ -109,27 +110,28 @@ class Provider(ABC, Generic[M]):
 
     @classmethod
     def raise_quota(cls, rate_per_s: float) -> str:
-        """How to be allowed so many messages a second, as a clause of a sentence; "" where it is not known."""
+        """How to get a quota of so many messages a second, as a clause of a sentence; "" where it is not known."""
         return ""
 
     @classmethod
-    def size(cls, known: Mapping[str, Any]) -> int:
-        """Bytes of these parts, as the far end counts them; needed beside `largest`."""
+    def size(cls, parts: Mapping[str, Any]) -> int:
+        """Bytes of these parts, as the provider's server counts them. A provider with `largest` needs it."""
         raise NotImplementedError(f"{cls.__name__} must implement size() to have a largest")
 
     @classmethod
-    def check_content(cls, known: Mapping[str, Any]) -> None:
-        """Raise InvalidInput, naming the part, for rendered parts that the far end would refuse. `known` may lack parts
-        that are not rendered yet."""
-        if cls.largest is not None and (size := cls.size(known)) > cls.largest:
-            longest = max(known, key=lambda part: len(str(known[part])))
+    def check_content(cls, parts: Mapping[str, Any]) -> None:
+        """Raise InvalidInput, naming the part, for rendered parts that the provider's server would refuse. `parts` may
+        lack parts that are not rendered yet."""
+        if cls.largest is not None and (size := cls.size(parts)) > cls.largest:
+            longest = max(parts, key=lambda part: len(str(parts[part])))
             raise InvalidInput(
                 f"The content has {size:,} bytes; {cls.name} takes {cls.largest:,}, names of data and links included.",
                 field=longest,
             )
 
     def token_request(self) -> Request | None:
-        """How to fetch the access token that it needs, if any. `token_key` says for whom the token is kept."""
+        """The request that fetches the access token; None for a provider without one. The engine keeps the token under
+        `token_key`."""
         return None
 
     def request(self, message: M, token: str) -> Request:
@@ -138,74 +140,75 @@ class Provider(ABC, Generic[M]):
 
     def verdict_of(self, response: Response) -> Verdict:
         """What the response means."""
-        raise NotImplementedError(f"{type(self).__name__} must implement judge() or override send()")
+        raise NotImplementedError(f"{type(self).__name__} must implement verdict_of() or override send()")
 
     def untemplatable(self, addresses: Sequence[str]) -> list[int]:
-        """Which of these addresses make a message differ from the others in more than the address."""
+        """The indexes of addresses that change more of a request than the address: no body template fits them."""
         return []
 
     def encode(self, texts: Sequence[str]) -> list[bytes]:
         """Texts as the body of a request holds them."""
-        raise NotImplementedError(f"{type(self).__name__} must implement written() to have moulds")
+        raise NotImplementedError(f"{type(self).__name__} must implement encode() to have body templates")
 
     # -- what the engine calls --
 
     @cached_property
     def token_key(self) -> str:
-        """For whom a token is kept: this account with exactly these credentials. Not a provider's to choose: by parts
-        of the credentials, such as a key's id, who forged the rest got the token of who holds it."""
-        said = orjson.dumps([self.name, self.account, self.base, dataclasses.asdict(self.config)], default=repr)
-        return blake2b(said, key=_KEY, digest_size=16).hexdigest()
+        """The key under which a token is kept: this account with exactly these credentials. A provider cannot choose
+        it: a key of some parts of the credentials, such as the id of a private key, would hand the token to an account
+        that forged the other parts."""
+        identity = orjson.dumps([self.name, self.account, self.base, dataclasses.asdict(self.config)], default=repr)
+        return blake2b(identity, key=_KEY, digest_size=16).hexdigest()
 
     def required_token(self) -> TokenRequest | None:
-        """The access token it needs, if any."""
+        """The access token that requests need; None for a provider without one."""
         request = self.token_request()
         return None if request is None else TokenRequest(self.token_key, request)
 
     def body_template(self, message: M, placeholders: Placeholders, token: str) -> BodyTemplate:
-        """The mould of messages like this one, which was made of marks. Raises Uncuttable."""
+        """The body template of messages like this one, which was made of placeholders. Raises Untemplatable."""
         return compile_template(self._request(message, token), placeholders)
 
     def send(self, messages: Sequence[M], client: HttpClient) -> Iterator[Answers]:
-        """Send all; yield (index, verdict) in batches as the answers come. Every index is answered once."""
+        """Send all messages; yield (index, verdict) in batches as the answers come. Each index gets one verdict."""
         try:
-            wanted = self.required_token()
-            token = client.token(wanted) if wanted else ""
+            token_request = self.required_token()
+            token = client.token(token_request) if token_request else ""
         except TokenRefused as refused:
             verdict: Verdict = Temporary(refused.detail) if refused.temporary else Misconfigured(refused.detail)
             yield [(i, verdict) for i in range(len(messages))]
             return
-        requests, places, unsayable = self._requests(messages, token)
-        if unsayable:
-            yield unsayable
+        requests, indexes, unbuildable = self._requests(messages, token)
+        if unbuildable:
+            yield unbuildable
         for answers in client.exchange(requests):
-            yield [(places[i], self.verdict(answer)) for i, answer in answers]
-            if wanted and any(isinstance(a, Response) and a.status == 401 for _, a in answers):
-                client.forget_token(wanted.cache_key)
+            yield [(indexes[i], self.verdict(answer)) for i, answer in answers]
+            if token_request and any(isinstance(a, Response) and a.status == 401 for _, a in answers):
+                client.forget_token(token_request.cache_key)
 
     def _requests(
         self, messages: Sequence[M], token: str
     ) -> tuple[list[Request], list[int], list[tuple[int, Verdict]]]:
-        """The requests, the place of each message, and what cannot be said in this provider's terms: one message that
-        makes no request must not spoil the window around it."""
+        """The requests, the index of the message of each, and verdicts for messages of which no request can be built:
+        one such message must not fail the messages around it."""
         requests: list[Request] = []
-        places: list[int] = []
-        unsayable: list[tuple[int, Verdict]] = []
-        for place, message in enumerate(messages):
+        indexes: list[int] = []
+        unbuildable: list[tuple[int, Verdict]] = []
+        for index, message in enumerate(messages):
             try:
                 requests.append(self._request(message, token))
-                places.append(place)
+                indexes.append(index)
             except (ValueError, TypeError, KeyError) as error:
-                unsayable.append((place, Permanent(f"it makes no request ({type(error).__name__})")))
-        return requests, places, unsayable
+                unbuildable.append((index, Permanent(f"it makes no request ({type(error).__name__})")))
+        return requests, indexes, unbuildable
 
     def _request(self, message: M, token: str) -> Request:
         if message.envelope.rehearsal and not self.rehearses:
-            raise ValueError("a rehearsal would be delivered")  # whatever let it come here, nobody may be disturbed
+            raise ValueError("a rehearsal would be delivered")  # the last guard: a rehearsal must reach no recipient
         return self.request(message, token)
 
     def verdict(self, answer: Response | TransportError) -> Verdict:
-        """What an answer, or none, means."""
+        """What an answer means, or the lack of one."""
         if isinstance(answer, Response):
             return self.verdict_of(answer)
         return InDoubt(answer.detail, answer.disconnected) if answer.begun else Temporary(answer.detail)

@@ -1,4 +1,4 @@
-"""What a push token looks like, whichever platform made it: the one rule for devices and for suppressed addresses."""
+"""What a push token of any platform looks like: one rule for devices and for suppressed addresses."""
 
 from __future__ import annotations
 

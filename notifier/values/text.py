@@ -1,6 +1,6 @@
-"""What PostgreSQL can store in a text or jsonb column: no U+0000, and no half of a surrogate pair, which UTF-8 lacks.
+"""What PostgreSQL can store in a text or jsonb column: no U+0000, and no half of a surrogate pair.
 
-The one rule for the API, files, the admin, rendered messages and what providers answer.
+One rule for the API, files, the admin, rendered messages and the answers of providers.
 """
 
 from __future__ import annotations

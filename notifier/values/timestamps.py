@@ -1,4 +1,4 @@
-"""Read a time stamp as RFC 3339 lets it be written: `T`, `t` or a blank after the date, `Z` or `z` at the end."""
+"""Parse a time stamp in every form of RFC 3339: `T`, `t` or a blank after the date, `Z` or `z` at the end."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _ZULU = re.compile(r"(?<=\d)[Zz]\Z")
 
 
 def parse(value: Any) -> datetime | None:
-    """The time, without a zone where none is given; None for what is no time stamp."""
+    """The time, without a zone if the text has none. None if the value is no time stamp."""
     if not isinstance(value, str) or len(value) > _LONGEST:
         return None
-    # Python 3.11 knows the capital letter only, and takes `zZ` for one
+    # Python 3.11 accepts only the capital letter, and accepts `zZ`
     text = _ZULU.sub("+00:00", value)
     try:
         return None if "z" in text.lower() else datetime.fromisoformat(text)

@@ -92,7 +92,7 @@ def test_a_filled_mould_is_the_request_itself(
     assert provider.templatable is not None
     personal &= provider.templatable
     shared = {part: text for part, text in SHARED.items() if part in channels()[provider.channel].parts}
-    placeholders = Placeholders.make(personal)
+    placeholders = Placeholders.for_parts(personal)
     sample = {part: placeholders.parts.get(part, text) for part, text in shared.items()}
     body_template = provider.body_template(
         message(
@@ -151,7 +151,7 @@ def request(placeholders: Placeholders, body: bytes, url: str = "https://far.exa
 
 
 def test_what_differs_outside_the_body_cannot_be_cut() -> None:
-    placeholders = Placeholders.make(["title"])
+    placeholders = Placeholders.for_parts(["title"])
     for untemplatable in (
         request(placeholders, b"", f"https://far.example/{placeholders.address}"),
         request(placeholders, placeholders.address.encode(), f"https://far.example/?id={placeholders.id}"),
@@ -164,7 +164,7 @@ def test_what_differs_outside_the_body_cannot_be_cut() -> None:
 
 
 def test_a_column_may_stand_in_several_places_and_in_any_order() -> None:
-    placeholders = Placeholders.make(["title"])
+    placeholders = Placeholders.for_parts(["title"])
     title = placeholders.parts["title"]
     body = f"%b|{placeholders.id.hex}|{title}|{placeholders.address}|%%|{title}|{placeholders.id}|%".encode()
     body_template = compile_template(request(placeholders, body), placeholders)
@@ -176,7 +176,7 @@ def test_a_column_may_stand_in_several_places_and_in_any_order() -> None:
 
 
 def test_columns_of_different_lengths_are_refused_not_cut_short() -> None:
-    placeholders = Placeholders.make([])
+    placeholders = Placeholders.for_parts([])
     body_template: BodyTemplate = compile_template(
         request(placeholders, f"{placeholders.address} {placeholders.id}".encode()), placeholders
     )

@@ -1,0 +1,6 @@
+"""Template versions and their rendering. Acceptance, arming and the admin call `templates.py`.
+
+Reading order: `templates.py` publishes, parses and renders versions; `rules.py` checks rendered parts by the rules of
+the channel and its providers; `liquid.py` is the Liquid of one text, whose limits are in `render_budget.py`,
+`liquid_source.py`, `liquid_filters.py` and `liquid_tree.py`, and whose values are in `liquid_values.py`.
+"""

@@ -1,5 +1,6 @@
-"""Every filter of Liquid under limits. A filter without a line in FILTERS does not exist for tenants: one that a newer
-python-liquid brings is looked at first (tests/delivery/content/test_liquid_limits.py measures each at its limits)."""
+"""The filters that tenants may use, each under limits. A filter without a line in FILTERS does not exist for tenants: a
+filter of a newer python-liquid needs a review first (tests/delivery/content/test_liquid_limits.py measures each filter
+at its limits)."""
 
 from __future__ import annotations
 
@@ -16,42 +17,42 @@ from notifier.delivery.content.render_budget import MAX_BITS, MAX_ITEMS, MAX_TEX
 
 
 class FilterInput(Enum):
-    """What a filter works on."""
+    """The kind of value that a filter works on."""
 
-    TEXT = auto()  #: anything else is given to it as it would be printed
+    TEXT = auto()  #: any other value is passed to the filter as the template would print it
     LIST = auto()
     NUMBER = auto()
     ANY = auto()
-    NOTHING = auto()  #: `default`, which alone takes what has no value
+    NOTHING = auto()  #: only `default`, which also accepts a missing value
 
 
 @dataclass(frozen=True)
 class FilterLimits:
-    """The limits of one filter. What it gives may be larger than what it takes by a factor of twelve (`url_encode`),
-    which is looked at afterwards; `grows` tells the size beforehand where the factor is another input."""
+    """The limits of one filter. A result may be twelve times as large as the input (`url_encode`) and is checked
+    afterwards; `grows` computes the size beforehand where another input decides the factor."""
 
     input: FilterInput = FilterInput.TEXT
-    longest: int = MAX_TEXT  #: characters that it takes, arguments included
+    longest: int = MAX_TEXT  #: most characters of the input, arguments included
     items: int = MAX_ITEMS
-    slow: int = 1  #: how many times the time of others a character costs
+    slow: int = 1  #: cost of a character, compared with other filters
     grows: Callable[[Any, tuple[Any, ...]], int] | None = None
 
 
 def _replaced(text: str, args: tuple[Any, ...]) -> int:
-    """`replace` puts its second argument wherever the first is found; between all characters if that is empty."""
+    """The size after `replace`: each occurrence of the first argument becomes the second; "" occurs everywhere."""
     if len(args) < 2:
         return len(text)
     return len(text) + text.count(str(args[0])) * len(str(args[1]))
 
 
 def _joined(items: list[Any], args: tuple[Any, ...]) -> int:
-    """`join` puts its argument between each two."""
+    """The size after `join`, which puts its argument between two items."""
     return size_of(items) + len(items) * len(str(args[0]) if args else " ")
 
 
 _TEXT, _LIST, _NUMBER = FilterLimits(), FilterLimits(FilterInput.LIST), FilterLimits(FilterInput.NUMBER)
-# what is slower than linear, or slow: 16,384 characters of broken HTML take 20 ms, a date of 65,536 characters 160 ms,
-# and `uniq` compares each with each (500 objects: 10 ms)
+# lower limits for filters that are slow or slower than linear: 16,384 characters of broken HTML take 20 ms, a date of
+# 65,536 characters takes 160 ms, and `uniq` compares each item with each other (500 objects: 10 ms)
 FILTERS: dict[str, FilterLimits] = {
     **dict.fromkeys(("append", "base64_decode", "base64_encode", "base64_url_safe_decode", "base64_url_safe_encode",
                      "capitalize", "downcase", "escape", "escape_once", "lstrip", "newline_to_br", "prepend", "remove",
@@ -81,24 +82,24 @@ def apply(budget: Budget, name: str, function: Callable[..., Any], left: Any, *a
     if named and limits.input is not FilterInput.NOTHING:
         raise FilterArgumentError("takes no named arguments", token=None)
     if limits.input is not FilterInput.NOTHING:
-        left, args = _given(name, limits, left, args)
+        left, args = _filter_input(name, limits, left, args)
     _check_size(budget, limits, left, args)
     result = function(left, *args, **named)
     _check_result(budget, result)
     return result
 
 
-def _given(name: str, limits: FilterLimits, left: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
-    """What the filter gets to see. Raises NoValue for what has none: it would be shown as if it were empty."""
-    for one in (left, *args):
-        if type(one) is Missing:
-            one.refuse()
+def _filter_input(name: str, limits: FilterLimits, left: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    """The values that the filter gets. Raises NoValue for a missing value, which the filter would treat as empty."""
+    for value in (left, *args):
+        if type(value) is Missing:
+            value.refuse()
     if left is None:
         raise NoValue(f"what the filter {name} is given", "is null")
     if limits.input is FilterInput.TEXT:
         return as_text(left), tuple(arg if type(arg) in (str, int, float) else as_text(arg) for arg in args)
     if name == "join":
-        # of several levels of lists python-liquid makes one, too
+        # python-liquid flattens nested lists, too
         return [as_text(item) for item in flatten(left if isinstance(left, list | tuple | range) else [left])], args
     if name == "slice" and not isinstance(left, list | tuple | range):
         return as_text(left), args
@@ -119,7 +120,7 @@ def _check_size(budget: Budget, limits: FilterLimits, left: Any, args: tuple[Any
 
 
 def _check_result(budget: Budget, result: Any) -> None:
-    # of two numbers of 4,300 digits, the most that Liquid reads, a product takes 20 µs
+    # the product of two numbers of 4,300 digits, the most that Liquid reads, takes 20 µs
     if type(result) is int and result.bit_length() > MAX_BITS:
         raise LimitExceeded("a number of more than 70 digits")
     budget.spend(size_of(result))

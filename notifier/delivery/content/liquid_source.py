@@ -1,4 +1,4 @@
-"""A template's source before it is parsed: what would make python-liquid's regular expressions slow is refused."""
+"""Checks a template's source before it is parsed: refuses what makes python-liquid's regular expressions slow."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 from notifier.delivery.content.render_budget import MAX_TEXT
 from notifier.errors import InvalidInput
 
-#: `{{ … }}` and `{% … %}` of one text; so many take 30 ms to parse
+#: `{{ … }}` and `{% … %}` of one text: parsing this number takes 30 ms
 MAX_TAGS = 1_000
-#: characters of one of them: its patterns look through it once for each bracket and quote (2,000 of them: 10 ms)
+#: characters of one tag: python-liquid's patterns scan a tag once for each bracket and quote (2,000 of them: 10 ms)
 MAX_TAG = 2_000
-#: spaces in a row inside of one
+#: spaces in a row inside of a tag
 MAX_SPACES = 200
 
 _OPEN = re.compile(r"\{[{%]")
@@ -21,7 +21,7 @@ _SPACES = re.compile(rf"\s{{{MAX_SPACES}}}")
 
 
 def check_source(source: str) -> None:
-    """Raise InvalidInput unless every tag is closed, and short. Looks at each character a few times at most."""
+    """Raise InvalidInput unless every tag is closed and short. Reads each character a few times at most."""
     if len(source) > MAX_TEXT:
         raise InvalidInput(f"A template part may have {MAX_TEXT} characters.")
     tags, at = 0, 0
@@ -33,7 +33,7 @@ def check_source(source: str) -> None:
 
 
 def _end_of(source: str, start: int) -> int:
-    """Where the tag that opens at `start` ends. Raises InvalidInput."""
+    """The end of the tag that opens at `start`. Raises InvalidInput."""
     if verbatim := _VERBATIM.match(source, start):
         name = verbatim[1]
         end = _END[name].search(source, verbatim.end())

@@ -1,7 +1,8 @@
-"""What a parsed template may be made of, and how it is evaluated: under a budget, and strict about what has no value.
+"""Which nodes and expressions a template may have, and how they are evaluated: under a budget, strict about missing
+values.
 
 python-liquid's own classes do the work. Each node and expression of a parsed template gets a subclass of its class that
-asks the budget first, so that no tag can be forgotten; a class that is not listed here is refused when it is published.
+pays the budget first, so that no tag is left out; publishing refuses a class that is not listed here.
 """
 
 from __future__ import annotations
@@ -52,16 +53,16 @@ from notifier.delivery.content.liquid_filters import apply
 from notifier.delivery.content.liquid_values import Missing, NoValue, as_text
 from notifier.delivery.content.render_budget import MAX_ITEMS, MAX_OUTPUT, Budget, LimitExceeded
 
-#: nodes and expressions of one template part; parsing so many takes 50 ms
+#: nodes and expressions of one template part: parsing this number takes 50 ms
 MAX_THINGS = 10_000
-#: blocks within blocks, `and` after `and`: Python's stack ends at a thousand calls, and one level takes up to four
+#: levels of nested blocks and of `and` after `and`: Python's stack has a thousand calls, and a level uses up to four
 MAX_DEPTH = 100
 #: filters in a row
 MAX_FILTERS = 30
 
 
 class Context(RenderContext):
-    """One rendering. Everything that is evaluated passes here and pays for it."""
+    """One rendering. Every evaluation goes through the context and pays the budget."""
 
     __slots__ = ("budget", "failed")
 
@@ -80,7 +81,7 @@ class Context(RenderContext):
             try:
                 value = self.get_item(value, key) if n else self.scope[key]  # type: ignore[index]
             except (KeyError, TypeError, IndexError):
-                return Missing(_written(path[: n + 1]), token=token)
+                return Missing(_path_text(path[: n + 1]), token=token)
             if type(value) is Missing:
                 return value
         return value
@@ -98,7 +99,7 @@ class Context(RenderContext):
 
 
 class _Buffer(LimitedStringIO):
-    """An output, or what a `capture` collects."""
+    """An output, or the text that a `capture` collects."""
 
     def __init__(self, budget: Budget, limit: int) -> None:
         super().__init__(limit)
@@ -106,14 +107,14 @@ class _Buffer(LimitedStringIO):
 
     def write(self, text: str) -> int:
         written = super().write(text)
-        # one of 256 characters costs what a step costs
+        # writing 256 characters costs as much as a step
         if len(text) > 256:
             self._budget.step(len(text) // 256)
         return written
 
 
-def _written(path: Iterable[object]) -> str:
-    """A path as people write it: `recipient.attributes.vip`, `items[0].name`."""
+def _path_text(path: Iterable[object]) -> str:
+    """A path as a template has it: `recipient.attributes.vip`, `items[0].name`."""
     pieces = [f".{key}" if isinstance(key, str) else f"[{key}]" for key in path]
     return "".join(pieces).removeprefix(".")
 
@@ -122,7 +123,7 @@ def _written(path: Iterable[object]) -> str:
 
 
 class _Node:
-    """Any node: one step; of an error it is remembered where it was."""
+    """Any node: costs one step, and notes the innermost node of an error."""
 
     __slots__ = ()
 
@@ -146,7 +147,7 @@ class _Output:
 
 
 class _Cycle:
-    """`cycle`: those with the same words, or the same group, go on together."""
+    """`cycle`: tags with the same words, or the same group, share one position."""
 
     __slots__ = ()
     args: list[Expression]
@@ -159,7 +160,7 @@ class _Cycle:
 
 
 class _Filtered:
-    """A value and its filters: only `default` takes null."""
+    """A value and its filters: only `default` accepts null."""
 
     __slots__ = ()
     left: Expression
@@ -175,7 +176,7 @@ class _Filtered:
 
 
 class _Loop:
-    """`for` and `tablerow`: what has no value cannot be gone through."""
+    """`for` and `tablerow`: a missing value is no empty list."""
 
     __slots__ = ()
     iterable: Expression
@@ -191,15 +192,15 @@ class _Loop:
 
 
 class _Range:
-    """`(1..10)`: bounded when it is made, whatever is done with it then."""
+    """`(1..10)`: limited in size when it is created."""
 
     __slots__ = ()
 
     def _make_range(self, start: Any, stop: Any) -> range:
-        made: range = super()._make_range(start, stop)  # type: ignore[misc]
-        if made and made[-1] - made[0] >= MAX_ITEMS:
+        numbers: range = super()._make_range(start, stop)  # type: ignore[misc]
+        if numbers and numbers[-1] - numbers[0] >= MAX_ITEMS:
             raise LimitExceeded(f"a range of more than {MAX_ITEMS} numbers")
-        return made
+        return numbers
 
 
 _NODES: dict[type, type | None] = {
@@ -232,7 +233,7 @@ _EXPRESSIONS: dict[type, type | None] = {
 
 @cache
 def _stricter(kind: type) -> type:
-    """The subclass that takes a class's place. Raises TooMuch for a class that nobody has looked at."""
+    """The subclass that replaces a class. Raises LimitExceeded for a class that is not listed above."""
     above: tuple[type | None, ...]
     if kind in _NODES:
         above = (_Node, _NODES[kind], kind)
@@ -245,8 +246,8 @@ def _stricter(kind: type) -> type:
 
 
 def restrict(nodes: Iterable[Node]) -> None:
-    """Put the parsed template under limits. Raises TooMuch for one that is too large or too deep, or holds what is not
-    known here."""
+    """Put the parsed template under limits. Raises LimitExceeded for a template that is too large or too deep, or holds
+    a class that is not listed above."""
     things = 0
     seen: set[int] = set()
     left: list[tuple[Any, int]] = [(node, 1) for node in nodes]
@@ -271,7 +272,7 @@ def restrict(nodes: Iterable[Node]) -> None:
 
 
 def _refuse_words(as_text: Expression) -> None:
-    """`{{ nil }}` and the like show nothing, whatever a variable of that name holds. Raises LiquidError."""
+    """Raise LiquidError for `{{ nil }}` and the like, which print nothing even if a variable has that name."""
     if isinstance(as_text, FilteredExpression) and not as_text.filters and isinstance(as_text.left, _NOTHING):
         word = type(as_text.left).__name__.lower()
         raise LiquidError(f"{word!r} has a meaning of its own in Liquid and shows nothing", token=None)
@@ -282,7 +283,7 @@ _PARTS = (Node, Expression, filtered.Filter, KeywordArgument, PositionalArgument
 
 
 def parts_of(thing: Any) -> Iterator[Any]:
-    """The nodes and expressions that `thing` holds, by its attributes: no class can forget to tell of one."""
+    """The nodes and expressions that `thing` holds, read from its attributes, so that no class can hide one."""
     for kind in type(thing).__mro__:
         for name in kind.__dict__.get("__slots__", ()):
             value = getattr(thing, name, None)
@@ -292,16 +293,16 @@ def parts_of(thing: Any) -> Iterator[Any]:
 
 
 def names_in(node: Node) -> list[str]:
-    """The variables that a node itself reads, not those of the blocks in it."""
+    """The variables that a node itself reads, without those of the blocks inside it."""
     left: list[Any] = [node]
-    found: list[str] = []
+    names: list[str] = []
     while left:
         thing = left.pop()
         if isinstance(thing, Path):
-            found.append(str(thing))
+            names.append(str(thing))
         own = [part for part in parts_of(thing) if not isinstance(part, Node) or _is_condition(part)]
         left.extend(reversed([part for part in own if not isinstance(part, BlockNode)]))
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(names))
 
 
 def _is_condition(node: Node) -> bool:

@@ -1,4 +1,4 @@
-"""Values inside a template: what has no value, how a value is printed, how large it is."""
+"""Values inside a template: missing values, how a value is printed, and its size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from notifier.delivery.content.render_budget import MAX_TEXT
 
 
 class Missing(Undefined):
-    """A variable without a value. It is false in a condition, equal to nil, and an error wherever it would be shown."""
+    """A variable without a value. It is false in a condition, equal to nil, and an error where it would be printed."""
 
     __slots__ = ("path",)
     #: python-liquid's `default` asks for this name
@@ -45,7 +45,7 @@ class Missing(Undefined):
 
 
 class NoValue(UndefinedError):
-    """Something that has no value would be shown."""
+    """A template would print something without a value."""
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(f"{path} {why}", token=None)
@@ -53,13 +53,13 @@ class NoValue(UndefinedError):
 
 
 def as_text(value: object, expression: object = "a value") -> str:
-    """`value` of an expression, as a template prints it: lists and objects as JSON. Raises NoValue for undefined and
+    """The value of an expression as a template prints it: lists and objects as JSON. Raises NoValue for undefined and
     null."""
     if isinstance(value, str):
         return value
     if value is None:
         raise NoValue(_name(expression), "is null")
-    # asked by type: python-liquid's Undefined is a Mapping, of which `isinstance` takes ten times as long
+    # `type`, because python-liquid's Undefined is a Mapping, for which `isinstance` takes ten times as long
     if type(value) is Missing:
         value.refuse()
     if isinstance(value, range):
@@ -72,7 +72,7 @@ def as_text(value: object, expression: object = "a value") -> str:
 
 
 def _name(expression: object) -> str:
-    """What an expression shows, without its filters."""
+    """The value that an expression prints, without its filters."""
     return str(getattr(expression, "left", expression))
 
 
@@ -84,8 +84,8 @@ def _json(value: object, expression: object) -> str:
 
 
 def size_of(value: object, most: int = MAX_TEXT) -> int:
-    """About the characters of `value`, with all that is in it, every time that it is in it; stops counting above
-    `most`."""
+    """About how many characters `value` has with everything inside it; an object that occurs twice counts twice. Stops
+    counting above `most`."""
     if isinstance(value, str):
         return len(value)
     if type(value) is int:

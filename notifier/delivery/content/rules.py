@@ -1,7 +1,7 @@
-"""What rendered content may hold: the rules of its channel and of every provider of that channel, in one place.
+"""What rendered content may hold: the rules of its channel and of every provider of that channel.
 
-Constant parts are checked when a template is published, rendered ones when a message is accepted or armed, so that
-nothing is left for a provider to refuse after GO.
+Constant parts are checked when a template is published, rendered parts when a message is accepted or armed, so that no
+provider has to refuse a content after GO.
 """
 
 from __future__ import annotations
@@ -17,40 +17,40 @@ from notifier.providers import providers
 _WIDEST = 4
 
 
-def check(name: str, known: Mapping[str, Any], schemes: Collection[str], field: str) -> None:
-    """Raise InvalidInput unless these parts of channel `name` may be sent. `known` may lack parts that are not rendered
+def check(name: str, parts: Mapping[str, Any], schemes: Collection[str], field: str) -> None:
+    """Raise InvalidInput unless these parts of channel `name` may be sent. `parts` may lack parts that are not rendered
     yet. The error's field is `field` and the part."""
     try:
-        channel(name).check_content(known, schemes)
-        for kind in providers().values():
-            if kind.channel == name:
-                kind.check_content(known)
+        channel(name).check_content(parts, schemes)
+        for provider in providers().values():
+            if provider.channel == name:
+                provider.check_content(parts)
     except InvalidInput as error:
         raise InvalidInput(error.message, field=f"{field}.{error.field}", code=error.code) from None
 
 
-def free_characters(name: str, known: Mapping[str, Any], personal: Collection[str]) -> int:
-    """How many characters the `personal` parts of a message may have together without breaking any rule, whatever they
-    say; -1 when more than their length counts. Arming compares one sum a message with it: 0.2 µs."""
+def free_characters(name: str, common: Mapping[str, Any], personal: Collection[str]) -> int:
+    """How many characters the `personal` parts of a message may have together without breaking any rule; -1 when a rule
+    checks more than their length. `common`: the other parts. Arming compares one sum a message with it: 0.2 µs."""
     kind = channel(name)
     if kind.inspected.intersection(personal):
         return -1
-    whole = nest_parts({**known, **dict.fromkeys(personal, "?")})
-    rooms = [most for part, most in kind.longest.items() if part in personal]
-    rooms += [
-        (each.largest - each.size(whole)) // _WIDEST
-        for each in providers().values()
-        if each.channel == name and each.largest is not None
+    parts = nest_parts({**common, **dict.fromkeys(personal, "?")})
+    limits = [limit for part, limit in kind.longest.items() if part in personal]
+    limits += [
+        (provider.largest - provider.size(parts)) // _WIDEST
+        for provider in providers().values()
+        if provider.channel == name and provider.largest is not None
     ]
-    return min(rooms, default=2**31)
+    return min(limits, default=2**31)
 
 
 def nest_parts(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Parts by their flat names (`data.<key>`) as a channel wants them: `data` is an object."""
-    found: dict[str, Any] = {}
+    """Parts by their flat names (`data.<key>`) in the form that a channel takes: `data` is an object."""
+    nested: dict[str, Any] = {}
     for name, text in parts.items():
         if name.startswith("data."):
-            found.setdefault("data", {})[name[5:]] = text
+            nested.setdefault("data", {})[name[5:]] = text
         else:
-            found[name] = text
-    return found
+            nested[name] = text
+    return nested

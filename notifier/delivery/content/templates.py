@@ -36,31 +36,31 @@ class Locale(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PartlyRendered:
-    """The parts of one channel and locale for many recipients: what is the same for all of them is rendered, once. A
+    """The parts of one channel and locale for many recipients: the parts that all recipients share are rendered once. A
     value of the part `data` is named `data.<key>`."""
 
     content: Locale
     schemes: Collection[str]
-    parts: Mapping[str, str | None]  #: None: it is personal
+    parts: Mapping[str, str | None]  #: None: the part is personal
     personal: tuple[tuple[str, LiquidText], ...]
-    broken: NotifierError | None = None  #: why nobody gets it, unless an earlier part says something else
-    free_characters: int = -1  #: see content_rules.ample
+    broken: NotifierError | None = None  #: why no recipient gets it, unless an earlier part fails otherwise
+    free_characters: int = -1  #: see rules.free_characters
 
     def render(self, variables: dict[str, Any]) -> tuple[str, ...]:
         """The personal parts, in their order. Raises MissingVariables or TemplateFailed."""
         texts = tuple([text.render(variables) for _, text in self.personal])
         if self.broken is not None:
-            # without it, a million raises would hang a million frames on it
+            # without this, a million raises would add a million frames to the error
             raise self.broken.with_traceback(None)
         if sum(map(len, texts)) > self.free_characters:
             names = (name for name, _ in self.personal)
-            whole = rules.nest_parts({**self.parts, **dict(zip(names, texts, strict=True))})
-            rules.check(self.content.channel, whole, self.schemes, self.content.field)
+            parts = rules.nest_parts({**self.parts, **dict(zip(names, texts, strict=True))})
+            rules.check(self.content.channel, parts, self.schemes, self.content.field)
         return texts
 
 
 class Compiled:
-    """One version, parsed. Immutable and shared by threads."""
+    """One parsed version. Immutable; threads share it."""
 
     def __init__(self, content: Content) -> None:
         self._texts: dict[str, dict[str, dict[str, LiquidText | dict[str, LiquidText]]]] = {
@@ -74,20 +74,20 @@ class Compiled:
 
     @property
     def variables(self) -> list[str]:
-        """The paths it reads over all channels and locales."""
+        """The variables' paths that any channel or locale reads."""
         return sorted({path for text in self._all() for path in text.paths})
 
-    def locale_for(self, name: str, wanted: str, default: str) -> Locale:
-        """The content of channel `name` that serves somebody who wants `wanted`."""
-        have = self._texts[name]
-        for candidate in (*fallbacks(wanted), *fallbacks(default)):
-            if candidate in have:
+    def locale_for(self, name: str, locale: str, default: str) -> Locale:
+        """The content of channel `name` for a recipient whose locale is `locale`."""
+        by_locale = self._texts[name]
+        for candidate in (*fallbacks(locale), *fallbacks(default)):
+            if candidate in by_locale:
                 return Locale(name, candidate)
-        return Locale(name, next(iter(have)))
+        return Locale(name, next(iter(by_locale)))
 
     def render(self, content: Locale, variables: dict[str, Any], schemes: Collection[str]) -> Parts:
         """The parts of one channel, with links of the tenant's app `schemes`. Raises MissingVariables,
-        TemplateFailed, or InvalidInput for what the channel does not carry."""
+        TemplateFailed, or InvalidInput for parts that the channel's rules refuse."""
         parts: Parts = {
             part: text.render(variables)
             if isinstance(text, LiquidText)
@@ -98,7 +98,7 @@ class Compiled:
         return parts
 
     def form(self, content: Locale, common: dict[str, Any], schemes: Collection[str]) -> PartlyRendered:
-        """The same for many recipients; `common` are the variables that all of them share."""
+        """The parts for many recipients; `common` are the variables that all recipients share."""
         parts: dict[str, str | None] = {}
         personal: list[tuple[str, LiquidText]] = []
         free_characters, broken = -1, None
@@ -109,22 +109,22 @@ class Compiled:
                     personal.append((part, text))
                 else:
                     parts[part] = text.render(common)
-            known = {part: text for part, text in parts.items() if text is not None}
-            rules.check(content.channel, rules.nest_parts(known), schemes, content.field)
-            free_characters = rules.free_characters(content.channel, known, [part for part, _ in personal])
+            rendered = {part: text for part, text in parts.items() if text is not None}
+            rules.check(content.channel, rules.nest_parts(rendered), schemes, content.field)
+            free_characters = rules.free_characters(content.channel, rendered, [part for part, _ in personal])
         except NotifierError as error:
             broken = error
         return PartlyRendered(content, schemes, parts, tuple(personal), broken, free_characters)
 
     def check_constants(self, schemes: Collection[str]) -> None:
-        """Raise InvalidInput, naming the field, for what is wrong whoever gets it."""
+        """Raise InvalidInput, naming the field, for constant parts that no recipient may get."""
         for name, by_locale in self._texts.items():
             for locale, parts in by_locale.items():
                 content = Locale(name, locale)
-                known = {part: text.render({}) for part, text in _flat(parts) if text.constant}
-                # the names of data are constant, whatever their texts
+                constant = {part: text.render({}) for part, text in _flat(parts) if text.constant}
+                # the names of data are constant even where their texts are not
                 keys = {part: "" for part, _ in _flat(parts) if part.startswith("data.")}
-                rules.check(name, rules.nest_parts(keys | known), schemes, content.field)
+                rules.check(name, rules.nest_parts(keys | constant), schemes, content.field)
 
     def _all(self) -> Iterator[LiquidText]:
         for by_locale in self._texts.values():
@@ -193,8 +193,8 @@ def check(content: Any, tenant: Tenant) -> Compiled:
 
 
 def normalised(content: Any) -> Any:
-    """`content` with its locales in canonical case, as it is stored. Raises InvalidInput, naming the field, for what is
-    no locale, and for two that are the same; what else is wrong with it, `check` finds."""
+    """`content` with its locales in canonical case, as it is stored. Raises InvalidInput, naming the field, for a
+    malformed locale and for a locale that occurs twice; `check` finds all other faults."""
     if not isinstance(content, Mapping):
         return content
     return {name: _normalised(name, by_locale) for name, by_locale in content.items()}
@@ -203,15 +203,15 @@ def normalised(content: Any) -> Any:
 def _normalised(name: str, by_locale: Any) -> Any:
     if not isinstance(by_locale, Mapping):
         return by_locale
-    found: dict[str, Any] = {}
-    for written, parts in by_locale.items():
-        tag = locales.canonical(written, f"content.{name}.{written[:40]}")
-        if tag in found:
+    by_tag: dict[str, Any] = {}
+    for locale, parts in by_locale.items():
+        tag = locales.canonical(locale, f"content.{name}.{locale[:40]}")
+        if tag in by_tag:
             raise InvalidInput(
-                f"There is content for {tag} already, written otherwise; keep one.", field=f"content.{name}.{written}"
+                f"There is content for {tag} already, written otherwise; keep one.", field=f"content.{name}.{locale}"
             )
-        found[tag] = parts
-    return found
+        by_tag[tag] = parts
+    return by_tag
 
 
 def _check_parts(check_parts: Any, field: str, parts: Any) -> None:
@@ -224,7 +224,7 @@ def _check_parts(check_parts: Any, field: str, parts: Any) -> None:
 
 
 def publish(template: Template, content: Any, user: User | None = None) -> TemplateVersion:
-    """The next version of a template. Raises InvalidInput, naming the field, and stores nothing then."""
+    """Store the next version of a template. Raises InvalidInput, naming the field, and stores nothing then."""
     content = normalised(content)
     parsed = check(content, template.tenant)
     with transaction.atomic():
