@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from io import BytesIO
 from typing import IO, Any
 
@@ -13,12 +13,11 @@ from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 
 from notifier.errors import InvalidInput
-from notifier.values.text import escaped, fault_of
+from notifier.values.json_document import MAX_INTEGER, check_document
 
 MAX_BODY = 1024 * 1024
 #: levels of nesting; orjson writes 254, PostgreSQL and templates take fewer, and real requests need far fewer
 MAX_DEPTH = 32
-_MAX_INT = 2**63 - 1
 
 
 class TooLarge(APIException):
@@ -74,7 +73,7 @@ def load(body: bytes) -> Any:
         document, suspicious = _parse(text, _any_integer, float), True
     _check_depth(document)
     if suspicious:
-        check_storable(document)
+        check_document(document)
     return document
 
 
@@ -93,14 +92,14 @@ def _constant(name: str) -> float:
 
 def _integer(digits: str) -> int:
     # 18 digits always fit into 64 bits
-    if len(digits) > 18 and not -_MAX_INT <= _any_integer(digits) <= _MAX_INT:
+    if len(digits) > 18 and not -MAX_INTEGER <= _any_integer(digits) <= MAX_INTEGER:
         raise _Suspicious
     return int(digits)
 
 
 def _any_integer(digits: str) -> int:
     # Python refuses to read more than 4,300 digits; the exact value of an integer beyond 64 bits does not matter
-    return int(digits) if len(digits) <= 20 else 2 * _MAX_INT
+    return int(digits) if len(digits) <= 20 else 2 * MAX_INTEGER
 
 
 def _number(digits: str) -> float:
@@ -129,36 +128,3 @@ def _too_deep() -> InvalidInput:
 
 def _inner(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
     return value.values() if isinstance(value, dict) else value
-
-
-def check_storable(document: Any) -> None:
-    """Raise InvalidInput, naming the field, for a value that PostgreSQL cannot store."""
-    for path, value in _leaves(document, ""):
-        if fault := _fault(value):
-            code, message = fault
-            field = escaped(path)
-            raise InvalidInput(message, field=field or None, code=code)
-
-
-def _fault(value: Any) -> tuple[str, str] | None:
-    if isinstance(value, str) and (unstorable := fault_of(value)):
-        return unstorable.code, f"A text holds {unstorable.character}."
-    if isinstance(value, int) and not -_MAX_INT <= value <= _MAX_INT:
-        return "number_out_of_range", "An integer is outside of 64 bits."
-    if isinstance(value, float) and not math.isfinite(value):
-        return "number_out_of_range", "A number is out of range."
-    return None
-
-
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every value, and every key of an object, with the dotted path to it."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            below = f"{path}.{key}".lstrip(".")
-            yield below, key
-            yield from _leaves(inner, below)
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _leaves(inner, f"{path}.{index}".lstrip("."))
-    else:
-        yield path, value

@@ -10,9 +10,9 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from notifier.api.framework import body
 from notifier.channels import channels
 from notifier.errors import InvalidInput
+from notifier.values.json_document import check_document
 from notifier.values.trim import trimmed
 from tenants.admin.audit_entries import record_change
 from tenants.admin.base import TenantTabularInline, masked, visible_rows
@@ -67,7 +67,7 @@ class RecipientForm(TenantForm):
         if not isinstance(value, dict):
             raise forms.ValidationError('An object of names and values, such as {"plan": "pro"}.')
         try:
-            body.check_storable({"attributes": value})
+            check_document({"attributes": value})
             return attributes.check(value)
         except InvalidInput as error:
             raise forms.ValidationError(f"{error.field}: {error.message}") from error
