@@ -27,7 +27,7 @@ def urls() -> list[URLPattern]:
 
 
 class ControlView(OneCampaignView):
-    """Base of the views of controls."""
+    """A POST may be repeated; the answer says whether this request changed the campaign."""
 
     def run(self, control: Control, campaign_id: uuid.UUID) -> Response:
         options = self.read(CampaignGoInput) if control.takes_rollout else {}
