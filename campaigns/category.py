@@ -1,5 +1,5 @@
-"""The category of a campaign's messages: of an armed campaign the one that it was armed with, whatever its template
-says since."""
+"""The category of a campaign's messages. An armed campaign keeps the category that it was armed with, though its
+template may get another."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PLANNED = [state for state in State if state != State.DRAFT and state not in EN
 
 
 def category_rule_of(campaign: Campaign) -> Rule:
-    """What the category says about the campaign's messages."""
+    """The category's rule for the campaign's messages."""
     if campaign.state == State.DRAFT:
         category = campaign.template.category
         return Rule(category.key, Kind(category.kind)) if category else Rule()

@@ -1,4 +1,4 @@
-"""A campaign, its audience, and the shards that an armed campaign is cut into."""
+"""A campaign, its audience, and the shards of an armed campaign."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tenants.models import TenantOwned, User
 
 class Audience(TenantOwned):
     """A segment (a filter over recipients, evaluated when a campaign is armed), an uploaded list of external ids, or
-    everybody: who has to be asked for by name, never what is left when a filter is empty."""
+    all recipients. All recipients are a source of their own: a segment with an empty filter is refused."""
 
     class Source(models.TextChoices):
         SEGMENT = "segment", "Segment: the recipients that a filter finds"
@@ -33,10 +33,10 @@ class Audience(TenantOwned):
 
 
 class AudienceMember(models.Model):
-    """One external id of an uploaded list; duplicates of the file are merged by the key."""
+    """One external id of an uploaded list; the unique key merges duplicates of the file."""
 
     id = models.BigAutoField(primary_key=True)
-    # the indexes below serve both keys; two more would make filling a million rows a third slower
+    # the indexes below serve both foreign keys; two more indexes would make loading a million rows a third slower
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+", db_index=False)
     audience = models.ForeignKey(Audience, on_delete=models.CASCADE, related_name="members", db_index=False)
     external_id = models.CharField(max_length=128)
@@ -45,7 +45,7 @@ class AudienceMember(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "audience", "external_id"], name="audience_member_once"),
         ]
-        # the walk by keyset; without it each page sorted the whole list (120 ms a page of a million, measured)
+        # for ranges by key; without the index each range sorted the whole list (120 ms a range of a million, measured)
         indexes = [models.Index(fields=["audience", "id"], name="audience_member_walk")]
 
     def __str__(self) -> str:
@@ -53,11 +53,11 @@ class AudienceMember(models.Model):
 
 
 class Rollout(models.TextChoices):
-    """What leaves at GO."""
+    """What may leave at GO."""
 
     ALL = "all", "everything at once"
-    CANARY = "canary", "the canary first, then by itself the rest"
-    CANARY_WAIT = "canary_wait", "the canary first, then wait for me"
+    CANARY = "canary", "the canary first, then the rest automatically"
+    CANARY_WAIT = "canary_wait", "the canary first, then wait for a person"
 
 
 class Campaign(TenantOwned):
@@ -80,48 +80,52 @@ class Campaign(TenantOwned):
     channels = ArrayField(models.CharField(max_length=16))
     data = models.JSONField(default=dict, blank=True, help_text="Variables for the template.")
     mode = models.CharField(max_length=8, choices=[(m.value, m.value) for m in Mode], default=Mode.LIVE)
-    not_after = models.DateTimeField(null=True, blank=True, help_text="Nothing leaves after this.")
+    not_after = models.DateTimeField(null=True, blank=True, help_text="No message leaves after this time.")
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT, editable=False)
-    #: raised by every arm: an arming that was overtaken by an edit sees another number and stops
+    #: raised by every arming and disarming: an arming that an edit has overtaken sees another number and stops
     revision = models.IntegerField(default=0, editable=False)
     version = models.ForeignKey(TemplateVersion, null=True, editable=False, on_delete=models.PROTECT, related_name="+")
-    #: the key of the category that its messages were planned by when it was armed
+    #: the key of the category by which the messages were planned when the campaign was armed
     category = models.CharField(max_length=64, default="", editable=False)
     failure = models.CharField(max_length=500, blank=True, editable=False)
     audience_size = models.IntegerField(default=0, editable=False)
     processed = models.IntegerField(
         default=0, editable=False, help_text="Audience entries that arming has processed so far."
     )
-    unreached = models.IntegerField(default=0, editable=False, help_text="People of the audience who get no message.")
-    excluded = models.JSONField(default=dict, editable=False, help_text="Messages left out while arming, by reason.")
-    #: when a slice of it was last begun: turns between tenants
-    turn_at = models.DateTimeField(null=True, editable=False)
-    #: workers that arm it, and those that died of it
-    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
-    #: why some could not be rendered: campaigns.arming.render_problems
-    problems = models.JSONField(default=list, editable=False)
-    # -- how it leaves --
-    hold_seconds = models.PositiveSmallIntegerField(
-        default=0, help_text="Seconds after GO in which it can still be taken back."
+    unreached = models.IntegerField(
+        default=0, editable=False, help_text="Recipients of the audience without any message."
     )
-    rate_per_s = models.FloatField(null=True, blank=True, help_text="Messages a second at most; empty: no limit.")
+    excluded = models.JSONField(default=dict, editable=False, help_text="Messages excluded while arming, by reason.")
+    #: when a worker last began one of the ranges: tenants take turns by it (campaigns.arming.scheduler)
+    turn_at = models.DateTimeField(null=True, editable=False)
+    #: workers that arm the campaign now, and those that died of it
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+    #: why messages could not be rendered: campaigns.arming.render_problems
+    problems = models.JSONField(default=list, editable=False)
+    # -- launch and sending --
+    hold_seconds = models.PositiveSmallIntegerField(
+        default=0, help_text="Seconds after GO within which GO can be taken back."
+    )
+    rate_per_s = models.FloatField(
+        null=True, blank=True, help_text="At most so many messages a second; empty: no limit."
+    )
     canary_percent = models.PositiveSmallIntegerField(
-        default=1, help_text="Share of the messages that can be sent first, to see whether all is well."
+        default=1, help_text="Percentage of the messages that can be sent first, to see whether all is well."
     )
     max_error_percent = models.PositiveSmallIntegerField(
-        default=20, help_text="It pauses itself when more than this share of its messages fails."
+        default=20, help_text="The campaign pauses itself when more than this percentage of its messages fails."
     )
     max_dead_percent = models.PositiveSmallIntegerField(
-        default=50, help_text="It pauses itself when more than this share of its addresses is dead."
+        default=50, help_text="The campaign pauses itself when more than this percentage of its addresses is dead."
     )
     rollout = models.CharField(max_length=12, choices=Rollout, default=Rollout.ALL, editable=False)
     # -- rehearsals --
-    #: a silent campaign runs the whole way and disturbs nobody: providers check its messages and deliver none
+    #: a silent campaign goes through all steps and reaches no recipient: providers check its messages and deliver none
     silent = models.BooleanField(default=False, editable=False)
     rehearsal_of = models.ForeignKey(
         "self", null=True, editable=False, on_delete=models.SET_NULL, related_name="rehearsals"
     )
-    #: the last test send, and the version that it showed
+    #: the last test send, and the template version that it used
     tested_at = models.DateTimeField(null=True, editable=False)
     tested_version = models.ForeignKey(
         TemplateVersion, null=True, editable=False, on_delete=models.SET_NULL, related_name="+"
@@ -129,21 +133,21 @@ class Campaign(TenantOwned):
     # -- what happened --
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, null=True, editable=False, on_delete=models.SET_NULL, related_name="+")
-    #: set by the first arm, never changed: the time part of every delivery id of this campaign
+    #: set by the first arming, never changed: the time part of every delivery id of this campaign
     first_armed_ms = models.BigIntegerField(null=True, editable=False)
     armed_at = models.DateTimeField(null=True, editable=False)
-    #: GO was pressed; until then it can be taken back
+    #: GO was pressed; until this time GO can be taken back
     hold_until = models.DateTimeField(null=True, editable=False)
     launched_at = models.DateTimeField(null=True, editable=False)
     canary_passed_at = models.DateTimeField(null=True, editable=False)
-    #: why it paused itself; empty when a person did
+    #: why the campaign paused itself; empty when a person paused it
     halted = models.CharField(max_length=500, blank=True, editable=False)
-    #: channel -> why it paused itself; the others go on
+    #: channel -> why the channel paused itself; the other channels continue
     halted_channels = models.JSONField(default=dict, editable=False)
     stopped_at = models.DateTimeField(null=True, editable=False)
-    #: every outcome is durable with its shard
+    #: every outcome is stored with its shard
     finished_at = models.DateTimeField(null=True, editable=False)
-    #: every outcome is in the ledger's row of its message, too
+    #: every outcome is also in the message's row of the ledger
     accounted_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
@@ -154,9 +158,10 @@ class Campaign(TenantOwned):
 
 
 class AudienceRange(models.Model):
-    """A part of the audience that is yet to be armed: entries after `after` up to and with `until`.
+    """A part of the audience that is not armed yet: entries after `after` up to and with `until`.
 
-    Whoever arms it holds the row's lock, and deletes the row in the same transaction: a crash leaves it to the next.
+    A worker locks the row, arms the range and deletes the row in one transaction: a crash leaves the row to the next
+    worker.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -168,14 +173,14 @@ class AudienceRange(models.Model):
     until = models.CharField(max_length=36)
 
     def __str__(self) -> str:
-        return f"slice {self.number}"
+        return f"range {self.number}"
 
 
 class Shard(TenantOwned):
-    """A slice of an armed campaign on one channel and provider account: frozen, rendered, ready to leave.
+    """A part of an armed campaign's messages on one channel and provider account: rendered, ready to leave.
 
-    `begun`, `sent`, `failed`, `dead` and `requeued` are counts over its payload's rows, written together with the
-    outcomes themselves: row i < begun may be on the wire; a row without an outcome among them is in doubt.
+    `begun`, `sent`, `failed`, `dead` and `requeued` count messages of the payload, and are written in one statement
+    with the outcomes. Message i < begun may be in flight; such a message without an outcome is in doubt.
     """
 
     class State(models.TextChoices):
@@ -197,19 +202,19 @@ class Shard(TenantOwned):
     began_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     begun = models.IntegerField(default=0)
-    #: taken by the provider
+    #: accepted by the provider
     sent = models.IntegerField(default=0)
-    #: ended otherwise
+    #: ended without being sent
     failed = models.IntegerField(default=0)
-    #: of the failed: the address is no more
+    #: among the failed: the address does not exist any more
     dead = models.IntegerField(default=0)
-    #: back in the ledger's hands, for a later attempt
+    #: returned to the ledger, for a later attempt
     requeued = models.IntegerField(default=0)
-    #: of the failed and the requeued: no provider has said anything against it
+    #: among the failed and the requeued: messages that no provider refused
     skipped = models.IntegerField(default=0)
     #: the connection ended under the message and others, and no answer came
     disconnected = models.IntegerField(default=0)
-    #: its outcomes are in the ledger's rows; the payload is gone
+    #: the outcomes are in the ledger's rows, and the payload is deleted
     accounted = models.BooleanField(default=False)
 
     class Meta:
@@ -223,7 +228,7 @@ class Shard(TenantOwned):
 
 
 class ShardPayload(models.Model):
-    """What a shard sends and what became of it, kept apart so that claiming and counting shards never reads it."""
+    """The messages of a shard and their outcomes; a table of its own, so that counting shards does not read them."""
 
     shard = models.OneToOneField(Shard, primary_key=True, on_delete=models.CASCADE, related_name="payload")
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")

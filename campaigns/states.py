@@ -1,4 +1,4 @@
-"""The moves of a campaign. A move is one conditional UPDATE, so that of any number of callers exactly one makes it."""
+"""The states of a campaign and the allowed moves. A move is one conditional UPDATE: one of several callers makes it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from campaigns.models import Campaign
 
 State = Campaign.State
 
-#: every allowed move; nothing else ever happens to `state`
+#: every allowed move; no other code changes `state`
 MOVES: dict[State, frozenset[State]] = {
     State.DRAFT: frozenset({State.ARMING}),
     State.ARMING: frozenset({State.ARMED, State.DRAFT}),
@@ -24,17 +24,17 @@ MOVES: dict[State, frozenset[State]] = {
     State.CANCELLED: frozenset(),
     State.FAILED: frozenset(),
 }
-#: it does not leave any more, whatever anybody presses
+#: nothing of the campaign leaves any more
 ENDED = frozenset({State.FINISHED, State.CANCELLED, State.FAILED})
-#: nothing about the campaign's content may be edited any more; one that is launching can be taken back first
+#: the content may not be edited any more; the launch of a launching campaign can be taken back first
 LAUNCHED = frozenset({State.LAUNCHING, State.RUNNING, State.PAUSED}) | ENDED
 
 
 def move(
     campaign_id: uuid.UUID, to: State, *, allowed_from: Collection[State], where: Q | None = None, **columns: Any
 ) -> bool:
-    """Move if the campaign is in one of `allowed_from` and `where` holds, setting `columns` with it; True for the one
-    who moved it."""
+    """Move the campaign, and set `columns`, if its state is one of `allowed_from` and `where` holds. True for the one
+    caller that moved it. Raises ValueError for a move that MOVES does not have."""
     for state in allowed_from:
         if to not in MOVES[state]:
             raise ValueError(f"{state} -> {to} is no move of a campaign")

@@ -1,7 +1,7 @@
-"""Uploaded lists: a CSV of external ids, streamed; duplicates merge by the unique key, memory stays flat.
+"""Uploaded lists: a CSV of external ids, streamed. The unique key merges duplicates, and memory stays flat.
 
-A small one is stored as it is read. A large one is read by a worker into a staging table first, outside of any
-transaction, so that everybody can see how far it is; then it replaces the members at once.
+A small list is stored as it is read. A worker reads a large list into a staging table first, outside of any
+transaction, so that its progress is visible; then the list replaces the members at once.
 """
 
 from __future__ import annotations
@@ -22,21 +22,19 @@ from tenants.access import allow_slow_statements
 from tenants.imports import RowProblem, ids, read_external_ids
 from tenants.imports.csv_file import BinarySource, UnreadableFile
 
-#: rows of one INSERT; larger ones gain nothing (one round trip each) and cost memory
+#: rows of one INSERT; larger statements gain nothing (one round trip each) and cost memory
 BATCH = 5_000
-#: problems that a report names; the rest are counted
+#: rows that a report names with their problem; all are counted
 SHOWN_PROBLEMS = 100
 _MEMBERS = {"tenant_id": "uuid", "audience_id": "uuid", "external_id": "text"}
-
-
-#: ids of nobody that a report names
+#: unknown ids that a report names
 SHOWN_UNKNOWN = 10
 
 
 @dataclass
 class ListReport:
-    """What became of a file. `rows` counts what it held: `stored + duplicates + rejected`; `known` of the stored ids
-    are recipients now, `unknown` are nobody."""
+    """The result of reading a file. `rows` is `stored + duplicates + rejected`; `known` of the stored ids are
+    recipients now, `unknown` are not."""
 
     rows: int = 0
     stored: int = 0
@@ -61,13 +59,14 @@ class ListReport:
 
 
 def load_file(audience: Audience, source: BinarySource) -> ListReport:
-    """Replace the members by those of a file. A file that is no list changes nothing: InvalidInput."""
+    """Replace the members by the ids of a file. Raises InvalidInput for a file that is no list; the members then
+    stay."""
     entries = read_external_ids(source)
     return _replace(audience, lambda: _store(audience, entries))
 
 
 def load_ids(audience: Audience, external_ids: Iterable[object]) -> ListReport:
-    """The same from values in memory; a line number is then the place in the list."""
+    """Replace the members by these values; a report's line numbers are their places in the list, from 1 on."""
     entries = (_entry(place, value) for place, value in enumerate(external_ids, start=1))
     try:
         return _replace(audience, lambda: _store(audience, entries))
@@ -77,14 +76,14 @@ def load_ids(audience: Audience, external_ids: Iterable[object]) -> ListReport:
 
 @contextmanager
 def stage_ids(source: BinarySource | BinaryIO, progress: Callable[[ListReport], None]) -> Iterator[ListReport]:
-    """The ids of a file in a staging table of this session, and what the file held. Raises Refused."""
+    """Put the ids of a file into a staging table of this session; yields the report. Raises UnreadableFile."""
     with connection.cursor() as cursor:
         cursor.execute(_DROP)
         cursor.execute("CREATE TEMPORARY TABLE list_id (n bigint GENERATED ALWAYS AS IDENTITY, external_id text)")
     try:
         report = ListReport()
-        good = _good(read_external_ids(source), report)
-        while batch := list(islice(good, BATCH)):
+        external_ids = _without_problems(read_external_ids(source), report)
+        while batch := list(islice(external_ids, BATCH)):
             with connection.cursor() as cursor, cursor.copy("COPY list_id (external_id) FROM STDIN") as copy:
                 for external_id in batch:
                     copy.write_row((external_id,))
@@ -97,7 +96,7 @@ def stage_ids(source: BinarySource | BinaryIO, progress: Callable[[ListReport], 
 
 
 _DROP = "DROP TABLE IF EXISTS pg_temp.list_id"
-# in the order of the file; the unique key passes over repeats
+# in the order of the file; the unique key skips duplicates
 _STORE_STAGED = """
 INSERT INTO campaigns_audiencemember (tenant_id, audience_id, external_id)
 SELECT %s, %s, external_id FROM list_id ORDER BY n ON CONFLICT DO NOTHING
@@ -105,7 +104,7 @@ SELECT %s, %s, external_id FROM list_id ORDER BY n ON CONFLICT DO NOTHING
 
 
 def load_staged(audience: Audience, report: ListReport) -> ListReport:
-    """Replace the members by the staged ids: 300,000 take some seconds."""
+    """Replace the members by the staged ids; 300,000 ids take some seconds."""
 
     def store() -> ListReport:
         with connection.cursor() as cursor:
@@ -129,20 +128,20 @@ def _replace(audience: Audience, store: Callable[[], ListReport]) -> ListReport:
         )
     with transaction.atomic():
         allow_slow_statements()
-        # one file at a time: two uploads at once would otherwise mix
+        # one file at a time: two uploads at once would mix
         Audience.objects.select_for_update().get(pk=audience.pk)
-        _forget(audience.pk)
+        _delete_members(audience.pk)
         report = store()
         if not report.stored:
-            raise _useless(report)
-        _look_up(audience, report)
+            raise _no_usable_id(report)
+        _count_known(audience, report)
         audience.size = report.stored
         audience.save(update_fields=["size"])
     return report
 
 
-def _useless(report: ListReport) -> InvalidInput:
-    """A list of nobody is a mistake: its sender would wait for messages that never leave."""
+def _no_usable_id(report: ListReport) -> InvalidInput:
+    """Refuses a list without any id: its uploader would wait for messages that never leave."""
     if not report.rows:
         return UnreadableFile("It names no external id, so that nobody would be reached.")
     first = report.problems[0]
@@ -164,27 +163,27 @@ ORDER BY m.id LIMIT %s
 """
 
 
-def _look_up(audience: Audience, report: ListReport) -> None:
-    """Count who of the list is a recipient: 0.3 s for 300,000 ids."""
+def _count_known(audience: Audience, report: ListReport) -> None:
+    """Count the ids of the list that are recipients: 0.3 s for 300,000 ids."""
     with connection.cursor() as cursor:
         cursor.execute(_KNOWN, [audience.tenant_id, audience.pk])
-        report.known = cursor.fetchone()[0]
+        (report.known,) = cursor.fetchone()
         if report.unknown:
             cursor.execute(_UNKNOWN, [audience.tenant_id, audience.pk, SHOWN_UNKNOWN])
-            report.unknown_ids = [row[0] for row in cursor.fetchall()]
+            report.unknown_ids = [external_id for (external_id,) in cursor.fetchall()]
 
 
 def _store(audience: Audience, entries: Iterator[str | RowProblem]) -> ListReport:
     report = ListReport()
-    good = _good(entries, report)
-    while batch := list(islice(good, BATCH)):
+    external_ids = _without_problems(entries, report)
+    while batch := list(islice(external_ids, BATCH)):
         rows = [(audience.tenant_id, audience.pk, external_id) for external_id in batch]
         report.rows += len(rows)
         report.stored += bulk.insert("campaigns_audiencemember", _MEMBERS, rows, ignore_conflicts=True)
     return report
 
 
-def _good(entries: Iterator[str | RowProblem], report: ListReport) -> Iterator[str]:
+def _without_problems(entries: Iterator[str | RowProblem], report: ListReport) -> Iterator[str]:
     for entry in entries:
         if isinstance(entry, RowProblem):
             report.reject(entry)
@@ -192,6 +191,6 @@ def _good(entries: Iterator[str | RowProblem], report: ListReport) -> Iterator[s
             yield entry
 
 
-def _forget(audience_id: uuid.UUID) -> None:
+def _delete_members(audience_id: uuid.UUID) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM campaigns_audiencemember WHERE audience_id = %s", [audience_id])

@@ -1,4 +1,4 @@
-"""Whether the ids of a list are still being read, and what became of its last file."""
+"""The uploads of a list: the last one, and whether a worker still reads it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def last_upload(audience_id: uuid.UUID) -> Import | None:
 
 
 def running_upload(audience_id: uuid.UUID) -> Import | None:
-    """The upload that waits for a worker, or that one reads."""
+    """The upload that waits for a worker, or that a worker reads."""
     return Import.objects.filter(audience_id=audience_id, state__in=OPEN_STATES).first()
 
 
 def check_loaded(audience_id: uuid.UUID, then: str) -> None:
-    """Raise Conflict while a worker still reads the ids of this list."""
+    """Raise Conflict while a worker still reads the ids of this list. `then`: what the caller may do afterwards."""
     job = running_upload(audience_id)
     if job is not None:
         raise Conflict(

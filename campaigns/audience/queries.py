@@ -1,10 +1,13 @@
-"""Slice, count and sample an audience. A slice's bounds are keys, so that no slice costs more than the first."""
+"""Queries over an audience of any kind: its key ranges, the recipients of one range, a count and a sample.
+
+A range is given by keys (keyset pagination), so that no range costs more than the first.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -23,24 +26,40 @@ class KeyRange:
     entries: int
 
 
+class _RangeEnd(NamedTuple):
+    """The last entry of a range: its key, and its number from 1 on."""
+
+    key: str
+    number: int
+
+
+class _Entries(NamedTuple):
+    """The entries of an audience: their key column, FROM and WHERE, and the parameters."""
+
+    key: str
+    sql: str
+    params: list[Any]
+
+
 #: before every recipient's id, and before every member's
-_FIRST_RECIPIENT, _FIRST_MEMBER = "00000000-0000-0000-0000-000000000000", "0"
+_BEFORE_RECIPIENTS, _BEFORE_MEMBERS = "00000000-0000-0000-0000-000000000000", "0"
 
 
 def key_ranges(audience: Audience, size: int) -> Iterator[KeyRange]:
-    """The whole audience as it is now, in parts of `size` entries: one query."""
+    """The whole audience as it is now, in ranges of `size` entries: one query."""
     key, sql, params = _entries(audience)
     last = f"lead({key}) OVER (ORDER BY {key}) IS NULL"
     numbered = f"SELECT {key}::text AS key, row_number() OVER (ORDER BY {key}) AS n, {last} AS last {sql}"
-    ends = _rows(f"SELECT key, n FROM ({numbered}) e WHERE n %% %s = 0 OR last ORDER BY n", [*params, size])
-    after, before = _FIRST_MEMBER if _is_list(audience) else _FIRST_RECIPIENT, 0
-    for until, n in ends:
-        yield KeyRange(after, until, n - before)
-        after, before = until, n
+    rows = _rows(f"SELECT key, n FROM ({numbered}) e WHERE n %% %s = 0 OR last ORDER BY n", [*params, size])
+    after, before = _BEFORE_MEMBERS if _is_list(audience) else _BEFORE_RECIPIENTS, 0
+    for end in map(_RangeEnd._make, rows):
+        yield KeyRange(after, end.key, end.number - before)
+        after, before = end
 
 
 def recipient_query(audience: Audience, after: str, until: str) -> RecipientQuery:
-    """The recipients of one slice; an entry of a list that is nobody of this tenant is one without a recipient."""
+    """The recipients of one range. An entry of a list that is no recipient of this tenant is a row without a
+    recipient."""
     if not _is_list(audience):
         where, params = _conditions(audience)
         return RecipientQuery(
@@ -59,18 +78,19 @@ def recipient_query(audience: Audience, after: str, until: str) -> RecipientQuer
 
 
 def count_recipients(audience: Audience) -> int:
-    """How many recipients it reaches now; entries of a list that are nobody of this tenant do not count."""
+    """How many recipients the audience has now, without the entries of a list that are no recipients of this tenant."""
     sql, params = _matching(audience)
-    return int(_rows(f"SELECT count(*) {sql}", params)[0][0])
+    ((count,),) = _rows(f"SELECT count(*) {sql}", params)
+    return int(count)
 
 
 def sample_recipients(audience: Audience, n: int) -> list[Recipient]:
-    """The first `n` of it."""
+    """The first `n` recipients of the audience."""
     sql, params = _matching(audience)
     order = "m.id" if _is_list(audience) else "r.id"
-    ids = [row[0] for row in _rows(f"SELECT r.id {sql} ORDER BY {order} LIMIT %s", [*params, n])]
-    found = Recipient.objects.filter(tenant_id=audience.tenant_id).in_bulk(ids)
-    return [found[i] for i in ids if i in found]
+    ids = [pk for (pk,) in _rows(f"SELECT r.id {sql} ORDER BY {order} LIMIT %s", [*params, n])]
+    recipients = Recipient.objects.filter(tenant_id=audience.tenant_id).in_bulk(ids)
+    return [recipients[pk] for pk in ids if pk in recipients]
 
 
 def _matching(audience: Audience) -> tuple[str, list[Any]]:
@@ -85,12 +105,12 @@ def _matching(audience: Audience) -> tuple[str, list[Any]]:
     )
 
 
-def _entries(audience: Audience) -> tuple[str, str, list[Any]]:
-    """Key, FROM and WHERE of what is walked: the members of a list need no look at the recipients."""
+def _entries(audience: Audience) -> _Entries:
+    """The entries that ranges consist of. Those of a list need no look at the recipients."""
     if not _is_list(audience):
-        return ("r.id", *_recipients(audience))
+        return _Entries("r.id", *_recipients(audience))
     where = "WHERE m.tenant_id = %s AND m.audience_id = %s"
-    return "m.id", f"FROM campaigns_audiencemember m {where}", [audience.tenant_id, audience.pk]
+    return _Entries("m.id", f"FROM campaigns_audiencemember m {where}", [audience.tenant_id, audience.pk])
 
 
 def _is_list(audience: Audience) -> bool:
@@ -98,7 +118,8 @@ def _is_list(audience: Audience) -> bool:
 
 
 def _conditions(audience: Audience) -> segments.Sql:
-    """Which recipients. A segment without conditions is refused here, too, so that no row can mean everybody."""
+    """The conditions on recipients. Refuses a segment without conditions: no stored row may mean all recipients by
+    accident."""
     if audience.source == Audience.Source.EVERYBODY:
         return "", []
     return segments.compile_filter(segments.check_filter(audience.filter))
@@ -109,7 +130,7 @@ def _recipients(audience: Audience) -> tuple[str, list[Any]]:
     return f"FROM tenants_recipient r WHERE r.tenant_id = %s{where}", [audience.tenant_id, *params]
 
 
-def _rows(sql: str, params: list[Any]) -> list[Any]:
+def _rows(sql: str, params: list[Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return list(cursor.fetchall())

@@ -1,8 +1,8 @@
 """Segments: a JSON filter is checked into conditions, and conditions become parameterised SQL. Pure.
 
 `[{"field": "locale", "op": "in", "value": ["de", "de-AT"]}, {"field": "attributes.plan", "op": "eq", "value": "pro"}]`
-All conditions must hold. `ne` and `not_in` also match who has no such attribute; `contains` and `prefix` ignore case.
-What a file or an app stored as text compares like the number, the boolean or the date that it looks like.
+All conditions must hold. `ne` and `not_in` also match recipients without the attribute; `contains` and `prefix` ignore
+case. A text compares like the number, the boolean or the date that it looks like: files and apps store those as texts.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ ATTRIBUTE_OPS = (*TEXT_OPS, *TIME_OPS)
 
 @dataclass(frozen=True)
 class Condition:
-    """One checked condition. `path` is set for an attribute; `value` has the type that its operator wants."""
+    """One checked condition. `path` is set for an attribute; `value` has the type that the operator needs."""
 
     field: str
     op: str
@@ -58,8 +58,8 @@ Sql = tuple[str, list[Any]]
 
 
 def check_filter(raw: Any) -> tuple[Condition, ...]:
-    """The conditions of a filter. InvalidInput names the condition and field; one without conditions would be everybody
-    by accident."""
+    """The conditions of a filter. Raises InvalidInput, which names the condition and its part; also for a filter
+    without conditions, which would mean all recipients by accident."""
     if raw is not None and not isinstance(raw, list):
         raise InvalidInput("The filter must be a list of conditions.", field="filter")
     if not raw:
@@ -72,7 +72,7 @@ def check_filter(raw: Any) -> tuple[Condition, ...]:
 
 
 def compile_filter(conditions: Sequence[Condition]) -> Sql:
-    """`AND …` for each condition. Values and paths are always parameters, never text of the statement."""
+    """`AND …` for each condition. Values and paths are always parameters, never part of the statement's text."""
     parts = [_sql(condition) for condition in conditions]
     return "".join(f" AND ({sql})" for sql, _ in parts), [p for _, params in parts for p in params]
 
@@ -176,15 +176,15 @@ def _scalar(value: Any, where: str) -> Any:
 
 
 def _stored_form(name: str, value: Any, where: str) -> str:
-    """The value as recipients have it; a value that nobody can have is a mistake."""
+    """The value in the form that recipients have. Raises InvalidInput for a value that no recipient can have."""
     return _CANONICAL[name](_text(value, where), where)
 
 
 def _time(value: Any, where: str) -> datetime:
-    found = timestamps.parse(value)
-    if found is None:
+    moment = timestamps.parse(value)
+    if moment is None:
         raise InvalidInput("Must be a date or a time, such as 2026-01-31T09:00:00Z.", field=where)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _known_status(value: str, where: str) -> None:
@@ -200,7 +200,7 @@ def _sql(condition: Condition) -> Sql:
 
 
 def _column(condition: Condition) -> Sql:
-    # the name comes from FIELDS, never from the caller
+    # the column is one of FIELDS, never a text of the caller
     column, op, value = f"r.{condition.field}", condition.op, condition.value
     if op in _COMPARE:
         return f"{column} {_COMPARE[op]} %s", [value]
@@ -218,7 +218,7 @@ def _column(condition: Condition) -> Sql:
 def _attribute(condition: Condition) -> Sql:
     op, value, path = condition.op, condition.value, list(condition.path)
     if op in ("eq", "ne", "in", "not_in"):
-        # containment, so that the gin index (jsonb_path_ops) serves
+        # containment, because the gin index (jsonb_path_ops) serves it
         values = [same for v in (value if isinstance(value, list) else [value]) for same in _same(v)]
         either = " OR ".join("r.attributes @> %s::jsonb" for _ in values)
         return (either if op in ("eq", "in") else f"NOT ({either})"), [_nested(path, v) for v in values]
@@ -234,8 +234,8 @@ def _attribute(condition: Condition) -> Sql:
     return f"r.attributes @> %s::jsonb OR ({in_text})", [_nested(path, [value]), path, path, value]
 
 
-#: what a text must be to count as a number: as JSON writes it, so that a zip code (00123) is none. The digits are
-#: bounded, so that the cast never fails
+#: a text counts as a number when JSON would write it so; a zip code (00123) does not. The digits are bounded, so that
+#: the cast never fails
 _NUMBER = r"-?(0|[1-9][0-9]{0,29})([.][0-9]{1,30})?"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _looks_like_a_number = re.compile(_NUMBER).fullmatch
@@ -244,7 +244,7 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 def _same(value: Any) -> list[Any]:
-    """The JSON values that mean the same: a number and the texts of it, as it is or with one or two decimals."""
+    """The JSON values that mean the same: a number, and its texts as it is or with one or two decimals."""
     if isinstance(value, bool):
         word = str(value)
         return [value, word.lower(), word, word.upper()]
@@ -261,14 +261,14 @@ def _same(value: Any) -> list[Any]:
 
 
 def _ordered(path: list[str], op: str, value: Any) -> Sql:
-    """Numbers compare with numbers and with texts that look like one, dates with texts that begin like one, any other
-    text with texts (by code point); nothing else matches."""
+    """Numbers compare with numbers and with texts that look like a number; dates with texts that begin like a date; any
+    other text with texts (by code point). Nothing else matches."""
     if isinstance(value, str) and not _looks_like_a_number(value):
         like = "^" + _DATE if _begins_with_a_date(value) else ""
         text = "jsonb_typeof(r.attributes #> %s::text[]) = 'string' AND r.attributes #>> %s::text[] ~ %s"
         compare = f'(r.attributes #>> %s::text[]) COLLATE "C" {_COMPARE[op]} %s'
         return f"{text} AND {compare}", [path, path, like, path, value]
-    # CASE, because PostgreSQL may evaluate the sides of an AND in any order, and the cast fails on other texts
+    # CASE, because PostgreSQL may evaluate the sides of an AND in any order, and the cast would fail on other texts
     compare = f"(r.attributes #>> %s::text[])::numeric {_COMPARE[op]} %s::numeric"
     number = (
         f"CASE jsonb_typeof(r.attributes #> %s::text[]) WHEN 'number' THEN {compare}"

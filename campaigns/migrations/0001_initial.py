@@ -147,7 +147,10 @@ class Migration(migrations.Migration):
                         max_length=8,
                     ),
                 ),
-                ("not_after", models.DateTimeField(blank=True, help_text="Nothing leaves after this.", null=True)),
+                (
+                    "not_after",
+                    models.DateTimeField(blank=True, help_text="No message leaves after this time.", null=True),
+                ),
                 (
                     "state",
                     models.CharField(
@@ -180,13 +183,13 @@ class Migration(migrations.Migration):
                 (
                     "unreached",
                     models.IntegerField(
-                        default=0, editable=False, help_text="People of the audience who get no message."
+                        default=0, editable=False, help_text="Recipients of the audience without any message."
                     ),
                 ),
                 (
                     "excluded",
                     models.JSONField(
-                        default=dict, editable=False, help_text="Messages left out while arming, by reason."
+                        default=dict, editable=False, help_text="Messages excluded while arming, by reason."
                     ),
                 ),
                 ("turn_at", models.DateTimeField(editable=False, null=True)),
@@ -195,29 +198,34 @@ class Migration(migrations.Migration):
                 (
                     "hold_seconds",
                     models.PositiveSmallIntegerField(
-                        default=0, help_text="Seconds after GO in which it can still be taken back."
+                        default=0, help_text="Seconds after GO within which GO can be taken back."
                     ),
                 ),
                 (
                     "rate_per_s",
-                    models.FloatField(blank=True, help_text="Messages a second at most; empty: no limit.", null=True),
+                    models.FloatField(
+                        blank=True, help_text="At most so many messages a second; empty: no limit.", null=True
+                    ),
                 ),
                 (
                     "canary_percent",
                     models.PositiveSmallIntegerField(
-                        default=1, help_text="Share of the messages that can be sent first, to see whether all is well."
+                        default=1,
+                        help_text="Percentage of the messages that can be sent first, to see whether all is well.",
                     ),
                 ),
                 (
                     "max_error_percent",
                     models.PositiveSmallIntegerField(
-                        default=20, help_text="It pauses itself when more than this share of its messages fails."
+                        default=20,
+                        help_text="The campaign pauses itself when more than this percentage of its messages fails.",
                     ),
                 ),
                 (
                     "max_dead_percent",
                     models.PositiveSmallIntegerField(
-                        default=50, help_text="It pauses itself when more than this share of its addresses is dead."
+                        default=50,
+                        help_text="The campaign pauses itself when more than this percentage of its addresses is dead.",
                     ),
                 ),
                 (
@@ -225,8 +233,8 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("all", "everything at once"),
-                            ("canary", "the canary first, then by itself the rest"),
-                            ("canary_wait", "the canary first, then wait for me"),
+                            ("canary", "the canary first, then the rest automatically"),
+                            ("canary_wait", "the canary first, then wait for a person"),
                         ],
                         default="all",
                         editable=False,

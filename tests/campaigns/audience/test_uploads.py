@@ -80,7 +80,7 @@ def test_a_large_csv_is_accepted_and_loaded_by_a_worker(site: Site, api: Api) ->
     assert members(member_list)[:3] == ["ada", "bob", "nobody-0"]
     found = api("GET", f"/v1/audiences/{member_list.pk}")[1]
     assert (found["size"], found["reaches"], found["loading"]) == (LARGE + 2, 2, False)
-    assert set(AuditLog.objects.values_list("action", flat=True)) >= {"audience.filled", "import.done"}
+    assert set(AuditLog.objects.values_list("action", flat=True)) >= {"audience.fill", "import.done"}
 
 
 def test_a_small_one_is_stored_at_once_and_asked_for_the_same_way(site: Site, api: Api) -> None:
