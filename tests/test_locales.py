@@ -1,4 +1,4 @@
-"""Tables of what counts as a locale, a time zone and a time stamp, wherever one is typed."""
+"""Tables of what counts as a locale, a time zone and a time stamp."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from notifier.values import locales, timestamps, zones
 
 
 @pytest.mark.parametrize(
-    ("written", "stored"),
+    ("text", "stored"),
     [
         ("de", "de"),
         ("DE", "de"),
@@ -27,45 +27,45 @@ from notifier.values import locales, timestamps, zones
         ("tlh", "tlh"),
     ],
 )
-def test_a_locale_has_one_spelling(written: str, stored: str) -> None:
-    assert locales.canonical(written) == stored
+def test_a_locale_has_one_spelling(text: str, stored: str) -> None:
+    assert locales.canonical(text) == stored
     assert locales.canonical(stored) == stored
 
 
 @pytest.mark.parametrize(
-    "written",
+    "text",
     ["", "klingon", "de at", "xx", "qqq", "english", "de-", "-de", "de--AT", "de_AT.UTF-8", "de-AT-AT", "d", "ⅾe",
      "deu\n", "zh-Hant-TW-longest1", "i-klingon", "x-ours", "en-u-hc-h12", "und", "ſr"],
 )  # fmt: skip
-def test_what_is_no_locale_is_refused_with_the_field(written: str) -> None:
+def test_a_malformed_locale_is_refused_with_the_field(text: str) -> None:
     with pytest.raises(InvalidInput, match="is no locale") as refused:
-        locales.canonical(written, "content.push.x")
+        locales.canonical(text, "content.push.x")
     assert refused.value.field == "content.push.x"
 
 
-@pytest.mark.parametrize("written", ["Europe/Vienna", "europe/vienna", "EUROPE/VIENNA"])
-def test_a_zone_has_one_spelling(written: str) -> None:
-    assert zones.canonical(written) == "Europe/Vienna"
+@pytest.mark.parametrize("text", ["Europe/Vienna", "europe/vienna", "EUROPE/VIENNA"])
+def test_a_zone_has_one_spelling(text: str) -> None:
+    assert zones.canonical(text) == "Europe/Vienna"
 
 
 @pytest.mark.parametrize(
-    "written",
+    "text",
     ["", "localtime", "Factory", "posixrules", "right/UTC", "posix/Europe/Vienna", "Vienna", "../UTC", "+01:00"],
 )
-def test_what_is_no_place_is_no_zone(written: str) -> None:
+def test_a_name_of_no_region_is_no_zone(text: str) -> None:
     with pytest.raises(InvalidInput, match="no IANA time zone"):
-        zones.canonical(written)
+        zones.canonical(text)
 
 
 @pytest.mark.parametrize(
-    "written",
+    "text",
     ["2030-01-31T09:00:00Z", "2030-01-31T09:00:00z", "2030-01-31 09:00:00z", "2030-01-31t09:00:00.000z",
      "2030-01-31 10:00:00+01:00"],
 )  # fmt: skip
-def test_a_time_stamp_is_read_however_rfc_3339_lets_it_be_written(written: str) -> None:
-    assert timestamps.parse(written) == datetime(2030, 1, 31, 9, tzinfo=UTC)
+def test_a_time_stamp_is_parsed_in_every_form_of_rfc_3339(text: str) -> None:
+    assert timestamps.parse(text) == datetime(2030, 1, 31, 9, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("written", ["", "z", "tomorrow", "2030-13-01T00:00:00Z", "2030-01-31T09:00:00zz", 7, None])
-def test_what_is_no_time_stamp_is_none(written: object) -> None:
-    assert timestamps.parse(written) is None
+@pytest.mark.parametrize("text", ["", "z", "tomorrow", "2030-13-01T00:00:00Z", "2030-01-31T09:00:00zz", 7, None])
+def test_another_value_parses_as_none(text: object) -> None:
+    assert timestamps.parse(text) is None

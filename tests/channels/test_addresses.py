@@ -1,4 +1,4 @@
-"""What an address of a channel looks like when a person types one; runs over the registry."""
+"""The typed addresses that a channel accepts. Runs over the registry."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ ANN = Person(
 
 
 @pytest.mark.parametrize("name", sorted(channels()))
-def test_a_channel_takes_the_addresses_that_it_uses(name: str) -> None:
-    found = channel(name).addresses(ANN)
-    assert found
-    for address in found:
-        assert channel(name).check_address(address.value, lambda known: known == ANN.external_id) == address.value
+def test_a_channel_accepts_the_addresses_that_it_uses(name: str) -> None:
+    addresses = channel(name).addresses(ANN)
+    assert addresses
+    for address in addresses:
+        assert (
+            channel(name).check_address(address.value, lambda external_id: external_id == ANN.external_id)
+            == address.value
+        )
 
 
 @pytest.mark.parametrize("name", sorted(channels()))
 @pytest.mark.parametrize("address", ["two words of it", "token-of-\u200bann", "tab\tin-the-middle"])
-def test_a_channel_refuses_what_is_no_address_and_names_the_field(name: str, address: str) -> None:
+def test_a_channel_refuses_a_malformed_address_and_names_the_field(name: str, address: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        channel(name).check_address(address, lambda known: False)
+        channel(name).check_address(address, lambda external_id: False)
     assert refused.value.field == "address"

@@ -31,7 +31,7 @@ def sandboxed(url: str) -> Fcm:
 
 
 def token_of(provider: Provider[Any]) -> TokenRequest:
-    """Of a provider that needs one."""
-    wanted = provider.required_token()
-    assert wanted is not None
-    return wanted
+    """The token that a provider needs."""
+    token_request = provider.required_token()
+    assert token_request is not None
+    return token_request

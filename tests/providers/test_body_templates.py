@@ -1,4 +1,4 @@
-"""A filled mould is the request that the provider would have built, byte for byte. Runs over the registry."""
+"""A filled body template is the request that the provider would have built, byte for byte. Runs over the registry."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from notifier.vocabulary.http import Request
 from notifier.vocabulary.people import Address
 from tests.providers.test_contract import in_sandbox
 
-MOULDED = sorted(name for name in providers() if provider_class(name).templatable is not None)
+TEMPLATABLE = sorted(name for name in providers() if provider_class(name).templatable is not None)
 NASTY = [
     '"',
     "\\",
@@ -78,14 +78,14 @@ def with_data(parts: Mapping[str, str], data: Mapping[str, str]) -> dict[str, An
     return {**parts, "data": dict(data)} if data else dict(parts)
 
 
-@pytest.mark.parametrize("name", MOULDED)
+@pytest.mark.parametrize("name", TEMPLATABLE)
 @given(
     st.lists(st.tuples(TOKENS, IDS, TEXTS, TEXTS, TEXTS), min_size=1, max_size=4),
     st.sets(st.sampled_from(["title", "body", "data"])),
 )
 @example([("t" * 40, uuid.UUID(int=0), "%b", '"', "\n")], {"title", "body", "data"})
 @settings(deadline=None, max_examples=60)
-def test_a_filled_mould_is_the_request_itself(
+def test_a_filled_body_template_is_the_request_itself(
     name: str, rows: list[tuple[str, uuid.UUID, str, str, str]], personal: set[str]
 ) -> None:
     provider = in_sandbox(name)
@@ -113,9 +113,9 @@ def test_a_filled_mould_is_the_request_itself(
         "data": provider.encode([row[4] for row in rows]),
     }
     for filled, (address, own, title, body, value) in zip(body_template.bodies(columns), rows, strict=True):
-        said = {**shared, **{p: t for p, t in (("title", title), ("body", body)) if p in personal}}
+        texts = {**shared, **{p: t for p, t in (("title", title), ("body", body)) if p in personal}}
         data = {"k": value if "data" in personal else "same"}
-        request = provider.request(message(provider, with_data(said, data), address, own), "T")
+        request = provider.request(message(provider, with_data(texts, data), address, own), "T")
         assert filled == request.body
         assert (body_template.head.origin + body_template.head.path, body_template.head.method) == (
             request.url,
@@ -124,37 +124,36 @@ def test_a_filled_mould_is_the_request_itself(
         assert (body_template.head.headers, body_template.head.timeout) == (request.headers, request.timeout)
 
 
-@pytest.mark.parametrize("name", MOULDED)
+@pytest.mark.parametrize("name", TEMPLATABLE)
 @given(st.lists(TEXTS, max_size=5))
 @example(['a","b', "c"])
 @example(["Zoë", "李"])
 @example([])
 @settings(deadline=None, max_examples=100)
-def test_each_text_is_written_as_it_is_written_alone(name: str, texts: list[str]) -> None:
+def test_each_text_is_encoded_as_it_is_encoded_alone(name: str, texts: list[str]) -> None:
     provider = in_sandbox(name)
     assert provider.encode(texts) == [provider.encode([text])[0] for text in texts]
 
 
-@pytest.mark.parametrize("name", MOULDED)
-def test_an_ordinary_address_and_an_odd_one(name: str) -> None:
-    """Whatever a mould cannot hold is told by the provider: the others differ in the address alone."""
+@pytest.mark.parametrize("name", TEMPLATABLE)
+def test_the_provider_names_the_addresses_that_no_body_template_fits(name: str) -> None:
     provider = in_sandbox(name)
     assert provider.untemplatable(["cX1:APA91b-anna", "another"]) == []
     assert provider.untemplatable(["cX1:APA91b-anna", "e" * 22, "another"]) == ([1] if name == "fcm" else [])
 
 
-# ---- cutting -----------------------------------------------------------------------------------------------------
+# ---- compiling ---------------------------------------------------------------------------------------------------
 
 
-def request(placeholders: Placeholders, body: bytes, url: str = "https://far.example/send", **headers: str) -> Request:
+def request(placeholders: Placeholders, body: bytes, url: str = "https://push.example/send", **headers: str) -> Request:
     return Request("POST", url, tuple(headers.items()), body)
 
 
-def test_what_differs_outside_the_body_cannot_be_cut() -> None:
+def test_a_placeholder_outside_the_body_makes_no_body_template() -> None:
     placeholders = Placeholders.for_parts(["title"])
     for untemplatable in (
-        request(placeholders, b"", f"https://far.example/{placeholders.address}"),
-        request(placeholders, placeholders.address.encode(), f"https://far.example/?id={placeholders.id}"),
+        request(placeholders, b"", f"https://push.example/{placeholders.address}"),
+        request(placeholders, placeholders.address.encode(), f"https://push.example/?id={placeholders.id}"),
         request(placeholders, placeholders.address.encode(), key=placeholders.id.hex),
         request(placeholders, placeholders.address.encode(), title=f"x{placeholders.parts['title']}"),
         request(placeholders, b"no address"),
@@ -163,7 +162,7 @@ def test_what_differs_outside_the_body_cannot_be_cut() -> None:
             compile_template(untemplatable, placeholders)
 
 
-def test_a_column_may_stand_in_several_places_and_in_any_order() -> None:
+def test_a_column_may_have_several_positions_in_any_order() -> None:
     placeholders = Placeholders.for_parts(["title"])
     title = placeholders.parts["title"]
     body = f"%b|{placeholders.id.hex}|{title}|{placeholders.address}|%%|{title}|{placeholders.id}|%".encode()
@@ -175,7 +174,7 @@ def test_a_column_may_stand_in_several_places_and_in_any_order() -> None:
     assert filled == [b"%b|k1|%|%b|%%|%|i1|%", b"%b|k2||a2|%%||i2|%"]
 
 
-def test_columns_of_different_lengths_are_refused_not_cut_short() -> None:
+def test_columns_of_different_lengths_are_refused() -> None:
     placeholders = Placeholders.for_parts([])
     body_template: BodyTemplate = compile_template(
         request(placeholders, f"{placeholders.address} {placeholders.id}".encode()), placeholders

@@ -33,7 +33,7 @@ BODIES = [
 HEADERS: list[dict[str, str]] = [{}, {"retry-after": "soon"}, {"retry-after": "-1"}, {"retry-after": "9" * 400}]
 
 ALL = sorted(name for name in providers() if not provider_class(name).builtin)
-#: those that build requests; the others (SMTP) have a send() of their own
+#: those that build requests; other providers, such as the inbox, have a send() of their own
 BY_REQUEST = [name for name in ALL if provider_class(name).request is not Provider.request]
 
 
@@ -45,7 +45,7 @@ def in_sandbox(name: str) -> Provider[Any]:
 def a_message(provider: Provider[Any]) -> Any:
     channel = channels()[provider.channel]
     content = {part: "text" for part in channel.parts if part != "data"}
-    person_address = Address("a-far-address", provider.platform)
+    person_address = Address("an-address", provider.platform)
     envelope = Envelope(new_id(), new_id(), new_id(), person_address, "collapse-1", expires_in=60, urgent=True)
     return channel.message(envelope, content)
 
@@ -119,27 +119,27 @@ def test_its_default_origin_is_https(name: str) -> None:
 @pytest.mark.parametrize("name", BY_REQUEST)
 def test_its_token_is_fetched_over_https_and_kept_for_one_account_with_one_credential(name: str) -> None:
     provider, same, other = in_sandbox(name), in_sandbox(name), in_sandbox(name)
-    wanted = provider.required_token()
-    if wanted is None:
+    token_request = provider.required_token()
+    if token_request is None:
         return
-    assert wanted.request.url.startswith("https://")
+    assert token_request.request.url.startswith("https://")
     other.account = "another"
-    assert len({wanted.cache_key, same.token_key, other.token_key}) == 2
+    assert len({token_request.cache_key, same.token_key, other.token_key}) == 2
     for field in (f for f in dataclasses.fields(provider.config) if f.metadata.get("secret")):
         changed = in_sandbox(name)
         changed.config = dataclasses.replace(changed.config, **{field.name: "another"})
-        assert changed.token_key != wanted.cache_key
+        assert changed.token_key != token_request.cache_key
     for secret in secrets_of(provider.config):
-        assert secret not in wanted.cache_key
+        assert secret not in token_request.cache_key
 
 
-def test_no_provider_chooses_for_whom_its_token_is_kept() -> None:
+def test_no_provider_chooses_the_key_of_its_token() -> None:
     for kind in providers().values():
         assert kind.token_key is Provider.token_key
         assert kind.required_token is Provider.required_token
 
 
-#: answers of whoever stands in front of a provider, or in its place
+#: answers of a proxy in front of a provider, or of another server
 NOT_ITS_OWN = [
     *BODIES,
     b"<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>",
@@ -155,22 +155,22 @@ NOT_ITS_OWN = [
 @pytest.mark.parametrize("name", BY_REQUEST)
 @pytest.mark.parametrize("status", range(300, 600))
 def test_no_status_by_itself_makes_an_address_dead(name: str, status: int) -> None:
-    """Only the provider's own word for this address does: a wrong project, a proxy's page or an outage would otherwise
-    make a tenant's people unreachable for ever."""
+    """Only the provider's own word for this address may: a wrong project, a proxy's page or an outage would otherwise
+    make a tenant's recipients unreachable for ever."""
     provider = in_sandbox(name)
     for body in NOT_ITS_OWN:
         verdict = provider.verdict_of(Response(status, {}, body))
         assert not (isinstance(verdict, Permanent) and verdict.address_is_dead), body
     if 400 <= status < 500:
         page = provider.verdict_of(Response(status, {}, NOT_ITS_OWN[len(BODIES)]))
-        assert isinstance(page, Temporary | Throttled | Misconfigured), "it is no fault of the message"
+        assert isinstance(page, Temporary | Throttled | Misconfigured), "the message is not at fault"
 
 
 @pytest.mark.parametrize("name", BY_REQUEST)
 @pytest.mark.parametrize(
     "status", [200, 201, 204, 301, 400, 401, 403, 404, 408, 410, 413, 429, 500, 502, 503, 504, 599]
 )
-def test_it_judges_any_answer_without_raising(name: str, status: int) -> None:
+def test_every_answer_gets_a_verdict(name: str, status: int) -> None:
     provider = in_sandbox(name)
     for body in BODIES:
         for headers in HEADERS:

@@ -88,7 +88,7 @@ def test_every_payload_fits_the_discovery_document(changes: dict[str, Any]) -> N
     payload(**changes)
 
 
-def test_the_schema_would_notice_a_misfit() -> None:
+def test_the_schema_notices_an_unknown_name_and_a_wrong_type() -> None:
     with pytest.raises(jsonschema.ValidationError):
         SCHEMA.validate({"message": {"token": "t", "data": {"n": 1}}})
     with pytest.raises(jsonschema.ValidationError):
@@ -241,7 +241,7 @@ def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
         (an_account(project_id="../../x"), "project_id"),
     ],
 )
-def test_an_unusable_service_account_is_refused_by_name_and_not_quoted(text: str, named: str) -> None:
+def test_an_unusable_service_account_is_refused_with_its_fault_and_not_quoted(text: str, named: str) -> None:
     with pytest.raises(InvalidInput, match=named) as refused:
         Fcm.Config.parse({"service_account": text})
     assert refused.value.field == "service_account"
@@ -249,21 +249,21 @@ def test_an_unusable_service_account_is_refused_by_name_and_not_quoted(text: str
     assert refused.value.__cause__ is None
 
 
-def test_the_grant_is_signed_for_google_whatever_token_uri_the_tenant_wrote() -> None:
+def test_the_assertion_is_for_google_even_if_the_account_has_another_token_uri() -> None:
     fcm = Fcm(Fcm.Config.parse({"service_account": an_account()}))
-    wanted = fcm.token_request()
-    assert wanted.url == GOOGLE_TOKENS
-    form = parse_qs(wanted.body.decode())
+    request = fcm.token_request()
+    assert request.url == GOOGLE_TOKENS
+    form = parse_qs(request.body.decode())
     claims = jwt.decode(form["assertion"][0], options={"verify_signature": False})
     assert claims["aud"] == GOOGLE_TOKENS
     assert claims["exp"] - claims["iat"] == 3600
     assert jwt.get_unverified_header(form["assertion"][0]) == {"alg": "RS256", "typ": "JWT", "kid": "kid-1"}
-    assert fcm.token_request() is wanted
+    assert fcm.token_request() is request
 
 
 def test_a_token_is_kept_for_one_account_one_credential_and_one_origin() -> None:
     text = an_account()
-    config, forged = (Fcm.Config.parse({"service_account": each}) for each in (text, an_account()))
+    config, forged = (Fcm.Config.parse({"service_account": account}) for account in (text, an_account()))
     assert json.loads(text)["private_key_id"] == json.loads(forged.service_account)["private_key_id"]
     victim, twin, forger, elsewhere = Fcm(config), Fcm(config), Fcm(forged), Fcm(config, URL)
     for fcm, account in ((victim, "a"), (twin, "b"), (forger, "a"), (elsewhere, "a")):
@@ -274,7 +274,7 @@ def test_a_token_is_kept_for_one_account_one_credential_and_one_origin() -> None
 # ---- against the sandbox -----------------------------------------------------------------------------------------
 
 
-def test_the_sandbox_takes_a_real_account_s_signature_and_the_open_one(sandbox: Sandbox) -> None:
+def test_the_sandbox_accepts_the_signature_of_its_account_and_the_open_one(sandbox: Sandbox) -> None:
     text = (sandbox.folder / "service-account.json").read_text()
     for fcm in (Fcm(Fcm.Config.parse({"service_account": text}), sandbox.url), sandboxed(sandbox.url)):
         ((_, verdict),) = next(iter(fcm.send([a_push()], http_client(sandbox.ca))))
@@ -298,6 +298,6 @@ def test_the_sandbox_takes_a_real_account_s_signature_and_the_open_one(sandbox: 
         ("thirdparty-1", Misconfigured),
     ],
 )
-def test_the_sandbox_s_answers_get_the_verdict_they_mean(sandbox: Sandbox, address: str, kind: type[Verdict]) -> None:
+def test_each_answer_of_the_sandbox_gets_its_verdict(sandbox: Sandbox, address: str, kind: type[Verdict]) -> None:
     ((_, verdict),) = next(iter(sandboxed(sandbox.url).send([a_push(address)], http_client(sandbox.ca))))
     assert type(verdict) is kind

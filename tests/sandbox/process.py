@@ -32,8 +32,8 @@ class Sandbox:
         return self._open(urllib.request.Request(self.url + path, data=body, method="POST"))
 
     def report(self, detail: int = 0) -> dict[str, Any]:
-        found: dict[str, Any] = self.get(f"/_report?detail=1&limit={detail}" if detail else "/_report")
-        return found
+        report: dict[str, Any] = self.get(f"/_report?detail=1&limit={detail}" if detail else "/_report")
+        return report
 
     def faults(self, **knobs: Any) -> None:
         self.post("/_faults", knobs)

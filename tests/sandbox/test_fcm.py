@@ -1,4 +1,4 @@
-"""The sandbox as FCM: asked by clients that are not ours (urllib, curl, Google's own auth library)."""
+"""The sandbox as FCM, used by clients that are not ours (urllib, curl, Google's own auth library)."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def test_validate_only_delivers_nothing(sandbox: Sandbox, token: str) -> None:
     ],
 )
 def test_an_address_chooses_its_fate(sandbox: Sandbox, token: str, address: str, status: int, code: str) -> None:
-    found, body = ask(sandbox, a_message(address), token)
-    assert found == status
+    answered, body = ask(sandbox, a_message(address), token)
+    assert answered == status
     assert body["error"]["code"] == status
     (detail,) = [d for d in body["error"]["details"] if d["@type"].endswith("fcm.v1.FcmError")]
     assert detail["errorCode"] == code
@@ -152,8 +152,8 @@ NOT_A_REQUEST = [
 
 @pytest.mark.parametrize("body", NOT_A_REQUEST)
 def test_what_fcm_refuses_is_refused_and_not_counted(sandbox: Sandbox, token: str, body: bytes) -> None:
-    status, said = ask(sandbox, body, token)
-    assert (status, said["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    status, answer = ask(sandbox, body, token)
+    assert (status, answer["error"]["status"]) == (400, "INVALID_ARGUMENT")
     assert sandbox.report()["accepted"] == 0
 
 
@@ -185,10 +185,10 @@ def test_curl_reads_the_report(sandbox: Sandbox, version: str) -> None:
 def test_h2load_s_messages_all_arrive(sandbox: Sandbox, token: str, tmp_path: Path) -> None:
     (tmp_path / "body").write_text(json.dumps({"message": a_message()}))
     command = ["h2load", "-n2000", "-c4", "-m50", "-d", str(tmp_path / "body"), "-H", f"authorization: Bearer {token}"]
-    said = subprocess.run(
+    done = subprocess.run(
         [*command, f"{sandbox.url}/v1/projects/p/messages:send"], check=True, capture_output=True, text=True
     )
-    assert "2000 2xx, 0 3xx, 0 4xx, 0 5xx" in said.stdout
+    assert "2000 2xx, 0 3xx, 0 4xx, 0 5xx" in done.stdout
     report = sandbox.report()
     assert (report["accepted"], report["unique"], report["duplicates"]) == (2000, 1, 1999)
 

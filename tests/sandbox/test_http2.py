@@ -1,4 +1,4 @@
-"""The server's framing, byte by byte: what it takes, and what it refuses with which error code."""
+"""The server's framing, byte by byte: what it accepts, and which error code it refuses with."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEADERS = [(":method", "POST"), (":scheme", "https"), (":path", "/x?y=1"), (":au
 
 
 class Transport:
-    """Keeps what is written."""
+    """Stores the written bytes."""
 
     def __init__(self) -> None:
         self.written = b""
@@ -38,13 +38,13 @@ class Transport:
         return self.closed
 
     def frames(self) -> list[tuple[int, int, int, bytes]]:
-        found, data = [], self.written
+        frames, data = [], self.written
         while data:
             high, low, kind, flags, stream = struct.unpack_from(">HBBBL", data)
             size = (high << 8) | low
-            found.append((kind, flags, stream, data[9 : 9 + size]))
+            frames.append((kind, flags, stream, data[9 : 9 + size]))
             data = data[9 + size :]
-        return found
+        return frames
 
     def of(self, kind: int) -> list[tuple[int, int, int, bytes]]:
         return [f for f in self.frames() if f[0] == kind]
@@ -52,10 +52,10 @@ class Transport:
 
 def talk(*pieces: bytes, answer: Callable[[Incoming], Answer] | None = None) -> tuple[Transport, list[Incoming]]:
     """Feed the pieces one after another to a fresh connection."""
-    asked: list[Incoming] = []
+    requests: list[Incoming] = []
 
     def record(incoming: Incoming) -> Answer:
-        asked.append(incoming)
+        requests.append(incoming)
         return answer(incoming) if answer else Answer(200, b"{}")
 
     async def run() -> Transport:
@@ -65,7 +65,7 @@ def talk(*pieces: bytes, answer: Callable[[Incoming], Answer] | None = None) -> 
             connection.feed(piece)
         return transport  # type: ignore[no-any-return]
 
-    return asyncio.run(run()), asked
+    return asyncio.run(run()), requests
 
 
 def request(stream: int = 1, body: bytes = b"hello", encoder: Encoder | None = None) -> bytes:
@@ -81,8 +81,8 @@ def goaway_code(transport: Transport) -> int:
 
 def test_a_request_cut_into_single_bytes_is_understood() -> None:
     whole = GREETING + request()
-    transport, asked = talk(*(whole[i : i + 1] for i in range(len(whole))))
-    assert [(i.method, i.path, i.query, i.body) for i in asked] == [("POST", "/x", "y=1", b"hello")]
+    transport, requests = talk(*(whole[i : i + 1] for i in range(len(whole))))
+    assert [(i.method, i.path, i.query, i.body) for i in requests] == [("POST", "/x", "y=1", b"hello")]
     assert transport.of(http2.HEADERS)[0][3][:1] == b"\x88"
     assert transport.of(http2.DATA)[0][3] == b"{}"
 
@@ -93,8 +93,8 @@ def test_padding_priority_and_continuation_are_understood() -> None:
     first = frame(http2.HEADERS, flags, 1, b"\x03" + b"\0\0\0\0\x10" + block[:4] + b"\0\0\0")
     rest = frame(http2.CONTINUATION, 0, 1, block[4:6]) + frame(http2.CONTINUATION, http2.END_HEADERS, 1, block[6:])
     body = frame(http2.DATA, http2.PADDED | http2.END_STREAM, 1, b"\x02hello\0\0")
-    _, asked = talk(GREETING + first + rest + body)
-    assert [i.body for i in asked] == [b"hello"]
+    _, requests = talk(GREETING + first + rest + body)
+    assert [i.body for i in requests] == [b"hello"]
 
 
 def test_the_dynamic_table_is_followed_when_blocks_repeat_and_change() -> None:
@@ -103,20 +103,20 @@ def test_the_dynamic_table_is_followed_when_blocks_repeat_and_change() -> None:
     other = encoder.encode([*HEADERS[:2], (":path", "/other"), ("x-new", "value")])
     messages += frame(http2.HEADERS, http2.END_HEADERS | http2.END_STREAM, 41, other)
     messages += request(43, b"43", encoder)
-    _, asked = talk(GREETING + messages)
-    assert [i.path for i in asked] == ["/x"] * 20 + ["/other", "/x"]
-    assert asked[20].headers["x-new"] == "value"
+    _, requests = talk(GREETING + messages)
+    assert [i.path for i in requests] == ["/x"] * 20 + ["/other", "/x"]
+    assert requests[20].headers["x-new"] == "value"
 
 
-def test_a_large_body_is_given_room_as_it_is_read() -> None:
+def test_the_windows_grow_as_a_large_body_is_read() -> None:
     block = Encoder().encode(HEADERS)
     parts = b"".join(frame(http2.DATA, 0, 1, b"x" * 16_000) for _ in range(10))
-    transport, asked = talk(
+    transport, requests = talk(
         GREETING + frame(http2.HEADERS, http2.END_HEADERS, 1, block) + parts + frame(http2.DATA, http2.END_STREAM, 1)
     )
-    assert [len(i.body) for i in asked] == [160_000]
-    given = sum(int.from_bytes(p, "big") for _, _, stream, p in transport.of(http2.WINDOW_UPDATE) if stream == 1)
-    assert given == 160_000
+    assert [len(i.body) for i in requests] == [160_000]
+    credit = sum(int.from_bytes(p, "big") for _, _, stream, p in transport.of(http2.WINDOW_UPDATE) if stream == 1)
+    assert credit == 160_000
 
 
 def test_a_large_answer_waits_for_both_windows() -> None:
@@ -150,9 +150,9 @@ def test_malformed_requests_end_their_stream_only() -> None:
         frame(http2.HEADERS, http2.END_HEADERS | http2.END_STREAM, 2 * n + 1, encoder.encode(headers))
         for n, headers in enumerate(bad)
     )
-    transport, asked = talk(GREETING + pieces + request(7, encoder=encoder))
+    transport, requests = talk(GREETING + pieces + request(7, encoder=encoder))
     assert [stream for _, _, stream, _ in transport.of(http2.RST_STREAM)] == [1, 3, 5]
-    assert len(asked) == 1
+    assert len(requests) == 1
     assert not transport.closed
 
 
@@ -178,6 +178,6 @@ def test_malformed_requests_end_their_stream_only() -> None:
         (GREETING + b"\xff\xff\xff\x00\x00\x00\x00\x00\x01", http2.FRAME_SIZE_ERROR),
     ],
 )
-def test_a_peer_that_breaks_the_protocol_is_told_to_go_away(sent: bytes, code: int) -> None:
+def test_a_peer_that_breaks_the_protocol_gets_a_goaway(sent: bytes, code: int) -> None:
     transport, _ = talk(sent)
     assert goaway_code(transport) == code

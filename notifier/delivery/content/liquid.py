@@ -120,13 +120,14 @@ class LiquidText:
         return self.constant or self._pieces is not None
 
     def render(self, variables: dict[str, Any]) -> str:
-        """Raises MissingVariables for a variable that has no value, TemplateFailed for any other failure."""
+        """Raises MissingVariables for a variable without a value, TemplateFailed for any other failure."""
         if self.constant:
             return self._source
         text = None if self._pieces is None else _joined(self._pieces, variables)
-        return self._by_liquid(variables) if text is None else text
+        return self.render_by_liquid(variables) if text is None else text
 
-    def _by_liquid(self, variables: dict[str, Any]) -> str:
+    def render_by_liquid(self, variables: dict[str, Any]) -> str:
+        """The same text by Liquid itself, without the short way for plain texts and variables."""
         context = Context(self._parsed, globals=self._parsed.make_globals(variables))
         buffer = context.get_buffer()
         try:

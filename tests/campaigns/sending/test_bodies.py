@@ -18,7 +18,7 @@ from notifier.delivery.content import templates
 from notifier.providers import Provider, provider_class
 from notifier.vocabulary.people import Address
 from tests.campaigns.fake_client import Post, ledger, post, send, told
-from tests.providers.test_body_templates import MOULDED, TEXTS, TOKENS
+from tests.providers.test_body_templates import TEMPLATABLE, TEXTS, TOKENS
 from tests.providers.test_contract import in_sandbox
 
 __all__ = ["post"]
@@ -70,7 +70,7 @@ def itself(provider: Provider[Any], payload: Payload, i: int, expires_in: int | 
     return provider.request(channel(provider.channel).message(envelope, payload.content(i)), "T").body
 
 
-@pytest.mark.parametrize("name", MOULDED)
+@pytest.mark.parametrize("name", TEMPLATABLE)
 @given(payloads())
 @example(
     Payload("fcm", "0" * 64, "1" * 64, NO_DEVICE * 2, ["t" * 40] * 2, [{"title": None, "body": None}], [0, 0],
@@ -89,7 +89,7 @@ def test_a_body_is_the_message_s_own_request(name: str, payload: Payload) -> Non
         assert builder.build(rows, "T", None)[1] == bodies
 
 
-@pytest.mark.parametrize("name", MOULDED)
+@pytest.mark.parametrize("name", TEMPLATABLE)
 def test_a_new_token_and_a_shorter_life_make_new_moulds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: 1_800_000_000.0)
     provider = in_sandbox(name)

@@ -1,7 +1,7 @@
-"""Templates that want too much, rendered in a process of their own: prints the time and memory that each took.
+"""Renders templates that ask for too much in a process of its own; prints the time and memory that each used.
 
-Run by test_liquid_limits.py as `python -m tests.delivery.content.hostile_templates`; reads [[source, data], …] as
-JSON from standard input."""
+test_liquid_limits.py runs it as `python -m tests.delivery.content.hostile_templates`, with [[source,
+data], …] as JSON on standard input."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def main() -> None:
     from notifier.delivery.content.liquid import LiquidText
     from notifier.errors import InvalidInput
 
-    # one that forgets its limits ends in a MemoryError here, and the test says so
+    # a rendering without limits ends in a MemoryError here, and the test fails
     resource.setrlimit(resource.RLIMIT_DATA, (512 << 20, 512 << 20))
     LiquidText("{{ a | upcase }}").render({"a": "b"})
-    told: list[dict[str, Any]] = []
+    measured: list[dict[str, Any]] = []
     for source, data in orjson.loads(sys.stdin.buffer.read()):
         before, peak = time_used(), peak_kib()
         try:
-            said = f"{len(LiquidText(source).render(data))} characters"
+            outcome = f"{len(LiquidText(source).render(data))} characters"
         except InvalidInput as error:
-            said = error.message
-        told.append({"said": said, "seconds": time_used() - before, "kib": peak_kib() - peak})
-    sys.stdout.buffer.write(orjson.dumps(told))
+            outcome = error.message
+        measured.append({"outcome": outcome, "seconds": time_used() - before, "kib": peak_kib() - peak})
+    sys.stdout.buffer.write(orjson.dumps(measured))
 
 
 def time_used() -> float:
