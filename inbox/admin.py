@@ -5,12 +5,12 @@ from __future__ import annotations
 from django.contrib import admin
 
 from inbox.models import Feed, InboxMessage
-from notifier.admin.sent import FromDeliveries, FromNewest
+from notifier.admin.sent import NewestAdmin, NewestDeliveriesAdmin
 from tenants.admin import admin_site
 
 
 @admin.register(Feed, site=admin_site)
-class FeedAdmin(FromNewest):
+class FeedAdmin(NewestAdmin):
     rank = 60
     found_by = ("recipient_id",)
     order = "recipient_id"
@@ -19,7 +19,7 @@ class FeedAdmin(FromNewest):
 
 
 @admin.register(InboxMessage, site=admin_site)
-class InboxMessageAdmin(FromDeliveries):
+class InboxMessageAdmin(NewestDeliveriesAdmin):
     rank = 50
     # an inbox message has the id of its delivery
     named_by = "pk"

@@ -1,4 +1,13 @@
-"""The engine's own admin pages: templates, provider accounts, the ledger. They register themselves."""
+"""The engine's admin pages. Importing this package registers them on `tenants.admin.admin_site`.
+
+content     templates and their versions
+accounts    provider accounts
+ledger      notifications, deliveries, dead letters: read-only; `sent` has the base classes of these lists
+references  rows of the ledger that name a recipient or an account without a foreign key
+
+The pages call `notifier.delivery` and the base classes of `tenants.admin`; `inbox.admin` and `campaigns.admin` use
+`sent`.
+"""
 
 from notifier.admin import accounts, content, ledger
 

@@ -1,4 +1,4 @@
-"""Provider accounts: a form made from the provider's own settings. Secrets are typed in and never shown again."""
+"""Provider accounts: a form made from the provider's own settings. A secret is entered once and never shown again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PREFIX = "config_"
 
 
 class WriteOnly(forms.Textarea):
-    """Never renders what it holds, also not after a mistake elsewhere in the form."""
+    """Never renders its value, not even when the form comes back because of an error in another field."""
 
     def format_value(self, value: Any) -> None:
         return None
@@ -47,39 +47,40 @@ class AccountForm(TenantForm):
         return values
 
     def settings(self) -> dict[str, Any]:
-        """What was typed; for a secret left empty, what is stored."""
-        kept = {} if self.instance._state.adding else registry.settings_of(self.instance)
-        typed = {n.removeprefix(PREFIX): v for n, v in self.cleaned_data.items() if n.startswith(PREFIX)}
-        return {**kept, **{name: value for name, value in typed.items() if value not in ("", None)}}
+        """The entered settings. A secret that was left empty keeps its stored value."""
+        stored = {} if self.instance._state.adding else registry.settings_of(self.instance)
+        entered = {n.removeprefix(PREFIX): v for n, v in self.cleaned_data.items() if n.startswith(PREFIX)}
+        return {**stored, **{name: value for name, value in entered.items() if value not in ("", None)}}
 
 
 def form_for(provider: str, account: ProviderAccount | None) -> type[AccountForm]:
-    """The form of one provider: a field for each of its settings."""
+    """The form class of one provider, with a field for each of its settings."""
     stored = registry.settings_of(account) if account is not None else {}
-    made = {f"{PREFIX}{f.name}": setting_field(f, stored) for f in dataclasses.fields(provider_class(provider).Config)}
-    # ModelAdmin wants every field it shows to be named by the form class it starts from
-    return type("ProviderAccountForm", (AccountForm,), {**made, "provider_name": provider})
+    fields = {f"{PREFIX}{f.name}": form_field(f, stored) for f in dataclasses.fields(provider_class(provider).Config)}
+    # a class is made, because ModelAdmin shows only fields that the form class itself declares
+    return type("ProviderAccountForm", (AccountForm,), {**fields, "provider_name": provider})
 
 
-def setting_field(setting: Any, stored: Mapping[str, Any]) -> forms.Field:
+def form_field(setting: Any, stored: Mapping[str, Any]) -> forms.Field:
     """One setting of a provider's Config as a form field."""
-    needed = setting.default is dataclasses.MISSING and setting.default_factory is dataclasses.MISSING
+    required = setting.default is dataclasses.MISSING and setting.default_factory is dataclasses.MISSING
     label = setting.name.replace("_", " ")
     if setting.metadata.get("secret"):
-        kept = " Stored; leave empty to keep it." if stored else ""
-        hint = f"Encrypted at rest and never shown again.{kept}"
+        keep_hint = " Stored; leave empty to keep it." if stored else ""
+        help_text = f"Encrypted at rest and never shown again.{keep_hint}"
         return forms.CharField(
             label=label,
-            required=needed and not stored,
-            help_text=hint,
+            required=required and not stored,
+            help_text=help_text,
             strip=False,
             widget=WriteOnly(attrs={"rows": 3}),
         )
-    initial = stored.get(setting.name, None if needed else setting.default)
+    initial = stored.get(setting.name, None if required else setting.default)
     kinds: dict[str, Any] = {"bool": forms.BooleanField, "int": forms.IntegerField, "float": forms.FloatField}
     kind = kinds.get(str(getattr(setting.type, "__name__", setting.type)), forms.CharField)
-    required = needed and kind is not forms.BooleanField
-    field: forms.Field = kind(label=label, required=required, initial=initial)
+    # an unchecked box is a value, too
+    must_be_filled = required and kind is not forms.BooleanField
+    field: forms.Field = kind(label=label, required=must_be_filled, initial=initial)
     return field
 
 
@@ -94,16 +95,16 @@ class ProviderAccountAdmin(TenantModelAdmin):
     ordering = ("name",)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """The inbox and the sandbox come with the house."""
-        return super().has_change_permission(request, obj) and not (obj is not None and built_in(obj))
+        """The accounts of the inbox and the sandbox are built in and cannot be changed."""
+        return super().has_change_permission(request, obj) and not (obj is not None and is_built_in(obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and not (obj is not None and built_in(obj))
+        return super().has_delete_permission(request, obj) and not (obj is not None and is_built_in(obj))
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         if obj is None or self.has_change_permission(request, obj):
-            kwargs["form"] = form_for(obj.provider if obj else wanted_provider(request), obj)
-        # the settings are no columns, so the names of fields must not be handed to the model form's factory
+            kwargs["form"] = form_for(obj.provider if obj else named_provider(request), obj)
+        # the settings are no columns of the model, so only names of columns may go to the model form's factory
         kwargs["fields"] = ("tenant", *AccountForm.Meta.fields[1:]) if obj is None else AccountForm.Meta.fields[1:]
         return super().get_form(request, obj, change, **kwargs)
 
@@ -111,16 +112,16 @@ class ProviderAccountAdmin(TenantModelAdmin):
         base = ("tenant", "name", "weight", "rate_per_s", "enabled")
         if obj is not None and not self.has_change_permission(request, obj):
             return (*base, "provider", "channel", "platform", "sandbox", "created_at")
-        name = obj.provider if obj else wanted_provider(request)
-        made = [f"{PREFIX}{f.name}" for f in dataclasses.fields(provider_class(name).Config)]
-        return (*base, *(("provider", "channel", "platform") if obj else ()), *made)
+        name = obj.provider if obj else named_provider(request)
+        settings = [f"{PREFIX}{f.name}" for f in dataclasses.fields(provider_class(name).Config)]
+        return (*base, *(("provider", "channel", "platform") if obj else ()), *settings)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("tenant", "provider", "channel", "platform", "sandbox", "created_at") if obj is not None else ()
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """First which provider, then its settings."""
-        if wanted_provider(request) or not self.has_add_permission(request):
+        """First a page that asks which provider, then the form with its settings."""
+        if named_provider(request) or not self.has_add_permission(request):
             return super().add_view(request, form_url, extra_context)
         choices = sorted((cls.channel, name) for name, cls in providers().items() if not cls.builtin)
         context = {**self.admin_site.each_context(request), "title": "Which provider?", "choices": choices}
@@ -132,12 +133,12 @@ class ProviderAccountAdmin(TenantModelAdmin):
         super().save_model(request, obj, form, change)
 
 
-def built_in(account: ProviderAccount) -> bool:
+def is_built_in(account: ProviderAccount) -> bool:
     return account.sandbox or provider_class(account.provider).builtin
 
 
-def wanted_provider(request: HttpRequest) -> str:
-    """The provider that the address of the add page names; empty when it names none that can be added."""
+def named_provider(request: HttpRequest) -> str:
+    """The provider that the address of the add page names; empty if it names no provider that can be added."""
     name = request.GET.get("provider", "")
     cls = providers().get(name)
     return name if cls is not None and not cls.builtin else ""

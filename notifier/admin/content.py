@@ -1,4 +1,4 @@
-"""Templates: write content per channel and locale, publish it as the next version, see it as one person would."""
+"""Templates: edit content by channel and locale, publish it as the next version, preview it for one recipient."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from tenants.models import Tenant
 EXAMPLE = {"push": {"en": {"title": "Hello {{ recipient.name }}", "body": "Your order {{ order }} is on its way."}}}
 
 
-class Pretty(json.JSONEncoder):
+class IndentedEncoder(json.JSONEncoder):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "indent": 2, "ensure_ascii": False})
 
 
 def parts_help() -> str:
-    """What each channel's content may hold, told from the channels themselves."""
-    told = [f"{name}: {', '.join(kind.parts)}" for name, kind in sorted(channels().items())]
-    return "{channel: {locale: {part: text}}}, in Liquid. Parts: " + "; ".join(told) + ". Saving publishes a version."
+    """The help text with the parts of every channel's content."""
+    parts = [f"{name}: {', '.join(kind.parts)}" for name, kind in sorted(channels().items())]
+    return "{channel: {locale: {part: text}}}, in Liquid. Parts: " + "; ".join(parts) + ". Saving publishes a version."
 
 
 class TemplateForm(TenantForm):
     content = forms.JSONField(
-        encoder=Pretty, widget=forms.Textarea(attrs={"rows": 24, "cols": 100, "spellcheck": "false"})
+        encoder=IndentedEncoder, widget=forms.Textarea(attrs={"rows": 24, "cols": 100, "spellcheck": "false"})
     )
 
     class Meta:
@@ -53,9 +53,10 @@ class TemplateForm(TenantForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.latest = self.instance.versions.first() if not self.instance._state.adding else None
-        if isinstance(chosen := self.fields.get("category"), forms.ModelChoiceField) and chosen.queryset is not None:
-            # an archived one stays where it is, and is offered nowhere else
-            chosen.queryset = chosen.queryset.filter(Q(archived_at=None) | Q(pk=self.instance.category_id))
+        field = self.fields.get("category")
+        if isinstance(field, forms.ModelChoiceField) and field.queryset is not None:
+            # an archived category is offered only where it is chosen already
+            field.queryset = field.queryset.filter(Q(archived_at=None) | Q(pk=self.instance.category_id))
         if "content" in self.fields:
             self.fields["content"].help_text = parts_help()
             self.initial.setdefault("content", self.latest.content if self.latest else EXAMPLE)
@@ -68,8 +69,8 @@ class TemplateForm(TenantForm):
                 values["content"] = templates.normalised(values["content"])
                 templates.check(values["content"], tenant)
             except NotifierError as error:
-                place = f"{error.field}: " if error.field and error.field != "content" else ""
-                self.add_error("content", f"{place}{error.message}")
+                prefix = f"{error.field}: " if error.field and error.field != "content" else ""
+                self.add_error("content", f"{prefix}{error.message}")
         return values
 
     def has_new_content(self) -> bool:
@@ -125,14 +126,16 @@ class TemplateAdmin(TenantModelAdmin):
         return (*base, "published_content")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        # requests name the key
-        fixed = super().get_readonly_fields(request, obj)
-        return (*fixed, "key", "published_content") if obj is not None else fixed
+        # the key is fixed, because requests name it
+        read_only = super().get_readonly_fields(request, obj)
+        return (*read_only, "key", "published_content") if obj is not None else read_only
 
     @admin.display(description="content")
     def published_content(self, template: Template) -> str:
         latest = template.versions.first()
-        return format_html("<pre>{}</pre>", json.dumps(latest.content, cls=Pretty) if latest else "Nothing yet.")
+        return format_html(
+            "<pre>{}</pre>", json.dumps(latest.content, cls=IndentedEncoder) if latest else "Nothing yet."
+        )
 
     def save_model(self, request: HttpRequest, obj: Template, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -146,7 +149,7 @@ class TemplateAdmin(TenantModelAdmin):
         return [path("<path:object_id>/preview/", preview, name="notifier_template_preview"), *super().get_urls()]
 
     def preview(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The newest version as one person of the tenant would get it; nothing is stored or sent."""
+        """The newest version as one recipient of the tenant would get it. Nothing is stored or sent."""
         template = self.get_object(request, unquote(object_id))
         if template is None:
             raise Http404("There is no such template.")
@@ -161,8 +164,8 @@ class TemplateAdmin(TenantModelAdmin):
 
     def _render(self, template: Template, form: PreviewForm) -> dict[str, Any]:
         latest = template.versions.first()
-        wanted = trimmed(form.cleaned_data["recipient"])
-        person = recipients.load_by_external_ids(template.tenant_id, [wanted]).get(wanted)
+        external_id = trimmed(form.cleaned_data["recipient"])
+        person = recipients.load_by_external_ids(template.tenant_id, [external_id]).get(external_id)
         if latest is None or person is None:
             form.add_error("recipient", "There is no such recipient." if latest else "Nothing is published yet.")
             return {}

@@ -1,4 +1,4 @@
-"""The ledger and what belongs to it, read-only; dead letters can be driven again."""
+"""Admin pages of the ledger, read-only. Dead letters can be sent again."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from django.utils.html import format_html_join
 from notifier.admin.sent import (
     CAMPAIGN,
     CampaignFilter,
-    FindById,
-    FromDeliveries,
-    FromNewest,
+    NewestAdmin,
+    NewestDeliveriesAdmin,
+    SearchByIdAdmin,
+    campaign_rows,
     newest_notifications,
-    of_campaign,
 )
 from notifier.delivery import redrive
 from notifier.delivery.ledger.history import load_histories
@@ -41,7 +41,7 @@ class DeliveryInline(TenantTabularInline):
 
 
 @admin.register(Notification, site=admin_site)
-class NotificationAdmin(FindById):
+class NotificationAdmin(SearchByIdAdmin):
     rank = 10
     list_display = ("id", "recipient", "category", "mode", "lane", "send_at", "created_at")
     list_filter = ("mode", "lane")
@@ -63,7 +63,7 @@ class NotificationAdmin(FindById):
 
 
 @admin.register(Delivery, site=admin_site)
-class DeliveryAdmin(FromNewest):
+class DeliveryAdmin(NewestAdmin):
     rank = 20
     named_by = "notification_id"
     linked_columns = (CAMPAIGN,)
@@ -84,16 +84,16 @@ class DeliveryAdmin(FromNewest):
     exclude = ("address", "fence", "queue_position", "seq")
 
     def base_rows(self, request: HttpRequest, rows: QuerySet[Any]) -> BaseRows:
-        asked = request.GET.get(CAMPAIGN, "")
-        if asked and not request.GET.get("q", "").strip():
-            return of_campaign(request, rows, parse_uuid(asked) or uuid.UUID(int=0))
+        campaign_id = request.GET.get(CAMPAIGN, "")
+        if campaign_id and not request.GET.get("q", "").strip():
+            return campaign_rows(request, rows, parse_uuid(campaign_id) or uuid.UUID(int=0))
         return super().base_rows(request, rows)
 
     def search_queries(self, request: HttpRequest, term: str) -> Iterable[QuerySet[Any]]:
         yield from super().search_queries(request, term)
-        if wanted := parse_uuid(term):
-            # the campaigns' index has no armed ones
-            yield self.rows(request).filter(campaign_id=wanted).exclude(status=Status.ARMED)
+        if campaign_id := parse_uuid(term):
+            # the index on campaign_id leaves out armed deliveries
+            yield self.rows(request).filter(campaign_id=campaign_id).exclude(status=Status.ARMED)
 
     def newest(self, request: HttpRequest) -> Iterable[Any]:
         return newest_notifications(request, self.listed_tenant(request)).values_list("pk", flat=True)
@@ -103,18 +103,18 @@ class DeliveryAdmin(FromNewest):
         return masked(delivery.address)
 
     @admin.display(description="history")
-    def told(self, delivery: Delivery) -> str:
+    def history_lines(self, delivery: Delivery) -> str:
         steps = load_histories([delivery])[delivery.pk]
         rows = [(timezone.localtime(s.at).isoformat(" ", "milliseconds"), s.what, s.detail) for s in steps]
         return format_html_join("", "<p>{} <strong>{}</strong> {}</p>", rows)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        shown = ("id", "told", "masked_address")
+        shown = ("id", "history_lines", "masked_address")
         return (*shown, *(f for f in super().get_fields(request, obj) if f not in shown))
 
 
 @admin.register(DeliveryEvent, site=admin_site)
-class DeliveryEventAdmin(FromDeliveries):
+class DeliveryEventAdmin(NewestDeliveriesAdmin):
     rank = 40
     found_by = ("pk", "delivery_id")
     search_help_text = "The delivery's id."
@@ -123,7 +123,7 @@ class DeliveryEventAdmin(FromDeliveries):
 
 
 @admin.register(DeadLetter, site=admin_site)
-class DeadLetterAdmin(FindById):
+class DeadLetterAdmin(SearchByIdAdmin):
     rank = 30
     found_by = ("pk", "delivery_id")
     search_help_text = "The delivery's id."
@@ -137,12 +137,12 @@ class DeadLetterAdmin(FindById):
 
     @admin.action(description="Send again, with fresh attempts", permissions=["redrive"])
     def send_again(self, request: HttpRequest, queryset: Any) -> None:
-        chosen: dict[uuid.UUID, list[Model]] = defaultdict(list)
+        letters_by_tenant: dict[uuid.UUID, list[Model]] = defaultdict(list)
         for letter in queryset.filter(redriven_at=None):
             if may(request, MARKETERS, letter):
-                chosen[letter.tenant_id].append(letter)
+                letters_by_tenant[letter.tenant_id].append(letter)
         queued = 0
-        for tenant_id, letters in chosen.items():
+        for tenant_id, letters in letters_by_tenant.items():
             queued += redrive(tenant_id, [letter.pk for letter in letters])
             for letter in letters:
                 record_change(request, letter, "redriven")
@@ -150,7 +150,7 @@ class DeadLetterAdmin(FindById):
 
 
 @admin.register(OrderingQueue, site=admin_site)
-class OrderingQueueAdmin(FromNewest):
+class OrderingQueueAdmin(NewestAdmin):
     group = "Operations"
     found_by = ("recipient_id",)
     search_fields = ("recipient_id",)

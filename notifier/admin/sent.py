@@ -1,7 +1,8 @@
-"""Where the lists of what was sent start from: one search, one campaign, or the newest notifications.
+"""Base classes for lists of sent messages. A list shows the result of a search, one campaign, or the newest
+notifications.
 
-No index of these tables begins with the tenant: it would cost arming 3 µs a message. So a tenant's list is reached from
-what has such an index, and whatever filter is applied to it reads a bounded number of rows.
+No index of these tables begins with the tenant, because it would cost arming 3 µs a message. So a list for a tenant
+starts from rows that another index finds, and every filter on the list then reads a bounded number of rows.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from tenants.admin.lists.indexes import prefer_indexes
 from tenants.admin.lists.large_tables import BaseRows, ReadOnlyLargeTableAdmin, parse_uuid
 from tenants.admin.pages.people import recipient_ids
 
-SENT = "What was sent"
-#: notifications whose messages a list shows when nothing else is asked for
-NEWEST = 1_000
-#: messages of a campaign with one status: as few are sorted, more are met soon on the walk
-FEW = 5_000
+GROUP = "What was sent"
+#: notifications whose messages a list shows without a search
+NEWEST_NOTIFICATIONS = 1_000
+#: messages of a campaign with one status: up to so many are sorted; more are frequent enough to be found in id order
+SORT_AT_MOST = 5_000
 CAMPAIGN = "campaign_id"
 _NOTE = (
-    f"What belongs to the newest {NEWEST:,} notifications. Search for older ones; the messages of a campaign are listed"
-    " from its report."
+    f"What belongs to the newest {NEWEST_NOTIFICATIONS:,} notifications. Search for older ones; the messages of a"
+    " campaign are listed from its report."
 )
 _armed_ms_finders: list[Callable[[uuid.UUID], int | None]] = []
 
@@ -40,26 +41,27 @@ def register_armed_ms_finder(finder: Callable[[uuid.UUID], int | None]) -> None:
     _armed_ms_finders.append(finder)
 
 
-class FindById(ReadOnlyLargeTableAdmin):
-    """A page whose search box takes an id or an external id."""
+class SearchByIdAdmin(ReadOnlyLargeTableAdmin):
+    """A list whose search box takes an id or an external id."""
 
-    group = SENT
+    group = GROUP
     found_by: ClassVar[tuple[str, ...]] = ("pk", "recipient_id")
     search_fields = ("pk",)
     search_help_text = "An id (its own, or one of those it names), or a recipient's external id."
 
     def search_queries(self, request: HttpRequest, term: str) -> Iterable[QuerySet[Any]]:
         rows = self.rows(request)
-        wanted = parse_uuid(term)
-        if wanted is not None:
-            return [rows.filter(**{name: wanted}) for name in self.found_by]
+        searched_id = parse_uuid(term)
+        if searched_id is not None:
+            return [rows.filter(**{name: searched_id}) for name in self.found_by]
         if "recipient_id" not in self.found_by:
             return []
         return [rows.filter(recipient_id__in=recipient_ids(request, term))]
 
 
-class FromNewest(FindById):
-    """A list that shows what belongs to the newest notifications; `named_by` says which column names what of them."""
+class NewestAdmin(SearchByIdAdmin):
+    """A list of the rows that belong to the newest notifications. The column `named_by` has one of the values that
+    `newest` returns."""
 
     named_by: ClassVar[str] = "recipient_id"
 
@@ -76,8 +78,8 @@ class FromNewest(FindById):
         return newest_notifications(request, self.listed_tenant(request)).values_list("recipient_id", flat=True)
 
 
-class FromDeliveries(FromNewest):
-    """A list whose rows name a delivery."""
+class NewestDeliveriesAdmin(NewestAdmin):
+    """The same for a table whose rows name a delivery."""
 
     named_by = "delivery_id"
 
@@ -88,45 +90,45 @@ class FromDeliveries(FromNewest):
 def newest_notifications(request: HttpRequest, listed_tenant: uuid.UUID | None) -> QuerySet[Notification]:
     rows = visible_rows(Notification.objects.all(), request)
     rows = rows.filter(tenant_id=listed_tenant) if listed_tenant else rows
-    return rows.order_by("-id")[:NEWEST]
+    return rows.order_by("-id")[:NEWEST_NOTIFICATIONS]
 
 
 def newest_deliveries(request: HttpRequest, listed_tenant: uuid.UUID | None) -> list[uuid.UUID]:
     """Ids of the deliveries of the newest notifications."""
-    wanted = list(newest_notifications(request, listed_tenant).values_list("pk", flat=True))
-    found = visible_rows(Delivery.objects.filter(notification_id__in=wanted), request)
-    return list(found.values_list("pk", flat=True))
+    notification_ids = list(newest_notifications(request, listed_tenant).values_list("pk", flat=True))
+    deliveries = visible_rows(Delivery.objects.filter(notification_id__in=notification_ids), request)
+    return list(deliveries.values_list("pk", flat=True))
 
 
-def of_campaign(request: HttpRequest, rows: QuerySet[Delivery], campaign: uuid.UUID) -> BaseRows:
-    """The messages of a campaign: the range of ids that begin with its milliseconds. Those of one status, when they are
-    few, by the campaigns' index."""
+def campaign_rows(request: HttpRequest, rows: QuerySet[Delivery], campaign: uuid.UUID) -> BaseRows:
+    """The messages of a campaign: the range of ids that begin with its milliseconds. The index on campaign_id finds the
+    messages of one status, if there are few."""
     ms = next((ms for find in _armed_ms_finders if (ms := find(campaign)) is not None), None)
     if ms is None:
         return BaseRows(rows.none(), bounded=True, note="There is no such campaign, or it was never armed.")
-    mine = rows.filter(campaign_id=campaign, id__gte=id_floor(ms), id__lt=id_floor(ms + 1))
+    in_range = rows.filter(campaign_id=campaign, id__gte=id_floor(ms), id__lt=id_floor(ms + 1))
     status = request.GET.get("status__exact", "")
-    # the index has no armed ones
+    # the index leaves out armed messages
     if status not in {str(s.value) for s in Status if s != Status.ARMED}:
-        return BaseRows(mine)
+        return BaseRows(in_range)
     with prefer_indexes():
         few = rows.order_by().filter(campaign_id=campaign, status=int(status))
-        ids = list(few.values_list("pk", flat=True)[: FEW + 1])
-    if len(ids) > FEW:
-        return BaseRows(mine)
+        ids = list(few.values_list("pk", flat=True)[: SORT_AT_MOST + 1])
+    if len(ids) > SORT_AT_MOST:
+        return BaseRows(in_range)
     return BaseRows(rows.filter(pk__in=ids), bounded=True)
 
 
 class CampaignFilter(admin.SimpleListFilter):
-    """Shown while the list is about one campaign; reports link to it."""
+    """Shown while the list is about one campaign, to which reports link."""
 
     title = "campaign"
     parameter_name = CAMPAIGN
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        asked = request.GET.get(CAMPAIGN, "")
-        return [(asked, "this campaign")] if asked else []
+        campaign_id = request.GET.get(CAMPAIGN, "")
+        return [(campaign_id, "this campaign")] if campaign_id else []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """The list starts from it already."""
+        """Nothing to filter: `base_rows` has chosen the campaign's rows."""
         return queryset

@@ -1,2 +1,10 @@
-"""What `make demo` shows: a CSV of recipients, a campaign from arm to report, one API call beside it. Everything goes
-through the surfaces that users have: the streaming import and the REST API; the sandbox counts what really arrived."""
+"""`make demo`: a CSV of recipients, a campaign from its draft to its report, and one API call beside it.
+
+The command `manage.py demo` calls `run`, which uses the surfaces that users have: the streaming import and the REST
+API. At the end it compares the ledger with what the sandbox counted.
+
+run       the demo from an empty tenant to the report
+workflow  its steps over the REST API
+people    the CSV
+client    a small REST client
+"""

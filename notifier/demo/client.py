@@ -1,4 +1,4 @@
-"""The smallest REST client that the demo needs, on the standard library."""
+"""A small REST client on the standard library, for the demo and the benchmark."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class CallFailed(Exception):
-    """The far end answered with an error."""
+    """The server answered with an error."""
 
 
 class Client:

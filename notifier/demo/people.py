@@ -1,4 +1,4 @@
-"""The demo's CSV of recipients. Deterministic, so that a second run updates instead of doubling."""
+"""The demo's CSV of recipients. It is the same in every run, so a second run updates the recipients of the first."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ _PLACES = (
     ("ja-JP", "Asia/Tokyo", "+8133501"),
 )
 _PLANS = ("free", "plus", "family")
-#: of a hundred recipients: without a push token, with a token that FCM no longer knows
+#: of a hundred recipients: those without a push token, and those with a token that FCM no longer knows
 WITHOUT_TOKEN = 3
 DEAD_TOKEN = 1
 
 
 def external_ids(count: int) -> list[str]:
-    """Whom the CSV of `count` rows is about."""
+    """The external ids of a CSV with `count` rows."""
     return [f"user-{number}" for number in range(count)]
 
 
 def write_csv(path: Path, count: int) -> None:
-    """`count` rows with tokens, emails, phones, locales, time zones and one attribute."""
-    dice = random.Random(2024)  # noqa: S311
+    """Write `count` rows with tokens, emails, phones, locales, time zones and one attribute."""
+    generator = random.Random(2024)  # noqa: S311
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["external_id", "name", "email", "phone", "locale", "timezone", "push_token", "plan"])
         for number, external_id in enumerate(external_ids(count)):
-            locale, zone, prefix = dice.choice(_PLACES)
+            locale, zone, prefix = generator.choice(_PLACES)
             writer.writerow(
                 [
                     external_id,
-                    f"{dice.choice(_NAMES)} {number}",
+                    f"{generator.choice(_NAMES)} {number}",
                     f"user-{number}@example.com",
                     f"{prefix}{number % 10_000:04d}",
                     locale,
                     zone,
-                    _token(dice.randrange(100), number),
-                    dice.choice(_PLANS),
+                    _token(generator.randrange(100), number),
+                    generator.choice(_PLANS),
                 ]
             )
 

@@ -1,4 +1,4 @@
-"""The demo from an empty tenant to the report, and the comparison that decides its exit code."""
+"""The demo from an empty tenant to the report. A comparison of ledger and sandbox decides its exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from inbox.views import demo_link
 from notifier.demo.client import Client
 from notifier.demo.people import external_ids, write_csv
-from notifier.demo.road import Road, Say
+from notifier.demo.workflow import Say, Workflow
 from notifier.models import Delivery
 from notifier.vocabulary.status import Mode, Status
 from tenants.api_keys import create_key
@@ -29,7 +29,7 @@ RECIPIENTS = 50_000
 
 @dataclass(frozen=True)
 class Login:
-    """What the demo prints, and what it calls the API with."""
+    """The credentials that the demo prints; with the key it calls the API."""
 
     username: str
     password: str = field(repr=False)
@@ -37,27 +37,27 @@ class Login:
 
 
 def run(say: Say) -> list[str]:
-    """Walk the road, write `.local/demo-report.json`; returns what the ledger and the sandbox say differently."""
+    """Run every step and write `.local/demo-report.json`. Returns the differences between ledger and sandbox."""
     count = int(os.environ.get("DEMO_RECIPIENTS", RECIPIENTS))
-    made = create_tenant("Demo", "demo", "demo-admin", operator=True)
-    login = fresh_login(made.tenant, made.user)
-    _import(made.tenant, count, say)
+    created = create_tenant("Demo", "demo", "demo-admin", operator=True)
+    login = fresh_login(created.tenant, created.user)
+    _import(created.tenant, count, say)
     sandbox = Client(settings.SANDBOX_URL, ca=settings.SANDBOX_CA)
     sandbox.post("/_reset")
-    road = Road(Client(settings.SITE_URL, login.key), sandbox, say)
-    road.templates()
-    road.campaign_armed(f"Big game {time.strftime('%Y-%m-%d %H:%M:%S')}", external_ids(count))
-    road.go()
-    report = _report(road, count)
-    strangers = _strangers(road)
-    report["transactional"] = road.transactional()
+    workflow = Workflow(Client(settings.SITE_URL, login.key), sandbox, say)
+    workflow.templates()
+    workflow.campaign_armed(f"Big game {time.strftime('%Y-%m-%d %H:%M:%S')}", external_ids(count))
+    workflow.go()
+    report = _report(workflow, count)
+    differences = _message_differences(workflow)
+    report["transactional"] = workflow.transactional()
     (LOCAL / "demo-report.json").write_text(json.dumps(report, indent=2) + "\n")
-    _show(report, made.tenant, login, say)
-    return disagreements(report) + strangers
+    _show(report, created.tenant, login, say)
+    return count_differences(report) + differences
 
 
 def fresh_login(tenant: Tenant, user: User) -> Login:
-    """Secrets are shown once, so every demo makes new ones and revokes those of the demo before."""
+    """New credentials: they are shown only once, so every demo makes its own and revokes those of the demo before."""
     password = secrets.token_urlsafe(12)
     user.set_password(password)
     user.save(update_fields=["password"])
@@ -65,29 +65,29 @@ def fresh_login(tenant: Tenant, user: User) -> Login:
     return Login(user.username, password, create_key(tenant, "demo", Mode.LIVE, ["*"])[1])
 
 
-def disagreements(report: dict[str, Any]) -> list[str]:
-    """What the counts say differently; empty when all is exact."""
-    found = []
+def count_differences(report: dict[str, Any]) -> list[str]:
+    """The differences between the counts; empty if all agree."""
+    differences = []
     if report["sent"] != report["sandbox_unique"]:
-        found.append(f"the ledger says {report['sent']} sent, the sandbox counted {report['sandbox_unique']}")
+        differences.append(f"the ledger says {report['sent']} sent, the sandbox counted {report['sandbox_unique']}")
     if report["sandbox_duplicates"]:
-        found.append(f"the sandbox counted {report['sandbox_duplicates']} duplicates")
+        differences.append(f"the sandbox counted {report['sandbox_duplicates']} duplicates")
     if report["transactional"] != {"push": 1, "in_app": 1}:
-        found.append(f"the transactional notification arrived as {report['transactional']}")
-    return found
+        differences.append(f"the transactional notification arrived as {report['transactional']}")
+    return differences
 
 
-def _strangers(road: Road) -> list[str]:
-    """Message by message: what the sandbox has and the ledger does not call sent, and the other way round."""
-    rows = Delivery.objects.filter(campaign_id=road.campaign, channel="push", status=Status.SENT)
+def _message_differences(workflow: Workflow) -> list[str]:
+    """Messages that arrived and are not sent in the ledger, and messages that are sent and did not arrive."""
+    rows = Delivery.objects.filter(campaign_id=workflow.campaign, channel="push", status=Status.SENT)
     ledger = {(str(pk), address) for pk, address in rows.values_list("pk", "address").iterator()}
-    arrived = road.arrived()
-    found = []
+    arrived = workflow.arrived()
+    differences = []
     if arrived - ledger:
-        found.append(f"{len(arrived - ledger)} messages arrived that the ledger does not call sent")
+        differences.append(f"{len(arrived - ledger)} messages arrived that are not sent in the ledger")
     if ledger - arrived:
-        found.append(f"{len(ledger - arrived)} messages are sent in the ledger and did not arrive")
-    return found
+        differences.append(f"{len(ledger - arrived)} messages are sent in the ledger and did not arrive")
+    return differences
 
 
 def _import(tenant: Tenant, count: int, say: Say) -> None:
@@ -98,8 +98,8 @@ def _import(tenant: Tenant, count: int, say: Say) -> None:
     say(f"imported {result.rows:,} rows of {path.name}: {result.created:,} created, {result.updated:,} updated")
 
 
-def _report(road: Road, count: int) -> dict[str, Any]:
-    results, seen = road.results(), road.sandbox_report()
+def _report(workflow: Workflow, count: int) -> dict[str, Any]:
+    results, sandbox = workflow.results(), workflow.sandbox_report()
     push = results["channels"]["push"]
     return {
         "recipients": count,
@@ -108,8 +108,8 @@ def _report(road: Road, count: int) -> dict[str, Any]:
         "failed": push["failed"],
         "failed_by_reason": push["failed_by_reason"],
         "in_app_delivered": results["channels"]["in_app"]["delivered"],
-        "sandbox_unique": seen["unique"],
-        "sandbox_duplicates": seen["duplicates"],
+        "sandbox_unique": sandbox["unique"],
+        "sandbox_duplicates": sandbox["duplicates"],
         "seconds": push["seconds"],
         "rate_per_s": push["rate_per_s"],
         **{name: push[name] for name in ("p50_ms", "p95_ms", "p99_ms")},

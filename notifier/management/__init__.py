@@ -1,0 +1,1 @@
+"""Commands of `manage.py`: `demo`, and `queues`, from which `notifier.local` learns which workers to start."""

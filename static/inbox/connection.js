@@ -1,13 +1,13 @@
-// The line to one inbox: what was missed, then what is new, over a WebSocket that heals itself.
+// The connection to one inbox: missed messages first, then new ones, over a WebSocket that reconnects by itself.
 //
 // Events: "news" (detail: {messages, last_seq, unread, read, fresh}), "state" (detail: "live" | "waiting" | "offline" |
 // "signed-out").
-// The table on the server is the truth. Whatever is lost on the way is noticed by sequence number and asked for again.
+// The table on the server is the truth. A lost message leaves a gap in the sequence numbers and is requested again.
 
 const FIRST_WAIT = 500, LONGEST_WAIT = 30_000;
-// the server beats every 20 to 30 s; a line that is silent for longer is dead although the browser has not noticed
-const SILENCE = 70_000;
-const TOKEN_OVER = [4401, 4410], TOO_MANY = 4429;
+// the server sends a heartbeat every 20 to 30 s; a connection without one is dead although the browser has not noticed
+const HEARTBEAT_TIMEOUT = 70_000;
+const TOKEN_REFUSED = [4401, 4410], TOO_MANY = 4429;
 const FIRST_PAGE = 30;
 
 export class Connection extends EventTarget {
@@ -19,32 +19,32 @@ export class Connection extends EventTarget {
     super();
     this.#origin = origin;
     this.#askToken = askToken;
-    this.rest = () => this.#rest();
-    this.wakeUp = () => {
-      const may = navigator.onLine && document.visibilityState !== "hidden";
-      if (may && !this.#socket && !this.#closed) this.start();
+    this.goOffline = () => this.#goOffline();
+    this.reconnect = () => {
+      const mayConnect = navigator.onLine && document.visibilityState !== "hidden";
+      if (mayConnect && !this.#socket && !this.#closed) this.start();
     };
   }
 
   start() {
     this.#closed = false;
     clearTimeout(this.#timer);
-    addEventListener("online", this.wakeUp);
-    addEventListener("offline", this.rest);
-    document.addEventListener("visibilitychange", this.wakeUp);
+    addEventListener("online", this.reconnect);
+    addEventListener("offline", this.goOffline);
+    document.addEventListener("visibilitychange", this.reconnect);
     this.#open(++this.#attempt);
   }
 
   stop() {
     this.#closed = true;
-    removeEventListener("online", this.wakeUp);
-    removeEventListener("offline", this.rest);
-    document.removeEventListener("visibilitychange", this.wakeUp);
+    removeEventListener("online", this.reconnect);
+    removeEventListener("offline", this.goOffline);
+    document.removeEventListener("visibilitychange", this.reconnect);
     this.#drop();
   }
 
-  /** The browser has no network: what is open is dead, and another try is in vain until it is back. */
-  #rest() {
+  /** The browser has no network: an open socket is dead, and another one would fail until the network is back. */
+  #goOffline() {
     this.#drop();
     this.#signal("state", "offline");
   }
@@ -87,7 +87,7 @@ export class Connection extends EventTarget {
     const url = `${this.#origin.replace(/^http/, "ws")}/v1/inbox/live`;
     const socket = (this.#socket = new WebSocket(url, ["notifier.inbox", this.#token]));
     socket.onopen = () => socket.send(JSON.stringify({ type: "hello", after_seq: this.seq }));
-    socket.onmessage = (event) => attempt === this.#attempt && this.#hear(JSON.parse(event.data));
+    socket.onmessage = (event) => attempt === this.#attempt && this.#receive(JSON.parse(event.data));
     socket.onclose = (event) => {
       if (attempt !== this.#attempt) return;
       this.#socket = null;
@@ -96,7 +96,7 @@ export class Connection extends EventTarget {
     this.#watch();
   }
 
-  #hear(frame) {
+  #receive(frame) {
     this.#watch();
     if (frame.type === "ready") {
       if (frame.last_seq < this.seq) return this.#startOver();
@@ -106,14 +106,14 @@ export class Connection extends EventTarget {
     this.#news(frame);
   }
 
-  /** The server knows less than we do: it was restored from a backup. */
+  /** The server has fewer messages than the widget: it was restored from a backup. */
   #startOver() {
     this.seq = null;
     this.#socket.close();
   }
 
   #news(news) {
-    // a message frame may be older than the counters beside it: only messages move the position
+    // messages may be older than the counters of their frame: only messages move `seq`
     for (const message of news.messages ?? []) this.seq = Math.max(this.seq ?? 0, message.seq);
     if (news.fresh) this.seq = news.last_seq;
     this.#signal("news", news);
@@ -121,9 +121,9 @@ export class Connection extends EventTarget {
 
   #failed(code) {
     clearTimeout(this.#watchdog);
-    if (TOKEN_OVER.includes(code)) this.#token = null;
+    if (TOKEN_REFUSED.includes(code)) this.#token = null;
     const longest = code === TOO_MANY ? 120_000 : Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#failures++);
-    // full jitter: a million widgets whose server restarted must not come back in the same second
+    // jitter: a million widgets whose server restarted must not reconnect in the same second
     const wait = code === 4410 && this.#failures === 1 ? 0 : longest / 4 + Math.random() * longest * 0.75;
     this.#signal("state", "waiting");
     this.#timer = setTimeout(() => this.#open(++this.#attempt), wait);
@@ -133,14 +133,14 @@ export class Connection extends EventTarget {
     clearTimeout(this.#watchdog);
     const socket = this.#socket;
     this.#watchdog = setTimeout(() => {
-      // close() of a dead line waits for an answer that never comes
+      // close() of a dead connection waits for an answer that never comes
       if (socket === this.#socket) {
         this.#attempt++;
         this.#socket = null;
         socket?.close();
         this.#failed(0);
       }
-    }, SILENCE);
+    }, HEARTBEAT_TIMEOUT);
   }
 
   async #fetch(path, body) {

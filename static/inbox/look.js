@@ -1,4 +1,4 @@
-// How the widget looks. A page changes it with the custom properties at the top: notifier-inbox { --accent: teal }.
+// The style of the widget. A page overrides the custom properties at the top: notifier-inbox { --accent: teal }.
 
 export const look = new CSSStyleSheet();
 look.replaceSync(`

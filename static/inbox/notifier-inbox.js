@@ -2,13 +2,13 @@
 //
 // src        where Notifier is; this page's own origin if left out
 // token      a recipient token from POST /v1/inbox/tokens, made by your server
-// token-url  instead of, or after, `token`: an address of your server that answers {"token": "…"} for who is logged in
-// link-schemes  schemes of your own apps that a link may lead to, besides the web's: "myapp myapp-beta"
-// read-only  for a token that only looks: nothing is marked as read
+// token-url  instead of, or after, `token`: an address of your server that answers {"token": "…"} for the logged-in user
+// link-schemes  schemes of your own apps that a link may have, besides those of the web: "myapp myapp-beta"
+// read-only  for a read-only token: no message can be marked as read
 // open       shows the list
 //
-// Fires "token-needed" when the token is over and there is no token-url: set `token` anew. Content is only ever put
-// into text nodes, and links lead only to http, https, mailto, tel, a path of this page's site, or `link-schemes`.
+// Fires "token-needed" when the token has expired and there is no token-url: set a new `token`. Content is only put into
+// text nodes, and links lead only to http, https, mailto, tel, a path of this page's site, or `link-schemes`.
 
 import { Connection } from "./connection.js";
 import { look } from "./look.js";
@@ -37,7 +37,7 @@ function bell() {
 }
 
 function safeLink(text, schemes) {
-  // the server refuses all that is no URL, path or known scheme; a path leads to the site that shows the inbox
+  // the server accepts only URLs of known schemes and paths; a path leads to the site that shows the inbox
   if (!text || !URL.canParse(text, location.href)) return "";
   const url = new URL(text, location.href);
   return [...SAFE, ...schemes].includes(url.protocol) ? url.href : "";
@@ -52,7 +52,7 @@ function ago(when) {
 
 class NotifierInbox extends HTMLElement {
   static observedAttributes = ["token", "open"];
-  #line = null; #messages = new Map(); #counters = { last_seq: 0, read: 0 }; #rows = new Map(); #more = false; #ui = {};
+  #connection = null; #messages = new Map(); #counters = { last_seq: 0, read: 0 }; #rows = new Map(); #more = false; #ui = {};
   #clock = null;
 
   constructor() {
@@ -63,24 +63,24 @@ class NotifierInbox extends HTMLElement {
 
   connectedCallback() {
     const origin = new URL(this.getAttribute("src") || "/", location.href).origin;
-    this.#line = new Connection(origin, () => this.#askToken());
-    this.#line.addEventListener("news", (event) => this.#take(event.detail));
-    this.#line.addEventListener("state", (event) => this.#showState(event.detail));
-    this.#line.start();
+    this.#connection = new Connection(origin, () => this.#askToken());
+    this.#connection.addEventListener("news", (event) => this.#take(event.detail));
+    this.#connection.addEventListener("state", (event) => this.#showState(event.detail));
+    this.#connection.start();
     this.#clock = setInterval(() => this.#tick(), 30_000);
     this.outside = (event) => event.composedPath().includes(this) || this.removeAttribute("open");
     document.addEventListener("pointerdown", this.outside);
   }
 
   disconnectedCallback() {
-    this.#line.stop();
+    this.#connection.stop();
     clearInterval(this.#clock);
     document.removeEventListener("pointerdown", this.outside);
   }
 
   attributeChangedCallback(name, before, after) {
     if (name === "open") this.#showPanel(after !== null);
-    else if (after && before !== after && this.#line) {
+    else if (after && before !== after && this.#connection) {
       this.disconnectedCallback();
       this.connectedCallback();
     }
@@ -102,11 +102,11 @@ class NotifierInbox extends HTMLElement {
     return null;
   }
 
-  // -- what is known --
+  // -- data --
 
   #take({ messages = [], last_seq, unread, read, more, fresh }) {
     const known = this.#counters;
-    // both numbers only grow, so that late news never undoes newer ones
+    // both numbers only grow, so late news never undo newer ones
     this.#counters = fresh
       ? { last_seq, read: last_seq - unread }
       : { last_seq: Math.max(known.last_seq, last_seq), read: Math.max(known.read, last_seq - unread) };
@@ -134,15 +134,15 @@ class NotifierInbox extends HTMLElement {
 
   async #showOlder() {
     const oldest = Math.min(...this.#messages.keys());
-    const { messages, more } = await this.#line.older(oldest);
+    const { messages, more } = await this.#connection.older(oldest);
     for (const message of messages) this.#messages.set(message.seq, message);
     this.#more = more && this.#messages.size < KEPT;
     this.#show();
-    // the reader goes on where the list went on; the button may be gone
+    // move the focus to the first older message, because the button may be hidden now
     if (messages.length) this.#rows.get(messages[0].seq).querySelector("h3").focus();
   }
 
-  // -- what is shown --
+  // -- display --
 
   #build() {
     const ui = (this.#ui = {
@@ -161,8 +161,8 @@ class NotifierInbox extends HTMLElement {
     ui.panel = make("section", about, head, ui.state, ui.empty, ui.list, ui.more);
     ui.bell.addEventListener("click", () => this.toggleAttribute("open") && ui.title.focus());
     ui.all.addEventListener("click", () => {
-      ui.title.focus(); // the button will be disabled, and a disabled button loses the focus to the page
-      this.#try(() => this.#line.markAllRead());
+      ui.title.focus(); // the button will be disabled, and a disabled button loses the focus
+      this.#try(() => this.#connection.markAllRead());
     });
     ui.more.addEventListener("click", () => this.#try(() => this.#showOlder()));
     this.shadowRoot.append(ui.bell, ui.panel, ui.spoken);
@@ -207,7 +207,7 @@ class NotifierInbox extends HTMLElement {
     empty.hidden = this.#messages.size > 0;
     for (const [seq, row] of this.#rows) if (!this.#messages.has(seq)) row.remove(), this.#rows.delete(seq);
     const seqs = [...this.#messages.keys()].sort((a, b) => b - a);
-    // rows that are there stay there, so that focus and scroll position do too
+    // existing rows stay in place, so that the focus and the scroll position stay too
     let next = list.firstElementChild;
     for (const seq of seqs) {
       const row = this.#row(this.#messages.get(seq));
@@ -234,7 +234,7 @@ class NotifierInbox extends HTMLElement {
     const actions = make("div", { class: "actions" });
     const schemes = (this.getAttribute("link-schemes") ?? "").split(/\s+/).filter(Boolean);
     const link = safeLink(message.link, schemes.map((scheme) => `${scheme.toLowerCase()}:`));
-    const read = () => this.readOnly || message.read_at || this.#try(() => this.#line.markRead(message.id));
+    const read = () => this.readOnly || message.read_at || this.#try(() => this.#connection.markRead(message.id));
     if (link) {
       const anchor = make("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, "Open");
       anchor.setAttribute("aria-label", `Open: ${message.title}`);
@@ -244,7 +244,7 @@ class NotifierInbox extends HTMLElement {
     mark.addEventListener("click", () => {
       const rowTitle = mark.closest("li").querySelector("h3");
       read();
-      rowTitle.focus(); // the button goes away; the reader's place must not
+      rowTitle.focus(); // the button disappears, and the focus must stay in this row
     });
     if (!message.read_at && !this.readOnly) actions.append(mark);
     const unread = make("span", { class: "spoken is-new" }, "Unread: ");
@@ -262,9 +262,9 @@ class NotifierInbox extends HTMLElement {
     this.#ui.spoken.textContent = news.length === 1 ? `New: ${news[0].title}` : `${news.length} new notifications`;
   }
 
-  async #try(deed) {
+  async #try(action) {
     try {
-      await deed();
+      await action();
     } catch {
       this.#ui.state.textContent = "That did not work. Please try again.";
       this.#ui.state.hidden = false;

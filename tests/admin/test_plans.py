@@ -53,8 +53,8 @@ def crowded(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """Globex has 10,000 of everything, ACME what the fixture gave it."""
     monkeypatch.setattr(keyset, "WINDOW", 1_000)
     monkeypatch.setattr(keyset, "COUNTED", 500)
-    monkeypatch.setattr(sent, "NEWEST", 50)
-    monkeypatch.setattr(sent, "FEW", 300)
+    monkeypatch.setattr(sent, "NEWEST_NOTIFICATIONS", 50)
+    monkeypatch.setattr(sent, "SORT_AT_MOST", 300)
     monkeypatch.setattr(large_tables, "FOUND", 100)
     many_rows(world.people.globex, world.other[TemplateVersion])
     return world

@@ -1,4 +1,5 @@
-"""`manage.py demo`: the main job, end to end, on a running stack. Exits 1 unless sandbox and ledger agree."""
+"""`manage.py demo`: a campaign and a notification, end to end, on a running stack. Exits 1 unless ledger and sandbox
+agree."""
 
 from __future__ import annotations
 

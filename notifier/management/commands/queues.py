@@ -1,4 +1,4 @@
-"""`manage.py queues`: what workers there must be, one `queue concurrency processes` per line."""
+"""`manage.py queues`: the workers that a site needs, one `queue concurrency nodes` per line."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from notifier.vocabulary.status import Lane
 
 
 class Command(BaseCommand):
-    help = "Print every queue with the concurrency and the number of worker processes that fit this machine."
+    help = "Print every queue with the concurrency and the number of worker nodes that fit this machine."
 
     def handle(self, *args: Any, **options: Any) -> None:
         cores = os.cpu_count() or 1
         over_http = {queue_of(kind.channel, Lane.BULK) for kind in providers().values() if not kind.builtin}
         for queue in queues():
-            # a bulk sender multiplexes: one process a core, each with one task at a time, keeps its connections warm;
-            # what only writes to the database needs one process
-            processes = cores if queue in over_http else 1
-            # of single messages one process claims while the other waits for the database to write
+            # a bulk sender over HTTP multiplexes: one node a core, each with one task at a time, keeps its connections
+            # warm; a queue whose tasks only write to the database needs one node
+            nodes = cores if queue in over_http else 1
+            # for single messages, one process claims while the other waits for the database to write
             concurrency = {CONTROL: 2, BATCH: cores}.get(queue, 1 if is_bulk(queue) else 2)
-            self.stdout.write(f"{queue} {concurrency} {processes}")
+            self.stdout.write(f"{queue} {concurrency} {nodes}")

@@ -1,4 +1,4 @@
-"""The demo's road, step by step, over the REST API; the last step compares the ledger with what the sandbox counted."""
+"""The steps of the demo, over the REST API."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from notifier.demo.client import Client
 
 Say = Callable[[str], None]
 
-#: how many recipients say no before arming, and how many between arming and GO
-SAY_NO = 20
+#: recipients who opt out before arming, and as many between arming and GO
+OPT_OUTS = 20
 TEMPLATES = {
     "big-game": {
         "category": "promotions",
@@ -39,8 +39,8 @@ TEMPLATES = {
 
 
 @dataclass
-class Road:
-    """Where the demo walks: the API with the tenant's key, and the sandbox's own report."""
+class Workflow:
+    """Calls the API with the tenant's key, and reads the sandbox's report."""
 
     api: Client
     sandbox: Client
@@ -59,13 +59,13 @@ class Road:
         stored = self.api.put_csv(members, csv)
         until = time.monotonic() + 600
         while stored["state"] in ("waiting", "running") and time.monotonic() < until:
-            # a worker reads a large list
+            # a worker is reading the list
             time.sleep(0.5)
             stored = self.api.get(members)
         if stored["state"] != "done":
             raise SystemExit(f"the list was not loaded: {stored['failure'] or stored['state']}")
         self.say(f"audience: {stored['stored']:,} external ids uploaded")
-        self._say_no(0)
+        self._opt_out(0)
         created = self.api.post(
             "/v1/campaigns",
             {"name": name, "template": "big-game", "audience": audience["id"], "channels": ["push", "in_app"]},
@@ -76,7 +76,7 @@ class Road:
         state = self._watch(_arming, lambda c: f"arming: {c['processed']:,} recipients looked at")
         if state["state"] != "armed":
             raise SystemExit(f"arming failed: {state.get('failure') or state}")
-        self._say_no(SAY_NO)
+        self._opt_out(OPT_OUTS)
 
     def go(self) -> None:
         first = self.api.post(f"/v1/campaigns/{self.campaign}/go")
@@ -86,14 +86,14 @@ class Road:
         self._watch(lambda c: c["accounted_at"] is None, lambda _: "finished; the ledger's rows follow")
 
     def results(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.api.get(f"/v1/campaigns/{self.campaign}/results")
-        return found
+        results: dict[str, Any] = self.api.get(f"/v1/campaigns/{self.campaign}/results")
+        return results
 
     def transactional(self) -> dict[str, int]:
-        """One POST, sent twice with the same Idempotency-Key; counts what arrived where."""
+        """One POST, sent twice with the same Idempotency-Key. Returns how many messages arrived on each channel."""
         before = self._sandbox_unique()
         inbox = Client(self.api.origin, self.api.post("/v1/inbox/tokens", {"recipient": "user-0"})["token"])
-        had = inbox.get("/v1/inbox/unread")["last_seq"]
+        last_seq = inbox.get("/v1/inbox/unread")["last_seq"]
         body = {"recipient": "user-0", "template": "order-shipped", "data": {"order": "A-1042"}}
         key = f"demo-{uuid.uuid4()}"
         sent = self.api.post("/v1/notifications", body, idempotency_key=key)
@@ -106,41 +106,43 @@ class Road:
             if all(d["status"] in ("sent", "delivered", "failed", "suppressed") for d in history["deliveries"]):
                 break
             time.sleep(0.1)
-        now = inbox.get("/v1/inbox/unread")["last_seq"]
-        return {"push": self._sandbox_unique() - before, "in_app": now - had}
+        new_last_seq = inbox.get("/v1/inbox/unread")["last_seq"]
+        return {"push": self._sandbox_unique() - before, "in_app": new_last_seq - last_seq}
 
     def sandbox_report(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.sandbox.get("/_report")
-        return found
+        report: dict[str, Any] = self.sandbox.get("/_report")
+        return report
 
     def arrived(self) -> set[tuple[str, str]]:
-        """(delivery id, address) of every message that the sandbox took."""
+        """(delivery id, address) of every message that the sandbox accepted."""
         messages = self.sandbox.get("/_report?detail=1&limit=10000000")["messages"]
         return {(m["delivery"], m["address"]) for m in messages}
 
     def _sandbox_unique(self) -> int:
         return int(self.sandbox_report()["unique"])
 
-    def _say_no(self, start: int) -> None:
-        """Recipients who turn promotions off; from 1, because user-0 shows the inbox."""
-        for number in range(start + 1, start + 1 + SAY_NO):
+    def _opt_out(self, start: int) -> None:
+        """OPT_OUTS recipients turn promotions off. user-0 is not one of them, because the demo shows the inbox of
+        user-0."""
+        for number in range(start + 1, start + 1 + OPT_OUTS):
             self.api.put(f"/v1/recipients/user-{number}/preferences", {"categories": {"promotions": False}})
 
-    def _watch(self, on: Callable[[dict[str, Any]], bool], line: Callable[[dict[str, Any]], str]) -> dict[str, Any]:
-        """Say how the campaign stands, while `on` holds of it."""
-        until, said = time.monotonic() + 600, 0.0
+    def _watch(self, lasts: Callable[[dict[str, Any]], bool], line: Callable[[dict[str, Any]], str]) -> dict[str, Any]:
+        """Print a line about the campaign every second, while `lasts` is true of it. Returns the campaign
+        afterwards."""
+        until, printed = time.monotonic() + 600, 0.0
         while True:
             campaign: dict[str, Any] = self.api.get(f"/v1/campaigns/{self.campaign}")
-            if not on(campaign) or time.monotonic() > until:
+            if not lasts(campaign) or time.monotonic() > until:
                 return campaign
-            if time.monotonic() - said > 1:
-                said = time.monotonic()
+            if time.monotonic() - printed > 1:
+                printed = time.monotonic()
                 self.say(line(campaign))
             time.sleep(0.1)
 
     def _live(self, _campaign: dict[str, Any]) -> str:
-        seen = self.sandbox_report()
-        return f"running: {seen['unique']:,} pushes have arrived at the sandbox"
+        report = self.sandbox_report()
+        return f"running: {report['unique']:,} pushes have arrived at the sandbox"
 
 
 def _arming(campaign: dict[str, Any]) -> bool:
