@@ -28,8 +28,8 @@ View = Callable[..., HttpResponse]
 
 
 class AuditedByDomain(_ModelAdmin):
-    """A page whose changes campaigns.edit writes into the audit log. The admin's own trail (tenants.admin.trail) would
-    write a second entry."""
+    """A page whose changes campaigns.edit writes into the audit log. The admin's own entries (tenants.admin.audit_entries)
+    would be the second ones."""
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         return None
