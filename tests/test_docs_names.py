@@ -72,8 +72,9 @@ def is_member(inside: object, path: list[str]) -> bool:
 def unknown(names: set[str]) -> set[str]:
     """Dotted names that are no module, no member of one, no task and nothing else that we know."""
     app.loader.import_default_modules()
-    known = {n for n in names if n in app.tasks or n in OTHER_NAMES or CHECK_ID.fullmatch(n) or n.endswith((".js", ".py"))}
-    return {name for name in names - known if not is_module_or_member(name)}
+    files = {name for name in names if name.endswith((".js", ".py"))}
+    known = {name for name in names if name in app.tasks or name in OTHER_NAMES or CHECK_ID.fullmatch(name)}
+    return {name for name in names - files - known if not is_module_or_member(name)}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=relative)

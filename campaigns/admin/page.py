@@ -28,8 +28,8 @@ View = Callable[..., HttpResponse]
 
 
 class AuditedByDomain(_ModelAdmin):
-    """A page whose changes campaigns.edit writes into the audit log. The admin's own entries (tenants.admin.audit_entries)
-    would be the second ones."""
+    """A page whose changes campaigns.edit writes into the audit log. The entries of the admin itself
+    (tenants.admin.audit_entries) would be second ones."""
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         return None
