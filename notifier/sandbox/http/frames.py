@@ -1,4 +1,4 @@
-"""HTTP/2 frames as bytes (RFC 9113 §4-6): the vocabulary of `http2.py`, without state."""
+"""HTTP/2 frames as bytes (RFC 9113 §4-6), for `http2.py`. Keeps no state."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""HPACK (RFC 7541) on the server side: request blocks read and checked, answer blocks written.
+"""HPACK (RFC 7541) on the server side: decodes and checks request blocks, encodes answer blocks.
 
-A bulk sender repeats one header block for thousands of messages, so decoded blocks are kept by their bytes: valid
-until a block changes the dynamic table, which empties the store.
+A bulk sender repeats one header block for thousands of messages, so decoded blocks are cached by their bytes. A block
+that changes the dynamic table empties the cache.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class HeaderBlocks:
         self._known: dict[bytes, dict[str, str]] = {}
 
     def read(self, block: bytes) -> dict[str, str] | None:
-        """The headers; None when they are malformed (a stream error: the table is still in step)."""
+        """The headers; None when they are malformed (a stream error: the table stays in step with the client)."""
         if (known := self._known.get(block)) is not None:
             return known
         table = self._decoder.header_table
         size, limit = len(table.dynamic_entries), table.maxsize
-        front = table.dynamic_entries[0] if size else None  # held, so that a new entry cannot get its identity
+        front = table.dynamic_entries[0] if size else None  # a reference, so that no new entry can get its identity
         try:
             headers = sound(self._decoder.decode(block))
         except HPACKError as error:

@@ -14,13 +14,13 @@ LARGEST_BODY = 1024 * 1024
 
 
 class Http1:
-    """One connection; requests one after another, answers in their order."""
+    """One connection: requests one after another, answers in the same order."""
 
     def __init__(self, transport: asyncio.WriteTransport, answerer: Callable[[Incoming], Answer]) -> None:
         self._transport, self._answerer = transport, answerer
         self._loop = asyncio.get_running_loop()
         self._rest = b""
-        self._waiting = False  #: an answer is being delayed
+        self._waiting = False  #: an answer waits for its delay
 
     def feed(self, data: bytes) -> None:
         self._rest += data

@@ -1,4 +1,4 @@
-"""The server side of one HTTP/2 connection (RFC 9113), framed by hand: fast, and strict about what it is sent."""
+"""The server side of one HTTP/2 connection (RFC 9113), framed by hand: fast, and strict about what clients send."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from notifier.sandbox.http.frames import (
 )
 from notifier.sandbox.http.header_blocks import HeaderBlocks, answer_block
 
-MAX_STREAMS = 100  #: what FCM allows a connection
+MAX_STREAMS = 100  #: FCM's limit for a connection
 MAX_FRAME = 16_384
 STREAM_WINDOW = 65_535
 CONNECTION_WINDOW = 8 * 1024 * 1024
@@ -52,14 +52,14 @@ class Stream:
     def __init__(self, headers: dict[str, str]) -> None:
         self.headers = headers
         self.body = b""
-        self.room = STREAM_WINDOW  #: what the peer may still send
-        self.credit = 0  #: what the peer allowed beyond its initial window
+        self.room = STREAM_WINDOW  #: bytes that the client may still send
+        self.credit = 0  #: bytes that the client allowed beyond its initial window
         self.sent = 0
         self.answered = False
 
 
 class Http2:
-    """Bytes in by `feed`, bytes out by `transport.write`; requests to `answerer`, one answer each."""
+    """Bytes in by `feed`, bytes out by `transport.write`; `answerer` gets each request and returns its answer."""
 
     def __init__(
         self,
@@ -180,7 +180,7 @@ class Http2:
         if stream <= self._last:
             raise ConnectionFault(STREAM_CLOSED, "HEADERS on a closed stream")
         if self._leaving:
-            return  # our GOAWAY named a smaller stream: the peer knows that this one is not processed
+            return  # our GOAWAY named a smaller stream, so the client knows that this stream is not processed
         self._last = stream
         self._served += 1
         if len(self._streams) >= MAX_STREAMS or self._due(self._refuse_every()):

@@ -1,6 +1,6 @@
-"""The request FCM v1 accepts, after its discovery document (revision 20261023): unknown names are refused.
+"""The request that FCM v1 accepts, by its discovery document (revision 20261023): unknown names are refused.
 
-Written out rather than read from the document, which comes with a development dependency; a test compares the two.
+The shape is written out here, because the document comes with a development dependency; a test compares the two.
 """
 
 from __future__ import annotations
@@ -79,11 +79,11 @@ def _snake(shape: Shape) -> Shape:
 _BOTH = _snake(REQUEST)
 
 
-def violation(wanted: Any) -> tuple[str, str] | None:
-    """The first thing FCM would refuse as (field, why); None when there is nothing."""
-    if found := _misfit(wanted, _BOTH, ""):
-        return found
-    message = wanted.get("message")
+def violation(document: Any) -> tuple[str, str] | None:
+    """The first fault for which FCM would refuse the request, as (field, why); None for a good request."""
+    if fault := _misfit(document, _BOTH, ""):
+        return fault
+    message = document.get("message")
     if not message:
         return "message", "Message is required."
     if sum(1 for target in TARGETS if message.get(target)) != 1:
@@ -98,13 +98,13 @@ def _misfit(value: Any, shape: Shape, at: str) -> tuple[str, str] | None:
     if isinstance(shape, str):
         return None if _IS[shape](value) else (at, f"Invalid value at '{at}'")
     if not isinstance(value, dict):
-        return at, f"Invalid value at '{at}', an object is wanted"
+        return at, f"Invalid value at '{at}', an object is required"
     for name, inner in value.items():
         where = f"{at}.{name}" if at else name
         if name not in shape:
             return at, f"Invalid JSON payload received. Unknown name \"{name}\" at '{at}': Cannot find field."
-        if inner is not None and (found := _misfit(inner, shape[name], where)):
-            return found
+        if inner is not None and (fault := _misfit(inner, shape[name], where)):
+            return fault
     return None
 
 

@@ -28,7 +28,7 @@ class GoogleOAuth(FakeService):
     def __init__(self, state: SandboxState) -> None:
         super().__init__(state)
         port = state.url.rpartition(":")[2]
-        # Google's own auth library names Google's endpoint as the audience whatever token_uri says
+        # Google's own auth library uses Google's endpoint as the audience, even with another token_uri
         self._audiences = [GOOGLE, *(f"https://{host}:{port}/token" for host in ("127.0.0.1", "localhost", "sandbox"))]
 
     def serves(self, path: str) -> bool:
