@@ -90,7 +90,7 @@ class InFlight:
         if templated and not self._send_batch(templated):
             single = list(rows)
         if single:
-            self._dispatcher.launch(self._claimed.account, [self._ledger_row(i) for i in single])
+            self._dispatcher.start(self._claimed.account, [self._ledger_row(i) for i in single])
 
     def _send_batch(self, rows: Sequence[int]) -> bool:
         """False when no batch can be built of them; the dispatcher then records why."""

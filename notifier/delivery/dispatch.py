@@ -1,7 +1,8 @@
-"""Many windows on the wire at once, one thread for the database.
+"""Many batches in flight at once, one thread for the database.
 
-A provider that answers slowly must delay nobody else, so whoever sends does not wait for a window: a
-thread of its own waits, knows no database, and brings the verdicts to the pump, which settles them in batches.
+A provider that answers slowly must delay no other account, so the task does not wait for a batch: each batch has a
+thread that waits for its answers and knows no database. The thread hands verdicts to the dispatcher, which settles them
+together.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from tenants.models import Tenant
 
 log = structlog.get_logger("notifier.delivery")
 
-#: answers are gathered this long into one settlement
+#: answers of so many seconds are settled together
 GATHER = 0.05
 RENEW_SECONDS = 5.0
 _NO_ANSWER = InDoubt("the provider broke off")
@@ -44,23 +45,27 @@ _NO_ANSWER = InDoubt("the provider broke off")
 
 @dataclass
 class InFlightBatch:
-    """One window of one account on the wire."""
+    """Messages of one account whose answers are awaited."""
 
     account: ProviderAccount
-    others: FallbackAccounts
+    fallbacks: FallbackAccounts
+    #: rows without an answer, by the number of their message
     waiting: dict[int, Claimed]
     verdicts: list[Verdict] = field(default_factory=list)
 
 
-#: None says that the flight has ended
+#: a batch, and verdicts by the number of their message; None: the batch has ended
 _Completion = tuple[InFlightBatch, Sequence[tuple[int, Verdict]] | None]
 
 
 class Dispatcher:
-    """Launch begun rows, write down what comes back. For one task, used by its thread only. `write`: how."""
+    """Starts batches of begun rows and writes their outcomes. For one task, used by the task's thread only."""
 
-    def __init__(self, write: Callable[[Sequence[Outcome]], object] = settle) -> None:
-        self._write = write
+    def __init__(
+        self, write: Callable[[Sequence[Outcome]], object] = settle, *, renew_seconds: float = RENEW_SECONDS
+    ) -> None:
+        """`write` stores outcomes. Leases of rows in flight are renewed every `renew_seconds`."""
+        self._write, self._renew_seconds = write, renew_seconds
         self._completed: queue.SimpleQueue[_Completion] = queue.SimpleQueue()
         self._in_flight: list[InFlightBatch] = []
         self._renewed = time.monotonic()
@@ -69,21 +74,22 @@ class Dispatcher:
 
     @property
     def rows(self) -> int:
-        """Rows on the wire."""
+        """How many rows are in flight."""
         return sum(len(batch.waiting) for batch in self._in_flight)
 
     @property
     def batches(self) -> int:
         return len(self._in_flight)
 
-    def busy(self, batches: int) -> list[uuid.UUID]:
-        """Accounts with at least so many flights."""
-        return [a for a, n in Counter(f.account.id for f in self._in_flight).items() if n >= batches]
+    def busy_accounts(self, batches: int) -> list[uuid.UUID]:
+        """Accounts with at least so many batches in flight."""
+        counts = Counter(batch.account.id for batch in self._in_flight)
+        return [account_id for account_id, count in counts.items() if count >= batches]
 
-    def launch(self, account: ProviderAccount, rows: Sequence[Claimed]) -> None:
-        """Write begun rows of one account to the wire; returns at once, except for a provider without a wire."""
-        messages, sendable, broken = _messages(rows)
-        self._write(broken)
+    def start(self, account: ProviderAccount, rows: Sequence[Claimed]) -> None:
+        """Send begun rows of one account; returns at once, except for a built-in provider, which needs no network."""
+        messages, sendable, rejected = _messages(rows)
+        self._write(rejected)
         if not sendable:
             return
         batch = InFlightBatch(account, FallbackAccounts(account, sendable[0].mode), dict(enumerate(sendable)))
@@ -96,9 +102,9 @@ class Dispatcher:
             self._completed.put((batch, [(i, verdict) for i in batch.waiting]))
             self._completed.put((batch, None))
             return
-        self._start(batch, provider, messages, client)
+        self._run_in_thread(batch, provider, messages, client)
 
-    def _start(
+    def _run_in_thread(
         self, batch: InFlightBatch, provider: Provider[Message], messages: Sequence[Message], client: HttpClient
     ) -> None:
         args = (batch, provider, messages, client)
@@ -106,14 +112,14 @@ class Dispatcher:
             self._run(*args)
             return
         try:
-            threading.Thread(target=self._run, args=args, daemon=True, name="flight").start()
-        except RuntimeError:  # no more threads: a flight that never lands would be waited for without end
+            threading.Thread(target=self._run, args=args, daemon=True, name="batch").start()
+        except RuntimeError:  # no more threads: the dispatcher would wait for ever for a batch that nothing runs
             self._run(*args)
 
-    def settle(self, patience: float) -> None:
-        """Take what lands within `patience` seconds; write it down once the first of it has waited for GATHER, or
-        nothing is on the wire any more."""
-        until = time.monotonic() + patience
+    def settle(self, timeout: float) -> None:
+        """Take the answers that come within `timeout` seconds. Write outcomes when the first of them has waited for
+        GATHER, or when nothing is in flight any more."""
+        until = time.monotonic() + timeout
         while self._in_flight:
             try:
                 batch, answers = self._completed.get(timeout=max(0.0, until - time.monotonic()))
@@ -123,63 +129,68 @@ class Dispatcher:
                 self._write_by = time.monotonic() + GATHER
             until = min(until, self._write_by)
             if answers is None:
-                self._in_flight.remove(batch)
-                batch.verdicts += [_NO_ANSWER] * len(batch.waiting)
-                update_health(batch.account, batch.verdicts)
-                self._gathered += [outcome_of(row, _NO_ANSWER, batch.others) for row in batch.waiting.values()]
-                batch.waiting.clear()
-                if not self._in_flight:
-                    break
-                continue
-            verdicts = [verdict for _, verdict in answers]
-            batch.verdicts += verdicts
-            slow_down(batch.account, verdicts)
-            self._gathered += [outcome_of(batch.waiting.pop(i), verdict, batch.others) for i, verdict in answers]
+                self._end(batch)
+            else:
+                self._gather(batch, answers)
         if not self._in_flight or time.monotonic() >= self._write_by:
             outcomes, self._gathered = self._gathered, []
             self._write(outcomes)
         self._renew()
 
+    def _gather(self, batch: InFlightBatch, answers: Sequence[tuple[int, Verdict]]) -> None:
+        verdicts = [verdict for _, verdict in answers]
+        batch.verdicts += verdicts
+        slow_down(batch.account, verdicts)
+        self._gathered += [outcome_of(batch.waiting.pop(i), verdict, batch.fallbacks) for i, verdict in answers]
+
+    def _end(self, batch: InFlightBatch) -> None:
+        """The provider gave its last answer: the messages without one are in doubt."""
+        self._in_flight.remove(batch)
+        batch.verdicts += [_NO_ANSWER] * len(batch.waiting)
+        update_health(batch.account, batch.verdicts)
+        self._gathered += [outcome_of(row, _NO_ANSWER, batch.fallbacks) for row in batch.waiting.values()]
+        batch.waiting.clear()
+
     def drain(self) -> None:
-        """Wait for everything on the wire and write it down."""
+        """Wait for everything in flight and write the outcomes."""
         while self._in_flight:
             self.settle(1.0)
 
     def _run(
         self, batch: InFlightBatch, provider: Provider[Message], messages: Sequence[Message], client: HttpClient
     ) -> None:
-        """In the flight's own thread: no database here."""
+        """In the batch's own thread: no database here."""
         try:
             for answers in provider.send(messages, client):
                 self._completed.put((batch, answers))
         except Exception:
-            # what it did not answer is in doubt, and the channel's rule for doubt decides
+            # messages without an answer are in doubt, and the channel's rule for doubt decides
             log.exception("provider failed", action="send", account=str(batch.account.id))
         self._completed.put((batch, None))
 
     def _renew(self) -> None:
-        """Lengthen the leases of single rows that still wait; a shard's lease is its holder's."""
-        if self._in_flight and time.monotonic() - self._renewed > RENEW_SECONDS:
+        """Lengthen the leases of rows that still wait for an answer; the rows of a shard have the shard's lease."""
+        if self._in_flight and time.monotonic() - self._renewed > self._renew_seconds:
             self._renewed = time.monotonic()
             try:
                 claims.renew([r for batch in self._in_flight for r in batch.waiting.values() if not r.in_shard])
             except (OperationalError, InterfaceError) as error:
-                # answers are still to come, and settle waits for the database; no lease ends while it restarts
+                # answers are still to come, and settling waits for the database; no lease ends while it restarts
                 log.warning("leases not renewed", action="renew", error=type(error).__name__)
 
 
 def _messages(rows: Iterable[Claimed]) -> tuple[list[Message], list[Claimed], list[Outcome]]:
-    """The channel's message of each row; a row whose content makes none is settled as rejected."""
+    """The channel's message of each row, the rows with a message, and outcomes (rejected) of rows without one."""
     messages: list[Message] = []
     sendable: list[Claimed] = []
-    broken: list[Outcome] = []
+    rejected: list[Outcome] = []
     for row in rows:
         try:
             messages.append(message_of(row))
             sendable.append(row)
         except (NotifierError, KeyError, TypeError) as error:
-            broken.append(Outcome(row, Status.FAILED, Reason.REJECTED, str(error)))
-    return messages, sendable, broken
+            rejected.append(Outcome(row, Status.FAILED, Reason.REJECTED, str(error)))
+    return messages, sendable, rejected
 
 
 def message_of(row: Claimed) -> Message:
@@ -209,42 +220,43 @@ def expires_in(not_after: datetime | None) -> int | None:
 
 
 class FallbackAccounts:
-    """The accounts that could send instead of one: looked for when a message needs another, as most do not."""
+    """The accounts that could send instead of one account: loaded when a message needs them, as most do not."""
 
     def __init__(self, account: ProviderAccount, mode: str) -> None:
         self._account, self._mode = account, mode
-        self._found: list[ProviderAccount] | None = None
+        self._accounts: list[ProviderAccount] | None = None
 
-    def found(self) -> list[ProviderAccount]:
-        if self._found is None:
+    def load(self) -> list[ProviderAccount]:
+        """None of them while the database is away: the outcome must be written, and the next attempt loads again."""
+        if self._accounts is None:
             try:
-                self._found = self._look()
+                self._accounts = self._load()
             except (OperationalError, InterfaceError):
-                return []  # the answers must be noted, whatever the database does; the next attempt looks again
-        return self._found
+                return []
+        return self._accounts
 
-    def _look(self) -> list[ProviderAccount]:
+    def _load(self) -> list[ProviderAccount]:
         account = self._account
         tenant = Tenant.objects.get(pk=account.tenant_id)
-        found = registry.usable_accounts(tenant, account.channel, account.platform, self._mode)
-        return [a for a in found if a.id != account.id]
+        usable = registry.usable_accounts(tenant, account.channel, account.platform, self._mode)
+        return [other for other in usable if other.id != account.id]
 
 
-def outcome_of(row: Claimed, verdict: Verdict, instead: FallbackAccounts) -> Outcome:
+def outcome_of(row: Claimed, verdict: Verdict, fallbacks: FallbackAccounts) -> Outcome:
     """What a provider's verdict means for a begun row."""
-    others = [] if isinstance(verdict, Sent) else instead.found()
+    accounts = [] if isinstance(verdict, Sent) else fallbacks.load()
     left = (row.not_after - datetime.now(UTC)).total_seconds() if row.not_after else None
     tries = Tries(
         made=row.attempt + 1,
         repeat_when_in_doubt=channel(row.channel).repeat_when_in_doubt,
-        other_account=bool(others),
+        other_account=bool(accounts),
         seconds_left=left,
         dice=random.random(),  # noqa: S311
     )
     decision = decide(verdict, tries)
     disconnected = isinstance(verdict, InDoubt) and verdict.disconnected
     if isinstance(decision, Again):
-        account_id = others[0].id if decision.other_account and others else None
+        account_id = accounts[0].id if decision.other_account and accounts else None
         reason = Reason.IN_DOUBT if decision.in_doubt else ""
         return Outcome(
             row,
@@ -269,20 +281,20 @@ def outcome_of(row: Claimed, verdict: Verdict, instead: FallbackAccounts) -> Out
 
 
 def slow_down(account: ProviderAccount, verdicts: Iterable[Verdict]) -> None:
-    """What the provider said about too many messages, to everybody who sends for this account."""
-    if refused := [verdict.after or 0.0 for verdict in verdicts if isinstance(verdict, Throttled)]:
-        rate_limits.record_throttling(account.id, max(refused), len(refused))
+    """Slow down every process that sends for this account, when the provider refused messages as too many."""
+    if waits := [verdict.after or 0.0 for verdict in verdicts if isinstance(verdict, Throttled)]:
+        rate_limits.record_throttling(account.id, max(waits), len(waits))
 
 
 def update_health(account: ProviderAccount, verdicts: Sequence[Verdict], taken: int = 0) -> None:
-    """Move the account's health: one that is wrong or mostly fails gets worse, one that works recovers. `taken`: how
-    many more were sent, without a verdict each."""
+    """Move the account's health: a misconfigured or mostly failing account gets worse, a working one recovers. `taken`:
+    how many more messages were sent, without a verdict each."""
     if any(isinstance(v, Misconfigured) for v in verdicts):
         health.move(account.id, -5)
         log.warning("account misconfigured", action="send", account=str(account.id), tenant=str(account.tenant_id))
         return
-    good, judged = taken + sum(isinstance(v, Sent | Permanent) for v in verdicts), taken + len(verdicts)
-    if good < judged / 2:
+    good, answered = taken + sum(isinstance(v, Sent | Permanent) for v in verdicts), taken + len(verdicts)
+    if good < answered / 2:
         health.move(account.id, -1)
-    elif good == judged and health.read_weights([account.id])[account.id] < health.FULL:
+    elif good == answered and health.read_weights([account.id])[account.id] < health.FULL:
         health.move(account.id, 1)

@@ -1,4 +1,5 @@
-"""A no is a no, also after acceptance: plan again, right before the wire, for whoever changed their mind meanwhile."""
+"""Consent holds after acceptance, too: right before a message is sent, plan again for recipients who changed their
+preferences meanwhile; and ask the policy of the row's campaign."""
 
 from __future__ import annotations
 
@@ -21,40 +22,40 @@ from tenants.models import Tenant
 
 @dataclass(frozen=True)
 class CampaignPolicy:
-    """What the owner of a campaign wants of its rows: none of them leaves, not now, not now on some channels, or so
-    many a second."""
+    """What a campaign allows of its rows that wait in the ledger: none leaves (stopped), none leaves now (paused), none
+    leaves now on some channels, or so many leave a second."""
 
     stopped: bool = False
     paused: bool = False
     rate_per_s: float | None = None
     paused_channels: frozenset[str] = frozenset()
 
-    def hold(self, channel: str) -> bool:
+    def holds(self, channel: str) -> bool:
         return self.paused or channel in self.paused_channels
 
 
 PolicyLookup = Callable[[Collection[uuid.UUID]], Mapping[uuid.UUID, CampaignPolicy]]
-_look: PolicyLookup | None = None
+_lookup: PolicyLookup | None = None
 
 
-def register_policies(look: PolicyLookup) -> None:
-    """Plug in who knows the orders for some campaigns: a retry that comes back after a stop must not leave."""
-    global _look
-    _look = look
+def register_policies(lookup: PolicyLookup) -> None:
+    """Register what gives the policies of campaigns: a retry that comes back after a stop must not leave."""
+    global _lookup
+    _lookup = lookup
 
 
 def load_policies(rows: Sequence[Claimed]) -> Mapping[uuid.UUID, CampaignPolicy]:
-    """The orders for the campaigns of these rows; no query when none is of a campaign."""
+    """The policies of the campaigns of these rows, by id; no query when no row is of a campaign."""
     campaigns = {r.campaign_id for r in rows if r.campaign_id is not None}
-    return _look(campaigns) if _look is not None and campaigns else {}
+    return _lookup(campaigns) if _lookup is not None and campaigns else {}
 
 
-def recheck(rows: Sequence[Claimed], ordered: Mapping[uuid.UUID, CampaignPolicy]) -> list[Outcome]:
-    """Outcomes for rows (of one tenant) that must not leave now; the others may."""
+def recheck(rows: Sequence[Claimed], policies: Mapping[uuid.UUID, CampaignPolicy]) -> list[Outcome]:
+    """Outcomes for the rows that must not leave now; all other rows may. All rows are of one tenant."""
     if not rows:
         return []
     now = datetime.now(UTC)
-    stopped = {campaign for campaign, found in ordered.items() if found.stopped}
+    stopped = {campaign_id for campaign_id, policy in policies.items() if policy.stopped}
     outcomes: list[Outcome] = []
     fresh: list[Claimed] = []
     for row in rows:
@@ -64,44 +65,47 @@ def recheck(rows: Sequence[Claimed], ordered: Mapping[uuid.UUID, CampaignPolicy]
             outcomes.append(Outcome(row, Status.EXPIRED, Reason.NOT_AFTER))
         else:
             fresh.append(row)
-    return outcomes + plan_again(_suspects(fresh), now)
+    return outcomes + plan_again(_changed(fresh), now)
 
 
-def _suspects(rows: Sequence[Claimed]) -> list[Claimed]:
-    """Rows whose recipient or address has a consent change, and single bulk rows, for their quiet hours."""
+def _changed(rows: Sequence[Claimed]) -> list[Claimed]:
+    """Rows whose recipient or address has a consent change since their acceptance; and all rows of the bulk lane, for
+    their quiet hours."""
     if not rows:
         return []
-    changed = changed_since(
+    recipient_ids, addresses = changed_since(
         rows[0].tenant_id,
         min(r.accepted_at for r in rows),
         [r.recipient_id for r in rows],
         [r.address.value for r in rows],
     )
-    return [r for r in rows if r.lane == Lane.BULK or r.recipient_id in changed[0] or r.address.value in changed[1]]
+    return [r for r in rows if r.lane == Lane.BULK or r.recipient_id in recipient_ids or r.address.value in addresses]
 
 
 def plan_again(rows: Sequence[Claimed], now: datetime) -> list[Outcome]:
+    """Outcomes for the rows that a plan of now does not let leave. All rows are of one tenant."""
     if not rows:
         return []
     tenant = Tenant.objects.get(pk=rows[0].tenant_id)
     persons = recipients.load_by_ids(tenant.id, [r.recipient_id for r in rows])
-    known = load_rules(tenant.id, {r.category for r in rows})
+    rules = load_rules(tenant.id, {r.category for r in rows})
     outcomes = [
-        decide_row(r, persons.get(r.recipient_id), rule_for(known, r.category, r.lane), now, tenant.timezone)
+        decide_row(r, persons.get(r.recipient_id), rule_for(rules, r.category, r.lane), now, tenant.timezone)
         for r in rows
     ]
     return [o for o in outcomes if o is not None]
 
 
 def postpone(row: Claimed, until: datetime, now: datetime) -> Outcome:
-    """A row whose recipient has quiet hours until then: it waits, or ends where it may not leave so late."""
+    """The outcome of a row whose recipient has quiet hours until then: it waits, or expires if it may not leave so
+    late."""
     if expires_in_quiet_hours(until, row.not_after):
         return Outcome(row, Status.EXPIRED, Reason.QUIET_HOURS)
     return Outcome(row, Status.QUEUED, wait=(until - now).total_seconds(), held=True)
 
 
 def decide_row(row: Claimed, person: Person | None, rule: Rule, now: datetime, tenant_zone: str) -> Outcome | None:
-    """Purely: None when the row may leave, else why not (suppressed, expired) or not yet (held)."""
+    """None when the row may leave, else why it does not leave (suppressed, expired), or not yet (held). Pure."""
     if person is None:
         return Outcome(row, Status.SUPPRESSED, Reason.RECIPIENT_ERASED)
     for entry in plan(person, rule, [row.channel], now, tenant_zone):

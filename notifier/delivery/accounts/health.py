@@ -1,5 +1,5 @@
-"""The health of provider accounts: 100 when well, ten less for each bad batch, drifting back. At 0 the circuit is open
-and the account's rows wait instead of burning attempts. Kept in Redis; lost means neutral."""
+"""The health of provider accounts: 100 at most, ten less for each bad batch, drifting back to 100. At 0 the circuit is
+open: the account's rows wait and use up no attempts. Kept in Redis; a lost value counts as 100."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ def drifted(weight: int, since: float, now: float) -> int:
     return min(FULL, weight + STEP * int(max(0.0, now - since) / DRIFT_SECONDS))
 
 
-#: believed for a second, because a question costs as much CPU as ten messages
+#: kept for a second, because a query of Redis costs as much CPU as ten messages
 _weights = TtlCache[uuid.UUID, int](seconds=1.0)
 
 
 def read_weights(account_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
-    """Health of each account a second ago at most, 0..100; everybody is well while Redis is away."""
+    """The health of each account, 0..100, at most a second old; 100 while Redis is away."""
     known = {a: weight for a in account_ids if (weight := _weights.get(a)) is not None}
-    return known | _look([a for a in account_ids if a not in known])
+    return known | _read_stored([a for a in account_ids if a not in known])
 
 
-def _look(account_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
+def _read_stored(account_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
     if not account_ids:
         return {}
     try:
         stored = redis.client().mget([_key(a) for a in account_ids])
     except redis.Unavailable:
         stored = [None] * len(account_ids)
-    found = {a: _read(raw) for a, raw in zip(account_ids, stored, strict=True)}
-    for account_id, weight in found.items():
+    weights = {a: _parse(raw) for a, raw in zip(account_ids, stored, strict=True)}
+    for account_id, weight in weights.items():
         _weights.keep(account_id, weight)
-    return found
+    return weights
 
 
 def move(account_id: uuid.UUID, steps: int) -> None:
-    """Move an account's health by `steps` (negative: worse). Not atomic: a lost step is corrected by the next batch."""
+    """Move an account's health by `steps` (negative: worse). Not atomic: the next batch corrects a lost step."""
     try:
         client = redis.client()
-        weight = max(0, min(FULL, _read(client.get(_key(account_id))) + steps * STEP))
+        weight = max(0, min(FULL, _parse(client.get(_key(account_id))) + steps * STEP))
         if weight == FULL:
             client.delete(_key(account_id))
         else:
@@ -62,8 +62,13 @@ def _key(account_id: uuid.UUID) -> str:
     return f"health:{account_id}"
 
 
-def _read(raw: bytes | str | None) -> int:
+def _parse(raw: bytes | str | None) -> int:
     if not raw:
         return FULL
     weight, _, since = (raw.decode() if isinstance(raw, bytes) else raw).partition(":")
     return drifted(int(weight), float(since), time.time())
+
+
+def reset() -> None:
+    """Forget what this process read."""
+    _weights.clear()

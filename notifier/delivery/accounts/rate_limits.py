@@ -1,8 +1,8 @@
 """Token buckets in Redis, shared by all workers: one for each provider account, one for each campaign with a speed
-limit. A taker wants n and is granted what there is, and is told how long to wait for the rest.
+limit. A caller asks for n tokens and gets those that there are, and the time to wait for the others.
 
-An account also learns: 429s empty its bucket, stop it for as long as the provider says, and make it slower for a
-while. A bucket that was lost starts empty; while Redis is away each process keeps its own.
+An account adapts to its provider: 429s empty its bucket, stop the account for as long as the provider says, and make it
+slower for a while. A bucket that was lost starts empty; while Redis is away each process keeps its own buckets.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from dataclasses import dataclass, field
 from notifier.delivery.infra import redis
 from notifier.delivery.infra.ttl_cache import TtlCache
 
-#: what a bucket holds at most, in seconds of its rate (and one message at least). A campaign's "100 a second" is said
-#: of every second, its first one too; an account's limit is a quota a minute, so a second's worth at once is no harm
+#: what a bucket holds at most, in seconds of its rate (and one message at least). A campaign's "100 a second" holds for
+#: every second, the first one too; an account's limit is a quota a minute, so a second's worth at once is no harm
 BURST_SECONDS = 1.0
 CAMPAIGN_BURST_SECONDS = 0.1
-#: after 429s: the rate falls to this share of itself, never below that share of the configured one, and comes back by
-#: so much of the configured one a second
+#: after 429s: the rate falls to SLOWER of itself, never below SLOWEST of the configured rate, and recovers by RECOVERY
+#: of the configured rate a second
 SLOWER, SLOWEST, RECOVERY = 0.7, 0.05, 0.05
-#: so many 429s within a second are about the account; a single one may be about its device (FCM limits both)
+#: so many 429s within a second concern the account; a single 429 may concern its device (FCM limits both)
 REFUSALS = 3
-#: they stop an account for so many seconds at least and at most, whatever Retry-After says
+#: they stop the account for so many seconds at least and at most, whatever Retry-After says
 SHORTEST, LONGEST = 1.0, 600.0
 
-# ARGV: wanted; then rate a second (0: none) and burst of each bucket. `until`: the account is stopped till then, and
-# tokens count from then on; `share`: what the rate had come down to at that time. Time is the server's, so that
-# workers' clocks do not matter. None of the buckets loses a token that another does not grant.
+# ARGV: tokens wanted; then rate a second (0: none) and burst of each bucket. `until`: the account is stopped till then,
+# and tokens count from then on; `share`: the share of the rate that was left at that time. Time is that of Redis, so
+# that workers' clocks do not matter. No bucket loses a token that another bucket does not grant.
 _TAKE = f"""
 local now = redis.call('TIME')
 now = now[1] + now[2] / 1e6
@@ -63,8 +63,8 @@ if granted < wanted then wait = math.max(0.001, wait) end
 return {{granted, tostring(wait)}}
 """
 
-# ARGV: seconds, refusals. A provider refuses all that was on the wire, so while a stop lasts another refusal is the
-# same one: the stop may become longer, and the rate falls once.
+# ARGV: seconds, refusals. A provider refuses everything in flight at once, so refusals during a stop count as the same
+# refusal: the stop may become longer, and the rate falls once.
 _THROTTLED = f"""
 local now = redis.call('TIME')
 now = now[1] + now[2] / 1e6
@@ -90,7 +90,7 @@ redis.call('PEXPIRE', KEYS[1], math.ceil((stopped - now + 60) * 1000))
 
 @dataclass(frozen=True)
 class Grant:
-    """`granted` messages may leave now; the rest of what was wanted in `wait` seconds."""
+    """`granted` messages may leave now; the others in `wait` seconds."""
 
     granted: int
     wait: float
@@ -98,7 +98,7 @@ class Grant:
 
 @dataclass(frozen=True)
 class Limit:
-    """One bucket and its rate a second; None: only a 429 limits it."""
+    """One bucket and its rate a second; None: only 429s limit it."""
 
     key: str
     rate: float | None
@@ -117,23 +117,23 @@ def campaign_limit(campaign_id: uuid.UUID, rate: float | None) -> Limit:
     return Limit(f"bucket:campaign:{campaign_id}", rate, CAMPAIGN_BURST_SECONDS)
 
 
-#: an account without a rate is asked about at most so often: only a 429 stops it, and a question costs 0.3 ms
+#: an account without a rate is looked up only so often: only 429s stop it, and a query of Redis costs 0.3 ms
 _free = TtlCache[uuid.UUID, bool](seconds=0.1)
 
 
-def take_for_account(account_id: uuid.UUID, rate: float | None, wanted: int, *others: Limit) -> Grant:
-    """Up to `wanted` messages of an account that may leave now, and that the other limits let leave, too."""
-    alone = rate is None and not others
+def take_for_account(account_id: uuid.UUID, rate: float | None, wanted: int, *campaign: Limit) -> Grant:
+    """Up to `wanted` messages of an account that may leave now, by the limits of their campaign, too."""
+    alone = rate is None and not campaign
     if alone and _free.get(account_id):
         return Grant(wanted, 0.0)
-    grant = take_tokens(wanted, account_limit(account_id, rate), *others)
+    grant = take_tokens(wanted, account_limit(account_id, rate), *campaign)
     if alone and grant.granted == wanted:
         _free.keep(account_id, True)
     return grant
 
 
 def take_tokens(wanted: int, *limits: Limit) -> Grant:
-    """Up to `wanted` messages that every one of these limits lets leave now; one question for all of them."""
+    """Up to `wanted` messages that each of these limits lets leave now; one query of Redis for all of them."""
     arguments: list[float] = [wanted]
     for limit in limits:
         arguments += [limit.rate or 0.0, limit.burst]
@@ -144,9 +144,12 @@ def take_tokens(wanted: int, *limits: Limit) -> Grant:
         return _take_locally(wanted, limits)
 
 
-def record_throttling(account_id: uuid.UUID, after: float | None, times: int = 1) -> None:
-    """The provider refused so many messages of this account because they are too many, for so many seconds."""
-    seconds = min(LONGEST, max(SHORTEST, after or 0.0))
+def record_throttling(
+    account_id: uuid.UUID, after: float | None, times: int = 1, *, shortest: float = SHORTEST
+) -> None:
+    """The provider refused `times` messages of this account as too many, for `after` seconds (None: it gives no time).
+    The account stops for `shortest` seconds at least."""
+    seconds = min(LONGEST, max(shortest, after or 0.0))
     _free.forget(account_id)
     try:
         redis.run_script(_THROTTLED, [account_limit(account_id, None).key], [seconds, times])
@@ -160,7 +163,7 @@ def record_throttling(account_id: uuid.UUID, after: float | None, times: int = 1
 
 @dataclass
 class _Bucket:
-    """The same arithmetic for one process."""
+    """The arithmetic of the scripts, for one process."""
 
     tokens: float = 0.0
     at: float = field(default_factory=time.monotonic)
@@ -170,7 +173,7 @@ class _Bucket:
     since: float = -math.inf
 
     def fill(self, limit: Limit, now: float) -> int:
-        """How many may leave."""
+        """Adds the tokens since the last call; returns how many there are."""
         if self.until > now:
             return 0
         if limit.rate is None:
@@ -216,3 +219,10 @@ def _take_locally(wanted: int, limits: Sequence[Limit]) -> Grant:
     if granted == wanted:
         return Grant(granted, 0.0)
     return Grant(granted, max(0.001, *(bucket.wait(wanted - granted, limit, now) for bucket, limit in buckets)))
+
+
+def reset() -> None:
+    """Forget the buckets of this process; those in Redis stay."""
+    _free.clear()
+    with _lock:
+        _local.clear()

@@ -1,4 +1,4 @@
-"""Provider accounts: their sealed settings, the provider object of one, and the choice among several."""
+"""Provider accounts: their sealed settings, the provider object of an account, and the choice among accounts."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ from notifier.vocabulary.status import Mode
 from tenants.models import Tenant
 
 _PURPOSE = "provider account"
-#: a tenant's enabled accounts; a revoked one stops within so many seconds
+#: a tenant's enabled accounts; a disabled account stops within so many seconds
 _enabled = TtlCache[uuid.UUID, list[ProviderAccount]](seconds=2.0)
 _by_id = TtlCache[uuid.UUID, ProviderAccount](seconds=1.0)
+_overrides: dict[uuid.UUID, Provider[Any]] = {}
 
 
 def load_account(pk: uuid.UUID) -> ProviderAccount | None:
-    """As it was a second ago at most; None when there is none."""
-    found = _by_id.get(pk)
-    if found is None and (found := ProviderAccount.objects.filter(pk=pk).first()):
-        _by_id.keep(pk, found)
-    return found
+    """The account as it was a second ago at most; None when there is none."""
+    account = _by_id.get(pk)
+    if account is None and (account := ProviderAccount.objects.filter(pk=pk).first()):
+        _by_id.keep(pk, account)
+    return account
 
 
 def save_config(account: ProviderAccount, raw: Mapping[str, Any]) -> None:
@@ -45,23 +46,26 @@ def save_config(account: ProviderAccount, raw: Mapping[str, Any]) -> None:
 
 
 def settings_of(account: ProviderAccount) -> dict[str, Any]:
-    """The plain settings, secrets included: to be merged with newly typed ones, never to be shown."""
+    """The plain settings, secrets included: for merging with newly typed settings, never for showing."""
     if not account.config:
         return {}
-    found: dict[str, Any] = orjson.loads(encryption.unseal(account.tenant_id, _PURPOSE, account.config))
-    return found
+    plain: dict[str, Any] = orjson.loads(encryption.unseal(account.tenant_id, _PURPOSE, account.config))
+    return plain
 
 
 def provider_for(account: ProviderAccount) -> Provider[Any]:
-    """The provider object that sends for this account and for no other; built once per process and settings."""
+    """The provider object that sends for this account and for no other; built once a process and settings. Raises
+    ValueError when no key opens the settings, and InvalidInput when the provider refuses them."""
+    if account.id in _overrides:
+        return _overrides[account.id]
     return _provider(account.id, account.tenant_id, account.provider, bytes(account.config), account.sandbox)
 
 
 @lru_cache(maxsize=1000)
 def _provider(account_id: uuid.UUID, tenant_id: uuid.UUID, name: str, sealed: bytes, sandbox: bool) -> Provider[Any]:
-    made = _build(tenant_id, name, sealed, sandbox)
-    made.account = str(account_id)
-    return made
+    provider = _build(tenant_id, name, sealed, sandbox)
+    provider.account = str(account_id)
+    return provider
 
 
 def _build(tenant_id: uuid.UUID, name: str, sealed: bytes, sandbox: bool) -> Provider[Any]:
@@ -88,56 +92,58 @@ def rate_of(account: ProviderAccount) -> float | None:
 
 
 def choose_account(tenant: Tenant, channel: str, platform: str, mode: str) -> ProviderAccount:
-    """One of the tenant's accounts that can carry this: healthy ones by weight. Raises Unconfigured."""
-    found = usable_accounts(tenant, channel, platform, mode)
-    if not found:
+    """One of the tenant's accounts that can carry the message: by weight and health. Raises Unconfigured."""
+    accounts = usable_accounts(tenant, channel, platform, mode)
+    if not accounts:
         raise Unconfigured(
             f"No enabled provider account of this tenant carries {channel} {platform}".rstrip() + ".", field="channels"
         )
-    if len(found) == 1:
-        return found[0]
-    return pick_by_weight(found, health.read_weights([a.id for a in found]), random.random())  # noqa: S311
+    if len(accounts) == 1:
+        return accounts[0]
+    return pick_by_weight(accounts, health.read_weights([a.id for a in accounts]), random.random())  # noqa: S311
 
 
-def pick_by_weight(found: Sequence[ProviderAccount], well: Mapping[uuid.UUID, int], dice: float) -> ProviderAccount:
-    """Weighted choice: configured weight x health; `dice` in [0, 1). All dead: the first."""
-    shares = [a.weight * well.get(a.id, health.FULL) for a in found]
+def pick_by_weight(
+    accounts: Sequence[ProviderAccount], weights: Mapping[uuid.UUID, int], dice: float
+) -> ProviderAccount:
+    """Weighted choice: configured weight x health; `dice` in [0, 1). The first account when no account is healthy."""
+    shares = [a.weight * weights.get(a.id, health.FULL) for a in accounts]
     mark = dice * sum(shares)
-    for account, share in zip(found, shares, strict=True):
+    for account, share in zip(accounts, shares, strict=True):
         mark -= share
         if mark < 0:
             return account
-    return found[0]
+    return accounts[0]
 
 
 def usable_accounts(tenant: Tenant, channel: str, platform: str, mode: str) -> list[ProviderAccount]:
-    """Enabled accounts for this channel and platform. A test message, and a tenant that has not gone live, may use
-    sandbox accounts only; a live one never does."""
+    """Enabled accounts for this channel and platform. A test message uses sandbox accounts only, and so does a tenant
+    that has not gone live; a live tenant's live message never does."""
     sandbox = mode == Mode.TEST or tenant.sandbox
     return [
         a
-        for a in _of(tenant)
+        for a in _enabled_accounts(tenant)
         if a.channel == channel
         and a.platform == platform
         and (a.sandbox == sandbox or provider_class(a.provider).builtin)
     ]
 
 
-def _of(tenant: Tenant) -> list[ProviderAccount]:
-    found = _enabled.get(tenant.id)
-    if found is None:
-        every = list(ProviderAccount.objects.filter(tenant=tenant).order_by("id"))
-        made = _make_built_in(tenant, {a.name for a in every})
-        found = [a for a in [*every, *made] if a.enabled]
-        if not made:  # the caller's transaction may still roll these rows back
-            _enabled.keep(tenant.id, found)
-    return found
+def _enabled_accounts(tenant: Tenant) -> list[ProviderAccount]:
+    enabled = _enabled.get(tenant.id)
+    if enabled is None:
+        stored = list(ProviderAccount.objects.filter(tenant=tenant).order_by("id"))
+        created = _create_defaults(tenant, {a.name for a in stored})
+        enabled = [a for a in [*stored, *created] if a.enabled]
+        if not created:  # the caller's transaction may still roll created rows back
+            _enabled.keep(tenant.id, enabled)
+    return enabled
 
 
-def _make_built_in(tenant: Tenant, have: set[str]) -> list[ProviderAccount]:
-    """What a tenant has from its first day without credentials: the inbox, and each provider in the sandbox; also
-    those of a provider that came later."""
-    wanted = {"inbox" if cls.builtin else f"sandbox {name}": (name, cls) for name, cls in sorted(providers().items())}
+def _create_defaults(tenant: Tenant, stored: set[str]) -> list[ProviderAccount]:
+    """The accounts that every tenant has without credentials: the inbox, and each provider in the sandbox. Also for a
+    provider that came after the tenant."""
+    defaults = {"inbox" if cls.builtin else f"sandbox {name}": (name, cls) for name, cls in sorted(providers().items())}
     return [
         ProviderAccount.objects.get_or_create(
             tenant=tenant,
@@ -149,6 +155,18 @@ def _make_built_in(tenant: Tenant, have: set[str]) -> list[ProviderAccount]:
                 "sandbox": not cls.builtin,
             },
         )[0]
-        for account_name, (name, cls) in wanted.items()
-        if account_name not in have
+        for account_name, (name, cls) in defaults.items()
+        if account_name not in stored
     ]
+
+
+def override_provider(account_id: uuid.UUID, provider: Provider[Any]) -> None:
+    """Let this object send for the account in this process, until `reset`: an in-memory provider for tests."""
+    _overrides[account_id] = provider
+
+
+def reset() -> None:
+    """Forget what this process read of accounts, and the overrides."""
+    _enabled.clear()
+    _by_id.clear()
+    _overrides.clear()

@@ -1,4 +1,4 @@
-"""Wait for PostgreSQL while it is away: what a provider answered, or is about to be told, must not be lost with it."""
+"""Wait for PostgreSQL while it restarts: the answers of providers must not be lost with it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from django.db import InterfaceError, OperationalError, connection
 
 T = TypeVar("T")
 
-#: how long a worker keeps trying
-PATIENCE_SECONDS = 120.0
+#: how long a worker tries
+TIMEOUT_SECONDS = 120.0
 _PAUSE = 0.5
 
 
 def retry_while_db_down(do: Callable[[], T]) -> T:
-    """Do what may be repeated, until the database answers. Inside a transaction only once, for its beginning would be
-    lost. Raises OperationalError or InterfaceError."""
-    until = time.monotonic() + PATIENCE_SECONDS
+    """Call `do`, which may be repeated, until the database answers. Inside a transaction only once: a new connection
+    would lose the transaction's beginning. Raises OperationalError or InterfaceError."""
+    until = time.monotonic() + TIMEOUT_SECONDS
     while True:
         try:
             return do()

@@ -1,8 +1,8 @@
 """Columns of values as PostgreSQL's binary arrays, packed for a declared type.
 
-psycopg looks at the type of each element and calls a dumper for it: 0.7 µs an element, and an accepted message has 37.
-Here an element costs 0.1 to 0.2, and one that all rows share nothing. The format is that of the server's array_recv
-and of each type's recv function.
+psycopg looks up the type of each element and calls a dumper for it: 0.7 µs an element, and an accepted message has 37.
+Here an element costs 0.1 to 0.2 µs, and a value that all rows share costs nothing. The format is that of PostgreSQL's
+array_recv and of each type's recv function.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ _EMPTY = Struct(">iiI")
 
 
 class Array(bytes):
-    """A packed column; `pack` makes it. Each type has a class of its own, by which psycopg knows it."""
+    """A packed column, made by `pack`. Each type has a class of its own, by which psycopg finds the dumper."""
 
 
 class _Type(NamedTuple):
     oid: int
     element: Callable[[Any], bytes]
-    made: type[Array]
+    array: type[Array]
 
 
 def pack(kind: str, values: Sequence[Any]) -> Array:
-    """The values, some of them None, as an array of PostgreSQL's type `kind`. Raises KeyError for one not known here,
-    and what `struct` raises for values that are not of the type."""
+    """The values, some of them None, as an array of PostgreSQL's type `kind`. Raises KeyError for a type not in _TYPES,
+    and the errors of `struct` for values that are not of the type."""
     kind_of = _TYPES[kind]
     if not values:
-        return kind_of.made(_EMPTY.pack(0, 0, kind_of.oid))
+        return kind_of.array(_EMPTY.pack(0, 0, kind_of.oid))
     element, first, count = kind_of.element, values[0], len(values)
-    # half of the columns say the same in every row: the very same object, so that nothing is compared
+    # half of the columns have one value in every row: the same object, so that nothing is compared
     if first is values[-1] and values.count(first) == count:
         packed = (_NULL if first is None else element(first)) * count
     else:
         packed = b"".join([_NULL if value is None else element(value) for value in values])
-    # "has nulls" may be said of an array that has none
-    return kind_of.made(_HEAD.pack(1, 1, kind_of.oid, count, 1) + packed)
+    # "has nulls" is allowed for an array without nulls
+    return kind_of.array(_HEAD.pack(1, 1, kind_of.oid, count, 1) + packed)
 
 
 def _number(form: str) -> Callable[[Any], bytes]:
@@ -66,7 +66,7 @@ def _text(value: str) -> bytes:
 
 
 def _jsonb(value: str) -> bytes:
-    """A JSON text; before it the version of the form."""
+    """A JSON text after the version of the format."""
     raw = value.encode()
     return (len(raw) + 1).to_bytes(4, "big") + b"\x01" + raw
 
@@ -79,10 +79,10 @@ def _timestamptz(value: datetime) -> bytes:
 
 
 def _type(oid: int, array_oid: int, element: Callable[[Any], bytes]) -> _Type:
-    made = type("Array", (Array,), {})
+    array = type("Array", (Array,), {})
     dumper = type("ArrayDumper", (_Dumper,), {"oid": array_oid})
-    psycopg.adapters.register_dumper(made, dumper)
-    return _Type(oid, element, made)
+    psycopg.adapters.register_dumper(array, dumper)
+    return _Type(oid, element, array)
 
 
 class _Dumper(Dumper):

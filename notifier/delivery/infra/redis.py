@@ -12,14 +12,14 @@ from redis.backoff import NoBackoff
 from redis.commands.core import Script
 from redis.retry import Retry
 
-#: what "Redis is away" looks like; callers go on without it
+#: Redis does not answer; callers continue without it
 Unavailable = redis.RedisError
 
 _client: redis.Redis | None = None
 
 
 def client() -> redis.Redis:
-    """One client a process (its pool reconnects after a fork by itself); short timeouts, because it is optional."""
+    """One client a process, whose pool reconnects after a fork by itself; short timeouts, because Redis is optional."""
     global _client
     if _client is None:
         _client = redis.Redis.from_url(
@@ -29,7 +29,7 @@ def client() -> redis.Redis:
 
 
 def run_script(script: str, keys: Sequence[str], arguments: Sequence[Any] = ()) -> Any:
-    """Run a Lua script, which is one step for everybody else. Raises Away."""
+    """Run a Lua script, which is one step for all clients of Redis. Raises Unavailable."""
     return _script(script)(keys=keys, args=arguments, client=client())
 
 
@@ -37,3 +37,10 @@ def run_script(script: str, keys: Sequence[str], arguments: Sequence[Any] = ()) 
 def _script(text: str) -> Script:
     # made once: its name in Redis is the hash of its text
     return client().register_script(text)
+
+
+def reset() -> None:
+    """Forget the client; the next one reads the settings again."""
+    global _client
+    _client = None
+    _script.cache_clear()

@@ -1,8 +1,9 @@
-"""What a process read a moment ago and may believe for a while. Any thread may use it."""
+"""What a process read a moment ago and may use for a while. Any thread may use a cache."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -10,21 +11,21 @@ V = TypeVar("V")
 
 
 class TtlCache(Generic[K, V]):
-    """Values by key, each for `seconds`. Forgets all when it has `most`: whoever asks reads again."""
+    """Values by key, each for `seconds`. Forgets all when it has `max_entries`: the callers read again."""
 
-    def __init__(self, seconds: float, max_entries: int = 1_000) -> None:
-        self.seconds, self._max_entries = seconds, max_entries
+    def __init__(self, seconds: float, max_entries: int = 1_000, clock: Callable[[], float] = time.monotonic) -> None:
+        self.seconds, self._max_entries, self._clock = seconds, max_entries, clock
         self._values: dict[K, tuple[float, V]] = {}
 
     def get(self, key: K) -> V | None:
-        """None when it was not kept, or too long ago."""
+        """None when the key has no value, or an older one."""
         at, value = self._values.get(key, (0.0, None))
-        return value if value is not None and time.monotonic() - at < self.seconds else None
+        return value if value is not None and self._clock() - at < self.seconds else None
 
     def keep(self, key: K, value: V) -> None:
         if len(self._values) >= self._max_entries:
             self._values.clear()
-        self._values[key] = (time.monotonic(), value)
+        self._values[key] = (self._clock(), value)
 
     def forget(self, key: K) -> None:
         self._values.pop(key, None)

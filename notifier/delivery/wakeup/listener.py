@@ -1,9 +1,10 @@
-"""Hearing rings without a Celery task for each. Who has just sent something stays and listens: the next message of a
-steady stream is then announced by a word in Redis, where a task is a message to Celery's parent process, one from there
+"""Wakeups without a Celery task for each. A task that has just sent something stays and listens: the next message of a
+steady stream is then announced by one entry in Redis. A Celery task would be a message to Celery's parent process, one
 to its child, and their acknowledgements.
 
-In Redis are who listens to a queue, each until when, and the ring that nobody has heard yet. All of it may be lost, and
-a listener killed: a ring that finds another one unheard is followed by a task, and the sweep rings every second.
+Redis keeps the listeners of a queue, each until a time, and the wakeup that no listener has taken yet. All of it may be
+lost, and a listener may be killed: a wakeup that finds an earlier one still there becomes a task, and the sweep
+notifies every second.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from collections.abc import Callable
 
 from notifier.delivery.infra import redis
 
-#: seconds that a listener stays without a ring: at more than two messages a second none needs a task
+#: seconds that a listener waits for a wakeup: above two messages a second no message needs a task
 WAIT_SECONDS = 0.5
-#: a listener that was killed counts for so long at most
+#: seconds for which a killed listener still counts, at most
 PRESENCE_SECONDS = 2.0
 
 _NOW = """
 local now = redis.call('TIME')
 now = now[1] + now[2] / 1e6
 """
-# KEYS: listeners, the unheard ring, the queue of tasks. -1: a listener will hear; else how many tasks lie there already
-_CALL = f"""{_NOW}
+# KEYS: listeners, the wakeup, the queue of tasks. -1: a listener will take the wakeup; else how many tasks are queued
+_NOTIFY = f"""{_NOW}
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 if redis.call('ZCARD', KEYS[1]) > 0 and redis.call('LLEN', KEYS[2]) == 0 then
   redis.call('RPUSH', KEYS[2], 1)
@@ -32,13 +33,13 @@ if redis.call('ZCARD', KEYS[1]) > 0 and redis.call('LLEN', KEYS[2]) == 0 then
 end
 return redis.call('LLEN', KEYS[3])
 """
-# ARGV: whose ear. 1: it was rung for
-_HEAR = f"""{_NOW}
+# ARGV: the listener. 1: there was a wakeup
+_TAKE = f"""{_NOW}
 redis.call('ZADD', KEYS[1], now + {PRESENCE_SECONDS}, ARGV[1])
 redis.call('PEXPIRE', KEYS[1], {int(PRESENCE_SECONDS * 1000)})
 return redis.call('LPOP', KEYS[2])
 """
-# the last to leave takes the ring along that came for it
+# the last listener that leaves takes a late wakeup with it
 _LEAVE = """
 redis.call('ZREM', KEYS[1], ARGV[1])
 if redis.call('ZCARD', KEYS[1]) == 0 then return redis.call('LPOP', KEYS[2]) end
@@ -46,37 +47,37 @@ if redis.call('ZCARD', KEYS[1]) == 0 then return redis.call('LPOP', KEYS[2]) end
 
 
 def notify_listener(queue: str) -> int | None:
-    """Tell whoever listens to a queue that there is work. None when that is done, else how many tasks lie in the queue.
-    Raises redis.Away."""
-    lying = int(redis.run_script(_CALL, [*_keys(queue), queue]))
-    return None if lying < 0 else lying
+    """Tell a listener of the queue that there is work. None when one will take the wakeup, else how many tasks are in
+    the queue. Raises redis.Unavailable."""
+    tasks = int(redis.run_script(_NOTIFY, [*_keys(queue), queue]))
+    return None if tasks < 0 else tasks
 
 
 class WakeupListener:
-    """One listener, of one task. When Redis goes away it is deaf for the rest of its life."""
+    """One listener, of one task. When Redis fails, the listener is `disconnected` for the rest of its life."""
 
     def __init__(self, queue: str) -> None:
         self._keys, self.name, self.disconnected = _keys(queue), uuid.uuid4().hex, False
 
     def notified(self) -> bool:
-        """Whether there may be work; at once. For the deaf there may always be."""
-        return self._heard(_HEAR) or self.disconnected
+        """Whether there may be work; returns at once. Always true when disconnected."""
+        return self._run(_TAKE) or self.disconnected
 
     def wait(self) -> bool:
-        """Wait a while for a ring; the deaf do not."""
-        return self._heard(_HEAR) or self._wait()
+        """Wait a while for a wakeup; not at all when disconnected."""
+        return self._run(_TAKE) or self._block()
 
     def leave(self) -> bool:
-        """Listen no more; True when it was rung for meanwhile."""
-        return self._heard(_LEAVE)
+        """Stop listening; true when a wakeup came meanwhile."""
+        return self._run(_LEAVE)
 
-    def _heard(self, script: str) -> bool:
-        return self._ask(lambda: redis.run_script(script, self._keys, [self.name]))
+    def _run(self, script: str) -> bool:
+        return self._connected(lambda: redis.run_script(script, self._keys, [self.name]))
 
-    def _wait(self) -> bool:
-        return self._ask(lambda: redis.client().blpop([self._keys[1]], timeout=WAIT_SECONDS))
+    def _block(self) -> bool:
+        return self._connected(lambda: redis.client().blpop([self._keys[1]], timeout=WAIT_SECONDS))
 
-    def _ask(self, question: Callable[[], object]) -> bool:
+    def _connected(self, question: Callable[[], object]) -> bool:
         if self.disconnected:
             return False
         try:
@@ -87,7 +88,7 @@ class WakeupListener:
 
 
 class NullListener(WakeupListener):
-    """Of who looks for work instead, and goes when there is none."""
+    """For a task that looks for work itself, and ends when there is none."""
 
     def __init__(self) -> None:
         super().__init__("")
@@ -95,4 +96,4 @@ class NullListener(WakeupListener):
 
 
 def _keys(queue: str) -> list[str]:
-    return [f"listening:{queue}", f"rung:{queue}"]
+    return [f"listening:{queue}", f"wakeup:{queue}"]
