@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from notifier.delivery.accounts import registry
 from tests.delivery.build import Shop, a_shop
 
 
@@ -20,3 +23,10 @@ def market() -> Shop:
     shop = a_shop("marketing")
     shop.recipient("ada")
     return shop
+
+
+@pytest.fixture(autouse=True)
+def only_registered_providers() -> Iterator[None]:
+    """No test inherits an account's provider from another test."""
+    yield
+    registry.reset()

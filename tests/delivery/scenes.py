@@ -1,12 +1,12 @@
-"""What several tests of the engine stage: a running campaign, an inbox that answers as told, leases that ran out."""
+"""What several tests of the engine set up: a running campaign, an inbox whose answers a test gives, expired leases."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from django.db import connection
 from pytest_django import Settings
 
@@ -16,10 +16,11 @@ from campaigns.models import Audience, Campaign, Shard
 from campaigns.sending import shards
 from inbox.provider import InApp
 from notifier.channels.in_app import InAppMessage
-from notifier.models import Delivery, Template
+from notifier.delivery.accounts import registry
+from notifier.models import Delivery, ProviderAccount, Template
 from notifier.providers.base import Answers
 from notifier.vocabulary.http import HttpClient
-from notifier.vocabulary.status import Status
+from notifier.vocabulary.status import Mode, Status
 from tests.delivery.build import Shop
 
 
@@ -49,13 +50,31 @@ def of_campaign(campaign: Campaign) -> list[str]:
     return [Status(status).label for status in rows.values_list("status", flat=True)]
 
 
-def answering(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
-    """Let the inbox answer by `answer(provider, messages)`."""
+class ScriptedInbox(InApp):
+    """An inbox whose answers a test gives, as `answer(messages)`."""
 
-    def send(self: InApp, messages: Sequence[InAppMessage], client: HttpClient) -> Iterator[Answers]:
-        yield from answer(self, messages)
+    name = ""  # not registered
 
-    monkeypatch.setattr(InApp, "send", send)
+    def __init__(self, answer: Callable[[Sequence[InAppMessage]], Iterator[Answers]]) -> None:
+        super().__init__(InApp.Config())
+        self._answer = answer
+
+    def send(self, messages: Sequence[InAppMessage], client: HttpClient) -> Iterator[Answers]:
+        yield from self._answer(messages)
+
+
+def inbox_account(shop: Shop) -> ProviderAccount:
+    return registry.choose_account(shop.tenant, "in_app", "", Mode.LIVE)
+
+
+@contextmanager
+def answering(shop: Shop, answer: Callable[[Sequence[InAppMessage]], Iterator[Answers]]) -> Iterator[None]:
+    """Inside, the shop's inbox answers by `answer(messages)`."""
+    registry.override_provider(inbox_account(shop).pk, ScriptedInbox(answer))
+    try:
+        yield
+    finally:
+        registry.reset()
 
 
 def all_due() -> None:

@@ -1,4 +1,4 @@
-"""Rows that a campaign handed back to the ledger obey its controls: paused, stopped, so many a second."""
+"""Rows that a campaign requeued in the ledger obey its controls: paused, stopped, so many a second."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ import pytest
 from campaigns.lifecycle import pausing, stopping
 from campaigns.models import Campaign, Shard
 from inbox.models import InboxMessage
-from inbox.provider import InApp
 from notifier.channels.in_app import InAppMessage
 from notifier.delivery import send
 from notifier.delivery.accounts import rate_limits
-from notifier.delivery.send import deliver
+from notifier.delivery.send import TaskLimits, deliver
 from notifier.models import Delivery, DeliveryEvent
 from notifier.providers.base import Answers
 from notifier.vocabulary.status import Lane, QueuePosition, Status
@@ -95,22 +94,22 @@ def test_other_rows_do_not_wait_for_them(requeued: Campaign, market: Shop) -> No
     assert set(of_campaign(requeued)) == {"queued"}
 
 
-def test_a_provider_that_is_asked_too_much_is_left_alone(market: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_provider_that_is_asked_too_much_is_left_alone(market: Shop) -> None:
     asked: list[int] = []
 
-    def refuse(self: InApp, messages: Sequence[InAppMessage]) -> Iterator[Answers]:
+    def refuse(messages: Sequence[InAppMessage]) -> Iterator[Answers]:
         asked.append(len(messages))
         yield [(i, Throttled(60.0, "quota")) for i in range(len(messages))]
 
-    answering(monkeypatch, refuse)
-    monkeypatch.setattr(send, "TASK_SECONDS", 1.0)  # it rests for a minute, and a task would wait for it
-    for n in range(3):
-        market.recipient(f"eve-{n}")
-    market.accept(*[an_order(f"eve-{n}") for n in range(3)])
-    deliver("in_app", (Lane.TRANSACTIONAL, Lane.BULK))
-    account = market.deliveries()[0].account_id
-    assert account is not None
-    assert (asked, rate_limits.take_for_account(account, None, 1).granted) == ([3], 0)
-    market.accept(an_order())
-    deliver("in_app", (Lane.TRANSACTIONAL, Lane.BULK))
-    assert asked == [3]
+    with answering(market, refuse):
+        for n in range(3):
+            market.recipient(f"eve-{n}")
+        market.accept(*[an_order(f"eve-{n}") for n in range(3)])
+        limits = TaskLimits(seconds=1.0)  # the account is stopped for a minute, and a task would wait for it
+        deliver("in_app", (Lane.TRANSACTIONAL, Lane.BULK), limits=limits)
+        account = market.deliveries()[0].account_id
+        assert account is not None
+        assert (asked, rate_limits.take_for_account(account, None, 1).granted) == ([3], 0)
+        market.accept(an_order())
+        deliver("in_app", (Lane.TRANSACTIONAL, Lane.BULK), limits=limits)
+        assert asked == [3]

@@ -1,26 +1,29 @@
-"""The pump: providers that break, hang or say what cannot be stored spoil nothing around them."""
+"""The dispatcher: a provider that breaks, hangs or answers what cannot be stored spoils nothing around it."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
+from uuid import UUID
 
 import pytest
-from django.db import OperationalError
+import structlog
+from django.db import OperationalError, connection
 from django.db.models import F
 from pytest_django import Settings
 
 from campaigns.lifecycle.finish import finish_if_done
+from campaigns.lifecycle.policies import policies
 from campaigns.report import accounting
-from inbox.provider import InApp
 from notifier.channels.in_app import InAppMessage
-from notifier.delivery import dispatch, send
+from notifier.delivery import dispatch
 from notifier.delivery.accounts import registry
 from notifier.delivery.ledger import claims
-from notifier.delivery.recheck import recheck
-from notifier.delivery.send import deliver
+from notifier.delivery.recheck import CampaignPolicy, register_policies
+from notifier.delivery.send import TaskLimits, deliver
 from notifier.models import Delivery, ProviderAccount
 from notifier.providers.base import Answers, Config, Provider
 from notifier.vocabulary.http import HttpClient, Request, Response
@@ -28,7 +31,16 @@ from notifier.vocabulary.status import Lane, Status
 from notifier.vocabulary.verdicts import Permanent, Sent, Temporary, Verdict
 from tenants.models import Preference, Recipient
 from tests.delivery.build import Shop, a_shop, an_order
-from tests.delivery.scenes import a_campaign, all_due, answering, of_campaign, running, send_shards
+from tests.delivery.scenes import (
+    ScriptedInbox,
+    a_campaign,
+    all_due,
+    answering,
+    inbox_account,
+    of_campaign,
+    running,
+    send_shards,
+)
 from tests.providers.people import a_push
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,18 +48,15 @@ FAST = (Lane.CRITICAL, Lane.TRANSACTIONAL)
 BULK = (Lane.BULK,)
 
 
-def test_a_provider_that_breaks_half_way_leaves_no_row_of_a_shard_behind(
-    market: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_provider_that_breaks_half_way_leaves_no_row_of_a_shard_behind(market: Shop) -> None:
     market.recipient("ben")
     campaign = running(a_campaign(market))
 
-    def half(self: InApp, messages: Sequence[InAppMessage]) -> Iterator[Answers]:
+    def half(messages: Sequence[InAppMessage]) -> Iterator[Answers]:
         yield [(0, Sent(final=True))]
         raise ZeroDivisionError
 
-    with monkeypatch.context() as patch:
-        answering(patch, half)
+    with answering(market, half):
         send_shards(campaign)
     assert sorted(of_campaign(campaign)) == ["armed", "queued"]  # the shard says of the first that it was delivered
     all_due()
@@ -57,57 +66,59 @@ def test_a_provider_that_breaks_half_way_leaves_no_row_of_a_shard_behind(
     assert of_campaign(campaign) == ["delivered", "delivered"]
 
 
-def test_an_account_whose_settings_cannot_be_opened_is_misconfigured_and_stops_nobody(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_account_whose_settings_cannot_be_opened_is_misconfigured_and_stops_no_other(shop: Shop) -> None:
     shop.accept(an_order())
-
-    def unreadable(account: ProviderAccount) -> Any:
-        raise ValueError("No configured encryption key opens this secret.")
-
-    monkeypatch.setattr(registry, "provider_for", unreadable)
+    ProviderAccount.objects.filter(tenant=shop.tenant, channel="in_app").update(provider="fcm", config=b"no key" * 8)
     deliver("in_app", FAST)
     [row] = shop.deliveries()
     assert (row.status, row.attempt) == (Status.QUEUED, 1)
-    assert "encryption key" not in row.detail
+    assert "ValueError" in row.detail and "encryption key" not in row.detail
 
 
-def test_an_answer_that_postgresql_cannot_store_spoils_no_batch(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_postgresql_cannot_store_spoils_no_batch(shop: Shop) -> None:
     shop.recipient("ben")
     shop.accept(an_order(), an_order("ben"))
 
-    def odd(self: InApp, messages: Sequence[InAppMessage]) -> Iterator[Answers]:
+    def unstorable(messages: Sequence[InAppMessage]) -> Iterator[Answers]:
         yield [(0, Temporary("a\0b")), (1, Sent("x" * 300, final=True))]
 
-    answering(monkeypatch, odd)
-    deliver("in_app", FAST)
+    with answering(shop, unstorable):
+        deliver("in_app", FAST)
     assert sorted(shop.statuses()) == ["delivered", "queued"]
 
 
-def test_answers_are_kept_while_leases_cannot_be_renewed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_are_kept_while_leases_cannot_be_renewed(shop: Shop) -> None:
     shop.accept(an_order())
-    [row] = claims.begin(claims.claim("in_app", FAST, 10))
-    account = ProviderAccount.objects.get(pk=row.account_id)
-    tried: list[int] = []
+    rows = claims.begin(claims.claim("in_app", FAST, 10))
+    answer = threading.Event()
 
-    def away(rows: Any) -> None:
-        tried.append(len(rows))
-        raise OperationalError("the connection is lost")
+    class Slow(ScriptedInbox):
+        builtin = False  # so that it has a thread of its own
 
-    monkeypatch.setattr(claims, "renew", away)
-    monkeypatch.setattr(dispatch, "RENEW_SECONDS", -1.0)
-    flying = dispatch.Dispatcher()
-    batch = dispatch.InFlightBatch(account, dispatch.FallbackAccounts(account, "live"), {0: row})
-    flying._in_flight.append(batch)
-    flying.settle(0)
-    assert tried == [1]
-    flying._completed.put((batch, [(0, Sent(final=True))]))
-    flying._completed.put((batch, None))
-    flying.drain()
+    def after_the_event(messages: Sequence[InAppMessage]) -> Iterator[Answers]:
+        answer.wait(60)
+        yield [(0, Sent(final=True))]
+
+    account = inbox_account(shop)
+    registry.override_provider(account.pk, Slow(after_the_event))
+    dispatcher = dispatch.Dispatcher(renew_seconds=-1.0)
+    dispatcher.start(account, rows)
+    end_database_session()
+    with structlog.testing.capture_logs() as logged:
+        dispatcher.settle(0)
+    assert [line["event"] for line in logged] == ["leases not renewed"]
+    answer.set()
+    dispatcher.drain()
     assert shop.statuses() == ["delivered"]
 
 
-def test_what_was_refused_before_the_wire_was_no_attempt(market: Shop) -> None:
+def end_database_session() -> None:
+    """As a restart of PostgreSQL does."""
+    with connection.cursor() as cursor, suppress(OperationalError):
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+def test_what_was_refused_before_its_request_was_no_attempt(market: Shop) -> None:
     market.accept(an_order())
     ada = Recipient.objects.get(tenant=market.tenant, external_id="ada")
     Preference.objects.create(tenant=market.tenant, recipient=ada, channels_off=["in_app"])
@@ -116,30 +127,31 @@ def test_what_was_refused_before_the_wire_was_no_attempt(market: Shop) -> None:
     assert (row.status, row.attempt) == (Status.SUPPRESSED, 0)
 
 
-def test_rows_that_another_took_while_this_worker_was_slow_are_not_sent(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch, settings: Settings
-) -> None:
-    settings.LEASE_SECONDS = 0
-    shop.accept(an_order())
+def test_rows_that_another_worker_took_meanwhile_are_not_sent(market: Shop, settings: Settings) -> None:
+    campaign = running(a_campaign(market))
+    content = {"title": "Hi", "body": "Order 7"}
+    Delivery.objects.filter(campaign_id=campaign.pk).update(status=Status.QUEUED, content=content)
     sent: list[InAppMessage] = []
 
-    def seen(self: InApp, messages: Sequence[InAppMessage]) -> Iterator[Answers]:
+    def record(messages: Sequence[InAppMessage]) -> Iterator[Answers]:
         sent.extend(messages)
         yield [(i, Sent(final=True)) for i in range(len(messages))]
 
-    answering(monkeypatch, seen)
-    looked = recheck
+    def slowly(campaign_ids: Collection[UUID]) -> Mapping[UUID, CampaignPolicy]:
+        Delivery.objects.update(fence=F("fence") + 1)  # the lease ended, and another worker holds the row
+        return {}
 
-    def slowly(rows: Any, ordered: Any) -> Any:
-        Delivery.objects.update(fence=F("fence") + 1)  # its lease ran out, and another holds it
-        return looked(rows, ordered)
-
-    monkeypatch.setattr(send, "recheck", slowly)
-    deliver("in_app", FAST)
+    settings.LEASE_SECONDS = 0
+    register_policies(slowly)
+    try:
+        with answering(market, record):
+            deliver("in_app", BULK)
+    finally:
+        register_policies(policies)
     assert sent == []
 
 
-def test_a_tenant_whose_provider_hangs_does_not_take_every_flight(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tenant_whose_provider_hangs_does_not_take_every_batch(shop: Shop) -> None:
     other = a_shop()
     other.recipient("zoe")
     names = [f"r{n}" for n in range(12)]
@@ -148,26 +160,24 @@ def test_a_tenant_whose_provider_hangs_does_not_take_every_flight(shop: Shop, mo
     shop.accept(*[an_order(name) for name in names])
     other.accept(an_order("zoe"))
     ProviderAccount.objects.filter(tenant=other.tenant).update(served_at=datetime.now(UTC) + timedelta(hours=1))
-    hangs = threading.Event()
-    served: list[Any] = []
+    released = threading.Event()
+    served: list[bool] = []
 
-    class Hanging(InApp):
-        name = ""
-        builtin = False
+    class Slow(ScriptedInbox):
+        builtin = False  # so that each batch has a thread of its own
 
-        def send(self, messages: Sequence[InAppMessage], client: HttpClient) -> Iterator[Answers]:
-            if messages[0].envelope.tenant_id == shop.tenant.id:
-                hangs.wait(60)
-            else:
-                served.append(not hangs.is_set())
-                hangs.set()
-            yield [(i, Sent(final=True)) for i in range(len(messages))]
+    def hang(messages: Sequence[InAppMessage]) -> Iterator[Answers]:
+        released.wait(60)
+        yield [(i, Sent(final=True)) for i in range(len(messages))]
 
-    monkeypatch.setattr(registry, "provider_for", lambda account: Hanging(InApp.Config()))
-    monkeypatch.setattr(send, "CLAIM_SIZE", 1)  # as they come one by one
-    monkeypatch.setattr(send, "MAX_BATCHES", 10)
-    monkeypatch.setattr(send, "TASK_SECONDS", 5.0)
-    deliver("in_app", FAST)
+    def serve(messages: Sequence[InAppMessage]) -> Iterator[Answers]:
+        served.append(not released.is_set())
+        released.set()
+        yield [(i, Sent(final=True)) for i in range(len(messages))]
+
+    registry.override_provider(inbox_account(shop).pk, Slow(hang))
+    registry.override_provider(inbox_account(other).pk, Slow(serve))
+    deliver("in_app", FAST, limits=TaskLimits(claim_size=1, batches=10, seconds=5.0))  # messages come one by one
     assert served == [True]
 
 

@@ -1,4 +1,4 @@
-"""A stop, and what is on the wire, comes back or is lost around it."""
+"""A stop, and messages that are in flight, come back or are lost around it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from campaigns.sending import shards
 from campaigns.sending.claim import claim
 from campaigns.shard import outcomes
 from inbox.models import InboxMessage
-from inbox.provider import InApp
 from notifier.channels import channel
 from notifier.channels.in_app import InAppMessage
 from notifier.delivery import dispatch
@@ -37,16 +36,15 @@ FAST = (Lane.CRITICAL, Lane.TRANSACTIONAL)
 BULK = (Lane.BULK,)
 
 
-def test_what_was_on_the_wire_at_a_stop_is_not_tried_again(market: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_in_flight_at_a_stop_is_not_tried_again(market: Shop) -> None:
     campaign = running(a_campaign(market))
 
-    def stop_then_refuse(self: InApp, messages: Sequence[InAppMessage]) -> Iterator[Answers]:
+    def stop_then_refuse(messages: Sequence[InAppMessage]) -> Iterator[Answers]:
         stopping.stop(campaign.tenant_id, campaign.pk)
         stopping.cancel_rows(campaign.pk)
         yield [(i, Temporary("busy")) for i in range(len(messages))]
 
-    with monkeypatch.context() as patch:
-        answering(patch, stop_then_refuse)
+    with answering(market, stop_then_refuse):
         send_shards(campaign)
     all_due()
     deliver("in_app", BULK)
@@ -80,7 +78,7 @@ def test_a_worker_lost_after_a_stop_leaves_its_rows_accounted_for(
     settings.LEASE_SECONDS = 0.1  # or a database that has just started ends no lease
     stopping.stop(campaign.tenant_id, campaign.pk)
     Shard.objects.filter(pk=first.pk).update(lease_until=datetime.now(UTC) - timedelta(hours=1))
-    stopping.cancel_rows(campaign.pk)  # the other shard is still on the wire
+    stopping.cancel_rows(campaign.pk)  # messages of the other shard are still in flight
     accounting.account(campaign.pk)
     assert sorted(of_campaign(campaign)) == ["armed", "unknown"]
     alive.outcomes.mark_sent([0], 7)
@@ -104,8 +102,8 @@ def test_a_shard_is_let_go_only_when_its_last_answer_is_written(
 
     looks: list[float] = []
 
-    def settle_then_die(self: dispatch.Dispatcher, patience: float) -> None:
-        looks.append(patience)
+    def settle_then_die(self: dispatch.Dispatcher, timeout: float) -> None:
+        looks.append(timeout)
         if len(looks) > 1:
             raise Killed
 

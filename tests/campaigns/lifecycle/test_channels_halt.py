@@ -67,7 +67,7 @@ def test_rows_of_the_halted_channel_wait_in_the_ledger(site: Site, broker: Broke
     campaign = one_ill(site)
     order = policies.policies([campaign.pk])[campaign.pk]
     assert order == CampaignPolicy(paused_channels=frozenset({"push"}))
-    assert (order.hold("push"), order.hold("in_app")) == (True, False)
+    assert (order.holds("push"), order.holds("in_app")) == (True, False)
 
 
 def test_when_the_healthy_channel_is_done_the_campaign_waits_for_somebody(site: Site, broker: Broker) -> None:

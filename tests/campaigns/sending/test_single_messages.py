@@ -200,14 +200,14 @@ def test_answers_survive_a_database_that_is_away_when_one_of_them_is_odd(
     post.client.fate = lambda address: BUSY if address == tokens[50] else 200
     away = iter([True])
 
-    look = FallbackAccounts._look
+    look = FallbackAccounts._load
 
     def others(self: FallbackAccounts) -> list[ProviderAccount]:
         if next(away, False):
             raise OperationalError("the connection is lost")
         return look(self)
 
-    monkeypatch.setattr(FallbackAccounts, "_look", others)
+    monkeypatch.setattr(FallbackAccounts, "_load", others)
     try:
         send(campaign)
     except OperationalError:

@@ -85,5 +85,5 @@ def test_a_tenant_that_is_live_never_falls_back_to_the_sandbox(shop: Shop) -> No
 def test_a_provider_that_came_later_gets_its_sandbox_account(shop: Shop) -> None:
     assert registry.usable_accounts(shop.tenant, "push", "fcm", "live")
     ProviderAccount.objects.filter(tenant=shop.tenant, provider="fcm").delete()
-    registry._enabled.clear()
+    registry.reset()
     assert registry.usable_accounts(shop.tenant, "push", "fcm", "live")

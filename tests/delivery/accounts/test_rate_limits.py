@@ -28,13 +28,14 @@ LAG = 0.2
 
 
 @pytest.fixture(params=["shared", "local"], autouse=True)
-def where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[None]:
+def where(request: pytest.FixtureRequest, settings: Settings) -> Iterator[None]:
     """Buckets in Valkey, and those of a process whose Redis refuses connections."""
     if request.param == "local":
         settings.REDIS_URL = "redis://127.0.0.1:1/0"
-        monkeypatch.setattr(redis, "_client", None)
-        monkeypatch.setattr(rate_limits, "_local", {})
+        redis.reset()
     yield
+    redis.reset()
+    rate_limits.reset()
 
 
 def drain(seconds: float, wanted: int, *buckets: Limit) -> int:
@@ -133,7 +134,7 @@ def test_after_a_429_the_account_is_slower_and_recovers() -> None:
     account, rate = uuid.uuid4(), 1_000.0
     bucket = account_limit(account, rate)
     take_tokens(1, bucket)
-    refused(account, 1.0, times=20)  # all that was on the wire is refused: one lesson
+    refused(account, 1.0, times=20)  # everything in flight is refused: one stop
     time.sleep(1.0)
     assert 0.7 * (1 - LAG) <= drain(0.5, 20, bucket) / (0.5 * rate) <= 0.8
     time.sleep(2.0)
@@ -141,7 +142,7 @@ def test_after_a_429_the_account_is_slower_and_recovers() -> None:
     assert 0.7 + 2.5 * rate_limits.RECOVERY <= drain(0.5, 20, bucket) / (0.5 * rate) + 0.05 <= 0.95
 
 
-def test_each_lesson_slows_further() -> None:
+def test_each_stop_slows_the_account_further() -> None:
     account, rate = uuid.uuid4(), 1_000.0
     for _ in range(3):
         refused(account, 1.0)
@@ -150,11 +151,10 @@ def test_each_lesson_slows_further() -> None:
     assert 0.7**3 * (1 - LAG) <= share <= 0.7**3 * 1.15
 
 
-def test_lessons_never_stop_an_account_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limits, "SHORTEST", 0.0)
+def test_429s_never_stop_an_account_for_good() -> None:
     account = uuid.uuid4()
     for _ in range(100):
-        record_throttling(account, 0.0)
+        record_throttling(account, 0.0, shortest=0.0)
     # the share at the lowest: the first token of a limit of 20 a second takes a second
     assert 0.9 <= take_for_account(account, 20.0, 1).wait <= 1.1
 

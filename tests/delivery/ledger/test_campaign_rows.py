@@ -134,7 +134,7 @@ def test_a_page_opened_before_another_arming_changes_neither_ids_nor_revision(ma
 def test_a_disabled_account_sends_nothing_of_an_armed_campaign(market: Shop) -> None:
     campaign = running(a_campaign(market))
     ProviderAccount.objects.filter(tenant=market.tenant, channel="in_app").update(enabled=False)
-    registry._enabled.clear()
+    registry.reset()
     send_shards(campaign)
     assert not InboxMessage.objects.filter(tenant=market.tenant).exists()
     accounting.account(campaign.pk)

@@ -234,7 +234,7 @@ def test_accounts_take_turns_across_tenants(shop: Shop) -> None:
 def test_rows_whose_account_was_deleted_take_another(shop: Shop) -> None:
     shop.accept(an_order())
     ProviderAccount.objects.filter(tenant=shop.tenant).delete()
-    registry._enabled.clear()
+    registry.reset()
     sweep()
     send(shop)
     assert shop.statuses() == ["delivered"]

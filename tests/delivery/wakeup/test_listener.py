@@ -1,4 +1,4 @@
-"""Who listens is told of work without a task; nobody's death or haste leaves a ring unheard."""
+"""A listener is told of work without a task; a killed or leaving listener leaves no wakeup behind."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from pytest_django import Settings
 
 from notifier import tasks
 from notifier.delivery.infra import redis
@@ -16,56 +17,56 @@ from notifier.delivery.wakeup.listener import WAIT_SECONDS, NullListener, Wakeup
 
 @pytest.fixture
 def queue() -> Iterator[str]:
-    name = f"ear-{uuid.uuid4().hex}"
+    name = f"listener-{uuid.uuid4().hex}"
     yield name
-    redis.client().delete(name, f"listening:{name}", f"rung:{name}")
+    redis.client().delete(name, f"listening:{name}", f"wakeup:{name}")
 
 
 def tasks_on(queue: str) -> int:
     return int(redis.client().llen(queue))
 
 
-def test_a_listener_hears_and_no_task_is_made(queue: str) -> None:
-    ear = WakeupListener(queue)
-    assert not ear.notified()
+def test_a_listener_takes_a_wakeup_and_no_task_is_made(queue: str) -> None:
+    listener = WakeupListener(queue)
+    assert not listener.notified()
     tasks.notify_queue(queue)
     assert tasks_on(queue) == 0
-    assert ear.notified()
-    assert not ear.notified()
+    assert listener.notified()
+    assert not listener.notified()
 
 
-def test_without_a_listener_a_ring_is_a_task_and_two_lie_there_at_most(queue: str) -> None:
+def test_without_a_listener_a_wakeup_is_a_task_and_two_are_queued_at_most(queue: str) -> None:
     for _ in range(5):
         tasks.notify_queue(queue)
     assert tasks_on(queue) == 2
 
 
-def test_a_ring_that_finds_another_unheard_is_a_task(queue: str) -> None:
-    ear = WakeupListener(queue)
-    ear.notified()
+def test_a_wakeup_that_finds_an_earlier_one_is_a_task(queue: str) -> None:
+    listener = WakeupListener(queue)
+    listener.notified()
     tasks.notify_queue(queue)
     tasks.notify_queue(queue)
     assert tasks_on(queue) == 1
-    assert ear.notified()
+    assert listener.notified()
 
 
 def test_a_listener_that_was_killed_does_not_count(queue: str) -> None:
-    ear = WakeupListener(queue)
-    ear.notified()
-    redis.run_script("return redis.call('ZADD', KEYS[1], 'XX', 1, ARGV[1])", [f"listening:{queue}"], [ear.name])
+    listener = WakeupListener(queue)
+    listener.notified()
+    redis.run_script("return redis.call('ZADD', KEYS[1], 'XX', 1, ARGV[1])", [f"listening:{queue}"], [listener.name])
     tasks.notify_queue(queue)
     assert tasks_on(queue) == 1
 
 
-def test_one_of_several_hears_a_ring(queue: str) -> None:
-    ears = [WakeupListener(queue) for _ in range(3)]
-    for ear in ears:
-        ear.notified()
+def test_one_of_several_listeners_takes_a_wakeup(queue: str) -> None:
+    listeners = [WakeupListener(queue) for _ in range(3)]
+    for listener in listeners:
+        listener.notified()
     tasks.notify_queue(queue)
-    assert [ear.notified() for ear in ears] == [True, False, False]
+    assert [listener.notified() for listener in listeners] == [True, False, False]
 
 
-def test_the_last_to_leave_takes_a_late_ring_along_and_the_others_leave_it(queue: str) -> None:
+def test_only_the_last_listener_that_leaves_takes_a_late_wakeup_with_it(queue: str) -> None:
     first, last = WakeupListener(queue), WakeupListener(queue)
     first.notified(), last.notified()
     tasks.notify_queue(queue)
@@ -74,30 +75,28 @@ def test_the_last_to_leave_takes_a_late_ring_along_and_the_others_leave_it(queue
     assert tasks_on(queue) == 1
 
 
-def test_who_lingers_is_woken(queue: str) -> None:
-    ear = WakeupListener(queue)
-    ear.notified()
-    ringer = threading.Timer(WAIT_SECONDS / 5, tasks.notify_queue, [queue])
-    ringer.start()
-    assert ear.wait()
-    ringer.join()
+def test_a_waiting_listener_is_woken(queue: str) -> None:
+    listener = WakeupListener(queue)
+    listener.notified()
+    notifier = threading.Timer(WAIT_SECONDS / 5, tasks.notify_queue, [queue])
+    notifier.start()
+    assert listener.wait()
+    notifier.join()
 
 
-def test_without_redis_a_listener_looks_for_itself_and_does_not_stay(
-    queue: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ear = WakeupListener(queue)
-
-    def away(*args: object) -> None:
-        raise redis.Unavailable
-
-    monkeypatch.setattr(redis, "run_script", away)
-    assert ear.notified() and ear.disconnected
-    assert not ear.wait()
-    assert not ear.leave()
+def test_without_redis_a_listener_always_says_yes_and_does_not_stay(queue: str, settings: Settings) -> None:
+    listener = WakeupListener(queue)
+    reachable = settings.REDIS_URL
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    redis.reset()
+    assert listener.notified() and listener.disconnected
+    assert not listener.wait()
+    assert not listener.leave()
+    settings.REDIS_URL = reachable
+    redis.reset()
 
 
-def test_the_deaf_look_always_and_never_stay() -> None:
+def test_the_null_listener_always_says_yes_and_never_stays() -> None:
     began = time.monotonic()
     assert NullListener().notified() and not NullListener().wait() and not NullListener().leave()
     assert time.monotonic() - began < WAIT_SECONDS
