@@ -1,0 +1,6 @@
+"""What is shown and done before GO: preflight, the launch checklist, silent runs, test sends, capacity.
+
+The API, the admin and `manage.py plan_capacity` call this package; the sweep launches armed silent runs. It calls
+`arming`, `lifecycle.launch`, `report` and the engine's planning, templates and accounts. Read `preflight` with its
+parts (`capacity`, `workers`, `spot_check`, `warnings`, `preview`), then `checklist`, `rehearse`, `test_send`.
+"""

@@ -1,4 +1,4 @@
-"""What a campaign looks like to one person of its audience."""
+"""What one recipient of a campaign's audience gets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from campaigns import audience as audiences
+from campaigns import audience as segments
 from campaigns.category import category_rule_of
 from campaigns.models import Campaign
 from notifier.channels import channel
@@ -21,13 +21,13 @@ from notifier.errors import NotifierError
 from notifier.models import TemplateVersion
 from notifier.vocabulary.people import Person
 
-#: people of whom one is shown
-LOOKED_AT = 20
+#: recipients of whom one is shown
+CANDIDATES = 20
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What one person gets on one channel, or why they get nothing."""
+    """What one recipient gets on one channel, or why the recipient gets nothing there."""
 
     channel: str
     parts: Mapping[str, Any] = field(default_factory=dict)
@@ -55,50 +55,48 @@ class Sample:
         return [part for part, required in channel(self.channel).parts.items() if required]
 
 
-def somebody(campaign: Campaign) -> Person | None:
-    """Somebody of the audience who can be shown: of its first few, whoever gets most of it."""
+def example_recipient(campaign: Campaign) -> Person | None:
+    """The recipient to show: of the first few of the audience, the one who gets a message on the most channels."""
     if campaign.audience is None:
         return None
-    first = [r.pk for r in audiences.sample_recipients(campaign.audience, LOOKED_AT)]
-    found = recipients.load_by_ids(campaign.tenant_id, first)
-    shown = [found[pk] for pk in first if pk in found]
-    with shared_budget(len(shown)):
-        return min(shown, key=lambda person: sum(bool(s.refused) for s in samples(campaign, person)), default=None)
+    first = [r.pk for r in segments.sample_recipients(campaign.audience, CANDIDATES)]
+    people = recipients.load_by_ids(campaign.tenant_id, first)
+    candidates = [people[pk] for pk in first if pk in people]
+    with shared_budget(len(candidates)):
+        return min(candidates, key=lambda one: sum(bool(s.refused) for s in samples(campaign, one)), default=None)
 
 
 def samples(campaign: Campaign, person: Person) -> list[Sample]:
-    """What this person gets on each of the campaign's channels."""
+    """What this recipient gets on each of the campaign's channels."""
     version_id = campaign.version_id or newest_version(campaign)
     if version_id is None:
         return []
     compiled = templates.compiled(version_id)
     locale, default = person.preferences.language or person.locale, campaign.tenant.default_locale
-    told = _Told({**campaign.data, PERSON: person.variables()}, campaign.tenant.link_schemes)
+    context = _RenderContext({**campaign.data, PERSON: person.variables()}, campaign.tenant.link_schemes)
     planned = plan(person, category_rule_of(campaign), campaign.channels, datetime.now(UTC), campaign.tenant.timezone)
     refused = {e.channel: str(e.reason).replace("_", " ") for e in planned if isinstance(e, Suppressed)}
     with shared_budget():
         return [
-            _sample(compiled, compiled.locale_for(name, locale, default), told, refused.get(name, ""))
+            _sample(compiled, compiled.locale_for(name, locale, default), context, refused.get(name, ""))
             for name in campaign.channels
             if name in compiled.channels
         ]
 
 
-class _Told(NamedTuple):
-    """What a content is rendered with."""
-
+class _RenderContext(NamedTuple):
     variables: dict[str, Any]
     schemes: Collection[str]
 
 
-def _sample(compiled: templates.Compiled, content: templates.Locale, told: _Told, refused: str) -> Sample:
+def _sample(compiled: templates.Compiled, content: templates.Locale, context: _RenderContext, refused: str) -> Sample:
     try:
-        return Sample(content.channel, compiled.render(content, told.variables, told.schemes), refused)
+        return Sample(content.channel, compiled.render(content, context.variables, context.schemes), refused)
     except NotifierError as error:
         return Sample(content.channel, refused=error.message)
 
 
 def newest_version(campaign: Campaign) -> uuid.UUID | None:
-    """The version that an arming would take now."""
+    """The version that arming would freeze now."""
     newest = TemplateVersion.objects.filter(template_id=campaign.template_id).order_by("-number")
     return newest.values_list("pk", flat=True).first()

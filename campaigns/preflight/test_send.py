@@ -1,7 +1,7 @@
-"""To yourself: a campaign's message to one recipient, so that somebody sees it on a device before everybody does.
+"""Test send: a campaign's message to one recipient, so that a person sees it on a device before the audience does.
 
-It goes the way of a single notification, at once. It has no category, so neither quiet hours nor a category that the
-tester turned off hold it back; a channel that is off, or a suppressed address, stays a no.
+The message goes the way of a single notification, at once. It has no category, so neither quiet hours nor a category
+that the tester turned off hold it back; a channel that is off and a suppressed address still do.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from notifier.vocabulary.status import Mode
 
 
 def send(campaign: Campaign, recipient: str, by: Actor) -> Accepted:
-    """Send its newest content to the tenant's recipient of this external id, and remember that it was tried. Raises
-    what accepting a notification raises, or Conflict for a silent run."""
+    """Send the campaign's newest content to the tenant's recipient with this external id, and remember that the
+    campaign was tested. Raises what accepting a notification raises, or Conflict for a silent run."""
     if campaign.silent:
         raise Conflict("A silent run reaches nobody; test the campaign that it rehearses.", code="no_test_send")
     if not trimmed(recipient):
-        raise InvalidInput("Say who gets it: the external id of a recipient.", field="recipient", code="required")
+        raise InvalidInput(
+            "Must be the external id of the recipient who gets the message.", field="recipient", code="required"
+        )
     with transaction.atomic():
-        # locked, so that an edit comes before what is sent, or clears what is remembered
+        # locked, so that an edit either comes before the test send or clears `tested_at` after it
         campaign = Campaign.objects.select_for_update(of=("self",)).select_related("template").get(pk=campaign.pk)
         accepted = accept_one(campaign.tenant_id, _request(campaign, trimmed(recipient)))
         version = Notification.objects.values_list("version_id", flat=True).get(pk=accepted.notification_id)

@@ -1,4 +1,4 @@
-"""Sentences for the person who is about to press GO: what is unusual about this campaign, at this hour."""
+"""Warnings for the person who is about to press GO: what is unusual about this campaign, at this hour."""
 
 from __future__ import annotations
 
@@ -12,23 +12,21 @@ from django.utils.timezone import localtime
 
 from campaigns.arming.render_problems import count_unrendered, excluded_messages, problem_sentences
 from campaigns.models import Campaign
-from campaigns.preflight.spot_check import UNSEEN, Spot
+from campaigns.preflight.spot_check import UNSEEN, SpotCheck
 from notifier.channels.queues import queue_of
 from notifier.vocabulary.status import Lane, Mode
 
-#: a freeze older than this is worth a warning: whoever joined since is not in it
+#: an arming older than this is worth a warning: recipients who joined since then get nothing
 STALE = timedelta(hours=24)
-#: a larger share of people who get nothing usually means a wrong audience or a missing address column
+#: a larger share of people without a message usually means a wrong audience or a missing address column
 MANY_UNREACHED = 0.5
-#: a larger share of devices that were not seen for long: most of those messages reach nobody, and count as errors
+#: a larger share of devices that were not seen for long: most of their messages reach nobody, and count as errors
 MANY_UNSEEN = 0.2
-
-
-NOTHING = Spot()
+NO_SPOT_CHECK = SpotCheck()
 
 
 class Account(Protocol):
-    """What is said about one account's messages."""
+    """One account's messages."""
 
     @property
     def channel(self) -> str: ...
@@ -41,62 +39,67 @@ class Account(Protocol):
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What preflight found out."""
+class Findings:
+    """What preflight found."""
 
     ready: Sequence[Account]
-    #: how long it will take
+    #: how long the campaign will take
     seconds: float = 0.0
-    #: channel -> workers that listen; None where nobody knows
+    #: channel -> workers that listen; None while the broker is away
     workers: Mapping[str, int] | None = None
-    spot: Spot = NOTHING
+    spot: SpotCheck = NO_SPOT_CHECK
 
 
-def warnings(campaign: Campaign, seen: Seen, now: datetime) -> list[str]:
-    """All that is to be said, the worst first."""
-    return [*_who(campaign, seen), *_never(campaign, seen, now), *_when(campaign, now), *_people(seen.spot)]
+def warnings(campaign: Campaign, found: Findings, now: datetime) -> list[str]:
+    """All warnings, the worst first."""
+    return [
+        *_about_people(campaign, found),
+        *_about_leaving(campaign, found, now),
+        *_about_age(campaign, now),
+        *_about_spot_check(found.spot),
+    ]
 
 
-def _who(campaign: Campaign, seen: Seen) -> Iterator[str]:
-    """Whether it reaches the right people, and whether anybody looked."""
+def _about_people(campaign: Campaign, found: Findings) -> Iterator[str]:
+    """Whether the campaign reaches the right people, and was tested."""
     if campaign.mode == Mode.TEST:
         yield "This is a test campaign: everything goes to the sandbox and nobody is reached."
     elif campaign.tenant.sandbox:
         yield f"{campaign.tenant} has not gone live: everything goes to the sandbox and nobody is reached."
-    people, nobody = campaign.audience_size, campaign.unreached
-    if nobody and nobody >= MANY_UNREACHED * people:
-        yield f"{nobody:,} of {people:,} people get nothing. Is this the right audience?"
-    messages = sum(r.messages for r in seen.ready) + sum(excluded_messages(campaign.excluded).values())
+    people, unreached = campaign.audience_size, campaign.unreached
+    if unreached and unreached >= MANY_UNREACHED * people:
+        yield f"{unreached:,} of {people:,} people get nothing. Is this the right audience?"
+    messages = sum(r.messages for r in found.ready) + sum(excluded_messages(campaign.excluded).values())
     failed = count_unrendered(campaign.excluded)
     if failed and 100 * failed >= settings.UNRENDERED_WARN_PERCENT * messages:
         yield f"{failed:,} of {messages:,} messages could not be rendered. {problem_sentences(campaign.problems)[0]}"
     if campaign.tested_at is None:
-        yield "Nobody has seen it yet as it is now: send it to yourself first."
+        yield "The campaign was not tested since its last change: send it to yourself first."
     elif campaign.tested_version_id != campaign.version_id:
         yield "The template was published anew between the last test send and the arming: send it to yourself again."
 
 
-def _never(campaign: Campaign, seen: Seen, now: datetime) -> Iterator[str]:
-    """Whether all of it can leave."""
-    for account in seen.ready:
+def _about_leaving(campaign: Campaign, found: Findings, now: datetime) -> Iterator[str]:
+    """Whether every message can leave."""
+    for account in found.ready:
         if not account.enabled:
-            yield f"The account {account.account} is switched off; {account.channel} will wait for it."
-    for channel, number in sorted((seen.workers or {}).items()):
+            yield f"The account {account.account} is switched off; its {account.channel} messages will wait."
+    for channel, number in sorted((found.workers or {}).items()):
         if not number:
             yield f"No worker listens on {queue_of(channel, Lane.BULK)}: nothing leaves until one is started."
-    if campaign.not_after is not None and now + timedelta(seconds=seen.seconds) > campaign.not_after:
-        yield "Its “not after” comes before everything can have left; the rest will expire."
+    if campaign.not_after is not None and now + timedelta(seconds=found.seconds) > campaign.not_after:
+        yield "“Not after” is earlier than the end of the campaign; messages that have not left by then will expire."
 
 
-def _when(campaign: Campaign, now: datetime) -> Iterator[str]:
+def _about_age(campaign: Campaign, now: datetime) -> Iterator[str]:
     if campaign.armed_at is not None and now - campaign.armed_at > STALE:
-        yield f"It was armed on {localtime(campaign.armed_at):%d %B at %H:%M %Z}. Whoever joined since is not in it."
+        yield f"Armed on {localtime(campaign.armed_at):%d %B at %H:%M %Z}. Recipients who joined since get nothing."
 
 
-def _people(spot: Spot) -> Iterator[str]:
+def _about_spot_check(spot: SpotCheck) -> Iterator[str]:
     if spot.quiet:
-        share = _share(spot.quiet, spot.looked, spot.exact)
-        yield f"{share} messages are for people in their quiet hours now; those wait until they end."
+        share = _share(spot.quiet, spot.checked, spot.exact)
+        yield f"{share} messages are for people in their quiet hours now, and wait until the quiet hours end."
     if spot.devices and spot.unseen >= MANY_UNSEEN * spot.devices:
         share = _share(spot.unseen, spot.devices, spot.exact)
         yield f"{share} devices were not seen for {UNSEEN.days} days; many of them may not exist any more."

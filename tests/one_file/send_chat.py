@@ -65,7 +65,7 @@ def test_a_campaign_arrives_and_keeps_within_the_window_of_the_channel(chat_shop
 def test_the_preview_of_a_campaign_shows_the_parts_of_the_channel(chat_shop: Shop) -> None:
     chat_shop.recipient("ada", email="ada@example.com")
     campaign = a_campaign(chat_shop, channels=["chat"])
-    ada = preview.somebody(campaign)
+    ada = preview.example_recipient(campaign)
     assert ada is not None
     [sample] = preview.samples(campaign, ada)
     assert (sample.headline, sample.texts, sample.notes) == ("", ["Hi ada"], [])

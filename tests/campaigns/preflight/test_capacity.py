@@ -1,4 +1,4 @@
-"""The arithmetic of a blast, on round figures of its own: new measurements must not break a test."""
+"""The arithmetic of a campaign, on round figures of its own: new measurements must not break a test."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from campaigns.preflight import capacity
-from campaigns.preflight.capacity import Figures, Pace, Plan, Quota, Wanted
+from campaigns.preflight.capacity import Figures, Goal, Pace, Plan, Quota
 from notifier.errors import InvalidInput
 
 ROUND = Figures(per_worker=10_000, streams=100, published=1_000, start=0.0, shard=1_000, chunk=500)
 
 
 def planned(messages: int, seconds: float, round_trip_ms: float = 0.0) -> Plan:
-    return capacity.plan(Wanted(messages, seconds, round_trip_ms), ROUND)
+    return capacity.plan(Goal(messages, seconds, round_trip_ms), ROUND)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def planned(messages: int, seconds: float, round_trip_ms: float = 0.0) -> Plan:
         (10_000, 1, 0, 1, 1),
         (10_001, 1, 0, 2, 1),
         (100_000, 1, 0, 10, 1),
-        # what is on the wire is rate x round trip: 11,112/s for 0.1 s over 2 workers
+        # what is in flight is rate x round trip: 11,112/s for 0.1 s over 2 workers
         (10_000, 1, 100, 2, 6),
         (1_000_000, 100, 100, 2, 6),
         # twice as far away: twice as many connections
@@ -49,7 +49,7 @@ def test_the_answer_of_the_last_message_comes_in_time_too() -> None:
     ("messages", "seconds", "shards", "dispatchers"),
     [(999, 1, 1, 1), (4_000_000, 5, 4_000, 4), (4_000_000, 60, 4_000, 1)],
 )
-def test_doorbells_are_out_in_a_fifth_of_the_time(messages: int, seconds: float, shards: int, dispatchers: int) -> None:
+def test_wakeups_are_out_in_a_fifth_of_the_time(messages: int, seconds: float, shards: int, dispatchers: int) -> None:
     plan = planned(messages, seconds)
     assert (plan.shards, plan.dispatchers) == (shards, dispatchers)
 
@@ -63,7 +63,7 @@ def test_a_quota_by_the_minute_counts_the_fullest_minute(messages: int, seconds:
 
 def test_the_database_is_asked_a_few_times_a_shard_and_never_a_message() -> None:
     # a hundred connections a worker, so chunks are as large as they may be: two a shard
-    plan = capacity.plan(Wanted(1_000_000, 11, 1_000), ROUND)
+    plan = capacity.plan(Goal(1_000_000, 11, 1_000), ROUND)
     assert plan.connections_per_worker == 100
     assert plan.statements_per_s == 100 * (ROUND.per_shard + 2 * ROUND.per_chunk)
 
@@ -80,21 +80,21 @@ def test_cost_is_constant_from_ten_thousand_to_a_hundred_million() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "field", "said"),
+    ("goal", "field", "said"),
     [
-        (Wanted(0, 5), "recipients", "from 1"),
-        (Wanted(-4, 5), "recipients", "from 1"),
-        (Wanted(10**11, 5), "recipients", "10,000,000,000"),
-        (Wanted(1, 0), "seconds", "more than 0"),
-        (Wanted(1, float("nan")), "seconds", "more than 0"),
-        (Wanted(1, float("inf")), "seconds", "more than 0"),
-        (Wanted(1, 5, -1), "round_trip_ms", "60,000"),
-        (Wanted(1, 0.05), "seconds", "not enough for one message"),
+        (Goal(0, 5), "recipients", "from 1"),
+        (Goal(-4, 5), "recipients", "from 1"),
+        (Goal(10**11, 5), "recipients", "10,000,000,000"),
+        (Goal(1, 0), "seconds", "more than 0"),
+        (Goal(1, float("nan")), "seconds", "more than 0"),
+        (Goal(1, float("inf")), "seconds", "more than 0"),
+        (Goal(1, 5, -1), "round_trip_ms", "60,000"),
+        (Goal(1, 0.05), "seconds", "not enough for one message"),
     ],
 )
-def test_a_wish_out_of_reason_is_refused_by_name(wanted: Wanted, field: str, said: str) -> None:
+def test_a_goal_out_of_range_is_refused_by_field(goal: Goal, field: str, said: str) -> None:
     with pytest.raises(InvalidInput, match=said) as refused:
-        capacity.plan(wanted)
+        capacity.plan(goal)
     assert refused.value.field == field
 
 
@@ -116,7 +116,7 @@ def test_rates_read_as_providers_say_them(per_s: float, text: str) -> None:
     ],
 )
 def test_the_quota_is_asked_for_only_where_it_binds(seconds: float, quota: Quota, said: str) -> None:
-    assert capacity.quota_told(planned(4_000_000, seconds), quota).endswith(said)
+    assert capacity.describe_quota(planned(4_000_000, seconds), quota).endswith(said)
 
 
 def test_the_slowest_decides() -> None:
@@ -150,7 +150,7 @@ def test_less_than_eighteen_million_a_minute_is_asked_for_two_weeks_ahead() -> N
         ({"recipients": 1, "seconds": 0.0}, "--seconds: Must be more than 0"),
         ({"recipients": 1, "seconds": 5.0, "round_trip_ms": -1.0}, "--round-trip-ms: Must be from 0"),
         ({"recipients": 1, "seconds": 5.0, "provider": "pigeon"}, "--provider: Unknown provider 'pigeon'"),
-        ({"recipients": 1, "seconds": 5.0, "provider": "in_app"}, "--provider: in_app is part of this house"),
+        ({"recipients": 1, "seconds": 5.0, "provider": "in_app"}, "--provider: in_app is built in"),
     ],
 )
 def test_bad_input_ends_with_two_and_a_sentence(options: dict[str, Any], said: str) -> None:

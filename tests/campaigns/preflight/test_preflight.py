@@ -15,8 +15,8 @@ from campaigns.models import Campaign, Shard
 from campaigns.preflight import preflight, spot_check, test_send, workers
 from campaigns.preflight.capacity import Pace
 from campaigns.preflight.preflight import Ready
-from campaigns.preflight.spot_check import Spot
-from campaigns.preflight.warnings import Seen, warnings
+from campaigns.preflight.spot_check import SpotCheck
+from campaigns.preflight.warnings import Findings, warnings
 from notifier.delivery.content import templates
 from notifier.delivery.infra import redis
 from notifier.errors import Conflict, InvalidInput
@@ -43,25 +43,33 @@ READY = [Ready("push", "main", "fcm", 10)]
 @pytest.mark.parametrize(
     ("columns", "seen", "said"),
     [
-        ({}, Seen(READY), []),
-        ({"mode": Mode.TEST}, Seen([]), ["test campaign"]),
-        ({"audience_size": 20, "unreached": 10}, Seen(READY), ["10 of 20 people get nothing"]),
-        ({"audience_size": 20, "unreached": 9, "excluded": {"no_address": 18}}, Seen(READY), []),
-        ({"armed_at": NOW - timedelta(hours=25)}, Seen(READY), ["Whoever joined since"]),
-        ({"not_after": NOW + timedelta(minutes=5)}, Seen(READY, 400.0), ["will expire"]),
-        ({"not_after": NOW + timedelta(minutes=7)}, Seen(READY, 400.0), []),
-        ({}, Seen([dataclasses.replace(READY[0], enabled=False)]), ["account main is switched off"]),
-        ({"tested_at": None}, Seen(READY), ["Nobody has seen it yet"]),
-        ({"tested_version_id": uuid.uuid4()}, Seen(READY), ["published anew"]),
-        ({}, Seen(READY, workers={"push": 0}), ["No worker listens on push.bulk"]),
-        ({}, Seen(READY, workers={"push": 2}), []),
-        ({}, Seen(READY, spot=Spot(10, quiet=3)), ["3 of the 10 messages are for people in their quiet hours"]),
-        ({}, Seen(READY, spot=Spot(2000, exact=False, quiet=240)), ["About 12 % of the messages"]),
-        ({}, Seen(READY, spot=Spot(10, devices=10, unseen=2)), ["2 of the 10 devices were not seen for 60 days"]),
-        ({}, Seen(READY, spot=Spot(10, devices=10, unseen=1)), []),
+        ({}, Findings(READY), []),
+        ({"mode": Mode.TEST}, Findings([]), ["test campaign"]),
+        ({"audience_size": 20, "unreached": 10}, Findings(READY), ["10 of 20 people get nothing"]),
+        ({"audience_size": 20, "unreached": 9, "excluded": {"no_address": 18}}, Findings(READY), []),
+        ({"armed_at": NOW - timedelta(hours=25)}, Findings(READY), ["Recipients who joined since"]),
+        ({"not_after": NOW + timedelta(minutes=5)}, Findings(READY, 400.0), ["will expire"]),
+        ({"not_after": NOW + timedelta(minutes=7)}, Findings(READY, 400.0), []),
+        ({}, Findings([dataclasses.replace(READY[0], enabled=False)]), ["account main is switched off"]),
+        ({"tested_at": None}, Findings(READY), ["not tested since its last change"]),
+        ({"tested_version_id": uuid.uuid4()}, Findings(READY), ["published anew"]),
+        ({}, Findings(READY, workers={"push": 0}), ["No worker listens on push.bulk"]),
+        ({}, Findings(READY, workers={"push": 2}), []),
+        (
+            {},
+            Findings(READY, spot=SpotCheck(10, quiet=3)),
+            ["3 of the 10 messages are for people in their quiet hours"],
+        ),
+        ({}, Findings(READY, spot=SpotCheck(2000, exact=False, quiet=240)), ["About 12 % of the messages"]),
+        (
+            {},
+            Findings(READY, spot=SpotCheck(10, devices=10, unseen=2)),
+            ["2 of the 10 devices were not seen for 60 d"],
+        ),
+        ({}, Findings(READY, spot=SpotCheck(10, devices=10, unseen=1)), []),
     ],
 )
-def test_what_should_be_known_before_go(columns: dict[str, object], seen: Seen, said: list[str]) -> None:
+def test_what_should_be_known_before_go(columns: dict[str, object], seen: Findings, said: list[str]) -> None:
     found = warnings(campaign(**columns), seen, NOW)
     assert len(found) == len(said) and all(part in text for part, text in zip(said, found, strict=True))
 
@@ -69,7 +77,7 @@ def test_what_should_be_known_before_go(columns: dict[str, object], seen: Seen, 
 def test_a_tenant_that_is_not_live_is_told_so() -> None:
     ours = campaign()
     ours.tenant.sandbox = True
-    assert warnings(ours, Seen(READY), NOW) == [
+    assert warnings(ours, Findings(READY), NOW) == [
         "ACME has not gone live: everything goes to the sandbox and nobody is reached."
     ]
 
@@ -138,8 +146,8 @@ def test_where_a_worker_was_seen_is_said() -> None:
 def test_a_wanted_time_says_what_it_takes() -> None:
     (need,) = preflight.needs([FCM, Ready("in_app", "inbox", "in_app", 4_000_000)], 5.0)
     assert need.plan.workers > 20
-    assert "workers on push.bulk" in need.says[0]
-    assert need.says[1] == "main must allow 48 M/min, not 600 k/min (the default)"
+    assert "workers on push.bulk" in need.sentences[0]
+    assert need.sentences[1] == "main must allow 48 M/min, not 600 k/min (the default)"
 
 
 @pytest.mark.parametrize(("raw", "seconds"), [(None, None), ("", None), ("5", 5.0), ("0.5", 0.5)])
@@ -175,30 +183,29 @@ def test_who_is_in_quiet_hours_now_is_counted(site: Site) -> None:
     for person, until in ((ada, time(7)), (bob, time(5))):
         Preference.objects.create(tenant=site.acme, recipient=person, quiet_from=time(22), quiet_until=until)
     ours = armed(site.draft(channels=["push", "in_app"]))
-    assert spot_check.look(ours, datetime(2026, 3, 1, 6, tzinfo=UTC)).quiet == 2  # Ada, on both channels
-    assert spot_check.look(ours, datetime(2026, 3, 1, 12, tzinfo=UTC)).quiet == 0
+    assert spot_check.spot_check(ours, datetime(2026, 3, 1, 6, tzinfo=UTC)).quiet == 2  # Ada, on both channels
+    assert spot_check.spot_check(ours, datetime(2026, 3, 1, 12, tzinfo=UTC)).quiet == 0
     site.template.category = None
     site.template.save()
     ours = Campaign.objects.get(pk=ours.pk)
-    assert spot_check.look(ours, datetime(2026, 3, 1, 6, tzinfo=UTC)).quiet == 2  # as it was armed
+    assert spot_check.spot_check(ours, datetime(2026, 3, 1, 6, tzinfo=UTC)).quiet == 2  # as it was armed
     arming.request_arm(ours)
     arming.arm(ours.pk)
     ours = Campaign.objects.get(pk=ours.pk)
-    assert spot_check.look(ours, datetime(2026, 3, 1, 6, tzinfo=UTC)).quiet == 0  # no marketing, so nothing waits
+    assert spot_check.spot_check(ours, datetime(2026, 3, 1, 6, tzinfo=UTC)).quiet == 0  # no marketing, so nothing waits
 
 
 def test_devices_that_were_not_seen_for_long_are_counted(site: Site) -> None:
     ours = armed(site.draft(channels=["push", "in_app"]))
     now = datetime.now(UTC)
     Device.objects.filter(recipient__external_id__in=["ada", "bob"]).update(last_seen_at=now - timedelta(days=61))
-    spot = spot_check.look(ours, now)
-    assert (spot.looked, spot.exact, spot.devices, spot.unseen) == (8, True, 4, 2)
+    spot = spot_check.spot_check(ours, now)
+    assert (spot.checked, spot.exact, spot.devices, spot.unseen) == (8, True, 4, 2)
 
 
-def test_a_large_campaign_is_judged_by_a_sample(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spot_check, "LOOKED_AT", 3)
-    spot = spot_check.look(armed(site.draft()), NOW)
-    assert (spot.looked, spot.exact) == (3, False)
+def test_a_large_campaign_is_judged_by_a_sample(site: Site) -> None:
+    spot = spot_check.spot_check(armed(site.draft()), NOW, sample=3)
+    assert (spot.checked, spot.exact) == (3, False)
 
 
 def test_a_worker_is_as_fast_as_the_last_campaigns_showed(site: Site) -> None:
@@ -213,7 +220,7 @@ def test_a_worker_is_as_fast_as_the_last_campaigns_showed(site: Site) -> None:
 
 
 def test_without_a_broker_nobody_knows_who_listens(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
-    monkeypatch.setattr(workers, "_asked", (float("-inf"), None))
+    workers.reset()
     monkeypatch.setattr(redis, "_client", None)  # put back at the end, and with it the one that is connected
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     assert workers.listening() is None
