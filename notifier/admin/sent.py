@@ -21,17 +21,14 @@ from notifier.vocabulary.status import Status
 from tenants.admin.base import visible_rows
 from tenants.admin.lists.indexes import prefer_indexes
 from tenants.admin.lists.large_tables import BaseRows, ReadOnlyLargeTableAdmin, parse_uuid
+from tenants.admin.lists.limits import list_limits
 from tenants.admin.pages.people import recipient_ids
 
 GROUP = "What was sent"
-#: notifications whose messages a list shows without a search
-NEWEST_NOTIFICATIONS = 1_000
-#: messages of a campaign with one status: up to so many are sorted; more are frequent enough to be found in id order
-SORT_AT_MOST = 5_000
 CAMPAIGN = "campaign_id"
 _NOTE = (
-    f"What belongs to the newest {NEWEST_NOTIFICATIONS:,} notifications. Search for older ones; the messages of a"
-    " campaign are listed from its report."
+    "What belongs to the newest {:,} notifications. Search for older ones; the messages of a campaign are listed"
+    " from its report."
 )
 _armed_ms_finders: list[Callable[[uuid.UUID], int | None]] = []
 
@@ -71,7 +68,7 @@ class NewestAdmin(SearchByIdAdmin):
         with prefer_indexes():
             named = list(self.newest(request))
             ids = list(rows.order_by().filter(**{f"{self.named_by}__in": named}).values_list("pk", flat=True))
-        return BaseRows(rows.filter(pk__in=ids), bounded=True, note=_NOTE)
+        return BaseRows(rows.filter(pk__in=ids), bounded=True, note=_NOTE.format(list_limits().newest_notifications))
 
     def newest(self, request: HttpRequest) -> Iterable[Any]:
         """The recipients of the newest notifications."""
@@ -90,7 +87,7 @@ class NewestDeliveriesAdmin(NewestAdmin):
 def newest_notifications(request: HttpRequest, listed_tenant: uuid.UUID | None) -> QuerySet[Notification]:
     rows = visible_rows(Notification.objects.all(), request)
     rows = rows.filter(tenant_id=listed_tenant) if listed_tenant else rows
-    return rows.order_by("-id")[:NEWEST_NOTIFICATIONS]
+    return rows.order_by("-id")[: list_limits().newest_notifications]
 
 
 def newest_deliveries(request: HttpRequest, listed_tenant: uuid.UUID | None) -> list[uuid.UUID]:
@@ -111,10 +108,11 @@ def campaign_rows(request: HttpRequest, rows: QuerySet[Delivery], campaign: uuid
     # the index leaves out armed messages
     if status not in {str(s.value) for s in Status if s != Status.ARMED}:
         return BaseRows(in_range)
+    bound = list_limits().sorted_messages
     with prefer_indexes():
         few = rows.order_by().filter(campaign_id=campaign, status=int(status))
-        ids = list(few.values_list("pk", flat=True)[: SORT_AT_MOST + 1])
-    if len(ids) > SORT_AT_MOST:
+        ids = list(few.values_list("pk", flat=True)[: bound + 1])
+    if len(ids) > bound:
         return BaseRows(in_range)
     return BaseRows(rows.filter(pk__in=ids), bounded=True)
 

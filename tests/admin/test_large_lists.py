@@ -55,11 +55,9 @@ def test_pages_follow_one_another_both_ways(many: list[str], world: World, log_i
     assert shown(browser, Recipient, first.further).result_list == back.result_list
 
 
-def test_a_list_tells_how_many_and_of_nobody_else(
-    many: list[str], world: World, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_list_tells_how_many_and_of_nobody_else(many: list[str], world: World, log_in: LogIn, settings: Any) -> None:
     assert shown(log_in(world.people.ana), Recipient).count_text == "121"
-    monkeypatch.setattr(keyset, "COUNTED", 100)
+    settings.ADMIN_LIST_LIMITS = {"counted": 100}
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE tenants_recipient")
     assert shown(log_in(world.people.ana), Recipient).count_text == "about 120"
@@ -74,10 +72,8 @@ def test_an_estimate_is_told_in_two_figures(count: int, text: str) -> None:
     assert keyset.approximate(count) == text
 
 
-def test_a_filter_looks_through_a_window_and_offers_the_next(
-    world: World, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(keyset, "WINDOW", 10)
+def test_a_filter_looks_through_a_window_and_offers_the_next(world: World, log_in: LogIn, settings: Any) -> None:
+    settings.ADMIN_LIST_LIMITS = {"filter_window": 10}
     tenant = world.people.acme
     Suppression.objects.bulk_create(
         Suppression(tenant=tenant, channel="push", address=f"a{n}", cause="bounce" if n == 3 else "manual")

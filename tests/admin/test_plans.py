@@ -17,11 +17,9 @@ from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
 
 from campaigns.models import Campaign
-from notifier.admin import sent
 from notifier.models import Delivery, TemplateVersion
 from tenants.access import EVERY_TENANT, set_scope
 from tenants.admin import admin_site
-from tenants.admin.lists import keyset, large_tables
 from tenants.admin.lists.large_tables import LargeTableAdmin
 from tenants.models import User
 from tests.admin.conftest import Browser, World
@@ -39,6 +37,8 @@ SMALL = {
 }  # fmt: skip
 LARGE = sorted((m for m, page in admin_site._registry.items() if isinstance(page, LargeTableAdmin)), key=str)
 TABLES = [model._meta.db_table for model in LARGE]
+#: the limits of lists, a twentieth of those in production
+LIMITS = {"filter_window": 1_000, "counted": 500, "found": 100, "newest_notifications": 50, "sorted_messages": 300}
 #: rows that one step of a plan may read, in tables of 10,000
 BOUND = 2_500
 
@@ -49,13 +49,9 @@ def test_every_page_is_small_by_nature_or_a_large_list() -> None:
 
 
 @pytest.fixture
-def crowded(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Globex has 10,000 of everything, ACME what the fixture gave it."""
-    monkeypatch.setattr(keyset, "WINDOW", 1_000)
-    monkeypatch.setattr(keyset, "COUNTED", 500)
-    monkeypatch.setattr(sent, "NEWEST_NOTIFICATIONS", 50)
-    monkeypatch.setattr(sent, "SORT_AT_MOST", 300)
-    monkeypatch.setattr(large_tables, "FOUND", 100)
+def crowded(world: World, settings: Any) -> World:
+    """Globex has 10,000 rows in each table, ACME those of the fixture."""
+    settings.ADMIN_LIST_LIMITS = LIMITS
     many_rows(world.people.globex, world.other[TemplateVersion])
     return world
 

@@ -10,8 +10,8 @@ from django.db import connection
 
 @contextmanager
 def prefer_indexes() -> Iterator[None]:
-    """The planner may believe that a row which is asked for is met soon when the table is read from its beginning; for
-    one that is not there it would read all of it. Needs a transaction."""
+    """Without this block the planner may expect to find a row soon by reading the table from its beginning; for a row
+    that does not exist it would read the whole table. Needs a transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         yield

@@ -17,7 +17,8 @@ from notifier.values.trim import trimmed
 from tenants.admin.audit_entries import record_change
 from tenants.admin.base import TenantTabularInline, masked, visible_rows
 from tenants.admin.forms import TenantForm, checked_value
-from tenants.admin.lists.large_tables import FOUND, LargeTableAdmin
+from tenants.admin.lists.large_tables import LargeTableAdmin
+from tenants.admin.lists.limits import list_limits
 from tenants.admin.roles import MARKETERS, may
 from tenants.admin.site import admin_site
 from tenants.models import Category, Device, Preference, Recipient, Tenant
@@ -133,7 +134,7 @@ class PreferenceInline(TenantTabularInline):
 def recipient_ids(request: HttpRequest, external_id: str) -> list[Any]:
     """The recipients whom the user's tenants call so."""
     people = visible_rows(Recipient.objects.filter(external_id=external_id), request)
-    return list(people.values_list("pk", flat=True)[:FOUND])
+    return list(people.values_list("pk", flat=True)[: list_limits().found])
 
 
 @admin.register(Recipient, site=admin_site)
@@ -156,7 +157,7 @@ class RecipientAdmin(LargeTableAdmin):
     def search_queries(self, request: HttpRequest, term: str) -> Iterable[Any]:
         rows = self.rows(request)
         return rows.filter(external_id=term), rows.filter(
-            pk__in=search_recipients(term, self.listed_tenant(request), FOUND)
+            pk__in=search_recipients(term, self.listed_tenant(request), list_limits().found)
         )
 
     @admin.display(description="email")
