@@ -6,6 +6,7 @@ import ast
 import io
 import re
 import tokenize
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -36,6 +37,7 @@ CHECK_ID = re.compile(r"notifier\.[EW]\d{3}")
 OUTPUT_PAGES = {"table.md"}
 
 
+@cache
 def comments(path: Path) -> str:
     """The comments and docstrings of a module."""
     source = path.read_text()
@@ -69,11 +71,16 @@ def is_member(inside: object, path: list[str]) -> bool:
     return True
 
 
+@cache
+def tasks() -> frozenset[str]:
+    app.loader.import_default_modules()
+    return frozenset(app.tasks)
+
+
 def unknown(names: set[str]) -> set[str]:
     """Dotted names that are no module, no member of one, no task and nothing else that we know."""
-    app.loader.import_default_modules()
     files = {name for name in names if name.endswith((".js", ".py"))}
-    known = {name for name in names if name in app.tasks or name in OTHER_NAMES or CHECK_ID.fullmatch(name)}
+    known = {name for name in names if name in tasks() or name in OTHER_NAMES or CHECK_ID.fullmatch(name)}
     return {name for name in names - files - known if not is_module_or_member(name)}
 
 
