@@ -75,7 +75,7 @@ def test_no_migration_is_missing_and_both_queues_get_a_worker(copy: Path) -> Non
     assert {"chat 2 1", f"chat.bulk 1 {os.cpu_count()}"} <= set(shown)
 
 
-def test_the_types_and_the_style_of_the_examples_are_good(copy: Path) -> None:
+def test_the_examples_pass_the_linter(copy: Path) -> None:
     files = sorted(files_of_the_pages())
     run(copy, "-m", "ruff", "check", *files)
     run(copy, "-m", "ruff", "format", "--check", *files)
