@@ -56,7 +56,7 @@ class IdempotencyMismatch(NotifierError):
 
 
 class QueueFull(NotifierError):
-    code = "line_full"
+    code = "queue_full"
 
 
 class Forged(NotifierError):

@@ -1,4 +1,6 @@
-"""ACME with Dora, her phone, a category and a template; Globex with Zoe. Both have a server that calls the API."""
+"""The tenant ACME with the recipient Dora, her phone, a category and a template; the tenant Globex with Zoe.
+
+Both tenants call the API."""
 
 from __future__ import annotations
 
@@ -41,6 +43,6 @@ def world(people: People, api: Callable[[str | None], Api]) -> World:
     return World(people, api(people.acme_key), api(people.globex_key), api(None), dora, phone, zoe)
 
 
-def asked(**fields: Any) -> dict[str, Any]:
-    """A notification that can be accepted, changed by `fields`."""
+def payload(**fields: Any) -> dict[str, Any]:
+    """The body of a notification that is accepted, changed by `fields`."""
     return {"recipient": "dora", "template": "shipped", "data": {"order": "42"}, **fields}

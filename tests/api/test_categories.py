@@ -1,4 +1,4 @@
-"""Categories: what uses one keeps it, archiving, and noes that outlive the category."""
+"""/v1/categories: creation, archiving, deletion of unused categories, and opt-outs that outlive a category."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from notifier.vocabulary.people import Address
 from notifier.vocabulary.status import Lane, Reason, Status
 from tenants import categories
 from tenants.models import AuditLog, Category, Preference
-from tests.api.conftest import CONTENT, World, asked
+from tests.api.conftest import CONTENT, World, payload
 
 CONTENTS = {"content": CONTENT}
 
 
-def no_to(world: World, *entries: str) -> None:
+def opt_out(world: World, *entries: str) -> None:
     Preference.objects.create(tenant=world.people.acme, recipient=world.dora, categories_off=list(entries))
 
 
-def make(world: World, key: str = "promotions", kind: str = "marketing") -> Category:
+def create(world: World, key: str = "promotions", kind: str = "marketing") -> Category:
     assert world.acme("POST", "/v1/categories", {"key": key, "name": key, "kind": kind}).status == 201
     return Category.objects.get(tenant=world.people.acme, key=key)
 
@@ -42,9 +42,9 @@ def test_a_category_of_a_template_is_not_deleted(world: World) -> None:
 
 
 def test_a_category_of_a_scheduled_notification_is_not_deleted(world: World) -> None:
-    make(world)
+    create(world)
     later = (datetime.now(UTC) + timedelta(days=3)).isoformat()
-    sent = world.acme("POST", "/v1/notifications", asked(category="promotions", send_at=later, channels=["in_app"]))
+    sent = world.acme("POST", "/v1/notifications", payload(category="promotions", send_at=later, channels=["in_app"]))
     assert sent.status == 202, sent.body
     got = world.acme("DELETE", "/v1/categories/promotions")
     assert (got.status, got.body["code"]) == (409, "category_in_use")
@@ -53,8 +53,8 @@ def test_a_category_of_a_scheduled_notification_is_not_deleted(world: World) -> 
     assert world.acme("DELETE", "/v1/categories/promotions").status == 204
 
 
-def test_an_unused_category_is_deleted_and_it_is_recorded(world: World) -> None:
-    make(world)
+def test_the_deletion_of_an_unused_category_is_audited(world: World) -> None:
+    create(world)
     assert world.acme("DELETE", "/v1/categories/promotions").status == 204
     assert world.acme("DELETE", "/v1/categories/promotions").status == 404
     assert AuditLog.objects.get(action="category.delete").detail == {"key": "promotions"}
@@ -66,28 +66,28 @@ def test_another_tenants_category_is_not_found(world: World) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_code_takes_the_category_from_a_template(world: World) -> None:
+def test_the_database_refuses_to_delete_the_category_of_a_template(world: World) -> None:
     with pytest.raises(RestrictedError):
         Category.objects.get(key="news").delete()
     with pytest.raises(IntegrityError), transaction.atomic():
         Category.objects.filter(key="news")._raw_delete("default")
 
 
-# -- noes outlive the category -----------------------------------------------------------------------------------------
+# -- opt-outs outlive the category -------------------------------------------------------------------------------------
 
 
-def test_a_no_holds_again_when_the_category_is_made_again(world: World) -> None:
-    make(world)
-    no_to(world, "promotions")
+def test_an_opt_out_holds_again_when_the_category_is_created_again(world: World) -> None:
+    create(world)
+    opt_out(world, "promotions")
     assert world.acme("DELETE", "/v1/categories/promotions").status == 204
-    make(world)
-    got = world.acme("POST", "/v1/notifications", asked(category="promotions"))
+    create(world)
+    got = world.acme("POST", "/v1/notifications", payload(category="promotions"))
     assert {d["reason"] for d in got.body["deliveries"]} == {"category_off"}
 
 
-def test_a_no_to_a_deleted_category_survives_a_change_of_the_others(world: World) -> None:
-    make(world)
-    no_to(world, "promotions", "gone:push")
+def test_an_opt_out_from_a_deleted_category_survives_a_change_of_other_preferences(world: World) -> None:
+    create(world)
+    opt_out(world, "promotions", "gone:push")
     assert world.acme("DELETE", "/v1/categories/promotions").status == 204
     path = "/v1/recipients/dora/preferences"
     read = world.acme("GET", path).body
@@ -111,7 +111,7 @@ def test_a_no_to_a_deleted_category_survives_a_change_of_the_others(world: World
 def test_what_waits_keeps_the_no_of_a_category_that_is_gone(
     world: World, key: str, lane: Lane, reason: Reason | None
 ) -> None:
-    no_to(world, "gone")
+    opt_out(world, "gone")
     row = claims.Claimed(
         id=new_id(), tenant_id=world.people.acme.pk, recipient_id=world.dora.pk, account_id=new_id(), channel="in_app",
         address=Address("dora"), lane=lane, mode="live", content={}, attempt=0, fence=1,
@@ -125,14 +125,14 @@ def test_what_waits_keeps_the_no_of_a_category_that_is_gone(
 
 
 def test_nothing_new_may_use_an_archived_category(world: World) -> None:
-    make(world)
+    create(world)
     world.acme("PUT", "/v1/templates/sale", {**CONTENTS, "category": "promotions"})
     got = world.acme("PATCH", "/v1/categories/promotions", {"archived": True})
     assert (got.status, got.body["archived"]) == (200, True)
     for method, path, body in (
         ("PUT", "/v1/templates/another", {**CONTENTS, "category": "promotions"}),
         ("PUT", "/v1/templates/shipped", {**CONTENTS, "category": "promotions"}),
-        ("POST", "/v1/notifications", asked(category="promotions")),
+        ("POST", "/v1/notifications", payload(category="promotions")),
     ):
         refused = world.acme(method, path, body)
         assert (refused.status, refused.body["code"], refused.body["field"]) == (400, "category_archived", "category")
@@ -145,16 +145,16 @@ def test_a_template_of_an_archived_category_goes_on_and_the_noes_hold(world: Wor
     assert world.acme("PATCH", "/v1/categories/news", {"archived": True}).status == 200
     published = world.acme("PUT", "/v1/templates/shipped", {**CONTENTS, "category": "news", "name": "Shipped"})
     assert (published.status, published.body["category"]) == (200, "news")
-    sent = world.acme("POST", "/v1/notifications", asked(category="news", channels=["in_app"]))
+    sent = world.acme("POST", "/v1/notifications", payload(category="news", channels=["in_app"]))
     assert [d["status"] for d in sent.body["deliveries"]] == ["queued"]
     got = world.acme("PUT", "/v1/recipients/dora/preferences", {"categories": {"news": False}})
     assert got.body["categories"] == {"news": False}
-    again = world.acme("POST", "/v1/notifications", asked())
+    again = world.acme("POST", "/v1/notifications", payload())
     assert {d["reason"] for d in again.body["deliveries"]} == {"category_off"}
 
 
 def test_a_restored_category_may_be_used_again(world: World) -> None:
-    make(world)
+    create(world)
     for archived, status in ((True, 400), (False, 201)):
         world.acme("PATCH", "/v1/categories/promotions", {"archived": archived})
         assert world.acme("GET", "/v1/categories/promotions").body["archived"] is archived
@@ -182,21 +182,21 @@ def test_a_bad_change_is_refused_with_the_field(world: World, change: dict[str, 
 
 @pytest.mark.parametrize("entry", ["news", "news:push"])
 def test_what_somebody_turned_off_does_not_become_critical(world: World, entry: str) -> None:
-    no_to(world, entry)
+    opt_out(world, entry)
     got = world.acme("PATCH", "/v1/categories/news", {"kind": "critical"})
     assert (got.status, got.body["code"], got.body["field"]) == (409, "category_turned_off", "kind")
     assert world.acme("PATCH", "/v1/categories/news", {"kind": "marketing"}).body["kind"] == "marketing"
 
 
 def test_a_deleted_category_that_somebody_turned_off_is_not_made_again_as_critical(world: World) -> None:
-    no_to(world, "promotions")
+    opt_out(world, "promotions")
     wanted = {"key": "promotions", "name": "Promotions", "kind": "critical"}
     assert world.acme("POST", "/v1/categories", wanted).body["code"] == "category_turned_off"
     assert world.globex("POST", "/v1/categories", wanted).status == 201
 
 
 def test_a_category_that_nobody_turned_off_may_become_critical(world: World) -> None:
-    no_to(world, "newsletter", "other")
+    opt_out(world, "newsletter", "other")
     assert world.acme("PATCH", "/v1/categories/news", {"kind": "critical"}).body["kind"] == "critical"
 
 
@@ -205,3 +205,28 @@ def test_uses_are_told_in_part_only(world: World) -> None:
     for n in range(categories.MAX_USES + 3):
         Template.objects.create(tenant=world.people.acme, key=f"t{n}", category=category)
     assert len(categories.find_uses(category)) == categories.MAX_USES
+
+
+def test_a_category_is_created_once(world: World) -> None:
+    wanted = {"key": "promotions", "name": "Promotions", "kind": "marketing"}
+    assert world.acme("POST", "/v1/categories", wanted).status == 201
+    again = world.acme("POST", "/v1/categories", wanted)
+    assert (again.status, again.body["field"]) == (409, "key")
+    assert [c["key"] for c in world.acme("GET", "/v1/categories").body["data"]] == ["news", "promotions"]
+    assert world.globex("GET", "/v1/categories").body["data"] == []
+    assert AuditLog.objects.get(action="category.create").api_key_id is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"key": "a b"}, "key"),
+        ({"key": "x\n"}, "key"),
+        ({"key": 7.5}, "key"),
+        ({"name": 1}, "name"),
+        ({"kind": "spam"}, "kind"),
+    ],
+)
+def test_a_bad_category_is_refused_with_the_field(world: World, change: dict[str, Any], field: str) -> None:
+    got = world.acme("POST", "/v1/categories", {"key": "promotions", "name": "P", **change})
+    assert (got.status, got.body["field"]) == (400, field), got.body

@@ -16,20 +16,20 @@ from notifier.models import Notification
 from notifier.vocabulary.status import Mode
 from tenants.access import set_scope
 from tenants.models import IdempotencyKey, Tenant
-from tests.api.conftest import World, asked
+from tests.api.conftest import World, payload
 from tests.fixtures import Api, api_key
 
 
 def test_the_same_request_again_gets_the_first_answer_and_does_nothing(world: World) -> None:
-    first = world.acme("POST", "/v1/notifications", asked(), Idempotency_Key="order-42")
-    again = world.acme("POST", "/v1/notifications", asked(), Idempotency_Key="order-42")
+    first = world.acme("POST", "/v1/notifications", payload(), Idempotency_Key="order-42")
+    again = world.acme("POST", "/v1/notifications", payload(), Idempotency_Key="order-42")
     assert (again.status, again.body) == (202, first.body)
     assert again.headers["Idempotent-Replayed"] == "true"
     assert "Idempotent-Replayed" not in first.headers
     assert Notification.objects.count() == 1
 
 
-def test_spaces_and_order_of_names_do_not_make_another_request(world: World) -> None:
+def test_spaces_and_the_order_of_names_do_not_make_a_different_request(world: World) -> None:
     one = b'{"recipient": "dora", "template": "shipped", "data": {"order": "1"}}'
     two = b'{"data":{"order":"1"},"template":"shipped","recipient":"dora"}'
     assert world.acme("POST", "/v1/notifications", one, Idempotency_Key="k").status == 202
@@ -38,8 +38,8 @@ def test_spaces_and_order_of_names_do_not_make_another_request(world: World) -> 
 
 
 def test_another_body_with_the_same_key_is_refused(world: World) -> None:
-    world.acme("POST", "/v1/notifications", asked(), Idempotency_Key="k")
-    got = world.acme("POST", "/v1/notifications", asked(channels=["push"]), Idempotency_Key="k")
+    world.acme("POST", "/v1/notifications", payload(), Idempotency_Key="k")
+    got = world.acme("POST", "/v1/notifications", payload(channels=["push"]), Idempotency_Key="k")
     assert (got.status, got.body["code"], got.body["field"]) == (422, "idempotency_mismatch", "Idempotency-Key")
     assert Notification.objects.count() == 1
 
@@ -52,9 +52,9 @@ def test_the_same_key_on_another_recipients_address_is_refused(world: World) -> 
 
 
 def test_a_refused_request_leaves_its_key_free(world: World) -> None:
-    assert world.acme("POST", "/v1/notifications", asked(recipient="no"), Idempotency_Key="k").status == 400
+    assert world.acme("POST", "/v1/notifications", payload(recipient="no"), Idempotency_Key="k").status == 400
     assert not IdempotencyKey.objects.exists()
-    assert world.acme("POST", "/v1/notifications", asked(), Idempotency_Key="k").status == 202
+    assert world.acme("POST", "/v1/notifications", payload(), Idempotency_Key="k").status == 202
 
 
 def test_tenants_do_not_share_keys(world: World) -> None:
@@ -65,22 +65,22 @@ def test_tenants_do_not_share_keys(world: World) -> None:
     assert "Idempotent-Replayed" not in got.headers
 
 
-def test_the_answer_to_a_test_is_not_the_answer_to_the_live_request(world: World, api: Callable[[str], Api]) -> None:
-    """And what a live key was answered is not replayed to the test key either."""
+def test_a_live_key_does_not_get_the_answer_of_a_test_key(world: World, api: Callable[[str], Api]) -> None:
+    """Nor does a test key get the answer of a live key."""
     trying = api(api_key(world.people.acme, mode=Mode.TEST))
-    test = trying("POST", "/v1/notifications", asked(), Idempotency_Key="order-42")
-    live = world.acme("POST", "/v1/notifications", asked(), Idempotency_Key="order-42")
+    test = trying("POST", "/v1/notifications", payload(), Idempotency_Key="order-42")
+    live = world.acme("POST", "/v1/notifications", payload(), Idempotency_Key="order-42")
     assert (test.status, live.status) == (202, 202)
     assert "Idempotent-Replayed" not in live.headers
     assert live.body["id"] != test.body["id"]
     assert sorted(Notification.objects.values_list("mode", flat=True)) == ["live", "test"]
     for caller, first in ((trying, test), (world.acme, live)):
-        again = caller("POST", "/v1/notifications", asked(), Idempotency_Key="order-42")
+        again = caller("POST", "/v1/notifications", payload(), Idempotency_Key="order-42")
         assert (again.body, again.headers["Idempotent-Replayed"]) == (first.body, "true")
     assert Notification.objects.count() == 2
 
 
-def test_a_test_campaign_does_not_stand_for_the_live_one(world: World, api: Callable[[str], Api]) -> None:
+def test_a_live_key_does_not_get_the_campaign_of_a_test_key(world: World, api: Callable[[str], Api]) -> None:
     wanted = {"name": "Sale", "template": "shipped"}
     trying = api(api_key(world.people.acme, mode=Mode.TEST))
     made = [c("POST", "/v1/campaigns", wanted, Idempotency_Key="k").body for c in (trying, world.acme)]
@@ -88,8 +88,8 @@ def test_a_test_campaign_does_not_stand_for_the_live_one(world: World, api: Call
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "ü", "a\tb", "a\x00b"])
-def test_a_key_that_is_none_is_refused(world: World, key: str) -> None:
-    got = world.acme("POST", "/v1/notifications", asked(), Idempotency_Key=key)
+def test_a_malformed_key_is_refused(world: World, key: str) -> None:
+    got = world.acme("POST", "/v1/notifications", payload(), Idempotency_Key=key)
     assert (got.status, got.body["field"]) == (400, "Idempotency-Key")
 
 
@@ -97,7 +97,7 @@ def test_a_key_that_is_none_is_refused(world: World, key: str) -> None:
 
 
 class _Request:
-    """What a claim looks at."""
+    """The parts of a request that a claim reads."""
 
     method, path_info = "POST", "/v1/notifications"
     META = {"HTTP_IDEMPOTENCY_KEY": "k"}
@@ -136,7 +136,7 @@ def test_a_second_request_waits_for_the_first_and_then_gets_its_answer(tenant: T
     assert seen == [{"id": "first"}]
 
 
-def test_when_the_first_fails_the_second_does_the_work(tenant: Tenant) -> None:
+def test_if_the_first_request_fails_the_second_does_the_work(tenant: Tenant) -> None:
     seen: list[object] = []
 
     def second() -> None:
@@ -156,7 +156,7 @@ def test_when_the_first_fails_the_second_does_the_work(tenant: Tenant) -> None:
     assert isinstance(seen[0], idempotency.Claim)
 
 
-def test_a_mismatch_is_told_before_anything_is_done(tenant: Tenant) -> None:
+def test_a_mismatch_is_refused_before_any_work(tenant: Tenant) -> None:
     with transaction.atomic():
         claim = idempotency.claim(_Request({}), tenant.pk, Mode.LIVE, "x")  # type: ignore[arg-type]
         assert claim is not None

@@ -1,4 +1,4 @@
-"""Addresses: which person, and which of our ids, a path names. Over the server, see tests/web/test_paths.py."""
+"""Addresses: which recipient or id a path names. tests/web/test_paths.py asks a real server."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from tests.api.conftest import World
         (b"/v1/recipients/a%00", "/v1/recipients/a\0"),
     ],
 )
-def test_all_is_decoded_but_what_would_move_the_end_of_a_segment(raw: bytes, path: str) -> None:
+def test_everything_but_slash_and_percent_is_decoded(raw: bytes, path: str) -> None:
     assert partly_decoded(raw) == path
 
 
 @pytest.mark.parametrize("raw", [b"/M%FCller", b"/M%E4ller", b"/%ED%A0%80", b"/%C0%AF", b"/100%", b"/a%2", b"/%zz"])
-def test_what_is_not_utf8_or_not_encoded_is_refused(raw: bytes) -> None:
+def test_a_path_that_is_not_utf8_or_not_encoded_is_refused(raw: bytes) -> None:
     with pytest.raises(Malformed):
         partly_decoded(raw)
 
 
 @pytest.mark.parametrize("external_id", ["zoe", "team/preferences", "100%", "a%2Fb", "a%252Fb", "/", "%"])
-def test_a_segment_is_the_same_value_again(external_id: str) -> None:
+def test_a_segment_is_encoded_and_decoded_without_a_change(external_id: str) -> None:
     assert Segment().to_python(Segment().to_url(external_id)) == external_id
 
 
-def test_a_trailing_slash_makes_nobody(world: World) -> None:
+def test_a_trailing_slash_creates_no_recipient(world: World) -> None:
     for path in ("zoe/", "zoe/preferences/", "zoe/preferences/x", "zoe//", "/", "", "zoe/devices/", "team/a"):
         got = world.acme("PUT", f"/v1/recipients/{path}", {"name": "Zoe"})
         assert (got.status, got.body["code"]) == (404, "not_found"), path
@@ -46,13 +46,13 @@ def test_a_trailing_slash_makes_nobody(world: World) -> None:
 
 
 @pytest.mark.parametrize("path", ["notifications", "templates", "categories", "campaigns", "audiences", "recipients"])
-def test_a_trailing_slash_is_told_everywhere(world: World, path: str) -> None:
+def test_every_answer_to_a_trailing_slash_names_the_mistake(world: World, path: str) -> None:
     for method in ("GET", "POST"):
         got = world.acme(method, f"/v1/{path}/", {})
         assert (got.status, "without a slash" in got.body["detail"]) == (404, True)
 
 
-def test_an_id_that_looks_like_an_address_is_a_person_when_encoded(world: World) -> None:
+def test_an_encoded_id_that_looks_like_an_address_names_a_recipient(world: World) -> None:
     for external_id in ("team", "team%2Fpreferences", "team%2Fdevices", "a%3Bb", "50%25", "a%252Fb", "M%C3%BCller"):
         assert world.acme("PUT", f"/v1/recipients/{external_id}", {"name": external_id}).status == 201
     names = Recipient.objects.filter(tenant=world.people.acme).exclude(external_id="dora")
@@ -67,7 +67,7 @@ def test_an_id_that_looks_like_an_address_is_a_person_when_encoded(world: World)
 
 
 @pytest.mark.parametrize("external_id", ["%20dora", "dora%20", "%C2%A0dora"])
-def test_white_space_at_an_edge_makes_nobody(world: World, external_id: str) -> None:
+def test_white_space_at_an_edge_creates_no_recipient(world: World, external_id: str) -> None:
     assert world.acme("PUT", f"/v1/recipients/{external_id}", {}).status == 200
     assert Recipient.objects.filter(tenant=world.people.acme).count() == 1
 
@@ -88,7 +88,7 @@ def test_an_id_that_no_address_can_name_is_refused(world: World, external_id: st
         ("GET", "/v1/recipients?%FF=1", "invalid", "%FF"),
     ],
 )
-def test_an_address_that_is_not_utf8_is_refused_with_the_remedy(
+def test_an_address_that_is_not_utf8_is_refused_with_what_to_do(
     world: World, method: str, address: str, code: str, field: str | None
 ) -> None:
     got = world.acme(method, address, {})
@@ -96,7 +96,7 @@ def test_an_address_that_is_not_utf8_is_refused_with_the_remedy(
     assert "UTF-8" in got.body["detail"]
 
 
-def test_an_id_of_ours_is_found_in_upper_case(world: World) -> None:
+def test_an_id_is_found_in_upper_case(world: World) -> None:
     sent = world.acme("POST", "/v1/notifications", {"recipient": "dora", "template": "shipped", "data": {"order": "1"}})
     made = world.acme("POST", "/v1/audiences", {"name": "all", "source": "list"})
     for path in (f"notifications/{sent.body['id']}", f"audiences/{made.body['id']}"):

@@ -1,4 +1,4 @@
-"""The OpenAPI document, its page, and what the addresses of the site answer."""
+"""The OpenAPI document, its page, the health checks, and addresses outside of the API."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.urls import URLPattern, URLResolver, get_resolver
 from drf_spectacular.validation import validate_schema
 
 from notifier.web import health
 from tests.api.conftest import World
 
-#: the document itself, and what answers where nothing is
+#: the document itself, and the addresses that catch all others
 UNDOCUMENTED = {"/v1/openapi.json", "/v1/docs", "/v1/", "/v1/{rest}"}
 
 
@@ -44,7 +46,7 @@ def test_every_address_is_in_the_document(document: dict[str, Any]) -> None:
     assert set(document["paths"]) == expected
 
 
-def test_every_operation_has_a_summary_an_id_of_its_own_and_says_how_it_fails(document: dict[str, Any]) -> None:
+def test_every_operation_has_a_summary_its_own_id_and_its_problem_answers(document: dict[str, Any]) -> None:
     operations = [
         (path, operation)
         for path, methods in document["paths"].items()
@@ -73,37 +75,45 @@ def test_the_page_is_served_without_the_internet(world: World) -> None:
     assert not re.search(rb'(?:src|href)="https?://', got.body)
 
 
-def test_health_tells_alive_and_ready(world: World) -> None:
+def test_the_health_checks_of_a_healthy_site_pass(world: World) -> None:
     assert world.nobody("GET", "/healthz").body == {"status": "ok"}
     got = world.nobody("GET", "/readyz")
     checks = {"database": "ok", "redis": "ok", "migrations": "ok", "signature": "ok"}
     assert (got.status, got.body["checks"]) == (200, checks)
 
 
-def test_a_site_whose_signature_the_database_does_not_know_is_not_ready(world: World, settings: Any) -> None:
+def test_a_site_whose_signature_the_database_refuses_is_not_ready(world: World, settings: Any) -> None:
     settings.SECRET_KEY = "another than at the last migrate"
     got = world.nobody("GET", "/readyz")
     assert (got.status, got.body["checks"]["database"], got.body["checks"]["signature"]) == (503, "ok", "unavailable")
 
 
-def test_what_is_missing_is_named_without_details(world: World, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+def test_a_failed_check_is_named_without_details(world: World, settings: Any) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     got = world.nobody("GET", "/readyz")
     assert (got.status, got.body["checks"]["redis"]) == (503, "unavailable")
     assert "127.0.0.1" not in str(got.body)
 
 
-def test_the_front_door_leads_to_the_admin(world: World) -> None:
+def test_the_root_address_redirects_to_the_admin(world: World) -> None:
     got = world.nobody("GET", "/")
     assert (got.status, got.headers["Location"]) == (302, "/admin/")
 
 
-def test_an_unknown_page_outside_of_the_api_is_no_json(world: World) -> None:
+def test_an_unknown_page_outside_of_the_api_is_not_json(world: World) -> None:
     got = world.nobody("GET", "/nothing")
     assert got.status == 404
     assert "json" not in got.headers["Content-Type"]
 
 
-def test_the_migration_check_remembers_only_success(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_migrated", True)
-    assert health.CHECKS["migrations"]()
+def test_the_migration_check_remembers_only_success(db: None) -> None:
+    recorder, check = MigrationRecorder(connection), health.CHECKS["migrations"]
+    health.reset()
+    recorder.record_unapplied("inbox", "0001_initial")
+    assert not check()
+    recorder.record_applied("inbox", "0001_initial")
+    assert check()
+    recorder.record_unapplied("inbox", "0001_initial")
+    assert check()
+    health.reset()
+    assert not check()

@@ -1,4 +1,4 @@
-"""notifier.web.serving: what a request may rely on, whichever thread answers it."""
+"""notifier.web.serving: a request is answered the same whichever thread answers it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def echo(request: HttpRequest) -> HttpResponse:
     SEEN.append(threading.current_thread().name)
     with connections["default"].cursor() as cursor:
         cursor.execute("SELECT 1")
-    # a web process gives it back to its pool; here it would keep the test's database from being dropped
+    # a web process gives the connection back to its pool; here it would stop the test database from being dropped
     connections["default"].close()
     answer = HttpResponse(request.body[::-1], status=201)
     answer.set_cookie("one", "1")
@@ -95,5 +95,5 @@ def test_an_error_is_an_answer(handler: ThreadedHandler) -> None:
     assert start["status"] == 500
 
 
-def test_who_leaves_before_the_end_of_the_body_gets_nothing(handler: ThreadedHandler) -> None:
+def test_a_client_that_disconnects_before_the_end_of_its_body_gets_no_answer(handler: ThreadedHandler) -> None:
     assert ask(handler, "/echo", body=({"type": "http.disconnect"},)) == [[]]

@@ -8,10 +8,10 @@ import pytest
 
 from notifier.models import Template, TemplateVersion
 from tenants.models import Tenant
-from tests.api.conftest import CONTENT, World, asked
+from tests.api.conftest import CONTENT, World, payload
 
 
-def test_publishing_makes_the_next_version_and_the_same_content_none(world: World) -> None:
+def test_publishing_makes_the_next_version_and_the_same_content_makes_none(world: World) -> None:
     changed = {"push": {"en": {"title": "Sent", "body": "Order {{ order }}"}}}
     got = world.acme("PUT", "/v1/templates/shipped", {"content": changed})
     assert (got.status, got.body["version"], got.body["category"]) == (200, 2, "news")
@@ -23,7 +23,7 @@ def test_publishing_makes_the_next_version_and_the_same_content_none(world: Worl
 def test_a_new_template_can_be_sent_at_once(world: World) -> None:
     made = world.acme("PUT", "/v1/templates/welcome", {"content": CONTENT, "category": "news"})
     assert (made.status, made.body["version"]) == (201, 1)
-    assert world.acme("POST", "/v1/notifications", asked(template="welcome")).status == 202
+    assert world.acme("POST", "/v1/notifications", payload(template="welcome")).status == 202
 
 
 @pytest.mark.parametrize(
@@ -64,14 +64,14 @@ def test_a_key_has_only_letters_digits_hyphens_and_underscores(world: World) -> 
     assert world.acme("PUT", "/v1/templates/a%20b", {"content": CONTENT}).body["field"] == "key"
 
 
-def test_templates_are_listed_and_hidden_from_strangers(world: World) -> None:
+def test_templates_are_listed_and_hidden_from_other_tenants(world: World) -> None:
     assert [t["key"] for t in world.acme("GET", "/v1/templates").body["data"]] == ["shipped"]
     assert world.globex("GET", "/v1/templates").body["data"] == []
     assert world.globex("GET", "/v1/templates/shipped").status == 404
     assert world.acme("GET", "/v1/templates/none").status == 404
 
 
-def test_a_link_of_the_tenants_own_app_can_be_published(world: World) -> None:
+def test_a_link_with_a_scheme_of_the_tenants_app_can_be_published(world: World) -> None:
     content = {"push": {"en": {"title": "a", "body": "b", "link": "acme-app://orders/17"}}}
     assert world.acme("PUT", "/v1/templates/app", {"content": content}).body["field"] == "content.push.en.link"
     Tenant.objects.filter(pk=world.people.acme.pk).update(link_schemes=["acme-app"])

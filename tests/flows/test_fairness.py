@@ -49,7 +49,7 @@ def test_a_flood_to_one_recipient_does_not_slow_another_tenant(loud: Tenant, qui
 
     assert ended == [{"push": "sent", "in_app": "delivered"}] * OTHERS
     assert sandbox.addresses(quiet.tag) == {f"{quiet.tag}{n}": 1 for n in range(OTHERS)}
-    assert set(told) == {"accepted", "line_full"}
+    assert set(told) == {"accepted", "queue_full"}
     assert told.total() == FLOOD
     until(lambda: sandbox.addresses(target)[target] == told["accepted"], "the flood to end")
     arrivals = sandbox.arrivals("")

@@ -1,0 +1,29 @@
+"""The addresses of the API and the methods that they have."""
+
+from __future__ import annotations
+
+#: every address and method that takes a body
+WITH_A_BODY = [
+    ("POST", "/v1/notifications"),
+    ("POST", "/v1/notifications/bulk"),
+    ("PUT", "/v1/templates/shipped"),
+    ("PUT", "/v1/recipients/dora"),
+    ("PUT", "/v1/recipients/dora/preferences"),
+    ("POST", "/v1/recipients/dora/devices"),
+    ("POST", "/v1/categories"),
+]
+
+
+ENDPOINTS = [
+    *WITH_A_BODY,
+    ("GET", "/v1/notifications"),
+    ("GET", "/v1/notifications/01890000-0000-7000-8000-000000000000"),
+    ("GET", "/v1/templates"),
+    ("GET", "/v1/templates/shipped"),
+    ("GET", "/v1/recipients"),
+    ("GET", "/v1/recipients/dora"),
+    ("GET", "/v1/recipients/dora/preferences"),
+    ("GET", "/v1/recipients/dora/devices"),
+    ("DELETE", "/v1/recipients/dora/devices/01890000-0000-7000-8000-000000000000"),
+    ("GET", "/v1/categories"),
+]
