@@ -1,15 +1,15 @@
 """Every error Notifier raises on purpose.
 
 NotifierError                   code, message, field
-├── InvalidInput                the caller can mend it; nothing was stored (HTTP 400)
+├── InvalidInput                the caller can correct it; nothing was stored (HTTP 400)
 │   ├── MissingVariables        a template variable has no value
 │   └── TemplateFailed          a template cannot be rendered with these values, or would take too much
 ├── NotFound                    does not exist *for this tenant* (HTTP 404, also for another tenant's id)
 ├── Conflict                    not possible in the present state: GO on a draft, edit after GO (HTTP 409)
 ├── IdempotencyMismatch         the same Idempotency-Key came with another body (HTTP 422)
-├── LineFull                    too many unfinished messages wait for this recipient (HTTP 429)
+├── QueueFull                   too many unfinished messages wait for this recipient (HTTP 429)
 ├── Forged                      a receipt or token that does not verify (HTTP 401)
-├── ReadOnly                    the token looks, and changes nothing (HTTP 403)
+├── ReadOnly                    the token may read, and change nothing (HTTP 403)
 └── Unconfigured                no provider account can carry this channel (HTTP 409)
 
 The HTTP statuses are given here only for the reader; `notifier.api.framework.errors` alone maps them.
