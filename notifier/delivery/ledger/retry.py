@@ -1,4 +1,4 @@
-"""Decide, purely, what a provider's verdict means for a delivery: settled, or again, and when."""
+"""Decide what a provider's verdict means for a delivery: settled, or another attempt, and when. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Sent
 
 #: seconds before attempts 2, 3, 4, 5, 6
 SCHEDULE = (1.0, 5.0, 30.0, 120.0, 600.0)
-#: a row that waits longer than this for a retry gives up its line's turn
+#: a row that waits longer than this for a retry gives up its queue's turn
 HOLD_SECONDS = 30.0
 _JITTER = 0.2
 
 
 @dataclass(frozen=True)
 class Settled:
-    """The end of it. `dead_letter`: attempts were exhausted and somebody may want to look."""
+    """The end of the delivery. `dead_letter`: its attempts are exhausted, and a person may want to look at it."""
 
     status: Status
     reason: str = ""
@@ -30,12 +30,12 @@ class Settled:
 
 @dataclass(frozen=True)
 class Again:
-    """Another attempt in `wait` seconds; `other_account`: through another account, if there is one."""
+    """Another attempt in `wait` seconds; `other_account`: through another account, if the tenant has one."""
 
     wait: float
     detail: str
     other_account: bool = False
-    #: this attempt may have arrived: whatever ends the message before another answer must not deny that
+    #: this attempt may have arrived: an end before another answer must not say that it did not
     in_doubt: bool = False
 
 
@@ -44,7 +44,7 @@ Decision = Settled | Again
 
 @dataclass(frozen=True)
 class Tries:
-    """What is known of the attempts so far: `made` counts the one just judged."""
+    """What is known of the attempts so far: `made` counts the attempt of the verdict, too."""
 
     made: int
     repeat_when_in_doubt: bool
@@ -54,7 +54,7 @@ class Tries:
 
 
 def decide(verdict: Verdict, tries: Tries) -> Decision:
-    """The table of verdicts: classes of errors, the schedule, Retry-After, failover, the end."""
+    """The table of verdicts: permanent and temporary errors, the schedule, Retry-After, failover, the end."""
     match verdict:
         case Sent(provider_ref, final):
             return Settled(Status.DELIVERED if final else Status.SENT, provider_ref=provider_ref)

@@ -1,5 +1,5 @@
-"""Write outcomes down: the ledger row and, in the same transaction, what follows from it: its history, the line's next
-turn, dead addresses, dead letters. A write whose fence is stale changes nothing."""
+"""Settle: write outcomes into the ledger's rows and, in the same transaction, what follows from them: history, the next
+turn of the ordering queue, dead addresses, dead letters. A write whose fence is stale changes nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from notifier.vocabulary.status import FINAL, QueuePosition, Reason, Status
 
 #: characters of a provider's reference that the ledger keeps
 _REF = 200
-#: endings that say "it never left", which nobody knows of a message whose earlier attempt got no answer
+#: statuses that say "it never left": not known of a message whose earlier attempt got no answer
 _NEVER_LEFT = frozenset({Status.SUPPRESSED, Status.CANCELLED, Status.EXPIRED})
 
 
@@ -43,16 +43,17 @@ class Outcome:
     wait: float = 0.0
     account_id: uuid.UUID | None = None
     address_is_dead: bool = False
-    #: when the provider knew that the address was dead, if it says so
+    #: since when the provider knows that the address is dead, if it says so
     dead_as_of: datetime | None = None
     dead_letter: bool = False
-    #: quiet hours: not a failed attempt, only a later time
+    #: for quiet hours: no failed attempt, only a later time
     held: bool = False
     #: the connection ended under the message and others, and no answer came
     disconnected: bool = False
 
     def __post_init__(self) -> None:
-        # a far end's words: one that PostgreSQL refuses would undo the whole batch's settlement, and repeat its sends
+        # a provider's words: a text that PostgreSQL refuses would undo the settlement of all outcomes, and repeat their
+        # messages
         ref = self.provider_ref
         if len(ref) > _REF or not (is_storable(self.detail) and is_storable(ref)):
             object.__setattr__(self, "detail", cleaned(self.detail))
@@ -68,7 +69,7 @@ class Outcome:
 
     @property
     def queue_position(self) -> QueuePosition:
-        """A row that waits long gives up its line's turn."""
+        """A row that waits long gives up its queue's turn."""
         return (
             QueuePosition.PARKED
             if not self.final and (self.held or self.wait > HOLD_SECONDS)
@@ -77,25 +78,25 @@ class Outcome:
 
     @property
     def dead(self) -> DeadAddress:
-        """The address, as of the time that the provider gave or the request began, whichever is earlier."""
+        """The address, dead as of the earlier of two times: the provider's, and the beginning of the request."""
         asked = self.row.asked_at or self.row.accepted_at
         as_of = min(asked, self.dead_as_of) if self.dead_as_of else asked
         return DeadAddress(self.row.tenant_id, self.row.channel, self.row.address, as_of)
 
     @property
     def lane(self) -> int | None:
-        """Of its line; rows of campaigns stand in none."""
+        """The lane of the row's ordering queue; None for rows of campaigns, which have no queue."""
         return self.row.lane if self.row.campaign_id is None else None
 
     @property
     def plain(self) -> bool:
-        """Its row tells all there is to write."""
+        """Nothing follows from the outcome: only the row is written."""
         return self.final and not (self.address_is_dead or self.dead_letter)
 
 
 @dataclass(frozen=True)
 class DeadAddress:
-    """An address that a provider refused for good. Nothing that was registered after `as_of` is meant."""
+    """An address that a provider refused for good. An address that was registered after `as_of` is another one."""
 
     tenant_id: uuid.UUID
     channel: str
@@ -109,17 +110,17 @@ _OUTCOME: bulk.Columns = {
     "tenant_id": "uuid", "recipient_id": "uuid", "channel": "text", "lane": "smallint", "mode": "text",
 }  # fmt: skip
 
-# Lines are locked before their deliveries, in the order of their keys, as everywhere. `alone`: only rows behind which
-# nobody waits. Then nothing is left to do, and the statement is a transaction of its own; a turn is passed on by a
-# statement that sees what was accepted until the line was locked, which this one does not.
+# Queues are locked before their deliveries, in the order of their keys, as everywhere. `alone`: write only rows that no
+# other row of their queue waits for. Then no turn is to pass on, and the statement is a transaction of its own. A turn
+# is passed on by a later statement, which sees the rows accepted until the queue was locked; this statement does not.
 _SETTLE = f"""
 WITH o AS MATERIALIZED (SELECT * FROM {bulk.unnest("u", _OUTCOME)}),
-mine AS MATERIALIZED (
-  SELECT o.*, l.id AS queue_id, l.unfinished AS crowd
+queued AS MATERIALIZED (
+  SELECT o.*, l.id AS queue_id, l.unfinished AS in_queue
   FROM o JOIN notifier_orderingqueue l USING (tenant_id, recipient_id, channel, lane, mode)
   ORDER BY tenant_id, recipient_id, channel, lane, mode FOR UPDATE OF l
 ), ready AS (
-  SELECT * FROM mine UNION ALL SELECT o.*, NULL, 0 FROM o WHERE lane IS NULL
+  SELECT * FROM queued UNION ALL SELECT o.*, NULL, 0 FROM o WHERE lane IS NULL
 ), done AS (
   UPDATE notifier_delivery d SET
     status = o.status, reason = o.reason, detail = left(o.detail, 300),
@@ -129,7 +130,7 @@ mine AS MATERIALIZED (
     content = COALESCE(d.content, o.content), settled_at = CASE WHEN o.final THEN clock_timestamp() END
   FROM ready o
   WHERE d.id = o.id AND d.fence = o.fence AND d.status IN ({Status.CLAIMED}, {Status.SENDING})
-    AND (o.crowd <= 1 OR NOT %b::boolean)
+    AND (o.in_queue <= 1 OR NOT %b::boolean)
   RETURNING d.id, o.queue_id, o.final, o.queue_position
 ), moved AS (
   UPDATE notifier_orderingqueue l SET unfinished = l.unfinished - f.ended, turn_taken = l.turn_taken AND NOT f.freed
@@ -145,12 +146,12 @@ UNION ALL SELECT NULL, id FROM moved WHERE unfinished > 0 AND NOT turn_taken
 
 log = structlog.get_logger("notifier.delivery")
 
-#: settlements of at most so many messages are logged message by message
-SPELLED_OUT = 5
+#: a settlement of at most so many messages is logged message by message
+LOGGED_SINGLY = 5
 
 
 def settle(outcomes: Sequence[Outcome]) -> int:
-    """Write all; returns how many counted (a stale fence, or a row settled by a receipt already, does not)."""
+    """Write all outcomes; returns how many counted. A stale fence does not count, nor a row that a receipt settled."""
     return retry_while_db_down(lambda: _settle(outcomes)) if outcomes else 0
 
 
@@ -164,11 +165,11 @@ def _settle(outcomes: Sequence[Outcome]) -> int:
 
 
 def _settle_whole(outcomes: Sequence[Outcome]) -> set[uuid.UUID]:
-    """With everything that follows from them."""
+    """Write outcomes and everything that follows from them, in one transaction."""
     with transaction.atomic():
         done, freed = _write(outcomes, alone=False)
         counted = [o for o in outcomes if o.row.id in done]
-        _history(counted)
+        _add_history(counted)
         mark_addresses_dead([o.dead for o in counted if o.address_is_dead])
         store_dead_letters([_letter(o) for o in counted if o.dead_letter])
         if queues := {queue_of(channel, lane) for channel, lane in ordering.pass_on(freed)}:
@@ -178,7 +179,7 @@ def _settle_whole(outcomes: Sequence[Outcome]) -> set[uuid.UUID]:
 
 def _log(outcomes: Sequence[Outcome]) -> None:
     """A line for each message of a small settlement, one line for a large one."""
-    if len(outcomes) > SPELLED_OUT:
+    if len(outcomes) > LOGGED_SINGLY:
         tally = Counter(o.status.label for o in outcomes)
         log.info("settled", action="settle", tenant=str(outcomes[0].row.tenant_id), **tally)
         return
@@ -196,7 +197,7 @@ def _log(outcomes: Sequence[Outcome]) -> None:
 
 
 def _write(outcomes: Sequence[Outcome], *, alone: bool) -> tuple[set[uuid.UUID], list[int]]:
-    """The rows that were still ours, and the lines whose turn is free for one that waits."""
+    """The rows that this worker still held, and the queues whose turn is free for a waiting row."""
     columns = bulk.by_column(
         _OUTCOME,
         [
@@ -212,11 +213,12 @@ def _write(outcomes: Sequence[Outcome], *, alone: bool) -> tuple[set[uuid.UUID],
     with bulk.cursor() as cursor:
         cursor.execute(_SETTLE, [*columns, alone], binary=True, prepare=True)
         rows = cursor.fetchall()
-    return {row[0] for row in rows if row[0] is not None}, [row[1] for row in rows if row[1] is not None]
+    delivery_ids = {delivery_id for delivery_id, _ in rows if delivery_id is not None}
+    return delivery_ids, [queue_id for _, queue_id in rows if queue_id is not None]
 
 
-def _history(outcomes: Sequence[Outcome]) -> None:
-    """Of those that go on; how the others ended, their rows tell."""
+def _add_history(outcomes: Sequence[Outcome]) -> None:
+    """Write events of outcomes that are not final; the row itself tells a final one."""
     now = datetime.now(UTC)
     history.add_events([_event(o, now) for o in outcomes if not o.final])
 
@@ -227,8 +229,8 @@ def _event(o: Outcome, now: datetime) -> history.EventRow:
 
 
 _DEVICE: bulk.Columns = {"tenant_id": "uuid", "id": "uuid", "as_of": "timestamptz"}
-# A phone that registers while its refusal is under way has a token that works again, and may be somebody else's by now.
-# Locked in the order of an import (tenants.imports.merge): of two orders PostgreSQL would have to end one
+# A phone that registers while its refusal is under way has a token that works again, perhaps of another recipient.
+# Locked in the order of an import (tenants.imports.merge): with two orders PostgreSQL would have to end one transaction
 _KILL_DEVICES = f"""
 WITH refused AS MATERIALIZED (
   SELECT v.id FROM tenants_device v JOIN {bulk.unnest("dead", _DEVICE)} USING (tenant_id, id)
@@ -253,22 +255,22 @@ ON CONFLICT (tenant_id, channel, address) DO NOTHING
 
 
 def mark_addresses_dead(dead: Iterable[DeadAddress]) -> None:
-    """Addresses that will never take a message: a device is marked, any other address becomes a suppression. In the
-    order of tokens and addresses, so that two workers cannot wait for each other."""
+    """Mark addresses that will never take a message: a device is marked, any other address becomes a suppression. In
+    the order of tokens and addresses, so that two workers cannot wait for each other."""
     devices: dict[tuple[uuid.UUID, uuid.UUID], datetime] = {}
-    others: dict[tuple[uuid.UUID, str, str], datetime] = {}
-    for d in sorted(dead, key=lambda d: d.as_of):  # of several refusals of an address the latest says most
+    addresses: dict[tuple[uuid.UUID, str, str], datetime] = {}
+    for d in sorted(dead, key=lambda d: d.as_of):  # the latest of several refusals of an address counts
         if d.address.device_id:
             devices[d.tenant_id, d.address.device_id] = d.as_of
         else:
-            others[d.tenant_id, d.channel, d.address.value] = d.as_of
-    if not devices and not others:
+            addresses[d.tenant_id, d.channel, d.address.value] = d.as_of
+    if not devices and not addresses:
         return
     with bulk.cursor() as cursor:
         if devices:
             cursor.execute(_KILL_DEVICES, bulk.by_column(_DEVICE, [(*key, as_of) for key, as_of in devices.items()]))
-        if others:
-            suppressions = [(new_id(), *key, others[key]) for key in sorted(others, key=str)]
+        if addresses:
+            suppressions = [(new_id(), *key, addresses[key]) for key in sorted(addresses, key=str)]
             cursor.execute(_SUPPRESS, bulk.by_column(_SUPPRESSION, suppressions))
 
 
@@ -292,7 +294,7 @@ def _letter(o: Outcome) -> Letter:
 
 
 def store_dead_letters(letters: Sequence[Letter]) -> None:
-    """Keep deliveries that exhausted their attempts where somebody looks at them."""
+    """Store deliveries that exhausted their attempts, for a person to look at and re-drive."""
     if letters:
         with bulk.cursor() as cursor:
             cursor.execute(_DEAD_LETTERS, bulk.by_column(_DEAD_LETTER, [(new_id(), *letter) for letter in letters]))

@@ -1,16 +1,15 @@
-"""Who has changed their mind since a moment: of named recipients and addresses, or of a whole tenant when they are few,
-so that who asks for a thousand recipients at once need not name them."""
+"""Consent changes since a time: of named recipients and addresses, or of a whole tenant when they are few, so that a
+caller with a thousand recipients need not name them."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from notifier.delivery.infra import bulk
 
-#: a consent change of a transaction that began before, and committed after, the acceptance
+#: for a consent change whose transaction began before the acceptance and committed after it
 OVERLAP = timedelta(minutes=10)
 
 #: more than this are not few
@@ -32,16 +31,16 @@ def changed_since(
     at)."""
     with bulk.cursor() as cursor:
         cursor.execute(_CHANGED, [tenant_id, since - OVERLAP, list(recipients), list(addresses)], prepare=True)
-        return _sides(cursor.fetchall())
+        return _changes(cursor.fetchall())
 
 
 def few_changes(tenant_id: uuid.UUID, since: datetime) -> Changes | None:
-    """Recipients and addresses that have a ConsentChange since `since`; None when there are too many to say."""
+    """Recipients and addresses that have a ConsentChange since `since`; None when they are more than MOST."""
     with bulk.cursor() as cursor:
         cursor.execute(_FEW, [tenant_id, since - OVERLAP, MOST + 1], binary=True)
-        found = cursor.fetchall()
-    return None if len(found) > MOST else _sides(found)
+        rows = cursor.fetchall()
+    return None if len(rows) > MOST else _changes(rows)
 
 
-def _sides(found: Sequence[Sequence[Any]]) -> Changes:
-    return {row[0] for row in found if row[0]}, {row[1] for row in found if row[1]}
+def _changes(rows: Sequence[tuple[uuid.UUID | None, str]]) -> Changes:
+    return {recipient_id for recipient_id, _ in rows if recipient_id}, {address for _, address in rows if address}

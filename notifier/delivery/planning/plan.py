@@ -1,4 +1,4 @@
-"""Decide, purely: which messages a recipient gets, which are suppressed and why, and what must wait."""
+"""Decide which messages a recipient gets, which are suppressed and why, and which must wait. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from notifier.vocabulary.people import Address, Person, Preferences
 from notifier.vocabulary.status import Kind, Reason
 
 EMPTY_ADDRESS = Address("")
-#: of whoever asked for nothing special; `people` gives all of them this one
+#: of a recipient without preferences; `recipients` gives this object to all of them
 NO_PREFERENCES = Preferences()
 
 
@@ -38,7 +38,8 @@ Plan = list[Planned | Suppressed]
 
 @dataclass(frozen=True)
 class Rule:
-    """What the category says. A critical message passes preferences and quiet hours, never a dead address."""
+    """The category of a message, and its kind. A critical message ignores preferences and quiet hours, never a dead
+    address."""
 
     category: str = ""
     kind: Kind = Kind.TRANSACTIONAL
@@ -46,30 +47,30 @@ class Rule:
 
 def plan(person: Person, rule: Rule, channels: Iterable[str], now: datetime, tenant_zone: str = "UTC") -> Plan:
     """One entry per channel and address; a channel without any address yields one Suppressed."""
-    # most people are ordinary, and what only choices can say is not asked for them: 1.2 µs less a channel
-    ordinary = person.preferences is NO_PREFERENCES and person.status == "active"
-    hold = None if ordinary else quiet_until(person, rule, now, tenant_zone)
-    found: Plan = []
+    # most recipients have no preferences, and checks of preferences are left out for them: 1.2 µs less a channel
+    plain = person.preferences is NO_PREFERENCES and person.status == "active"
+    hold = None if plain else quiet_until(person, rule, now, tenant_zone)
+    entries: Plan = []
     for name in channels:
-        no = None if ordinary else suppression_reason(person, rule, name)
+        reason = None if plain else suppression_reason(person, rule, name)
         addresses = channel(name).addresses(person)
-        if no is None and not addresses:
-            no = Reason.NO_ADDRESS
-        if no is not None:
-            found.append(Suppressed(name, no))
+        if reason is None and not addresses:
+            reason = Reason.NO_ADDRESS
+        if reason is not None:
+            entries.append(Suppressed(name, reason))
             continue
-        found += [_one(person, name, address, hold) for address in addresses]
-    return found
+        entries += [_entry(person, name, address, hold) for address in addresses]
+    return entries
 
 
-def _one(person: Person, name: str, address: Address, hold: datetime | None) -> Planned | Suppressed:
+def _entry(person: Person, name: str, address: Address, hold: datetime | None) -> Planned | Suppressed:
     if person.suppressed and (name, address.value) in person.suppressed:
         return Suppressed(name, Reason.ADDRESS_SUPPRESSED, address)
     return Planned(name, address, hold)
 
 
 def suppression_reason(person: Person, rule: Rule, name: str) -> Reason | None:
-    """Why this person gets nothing of this category on channel `name`, if so."""
+    """Why the recipient gets nothing of this category on the channel `name`; None when the recipient may."""
     if person.status == "erased":
         return Reason.RECIPIENT_ERASED
     if person.status == "blocked":
@@ -85,6 +86,6 @@ def suppression_reason(person: Person, rule: Rule, name: str) -> Reason | None:
 
 
 def quiet_until(person: Person, rule: Rule, now: datetime, tenant_zone: str) -> datetime | None:
-    """When this person's quiet hours end, if `now` lies in them and the category waits for them."""
+    """When the recipient's quiet hours end, if `now` lies in them and the category waits for them."""
     hours = quiet_hours.hours_of(person.preferences, rule.kind, person.timezone)
     return None if hours is None else quiet_hours.find_end(hours, tenant_zone, now)
