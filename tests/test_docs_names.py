@@ -110,6 +110,17 @@ def test_files_and_modules_that_a_page_names_exist(page: Path) -> None:
 EXAMPLES = {"chat", "webex"}
 
 
+@pytest.mark.parametrize("page", [*DECISIONS, PROJECT / "docs/architecture.md"], ids=relative)
+def test_classes_and_their_attributes_that_a_page_names_exist(page: Path) -> None:
+    text = {path: path.read_text() for path in SOURCES}
+    for name in in_code_marks(page.read_text()):
+        if match := re.fullmatch(r"([A-Z][a-z]\w+)(?:\.(\w+))?", name):
+            kind, attribute = match.groups()
+            makers = [source for source in text.values() if re.search(rf"^class {kind}\b", source, re.MULTILINE)]
+            makers = makers or [source for source in text.values() if re.search(rf"\b{kind}\b", source)]
+            assert any(re.search(rf"\b{attribute or kind}\b", source) for source in makers), name
+
+
 def test_modules_that_a_comment_names_exist() -> None:
     named = {path: set(DOTTED.findall(comments(path))) for path in ALL_SOURCES}
     missing = {relative(path): unknown(names) for path, names in named.items()}
