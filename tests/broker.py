@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from celery.signals import after_task_publish
+from pytest_django import Settings
 
 from notifier.delivery.infra import redis
 
@@ -58,3 +59,17 @@ def broker() -> Iterator[Broker]:
     after_task_publish.connect(recorder.receive, weak=False)
     yield recorder
     after_task_publish.disconnect(recorder.receive)
+
+
+@pytest.fixture
+def redis_away(settings: Settings) -> Iterator[Callable[[], None]]:
+    """Call it, and from then on Redis is away: the settings name a port on which nothing listens."""
+    url = settings.REDIS_URL
+
+    def go_away() -> None:
+        settings.REDIS_URL = "redis://127.0.0.1:1/0"
+        redis.reset()
+
+    yield go_away
+    settings.REDIS_URL = url
+    redis.reset()

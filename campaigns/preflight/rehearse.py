@@ -3,6 +3,9 @@ silent run shows how fast the campaign will be and which addresses are dead."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import structlog
 from django.db import transaction
 
@@ -13,7 +16,7 @@ from campaigns.lifecycle import launch
 from campaigns.models import Campaign
 from campaigns.states import State
 from notifier.errors import Conflict
-from notifier.providers import providers
+from notifier.providers import Provider, providers
 from notifier.vocabulary.status import Mode
 
 log = structlog.get_logger("campaigns")
@@ -46,10 +49,10 @@ def rehearse(campaign: Campaign, by: Actor) -> Campaign:
     return silent_run
 
 
-def channels_to_rehearse(campaign: Campaign) -> list[str]:
+def channels_to_rehearse(campaign: Campaign, known: Iterable[type[Provider[Any]]] = ()) -> list[str]:
     """The campaign's channels of which every provider can check a message without delivering it: a provider that
-    cannot would deliver."""
-    unable = {provider.channel for provider in providers().values() if not provider.rehearses}
+    cannot would deliver. `known`: instead of the registered providers."""
+    unable = {provider.channel for provider in known or providers().values() if not provider.rehearses}
     return [name for name in campaign.channels if name not in unable]
 
 

@@ -1,9 +1,10 @@
-"""Copy what became of a shard's messages into the ledger's rows, and forget the payload; when the last is copied, the
-campaign is accounted for: one entry in the audit log, with counts and a digest of its ledger.
+"""Accounting: copy the outcomes of a shard into the ledger's rows, and delete its payload. When the last shard is
+copied, the campaign is closed with one entry in the audit log: counts, and a digest of its rows in the ledger.
 
-Low priority: after the campaign, or for shards that ended a while ago; and while any campaign leaves as fast as it can
-(campaigns.lifecycle.full_speed), only what is small or has waited long. Copying takes more of PostgreSQL than sending:
-a campaign of 4 M fell from 58 to 27 k/s. What waits is what arming wrote, and 5 bytes a message more.
+Accounting has low priority. It copies after the campaign, or shards that ended a while ago; and while any campaign
+leaves as fast as it can (campaigns.lifecycle.full_speed), only shards that are small or have waited long. Copying takes
+more of PostgreSQL than sending: a campaign of 4 M fell from 58 to 27 k/s. A payload that waits costs what arming wrote,
+and 5 bytes a message more.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ from tenants.batch_slots import batch_slot
 
 log = structlog.get_logger("campaigns")
 
-#: a running campaign's shards are copied this long (seconds) after their end, so that a blast has the database alone
+#: seconds from the end of a running campaign's shard to its copying, so that a fast campaign has the database alone
 REST = 30
-#: beside a campaign that leaves as fast as it can: shards of so few messages (25 ms), and those that ended so long ago
+#: copied beside a campaign that leaves as fast as it can: shards of so few messages (25 ms), and shards that ended so
+#: many seconds ago
 SMALL, LONGEST_REST = 500, 600
 
 _MAY_BE_COPIED = f"""
@@ -42,7 +44,7 @@ _MAY_BE_COPIED = f"""
 AND (NOT %(full_speed)s OR s.size <= %(small)s OR s.ended_at < now() - interval '{LONGEST_REST} s')
 """
 
-# Shards of which nothing can change any more. A row's lock keeps two from copying one shard.
+# A shard whose outcomes can change no more. The row's lock keeps two processes from copying the same shard.
 _NEXT = f"""
 SELECT s.id, s.tenant_id, s.channel, s.size, s.begun, s.began_at, s.ended_at,
        p.rows, p.outcomes, p.delays, p.notes
@@ -56,8 +58,8 @@ _ACCOUNTED = "UPDATE campaigns_shard SET accounted = true WHERE id = %s"
 _FORGET = "DELETE FROM campaigns_shardpayload WHERE shard_id = %s"
 
 
-def _beside() -> dict[str, Any]:
-    return {"full_speed": full_speed.is_active(), "small": SMALL}
+def _priority(small: int) -> dict[str, Any]:
+    return {"full_speed": full_speed.is_active(), "small": small}
 
 
 def account_in_turn(campaign_id: uuid.UUID) -> None:
@@ -67,34 +69,38 @@ def account_in_turn(campaign_id: uuid.UUID) -> None:
             account(campaign_id)
 
 
-def account(campaign_id: uuid.UUID) -> int:
-    """Copy every shard that may be; returns how many rows. Several may run at once, each on shards of its own."""
+def account(campaign_id: uuid.UUID, small: int = SMALL) -> int:
+    """Copy every shard that may be copied; returns the number of rows. Several processes may run this at once, each on
+    other shards. `small`: messages of a shard that is copied beside a campaign at full speed."""
     rows = 0
-    while copied := _account_one(campaign_id):
+    while copied := account_one(campaign_id, small):
         rows += copied
     close(campaign_id)
     return rows
 
 
-def _account_one(campaign_id: uuid.UUID) -> int:
+def account_one(campaign_id: uuid.UUID, small: int = SMALL) -> int:
+    """Copy one shard, in one transaction; returns the number of rows, 0 when no shard may be copied."""
     with transaction.atomic():
         with bulk.cursor() as cursor:
-            cursor.execute(_NEXT, {"campaign": campaign_id, **_beside()}, binary=True)
+            cursor.execute(_NEXT, {"campaign": campaign_id, **_priority(small)}, binary=True)
             row = cursor.fetchone()
         if row is None:
             return 0
-        ended = _ended(row)
-        _copy(ended)
-        mark_addresses_dead(ended.dead)
-        _keep_letters(ended)
+        shard = _read(row)
+        _copy(shard)
+        mark_addresses_dead(shard.dead)
+        _keep_letters(shard)
         with connection.cursor() as plain:
-            plain.execute(_ACCOUNTED, [ended.id])
-            plain.execute(_FORGET, [ended.id])
-        return ended.record.size
+            plain.execute(_ACCOUNTED, [shard.id])
+            plain.execute(_FORGET, [shard.id])
+        return shard.record.size
 
 
 @dataclass(frozen=True)
-class _Ended:
+class EndedShard:
+    """A shard that sends no more, with its payload and outcomes."""
+
     id: uuid.UUID
     tenant_id: uuid.UUID
     channel: str
@@ -105,17 +111,20 @@ class _Ended:
 
     @property
     def dead(self) -> Iterator[DeadAddress]:
+        """Addresses that the provider called dead."""
         for i, note in self.record.notes.items():
             if self.began_at is not None and note.dead_as_of is not None:
                 as_of = self.began_at + timedelta(milliseconds=note.dead_as_of)
                 yield DeadAddress(self.tenant_id, self.channel, self.payload.address(i), as_of)
 
     def letter(self, i: int) -> tuple[uuid.UUID, uuid.UUID, str, int, str]:
+        """Message i as a dead letter."""
         note = self.record.notes[i]
         return (self.tenant_id, self.payload.id(i), self.channel, 1, (note.detail or note.reason)[:300])
 
     def final(self, i: int) -> tuple[int, OutcomeNote]:
-        """What message i ended as: one that never began was stopped; one without an answer is in doubt."""
+        """The final status of message i. A message that never began was stopped; a message without an answer is in
+        doubt."""
         outcome = self.record.codes[i]
         if outcome != UNANSWERED:
             return outcome, self.record.notes.get(i, _NOTHING)
@@ -130,7 +139,7 @@ class _Ended:
         return (self.payload.id(i), status, note.reason, note.detail, note.provider_ref, self.when(i), attempt)
 
     def when(self, i: int) -> datetime:
-        """When it was answered; for one that was not, when the shard ended."""
+        """When message i was answered; when the shard ended, for a message without an answer."""
         if self.began_at is None or self.record.codes[i] == UNANSWERED:
             return self.ended_at
         return self.began_at + timedelta(milliseconds=self.record.delays[i])
@@ -141,35 +150,35 @@ _STOPPED = OutcomeNote(str(Reason.STOPPED))
 _DOUBT = OutcomeNote(str(Reason.IN_DOUBT))
 
 
-def _ended(row: Sequence[Any]) -> _Ended:
+def _read(row: Sequence[Any]) -> EndedShard:
     shard_id, tenant_id, channel, size, begun, began_at, ended_at, rows, outcomes, delays, notes = row
     late = int((ended_at - began_at).total_seconds() * 1000) if began_at is not None else None
     record = ShardOutcomes.unpack(size, begun, outcomes, delays, notes, unknown_delay=late)
-    return _Ended(shard_id, tenant_id, channel, began_at, ended_at, payloads.unpack(rows), record)
+    return EndedShard(shard_id, tenant_id, channel, began_at, ended_at, payloads.unpack(rows), record)
 
 
-def _copy(ended: _Ended) -> None:
-    """In the order of ids, as arming wrote them."""
-    record, simple = ended.record, set()
+def _copy(shard: EndedShard) -> None:
+    """Copy the outcomes in the order of ids, as arming wrote the rows."""
+    record, simple = shard.record, set()
     for status in (Status.SENT, Status.DELIVERED):
-        taken = [i for i, outcome in enumerate(record.codes) if outcome == status and i not in record.notes]
-        simple.update(taken)
-        _copy_taken(ended, status, taken)
-    rows = [ended.row(i) for i in range(record.size) if i not in simple and record.codes[i] != REQUEUED]
+        sent = [i for i, outcome in enumerate(record.codes) if outcome == status and i not in record.notes]
+        simple.update(sent)
+        _copy_sent(shard, status, sent)
+    rows = [shard.row(i) for i in range(record.size) if i not in simple and record.codes[i] != REQUEUED]
     campaign_rows.copy_outcomes(rows)
 
 
-def _copy_taken(ended: _Ended, status: Status, taken: Sequence[int]) -> None:
-    if taken:
-        ids, delays = map(ended.payload.key, taken), (ended.record.delays[i] for i in taken)
-        campaign_rows.copy_taken(status, ended.began_at, ids, delays)
+def _copy_sent(shard: EndedShard, status: Status, sent: Sequence[int]) -> None:
+    if sent:
+        ids, delays = map(shard.payload.key, sent), (shard.record.delays[i] for i in sent)
+        campaign_rows.copy_taken(status, shard.began_at, ids, delays)
 
 
-def _keep_letters(ended: _Ended) -> None:
-    if letters := [i for i, note in ended.record.notes.items() if note.dead_letter]:
-        store_dead_letters([ended.letter(i) for i in letters])
-        contents = [orjson.dumps(ended.payload.content(i)).decode() for i in letters]
-        campaign_rows.keep_content([ended.payload.id(i) for i in letters], contents)
+def _keep_letters(shard: EndedShard) -> None:
+    if letters := [i for i, note in shard.record.notes.items() if note.dead_letter]:
+        store_dead_letters([shard.letter(i) for i in letters])
+        contents = [orjson.dumps(shard.payload.content(i)).decode() for i in letters]
+        campaign_rows.keep_content([shard.payload.id(i) for i in letters], contents)
 
 
 _DUE = f"""
@@ -183,10 +192,10 @@ AND c.state IN ('running', 'paused', 'finished', 'cancelled') AND (
 """
 
 
-def due() -> list[uuid.UUID]:
-    """Campaigns with something to copy, or to close."""
+def due(small: int = SMALL) -> list[uuid.UUID]:
+    """Campaigns with a shard to copy, or to close."""
     with connection.cursor() as cursor:
-        cursor.execute(_DUE, _beside())
+        cursor.execute(_DUE, _priority(small))
         return [row[0] for row in cursor.fetchall()]
 
 
@@ -201,7 +210,7 @@ RETURNING c.state
 
 
 def close(campaign_id: uuid.UUID) -> bool:
-    """True for the one caller that closed the books."""
+    """Close a campaign that is accounted for. True for the one caller that closed it."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_CLOSE, [campaign_id])
         row = cursor.fetchone()

@@ -1,7 +1,7 @@
-"""What became of a campaign: counts, reasons, times since GO, throughput, workers. Read from the ledger's rows, and
-from the shards that are not copied into them yet.
+"""The results of a campaign: counts, reasons, times since GO, throughput, workers. Read from the ledger's rows, and
+from the shards that are not copied into the ledger yet.
 
-The ledger is asked for the campaign's own millisecond of ids only: PostgreSQL opens one partition.
+All delivery ids of a campaign begin with the same millisecond, so PostgreSQL reads one partition of the ledger.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ IN_DOUBT = (Status.SENDING, Status.UNKNOWN)
 
 @dataclass(frozen=True)
 class Worker:
-    """One worker process's part on one channel."""
+    """What one worker process sent on one channel."""
 
     name: str
     channel: str
@@ -44,8 +44,8 @@ class Worker:
 
 
 @dataclass
-class Sums:
-    """Where the messages of a campaign stand."""
+class Totals:
+    """Messages of a campaign by what became of them."""
 
     sent: int = 0
     not_sent: int = 0
@@ -64,7 +64,7 @@ class Sums:
 
 
 @dataclass(kw_only=True)
-class Results(Sums):
+class Results(Totals):
     state: str
     audience: int = 0
     unreached: int = 0
@@ -74,7 +74,7 @@ class Results(Sums):
     seconds: float | None = None
     rate: float | None = None
     times: Times = field(default_factory=Times)
-    #: the same for each channel: one that is slow must not hide behind one that is fast
+    #: the same for each channel: a slow channel must not hide behind a fast one
     channel_times: dict[str, Times] = field(default_factory=dict)
     throughput: list[Point] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Results(Sums):
 
 @dataclass(frozen=True)
 class Progress:
-    """What a page asks for every second."""
+    """What a page polls every second."""
 
     state: str
     processed: int
@@ -106,8 +106,8 @@ class Progress:
 
 # ---- reading -----------------------------------------------------------------------------------------------------
 
-# What the ledger's rows say, and what the shards say that are not copied into it yet: one statement, so one snapshot,
-# in which no shard is counted twice or not at all. ARMED rows are those of such shards.
+# Counts of the ledger's rows, and the outcomes of shards that are not copied yet: one statement, so one snapshot, in
+# which no shard is counted twice or not at all. A row of a shard that is not copied yet is ARMED.
 _LEDGER = f"""
 SELECT channel, status, reason, count, NULL::int, NULL::bool, NULL::bool, NULL::bytea, NULL::bytea
 FROM ({campaign_counts.BY_REASON}) l
@@ -133,7 +133,7 @@ WHERE s.tenant_id = %(tenant)s AND s.campaign_id = %(campaign)s AND NOT s.accoun
 """
 
 # Counts alone: no payload is read.
-_SUMS = """
+_SHARD_SUMS = """
 SELECT s.state = 'cancelled' OR c.state = 'cancelled', sum(size), sum(begun), sum(sent), sum(failed), sum(requeued)
 FROM campaigns_shard s JOIN campaigns_campaign c ON c.id = s.campaign_id
 WHERE s.tenant_id = %(tenant)s AND s.campaign_id = %(campaign)s GROUP BY 1
@@ -151,49 +151,49 @@ SELECT state, count(*) FROM campaigns_shard WHERE tenant_id = %(tenant)s AND cam
 
 
 def results(campaign: Campaign) -> Results:
-    """Everything a report says."""
-    found = Results(state=campaign.state, audience=campaign.audience_size)
-    found.unreached, found.excluded = campaign.unreached, dict(campaign.excluded)
+    """The whole report."""
+    report = Results(state=campaign.state, audience=campaign.audience_size)
+    report.unreached, report.excluded = campaign.unreached, dict(campaign.excluded)
     for channel, status, reason, count, *shard in _rows(f"{_LEDGER} UNION ALL {_OPEN}", campaign):
         if status is not None:
-            _add(found, channel, status, reason, count)
+            _add(report, channel, status, reason, count)
         else:
-            _add_shard(found, channel, count, shard)
-    found.shards = dict(_rows(_SHARDS, campaign))
-    found.workers = [_worker(row) for row in _rows(_WORKERS, campaign)]
+            _add_shard(report, channel, count, shard)
+    report.shards = dict(_rows(_SHARDS, campaign))
+    report.workers = [_worker(row) for row in _rows(_WORKERS, campaign)]
     if campaign.launched_at is not None:
-        _add_times(found, campaign, campaign.launched_at)
-    return found
+        _add_times(report, campaign, campaign.launched_at)
+    return report
 
 
 def progress(campaign: Campaign) -> Progress:
-    """What a page asks for every second: sums over the shards, and the few rows that the ledger took over."""
-    sums = Sums()
+    """What a page polls every second: sums over the shards, and the few rows that were requeued into the ledger."""
+    totals = Totals()
     if campaign.first_armed_ms:
-        requeued = sum(_add_sums(sums, row) for row in _rows(_SUMS, campaign))
+        requeued = sum(_add_shard_sums(totals, row) for row in _rows(_SHARD_SUMS, campaign))
         if requeued:
             for status, count in _rows(campaign_counts.REQUEUED, campaign):
-                sums.add(status, count)
+                totals.add(status, count)
     seconds = elapsed(campaign)
     return Progress(
         state=campaign.state,
         processed=campaign.processed,
         audience=campaign.audience_size,
         shards=dict(_rows(_SHARDS, campaign)),
-        sent=sums.sent,
-        failed=sums.not_sent,
-        in_doubt=sums.in_doubt,
-        waiting=sums.waiting,
-        total=sums.sent + sums.not_sent + sums.in_doubt + sums.waiting,
+        sent=totals.sent,
+        failed=totals.not_sent,
+        in_doubt=totals.in_doubt,
+        waiting=totals.waiting,
+        total=totals.sent + totals.not_sent + totals.in_doubt + totals.waiting,
         seconds=seconds,
-        rate=sums.sent / seconds if seconds else None,
+        rate=totals.sent / seconds if seconds else None,
         failure=campaign.failure,
         halted=campaign.halted,
     )
 
 
 def ready_by_channel(campaign: Campaign) -> dict[tuple[str, uuid.UUID], int]:
-    """What an armed campaign will send: (channel, account id) -> messages."""
+    """Messages of an armed campaign by (channel, account id)."""
     rows = Shard.objects.filter(tenant_id=campaign.tenant_id, campaign=campaign).values_list(
         "channel", "account_id", "size"
     )
@@ -204,41 +204,41 @@ def ready_by_channel(campaign: Campaign) -> dict[tuple[str, uuid.UUID], int]:
 
 
 def elapsed(campaign: Campaign) -> float | None:
-    """Seconds since GO, until it ended."""
+    """Seconds from GO to the end of the campaign, or until now."""
     if campaign.launched_at is None:
         return None
     end = campaign.finished_at or campaign.stopped_at or datetime.now(campaign.launched_at.tzinfo)
     return max(0.001, (end - campaign.launched_at).total_seconds())
 
 
-def _add(found: Results, channel: str, status: int, reason: str, count: int) -> None:
-    by_reason = found.channels.setdefault(channel, {}).setdefault(Status(status).label, {})
+def _add(report: Results, channel: str, status: int, reason: str, count: int) -> None:
+    by_reason = report.channels.setdefault(channel, {}).setdefault(Status(status).label, {})
     by_reason[reason] = by_reason.get(reason, 0) + count
-    found.add(status, count)
+    report.add(status, count)
 
 
-def _add_sums(sums: Sums, row: Sequence[Any]) -> int:
-    """Of some shards. Returns how many messages they handed to the ledger, which are counted there."""
+def _add_shard_sums(totals: Totals, row: Sequence[Any]) -> int:
+    """Add the sums of some shards. Returns how many messages were requeued; the ledger counts those."""
     stopped, *counts = row
     size, begun, sent, failed, requeued = map(int, counts)
-    sums.sent += sent
-    sums.not_sent += failed
-    sums.in_doubt += begun - sent - failed - requeued
+    totals.sent += sent
+    totals.not_sent += failed
+    totals.in_doubt += begun - sent - failed - requeued
     if stopped:
-        sums.not_sent += size - begun
+        totals.not_sent += size - begun
     else:
-        sums.waiting += size - begun
+        totals.waiting += size - begun
     return requeued
 
 
-def _add_shard(found: Results, channel: str, size: int, shard: Sequence[Any]) -> None:
+def _add_shard(report: Results, channel: str, size: int, shard: Sequence[Any]) -> None:
     begun, ended, stopped, outcomes, notes = shard
     record = ShardOutcomes.unpack(size, begun, outcomes, b"", notes)
     for (status, reason), count in record.tally(ended=ended, stopped=stopped).items():
-        _add(found, channel, status, reason, count)
+        _add(report, channel, status, reason, count)
 
 
-def _add_times(found: Results, campaign: Campaign, launched: datetime) -> None:
+def _add_times(report: Results, campaign: Campaign, launched: datetime) -> None:
     by_channel: dict[str, Counter[int]] = {}
     for channel, ms, count, outcomes, delays, lasted in _rows(
         _TIMES, campaign, launched=launched, went_out=[int(s) for s in WENT_OUT]
@@ -249,11 +249,11 @@ def _add_times(found: Results, campaign: Campaign, launched: datetime) -> None:
         else:
             histogram.update(bucket(ms + delay) for delay in sent_delays(outcomes, delays, lasted))
     everything = sum(by_channel.values(), Counter())
-    found.times = times_of(everything)
-    found.channel_times = {name: times_of(histogram) for name, histogram in sorted(by_channel.items())}
-    found.throughput = curve(everything)
-    found.seconds = elapsed(campaign)
-    found.rate = found.sent / found.seconds if found.seconds else None
+    report.times = times_of(everything)
+    report.channel_times = {name: times_of(histogram) for name, histogram in sorted(by_channel.items())}
+    report.throughput = curve(everything)
+    report.seconds = elapsed(campaign)
+    report.rate = report.sent / report.seconds if report.seconds else None
 
 
 def _worker(row: Sequence[Any]) -> Worker:
@@ -270,33 +270,33 @@ def _rows(sql: str, campaign: Campaign, **more: Any) -> list[Any]:
 # ---- deciding ----------------------------------------------------------------------------------------------------
 
 
-def as_json(found: Results) -> dict[str, Any]:
-    """What the API answers. `sent` counts what a provider took, delivered or not."""
+def as_json(report: Results) -> dict[str, Any]:
+    """The API's answer. `sent` counts messages that a provider accepted, delivered or not."""
     return {
-        "state": found.state,
-        "audience": found.audience,
-        "unreached": found.unreached,
-        "excluded": found.excluded,
-        "suppressed": _reasons(found.channels.values(), Status.SUPPRESSED),
-        "sent": found.sent,
-        "not_sent": found.not_sent,
-        "in_doubt": found.in_doubt,
-        "waiting": found.waiting,
-        "seconds": found.seconds,
-        "rate_per_s": found.rate,
-        **_times_json(found.times),
-        "channels": {name: _channel_json(found, name) for name in sorted(found.channels)},
-        "throughput": [{**asdict(point), "rate_per_s": point.rate} for point in found.throughput],
-        "workers": [{**asdict(worker), "rate_per_s": worker.rate} for worker in found.workers],
-        "shards": found.shards,
+        "state": report.state,
+        "audience": report.audience,
+        "unreached": report.unreached,
+        "excluded": report.excluded,
+        "suppressed": _reasons(report.channels.values(), Status.SUPPRESSED),
+        "sent": report.sent,
+        "not_sent": report.not_sent,
+        "in_doubt": report.in_doubt,
+        "waiting": report.waiting,
+        "seconds": report.seconds,
+        "rate_per_s": report.rate,
+        **_times_json(report.times),
+        "channels": {name: _channel_json(report, name) for name in sorted(report.channels)},
+        "throughput": [{**asdict(point), "rate_per_s": point.rate} for point in report.throughput],
+        "workers": [{**asdict(worker), "rate_per_s": worker.rate} for worker in report.workers],
+        "shards": report.shards,
     }
 
 
-def _channel_json(found: Results, name: str) -> dict[str, Any]:
-    statuses = found.channels[name]
+def _channel_json(report: Results, name: str) -> dict[str, Any]:
+    statuses = report.channels[name]
     counts = {status.label: sum(statuses.get(status.label, {}).values()) for status in Status}
     sent = counts["sent"] + counts["delivered"]
-    times = found.channel_times.get(name, Times())
+    times = report.channel_times.get(name, Times())
     seconds = times.last / 1000 if times.last else None
     return {
         **counts,
@@ -321,8 +321,8 @@ def _reasons(channels: Iterable[Mapping[str, Mapping[str, int]]], status: Status
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of a report's table."""
+class TableRow:
+    """One row of a report's table."""
 
     channel: str
     status: str
@@ -330,11 +330,11 @@ class Row:
     count: int
 
 
-def table(found: Results) -> list[Row]:
+def table(report: Results) -> list[TableRow]:
     """Counts by channel, status and reason: the largest first within a channel."""
     rows = [
-        Row(channel, status, reason.replace("_", " "), count)
-        for channel, statuses in found.channels.items()
+        TableRow(channel, status, reason.replace("_", " "), count)
+        for channel, statuses in report.channels.items()
         for status, reasons in statuses.items()
         for reason, count in reasons.items()
     ]

@@ -1,4 +1,5 @@
-"""When messages left: percentiles since GO, and the curve of throughput. Pure, from histograms of milliseconds."""
+"""When messages left: percentiles since GO, and the throughput curve. Pure functions over histograms of
+milliseconds."""
 
 from __future__ import annotations
 
@@ -6,20 +7,21 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-#: a throughput curve has at most so many points, however long the campaign took
+#: points of a throughput curve at most, however long the campaign took
 MAX_POINTS = 120
-#: milliseconds in the first minute, seconds on the first day: so that at most 150,000 groups exist, whatever happened
+#: a histogram counts by millisecond in the first minute and by second on the first day, so it has at most 150,000
+#: groups
 FINE_MS, LONGEST_S = 60_000, 86_400
 
 
 def bucket(ms: int) -> int:
-    """The place of a time in a histogram."""
+    """The group of a time in a histogram."""
     return max(0, ms) if ms < FINE_MS else min(ms // 1000, LONGEST_S) * 1000
 
 
 @dataclass(frozen=True)
 class Point:
-    """What left in the `seconds` that begin `at` seconds after GO."""
+    """Messages that left within `seconds`, from `at` seconds after GO on."""
 
     at: float
     seconds: float
@@ -32,7 +34,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Times:
-    """Milliseconds from GO to the provider's answer, over everything that went out."""
+    """Milliseconds from GO to the provider's answer, over all messages that were sent."""
 
     p50: int | None = None
     p95: int | None = None
@@ -49,27 +51,27 @@ def times_of(histogram: Mapping[int, int]) -> Times:
 
 
 def percentile(histogram: Mapping[int, int], share: float) -> int:
-    """The smallest value that at least `share` of all do not exceed."""
-    wanted = share * sum(histogram.values())
-    seen = 0
+    """The smallest value that at least `share` of all values do not exceed."""
+    rank = share * sum(histogram.values())
+    counted = 0
     for value in sorted(histogram):
-        seen += histogram[value]
-        if seen >= wanted:
+        counted += histogram[value]
+        if counted >= rank:
             return value
     raise ValueError("an empty histogram has no percentile")
 
 
 def curve(histogram: Mapping[int, int], points: int = MAX_POINTS) -> list[Point]:
-    """Messages per second since GO; wider steps when there would be more than `points` of them."""
+    """Messages per second since GO, as at most `points` points of equal length."""
     if not histogram:
         return []
-    seconds = step(max(histogram), points)
+    seconds = point_seconds(max(histogram), points)
     counts: Counter[int] = Counter()
     for ms, count in histogram.items():
         counts[ms // (seconds * 1000)] += count
     return [Point(n * seconds, seconds, counts[n]) for n in range(max(counts) + 1)]
 
 
-def step(last_ms: int, points: int) -> int:
-    """Whole seconds of one point, so that `last_ms` still falls into the last of them."""
+def point_seconds(last_ms: int, points: int) -> int:
+    """Whole seconds of one point, so that `last_ms` still falls into the last point."""
     return last_ms // (points * 1000) + 1

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
-from pytest_django import Settings
 
 from campaigns import arming
 from campaigns.audit import OPERATOR
@@ -18,13 +18,14 @@ from campaigns.preflight.preflight import Ready
 from campaigns.preflight.spot_check import SpotCheck
 from campaigns.preflight.warnings import Findings, warnings
 from notifier.delivery.content import templates
-from notifier.delivery.infra import redis
 from notifier.errors import Conflict, InvalidInput
 from notifier.models import ProviderAccount
 from notifier.vocabulary.status import Mode
 from tenants.models import Device, Preference, Recipient, Tenant
+from tests.broker import redis_away
 from tests.campaigns.conftest import CONTENT, Site, armed
 
+__all__ = ["redis_away"]
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 VERSION = uuid.uuid4()
 FCM = Ready("push", "main", "fcm", 4_000_000, 10_000.0, by_default=True, per_worker=35_000)
@@ -219,11 +220,11 @@ def test_a_worker_is_as_fast_as_the_last_campaigns_showed(site: Site) -> None:
     assert workers.speeds(site.draft(), [account.pk]) == {account.pk: workers.Speed(10_000.0, "fast")}
 
 
-def test_without_a_broker_nobody_knows_who_listens(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+def test_without_a_broker_the_listening_workers_are_unknown(redis_away: Callable[[], None]) -> None:
     workers.reset()
-    monkeypatch.setattr(redis, "_client", None)  # put back at the end, and with it the one that is connected
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    redis_away()
     assert workers.listening() is None
+    workers.reset()
 
 
 def test_the_template_published_after_the_test_is_noticed(site: Site) -> None:

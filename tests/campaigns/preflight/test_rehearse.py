@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from campaigns import arming
@@ -11,7 +13,8 @@ from campaigns.preflight import rehearse
 from campaigns.preflight.rehearse import rehearse as begin
 from notifier.errors import Conflict, InvalidInput
 from notifier.models import Delivery
-from notifier.providers import providers
+from notifier.providers import Provider, providers
+from notifier.providers.fcm import Fcm
 from notifier.vocabulary.status import SILENT
 from tenants.models import AuditLog
 from tests.campaigns.conftest import Site, armed
@@ -80,9 +83,8 @@ def test_a_long_name_stays_within_its_column(site: Site) -> None:
     assert len(twin.name) == 200 and twin.name.endswith(" (silent run)")
 
 
-def test_one_provider_that_would_deliver_forbids_the_channel(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_provider_that_would_deliver_forbids_the_channel(site: Site) -> None:
     ours = site.draft(channels=["push", "in_app"])
     assert rehearse.channels_to_rehearse(ours) == ["push"]
-    real = type("Real", (), {"channel": "push", "rehearses": False})
-    monkeypatch.setattr(rehearse, "providers", lambda: {**providers(), "real": real})
-    assert rehearse.channels_to_rehearse(ours) == []
+    real: type[Provider[Any]] = type("Real", (Fcm,), {"rehearses": False})
+    assert rehearse.channels_to_rehearse(ours, [*providers().values(), real]) == []

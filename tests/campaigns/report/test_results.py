@@ -8,7 +8,7 @@ import pytest
 
 from campaigns.admin.charts import sparkline
 from campaigns.report import times
-from campaigns.report.results import Sums
+from campaigns.report.results import Totals
 from campaigns.report.times import Point, Times
 from campaigns.templatetags import figures
 from notifier.vocabulary.status import Status
@@ -31,18 +31,18 @@ def test_percentiles_are_nearest_rank(histogram: dict[int, int], expected: Times
 @pytest.mark.parametrize(
     ("statuses", "expected"),
     [
-        ((Status.ARMED, Status.QUEUED, Status.CLAIMED), Sums(waiting=3)),
-        ((Status.SENDING, Status.UNKNOWN), Sums(in_doubt=2)),
-        ((Status.SENT, Status.DELIVERED), Sums(sent=2)),
-        ((Status.FAILED, Status.SUPPRESSED, Status.CANCELLED, Status.EXPIRED), Sums(not_sent=4)),
-        (tuple(Status), Sums(sent=2, not_sent=4, in_doubt=2, waiting=3)),
+        ((Status.ARMED, Status.QUEUED, Status.CLAIMED), Totals(waiting=3)),
+        ((Status.SENDING, Status.UNKNOWN), Totals(in_doubt=2)),
+        ((Status.SENT, Status.DELIVERED), Totals(sent=2)),
+        ((Status.FAILED, Status.SUPPRESSED, Status.CANCELLED, Status.EXPIRED), Totals(not_sent=4)),
+        (tuple(Status), Totals(sent=2, not_sent=4, in_doubt=2, waiting=3)),
     ],
 )
-def test_a_status_stands_in_one_sum(statuses: tuple[Status, ...], expected: Sums) -> None:
-    sums = Sums()
+def test_a_status_stands_in_one_sum(statuses: tuple[Status, ...], expected: Totals) -> None:
+    totals = Totals()
     for status in statuses:
-        sums.add(status, 1)
-    assert sums == expected
+        totals.add(status, 1)
+    assert totals == expected
 
 
 @pytest.mark.parametrize("last_ms", [0, 999, 1000, 119_999, 120_000, 3_600_000, 86_400_000])
