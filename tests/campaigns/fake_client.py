@@ -22,7 +22,7 @@ from campaigns.sending.claim import claim
 from campaigns.sending.claimed_shard import ClaimedShard
 from campaigns.sending.sender import Sender
 from campaigns.sending.shards import send_shard
-from notifier.delivery.accounts import rate_limits
+from notifier.delivery.accounts import rate_limits, registry
 from notifier.delivery.content import templates
 from notifier.delivery.infra import redis
 from notifier.delivery.send import deliver
@@ -152,6 +152,16 @@ def post(transactional_db: None) -> Iterator[Post]:
     with use_client(client):
         yield Post(tenant, template, client)
     rate_limits.reset()
+
+
+def make_undecryptable(account: ProviderAccount) -> None:
+    """The account is live, and no configured key decrypts its settings."""
+    Tenant.objects.filter(pk=account.tenant_id).update(sandbox=False)
+    ProviderAccount.objects.filter(pk=account.pk).update(sandbox=False, config=b"encrypted with a lost key")
+    registry.reset()
+    account.refresh_from_db()
+    with pytest.raises(ValueError, match="No configured encryption key"):
+        registry.provider_for(account)
 
 
 def shards_of(campaign: Campaign) -> list[Shard]:

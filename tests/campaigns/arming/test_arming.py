@@ -127,7 +127,7 @@ def test_every_reason_for_suppression_is_stored_and_counted(site_of_44: Site) ->
     Suppression.objects.create(tenant=site_of_44.acme, channel="push", address="token-of-r7")
     campaign = armed_in_ranges(site_of_44.draft(channels=["push"]))
     ProviderAccount.objects.filter(tenant=site_of_44.acme, platform="apns").update(enabled=False)
-    registry._enabled.clear()
+    registry.reset()
     armed_in_ranges(seen(campaign))
     assert_whole(campaign)
     assert campaign.excluded == {

@@ -13,8 +13,8 @@ from campaigns.arming import warm
 from notifier.delivery.accounts import registry
 from notifier.delivery.infra import redis
 from notifier.models import ProviderAccount
-from notifier.vocabulary.http import TokenRefused
-from tests.campaigns.fake_client import Post, post
+from notifier.vocabulary.http import TokenRefused, TokenRequest
+from tests.campaigns.fake_client import Post, make_undecryptable, post
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["post"]
@@ -54,9 +54,9 @@ def test_connections_and_tokens_are_had_before_go(post: Post) -> None:
     assert fetched == [1]
 
 
-@pytest.mark.parametrize("error", [ValueError("secret"), TokenRefused("secret", temporary=False)])
+@pytest.mark.parametrize("problem", ["settings", "token"])
 def test_one_account_that_cannot_be_warmed_keeps_no_other_cold(
-    post: Post, monkeypatch: pytest.MonkeyPatch, error: Exception, caplog: pytest.LogCaptureFixture
+    post: Post, problem: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     post.people(1)
     post.armed()
@@ -64,14 +64,17 @@ def test_one_account_that_cannot_be_warmed_keeps_no_other_cold(
     bad = ProviderAccount.objects.create(
         tenant=post.tenant, name="bad", provider="fcm", channel="push", platform="fcm", sandbox=True
     )
-    provider_for = registry.provider_for
+    if problem == "settings":
+        make_undecryptable(bad)
+    else:
+        bad_key = registry.provider_for(bad).token_key
 
-    def unreadable(account: ProviderAccount) -> Any:
-        if account.pk == bad.pk:
-            raise error
-        return provider_for(account)
+        def refuse_bad(request: TokenRequest) -> str:
+            if request.cache_key == bad_key:
+                raise TokenRefused("secret", temporary=False)
+            return "token"
 
-    monkeypatch.setattr(registry, "provider_for", unreadable)
+        post.client.tokens = refuse_bad
     assert warm.warm_process([str(bad.pk), str(good.pk)]) == 1
     assert "secret" not in caplog.text
 
