@@ -1,4 +1,4 @@
-"""The bodies of a shard: each is the request that the message would have made by itself, whatever its neighbours."""
+"""The bodies of a shard: each equals the body that the provider builds for the message singly."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def common_envelope(payload: Payload, expires_in: int | None = None) -> Envelope
     )
 
 
-def itself(provider: Provider[Any], payload: Payload, i: int, expires_in: int | None = None) -> bytes:
+def single_body(provider: Provider[Any], payload: Payload, i: int, expires_in: int | None = None) -> bytes:
     envelope = replace(
         common_envelope(payload, expires_in),
         delivery_id=payload.id(i),
@@ -77,33 +77,33 @@ def itself(provider: Provider[Any], payload: Payload, i: int, expires_in: int | 
             {"title": ["", "x"], "body": ["", ""]})
 )  # fmt: skip
 @settings(deadline=None, max_examples=150)
-def test_a_body_is_the_message_s_own_request(name: str, payload: Payload) -> None:
+def test_a_body_equals_that_of_the_message_s_own_request(name: str, payload: Payload) -> None:
     provider = in_sandbox(name)
     payload = unpack(pack(payload))
     builder = BodyBuilder(provider, payload, common_envelope(payload))
     rows = [i for i in range(len(payload)) if i not in builder.untemplatable]
     if rows:
         head, bodies = builder.build(rows, "T", None)
-        assert [b.decode() for b in bodies] == [itself(provider, payload, i).decode() for i in rows]
+        assert [b.decode() for b in bodies] == [single_body(provider, payload, i).decode() for i in rows]
         assert head.origin == provider.base
         assert builder.build(rows, "T", None)[1] == bodies
 
 
 @pytest.mark.parametrize("name", TEMPLATABLE)
-def test_a_new_token_and_a_shorter_life_make_new_moulds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_token_and_a_shorter_life_make_new_body_templates(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: 1_800_000_000.0)
     provider = in_sandbox(name)
     payload = Payload(
         "fcm", "0" * 64, "1" * 64, NO_DEVICE * 2, ["t" * 40, "u" * 40], [{"title": "a", "body": "b"}], [0, 0]
     )
     builder = BodyBuilder(provider, payload, common_envelope(payload, 60))
-    for token, left in (("T", 60), ("T", 59), ("U", 59)):
-        head, bodies = builder.build(range(2), token, left)
+    for token, expires_in in (("T", 60), ("T", 59), ("U", 59)):
+        head, bodies = builder.build(range(2), token, expires_in)
         assert ("authorization", f"Bearer {token}") in head.headers
-        assert bodies == [itself(provider, payload, i, left) for i in range(2)]
+        assert bodies == [single_body(provider, payload, i, expires_in) for i in range(2)]
 
 
-def test_a_provider_without_moulds_has_only_odd_messages() -> None:
+def test_a_provider_without_body_templates_has_only_untemplatable_messages() -> None:
     class Plain(provider_class("fcm")):  # type: ignore[misc]
         name = ""
         templatable = None
@@ -128,8 +128,8 @@ NASTY = [
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_people_are_called_arrives_as_it_is(post: Post) -> None:
-    """Through arming, payload, mould and wire; one of each, several languages, an installation id among them."""
+def test_names_of_recipients_arrive_unchanged(post: Post) -> None:
+    """Through arming, payload, body template and HTTP: each name in two languages, and an installation id."""
     text = {"title": "{{ recipient.name }}", "body": "For {{ recipient.name }}: {{ recipient.attributes.code }} 10 %"}
     german = {"title": "Hallo {{ recipient.name }}", "body": "%b", "data": {"code": "{{ recipient.attributes.code }}"}}
     templates.publish(post.template, {"push": {"en": text, "de": german}})
@@ -159,7 +159,7 @@ def test_what_people_are_called_arrives_as_it_is(post: Post) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_personal_link_goes_the_slow_way_and_arrives(post: Post) -> None:
+def test_a_message_with_a_personal_link_is_sent_singly_and_arrives(post: Post) -> None:
     text = {"title": "Hi", "body": "b", "link": "https://shop.example/{{ recipient.external_id }}"}
     templates.publish(post.template, {"push": {"en": text}})
     tokens = post.people(5)

@@ -1,5 +1,5 @@
-"""Answers that are not the provider's word for one address: no device dies of them, and their messages are tried again.
-A campaign of one tenant with a mistyped project would otherwise make all of its people unreachable."""
+"""Answers that do not name one address: they mark no device as dead, and their messages are tried again. Otherwise a
+mistyped project would make all recipients of a campaign unreachable."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["post"]
     ],
     ids=["page", "empty", "another service", "no FcmError", "400", "another project"],
 )
-def test_a_campaign_kills_no_device_for_an_answer_that_is_not_about_it(post: Post, answer: Response) -> None:
+def test_a_campaign_marks_no_device_dead_for_an_answer_that_does_not_name_it(post: Post, answer: Response) -> None:
     tokens = post.people(60)
     campaign = post.running()
     post.client.fate = lambda address: DEAD if address == tokens[7] else answer

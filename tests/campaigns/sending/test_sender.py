@@ -1,4 +1,4 @@
-"""Sending a shard, staged by hand: killed, frozen, stopped, paused. The far end counts."""
+"""Sending a shard whose worker is killed or frozen, or whose campaign is stopped or paused. The receiver counts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["post"]
 
 
-def test_everybody_gets_it_once_and_the_account_says_so_at_every_moment(post: Post) -> None:
+def test_every_recipient_gets_the_message_once_and_the_report_adds_up_at_every_moment(post: Post) -> None:
     tokens = post.people(900)
     campaign = post.running()
     moments: list[dict[tuple[str, str], int]] = []
@@ -50,19 +50,19 @@ def test_everybody_gets_it_once_and_the_account_says_so_at_every_moment(post: Po
     assert campaign.state == Campaign.State.FINISHED
 
 
-# ---- the holder is lost ------------------------------------------------------------------------------------------
+# ---- a worker is lost ------------------------------------------------------------------------------------------
 
 
 def test_a_killed_worker_s_answered_messages_are_not_repeated(post: Post, settings: Settings) -> None:
     tokens = post.people(1_000)
     campaign = post.running()
     post.client.fate = lambda address: 200 if len(post.client.begun) <= 500 else SILENCE
-    looks = 0
+    takes = 0
 
     def die() -> None:
-        nonlocal looks
-        looks += 1
-        if looks > 20:
+        nonlocal takes
+        takes += 1
+        if takes > 20:
             raise Killed
 
     post.client.before_take = die
@@ -81,7 +81,7 @@ def test_a_killed_worker_s_answered_messages_are_not_repeated(post: Post, settin
     assert told(campaign) == {("sent", ""): 1_000}
 
 
-def test_a_channel_where_a_repeat_hurts_ends_unknown(
+def test_messages_in_doubt_end_unknown_on_a_channel_where_a_repeat_hurts(
     post: Post, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(type(channel("push")), "repeat_when_in_doubt", False)
@@ -105,9 +105,7 @@ def test_a_channel_where_a_repeat_hurts_ends_unknown(
     assert told(campaign)["unknown", "in_doubt"] == shard.begun
 
 
-def test_a_frozen_worker_that_comes_back_writes_nothing_and_launches_nothing_more(
-    post: Post, settings: Settings
-) -> None:
+def test_a_frozen_worker_that_comes_back_writes_nothing_and_sends_nothing_more(post: Post, settings: Settings) -> None:
     tokens = post.people(1_000)
     campaign = post.running()
     shard = shard_of(campaign)
@@ -129,7 +127,7 @@ def test_a_frozen_worker_that_comes_back_writes_nothing_and_launches_nothing_mor
     assert told(campaign) == {("sent", ""): 1_000}
 
 
-def test_what_a_lost_holder_handed_to_the_ledger_is_not_sent_by_the_shard_again(post: Post, settings: Settings) -> None:
+def test_messages_that_a_lost_worker_requeued_are_not_sent_by_the_shard_again(post: Post, settings: Settings) -> None:
     tokens = post.people(300)
     campaign = post.running()
     post.client.fate = lambda address: BUSY if address in tokens[:50] else 200
@@ -158,17 +156,17 @@ def test_what_a_lost_holder_handed_to_the_ledger_is_not_sent_by_the_shard_again(
 # ---- stop, pause -------------------------------------------------------------------------------------------------
 
 
-def test_a_stop_is_exact_at_once_and_stays_so(post: Post) -> None:
+def test_the_counts_after_a_stop_are_exact_at_once_and_stay_so(post: Post) -> None:
     post.people(2_000)
     campaign = post.running()
     moments: list[dict[tuple[str, str], int]] = []
 
-    def press() -> None:
+    def press_stop() -> None:
         if len(post.client.begun) >= 600 and not moments:
             stop(campaign)
             moments.append(told(campaign))
 
-    post.client.before_take = press
+    post.client.before_take = press_stop
     send(campaign)
     begun = len(post.client.begun)
     assert 600 <= begun < 2_000
@@ -181,7 +179,7 @@ def test_a_stop_is_exact_at_once_and_stays_so(post: Post) -> None:
     assert Campaign.objects.get(pk=campaign.pk).accounted_at is not None
 
 
-def test_shards_that_never_began_are_not_waiting_once_it_is_stopped(post: Post, settings: Settings) -> None:
+def test_shards_that_never_began_count_as_cancelled_after_a_stop(post: Post, settings: Settings) -> None:
     settings.SHARD_SIZE = 10
     post.people(30)
     campaign = post.running()
@@ -196,7 +194,7 @@ def test_shards_that_never_began_are_not_waiting_once_it_is_stopped(post: Post, 
     assert told(campaign) == ledger(campaign) == expected
 
 
-def test_what_waits_inside_the_transport_at_a_stop_ends_cancelled(post: Post) -> None:
+def test_messages_that_wait_in_the_transport_at_a_stop_end_cancelled(post: Post) -> None:
     post.people(100)
     campaign = post.running()
     post.client.max_in_flight, post.client.latency = 1, 0.01
@@ -213,7 +211,7 @@ def test_what_waits_inside_the_transport_at_a_stop_ends_cancelled(post: Post) ->
     assert len(post.client.begun) == begun
 
 
-def test_what_waits_inside_the_transport_at_a_pause_leaves_once_after_it(post: Post) -> None:
+def test_messages_that_wait_in_the_transport_at_a_pause_are_sent_once_after_it(post: Post) -> None:
     tokens = post.people(100)
     campaign = post.running()
     post.client.max_in_flight, post.client.latency = 1, 0.01
@@ -234,7 +232,7 @@ def test_what_waits_inside_the_transport_at_a_pause_leaves_once_after_it(post: P
     assert told(campaign) == {("sent", ""): 100}
 
 
-def test_a_pause_in_the_middle_loses_nothing_and_repeats_nothing(post: Post) -> None:
+def test_a_pause_amid_a_shard_loses_nothing_and_repeats_nothing(post: Post) -> None:
     tokens = post.people(2_000)
     campaign = post.running()
 
@@ -249,7 +247,7 @@ def test_a_pause_in_the_middle_loses_nothing_and_repeats_nothing(post: Post) -> 
     assert (shard.state, shard.lease_until) == (Shard.State.ARMED, None)
     begun = len(post.client.begun)
     assert told(campaign) == {("sent", ""): begun, ("armed", ""): 2_000 - begun}
-    send(campaign)  # a late doorbell
+    send(campaign)  # a late wakeup
     assert len(post.client.begun) == begun
     pausing.resume(campaign.tenant_id, campaign.pk)
     send(campaign)
@@ -266,7 +264,7 @@ def test_a_stop_while_a_token_is_fetched_lets_nothing_begin(post: Post) -> None:
     assert told(campaign) == {("cancelled", "stopped"): 100}
 
 
-def test_a_worker_lost_after_a_stop_leaves_an_exact_account(post: Post, settings: Settings) -> None:
+def test_a_worker_lost_after_a_stop_leaves_exact_counts(post: Post, settings: Settings) -> None:
     post.people(1_000)
     campaign = post.running()
 

@@ -1,4 +1,4 @@
-"""What is out of the ordinary in a shard: throttled, refused, unauthorised, switched off, without a database."""
+"""Exceptions in a shard: throttled, refused and unauthorised messages, disabled accounts, a lost database."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from campaigns.lifecycle import thresholds
 from campaigns.lifecycle.finish import finish_if_done
 from campaigns.models import Campaign, Shard
 from campaigns.sending import claim, sender
-from campaigns.sending.bodies import BodyBuilder
 from campaigns.sending.sender import Sender
 from campaigns.shard import outcomes
 from campaigns.shard.outcomes import WriteResult
+from notifier.channels.push import PushMessage
 from notifier.delivery.accounts import registry
 from notifier.delivery.infra import redis
 from notifier.models import Delivery, ProviderAccount
+from notifier.providers.body_template import BodyTemplate, Placeholders
+from notifier.providers.fcm import Fcm, FcmConfig
 from notifier.vocabulary.http import TokenRefused, TransportError
 from notifier.vocabulary.status import Status
 from tests.campaigns.fake_client import (
@@ -87,7 +89,7 @@ def stop_in_thread(campaign: Campaign) -> None:
         connection.close()
 
 
-# ---- odd ones ----------------------------------------------------------------------------------------------------
+# ---- refused and failed messages -----------------------------------------------------------------------------------
 
 
 def test_each_message_counts_once_while_it_is_retried_by_the_engine(post: Post) -> None:
@@ -116,7 +118,7 @@ def test_each_message_counts_once_while_it_is_retried_by_the_engine(post: Post) 
     assert told(campaign) == ledger(campaign) == {("sent", ""): 570, ("failed", "dead_address"): 30}
 
 
-def test_a_token_that_ends_in_mid_volley_is_forgotten_and_the_messages_are_tried_again(post: Post) -> None:
+def test_a_token_that_ends_amid_a_batch_is_forgotten_and_the_messages_are_tried_again(post: Post) -> None:
     tokens = post.people(100)
     campaign = post.running()
     post.client.fate = lambda address: UNAUTHORISED if len(post.client.begun) > 60 else 200
@@ -130,7 +132,7 @@ def test_a_token_that_ends_in_mid_volley_is_forgotten_and_the_messages_are_tried
 
 
 @pytest.mark.parametrize("temporary", [True, False])
-def test_without_a_token_everything_waits_in_the_ledger_and_nothing_begins(post: Post, temporary: bool) -> None:
+def test_without_a_token_every_message_waits_in_the_ledger_and_none_begins(post: Post, temporary: bool) -> None:
     post.people(100)
     campaign = post.running()
 
@@ -153,17 +155,20 @@ def test_settings_that_cannot_be_decrypted_keep_no_shard_for_ever(post: Post) ->
     assert not Delivery.objects.filter(detail__contains="secret").exists()
 
 
-def test_a_request_that_no_mould_can_make_for_whatever_reason_goes_the_slow_way(
-    post: Post, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tokens = post.people(10)
-    campaign = post.running()
+class WithoutTemplates(Fcm):
+    name = ""  # in no registry
 
-    def broken(*args: object) -> None:
+    def body_template(self, message: PushMessage, placeholders: Placeholders, token: str) -> BodyTemplate:
         raise KeyError("title")
 
-    monkeypatch.setattr(BodyBuilder, "_compile", broken)
+
+def test_messages_whose_body_template_fails_are_sent_singly(post: Post) -> None:
+    tokens = post.people(10)
+    campaign = post.running()
+    registry.override_provider(post.account.pk, WithoutTemplates(FcmConfig.sandbox("https://fcm.test")))
     send(campaign)
+    registry.reset()
+    assert sorted(post.client.sent_singly) == sorted(tokens)
     assert post.client.counted == dict.fromkeys(tokens, 1)
     assert told(campaign) == {("sent", ""): 10}
 
@@ -212,10 +217,10 @@ def test_answers_are_kept_while_the_database_is_away(post: Post, monkeypatch: py
         def call(*args: Any, **more: Any) -> Any:
             nonlocal calls
             calls += 1
-            found = real(*args, **more) if calls % 2 else None
+            result = real(*args, **more) if calls % 2 else None
             if calls == at:  # before or after it was committed
                 raise OperationalError("the connection is lost")
-            return found if calls % 2 else real(*args, **more)
+            return result if calls % 2 else real(*args, **more)
 
         return call
 
@@ -251,7 +256,7 @@ def test_a_shard_that_is_paused_while_the_database_is_away_loses_no_answer(post:
     assert told(campaign) == {("sent", ""): 1_000}
 
 
-def test_expired_before_it_left(post: Post) -> None:
+def test_a_campaign_that_expires_before_its_messages_begin_sends_none(post: Post) -> None:
     post.people(5)
     campaign = post.running(not_after=datetime.now(UTC) + timedelta(hours=1))
     Campaign.objects.filter(pk=campaign.pk).update(not_after=datetime.now(UTC) - timedelta(seconds=1))
@@ -261,7 +266,9 @@ def test_expired_before_it_left(post: Post) -> None:
     assert told(campaign) == {("expired", "not_after"): 5}
 
 
-def test_a_retry_whose_commit_was_not_heard_of_is_handed_over_once(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retry_is_requeued_once_when_the_answer_to_the_commit_is_lost(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The connection broke after the commit; the engine was faster than the sender's second try to write."""
     tokens = post.people(10)
     campaign = post.running()
@@ -270,14 +277,14 @@ def test_a_retry_whose_commit_was_not_heard_of_is_handed_over_once(post: Post, m
 
     def lost_after_commit(self: Sender, write_it: Callable[[], WriteResult]) -> WriteResult:
         requeued = list(self._in_flight.requeued)
-        found = write_all(self, write_it)
+        result = write_all(self, write_it)
         if requeued and not lost:
             lost.append(True)
             self._in_flight.requeued = requeued
             post.client.fate = lambda address: 200
             retried(campaign)
             raise OperationalError("the connection is lost")
-        return found
+        return result
 
     monkeypatch.setattr(Sender, "_with_requeued", lost_after_commit)
     send(campaign)
@@ -290,7 +297,7 @@ def test_a_retry_whose_commit_was_not_heard_of_is_handed_over_once(post: Post, m
 # ---- without an answer -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", ["t{}", "c" + "x" * 18 + "{:03}"], ids=["in a volley", "by itself"])
+@pytest.mark.parametrize("form", ["t{}", "c" + "x" * 18 + "{:03}"], ids=["in a batch", "singly"])
 @pytest.mark.parametrize(
     ("answer", "skipped"),
     [
@@ -299,7 +306,7 @@ def test_a_retry_whose_commit_was_not_heard_of_is_handed_over_once(post: Post, m
         (TransportError(False, "no stream came free within the timeout"), 0),
     ],
 )
-def test_what_a_cut_connection_took_with_it_is_no_error_and_is_tried_again(
+def test_messages_on_a_lost_connection_are_no_errors_and_are_tried_again(
     post: Post, answer: TransportError, skipped: int, form: str
 ) -> None:
     tokens = [form.format(n) for n in range(300)]
@@ -319,22 +326,21 @@ def test_what_a_cut_connection_took_with_it_is_no_error_and_is_tried_again(
         skipped,
     )
     campaign.max_error_percent = 19
-    why = "" if skipped else "20 % of 300 messages failed; the limit is 19 %."
-    assert thresholds.reason_to_halt(shard, campaign) == why
+    reason = "" if skipped else "20 % of 300 messages failed; the limit is 19 %."
+    assert thresholds.reason_to_halt(shard, campaign) == reason
     post.client.fate = lambda token: 200
     retried(campaign)
     assert told(campaign) == {("sent", ""): 300}
     assert set(post.client.counted) == set(tokens)
 
 
-def test_counts_of_cut_connections_survive_a_change_of_the_holder(post: Post) -> None:
+def test_counts_of_lost_connections_survive_a_change_of_the_worker(post: Post) -> None:
     post.people(300)
     campaign = post.running()
     post.client.fate = lambda token: (
         TransportError(True, "connection lost", disconnected=True) if int(token[1:]) < 60 else 200
     )
-    mine = claimed(campaign)
-    Sender(mine).run()
+    Sender(claimed(campaign)).run()
     Shard.objects.filter(campaign=campaign).update(state="armed")
     again = claimed(campaign)
     assert (again.outcomes.skipped, again.outcomes.disconnected) == (60, 60)

@@ -1,4 +1,4 @@
-"""Warming asks whoever would send, and breaks nothing when there is nobody to ask."""
+"""Warming reaches the workers that will send, and its failure breaks nothing."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ __all__ = ["post"]
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    monkeypatch.setattr(current_app.control, "broadcast", lambda name, **more: found.append({"name": name, **more}))
-    return found
+def broadcasts(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(current_app.control, "broadcast", lambda name, **more: sent.append({"name": name, **more}))
+    return sent
 
 
-def test_arming_warms_each_account_once(post: Post, asked: list[dict[str, Any]], settings: Any) -> None:
+def test_arming_warms_each_account_once(post: Post, broadcasts: list[dict[str, Any]], settings: Any) -> None:
     settings.SHARD_SIZE = 2
     post.people(6)
     post.armed()
-    assert asked == [{"name": "warm", "arguments": {"account_ids": [str(post.account.pk)]}}]
+    assert broadcasts == [{"name": "warm", "arguments": {"account_ids": [str(post.account.pk)]}}]
 
 
 @pytest.mark.parametrize("error", [redis.Unavailable("x"), OperationalError("x")])
-def test_without_redis_arming_ends_all_the_same(post: Post, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def test_without_redis_arming_still_ends(post: Post, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def away(*args: Any, **more: Any) -> None:
         raise error
 
@@ -44,7 +44,7 @@ def test_without_redis_arming_ends_all_the_same(post: Post, monkeypatch: pytest.
     post.armed()
 
 
-def test_connections_and_tokens_are_had_before_go(post: Post) -> None:
+def test_connections_are_open_and_tokens_fetched_before_go(post: Post) -> None:
     fetched: list[int] = []
     post.client.before_token = lambda: fetched.append(1)
     post.people(1)
@@ -80,7 +80,7 @@ def test_one_account_that_cannot_be_warmed_keeps_no_other_cold(
 
 
 @pytest.mark.parametrize(("queues", "called"), [(["push.bulk"], 1), (["push"], 0), (["control", "in_app.bulk"], 1)])
-def test_only_bulk_workers_warm_and_in_their_child(queues: list[str], called: int) -> None:
+def test_only_bulk_workers_warm_and_in_their_child_process(queues: list[str], called: int) -> None:
     calls: list[Any] = []
     consumer = SimpleNamespace(
         task_consumer=SimpleNamespace(queues=[SimpleNamespace(name=name) for name in queues]),
