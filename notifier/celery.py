@@ -1,4 +1,4 @@
-"""The Celery app. Messages are doorbells: a lost one costs a second, a repeated one a millisecond."""
+"""The Celery app. Tasks only wake workers: a lost task costs a second, a repeated one a millisecond."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from notifier.channels.queues import BATCH, CONTROL
 
 app = Celery("notifier", loader="notifier.celery_loader:Loader")
 app.set_default()  # for all threads: the web process posts from its pool
-# not config_from_object: a worker shows its whole configuration to Flower, and that would be all of Django's settings,
-# passwords in addresses included; Celery masks those of its own
+# not config_from_object: a worker shows its whole configuration to Flower, which would then be all of Django's settings
+# with the passwords in their URLs; Celery masks the passwords of its own settings
 app.conf.update({k.removeprefix("CELERY_").lower(): getattr(settings, k) for k in dir(settings) if k[:7] == "CELERY_"})
-# Celery's Django fixup reads this one by its old name
+# Celery's Django fixup reads this setting by its old name
 app.conf["CELERY_DB_REUSE_MAX"] = settings.CELERY_DB_REUSE_MAX
 app.conf.task_default_queue = CONTROL
 app.autodiscover_tasks()

@@ -1,4 +1,4 @@
-"""How Celery starts a worker or beat: not with secrets that can be guessed."""
+"""How Celery starts a worker or beat: it refuses secrets that can be guessed."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from notifier.checks import refuse_insecure_boot
 
 class Loader(AppLoader):
     def on_worker_init(self) -> None:
-        """Called first in both; beat asks the database for its schedule before it sends a signal of its own."""
+        """Called first in a worker and in beat; beat reads its schedule from the database before it sends a signal."""
         refuse_insecure_boot()

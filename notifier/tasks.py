@@ -20,66 +20,72 @@ from notifier.models.partitions import make_ahead
 
 log = structlog.get_logger("notifier.tasks")
 
-#: seconds for which a process does not ask a Redis again that was away: one that hangs instead of refusing costs its
-#: callers 2 s a question
-REST = 5.0
+#: seconds for which a process does not call Redis after a failed call: a Redis that hangs instead of refusing costs its
+#: callers 2 s a call
+PAUSE_SECONDS = 5.0
 _away_until = 0.0
 
 
-def _rest(error: Exception, task: str) -> None:
+def _pause(error: Exception, task: str) -> None:
     global _away_until
-    _away_until = time.monotonic() + REST
+    _away_until = time.monotonic() + PAUSE_SECONDS
     log.warning("broker away", action="post", task=task, error=type(error).__name__)
 
 
 def post(task: str, *args: str, queue: str = CONTROL) -> bool:
-    """Send a task by name. False when the broker is away: whoever posts has left rows that a sweep finds."""
-    # our client knows at once that Redis is away; the broker's tries for 12 s, in the caller's request
+    """Send a task by name. False when the broker is away: the caller has stored rows that a sweep finds."""
+    # the engine's client finds out at once that Redis is away; Celery's client tries for 12 s, in the caller's request
     return _length(queue) is not None and _publish(task, args, queue)
 
 
 def waiting(queue: str) -> int:
-    """Messages that no worker of this queue has taken yet; 0 while the broker is away."""
+    """How many tasks no worker of this queue has taken yet; 0 while the broker is away."""
     return _length(queue) or 0
 
 
 def notify_queue(queue: str) -> None:
-    """Call whoever listens to a queue; if nobody does, put a doorbell on it, unless some lie there unheard."""
-    lying = _ask(lambda: listener.notify_listener(queue), queue)
-    if lying is not None and lying < 2:
+    """Wake a listener of the queue. Without one, post a wakeup task, unless two tasks wait in the queue already."""
+    queued = _query(lambda: listener.notify_listener(queue), queue)
+    if queued is not None and queued < 2:
         _publish("notifier.deliver", [queue], queue)
 
 
 def _length(queue: str) -> int | None:
-    """What waits there; None while the broker is away."""
-    return _ask(lambda: int(redis.client().llen(queue)), queue)
+    """How many tasks wait in the queue; None while the broker is away."""
+    return _query(lambda: int(redis.client().llen(queue)), queue)
 
 
-def _ask(question: Callable[[], int | None], queue: str) -> int | None:
-    """What Redis answers; None while it is away."""
+def _query(query: Callable[[], int | None], queue: str) -> int | None:
+    """The answer of Redis; None while Redis is away."""
     if time.monotonic() < _away_until:
         return None
     try:
-        return question()
+        return query()
     except redis.Unavailable as error:
-        _rest(error, queue)
+        _pause(error, queue)
         return None
 
 
 def _publish(task: str, args: Sequence[str], queue: str) -> bool:
     try:
-        # a result that somebody may want is subscribed to first: 19 s of tries and an error while Redis is away
+        # without ignore_result Celery subscribes to the result first: 19 s of tries and an error while Redis is away
         current_app.send_task(task, args=args, queue=queue, retry=False, ignore_result=True)
     except OperationalError as error:
-        _rest(error, task)
+        _pause(error, task)
         return False
     return True
 
 
+def reset() -> None:
+    """Call Redis again at once, although it was away."""
+    global _away_until
+    _away_until = 0.0
+
+
 @shared_task(name="notifier.deliver", ignore_result=True)
 def deliver_queue(queue: str) -> None:
-    """Send what is due of a channel, in the lanes of this queue. The processes of a bulk queue are for campaigns, too,
-    and do not stay when there is nothing to send."""
+    """Send what is due on a channel, in the lanes of this queue. The workers of a bulk queue also send campaigns, so
+    the task ends when there is nothing to send."""
     wakeups = listener.NullListener() if is_bulk(queue) else listener.WakeupListener(queue)
     if deliver(*channel_and_lanes(queue), wakeups):
         notify_queue(queue)
@@ -93,6 +99,6 @@ def sweep_once() -> None:
 
 @shared_task(name="notifier.partitions", ignore_result=True)
 def partitions_ahead() -> None:
-    """Every hour: the coming months' partitions exist."""
+    """Every hour: create the partitions of the coming months."""
     with transaction.atomic():
         make_ahead(datetime.now(UTC).date())

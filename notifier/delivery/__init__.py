@@ -1,4 +1,9 @@
-"""The engine: accept, plan, render, claim, send, settle, retry, sweep. No web framework, no queue."""
+"""The engine: accepts requests, sends what is due, settles the outcomes. It knows no web framework and no Celery.
+
+Called by the API and the admin (`accept`, `redrive`), by the tasks (`send.deliver`, `sweep.sweep`) and by campaigns.
+Read one notification in this order: accept, accept_context, planning/, content/, ledger/accepted_rows; wakeup/; send,
+ledger/claims, recheck, dispatch, accounts/; ledger/settle. `sweep` repairs what a killed worker left behind.
+"""
 
 from notifier.delivery.accept import Accepted, AcceptedDelivery, accept
 from notifier.delivery.ledger.dead_letters import redrive

@@ -2,7 +2,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import notifier.vocabulary
+import notifier.vocabulary.ids
 from notifier.models.partitions import CreatePartitionedModel
 from notifier.vocabulary.status import QueuePosition, Status
 from tenants.database.isolation import append_only, isolate, operators_only, own_session_only, web_role
@@ -14,29 +14,30 @@ CREATE SEQUENCE notifier_delivery_seq;
 GRANT USAGE ON SEQUENCE notifier_delivery_seq TO {web_role()};
 -- GET /v1/notifications/<id>
 CREATE INDEX delivery_notification ON notifier_delivery (notification_id) WHERE notification_id IS NOT NULL;
--- results of a campaign, and what of it the shards handed over. Armed rows are the shards' affair, and an entry for each
--- would cost arming 3 µs a message
+-- results of a campaign, and the rows that its shards requeued. Armed rows are counted by shard: an entry for each armed
+-- row would cost arming 3 µs a message
 CREATE INDEX delivery_campaign ON notifier_delivery (campaign_id, status, channel)
   WHERE campaign_id IS NOT NULL AND status <> {Status.ARMED};
--- what one person was sent
+-- the deliveries of one recipient
 CREATE INDEX delivery_recipient ON notifier_delivery (recipient_id);
--- store.claim: due rows that hold their line's turn, account by account
+-- claims.claim: due rows that have their queue's turn, account by account
 CREATE INDEX delivery_due ON notifier_delivery (channel, account_id, lane, due_at)
   WHERE status = {Status.QUEUED} AND queue_position = {QueuePosition.HAS_TURN};
--- settle: the next in line
+-- ordering.pass_on: the next row of a queue
 CREATE INDEX delivery_waiting ON notifier_delivery (recipient_id, channel, lane, mode, seq)
   WHERE status = {Status.QUEUED} AND queue_position = {QueuePosition.WAITING};
 -- sweep: parked rows that came due
 CREATE INDEX delivery_parked ON notifier_delivery (due_at)
   WHERE status = {Status.QUEUED} AND queue_position = {QueuePosition.PARKED};
--- sweep: leases that ran out
+-- sweep: leases that are over
 CREATE INDEX delivery_lease ON notifier_delivery (lease_until)
   WHERE status IN ({Status.CLAIMED}, {Status.SENDING}) AND lease_until IS NOT NULL;
--- claim: in flight per account
+-- claims.claim: rows in flight of an account
 CREATE INDEX delivery_in_flight ON notifier_delivery (account_id)
   WHERE status IN ({Status.CLAIMED}, {Status.SENDING}) AND lease_until IS NOT NULL;
 CREATE INDEX event_delivery ON notifier_deliveryevent (delivery_id);
--- each message writes its line three times and no index of it: with room on the page no entry of an index is made anew
+-- each message updates the row of its queue three times, and no indexed column: with room on the page the update adds no
+-- entry to an index
 ALTER TABLE notifier_orderingqueue SET (fillfactor = 40);
 """
 
@@ -52,7 +53,7 @@ TENANT_OWNED = (
 )
 
 
-#: tables of other packages, behind pages that are for operators; their packages' migrations depend on the users' table
+#: tables of other packages, behind pages for operators; the migrations of these packages need the table of users
 OF_OPERATORS = (
     "django_admin_log",
     "django_celery_beat_clockedschedule",

@@ -8,7 +8,7 @@ from tenants.models import TenantOwned
 
 
 class ProviderAccount(TenantOwned):
-    """Several per channel, weighted. `config` is encrypted (notifier.encryption), never shown."""
+    """A channel may have several accounts, weighted. `config` is encrypted (notifier.encryption), never shown."""
 
     name = models.CharField(max_length=100)
     channel = models.CharField(max_length=16, editable=False)
@@ -21,7 +21,7 @@ class ProviderAccount(TenantOwned):
         null=True, blank=True, help_text="Messages a second; empty: the provider's own default."
     )
     enabled = models.BooleanField(default=True)
-    #: moves when a claim serves it, so that accounts take turns across tenants
+    #: the last claim of the account's rows, so that accounts take turns across tenants
     served_at = models.DateTimeField(auto_now_add=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 

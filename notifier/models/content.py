@@ -1,4 +1,4 @@
-"""Content per channel and locale. A version never changes; a sent message pins the one it was rendered from."""
+"""Templates: content by channel and locale. A version never changes; a notification names its version."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tenants.models import Category, TenantOwned, User
 class Template(TenantOwned):
     key = models.SlugField(max_length=64)
     name = models.CharField(max_length=200, blank=True)
-    # never without the category that people said no to (tenants.categories)
+    # a category with opt-outs is not deleted (tenants.categories)
     category = models.ForeignKey(Category, null=True, blank=True, on_delete=models.RESTRICT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -22,7 +22,7 @@ class Template(TenantOwned):
 
 
 class TemplateVersion(TenantOwned):
-    """`content` is {channel: {locale: {part: Liquid source}}}; `variables` are the paths that it reads."""
+    """`content` is {channel: {locale: {part: Liquid source}}}; `variables` are the paths that the sources read."""
 
     template = models.ForeignKey(Template, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()

@@ -15,8 +15,8 @@ STATUSES = [(s.value, s.label) for s in Status]
 class Notification(TenantOwned):
     """One request to reach one recipient, on one or more channels.
 
-    As in all tables of which every message writes a row, PostgreSQL does not look after what is named here: looking
-    costs 5 µs a key, and locks the tenant's and the template's rows for every message."""
+    As in all tables in which every message writes a row, PostgreSQL does not check foreign keys: a check costs 5 µs a
+    key, and locks the tenant's and the template's rows for every message."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False)
     recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="+", db_constraint=False)
@@ -43,7 +43,8 @@ class Notification(TenantOwned):
 
 
 class OrderingQueue(models.Model):
-    """(recipient, channel, lane, mode): the row's lock keeps the order; `turn_taken`: one delivery has the turn."""
+    """The queue of (recipient, channel, lane, mode): its row's lock keeps the order; `turn_taken`: a delivery has
+    the turn."""
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False)
@@ -66,11 +67,12 @@ class OrderingQueue(models.Model):
 
 
 class Delivery(models.Model):
-    """One message, on one channel, to one address. A campaign's ids are derived, so the key is once-per-address."""
+    """One message, on one channel, to one address. A campaign's ids are derived from addresses, so the primary key
+    allows one message an address."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_constraint=False)
-    # the index is in the migration: campaigns' rows, which have none, need no entry in it
+    # the index is in the migration: rows of campaigns have no notification, and need no entry in the index
     notification = models.ForeignKey(
         Notification,
         null=True,
@@ -112,7 +114,7 @@ class Delivery(models.Model):
 
 
 class DeliveryEvent(models.Model):
-    """What happened to a delivery that its row cannot tell (notifier.delivery.ledger.history); append-only."""
+    """A step of a delivery that its row does not keep (notifier.delivery.ledger.history); append-only."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_constraint=False)

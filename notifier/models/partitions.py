@@ -1,7 +1,7 @@
 """Monthly partitions of the high-volume tables, ranged on the id itself (its first 48 bits are the time).
 
-One-column primary keys keep Django's admin working. Nobody but the engine touches a partition by name: a policy holds
-for the table that a statement names, so the web role has no rights on partitions (tenants.database.grants gives none).
+One-column primary keys keep Django's admin working. Only the engine may name a partition: a row-level policy holds for
+the table that a statement names, so the web role has no rights on partitions (tenants.database.grants gives none).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from notifier.vocabulary.ids import id_floor
 
 PARTITIONED = ("notifier_delivery", "notifier_deliveryevent", "inbox_inboxmessage")
 MONTHS_AHEAD = 3
-# A million rows that were armed would be vacuumed at the moment of GO, and once more when their outcomes are written:
-# only what was updated needs it
+# PostgreSQL would vacuum a million armed rows at the time of GO, and once more when their outcomes are written: only
+# updated rows need it
 _SETTINGS = {"notifier_delivery": "WITH (autovacuum_vacuum_insert_threshold = -1)"}
 
 
@@ -37,7 +37,7 @@ def bounds(month: date) -> tuple[str, str]:
 
 
 def partition_sql(table: str, month: date) -> str:
-    """The statement that makes one month's partition; does nothing when it is there."""
+    """The statement that creates one month's partition, unless the partition exists."""
     name = f"{table}_{month:%Y_%m}"
     low, high = bounds(month)
     return (
@@ -47,14 +47,15 @@ def partition_sql(table: str, month: date) -> str:
 
 
 def first_partitions(table: str, today: date) -> str:
-    """For the migration: last month (late receipts), this one, the next ones, and the DEFAULT that must stay empty."""
+    """For the migration: partitions of last month (late receipts), this month and the next ones, and the DEFAULT, which
+    must stay empty."""
     months = (month_after(today, n) for n in range(-1, MONTHS_AHEAD + 1))
     default = f"CREATE TABLE {table}_default PARTITION OF {table} DEFAULT;"
     return "".join(partition_sql(table, m) for m in months) + default
 
 
 def make_ahead(today: date) -> None:
-    """Make the coming months' partitions. Safe to run at any time, by several at once."""
+    """Create the partitions of the coming months. Safe to run at any time, by several processes at once."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier.partitions'))")
         for table in PARTITIONED:
@@ -64,7 +65,7 @@ def make_ahead(today: date) -> None:
 
 class CreatePartitionedModel(CreateModel):
     """CreateModel whose table is PARTITION BY RANGE (id), with its first partitions and none of Django's indexes:
-    each index of a high-volume table is written by hand in the migration, with its why."""
+    each index of a high-volume table is written by hand in the migration, with its reason."""
 
     def database_forwards(
         self, app_label: str, schema_editor: Any, from_state: ProjectState, to_state: ProjectState

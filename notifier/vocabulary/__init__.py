@@ -1,8 +1,8 @@
-"""The product's words as closed enums and frozen dataclasses. Everybody imports them; they import nothing of ours.
+"""The product's words as closed enums and frozen values. Every package imports them; they import no other package.
 
-status.py     where a delivery stands, its lane and its reasons
+status.py     the status of a delivery, its lane, its queue position and its reasons
 ids.py        time-ordered identifiers
 people.py     recipients as the engine sees them, and the request to reach one
 http.py       what a client of HTTP does (notifier.transport implements it, providers use it)
-verdicts.py   what a provider said of a message
+verdicts.py   what a provider answered for a message
 """

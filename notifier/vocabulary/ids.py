@@ -10,16 +10,16 @@ import uuid
 
 def new_id() -> uuid.UUID:
     """A UUID (version 7, RFC 9562, method 3): Unix time in milliseconds, 12 bits of the millisecond's fraction (a
-    quarter of a microsecond each, so that ids of one process are in the order of their making), the rest random: unlike
-    any other, not secret. The system's generator gives up the interpreter for each: 3.5 µs, and others' turns."""
+    quarter of a microsecond each, so that ids of one process are in the order of their making), the rest random: not
+    secret. The generator of the system would release the interpreter's lock for each id: 3.5 µs, and a wait."""
     ms, rest = divmod(time.time_ns(), 1_000_000)
     fraction = (rest << 12) // 1_000_000
-    # Python seeds it anew in every forked child
+    # Python seeds the generator anew in every forked child
     return uuid.UUID(int=ms << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | random.getrandbits(62))
 
 
 def derived_id(at_ms: int, *parts: str) -> uuid.UUID:
-    """The same id for the same time and parts: a primary key that is also the once-per-address rule."""
+    """The same id for the same time and parts: a primary key that also allows one message an address."""
     return _time_uuid(at_ms, hashlib.blake2b("\0".join(parts).encode(), digest_size=10).digest())
 
 

@@ -1,4 +1,4 @@
-"""Where one delivery stands, its lane, its place among others, and the reasons that end it."""
+"""The status of a delivery, its lane, its queue position, and the reasons that end it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from enum import IntEnum, StrEnum
 
 
 class Status(IntEnum):
-    """Where one delivery stands. A larger number never goes back to a smaller one, except that an
-    unfinished row may return to QUEUED for a retry."""
+    """The status of a delivery. It never goes back to a smaller number, except that an unfinished row may return to
+    QUEUED for a retry."""
 
     ARMED = 5  #: in a shard of a campaign, waiting for GO
-    QUEUED = 10  #: accepted; leaves when it is due and its line's turn comes
-    CLAIMED = 20  #: a worker holds it under a lease; nothing has been written to the wire
-    SENDING = 30  #: about to be, or being, written to the wire; a crash leaves the outcome in doubt
+    QUEUED = 10  #: accepted; leaves when it is due and has its queue's turn
+    CLAIMED = 20  #: a worker holds it under a lease; its request has not begun
+    SENDING = 30  #: its request begins or is in flight; a crash leaves the outcome in doubt
     SENT = 40  #: the provider took it
     DELIVERED = 50  #: the provider, or the inbox, says that it arrived
     FAILED = 60  #: will not be sent; `reason` says why
-    SUPPRESSED = 61  #: not sent because somebody or some rule said no; `reason` says which
+    SUPPRESSED = 61  #: not sent because of an opt-out, a suppression or a rule; `reason` says which
     CANCELLED = 62  #: stopped before it left
     EXPIRED = 63  #: it could not leave before its `not_after`
     UNKNOWN = 64  #: no answer came and a resend is not allowed
@@ -38,15 +38,15 @@ class Lane(IntEnum):
 
 
 class QueuePosition(IntEnum):
-    """A queued row's place in its line (recipient, channel, lane)."""
+    """The position of a queued row in its ordering queue (recipient, channel, lane, mode)."""
 
-    WAITING = 0  #: another row of the line holds the turn
+    WAITING = 0  #: another row of the queue has the turn
     HAS_TURN = 1  #: may be claimed when due
-    PARKED = 2  #: not due for a while; outside the line until then
+    PARKED = 2  #: not due for a while; outside the queue until then
 
 
 class Kind(StrEnum):
-    """The kind of a category; decides the lane and what may hold a message back."""
+    """The kind of a category; decides the lane, and which preferences and hours hold a message back."""
 
     TRANSACTIONAL = "transactional"
     MARKETING = "marketing"

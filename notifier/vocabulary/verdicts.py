@@ -1,4 +1,4 @@
-"""What a provider said of one message."""
+"""What a provider answered for one message."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The provider took it. `final` True where taking it is arriving (the inbox)."""
+    """The provider took the message. `final`: the message has arrived with that (the inbox)."""
 
     provider_ref: str = ""
     final: bool = False
@@ -31,8 +31,8 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class Permanent:
-    """Never will. `address_is_dead`: nor will any other message to this address, as far as the provider knew at
-    `dead_as_of` (None: it gives no time)."""
+    """The message will never be taken. `address_is_dead`: nor any other message to this address, as far as the provider
+    knew at `dead_as_of` (None: it gives no time)."""
 
     detail: str
     address_is_dead: bool = False
