@@ -98,7 +98,7 @@ def _audit_view(user: Any, recipient: Recipient) -> None:
     """Record that the user opened this inbox, once for a page and its first token."""
     recent = AuditLog.objects.filter(tenant_id=recipient.tenant_id, at__gt=datetime.now(UTC) - _ONE_VIEW)
     if not recent.filter(action=VIEWED, object_id=str(recipient.pk), user_id=user.pk).exists():
-        audit.record(recipient.tenant_id, VIEWED, recipient.pk, user=user)
+        audit.record(recipient.tenant_id, VIEWED, recipient.pk, by=audit.Actor(user))
 
 
 def _of_link(signed: str) -> Recipient:

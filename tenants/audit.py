@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -28,13 +29,20 @@ UPDATE tenants_auditlog a SET chain = u.chain FROM unnest(%s::bigint[], %s::byte
 """
 
 
+@dataclass(frozen=True)
+class Actor:
+    """Who made a change: a user of the admin, a tenant's API key, or neither (a command, or the system itself)."""
+
+    user: User | None = None
+    api_key_id: uuid.UUID | None = None
+
+
 def record(
     tenant_id: uuid.UUID,
     action: str,
     object_id: object = "",
     detail: Mapping[str, Any] | None = None,
-    user: User | None = None,
-    api_key_id: uuid.UUID | None = None,
+    by: Actor | None = None,
 ) -> AuditLog:
     """Store one row in the caller's transaction. `detail` holds ids, names of fields and counts: no personal data."""
     return AuditLog.objects.create(
@@ -42,8 +50,8 @@ def record(
         action=action,
         object_id=str(object_id)[:64],
         detail=dict(detail or {}),
-        user=user,
-        api_key_id=api_key_id,
+        user=by.user if by else None,
+        api_key_id=by.api_key_id if by else None,
     )
 
 

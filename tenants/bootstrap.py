@@ -45,7 +45,7 @@ def create_tenant(
         user, password = _owner(tenant, admin_username or f"{slug}-owner", admin_email, operator)
         keys = {mode: _key(tenant, mode) for mode in Mode}
         if created:
-            audit.record(tenant.pk, "tenant.added", tenant.pk, user=user)
+            audit.record(tenant.pk, "tenant.added", tenant.pk, by=audit.Actor(user))
     return CreatedTenant(tenant, user, password, keys[Mode.LIVE], keys[Mode.TEST])
 
 

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 
 from campaigns import audience as segments
-from campaigns.admin.page import AuditedByDomain, actor
+from campaigns.admin.page import actor
 from campaigns.audience import loading
 from campaigns.edit import audiences, uploads
 from campaigns.models import Audience, AudienceMember
@@ -63,9 +63,10 @@ class UploadForm(forms.Form):
     upload = forms.FileField(label="CSV of external ids")
 
 
-class AudienceAdmin(AuditedByDomain, TenantModelAdmin):
+class AudienceAdmin(TenantModelAdmin):
     group = "Campaigns"
     rank = 20
+    audited_by_domain = True
     form = AudienceForm
     list_display = ("name", "source", "members_of_list", "created_at")
     list_filter = ("source",)

@@ -18,7 +18,7 @@ from campaigns.admin.charts import sparkline
 from campaigns.admin.checklist import ChecklistViews, last_test_outcomes, last_tester
 from campaigns.admin.controls import ControlViews, buttons
 from campaigns.admin.forms import LEAVING, CampaignForm
-from campaigns.admin.page import AuditedByDomain, actor, change_url
+from campaigns.admin.page import actor, change_url
 from campaigns.admin.workflow import Workflow, percent
 from campaigns.audience import loading
 from campaigns.edit import campaigns, drafts, uploads
@@ -47,9 +47,10 @@ STATE_TEXTS = {
 MOVING = frozenset({State.ARMING, State.LAUNCHING, State.RUNNING, State.PAUSED})
 
 
-class CampaignAdmin(AuditedByDomain, Workflow, ControlViews, ChecklistViews, TenantModelAdmin):
+class CampaignAdmin(Workflow, ControlViews, ChecklistViews, TenantModelAdmin):
     group = "Campaigns"
     rank = 10
+    audited_by_domain = True
     form = CampaignForm
     list_display = ("name", "state_badge", "audience", "people", "channel_names", "launched_at")
     list_filter = ("state", "mode", "silent")

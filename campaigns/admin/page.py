@@ -20,25 +20,10 @@ from tenants.admin.time_zones import activate_zone_of
 
 if TYPE_CHECKING:
     _CampaignModelAdmin = admin.ModelAdmin[Campaign]
-    _ModelAdmin = admin.ModelAdmin[Any]
 else:
-    _CampaignModelAdmin = _ModelAdmin = object
+    _CampaignModelAdmin = object
 
 View = Callable[..., HttpResponse]
-
-
-class AuditedByDomain(_ModelAdmin):
-    """A page whose changes campaigns.edit writes into the audit log. The entries of the admin itself
-    (tenants.admin.audit_entries) would be second ones."""
-
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        return None
-
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        return None
-
-    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        return []
 
 
 class CampaignPage(_CampaignModelAdmin):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 
-from campaigns.audit import Actor
 from campaigns.edit import campaigns
 from campaigns.models import Campaign
 from notifier.api.framework.views import TenantView
@@ -16,11 +15,6 @@ class CampaignsScopeView(TenantView):
     """A view for keys with the scope `campaigns`."""
 
     scope = "campaigns"
-
-    @property
-    def actor(self) -> Actor:
-        """The caller, for the audit log."""
-        return Actor(api_key_id=self.caller.key_id)
 
 
 class OneCampaignView(CampaignsScopeView):

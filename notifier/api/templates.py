@@ -75,7 +75,7 @@ class TemplateView(TenantView):
         if latest is None or latest.content != content:
             version = templates.publish(template, content)
             detail = {"key": key, "version": version.number}
-            audit.record(self.tenant_id, "template.publish", template.pk, detail, api_key_id=self.caller.key_id)
+            audit.record(self.tenant_id, "template.publish", template.pk, detail, by=self.actor)
         return Response(_shown([template])[0], status=201 if created else 200)
 
     def _describe(self, template: Template, values: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ def record_change(request: HttpRequest, row: Model, verb: str, **detail: Any) ->
     if tenant is None or isinstance(request.user, AnonymousUser):
         return False
     action = f"{row._meta.model_name}.{verb}"
-    audit.record(tenant, action, row.pk, detail, user=request.user)
+    audit.record(tenant, action, row.pk, detail, by=audit.Actor(request.user))
     return True
 
 

@@ -97,6 +97,8 @@ class TenantModelAdmin(RoleBasedAdmin, HardenedAdmin, _ModelAdmin):
     rank: ClassVar[int] = 50
     #: rows of these models are deleted together with a row of this page; any other use forbids it
     deleted_together: ClassVar[tuple[type[Model], ...]] = ()
+    #: the functions that change such rows also write the audit entries, so that pages must not write second ones
+    audited_by_domain: ClassVar[bool] = False
     #: what to do instead of deleting a row that is in use
     instead_of_deleting: ClassVar[str] = ""
     form = TenantForm
@@ -146,15 +148,20 @@ class TenantModelAdmin(RoleBasedAdmin, HardenedAdmin, _ModelAdmin):
         )
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        return record_change(request, obj, "added") or super().log_addition(request, obj, message)
+        if self.audited_by_domain or record_change(request, obj, "added"):
+            return None
+        return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        noted = record_change(request, obj, "changed", fields=changed_fields(message))
-        return noted or super().log_change(request, obj, message)
+        if self.audited_by_domain or record_change(request, obj, "changed", fields=changed_fields(message)):
+            return None
+        return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        rows = list(queryset)
-        return [row for row in rows if record_change(request, row, "deleted")]
+        if not self.audited_by_domain:
+            for row in queryset:
+                record_change(request, row, "deleted")
+        return []
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """The object's rows of the audit log."""

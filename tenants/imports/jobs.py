@@ -60,7 +60,7 @@ def submit(job: Import, upload: File[bytes]) -> Import:
     # the user's file name is shown but never becomes a path
     job.stored = default_storage.save(f"{FOLDER}/{job.id}.csv", upload)
     job.save(force_insert=True)
-    audit.record(job.tenant_id, "import.uploaded", job.id, {"bytes": job.size}, user=job.created_by)
+    audit.record(job.tenant_id, "import.uploaded", job.id, {"bytes": job.size}, by=audit.Actor(job.created_by))
     return job
 
 
@@ -144,7 +144,7 @@ def _finish(job: Import, state: Import.State, failure: str = "") -> None:
         counts = {"created": job.created, "updated": job.updated, "devices": job.devices, "rejected": job.rejected}
         if job.kind == Import.Kind.LIST:
             counts = {"rows": job.rows, "stored": job.list_report.get("stored", 0), "rejected": job.rejected}
-        audit.record(job.tenant_id, f"import.{state.value}", job.id, counts, user=job.created_by)
+        audit.record(job.tenant_id, f"import.{state.value}", job.id, counts, by=audit.Actor(job.created_by))
     if job.stored:
         # the file is personal data; only the report is kept
         default_storage.delete(job.stored)

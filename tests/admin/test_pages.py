@@ -149,7 +149,7 @@ def test_a_list_asks_as_many_questions_for_twenty_rows_as_for_two(model: Any, wo
 
 def test_the_audit_log_names_members_and_numbers_whoever_is_none(world: World, log_in: LogIn, olga: User) -> None:
     tenant = world.people.acme.pk
-    by_ben, by_olga = (audit.record(tenant, "x", user=user) for user in (world.people.ben, olga))
+    by_ben, by_olga = (audit.record(tenant, "x", by=audit.Actor(user)) for user in (world.people.ben, olga))
     browser = log_in(world.people.ana)
     listed = browser.get(url(AuditLog, "changelist")).content.decode()
     assert ">ben<" in listed and f"user {olga.pk}, no member" in listed and "olga" not in listed

@@ -14,6 +14,7 @@ from rest_framework.views import APIView, set_rollback
 from notifier.api.framework import idempotency
 from notifier.api.framework.authentication import ApiCaller
 from notifier.errors import InvalidInput
+from tenants.audit import Actor
 from tenants.models import Tenant
 
 
@@ -31,6 +32,11 @@ class TenantView(APIView):
     def caller(self) -> ApiCaller:
         caller: ApiCaller = self.request.auth  # type: ignore[assignment]
         return caller
+
+    @property
+    def actor(self) -> Actor:
+        """The caller, for the audit log."""
+        return Actor(api_key_id=self.caller.key_id)
 
     @property
     def tenant_id(self) -> uuid.UUID:

@@ -33,7 +33,7 @@ class CategoriesView(TenantView):
         values = self.read(shapes.CategoryInput)
         category = categories.create(self.tenant_id, values["key"], values["name"], values["kind"])
         detail = {"key": category.key, "kind": category.kind}
-        audit.record(self.tenant_id, "category.create", category.pk, detail, api_key_id=self.caller.key_id)
+        audit.record(self.tenant_id, "category.create", category.pk, detail, by=self.actor)
         return Response(_shown([category])[0], status=201)
 
 
@@ -73,7 +73,7 @@ class CategoryView(TenantView):
 
     def _audit(self, verb: str, category: Category, **detail: Any) -> None:
         more = {"key": category.key, **detail}
-        audit.record(self.tenant_id, f"category.{verb}", category.pk, more, api_key_id=self.caller.key_id)
+        audit.record(self.tenant_id, f"category.{verb}", category.pk, more, by=self.actor)
 
 
 def _shown(listed: Sequence[Category]) -> list[Any]:

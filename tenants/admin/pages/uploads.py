@@ -54,6 +54,7 @@ class ImportAdmin(TenantModelAdmin):
     form = UploadForm
     change_form_template = "admin/tenants/import/change_form.html"
     can_delete_rows = False
+    audited_by_domain = True
     list_display = ("filename", "state", "rows", "created", "updated", "rejected", "created_by", "created_at")
     list_filter = ("state",)
     list_select_related = ("tenant", "created_by")
@@ -79,10 +80,6 @@ class ImportAdmin(TenantModelAdmin):
         obj.__dict__.update({k: v for k, v in job.__dict__.items() if k != "_state"})
         obj._state.adding = False
         transaction.on_commit(lambda: post("tenants.imports", queue=BATCH))
-
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """`submit` recorded it."""
-        return None
 
     def response_add(self, request: HttpRequest, obj: Import, post_url_continue: str | None = None) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:tenants_import_change", args=[obj.pk]))
