@@ -23,15 +23,15 @@ def in_parallel(*work: Callable[[], Any]) -> list[Any]:
 
 
 @contextmanager
-def held_up(work: Callable[[], Any], before_writing: str) -> Iterator[int]:
-    """`work` runs on a connection of its own until it wants to write into the table `before_writing`. The block runs
-    meanwhile, in one transaction, and gets the process id of that connection's backend; then `work` goes on."""
+def held_up(work: Callable[[], Any], lock: str) -> Iterator[int]:
+    """`work` runs on a connection of its own until it waits for what the statement `lock` locks. The block runs
+    meanwhile, in the transaction of the lock, and gets the process id of the waiting backend; then `work` goes on."""
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             with connection.cursor() as cursor:
-                cursor.execute(f"LOCK TABLE {before_writing} IN SHARE MODE")
+                cursor.execute(lock)
             future = pool.submit(_on_own_connection, work)
-            yield _blocked_backend(before_writing, future)
+            yield _waiting_backend(future)
         future.result(60)
 
 
@@ -61,15 +61,12 @@ def _on_own_connection(work: Callable[[], Any]) -> Any:
         connection.close()
 
 
-_BLOCKED = "SELECT pid FROM pg_locks WHERE NOT granted AND locktype = 'relation' AND relation = %s::regclass"
-
-
-def _blocked_backend(table: str, future: Future[Any]) -> int:
+def _waiting_backend(future: Future[Any]) -> int:
     until = time.monotonic() + 60
     with connection.cursor() as cursor:
         while time.monotonic() < until and not future.done():
-            cursor.execute(_BLOCKED, [table])
+            cursor.execute("SELECT pid FROM pg_locks WHERE NOT granted")
             if row := cursor.fetchone():
                 return int(row[0])
             time.sleep(0.01)
-    raise AssertionError(f"nothing wanted to write into {table}")
+    raise AssertionError("the work did not wait for the lock")

@@ -39,7 +39,7 @@ from tests.campaigns.conftest import Site, recipients
 from tests.campaigns.workers import held_up, in_parallel, take_tasks, tasks_on, terminate
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SHARD_PAYLOADS = "campaigns_shardpayload"
+BEFORE_PAYLOADS = "LOCK TABLE campaigns_shardpayload IN SHARE MODE"
 
 
 RANGES_OF_SEVEN = ArmingLimits(range_size=7)
@@ -170,7 +170,7 @@ def test_people_and_messages_are_counted_apart(site_of_44: Site) -> None:
 
 def test_a_worker_lost_within_a_range_leaves_the_range_to_the_next_worker(site_of_44: Site) -> None:
     campaign = begun(site_of_44.draft())
-    with pytest.raises(DatabaseError), held_up(lambda: arming.arm_ranges(campaign.pk), SHARD_PAYLOADS) as backend:
+    with pytest.raises(DatabaseError), held_up(lambda: arming.arm_ranges(campaign.pk), BEFORE_PAYLOADS) as backend:
         terminate(backend)
     assert not rows(campaign)
     assert AudienceRange.objects.filter(campaign=campaign).count() == 7
@@ -197,7 +197,7 @@ def test_a_worker_lost_after_the_last_range_leaves_the_end_to_the_next_worker(si
 
 def test_an_edit_while_a_range_is_armed_leaves_nothing(site_of_44: Site) -> None:
     campaign = begun(site_of_44.draft())
-    with held_up(lambda: arming.arm_ranges(campaign.pk), SHARD_PAYLOADS):
+    with held_up(lambda: arming.arm_ranges(campaign.pk), BEFORE_PAYLOADS):
         arming.disarm(Campaign.objects.get(pk=campaign.pk))
     assert seen(campaign).state == State.DRAFT
     assert not rows(campaign) and not Shard.objects.exists()

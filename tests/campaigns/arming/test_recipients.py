@@ -112,7 +112,7 @@ def test_the_rows_of_a_large_campaign_are_removed_in_the_background(campaign: Ca
 
 def test_an_edit_during_arming_overtakes_it(campaign: Campaign) -> None:
     arming.request_arm(campaign)
-    with held_up(lambda: arming.arm(campaign.pk), before_writing="campaigns_shardpayload"):
+    with held_up(lambda: arming.arm(campaign.pk), "LOCK TABLE campaigns_shardpayload IN SHARE MODE"):
         arming.disarm(Campaign.objects.get(pk=campaign.pk))
     campaign.refresh_from_db()
     assert campaign.state == State.DRAFT

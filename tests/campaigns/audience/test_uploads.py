@@ -208,7 +208,7 @@ def test_a_campaign_with_a_large_file_is_made_at_once_and_says_what_it_waits_for
     file = SimpleUploadedFile("large.csv", large("ada"))
     answer = ben.post("/admin/campaigns/campaign/add/", **given, mode="live", audience="", upload=file)
     campaign = Campaign.objects.get()
-    assert "Its list is still being loaded : 0 rows so far" in text(answer)
+    assert "The list of its audience is still being loaded : 0 rows so far" in text(answer)
     assert "still being loaded" in text(ben.post(page("arm", campaign), page("change", campaign)))
     jobs.run_waiting()
     assert "reaches 1 person now" in text(ben.get(page("change", campaign)))

@@ -10,19 +10,16 @@ from typing import Any
 import pytest
 
 from campaigns.lifecycle import launch, pausing
-from campaigns.models import Shard
 from campaigns.report import accounting
 from campaigns.sending import recheck, sender
-from campaigns.sending.claim import claim
-from campaigns.shard import outcomes
-from campaigns.shard.outcomes import ShardOutcomes, WriteResult
 from notifier.delivery.infra import bulk
 from notifier.delivery.planning import consent_changes
 from notifier.models import Delivery
 from notifier.vocabulary.status import Status
 from tenants.models import Device, Preference, Recipient, Suppression, Tenant
 from tenants.people import devices
-from tests.campaigns.fake_client import BUSY, Post, ledger, post, retried, send, shard_of, stop, told
+from tests.campaigns.fake_client import BUSY, Post, claimed, ledger, post, retried, send, shard_of, stop, told
+from tests.campaigns.workers import held_up
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["post"]
@@ -135,38 +132,26 @@ def test_an_opt_out_in_the_middle_of_a_shard_holds_for_messages_that_have_not_be
     assert set(begins) < set(tokens)
 
 
-@pytest.mark.parametrize("what", ["opt-out", "stop", "pause"])
-def test_an_opt_out_stop_or_pause_while_the_database_is_slow_holds(
-    post: Post, monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
+@pytest.mark.parametrize("change", ["opt-out", "stop", "pause"])
+def test_an_opt_out_stop_or_pause_while_the_database_is_slow_holds(post: Post, change: str) -> None:
     post.people(10)
     campaign = post.running()
-    waited: list[bool] = []
-
-    def slowly(shard_outcomes: ShardOutcomes, shard_id: Any, fence: int, begin: int) -> WriteResult:
-        result = outcomes.write_outcomes(shard_outcomes, shard_id, fence, begin)
-        if not waited:
-            waited.append(True)
-            time.sleep(
-                recheck.CONSENT_CACHE_SECONDS + 0.1
-            )  # the change below comes before the sender knows of its commit
-            if what == "opt-out":
-                prefer(Recipient.objects.get(tenant=post.tenant, external_id="t3"), channels_off=["push"])
-            elif what == "stop":
-                stop(campaign)
-            else:
-                pausing.pause(campaign.tenant_id, campaign.pk)
-        return result
-
-    monkeypatch.setattr("campaigns.sending.sender.write_outcomes", slowly)
-    send(campaign)
+    shard = claimed(campaign)
+    with held_up(sender.Sender(shard).run, f"SELECT FROM campaigns_shard WHERE id = '{shard.id}' FOR UPDATE"):
+        time.sleep(recheck.CONSENT_CACHE_SECONDS + 0.1)  # the sender has read the consent changes before
+        if change == "opt-out":
+            prefer(Recipient.objects.get(tenant=post.tenant, external_id="t3"), channels_off=["push"])
+        elif change == "stop":
+            stop(campaign)
+        else:
+            pausing.pause(campaign.tenant_id, campaign.pk)
     assert "t3" not in post.client.counted
-    assert len(post.client.begun) == (9 if what == "opt-out" else 0)
+    assert len(post.client.begun) == (9 if change == "opt-out" else 0)
     not_sent = {"stop": ("cancelled", "stopped"), "pause": ("armed", "")}
-    if what == "opt-out":
+    if change == "opt-out":
         assert told(campaign) == {("sent", ""): 9, ("suppressed", "channel_off"): 1}
     else:
-        assert told(campaign) == {not_sent[what]: 10}
+        assert told(campaign) == {not_sent[change]: 10}
 
 
 def test_an_opt_out_holds_for_a_retry_in_the_ledger_too(post: Post) -> None:
@@ -239,12 +224,9 @@ def test_an_armed_campaign_survives_a_change_of_the_clocks(post: Post, now: str,
     post.person("t0", timezone="Europe/Vienna")
     prefer(Recipient.objects.get(tenant=post.tenant, external_id="t0"), quiet_from="21:00", quiet_until="08:00")
     campaign = post.running()
-    claimed = claim(Shard.objects.get(campaign=campaign).pk, "bulk@one")
-    assert claimed is not None
-    refusals = recheck.Recheck(claimed, clock=lambda: datetime.fromisoformat(now).astimezone(UTC)).refusals([0])
-    assert {i: outcome.wait / 3600 for i, outcome in refusals.items()} == (
-        {} if hold_hours is None else {0: hold_hours}
-    )
+    check = recheck.Recheck(claimed(campaign), clock=lambda: datetime.fromisoformat(now).astimezone(UTC))
+    held_hours = {i: outcome.wait / 3600 for i, outcome in check.refusals([0]).items()}
+    assert held_hours == ({} if hold_hours is None else {0: hold_hours})
 
 
 @pytest.mark.parametrize("when", ["before arming", "after arming"])
