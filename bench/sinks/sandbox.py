@@ -38,8 +38,8 @@ class Sandbox(Sink):
     def report(self, detail: int = 0) -> dict[str, Any]:
         """The sandbox's counts; with `detail`, also so many messages with their delivery and time."""
         query = f"?detail=1&limit={detail}" if detail else ""
-        found: dict[str, Any] = self._client().get(f"/_report{query}")
-        return found
+        report: dict[str, Any] = self._client().get(f"/_report{query}")
+        return report
 
     def reset(self) -> None:
         self._client().post("/_reset")

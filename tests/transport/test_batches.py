@@ -44,9 +44,9 @@ def head(origin: str, path: str = "/", timeout: float = 60.0) -> RequestTemplate
 def test_nginx_attributes_every_answer(make_client: MakeClient, running: Sandbox, tmp_path: Path, streams: int) -> None:
     with servers.nginx(tmp_path, running.folder, f"http2_max_concurrent_streams {streams};") as origin:
         paths = [b"/few/%d" % i if i % 3 else b"/%d" % i for i in range(600)]
-        found = batch_answers(make_client(running.ca), head(origin), [b"x" * 400] * 600, paths)
-    assert found[::3] == [200] * 200
-    others = [answer for place, answer in enumerate(found) if place % 3]
+        received = batch_answers(make_client(running.ca), head(origin), [b"x" * 400] * 600, paths)
+    assert received[::3] == [200] * 200
+    others = [answer for index, answer in enumerate(received) if index % 3]
     assert {answer.status for answer in others if isinstance(answer, Response)} <= {404, 429}
 
 
@@ -54,9 +54,9 @@ def test_each_answer_of_node_belongs_to_its_request(make_client: MakeClient, run
     with servers.node(tmp_path, running.folder) as origin:
         names = ["plain", "throttle", "early", "reset", "trailers", "slow"]
         paths = [b"/%s-%d" % (names[i % 6].encode(), i) for i in range(300)]
-        found = batch_answers(make_client(running.ca), head(origin), [b"%d" % i for i in range(300)], paths)
-    for place, answer in enumerate(found):
-        name = names[place % 6]
+        received = batch_answers(make_client(running.ca), head(origin), [b"%d" % i for i in range(300)], paths)
+    for index, answer in enumerate(received):
+        name = names[index % 6]
         if name == "throttle":
             assert isinstance(answer, Response) and (answer.status, answer.body) == (429, b"slow down")
         elif name == "reset":
@@ -69,11 +69,11 @@ def test_a_server_without_http_2_is_served_in_the_same_batch(running: Sandbox, t
     with servers.nginx(tmp_path, running.folder, protocol="") as origin:
         client = AutoClient(running.ca)
         for _ in range(2):
-            found = batch_answers(
+            received = batch_answers(
                 client, head(origin), [b"x"] * 40, [b"/%d" % i if i % 2 else b"/empty" for i in range(40)]
             )
-            assert found[1::2] == [200] * 20
-            assert all(isinstance(answer, Response) and answer.status == 204 for answer in found[::2])
+            assert received[1::2] == [200] * 20
+            assert all(isinstance(answer, Response) and answer.status == 204 for answer in received[::2])
         assert client.warm(origin) == 0
 
 
@@ -84,9 +84,9 @@ def test_whatever_a_server_does_each_request_is_answered_once_and_correctly(runn
         dice, processed, answered = random.Random(seed), list[bytes](), dict[bytes, int]()
         with scripted_server(running.folder, *[_random_script(dice, processed, answered)] * 60) as server:
             bodies = [b"%d" % i for i in range(300)]
-            found = batch_answers(Http2Client(running.ca, connections=2), head(server.origin), bodies)
+            received = batch_answers(Http2Client(running.ca, connections=2), head(server.origin), bodies)
         assert len(processed) == len(set(processed))
-        for body, answer in zip(bodies, found, strict=True):
+        for body, answer in zip(bodies, received, strict=True):
             if answer == 200:
                 assert answered[body] == 200
             elif isinstance(answer, Response):
@@ -134,11 +134,11 @@ def test_a_completion_queue_gives_each_of_several_batches_its_own_answers(
         batches = [completions.send_batch(head(origin), [b"x"] * 200, [b"/%d" % i] * 200) for i in range(4)]
         places: list[list[int]] = [[] for _ in batches]
         while completions.left:
-            for send_batch, answers in completions.take(20):
+            for batch, answers in completions.take(20):
                 assert all(answer == 200 for _, answer in answers)
-                places[batches.index(send_batch)] += [index for index, _ in answers]
+                places[batches.index(batch)] += [index for index, _ in answers]
     assert [sorted(some) for some in places] == [list(range(200))] * 4
-    assert [send_batch.left for send_batch in batches] == [0] * 4
+    assert [batch.left for batch in batches] == [0] * 4
 
 
 def test_a_batch_completes_while_another_waits_for_its_answers(
@@ -154,34 +154,34 @@ def test_a_batch_completes_while_another_waits_for_its_answers(
         while quick.left:
             completions.take(20)
         assert slow.left == 3
-        found: list[object] = []
+        received: list[object] = []
         while slow.left:
-            found += [answer for _, answers in completions.take(60) for _, answer in answers]
-        assert found == [200] * 3
+            received += [answer for _, answers in completions.take(60) for _, answer in answers]
+        assert received == [200] * 3
 
 
 def test_a_batch_begins_at_once_and_in_order(running: Sandbox) -> None:
     with scripted_server(running.folder) as server:
         client = Http2Client(running.ca, connections=1)
         client.warm(server.origin)
-        send_batch = client.send_batch(head(server.origin), [b"%d" % i for i in range(50)])
+        batch = client.send_batch(head(server.origin), [b"%d" % i for i in range(50)])
         until(lambda: len(server.taken) == 50)
         assert server.taken == [str(i) for i in range(50)]
-        assert send_batch.left == 50
-        assert [answer for _, answer in send_batch.take(5)] == [200] * 50
+        assert batch.left == 50
+        assert [answer for _, answer in batch.take(5)] == [200] * 50
 
 
 def test_an_empty_batch_is_complete(make_client: MakeClient) -> None:
-    send_batch = make_client(None).send_batch(head("https://127.0.0.1:1"), [])
-    assert (send_batch.left, send_batch.take(5)) == (0, [])
+    batch = make_client(None).send_batch(head("https://127.0.0.1:1"), [])
+    assert (batch.left, batch.take(5)) == (0, [])
 
 
 def test_one_bad_path_does_not_hold_back_the_other_requests(make_client: MakeClient, running: Sandbox) -> None:
     with scripted_server(running.folder) as server:
         bodies, paths = [b"a", b"b", b"c", b"d"], [b"/a", b"@evil.example/", b"/c c", b"/d"]
-        found = batch_answers(make_client(running.ca), head(server.origin), bodies, paths)
-    assert [found[0], found[3]] == [200, 200]
-    assert all(isinstance(answer, TransportError) and not answer.begun for answer in found[1:3])
+        received = batch_answers(make_client(running.ca), head(server.origin), bodies, paths)
+    assert [received[0], received[3]] == [200, 200]
+    assert all(isinstance(answer, TransportError) and not answer.begun for answer in received[1:3])
     assert sorted(server.taken) == ["a", "d"]
 
 
@@ -190,8 +190,8 @@ def test_one_bad_path_does_not_hold_back_the_other_requests(make_client: MakeCli
     [RequestTemplate("POST", "https://a@b", "/", ()), RequestTemplate("POST", "https://server.example", "x/", ())],
 )
 def test_a_request_with_a_bad_template_is_never_sent(make_client: MakeClient, bad: RequestTemplate) -> None:
-    found = batch_answers(make_client(None), bad, [b"x"] * 3)
-    assert all(isinstance(answer, TransportError) and not answer.begun for answer in found)
+    received = batch_answers(make_client(None), bad, [b"x"] * 3)
+    assert all(isinstance(answer, TransportError) and not answer.begun for answer in received)
 
 
 def test_what_a_process_may_have_in_flight() -> None:
@@ -216,35 +216,35 @@ def test_requests_that_have_not_begun_when_withdrawn_never_begin(make_client: Ma
 
     with scripted_server(running.folder, *[one_at_a_time] * 4) as server:
         client = make_client(running.ca)
-        send_batch = client.send_batch(head(server.origin, timeout=3.0), [b"%d" % i for i in range(2_000)])
+        batch = client.send_batch(head(server.origin, timeout=3.0), [b"%d" % i for i in range(2_000)])
         until(lambda: len(server.taken) >= 4)
         time.sleep(0.2)
-        send_batch.withdraw()
+        batch.withdraw()
         begun = len(server.taken)
-        found = dict(send_batch.take(2))
-        withdrawn = [index for index, answer in found.items() if answer == WITHDRAWN]
+        received = dict(batch.take(2))
+        withdrawn = [index for index, answer in received.items() if answer == WITHDRAWN]
         time.sleep(0.3)
         assert len(server.taken) == begun
         go_on.set()
-        while send_batch.left:
-            found |= dict(send_batch.take(10))
+        while batch.left:
+            received |= dict(batch.take(10))
         assert len(withdrawn) >= 2_000 - 2 * begun - 400
         assert not {str(index) for index in withdrawn} & set(server.taken)
-        assert sum(answer == WITHDRAWN for answer in found.values()) + len(server.taken) == 2_000
+        assert sum(answer == WITHDRAWN for answer in received.values()) + len(server.taken) == 2_000
 
 
 def test_a_batch_withdrawn_before_any_connection_is_open_never_begins(
     make_client: MakeClient, running: Sandbox
 ) -> None:
     with scripted_server(running.folder) as server:
-        send_batch = make_client(running.ca).send_batch(head(server.origin), [b"x"] * 500)
-        send_batch.withdraw()
-        found = [answer for _, answer in send_batch.take(5)]
-        while send_batch.left:
-            found += [answer for _, answer in send_batch.take(5)]
+        batch = make_client(running.ca).send_batch(head(server.origin), [b"x"] * 500)
+        batch.withdraw()
+        received = [answer for _, answer in batch.take(5)]
+        while batch.left:
+            received += [answer for _, answer in batch.take(5)]
         time.sleep(0.1)
-        assert len(found) == 500
-        assert found.count(WITHDRAWN) == 500 - len(server.taken)
+        assert len(received) == 500
+        assert received.count(WITHDRAWN) == 500 - len(server.taken)
 
 
 def test_withdrawing_one_batch_leaves_the_others_alone(
@@ -254,25 +254,25 @@ def test_withdrawing_one_batch_leaves_the_others_alone(
         completions = make_client(running.ca).completion_queue()
         first, second = (completions.send_batch(head(origin, "/plain"), [b"x"] * 700) for _ in range(2))
         first.withdraw()
-        found: dict[int, list[object]] = {id(first): [], id(second): []}
+        received: dict[int, list[object]] = {id(first): [], id(second): []}
         while completions.left:
-            for send_batch, answers in completions.take(20):
-                found[id(send_batch)] += [answer for _, answer in answers]
-        assert found[id(second)] == [200] * 700
-        assert set(found[id(first)]) <= {200, WITHDRAWN} and len(found[id(first)]) == 700
+            for batch, answers in completions.take(20):
+                received[id(batch)] += [answer for _, answer in answers]
+        assert received[id(second)] == [200] * 700
+        assert set(received[id(first)]) <= {200, WITHDRAWN} and len(received[id(first)]) == 700
 
 
 def test_withdrawing_reaches_requests_that_libcurl_holds(running: Sandbox, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, "limit_rate 1;", protocol="") as origin:
-        send_batch = AutoClient(running.ca).send_batch(head(origin, timeout=1.0), [b"x"] * 2_000)
+        batch = AutoClient(running.ca).send_batch(head(origin, timeout=1.0), [b"x"] * 2_000)
         time.sleep(0.3)
-        send_batch.withdraw()
-        found: list[object] = []
-        while send_batch.left:
-            found += [answer for _, answer in send_batch.take(20)]
-        assert found.count(WITHDRAWN) > 1_000
+        batch.withdraw()
+        received: list[object] = []
+        while batch.left:
+            received += [answer for _, answer in batch.take(20)]
+        assert received.count(WITHDRAWN) > 1_000
     taken = (tmp_path / "access.log").read_text().count("POST")
-    assert taken <= 2_000 - found.count(WITHDRAWN)
+    assert taken <= 2_000 - received.count(WITHDRAWN)
 
 
 # ---- warm --------------------------------------------------------------------------------------------------------

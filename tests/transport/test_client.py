@@ -19,13 +19,13 @@ from tests.sandbox.process import Sandbox, sandbox_in
 
 def send(sandbox: Sandbox, *addresses: str, by: HttpClient | None = None) -> list[Verdict]:
     """The verdicts in the order of the addresses."""
-    found: dict[int, Verdict] = {}
+    received: dict[int, Verdict] = {}
     for batch in sandboxed(sandbox.url).send([a_push(a) for a in addresses], by or http_client(sandbox.ca)):
         for index, verdict in batch:
-            assert index not in found
-            found[index] = verdict
-    assert sorted(found) == list(range(len(addresses)))
-    return [found[i] for i in range(len(addresses))]
+            assert index not in received
+            received[index] = verdict
+    assert sorted(received) == list(range(len(addresses)))
+    return [received[i] for i in range(len(addresses))]
 
 
 def test_every_answer_is_attributed_to_its_request(sandbox: Sandbox) -> None:

@@ -121,9 +121,9 @@ def test_a_server_that_refuses_streams_gets_fewer_at_once(make_client: MakeClien
     with scripted_server(running.folder, *[overloaded] * 50) as server:
         client = make_client(running.ca)
         for _ in range(4):
-            found = post(client, server, 150)
-            assert all(one == 200 or isinstance(one, TransportError) for one in found)
-    first = next(place for place, peak in enumerate(peaks) if peak > 8)
+            received = post(client, server, 150)
+            assert all(one == 200 or isinstance(one, TransportError) for one in received)
+    first = next(index for index, peak in enumerate(peaks) if peak > 8)
     assert max(peaks[first + 10 :]) <= max(peaks) // 2
 
 
@@ -145,10 +145,10 @@ def test_a_request_that_goaway_says_was_not_processed_has_not_begun(make_client:
     sandbox.faults(refuse_every=7)
     send(client, sandbox, "warm")
     sandbox.faults(refuse_every=0, goaway_every=40)
-    found = send(client, sandbox, "late")
+    received = send(client, sandbox, "late")
     report = sandbox.report()
     assert report["duplicates"] == 0
-    assert InDoubt not in kinds(found)
+    assert InDoubt not in kinds(received)
 
 
 def test_requests_that_wait_for_a_silent_server_fail_and_have_not_begun(running: Sandbox) -> None:
@@ -160,9 +160,9 @@ def test_requests_that_wait_for_a_silent_server_fail_and_have_not_begun(running:
 
     with scripted_server(running.folder, *[silent] * 50) as server:
         head = RequestTemplate("POST", server.origin, "/", (), timeout=1.0)
-        found = batch_answers(CurlClient(running.ca), head, [b"%d" % i for i in range(300)])
-        begun = [place for place, one in enumerate(found) if isinstance(one, TransportError) and one.begun]
-        assert all(isinstance(one, TransportError) for one in found)
+        received = batch_answers(CurlClient(running.ca), head, [b"%d" % i for i in range(300)])
+        begun = [index for index, one in enumerate(received) if isinstance(one, TransportError) and one.begun]
+        assert all(isinstance(one, TransportError) for one in received)
         assert {int(body) for body in server.taken} <= set(begun)
     assert len(begun) <= 20
 
@@ -170,13 +170,13 @@ def test_requests_that_wait_for_a_silent_server_fail_and_have_not_begun(running:
 def test_requests_that_wait_for_an_unreachable_server_fail_at_once(make_client: MakeClient) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         origin = f"https://127.0.0.1:{free.getsockname()[1]}"
-    found = batch_answers(make_client(None), RequestTemplate("POST", origin, "/", (), timeout=5.0), [b"x"] * 2_000)
-    assert all(isinstance(one, TransportError) and not one.begun for one in found)
+    received = batch_answers(make_client(None), RequestTemplate("POST", origin, "/", (), timeout=5.0), [b"x"] * 2_000)
+    assert all(isinstance(one, TransportError) and not one.begun for one in received)
 
 
 def send(client: HttpClient, sandbox: Sandbox, word: str) -> Sequence[Verdict]:
-    found = sandboxed(sandbox.url).send([a_push(f"{word}-{i}") for i in range(200)], client)
-    return [verdict for batch in found for _, verdict in batch]
+    received = sandboxed(sandbox.url).send([a_push(f"{word}-{i}") for i in range(200)], client)
+    return [verdict for batch in received for _, verdict in batch]
 
 
 def kinds(verdicts: Sequence[Verdict]) -> set[type[Verdict]]:

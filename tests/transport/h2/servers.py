@@ -15,10 +15,10 @@ import pytest
 
 
 def program(name: str, package: str) -> str:
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
-    if found is None:
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    if path is None:
         pytest.skip(f"no {name} on PATH ({package})")
-    return found
+    return path
 
 
 def free_port() -> int:

@@ -90,12 +90,12 @@ def with_requests(whole: bool) -> Connection:
 
 
 def feed(client: Connection, raw: bytes, cuts: list[int]) -> list[Finished]:
-    found: list[Finished] = []
+    received: list[Finished] = []
     edges = [0, *sorted(cut % (len(raw) + 1) for cut in cuts), len(raw)]
     for start, stop in itertools.pairwise(edges):
-        found += client.receive(raw[start:stop])
+        received += client.receive(raw[start:stop])
         client.data_to_send()
-    return found
+    return received
 
 
 @settings(max_examples=60, deadline=None)
@@ -151,14 +151,14 @@ def test_a_damaged_stream_crashes_nothing(
 def check_accounts(raw: bytes, cuts: list[int]) -> None:
     """Each request comes out once, and an answered one had its HEADERS."""
     client = with_requests(True)
-    found = feed(client, raw, cuts)
-    answered = {slot[1] for slot, answer in found if not isinstance(answer, TransportError)}
+    received = feed(client, raw, cuts)
+    answered = {slot[1] for slot, answer in received if not isinstance(answer, TransportError)}
     assert answered <= {(stream - 1) // 2 for kind, stream in frames_of(raw) if kind == f.HEADERS}
-    unprocessed = {slot[1] for slot, answer in found if isinstance(answer, TransportError) and not answer.begun}
+    unprocessed = {slot[1] for slot, answer in received if isinstance(answer, TransportError) and not answer.begun}
     if unprocessed:
         assert {f.RST_STREAM, f.GOAWAY} & {kind for kind, _ in frames_of(raw)}
-    found += client.lost("over")
-    assert sorted(slot[1] for slot, _ in found) == list(range(REQUESTS))
+    received += client.lost("over")
+    assert sorted(slot[1] for slot, _ in received) == list(range(REQUESTS))
 
 
 def frames_of(raw: bytes) -> list[tuple[int, int]]:
@@ -175,9 +175,9 @@ def frames_of(raw: bytes) -> list[tuple[int, int]]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_frame_that_differs_among_equal_ones_is_read_correctly(kind: str, sorted_: bool) -> None:
     for whole in (False, True):
-        for place in range(REQUESTS):
+        for index in range(REQUESTS):
             kinds = ["equal"] * REQUESTS
-            kinds[place] = kind
+            kinds[index] = kind
             check_together(plain_answers(range(REQUESTS), kinds, sorted_), whole)
 
 

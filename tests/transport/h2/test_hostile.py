@@ -50,9 +50,9 @@ def test_unanswered_requests_below_the_last_stream_of_goaway_are_in_doubt(runnin
         connection.send(goaway(streams[9], f.ENHANCE_YOUR_CALM), headers(streams[0]))
 
     with scripted_server(running.folder, goes_away) as server:
-        found = batch_answers(Http2Client(running.ca, connections=1), head(server.origin), [b"x"] * 20)
-    assert [found[0], *found[10:]] == [200] * 11
-    assert all(isinstance(answer, TransportError) and answer.begun for answer in found[1:10])
+        received = batch_answers(Http2Client(running.ca, connections=1), head(server.origin), [b"x"] * 20)
+    assert [received[0], *received[10:]] == [200] * 11
+    assert all(isinstance(answer, TransportError) and answer.begun for answer in received[1:10])
 
 
 @pytest.mark.parametrize("end", [cut, end_tls])
@@ -65,10 +65,10 @@ def test_a_cut_connection_leaves_doubt_and_no_repeats(running: Sandbox, end: Scr
         end(connection)
 
     with scripted_server(running.folder, breaks) as server:
-        found = batch_answers(
+        received = batch_answers(
             Http2Client(running.ca, connections=1), head(server.origin), [b"%d" % i for i in range(60)]
         )
-        doubtful = {i for i, answer in enumerate(found) if isinstance(answer, TransportError)}
+        doubtful = {i for i, answer in enumerate(received) if isinstance(answer, TransportError)}
         assert len(doubtful) == 30
         assert sorted(server.taken, key=int) == [str(i) for i in range(60)]
 
@@ -91,8 +91,8 @@ def test_refused_streams_are_sent_again_twice_and_then_refused_to_the_caller(run
 @pytest.mark.parametrize("script", [cut, lambda connection: connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")])
 def test_nothing_has_begun_at_a_server_that_does_not_speak_http_2_after_all(running: Sandbox, script: Script) -> None:
     with scripted_server(running.folder, *[script] * 20) as server:
-        found = answers(Http2Client(running.ca), many(server.origin, 3))
-        assert all(isinstance(answer, TransportError) and not answer.begun for answer in found)
+        received = answers(Http2Client(running.ca), many(server.origin, 3))
+        assert all(isinstance(answer, TransportError) and not answer.begun for answer in received)
 
 
 def test_a_breach_of_the_protocol_leaves_doubt_and_a_new_connection_serves_what_waits(running: Sandbox) -> None:
@@ -103,9 +103,9 @@ def test_a_breach_of_the_protocol_leaves_doubt_and_a_new_connection_serves_what_
         connection.ended()
 
     with scripted_server(running.folder, breaks) as server:
-        found = answers(Http2Client(running.ca, connections=1), many(server.origin, 20))
-        assert [isinstance(a, TransportError) and a.begun for a in found].count(True) == 5
-        assert sum(isinstance(a, Response) for a in found) == 15
+        received = answers(Http2Client(running.ca, connections=1), many(server.origin, 20))
+        assert [isinstance(a, TransportError) and a.begun for a in received].count(True) == 5
+        assert sum(isinstance(a, Response) for a in received) == 15
 
 
 def test_a_server_that_never_lets_a_stream_begin_is_given_up(running: Sandbox) -> None:
@@ -114,8 +114,8 @@ def test_a_server_that_never_lets_a_stream_begin_is_given_up(running: Sandbox) -
         connection.ended()
 
     with scripted_server(running.folder, *[allows_no_stream] * 4) as server:
-        found = answers(Http2Client(running.ca), many(server.origin, 3, timeout=0.5))
-        assert all(isinstance(answer, TransportError) and not answer.begun for answer in found)
+        received = answers(Http2Client(running.ca), many(server.origin, 3, timeout=0.5))
+        assert all(isinstance(answer, TransportError) and not answer.begun for answer in received)
 
 
 def test_a_server_that_allows_one_stream_and_then_more_is_obeyed(running: Sandbox) -> None:
@@ -189,8 +189,8 @@ def test_answers_in_any_order_and_any_pieces_reach_their_requests(running: Sandb
         connection.ended()
 
     with scripted_server(running.folder, scatters) as server:
-        found = answers(Http2Client(running.ca, connections=1), many(server.origin, 40))
-        assert [answer.body for answer in found if isinstance(answer, Response)] == [b"%d" % i for i in range(40)]
+        received = answers(Http2Client(running.ca, connections=1), many(server.origin, 40))
+        assert [answer.body for answer in received if isinstance(answer, Response)] == [b"%d" % i for i in range(40)]
 
 
 def test_warming_opens_as_many_connections_as_asked_and_they_are_used(running: Sandbox) -> None:

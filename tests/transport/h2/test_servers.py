@@ -32,36 +32,36 @@ def post(origin: str, *paths: str, body: bytes = b"x" * 400, timeout: float = 60
 
 def answers(client: HttpClient, requests: Sequence[Request]) -> list[Response | TransportError]:
     """In the order of the requests, each exactly once."""
-    found: dict[int, Response | TransportError] = {}
+    received: dict[int, Response | TransportError] = {}
     for batch in client.exchange(requests):
         for index, answer in batch:
-            assert index not in found
-            found[index] = answer
-    assert sorted(found) == list(range(len(requests)))
-    return [found[index] for index in range(len(requests))]
+            assert index not in received
+            received[index] = answer
+    assert sorted(received) == list(range(len(requests)))
+    return [received[index] for index in range(len(requests))]
 
 
 def responses(client: HttpClient, requests: Sequence[Request]) -> list[Response]:
-    found = answers(client, requests)
-    assert all(isinstance(answer, Response) for answer in found), [a for a in found if isinstance(a, TransportError)][
-        :3
-    ]
-    return [answer for answer in found if isinstance(answer, Response)]
+    received = answers(client, requests)
+    assert all(isinstance(answer, Response) for answer in received), [
+        a for a in received if isinstance(a, TransportError)
+    ][:3]
+    return [answer for answer in received if isinstance(answer, Response)]
 
 
 def batch_answers(
     client: HttpClient, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
 ) -> list[object]:
     """The answers of a batch in the order of its bodies, each exactly once."""
-    send_batch, found = client.send_batch(head, bodies, paths), dict[int, object]()
-    assert send_batch.left == len(bodies)
-    while send_batch.left:
-        for index, answer in send_batch.take(20):
-            assert index not in found
-            found[index] = answer
-        assert send_batch.left == len(bodies) - len(found)
-    assert send_batch.take(20) == []
-    return [found[index] for index in range(len(bodies))]
+    batch, received = client.send_batch(head, bodies, paths), dict[int, object]()
+    assert batch.left == len(bodies)
+    while batch.left:
+        for index, answer in batch.take(20):
+            assert index not in received
+            received[index] = answer
+        assert batch.left == len(bodies) - len(received)
+    assert batch.take(20) == []
+    return [received[index] for index in range(len(bodies))]
 
 
 # ---- nghttpd -----------------------------------------------------------------------------------------------------
@@ -70,8 +70,8 @@ def batch_answers(
 def test_nghttpd_answers_each_of_thousands_once(make_client: MakeClient, running: Sandbox, tmp_path: Path) -> None:
     with servers.nghttpd(tmp_path, running.folder) as origin:
         client = make_client(running.ca)
-        found = responses(client, post(origin, *["/answer", "/missing"] * 1500))
-    assert [answer.status for answer in found] == [200, 404] * 1500
+        received = responses(client, post(origin, *["/answer", "/missing"] * 1500))
+    assert [answer.status for answer in received] == [200, 404] * 1500
 
 
 @pytest.mark.parametrize("options", [["-m", "1"], ["-m", "1000"], ["-w", "2", "-W", "2"], ["-b", "100"], ["-c", "0"]])
@@ -91,8 +91,8 @@ def test_nghttpd_takes_bodies_of_any_size_and_may_answer_early(running: Sandbox,
         client = Http2Client(running.ca)
         sizes = [0, 1, 16_383, 16_384, 16_385, 65_535, 70_000, 1_000_000]
         for _ in range(3):
-            found = answers(client, [post(origin, "/answer", body=b"b" * size)[0] for size in sizes])
-            assert all(isinstance(answer, Response) and answer.status == 200 for answer in found[:4])
+            received = answers(client, [post(origin, "/answer", body=b"b" * size)[0] for size in sizes])
+            assert all(isinstance(answer, Response) and answer.status == 200 for answer in received[:4])
 
 
 # ---- nginx -------------------------------------------------------------------------------------------------------
@@ -101,8 +101,8 @@ def test_nghttpd_takes_bodies_of_any_size_and_may_answer_early(running: Sandbox,
 @pytest.mark.parametrize("streams", [1, 100, 1000])
 def test_nginx_attributes_every_answer(make_client: MakeClient, running: Sandbox, tmp_path: Path, streams: int) -> None:
     with servers.nginx(tmp_path, running.folder, f"http2_max_concurrent_streams {streams};") as origin:
-        found = responses(make_client(running.ca), post(origin, *[f"/{i}" for i in range(400)]))
-        assert [json.loads(answer.body)["uri"] for answer in found] == [f"/{i}" for i in range(400)]
+        received = responses(make_client(running.ca), post(origin, *[f"/{i}" for i in range(400)]))
+        assert [json.loads(answer.body)["uri"] for answer in received] == [f"/{i}" for i in range(400)]
 
 
 def test_nginx_ends_connections_amid_requests_and_nothing_is_lost_or_sent_twice(
@@ -110,18 +110,18 @@ def test_nginx_ends_connections_amid_requests_and_nothing_is_lost_or_sent_twice(
 ) -> None:
     with servers.nginx(tmp_path, running.folder, "keepalive_requests 37;") as origin:
         paths = [b"/%d" % i for i in range(2000)]
-        found = batch_answers(
+        received = batch_answers(
             Http2Client(running.ca), RequestTemplate("POST", origin, "", (), 60.0), [b"x" * 400] * 2000, paths
         )
-        assert found == [200] * 2000
+        assert received == [200] * 2000
     taken = [line.split()[6] for line in (tmp_path / "access.log").read_text().splitlines()]
     assert sorted(taken) == sorted(path.decode() for path in paths)
 
 
 def test_nginx_throttles_and_says_for_how_long(make_client: MakeClient, running: Sandbox, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder) as origin:
-        found = responses(make_client(running.ca), post(origin, *["/few"] * 50))
-        throttled = [answer for answer in found if answer.status == 429]
+        received = responses(make_client(running.ca), post(origin, *["/few"] * 50))
+        throttled = [answer for answer in received if answer.status == 429]
         assert len(throttled) >= 40
         assert all(answer.headers["retry-after"] == "3" for answer in throttled)
 
@@ -159,8 +159,8 @@ def test_node_answers_in_every_way_that_http_allows(make_client: MakeClient, nod
 
 def test_node_resets_are_in_doubt_and_are_not_repeated(make_client: MakeClient, node: str, running: Sandbox) -> None:
     client = make_client(running.ca)
-    found = answers(client, post(node, "/reset", "/half", "/plain"))
-    assert [isinstance(answer, TransportError) and answer.begun for answer in found] == [True, True, False]
+    received = answers(client, post(node, "/reset", "/half", "/plain"))
+    assert [isinstance(answer, TransportError) and answer.begun for answer in received] == [True, True, False]
     assert seen(client, node) == {"/reset": 1, "/half": 1, "/plain": 1}
 
 
@@ -175,10 +175,10 @@ def test_node_cutting_a_connection_leaves_doubt_and_no_repeats(
 ) -> None:
     client = make_client(running.ca)
     paths = [f"/p-{i}" for i in range(60)] + ["/cut"] + [f"/q-{i}" for i in range(60)]
-    found = answers(client, post(node, *paths))
+    received = answers(client, post(node, *paths))
     counts = seen(client, node)
     assert max(counts.values()) == 1
-    for path, answer in zip(paths, found, strict=True):
+    for path, answer in zip(paths, received, strict=True):
         if isinstance(answer, Response):
             assert (answer.headers["x-path"], counts[path]) == (path, 1)
         else:
@@ -189,9 +189,9 @@ def test_node_going_away_in_mid_flight_loses_nothing(node: str, running: Sandbox
     client = Http2Client(running.ca)
     for turn in range(3):
         paths = [f"/{'goaway' if i == 40 else 'p'}-{turn}-{i}" for i in range(300)]
-        found = answers(client, post(node, *paths))
-        sent = {path for path, answer in zip(paths, found, strict=True) if isinstance(answer, Response)}
-        assert all(answer.begun for answer in found if isinstance(answer, TransportError))
+        received = answers(client, post(node, *paths))
+        sent = {path for path, answer in zip(paths, received, strict=True) if isinstance(answer, Response)}
+        assert all(answer.begun for answer in received if isinstance(answer, TransportError))
         counts = seen(client, node)
         assert all(counts[path] == 1 for path in sent)
     assert max(counts.values()) == 1
@@ -200,8 +200,8 @@ def test_node_going_away_in_mid_flight_loses_nothing(node: str, running: Sandbox
 def test_node_changing_its_settings_in_mid_flight_is_followed(node: str, running: Sandbox) -> None:
     client = Http2Client(running.ca, connections=1)
     for name in ("/fewer", "/tiny"):
-        found = responses(client, post(node, name, *[f"/p-{i}" for i in range(250)], body=b"b" * 200))
-        assert all(answer.body == b"b" * 200 for answer in found)
+        received = responses(client, post(node, name, *[f"/p-{i}" for i in range(250)], body=b"b" * 200))
+        assert all(answer.body == b"b" * 200 for answer in received)
 
 
 @pytest.mark.parametrize(
@@ -217,8 +217,8 @@ def test_node_with_strange_settings(running: Sandbox, tmp_path: Path, options: s
     with servers.node(tmp_path, running.folder, options) as origin:
         bodies = [bytes([i]) * size for i, size in enumerate([1, 15, 16, 17, 400, 16_384, 50_000, 100_001], 97)]
         requests = [post(origin, f"/p-{i}", body=body)[0] for i, body in enumerate(bodies)]
-        found = responses(Http2Client(running.ca), requests)
-        assert [answer.body for answer in found] == [body[: 64 * 1024] for body in bodies]
+        received = responses(Http2Client(running.ca), requests)
+        assert [answer.body for answer in received] == [body[: 64 * 1024] for body in bodies]
 
 
 def test_caddy_attributes_every_answer_and_goes_away_in_order(
@@ -227,11 +227,11 @@ def test_caddy_attributes_every_answer_and_goes_away_in_order(
     with servers.caddy(tmp_path, running.folder) as origin:
         client = make_client(running.ca)
         paths = [f"/{i}" if i % 10 else "/throttle" for i in range(1500)]
-        found = responses(client, post(origin, *paths))
-        assert [answer.body.decode() for answer in found if answer.status == 200] == [
+        received = responses(client, post(origin, *paths))
+        assert [answer.body.decode() for answer in received if answer.status == 200] == [
             p for p in paths if p[1:].isdigit()
         ]
-        assert {answer.headers["retry-after"] for answer in found if answer.status == 429} == {"3"}
+        assert {answer.headers["retry-after"] for answer in received if answer.status == 429} == {"3"}
         if isinstance(client, Http2Client):
             between = [*["/abort"] * 3, *paths]
             for answer in answers(client, post(origin, *between)):
@@ -248,8 +248,8 @@ def test_a_server_that_speaks_only_http_1_is_served_by_libcurl(running: Sandbox,
     with servers.nginx(tmp_path, running.folder, protocol="") as origin:
         client = AutoClient(running.ca)
         for _ in range(2):
-            found = responses(client, post(origin, *[f"/{i}" for i in range(30)]))
-            assert [json.loads(answer.body)["uri"] for answer in found] == [f"/{i}" for i in range(30)]
+            received = responses(client, post(origin, *[f"/{i}" for i in range(30)]))
+            assert [json.loads(answer.body)["uri"] for answer in received] == [f"/{i}" for i in range(30)]
         head = RequestTemplate("POST", origin, "/one", (("authorization", "Bearer x"),), 60.0)
         assert batch_answers(client, head, [b"x"] * 30) == [200] * 30
         assert batch_answers(client, head, [b"x"] * 3, [b"/a", b"/b", b"/empty"])[:2] == [200] * 2
