@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from notifier.channels.queues import queues
+from notifier.channels.queues import BATCH, CONTROL, channel_and_lanes, queues
 from notifier.local.processes.programs import PROJECT, parse_queues
 
 COMPOSE: dict[str, Any] = yaml.safe_load(PROJECT.joinpath("docker-compose.yml").read_text())
@@ -23,11 +23,23 @@ def queues_of(service: dict[str, Any]) -> set[str]:
     return set(match[1].split(",")) if match else set()
 
 
-@pytest.mark.parametrize("queue", queues())
+def shipped_queues() -> list[str]:
+    """`control`, `batch`, and both queues of each channel that the README names."""
+    table = PROJECT.joinpath("README.md").read_text().split("\n## Channels and providers\n")[1].split("\n## ")[0]
+    shipped = {CONTROL, BATCH, *re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)}
+    return [queue for queue in queues() if channel_and_lanes(queue)[0] in shipped]
+
+
+@pytest.mark.parametrize("queue", shipped_queues())
 def test_every_queue_has_one_worker_service_of_its_own(queue: str) -> None:
     assert [name for name, service in SERVICES.items() if queue in queues_of(service)] == [
         "worker-" + re.sub(r"[._]", "-", queue)
     ]
+
+
+def test_every_worker_service_has_a_queue_that_ships() -> None:
+    assert {queue for service in SERVICES.values() for queue in queues_of(service)} == set(shipped_queues())
+    assert {"push", "push.bulk", "in_app", "in_app.bulk"} <= set(shipped_queues())
 
 
 def test_the_queues_command_names_every_queue() -> None:
