@@ -1,11 +1,12 @@
-"""Rows of campaigns beside lines of single messages, and what arming pins down; races are staged by hand."""
+"""Rows of campaigns beside the ordering queues of single messages, and what arming fixes for its rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection, transaction
 from pytest_django import Settings
 
 from campaigns import arming
@@ -13,11 +14,9 @@ from campaigns import tasks as campaign_tasks
 from campaigns.lifecycle import stopping
 from campaigns.models import Campaign, Shard
 from campaigns.report import accounting
-from campaigns.sending.recheck import Recheck
 from campaigns.states import State
 from inbox.models import InboxMessage
 from notifier.delivery import redrive
-from notifier.delivery import sweep as sweeping
 from notifier.delivery.accounts import registry
 from notifier.delivery.content import templates
 from notifier.delivery.ledger import claims, ordering
@@ -30,7 +29,17 @@ from notifier.vocabulary.status import Lane, QueuePosition, Reason, Status
 from tenants.models import Preference, Recipient
 from tests.broker import Broker, broker
 from tests.delivery.build import TEXT, Shop, an_order
-from tests.delivery.scenes import a_campaign, age_leases, all_due, of_campaign, running, send_shards
+from tests.delivery.scenes import (
+    a_campaign,
+    age_leases,
+    all_due,
+    backend_pid,
+    of_campaign,
+    running,
+    send_shards,
+    wait_until,
+    waits_for_a_lock,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["broker"]
@@ -38,64 +47,74 @@ FAST = (Lane.CRITICAL, Lane.TRANSACTIONAL)
 BULK = (Lane.BULK,)
 
 
-def held_back(self: Recheck, rows: Sequence[int]) -> dict[int, Outcome]:
-    """As in quiet hours."""
-    return {i: Outcome(self._claimed.ledger_row(i), Status.QUEUED, wait=60, held=True) for i in rows}
+def send_in_quiet_hours(shop: Shop) -> Campaign:
+    """A running campaign whose only message waits in the ledger for the end of quiet hours, which are lifted then."""
+    ada, now = Recipient.objects.get(tenant=shop.tenant, external_id="ada"), datetime.now(UTC)
+    hour = timedelta(hours=1)
+    quiet = Preference.objects.create(
+        tenant=shop.tenant, recipient=ada, quiet_from=(now - hour).time(), quiet_until=(now + hour).time()
+    )
+    campaign = running(a_campaign(shop))
+    send_shards(campaign)
+    assert Delivery.objects.get(campaign_id=campaign.pk).queue_position == QueuePosition.PARKED
+    quiet.delete()
+    return campaign
 
 
-def test_a_campaigns_parked_row_takes_no_turn_of_the_recipients_line(
-    market: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_campaigns_parked_row_takes_no_turn_of_the_recipients_queue(market: Shop) -> None:
     market.accept(an_order())
-    deliver("in_app", BULK)  # ada has a line now, and its turn is free
-    campaign = running(a_campaign(market))
-    with monkeypatch.context() as patch:
-        patch.setattr(Recheck, "refusals", held_back)
-        send_shards(campaign)
+    deliver("in_app", BULK)  # ada has a queue now, and its turn is free
+    send_in_quiet_hours(market)
     all_due()
     sweep()
     deliver("in_app", BULK)
-    line = OrderingQueue.objects.get(tenant=market.tenant)
-    assert (line.turn_taken, line.unfinished) == (False, 0)
+    queue = OrderingQueue.objects.get(tenant=market.tenant)
+    assert (queue.turn_taken, queue.unfinished) == (False, 0)
     market.accept(an_order())
     deliver("in_app", BULK)
     assert market.statuses() == ["delivered"] * 3
 
 
-def test_a_campaigns_parked_row_does_not_wait_behind_a_line(market: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    campaign = running(a_campaign(market))
-    with monkeypatch.context() as patch:
-        patch.setattr(Recheck, "refusals", held_back)
-        send_shards(campaign)
+def test_a_campaigns_parked_row_does_not_wait_behind_a_queue(market: Shop) -> None:
+    campaign = send_in_quiet_hours(market)
     market.accept(an_order(), an_order())
     all_due()
     sweep()
     assert Delivery.objects.get(campaign_id=campaign.pk).queue_position == QueuePosition.HAS_TURN
     for _ in range(3):
         deliver("in_app", BULK)
-    line = OrderingQueue.objects.get(tenant=market.tenant)
-    assert (line.turn_taken, line.unfinished) == (False, 0)
+    queue = OrderingQueue.objects.get(tenant=market.tenant)
+    assert (queue.turn_taken, queue.unfinished) == (False, 0)
     assert market.statuses() == ["delivered"] * 3
 
 
-def test_two_sweeps_at_once_leave_no_turn_without_its_holder(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_sweeps_at_once_leave_no_turn_without_its_holder(shop: Shop) -> None:
     shop.accept(an_order(send_at=datetime.now(UTC) + timedelta(hours=1)))
     all_due()
-    lock = ordering.lock
+    [row] = shop.deliveries()
+    backends: list[int] = []
+    ended: list[bool] = []
 
-    def lock_late(keys: Iterable[ordering.Key], *, make: bool = False) -> dict[ordering.Key, ordering.OrderingQueue]:
-        monkeypatch.setattr(ordering, "lock", lock)
-        sweep()  # another worker's, which was faster
+    def slow_sweep() -> None:
+        backends.append(backend_pid())
+        sweep()
+        ended.append(True)
+        connection.close()
+
+    slower = threading.Thread(target=slow_sweep)
+    with transaction.atomic():
+        assert ordering.lock([(row.tenant_id, row.recipient_id, row.channel, row.lane, row.mode)])
+        slower.start()
+        wait_until(lambda: bool(backends) and waits_for_a_lock(backends[0]))  # it has read the parked row
+        sweep()
         deliver("in_app", FAST)
-        return lock(list(keys), make=make)
-
-    monkeypatch.setattr(ordering, "lock", lock_late)
-    sweeping._unpark()
+    slower.join()
+    assert ended
     assert shop.statuses() == ["delivered"]
     assert not OrderingQueue.objects.get(tenant=shop.tenant).turn_taken
 
 
-def test_driving_a_campaigns_row_again_leaves_lines_alone(market: Shop) -> None:
+def test_driving_a_campaigns_row_again_leaves_queues_alone(market: Shop) -> None:
     market.accept(an_order())
     campaign = running(a_campaign(market))
     Delivery.objects.filter(campaign_id=campaign.pk).update(status=Status.QUEUED, content={"title": "a", "body": "b"})
@@ -105,8 +124,8 @@ def test_driving_a_campaigns_row_again_leaves_lines_alone(market: Shop) -> None:
     assert redrive(market.tenant.id, list(DeadLetter.objects.values_list("pk", flat=True))) == 2
     assert OrderingQueue.objects.get(tenant=market.tenant).unfinished == 1
     deliver("in_app", BULK)
-    line = OrderingQueue.objects.get(tenant=market.tenant)
-    assert (line.turn_taken, line.unfinished) == (False, 0)
+    queue = OrderingQueue.objects.get(tenant=market.tenant)
+    assert (queue.turn_taken, queue.unfinished) == (False, 0)
 
 
 def test_a_row_in_doubt_whose_time_is_over_is_unknown_not_expired(shop: Shop, settings: Settings) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -20,6 +18,7 @@ from notifier.vocabulary.status import Status
 from notifier.vocabulary.verdicts import Permanent
 from tenants.models import Device, Suppression
 from tests.delivery.build import Shop
+from tests.delivery.scenes import backend_pid, wait_until, waits_for_a_lock
 
 pytestmark = pytest.mark.django_db
 
@@ -59,19 +58,6 @@ def test_a_device_of_another_tenant_is_not_touched(shop: Shop, market: Shop) -> 
     assert Device.objects.get(pk=device).dead_since is None
 
 
-def waits_for_a_lock(backend: int) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT cardinality(pg_blocking_pids(%s)) > 0", [backend])
-        return bool(cursor.fetchone()[0])
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
 @pytest.mark.django_db(transaction=True)
 def test_devices_are_locked_in_the_order_of_an_import(shop: Shop) -> None:
     """Of two that lock the same devices in different orders PostgreSQL ends one, which may be the import."""
@@ -84,9 +70,7 @@ def test_devices_are_locked_in_the_order_of_an_import(shop: Shop) -> None:
 
     def kill() -> None:
         with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_backend_pid()")
-                backends.append(cursor.fetchone()[0])
+            backends.append(backend_pid())
             mark_addresses_dead([refused(shop, device.pk, datetime.now(UTC) + MINUTE) for device in (later, earlier)])
         connection.close()
 
