@@ -13,7 +13,7 @@ MAX_NUMBER = 2**63
 
 
 def check_number(number: float, field: str) -> None:
-    """Raise InvalidInput for NaN, infinity and numbers that nobody could have meant."""
+    """Raise InvalidInput for NaN, infinity and numbers beyond MAX_NUMBER."""
     if not math.isfinite(number) if isinstance(number, float) else abs(number) > MAX_NUMBER:
         raise InvalidInput("Must be a finite number of ordinary size.", field=field)
 

@@ -1,4 +1,4 @@
-"""ACME's people, a template on two channels, an audience; and a browser of the admin as the web role."""
+"""A site of two tenants with recipients, a template and an audience; and a browser of the admin as the web role."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CONTENT = {
 
 @dataclass(frozen=True)
 class Site:
-    """What a marketer of ACME has before the first campaign."""
+    """Two tenants; what a marketer of ACME has before the first campaign."""
 
     people: People
     template: Template
@@ -69,7 +69,7 @@ def site(people: People) -> Site:
 
 
 class Page(Protocol):
-    """What a test client answers."""
+    """The answer of a test client."""
 
     status_code: int
     content: bytes
@@ -123,7 +123,7 @@ def text(answer: Page) -> str:
 
 
 def armed(campaign: Campaign) -> Campaign:
-    """What the worker does with a doorbell of `arm`."""
+    """Arm the campaign, as a worker does."""
     if campaign.state == Campaign.State.DRAFT:
         arming.request_arm(campaign)
     arming.arm(campaign.pk)
@@ -133,7 +133,7 @@ def armed(campaign: Campaign) -> Campaign:
 
 
 def sent(campaign: Campaign) -> Campaign:
-    """GO, and what the workers do with the doorbells of its shards."""
+    """Launch the campaign and send its shards, as workers do."""
     launch.go(campaign.tenant_id, campaign.pk)
     for pk in Shard.objects.filter(campaign=campaign).values_list("pk", flat=True):
         shards.send_shard(pk, "bulk@one")

@@ -82,7 +82,7 @@ def rows(campaign: Campaign, **which: Any) -> list[tuple[uuid.UUID, uuid.UUID, s
 
 
 def assert_whole(campaign: Campaign) -> None:
-    """What is in shards is what the ledger has as armed, once each; counts agree with the rows."""
+    """The shards have the rows that the ledger has as armed, once each; counts agree with the rows."""
     assert seen(campaign).state == State.ARMED, campaign.failure
     assert sorted(carried(campaign)) == sorted(rows(campaign, status=Status.ARMED))
     assert campaign.processed == campaign.audience_size == 44
@@ -154,7 +154,7 @@ def test_ids_of_a_list_without_a_recipient_are_counted(site_of_44: Site) -> None
     assert campaign.unreached == 2
 
 
-def test_people_and_messages_are_counted_apart(site_of_44: Site) -> None:
+def test_recipients_and_messages_are_counted_separately(site_of_44: Site) -> None:
     person = {r.external_id: r for r in Recipient.objects.filter(tenant=site_of_44.acme)}
     Preference.objects.create(tenant=site_of_44.acme, recipient=person["r1"], categories_off=["news"])
     Device.objects.filter(recipient=person["r2"]).delete()

@@ -1,4 +1,4 @@
-"""A campaign keeps the category that it was armed with, and every no to that category, whatever is clicked since."""
+"""A campaign keeps the category that it was armed with; opt-outs of that category hold, whatever changes later."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["post"]
 
 
-def refuses_news(post: Post, external_id: str) -> None:
+def opt_out_of_news(post: Post, external_id: str) -> None:
     person = Recipient.objects.get(tenant=post.tenant, external_id=external_id)
     Preference.objects.create(tenant=post.tenant, recipient=person, categories_off=["news"])
 
@@ -30,14 +30,14 @@ def news(post: Post) -> Category:
     return Category.objects.get(tenant=post.tenant, key="news")
 
 
-def gone(campaign: Campaign) -> Campaign:
+def launched(campaign: Campaign) -> Campaign:
     launch.go(campaign.tenant_id, campaign.pk)
     campaign.refresh_from_db()
     return campaign
 
 
 @pytest.mark.parametrize("state", ["arming", "armed", "launching", "running", "paused"])
-def test_a_category_that_a_campaign_may_still_send_by_is_not_deleted(post: Post, state: str) -> None:
+def test_the_category_of_a_campaign_that_may_still_send_is_not_deleted(post: Post, state: str) -> None:
     post.people(2)
     campaign = post.armed()
     Template.objects.filter(pk=post.template.pk).update(category=None)
@@ -51,7 +51,7 @@ def test_a_category_that_a_campaign_may_still_send_by_is_not_deleted(post: Post,
 
 
 @pytest.mark.parametrize("state", ["draft", "finished", "cancelled", "failed"])
-def test_a_campaign_that_sends_no_more_keeps_no_category(post: Post, state: str) -> None:
+def test_the_category_of_a_campaign_that_sends_no_more_may_be_deleted(post: Post, state: str) -> None:
     post.people(2)
     campaign = post.armed()
     Template.objects.filter(pk=post.template.pk).update(category=None)
@@ -60,42 +60,42 @@ def test_a_campaign_that_sends_no_more_keeps_no_category(post: Post, state: str)
     assert not Category.objects.filter(tenant=post.tenant).exists()
 
 
-@pytest.mark.parametrize("what", ["archived", "taken from the template", "swapped", "deleted by force"])
-def test_a_no_holds_for_what_is_armed_whatever_becomes_of_the_category(post: Post, what: str) -> None:
+@pytest.mark.parametrize("change", ["archived", "taken from the template", "swapped", "deleted by force"])
+def test_an_opt_out_holds_for_an_armed_campaign_whatever_happens_to_the_category(post: Post, change: str) -> None:
     post.people(4)
-    refuses_news(post, "t0")
+    opt_out_of_news(post, "t0")
     campaign = post.armed()
     template = Template.objects.filter(pk=post.template.pk)
-    if what == "archived":
+    if change == "archived":
         categories.change(news(post), {"archived": True})
-    elif what == "swapped":
+    elif change == "swapped":
         template.update(category=Category.objects.create(tenant=post.tenant, key="other", name="Other"))
     else:
         template.update(category=None)
-    if what == "deleted by force":
+    if change == "deleted by force":
         news(post).delete()
-    refuses_news(post, "t1")
-    send(gone(campaign))
+    opt_out_of_news(post, "t1")
+    send(launched(campaign))
     assert post.client.counted == {"t2": 1, "t3": 1}
     accounting.account(campaign.pk)
     assert told(campaign) == {("sent", ""): 2, ("suppressed", "category_off"): 2}
     assert set(Delivery.objects.filter(campaign_id=campaign.pk).values_list("category", flat=True)) == {"news"}
 
 
-def test_a_no_holds_for_a_retry_when_the_category_is_gone(post: Post) -> None:
+def test_an_opt_out_holds_for_a_retry_though_the_category_was_deleted(post: Post) -> None:
     post.people(2)
-    campaign = gone(post.armed())
+    campaign = launched(post.armed())
     post.client.fate = lambda token: BUSY if token == "t1" else 200
     send(campaign)
     Template.objects.filter(pk=post.template.pk).update(category=None)
     news(post).delete()
-    refuses_news(post, "t1")
+    opt_out_of_news(post, "t1")
     retried(campaign)
     assert post.client.counted == {"t0": 1, "t1": 1}
     assert Delivery.objects.get(campaign_id=campaign.pk, address="t1").status == Status.SUPPRESSED
 
 
-def test_a_template_of_an_archived_category_is_not_armed_anew(post: Post) -> None:
+def test_a_template_with_an_archived_category_cannot_be_armed(post: Post) -> None:
     post.people(2)
     draft = Campaign.objects.create(
         tenant=post.tenant, name="Later", template=post.template, channels=["push"], audience=post.armed().audience
@@ -108,7 +108,7 @@ def test_a_template_of_an_archived_category_is_not_armed_anew(post: Post) -> Non
 
 def test_the_form_says_that_the_templates_category_is_archived(site: Site, browser: object) -> None:
     categories.change(Category.objects.get(tenant=site.acme, key="news"), {"archived": True})
-    asked = {"tenant": str(site.acme.pk), "name": "New", "template": str(site.template.pk), "mode": "live"}
-    answer = browser(site.people.ben).post(reverse("admin:campaigns_campaign_add"), **asked)  # type: ignore[operator]
+    fields = {"tenant": str(site.acme.pk), "name": "New", "template": str(site.template.pk), "mode": "live"}
+    answer = browser(site.people.ben).post(reverse("admin:campaigns_campaign_add"), **fields)  # type: ignore[operator]
     assert "is archived: nothing new may use it" in answer.content.decode()
     assert not Campaign.objects.exists()

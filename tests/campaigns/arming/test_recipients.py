@@ -1,4 +1,4 @@
-"""Arming and stopping in one process: what is written, what is left behind, what is refused."""
+"""Arming and stopping in one process: what is written, what is removed, what is refused."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_an_opt_out_after_arming_holds_and_the_campaign_finishes_once(campaign: 
     assert AuditLog.objects.filter(action="campaign.finished").count() == 1
 
 
-def test_a_move_that_the_table_does_not_have_is_a_programming_error(campaign: Campaign) -> None:
+def test_a_move_that_is_not_allowed_raises_an_error(campaign: Campaign) -> None:
     with pytest.raises(ValueError, match="no move"):
         move(campaign.pk, State.RUNNING, allowed_from=[State.DRAFT])
 

@@ -51,7 +51,7 @@ def acme_slot_taken(site: Site) -> Iterator[None]:
         other.close()
 
 
-def asked_to_arm(campaign: Campaign) -> Campaign:
+def arming_requested(campaign: Campaign) -> Campaign:
     arming.request_arm(campaign)
     return campaign
 
@@ -97,8 +97,8 @@ def test_a_killed_process_frees_its_slot(site: Site) -> None:
 
 def test_a_task_arms_the_campaign_of_the_tenant_that_has_waited_longest(site: Site) -> None:
     slow_ranges = ArmingLimits(range_size=2, quick_cpu_seconds=0.0)
-    of_acme = [asked_to_arm(site.draft(name=f"{n}")) for n in range(3)]
-    globex_campaign = asked_to_arm(of_globex(site))
+    of_acme = [arming_requested(site.draft(name=f"{n}")) for n in range(3)]
+    globex_campaign = arming_requested(of_globex(site))
     assert len(take_tasks()) == 4
     scheduler.arm_next(slow_ranges)
     assert [AudienceRange.objects.filter(campaign=c).count() for c in of_acme] == [1, 0, 0]
@@ -111,13 +111,13 @@ def test_a_task_arms_the_campaign_of_the_tenant_that_has_waited_longest(site: Si
 
 
 def test_a_tenant_whose_slots_are_taken_waits_and_others_do_not(site: Site, acme_slot_taken: None) -> None:
-    of_acme, globex_campaign = asked_to_arm(site.draft()), asked_to_arm(of_globex(site))
+    of_acme, globex_campaign = arming_requested(site.draft()), arming_requested(of_globex(site))
     tasks.arm(str(of_acme.pk))
     assert (state(of_acme), state(globex_campaign)) == (State.ARMING, State.ARMED)
 
 
 def test_a_task_of_one_campaign_arms_another_one_whole(site: Site) -> None:
-    campaign = asked_to_arm(site.draft())
+    campaign = arming_requested(site.draft())
     take_tasks()
     tasks.arm(str(uuid.uuid4()))
     assert state(campaign) == State.ARMED
@@ -125,7 +125,7 @@ def test_a_task_of_one_campaign_arms_another_one_whole(site: Site) -> None:
 
 def test_quick_ranges_get_every_process(site: Site, settings: Settings) -> None:
     settings.BATCH_PROCESSES = 4
-    campaign = asked_to_arm(site.draft())
+    campaign = arming_requested(site.draft())
     take_tasks()
     scheduler.arm_next(ONE_A_RANGE)
     # this process leaves as soon as other tasks wait: here those that it has posted for the other three
@@ -140,7 +140,7 @@ def test_quick_ranges_get_every_process(site: Site, settings: Settings) -> None:
 def test_slow_ranges_get_one_turn_each(site: Site, settings: Settings) -> None:
     settings.BATCH_PROCESSES = 4
     slow_ranges = ArmingLimits(range_size=1, quick_cpu_seconds=0.0)
-    campaign = asked_to_arm(site.draft())
+    campaign = arming_requested(site.draft())
     take_tasks()
     scheduler.arm_next(slow_ranges)
     assert take_tasks() == [("campaigns.arm", str(campaign.pk))]
@@ -171,11 +171,11 @@ def test_an_import_waits_while_the_tenants_slots_are_taken(
     assert Import.objects.get(state=Import.State.WAITING).tenant == site.acme
 
 
-# ---- what workers die of -----------------------------------------------------------------------------------------
+# ---- arming that takes too much ---------------------------------------------------------------------------------
 
 
-def test_an_arming_that_workers_die_of_is_given_up_with_the_reason(site: Site) -> None:
-    campaign = asked_to_arm(site.draft())
+def test_an_arming_of_which_workers_die_fails_with_the_reason(site: Site) -> None:
+    campaign = arming_requested(site.draft())
     assert arming.begin(campaign.pk)
     # each worker counts itself in before it begins, and out again unless it dies
     Campaign.objects.filter(pk=campaign.pk).update(attempts=run.MAX_DEATHS + 2)
@@ -187,14 +187,14 @@ def test_an_arming_that_workers_die_of_is_given_up_with_the_reason(site: Site) -
     assert (state(campaign), campaign.attempts) == (State.ARMED, 0)
 
 
-def test_an_arming_that_takes_too_much_memory_is_given_up_with_the_reason(
+def test_an_arming_that_takes_too_much_memory_fails_with_the_reason(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def take(planner: CampaignPlanner, people: Any) -> None:
         bytearray(1 << 30)
 
     monkeypatch.setattr(CampaignPlanner, "plan", take)
-    campaign = asked_to_arm(site.draft())
+    campaign = arming_requested(site.draft())
     scheduler.arm_next(ArmingLimits(memory=64 << 20))
     assert state(campaign) == State.DRAFT
     assert "more than 64 MiB of memory" in campaign.failure

@@ -1,8 +1,7 @@
-"""Segments and lists: what is refused, who is found, whatever the filter says; nobody of another tenant."""
+"""Segments: which filters are refused, which recipients a filter finds, and never one of another tenant."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from typing import Any
 
@@ -11,11 +10,10 @@ from django.db import connection
 
 from campaigns import audience as audiences
 from campaigns.audience import segments
-from campaigns.models import Audience, AudienceMember
+from campaigns.models import Audience
 from notifier.delivery.planning.recipients import load_by_query
 from notifier.errors import InvalidInput
 from notifier.vocabulary.people import Person
-from tenants.imports import UnreadableFile
 from tenants.models import Recipient, Tenant
 from tests.fixtures import People
 
@@ -45,15 +43,15 @@ def segment(tenant: Tenant, *conditions: tuple[str, str, Any]) -> Audience:
     return Audience(tenant=tenant, name="x", source=Audience.Source.SEGMENT, filter=filter_)
 
 
-def walked(audience: Audience, size: int) -> list[tuple[list[Person], int]]:
-    """Whom each slice has, and how many of its entries are nobody."""
+def recipients_by_range(audience: Audience, size: int) -> list[tuple[list[Person], int]]:
+    """The recipients of each range, and how many of its entries are no recipients."""
     bounds = audiences.key_ranges(audience, size)
     return [load_by_query(audience.tenant_id, audiences.recipient_query(audience, b.after, b.until)) for b in bounds]
 
 
 def found(audience: Audience) -> set[str]:
-    """External ids by slices; the count and the sample must agree with it, and all must be of the tenant."""
-    ids = [person.id for persons, _ in walked(audience, 2) for person in persons]
+    """External ids by ranges; the count and the sample must agree with them, and all must be of the tenant."""
+    ids = [person.id for persons, _ in recipients_by_range(audience, 2) for person in persons]
     rows = Recipient.objects.in_bulk(ids)
     assert len(ids) == len(set(ids)) == audiences.count_recipients(audience)
     assert {r.pk for r in audiences.sample_recipients(audience, 100)} == set(ids)
@@ -65,7 +63,7 @@ ALL = set(PEOPLE)
 
 
 @pytest.mark.parametrize(
-    ("condition", "who"),
+    ("condition", "expected"),
     [
         (("locale", "eq", "de"), {"bob"}),
         (("locale", "ne", "de"), ALL - {"bob"}),
@@ -134,11 +132,13 @@ ALL = set(PEOPLE)
         (("attributes.%s", "eq", "%s"), set()),
     ],
 )
-def test_a_condition_finds_exactly_whom_it_says(acme: Tenant, condition: tuple[str, str, Any], who: set[str]) -> None:
-    assert found(segment(acme, condition)) == who
+def test_a_condition_finds_exactly_its_recipients(
+    acme: Tenant, condition: tuple[str, str, Any], expected: set[str]
+) -> None:
+    assert found(segment(acme, condition)) == expected
 
 
-ODD = [
+UNUSUAL = [
     150,
     150.0,
     "150",
@@ -156,11 +156,11 @@ ODD = [
     "1.",
     ".",
 ]
-ODD += ["NaN", "Infinity", "", "-", "9" * 400, "0." + "9" * 400, None, True, [], {}, [150], {"x": 150}]
+UNUSUAL += ["NaN", "Infinity", "", "-", "9" * 400, "0." + "9" * 400, None, True, [], {}, [150], {"x": 150}]
 
 
-def test_no_odd_value_makes_a_comparison_fail_for_the_others(people: People) -> None:
-    for n, value in enumerate(ODD):
+def test_no_unusual_value_makes_a_comparison_fail_for_other_recipients(people: People) -> None:
+    for n, value in enumerate(UNUSUAL):
         Recipient.objects.create(tenant=people.acme, external_id=f"odd-{n}", attributes={"points": value})
     hundreds = {f"odd-{n}" for n in range(5)}
     assert found(segment(people.acme, ("attributes.points", "eq", 150))) == hundreds
@@ -180,8 +180,8 @@ FROM generate_series(1, 50000) n
 
 
 def test_equality_of_an_attribute_uses_its_index(acme: Tenant) -> None:
-    wanted = [{"field": "attributes.points", "op": "in", "value": [150, "151", 9.9]}]
-    where, params = segments.compile_filter(segments.check_filter(wanted))
+    conditions = [{"field": "attributes.points", "op": "in", "value": [150, "151", 9.9]}]
+    where, params = segments.compile_filter(segments.check_filter(conditions))
     with connection.cursor() as cursor:
         cursor.execute(MANY, [acme.pk])
         cursor.execute("SELECT gin_clean_pending_list('segment_attributes')")
@@ -200,12 +200,12 @@ def everybody(tenant: Tenant) -> Audience:
     return Audience(tenant=tenant, name="x", source=Audience.Source.EVERYBODY)
 
 
-def test_everybody_is_asked_for_by_name(acme: Tenant) -> None:
+def test_all_recipients_are_a_source_of_their_own(acme: Tenant) -> None:
     assert found(everybody(acme)) == ALL
 
 
 @pytest.mark.parametrize("empty", [[], None])
-def test_a_segment_without_conditions_reaches_nobody_whoever_stored_it(acme: Tenant, empty: Any) -> None:
+def test_a_stored_segment_without_conditions_is_refused(acme: Tenant, empty: Any) -> None:
     stored = Audience(tenant=acme, name="x", source=Audience.Source.SEGMENT, filter=empty)
     uses: list[Callable[[], object]] = [
         lambda: audiences.count_recipients(stored),
@@ -218,7 +218,7 @@ def test_a_segment_without_conditions_reaches_nobody_whoever_stored_it(acme: Ten
             use()
 
 
-def one(field: Any = "name", op: Any = "eq", value: Any = "x", **more: Any) -> list[Any]:
+def two_conditions(field: Any = "name", op: Any = "eq", value: Any = "x", **more: Any) -> list[Any]:
     return [{"field": "locale", "op": "eq", "value": "de"}, {"field": field, "op": op, "value": value, **more}]
 
 
@@ -232,49 +232,49 @@ def one(field: Any = "name", op: Any = "eq", value: Any = "x", **more: Any) -> l
         ([{}] * 31, "filter"),
         (["name"], "filter.0"),
         ([{}], "filter.0.field"),
-        (one("locale", "eq", "klingon"), "filter.1.value"),
-        (one("locale", "in", ["de", "de at"]), "filter.1.value.1"),
-        (one("timezone", "eq", "localtime"), "filter.1.value"),
-        (one("timezone", "ne", "Factory"), "filter.1.value"),
-        (one(also="x"), "filter.1"),
-        (one("password"), "filter.1.field"),
-        (one("tenant_id"), "filter.1.field"),
-        (one("name; DROP TABLE tenants_recipient"), "filter.1.field"),
-        (one(["name"]), "filter.1.field"),
-        (one("attributes"), "filter.1.field"),
-        (one("attributes."), "filter.1.field"),
-        (one("attributes.a..b"), "filter.1.field"),
-        (one("attributes." + ".".join("abcdefghi")), "filter.1.field"),
-        (one("attributes." + "a" * 65), "filter.1.field"),
-        (one("attributes.a\0b"), "filter.1.field"),
-        (one("attributes.\ud800"), "filter.1.field"),
-        (one(op="like"), "filter.1.op"),
-        (one(op=None), "filter.1.op"),
-        (one(op=["eq"]), "filter.1.op"),
-        (one(op="gt"), "filter.1.op"),
-        (one("created_at", "eq", "2026-01-01"), "filter.1.op"),
-        (one("created_at", "gt", "yesterday"), "filter.1.value"),
-        (one("created_at", "gt", 5), "filter.1.value"),
-        (one(value=5), "filter.1.value"),
-        (one(value=""), "filter.1.value"),
-        (one(value="a\0b"), "filter.1.value"),
-        (one(value="\udfff"), "filter.1.value"),
-        (one(value="x" * 501), "filter.1.value"),
-        (one(op="in", value="de"), "filter.1.value"),
-        (one(op="in", value=[]), "filter.1.value"),
-        (one(op="in", value=["x"] * 1001), "filter.1.value"),
-        (one(op="in", value=["x", 1]), "filter.1.value.1"),
-        (one(op="exists", value="yes"), "filter.1.value"),
-        (one("status", "eq", "dead"), "filter.1.value"),
-        (one("status", "in", ["active", "dead"]), "filter.1.value.1"),
-        (one("attributes.a", "eq", None), "filter.1.value"),
-        (one("attributes.a", "eq", {"b": 1}), "filter.1.value"),
-        (one("attributes.a", "eq", float("nan")), "filter.1.value"),
-        (one("attributes.a", "eq", float("inf")), "filter.1.value"),
-        (one("attributes.a", "eq", 10**400), "filter.1.value"),
-        (one("attributes.a", "gt", True), "filter.1.value"),
-        (one("attributes.a", "in", ["x"] * 101), "filter.1.value"),
-        (one("attributes.a", "contains", 5), "filter.1.value"),
+        (two_conditions("locale", "eq", "klingon"), "filter.1.value"),
+        (two_conditions("locale", "in", ["de", "de at"]), "filter.1.value.1"),
+        (two_conditions("timezone", "eq", "localtime"), "filter.1.value"),
+        (two_conditions("timezone", "ne", "Factory"), "filter.1.value"),
+        (two_conditions(also="x"), "filter.1"),
+        (two_conditions("password"), "filter.1.field"),
+        (two_conditions("tenant_id"), "filter.1.field"),
+        (two_conditions("name; DROP TABLE tenants_recipient"), "filter.1.field"),
+        (two_conditions(["name"]), "filter.1.field"),
+        (two_conditions("attributes"), "filter.1.field"),
+        (two_conditions("attributes."), "filter.1.field"),
+        (two_conditions("attributes.a..b"), "filter.1.field"),
+        (two_conditions("attributes." + ".".join("abcdefghi")), "filter.1.field"),
+        (two_conditions("attributes." + "a" * 65), "filter.1.field"),
+        (two_conditions("attributes.a\0b"), "filter.1.field"),
+        (two_conditions("attributes.\ud800"), "filter.1.field"),
+        (two_conditions(op="like"), "filter.1.op"),
+        (two_conditions(op=None), "filter.1.op"),
+        (two_conditions(op=["eq"]), "filter.1.op"),
+        (two_conditions(op="gt"), "filter.1.op"),
+        (two_conditions("created_at", "eq", "2026-01-01"), "filter.1.op"),
+        (two_conditions("created_at", "gt", "yesterday"), "filter.1.value"),
+        (two_conditions("created_at", "gt", 5), "filter.1.value"),
+        (two_conditions(value=5), "filter.1.value"),
+        (two_conditions(value=""), "filter.1.value"),
+        (two_conditions(value="a\0b"), "filter.1.value"),
+        (two_conditions(value="\udfff"), "filter.1.value"),
+        (two_conditions(value="x" * 501), "filter.1.value"),
+        (two_conditions(op="in", value="de"), "filter.1.value"),
+        (two_conditions(op="in", value=[]), "filter.1.value"),
+        (two_conditions(op="in", value=["x"] * 1001), "filter.1.value"),
+        (two_conditions(op="in", value=["x", 1]), "filter.1.value.1"),
+        (two_conditions(op="exists", value="yes"), "filter.1.value"),
+        (two_conditions("status", "eq", "dead"), "filter.1.value"),
+        (two_conditions("status", "in", ["active", "dead"]), "filter.1.value.1"),
+        (two_conditions("attributes.a", "eq", None), "filter.1.value"),
+        (two_conditions("attributes.a", "eq", {"b": 1}), "filter.1.value"),
+        (two_conditions("attributes.a", "eq", float("nan")), "filter.1.value"),
+        (two_conditions("attributes.a", "eq", float("inf")), "filter.1.value"),
+        (two_conditions("attributes.a", "eq", 10**400), "filter.1.value"),
+        (two_conditions("attributes.a", "gt", True), "filter.1.value"),
+        (two_conditions("attributes.a", "in", ["x"] * 101), "filter.1.value"),
+        (two_conditions("attributes.a", "contains", 5), "filter.1.value"),
     ],
 )
 def test_a_wrong_filter_names_the_condition_and_the_part(raw: Any, field: str) -> None:
@@ -289,74 +289,15 @@ def test_values_are_never_part_of_the_statement() -> None:
     assert "evil" not in sql and sql.count("%s") == len(params)
 
 
-# ---- lists -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def member_list(acme: Tenant) -> Audience:
-    return Audience.objects.create(tenant=acme, name="List", source=Audience.Source.LIST)
-
-
-def test_a_list_walks_in_the_order_of_its_file_and_counts_strangers(people: People, member_list: Audience) -> None:
-    Recipient.objects.create(tenant=people.globex, external_id="only-globex")
-    report = audiences.load_file(member_list, io.BytesIO(b"external_id\neve\nnobody\nada\neve\nonly-globex\n"))
-    assert (report.rows, report.stored, report.duplicates, report.rejected) == (5, 4, 1, 0)
-    assert (report.known, report.unknown, report.unknown_ids) == (2, 2, ["nobody", "only-globex"])
-    slices = walked(member_list, 3)
-    assert [[person.external_id for person in persons] for persons, _ in slices] == [["eve", "ada"], []]
-    assert [nobody for _, nobody in slices] == [1, 1]
-    assert audiences.count_recipients(member_list) == 2
-    assert member_list.size == 4
-
-
-def test_a_file_that_breaks_off_in_the_middle_changes_nothing(member_list: Audience) -> None:
-    audiences.load_ids(member_list, ["ada"])
-    with pytest.raises(InvalidInput):
-        audiences.load_file(member_list, io.BytesIO(b"external_id\n" + b"x\n" * 6000 + b"\xff\n"))
-    assert list(AudienceMember.objects.values_list("external_id", flat=True)) == ["ada"]
-
-
-@pytest.mark.parametrize("file", [b"external_id\n", b"email\nada\n", b"external_id,name\n,Ada\n,Bob\n", b"\n", b""])
-def test_a_file_that_names_nobody_is_refused_and_changes_nothing(member_list: Audience, file: bytes) -> None:
-    audiences.load_ids(member_list, ["ada"])
-    with pytest.raises(UnreadableFile):
-        audiences.load_file(member_list, io.BytesIO(file))
-    assert list(AudienceMember.objects.values_list("external_id", flat=True)) == ["ada"]
-
-
-@pytest.mark.parametrize("ids", [[], ["", 7, None], ["\u200b"], ["x" * 129]])
-def test_ids_that_can_be_nobodys_are_refused_and_change_nothing(member_list: Audience, ids: list[object]) -> None:
-    audiences.load_ids(member_list, ["ada"])
-    with pytest.raises(InvalidInput) as refused:
-        audiences.load_ids(member_list, ids)
-    assert refused.value.field == "external_ids"
-    assert list(AudienceMember.objects.values_list("external_id", flat=True)) == ["ada"]
-
-
-def test_an_id_with_something_invisible_is_the_person(member_list: Audience) -> None:
-    report = audiences.load_ids(member_list, ["ada\u200b", "\ufeffada", " ada", "bob\u00a0"])
-    assert (report.stored, report.duplicates, report.known) == (2, 2, 2)
-
-
-def test_duplicates_merge_also_between_batches(member_list: Audience) -> None:
-    csv = b"".join(b"u%d\n" % (n % 6000) for n in range(12_000))
-    report = audiences.load_file(member_list, io.BytesIO(csv))
-    assert (report.rows, report.stored, report.duplicates) == (12_000, 6_000, 6_000)
-
-
-def test_an_empty_list_has_no_slices(member_list: Audience) -> None:
-    assert list(audiences.key_ranges(member_list, 10)) == []
-
-
 @pytest.mark.parametrize(("size", "entries"), [(1, [1] * 5), (2, [2, 2, 1]), (5, [5]), (6, [5])])
-def test_slices_are_of_even_size_and_end_with_the_last(acme: Tenant, size: int, entries: list[int]) -> None:
+def test_ranges_are_of_even_size_and_end_with_the_last_recipient(acme: Tenant, size: int, entries: list[int]) -> None:
     assert [b.entries for b in audiences.key_ranges(everybody(acme), size)] == entries
-    assert [len(persons) for persons, _ in walked(everybody(acme), size)] == entries
+    assert [len(persons) for persons, _ in recipients_by_range(everybody(acme), size)] == entries
 
 
-def test_who_comes_after_the_cut_is_in_no_slice(acme: Tenant) -> None:
-    all_of_them = everybody(acme)
-    bounds = list(audiences.key_ranges(all_of_them, 2))
+def test_a_recipient_created_after_the_freeze_is_in_no_range(acme: Tenant) -> None:
+    audience = everybody(acme)
+    bounds = list(audiences.key_ranges(audience, 2))
     Recipient.objects.create(tenant=acme, external_id="late")
-    slices = [load_by_query(acme.id, audiences.recipient_query(all_of_them, b.after, b.until))[0] for b in bounds]
-    assert sum(map(len, slices)) == 5
+    by_range = [load_by_query(acme.id, audiences.recipient_query(audience, b.after, b.until))[0] for b in bounds]
+    assert sum(map(len, by_range)) == 5

@@ -1,4 +1,4 @@
-"""Large lists are read by a worker: what the API and the admin say meanwhile, and what a killed worker leaves."""
+"""A worker reads large lists: what the API and the admin show meanwhile, and what a killed worker leaves."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def api(site: Site, as_web: AsWeb) -> Api:
 
 
 def large(*first: str, rows: int = LARGE) -> bytes:
-    """A file of these ids, and of so many that nobody has."""
+    """A file of these ids, and of so many ids without a recipient."""
     return "\n".join(["external_id", *first, *(f"nobody-{n}" for n in range(rows))]).encode()
 
 
 def a_list(tenant: Tenant, *external_ids: str) -> Audience:
-    made = Audience.objects.create(tenant=tenant, name="List", source="list", size=len(external_ids))
+    audience = Audience.objects.create(tenant=tenant, name="List", source="list", size=len(external_ids))
     for external_id in external_ids:
-        AudienceMember.objects.create(tenant=tenant, audience=made, external_id=external_id)
-    return made
+        AudienceMember.objects.create(tenant=tenant, audience=audience, external_id=external_id)
+    return audience
 
 
 def members(audience: Audience) -> list[str]:
@@ -62,40 +62,40 @@ def put(audience: Audience, content: bytes) -> Import:
 def test_a_large_csv_is_accepted_and_loaded_by_a_worker(site: Site, api: Api) -> None:
     member_list = a_list(site.acme, "ada")
     address = f"/v1/audiences/{member_list.pk}/members"
-    status, told = api("PUT", address, large("ada", "bob", "bob"), content_type="text/csv")
-    assert (status, told["state"], told["stored"]) == (202, "waiting", 0)
+    status, report = api("PUT", address, large("ada", "bob", "bob"), content_type="text/csv")
+    assert (status, report["state"], report["stored"]) == (202, "waiting", 0)
     assert members(member_list) == ["ada"]
     assert api("GET", address)[1]["state"] == "waiting"
     assert api("GET", f"/v1/audiences/{member_list.pk}")[1]["loading"] is True
     assert jobs.run_waiting() == 1
-    status, told = api("GET", address)
-    assert (status, told["state"], told["rows"], told["stored"], told["duplicates"]) == (
+    status, report = api("GET", address)
+    assert (status, report["state"], report["rows"], report["stored"], report["duplicates"]) == (
         200,
         "done",
         LARGE + 3,
         LARGE + 2,
         1,
     )
-    assert (told["known"], told["unknown"], told["unknown_ids"][:2]) == (2, LARGE, ["nobody-0", "nobody-1"])
+    assert (report["known"], report["unknown"], report["unknown_ids"][:2]) == (2, LARGE, ["nobody-0", "nobody-1"])
     assert members(member_list)[:3] == ["ada", "bob", "nobody-0"]
     found = api("GET", f"/v1/audiences/{member_list.pk}")[1]
     assert (found["size"], found["reaches"], found["loading"]) == (LARGE + 2, 2, False)
     assert set(AuditLog.objects.values_list("action", flat=True)) >= {"audience.fill", "import.done"}
 
 
-def test_a_small_one_is_stored_at_once_and_asked_for_the_same_way(site: Site, api: Api) -> None:
+def test_a_small_csv_is_stored_at_once_and_read_at_the_same_address(site: Site, api: Api) -> None:
     member_list = a_list(site.acme)
     address = f"/v1/audiences/{member_list.pk}/members"
     assert api("GET", address)[0] == 404
-    status, told = api("PUT", address, b"external_id\nada\n,\nnobody\n", content_type="text/csv")
-    assert (status, told["state"], told["known"]) == (200, "done", 1)
-    assert api("GET", address) == (200, told)
-    status, told = api("PUT", address, {"external_ids": ["bob"]})
-    assert (status, told["stored"]) == (200, 1)
-    assert api("GET", address) == (200, told)
+    status, report = api("PUT", address, b"external_id\nada\n,\nnobody\n", content_type="text/csv")
+    assert (status, report["state"], report["known"]) == (200, "done", 1)
+    assert api("GET", address) == (200, report)
+    status, report = api("PUT", address, {"external_ids": ["bob"]})
+    assert (status, report["stored"]) == (200, 1)
+    assert api("GET", address) == (200, report)
 
 
-def test_more_ids_than_json_takes_are_refused_by_name(site: Site, api: Api) -> None:
+def test_too_many_ids_in_json_are_refused_with_the_field(site: Site, api: Api) -> None:
     member_list = a_list(site.acme, "ada")
     ids = [str(n) for n in range(uploads.AT_ONCE + 1)]
     status, problem = api("PUT", f"/v1/audiences/{member_list.pk}/members", {"external_ids": ids})
@@ -103,14 +103,14 @@ def test_more_ids_than_json_takes_are_refused_by_name(site: Site, api: Api) -> N
     assert members(member_list) == ["ada"]
 
 
-def test_a_strangers_upload_is_not_found(site: Site, as_web: AsWeb) -> None:
+def test_another_tenants_upload_is_not_found(site: Site, as_web: AsWeb) -> None:
     member_list = a_list(site.acme)
     put(member_list, b"ada\n")
     assert Api(site.people.globex_key, as_web)("GET", f"/v1/audiences/{member_list.pk}/members")[0] == 404
 
 
 @pytest.mark.parametrize("content", [b"email\n" + b"a@example.com\n" * LARGE, b"PK\x03\x04" + b"\n" * LARGE])
-def test_what_the_first_line_shows_to_be_no_list_is_refused_at_once(site: Site, api: Api, content: bytes) -> None:
+def test_a_file_whose_first_line_is_no_list_is_refused_at_once(site: Site, api: Api, content: bytes) -> None:
     member_list = a_list(site.acme, "ada")
     status, problem = api("PUT", f"/v1/audiences/{member_list.pk}/members", content, content_type="text/csv")
     assert (status, problem["code"]) == (400, "file_refused")
@@ -122,8 +122,8 @@ def test_a_large_file_that_breaks_off_changes_nothing_and_says_why(site: Site, a
     member_list = a_list(site.acme, "ada")
     assert put(member_list, large() + b"\n" + end).state == "waiting"
     jobs.run_waiting()
-    told = api("GET", f"/v1/audiences/{member_list.pk}/members")[1]
-    assert told["state"] == "refused" and "ine 2500" in told["failure"]
+    report = api("GET", f"/v1/audiences/{member_list.pk}/members")[1]
+    assert report["state"] == "refused" and "ine 2500" in report["failure"]
     assert members(member_list) == ["ada"]
 
 
@@ -151,7 +151,7 @@ def test_a_list_that_is_being_loaded_cannot_be_armed_or_replaced(site: Site, api
     assert draft.audience_size == LARGE + 1
 
 
-def test_what_was_armed_with_the_old_list_is_a_draft_when_the_new_one_is_there(site: Site) -> None:
+def test_a_campaign_armed_with_the_old_list_is_a_draft_once_the_new_list_is_loaded(site: Site) -> None:
     member_list = a_list(site.acme, "ada")
     campaign = armed(site.draft(audience=member_list))
     put(member_list, large("bob"))
@@ -162,7 +162,7 @@ def test_what_was_armed_with_the_old_list_is_a_draft_when_the_new_one_is_there(s
     assert campaign.state == Campaign.State.DRAFT
 
 
-def test_an_audience_that_was_deleted_meanwhile_is_told(site: Site) -> None:
+def test_the_import_of_a_deleted_audience_is_refused_with_the_reason(site: Site) -> None:
     member_list = a_list(site.acme)
     put(member_list, large())
     member_list.delete()
@@ -202,7 +202,7 @@ def test_the_page_of_an_audience_says_why_its_last_file_changed_nothing(site: Si
     assert "The last file, list.csv, changed nothing. It is not UTF-8" in shown
 
 
-def test_a_campaign_with_a_large_file_is_made_at_once_and_says_what_it_waits_for(site: Site, browser: Browse) -> None:
+def test_a_campaign_with_a_large_file_is_created_at_once_and_waits_for_it(site: Site, browser: Browse) -> None:
     ben = browser(site.people.ben)
     given = {"tenant": site.acme.pk, "name": "Big", "template": site.template.pk, "data": '{"what": "Spring"}'}
     file = SimpleUploadedFile("large.csv", large("ada"))
@@ -229,11 +229,11 @@ jobs.run_waiting()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_that_is_killed_leaves_the_old_list_and_the_next_one_loads_it_whole(site: Site, settings: Any) -> None:
+def test_a_killed_worker_leaves_the_old_list_and_the_next_worker_loads_the_new_one(site: Site, settings: Any) -> None:
     member_list = a_list(site.acme, "ada", "bob")
     job = put(member_list, large("cy", rows=60_000))
     with connection.cursor() as cursor:
-        # the worker has written the new members, wants to count who of them is a recipient, and is killed there
+        # the worker has written the new members, wants to count the recipients among them, and is killed there
         cursor.execute("BEGIN; LOCK TABLE tenants_recipient IN ACCESS EXCLUSIVE MODE")
         worker = _worker(settings)
         try:
@@ -271,5 +271,5 @@ def _waits_for_a_lock() -> bool:
 def _until(holds: Callable[[], bool], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < end, "it never came to it"
+        assert time.monotonic() < end, "it never happened"
         time.sleep(0.05)

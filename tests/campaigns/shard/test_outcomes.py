@@ -1,4 +1,4 @@
-"""A shard's record: what is packed is what is read, and its counts are those of its messages."""
+"""A shard's outcomes: unpacking gives what was packed, and the counts are those of the messages."""
 
 from __future__ import annotations
 
@@ -32,68 +32,68 @@ STEPS = st.lists(st.tuples(STATUSES, st.integers(0, 2**32 - 1), NOTES), max_size
 
 
 def played(steps: list[tuple[int, int, OutcomeNote]], size: int) -> ShardOutcomes:
-    made = ShardOutcomes(size, begun=len(steps))
+    outcomes = ShardOutcomes(size, begun=len(steps))
     for i, (status, delay, note) in enumerate(steps):
         if status == Status.SENT and note == OutcomeNote():
-            made.mark_sent([i], delay)
+            outcomes.mark_sent([i], delay)
         elif status != UNANSWERED:
-            made.mark_ended(i, Status(status), delay, OutcomeNote() if status == REQUEUED else note)
-    return made
+            outcomes.mark_ended(i, Status(status), delay, OutcomeNote() if status == REQUEUED else note)
+    return outcomes
 
 
-def stored(kept: ShardOutcomes) -> ShardOutcomes:
-    packed = kept.packed_codes(), kept.packed_delays(), kept.packed_notes()
-    return ShardOutcomes.unpack(kept.size, kept.begun, *packed)
+def stored(shard_outcomes: ShardOutcomes) -> ShardOutcomes:
+    packed = shard_outcomes.packed_codes(), shard_outcomes.packed_delays(), shard_outcomes.packed_notes()
+    return ShardOutcomes.unpack(shard_outcomes.size, shard_outcomes.begun, *packed)
 
 
 @given(STEPS, st.integers(0, 20))
 @settings(deadline=None)
-def test_what_is_packed_is_what_is_read(steps: list[tuple[int, int, OutcomeNote]], rest: int) -> None:
-    kept = played(steps, len(steps) + rest)
-    assert stored(kept) == kept
-    assert stored(stored(kept)) == kept
+def test_unpacking_gives_what_was_packed(steps: list[tuple[int, int, OutcomeNote]], not_begun: int) -> None:
+    shard_outcomes = played(steps, len(steps) + not_begun)
+    assert stored(shard_outcomes) == shard_outcomes
+    assert stored(stored(shard_outcomes)) == shard_outcomes
 
 
 @given(STEPS, st.integers(0, 20), st.booleans(), st.booleans())
 @settings(deadline=None)
-def test_each_message_is_tallied_once_but_for_those_that_were_handed(
-    steps: list[tuple[int, int, OutcomeNote]], rest: int, ended: bool, stopped: bool
+def test_each_message_is_tallied_once_except_the_requeued_ones(
+    steps: list[tuple[int, int, OutcomeNote]], not_begun: int, ended: bool, stopped: bool
 ) -> None:
-    kept = played(steps, len(steps) + rest)
-    tally = kept.tally(ended=ended, stopped=stopped)
-    assert sum(tally.values()) == kept.size - kept.requeued
+    shard_outcomes = played(steps, len(steps) + not_begun)
+    tally = shard_outcomes.tally(ended=ended, stopped=stopped)
+    assert sum(tally.values()) == shard_outcomes.size - shard_outcomes.requeued
     assert min(tally.values(), default=1) > 0
     by_status: Counter[int] = Counter()
     for (status, _), count in tally.items():
         by_status[status] += count
-    assert by_status[Status.SENT] + by_status[Status.DELIVERED] == kept.sent
-    doubt = len(kept.unanswered()) + sum(status == Status.UNKNOWN for status, _, _ in steps)
+    assert by_status[Status.SENT] + by_status[Status.DELIVERED] == shard_outcomes.sent
+    doubt = len(shard_outcomes.unanswered()) + sum(status == Status.UNKNOWN for status, _, _ in steps)
     assert by_status[Status.SENDING] + by_status[Status.UNKNOWN] == doubt
-    assert kept.begun == kept.sent + kept.failed + kept.requeued + doubt
-    assert kept.dead == sum(note.address_is_dead for note in kept.notes.values())
-    assert (by_status[Status.ARMED] == 0) == (rest == 0 or ended or stopped)
+    assert shard_outcomes.begun == shard_outcomes.sent + shard_outcomes.failed + shard_outcomes.requeued + doubt
+    assert shard_outcomes.dead == sum(note.address_is_dead for note in shard_outcomes.notes.values())
+    assert (by_status[Status.ARMED] == 0) == (not_begun == 0 or ended or stopped)
 
 
 @given(STEPS, st.integers(0, 30), st.one_of(st.none(), st.integers(0, 10**6)))
 @settings(deadline=None)
-def test_delays_are_of_what_was_taken(
+def test_delays_are_those_of_the_sent_messages(
     steps: list[tuple[int, int, OutcomeNote]], known: int, lasted: int | None
 ) -> None:
-    kept = played(steps, len(steps))
-    delays = kept.packed_delays()[: known * 4]
-    found = list(sent_delays(kept.packed_codes(), delays, lasted))
-    assert len(found) == (kept.sent if lasted is not None or known >= len(steps) else sum(
+    shard_outcomes = played(steps, len(steps))
+    delays = shard_outcomes.packed_delays()[: known * 4]
+    found = list(sent_delays(shard_outcomes.packed_codes(), delays, lasted))
+    assert len(found) == (shard_outcomes.sent if lasted is not None or known >= len(steps) else sum(
         status in (Status.SENT, Status.DELIVERED) for status, _, _ in steps[:known]
     ))  # fmt: skip
 
 
-def test_a_pause_of_months_overflows_nothing(monkeypatch: pytest.MonkeyPatch, post: Post) -> None:
+def test_a_pause_of_months_overflows_no_delay(post: Post) -> None:
     post.people(1)
     campaign = post.running()
     Shard.objects.filter(campaign=campaign).update(began_at="2026-01-01T00:00Z")
-    mine = claimed(campaign)
-    mine.outcomes.mark_sent([0], mine.delay())
-    assert mine.outcomes.sent == 1
+    shard = claimed(campaign)
+    shard.outcomes.mark_sent([0], shard.delay())
+    assert shard.outcomes.sent == 1
 
 
 # ---- written -----------------------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ def campaign(post: Post) -> Campaign:
     return post.running()
 
 
-def kept_of(campaign: Campaign) -> tuple[Any, ...]:
+def stored_state(campaign: Campaign) -> tuple[Any, ...]:
     payload = ShardPayload.objects.get(shard__campaign=campaign)
     shard = shard_of(campaign)
     return shard.begun, shard.sent, bytes(payload.outcomes), shard.state, shard.fence
@@ -113,35 +113,35 @@ def kept_of(campaign: Campaign) -> tuple[Any, ...]:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_stale_fence_writes_nothing(campaign: Campaign) -> None:
-    mine = claimed(campaign)
-    before = kept_of(campaign)
-    mine.outcomes.mark_sent([0], 5)
-    assert outcomes.write_outcomes(mine.outcomes, mine.id, mine.fence - 1, 5) == outcomes.WriteResult(
+    shard = claimed(campaign)
+    before = stored_state(campaign)
+    shard.outcomes.mark_sent([0], 5)
+    assert outcomes.write_outcomes(shard.outcomes, shard.id, shard.fence - 1, 5) == outcomes.WriteResult(
         claimed=False, running=False
     )
-    assert not outcomes.release_shard(mine.outcomes, mine.id, mine.fence - 1, Shard.State.DONE, ended=True)
-    assert kept_of(campaign) == before
-    assert mine.outcomes.begun == 0
+    assert not outcomes.release_shard(shard.outcomes, shard.id, shard.fence - 1, Shard.State.DONE, ended=True)
+    assert stored_state(campaign) == before
+    assert shard.outcomes.begun == 0
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("state", ["paused", "cancelled", "finished"])
-def test_outcomes_are_written_and_nothing_begins_unless_it_runs(campaign: Campaign, state: str) -> None:
-    mine = claimed(campaign)
-    assert outcomes.write_outcomes(mine.outcomes, mine.id, mine.fence, 4).running
+def test_outcomes_are_written_and_nothing_begins_unless_the_campaign_runs(campaign: Campaign, state: str) -> None:
+    shard = claimed(campaign)
+    assert outcomes.write_outcomes(shard.outcomes, shard.id, shard.fence, 4).running
     Campaign.objects.filter(pk=campaign.pk).update(state=state)
-    mine.outcomes.mark_sent([0, 1], 5)
-    assert outcomes.write_outcomes(mine.outcomes, mine.id, mine.fence, 8) == outcomes.WriteResult(
+    shard.outcomes.mark_sent([0, 1], 5)
+    assert outcomes.write_outcomes(shard.outcomes, shard.id, shard.fence, 8) == outcomes.WriteResult(
         claimed=True, running=False
     )
-    assert kept_of(campaign) == (4, 2, bytes([40, 40, 0, 0]), Shard.State.RUNNING, 1)
-    assert mine.outcomes.begun == 4
+    assert stored_state(campaign) == (4, 2, bytes([40, 40, 0, 0]), Shard.State.RUNNING, 1)
+    assert shard.outcomes.begun == 4
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_writes_what_was_let_go(campaign: Campaign) -> None:
-    mine = claimed(campaign)
-    assert outcomes.release_shard(mine.outcomes, mine.id, mine.fence, Shard.State.ARMED, ended=False)
-    assert not outcomes.write_outcomes(mine.outcomes, mine.id, mine.fence, 5).claimed
+def test_a_released_shard_cannot_be_written(campaign: Campaign) -> None:
+    shard = claimed(campaign)
+    assert outcomes.release_shard(shard.outcomes, shard.id, shard.fence, Shard.State.ARMED, ended=False)
+    assert not outcomes.write_outcomes(shard.outcomes, shard.id, shard.fence, 5).claimed
     assert shard_of(campaign).ended_at is None and shard_of(campaign).lease_until is None
-    assert uuid.UUID(str(mine.id)) == mine.id
+    assert uuid.UUID(str(shard.id)) == shard.id
