@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -18,9 +17,7 @@ from campaigns.sending import shards
 from campaigns.sending.claim import claim
 from campaigns.shard import outcomes
 from inbox.models import InboxMessage
-from notifier.channels import channel
 from notifier.channels.in_app import InAppMessage
-from notifier.delivery import dispatch
 from notifier.delivery.send import deliver
 from notifier.models import Delivery
 from notifier.providers.base import Answers
@@ -90,32 +87,21 @@ def test_a_worker_lost_after_a_stop_leaves_its_rows_accounted_for(
     assert sorted(of_campaign(campaign)) == ["sent", "unknown"]
 
 
-def test_a_shard_is_let_go_only_when_its_last_answer_is_written(
-    market: Shop, monkeypatch: pytest.MonkeyPatch, settings: Settings
-) -> None:
+def test_a_shard_is_let_go_only_when_its_last_answer_is_written(market: Shop, settings: Settings) -> None:
     market.recipient("ben")
-    campaign = running(a_campaign(market))
+    campaign = running(a_campaign(market, rate_per_s=10.0))  # one message at a time
     [shard] = Shard.objects.filter(campaign=campaign)
 
     class Killed(BaseException):
         """kill -9"""
 
-    looks: list[float] = []
+    def stop_then_die(messages: Sequence[InAppMessage]) -> Iterator[Answers]:
+        stopping.stop(campaign.tenant_id, campaign.pk)
+        raise Killed
+        yield  # and no answer ever comes
 
-    def settle_then_die(self: dispatch.Dispatcher, timeout: float) -> None:
-        looks.append(timeout)
-        if len(looks) > 1:
-            raise Killed
-
-    def stop(self: dispatch.Dispatcher, *args: Any) -> None:
-        stopping.stop(campaign.tenant_id, campaign.pk)  # and no answer ever comes
-
-    with monkeypatch.context() as patch:
-        patch.setattr(type(channel("in_app")), "window", 1)
-        patch.setattr(dispatch.Dispatcher, "_run", stop)
-        patch.setattr(dispatch.Dispatcher, "settle", settle_then_die)
-        with pytest.raises(Killed):
-            shards.send_shard(shard.pk, "lost")
+    with answering(market, stop_then_die), pytest.raises(Killed):
+        shards.send_shard(shard.pk, "lost")
     stopping.cancel_rows(campaign.pk)
     accounting.account(campaign.pk)
     assert of_campaign(campaign) == ["armed", "armed"]  # an answer may still come

@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from pytest_django import Settings
 
 from notifier import tasks
 from notifier.delivery.infra import redis
 from notifier.delivery.wakeup.listener import WAIT_SECONDS, NullListener, WakeupListener
+from tests.broker import redis_away
+
+__all__ = ["redis_away"]
 
 
 @pytest.fixture
@@ -84,16 +86,12 @@ def test_a_waiting_listener_is_woken(queue: str) -> None:
     notifier.join()
 
 
-def test_without_redis_a_listener_always_says_yes_and_does_not_stay(queue: str, settings: Settings) -> None:
+def test_without_redis_a_listener_always_says_yes_and_does_not_stay(queue: str, redis_away: Callable[[], None]) -> None:
     listener = WakeupListener(queue)
-    reachable = settings.REDIS_URL
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    redis.reset()
+    redis_away()
     assert listener.notified() and listener.disconnected
     assert not listener.wait()
     assert not listener.leave()
-    settings.REDIS_URL = reachable
-    redis.reset()
 
 
 def test_the_null_listener_always_says_yes_and_never_stays() -> None:
