@@ -1,4 +1,4 @@
-"""What every test may use. Servers are started by tests/settings.py, in each process that runs tests."""
+"""Fixtures and hooks for all tests. tests/settings.py starts the servers, in each process that runs tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests import settings
 
 pytest_plugins = ["tests.fixtures", "tests.sandbox.fixtures"]
 
-# a machine that others load makes an example slow, never wrong
+# other load on the machine makes an example slow, but not wrong
 hypothesis.settings.register_profile("loaded", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("loaded")
 
@@ -21,7 +21,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`make test` hands out file by file, whose tests share what they set up; flows all share one site."""
+    """`make test` distributes the tests file by file, because tests of a file share fixtures; all flows share one
+    site."""
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.as_posix()))
@@ -33,7 +34,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop what tests/settings.py started; nothing remains of it but the logs of a failure."""
+    """Stop the servers that tests/settings.py started. Only the logs of a failure remain."""
     if settings.SERVERS is not None:
         settings.SERVERS.stop()
 

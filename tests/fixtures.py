@@ -1,4 +1,5 @@
-"""The people of most tests: tenants ACME and Globex, Ana (owner), Ben (marketer) and Cleo (of Globex), a key each."""
+"""The users of most tests: Ana (owner) and Ben (marketer) of the tenant ACME, Cleo (owner) of Globex; a key each
+tenant."""
 
 from __future__ import annotations
 
@@ -24,13 +25,13 @@ class People:
     globex: Tenant
     ana: User  #: owner of ACME
     ben: User  #: marketer of ACME
-    cleo: User  #: owner of Globex, a stranger to ACME
+    cleo: User  #: owner of Globex, without a role in ACME
     acme_key: str
     globex_key: str
 
 
 def api_key(tenant: Tenant, *scopes: str, mode: Mode = Mode.LIVE) -> str:
-    """A key of the tenant; without scopes it may do everything."""
+    """A new key of the tenant. Without scopes it has all of them."""
     key = f"nk_{mode.value}_{tenant.slug}_{'_'.join(scopes) or 'everything'}"
     digest = hashlib.sha256(key.encode()).digest()
     ApiKey.objects.create(
@@ -66,7 +67,7 @@ def _as_web() -> Iterator[None]:
 
 @pytest.fixture
 def as_web() -> Callable[[], AbstractContextManager[None]]:
-    """`with as_web():` makes row-level security bite, as it does in web processes."""
+    """`with as_web():` takes the web role, so that row-level security holds as it does in web processes."""
     return _as_web
 
 
@@ -78,26 +79,30 @@ class Answer:
 
 
 class Api:
-    """A tenant's server, under the web role; each request is a transaction that an error rolls back."""
+    """A tenant's server, under the web role. Each request is a transaction that an error rolls back."""
 
     def __init__(self, key: str | None) -> None:
-        # what is raised inside becomes the answer that a tenant would get
+        # an exception becomes the answer that a tenant would get
         self._client = Client(raise_request_exception=False)
         self._auth = {"Authorization": f"Bearer {key}"} if key else {}
 
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """`body` is sent as JSON; bytes as they are."""
+        """Send a request. `body` is sent as JSON; bytes are sent as they are."""
         content = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
         kind = headers.pop("content_type", "application/json")
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         with _as_web():
-            # as a server tells it; Django's client only hands on what is decoded
-            got = self._client.generic(method, path, content, kind, headers={**self._auth, **named}, RAW_URI=path)
+            # RAW_URI as a server sets it; Django's client passes on only the decoded path
+            response = self._client.generic(method, path, content, kind, headers={**self._auth, **named}, RAW_URI=path)
             with connection.cursor() as cursor:
-                # a request's scope ends with its transaction; here that one goes on
+                # the scope of a request ends with its transaction, but here the test's transaction goes on
                 cursor.execute("SELECT set_config('notifier.tenants', '', false)")
-        parsed = orjson.loads(got.content) if "json" in got.get("Content-Type", "") and got.content else got.content
-        return Answer(got.status_code, dict(got.items()), parsed)
+        parsed = (
+            orjson.loads(response.content)
+            if "json" in response.get("Content-Type", "") and response.content
+            else response.content
+        )
+        return Answer(response.status_code, dict(response.items()), parsed)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A person in the admin with a browser's means: cookies, forms with their hidden fields, CSRF."""
+"""A user of the admin with the means of a browser: cookies, forms with their hidden fields, CSRF."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
 
 @dataclass
 class Browser:
-    """Logged in by `log_in`; does not follow redirects, so that a test sees them."""
+    """A browser. It does not follow redirects, so that a test sees them."""
 
     origin: str
     cookies: dict[str, str] = field(default_factory=dict)
@@ -29,14 +29,14 @@ class Browser:
         return self._send("GET", path, None)
 
     def submit(self, path: str, **values: str) -> Answer:
-        """Open the page, and send its form with its hidden fields and these values."""
+        """Open the page and send its form with its hidden fields and these values."""
         page = self.get(path)
         if page.status != 200:
             raise CallFailed(f"GET {path}", page)
         return self.post(path, **{**hidden_fields(page.text), **values})
 
     def post(self, path: str, **values: str) -> Answer:
-        """A bare POST, such as of a page that was opened before."""
+        """A POST without opening the page first."""
         csrf = {"csrfmiddlewaretoken": self.cookies.get("csrftoken", "")}
         return self._send("POST", path, urlencode({**csrf, **values}).encode())
 
@@ -52,6 +52,6 @@ class Browser:
 
 
 def hidden_fields(page: str) -> dict[str, str]:
-    """Name -> value of every hidden input."""
+    """Name and value of every hidden input."""
     inputs = (dict(_ATTRIBUTE.findall(tag)) for tag in _INPUT.findall(page))
     return {i["name"]: unescape(i.get("value", "")) for i in inputs if i.get("type") == "hidden" and "name" in i}

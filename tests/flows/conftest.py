@@ -10,10 +10,10 @@ import pytest
 
 from notifier.local.console import say_nothing
 from notifier.local.testing import LOCAL, remove_folder
-from tests.flows.pair import Side
 from tests.flows.sandbox import Sandbox
 from tests.flows.site import Site
 from tests.flows.tenant import Tenant
+from tests.flows.two_tenants import Side
 
 HERE = Path(__file__).parent
 
@@ -27,8 +27,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
-    """Servers, sandbox, web, a worker per queue and beat, in a folder that tests/settings.py's sweep knows. Logs of
-    a run with failures stay."""
+    """Servers, sandbox, web, workers and beat, in a folder that notifier.local.testing removes after a killed run. The
+    logs of a run with failures stay."""
     folder = LOCAL / f"test-{os.getpid()}-flows"
     with Site(folder, test=True, environ={}, say=say_nothing) as running:
         running.up()
@@ -38,7 +38,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
 
 @pytest.fixture
 def sandbox(site: Site) -> Sandbox:
-    """Nothing has arrived yet, and no knob is turned."""
+    """The sandbox, without arrivals and without injected faults."""
     site.sandbox.reset()
     return site.sandbox
 
@@ -55,8 +55,8 @@ def tenant(new_tenant: Callable[[], Tenant], sandbox: Sandbox) -> Tenant:
 
 @pytest.fixture(scope="session")
 def pair(new_tenant: Callable[[], Tenant]) -> tuple[Side, Side]:
-    """Ours and a stranger, both with a row of everything."""
+    """Two tenants, both with a row of everything."""
     sides = Side(new_tenant(), "a", "ACMEWORD"), Side(new_tenant(), "b", "CANARY")
     for side in sides:
-        side.furnish()
+        side.create_rows()
     return sides

@@ -1,4 +1,4 @@
-"""A caller from outside: HTTP on the standard library, one connection a request, nothing of ours imported."""
+"""An HTTP client on the standard library, with one connection a request. It imports nothing of the product."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-#: longer than any answer takes, so that a hanging server is a failure and not a hanging test
+#: longer than any answer takes: a server that hangs makes the test fail instead of hanging
 TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. `headers` in lower case; of several with one name, the last."""
+    """An HTTP answer. Names of `headers` are in lower case; of several headers with one name, the last counts."""
 
     status: int
     headers: Mapping[str, str]
@@ -38,44 +38,44 @@ class CallFailed(AssertionError):
 
 @dataclass
 class Caller:
-    """One origin and the headers that go with every request to it."""
+    """Sends requests to one origin, with the same headers each time."""
 
     origin: str
     headers: dict[str, str] = field(default_factory=dict)
     ca: str = ""
 
     def send(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
-        """Any answer is one; OSError and HTTPException mean that none came."""
+        """The answer, whatever its status. Raises OSError or HTTPException if there is no answer."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection = self._connection()
         try:
             connection.request(method, path, body, {**self.headers, **named})
-            got = connection.getresponse()
-            text = got.read().decode(errors="replace")
+            response = connection.getresponse()
+            text = response.read().decode(errors="replace")
         finally:
             connection.close()
-        lower = {name.lower(): value for name, value in got.getheaders()}
-        return Answer(got.status, lower, text, tuple(got.headers.get_all("set-cookie") or ()))
+        lower = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, lower, text, tuple(response.headers.get_all("set-cookie") or ()))
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """The same with a JSON body."""
+        """`send` with a JSON body."""
         raw = None if body is None else json.dumps(body).encode()
         return self.send(method, path, raw, content_type="application/json", **headers)
 
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        """What a successful answer says. Raises Refused."""
+    def request_json(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """The JSON of a successful answer. Raises CallFailed for any other."""
         answer = self.call(method, path, body, **headers)
         if not 200 <= answer.status < 300:
             raise CallFailed(f"{method} {path}", answer)
         return answer.json
 
     def _connection(self) -> http.client.HTTPConnection:
-        where = urlsplit(self.origin)
-        assert where.hostname is not None
-        if where.scheme == "https":
+        url = urlsplit(self.origin)
+        assert url.hostname is not None
+        if url.scheme == "https":
             trust = ssl.create_default_context(cafile=self.ca)
-            return http.client.HTTPSConnection(where.hostname, where.port, timeout=TIMEOUT, context=trust)
-        return http.client.HTTPConnection(where.hostname, where.port, timeout=TIMEOUT)
+            return http.client.HTTPSConnection(url.hostname, url.port, timeout=TIMEOUT, context=trust)
+        return http.client.HTTPConnection(url.hostname, url.port, timeout=TIMEOUT)
 
 
 def query(path: str, **values: object) -> str:

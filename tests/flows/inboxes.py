@@ -1,4 +1,4 @@
-"""One person's inbox as a browser has it: REST and a WebSocket, with a recipient token."""
+"""A recipient's inbox as a browser uses it: REST and a WebSocket, with a recipient token."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from websockets.sync.client import ClientConnection, connect
 
 from tests.flows.http import Caller
-from tests.flows.wait import PATIENCE
+from tests.flows.wait import TIMEOUT
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,17 @@ class Inbox:
         return Caller(self.origin, {"Authorization": f"Bearer {self.token}"})
 
     def messages(self) -> list[dict[str, Any]]:
-        """The newest hundred."""
-        found: list[dict[str, Any]] = self.api.ask("GET", "/v1/inbox/messages?limit=100")["messages"]
-        return found
+        """The newest hundred messages."""
+        messages: list[dict[str, Any]] = self.api.request_json("GET", "/v1/inbox/messages?limit=100")["messages"]
+        return messages
 
     @contextmanager
     def opened(self) -> Iterator[Socket]:
-        """A socket that is ready: what is stored from now on comes through it."""
-        with connect(f"ws://{urlsplit(self.origin).netloc}/v1/inbox/live", open_timeout=PATIENCE) as wire:
+        """A socket that is ready: every message stored from now on comes through it."""
+        with connect(f"ws://{urlsplit(self.origin).netloc}/v1/inbox/live", open_timeout=TIMEOUT) as wire:
             wire.send(json.dumps({"type": "hello", "token": self.token}))
             socket = Socket(wire)
-            socket.hear("ready")
+            socket.receive("ready")
             yield socket
 
 
@@ -43,9 +43,9 @@ class Inbox:
 class Socket:
     wire: ClientConnection
 
-    def hear(self, kind: str) -> dict[str, Any]:
+    def receive(self, kind: str) -> dict[str, Any]:
         """The next frame of this kind."""
         while True:
-            frame: dict[str, Any] = json.loads(self.wire.recv(timeout=PATIENCE))
+            frame: dict[str, Any] = json.loads(self.wire.recv(timeout=TIMEOUT))
             if frame["type"] == kind:
                 return frame

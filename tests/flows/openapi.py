@@ -1,4 +1,4 @@
-"""Every operation of the OpenAPI document that the site serves, with addresses filled in and bodies made up."""
+"""Every operation of the site's OpenAPI document, with ids in its address and a sample body."""
 
 from __future__ import annotations
 
@@ -29,36 +29,36 @@ class Operation:
         """The path with every combination of these ids."""
         for values in product(*(ids[name] for name in self.parameters)):
             filled = dict(zip(self.parameters, values, strict=True))
-            yield _PARAMETER.sub(lambda found: quote(filled[found[1]], safe=""), self.path)  # noqa: B023
+            yield _PARAMETER.sub(lambda match: quote(filled[match[1]], safe=""), self.path)  # noqa: B023
 
     def __str__(self) -> str:
         return f"{self.method.upper()} {self.path}"
 
 
-def operations(anybody: Caller) -> list[Operation]:
-    """Reads come first, deletions last."""
-    document = anybody.ask("GET", "/v1/openapi.json")
-    found = [
-        Operation(method, path, _body(document, said))
+def operations(caller: Caller) -> list[Operation]:
+    """All operations, reads first and deletions last."""
+    document = caller.request_json("GET", "/v1/openapi.json")
+    operations = [
+        Operation(method, path, _body(document, operation))
         for path, methods in document["paths"].items()
-        for method, said in methods.items()
+        for method, operation in methods.items()
         if method in METHODS
     ]
-    return sorted(found, key=lambda operation: METHODS.index(operation.method))
+    return sorted(operations, key=lambda operation: METHODS.index(operation.method))
 
 
 def parameter_of(path: str) -> str:
-    """What the id of an entry of this list is called in longer addresses: /v1/campaigns -> campaign_id."""
+    """The name of the id parameter in addresses below a list: /v1/campaigns -> campaign_id."""
     return f"{path.rpartition('/')[2].removesuffix('s')}_id"
 
 
-def _body(document: Mapping[str, Any], said: Mapping[str, Any]) -> Any:
-    content = said.get("requestBody", {}).get("content", {})
+def _body(document: Mapping[str, Any], operation: Mapping[str, Any]) -> Any:
+    content = operation.get("requestBody", {}).get("content", {})
     return sample(document, content["application/json"]["schema"]) if "application/json" in content else None
 
 
 def sample(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Any:
-    """The least that fits: required members only, first choices."""
+    """A minimal value that fits the schema: required members only, the first of several choices."""
     if "$ref" in schema:
         return sample(document, document["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
     if choices := [*schema.get("allOf", ()), *schema.get("oneOf", ()), *schema.get("anyOf", ())]:

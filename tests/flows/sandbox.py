@@ -1,4 +1,4 @@
-"""The receiver's own account: what the imitated FCM took, which tests believe instead of the sender."""
+"""What arrived at the fake FCM. Tests trust the receiver instead of the sender."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.flows.http import Caller, query
 
 @dataclass(frozen=True)
 class Arrived:
-    """One message that was taken. `at`: Unix time."""
+    """One message that the sandbox accepted. `at`: Unix time."""
 
     address: str
     delivery: str
@@ -24,14 +24,14 @@ class Sandbox:
         self._caller = Caller(url, ca=ca)
 
     def reset(self) -> None:
-        """Forget what arrived and turn every knob back."""
-        self._caller.ask("POST", "/_reset", {})
+        """Forget all arrivals and end all injected faults."""
+        self._caller.request_json("POST", "/_reset", {})
 
-    def faults(self, **knobs: object) -> None:
-        self._caller.ask("POST", "/_faults", knobs)
+    def faults(self, **settings: object) -> None:
+        self._caller.request_json("POST", "/_faults", settings)
 
     def count(self) -> int:
-        """Messages taken since the reset, repeats included."""
+        """Messages accepted since the reset, including repeats."""
         return int(self._report()["accepted"])
 
     def requests(self) -> int:
@@ -39,7 +39,7 @@ class Sandbox:
         return int(self._report()["received"])
 
     def arrivals(self, tag: str) -> list[Arrived]:
-        """Those whose address begins so, oldest first."""
+        """The arrivals whose address begins with the tag, oldest first."""
         report = self._report(detail=1, limit=200_000)
         first = report["first_at"] or 0.0
         return [
@@ -49,9 +49,9 @@ class Sandbox:
         ]
 
     def addresses(self, tag: str) -> Counter[str]:
-        """How often each address was reached."""
+        """The number of arrivals at each address."""
         return Counter(arrived.address for arrived in self.arrivals(tag))
 
     def _report(self, **values: object) -> dict[str, Any]:
-        found: dict[str, Any] = self._caller.ask("GET", query("/_report", **values))
-        return found
+        report: dict[str, Any] = self._caller.request_json("GET", query("/_report", **values))
+        return report

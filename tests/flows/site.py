@@ -1,4 +1,4 @@
-"""The whole product on servers of its own, with short clocks."""
+"""The whole product with its own servers and short times."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from functools import cached_property
 from notifier.local.stack import Stack
 from tests.flows.sandbox import Sandbox
 
-#: A lease must exceed the provider timeout. Small shards, so that a campaign of some thousands has many.
-#: A statement of web may take long: a busy machine is slow, and a test of a client that leaves must not see the limit.
-CLOCKS = {
+#: A lease must exceed the provider timeout. Small shards, so that a campaign of some thousands has many shards.
+#: A long limit on statements of web processes: a busy machine is slow, and test_disconnects must not reach the limit.
+SETTINGS = {
     "LEASE_SECONDS": "6",
     "PROVIDER_TIMEOUT_SECONDS": "5",
     "SHARD_SIZE": "500",
     "LOG_LEVEL": "INFO",
     "WEB_STATEMENT_SECONDS": "600",
 }
-LEASE_SECONDS = float(CLOCKS["LEASE_SECONDS"])
-#: tenants made at a time: the command's start costs more than a tenant
+LEASE_SECONDS = float(SETTINGS["LEASE_SECONDS"])
+#: tenants created at a time, because starting the command costs more than a tenant
 BATCH = 8
 
 _MAKE = """
@@ -37,8 +37,8 @@ print("made", new_user("flow-operator", operator=True)[1])
 
 
 @dataclass(frozen=True)
-class Papers:
-    """What a new tenant is handed."""
+class Credentials:
+    """The names, passwords and keys of a new tenant."""
 
     slug: str
     username: str
@@ -51,11 +51,11 @@ class Site(Stack):
     """`up` without Flower, which no flow needs."""
 
     _made = 0
-    _spare: list[Papers]
+    _spare: list[Credentials]
 
     @property
     def env(self) -> dict[str, str]:
-        return {**super().env, "DJANGO_SETTINGS_MODULE": "notifier.settings", **CLOCKS}
+        return {**super().env, "DJANGO_SETTINGS_MODULE": "notifier.settings", **SETTINGS}
 
     def up(self) -> None:
         self._spare = []
@@ -67,24 +67,24 @@ class Site(Stack):
     def sandbox(self) -> Sandbox:
         return Sandbox(self.sandbox_url, self.settings["SANDBOX_CA"])
 
-    def new_tenant(self) -> Papers:
-        """A tenant that nobody has used."""
+    def new_tenant(self) -> Credentials:
+        """A new tenant without data."""
         if not self._spare:
             self._make(BATCH)
         return self._spare.pop(0)
 
     @cached_property
     def operator(self) -> tuple[str, str]:
-        """Name and password of somebody who sees every tenant."""
+        """Name and password of a user who sees every tenant."""
         return "flow-operator", self._run(_OPERATOR)[0]
 
     def _make(self, count: int) -> None:
         made = self._run(_MAKE.format(start=self._made, end=self._made + count))
         self._made += count
-        self._spare += [Papers(*json.loads(line)) for line in made]
+        self._spare += [Credentials(*json.loads(line)) for line in made]
 
     def _run(self, script: str) -> list[str]:
-        """What it says that it made."""
+        """The values that the script prints after "made "."""
         done = self.manage("shell", "-c", script)
         assert done.returncode == 0, done.stderr
         return [line.partition(" ")[2] for line in done.stdout.splitlines() if line.startswith("made ")]

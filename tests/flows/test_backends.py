@@ -1,4 +1,5 @@
-"""Connections to PostgreSQL: web processes share a bounded pool, a worker process keeps one."""
+"""Connections to PostgreSQL: the requests of a web process share a bounded pool, a worker process keeps one
+connection."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from tests.flows.tenant import Tenant
 from tests.flows.wait import until
 
 REQUESTS = 400
-AT_ONCE = 20
+CONCURRENT = 20
 #: settings.WEB_DATABASE_POOL
 POOL = 20
 MESSAGES = 300
@@ -35,33 +36,33 @@ def backends(database: psycopg.Connection[tuple[int]], role: str) -> set[int]:
 def test_four_hundred_requests_share_the_pool(tenant: Tenant, database: psycopg.Connection[tuple[int]]) -> None:
     seen: set[int] = set()
 
-    def ask(_: int) -> int:
+    def request(_: int) -> int:
         return tenant.api.call("GET", "/v1/recipients").status
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        asked = [pool.submit(ask, n) for n in range(REQUESTS)]
-        for one in asked:
-            assert one.result() == 200
+    with ThreadPoolExecutor(CONCURRENT) as pool:
+        requests = [pool.submit(request, n) for n in range(REQUESTS)]
+        for answer in requests:
+            assert answer.result() == 200
             seen |= backends(database, "web")
     assert len(backends(database, "web")) <= POOL
-    # over the whole run, not only at its end: a pool that opened and closed one a request would show here
+    # counted over the whole run, so that a pool which opens and closes a connection for each request would fail here
     assert 0 < len(seen) <= POOL
 
 
-def test_workers_keep_their_backends_over_three_hundred_tasks(
+def test_workers_keep_their_connections_over_three_hundred_tasks(
     site: Site, tenant: Tenant, sandbox: Sandbox, database: psycopg.Connection[tuple[int]]
 ) -> None:
     tenant.person("ann", f"{tenant.tag}ann")
     tenant.publish("order", "order-updates")
-    tenant.ended(tenant.send("ann", "order"))
+    tenant.wait_until_final(tenant.send("ann", "order"))
     before = backends(database, "engine")
     processes = sum(queue.concurrency * queue.nodes for queue in site.queues)
     for n in range(1, MESSAGES // 2):
-        # one at a time, so that each is a task of its own on both channels
+        # one at a time, so that each has its own task on both channels
         tenant.send("ann", "order")
         until(lambda: sandbox.count() > n, f"push {n}")  # noqa: B023
     after = backends(database, "engine")
     assert before
-    assert before <= after, "no task may close its process's backend; a process that had none yet opens one"
-    # workers' pool processes, their parents and beat: one each at most
+    assert before <= after, "no task may close the connection of its process; a process without one opens one"
+    # at most one for each pool process of a worker, each parent, and beat
     assert len(after) <= processes + len(site.queues) + 3

@@ -1,4 +1,4 @@
-"""A campaign of 5,000: exactly those who should, once each; and every one of the others is accounted for."""
+"""A campaign of 5,000 reaches each recipient that it should reach once, and accounts for all others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.flows.tenant import Campaign, Person, Tenant
 from tests.flows.wait import until
 
 COUNT = 5_000
-#: by their place in the list; each kind of no is tried before arming and between arming and GO
+#: positions in the list; opt-outs and removed devices come before arming and between arming and GO
 DEAD = range(40)
 NO_TOKEN = range(40, 60)
 OPTED_OUT_EARLY = range(60, 80)
@@ -24,7 +24,7 @@ NO_PUSH = set(range(SUPPRESSED_LATE.stop))
 NO_IN_APP = {*OPTED_OUT_EARLY, *OPTED_OUT_LATE}
 
 
-def crowd(tenant: Tenant) -> list[Person]:
+def recipients(tenant: Tenant) -> list[Person]:
     people = tenant.people(COUNT)
     dead = tenant.people(len(DEAD), "unregistered")
     for n in DEAD:
@@ -34,57 +34,57 @@ def crowd(tenant: Tenant) -> list[Person]:
     return people
 
 
-def test_exactly_those_who_should_get_it_once(
+def test_a_campaign_reaches_exactly_the_right_recipients_once(
     new_tenant: Callable[[], Tenant], tenant: Tenant, sandbox: Sandbox
 ) -> None:
-    stranger = new_tenant()
-    stranger.person("theirs", f"{stranger.tag}theirs")
-    people = crowd(tenant)
+    other_tenant = new_tenant()
+    other_tenant.person("theirs", f"{other_tenant.tag}theirs")
+    people = recipients(tenant)
     tenant.import_people(people)
     tenant.publish("offer", "promotions")
     ids = [p.external_id for p in people]
     audience = tenant.list_of([*ids, *ids[:300], "theirs", "nobody-1", "nobody-2"])
-    say_no(tenant, OPTED_OUT_EARLY, DEVICE_GONE_EARLY)
+    opt_out(tenant, OPTED_OUT_EARLY, DEVICE_GONE_EARLY)
 
     campaign = tenant.draft("offer", audience)
     armed = campaign.arm()
     assert (armed["audience_size"], armed["excluded"]["unknown_recipient"]) == (COUNT + 3, 3)
     assert sandbox.requests() == 0
-    say_no(tenant, OPTED_OUT_LATE, DEVICE_GONE_LATE)
-    each(PUSH_OFF_LATE, lambda n: tenant.api.ask("PUT", preferences(n), {"channels": {"push": False}}))
+    opt_out(tenant, OPTED_OUT_LATE, DEVICE_GONE_LATE)
+    each(PUSH_OFF_LATE, lambda n: tenant.api.request_json("PUT", preferences(n), {"channels": {"push": False}}))
     suppress(tenant, [people[n].token for n in SUPPRESSED_LATE])
     campaign.go()
-    results = campaign.finished()
+    results = campaign.wait_until_finished()
 
-    wanted = {people[n].token: 1 for n in range(COUNT) if n not in NO_PUSH}
-    assert sandbox.addresses(tenant.tag) == wanted
-    assert sandbox.addresses(stranger.tag) == {}
-    assert sandbox.requests() == len(wanted) + len(DEAD)
-    check_push(results["channels"]["push"], len(wanted))
+    expected = {people[n].token: 1 for n in range(COUNT) if n not in NO_PUSH}
+    assert sandbox.addresses(tenant.tag) == expected
+    assert sandbox.addresses(other_tenant.tag) == {}
+    assert sandbox.requests() == len(expected) + len(DEAD)
+    check_push(results["channels"]["push"], len(expected))
     check_in_app(results["channels"]["in_app"])
     assert results["waiting"] == results["in_doubt"] == 0
-    check_the_books(tenant, campaign, results)
-    for n, have in ((200, 1), (OPTED_OUT_EARLY[0], 0), (OPTED_OUT_LATE[0], 0), (NO_TOKEN[0], 1), (DEAD[0], 1)):
-        assert len(tenant.inbox(f"u{n}").messages()) == have, n
-    check_the_dead_stay_dead(tenant, audience, sandbox)
+    check_accounting(tenant, campaign, results)
+    for n, messages in ((200, 1), (OPTED_OUT_EARLY[0], 0), (OPTED_OUT_LATE[0], 0), (NO_TOKEN[0], 1), (DEAD[0], 1)):
+        assert len(tenant.inbox(f"u{n}").messages()) == messages, n
+    check_dead_tokens_are_skipped(tenant, audience, sandbox)
 
 
 def preferences(n: int) -> str:
     return f"/v1/recipients/u{n}/preferences"
 
 
-def say_no(tenant: Tenant, opted_out: range, without_device: range) -> None:
+def opt_out(tenant: Tenant, opted_out: range, without_device: range) -> None:
     each(opted_out, lambda n: tenant.opt_out(f"u{n}"))
     each(without_device, lambda n: remove_device(tenant, f"u{n}"))
 
 
 def remove_device(tenant: Tenant, external_id: str) -> None:
     for device in tenant.devices(external_id):
-        tenant.api.ask("DELETE", f"/v1/recipients/{external_id}/devices/{device['id']}")
+        tenant.api.request_json("DELETE", f"/v1/recipients/{external_id}/devices/{device['id']}")
 
 
 def suppress(tenant: Tenant, tokens: Sequence[str]) -> None:
-    """By hand, in the admin."""
+    """Suppress the addresses in the admin."""
     owner = tenant.owner()
     for token in tokens:
         answer = owner.submit("/admin/tenants/suppression/add/", channel="push", address=token, cause="manual")
@@ -97,7 +97,7 @@ def each(numbers: range, step: Callable[[int], object]) -> None:
 
 
 def check_push(push: dict[str, Any], sent: int) -> None:
-    """Every member of the audience is in exactly one place."""
+    """Every member of the audience has exactly one outcome."""
     assert (push["sent"], push["failed_by_reason"]) == (sent, {"dead_address": len(DEAD)})
     assert push["suppressed_by_reason"] == {
         "no_address": len(NO_TOKEN) + len(DEVICE_GONE_EARLY) + len(DEVICE_GONE_LATE),
@@ -114,28 +114,28 @@ def check_in_app(in_app: dict[str, Any]) -> None:
     assert in_app["sent"] + in_app["failed"] + in_app["suppressed"] == COUNT
 
 
-def check_the_books(tenant: Tenant, campaign: Campaign, results: dict[str, Any]) -> None:
-    """When every outcome is in its row the report says what it said before, and the audit log says it once."""
-    until(lambda: tenant.recorded("campaign.finished", campaign.id), "the books to be closed")
-    assert tenant.recorded("campaign.finished", campaign.id) == 1
+def check_accounting(tenant: Tenant, campaign: Campaign, results: dict[str, Any]) -> None:
+    """Once every outcome is in its row, the report is the same as before, and the audit log has one entry."""
+    until(lambda: tenant.audit_count("campaign.finished", campaign.id), "the campaign to be accounted for")
+    assert tenant.audit_count("campaign.finished", campaign.id) == 1
     after = campaign.results()
-    for channel, said in results["channels"].items():
+    for channel, report in results["channels"].items():
         now = after["channels"][channel]
         assert {k: v for k, v in now.items() if not k.endswith("_ms")} == {
-            k: v for k, v in said.items() if not k.endswith("_ms")
+            k: v for k, v in report.items() if not k.endswith("_ms")
         } | {"seconds": now["seconds"], "rate_per_s": now["rate_per_s"]}
         for name in ("p50_ms", "p95_ms", "p99_ms"):
-            assert abs(now[name] - said[name]) <= 2, (channel, name)
+            assert abs(now[name] - report[name]) <= 2, (channel, name)
 
 
-def check_the_dead_stay_dead(tenant: Tenant, audience: str, sandbox: Sandbox) -> None:
-    """A second campaign does not even try them."""
-    # devices are marked when the ledger has it all, some seconds after the last answer
+def check_dead_tokens_are_skipped(tenant: Tenant, audience: str, sandbox: Sandbox) -> None:
+    """A second campaign sends no request to dead tokens."""
+    # accounting marks the devices some seconds after the last answer
     for n in DEAD:
-        until(lambda n=n: all(d["dead_since"] for d in tenant.devices(f"u{n}")), "the dead to be marked")  # type: ignore[misc]
+        until(lambda n=n: all(d["dead_since"] for d in tenant.devices(f"u{n}")), "the devices to be marked as dead")  # type: ignore[misc]
     sandbox.reset()
     again = tenant.draft("offer", audience, ["push"])
     again.arm()
     again.go()
-    again.finished()
+    again.wait_until_finished()
     assert sandbox.requests() == COUNT - len(NO_PUSH)

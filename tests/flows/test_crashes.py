@@ -1,4 +1,5 @@
-"""What is lost when a worker, Redis or PostgreSQL goes in the middle of a campaign: nothing. The receiver counts."""
+"""Nothing is lost when a worker, Redis or PostgreSQL dies in the middle of a campaign. The receiver counts the
+messages."""
 
 from __future__ import annotations
 
@@ -18,19 +19,19 @@ from tests.flows.tenant import Campaign, Person, Tenant
 from tests.flows.wait import until
 
 COUNT = 3_000
-#: an answer takes so long that a campaign lasts some seconds, whatever the machine
+#: slow answers, so that a campaign lasts some seconds on any machine
 LATENCY_MS = 700
-#: messages that a bulk worker may have on the wire: streams of its connections to one provider
+#: messages that a bulk worker may have in flight: the streams of its connections to one provider
 WINDOW = settings.PROVIDER_CONNECTIONS * 100
 
 
 @pytest.fixture(scope="module")
 def shop(new_tenant: Callable[[], Tenant]) -> Tenant:
     """A tenant with COUNT people."""
-    made = new_tenant()
-    made.import_people(made.people(COUNT))
-    made.publish("offer", "promotions")
-    return made
+    tenant = new_tenant()
+    tenant.import_people(tenant.people(COUNT))
+    tenant.publish("offer", "promotions")
+    return tenant
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +48,11 @@ def _everything_runs_again(site: Site) -> Iterator[None]:
 
 @pytest.fixture
 def campaign(shop: Tenant, sandbox: Sandbox) -> Campaign:
-    """Armed, to everybody, on both channels; the provider answers slowly."""
-    made = shop.draft("offer", shop.everybody())
-    made.arm()
+    """An armed campaign to everybody, on both channels; the provider answers slowly."""
+    campaign = shop.draft("offer", shop.everybody())
+    campaign.arm()
     sandbox.faults(latency_ms=LATENCY_MS)
-    return made
+    return campaign
 
 
 def test_a_killed_push_worker_repeats_at_most_its_window_and_loses_nothing(
@@ -62,11 +63,11 @@ def test_a_killed_push_worker_repeats_at_most_its_window_and_loses_nothing(
     killed = len(site.pids("worker:push.bulk"))
     site.kill("worker:push.bulk")
     assert 0 < sandbox.count() < COUNT
-    # in-app waits for nobody: it is through while there is no push worker at all
-    until(lambda: campaign.results()["channels"]["in_app"]["delivered"] == COUNT, "everybody's inbox")
+    # in-app does not depend on push: it ends while no push worker runs
+    until(lambda: campaign.results()["channels"]["in_app"]["delivered"] == COUNT, "every inbox")
     time.sleep(2)
     site.start("worker:push.bulk")
-    results = campaign.finished()
+    results = campaign.wait_until_finished()
 
     arrivals = sandbox.arrivals(shop.tag)
     assert {a.address for a in arrivals} == {p.token for p in people}
@@ -74,53 +75,53 @@ def test_a_killed_push_worker_repeats_at_most_its_window_and_loses_nothing(
     assert repeats <= WINDOW * killed
     assert len({(a.address, a.delivery) for a in arrivals}) == COUNT, "a repeat must carry the same collapse key"
     assert (results["channels"]["push"]["sent"], results["in_doubt"]) == (COUNT, 0)
-    assert recorded_once(shop, campaign)
+    assert is_accounted_once(shop, campaign)
     assert len(shop.inbox("u7").messages()) == 1
 
 
-def test_a_stop_after_a_worker_was_killed_leaves_an_exact_account(
+def test_after_a_stop_with_a_killed_worker_the_report_is_exact(
     site: Site, shop: Tenant, sandbox: Sandbox, campaign: Campaign
 ) -> None:
     campaign.go()
     until(lambda: sandbox.count() >= 300, "the first pushes")
     killed = len(site.pids("worker:push.bulk"))
     site.kill("worker:push.bulk")
-    assert campaign.press("stop").json["stopped"] is True
-    for results in (campaign.results(), campaign.settled()):
+    assert campaign.post("stop").json["stopped"] is True
+    for results in (campaign.results(), campaign.wait_until_settled()):
         push = results["channels"]["push"]
         in_doubt = push["sending"] + push["unknown"]
         assert push["sent"] + in_doubt + push["cancelled"] + push["queued"] == COUNT
         assert push["sent"] <= sandbox.count() <= push["sent"] + in_doubt
         assert in_doubt <= WINDOW * killed
-    until(lambda: shop.recorded("campaign.cancelled", campaign.id), "the books to be closed")
-    assert shop.recorded("campaign.cancelled", campaign.id) == 1
+    until(lambda: shop.audit_count("campaign.cancelled", campaign.id), "the campaign to be accounted for")
+    assert shop.audit_count("campaign.cancelled", campaign.id) == 1
     assert campaign.results()["channels"]["push"]["unknown"] == push["unknown"]
     assert set(sandbox.addresses(shop.tag).values()) == {1}
 
 
-def test_a_database_that_restarts_while_some_answers_are_odd_costs_nothing(
+def test_a_database_restart_between_retries_and_dead_addresses_loses_nothing(
     site: Site, new_tenant: Callable[[], Tenant], sandbox: Sandbox
 ) -> None:
-    """Retries are handed to the ledger and dead addresses are noted in the very statements that are interrupted."""
+    """The statements that the restart interrupts are those that store retries and dead addresses."""
     shop = new_tenant()
     people = [replace(p, token=f"{p.token}{ENDINGS.get(n % 10, '')}") for n, p in enumerate(shop.people(1_000))]
     shop.import_people(people)
     shop.publish("offer", "promotions")
     campaign = shop.draft("offer", shop.everybody(), ["push"])
-    shop.api.ask("PATCH", f"/v1/campaigns/{campaign.id}", {"max_error_percent": 100, "rate_per_s": 200})
+    shop.api.request_json("PATCH", f"/v1/campaigns/{campaign.id}", {"max_error_percent": 100, "rate_per_s": 200})
     campaign.arm()
     campaign.go()
     until(lambda: sandbox.count() >= 100, "the first pushes")
     site.restart("postgres")
-    answers_again(campaign)
-    results = campaign.finished()
+    wait_for_the_api(campaign)
+    results = campaign.wait_until_finished()
     reached = {p.token: 1 for p in people if not p.token.endswith("unregistered")}
     assert sandbox.addresses(shop.tag) == reached
     assert results["channels"]["push"]["sent"] == len(reached)
     assert results["channels"]["push"]["failed_by_reason"] == {"dead_address": 1_000 - len(reached)}
 
 
-#: by the last digit of their place: what the sandbox does to them
+#: the endings of tokens, by the last digit of the recipient's number: they choose the sandbox's answer
 ENDINGS = {3: "-flaky", 7: "-unregistered"}
 
 
@@ -130,10 +131,10 @@ def test_a_flushed_redis_in_mid_campaign_loses_and_repeats_nothing(
     campaign.go()
     until(lambda: sandbox.count() >= 300, "the first pushes")
     flush(site)
-    results = campaign.finished()
+    results = campaign.wait_until_finished()
     assert sandbox.addresses(shop.tag) == {p.token: 1 for p in people}
     assert results["channels"]["in_app"]["delivered"] == COUNT
-    assert recorded_once(shop, campaign)
+    assert is_accounted_once(shop, campaign)
 
 
 def test_a_flushed_redis_while_arming_loses_nothing(
@@ -141,31 +142,31 @@ def test_a_flushed_redis_while_arming_loses_nothing(
 ) -> None:
     campaign = shop.draft("offer", shop.everybody(), ["push"])
     site.kill("worker:control")
-    assert campaign.press("arm").status == 202
+    assert campaign.post("arm").status == 202
     flush(site)
     site.start("worker:control")
-    campaign.armed()
+    campaign.wait_until_armed()
     site.kill("worker:control")
     campaign.go()
     flush(site)
     site.start("worker:control")
-    campaign.finished()
+    campaign.wait_until_finished()
     assert sandbox.addresses(shop.tag) == {p.token: 1 for p in people}
 
 
-def test_arming_goes_on_after_control_worker_and_clock_were_killed(
+def test_arming_continues_after_the_control_worker_and_beat_were_killed(
     site: Site, shop: Tenant, sandbox: Sandbox, people: list[Person]
 ) -> None:
     campaign = shop.draft("offer", shop.everybody(), ["push"])
-    assert campaign.press("arm").status == 202
-    until(lambda: campaign.see()["processed"] or campaign.see()["state"] == "armed", "arming to begin")
+    assert campaign.post("arm").status == 202
+    until(lambda: campaign.read()["processed"] or campaign.read()["state"] == "armed", "arming to begin")
     site.kill("worker:control")
     site.kill("beat")
     site.start("worker:control", "beat")
-    armed = campaign.armed()
+    armed = campaign.wait_until_armed()
     assert (armed["processed"], armed["audience_size"]) == (COUNT, COUNT)
     campaign.go()
-    campaign.finished()
+    campaign.wait_until_finished()
     assert sandbox.addresses(shop.tag) == {p.token: 1 for p in people}
 
 
@@ -178,13 +179,13 @@ def test_a_restarted_database_in_mid_campaign_loses_and_repeats_nothing(
     with ThreadPoolExecutor(1) as pool:
         watching = pool.submit(statuses, campaign, done)
         site.restart("postgres")
-        answers_again(campaign)
+        wait_for_the_api(campaign)
         done.set()
     assert watching.result() <= {200, 503}
-    results = campaign.finished()
+    results = campaign.wait_until_finished()
     assert sandbox.addresses(shop.tag) == {p.token: 1 for p in people}
     assert results["channels"]["push"]["sent"] == results["channels"]["in_app"]["delivered"] == COUNT
-    assert recorded_once(shop, campaign)
+    assert is_accounted_once(shop, campaign)
 
 
 def test_without_redis_a_notification_is_accepted_and_leaves_when_redis_is_back(
@@ -194,14 +195,14 @@ def test_without_redis_a_notification_is_accepted_and_leaves_when_redis_is_back(
     sent = shop.send("u1", "offer")
     assert set(shop.statuses(sent).values()) == {"queued"}
     site.start("valkey")
-    assert shop.ended(sent) == {"push": "sent", "in_app": "delivered"}
+    assert shop.wait_until_final(sent) == {"push": "sent", "in_app": "delivered"}
     assert sandbox.addresses(shop.tag) == {f"{shop.tag}1": 1}
 
 
-def recorded_once(shop: Tenant, campaign: Campaign) -> bool:
-    """The books are closed some seconds after the end, once."""
-    until(lambda: shop.recorded("campaign.finished", campaign.id), "the books to be closed")
-    return shop.recorded("campaign.finished", campaign.id) == 1
+def is_accounted_once(shop: Tenant, campaign: Campaign) -> bool:
+    """Whether the campaign is accounted for once, some seconds after its end."""
+    until(lambda: shop.audit_count("campaign.finished", campaign.id), "the campaign to be accounted for")
+    return shop.audit_count("campaign.finished", campaign.id) == 1
 
 
 def flush(site: Site) -> None:
@@ -209,14 +210,14 @@ def flush(site: Site) -> None:
         client.flushall()
 
 
-def answers_again(campaign: Campaign) -> None:
-    """Whichever of its threads and processes is asked."""
+def wait_for_the_api(campaign: Campaign) -> None:
+    """Wait until every process and thread of the API answers again."""
     api, path = campaign.tenant.api, f"/v1/campaigns/{campaign.id}"
     until(lambda: all(api.call("GET", path).status == 200 for _ in range(20)), "the API to answer again")
 
 
 def statuses(campaign: Campaign, done: Event) -> set[int]:
-    """Every status that the API answers with until then."""
+    """Every status with which the API answers until `done`."""
     seen: set[int] = set()
     while not done.is_set():
         seen.add(campaign.tenant.api.call("GET", f"/v1/campaigns/{campaign.id}").status)

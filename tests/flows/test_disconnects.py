@@ -1,4 +1,4 @@
-"""A client that leaves: what PostgreSQL does for it ends, also when it would have gone on."""
+"""When a client disconnects, PostgreSQL cancels the statement that runs for the client."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ def holder(site: Site) -> Iterator[psycopg.Connection[tuple[int]]]:
 
 
 def waiting(site: Site) -> list[int]:
-    """Backends of web processes that wait for the lock."""
+    """Connections of web processes that wait for the lock."""
     with psycopg.connect(site.settings["DATABASE_URL"], autocommit=True) as connection:
         return [row[0] for row in connection.execute(_WAITING)]
 
 
-def test_a_statement_ends_when_its_client_leaves(
+def test_a_statement_is_cancelled_when_its_client_disconnects(
     site: Site, tenant: Tenant, holder: psycopg.Connection[tuple[int]]
 ) -> None:
     tenant.person("ann", f"{tenant.tag}ann")
     holder.execute("LOCK TABLE tenants_recipient IN ACCESS EXCLUSIVE MODE")
     at = urlsplit(site.url)
     with socket.create_connection((at.hostname or "", at.port or 80)) as client:
-        headers = f"Host: {at.netloc}\r\nAuthorization: Bearer {tenant.papers.live_key}"
+        headers = f"Host: {at.netloc}\r\nAuthorization: Bearer {tenant.credentials.live_key}"
         client.sendall(f"GET /v1/recipients/ann HTTP/1.1\r\n{headers}\r\n\r\n".encode())
-        until(lambda: waiting(site), "the request waits for the lock")
+        until(lambda: waiting(site), "the request to wait for the lock")
     # the lock is held, and the statement had ten minutes left
-    until(lambda: not waiting(site), "its statement was stopped")
+    until(lambda: not waiting(site), "the statement to be cancelled")
     holder.rollback()
     assert tenant.api.call("GET", "/v1/recipients/ann").status == 200

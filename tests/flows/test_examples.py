@@ -14,7 +14,7 @@ from notifier.local.processes.programs import PROJECT
 from tests.flows import examples
 from tests.flows.examples import Block, blocks, differences, documents
 from tests.flows.site import Site
-from tests.flows.wait import PATIENCE
+from tests.flows.wait import TIMEOUT
 
 #: heartbeats and second counts may come before a frame that the page shows
 FRAMES = 4
@@ -58,13 +58,13 @@ def test_the_conversation_with_the_socket_goes_as_the_page_shows(page: Ran, site
     if not lines:
         return
     address, protocols = f"ws://{urlsplit(site.url).netloc}/v1/inbox/live", ["notifier.inbox", page.token]
-    with connect(address, subprotocols=protocols, open_timeout=PATIENCE) as socket:  # type: ignore[arg-type]
+    with connect(address, subprotocols=protocols, open_timeout=TIMEOUT) as socket:  # type: ignore[arg-type]
         for line in lines:
             if line.startswith(">"):
                 socket.send(line[1:].strip())
             else:
                 shown = json.loads(line[1:])
-                assert any(not differences(shown, json.loads(socket.recv(timeout=PATIENCE))) for _ in range(FRAMES)), (
+                assert any(not differences(shown, json.loads(socket.recv(timeout=TIMEOUT))) for _ in range(FRAMES)), (
                     line
                 )
 

@@ -1,4 +1,4 @@
-"""A phone that registers while a refusal of its token is under way keeps its device, whoever has it by then."""
+"""A device that is registered while a refusal of its token is under way stays usable, also for another recipient."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from tests.flows.wait import until
 LATENCY_MS = 4000
 
 
-def dead(tenant: Tenant, external_id: str) -> list[bool]:
+def is_dead(tenant: Tenant, external_id: str) -> list[bool]:
     return [device["dead_since"] is not None for device in tenant.devices(external_id)]
 
 
 @pytest.mark.parametrize("owner", ["bob", "zoe"], ids=["same person", "another person"])
-def test_a_single_refusal_spares_what_registered_meanwhile(tenant: Tenant, sandbox: Sandbox, owner: str) -> None:
+def test_the_refusal_of_a_single_message_spares_a_device_registered_meanwhile(
+    tenant: Tenant, sandbox: Sandbox, owner: str
+) -> None:
     token = f"{tenant.tag}bob-unregistered"
     tenant.person("bob", token)
     tenant.publish("order", "order-updates")
@@ -25,15 +27,17 @@ def test_a_single_refusal_spares_what_registered_meanwhile(tenant: Tenant, sandb
     sent = tenant.send("bob", "order", channels=["push"])
     until(sandbox.requests, "the request to arrive")
     tenant.person(owner, token)
-    assert tenant.ended(sent) == {"push": "failed"}
-    assert dead(tenant, owner) == [False]
+    assert tenant.wait_until_final(sent) == {"push": "failed"}
+    assert is_dead(tenant, owner) == [False]
     sandbox.faults(latency_ms=0)
-    assert tenant.ended(tenant.send(owner, "order", channels=["push"])) == {"push": "failed"}
-    assert dead(tenant, owner) == [True]
+    assert tenant.wait_until_final(tenant.send(owner, "order", channels=["push"])) == {"push": "failed"}
+    assert is_dead(tenant, owner) == [True]
 
 
 @pytest.mark.parametrize("owner", ["u0", "zoe"], ids=["same person", "another person"])
-def test_a_campaigns_refusal_spares_what_registered_meanwhile(tenant: Tenant, sandbox: Sandbox, owner: str) -> None:
+def test_the_refusal_of_a_campaigns_message_spares_a_device_registered_meanwhile(
+    tenant: Tenant, sandbox: Sandbox, owner: str
+) -> None:
     people = tenant.people(3, "unregistered")
     tenant.import_people(people)
     tenant.publish("offer", "promotions")
@@ -43,6 +47,6 @@ def test_a_campaigns_refusal_spares_what_registered_meanwhile(tenant: Tenant, sa
     campaign.go()
     until(lambda: sandbox.requests() == len(people), "the requests to arrive")
     tenant.person(owner, people[0].token)
-    # the refusals are written into the devices together, when the campaign is accounted for
-    until(lambda: dead(tenant, "u1") == dead(tenant, "u2") == [True], "the dead to be marked")
-    assert dead(tenant, owner) == [False]
+    # accounting marks the devices of all refused tokens together
+    until(lambda: is_dead(tenant, "u1") == is_dead(tenant, "u2") == [True], "the devices to be marked as dead")
+    assert is_dead(tenant, owner) == [False]

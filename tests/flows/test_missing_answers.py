@@ -1,4 +1,4 @@
-"""A campaign on two channels, of which the provider leaves one push in twenty without an answer."""
+"""A campaign on two channels whose provider does not answer one push in twenty."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from tests.flows.wait import until
 COUNT, BAD = 1_000, 50
 
 
-def a_campaign(tenant: Tenant, fate: str) -> Campaign:
-    people = tenant.people(COUNT)
+def armed_campaign(tenant: Tenant, fate: str) -> Campaign:
     every = COUNT // BAD
-    mixed = [Person(p.external_id, f"{p.token}-{fate}" if n % every == 0 else p.token) for n, p in enumerate(people)]
-    tenant.import_people(mixed)
+    people = [
+        Person(p.external_id, f"{p.token}-{fate}" if n % every == 0 else p.token)
+        for n, p in enumerate(tenant.people(COUNT))
+    ]
+    tenant.import_people(people)
     tenant.publish("offer", "promotions")
     campaign = tenant.draft("offer", tenant.everybody())
     campaign.arm()
@@ -25,35 +27,35 @@ def a_campaign(tenant: Tenant, fate: str) -> Campaign:
 
 
 def push(campaign: Campaign) -> dict[str, Any]:
-    found: dict[str, Any] = campaign.results()["channels"]["push"]
-    return found
+    results: dict[str, Any] = campaign.results()["channels"]["push"]
+    return results
 
 
 @pytest.mark.parametrize("fate", ["reset", "slow"])
 def test_only_the_message_without_an_answer_is_in_doubt(tenant: Tenant, sandbox: Sandbox, fate: str) -> None:
-    """A stream that is reset, or hangs for longer than the timeout, costs its neighbours on the connection nothing."""
+    """A stream that is reset, or exceeds the timeout, does not affect other streams of the connection."""
     sandbox.faults(slow_ms=60_000)
-    campaign = a_campaign(tenant, fate)
+    campaign = armed_campaign(tenant, fate)
     campaign.go()
-    until(lambda: push(campaign)["sent"] == COUNT - BAD, "the others")
+    until(lambda: push(campaign)["sent"] == COUNT - BAD, "the other pushes")
     until(lambda: campaign.results()["channels"]["in_app"]["delivered"] == COUNT, "the inboxes")
-    seen = campaign.see()
+    seen = campaign.read()
     assert (seen["state"], seen["halted"], seen["halted_channels"]) == ("running", "", {})
-    campaign.press("stop")
+    campaign.post("stop")
     ended = until(lambda: (now := push(campaign))["sending"] == now["queued"] == 0 and now, "the end") or {}
     assert (ended["sent"], ended["unknown"], ended["failed"]) == (COUNT - BAD, BAD, 0)
 
 
-def test_connections_that_are_cut_halt_nothing(tenant: Tenant, sandbox: Sandbox) -> None:
-    """What a cut connection took with it is tried again, and is no error meanwhile."""
-    campaign = a_campaign(tenant, "hangup")
+def test_cut_connections_halt_no_channel(tenant: Tenant, sandbox: Sandbox) -> None:
+    """Messages that were lost with a connection are sent again, and do not count as errors meanwhile."""
+    campaign = armed_campaign(tenant, "hangup")
     campaign.go()
     until(lambda: campaign.results()["channels"]["in_app"]["delivered"] == COUNT, "the inboxes")
-    # each cut takes what was on that connection, so that some are tried for the third time after half a minute
-    until(lambda: push(campaign)["sent"] >= COUNT // 2, "half of them")
-    seen = campaign.see()
+    # each cut loses all messages of that connection, so some are sent a third time after half a minute
+    until(lambda: push(campaign)["sent"] >= COUNT // 2, "half of the pushes")
+    seen = campaign.read()
     assert (seen["state"], seen["halted"], seen["halted_channels"]) == ("running", "", {})
-    campaign.press("stop")
+    campaign.post("stop")
     ended = until(lambda: (now := push(campaign))["sending"] == now["queued"] == 0 and now, "the end") or {}
     assert (ended["sent"] + ended["unknown"], ended["failed"], ended["cancelled"]) == (COUNT, 0, 0)
     assert ended["unknown"] >= BAD
@@ -61,18 +63,18 @@ def test_connections_that_are_cut_halt_nothing(tenant: Tenant, sandbox: Sandbox)
     assert len(arrived) >= ended["sent"]
 
 
-def test_a_channel_that_fails_pauses_alone_and_goes_on_when_it_was_mended(tenant: Tenant, sandbox: Sandbox) -> None:
-    campaign = a_campaign(tenant, "ok")
+def test_only_a_failing_channel_pauses_and_it_continues_after_the_repair(tenant: Tenant, sandbox: Sandbox) -> None:
+    campaign = armed_campaign(tenant, "ok")
     sandbox.faults(error_rate=0.6)
     campaign.go()
-    until(lambda: campaign.see()["halted_channels"], "push to pause itself")
+    until(lambda: campaign.read()["halted_channels"], "push to pause itself")
     until(lambda: campaign.results()["channels"]["in_app"]["delivered"] == COUNT, "the inboxes")
-    seen = campaign.reached("paused")  # nothing but push is left
+    seen = campaign.wait_for_state("paused")  # only push is unfinished
     assert seen["halted_channels"].keys() == {"push"}
     assert "failed; the limit is 20 %" in seen["halted"] and seen["halted"].startswith("push: ")
-    assert tenant.recorded("campaign.halted", campaign.id) == 1
+    assert tenant.audit_count("campaign.halted", campaign.id) == 1
     sandbox.faults(error_rate=0)
-    assert campaign.press("resume").json == {"resumed": True, "state": "running"}
-    ended = campaign.finished()["channels"]
+    assert campaign.post("resume").json == {"resumed": True, "state": "running"}
+    ended = campaign.wait_until_finished()["channels"]
     assert (ended["push"]["sent"], ended["in_app"]["delivered"]) == (COUNT, COUNT)
     assert set(sandbox.addresses(tenant.tag).values()) == {1}

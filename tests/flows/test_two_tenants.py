@@ -1,5 +1,8 @@
-"""What one tenant can learn of, or do to, another over the API: nothing. Every operation of the OpenAPI document is
-called with the other's ids; what it answers is what it answers for an id that nobody has."""
+"""Over the API, one tenant can neither read nor change anything of another tenant.
+
+The tests call every operation of the OpenAPI document with the other tenant's ids. The answer must be the same as for
+an id that does not exist.
+"""
 
 from __future__ import annotations
 
@@ -10,31 +13,32 @@ import pytest
 
 from tests.flows.http import Answer, Caller, query
 from tests.flows.openapi import Operation, operations
-from tests.flows.pair import OTHERS, Side
+from tests.flows.two_tenants import OWN_NAMES, Side
 
 HIDDEN = (401, 403, 404)
 
 
-def unknown(names: list[str]) -> dict[str, list[str]]:
-    """Ids that nobody has."""
-    return {name: [OTHERS[name].format("nobody") if name in OTHERS else str(uuid.uuid4())] for name in names}
+def unknown_ids(names: list[str]) -> dict[str, list[str]]:
+    """Ids that do not exist."""
+    return {name: [OWN_NAMES[name].format("nobody") if name in OWN_NAMES else str(uuid.uuid4())] for name in names}
 
 
 @pytest.fixture(scope="module")
 def stranger(pair: tuple[Side, Side]) -> dict[str, list[str]]:
-    """The other tenant's ids. An id with a name of which nothing is known stands for all of them."""
+    """The other tenant's ids, by the name of the parameter."""
     return pair[1].ids()
 
 
 def ids_for(operation: Operation, known: dict[str, list[str]]) -> dict[str, list[str]]:
-    everything = sorted({one for several in known.values() for one in several})
-    return {name: known.get(name, everything) for name in operation.parameters}
+    """The known ids for each parameter; all ids for a parameter with an unknown name."""
+    all_ids = sorted({id_ for ids in known.values() for id_ in ids})
+    return {name: known.get(name, all_ids) for name in operation.parameters}
 
 
 def callers(side: Side) -> Iterator[Caller]:
-    """Its key, its test key, and its own person's inbox token."""
+    """Callers with the tenant's live key, its test key, and its recipient's token."""
     yield side.tenant.api
-    yield side.tenant.with_key(side.tenant.papers.test_key)
+    yield side.tenant.with_key(side.tenant.credentials.test_key)
     yield side.tenant.inbox(side.person).api
 
 
@@ -47,30 +51,30 @@ def test_no_operation_shows_or_touches_a_row_of_another_tenant(
 ) -> None:
     ours, theirs = pair
     before = theirs.snapshot()
-    assert any(theirs.word in str(seen) for seen in before.values()), "there must be something to see"
+    assert any(theirs.word in str(answer) for answer in before.values()), "the other tenant must have rows"
     wrong: list[str] = []
-    tried = 0
+    calls = 0
     for caller in callers(ours):
         for operation in operations(ours.tenant.api):
-            nobody = next(operation.addresses(unknown(operation.parameters)))
-            expected = caller.call(operation.method.upper(), nobody, operation.body).status
+            unknown = next(operation.addresses(unknown_ids(operation.parameters)))
+            expected = caller.call(operation.method.upper(), unknown, operation.body).status
             for address in operation.addresses(ids_for(operation, stranger)):
                 answer = caller.call(operation.method.upper(), address, operation.body)
-                tried += 1
-                wrong += judge(operation, address, answer, expected, theirs)
+                calls += 1
+                wrong += faults_of(operation, address, answer, expected, theirs)
     assert wrong == []
-    assert tried > 100
+    assert calls > 100
     assert theirs.snapshot() == before
 
 
-def judge(operation: Operation, address: str, answer: Answer, expected: int, theirs: Side) -> list[str]:
-    told = f"{operation.method.upper()} {address}: {answer.status}"
-    wrong = [f"{told} shows {word}" for word in leaks(answer, theirs)]
+def faults_of(operation: Operation, address: str, answer: Answer, expected: int, theirs: Side) -> list[str]:
+    call = f"{operation.method.upper()} {address}: {answer.status}"
+    wrong = [f"{call} shows {word}" for word in leaks(answer, theirs)]
     if (operation.parameters and answer.status != expected) or answer.status >= 500:
-        wrong.append(f"{told}, and {expected} for an id that nobody has")
-    # ids that we give out belong to one tenant; names that tenants choose may be used by both
-    if set(operation.parameters) - set(OTHERS) and answer.status not in HIDDEN:
-        wrong.append(f"{told} instead of one of {HIDDEN}")
+        wrong.append(f"{call}, and {expected} for an id that does not exist")
+    # an id that Notifier makes belongs to one tenant; a name that tenants choose may be used by both
+    if set(operation.parameters) - set(OWN_NAMES) and answer.status not in HIDDEN:
+        wrong.append(f"{call} instead of one of {HIDDEN}")
     return wrong
 
 
@@ -95,19 +99,19 @@ def test_another_tenants_ids_in_a_body_are_unknown_ids(pair: tuple[Side, Side]) 
     assert theirs.snapshot() == before
 
 
-def test_another_tenants_cursor_opens_nothing(pair: tuple[Side, Side]) -> None:
+def test_another_tenants_cursor_shows_nothing_of_that_tenant(pair: tuple[Side, Side]) -> None:
     ours, theirs = pair
     for path in ("/v1/campaigns", "/v1/audiences", "/v1/categories"):
-        cursor = theirs.tenant.api.ask("GET", query(path, limit=1))["next_cursor"]
+        cursor = theirs.tenant.api.request_json("GET", query(path, limit=1))["next_cursor"]
         assert cursor is not None
         answer = ours.tenant.api.call("GET", query(path, limit=100, cursor=cursor))
         assert (answer.status in (200, 400), leaks(answer, theirs)) == (True, []), path
 
 
-def test_a_list_of_another_tenants_people_reaches_nobody(pair: tuple[Side, Side]) -> None:
+def test_a_list_of_another_tenants_recipients_reaches_no_recipient(pair: tuple[Side, Side]) -> None:
     ours, theirs = pair
     only_theirs = f"only-{theirs.letter}"
     theirs.tenant.person(only_theirs, f"{theirs.tenant.tag}only")
     campaign = ours.tenant.draft(ours.template, ours.tenant.list_of([only_theirs]))
-    assert campaign.press("arm").status == 202
-    assert "Nobody can be reached" in campaign.reached("draft")["failure"]
+    assert campaign.post("arm").status == 202
+    assert "Nobody can be reached" in campaign.wait_for_state("draft")["failure"]

@@ -1,5 +1,7 @@
-"""What a member of one tenant can learn of, or do to, another in the admin: nothing. Every page of every registered
-model is opened, searched and posted to with the other's ids."""
+"""In the admin, a member of one tenant can neither read nor change anything of another tenant.
+
+The tests open, search and post to every page of every registered model with the other tenant's ids.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,10 @@ from django.urls import URLPattern, URLResolver, reverse
 from tenants.admin.site import admin_site
 from tests.flows.admin import Browser
 from tests.flows.http import Answer
-from tests.flows.pair import Side
 from tests.flows.site import Site
+from tests.flows.two_tenants import Side
 
-#: models of which `pair` has no row: what cannot be had in a minute, or what belongs to no tenant
+#: models of which the two tenants have no row: those that take longer than a minute, or belong to no tenant
 WITHOUT_ROWS = {
     "django_celery_beat.clockedschedule",
     "django_celery_beat.crontabschedule",
@@ -28,7 +30,7 @@ WITHOUT_ROWS = {
     "notifier.deadletter",
     "tenants.import",
 }
-#: models whose rows only an operator lists
+#: models whose list only an operator may open
 FOR_OPERATORS = {"tenants.user"}
 MODELS: list[type[Model]] = sorted(admin_site._registry, key=lambda model: model._meta.label_lower)
 
@@ -43,7 +45,7 @@ def name_of(model: type[Model], page: str) -> str:
 
 
 def pages_of_a_row(model: type[Model]) -> list[str]:
-    """The names of every page about one row, those of our own included."""
+    """The names of all pages about one row, including pages that Django does not have."""
     begin = f"{model._meta.app_label}_{model._meta.model_name}_"
     return [f"admin:{p.name}" for p in patterns() if p.name and p.name.startswith(begin) and p.pattern.converters]
 
@@ -55,23 +57,23 @@ def patterns() -> Iterator[URLPattern]:
 
 
 def rows(browser: Browser, model: type[Model], search: str = "") -> list[str]:
-    """The ids that the list of this model links to, as this person sees it."""
+    """The ids to which this user's list of the model links."""
     answer = browser.get(f"{reverse(name_of(model, 'changelist'))}?q={search}")
     here = re.escape(reverse(name_of(model, "changelist")))
     return list(dict.fromkeys(re.findall(rf'href="{here}([^/"]+)/change/', answer.text)))
 
 
-def nobodys(model: type[Model]) -> str:
+def unknown_id(model: type[Model]) -> str:
     return "999999999" if isinstance(model._meta.pk, AutoField | BigAutoField) else str(uuid.uuid4())
 
 
 def fresh(browser: Browser) -> Browser:
-    """The same login; nothing that one answer sets is sent with the next request."""
+    """A browser with the same login, so that cookies of one answer are not sent with the next request."""
     return Browser(browser.origin, dict(browser.cookies))
 
 
-def told(answer: Answer, pk: str) -> tuple[int, str]:
-    """What the answer says, apart from the id that was in the question."""
+def without_id(answer: Answer, pk: str) -> tuple[int, str]:
+    """The status and the redirect of an answer, without the id of the request."""
     return answer.status, answer.headers.get("location", "").replace(pk, "…")
 
 
@@ -81,15 +83,15 @@ def leaks(answer: Answer, other: Side) -> list[str]:
 
 @pytest.fixture(scope="module")
 def theirs(site: Site, pair: tuple[Side, Side], owners: tuple[Browser, Browser]) -> dict[type[Model], list[str]]:
-    """Model -> ids of the other tenant's rows."""
+    """The ids of the other tenant's rows, by model."""
     operator = Browser(site.url)
     operator.log_in(*site.operator)
-    found = {model: rows(owners[1], model) for model in MODELS}
+    ids_of = {model: rows(owners[1], model) for model in MODELS}
     for model in MODELS:
         if model._meta.label_lower in FOR_OPERATORS:
-            found[model] = rows(operator, model, pair[1].tenant.papers.slug)
-    assert {model._meta.label_lower for model, ids in found.items() if not ids} == WITHOUT_ROWS
-    return found
+            ids_of[model] = rows(operator, model, pair[1].tenant.credentials.slug)
+    assert {model._meta.label_lower for model, ids in ids_of.items() if not ids} == WITHOUT_ROWS
+    return ids_of
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label_lower)
@@ -100,18 +102,20 @@ def test_no_page_of_a_model_shows_or_takes_another_tenants_rows(
     theirs: dict[type[Model], list[str]],
 ) -> None:
     me, other = fresh(owners[0]), pair[1]
-    wrong = look_around(me, model, other)
+    wrong = open_lists(me, model, other)
     shared = set(rows(me, model)) & set(theirs[model])
     assert shared == set()
     for page in pages_of_a_row(model):
         for method in ("get", "post"):
-            nobody = nobodys(model)
-            expected = told(visit(me, method, page, nobody), nobody)
+            nobody = unknown_id(model)
+            expected = without_id(visit(me, method, page, nobody), nobody)
             for pk in theirs[model][:2]:
                 answer = visit(me, method, page, pk)
                 wrong += [f"{method} {page} {pk} shows {word}" for word in leaks(answer, other)]
-                if told(answer, pk) != expected:
-                    wrong.append(f"{method} {page} {pk}: {told(answer, pk)}, for an id that nobody has {expected}")
+                if without_id(answer, pk) != expected:
+                    wrong.append(
+                        f"{method} {page} {pk}: {without_id(answer, pk)}, for an id that does not exist {expected}"
+                    )
     assert wrong == []
     if model._meta.label_lower not in FOR_OPERATORS:
         assert set(theirs[model]) <= set(rows(fresh(owners[1]), model)), "a row is gone"
@@ -122,21 +126,21 @@ def visit(browser: Browser, method: str, page: str, pk: str) -> Answer:
     return fresh(browser).get(address) if method == "get" else fresh(browser).post(address, post="yes")
 
 
-def look_around(me: Browser, model: type[Model], other: Side) -> list[str]:
-    """The list, searches for the other's word, its filters by the other's tenant, and the page to add one."""
+def open_lists(me: Browser, model: type[Model], other: Side) -> list[str]:
+    """Open the list, the page to add a row, and searches for words of the other tenant."""
     listed, add = (reverse(name_of(model, page)) for page in ("changelist", "add"))
-    word = other.word.lower()
-    addresses = [listed, add, *(f"{listed}?q={term}" for term in (word, other.person, other.template))]
+    terms = (other.word.lower(), other.person, other.template)
+    addresses = [listed, add, *(f"{listed}?q={term}" for term in terms)]
     wrong = []
     for address in addresses:
         answer = fresh(me).get(address)
         assert answer.status < 500, f"{address}: {answer.status}"
-        wrong += [f"{address} shows {found}" for found in leaks(answer, other)]
+        wrong += [f"{address} shows {word}" for word in leaks(answer, other)]
     return wrong
 
 
-def test_every_row_of_ones_own_can_be_seen(pair: tuple[Side, Side], owners: tuple[Browser, Browser]) -> None:
-    """Else the test above would prove nothing."""
+def test_an_owner_can_open_a_row_of_every_model(pair: tuple[Side, Side], owners: tuple[Browser, Browser]) -> None:
+    """Otherwise the test above would prove nothing."""
     for model in MODELS:
         if model._meta.label_lower in WITHOUT_ROWS | FOR_OPERATORS:
             continue
@@ -144,14 +148,14 @@ def test_every_row_of_ones_own_can_be_seen(pair: tuple[Side, Side], owners: tupl
         assert visit(owners[0], "get", name_of(model, "change"), pk).status == 200, model
 
 
-def test_choices_search_boxes_and_forms_offer_ones_own_only(
+def test_choices_filters_and_forms_offer_the_own_tenant_only(
     pair: tuple[Side, Side], owners: tuple[Browser, Browser], theirs: dict[type[Model], list[str]]
 ) -> None:
     me, other = fresh(owners[0]), pair[1]
     tenant = next(pk for model, ids in theirs.items() if model._meta.label_lower == "tenants.tenant" for pk in ids)
     form = {"channel": "push", "address": "planted", "cause": "manual", "tenant": tenant}
     answer = me.submit("/admin/tenants/suppression/add/", **form)
-    assert answer.status == 200, "a tenant that is not one's own is no choice"
+    assert answer.status == 200, "another tenant must not be a choice"
     assert leaks(answer, other) == []
     assert "planted" not in fresh(owners[1]).get("/admin/tenants/suppression/").text
     for model in MODELS:
@@ -161,10 +165,10 @@ def test_choices_search_boxes_and_forms_offer_ones_own_only(
             assert (answer.status < 500, leaks(answer, other)) == (True, []), listed
 
 
-def test_pages_are_not_mixed_up_when_both_look_at_once(
+def test_concurrent_requests_of_two_tenants_do_not_mix(
     pair: tuple[Side, Side], owners: tuple[Browser, Browser]
 ) -> None:
-    """Pooled connections carry the scope of one transaction only."""
+    """The scope on a pooled connection lasts for one transaction."""
     addresses = [reverse(name_of(model, "changelist")) for model in MODELS] * 2
     with ThreadPoolExecutor(8) as pool:
         seen = [

@@ -1,4 +1,4 @@
-"""Waiting for what other processes do: always for a condition, never for a while."""
+"""Waits for other processes: always for a condition, never for a fixed time."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-PATIENCE = 90.0
+TIMEOUT = 90.0
 
 
-def until(found: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
-    """The first truthy answer. Fails with the last answer that was not."""
-    end = time.monotonic() + seconds
-    while not (answer := found()):
-        if time.monotonic() > end:
-            raise AssertionError(f"waited {seconds:.0f} s for {what}; the last answer was {answer!r}")
+def until(condition: Callable[[], T], description: str, seconds: float = TIMEOUT) -> T:
+    """The first truthy result of `condition`. Fails after so many seconds, with the last result."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds:.0f} s for {description}; the last result was {result!r}")
         time.sleep(0.05)
-    return answer
+    return result

@@ -24,7 +24,7 @@ from tests.inbox.web import Web
 
 
 def message(to: Recipient, title: str = "Hello", **content: str) -> InAppMessage:
-    """A message to a recipient with a delivery id of its own."""
+    """A message to a recipient, with a new delivery id."""
     delivery_id = new_id()
     address = Address(to.external_id)
     envelope = Envelope(delivery_id, to.tenant_id, to.pk, address, str(delivery_id), category="news")
@@ -32,7 +32,7 @@ def message(to: Recipient, title: str = "Hello", **content: str) -> InAppMessage
 
 
 def send(*messages: InAppMessage) -> Sequence[Verdict]:
-    """What the provider answers, in the order of the messages."""
+    """Send through the provider. Returns the verdicts in the order of the messages."""
     answers = [answer for batch in InApp(Config()).send(messages, None) for answer in batch]  # type: ignore[arg-type]
     return [verdict for _, verdict in sorted(answers, key=lambda answer: answer[0])]
 
@@ -66,7 +66,7 @@ def zoe(people: People) -> Recipient:
 
 @pytest.fixture(scope="session")
 def web(django_db_setup: None) -> Iterator[Web]:
-    """One web process for all tests; it sees only what they commit."""
+    """One web process for all tests. It sees only committed rows."""
     server = Web()
     yield server
     server.stop()

@@ -1,4 +1,4 @@
-"""The product's ASGI application with shorter clocks, so that tests of heartbeats and patience take seconds."""
+"""The product's ASGI application with shorter times, so that tests of heartbeats and timeouts take seconds."""
 
 from notifier.asgi import application
 

@@ -1,4 +1,4 @@
-"""Reading and marking: exact under eight markers at once, idempotent, and seen in the history."""
+"""Reading and marking as read: exact with eight concurrent markers, idempotent, and shown in the history."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_pages_go_backwards_and_forwards_without_overlap(dora: Recipient) -> Non
     assert [m.seq for m in feed.since(dora.pk, 4, limit=2)] == [5, 6]
 
 
-def test_marking_one_lowers_the_count_once_and_is_seen_in_the_history(dora: Recipient) -> None:
+def test_marking_a_message_lowers_the_count_once_and_is_shown_in_the_history(dora: Recipient) -> None:
     first, second = message(dora), message(dora)
     send(first, second)
     for _ in range(3):
@@ -40,14 +40,14 @@ def test_marking_one_lowers_the_count_once_and_is_seen_in_the_history(dora: Reci
     assert [event.what for event in history] == ["read"]
 
 
-def test_marking_up_to_a_number_leaves_what_came_since(dora: Recipient) -> None:
+def test_marking_up_to_a_number_leaves_newer_messages_unread(dora: Recipient) -> None:
     send(*[message(dora) for _ in range(5)])
     assert feed.mark_read_up_to(dora.pk, 3) == Counters(5, 2)
     assert feed.mark_read_up_to(dora.pk, 3) == Counters(5, 2)
     assert feed.counters(dora.pk) == Counters(5, 2)
 
 
-def test_anothers_message_does_not_exist(dora: Recipient, emil: Recipient) -> None:
+def test_a_message_of_another_recipient_is_not_found(dora: Recipient, emil: Recipient) -> None:
     send(message(dora))
     for unknown in (*ids(dora), new_id()):
         with pytest.raises(NotFound):
@@ -61,13 +61,13 @@ def test_an_empty_inbox_can_be_read(dora: Recipient) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_count_is_exact_under_eight_who_mark_and_store_at_once(dora: Recipient) -> None:
+def test_the_count_is_exact_while_eight_threads_mark_and_store(dora: Recipient) -> None:
     send(*[message(dora) for _ in range(40)])
     all_ids = ids(dora)
 
     def mark(part: int) -> None:
-        for n, one in enumerate(all_ids[part * 2 :] + all_ids[: part * 2]):
-            feed.mark_read(dora.pk, one)  # type: ignore[arg-type]
+        for n, message_id in enumerate(all_ids[part * 2 :] + all_ids[: part * 2]):
+            feed.mark_read(dora.pk, message_id)  # type: ignore[arg-type]
             if n % 10 == part:
                 feed.mark_read_up_to(dora.pk, n)
             if n % 20 == part:

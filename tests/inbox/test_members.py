@@ -155,7 +155,7 @@ def test_a_socket_of_a_member_hears_and_is_closed_when_it_marks(web: Web, people
     token = token_of(logged_in(people.ben), dora)
     with Socket(web, token, after_seq=0) as inbox:
         assert inbox.seqs(up_to=1) == [1]
-        inbox.say(type="read", up_to_seq=1)
+        inbox.send(type="read", up_to_seq=1)
         assert inbox.close_code() == 4403
     assert InboxMessage.objects.get(recipient_id=dora.pk, seq=1).read_at is None
 

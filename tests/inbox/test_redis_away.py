@@ -60,11 +60,11 @@ def valkey(tmp_path: Path) -> Iterator[Valkey]:
     server.kill()
 
 
-def test_open_and_new_sockets_live_through_a_restart_of_redis(dora: Recipient, valkey: Valkey) -> None:
+def test_open_and_new_sockets_survive_a_restart_of_redis(dora: Recipient, valkey: Valkey) -> None:
     web = Web(f"redis://127.0.0.1:{valkey.port}/0")
     token = mint(dora)[0]
     with contextlib.closing(web), Socket(web, token, after_seq=0) as early:
-        early.hear("heartbeat")
+        early.receive("heartbeat")
         valkey.kill()
         assert send(message(dora, "1")) == [Sent(final=True)]
         assert early.seqs(up_to=1) == [1]  # found by a heartbeat

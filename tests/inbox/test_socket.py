@@ -1,4 +1,4 @@
-"""The socket, over a real web process, a real channel layer and the `web` database role."""
+"""The socket, with a real web process, a real channel layer and the database role `web`."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ def _without_a_pause() -> Iterator[None]:
     announcements.reset()
 
 
-def test_what_was_missed_comes_first_and_then_what_is_stored_now(web: Web, dora: Recipient) -> None:
+def test_missed_messages_come_first_and_then_new_ones(web: Web, dora: Recipient) -> None:
     send(*[message(dora, str(n)) for n in range(1, 251)])
     with Socket(web, mint(dora)[0], after_seq=5) as inbox:
-        ready = inbox.hear("ready")
+        ready = inbox.receive("ready")
         assert (ready["last_seq"], ready["unread"]) == (250, 250)
         assert inbox.seqs(up_to=250) == list(range(6, 251))
         send(message(dora, "now", body="Body", link="https://example.com/x"))
-        frame = inbox.hear("messages")
+        frame = inbox.receive("messages")
         assert [(m["seq"], m["title"], m["link"]) for m in frame["messages"]] == [(251, "now", "https://example.com/x")]
         assert (frame["last_seq"], frame["unread"]) == (251, 251)
 
 
-def test_without_after_seq_only_what_is_new_comes(web: Web, dora: Recipient) -> None:
+def test_without_after_seq_only_new_messages_come(web: Web, dora: Recipient) -> None:
     send(message(dora, "old"))
     with Socket(web, mint(dora)[0]) as inbox:
-        inbox.hear("ready")
+        inbox.receive("ready")
         send(message(dora, "new"))
         assert inbox.seqs(up_to=2) == [2]
 
@@ -63,14 +63,14 @@ def test_the_token_may_come_as_a_subprotocol(web: Web, dora: Recipient) -> None:
         assert json.loads(wire.recv(timeout=30))["type"] == "ready"
 
 
-def test_nothing_is_lost_or_doubled_while_messages_pour_in_during_the_hello(web: Web, dora: Recipient) -> None:
-    def pour() -> None:
+def test_no_message_is_lost_or_repeated_while_messages_are_stored_during_the_hello(web: Web, dora: Recipient) -> None:
+    def store() -> None:
         for n in range(60):
             send(*[message(dora, f"{n}.{part}") for part in range(5)])
         connections.close_all()
 
     token = mint(dora)[0]
-    pouring = threading.Thread(target=pour)
+    pouring = threading.Thread(target=store)
     pouring.start()
     with Socket(web, token, after_seq=0) as early, Socket(web, token, after_seq=0) as twin:
         assert early.seqs(up_to=300) == list(range(1, 301))
@@ -78,9 +78,9 @@ def test_nothing_is_lost_or_doubled_while_messages_pour_in_during_the_hello(web:
     pouring.join()
 
 
-def test_a_lost_announcement_is_found_by_the_next_one(web: Web, dora: Recipient) -> None:
+def test_a_lost_announcement_is_noticed_at_the_next_one(web: Web, dora: Recipient) -> None:
     with Socket(web, mint(dora)[0], after_seq=0) as inbox:
-        inbox.hear("heartbeat")  # the early check is over
+        inbox.receive("heartbeat")  # the early check is over
         announcements.pause(float("inf"))
         send(message(dora, "not announced"))
         announcements.reset()
@@ -88,17 +88,17 @@ def test_a_lost_announcement_is_found_by_the_next_one(web: Web, dora: Recipient)
         assert inbox.seqs(up_to=2) == [1, 2]
 
 
-def test_a_lost_announcement_is_found_by_a_heartbeat(web: Web, dora: Recipient) -> None:
+def test_a_lost_announcement_is_noticed_at_a_heartbeat(web: Web, dora: Recipient) -> None:
     with Socket(web, mint(dora)[0], after_seq=0) as inbox:
-        inbox.hear("heartbeat")
+        inbox.receive("heartbeat")
         announcements.pause(float("inf"))
         send(message(dora, "not announced"))
         assert inbox.seqs(up_to=1) == [1]
 
 
-def test_a_socket_whose_connection_to_redis_broke_hears_again(web: Web, dora: Recipient) -> None:
+def test_a_socket_whose_connection_to_redis_broke_subscribes_again(web: Web, dora: Recipient) -> None:
     with Socket(web, mint(dora)[0], after_seq=0) as inbox:
-        inbox.hear("heartbeat")
+        inbox.receive("heartbeat")
         client = redis.Redis.from_url(settings.REDIS_URL)
         topic = f"live__group__{announcements.group_name(dora.pk)}"
         client.client_kill_filter(_type="pubsub")
@@ -109,47 +109,47 @@ def test_a_socket_whose_connection_to_redis_broke_hears_again(web: Web, dora: Re
         client.close()
 
 
-def test_reading_in_one_tab_is_seen_in_the_other(web: Web, dora: Recipient) -> None:
+def test_a_read_mark_of_one_tab_is_shown_in_another(web: Web, dora: Recipient) -> None:
     send(message(dora, "1"), message(dora, "2"))
     token = mint(dora)[0]
     with Socket(web, token) as one, Socket(web, token) as other:
-        one.hear("ready")
-        other.hear("ready")
-        one.say(type="read", up_to_seq=1)
-        frame = other.hear("unread")
+        one.receive("ready")
+        other.receive("ready")
+        one.send(type="read", up_to_seq=1)
+        frame = other.receive("unread")
         assert (frame["unread"], frame["read"]) == (1, {"up_to_seq": 1})
         mark_read_up_to(dora.pk, 2)
-        while one.hear("unread")["unread"]:
+        while one.receive("unread")["unread"]:
             pass
-        assert other.hear("unread")["read"] == {"up_to_seq": 2}
+        assert other.receive("unread")["read"] == {"up_to_seq": 2}
 
 
-def test_a_large_message_comes_too(web: Web, dora: Recipient) -> None:
+def test_a_large_message_is_sent_too(web: Web, dora: Recipient) -> None:
     with Socket(web, mint(dora)[0], after_seq=0) as inbox:
-        inbox.hear("ready")
+        inbox.receive("ready")
         send(message(dora, "large", body="x" * 100_000))
-        assert len(inbox.hear("messages")["messages"][0]["body"]) == 100_000
+        assert len(inbox.receive("messages")["messages"][0]["body"]) == 100_000
 
 
-def test_a_stranger_hears_nothing(web: Web, dora: Recipient, emil: Recipient, zoe: Recipient) -> None:
+def test_other_recipients_get_no_message(web: Web, dora: Recipient, emil: Recipient, zoe: Recipient) -> None:
     with Socket(web, mint(emil)[0], after_seq=0) as emils, Socket(web, mint(zoe)[0], after_seq=0) as zoes:
-        emils.hear("ready")
-        zoes.hear("ready")
+        emils.receive("ready")
+        zoes.receive("ready")
         send(message(dora, "for Dora"))
         send(message(emil, "for Emil"), message(zoe, "for Zoe"))
-        assert emils.hear("messages")["messages"][0]["title"] == "for Emil"
-        assert zoes.hear("messages")["messages"][0]["title"] == "for Zoe"
+        assert emils.receive("messages")["messages"][0]["title"] == "for Emil"
+        assert zoes.receive("messages")["messages"][0]["title"] == "for Zoe"
 
 
-def test_it_closes_when_the_token_ends(web: Web, dora: Recipient) -> None:
+def test_the_socket_closes_when_the_token_expires(web: Web, dora: Recipient) -> None:
     with Socket(web, mint(dora, ttl_seconds=3)[0]) as inbox:
-        inbox.hear("ready")
+        inbox.receive("ready")
         assert inbox.close_code() == 4410
 
 
-def test_it_closes_for_an_erased_person_at_the_next_check(web: Web, dora: Recipient) -> None:
+def test_the_socket_of_an_erased_recipient_closes_at_the_next_check(web: Web, dora: Recipient) -> None:
     with Socket(web, mint(dora)[0]) as inbox:
-        inbox.hear("ready")
+        inbox.receive("ready")
         Recipient.objects.filter(pk=dora.pk).update(status=Recipient.State.ERASED)
         assert inbox.close_code(seconds=60) == 4401
 
@@ -160,7 +160,7 @@ def test_a_bad_token_is_refused(web: Web, dora: Recipient) -> None:
         assert inbox.close_code() == 4401
 
 
-def test_no_hello_in_time_is_refused(web: Web) -> None:
+def test_a_socket_without_a_hello_in_time_is_closed(web: Web) -> None:
     with Socket(web) as silent:
         assert silent.close_code() == 4408
 
@@ -185,54 +185,54 @@ def test_no_hello_in_time_is_refused(web: Web) -> None:
 )
 def test_hostile_first_frames_close_the_socket(web: Web, frame: str | bytes, code: int) -> None:
     with Socket(web) as hostile:
-        hostile.wire.send(frame)
+        hostile.connection.send(frame)
         assert hostile.close_code() == code
 
 
 @pytest.mark.parametrize("up_to", [-1, "1", 1.5, None, 2**63, True])
-def test_marking_nonsense_closes_the_socket(web: Web, dora: Recipient, up_to: object) -> None:
+def test_a_malformed_read_mark_closes_the_socket(web: Web, dora: Recipient, up_to: object) -> None:
     with Socket(web, mint(dora)[0]) as inbox:
-        inbox.hear("ready")
-        inbox.say(type="read", up_to_seq=up_to)
+        inbox.receive("ready")
+        inbox.send(type="read", up_to_seq=up_to)
         assert inbox.close_code() == 4400
 
 
-def test_a_flood_closes_the_socket(web: Web, dora: Recipient) -> None:
+def test_too_many_frames_close_the_socket(web: Web, dora: Recipient) -> None:
     with Socket(web, mint(dora)[0]) as inbox:
-        inbox.hear("ready")
+        inbox.receive("ready")
         with contextlib.suppress(ConnectionClosed):
             for _ in range(200):
-                inbox.say(type="ping")
+                inbox.send(type="ping")
         assert inbox.close_code() == 4429
 
 
 def test_pings_are_answered(web: Web, dora: Recipient) -> None:
     with Socket(web, mint(dora)[0]) as inbox:
-        inbox.hear("ready")
-        inbox.say(type="ping")
-        assert inbox.hear("pong")
+        inbox.receive("ready")
+        inbox.send(type="ping")
+        assert inbox.receive("pong")
 
 
 def test_an_inbox_has_a_limit_of_sockets(web: Web, dora: Recipient) -> None:
     token = mint(dora)[0]
     sockets = [Socket(web, token) for _ in range(20)]
-    for one in sockets:
-        one.hear("ready")
+    for inbox in sockets:
+        inbox.receive("ready")
     with Socket(web, token) as one_more:
         assert one_more.close_code() == 4429
-    for one in sockets:
-        one.close()
+    for inbox in sockets:
+        inbox.close()
 
 
-def test_a_token_of_a_tenant_that_was_switched_off_is_refused(web: Web, dora: Recipient) -> None:
+def test_a_token_of_an_inactive_tenant_is_refused(web: Web, dora: Recipient) -> None:
     token = mint(dora)[0]
     Tenant.objects.filter(pk=dora.tenant_id).update(active=False)
     with Socket(web, token) as inbox:
         assert inbox.close_code() == 4401
 
 
-def test_a_position_from_another_life_is_taken_as_now(web: Web, dora: Recipient) -> None:
+def test_a_sequence_number_beyond_the_newest_is_taken_as_the_newest(web: Web, dora: Recipient) -> None:
     with Socket(web, mint(dora)[0], after_seq=10**9) as inbox:
-        assert inbox.hear("ready")["last_seq"] == 0
+        assert inbox.receive("ready")["last_seq"] == 0
         send(message(dora, str(uuid.uuid4())))
         assert inbox.seqs(up_to=1) == [1]

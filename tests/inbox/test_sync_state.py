@@ -1,4 +1,4 @@
-"""What a socket sends next, whatever was announced in whatever order. Pure."""
+"""Which messages a socket sends next, for announcements in any order. Pure."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def news(*seqs: int, last_seq: int | None = None, unread: int | None = None) -> 
         ([], [], False),
     ],
 )
-def test_only_the_next_ones_are_taken_and_a_gap_sends_to_the_table(
+def test_only_the_next_messages_are_sent_and_a_gap_needs_the_table(
     announced: list[dict[str, Any]], taken: list[int], is_behind: bool
 ) -> None:
     state = SyncState(seq=5, counters=Counters(5, 5))
-    for one in announced:
-        state.receive_announcement(one)
+    for announcement in announced:
+        state.receive_announcement(announcement)
     assert [m["seq"] for m in state.next_messages()] == taken
     assert state.is_behind is is_behind
 
 
-def test_what_the_table_brings_is_not_sent_again_when_it_is_announced() -> None:
+def test_a_message_from_the_table_is_not_sent_again_when_it_is_announced() -> None:
     state = SyncState(seq=5, counters=Counters(5, 5))
     state.receive_announcement(news(8))
     assert state.next_messages() == []
@@ -49,13 +49,13 @@ def test_what_the_table_brings_is_not_sent_again_when_it_is_announced() -> None:
     assert (state.next_messages(), state.is_behind) == ([], False)
 
 
-def test_what_was_erased_is_not_waited_for() -> None:
+def test_the_socket_does_not_wait_for_erased_messages() -> None:
     state = SyncState(seq=5, counters=Counters(9, 4))
     state.accept_page([{"seq": 7}], whole=True, target=9)
     assert not state.is_behind
 
 
-def test_a_slow_socket_keeps_a_bounded_number_and_still_gets_all() -> None:
+def test_a_slow_socket_keeps_a_bounded_number_of_messages_and_is_behind() -> None:
     state = SyncState(seq=0, counters=Counters())
     for seq in range(1, 1001):
         state.receive_announcement({**news(seq), "read": {"up_to_seq": seq}})
@@ -64,7 +64,7 @@ def test_a_slow_socket_keeps_a_bounded_number_and_still_gets_all() -> None:
     assert state.is_behind
 
 
-def test_a_late_count_does_not_undo_a_newer_one() -> None:
+def test_an_old_announcement_does_not_undo_a_newer_one() -> None:
     state = SyncState(seq=5, counters=Counters(5, 5))
     state.receive_announcement(news(last_seq=5, unread=0))
     state.receive_announcement(news(last_seq=5, unread=3))

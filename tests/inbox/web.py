@@ -1,4 +1,4 @@
-"""A real web process of the product, bound by row-level security, and sockets to it."""
+"""A real web process of the product, with the web role and row-level security, and a WebSocket client."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def free_port() -> int:
 
 
 class Web:
-    """The product as it is started everywhere, with shorter clocks, on a port that stays the same over restarts."""
+    """The web process as it is started everywhere, with shorter times, on a port that survives restarts."""
 
     def __init__(self, redis_url: str = "", app: str = "tests.inbox.short_clocks:application", **env: str) -> None:
         self.redis_url = redis_url or settings.REDIS_URL
@@ -76,32 +76,32 @@ class Socket:
     def __init__(self, web: Web, token: str | None = None, **hello: object) -> None:
         uri = f"ws://127.0.0.1:{web.port}/v1/inbox/live"
         self._opened = connect(uri, open_timeout=30)
-        self.wire: ClientConnection = self._opened.__enter__()
+        self.connection: ClientConnection = self._opened.__enter__()
         if token is not None:
-            self.say(type="hello", token=token, **hello)
+            self.send(type="hello", token=token, **hello)
 
-    def say(self, **frame: object) -> None:
-        self.wire.send(orjson.dumps(frame).decode())
+    def send(self, **frame: object) -> None:
+        self.connection.send(orjson.dumps(frame).decode())
 
-    def hear(self, *kinds: str, seconds: float = 30) -> dict[str, Any]:
+    def receive(self, *kinds: str, seconds: float = 30) -> dict[str, Any]:
         """The next frame of one of these kinds."""
         while True:
-            frame: dict[str, Any] = orjson.loads(self.wire.recv(timeout=seconds))
+            frame: dict[str, Any] = orjson.loads(self.connection.recv(timeout=seconds))
             if frame["type"] in kinds:
                 return frame
 
     def seqs(self, up_to: int) -> list[int]:
-        """The sequence numbers of the messages that come, in order, until this one came."""
-        seen: list[int] = []
-        while not seen or seen[-1] < up_to:
-            seen += [m["seq"] for m in self.hear("messages")["messages"]]
-        return seen
+        """The sequence numbers of the arriving messages, in order, until number `up_to` has arrived."""
+        seqs: list[int] = []
+        while not seqs or seqs[-1] < up_to:
+            seqs += [m["seq"] for m in self.receive("messages")["messages"]]
+        return seqs
 
     def close_code(self, seconds: float = 30) -> int:
         """The code with which the server closes."""
         try:
             while True:
-                self.wire.recv(timeout=seconds)
+                self.connection.recv(timeout=seconds)
         except ConnectionClosed as closed:
             assert closed.rcvd is not None
             return closed.rcvd.code

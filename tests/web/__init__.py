@@ -1,1 +1,1 @@
-"""The web process over raw sockets: what nobody may take of it."""
+"""The web process over raw sockets: the limits on what one client may take of it."""

@@ -1,4 +1,4 @@
-"""A web process whose limits are near, and whose open files can be looked at."""
+"""A web process with low limits, and the size of its temporary files."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 
 from tests.inbox.web import Web
 
-#: more than a test of 400 connections needs, and near enough to be reached
+#: more connections than a test of 400 needs, and few enough to be reached
 CONNECTIONS = 500
 PER_ADDRESS = 40
 
 
 @pytest.fixture(scope="session")
 def spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the web process keeps what is too large for memory."""
+    """The folder in which the web process keeps bodies that are too large for memory."""
     return tmp_path_factory.mktemp("spool")
 
 
@@ -34,7 +34,7 @@ def web(django_db_setup: None, spool: Path) -> Iterator[Web]:
 
 
 def on_disk(web: Web, spool: Path) -> int:
-    """Bytes of temporary files that the web process has open; they have no name, so the folder looks empty."""
+    """The bytes of temporary files that the web process has open. The files have no name, so the folder looks empty."""
     sizes = []
     for file in Path(f"/proc/{web.process.pid}/fd").iterdir():
         try:

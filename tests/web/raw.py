@@ -1,4 +1,4 @@
-"""A client that writes what it likes, when it likes."""
+"""A client on a raw socket, which may send any bytes at any time."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import orjson
 
 from tests.inbox.web import Web
 
-#: every client has an address of its own, so that no test uses up the connections of another one's
+#: every client has its own address, so no test uses up the connections of another test
 _addresses = (f"127.{10 + n // 250}.0.{1 + n % 250}" for n in itertools.count())
 HOST = "Host: 127.0.0.1\r\n"
-#: a load that others make may slow everything down
-SECONDS = 60
+#: seconds; other load on the machine may slow every answer down
+TIMEOUT = 60
 
 
 def new_address() -> str:
@@ -26,7 +26,7 @@ def new_address() -> str:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Answer:
     status: int
     headers: dict[str, str]
     content: bytes
@@ -40,40 +40,41 @@ class Raw:
     """One connection."""
 
     def __init__(self, web: Web, address: str = "") -> None:
-        self.wire = socket.socket()
-        # small, so that what was sent is about what the server took
-        self.wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
-        self.wire.bind((address or new_address(), 0))
-        self.wire.settimeout(SECONDS)
-        self.wire.connect(("127.0.0.1", web.port))
+        self.socket = socket.socket()
+        # small, so that the bytes sent are about the bytes that the server has read
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
+        self.socket.bind((address or new_address(), 0))
+        self.socket.settimeout(TIMEOUT)
+        self.socket.connect(("127.0.0.1", web.port))
 
-    def say(self, text: str | bytes) -> None:
-        self.wire.sendall(text.encode("latin-1") if isinstance(text, str) else text)
+    def send(self, text: str | bytes) -> None:
+        self.socket.sendall(text.encode("latin-1") if isinstance(text, str) else text)
 
-    def hear(self, method: str = "GET") -> Heard:
+    def receive(self, method: str = "GET") -> Answer:
         """The next answer."""
-        response = http.client.HTTPResponse(self.wire, method=method)
+        response = http.client.HTTPResponse(self.socket, method=method)
         response.begin()
-        return Heard(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
 
-    def pour(self, part: bytes, most: int) -> int:
-        """Send the part over and over until the server takes no more, or so many bytes; how many it took."""
+    def flood(self, part: bytes, max_bytes: int) -> int:
+        """Send the part again and again until the server reads no more, or `max_bytes` are sent. Returns the bytes
+        sent."""
         sent = 0
         try:
-            while sent < most:
-                self.wire.sendall(part)
+            while sent < max_bytes:
+                self.socket.sendall(part)
                 sent += len(part)
         except OSError:
             return sent
         return sent
 
-    def is_closed(self, seconds: float = SECONDS) -> bool:
+    def is_closed(self, seconds: float = TIMEOUT) -> bool:
         """Whether the server ends the connection within this time."""
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            self.wire.settimeout(left)
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self.socket.settimeout(left)
             try:
-                if not self.wire.recv(65536):
+                if not self.socket.recv(65536):
                     return True
             except TimeoutError:
                 return False
@@ -82,7 +83,7 @@ class Raw:
         return False
 
     def close(self) -> None:
-        self.wire.close()
+        self.socket.close()
 
     def __enter__(self) -> Raw:
         return self
@@ -91,31 +92,31 @@ class Raw:
         self.close()
 
 
-def ask(web: Web, request: str, address: str = "") -> Heard:
-    """One whole request on a connection of its own."""
+def request(web: Web, text: str, address: str = "") -> Answer:
+    """Send one complete request on its own connection. Returns the answer."""
     with Raw(web, address) as client:
-        client.say(request)
-        return client.hear(request.partition(" ")[0])
+        client.send(text)
+        return client.receive(text.partition(" ")[0])
 
 
-def alive(web: Web) -> bool:
-    """Whether an ordinary request is answered meanwhile."""
-    return ask(web, f"GET /readyz HTTP/1.1\r\n{HOST}\r\n").status == 200
+def is_alive(web: Web) -> bool:
+    """Whether the server answers an ordinary request."""
+    return request(web, f"GET /readyz HTTP/1.1\r\n{HOST}\r\n").status == 200
 
 
 class Dripping:
-    """Sends a byte every so often, in the background, until the server closes."""
+    """Sends bytes at intervals, in the background, until the server closes the connection."""
 
     def __init__(self, client: Raw, byte: bytes = b"x", every: float = 0.5) -> None:
         self._client = client
-        self._over = threading.Event()
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._drip, args=(byte, every), daemon=True)
         self._thread.start()
 
     def _drip(self, byte: bytes, every: float) -> None:
         try:
-            while not self._over.wait(every):
-                self._client.wire.send(byte)
+            while not self._stop.wait(every):
+                self._client.socket.send(byte)
         except OSError:
             return
 
@@ -123,5 +124,5 @@ class Dripping:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._stop.set()
         self._thread.join()

@@ -1,4 +1,4 @@
-"""The product's ASGI application with shorter clocks, and with loopback addresses counted as those of strangers are."""
+"""The product's ASGI application with shorter times, and with limits on connections of loopback addresses too."""
 
 from notifier.asgi import application
 

@@ -1,4 +1,4 @@
-"""How many connections one address, and all together, may hold."""
+"""The number of connections that one address, and all addresses together, may hold."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ import pytest
 from notifier.web import limits
 from tests.inbox.web import Web
 from tests.web.conftest import CONNECTIONS, PER_ADDRESS
-from tests.web.raw import HOST, Raw, alive, ask, new_address
+from tests.web.raw import HOST, Raw, is_alive, new_address, request
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 HEALTH = f"GET /healthz HTTP/1.1\r\n{HOST}\r\n"
 
 
-def test_an_address_has_so_many_connections_and_the_others_their_own(web: Web) -> None:
+def test_an_address_has_a_limit_of_connections_and_another_address_its_own(web: Web) -> None:
     address = new_address()
-    with ExitStack() as held:
+    with ExitStack() as stack:
         for _ in range(PER_ADDRESS):
-            held.enter_context(Raw(web, address))
-        got = ask(web, HEALTH, address)
+            stack.enter_context(Raw(web, address))
+        got = request(web, HEALTH, address)
         assert (got.status, got.body["code"]) == (503, "too_many_connections")
         assert int(got.headers["retry-after"]) > 0
-        assert alive(web)
-    # what is closed is given back; the server hears of it when it reads
+        assert is_alive(web)
+    # closed connections no longer count, once the server has noticed
     for _ in range(1000):
-        if ask(web, HEALTH, address).status == 200:
+        if request(web, HEALTH, address).status == 200:
             return
-    pytest.fail("the address's connections were not given back")
+    pytest.fail("the closed connections still count")
 
 
-def test_silent_connections_are_let_go_and_newcomers_are_answered_meanwhile(web: Web) -> None:
-    """More than there may be: whoever has waited longest for a request makes room."""
-    with ExitStack() as held:
-        silent = [held.enter_context(Raw(web)) for _ in range(CONNECTIONS + 20)]
-        assert alive(web)
-        assert all(client.is_closed() for client in silent)
-    assert alive(web)
+def test_idle_connections_are_closed_and_new_ones_are_answered_meanwhile(web: Web) -> None:
+    """There are more connections than allowed: those that have waited longest for a request are closed first."""
+    with ExitStack() as stack:
+        idle = [stack.enter_context(Raw(web)) for _ in range(CONNECTIONS + 20)]
+        assert is_alive(web)
+        assert all(client.is_closed() for client in idle)
+    assert is_alive(web)
 
 
 @pytest.mark.parametrize(
@@ -58,5 +58,5 @@ def test_silent_connections_are_let_go_and_newcomers_are_answered_meanwhile(web:
         (None, None),
     ],
 )
-def test_what_an_address_is_counted_as(host: str | None, name: str | None) -> None:
+def test_the_name_under_which_an_address_is_counted(host: str | None, name: str | None) -> None:
     assert limits.counted_as(host) == name

@@ -1,4 +1,4 @@
-"""Sockets without a hello: refused above a number, so that they hold little memory, and others are served meanwhile."""
+"""Sockets without a hello are limited, so they hold little memory, and other clients are served meanwhile."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from inbox.tokens import mint
 from tenants.models import Recipient
 from tests.fixtures import People
 from tests.inbox.web import Socket, Web
-from tests.web.raw import HOST, Raw, alive, new_address
+from tests.web.raw import HOST, Raw, is_alive, new_address
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-HEAD_SECONDS = 3.0  #: of tests.web.short_clocks
+HEAD_SECONDS = 3.0  #: as in tests.web.short_clocks
 UPGRADE = (
     f"GET /v1/inbox/live HTTP/1.1\r\n{HOST}Connection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
@@ -32,7 +32,7 @@ def dora(people: People) -> Recipient:
 
 @pytest.fixture(scope="module")
 def roomy(django_db_setup: None) -> Iterator[Web]:
-    """Its connections are not what runs out."""
+    """A web process with so many connections that only the sockets without a hello are limited."""
     server = Web(app="tests.web.short_clocks:application", WEB_MAX_CONNECTIONS="5000")
     yield server
     server.stop()
@@ -45,63 +45,66 @@ def resident(web: Web) -> int:
     return int(line.split()[1]) * 1024
 
 
-def test_1500_silent_sockets_are_refused_above_a_number_and_hold_little(roomy: Web, dora: Recipient) -> None:
-    assert alive(roomy)
+def test_of_1500_sockets_without_a_hello_most_are_refused_and_the_others_hold_little_memory(
+    roomy: Web, dora: Recipient
+) -> None:
+    assert is_alive(roomy)
     before = resident(roomy)
-    with ExitStack() as held:
-        clients = [held.enter_context(Raw(roomy)) for _ in range(1500)]
+    with ExitStack() as stack:
+        clients = [stack.enter_context(Raw(roomy)) for _ in range(1500)]
         for client in clients:
-            client.say(UPGRADE)
-        statuses = [client.wire.recv(12) for client in clients]
+            client.send(UPGRADE)
+        statuses = [client.socket.recv(12) for client in clients]
         assert set(statuses) == {b"HTTP/1.1 101", b"HTTP/1.1 503"}
-        # on a slow machine the server has let the first ones go, and taken others, before the last one came
+        # on a slow machine, the server has closed the first sockets and accepted others before the last one came
         opened = [client for client, status in zip(clients, statuses, strict=True) if status.endswith(b"101")]
         assert sum(not client.is_closed(0.001) for client in opened) < MAX_WITHOUT_HELLO + 100
         assert resident(roomy) - before < 40_000_000
-        assert alive(roomy)
-    # they are gone: there is room again
+        assert is_alive(roomy)
+    # the sockets are closed, so a new one is accepted
     assert opens(roomy, new_address())
     with Socket(roomy, mint(dora)[0]) as inbox:
-        inbox.hear("ready")
+        inbox.receive("ready")
 
 
-def test_an_address_has_so_many_silent_sockets_and_another_its_own(web: Web) -> None:
+def test_an_address_has_a_limit_of_sockets_without_a_hello_and_another_address_its_own(web: Web) -> None:
     address = new_address()
-    with ExitStack() as held:
-        clients = [held.enter_context(Raw(web, address)) for _ in range(MAX_WITHOUT_HELLO_PER_ADDRESS)]
-        # connections have a limit of their own, which is no higher in this process
+    with ExitStack() as stack:
+        clients = [stack.enter_context(Raw(web, address)) for _ in range(MAX_WITHOUT_HELLO_PER_ADDRESS)]
+        # connections have their own limit, which is the same in this process
         for client in clients[:-1]:
-            client.say(UPGRADE)
-            assert client.wire.recv(12) == b"HTTP/1.1 101"
+            client.send(UPGRADE)
+            assert client.socket.recv(12) == b"HTTP/1.1 101"
         assert opens(web, new_address())
 
 
-def test_who_has_said_hello_counts_as_silent_no_longer(roomy: Web, dora: Recipient) -> None:
+def test_a_socket_that_has_said_hello_is_no_longer_limited(roomy: Web, dora: Recipient) -> None:
     token = mint(dora)[0]
-    with ExitStack() as held:
+    with ExitStack() as stack:
         for _ in range(MAX_WITHOUT_HELLO_PER_ADDRESS // 2 - 1):
-            held.enter_context(Socket(roomy, token)).hear("ready")
-        clients = [held.enter_context(Raw(roomy, "127.0.0.1")) for _ in range(MAX_WITHOUT_HELLO_PER_ADDRESS + 1)]
-        heard = []
+            stack.enter_context(Socket(roomy, token)).receive("ready")
+        clients = [stack.enter_context(Raw(roomy, "127.0.0.1")) for _ in range(MAX_WITHOUT_HELLO_PER_ADDRESS + 1)]
+        status_lines = []
         for client in clients:
-            client.say(UPGRADE)
-            heard.append(client.wire.recv(12))
-        assert heard == [b"HTTP/1.1 101"] * MAX_WITHOUT_HELLO_PER_ADDRESS + [b"HTTP/1.1 503"]
+            client.send(UPGRADE)
+            status_lines.append(client.socket.recv(12))
+        assert status_lines == [b"HTTP/1.1 101"] * MAX_WITHOUT_HELLO_PER_ADDRESS + [b"HTTP/1.1 503"]
 
 
 def opens(web: Web, address: str) -> bool:
+    """Whether a socket can be opened, after some tries."""
     for _ in range(1000):
         with Raw(web, address) as client:
-            client.say(UPGRADE)
-            if client.wire.recv(12) == b"HTTP/1.1 101":
+            client.send(UPGRADE)
+            if client.socket.recv(12) == b"HTTP/1.1 101":
                 return True
     return False
 
 
-def test_an_open_socket_outlives_the_time_that_a_head_has(web: Web, dora: Recipient) -> None:
+def test_an_open_socket_outlives_the_time_limit_of_headers(web: Web, dora: Recipient) -> None:
     with Socket(web, mint(dora)[0], after_seq=0) as inbox:
         opened = time.monotonic()
         while time.monotonic() < opened + 2 * HEAD_SECONDS:
-            inbox.say(type="ping")
-            inbox.hear("pong")
+            inbox.send(type="ping")
+            inbox.receive("pong")
             time.sleep(0.2)

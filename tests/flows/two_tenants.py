@@ -1,0 +1,105 @@
+"""Two tenants with a row of everything. Each row has a word of its tenant, which tests look for in answers to the
+other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tests.flows.openapi import Operation, operations, parameter_of
+from tests.flows.tenant import Tenant, content
+
+#: names that tenants choose; they stand in addresses, so the tenant's word is not in them
+OWN_NAMES = {"external_id": "person-of-{}", "key": "template-of-{}"}
+
+
+@dataclass
+class Side:
+    """One of the two tenants. `word` is in the text of its rows, `letter` in names that addresses have."""
+
+    tenant: Tenant
+    letter: str
+    word: str
+
+    @property
+    def person(self) -> str:
+        return OWN_NAMES["external_id"].format(self.letter)
+
+    @property
+    def template(self) -> str:
+        return OWN_NAMES["key"].format(self.letter)
+
+    @property
+    def secrets(self) -> tuple[str, str]:
+        """Words that the other tenant must never see. Every token and user name begins with the slug."""
+        return (self.word, self.tenant.credentials.slug)
+
+    def create_rows(self) -> None:
+        """Create a row of every kind that a tenant can create in a minute."""
+        tenant, api = self.tenant, self.tenant.api
+        tenant.publish(self.template, "promotions", content(f"{self.word} {{{{ recipient.name }}}}", self.word))
+        person = {"name": self.word, "email": f"{self.word}@example.com", "attributes": {"note": self.word}}
+        api.request_json("PUT", f"/v1/recipients/{self.person}", person)
+        api.request_json(
+            "POST", f"/v1/recipients/{self.person}/devices", {"platform": "fcm", "token": f"{tenant.tag}phone"}
+        )
+        api.request_json("PUT", f"/v1/recipients/{self.person}/preferences", {"language": "en"})
+        api.request_json(
+            "POST", "/v1/categories", {"key": f"category-of-{self.letter}", "name": self.word, "kind": "marketing"}
+        )
+        suppression = {"channel": "push", "address": f"{tenant.tag}old", "cause": "manual"}
+        assert tenant.owner().submit("/admin/tenants/suppression/add/", **suppression).status == 302
+        tenant.wait_until_final(tenant.post(self.person, self.template, key=self.word).json["id"])
+        inbox = tenant.inbox(self.person)
+        # makes an event of the delivery
+        inbox.api.request_json("POST", f"/v1/inbox/messages/{inbox.messages()[0]['id']}/read")
+        self._campaigns()
+
+    def _campaigns(self) -> None:
+        tenant = self.tenant
+        listed = tenant.list_of([self.person])
+        sent = tenant.draft(self.template, listed)
+        sent.arm()
+        sent.go()
+        sent.wait_until_finished()
+        tenant.draft(self.template, listed).arm()
+        body = {"name": self.word, "template": self.template, "audience": tenant.everybody(), "data": {"x": self.word}}
+        tenant.api.request_json("POST", "/v1/campaigns", body)
+
+    # ---- as its own developer reads it ------------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that the tenant's key and its recipient's token can read."""
+        ids, answers = self.ids(), {}
+        for operation in operations(self.tenant.api):
+            if operation.method == "get" and all(name in ids for name in operation.parameters):
+                for address in operation.addresses(ids):
+                    answers[address] = self.read(address)
+        return answers
+
+    def ids(self) -> dict[str, list[str]]:
+        """Each parameter of an address with its first values."""
+        ids = {"external_id": [self.person], "key": [self.template]}
+        for _ in range(2):  # the second round reads the lists below an entry
+            for operation in operations(self.tenant.api):
+                self._collect(operation, ids)
+        return ids
+
+    def _collect(self, operation: Operation, ids: dict[str, list[str]]) -> None:
+        if operation.method != "get" or not set(operation.parameters) <= set(ids):
+            return
+        for address in operation.addresses(ids):
+            answer = self.read(address)
+            rows = (answer.get("data") or answer.get("messages")) if isinstance(answer, dict) else None
+            listed = rows if isinstance(rows, list) else []  # a preflight's `messages` is a number
+            row_ids = [str(row["id"]) for row in listed if isinstance(row, dict) and "id" in row]
+            if row_ids:
+                ids[parameter_of(operation.path)] = row_ids[:3]
+
+    def read(self, address: str) -> Any:
+        """The answer with the tenant's key, or with its recipient's token where the key is refused."""
+        answer = self.tenant.api.call("GET", address)
+        if answer.status in (401, 403):
+            answer = self.tenant.inbox(self.person).api.call("GET", address)
+        assert answer.status < 500, answer.text
+        return answer.json if answer.status == 200 else answer.status
