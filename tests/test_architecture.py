@@ -27,22 +27,22 @@ FOREIGN_TABLES = {
 def test_only_its_own_package_names_a_table_in_sql(package: str) -> None:
     tables = "|".join(model._meta.db_table for model in apps.get_app_config(package).get_models())
     named = re.compile(rf"\b({tables})\b")
-    found = [
+    foreign = [
         f"{path.relative_to(PROJECT)}: {sorted(set(named.findall(path.read_text())))}"
         for other in sorted({"notifier", "tenants", "campaigns", "inbox"} - {package})
         for path in PROJECT.joinpath(other).rglob("*.py")
         if named.search(path.read_text()) and str(path.relative_to(PROJECT)) not in FOREIGN_TABLES
     ]
-    assert found == []
+    assert foreign == []
 
 
 def tenant_tables() -> list[str]:
-    found = []
+    tables = []
     for model in apps.get_models():
         names = {f.name for f in model._meta.get_fields() if isinstance(f, models.ForeignKey)}
         if "tenant" in names or model._meta.label == "tenants.Tenant":
-            found.append(model._meta.db_table)
-    return sorted(found)
+            tables.append(model._meta.db_table)
+    return sorted(tables)
 
 
 @pytest.mark.django_db
@@ -56,7 +56,7 @@ def test_every_tenant_owned_table_has_row_level_security(table: str) -> None:
 
 
 @pytest.mark.django_db
-def test_nobody_is_a_superuser_or_passes_row_level_security() -> None:
+def test_no_role_is_a_superuser_or_passes_row_level_security() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT bool_or(rolsuper OR rolbypassrls) FROM pg_roles WHERE rolname IN (current_user, %s)",

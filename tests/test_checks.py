@@ -129,7 +129,7 @@ def test_no_program_starts_in_production_with_a_short_secret_key(program: str, t
     command = [sys.executable, *PROGRAMS[program]]
     done = subprocess.run(command, cwd=BASE_DIR, env=env, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode != 0
-    told = done.stdout + done.stderr
-    assert "notifier.E006" in told, told
-    assert "openssl rand -hex 32" in told
-    assert "OperationalError" not in told
+    output = done.stdout + done.stderr
+    assert "notifier.E006" in output, output
+    assert "openssl rand -hex 32" in output
+    assert "OperationalError" not in output

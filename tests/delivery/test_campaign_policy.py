@@ -60,7 +60,7 @@ def test_rows_of_a_paused_campaign_wait_and_write_no_history(requeued: Campaign)
     assert set(of_campaign(requeued)) == {"delivered"}
 
 
-def test_a_stop_cancels_them_in_its_request(requeued: Campaign) -> None:
+def test_a_stop_cancels_requeued_rows_in_its_request(requeued: Campaign) -> None:
     stopping.stop(requeued.tenant_id, requeued.pk)
     assert set(of_campaign(requeued)) == {"cancelled"}
     all_due()
@@ -68,14 +68,14 @@ def test_a_stop_cancels_them_in_its_request(requeued: Campaign) -> None:
     assert not InboxMessage.objects.exists()
 
 
-def test_a_stop_of_a_paused_campaign_ends_what_waited(requeued: Campaign) -> None:
+def test_a_stop_of_a_paused_campaign_ends_waiting_rows(requeued: Campaign) -> None:
     pausing.pause(requeued.tenant_id, requeued.pk)
     deliver("in_app", BULK)
     stopping.stop(requeued.tenant_id, requeued.pk)
     assert set(of_campaign(requeued)) == {"cancelled"}
 
 
-def test_they_keep_to_the_campaigns_speed(requeued: Campaign) -> None:
+def test_requeued_rows_keep_to_the_campaigns_speed(requeued: Campaign) -> None:
     Campaign.objects.filter(pk=requeued.pk).update(rate_per_s=10.0)
     rate_limits.take_tokens(1, rate_limits.campaign_limit(requeued.pk, 10.0))
     time.sleep(0.2)
@@ -85,7 +85,7 @@ def test_they_keep_to_the_campaigns_speed(requeued: Campaign) -> None:
     assert waits(requeued) == {3}  # 29 rows at ten a second
 
 
-def test_other_rows_do_not_wait_for_them(requeued: Campaign, market: Shop) -> None:
+def test_other_rows_do_not_wait_for_a_paused_campaign(requeued: Campaign, market: Shop) -> None:
     pausing.pause(requeued.tenant_id, requeued.pk)
     all_due()
     market.accept(an_order())

@@ -118,7 +118,7 @@ def end_database_session() -> None:
         cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
-def test_what_was_refused_before_its_request_was_no_attempt(market: Shop) -> None:
+def test_a_refusal_before_the_request_is_no_attempt(market: Shop) -> None:
     market.accept(an_order())
     ada = Recipient.objects.get(tenant=market.tenant, external_id="ada")
     Preference.objects.create(tenant=market.tenant, recipient=ada, channels_off=["in_app"])

@@ -28,7 +28,7 @@ class Silent(WakeupListener):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_waits_for_tokens_leaves_without_a_wakeup(shop: Shop) -> None:
+def test_rows_that_wait_for_tokens_leave_without_a_wakeup(shop: Shop) -> None:
     shop.accept(an_order())
     ProviderAccount.objects.filter(tenant=shop.tenant).update(rate_per_s=5.0)  # a new bucket is empty
     deliver("in_app", [Lane.TRANSACTIONAL], Silent())

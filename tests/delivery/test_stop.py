@@ -33,7 +33,7 @@ FAST = (Lane.CRITICAL, Lane.TRANSACTIONAL)
 BULK = (Lane.BULK,)
 
 
-def test_what_was_in_flight_at_a_stop_is_not_tried_again(market: Shop) -> None:
+def test_a_message_in_flight_at_a_stop_is_not_tried_again(market: Shop) -> None:
     campaign = running(a_campaign(market))
 
     def stop_then_refuse(messages: Sequence[InAppMessage]) -> Iterator[Answers]:
@@ -87,7 +87,7 @@ def test_a_worker_lost_after_a_stop_leaves_its_rows_accounted_for(
     assert sorted(of_campaign(campaign)) == ["sent", "unknown"]
 
 
-def test_a_shard_is_let_go_only_when_its_last_answer_is_written(market: Shop, settings: Settings) -> None:
+def test_a_shard_is_released_only_when_its_last_answer_is_written(market: Shop, settings: Settings) -> None:
     market.recipient("ben")
     campaign = running(a_campaign(market, rate_per_s=10.0))  # one message at a time
     [shard] = Shard.objects.filter(campaign=campaign)
@@ -105,8 +105,8 @@ def test_a_shard_is_let_go_only_when_its_last_answer_is_written(market: Shop, se
     stopping.cancel_rows(campaign.pk)
     accounting.account(campaign.pk)
     assert of_campaign(campaign) == ["armed", "armed"]  # an answer may still come
-    found = results(Campaign.objects.get(pk=campaign.pk))
-    assert (found.in_doubt, found.not_sent) == (1, 1)
+    report = results(Campaign.objects.get(pk=campaign.pk))
+    assert (report.in_doubt, report.not_sent) == (1, 1)
     age_leases(settings)
     stopping.cancel_rows(campaign.pk)
     accounting.account(campaign.pk)

@@ -60,7 +60,9 @@ def forged(sandbox: Sandbox) -> dict[str, Any]:
     return {**genuine(sandbox), "private_key": pem}
 
 
-def test_a_forged_key_gets_nothing_of_who_holds_the_real_one(sandbox: Sandbox, send: Send, people: People) -> None:
+def test_a_forged_key_gets_nothing_of_the_account_with_the_real_one(
+    sandbox: Sandbox, send: Send, people: People
+) -> None:
     victim, forger = an_account(people.acme, genuine(sandbox)), an_account(people.globex, forged(sandbox))
     assert isinstance(send(victim), Sent)
     assert isinstance(send(forger), Misconfigured)
@@ -70,7 +72,7 @@ def test_a_forged_key_gets_nothing_of_who_holds_the_real_one(sandbox: Sandbox, s
     assert report["grants"] == {"granted": 1, "refused": 1}
 
 
-def test_a_forged_key_that_is_refused_refuses_nobody_else(sandbox: Sandbox, send: Send, people: People) -> None:
+def test_the_refusal_of_a_forged_key_refuses_no_other_account(sandbox: Sandbox, send: Send, people: People) -> None:
     victim, forger = an_account(people.acme, genuine(sandbox)), an_account(people.globex, forged(sandbox))
     assert isinstance(send(forger), Misconfigured)
     assert isinstance(send(victim), Sent)

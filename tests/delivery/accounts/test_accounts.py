@@ -1,4 +1,4 @@
-"""Which provider account carries a message: the weighted choice, the sandbox's fence, and what nobody carries."""
+"""Which provider account carries a message: the weighted choice, the limits of the sandbox, and no account at all."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def test_a_campaigns_hundred_a_second_is_a_hundred_in_its_first_second() -> None
     bucket = campaign_limit(uuid.uuid4(), 100.0)
     took, seconds = together(4, lambda: drain(1.0, 400, bucket))
     assert 100 * (1 - LAG) <= took <= 10 + 100 * seconds
-    time.sleep(0.5)  # nobody asks for a while, and nothing is saved up for later
+    time.sleep(0.5)  # a pause, in which nothing is saved up for later
     assert take_tokens(400, bucket).granted <= 10
 
 
@@ -96,7 +96,7 @@ def test_both_limits_hold_and_neither_loses_what_the_other_refuses() -> None:
     assert 50 * (1 - LAG) <= took_slow + took_fast <= 65
 
 
-def test_a_slow_limit_fills_although_nobody_asks_for_long() -> None:
+def test_a_slow_limit_fills_during_a_long_pause() -> None:
     bucket = account_limit(uuid.uuid4(), 0.5)
     assert take_tokens(1, bucket).granted == 0
     assert 1.5 < take_tokens(1, bucket).wait <= 2.0

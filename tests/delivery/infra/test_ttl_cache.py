@@ -5,7 +5,7 @@ from __future__ import annotations
 from notifier.delivery.infra.ttl_cache import TtlCache
 
 
-def test_a_value_is_believed_for_its_seconds_only() -> None:
+def test_a_value_is_kept_for_its_seconds_only() -> None:
     now = 100.0
     cache = TtlCache[str, int](seconds=1.0, clock=lambda: now)
     cache.keep("a", 0)
@@ -15,7 +15,7 @@ def test_a_value_is_believed_for_its_seconds_only() -> None:
     assert cache.get("a") is None
 
 
-def test_what_is_forgotten_is_read_again() -> None:
+def test_a_forgotten_value_is_gone() -> None:
     cache = TtlCache[str, int](seconds=60.0)
     cache.keep("a", 1)
     cache.keep("b", 2)

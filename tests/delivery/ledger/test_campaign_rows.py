@@ -183,7 +183,7 @@ def test_open_shards_of_one_channel_hide_no_other_channel(market: Shop, broker: 
     assert campaign.state == State.RUNNING
 
 
-def test_what_may_have_arrived_is_not_called_suppressed(market: Shop, settings: Settings) -> None:
+def test_a_message_that_may_have_arrived_is_not_called_suppressed(market: Shop, settings: Settings) -> None:
     ada = Recipient.objects.get(tenant=market.tenant)
     market.accept(an_order())
     [row] = claims.begin(claims.claim("in_app", [Lane.BULK], 10))
@@ -197,7 +197,7 @@ def test_what_may_have_arrived_is_not_called_suppressed(market: Shop, settings: 
     assert (row_now.id, row_now.status, row_now.reason) == (row.id, Status.UNKNOWN, Reason.IN_DOUBT)
 
 
-def test_what_may_have_arrived_is_not_called_cancelled_by_a_stop(market: Shop) -> None:
+def test_a_message_that_may_have_arrived_is_not_called_cancelled_by_a_stop(market: Shop) -> None:
     campaign = running(a_campaign(market))
     Shard.objects.filter(campaign=campaign).update(state=Shard.State.DONE)
     Delivery.objects.filter(campaign_id=campaign.pk).update(status=Status.QUEUED, reason=Reason.IN_DOUBT)

@@ -26,7 +26,7 @@ def after(seconds: float) -> datetime:
 
 
 @pytest.mark.parametrize(
-    ("row", "between", "told"),
+    ("row", "between", "expected"),
     [
         ({"status": Status.QUEUED}, [], ["queued"]),
         ({"status": Status.SENT, "settled_at": after(1)}, [], ["queued", "sent"]),
@@ -38,12 +38,12 @@ def after(seconds: float) -> datetime:
     ],
 )
 def test_the_row_tells_its_beginning_and_its_end(
-    row: dict[str, object], between: list[tuple[str, float]], told: list[str]
+    row: dict[str, object], between: list[tuple[str, float]], expected: list[str]
 ) -> None:
     delivery = Delivery(accepted_at=ASKED, **row)
-    found = history_of(delivery, [Step(what, "", after(seconds)) for what, seconds in between])
-    assert [step.what for step in found] == told
-    assert [step.at for step in found] == sorted(step.at for step in found)
+    history = history_of(delivery, [Step(what, "", after(seconds)) for what, seconds in between])
+    assert [step.what for step in history] == expected
+    assert [step.at for step in history] == sorted(step.at for step in history)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def begun() -> claims.Claimed:
     return row
 
 
-def told(shop: Shop) -> list[tuple[str, str]]:
+def shown_history(shop: Shop) -> list[tuple[str, str]]:
     [delivery] = shop.deliveries()
     return [(step.what, step.detail) for step in load_histories([delivery])[delivery.pk]]
 
@@ -67,16 +67,16 @@ def told(shop: Shop) -> list[tuple[str, str]]:
 def test_an_ordinary_message_writes_no_event(shop: Shop) -> None:
     shop.accept(an_order())
     settle([Outcome(begun(), Status.SENT)])
-    assert told(shop) == [("queued", ""), ("sent", "")]
+    assert shown_history(shop) == [("queued", ""), ("sent", "")]
     assert not DeliveryEvent.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_was_refused_when_it_was_asked_for_says_why(shop: Shop) -> None:
+def test_a_refusal_at_acceptance_says_why(shop: Shop) -> None:
     ben = shop.recipient("ben")
     Preference.objects.create(tenant=shop.tenant, recipient=ben, channels_off=["in_app"])
     shop.accept(an_order("ben"))
-    assert told(shop) == [("suppressed", Reason.CHANNEL_OFF)]
+    assert shown_history(shop) == [("suppressed", Reason.CHANNEL_OFF)]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -88,6 +88,6 @@ def test_a_second_life_keeps_the_end_of_the_first(shop: Shop) -> None:
     redrive(shop.tenant.id, list(DeadLetter.objects.values_list("pk", flat=True)))
     settle([Outcome(begun(), Status.SENT)])
     once = [("queued", ""), ("retry", "busy"), ("failed", "no answer")]
-    assert [(what, detail) for what, detail in told(shop)][:4] == [*once, ("redriven", "")]
+    assert [(what, detail) for what, detail in shown_history(shop)][:4] == [*once, ("redriven", "")]
     assert DeliveryEvent.objects.get(what="failed").at == ended
-    assert told(shop)[4][0] == "sent"
+    assert shown_history(shop)[4][0] == "sent"

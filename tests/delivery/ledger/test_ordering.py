@@ -48,14 +48,14 @@ def age_leases(settings: Settings) -> None:
         )
 
 
-def test_messages_of_one_line_arrive_in_order_of_acceptance(shop: Shop) -> None:
+def test_messages_of_one_queue_arrive_in_order_of_acceptance(shop: Shop) -> None:
     shop.accept(*[SendRequest("ada", "order", data={"order": str(n)}) for n in range(30)])
     send(shop)
     bodies = InboxMessage.objects.filter(tenant=shop.tenant).order_by("seq").values_list("body", flat=True)
     assert list(bodies) == [f"Order {n}" for n in range(30)]
 
 
-def test_only_one_delivery_of_a_line_holds_the_turn(shop: Shop) -> None:
+def test_only_one_delivery_of_a_queue_has_the_turn(shop: Shop) -> None:
     shop.accept(an_order(), an_order(), an_order())
     assert [d.queue_position for d in shop.deliveries()] == [
         QueuePosition.HAS_TURN,
@@ -65,7 +65,7 @@ def test_only_one_delivery_of_a_line_holds_the_turn(shop: Shop) -> None:
     assert len(claims.claim("in_app", FAST, 10)) == 1
 
 
-def test_who_was_told_of_a_message_waits_for_another_that_claims_for_its_account(shop: Shop) -> None:
+def test_a_woken_worker_waits_for_another_that_claims_for_the_account(shop: Shop) -> None:
     shop.recipient("ben")
     shop.accept(an_order())
     claimed, go_on = threading.Event(), threading.Event()
@@ -114,7 +114,7 @@ def test_live_messages_do_not_wait_for_those_of_a_test_key(shop: Shop) -> None:
     assert shop.statuses() == ["delivered"] * 4
 
 
-def test_a_full_line_refuses_with_429s_error_and_stores_nothing(shop: Shop) -> None:
+def test_a_full_queue_refuses_with_429s_error_and_stores_nothing(shop: Shop) -> None:
     outcomes = shop.accept(*[an_order() for _ in range(205)])
     assert [isinstance(o, QueueFull) for o in outcomes] == [False] * 200 + [True] * 5
     assert Notification.objects.filter(tenant=shop.tenant).count() == 200
@@ -127,7 +127,7 @@ def test_a_missing_variable_refuses_its_item_only(shop: Shop) -> None:
     assert len(shop.deliveries()) == 1
 
 
-def test_a_scheduled_message_waits_outside_the_line_and_leaves_when_due(shop: Shop) -> None:
+def test_a_scheduled_message_waits_outside_the_queue_and_leaves_when_due(shop: Shop) -> None:
     later = datetime.now(UTC) + timedelta(hours=1)
     shop.accept(an_order(send_at=later), an_order())
     send(shop)
@@ -146,7 +146,7 @@ def test_an_opt_out_between_acceptance_and_sending_holds(shop: Shop) -> None:
     assert [(d.status, d.reason) for d in shop.deliveries()] == [(Status.SUPPRESSED, "category_off")]
 
 
-def test_what_is_stale_expires_instead_of_leaving(shop: Shop) -> None:
+def test_a_stale_message_expires_instead_of_leaving(shop: Shop) -> None:
     shop.accept(an_order(not_after=datetime.now(UTC) + timedelta(hours=1)))
     Delivery.objects.filter(tenant=shop.tenant).update(not_after=datetime.now(UTC) - timedelta(seconds=1))
     send(shop)
@@ -203,17 +203,17 @@ def test_a_dead_letter_can_be_driven_again(shop: Shop) -> None:
     assert shop.statuses() == ["delivered"]
 
 
-def test_lines_count_exactly_what_is_unfinished(shop: Shop) -> None:
+def test_queues_count_exactly_their_unfinished_rows(shop: Shop) -> None:
     shop.accept(an_order(), an_order(send_at=datetime.now(UTC) + timedelta(hours=1)), an_order())
     send(shop)
-    line = OrderingQueue.objects.get(tenant=shop.tenant)
-    assert (line.unfinished, line.turn_taken) == (1, False)
+    queue = OrderingQueue.objects.get(tenant=shop.tenant)
+    assert (queue.unfinished, queue.turn_taken) == (1, False)
 
 
-def test_a_line_whose_turn_was_lost_gives_it_to_its_oldest_message(shop: Shop) -> None:
+def test_a_queue_whose_turn_was_lost_gives_it_to_its_oldest_message(shop: Shop) -> None:
     shop.accept(an_order(), an_order(), an_order())
     first = shop.deliveries()[0]
-    Delivery.objects.filter(pk=first.pk).update(status=Status.CANCELLED)  # by hand: nobody passed its turn on
+    Delivery.objects.filter(pk=first.pk).update(status=Status.CANCELLED)  # by hand, so that its turn is not passed on
     OrderingQueue.objects.filter(tenant=shop.tenant).update(turn_taken=False)
     sweep()
     assert [d.queue_position for d in shop.deliveries()][1:] == [QueuePosition.HAS_TURN, QueuePosition.WAITING]

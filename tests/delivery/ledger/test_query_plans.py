@@ -16,7 +16,7 @@ from tests.delivery.build import Shop, an_order
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_what_sends_is_planned_once_for_each_connection(shop: Shop) -> None:
+def test_statements_that_send_are_planned_once_for_each_connection(shop: Shop) -> None:
     connection.close()
     for _ in range(2):
         shop.accept(an_order())
@@ -31,7 +31,7 @@ def test_what_sends_is_planned_once_for_each_connection(shop: Shop) -> None:
     assert all(generic >= 2 and not custom for _, generic, custom in plans)
 
 
-def test_who_is_next_is_found_without_reading_all_that_waits(shop: Shop) -> None:
+def test_the_next_account_is_found_without_reading_the_whole_backlog(shop: Shop) -> None:
     shop.accept(*[an_order(shop.recipient(f"r{n}").external_id) for n in range(1_000)])
     connection.close()
     bulk.plan_once()

@@ -1,4 +1,4 @@
-"""Acceptance and sending of the same few lines at once: no turn is lost, with no sweep to find it again."""
+"""Acceptance and sending of the same few ordering queues at once: no turn is lost, without a sweep that repairs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATIENCE = 60.0
 
 
 @pytest.mark.django_db(transaction=True)
-def test_all_leave_in_order_of_acceptance_whoever_accepts_and_sends_at_once() -> None:
+def test_all_leave_in_order_of_acceptance_with_several_acceptors_and_senders() -> None:
     shop = a_shop()
     for person in PEOPLE:
         shop.recipient(person)
@@ -45,10 +45,10 @@ def test_all_leave_in_order_of_acceptance_whoever_accepts_and_sends_at_once() ->
         thread.join()
     assert shop.statuses() == ["delivered"] * (ACCEPTORS * EACH)
     assert set(OrderingQueue.objects.filter(tenant=shop.tenant).values_list("unfinished", "turn_taken")) == {(0, False)}
-    for line in OrderingQueue.objects.filter(tenant=shop.tenant):
-        mine = Delivery.objects.filter(recipient_id=line.recipient_id).order_by("seq")
-        arrived = InboxMessage.objects.filter(recipient_id=line.recipient_id).order_by("seq")
-        assert list(arrived.values_list("id", flat=True)) == list(mine.values_list("id", flat=True))
+    for queue in OrderingQueue.objects.filter(tenant=shop.tenant):
+        accepted_rows = Delivery.objects.filter(recipient_id=queue.recipient_id).order_by("seq")
+        arrived = InboxMessage.objects.filter(recipient_id=queue.recipient_id).order_by("seq")
+        assert list(arrived.values_list("id", flat=True)) == list(accepted_rows.values_list("id", flat=True))
 
 
 def waiting(shop: Shop) -> bool:

@@ -1,4 +1,4 @@
-"""The pure plan: who gets what, who does not and why, and what must wait."""
+"""The plan, which is pure: what a recipient gets, what is suppressed and why, and what must wait."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_only_marketing_waits_for_the_morning(rule: Rule) -> None:
     assert quiet_until(person, rule, at(1, 23), "UTC") is None
 
 
-def test_the_tenants_zone_serves_who_has_none() -> None:
+def test_the_tenants_zone_counts_for_a_recipient_without_one() -> None:
     entries = plan(a_person(preferences=NIGHT), PROMOTIONS, ["push"], at(1, 13), "Asia/Tokyo")
     assert isinstance(entries[0], Planned)
     assert entries[0].hold_until == at(1, 22)

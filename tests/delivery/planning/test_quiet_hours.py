@@ -87,7 +87,7 @@ def test_only_marketing_waits(kind: Kind) -> None:
 @pytest.mark.parametrize(
     "preferences", [Preferences(), Preferences(quiet_from=60), Preferences(quiet_from=60, quiet_until=60)]
 )
-def test_who_has_no_quiet_hours_does_not_wait(preferences: Preferences) -> None:
+def test_a_recipient_without_quiet_hours_does_not_wait(preferences: Preferences) -> None:
     assert hours_of(preferences, Kind.MARKETING, VIENNA) is None
 
 
@@ -104,7 +104,7 @@ NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
         (NOON + MINUTE, NOON, True),
     ],
 )
-def test_who_may_not_leave_when_quiet_hours_end_never_leaves(
+def test_a_message_that_expires_in_quiet_hours_never_leaves(
     until: datetime | None, not_after: datetime | None, expected: bool
 ) -> None:
     assert expires_in_quiet_hours(until, not_after) == expected
@@ -167,5 +167,5 @@ def test_a_hold_ends_at_the_first_minute_that_is_not_quiet(zone: str, year: int,
             following[m] = m + 1 if loud[m + 1] else following[m + 1]
         for m in clock.looked_at():
             now = clock.first + m * MINUTE
-            wanted = None if loud[m] else clock.first + following[m] * MINUTE
-            assert find_end(hours, "UTC", now) == wanted, (start, end, now)
+            expected = None if loud[m] else clock.first + following[m] * MINUTE
+            assert find_end(hours, "UTC", now) == expected, (start, end, now)
