@@ -44,10 +44,16 @@ class _ClaimLost(Exception):
 
 
 class Sender:
-    """Sends one claimed shard, in one thread."""
+    """Sends one claimed shard, in one thread. `write` and `release` store its outcomes."""
 
-    def __init__(self, claimed: ClaimedShard) -> None:
+    def __init__(
+        self,
+        claimed: ClaimedShard,
+        write: Callable[..., WriteResult] = write_outcomes,
+        release: Callable[..., bool] = release_shard,
+    ) -> None:
         self._claimed = claimed
+        self._write_outcomes, self._release_shard = write, release
         self._in_flight = InFlight(claimed)
         self._recheck = Recheck(claimed)
         campaign, account = claimed.campaign, claimed.account
@@ -164,7 +170,9 @@ class Sender:
         claimed = self._claimed
         self._in_flight.unwritten = False
         result = retry_while_db_down(
-            lambda: self._with_requeued(lambda: write_outcomes(claimed.outcomes, claimed.id, claimed.fence, begin))
+            lambda: self._with_requeued(
+                lambda: self._write_outcomes(claimed.outcomes, claimed.id, claimed.fence, begin)
+            )
         )
         self._wrote = time.monotonic()
         if not result.claimed:
@@ -182,7 +190,7 @@ class Sender:
 
         def write_last() -> WriteResult:
             ended = state != Shard.State.ARMED
-            still_claimed = release_shard(claimed.outcomes, claimed.id, claimed.fence, state, ended=ended)
+            still_claimed = self._release_shard(claimed.outcomes, claimed.id, claimed.fence, state, ended=ended)
             return WriteResult(still_claimed, running=False)
 
         if not retry_while_db_down(lambda: self._with_requeued(write_last)).claimed:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from pytest_django import Settings
 
 from campaigns.lifecycle import thresholds
@@ -16,8 +16,7 @@ from campaigns.lifecycle.finish import finish_if_done
 from campaigns.models import Campaign, Shard
 from campaigns.sending import claim, sender
 from campaigns.sending.sender import Sender
-from campaigns.shard import outcomes
-from campaigns.shard.outcomes import WriteResult
+from campaigns.shard.outcomes import release_shard, write_outcomes
 from notifier.channels.push import PushMessage
 from notifier.delivery.accounts import registry
 from notifier.delivery.infra import redis
@@ -207,7 +206,7 @@ def test_answers_survive_a_lost_database_when_one_of_them_needs_another_account(
 
 
 @pytest.mark.parametrize("at", range(1, 9))
-def test_answers_are_kept_while_the_database_is_away(post: Post, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+def test_answers_are_kept_while_the_database_is_away(post: Post, at: int) -> None:
     tokens = post.people(700)
     campaign = post.running()
     post.client.fate = lambda address: BUSY if address in tokens[:20] else 200
@@ -224,9 +223,7 @@ def test_answers_are_kept_while_the_database_is_away(post: Post, monkeypatch: py
 
         return call
 
-    monkeypatch.setattr("campaigns.sending.sender.write_outcomes", flaky(outcomes.write_outcomes))
-    monkeypatch.setattr("campaigns.sending.sender.release_shard", flaky(outcomes.release_shard))
-    send(campaign)
+    Sender(claimed(campaign), flaky(write_outcomes), flaky(release_shard)).run()
     assert post.client.counted == dict.fromkeys(tokens, 1)
     assert told(campaign) == {("sent", ""): 680, ("queued", ""): 20}
     post.client.fate = lambda address: 200
@@ -266,28 +263,28 @@ def test_a_campaign_that_expires_before_its_messages_begin_sends_none(post: Post
     assert told(campaign) == {("expired", "not_after"): 5}
 
 
-def test_a_retry_is_requeued_once_when_the_answer_to_the_commit_is_lost(
-    post: Post, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_retry_is_requeued_once_when_the_answer_to_the_commit_is_lost(post: Post) -> None:
     """The connection broke after the commit; the engine was faster than the sender's second try to write."""
     tokens = post.people(10)
     campaign = post.running()
     post.client.fate = lambda address: BUSY
-    write_all, lost = Sender._with_requeued, list[bool]()
+    lost: list[bool] = []
 
-    def lost_after_commit(self: Sender, write_it: Callable[[], WriteResult]) -> WriteResult:
-        requeued = list(self._in_flight.requeued)
-        result = write_all(self, write_it)
-        if requeued and not lost:
-            lost.append(True)
-            self._in_flight.requeued = requeued
-            post.client.fate = lambda address: 200
-            retried(campaign)
-            raise OperationalError("the connection is lost")
-        return result
+    def lose_answer() -> None:
+        lost.append(True)
+        post.client.fate = lambda address: 200
+        retried(campaign)
+        raise OperationalError("the connection is lost")
 
-    monkeypatch.setattr(Sender, "_with_requeued", lost_after_commit)
-    send(campaign)
+    def losing(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **more: Any) -> Any:
+            if connection.in_atomic_block and not lost:  # the transaction that also requeues
+                transaction.on_commit(lose_answer)
+            return real(*args, **more)
+
+        return call
+
+    Sender(claimed(campaign), losing(write_outcomes), losing(release_shard)).run()
     assert lost
     retried(campaign)
     assert post.client.counted == dict.fromkeys(tokens, 2)
