@@ -46,7 +46,7 @@ def announce(inboxes: Collection[uuid.UUID], news_of: Callable[[uuid.UUID], Mapp
         _publish(_client(), {_topic(recipient_id): recipient_id for recipient_id in inboxes}, news_of)
     except redis.RedisError as error:
         pause(PAUSE_SECONDS)
-        log.warning("sockets not told", action="inbox.announce", inboxes=len(inboxes), error=type(error).__name__)
+        log.warning("sockets not notified", action="inbox.announce", inboxes=len(inboxes), error=type(error).__name__)
 
 
 def pause(seconds: float) -> None:

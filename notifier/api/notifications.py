@@ -61,7 +61,8 @@ class NotificationsView(TenantView):
         examples=EXAMPLES,
     )
     def post(self, request: Request) -> Response:
-        """Each channel's message then goes its own way; ask for it under `id`. A test key reaches nobody."""
+        """The message of each channel is sent by itself; read its state under `id`. Messages of a test key stay in the
+        sandbox."""
         send_request = _request(request.data, self.caller.mode)
         outcome = accept(self.tenant_id, [send_request])[0]
         if isinstance(outcome, NotifierError):
@@ -76,7 +77,7 @@ class NotificationsView(TenantView):
         parameters=[OpenApiParameter("recipient", str, description="Only those to this recipient.")],
     )
     def get(self, request: Request) -> Response:
-        """Without the deliveries' histories."""
+        """The deliveries come without their histories."""
         rows = _notifications(self.tenant_id)
         if (external_id := request.query_params.get("recipient")) is not None:
             rows = rows.filter(
@@ -98,7 +99,8 @@ class NotificationsBulkView(TenantView):
         examples=BULK_EXAMPLES,
     )
     def post(self, request: Request) -> Response:
-        """Every item is accepted or refused by itself. 202: all were accepted; 207: see each item's `status`."""
+        """Each item is accepted or refused by itself. 202: all items were accepted; 207: see the `status` of each
+        item."""
         attempts = [_attempt(item, self.caller.mode) for item in _items(request.data)]
         outcomes = iter(accept(self.tenant_id, [a for a in attempts if isinstance(a, SendRequest)]))
         items = [_outcome(i, next(outcomes) if isinstance(a, SendRequest) else a) for i, a in enumerate(attempts)]

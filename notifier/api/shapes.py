@@ -26,13 +26,17 @@ class NotificationInput(serializers.Serializer[Any]):
 
     recipient = Text(trimmed, max_length=MAX_KEY, help_text="Your own id of the recipient.")
     template = Text(max_length=64, help_text="The key of the template.")
-    category = Text(max_length=64, required=False, help_text="Without it, the template's own.")
+    category = Text(max_length=64, required=False, help_text="Without it, the category of the template.")
     channels = ChannelNames(required=False)
     data = Object(  # type: ignore[assignment]
         MAX_DATA, required=False, help_text=f"Variables of the template, at most {MAX_DATA} bytes."
     )
-    send_at = Time(required=False, allow_null=True, help_text="Leaves then instead of now; at most a year ahead.")
-    not_after = Time(required=False, allow_null=True, help_text="Does not leave after this.")
+    send_at = Time(
+        required=False,
+        allow_null=True,
+        help_text="Leaves at this time instead of now; at most a year ahead.",
+    )
+    not_after = Time(required=False, allow_null=True, help_text="The message does not leave after this time.")
 
     def validate_channels(self, value: list[str]) -> list[str]:
         unknown = [name for name in value if name not in channels()]
@@ -110,7 +114,7 @@ class NotificationsBulkInput(serializers.Serializer[Any]):
 
 class NotificationsBulkItemOutput(serializers.Serializer[Any]):
     index = serializers.IntegerField()
-    status = serializers.IntegerField(help_text="202, or the status that the item alone would have got.")
+    status = serializers.IntegerField(help_text="202, or the status that this item alone would get.")
     id = serializers.UUIDField(required=False)
     deliveries = AcceptedDeliveryOutput(many=True, required=False)
     problem = ProblemOutput(required=False)
@@ -159,13 +163,13 @@ class TemplateOutput(serializers.Serializer[Any]):
     name = serializers.CharField()
     category = serializers.CharField(allow_null=True)
     version = serializers.IntegerField()
-    variables = serializers.ListField(child=serializers.CharField(), help_text="The paths that it reads.")
+    variables = serializers.ListField(child=serializers.CharField(), help_text="The variables that the template reads.")
     content = serializers.DictField(help_text="{channel: {locale: {part: Liquid}}}")
     created_at = serializers.DateTimeField()
 
 
 class TemplateInput(serializers.Serializer[Any]):
-    """What is not given stays as it is; `content` makes the next version."""
+    """A field that is left out keeps its value; `content` makes the next version."""
 
     name = Text(max_length=200, required=False, allow_blank=True)
     category = Text(max_length=64, required=False, allow_null=True, help_text="A category's key, or null.")

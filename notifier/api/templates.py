@@ -46,7 +46,7 @@ class TemplatesView(TenantView):
 
     @schema.get_list("List templates", shapes.TemplateOutput, tags=TAGS)
     def get(self, request: Request) -> Response:
-        """With the content of each newest version."""
+        """Each template comes with the content of its newest version."""
         rows = Template.objects.filter(tenant_id=self.tenant_id, versions__isnull=False).distinct()
         return Response(page(request, rows.select_related("category"), _shown, Order("key")))
 
@@ -64,7 +64,7 @@ class TemplateView(TenantView):
         "Publish a template", shapes.TemplateInput, shapes.TemplateOutput, also=201, tags=TAGS, examples=EXAMPLES
     )
     def put(self, request: Request, key: str) -> Response:
-        """Makes the template or its next version. The same content again makes no version."""
+        """Create the template or its next version. The same content again makes no version."""
         if not _KEY.match(key):
             raise InvalidInput("A key is 1 to 64 letters, digits, hyphens and underscores.", field="key")
         values = self.read(shapes.TemplateInput)

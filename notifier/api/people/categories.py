@@ -29,7 +29,7 @@ class CategoriesView(TenantView):
 
     @schema.post("Create a category", shapes.CategoryInput, shapes.CategoryOutput, tags=TAGS)
     def post(self, request: Request) -> Response:
-        """Its kind decides what may hold a message back."""
+        """The kind decides whether preferences and quiet hours hold messages back."""
         values = self.read(shapes.CategoryInput)
         category = categories.create(self.tenant_id, values["key"], values["name"], values["kind"])
         detail = {"key": category.key, "kind": category.kind}

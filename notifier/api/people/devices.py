@@ -24,7 +24,7 @@ class DevicesView(TenantView):
 
     @schema.get_list("List a recipient's devices", shapes.DeviceOutput, 404, tags=TAGS)
     def get(self, request: Request, external_id: str) -> Response:
-        """Dead ones included."""
+        """Dead devices are included."""
         rows = Device.objects.filter(recipient=find(self.tenant, external_id))
         return Response(page(request, rows, _shown, OLDEST))
 

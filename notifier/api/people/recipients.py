@@ -24,7 +24,7 @@ from tenants.people import fields
 TAGS = ["recipients"]
 EXAMPLES = [
     OpenApiExample(
-        "Somebody in Vienna",
+        "A recipient in Vienna",
         {
             "name": "Ana",
             "email": "ana@example.com",

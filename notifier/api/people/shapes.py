@@ -35,7 +35,7 @@ class Attributes(Object):
 
 
 class RecipientInput(serializers.Serializer[Any]):
-    """What is given replaces what was there, `attributes` as a whole; what is not given stays."""
+    """A given field replaces the stored value, `attributes` as a whole. A field that is left out keeps its value."""
 
     name = _optional(fields.name, 200)
     email = _optional(fields.email, 254)
@@ -78,7 +78,7 @@ class DeviceOutput(serializers.Serializer[Any]):
     app = serializers.CharField()
     created_at = serializers.DateTimeField()
     last_seen_at = serializers.DateTimeField()
-    dead_since = serializers.DateTimeField(allow_null=True, help_text="The platform refused the token then.")
+    dead_since = serializers.DateTimeField(allow_null=True, help_text="When the platform refused the token.")
 
 
 class QuietHours(serializers.Serializer[Any]):
@@ -92,14 +92,15 @@ class QuietHours(serializers.Serializer[Any]):
 
 
 class PreferencesInput(serializers.Serializer[Any]):
-    """What is given replaces what was there as a whole; what is not given stays, so that no choice is lost."""
+    """A given field replaces the stored value as a whole. A field that is left out keeps its value, so no choice is
+    lost."""
 
     channels = Object(MAX_PREFERENCES, required=False, help_text='Such as {"push": false}.')
     categories = Object(
         MAX_PREFERENCES, required=False, help_text='Such as {"promotions": false, "news": {"push": false}}.'
     )
     quiet_hours = QuietHours(required=False, allow_null=True)
-    language = _optional(fields.locale, 16, help_text="Messages come in it; empty: the recipient's locale.")
+    language = _optional(fields.locale, 16, help_text="The language of messages; empty: the recipient's locale.")
 
 
 class PreferencesOutput(serializers.Serializer[Any]):
@@ -115,12 +116,12 @@ class CategoryInput(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(
         [k.value for k in Kind],
         default=Kind.TRANSACTIONAL.value,
-        help_text="marketing waits for quiet hours; critical passes preferences.",
+        help_text="marketing waits for the end of quiet hours; critical ignores preferences.",
     )
 
 
 class CategoryPatch(serializers.Serializer[Any]):
-    """What is left out stays as it is."""
+    """A field that is left out keeps its value."""
 
     name = Text(trimmed, max_length=200, required=False)
     kind = serializers.ChoiceField([k.value for k in Kind], required=False)
