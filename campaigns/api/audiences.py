@@ -1,4 +1,4 @@
-"""`/v1/audiences`: segments, lists, and everybody."""
+"""`/v1/audiences`: segments, lists, and all recipients."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class AudienceMembersView(CampaignsScopeView):
 
     @schema.describe("What became of a list's last upload", gives=AudienceMembersOutput, fails=(404,), tags=TAGS)
     def get(self, request: Request, audience_id: uuid.UUID) -> Response:
-        """Also of one that is still being read: `state`, and how many rows so far."""
+        """Also an upload that is still being read: `state`, and how many rows so far."""
         audience = get_owned(Audience.objects.all(), self.tenant, pk=audience_id)
         job = loading.last_upload(audience.pk)
         if job is None:
@@ -89,7 +89,7 @@ class AudienceMembersView(CampaignsScopeView):
     @extend_schema(
         summary="Replace the members of a list: text/csv, or JSON",
         description=f"A CSV of more than {uploads.AT_ONCE:,} lines is read in the background: 202. Ask with GET until "
-        "its `state` is `done`; until then the list is as it was, and cannot be armed.",
+        "its `state` is `done`; until then the list stays as it was, and cannot be armed.",
         tags=TAGS,
         request={"application/json": AudienceMembersInput, "text/csv": str},
         responses={200: AudienceMembersOutput, 202: AudienceMembersOutput, **schema.problems(400, 404, 409, 413, 415)},
@@ -109,7 +109,8 @@ class AudienceMembersView(CampaignsScopeView):
 
 @contextmanager
 def _spooled(request: HttpRequest) -> Iterator[IO[bytes]]:
-    """The body, in memory while it is small: how long it is decides who reads it."""
+    """The body as a file, in memory while it is small. A request stores a small file itself; a worker reads a large
+    one."""
     with SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
         read = 0
         while chunk := request.read(_CHUNK):

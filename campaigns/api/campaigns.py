@@ -56,12 +56,12 @@ class CampaignView(OneCampaignView):
 
     @schema.describe("Delete a draft", status=204, fails=(404, 409), tags=TAGS)
     def delete(self, request: Request, campaign_id: uuid.UUID) -> Response:
-        """What was launched is never deleted: it is the account of its messages."""
+        """A campaign that was launched is never deleted: it is the account of its messages."""
         drafts.delete(self.find(campaign_id), by=self.actor)
         return Response(status=204)
 
 
 class CampaignResultsView(OneCampaignView):
-    @schema.describe("What became of it", gives=CampaignResultsOutput, fails=(404,), tags=TAGS)
+    @schema.describe("What became of the messages", gives=CampaignResultsOutput, fails=(404,), tags=TAGS)
     def get(self, request: Request, campaign_id: uuid.UUID) -> Response:
         return Response(results.as_json(results.results(self.find(campaign_id, to_change=False))))

@@ -1,4 +1,4 @@
-"""`/v1/campaigns/<id>/preflight`, `/rehearse` and `/test`: what is looked at before GO."""
+"""`/v1/campaigns/<id>/preflight`, `/rehearse` and `/test`: what a careful sender does before GO."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from notifier.api import shapes
 from notifier.api.framework import schema
 from notifier.api.framework.fields import Text
 
-SECONDS = OpenApiParameter("seconds", float, description="What would it take to have it out in so many seconds?")
+SECONDS = OpenApiParameter(
+    "seconds", float, description="What would the campaign need to be answered in so many seconds?"
+)
 
 
 class PreflightReadyOutput(serializers.Serializer[Any]):
@@ -36,9 +38,9 @@ class PreflightReadyOutput(serializers.Serializer[Any]):
     rate = serializers.FloatField(allow_null=True, help_text="Messages a second that the account allows.")
     by_default = serializers.BooleanField(help_text="The rate is the provider's default.")
     enabled = serializers.BooleanField()
-    seconds = serializers.FloatField(help_text="The least that the rate allows.")
+    seconds = serializers.FloatField(help_text="The least time that the rate allows.")
     per_worker = serializers.FloatField(allow_null=True, help_text="Messages a second of one worker.")
-    shown_by = serializers.CharField(help_text="The campaign that showed it; empty: an assumption.")
+    shown_by = serializers.CharField(help_text="The campaign that showed `per_worker`; empty: an assumption.")
 
 
 class PreflightNeedOutput(serializers.Serializer[Any]):
@@ -57,12 +59,12 @@ class CampaignPreflightOutput(serializers.Serializer[Any]):
     messages = serializers.IntegerField()
     ready = PreflightReadyOutput(many=True)
     arithmetic = serializers.ListField(child=serializers.CharField(), help_text="What the rate limits mean.")
-    seconds = serializers.FloatField(allow_null=True, help_text="About what it will take.")
-    because = serializers.CharField(help_text="What decides that.")
+    seconds = serializers.FloatField(allow_null=True, help_text="About how long the campaign will take.")
+    because = serializers.CharField(help_text="What decides how long.")
     workers = serializers.DictField(
         child=serializers.IntegerField(), allow_null=True, help_text="Workers that listen now, by channel."
     )
-    needs = PreflightNeedOutput(many=True, help_text="With `seconds`: what it takes.")
+    needs = PreflightNeedOutput(many=True, help_text="With `seconds`: what that time needs.")
     warnings = serializers.ListField(child=serializers.CharField())
 
 
@@ -80,13 +82,12 @@ class CampaignPreflightView(OneCampaignView):
     )
     def get(self, request: Request, campaign_id: uuid.UUID) -> Response:
         seconds = preflight.read_seconds(request.query_params.get("seconds"))
-        found = preflight.preflight(self.find(campaign_id, to_change=False), seconds)
-        return Response(preflight.as_json(found))
+        return Response(preflight.as_json(preflight.preflight(self.find(campaign_id, to_change=False), seconds)))
 
 
 class CampaignRehearseView(OneCampaignView):
     @schema.post(
-        "Silent run: a copy goes the whole way, and nobody gets anything",
+        "Silent run: a copy goes the whole way, and no message is delivered",
         None,
         CampaignOutput,
         404,
@@ -94,9 +95,9 @@ class CampaignRehearseView(OneCampaignView):
         tags=TAGS,
     )
     def post(self, request: Request, campaign_id: uuid.UUID) -> Response:
-        """Answers the silent run's own campaign, which arms and launches itself; ask for its results under its id."""
-        twin = rehearse.rehearse(self.find(campaign_id), self.actor)
-        return Response(show_campaign(self.find(twin.pk, to_change=False)), status=202)
+        """Answers the campaign of the silent run, which arms and launches itself; its results are under its own id."""
+        silent_run = rehearse.rehearse(self.find(campaign_id), self.actor)
+        return Response(show_campaign(self.find(silent_run.pk, to_change=False)), status=202)
 
 
 class CampaignTestView(OneCampaignView):
@@ -110,7 +111,7 @@ class CampaignTestView(OneCampaignView):
         tags=TAGS,
     )
     def post(self, request: Request, campaign_id: uuid.UUID) -> Response:
-        """Ask for what became of it under `/v1/notifications/<id>`."""
+        """What becomes of the message is under `/v1/notifications/<id>`."""
         campaign = self.find(campaign_id)
         recipient = self.read(CampaignTestInput)["recipient"]
         accepted = test_send.send(campaign, recipient, self.actor)

@@ -1,4 +1,4 @@
-"""What goes in and out at `/v1/audiences` and `/v1/campaigns`."""
+"""The shapes of requests and answers at `/v1/audiences` and `/v1/campaigns`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXCLUDED = (
 
 
 class AudienceInput(serializers.Serializer[Any]):
-    """A segment with its filter, a list whose members are put afterwards, or everybody."""
+    """A segment with its filter, a list whose members are put afterwards, or all recipients."""
 
     name = Text(max_length=fields.MAX_NAME)
     source = serializers.ChoiceField(  # type: ignore[assignment]
@@ -45,15 +45,15 @@ class AudienceOutput(serializers.Serializer[Any]):
 
 
 class AudienceDetailOutput(AudienceOutput):
-    reaches = serializers.IntegerField(help_text="Recipients it has now.")
-    loading = serializers.BooleanField(help_text="Its list is still being read.")
+    reaches = serializers.IntegerField(help_text="Recipients in the audience now.")
+    loading = serializers.BooleanField(help_text="The list is still being read.")
 
 
 class AudienceMembersInput(serializers.Serializer[Any]):
     external_ids = serializers.ListField(
         child=serializers.JSONField(),
         max_length=uploads.AT_ONCE,
-        help_text="Replace those that are in it; more than fit here as text/csv.",
+        help_text="The new members of the list. Send a longer list as text/csv.",
     )
 
 
@@ -72,21 +72,21 @@ class AudienceMembersOutput(serializers.Serializer[Any]):
     duplicates = serializers.IntegerField()
     rejected = serializers.IntegerField()
     known = serializers.IntegerField(help_text="Of the stored ids, those that are recipients now.")
-    unknown = serializers.IntegerField(help_text="Of the stored ids, those that are nobody.")
+    unknown = serializers.IntegerField(help_text="Of the stored ids, those that are no recipient.")
     unknown_ids = serializers.ListField(child=serializers.CharField(), help_text="The first ten of them.")
     problems = RowProblemOutput(many=True, help_text="The first hundred.")
 
 
 def show_members(job: Import) -> dict[str, Any]:
-    """What became of a list's upload."""
+    """An upload as the API shows it."""
     counts = {"stored": 0, "duplicates": 0, "known": 0, "unknown": 0, "unknown_ids": [], **job.list_report}
     problems = [{"line": line, "reason": reason} for line, reason in job.problems]
-    told = {"state": job.state, "failure": job.failure, "rows": job.rows, "rejected": job.rejected}
-    return dict(AudienceMembersOutput().to_representation({**told, **counts, "problems": problems}))
+    columns = {"state": job.state, "failure": job.failure, "rows": job.rows, "rejected": job.rejected}
+    return dict(AudienceMembersOutput().to_representation({**columns, **counts, "problems": problems}))
 
 
 class CampaignChangeInput(serializers.Serializer[Any]):
-    """What is left out stays as it is."""
+    """A field that is left out stays as it is."""
 
     name = Text(max_length=fields.MAX_NAME, required=False)
     template = Text(max_length=64, required=False, help_text="The key of a template with a published version.")
@@ -103,12 +103,20 @@ class CampaignChangeInput(serializers.Serializer[Any]):
     rate_per_s = Number(
         min_value=0.01, max_value=1_000_000, required=False, allow_null=True, help_text="Messages a second at most."
     )
-    canary_percent = Whole(min_value=0, max_value=50, required=False, help_text="Share that can leave first.")
+    canary_percent = Whole(
+        min_value=0, max_value=50, required=False, help_text="Share of the messages that can leave first."
+    )
     max_error_percent = Whole(
-        min_value=1, max_value=100, required=False, help_text="It pauses itself when more of its messages fail."
+        min_value=1,
+        max_value=100,
+        required=False,
+        help_text="The campaign pauses itself when more of its messages fail.",
     )
     max_dead_percent = Whole(
-        min_value=1, max_value=100, required=False, help_text="It pauses itself when more of its addresses are dead."
+        min_value=1,
+        max_value=100,
+        required=False,
+        help_text="The campaign pauses itself when more of its addresses are dead.",
     )
 
 
@@ -118,13 +126,15 @@ class CampaignInput(CampaignChangeInput):
 
 
 class RenderProblemOutput(serializers.Serializer[Any]):
-    """Why some messages could not be rendered: one cause."""
+    """One cause why messages could not be rendered."""
 
     channel = serializers.CharField()
     reason = serializers.CharField(help_text="missing_variable or template_error")
     detail = serializers.CharField(help_text="The part, the variable and what is wrong.")
     count = serializers.IntegerField(help_text="Messages.")
-    recipients = serializers.ListField(child=serializers.CharField(), help_text="External ids of some, ten at most.")
+    recipients = serializers.ListField(
+        child=serializers.CharField(), help_text="External ids of some recipients, ten at most."
+    )
 
 
 class CampaignOutput(serializers.Serializer[Any]):
@@ -137,8 +147,8 @@ class CampaignOutput(serializers.Serializer[Any]):
     channels = serializers.ListField(child=serializers.CharField())
     data = serializers.JSONField()  # type: ignore[assignment]
     not_after = serializers.DateTimeField(allow_null=True)
-    audience_size = serializers.IntegerField(help_text="People looked at by the last arming.")
-    processed = serializers.IntegerField(help_text="How far arming is.")
+    audience_size = serializers.IntegerField(help_text="People in the audience at the last arming.")
+    processed = serializers.IntegerField(help_text="People whom arming has processed so far.")
     unreached = serializers.IntegerField(help_text=UNREACHED)
     excluded = serializers.DictField(child=serializers.IntegerField(), help_text=EXCLUDED)
     problems = RenderProblemOutput(many=True, help_text=RENDER_PROBLEMS)
@@ -148,20 +158,22 @@ class CampaignOutput(serializers.Serializer[Any]):
     canary_percent = serializers.IntegerField()
     max_error_percent = serializers.IntegerField()
     max_dead_percent = serializers.IntegerField()
-    rollout = serializers.ChoiceField(Rollout.choices, help_text="What the last GO asked for.")
+    rollout = serializers.ChoiceField(Rollout.choices, help_text="What the last GO let leave.")
     halted = serializers.CharField(
-        help_text="Why it, or one of its channels, paused itself; empty when somebody paused it."
+        help_text="Why the campaign, or one of its channels, paused itself; empty when an actor paused it."
     )
     halted_channels = serializers.DictField(
-        child=serializers.CharField(), help_text="Channels that paused themselves, and why. The others go on."
+        child=serializers.CharField(), help_text="Channels that paused themselves, and why. The other channels go on."
     )
-    silent = serializers.BooleanField(help_text="A silent run: nobody gets anything.")
-    rehearsal_of = serializers.UUIDField(source="rehearsal_of_id", allow_null=True, help_text="Whose silent run it is.")
+    silent = serializers.BooleanField(help_text="A silent run: no message is delivered.")
+    rehearsal_of = serializers.UUIDField(
+        source="rehearsal_of_id", allow_null=True, help_text="The campaign whose silent run this is."
+    )
     tested_at = serializers.DateTimeField(allow_null=True, help_text="The last test send since the last edit.")
     created_at = serializers.DateTimeField()
     armed_at = serializers.DateTimeField(allow_null=True)
     hold_until = serializers.DateTimeField(allow_null=True, help_text="Until then GO can be taken back.")
-    launched_at = serializers.DateTimeField(allow_null=True, help_text="When it began to leave.")
+    launched_at = serializers.DateTimeField(allow_null=True, help_text="When the first messages were let go.")
     canary_passed_at = serializers.DateTimeField(allow_null=True, help_text="When the rest was let go.")
     stopped_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
@@ -169,7 +181,7 @@ class CampaignOutput(serializers.Serializer[Any]):
 
 
 class CampaignGoInput(serializers.Serializer[Any]):
-    """What leaves: everything; the canary and by itself the rest; or the canary alone, until somebody resumes."""
+    """What leaves: everything; the canary and then the rest; or the canary alone, until the campaign is resumed."""
 
     rollout = serializers.ChoiceField(Rollout.choices, required=False, default=Rollout.ALL)
 
@@ -181,7 +193,9 @@ class CampaignResultsOutput(serializers.Serializer[Any]):
     audience = serializers.IntegerField()
     unreached = serializers.IntegerField(help_text=UNREACHED)
     excluded = serializers.DictField(child=serializers.IntegerField(), help_text=EXCLUDED)
-    suppressed = serializers.DictField(child=serializers.IntegerField(), help_text="Ledger rows that a no held back.")
+    suppressed = serializers.DictField(
+        child=serializers.IntegerField(), help_text="Messages that were not sent: an opt-out, a suppression."
+    )
     sent = serializers.IntegerField()
     not_sent = serializers.IntegerField()
     in_doubt = serializers.IntegerField()
@@ -192,7 +206,7 @@ class CampaignResultsOutput(serializers.Serializer[Any]):
     p95_ms = serializers.IntegerField(allow_null=True)
     p99_ms = serializers.IntegerField(allow_null=True)
     last_ms = serializers.IntegerField(allow_null=True)
-    channels = serializers.DictField(help_text="The same for each channel, with counts by status and reason.")
+    channels = serializers.DictField(help_text="The same figures for each channel, with counts by status and reason.")
     throughput = serializers.ListField(child=serializers.DictField())
     workers = serializers.ListField(child=serializers.DictField())
     shards = serializers.DictField(child=serializers.IntegerField())

@@ -1,4 +1,4 @@
-"""Template filters: figures the way people read them."""
+"""Template filters: figures as people read them."""
 
 from __future__ import annotations
 

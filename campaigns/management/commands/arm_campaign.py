@@ -14,15 +14,13 @@ from campaigns.models import Campaign
 from campaigns.states import State
 from notifier.errors import NotifierError
 
-#: seconds between two looks; without a terminal, between two lines
-LOOK, LINE = 0.2, 5.0
+#: seconds between two queries, and, without a terminal, between two lines
+QUERY_EVERY, LINE_EVERY = 0.2, 5.0
 WIDTH = 30
 
 
 class Command(BaseCommand):
-    help = (
-        "Arm a campaign, and show how far it is until it is armed. The workers do it; leaving here does not stop them."
-    )
+    help = "Arm a campaign, and show the progress. Workers do the arming; ending this command does not stop them."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("id", type=uuid.UUID)
@@ -38,27 +36,27 @@ class Command(BaseCommand):
         campaign.refresh_from_db()
         self._watch(campaign, campaign.revision)
         if campaign.state != State.ARMED or not campaign.armed_at:
-            raise CommandError(campaign.failure or f"It was edited meanwhile and is {campaign.state}.")
+            raise CommandError(campaign.failure or f"The campaign was edited meanwhile and is {campaign.state}.")
         for problem, sentence in zip(campaign.problems, problem_sentences(campaign.problems), strict=True):
             self.stdout.write(f"could not be rendered: {sentence} For {', '.join(problem['recipients'])}.")
 
     def _watch(self, campaign: Campaign, revision: int) -> None:
-        began, shown = time.monotonic(), 0.0
-        live = self.stdout.isatty()
+        began, shown_at = time.monotonic(), 0.0
+        is_terminal = self.stdout.isatty()
         while campaign.state == State.ARMING and campaign.revision == revision:
-            time.sleep(LOOK)
+            time.sleep(QUERY_EVERY)
             campaign.refresh_from_db()
             now = time.monotonic()
-            if live or now - shown >= LINE:
-                shown = now
-                self.stdout.write(bar(campaign, now - began), ending="\r" if live else "\n")
+            if is_terminal or now - shown_at >= LINE_EVERY:
+                shown_at = now
+                self.stdout.write(bar(campaign, now - began), ending="\r" if is_terminal else "\n")
         self.stdout.write(bar(campaign, time.monotonic() - began))
         if campaign.revision != revision:
-            raise CommandError("It was edited meanwhile; arm it again.")
+            raise CommandError("The campaign was edited meanwhile; arm it again.")
 
 
 def bar(campaign: Campaign, seconds: float) -> str:
-    """How far arming is, in one line."""
+    """The progress of arming, in one line."""
     if campaign.state == State.ARMING and campaign.armed_at is None:
         return "waiting for a worker of the queue batch".ljust(100)
     part = campaign.processed / campaign.audience_size if campaign.audience_size else 0.0
