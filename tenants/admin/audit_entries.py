@@ -1,4 +1,5 @@
-"""Every change made in the admin becomes an audit row: who, what kind of object, its id, the names of the fields."""
+"""Audit entries of changes that are made in the admin: the user, the kind of object, its id, the names of the
+fields."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from tenants.admin.roles import tenant_id_of
 
 
 def record_change(request: HttpRequest, row: Model, verb: str, **detail: Any) -> bool:
-    """Record `verb` on a tenant's row. False for a row that no tenant owns (Django's own log keeps those)."""
+    """Write the entry `<model>.<verb>` about a row. False for a row that no tenant owns, which Django's own log
+    records."""
     tenant = tenant_id_of(row)
     if tenant is None or isinstance(request.user, AnonymousUser):
         return False
@@ -24,19 +26,20 @@ def record_change(request: HttpRequest, row: Model, verb: str, **detail: Any) ->
 
 
 def changed_fields(message: Any) -> list[str]:
-    """Names of what changed, from Django's change message; its object names may be personal data and are left out."""
+    """Names of the changed fields, from Django's change message. Names of objects may be personal data and are left
+    out."""
     if not isinstance(message, list):
         return []
     names: list[str] = []
     for part in message:
-        for verb, said in part.items():
-            names += _field_names(verb, said)
+        for verb, details in part.items():
+            names += _field_names(verb, details)
     return names
 
 
-def _field_names(verb: str, said: dict[str, Any]) -> Iterable[str]:
-    owner = said.get("name", "")
-    fields = said.get("fields", [])
+def _field_names(verb: str, details: dict[str, Any]) -> Iterable[str]:
+    owner = details.get("name", "")
+    fields = details.get("fields", [])
     if fields:
         return [f"{owner}.{field}" if owner else str(field) for field in fields]
     return [f"{owner} {verb}"] if owner else []

@@ -1,4 +1,4 @@
-"""Base classes of the admin pages about a tenant's rows: what is seen and offered, who edits, what is recorded."""
+"""Base classes of the pages about tenant-owned rows: which rows are visible, who may edit them, what is audited."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ALL_ROLES = frozenset({"owner", "marketer", "viewer"})
 
 
 class RoleBasedAdmin(_OptionsAdmin):
-    """Rights by the member's role in the row's tenant, and choices limited to the member's tenants."""
+    """Rights by the user's role in the row's tenant, and choices limited to the user's tenants."""
 
     viewed_by: ClassVar[frozenset[str]] = ALL_ROLES
     edited_by: ClassVar[frozenset[str]] = MARKETERS
@@ -58,7 +58,7 @@ class RoleBasedAdmin(_OptionsAdmin):
         return self.can_delete_rows and may(request, self.edited_by, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """The member's rows. Row-level security says so too; a bug would have to be in both."""
+        """The rows of the user's tenants. Row-level security limits them too: a leak would need a bug in both."""
         return visible_rows(super().get_queryset(request), request)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -67,8 +67,8 @@ class RoleBasedAdmin(_OptionsAdmin):
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if "queryset" not in kwargs and (offered := self._offered(db_field, request)) is not None:
-            kwargs["queryset"] = offered
+        if "queryset" not in kwargs and (choices := self._choices(db_field, request)) is not None:
+            kwargs["queryset"] = choices
         if db_field.name in self.get_autocomplete_fields(request):
             kwargs.setdefault("widget", HardenedAutocomplete(db_field, self.admin_site))
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
@@ -77,11 +77,11 @@ class RoleBasedAdmin(_OptionsAdmin):
         return field
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if "queryset" not in kwargs and (offered := self._offered(db_field, request)) is not None:
-            kwargs["queryset"] = offered
+        if "queryset" not in kwargs and (choices := self._choices(db_field, request)) is not None:
+            kwargs["queryset"] = choices
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
-    def _offered(self, db_field: Any, request: HttpRequest) -> QuerySet[Any] | None:
+    def _choices(self, db_field: Any, request: HttpRequest) -> QuerySet[Any] | None:
         target = db_field.remote_field.model
         if target is Tenant:
             return editable_tenants(request, self.edited_by)  # type: ignore[no-any-return]
@@ -91,15 +91,16 @@ class RoleBasedAdmin(_OptionsAdmin):
 
 
 class TenantModelAdmin(RoleBasedAdmin, HardenedAdmin, _ModelAdmin):
-    """A page about a tenant-owned model. Subclasses name `group` (see site.GROUPS), lists, searches and forms."""
+    """A page about a tenant-owned model. Subclasses set `group` (see site.GROUPS), `rank` within it, lists and
+    forms."""
 
     group: ClassVar[str] = "Set-up"
     rank: ClassVar[int] = 50
-    #: rows of these models are deleted together with a row of this page; any other use forbids it
+    #: rows of these models are deleted together with a row of this page; other references forbid deleting it
     deleted_together: ClassVar[tuple[type[Model], ...]] = ()
     #: the functions that change such rows also write the audit entries, so that pages must not write second ones
     audited_by_domain: ClassVar[bool] = False
-    #: what to do instead of deleting a row that is in use
+    #: a sentence that says what to do instead of deleting a row that is in use
     instead_of_deleting: ClassVar[str] = ""
     form = TenantForm
     paginator = BoundedPaginator
@@ -108,7 +109,7 @@ class TenantModelAdmin(RoleBasedAdmin, HardenedAdmin, _ModelAdmin):
     list_select_related: ClassVar[Any] = ("tenant",)
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """Whose row it is interests only those who see several tenants."""
+        """With the tenant for users who see several tenants."""
         columns = list(super().get_list_display(request))
         return [*columns, "tenant"] if has_tenant(self.model) and sees_several_tenants(request) else columns
 
@@ -123,28 +124,28 @@ class TenantModelAdmin(RoleBasedAdmin, HardenedAdmin, _ModelAdmin):
 
     def get_changeform_initial_data(self, request: HttpRequest) -> Any:
         initial = dict(super().get_changeform_initial_data(request))
-        mine = list(editable_tenants(request, self.edited_by)[:2])
-        if has_tenant(self.model) and len(mine) == 1:
-            initial.setdefault("tenant", mine[0].pk)
+        tenants = list(editable_tenants(request, self.edited_by)[:2])
+        if has_tenant(self.model) and len(tenants) == 1:
+            initial.setdefault("tenant", tenants[0].pk)
         return initial
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """The row of a page, whose times are from here on those of its tenant."""
-        found = super().get_object(request, object_id, from_field)
-        activate_zone_of(found)
-        return found
+        """The row of a page. From here on the request uses the time zone of the row's tenant."""
+        row = super().get_object(request, object_id, from_field)
+        activate_zone_of(row)
+        return row
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Deletion is refused while anything uses a row; see `deletion`."""
+        """Refuses to delete rows that other rows refer to; see `deletion`."""
         rows = list(objs)
         lacking = {str(self.opts.verbose_name) for row in rows if not self.has_delete_permission(request, row)}
-        used = deletion.find_uses(self.model, [row.pk for row in rows], self.deleted_together)
-        refused = [f"In use by {', '.join(used)}.", self.instead_of_deleting] if used else []
+        uses = deletion.find_uses(self.model, [row.pk for row in rows], self.deleted_together)
+        reasons = [f"In use by {', '.join(uses)}.", self.instead_of_deleting] if uses else []
         return (
             [str(row) for row in rows],
             {self.opts.verbose_name_plural: len(rows)},
             lacking,
-            list(filter(None, refused)),
+            list(filter(None, reasons)),
         )
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
@@ -164,13 +165,13 @@ class TenantModelAdmin(RoleBasedAdmin, HardenedAdmin, _ModelAdmin):
         return []
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """The object's rows of the audit log."""
-        asked = urlencode({"object_id": unquote(object_id)[:64]})
-        return HttpResponseRedirect(f"{reverse('admin:tenants_auditlog_changelist')}?{asked}")
+        """The audit log's entries about the object."""
+        query = urlencode({"object_id": unquote(object_id)[:64]})
+        return HttpResponseRedirect(f"{reverse('admin:tenants_auditlog_changelist')}?{query}")
 
 
 class ReadOnly:
-    """What makes a page show and never edit; stands before the page's base class."""
+    """Makes a page read-only; comes before the page's base class."""
 
     edited_by = NO_ROLE
     can_add = False
@@ -179,11 +180,11 @@ class ReadOnly:
 
 
 class ReadOnlyAdmin(ReadOnly, TenantModelAdmin):
-    """A page that shows and never edits."""
+    """A read-only page."""
 
 
 class TenantTabularInline(RoleBasedAdmin, _TabularInline):
-    """Rows of a parent, on the parent's page."""
+    """Rows of a parent row, on the parent's page."""
 
     form = TenantForm
     formset = TenantFormSet
@@ -192,7 +193,7 @@ class TenantTabularInline(RoleBasedAdmin, _TabularInline):
 
 
 class TenantFilter(admin.SimpleListFilter):
-    """Choose among the tenants one sees."""
+    """The list's rows by the user's tenants."""
 
     title = "tenant"
     parameter_name = "of"
@@ -205,7 +206,7 @@ class TenantFilter(admin.SimpleListFilter):
 
 
 class ChannelFilter(admin.SimpleListFilter):
-    """Django's own filter of a text column asks for every distinct value: a scan of a table of millions."""
+    """Rows by channel. Django's own filter of a text column would scan a table of millions for its distinct values."""
 
     title = "channel"
     parameter_name = "channel"
@@ -218,7 +219,7 @@ class ChannelFilter(admin.SimpleListFilter):
 
 
 class OwnedChoices(admin.RelatedFieldListFilter):
-    """A filter by a related row that offers only the member's own."""
+    """A filter by a related row that offers only rows of the user's tenants."""
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
         own = {} if is_operator(request) else {"tenant__in": list(roles_of(request))}
@@ -231,7 +232,7 @@ def has_tenant(model: type[Model]) -> bool:
 
 
 def visible_rows(rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
-    """Only rows of the member's tenants; an operator's stay all; rows that no tenant owns stay as they are."""
+    """The rows of the user's tenants; all rows for an operator, and all rows that no tenant owns."""
     if is_operator(request):
         return rows
     if rows.model is Tenant:
@@ -244,7 +245,7 @@ def sees_several_tenants(request: HttpRequest) -> bool:
 
 
 def visible_users(request: HttpRequest) -> QuerySet[Any]:
-    """Users who share a tenant with this one."""
+    """The users who share a tenant with the logged-in user; all users for an operator."""
     if is_operator(request):
         return User.objects.order_by("username")
     return User.objects.filter(memberships__tenant_id__in=list(roles_of(request))).distinct().order_by("username")
@@ -255,5 +256,5 @@ def has_one_choice(choices: QuerySet[Any] | None) -> bool:
 
 
 def masked(value: str) -> str:
-    """An address as lists show it: enough to recognise, too little to use."""
+    """The end of an address: enough to recognise it, too little to use it."""
     return f"…{value[-8:]}" if len(value) > 8 else value

@@ -1,7 +1,7 @@
-"""Whether rows may be deleted: each relation is asked by its index, and nothing that refers to the rows is loaded.
+"""Whether rows may be deleted: each relation is counted by its index, and no referring row is loaded.
 
-Django's own answer loads every row that a deletion would take along: 200,000 notifications of one template were 2.2 GB
-and no answer within 110 s.
+Django's own check loads every row that would be deleted as well: for a template with 200,000 notifications it needed
+2.2 GB and had no result after 110 s.
 """
 
 from __future__ import annotations
@@ -15,64 +15,65 @@ from django.db.models import ManyToOneRel, Model
 
 from tenants.admin.lists.indexes import prefer_indexes
 
-#: rows of a relation that are counted; a larger use is told as "more than"
+#: rows of a relation that are counted; above, the text says "more than"
 MAX_COUNTED = 100
-#: rows that may go together with the one that is deleted, such as the devices of a recipient
+#: rows that may be deleted together with a row, such as the devices of a recipient
 MAX_DELETED_TOGETHER = 10_000
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Rows of `model` name another row in their column `by`. `also` are conditions of the index that finds them."""
+    """Rows of `model` refer to another row by their column. `conditions` are those of the index that finds them."""
 
     model: type[Model]
-    by: str
-    also: Mapping[str, Any] = field(default_factory=dict)
-    #: "unfinished deliveries"; empty: the model's own name
-    called: str = ""
+    column: str
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    #: such as "unfinished deliveries"; empty for the model's own name
+    label: str = ""
 
 
 _registered: dict[type[Model], list[Reference]] = defaultdict(list)
 
 
-def register_references(to: type[Model], *references_to: Reference) -> None:
-    """Tell of columns that hold ids of `to` and are no foreign keys, as the columns of the ledger are."""
-    _registered[to] += references_to
+def register_references(to: type[Model], *references: Reference) -> None:
+    """Register columns that hold ids of `to` and are no foreign keys, such as those of the ledger."""
+    _registered[to] += references
 
 
 def references_to(to: type[Model]) -> list[Reference]:
-    """Everything that can refer to a row of the model."""
+    """All columns that can refer to a row of the model."""
     keys = [
-        Reference(found.related_model, found.field.name)
-        for found in to._meta.get_fields(include_hidden=True)
-        if isinstance(found, ManyToOneRel) and isinstance(found.related_model, type)
+        Reference(relation.related_model, relation.field.name)
+        for relation in to._meta.get_fields(include_hidden=True)
+        if isinstance(relation, ManyToOneRel) and isinstance(relation.related_model, type)
     ]
     return keys + _registered[to]
 
 
-def find_uses(model: type[Model], ids: Collection[Any], taken_along: Collection[type[Model]] = ()) -> list[str]:
-    """What forbids to delete these rows, such as "3 campaigns". Rows of the models `taken_along` go together with them,
-    unless something refers to those."""
+def find_uses(model: type[Model], ids: Collection[Any], deleted_together: Collection[type[Model]] = ()) -> list[str]:
+    """The rows that forbid deleting these, such as "3 campaigns". Rows of the models in `deleted_together` do not
+    forbid it, unless other rows refer to them."""
     with prefer_indexes():
-        return list(_iterate_uses(model, ids, taken_along))
+        return list(_iterate_uses(model, ids, deleted_together))
 
 
-def _iterate_uses(model: type[Model], ids: Collection[Any], taken_along: Collection[type[Model]]) -> Iterator[str]:
+def _iterate_uses(model: type[Model], ids: Collection[Any], deleted_together: Collection[type[Model]]) -> Iterator[str]:
     for reference in references_to(model):
-        rows = reference.model._base_manager.filter(**{f"{reference.by}__in": ids}, **reference.also)
-        if reference.model not in taken_along:
-            found = len(rows.order_by().values_list("pk")[: MAX_COUNTED + 1])
-            yield from [_describe(reference, found, MAX_COUNTED)] if found else []
+        rows = reference.model._base_manager.filter(**{f"{reference.column}__in": ids}, **reference.conditions)
+        if reference.model not in deleted_together:
+            count = len(rows.order_by().values_list("pk")[: MAX_COUNTED + 1])
+            if count:
+                yield _describe(reference, count, MAX_COUNTED)
         elif references_to(reference.model):
-            inner = list(rows.order_by().values_list("pk", flat=True)[: MAX_DELETED_TOGETHER + 1])
-            if len(inner) > MAX_DELETED_TOGETHER:
-                yield _describe(reference, len(inner), MAX_DELETED_TOGETHER)
-            elif inner:
-                yield from _iterate_uses(reference.model, inner, taken_along)
+            inner_ids = list(rows.order_by().values_list("pk", flat=True)[: MAX_DELETED_TOGETHER + 1])
+            if len(inner_ids) > MAX_DELETED_TOGETHER:
+                yield _describe(reference, len(inner_ids), MAX_DELETED_TOGETHER)
+            elif inner_ids:
+                yield from _iterate_uses(reference.model, inner_ids, deleted_together)
 
 
-def _describe(reference: Reference, found: int, bound: int) -> str:
+def _describe(reference: Reference, count: int, bound: int) -> str:
     names = reference.model._meta
-    if found > bound:
-        return f"more than {bound:,} {reference.called or names.verbose_name_plural}"
-    return f"{found:,} {reference.called or (names.verbose_name if found == 1 else names.verbose_name_plural)}"
+    if count > bound:
+        return f"more than {bound:,} {reference.label or names.verbose_name_plural}"
+    return f"{count:,} {reference.label or (names.verbose_name if count == 1 else names.verbose_name_plural)}"

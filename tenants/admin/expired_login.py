@@ -1,7 +1,8 @@
-"""A login that has expired loses nothing of what was typed: the login page keeps it, and offers it again afterwards.
+"""A form that was sent after the login expired is not lost: the login page keeps its fields, and after the login a page
+offers to send them.
 
-Nothing is sent by itself: after the login, whoever typed it sees it and presses the button. Files and secrets are not
-kept; they must be given again.
+Nothing is sent by itself: the user sees the fields and presses the button. Files and secrets are not kept and must be
+given again.
 """
 
 from __future__ import annotations
@@ -18,22 +19,22 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
-#: the field of the login form that holds what was typed, signed
-SIGNED_FORM = "kept"
-#: seconds that a login may take
+#: the field of the login form that holds the signed fields of the other form
+SIGNED_FORM = "signed_form"
+#: seconds that the login may take
 VALID_SECONDS = 3600
-#: characters; a form of the admin is rarely longer, and the login's POST has a limit, too
+#: longer forms are not kept: they are rare, and the POST of the login has a limit as well
 MAX_CHARACTERS = 500_000
-_SALT = "notifier.kept"
-#: a part of a field's name that says that it must not be written into a page
-_SECRET = ("password", "csrf", "token", "secret", "config_")
+_SALT = "notifier.signed_form"
+#: a field whose name contains one of these must not be written into a page
+_SECRET_WORDS = ("password", "csrf", "token", "secret", "config_")
 
 
 def login_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
-    """The login page in answer to a POST of somebody whose login has expired."""
+    """The login page in response to a POST whose login has expired."""
     path = request.get_full_path()
     login = f"{reverse('admin:login')}?{urlencode({REDIRECT_FIELD_NAME: path})}"
-    shown = {
+    page_context = {
         **context,
         "title": "Your login has expired",
         "form": AdminAuthenticationForm(request),
@@ -41,36 +42,36 @@ def login_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         "next": path,
         SIGNED_FORM: sign_form(request),
     }
-    return render(request, "admin/login.html", shown, status=403)
+    return render(request, "admin/login.html", page_context, status=403)
 
 
 def sign_form(request: HttpRequest) -> str:
-    """What was typed, signed; empty when there is too much of it."""
+    """The fields of the POST, signed; empty when they are too long."""
     typed = [(name, values) for name, values in request.POST.lists() if not _is_secret(name)]
     left_out = sorted({*request.FILES, *(name for name in request.POST if _is_secret(name) and "csrf" not in name)})
-    kept = {"path": request.get_full_path(), "typed": typed, "left_out": left_out}
-    return signing.dumps(kept, salt=_SALT, compress=True) if len(json.dumps(kept)) < MAX_CHARACTERS else ""
+    form = {"path": request.get_full_path(), "typed": typed, "left_out": left_out}
+    return signing.dumps(form, salt=_SALT, compress=True) if len(json.dumps(form)) < MAX_CHARACTERS else ""
 
 
 def offer_form(request: HttpRequest, context: dict[str, Any]) -> HttpResponse | None:
-    """After the login: what was typed, to be sent by a press. None when nothing was kept."""
+    """The page after the login that shows the fields and offers to send them. None when no form was kept."""
     try:
-        kept = signing.loads(request.POST.get(SIGNED_FORM, ""), salt=_SALT, max_age=VALID_SECONDS)
+        form = signing.loads(request.POST.get(SIGNED_FORM, ""), salt=_SALT, max_age=VALID_SECONDS)
     except signing.BadSignature:
         return None
-    if not url_has_allowed_host_and_scheme(kept["path"], allowed_hosts=None):
+    if not url_has_allowed_host_and_scheme(form["path"], allowed_hosts=None):
         return None
-    fields = [(name, value) for name, values in kept["typed"] for value in values]
-    shown = {
+    fields = [(name, value) for name, values in form["typed"] for value in values]
+    page_context = {
         **context,
         "title": "What you had typed",
-        "path": kept["path"],
-        "page": urlsplit(kept["path"]).path,
+        "path": form["path"],
+        "page": urlsplit(form["path"]).path,
         "fields": fields,
-        "left_out": kept["left_out"],
+        "left_out": form["left_out"],
     }
-    return render(request, "admin/resubmit_form.html", shown)
+    return render(request, "admin/resubmit_form.html", page_context)
 
 
 def _is_secret(name: str) -> bool:
-    return any(word in name.lower() for word in _SECRET)
+    return any(word in name.lower() for word in _SECRET_WORDS)

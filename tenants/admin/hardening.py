@@ -1,6 +1,7 @@
-"""What holds for every page of the admin, whoever wrote it: no odd request is an error of ours, and no click loads all.
+"""What every page of the admin withstands: a malformed request is never a server error, and no click loads a table.
 
-`Guarded` stands before ModelAdmin in each registered page's bases; `refused` and `answered` belong to the site.
+`HardenedAdmin` comes before ModelAdmin in the bases of each registered page. The site calls `refuse_null_characters`
+and `answer_database_errors` for each request.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ else:
 
 
 class HardenedChangeList(ChangeList):
-    """A filter's value that cannot be compared is a wrong address, whichever filter finds it."""
+    """A filter's value that cannot be compared is a wrong address, whichever filter it belongs to."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         try:
@@ -39,18 +40,18 @@ class HardenedChangeList(ChangeList):
 
 
 class HardenedAdmin(_ModelAdmin):
-    """Base of every registered page."""
+    """The base of every registered page."""
 
     show_facets = admin.ShowFacets.NEVER
-    #: columns, each with an index, that links on other pages ask for
+    #: columns by which links on other pages filter this list; each has an index
     linked_columns: ClassVar[tuple[str, ...]] = ()
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return HardenedChangeList
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        """Only what the page itself offers: a typed `?detail__icontains=` would read a whole table, and a typed
-        `?config__startswith=` would tell of what is never shown."""
+        """Only filters that the page offers: a typed `?detail__icontains=` would read a whole table, and a typed
+        `?config__startswith=` would reveal values that no page shows."""
         offered = [
             _filter_parameter(entry) for entry in (self.get_list_filter(request) if request else self.list_filter)
         ]
@@ -59,7 +60,7 @@ class HardenedAdmin(_ModelAdmin):
     def response_action(  # type: ignore[override]  # the stubs know a parameter that Django has not
         self, request: HttpRequest, queryset: QuerySet[Any]
     ) -> HttpResponse | None:
-        """An action does what is ticked: never "all across pages", and no ids that no row can have."""
+        """An action affects the ticked rows: never "all across pages". Ids that no row can have are dropped."""
         posted = request.POST.copy()
         chosen = [value for value in posted.getlist(ACTION_CHECKBOX_NAME) if _is_key(value, self.model)]
         posted.setlist(ACTION_CHECKBOX_NAME, chosen)
@@ -71,9 +72,9 @@ class HardenedAdmin(_ModelAdmin):
 
 
 def hardened(page: type[Any]) -> type[Any]:
-    """Another package's page as one of ours."""
-    made: type[Any] = types.new_class(f"Guarded{page.__name__}", (HardenedAdmin, page))
-    return made
+    """A subclass of another package's page with HardenedAdmin."""
+    subclass: type[Any] = types.new_class(f"Hardened{page.__name__}", (HardenedAdmin, page))
+    return subclass
 
 
 def _is_key(value: str, of: type[Model]) -> bool:
@@ -85,14 +86,14 @@ def _is_key(value: str, of: type[Model]) -> bool:
 
 
 def _filter_parameter(entry: Any) -> str:
-    """The parameter of one of a page's filters: a column's name, or what the filter calls it."""
+    """The parameter of one of a page's filters: a column's name, or the filter's own name for it."""
     if isinstance(entry, str):
         return entry
     return str(entry[0]) if isinstance(entry, tuple | list) else str(getattr(entry, "parameter_name", ""))
 
 
 class HardenedAutocomplete(AutocompleteSelect):
-    """Django's asks the database for whatever was typed into the form, also for what no key can be."""
+    """Django's widget queries the database for any typed text, also for one that cannot be a key."""
 
     def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
         target = self.field.remote_field.model
@@ -104,7 +105,7 @@ def _is_index(value: str) -> bool:
 
 
 def refuse_null_characters(request: HttpRequest, kwargs: dict[str, Any]) -> HttpResponse | None:
-    """PostgreSQL takes no U+0000; what holds one names nothing of ours and can be stored nowhere."""
+    """An error page for a request with U+0000, which PostgreSQL cannot store or compare; None for other requests."""
     typed = [*kwargs.values(), request.path]
     for name, values in (*request.GET.lists(), *request.POST.lists()):
         typed += [name, *values]
@@ -116,7 +117,7 @@ def refuse_null_characters(request: HttpRequest, kwargs: dict[str, Any]) -> Http
 
 
 def answer_database_errors(request: HttpRequest, view: Callable[[], HttpResponseBase]) -> HttpResponseBase:
-    """What the view answers; a page that says what to do instead where the database could not answer."""
+    """The view's response, or a page that says what to do when the database refused or stopped a statement."""
     try:
         return view()
     except DataError:
@@ -130,11 +131,11 @@ def answer_database_errors(request: HttpRequest, view: Callable[[], HttpResponse
             request,
             503,
             "This takes too long",
-            "The database was stopped before it found an answer, so that nobody else has to wait. Nothing was changed. "
-            "Search for less, choose fewer rows, or try again later.",
+            "The database was stopped before it found an answer, so that other requests need not wait. Nothing was "
+            "changed. Search for less, choose fewer rows, or try again later.",
         )
 
 
 def message_page(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
-    """A page of one sentence. It asks the database nothing."""
+    """A page with one sentence, which needs no database."""
     return render(request, "admin/message.html", {"title": title, "text": text}, status=status)

@@ -1,4 +1,4 @@
-"""Who may do what in the admin: the role of the logged-in user in each tenant, read once a request."""
+"""Rights in the admin: the role of the logged-in user in each tenant, read once a request."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tenants.access import read_memberships
 from tenants.models import Member, Tenant
 
 Role = Member.Role
-#: keys, provider accounts, members
+#: may edit keys, provider accounts, members
 OWNERS = frozenset({Role.OWNER.value})
-#: people, templates, campaigns
+#: may edit people, templates, campaigns
 MARKETERS = frozenset({Role.OWNER.value, Role.MARKETER.value})
-#: pages that nobody edits: the ledger, logs
+#: for pages that no role edits: the ledger, logs
 NO_ROLE: frozenset[str] = frozenset()
 
 
@@ -28,7 +28,7 @@ def is_operator(request: HttpRequest) -> bool:
 
 
 def roles_of(request: HttpRequest) -> Mapping[uuid.UUID, str]:
-    """Tenant id -> role. It is read before any scope is set; an anonymous user is a member of nothing."""
+    """Tenant id -> role; empty for an anonymous user. The first call must come before a scope is set."""
     if "notifier_roles" not in request.__dict__:
         request.__dict__["notifier_roles"] = _read_roles(request)
     roles: Mapping[uuid.UUID, str] = request.__dict__["notifier_roles"]
@@ -56,16 +56,16 @@ def may(request: HttpRequest, allowed: frozenset[str], row: Model | None = None)
 
 
 def tenant_id_of(row: Any) -> uuid.UUID | None:
-    """The tenant a row belongs to; a Tenant belongs to itself; None for what no tenant owns."""
+    """The tenant that owns a row; a Tenant owns itself. None for a row that no tenant owns."""
     if isinstance(row, Tenant):
         return row.pk
-    found: uuid.UUID | None = getattr(row, "tenant_id", None)
-    return found
+    tenant_id: uuid.UUID | None = getattr(row, "tenant_id", None)
+    return tenant_id
 
 
 def editable_tenants(request: HttpRequest, allowed: frozenset[str]) -> Any:
     """The tenants in which the user has one of the roles."""
     if is_operator(request):
         return Tenant.objects.order_by("name")
-    mine = [tenant for tenant, role in roles_of(request).items() if role in allowed]
-    return Tenant.objects.filter(pk__in=mine).order_by("name")
+    tenant_ids = [tenant_id for tenant_id, role in roles_of(request).items() if role in allowed]
+    return Tenant.objects.filter(pk__in=tenant_ids).order_by("name")

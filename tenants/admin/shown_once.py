@@ -1,7 +1,8 @@
-"""What is shown once: an API key, a new member's password. The POST that made it redirects to the page that shows it,
-so that reloading makes no second one.
+"""Secrets that are shown once: an API key, a new member's password. The POST that creates one redirects to the page
+that shows it, so that reloading the page creates no second one.
 
-Between the two it lies encrypted in the user's session, under a key that no session store has, and is gone once read.
+Between the two requests the secret is in the user's session, encrypted with a key that the session store does not have.
+The page removes it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -22,46 +24,49 @@ from django.views.decorators.cache import never_cache
 from notifier.encryption import seal, unseal
 
 _SESSION = "shown_once"
-#: seconds in which the redirect must be followed
+#: seconds within which the browser must follow the redirect
 VALID_SECONDS = 300
-#: pages that may wait at a time, such as of two tabs
+#: secrets that a session holds at most, for POSTs from several tabs
 _MAX_PENDING = 5
 
 
 @dataclass(frozen=True)
 class OneTimeSecret:
-    """`what` is shown, name by name; `back` is where the page's link leads."""
+    """`values` are shown with their names; the page's link leads to `back`."""
 
-    tenant: uuid.UUID
+    tenant_id: uuid.UUID
     title: str
-    what: Mapping[str, str]
+    values: Mapping[str, str]
     back: str
 
 
 def show_once(request: HttpRequest, secret: OneTimeSecret) -> HttpResponse:
-    """The redirect that answers the POST."""
+    """The response to the POST: a redirect to the page that shows the secret."""
     token = secrets.token_urlsafe(16)
-    told = json.dumps({"title": secret.title, "what": dict(secret.what), "back": secret.back, "at": time.time()})
-    sealed = base64.b64encode(seal(secret.tenant, _purpose(request, token), told.encode())).decode()
-    waiting = list(request.session.get(_SESSION, {}).items())
-    request.session[_SESSION] = dict([*waiting[1 - _MAX_PENDING :], (token, [str(secret.tenant), sealed])])
+    context = {"title": secret.title, "values": dict(secret.values), "back": secret.back, "at": time.time()}
+    sealed = base64.b64encode(seal(secret.tenant_id, _purpose(request, token), json.dumps(context).encode())).decode()
+    pending = list(request.session.get(_SESSION, {}).items())
+    request.session[_SESSION] = dict([*pending[1 - _MAX_PENDING :], (token, [str(secret.tenant_id), sealed])])
     return HttpResponseRedirect(reverse("admin:shown_once", args=[token]))
 
 
 @never_cache
 def one_time_page(request: HttpRequest, token: str) -> HttpResponse:
-    """The page. A second look finds nothing."""
-    waiting = dict(request.session.get(_SESSION, {}))
-    found = waiting.pop(token, None)
-    if found is not None:
-        request.session[_SESSION] = waiting
-    told = _open(request, token, *found) if found is not None else {"title": "This was shown already"}
-    return render(request, "admin/shown_once.html", {**told, "has_permission": True})
+    """The page. A second request shows nothing."""
+    pending = dict(request.session.get(_SESSION, {}))
+    entry = pending.pop(token, None)
+    if entry is not None:
+        request.session[_SESSION] = pending
+    context = _open(request, token, *entry) if entry is not None else {"title": "This was shown already"}
+    return render(request, "admin/shown_once.html", {**context, "has_permission": True})
 
 
-def _open(request: HttpRequest, token: str, tenant: str, sealed: str) -> dict[str, object]:
-    told = json.loads(unseal(uuid.UUID(tenant), _purpose(request, token), base64.b64decode(sealed)))
-    return told if time.time() - told["at"] < VALID_SECONDS else {"title": "This can be shown no more"}
+def _open(request: HttpRequest, token: str, tenant_id: str, sealed: str) -> dict[str, Any]:
+    context: dict[str, Any] = json.loads(
+        unseal(uuid.UUID(tenant_id), _purpose(request, token), base64.b64decode(sealed))
+    )
+    is_fresh = time.time() - context["at"] < VALID_SECONDS
+    return context if is_fresh else {"title": "This can no longer be shown"}
 
 
 def _purpose(request: HttpRequest, token: str) -> str:

@@ -1,4 +1,4 @@
-"""The admin site: sets the scope of the logged-in user, and groups pages by what people come to do."""
+"""The admin site: sets the scope of the logged-in user, and groups pages by task."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class NotifierAdminSite(AdminSite):
     index_template = "admin/notifier_index.html"
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        """Run the view, and render what it answers, in one transaction that sees the user's tenants only."""
+        """Run the view and render its response in one transaction that sees the user's tenants only."""
 
         def scoped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             with transaction.atomic(), timezone.override(None):
@@ -41,7 +41,7 @@ class NotifierAdminSite(AdminSite):
                 timezone.activate(zone_of_page(request))
                 response: HttpResponseBase = view(request, *args, **kwargs)
                 if isinstance(response, SimpleTemplateResponse):
-                    # querysets are evaluated by the template; outside the transaction they would find nothing
+                    # the template evaluates querysets; outside of the transaction they would find no rows
                     response.render()
             return response
 
@@ -53,32 +53,33 @@ class NotifierAdminSite(AdminSite):
         inner = super().admin_view(update_wrapper(guarded, view), cacheable)
 
         def logged_in(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            leaves = request.path == reverse("admin:logout")
-            if request.method == "POST" and not request.user.is_authenticated and not leaves:
+            is_logout = request.path == reverse("admin:logout")
+            if request.method == "POST" and not request.user.is_authenticated and not is_logout:
                 return expired_login.login_page(request, self.each_context(request))
             return inner(request, *args, **kwargs)
 
         return update_wrapper(logged_in, inner)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Django's; afterwards what was typed before the login expired, if anything was."""
-        kept = request.POST.get(expired_login.SIGNED_FORM, "")
-        answer = super().login(request, {**(extra_context or {}), expired_login.SIGNED_FORM: kept})
-        if request.method == "POST" and answer.status_code == 302 and request.user.is_authenticated:
-            lockout.mark_browser_known(answer, request.user.get_username())
-        if not kept or answer.status_code != 302:
-            return answer
-        # those of nobody, read before the login
+        """Django's login; afterwards the page that offers the form that was sent after the last login expired, if
+        any."""
+        signed_form = request.POST.get(expired_login.SIGNED_FORM, "")
+        response = super().login(request, {**(extra_context or {}), expired_login.SIGNED_FORM: signed_form})
+        if request.method == "POST" and response.status_code == 302 and request.user.is_authenticated:
+            lockout.mark_browser_known(response, request.user.get_username())
+        if not signed_form or response.status_code != 302:
+            return response
+        # roles that were read before the login: none
         request.__dict__.pop("notifier_roles", None)
-        return expired_login.offer_form(request, self.each_context(request)) or answer
+        return expired_login.offer_form(request, self.each_context(request)) or response
 
     def get_urls(self) -> list[Any]:
-        """Without Django's "view on site": none of our rows has a page outside the admin."""
-        ours = path("shown-once/<str:token>/", self.admin_view(one_time_page), name="shown_once")
-        return [ours, *(url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site")]
+        """Without Django's "view on site": no row has a page outside of the admin."""
+        own = path("shown-once/<str:token>/", self.admin_view(one_time_page), name="shown_once")
+        return [own, *(url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site")]
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """Groups of what people do instead of Python packages; one package only when it is asked for by name."""
+        """Pages by GROUPS instead of by Python package; the pages of one package when `app_label` names it."""
         apps = super().get_app_list(request, app_label)
         if app_label:
             return apps
@@ -86,14 +87,14 @@ class NotifierAdminSite(AdminSite):
         for page in (page for app in apps for page in app["models"]):
             name = getattr(self._registry[page["model"]], "group", GROUPS[-1])
             groups.setdefault(name, []).append(page)
-        return [_group(name, self._in_order(pages)) for name, pages in groups.items() if pages]
+        return [_group(name, self._sorted(pages)) for name, pages in groups.items() if pages]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """The index, with the user's own latest steps from the audit log."""
-        mine = AuditLog.objects.filter(user_id=request.user.pk or 0).order_by("-id")[:10]
-        return super().index(request, {**(extra_context or {}), "latest": mine})
+        """The index, with the user's latest changes from the audit log."""
+        latest = AuditLog.objects.filter(user_id=request.user.pk or 0).order_by("-id")[:10]
+        return super().index(request, {**(extra_context or {}), "latest": latest})
 
-    def _in_order(self, pages: list[Any]) -> list[Any]:
+    def _sorted(self, pages: list[Any]) -> list[Any]:
         return sorted(pages, key=lambda page: (getattr(self._registry[page["model"]], "rank", 50), page["name"]))
 
 
@@ -104,8 +105,8 @@ def _group(name: str, pages: list[Any]) -> dict[str, Any]:
 
 
 def enter_scope(request: HttpRequest) -> None:
-    """What row-level security lets this request see: an operator all, a member their tenants, others nothing."""
-    # the user may have been read in an earlier transaction, with which that setting has ended
+    """Set what row-level security lets this request see: an operator all tenants, a member theirs, others none."""
+    # the user may have been read in an earlier transaction, with which the setting of `act_as` has ended
     act_as(request.user.pk)
     set_scope(EVERY_TENANT if is_operator(request) else roles_of(request))
 

@@ -1,7 +1,7 @@
-"""Times in the admin are the tenant's: read, written and shown in its zone, with the zone beside them.
+"""Times in the admin are read, typed and shown in the tenant's time zone, which stands beside them.
 
-A list shows the zone of the tenant it is about; a row's own page, the zone of the row's tenant. Who looks at several
-tenants at once, as operators do, sees UTC.
+A list uses the zone of the tenant that it shows, a row's page the zone of the row's tenant. Pages about several
+tenants, which operators see, use UTC.
 """
 
 from __future__ import annotations
@@ -24,23 +24,22 @@ UTC = zoneinfo.ZoneInfo("UTC")
 
 def zone_of_page(request: HttpRequest) -> zoneinfo.ZoneInfo:
     """The zone of a page that is about no single row."""
-    asked = request.GET.get("of", "")
-    mine = {str(tenant): tenant for tenant in roles_of(request)}
-    if len(mine) == 1 and not is_operator(request):
-        return zone_of_tenant(next(iter(mine.values())))
-    if asked in mine or (is_operator(request) and _is_uuid(asked)):
-        return zone_of_tenant(asked)
+    chosen = request.GET.get("of", "")
+    tenants = {str(tenant_id): tenant_id for tenant_id in roles_of(request)}
+    if len(tenants) == 1 and not is_operator(request):
+        return zone_of_tenant(next(iter(tenants.values())))
+    if chosen in tenants or (is_operator(request) and _is_uuid(chosen)):
+        return zone_of_tenant(chosen)
     return UTC
 
 
-def zone_of_tenant(tenant: Any) -> zoneinfo.ZoneInfo:
-    """The tenant's zone, by its id."""
-    name = Tenant.objects.filter(pk=tenant).values_list("timezone", flat=True).first()
+def zone_of_tenant(tenant_id: Any) -> zoneinfo.ZoneInfo:
+    name = Tenant.objects.filter(pk=tenant_id).values_list("timezone", flat=True).first()
     return zone(name or "UTC")
 
 
 def activate_zone_of(row: Model | None) -> None:
-    """For the rest of the request: the page is about this row. The site puts it back afterwards."""
+    """Use the zone of the row's tenant for the rest of the request. The site restores the zone afterwards."""
     tenant = tenant_id_of(row) if row is not None else None
     if tenant is not None:
         timezone.activate(zone_of_tenant(tenant))
@@ -52,7 +51,7 @@ def time_of_day(moment: datetime) -> str:
 
 
 class ZonedDateTime(AdminSplitDateTime):
-    """Django's two inputs, with the zone in which they are read beside them."""
+    """Django's two inputs, with the name of their time zone beside them."""
 
     template_name = "tenants/zoned_datetime.html"
 
@@ -60,9 +59,9 @@ class ZonedDateTime(AdminSplitDateTime):
         css = {"all": ["tenants/zoned.css"]}
 
     def get_context(self, name: str, value: Any, attrs: Any) -> Any:
-        found = super().get_context(name, value, attrs)
-        found["zone"] = timezone.get_current_timezone_name()
-        return found
+        context = super().get_context(name, value, attrs)
+        context["zone"] = timezone.get_current_timezone_name()
+        return context
 
 
 def _is_uuid(text: str) -> bool:

@@ -178,7 +178,7 @@ def test_an_api_key_is_shown_once_and_works_by_its_digest_only(world: World, log
     browser = log_in(world.people.ana)
     asked = {"tenant": str(world.people.acme.pk), "name": "shop", "mode": "live", "scopes": ["send"]}
     shown = browser.get(browser.post(url(ApiKey, "add"), asked).url)
-    key = shown.context["what"]["key"]
+    key = shown.context["values"]["key"]
     assert shown.status_code == 200 and key in shown.content.decode()
     stored = ApiKey.objects.get(name="shop")
     for page in (url(ApiKey, "changelist"), url(ApiKey, "change", stored.pk), reverse("admin:index")):
@@ -200,7 +200,7 @@ def test_revoking_a_key_is_an_action_of_owners(world: World, log_in: LogIn) -> N
 def test_an_owner_adds_a_member_whose_password_is_shown_once(world: World, log_in: LogIn) -> None:
     asked = {"tenant": str(world.people.acme.pk), "username": "dan", "email": "dan@example.com", "role": "viewer"}
     browser = log_in(world.people.ana)
-    password = browser.get(browser.post(url(Member, "add"), asked).url).context["what"]["password"]
+    password = browser.get(browser.post(url(Member, "add"), asked).url).context["values"]["password"]
     user = User.objects.get(username="dan@acme")
     assert user.check_password(password) and user.is_staff and not user.is_superuser
     assert [m.tenant_id for m in Member.objects.filter(user=user)] == [world.people.acme.pk]

@@ -27,7 +27,7 @@ def made(browser: Browser, form: dict[str, str]) -> tuple[str, str]:
     """The login and the password that the page shows once."""
     answer = browser.post(url(Member, "add"), form)
     assert answer.status_code == 302, errors(answer)
-    what = browser.get(answer.url).context["what"]
+    what = browser.get(answer.url).context["values"]
     return what["username"], what["password"]
 
 

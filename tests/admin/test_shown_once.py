@@ -39,7 +39,7 @@ def test_reloading_the_page_of_a_secret_makes_no_second_and_shows_it_no_more(
 ) -> None:
     browser, before = log_in(world.people.ana), model.objects.count()
     shown, page = made(world, browser, model)
-    secret = shown.context["what"][name]
+    secret = shown.context["values"][name]
     assert secret in shown.content.decode() and "no-store" in shown["Cache-Control"]
     assert secret not in str(dict(browser.client.session.items()))
     for _ in range(2):
@@ -73,10 +73,10 @@ def expired(page: str, data: Any) -> tuple[Browser, Any]:
 
 
 def log_in_again(browser: Browser, answer: Any, password: str = PASSWORD) -> Any:
-    kept = re.search(r'name="kept" value="([^"]+)"', answer.content.decode())
+    kept = re.search(r'name="signed_form" value="([^"]+)"', answer.content.decode())
     assert kept is not None
     login = f"{reverse('admin:login')}?next={answer.context['next']}"
-    return browser.post(login, {"username": "ben", "password": password, "kept": kept[1], "next": "/admin/"})
+    return browser.post(login, {"username": "ben", "password": password, "signed_form": kept[1], "next": "/admin/"})
 
 
 def test_what_was_typed_is_offered_after_the_login_and_sent_by_a_press(world: World) -> None:
@@ -105,7 +105,7 @@ def test_secrets_that_were_typed_are_not_written_into_a_page(world: World) -> No
 def test_nothing_is_offered_that_was_not_kept_by_us(world: World) -> None:
     browser = Browser(Client())
     for forged in ("x", "eyJwYXRoIjoiLyJ9:1tx:abc", ""):
-        posted = {"username": "ben", "password": PASSWORD, "kept": forged}
+        posted = {"username": "ben", "password": PASSWORD, "signed_form": forged}
         assert browser.post(f"{reverse('admin:login')}?next=/admin/", posted).status_code == 302
         with _as_web():
             browser.client.logout()

@@ -1,4 +1,4 @@
-"""Pages about the tenant itself: its settings and API keys; and users, for operators."""
+"""Pages about a tenant's settings and API keys; and about users, for operators."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tenants.bootstrap import create_default_categories
 from tenants.models import ApiKey, Tenant, User
 from tenants.people import fields as checks
 
-#: an operator's switches of a tenant, and what the audit log calls turning them on and off
+#: an operator's switches of a tenant, with the verbs of the audit entries for on and off
 SWITCH_VERBS = {"sandbox": ("back_to_sandbox", "went_live"), "active": ("activated", "deactivated")}
 
 
@@ -66,7 +66,7 @@ class TenantAdmin(TenantModelAdmin):
         fixed = ("id", "created_at")
         if is_operator(request):
             return fixed if obj is None else (*fixed, "slug")
-        # what the operators of the site decide
+        # operators decide these
         return (*fixed, "slug", "sandbox", "active")
 
     def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
@@ -101,26 +101,26 @@ class ApiKeyAdmin(TenantModelAdmin):
     actions = ("revoke",)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        asked = ("tenant", "name", "mode", "scopes")
-        return asked if obj is None else (*asked, "prefix", "created_at", "last_used_at", "revoked_at")
+        fields = ("tenant", "name", "mode", "scopes")
+        return fields if obj is None else (*fields, "prefix", "created_at", "last_used_at", "revoked_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        told = ("tenant", "mode", "scopes", "prefix", "created_at", "last_used_at", "revoked_at")
-        return told if obj is not None else ()
+        fixed = ("tenant", "mode", "scopes", "prefix", "created_at", "last_used_at", "revoked_at")
+        return fixed if obj is not None else ()
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         if change:
             super().save_model(request, obj, form, change)
             return
-        made, key = create_key(obj.tenant, obj.name, obj.mode, form.cleaned_data["scopes"])
-        obj.pk, obj.prefix = made.pk, made.prefix
+        created, key = create_key(obj.tenant, obj.name, obj.mode, form.cleaned_data["scopes"])
+        obj.pk, obj.prefix = created.pk, created.prefix
         obj._state.adding = False
         request.__dict__["notifier_key"] = key
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
-        told = {"key": request.__dict__.pop("notifier_key", "")}
+        values = {"key": request.__dict__.pop("notifier_key", "")}
         back = reverse("admin:tenants_apikey_changelist")
-        return show_once(request, OneTimeSecret(obj.tenant_id, f"API key {obj.name}", told, back))
+        return show_once(request, OneTimeSecret(obj.tenant_id, f"API key {obj.name}", values, back))
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return may(request, OWNERS)
@@ -131,15 +131,15 @@ class ApiKeyAdmin(TenantModelAdmin):
         ApiKey.objects.filter(pk__in=[key.pk for key in keys]).update(revoked_at=datetime.now(UTC))
         for key in keys:
             record_change(request, key, "revoked")
-        messages.success(request, f"{len(keys)} revoked; requests with them are refused from now on.")
+        messages.success(request, f"{len(keys)} keys revoked; requests with them are refused from now on.")
 
 
 @admin.register(User, site=admin_site)
 class OperatorUserAdmin(HardenedAdmin, UserAdmin):  # type: ignore[type-arg]
-    """Operators only: Django's own permissions, which no member is given."""
+    """For operators only: no member has Django's own permissions, which this page asks for."""
 
     list_filter = ("is_staff", "is_superuser", "is_active")
-    # groups and permissions of Django's are not used
+    # Django's groups and permissions are not used
     filter_horizontal = ()
     fieldsets = (
         (None, {"fields": ("username", "password")}),
@@ -149,16 +149,16 @@ class OperatorUserAdmin(HardenedAdmin, UserAdmin):  # type: ignore[type-arg]
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        # to anybody else a user's number must look like one that nobody has, also where Django looks first
+        # for other users every id must look unknown, also where Django looks before it checks permissions
         rows = super().get_queryset(request)
         return rows if is_operator(request) else rows.none()
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
-            # a login that cannot log in is of no use; `staff` can be taken away on its page
+            # without `staff` the user could not log in; the user's page can take it away
             obj.is_staff = True
         super().save_model(request, obj, form, change)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # the audit log names them; switch `active` off instead
+        # the audit log names users; switch `active` off instead
         return False

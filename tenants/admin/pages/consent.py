@@ -1,4 +1,4 @@
-"""Pages about categories and about noes: suppressed addresses, and every change of consent."""
+"""Pages about categories, suppressed addresses, and changes of consent."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class CategoryAdmin(TenantModelAdmin):
         return ("tenant", "key", "name", "kind", *(("archived_at",) if obj is not None else ()))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        # recipients' choices name the key
+        # recipients' opt-outs name the key
         return ("tenant", "key", "archived_at") if obj is not None else ()
 
     # -- archiving ---------------------------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ class CategoryAdmin(TenantModelAdmin):
     def has_archive_permission(self, request: HttpRequest) -> bool:
         return may(request, MARKETERS)
 
-    @admin.action(description="Archive: nothing new may use them, every no holds", permissions=["archive"])
+    @admin.action(description="Archive: nothing new may use them, opt-outs stay in force", permissions=["archive"])
     def archive(self, request: HttpRequest, queryset: Any) -> None:
         self._set_archived(request, queryset.filter(archived_at=None), True, "archived")
 
@@ -84,13 +84,13 @@ class CategoryAdmin(TenantModelAdmin):
     # -- deleting ----------------------------------------------------------------------------------------------------
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """What a category is used by keeps it from being deleted, here and in the list's action."""
+        """Refuses to delete categories that are in use, on the page and in the list's action."""
         chosen = list(objs)
-        refused = {"category" for category in chosen if not self.has_delete_permission(request, category)}
-        used = [f"{category}: {use.description}" for category in chosen for use in categories.find_uses(category)]
-        if used:
-            messages.error(request, f"In use by {', '.join(used)}. Archive the category instead.")
-        return [str(category) for category in chosen], {"categories": len(chosen)}, refused, used
+        lacking = {"category" for category in chosen if not self.has_delete_permission(request, category)}
+        uses = [f"{category}: {use.description}" for category in chosen for use in categories.find_uses(category)]
+        if uses:
+            messages.error(request, f"In use by {', '.join(uses)}. Archive the category instead.")
+        return [str(category) for category in chosen], {"categories": len(chosen)}, lacking, uses
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         return _redirect_on_error(
@@ -108,11 +108,11 @@ class CategoryAdmin(TenantModelAdmin):
             categories.delete(category)
 
 
-def _redirect_on_error(request: HttpRequest, do: Callable[[], HttpResponse]) -> HttpResponse:
-    """What `do` answers, or the list with a message: something began to use a category after the page was shown."""
+def _redirect_on_error(request: HttpRequest, view: Callable[[], HttpResponse]) -> HttpResponse:
+    """The view's response, or a redirect to the list with a message when a row began to use the category meanwhile."""
     try:
         with transaction.atomic():
-            return do()
+            return view()
     except NotifierError as error:
         messages.error(request, error.message)
         return HttpResponseRedirect(reverse("admin:tenants_category_changelist"))
@@ -128,10 +128,10 @@ class SuppressionForm(TenantForm):
     def clean(self) -> dict[str, Any] | None:
         values = super().clean() or {}
         if not self.errors:
-            people = Recipient.objects.filter(tenant=values["tenant"])
+            recipients = Recipient.objects.filter(tenant=values["tenant"])
             try:
                 values["address"] = channel(values["channel"]).check_address(
-                    trimmed(values["address"]), lambda external_id: people.filter(external_id=external_id).exists()
+                    trimmed(values["address"]), lambda external_id: recipients.filter(external_id=external_id).exists()
                 )
             except NotifierError as error:
                 self.add_error("address", error.message)
@@ -161,7 +161,7 @@ class SuppressionAdmin(LargeTableAdmin):
         return ("tenant", "channel", "masked_address", "cause", "created_at")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Deleting the row allows the address again; there is nothing to change in it."""
+        """A suppression cannot be changed; deleting the row allows the address again."""
         return False
 
 
@@ -177,8 +177,8 @@ class ConsentChangeAdmin(ReadOnlyLargeTableAdmin):
 
     def search_queries(self, request: HttpRequest, term: str) -> Iterable[Any]:
         rows = self.rows(request)
-        person = parse_uuid(term)
-        ids = [person] if person else recipient_ids(request, term)
+        recipient_id = parse_uuid(term)
+        ids = [recipient_id] if recipient_id else recipient_ids(request, term)
         return rows.filter(address=term), rows.filter(recipient_id__in=ids)
 
     @admin.display(description="address")

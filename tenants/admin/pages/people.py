@@ -1,4 +1,4 @@
-"""Pages about the people a tenant reaches, their devices, and their choices."""
+"""Pages about a tenant's recipients, their devices and their preferences."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class RecipientForm(TenantForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "name" in self.fields and "\n" in self.instance.name:
-            # an input of one line would join the two words when the page is saved
+            # saving an input of one line would join the two words
             self.fields["name"].widget = forms.Textarea(attrs={"rows": 2, "cols": 40})
         if "status" in self.fields:
-            # erasing is more than a word in a column
-            kept = [c for c in Recipient.State.choices if c[0] != Recipient.State.ERASED]
-            self.fields["status"] = forms.ChoiceField(choices=kept, initial=Recipient.State.ACTIVE)
+            # erasing a recipient takes more than a status
+            choices = [c for c in Recipient.State.choices if c[0] != Recipient.State.ERASED]
+            self.fields["status"] = forms.ChoiceField(choices=choices, initial=Recipient.State.ACTIVE)
 
     def clean_external_id(self) -> str:
         return checked_value(self, "external_id", checks.external_id)
@@ -75,7 +75,7 @@ class RecipientForm(TenantForm):
 
 
 class DeviceInline(TenantTabularInline):
-    """Looks and removes; a device is added on its own page, so that no token is ever rendered."""
+    """Shows and removes devices. Devices are added on their own page, so that no token is ever rendered."""
 
     model = Device
     fields = readonly_fields = ("platform", "masked_token", "app", "last_seen_at", "dead_since")
@@ -105,7 +105,7 @@ class PreferenceForm(TenantForm):
         return checked_value(self, "language", checks.locale)
 
     def clean(self) -> dict[str, Any] | None:
-        """A no to a category or channel that does not exist would hold for nothing; one that is stored stays."""
+        """Refuse new opt-outs of categories or channels that do not exist; stored ones stay."""
         values = super().clean() or {}
         chosen: Tenant | None = values.get("tenant")
         entries = set(values.get("categories_off") or ()) - set(self.initial.get("categories_off") or ())
@@ -126,15 +126,15 @@ class PreferenceForm(TenantForm):
 class PreferenceInline(TenantTabularInline):
     model = Preference
     form = PreferenceForm
-    verbose_name_plural = "What they asked for"
+    verbose_name_plural = "Preferences"
     fields = ("channels_off", "categories_off", "quiet_from", "quiet_until", "language")
     can_delete_rows = False
 
 
 def recipient_ids(request: HttpRequest, external_id: str) -> list[Any]:
-    """The recipients whom the user's tenants call so."""
-    people = visible_rows(Recipient.objects.filter(external_id=external_id), request)
-    return list(people.values_list("pk", flat=True)[: list_limits().found])
+    """Ids of the recipients with this external id in the user's tenants."""
+    recipients = visible_rows(Recipient.objects.filter(external_id=external_id), request)
+    return list(recipients.values_list("pk", flat=True)[: list_limits().found])
 
 
 @admin.register(Recipient, site=admin_site)
@@ -146,7 +146,7 @@ class RecipientAdmin(LargeTableAdmin):
     list_display = ("external_id", "name", "masked_email", "masked_phone", "locale", "timezone", "status")
     list_filter = ("status",)
     search_fields = ("external_id",)
-    search_help_text = "The external id, or three letters or more of it, of the name, the email or the phone."
+    search_help_text = "The external id, or three letters or more of the id, name, email or phone."
     order = "external_id"
     indexed_filters = ("of", "status__exact")
     inlines = (DeviceInline, PreferenceInline)
@@ -178,7 +178,7 @@ class RecipientAdmin(LargeTableAdmin):
     def has_block_permission(self, request: HttpRequest) -> bool:
         return may(request, MARKETERS)
 
-    @admin.action(description="Block: send them nothing", permissions=["block"])
+    @admin.action(description="Block: send nothing to them", permissions=["block"])
     def block(self, request: HttpRequest, queryset: Any) -> None:
         self._set_status(request, queryset, Recipient.State.BLOCKED, "blocked")
 
@@ -188,11 +188,11 @@ class RecipientAdmin(LargeTableAdmin):
 
     def _set_status(self, request: HttpRequest, queryset: Any, status: str, verb: str) -> None:
         rows = queryset.exclude(status__in=[status, Recipient.State.ERASED])
-        people = [person for person in rows if may(request, MARKETERS, person)]
-        Recipient.objects.filter(pk__in=[p.pk for p in people]).update(status=status)
-        for person in people:
-            record_change(request, person, verb)
-        messages.success(request, f"{len(people)} {verb}.")
+        recipients = [recipient for recipient in rows if may(request, MARKETERS, recipient)]
+        Recipient.objects.filter(pk__in=[recipient.pk for recipient in recipients]).update(status=status)
+        for recipient in recipients:
+            record_change(request, recipient, verb)
+        messages.success(request, f"{len(recipients)} {verb}.")
 
 
 def _platform_choices() -> list[tuple[str, str]]:
@@ -230,13 +230,13 @@ class DeviceForm(TenantForm):
             devices.check(values.get("platform", ""), values.get("token", ""), values.get("app", ""))
         except InvalidInput as error:
             self.add_error(error.field if error.field in self.fields else "token", error.message)
-        person: Recipient | None = values.get("recipient")
-        if person is not None and person.status == Recipient.State.ERASED:
-            self.add_error("recipient", "This person was erased and cannot be written to again.")
+        recipient: Recipient | None = values.get("recipient")
+        if recipient is not None and recipient.status == Recipient.State.ERASED:
+            self.add_error("recipient", "This recipient was erased and gets no more messages.")
         return values
 
     def _get_validation_exclusions(self) -> set[str]:
-        # no unique rule: a token that somebody has moves to the recipient who is named now, as in the API
+        # not checked for uniqueness: a token of another recipient moves to this one, as in the API
         return {*super()._get_validation_exclusions(), "token"}
 
 

@@ -1,4 +1,4 @@
-"""Pages about what is kept of decisions: the audit log, idempotency keys; and the clock's tasks, for operators."""
+"""Pages about the audit log and idempotency keys; and about scheduled tasks, for operators."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from tenants.models import AuditLog, IdempotencyKey
 class AuditLogAdmin(ReadOnlyLargeTableAdmin):
     group = "Operations"
     rank = 10
-    list_display = ("at", "action", "object_id", "who", "detail")
+    list_display = ("at", "action", "object_id", "user_name", "detail")
     list_select_related = ("tenant", "user")
     search_fields = ("object_id",)
-    search_help_text = "The id of what was changed, or what was done to it, such as campaign.launch."
+    search_help_text = "The id of the changed object, or an action, such as campaign.go."
     linked_columns = ("object_id",)
-    fields = ("tenant", "at", "who", "api_key_id", "action", "object_id", "detail")
+    fields = ("tenant", "at", "user_name", "api_key_id", "action", "object_id", "detail")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditLog]:
-        # also of one row: a user who is not visible is then None, and no error
+        # for a single row too: a user who is not visible is then None, and no error
         return super().get_queryset(request).select_related("user")
 
     @admin.display(description="user")
-    def who(self, row: AuditLog) -> str:
-        """The name, if the reader may see it: not of an operator or of somebody who has left the tenant."""
+    def user_name(self, row: AuditLog) -> str:
+        """The user's name, or their id if the reader may not see the name: of operators, and of former members."""
         if row.user_id is None:
             return ""
         return row.user.username if row.user else f"user {row.user_id}, no member"

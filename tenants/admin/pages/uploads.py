@@ -1,4 +1,4 @@
-"""The upload page of recipients, and the report of each import while and after it runs."""
+"""The page that uploads a file of recipients, and the report of each import, during and after its run."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class UploadForm(TenantForm):
         fields = ("tenant",)
 
     def clean_file(self) -> Any:
-        """What can be told from the first line is told at once; the rest is in the report."""
+        """Refuse at once what the first line shows; the rows are checked by the worker."""
         upload = self.cleaned_data["file"]
         if upload.size > settings.IMPORT_MAX_BYTES:
             raise forms.ValidationError(f"It is larger than {settings.IMPORT_MAX_BYTES:,} bytes; split it.")
         try:
             jobs.check_header(upload)
-        except UnreadableFile as refused:
-            raise forms.ValidationError(refused.message) from refused
+        except UnreadableFile as error:
+            raise forms.ValidationError(error.message) from error
         upload.seek(0)
         return upload
 
@@ -67,7 +67,7 @@ class ImportAdmin(TenantModelAdmin):
         return ("tenant", "filename", "state", "failure", *counts, "created_by", "created_at", "finished_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """The upload of a list stands on the page of its audience."""
+        """Without uploads of lists, which are on the pages of their audiences."""
         return super().get_queryset(request).filter(kind=Import.Kind.RECIPIENTS)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
