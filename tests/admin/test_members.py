@@ -93,7 +93,7 @@ def test_an_operator_is_told_of_members_and_of_logins_that_are_switched_off(
     world: World, log_in: LogIn, olga: User
 ) -> None:
     User.objects.create_user("gone", is_active=False)
-    for name, said in [("ben", "member already"), ("gone", "switched off")]:
+    for name, said in [("ben", "member already"), ("gone", "inactive")]:
         answer = log_in(olga).post(url(Member, "add"), asked(world, name))
         assert said in str(errors(answer)["username"])
 
