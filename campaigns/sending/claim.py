@@ -42,7 +42,7 @@ class _ClaimRow(NamedTuple):
 
 
 _CLAIM = f"""
-WITH mine AS (
+WITH claimed AS (
   UPDATE campaigns_shard s SET state = 'running', fence = s.fence + 1, worker = %s,
     began_at = COALESCE(s.began_at, clock_timestamp()), lease_until = now() + make_interval(secs => %s)
   FROM campaigns_campaign c
@@ -51,9 +51,9 @@ WITH mine AS (
     AND (s.state = 'armed' OR (s.state = 'running' AND {leases.expired("s.lease_until", "%s")}))
   RETURNING s.*
 )
-SELECT m.campaign_id, m.account_id, m.channel, m.size, m.begun, m.fence, m.skipped, m.disconnected, m.began_at,
-       extract(epoch FROM clock_timestamp() - m.began_at)::float8, p.rows, p.outcomes, p.delays, p.notes
-FROM mine m JOIN campaigns_shardpayload p ON p.shard_id = m.id
+SELECT s.campaign_id, s.account_id, s.channel, s.size, s.begun, s.fence, s.skipped, s.disconnected, s.began_at,
+       extract(epoch FROM clock_timestamp() - s.began_at)::float8, p.rows, p.outcomes, p.delays, p.notes
+FROM claimed s JOIN campaigns_shardpayload p ON p.shard_id = s.id
 """
 
 

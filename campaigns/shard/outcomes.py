@@ -174,7 +174,7 @@ class WriteResult:
 # `begun` rises only while the campaign runs and its channel is not halted: the check for a stop and the commit of what
 # may begin are one statement.
 _WRITE = """
-WITH mine AS (
+WITH claimed AS (
   UPDATE campaigns_shard s SET
     begun = CASE WHEN c.state = 'running' AND NOT c.halted_channels ? s.channel THEN %s ELSE s.begun END,
     sent = %s, failed = %s, dead = %s, requeued = %s, skipped = %s, disconnected = %s,
@@ -184,17 +184,17 @@ WITH mine AS (
   RETURNING s.id, c.state = 'running' AND NOT c.halted_channels ? s.channel AS running
 )
 UPDATE campaigns_shardpayload p SET outcomes = %b, notes = %b
-FROM mine WHERE p.shard_id = mine.id RETURNING mine.running
+FROM claimed WHERE p.shard_id = claimed.id RETURNING claimed.running
 """
 
 _RELEASE = """
-WITH mine AS (
+WITH claimed AS (
   UPDATE campaigns_shard s SET begun = %s, sent = %s, failed = %s, dead = %s, requeued = %s, skipped = %s,
     disconnected = %s, lease_until = NULL, state = %s, ended_at = CASE WHEN %s THEN clock_timestamp() END
   WHERE s.id = %s AND s.fence = %s AND s.state = 'running' RETURNING s.id
 )
 UPDATE campaigns_shardpayload p SET outcomes = %b, delays = %b, notes = %b
-FROM mine WHERE p.shard_id = mine.id RETURNING p.shard_id
+FROM claimed WHERE p.shard_id = claimed.id RETURNING p.shard_id
 """
 
 

@@ -94,8 +94,8 @@ class Browser:
     def post(self, url: str, form_at: str = "", /, **fields: Any) -> Page:
         """Send a form with the token of the page that shows it, and follow to where the answer leads."""
         page = self.get(form_at or url).content.decode()
-        found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
-        token = found.group(1) if found else ""
+        match = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+        token = match.group(1) if match else ""
         with self._as_web(), transaction.atomic():
             answer: Page = self._client.post(url, {"csrfmiddlewaretoken": token, **fields}, follow=True)
         return answer

@@ -59,8 +59,8 @@ def test_only_the_recipient_with_an_unusable_value_is_excluded_and_listed(
     assert Delivery.objects.filter(campaign_id=campaign.pk, status=Status.ARMED).count() == 6
     acme = api(points.people.acme_key)
     for path in (f"/v1/campaigns/{campaign.pk}", f"/v1/campaigns/{campaign.pk}/preflight"):
-        found = acme("GET", path).body["problems"]
-        assert {(p["channel"], p["reason"], p["count"], *p["recipients"]) for p in found} == {
+        listed = acme("GET", path).body["problems"]
+        assert {(p["channel"], p["reason"], p["count"], *p["recipients"]) for p in listed} == {
             ("push", "template_error", 1, "bob"), ("in_app", "template_error", 1, "bob"),
         }  # fmt: skip
 
@@ -167,8 +167,8 @@ def cause(channel: str, detail: str, count: int, *people: str) -> RenderProblem:
 def test_each_cause_is_listed_once_with_its_count_and_some_recipients() -> None:
     one = [cause("push", "a", 2, "x", "y"), cause("in_app", "a", 1, "x")]
     other = [cause("push", "a", 20, *(f"p{n}" for n in range(10))), cause("push", "b", 50, "z")]
-    found = render_problems.merge_problems(one, other)
-    assert [(p["channel"], p["detail"], p["count"], len(p["recipients"])) for p in found] == [
+    merged = render_problems.merge_problems(one, other)
+    assert [(p["channel"], p["detail"], p["count"], len(p["recipients"])) for p in merged] == [
         ("push", "b", 50, 1), ("push", "a", 22, 10), ("in_app", "a", 1, 1),
     ]  # fmt: skip
     many = render_problems.merge_problems([], [cause("push", str(n), 1, "x") for n in range(100)])

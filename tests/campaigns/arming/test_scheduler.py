@@ -71,9 +71,9 @@ def state(campaign: Campaign) -> State:
 
 def test_one_tenant_may_hold_all_processes_but_one(site: Site, settings: Settings) -> None:
     got: list[bool] = []
-    with batch_slot(site.acme.pk) as mine:
+    with batch_slot(site.acme.pk) as has_slot:
         in_parallel(lambda: got.extend(held_by(site.acme.pk)), lambda: got.extend(held_by(site.people.globex.pk)))
-    assert (mine, sorted(got)) == (True, [False, True])
+    assert (has_slot, sorted(got)) == (True, [False, True])
     assert in_parallel(lambda: held_by(site.acme.pk)) == [[True]]
     settings.BATCH_PROCESSES = 1
     assert max_slots() == 1
@@ -82,8 +82,8 @@ def test_one_tenant_may_hold_all_processes_but_one(site: Site, settings: Setting
 
 
 def held_by(tenant_id: uuid.UUID) -> list[bool]:
-    with batch_slot(tenant_id) as mine:
-        return [mine]
+    with batch_slot(tenant_id) as has_slot:
+        return [has_slot]
 
 
 def test_a_killed_process_frees_its_slot(site: Site) -> None:
@@ -129,8 +129,8 @@ def test_quick_ranges_get_every_process(site: Site, settings: Settings) -> None:
     take_tasks()
     scheduler.arm_next(ONE_A_RANGE)
     # this process leaves as soon as other tasks wait: here those that it has posted for the other three
-    asked = [("campaigns.arm_ranges", str(campaign.pk))] * 3 + [("campaigns.arm", str(campaign.pk))]
-    assert take_tasks() == asked
+    posted = [("campaigns.arm_ranges", str(campaign.pk))] * 3 + [("campaigns.arm", str(campaign.pk))]
+    assert take_tasks() == posted
     assert AudienceRange.objects.filter(campaign=campaign).count() == 2
     scheduler.arm_beside_others(campaign.pk, ONE_A_RANGE)
     assert state(campaign) == State.ARMED

@@ -49,7 +49,7 @@ def recipients_by_range(audience: Audience, size: int) -> list[tuple[list[Person
     return [load_by_query(audience.tenant_id, audiences.recipient_query(audience, b.after, b.until)) for b in bounds]
 
 
-def found(audience: Audience) -> set[str]:
+def recipients_of(audience: Audience) -> set[str]:
     """External ids by ranges; the count and the sample must agree with them, and all must be of the tenant."""
     ids = [person.id for persons, _ in recipients_by_range(audience, 2) for person in persons]
     rows = Recipient.objects.in_bulk(ids)
@@ -135,7 +135,7 @@ ALL = set(PEOPLE)
 def test_a_condition_finds_exactly_its_recipients(
     acme: Tenant, condition: tuple[str, str, Any], expected: set[str]
 ) -> None:
-    assert found(segment(acme, condition)) == expected
+    assert recipients_of(segment(acme, condition)) == expected
 
 
 UNUSUAL = [
@@ -161,14 +161,14 @@ UNUSUAL += ["NaN", "Infinity", "", "-", "9" * 400, "0." + "9" * 400, None, True,
 
 def test_no_unusual_value_makes_a_comparison_fail_for_other_recipients(people: People) -> None:
     for n, value in enumerate(UNUSUAL):
-        Recipient.objects.create(tenant=people.acme, external_id=f"odd-{n}", attributes={"points": value})
-    hundreds = {f"odd-{n}" for n in range(5)}
-    assert found(segment(people.acme, ("attributes.points", "eq", 150))) == hundreds
-    assert found(segment(people.acme, ("attributes.points", "gt", 149.5))) == hundreds | {"odd-5"}
-    assert found(segment(people.acme, ("attributes.points", "lt", 0))) == {"odd-6"}
+        Recipient.objects.create(tenant=people.acme, external_id=f"unusual-{n}", attributes={"points": value})
+    hundreds = {f"unusual-{n}" for n in range(5)}
+    assert recipients_of(segment(people.acme, ("attributes.points", "eq", 150))) == hundreds
+    assert recipients_of(segment(people.acme, ("attributes.points", "gt", 149.5))) == hundreds | {"unusual-5"}
+    assert recipients_of(segment(people.acme, ("attributes.points", "lt", 0))) == {"unusual-6"}
     for op in ("eq", "ne", "gt", "lte", "contains", "prefix", "in"):
         for value in ("150", "9" * 400, "2026-01-01", "x"):
-            found(segment(people.acme, ("attributes.points", op, [value] if op == "in" else value)))
+            recipients_of(segment(people.acme, ("attributes.points", op, [value] if op == "in" else value)))
 
 
 MANY = """
@@ -193,15 +193,15 @@ def test_equality_of_an_attribute_uses_its_index(acme: Tenant) -> None:
 
 def test_all_conditions_must_hold(acme: Tenant) -> None:
     both = segment(acme, ("attributes.plan", "eq", "pro"), ("status", "ne", "blocked"))
-    assert found(both) == {"ada"}
+    assert recipients_of(both) == {"ada"}
 
 
-def everybody(tenant: Tenant) -> Audience:
+def all_recipients(tenant: Tenant) -> Audience:
     return Audience(tenant=tenant, name="x", source=Audience.Source.EVERYBODY)
 
 
 def test_all_recipients_are_a_source_of_their_own(acme: Tenant) -> None:
-    assert found(everybody(acme)) == ALL
+    assert recipients_of(all_recipients(acme)) == ALL
 
 
 @pytest.mark.parametrize("empty", [[], None])
@@ -291,12 +291,12 @@ def test_values_are_never_part_of_the_statement() -> None:
 
 @pytest.mark.parametrize(("size", "entries"), [(1, [1] * 5), (2, [2, 2, 1]), (5, [5]), (6, [5])])
 def test_ranges_are_of_even_size_and_end_with_the_last_recipient(acme: Tenant, size: int, entries: list[int]) -> None:
-    assert [b.entries for b in audiences.key_ranges(everybody(acme), size)] == entries
-    assert [len(persons) for persons, _ in recipients_by_range(everybody(acme), size)] == entries
+    assert [b.entries for b in audiences.key_ranges(all_recipients(acme), size)] == entries
+    assert [len(persons) for persons, _ in recipients_by_range(all_recipients(acme), size)] == entries
 
 
 def test_a_recipient_created_after_the_freeze_is_in_no_range(acme: Tenant) -> None:
-    audience = everybody(acme)
+    audience = all_recipients(acme)
     bounds = list(audiences.key_ranges(audience, 2))
     Recipient.objects.create(tenant=acme, external_id="late")
     by_range = [load_by_query(acme.id, audiences.recipient_query(audience, b.after, b.until))[0] for b in bounds]

@@ -78,8 +78,8 @@ def test_a_large_csv_is_accepted_and_loaded_by_a_worker(site: Site, api: Api) ->
     )
     assert (report["known"], report["unknown"], report["unknown_ids"][:2]) == (2, LARGE, ["nobody-0", "nobody-1"])
     assert members(member_list)[:3] == ["ada", "bob", "nobody-0"]
-    found = api("GET", f"/v1/audiences/{member_list.pk}")[1]
-    assert (found["size"], found["reaches"], found["loading"]) == (LARGE + 2, 2, False)
+    shown = api("GET", f"/v1/audiences/{member_list.pk}")[1]
+    assert (shown["size"], shown["reaches"], shown["loading"]) == (LARGE + 2, 2, False)
     assert set(AuditLog.objects.values_list("action", flat=True)) >= {"audience.fill", "import.done"}
 
 

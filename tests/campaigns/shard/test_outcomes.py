@@ -81,8 +81,8 @@ def test_delays_are_those_of_the_sent_messages(
 ) -> None:
     shard_outcomes = played(steps, len(steps))
     delays = shard_outcomes.packed_delays()[: known * 4]
-    found = list(sent_delays(shard_outcomes.packed_codes(), delays, lasted))
-    assert len(found) == (shard_outcomes.sent if lasted is not None or known >= len(steps) else sum(
+    delays_of_sent = list(sent_delays(shard_outcomes.packed_codes(), delays, lasted))
+    assert len(delays_of_sent) == (shard_outcomes.sent if lasted is not None or known >= len(steps) else sum(
         status in (Status.SENT, Status.DELIVERED) for status, _, _ in steps[:known]
     ))  # fmt: skip
 
