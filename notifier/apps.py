@@ -1,3 +1,7 @@
+"""What runs when Django starts: checks, the Celery app, providers, and what the engine needs of upper layers."""
+
+from __future__ import annotations
+
 from django.apps import AppConfig
 
 

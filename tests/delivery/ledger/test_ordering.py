@@ -22,30 +22,15 @@ from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Lane, Mode, QueuePosition, Status
 from tenants.models import Category, Preference
 from tests.delivery.build import Shop, a_shop, an_order
+from tests.delivery.scenes import age_leases
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FAST = (Lane.CRITICAL, Lane.TRANSACTIONAL)
 
 
-@pytest.fixture
-def shop() -> Shop:
-    shop = a_shop()
-    shop.recipient("ada")
-    return shop
-
-
 def send(shop: Shop) -> None:
     for _ in range(20):
         deliver("in_app", FAST)
-
-
-def age_leases(settings: Settings) -> None:
-    """As if every lease had run out long after the database started."""
-    settings.LEASE_SECONDS = 0.1
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE notifier_delivery SET lease_until = now() - interval '1 hour' WHERE lease_until IS NOT NULL"
-        )
 
 
 def test_messages_of_one_queue_arrive_in_order_of_acceptance(shop: Shop) -> None:
