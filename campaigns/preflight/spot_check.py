@@ -62,6 +62,6 @@ def _quiet(campaign: Campaign, people: Collection[uuid.UUID], now: datetime) -> 
     rule = category_rule_of(campaign)
     if rule.kind != Kind.MARKETING:
         return 0
-    found = recipients.load_by_ids(campaign.tenant_id, sorted(set(people)))
-    quiet = {pk for pk, person in found.items() if quiet_until(person, rule, now, campaign.tenant.timezone)}
+    persons = recipients.load_by_ids(campaign.tenant_id, sorted(set(people)))
+    quiet = {pk for pk, person in persons.items() if quiet_until(person, rule, now, campaign.tenant.timezone)}
     return sum(recipient in quiet for recipient in people)

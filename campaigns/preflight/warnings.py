@@ -50,17 +50,17 @@ class Findings:
     spot: SpotCheck = NO_SPOT_CHECK
 
 
-def warnings(campaign: Campaign, found: Findings, now: datetime) -> list[str]:
+def warnings(campaign: Campaign, findings: Findings, now: datetime) -> list[str]:
     """All warnings, the worst first."""
     return [
-        *_about_people(campaign, found),
-        *_about_leaving(campaign, found, now),
+        *_about_people(campaign, findings),
+        *_about_leaving(campaign, findings, now),
         *_about_age(campaign, now),
-        *_about_spot_check(found.spot),
+        *_about_spot_check(findings.spot),
     ]
 
 
-def _about_people(campaign: Campaign, found: Findings) -> Iterator[str]:
+def _about_people(campaign: Campaign, findings: Findings) -> Iterator[str]:
     """Whether the campaign reaches the right people, and was tested."""
     if campaign.mode == Mode.TEST:
         yield "This is a test campaign: everything goes to the sandbox and nobody is reached."
@@ -69,7 +69,7 @@ def _about_people(campaign: Campaign, found: Findings) -> Iterator[str]:
     people, unreached = campaign.audience_size, campaign.unreached
     if unreached and unreached >= MANY_UNREACHED * people:
         yield f"{unreached:,} of {people:,} people get nothing. Is this the right audience?"
-    messages = sum(r.messages for r in found.ready) + sum(excluded_messages(campaign.excluded).values())
+    messages = sum(r.messages for r in findings.ready) + sum(excluded_messages(campaign.excluded).values())
     failed = count_unrendered(campaign.excluded)
     if failed and 100 * failed >= settings.UNRENDERED_WARN_PERCENT * messages:
         yield f"{failed:,} of {messages:,} messages could not be rendered. {problem_sentences(campaign.problems)[0]}"
@@ -79,15 +79,15 @@ def _about_people(campaign: Campaign, found: Findings) -> Iterator[str]:
         yield "The template was published anew between the last test send and the arming: send it to yourself again."
 
 
-def _about_leaving(campaign: Campaign, found: Findings, now: datetime) -> Iterator[str]:
+def _about_leaving(campaign: Campaign, findings: Findings, now: datetime) -> Iterator[str]:
     """Whether every message can leave."""
-    for account in found.ready:
+    for account in findings.ready:
         if not account.enabled:
             yield f"The account {account.account} is switched off; its {account.channel} messages will wait."
-    for channel, number in sorted((found.workers or {}).items()):
+    for channel, number in sorted((findings.workers or {}).items()):
         if not number:
             yield f"No worker listens on {queue_of(channel, Lane.BULK)}: nothing leaves until one is started."
-    if campaign.not_after is not None and now + timedelta(seconds=found.seconds) > campaign.not_after:
+    if campaign.not_after is not None and now + timedelta(seconds=findings.seconds) > campaign.not_after:
         yield "“Not after” is earlier than the end of the campaign; messages that have not left by then will expire."
 
 

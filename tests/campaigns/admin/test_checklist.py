@@ -53,13 +53,13 @@ def test_a_test_send_shows_its_outcomes_and_remembers_who_got_it(site: Site, bro
     assert browser(site.people.ana).get(page("tested", ours)).json()["outcomes"] == []
 
 
-def test_a_test_send_to_nobody_says_so(site: Site, browser: Browse) -> None:
+def test_a_test_send_to_an_unknown_recipient_says_so(site: Site, browser: Browse) -> None:
     ours = site.draft()
     answer = browser(site.people.ben).post(page("test", ours), page("change", ours), recipient="zoe")
     assert "There is no recipient" in text(answer)
 
 
-def test_a_wanted_time_is_worked_out_and_a_wrong_one_is_told(site: Site, browser: Browse) -> None:
+def test_a_goal_in_seconds_is_worked_out_and_a_wrong_one_is_named(site: Site, browser: Browse) -> None:
     ben, ours = browser(site.people.ben), armed(site.draft(channels=["push"]))
     assert "1 worker on push.bulk with 1 connection each" in text(ben.get(f"{page('go', ours)}?seconds=5"))
     assert ben.get(f"{page('go', ours)}?seconds=soon").status_code == 302

@@ -106,7 +106,7 @@ def test_people_who_get_nothing_and_messages_left_out_are_two_figures(site: Site
         assert fact in shown
 
 
-def test_an_arming_that_reaches_nobody_says_why_in_words(site: Site, browser: Browse) -> None:
+def test_an_arming_that_reaches_no_recipient_says_why_in_words(site: Site, browser: Browse) -> None:
     for recipient in Recipient.objects.filter(tenant=site.acme):
         Preference.objects.create(tenant=site.acme, recipient=recipient, channels_off=["in_app"])
     campaign = site.draft(channels=["in_app"])

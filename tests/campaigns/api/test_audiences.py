@@ -48,7 +48,7 @@ def test_everybody_is_a_source_of_its_own(site: Site, api: Api) -> None:
     assert api("GET", f"/v1/audiences/{made['id']}")[1]["reaches"] == 4
 
 
-def test_a_list_tells_which_ids_are_nobody(site: Site, api: Api) -> None:
+def test_a_list_says_which_ids_are_no_recipient(site: Site, api: Api) -> None:
     _, made = api("POST", "/v1/audiences", {"name": "List", "source": "list"})
     members = f"/v1/audiences/{made['id']}/members"
     _, report = api("PUT", members, b"external_id\nada\nzoe\nnobody\n", content_type="text/csv")

@@ -51,7 +51,7 @@ def test_a_good_canary_lets_the_rest_go_once(site: Site, broker: Broker) -> None
         ({"sent": 4, "failed": 6, "dead": 6}, "60 % of 20 addresses are dead; the limit is 50 %."),
     ],
 )
-def test_a_bad_canary_halts_until_somebody_resumes(
+def test_a_bad_canary_halts_until_the_campaign_is_resumed(
     site: Site, broker: Broker, counts: dict[str, int], why: str
 ) -> None:
     campaign = gone(an_armed(site, shards=5, canaries=2), rollout="canary")
@@ -89,7 +89,7 @@ def test_a_pause_in_mid_canary_is_no_verdict(site: Site, broker: Broker) -> None
     assert (campaign.canary_passed_at, leaving(campaign)) == (None, 2)
 
 
-def test_whoever_asks_for_a_canary_never_gets_everything(site: Site, broker: Broker) -> None:
+def test_a_go_with_a_canary_never_sends_everything(site: Site, broker: Broker) -> None:
     campaign = an_armed(site, canaries=0)
     for hold in (0, 30):
         Campaign.objects.filter(pk=campaign.pk).update(hold_seconds=hold)

@@ -70,7 +70,7 @@ def test_rows_of_the_halted_channel_wait_in_the_ledger(site: Site, broker: Broke
     assert (order.holds("push"), order.holds("in_app")) == (True, False)
 
 
-def test_when_the_healthy_channel_is_done_the_campaign_waits_for_somebody(site: Site, broker: Broker) -> None:
+def test_when_the_healthy_channel_is_done_the_campaign_pauses(site: Site, broker: Broker) -> None:
     campaign = one_ill(site)
     assert pause_if_only_halted(campaign.pk) is False
     Shard.objects.filter(campaign=campaign, channel="in_app").update(state="done")

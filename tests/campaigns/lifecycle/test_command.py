@@ -42,7 +42,7 @@ def test_an_operator_holds_pauses_resumes_and_stops(site: Site, broker: Broker) 
         say(campaign, "pause")
 
 
-def test_it_names_what_is_not_there(site: Site) -> None:
+def test_an_unknown_campaign_or_user_is_named(site: Site) -> None:
     with pytest.raises(CommandError, match="no such campaign"):
         call_command("campaign", str(uuid.uuid4()), "status")
     with pytest.raises(CommandError, match="no user"):

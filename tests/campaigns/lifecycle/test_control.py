@@ -188,7 +188,7 @@ def test_nothing_is_edited_while_it_is_about_to_leave(site: Site, broker: Broker
 # ---- pause, resume, halt -----------------------------------------------------------------------------------------
 
 
-def test_a_paused_campaign_rings_nothing_and_never_finishes(site: Site, broker: Broker) -> None:
+def test_a_paused_campaign_publishes_no_shard_and_never_finishes(site: Site, broker: Broker) -> None:
     campaign = gone(an_armed(site))
     press("pause", campaign)
     broker.published.clear()
@@ -250,7 +250,7 @@ def test_the_sweep_judges_what_began_lately(
     assert (campaign.state, bool(campaign.halted)) == (state, state == "paused")
 
 
-def test_whoever_resumes_is_not_told_of_the_same_errors_again(site: Site, broker: Broker) -> None:
+def test_a_resumed_campaign_does_not_halt_for_the_same_errors_again(site: Site, broker: Broker) -> None:
     campaign = gone(an_armed(site, shards=4))
     done(campaign, sent=100, failed=100)
     Shard.objects.filter(number__in=(1, 1_001)).update(state="armed", began_at=None, sent=0, failed=0)
@@ -288,7 +288,7 @@ def test_a_stop_closes_shards_that_no_worker_holds(site: Site, broker: Broker, s
 # ---- the fan-out -------------------------------------------------------------------------------------------------
 
 
-def test_the_first_doorbells_are_rung_before_the_fan_out(site: Site, broker: Broker) -> None:
+def test_the_first_shards_are_published_before_the_fan_out(site: Site, broker: Broker) -> None:
     gone(an_armed(site, shards=12))
     assert broker.tasks == ["campaigns.send_shard"] * 8 + ["campaigns.dispatch"]
     assert {message.queue for message in broker.published[:8]} == {"in_app.bulk"}
@@ -306,7 +306,7 @@ def test_every_shard_is_in_one_wave(site: Site, broker: Broker) -> None:
     assert sorted(chords.values()) == [2, 5, 5] and None not in chords
 
 
-def test_a_web_process_rings_the_first_doorbells_too(
+def test_a_web_process_publishes_the_first_shards_too(
     site: Site, broker: Broker, as_web: Callable[[], AbstractContextManager[None]]
 ) -> None:
     campaign = an_armed(site, shards=2)

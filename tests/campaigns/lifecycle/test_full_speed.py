@@ -23,7 +23,7 @@ __all__ = ["post", "redis_away"]
 
 
 @pytest.fixture(autouse=True)
-def nobody_at_full_speed() -> Iterator[None]:
+def no_campaign_at_full_speed() -> Iterator[None]:
     redis.client().flushdb()
     full_speed.reset()
     yield
@@ -31,7 +31,7 @@ def nobody_at_full_speed() -> Iterator[None]:
     full_speed.reset()
 
 
-def somebody_at_full_speed() -> None:
+def some_campaign_at_full_speed() -> None:
     redis.client().set("campaigns:full_speed", 1, px=60_000)
 
 
@@ -82,33 +82,33 @@ def test_what_is_copied_when(blast: Campaign, at_full_speed: bool, state: str, s
     ended(blast, seconds_ago)
     Campaign.objects.filter(pk=blast.pk).update(state=state)
     if at_full_speed:
-        somebody_at_full_speed()
+        some_campaign_at_full_speed()
     assert (blast.pk in accounting.due(SMALL)) == bool(copied)
     assert accounting.account(blast.pk, SMALL) == copied
 
 
 def test_what_is_small_does_not_wait(blast: Campaign) -> None:
-    somebody_at_full_speed()
+    some_campaign_at_full_speed()
     assert blast.pk in accounting.due(small=10)
     assert accounting.account(blast.pk, small=10) == 30
 
 
 def test_full_speed_that_begins_in_the_middle_of_the_copying_is_heeded(blast: Campaign) -> None:
     assert accounting.account_one(blast.pk, SMALL) == 10
-    somebody_at_full_speed()
+    some_campaign_at_full_speed()
     assert accounting.account(blast.pk, SMALL) == 0
     redis.client().flushdb()
     assert accounting.account(blast.pk, SMALL) == 20
 
 
-def test_without_redis_it_is_as_if_nobody_were_at_full_speed(blast: Campaign, redis_away: Callable[[], None]) -> None:
+def test_without_redis_no_campaign_counts_as_at_full_speed(blast: Campaign, redis_away: Callable[[], None]) -> None:
     redis_away()
     full_speed.note_grant(blast.pk, whole=True)
     assert full_speed.is_active() is False
     assert accounting.account(blast.pk, SMALL) == 30
 
 
-def test_a_sender_without_a_limit_is_at_full_speed_until_it_ends_and_the_books_follow(post: Post) -> None:
+def test_a_sender_without_a_limit_is_at_full_speed_until_it_ends_and_accounting_follows(post: Post) -> None:
     post.people(30)
     campaign = post.running()
     heard: list[tuple[bool, int]] = []

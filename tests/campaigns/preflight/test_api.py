@@ -28,7 +28,7 @@ def test_preflight_sums_up_an_armed_campaign(site: Site, api: Make) -> None:
 
 
 @pytest.mark.parametrize("seconds", ["soon", "0", "-1", "nan", "0.05"])
-def test_a_wanted_time_that_cannot_be_is_refused(site: Site, api: Make, seconds: str) -> None:
+def test_a_goal_in_seconds_that_is_out_of_range_is_refused(site: Site, api: Make, seconds: str) -> None:
     answer = api(site.people.acme_key)("GET", at(armed(site.draft(channels=["push"])), f"preflight?seconds={seconds}"))
     assert (answer.status, answer.body["field"]) == (400, "seconds")
 

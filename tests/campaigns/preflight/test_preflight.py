@@ -75,7 +75,7 @@ def test_what_should_be_known_before_go(columns: dict[str, object], seen: Findin
     assert len(found) == len(said) and all(part in text for part, text in zip(said, found, strict=True))
 
 
-def test_a_tenant_that_is_not_live_is_told_so() -> None:
+def test_a_tenant_that_is_not_live_is_warned() -> None:
     ours = campaign()
     ours.tenant.sandbox = True
     assert warnings(ours, Findings(READY), NOW) == [
@@ -99,7 +99,7 @@ def test_a_tenant_that_is_not_live_is_told_so() -> None:
         (FCM, 500.0, None, "takes 6 min 40 s."),
         # four messages are no reason to write to anybody
         (dataclasses.replace(FCM, messages=4), 0.0, None, "4 on this FCM project at 600 k/min takes less than 0.1 s."),
-        # somebody set it, and can set it anew
+        # a rate that was set for the account can be set anew
         (dataclasses.replace(FCM, by_default=False), 400.0, None, "on the account main at 600 k/min takes 6 min 40 s."),
     ],
 )
@@ -133,7 +133,7 @@ def test_the_slowest_decides_how_long_it_takes(
         (dataclasses.replace(FCM, rate=None, per_worker=None), {"push": 2}),
     ],
 )
-def test_what_nobody_knows_is_not_guessed(ready: Ready, workers: dict[str, int] | None) -> None:
+def test_an_unknown_speed_is_not_guessed(ready: Ready, workers: dict[str, int] | None) -> None:
     assert preflight.paces([ready], None, workers) == []
 
 
@@ -144,7 +144,7 @@ def test_where_a_worker_was_seen_is_said() -> None:
     ]
 
 
-def test_a_wanted_time_says_what_it_takes() -> None:
+def test_a_goal_in_seconds_says_what_it_needs() -> None:
     (need,) = preflight.needs([FCM, Ready("in_app", "inbox", "in_app", 4_000_000)], 5.0)
     assert need.plan.workers > 20
     assert "workers on push.bulk" in need.sentences[0]
@@ -152,12 +152,12 @@ def test_a_wanted_time_says_what_it_takes() -> None:
 
 
 @pytest.mark.parametrize(("raw", "seconds"), [(None, None), ("", None), ("5", 5.0), ("0.5", 0.5)])
-def test_a_wanted_time_is_read(raw: str | None, seconds: float | None) -> None:
+def test_a_goal_in_seconds_is_read(raw: str | None, seconds: float | None) -> None:
     assert preflight.read_seconds(raw) == seconds
 
 
 @pytest.mark.parametrize("raw", ["soon", "0", "-5", "nan", "inf"])
-def test_a_wanted_time_that_cannot_be_is_refused(raw: str) -> None:
+def test_a_goal_in_seconds_that_is_out_of_range_is_refused(raw: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         preflight.read_seconds(raw)
     assert refused.value.field == "seconds"

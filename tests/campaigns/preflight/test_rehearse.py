@@ -1,4 +1,4 @@
-"""Silent runs: a copy goes the whole way by itself, and nobody gets anything."""
+"""Silent runs: a copy goes the whole way by itself, and no message is delivered."""
 
 from __future__ import annotations
 

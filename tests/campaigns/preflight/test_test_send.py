@@ -90,7 +90,7 @@ def test_an_edit_of_what_was_shown_makes_it_unseen(site: Site, change: dict[str,
     assert (ours.tested_at is None, ours.tested_version is None) == (forgotten, forgotten)
 
 
-def test_a_silent_run_and_a_wrong_person_are_told_apart(site: Site) -> None:
+def test_a_silent_run_and_an_unknown_recipient_are_different_errors(site: Site) -> None:
     with pytest.raises(Conflict):
         test_send.send(site.draft(silent=True), "ada", OPERATOR)
     with pytest.raises(InvalidInput):

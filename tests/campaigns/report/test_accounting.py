@@ -1,4 +1,5 @@
-"""Copying outcomes into the ledger: once, whoever does it and whatever breaks in between; and the books are closed."""
+"""Accounting copies outcomes into the ledger once, whichever process does it and whatever breaks; and closes the
+campaign."""
 
 from __future__ import annotations
 
@@ -154,7 +155,7 @@ def test_rows_carry_when_and_what_the_provider_said(sent: Campaign) -> None:
         assert ("UNREGISTERED" in row.detail) == (row.status == Status.FAILED)
 
 
-def test_books_wait_for_rows_that_the_ledger_still_tries(post: Post) -> None:
+def test_accounting_waits_for_rows_that_the_ledger_still_tries(post: Post) -> None:
     post.people(10)
     post.client.fate = lambda token: BUSY if token == "t3" else 200
     campaign = post.running()
@@ -253,7 +254,7 @@ def test_what_failed_for_want_of_an_account_is_a_dead_letter_that_can_be_driven_
     assert len(audited(campaign)) == 1
 
 
-def test_a_rehearsal_s_books_are_closed_too(post: Post) -> None:
+def test_a_silent_run_is_accounted_for_too(post: Post) -> None:
     post.people(5)
     campaign = post.armed(silent=True)
     launch.go(campaign.tenant_id, campaign.pk)
