@@ -1,5 +1,6 @@
-"""The only code that opens connections to providers. Callers use `http_client()`, which returns an HttpClient
-(notifier/vocabulary/http.py); `notifier.delivery` and `campaigns` call it, and imports neither.
+"""The only code that opens connections to providers. `http_client()` returns an HttpClient
+(notifier/vocabulary/http.py); notifier/delivery/accounts/registry.py calls it for every sender. This package imports
+only the vocabulary.
 
 NOTIFIER_TRANSPORT chooses the client: h2 (the default), the bulk HTTP/2 client with libcurl for servers that speak only
 HTTP/1.1; or curl, libcurl for everything. Tests choose their own with `use_client`, usually in_memory.InMemoryClient.

@@ -217,7 +217,7 @@ def stop(campaign: Campaign) -> None:
     stopping.stop(campaign.tenant_id, campaign.pk)
 
 
-def told(campaign: Campaign) -> dict[tuple[str, str], int]:
+def reported(campaign: Campaign) -> dict[tuple[str, str], int]:
     """The report: (status, reason) -> messages. Checks that it agrees with itself and with the live figures."""
     campaign.refresh_from_db()
     report, live = results.results(campaign), results.progress(campaign)

@@ -15,7 +15,7 @@ from notifier.vocabulary.status import Status
 from tenants import categories
 from tenants.models import Category, Preference, Recipient
 from tests.campaigns.conftest import Site
-from tests.campaigns.fake_client import BUSY, Post, post, retried, send, told
+from tests.campaigns.fake_client import BUSY, Post, post, reported, retried, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["post"]
@@ -78,7 +78,7 @@ def test_an_opt_out_holds_for_an_armed_campaign_whatever_happens_to_the_category
     send(launched(campaign))
     assert post.client.counted == {"t2": 1, "t3": 1}
     accounting.account(campaign.pk)
-    assert told(campaign) == {("sent", ""): 2, ("suppressed", "category_off"): 2}
+    assert reported(campaign) == {("sent", ""): 2, ("suppressed", "category_off"): 2}
     assert set(Delivery.objects.filter(campaign_id=campaign.pk).values_list("category", flat=True)) == {"news"}
 
 

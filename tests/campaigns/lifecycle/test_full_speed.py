@@ -16,7 +16,7 @@ from notifier.delivery.accounts import registry
 from notifier.delivery.infra import redis
 from notifier.models import ProviderAccount
 from tests.broker import redis_away
-from tests.campaigns.fake_client import Post, ledger, post, send, told
+from tests.campaigns.fake_client import Post, ledger, post, reported, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["post", "redis_away"]
@@ -120,7 +120,7 @@ def test_a_sender_without_a_limit_is_at_full_speed_until_it_ends_and_accounting_
     assert active and 0 < milliseconds_left <= full_speed.EXPIRE * 1000
     redis.client().flushdb()
     assert accounting.account(campaign.pk) == 30
-    assert told(campaign) == ledger(campaign) == {("sent", ""): 30}
+    assert reported(campaign) == ledger(campaign) == {("sent", ""): 30}
 
 
 @pytest.mark.parametrize("whose", ["campaign", "account"])

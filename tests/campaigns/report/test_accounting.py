@@ -34,12 +34,12 @@ from tests.campaigns.fake_client import (
     ledger,
     lose_leases,
     post,
+    reported,
     retried,
     send,
     send_and_die,
     shards_of,
     stop,
-    told,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -68,7 +68,7 @@ EXPECTED = {("sent", ""): 35, ("failed", "dead_address"): 5}
 
 
 def test_it_is_done_once_however_often_it_is_asked_for(sent: Campaign) -> None:
-    assert told(sent) == EXPECTED
+    assert reported(sent) == EXPECTED
     assert ledger(sent) == {("armed", ""): 40}
     assert accounting.account(sent.pk) == 40
     rows = list(Delivery.objects.filter(campaign_id=sent.pk).order_by("id").values())
@@ -76,7 +76,7 @@ def test_it_is_done_once_however_often_it_is_asked_for(sent: Campaign) -> None:
         assert accounting.account(sent.pk) == 0
         assert not accounting.close(sent.pk)
     assert list(Delivery.objects.filter(campaign_id=sent.pk).order_by("id").values()) == rows
-    assert told(sent) == ledger(sent) == EXPECTED
+    assert reported(sent) == ledger(sent) == EXPECTED
     assert not ShardPayload.objects.filter(shard__campaign=sent).exists()
     assert audited(sent)[0]["counts"] == {"sent": 35, "failed": 5}
     assert len(audited(sent)) == 1
@@ -96,7 +96,7 @@ def test_several_at_once_share_the_shards(sent: Campaign) -> None:
     with ThreadPoolExecutor(4) as pool:
         copied = [future.result() for future in [pool.submit(work) for _ in range(4)]]
     assert sum(copied) == 40
-    assert told(sent) == ledger(sent) == EXPECTED
+    assert reported(sent) == ledger(sent) == EXPECTED
     assert len(audited(sent)) == 1
 
 
@@ -105,10 +105,10 @@ def test_a_crash_in_the_middle_leaves_the_shard_to_the_next(sent: Campaign, even
     with refused_by_the_database(event, table), pytest.raises(DatabaseError):
         accounting.account(sent.pk)
     assert ledger(sent) == {("armed", ""): 40}
-    assert told(sent) == EXPECTED
+    assert reported(sent) == EXPECTED
     assert sent.pk in accounting.due()
     accounting.account(sent.pk)
-    assert told(sent) == ledger(sent) == EXPECTED
+    assert reported(sent) == ledger(sent) == EXPECTED
     assert len(audited(sent)) == 1
 
 
@@ -130,7 +130,7 @@ def refused_by_the_database(event: str, table: str) -> Iterator[None]:
 def test_half_copied_the_figures_are_the_same(sent: Campaign) -> None:
     before = results(sent)
     accounting.account_one(sent.pk)
-    assert told(sent) == EXPECTED
+    assert reported(sent) == EXPECTED
     assert not accounting.close(sent.pk)
     accounting.account(sent.pk)
     after = results(sent)
@@ -162,13 +162,13 @@ def test_accounting_waits_for_rows_that_the_ledger_still_tries(post: Post) -> No
     send(campaign)
     Shard.objects.filter(campaign=campaign).update(ended_at="2020-01-01T00:00Z")
     accounting.account(campaign.pk)  # a running campaign's shard that ended long ago
-    assert told(campaign) == ledger(campaign) == {("sent", ""): 9, ("queued", ""): 1}
+    assert reported(campaign) == ledger(campaign) == {("sent", ""): 9, ("queued", ""): 1}
     assert audited(campaign) == []
     post.client.fate = lambda token: 200
     retried(campaign)
     finish_if_done(campaign.pk)
     accounting.account(campaign.pk)
-    assert told(campaign) == ledger(campaign) == {("sent", ""): 10}
+    assert reported(campaign) == ledger(campaign) == {("sent", ""): 10}
     assert len(audited(campaign)) == 1
 
 
@@ -198,13 +198,13 @@ def test_after_a_stop_with_a_lost_worker_everything_is_accounted_for(post: Post,
     stopping.cancel_rows(campaign.pk)
     accounting.account(campaign.pk)
     # the lost worker may come back and hear answers, until its lease ends
-    assert told(campaign) == {("sent", ""): 10, ("sending", ""): 10, ("cancelled", "stopped"): 20}
+    assert reported(campaign) == {("sent", ""): 10, ("sending", ""): 10, ("cancelled", "stopped"): 20}
     assert audited(campaign) == []
     lose_leases(settings)
     stopping.cancel_rows(campaign.pk)
     accounting.account(campaign.pk)
     expected = {("sent", ""): 10, ("unknown", "in_doubt"): 10, ("cancelled", "stopped"): 20}
-    assert told(campaign) == ledger(campaign) == expected
+    assert reported(campaign) == ledger(campaign) == expected
     [entry] = audited(campaign)
     assert entry["counts"] == {"sent": 10, "unknown": 10, "cancelled": 20}
     attempts = dict(Delivery.objects.filter(campaign_id=campaign.pk).values_list("status", "attempt"))
@@ -239,9 +239,9 @@ def test_what_failed_for_want_of_an_account_is_a_dead_letter_that_can_be_driven_
     ProviderAccount.objects.filter(pk=post.account.pk).update(enabled=False)
     registry.reset()
     send(campaign)
-    assert told(campaign) == {("failed", "no_account"): 3}
+    assert reported(campaign) == {("failed", "no_account"): 3}
     accounting.account(campaign.pk)
-    assert told(campaign) == ledger(campaign) == {("failed", "no_account"): 3}
+    assert reported(campaign) == ledger(campaign) == {("failed", "no_account"): 3}
     letters = DeadLetter.objects.filter(tenant=post.tenant)
     assert letters.count() == 3
     ProviderAccount.objects.filter(pk=post.account.pk).update(enabled=True)
@@ -261,5 +261,5 @@ def test_a_silent_run_is_accounted_for_too(post: Post) -> None:
     send(campaign)
     accounting.account(campaign.pk)
     assert all(body["validate_only"] is True for body in post.client.bodies)
-    assert told(campaign) == ledger(campaign) == {("sent", ""): 5}
+    assert reported(campaign) == ledger(campaign) == {("sent", ""): 5}
     assert len(audited(campaign)) == 1

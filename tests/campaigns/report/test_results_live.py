@@ -15,7 +15,7 @@ from notifier.delivery.content import templates
 from notifier.models import Delivery
 from notifier.vocabulary.status import Status
 from tenants.models import Preference, Recipient
-from tests.campaigns.fake_client import BUSY, DEAD, TEXT, Post, post, retried, send, told
+from tests.campaigns.fake_client import BUSY, DEAD, TEXT, Post, post, reported, retried, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["post"]
@@ -51,16 +51,16 @@ def test_every_message_is_in_one_place_at_every_moment(post: Post, mixed: Campai
     post.client.before_take = lambda: totals.add(total(results.results(mixed)))
     totals.add(total(results.results(mixed)))
     send(mixed)
-    told(mixed)
+    reported(mixed)
     totals.add(total(results.results(mixed)))
     post.client.fate = lambda token: 200
     retried(mixed)
-    told(mixed)
+    reported(mixed)
     assert finish_if_done(mixed.pk)
     totals.add(total(results.results(mixed)))
     before = as_json(mixed)
     assert accounting.account(mixed.pk)
-    told(mixed)
+    reported(mixed)
     after = as_json(mixed)
     assert totals == {everything}
     assert {name: before[name] for name in STEADY} == {name: after[name] for name in STEADY}
@@ -79,7 +79,7 @@ COUNTS = {status.label for status in Status} | {f"{status.label}_by_reason" for 
 def test_before_go_everything_waits(post: Post) -> None:
     post.people(10)
     campaign = post.armed()
-    assert told(campaign) == {("armed", ""): 10}
+    assert reported(campaign) == {("armed", ""): 10}
     found = results.results(campaign)
     assert (found.waiting, found.sent, found.times.p50, found.throughput) == (10, 0, None, [])
 
@@ -89,8 +89,8 @@ def test_two_campaigns_of_one_moment_are_not_mixed_up(post: Post) -> None:
     one, other = post.running(), post.running()
     Campaign.objects.filter(pk=other.pk).update(first_armed_ms=one.first_armed_ms)
     send(one)
-    assert told(one) == {("sent", ""): 5}
-    assert told(other)["armed", ""] == 5
+    assert reported(one) == {("sent", ""): 5}
+    assert reported(other)["armed", ""] == 5
 
 
 def test_times_are_of_what_was_sent(post: Post) -> None:

@@ -17,7 +17,7 @@ from notifier.channels.base import Envelope
 from notifier.delivery.content import templates
 from notifier.providers import Provider, provider_class
 from notifier.vocabulary.people import Address
-from tests.campaigns.fake_client import Post, ledger, post, send, told
+from tests.campaigns.fake_client import Post, ledger, post, reported, send
 from tests.providers.test_body_templates import TEMPLATABLE, TEXTS, TOKENS
 from tests.providers.test_contract import in_sandbox
 
@@ -154,7 +154,7 @@ def test_names_of_recipients_arrive_unchanged(post: Post) -> None:
             assert (shown["title"], shown["body"]) == (person.name, f"For {person.name}: {code} 10 %")
         assert message["android"]["notification"]["tag"] == uuid.UUID(message["data"]["delivery_id"]).hex
     assert len({body["message"]["data"]["delivery_id"] for body in post.client.bodies}) == len(people)
-    assert told(campaign) == {("sent", ""): len(people)}
+    assert reported(campaign) == {("sent", ""): len(people)}
     assert set(ledger(campaign)) == {("armed", "")}
 
 
@@ -168,7 +168,7 @@ def test_a_message_with_a_personal_link_is_sent_singly_and_arrives(post: Post) -
     links = {body["message"]["token"]: body["message"]["data"]["link"] for body in post.client.bodies}
     assert links == {token: f"https://shop.example/{token}" for token in tokens}
     assert sorted(post.client.sent_singly) == sorted(tokens)
-    assert told(campaign) == {("sent", ""): 5}
+    assert reported(campaign) == {("sent", ""): 5}
 
 
 def test_an_address_with_a_device_keeps_it() -> None:

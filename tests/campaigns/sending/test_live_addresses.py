@@ -12,7 +12,7 @@ from campaigns.report import accounting
 from notifier.delivery.accounts import health
 from notifier.vocabulary.http import Response
 from tenants.models import Device
-from tests.campaigns.fake_client import DEAD, Post, post, refusal, send, told
+from tests.campaigns.fake_client import DEAD, Post, post, refusal, reported, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["post"]
@@ -38,5 +38,5 @@ def test_a_campaign_marks_no_device_dead_for_an_answer_that_does_not_name_it(pos
     Shard.objects.update(ended_at=datetime.now(UTC) - timedelta(minutes=1))  # accounting waits half a minute
     accounting.account(campaign.pk)
     assert [device.token for device in Device.objects.exclude(dead_since=None)] == [tokens[7]]
-    assert told(campaign) == {("queued", ""): 59, ("failed", "dead_address"): 1}
+    assert reported(campaign) == {("queued", ""): 59, ("failed", "dead_address"): 1}
     assert health.read_weights([post.account.id])[post.account.id] < health.FULL

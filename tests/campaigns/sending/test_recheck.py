@@ -18,7 +18,7 @@ from notifier.models import Delivery
 from notifier.vocabulary.status import Status
 from tenants.models import Device, Preference, Recipient, Suppression, Tenant
 from tenants.people import devices
-from tests.campaigns.fake_client import BUSY, Post, claimed, ledger, post, retried, send, shard_of, stop, told
+from tests.campaigns.fake_client import BUSY, Post, claimed, ledger, post, reported, retried, send, shard_of, stop
 from tests.campaigns.workers import held_up
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -87,13 +87,13 @@ def test_an_opt_out_after_arming_holds(post: Post, name: str, many: bool) -> Non
     opt_out(Recipient.objects.get(tenant=post.tenant, external_id="t3"))
     send(campaign)
     assert post.client.counted == {token: 1 for token in tokens if token != "t3"}
-    assert told(campaign) == {("sent", ""): 9, figure: 1}
+    assert reported(campaign) == {("sent", ""): 9, figure: 1}
     if figure[0] == "queued":
         [row] = Delivery.objects.filter(campaign_id=campaign.pk, status=Status.QUEUED)
         assert timedelta(hours=1, minutes=58) < row.due_at - datetime.now(UTC) <= timedelta(hours=2)
     else:
         accounting.account(campaign.pk)
-        assert told(campaign) == ledger(campaign) == {("sent", ""): 9, figure: 1}
+        assert reported(campaign) == ledger(campaign) == {("sent", ""): 9, figure: 1}
 
 
 def test_quiet_hours_that_were_known_at_arming_are_kept(post: Post) -> None:
@@ -102,7 +102,7 @@ def test_quiet_hours_that_were_known_at_arming_are_kept(post: Post) -> None:
     campaign = post.running()
     send(campaign)
     assert "t3" not in post.client.counted and len(post.client.begun) == 9
-    assert told(campaign) == {("sent", ""): 9, ("queued", ""): 1}
+    assert reported(campaign) == {("sent", ""): 9, ("queued", ""): 1}
 
 
 def test_an_opt_out_in_the_middle_of_a_shard_holds_for_messages_that_have_not_begun(post: Post) -> None:
@@ -128,7 +128,7 @@ def test_an_opt_out_in_the_middle_of_a_shard_holds_for_messages_that_have_not_be
     assert not late
     sent = len(begins)
     assert 60 <= sent < 300
-    assert told(campaign) == {("sent", ""): sent, ("suppressed", "channel_off"): 300 - sent}
+    assert reported(campaign) == {("sent", ""): sent, ("suppressed", "channel_off"): 300 - sent}
     assert set(begins) < set(tokens)
 
 
@@ -149,9 +149,9 @@ def test_an_opt_out_stop_or_pause_while_the_database_is_slow_holds(post: Post, c
     assert len(post.client.begun) == (9 if change == "opt-out" else 0)
     not_sent = {"stop": ("cancelled", "stopped"), "pause": ("armed", "")}
     if change == "opt-out":
-        assert told(campaign) == {("sent", ""): 9, ("suppressed", "channel_off"): 1}
+        assert reported(campaign) == {("sent", ""): 9, ("suppressed", "channel_off"): 1}
     else:
-        assert told(campaign) == {not_sent[change]: 10}
+        assert reported(campaign) == {not_sent[change]: 10}
 
 
 def test_an_opt_out_holds_for_a_retry_in_the_ledger_too(post: Post) -> None:
@@ -162,7 +162,7 @@ def test_an_opt_out_holds_for_a_retry_in_the_ledger_too(post: Post) -> None:
     suppress(Recipient.objects.get(tenant=post.tenant, external_id="t1"))
     retried(campaign)
     assert post.client.counted == dict.fromkeys(("t0", "t1", "t2"), 1)
-    assert told(campaign) == {("sent", ""): 2, ("suppressed", "address_suppressed"): 1}
+    assert reported(campaign) == {("sent", ""): 2, ("suppressed", "address_suppressed"): 1}
 
 
 def test_rechecking_costs_no_statement_a_message(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +193,7 @@ def test_a_token_that_moves_after_arming_gets_neither_the_old_nor_a_second_messa
     send(campaign)
     assert post.client.counted == {"t0": 1, "t1": 1}
     accounting.account(campaign.pk)
-    assert told(campaign) == ledger(campaign) == {("sent", ""): 2, ("suppressed", "no_address"): 1}
+    assert reported(campaign) == ledger(campaign) == {("sent", ""): 2, ("suppressed", "no_address"): 1}
 
 
 def test_quiet_hours_count_by_the_recipient_s_clock_when_the_message_is_sent(post: Post) -> None:
@@ -205,7 +205,7 @@ def test_quiet_hours_count_by_the_recipient_s_clock_when_the_message_is_sent(pos
     Tenant.objects.filter(pk=post.tenant.pk).update(timezone="UTC")
     send(campaign)
     assert "t3" not in post.client.counted and len(post.client.begun) == 9
-    assert told(campaign) == {("sent", ""): 9, ("queued", ""): 1}
+    assert reported(campaign) == {("sent", ""): 9, ("queued", ""): 1}
 
 
 @pytest.mark.parametrize(
@@ -240,9 +240,9 @@ def test_a_message_that_would_wait_past_not_after_expires_at_once(post: Post, wh
         prefer(person, **quiet_now())
     send(campaign)
     assert "t3" not in post.client.counted and len(post.client.begun) == 9
-    assert told(campaign) == {("sent", ""): 9, ("expired", "quiet_hours"): 1}
+    assert reported(campaign) == {("sent", ""): 9, ("expired", "quiet_hours"): 1}
     accounting.account(campaign.pk)
-    assert told(campaign) == ledger(campaign) == {("sent", ""): 9, ("expired", "quiet_hours"): 1}
+    assert reported(campaign) == ledger(campaign) == {("sent", ""): 9, ("expired", "quiet_hours"): 1}
 
 
 def test_a_retry_that_would_wait_past_not_after_expires_at_once(post: Post) -> None:
@@ -253,4 +253,4 @@ def test_a_retry_that_would_wait_past_not_after_expires_at_once(post: Post) -> N
     prefer(Recipient.objects.get(tenant=post.tenant, external_id="t1"), **quiet_now())
     retried(campaign)
     assert post.client.counted == dict.fromkeys(("t0", "t1", "t2"), 1)
-    assert told(campaign) == {("sent", ""): 2, ("expired", "quiet_hours"): 1}
+    assert reported(campaign) == {("sent", ""): 2, ("expired", "quiet_hours"): 1}

@@ -22,13 +22,13 @@ from tests.campaigns.fake_client import (
     ledger,
     lose_leases,
     post,
+    reported,
     retried,
     send,
     send_and_die,
     shard_of,
     shards_of,
     stop,
-    told,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,14 +39,14 @@ def test_every_recipient_gets_the_message_once_and_the_report_adds_up_at_every_m
     tokens = post.people(900)
     campaign = post.running()
     moments: list[dict[tuple[str, str], int]] = []
-    post.client.before_take = lambda: moments.append(told(campaign))
+    post.client.before_take = lambda: moments.append(reported(campaign))
     send(campaign)
     assert post.client.counted == dict.fromkeys(tokens, 1)
     assert all(sum(moment.values()) == 900 for moment in moments)
     assert set(moments[0]) <= {("sent", ""), ("sending", ""), ("armed", "")}
-    assert told(campaign) == {("sent", ""): 900}
+    assert reported(campaign) == {("sent", ""): 900}
     account(campaign)
-    assert told(campaign) == ledger(campaign) == {("sent", ""): 900}
+    assert reported(campaign) == ledger(campaign) == {("sent", ""): 900}
     assert campaign.state == Campaign.State.FINISHED
 
 
@@ -70,7 +70,7 @@ def test_a_killed_worker_s_answered_messages_are_not_repeated(post: Post, settin
     shard = shard_of(campaign)
     assert shard.sent > 0 and 0 < shard.begun - shard.sent <= post.client.streams
     first, answered = post.client.counted, shard.sent
-    figures = told(campaign)
+    figures = reported(campaign)
     assert figures["sending", ""] == shard.begun - shard.sent
     post.client.fate, post.client.before_take = lambda address: 200, lambda: None
     lose_leases(settings)
@@ -78,7 +78,7 @@ def test_a_killed_worker_s_answered_messages_are_not_repeated(post: Post, settin
     assert set(post.client.counted) == set(tokens)
     repeats = sum(post.client.counted.values()) - 1_000
     assert repeats == sum(first.values()) - answered <= post.client.streams
-    assert told(campaign) == {("sent", ""): 1_000}
+    assert reported(campaign) == {("sent", ""): 1_000}
 
 
 def test_messages_in_doubt_end_unknown_on_a_channel_where_a_repeat_hurts(
@@ -98,11 +98,11 @@ def test_messages_in_doubt_end_unknown_on_a_channel_where_a_repeat_hurts(
     send(campaign)
     assert set(post.client.counted.values()) == {1}
     shard = shard_of(campaign)
-    assert told(campaign) == {("unknown", "in_doubt"): shard.begun} | (
+    assert reported(campaign) == {("unknown", "in_doubt"): shard.begun} | (
         {("sent", ""): 10 - shard.begun} if shard.begun < 10 else {}
     )
     account(campaign)
-    assert told(campaign)["unknown", "in_doubt"] == shard.begun
+    assert reported(campaign)["unknown", "in_doubt"] == shard.begun
 
 
 def test_a_frozen_worker_that_comes_back_writes_nothing_and_sends_nothing_more(post: Post, settings: Settings) -> None:
@@ -124,7 +124,7 @@ def test_a_frozen_worker_that_comes_back_writes_nothing_and_sends_nothing_more(p
     assert [(len(post.client.begun), Shard.objects.filter(pk=shard.pk).values().get())] == after
     assert set(post.client.counted) == set(tokens)
     assert max(post.client.counted.values()) <= 2
-    assert told(campaign) == {("sent", ""): 1_000}
+    assert reported(campaign) == {("sent", ""): 1_000}
 
 
 def test_messages_that_a_lost_worker_requeued_are_not_sent_by_the_shard_again(post: Post, settings: Settings) -> None:
@@ -150,7 +150,7 @@ def test_messages_that_a_lost_worker_requeued_are_not_sent_by_the_shard_again(po
     assert len(waiting) >= requeued
     assert all(post.client.counted[address] == before[address] for address in waiting)
     retried(campaign)
-    assert told(campaign) == {("sent", ""): 300}
+    assert reported(campaign) == {("sent", ""): 300}
 
 
 # ---- stop, pause -------------------------------------------------------------------------------------------------
@@ -164,17 +164,17 @@ def test_the_counts_after_a_stop_are_exact_at_once_and_stay_so(post: Post) -> No
     def press_stop() -> None:
         if len(post.client.begun) >= 600 and not moments:
             stop(campaign)
-            moments.append(told(campaign))
+            moments.append(reported(campaign))
 
     post.client.before_take = press_stop
     send(campaign)
     begun = len(post.client.begun)
     assert 600 <= begun < 2_000
-    assert told(campaign) == {("sent", ""): begun, ("cancelled", "stopped"): 2_000 - begun}
+    assert reported(campaign) == {("sent", ""): begun, ("cancelled", "stopped"): 2_000 - begun}
     stopping.cancel_rows(campaign.pk)
-    assert told(campaign) == {("sent", ""): begun, ("cancelled", "stopped"): 2_000 - begun}
+    assert reported(campaign) == {("sent", ""): begun, ("cancelled", "stopped"): 2_000 - begun}
     account(campaign)
-    assert told(campaign) == ledger(campaign) == {("sent", ""): begun, ("cancelled", "stopped"): 2_000 - begun}
+    assert reported(campaign) == ledger(campaign) == {("sent", ""): begun, ("cancelled", "stopped"): 2_000 - begun}
     assert moments[0]["cancelled", "stopped"] == 2_000 - moments[0].get(("sent", ""), 0) - moments[0]["sending", ""]
     assert Campaign.objects.get(pk=campaign.pk).accounted_at is not None
 
@@ -187,11 +187,11 @@ def test_shards_that_never_began_count_as_cancelled_after_a_stop(post: Post, set
     Sender(claim.claim(first.pk, "one")).run()  # type: ignore[arg-type]
     stop(campaign)
     expected = {("sent", ""): 10, ("cancelled", "stopped"): 20}
-    assert told(campaign) == expected  # right after the stop
+    assert reported(campaign) == expected  # right after the stop
     stopping.cancel_rows(campaign.pk)
-    assert told(campaign) == expected
+    assert reported(campaign) == expected
     account(campaign)
-    assert told(campaign) == ledger(campaign) == expected
+    assert reported(campaign) == ledger(campaign) == expected
 
 
 def test_messages_that_wait_in_the_transport_at_a_stop_end_cancelled(post: Post) -> None:
@@ -204,10 +204,10 @@ def test_messages_that_wait_in_the_transport_at_a_stop_end_cancelled(post: Post)
     assert 3 <= begun < 100
     stopping.cancel_rows(campaign.pk)
     expected = {("sent", ""): begun, ("cancelled", "stopped"): 100 - begun}
-    assert told(campaign) == expected
+    assert reported(campaign) == expected
     retried(campaign)
     account(campaign)
-    assert told(campaign) == ledger(campaign) == expected
+    assert reported(campaign) == ledger(campaign) == expected
     assert len(post.client.begun) == begun
 
 
@@ -229,7 +229,7 @@ def test_messages_that_wait_in_the_transport_at_a_pause_are_sent_once_after_it(p
     send(campaign)
     retried(campaign)
     assert post.client.counted == dict.fromkeys(tokens, 1)
-    assert told(campaign) == {("sent", ""): 100}
+    assert reported(campaign) == {("sent", ""): 100}
 
 
 def test_a_pause_amid_a_shard_loses_nothing_and_repeats_nothing(post: Post) -> None:
@@ -246,13 +246,13 @@ def test_a_pause_amid_a_shard_loses_nothing_and_repeats_nothing(post: Post) -> N
     shard = shard_of(campaign)
     assert (shard.state, shard.lease_until) == (Shard.State.ARMED, None)
     begun = len(post.client.begun)
-    assert told(campaign) == {("sent", ""): begun, ("armed", ""): 2_000 - begun}
+    assert reported(campaign) == {("sent", ""): begun, ("armed", ""): 2_000 - begun}
     send(campaign)  # a late wakeup
     assert len(post.client.begun) == begun
     pausing.resume(campaign.tenant_id, campaign.pk)
     send(campaign)
     assert post.client.counted == dict.fromkeys(tokens, 1)
-    assert told(campaign) == {("sent", ""): 2_000}
+    assert reported(campaign) == {("sent", ""): 2_000}
 
 
 def test_a_stop_while_a_token_is_fetched_lets_nothing_begin(post: Post) -> None:
@@ -261,7 +261,7 @@ def test_a_stop_while_a_token_is_fetched_lets_nothing_begin(post: Post) -> None:
     post.client.before_token = lambda: stop(campaign)
     send(campaign)
     assert post.client.begun == []
-    assert told(campaign) == {("cancelled", "stopped"): 100}
+    assert reported(campaign) == {("cancelled", "stopped"): 100}
 
 
 def test_a_worker_lost_after_a_stop_leaves_exact_counts(post: Post, settings: Settings) -> None:
@@ -278,13 +278,13 @@ def test_a_worker_lost_after_a_stop_leaves_exact_counts(post: Post, settings: Se
     send_and_die(campaign)
     shard = shard_of(campaign)
     doubt = shard.begun - shard.sent
-    before = told(campaign)
+    before = reported(campaign)
     assert before["sending", ""] == doubt and before["cancelled", "stopped"] == 1_000 - shard.begun
     lose_leases(settings)
     stopping.cancel_rows(campaign.pk)
     expected = {("unknown", "in_doubt"): doubt, ("cancelled", "stopped"): 1_000 - shard.begun}
     if shard.sent:
         expected["sent", ""] = shard.sent
-    assert told(campaign) == expected
+    assert reported(campaign) == expected
     account(campaign)
-    assert told(campaign) == ledger(campaign) == expected
+    assert reported(campaign) == ledger(campaign) == expected

@@ -38,11 +38,11 @@ from tests.campaigns.fake_client import (
     lose_leases,
     make_undecryptable,
     post,
+    reported,
     retried,
     send,
     shard_of,
     stop,
-    told,
 )
 from tests.campaigns.faults import lost_once
 
@@ -96,25 +96,25 @@ def test_each_message_counts_once_while_it_is_retried_by_the_engine(post: Post) 
     campaign = post.running()
     flaky, dead = set(tokens[:100]), set(tokens[100:130])
     post.client.fate = lambda address: BUSY if address in flaky else DEAD if address in dead else 200
-    post.client.before_take = lambda: check(told(campaign))
+    post.client.before_take = lambda: check(reported(campaign))
 
     def check(figures: dict[tuple[str, str], int]) -> None:
         assert sum(figures.values()) == 600
 
     send(campaign)
     expected = {("sent", ""): 470, ("failed", "dead_address"): 30, ("queued", ""): 100}
-    assert told(campaign) == expected
+    assert reported(campaign) == expected
     assert not finish_if_done(campaign.pk)
     rows = Delivery.objects.filter(campaign_id=campaign.pk, status=Status.QUEUED)
     assert [row.content for row in rows] == [TEXT] * 100
     retried(campaign)  # busy again
-    assert told(campaign) == expected
+    assert reported(campaign) == expected
     post.client.fate = lambda address: 200
     retried(campaign)
-    assert told(campaign) == {("sent", ""): 570, ("failed", "dead_address"): 30}
+    assert reported(campaign) == {("sent", ""): 570, ("failed", "dead_address"): 30}
     assert finish_if_done(campaign.pk)
     account(campaign)
-    assert told(campaign) == ledger(campaign) == {("sent", ""): 570, ("failed", "dead_address"): 30}
+    assert reported(campaign) == ledger(campaign) == {("sent", ""): 570, ("failed", "dead_address"): 30}
 
 
 def test_a_token_that_ends_amid_a_batch_is_forgotten_and_the_messages_are_tried_again(post: Post) -> None:
@@ -123,11 +123,11 @@ def test_a_token_that_ends_amid_a_batch_is_forgotten_and_the_messages_are_tried_
     post.client.fate = lambda address: UNAUTHORISED if len(post.client.begun) > 60 else 200
     send(campaign)
     assert post.client.forgotten_tokens
-    assert told(campaign) == {("sent", ""): 60, ("queued", ""): 40}
+    assert reported(campaign) == {("sent", ""): 60, ("queued", ""): 40}
     post.client.fate = lambda address: 200
     retried(campaign)
     assert set(post.client.counted) == set(tokens)
-    assert told(campaign) == {("sent", ""): 100}
+    assert reported(campaign) == {("sent", ""): 100}
 
 
 @pytest.mark.parametrize("temporary", [True, False])
@@ -141,7 +141,7 @@ def test_without_a_token_every_message_waits_in_the_ledger_and_none_begins(post:
     post.client.before_token = refuse
     send(campaign)
     assert post.client.begun == []
-    assert told(campaign) == {("queued", ""): 100}
+    assert reported(campaign) == {("queued", ""): 100}
 
 
 def test_settings_that_cannot_be_decrypted_keep_no_shard_for_ever(post: Post) -> None:
@@ -149,7 +149,7 @@ def test_settings_that_cannot_be_decrypted_keep_no_shard_for_ever(post: Post) ->
     campaign = post.running()
     make_undecryptable(post.account)
     send(campaign)
-    assert told(campaign) == {("queued", ""): 10}
+    assert reported(campaign) == {("queued", ""): 10}
     assert shard_of(campaign).state == Shard.State.DONE
     assert not Delivery.objects.filter(detail__contains="secret").exists()
 
@@ -169,7 +169,7 @@ def test_messages_whose_body_template_fails_are_sent_singly(post: Post) -> None:
     registry.reset()
     assert sorted(post.client.sent_singly) == sorted(tokens)
     assert post.client.counted == dict.fromkeys(tokens, 1)
-    assert told(campaign) == {("sent", ""): 10}
+    assert reported(campaign) == {("sent", ""): 10}
 
 
 def test_an_account_that_is_switched_off_in_mid_shard_sends_nothing_more(post: Post) -> None:
@@ -183,10 +183,10 @@ def test_an_account_that_is_switched_off_in_mid_shard_sends_nothing_more(post: P
     post.client.before_take = switch_off
     send(campaign)
     assert len(post.client.begun) <= post.client.streams + sender.MAX_CHUNK
-    figures = told(campaign)
+    figures = reported(campaign)
     assert figures["failed", "no_account"] == 2_000 - len(post.client.begun)
     account(campaign)
-    assert told(campaign) == figures
+    assert reported(campaign) == figures
 
 
 def test_answers_survive_a_lost_database_when_one_of_them_needs_another_account(post: Post, settings: Settings) -> None:
@@ -202,7 +202,7 @@ def test_answers_survive_a_lost_database_when_one_of_them_needs_another_account(
     assert lost
     retried(campaign)
     assert {token for token, count in post.client.counted.items() if count > 1} <= {tokens[50]}
-    assert told(campaign) == {("sent", ""): 99, ("queued", ""): 1}
+    assert reported(campaign) == {("sent", ""): 99, ("queued", ""): 1}
 
 
 @pytest.mark.parametrize("at", range(1, 9))
@@ -225,10 +225,10 @@ def test_answers_are_kept_while_the_database_is_away(post: Post, at: int) -> Non
 
     Sender(claimed(campaign), flaky(write_outcomes), flaky(release_shard)).run()
     assert post.client.counted == dict.fromkeys(tokens, 1)
-    assert told(campaign) == {("sent", ""): 680, ("queued", ""): 20}
+    assert reported(campaign) == {("sent", ""): 680, ("queued", ""): 20}
     post.client.fate = lambda address: 200
     retried(campaign)
-    assert told(campaign) == {("sent", ""): 700}
+    assert reported(campaign) == {("sent", ""): 700}
 
 
 def test_a_shard_that_is_paused_while_the_database_is_away_loses_no_answer(post: Post, settings: Settings) -> None:
@@ -250,7 +250,7 @@ def test_a_shard_that_is_paused_while_the_database_is_away_loses_no_answer(post:
     post.client.before_take = lambda: None
     send(campaign)
     assert post.client.counted == dict.fromkeys(tokens, 1)
-    assert told(campaign) == {("sent", ""): 1_000}
+    assert reported(campaign) == {("sent", ""): 1_000}
 
 
 def test_a_campaign_that_expires_before_its_messages_begin_sends_none(post: Post) -> None:
@@ -260,7 +260,7 @@ def test_a_campaign_that_expires_before_its_messages_begin_sends_none(post: Post
     claim.reset()
     send(campaign)
     assert post.client.begun == []
-    assert told(campaign) == {("expired", "not_after"): 5}
+    assert reported(campaign) == {("expired", "not_after"): 5}
 
 
 def test_a_retry_is_requeued_once_when_the_answer_to_the_commit_is_lost(post: Post) -> None:
@@ -288,7 +288,7 @@ def test_a_retry_is_requeued_once_when_the_answer_to_the_commit_is_lost(post: Po
     assert lost
     retried(campaign)
     assert post.client.counted == dict.fromkeys(tokens, 2)
-    assert told(campaign) == {("sent", ""): 10}
+    assert reported(campaign) == {("sent", ""): 10}
 
 
 # ---- without an answer -------------------------------------------------------------------------------------------
@@ -327,7 +327,7 @@ def test_messages_on_a_lost_connection_are_no_errors_and_are_tried_again(
     assert thresholds.reason_to_halt(shard, campaign) == reason
     post.client.fate = lambda token: 200
     retried(campaign)
-    assert told(campaign) == {("sent", ""): 300}
+    assert reported(campaign) == {("sent", ""): 300}
     assert set(post.client.counted) == set(tokens)
 
 
