@@ -8,7 +8,7 @@ from notifier.models import Template
 from tenants import categories
 from tenants.models import AuditLog, Category, Preference, Recipient, User
 from tests.admin.conftest import World
-from tests.admin.test_changes import LogIn, errors, template
+from tests.admin.filled_forms import LogIn, errors, template
 from tests.admin.test_pages import url
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ import pytest
 from notifier.models import Template
 from tenants.models import Preference, Recipient, Suppression, Tenant
 from tests.admin.conftest import World
-from tests.admin.test_changes import LogIn, errors, person, template
+from tests.admin.filled_forms import LogIn, errors, person, template
 from tests.admin.test_pages import url
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from tenants.models import Member, User
 from tests.admin.conftest import Browser, World
-from tests.admin.test_changes import errors
+from tests.admin.filled_forms import errors
 from tests.admin.test_pages import url
 
 pytestmark = pytest.mark.django_db

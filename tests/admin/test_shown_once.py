@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from tenants.models import ApiKey, Member, Recipient, User
 from tests.admin.conftest import Browser, World
-from tests.admin.test_changes import person
+from tests.admin.filled_forms import person
 from tests.admin.test_pages import url
 from tests.fixtures import _as_web
 

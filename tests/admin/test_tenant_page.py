@@ -14,7 +14,7 @@ from tenants.models import (
     User,
 )
 from tests.admin.conftest import World
-from tests.admin.test_changes import LogIn, errors
+from tests.admin.filled_forms import LogIn, errors
 from tests.admin.test_pages import url
 
 pytestmark = pytest.mark.django_db

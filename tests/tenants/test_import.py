@@ -1,36 +1,16 @@
-"""A CSV file of recipients, as people's programs really write them, and as nobody should."""
+"""A CSV file of recipients, in the forms that programs really write."""
 
 from __future__ import annotations
 
-import io
-import tracemalloc
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 
-from tenants.imports import ImportResult, RowProblem, UnreadableFile, import_recipients, read_external_ids
 from tenants.models import ConsentChange, Device, Recipient
 from tests.fixtures import People
+from tests.tenants.csv_files import ANNE, problems, put, stored
 
 pytestmark = pytest.mark.django_db
-
-
-def put(people: People, file: str | bytes) -> ImportResult:
-    return import_recipients(people.acme.pk, io.BytesIO(file if isinstance(file, bytes) else file.encode()))
-
-
-def stored(people: People) -> dict[str, Recipient]:
-    return {r.external_id: r for r in Recipient.objects.filter(tenant=people.acme)}
-
-
-def problems(result: ImportResult) -> list[tuple[int, str]]:
-    return [(p.line, p.reason) for p in result.problems]
-
-
-ANNE = "external_id,name,email\na1,Anne,anne@example.com\n"
 
 
 @pytest.mark.parametrize(
@@ -236,147 +216,6 @@ def test_bad_rows_are_told_by_line_and_reason_and_good_ones_go_in(people: People
 def test_many_problems_are_counted_and_the_first_thousand_told(people: People) -> None:
     result = put(people, "external_id,email\n" + "x,bad\n" * 1500)
     assert (result.rejected, len(result.problems)) == (1500, 1000)
-
-
-LATIN = "external_id,name\n" + "".join(f"{i},ok\n" for i in range(6000)) + "x,Jos\xe9\n"
-
-REFUSED = {
-    "empty": b"",
-    "only blank lines": b"\n\r\n  \n",
-    "utf-16": ANNE.encode("utf-16"),
-    "utf-16 without its mark": ANNE.encode("utf-16-le"),
-    "latin-1 after 6,000 good lines": LATIN.encode("latin-1"),
-    "a zero byte in the middle": b"external_id\na\n" + b"b\n" * 6000 + b"c\0d\n",
-    "binary": bytes(range(256)) * 40,
-    "an Excel workbook": b"PK\x03\x04" + b"\x14\x00" * 50,
-    "gzip": b"\x1f\x8b\x08\x00abc",
-    "no external_id": b"name,email\nA,a@example.com\n",
-    "a column twice": b"external_id,email,EMAIL\n1,a@example.com,b@example.com\n",
-    "two columns that could be the id": b"user_id,customer_id\n1,2\n",
-    "an attribute twice": b"external_id,plan,attributes.plan\n1,a,b\n",
-    "a column without a name": b"external_id,,email\n1,,a@example.com\n",
-    "a quote that is never closed": b'external_id,name\n1,"Anne\n' + b"2,x\n" * 50_000,
-    "a quote that is not closed before the end": b'external_id,name\n1,"Anne\n2,x\n',
-    "one endless line": b"external_id," + b"x" * 2_000_000,
-    "a bare carriage return": b"external_id,name\n1,a\r2,b\n",
-    "a separator that is none": b"sep=x\nexternal_idxname\n1xAnne\n",
-    "only the line of the separator": b"sep=;\n",
-    "html": b"<!doctype html>\n<html><body>Log in first</body></html>\n",
-    "json": b'[{"external_id": "1"}]\n',
-}
-
-
-@pytest.mark.parametrize("file", REFUSED.values(), ids=REFUSED.keys())
-def test_a_file_that_is_not_what_it_claims_changes_nothing(file: bytes, people: People) -> None:
-    put(people, "external_id,name\n1,before\n")
-    with pytest.raises(UnreadableFile) as refused:
-        put(people, file)
-    assert len(refused.value.message) > 10
-    assert {k: r.name for k, r in stored(people).items()} == {"1": "before"}
-
-
-def test_a_file_over_the_limit_is_refused(people: People, settings: Any) -> None:
-    settings.IMPORT_MAX_BYTES = 100
-    with pytest.raises(UnreadableFile, match="larger than 100 bytes"):
-        put(people, "external_id\n" + "1234567\n" * 20)
-    assert stored(people) == {}
-
-
-def test_a_file_may_follow_a_refused_one(people: People) -> None:
-    with pytest.raises(UnreadableFile):
-        put(people, LATIN.encode("latin-1"))
-    assert put(people, ANNE).created == 1
-
-
-def test_tenants_have_their_own_people_of_the_same_name(people: People) -> None:
-    put(people, ANNE)
-    import_recipients(people.globex.pk, io.BytesIO(b"external_id,name\na1,Other\n"))
-    assert stored(people)["a1"].name == "Anne"
-
-
-class Endless(io.RawIOBase):
-    """A file of `rows` people that exists nowhere, so that only the import's own memory is measured."""
-
-    def __init__(self, rows: int) -> None:
-        self._lines = self._make(rows)
-
-    @staticmethod
-    def _make(rows: int) -> Iterator[bytes]:
-        yield b"external_id,name,email,phone,locale,timezone,push_token,plan\n"
-        for i in range(rows):
-            yield f"u{i},Person,p{i}@example.com,+4917{i:08d},de-DE,Europe/Berlin,token-{i:012d},pro\n".encode()
-
-    def readline(self, size: int | None = -1, /) -> bytes:
-        return next(self._lines, b"")
-
-
-def peak_kib(people: People, rows: int) -> int:
-    """The peak of memory while an import reads batches of 500 rows."""
-    tracemalloc.start()
-    try:
-        assert import_recipients(people.acme.pk, Endless(rows), batch_rows=500).rows == rows
-        return tracemalloc.get_traced_memory()[1] // 1024
-    finally:
-        tracemalloc.stop()
-
-
-def test_memory_does_not_grow_with_the_file(people: People) -> None:
-    peak_kib(people, 100)  # what is loaded once
-    few, many = peak_kib(people, 2_000), peak_kib(people, 20_000)
-    assert many < few * 1.3, (few, many)
-
-
-def test_the_command_prints_a_report(people: People, tmp_path: Any, capsys: Any) -> None:
-    file = tmp_path / "people.csv"
-    file.write_text("external_id,email\n1,a@example.com\n2,bad\n")
-    call_command("import_recipients", "--tenant", "acme", str(file))
-    out = capsys.readouterr().out
-    assert "line 3: email" in out and "1 created" in out and "1 rejected" in out
-    file.write_text("external_id,points,plan\n1,5,pro\n")
-    call_command("import_recipients", "--tenant", "acme", str(file))
-    assert "attribute points: number\nattribute plan: text\n" in capsys.readouterr().out
-
-
-def test_the_command_fails_on_a_refused_file_an_unknown_tenant_and_no_file(people: People, tmp_path: Any) -> None:
-    file = tmp_path / "people.csv"
-    file.write_bytes(b"\xff\xfe")
-    for tenant, path, said in (
-        ("acme", file, "UTF-16"),
-        ("nobody", file, "no tenant"),
-        ("acme", tmp_path / "no", "read"),
-    ):
-        with pytest.raises(CommandError, match=said):
-            call_command("import_recipients", "--tenant", tenant, str(path))
-
-
-@pytest.mark.parametrize(
-    ("file", "ids"),
-    [
-        (b"external_id\na\nb\na\n", ["a", "b", "a"]),
-        (b"\xef\xbb\xbfname;user_id\r\nAnne;a\r\nBob;b\r\n", ["a", "b"]),
-        (b"a\nb\n\nc", ["a", "b", "c"]),
-        (b"external_id\n", []),
-        (b"sep=;\nexternal_id;name\na;Anne\nb\n", ["a", "b"]),
-        ("\ufeffexternal_id\na\u200b\n\ufeffexternal_id\nb\u00a0\n".encode(), ["a", "b"]),
-        ("\ufeffa\u200e\n\u2060b\na\n".encode(), ["a", "b", "a"]),
-    ],
-)
-def test_a_list_of_ids_is_read_with_and_without_a_header(file: bytes, ids: list[str]) -> None:
-    assert list(read_external_ids(io.BytesIO(file))) == ids
-
-
-def test_a_row_of_a_list_without_an_id_is_told(people: People) -> None:
-    found = list(read_external_ids(io.BytesIO(b"name,external_id\nAnne,\nBob,b\n" + b"x," + b"y" * 200 + b"\nC,c,d\n")))
-    assert [p.line if isinstance(p, RowProblem) else p for p in found] == [2, "b", 4, 5]
-
-
-NO_LISTS = [b"", b"a,b\n1,2\n", "external_id\né\n".encode("latin-1"), b"PK\x03\x04", b"a\0b\n"]
-
-
-@pytest.mark.parametrize("file", [*NO_LISTS, b"email\nanne@example.com\n", b"E-Mail\n", b"push_token\nabcdefgh\n"])
-def test_a_list_that_is_none_is_refused(file: bytes) -> None:
-    with pytest.raises(UnreadableFile):
-        list(read_external_ids(io.BytesIO(file)))
 
 
 def test_locales_and_zones_are_stored_in_canonical_case_and_bad_ones_are_reported(people: People) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tenants.imports import UnreadableFile
 from tenants.models import Device, Recipient
 from tests.fixtures import People
-from tests.tenants.test_import import problems, put, stored
+from tests.tenants.csv_files import problems, put, stored
 
 pytestmark = pytest.mark.django_db
 
