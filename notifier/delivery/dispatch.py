@@ -227,7 +227,7 @@ class FallbackAccounts:
         self._accounts: list[ProviderAccount] | None = None
 
     def load(self) -> list[ProviderAccount]:
-        """None of them while the database is away: the outcome must be written, and the next attempt loads again."""
+        """Empty while the database is away: the outcome must be written, and the next attempt loads again."""
         if self._accounts is None:
             try:
                 self._accounts = self._load()
