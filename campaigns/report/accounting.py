@@ -27,7 +27,8 @@ from campaigns.shard.outcomes import REQUEUED, UNANSWERED, OutcomeNote, ShardOut
 from campaigns.shard.payload import Payload
 from notifier.delivery.infra import bulk
 from notifier.delivery.ledger import campaign_counts, campaign_rows
-from notifier.delivery.ledger.settle import DeadAddress, mark_addresses_dead, store_dead_letters
+from notifier.delivery.ledger.dead_addresses import DeadAddress, mark_addresses_dead
+from notifier.delivery.ledger.settle import store_dead_letters
 from notifier.vocabulary.status import Reason, Status
 from tenants.batch_slots import batch_slot
 

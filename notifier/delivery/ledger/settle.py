@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,11 +18,11 @@ from notifier.delivery.infra import bulk
 from notifier.delivery.infra.db_retry import retry_while_db_down
 from notifier.delivery.ledger import history, ordering
 from notifier.delivery.ledger.claims import Claimed
+from notifier.delivery.ledger.dead_addresses import DeadAddress, mark_addresses_dead
 from notifier.delivery.ledger.retry import HOLD_SECONDS
 from notifier.delivery.wakeup import signal
 from notifier.values.text import cleaned, is_storable
 from notifier.vocabulary.ids import new_id
-from notifier.vocabulary.people import Address
 from notifier.vocabulary.status import FINAL, QueuePosition, Reason, Status
 
 #: characters of a provider's reference that the ledger keeps
@@ -92,16 +92,6 @@ class Outcome:
     def plain(self) -> bool:
         """Nothing follows from the outcome: only the row is written."""
         return self.final and not (self.address_is_dead or self.dead_letter)
-
-
-@dataclass(frozen=True)
-class DeadAddress:
-    """An address that a provider refused for good. An address that was registered after `as_of` is another one."""
-
-    tenant_id: uuid.UUID
-    channel: str
-    address: Address
-    as_of: datetime
 
 
 _OUTCOME: bulk.Columns = {
@@ -226,52 +216,6 @@ def _add_history(outcomes: Sequence[Outcome]) -> None:
 def _event(o: Outcome, now: datetime) -> history.EventRow:
     detail = (o.detail or str(o.reason))[:300]
     return history.EventRow(new_id(), o.row.tenant_id, o.row.id, "held" if o.held else "retry", detail, now)
-
-
-_DEVICE: bulk.Columns = {"tenant_id": "uuid", "id": "uuid", "as_of": "timestamptz"}
-# A phone that registers while its refusal is under way has a token that works again, perhaps of another recipient.
-# Locked in the order of an import (tenants.imports.merge): with two orders PostgreSQL would have to end one transaction
-_KILL_DEVICES = f"""
-WITH refused AS MATERIALIZED (
-  SELECT v.id FROM tenants_device v JOIN {bulk.unnest("dead", _DEVICE)} USING (tenant_id, id)
-  WHERE v.dead_since IS NULL AND v.last_seen_at <= dead.as_of
-  ORDER BY v.tenant_id, v.platform, v.token FOR UPDATE OF v
-)
-UPDATE tenants_device v SET dead_since = now() FROM refused WHERE v.id = refused.id
-"""
-
-_SUPPRESSION: bulk.Columns = {
-    "id": "uuid", "tenant_id": "uuid", "channel": "text", "address": "text", "as_of": "timestamptz",
-}  # fmt: skip
-# an address whose suppression was lifted after the request began is not suppressed by that request's refusal
-_SUPPRESS = f"""
-INSERT INTO tenants_suppression (id, tenant_id, channel, address, cause, created_at)
-SELECT id, tenant_id, channel, address, 'dead', now() FROM {bulk.unnest("dead", _SUPPRESSION)}
-WHERE NOT EXISTS (
-  SELECT 1 FROM tenants_consentchange c
-  WHERE c.tenant_id = dead.tenant_id AND c.at > dead.as_of AND c.channel = dead.channel AND c.address = dead.address)
-ON CONFLICT (tenant_id, channel, address) DO NOTHING
-"""
-
-
-def mark_addresses_dead(dead: Iterable[DeadAddress]) -> None:
-    """Mark addresses that will never take a message: a device is marked, any other address becomes a suppression. In
-    the order of tokens and addresses, so that two workers cannot wait for each other."""
-    devices: dict[tuple[uuid.UUID, uuid.UUID], datetime] = {}
-    addresses: dict[tuple[uuid.UUID, str, str], datetime] = {}
-    for d in sorted(dead, key=lambda d: d.as_of):  # the latest of several refusals of an address counts
-        if d.address.device_id:
-            devices[d.tenant_id, d.address.device_id] = d.as_of
-        else:
-            addresses[d.tenant_id, d.channel, d.address.value] = d.as_of
-    if not devices and not addresses:
-        return
-    with bulk.cursor() as cursor:
-        if devices:
-            cursor.execute(_KILL_DEVICES, bulk.by_column(_DEVICE, [(*key, as_of) for key, as_of in devices.items()]))
-        if addresses:
-            suppressions = [(new_id(), *key, addresses[key]) for key in sorted(addresses, key=str)]
-            cursor.execute(_SUPPRESS, bulk.by_column(_SUPPRESSION, suppressions))
 
 
 _DEAD_LETTER: bulk.Columns = {

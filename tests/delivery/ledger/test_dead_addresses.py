@@ -10,8 +10,9 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from notifier.delivery.ledger.claims import Claimed
+from notifier.delivery.ledger.dead_addresses import DeadAddress, mark_addresses_dead
 from notifier.delivery.ledger.retry import Tries, decide
-from notifier.delivery.ledger.settle import DeadAddress, Outcome, mark_addresses_dead
+from notifier.delivery.ledger.settle import Outcome
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.people import Address
 from notifier.vocabulary.status import Status
