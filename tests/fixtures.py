@@ -55,7 +55,7 @@ def people(db: None) -> People:
 
 
 @contextmanager
-def _as_web() -> Iterator[None]:
+def as_web_role() -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute(f"SET ROLE {settings.WEB_DATABASE_ROLE_NAME}")
     try:
@@ -68,7 +68,7 @@ def _as_web() -> Iterator[None]:
 @pytest.fixture
 def as_web() -> Callable[[], AbstractContextManager[None]]:
     """`with as_web():` takes the web role, so that row-level security holds as it does in web processes."""
-    return _as_web
+    return as_web_role
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Api:
         content = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
         kind = headers.pop("content_type", "application/json")
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        with _as_web():
+        with as_web_role():
             # RAW_URI as a server sets it; Django's client passes on only the decoded path
             response = self._client.generic(method, path, content, kind, headers={**self._auth, **named}, RAW_URI=path)
             with connection.cursor() as cursor:

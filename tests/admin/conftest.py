@@ -43,23 +43,23 @@ from tenants.models import (
     Tenant,
     User,
 )
-from tests.fixtures import People, _as_web
+from tests.fixtures import People, as_web_role
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Browser:
-    """Somebody at the admin. Each request runs as the web role."""
+    """A user of the admin. Each request runs as the web role."""
 
     client: Client
 
     def get(self, url: str, data: Any = None) -> Any:
-        with _as_web():
+        with as_web_role():
             return self.client.get(url, data)
 
     def post(self, url: str, data: Any = None) -> Any:
-        with _as_web():
+        with as_web_role():
             return self.client.post(url, data)
 
 
@@ -81,7 +81,7 @@ def _uploads_elsewhere(settings: Any, tmp_path: Any) -> Iterator[None]:
 
 @pytest.fixture
 def vera(people: People) -> User:
-    """Looks at ACME and changes nothing."""
+    """A viewer of ACME."""
     user = User.objects.create_user("vera", "vera@example.com", "a long password", is_staff=True)
     Member.objects.create(tenant=people.acme, user=user, role=Member.Role.VIEWER)
     return user
@@ -96,7 +96,7 @@ def olga(db: None) -> User:
 Rows = dict[type[Model], Any]
 
 
-def furnished(tenant: Tenant, word: str) -> Rows:
+def create_rows(tenant: Tenant, word: str) -> Rows:
     """One row of every kind, each marked with a word that no other tenant's row holds."""
     create_default_categories(tenant)
     category = Category.objects.create(tenant=tenant, key=f"{word}-news", name=f"{word} news")
@@ -106,16 +106,16 @@ def furnished(tenant: Tenant, word: str) -> Rows:
         tenant=tenant, external_id=f"{word}-1", name=f"{word} person", email=f"{word}@example.com"
     )
     rows: Rows = {type(r): r for r in (category, template, version, recipient)}
-    rows |= _people(tenant, recipient, word) | _ledger(tenant, recipient, version, word)
+    rows |= _create_people(tenant, recipient, word) | _create_ledger(tenant, recipient, version, word)
     rows[Tenant] = tenant
     return rows
 
 
-def _import(tenant: Tenant, file: ContentFile[bytes]) -> Import:
+def _submit_import(tenant: Tenant, file: ContentFile[bytes]) -> Import:
     return jobs.submit(jobs.new_import(tenant, file), file)
 
 
-def _people(tenant: Tenant, recipient: Recipient, word: str) -> Rows:
+def _create_people(tenant: Tenant, recipient: Recipient, word: str) -> Rows:
     made: list[Any] = [
         Device.objects.create(tenant=tenant, recipient=recipient, token=f"token-of-{word}-very-long-{word}", app=word),
         Preference.objects.create(tenant=tenant, recipient=recipient, channels_off=["push"], language="de"),
@@ -124,7 +124,7 @@ def _people(tenant: Tenant, recipient: Recipient, word: str) -> Rows:
             tenant=tenant, key=f"{word}-retry", endpoint="send", body_digest=b"", status=202, response={}
         ),
         audit.record(tenant.pk, f"{word}.happened", new_id()),
-        _import(tenant, ContentFile(b"external_id\n1\n", name=f"{word}.csv")),
+        _submit_import(tenant, ContentFile(b"external_id\n1\n", name=f"{word}.csv")),
         Member.objects.filter(tenant=tenant).first(),
         ApiKey.objects.filter(tenant=tenant).first(),
         ConsentChange.objects.filter(tenant=tenant).first(),
@@ -132,7 +132,7 @@ def _people(tenant: Tenant, recipient: Recipient, word: str) -> Rows:
     return {type(row): row for row in made}
 
 
-def _ledger(tenant: Tenant, recipient: Recipient, version: TemplateVersion, word: str) -> Rows:
+def _create_ledger(tenant: Tenant, recipient: Recipient, version: TemplateVersion, word: str) -> Rows:
     notification = Notification.objects.create(
         tenant=tenant, recipient=recipient, version=version, lane=Lane.BULK, category=f"{word}-news"
     )
@@ -173,12 +173,12 @@ def _ledger(tenant: Tenant, recipient: Recipient, version: TemplateVersion, word
 
 
 @dataclass(frozen=True)
-class World:
+class Site:
     people: People
-    mine: Rows  #: ACME's, marked "zebra"
-    other: Rows  #: Globex's, marked "quokka"
+    acme_rows: Rows  #: ACME's, marked "zebra"
+    globex_rows: Rows  #: Globex's, marked "quokka"
 
 
 @pytest.fixture
-def world(people: People) -> World:
-    return World(people, furnished(people.acme, "zebra"), furnished(people.globex, "quokka"))
+def site(people: People) -> Site:
+    return Site(people, create_rows(people.acme, "zebra"), create_rows(people.globex, "quokka"))

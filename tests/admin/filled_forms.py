@@ -9,7 +9,7 @@ from typing import Any
 from tenants.models import (
     User,
 )
-from tests.admin.conftest import Browser, World
+from tests.admin.conftest import Browser, Site
 
 LogIn = Callable[[User], Browser]
 NO_INLINES = {
@@ -17,8 +17,8 @@ NO_INLINES = {
 }
 
 
-def person(world: World, **values: Any) -> dict[str, Any]:
-    base = {"tenant": str(world.people.acme.pk), "external_id": "new", "status": "active", "attributes": "{}"}
+def person(site: Site, **values: Any) -> dict[str, Any]:
+    base = {"tenant": str(site.people.acme.pk), "external_id": "new", "status": "active", "attributes": "{}"}
     return {**base, **NO_INLINES, **values}
 
 
@@ -27,6 +27,6 @@ def errors(answer: Any) -> dict[str, list[str]]:
     return found
 
 
-def template(world: World, content: Any, key: str = "hello") -> dict[str, Any]:
+def template(site: Site, content: Any, key: str = "hello") -> dict[str, Any]:
     counts = {"versions-TOTAL_FORMS": "0", "versions-INITIAL_FORMS": "0"}
-    return {"tenant": str(world.people.acme.pk), "key": key, "name": "", "content": json.dumps(content), **counts}
+    return {"tenant": str(site.people.acme.pk), "key": key, "name": "", "content": json.dumps(content), **counts}

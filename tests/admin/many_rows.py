@@ -11,7 +11,7 @@ from notifier.models import ProviderAccount, Template, TemplateVersion
 from tenants.models import Tenant
 
 ROWS = 10_000
-#: the milliseconds that ids of the crowd's campaign begin with; those of single messages come after
+#: the milliseconds that ids of the campaign begin with; those of single messages come after
 ARMED_MS = 1_795_600_000_000
 _ID = "(lpad(to_hex({ms}), 12, '0') || '7' || substr(md5('{what}' || n), 1, 19))::uuid"
 
@@ -20,9 +20,9 @@ def many_rows(tenant: Tenant, version: TemplateVersion) -> Campaign:
     """Fill every large table for the tenant; messages are half of a campaign and half single."""
     template = Template.objects.get(pk=version.template_id)
     campaign = Campaign.objects.create(
-        tenant=tenant, name="crowd", template=template, channels=["push"], first_armed_ms=ARMED_MS
+        tenant=tenant, name="large", template=template, channels=["push"], first_armed_ms=ARMED_MS
     )
-    account = ProviderAccount.objects.create(tenant=tenant, name="crowd", provider="fcm", channel="push")
+    account = ProviderAccount.objects.create(tenant=tenant, name="large", provider="fcm", channel="push")
     for statement in _statements(tenant.pk, version.pk, campaign.pk, account.pk):
         with connection.cursor() as cursor:
             cursor.execute(statement)

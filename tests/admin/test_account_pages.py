@@ -18,7 +18,7 @@ from tenants.models import (
     Recipient,
     User,
 )
-from tests.admin.conftest import World
+from tests.admin.conftest import Site
 from tests.admin.filled_forms import LogIn, errors
 from tests.admin.test_pages import url
 
@@ -44,14 +44,14 @@ pytestmark = pytest.mark.django_db
         ("marketer", User, False),
     ],
 )
-def test_roles_decide_who_adds(role: str, model: Any, allowed: bool, world: World, log_in: LogIn, vera: User) -> None:
-    user = {"owner": world.people.ana, "marketer": world.people.ben, "viewer": vera}[role]
+def test_roles_decide_who_adds(role: str, model: Any, allowed: bool, site: Site, log_in: LogIn, vera: User) -> None:
+    user = {"owner": site.people.ana, "marketer": site.people.ben, "viewer": vera}[role]
     assert log_in(user).get(url(model, "add")).status_code == (200 if allowed else 403)
 
 
-def test_an_api_key_is_shown_once_and_works_by_its_digest_only(world: World, log_in: LogIn) -> None:
-    browser = log_in(world.people.ana)
-    asked = {"tenant": str(world.people.acme.pk), "name": "shop", "mode": "live", "scopes": ["send"]}
+def test_an_api_key_is_shown_once_and_works_by_its_digest_only(site: Site, log_in: LogIn) -> None:
+    browser = log_in(site.people.ana)
+    asked = {"tenant": str(site.people.acme.pk), "name": "shop", "mode": "live", "scopes": ["send"]}
     shown = browser.get(browser.post(url(ApiKey, "add"), asked).url)
     key = shown.context["values"]["key"]
     assert shown.status_code == 200 and key in shown.content.decode()
@@ -59,26 +59,26 @@ def test_an_api_key_is_shown_once_and_works_by_its_digest_only(world: World, log
     for page in (url(ApiKey, "changelist"), url(ApiKey, "change", stored.pk), reverse("admin:index")):
         html = browser.get(page).content.decode()
         assert key not in html and bytes(stored.digest).hex() not in html
-    assert (stored.tenant, stored.scopes) == (world.people.acme, ["send"])
+    assert (stored.tenant, stored.scopes) == (site.people.acme, ["send"])
     assert AuditLog.objects.filter(action="apikey.added", object_id=str(stored.pk)).count() == 1
 
 
-def test_revoking_a_key_is_an_action_of_owners(world: World, log_in: LogIn) -> None:
-    chosen = {"action": "revoke", "_selected_action": [str(world.mine[ApiKey].pk)]}
-    log_in(world.people.ben).post(url(ApiKey, "changelist"), chosen)
-    assert ApiKey.objects.get(pk=world.mine[ApiKey].pk).revoked_at is None
-    log_in(world.people.ana).post(url(ApiKey, "changelist"), chosen)
-    assert ApiKey.objects.get(pk=world.mine[ApiKey].pk).revoked_at is not None
+def test_revoking_a_key_is_an_action_of_owners(site: Site, log_in: LogIn) -> None:
+    chosen = {"action": "revoke", "_selected_action": [str(site.acme_rows[ApiKey].pk)]}
+    log_in(site.people.ben).post(url(ApiKey, "changelist"), chosen)
+    assert ApiKey.objects.get(pk=site.acme_rows[ApiKey].pk).revoked_at is None
+    log_in(site.people.ana).post(url(ApiKey, "changelist"), chosen)
+    assert ApiKey.objects.get(pk=site.acme_rows[ApiKey].pk).revoked_at is not None
     assert AuditLog.objects.filter(action="apikey.revoked").count() == 1
 
 
-def test_an_owner_adds_a_member_whose_password_is_shown_once(world: World, log_in: LogIn) -> None:
-    asked = {"tenant": str(world.people.acme.pk), "username": "dan", "email": "dan@example.com", "role": "viewer"}
-    browser = log_in(world.people.ana)
+def test_an_owner_adds_a_member_whose_password_is_shown_once(site: Site, log_in: LogIn) -> None:
+    asked = {"tenant": str(site.people.acme.pk), "username": "dan", "email": "dan@example.com", "role": "viewer"}
+    browser = log_in(site.people.ana)
     password = browser.get(browser.post(url(Member, "add"), asked).url).context["values"]["password"]
     user = User.objects.get(username="dan@acme")
     assert user.check_password(password) and user.is_staff and not user.is_superuser
-    assert [m.tenant_id for m in Member.objects.filter(user=user)] == [world.people.acme.pk]
+    assert [m.tenant_id for m in Member.objects.filter(user=user)] == [site.people.acme.pk]
     assert "username" in errors(browser.post(url(Member, "add"), asked))
 
 
@@ -98,11 +98,11 @@ def service_account() -> str:
     )
 
 
-def test_a_provider_accounts_secret_is_sealed_and_never_comes_back(world: World, log_in: LogIn) -> None:
-    browser = log_in(world.people.ana)
+def test_a_provider_accounts_secret_is_sealed_and_never_comes_back(site: Site, log_in: LogIn) -> None:
+    browser = log_in(site.people.ana)
     secret = service_account()
     add = url(ProviderAccount, "add") + "?provider=fcm"
-    asked = {"tenant": str(world.people.acme.pk), "name": "firebase", "weight": "100", "enabled": "on"}
+    asked = {"tenant": str(site.people.acme.pk), "name": "firebase", "weight": "100", "enabled": "on"}
     refused = browser.post(add, {**asked, "weight": "many", "config_service_account": secret})
     assert "weight" in errors(refused) and "private_key" not in refused.content.decode()
     assert browser.post(add, {**asked, "config_service_account": secret}).status_code == 302
@@ -117,14 +117,14 @@ def test_a_provider_accounts_secret_is_sealed_and_never_comes_back(world: World,
     assert account.weight == 50 and registry.settings_of(account)["service_account"].strip() == secret
 
 
-def test_a_provider_account_with_wrong_settings_is_refused_at_the_field(world: World, log_in: LogIn) -> None:
-    asked = {"tenant": str(world.people.acme.pk), "name": "firebase", "weight": "100", "config_service_account": "{}"}
-    answer = log_in(world.people.ana).post(url(ProviderAccount, "add") + "?provider=fcm", asked)
+def test_a_provider_account_with_wrong_settings_is_refused_at_the_field(site: Site, log_in: LogIn) -> None:
+    asked = {"tenant": str(site.people.acme.pk), "name": "firebase", "weight": "100", "config_service_account": "{}"}
+    answer = log_in(site.people.ana).post(url(ProviderAccount, "add") + "?provider=fcm", asked)
     assert list(errors(answer)) == ["config_service_account"]
 
 
-def test_sandbox_accounts_are_read_only(world: World, log_in: LogIn) -> None:
-    page = url(ProviderAccount, "change", world.mine[ProviderAccount].pk)
-    browser = log_in(world.people.ana)
+def test_sandbox_accounts_are_read_only(site: Site, log_in: LogIn) -> None:
+    page = url(ProviderAccount, "change", site.acme_rows[ProviderAccount].pk)
+    browser = log_in(site.people.ana)
     assert browser.get(page).status_code == 200
     assert browser.post(page, {"name": "x", "weight": "1"}).status_code == 403

@@ -10,36 +10,36 @@ from tenants.models import (
     Preference,
     Recipient,
 )
-from tests.admin.conftest import World
+from tests.admin.conftest import Site
 from tests.admin.filled_forms import LogIn, errors, person, template
 from tests.admin.test_pages import url
 
 pytestmark = pytest.mark.django_db
 
 
-def test_saving_a_template_publishes_a_version_and_only_when_the_content_changed(world: World, log_in: LogIn) -> None:
-    browser = log_in(world.people.ben)
+def test_saving_a_template_publishes_a_version_and_only_when_the_content_changed(site: Site, log_in: LogIn) -> None:
+    browser = log_in(site.people.ben)
     content = {"in_app": {"en": {"title": "Hi", "body": "{{ recipient.name }}"}}}
-    assert browser.post(url(Template, "add"), template(world, content)).status_code == 302
+    assert browser.post(url(Template, "add"), template(site, content)).status_code == 302
     made = Template.objects.get(key="hello")
     page = url(Template, "change", made.pk)
-    browser.post(page, template(world, content))
-    browser.post(page, template(world, {"in_app": {"en": {"title": "Hello", "body": "x"}}}))
+    browser.post(page, template(site, content))
+    browser.post(page, template(site, {"in_app": {"en": {"title": "Hello", "body": "x"}}}))
     assert [v.number for v in made.versions.all()] == [2, 1]
 
 
-def test_a_mistake_in_a_template_names_its_place(world: World, log_in: LogIn) -> None:
+def test_a_mistake_in_a_template_names_its_place(site: Site, log_in: LogIn) -> None:
     broken = {"in_app": {"en": {"title": "{% if %}", "body": "x"}}}
-    answer = log_in(world.people.ben).post(url(Template, "add"), template(world, broken))
+    answer = log_in(site.people.ben).post(url(Template, "add"), template(site, broken))
     assert "content.in_app.en.title" in str(errors(answer)["content"])
     assert not Template.objects.filter(key="hello").exists()
 
 
-def test_a_preview_shows_what_one_person_would_get(world: World, log_in: LogIn) -> None:
-    page = reverse("admin:notifier_template_preview", args=[world.mine[Template].pk])
-    html = log_in(world.people.ben).get(page, {"recipient": "zebra-1", "variables": "{}"}).content.decode()
+def test_a_preview_shows_what_one_person_would_get(site: Site, log_in: LogIn) -> None:
+    page = reverse("admin:notifier_template_preview", args=[site.acme_rows[Template].pk])
+    html = log_in(site.people.ben).get(page, {"recipient": "zebra-1", "variables": "{}"}).content.decode()
     assert "zebra person" in html
-    strange = log_in(world.people.ben).get(page, {"recipient": "quokka-1", "variables": "{}"}).content.decode()
+    strange = log_in(site.people.ben).get(page, {"recipient": "quokka-1", "variables": "{}"}).content.decode()
     assert "There is no such recipient." in strange
 
 
@@ -47,16 +47,16 @@ def test_a_preview_shows_what_one_person_would_get(world: World, log_in: LogIn) 
     ("variables", "said"),
     [("[1]", "Must be an object"), ("7", "Must be an object"), ('{"nil": 1}', "use another name")],
 )
-def test_wrong_variables_of_a_preview_are_told(world: World, log_in: LogIn, variables: str, said: str) -> None:
-    page = reverse("admin:notifier_template_preview", args=[world.mine[Template].pk])
-    answer = log_in(world.people.ben).get(page, {"recipient": "zebra-1", "variables": variables})
+def test_wrong_variables_of_a_preview_are_told(site: Site, log_in: LogIn, variables: str, said: str) -> None:
+    page = reverse("admin:notifier_template_preview", args=[site.acme_rows[Template].pk])
+    answer = log_in(site.people.ben).get(page, {"recipient": "zebra-1", "variables": variables})
     assert (answer.status_code, said in answer.content.decode()) == (200, True)
 
 
-def test_preferences_are_edited_on_the_recipients_page(world: World, log_in: LogIn) -> None:
-    someone = Recipient.objects.create(tenant=world.people.acme, external_id="p")
+def test_preferences_are_edited_on_the_recipients_page(site: Site, log_in: LogIn) -> None:
+    someone = Recipient.objects.create(tenant=site.people.acme, external_id="p")
     inline = {"preference-TOTAL_FORMS": "1", "preference-INITIAL_FORMS": "0", "preference-0-channels_off": ["push"]}
-    answer = log_in(world.people.ben).post(url(Recipient, "change", someone.pk), {**person(world), **inline})
+    answer = log_in(site.people.ben).post(url(Recipient, "change", someone.pk), {**person(site), **inline})
     assert answer.status_code == 302
     stored = Preference.objects.get(recipient=someone)
-    assert (stored.tenant_id, stored.channels_off) == (world.people.acme.pk, ["push"])
+    assert (stored.tenant_id, stored.channels_off) == (site.people.acme.pk, ["push"])

@@ -15,7 +15,7 @@ from inbox.models import InboxMessage
 from notifier.models import Delivery, Notification, ProviderAccount, Template, TemplateVersion
 from notifier.vocabulary.status import Lane, Status
 from tenants.models import ApiKey, AuditLog, Category, Device, Member, Preference, Recipient, Suppression, Tenant, User
-from tests.admin.conftest import Browser, World
+from tests.admin.conftest import Browser, Site
 from tests.admin.test_pages import url
 
 pytestmark = pytest.mark.django_db
@@ -42,17 +42,17 @@ USED = [
 
 @pytest.mark.parametrize(("model", "by"), USED, ids=lambda case: getattr(case, "__name__", ""))
 def test_what_is_in_use_is_not_deleted_and_the_page_says_by_whom(
-    model: Any, by: str, world: World, log_in: LogIn
+    model: Any, by: str, site: Site, log_in: LogIn
 ) -> None:
-    browser, row = log_in(world.people.ana), world.mine[model]
+    browser, row = log_in(site.people.ana), site.acme_rows[model]
     asked, done = delete(browser, row)
     for page in (asked, done, delete_ticked(browser, row)):
         assert page.status_code == 200 and f"In use by {by}." in page.content.decode()
     assert model.objects.filter(pk=row.pk).exists()
 
 
-def test_a_template_of_a_campaign_and_an_audience_of_one_stay(world: World, log_in: LogIn) -> None:
-    tenant, browser = world.people.acme, log_in(world.people.ben)
+def test_a_template_of_a_campaign_and_an_audience_of_one_stay(site: Site, log_in: LogIn) -> None:
+    tenant, browser = site.people.acme, log_in(site.people.ben)
     template = Template.objects.create(tenant=tenant, key="unsent")
     audience = Audience.objects.create(tenant=tenant, name="all", source="segment")
     for name in ("one", "two"):
@@ -63,21 +63,21 @@ def test_a_template_of_a_campaign_and_an_audience_of_one_stay(world: World, log_
         row.refresh_from_db()
 
 
-def test_an_account_with_waiting_messages_stays_and_one_with_old_ones_goes(world: World, log_in: LogIn) -> None:
+def test_an_account_with_waiting_messages_stays_and_one_with_old_ones_goes(site: Site, log_in: LogIn) -> None:
     account = ProviderAccount.objects.create(
-        tenant=world.people.acme, name="mine", provider="fcm", channel="push", platform="fcm"
+        tenant=site.people.acme, name="mine", provider="fcm", channel="push", platform="fcm"
     )
-    delivery = Delivery.objects.filter(pk=world.mine[Delivery].pk)
+    delivery = Delivery.objects.filter(pk=site.acme_rows[Delivery].pk)
     delivery.update(account_id=account.pk, status=Status.QUEUED)
-    browser = log_in(world.people.ana)
+    browser = log_in(site.people.ana)
     assert "In use by 1 waiting deliveries." in delete(browser, account)[1].content.decode()
     delivery.update(status=Status.SENT)
     assert delete(browser, account)[1].status_code == 302
     assert not ProviderAccount.objects.filter(pk=account.pk).exists()
 
 
-def test_what_nothing_uses_goes_with_what_is_its_own(world: World, log_in: LogIn) -> None:
-    tenant, browser = world.people.acme, log_in(world.people.ana)
+def test_what_nothing_uses_goes_with_what_is_its_own(site: Site, log_in: LogIn) -> None:
+    tenant, browser = site.people.acme, log_in(site.people.ana)
     person = Recipient.objects.create(tenant=tenant, external_id="unsent")
     Device.objects.create(tenant=tenant, recipient=person, token="t" * 30)
     Preference.objects.create(tenant=tenant, recipient=person)
@@ -86,8 +86,8 @@ def test_what_nothing_uses_goes_with_what_is_its_own(world: World, log_in: LogIn
     audience = Audience.objects.create(tenant=tenant, name="ids", source="list")
     AudienceMember.objects.create(tenant=tenant, audience=audience, external_id="x")
     category = Category.objects.create(tenant=tenant, key="unused")
-    member = Member.objects.get(tenant=tenant, user=world.people.ben)
-    for row in (person, template, audience, category, member, world.mine[Suppression], world.mine[Device]):
+    member = Member.objects.get(tenant=tenant, user=site.people.ben)
+    for row in (person, template, audience, category, member, site.acme_rows[Suppression], site.acme_rows[Device]):
         asked, done = delete(browser, row)
         assert (asked.status_code, done.status_code) == (200, 302), row
         assert not type(row).objects.filter(pk=row.pk).exists()
@@ -98,37 +98,37 @@ def test_what_nothing_uses_goes_with_what_is_its_own(world: World, log_in: LogIn
     assert not AudienceMember.objects.filter(audience_id=audience.pk).exists()
 
 
-def test_what_is_a_record_is_never_deleted(world: World, log_in: LogIn, olga: User) -> None:
+def test_what_is_a_record_is_never_deleted(site: Site, log_in: LogIn, olga: User) -> None:
     for model in (Tenant, ApiKey, Notification, Delivery, InboxMessage, AuditLog):
-        row = world.mine[model]
+        row = site.acme_rows[model]
         assert delete(log_in(olga), row)[1].status_code == 403
         delete_ticked(log_in(olga), row)
         assert model.objects.filter(pk=row.pk).exists()
 
 
-def test_the_action_takes_what_is_ticked_and_never_the_whole_list(world: World, log_in: LogIn) -> None:
-    people = [Recipient.objects.create(tenant=world.people.acme, external_id=f"u{n}") for n in range(3)]
+def test_the_action_takes_what_is_ticked_and_never_the_whole_list(site: Site, log_in: LogIn) -> None:
+    people = [Recipient.objects.create(tenant=site.people.acme, external_id=f"u{n}") for n in range(3)]
     chosen = {"action": "delete_selected", "_selected_action": [str(people[0].pk)], "post": "yes", "select_across": "1"}
-    log_in(world.people.ana).post(url(Recipient, "changelist"), chosen)
+    log_in(site.people.ana).post(url(Recipient, "changelist"), chosen)
     left = Recipient.objects.filter(pk__in=[p.pk for p in people])
     assert {p.external_id for p in left} == {"u1", "u2"}
 
 
-def test_a_large_use_is_told_by_an_index_and_no_row_of_it_is_loaded(world: World, log_in: LogIn) -> None:
+def test_a_large_use_is_told_by_an_index_and_no_row_of_it_is_loaded(site: Site, log_in: LogIn) -> None:
     """50,000 notifications of one template; another that nothing uses, beside them."""
-    version = world.mine[TemplateVersion]
-    unused = Template.objects.create(tenant=world.people.acme, key="unsent")
-    TemplateVersion.objects.create(tenant=world.people.acme, template=unused, number=1, content={})
+    version = site.acme_rows[TemplateVersion]
+    unused = Template.objects.create(tenant=site.people.acme, key="unsent")
+    TemplateVersion.objects.create(tenant=site.people.acme, template=unused, number=1, content={})
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO notifier_notification (id, tenant_id, recipient_id, version_id, category, mode, lane, data,"
             " created_at) SELECT gen_random_uuid(), %s, %s, %s, '', 'live', %s, '{}', now()"
             " FROM generate_series(1, 50000)",
-            [world.people.acme.pk, world.mine[Recipient].pk, version.pk, Lane.BULK],
+            [site.people.acme.pk, site.acme_rows[Recipient].pk, version.pk, Lane.BULK],
         )
         cursor.execute("ANALYZE notifier_notification")
-    browser = log_in(world.people.ana)
-    for row, told in ((world.mine[Template], "In use by more than 100 notifications."), (unused, "Are you sure")):
+    browser = log_in(site.people.ana)
+    for row, told in ((site.acme_rows[Template], "In use by more than 100 notifications."), (unused, "Are you sure")):
         with CaptureQueriesContext(connection) as queries:
             page = browser.get(url(Template, "delete", row.pk))
         assert told in page.content.decode()
@@ -143,8 +143,8 @@ def test_a_large_use_is_told_by_an_index_and_no_row_of_it_is_loaded(world: World
             cursor.execute("SET LOCAL enable_seqscan = on")
 
 
-def test_a_draft_campaign_is_deleted_by_its_page_and_by_the_list_and_no_other(world: World, log_in: LogIn) -> None:
-    tenant, browser = world.people.acme, log_in(world.people.ben)
+def test_a_draft_campaign_is_deleted_by_its_page_and_by_the_list_and_no_other(site: Site, log_in: LogIn) -> None:
+    tenant, browser = site.people.acme, log_in(site.people.ben)
     template = Template.objects.create(tenant=tenant, key="unsent")
     made = [
         Campaign.objects.create(tenant=tenant, name=state, template=template, channels=["push"], state=state)

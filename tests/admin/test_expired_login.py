@@ -9,7 +9,7 @@ import pytest
 
 from notifier.models import Template
 from tenants.models import Preference, Recipient, Suppression, Tenant
-from tests.admin.conftest import World
+from tests.admin.conftest import Site
 from tests.admin.filled_forms import LogIn, errors, person, template
 from tests.admin.test_pages import url
 
@@ -30,10 +30,10 @@ def settings_of(tenant: Tenant, **values: Any) -> dict[str, Any]:
     ],
 )
 def test_a_tenants_locale_and_zone_are_stored_in_canonical_case(
-    world: World, log_in: LogIn, field: str, written: str, stored: str
+    site: Site, log_in: LogIn, field: str, written: str, stored: str
 ) -> None:
-    acme = world.people.acme
-    answer = log_in(world.people.ana).post(url(Tenant, "change", acme.pk), settings_of(acme, **{field: written}))
+    acme = site.people.acme
+    answer = log_in(site.people.ana).post(url(Tenant, "change", acme.pk), settings_of(acme, **{field: written}))
     assert answer.status_code == 302, errors(answer)
     assert getattr(Tenant.objects.get(pk=acme.pk), field) == stored
 
@@ -49,11 +49,9 @@ def test_a_tenants_locale_and_zone_are_stored_in_canonical_case(
         ("timezone", "Mars/Base"),
     ],
 )
-def test_a_tenants_bad_locale_or_zone_is_told_at_its_field(
-    world: World, log_in: LogIn, field: str, written: str
-) -> None:
-    acme = world.people.acme
-    answer = log_in(world.people.ana).post(url(Tenant, "change", acme.pk), settings_of(acme, **{field: written}))
+def test_a_tenants_bad_locale_or_zone_is_told_at_its_field(site: Site, log_in: LogIn, field: str, written: str) -> None:
+    acme = site.people.acme
+    answer = log_in(site.people.ana).post(url(Tenant, "change", acme.pk), settings_of(acme, **{field: written}))
     assert list(errors(answer)) == [field]
     assert Tenant.objects.get(pk=acme.pk).default_locale == "en"
 
@@ -63,31 +61,31 @@ def test_a_tenants_bad_locale_or_zone_is_told_at_its_field(
     [("locale", "klingon"), ("locale", "de at"), ("timezone", "localtime"), ("timezone", "Factory")],
 )
 def test_a_recipients_bad_locale_or_zone_is_told_at_its_field(
-    world: World, log_in: LogIn, field: str, written: str
+    site: Site, log_in: LogIn, field: str, written: str
 ) -> None:
-    answer = log_in(world.people.ben).post(url(Recipient, "add"), person(world, **{field: written}))
+    answer = log_in(site.people.ben).post(url(Recipient, "add"), person(site, **{field: written}))
     assert list(errors(answer)) == [field]
     assert not Recipient.objects.filter(external_id="new").exists()
 
 
 def test_a_templates_locales_are_stored_in_canonical_case_and_found_by_the_tenants_default(
-    world: World, log_in: LogIn
+    site: Site, log_in: LogIn
 ) -> None:
-    acme, browser = world.people.acme, log_in(world.people.ana)
+    acme, browser = site.people.acme, log_in(site.people.ana)
     browser.post(url(Tenant, "change", acme.pk), settings_of(acme, default_locale="pt_BR"))
     for key, written in (("a", "pt_BR"), ("b", "pt-br")):
-        answer = browser.post(url(Template, "add"), template(world, {"in_app": {written: TEXT}}, key))
+        answer = browser.post(url(Template, "add"), template(site, {"in_app": {written: TEXT}}, key))
         assert answer.status_code == 302, errors(answer)
         assert Template.objects.get(key=key).versions.get().content == {"in_app": {"pt-BR": TEXT}}
     page = url(Template, "change", Template.objects.get(key="a").pk)
-    browser.post(page, template(world, {"in_app": {"PT-br": TEXT}}, "a"))
+    browser.post(page, template(site, {"in_app": {"PT-br": TEXT}}, "a"))
     assert Template.objects.get(key="a").versions.count() == 1
 
 
 @pytest.mark.parametrize("more", ["klingon", "", "de at", "EN"])
-def test_a_templates_bad_or_repeated_locale_is_told(world: World, log_in: LogIn, more: str) -> None:
+def test_a_templates_bad_or_repeated_locale_is_told(site: Site, log_in: LogIn, more: str) -> None:
     content = {"in_app": {"en": TEXT, more: TEXT}}
-    answer = log_in(world.people.ben).post(url(Template, "add"), template(world, content, "new"))
+    answer = log_in(site.people.ben).post(url(Template, "add"), template(site, content, "new"))
     assert f"content.in_app.{more}: " in str(errors(answer)["content"])
     assert not Template.objects.filter(key="new").exists()
 
@@ -102,18 +100,18 @@ def test_a_templates_bad_or_repeated_locale_is_told(world: World, log_in: LogIn,
     ],
 )
 def test_a_bad_choice_of_a_recipient_is_told_at_its_field(
-    world: World, log_in: LogIn, field: str, written: str, told: str
+    site: Site, log_in: LogIn, field: str, written: str, told: str
 ) -> None:
-    new = Recipient.objects.create(tenant=world.people.acme, external_id="chooses")
-    asked = {"tenant": str(world.people.acme.pk), "recipient": str(new.pk), field: written}
-    assert told in unescape(str(errors(log_in(world.people.ben).post(url(Preference, "add"), asked))[field]))
+    new = Recipient.objects.create(tenant=site.people.acme, external_id="chooses")
+    asked = {"tenant": str(site.people.acme.pk), "recipient": str(new.pk), field: written}
+    assert told in unescape(str(errors(log_in(site.people.ben).post(url(Preference, "add"), asked))[field]))
     assert not Preference.objects.filter(recipient=new).exists()
 
 
-def test_a_no_to_a_category_that_was_deleted_stays_when_others_are_edited(world: World, log_in: LogIn) -> None:
-    new = Recipient.objects.create(tenant=world.people.acme, external_id="chooses")
-    stored = Preference.objects.create(tenant=world.people.acme, recipient=new, categories_off=["gone"])
-    answer = log_in(world.people.ben).post(
+def test_a_no_to_a_category_that_was_deleted_stays_when_others_are_edited(site: Site, log_in: LogIn) -> None:
+    new = Recipient.objects.create(tenant=site.people.acme, external_id="chooses")
+    stored = Preference.objects.create(tenant=site.people.acme, recipient=new, categories_off=["gone"])
+    answer = log_in(site.people.ben).post(
         url(Preference, "change", stored.pk), {"categories_off": "gone,zebra-news:push", "language": "pt_BR"}
     )
     assert answer.status_code == 302, errors(answer)
@@ -124,9 +122,9 @@ def test_a_no_to_a_category_that_was_deleted_stays_when_others_are_edited(world:
 # -- suppressions ------------------------------------------------------------------------------------------------------
 
 
-def suppress(world: World, log_in: LogIn, channel: str, address: str) -> Any:
-    asked = {"tenant": str(world.people.acme.pk), "channel": channel, "address": address, "cause": "manual"}
-    return log_in(world.people.ben).post(url(Suppression, "add"), asked)
+def suppress(site: Site, log_in: LogIn, channel: str, address: str) -> Any:
+    asked = {"tenant": str(site.people.acme.pk), "channel": channel, "address": address, "cause": "manual"}
+    return log_in(site.people.ben).post(url(Suppression, "add"), asked)
 
 
 @pytest.mark.parametrize(
@@ -142,21 +140,21 @@ def suppress(world: World, log_in: LogIn, channel: str, address: str) -> Any:
     ],
 )
 def test_an_address_of_another_kind_than_its_channels_is_refused_with_the_remedy(
-    world: World, log_in: LogIn, channel: str, address: str, remedy: str
+    site: Site, log_in: LogIn, channel: str, address: str, remedy: str
 ) -> None:
     before = Suppression.objects.count()
-    assert remedy in str(errors(suppress(world, log_in, channel, address))["address"])
+    assert remedy in str(errors(suppress(site, log_in, channel, address))["address"])
     assert Suppression.objects.count() == before
 
 
 def test_an_id_that_looks_like_an_email_address_is_suppressed_when_it_is_a_recipients(
-    world: World, log_in: LogIn
+    site: Site, log_in: LogIn
 ) -> None:
-    Recipient.objects.create(tenant=world.people.acme, external_id="ann@example.com")
-    assert suppress(world, log_in, "in_app", "ann@example.com\u200b").status_code == 302
+    Recipient.objects.create(tenant=site.people.acme, external_id="ann@example.com")
+    assert suppress(site, log_in, "in_app", "ann@example.com\u200b").status_code == 302
     assert Suppression.objects.filter(channel="in_app", address="ann@example.com").exists()
 
 
-def test_a_token_is_suppressed(world: World, log_in: LogIn) -> None:
-    assert suppress(world, log_in, "push", "dX:APA91b-token_of-a-phone").status_code == 302
+def test_a_token_is_suppressed(site: Site, log_in: LogIn) -> None:
+    assert suppress(site, log_in, "push", "dX:APA91b-token_of-a-phone").status_code == 302
     assert Suppression.objects.filter(channel="push", address="dX:APA91b-token_of-a-phone").exists()

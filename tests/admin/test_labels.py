@@ -9,7 +9,7 @@ import pytest
 
 from tenants.admin import admin_site
 from tenants.models import User
-from tests.admin.conftest import Browser, World
+from tests.admin.conftest import Browser, Site
 from tests.admin.test_pages import url
 
 pytestmark = pytest.mark.django_db
@@ -54,10 +54,10 @@ def unnamed(html: str) -> set[str]:
     return inputs.unnamed()
 
 
-def test_every_input_of_every_form_has_a_name(world: World, log_in: LogIn) -> None:
-    browser = log_in(world.people.ana)
+def test_every_input_of_every_form_has_a_name(site: Site, log_in: LogIn) -> None:
+    browser = log_in(site.people.ana)
     pages = [url(model, "add") for model in admin_site._registry]
-    pages += [url(model, "change", row.pk) for model, row in world.mine.items()]
+    pages += [url(model, "change", row.pk) for model, row in site.acme_rows.items()]
     found, looked_at = {}, 0
     for page in pages:
         answer = browser.get(page)

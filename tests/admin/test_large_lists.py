@@ -13,7 +13,7 @@ from notifier.models import Delivery, Template, TemplateVersion
 from notifier.vocabulary.status import Status
 from tenants.admin.lists import keyset
 from tenants.models import AuditLog, Device, Recipient, Suppression, User
-from tests.admin.conftest import Browser, World
+from tests.admin.conftest import Browser, Site
 from tests.admin.test_pages import url
 
 pytestmark = pytest.mark.django_db
@@ -21,9 +21,9 @@ LogIn = Callable[[User], Browser]
 
 
 @pytest.fixture
-def many(world: World) -> list[str]:
+def many(site: Site) -> list[str]:
     """120 people of ACME beside zebra-1, in order."""
-    tenant = world.people.acme
+    tenant = site.people.acme
     names = [f"u{n:03d}" for n in range(120)]
     Recipient.objects.bulk_create(
         Recipient(tenant=tenant, external_id=name, name=f"Ann O'Neil {name}", email=f"{name}@x.org", phone=f"+4312{n}")
@@ -38,8 +38,8 @@ def shown(browser: Browser, model: Any, query: str = "") -> Any:
     return answer.context["cl"]
 
 
-def test_pages_follow_one_another_both_ways(many: list[str], world: World, log_in: LogIn) -> None:
-    browser, query, pages = log_in(world.people.ana), "", []
+def test_pages_follow_one_another_both_ways(many: list[str], site: Site, log_in: LogIn) -> None:
+    browser, query, pages = log_in(site.people.ana), "", []
     while True:
         page = shown(browser, Recipient, query)
         pages.append([person.external_id for person in page.result_list])
@@ -55,13 +55,13 @@ def test_pages_follow_one_another_both_ways(many: list[str], world: World, log_i
     assert shown(browser, Recipient, first.further).result_list == back.result_list
 
 
-def test_a_list_tells_how_many_and_of_nobody_else(many: list[str], world: World, log_in: LogIn, settings: Any) -> None:
-    assert shown(log_in(world.people.ana), Recipient).count_text == "121"
+def test_a_list_tells_how_many_and_of_nobody_else(many: list[str], site: Site, log_in: LogIn, settings: Any) -> None:
+    assert shown(log_in(site.people.ana), Recipient).count_text == "121"
     settings.ADMIN_LIST_LIMITS = {"counted": 100}
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE tenants_recipient")
-    assert shown(log_in(world.people.ana), Recipient).count_text == "about 120"
-    assert shown(log_in(world.people.cleo), Recipient).count_text == "1"
+    assert shown(log_in(site.people.ana), Recipient).count_text == "about 120"
+    assert shown(log_in(site.people.cleo), Recipient).count_text == "1"
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,14 @@ def test_an_estimate_is_told_in_two_figures(count: int, text: str) -> None:
     assert keyset.approximate(count) == text
 
 
-def test_a_filter_looks_through_a_window_and_offers_the_next(world: World, log_in: LogIn, settings: Any) -> None:
+def test_a_filter_looks_through_a_window_and_offers_the_next(site: Site, log_in: LogIn, settings: Any) -> None:
     settings.ADMIN_LIST_LIMITS = {"filter_window": 10}
-    tenant = world.people.acme
+    tenant = site.people.acme
     Suppression.objects.bulk_create(
         Suppression(tenant=tenant, channel="push", address=f"a{n}", cause="bounce" if n == 3 else "manual")
         for n in range(25)
     )
-    browser, query, found, windows = log_in(world.people.ana), "?cause__exact=bounce", [], 0
+    browser, query, found, windows = log_in(site.people.ana), "?cause__exact=bounce", [], 0
     while query:
         page = shown(browser, Suppression, query)
         found += [row.address for row in page.result_list]
@@ -89,57 +89,55 @@ def test_a_filter_looks_through_a_window_and_offers_the_next(world: World, log_i
 
 @pytest.mark.parametrize("term", ["u077", "O'Neil u077", "neil U07", "077@x", "u077@x.org", "+431277", "ann u077"])
 def test_people_are_found_by_a_part_of_what_they_are_called(
-    term: str, many: list[str], world: World, log_in: LogIn
+    term: str, many: list[str], site: Site, log_in: LogIn
 ) -> None:
-    page = shown(log_in(world.people.ana), Recipient, f"?q={term.replace('+', '%2B')}")
+    page = shown(log_in(site.people.ana), Recipient, f"?q={term.replace('+', '%2B')}")
     assert "u077" in [person.external_id for person in page.result_list]
-    assert shown(log_in(world.people.cleo), Recipient, f"?q={term.replace('+', '%2B')}").result_list == []
+    assert shown(log_in(site.people.cleo), Recipient, f"?q={term.replace('+', '%2B')}").result_list == []
 
 
 @pytest.mark.parametrize("term", ["%25%25%25", "___", "u0", "\\\\\\", "nobody at all"])
 def test_signs_of_patterns_and_short_words_find_nobody_else(
-    term: str, many: list[str], world: World, log_in: LogIn
+    term: str, many: list[str], site: Site, log_in: LogIn
 ) -> None:
-    assert shown(log_in(world.people.ana), Recipient, f"?q={term}").result_list == []
+    assert shown(log_in(site.people.ana), Recipient, f"?q={term}").result_list == []
 
 
-def test_an_operator_searches_everybody_and_one_tenant(
-    many: list[str], world: World, log_in: LogIn, olga: User
-) -> None:
+def test_an_operator_searches_everybody_and_one_tenant(many: list[str], site: Site, log_in: LogIn, olga: User) -> None:
     both = shown(log_in(olga), Recipient, "?q=person").result_list
     assert {person.external_id for person in both} == {"zebra-1", "quokka-1"}
-    one = shown(log_in(olga), Recipient, f"?q=person&of={world.people.globex.pk}").result_list
+    one = shown(log_in(olga), Recipient, f"?q=person&of={site.people.globex.pk}").result_list
     assert {person.external_id for person in one} == {"quokka-1"}
 
 
-def test_devices_are_found_by_token_and_by_person(world: World, log_in: LogIn) -> None:
-    browser, device = log_in(world.people.ana), world.mine[Device]
+def test_devices_are_found_by_token_and_by_person(site: Site, log_in: LogIn) -> None:
+    browser, device = log_in(site.people.ana), site.acme_rows[Device]
     for term in (device.token, "zebra-1"):
         assert shown(browser, Device, f"?q={term}").result_list == [device]
-    assert shown(browser, Device, f"?q={world.other[Device].token}").result_list == []
+    assert shown(browser, Device, f"?q={site.globex_rows[Device].token}").result_list == []
 
 
-def test_the_messages_of_a_campaign_are_listed_from_it(world: World, log_in: LogIn) -> None:
-    tenant, template = world.people.acme, world.mine[Template]
-    delivery = world.mine[Delivery]
+def test_the_messages_of_a_campaign_are_listed_from_it(site: Site, log_in: LogIn) -> None:
+    tenant, template = site.people.acme, site.acme_rows[Template]
+    delivery = site.acme_rows[Delivery]
     armed = int(delivery.pk.hex[:12], 16)
     campaign = Campaign.objects.create(
         tenant=tenant, name="sale", template=template, channels=["push"], first_armed_ms=armed
     )
     Delivery.objects.filter(pk=delivery.pk).update(campaign_id=campaign.pk, notification_id=None)
-    browser = log_in(world.people.ana)
+    browser = log_in(site.people.ana)
     assert shown(browser, Delivery).result_list == []
     for query in ("", f"&status__exact={Status.FAILED.value}", "&channel=push"):
         assert shown(browser, Delivery, f"?campaign_id={campaign.pk}{query}").result_list == [delivery]
     for query in (f"&status__exact={Status.SENT.value}", "&channel=in_app"):
         assert shown(browser, Delivery, f"?campaign_id={campaign.pk}{query}").result_list == []
-    assert shown(log_in(world.people.cleo), Delivery, f"?campaign_id={campaign.pk}").result_list == []
+    assert shown(log_in(site.people.cleo), Delivery, f"?campaign_id={campaign.pk}").result_list == []
 
 
-def test_a_rows_history_is_its_rows_of_the_audit_log(world: World, log_in: LogIn) -> None:
-    browser = log_in(world.people.ana)
-    answer = browser.get(url(TemplateVersion, "history", world.mine[TemplateVersion].pk))
-    assert answer.status_code == 302 and f"object_id={world.mine[TemplateVersion].pk}" in answer.url
-    row = world.mine[AuditLog]
+def test_a_rows_history_is_its_rows_of_the_audit_log(site: Site, log_in: LogIn) -> None:
+    browser = log_in(site.people.ana)
+    answer = browser.get(url(TemplateVersion, "history", site.acme_rows[TemplateVersion].pk))
+    assert answer.status_code == 302 and f"object_id={site.acme_rows[TemplateVersion].pk}" in answer.url
+    row = site.acme_rows[AuditLog]
     page = browser.get(f"{url(AuditLog, 'changelist')}?object_id={row.object_id}").context["cl"]
     assert page.result_list == [row]

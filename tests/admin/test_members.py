@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tenants.models import Member, User
-from tests.admin.conftest import Browser, World
+from tests.admin.conftest import Browser, Site
 from tests.admin.filled_forms import errors
 from tests.admin.test_pages import url
 
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.django_db
 LogIn = Callable[[User], Browser]
 
 
-def asked(world: World, username: str, **values: str) -> dict[str, str]:
-    return {"tenant": str(world.people.acme.pk), "username": username, "email": "", "role": "viewer", **values}
+def asked(site: Site, username: str, **values: str) -> dict[str, str]:
+    return {"tenant": str(site.people.acme.pk), "username": username, "email": "", "role": "viewer", **values}
 
 
 def made(browser: Browser, form: dict[str, str]) -> tuple[str, str]:
@@ -38,32 +38,32 @@ def logs_in(username: str, password: str) -> bool:
 
 
 @pytest.mark.parametrize("who", ["owner", "operator"])
-def test_a_new_member_gets_a_login_that_works(who: str, world: World, log_in: LogIn, olga: User) -> None:
-    browser = log_in(world.people.ana if who == "owner" else olga)
-    login, password = made(browser, asked(world, "dan", email="dan@example.com"))
+def test_a_new_member_gets_a_login_that_works(who: str, site: Site, log_in: LogIn, olga: User) -> None:
+    browser = log_in(site.people.ana if who == "owner" else olga)
+    login, password = made(browser, asked(site, "dan", email="dan@example.com"))
     assert login == "dan@acme"
     assert logs_in(login, password)
     member = Member.objects.get(user__username=login)
-    assert (member.tenant, member.role, member.user.email) == (world.people.acme, "viewer", "dan@example.com")
+    assert (member.tenant, member.role, member.user.email) == (site.people.acme, "viewer", "dan@example.com")
     assert not member.user.is_superuser
 
 
-def test_an_operator_adds_a_login_that_is_there_and_its_password_stays(world: World, log_in: LogIn, olga: User) -> None:
-    answer = log_in(olga).post(url(Member, "add"), asked(world, "cleo", role="marketer"))
+def test_an_operator_adds_a_login_that_is_there_and_its_password_stays(site: Site, log_in: LogIn, olga: User) -> None:
+    answer = log_in(olga).post(url(Member, "add"), asked(site, "cleo", role="marketer"))
     assert (answer.status_code, answer.url) == (302, url(Member, "changelist"))
-    assert set(Member.objects.filter(user=world.people.cleo).values_list("tenant__slug", "role")) == {
+    assert set(Member.objects.filter(user=site.people.cleo).values_list("tenant__slug", "role")) == {
         ("acme", "marketer"),
         ("globex", "owner"),
     }
     assert logs_in("cleo", "a long password")
 
 
-def test_a_login_made_under_users_can_log_in_and_be_added(world: World, log_in: LogIn, olga: User) -> None:
+def test_a_login_made_under_users_can_log_in_and_be_added(site: Site, log_in: LogIn, olga: User) -> None:
     browser = log_in(olga)
     words = {"password1": "what-the-operator-chose-99", "password2": "what-the-operator-chose-99"}
     added = browser.post(url(User, "add"), {"username": "emil", "usable_password": "true", **words})
     assert added.status_code == 302
-    assert browser.post(url(Member, "add"), asked(world, "emil")).status_code == 302
+    assert browser.post(url(Member, "add"), asked(site, "emil")).status_code == 302
     assert logs_in("emil", words["password1"])
 
 
@@ -80,27 +80,27 @@ def test_a_login_made_under_users_can_log_in_and_be_added(world: World, log_in: 
 )
 @pytest.mark.parametrize("who", ["owner", "operator"])
 def test_a_name_that_cannot_be_is_told_at_its_field(
-    who: str, name: str, said: str, world: World, log_in: LogIn, olga: User
+    who: str, name: str, said: str, site: Site, log_in: LogIn, olga: User
 ) -> None:
     User.objects.create_user("taken@acme")
     before = User.objects.count()
-    answer = log_in(world.people.ana if who == "owner" else olga).post(url(Member, "add"), asked(world, name))
+    answer = log_in(site.people.ana if who == "owner" else olga).post(url(Member, "add"), asked(site, name))
     assert list(errors(answer)) == ["username"] and said in str(errors(answer)["username"])
     assert User.objects.count() == before
 
 
 def test_an_operator_is_told_of_members_and_of_logins_that_are_switched_off(
-    world: World, log_in: LogIn, olga: User
+    site: Site, log_in: LogIn, olga: User
 ) -> None:
     User.objects.create_user("gone", is_active=False)
     for name, said in [("ben", "member already"), ("gone", "inactive")]:
-        answer = log_in(olga).post(url(Member, "add"), asked(world, name))
+        answer = log_in(olga).post(url(Member, "add"), asked(site, name))
         assert said in str(errors(answer)["username"])
 
 
-def told(browser: Browser, world: World, name: str) -> Any:
+def told(browser: Browser, site: Site, name: str) -> Any:
     """All that the answer to an invitation says, without the name and what is random."""
-    answer = browser.post(url(Member, "add"), asked(world, name))
+    answer = browser.post(url(Member, "add"), asked(site, name))
     location = re.sub(r"[\w-]{22}", "…", answer.get("Location", ""))
     page = browser.get(answer.url).content.decode() if answer.status_code == 302 else answer.content.decode()
     page = re.sub(r'(<code>)[\w-]{20}(</code>)|value="[\w-]{64}"', "…", page).replace(name, "NAME")
@@ -109,28 +109,28 @@ def told(browser: Browser, world: World, name: str) -> Any:
 
 @pytest.mark.parametrize("existing", ["cleo", "olga", "zed", "globex-owner"])
 def test_an_owner_cannot_tell_a_login_of_another_tenant_from_a_free_one(
-    existing: str, world: World, log_in: LogIn, olga: User
+    existing: str, site: Site, log_in: LogIn, olga: User
 ) -> None:
     for login in ("zed@globex", "globex-owner"):
         User.objects.create_user(login, is_staff=True)
-    browser, free = log_in(world.people.ana), "nobody-has-this"
-    assert told(browser, world, existing) == told(browser, world, free)
+    browser, free = log_in(site.people.ana), "nobody-has-this"
+    assert told(browser, site, existing) == told(browser, site, free)
     # what names another tenant's login in full is refused the same way, whether it exists or not
-    assert told(browser, world, "zed@globex") == told(browser, world, "yak@globex")
+    assert told(browser, site, "zed@globex") == told(browser, site, "yak@globex")
 
 
-def test_who_was_removed_is_out_at_once_although_the_session_lives(world: World, log_in: LogIn) -> None:
-    browser = log_in(world.people.ben)
-    page = url(type(world.people.acme), "change", world.people.acme.pk)
+def test_who_was_removed_is_out_at_once_although_the_session_lives(site: Site, log_in: LogIn) -> None:
+    browser = log_in(site.people.ben)
+    page = url(type(site.people.acme), "change", site.people.acme.pk)
     assert browser.get(page).status_code == 200
-    member = Member.objects.get(user=world.people.ben)
-    log_in(world.people.ana).post(url(Member, "delete", member.pk), {"post": "yes"})
-    assert not Member.objects.filter(user=world.people.ben).exists()
+    member = Member.objects.get(user=site.people.ben)
+    log_in(site.people.ana).post(url(Member, "delete", member.pk), {"post": "yes"})
+    assert not Member.objects.filter(user=site.people.ben).exists()
     assert browser.get(page).status_code in (302, 403)
     assert browser.get(url(Member, "changelist")).status_code == 403
 
 
-def test_who_is_switched_off_is_logged_out(world: World, log_in: LogIn) -> None:
-    browser = log_in(world.people.ben)
-    User.objects.filter(pk=world.people.ben.pk).update(is_active=False)
+def test_who_is_switched_off_is_logged_out(site: Site, log_in: LogIn) -> None:
+    browser = log_in(site.people.ben)
+    User.objects.filter(pk=site.people.ben.pk).update(is_active=False)
     assert browser.get(reverse("admin:index")).status_code == 302

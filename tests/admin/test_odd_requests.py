@@ -14,7 +14,7 @@ from django.urls import reverse
 from notifier.models import DeadLetter, Template
 from tenants.admin import admin_site
 from tenants.models import User
-from tests.admin.conftest import Browser, World
+from tests.admin.conftest import Browser, Site
 from tests.admin.test_pages import url
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
@@ -39,7 +39,7 @@ class Asker(Browser):
 
 
 @pytest.fixture
-def olgas(olga: User, world: World) -> Iterator[Asker]:
+def olgas(olga: User, site: Site) -> Iterator[Asker]:
     client = Client(raise_request_exception=False)
     client.force_login(olga)
     asker = Asker(client)
@@ -98,19 +98,19 @@ def test_an_action_with_odd_rows_does_nothing(olgas: Asker) -> None:
         assert model._default_manager.count() == before
 
 
-def test_a_form_with_fields_missing_or_odd_is_a_form_again(world: World, olgas: Asker) -> None:
+def test_a_form_with_fields_missing_or_odd_is_a_form_again(site: Site, olgas: Asker) -> None:
     for model in PAGES:
         names = [field.name for field in model._meta.get_fields() if getattr(field, "editable", False)]
         pages = [url(model, "add")]
-        if model in world.mine:
-            pages.append(url(model, "change", world.mine[model].pk))
+        if model in site.acme_rows:
+            pages.append(url(model, "change", site.acme_rows[model].pk))
         for page in pages:
             for posted in ({}, *(dict.fromkeys(names, odd) for odd in ("\0", "9" * 40, "[1]"))):
                 answer = olgas.post(page, posted)
                 olgas.look(answer, page, posted)
 
 
-def test_the_reported_ones(world: World, olgas: Asker) -> None:
+def test_the_reported_ones(site: Site, olgas: Asker) -> None:
     """An address of Django's own that no row of ours has; an action on a number; a filter for U+0000."""
     assert olgas.get("/admin/r/1/1/").status_code == 404
     chosen = {"action": "send_again", "_selected_action": ["1"]}
@@ -118,8 +118,8 @@ def test_the_reported_ones(world: World, olgas: Asker) -> None:
     assert olgas.get(url(DeadLetter, "changelist") + "?status__exact=%00").status_code == 400
 
 
-def test_pages_beside_the_lists_refuse_what_is_odd(world: World, olgas: Asker) -> None:
-    template = world.mine[Template].pk
+def test_pages_beside_the_lists_refuse_what_is_odd(site: Site, olgas: Asker) -> None:
+    template = site.acme_rows[Template].pk
     for odd in ODD_VALUES:
         asked = (
             (reverse("admin:notifier_template_preview", args=[template]), {"recipient": odd, "variables": odd}),
@@ -138,7 +138,7 @@ def autocomplete(term: str) -> dict[str, str]:
     return {**named, "term": term, "page": term}
 
 
-def test_the_login_page_takes_anything(world: World) -> None:
+def test_the_login_page_takes_anything(site: Site) -> None:
     for odd in ODD_VALUES:
         browser = Browser(Client())
         answer = browser.get(reverse("admin:login"), {"next": odd})

@@ -21,7 +21,7 @@ from tenants import audit
 from tenants.admin import admin_site
 from tenants.admin.roles import tenant_id_of
 from tenants.models import AuditLog, Category, Device, Recipient, Suppression, User
-from tests.admin.conftest import Browser, World
+from tests.admin.conftest import Browser, Site
 
 pytestmark = pytest.mark.django_db
 LogIn = Callable[[User], Browser]
@@ -31,15 +31,15 @@ def url(model: type[Model], page: str, *args: Any) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
 
 
-def somebody(world: World, role: str, request: Any) -> User:
-    users = {"owner": world.people.ana, "marketer": world.people.ben}
+def somebody(site: Site, role: str, request: Any) -> User:
+    users = {"owner": site.people.ana, "marketer": site.people.ben}
     found: User = users.get(role) or request.getfixturevalue({"viewer": "vera", "operator": "olga"}[role])
     return found
 
 
 @pytest.mark.parametrize("role", ["owner", "marketer", "viewer", "operator"])
-def test_every_list_and_add_page_opens_or_is_forbidden(role: str, world: World, log_in: LogIn, request: Any) -> None:
-    browser = log_in(somebody(world, role, request))
+def test_every_list_and_add_page_opens_or_is_forbidden(role: str, site: Site, log_in: LogIn, request: Any) -> None:
+    browser = log_in(somebody(site, role, request))
     for model in admin_site._registry:
         for page in ("changelist", "add"):
             answer = browser.get(url(model, page))
@@ -49,65 +49,65 @@ def test_every_list_and_add_page_opens_or_is_forbidden(role: str, world: World, 
 
 
 @pytest.mark.parametrize("role", ["owner", "marketer", "viewer", "operator"])
-def test_every_row_of_ones_own_opens_or_is_forbidden(role: str, world: World, log_in: LogIn, request: Any) -> None:
-    browser = log_in(somebody(world, role, request))
-    for model, row in world.mine.items():
+def test_every_row_of_ones_own_opens_or_is_forbidden(role: str, site: Site, log_in: LogIn, request: Any) -> None:
+    browser = log_in(somebody(site, role, request))
+    for model, row in site.acme_rows.items():
         answer = browser.get(url(model, "change", row.pk))
         assert answer.status_code in (200, 403), model
         if role in ("owner", "operator"):
             assert answer.status_code == 200, model
 
 
-def test_a_deliverys_page_tells_its_history(world: World, log_in: LogIn) -> None:
-    page = log_in(world.people.ana).get(url(Delivery, "change", world.mine[Delivery].pk)).content.decode()
+def test_a_deliverys_page_tells_its_history(site: Site, log_in: LogIn) -> None:
+    page = log_in(site.people.ana).get(url(Delivery, "change", site.acme_rows[Delivery].pk)).content.decode()
     steps = re.findall(r"<p>[-0-9]+ [0-9:.+]+ <strong>(.*?)</strong> (.*?)</p>", page)
     assert steps == [("queued", ""), ("failed", "zebra event")]
 
 
-def test_no_list_shows_a_row_of_another_tenant(world: World, log_in: LogIn) -> None:
-    browser = log_in(world.people.ana)
+def test_no_list_shows_a_row_of_another_tenant(site: Site, log_in: LogIn) -> None:
+    browser = log_in(site.people.ana)
     for model in admin_site._registry:
         html = browser.get(url(model, "changelist")).content.decode()
         assert "quokka" not in html and "Globex" not in html, model
 
 
-def test_no_search_or_filter_finds_a_row_of_another_tenant(world: World, log_in: LogIn) -> None:
-    browser = log_in(world.people.ana)
-    strange = world.people.globex.pk
-    for model, row in world.other.items():
+def test_no_search_or_filter_finds_a_row_of_another_tenant(site: Site, log_in: LogIn) -> None:
+    browser = log_in(site.people.ana)
+    strange = site.people.globex.pk
+    for model, row in site.globex_rows.items():
         for query in ({"q": "quokka"}, {"q": "quokka-1"}, {"q": str(row.pk)}, {"of": str(strange)}):
             answer = browser.get(url(model, "changelist"), query)
             found = answer.context["cl"].result_list if answer.status_code == 200 else []
             assert [r for r in found if tenant_id_of(r) == strange] == [], (model, query)
 
 
-def test_no_page_of_another_tenants_row_opens(world: World, log_in: LogIn) -> None:
-    browser = log_in(world.people.ana)
-    for model, row in world.other.items():
+def test_no_page_of_another_tenants_row_opens(site: Site, log_in: LogIn) -> None:
+    browser = log_in(site.people.ana)
+    for model, row in site.globex_rows.items():
         for page in ("change", "delete", "history"):
             answer = browser.get(url(model, page, row.pk))
             assert answer.status_code in (302, 403, 404), (model, page)
             assert "quokka" not in answer.content.decode()
-    preview = reverse("admin:notifier_template_preview", args=[world.other[Template].pk])
+    preview = reverse("admin:notifier_template_preview", args=[site.globex_rows[Template].pk])
     assert browser.get(preview, {"recipient": "quokka-1"}).status_code == 404
 
 
-def test_a_member_finds_what_is_theirs(world: World, log_in: LogIn) -> None:
-    browser = log_in(world.people.ana)
-    for model, row in world.mine.items():
+def test_a_member_finds_what_is_theirs(site: Site, log_in: LogIn) -> None:
+    browser = log_in(site.people.ana)
+    for model, row in site.acme_rows.items():
         assert str(row.pk) in browser.get(url(model, "changelist")).content.decode(), model
 
 
-def test_no_choice_of_an_add_page_is_another_tenants(world: World, log_in: LogIn) -> None:
-    browser = log_in(world.people.ana)
+def test_no_choice_of_an_add_page_is_another_tenants(site: Site, log_in: LogIn) -> None:
+    browser = log_in(site.people.ana)
     for model in admin_site._registry:
         html = browser.get(url(model, "add")).content.decode()
-        for strange in ("quokka", "Globex", str(world.people.globex.pk)):
+        for strange in ("quokka", "Globex", str(site.people.globex.pk)):
             assert strange not in html, model
 
 
-def test_autocomplete_finds_no_row_of_another_tenant(world: World, log_in: LogIn) -> None:
-    browser = log_in(world.people.ana)
+def test_autocomplete_finds_no_row_of_another_tenant(site: Site, log_in: LogIn) -> None:
+    browser = log_in(site.people.ana)
     asked = {"app_label": "tenants", "model_name": "device", "field_name": "recipient"}
     found = [
         r["text"] for r in browser.get(reverse("admin:autocomplete"), {**asked, "term": "zebra"}).json()["results"]
@@ -116,41 +116,41 @@ def test_autocomplete_finds_no_row_of_another_tenant(world: World, log_in: LogIn
     assert (found, strange) == (["zebra-1"], [])
 
 
-def test_a_stranger_to_the_admin_is_asked_to_log_in(world: World, log_in: LogIn) -> None:
+def test_a_stranger_to_the_admin_is_asked_to_log_in(site: Site, log_in: LogIn) -> None:
     for model in admin_site._registry:
         assert Browser(Client()).get(url(model, "changelist")).status_code == 302
     assert Browser(Client()).get(reverse("admin:login")).status_code == 200
 
 
-def test_a_user_without_a_tenant_sees_no_row(world: World, log_in: LogIn) -> None:
+def test_a_user_without_a_tenant_sees_no_row(site: Site, log_in: LogIn) -> None:
     nobody = User.objects.create_user("nora", "", "a long password", is_staff=True)
     browser = log_in(nobody)
     assert browser.get(reverse("admin:index")).status_code == 200
-    assert {browser.get(url(m, "changelist")).status_code for m in world.mine} == {403}
+    assert {browser.get(url(m, "changelist")).status_code for m in site.acme_rows} == {403}
 
 
-def test_the_index_groups_pages_by_what_people_do(world: World, log_in: LogIn) -> None:
-    html = log_in(world.people.ben).get(reverse("admin:index")).content.decode()
+def test_the_index_groups_pages_by_what_people_do(site: Site, log_in: LogIn) -> None:
+    html = log_in(site.people.ben).get(reverse("admin:index")).content.decode()
     for group in ("Content", "People", "What was sent", "Set-up"):
         assert group in html
 
 
 @pytest.mark.parametrize("model", [Recipient, Device, Delivery, Notification, Template])
-def test_a_list_asks_as_many_questions_for_twenty_rows_as_for_two(model: Any, world: World, log_in: LogIn) -> None:
-    browser = log_in(world.people.ana)
+def test_a_list_asks_as_many_questions_for_twenty_rows_as_for_two(model: Any, site: Site, log_in: LogIn) -> None:
+    browser = log_in(site.people.ana)
     asked = []
     for count in (2, 18):
-        multiply(world, model, count)
+        multiply(site, model, count)
         with CaptureQueriesContext(connection) as queries:
             browser.get(url(model, "changelist"))
         asked.append(len(queries))
     assert asked[0] == asked[1]
 
 
-def test_the_audit_log_names_members_and_numbers_whoever_is_none(world: World, log_in: LogIn, olga: User) -> None:
-    tenant = world.people.acme.pk
-    by_ben, by_olga = (audit.record(tenant, "x", by=audit.Actor(user)) for user in (world.people.ben, olga))
-    browser = log_in(world.people.ana)
+def test_the_audit_log_names_members_and_numbers_whoever_is_none(site: Site, log_in: LogIn, olga: User) -> None:
+    tenant = site.people.acme.pk
+    by_ben, by_olga = (audit.record(tenant, "x", by=audit.Actor(user)) for user in (site.people.ben, olga))
+    browser = log_in(site.people.ana)
     listed = browser.get(url(AuditLog, "changelist")).content.decode()
     assert ">ben<" in listed and f"user {olga.pk}, no member" in listed and "olga" not in listed
     for row, told in ((by_ben, "ben"), (by_olga, "no member")):
@@ -159,8 +159,8 @@ def test_the_audit_log_names_members_and_numbers_whoever_is_none(world: World, l
         assert told in page.content.decode()
 
 
-def test_whoever_edits_a_row_that_nothing_uses_may_delete_it(world: World, log_in: LogIn) -> None:
-    tenant = world.people.acme
+def test_whoever_edits_a_row_that_nothing_uses_may_delete_it(site: Site, log_in: LogIn) -> None:
+    tenant = site.people.acme
     rows = [
         Recipient.objects.create(tenant=tenant, external_id="unused"),
         Category.objects.create(tenant=tenant, key="unused", name="Unused"),
@@ -168,9 +168,9 @@ def test_whoever_edits_a_row_that_nothing_uses_may_delete_it(world: World, log_i
         Suppression.objects.create(tenant=tenant, channel="push", address="unused"),
         ProviderAccount.objects.create(tenant=tenant, name="unused", provider="fcm"),
         Audience.objects.create(tenant=tenant, name="unused", source="list"),
-        world.mine[Device],
+        site.acme_rows[Device],
     ]
-    browser = log_in(world.people.ana)
+    browser = log_in(site.people.ana)
     for row in rows:
         answer = browser.post(url(type(row), "delete", row.pk), {"post": "yes"})
         assert answer.status_code == 302, type(row)
@@ -183,10 +183,10 @@ def test_the_icon_that_browsers_ask_for_exists() -> None:
     assert finders.find(answer["Location"].removeprefix("/static/")) is not None
 
 
-def multiply(world: World, model: Any, count: int) -> None:
+def multiply(site: Site, model: Any, count: int) -> None:
     """More rows like the tenant's one."""
     for _ in range(count):
-        row = model.objects.get(pk=world.mine[model].pk)
+        row = model.objects.get(pk=site.acme_rows[model].pk)
         row.pk, row._state.adding = new_id(), True
         for name in ("external_id", "token", "key"):
             if hasattr(row, name):

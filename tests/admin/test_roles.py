@@ -17,7 +17,7 @@ from campaigns.models import Audience, Campaign
 from notifier.models import Template
 from tenants.admin import admin_site
 from tenants.models import Member, User
-from tests.admin.conftest import Browser, World
+from tests.admin.conftest import Browser, Site
 
 pytestmark = pytest.mark.django_db
 LogIn = Callable[[User], Browser]
@@ -34,14 +34,14 @@ FORM = {
 }
 
 
-def rows_of(world: World) -> dict[type[Model], Any]:
+def rows_of(site: Site) -> dict[type[Model], Any]:
     """One row of every model, campaigns included."""
-    acme = world.people.acme
+    acme = site.people.acme
     audience = Audience.objects.create(tenant=acme, name="Everybody", source="everybody")
     campaign = Campaign.objects.create(
-        tenant=acme, name="Spring", channels=["in_app"], template=world.mine[Template], audience=audience
+        tenant=acme, name="Spring", channels=["in_app"], template=site.acme_rows[Template], audience=audience
     )
-    return {**world.mine, Audience: audience, Campaign: campaign}
+    return {**site.acme_rows, Audience: audience, Campaign: campaign}
 
 
 def patterns() -> Iterator[URLPattern]:
@@ -89,33 +89,33 @@ def changed(before: dict[str, str]) -> list[str]:
     return sorted(name for name, digest in tables().items() if before[name] != digest)
 
 
-def removed(world: World, vera: User) -> User:
+def removed(site: Site, vera: User) -> User:
     """An owner who was removed while logged in."""
-    Member.objects.filter(user=world.people.ana).delete()
-    return world.people.ana
+    Member.objects.filter(user=site.people.ana).delete()
+    return site.people.ana
 
 
-def stranger(world: World, vera: User) -> User:
-    return world.people.cleo
+def stranger(site: Site, vera: User) -> User:
+    return site.people.cleo
 
 
-def viewer(world: World, vera: User) -> User:
+def viewer(site: Site, vera: User) -> User:
     return vera
 
 
-def viewer_here_owner_elsewhere(world: World, vera: User) -> User:
-    Member.objects.create(tenant=world.people.globex, user=vera, role=Member.Role.OWNER)
+def viewer_here_owner_elsewhere(site: Site, vera: User) -> User:
+    Member.objects.create(tenant=site.people.globex, user=vera, role=Member.Role.OWNER)
     return vera
 
 
-def without_staff(world: World, vera: User) -> User:
-    User.objects.filter(pk=world.people.ana.pk).update(is_staff=False)
-    return world.people.ana
+def without_staff(site: Site, vera: User) -> User:
+    User.objects.filter(pk=site.people.ana.pk).update(is_staff=False)
+    return site.people.ana
 
 
 @pytest.mark.parametrize("who", [viewer, viewer_here_owner_elsewhere, stranger, removed, without_staff])
-def test_who_may_not_write_changes_no_table(who: Any, world: World, log_in: LogIn, vera: User) -> None:
-    rows, user = rows_of(world), who(world, vera)
+def test_who_may_not_write_changes_no_table(who: Any, site: Site, log_in: LogIn, vera: User) -> None:
+    rows, user = rows_of(site), who(site, vera)
     browser = log_in(user)
     before, wrong = tables(), []
     for address, form in posts(rows, user):
@@ -128,8 +128,8 @@ def test_who_may_not_write_changes_no_table(who: Any, world: World, log_in: LogI
     assert wrong == []
 
 
-def test_who_is_switched_off_changes_nothing_although_the_session_lives(world: World, log_in: LogIn) -> None:
-    rows, ana = rows_of(world), world.people.ana
+def test_who_is_switched_off_changes_nothing_although_the_session_lives(site: Site, log_in: LogIn) -> None:
+    rows, ana = rows_of(site), site.people.ana
     browser = log_in(ana)
     User.objects.filter(pk=ana.pk).update(is_active=False)
     before = tables()
@@ -138,11 +138,11 @@ def test_who_is_switched_off_changes_nothing_although_the_session_lives(world: W
     assert changed(before) == []
 
 
-def test_the_same_posts_of_an_owner_change_much(world: World, log_in: LogIn) -> None:
+def test_the_same_posts_of_an_owner_change_much(site: Site, log_in: LogIn) -> None:
     """Else the tests above would prove nothing."""
-    rows, before = rows_of(world), tables()
-    browser, sent = log_in(world.people.ana), 0
-    for address, form in posts(rows, world.people.ana):
+    rows, before = rows_of(site), tables()
+    browser, sent = log_in(site.people.ana), 0
+    for address, form in posts(rows, site.people.ana):
         assert browser.post(address, form).status_code < 500, address
         sent += 1
     assert sent > 100

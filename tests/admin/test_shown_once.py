@@ -12,18 +12,18 @@ from django.test import Client
 from django.urls import reverse
 
 from tenants.models import ApiKey, Member, Recipient, User
-from tests.admin.conftest import Browser, World
+from tests.admin.conftest import Browser, Site
 from tests.admin.filled_forms import person
 from tests.admin.test_pages import url
-from tests.fixtures import _as_web
+from tests.fixtures import as_web_role
 
 pytestmark = pytest.mark.django_db
 LogIn = Callable[[User], Browser]
 PASSWORD = "a long password"
 
 
-def made(world: World, browser: Browser, model: Any) -> tuple[Any, str]:
-    tenant = str(world.people.acme.pk)
+def made(site: Site, browser: Browser, model: Any) -> tuple[Any, str]:
+    tenant = str(site.people.acme.pk)
     asked = {
         ApiKey: {"tenant": tenant, "name": "shop", "mode": "live", "scopes": ["send"]},
         Member: {"tenant": tenant, "username": "dan", "email": "", "role": "viewer"},
@@ -35,10 +35,10 @@ def made(world: World, browser: Browser, model: Any) -> tuple[Any, str]:
 
 @pytest.mark.parametrize(("model", "name"), [(ApiKey, "key"), (Member, "password")])
 def test_reloading_the_page_of_a_secret_makes_no_second_and_shows_it_no_more(
-    model: Any, name: str, world: World, log_in: LogIn
+    model: Any, name: str, site: Site, log_in: LogIn
 ) -> None:
-    browser, before = log_in(world.people.ana), model.objects.count()
-    shown, page = made(world, browser, model)
+    browser, before = log_in(site.people.ana), model.objects.count()
+    shown, page = made(site, browser, model)
     secret = shown.context["values"][name]
     assert secret in shown.content.decode() and "no-store" in shown["Cache-Control"]
     assert secret not in str(dict(browser.client.session.items()))
@@ -48,12 +48,12 @@ def test_reloading_the_page_of_a_secret_makes_no_second_and_shows_it_no_more(
     assert model.objects.count() == before + 1
 
 
-def test_a_secret_waits_encrypted_and_for_its_user_only(world: World, log_in: LogIn) -> None:
-    browser = log_in(world.people.ana)
-    asked = {"tenant": str(world.people.acme.pk), "name": "shop", "mode": "live", "scopes": ["send"]}
+def test_a_secret_waits_encrypted_and_for_its_user_only(site: Site, log_in: LogIn) -> None:
+    browser = log_in(site.people.ana)
+    asked = {"tenant": str(site.people.acme.pk), "name": "shop", "mode": "live", "scopes": ["send"]}
     page = browser.post(url(ApiKey, "add"), asked).url
     assert "nk_live" not in str(dict(browser.client.session.items()))
-    assert "nk_live" not in log_in(world.people.ben).get(page).content.decode()
+    assert "nk_live" not in log_in(site.people.ben).get(page).content.decode()
     assert "nk_live" in browser.get(page).content.decode()
 
 
@@ -79,9 +79,9 @@ def log_in_again(browser: Browser, answer: Any, password: str = PASSWORD) -> Any
     return browser.post(login, {"username": "ben", "password": password, "signed_form": kept[1], "next": "/admin/"})
 
 
-def test_what_was_typed_is_offered_after_the_login_and_sent_by_a_press(world: World) -> None:
+def test_what_was_typed_is_offered_after_the_login_and_sent_by_a_press(site: Site) -> None:
     page = url(Recipient, "add")
-    typed = person(world, name='<b>Zoë</b>\n"two lines"', email="zoe@example.com")
+    typed = person(site, name='<b>Zoë</b>\n"two lines"', email="zoe@example.com")
     browser, asked = expired(page, typed)
     assert asked.status_code == 403 and "Nothing was stored yet" in asked.content.decode()
     wrong = log_in_again(browser, asked, "not this one")
@@ -94,7 +94,7 @@ def test_what_was_typed_is_offered_after_the_login_and_sent_by_a_press(world: Wo
     assert Recipient.objects.get(external_id="new").name.startswith("<b>Zoë</b>")
 
 
-def test_secrets_that_were_typed_are_not_written_into_a_page(world: World) -> None:
+def test_secrets_that_were_typed_are_not_written_into_a_page(site: Site) -> None:
     typed = {"name": "firebase", "config_service_account": "PRIVATE", "password1": "PRIVATE"}
     browser, asked = expired("/admin/notifier/provideraccount/add/?provider=fcm", typed)
     offered = log_in_again(browser, asked).content.decode()
@@ -102,14 +102,14 @@ def test_secrets_that_were_typed_are_not_written_into_a_page(world: World) -> No
     assert "config_service_account, password1" in offered and fields(offered) == {"name": "firebase"}
 
 
-def test_nothing_is_offered_that_was_not_kept_by_us(world: World) -> None:
+def test_nothing_is_offered_that_was_not_kept_by_us(site: Site) -> None:
     browser = Browser(Client())
     for forged in ("x", "eyJwYXRoIjoiLyJ9:1tx:abc", ""):
         posted = {"username": "ben", "password": PASSWORD, "signed_form": forged}
         assert browser.post(f"{reverse('admin:login')}?next=/admin/", posted).status_code == 302
-        with _as_web():
+        with as_web_role():
             browser.client.logout()
 
 
-def test_logging_out_twice_asks_for_nothing(world: World) -> None:
+def test_logging_out_twice_asks_for_nothing(site: Site) -> None:
     assert expired(reverse("admin:logout"), {})[1].status_code in (200, 302)

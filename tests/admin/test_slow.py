@@ -14,7 +14,7 @@ from psycopg.errors import QueryCanceled
 
 from notifier.api.framework.errors import problem_of
 from tenants.models import Recipient, User
-from tests.admin.conftest import Browser, World
+from tests.admin.conftest import Browser, Site
 from tests.admin.test_pages import url
 from tests.fixtures import Api
 
@@ -23,7 +23,7 @@ LogIn = Callable[[User], Browser]
 
 
 @pytest.fixture
-def slow_people(world: World) -> Iterator[None]:
+def slow_people(site: Site) -> Iterator[None]:
     """Reading a recipient takes longer than the statement may."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE FUNCTION slowly() RETURNS boolean LANGUAGE sql AS 'SELECT pg_sleep(60) IS NOT NULL'")
@@ -34,16 +34,16 @@ def slow_people(world: World) -> Iterator[None]:
         cursor.execute("SET statement_timeout = 0")
 
 
-def test_a_page_that_takes_too_long_says_so(slow_people: None, world: World, log_in: LogIn) -> None:
-    answer = log_in(world.people.ana).get(url(Recipient, "changelist"))
+def test_a_page_that_takes_too_long_says_so(slow_people: None, site: Site, log_in: LogIn) -> None:
+    answer = log_in(site.people.ana).get(url(Recipient, "changelist"))
     assert answer.status_code == 503
     assert "This takes too long" in answer.content.decode() and "Nothing was changed" in answer.content.decode()
 
 
 def test_a_request_that_takes_too_long_is_a_problem_document(
-    slow_people: None, world: World, api: Callable[[str | None], Api]
+    slow_people: None, site: Site, api: Callable[[str | None], Api]
 ) -> None:
-    answer = api(world.people.acme_key)("GET", "/v1/recipients/zebra-1")
+    answer = api(site.people.acme_key)("GET", "/v1/recipients/zebra-1")
     assert (answer.status, answer.body["code"]) == (503, "database_too_slow")
     assert answer.headers["Retry-After"] == "5"
 

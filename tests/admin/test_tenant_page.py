@@ -13,16 +13,16 @@ from tenants.models import (
     Tenant,
     User,
 )
-from tests.admin.conftest import World
+from tests.admin.conftest import Site
 from tests.admin.filled_forms import LogIn, errors
 from tests.admin.test_pages import url
 
 pytestmark = pytest.mark.django_db
 
 
-def test_an_owner_lists_the_schemes_of_the_tenants_apps(world: World, log_in: LogIn) -> None:
-    acme = world.people.acme
-    browser = log_in(world.people.ana)
+def test_an_owner_lists_the_schemes_of_the_tenants_apps(site: Site, log_in: LogIn) -> None:
+    acme = site.people.acme
+    browser = log_in(site.people.ana)
     values = {"name": acme.name, "default_locale": "en", "timezone": "UTC", "sandbox": "on"}
     answer = browser.post(url(type(acme), "change", acme.pk), {**values, "link_schemes": "Acme://, acme-beta"})
     assert answer.status_code == 302
@@ -42,8 +42,8 @@ def settings_form(tenant: Tenant, **values: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("who", ["ana", "ben", "vera"])
-def test_no_member_switches_a_tenant_live_or_off(who: str, world: World, log_in: LogIn, vera: User) -> None:
-    acme, user = world.people.acme, vera if who == "vera" else getattr(world.people, who)
+def test_no_member_switches_a_tenant_live_or_off(who: str, site: Site, log_in: LogIn, vera: User) -> None:
+    acme, user = site.people.acme, vera if who == "vera" else getattr(site.people, who)
     page = url(Tenant, "change", acme.pk)
     for name in (*SWITCHES, "slug"):
         asked = settings_form(acme, name="ACME 2", slug="other")
@@ -53,12 +53,12 @@ def test_no_member_switches_a_tenant_live_or_off(who: str, world: World, log_in:
     assert (acme.sandbox, acme.active, acme.slug) == (True, True, "acme")
     assert acme.name == ("ACME 2" if who == "ana" else "ACME")
     assert not AuditLog.objects.filter(action__in=["tenant.went_live", "tenant.deactivated"]).exists()
-    shown = log_in(world.people.ana).get(page).content.decode()
+    shown = log_in(site.people.ana).get(page).content.decode()
     assert "Only an operator switches it off." in shown and 'name="sandbox"' not in shown
 
 
-def test_an_operator_switches_it_and_the_audit_log_says_so(world: World, log_in: LogIn, olga: User) -> None:
-    acme, browser = world.people.acme, log_in(olga)
+def test_an_operator_switches_it_and_the_audit_log_says_so(site: Site, log_in: LogIn, olga: User) -> None:
+    acme, browser = site.people.acme, log_in(olga)
     page = url(Tenant, "change", acme.pk)
     for name, action in [("sandbox", "tenant.went_live"), ("active", "tenant.deactivated")]:
         acme.refresh_from_db()
@@ -74,7 +74,7 @@ def test_an_operator_switches_it_and_the_audit_log_says_so(world: World, log_in:
 
 
 @pytest.mark.parametrize("change", ["sandbox = false", "active = false", "slug = 'other'"])
-def test_the_database_keeps_a_members_request_from_switching_it(change: str, world: World, as_web: Any) -> None:
-    with scope(world.people.acme.pk), as_web():
+def test_the_database_keeps_a_members_request_from_switching_it(change: str, site: Site, as_web: Any) -> None:
+    with scope(site.people.acme.pk), as_web():
         with pytest.raises(ProgrammingError, match="Only an operator"), transaction.atomic():
             connection.cursor().execute(f"UPDATE tenants_tenant SET {change}")

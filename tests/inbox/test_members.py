@@ -17,7 +17,7 @@ from inbox import api
 from inbox.models import InboxMessage
 from inbox.views import VIEWED, demo_link
 from tenants.models import AuditLog, ConsentChange, Member, Preference, Recipient, User
-from tests.fixtures import People, _as_web
+from tests.fixtures import People, as_web_role
 from tests.inbox.conftest import message, send
 from tests.inbox.test_page import QUIET, SECONDS
 from tests.inbox.web import Socket, Web
@@ -46,7 +46,7 @@ def logged_in(user: User) -> Client:
 
 
 def token_of(client: Client, recipient: Recipient) -> str:
-    with transaction.atomic(), _as_web():
+    with transaction.atomic(), as_web_role():
         given: str = client.get("/inbox/token", {"recipient": recipient.external_id}).json()["token"]
     return given
 
@@ -66,7 +66,7 @@ def state(recipient: Recipient) -> tuple[Any, ...]:
 
 
 def call(method: str, path: str, body: dict[str, Any], token: str) -> Any:
-    with _as_web():
+    with as_web_role():
         return Client().generic(
             method, path, orjson.dumps(body), "application/json", headers={"Authorization": f"Bearer {token}"}
         )
@@ -115,7 +115,7 @@ def test_the_audit_log_keeps_who_looked_once_for_a_page_and_its_tokens(
     first: str, people: People, dora: Recipient, emil: Recipient
 ) -> None:
     ben, ana = logged_in(people.ben), logged_in(people.ana)
-    with _as_web():
+    with as_web_role():
         for path in (first, "/inbox/token", "/inbox/token", "/inbox/"):
             assert ben.get(path, {"recipient": "dora"}).status_code == 200
         assert ana.get("/inbox/", {"recipient": "dora"}).status_code == 200

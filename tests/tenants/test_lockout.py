@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from tenants.login import lockout
 from tenants.login.lockout import COOKIE, LIMIT_EVERYWHERE, LIMIT_HERE, WINDOW
-from tests.fixtures import People, _as_web
+from tests.fixtures import People, as_web_role
 
 pytestmark = pytest.mark.django_db
 LOGIN, HOME = "/admin/login/", "/admin/"
@@ -22,7 +22,7 @@ RIGHT, WRONG = "a long password", "not the password"
 
 
 def attempt(name: str, password: str = WRONG, address: str = "192.0.2.1", client: Client | None = None) -> Any:
-    with _as_web():
+    with as_web_role():
         form = {"username": name, "password": password}
         return (client or Client()).post(LOGIN, form, REMOTE_ADDR=address, HTTP_X_FORWARDED_FOR="198.51.100.9")
 

@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, path, reverse
 from inbox.views import demo_link
 from notifier.urls import server_error
 from tenants.models import Recipient, User
-from tests.admin.conftest import World, furnished
+from tests.admin.conftest import Site, create_rows
 from tests.fixtures import People
 
 pytestmark = pytest.mark.django_db
@@ -50,17 +50,17 @@ def faults(answer: Any) -> list[str]:
 
 
 @pytest.fixture
-def world(people: People) -> World:
-    return World(people, furnished(people.acme, "zebra"), {})
+def world(people: People) -> Site:
+    return Site(people, create_rows(people.acme, "zebra"), {})
 
 
-def addresses(world: World) -> Iterator[str]:
+def addresses(world: Site) -> Iterator[str]:
     """Every address of the URLconf without an argument, and the admin pages of one row of each model."""
     for pattern, prefix in _patterns(get_resolver().url_patterns, ""):
         route = prefix + str(pattern.pattern)
         if not pattern.pattern.converters and not re.search(r"[(\\]", route):
             yield "/" + route
-    for model, row in world.mine.items():
+    for model, row in world.acme_rows.items():
         for page in ("change", "delete", "history"):
             yield reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=[row.pk])
 
@@ -73,7 +73,7 @@ def _patterns(among: Any, prefix: str) -> Iterator[tuple[URLPattern, str]]:
             yield one, prefix
 
 
-def test_every_page_has_the_policy_and_obeys_it(world: World) -> None:
+def test_every_page_has_the_policy_and_obeys_it(world: Site) -> None:
     olga = User.objects.create_superuser("olga", "", "a long password")
     client, stranger = Client(raise_request_exception=False), Client(raise_request_exception=False)
     client.force_login(olga)
