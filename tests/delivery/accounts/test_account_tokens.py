@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from notifier.delivery.accounts import registry
 from notifier.models import ProviderAccount
 from notifier.providers import fcm
+from notifier.transport import use_client
 from notifier.transport.auto import AutoClient
 from notifier.vocabulary.verdicts import Misconfigured, Sent, Verdict
 from tenants.models import Tenant
@@ -25,19 +26,18 @@ Send = Callable[[ProviderAccount], Verdict]
 
 
 @pytest.fixture
-def send(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Send:
+def send(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Send]:
     """One message through an account that has gone live; Google is where the sandbox is."""
     monkeypatch.setattr(fcm.Fcm, "origin", sandbox.url)
     monkeypatch.setattr(fcm, "GOOGLE_TOKENS", f"{sandbox.url}/token")
-    process = AutoClient(sandbox.ca)
-    monkeypatch.setattr(registry, "http_client_for", lambda account: process)
 
     def one(account: ProviderAccount) -> Verdict:
         found = registry.provider_for(account).send([a_push(f"ok-{account.id}")], registry.http_client_for(account))
         [verdict] = [verdict for batch in found for _, verdict in batch]
         return verdict
 
-    return one
+    with use_client(AutoClient(sandbox.ca)):
+        yield one
 
 
 def an_account(tenant: Tenant, document: dict[str, Any], name: str = "fcm") -> ProviderAccount:
