@@ -1,4 +1,4 @@
-"""`/v1/inbox/…` over HTTP in process, as the web role."""
+"""`/v1/inbox/…` with Django's test client, under the web role."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.inbox.conftest import message, send
 
 
 class Browser:
-    """Calls with a bearer token, each in its own transaction, as ATOMIC_REQUESTS has it."""
+    """Call with a bearer token, each call in its own transaction, as with ATOMIC_REQUESTS."""
 
     def __init__(self, token: str) -> None:
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -52,7 +52,7 @@ def web_role(
         yield
 
 
-def test_a_servers_key_buys_a_token_that_opens_the_inbox(people: People, web_role: None) -> None:
+def test_a_server_gets_a_token_that_opens_the_inbox(people: People, web_role: None) -> None:
     answer = Browser(people.acme_key).post("tokens", recipient="dora", ttl_seconds=60)
     assert answer.status_code == 201
     unread = Browser(answer.json()["token"]).get("unread")
@@ -79,7 +79,9 @@ def test_a_token_is_refused_clearly(
     assert field is None or answer.json()["field"] == field
 
 
-def test_only_a_key_with_the_scope_buys_tokens(people: People, dora: Recipient, as_web: Callable[[], Any]) -> None:
+def test_only_a_key_with_the_scope_inbox_gets_tokens(
+    people: People, dora: Recipient, as_web: Callable[[], Any]
+) -> None:
     sender = api_key(people.acme, "send")
     token = mint(dora)[0]
     with as_web():
@@ -113,7 +115,9 @@ def test_reading_one_and_then_all(web_role: None, doras: str) -> None:
     assert browser.get("messages", limit=1).json()["messages"][0]["read_at"]
 
 
-def test_nobody_marks_anothers_message(web_role: None, doras: str, emil: Recipient, zoe: Recipient) -> None:
+def test_a_token_cannot_mark_a_message_of_another_recipient(
+    web_role: None, doras: str, emil: Recipient, zoe: Recipient
+) -> None:
     message_id = Browser(doras).get("messages").json()["messages"][0]["id"]
     for stranger in (emil, zoe):
         with transaction.atomic():
@@ -142,24 +146,24 @@ def _token(recipient: Recipient) -> str:
         {"after_seq": 1, "unread": "true"},
     ],
 )
-def test_nonsense_is_refused(web_role: None, doras: str, query: dict[str, Any]) -> None:
+def test_a_malformed_query_is_refused(web_role: None, doras: str, query: dict[str, Any]) -> None:
     assert Browser(doras).get("messages", **query).status_code == 400
 
 
 @pytest.mark.parametrize("body", [{}, {"up_to_seq": -1}, {"up_to_seq": "all"}, {"up_to_seq": 2**63}])
-def test_marking_up_to_nonsense_is_refused(web_role: None, doras: str, body: dict[str, Any]) -> None:
+def test_a_malformed_read_mark_is_refused(web_role: None, doras: str, body: dict[str, Any]) -> None:
     assert Browser(doras).post("read", **body).status_code == 400
 
 
 @pytest.mark.parametrize("token", ["", "x", "nk_live_acme_everything"])
-def test_without_a_recipient_token_nothing_is_told(web_role: None, token: str) -> None:
+def test_without_a_recipient_token_the_answer_is_401(web_role: None, token: str) -> None:
     for path in ("messages", "unread"):
         answer = Browser(token).get(path)
         assert (answer.status_code, answer["WWW-Authenticate"][:6]) == (401, "Bearer")
         assert answer.json()["code"].startswith("token_")
 
 
-def test_any_origin_may_ask_with_a_token_and_only_with_a_token(web_role: None, doras: str) -> None:
+def test_a_page_of_any_origin_may_call_with_a_token_only(web_role: None, doras: str) -> None:
     asked = Client().options("/v1/inbox/messages", headers={"Origin": "https://shop.example"})
     assert (asked.status_code, asked["Access-Control-Allow-Origin"]) == (204, "*")
     assert "Authorization" in asked["Access-Control-Allow-Headers"]
@@ -168,11 +172,11 @@ def test_any_origin_may_ask_with_a_token_and_only_with_a_token(web_role: None, d
         assert answer["Access-Control-Allow-Origin"] == "*"
 
 
-def test_the_endpoint_for_servers_is_not_for_browsers(people: People, web_role: None) -> None:
+def test_the_endpoint_for_servers_has_no_cors_headers(people: People, web_role: None) -> None:
     assert "Access-Control-Allow-Origin" not in Browser(people.acme_key).post("tokens", recipient="dora")
 
 
-def test_a_person_chooses_for_themself_only(web_role: None, doras: str, emil: Recipient) -> None:
+def test_a_recipient_changes_only_its_own_preferences(web_role: None, doras: str, emil: Recipient) -> None:
     browser = Browser(doras)
     assert browser.get("preferences").json()["channels"]["push"] is True
     chosen = browser.put("preferences", channels={"push": False}, quiet_hours={"from": "22:00", "until": "07:00"})
@@ -187,5 +191,5 @@ def test_a_person_chooses_for_themself_only(web_role: None, doras: str, emil: Re
 @pytest.mark.parametrize(
     "body", [{"channels": {"pigeon": False}}, {"categories": {"nope": False}}, {"language": 7}, {"chanels": {}}]
 )
-def test_nonsense_wishes_are_refused(web_role: None, doras: str, body: dict[str, Any]) -> None:
+def test_malformed_preferences_are_refused(web_role: None, doras: str, body: dict[str, Any]) -> None:
     assert Browser(doras).put("preferences", **body).status_code == 400

@@ -1,4 +1,4 @@
-"""What a member of the tenant may do with a recipient's inbox: look, and the audit log keeps it."""
+"""A member of the tenant may only read a recipient's inbox, and the audit log records it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def looks(recipient: Recipient) -> list[int | None]:
 
 
 def state(recipient: Recipient) -> tuple[Any, ...]:
-    """Everything that a token could change."""
+    """Every row that a token could change."""
     return (
         list(InboxMessage.objects.filter(recipient_id=recipient.pk).order_by("seq").values_list("seq", "read_at")),
         list(Preference.objects.filter(recipient=recipient).values()),
@@ -72,7 +72,7 @@ def call(method: str, path: str, body: dict[str, Any], token: str) -> Any:
         )
 
 
-def test_the_list_of_changes_is_whole() -> None:
+def test_the_list_of_changing_endpoints_is_complete() -> None:
     views = {f"/{p.pattern}": p.callback.cls for p in api.urlpatterns if isinstance(p, URLPattern)}  # type: ignore[attr-defined]
     writes = {
         (method.upper(), address.replace("<id:message_id>", "{message}"))
@@ -86,7 +86,7 @@ def test_the_list_of_changes_is_whole() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("role", ROLES)
-def test_a_members_token_shows_and_changes_nothing(role: str, people: People, dora: Recipient) -> None:
+def test_a_members_token_reads_and_changes_nothing(role: str, people: People, dora: Recipient) -> None:
     send(message(dora, "one"), message(dora, "two"))
     first = InboxMessage.objects.get(recipient_id=dora.pk, seq=1)
     token = token_of(logged_in(member(people, role)), dora)
@@ -99,7 +99,7 @@ def test_a_members_token_shows_and_changes_nothing(role: str, people: People, do
 
 
 @pytest.mark.django_db
-def test_a_tenants_own_token_still_changes_things(people: People, dora: Recipient) -> None:
+def test_the_recipients_own_token_may_change_everything(people: People, dora: Recipient) -> None:
     send(message(dora, "one"))
     asked = {"recipient": "dora"}
     token = call("POST", "/v1/inbox/tokens", asked, people.acme_key).json()["token"]
@@ -111,7 +111,7 @@ def test_a_tenants_own_token_still_changes_things(people: People, dora: Recipien
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("first", ["/inbox/", "/inbox/token"])
-def test_the_audit_log_keeps_who_looked_once_for_a_page_and_its_tokens(
+def test_the_audit_log_has_one_entry_for_a_page_and_its_tokens(
     first: str, people: People, dora: Recipient, emil: Recipient
 ) -> None:
     ben, ana = logged_in(people.ben), logged_in(people.ana)
@@ -138,7 +138,7 @@ def test_a_signed_link_acts_as_the_recipient_and_only_in_the_sandbox(people: Peo
 
 
 @pytest.mark.django_db
-def test_who_is_removed_or_switched_off_gets_no_token_any_more(people: People, dora: Recipient) -> None:
+def test_a_removed_or_disabled_member_gets_no_new_token(people: People, dora: Recipient) -> None:
     vera = member(people, "viewer")
     client = logged_in(vera)
     token_of(client, dora)
@@ -150,7 +150,9 @@ def test_who_is_removed_or_switched_off_gets_no_token_any_more(people: People, d
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_socket_of_a_member_hears_and_is_closed_when_it_marks(web: Web, people: People, dora: Recipient) -> None:
+def test_the_socket_of_a_member_gets_messages_and_is_closed_when_it_marks_one(
+    web: Web, people: People, dora: Recipient
+) -> None:
     send(message(dora, "one"))
     token = token_of(logged_in(people.ben), dora)
     with Socket(web, token, after_seq=0) as inbox:
@@ -172,7 +174,9 @@ def browser(chromium: str) -> Iterator[Any]:
 
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
-def test_the_page_offers_a_member_nothing_to_mark(browser: Any, web: Web, people: People, dora: Recipient) -> None:
+def test_the_page_of_a_member_has_no_buttons_to_mark_messages(
+    browser: Any, web: Web, people: People, dora: Recipient
+) -> None:
     send(message(dora, "one", link="https://example.com/one"))
     cookie = logged_in(people.ben).cookies["sessionid"].value
     browser.add_cookies([{"name": "sessionid", "value": cookie, "url": web.origin}])

@@ -1,4 +1,4 @@
-"""The demo page in a real browser: live without reload, read, and back after the web process was away."""
+"""The demo page in a real browser: new messages without a reload, marking as read, and reconnecting."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def browser(chromium: str) -> Iterator[Page]:
 
 @pytest.fixture
 def page(browser: Page) -> Iterator[Page]:
-    """A page that fails the test if the browser complains: about the policy, a script, a missing file."""
-    complaints: list[str] = []
-    browser.on("pageerror", lambda error: complaints.append(str(error)))
-    browser.on("console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None)
+    """A page whose test fails if the browser reports an error: of the policy, of a script, of a missing file."""
+    errors: list[str] = []
+    browser.on("pageerror", lambda error: errors.append(str(error)))
+    browser.on("console", lambda entry: errors.append(entry.text) if "Content Security" in entry.text else None)
     yield browser
     browser.goto("about:blank")
-    assert complaints == []
+    assert errors == []
 
 
 def visit(page: Page, web: Web, recipient: Recipient) -> None:
@@ -73,7 +73,7 @@ def few(recipient: Recipient) -> list[InAppMessage]:
     ]
 
 
-def test_a_message_appears_without_reload_and_is_marked_read(page: Page, web: Web, dora: Recipient) -> None:
+def test_a_message_appears_without_a_reload_and_is_marked_as_read(page: Page, web: Web, dora: Recipient) -> None:
     visit(page, web, dora)
     expect(page.get_by_role("button", name="Notifications", exact=True)).to_be_visible()
     send(message(dora, "It is here", body="Just stored"))
@@ -88,7 +88,7 @@ def test_a_message_appears_without_reload_and_is_marked_read(page: Page, web: We
     expect(page.locator(".badge")).to_be_hidden()
 
 
-def test_all_are_marked_and_the_other_tab_knows(page: Page, web: Web, dora: Recipient) -> None:
+def test_marking_all_as_read_is_shown_in_another_tab(page: Page, web: Web, dora: Recipient) -> None:
     send(*few(dora))
     visit(page, web, dora)
     other = page.context.new_page()
@@ -101,7 +101,7 @@ def test_all_are_marked_and_the_other_tab_knows(page: Page, web: Web, dora: Reci
     other.close()
 
 
-def test_it_resumes_after_the_web_process_was_away(page: Page, web: Web, dora: Recipient) -> None:
+def test_the_widget_reconnects_after_a_restart_of_the_web_process(page: Page, web: Web, dora: Recipient) -> None:
     visit(page, web, dora)
     send(message(dora, "before"))
     expect(page.get_by_role("listitem")).to_have_count(1)
@@ -126,7 +126,9 @@ SOCKETS_OF_A_TAB_THAT_IS_SHOWN = """() => {
 }"""
 
 
-def test_an_offline_browser_says_so_and_gets_what_it_missed(page: Page, web: Web, dora: Recipient) -> None:
+def test_an_offline_browser_shows_that_it_is_offline_and_gets_missed_messages_later(
+    page: Page, web: Web, dora: Recipient
+) -> None:
     visit(page, web, dora)
     page.context.set_offline(True)
     try:
@@ -141,7 +143,7 @@ def test_an_offline_browser_says_so_and_gets_what_it_missed(page: Page, web: Web
     expect(page.get_by_role("status")).to_be_hidden()
 
 
-def test_the_keyboard_follows_into_the_panel_and_back(page: Page, web: Web, dora: Recipient) -> None:
+def test_the_focus_moves_into_the_panel_and_back(page: Page, web: Web, dora: Recipient) -> None:
     send(message(dora, "It is here"))
     visit(page, web, dora)
     page.locator("notifier-inbox").evaluate("widget => widget.removeAttribute('open')")
@@ -155,7 +157,7 @@ def test_the_keyboard_follows_into_the_panel_and_back(page: Page, web: Web, dora
     expect(bell).to_be_focused()
 
 
-def test_content_is_text_and_links_lead_nowhere_bad(page: Page, web: Web, dora: Recipient) -> None:
+def test_content_is_shown_as_text_and_unsafe_links_are_not_offered(page: Page, web: Web, dora: Recipient) -> None:
     evil = "<img src=x onerror=alert(1)><script>alert(1)</script>"
     send(message(dora, evil, body=evil, link='https://example.com/"><script>'))
     visit(page, web, dora)
@@ -164,7 +166,7 @@ def test_content_is_text_and_links_lead_nowhere_bad(page: Page, web: Web, dora: 
     assert page.get_by_role("link").get_attribute("href") == "https://example.com/%22%3E%3Cscript%3E"
 
 
-def test_links_lead_to_paths_of_the_page_and_to_the_apps_that_it_names(page: Page, web: Web, dora: Recipient) -> None:
+def test_links_may_lead_to_paths_of_the_page_and_to_named_apps(page: Page, web: Web, dora: Recipient) -> None:
     visit(page, web, dora)
     page.locator("notifier-inbox").evaluate("widget => widget.setAttribute('link-schemes', 'acme')")
     send(message(dora, "path", link="/orders/17"), message(dora, "app", link="acme://orders/17"))
@@ -175,7 +177,7 @@ def test_links_lead_to_paths_of_the_page_and_to_the_apps_that_it_names(page: Pag
     assert [link.get_attribute("href") for link in links.all()] == ["acme://orders/17", f"{web.origin}/orders/17"]
 
 
-def test_older_ones_come_on_demand(page: Page, web: Web, dora: Recipient) -> None:
+def test_older_messages_are_loaded_on_demand(page: Page, web: Web, dora: Recipient) -> None:
     send(*[message(dora, str(n)) for n in range(70)])
     visit(page, web, dora)
     expect(page.get_by_role("listitem")).to_have_count(30)
@@ -187,7 +189,7 @@ def test_older_ones_come_on_demand(page: Page, web: Web, dora: Recipient) -> Non
     expect(page.get_by_role("button", name="Show older")).to_be_hidden()
 
 
-def test_it_is_used_with_the_keyboard_alone(page: Page, web: Web, dora: Recipient) -> None:
+def test_the_widget_works_with_the_keyboard_alone(page: Page, web: Web, dora: Recipient) -> None:
     send(*few(dora))
     visit(page, web, dora)
     page.keyboard.press("Tab")
@@ -200,7 +202,7 @@ def test_it_is_used_with_the_keyboard_alone(page: Page, web: Web, dora: Recipien
     expect(page.locator(".badge")).to_be_hidden()
 
 
-def test_it_fits_a_phone_in_light_and_dark(page: Page, web: Web, dora: Recipient, tmp_path: Path) -> None:
+def test_the_widget_fits_a_phone_in_light_and_dark_mode(page: Page, web: Web, dora: Recipient, tmp_path: Path) -> None:
     folder = Path(os.environ.get("SCREENSHOTS", tmp_path))
     send(*few(dora))
     visit(page, web, dora)
@@ -220,7 +222,7 @@ def test_it_fits_a_phone_in_light_and_dark(page: Page, web: Web, dora: Recipient
         page.emulate_media(color_scheme="light", reduced_motion="no-preference")
 
 
-def test_the_page_is_for_members_and_for_signed_links_only(people: People, dora: Recipient, zoe: Recipient) -> None:
+def test_only_members_and_signed_links_open_the_page(people: People, dora: Recipient, zoe: Recipient) -> None:
     link = demo_link(dora)
     path = link[link.index("/inbox/") :]
     assert Client().get("/inbox/").status_code == Client().get("/inbox/token").status_code == 302

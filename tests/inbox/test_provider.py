@@ -1,4 +1,4 @@
-"""Storing: once, in order, all of a batch that can be stored, and live to whoever watches."""
+"""Storing messages: once, in order, every storable message of a batch; and announcing them to open sockets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def counters(recipient: Recipient) -> tuple[int, int]:
     return feed.last_seq, feed.unread
 
 
-def test_it_is_found_by_name_as_a_provider_that_needs_no_account() -> None:
+def test_the_provider_is_found_by_name_and_needs_no_account() -> None:
     assert provider_class("in_app").builtin
 
 
@@ -47,7 +47,7 @@ def test_messages_of_a_batch_are_stored_in_order_and_counted_per_inbox(dora: Rec
     assert counters(dora) == (3, 3)
 
 
-def test_a_repeat_is_answered_alike_and_changes_nothing(dora: Recipient) -> None:
+def test_a_repeated_message_gets_the_same_verdict_and_changes_nothing(dora: Recipient) -> None:
     first, second = message(dora, "1"), message(dora, "2")
     send(first)
     assert send(first, second, second) == [Sent(final=True)] * 3
@@ -55,7 +55,7 @@ def test_a_repeat_is_answered_alike_and_changes_nothing(dora: Recipient) -> None
     assert counters(dora) == (2, 2)
 
 
-def test_content_arrives_whole(dora: Recipient) -> None:
+def test_every_part_of_the_content_is_stored(dora: Recipient) -> None:
     send(message(dora, "Grüße 🎉", body='a "b" \\ c\n{},NULL', link="https://example.com/?a=1&b=2"))
     stored = InboxMessage.objects.get(recipient_id=dora.pk)
     assert (stored.title, stored.body) == ("Grüße 🎉", 'a "b" \\ c\n{},NULL')
@@ -63,12 +63,14 @@ def test_content_arrives_whole(dora: Recipient) -> None:
     assert stored.tenant_id == dora.tenant_id
 
 
-def test_data_is_kept_as_an_object(dora: Recipient) -> None:
+def test_data_is_stored_as_an_object(dora: Recipient) -> None:
     send(dataclasses.replace(message(dora), data={"order": "17"}))
     assert InboxMessage.objects.get(recipient_id=dora.pk).data == {"order": "17"}
 
 
-def test_one_that_cannot_be_stored_does_not_fail_its_batch(dora: Recipient, emil: Recipient, zoe: Recipient) -> None:
+def test_a_message_that_cannot_be_stored_does_not_fail_its_batch(
+    dora: Recipient, emil: Recipient, zoe: Recipient
+) -> None:
     gone = message(emil)
     emil.delete()
     foreign = dataclasses.replace(message(dora).envelope, recipient_id=zoe.pk)
@@ -87,17 +89,17 @@ def test_one_that_cannot_be_stored_does_not_fail_its_batch(dora: Recipient, emil
     assert not Feed.objects.filter(recipient_id__in=[gone.envelope.recipient_id, zoe.pk]).exists()
 
 
-def test_an_erased_person_gets_nothing(dora: Recipient) -> None:
+def test_an_erased_recipient_gets_no_message(dora: Recipient) -> None:
     Recipient.objects.filter(pk=dora.pk).update(status=Recipient.State.ERASED)
     assert isinstance(send(message(dora))[0], Permanent)
 
 
-def test_an_empty_batch_is_no_trouble(db: None) -> None:
+def test_an_empty_batch_stores_nothing(db: None) -> None:
     assert send() == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_eight_at_once_leave_no_gap_and_no_double(
+def test_eight_concurrent_workers_leave_no_gap_and_no_duplicate(
     dora: Recipient, emil: Recipient, django_db_blocker: DjangoDbBlocker
 ) -> None:
     shared = [message(who, str(n)) for n in range(20) for who in (dora, emil)]
@@ -150,21 +152,21 @@ def test_only_watched_inboxes_are_published_to(dora: Recipient, emil: Recipient)
     direct.subscribe(f"live__group__{group_name(dora.pk)}")
     direct.get_message(timeout=60)
     announcements.announce([dora.pk, emil.pk, new_id()], lambda _: Counters(1, 1).as_json())
-    heard = watcher.get_message(timeout=60)
-    assert heard is not None and heard["channel"].decode().endswith(dora.pk.hex)
+    announcement = watcher.get_message(timeout=60)
+    assert announcement is not None and announcement["channel"].decode().endswith(dora.pk.hex)
     assert watcher.get_message(timeout=0.2) is None
     for opened in (watcher, direct, client):
         opened.close()
 
 
-def test_of_two_counters_the_later_is_known_without_a_clock() -> None:
+def test_the_later_of_two_counters_is_known_without_a_clock() -> None:
     stored, then_read = Counters(5, 3), Counters(5, 0)
     assert stored.merged(then_read) == then_read.merged(stored) == then_read
     assert Counters(6, 1).merged(then_read) == Counters(6, 1)
     assert Counters(6, 4).merged(then_read) == Counters(6, 1)
 
 
-def test_the_connection_of_the_tests_is_no_superuser(db: None) -> None:
+def test_the_tests_do_not_connect_as_a_superuser(db: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT usesuper FROM pg_user WHERE usename = current_user")
         assert cursor.fetchone() == (False,)

@@ -1,4 +1,4 @@
-"""Recipient tokens: what opens an inbox, and every way in which a token does not."""
+"""Recipient tokens: a valid token opens one inbox, and every invalid token is refused."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def test_a_token_opens_the_inbox_it_was_made_for(dora: Recipient) -> None:
     assert visitor.expires_at == ends
 
 
-def test_it_works_as_the_web_role_which_sees_one_tenant(people: People, dora: Recipient, as_web: AsWeb) -> None:
+def test_tokens_work_under_the_web_role_which_sees_one_tenant(people: People, dora: Recipient, as_web: AsWeb) -> None:
     with as_web(), scope(people.acme.pk):
         token, _ = mint(dora)
     with as_web(), transaction.atomic():
         assert verify(token).recipient_id == dora.pk
 
 
-def test_the_secret_is_made_once_sealed_and_each_tenants_own(dora: Recipient, zoe: Recipient) -> None:
+def test_each_tenant_has_its_own_secret_made_once_and_encrypted(dora: Recipient, zoe: Recipient) -> None:
     mint(dora)
     stored = bytes(Tenant.objects.get(pk=dora.tenant_id).inbox_secret)
     mint(dora)
@@ -101,7 +101,7 @@ def test_a_wrong_token_is_refused_with_its_reason(dora: Recipient, changed: dict
 
 
 @pytest.mark.parametrize("token", ["", ".", "a.b.c", "x" * 5000, "ü", "eyJhbGciOiJIUzI1NiJ9..", "\0"])
-def test_what_is_no_token_is_refused(db: None, token: str) -> None:
+def test_a_text_that_is_not_a_token_is_refused(db: None, token: str) -> None:
     assert refusal(token) == "token_malformed"
 
 
@@ -111,14 +111,14 @@ def test_an_unsigned_token_is_refused(dora: Recipient) -> None:
     assert refusal(unsigned(dora)) == "token_algorithm"
 
 
-def test_another_tenants_secret_opens_nothing_here(dora: Recipient, zoe: Recipient) -> None:
+def test_a_token_signed_with_another_tenants_secret_is_refused(dora: Recipient, zoe: Recipient) -> None:
     mint(dora)
     assert refusal(signed(dora, secret=signing_secret(zoe.tenant_id))) == "token_signature"
     crossed = signed(dora, secret=signing_secret(zoe.tenant_id), tid=str(zoe.tenant_id))
     assert refusal(crossed) == "token_recipient"
 
 
-def test_a_token_ends_with_its_person_and_with_its_tenant(dora: Recipient) -> None:
+def test_a_token_is_refused_once_its_recipient_or_tenant_is_inactive(dora: Recipient) -> None:
     token, _ = mint(dora)
     Tenant.objects.filter(pk=dora.tenant_id).update(active=False)
     assert refusal(token) == "token_recipient"
@@ -131,6 +131,6 @@ def test_a_token_ends_with_its_person_and_with_its_tenant(dora: Recipient) -> No
 
 
 @pytest.mark.parametrize("ttl", [0, -1, 3601])
-def test_no_token_lives_longer_than_an_hour_or_not_at_all(dora: Recipient, ttl: int) -> None:
+def test_a_token_lives_from_a_second_to_an_hour(dora: Recipient, ttl: int) -> None:
     with pytest.raises(InvalidInput):
         mint(dora, ttl)
