@@ -31,8 +31,8 @@ for number in range({start}, {end}):
 """
 
 _OPERATOR = """
-from tenants.bootstrap import new_user
-print("made", new_user("flow-operator", operator=True)[1])
+from tenants.bootstrap import create_user
+print("made", create_user("flow-operator", operator=True)[1])
 """
 
 
