@@ -39,7 +39,7 @@ def test_a_category_in_use_is_not_deleted_by_its_page_or_by_the_list(
     assert not AuditLog.objects.filter(action="category.deleted").exists()
 
 
-def test_an_unused_category_is_deleted_and_everybodys_no_is_kept(site: Site, log_in: LogIn, unused: Category) -> None:
+def test_an_unused_category_is_deleted_and_opt_outs_are_kept(site: Site, log_in: LogIn, unused: Category) -> None:
     someone = Recipient.objects.create(tenant=site.people.acme, external_id="no")
     Preference.objects.create(tenant=site.people.acme, recipient=someone, categories_off=["unused"])
     assert log_in(site.people.ben).post(url(Category, "delete", unused.pk), {"post": "yes"}).status_code == 302
@@ -83,7 +83,7 @@ def test_an_archived_category_is_offered_to_its_own_template_only(site: Site, lo
     assert list(verbs) == ["category.archived", "category.restored"]
 
 
-def test_a_kind_that_would_pass_somebodys_no_is_refused_at_its_field(site: Site, log_in: LogIn) -> None:
+def test_a_kind_that_would_ignore_an_opt_out_is_refused_at_its_field(site: Site, log_in: LogIn) -> None:
     category = site.acme_rows[Category]
     someone = Recipient.objects.create(tenant=site.people.acme, external_id="no")
     Preference.objects.create(tenant=site.people.acme, recipient=someone, categories_off=[f"{category.key}:push"])

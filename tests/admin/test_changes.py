@@ -80,7 +80,7 @@ def test_another_tenants_external_id_is_free(site: Site, log_in: LogIn) -> None:
     assert log_in(site.people.ben).post(url(Recipient, "add"), person(site, external_id="quokka-1")).status_code == 302
 
 
-def test_nobody_writes_into_another_tenant(site: Site, log_in: LogIn) -> None:
+def test_a_member_cannot_write_into_another_tenant(site: Site, log_in: LogIn) -> None:
     strange = person(site, tenant=str(site.people.globex.pk))
     assert "tenant" in errors(log_in(site.people.ana).post(url(Recipient, "add"), strange))
     device = {"tenant": str(site.people.acme.pk), "recipient": str(site.globex_rows[Recipient].pk), "platform": "fcm"}
@@ -88,7 +88,7 @@ def test_nobody_writes_into_another_tenant(site: Site, log_in: LogIn) -> None:
     assert "recipient" in errors(answer)
 
 
-def test_a_token_that_is_added_to_somebody_else_moves(site: Site, log_in: LogIn) -> None:
+def test_a_token_that_is_added_to_another_recipient_moves(site: Site, log_in: LogIn) -> None:
     device: Device = site.acme_rows[Device]
     emil = Recipient.objects.create(tenant=site.people.acme, external_id="emil")
     asked = {"tenant": str(site.people.acme.pk), "recipient": str(emil.pk), "platform": "fcm", "token": device.token}
@@ -99,7 +99,7 @@ def test_a_token_that_is_added_to_somebody_else_moves(site: Site, log_in: LogIn)
     assert ConsentChange.objects.filter(recipient_id=site.acme_rows[Recipient].pk, changed="device").exists()
 
 
-def test_a_device_of_somebody_who_was_erased_is_refused(site: Site, log_in: LogIn) -> None:
+def test_a_device_of_an_erased_recipient_is_refused(site: Site, log_in: LogIn) -> None:
     gone = Recipient.objects.create(tenant=site.people.acme, external_id="gone", status="erased")
     asked = {"tenant": str(site.people.acme.pk), "recipient": str(gone.pk), "platform": "fcm", "token": "t" * 30}
     assert "recipient" in errors(log_in(site.people.ben).post(url(Device, "add"), asked))

@@ -1,4 +1,4 @@
-"""Deleting in the admin: what is in use stays, and is told by whom; the answer never walks through the users."""
+"""Deleting in the admin: a row in use stays, the page names the rows that use it, and no check reads them all."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_an_account_with_waiting_messages_stays_and_one_with_old_ones_goes(site:
     assert not ProviderAccount.objects.filter(pk=account.pk).exists()
 
 
-def test_what_nothing_uses_goes_with_what_is_its_own(site: Site, log_in: LogIn) -> None:
+def test_an_unused_row_is_deleted_with_the_rows_that_belong_to_it(site: Site, log_in: LogIn) -> None:
     tenant, browser = site.people.acme, log_in(site.people.ana)
     person = Recipient.objects.create(tenant=tenant, external_id="unsent")
     Device.objects.create(tenant=tenant, recipient=person, token="t" * 30)
@@ -98,7 +98,7 @@ def test_what_nothing_uses_goes_with_what_is_its_own(site: Site, log_in: LogIn) 
     assert not AudienceMember.objects.filter(audience_id=audience.pk).exists()
 
 
-def test_what_is_a_record_is_never_deleted(site: Site, log_in: LogIn, olga: User) -> None:
+def test_records_are_never_deleted(site: Site, log_in: LogIn, olga: User) -> None:
     for model in (Tenant, ApiKey, Notification, Delivery, InboxMessage, AuditLog):
         row = site.acme_rows[model]
         assert delete(log_in(olga), row)[1].status_code == 403
@@ -106,7 +106,7 @@ def test_what_is_a_record_is_never_deleted(site: Site, log_in: LogIn, olga: User
         assert model.objects.filter(pk=row.pk).exists()
 
 
-def test_the_action_takes_what_is_ticked_and_never_the_whole_list(site: Site, log_in: LogIn) -> None:
+def test_the_action_deletes_ticked_rows_and_never_the_whole_list(site: Site, log_in: LogIn) -> None:
     people = [Recipient.objects.create(tenant=site.people.acme, external_id=f"u{n}") for n in range(3)]
     chosen = {"action": "delete_selected", "_selected_action": [str(people[0].pk)], "post": "yes", "select_across": "1"}
     log_in(site.people.ana).post(url(Recipient, "changelist"), chosen)
@@ -128,10 +128,10 @@ def test_a_large_use_is_told_by_an_index_and_no_row_of_it_is_loaded(site: Site, 
         )
         cursor.execute("ANALYZE notifier_notification")
     browser = log_in(site.people.ana)
-    for row, told in ((site.acme_rows[Template], "In use by more than 100 notifications."), (unused, "Are you sure")):
+    for row, text in ((site.acme_rows[Template], "In use by more than 100 notifications."), (unused, "Are you sure")):
         with CaptureQueriesContext(connection) as queries:
             page = browser.get(url(Template, "delete", row.pk))
-        assert told in page.content.decode()
+        assert text in page.content.decode()
         asked = [q["sql"] for q in queries if 'FROM "notifier_notification"' in q["sql"]]
         assert asked and all("LIMIT" in sql for sql in asked)
         with connection.cursor() as cursor:

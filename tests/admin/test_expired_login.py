@@ -91,7 +91,7 @@ def test_a_templates_bad_or_repeated_locale_is_told(site: Site, log_in: LogIn, m
 
 
 @pytest.mark.parametrize(
-    ("field", "written", "told"),
+    ("field", "written", "message"),
     [
         ("categories_off", "zebra-nwes", "no category 'zebra-nwes'"),
         ("categories_off", "quokka-news", "no category 'quokka-news'"),
@@ -100,11 +100,11 @@ def test_a_templates_bad_or_repeated_locale_is_told(site: Site, log_in: LogIn, m
     ],
 )
 def test_a_bad_choice_of_a_recipient_is_told_at_its_field(
-    site: Site, log_in: LogIn, field: str, written: str, told: str
+    site: Site, log_in: LogIn, field: str, written: str, message: str
 ) -> None:
     new = Recipient.objects.create(tenant=site.people.acme, external_id="chooses")
     asked = {"tenant": str(site.people.acme.pk), "recipient": str(new.pk), field: written}
-    assert told in unescape(str(errors(log_in(site.people.ben).post(url(Preference, "add"), asked))[field]))
+    assert message in unescape(str(errors(log_in(site.people.ben).post(url(Preference, "add"), asked))[field]))
     assert not Preference.objects.filter(recipient=new).exists()
 
 

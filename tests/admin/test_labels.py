@@ -1,4 +1,4 @@
-"""Whoever hears the admin instead of seeing it learns what each input is for (WCAG 2.2, 3.3.2 and 4.1.2)."""
+"""A user of a screen reader learns what each input is for (WCAG 2.2, 3.3.2 and 4.1.2)."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def test_pages_follow_one_another_both_ways(many: list[str], site: Site, log_in:
     assert shown(browser, Recipient, first.further).result_list == back.result_list
 
 
-def test_a_list_tells_how_many_and_of_nobody_else(many: list[str], site: Site, log_in: LogIn, settings: Any) -> None:
+def test_a_list_counts_no_rows_of_other_tenants(many: list[str], site: Site, log_in: LogIn, settings: Any) -> None:
     assert shown(log_in(site.people.ana), Recipient).count_text == "121"
     settings.ADMIN_LIST_LIMITS = {"counted": 100}
     with connection.cursor() as cursor:
@@ -97,13 +97,13 @@ def test_people_are_found_by_a_part_of_what_they_are_called(
 
 
 @pytest.mark.parametrize("term", ["%25%25%25", "___", "u0", "\\\\\\", "nobody at all"])
-def test_signs_of_patterns_and_short_words_find_nobody_else(
+def test_pattern_characters_and_short_words_find_no_recipient(
     term: str, many: list[str], site: Site, log_in: LogIn
 ) -> None:
     assert shown(log_in(site.people.ana), Recipient, f"?q={term}").result_list == []
 
 
-def test_an_operator_searches_everybody_and_one_tenant(many: list[str], site: Site, log_in: LogIn, olga: User) -> None:
+def test_an_operator_searches_all_tenants_and_one(many: list[str], site: Site, log_in: LogIn, olga: User) -> None:
     both = shown(log_in(olga), Recipient, "?q=person").result_list
     assert {person.external_id for person in both} == {"zebra-1", "quokka-1"}
     one = shown(log_in(olga), Recipient, f"?q=person&of={site.people.globex.pk}").result_list

@@ -98,7 +98,7 @@ def test_an_operator_is_told_of_members_and_of_logins_that_are_switched_off(
         assert said in str(errors(answer)["username"])
 
 
-def told(browser: Browser, site: Site, name: str) -> Any:
+def message_for(browser: Browser, site: Site, name: str) -> Any:
     """All that the answer to an invitation says, without the name and what is random."""
     answer = browser.post(url(Member, "add"), asked(site, name))
     location = re.sub(r"[\w-]{22}", "…", answer.get("Location", ""))
@@ -114,9 +114,9 @@ def test_an_owner_cannot_tell_a_login_of_another_tenant_from_a_free_one(
     for login in ("zed@globex", "globex-owner"):
         User.objects.create_user(login, is_staff=True)
     browser, free = log_in(site.people.ana), "nobody-has-this"
-    assert told(browser, site, existing) == told(browser, site, free)
+    assert message_for(browser, site, existing) == message_for(browser, site, free)
     # what names another tenant's login in full is refused the same way, whether it exists or not
-    assert told(browser, site, "zed@globex") == told(browser, site, "yak@globex")
+    assert message_for(browser, site, "zed@globex") == message_for(browser, site, "yak@globex")
 
 
 def test_who_was_removed_is_out_at_once_although_the_session_lives(site: Site, log_in: LogIn) -> None:

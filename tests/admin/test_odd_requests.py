@@ -26,7 +26,7 @@ PAGES = sorted(admin_site._registry, key=lambda model: model._meta.label)
 
 
 class Asker(Browser):
-    """An operator's browser, to which every page is open; it keeps the answers that nobody should get."""
+    """An operator's browser, to which every page is open; it collects the responses that are server errors."""
 
     def look(self, answer: Any, *asked: Any) -> None:
         if answer.status_code not in (200, 301, 302, 400, 403, 404):

@@ -1,4 +1,4 @@
-"""Every page of the admin opens for everybody whom it is for, and shows nothing of another tenant's."""
+"""Every page of the admin opens for each role that may see it, and shows no row of another tenant."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def url(model: type[Model], page: str, *args: Any) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
 
 
-def somebody(site: Site, role: str, request: Any) -> User:
+def user_with_role(site: Site, role: str, request: Any) -> User:
     users = {"owner": site.people.ana, "marketer": site.people.ben}
     found: User = users.get(role) or request.getfixturevalue({"viewer": "vera", "operator": "olga"}[role])
     return found
@@ -39,7 +39,7 @@ def somebody(site: Site, role: str, request: Any) -> User:
 
 @pytest.mark.parametrize("role", ["owner", "marketer", "viewer", "operator"])
 def test_every_list_and_add_page_opens_or_is_forbidden(role: str, site: Site, log_in: LogIn, request: Any) -> None:
-    browser = log_in(somebody(site, role, request))
+    browser = log_in(user_with_role(site, role, request))
     for model in admin_site._registry:
         for page in ("changelist", "add"):
             answer = browser.get(url(model, page))
@@ -50,7 +50,7 @@ def test_every_list_and_add_page_opens_or_is_forbidden(role: str, site: Site, lo
 
 @pytest.mark.parametrize("role", ["owner", "marketer", "viewer", "operator"])
 def test_every_row_of_ones_own_opens_or_is_forbidden(role: str, site: Site, log_in: LogIn, request: Any) -> None:
-    browser = log_in(somebody(site, role, request))
+    browser = log_in(user_with_role(site, role, request))
     for model, row in site.acme_rows.items():
         answer = browser.get(url(model, "change", row.pk))
         assert answer.status_code in (200, 403), model
@@ -123,8 +123,8 @@ def test_a_stranger_to_the_admin_is_asked_to_log_in(site: Site, log_in: LogIn) -
 
 
 def test_a_user_without_a_tenant_sees_no_row(site: Site, log_in: LogIn) -> None:
-    nobody = User.objects.create_user("nora", "", "a long password", is_staff=True)
-    browser = log_in(nobody)
+    no_member = User.objects.create_user("nora", "", "a long password", is_staff=True)
+    browser = log_in(no_member)
     assert browser.get(reverse("admin:index")).status_code == 200
     assert {browser.get(url(m, "changelist")).status_code for m in site.acme_rows} == {403}
 
@@ -147,19 +147,19 @@ def test_a_list_asks_as_many_questions_for_twenty_rows_as_for_two(model: Any, si
     assert asked[0] == asked[1]
 
 
-def test_the_audit_log_names_members_and_numbers_whoever_is_none(site: Site, log_in: LogIn, olga: User) -> None:
+def test_the_audit_log_shows_names_of_members_and_ids_of_others(site: Site, log_in: LogIn, olga: User) -> None:
     tenant = site.people.acme.pk
     by_ben, by_olga = (audit.record(tenant, "x", by=audit.Actor(user)) for user in (site.people.ben, olga))
     browser = log_in(site.people.ana)
     listed = browser.get(url(AuditLog, "changelist")).content.decode()
     assert ">ben<" in listed and f"user {olga.pk}, no member" in listed and "olga" not in listed
-    for row, told in ((by_ben, "ben"), (by_olga, "no member")):
+    for row, text in ((by_ben, "ben"), (by_olga, "no member")):
         page = browser.get(url(AuditLog, "change", row.pk))
         assert page.status_code == 200
-        assert told in page.content.decode()
+        assert text in page.content.decode()
 
 
-def test_whoever_edits_a_row_that_nothing_uses_may_delete_it(site: Site, log_in: LogIn) -> None:
+def test_a_role_that_edits_a_row_may_delete_it_while_unused(site: Site, log_in: LogIn) -> None:
     tenant = site.people.acme
     rows = [
         Recipient.objects.create(tenant=tenant, external_id="unused"),

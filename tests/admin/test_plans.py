@@ -29,7 +29,7 @@ from tests.admin.test_pages import url
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 LogIn = Callable[[User], Browser]
 
-#: written by people and by no message; whoever adds a page decides here, or makes it a LargeListAdmin
+#: small tables, written by users of the admin; a new page is listed here or is a LargeTableAdmin
 SMALL = {
     "Tenant", "Member", "ApiKey", "ProviderAccount", "Category", "Template", "TemplateVersion", "Import", "Campaign",
     "Audience", "User", "PeriodicTask", "ClockedSchedule", "CrontabSchedule", "SolarSchedule",

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 LogIn = Callable[[User], Browser]
 #: what a request writes that is no change: its own session
 OWN = {"django_session"}
-#: a form that is taken by some page: whoever may write would change something with it
+#: a form that some page accepts: a user with the right to write would change a row with it
 FORM = {
     "post": "yes",
     "name": "Changed",

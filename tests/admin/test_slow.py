@@ -1,4 +1,4 @@
-"""A statement that takes too long is stopped, and whoever asked is told in words."""
+"""A statement that takes too long is stopped, and the response says so."""
 
 from __future__ import annotations
 

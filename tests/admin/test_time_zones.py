@@ -106,7 +106,7 @@ def test_a_member_of_two_tenants_sees_each_rows_own_zone(vienna: Site, log_in: L
         assert shown in browser.get(url(Delivery, "change", row[Delivery].pk)).content.decode()
 
 
-def test_one_request_leaves_its_zone_to_nobody(vienna: Site, log_in: LogIn, olga: User) -> None:
+def test_a_request_leaves_its_zone_to_no_other_request(vienna: Site, log_in: LogIn, olga: User) -> None:
     log_in(vienna.people.ana).get(url(Delivery, "change", vienna.acme_rows[Delivery].pk))
     html = log_in(olga).get(url(AuditLog, "changelist")).content.decode()
     assert " UTC<" in html and " CET<" not in html

@@ -53,15 +53,15 @@ def web(people: People, connect: Connect) -> psycopg.Connection[Any]:
 
 
 def put(web: psycopg.Connection[Any], kind: str, value: str) -> None:
-    """As anybody who can run SQL may: for the whole session."""
+    """Set a setting as any SQL may: for the whole session."""
     web.execute("SELECT set_config(%s, %s, false)", [f"notifier.{kind}", value])
 
 
 def site_signs(web: psycopg.Connection[Any], kind: str, value: str, **instead: Any) -> str:
     """What the site would sign for this connection, but for what is given."""
     key = instead.pop("key", key_of(settings.SECRET_KEY))
-    told = {"backend": web.info.backend_pid, "expires": int(time.time()) + SECONDS, **instead}
-    return signed(key, kind, value, **told)
+    values = {"backend": web.info.backend_pid, "expires": int(time.time()) + SECONDS, **instead}
+    return signed(key, kind, value, **values)
 
 
 def seen(web: psycopg.Connection[Any]) -> list[str]:

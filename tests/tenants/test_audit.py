@@ -111,13 +111,13 @@ def test_rows_that_commit_out_of_the_order_of_their_ids_are_chained_all_the_same
 
 def verify_with(path: Path) -> str:
     """What the command says. Raises CommandError."""
-    told = io.StringIO()
-    call_command("verify_audit", "--heads", str(path), stdout=told)
-    return told.getvalue()
+    output = io.StringIO()
+    call_command("verify_audit", "--heads", str(path), stdout=output)
+    return output.getvalue()
 
 
 def cut(tenant: Tenant, count: int) -> None:
-    """As somebody who owns the tables."""
+    """As the owner of the tables."""
     last = AuditLog.objects.filter(tenant=tenant).order_by("-chain").values_list("pk", flat=True)[:count]
     with behind_the_triggers_back():
         AuditLog.objects.filter(pk__in=list(last)).delete()
@@ -178,7 +178,7 @@ def test_the_hourly_lines_of_the_log_serve_as_heads(acme: Tenant, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"position": 1}, "Line 1 of the heads was not signed by this site"),
         ({"digest": "00"}, "was not signed by this site"),
@@ -189,12 +189,12 @@ def test_the_hourly_lines_of_the_log_serve_as_heads(acme: Tenant, tmp_path: Path
         ({"position": "5"}, "was not signed by this site"),
     ],
 )
-def test_a_forged_head_is_refused(change: dict[str, Any], told: str, acme: Tenant, tmp_path: Path) -> None:
+def test_a_forged_head_is_refused(change: dict[str, Any], message: str, acme: Tenant, tmp_path: Path) -> None:
     heads = tmp_path / "heads"
     chained(acme)
     verify_with(heads)
     heads.write_bytes(orjson.dumps({**orjson.loads(heads.read_bytes()), **change}))
-    with pytest.raises(CommandError, match=told):
+    with pytest.raises(CommandError, match=message):
         verify_with(heads)
 
 

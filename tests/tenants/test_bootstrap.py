@@ -37,7 +37,7 @@ def test_asking_again_makes_nothing_twice_and_shows_nothing_again() -> None:
     assert (ApiKey.objects.count(), User.objects.count(), Category.objects.count()) == (2, 1, 3)
 
 
-def test_nobody_becomes_owner_by_happening_to_have_the_name(people: People) -> None:
+def test_a_user_of_another_tenant_with_the_name_does_not_become_owner(people: People) -> None:
     with pytest.raises(Conflict):
         create_tenant("Initech", "initech", "ana")
 

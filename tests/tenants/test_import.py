@@ -178,7 +178,7 @@ def test_an_erased_person_is_not_made_again(people: People) -> None:
     assert stored(people)["gone"].name == "" and not Device.objects.exists()
 
 
-def test_bad_rows_are_told_by_line_and_reason_and_good_ones_go_in(people: People) -> None:
+def test_bad_rows_are_reported_by_line_and_reason_and_good_rows_are_imported(people: People) -> None:
     file = (
         "external_id,email,phone,timezone,locale,push_token,platform,note\n"
         'ok,ok@example.com,+491701234567,UTC,de,,,"spans\nthree\nlines"\n'
@@ -196,7 +196,7 @@ def test_bad_rows_are_told_by_line_and_reason_and_good_ones_go_in(people: People
         '"bad"quote,,,,,,,\n'
     )
     result = put(people, file)
-    told = dict(problems(result))
+    reasons = dict(problems(result))
     starts = {
         5: "email",
         6: "phone",
@@ -206,14 +206,14 @@ def test_bad_rows_are_told_by_line_and_reason_and_good_ones_go_in(people: People
         10: "push_platform",
         11: "external_id",
     }
-    assert {line: reason.split(":")[0] for line, reason in told.items() if line in starts} == starts
-    assert 12 not in told and "has 10 fields, the header 8" in told[13]
-    assert "at most 128" in told[14] and "CSV" in told[16]
+    assert {line: reason.split(":")[0] for line, reason in reasons.items() if line in starts} == starts
+    assert 12 not in reasons and "has 10 fields, the header 8" in reasons[13]
+    assert "at most 128" in reasons[14] and "CSV" in reasons[16]
     assert set(stored(people)) == {"ok", "short", 'bad "quote'}
     assert (result.rows, result.rejected) == (13, 10)
 
 
-def test_many_problems_are_counted_and_the_first_thousand_told(people: People) -> None:
+def test_many_problems_are_counted_and_the_first_thousand_listed(people: People) -> None:
     result = put(people, "external_id,email\n" + "x,bad\n" * 1500)
     assert (result.rejected, len(result.problems)) == (1500, 1000)
 
@@ -223,5 +223,5 @@ def test_locales_and_zones_are_stored_in_canonical_case_and_bad_ones_are_reporte
     result = put(people, f"external_id,locale,timezone\n{good}4,klingon,\n5,de at,\n6,,localtime\n7,,Factory\n")
     kept = {(r.locale, r.timezone) for r in stored(people).values()}
     assert kept == {("pt-BR", "Europe/Vienna"), ("de", "UTC"), ("zh-Hans-CN", "")}
-    told = [(line, reason.partition(":")[0]) for line, reason in problems(result)]
-    assert told == [(5, "locale"), (6, "locale"), (7, "timezone"), (8, "timezone")]
+    fields = [(line, reason.partition(":")[0]) for line, reason in problems(result)]
+    assert fields == [(5, "locale"), (6, "locale"), (7, "timezone"), (8, "timezone")]

@@ -51,11 +51,11 @@ def test_a_column_has_the_type_of_all_of_its_values(
         people, f"external_id,{name}\n" + "".join(f"{n},{cell}\n" for n, cell in enumerate(cells)) + "empty,\n"
     )
     assert [(c.name, c.type) for c in result.columns] == [(name, kind)]
-    told = stored(people)
-    found = [told[str(n)].attributes for n in range(len(cells))]
-    assert found == [{"x": v} if name == "x" else {"deep": {"er": v}} for v in values]
-    assert [type(v) for v in values] == [type(f["x"] if name == "x" else f["deep"]["er"]) for f in found]
-    assert told["empty"].attributes == {}
+    recipients = stored(people)
+    attributes = [recipients[str(n)].attributes for n in range(len(cells))]
+    assert attributes == [{"x": v} if name == "x" else {"deep": {"er": v}} for v in values]
+    assert [type(v) for v in values] == [type(f["x"] if name == "x" else f["deep"]["er"]) for f in attributes]
+    assert recipients["empty"].attributes == {}
 
 
 def test_a_header_states_a_type(people: People) -> None:

@@ -49,7 +49,7 @@ def rows() -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
-def test_so_many_failures_and_the_right_password_must_wait_too(people: People) -> None:
+def test_after_the_limit_of_failures_the_right_password_must_wait_too(people: People) -> None:
     assert fail("ana", LIMIT_HERE) == [200] * LIMIT_HERE
     answer = attempt("ana", RIGHT)
     assert answer.status_code == 429
@@ -105,7 +105,7 @@ def test_a_known_browser_has_a_limit_of_its_own_from_any_address(people: People)
 
 
 @pytest.mark.parametrize("cookie", ["", "forged", "a:b:c"])
-def test_a_cookie_that_is_forged_or_of_somebody_else_makes_no_browser_known(cookie: str, people: People) -> None:
+def test_a_cookie_that_is_forged_or_of_another_user_makes_no_browser_known(cookie: str, people: People) -> None:
     client = Client()
     attempt("ben", RIGHT, client=client)
     if cookie:
@@ -114,7 +114,7 @@ def test_a_cookie_that_is_forged_or_of_somebody_else_makes_no_browser_known(cook
     assert attempt("ana", RIGHT, "192.0.2.77", client).status_code == 429
 
 
-def test_a_name_that_nobody_has_is_answered_in_the_same_way(people: People) -> None:
+def test_an_unknown_name_gets_the_same_response(people: People) -> None:
     def said(name: str) -> list[tuple[int, str]]:
         answers = [attempt(name) for _ in range(LIMIT_HERE + 1)]
         return [(a.status_code, a.content.decode().replace(name, "NAME").partition("csrf")[0]) for a in answers]

@@ -53,7 +53,7 @@ def test_the_page_where_one_changes_it_says_why(password: str, people: People) -
 
 
 @pytest.mark.django_db
-def test_an_operator_cannot_give_a_weak_one_to_somebody(people: People) -> None:
+def test_an_operator_cannot_give_a_user_a_weak_password(people: People) -> None:
     client = Client()
     client.force_login(User.objects.create_superuser("olga", "", "a long password"))
     weak = {"password1": "123456789012", "password2": "123456789012", "usable_password": "true"}

@@ -1,4 +1,4 @@
-"""What somebody can do who can run any SQL as the web role: nothing that the site has not signed. Real connections."""
+"""An attacker who runs any SQL as the web role can see and do only what the site has signed. Real connections."""
 
 from __future__ import annotations
 
@@ -202,8 +202,8 @@ def test_a_search_path_leads_no_function_astray(web: psycopg.Connection[Any], pe
 def test_statistics_tell_nothing_of_the_rows(web: psycopg.Connection[Any]) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE tenants_recipient, tenants_user")
-    told = "SELECT count(*) FROM pg_stats WHERE tablename IN ('tenants_recipient', 'tenants_user')"
-    row = web.execute(told.encode()).fetchone()
+    query = "SELECT count(*) FROM pg_stats WHERE tablename IN ('tenants_recipient', 'tenants_user')"
+    row = web.execute(query.encode()).fetchone()
     assert row == (0,)
 
 

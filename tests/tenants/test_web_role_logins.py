@@ -39,7 +39,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
     ],
 )
 def test_hashes_and_keys_are_out_of_reach(statement: LiteralString, web: psycopg.Connection[Any]) -> None:
-    # also for whoever sees every tenant
+    # also for an operator, who sees every tenant
     put(web, "tenants", site_signs(web, "tenants", "*"))
     with pytest.raises(REFUSED):
         web.execute(statement)
@@ -54,8 +54,8 @@ def test_one_sees_oneself_and_the_members_of_the_visible_tenants(web: psycopg.Co
     assert names() == {"ana": people.ana.password}
     put(web, "tenants", site_signs(web, "tenants", str(people.acme.pk)))
     assert names() == {"ana": people.ana.password, "ben": ""}
-    told = web.execute("SELECT password_of(%(cleo)s), password_for_web(%(cleo)s)", {"cleo": people.cleo.pk})
-    assert told.fetchone() == ("", None)
+    hashes = web.execute("SELECT password_of(%(cleo)s), password_for_web(%(cleo)s)", {"cleo": people.cleo.pk})
+    assert hashes.fetchone() == ("", None)
     put(web, "tenants", site_signs(web, "tenants", "*"))
     assert set(names()) == {"ana", "ben", "cleo"}
 
@@ -73,7 +73,7 @@ RANKS = ["is_superuser = true", "is_staff = false", "is_active = false", "userna
 
 
 @pytest.mark.parametrize("change", RANKS)
-def test_nobody_changes_their_own_rank(change: str, web: psycopg.Connection[Any], people: People) -> None:
+def test_a_user_cannot_change_their_own_rights(change: str, web: psycopg.Connection[Any], people: People) -> None:
     statement = f"UPDATE tenants_user SET {change}".encode()
     assert web.execute(statement).rowcount == 0
     put(web, "user", site_signs(web, "user", str(people.ana.pk)))
@@ -87,7 +87,7 @@ def test_nobody_changes_their_own_rank(change: str, web: psycopg.Connection[Any]
     assert set(User.objects.values_list("password", flat=True)) >= {"own", people.ben.password, people.cleo.password}
 
 
-def test_nobody_adds_an_operator(web: psycopg.Connection[Any], people: People) -> None:
+def test_a_member_cannot_add_an_operator(web: psycopg.Connection[Any], people: People) -> None:
     put(web, "user", site_signs(web, "user", str(people.ana.pk)))
     put(web, "tenants", site_signs(web, "tenants", str(people.acme.pk)))
     with pytest.raises(REFUSED):
