@@ -19,10 +19,10 @@ from liquid.builtin.output import OutputNode
 from liquid.exceptions import LiquidError
 from liquid.undefined import Undefined
 
-from notifier.delivery.content.liquid_filters import FILTERS
+from notifier.delivery.content.liquid_filters import FILTERS, OWN
 from notifier.delivery.content.liquid_source import check_source
 from notifier.delivery.content.liquid_tree import Context, names_in, restrict
-from notifier.delivery.content.liquid_values import Missing, NoValue
+from notifier.delivery.content.liquid_values import Missing, NoValue, as_html
 from notifier.delivery.content.render_budget import MAX_OUTPUT, MAX_TEXT
 from notifier.errors import InvalidInput, MissingVariables, TemplateFailed
 from notifier.values.text import NUL, fault_of
@@ -66,7 +66,7 @@ class _Limited(Environment):
 def _environment() -> Environment:
     undefined: type[Undefined] = Missing
     env = _Limited(undefined=undefined, strict_filters=True)
-    env.filters = {name: function for name, function in env.filters.items() if name in FILTERS}
+    env.filters = {name: function for name, function in env.filters.items() if name in FILTERS} | OWN
     env.tags = {name: tag for name, tag in env.tags.items() if name in TAGS | _PSEUDO}
     return env
 
@@ -85,10 +85,12 @@ def check_names(data: Mapping[str, Any], field: str = "data") -> None:
 class LiquidText:
     """One parsed source. `paths` are the variables that it reads, such as `recipient.name`."""
 
-    def __init__(self, source: str, part: str = "The template") -> None:
-        """Raises InvalidInput with Liquid's own explanation. Rendering errors begin with `part`."""
+    def __init__(self, source: str, part: str = "The template", *, escapes: bool = False) -> None:
+        """Raises InvalidInput with Liquid's own explanation. Rendering errors begin with `part`. `escapes`: values are
+        escaped for HTML, unless they pass the filter `raw`."""
         self.constant = "{{" not in source and "{%" not in source
         self._source, self._part = source, part
+        self._escapes = escapes
         self._roots: set[str] | None = set()
         self.paths: tuple[str, ...] = ()
         if self.constant:
@@ -123,12 +125,13 @@ class LiquidText:
         """Raises MissingVariables for a variable without a value, TemplateFailed for any other failure."""
         if self.constant:
             return self._source
-        text = None if self._pieces is None else _joined(self._pieces, variables)
+        text = None if self._pieces is None else _joined(self._pieces, variables, self._escapes)
         return self.render_by_liquid(variables) if text is None else text
 
     def render_by_liquid(self, variables: dict[str, Any]) -> str:
         """The same text by Liquid itself, without the short way for plain texts and variables."""
         context = Context(self._parsed, globals=self._parsed.make_globals(variables))
+        context.escapes = self._escapes
         buffer = context.get_buffer()
         try:
             self._parsed.render_with_context(context, buffer)
@@ -184,7 +187,7 @@ def _piece(node: Any) -> Piece | None:
     return path if len(path) == len(shown.left.path) else None
 
 
-def _joined(pieces: tuple[Piece, ...], variables: dict[str, Any]) -> str | None:
+def _joined(pieces: tuple[Piece, ...], variables: dict[str, Any], escapes: bool) -> str | None:
     """What Liquid would render; None where Liquid must do it: a value is missing, or is no text and no whole number."""
     texts: list[str] = []
     for piece in pieces:
@@ -200,7 +203,7 @@ def _joined(pieces: tuple[Piece, ...], variables: dict[str, Any]) -> str | None:
             value = str(value)
         elif type(value) is not str:
             return None
-        texts.append(value)
+        texts.append(as_html(value) if escapes else value)
     return _unless_changed("".join(texts))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from liquid.exceptions import FilterArgumentError
 from liquid.filter import flatten
 
-from notifier.delivery.content.liquid_values import Missing, NoValue, as_text, size_of
+from notifier.delivery.content.liquid_values import Html, Missing, NoValue, as_text, size_of
 from notifier.delivery.content.render_budget import MAX_BITS, MAX_ITEMS, MAX_TEXT, Budget, LimitExceeded
 
 
@@ -57,6 +57,7 @@ FILTERS: dict[str, FilterLimits] = {
     **dict.fromkeys(("append", "base64_decode", "base64_encode", "base64_url_safe_decode", "base64_url_safe_encode",
                      "capitalize", "downcase", "escape", "escape_once", "lstrip", "newline_to_br", "prepend", "remove",
                      "remove_first", "remove_last", "replace_first", "replace_last", "rstrip", "safe", "split",
+                     "raw",
                      "squish", "strip", "strip_newlines", "truncate", "truncatewords", "upcase", "url_encode"), _TEXT),
     "escapejs": FilterLimits(slow=2),
     "url_decode": FilterLimits(slow=4),
@@ -75,6 +76,12 @@ FILTERS: dict[str, FilterLimits] = {
 }  # fmt: skip
 
 
+#: filters of this project's own, beside python-liquid's
+OWN: dict[str, Callable[[str], str]] = {"raw": Html}
+#: filters whose result is HTML
+_GIVE_HTML = frozenset({"escape", "escape_once", "raw"})
+
+
 def apply(budget: Budget, name: str, function: Callable[..., Any], left: Any, *args: Any, **named: Any) -> Any:
     """The filter's result, within the budget. Raises LiquidError."""
     budget.step()
@@ -86,7 +93,7 @@ def apply(budget: Budget, name: str, function: Callable[..., Any], left: Any, *a
     _check_size(budget, limits, left, args)
     result = function(left, *args, **named)
     _check_result(budget, result)
-    return result
+    return Html(result) if name in _GIVE_HTML else result
 
 
 def _filter_input(name: str, limits: FilterLimits, left: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:

@@ -50,7 +50,7 @@ from liquid.output import LimitedStringIO
 from liquid.undefined import UNDEFINED
 
 from notifier.delivery.content.liquid_filters import apply
-from notifier.delivery.content.liquid_values import Missing, NoValue, as_text
+from notifier.delivery.content.liquid_values import Html, Missing, NoValue, as_html, as_text
 from notifier.delivery.content.render_budget import MAX_ITEMS, MAX_OUTPUT, Budget, LimitExceeded
 
 #: nodes and expressions of one template part: parsing this number takes 50 ms
@@ -64,11 +64,13 @@ MAX_FILTERS = 30
 class Context(RenderContext):
     """One rendering. Every evaluation goes through the context and pays the budget."""
 
-    __slots__ = ("budget", "failed")
+    __slots__ = ("budget", "escapes", "failed")
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self.budget = Budget()
+        #: whether values are escaped for HTML where they are printed
+        self.escapes = False
         #: the innermost node that could not be rendered
         self.failed: Node | None = None
 
@@ -143,7 +145,8 @@ class _Output:
     expression: Expression
 
     def render_to_output(self, context: Context, buffer: TextIO) -> int:
-        return buffer.write(as_text(self.expression.evaluate(context), self.expression))
+        text = as_text(self.expression.evaluate(context), self.expression)
+        return buffer.write(as_html(text) if context.escapes else text)
 
 
 class _Cycle:
@@ -156,7 +159,19 @@ class _Cycle:
     def render_to_output(self, context: Context, buffer: TextIO) -> int:
         group = as_text(self.group.evaluate(context), self.group) if self.group else ""
         now = self.args[context.cycle(group or str([str(arg) for arg in self.args]), len(self.args)) % len(self.args)]
-        return buffer.write(as_text(now.evaluate(context), now))
+        text = as_text(now.evaluate(context), now)
+        return buffer.write(as_html(text) if context.escapes else text)
+
+
+class _Capture:
+    """`capture`: what was rendered for HTML is HTML."""
+
+    __slots__ = ()
+    name: str
+
+    def _assign(self, context: Context, buffer: StringIO) -> None:
+        text = buffer.getvalue()
+        context.assign(self.name, Html(text) if context.escapes else text)
 
 
 class _Filtered:
@@ -207,8 +222,9 @@ _NODES: dict[type, type | None] = {
     OutputNode: _Output,
     echo_tag.EchoNode: _Output,
     cycle_tag.CycleNode: _Cycle,
+    capture_tag.CaptureNode: _Capture,
     **dict.fromkeys(
-        (BlockNode, ConditionalBlockNode, ContentNode, assign_tag.AssignNode, capture_tag.CaptureNode,
+        (BlockNode, ConditionalBlockNode, ContentNode, assign_tag.AssignNode,
          case_tag.CaseNode, case_tag.MultiExpressionBlockNode, comment_tag.CommentNode, decrement_tag.DecrementNode,
          doc_tag.DocNode,
          for_tag.BreakNode, for_tag.ContinueNode, for_tag.ForNode, if_tag.IfNode, ifchanged_tag.IfChangedNode,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from datetime import date
+from html import escape
 from typing import Any, Never
 
 import orjson
@@ -12,6 +13,17 @@ from liquid.exceptions import LiquidTypeError, UndefinedError
 from liquid.undefined import UNDEFINED, Undefined
 
 from notifier.delivery.content.render_budget import MAX_TEXT
+
+
+class Html(str):
+    """Text that is HTML already, and is not escaped once more."""
+
+    __slots__ = ()
+
+
+def as_html(text: str) -> str:
+    """`text` as a part in HTML shows it: escaped, unless it is HTML already."""
+    return text if type(text) is Html else escape(text)
 
 
 class Missing(Undefined):

@@ -155,15 +155,15 @@ def _parse(name: str, locale: str, parts: Mapping[str, Any]) -> dict[str, Liquid
                 raise InvalidInput("data must be an object of texts.", field=field)
             parsed[part] = {key: _text(value, f"{field}.{key}", f"{part}.{key}") for key, value in source.items()}
         else:
-            parsed[part] = _text(source, field, part)
+            parsed[part] = _text(source, field, part, escapes=part in channel(name).html_parts)
     return parsed
 
 
-def _text(source: Any, field: str, part: str) -> LiquidText:
+def _text(source: Any, field: str, part: str, *, escapes: bool = False) -> LiquidText:
     if not isinstance(source, str) or len(source) > MAX_TEXT:
         raise InvalidInput(f"Must be a text of at most {MAX_TEXT} characters.", field=field)
     try:
-        return LiquidText(source, part)
+        return LiquidText(source, part, escapes=escapes)
     except InvalidInput as error:
         raise InvalidInput(error.message, field=field) from error
 
