@@ -12,6 +12,7 @@ allowance.py     how many streams a server gets after it refused some
 auto.py          AutoClient: h2/ where the server speaks HTTP/2, else curl/
 h2/              the bulk HTTP/2 client
 curl/            the libcurl client
+smtp/            the pipelined SMTP client
 in_memory.py     the client for tests
 """
 
@@ -24,6 +25,7 @@ from contextlib import contextmanager
 from notifier.transport.auto import AutoClient
 from notifier.transport.base import CONNECTIONS
 from notifier.transport.curl.client import CurlClient
+from notifier.transport.smtp.client import SmtpClient
 from notifier.vocabulary.http import HttpClient
 
 __all__ = ["http_client", "use_client"]
@@ -31,11 +33,13 @@ __all__ = ["http_client", "use_client"]
 _replacement: HttpClient | None = None
 
 
-def http_client(trust: str | None = None, connections: int = CONNECTIONS) -> HttpClient:
+def http_client(trust: str | None = None, connections: int = CONNECTIONS, protocol: str = "http") -> HttpClient:
     """This process's client. `trust`: a CA file that is trusted beside the system's, e.g. the sandbox's.
-    `connections`: to one server, at most."""
+    `connections`: to one server, at most. `protocol`: `http`, or `smtp` for requests of the method MAIL."""
     if _replacement is not None:
         return _replacement
+    if protocol == "smtp":
+        return SmtpClient.shared(trust, connections)
     if os.environ.get("NOTIFIER_TRANSPORT", "h2") == "curl":
         return CurlClient.shared(trust, connections)
     return AutoClient.shared(trust, connections)

@@ -1,0 +1,133 @@
+"""The door of the SMTP client: what its callers' threads and its loop's thread share. A message is a request:
+
+method MAIL; origin smtp://host:port; headers: see settings.py; path: `sender recipient`, as the envelope holds them;
+body: the message with CRLF line ends. An answer's status is the SMTP code, its headers are `stage` (the command that
+was answered) and `enhanced` (RFC 3463), its body the server's words; of a batch a plain 250 is told as 200.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterable, Sequence
+from urllib.parse import unquote, urlsplit
+
+from notifier.transport.base import BaseClient
+from notifier.transport.completions import PendingBatch
+from notifier.transport.h2.reactor import Reactor, reactor
+from notifier.transport.smtp.connection import Mail
+from notifier.transport.smtp.server import Server, Slot
+from notifier.transport.smtp.settings import Settings, settings_of
+from notifier.vocabulary.http import Request, RequestTemplate, TransportError
+
+LONGEST_ADDRESS = 320
+
+
+class SmtpClient(BaseClient):
+    def __init__(self, trust: str | None = None, connections: int = 4) -> None:
+        super().__init__(trust, connections)
+        self._pool: Pool | None = None
+
+    def warm(self, origin: str) -> int:
+        return 0  # an account's server is known by its messages only
+
+    def after_fork(self) -> None:
+        super().after_fork()
+        self._pool = None
+
+    def start_exchange(self, pending: PendingBatch, requests: Sequence[Request]) -> None:
+        groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[tuple[int, str, bytes, float]]] = {}
+        for index, request in enumerate(requests):
+            place = urlsplit(request.url)
+            group = groups.setdefault((f"{place.scheme}://{place.netloc}", request.headers), [])
+            group.append((index, unquote(place.path[1:]), request.body, request.timeout))
+        for (origin, headers), messages in groups.items():
+            self._submit(pending, (origin, headers), messages, plain=False)
+
+    def start_batch(
+        self, pending: PendingBatch, template: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None
+    ) -> None:
+        assert paths is not None, "each message has its own recipient"
+        messages = [
+            (index, path.decode(), body, template.timeout)
+            for index, (path, body) in enumerate(zip(paths, bodies, strict=True))
+        ]
+        self._submit(pending, (template.origin, template.headers), messages, plain=True)
+
+    def withdraw(self, pending: PendingBatch) -> None:
+        pool = self._running()
+        pool.reactor.call(pool.withdraw, pending)
+
+    def _submit(
+        self,
+        pending: PendingBatch,
+        where: tuple[str, tuple[tuple[str, str], ...]],
+        messages: Iterable[tuple[int, str, bytes, float]],
+        *,
+        plain: bool,
+    ) -> None:
+        pool, mails, refused = self._running(), [], []
+        try:
+            settings = settings_of(*where)
+        except ValueError as error:
+            pending.put([(index, TransportError(False, f"cannot be sent: {error}")) for index, *_ in messages])
+            return
+        for index, path, body, timeout in messages:
+            sender, _, recipient = path.partition(" ")
+            if problem := unsendable(sender, recipient, body):
+                refused.append((index, TransportError(False, f"cannot be sent: {problem}")))
+            else:
+                mails.append(Mail(Slot(pending, index, plain), sender, recipient, body, time.monotonic() + timeout))
+        if refused:
+            pending.put(refused)
+        if mails:
+            pending.register_in(pool.reactor.pendings)
+            pool.reactor.call(pool.submit, settings, mails)
+            if pool.reactor.dead:
+                pending.fail("the thread of the connections ended")
+
+    def _running(self) -> Pool:
+        current, pool = reactor(), self._pool
+        if pool is None or pool.reactor is not current:
+            pool = self._pool = Pool(current, self.trust)
+        return pool
+
+
+class Pool:
+    """The servers of one client in one process. Everything but the constructor runs in the loop's thread."""
+
+    def __init__(self, current: Reactor, trust: str | None) -> None:
+        self.reactor = current
+        self._context = ssl.create_default_context()
+        if trust:
+            self._context.load_verify_locations(trust)
+        self._servers: dict[Settings, Server] = {}
+        current.call(current.sweeps.append, self._sweep)
+
+    def submit(self, settings: Settings, mails: Sequence[Mail]) -> None:
+        server = self._servers.get(settings)
+        if server is None:
+            server = self._servers[settings] = Server(settings, self._context)
+        server.submit(mails)
+
+    def withdraw(self, pending: PendingBatch) -> None:
+        for server in self._servers.values():
+            server.withdraw(pending)
+
+    def _sweep(self, now: float) -> None:
+        for settings in [settings for settings, server in self._servers.items() if not server.sweep(now)]:
+            del self._servers[settings]
+
+
+def unsendable(sender: str, recipient: str, body: bytes) -> str:
+    """Why this can never be sent; empty when it can. A bare CR or LF would let a text end the message for one server
+    and not for another (SMTP smuggling)."""
+    for address in (sender, recipient):
+        if not (address.isprintable() and len(address) <= LONGEST_ADDRESS) or any(c in address for c in "<> \r\n"):
+            return "an address that no envelope can hold"
+    if not recipient:
+        return "no recipient"
+    ends = body.count(b"\r\n")
+    if body.count(b"\n") != ends or body.count(b"\r") != ends:
+        return "a line that does not end with CR LF"
+    return ""

@@ -1,0 +1,150 @@
+"""One SMTP server as one account reaches it: the messages that wait, and the connections that carry them. Everything
+here runs in the loop's thread."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from notifier.transport.completions import WITHDRAWN, PendingBatch
+from notifier.transport.smtp.connection import DEPTH, Finished, Mail
+from notifier.transport.smtp.link import Link
+from notifier.transport.smtp.settings import Settings
+from notifier.vocabulary.http import Answered, Response, TransportError
+
+CONNECT_TIMEOUT = 10.0
+REPEATS = 3  #: how often a message that a lost connection has not begun is given to another
+PAUSE = 1.0  #: seconds without a further attempt after one that failed
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Whose message a connection carries."""
+
+    pending: PendingBatch
+    index: int
+    plain: bool  #: of a good answer only its code is wanted
+    repeats: int = 0  #: connections that were lost before they began it
+
+
+class Server:
+    def __init__(self, settings: Settings, context: ssl.SSLContext) -> None:
+        self._settings, self._context = settings, context
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[Mail] = deque()
+        self._links: list[Link] = []
+        self._opening: set[asyncio.Task[None]] = set()
+        self._paused_until = 0.0
+        self._warming: list[Callable[[int], None]] = []
+
+    # -- messages come --
+
+    def submit(self, mails: Sequence[Mail]) -> None:
+        self._waiting.extend(mails)
+        self._carry_on()
+
+    def withdraw(self, pending: PendingBatch) -> None:
+        kept: deque[Mail] = deque()
+        for mail in self._waiting:
+            kept.append(mail) if mail.slot.pending is not pending else pending.put([(mail.slot.index, WITHDRAWN)])
+        self._waiting = kept
+
+    def warm(self, report: Callable[[int], None]) -> None:
+        """Open all connections and report how many stand."""
+        self._warming.append(report)
+        self._open(self._settings.connections - len(self._links))
+        self._report_warm()
+
+    def fill(self, link: Link) -> None:
+        """Give the connection what it has room for."""
+        while self._waiting and link.room > 0:
+            link.connection.begin([self._waiting.popleft()])
+
+    # -- answers come --
+
+    def finished(self, link: Link, answers: Sequence[Finished]) -> None:
+        batches: dict[PendingBatch, list[Answered]] = {}
+        for mail, answer in answers:
+            slot: Slot = mail.slot
+            if isinstance(answer, TransportError) and not answer.begun and self._repeat(mail):
+                continue
+            good = isinstance(answer, Response) and answer.status < 300
+            batches.setdefault(slot.pending, []).append((slot.index, 200 if good and slot.plain else answer))
+        for pending, told in batches.items():
+            pending.put(told)
+        if link.connection.ready:
+            self._report_warm()
+
+    def _repeat(self, mail: Mail) -> bool:
+        """Let another connection carry a message that this one has not begun; False when that happened too often."""
+        slot: Slot = mail.slot
+        if slot.repeats >= REPEATS or slot.pending.withdrawn:
+            return False
+        self._waiting.appendleft(replace(mail, slot=replace(slot, repeats=slot.repeats + 1)))
+        return True
+
+    def gone(self, link: Link) -> None:
+        """A connection ended; its messages are answered."""
+        if link in self._links:
+            self._links.remove(link)
+        refusal = link.connection.refusal
+        if refusal is not None and not self._links:
+            self._refuse_all(refusal)
+        self._report_warm()
+        self._carry_on()
+
+    def _carry_on(self) -> None:
+        for link in self._links:
+            self.fill(link)
+            link.flush()
+        if self._waiting:
+            wanted = -(-len(self._waiting) // DEPTH)
+            opening = sum(not link.connection.ready for link in self._links)
+            self._open(min(self._settings.connections - len(self._links), wanted - opening))
+
+    def _open(self, number: int) -> None:
+        if self._loop.time() < self._paused_until:
+            return
+        for _ in range(number):
+            link = Link(self, self._settings, self._context)
+            self._links.append(link)
+            task = self._loop.create_task(self._connect(link))
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
+
+    async def _connect(self, link: Link) -> None:
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await link.open()
+        except (OSError, ValueError) as error:
+            self._links.remove(link)
+            self._paused_until = self._loop.time() + PAUSE
+            if not self._links:
+                self._refuse_all(TransportError(False, f"cannot connect: {error or type(error).__name__}"[:200]))
+            self._report_warm()
+
+    def _refuse_all(self, answer: Response | TransportError) -> None:
+        while self._waiting:
+            slot = self._waiting.popleft().slot
+            slot.pending.put([(slot.index, answer)])
+
+    def _report_warm(self) -> None:
+        if self._warming and all(link.connection.ready for link in self._links):
+            reports, self._warming = self._warming, []
+            for report in reports:
+                report(len(self._links))
+
+    # -- time passes --
+
+    def sweep(self, now: float) -> bool:
+        """False when nothing is left of it."""
+        for link in list(self._links):
+            link.sweep(now)
+        for mail in [mail for mail in self._waiting if mail.deadline <= now]:
+            self._waiting.remove(mail)
+            mail.slot.pending.put([(mail.slot.index, TransportError(False, "no connection came free in time"))])
+        self._carry_on()
+        return bool(self._links or self._waiting)
