@@ -20,6 +20,7 @@ class Arrival(NamedTuple):
     address: str
     delivery: str
     title: str
+    channel: str
 
 
 class Arrivals:
@@ -30,6 +31,7 @@ class Arrivals:
         self.received = 0
         self.accepted = 0
         self.by_status: Counter[str] = Counter()
+        self.by_channel: Counter[str] = Counter()
         self._times: dict[bytes, int] = {}
         self._at = array("d")
         self._kept: list[Arrival] = []
@@ -39,15 +41,16 @@ class Arrivals:
         self.received += 1
         self.by_status[outcome] += 1
 
-    def take(self, address: str, delivery: str, title: str) -> None:
+    def take(self, address: str, delivery: str, title: str, channel: str = "push") -> None:
         """Note an accepted message. `delivery`: what tells two messages to one address apart."""
         now = time.time()
         self.accepted += 1
         self._at.append(now)
         digest = blake2b(f"{address}\0{delivery}".encode(), digest_size=8).digest()
         self._times[digest] = self._times.get(digest, 0) + 1
+        self.by_channel[channel] += 1
         if len(self._kept) < DETAIL:
-            self._kept.append(Arrival(now, address, delivery, title))
+            self._kept.append(Arrival(now, address, delivery, title, channel))
 
     def report(self, since: float | None = None) -> dict[str, Any]:
         """Counts and times. Percentiles count from `since` (Unix time, such as the time of GO) or the first arrival."""
@@ -59,6 +62,7 @@ class Arrivals:
             "unique": len(self._times),
             "duplicates": self.accepted - len(self._times),
             "by_status": dict(self.by_status),
+            "by_channel": dict(self.by_channel),
             "first_at": at[0] if at else None,
             "last_at": at[-1] if at else None,
             "seconds": at[-1] - at[0] if at else 0.0,
@@ -74,6 +78,7 @@ class Arrivals:
                 "address": a.address,
                 "delivery": a.delivery,
                 "title": a.title,
+                "channel": a.channel,
                 "offset_ms": round((a.at - start) * 1000, 3),
             }
             for a, _ in zip(chosen, range(limit), strict=False)

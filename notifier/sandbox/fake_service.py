@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import orjson
 
@@ -68,3 +70,16 @@ class MessageService(FakeService):
     @abstractmethod
     def answer_message(self, incoming: Incoming) -> Answer:
         """The answer to one message. Hands an accepted message to `state.arrivals.take`."""
+
+
+class FakeServer(ABC):
+    """A fake service that speaks another protocol than HTTP, on the sandbox's port plus `port_offset`."""
+
+    port_offset: ClassVar[int]
+
+    def __init__(self, state: SandboxState, tls: ssl.SSLContext) -> None:
+        self.state, self.tls = state, tls
+
+    @abstractmethod
+    def protocol(self) -> asyncio.Protocol:
+        """The protocol of one new connection."""

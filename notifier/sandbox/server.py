@@ -16,7 +16,7 @@ from notifier.sandbox.fake_service import Answer, FakeService, Incoming, json_an
 from notifier.sandbox.http.http1 import Http1
 from notifier.sandbox.http.http2 import Http2
 from notifier.sandbox.identity import load_identity
-from notifier.sandbox.services import build_services
+from notifier.sandbox.services import build_services, server_classes
 from notifier.sandbox.state import SandboxState
 
 log = logging.getLogger("notifier.sandbox")
@@ -83,12 +83,16 @@ class Connection(asyncio.Protocol):
 
 async def serve(folder: Path, port: int, host: str = "127.0.0.1") -> None:
     """Listen until SIGTERM or SIGINT. `folder/address.json` exists while the sandbox accepts connections."""
-    listener = socket.create_server((host, port), backlog=1024)
+    offsets = [0, *(kind.port_offset for kind in server_classes())]
+    listeners = _listen(host, port, offsets)
+    listener = listeners[0]
     url = f"https://{host}:{listener.getsockname()[1]}"
     identity = load_identity(folder, url)
     sandbox = Sandbox(SandboxState(url, identity.account_key))
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(sandbox), sock=listener, ssl=identity.tls())
+    servers = [await loop.create_server(lambda: Connection(sandbox), sock=listener, ssl=identity.tls())]
+    for kind, other in zip(server_classes(), listeners[1:], strict=True):
+        servers.append(await loop.create_server(kind(sandbox.state, identity.tls()).protocol, sock=other))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -98,7 +102,24 @@ async def serve(folder: Path, port: int, host: str = "127.0.0.1") -> None:
         await stop.wait()
     finally:
         announcement.unlink(missing_ok=True)
-        server.close()
+        for server in servers:
+            server.close()
+
+
+def _listen(host: str, port: int, offsets: list[int]) -> list[socket.socket]:
+    """Sockets on `port` and the ports after it by `offsets`. Port 0: the first free port whose others are free."""
+    for _ in range(1 if port else 50):
+        sockets: list[socket.socket] = []
+        try:
+            for offset in offsets:
+                first = sockets[0].getsockname()[1] if sockets else port
+                sockets.append(socket.create_server((host, first + offset), backlog=1024))
+            return sockets
+        except (OSError, OverflowError) as error:
+            for opened in sockets:
+                opened.close()
+            failure = error
+    raise OSError(f"no free ports: {failure}")
 
 
 def _announce(path: Path, address: dict[str, object]) -> None:
