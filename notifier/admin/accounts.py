@@ -48,9 +48,13 @@ class AccountForm(TenantForm):
 
     def settings(self) -> dict[str, Any]:
         """The entered settings. A secret that was left empty keeps its stored value."""
+        secrets = {
+            f.name for f in dataclasses.fields(provider_class(self.provider_name).Config) if f.metadata.get("secret")
+        }
         stored = {} if self.instance._state.adding else registry.settings_of(self.instance)
+        kept = {name: value for name, value in stored.items() if name in secrets}
         entered = {n.removeprefix(PREFIX): v for n, v in self.cleaned_data.items() if n.startswith(PREFIX)}
-        return {**stored, **{name: value for name, value in entered.items() if value not in ("", None)}}
+        return {**kept, **{name: value for name, value in entered.items() if value not in ("", None)}}
 
 
 def form_for(provider: str, account: ProviderAccount | None) -> type[AccountForm]:
@@ -76,6 +80,8 @@ def form_field(setting: Any, stored: Mapping[str, Any]) -> forms.Field:
             widget=WriteOnly(attrs={"rows": 3}),
         )
     initial = stored.get(setting.name, None if required else setting.default)
+    if choices := setting.metadata.get("choices"):
+        return forms.ChoiceField(label=label, initial=initial, choices=[(text, text) for text in choices])
     kinds: dict[str, Any] = {"bool": forms.BooleanField, "int": forms.IntegerField, "float": forms.FloatField}
     kind = kinds.get(str(getattr(setting.type, "__name__", setting.type)), forms.CharField)
     # an unchecked box is a value, too

@@ -46,6 +46,8 @@ class Channel(ABC):
     parts: ClassVar[Mapping[str, bool]]
     #: template part -> the most characters of its rendered text
     longest: ClassVar[Mapping[str, int]] = {}
+    #: parts that are HTML: variables in them are escaped
+    html_parts: ClassVar[frozenset[str]] = frozenset()
     #: parts of which `check_content` checks more than the length
     inspected: ClassVar[frozenset[str]] = frozenset()
     #: an unanswered request may be repeated, because the collapse key hides a repeat. False: it ends as `unknown`

@@ -59,6 +59,16 @@ def secret() -> Any:
     return dataclasses.field(repr=False, metadata={"secret": True})
 
 
+def optional_secret() -> Any:
+    """A secret field of a Config that may stay empty."""
+    return dataclasses.field(default="", repr=False, metadata={"secret": True})
+
+
+def choice(first: str, *others: str) -> Any:
+    """A field of a Config that is one of these texts; the first is the default."""
+    return dataclasses.field(default=first, metadata={"choices": (first, *others)})
+
+
 AnyConfig = Config  # inside Provider the name means the provider's own class
 
 
@@ -68,6 +78,8 @@ class Provider(ABC, Generic[M]):
 
     name: ClassVar[str]
     channel: ClassVar[str]
+    #: which client sends its requests: `http` or `smtp` (notifier.transport)
+    protocol: ClassVar[str] = "http"
     #: whose addresses it serves; "" for a channel without platforms
     platform: ClassVar[str] = ""
     #: needs no account of the tenant's own (the inbox)

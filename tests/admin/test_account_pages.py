@@ -123,6 +123,25 @@ def test_a_provider_account_with_wrong_settings_is_refused_at_the_field(site: Si
     assert list(errors(answer)) == ["config_service_account"]
 
 
+def test_settings_of_a_mail_server_are_chosen_kept_and_cleared(site: Site, log_in: LogIn) -> None:
+    browser, add = log_in(site.people.ana), url(ProviderAccount, "add") + "?provider=smtp"
+    settings = {
+        "config_host": "smtp.example.com", "config_from_address": "hello@acme.example", "config_from_name": "Acme",
+        "config_port": "465", "config_security": "tls", "config_user": "u", "config_connections": "4",
+        "config_messages_per_connection": "500", "weight": "100", "name": "mail",
+    }  # fmt: skip
+    asked = {"tenant": str(site.people.acme.pk), **settings, "config_password": "s3cret"}
+    assert browser.post(add, {**asked, "config_security": "ssl"}).status_code == 200
+    assert browser.post(add, asked).status_code == 302
+    account = ProviderAccount.objects.get(tenant=site.people.acme, name="mail")
+    page = url(ProviderAccount, "change", account.pk)
+    assert "s3cret" not in browser.get(page).content.decode()
+    assert browser.post(page, {**settings, "config_from_name": "", "config_password": ""}).status_code == 302
+    account.refresh_from_db()
+    kept = registry.settings_of(account)
+    assert (kept["password"], kept["security"], kept.get("from_name", "")) == ("s3cret", "tls", "")
+
+
 def test_sandbox_accounts_are_read_only(site: Site, log_in: LogIn) -> None:
     page = url(ProviderAccount, "change", site.acme_rows[ProviderAccount].pk)
     browser = log_in(site.people.ana)

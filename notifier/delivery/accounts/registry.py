@@ -81,7 +81,7 @@ def _build(tenant_id: uuid.UUID, name: str, sealed: bytes, sandbox: bool) -> Pro
 def http_client_for(account: ProviderAccount) -> HttpClient:
     """The process's client; the sandbox's own CA is trusted for sandbox accounts only."""
     trust = settings.SANDBOX_CA or None if account.sandbox else None
-    return http_client(trust, settings.PROVIDER_CONNECTIONS)
+    return http_client(trust, settings.PROVIDER_CONNECTIONS, provider_class(account.provider).protocol)
 
 
 def rate_of(account: ProviderAccount) -> float | None:

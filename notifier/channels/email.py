@@ -1,0 +1,67 @@
+"""Email: a subject, and a text, an HTML page, or both."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from notifier.channels.base import Channel, Envelope, Message
+from notifier.errors import InvalidInput
+from notifier.vocabulary.people import Address, Person
+
+#: a practical subset of RFC 5321 §4.1.2: one @, a domain with a dot, no quoting, no blanks; Unicode may be (RFC 6531)
+ADDRESS = re.compile(
+    r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,64}@(?:[^\s@.<>()\[\]\\,;:\"]{1,63}\.)+[^\s@.<>()\[\]\\,;:\"]{2,63}"
+)
+_BREAK = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class EmailMessage(Message):
+    """`preheader`: what a mailbox shows behind the subject."""
+
+    subject: str
+    text: str = ""
+    html: str = ""
+    preheader: str = ""
+
+
+class Email(Channel):
+    name = "email"
+    parts = {"subject": True, "text": False, "html": False, "preheader": False}
+    html_parts = frozenset({"html"})
+    longest = {"subject": 250, "preheader": 250, "text": 60_000, "html": 60_000}
+    inspected = frozenset({"subject", "preheader"})
+    #: a repeat carries the same Message-ID, by which mailboxes hide it
+    repeat_when_in_doubt = True
+    window = 400
+
+    def addresses(self, person: Person) -> tuple[Address, ...]:
+        return (Address(person.email),) if person.email else ()
+
+    def check_address(self, address: str, is_recipient: Callable[[str], bool]) -> str:
+        if not ADDRESS.fullmatch(address):
+            raise InvalidInput("An email address looks like name@example.com.", field="address")
+        return address
+
+    def check_parts(self, parts: Mapping[str, Any]) -> None:
+        super().check_parts(parts)
+        if not parts.get("text") and not parts.get("html"):
+            raise InvalidInput("email needs the part 'text' or 'html'.", field="text")
+
+    def check_content(self, known: Mapping[str, Any], schemes: Collection[str]) -> None:
+        super().check_content(known, schemes)
+        for part in ("subject", "preheader"):
+            if _BREAK.search(known.get(part, "")):
+                raise InvalidInput(f"The {part} holds a line break or a control character.", field=part)
+
+    def message(self, envelope: Envelope, content: Mapping[str, Any]) -> EmailMessage:
+        return EmailMessage(
+            envelope,
+            subject=content["subject"],
+            text=content.get("text", ""),
+            html=content.get("html", ""),
+            preheader=content.get("preheader", ""),
+        )

@@ -1,0 +1,123 @@
+"""SMTP: any mail server that takes messages for others (RFC 5321, 6409).
+
+The message is composed here; the conversation with the server is the transport's (notifier.transport.smtp): a request
+of the method MAIL names the server, how to log in, and the envelope, and a response is the server's reply.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+from urllib.parse import quote, urlsplit
+
+from notifier.channels.email import ADDRESS, EmailMessage
+from notifier.errors import InvalidInput
+from notifier.providers import base
+from notifier.providers.mime import Sender, compose
+from notifier.vocabulary.http import Request, Response
+from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Temporary, Verdict
+
+#: the sandbox takes any password; this one says so
+SANDBOX_PASSWORD = "notifier-sandbox: anybody may send here"  # noqa: S105
+SECURITY = ("starttls", "tls", "none")
+#: no mailbox of that name, at that domain, or any more (RFC 3463 §3.2; 5.1.10: RFC 7505)
+NO_MAILBOX = frozenset({"5.1.1", "5.1.2", "5.1.6", "5.1.10"})
+#: what a server says about a mailbox that is not there, without an enhanced code
+_UNKNOWN = re.compile(
+    r"(user|mailbox|recipient|address|account)\b.{0,40}\b(unknown|not found|does not exist|invalid|unavailable)"
+    r"|(no such|unknown) (user|mailbox|recipient|address)",
+    re.IGNORECASE,
+)
+#: the account's own fault, at whatever command: RFC 4954 §6, and relaying that is not allowed
+_ACCOUNT = frozenset({530, 534, 535, 538})
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
+_QUEUED = re.compile(r"queued as ([A-Za-z0-9.-]{4,60})", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class SmtpConfig(base.Config):
+    """`security`: starttls (port 587), tls (port 465) or none. `connections`: at most so many of one process."""
+
+    host: str
+    from_address: str
+    from_name: str = ""
+    port: int = 587
+    security: str = base.choice(*SECURITY)
+    user: str = ""
+    password: str = base.optional_secret()
+    connections: int = 4
+    messages_per_connection: int = 500
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> Self:
+        config = super().parse(raw)
+        if not _HOST.fullmatch(config.host):
+            raise InvalidInput("host is the name of a mail server, such as smtp.example.com.", field="host")
+        if not ADDRESS.fullmatch(config.from_address):
+            raise InvalidInput("from_address looks like name@example.com.", field="from_address")
+        if config.security not in SECURITY:
+            raise InvalidInput(f"security is one of {', '.join(SECURITY)}.", field="security")
+        if config.user and config.security == "none":
+            raise InvalidInput(
+                "A password is sent over an encrypted connection only: choose starttls or tls.", field="security"
+            )
+        if config.user and not config.password:
+            raise InvalidInput("A user needs a password.", field="password")
+        for name, most in (("port", 65_535), ("connections", 100), ("messages_per_connection", 100_000)):
+            value = getattr(config, name)
+            if not isinstance(value, int) or not 0 < value <= most:
+                raise InvalidInput(f"{name} is a number from 1 to {most:,}.", field=name)
+        if not config.user and config.password:
+            config = replace(config, password="")  # nobody logs in with it
+        if not config.from_name.isprintable():
+            raise InvalidInput("from_name holds a line break or a control character.", field="from_name")
+        return config
+
+    @classmethod
+    def sandbox(cls, origin: str) -> Self:
+        """The sandbox listens for SMTP on the port after that for HTTPS."""
+        place = urlsplit(origin)
+        return cls(
+            host=place.hostname or "", port=(place.port or 443) + 1, from_address="notifier@sandbox.example",
+            user="sandbox", password=SANDBOX_PASSWORD,
+        )  # fmt: skip
+
+
+class Smtp(base.Provider[EmailMessage]):
+    name = "smtp"
+    channel = "email"
+    protocol = "smtp"
+    limit_of = "this mail server"
+    Config = SmtpConfig
+    config: SmtpConfig
+    origin = "smtp://"
+
+    def __init__(self, config: SmtpConfig, origin: str | None = None, timeout: float = 10.0) -> None:
+        super().__init__(config, origin, timeout)
+        self._sender = Sender(config.from_address, config.from_name)
+        self.base = f"smtp://{config.host}:{config.port}"
+        self._headers = (
+            ("security", config.security), ("user", config.user), ("password", config.password),
+            ("hello", self._sender.domain), ("connections", str(config.connections)),
+            ("per_connection", str(config.messages_per_connection)),
+        )  # fmt: skip
+
+    def request(self, message: EmailMessage, token: str) -> Request:
+        envelope = quote(f"{self._sender.address} {message.envelope.address.value}", safe="@+")
+        return Request("MAIL", f"{self.base}/{envelope}", self._headers, compose(message, self._sender), self.timeout)
+
+    def verdict_of(self, response: Response) -> Verdict:
+        stage, enhanced = response.headers.get("stage", ""), response.headers.get("enhanced", "")
+        words = response.body.decode(errors="replace").replace("\n", " ")
+        detail = f"{response.status} {words}"[:300]
+        if response.status < 300:
+            queued = _QUEUED.search(words)
+            return Sent(queued[1] if queued else "")
+        if response.status < 500:
+            return Temporary(detail)  # also greylisting: the engine's later attempts are minutes apart
+        if response.status in _ACCOUNT or stage not in ("rcpt", "data", "body") or "relay" in words.lower():
+            return Misconfigured(detail)
+        no_mailbox = enhanced in NO_MAILBOX or (not enhanced and _UNKNOWN.search(words) is not None)
+        return Permanent(detail, address_is_dead=stage == "rcpt" and no_mailbox)

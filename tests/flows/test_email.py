@@ -1,0 +1,71 @@
+"""One notification by email: from the POST to the mail server, over STARTTLS and a login; and who does not get it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.flows.sandbox import Sandbox
+from tests.flows.tenant import Tenant
+
+CONTENT: dict[str, Any] = {
+    "subject": "Order {{ order }} for {{ recipient.name }}",
+    "text": "{{ recipient.name }}, order {{ order }} has left.",
+    "html": "<p>{{ recipient.name }}, order {{ order }} has left.</p>",
+}
+
+
+def email_for(tenant: Tenant, external_id: str, fate: str = "") -> str:
+    """A recipient with an email address of this tenant's own; `fate` is the sandbox's word for it."""
+    address = f"{tenant.tag}{external_id}{f'-{fate}' if fate else ''}@mail.example"
+    tenant.api.ask("PUT", f"/v1/recipients/{external_id}", {"name": "O'Neil & Co", "locale": "en", "email": address})
+    return address
+
+
+@pytest.fixture(autouse=True)
+def template(tenant: Tenant) -> None:
+    tenant.publish("order", "order-updates", {"email": {"en": CONTENT}})
+
+
+def test_one_post_reaches_the_mailbox(tenant: Tenant, sandbox: Sandbox) -> None:
+    address = email_for(tenant, "ann")
+    sent = tenant.send("ann", "order", data={"order": "A-7"})
+    assert tenant.ended(sent) == {"email": "sent"}
+    [arrived] = sandbox.arrivals(tenant.tag)
+    [delivery] = tenant.notification(sent)["deliveries"]
+    assert (arrived.address, arrived.title) == (address, "Order A-7 for O'Neil & Co")
+    assert arrived.delivery == delivery["id"]
+
+
+def test_a_mailbox_that_is_not_there_is_remembered(tenant: Tenant, sandbox: Sandbox) -> None:
+    email_for(tenant, "bob", "nobody")
+    assert tenant.ended(tenant.send("bob", "order", data={"order": "1"})) == {"email": "failed"}
+    assert tenant.ended(tenant.send("bob", "order", data={"order": "2"})) == {"email": "suppressed"}
+    assert sandbox.addresses(tenant.tag) == {}
+
+
+def test_a_recipient_without_an_address_and_a_template_without_a_text_are_named(tenant: Tenant) -> None:
+    tenant.person("dan")
+    assert tenant.statuses(tenant.send("dan", "order", data={"order": "1"})) == {"email": "suppressed"}
+    broken = {"email": {"en": {"subject": "Hi"}}}
+    answer = tenant.api.call("PUT", "/v1/templates/broken", {"category": "order-updates", "content": broken})
+    assert (answer.status, answer.json["field"]) == (400, "content.email.en.text")
+
+
+def test_a_greylisted_message_is_sent_again(tenant: Tenant, sandbox: Sandbox) -> None:
+    address = email_for(tenant, "cat", "greylisted")
+    assert tenant.ended(tenant.send("cat", "order", data={"order": "1"})) == {"email": "sent"}
+    assert sandbox.addresses(tenant.tag) == {address: 1}
+
+
+def test_a_campaign_reaches_every_mailbox_once(tenant: Tenant, sandbox: Sandbox) -> None:
+    addresses = {email_for(tenant, f"u{number}") for number in range(60)}
+    email_for(tenant, "gone", "nobody")
+    tenant.publish("news", "promotions", {"email": {"en": {"subject": "News", "html": "<p>{{ recipient.name }}</p>"}}})
+    campaign = tenant.draft("news", tenant.everybody(), channels=["email"])
+    campaign.arm()
+    campaign.go()
+    results = campaign.finished()
+    assert sandbox.addresses(tenant.tag) == dict.fromkeys(addresses, 1)
+    assert (results["sent"], results["waiting"], results["in_doubt"]) == (60, 0, 0)
