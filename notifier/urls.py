@@ -12,7 +12,9 @@ from django.views.generic import RedirectView
 
 from notifier.api.framework.errors import Problem, current_problem, problem_response
 from notifier.api.framework.guard import PREFIX
+from notifier.delivery.content import unsubscribe_link
 from notifier.web import health
+from notifier.web.unsubscribe import Unsubscribe
 from tenants.admin.site import admin_site
 
 
@@ -46,6 +48,7 @@ urlpatterns = [
     path("favicon.ico", RedirectView.as_view(url=static("favicon.svg"))),
     path("healthz", health.alive),
     path("readyz", health.ready),
+    path(f"{unsubscribe_link.PATH}<str:token>", Unsubscribe.as_view()),
     path("admin/", admin_site.urls),
     path("v1/", include("notifier.api.people.urls")),
     path("v1/", include("notifier.api.urls")),

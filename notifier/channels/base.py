@@ -28,6 +28,7 @@ class Envelope:
     category: str = ""
     expires_in: int | None = None  #: seconds until the message is stale
     urgent: bool = False
+    unsubscribe_url: str = ""  #: by which the recipient opts out of the category, for channels that carry it
     rehearsal: bool = False  #: the provider checks the message and delivers nothing
 
 
@@ -46,6 +47,8 @@ class Channel(ABC):
     parts: ClassVar[Mapping[str, bool]]
     #: template part -> the most characters of its rendered text
     longest: ClassVar[Mapping[str, int]] = {}
+    #: a message of the bulk lane carries a link by which the recipient opts out of its category
+    carries_unsubscribe_url: ClassVar[bool] = False
     #: parts that are HTML: variables in them are escaped
     html_parts: ClassVar[frozenset[str]] = frozenset()
     #: parts of which `check_content` checks more than the length

@@ -31,6 +31,7 @@ class EmailMessage(Message):
 class Email(Channel):
     name = "email"
     parts = {"subject": True, "text": False, "html": False, "preheader": False}
+    carries_unsubscribe_url = True
     html_parts = frozenset({"html"})
     longest = {"subject": 250, "preheader": 250, "text": 60_000, "html": 60_000}
     inspected = frozenset({"subject", "preheader"})

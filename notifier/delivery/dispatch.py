@@ -23,6 +23,7 @@ from django.db import InterfaceError, OperationalError
 from notifier.channels import channel
 from notifier.channels.base import Envelope, Message
 from notifier.delivery.accounts import health, rate_limits, registry
+from notifier.delivery.content.unsubscribe_link import OptOut, link_to
 from notifier.delivery.ledger import claims
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.retry import Again, Tries, decide
@@ -210,8 +211,15 @@ def envelope_of(row: Claimed) -> Envelope:
         category=row.category,
         expires_in=expires_in(row.not_after),
         urgent=row.lane != Lane.BULK,
+        unsubscribe_url=_unsubscribe_url(row),
         rehearsal=row.mode == SILENT,
     )
+
+
+def _unsubscribe_url(row: Claimed) -> str:
+    if row.lane != Lane.BULK or not row.category or not channel(row.channel).carries_unsubscribe_url:
+        return ""
+    return link_to(OptOut(row.tenant_id, row.recipient_id, row.channel, row.category))
 
 
 def expires_in(not_after: datetime | None) -> int | None:

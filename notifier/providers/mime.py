@@ -44,6 +44,12 @@ def compose(message: EmailMessage, sender: Sender) -> bytes:
         "Auto-Submitted: auto-generated",
         "MIME-Version: 1.0",
     ]
+    if envelope.unsubscribe_url:
+        # RFC 2369 and 8058: a mailbox shows a button of its own, and posts by itself
+        headers += [
+            f"List-Unsubscribe: <{envelope.unsubscribe_url}>",
+            "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
+        ]
     return "\r\n".join([*headers, ""]).encode() + _content(message)
 
 

@@ -1,4 +1,4 @@
-"""The sandbox's own pages: GET /_report, POST /_reset, POST /_faults. They belong to no fake service."""
+"""The sandbox's own pages: GET /_report, GET /_mail, POST /_reset, POST /_faults. They belong to no fake service."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class ControlApi(FakeService):
             ("POST", "/_reset"): self._reset,
             ("POST", "/_faults"): self._set_faults,
             ("GET", "/_faults"): self._get_faults,
+            ("GET", "/_mail"): self._mail,
         }
 
     def serves(self, path: str) -> bool:
@@ -45,6 +46,11 @@ class ControlApi(FakeService):
         if query.get("detail") == "1":
             report["messages"] = state.arrivals.detail(int(query.get("limit", 1000)), query.get("address", ""))
         return json_answer(200, report)
+
+    def _mail(self, incoming: Incoming) -> Answer:
+        """The newest emails as they arrived, headers and all; `address=` names one mailbox."""
+        wanted = parse_qs(incoming.query).get("address", [""])[-1]
+        return json_answer(200, [mail for mail in self.state.mail if not wanted or mail["address"] == wanted])
 
     def _reset(self, _incoming: Incoming) -> Answer:
         self.state.reset()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from notifier.sandbox.arrivals import Arrivals
 from notifier.sandbox.faults import Faults
+
+MAIL_KEPT = 500
 
 
 class AccessTokens:
@@ -42,6 +44,7 @@ class SandboxState:
     account_key: rsa.RSAPublicKey
     faults: Faults = field(default_factory=Faults)
     arrivals: Arrivals = field(default_factory=Arrivals)
+    mail: deque[dict[str, str]] = field(default_factory=lambda: deque(maxlen=MAIL_KEPT))  #: the newest emails, whole
     connections: int = 0  #: open now
 
     def __post_init__(self) -> None:
@@ -50,5 +53,6 @@ class SandboxState:
     def reset(self) -> None:
         """Forget what arrived and set every fault back to its default. Issued tokens stay valid."""
         self.arrivals.reset()
+        self.mail.clear()
         self.tokens.grants.clear()
         self.faults.reset()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 from collections import Counter
 from dataclasses import dataclass
+from email.message import EmailMessage
 from typing import Any
 
 from tests.flows.http import Caller, query
@@ -51,6 +54,13 @@ class Sandbox:
     def addresses(self, tag: str) -> Counter[str]:
         """The number of arrivals at each address."""
         return Counter(arrived.address for arrived in self.arrivals(tag))
+
+    def mail(self, address: str) -> EmailMessage:
+        """The newest email to this mailbox, as the standard library reads it."""
+        raw = self._caller.ask("GET", query("/_mail", address=address))[-1]["raw"]
+        message = email.message_from_string(raw, policy=email.policy.default)
+        assert isinstance(message, EmailMessage)
+        return message
 
     def _report(self, **values: object) -> dict[str, Any]:
         report: dict[str, Any] = self._caller.request_json("GET", query("/_report", **values))

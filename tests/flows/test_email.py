@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from tests.flows.http import Caller
 from tests.flows.sandbox import Sandbox
 from tests.flows.tenant import Tenant
 
@@ -36,6 +38,10 @@ def test_one_post_reaches_the_mailbox(tenant: Tenant, sandbox: Sandbox) -> None:
     [delivery] = tenant.notification(sent)["deliveries"]
     assert (arrived.address, arrived.title) == (address, "Order A-7 for O'Neil & Co")
     assert arrived.delivery == delivery["id"]
+    mail = sandbox.mail(address)
+    html = mail.get_body(("html",))
+    assert html is not None and "<p>O&#x27;Neil &amp; Co, order A-7 has left.</p>" in html.get_content()
+    assert mail["List-Unsubscribe"] is None  # nobody opts out of their orders by one click
 
 
 def test_a_mailbox_that_is_not_there_is_remembered(tenant: Tenant, sandbox: Sandbox) -> None:
@@ -69,3 +75,22 @@ def test_a_campaign_reaches_every_mailbox_once(tenant: Tenant, sandbox: Sandbox)
     results = campaign.finished()
     assert sandbox.addresses(tenant.tag) == dict.fromkeys(addresses, 1)
     assert (results["sent"], results["waiting"], results["in_doubt"]) == (60, 0, 0)
+
+
+def test_one_click_ends_the_news_and_leaves_the_orders_alone(tenant: Tenant, sandbox: Sandbox) -> None:
+    address = email_for(tenant, "eve")
+    tenant.publish("news", "promotions", {"email": {"en": {"subject": "News", "text": "Some news."}}})
+    assert tenant.ended(tenant.send("eve", "news")) == {"email": "sent"}
+    mail = sandbox.mail(address)
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    link = urlsplit(mail["List-Unsubscribe"].strip("<>"))
+    mailbox = Caller(f"{link.scheme}://{link.netloc}")
+
+    assert mailbox.send("GET", link.path).status == 200  # a scanner
+    assert tenant.ended(tenant.send("eve", "news")) == {"email": "sent"}
+    form = {"content_type": "application/x-www-form-urlencoded"}
+    for _ in range(2):
+        assert mailbox.send("POST", link.path, b"List-Unsubscribe=One-Click", **form).status == 200
+    assert tenant.ended(tenant.send("eve", "news")) == {"email": "suppressed"}
+    assert tenant.ended(tenant.send("eve", "order", data={"order": "1"})) == {"email": "sent"}
+    assert mailbox.send("POST", link.path[:-4] + "AAAA", b"", **form).status == 404

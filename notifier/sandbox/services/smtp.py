@@ -1,4 +1,4 @@
-"""A mail server (RFC 5321): EHLO, STARTTLS, AUTH, PIPELINING, 8BITMIME, SMTPUTF8, SIZE. It keeps no mail; it counts.
+"""A mail server (RFC 5321): EHLO, STARTTLS, AUTH, PIPELINING, 8BITMIME, SMTPUTF8, SIZE. It keeps the newest mails.
 
 The first or last word between hyphens of an address's local part chooses the answer, as in `nobody-17@example.com` and
 `ann-greylisted@example.com`; every other address is taken. Every user may log in unless `reject_auth` is set.
@@ -194,6 +194,7 @@ class Session(asyncio.Protocol):
         if not refusal or "closing" in words:
             headers = email.message_from_bytes(text.partition(b"\r\n\r\n")[0], policy=email.policy.default)
             delivery = str(headers["Message-ID"] or "").strip("<>").partition("@")[0]
+            self._state.mail.append({"address": recipient, "raw": text.decode(errors="replace")})
             self._state.arrivals.take(recipient, _with_hyphens(delivery), str(headers["Subject"] or ""), "email")
         self._state.arrivals.count(reply[:3])
         if "hangup" in words:
