@@ -57,7 +57,7 @@ class Sandbox:
 
     def mail(self, address: str) -> EmailMessage:
         """The newest email to this mailbox, as the standard library reads it."""
-        raw = self._caller.ask("GET", query("/_mail", address=address))[-1]["raw"]
+        raw = self._caller.request_json("GET", query("/_mail", address=address))[-1]["raw"]
         message = email.message_from_string(raw, policy=email.policy.default)
         assert isinstance(message, EmailMessage)
         return message

@@ -21,7 +21,7 @@ CONTENT: dict[str, Any] = {
 def email_for(tenant: Tenant, external_id: str, fate: str = "") -> str:
     """A recipient with an email address of this tenant's own; `fate` is the sandbox's word for it."""
     address = f"{tenant.tag}{external_id}{f'-{fate}' if fate else ''}@mail.example"
-    tenant.api.ask("PUT", f"/v1/recipients/{external_id}", {"name": "O'Neil & Co", "locale": "en", "email": address})
+    tenant.api.request_json("PUT", f"/v1/recipients/{external_id}", {"name": "O'Neil & Co", "locale": "en", "email": address})
     return address
 
 
@@ -33,7 +33,7 @@ def template(tenant: Tenant) -> None:
 def test_one_post_reaches_the_mailbox(tenant: Tenant, sandbox: Sandbox) -> None:
     address = email_for(tenant, "ann")
     sent = tenant.send("ann", "order", data={"order": "A-7"})
-    assert tenant.ended(sent) == {"email": "sent"}
+    assert tenant.wait_until_final(sent) == {"email": "sent"}
     [arrived] = sandbox.arrivals(tenant.tag)
     [delivery] = tenant.notification(sent)["deliveries"]
     assert (arrived.address, arrived.title) == (address, "Order A-7 for O'Neil & Co")
@@ -46,8 +46,8 @@ def test_one_post_reaches_the_mailbox(tenant: Tenant, sandbox: Sandbox) -> None:
 
 def test_a_mailbox_that_is_not_there_is_remembered(tenant: Tenant, sandbox: Sandbox) -> None:
     email_for(tenant, "bob", "nobody")
-    assert tenant.ended(tenant.send("bob", "order", data={"order": "1"})) == {"email": "failed"}
-    assert tenant.ended(tenant.send("bob", "order", data={"order": "2"})) == {"email": "suppressed"}
+    assert tenant.wait_until_final(tenant.send("bob", "order", data={"order": "1"})) == {"email": "failed"}
+    assert tenant.wait_until_final(tenant.send("bob", "order", data={"order": "2"})) == {"email": "suppressed"}
     assert sandbox.addresses(tenant.tag) == {}
 
 
@@ -61,7 +61,7 @@ def test_a_recipient_without_an_address_and_a_template_without_a_text_are_named(
 
 def test_a_greylisted_message_is_sent_again(tenant: Tenant, sandbox: Sandbox) -> None:
     address = email_for(tenant, "cat", "greylisted")
-    assert tenant.ended(tenant.send("cat", "order", data={"order": "1"})) == {"email": "sent"}
+    assert tenant.wait_until_final(tenant.send("cat", "order", data={"order": "1"})) == {"email": "sent"}
     assert sandbox.addresses(tenant.tag) == {address: 1}
 
 
@@ -72,7 +72,7 @@ def test_a_campaign_reaches_every_mailbox_once(tenant: Tenant, sandbox: Sandbox)
     campaign = tenant.draft("news", tenant.everybody(), channels=["email"])
     campaign.arm()
     campaign.go()
-    results = campaign.finished()
+    results = campaign.wait_until_finished()
     assert sandbox.addresses(tenant.tag) == dict.fromkeys(addresses, 1)
     assert (results["sent"], results["waiting"], results["in_doubt"]) == (60, 0, 0)
 
@@ -80,17 +80,17 @@ def test_a_campaign_reaches_every_mailbox_once(tenant: Tenant, sandbox: Sandbox)
 def test_one_click_ends_the_news_and_leaves_the_orders_alone(tenant: Tenant, sandbox: Sandbox) -> None:
     address = email_for(tenant, "eve")
     tenant.publish("news", "promotions", {"email": {"en": {"subject": "News", "text": "Some news."}}})
-    assert tenant.ended(tenant.send("eve", "news")) == {"email": "sent"}
+    assert tenant.wait_until_final(tenant.send("eve", "news")) == {"email": "sent"}
     mail = sandbox.mail(address)
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     link = urlsplit(mail["List-Unsubscribe"].strip("<>"))
     mailbox = Caller(f"{link.scheme}://{link.netloc}")
 
     assert mailbox.send("GET", link.path).status == 200  # a scanner
-    assert tenant.ended(tenant.send("eve", "news")) == {"email": "sent"}
+    assert tenant.wait_until_final(tenant.send("eve", "news")) == {"email": "sent"}
     form = {"content_type": "application/x-www-form-urlencoded"}
     for _ in range(2):
         assert mailbox.send("POST", link.path, b"List-Unsubscribe=One-Click", **form).status == 200
-    assert tenant.ended(tenant.send("eve", "news")) == {"email": "suppressed"}
-    assert tenant.ended(tenant.send("eve", "order", data={"order": "1"})) == {"email": "sent"}
+    assert tenant.wait_until_final(tenant.send("eve", "news")) == {"email": "suppressed"}
+    assert tenant.wait_until_final(tenant.send("eve", "order", data={"order": "1"})) == {"email": "sent"}
     assert mailbox.send("POST", link.path[:-4] + "AAAA", b"", **form).status == 404
