@@ -21,7 +21,8 @@ CONTENT: dict[str, Any] = {
 def email_for(tenant: Tenant, external_id: str, fate: str = "") -> str:
     """A recipient with an email address of this tenant's own; `fate` is the sandbox's word for it."""
     address = f"{tenant.tag}{external_id}{f'-{fate}' if fate else ''}@mail.example"
-    tenant.api.request_json("PUT", f"/v1/recipients/{external_id}", {"name": "O'Neil & Co", "locale": "en", "email": address})
+    recipient = {"name": "O'Neil & Co", "locale": "en", "email": address}
+    tenant.api.request_json("PUT", f"/v1/recipients/{external_id}", recipient)
     return address
 
 
