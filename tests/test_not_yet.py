@@ -60,7 +60,7 @@ HAS_COME: dict[str, Callable[[], bool]] = {
     "Approval of campaigns by a second person": lambda: any("approv" in name for name in fields("campaigns.Campaign")),
     "Frequency caps": lambda: any("cap" in reason or "frequen" in reason for reason in Reason),
     "Digests": lambda: any("digest" in name for name in fields("tenants.Preference")),
-    "The recipient's own preference page": lambda: any(map(is_address, ("/preferences/", "/p/x", "/unsubscribe/x"))),
+    "The recipient's own preference page": lambda: any(map(is_address, ("/preferences/", "/preferences/x", "/p/x"))),
     "Erasure of a person": lambda: in_sources(r"status\s*=\s*Recipient\.State\.ERASED\b(?!,)"),
     "Deletion of old messages": lambda: in_sources(r"DETACH PARTITION|DROP TABLE (?!IF EXISTS pg_temp)"),
     "Prometheus metrics": lambda: is_address("/metrics") or has_dependency("prometheus"),
