@@ -1,4 +1,4 @@
-"""The one thread of a process that drives all HTTP/2 connections, for the life of the process."""
+"""The one thread of a process that drives all HTTP/2 and SMTP connections, for the life of the process."""
 
 from __future__ import annotations
 

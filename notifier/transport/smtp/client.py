@@ -1,8 +1,9 @@
-"""The door of the SMTP client: what its callers' threads and its loop's thread share. A message is a request:
+"""The SMTP client: what callers' threads and the reactor's thread share. It takes and returns the vocabulary of HTTP.
 
-method MAIL; origin smtp://host:port; headers: see settings.py; path: `sender recipient`, as the envelope holds them;
-body: the message with CRLF line ends. An answer's status is the SMTP code, its headers are `stage` (the command that
-was answered) and `enhanced` (RFC 3463), its body the server's words; of a batch a plain 250 is told as 200.
+A message is a request: method MAIL; origin smtp://host:port; headers as in settings.py; path `sender recipient`, the
+addresses of the envelope; body: the message with CRLF line ends. A reply is a response: its status is the SMTP code,
+its headers are `stage` (the command that was answered) and `enhanced` (RFC 3463), its body is the reply's text. In a
+batch, a message that the server accepted is answered with 200 only.
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ LONGEST_ADDRESS = 320
 
 
 class SmtpClient(BaseClient):
+    """SMTP over TCP, with STARTTLS or TLS; connections are kept for a while."""
+
     def __init__(self, trust: str | None = None, connections: int = 4) -> None:
         super().__init__(trust, connections)
         self._pool: Pool | None = None
 
     def warm(self, origin: str) -> int:
-        return 0  # an account's server is known by its messages only
+        return 0  # an origin is not enough to connect: the login comes with the first message
 
     def after_fork(self) -> None:
         super().after_fork()
@@ -38,9 +41,9 @@ class SmtpClient(BaseClient):
     def start_exchange(self, pending: PendingBatch, requests: Sequence[Request]) -> None:
         groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[tuple[int, str, bytes, float]]] = {}
         for index, request in enumerate(requests):
-            place = urlsplit(request.url)
-            group = groups.setdefault((f"{place.scheme}://{place.netloc}", request.headers), [])
-            group.append((index, unquote(place.path[1:]), request.body, request.timeout))
+            url = urlsplit(request.url)
+            group = groups.setdefault((f"{url.scheme}://{url.netloc}", request.headers), [])
+            group.append((index, unquote(url.path[1:]), request.body, request.timeout))
         for (origin, headers), messages in groups.items():
             self._submit(pending, (origin, headers), messages, plain=False)
 
@@ -55,20 +58,20 @@ class SmtpClient(BaseClient):
         self._submit(pending, (template.origin, template.headers), messages, plain=True)
 
     def withdraw(self, pending: PendingBatch) -> None:
-        pool = self._running()
+        pool = self._running_pool()
         pool.reactor.call(pool.withdraw, pending)
 
     def _submit(
         self,
         pending: PendingBatch,
-        where: tuple[str, tuple[tuple[str, str], ...]],
+        origin_and_headers: tuple[str, tuple[tuple[str, str], ...]],
         messages: Iterable[tuple[int, str, bytes, float]],
         *,
         plain: bool,
     ) -> None:
-        pool, mails, refused = self._running(), [], []
+        pool, mails, refused = self._running_pool(), [], []
         try:
-            settings = settings_of(*where)
+            settings = settings_of(*origin_and_headers)
         except ValueError as error:
             pending.put([(index, TransportError(False, f"cannot be sent: {error}")) for index, *_ in messages])
             return
@@ -86,7 +89,7 @@ class SmtpClient(BaseClient):
             if pool.reactor.dead:
                 pending.fail("the thread of the connections ended")
 
-    def _running(self) -> Pool:
+    def _running_pool(self) -> Pool:
         current, pool = reactor(), self._pool
         if pool is None or pool.reactor is not current:
             pool = self._pool = Pool(current, self.trust)
@@ -94,7 +97,7 @@ class SmtpClient(BaseClient):
 
 
 class Pool:
-    """The servers of one client in one process. Everything but the constructor runs in the loop's thread."""
+    """The servers that one client sends to. Everything but the constructor runs in the reactor's thread."""
 
     def __init__(self, current: Reactor, trust: str | None) -> None:
         self.reactor = current
@@ -120,8 +123,8 @@ class Pool:
 
 
 def unsendable(sender: str, recipient: str, body: bytes) -> str:
-    """Why this can never be sent; empty when it can. A bare CR or LF would let a text end the message for one server
-    and not for another (SMTP smuggling)."""
+    """Why the message can never be sent; empty when it can. A bare CR or LF is refused, because some servers would take
+    it for the end of the message (SMTP smuggling)."""
     for address in (sender, recipient):
         if not (address.isprintable() and len(address) <= LONGEST_ADDRESS) or any(c in address for c in "<> \r\n"):
             return "an address that no envelope can hold"

@@ -2,9 +2,9 @@
 out. Does no I/O.
 
 A server that announces PIPELINING gets the end of one message and the envelope of the next (MAIL, RCPT, DATA) in one
-write, so a message costs one round trip instead of four: 41 µs of CPU and 10 to 14 k/s instead of 300 µs and 1 k/s. One
-that does not gets one command at a time. At most one message of a connection is in doubt when the connection is lost:
-the one whose final dot was written and not answered.
+write. A message then costs one round trip instead of four: 41 µs of CPU and 10 to 14 k/s instead of 300 µs and 1 k/s.
+A server without PIPELINING gets one command at a time. When a connection is lost, at most one of its messages is in
+doubt: the message whose final dot was written and not answered.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from notifier.transport.smtp.login import Login, Negotiation
 from notifier.transport.smtp.replies import ProtocolError, Reply, ReplyParser, extensions_of
 from notifier.vocabulary.http import Response, TransportError
 
-DEPTH = 2  #: messages that a connection holds: one whose answer is due, and one whose envelope travels with its end
-GONE = 421  #: the server closes the connection
+#: messages that a connection has in flight: one whose body was sent, and one whose envelope is sent with that body
+PIPELINE_DEPTH = 2
+SERVICE_CLOSING = 421  #: the reply of a server that closes the connection
 
 Finished = tuple["Mail", Response | TransportError]
 
@@ -29,14 +30,14 @@ class Security(enum.StrEnum):
     """How the connection is encrypted."""
 
     TLS = "tls"  #: from the first byte (port 465)
-    STARTTLS = "starttls"  #: after EHLO; a server that does not offer it gets nothing
+    STARTTLS = "starttls"  #: after EHLO; a server that does not offer STARTTLS gets no message
     NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One message. `slot`: whatever the caller knows it by. Addresses as the envelope holds them; the body has CRLF
-    line ends and no dots doubled. `deadline` in the clock of the caller."""
+    """One message. `slot`: the caller's name for the message. `sender` and `recipient`: the envelope's addresses. The
+    body has CRLF line ends, and its dots are not doubled. `deadline`: a time of the caller's clock."""
 
     slot: Any
     sender: str
@@ -47,52 +48,57 @@ class Mail:
 
 @dataclass(slots=True)
 class _Envelope:
-    """The transaction that is under way for one message, until its body is written."""
+    """The open mail transaction of one message, from MAIL until the body is written."""
 
     mail: Mail
     failure: Response | None = None
 
 
+#: what a command belongs to: the envelope of a message, the body of a message, or the session (None)
+_Context = _Envelope | Mail | None
+
+
 class Connection:
-    """`hello`: our name. The owner writes what `written` returns, feeds `receive`, and starts TLS when `wants_tls`."""
+    """`hello`: our host name, for EHLO. The owner of the connection writes what `data_to_send` returns, hands received
+    bytes to `receive`, and starts TLS when `wants_tls` is set."""
 
     def __init__(self, hello: str, security: Security, login: Login | None = None) -> None:
         self._hello, self._security, self._login = hello, security, login
         self._parser = ReplyParser()
         self._out: list[bytes] = []
-        #: what the coming replies answer, in their order
-        self._expected: deque[tuple[str, _Envelope | Mail | None]] = deque()
-        #: commands that wait for the reply to another, at a server without PIPELINING
-        self._held: deque[tuple[bytes, str, _Envelope | Mail | None]] = deque()
+        #: the commands whose replies are due, in the order of the replies: (kind, context)
+        self._expected: deque[tuple[str, _Context]] = deque()
+        #: commands that wait for the reply to the command before them (a server without PIPELINING)
+        self._unsent: deque[tuple[bytes, str, _Context]] = deque()
         self._waiting: deque[Mail] = deque()
         self._envelope: _Envelope | None = None
         self._finished: list[Finished] = []
         self._negotiation: Negotiation | None = None
-        self._answering: tuple[str, _Envelope | Mail | None] | None = None
-        self._reset = False  #: an earlier transaction did not end by itself
+        self._current: tuple[str, _Context] | None = None  #: the command whose reply is being handled
+        self._reset = False  #: the last transaction was refused: RSET must end it
         self.extensions: dict[str, str] = {}
         self.ready = False
         self.wants_tls = False
         self.closed = False
-        self.draining = False  #: no further message is begun
-        self.carried = 0  #: messages that were begun
-        #: why no message can be sent over this connection, as the server or we say it
+        self.draining = False  #: the connection begins no further message
+        self.begun = 0  #: messages so far
+        #: reason no message can be sent over this connection, as the server or we say it
         self.refusal: Response | TransportError | None = None
         self._expect("greeting")
 
-    # -- the owner asks --
+    # -- the owner reads --
 
     @property
-    def under_way(self) -> int:
-        """Messages that were given to it and are not answered."""
+    def in_flight(self) -> int:
+        """How many messages were given to the connection and are not answered."""
         body_sent = sum(kind == "body" for kind, _ in self._expected)
         return len(self._waiting) + (self._envelope is not None) + body_sent
 
     @property
     def room(self) -> int:
-        return DEPTH - self.under_way if self.ready and not self.draining and not self.closed else 0
+        return PIPELINE_DEPTH - self.in_flight if self.ready and not self.draining and not self.closed else 0
 
-    def written(self) -> bytes:
+    def data_to_send(self) -> bytes:
         out, self._out = self._out, []
         return b"".join(out)
 
@@ -100,88 +106,89 @@ class Connection:
 
     def begin(self, mails: Sequence[Mail]) -> None:
         self._waiting.extend(mails)
-        self.carried += len(mails)
-        self._advance()
+        self.begun += len(mails)
+        self._begin_next()
 
     def leave(self) -> None:
-        """Say good-bye; the owner closes the connection after the reply, or without it."""
+        """Send QUIT once no message is in flight. The owner closes the connection after the reply, or without one."""
         self.draining = True
-        if self.ready and not self.under_way and not self.closed:
+        if self.ready and not self.in_flight and not self.closed:
             self._command(b"QUIT", "quit")
 
     def secured(self) -> None:
-        """TLS stands: what was said before it is forgotten (RFC 3207 §4.2)."""
+        """TLS is established: forget what the server said before it, and send EHLO again (RFC 3207 §4.2)."""
         self.wants_tls, self._parser = False, ReplyParser()
         self._security = Security.TLS
-        self._say_hello()
+        self._send_ehlo()
 
     # -- replies in --
 
     def receive(self, data: bytes) -> list[Finished]:
-        """The answers of messages that these bytes complete."""
+        """The messages that these bytes answer."""
         try:
             for reply in self._parser.feed(data):
                 if self.closed:
                     break
-                self._take(reply)
+                self._handle(reply)
         except ProtocolError as error:
             self._close(TransportError(False, str(error)))
             return self.lost(str(error))
-        self._advance()
+        self._begin_next()
         finished, self._finished = self._finished, []
         return finished
 
-    def lost(self, why: str) -> list[Finished]:
-        """The connection is gone. A message whose end was written may have been taken; no other has begun."""
+    def lost(self, reason: str) -> list[Finished]:
+        """The connection ended. A message whose body was written is in doubt; the other messages have not begun."""
         self.closed, self.ready = True, False
         finished, self._finished = self._finished, []
-        for _, of in [self._answering or ("", None), *self._expected]:
-            if isinstance(of, Mail):
-                finished.append((of, TransportError(True, why, disconnected=True)))
+        for _, context in [self._current or ("", None), *self._expected]:
+            if isinstance(context, Mail):
+                finished.append((context, TransportError(True, reason, disconnected=True)))
         if self._envelope is not None:
             failure = self._envelope.failure
-            finished.append((self._envelope.mail, failure or TransportError(False, why)))
-        finished += [(mail, TransportError(False, why)) for mail in self._waiting]
+            finished.append((self._envelope.mail, failure or TransportError(False, reason)))
+        finished += [(mail, TransportError(False, reason)) for mail in self._waiting]
         self._expected.clear()
-        self._held.clear()
+        self._unsent.clear()
         self._waiting.clear()
         self._envelope = None
         return finished
 
     def overdue(self, now: float) -> bool:
-        """Whether a message that it carries should have been answered. SMTP cannot take a single one back."""
-        carried = [of for _, of in self._expected if isinstance(of, Mail)]
+        """Whether the deadline of a begun message has passed. The owner then aborts the connection, because SMTP cannot
+        withdraw one message."""
+        mails = [context for _, context in self._expected if isinstance(context, Mail)]
         if self._envelope is not None:
-            carried.append(self._envelope.mail)
-        return any(mail.deadline <= now for mail in carried)
+            mails.append(self._envelope.mail)
+        return any(mail.deadline <= now for mail in mails)
 
-    # -- inside --
+    # -- each reply --
 
-    def _take(self, reply: Reply) -> None:
+    def _handle(self, reply: Reply) -> None:
         if not self._expected:
-            if reply.code != GONE:
-                raise ProtocolError("the server answered what nobody asked")
+            if reply.code != SERVICE_CLOSING:
+                raise ProtocolError("the server sent a reply to no command")
             self.draining = True
             return
-        kind, of = self._answering = self._expected.popleft()
-        if reply.code == GONE:
+        kind, context = self._current = self._expected.popleft()
+        if reply.code == SERVICE_CLOSING:
             self.draining = True
-        if of is None:
+        if context is None:
             self._session_answered(kind, reply)
-        elif isinstance(of, Mail):
-            self._body_answered(of, reply)
+        elif isinstance(context, Mail):
+            self._body_answered(context, reply)
         elif kind == "data":
-            self._data_answered(of, reply)
+            self._data_answered(context, reply)
         else:
-            self._envelope_answered(of, reply, kind)
-        self._answering = None
-        self._release()
+            self._envelope_answered(context, reply, kind)
+        self._current = None
+        self._send_next()
 
     def _session_answered(self, kind: str, reply: Reply) -> None:
-        """A reply that belongs to no message."""
+        """Handle a reply that belongs to the session and to no message."""
         match kind:
             case "greeting":
-                self._say_hello() if reply.good else self._refuse(reply, "connect")
+                self._send_ehlo() if reply.positive else self._refuse(reply, "connect")
             case "hello":
                 self._hello_answered(reply)
             case "starttls":
@@ -193,11 +200,11 @@ class Connection:
             case "quit":
                 self.closed = True
 
-    def _say_hello(self) -> None:
+    def _send_ehlo(self) -> None:
         self._command(b"EHLO " + self._hello.encode("ascii", "replace"), "hello")
 
     def _hello_answered(self, reply: Reply) -> None:
-        if not reply.good:
+        if not reply.positive:
             self._refuse(reply, "hello")
             return
         self.extensions = extensions_of(reply)
@@ -215,7 +222,7 @@ class Connection:
 
     def _authenticate(self, reply: Reply | None) -> None:
         assert self._negotiation is not None
-        if reply is not None and reply.good:
+        if reply is not None and reply.positive:
             self.ready = True
             return
         line = self._negotiation.next_line(reply)
@@ -226,43 +233,44 @@ class Connection:
         else:
             self._close(Response(535, {"stage": "auth"}, self._negotiation.problem.encode()))
 
-    def _envelope_answered(self, of: _Envelope, reply: Reply, stage: str) -> None:
-        if reply.good or of.failure is not None:
+    def _envelope_answered(self, envelope: _Envelope, reply: Reply, stage: str) -> None:
+        if reply.positive or envelope.failure is not None:
             return
-        of.failure = _response(reply, stage)
-        if self._held:  # one command at a time: what was held back of this envelope is not sent
-            self._held.clear()
-            self._end_envelope(of)
+        envelope.failure = _response(reply, stage)
+        if self._unsent:  # without PIPELINING, the other commands of the refused envelope are not sent
+            self._unsent.clear()
+            self._end_envelope(envelope)
 
-    def _data_answered(self, of: _Envelope, reply: Reply) -> None:
+    def _data_answered(self, envelope: _Envelope, reply: Reply) -> None:
         if reply.code != 354:
-            of.failure = of.failure or _response(reply, "data")
-            self._end_envelope(of)
+            envelope.failure = envelope.failure or _response(reply, "data")
+            self._end_envelope(envelope)
             return
-        if (
-            of.failure is not None
-        ):  # no recipient was taken, and the server waits for a text all the same (RFC 2920 §3.1)
+        if envelope.failure is not None:
+            # the server refused the recipient but waits for a body nevertheless: send an empty one (RFC 2920 §3.1)
             self._out.append(b".\r\n")
             self._expected.append(("nothing", None))
-            self._end_envelope(of)
+            self._end_envelope(envelope)
             return
-        self._out.append(_with_end(of.mail.body))
-        self._expected.append(("body", of.mail))
+        self._out.append(_with_end(envelope.mail.body))
+        self._expected.append(("body", envelope.mail))
         self._envelope = None
 
-    def _end_envelope(self, of: _Envelope) -> None:
-        assert of.failure is not None
-        self._finished.append((of.mail, of.failure))
+    def _end_envelope(self, envelope: _Envelope) -> None:
+        assert envelope.failure is not None
+        self._finished.append((envelope.mail, envelope.failure))
         self._envelope, self._reset = None, True
 
-    def _body_answered(self, of: Mail, reply: Reply) -> None:
-        if reply.code == GONE:
-            self._finished.append((of, TransportError(True, f"421 {reply.text}"[:200], disconnected=True)))
+    def _body_answered(self, mail: Mail, reply: Reply) -> None:
+        if reply.code == SERVICE_CLOSING:
+            self._finished.append((mail, TransportError(True, f"421 {reply.text}"[:200], disconnected=True)))
             return
-        self._finished.append((of, _response(reply, "body")))
+        self._finished.append((mail, _response(reply, "body")))
 
-    def _advance(self) -> None:
-        """Begin the envelope of the next message as soon as no other is open."""
+    # -- commands --
+
+    def _begin_next(self) -> None:
+        """Send the envelope of the next message, unless another envelope is open."""
         if self._envelope is not None or not self._waiting or self.closed or not self.ready or self.draining:
             return
         if "PIPELINING" not in self.extensions and self._expected:
@@ -286,37 +294,38 @@ class Connection:
             parameters += b" SMTPUTF8"
         return parameters
 
-    def _command(self, line: bytes, kind: str, of: _Envelope | Mail | None = None) -> None:
-        if self._held or (self._expected and "PIPELINING" not in self.extensions):
-            self._held.append((line, kind, of))
+    def _command(self, line: bytes, kind: str, context: _Context = None) -> None:
+        """Send a command now, or after the reply to the command before it when the server offers no PIPELINING."""
+        if self._unsent or (self._expected and "PIPELINING" not in self.extensions):
+            self._unsent.append((line, kind, context))
             return
         self._out.append(line + b"\r\n")
-        self._expect(kind, of)
+        self._expect(kind, context)
 
-    def _release(self) -> None:
-        if self._held and not self._expected:
-            line, kind, of = self._held.popleft()
+    def _send_next(self) -> None:
+        if self._unsent and not self._expected:
+            line, kind, context = self._unsent.popleft()
             self._out.append(line + b"\r\n")
-            self._expect(kind, of)
+            self._expect(kind, context)
 
-    def _expect(self, kind: str, of: _Envelope | Mail | None = None) -> None:
-        self._expected.append((kind, of))
+    def _expect(self, kind: str, context: _Context = None) -> None:
+        self._expected.append((kind, context))
 
     def _refuse(self, reply: Reply, stage: str) -> None:
         self._close(_response(reply, stage))
 
-    def _close(self, why: Response | TransportError) -> None:
-        self.refusal = self.refusal or why
+    def _close(self, reason: Response | TransportError) -> None:
+        self.refusal = self.refusal or reason
         self.closed = True
 
 
 def _response(reply: Reply, stage: str) -> Response:
-    """A reply as an answer. `stage`: the command that it answers; `enhanced`: as Reply.enhanced."""
+    """The reply as a Response. `stage`: the command that the reply answers."""
     return Response(reply.code, {"stage": stage, "enhanced": reply.enhanced}, reply.text.encode())
 
 
 def _with_end(body: bytes) -> bytes:
-    """The body with its dots doubled and its end (RFC 5321 §4.5.2)."""
+    """The body with doubled dots and the final dot (RFC 5321 §4.5.2)."""
     if b"\r\n." in body:
         body = body.replace(b"\r\n.", b"\r\n..")
     start = b"." if body.startswith(b".") else b""

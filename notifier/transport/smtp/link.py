@@ -1,4 +1,4 @@
-"""One TCP connection to an SMTP server: asyncio's callbacks on one side, the protocol as a function on the other."""
+"""One TCP connection: it connects asyncio's callbacks with the protocol, which is a function (connection.py)."""
 
 from __future__ import annotations
 
@@ -10,31 +10,34 @@ from typing import Protocol, cast
 from notifier.transport.smtp.connection import Connection, Finished, Security
 from notifier.transport.smtp.settings import Settings
 
-IDLE = 30.0  #: seconds without a message after which we say good-bye; servers do so after 300 (RFC 5321 §4.5.3.2.7)
-FAREWELL = 2.0  #: seconds that the server may take to answer QUIT
-BUFFERED = 256 * 1024  #: bytes not yet taken by the socket at which no further message is begun
+#: seconds without a message after which we send QUIT; servers close after 300 (RFC 5321 §4.5.3.2.7)
+IDLE_SECONDS = 30.0
+QUIT_TIMEOUT = 2.0  #: seconds that the server may take to answer QUIT
+WRITE_LIMIT = 256 * 1024  #: bytes that the socket has not taken, at which no more messages begin
 
 
-class Owner(Protocol):
+class LinkOwner(Protocol):
+    """What a link needs of its server."""
+
     def finished(self, link: Link, answers: Sequence[Finished]) -> None: ...
     def fill(self, link: Link) -> None: ...
-    def gone(self, link: Link) -> None: ...
+    def lost(self, link: Link) -> None: ...
 
 
 class Link(asyncio.Protocol):
-    def __init__(self, owner: Owner, settings: Settings, context: ssl.SSLContext) -> None:
+    def __init__(self, owner: LinkOwner, settings: Settings, context: ssl.SSLContext) -> None:
         self.connection = Connection(settings.hello, settings.security, settings.login)
         self._owner, self._settings, self._context = owner, settings, context
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._upgrade: asyncio.Task[None] | None = None
-        self._full = False
-        self._why = ""
-        self.used = self._loop.time()
+        self._paused = False
+        self._abort_reason = ""
+        self._used_at = self._loop.time()
 
     @property
     def room(self) -> int:
-        return 0 if self._full else self.connection.room
+        return 0 if self._paused else self.connection.room
 
     async def open(self) -> None:
         """Connect; the greeting comes later. Raises OSError."""
@@ -48,24 +51,24 @@ class Link(asyncio.Protocol):
         )
 
     def flush(self) -> None:
-        if self._transport is not None and (data := self.connection.written()):
+        if self._transport is not None and (data := self.connection.data_to_send()):
             self._transport.write(data)
 
-    def abort(self, why: str) -> None:
-        self._why = why
+    def abort(self, reason: str) -> None:
+        self._abort_reason = reason
         if self._transport is not None:
             self._transport.abort()
 
     def sweep(self, now: float) -> None:
-        """Deadlines, and the end of a connection that nobody uses."""
+        """Abort a connection with an overdue message or reply; close an unused connection."""
         connection = self.connection
-        if connection.under_way:
-            self.used = now
+        if connection.in_flight:
+            self._used_at = now
         if connection.overdue(now):
             self.abort("no answer within the timeout")
-        elif connection.draining and now - self.used > FAREWELL:
+        elif connection.draining and now - self._used_at > QUIT_TIMEOUT:
             self.abort("the server did not answer QUIT")
-        elif now - self.used > IDLE or (connection.draining and not connection.under_way):
+        elif now - self._used_at > IDLE_SECONDS or (connection.draining and not connection.in_flight):
             connection.leave()
             self.flush()
 
@@ -73,7 +76,7 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=BUFFERED)
+        self._transport.set_write_buffer_limits(high=WRITE_LIMIT)
 
     def data_received(self, data: bytes) -> None:
         connection = self.connection
@@ -81,30 +84,30 @@ class Link(asyncio.Protocol):
         if connection.wants_tls:
             self._upgrade = self._loop.create_task(self._start_tls())
             return
-        if connection.carried >= self._settings.per_connection:
+        if connection.begun >= self._settings.per_connection:
             connection.draining = True
         self._owner.fill(self)
-        if connection.draining and not connection.under_way:
+        if connection.draining and not connection.in_flight:
             connection.leave()
         self.flush()
-        if answers:  # after the next messages are out: this wakes the thread that waits for the answers
+        if answers:  # after the next messages are written: this wakes the sending thread
             self._owner.finished(self, answers)
         if connection.closed and self._transport is not None:
             self._transport.close()
 
     def pause_writing(self) -> None:
-        self._full = True
+        self._paused = True
 
     def resume_writing(self) -> None:
-        self._full = False
+        self._paused = False
         self._owner.fill(self)
         self.flush()
 
     def connection_lost(self, error: Exception | None) -> None:
-        why = self._why or (f"connection lost: {error}" if error else "the server closed the connection")
+        reason = self._abort_reason or (f"connection lost: {error}" if error else "the server closed the connection")
         self._transport = None
-        self._owner.finished(self, self.connection.lost(why[:200]))
-        self._owner.gone(self)
+        self._owner.finished(self, self.connection.lost(reason[:200]))
+        self._owner.lost(self)
 
     async def _start_tls(self) -> None:
         assert self._transport is not None

@@ -1,4 +1,4 @@
-"""SMTP replies (RFC 5321 §4.2) out of bytes as they arrive, and what the commands before the first message ask for."""
+"""Parses SMTP replies (RFC 5321 §4.2) from bytes as they arrive, and the extensions that a reply to EHLO announces."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ class Reply(NamedTuple):
         return match[1] if match else ""
 
     @property
-    def good(self) -> bool:
+    def positive(self) -> bool:
         return 200 <= self.code < 300
 
 
 class ReplyParser:
-    """Bytes in, whole replies out; keeps what is not complete."""
+    """Bytes in, whole replies out; keeps the bytes of an incomplete reply."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._incomplete = b""
         self._lines: list[bytes] = []
         self._size = 0
 
     def feed(self, data: bytes) -> list[Reply]:
         """The replies that are complete now. Raises ProtocolError."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if len(self._rest) > LONGEST_LINE:
+        *lines, self._incomplete = (self._incomplete + data).split(b"\n")
+        if len(self._incomplete) > LONGEST_LINE:
             raise ProtocolError("the server sent a line without end")
         return [reply for line in lines if (reply := self._line(line.rstrip(b"\r"))) is not None]
 
@@ -52,7 +52,7 @@ class ReplyParser:
         match = _LINE.fullmatch(line)
         self._size += len(line)
         if match is None or self._size > LONGEST_REPLY:
-            raise ProtocolError("the server sent what is no SMTP reply")
+            raise ProtocolError("the server sent a line that is no SMTP reply")
         self._lines.append(match[3])
         if match[2] == b"-":
             return None
@@ -66,7 +66,7 @@ def extensions_of(reply: Reply) -> dict[str, str]:
     for line in reply.text.split("\n")[1:]:
         keyword, _, parameters = line.strip().partition(" ")
         # some servers still write AUTH=LOGIN beside AUTH LOGIN
-        keyword, _, older = keyword.partition("=")
+        keyword, _, equals_form = keyword.partition("=")
         if keyword:
-            announced[keyword.upper()] = f"{announced.get(keyword.upper(), '')} {parameters} {older}".strip()
+            announced[keyword.upper()] = f"{announced.get(keyword.upper(), '')} {parameters} {equals_form}".strip()
     return announced

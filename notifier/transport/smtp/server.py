@@ -1,5 +1,5 @@
-"""One SMTP server as one account reaches it: the messages that wait, and the connections that carry them. Everything
-here runs in the loop's thread."""
+"""One SMTP server and one account: the messages that wait for it, and the connections that carry them. Everything here
+runs in the reactor's thread."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from notifier.transport.completions import WITHDRAWN, PendingBatch
-from notifier.transport.smtp.connection import DEPTH, Finished, Mail
+from notifier.transport.smtp.connection import PIPELINE_DEPTH, Finished, Mail
 from notifier.transport.smtp.link import Link
 from notifier.transport.smtp.settings import Settings
 from notifier.vocabulary.http import Answered, Response, TransportError
 
 CONNECT_TIMEOUT = 10.0
-REPEATS = 3  #: how often a message that a lost connection has not begun is given to another
-PAUSE = 1.0  #: seconds without a further attempt after one that failed
+REPEATS = 3  #: how often a message goes to another connection after its connection ended before the message began
+CONNECT_PAUSE = 1.0  #: seconds without further attempts to connect after a failed one
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Whose message a connection carries."""
+    """Where a message came from and where its answer goes."""
 
     pending: PendingBatch
     index: int
-    plain: bool  #: of a good answer only its code is wanted
-    repeats: int = 0  #: connections that were lost before they began it
+    plain: bool  #: of a message that the server accepted, only the status 200 is kept
+    repeats: int = 0  #: connections that ended before the message began
 
 
 class Server:
@@ -44,7 +44,7 @@ class Server:
 
     def submit(self, mails: Sequence[Mail]) -> None:
         self._waiting.extend(mails)
-        self._carry_on()
+        self._fill_all()
 
     def withdraw(self, pending: PendingBatch) -> None:
         kept: deque[Mail] = deque()
@@ -53,13 +53,13 @@ class Server:
         self._waiting = kept
 
     def warm(self, report: Callable[[int], None]) -> None:
-        """Open all connections and report how many stand."""
+        """Open all connections and report how many are open."""
         self._warming.append(report)
         self._open(self._settings.connections - len(self._links))
         self._report_warm()
 
     def fill(self, link: Link) -> None:
-        """Give the connection what it has room for."""
+        """Begin as many messages as the connection has room for."""
         while self._waiting and link.room > 0:
             link.connection.begin([self._waiting.popleft()])
 
@@ -71,39 +71,39 @@ class Server:
             slot: Slot = mail.slot
             if isinstance(answer, TransportError) and not answer.begun and self._repeat(mail):
                 continue
-            good = isinstance(answer, Response) and answer.status < 300
-            batches.setdefault(slot.pending, []).append((slot.index, 200 if good and slot.plain else answer))
-        for pending, told in batches.items():
-            pending.put(told)
+            accepted = isinstance(answer, Response) and answer.status < 300
+            batches.setdefault(slot.pending, []).append((slot.index, 200 if accepted and slot.plain else answer))
+        for pending, answered in batches.items():
+            pending.put(answered)
         if link.connection.ready:
             self._report_warm()
 
     def _repeat(self, mail: Mail) -> bool:
-        """Let another connection carry a message that this one has not begun; False when that happened too often."""
+        """Queue a message again whose connection ended before it began; False when that happened too often."""
         slot: Slot = mail.slot
         if slot.repeats >= REPEATS or slot.pending.withdrawn:
             return False
         self._waiting.appendleft(replace(mail, slot=replace(slot, repeats=slot.repeats + 1)))
         return True
 
-    def gone(self, link: Link) -> None:
-        """A connection ended; its messages are answered."""
+    def lost(self, link: Link) -> None:
+        """A connection ended, and its messages have been answered."""
         if link in self._links:
             self._links.remove(link)
         refusal = link.connection.refusal
         if refusal is not None and not self._links:
             self._refuse_all(refusal)
         self._report_warm()
-        self._carry_on()
+        self._fill_all()
 
-    def _carry_on(self) -> None:
+    def _fill_all(self) -> None:
         for link in self._links:
             self.fill(link)
             link.flush()
         if self._waiting:
-            wanted = -(-len(self._waiting) // DEPTH)
+            needed = -(-len(self._waiting) // PIPELINE_DEPTH)
             opening = sum(not link.connection.ready for link in self._links)
-            self._open(min(self._settings.connections - len(self._links), wanted - opening))
+            self._open(min(self._settings.connections - len(self._links), needed - opening))
 
     def _open(self, number: int) -> None:
         if self._loop.time() < self._paused_until:
@@ -121,7 +121,7 @@ class Server:
                 await link.open()
         except (OSError, ValueError) as error:
             self._links.remove(link)
-            self._paused_until = self._loop.time() + PAUSE
+            self._paused_until = self._loop.time() + CONNECT_PAUSE
             if not self._links:
                 self._refuse_all(TransportError(False, f"cannot connect: {error or type(error).__name__}"[:200]))
             self._report_warm()
@@ -140,11 +140,11 @@ class Server:
     # -- time passes --
 
     def sweep(self, now: float) -> bool:
-        """False when nothing is left of it."""
+        """False when the server has nothing left to do and can be dropped."""
         for link in list(self._links):
             link.sweep(now)
         for mail in [mail for mail in self._waiting if mail.deadline <= now]:
             self._waiting.remove(mail)
             mail.slot.pending.put([(mail.slot.index, TransportError(False, "no connection came free in time"))])
-        self._carry_on()
+        self._fill_all()
         return bool(self._links or self._waiting)

@@ -1,4 +1,5 @@
-"""Where and how to send: what the messages of one account share, as it travels in the headers of a request."""
+"""Where and how to send: the server and the login that the messages of one account share, read from the headers of a
+request."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ _HELLO = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
 
 @dataclass(frozen=True)
 class Settings:
-    """`connections`: at most so many of one process; `per_connection`: messages after which one is closed."""
+    """`hello`: our host name, for EHLO. `connections`: of one process, at most. `per_connection`: messages after which
+    a connection is closed."""
 
     host: str
     port: int
@@ -30,24 +32,24 @@ class Settings:
 @lru_cache(maxsize=512)
 def settings_of(origin: str, headers: tuple[tuple[str, str], ...]) -> Settings:
     """Origin: smtp://host:port. Headers: security, user, password or token, hello, connections, per_connection. Raises
-    ValueError for what cannot be."""
-    place = _ORIGIN.fullmatch(origin)
-    given = dict(headers)
-    hello = given.get("hello") or "localhost"
-    if not place or not _HELLO.fullmatch(hello):
+    ValueError for an origin or a header that is not valid."""
+    match = _ORIGIN.fullmatch(origin)
+    values = dict(headers)
+    hello = values.get("hello") or "localhost"
+    if not match or not _HELLO.fullmatch(hello):
         raise ValueError("not an SMTP server")
     return Settings(
-        place[1].strip("[]"),
-        int(place[2]),
-        Security(given.get("security", Security.STARTTLS)),
-        _login(given),
+        match[1].strip("[]"),
+        int(match[2]),
+        Security(values.get("security", Security.STARTTLS)),
+        _login(values),
         hello,
-        int(given.get("connections", 4)),
-        int(given.get("per_connection", 500)),
+        int(values.get("connections", 4)),
+        int(values.get("per_connection", 500)),
     )
 
 
-def _login(given: Mapping[str, str]) -> Login | None:
-    if not given.get("user"):
+def _login(values: Mapping[str, str]) -> Login | None:
+    if not values.get("user"):
         return None
-    return Login(given["user"], given.get("password", ""), given.get("token", ""))
+    return Login(values["user"], values.get("password", ""), values.get("token", ""))

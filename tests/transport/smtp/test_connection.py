@@ -36,7 +36,7 @@ def talk(connection: Connection, server: Server, mails: list[Mail], dice: random
         incoming = incoming[piece:]
         while waiting and connection.room > 0:
             connection.begin([waiting.pop(0)])
-        incoming += server.receive(connection.written())
+        incoming += server.receive(connection.data_to_send())
     if server.closed or connection.closed:
         for mail, answer in connection.lost("closed"):
             assert mail.slot not in answers
@@ -73,10 +73,10 @@ def test_each_message_gets_its_own_answer(fates: list[str], pipelining: bool, ca
 def test_the_end_of_a_message_and_the_next_envelope_travel_together() -> None:
     server, connection = Server(), Connection("us.example", Security.NONE)
     connection.receive(server.greeting())
-    connection.receive(server.receive(connection.written()))
+    connection.receive(server.receive(connection.data_to_send()))
     connection.begin([mail(1), mail(2)])
-    connection.receive(server.receive(connection.written()))
-    written = connection.written()
+    connection.receive(server.receive(connection.data_to_send()))
+    written = connection.data_to_send()
     assert b"the end\r\n.\r\nMAIL FROM:<from@x.example>" in written
     assert written.endswith(b"DATA\r\n")
     assert connection.room == 0
@@ -97,20 +97,20 @@ def test_only_what_the_server_offers_is_asked_for(
 ) -> None:
     server, connection = Server(offers), Connection("us.example", Security.NONE)
     connection.receive(server.greeting())
-    connection.receive(server.receive(connection.written()))
+    connection.receive(server.receive(connection.data_to_send()))
     connection.begin([Mail(1, "s@x.example", recipient, body, 1.0)])
-    assert connection.written().split(b"\r\n")[0] == b"MAIL FROM:<s@x.example>" + parameters
+    assert connection.data_to_send().split(b"\r\n")[0] == b"MAIL FROM:<s@x.example>" + parameters
 
 
 @pytest.mark.parametrize(("begun", "lost_after"), [(False, "envelope"), (True, "body")])
 def test_only_a_message_whose_end_was_written_is_in_doubt(begun: bool, lost_after: str) -> None:
     server, connection = Server(), Connection("us.example", Security.NONE)
     connection.receive(server.greeting())
-    connection.receive(server.receive(connection.written()))
+    connection.receive(server.receive(connection.data_to_send()))
     connection.begin([mail(1), mail(2)])
     if lost_after == "body":
-        connection.receive(server.receive(connection.written()))
-        assert connection.written()
+        connection.receive(server.receive(connection.data_to_send()))
+        assert connection.data_to_send()
     answers = {mail.slot: answer for mail, answer in connection.lost("the line was cut")}
     assert [answers[slot].begun for slot in (1, 2) if isinstance(answers[slot], TransportError)] == [begun, False]  # type: ignore[union-attr]
 
@@ -118,20 +118,20 @@ def test_only_a_message_whose_end_was_written_is_in_doubt(begun: bool, lost_afte
 def test_starttls_comes_before_everything_else_and_says_hello_again() -> None:
     server, connection = Server(), Connection("us.example", Security.STARTTLS, Login("u", "p"))
     connection.receive(server.greeting())
-    connection.receive(server.receive(connection.written()))
-    assert connection.written() == b"STARTTLS\r\n"
+    connection.receive(server.receive(connection.data_to_send()))
+    assert connection.data_to_send() == b"STARTTLS\r\n"
     connection.receive(b"220 go ahead\r\n")
     assert connection.wants_tls and not connection.ready
     connection.secured()
-    assert connection.written() == b"EHLO us.example\r\n"
+    assert connection.data_to_send() == b"EHLO us.example\r\n"
 
 
 def test_a_server_without_starttls_gets_neither_password_nor_message() -> None:
     connection = Connection("us.example", Security.STARTTLS, Login("u", "p"))
     connection.receive(b"220 hi\r\n")
-    connection.written()
+    connection.data_to_send()
     connection.receive(b"250-x\r\n250 AUTH PLAIN\r\n")
-    assert connection.closed and connection.written() == b""
+    assert connection.closed and connection.data_to_send() == b""
     assert connection.refusal == TransportError(False, "the server offers no STARTTLS")
 
 
@@ -146,10 +146,10 @@ def test_a_server_without_starttls_gets_neither_password_nor_message() -> None:
 def test_the_login_uses_what_the_server_offers(offered: str, login: Login, said: list[bytes]) -> None:
     connection = Connection("us.example", Security.TLS, login)
     connection.receive(b"220 hi\r\n")
-    connection.written()
+    connection.data_to_send()
     connection.receive(f"250-x\r\n250 AUTH {offered}\r\n".encode())
     for line in said:
-        assert connection.written() == line + b"\r\n"
+        assert connection.data_to_send() == line + b"\r\n"
         connection.receive(b"334 \r\n" if line is not said[-1] else b"235 2.7.0 welcome\r\n")
     assert connection.ready
 
