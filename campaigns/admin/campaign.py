@@ -17,7 +17,7 @@ from campaigns.admin.audience import report_upload
 from campaigns.admin.charts import sparkline
 from campaigns.admin.checklist import ChecklistViews, last_test_outcomes, last_tester
 from campaigns.admin.controls import ControlViews, buttons
-from campaigns.admin.forms import LEAVING, CampaignForm
+from campaigns.admin.forms import LAUNCH_SETTINGS, CampaignForm
 from campaigns.admin.page import actor, change_url
 from campaigns.admin.workflow import Workflow, percent
 from campaigns.audience import loading
@@ -31,7 +31,7 @@ from campaigns.states import LAUNCHED, State
 from notifier.errors import NotifierError
 from tenants.admin import MARKETERS, TenantModelAdmin, may
 
-#: what a state means to the person who looks at the page
+#: what a state means, for the reader of the page
 STATE_TEXTS = {
     State.DRAFT: "Draft. Arm it to check everything and see what will leave; nothing is sent yet.",
     State.ARMING: "Arming: the audience is frozen, and each message is checked and stored.",
@@ -66,7 +66,10 @@ class CampaignAdmin(Workflow, ControlViews, ChecklistViews, TenantModelAdmin):
         fields = ["tenant", "name", "template", "channels", "audience", "upload", "data", "mode", "not_after"]
         if obj is not None and not self.has_change_permission(request, obj):
             fields.remove("upload")
-        return [(None, {"fields": fields}), ("How it leaves", {"fields": list(LEAVING), "classes": ["collapse"]})]
+        return [
+            (None, {"fields": fields}),
+            ("Launch settings", {"fields": list(LAUNCH_SETTINGS), "classes": ["collapse"]}),
+        ]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A campaign that was launched is shown and never edited, and so is a silent run."""
@@ -159,10 +162,10 @@ class CampaignAdmin(Workflow, ControlViews, ChecklistViews, TenantModelAdmin):
     def panel(self, request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
         """The panel above the form: the state, what the state means, the next step, and its figures."""
         state = State(campaign.state)
-        # not named `original`: the form reads its own object again, which may be a state further
+        # not named `original`: the form reads its own object again, which may be in a later state
         panel: dict[str, Any] = {"shown": campaign, "state_text": STATE_TEXTS[state], "buttons": buttons(campaign)}
         panel["may_act"] = may(request, MARKETERS, campaign)
-        panel["waits"] = state == State.PAUSED and campaign.halted.endswith(canary.LOOK)
+        panel["waits"] = state == State.PAUSED and campaign.halted.endswith(canary.LOOK_AT_CANARY)
         if not campaign.silent and state != State.ARMING:
             panel |= {"checklist": checklist(campaign), "tester": last_tester(request, campaign)}
             panel["outcomes"] = last_test_outcomes(request, campaign)

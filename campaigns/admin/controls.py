@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from campaigns.admin.page import CampaignPage, View, actor
-from campaigns.lifecycle.controls import Control, Door, offered
+from campaigns.lifecycle.controls import Control, Surface, offered
 from campaigns.models import Campaign
 from campaigns.report import results
 
@@ -19,7 +19,7 @@ class ControlViews(CampaignPage):
     """The views of all controls. GO has a view of its own in workflow.py."""
 
     def views(self) -> Mapping[str, View]:
-        return {**super().views(), **{str(control.act): self._view(control) for control in offered(Door.ADMIN)}}
+        return {**super().views(), **{str(control.act): self._view(control) for control in offered(Surface.ADMIN)}}
 
     def _view(self, control: Control) -> View:
         def run(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
@@ -55,5 +55,5 @@ class Button:
 
 def buttons(campaign: Campaign) -> list[Button]:
     """What a campaign's page offers in the state that it is in."""
-    labels = ((control, control.button(campaign)) for control in offered(Door.ADMIN))
+    labels = ((control, control.button(campaign)) for control in offered(Surface.ADMIN))
     return [Button(control, label) for control, label in labels if label]

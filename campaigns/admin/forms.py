@@ -13,8 +13,8 @@ from notifier.channels import channels
 from notifier.errors import InvalidInput, NotifierError
 from tenants.admin import TenantForm
 
-#: labels of the fields of "How it leaves". A field that is left empty stays as it is; an empty rate is no limit
-LEAVING = {
+#: labels of the fields under "Launch settings". An empty field keeps its value; an empty rate means no limit
+LAUNCH_SETTINGS = {
     "hold_seconds": "Hold GO for (seconds)",
     "rate_per_s": "Messages a second",
     "canary_percent": "Share that leaves first (%)",
@@ -37,7 +37,7 @@ class CampaignForm(TenantForm):
 
     class Meta:
         model = Campaign
-        fields = ("tenant", "name", "template", "channels", "audience", "data", "mode", "not_after", *LEAVING)
+        fields = ("tenant", "name", "template", "channels", "audience", "data", "mode", "not_after", *LAUNCH_SETTINGS)
         widgets = {"data": forms.Textarea(attrs={"rows": 4, "cols": 60})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -45,7 +45,7 @@ class CampaignForm(TenantForm):
         if "channels" in self.fields:
             labels = [(name, name.replace("_", "-")) for name in sorted(channels(), reverse=True)]
             self.fields["channels"].choices = labels  # type: ignore[attr-defined]
-        for name, label in LEAVING.items():
+        for name, label in LAUNCH_SETTINGS.items():
             if name in self.fields:
                 self.fields[name].required, self.fields[name].label = False, label
 
@@ -75,7 +75,7 @@ class CampaignForm(TenantForm):
             "not_after": values["not_after"],
             "mode": values["mode"],
             "rate_per_s": values["rate_per_s"],
-            **{name: values[name] for name in LEAVING if values[name] is not None},
+            **{name: values[name] for name in LAUNCH_SETTINGS if values[name] is not None},
         }
 
     def _show(self, error: NotifierError) -> None:

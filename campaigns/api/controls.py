@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from campaigns.api.base import OneCampaignView
 from campaigns.api.shapes import TAGS, CampaignGoInput, CampaignOutput, show_campaign
-from campaigns.lifecycle.controls import Control, Door, offered
+from campaigns.lifecycle.controls import Control, Surface, offered
 from notifier.api.framework import schema
 from notifier.api.framework.paths import path
 
@@ -22,7 +22,8 @@ from notifier.api.framework.paths import path
 def urls() -> list[URLPattern]:
     """An address for each control that the API offers."""
     return [
-        path(f"v1/campaigns/<id:campaign_id>/{control.act}", _view(control).as_view()) for control in offered(Door.API)
+        path(f"v1/campaigns/<id:campaign_id>/{control.act}", _view(control).as_view())
+        for control in offered(Surface.API)
     ]
 
 

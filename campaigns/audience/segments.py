@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from campaigns.plain import check_number
+from campaigns.storable_json import check_number
 from notifier.errors import InvalidInput
 from notifier.values import locales, timestamps, zones
 from notifier.values.text import check_storable

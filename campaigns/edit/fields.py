@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from campaigns.models import Audience, Campaign
-from campaigns.plain import check_json
+from campaigns.storable_json import check_json
 from notifier.delivery.content import templates
 from notifier.delivery.content.liquid import check_names
 from notifier.errors import InvalidInput

@@ -12,23 +12,23 @@ from django.db.models.functions import Coalesce, Now
 
 from campaigns.audit import Act, record
 from campaigns.lifecycle import thresholds
-from campaigns.lifecycle.fanout import OPEN, set_off
+from campaigns.lifecycle.fanout import OPEN, start_fanout
 from campaigns.lifecycle.finish import finish_if_done, pause_if_only_halted
 from campaigns.lifecycle.pausing import halt
 from campaigns.models import Campaign, Rollout, Shard
 from campaigns.states import State
 from tenants.models import AuditLog
 
-#: why a campaign is paused whose owner wants to look at the canary
-LOOK = "The canary is done: look at it, then resume."
-#: the sweep judges shards that began within so many seconds: neither what was long ago, nor a shard that waits for its
-#: speed limit (its sender judges that one)
+#: the reason of a pause after GO with `canary_wait`
+LOOK_AT_CANARY = "The canary is done: look at it, then resume."
+#: the sweep judges shards that began within so many seconds. Older outcomes say nothing about the provider now, and the
+#: sender of a rate-limited shard judges its own outcomes
 RECENT = timedelta(seconds=30)
 
 
 def advance(campaign_id: uuid.UUID) -> bool:
-    """What follows the end of some shards: finish the campaign, pause it when only halted channels are left, or decide
-    about its canary. True when the campaign does not run any more."""
+    """Take the next step after shards have ended: finish the campaign, pause it when only halted channels are left, or
+    decide about its canary. True when the campaign does not run any more."""
     if finish_if_done(campaign_id) or pause_if_only_halted(campaign_id):
         return True
     decide(campaign_id)
@@ -36,8 +36,8 @@ def advance(campaign_id: uuid.UUID) -> bool:
 
 
 def decide(campaign_id: uuid.UUID) -> None:
-    """When the canary of a running campaign is done: let the rest leave, or halt. Of any number of callers one does
-    it."""
+    """When the canary of a running campaign is done: let the rest leave, or halt. When several
+    callers try, one succeeds."""
     campaign = Campaign.objects.get(pk=campaign_id)
     waits = campaign.rollout != Rollout.ALL and campaign.canary_passed_at is None
     canary = Shard.objects.filter(campaign=campaign, canary=True).exclude(channel__in=list(campaign.halted_channels))
@@ -58,7 +58,7 @@ def decide(campaign_id: uuid.UUID) -> None:
 def _wait(campaign: Campaign, failing: Mapping[str, str]) -> None:
     for name, why in failing.items():
         halt(campaign.pk, why, name)
-    halt(campaign.pk, LOOK)  # changes nothing when every channel failed, which has halted the campaign
+    halt(campaign.pk, LOOK_AT_CANARY)  # changes nothing when every channel failed, which has halted the campaign
 
 
 def _pass(campaign: Campaign, counts: Collection[thresholds.OutcomeCounts]) -> None:
@@ -67,12 +67,12 @@ def _pass(campaign: Campaign, counts: Collection[thresholds.OutcomeCounts]) -> N
         if waiting.update(canary_passed_at=Now()):
             sums = {name: sum(getattr(each, name) for each in counts) for name in ("sent", "failed", "requeued")}
             record(campaign, Act.CANARY_PASSED, **sums)
-            set_off(campaign.pk)
+            start_fanout(campaign.pk)
 
 
 def watch(campaign_id: uuid.UUID) -> None:
-    """Halt a running campaign whose recent messages fail. Only shards count that began after the last resume: who
-    resumed the campaign knew of the earlier ones."""
+    """Halt a running campaign whose recent messages fail. Only shards that began after the last resume count: the actor
+    who resumed the campaign accepted the earlier failures."""
     campaign = Campaign.objects.get(pk=campaign_id)
     recent = Shard.objects.filter(campaign=campaign, began_at__gt=Now() - RECENT)
     if not any(thresholds.reason_to_halt(counts, campaign) for counts in outcome_counts(recent).values()):

@@ -16,8 +16,8 @@ from campaigns.models import Campaign
 from campaigns.states import State
 
 
-class Door(Flag):
-    """Where a control is offered."""
+class Surface(Flag):
+    """A place that offers controls: the API, the admin or the command line."""
 
     API = auto()
     ADMIN = auto()
@@ -52,7 +52,7 @@ class Control:
     background: bool = False
     #: the caller chooses what leaves: run(..., rollout=)
     takes_rollout: bool = False
-    doors: Door = Door.API | Door.ADMIN | Door.CLI
+    surfaces: Surface = Surface.API | Surface.ADMIN | Surface.CLI
 
 
 def _in(*states: State, label: str) -> Callable[[Campaign], str]:
@@ -83,7 +83,7 @@ CONTROLS: tuple[Control, ...] = (
         summary="Arm: freeze the audience, check and prepare every message",
         button=_in(label=""),  # a step of the checklist
         background=True,
-        doors=Door.API | Door.ADMIN,  # manage.py arm_campaign arms and shows the progress
+        surfaces=Surface.API | Surface.ADMIN,  # manage.py arm_campaign arms and shows the progress
     ),
     Control(
         act=Act.DISARM,
@@ -93,7 +93,7 @@ CONTROLS: tuple[Control, ...] = (
         button=_in(State.ARMING, State.ARMED, label="Back to draft"),
         help="Saving a change below does so, too.",
         success="Back to draft; nothing was sent.",
-        doors=Door.ADMIN,
+        surfaces=Surface.ADMIN,
     ),
     Control(
         act=Act.GO,
@@ -148,6 +148,6 @@ CONTROLS: tuple[Control, ...] = (
 )
 
 
-def offered(door: Door) -> list[Control]:
-    """The controls behind one door."""
-    return [control for control in CONTROLS if door in control.doors]
+def offered(surface: Surface) -> list[Control]:
+    """The controls that this surface offers."""
+    return [control for control in CONTROLS if surface in control.surfaces]

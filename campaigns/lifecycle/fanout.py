@@ -1,7 +1,7 @@
 """Fan-out: which shards may leave, and the wakeup tasks that send them. A wakeup task carries only the shard's id; a
 repeated one finds nothing to claim.
 
-Two levels: `dispatch` cuts the shards of a campaign into waves, `dispatch_wave` publishes the shards of one wave as a
+Two levels: `dispatch` splits the shards of a campaign into waves, `dispatch_wave` publishes the shards of one wave as a
 chord."""
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from notifier.channels.queues import CONTROL, queue_of
 from notifier.tasks import post, waiting
 from notifier.vocabulary.status import Lane
 
-#: states of a shard that has something to send
+#: states of a shard that may still have messages to send
 OPEN = (Shard.State.ARMED, Shard.State.RUNNING)
 #: shards of each channel that are published before the waves: one for each of so many senders. Their wakeup tasks are
 #: in the chords as well: a second wakeup task costs a sender 1 ms, and a chord without them would end before they do
@@ -39,7 +39,7 @@ MAY_LEAVE = """
 ((s.canary OR c.rollout = 'all' OR c.canary_passed_at IS NOT NULL) AND NOT c.halted_channels ? s.channel)
 """
 
-# what `leaving` returns, and shards whose worker was lost
+# what `sendable_shards` returns, and shards whose worker was lost
 _OPEN_SHARDS = f"""
 SELECT id, channel FROM (
   SELECT s.id, s.channel, s.number, row_number() OVER (PARTITION BY s.channel ORDER BY s.number) AS nth
@@ -50,7 +50,7 @@ WHERE nth <= {LOST} ORDER BY number
 """
 
 
-def leaving(campaign_id: uuid.UUID) -> QuerySet[Shard]:
+def sendable_shards(campaign_id: uuid.UUID) -> QuerySet[Shard]:
     """Shards that no worker has claimed and that may leave now, by number."""
     running = Q(campaign=campaign_id, campaign__state=Campaign.State.RUNNING)
     shards = Shard.objects.filter(running, _LEAVING, state=Shard.State.ARMED).order_by("number")
@@ -59,14 +59,14 @@ def leaving(campaign_id: uuid.UUID) -> QuerySet[Shard]:
     return shards
 
 
-def set_off(campaign_id: uuid.UUID) -> None:
-    """Publish the first shards, then the fan-out, when the transaction commits that makes the campaign run.
+def start_fanout(campaign_id: uuid.UUID) -> None:
+    """Publish the first shards and the fan-out task when the caller's transaction commits.
 
-    The first shards do not wait for a worker of the control queue. They are read now: after its transaction a web
-    process sees no tenant's rows any more."""
+    The first shards do not wait for a worker of the control queue. This function reads them before the commit: after
+    its transaction a web process sees no tenant's rows any more."""
     first: list[tuple[uuid.UUID, str]] = []
     per_channel: Counter[str] = Counter()
-    for pk, channel in leaving(campaign_id).values_list("pk", "channel")[: FIRST * 8]:
+    for pk, channel in sendable_shards(campaign_id).values_list("pk", "channel")[: FIRST * 8]:
         per_channel[channel] += 1
         if per_channel[channel] <= FIRST:
             first.append((pk, channel))
@@ -87,7 +87,7 @@ def enqueue(shard_id: uuid.UUID, channel: str) -> bool:
 def dispatch(campaign_id: uuid.UUID, chord_size: int = CHORD) -> bool:
     """First level: publish a `dispatch_wave` for each wave but the first, which is dispatched here. False when no
     shard may leave."""
-    numbers = list(leaving(campaign_id).values_list("number", flat=True))
+    numbers = list(sendable_shards(campaign_id).values_list("number", flat=True))
     all_waves = waves(numbers, chord_size)
     for first, last in all_waves[1:]:
         current_app.send_task(
@@ -101,7 +101,7 @@ def dispatch(campaign_id: uuid.UUID, chord_size: int = CHORD) -> bool:
 def dispatch_wave(campaign_id: uuid.UUID, first: int, last: int) -> None:
     """Second level: publish the shards `first` to `last` as a chord. The chord's callback is only the fast path to the
     end of the campaign; the database decides."""
-    shards = leaving(campaign_id).filter(number__gte=first, number__lte=last).values_list("pk", "channel")
+    shards = sendable_shards(campaign_id).filter(number__gte=first, number__lte=last).values_list("pk", "channel")
     header = [_signature("campaigns.send_shard", str(pk), queue=queue_of(channel, Lane.BULK)) for pk, channel in shards]
     if header:
         chord(header)(_signature("campaigns.finish_wave", str(campaign_id), queue=CONTROL))
@@ -112,8 +112,8 @@ def _signature(task: str, argument: str, queue: str) -> Signature[None]:
 
 
 def enqueue_lost(campaign_id: uuid.UUID) -> None:
-    """Publish open shards again whose queue is empty. While workers are busy wakeup tasks wait in the queue; an empty
-    queue beside open shards means that some wakeup tasks were lost."""
+    """Publish open shards again if their queue is empty. While workers are busy, wakeup tasks wait in the queue; an
+    empty queue beside open shards means that wakeup tasks were lost."""
     with connection.cursor() as cursor:
         cursor.execute(_OPEN_SHARDS, [campaign_id])
         open_shards = cursor.fetchall()
@@ -125,5 +125,5 @@ def enqueue_lost(campaign_id: uuid.UUID) -> None:
 
 
 def waves(numbers: Sequence[int], size: int) -> list[tuple[int, int]]:
-    """Cut ascending numbers into runs of at most `size`: (first, last) of each."""
-    return [(run[0], run[-1]) for run in (numbers[at : at + size] for at in range(0, len(numbers), size))]
+    """Split ascending numbers into waves of at most `size`: (first, last) of each."""
+    return [(wave[0], wave[-1]) for wave in (numbers[at : at + size] for at in range(0, len(numbers), size))]

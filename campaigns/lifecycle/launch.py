@@ -1,4 +1,4 @@
-"""GO: one conditional UPDATE and one message. A second GO, through any door, changes nothing."""
+"""GO: one conditional UPDATE and one message. A second GO, from any surface, changes nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from campaigns.audit import OPERATOR, Act, Actor, record
-from campaigns.lifecycle.fanout import set_off
+from campaigns.lifecycle.fanout import start_fanout
 from campaigns.lifecycle.transition import Transition, apply, find_campaign
 from campaigns.models import Campaign, Rollout, Shard
 from campaigns.states import State, move
@@ -44,7 +44,7 @@ def go(tenant_id: uuid.UUID, campaign_id: uuid.UUID, *, by: Actor = OPERATOR, ro
         counts = {"audience": campaign.audience_size, "excluded": campaign.excluded}
         record(campaign, Act.GO, by, **counts, rollout=rollout, hold_seconds=campaign.hold_seconds)
         if not campaign.hold_seconds:
-            set_off(campaign.pk)
+            start_fanout(campaign.pk)
     return True
 
 
@@ -79,8 +79,8 @@ def _check_not_after(campaign: Campaign) -> None:
 
 
 def take_back(tenant_id: uuid.UUID, campaign_id: uuid.UUID, *, by: Actor = OPERATOR) -> bool:
-    """Undo GO within its hold. True for the one caller that did, False when the campaign is armed already. A campaign
-    is either taken back or launched. Raises NotFound, or Conflict when the hold is over."""
+    """Undo GO within its hold. True for the one caller that took GO back, False when the campaign is armed already. A
+    campaign is either taken back or launched. Raises NotFound, or Conflict when the hold is over."""
     return apply(_TAKE_BACK, find_campaign(tenant_id, campaign_id), by, hold_until=None)
 
 
@@ -99,5 +99,5 @@ def launch_if_hold_is_over(campaign: Campaign) -> bool:
         if not move(campaign.pk, State.RUNNING, allowed_from=[State.LAUNCHING], where=hold_is_over, launched_at=Now()):
             return False
         record(campaign, Act.LAUNCHED)
-        set_off(campaign.pk)
+        start_fanout(campaign.pk)
     return True

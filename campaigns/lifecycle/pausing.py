@@ -13,7 +13,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, When
 from django.db.models.functions import Now
 
 from campaigns.audit import OPERATOR, Act, Actor, record
-from campaigns.lifecycle.fanout import OPEN, set_off
+from campaigns.lifecycle.fanout import OPEN, start_fanout
 from campaigns.lifecycle.transition import Transition, apply, find_campaign
 from campaigns.models import Campaign, Rollout, Shard
 from campaigns.states import State, move
@@ -59,7 +59,7 @@ def resume(tenant_id: uuid.UUID, campaign_id: uuid.UUID, *, by: Actor = OPERATOR
         resumed = apply(_RESUME, campaign, by, **_NOT_HALTED, canary_passed_at=passed_at)
         resumed = resumed or _resume_channels(campaign, by)
         if resumed:
-            set_off(campaign.pk)
+            start_fanout(campaign.pk)
     return resumed
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-#: fewer outcomes prove nothing: of 20 messages to people who left, half may well have a dead address
-LEAST = 200
-#: a provider that cuts its connections is no error of a message; a provider that does little else halts the campaign.
-#: So many messages are lost before fewer requests share a connection: what one process has in flight
-CUT_PERCENT, CUT_LEAST = 80, 2_000
+#: fewer outcomes prove nothing: among 20 messages, half may have a dead address by chance
+MIN_OUTCOMES = 200
+#: a lost connection is no error of its messages, but a provider that loses most connections halts the campaign. The
+#: minimum is what one process may have in flight: so many messages are lost before fewer requests share a connection
+MAX_DISCONNECTED_PERCENT, MIN_OUTCOMES_FOR_DISCONNECTED = 80, 2_000
 
 
 class HasCounts(Protocol):
@@ -40,9 +40,10 @@ class Limits(Protocol):
 
 @dataclass(frozen=True)
 class OutcomeCounts:
-    """Outcomes of some messages. `dead` are among the `failed`; `requeued`: the first attempt failed, another will be
-    made; `skipped`, among both: no provider refused the message (we skipped it, for consent, quiet hours or time; or
-    its connection was cut, and it will be tried again); `disconnected`: their connections were cut."""
+    """Outcomes of some messages. `dead` are among the `failed`. `requeued`: the first attempt failed, and another
+    follows. `skipped`, among the failed and the requeued: no provider refused the message; Notifier skipped it
+    (consent, quiet hours, `not_after`), or its connection was lost and another attempt follows. `disconnected`: the
+    connection was lost."""
 
     sent: int = 0
     failed: int = 0
@@ -64,10 +65,10 @@ def difference(now: HasCounts, before: HasCounts) -> OutcomeCounts:
     )
 
 
-def reason_to_halt(counts: HasCounts, limits: Limits, least: int = LEAST) -> str:
+def reason_to_halt(counts: HasCounts, limits: Limits, least: int = MIN_OUTCOMES) -> str:
     """Why the campaign should halt, in a sentence; empty while the limits are kept or there are fewer than `least`
     outcomes."""
-    if why := _mostly_cut(counts):
+    if why := _mostly_disconnected(counts):
         return why
     total = counts.sent + counts.failed + counts.requeued - counts.skipped
     if total < max(1, least):
@@ -82,11 +83,13 @@ def reason_to_halt(counts: HasCounts, limits: Limits, least: int = LEAST) -> str
     return ""
 
 
-def _mostly_cut(counts: HasCounts) -> str:
+def _mostly_disconnected(counts: HasCounts) -> str:
     total = counts.sent + counts.failed + counts.requeued
-    if total < CUT_LEAST or counts.disconnected * 100 <= CUT_PERCENT * total:
+    if total < MIN_OUTCOMES_FOR_DISCONNECTED or counts.disconnected * 100 <= MAX_DISCONNECTED_PERCENT * total:
         return ""
-    return f"The provider cut its connections under {_percent(counts.disconnected, total)} of {total:,} messages."
+    return (
+        f"The connections of {_percent(counts.disconnected, total)} of {total:,} messages ended before an answer came."
+    )
 
 
 def _percent(part: int, total: int) -> str:

@@ -14,7 +14,7 @@ from campaigns.templatetags.figures import duration
 from notifier.errors import InvalidInput
 
 #: more than all people, and so a slip of the keyboard
-MOST = 10_000_000_000
+MAX_MESSAGES = 10_000_000_000
 #: the wakeup task of the last shard is published within this share of the time: workers that wait send nothing
 DISPATCH_SHARE = 0.2
 #: from a machine on the same continent to FCM and back, until a silent run has shown it
@@ -144,8 +144,8 @@ def rate_of_worker(in_flight: int, round_trip_ms: float = ROUND_TRIP_MS, figures
 
 def check(goal: Goal) -> None:
     """Raise InvalidInput for a goal that is out of range."""
-    if not 0 < goal.messages <= MOST:
-        raise InvalidInput(f"Must be a number from 1 to {MOST:,}.", field="recipients")
+    if not 0 < goal.messages <= MAX_MESSAGES:
+        raise InvalidInput(f"Must be a number from 1 to {MAX_MESSAGES:,}.", field="recipients")
     if not (math.isfinite(goal.seconds) and goal.seconds > 0):
         raise InvalidInput("Must be more than 0 seconds.", field="seconds")
     if not 0 <= goal.round_trip_ms <= 60_000:

@@ -1,5 +1,5 @@
-"""The launch checklist: a silent run, a test send to yourself, a small share first, everything. Each step explains
-itself, shows the result of its last time, and says whether it is the next."""
+"""The launch checklist: a silent run, a test send to yourself, a small share first, everything. Each step has an
+explanation and the result of its last run, and says whether it is the next step."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LaunchStep:
     explanation: str
     #: None: not done yet, or not since the last edit
     done_at: datetime | None = None
-    #: of the last time
+    #: of the last run
     result: str = ""
     #: why the step cannot be done now
     blocked: str = ""
@@ -103,7 +103,7 @@ def _canary_first(campaign: Campaign) -> LaunchStep:
         result = f"{canary['sent']:,} of {canary['size']:,} sent, {canary['failed']:,} failed."
         return dataclasses.replace(step, done_at=campaign.launched_at, result=result)
     if not campaign.canary_percent:
-        return dataclasses.replace(step, blocked="No share is set under “How it leaves”.")
+        return dataclasses.replace(step, blocked="No share is set under “Launch settings”.")
     if campaign.state not in (State.ARMED, State.LAUNCHING):
         return _after_arming(campaign, step)
     if not canary["size"]:

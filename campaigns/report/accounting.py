@@ -34,7 +34,8 @@ from tenants.batch_slots import batch_slot
 
 log = structlog.get_logger("campaigns")
 
-#: seconds from the end of a running campaign's shard to its copying, so that a fast campaign has the database alone
+#: seconds from the end of a shard until it may be copied while its campaign runs, so that a fast campaign has the
+#: database alone
 REST = 30
 #: copied beside a campaign that leaves as fast as it can: shards of so few messages (25 ms), and shards that ended so
 #: many seconds ago
@@ -45,7 +46,7 @@ _MAY_BE_COPIED = f"""
 AND (NOT %(full_speed)s OR s.size <= %(small)s OR s.ended_at < now() - interval '{LONGEST_REST} s')
 """
 
-# A shard whose outcomes can change no more. The row's lock keeps two processes from copying the same shard.
+# A shard whose outcomes do not change any more. The row's lock keeps two processes from copying the same shard.
 _NEXT = f"""
 SELECT s.id, s.tenant_id, s.channel, s.size, s.begun, s.began_at, s.ended_at,
        p.rows, p.outcomes, p.delays, p.notes
@@ -55,8 +56,8 @@ WHERE s.campaign_id = %(campaign)s AND NOT s.accounted AND s.state IN ('done', '
 ORDER BY s.number LIMIT 1 FOR UPDATE OF s SKIP LOCKED
 """
 
-_ACCOUNTED = "UPDATE campaigns_shard SET accounted = true WHERE id = %s"
-_FORGET = "DELETE FROM campaigns_shardpayload WHERE shard_id = %s"
+_MARK_ACCOUNTED = "UPDATE campaigns_shard SET accounted = true WHERE id = %s"
+_DELETE_PAYLOAD = "DELETE FROM campaigns_shardpayload WHERE shard_id = %s"
 
 
 def _priority(small: int) -> dict[str, Any]:
@@ -64,15 +65,15 @@ def _priority(small: int) -> dict[str, Any]:
 
 
 def account_in_turn(campaign_id: uuid.UUID) -> None:
-    """Account for a campaign if its tenant has a free slot; without one the sweep asks again."""
+    """Account for a campaign if its tenant has a free slot; else the sweep posts the task again."""
     with batch_slot(Campaign.objects.values_list("tenant_id", flat=True).get(pk=campaign_id)) as has_slot:
         if has_slot:
             account(campaign_id)
 
 
 def account(campaign_id: uuid.UUID, small: int = SMALL) -> int:
-    """Copy every shard that may be copied; returns the number of rows. Several processes may run this at once, each on
-    other shards. `small`: messages of a shard that is copied beside a campaign at full speed."""
+    """Copy every shard that may be copied; returns the number of rows. Several processes may run this at once, on
+    different shards. `small`: the most messages of a shard that is copied beside a campaign at full speed."""
     rows = 0
     while copied := account_one(campaign_id, small):
         rows += copied
@@ -91,11 +92,11 @@ def account_one(campaign_id: uuid.UUID, small: int = SMALL) -> int:
         shard = _read(row)
         _copy(shard)
         mark_addresses_dead(shard.dead)
-        _keep_letters(shard)
-        with connection.cursor() as plain:
-            plain.execute(_ACCOUNTED, [shard.id])
-            plain.execute(_FORGET, [shard.id])
-        return shard.record.size
+        _store_dead_letters(shard)
+        with connection.cursor() as cursor:
+            cursor.execute(_MARK_ACCOUNTED, [shard.id])
+            cursor.execute(_DELETE_PAYLOAD, [shard.id])
+        return shard.outcomes.size
 
 
 @dataclass(frozen=True)
@@ -108,78 +109,78 @@ class EndedShard:
     began_at: datetime | None
     ended_at: datetime
     payload: Payload
-    record: ShardOutcomes
+    outcomes: ShardOutcomes
 
     @property
     def dead(self) -> Iterator[DeadAddress]:
         """Addresses that the provider called dead."""
-        for i, note in self.record.notes.items():
+        for i, note in self.outcomes.notes.items():
             if self.began_at is not None and note.dead_as_of is not None:
                 as_of = self.began_at + timedelta(milliseconds=note.dead_as_of)
                 yield DeadAddress(self.tenant_id, self.channel, self.payload.address(i), as_of)
 
-    def letter(self, i: int) -> tuple[uuid.UUID, uuid.UUID, str, int, str]:
+    def dead_letter(self, i: int) -> tuple[uuid.UUID, uuid.UUID, str, int, str]:
         """Message i as a dead letter."""
-        note = self.record.notes[i]
+        note = self.outcomes.notes[i]
         return (self.tenant_id, self.payload.id(i), self.channel, 1, (note.detail or note.reason)[:300])
 
-    def final(self, i: int) -> tuple[int, OutcomeNote]:
-        """The final status of message i. A message that never began was stopped; a message without an answer is in
-        doubt."""
-        outcome = self.record.codes[i]
+    def final_status(self, i: int) -> tuple[int, OutcomeNote]:
+        """The final status of message i, and its note. A message that never began was stopped; a message without an
+        answer is in doubt."""
+        outcome = self.outcomes.codes[i]
         if outcome != UNANSWERED:
-            return outcome, self.record.notes.get(i, _NOTHING)
-        if i >= self.record.begun:
+            return outcome, self.outcomes.notes.get(i, _NO_NOTE)
+        if i >= self.outcomes.begun:
             return int(Status.CANCELLED), _STOPPED
-        return int(Status.UNKNOWN), _DOUBT
+        return int(Status.UNKNOWN), _IN_DOUBT
 
-    def row(self, i: int) -> campaign_rows.Ended:
+    def ledger_row(self, i: int) -> campaign_rows.Ended:
         """Message i for the ledger."""
-        status, note = self.final(i)
-        attempt = int(i < self.record.begun)
-        return (self.payload.id(i), status, note.reason, note.detail, note.provider_ref, self.when(i), attempt)
+        status, note = self.final_status(i)
+        attempt = int(i < self.outcomes.begun)
+        return (self.payload.id(i), status, note.reason, note.detail, note.provider_ref, self.answered_at(i), attempt)
 
-    def when(self, i: int) -> datetime:
-        """When message i was answered; when the shard ended, for a message without an answer."""
-        if self.began_at is None or self.record.codes[i] == UNANSWERED:
+    def answered_at(self, i: int) -> datetime:
+        """When the answer to message i came; without an answer, when the shard ended."""
+        if self.began_at is None or self.outcomes.codes[i] == UNANSWERED:
             return self.ended_at
-        return self.began_at + timedelta(milliseconds=self.record.delays[i])
+        return self.began_at + timedelta(milliseconds=self.outcomes.delays[i])
 
 
-_NOTHING = OutcomeNote()
+_NO_NOTE = OutcomeNote()
 _STOPPED = OutcomeNote(str(Reason.STOPPED))
-_DOUBT = OutcomeNote(str(Reason.IN_DOUBT))
+_IN_DOUBT = OutcomeNote(str(Reason.IN_DOUBT))
 
 
 def _read(row: Sequence[Any]) -> EndedShard:
-    shard_id, tenant_id, channel, size, begun, began_at, ended_at, rows, outcomes, delays, notes = row
+    shard_id, tenant_id, channel, size, begun, began_at, ended_at, rows, codes, delays, notes = row
     late = int((ended_at - began_at).total_seconds() * 1000) if began_at is not None else None
-    record = ShardOutcomes.unpack(size, begun, outcomes, delays, notes, unknown_delay=late)
-    return EndedShard(shard_id, tenant_id, channel, began_at, ended_at, payloads.unpack(rows), record)
+    shard_outcomes = ShardOutcomes.unpack(size, begun, codes, delays, notes, unknown_delay=late)
+    return EndedShard(shard_id, tenant_id, channel, began_at, ended_at, payloads.unpack(rows), shard_outcomes)
 
 
 def _copy(shard: EndedShard) -> None:
     """Copy the outcomes in the order of ids, as arming wrote the rows."""
-    record, simple = shard.record, set()
+    outcomes, copied = shard.outcomes, set()
     for status in (Status.SENT, Status.DELIVERED):
-        sent = [i for i, outcome in enumerate(record.codes) if outcome == status and i not in record.notes]
-        simple.update(sent)
+        sent = [i for i, outcome in enumerate(outcomes.codes) if outcome == status and i not in outcomes.notes]
+        copied.update(sent)
         _copy_sent(shard, status, sent)
-    rows = [shard.row(i) for i in range(record.size) if i not in simple and record.codes[i] != REQUEUED]
+    rows = [shard.ledger_row(i) for i in range(outcomes.size) if i not in copied and outcomes.codes[i] != REQUEUED]
     campaign_rows.copy_outcomes(rows)
 
 
 def _copy_sent(shard: EndedShard, status: Status, sent: Sequence[int]) -> None:
     if sent:
-        ids, delays = map(shard.payload.key, sent), (shard.record.delays[i] for i in sent)
+        ids, delays = map(shard.payload.key, sent), (shard.outcomes.delays[i] for i in sent)
         campaign_rows.copy_taken(status, shard.began_at, ids, delays)
 
 
-def _keep_letters(shard: EndedShard) -> None:
-    if letters := [i for i, note in shard.record.notes.items() if note.dead_letter]:
-        store_dead_letters([shard.letter(i) for i in letters])
-        contents = [orjson.dumps(shard.payload.content(i)).decode() for i in letters]
-        campaign_rows.keep_content([shard.payload.id(i) for i in letters], contents)
+def _store_dead_letters(shard: EndedShard) -> None:
+    if dead_letters := [i for i, note in shard.outcomes.notes.items() if note.dead_letter]:
+        store_dead_letters([shard.dead_letter(i) for i in dead_letters])
+        contents = [orjson.dumps(shard.payload.content(i)).decode() for i in dead_letters]
+        campaign_rows.keep_content([shard.payload.id(i) for i in dead_letters], contents)
 
 
 _DUE = f"""

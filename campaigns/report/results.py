@@ -23,7 +23,7 @@ from campaigns.shard.outcomes import ShardOutcomes, sent_delays
 from notifier.delivery.ledger import campaign_counts
 from notifier.vocabulary.status import Status
 
-WENT_OUT = (Status.SENT, Status.DELIVERED)
+ACCEPTED = (Status.SENT, Status.DELIVERED)
 NOT_SENT = (Status.FAILED, Status.SUPPRESSED, Status.CANCELLED, Status.EXPIRED)
 IN_DOUBT = (Status.SENDING, Status.UNKNOWN)
 
@@ -53,7 +53,7 @@ class Totals:
     waiting: int = 0
 
     def add(self, status: int, count: int) -> None:
-        if status in WENT_OUT:
+        if status in ACCEPTED:
             self.sent += count
         elif status in NOT_SENT:
             self.not_sent += count
@@ -233,15 +233,15 @@ def _add_shard_sums(totals: Totals, row: Sequence[Any]) -> int:
 
 def _add_shard(report: Results, channel: str, size: int, shard: Sequence[Any]) -> None:
     begun, ended, stopped, outcomes, notes = shard
-    record = ShardOutcomes.unpack(size, begun, outcomes, b"", notes)
-    for (status, reason), count in record.tally(ended=ended, stopped=stopped).items():
+    shard_outcomes = ShardOutcomes.unpack(size, begun, outcomes, b"", notes)
+    for (status, reason), count in shard_outcomes.tally(ended=ended, stopped=stopped).items():
         _add(report, channel, status, reason, count)
 
 
 def _add_times(report: Results, campaign: Campaign, launched: datetime) -> None:
     by_channel: dict[str, Counter[int]] = {}
     for channel, ms, count, outcomes, delays, lasted in _rows(
-        _TIMES, campaign, launched=launched, went_out=[int(s) for s in WENT_OUT]
+        _TIMES, campaign, launched=launched, went_out=[int(s) for s in ACCEPTED]
     ):
         histogram = by_channel.setdefault(channel, Counter())
         if count is not None:

@@ -16,7 +16,7 @@ from tenants.models import AuditLog
 from tests.broker import Broker, broker
 from tests.campaigns.conftest import Site
 
-__all__ = ["Broker", "an_armed", "audited", "broker", "done", "gone", "leaving", "unchanged"]
+__all__ = ["Broker", "an_armed", "audited", "broker", "count_sendable", "done", "gone", "unchanged"]
 
 
 def an_armed(site: Site, shards: int = 3, canaries: int = 0, **columns: Any) -> Campaign:
@@ -55,8 +55,8 @@ def done(campaign: Campaign, *, canary: bool = False, seconds_ago: float = 1.0, 
     Shard.objects.filter(campaign=campaign, canary=canary).update(**ended)
 
 
-def leaving(campaign: Campaign) -> int:
-    return fanout.leaving(campaign.pk).count()
+def count_sendable(campaign: Campaign) -> int:
+    return fanout.sendable_shards(campaign.pk).count()
 
 
 def audited(campaign: Campaign) -> list[str]:

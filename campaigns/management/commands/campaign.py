@@ -8,13 +8,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from campaigns.audit import Actor
-from campaigns.lifecycle.controls import Control, Door, offered
+from campaigns.lifecycle.controls import Control, Surface, offered
 from campaigns.models import Campaign, Rollout
 from campaigns.report import results
 from notifier.errors import NotifierError
 from tenants.models import User
 
-CONTROLS = {str(control.act): control for control in offered(Door.CLI)}
+CONTROLS = {str(control.act): control for control in offered(Surface.CLI)}
 
 
 class Command(BaseCommand):

@@ -10,7 +10,7 @@ from campaigns.models import Campaign, Rollout, Shard
 from campaigns.sending.claim import claim
 from notifier.errors import Conflict, InvalidInput
 from tests.campaigns.conftest import Site
-from tests.campaigns.launched import Broker, an_armed, audited, broker, done, gone, leaving, unchanged
+from tests.campaigns.launched import Broker, an_armed, audited, broker, count_sendable, done, gone, unchanged
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["broker"]
@@ -37,7 +37,7 @@ def test_a_good_canary_lets_the_rest_go_once(site: Site, broker: Broker) -> None
     for _ in range(3):
         canary.decide(campaign.pk)
     campaign.refresh_from_db()
-    assert (campaign.state, campaign.halted, leaving(campaign)) == ("running", "", 3)
+    assert (campaign.state, campaign.halted, count_sendable(campaign)) == ("running", "", 3)
     assert campaign.canary_passed_at is not None
     assert len(broker.take("campaigns.send_shard")) == 3
     assert audited(campaign) == ["go", "canary_passed"]
@@ -61,10 +61,10 @@ def test_a_bad_canary_halts_until_the_campaign_is_resumed(
     tasks.sweep()
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted, campaign.canary_passed_at) == ("paused", why, None)
-    assert (broker.tasks, leaving(campaign)) == (["campaigns.account"], 0)
+    assert (broker.tasks, count_sendable(campaign)) == (["campaigns.account"], 0)
     assert pausing.resume(campaign.tenant_id, campaign.pk) is True
     campaign.refresh_from_db()
-    assert (campaign.state, campaign.halted, leaving(campaign)) == ("running", "", 3)
+    assert (campaign.state, campaign.halted, count_sendable(campaign)) == ("running", "", 3)
     assert campaign.canary_passed_at is not None
     canary.decide(campaign.pk)
     assert audited(campaign) == ["go", "halted", "resume"]
@@ -75,9 +75,9 @@ def test_a_canary_that_is_waited_for_is_looked_at(site: Site, broker: Broker) ->
     done(campaign, canary=True, sent=10)
     tasks.sweep()
     campaign.refresh_from_db()
-    assert (campaign.state, campaign.halted, leaving(campaign)) == ("paused", canary.LOOK, 0)
+    assert (campaign.state, campaign.halted, count_sendable(campaign)) == ("paused", canary.LOOK_AT_CANARY, 0)
     pausing.resume(campaign.tenant_id, campaign.pk)
-    assert leaving(campaign) == 1
+    assert count_sendable(campaign) == 1
 
 
 def test_a_pause_in_mid_canary_is_no_verdict(site: Site, broker: Broker) -> None:
@@ -86,7 +86,7 @@ def test_a_pause_in_mid_canary_is_no_verdict(site: Site, broker: Broker) -> None
     canary.decide(campaign.pk)
     pausing.resume(campaign.tenant_id, campaign.pk)
     campaign.refresh_from_db()
-    assert (campaign.canary_passed_at, leaving(campaign)) == (None, 2)
+    assert (campaign.canary_passed_at, count_sendable(campaign)) == (None, 2)
 
 
 def test_a_go_with_a_canary_never_sends_everything(site: Site, broker: Broker) -> None:

@@ -15,7 +15,7 @@ from campaigns.models import Campaign, Shard
 from campaigns.sending.claim import claim
 from notifier.delivery.recheck import CampaignPolicy
 from tests.campaigns.conftest import Browser, Site, page, text
-from tests.campaigns.launched import Broker, an_armed, audited, broker, gone, leaving
+from tests.campaigns.launched import Broker, an_armed, audited, broker, count_sendable, gone
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["broker"]
@@ -59,7 +59,7 @@ def test_the_healthy_channel_goes_on(site: Site, broker: Broker, ill: str, well:
     broker.published.clear()
     tasks.sweep()
     assert broker.take("campaigns.send_shard") == [str(left.pk)]
-    assert (leaving(campaign), claim(kept.pk, "w")) == (1, None)
+    assert (count_sendable(campaign), claim(kept.pk, "w")) == (1, None)
     assert claim(left.pk, "w") is not None
 
 
@@ -79,7 +79,12 @@ def test_when_the_healthy_channel_is_done_the_campaign_pauses(site: Site, broker
     assert (campaign.state, campaign.halted) == ("paused", f"push: {WHY}")
     assert pausing.resume(campaign.tenant_id, campaign.pk) is True
     campaign.refresh_from_db()
-    assert (campaign.state, campaign.halted, campaign.halted_channels, leaving(campaign)) == ("running", "", {}, 1)
+    assert (campaign.state, campaign.halted, campaign.halted_channels, count_sendable(campaign)) == (
+        "running",
+        "",
+        {},
+        1,
+    )
 
 
 def test_resume_lets_the_halted_channel_go_on_once(site: Site, broker: Broker) -> None:
@@ -87,7 +92,12 @@ def test_resume_lets_the_halted_channel_go_on_once(site: Site, broker: Broker) -
     broker.published.clear()
     assert [pausing.resume(campaign.tenant_id, campaign.pk) for _ in range(3)] == [True, False, False]
     campaign.refresh_from_db()
-    assert (campaign.state, campaign.halted, campaign.halted_channels, leaving(campaign)) == ("running", "", {}, 2)
+    assert (campaign.state, campaign.halted, campaign.halted_channels, count_sendable(campaign)) == (
+        "running",
+        "",
+        {},
+        2,
+    )
     assert len(broker.take("campaigns.send_shard")) == 2
     assert audited(campaign) == ["go", "halted", "resume"]
     tasks.sweep()  # the same errors are not told again
@@ -102,7 +112,7 @@ def test_when_both_are_ill_the_whole_campaign_pauses_and_names_both(site: Site, 
     tasks.sweep()
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted) == ("paused", f"in_app: {WHY} push: {WHY}")
-    assert leaving(campaign) == 0
+    assert count_sendable(campaign) == 0
 
 
 def test_a_campaign_whose_other_channel_is_over_pauses_as_a_whole(site: Site, broker: Broker) -> None:
@@ -130,7 +140,7 @@ def test_a_canary_is_judged_channel_by_channel(site: Site, broker: Broker, rollo
     tasks.finish_wave(str(campaign.pk))
     campaign.refresh_from_db()
     assert campaign.halted_channels == {"push": WHY}
-    assert (campaign.state, leaving(campaign)) == (state, 1 if state == "running" else 0)
+    assert (campaign.state, count_sendable(campaign)) == (state, 1 if state == "running" else 0)
     assert (campaign.canary_passed_at is None) == (state == "paused")
     assert campaign.halted.startswith(f"push: {WHY}")
 
@@ -144,7 +154,7 @@ def test_a_halted_channels_canary_is_not_waited_for(site: Site, broker: Broker) 
     tasks.finish_wave(str(campaign.pk))
     campaign.refresh_from_db()
     assert campaign.canary_passed_at is not None
-    assert (campaign.state, leaving(campaign)) == ("running", 1)
+    assert (campaign.state, count_sendable(campaign)) == ("running", 1)
 
 
 def test_the_page_says_which_channel_and_why_and_resumes_it(

@@ -25,7 +25,7 @@ from notifier.errors import Conflict, InvalidInput, NotFound
 from tenants.access import scope
 from tenants.models import AuditLog
 from tests.campaigns.conftest import Site
-from tests.campaigns.launched import Broker, an_armed, audited, broker, done, gone, leaving, unchanged
+from tests.campaigns.launched import Broker, an_armed, audited, broker, count_sendable, done, gone, unchanged
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["broker"]
@@ -109,7 +109,7 @@ def test_nothing_leads_out_of_an_ended_campaign() -> None:
 
 def test_a_held_go_can_be_taken_back_and_given_again(site: Site, broker: Broker) -> None:
     campaign = gone(an_armed(site, hold_seconds=30))
-    assert (campaign.state, campaign.launched_at, leaving(campaign)) == ("launching", None, 0)
+    assert (campaign.state, campaign.launched_at, count_sendable(campaign)) == ("launching", None, 0)
     assert campaign.hold_until is not None
     assert 25 < (campaign.hold_until - datetime.now(UTC)).total_seconds() <= 30
     assert launch.go(campaign.tenant_id, campaign.pk) is False
@@ -129,7 +129,7 @@ def test_what_was_not_taken_back_is_launched_once_by_the_sweep(site: Site, broke
     launch.launch_held()
     launch.launch_held()
     campaign.refresh_from_db()
-    assert (campaign.state, leaving(campaign)) == ("running", 2)
+    assert (campaign.state, count_sendable(campaign)) == ("running", 2)
     assert campaign.launched_at is not None
     assert len(broker.take("campaigns.send_shard")) == 2
     assert audited(campaign) == ["go", "launched"]
@@ -198,7 +198,7 @@ def test_a_paused_campaign_publishes_no_shard_and_never_finishes(site: Site, bro
     done(campaign, sent=10)
     tasks.sweep()
     campaign.refresh_from_db()
-    assert (broker.tasks, campaign.state, leaving(campaign)) == (["campaigns.account"], "paused", 0)
+    assert (broker.tasks, campaign.state, count_sendable(campaign)) == (["campaigns.account"], "paused", 0)
 
 
 def test_a_resumed_one_goes_on_where_it_was_and_finishes_when_nothing_is_left(site: Site, broker: Broker) -> None:

@@ -42,7 +42,7 @@ class Limits:
         (OutcomeCounts(sent=400, requeued=1_600, skipped=1_600, disconnected=1_600), ""),
         (
             OutcomeCounts(sent=399, requeued=1_601, skipped=1_601, disconnected=1_601),
-            "The provider cut its connections under 80 % of 2,000 messages.",
+            "The connections of 80 % of 2,000 messages ended before an answer came.",
         ),
     ],
 )

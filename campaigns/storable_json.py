@@ -1,4 +1,5 @@
-"""Values that PostgreSQL can store as JSON: storable texts, finite numbers, few levels. Others would become a 500."""
+"""Checks that PostgreSQL can store a value as JSON: storable texts, finite numbers, few levels. Without these checks
+such a value would end as an HTTP 500."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""An act leaves exactly one entry of the same verb in the audit log through every door: the API, the admin, the command
-line."""
+"""A control leaves one entry of the same verb in the audit log, on every surface: API, admin, command line."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from django.urls import reverse
 
 from campaigns import arming
 from campaigns.audit import Act
-from campaigns.lifecycle.controls import CONTROLS, Control, Door
+from campaigns.lifecycle.controls import CONTROLS, Control, Surface
 from campaigns.models import Audience, Campaign
 from campaigns.states import State
 from tenants.models import AuditLog, User
@@ -64,15 +63,15 @@ def entries() -> list[tuple[str, str, bool, bool]]:
     return [(action, row, user is not None, key is not None) for action, row, user, key in rows]
 
 
-def offered(door: Door) -> list[Control]:
-    return [control for control in CONTROLS if door in control.doors]
+def offered(surface: Surface) -> list[Control]:
+    return [control for control in CONTROLS if surface in control.surfaces]
 
 
 def test_every_control_has_a_start() -> None:
     assert set(START) == {control.act for control in CONTROLS}
 
 
-@pytest.mark.parametrize("control", offered(Door.API), ids=lambda control: control.act)
+@pytest.mark.parametrize("control", offered(Surface.API), ids=lambda control: control.act)
 def test_a_control_through_the_api(site: Site, broker: Broker, api: Api, control: Control) -> None:
     campaign = start(site, control)
     status, answer = api("POST", f"/v1/campaigns/{campaign.pk}/{control.act}")
@@ -81,14 +80,14 @@ def test_a_control_through_the_api(site: Site, broker: Broker, api: Api, control
     assert entries() == [(f"campaign.{control.act}", str(campaign.pk), False, True)]
 
 
-@pytest.mark.parametrize("control", offered(Door.ADMIN), ids=lambda control: control.act)
+@pytest.mark.parametrize("control", offered(Surface.ADMIN), ids=lambda control: control.act)
 def test_a_control_through_the_admin(site: Site, broker: Broker, ben: Browser, control: Control) -> None:
     campaign = start(site, control)
     ben.post(page(control.act, campaign), page("change", campaign), revision=campaign.revision)
     assert entries() == [(f"campaign.{control.act}", str(campaign.pk), True, False)]
 
 
-@pytest.mark.parametrize("control", offered(Door.CLI), ids=lambda control: control.act)
+@pytest.mark.parametrize("control", offered(Surface.CLI), ids=lambda control: control.act)
 def test_a_control_through_the_command_line(site: Site, broker: Broker, control: Control) -> None:
     campaign = start(site, control)
     call_command("campaign", str(campaign.pk), str(control.act), stdout=StringIO())
