@@ -75,7 +75,7 @@ def leases_outlast_providers(**_: Any) -> Sequence[CheckMessage]:
 
 
 @register(Tags.security)
-def something_leaves(**_: Any) -> Sequence[CheckMessage]:
+def sending_is_possible(**_: Any) -> Sequence[CheckMessage]:
     """notifier.E005: settings with which no message is ever sent, and no error is reported."""
     return [
         Error(f"{name} is less than 1.", hint=f"Set {name} to a positive number.", id="notifier.E005")

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from campaigns.edit import fields, uploads
 from campaigns.models import Audience, Campaign, Rollout
-from notifier.api.framework.fields import ChannelNames, Number, Object, Text, Time, Whole
+from notifier.api.framework.fields import ChannelNames, Integer, Number, Object, Text, Time
 from tenants.models import Import
 
 TAGS = ["campaigns"]
@@ -94,7 +94,7 @@ class CampaignChangeInput(serializers.Serializer[Any]):
     channels = ChannelNames(required=False)
     data = Object(fields.MAX_DATA_BYTES, required=False, help_text="Variables of the template.")  # type: ignore[assignment]
     not_after = Time(required=False, allow_null=True, help_text="Nothing leaves after this.")
-    hold_seconds = Whole(
+    hold_seconds = Integer(
         min_value=0,
         max_value=fields.MAX_HOLD,
         required=False,
@@ -103,16 +103,16 @@ class CampaignChangeInput(serializers.Serializer[Any]):
     rate_per_s = Number(
         min_value=0.01, max_value=1_000_000, required=False, allow_null=True, help_text="Messages a second at most."
     )
-    canary_percent = Whole(
+    canary_percent = Integer(
         min_value=0, max_value=50, required=False, help_text="Share of the messages that can leave first."
     )
-    max_error_percent = Whole(
+    max_error_percent = Integer(
         min_value=1,
         max_value=100,
         required=False,
         help_text="The campaign pauses itself when more of its messages fail.",
     )
-    max_dead_percent = Whole(
+    max_dead_percent = Integer(
         min_value=1,
         max_value=100,
         required=False,

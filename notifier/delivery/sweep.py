@@ -91,7 +91,7 @@ def sweep() -> None:
     with connection.cursor() as cursor:
         cursor.execute(_RECLAIM, values)
         cursor.execute(_IN_DOUBT, values)
-        in_doubt = [claims.claimed(row) for row in cursor.fetchall()]
+        in_doubt = [claims.claimed_from_row(row) for row in cursor.fetchall()]
     settle([_outcome_of_doubt(row) for row in in_doubt])
     for name in channels():
         settle(reroute(claims.claim_orphans(name, BATCH)))

@@ -72,7 +72,7 @@ def checked(check: Callable[[str], str], value: str) -> str:
         raise serializers.ValidationError(error.message, code=error.code) from None
 
 
-class Flag(serializers.BooleanField):
+class Boolean(serializers.BooleanField):
     """A JSON boolean: true or false, neither "yes" nor 1."""
 
     def to_internal_value(self, data: Any) -> bool:
@@ -81,7 +81,7 @@ class Flag(serializers.BooleanField):
         return data
 
 
-class Whole(serializers.IntegerField):
+class Integer(serializers.IntegerField):
     """A JSON integer; neither "5" nor 5.5 nor true."""
 
     def to_internal_value(self, data: Any) -> int:

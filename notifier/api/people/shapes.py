@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from notifier.api.framework.fields import Flag, Object, Pattern, Text
+from notifier.api.framework.fields import Boolean, Object, Pattern, Text
 from notifier.errors import InvalidInput
 from notifier.values.trim import trimmed
 from notifier.vocabulary.status import Kind
@@ -125,7 +125,7 @@ class CategoryPatch(serializers.Serializer[Any]):
 
     name = Text(trimmed, max_length=200, required=False)
     kind = serializers.ChoiceField([k.value for k in Kind], required=False)
-    archived = Flag(required=False, help_text="true: no new template, campaign or request may use it.")
+    archived = Boolean(required=False, help_text="true: no new template, campaign or request may use it.")
 
 
 class CategoryOutput(serializers.Serializer[Any]):

@@ -19,7 +19,7 @@ from liquid.builtin.output import OutputNode
 from liquid.exceptions import LiquidError
 from liquid.undefined import Undefined
 
-from notifier.delivery.content.liquid_filters import FILTERS, OWN
+from notifier.delivery.content.liquid_filters import FILTERS, OWN_FILTERS
 from notifier.delivery.content.liquid_source import check_source
 from notifier.delivery.content.liquid_tree import Context, names_in, restrict
 from notifier.delivery.content.liquid_values import Missing, NoValue, as_html
@@ -66,7 +66,7 @@ class _Limited(Environment):
 def _environment() -> Environment:
     undefined: type[Undefined] = Missing
     env = _Limited(undefined=undefined, strict_filters=True)
-    env.filters = {name: function for name, function in env.filters.items() if name in FILTERS} | OWN
+    env.filters = {name: function for name, function in env.filters.items() if name in FILTERS} | OWN_FILTERS
     env.tags = {name: tag for name, tag in env.tags.items() if name in TAGS | _PSEUDO}
     return env
 

@@ -77,7 +77,7 @@ FILTERS: dict[str, FilterLimits] = {
 
 
 #: filters of this project's own, beside python-liquid's
-OWN: dict[str, Callable[[str], str]] = {"raw": Html}
+OWN_FILTERS: dict[str, Callable[[str], str]] = {"raw": Html}
 #: filters whose result is HTML
 _GIVE_HTML = frozenset({"escape", "escape_once", "raw"})
 

@@ -54,7 +54,7 @@ from notifier.delivery.content.liquid_values import Html, Missing, NoValue, as_h
 from notifier.delivery.content.render_budget import MAX_ITEMS, MAX_OUTPUT, Budget, LimitExceeded
 
 #: nodes and expressions of one template part: parsing this number takes 50 ms
-MAX_THINGS = 10_000
+MAX_ELEMENTS = 10_000
 #: levels of nested blocks and of `and` after `and`: Python's stack has a thousand calls, and a level uses up to four
 MAX_DEPTH = 100
 #: filters in a row
@@ -273,8 +273,8 @@ def restrict(nodes: Iterable[Node]) -> None:
             continue
         seen.add(id(thing))
         things += 1
-        if things > MAX_THINGS:
-            raise LimitExceeded(f"more than {MAX_THINGS} tags, values and filters")
+        if things > MAX_ELEMENTS:
+            raise LimitExceeded(f"more than {MAX_ELEMENTS} tags, values and filters")
         if depth > MAX_DEPTH:
             raise LimitExceeded(f"blocks or conditions inside one another, more than {MAX_DEPTH} levels")
         if len(getattr(thing, "filters", None) or ()) > MAX_FILTERS:

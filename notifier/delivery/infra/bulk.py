@@ -31,12 +31,12 @@ def insert(table: str, columns: Columns, rows: Sequence[Sequence[Any]], *, ignor
     if not rows:
         return 0
     with cursor() as raw:
-        text = statement(table, columns) + (" ON CONFLICT DO NOTHING" if ignore_conflicts else "")
+        text = insert_statement(table, columns) + (" ON CONFLICT DO NOTHING" if ignore_conflicts else "")
         raw.execute(text, by_column(columns, rows), prepare=True)
         return int(raw.rowcount)
 
 
-def statement(table: str, columns: Columns, more: Mapping[str, str] = MappingProxyType({})) -> str:
+def insert_statement(table: str, columns: Columns, more: Mapping[str, str] = MappingProxyType({})) -> str:
     """Insert rows given by column. `more`: columns whose values are SQL expressions over the row `u`."""
     into, values = ", ".join([*columns, *more]), ", ".join(["u.*", *more.values()])
     return f"INSERT INTO {table} ({into}) SELECT {values} FROM {unnest('u', columns)}"
@@ -47,7 +47,7 @@ def unnest(name: str, columns: Columns) -> str:
     return f"unnest({', '.join(f'%b::{kind}[]' for kind in columns.values())}) AS {name} ({', '.join(columns)})"
 
 
-def ids(sql: str, params: Sequence[Any]) -> set[uuid.UUID]:
+def fetch_ids(sql: str, params: Sequence[Any]) -> set[uuid.UUID]:
     """Run a statement that returns ids."""
     with cursor() as raw:
         raw.execute(sql, params, binary=True, prepare=True)

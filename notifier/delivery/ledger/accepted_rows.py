@@ -76,8 +76,8 @@ _SEQ = f"CASE u.status WHEN {Status.QUEUED} THEN nextval('notifier_delivery_seq'
 # acceptance
 _STORE = f"""
 WITH saved AS ({ordering.SAVE}),
-  notified AS ({bulk.statement("notifier_notification", _NOTIFICATION)})
-{bulk.statement("notifier_delivery", _DELIVERY, {"seq": _SEQ})}
+  notified AS ({bulk.insert_statement("notifier_notification", _NOTIFICATION)})
+{bulk.insert_statement("notifier_delivery", _DELIVERY, {"seq": _SEQ})}
 """
 
 
@@ -88,7 +88,7 @@ def store(
 ) -> None:
     """Insert the rows and write the locked queues back."""
     values = [
-        *ordering.saved(queues),
+        *ordering.save_values(queues),
         *bulk.by_column(_NOTIFICATION, notifications),
         *bulk.by_column(_DELIVERY, map(_values_of, deliveries)),
     ]

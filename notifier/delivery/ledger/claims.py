@@ -72,7 +72,7 @@ def select_list(**expressions: str) -> str:
     return ", ".join(expressions.get(name, f"d.{name}") for name in COLUMNS)
 
 
-def claimed(row: Sequence[Any]) -> Claimed:
+def claimed_from_row(row: Sequence[Any]) -> Claimed:
     """The Claimed of one row of COLUMNS. By slices a row costs 3.8 µs; by numbers and keywords it cost 4.5."""
     return Claimed(*row[_FIELDS], address=Address(*row[_ADDRESS]), content=orjson.loads(row[_CONTENT] or "null"))
 
@@ -180,7 +180,7 @@ def _claim(statement: str, channel: str, limit: int, more: Mapping[str, Any]) ->
         values = {"channel": channel, "limit": limit, "lease": lease_seconds(), **more}
         cursor.execute(statement, values, prepare=True, binary=True)
         rows = sorted(cursor.fetchall(), key=_QUEUE_ORDER)
-    claims = Claims(map(claimed, rows))
+    claims = Claims(map(claimed_from_row, rows))
     # a full claim of one account, or other accounts have a backlog
     claims.more = len(rows) == limit or any(others_wait for *_, others_wait in rows[:1])
     return claims
@@ -200,7 +200,7 @@ RETURNING d.id
 
 def begin(rows: Sequence[Claimed]) -> list[Claimed]:
     """Commit `sending` for rows that are about to be sent; returns the rows that this worker still holds."""
-    ours = bulk.ids(_BEGIN, [lease_seconds(), *_fences(rows)]) if rows else set()
+    ours = bulk.fetch_ids(_BEGIN, [lease_seconds(), *_fences(rows)]) if rows else set()
     return [row for row in rows if row.id in ours]
 
 
@@ -214,7 +214,7 @@ RETURNING d.id
 
 def begin_armed(rows: Sequence[Claimed]) -> set[uuid.UUID]:
     """The same for rows of a shard, whose lease and fence are the shard's; returns the ids of rows still armed."""
-    return bulk.ids(_BEGIN_ARMED, _fences(rows))
+    return bulk.fetch_ids(_BEGIN_ARMED, _fences(rows))
 
 
 _NOT_BEGUN = f"attempt = d.attempt - (d.status = {Status.SENDING})::int"
@@ -256,7 +256,7 @@ RETURNING d.id
 
 def renew(rows: Sequence[Claimed]) -> list[Claimed]:
     """Lengthen the leases of rows that still wait for an answer; returns the rows that this worker still holds."""
-    ours = bulk.ids(_RENEW, [lease_seconds(), *_fences(rows)]) if rows else set()
+    ours = bulk.fetch_ids(_RENEW, [lease_seconds(), *_fences(rows)]) if rows else set()
     return [row for row in rows if row.id in ours]
 
 

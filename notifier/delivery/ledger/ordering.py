@@ -97,10 +97,10 @@ def save(queues: Iterable[OrderingQueue]) -> None:
     rows = list(queues)
     if rows:
         with bulk.cursor() as cursor:
-            cursor.execute(SAVE, saved(rows), prepare=True)
+            cursor.execute(SAVE, save_values(rows), prepare=True)
 
 
-def saved(queues: Collection[OrderingQueue]) -> list[Array]:
+def save_values(queues: Collection[OrderingQueue]) -> list[Array]:
     """The values of SAVE."""
     return bulk.by_column(_STATE, [(queue.id, queue.unfinished, queue.turn_taken) for queue in queues])
 

@@ -223,7 +223,7 @@ _DEAD_LETTER: bulk.Columns = {
     "last_error": "text",
 }  # fmt: skip
 _DEAD_LETTERS = f"""
-{bulk.statement("notifier_deadletter", _DEAD_LETTER, {"created_at": "now()"})}
+{bulk.insert_statement("notifier_deadletter", _DEAD_LETTER, {"created_at": "now()"})}
 ON CONFLICT (delivery_id) DO UPDATE SET
   attempts = excluded.attempts, last_error = excluded.last_error, redriven_at = NULL
 """

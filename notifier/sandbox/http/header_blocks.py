@@ -33,7 +33,7 @@ class HeaderBlocks:
         size, limit = len(table.dynamic_entries), table.maxsize
         front = table.dynamic_entries[0] if size else None  # a reference, so that no new entry can get its identity
         try:
-            headers = sound(self._decoder.decode(block))
+            headers = checked_headers(self._decoder.decode(block))
         except HPACKError as error:
             raise ConnectionFault(COMPRESSION_ERROR, "header block") from error
         entries = table.dynamic_entries
@@ -44,7 +44,7 @@ class HeaderBlocks:
         return headers
 
 
-def sound(pairs: Iterable[Any]) -> dict[str, str] | None:
+def checked_headers(pairs: Iterable[Any]) -> dict[str, str] | None:
     headers: dict[str, str] = {}
     for name, value in pairs:
         if name != name.lower() or (name[0] == ":" and name in headers) or name in ("connection", "transfer-encoding"):

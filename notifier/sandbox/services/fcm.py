@@ -63,7 +63,7 @@ class Fcm(MessageService):
     def _answer_valid(self, path: str, document: dict[str, Any]) -> Answer:
         message = document["message"]
         address = message.get("token") or message.get("fid") or ""
-        if weight(message) > LARGEST:
+        if payload_size(message) > LARGEST:
             return _invalid("message", "Message is too big", fcm=True)
         words = address.partition("-")[0], address.rpartition("-")[2]
         if refusal := self._refusal(address, words):
@@ -107,7 +107,7 @@ class Fcm(MessageService):
         self._arrivals.take(address, delivery, notification.get("title", ""))
 
 
-def weight(message: dict[str, Any]) -> int:
+def payload_size(message: dict[str, Any]) -> int:
     """Bytes of notification and data, as FCM counts them."""
     shown: dict[str, str] = message.get("notification") or {}
     data: dict[str, str] = message.get("data") or {}

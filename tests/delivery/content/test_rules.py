@@ -15,7 +15,7 @@ from notifier.channels.push import PushMessage
 from notifier.delivery.content.templates import Compiled, Locale, check
 from notifier.errors import InvalidInput
 from notifier.providers.fcm import Fcm, FcmConfig
-from notifier.sandbox.services.fcm import weight
+from notifier.sandbox.services.fcm import payload_size
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.people import Address
 from tenants.models import Tenant
@@ -91,4 +91,4 @@ def test_fcm_counts_bytes_as_its_server_does(title: str, link: str, data: dict[s
     message = channel("push").message(envelope, parts)
     assert isinstance(message, PushMessage)
     body = orjson.loads(provider.request(message, "").body)
-    assert Fcm.size(parts) == weight(body["message"])
+    assert Fcm.size(parts) == payload_size(body["message"])
