@@ -72,7 +72,7 @@ class _Draft:
 
 def accept(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accepted | NotifierError]:
     """An outcome for each request, in the order of the requests: what was accepted, or why the request was refused."""
-    # a request of the API has its transaction already, and nothing here continues after an error of the database
+    # no savepoint: a request of the API has its transaction already, and nothing here goes on after a database error
     with transaction.atomic(savepoint=False):
         context = load_context(tenant_id, requests)
         with shared_budget(len(requests)):
@@ -92,10 +92,10 @@ def accept(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accept
     return [_accepted(outcome) if isinstance(outcome, _Draft) else outcome for outcome in outcomes]
 
 
-def _log(tenant_id: uuid.UUID, drafts: list[_Draft], asked: int) -> None:
-    """One line a call; the line of a bulk call names no notification."""
+def _log(tenant_id: uuid.UUID, drafts: list[_Draft], requested: int) -> None:
+    """Write one line for each call; the line of a bulk call names no notification."""
     ids = {"notification": str(drafts[0].notification_id)} if len(drafts) == 1 else {}
-    log.info("accepted", action="accept", tenant=str(tenant_id), accepted=len(drafts), asked=asked, **ids)
+    log.info("accepted", action="accept", tenant=str(tenant_id), accepted=len(drafts), asked=requested, **ids)
 
 
 # ---- decide --------------------------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ def _row(
         address=entry.address.value,
         device_id=entry.address.device_id,
         lane=draft.lane,
-        # unless an account takes the message
+        # replaced below when an account takes the message
         status=Status.SUPPRESSED,
         settled_at=context.now,
         mode=draft.request.mode,
@@ -208,7 +208,7 @@ def _join_queues(
 ) -> tuple[Collection[ordering.OrderingQueue], list[_Draft | NotifierError]]:
     """Lock the ordering queues, refuse requests that would overfill a queue, and hand out free turns."""
     keys = {row.queue_key for outcome in outcomes if isinstance(outcome, _Draft) for row in outcome.queued_rows}
-    locked = ordering.lock(keys, make=True)
+    locked = ordering.lock(keys, create_missing=True)
     return locked.values(), [_join(o, locked) if isinstance(o, _Draft) else o for o in outcomes]
 
 

@@ -1,4 +1,4 @@
-"""What the requests of one call are decided against, loaded once for all of them."""
+"""The rows that decide the requests of one call: loaded once for all requests."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _TENANT_FIELDS = ["id", "default_locale", "timezone", "sandbox", "link_schemes"]
 
 
 class _TemplateRow(NamedTuple):
-    """The columns after the tenant's."""
+    """The columns of _TENANT after those of the tenant."""
 
     key: str | None
     version_id: uuid.UUID
@@ -47,9 +47,9 @@ class _TemplateRow(NamedTuple):
     kind: str | None
 
 
-# a row for each template, one row if there is none. The setting ends with the transaction: for one recipient PostgreSQL
-# would plan every statement with an array anew, each time, and expects longer arrays; half of the statements of an
-# acceptance have one
+# One row for each template; one row without a template if there is none. The setting ends with the transaction. Without
+# it, PostgreSQL would plan a statement with an array again at each execution, because it expects longer arrays than
+# those of one recipient; half of the statements of an acceptance have an array
 _TENANT = f"""
 SELECT set_config('plan_cache_mode', 'force_generic_plan', true), {", ".join(f"n.{name}" for name in _TENANT_FIELDS)},
   t.key, v.id, c.key, c.kind
@@ -66,15 +66,16 @@ _CATEGORIES = "SELECT key, kind, archived_at FROM tenants_category WHERE tenant_
 
 def load_context(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> AcceptContext:
     """Raises Tenant.DoesNotExist."""
-    with bulk.cursor() as about, bulk.cursor() as categories, bulk.cursor() as persons:
-        named = sorted({request.category for request in requests if request.category})
+    with bulk.cursor() as tenant_cursor, bulk.cursor() as category_cursor, bulk.cursor() as recipient_cursor:
+        category_keys = sorted({request.category for request in requests if request.category})
         with bulk.pipelined():
-            about.execute(_TENANT, [sorted({request.template for request in requests}), tenant_id], prepare=True)
-            if named:
-                categories.execute(_CATEGORIES, [tenant_id, named], prepare=True)
-            recipients.send_query(persons, tenant_id, sorted({request.recipient for request in requests}))
-        rows, category_rows = about.fetchall(), categories.fetchall() if named else []
-        people = recipients.read_answer(persons, tenant_id)
+            template_keys = sorted({request.template for request in requests})
+            tenant_cursor.execute(_TENANT, [template_keys, tenant_id], prepare=True)
+            if category_keys:
+                category_cursor.execute(_CATEGORIES, [tenant_id, category_keys], prepare=True)
+            recipients.send_query(recipient_cursor, tenant_id, sorted({request.recipient for request in requests}))
+        rows, category_rows = tenant_cursor.fetchall(), category_cursor.fetchall() if category_keys else []
+        people = recipients.read_answer(recipient_cursor, tenant_id)
     if not rows:
         raise Tenant.DoesNotExist
     tenant, templates = _split(rows)

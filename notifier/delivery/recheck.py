@@ -83,7 +83,7 @@ def _changed(rows: Sequence[Claimed]) -> list[Claimed]:
 
 
 def plan_again(rows: Sequence[Claimed], now: datetime) -> list[Outcome]:
-    """Outcomes for the rows that a plan of now does not let leave. All rows are of one tenant."""
+    """Outcomes for the rows that must not leave by a plan made now. All rows are of one tenant."""
     if not rows:
         return []
     tenant = Tenant.objects.get(pk=rows[0].tenant_id)

@@ -27,12 +27,12 @@ from tenants.models import Tenant
 
 #: seconds after which an open circuit is tried again
 CIRCUIT_SECONDS = 15.0
-#: seconds after which a row is looked at again that its campaign holds back (paused, or over its speed limit)
+#: seconds until a row is due again that its campaign holds back (the campaign is paused, or over its speed limit)
 HELD_SECONDS = 10.0
-#: while answers are awaited, the task looks for new work this often: soon after it found some, because a message may
-#: come during the flight of another and wait for it, and less often after each look in vain
+#: while answers are awaited, the task looks for new work at these intervals: the shortest after it sent rows, because
+#: another message may have come meanwhile; longer ones, up to the longest, while there is no new work
 POLL_SECONDS = (0.01, 0.05)
-#: and without a wakeup this often, in case a wakeup was lost
+#: the task claims this often without a wakeup, in case a wakeup was lost
 POLL_ANYWAY_SECONDS = 0.5
 
 
@@ -42,9 +42,10 @@ class TaskLimits:
 
     #: rows of one claim: enough to amortise its 5 ms, and so few that accounts take turns several times a second
     claim_size: int = 200
-    #: a task hands its queue on after this many seconds, so that a deploy need not wait for an endless backlog
+    #: a task ends after this many seconds, and another task goes on with the queue, so that a deploy need not wait for
+    #: an endless backlog
     seconds: float = 20.0
-    #: and waits at most this many seconds more for open answers
+    #: the task waits at most this many seconds more for open answers
     drain_seconds: float = 15.0
     #: batches in flight at once; each has a thread that waits
     batches: int = 64
@@ -76,14 +77,14 @@ class _Task:
         self._dispatcher, self._paused = Dispatcher(), PausedAccounts()
         self._until = time.monotonic() + limits.seconds
         self._claimed_at = -math.inf
-        #: a wakeup said that there is work, and no claim has answered it yet
+        #: a wakeup said that there is work, and no claim has followed yet
         self._woken = True
         #: due rows were left that no wakeup will announce: they wait for an answer, or for tokens
         self._left_behind = False
 
     def run(self) -> bool:
-        soon, seldom = POLL_SECONDS
-        poll = soon
+        shortest, longest = POLL_SECONDS
+        poll = shortest
         try:
             while time.monotonic() < self._until + self._limits.drain_seconds:
                 # past its time a task begins nothing for accounts with open answers, and ends when no answer is open.
@@ -94,12 +95,12 @@ class _Task:
                 started = self._start_due(late)
                 if not started and not self._dispatcher.batches:
                     if self._left_behind:
-                        time.sleep(seldom)
+                        time.sleep(longest)
                     elif self._listener.wait():
                         self._woken = True
                     else:
                         break
-                poll = soon if started else min(seldom, poll * 1.5)
+                poll = shortest if started else min(longest, poll * 1.5)
                 self._dispatcher.settle(0.0 if started and self._woken else poll)
         finally:
             self._dispatcher.drain()
@@ -178,9 +179,9 @@ def _within_campaign_limits(rows: list[Claimed]) -> list[Claimed]:
             continue
         of_campaign = [row for row in rows if row.campaign_id == campaign_id]
         limit = rate_limits.campaign_limit(campaign_id, policy.rate_per_s)
-        late = of_campaign[rate_limits.take_tokens(len(of_campaign), limit).granted :]
-        claims.release(late, min(HELD_SECONDS, len(late) / policy.rate_per_s))
-        rows = _without(rows, late)
+        over_limit = of_campaign[rate_limits.take_tokens(len(of_campaign), limit).granted :]
+        claims.release(over_limit, min(HELD_SECONDS, len(over_limit) / policy.rate_per_s))
+        rows = _without(rows, over_limit)
     return rows
 
 
@@ -202,13 +203,13 @@ def _begun(account: ProviderAccount, rows: list[Claimed], claimed_at: float) -> 
     """The rows that may be sent now."""
     if not channel(account.channel).repeat_when_in_doubt:
         return claims.begin(rows)
-    # begun when they were claimed, and held while the lease lasts: the checks since the claim may have taken long
-    late = time.monotonic() - claimed_at > settings.LEASE_SECONDS / 3
-    return claims.renew(rows) if late else rows
+    # the claim began the rows. The checks since then may have taken long: renew before the lease can end
+    lease_is_old = time.monotonic() - claimed_at > settings.LEASE_SECONDS / 3
+    return claims.renew(rows) if lease_is_old else rows
 
 
 def _settle_unsent(outcomes: Sequence[Outcome]) -> None:
-    """Settle rows that were not sent: it was no attempt."""
+    """Settle rows that were not sent; they do not use up an attempt."""
     claims.unbegin([outcome.row for outcome in outcomes])
     settle(outcomes)
 

@@ -31,7 +31,7 @@ FROM (SELECT id FROM notifier_delivery WHERE status = {Status.CLAIMED} AND {_EXP
 WHERE d.id = e.id
 """
 
-# the content stays in its row: settling keeps it
+# the content is not read: settling keeps the content of the row
 _COLUMNS = claims.select_list(content="'{}'", in_doubt="false", asked_at="NULL::timestamptz")
 _IN_DOUBT = f"""
 SELECT {_COLUMNS} FROM notifier_delivery d WHERE d.status = {Status.SENDING} AND {_EXPIRED} LIMIT {BATCH}
@@ -72,7 +72,7 @@ FROM unnest(%s::uuid[], %s::smallint[]) AS v (id, queue_position)
 WHERE d.id = v.id AND d.status = {Status.QUEUED} AND d.queue_position = {QueuePosition.PARKED}
 """
 
-# from the rows that wait, which have an index and are few: every recipient who was ever sent a message has a queue
+# begins with the waiting rows, which are few and have an index; queues are many: every recipient of a message has one
 _WITHOUT_TURN = f"""
 SELECT DISTINCT {ordering.KEY_COLUMNS}
 FROM notifier_delivery d JOIN notifier_orderingqueue l USING (tenant_id, recipient_id, channel, lane, mode)
@@ -86,13 +86,14 @@ SELECT EXISTS (SELECT 1 FROM notifier_delivery WHERE channel = %s AND lane = ANY
 
 
 def sweep() -> None:
-    """One round. Several may run at once: each repair is safe, and passes over rows that another process has locked."""
+    """One round. Several sweeps may run at once: each repair is safe to repeat, and skips rows that another process has
+    locked."""
     values = {"lease": leases.lease_seconds()}
     with connection.cursor() as cursor:
         cursor.execute(_RECLAIM, values)
         cursor.execute(_IN_DOUBT, values)
         in_doubt = [claims.claimed_from_row(row) for row in cursor.fetchall()]
-    settle([_outcome_of_doubt(row) for row in in_doubt])
+    settle([_outcome_in_doubt(row) for row in in_doubt])
     for name in channels():
         settle(reroute(claims.claim_orphans(name, BATCH)))
     _unpark()
@@ -100,7 +101,7 @@ def sweep() -> None:
     signal.notify(_due_queues())
 
 
-def _outcome_of_doubt(row: Claimed) -> Outcome:
+def _outcome_in_doubt(row: Claimed) -> Outcome:
     """A worker died while this row was in flight: the channel says whether the message may be repeated."""
     if row.not_after is not None and row.not_after <= datetime.now(UTC):
         return Outcome(row, Status.UNKNOWN, Reason.IN_DOUBT, "the worker was lost while sending")
@@ -132,8 +133,8 @@ def _unpark() -> None:
 
 
 def _still_parked(ids: list[uuid.UUID]) -> list[uuid.UUID]:
-    """Which rows are parked now that their queues are locked. Another sweep may have been faster, and the row may have
-    been sent since: a turn that such a row took would never be passed on."""
+    """The ids of the rows that are still parked now that their queues are locked. Another sweep may have brought a row
+    back, and the row may be sent by now: a turn given to such a row would never be passed on."""
     with connection.cursor() as cursor:
         cursor.execute(_STILL_PARKED, [ids])
         return [delivery_id for (delivery_id,) in cursor.fetchall()]

@@ -26,7 +26,7 @@ CAMPAIGN_BURST_SECONDS = 0.1
 SLOWER, SLOWEST, RECOVERY = 0.7, 0.05, 0.05
 #: so many 429s within a second concern the account; a single 429 may concern its device (FCM limits both)
 REFUSALS = 3
-#: they stop the account for so many seconds at least and at most, whatever Retry-After says
+#: so many 429s stop the account for SHORTEST seconds at least and LONGEST at most, whatever Retry-After says
 SHORTEST, LONGEST = 1.0, 600.0
 
 # ARGV: tokens wanted; then rate a second (0: none) and burst of each bucket. `until`: the account is stopped till then,

@@ -37,7 +37,7 @@ def insert(table: str, columns: Columns, rows: Sequence[Sequence[Any]], *, ignor
 
 
 def insert_statement(table: str, columns: Columns, more: Mapping[str, str] = MappingProxyType({})) -> str:
-    """Insert rows given by column. `more`: columns whose values are SQL expressions over the row `u`."""
+    """SQL that inserts rows given by column. `more`: further columns, with SQL expressions over the row `u`."""
     into, values = ", ".join([*columns, *more]), ", ".join(["u.*", *more.values()])
     return f"INSERT INTO {table} ({into}) SELECT {values} FROM {unnest('u', columns)}"
 
@@ -48,7 +48,7 @@ def unnest(name: str, columns: Columns) -> str:
 
 
 def fetch_ids(sql: str, params: Sequence[Any]) -> set[uuid.UUID]:
-    """Run a statement that returns ids."""
+    """Run a statement that returns ids; returns them."""
     with cursor() as raw:
         raw.execute(sql, params, binary=True, prepare=True)
         return {row[0] for row in raw.fetchall()}
@@ -93,5 +93,5 @@ def pipelined() -> Iterator[None]:
 
 def by_column(columns: Columns, rows: Iterable[Sequence[Any]]) -> list[Array]:
     """Rows -> an array for each column."""
-    by_column = list(zip(*rows, strict=True)) or [()] * len(columns)
-    return [pack(kind, values) for kind, values in zip(columns.values(), by_column, strict=True)]
+    values_by_column = list(zip(*rows, strict=True)) or [()] * len(columns)
+    return [pack(kind, values) for kind, values in zip(columns.values(), values_by_column, strict=True)]

@@ -1,4 +1,5 @@
-"""The statements on the ledger (notifier_delivery and the tables beside it): all SQL that writes these tables.
+"""The statements on the ledger (notifier_delivery and the tables beside it). Only `sweep` has further SQL that writes
+these tables.
 
 Called by accept (accepted_rows), send and dispatch (claims, settle, retry), sweep, the API (history, dead_letters) and
 campaigns (campaign_rows, campaign_counts, leases, settle); calls infra and wakeup. Read one row's life in this order:

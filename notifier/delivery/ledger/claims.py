@@ -43,7 +43,7 @@ class Claimed:
     category: str = ""
     #: an earlier attempt may have arrived
     in_doubt: bool = False
-    #: no provider was asked before this moment of the database's clock; None: only the acceptance is known
+    #: a time of the database's clock before the request of this claim; None: only the time of acceptance is known
     asked_at: datetime | None = None
     address: Address = field(kw_only=True)
     content: Mapping[str, Any] = field(kw_only=True)
@@ -79,15 +79,16 @@ def claimed_from_row(row: Sequence[Any]) -> Claimed:
 
 # ---- claim ---------------------------------------------------------------------------------------------------------
 
-_LIVE = f"status = {Status.QUEUED} AND queue_position = {QueuePosition.HAS_TURN}"
+#: a queued row that has its queue's turn; it may be claimed once it is due
+_READY = f"status = {Status.QUEUED} AND queue_position = {QueuePosition.HAS_TURN}"
 
 # The recursive part visits each account with backlog once, by index (a loose scan: DISTINCT would read all of it).
 _BACKLOG = f"""
 WITH RECURSIVE backlog (account_id) AS (
-  (SELECT account_id FROM notifier_delivery WHERE channel = %(channel)s::text AND {_LIVE} ORDER BY account_id LIMIT 1)
+  (SELECT account_id FROM notifier_delivery WHERE channel = %(channel)s::text AND {_READY} ORDER BY account_id LIMIT 1)
   UNION ALL
   SELECT (SELECT d.account_id FROM notifier_delivery d
-          WHERE d.channel = %(channel)s::text AND {_LIVE} AND d.account_id > b.account_id
+          WHERE d.channel = %(channel)s::text AND {_READY} AND d.account_id > b.account_id
           ORDER BY d.account_id LIMIT 1)
   FROM backlog b WHERE b.account_id IS NOT NULL
 )"""
@@ -113,7 +114,7 @@ RETURNING {_RETURNING}, (SELECT count(account_id) > 1 FROM backlog)
 _CLAIM = f"""{_BACKLOG}, chosen AS (
   SELECT p.id FROM notifier_provideraccount p JOIN backlog b ON b.account_id = p.id
   WHERE (SELECT true FROM notifier_delivery d WHERE d.channel = %(channel)s::text AND d.account_id = p.id
-         AND d.lane = ANY(%(lanes)s::smallint[]) AND {_LIVE} AND d.due_at <= now() LIMIT 1)
+         AND d.lane = ANY(%(lanes)s::smallint[]) AND {_READY} AND d.due_at <= now() LIMIT 1)
     AND p.id <> ALL(%(busy)s::uuid[])
     AND (SELECT count(*) FROM notifier_delivery f WHERE f.account_id = p.id
          AND f.status IN ({Status.CLAIMED}, {Status.SENDING}) AND f.lease_until IS NOT NULL) < {IN_FLIGHT_CAP}
@@ -123,22 +124,23 @@ _CLAIM = f"""{_BACKLOG}, chosen AS (
 ), picked AS (
   SELECT d.id FROM notifier_delivery d
   WHERE d.channel = %(channel)s::text AND d.account_id = (SELECT id FROM chosen) AND d.lane = ANY(%(lanes)s::smallint[])
-    AND {_LIVE} AND d.due_at <= now()
+    AND {_READY} AND d.due_at <= now()
   ORDER BY d.lane, d.due_at LIMIT %(limit)s::bigint FOR UPDATE SKIP LOCKED
 ){_TAKE}"""
 
 # rows whose account was deleted after acceptance: no claim by account finds them
 _CLAIM_ORPHANS = f"""{_BACKLOG}, picked AS (
   SELECT d.id FROM notifier_delivery d
-  WHERE d.channel = %(channel)s::text AND {_LIVE} AND d.account_id IN (
+  WHERE d.channel = %(channel)s::text AND {_READY} AND d.account_id IN (
     SELECT b.account_id FROM backlog b LEFT JOIN notifier_provideraccount p ON p.id = b.account_id
     WHERE b.account_id IS NOT NULL AND p.id IS NULL)
   LIMIT %(limit)s::bigint FOR UPDATE SKIP LOCKED
 ){_TAKE}"""
 
 
-# A claim passes over an account that another worker claims for at this moment. A worker that was told of a message and
-# claimed nothing waits for that account instead: the other worker may have looked before the message was there
+# A claim skips an account that another worker claims for at this moment. A worker that was notified of a message and
+# claimed nothing waits for that account instead: the claim of the other worker may have begun before the message was
+# stored
 _WAITING_CLAIM = _CLAIM.replace("FOR UPDATE OF p SKIP LOCKED", "FOR UPDATE OF p", 1)
 
 
@@ -186,7 +188,7 @@ def _claim(statement: str, channel: str, limit: int, more: Mapping[str, Any]) ->
     return claims
 
 
-# ---- rows that are held --------------------------------------------------------------------------------------------
+# ---- claimed rows --------------------------------------------------------------------------------------------------
 
 _FENCED: bulk.Columns = {"id": "uuid", "fence": "integer"}
 _BEGIN = f"""

@@ -14,7 +14,7 @@ from notifier.vocabulary.people import Address
 
 @dataclass(frozen=True)
 class DeadAddress:
-    """An address that a provider refused for good. An address that was registered after `as_of` is another one."""
+    """An address that a provider refused for good. An address that was registered again after `as_of` is not dead."""
 
     tenant_id: uuid.UUID
     channel: str
@@ -23,8 +23,8 @@ class DeadAddress:
 
 
 _DEVICE: bulk.Columns = {"tenant_id": "uuid", "id": "uuid", "as_of": "timestamptz"}
-# A phone that registers while its refusal is under way has a token that works again, perhaps of another recipient.
-# Locked in the order of an import (tenants.imports.merge): with two orders PostgreSQL would have to end one transaction
+# A phone may register between the request and its refusal: its token then works again, perhaps for another recipient.
+# Rows are locked in the order of an import (tenants.imports.merge): two different orders would be a deadlock
 _KILL_DEVICES = f"""
 WITH refused AS MATERIALIZED (
   SELECT v.id FROM tenants_device v JOIN {bulk.unnest("dead", _DEVICE)} USING (tenant_id, id)

@@ -39,7 +39,7 @@ def redrive(tenant_id: uuid.UUID, dead_letter_ids: Sequence[uuid.UUID]) -> int:
                 content__isnull=False,
             ).order_by("id")
         )
-        locked = ordering.lock([_key(row) for row in rows if row.campaign_id is None], make=True)
+        locked = ordering.lock([_key(row) for row in rows if row.campaign_id is None], create_missing=True)
         # rows of campaigns have no ordering queue
         positions = [_position_in(locked.get(_key(r)) if r.campaign_id is None else None) for r in rows]
         with connection.cursor() as cursor:

@@ -40,8 +40,8 @@ KEY_COLUMNS = ", ".join(f"l.{name}" for name in _KEY)
 _ALL_COLUMNS = ", ".join(f"l.{name}" for name in [*_KEY, *_STATE])
 _KEYS = bulk.unnest("k", _KEY)
 
-# an existing row is written, not only read, because DO NOTHING would neither lock nor return it
-_LOCK_OR_MAKE = f"""
+# DO UPDATE, because DO NOTHING would neither lock nor return a row that exists already
+_LOCK_OR_CREATE = f"""
 INSERT INTO notifier_orderingqueue AS l ({_NAMES}, unfinished, turn_taken)
 SELECT {_NAMES}, 0, false FROM {_KEYS} ORDER BY {_NAMES}
 ON CONFLICT ({_NAMES}) DO UPDATE SET turn_taken = l.turn_taken
@@ -77,18 +77,20 @@ SELECT DISTINCT channel, lane FROM turned
 """
 
 
-def lock(keys: Iterable[Key], *, make: bool = False) -> dict[Key, OrderingQueue]:
-    """Lock these queues until the end of the transaction; `make` creates missing ones first."""
+def lock(keys: Iterable[Key], *, create_missing: bool = False) -> dict[Key, OrderingQueue]:
+    """Lock these queues until the end of the transaction; `create_missing` creates those that do not exist yet."""
     distinct = set(keys)
     if not distinct:
         return {}
     with bulk.cursor() as cursor:
-        cursor.execute(_LOCK_OR_MAKE if make else _LOCK, bulk.by_column(_KEY, distinct), binary=True, prepare=True)
+        cursor.execute(
+            _LOCK_OR_CREATE if create_missing else _LOCK, bulk.by_column(_KEY, distinct), binary=True, prepare=True
+        )
         return dict(map(_key_and_queue, cursor.fetchall()))
 
 
 def _key_and_queue(row: tuple[Any, ...]) -> tuple[Key, OrderingQueue]:
-    """Of one row of _ALL_COLUMNS; 0.38 µs, by numbers 0.33."""
+    """The queue of one row of _ALL_COLUMNS. By slices a row costs 0.38 µs, by numbers 0.33."""
     return row[: len(_KEY)], OrderingQueue(*row[len(_KEY) :])
 
 
@@ -101,7 +103,7 @@ def save(queues: Iterable[OrderingQueue]) -> None:
 
 
 def save_values(queues: Collection[OrderingQueue]) -> list[Array]:
-    """The values of SAVE."""
+    """The parameters of the statement SAVE."""
     return bulk.by_column(_STATE, [(queue.id, queue.unfinished, queue.turn_taken) for queue in queues])
 
 

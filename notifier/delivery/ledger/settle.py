@@ -46,14 +46,14 @@ class Outcome:
     #: since when the provider knows that the address is dead, if it says so
     dead_as_of: datetime | None = None
     dead_letter: bool = False
-    #: for quiet hours: no failed attempt, only a later time
+    #: the row waits for the end of quiet hours: no attempt failed
     held: bool = False
     #: the connection ended under the message and others, and no answer came
     disconnected: bool = False
 
     def __post_init__(self) -> None:
-        # a provider's words: a text that PostgreSQL refuses would undo the settlement of all outcomes, and repeat their
-        # messages
+        # both texts come from the provider. A text that PostgreSQL refuses would undo the settlement of all outcomes,
+        # and their messages would be sent again
         ref = self.provider_ref
         if len(ref) > _REF or not (is_storable(self.detail) and is_storable(ref)):
             object.__setattr__(self, "detail", cleaned(self.detail))
@@ -79,8 +79,8 @@ class Outcome:
     @property
     def dead(self) -> DeadAddress:
         """The address, dead as of the earlier of two times: the provider's, and the beginning of the request."""
-        asked = self.row.asked_at or self.row.accepted_at
-        as_of = min(asked, self.dead_as_of) if self.dead_as_of else asked
+        asked_at = self.row.asked_at or self.row.accepted_at
+        as_of = min(asked_at, self.dead_as_of) if self.dead_as_of else asked_at
         return DeadAddress(self.row.tenant_id, self.row.channel, self.row.address, as_of)
 
     @property

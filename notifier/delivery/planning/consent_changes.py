@@ -12,8 +12,8 @@ from notifier.delivery.infra import bulk
 #: for a consent change whose transaction began before the acceptance and committed after it
 OVERLAP = timedelta(minutes=10)
 
-#: more than this are not few
-MOST = 1_000
+#: a tenant's changes are few up to this number
+FEW = 1_000
 
 Changes = tuple[set[uuid.UUID], set[str]]  #: recipients, addresses
 
@@ -21,7 +21,7 @@ _CHANGED = """
 SELECT recipient_id, address FROM tenants_consentchange
 WHERE tenant_id = %s AND at >= %s AND (recipient_id = ANY(%b::uuid[]) OR address = ANY(%b::text[]))
 """
-_FEW = "SELECT recipient_id, address FROM tenants_consentchange WHERE tenant_id = %s AND at >= %s LIMIT %s"
+_ALL_CHANGED = "SELECT recipient_id, address FROM tenants_consentchange WHERE tenant_id = %s AND at >= %s LIMIT %s"
 
 
 def changed_since(
@@ -35,11 +35,11 @@ def changed_since(
 
 
 def few_changes(tenant_id: uuid.UUID, since: datetime) -> Changes | None:
-    """Recipients and addresses that have a ConsentChange since `since`; None when they are more than MOST."""
+    """Recipients and addresses that have a ConsentChange since `since`; None when they are more than FEW."""
     with bulk.cursor() as cursor:
-        cursor.execute(_FEW, [tenant_id, since - OVERLAP, MOST + 1], binary=True)
+        cursor.execute(_ALL_CHANGED, [tenant_id, since - OVERLAP, FEW + 1], binary=True)
         rows = cursor.fetchall()
-    return None if len(rows) > MOST else _changes(rows)
+    return None if len(rows) > FEW else _changes(rows)
 
 
 def _changes(rows: Sequence[tuple[uuid.UUID | None, str]]) -> Changes:

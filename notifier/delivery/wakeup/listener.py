@@ -3,8 +3,8 @@ steady stream is then announced by one entry in Redis. A Celery task would be a 
 to its child, and their acknowledgements.
 
 Redis keeps the listeners of a queue, each until a time, and the wakeup that no listener has taken yet. All of it may be
-lost, and a listener may be killed: a wakeup that finds an earlier one still there becomes a task, and the sweep
-notifies every second.
+lost, and a listener may be killed. So a wakeup becomes a task when no listener has taken the wakeup before it, and the
+sweep notifies every second.
 """
 
 from __future__ import annotations
@@ -72,16 +72,17 @@ class WakeupListener:
         return self._run(_LEAVE)
 
     def _run(self, script: str) -> bool:
-        return self._connected(lambda: redis.run_script(script, self._keys, [self.name]))
+        return self._query(lambda: redis.run_script(script, self._keys, [self.name]))
 
     def _block(self) -> bool:
-        return self._connected(lambda: redis.client().blpop([self._keys[1]], timeout=WAIT_SECONDS))
+        return self._query(lambda: redis.client().blpop([self._keys[1]], timeout=WAIT_SECONDS))
 
-    def _connected(self, question: Callable[[], object]) -> bool:
+    def _query(self, query: Callable[[], object]) -> bool:
+        """The answer of Redis; False when disconnected."""
         if self.disconnected:
             return False
         try:
-            return bool(question())
+            return bool(query())
         except redis.Unavailable:
             self.disconnected = True
             return False

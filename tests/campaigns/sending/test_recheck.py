@@ -82,7 +82,7 @@ def test_an_opt_out_after_arming_holds(post: Post, name: str, many: bool) -> Non
     tokens = post.people(10)
     campaign = post.running()
     if many:
-        suppress_strangers(post.tenant, consent_changes.MOST + 1)
+        suppress_strangers(post.tenant, consent_changes.FEW + 1)
     opt_out, figure = OPT_OUTS[name]
     opt_out(Recipient.objects.get(tenant=post.tenant, external_id="t3"))
     send(campaign)
