@@ -212,7 +212,7 @@ class Shard(TenantOwned):
     requeued = models.IntegerField(default=0)
     #: among the failed and the requeued: messages that no provider refused
     skipped = models.IntegerField(default=0)
-    #: the connection ended under the message and others, and no answer came
+    #: the connection, which carried several messages, was lost, and no answer came
     disconnected = models.IntegerField(default=0)
     #: the outcomes are in the ledger's rows, and the payload is deleted
     accounted = models.BooleanField(default=False)

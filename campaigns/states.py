@@ -1,4 +1,5 @@
-"""The states of a campaign and the allowed moves. A move is one conditional UPDATE: one of several callers makes it."""
+"""The states of a campaign and the allowed moves. A move is one conditional UPDATE: when several callers try, one makes
+it."""
 
 from __future__ import annotations
 

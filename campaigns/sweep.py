@@ -1,4 +1,4 @@
-"""The sweep: every second, look after what Celery or Redis may have lost."""
+"""The sweep: every second, repair what Celery or Redis may have lost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from notifier.tasks import post, waiting
 
 
 def sweep() -> None:
-    """Launch what was held long enough, look after what runs, and publish what waits while its queue is empty."""
+    """Launch campaigns whose hold is over, check running campaigns, and publish tasks that were lost."""
     launch.launch_held()
     rehearse.launch_armed()
     for campaign_id in _in_state(State.RUNNING):

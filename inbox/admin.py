@@ -12,7 +12,7 @@ from tenants.admin import admin_site
 @admin.register(Feed, site=admin_site)
 class FeedAdmin(NewestAdmin):
     rank = 60
-    found_by = ("recipient_id",)
+    searched_columns = ("recipient_id",)
     order = "recipient_id"
     list_display = ("recipient_id", "last_seq", "unread")
     fields = ("tenant", "recipient_id", "last_seq", "unread")
@@ -22,7 +22,7 @@ class FeedAdmin(NewestAdmin):
 class InboxMessageAdmin(NewestDeliveriesAdmin):
     rank = 50
     # an inbox message has the id of its delivery
-    named_by = "pk"
+    base_column = "pk"
     list_display = ("created_at", "recipient_id", "seq", "category", "title", "read_at")
     fields = (
         "id",

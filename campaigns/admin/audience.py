@@ -11,9 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 
-from campaigns import audience as segments
 from campaigns.admin.page import actor
-from campaigns.audience import loading
+from campaigns.audience import count_recipients, loading, sample_recipients
 from campaigns.edit import audiences, uploads
 from campaigns.models import Audience, AudienceMember
 from notifier.errors import InvalidInput, NotifierError
@@ -167,8 +166,8 @@ def _content(audience: Audience) -> dict[str, Any]:
     try:
         return {
             **upload,
-            "reachable": segments.count_recipients(audience),
-            "sample": segments.sample_recipients(audience, 10),
+            "reachable": count_recipients(audience),
+            "sample": sample_recipients(audience, 10),
         }
     except NotifierError as error:
         return {"broken": describe(error)}

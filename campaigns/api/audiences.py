@@ -15,7 +15,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import audience as segments
 from campaigns.api.base import CampaignsScopeView
 from campaigns.api.shapes import (
     TAGS,
@@ -27,7 +26,7 @@ from campaigns.api.shapes import (
     show_audiences,
     show_members,
 )
-from campaigns.audience import loading
+from campaigns.audience import count_recipients, loading
 from campaigns.edit import audiences, uploads
 from campaigns.models import Audience
 from notifier.api.framework import schema
@@ -59,7 +58,7 @@ class AudienceView(CampaignsScopeView):
     def get(self, request: Request, audience_id: uuid.UUID) -> Response:
         audience = get_owned(Audience.objects.all(), self.tenant, pk=audience_id)
         is_loading = loading.running_upload(audience.pk) is not None
-        reaches = segments.count_recipients(audience)
+        reaches = count_recipients(audience)
         return Response({**AudienceOutput(audience).data, "reaches": reaches, "loading": is_loading})
 
 

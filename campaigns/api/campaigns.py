@@ -56,7 +56,7 @@ class CampaignView(OneCampaignView):
 
     @schema.describe("Delete a draft", status=204, fails=(404, 409), tags=TAGS)
     def delete(self, request: Request, campaign_id: uuid.UUID) -> Response:
-        """A campaign that was launched is never deleted: it is the account of its messages."""
+        """A campaign that was launched is never deleted: it is the record of its messages."""
         drafts.delete(self.find(campaign_id), by=self.actor)
         return Response(status=204)
 

@@ -20,8 +20,8 @@ def write_rows(
 ) -> set[str] | None:
     """Write rows for the shards' messages and the suppressed messages; returns the new ids, None when all are new.
 
-    The primary key enforces one message an address: when two ranges have an address, the second to write waits for the
-    first. The rows are in the order of their ids, so that two ranges never wait for each other."""
+    The primary key enforces one message an address: when two ranges have the same address, the second
+    statement waits for the first. The rows are in the order of their ids, so that two ranges never deadlock."""
     values, rows = _values(planner, drafts, suppressed)
     if not rows:
         return None

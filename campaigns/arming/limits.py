@@ -17,7 +17,7 @@ class ArmingLimits:
     cpu_seconds: float = 2.0
     cpu_seconds_per_recipient: float = 0.002
     #: processor seconds of a range up to which a campaign may have every process: ten thousand recipients of an
-    #: ordinary template take 0.3, and a tenant that comes meanwhile has the next turn
+    #: ordinary template take 0.3, so a tenant that begins meanwhile soon has the next turn
     quick_cpu_seconds: float = 2.0
     #: bytes that arming may add to a process; a range of ten thousand recipients takes some 30 MB
     memory: int = 1 << 30

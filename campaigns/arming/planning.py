@@ -72,7 +72,7 @@ class CampaignPlanner:
         self.campaign, self.tenant = campaign, campaign.tenant
         self.rule = category_rule_of(campaign)
         self.started = campaign.armed_at
-        #: two ranges had the same address: more may
+        #: two ranges had the same address, so other ranges may share addresses, too
         self.addresses_recur = False
         self._limits = limits
         self._compiled = templates.compiled(campaign.version_id)

@@ -42,7 +42,7 @@ ORDER BY r.id LIMIT 1 FOR UPDATE OF r SKIP LOCKED
 
 
 def lock_next_range(campaign: Campaign) -> AudienceRange | None:
-    """A range that no other worker has; this worker has it until the transaction ends. None when none is left, or an
+    """Lock a range that no other worker has locked, until the transaction ends. None when no such range is left, or an
     edit has overtaken this arming."""
     return next(iter(AudienceRange.objects.raw(_LOCK_NEXT, [campaign.pk, campaign.revision])), None)
 

@@ -140,8 +140,8 @@ def remove_disarmed(campaign_id: uuid.UUID) -> None:
                 remove_arming(campaign)
 
 
-# skips ranges that a worker has locked: that worker waits for the campaign's row, which this transaction may have
-# locked, and then finds that its arming was overtaken
+# Skips ranges that a worker has locked. That worker waits for the campaign's row, which this transaction may have
+# locked, and then sees that its arming was overtaken.
 _REMOVE = (
     """DELETE FROM campaigns_audiencerange WHERE id IN (
        SELECT id FROM campaigns_audiencerange WHERE campaign_id = %(campaign)s FOR UPDATE SKIP LOCKED)""",

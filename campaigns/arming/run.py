@@ -32,7 +32,7 @@ from notifier.vocabulary.status import Reason
 log = structlog.get_logger("campaigns")
 
 
-#: workers that may die of one arming before the campaign returns to draft
+#: workers that one arming may kill before the campaign returns to draft
 MAX_DEATHS = 3
 
 
@@ -59,7 +59,7 @@ def begin(campaign_id: uuid.UUID, limits: ArmingLimits = LIMITS) -> bool:
 
 
 def arm(campaign_id: uuid.UUID) -> None:
-    """Do all the work that `request_arm` asked for in this process."""
+    """Arm the whole campaign in this process, after `request_arm`."""
     if begin(campaign_id):
         arm_ranges(campaign_id)
 
@@ -67,8 +67,9 @@ def arm(campaign_id: uuid.UUID) -> None:
 def arm_ranges(
     campaign_id: uuid.UUID, pause: Callable[[], bool] = lambda: False, limits: ArmingLimits = LIMITS
 ) -> bool:
-    """Arm ranges until none is left that no other worker has, beside any number of other workers; the worker that finds
-    all ranges done ends the arming. Calls `pause` after each range; returns False when that made it stop early."""
+    """Arm ranges, beside any number of other workers, until every range is armed or locked by another worker. The
+    worker that sees all ranges done ends the arming. Calls `pause` after each range; returns False when `pause` made it
+    stop early."""
     with locks.shared_lock(campaign_id) as locked:
         campaign = _load(campaign_id)
         if not locked or campaign.state != State.ARMING or campaign.armed_at is None:
@@ -84,8 +85,8 @@ def arm_ranges(
 
 @contextmanager
 def _counted(campaign: Campaign) -> Iterator[None]:
-    """Count this worker in; a worker that dies inside stays counted. Raises InvalidInput when too many have died: the
-    next worker would die, too."""
+    """Count this worker in `attempts` while the block runs; a worker that dies in the block stays counted. Raises
+    InvalidInput when too many workers have died: the next worker would die, too."""
     same_arming = Campaign.objects.filter(pk=campaign.pk, revision=campaign.revision)
     same_arming.update(attempts=F("attempts") + 1)
     try:
@@ -169,7 +170,7 @@ def _arm_range(planner: CampaignPlanner, audience_range: AudienceRange) -> None:
 
 
 def _without_known(drafts: list[ShardDraft], new_ids: set[str], range_plan: RangePlan) -> list[ShardDraft]:
-    """The drafts without messages whose address another range has already; counts those as excluded."""
+    """The drafts without the messages whose address another range has already; counts these messages as excluded."""
     kept = [replace(draft, messages=[m for m in draft.messages if m.id in new_ids]) for draft in drafts]
     dropped = sum(len(draft.messages) for draft in drafts) - sum(len(draft.messages) for draft in kept)
     range_plan.excluded[Reason.DUPLICATE_ADDRESS] += dropped

@@ -23,7 +23,7 @@ _SPREAD = 0.618034
 
 @dataclass(frozen=True)
 class ShardDraft:
-    """What becomes one shard."""
+    """The messages of one shard, before the shard is stored."""
 
     channel: str
     platform: str

@@ -66,8 +66,8 @@ def load_file(audience: Audience, source: BinarySource) -> ListReport:
 
 
 def load_ids(audience: Audience, external_ids: Iterable[object]) -> ListReport:
-    """Replace the members by these values; a report's line numbers are their places in the list, from 1 on."""
-    entries = (_entry(place, value) for place, value in enumerate(external_ids, start=1))
+    """Replace the members by these values; a report's line numbers are their positions in the list, from 1 on."""
+    entries = (_entry(position, value) for position, value in enumerate(external_ids, start=1))
     try:
         return _replace(audience, lambda: _store(audience, entries))
     except UnreadableFile as refused:
@@ -115,10 +115,10 @@ def load_staged(audience: Audience, report: ListReport) -> ListReport:
     return _replace(audience, store)
 
 
-def _entry(place: int, value: object) -> str | RowProblem:
+def _entry(position: int, value: object) -> str | RowProblem:
     if not isinstance(value, str):
-        return RowProblem(place, "An external id is a text.")
-    return ids.check_id(place, value)
+        return RowProblem(position, "An external id is a text.")
+    return ids.check_id(position, value)
 
 
 def _replace(audience: Audience, store: Callable[[], ListReport]) -> ListReport:
@@ -141,7 +141,7 @@ def _replace(audience: Audience, store: Callable[[], ListReport]) -> ListReport:
 
 
 def _no_usable_id(report: ListReport) -> InvalidInput:
-    """Refuses a list without any id: its uploader would wait for messages that never leave."""
+    """The refusal of a list without any usable id: a campaign with it would send nothing."""
     if not report.rows:
         return UnreadableFile("It names no external id, so that nobody would be reached.")
     first = report.problems[0]

@@ -133,7 +133,7 @@ def _value(name: str, op: str, value: Any, where: str) -> Any:
         # as they are stored
         value = [_trimmed(v) for v in value] if isinstance(value, list) else _trimmed(value)
     if op in ("in", "not_in"):
-        return _several(name, value, where, single)
+        return _values(name, value, where, single)
     checked = single(value, where)
     if op in _COMPARE and isinstance(checked, bool):
         raise InvalidInput("Must be a number or a text.", field=where)
@@ -142,7 +142,7 @@ def _value(name: str, op: str, value: Any, where: str) -> Any:
     return checked
 
 
-def _several(name: str, value: Any, where: str, single: Callable[[Any, str], Any]) -> list[Any]:
+def _values(name: str, value: Any, where: str, single: Callable[[Any, str], Any]) -> list[Any]:
     most = MAX_VALUES if name in TEXT_FIELDS else MAX_ATTRIBUTE_VALUES
     if not isinstance(value, list) or not 0 < len(value) <= most:
         raise InvalidInput(f"Must be a list of 1 to {most} values.", field=where)
@@ -219,7 +219,7 @@ def _attribute(condition: Condition) -> Sql:
     op, value, path = condition.op, condition.value, list(condition.path)
     if op in ("eq", "ne", "in", "not_in"):
         # containment, because the gin index (jsonb_path_ops) serves it
-        values = [same for v in (value if isinstance(value, list) else [value]) for same in _same(v)]
+        values = [equal for v in (value if isinstance(value, list) else [value]) for equal in _equal_values(v)]
         either = " OR ".join("r.attributes @> %s::jsonb" for _ in values)
         return (either if op in ("eq", "in") else f"NOT ({either})"), [_nested(path, v) for v in values]
     if op == "exists":
@@ -243,8 +243,8 @@ _begins_with_a_date = re.compile(_DATE).match
 _BOOLEANS = {"true": True, "false": False}
 
 
-def _same(value: Any) -> list[Any]:
-    """The JSON values that mean the same: a number, and its texts as it is or with one or two decimals."""
+def _equal_values(value: Any) -> list[Any]:
+    """The JSON values that count as equal to this value: a number, and its texts with up to two decimals."""
     if isinstance(value, bool):
         word = str(value)
         return [value, word.lower(), word, word.upper()]

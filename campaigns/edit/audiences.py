@@ -7,9 +7,8 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from campaigns import audience as segments
 from campaigns.arming import return_to_draft
-from campaigns.audience import ListReport
+from campaigns.audience import ListReport, check_filter
 from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.edit.fields import check_name
 from campaigns.models import Audience, Campaign
@@ -63,7 +62,7 @@ def check_source(source: str, filter_: Any, *, file: bool = False) -> None:
             field="upload",
         )
     if source == Audience.Source.SEGMENT:
-        segments.check_filter(filter_)
+        check_filter(filter_)
     elif filter_:
         raise InvalidInput(
             f'A filter was given, and the source is "{source}", which would ignore it. Choose the source "segment", or '

@@ -1,4 +1,4 @@
-"""Delete a draft. A campaign that was launched stays: it is the account of messages that people got."""
+"""Delete a draft. A launched campaign stays as the record of its messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def reason_to_keep(campaign: Campaign) -> str:
     if campaign.state != State.DRAFT or campaign.launched_at is not None:
         return (
             f"Only a draft can be deleted; this campaign is {campaign.state}. “Back to draft” makes an armed campaign "
-            "a draft again; a campaign that was launched stays as the account of its messages."
+            "a draft again; a launched campaign stays as the record of its messages."
         )
     if Shard.objects.filter(campaign=campaign).exists() or AudienceRange.objects.filter(campaign=campaign).exists():
         return "The messages of its last arming are still being removed; try again in a moment."

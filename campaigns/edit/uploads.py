@@ -13,8 +13,7 @@ from typing import Any
 from django.core.files.base import ContentFile, File
 from django.db import transaction
 
-from campaigns import audience as lists
-from campaigns.audience import ListReport, loading
+from campaigns.audience import ListReport, load_file, load_ids, load_staged, loading, stage_ids
 from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.edit import audiences
 from campaigns.edit.fields import MAX_NAME
@@ -80,7 +79,7 @@ def put(audience: Audience, upload: Upload) -> Import:
         if upload.is_large:
             _submit(audience, job, upload)
         else:
-            _store(job, audiences.replace_members(audience, lambda a: lists.load_file(a, upload.file)))
+            _store(job, audiences.replace_members(audience, lambda a: load_file(a, upload.file)))
         _record(audience, job, upload.by)
     return job
 
@@ -90,7 +89,7 @@ def put_ids(audience: Audience, external_ids: Sequence[object], *, by: Actor = O
     job = _new_job(audience, Upload(ContentFile(b"", name="ids"), by))
     with transaction.atomic():
         _check_alone(audience)
-        _store(job, audiences.replace_members(audience, lambda a: lists.load_ids(a, external_ids)))
+        _store(job, audiences.replace_members(audience, lambda a: load_ids(a, external_ids)))
         _record(audience, job, by)
     return job
 
@@ -145,8 +144,8 @@ def read(job: Import, file: File[bytes]) -> Mapping[str, Any]:
     def progress(so_far: ListReport) -> None:
         jobs.save_fields(job, rows=so_far.rows, rejected=so_far.rejected, bytes_read=file.tell())
 
-    with lists.stage_ids(file, progress) as staged:
-        report = audiences.replace_members(audience, lambda a: lists.load_staged(a, staged))
+    with stage_ids(file, progress) as staged:
+        report = audiences.replace_members(audience, lambda a: load_staged(a, staged))
     return {**_columns(report), "bytes_read": job.size}
 
 

@@ -22,15 +22,15 @@ from notifier.vocabulary.status import Lane
 
 #: states of a shard that may still have messages to send
 OPEN = (Shard.State.ARMED, Shard.State.RUNNING)
-#: shards of each channel that are published before the waves: one for each of so many senders. Their wakeup tasks are
-#: in the chords as well: a second wakeup task costs a sender 1 ms, and a chord without them would end before they do
-FIRST = 8
+#: shards of each channel that are published before the waves: one for each of so many senders. The chords contain their
+#: wakeup tasks as well: a second wakeup task costs a sender 1 ms, and a chord without them would end before they do
+FIRST_SHARDS = 8
 #: the sweep publishes at most so many open shards of each channel again
-LOST = 200
+MAX_REPUBLISHED = 200
 #: header tasks of one chord: GO to the first shard was measured at 30 ms with 100, 251 ms with 4,000. In a chord a
 #: wakeup task costs 0.2 ms of CPU more to publish (0.8 instead of 0.6), and 0.25 ms more to report: half a microsecond
 #: a message
-CHORD = 250
+CHORD_SIZE = 250
 
 #: until the canary has passed only the canary may leave
 _LEAVING = Q(canary=True) | Q(campaign__rollout=Rollout.ALL) | Q(campaign__canary_passed_at__isnull=False)
@@ -46,7 +46,7 @@ SELECT id, channel FROM (
   FROM campaigns_shard s JOIN campaigns_campaign c ON c.id = s.campaign_id
   WHERE c.id = %s AND c.state = 'running' AND {MAY_LEAVE}
     AND (s.state = 'armed' OR (s.state = 'running' AND s.lease_until < now()))) s
-WHERE nth <= {LOST} ORDER BY number
+WHERE nth <= {MAX_REPUBLISHED} ORDER BY number
 """
 
 
@@ -66,9 +66,9 @@ def start_fanout(campaign_id: uuid.UUID) -> None:
     its transaction a web process sees no tenant's rows any more."""
     first: list[tuple[uuid.UUID, str]] = []
     per_channel: Counter[str] = Counter()
-    for pk, channel in sendable_shards(campaign_id).values_list("pk", "channel")[: FIRST * 8]:
+    for pk, channel in sendable_shards(campaign_id).values_list("pk", "channel")[: FIRST_SHARDS * 8]:
         per_channel[channel] += 1
-        if per_channel[channel] <= FIRST:
+        if per_channel[channel] <= FIRST_SHARDS:
             first.append((pk, channel))
 
     def post_all() -> None:
@@ -84,7 +84,7 @@ def enqueue(shard_id: uuid.UUID, channel: str) -> bool:
     return post("campaigns.send_shard", str(shard_id), queue=queue_of(channel, Lane.BULK))
 
 
-def dispatch(campaign_id: uuid.UUID, chord_size: int = CHORD) -> bool:
+def dispatch(campaign_id: uuid.UUID, chord_size: int = CHORD_SIZE) -> bool:
     """First level: publish a `dispatch_wave` for each wave but the first, which is dispatched here. False when no
     shard may leave."""
     numbers = list(sendable_shards(campaign_id).values_list("number", flat=True))

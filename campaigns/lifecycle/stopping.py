@@ -29,14 +29,15 @@ _STOP = Transition(
 #: rows of the ledger that one statement cancels
 _BATCH = 10_000
 
-# a shard of a living worker is left to the worker, which finds the stop with its next chunk
+# a worker that still sends a shard reads the stop with its next chunk and closes the shard itself
 _CLOSE = f"""
 UPDATE campaigns_shard SET state = 'cancelled', fence = fence + 1, lease_until = NULL, ended_at = now()
 WHERE campaign_id = %(campaign)s AND (state = 'armed' OR (state = 'running'
       AND {leases.expired("lease_until", "%(lease)s")}))
 """
 
-# what the ledger was handed may wait there for another attempt; after a day none does, and old campaigns cost nothing
+# Requeued messages may wait in the ledger for another attempt. A day after the stop none waits any more, so that old
+# campaigns cost nothing.
 _STOPPED_WITH_ROWS = f"""
 SELECT c.id FROM campaigns_campaign c WHERE c.state = 'cancelled' AND (
   EXISTS (SELECT 1 FROM campaigns_shard s WHERE s.campaign_id = c.id

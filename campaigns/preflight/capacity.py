@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from campaigns.templatetags.figures import duration
 from notifier.errors import InvalidInput
 
-#: more than all people, and so a slip of the keyboard
+#: more messages than people exist: a larger number is a typing error
 MAX_MESSAGES = 10_000_000_000
 #: the wakeup task of the last shard is published within this share of the time: workers that wait send nothing
 DISPATCH_SHARE = 0.2
@@ -154,7 +154,7 @@ def check(goal: Goal) -> None:
 
 @dataclass(frozen=True)
 class Quota:
-    """What a provider allows by default, and whom to ask for more."""
+    """What a provider allows by default (`of`: what the limit belongs to), and how to ask for more."""
 
     of: str
     per_s: float | None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from campaigns import audience as segments
+from campaigns.audience import sample_recipients
 from campaigns.category import category_rule_of
 from campaigns.models import Campaign
 from notifier.channels import channel
@@ -59,7 +59,7 @@ def example_recipient(campaign: Campaign) -> Person | None:
     """The recipient to show: of the first few of the audience, the one who gets a message on the most channels."""
     if campaign.audience is None:
         return None
-    first = [r.pk for r in segments.sample_recipients(campaign.audience, CANDIDATES)]
+    first = [r.pk for r in sample_recipients(campaign.audience, CANDIDATES)]
     people = recipients.load_by_ids(campaign.tenant_id, first)
     candidates = [people[pk] for pk in first if pk in people]
     with shared_budget(len(candidates)):

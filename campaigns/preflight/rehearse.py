@@ -71,7 +71,7 @@ def _check(campaign: Campaign) -> list[str]:
 
 
 def launch_armed() -> None:
-    """Launch the silent runs that are armed. The sweep calls this, so that a worker's death delays none."""
+    """Launch the silent runs that are armed. The sweep calls this, so a dead worker delays no silent run."""
     for campaign in Campaign.objects.filter(silent=True, state=State.ARMED).select_related("created_by"):
         try:
             launch.go(campaign.tenant_id, campaign.pk, by=Actor(user=campaign.created_by))

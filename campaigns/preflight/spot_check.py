@@ -23,7 +23,7 @@ from tenants.models import Device
 #: an estimate of 10 % from so many is off by less than 1.5 points, 19 times out of 20
 SAMPLE = 2_000
 #: an app registers its device whenever it is opened
-UNSEEN = timedelta(days=60)
+UNSEEN_AFTER = timedelta(days=60)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def spot_check(campaign: Campaign, now: datetime, sample: int = SAMPLE) -> SpotC
     rows = list(armed.order_by("id").values_list("recipient_id", "device_id")[: sample + 1])
     checked = rows[:sample]
     devices = [device for _, device in checked if device is not None]
-    unseen = Device.objects.filter(tenant_id=campaign.tenant_id, pk__in=devices, last_seen_at__lt=now - UNSEEN)
+    unseen = Device.objects.filter(tenant_id=campaign.tenant_id, pk__in=devices, last_seen_at__lt=now - UNSEEN_AFTER)
     return SpotCheck(
         checked=len(checked),
         exact=len(rows) <= sample,

@@ -12,7 +12,7 @@ from django.utils.timezone import localtime
 
 from campaigns.arming.render_problems import count_unrendered, excluded_messages, problem_sentences
 from campaigns.models import Campaign
-from campaigns.preflight.spot_check import UNSEEN, SpotCheck
+from campaigns.preflight.spot_check import UNSEEN_AFTER, SpotCheck
 from notifier.channels.queues import queue_of
 from notifier.vocabulary.status import Lane, Mode
 
@@ -20,7 +20,7 @@ from notifier.vocabulary.status import Lane, Mode
 STALE = timedelta(hours=24)
 #: a larger share of people without a message usually means a wrong audience or a missing address column
 MANY_UNREACHED = 0.5
-#: a larger share of devices that were not seen for long: most of their messages reach nobody, and count as errors
+#: a larger share of devices that were not seen for long: most of their messages reach no phone, and count as errors
 MANY_UNSEEN = 0.2
 NO_SPOT_CHECK = SpotCheck()
 
@@ -40,7 +40,7 @@ class Account(Protocol):
 
 @dataclass(frozen=True)
 class Findings:
-    """What preflight found."""
+    """What preflight knows about the campaign."""
 
     ready: Sequence[Account]
     #: how long the campaign will take
@@ -102,7 +102,7 @@ def _about_spot_check(spot: SpotCheck) -> Iterator[str]:
         yield f"{share} messages are for people in their quiet hours now, and wait until the quiet hours end."
     if spot.devices and spot.unseen >= MANY_UNSEEN * spot.devices:
         share = _share(spot.unseen, spot.devices, spot.exact)
-        yield f"{share} devices were not seen for {UNSEEN.days} days; many of them may not exist any more."
+        yield f"{share} devices were not seen for {UNSEEN_AFTER.days} days; many of them may not exist any more."
 
 
 def _share(part: int, whole: int, exact: bool) -> str:

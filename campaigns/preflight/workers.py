@@ -19,7 +19,7 @@ from notifier.delivery.infra.ttl_cache import TtlCache
 
 #: seconds; workers answer within 50 ms, and a page must not wait long for a worker that is gone
 TIMEOUT = 0.3
-#: seconds for which an answer is used again: the page, its reload and GO ask one after the other
+#: seconds for which an answer is used again: the page, its reload and GO ask in short succession
 REMEMBERED = 5.0
 #: fewer messages prove nothing about speed
 LEAST_MESSAGES = 5_000

@@ -33,8 +33,8 @@ ANSWERS_PER_429 = 50
 
 
 class InFlight:
-    """The messages of one shard in flight; used by one thread. Writes outcomes into the claimed shard; `requeued` has
-    those of them that the ledger must take over."""
+    """The messages of one shard in flight; used by one thread. Writes outcomes into the claimed shard; `requeued`
+    collects the outcomes that are not final, for the ledger."""
 
     def __init__(self, claimed: ClaimedShard) -> None:
         self._claimed = claimed
@@ -63,7 +63,7 @@ class InFlight:
     @property
     def window(self) -> int:
         """How many messages may be in flight at once. No more than the transport has streams: a message that waits
-        inside the transport can neither be stopped nor be told from one that was sent."""
+        inside the transport cannot be stopped, and after a crash it looks like a message that was sent."""
         over_http = self._builder is not None and not self._provider.builtin
         kind = channel(self._claimed.channel)
         return kind.in_flight(self._client.streams) if over_http else kind.window
@@ -73,7 +73,7 @@ class InFlight:
         """How many messages are in flight."""
         return self._dispatcher.rows + (self._completions.left if self._batches else 0)
 
-    # -- out --
+    # -- sending --
 
     def fetch_token(self) -> None:
         """Fetch the access token: it takes up to the provider's timeout, and nothing may stand between the checks for
@@ -110,7 +110,7 @@ class InFlight:
         for batch in self._batches:
             batch.withdraw()
 
-    # -- back --
+    # -- answers --
 
     def collect(self, timeout: float) -> None:
         """Record the answers that are there; wait up to `timeout` seconds for the first. Sleeps when nothing is in

@@ -15,13 +15,13 @@ from notifier.delivery.recheck import plan_again, postpone
 from notifier.delivery.send import reroute
 from notifier.vocabulary.status import Reason, Status
 
-#: seconds for which the consent changes that were read are believed: an opt-out that was committed a second before a
-#: request is written holds
+#: seconds for which consent changes are cached: an opt-out that was committed a second before a request is written must
+#: hold
 CONSENT_CACHE_SECONDS = 0.5
 
 
 class Recheck:
-    """The checks of one shard. Consent changes are read for the whole shard, at the price of one chunk of it."""
+    """The checks of one shard. Consent changes are read for the whole shard, which costs as much as for one chunk."""
 
     def __init__(self, claimed: ClaimedShard, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._claimed, self._clock = claimed, clock

@@ -20,5 +20,5 @@ def send_shard(shard_id: uuid.UUID, worker: str) -> None:
     if state == Shard.State.DONE:
         finish_if_done(claimed.campaign.pk)
     elif state == Shard.State.ARMED:
-        # the sender gave its turn away; when the campaign is paused, the next task finds nothing to claim
+        # the sender stopped early to let other tasks run; if the campaign is paused, the next task claims nothing
         enqueue(shard_id, claimed.channel)

@@ -31,7 +31,7 @@ _SENT = frozenset({int(Status.SENT), int(Status.DELIVERED)})
 
 @dataclass(frozen=True, slots=True)
 class OutcomeNote:
-    """What the byte of a message cannot say."""
+    """Details of an outcome that its one byte cannot hold."""
 
     reason: str = ""
     detail: str = ""
@@ -61,9 +61,9 @@ class ShardOutcomes:
     dead: int = 0
     requeued: int = 0
     #: among the failed and the requeued: messages that no provider refused. The recheck refused them (consent, quiet
-    #: hours, time); or the connection ended under them, and another attempt follows
+    #: hours, time); or their connection was lost, and another attempt follows
     skipped: int = 0
-    #: the connection ended under the message and others, and no answer came
+    #: the connection, which carried several messages, was lost, and no answer came
     disconnected: int = 0
 
     def __post_init__(self) -> None:
@@ -164,8 +164,8 @@ def _unpack_delays(packed: bytes, count: int, unknown_delay: int | None) -> arra
 
 @dataclass(frozen=True)
 class WriteResult:
-    """What the statement found. `claimed`: the shard is still this worker's; `running`: the campaign still runs on the
-    shard's channel."""
+    """The state at the time of the write. `claimed`: the shard is still this worker's; `running`: the campaign still
+    runs on the shard's channel."""
 
     claimed: bool
     running: bool

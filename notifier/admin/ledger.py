@@ -65,9 +65,9 @@ class NotificationAdmin(SearchByIdAdmin):
 @admin.register(Delivery, site=admin_site)
 class DeliveryAdmin(NewestAdmin):
     rank = 20
-    named_by = "notification_id"
+    base_column = "notification_id"
     linked_columns = (CAMPAIGN,)
-    found_by = ("pk", "recipient_id", "notification_id")
+    searched_columns = ("pk", "recipient_id", "notification_id")
     list_display = (
         "id",
         "channel",
@@ -116,7 +116,7 @@ class DeliveryAdmin(NewestAdmin):
 @admin.register(DeliveryEvent, site=admin_site)
 class DeliveryEventAdmin(NewestDeliveriesAdmin):
     rank = 40
-    found_by = ("pk", "delivery_id")
+    searched_columns = ("pk", "delivery_id")
     search_help_text = "The delivery's id."
     list_display = ("at", "what", "delivery_id", "detail")
     fields = ("tenant", "delivery_id", "what", "detail", "at")
@@ -125,7 +125,7 @@ class DeliveryEventAdmin(NewestDeliveriesAdmin):
 @admin.register(DeadLetter, site=admin_site)
 class DeadLetterAdmin(SearchByIdAdmin):
     rank = 30
-    found_by = ("pk", "delivery_id")
+    searched_columns = ("pk", "delivery_id")
     search_help_text = "The delivery's id."
     list_display = ("delivery_id", "channel", "attempts", "last_error", "created_at", "redriven_at")
     list_filter = (ChannelFilter, ("redriven_at", admin.EmptyFieldListFilter))
@@ -152,7 +152,7 @@ class DeadLetterAdmin(SearchByIdAdmin):
 @admin.register(OrderingQueue, site=admin_site)
 class OrderingQueueAdmin(NewestAdmin):
     group = "Operations"
-    found_by = ("recipient_id",)
+    searched_columns = ("recipient_id",)
     search_fields = ("recipient_id",)
     list_display = ("recipient_id", "channel", "lane", "mode", "unfinished", "turn_taken")
     list_filter = (ChannelFilter, "turn_taken")

@@ -42,7 +42,7 @@ class SearchByIdAdmin(ReadOnlyLargeTableAdmin):
     """A list whose search box takes an id or an external id."""
 
     group = GROUP
-    found_by: ClassVar[tuple[str, ...]] = ("pk", "recipient_id")
+    searched_columns: ClassVar[tuple[str, ...]] = ("pk", "recipient_id")
     search_fields = ("pk",)
     search_help_text = "An id (its own, or one of those it names), or a recipient's external id."
 
@@ -50,24 +50,23 @@ class SearchByIdAdmin(ReadOnlyLargeTableAdmin):
         rows = self.rows(request)
         searched_id = parse_uuid(term)
         if searched_id is not None:
-            return [rows.filter(**{name: searched_id}) for name in self.found_by]
-        if "recipient_id" not in self.found_by:
+            return [rows.filter(**{name: searched_id}) for name in self.searched_columns]
+        if "recipient_id" not in self.searched_columns:
             return []
         return [rows.filter(recipient_id__in=recipient_ids(request, term))]
 
 
 class NewestAdmin(SearchByIdAdmin):
-    """A list of the rows that belong to the newest notifications. The column `named_by` has one of the values that
-    `newest` returns."""
+    """A list of the rows that belong to the newest notifications. `base_column` holds the ids that `newest` returns."""
 
-    named_by: ClassVar[str] = "recipient_id"
+    base_column: ClassVar[str] = "recipient_id"
 
     def base_rows(self, request: HttpRequest, rows: QuerySet[Any]) -> BaseRows:
         if request.GET.get("q", "").strip():
             return BaseRows(rows, bounded=True)
         with prefer_indexes():
-            named = list(self.newest(request))
-            ids = list(rows.order_by().filter(**{f"{self.named_by}__in": named}).values_list("pk", flat=True))
+            newest_ids = list(self.newest(request))
+            ids = list(rows.order_by().filter(**{f"{self.base_column}__in": newest_ids}).values_list("pk", flat=True))
         return BaseRows(rows.filter(pk__in=ids), bounded=True, note=_NOTE.format(list_limits().newest_notifications))
 
     def newest(self, request: HttpRequest) -> Iterable[Any]:
@@ -78,7 +77,7 @@ class NewestAdmin(SearchByIdAdmin):
 class NewestDeliveriesAdmin(NewestAdmin):
     """The same for a table whose rows name a delivery."""
 
-    named_by = "delivery_id"
+    base_column = "delivery_id"
 
     def newest(self, request: HttpRequest) -> Iterable[Any]:
         return newest_deliveries(request, self.listed_tenant(request))

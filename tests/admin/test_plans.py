@@ -38,7 +38,13 @@ SMALL = {
 LARGE = sorted((m for m, page in admin_site._registry.items() if isinstance(page, LargeTableAdmin)), key=str)
 TABLES = [model._meta.db_table for model in LARGE]
 #: the limits of lists, a twentieth of those in production
-LIMITS = {"filter_window": 1_000, "counted": 500, "found": 100, "newest_notifications": 50, "sorted_messages": 300}
+LIMITS = {
+    "filter_window": 1_000,
+    "counted": 500,
+    "search_matches": 100,
+    "newest_notifications": 50,
+    "sorted_messages": 300,
+}
 #: rows that one step of a plan may read, in tables of 10,000
 BOUND = 2_500
 

@@ -100,11 +100,11 @@ class LargeTableAdmin(TenantModelAdmin):
         return (queryset.filter(pk__in=self.search(request, term)) if term else queryset), False
 
     def search(self, request: HttpRequest, term: str) -> list[Any]:
-        """Primary keys of the rows that the term finds, at most `ListLimits.found` by each query."""
+        """Primary keys of the rows that the term finds, at most `ListLimits.search_matches` by each query."""
         ids: dict[Any, None] = {}
         with prefer_indexes():
             for query in self.search_queries(request, term):
-                ids |= dict.fromkeys(query.values_list("pk", flat=True)[: list_limits().found])
+                ids |= dict.fromkeys(query.values_list("pk", flat=True)[: list_limits().search_matches])
         return list(ids)
 
     def rows(self, request: HttpRequest) -> QuerySet[Any]:

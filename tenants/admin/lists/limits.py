@@ -15,11 +15,11 @@ class ListLimits:
     counted: int = 10_000
     #: read by one step of a filter that has no index (30 ms in a table of 2 M)
     filter_window: int = 20_000
-    #: found by one query of a search
-    found: int = 2_000
+    #: returned by one query of a search
+    search_matches: int = 2_000
     #: notifications whose messages a list shows when there is no search and no filter
     newest_notifications: int = 1_000
-    #: messages of a campaign with one status that are sorted; more are read in order, which soon finds enough
+    #: messages of a campaign with one status that are sorted; more are read in the list's order, until a page is full
     sorted_messages: int = 5_000
 
 

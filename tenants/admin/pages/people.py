@@ -134,7 +134,7 @@ class PreferenceInline(TenantTabularInline):
 def recipient_ids(request: HttpRequest, external_id: str) -> list[Any]:
     """Ids of the recipients with this external id in the user's tenants."""
     recipients = visible_rows(Recipient.objects.filter(external_id=external_id), request)
-    return list(recipients.values_list("pk", flat=True)[: list_limits().found])
+    return list(recipients.values_list("pk", flat=True)[: list_limits().search_matches])
 
 
 @admin.register(Recipient, site=admin_site)
@@ -157,7 +157,7 @@ class RecipientAdmin(LargeTableAdmin):
     def search_queries(self, request: HttpRequest, term: str) -> Iterable[Any]:
         rows = self.rows(request)
         return rows.filter(external_id=term), rows.filter(
-            pk__in=search_recipients(term, self.listed_tenant(request), list_limits().found)
+            pk__in=search_recipients(term, self.listed_tenant(request), list_limits().search_matches)
         )
 
     @admin.display(description="email")

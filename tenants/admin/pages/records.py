@@ -8,8 +8,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django_celery_beat import admin as beat
-from django_celery_beat import models as clock
+from django_celery_beat import admin as beat_admin
+from django_celery_beat import models as beat_models
 
 from tenants.admin.hardening import hardened
 from tenants.admin.lists.large_tables import ReadOnlyLargeTableAdmin
@@ -58,7 +58,7 @@ class IdempotencyKeyAdmin(ReadOnlyLargeTableAdmin):
         return (self.rows(request).filter(key=term),)
 
 
-admin_site.register(clock.PeriodicTask, hardened(beat.PeriodicTaskAdmin))
-admin_site.register(clock.ClockedSchedule, hardened(beat.ClockedScheduleAdmin))
-admin_site.register(clock.CrontabSchedule, hardened(beat.CrontabScheduleAdmin))
-admin_site.register([clock.SolarSchedule, clock.IntervalSchedule], hardened(beat.ScheduleAdmin))
+admin_site.register(beat_models.PeriodicTask, hardened(beat_admin.PeriodicTaskAdmin))
+admin_site.register(beat_models.ClockedSchedule, hardened(beat_admin.ClockedScheduleAdmin))
+admin_site.register(beat_models.CrontabSchedule, hardened(beat_admin.CrontabScheduleAdmin))
+admin_site.register([beat_models.SolarSchedule, beat_models.IntervalSchedule], hardened(beat_admin.ScheduleAdmin))
