@@ -155,7 +155,9 @@ class CampaignPlanner:
         if key not in self._forms:
             content = self._compiled.locale_for(channel, locale, self.tenant.default_locale)
             if content not in self._rendered:
-                self._rendered[content] = self._compiled.form(content, self.campaign.data, self.tenant.link_schemes)
+                self._rendered[content] = self._compiled.render_partly(
+                    content, self.campaign.data, self.tenant.link_schemes
+                )
             self._forms[key] = self._rendered[content]
         return self._forms[key]
 

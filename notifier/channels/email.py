@@ -11,16 +11,17 @@ from notifier.channels.base import Channel, Envelope, Message
 from notifier.errors import InvalidInput
 from notifier.vocabulary.people import Address, Person
 
-#: a practical subset of RFC 5321 §4.1.2: one @, a domain with a dot, no quoting, no blanks; Unicode may be (RFC 6531)
+#: a practical subset of RFC 5321 §4.1.2: one @, a domain with a dot, no quotes, no spaces. Unicode is allowed (RFC
+#: 6531)
 ADDRESS = re.compile(
     r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,64}@(?:[^\s@.<>()\[\]\\,;:\"]{1,63}\.)+[^\s@.<>()\[\]\\,;:\"]{2,63}"
 )
-_BREAK = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
 class EmailMessage(Message):
-    """`preheader`: what a mailbox shows behind the subject."""
+    """`preheader`: the text that a mail client shows after the subject."""
 
     subject: str
     text: str = ""
@@ -35,7 +36,7 @@ class Email(Channel):
     html_parts = frozenset({"html"})
     longest = {"subject": 250, "preheader": 250, "text": 60_000, "html": 60_000}
     inspected = frozenset({"subject", "preheader"})
-    #: a repeat carries the same Message-ID, by which mailboxes hide it
+    #: a repeat carries the same Message-ID, so that the mail service hides it
     repeat_when_in_doubt = True
     window = 400
 
@@ -52,10 +53,10 @@ class Email(Channel):
         if not parts.get("text") and not parts.get("html"):
             raise InvalidInput("email needs the part 'text' or 'html'.", field="text")
 
-    def check_content(self, known: Mapping[str, Any], schemes: Collection[str]) -> None:
-        super().check_content(known, schemes)
+    def check_content(self, parts: Mapping[str, Any], schemes: Collection[str]) -> None:
+        super().check_content(parts, schemes)
         for part in ("subject", "preheader"):
-            if _BREAK.search(known.get(part, "")):
+            if _CONTROL.search(parts.get(part, "")):
                 raise InvalidInput(f"The {part} holds a line break or a control character.", field=part)
 
     def message(self, envelope: Envelope, content: Mapping[str, Any]) -> EmailMessage:

@@ -1,6 +1,6 @@
 """The provider contract and its registry. A new provider is one new file in this folder, and nothing else.
 
-A provider builds the request and tells what the response means; it does no I/O. A provider that is no HTTP service (the
+A provider builds the request and tells what the response means; it does no I/O. A provider that needs no network (the
 inbox) overrides `send`. The provider of another app lives in `<app>/provider.py`.
 """
 
@@ -64,9 +64,9 @@ def optional_secret() -> Any:
     return dataclasses.field(default="", repr=False, metadata={"secret": True})
 
 
-def choice(first: str, *others: str) -> Any:
-    """A field of a Config that is one of these texts; the first is the default."""
-    return dataclasses.field(default=first, metadata={"choices": (first, *others)})
+def choice(default: str, *alternatives: str) -> Any:
+    """A field of a Config that is one of these texts."""
+    return dataclasses.field(default=default, metadata={"choices": (default, *alternatives)})
 
 
 AnyConfig = Config  # inside Provider the name means the provider's own class
@@ -155,7 +155,7 @@ class Provider(ABC, Generic[M]):
         raise NotImplementedError(f"{type(self).__name__} must implement verdict_of() or override send()")
 
     def untemplatable(self, addresses: Sequence[str]) -> list[int]:
-        """The indexes of addresses that change more of a request than the address: no body template fits them."""
+        """The indexes of addresses for which a request differs in more than the address: no body template fits them."""
         return []
 
     def encode(self, texts: Sequence[str]) -> list[bytes]:

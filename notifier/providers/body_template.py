@@ -24,7 +24,8 @@ ADDRESS, ID, KEY = "address", "id", "key"
 
 @dataclass(frozen=True)
 class Placeholders:
-    """The texts of a sample message, in place of the texts that differ. They are random: no real text holds one."""
+    """The texts of a sample message, in place of the texts that differ. A placeholder is random: no real text holds
+    one."""
 
     address: str
     id: uuid.UUID
@@ -59,11 +60,13 @@ def _placeholder() -> str:
 
 
 class Untemplatable(ValueError):
-    """A placeholder stands outside the body, or the body lacks the address."""
+    """A placeholder occurs outside the body, or the body lacks the address."""
 
 
 @dataclass(frozen=True)
 class BodyTemplate:
+    """A request whose body differs only in the texts of some columns. `head`: everything besides the body."""
+
     head: RequestTemplate
     #: the columns in the order of their positions in the body; a column may have several positions
     columns: tuple[str, ...]

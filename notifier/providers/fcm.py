@@ -37,9 +37,9 @@ GOOGLE_TOKENS = "https://oauth2.googleapis.com/token"
 ASSERTION_LIFE, ASSERTION_KEPT = 3600, 1800  #: seconds; Google allows an hour
 LONGEST_TTL = 28 * 86_400  #: FCM keeps a message for four weeks at most
 SHORTEST_WAIT, LONGEST_WAIT = 1.0, 3600.0
-MUCH_A_MINUTE = 18_000_000  #: messages; Google asks for a month's notice of more
+LONG_NOTICE_RATE = 18_000_000  #: messages a minute above which Google asks for a month's notice
 
-#: the sandbox accepts assertions signed with this key, because a provider reads no file and so no key of the sandbox
+#: the sandbox accepts assertions signed with this key: a provider reads no file, so it cannot read the sandbox's key
 SANDBOX_TYPE = "notifier_sandbox"
 SANDBOX_KEY = "notifier-sandbox: anybody may send here"
 SANDBOX_ISSUER = "sandbox@notifier"
@@ -104,7 +104,7 @@ class Fcm(base.Provider[PushMessage]):
         self._algorithm = "HS256" if account.get("type") == SANDBOX_TYPE else "RS256"
         self._issuer, project = account["client_email"], account["project_id"]
         self._url = f"{self.base}/v1/projects/{project}/messages:send"
-        # not the account's own token_uri: it is the tenant's input, and would let a tenant choose whom we post to
+        # not the account's own token_uri: it is the tenant's input, and a tenant must not choose where we post
         self._token_url = GOOGLE_TOKENS if self.base == self.origin else f"{self.base}/token"
         self._token_request: tuple[float, Request] | None = None
         self._headers: tuple[str, tuple[tuple[str, str], ...]] = ("", ())
@@ -113,7 +113,7 @@ class Fcm(base.Provider[PushMessage]):
     @classmethod
     def raise_quota(cls, rate_per_s: float) -> str:
         """https://firebase.google.com/docs/cloud-messaging/throttling-and-quotas"""
-        days = 30 if rate_per_s * 60 > MUCH_A_MINUTE else 15
+        days = 30 if rate_per_s * 60 > LONG_NOTICE_RATE else 15
         return f"ask Google for more at least {days} days ahead"
 
     # -- the content --

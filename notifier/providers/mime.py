@@ -45,7 +45,7 @@ def compose(message: EmailMessage, sender: Sender) -> bytes:
         "MIME-Version: 1.0",
     ]
     if envelope.unsubscribe_url:
-        # RFC 2369 and 8058: a mailbox shows a button of its own, and posts by itself
+        # RFC 2369 and 8058: the mail client shows a button of its own, and sends the POST itself
         headers += [
             f"List-Unsubscribe: <{envelope.unsubscribe_url}>",
             "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
@@ -54,7 +54,7 @@ def compose(message: EmailMessage, sender: Sender) -> bytes:
 
 
 def message_id(key: str, sender: Sender) -> str:
-    """The same for every repeat of a delivery, so that a mailbox hides the repeat."""
+    """The same for every repeat of a delivery, so that the mail service hides the repeat."""
     return f"{key}@{sender.domain}"
 
 
@@ -81,12 +81,12 @@ def quoted_printable(text: str) -> bytes:
     if not lines.endswith("\r\n"):
         lines += "\r\n"  # b2a_qp takes the kind of its soft line breaks from the first line end that it sees
     encoded = b2a_qp(lines.encode(), istext=True)
-    # a dot alone on a line ends a message for a server that reads carelessly
+    # a server that reads carelessly takes a line with only a dot for the end of the message
     return encoded.replace(b"\r\n.", b"\r\n=2E") if b"\r\n." in encoded else encoded
 
 
 def with_preheader(html: str, preheader: str) -> str:
-    """The page with the text that a mailbox shows behind the subject, invisible in the page."""
+    """The page with the preheader, which a mail client shows after the subject; it is invisible in the page."""
     if not html or not preheader:
         return html
     escaped = preheader.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

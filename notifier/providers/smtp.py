@@ -1,7 +1,7 @@
-"""SMTP: any mail server that takes messages for others (RFC 5321, 6409).
+"""SMTP: any mail server that relays messages (RFC 5321, 6409).
 
-The message is composed here; the conversation with the server is the transport's (notifier.transport.smtp): a request
-of the method MAIL names the server, how to log in, and the envelope, and a response is the server's reply.
+This file composes the message; `notifier.transport.smtp` speaks with the server. A request of the method MAIL names the
+server, the login and the envelope; a response is the server's reply.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from notifier.providers.mime import Sender, compose
 from notifier.vocabulary.http import Request, Response
 from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Temporary, Verdict
 
-#: the sandbox takes any password; this one says so
+#: the sandbox accepts any password
 SANDBOX_PASSWORD = "notifier-sandbox: anybody may send here"  # noqa: S105
 SECURITY = ("starttls", "tls", "none")
-#: no mailbox of that name, at that domain, or any more (RFC 3463 §3.2; 5.1.10: RFC 7505)
+#: enhanced codes for a mailbox that does not exist, or not any more (RFC 3463 §3.2; 5.1.10: RFC 7505)
 NO_MAILBOX = frozenset({"5.1.1", "5.1.2", "5.1.6", "5.1.10"})
-#: what a server says about a mailbox that is not there, without an enhanced code
+#: the usual texts for a mailbox that does not exist, for a server that gives no enhanced code
 _UNKNOWN = re.compile(
     r"(user|mailbox|recipient|address|account)\b.{0,40}\b(unknown|not found|does not exist|invalid|unavailable)"
     r"|(no such|unknown) (user|mailbox|recipient|address)",
     re.IGNORECASE,
 )
-#: the account's own fault, at whatever command: RFC 4954 §6, and relaying that is not allowed
+#: codes that concern the account, whatever the command (RFC 4954 §6)
 _ACCOUNT = frozenset({530, 534, 535, 538})
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
 _QUEUED = re.compile(r"queued as ([A-Za-z0-9.-]{4,60})", re.IGNORECASE)
@@ -38,7 +38,7 @@ _QUEUED = re.compile(r"queued as ([A-Za-z0-9.-]{4,60})", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class SmtpConfig(base.Config):
-    """`security`: starttls (port 587), tls (port 465) or none. `connections`: at most so many of one process."""
+    """`security`: starttls (port 587), tls (port 465) or none. `connections`: of one process, at most."""
 
     host: str
     from_address: str
@@ -70,7 +70,7 @@ class SmtpConfig(base.Config):
             if not isinstance(value, int) or not 0 < value <= most:
                 raise InvalidInput(f"{name} is a number from 1 to {most:,}.", field=name)
         if not config.user and config.password:
-            config = replace(config, password="")  # nobody logs in with it
+            config = replace(config, password="")  # without a user, no login needs the password
         if not config.from_name.isprintable():
             raise InvalidInput("from_name holds a line break or a control character.", field="from_name")
         return config
@@ -78,9 +78,9 @@ class SmtpConfig(base.Config):
     @classmethod
     def sandbox(cls, origin: str) -> Self:
         """The sandbox listens for SMTP on the port after that for HTTPS."""
-        place = urlsplit(origin)
+        url = urlsplit(origin)
         return cls(
-            host=place.hostname or "", port=(place.port or 443) + 1, from_address="notifier@sandbox.example",
+            host=url.hostname or "", port=(url.port or 443) + 1, from_address="notifier@sandbox.example",
             user="sandbox", password=SANDBOX_PASSWORD,
         )  # fmt: skip
 
@@ -110,14 +110,14 @@ class Smtp(base.Provider[EmailMessage]):
 
     def verdict_of(self, response: Response) -> Verdict:
         stage, enhanced = response.headers.get("stage", ""), response.headers.get("enhanced", "")
-        words = response.body.decode(errors="replace").replace("\n", " ")
-        detail = f"{response.status} {words}"[:300]
+        text = response.body.decode(errors="replace").replace("\n", " ")
+        detail = f"{response.status} {text}"[:300]
         if response.status < 300:
-            queued = _QUEUED.search(words)
+            queued = _QUEUED.search(text)
             return Sent(queued[1] if queued else "")
         if response.status < 500:
             return Temporary(detail)  # also greylisting: the engine's later attempts are minutes apart
-        if response.status in _ACCOUNT or stage not in ("rcpt", "data", "body") or "relay" in words.lower():
+        if response.status in _ACCOUNT or stage not in ("rcpt", "data", "body") or "relay" in text.lower():
             return Misconfigured(detail)
-        no_mailbox = enhanced in NO_MAILBOX or (not enhanced and _UNKNOWN.search(words) is not None)
+        no_mailbox = enhanced in NO_MAILBOX or (not enhanced and _UNKNOWN.search(text) is not None)
         return Permanent(detail, address_is_dead=stage == "rcpt" and no_mailbox)

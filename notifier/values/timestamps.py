@@ -1,4 +1,4 @@
-"""Parse a time stamp in every form of RFC 3339: `T`, `t` or a blank after the date, `Z` or `z` at the end."""
+"""Parse a time stamp in every form of RFC 3339: `T`, `t` or a space after the date, `Z` or `z` at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Invisible characters at the edges of a text are no part of it: one rule for files, the API and the admin."""
+"""Removes spaces and invisible characters at the edges of a text: one rule for files, the API and the admin."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ _SPACES = "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000-\u200a\u2028\u202
 _INVISIBLE = "\xad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
 
 
-def _spelled(ranges: str) -> str:
-    """Each character of `a-c` written out."""
-    spelled: list[str] = []
+def _expand(ranges: str) -> str:
+    """Every character of ranges such as `a-c`."""
+    expanded: list[str] = []
     characters = iter(ranges)
     for character in characters:
         if character == "-":
-            spelled += map(chr, range(ord(spelled[-1]) + 1, ord(next(characters)) + 1))
+            expanded += map(chr, range(ord(expanded[-1]) + 1, ord(next(characters)) + 1))
         else:
-            spelled.append(character)
-    return "".join(spelled)
+            expanded.append(character)
+    return "".join(expanded)
 
 
-EDGES = _spelled(_SPACES + _INVISIBLE)
+EDGES = _expand(_SPACES + _INVISIBLE)
 
 
 def trimmed(text: str) -> str:
-    """`text` without blanks and invisible characters at its edges, so that `ann` and `ann\\u200b` are one person."""
+    """`text` without spaces and invisible characters at its edges, so that `ann` and `ann\\u200b` are one person."""
     # 0.1 µs for a text without such characters
     return text.strip(EDGES)

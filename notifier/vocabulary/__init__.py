@@ -3,6 +3,6 @@
 status.py     the status of a delivery, its lane, its queue position and its reasons
 ids.py        time-ordered identifiers
 people.py     recipients as the engine sees them, and the request to reach one
-http.py       what a client of HTTP does (notifier.transport implements it, providers use it)
+http.py       requests, answers and the HTTP client (notifier.transport implements it, providers use it)
 verdicts.py   what a provider answered for a message
 """

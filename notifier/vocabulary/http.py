@@ -55,7 +55,7 @@ class RequestTemplate:
     """What the requests of one batch share. Header names are lower case. `timeout` as in Request."""
 
     method: str
-    origin: str  #: https://host or https://host:port
+    origin: str  #: https://host or https://host:port; smtp://host:port for the SMTP client
     path: str  #: for a batch whose requests have no paths of their own
     headers: tuple[tuple[str, str], ...]
     timeout: float = 10.0
@@ -137,7 +137,7 @@ class HttpClient(Protocol):
 
 
 class TokenRefused(Exception):
-    """No access token could be had. `temporary` False: the credentials are wrong."""
+    """The token endpoint issued no access token. `temporary` False: the credentials are wrong."""
 
     def __init__(self, detail: str, *, temporary: bool) -> None:
         super().__init__(detail)

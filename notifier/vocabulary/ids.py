@@ -9,11 +9,12 @@ import uuid
 
 
 def new_id() -> uuid.UUID:
-    """A UUID (version 7, RFC 9562, method 3): Unix time in milliseconds, 12 bits of the millisecond's fraction (a
-    quarter of a microsecond each, so that ids of one process are in the order of their making), the rest random: not
-    secret. The generator of the system would release the interpreter's lock for each id: 3.5 µs, and a wait."""
-    ms, rest = divmod(time.time_ns(), 1_000_000)
-    fraction = (rest << 12) // 1_000_000
+    """A UUID (version 7, RFC 9562, method 3): Unix time in milliseconds; 12 bits of the millisecond's fraction, a
+    quarter of a microsecond each, so ids of one process are in the order in which they were made; random bits, which
+    are not secret. The system's random generator would release the interpreter's lock for each id: 3.5 µs, and a wait.
+    """
+    ms, ns = divmod(time.time_ns(), 1_000_000)
+    fraction = (ns << 12) // 1_000_000
     # Python seeds the generator anew in every forked child
     return uuid.UUID(int=ms << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | random.getrandbits(62))
 

@@ -44,8 +44,8 @@ PERSON = "recipient"
 RESERVED = frozenset({
     "true", "false", "nil", "null", "empty", "blank", "partial", "forloop", "tablerowloop", PERSON,
 })  # fmt: skip
-#: Python refuses to format whole numbers of some thousand digits
-_LONGEST = 2**63
+#: whole numbers below this are joined without Liquid; Python refuses to format numbers of some thousand digits
+_LARGEST_PLAIN = 2**63
 #: plain words for Python's types
 _TYPES = {"str": "text", "int": "number", "float": "number", "bool": "true or false", "dict": "object",
           "NoneType": "null", "tuple": "list", "range": "range", "list": "list"}  # fmt: skip
@@ -129,7 +129,7 @@ class LiquidText:
         return self.render_by_liquid(variables) if text is None else text
 
     def render_by_liquid(self, variables: dict[str, Any]) -> str:
-        """The same text by Liquid itself, without the short way for plain texts and variables."""
+        """The same text by Liquid itself, without the fast path for plain texts and variables."""
         context = Context(self._parsed, globals=self._parsed.make_globals(variables))
         context.escapes = self._escapes
         buffer = context.get_buffer()
@@ -163,9 +163,9 @@ class LiquidText:
 Piece = str | tuple[str, ...]
 
 
-def _roots(heads: Iterable[Any]) -> set[str] | None:
-    """The variables at the heads of paths; None when only rendering tells one of them, as in `{{ [x] }}`."""
-    names = list(heads)
+def _roots(first_keys: Iterable[Any]) -> set[str] | None:
+    """The variables with which paths begin; None when only rendering tells one of them, as in `{{ [x] }}`."""
+    names = list(first_keys)
     return set(names) if all(isinstance(name, str) for name in names) else None
 
 
@@ -180,15 +180,16 @@ def _pieces(nodes: Iterable[Any]) -> tuple[Piece, ...] | None:
 def _piece(node: Any) -> Piece | None:
     if type(node) is ContentNode:
         return str(node.text)
-    shown = node.expression if type(node) is OutputNode else None
-    if type(shown) is not FilteredExpression or shown.filters or type(shown.left) is not Path:
+    printed = node.expression if type(node) is OutputNode else None
+    if type(printed) is not FilteredExpression or printed.filters or type(printed.left) is not Path:
         return None
-    path = tuple(key for key in shown.left.path if isinstance(key, str))
-    return path if len(path) == len(shown.left.path) else None
+    path = tuple(key for key in printed.left.path if isinstance(key, str))
+    return path if len(path) == len(printed.left.path) else None
 
 
 def _joined(pieces: tuple[Piece, ...], variables: dict[str, Any], escapes: bool) -> str | None:
-    """What Liquid would render; None where Liquid must do it: a value is missing, or is no text and no whole number."""
+    """The text that Liquid would render; None when Liquid must render it: a value is missing, or is neither a text nor
+    a whole number."""
     texts: list[str] = []
     for piece in pieces:
         if type(piece) is str:
@@ -199,7 +200,7 @@ def _joined(pieces: tuple[Piece, ...], variables: dict[str, Any], escapes: bool)
             if type(value) is not dict or key not in value:
                 return None
             value = value[key]
-        if type(value) is int and abs(value) < _LONGEST:
+        if type(value) is int and abs(value) < _LARGEST_PLAIN:
             value = str(value)
         elif type(value) is not str:
             return None

@@ -38,14 +38,14 @@ class FilterLimits:
     grows: Callable[[Any, tuple[Any, ...]], int] | None = None
 
 
-def _replaced(text: str, args: tuple[Any, ...]) -> int:
+def _size_after_replace(text: str, args: tuple[Any, ...]) -> int:
     """The size after `replace`: each occurrence of the first argument becomes the second; "" occurs everywhere."""
     if len(args) < 2:
         return len(text)
     return len(text) + text.count(str(args[0])) * len(str(args[1]))
 
 
-def _joined(items: list[Any], args: tuple[Any, ...]) -> int:
+def _size_after_join(items: list[Any], args: tuple[Any, ...]) -> int:
     """The size after `join`, which puts its argument between two items."""
     return size_of(items) + len(items) * len(str(args[0]) if args else " ")
 
@@ -56,17 +56,16 @@ _TEXT, _LIST, _NUMBER = FilterLimits(), FilterLimits(FilterInput.LIST), FilterLi
 FILTERS: dict[str, FilterLimits] = {
     **dict.fromkeys(("append", "base64_decode", "base64_encode", "base64_url_safe_decode", "base64_url_safe_encode",
                      "capitalize", "downcase", "escape", "escape_once", "lstrip", "newline_to_br", "prepend", "remove",
-                     "remove_first", "remove_last", "replace_first", "replace_last", "rstrip", "safe", "split",
-                     "raw",
+                     "remove_first", "remove_last", "replace_first", "replace_last", "rstrip", "safe", "split", "raw",
                      "squish", "strip", "strip_newlines", "truncate", "truncatewords", "upcase", "url_encode"), _TEXT),
     "escapejs": FilterLimits(slow=2),
     "url_decode": FilterLimits(slow=4),
     "strip_html": FilterLimits(longest=16 * 1024, slow=8),
-    "replace": FilterLimits(grows=_replaced),
+    "replace": FilterLimits(grows=_size_after_replace),
     "date": FilterLimits(FilterInput.ANY, longest=200, slow=100),
     **dict.fromkeys(("compact", "concat", "find", "find_index", "has", "map", "reject", "reverse", "sort_natural",
                      "sum", "where"), _LIST),
-    "join": FilterLimits(FilterInput.LIST, grows=_joined),
+    "join": FilterLimits(FilterInput.LIST, grows=_size_after_join),
     "sort": FilterLimits(FilterInput.LIST, items=5_000),
     "uniq": FilterLimits(FilterInput.LIST, items=500),
     **dict.fromkeys(("abs", "at_least", "at_most", "ceil", "divided_by", "floor", "minus", "modulo", "plus", "round",

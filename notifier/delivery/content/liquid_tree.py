@@ -53,7 +53,7 @@ from notifier.delivery.content.liquid_filters import apply
 from notifier.delivery.content.liquid_values import Html, Missing, NoValue, as_html, as_text
 from notifier.delivery.content.render_budget import MAX_ITEMS, MAX_OUTPUT, Budget, LimitExceeded
 
-#: nodes and expressions of one template part: parsing this number takes 50 ms
+#: elements (nodes and expressions) of one template part: parsing this number takes 50 ms
 MAX_ELEMENTS = 10_000
 #: levels of nested blocks and of `and` after `and`: Python's stack has a thousand calls, and a level uses up to four
 MAX_DEPTH = 100
@@ -125,7 +125,7 @@ def _path_text(path: Iterable[object]) -> str:
 
 
 class _Node:
-    """Any node: costs one step, and notes the innermost node of an error."""
+    """Any node: costs one step, and stores the innermost node of an error."""
 
     __slots__ = ()
 
@@ -158,8 +158,9 @@ class _Cycle:
 
     def render_to_output(self, context: Context, buffer: TextIO) -> int:
         group = as_text(self.group.evaluate(context), self.group) if self.group else ""
-        now = self.args[context.cycle(group or str([str(arg) for arg in self.args]), len(self.args)) % len(self.args)]
-        text = as_text(now.evaluate(context), now)
+        position = context.cycle(group or str([str(arg) for arg in self.args]), len(self.args))
+        current = self.args[position % len(self.args)]
+        text = as_text(current.evaluate(context), current)
         return buffer.write(as_html(text) if context.escapes else text)
 
 
@@ -250,47 +251,47 @@ _EXPRESSIONS: dict[type, type | None] = {
 @cache
 def _stricter(kind: type) -> type:
     """The subclass that replaces a class. Raises LimitExceeded for a class that is not listed above."""
-    above: tuple[type | None, ...]
+    candidates: tuple[type | None, ...]
     if kind in _NODES:
-        above = (_Node, _NODES[kind], kind)
+        candidates = (_Node, _NODES[kind], kind)
     elif kind in _EXPRESSIONS:
-        above = (_EXPRESSIONS[kind], kind)
+        candidates = (_EXPRESSIONS[kind], kind)
     else:
         raise LimitExceeded(f"{kind.__name__} is not supported")
-    bases = tuple(base for base in above if base is not None)
+    bases = tuple(base for base in candidates if base is not None)
     return kind if len(bases) == 1 else type(f"Strict{kind.__name__}", bases, {"__slots__": ()})
 
 
 def restrict(nodes: Iterable[Node]) -> None:
     """Put the parsed template under limits. Raises LimitExceeded for a template that is too large or too deep, or holds
     a class that is not listed above."""
-    things = 0
+    elements = 0
     seen: set[int] = set()
     left: list[tuple[Any, int]] = [(node, 1) for node in nodes]
     while left:
-        thing, depth = left.pop()
-        if id(thing) in seen:
+        element, depth = left.pop()
+        if id(element) in seen:
             continue
-        seen.add(id(thing))
-        things += 1
-        if things > MAX_ELEMENTS:
+        seen.add(id(element))
+        elements += 1
+        if elements > MAX_ELEMENTS:
             raise LimitExceeded(f"more than {MAX_ELEMENTS} tags, values and filters")
         if depth > MAX_DEPTH:
             raise LimitExceeded(f"blocks or conditions inside one another, more than {MAX_DEPTH} levels")
-        if len(getattr(thing, "filters", None) or ()) > MAX_FILTERS:
+        if len(getattr(element, "filters", None) or ()) > MAX_FILTERS:
             raise LimitExceeded(f"more than {MAX_FILTERS} filters in a row")
-        if isinstance(thing, OutputNode):
-            _refuse_words(thing.expression)
-        left.extend((child, depth + 1) for child in parts_of(thing))
-        kind: type = type(thing)
+        if isinstance(element, OutputNode):
+            _refuse_words(element.expression)
+        left.extend((child, depth + 1) for child in parts_of(element))
+        kind: type = type(element)
         if (stricter := _stricter(kind)) is not kind:
-            thing.__class__ = stricter
+            element.__class__ = stricter
 
 
-def _refuse_words(as_text: Expression) -> None:
+def _refuse_words(printed: Expression) -> None:
     """Raise LiquidError for `{{ nil }}` and the like, which print nothing even if a variable has that name."""
-    if isinstance(as_text, FilteredExpression) and not as_text.filters and isinstance(as_text.left, _NOTHING):
-        word = type(as_text.left).__name__.lower()
+    if isinstance(printed, FilteredExpression) and not printed.filters and isinstance(printed.left, _NOTHING):
+        word = type(printed.left).__name__.lower()
         raise LiquidError(f"{word!r} has a meaning of its own in Liquid and shows nothing", token=None)
 
 
@@ -298,14 +299,14 @@ _NOTHING = (primitive.Nil, primitive.Empty, primitive.Blank)
 _PARTS = (Node, Expression, filtered.Filter, KeywordArgument, PositionalArgument)
 
 
-def parts_of(thing: Any) -> Iterator[Any]:
-    """The nodes and expressions that `thing` holds, read from its attributes, so that no class can hide one."""
-    for kind in type(thing).__mro__:
+def parts_of(element: Any) -> Iterator[Any]:
+    """The nodes and expressions that `element` holds, read from its attributes, so that no class can hide one."""
+    for kind in type(element).__mro__:
         for name in kind.__dict__.get("__slots__", ()):
-            value = getattr(thing, name, None)
-            for one in value if isinstance(value, list) else (value,):
-                if isinstance(one, _PARTS):
-                    yield one
+            value = getattr(element, name, None)
+            for part in value if isinstance(value, list) else (value,):
+                if isinstance(part, _PARTS):
+                    yield part
 
 
 def names_in(node: Node) -> list[str]:
@@ -313,10 +314,10 @@ def names_in(node: Node) -> list[str]:
     left: list[Any] = [node]
     names: list[str] = []
     while left:
-        thing = left.pop()
-        if isinstance(thing, Path):
-            names.append(str(thing))
-        own = [part for part in parts_of(thing) if not isinstance(part, Node) or _is_condition(part)]
+        element = left.pop()
+        if isinstance(element, Path):
+            names.append(str(element))
+        own = [part for part in parts_of(element) if not isinstance(part, Node) or _is_condition(part)]
         left.extend(reversed([part for part in own if not isinstance(part, BlockNode)]))
     return list(dict.fromkeys(names))
 

@@ -104,20 +104,20 @@ def size_of(value: object, most: int = MAX_TEXT) -> int:
         return 1 + value.bit_length() // 4
     size, left = 0, [value]
     while left and size <= most:
-        one = left.pop()
-        if isinstance(one, str):
-            size += len(one) + 1
-        elif isinstance(one, list | tuple):
-            size += len(one) + 1
-            left.extend(one[: most + 1])
-        elif isinstance(one, dict):
-            size += len(one) + 1
-            left.extend(one)
-            left.extend(one.values())
-        elif isinstance(one, range):
-            size += 5 * len(one)
-        elif isinstance(one, int):
-            size += 1 + one.bit_length() // 4
+        item = left.pop()
+        if isinstance(item, str):
+            size += len(item) + 1
+        elif isinstance(item, list | tuple):
+            size += len(item) + 1
+            left.extend(item[: most + 1])
+        elif isinstance(item, dict):
+            size += len(item) + 1
+            left.extend(item)
+            left.extend(item.values())
+        elif isinstance(item, range):
+            size += 5 * len(item)
+        elif isinstance(item, int):
+            size += 1 + item.bit_length() // 4
         else:
             size += 8
     return size

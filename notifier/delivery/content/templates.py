@@ -97,8 +97,9 @@ class Compiled:
         rules.check(content.channel, parts, schemes, content.field)
         return parts
 
-    def form(self, content: Locale, common: dict[str, Any], schemes: Collection[str]) -> PartlyRendered:
-        """The parts for many recipients; `common` are the variables that all recipients share."""
+    def render_partly(self, content: Locale, common: dict[str, Any], schemes: Collection[str]) -> PartlyRendered:
+        """The parts for many recipients: renders the parts that need only `common`, the variables that all recipients
+        share."""
         parts: dict[str, str | None] = {}
         personal: list[tuple[str, LiquidText]] = []
         free_characters, broken = -1, None

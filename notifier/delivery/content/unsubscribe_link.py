@@ -1,7 +1,7 @@
 """The link by which a recipient opts out of one category on one channel, without a login (RFC 8058).
 
-The link names tenant, recipient, category and channel. It is encrypted, so nobody can make one for another recipient,
-and shows nothing of them; it holds as long as the key that sealed it is configured (ENCRYPTION_KEYS).
+The link names tenant, recipient, category and channel. It is encrypted: a recipient can neither read these names nor
+make a link for another recipient. It is valid as long as the key that sealed it is configured (ENCRYPTION_KEYS).
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class OptOut(NamedTuple):
 
 
 def link_to(opt_out: OptOut) -> str:
-    """The address for one recipient's message. 12 µs a message, most of it AES-GCM."""
+    """The URL for one recipient's message. 12 µs a message, most of it AES-GCM."""
     plain = opt_out.recipient_id.bytes + f"{opt_out.channel}:{opt_out.category}".encode()
     token = opt_out.tenant_id.bytes + seal(opt_out.tenant_id, _PURPOSE, plain)
     return f"{settings.SITE_URL}/{PATH}{base64.urlsafe_b64encode(token).decode().rstrip('=')}"
 
 
 def read_token(token: str) -> OptOut | None:
-    """What the last part of a link names; None for a token that this site did not make."""
+    """The opt-out that the last part of a link names; None for a token that this site did not make."""
     try:
         raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
         tenant_id = uuid.UUID(bytes=raw[:16])

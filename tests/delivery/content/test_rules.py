@@ -69,7 +69,7 @@ def test_a_part_that_a_recipient_cannot_get_is_refused_at_rendering(name: str, p
     text = "{{ recipient.attributes.value }}"
     parts = {"title": "a", "body": "b", part: {"k": text} if part == "data" else text}
     compiled, content = Compiled({name: {"en": parts}}), Locale(name, "en")
-    form = compiled.form(content, {}, ())
+    form = compiled.render_partly(content, {}, ())
 
     def rendered(value: str) -> tuple[str, ...]:
         variables = {"recipient": {"attributes": {"value": value}}}

@@ -298,14 +298,14 @@ def test_a_text_knows_whether_it_depends_on_the_recipient(source: str, personal:
 
 def test_common_parts_are_rendered_once() -> None:
     parts = {"title": "Hi {{ recipient.name }}", "body": "{{ what | upcase }}", "data": {"k": "{{ what }}", "c": "x"}}
-    form = Compiled({"push": {"en": parts}}).form(PUSH, {"what": "tea", "recipient": "none"}, ())
+    form = Compiled({"push": {"en": parts}}).render_partly(PUSH, {"what": "tea", "recipient": "none"}, ())
     assert form.parts == {"title": None, "body": "TEA", "data.k": "tea", "data.c": "x"}
     assert form.render({"recipient": {"name": "Ada"}}) == ("Hi Ada",)
 
 
 def test_personal_parts_fail_in_the_order_of_the_template() -> None:
     parts = {"title": "{{ recipient.attributes.plan }}", "body": "{{ 1 | divided_by: 0 }}", "link": "{{ recipient.x }}"}
-    form = Compiled({"push": {"en": parts}}).form(PUSH, {}, ())
+    form = Compiled({"push": {"en": parts}}).render_partly(PUSH, {}, ())
     with pytest.raises(MissingVariables):
         form.render({"recipient": {"attributes": {}}})
     with pytest.raises(InvalidInput, match=r"^body cannot be rendered"):
