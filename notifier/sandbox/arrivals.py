@@ -1,4 +1,4 @@
-"""What arrived: the receiver's count, which tests and the demo believe instead of the sender's.
+"""The messages that arrived, counted by the receiver: tests and the demo trust this count and not the sender's.
 
 A message is one pair of address and delivery. A million messages cost 140 MB (measured): an eight-byte digest a message
 in one dict, and the details of the first DETAIL messages only.
@@ -42,7 +42,7 @@ class Arrivals:
         self.by_status[outcome] += 1
 
     def take(self, address: str, delivery: str, title: str, channel: str = "push") -> None:
-        """Note an accepted message. `delivery`: what tells two messages to one address apart."""
+        """Record an accepted message. `delivery`: the delivery's id, which tells two messages to one address apart."""
         now = time.time()
         self.accepted += 1
         self._at.append(now)
@@ -70,7 +70,7 @@ class Arrivals:
         }
 
     def detail(self, limit: int, address: str = "") -> list[dict[str, Any]]:
-        """Up to `limit` accepted messages, oldest first."""
+        """Up to `limit` accepted messages, to `address` if given; oldest first."""
         start = self._at[0] if self._at else 0.0
         chosen = (a for a in self._kept if not address or a.address == address)
         return [

@@ -48,9 +48,9 @@ class ControlApi(FakeService):
         return json_answer(200, report)
 
     def _mail(self, incoming: Incoming) -> Answer:
-        """The newest emails as they arrived, headers and all; `address=` names one mailbox."""
-        wanted = parse_qs(incoming.query).get("address", [""])[-1]
-        return json_answer(200, [mail for mail in self.state.mail if not wanted or mail["address"] == wanted])
+        """The newest emails as they arrived, with all headers; `address=` selects those to one address."""
+        address = parse_qs(incoming.query).get("address", [""])[-1]
+        return json_answer(200, [mail for mail in self.state.mail if not address or mail["address"] == address])
 
     def _reset(self, _incoming: Incoming) -> Answer:
         self.state.reset()

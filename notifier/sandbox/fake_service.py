@@ -52,7 +52,7 @@ class FakeService(ABC):
 
     @abstractmethod
     def answer(self, incoming: Incoming) -> Answer:
-        """What the real service would answer."""
+        """The answer that the real service would give."""
 
 
 class MessageService(FakeService):
@@ -73,7 +73,7 @@ class MessageService(FakeService):
 
 
 class FakeServer(ABC):
-    """A fake service that speaks another protocol than HTTP, on the sandbox's port plus `port_offset`."""
+    """A fake service with a protocol other than HTTP, on the sandbox's port plus `port_offset`."""
 
     port_offset: ClassVar[int]
 

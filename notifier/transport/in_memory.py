@@ -3,7 +3,7 @@ began on the receiver's side.
 
     client = InMemoryClient(lambda request: 503 if b"ada" in request.body else 200)
     with notifier.transport.use_client(client):
-        ...  # whatever sends through `notifier.transport.http_client`
+        ...  # code that sends through `notifier.transport.http_client`
     assert len(client.requests) == 2
 
 A provider's `send` also takes the client as an argument. Requests begin in order, at most `max_in_flight` at once;
@@ -29,7 +29,7 @@ from notifier.vocabulary.http import (
 #: an int: this status without headers and body; NO_ANSWER: the server never answers
 Answer = int | Response | TransportError | None
 NO_ANSWER = None
-POLL = 0.01  #: seconds that a `take` without answers waits at most, so that a test of silence is quick
+POLL = 0.01  #: seconds that a `take` without answers waits at most, so that a test of a silent server is quick
 WITHDRAWN = TransportError(False, "withdrawn")
 TIMED_OUT = TransportError(True, "no answer within the timeout")
 

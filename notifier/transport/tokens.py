@@ -1,5 +1,5 @@
 """Access tokens: kept in the process until five minutes before their end, fetched one at a time for each account and
-credential. An entry, also a refusal, is used for its own key only."""
+credential. An entry (a token or a refusal) is used for its own key only."""
 
 from __future__ import annotations
 

@@ -25,15 +25,15 @@ from notifier.api.framework.errors import RETRY_AFTER, Problem, problem_of, prob
 from notifier.api.framework.guard import PREFIX, is_streamed
 from notifier.errors import NotifierError
 
-#: the key of the ASGI scope under which the handler puts its question
+#: the key of the ASGI scope under which the handler stores its question
 QUESTION = "notifier.question"
 #: bytes of a form beside its file
 FORM_BYTES = 1024 * 1024
 
 
 class Question(enum.Enum):
-    """What the handler asks about a request whose body it has not read: whether its sender may send the body, or the
-    answer that refuses it."""
+    """What the handler asks the middlewares about a request whose body it has not read: whether the caller may send the
+    body (MAY_SEND), or for the answer that refuses the body."""
 
     MAY_SEND = "may_send"
     TOO_LARGE = "too_large"

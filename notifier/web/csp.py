@@ -1,4 +1,5 @@
-"""The Content-Security-Policy of every answer that is not JSON: what a page may load, run and send, and who frames it.
+"""The Content-Security-Policy of every answer that is not JSON: what a page may load, run and send, and which sites may
+frame the page.
 
 Scripts and styles are files of this site. Where a page must have one inline, `nonce="{{ request.csp_nonce }}"` allows
 that element and no other; nothing is 'unsafe-inline'. A view that needs a stricter policy sets the header itself.
@@ -15,7 +16,7 @@ from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 
 HEADER = "Content-Security-Policy"
-_NO_PAGE = ("application/json", "application/problem+json", "application/vnd.oai.openapi+json")
+_JSON_TYPES = ("application/json", "application/problem+json", "application/vnd.oai.openapi+json")
 
 
 class ContentSecurityPolicy:
@@ -29,7 +30,7 @@ class ContentSecurityPolicy:
         request.csp_nonce = SimpleLazyObject(lambda: _new_nonce(nonces))  # type: ignore[attr-defined]
         response = self.get_response(request)
         kind = response.get("Content-Type", "")
-        if HEADER not in response and not kind.startswith(_NO_PAGE):
+        if HEADER not in response and not kind.startswith(_JSON_TYPES):
             response[HEADER] = policy(request, *nonces)
             if settings.DEBUG and response.status_code in (404, 500):
                 # the styles of Django's own debug pages have no nonce

@@ -100,7 +100,7 @@ class BoundedHttp(HttpToolsProtocol):
             return len(self.connections) <= limits.max_connections() + limits.SPARE_CONNECTIONS
         return self._phase is not Phase.NONE or self._refusal is not None
 
-    # -- what comes in --
+    # -- received bytes --
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():

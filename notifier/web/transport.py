@@ -10,13 +10,15 @@ from notifier.web import limits
 
 
 class LingeringTransport(asyncio.Transport):
-    """Wraps the loop's transport. `unread` returns whether the client may still be sending. If so, `close` ends the
-    answer and throws away what arrives, for LINGER_SECONDS and LINGER_BYTES at most."""
+    """Wraps the loop's transport. `may_send_more` returns whether the client may still be sending. If so, `close` ends
+    the answer and throws away what arrives, for LINGER_SECONDS and LINGER_BYTES at most."""
 
-    def __init__(self, inner: asyncio.Transport, unread: Callable[[], bool], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, inner: asyncio.Transport, may_send_more: Callable[[], bool], loop: asyncio.AbstractEventLoop
+    ) -> None:
         super().__init__()
         self.inner = inner
-        self._unread = unread
+        self._may_send_more = may_send_more
         self._loop = loop
         self._lingers = False
         self._thrown_away = 0
@@ -24,7 +26,7 @@ class LingeringTransport(asyncio.Transport):
     def close(self) -> None:
         if self.is_closing():
             return
-        if not self._unread():
+        if not self._may_send_more():
             self._close()
             return
         self._lingers = True

@@ -1,7 +1,8 @@
-"""/unsubscribe/<token>: the page behind the link in an email, and the POST that mailboxes send themselves (RFC 8058).
+"""/unsubscribe/<token>: the page behind the link in an email, and the POST that mail clients send by themselves (RFC
+8058).
 
-Only a POST opts out: scanners open every link of a mail. The POST needs no cookie and no form token, because the link
-itself is the right, and what a stranger could do with it is to opt this recipient out.
+Only a POST opts out, because virus scanners open every link of a mail. The POST needs no cookie and no form token: the
+link itself authorizes it. The most that a stolen link allows is to opt this recipient out.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Unsubscribe(View):
         return self._page(request, _read(token), done=False)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Opts out. A repeat is answered the same."""
+        """Opts out. A repeat gets the same answer."""
         link = _read(token)
         with scope(link.tenant_id):
             opt_out(link.tenant_id, link.recipient_id, link.channel, link.category)

@@ -1,4 +1,4 @@
-"""Who calls the API: the tenant's server that sent an API key, and what the scopes of that key allow.
+"""The caller of the API: the tenant's server that sent an API key, and what the scopes of that key allow.
 
 The settings of DRF name both classes.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     # importing DRF's views reads the settings, which name this module
     from rest_framework.views import APIView
 
-#: `last_used_at` is for people; one update a minute spares a write per request
+#: `last_used_at` is shown to people only: one update a minute instead of one for each request
 _USE_RECORDED_EVERY = timedelta(minutes=1)
 # with BEGIN and the scope, which the function has signed, in one round trip
 _CALLER_OF_KEY = """

@@ -65,7 +65,7 @@ class ChannelNames(serializers.ListField):
 
 
 def checked(check: Callable[[str], str], value: str) -> str:
-    """Run a check of tenants.people.fields; its InvalidInput becomes a ValidationError."""
+    """The stored form that `check` returns. Raises ValidationError where `check` raises InvalidInput."""
     try:
         return check(value)
     except InvalidInput as error:

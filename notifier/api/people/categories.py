@@ -53,8 +53,8 @@ class CategoryView(TenantView):
         tags=TAGS,
     )
     def patch(self, request: Request, key: str) -> Response:
-        """Nothing new may use an archived category. What uses it already goes on, and every opt-out from it holds. The
-        key never changes, because recipients' preferences name it."""
+        """No new template, campaign or request may use an archived category. Those that use it already continue, and
+        every opt-out from it holds. The key never changes, because recipients' preferences name it."""
         values = self.read(shapes.CategoryPatch)
         category = categories.change(self._find(key), values)
         self._audit("change", category, fields=sorted(values))

@@ -68,7 +68,7 @@ class Child:
         return popen.pid if popen is not None and pids.started_at(popen.pid) is not None else None
 
     def start(self) -> None:
-        """Start it and wait until it is ready. Raises Failed."""
+        """Start it and wait until it is ready. Raises ProcessFailed."""
         self._begin(terminal=False)
         self._wait_ready()
         self._was_ready = True
@@ -169,7 +169,7 @@ class Child:
         assert self._popen is not None
         started = time.monotonic()
         code = self._popen.wait()
-        # the pool processes of a worker that was killed with -9 would run on
+        # the pool processes of a worker that was killed with -9 would continue
         pids.signal_group(self._popen.pid, signal.SIGKILL)
         records.remove(self.folder, self.program.name)
         return code, time.monotonic() - started

@@ -29,8 +29,8 @@ class RunAs:
 
 @functools.cache
 def run_as() -> RunAs:
-    """Root uses a user namespace with one uid: this needs no new account and no chmod of parent folders, and files stay
-    root's. Docker's default seccomp profile can refuse a namespace; then PostgreSQL runs as `nobody`."""
+    """Root uses a user namespace with one uid: this needs no new account and no chmod of parent folders, and root keeps
+    owning the files. Docker's default seccomp profile can refuse a namespace; then PostgreSQL runs as `nobody`."""
     if os.geteuid() != 0:
         return RunAs()
     if shutil.which("unshare") and subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode == 0:

@@ -11,9 +11,9 @@ T = TypeVar("T")
 
 
 def run_parallel(calls: Sequence[Callable[[], T]]) -> list[T]:
-    """The results, in the order of the calls. The first error is raised at once, without waiting for the other calls:
-    the caller that catches it stops what they were starting. Daemon threads, because an executor joins its threads at
-    exit."""
+    """The results, in the order of the calls. The first error is raised at once, without waiting for the other calls: a
+    caller that catches the error stops what these calls were starting. The threads are daemons, because an executor
+    would join its threads at exit."""
     outcomes: SimpleQueue[tuple[int, T | BaseException]] = SimpleQueue()
 
     def run(index: int, call: Callable[[], T]) -> None:

@@ -52,7 +52,7 @@ class Postgres:
         return self.folder / "postgres" / str(binaries.postgres_major())
 
     def prepare(self) -> None:
-        """Make the cluster if there is none, and remove the pid file that a kill -9 left."""
+        """Create the cluster if there is none, and remove the pid file that a kill -9 left."""
         if not self.data.exists():
             self._initdb()
         self._drop_dead_pid()
@@ -92,13 +92,14 @@ class Postgres:
             return []
 
     def _drop_dead_pid(self) -> None:
-        """Else PostgreSQL takes a zombie that is never reaped for a running server, and refuses to start."""
+        """Remove the pid file of a process that has ended. PostgreSQL would take a zombie that is never reaped for a
+        running server, and refuse to start."""
         lines = self._pid_file()
         if lines and lines[0].strip().isdigit() and started_at(int(lines[0])) is None:
             self.data.joinpath("postmaster.pid").unlink(missing_ok=True)
 
     def _initdb(self) -> None:
-        """Make the cluster in a temporary folder and rename it, so that an interrupted initdb leaves no partial
+        """Create the cluster in a temporary folder and rename it, so that an interrupted initdb leaves no partial
         cluster."""
         identity = run_as()
         partial, password = self.data.with_name("partial"), self.data.with_name("password")

@@ -26,8 +26,8 @@ def make_database(admin_url: str, name: str) -> None:
         connection.execute(make.format(sql.Identifier(name), sql.Identifier(ENGINE)))
 
 
-def _make_role(connection: psycopg.Connection, name: str, password: str, may: sql.SQL) -> None:
-    known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone()
+def _make_role(connection: psycopg.Connection, name: str, password: str, attributes: sql.SQL) -> None:
+    exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone()
     statement = sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOBYPASSRLS {} PASSWORD {}")
-    verb = sql.SQL("ALTER" if known else "CREATE")
-    connection.execute(statement.format(verb, sql.Identifier(name), may, sql.Literal(password)))
+    verb = sql.SQL("ALTER" if exists else "CREATE")
+    connection.execute(statement.format(verb, sql.Identifier(name), attributes, sql.Literal(password)))

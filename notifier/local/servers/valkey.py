@@ -43,10 +43,8 @@ class Valkey:
         login = f"AUTH {self.password}\r\nPING\r\n".encode()
         return Program(
             name="valkey",
-            argv=(
-                str(binaries.valkey_server()),
-                "-",
-            ),  # settings on stdin, because every user of the machine can read argv
+            # settings on stdin, because every user of the machine can read argv
+            argv=(str(binaries.valkey_server()), "-"),
             env=os.environ,
             cwd=self.data,
             # a server that is still loading its file answers -LOADING

@@ -19,22 +19,23 @@ class Http1:
     def __init__(self, transport: asyncio.WriteTransport, answerer: Callable[[Incoming], Answer]) -> None:
         self._transport, self._answerer = transport, answerer
         self._loop = asyncio.get_running_loop()
-        self._rest = b""
+        self._unparsed = b""
         self._waiting = False  #: an answer waits for its delay
 
     def feed(self, data: bytes) -> None:
-        self._rest += data
+        self._unparsed += data
         while not self._waiting and not self._transport.is_closing():
-            head, found, rest = self._rest.partition(b"\r\n\r\n")
-            if not found:
+            head, separator, after = self._unparsed.partition(b"\r\n\r\n")
+            if not separator:
                 if len(head) > LARGEST_HEAD:
                     self._send(Answer(431), keep=False)
                 return
-            if not self._take(head, rest):
+            if not self._answer_request(head, after):
                 return
 
-    def _take(self, head: bytes, rest: bytes) -> bool:
-        """Answer one request when it is whole; False when more bytes are needed."""
+    def _answer_request(self, head: bytes, after: bytes) -> bool:
+        """Answer one request when its body is complete; False when more bytes are needed. `after`: what follows the
+        head."""
         first, *lines = head.decode("latin-1").split("\r\n")
         headers = {k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
         parts = first.split(" ")
@@ -45,9 +46,9 @@ class Http1:
         if "transfer-encoding" in headers or int(length) > LARGEST_BODY:
             self._send(Answer(411 if "transfer-encoding" in headers else 413), keep=False)
             return False
-        if len(rest) < int(length):
+        if len(after) < int(length):
             return False
-        body, self._rest = rest[: int(length)], rest[int(length) :]
+        body, self._unparsed = after[: int(length)], after[int(length) :]
         path, _, query = parts[1].partition("?")
         answer = self._answerer(Incoming(parts[0], path, query, headers, body))
         keep = headers.get("connection", "").lower() != "close" and parts[2] != "HTTP/1.0"

@@ -74,18 +74,18 @@ class Http2:
         self._blocks = HeaderBlocks()
         self._streams: dict[int, Stream] = {}
         self._blocked: dict[int, memoryview] = {}
-        self._rest = b""
+        self._unparsed = b""
         self._greeted = self._leaving = self._closed = False
         self._block: tuple[int, int, bytes] | None = None  #: headers awaiting CONTINUATION
         self._last = 0
         self._served = 0
-        self._room = STREAM_WINDOW
-        self._send_room = STREAM_WINDOW
+        self._receive_window = STREAM_WINDOW
+        self._send_window = STREAM_WINDOW
         self._peer_window = STREAM_WINDOW
         self._peer_frame = MAX_FRAME
         self._settled = False
         self._out: list[bytes] = []
-        self._on = (
+        self._handlers = (
             self._data,
             self._headers,
             self._priority,
@@ -107,7 +107,7 @@ class Http2:
         if self._closed:
             return
         try:
-            self._parse(self._rest + data if self._rest else data)
+            self._parse(self._unparsed + data if self._unparsed else data)
         except ConnectionFault as fault:
             self._go_away(fault.code, str(fault).encode())
             self._closed = True
@@ -119,12 +119,12 @@ class Http2:
         at, end = 0, len(data)
         if not self._greeted:
             if end < len(PREFACE) and PREFACE.startswith(data):
-                self._rest = data
+                self._unparsed = data
                 return
             if not data.startswith(PREFACE):
                 raise ConnectionFault(PROTOCOL_ERROR, "no connection preface")
             self._greeted, at = True, len(PREFACE)
-        unpack, on = HEAD.unpack_from, self._on
+        unpack, handlers = HEAD.unpack_from, self._handlers
         while end - at >= 9 and not self._closed:
             high, low, kind, flags, stream = unpack(data, at)
             size = (high << 8) | low
@@ -138,9 +138,9 @@ class Http2:
             if not self._settled and kind != SETTINGS:
                 raise ConnectionFault(PROTOCOL_ERROR, "SETTINGS expected")
             if kind <= CONTINUATION:
-                on[kind](flags, stream & 0x7FFFFFFF, data[at + 9 : stop])
+                handlers[kind](flags, stream & 0x7FFFFFFF, data[at + 9 : stop])
             at = stop
-        self._rest = data[at:]
+        self._unparsed = data[at:]
 
     def _flush(self) -> None:
         if self._out and not self._transport.is_closing():
@@ -199,10 +199,10 @@ class Http2:
 
     def _data(self, flags: int, stream: int, payload: bytes) -> None:
         size = len(payload)
-        self._room -= size
-        if self._room < 0:
+        self._receive_window -= size
+        if self._receive_window < 0:
             raise ConnectionFault(FLOW_CONTROL_ERROR, "connection window exceeded")
-        if self._room < CONNECTION_WINDOW // 2:
+        if self._receive_window < CONNECTION_WINDOW // 2:
             self._widen()
         opened = self._streams.get(stream)
         if opened is None or opened.answered:
@@ -266,8 +266,8 @@ class Http2:
             self._out.append(frame(HEADERS, flags, stream, answer_block(answer)))
             if not body:
                 del self._streams[stream]
-            elif len(body) <= min(self._send_room, self._peer_window + opened.credit, self._peer_frame):
-                self._send_room -= len(body)
+            elif len(body) <= min(self._send_window, self._peer_window + opened.credit, self._peer_frame):
+                self._send_window -= len(body)
                 self._out.append(frame(DATA, END_STREAM, stream, body))
                 del self._streams[stream]
             else:
@@ -278,14 +278,14 @@ class Http2:
         """Send the part of a blocked body that both windows allow."""
         left, opened = self._blocked[stream], self._streams[stream]
         while left:
-            size = min(len(left), self._send_room, self._peer_window + opened.credit - opened.sent, self._peer_frame)
+            size = min(len(left), self._send_window, self._peer_window + opened.credit - opened.sent, self._peer_frame)
             if size <= 0:
                 break
             last = END_STREAM if size == len(left) else 0
             self._out.append(frame(DATA, last, stream, bytes(left[:size])))
             left = left[size:]
             opened.sent += size
-            self._send_room -= size
+            self._send_window -= size
         if left:
             self._blocked[stream] = left
         else:
@@ -302,8 +302,8 @@ class Http2:
             self._out.append(frame(GOAWAY, 0, 0, LONG.pack(self._last) + LONG.pack(code) + why))
 
     def _widen(self) -> None:
-        more = CONNECTION_WINDOW - self._room
-        self._room = CONNECTION_WINDOW
+        more = CONNECTION_WINDOW - self._receive_window
+        self._receive_window = CONNECTION_WINDOW
         self._out.append(frame(WINDOW_UPDATE, 0, 0, LONG.pack(more)))
 
     # -- the connection ---------------------------------------------------------------------------------------
@@ -341,8 +341,8 @@ class Http2:
             raise ConnectionFault(FRAME_SIZE_ERROR, "WINDOW_UPDATE")
         more = LONG.unpack(payload)[0] & 0x7FFFFFFF
         if not stream:
-            self._send_room += more
-            if not more or self._send_room > 0x7FFFFFFF:
+            self._send_window += more
+            if not more or self._send_window > 0x7FFFFFFF:
                 raise ConnectionFault(FLOW_CONTROL_ERROR if more else PROTOCOL_ERROR, "WINDOW_UPDATE")
             for blocked in list(self._blocked):
                 self._send_blocked(blocked)

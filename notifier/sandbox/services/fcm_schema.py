@@ -100,10 +100,10 @@ def _misfit(value: Any, shape: Shape, at: str) -> tuple[str, str] | None:
     if not isinstance(value, dict):
         return at, f"Invalid value at '{at}', an object is required"
     for name, inner in value.items():
-        where = f"{at}.{name}" if at else name
+        path = f"{at}.{name}" if at else name
         if name not in shape:
             return at, f"Invalid JSON payload received. Unknown name \"{name}\" at '{at}': Cannot find field."
-        if inner is not None and (fault := _misfit(inner, shape[name], where)):
+        if inner is not None and (fault := _misfit(inner, shape[name], path)):
             return fault
     return None
 

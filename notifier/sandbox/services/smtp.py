@@ -1,7 +1,8 @@
 """A mail server (RFC 5321): EHLO, STARTTLS, AUTH, PIPELINING, 8BITMIME, SMTPUTF8, SIZE. It keeps the newest mails.
 
 The first or last word between hyphens of an address's local part chooses the answer, as in `nobody-17@example.com` and
-`ann-greylisted@example.com`; every other address is taken. Every user may log in unless `reject_auth` is set.
+`ann-greylisted@example.com`; a message to any other address is accepted. Any user may log in, unless the fault
+`reject_auth` is set.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ REFUSED_RECIPIENTS = {
     "later": "450 4.2.1 The user is receiving mail too quickly",
 }
 #: word of the address -> the reply to the end of the message
-REFUSED_TEXTS = {
+REFUSED_MESSAGES = {
     "spam": "554 5.7.1 This message looks like spam",
     "unavailable": "451 4.3.0 Temporary system problem",
     "closing": "421 4.3.2 Service shutting down",
@@ -51,9 +52,9 @@ class Session(asyncio.Protocol):
 
     def __init__(self, server: Smtp) -> None:
         self._server, self._state = server, server.state
-        self._rest = b""
+        self._unparsed = b""
         self._text: list[bytes] | None = None
-        self._secure = self._known = False
+        self._secure = self._logged_in = False
         self._auth: Callable[[bytes], str] | None = None
         self._sender: str | None = None
         self._recipient = ""
@@ -65,13 +66,13 @@ class Session(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._state.connections += 1
-        self._say("220 sandbox.example ESMTP Notifier sandbox")
+        self._write("220 sandbox.example ESMTP Notifier sandbox")
 
     def connection_lost(self, error: Exception | None) -> None:
         self._state.connections -= 1
 
     def data_received(self, data: bytes) -> None:
-        *lines, self._rest = (self._rest + data).split(b"\r\n")
+        *lines, self._unparsed = (self._unparsed + data).split(b"\r\n")
         replies: list[str] = []
         for line in lines:
             reply = self._text_line(line) if self._text is not None else self._command(line)
@@ -80,8 +81,8 @@ class Session(asyncio.Protocol):
             if self._transport.is_closing():
                 return
         if replies:
-            self._say("\r\n".join(replies), self._state.faults.latency_ms / 1000)
-        if len(self._rest) > LONGEST_LINE and self._text is None:
+            self._write("\r\n".join(replies), self._state.faults.latency_ms / 1000)
+        if len(self._unparsed) > LONGEST_LINE and self._text is None:
             self._transport.abort()
 
     # -- commands --
@@ -97,11 +98,11 @@ class Session(asyncio.Protocol):
     def _on_ehlo(self, rest: str) -> str:
         lines = ["sandbox.example", "PIPELINING", f"SIZE {LARGEST}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
         lines += ["AUTH PLAIN LOGIN"] if self._secure else ["STARTTLS"]
-        return "\r\n".join(f"250{' ' if each is lines[-1] else '-'}{each}" for each in lines)
+        return "\r\n".join(f"250{' ' if line is lines[-1] else '-'}{line}" for line in lines)
 
     def _on_starttls(self, rest: str) -> str:
-        self._rest = b""  # what a client sent before TLS stands is not believed (RFC 3207 §4.2)
-        self._say("220 2.0.0 Ready to start TLS")
+        self._unparsed = b""  # discard what the client sent before TLS was established (RFC 3207 §4.2)
+        self._write("220 2.0.0 Ready to start TLS")
         self._upgrading = asyncio.get_running_loop().create_task(self._start_tls())
         return ""
 
@@ -131,11 +132,11 @@ class Session(asyncio.Protocol):
         return "334 UGFzc3dvcmQ6"
 
     def _authenticated(self, line: bytes) -> str:
-        self._known = not self._state.faults.reject_auth
-        return "235 2.7.0 Accepted" if self._known else "535 5.7.8 Username and password not accepted"
+        self._logged_in = not self._state.faults.reject_auth
+        return "235 2.7.0 Accepted" if self._logged_in else "535 5.7.8 Username and password not accepted"
 
     def _on_mail(self, rest: str) -> str:
-        if not self._known:
+        if not self._logged_in:
             return "530 5.7.0 Authentication required"
         if self._sender is not None:
             return "503 5.5.1 Nested MAIL command"
@@ -147,7 +148,7 @@ class Session(asyncio.Protocol):
             return "503 5.5.1 MAIL first"
         address = rest.partition("<")[2].partition(">")[0]
         words = _words(address)
-        if refusal := _first(REFUSED_RECIPIENTS, words):
+        if refusal := _find_reply(REFUSED_RECIPIENTS, words):
             self._state.arrivals.count(refusal[:3])
             return refusal
         if "greylisted" in words and address not in self._server.greylisted:
@@ -172,7 +173,7 @@ class Session(asyncio.Protocol):
         return "250 2.0.0 OK"
 
     def _on_quit(self, rest: str) -> str:
-        self._say("221 2.0.0 Closing connection")
+        self._write("221 2.0.0 Closing connection")
         self._transport.close()
         return ""
 
@@ -189,7 +190,7 @@ class Session(asyncio.Protocol):
 
     def _take(self, recipient: str, text: bytes) -> str:
         words = _words(recipient)
-        refusal = _first(REFUSED_TEXTS, words)
+        refusal = _find_reply(REFUSED_MESSAGES, words)
         reply = refusal or "250 2.0.0 OK: queued as SANDBOX"
         if not refusal or "closing" in words:
             headers = email.message_from_bytes(text.partition(b"\r\n\r\n")[0], policy=email.policy.default)
@@ -201,12 +202,12 @@ class Session(asyncio.Protocol):
             self._transport.abort()
             return ""
         if "closing" in words:
-            self._say(reply)
+            self._write(reply)
             self._transport.close()
             return ""
         return reply
 
-    def _say(self, text: str, delay: float = 0.0) -> None:
+    def _write(self, text: str, delay: float = 0.0) -> None:
         data = f"{text}\r\n".encode()
         if delay:
             asyncio.get_running_loop().call_later(delay, self._transport.write, data)
@@ -220,7 +221,7 @@ def _words(address: str) -> tuple[str, str]:
     return local.partition("-")[0], local.rpartition("-")[2]
 
 
-def _first(replies: Mapping[str, str], words: tuple[str, str]) -> str:
+def _find_reply(replies: Mapping[str, str], words: tuple[str, str]) -> str:
     """The reply that one of the words chooses; empty when none does."""
     return next((replies[word] for word in words if word in replies), "")
 

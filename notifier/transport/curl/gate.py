@@ -25,7 +25,8 @@ class ConnectionState:
 
 
 class Gate:
-    """Of one server. Our own port names a connection: libcurl tells nothing else before it writes."""
+    """The gate of one server. A connection is identified by our own port, because libcurl gives nothing else before it
+    writes."""
 
     def __init__(self, most: int) -> None:
         self.window = 1  #: how many requests may be inside libcurl

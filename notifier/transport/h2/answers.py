@@ -35,7 +35,8 @@ class Answers:
         return done
 
     def check_opened(self, stream: int, frame_name: str) -> None:
-        """Only streams that we began exist: a client's are odd, and push is off. Raises ProtocolError."""
+        """Raise ProtocolError unless we opened the stream. A client's streams have odd ids (RFC 9113 §5.1.1); a server
+        opens none, because push is off."""
         if not stream & 1 or stream >= self.outgoing.next:
             raise ProtocolError(f.PROTOCOL_ERROR, f"{frame_name} on a stream that was not opened")
 

@@ -1,4 +1,4 @@
-"""Requests that wait for an HTTP/2 connection: a batch, and the cursor that tells how far the batch has begun."""
+"""Requests that wait for an HTTP/2 connection: a batch, and the cursor at its first request that has not begun."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Batch:
 
 
 class BatchCursor:
-    """A batch on its way, and the position of its first request that has not begun."""
+    """A batch that waits for connections, and the position of its first request that has not begun."""
 
     __slots__ = ("_at", "answers", "batch", "pending", "queued_at", "repeats")
 

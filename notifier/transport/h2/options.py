@@ -11,15 +11,15 @@ from notifier.transport.h2.batches import BatchCursor
 
 @dataclass(frozen=True)
 class Times:
-    """In seconds."""
+    """All in seconds."""
 
-    #: for which a warmed connection that the server closes is opened again: nginx closes one that carried nothing after
-    #: 60 s (client_header_timeout), whatever PINGs it is sent
+    #: how long a warmed connection is opened again when the server closes it. nginx closes a connection that carried no
+    #: request for 60 s (client_header_timeout), whatever PINGs it gets
     keep_warm: float = 600.0
-    reopen: float = 5.0  #: at least from one such opening to the next
-    ping_busy: float = 5.0  #: of silence after which a connection with requests in flight is pinged
-    ping_idle: float = 45.0  #: likewise without requests
-    ping_timeout: float = 10.0  #: that the server may take to answer a PING
+    reopen: float = 5.0  #: the shortest time from one such opening to the next
+    ping_busy: float = 5.0  #: the silence after which a connection with requests in flight gets a PING
+    ping_idle: float = 45.0  #: likewise without requests in flight
+    ping_timeout: float = 10.0  #: how long the server may take to answer a PING
 
 
 DEFAULT_TIMES = Times()

@@ -110,11 +110,11 @@ class Origin:
             delivered, cursor.answers = cursor.answers, []
             cursor.pending.put(delivered)
         for cursor, refusals in refused.items():
-            self._again(cursor, refusals, REPEATS_GOAWAY if link.connection.draining else REPEATS_REFUSED)
+            self._requeue(cursor, refusals, REPEATS_GOAWAY if link.connection.draining else REPEATS_REFUSED)
         if touched:
             self._progress_at, self._empty_connections = self._loop.time(), 0
 
-    def _again(self, cursor: BatchCursor, refusals: list[tuple[int, TransportError]], most: int) -> None:
+    def _requeue(self, cursor: BatchCursor, refusals: list[tuple[int, TransportError]], most: int) -> None:
         repeated = cursor.again([index for index, _ in refusals], most)
         if repeated is None:
             cursor.pending.put(refusals)

@@ -82,7 +82,7 @@ class Connection:
         self.closed = False
         self.draining = False  #: the connection begins no further message
         self.begun = 0  #: messages so far
-        #: reason no message can be sent over this connection, as the server or we say it
+        #: why this connection sends no message: the server's reply, or our own reason
         self.refusal: Response | TransportError | None = None
         self._expect("greeting")
 
