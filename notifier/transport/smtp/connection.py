@@ -76,8 +76,11 @@ class Connection:
         self._negotiation: Negotiation | None = None
         self._current: tuple[str, _Context] | None = None  #: the command whose reply is being handled
         self._reset = False  #: the last transaction was refused: RSET must end it
+        self._body_unsent = False  #: `data_to_send` has not returned the newest body yet
+        self._quit_sent = False
         self.extensions: dict[str, str] = {}
         self.ready = False
+        self.established = False  #: the connection was ready once
         self.wants_tls = False
         self.closed = False
         self.draining = False  #: the connection begins no further message
@@ -100,6 +103,7 @@ class Connection:
 
     def data_to_send(self) -> bytes:
         out, self._out = self._out, []
+        self._body_unsent = False
         return b"".join(out)
 
     # -- messages in --
@@ -112,7 +116,8 @@ class Connection:
     def leave(self) -> None:
         """Send QUIT once no message is in flight. The owner closes the connection after the reply, or without one."""
         self.draining = True
-        if self.ready and not self.in_flight and not self.closed:
+        if self.ready and not (self._quit_sent or self.in_flight or self.closed):
+            self._quit_sent = True
             self._command(b"QUIT", "quit")
 
     def secured(self) -> None:
@@ -130,6 +135,8 @@ class Connection:
                 if self.closed:
                     break
                 self._handle(reply)
+                if reply.code == SERVICE_CLOSING:  # no reply follows, and some servers leave the connection open
+                    return self.lost(f"421 {reply.text}"[:200])
         except ProtocolError as error:
             self._close(TransportError(False, str(error)))
             return self.lost(str(error))
@@ -151,28 +158,28 @@ class Connection:
         self._expected.clear()
         self._unsent.clear()
         self._waiting.clear()
-        self._envelope = None
+        self._out.clear()
+        self._envelope = self._current = None
         return finished
 
     def overdue(self, now: float) -> bool:
-        """Whether the deadline of a begun message has passed. The owner then aborts the connection, because SMTP cannot
-        withdraw one message."""
+        """Whether the deadline of a message of this connection has passed. The owner then aborts the connection,
+        because SMTP cannot withdraw one message."""
         mails = [context for _, context in self._expected if isinstance(context, Mail)]
         if self._envelope is not None:
             mails.append(self._envelope.mail)
+        mails += self._waiting
         return any(mail.deadline <= now for mail in mails)
 
     # -- each reply --
 
     def _handle(self, reply: Reply) -> None:
         if not self._expected:
-            if reply.code != SERVICE_CLOSING:
+            # between STARTTLS and TLS, a third party can have written the reply
+            if reply.code != SERVICE_CLOSING or self.wants_tls:
                 raise ProtocolError("the server sent a reply to no command")
-            self.draining = True
             return
         kind, context = self._current = self._expected.popleft()
-        if reply.code == SERVICE_CLOSING:
-            self.draining = True
         if context is None:
             self._session_answered(kind, reply)
         elif isinstance(context, Mail):
@@ -215,7 +222,7 @@ class Connection:
             self._command(b"STARTTLS", "starttls")
             return
         if self._login is None:
-            self.ready = True
+            self.ready = self.established = True
             return
         self._negotiation = Negotiation(self._login, self.extensions.get("AUTH", ""), self._security is Security.TLS)
         self._authenticate(None)
@@ -223,7 +230,7 @@ class Connection:
     def _authenticate(self, reply: Reply | None) -> None:
         assert self._negotiation is not None
         if reply is not None and reply.positive:
-            self.ready = True
+            self.ready = self.established = True
             return
         line = self._negotiation.next_line(reply)
         if line is not None:
@@ -242,6 +249,8 @@ class Connection:
             self._end_envelope(envelope)
 
     def _data_answered(self, envelope: _Envelope, reply: Reply) -> None:
+        if reply.positive and envelope.failure is None:
+            raise ProtocolError("the server accepted a message without its body")
         if reply.code != 354:
             envelope.failure = envelope.failure or _response(reply, "data")
             self._end_envelope(envelope)
@@ -254,7 +263,7 @@ class Connection:
             return
         self._out.append(_with_end(envelope.mail.body))
         self._expected.append(("body", envelope.mail))
-        self._envelope = None
+        self._envelope, self._body_unsent = None, True
 
     def _end_envelope(self, envelope: _Envelope) -> None:
         assert envelope.failure is not None
@@ -262,6 +271,8 @@ class Connection:
         self._envelope, self._reset = None, True
 
     def _body_answered(self, mail: Mail, reply: Reply) -> None:
+        if self._body_unsent:
+            raise ProtocolError("the server answered a body before it was sent")
         if reply.code == SERVICE_CLOSING:
             self._finished.append((mail, TransportError(True, f"421 {reply.text}"[:200], disconnected=True)))
             return
@@ -271,7 +282,7 @@ class Connection:
 
     def _begin_next(self) -> None:
         """Send the envelope of the next message, unless another envelope is open."""
-        if self._envelope is not None or not self._waiting or self.closed or not self.ready or self.draining:
+        if self._envelope is not None or not self._waiting or self.closed or not self.ready:
             return
         if "PIPELINING" not in self.extensions and self._expected:
             return

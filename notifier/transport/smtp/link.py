@@ -21,7 +21,7 @@ class LinkOwner(Protocol):
 
     def finished(self, link: Link, answers: Sequence[Finished]) -> None: ...
     def fill(self, link: Link) -> None: ...
-    def lost(self, link: Link) -> None: ...
+    def lost(self, link: Link, reason: str) -> None: ...
 
 
 class Link(asyncio.Protocol):
@@ -31,13 +31,14 @@ class Link(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._upgrade: asyncio.Task[None] | None = None
-        self._paused = False
+        self._paused = self._lost = False
         self._abort_reason = ""
         self._used_at = self._loop.time()
 
     @property
     def room(self) -> int:
-        return 0 if self._paused else self.connection.room
+        connection = self.connection
+        return 0 if self._paused else min(connection.room, self._settings.per_connection - connection.begun)
 
     async def open(self) -> None:
         """Connect; the greeting comes later. Raises OSError."""
@@ -69,6 +70,8 @@ class Link(asyncio.Protocol):
         elif connection.draining and now - self._used_at > QUIT_TIMEOUT:
             self.abort("the server did not answer QUIT")
         elif now - self._used_at > IDLE_SECONDS or (connection.draining and not connection.in_flight):
+            if not connection.draining:
+                self._used_at = now  # QUIT_TIMEOUT begins
             connection.leave()
             self.flush()
 
@@ -81,7 +84,7 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         connection = self.connection
         answers = connection.receive(data)
-        if connection.wants_tls:
+        if connection.wants_tls and not connection.closed:
             self._upgrade = self._loop.create_task(self._start_tls())
             return
         if connection.begun >= self._settings.per_connection:
@@ -104,19 +107,23 @@ class Link(asyncio.Protocol):
         self.flush()
 
     def connection_lost(self, error: Exception | None) -> None:
+        if self._lost:
+            return
         reason = self._abort_reason or (f"connection lost: {error}" if error else "the server closed the connection")
-        self._transport = None
+        self._lost, self._transport = True, None
         self._owner.finished(self, self.connection.lost(reason[:200]))
-        self._owner.lost(self)
+        self._owner.lost(self, reason[:200])
 
     async def _start_tls(self) -> None:
-        assert self._transport is not None
+        if self._transport is None or self.connection.closed:
+            return
         try:
             secured = await self._loop.start_tls(
                 self._transport, self, self._context, server_hostname=self._settings.host
             )
         except (OSError, ValueError) as error:
             self.abort(f"STARTTLS failed: {error}")
+            self.connection_lost(error)  # asyncio does not call it for a connection that ends during the handshake
             return
         self._transport = cast(asyncio.Transport, secured)
         self.connection.secured()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 LONGEST_LINE = 4_096  #: bytes; RFC 5321 allows 512, and servers that explain a refusal write more
@@ -41,12 +42,14 @@ class ReplyParser:
         self._lines: list[bytes] = []
         self._size = 0
 
-    def feed(self, data: bytes) -> list[Reply]:
-        """The replies that are complete now. Raises ProtocolError."""
+    def feed(self, data: bytes) -> Iterator[Reply]:
+        """The replies that are complete now. Raises ProtocolError after the replies before the fault."""
         *lines, self._incomplete = (self._incomplete + data).split(b"\n")
+        for line in lines:
+            if (reply := self._line(line.rstrip(b"\r"))) is not None:
+                yield reply
         if len(self._incomplete) > LONGEST_LINE:
             raise ProtocolError("the server sent a line without end")
-        return [reply for line in lines if (reply := self._line(line.rstrip(b"\r"))) is not None]
 
     def _line(self, line: bytes) -> Reply | None:
         match = _LINE.fullmatch(line)

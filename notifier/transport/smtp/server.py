@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from notifier.transport.completions import WITHDRAWN, PendingBatch
@@ -38,7 +38,6 @@ class Server:
         self._links: list[Link] = []
         self._opening: set[asyncio.Task[None]] = set()
         self._paused_until = 0.0
-        self._warming: list[Callable[[int], None]] = []
 
     # -- messages come --
 
@@ -51,12 +50,6 @@ class Server:
         for mail in self._waiting:
             kept.append(mail) if mail.slot.pending is not pending else pending.put([(mail.slot.index, WITHDRAWN)])
         self._waiting = kept
-
-    def warm(self, report: Callable[[int], None]) -> None:
-        """Open all connections and report how many are open."""
-        self._warming.append(report)
-        self._open(self._settings.connections - len(self._links))
-        self._report_warm()
 
     def fill(self, link: Link) -> None:
         """Begin as many messages as the connection has room for."""
@@ -75,8 +68,6 @@ class Server:
             batches.setdefault(slot.pending, []).append((slot.index, 200 if accepted and slot.plain else answer))
         for pending, answered in batches.items():
             pending.put(answered)
-        if link.connection.ready:
-            self._report_warm()
 
     def _repeat(self, mail: Mail) -> bool:
         """Queue a message again whose connection ended before it began; False when that happened too often."""
@@ -86,15 +77,20 @@ class Server:
         self._waiting.appendleft(replace(mail, slot=replace(slot, repeats=slot.repeats + 1)))
         return True
 
-    def lost(self, link: Link) -> None:
-        """A connection ended, and its messages have been answered."""
+    def lost(self, link: Link, reason: str) -> None:
+        """A connection ended, and its messages have been answered. A connection that ended before it was ready (a
+        refused login, too many connections) starts a pause: the next one would end in the same way."""
         if link in self._links:
             self._links.remove(link)
-        refusal = link.connection.refusal
-        if refusal is not None and not self._links:
-            self._refuse_all(refusal)
-        self._report_warm()
+        if not link.connection.established:
+            self._pause(link.connection.refusal or TransportError(False, reason))
         self._fill_all()
+
+    def _pause(self, answer: Response | TransportError) -> None:
+        """Open no connection for a while. Without any other connection, answer the waiting messages."""
+        self._paused_until = self._loop.time() + CONNECT_PAUSE
+        if not self._links:
+            self._refuse_all(answer)
 
     def _fill_all(self) -> None:
         for link in self._links:
@@ -120,22 +116,15 @@ class Server:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await link.open()
         except (OSError, ValueError) as error:
-            self._links.remove(link)
-            self._paused_until = self._loop.time() + CONNECT_PAUSE
-            if not self._links:
-                self._refuse_all(TransportError(False, f"cannot connect: {error or type(error).__name__}"[:200]))
-            self._report_warm()
+            link.abort("cannot connect")  # the time can be over just after the connection was made
+            if link in self._links:
+                self._links.remove(link)
+                self._pause(TransportError(False, f"cannot connect: {error or type(error).__name__}"[:200]))
 
     def _refuse_all(self, answer: Response | TransportError) -> None:
         while self._waiting:
             slot = self._waiting.popleft().slot
             slot.pending.put([(slot.index, answer)])
-
-    def _report_warm(self) -> None:
-        if self._warming and all(link.connection.ready for link in self._links):
-            reports, self._warming = self._warming, []
-            for report in reports:
-                report(len(self._links))
 
     # -- time passes --
 
