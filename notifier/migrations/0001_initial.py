@@ -402,7 +402,9 @@ class Migration(migrations.Migration):
                 ("config", models.BinaryField(default=bytes)),
                 (
                     "weight",
-                    models.PositiveSmallIntegerField(default=100, help_text="Share of messages among the healthy."),
+                    models.PositiveSmallIntegerField(
+                        default=100, help_text="Share of messages among healthy accounts."
+                    ),
                 ),
                 (
                     "rate_per_s",

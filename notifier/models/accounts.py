@@ -16,7 +16,7 @@ class ProviderAccount(TenantOwned):
     platform = models.CharField(max_length=8, blank=True, editable=False)
     sandbox = models.BooleanField(default=False, editable=False)
     config = models.BinaryField(default=bytes, editable=False)
-    weight = models.PositiveSmallIntegerField(default=100, help_text="Share of messages among the healthy.")
+    weight = models.PositiveSmallIntegerField(default=100, help_text="Share of messages among healthy accounts.")
     rate_per_s = models.FloatField(
         null=True, blank=True, help_text="Messages a second; empty: the provider's own default."
     )
