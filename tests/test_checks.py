@@ -40,13 +40,13 @@ def test_production_needs_secrets_of_its_own(
     settings: Settings, debug: bool, secret: str, keys: list[str], expected: list[str]
 ) -> None:
     settings.DEBUG, settings.SECRET_KEY, settings.ENCRYPTION_KEYS = debug, secret, keys
-    assert [found.id for found in secrets_are_own()] == expected
+    assert [message.id for message in secrets_are_own()] == expected
 
 
 @pytest.mark.parametrize(("lease", "timeout", "expected"), [(30, 10.0, []), (10, 10.0, ["notifier.E004"])])
 def test_a_lease_outlasts_a_provider(settings: Settings, lease: int, timeout: float, expected: list[str]) -> None:
     settings.LEASE_SECONDS, settings.PROVIDER_TIMEOUT_SECONDS = lease, timeout
-    assert [found.id for found in leases_outlast_providers()] == expected
+    assert [message.id for message in leases_outlast_providers()] == expected
 
 
 def test_a_server_with_default_secrets_does_not_boot_in_production(settings: Settings) -> None:
@@ -92,7 +92,7 @@ def test_a_secret_that_can_be_guessed_is_refused_in_production(
 ) -> None:
     settings.DEBUG, settings.SECRET_KEY, settings.ENCRYPTION_KEYS, settings.FLOWER_BASIC_AUTH = False, LONG, [OWN], ""
     setattr(settings, name, value)
-    assert [found.id for found in secrets_cannot_be_guessed()] == expected
+    assert [message.id for message in secrets_cannot_be_guessed()] == expected
     settings.DEBUG = True
     assert secrets_cannot_be_guessed() == []
 
@@ -100,7 +100,7 @@ def test_a_secret_that_can_be_guessed_is_refused_in_production(
 @pytest.mark.parametrize(("hosts", "expected"), [(["a.example"], []), (["a.example", "*"], ["notifier.E009"])])
 def test_production_names_its_hosts(settings: Settings, hosts: list[str], expected: list[str]) -> None:
     settings.DEBUG, settings.ALLOWED_HOSTS = False, hosts
-    assert [found.id for found in hosts_are_named()] == expected
+    assert [message.id for message in hosts_are_named()] == expected
 
 
 PRODUCTION = {

@@ -41,11 +41,11 @@ OUTPUT_PAGES = {"table.md"}
 def comments(path: Path) -> str:
     """The comments and docstrings of a module."""
     source = path.read_text()
-    found = [t.string for t in tokenize.generate_tokens(io.StringIO(source).readline) if t.type == tokenize.COMMENT]
+    texts = [t.string for t in tokenize.generate_tokens(io.StringIO(source).readline) if t.type == tokenize.COMMENT]
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            found.append(ast.get_docstring(node) or "")
-    return "\n".join(found)
+            texts.append(ast.get_docstring(node) or "")
+    return "\n".join(texts)
 
 
 def exists(name: str) -> bool:

@@ -49,7 +49,9 @@ WRONG_ATTRIBUTES = ["[1]", '{"a.b": 1}', '{"a": "\\u0000"}', f'{{"a": "{"x" * 17
         *[("attributes", wrong) for wrong in WRONG_ATTRIBUTES],
     ],
 )
-def test_a_mistake_is_told_at_its_field_and_stores_nothing(field: str, value: str, site: Site, log_in: LogIn) -> None:
+def test_a_mistake_is_reported_at_its_field_and_stores_nothing(
+    field: str, value: str, site: Site, log_in: LogIn
+) -> None:
     answer = log_in(site.people.ben).post(url(Recipient, "add"), person(site, **{field: value}))
     assert list(errors(answer)) == [field]
     assert not Recipient.objects.filter(external_id="new").exists()

@@ -47,7 +47,7 @@ def test_a_preview_shows_what_one_person_would_get(site: Site, log_in: LogIn) ->
     ("variables", "said"),
     [("[1]", "Must be an object"), ("7", "Must be an object"), ('{"nil": 1}', "use another name")],
 )
-def test_wrong_variables_of_a_preview_are_told(site: Site, log_in: LogIn, variables: str, said: str) -> None:
+def test_wrong_variables_of_a_preview_are_reported(site: Site, log_in: LogIn, variables: str, said: str) -> None:
     page = reverse("admin:notifier_template_preview", args=[site.acme_rows[Template].pk])
     answer = log_in(site.people.ben).get(page, {"recipient": "zebra-1", "variables": variables})
     assert (answer.status_code, said in answer.content.decode()) == (200, True)

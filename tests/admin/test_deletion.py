@@ -41,7 +41,7 @@ USED = [
 
 
 @pytest.mark.parametrize(("model", "by"), USED, ids=lambda case: getattr(case, "__name__", ""))
-def test_what_is_in_use_is_not_deleted_and_the_page_says_by_whom(
+def test_a_row_in_use_is_not_deleted_and_the_page_names_its_uses(
     model: Any, by: str, site: Site, log_in: LogIn
 ) -> None:
     browser, row = log_in(site.people.ana), site.acme_rows[model]
@@ -114,7 +114,7 @@ def test_the_action_deletes_ticked_rows_and_never_the_whole_list(site: Site, log
     assert {p.external_id for p in left} == {"u1", "u2"}
 
 
-def test_a_large_use_is_told_by_an_index_and_no_row_of_it_is_loaded(site: Site, log_in: LogIn) -> None:
+def test_many_uses_are_counted_by_an_index_and_no_row_is_loaded(site: Site, log_in: LogIn) -> None:
     """50,000 notifications of one template; another that nothing uses, beside them."""
     version = site.acme_rows[TemplateVersion]
     unused = Template.objects.create(tenant=site.people.acme, key="unsent")

@@ -49,7 +49,9 @@ def test_a_tenants_locale_and_zone_are_stored_in_canonical_case(
         ("timezone", "Mars/Base"),
     ],
 )
-def test_a_tenants_bad_locale_or_zone_is_told_at_its_field(site: Site, log_in: LogIn, field: str, written: str) -> None:
+def test_a_tenants_bad_locale_or_zone_is_reported_at_its_field(
+    site: Site, log_in: LogIn, field: str, written: str
+) -> None:
     acme = site.people.acme
     answer = log_in(site.people.ana).post(url(Tenant, "change", acme.pk), settings_of(acme, **{field: written}))
     assert list(errors(answer)) == [field]
@@ -60,7 +62,7 @@ def test_a_tenants_bad_locale_or_zone_is_told_at_its_field(site: Site, log_in: L
     ("field", "written"),
     [("locale", "klingon"), ("locale", "de at"), ("timezone", "localtime"), ("timezone", "Factory")],
 )
-def test_a_recipients_bad_locale_or_zone_is_told_at_its_field(
+def test_a_recipients_bad_locale_or_zone_is_reported_at_its_field(
     site: Site, log_in: LogIn, field: str, written: str
 ) -> None:
     answer = log_in(site.people.ben).post(url(Recipient, "add"), person(site, **{field: written}))
@@ -83,7 +85,7 @@ def test_a_templates_locales_are_stored_in_canonical_case_and_found_by_the_tenan
 
 
 @pytest.mark.parametrize("more", ["klingon", "", "de at", "EN"])
-def test_a_templates_bad_or_repeated_locale_is_told(site: Site, log_in: LogIn, more: str) -> None:
+def test_a_templates_bad_or_repeated_locale_is_reported(site: Site, log_in: LogIn, more: str) -> None:
     content = {"in_app": {"en": TEXT, more: TEXT}}
     answer = log_in(site.people.ben).post(url(Template, "add"), template(site, content, "new"))
     assert f"content.in_app.{more}: " in str(errors(answer)["content"])
@@ -99,7 +101,7 @@ def test_a_templates_bad_or_repeated_locale_is_told(site: Site, log_in: LogIn, m
         ("language", "klingon", "is no locale"),
     ],
 )
-def test_a_bad_choice_of_a_recipient_is_told_at_its_field(
+def test_a_bad_choice_of_a_recipient_is_reported_at_its_field(
     site: Site, log_in: LogIn, field: str, written: str, message: str
 ) -> None:
     new = Recipient.objects.create(tenant=site.people.acme, external_id="chooses")

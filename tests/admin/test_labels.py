@@ -28,12 +28,12 @@ class Inputs(HTMLParser):
         self._within_label = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = {name: value or "" for name, value in attrs}
+        attributes = {name: value or "" for name, value in attrs}
         if tag == "label":
             self._within_label += 1
-            self.labelled.add(found.get("for", ""))
-        elif tag in ("input", "select", "textarea") and found.get("type") not in SILENT:
-            self.inputs.append(found | ({"aria-label": "its label"} if self._within_label else {}))
+            self.labelled.add(attributes.get("for", ""))
+        elif tag in ("input", "select", "textarea") and attributes.get("type") not in SILENT:
+            self.inputs.append(attributes | ({"aria-label": "its label"} if self._within_label else {}))
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "label":
@@ -42,9 +42,9 @@ class Inputs(HTMLParser):
     def unnamed(self) -> set[str]:
         named = ("aria-label", "aria-labelledby", "title")
         return {
-            found.get("name", str(found))
-            for found in self.inputs
-            if found.get("id") not in self.labelled and not any(found.get(name) for name in named)
+            attributes.get("name", str(attributes))
+            for attributes in self.inputs
+            if attributes.get("id") not in self.labelled and not any(attributes.get(name) for name in named)
         }
 
 
@@ -58,15 +58,15 @@ def test_every_input_of_every_form_has_a_name(site: Site, log_in: LogIn) -> None
     browser = log_in(site.people.ana)
     pages = [url(model, "add") for model in admin_site._registry]
     pages += [url(model, "change", row.pk) for model, row in site.acme_rows.items()]
-    found, looked_at = {}, 0
+    unnamed_inputs, pages_read = {}, 0
     for page in pages:
         answer = browser.get(page)
         if answer.status_code == 200:
-            looked_at += 1
+            pages_read += 1
             if missing := unnamed(answer.content.decode()):
-                found[page] = missing
-    assert looked_at > 20
-    assert found == {}
+                unnamed_inputs[page] = missing
+    assert pages_read > 20
+    assert unnamed_inputs == {}
 
 
 def test_an_input_without_a_name_would_be_noticed() -> None:

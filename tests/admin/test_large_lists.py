@@ -68,7 +68,7 @@ def test_a_list_counts_no_rows_of_other_tenants(many: list[str], site: Site, log
     ("count", "text"),
     [(10_000, "about 10,000"), (305_123, "about 310,000"), (1_000_000, "about 1.0 M"), (2_013_000, "about 2.0 M")],
 )
-def test_an_estimate_is_told_in_two_figures(count: int, text: str) -> None:
+def test_an_estimate_is_shown_in_two_figures(count: int, text: str) -> None:
     assert keyset.approximate(count) == text
 
 
@@ -88,9 +88,7 @@ def test_a_filter_looks_through_a_window_and_offers_the_next(site: Site, log_in:
 
 
 @pytest.mark.parametrize("term", ["u077", "O'Neil u077", "neil U07", "077@x", "u077@x.org", "+431277", "ann u077"])
-def test_people_are_found_by_a_part_of_what_they_are_called(
-    term: str, many: list[str], site: Site, log_in: LogIn
-) -> None:
+def test_a_search_finds_people_by_a_part_of_their_fields(term: str, many: list[str], site: Site, log_in: LogIn) -> None:
     page = shown(log_in(site.people.ana), Recipient, f"?q={term.replace('+', '%2B')}")
     assert "u077" in [person.external_id for person in page.result_list]
     assert shown(log_in(site.people.cleo), Recipient, f"?q={term.replace('+', '%2B')}").result_list == []

@@ -68,7 +68,7 @@ def test_a_login_made_under_users_can_log_in_and_be_added(site: Site, log_in: Lo
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "reason"),
     [
         ("", "required"),
         ("dan@globex", "without @"),
@@ -79,23 +79,21 @@ def test_a_login_made_under_users_can_log_in_and_be_added(site: Site, log_in: Lo
     ],
 )
 @pytest.mark.parametrize("who", ["owner", "operator"])
-def test_a_name_that_cannot_be_is_told_at_its_field(
-    who: str, name: str, said: str, site: Site, log_in: LogIn, olga: User
+def test_an_impossible_name_is_reported_at_its_field(
+    who: str, name: str, reason: str, site: Site, log_in: LogIn, olga: User
 ) -> None:
     User.objects.create_user("taken@acme")
     before = User.objects.count()
     answer = log_in(site.people.ana if who == "owner" else olga).post(url(Member, "add"), asked(site, name))
-    assert list(errors(answer)) == ["username"] and said in str(errors(answer)["username"])
+    assert list(errors(answer)) == ["username"] and reason in str(errors(answer)["username"])
     assert User.objects.count() == before
 
 
-def test_an_operator_is_told_of_members_and_of_logins_that_are_switched_off(
-    site: Site, log_in: LogIn, olga: User
-) -> None:
+def test_an_operator_cannot_add_a_member_twice_or_an_inactive_login(site: Site, log_in: LogIn, olga: User) -> None:
     User.objects.create_user("gone", is_active=False)
-    for name, said in [("ben", "member already"), ("gone", "inactive")]:
+    for name, reason in [("ben", "member already"), ("gone", "inactive")]:
         answer = log_in(olga).post(url(Member, "add"), asked(site, name))
-        assert said in str(errors(answer)["username"])
+        assert reason in str(errors(answer)["username"])
 
 
 def message_for(browser: Browser, site: Site, name: str) -> Any:
@@ -119,7 +117,7 @@ def test_an_owner_cannot_tell_a_login_of_another_tenant_from_a_free_one(
     assert message_for(browser, site, "zed@globex") == message_for(browser, site, "yak@globex")
 
 
-def test_who_was_removed_is_out_at_once_although_the_session_lives(site: Site, log_in: LogIn) -> None:
+def test_a_removed_member_loses_access_at_once_although_the_session_lives(site: Site, log_in: LogIn) -> None:
     browser = log_in(site.people.ben)
     page = url(type(site.people.acme), "change", site.people.acme.pk)
     assert browser.get(page).status_code == 200
@@ -130,7 +128,7 @@ def test_who_was_removed_is_out_at_once_although_the_session_lives(site: Site, l
     assert browser.get(url(Member, "changelist")).status_code == 403
 
 
-def test_who_is_switched_off_is_logged_out(site: Site, log_in: LogIn) -> None:
+def test_an_inactive_user_is_logged_out(site: Site, log_in: LogIn) -> None:
     browser = log_in(site.people.ben)
     User.objects.filter(pk=site.people.ben.pk).update(is_active=False)
     assert browser.get(reverse("admin:index")).status_code == 302

@@ -92,7 +92,7 @@ def test_no_page_of_another_tenants_row_opens(site: Site, log_in: LogIn) -> None
     assert browser.get(preview, {"recipient": "quokka-1"}).status_code == 404
 
 
-def test_a_member_finds_what_is_theirs(site: Site, log_in: LogIn) -> None:
+def test_a_member_sees_the_rows_of_the_own_tenant(site: Site, log_in: LogIn) -> None:
     browser = log_in(site.people.ana)
     for model, row in site.acme_rows.items():
         assert str(row.pk) in browser.get(url(model, "changelist")).content.decode(), model

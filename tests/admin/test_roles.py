@@ -114,7 +114,7 @@ def without_staff(site: Site, vera: User) -> User:
 
 
 @pytest.mark.parametrize("who", [viewer, viewer_here_owner_elsewhere, stranger, removed, without_staff])
-def test_who_may_not_write_changes_no_table(who: Any, site: Site, log_in: LogIn, vera: User) -> None:
+def test_a_role_without_write_access_changes_no_table(who: Any, site: Site, log_in: LogIn, vera: User) -> None:
     rows, user = rows_of(site), who(site, vera)
     browser = log_in(user)
     before, wrong = tables(), []
@@ -128,7 +128,7 @@ def test_who_may_not_write_changes_no_table(who: Any, site: Site, log_in: LogIn,
     assert wrong == []
 
 
-def test_who_is_switched_off_changes_nothing_although_the_session_lives(site: Site, log_in: LogIn) -> None:
+def test_an_inactive_user_changes_nothing_although_the_session_lives(site: Site, log_in: LogIn) -> None:
     rows, ana = rows_of(site), site.people.ana
     browser = log_in(ana)
     User.objects.filter(pk=ana.pk).update(is_active=False)

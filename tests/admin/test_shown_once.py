@@ -79,7 +79,7 @@ def log_in_again(browser: Browser, answer: Any, password: str = PASSWORD) -> Any
     return browser.post(login, {"username": "ben", "password": password, "signed_form": kept[1], "next": "/admin/"})
 
 
-def test_what_was_typed_is_offered_after_the_login_and_sent_by_a_press(site: Site) -> None:
+def test_a_typed_form_is_offered_after_the_login_and_sent_by_its_button(site: Site) -> None:
     page = url(Recipient, "add")
     typed = person(site, name='<b>Zoë</b>\n"two lines"', email="zoe@example.com")
     browser, asked = expired(page, typed)

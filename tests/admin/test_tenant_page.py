@@ -57,7 +57,9 @@ def test_no_member_switches_a_tenant_live_or_off(who: str, site: Site, log_in: L
     assert "Only an operator switches it off." in shown and 'name="sandbox"' not in shown
 
 
-def test_an_operator_switches_it_and_the_audit_log_says_so(site: Site, log_in: LogIn, olga: User) -> None:
+def test_an_operator_switches_sandbox_and_active_and_the_audit_log_says_so(
+    site: Site, log_in: LogIn, olga: User
+) -> None:
     acme, browser = site.people.acme, log_in(olga)
     page = url(Tenant, "change", acme.pk)
     for name, action in [("sandbox", "tenant.went_live"), ("active", "tenant.deactivated")]:

@@ -22,25 +22,25 @@ CONTENT: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class World:
+class ApiSite:
     people: People
     acme: Api
     globex: Api
-    nobody: Api
+    anonymous: Api
     dora: Recipient
     phone: Device
     zoe: Recipient  #: of Globex
 
 
 @pytest.fixture
-def world(people: People, api: Callable[[str | None], Api]) -> World:
+def site(people: People, api: Callable[[str | None], Api]) -> ApiSite:
     news = Category.objects.create(tenant=people.acme, key="news", name="News")
     template = Template.objects.create(tenant=people.acme, key="shipped", category=news)
     templates.publish(template, CONTENT)
     dora = Recipient.objects.create(tenant=people.acme, external_id="dora", name="Dora")
     phone = Device.objects.create(tenant=people.acme, recipient=dora, token="token-of-dora")
     zoe = Recipient.objects.create(tenant=people.globex, external_id="zoe", name="Zoe")
-    return World(people, api(people.acme_key), api(people.globex_key), api(None), dora, phone, zoe)
+    return ApiSite(people, api(people.acme_key), api(people.globex_key), api(None), dora, phone, zoe)
 
 
 def payload(**fields: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from notifier.api.framework import body
 from notifier.models import Notification
 from tests.api.addresses import WITH_A_BODY
-from tests.api.conftest import World, payload
+from tests.api.conftest import ApiSite, payload
 
 DEEP = b"[" * 100_000
 
@@ -49,11 +49,11 @@ HOSTILE_BODIES: dict[str, tuple[bytes, int]] = {
 
 @pytest.mark.parametrize("name", HOSTILE_BODIES)
 @pytest.mark.parametrize(("method", "path"), WITH_A_BODY)
-def test_a_hostile_body_is_refused_with_the_reason(world: World, method: str, path: str, name: str) -> None:
+def test_a_hostile_body_is_refused_with_the_reason(site: ApiSite, method: str, path: str, name: str) -> None:
     content, status = HOSTILE_BODIES[name]
     if name == "nothing" and path.startswith("/v1/recipients/dora") and method == "PUT":
         status = 200  # an empty PUT changes nothing
-    got = world.acme(method, path, content)
+    got = site.acme(method, path, content)
     assert got.status == status, got.body
     assert status == 200 or got.body["detail"]
 
@@ -67,22 +67,22 @@ def test_a_hostile_body_is_refused_with_the_reason(world: World, method: str, pa
         (b'{"a": 1e400}', "data.a", "number_out_of_range"),
     ],
 )
-def test_a_value_that_cannot_be_stored_is_named_by_its_path(world: World, data: bytes, field: str, code: str) -> None:
+def test_a_value_that_cannot_be_stored_is_named_by_its_path(site: ApiSite, data: bytes, field: str, code: str) -> None:
     sent = b'{"recipient": "dora", "template": "shipped", "data": ' + data + b"}"
-    got = world.acme("POST", "/v1/notifications", sent)
+    got = site.acme("POST", "/v1/notifications", sent)
     assert (got.status, got.body["field"], got.body["code"]) == (400, field, code)
     assert not Notification.objects.exists()
 
 
-def test_values_that_only_look_unstorable_are_accepted(world: World) -> None:
+def test_values_that_only_look_unstorable_are_accepted(site: ApiSite) -> None:
     text = b'{"order": "\\ud83d\\ude00 \\\\u0000 1e999", "n": 9223372036854775807, "f": 1.5e15}'
     sent = b'{"recipient": "dora", "template": "shipped", "data": ' + text + b"}"
-    assert world.acme("POST", "/v1/notifications", sent).status == 202
+    assert site.acme("POST", "/v1/notifications", sent).status == 202
     assert Notification.objects.get().data == json.loads(text)
 
 
-def test_a_body_over_the_limit_is_refused_and_the_limit_is_named(world: World) -> None:
-    got = world.acme("PUT", "/v1/recipients/dora", b" " * (1024 * 1024 + 1))
+def test_a_body_over_the_limit_is_refused_and_the_limit_is_named(site: ApiSite) -> None:
+    got = site.acme("PUT", "/v1/recipients/dora", b" " * (1024 * 1024 + 1))
     assert (got.status, got.body["code"]) == (413, "body_too_large")
     assert "1 MiB" in got.body["detail"]
 
@@ -122,10 +122,10 @@ FIELDS: dict[tuple[str, str], dict[str, Any]] = {
 @pytest.mark.parametrize(
     ("method", "path", "field"), [(m, p, field) for (m, p), fields in FIELDS.items() for field in fields]
 )
-def test_no_value_of_any_field_causes_a_500(world: World, method: str, path: str, field: str) -> None:
+def test_no_value_of_any_field_causes_a_500(site: ApiSite, method: str, path: str, field: str) -> None:
     base = {name: value for name, value in FIELDS[method, path].items() if value is not None}
     for value in WRONG:
-        got = world.acme(method, path, {**base, field: value})
+        got = site.acme(method, path, {**base, field: value})
         assert got.status < 500, (value, got.body)
         if got.status >= 400:
             assert got.body["detail"], value

@@ -8,52 +8,52 @@ from typing import Any
 import pytest
 
 from tenants.models import ConsentChange, Device
-from tests.api.conftest import World
+from tests.api.conftest import ApiSite
 
 
-def test_registering_a_device_twice_keeps_one(world: World) -> None:
+def test_registering_a_device_twice_keeps_one(site: ApiSite) -> None:
     phone = {"platform": "fcm", "token": "new-token-1", "app": "shop"}
-    created = world.acme("POST", "/v1/recipients/dora/devices", phone)
-    again = world.acme("POST", "/v1/recipients/dora/devices", phone)
+    created = site.acme("POST", "/v1/recipients/dora/devices", phone)
+    again = site.acme("POST", "/v1/recipients/dora/devices", phone)
     assert (created.status, again.status, again.body["id"]) == (201, 200, created.body["id"])
-    listed = world.acme("GET", "/v1/recipients/dora/devices").body["data"]
+    listed = site.acme("GET", "/v1/recipients/dora/devices").body["data"]
     assert [d["token"] for d in listed] == ["token-of-dora", "new-token-1"]
 
 
-def test_a_token_moves_to_the_recipient_that_registers_it_last(world: World) -> None:
-    world.acme("PUT", "/v1/recipients/emil", {})
-    got = world.acme("POST", "/v1/recipients/emil/devices", {"platform": "fcm", "token": "token-of-dora"})
-    assert (got.status, got.body["id"]) == (200, str(world.phone.pk))
-    assert world.acme("GET", "/v1/recipients/dora/devices").body["data"] == []
-    assert ConsentChange.objects.filter(recipient_id=world.dora.pk, changed="device").exists()
+def test_a_token_moves_to_the_recipient_that_registers_it_last(site: ApiSite) -> None:
+    site.acme("PUT", "/v1/recipients/emil", {})
+    got = site.acme("POST", "/v1/recipients/emil/devices", {"platform": "fcm", "token": "token-of-dora"})
+    assert (got.status, got.body["id"]) == (200, str(site.phone.pk))
+    assert site.acme("GET", "/v1/recipients/dora/devices").body["data"] == []
+    assert ConsentChange.objects.filter(recipient_id=site.dora.pk, changed="device").exists()
 
 
 @pytest.mark.parametrize("app", [None, "", "shop", "another"])
-def test_a_token_belongs_to_one_recipient_whatever_its_app(world: World, app: str | None) -> None:
-    Device.objects.filter(pk=world.phone.pk).update(app="shop")
-    world.acme("PUT", "/v1/recipients/emil", {})
+def test_a_token_belongs_to_one_recipient_whatever_its_app(site: ApiSite, app: str | None) -> None:
+    Device.objects.filter(pk=site.phone.pk).update(app="shop")
+    site.acme("PUT", "/v1/recipients/emil", {})
     device = {"platform": "fcm", "token": "token-of-dora"} | ({} if app is None else {"app": app})
-    got = world.acme("POST", "/v1/recipients/emil/devices", device)
-    assert (got.status, got.body["id"]) == (200, str(world.phone.pk))
+    got = site.acme("POST", "/v1/recipients/emil/devices", device)
+    assert (got.status, got.body["id"]) == (200, str(site.phone.pk))
     assert got.body["app"] == ("shop" if app is None else app)
     [stored] = Device.objects.filter(token="token-of-dora")
     assert stored.recipient.external_id == "emil"
 
 
-def test_the_same_token_on_two_platforms_makes_two_devices(world: World) -> None:
-    got = world.acme("POST", "/v1/recipients/dora/devices", {"platform": "webpush", "token": "token-of-dora"})
+def test_the_same_token_on_two_platforms_makes_two_devices(site: ApiSite) -> None:
+    got = site.acme("POST", "/v1/recipients/dora/devices", {"platform": "webpush", "token": "token-of-dora"})
     assert got.status == 201
     assert Device.objects.count() == 2
 
 
-def test_a_dead_token_is_used_again_once_it_is_registered_again(world: World) -> None:
-    Device.objects.filter(pk=world.phone.pk).update(dead_since=datetime.now(UTC))
-    got = world.acme("POST", "/v1/recipients/dora/devices", {"platform": "fcm", "token": "token-of-dora"})
+def test_a_dead_token_is_used_again_once_it_is_registered_again(site: ApiSite) -> None:
+    Device.objects.filter(pk=site.phone.pk).update(dead_since=datetime.now(UTC))
+    got = site.acme("POST", "/v1/recipients/dora/devices", {"platform": "fcm", "token": "token-of-dora"})
     assert got.body["dead_since"] is None
 
 
-def test_two_tenants_may_register_the_same_token(world: World) -> None:
-    got = world.globex("POST", "/v1/recipients/zoe/devices", {"platform": "fcm", "token": "token-of-dora"})
+def test_two_tenants_may_register_the_same_token(site: ApiSite) -> None:
+    got = site.globex("POST", "/v1/recipients/zoe/devices", {"platform": "fcm", "token": "token-of-dora"})
     assert got.status == 201
     assert Device.objects.filter(token="token-of-dora").count() == 2
 
@@ -76,13 +76,13 @@ def test_two_tenants_may_register_the_same_token(world: World) -> None:
         ({"app": 7}, "app"),
     ],
 )
-def test_a_bad_device_is_refused_with_the_field(world: World, change: dict[str, Any], field: str) -> None:
-    got = world.acme("POST", "/v1/recipients/dora/devices", {"platform": "fcm", "token": "a-good-token", **change})
+def test_a_bad_device_is_refused_with_the_field(site: ApiSite, change: dict[str, Any], field: str) -> None:
+    got = site.acme("POST", "/v1/recipients/dora/devices", {"platform": "fcm", "token": "a-good-token", **change})
     assert (got.status, got.body["field"]) == (400, field), got.body
     assert Device.objects.count() == 1
 
 
-def test_a_removed_device_is_gone(world: World) -> None:
-    path = f"/v1/recipients/dora/devices/{world.phone.pk}"
-    assert world.acme("DELETE", path).status == 204
-    assert world.acme("DELETE", path).status == 404
+def test_a_removed_device_is_gone(site: ApiSite) -> None:
+    path = f"/v1/recipients/dora/devices/{site.phone.pk}"
+    assert site.acme("DELETE", path).status == 204
+    assert site.acme("DELETE", path).status == 404

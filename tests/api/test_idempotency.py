@@ -16,80 +16,80 @@ from notifier.models import Notification
 from notifier.vocabulary.status import Mode
 from tenants.access import set_scope
 from tenants.models import IdempotencyKey, Tenant
-from tests.api.conftest import World, payload
+from tests.api.conftest import ApiSite, payload
 from tests.fixtures import Api, api_key
 
 
-def test_the_same_request_again_gets_the_first_answer_and_does_nothing(world: World) -> None:
-    first = world.acme("POST", "/v1/notifications", payload(), Idempotency_Key="order-42")
-    again = world.acme("POST", "/v1/notifications", payload(), Idempotency_Key="order-42")
+def test_the_same_request_again_gets_the_first_answer_and_does_nothing(site: ApiSite) -> None:
+    first = site.acme("POST", "/v1/notifications", payload(), Idempotency_Key="order-42")
+    again = site.acme("POST", "/v1/notifications", payload(), Idempotency_Key="order-42")
     assert (again.status, again.body) == (202, first.body)
     assert again.headers["Idempotent-Replayed"] == "true"
     assert "Idempotent-Replayed" not in first.headers
     assert Notification.objects.count() == 1
 
 
-def test_spaces_and_the_order_of_names_do_not_make_a_different_request(world: World) -> None:
+def test_spaces_and_the_order_of_names_do_not_make_a_different_request(site: ApiSite) -> None:
     one = b'{"recipient": "dora", "template": "shipped", "data": {"order": "1"}}'
     two = b'{"data":{"order":"1"},"template":"shipped","recipient":"dora"}'
-    assert world.acme("POST", "/v1/notifications", one, Idempotency_Key="k").status == 202
-    assert world.acme("POST", "/v1/notifications", two, Idempotency_Key="k").status == 202
+    assert site.acme("POST", "/v1/notifications", one, Idempotency_Key="k").status == 202
+    assert site.acme("POST", "/v1/notifications", two, Idempotency_Key="k").status == 202
     assert Notification.objects.count() == 1
 
 
-def test_another_body_with_the_same_key_is_refused(world: World) -> None:
-    world.acme("POST", "/v1/notifications", payload(), Idempotency_Key="k")
-    got = world.acme("POST", "/v1/notifications", payload(channels=["push"]), Idempotency_Key="k")
+def test_another_body_with_the_same_key_is_refused(site: ApiSite) -> None:
+    site.acme("POST", "/v1/notifications", payload(), Idempotency_Key="k")
+    got = site.acme("POST", "/v1/notifications", payload(channels=["push"]), Idempotency_Key="k")
     assert (got.status, got.body["code"], got.body["field"]) == (422, "idempotency_mismatch", "Idempotency-Key")
     assert Notification.objects.count() == 1
 
 
-def test_the_same_key_on_another_recipients_address_is_refused(world: World) -> None:
-    world.acme("PUT", "/v1/recipients/emil", {})
+def test_the_same_key_on_another_recipients_address_is_refused(site: ApiSite) -> None:
+    site.acme("PUT", "/v1/recipients/emil", {})
     phone = {"platform": "fcm", "token": "a-good-token"}
-    assert world.acme("POST", "/v1/recipients/dora/devices", phone, Idempotency_Key="k").status == 201
-    assert world.acme("POST", "/v1/recipients/emil/devices", phone, Idempotency_Key="k").status == 422
+    assert site.acme("POST", "/v1/recipients/dora/devices", phone, Idempotency_Key="k").status == 201
+    assert site.acme("POST", "/v1/recipients/emil/devices", phone, Idempotency_Key="k").status == 422
 
 
-def test_a_refused_request_leaves_its_key_free(world: World) -> None:
-    assert world.acme("POST", "/v1/notifications", payload(recipient="no"), Idempotency_Key="k").status == 400
+def test_a_refused_request_leaves_its_key_free(site: ApiSite) -> None:
+    assert site.acme("POST", "/v1/notifications", payload(recipient="no"), Idempotency_Key="k").status == 400
     assert not IdempotencyKey.objects.exists()
-    assert world.acme("POST", "/v1/notifications", payload(), Idempotency_Key="k").status == 202
+    assert site.acme("POST", "/v1/notifications", payload(), Idempotency_Key="k").status == 202
 
 
-def test_tenants_do_not_share_keys(world: World) -> None:
+def test_tenants_do_not_share_keys(site: ApiSite) -> None:
     wanted = {"key": "promotions", "name": "Promotions"}
-    assert world.acme("POST", "/v1/categories", wanted, Idempotency_Key="k").status == 201
-    got = world.globex("POST", "/v1/categories", wanted, Idempotency_Key="k")
+    assert site.acme("POST", "/v1/categories", wanted, Idempotency_Key="k").status == 201
+    got = site.globex("POST", "/v1/categories", wanted, Idempotency_Key="k")
     assert got.status == 201
     assert "Idempotent-Replayed" not in got.headers
 
 
-def test_a_live_key_does_not_get_the_answer_of_a_test_key(world: World, api: Callable[[str], Api]) -> None:
+def test_a_live_key_does_not_get_the_answer_of_a_test_key(site: ApiSite, api: Callable[[str], Api]) -> None:
     """Nor does a test key get the answer of a live key."""
-    trying = api(api_key(world.people.acme, mode=Mode.TEST))
+    trying = api(api_key(site.people.acme, mode=Mode.TEST))
     test = trying("POST", "/v1/notifications", payload(), Idempotency_Key="order-42")
-    live = world.acme("POST", "/v1/notifications", payload(), Idempotency_Key="order-42")
+    live = site.acme("POST", "/v1/notifications", payload(), Idempotency_Key="order-42")
     assert (test.status, live.status) == (202, 202)
     assert "Idempotent-Replayed" not in live.headers
     assert live.body["id"] != test.body["id"]
     assert sorted(Notification.objects.values_list("mode", flat=True)) == ["live", "test"]
-    for caller, first in ((trying, test), (world.acme, live)):
+    for caller, first in ((trying, test), (site.acme, live)):
         again = caller("POST", "/v1/notifications", payload(), Idempotency_Key="order-42")
         assert (again.body, again.headers["Idempotent-Replayed"]) == (first.body, "true")
     assert Notification.objects.count() == 2
 
 
-def test_a_live_key_does_not_get_the_campaign_of_a_test_key(world: World, api: Callable[[str], Api]) -> None:
+def test_a_live_key_does_not_get_the_campaign_of_a_test_key(site: ApiSite, api: Callable[[str], Api]) -> None:
     wanted = {"name": "Sale", "template": "shipped"}
-    trying = api(api_key(world.people.acme, mode=Mode.TEST))
-    made = [c("POST", "/v1/campaigns", wanted, Idempotency_Key="k").body for c in (trying, world.acme)]
+    trying = api(api_key(site.people.acme, mode=Mode.TEST))
+    made = [c("POST", "/v1/campaigns", wanted, Idempotency_Key="k").body for c in (trying, site.acme)]
     assert [campaign["mode"] for campaign in made] == ["test", "live"]
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "ü", "a\tb", "a\x00b"])
-def test_a_malformed_key_is_refused(world: World, key: str) -> None:
-    got = world.acme("POST", "/v1/notifications", payload(), Idempotency_Key=key)
+def test_a_malformed_key_is_refused(site: ApiSite, key: str) -> None:
+    got = site.acme("POST", "/v1/notifications", payload(), Idempotency_Key=key)
     assert (got.status, got.body["field"]) == (400, "Idempotency-Key")
 
 

@@ -11,10 +11,10 @@ from notifier.api import shapes
 from notifier.api.framework.views import read
 from notifier.errors import InvalidInput
 from notifier.models import Delivery, Notification
-from tests.api.conftest import World, payload
+from tests.api.conftest import ApiSite, payload
 
 
-def test_a_bulk_answers_with_the_outcome_of_each_item_in_order(world: World) -> None:
+def test_a_bulk_answers_with_the_outcome_of_each_item_in_order(site: ApiSite) -> None:
     items = [
         payload(),
         payload(recipient="nobody"),
@@ -22,7 +22,7 @@ def test_a_bulk_answers_with_the_outcome_of_each_item_in_order(world: World) -> 
         payload(send_at="soon"),
         payload(),
     ]
-    got = world.acme("POST", "/v1/notifications/bulk", {"items": items})
+    got = site.acme("POST", "/v1/notifications/bulk", {"items": items})
     assert got.status == 207
     assert (got.body["accepted"], got.body["refused"]) == (2, 3)
     assert [i["status"] for i in got.body["items"]] == [202, 400, 400, 400, 202]
@@ -30,9 +30,9 @@ def test_a_bulk_answers_with_the_outcome_of_each_item_in_order(world: World) -> 
     assert Notification.objects.count() == 2
 
 
-def test_an_item_with_an_empty_list_of_channels_is_refused(world: World) -> None:
+def test_an_item_with_an_empty_list_of_channels_is_refused(site: ApiSite) -> None:
     """Such an item was once sent on every channel."""
-    got = world.acme(
+    got = site.acme(
         "POST",
         "/v1/notifications/bulk",
         {"items": [payload(channels=[]), payload(channels=["push"])]},
@@ -41,13 +41,13 @@ def test_an_item_with_an_empty_list_of_channels_is_refused(world: World) -> None
     assert [d.channel for d in Delivery.objects.all()] == ["push"]
 
 
-def test_a_bulk_without_a_bad_item_is_answered_with_202(world: World) -> None:
-    assert world.acme("POST", "/v1/notifications/bulk", {"items": [payload(), payload()]}).status == 202
+def test_a_bulk_without_a_bad_item_is_answered_with_202(site: ApiSite) -> None:
+    assert site.acme("POST", "/v1/notifications/bulk", {"items": [payload(), payload()]}).status == 202
 
 
 @pytest.mark.parametrize("body", [{}, {"items": []}, {"items": {}}, {"items": [{}] * 1001}, [], {"items": None}])
-def test_a_bulk_that_is_not_a_list_of_1_to_1000_is_refused(world: World, body: Any) -> None:
-    got = world.acme("POST", "/v1/notifications/bulk", body)
+def test_a_bulk_that_is_not_a_list_of_1_to_1000_is_refused(site: ApiSite, body: Any) -> None:
+    got = site.acme("POST", "/v1/notifications/bulk", body)
     assert (got.status, got.body["field"]) == (400, "items")
 
 

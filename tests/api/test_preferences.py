@@ -8,36 +8,36 @@ import pytest
 
 from notifier.api.people.preferences import columns
 from tenants.models import Category, Preference
-from tests.api.conftest import World
+from tests.api.conftest import ApiSite
 
 
-def test_a_recipient_without_stored_preferences_allows_everything(world: World) -> None:
-    got = world.acme("GET", "/v1/recipients/dora/preferences").body
+def test_a_recipient_without_stored_preferences_allows_everything(site: ApiSite) -> None:
+    got = site.acme("GET", "/v1/recipients/dora/preferences").body
     assert all(got["channels"].values())
     assert (got["categories"], got["quiet_hours"], got["language"]) == ({}, None, "")
 
 
-def test_preferences_are_read_as_they_were_written(world: World) -> None:
-    Category.objects.create(tenant=world.people.acme, key="promotions", name="Promotions", kind="marketing")
+def test_preferences_are_read_as_they_were_written(site: ApiSite) -> None:
+    Category.objects.create(tenant=site.people.acme, key="promotions", name="Promotions", kind="marketing")
     preferences = {
         "channels": {"push": False},
         "categories": {"promotions": False, "news": {"push": False, "in_app": True}},
         "quiet_hours": {"from": "22:00", "until": "07:00"},
         "language": "de-AT",
     }
-    assert world.acme("PUT", "/v1/recipients/dora/preferences", preferences).status == 200
-    got = world.acme("GET", "/v1/recipients/dora/preferences").body
+    assert site.acme("PUT", "/v1/recipients/dora/preferences", preferences).status == 200
+    got = site.acme("GET", "/v1/recipients/dora/preferences").body
     assert (got["channels"]["push"], got["channels"]["in_app"]) == (False, True)
     assert got["categories"] == {"promotions": False, "news": {"push": False}}
     assert (got["quiet_hours"], got["language"]) == ({"from": "22:00", "until": "07:00"}, "de-AT")
-    again = world.acme("PUT", "/v1/recipients/dora/preferences", got)
+    again = site.acme("PUT", "/v1/recipients/dora/preferences", got)
     assert again.body == got
 
 
-def test_a_field_that_is_left_out_keeps_its_value(world: World) -> None:
-    world.acme("PUT", "/v1/recipients/dora/preferences", {"categories": {"news": False}})
-    world.acme("PUT", "/v1/recipients/dora/preferences", {"channels": {"push": False}, "quiet_hours": None})
-    stored = Preference.objects.get(recipient=world.dora)
+def test_a_field_that_is_left_out_keeps_its_value(site: ApiSite) -> None:
+    site.acme("PUT", "/v1/recipients/dora/preferences", {"categories": {"news": False}})
+    site.acme("PUT", "/v1/recipients/dora/preferences", {"channels": {"push": False}, "quiet_hours": None})
+    stored = Preference.objects.get(recipient=site.dora)
     assert (stored.channels_off, stored.categories_off) == (["push"], ["news"])
 
 
@@ -65,8 +65,8 @@ def test_a_field_that_is_left_out_keeps_its_value(world: World) -> None:
         ({"digest": True}, "digest"),
     ],
 )
-def test_a_bad_preference_is_refused_with_the_field(world: World, preferences: dict[str, Any], field: str) -> None:
-    got = world.acme("PUT", "/v1/recipients/dora/preferences", preferences)
+def test_a_bad_preference_is_refused_with_the_field(site: ApiSite, preferences: dict[str, Any], field: str) -> None:
+    got = site.acme("PUT", "/v1/recipients/dora/preferences", preferences)
     named = {got.body["field"], *(e["field"] for e in got.body.get("errors", []))}
     assert got.status == 400, got.body
     assert field in named, got.body

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tenants.models import Device, Recipient
-from tests.api.conftest import World
+from tests.api.conftest import ApiSite
 
 EMIL = {
     "name": "Emil",
@@ -19,18 +19,18 @@ EMIL = {
 }
 
 
-def test_a_recipient_is_created_and_then_changed_by_put(world: World) -> None:
-    created = world.acme("PUT", "/v1/recipients/emil", EMIL)
+def test_a_recipient_is_created_and_then_changed_by_put(site: ApiSite) -> None:
+    created = site.acme("PUT", "/v1/recipients/emil", EMIL)
     assert created.status == 201, created.body
     assert (created.body["phone"], created.body["locale"], created.body["status"]) == (
         "+491701234567",
         "de-AT",
         "active",
     )
-    changed = world.acme("PUT", "/v1/recipients/emil", {"attributes": {"plan": "free"}, "email": None})
+    changed = site.acme("PUT", "/v1/recipients/emil", {"attributes": {"plan": "free"}, "email": None})
     assert (changed.status, changed.body["attributes"], changed.body["email"]) == (200, {"plan": "free"}, "")
     assert changed.body["name"] == "Emil"
-    assert world.acme("GET", "/v1/recipients/emil").body == changed.body
+    assert site.acme("GET", "/v1/recipients/emil").body == changed.body
 
 
 @pytest.mark.parametrize(
@@ -49,16 +49,16 @@ def test_a_recipient_is_created_and_then_changed_by_put(world: World) -> None:
     ],
 )
 def test_a_locale_and_a_zone_are_stored_in_their_canonical_case(
-    world: World, field: str, written: str, stored: str
+    site: ApiSite, field: str, written: str, stored: str
 ) -> None:
-    assert world.acme("PUT", "/v1/recipients/emil", {field: written}).body[field] == stored
+    assert site.acme("PUT", "/v1/recipients/emil", {field: written}).body[field] == stored
     if field == "locale":
-        assert world.acme("PUT", "/v1/recipients/emil/preferences", {"language": written}).body["language"] == stored
+        assert site.acme("PUT", "/v1/recipients/emil/preferences", {"language": written}).body["language"] == stored
 
 
-def test_the_same_put_again_changes_nothing_and_makes_no_second_recipient(world: World) -> None:
+def test_the_same_put_again_changes_nothing_and_makes_no_second_recipient(site: ApiSite) -> None:
     for status in (201, 200):
-        assert world.acme("PUT", "/v1/recipients/emil", EMIL).status == status
+        assert site.acme("PUT", "/v1/recipients/emil", EMIL).status == status
     assert Recipient.objects.filter(external_id="emil").count() == 1
 
 
@@ -73,26 +73,26 @@ def test_the_same_put_again_changes_nothing_and_makes_no_second_recipient(world:
         ({"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": 1}}}}}}}}}, "more than 8 levels"),
     ],
 )
-def test_attributes_that_no_path_could_name_are_refused(world: World, attributes: dict[str, Any], reason: str) -> None:
-    answer = world.acme("PUT", "/v1/recipients/emil", {"attributes": attributes})
+def test_attributes_that_no_path_could_name_are_refused(site: ApiSite, attributes: dict[str, Any], reason: str) -> None:
+    answer = site.acme("PUT", "/v1/recipients/emil", {"attributes": attributes})
     assert (answer.status, answer.body["field"]) == (400, "attributes")
     assert reason in answer.body["detail"]
     assert not Recipient.objects.filter(external_id="emil").exists()
 
 
-def test_an_id_with_invisible_characters_at_its_edges_is_the_same_recipient(world: World) -> None:
-    assert world.acme("PUT", "/v1/recipients/emil", EMIL).status == 201
+def test_an_id_with_invisible_characters_at_its_edges_is_the_same_recipient(site: ApiSite) -> None:
+    assert site.acme("PUT", "/v1/recipients/emil", EMIL).status == 201
     invisible = {"name": "\ufeffEmil\u200b", "email": "emil@example.com\u200b", "phone": "\u200e+49 170 1234567\u00a0"}
     for external_id in ("emil%E2%80%8B", "%EF%BB%BFemil", "%C2%A0emil%20", "%E2%80%8Eemil%E2%81%A0"):
-        changed = world.acme("PUT", f"/v1/recipients/{external_id}", invisible)
+        changed = site.acme("PUT", f"/v1/recipients/{external_id}", invisible)
         assert (changed.status, changed.body["external_id"], changed.body["name"]) == (200, "emil", "Emil")
         assert (changed.body["email"], changed.body["phone"]) == ("emil@example.com", "+491701234567")
-        assert world.acme("GET", f"/v1/recipients/{external_id}").body["id"] == changed.body["id"]
-        device = world.acme("POST", f"/v1/recipients/{external_id}/devices", {"platform": "fcm", "token": "token-one"})
+        assert site.acme("GET", f"/v1/recipients/{external_id}").body["id"] == changed.body["id"]
+        device = site.acme("POST", f"/v1/recipients/{external_id}/devices", {"platform": "fcm", "token": "token-one"})
         assert device.status in (200, 201)
-    assert Recipient.objects.filter(tenant=world.people.acme, external_id__contains="emil").count() == 1
+    assert Recipient.objects.filter(tenant=site.people.acme, external_id__contains="emil").count() == 1
     assert Device.objects.filter(token__contains="token-one").count() == 1
-    assert world.acme("PUT", "/v1/recipients/%E2%80%8B", {}).status == 400
+    assert site.acme("PUT", "/v1/recipients/%E2%80%8B", {}).status == 400
 
 
 @pytest.mark.parametrize(
@@ -129,42 +129,42 @@ def test_an_id_with_invisible_characters_at_its_edges_is_the_same_recipient(worl
         ("nickname", "E"),
     ],
 )
-def test_a_bad_field_of_a_recipient_is_named_and_nothing_is_stored(world: World, field: str, value: Any) -> None:
-    got = world.acme("PUT", "/v1/recipients/emil", {"name": "Emil", field: value})
+def test_a_bad_field_of_a_recipient_is_named_and_nothing_is_stored(site: ApiSite, field: str, value: Any) -> None:
+    got = site.acme("PUT", "/v1/recipients/emil", {"name": "Emil", field: value})
     assert (got.status, got.body["field"]) == (400, field), got.body
     assert not Recipient.objects.filter(external_id="emil").exists()
 
 
-def test_an_external_id_may_hold_slashes_and_has_a_limit(world: World) -> None:
-    assert world.acme("PUT", "/v1/recipients/google%2F7%7C8", {"name": "G"}).body["external_id"] == "google/7|8"
-    assert world.acme("GET", "/v1/recipients/google%2f7%7C8/preferences").status == 200
+def test_an_external_id_may_hold_slashes_and_has_a_limit(site: ApiSite) -> None:
+    assert site.acme("PUT", "/v1/recipients/google%2F7%7C8", {"name": "G"}).body["external_id"] == "google/7|8"
+    assert site.acme("GET", "/v1/recipients/google%2f7%7C8/preferences").status == 200
     for external_id in ("x" * 129, "..%E2%80%8B", "%C2%A0."):
-        got = world.acme("PUT", f"/v1/recipients/{external_id}", {})
+        got = site.acme("PUT", f"/v1/recipients/{external_id}", {})
         assert (got.status, got.body["field"]) == (400, "external_id")
 
 
-def test_two_tenants_may_use_the_same_external_id(world: World) -> None:
-    assert world.acme("PUT", "/v1/recipients/zoe", {"name": "Another"}).status == 201
-    assert world.globex("GET", "/v1/recipients/zoe").body["name"] == "Zoe"
+def test_two_tenants_may_use_the_same_external_id(site: ApiSite) -> None:
+    assert site.acme("PUT", "/v1/recipients/zoe", {"name": "Another"}).status == 201
+    assert site.globex("GET", "/v1/recipients/zoe").body["name"] == "Zoe"
 
 
-def test_an_erased_person_cannot_be_written_to(world: World) -> None:
-    Recipient.objects.filter(pk=world.dora.pk).update(status="erased")
+def test_an_erased_person_cannot_be_written_to(site: ApiSite) -> None:
+    Recipient.objects.filter(pk=site.dora.pk).update(status="erased")
     for method, path, body in [
         ("PUT", "/v1/recipients/dora", {"name": "Dora"}),
         ("PUT", "/v1/recipients/dora/preferences", {}),
         ("POST", "/v1/recipients/dora/devices", {"platform": "fcm", "token": "another-token"}),
     ]:
-        got = world.acme(method, path, body)
+        got = site.acme(method, path, body)
         assert (got.status, got.body["code"]) == (409, "erased")
 
 
-def test_recipients_are_listed_by_their_own_ids(world: World) -> None:
+def test_recipients_are_listed_by_their_own_ids(site: ApiSite) -> None:
     for name in ("c", "a", "b"):
-        world.acme("PUT", f"/v1/recipients/{name}", {})
-    first = world.acme("GET", "/v1/recipients?limit=3").body
+        site.acme("PUT", f"/v1/recipients/{name}", {})
+    first = site.acme("GET", "/v1/recipients?limit=3").body
     assert [r["external_id"] for r in first["data"]] == ["a", "b", "c"]
-    second = world.acme("GET", f"/v1/recipients?cursor={first['next_cursor']}").body
+    second = site.acme("GET", f"/v1/recipients?cursor={first['next_cursor']}").body
     assert ([r["external_id"] for r in second["data"]], second["has_more"]) == (["dora"], False)
 
 
@@ -179,7 +179,7 @@ def test_recipients_are_listed_by_their_own_ids(world: World) -> None:
         ("DELETE", "/devices/{phone}", None),
     ],
 )
-def test_another_tenants_recipient_is_not_found(world: World, method: str, path: str, body: Any) -> None:
-    path = f"/v1/recipients/dora{path.format(phone=world.phone.pk)}"
-    assert world.globex(method, path, body).status == 404
+def test_another_tenants_recipient_is_not_found(site: ApiSite, method: str, path: str, body: Any) -> None:
+    path = f"/v1/recipients/dora{path.format(phone=site.phone.pk)}"
+    assert site.globex(method, path, body).status == 404
     assert Device.objects.count() == 1

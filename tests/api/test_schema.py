@@ -13,15 +13,15 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from drf_spectacular.validation import validate_schema
 
 from notifier.web import health
-from tests.api.conftest import World
+from tests.api.conftest import ApiSite
 
 #: the document itself, and the addresses that catch all others
 UNDOCUMENTED = {"/v1/openapi.json", "/v1/docs", "/v1/", "/v1/{rest}"}
 
 
 @pytest.fixture
-def document(world: World) -> dict[str, Any]:
-    got = world.nobody("GET", "/v1/openapi.json")
+def document(site: ApiSite) -> dict[str, Any]:
+    got = site.anonymous("GET", "/v1/openapi.json")
     assert (got.status, got.headers["Content-Type"].split(";")[0]) == (200, "application/json")
     parsed: dict[str, Any] = got.body
     return parsed
@@ -68,40 +68,40 @@ def test_every_post_for_servers_takes_an_idempotency_key(document: dict[str, Any
             assert "Idempotency-Key" in {p["name"] for p in methods["post"]["parameters"]}, path
 
 
-def test_the_page_is_served_without_the_internet(world: World) -> None:
-    got = world.nobody("GET", "/v1/docs")
+def test_the_page_is_served_without_the_internet(site: ApiSite) -> None:
+    got = site.anonymous("GET", "/v1/docs")
     assert got.status == 200
     assert b"/v1/openapi.json" in got.body
     assert not re.search(rb'(?:src|href)="https?://', got.body)
 
 
-def test_the_health_checks_of_a_healthy_site_pass(world: World) -> None:
-    assert world.nobody("GET", "/healthz").body == {"status": "ok"}
-    got = world.nobody("GET", "/readyz")
+def test_the_health_checks_of_a_healthy_site_pass(site: ApiSite) -> None:
+    assert site.anonymous("GET", "/healthz").body == {"status": "ok"}
+    got = site.anonymous("GET", "/readyz")
     checks = {"database": "ok", "redis": "ok", "migrations": "ok", "signature": "ok"}
     assert (got.status, got.body["checks"]) == (200, checks)
 
 
-def test_a_site_whose_signature_the_database_refuses_is_not_ready(world: World, settings: Any) -> None:
+def test_a_site_whose_signature_the_database_refuses_is_not_ready(site: ApiSite, settings: Any) -> None:
     settings.SECRET_KEY = "another than at the last migrate"
-    got = world.nobody("GET", "/readyz")
+    got = site.anonymous("GET", "/readyz")
     assert (got.status, got.body["checks"]["database"], got.body["checks"]["signature"]) == (503, "ok", "unavailable")
 
 
-def test_a_failed_check_is_named_without_details(world: World, settings: Any) -> None:
+def test_a_failed_check_is_named_without_details(site: ApiSite, settings: Any) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    got = world.nobody("GET", "/readyz")
+    got = site.anonymous("GET", "/readyz")
     assert (got.status, got.body["checks"]["redis"]) == (503, "unavailable")
     assert "127.0.0.1" not in str(got.body)
 
 
-def test_the_root_address_redirects_to_the_admin(world: World) -> None:
-    got = world.nobody("GET", "/")
+def test_the_root_address_redirects_to_the_admin(site: ApiSite) -> None:
+    got = site.anonymous("GET", "/")
     assert (got.status, got.headers["Location"]) == (302, "/admin/")
 
 
-def test_an_unknown_page_outside_of_the_api_is_not_json(world: World) -> None:
-    got = world.nobody("GET", "/nothing")
+def test_an_unknown_page_outside_of_the_api_is_not_json(site: ApiSite) -> None:
+    got = site.anonymous("GET", "/nothing")
     assert got.status == 404
     assert "json" not in got.headers["Content-Type"]
 

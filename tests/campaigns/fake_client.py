@@ -1,5 +1,5 @@
-"""FCM behind the in-memory HTTP client: a test decides each message's fate, and what began is counted on the receiver's
-side. And campaigns that send there."""
+"""FCM behind the in-memory HTTP client, and campaigns that send to it. A test chooses the answer to each message, and
+counts on the receiver's side which messages began."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tenants.models import Category, Device, Recipient, Tenant
 
 OK = Response(200, {}, b'{"name":"projects/p/messages/1"}')
 TEXT = {"title": "Hello", "body": "It is here."}
-SILENCE = NO_ANSWER  #: a fate: no answer ever comes
+SILENCE = NO_ANSWER  #: an answer: none ever comes
 Fate = Callable[[str], Answer]
 
 
@@ -57,7 +57,7 @@ class Killed(BaseException):
 
 
 class FakeFcm(InMemoryClient):
-    """FCM. `fate(address)` decides what becomes of a message; what began is counted by address."""
+    """FCM. `fate(address)` is the answer to a message; messages that began are counted by address."""
 
     def __init__(self) -> None:
         super().__init__(self._answer)
@@ -72,7 +72,7 @@ class FakeFcm(InMemoryClient):
 
     @property
     def sent_singly(self) -> list[str]:
-        """The addresses of those begun that came in no batch."""
+        """The addresses of the messages that came in no batch."""
         return [address_of(orjson.loads(request.body)) for request in self.exchanged]
 
     def token(self, request: TokenRequest) -> str:
@@ -192,7 +192,7 @@ def send_and_die(campaign: Campaign) -> None:
 
 
 def lose_leases(settings: Settings) -> None:
-    """As if the holders had been silent for long."""
+    """End every lease, as if its worker had died long ago."""
     settings.LEASE_SECONDS = 0.1
     with connection.cursor() as cursor:
         cursor.execute("UPDATE campaigns_shard SET lease_until = now() - interval '1 h' WHERE lease_until IS NOT NULL")

@@ -1,4 +1,4 @@
-"""Faults of the database that a test plans: a statement fails as if the connection was lost."""
+"""Planned faults of the database: a statement fails as if the connection was lost."""
 
 from __future__ import annotations
 

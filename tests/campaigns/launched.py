@@ -16,7 +16,7 @@ from tenants.models import AuditLog
 from tests.broker import Broker, broker
 from tests.campaigns.conftest import Site
 
-__all__ = ["Broker", "an_armed", "audited", "broker", "count_sendable", "done", "gone", "unchanged"]
+__all__ = ["Broker", "after_go", "an_armed", "audited_acts", "broker", "count_sendable", "end_shards", "unchanged"]
 
 
 def an_armed(site: Site, shards: int = 3, canaries: int = 0, **columns: Any) -> Campaign:
@@ -41,15 +41,15 @@ def inbox(site: Site) -> ProviderAccount:
     return registry.choose_account(site.acme, "in_app", "", "live")
 
 
-def gone(campaign: Campaign, **columns: Any) -> Campaign:
-    """The same after GO."""
+def after_go(campaign: Campaign, **columns: Any) -> Campaign:
+    """Launch the campaign, and read it again."""
     launch.go(campaign.tenant_id, campaign.pk, **columns)
     campaign.refresh_from_db()
     return campaign
 
 
-def done(campaign: Campaign, *, canary: bool = False, seconds_ago: float = 1.0, **counts: int) -> None:
-    """Its shards end, each with these counts."""
+def end_shards(campaign: Campaign, *, canary: bool = False, seconds_ago: float = 1.0, **counts: int) -> None:
+    """End the canary's shards, or all other shards, each with these counts."""
     began = datetime.now(UTC) - timedelta(seconds=seconds_ago)
     ended = {"state": "done", "began_at": began, "ended_at": began, "begun": 10, **counts}
     Shard.objects.filter(campaign=campaign, canary=canary).update(**ended)
@@ -59,7 +59,7 @@ def count_sendable(campaign: Campaign) -> int:
     return fanout.sendable_shards(campaign.pk).count()
 
 
-def audited(campaign: Campaign) -> list[str]:
+def audited_acts(campaign: Campaign) -> list[str]:
     rows = AuditLog.objects.filter(object_id=str(campaign.pk)).order_by("id")
     return [action.removeprefix("campaign.") for action in rows.values_list("action", flat=True)]
 

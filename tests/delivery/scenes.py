@@ -1,4 +1,4 @@
-"""What several tests of the engine set up: a running campaign, an inbox whose answers a test gives, expired leases."""
+"""Set-ups for several tests of the engine: a running campaign, an inbox that answers as a test says, expired leases."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def of_campaign(campaign: Campaign) -> list[str]:
 
 
 class ScriptedInbox(InApp):
-    """An inbox whose answers a test gives, as `answer(messages)`."""
+    """An inbox that answers with `answer(messages)`, a function of the test."""
 
     name = ""  # not registered
 

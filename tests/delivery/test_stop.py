@@ -1,4 +1,4 @@
-"""A stop, and messages that are in flight, come back or are lost around it."""
+"""A stop, and messages that are in flight, are requeued or get lost at the same time."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from notifier.local.processes.programs import PROJECT
 from tests.flows.site import Site
 
 #: longer than all examples of a page take on a busy machine
-PATIENCE = 300.0
+TIMEOUT = 300.0
 _FENCE = re.compile(r"(?:<!-- not run: (.+?) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _MARK = "@@@ {} @@@"
 _RUN = ("sh", "python")
@@ -52,7 +52,7 @@ def run(page: Path, site: Site, printed: Path) -> dict[int, str]:
     script.append(f"echo; echo '{_MARK.format('TOKEN')}'; echo ${{TOKEN:-}}")
     done = subprocess.run(
         ["bash", "-c", "\n".join(script)], cwd=PROJECT, env=_environment(site),
-        capture_output=True, text=True, timeout=PATIENCE, check=False,
+        capture_output=True, text=True, timeout=TIMEOUT, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     parts = re.split(r"\n@@@ (\w+) @@@\n", done.stdout)

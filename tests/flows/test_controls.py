@@ -102,13 +102,13 @@ def test_a_go_with_a_hold_can_be_taken_back_and_else_starts_by_itself(tenant: Te
     campaign.go()
     assert campaign.read()["state"] == "launching"
     assert campaign.post("take_back").json == {"taken_back": True, "state": "armed"}
-    pressed = time.time()
+    went_at = time.time()
     campaign.go()
     assert campaign.post("go").json == {"launched": False, "state": "launching"}
     assert campaign.wait_until_finished()["sent"] == 20
     arrived = sandbox.arrivals(tenant.tag)
     assert len(arrived) == 20
-    assert arrived[0].at >= pressed + 2.5
+    assert arrived[0].at >= went_at + 2.5
     assert [tenant.audit_count(f"campaign.{step}", campaign.id) for step in ("go", "take_back", "launched")] == [
         2,
         1,

@@ -28,7 +28,7 @@ def test_a_list_of_ids_is_read_with_and_without_a_header(file: bytes, ids: list[
     assert list(read_external_ids(io.BytesIO(file))) == ids
 
 
-def test_a_row_of_a_list_without_an_id_is_told(people: People) -> None:
+def test_a_row_of_a_list_without_an_id_is_reported(people: People) -> None:
     found = list(read_external_ids(io.BytesIO(b"name,external_id\nAnne,\nBob,b\n" + b"x," + b"y" * 200 + b"\nC,c,d\n")))
     assert [p.line if isinstance(p, RowProblem) else p for p in found] == [2, "b", 4, 5]
 

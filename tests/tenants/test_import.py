@@ -128,7 +128,7 @@ def test_an_empty_cell_erases_nothing_and_the_same_file_changes_nothing(people: 
     assert anne.updated_at > before or third.updated == 1
 
 
-def test_a_token_moves_to_the_last_who_has_it_and_leaves_a_consent_change(people: People) -> None:
+def test_a_token_moves_to_the_recipient_of_its_last_row_and_leaves_a_consent_change(people: People) -> None:
     put(people, "external_id,push_token\n1,token-aaaaaaa\n")
     ConsentChange.objects.filter(tenant=people.globex).count()
     result = put(people, "external_id,push_token\n2,token-aaaaaaa\n")

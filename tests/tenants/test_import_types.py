@@ -78,7 +78,7 @@ def test_a_header_states_a_type(people: People) -> None:
     ]
 
 
-def test_another_type_than_before_is_told(people: People) -> None:
+def test_another_type_than_before_is_reported(people: People) -> None:
     put(people, "external_id,code\n1,00123\n")
     again = put(people, "external_id,code\n2,123\n")
     assert [str(c) for c in again.columns] == ["code: number (stored people also have text there)"]
@@ -133,7 +133,7 @@ def test_no_sum_of_files_or_rows_exceeds_the_limit_of_attributes(people: People,
     assert not Device.objects.exists()
 
 
-def test_an_erased_person_of_two_rows_is_told_by_a_line_of_the_file(people: People) -> None:
+def test_an_erased_person_of_two_rows_is_reported_with_a_line_of_the_file(people: People) -> None:
     Recipient.objects.create(tenant=people.acme, external_id="gone", status="erased")
     result = put(people, "external_id,name\ngone,A\nx,X\ngone,B\n")
     assert [p.line for p in result.problems] == [4]

@@ -60,7 +60,7 @@ def test_an_import_whose_worker_died_starts_again_and_is_given_up_at_last(people
     assert job.state == "failed"
 
 
-def test_a_file_that_is_gone_from_storage_is_told(people: People) -> None:
+def test_a_file_that_is_missing_from_storage_is_reported(people: People) -> None:
     job = upload(people, b"external_id\n1\n")
     default_storage.delete(job.stored)
     jobs.run_waiting()

@@ -77,7 +77,7 @@ def test_the_command_refuses_it(people: People, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.django_db
-def test_what_is_generated_for_a_new_person_lets_them_in() -> None:
+def test_a_generated_password_is_valid_and_logs_the_user_in() -> None:
     user, password = create_user("newcomer")
     validate_password(password, user)
     assert user.check_password(password) and user.is_staff and user.is_active

@@ -253,7 +253,7 @@ def test_a_new_table_is_closed_to_web(connect: Connect) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found", "expected"),
+    ("target", "current", "expected"),
     [
         ({"a": {"SELECT"}}, {"a": {"SELECT"}}, []),
         ({"a": {"SELECT"}}, {"a": set()}, ["REVOKE ALL ON a FROM web", "GRANT SELECT ON a TO web"]),
@@ -266,10 +266,10 @@ def test_a_new_table_is_closed_to_web(connect: Connect) -> None:
         ),
     ],
 )
-def test_rights_are_brought_to_what_is_wanted(
-    wanted: dict[str, set[str]], found: dict[str, set[str]], expected: list[str]
+def test_grant_statements_turn_the_current_rights_into_the_target(
+    target: dict[str, set[str]], current: dict[str, set[str]], expected: list[str]
 ) -> None:
-    frozen = [{table: frozenset(rights) for table, rights in side.items()} for side in (wanted, found)]
+    frozen = [{table: frozenset(rights) for table, rights in side.items()} for side in (target, current)]
     assert list(grant_statements(frozen[0], frozen[1], "web")) == expected
 
 

@@ -60,7 +60,7 @@ def test_one_sees_oneself_and_the_members_of_the_visible_tenants(web: psycopg.Co
     assert set(names()) == {"ana", "ben", "cleo"}
 
 
-def test_memberships_are_told_of_who_is_logged_in(web: psycopg.Connection[Any], people: People) -> None:
+def test_memberships_are_those_of_the_logged_in_user(web: psycopg.Connection[Any], people: People) -> None:
     assert web.execute("SELECT * FROM member_tenants()").fetchall() == []
     put(web, "user", site_signs(web, "user", str(people.cleo.pk)))
     assert web.execute("SELECT * FROM member_tenants()").fetchall() == [(people.globex.pk, "owner")]
@@ -116,7 +116,7 @@ def test_sessions_and_the_clock_show_a_member_no_row(
         assert web.execute(f"DELETE FROM {table}".encode()).rowcount == 0
 
 
-def test_a_session_is_seen_by_who_holds_its_key(web: psycopg.Connection[Any], people: People) -> None:
+def test_a_session_is_visible_only_with_its_key(web: psycopg.Connection[Any], people: People) -> None:
     stored = Session.objects.get()
     with pytest.raises(REFUSED):
         put(web, "session", stored.session_key)

@@ -50,17 +50,17 @@ def faults(answer: Any) -> list[str]:
 
 
 @pytest.fixture
-def world(people: People) -> Site:
+def site(people: People) -> Site:
     return Site(people, create_rows(people.acme, "zebra"), {})
 
 
-def addresses(world: Site) -> Iterator[str]:
+def addresses(site: Site) -> Iterator[str]:
     """Every address of the URLconf without an argument, and the admin pages of one row of each model."""
     for pattern, prefix in _patterns(get_resolver().url_patterns, ""):
         route = prefix + str(pattern.pattern)
         if not pattern.pattern.converters and not re.search(r"[(\\]", route):
             yield "/" + route
-    for model, row in world.acme_rows.items():
+    for model, row in site.acme_rows.items():
         for page in ("change", "delete", "history"):
             yield reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=[row.pk])
 
@@ -73,12 +73,12 @@ def _patterns(among: Any, prefix: str) -> Iterator[tuple[URLPattern, str]]:
             yield one, prefix
 
 
-def test_every_page_has_the_policy_and_obeys_it(world: Site) -> None:
+def test_every_page_has_the_policy_and_obeys_it(site: Site) -> None:
     olga = User.objects.create_superuser("olga", "", "a long password")
     client, stranger = Client(raise_request_exception=False), Client(raise_request_exception=False)
     client.force_login(olga)
     wrong, pages = [], 0
-    for address in addresses(world):
+    for address in addresses(site):
         for who in (stranger, client):
             answer = who.get(address)
             pages += answer.get("Content-Type", "").startswith("text/html") and answer.status_code == 200

@@ -1,4 +1,4 @@
-"""The canary leaves first, alone; what became of it decides over the rest. On shards made by hand."""
+"""The canary leaves first, alone; its outcomes decide whether the rest leaves. On shards made by hand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from campaigns.models import Campaign, Rollout, Shard
 from campaigns.sending.claim import claim
 from notifier.errors import Conflict, InvalidInput
 from tests.campaigns.conftest import Site
-from tests.campaigns.launched import Broker, an_armed, audited, broker, count_sendable, done, gone, unchanged
+from tests.campaigns.launched import (
+    Broker,
+    after_go,
+    an_armed,
+    audited_acts,
+    broker,
+    count_sendable,
+    end_shards,
+    unchanged,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["broker"]
@@ -18,7 +27,7 @@ __all__ = ["broker"]
 
 @pytest.mark.parametrize("rollout", [Rollout.CANARY, Rollout.CANARY_WAIT])
 def test_before_the_canary_is_done_nothing_else_leaves(site: Site, broker: Broker, rollout: str) -> None:
-    campaign = gone(an_armed(site, shards=5, canaries=2), rollout=rollout)
+    campaign = after_go(an_armed(site, shards=5, canaries=2), rollout=rollout)
     canaries = {str(pk) for pk in Shard.objects.filter(canary=True).values_list("pk", flat=True)}
     assert set(broker.take("campaigns.send_shard")) == canaries
     tasks.sweep()
@@ -31,8 +40,8 @@ def test_before_the_canary_is_done_nothing_else_leaves(site: Site, broker: Broke
 
 
 def test_a_good_canary_lets_the_rest_go_once(site: Site, broker: Broker) -> None:
-    campaign = gone(an_armed(site, shards=5, canaries=2), rollout="canary")
-    done(campaign, canary=True, sent=9, failed=1, dead=1)
+    campaign = after_go(an_armed(site, shards=5, canaries=2), rollout="canary")
+    end_shards(campaign, canary=True, sent=9, failed=1, dead=1)
     broker.published.clear()
     for _ in range(3):
         canary.decide(campaign.pk)
@@ -40,7 +49,7 @@ def test_a_good_canary_lets_the_rest_go_once(site: Site, broker: Broker) -> None
     assert (campaign.state, campaign.halted, count_sendable(campaign)) == ("running", "", 3)
     assert campaign.canary_passed_at is not None
     assert len(broker.take("campaigns.send_shard")) == 3
-    assert audited(campaign) == ["go", "canary_passed"]
+    assert audited_acts(campaign) == ["go", "canary_passed"]
 
 
 @pytest.mark.parametrize(
@@ -54,8 +63,8 @@ def test_a_good_canary_lets_the_rest_go_once(site: Site, broker: Broker) -> None
 def test_a_bad_canary_halts_until_the_campaign_is_resumed(
     site: Site, broker: Broker, counts: dict[str, int], why: str
 ) -> None:
-    campaign = gone(an_armed(site, shards=5, canaries=2), rollout="canary")
-    done(campaign, canary=True, **counts)
+    campaign = after_go(an_armed(site, shards=5, canaries=2), rollout="canary")
+    end_shards(campaign, canary=True, **counts)
     broker.published.clear()
     tasks.finish_wave(str(campaign.pk))
     tasks.sweep()
@@ -67,12 +76,12 @@ def test_a_bad_canary_halts_until_the_campaign_is_resumed(
     assert (campaign.state, campaign.halted, count_sendable(campaign)) == ("running", "", 3)
     assert campaign.canary_passed_at is not None
     canary.decide(campaign.pk)
-    assert audited(campaign) == ["go", "halted", "resume"]
+    assert audited_acts(campaign) == ["go", "halted", "resume"]
 
 
-def test_a_canary_that_is_waited_for_is_looked_at(site: Site, broker: Broker) -> None:
-    campaign = gone(an_armed(site, shards=2, canaries=1), rollout="canary_wait")
-    done(campaign, canary=True, sent=10)
+def test_a_canary_with_wait_pauses_the_campaign_until_a_resume(site: Site, broker: Broker) -> None:
+    campaign = after_go(an_armed(site, shards=2, canaries=1), rollout="canary_wait")
+    end_shards(campaign, canary=True, sent=10)
     tasks.sweep()
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted, count_sendable(campaign)) == ("paused", canary.LOOK_AT_CANARY, 0)
@@ -81,7 +90,7 @@ def test_a_canary_that_is_waited_for_is_looked_at(site: Site, broker: Broker) ->
 
 
 def test_a_pause_in_mid_canary_is_no_verdict(site: Site, broker: Broker) -> None:
-    campaign = gone(an_armed(site, shards=5, canaries=2), rollout="canary")
+    campaign = after_go(an_armed(site, shards=5, canaries=2), rollout="canary")
     pausing.pause(campaign.tenant_id, campaign.pk)
     canary.decide(campaign.pk)
     pausing.resume(campaign.tenant_id, campaign.pk)
@@ -98,4 +107,4 @@ def test_a_go_with_a_canary_never_sends_everything(site: Site, broker: Broker) -
         assert refused.value.code == "no_canary"
     with unchanged(campaign), pytest.raises(InvalidInput):
         launch.go(campaign.tenant_id, campaign.pk, rollout="some")
-    assert (audited(campaign), broker.published) == ([], [])
+    assert (audited_acts(campaign), broker.published) == ([], [])

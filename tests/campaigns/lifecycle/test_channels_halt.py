@@ -15,7 +15,7 @@ from campaigns.models import Campaign, Shard
 from campaigns.sending.claim import claim
 from notifier.delivery.recheck import CampaignPolicy
 from tests.campaigns.conftest import Browser, Site, page, text
-from tests.campaigns.launched import Broker, an_armed, audited, broker, count_sendable, gone
+from tests.campaigns.launched import Broker, after_go, an_armed, audited_acts, broker, count_sendable
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["broker"]
@@ -41,7 +41,7 @@ def first_is_done(campaign: Campaign, channel: str, **counts: int) -> None:
 
 
 def one_ill(site: Site, ill: str = "push") -> Campaign:
-    campaign = gone(two_channels(site))
+    campaign = after_go(two_channels(site))
     first_is_done(campaign, "push", **(ILL if ill == "push" else WELL))
     first_is_done(campaign, "in_app", **(ILL if ill == "in_app" else WELL))
     tasks.sweep()
@@ -53,7 +53,7 @@ def one_ill(site: Site, ill: str = "push") -> Campaign:
 def test_the_healthy_channel_goes_on(site: Site, broker: Broker, ill: str, well: str) -> None:
     campaign = one_ill(site, ill)
     assert (campaign.state, campaign.halted, campaign.halted_channels) == ("running", f"{ill}: {WHY}", {ill: WHY})
-    assert audited(campaign) == ["go", "halted"]
+    assert audited_acts(campaign) == ["go", "halted"]
     (left,) = Shard.objects.filter(campaign=campaign, state="armed", channel=well)
     (kept,) = Shard.objects.filter(campaign=campaign, state="armed", channel=ill)
     broker.published.clear()
@@ -99,14 +99,14 @@ def test_resume_lets_the_halted_channel_go_on_once(site: Site, broker: Broker) -
         2,
     )
     assert len(broker.take("campaigns.send_shard")) == 2
-    assert audited(campaign) == ["go", "halted", "resume"]
+    assert audited_acts(campaign) == ["go", "halted", "resume"]
     tasks.sweep()  # the same errors are not told again
     campaign.refresh_from_db()
     assert campaign.halted_channels == {}
 
 
 def test_when_both_are_ill_the_whole_campaign_pauses_and_names_both(site: Site, broker: Broker) -> None:
-    campaign = gone(two_channels(site))
+    campaign = after_go(two_channels(site))
     first_is_done(campaign, "push", **ILL)
     first_is_done(campaign, "in_app", **ILL)
     tasks.sweep()
@@ -116,7 +116,7 @@ def test_when_both_are_ill_the_whole_campaign_pauses_and_names_both(site: Site, 
 
 
 def test_a_campaign_whose_other_channel_is_over_pauses_as_a_whole(site: Site, broker: Broker) -> None:
-    campaign = gone(two_channels(site))
+    campaign = after_go(two_channels(site))
     Shard.objects.filter(campaign=campaign, channel="in_app").update(state="done")
     assert pausing.halt(campaign.pk, WHY, "push") is True
     campaign.refresh_from_db()
@@ -124,7 +124,7 @@ def test_a_campaign_whose_other_channel_is_over_pauses_as_a_whole(site: Site, br
 
 
 def test_a_campaign_with_one_channel_says_it_without_the_channels_name(site: Site, broker: Broker) -> None:
-    campaign = gone(an_armed(site))
+    campaign = after_go(an_armed(site))
     assert [pausing.halt(campaign.pk, WHY, "in_app") for _ in range(2)] == [True, False]
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted) == ("paused", WHY)
@@ -134,7 +134,7 @@ def test_a_campaign_with_one_channel_says_it_without_the_channels_name(site: Sit
 def test_a_canary_is_judged_channel_by_channel(site: Site, broker: Broker, rollout: str, state: str) -> None:
     campaign = two_channels(site)
     Shard.objects.filter(number__lt=2_000).update(canary=True)
-    campaign = gone(campaign, rollout=rollout)
+    campaign = after_go(campaign, rollout=rollout)
     first_is_done(campaign, "push", **ILL)
     first_is_done(campaign, "in_app", **WELL)
     tasks.finish_wave(str(campaign.pk))
@@ -148,7 +148,7 @@ def test_a_canary_is_judged_channel_by_channel(site: Site, broker: Broker, rollo
 def test_a_halted_channels_canary_is_not_waited_for(site: Site, broker: Broker) -> None:
     campaign = two_channels(site)
     Shard.objects.filter(number__lt=2_000).update(canary=True)
-    campaign = gone(campaign, rollout="canary")
+    campaign = after_go(campaign, rollout="canary")
     pausing.halt(campaign.pk, WHY, "push")  # by the sender, in the middle of the canary
     first_is_done(campaign, "in_app", **WELL)
     tasks.finish_wave(str(campaign.pk))

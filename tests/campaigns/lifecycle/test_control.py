@@ -25,7 +25,16 @@ from notifier.errors import Conflict, InvalidInput, NotFound
 from tenants.access import scope
 from tenants.models import AuditLog
 from tests.campaigns.conftest import Site
-from tests.campaigns.launched import Broker, an_armed, audited, broker, count_sendable, done, gone, unchanged
+from tests.campaigns.launched import (
+    Broker,
+    after_go,
+    an_armed,
+    audited_acts,
+    broker,
+    count_sendable,
+    end_shards,
+    unchanged,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["broker"]
@@ -37,10 +46,10 @@ CONTROLS = {
 }
 
 
-def press(name: str, campaign: Campaign) -> bool:
-    did = CONTROLS[name](campaign.tenant_id, campaign.pk)
+def run_control(name: str, campaign: Campaign) -> bool:
+    changed = CONTROLS[name](campaign.tenant_id, campaign.pk)
     campaign.refresh_from_db()
-    return did
+    return changed
 
 
 def hold_is_over(campaign: Campaign) -> None:
@@ -70,31 +79,31 @@ def test_what_a_control_does_in_every_state(site: Site, broker: Broker, name: st
     campaign = site.draft(state=state, first_armed_ms=1)
     moves, repeats = ALLOWED[name]
     if state in moves:
-        assert press(name, campaign) is True
-        assert audited(campaign) == [name]
-        assert press(name, campaign) is False
-        assert audited(campaign) == [name]
+        assert run_control(name, campaign) is True
+        assert audited_acts(campaign) == [name]
+        assert run_control(name, campaign) is False
+        assert audited_acts(campaign) == [name]
         return
     with unchanged(campaign):
         if state in repeats:
-            assert press(name, campaign) is False
+            assert run_control(name, campaign) is False
         else:
             with pytest.raises(Conflict) as refused:
-                press(name, campaign)
+                run_control(name, campaign)
             assert refused.value.code == REFUSALS[name]
             assert state in refused.value.message
-        assert audited(campaign) == []
+        assert audited_acts(campaign) == []
 
 
 @pytest.mark.parametrize("name", ALLOWED)
-def test_a_stranger_finds_nothing_to_control(site: Site, name: str) -> None:
+def test_another_tenant_cannot_control_a_campaign(site: Site, name: str) -> None:
     campaign = site.draft(state="running")
     with unchanged(campaign), pytest.raises(NotFound):
         CONTROLS[name](site.people.globex.pk, campaign.pk)
 
 
-def test_the_audit_log_has_who_did_it(site: Site, broker: Broker) -> None:
-    campaign = gone(an_armed(site))
+def test_the_audit_log_names_the_user_of_a_control(site: Site, broker: Broker) -> None:
+    campaign = after_go(an_armed(site))
     pausing.pause(campaign.tenant_id, campaign.pk, by=Actor(user=site.people.ben))
     assert AuditLog.objects.get(action="campaign.pause").user == site.people.ben
 
@@ -108,23 +117,23 @@ def test_nothing_leads_out_of_an_ended_campaign() -> None:
 
 
 def test_a_held_go_can_be_taken_back_and_given_again(site: Site, broker: Broker) -> None:
-    campaign = gone(an_armed(site, hold_seconds=30))
+    campaign = after_go(an_armed(site, hold_seconds=30))
     assert (campaign.state, campaign.launched_at, count_sendable(campaign)) == ("launching", None, 0)
     assert campaign.hold_until is not None
     assert 25 < (campaign.hold_until - datetime.now(UTC)).total_seconds() <= 30
     assert launch.go(campaign.tenant_id, campaign.pk) is False
     tasks.sweep()
-    assert press("take_back", campaign) is True
+    assert run_control("take_back", campaign) is True
     taken_back = Campaign.objects.get(pk=campaign.pk)
     assert (taken_back.state, taken_back.hold_until, taken_back.launched_at) == ("armed", None, None)
-    assert press("take_back", campaign) is False
-    assert gone(campaign).state == "launching"
-    assert audited(campaign) == ["go", "take_back", "go"]
+    assert run_control("take_back", campaign) is False
+    assert after_go(campaign).state == "launching"
+    assert audited_acts(campaign) == ["go", "take_back", "go"]
     assert broker.published == []
 
 
 def test_what_was_not_taken_back_is_launched_once_by_the_sweep(site: Site, broker: Broker) -> None:
-    campaign = gone(an_armed(site, shards=2, hold_seconds=30))
+    campaign = after_go(an_armed(site, shards=2, hold_seconds=30))
     hold_is_over(campaign)
     launch.launch_held()
     launch.launch_held()
@@ -132,24 +141,24 @@ def test_what_was_not_taken_back_is_launched_once_by_the_sweep(site: Site, broke
     assert (campaign.state, count_sendable(campaign)) == ("running", 2)
     assert campaign.launched_at is not None
     assert len(broker.take("campaigns.send_shard")) == 2
-    assert audited(campaign) == ["go", "launched"]
+    assert audited_acts(campaign) == ["go", "launched"]
     with pytest.raises(Conflict, match="paused or stopped"):
-        press("take_back", campaign)
+        run_control("take_back", campaign)
 
 
 def test_a_hold_that_began_anew_is_not_ended_by_the_old_one(site: Site, broker: Broker) -> None:
-    campaign = gone(an_armed(site, hold_seconds=30))
+    campaign = after_go(an_armed(site, hold_seconds=30))
     hold_is_over(campaign)
     seen_by_the_sweep = Campaign.objects.get(pk=campaign.pk)
-    press("take_back", campaign)
-    gone(campaign)
+    run_control("take_back", campaign)
+    after_go(campaign)
     assert launch.launch_if_hold_is_over(seen_by_the_sweep) is False
     campaign.refresh_from_db()
     assert campaign.state == "launching"
 
 
-def test_it_is_either_taken_back_or_launched(site: Site, broker: Broker) -> None:
-    campaign = gone(an_armed(site, hold_seconds=1))
+def test_a_held_campaign_is_either_taken_back_or_launched(site: Site, broker: Broker) -> None:
+    campaign = after_go(an_armed(site, hold_seconds=1))
     hold_is_over(campaign)
 
     def take_back() -> bool:
@@ -168,20 +177,20 @@ def test_it_is_either_taken_back_or_launched(site: Site, broker: Broker) -> None
         answers = list(pool.map(in_a_thread, [take_back, launch.launch_held] * 8))
     campaign.refresh_from_db()
     taken = answers[0::2].count(True)
-    assert (campaign.state, taken, audited(campaign)[1:]) in (
+    assert (campaign.state, taken, audited_acts(campaign)[1:]) in (
         ("armed", 1, ["take_back"]),
         ("running", 0, ["launched"]),
     )
 
 
-def test_nothing_is_edited_while_it_is_about_to_leave(site: Site, broker: Broker) -> None:
-    campaign = gone(an_armed(site, hold_seconds=30))
+def test_a_launching_campaign_is_not_edited(site: Site, broker: Broker) -> None:
+    campaign = after_go(an_armed(site, hold_seconds=30))
     with unchanged(campaign):
         with pytest.raises(Conflict, match="take it back"):
             campaigns.update(campaign, {"data": {"what": "Summer"}})
         with pytest.raises(Conflict, match="about to leave"):
             audiences.replace_members(site.everybody, lambda audience: pytest.fail("replaced"))
-    press("take_back", campaign)
+    run_control("take_back", campaign)
     assert campaigns.update(campaign, {"data": {"what": "Summer"}}).state == "draft"
 
 
@@ -189,43 +198,43 @@ def test_nothing_is_edited_while_it_is_about_to_leave(site: Site, broker: Broker
 
 
 def test_a_paused_campaign_publishes_no_shard_and_never_finishes(site: Site, broker: Broker) -> None:
-    campaign = gone(an_armed(site))
-    press("pause", campaign)
+    campaign = after_go(an_armed(site))
+    run_control("pause", campaign)
     broker.published.clear()
     tasks.sweep()
     tasks.dispatch(str(campaign.pk))
     assert [claim(shard.pk, "w") for shard in Shard.objects.all()] == [None] * 3
-    done(campaign, sent=10)
+    end_shards(campaign, sent=10)
     tasks.sweep()
     campaign.refresh_from_db()
     assert (broker.tasks, campaign.state, count_sendable(campaign)) == (["campaigns.account"], "paused", 0)
 
 
-def test_a_resumed_one_goes_on_where_it_was_and_finishes_when_nothing_is_left(site: Site, broker: Broker) -> None:
-    campaign = gone(an_armed(site))
+def test_a_resumed_campaign_goes_on_where_it_was_and_finishes_when_nothing_is_left(site: Site, broker: Broker) -> None:
+    campaign = after_go(an_armed(site))
     launched_at = campaign.launched_at
     first = Shard.objects.order_by("number")[0]
     Shard.objects.filter(pk=first.pk).update(state="done", began_at=launched_at)
-    press("pause", campaign)
+    run_control("pause", campaign)
     broker.published.clear()
-    press("resume", campaign)
+    run_control("resume", campaign)
     assert (len(broker.take("campaigns.send_shard")), campaign.launched_at) == (2, launched_at)
-    press("pause", campaign)
-    done(campaign, sent=10)
-    press("resume", campaign)
+    run_control("pause", campaign)
+    end_shards(campaign, sent=10)
+    run_control("resume", campaign)
     tasks.dispatch(str(campaign.pk))
     campaign.refresh_from_db()
     assert campaign.state == "finished"
 
 
 def test_a_campaign_halts_once_and_says_why(site: Site, broker: Broker) -> None:
-    campaign = gone(an_armed(site))
+    campaign = after_go(an_armed(site))
     assert [pausing.halt(campaign.pk, "x" * 600) for _ in range(3)] == [True, False, False]
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted) == ("paused", "x" * 500)
-    assert audited(campaign) == ["go", "halted"]
-    press("resume", campaign)
-    press("pause", campaign)
+    assert audited_acts(campaign) == ["go", "halted"]
+    run_control("resume", campaign)
+    run_control("pause", campaign)
     assert (campaign.halted, pausing.halt(campaign.pk, "later")) == ("", False)
 
 
@@ -239,11 +248,11 @@ def test_a_campaign_halts_once_and_says_why(site: Site, broker: Broker) -> None:
         ({"sent": 100, "failed": 200, "dead": 200}, 1, "paused"),
     ],
 )
-def test_the_sweep_judges_what_began_lately(
+def test_the_sweep_judges_shards_that_began_recently(
     site: Site, broker: Broker, counts: dict[str, Any], seconds_ago: float, state: str
 ) -> None:
-    campaign = gone(an_armed(site))
-    done(campaign, seconds_ago=seconds_ago, **counts)
+    campaign = after_go(an_armed(site))
+    end_shards(campaign, seconds_ago=seconds_ago, **counts)
     Shard.objects.filter(number=1).update(state="armed")  # it is not over yet
     tasks.sweep()
     campaign.refresh_from_db()
@@ -251,11 +260,11 @@ def test_the_sweep_judges_what_began_lately(
 
 
 def test_a_resumed_campaign_does_not_halt_for_the_same_errors_again(site: Site, broker: Broker) -> None:
-    campaign = gone(an_armed(site, shards=4))
-    done(campaign, sent=100, failed=100)
+    campaign = after_go(an_armed(site, shards=4))
+    end_shards(campaign, sent=100, failed=100)
     Shard.objects.filter(number__in=(1, 1_001)).update(state="armed", began_at=None, sent=0, failed=0)
     tasks.sweep()
-    press("resume", campaign)
+    run_control("resume", campaign)
     tasks.sweep()
     campaign.refresh_from_db()
     assert campaign.state == "running"
@@ -269,13 +278,13 @@ def test_a_resumed_campaign_does_not_halt_for_the_same_errors_again(site: Site, 
 
 
 def test_a_stop_closes_shards_that_no_worker_holds(site: Site, broker: Broker, settings: Settings) -> None:
-    campaign = gone(an_armed(site))
+    campaign = after_go(an_armed(site))
     now = datetime.now(UTC)
     settings.LEASE_SECONDS = 0.1
     _, alive, lost = Shard.objects.order_by("number")
     Shard.objects.filter(pk=alive.pk).update(state="running", fence=4, lease_until=now + timedelta(seconds=60))
     Shard.objects.filter(pk=lost.pk).update(state="running", fence=4, lease_until=now - timedelta(seconds=1))
-    press("stop", campaign)
+    run_control("stop", campaign)
     assert broker.take("campaigns.cancel_rows") == [str(campaign.pk)]
     stopping.cancel_rows(campaign.pk)
     shards = list(Shard.objects.order_by("number").values_list("state", "fence"))
@@ -289,13 +298,13 @@ def test_a_stop_closes_shards_that_no_worker_holds(site: Site, broker: Broker, s
 
 
 def test_the_first_shards_are_published_before_the_fan_out(site: Site, broker: Broker) -> None:
-    gone(an_armed(site, shards=12))
+    after_go(an_armed(site, shards=12))
     assert broker.tasks == ["campaigns.send_shard"] * 8 + ["campaigns.dispatch"]
     assert {message.queue for message in broker.published[:8]} == {"in_app.bulk"}
 
 
 def test_every_shard_is_in_one_wave(site: Site, broker: Broker) -> None:
-    campaign = gone(an_armed(site, shards=12))
+    campaign = after_go(an_armed(site, shards=12))
     broker.published.clear()
     fanout.dispatch(campaign.pk, chord_size=5)
     waves = [message.args for message in broker.published if message.task == "campaigns.dispatch_wave"]
@@ -335,11 +344,11 @@ def test_what_can_only_expire_is_not_launched(
     with unchanged(campaign), pytest.raises(Conflict) as refused:
         launch.go(campaign.tenant_id, campaign.pk)
     assert refused.value.code == "too_late" and f"{latest:%Y-%m-%dT%H:%M:%SZ}" in refused.value.message
-    assert (broker.published, audited(campaign)) == ([], [])
+    assert (broker.published, audited_acts(campaign)) == ([], [])
 
 
-def test_a_go_that_is_repeated_after_not_after_is_answered_as_ever(site: Site, broker: Broker) -> None:
-    campaign = gone(an_armed(site))
+def test_a_go_that_is_repeated_after_not_after_is_still_a_repeat(site: Site, broker: Broker) -> None:
+    campaign = after_go(an_armed(site))
     Campaign.objects.filter(pk=campaign.pk).update(not_after=datetime.now(UTC) - timedelta(seconds=1))
     assert launch.go(campaign.tenant_id, campaign.pk) is False
 

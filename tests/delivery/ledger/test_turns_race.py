@@ -18,7 +18,7 @@ from tests.delivery.build import Shop, a_shop, an_order
 
 FAST = (Lane.CRITICAL, Lane.TRANSACTIONAL)
 PEOPLE, ACCEPTORS, SENDERS, EACH = ("ada", "ben", "cleo"), 3, 3, 60
-PATIENCE = 60.0
+TIMEOUT = 60.0
 
 
 @pytest.mark.django_db(transaction=True)
@@ -33,7 +33,7 @@ def test_all_leave_in_order_of_acceptance_with_several_acceptors_and_senders() -
             shop.accept(an_order(person))
 
     def send() -> None:
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         while time.monotonic() < until and not (accepted.is_set() and not waiting(shop)):
             deliver("in_app", FAST)
 

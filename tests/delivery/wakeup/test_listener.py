@@ -1,4 +1,4 @@
-"""A listener is told of work without a task; a killed or leaving listener leaves no wakeup behind."""
+"""A listener gets wakeups without a task; a listener that is killed or ends leaves no wakeup behind."""
 
 from __future__ import annotations
 
