@@ -1,8 +1,8 @@
 """All settings, read from the environment. Without any variable the site starts in debug mode; production refuses
 defaults.
 
-docs/operations.md has the table of variables. In debug mode, `.local/env` (written by `make demo`) names the
-servers are.
+docs/operations.md has the table of variables. In debug mode, `.local/env` (written by `make demo` and `make up`) gives
+the addresses of the servers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SECRET_KEY = env.str("SECRET_KEY", INSECURE_SECRET_KEY)
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 #: `name:password` of Flower, which reads the variable itself; notifier.checks only checks it
 FLOWER_BASIC_AUTH = env.str("FLOWER_BASIC_AUTH", "")
-#: Fernet-size keys (32 bytes, urlsafe base64), newest first; older ones still decrypt
+#: keys of AES-256-GCM (32 bytes, urlsafe base64), newest first; older keys still decrypt
 ENCRYPTION_KEYS: list[str] = env.list("ENCRYPTION_KEYS", default=[INSECURE_ENCRYPTION_KEY])
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["*"] if DEBUG else [])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])

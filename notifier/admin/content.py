@@ -113,7 +113,7 @@ class TemplateAdmin(TenantModelAdmin):
     ordering = ("key",)
     inlines = (VersionInline,)
     deleted_together = (TemplateVersion,)
-    instead_of_deleting = "What was sent names the version it was rendered from."
+    instead_of_deleting = "Sent messages name the version that they were rendered from."
 
     @admin.display(description="preview")
     def preview_link(self, template: Template) -> str:

@@ -25,6 +25,6 @@ def register() -> None:
             Delivery,
             "account_id",
             {"status__in": (Status.CLAIMED, Status.SENDING), "lease_until__isnull": False},
-            "deliveries under way",
+            "deliveries in flight",
         ),
     )

@@ -53,7 +53,7 @@ class Workflow:
             self.api.put(f"/v1/templates/{key}", template)
 
     def campaign_armed(self, name: str, external_ids: list[str]) -> None:
-        audience = self.api.post("/v1/audiences", {"name": f"everybody {name}", "source": "list"})
+        audience = self.api.post("/v1/audiences", {"name": f"all recipients {name}", "source": "list"})
         csv = "\n".join(["external_id", *external_ids]).encode()
         members = f"/v1/audiences/{audience['id']}/members"
         stored = self.api.put_csv(members, csv)

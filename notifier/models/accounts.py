@@ -8,7 +8,8 @@ from tenants.models import TenantOwned
 
 
 class ProviderAccount(TenantOwned):
-    """A channel may have several accounts, weighted. `config` is encrypted (notifier.encryption), never shown."""
+    """A tenant's account at a provider; a channel may have several, with weights. `config` is encrypted
+    (notifier.encryption) and never shown."""
 
     name = models.CharField(max_length=100)
     channel = models.CharField(max_length=16, editable=False)

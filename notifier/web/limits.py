@@ -31,7 +31,7 @@ IDLE_SECONDS = 5
 #: a body may pause for so long, and may take in all so long plus a second for each BODY_RATE bytes
 BODY_SECONDS = 10.0
 BODY_RATE = 1024
-#: a client that reads nothing of its answer for so long is gone
+#: a client that reads nothing of its answer for so long counts as disconnected
 DRAIN_SECONDS = 30.0
 #: bytes and seconds that are read and thrown away after an answer that came before the end of the request: closing a
 #: connection with unread bytes resets it, and the client may lose the answer

@@ -1,7 +1,7 @@
 """Idempotency-Key: a POST that is sent again gets the first answer again and does nothing.
 
 The key's row is inserted before the work and completed after it, in the transaction of the work. The unique index makes
-a second request wait for the first to end. If the first failed, its row is gone, and the second does the work.
+a second request wait for the first to end. If the first failed, its row was rolled back, and the second does the work.
 """
 
 from __future__ import annotations

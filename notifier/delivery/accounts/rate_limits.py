@@ -121,27 +121,27 @@ def campaign_limit(campaign_id: uuid.UUID, rate: float | None) -> Limit:
 _free = TtlCache[uuid.UUID, bool](seconds=0.1)
 
 
-def take_for_account(account_id: uuid.UUID, rate: float | None, wanted: int, *campaign: Limit) -> Grant:
-    """Up to `wanted` messages of an account that may leave now, by the limits of their campaign, too."""
+def take_for_account(account_id: uuid.UUID, rate: float | None, requested: int, *campaign: Limit) -> Grant:
+    """Up to `requested` messages of an account that may leave now, by the limits of their campaign, too."""
     alone = rate is None and not campaign
     if alone and _free.get(account_id):
-        return Grant(wanted, 0.0)
-    grant = take_tokens(wanted, account_limit(account_id, rate), *campaign)
-    if alone and grant.granted == wanted:
+        return Grant(requested, 0.0)
+    grant = take_tokens(requested, account_limit(account_id, rate), *campaign)
+    if alone and grant.granted == requested:
         _free.keep(account_id, True)
     return grant
 
 
-def take_tokens(wanted: int, *limits: Limit) -> Grant:
-    """Up to `wanted` messages that each of these limits lets leave now; one query of Redis for all of them."""
-    arguments: list[float] = [wanted]
+def take_tokens(requested: int, *limits: Limit) -> Grant:
+    """Up to `requested` messages that each of these limits lets leave now; one query of Redis for all of them."""
+    arguments: list[float] = [requested]
     for limit in limits:
         arguments += [limit.rate or 0.0, limit.burst]
     try:
         granted, wait = redis.run_script(_TAKE, [limit.key for limit in limits], arguments)
         return Grant(int(granted), float(wait))
     except redis.Unavailable:
-        return _take_locally(wanted, limits)
+        return _take_locally(requested, limits)
 
 
 def record_throttling(
@@ -209,16 +209,16 @@ _local: dict[str, _Bucket] = {}
 _lock = threading.Lock()
 
 
-def _take_locally(wanted: int, limits: Sequence[Limit]) -> Grant:
+def _take_locally(requested: int, limits: Sequence[Limit]) -> Grant:
     now = time.monotonic()
     with _lock:
         buckets = [(_local.setdefault(limit.key, _Bucket()), limit) for limit in limits]
-        granted = min([wanted, *(bucket.fill(limit, now) for bucket, limit in buckets)])
+        granted = min([requested, *(bucket.fill(limit, now) for bucket, limit in buckets)])
         for bucket, limit in buckets:
             bucket.tokens -= granted if limit.rate is not None else 0
-    if granted == wanted:
+    if granted == requested:
         return Grant(granted, 0.0)
-    return Grant(granted, max(0.001, *(bucket.wait(wanted - granted, limit, now) for bucket, limit in buckets)))
+    return Grant(granted, max(0.001, *(bucket.wait(requested - granted, limit, now) for bucket, limit in buckets)))
 
 
 def reset() -> None:

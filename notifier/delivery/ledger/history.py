@@ -63,11 +63,11 @@ def history_of(delivery: Delivery, between: Iterable[Step]) -> list[Step]:
     """The whole history, from the row and the steps of its events; pure."""
     end = [] if delivery.settled_at is None else [last_step(delivery, delivery.settled_at)]
     first = Status.QUEUED if delivery.campaign_id is None else Status.ARMED
-    # a delivery that ended with its acceptance never waited
+    # a delivery that was settled when it was accepted never waited
     begin = [] if delivery.settled_at == delivery.accepted_at else [Step(first.label, "", delivery.accepted_at)]
     return begin + sorted([*end, *between], key=lambda step: step.at)
 
 
 def last_step(delivery: Delivery, at: datetime) -> Step:
-    """How the row ended, at that time."""
+    """The row's final status and its reason as a step, at that time."""
     return Step(Status(delivery.status).label, delivery.detail or delivery.reason, at)

@@ -31,8 +31,8 @@ _CHANNELS_OFF = _ALL_COLUMNS.index("p.channels_off")
 _DEVICE_ID = _ALL_COLUMNS.index("d.id")
 _PERSON, _PREFERENCES, _DEVICE = slice(_ATTRIBUTES), slice(_CHANNELS_OFF, _DEVICE_ID), slice(_DEVICE_ID, None)
 
-# the nested queries keep their place: PostgreSQL may plan a join as a scan of every device there is, which for 10,000
-# recipients among 300,000 took both cores
+# nested queries, because PostgreSQL may plan a join as a scan of all devices: for 10,000 recipients among 300,000 this
+# took both cores
 _PREFERENCES_AND_DEVICES = """
 LEFT JOIN LATERAL (
   SELECT channels_off, categories_off, extract(epoch FROM quiet_from)::int / 60 AS quiet_from,
@@ -85,7 +85,7 @@ def read_answer(cursor: Cursor, tenant_id: uuid.UUID) -> dict[str, Person]:
 
 
 def load_by_ids(tenant_id: uuid.UUID, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Person]:
-    """id -> Person; an id whose recipient is gone is missing."""
+    """id -> Person; the id of a deleted recipient is missing."""
     rows = _rows(_query_of(tenant_id, "r.id = ANY(%b::uuid[])", list(ids)), prepare=True)
     people, _ = _with_suppressions(tenant_id, rows)
     return {person.id: person for person in people}

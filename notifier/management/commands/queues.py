@@ -17,11 +17,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         cores = os.cpu_count() or 1
-        over_http = {queue_of(kind.channel, Lane.BULK) for kind in providers().values() if not kind.builtin}
+        over_network = {queue_of(kind.channel, Lane.BULK) for kind in providers().values() if not kind.builtin}
         for queue in queues():
-            # a bulk sender over HTTP multiplexes: one node a core, each with one task at a time, keeps its connections
-            # warm; a queue whose tasks only write to the database needs one node
-            nodes = cores if queue in over_http else 1
+            # a bulk sender has many requests in flight: one node a core, each with one task at a time, keeps its
+            # connections warm; a queue whose tasks only write to the database needs one node
+            nodes = cores if queue in over_network else 1
             # for single messages, one process claims while the other waits for the database to write
             concurrency = {CONTROL: 2, BATCH: cores}.get(queue, 1 if is_bulk(queue) else 2)
             self.stdout.write(f"{queue} {concurrency} {nodes}")

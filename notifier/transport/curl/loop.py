@@ -90,14 +90,14 @@ class Loop:
     def _run(self) -> None:
         try:
             while True:
-                self._turn()
+                self._run_once()
         except BaseException:
             log.exception("the libcurl thread ended")
             self.dead = True
             for pending in list(self._pendings):
                 pending.fail("the libcurl thread ended")
 
-    def _turn(self) -> None:
+    def _run_once(self) -> None:
         for key, events in self._selector.select(self._select_timeout()):
             if key.fileobj is self._wakeup_reader:
                 self._wakeup_reader.recv(65536)
@@ -110,7 +110,7 @@ class Loop:
         while self._inbox:
             item = self._inbox.popleft()
             if isinstance(item, Submission):
-                self._accept(item)
+                self._enqueue(item)
             else:
                 self._withdraw(item)
         for queue in self._queues.values():
@@ -120,7 +120,7 @@ class Loop:
     def _select_timeout(self) -> float | None:
         return None if self._due is None else max(0.0, self._due - time.monotonic())
 
-    def _accept(self, submission: Submission) -> None:
+    def _enqueue(self, submission: Submission) -> None:
         by_endpoint: dict[str, list[tuple[int, Request]]] = {}
         for pair in submission.requests:
             by_endpoint.setdefault(_endpoint(pair[1].url), []).append(pair)

@@ -229,9 +229,9 @@ class Connection:
         if name == f.MAX_CONCURRENT_STREAMS:
             self.limit = min(value, MAX_STREAMS)
         elif name == f.INITIAL_WINDOW_SIZE:
-            self._outgoing.set_initial(value)
+            self._outgoing.set_initial_window(value)
         elif name == f.MAX_FRAME_SIZE:
-            self._outgoing.set_frame(value)
+            self._outgoing.set_max_frame(value)
         elif name == f.HEADER_TABLE_SIZE:
             self._table.shrink(value)
         elif name == f.ENABLE_PUSH and value:

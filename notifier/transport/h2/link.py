@@ -42,7 +42,7 @@ class Link(asyncio.BufferedProtocol):
         self._paused = False
         self._abort_reason = ""  #: set when we ended the connection
         self._received = False
-        self.opened_at = self._heard_at = self._used_at = self._pinged_at = loop.time()
+        self.opened_at = self._received_at = self._used_at = self._pinged_at = loop.time()
 
     def room(self, size: int = 0, *, whole_bodies: bool = False) -> int:
         return 0 if self._paused else self.connection.room(size, whole_bodies=whole_bodies)
@@ -103,12 +103,12 @@ class Link(asyncio.BufferedProtocol):
         """Give up requests past their deadline, ping a silent server, close an unused connection."""
         connection = self.connection
         if self._received:
-            self._received, self._heard_at = False, now
+            self._received, self._received_at = False, now
         busy = connection.in_flight > 0
         if busy:
             self._used_at = now
             self._owner.finished(self, connection.expire(now))
-        silent = now - self._heard_at
+        silent = now - self._received_at
         if connection.pinging:
             if min(silent, now - self._pinged_at) > self._times.ping_timeout:
                 self.abort("the server fell silent")

@@ -41,8 +41,8 @@ class Outgoing:
         self.window = INITIAL_WINDOW
         self.uploads: dict[int, Upload] = {}
         self._waiting = waiting
-        self._initial = INITIAL_WINDOW
-        self._frame = MAX_FRAME
+        self._initial_window = INITIAL_WINDOW
+        self._max_frame = MAX_FRAME
 
     # -- requests --
 
@@ -57,7 +57,7 @@ class Outgoing:
 
     def _begin_same_path(self, block: HeaderBlock, entries: Sequence[Any], bodies: Sequence[bytes]) -> None:
         """Begin requests that share their path. The hot path: 1 µs a request."""
-        stream, window, largest = self.next, self.window, min(self._initial, self._frame)
+        stream, window, largest = self.next, self.window, min(self._initial_window, self._max_frame)
         frames, waiting, frame_parts, pack = self.frames, self._waiting, block.frame_parts, UINT32.pack
         known, first, second = 0, b"", b""
         for entry, body in zip(entries, bodies, strict=True):
@@ -81,7 +81,7 @@ class Outgoing:
         self, block: HeaderBlock, entries: Sequence[Any], paths: Sequence[bytes], bodies: Sequence[bytes]
     ) -> None:
         """Begin requests with their own paths."""
-        stream, window, largest = self.next, self.window, min(self._initial, self._frame)
+        stream, window, largest = self.next, self.window, min(self._initial_window, self._max_frame)
         frames, waiting, frame_parts, pack = self.frames, self._waiting, block.frame_parts_with_path, UINT32.pack
         for entry, path, body in zip(entries, paths, bodies, strict=True):
             size = len(body)
@@ -108,13 +108,13 @@ class Outgoing:
         """Begin a request whose body is empty, or larger than a frame or a window."""
         self.frames.append(frame(HEADERS, END_HEADERS | (0 if body else END_STREAM), stream, block))
         if body:
-            self.uploads[stream] = Upload(body, self._initial)
+            self.uploads[stream] = Upload(body, self._initial_window)
             self._send_upload(stream)
 
     def _send_upload(self, stream: int) -> None:
         """Send as much of a body as both windows allow."""
         upload = self.uploads[stream]
-        while (size := min(len(upload.unsent), upload.window, self.window, self._frame)) > 0:
+        while (size := min(len(upload.unsent), upload.window, self.window, self._max_frame)) > 0:
             last = size == len(upload.unsent)
             self.frames.append(frame(DATA, END_STREAM if last else 0, stream, bytes(upload.unsent[:size])))
             upload.unsent = upload.unsent[size:]
@@ -151,17 +151,17 @@ class Outgoing:
                 raise ProtocolError(FLOW_CONTROL_ERROR, "a stream's window is too large")
             self._send_upload(stream)
 
-    def set_initial(self, value: int) -> None:
+    def set_initial_window(self, value: int) -> None:
         if value > MAX_UINT31:
             raise ProtocolError(FLOW_CONTROL_ERROR, "INITIAL_WINDOW_SIZE")
         for upload in self.uploads.values():
-            upload.window += value - self._initial
+            upload.window += value - self._initial_window
             if upload.window > MAX_UINT31:
                 raise ProtocolError(FLOW_CONTROL_ERROR, "a stream's window is too large")
-        self._initial = value
+        self._initial_window = value
         self._send_uploads()
 
-    def set_frame(self, value: int) -> None:
+    def set_max_frame(self, value: int) -> None:
         if not MAX_FRAME <= value < 1 << 24:
             raise ProtocolError(PROTOCOL_ERROR, "MAX_FRAME_SIZE")
-        self._frame = value
+        self._max_frame = value
