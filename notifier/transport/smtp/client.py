@@ -9,6 +9,7 @@ batch, a message that the server accepted is answered with 200 only.
 from __future__ import annotations
 
 import ssl
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from urllib.parse import unquote, urlsplit
@@ -19,7 +20,7 @@ from notifier.transport.h2.reactor import Reactor, reactor
 from notifier.transport.smtp.connection import Mail
 from notifier.transport.smtp.server import Server, Slot
 from notifier.transport.smtp.settings import Settings, settings_of
-from notifier.vocabulary.http import Request, RequestTemplate, TransportError
+from notifier.vocabulary.http import Answered, Request, RequestTemplate, Response, TransportError
 
 LONGEST_ADDRESS = 320
 
@@ -30,13 +31,14 @@ class SmtpClient(BaseClient):
     def __init__(self, trust: str | None = None, connections: int = 4) -> None:
         super().__init__(trust, connections)
         self._pool: Pool | None = None
+        self._starting = threading.Lock()
 
     def warm(self, origin: str) -> int:
         return 0  # an origin is not enough to connect: the login comes with the first message
 
     def after_fork(self) -> None:
         super().after_fork()
-        self._pool = None
+        self._pool, self._starting = None, threading.Lock()
 
     def start_exchange(self, pending: PendingBatch, requests: Sequence[Request]) -> None:
         groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[tuple[int, str, bytes, float]]] = {}
@@ -69,7 +71,8 @@ class SmtpClient(BaseClient):
         *,
         plain: bool,
     ) -> None:
-        pool, mails, refused = self._running_pool(), [], []
+        pool, mails = self._running_pool(), []
+        refused: list[Answered] = []
         try:
             settings = settings_of(*origin_and_headers)
         except ValueError as error:
@@ -79,6 +82,10 @@ class SmtpClient(BaseClient):
             sender, _, recipient = path.partition(" ")
             if problem := unsendable(sender, recipient, body):
                 refused.append((index, TransportError(False, f"cannot be sent: {problem}")))
+            elif not fits_envelope(recipient):
+                # the address is at fault for good, so the answer is that of a server
+                text = b"5.1.3 cannot be sent: an address that no envelope can hold"
+                refused.append((index, Response(553, {"stage": "rcpt", "enhanced": "5.1.3"}, text)))
             else:
                 mails.append(Mail(Slot(pending, index, plain), sender, recipient, body, time.monotonic() + timeout))
         if refused:
@@ -92,7 +99,10 @@ class SmtpClient(BaseClient):
     def _running_pool(self) -> Pool:
         current, pool = reactor(), self._pool
         if pool is None or pool.reactor is not current:
-            pool = self._pool = Pool(current, self.trust)
+            with self._starting:  # two pools would open twice the connections, and withdraw half of the messages
+                pool = self._pool
+                if pool is None or pool.reactor is not current:
+                    pool = self._pool = Pool(current, self.trust)
         return pool
 
 
@@ -125,12 +135,15 @@ class Pool:
 def unsendable(sender: str, recipient: str, body: bytes) -> str:
     """Why the message can never be sent; empty when it can. A bare CR or LF is refused, because some servers would take
     it for the end of the message (SMTP smuggling)."""
-    for address in (sender, recipient):
-        if not (address.isprintable() and len(address) <= LONGEST_ADDRESS) or any(c in address for c in "<> \r\n"):
-            return "an address that no envelope can hold"
+    if not fits_envelope(sender):
+        return "a sender that no envelope can hold"
     if not recipient:
         return "no recipient"
     ends = body.count(b"\r\n")
     if body.count(b"\n") != ends or body.count(b"\r") != ends:
         return "a line that does not end with CR LF"
     return ""
+
+
+def fits_envelope(address: str) -> bool:
+    return address.isprintable() and len(address) <= LONGEST_ADDRESS and not any(c in address for c in "<> ")

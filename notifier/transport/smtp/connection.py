@@ -108,6 +108,15 @@ class Connection:
 
     # -- messages in --
 
+    def refusal_of(self, mail: Mail) -> Response | None:
+        """The reply to an address outside of ASCII where the server offers no SMTPUTF8 (RFC 6531 §3.5). The owner
+        does not begin such a message."""
+        if "SMTPUTF8" in self.extensions or (mail.sender.isascii() and mail.recipient.isascii()):
+            return None
+        stage = "rcpt" if mail.sender.isascii() else "mail"
+        text = b"5.6.7 the server accepts no address with characters outside of ASCII"
+        return Response(553, {"stage": stage, "enhanced": "5.6.7"}, text)
+
     def begin(self, mails: Sequence[Mail]) -> None:
         self._waiting.extend(mails)
         self.begun += len(mails)

@@ -54,7 +54,11 @@ class Server:
     def fill(self, link: Link) -> None:
         """Begin as many messages as the connection has room for."""
         while self._waiting and link.room > 0:
-            link.connection.begin([self._waiting.popleft()])
+            mail = self._waiting.popleft()
+            if refusal := link.connection.refusal_of(mail):
+                mail.slot.pending.put([(mail.slot.index, refusal)])
+            else:
+                link.connection.begin([mail])
 
     # -- answers come --
 

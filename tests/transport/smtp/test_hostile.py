@@ -256,3 +256,21 @@ def test_an_answer_before_noise_counts(serve: Callable[[Script], Scripted]) -> N
 
     [(_, answer)] = send_soon(serve(script), ["one@y.example"])
     assert answer == 200
+
+
+@pytest.mark.parametrize(("sender", "recipient", "stage"), [("a", "jürgen", "rcpt"), ("müller", "b", "mail")])
+def test_an_address_outside_of_ascii_is_refused_where_the_server_offers_no_smtputf8(
+    serve: Callable[[Script], Scripted], sender: str, recipient: str, stage: str
+) -> None:
+    heard: list[str] = []
+
+    def script(talk: Conversation) -> None:
+        talk.greet("PIPELINING")
+        heard.append(talk.hear())
+
+    paths = [f"{sender}@x.example {recipient}@y.example".encode()]
+    batch = SmtpClient().send_batch(template(serve(script).origin), [BODY], paths)
+    [(_, answer)] = batch.take(SOON)
+    assert isinstance(answer, Response) and answer.status == 553
+    assert (answer.headers["stage"], answer.headers["enhanced"]) == (stage, "5.6.7")
+    assert heard == []
