@@ -30,7 +30,7 @@ FLOWER_BASIC_AUTH = env.str("FLOWER_BASIC_AUTH", "")
 ENCRYPTION_KEYS: list[str] = env.list("ENCRYPTION_KEYS", default=[INSECURE_ENCRYPTION_KEY])
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["*"] if DEBUG else [])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000")
+SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
 
 INSTALLED_APPS = [
     "tenants",
