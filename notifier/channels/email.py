@@ -14,7 +14,8 @@ from notifier.vocabulary.people import Address, Person
 #: a practical subset of RFC 5321 §4.1.2: one @, a domain with a dot, no quotes, no spaces. Unicode is allowed (RFC
 #: 6531)
 ADDRESS = re.compile(
-    r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,64}@(?:[^\s@.<>()\[\]\\,;:\"]{1,63}\.)+[^\s@.<>()\[\]\\,;:\"]{2,63}"
+    r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,64}@(?:[^\s@.<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,63}\.)+"
+    r"[^\s@.<>()\[\]\\,;:\"\x00-\x1f\x7f]{2,63}"
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 

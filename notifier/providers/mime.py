@@ -6,6 +6,7 @@ standard library's parser gives the same parts back (tests/providers/test_mime.p
 
 from __future__ import annotations
 
+import re
 import time
 from base64 import b64encode
 from binascii import b2a_qp
@@ -17,6 +18,7 @@ from notifier.channels.email import EmailMessage
 
 _ENCODED_WORD = 45  #: bytes of text in one encoded word: 60 of base64, and 75 in all (RFC 2047 §2)
 _QP = b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+_BODY_TAG = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
 _SPECIAL = frozenset('()<>[]:;@\\,."')
 
 
@@ -37,7 +39,7 @@ def compose(message: EmailMessage, sender: Sender) -> bytes:
     envelope = message.envelope
     headers = [
         f"From: {_mailbox(sender.name, sender.address)}",
-        f"To: {envelope.address.value}",
+        f"To: {with_ascii_domain(envelope.address.value)}",
         f"Subject: {header_text(message.subject)}",
         f"Date: {formatdate(time.time())}",
         f"Message-ID: <{message_id(envelope.delivery_id.hex, sender)}>",
@@ -51,6 +53,20 @@ def compose(message: EmailMessage, sender: Sender) -> bytes:
             "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
         ]
     return "\r\n".join([*headers, ""]).encode() + _content(message)
+
+
+def with_ascii_domain(address: str) -> str:
+    """The address with its domain in ASCII (IDNA), which every server accepts. Unchanged for a domain that IDNA 2003,
+    the only version of the standard library, would turn into another one (ß, ς); such an address needs SMTPUTF8."""
+    if address.isascii():
+        return address
+    local, _, domain = address.rpartition("@")
+    try:
+        encoded = domain.lower().encode("idna")
+        same = encoded.decode("idna") == domain.lower()
+    except UnicodeError:
+        return address
+    return f"{local}@{encoded.decode()}" if same else address
 
 
 def message_id(key: str, sender: Sender) -> str:
@@ -91,14 +107,14 @@ def with_preheader(html: str, preheader: str) -> str:
         return html
     escaped = preheader.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     hidden = f'<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">{escaped}</div>'
-    at = html.lower().find("<body")
-    end = html.find(">", at) + 1 if at >= 0 else 0
+    body = _BODY_TAG.search(html)
+    end = body.end() if body else 0
     return html[:end] + hidden + html[end:]
 
 
 def header_text(text: str) -> str:
     """An unstructured header value: as it is in ASCII, else as encoded words (RFC 2047)."""
-    if text.isascii() and "=?" not in text:
+    if text.isascii() and text.isprintable() and "=?" not in text:
         return text
     return "\r\n ".join(f"=?utf-8?b?{b64encode(word).decode()}?=" for word in _words(text))
 
@@ -118,7 +134,7 @@ def _words(text: str) -> Iterable[bytes]:
 def _mailbox(name: str, address: str) -> str:
     if not name:
         return address
-    if not name.isascii():
+    if not name.isascii() or "=?" in name:
         return f"{header_text(name)} <{address}>"
     if _SPECIAL & set(name):
         quoted = name.replace("\\", "\\\\").replace('"', '\\"')

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 from notifier.channels.email import ADDRESS, EmailMessage
 from notifier.errors import InvalidInput
 from notifier.providers import base
-from notifier.providers.mime import Sender, compose
+from notifier.providers.mime import Sender, compose, with_ascii_domain
 from notifier.vocabulary.http import Request, Response
 from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Temporary, Verdict
 
@@ -30,6 +30,18 @@ _UNKNOWN = re.compile(
     r"|(no such|unknown) (user|mailbox|recipient|address)",
     re.IGNORECASE,
 )
+#: texts of the kind above that concern the sender or the connection, not the recipient
+_NOT_THE_RECIPIENT = re.compile(r"\b(sender|from|client|ip|host|hostname|helo|dns|ptr|reverse)\b", re.IGNORECASE)
+_RELAYING = re.compile(
+    r"\brelay(ing)?\b.{0,40}\b(denied|prohibited|refused|not (allowed|permitted|authori[sz]ed))"
+    r"|(unable|not (allowed|permitted|authori[sz]ed)|cannot|can't|(do|does|will) not|don't|won't) (to )?relay",
+    re.IGNORECASE,
+)
+#: addresses that a server repeats, and whose words mean nothing
+_ADDRESS_IN_TEXT = re.compile(r"<[^>]*>|\S*@\S*")
+#: of MAIL: the message is too large (RFC 1870), which is no fault of the account
+_TOO_LARGE = 552
+LONGEST_NAME = 200
 #: codes that concern the account, whatever the command (RFC 4954 §6)
 _ACCOUNT = frozenset({530, 534, 535, 538})
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
@@ -55,7 +67,7 @@ class SmtpConfig(base.Config):
         config = super().parse(raw)
         if not _HOST.fullmatch(config.host):
             raise InvalidInput("host is the name of a mail server, such as smtp.example.com.", field="host")
-        if not ADDRESS.fullmatch(config.from_address):
+        if not ADDRESS.fullmatch(config.from_address) or not _HOST.fullmatch(_ascii_domain(config.from_address)):
             raise InvalidInput("from_address looks like name@example.com.", field="from_address")
         if config.security not in SECURITY:
             raise InvalidInput(f"security is one of {', '.join(SECURITY)}.", field="security")
@@ -71,8 +83,11 @@ class SmtpConfig(base.Config):
                 raise InvalidInput(f"{name} is a number from 1 to {most:,}.", field=name)
         if not config.user and config.password:
             config = replace(config, password="")  # without a user, no login needs the password
-        if not config.from_name.isprintable():
-            raise InvalidInput("from_name holds a line break or a control character.", field="from_name")
+        if not config.from_name.isprintable() or len(config.from_name) > LONGEST_NAME:
+            raise InvalidInput(
+                f"from_name has at most {LONGEST_NAME} characters, and no line break or control character.",
+                field="from_name",
+            )
         return config
 
     @classmethod
@@ -96,7 +111,7 @@ class Smtp(base.Provider[EmailMessage]):
 
     def __init__(self, config: SmtpConfig, origin: str | None = None, timeout: float = 10.0) -> None:
         super().__init__(config, origin, timeout)
-        self._sender = Sender(config.from_address, config.from_name)
+        self._sender = Sender(with_ascii_domain(config.from_address), config.from_name)
         self.base = f"smtp://{config.host}:{config.port}"
         self._headers = (
             ("security", config.security), ("user", config.user), ("password", config.password),
@@ -105,7 +120,8 @@ class Smtp(base.Provider[EmailMessage]):
         )  # fmt: skip
 
     def request(self, message: EmailMessage, token: str) -> Request:
-        envelope = quote(f"{self._sender.address} {message.envelope.address.value}", safe="@+")
+        recipient = with_ascii_domain(message.envelope.address.value)
+        envelope = quote(f"{self._sender.address} {recipient}", safe="@+")
         return Request("MAIL", f"{self.base}/{envelope}", self._headers, compose(message, self._sender), self.timeout)
 
     def verdict_of(self, response: Response) -> Verdict:
@@ -117,7 +133,17 @@ class Smtp(base.Provider[EmailMessage]):
             return Sent(queued[1] if queued else "")
         if response.status < 500:
             return Temporary(detail)  # also greylisting: the engine's later attempts are minutes apart
-        if response.status in _ACCOUNT or stage not in ("rcpt", "data", "body") or "relay" in text.lower():
+        too_large = stage == "mail" and response.status == _TOO_LARGE
+        if response.status in _ACCOUNT or (stage not in ("rcpt", "data", "body") and not too_large):
             return Misconfigured(detail)
-        no_mailbox = enhanced in NO_MAILBOX or (not enhanced and _UNKNOWN.search(text) is not None)
+        words = _ADDRESS_IN_TEXT.sub(" ", text)
+        if enhanced not in NO_MAILBOX and _RELAYING.search(words):
+            return Misconfigured(detail)
+        no_mailbox = enhanced in NO_MAILBOX or (
+            not enhanced and _UNKNOWN.search(words) is not None and not _NOT_THE_RECIPIENT.search(words)
+        )
         return Permanent(detail, address_is_dead=stage == "rcpt" and no_mailbox)
+
+
+def _ascii_domain(address: str) -> str:
+    return with_ascii_domain(address).rpartition("@")[2]

@@ -59,7 +59,7 @@ def test_every_line_can_travel(text: str) -> None:
     assert not re.search(rb"(?<!\r)\n|\r(?!\n)|\r\n\.\r\n", raw)
 
 
-@pytest.mark.parametrize("name", ["", "Acme", "Acme, Inc.", 'The "best"', "Grüße & Co"])
+@pytest.mark.parametrize("name", ["", "Acme", "Acme, Inc.", 'The "best"', "Grüße & Co", "=?utf-8?q?a?="])
 def test_the_senders_name_arrives(name: str) -> None:
     address = parsed(composed(sender=Sender("hello@acme.example", name), text="x"))["From"].addresses[0]
     assert (address.display_name, address.addr_spec) == (name, "hello@acme.example")
@@ -78,6 +78,7 @@ def test_a_repeat_has_the_same_message_id() -> None:
             "<html><BODY class=a><p>x</p></BODY></html>",
             r"<html><BODY class=a><div [^>]*>a &lt; b</div><p>x</p></BODY></html>",
         ),
+        ("İİİİİİİ<body><p>x</p></body>", r"İİİİİİİ<body><div [^>]*>a &lt; b</div><p>x</p></body>"),
         ("<p>x</p>", r"<div [^>]*>a &lt; b</div><p>x</p>"),
     ],
 )
@@ -85,3 +86,8 @@ def test_the_preheader_comes_first_in_the_page_and_is_not_seen(html: str, expect
     page = content(parsed(composed(html=html, preheader="a < b")), "html")
     assert re.fullmatch(expected, page.strip())
     assert "display:none" in page
+
+
+def test_no_text_begins_a_header_of_its_own() -> None:
+    raw = composed("Hi\r\nBcc: spy@z.example", text="x")
+    assert b"\nBcc" not in raw and parsed(raw)["Bcc"] is None

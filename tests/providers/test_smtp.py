@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -27,6 +28,9 @@ GOOD: dict[str, Any] = {"host": "smtp.example.com", "from_address": "hello@acme.
         ({"host": "https://smtp.example.com"}, "host"),
         ({"from_address": "nobody"}, "from_address"),
         ({"from_name": "a\r\nBcc: x@y.example"}, "from_name"),
+        ({"from_name": "a" * 1_000}, "from_name"),
+        ({"from_address": "a@b_c.example"}, "from_address"),
+        ({"from_address": "a@b\x01.example"}, "from_address"),
         ({"port": 0}, "port"),
         ({"port": 70_000}, "port"),
         ({"security": "ssl"}, "security"),
@@ -54,6 +58,14 @@ def test_a_wrong_setting_is_named(change: dict[str, Any], field: str) -> None:
         (552, "rcpt", "5.2.2 mailbox full", Permanent, False),
         (554, "body", "5.7.1 looks like spam", Permanent, False),
         (550, "body", "5.1.1 no such user", Permanent, False),
+        (550, "rcpt", "5.1.1 <relay@y.example>: Recipient address rejected: User unknown", Permanent, True),
+        (550, "rcpt", "5.7.1 <relay@y.example>: Recipient address rejected: not today", Permanent, False),
+        (554, "rcpt", "5.7.1 <a@y.example>: Relay access denied", Misconfigured, False),
+        (550, "rcpt", "we do not relay", Misconfigured, False),
+        (550, "rcpt", "sender address does not exist", Permanent, False),
+        (550, "rcpt", "your IP address 192.0.2.1 was not found in DNS", Permanent, False),
+        (552, "mail", "5.3.4 message size exceeds the fixed limit", Permanent, False),
+        (553, "rcpt", "5.6.7 no SMTPUTF8", Permanent, False),
         (550, "rcpt", "5.7.1 Relaying denied", Misconfigured, False),
         (550, "mail", "5.7.1 sender refused", Misconfigured, False),
         (530, "mail", "5.7.0 Authentication required", Misconfigured, False),
@@ -74,6 +86,16 @@ def test_what_a_reply_means(status: int, stage: str, words: str, kind: type[Verd
     assert (isinstance(verdict, Permanent) and verdict.address_is_dead) is dead
     if isinstance(verdict, Sent):
         assert verdict.provider_ref == "4XYZ99"
+
+
+def test_a_domain_outside_of_ascii_is_sent_in_ascii() -> None:
+    provider = Smtp(SmtpConfig.parse({**GOOD, "from_address": "hello@bücher.example"}))
+    request = provider.request(message("ann@MÜNCHEN.example"), "")
+    assert request.url.endswith("/hello@xn--bcher-kva.example%20ann@xn--mnchen-3ya.example")
+    assert dict(request.headers)["hello"] == "xn--bcher-kva.example"
+    assert request.body.isascii() and b"To: ann@xn--mnchen-3ya.example\r\n" in request.body
+    # IDNA 2003 would name another domain
+    assert unquote(provider.request(message("ann@straße.example"), "").url).endswith(" ann@straße.example")
 
 
 def test_the_sandbox_answers_each_address_as_it_asks(sandbox: Sandbox) -> None:
