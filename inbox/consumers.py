@@ -43,7 +43,7 @@ FRAMES_PER_SECOND = 20
 SOCKETS_PER_INBOX = 20
 HELLO_SECONDS = 10.0
 HEARTBEAT_SECONDS = 25.0
-#: SUBSCRIBE is sent but its answer is not awaited: an early first check finds messages stored meanwhile
+#: the answer to SUBSCRIBE is not awaited: an early first check finds messages that were stored meanwhile
 FIRST_CHECK_SECONDS = 1.0
 SUBSCRIBE_SECONDS = 2.0
 RESUBSCRIBE_SECONDS = 5.0
@@ -182,7 +182,7 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _follow(self, visitor: tokens.Visitor, after_seq: int | None) -> None:
         self.visitor = visitor
-        # the state exists before the subscription, so that it takes in every announcement
+        # the state exists before the subscription, so that the state receives every announcement
         self.state = SyncState(seq=0, counters=Counters())
         self.tasks.append(asyncio.create_task(self._subscribe()))
         await _wait_for(self.subscribed, SUBSCRIBE_SECONDS)
@@ -219,7 +219,7 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self._verified()
         counters = await self._query(lambda: feed.counters(self.visitor.recipient_id))
         self.state.receive_announcement(counters.as_json())
-        # at random, so that sockets opened together do not query the database together from then on
+        # a random interval, so that sockets that were opened together do not query the database together for ever
         self.check_at = time.monotonic() + HEARTBEAT_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
         await self._send_frame("heartbeat")
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """`last_seq` and the number of read messages (`last_seq - unread`) only grow. Of two Counters, the later one is
-    therefore known without a clock."""
+    """`last_seq` and the number of read messages (`last_seq - unread`) only grow. So two Counters can be merged
+    without a clock."""
 
     last_seq: int = 0
     unread: int = 0

@@ -77,7 +77,7 @@ def mark_read_up_to(recipient_id: uuid.UUID, seq: int) -> Counters:
 
 
 @transaction.atomic
-def _mark(recipient_id: uuid.UUID, which: str, bound: uuid.UUID | int, read_mark: dict[str, Any]) -> Counters:
+def _mark(recipient_id: uuid.UUID, condition: str, value: uuid.UUID | int, read_mark: dict[str, Any]) -> Counters:
     # lock the inbox first, as inbox.store does: transactions that mark and store in one inbox take turns, so the
     # counter is exact and there is no deadlock
     feed = Feed.objects.select_for_update().filter(recipient_id=recipient_id).first()
@@ -85,7 +85,7 @@ def _mark(recipient_id: uuid.UUID, which: str, bound: uuid.UUID | int, read_mark
         return Counters()
     now = timezone.now()
     with connection.cursor() as cursor:
-        cursor.execute(_READ.format(which=which), [now, recipient_id, bound])
+        cursor.execute(_READ.format(which=condition), [now, recipient_id, value])
         marked = cursor.fetchall()
     if marked:
         feed.unread -= len(marked)

@@ -12,7 +12,7 @@ from notifier.web.limits import counted_as, uncount
 #: the widget says hello within a round trip, so 400 at once allow some thousand new sockets a second
 MAX_WITHOUT_HELLO = 400
 MAX_WITHOUT_HELLO_PER_ADDRESS = 40
-#: sockets by address; under None, all whose address has no limit of its own
+#: sockets by address; the key None counts all sockets whose address has no limit of its own
 _without_hello: Counter[str | None] = Counter()
 
 

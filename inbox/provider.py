@@ -33,11 +33,11 @@ class InApp(Provider[InAppMessage]):
 
     def _store(self, messages: Sequence[InAppMessage]) -> list[Verdict]:
         try:
-            # after a lost connection or a deadlock, store again: a repeat is harmless even if the first was committed.
-            # A verdict would count as a failure of the provider, and a campaign halts itself after some of those
-            gone = retry_while_db_down(lambda: store(messages))
+            # Store again after a lost connection or a deadlock: a repeat stores nothing twice. A failure verdict
+            # would count against the provider instead, and might halt a campaign
+            missing = retry_while_db_down(lambda: store(messages))
         except (OperationalError, InterfaceError) as error:
             log.warning("inbox store failed", action="inbox.store", error=type(error).__name__)
             return [Temporary("the inbox could not be written")] * len(messages)
         stored = Sent(final=True)
-        return [Permanent("the recipient no longer exists") if i in gone else stored for i in range(len(messages))]
+        return [Permanent("the recipient no longer exists") if i in missing else stored for i in range(len(messages))]

@@ -36,7 +36,7 @@ LINK_SECONDS = 12 * 3600
 #: a removed member keeps access for so long at most; the page requests its next token by itself
 MEMBERS_TOKEN_SECONDS = 600
 #: opening the page and the tokens that it requests within this time are one audit entry; later tokens have their own
-_ONE_VIEW = timedelta(minutes=1)
+_SAME_VIEW = timedelta(minutes=1)
 
 
 class RecipientPage(Protocol):
@@ -50,14 +50,14 @@ def demo_link(recipient: Recipient) -> str:
 
 
 def for_recipient(view: RecipientPage) -> Any:
-    """Decorator: find the recipient that the request names, among those that its link or member may see; else answer
-    with the login page, or 404."""
+    """Decorator: give the view the recipient that the request names, if the request's link or member may see that
+    recipient; else answer with the login page, or 404."""
 
     @wraps(view)
     @never_cache
     @require_GET
     def with_recipient(request: HttpRequest) -> HttpResponseBase:
-        recipient = _of_link(request.GET["t"]) if _has_link(request) else _of_member(request)
+        recipient = _recipient_of_link(request.GET["t"]) if _has_link(request) else _recipient_for_member(request)
         if recipient is None:
             return redirect_to_login(request.get_full_path())
         if not _has_link(request):
@@ -96,12 +96,12 @@ def _has_link(request: HttpRequest) -> bool:
 
 def _audit_view(user: Any, recipient: Recipient) -> None:
     """Record that the user opened this inbox, once for a page and its first token."""
-    recent = AuditLog.objects.filter(tenant_id=recipient.tenant_id, at__gt=datetime.now(UTC) - _ONE_VIEW)
+    recent = AuditLog.objects.filter(tenant_id=recipient.tenant_id, at__gt=datetime.now(UTC) - _SAME_VIEW)
     if not recent.filter(action=VIEWED, object_id=str(recipient.pk), user_id=user.pk).exists():
         audit.record(recipient.tenant_id, VIEWED, recipient.pk, by=audit.Actor(user))
 
 
-def _of_link(signed: str) -> Recipient:
+def _recipient_of_link(signed: str) -> Recipient:
     try:
         tenant_id, recipient_id = map(uuid.UUID, signing.loads(signed, salt=_SALT, max_age=LINK_SECONDS))
     except signing.BadSignature:
@@ -111,7 +111,7 @@ def _of_link(signed: str) -> Recipient:
     return _find(pk=recipient_id, tenant__sandbox=True)
 
 
-def _of_member(request: HttpRequest) -> Recipient | None:
+def _recipient_for_member(request: HttpRequest) -> Recipient | None:
     user: User | AnonymousUser = request.user
     if not isinstance(user, User) or not user.is_staff:
         return None
@@ -123,17 +123,17 @@ def _of_member(request: HttpRequest) -> Recipient | None:
     return _named_or_newest(request, tenant_id__in=tenant_ids)
 
 
-def _named_or_newest(request: HttpRequest, **within: object) -> Recipient:
-    """The recipient that the request names, else the one with the newest message. Row-level security enforces `within`,
-    too."""
+def _named_or_newest(request: HttpRequest, **conditions: object) -> Recipient:
+    """The recipient that the request names, else the one with the newest message. Row-level security enforces
+    `conditions`, too."""
     if external_id := request.GET.get("recipient"):
-        return _find(external_id=trimmed(external_id), **within)
-    newest = Feed.objects.filter(**within).order_by("-last_seq").values_list("recipient_id", flat=True).first()
-    return _find(pk=newest, **within)
+        return _find(external_id=trimmed(external_id), **conditions)
+    newest = Feed.objects.filter(**conditions).order_by("-last_seq").values_list("recipient_id", flat=True).first()
+    return _find(pk=newest, **conditions)
 
 
-def _find(**which: object) -> Recipient:
-    recipient = Recipient.objects.select_related("tenant").filter(**which).first()
+def _find(**conditions: object) -> Recipient:
+    recipient = Recipient.objects.select_related("tenant").filter(**conditions).first()
     if recipient is None or recipient.status != Recipient.State.ACTIVE:
         raise Http404("There is no such recipient.")
     return recipient

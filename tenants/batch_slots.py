@@ -12,7 +12,7 @@ from django.db import connection
 
 
 def max_slots() -> int:
-    """How many processes one tenant may occupy. Where there is one process, a tenant may occupy it."""
+    """How many processes one tenant may occupy: all but one, and at least one."""
     return max(1, int(settings.BATCH_PROCESSES) - 1)
 
 

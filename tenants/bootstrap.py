@@ -69,7 +69,7 @@ def _owner(tenant: Tenant, username: str, email: str, operator: bool) -> tuple[U
     elif Member.objects.filter(tenant=tenant, user=existing).exists():
         return existing, ""
     else:
-        # never hand a new tenant to a user of another tenant who happens to have that name
+        # a user of another tenant with the same name must not become the owner of this tenant
         raise Conflict(
             f"There is a user {username!r} already, who is no member of this tenant.", field="admin_username"
         )

@@ -57,7 +57,7 @@ def delete(category: Category) -> None:
             if uses := find_uses(category):
                 raise Conflict(f"{describe(uses)} Archive the category instead.", code="category_in_use")
             category.delete()
-            # a template that chose the category meanwhile fails here instead of at the end of the whole request
+            # if a template chose the category meanwhile, the error comes here, not at the end of the whole request
             connection.check_constraints()
     except IntegrityError:
         raise Conflict("A template has just begun to use this category.", code="category_in_use") from None

@@ -256,5 +256,5 @@ def has_one_choice(choices: QuerySet[Any] | None) -> bool:
 
 
 def masked(value: str) -> str:
-    """The end of an address: enough to recognise it, too little to use it."""
+    """The last characters of an address: enough to recognise the address, too few to use it."""
     return f"…{value[-8:]}" if len(value) > 8 else value

@@ -1,4 +1,4 @@
-"""What every page of the admin withstands: a malformed request is never a server error, and no click loads a table.
+"""Protection of every page of the admin: a malformed request is never a server error, and no click loads a whole table.
 
 `HardenedAdmin` comes before ModelAdmin in the bases of each registered page. The site calls `refuse_null_characters`
 and `answer_database_errors` for each request.
@@ -106,10 +106,10 @@ def _is_index(value: str) -> bool:
 
 def refuse_null_characters(request: HttpRequest, kwargs: dict[str, Any]) -> HttpResponse | None:
     """An error page for a request with U+0000, which PostgreSQL cannot store or compare; None for other requests."""
-    typed = [*kwargs.values(), request.path]
+    values_of_request = [*kwargs.values(), request.path]
     for name, values in (*request.GET.lists(), *request.POST.lists()):
-        typed += [name, *values]
-    if not any(isinstance(value, str) and "\0" in value for value in typed):
+        values_of_request += [name, *values]
+    if not any(isinstance(value, str) and "\0" in value for value in values_of_request):
         return None
     return message_page(
         request, 400, "This cannot be read", "The address or a field holds the character U+0000; remove it."

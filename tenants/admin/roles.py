@@ -13,9 +13,9 @@ from tenants.access import read_memberships
 from tenants.models import Member, Tenant
 
 Role = Member.Role
-#: may edit keys, provider accounts, members
+#: roles that may edit keys, provider accounts, members
 OWNERS = frozenset({Role.OWNER.value})
-#: may edit people, templates, campaigns
+#: roles that may edit people, templates, campaigns
 MARKETERS = frozenset({Role.OWNER.value, Role.MARKETER.value})
 #: for pages that no role edits: the ledger, logs
 NO_ROLE: frozenset[str] = frozenset()

@@ -110,8 +110,8 @@ class CsvTable:
         self.header = header
 
     def rows(self, *, has_header: bool = True) -> Iterator[CsvRow | RowProblem]:
-        """Each row, or why it cannot be read. Skips empty rows, and repetitions of the header, which files have that
-        were joined. `has_header` is false for a file whose first line is a row."""
+        """Each row, or why it cannot be read. Skips empty rows, and repeated headers, which joined files have.
+        `has_header` is false for a file whose first line is a row."""
         header = [name.casefold() for name in self.header] if has_header else None
         for row in self._read():
             if isinstance(row, RowProblem):

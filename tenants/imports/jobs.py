@@ -70,7 +70,7 @@ def run_waiting() -> int:
     tried: set[uuid.UUID] = set()
     turns: Counter[uuid.UUID] = Counter()
     while waiting := list(Import.objects.filter(state__in=OPEN_STATES).exclude(pk__in=tried).order_by("id")):
-        # the oldest import of a tenant that had the fewest turns
+        # the oldest import of the tenant that had the fewest turns
         chosen = min(waiting, key=lambda job: turns[job.tenant_id])
         tried.add(chosen.pk)
         turns[chosen.tenant_id] += 1

@@ -1,4 +1,4 @@
-"""One row of a file -> a checked RecipientRow, or the reason against it. No I/O."""
+"""One row of a file -> a checked RecipientRow, or the reason for rejecting it. No I/O."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class RowParser:
         return [((*parents, key), column_type) for parents, key, _, column_type in self._attributes]
 
     def parse(self, line: int, cells: Sequence[str]) -> RecipientRow | RowProblem:
-        """The row, or the first reason against it."""
+        """The row, or the first reason for rejecting it."""
         try:
             return self._parse(line, cells)
         except InvalidInput as error:

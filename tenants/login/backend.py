@@ -24,7 +24,7 @@ class LoginBackend(BaseBackend):
         with transaction.atomic():
             user = self.get_user(find_user_id(username))
             if user is None:
-                # takes as long as checking the password of a user who exists
+                # hashing takes as long as checking the password of a known user, so the time reveals nothing
                 User().set_password(password)
                 return None
             if user.check_password(password):

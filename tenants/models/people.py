@@ -48,7 +48,7 @@ class Recipient(TenantOwned):
 
 class Device(TenantOwned):
     """A push address of a recipient. Within a tenant and platform, and whatever the app, a token belongs to one
-    recipient: the last who registered it (tenants.people.devices)."""
+    recipient: the one that registered it last (tenants.people.devices)."""
 
     recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="devices")
     platform = models.CharField(max_length=8, default="fcm")

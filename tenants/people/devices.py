@@ -1,4 +1,5 @@
-"""Registers push tokens. Within a tenant and platform a token belongs to one recipient: the last who registered it."""
+"""Registers push tokens. Within a tenant and platform a token belongs to one recipient: the one that
+registered it last."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opt a recipient out of one category on one channel, as their own link does."""
+"""Opt a recipient out of one category on one channel; the unsubscribe link of an email calls this."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from tenants.models import Preference, Recipient
 
 
 def opt_out(tenant_id: uuid.UUID, recipient_id: uuid.UUID, channel: str, category: str) -> None:
-    """Needs an open transaction in the tenant's scope. A repeat, and a recipient who does not exist any more, change
-    nothing; the consent change is written by the database."""
+    """Needs an open transaction in the tenant's scope. A repeat changes nothing, and neither does the link of a
+    deleted recipient. A trigger writes the consent change."""
     if not Recipient.objects.filter(pk=recipient_id, tenant_id=tenant_id).exists():
         return
     Preference.objects.get_or_create(recipient_id=recipient_id, defaults={"tenant_id": tenant_id})

@@ -1,4 +1,4 @@
-"""A block in which PostgreSQL answers by an index."""
+"""A block in which PostgreSQL prefers an index to reading a whole table."""
 
 from __future__ import annotations
 

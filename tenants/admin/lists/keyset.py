@@ -38,7 +38,7 @@ class KeysetChangeList(HardenedChangeList):
         self.after, self.before = (self._pop_key(name) for name in (AFTER, BEFORE))
         base_rows = self.model_admin.base_rows(request, self.root_queryset)
         self.note = base_rows.note
-        #: whether the rows are few already: found by a search, or bounded by the page
+        #: whether the rows are few already: the result of a search, or bounded by the page
         self.bounded = base_rows.bounded or bool(self.query)
         self.root_queryset = base_rows.rows
         return super().get_queryset(request, exclude_parameters)

@@ -30,7 +30,7 @@ class AuditLogAdmin(ReadOnlyLargeTableAdmin):
     fields = ("tenant", "at", "user_name", "api_key_id", "action", "object_id", "detail")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditLog]:
-        # for a single row too: a user who is not visible is then None, and no error
+        # a join, for a single row too: an invisible user is then None instead of an error
         return super().get_queryset(request).select_related("user")
 
     @admin.display(description="user")
