@@ -44,7 +44,7 @@ class SearchByIdAdmin(ReadOnlyLargeTableAdmin):
     group = GROUP
     searched_columns: ClassVar[tuple[str, ...]] = ("pk", "recipient_id")
     search_fields = ("pk",)
-    search_help_text = "An id (its own, or one of those it names), or a recipient's external id."
+    search_help_text = "The id of the row, an id that the row names, or a recipient's external id."
 
     def search_queries(self, request: HttpRequest, term: str) -> Iterable[QuerySet[Any]]:
         rows = self.rows(request)

@@ -114,7 +114,7 @@ class Dispatcher:
             return
         try:
             threading.Thread(target=self._run, args=args, daemon=True, name="batch").start()
-        except RuntimeError:  # no more threads: the dispatcher would wait for ever for a batch that nothing runs
+        except RuntimeError:  # the system gives no more threads; a batch without a thread would never end
             self._run(*args)
 
     def settle(self, timeout: float) -> None:

@@ -1,5 +1,5 @@
 """Token buckets in Redis, shared by all workers: one for each provider account, one for each campaign with a speed
-limit. A caller asks for n tokens and gets those that there are, and the time to wait for the others.
+limit. A caller requests n tokens. It gets as many as the bucket holds, and the time until the bucket has the others.
 
 An account adapts to its provider: 429s empty its bucket, stop the account for as long as the provider says, and make it
 slower for a while. A bucket that was lost starts empty; while Redis is away each process keeps its own buckets.

@@ -40,7 +40,7 @@ TAGS = frozenset({
 _PSEUDO = frozenset({"content", "output", "illegal"})
 #: the variable that differs between the recipients of one locale
 PERSON = "recipient"
-#: names that no variable may have: Liquid has a meaning of its own for the name, or the recipient has it
+#: names that no variable may have: the name has a meaning in Liquid, or means the recipient
 RESERVED = frozenset({
     "true", "false", "nil", "null", "empty", "blank", "partial", "forloop", "tablerowloop", PERSON,
 })  # fmt: skip

@@ -14,7 +14,8 @@ from notifier.models import Delivery, DeliveryEvent
 from notifier.vocabulary.ids import id_floor, id_ms
 from notifier.vocabulary.status import Status
 
-#: the clocks of two processes differ by less: one makes a delivery's id, the other the id of its event
+#: the clock of the process that makes a delivery's id, and the clock of the process that makes the id of the delivery's
+#: event, differ by less
 _SKEW_MS = 3_600_000
 
 

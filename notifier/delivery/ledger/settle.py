@@ -43,7 +43,7 @@ class Outcome:
     wait: float = 0.0
     account_id: uuid.UUID | None = None
     address_is_dead: bool = False
-    #: since when the provider knows that the address is dead, if it says so
+    #: the time since which the provider knows that the address is dead; None: the provider gives no time
     dead_as_of: datetime | None = None
     dead_letter: bool = False
     #: the row waits for the end of quiet hours: no attempt failed
@@ -100,9 +100,10 @@ _OUTCOME: bulk.Columns = {
     "tenant_id": "uuid", "recipient_id": "uuid", "channel": "text", "lane": "smallint", "mode": "text",
 }  # fmt: skip
 
-# Queues are locked before their deliveries, in the order of their keys, as everywhere. `alone`: write only rows that no
-# other row of their queue waits for. Then no turn is to pass on, and the statement is a transaction of its own. A turn
-# is passed on by a later statement, which sees the rows accepted until the queue was locked; this statement does not.
+# Queues are locked before their deliveries, in the order of their keys, as everywhere. `alone` (the last parameter):
+# write only rows that no other row of their queue waits for. Then there is no turn to pass on, and the statement is a
+# transaction of its own. Otherwise a later statement passes the turn on, because it sees the rows that were accepted
+# until the queue was locked; this statement does not.
 _SETTLE = f"""
 WITH o AS MATERIALIZED (SELECT * FROM {bulk.unnest("u", _OUTCOME)}),
 queued AS MATERIALIZED (
@@ -187,7 +188,7 @@ def _log(outcomes: Sequence[Outcome]) -> None:
 
 
 def _write(outcomes: Sequence[Outcome], *, alone: bool) -> tuple[set[uuid.UUID], list[int]]:
-    """The rows that this worker still held, and the queues whose turn is free for a waiting row."""
+    """The ids of the rows that were written, and of the queues whose turn is free for a waiting row."""
     columns = bulk.by_column(
         _OUTCOME,
         [

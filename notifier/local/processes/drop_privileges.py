@@ -21,7 +21,7 @@ class RunAs:
     user: tuple[int, int] | None = None
 
     def chown(self, *paths: Path) -> None:
-        """Give the paths to the other user, if there is one."""
+        """Give the paths to `user`, if it is set."""
         if self.user is not None:
             for path in paths:
                 os.chown(path, *self.user)

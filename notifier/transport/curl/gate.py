@@ -46,7 +46,7 @@ class Gate:
         """Whether a request may be written on this connection now."""
         connection = self._connections.get(port) or self._remember(port)
         if connection.in_flight and not connection.proven:
-            # every other request that libcurl holds would come to this connection as well
+            # libcurl would put its other requests on this connection, too
             self._set_open(max(1, self.in_flight))
             return False
         connection.in_flight += 1

@@ -123,7 +123,7 @@ class Link(asyncio.Protocol):
             )
         except (OSError, ValueError) as error:
             self.abort(f"STARTTLS failed: {error}")
-            self.connection_lost(error)  # asyncio does not call it for a connection that ends during the handshake
+            self.connection_lost(error)  # asyncio does not call this when a connection ends during the handshake
             return
         self._transport = cast(asyncio.Transport, secured)
         self.connection.secured()
