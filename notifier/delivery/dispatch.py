@@ -200,8 +200,8 @@ def message_of(row: Claimed) -> Message:
 
 
 def envelope_of(row: Claimed) -> Envelope:
-    """What a ledger row's message carries besides its content. The collapse key has no hyphens, so that it is short
-    enough for Web Push's Topic (32 characters)."""
+    """The envelope of a ledger row's message. The collapse key has no hyphens, so that it fits into Web Push's Topic of
+    32 characters."""
     return Envelope(
         delivery_id=row.id,
         tenant_id=row.tenant_id,
@@ -251,7 +251,7 @@ class FallbackAccounts:
 
 
 def outcome_of(row: Claimed, verdict: Verdict, fallbacks: FallbackAccounts) -> Outcome:
-    """What a provider's verdict means for a begun row."""
+    """The outcome of a begun row after this verdict of the provider."""
     accounts = [] if isinstance(verdict, Sent) else fallbacks.load()
     left = (row.not_after - datetime.now(UTC)).total_seconds() if row.not_after else None
     tries = Tries(

@@ -38,7 +38,7 @@ POLL_ANYWAY_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class TaskLimits:
-    """What one task may take."""
+    """The limits of one task."""
 
     #: rows of one claim: enough to amortise its 5 ms, and so few that accounts take turns several times a second
     claim_size: int = 200

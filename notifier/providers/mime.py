@@ -24,7 +24,7 @@ _SPECIAL = frozenset('()<>[]:;@\\,."')
 
 @dataclass(frozen=True)
 class Sender:
-    """Who the message is from. `name` may be empty."""
+    """The address and the name in the header From. `name` may be empty."""
 
     address: str
     name: str = ""

@@ -1,4 +1,4 @@
-"""What all fake services share: what arrived, the faults that are set, and the access tokens that were issued."""
+"""The state that all fake services share: the messages that arrived, the faults that are set, issued access tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a sending thread waits for answers, and where the transport's threads deliver them.
+"""Completion queues: the transport's threads deliver answers to them, and a sending thread waits at its queue.
 
 Waking the sending thread is what costs: each time it runs, the transport's thread waits for the interpreter. So only
 the last answer of a batch, or WAKE_AT answers together, wake it; it finds all other answers when it looks every GATHER

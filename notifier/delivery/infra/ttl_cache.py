@@ -1,4 +1,4 @@
-"""What a process read a moment ago and may use for a while. Any thread may use a cache."""
+"""A cache of values that may be some seconds old. Threads may share it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ V = TypeVar("V")
 
 
 class TtlCache(Generic[K, V]):
-    """Values by key, each for `seconds`. Forgets all when it has `max_entries`: the callers read again."""
+    """Values by key, each for `seconds`. A full cache (`max_entries`) drops all values, and the callers read again."""
 
     def __init__(self, seconds: float, max_entries: int = 1_000, clock: Callable[[], float] = time.monotonic) -> None:
         self.seconds, self._max_entries, self._clock = seconds, max_entries, clock

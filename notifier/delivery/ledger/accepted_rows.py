@@ -1,4 +1,4 @@
-"""What acceptance stores: rows of notifications and deliveries, and the one statement that inserts them."""
+"""The rows that acceptance stores, of notifications and deliveries, and the one statement that inserts them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What reports read of a campaign's rows in the ledger. Statements and parts of statements take the parameters tenant,
-campaign, low and high (the campaign's range of ids, so that PostgreSQL opens one partition)."""
+"""The SQL of reports on a campaign's rows in the ledger. The statements take the parameters tenant, campaign, low and
+high (the campaign's range of ids, so that PostgreSQL opens one partition)."""
 
 from __future__ import annotations
 

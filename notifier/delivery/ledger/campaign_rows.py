@@ -1,4 +1,4 @@
-"""What campaigns write into the ledger: rows of arming, outcomes of shards, cancellations; and what may end a campaign.
+"""The SQL of campaigns on the ledger: rows of arming, unfinished rows, cancellations, outcomes of shards.
 
 Campaigns name no table of the ledger themselves: import-linter cannot see a table's name in SQL. All ids of a campaign
 lie in one millisecond (`IdRange`), so statements that name the range read one month's partition.
@@ -89,7 +89,7 @@ def delete_armed(campaign_id: uuid.UUID, ids: IdRange) -> None:
         cursor.execute(_DELETE_ARMED, [campaign_id, *ids])
 
 
-# ---- what is left --------------------------------------------------------------------------------------------------
+# ---- unfinished rows -----------------------------------------------------------------------------------------------
 
 
 def unfinished(campaign: str, more: str = "true") -> str:

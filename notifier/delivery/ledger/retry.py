@@ -44,7 +44,7 @@ Decision = Settled | Again
 
 @dataclass(frozen=True)
 class Tries:
-    """What is known of the attempts so far: `made` counts the attempt of the verdict, too."""
+    """The attempts so far, and what limits further ones. `made` includes the attempt of the verdict."""
 
     made: int
     repeat_when_in_doubt: bool

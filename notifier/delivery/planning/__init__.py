@@ -1,4 +1,5 @@
-"""Who gets what, and when: recipients with their preferences, the plan of one request, quiet hours, consent changes.
+"""Decides which messages a recipient gets, and when: recipients with their preferences, the plan of one request, quiet
+hours, consent changes.
 
 Called by accept, by recheck (right before a message is sent) and by campaigns (arming, recheck); calls infra, the
 channels and the models of notifier and tenants.

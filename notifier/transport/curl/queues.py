@@ -34,7 +34,7 @@ class UnsentRequests:
 
 
 class EndpointQueue:
-    """What waits for one server, and how much of it libcurl has."""
+    """The requests that wait for one server, and how many libcurl has."""
 
     __slots__ = ("gate", "in_flight", "last_answer_at", "waiting")
 

@@ -1,4 +1,4 @@
-"""What many requests share: checked once, and its header block encoded once for each size of body and path."""
+"""The headers that many requests share: checked once, and encoded once for each size of body and path."""
 
 from __future__ import annotations
 
