@@ -12,7 +12,7 @@ from typing import Any
 from liquid.exceptions import FilterArgumentError
 from liquid.filter import flatten
 
-from notifier.delivery.content.liquid_values import Html, Missing, NoValue, as_text, size_of
+from notifier.delivery.content.liquid_values import Html, Missing, NoValue, as_html, as_text, size_of
 from notifier.delivery.content.render_budget import MAX_BITS, MAX_ITEMS, MAX_TEXT, Budget, LimitExceeded
 
 
@@ -79,6 +79,11 @@ FILTERS: dict[str, FilterLimits] = {
 OWN_FILTERS: dict[str, Callable[[str], str]] = {"raw": Html}
 #: filters whose result is HTML
 _GIVE_HTML = frozenset({"escape", "escape_once", "raw"})
+
+
+def with_html_breaks(left: str) -> str:
+    """`newline_to_br` in HTML: the text is escaped, unless it is HTML already, and its line breaks are tags."""
+    return Html(as_html(left).replace("\r\n", "\n").replace("\n", "<br />\n"))
 
 
 def apply(budget: Budget, name: str, function: Callable[..., Any], left: Any, *args: Any, **named: Any) -> Any:

@@ -49,7 +49,7 @@ from liquid.expression import Expression
 from liquid.output import LimitedStringIO
 from liquid.undefined import UNDEFINED
 
-from notifier.delivery.content.liquid_filters import apply
+from notifier.delivery.content.liquid_filters import apply, with_html_breaks
 from notifier.delivery.content.liquid_values import Html, Missing, NoValue, as_html, as_text
 from notifier.delivery.content.render_budget import MAX_ITEMS, MAX_OUTPUT, Budget, LimitExceeded
 
@@ -89,7 +89,10 @@ class Context(RenderContext):
         return value
 
     def filter(self, name: str, token: Any) -> Any:
-        return partial(apply, self.budget, name, super().filter(name, token))
+        function = super().filter(name, token)
+        if self.escapes and name == "newline_to_br":
+            function = with_html_breaks
+        return partial(apply, self.budget, name, function)
 
     def loop(self, namespace: Any, forloop: Any) -> Any:
         self.budget.step(forloop.length)

@@ -29,10 +29,21 @@ ESCAPED = "O&#x27;Neil &amp; &lt;b&gt;Co&lt;/b&gt;"
         ("{{ items | join: '<' }}", "<<&", "&lt;&lt;&amp;"),
         ('{% if name == "O\'Neil & <b>Co</b>" %}same{% endif %}', "same", "same"),
         ("{{ count }}", "7", "7"),
+        ("{{ lines | newline_to_br }}", "&<br />\nb", "&amp;<br />\nb"),
+        ("{{ lines | escape | newline_to_br }}", "&amp;<br />\nb", "&amp;<br />\nb"),
+        ("{{ lines | raw | newline_to_br }}", "&<br />\nb", "&<br />\nb"),
+        (
+            "{% tablerow one in items %}{{ one }}{% endtablerow %}",
+            '<tr class="row1">\n<td class="col1"><</td><td class="col2">&</td></tr>\n',
+            '<tr class="row1">\n<td class="col1">&lt;</td><td class="col2">&amp;</td></tr>\n',
+        ),
+        ("{% liquid echo name %}", NAME, ESCAPED),
+        ("{{ items }}", '["<","&"]', "[&quot;&lt;&quot;,&quot;&amp;&quot;]"),
+        ("{{ name | raw | append: name }}", NAME + NAME, ESCAPED + ESCAPED),
         ("<p>constant & plain</p>", "<p>constant & plain</p>", "<p>constant & plain</p>"),
     ],
 )
 def test_a_variable_is_escaped_in_html_only(source: str, text: str, html: str) -> None:
-    variables = {"name": NAME, "items": ["<", "&"], "count": 7}
+    variables = {"name": NAME, "items": ["<", "&"], "count": 7, "lines": "&\nb"}
     assert LiquidText(source).render(variables) == text
     assert LiquidText(source, escapes=True).render(variables) == html
