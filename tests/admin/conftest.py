@@ -116,7 +116,7 @@ def _submit_import(tenant: Tenant, file: ContentFile[bytes]) -> Import:
 
 
 def _create_people(tenant: Tenant, recipient: Recipient, word: str) -> Rows:
-    made: list[Any] = [
+    rows: list[Any] = [
         Device.objects.create(tenant=tenant, recipient=recipient, token=f"token-of-{word}-very-long-{word}", app=word),
         Preference.objects.create(tenant=tenant, recipient=recipient, channels_off=["push"], language="de"),
         Suppression.objects.create(tenant=tenant, channel="push", address=f"address-of-{word}"),
@@ -129,7 +129,7 @@ def _create_people(tenant: Tenant, recipient: Recipient, word: str) -> Rows:
         ApiKey.objects.filter(tenant=tenant).first(),
         ConsentChange.objects.filter(tenant=tenant).first(),
     ]
-    return {type(row): row for row in made}
+    return {type(row): row for row in rows}
 
 
 def _create_ledger(tenant: Tenant, recipient: Recipient, version: TemplateVersion, word: str) -> Rows:
@@ -151,7 +151,7 @@ def _create_ledger(tenant: Tenant, recipient: Recipient, version: TemplateVersio
         due_at=NOW,
         accepted_at=NOW,
     )
-    made: list[Any] = [
+    rows: list[Any] = [
         DeliveryEvent.objects.create(tenant=tenant, delivery=delivery, what="failed", detail=f"{word} event", at=NOW),
         DeadLetter.objects.create(
             tenant=tenant, delivery=delivery, channel="push", attempts=5, last_error=f"{word} error"
@@ -169,7 +169,7 @@ def _create_ledger(tenant: Tenant, recipient: Recipient, version: TemplateVersio
         ),
         ProviderAccount.objects.create(tenant=tenant, name=f"sandbox {word}", provider="fcm", sandbox=True),
     ]
-    return {type(row): row for row in (notification, delivery, *made)}
+    return {type(row): row for row in (notification, delivery, *rows)}
 
 
 @dataclass(frozen=True)

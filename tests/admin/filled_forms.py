@@ -23,8 +23,8 @@ def person(site: Site, **values: Any) -> dict[str, Any]:
 
 
 def errors(answer: Any) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = answer.context["adminform"].form.errors
-    return found
+    form_errors: dict[str, list[str]] = answer.context["adminform"].form.errors
+    return form_errors
 
 
 def template(site: Site, content: Any, key: str = "hello") -> dict[str, Any]:

@@ -32,7 +32,7 @@ def many(site: Site) -> list[str]:
     return [*names, "zebra-1"]
 
 
-def shown(browser: Browser, model: Any, query: str = "") -> Any:
+def changelist_of(browser: Browser, model: Any, query: str = "") -> Any:
     answer = browser.get(url(model, "changelist") + query)
     assert answer.status_code == 200
     return answer.context["cl"]
@@ -41,27 +41,27 @@ def shown(browser: Browser, model: Any, query: str = "") -> Any:
 def test_pages_follow_one_another_both_ways(many: list[str], site: Site, log_in: LogIn) -> None:
     browser, query, pages = log_in(site.people.ana), "", []
     while True:
-        page = shown(browser, Recipient, query)
+        page = changelist_of(browser, Recipient, query)
         pages.append([person.external_id for person in page.result_list])
         if not page.further:
             break
         query = page.further
     assert [len(names) for names in pages] == [50, 50, 21]
     assert [name for names in pages for name in names] == many
-    back = shown(browser, Recipient, page.back)
+    back = changelist_of(browser, Recipient, page.back)
     assert [person.external_id for person in back.result_list] == pages[1]
-    first = shown(browser, Recipient, back.back)
+    first = changelist_of(browser, Recipient, back.back)
     assert [person.external_id for person in first.result_list] == pages[0] and not first.back
-    assert shown(browser, Recipient, first.further).result_list == back.result_list
+    assert changelist_of(browser, Recipient, first.further).result_list == back.result_list
 
 
 def test_a_list_counts_no_rows_of_other_tenants(many: list[str], site: Site, log_in: LogIn, settings: Any) -> None:
-    assert shown(log_in(site.people.ana), Recipient).count_text == "121"
+    assert changelist_of(log_in(site.people.ana), Recipient).count_text == "121"
     settings.ADMIN_LIST_LIMITS = {"counted": 100}
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE tenants_recipient")
-    assert shown(log_in(site.people.ana), Recipient).count_text == "about 120"
-    assert shown(log_in(site.people.cleo), Recipient).count_text == "1"
+    assert changelist_of(log_in(site.people.ana), Recipient).count_text == "about 120"
+    assert changelist_of(log_in(site.people.cleo), Recipient).count_text == "1"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_filter_looks_through_a_window_and_offers_the_next(site: Site, log_in:
     )
     browser, query, found, windows = log_in(site.people.ana), "?cause__exact=bounce", [], 0
     while query:
-        page = shown(browser, Suppression, query)
+        page = changelist_of(browser, Suppression, query)
         found += [row.address for row in page.result_list]
         query, windows = page.further, windows + 1
     assert (found, windows) == (["a3"], 3)
@@ -89,30 +89,30 @@ def test_a_filter_looks_through_a_window_and_offers_the_next(site: Site, log_in:
 
 @pytest.mark.parametrize("term", ["u077", "O'Neil u077", "neil U07", "077@x", "u077@x.org", "+431277", "ann u077"])
 def test_a_search_finds_people_by_a_part_of_their_fields(term: str, many: list[str], site: Site, log_in: LogIn) -> None:
-    page = shown(log_in(site.people.ana), Recipient, f"?q={term.replace('+', '%2B')}")
+    page = changelist_of(log_in(site.people.ana), Recipient, f"?q={term.replace('+', '%2B')}")
     assert "u077" in [person.external_id for person in page.result_list]
-    assert shown(log_in(site.people.cleo), Recipient, f"?q={term.replace('+', '%2B')}").result_list == []
+    assert changelist_of(log_in(site.people.cleo), Recipient, f"?q={term.replace('+', '%2B')}").result_list == []
 
 
 @pytest.mark.parametrize("term", ["%25%25%25", "___", "u0", "\\\\\\", "nobody at all"])
 def test_pattern_characters_and_short_words_find_no_recipient(
     term: str, many: list[str], site: Site, log_in: LogIn
 ) -> None:
-    assert shown(log_in(site.people.ana), Recipient, f"?q={term}").result_list == []
+    assert changelist_of(log_in(site.people.ana), Recipient, f"?q={term}").result_list == []
 
 
 def test_an_operator_searches_all_tenants_and_one(many: list[str], site: Site, log_in: LogIn, olga: User) -> None:
-    both = shown(log_in(olga), Recipient, "?q=person").result_list
+    both = changelist_of(log_in(olga), Recipient, "?q=person").result_list
     assert {person.external_id for person in both} == {"zebra-1", "quokka-1"}
-    one = shown(log_in(olga), Recipient, f"?q=person&of={site.people.globex.pk}").result_list
+    one = changelist_of(log_in(olga), Recipient, f"?q=person&of={site.people.globex.pk}").result_list
     assert {person.external_id for person in one} == {"quokka-1"}
 
 
 def test_devices_are_found_by_token_and_by_person(site: Site, log_in: LogIn) -> None:
     browser, device = log_in(site.people.ana), site.acme_rows[Device]
     for term in (device.token, "zebra-1"):
-        assert shown(browser, Device, f"?q={term}").result_list == [device]
-    assert shown(browser, Device, f"?q={site.globex_rows[Device].token}").result_list == []
+        assert changelist_of(browser, Device, f"?q={term}").result_list == [device]
+    assert changelist_of(browser, Device, f"?q={site.globex_rows[Device].token}").result_list == []
 
 
 def test_the_messages_of_a_campaign_are_listed_from_it(site: Site, log_in: LogIn) -> None:
@@ -124,12 +124,12 @@ def test_the_messages_of_a_campaign_are_listed_from_it(site: Site, log_in: LogIn
     )
     Delivery.objects.filter(pk=delivery.pk).update(campaign_id=campaign.pk, notification_id=None)
     browser = log_in(site.people.ana)
-    assert shown(browser, Delivery).result_list == []
+    assert changelist_of(browser, Delivery).result_list == []
     for query in ("", f"&status__exact={Status.FAILED.value}", "&channel=push"):
-        assert shown(browser, Delivery, f"?campaign_id={campaign.pk}{query}").result_list == [delivery]
+        assert changelist_of(browser, Delivery, f"?campaign_id={campaign.pk}{query}").result_list == [delivery]
     for query in (f"&status__exact={Status.SENT.value}", "&channel=in_app"):
-        assert shown(browser, Delivery, f"?campaign_id={campaign.pk}{query}").result_list == []
-    assert shown(log_in(site.people.cleo), Delivery, f"?campaign_id={campaign.pk}").result_list == []
+        assert changelist_of(browser, Delivery, f"?campaign_id={campaign.pk}{query}").result_list == []
+    assert changelist_of(log_in(site.people.cleo), Delivery, f"?campaign_id={campaign.pk}").result_list == []
 
 
 def test_a_rows_history_is_its_rows_of_the_audit_log(site: Site, log_in: LogIn) -> None:

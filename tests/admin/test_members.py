@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 LogIn = Callable[[User], Browser]
 
 
-def asked(site: Site, username: str, **values: str) -> dict[str, str]:
+def member_fields(site: Site, username: str, **values: str) -> dict[str, str]:
     return {"tenant": str(site.people.acme.pk), "username": username, "email": "", "role": "viewer", **values}
 
 
@@ -40,7 +40,7 @@ def logs_in(username: str, password: str) -> bool:
 @pytest.mark.parametrize("who", ["owner", "operator"])
 def test_a_new_member_gets_a_login_that_works(who: str, site: Site, log_in: LogIn, olga: User) -> None:
     browser = log_in(site.people.ana if who == "owner" else olga)
-    login, password = made(browser, asked(site, "dan", email="dan@example.com"))
+    login, password = made(browser, member_fields(site, "dan", email="dan@example.com"))
     assert login == "dan@acme"
     assert logs_in(login, password)
     member = Member.objects.get(user__username=login)
@@ -49,7 +49,7 @@ def test_a_new_member_gets_a_login_that_works(who: str, site: Site, log_in: LogI
 
 
 def test_an_operator_adds_a_login_that_is_there_and_its_password_stays(site: Site, log_in: LogIn, olga: User) -> None:
-    answer = log_in(olga).post(url(Member, "add"), asked(site, "cleo", role="marketer"))
+    answer = log_in(olga).post(url(Member, "add"), member_fields(site, "cleo", role="marketer"))
     assert (answer.status_code, answer.url) == (302, url(Member, "changelist"))
     assert set(Member.objects.filter(user=site.people.cleo).values_list("tenant__slug", "role")) == {
         ("acme", "marketer"),
@@ -63,7 +63,7 @@ def test_a_login_made_under_users_can_log_in_and_be_added(site: Site, log_in: Lo
     words = {"password1": "what-the-operator-chose-99", "password2": "what-the-operator-chose-99"}
     added = browser.post(url(User, "add"), {"username": "emil", "usable_password": "true", **words})
     assert added.status_code == 302
-    assert browser.post(url(Member, "add"), asked(site, "emil")).status_code == 302
+    assert browser.post(url(Member, "add"), member_fields(site, "emil")).status_code == 302
     assert logs_in("emil", words["password1"])
 
 
@@ -84,7 +84,7 @@ def test_an_impossible_name_is_reported_at_its_field(
 ) -> None:
     User.objects.create_user("taken@acme")
     before = User.objects.count()
-    answer = log_in(site.people.ana if who == "owner" else olga).post(url(Member, "add"), asked(site, name))
+    answer = log_in(site.people.ana if who == "owner" else olga).post(url(Member, "add"), member_fields(site, name))
     assert list(errors(answer)) == ["username"] and reason in str(errors(answer)["username"])
     assert User.objects.count() == before
 
@@ -92,13 +92,13 @@ def test_an_impossible_name_is_reported_at_its_field(
 def test_an_operator_cannot_add_a_member_twice_or_an_inactive_login(site: Site, log_in: LogIn, olga: User) -> None:
     User.objects.create_user("gone", is_active=False)
     for name, reason in [("ben", "member already"), ("gone", "inactive")]:
-        answer = log_in(olga).post(url(Member, "add"), asked(site, name))
+        answer = log_in(olga).post(url(Member, "add"), member_fields(site, name))
         assert reason in str(errors(answer)["username"])
 
 
 def message_for(browser: Browser, site: Site, name: str) -> Any:
     """All that the answer to an invitation says, without the name and what is random."""
-    answer = browser.post(url(Member, "add"), asked(site, name))
+    answer = browser.post(url(Member, "add"), member_fields(site, name))
     location = re.sub(r"[\w-]{22}", "…", answer.get("Location", ""))
     page = browser.get(answer.url).content.decode() if answer.status_code == 302 else answer.content.decode()
     page = re.sub(r'(<code>)[\w-]{20}(</code>)|value="[\w-]{64}"', "…", page).replace(name, "NAME")

@@ -21,48 +21,50 @@ pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 UNKNOWN = "01890000-0000-7000-8000-000000000000"
 ODD_IDS = ("1", UNKNOWN, "-1", "9" * 30, "x" * 3000, "ü☃", "\0", "a/b", "null", "1e9", "_00", "%00", "0x1f", " ")
 ODD_VALUES = ("\0", "", "1", "-1", "9" * 40, "1.5", "x" * 3000, "ü☃", UNKNOWN, "null", "((((", "2026-13-40", "%", "'")
-HOW = ("", "__in", "__isnull", "__gt", "__regex", "__id__exact")
+LOOKUPS = ("", "__in", "__isnull", "__gt", "__regex", "__id__exact")
 PAGES = sorted(admin_site._registry, key=lambda model: model._meta.label)
 
 
-class Asker(Browser):
+class OperatorBrowser(Browser):
     """An operator's browser, to which every page is open; it collects the responses that are server errors."""
 
-    def look(self, answer: Any, *asked: Any) -> None:
+    def collect_server_error(self, answer: Any, *request: Any) -> None:
         if answer.status_code not in (200, 301, 302, 400, 403, 404):
-            self.wrong.append((answer.status_code, repr(answer.exc_info[1])[:200] if answer.exc_info else "", asked))
+            self.server_errors.append(
+                (answer.status_code, repr(answer.exc_info[1])[:200] if answer.exc_info else "", request)
+            )
 
     @property
-    def wrong(self) -> list[Any]:
-        found: list[Any] = self.client.__dict__.setdefault("wrong", [])
-        return found
+    def server_errors(self) -> list[Any]:
+        collected: list[Any] = self.client.__dict__.setdefault("wrong", [])
+        return collected
 
 
 @pytest.fixture
-def olgas(olga: User, site: Site) -> Iterator[Asker]:
+def operator(olga: User, site: Site) -> Iterator[OperatorBrowser]:
     client = Client(raise_request_exception=False)
     client.force_login(olga)
-    asker = Asker(client)
-    yield asker
-    assert asker.wrong == [], "\n".join(str(wrong)[:600] for wrong in asker.wrong)
+    browser = OperatorBrowser(client)
+    yield browser
+    assert browser.server_errors == [], "\n".join(str(error)[:600] for error in browser.server_errors)
 
 
-def test_an_odd_id_finds_nothing(olgas: Asker) -> None:
+def test_an_odd_id_finds_nothing(operator: OperatorBrowser) -> None:
     values = cycle(ODD_IDS)
     for model in PAGES:
         base = url(model, "changelist")
         for page in ("change/", "change/", "delete/", "history/", ""):
             odd = next(values)
-            answer = olgas.get(f"{base}{odd}/{page}")
-            olgas.look(answer, model, odd, page)
+            answer = operator.get(f"{base}{odd}/{page}")
+            operator.collect_server_error(answer, model, odd, page)
 
 
-def test_an_odd_filter_is_refused_or_finds_nothing(olgas: Asker) -> None:
+def test_an_odd_filter_is_refused_or_finds_nothing(operator: OperatorBrowser) -> None:
     values = cycle(ODD_VALUES)
     for model in PAGES:
         for name, odd in parameters(model, values):
-            answer = olgas.get(url(model, "changelist"), {name: odd})
-            olgas.look(answer, model, name, odd)
+            answer = operator.get(url(model, "changelist"), {name: odd})
+            operator.collect_server_error(answer, model, name, odd)
 
 
 def parameters(model: type[Model], odd: Iterator[str]) -> Iterator[tuple[str, str]]:
@@ -70,10 +72,10 @@ def parameters(model: type[Model], odd: Iterator[str]) -> Iterator[tuple[str, st
     fields = [field.name for field in model._meta.concrete_fields]
     known = ("p", "o", "e", "all", "_popup", "_to_field", "of", "after", "before", "campaign_id", "nothing", "q", "q")
     yield from ((name, next(odd)) for name in (*known, *(f"{name}__exact" for name in fields)))
-    yield from ((f"{name}{how}", next(odd)) for name, how in zip(fields, HOW, strict=False))
+    yield from ((f"{name}{lookup}", next(odd)) for name, lookup in zip(fields, LOOKUPS, strict=False))
 
 
-def test_an_action_with_odd_rows_does_nothing(olgas: Asker) -> None:
+def test_an_action_with_odd_rows_does_nothing(operator: OperatorBrowser) -> None:
     odd = cycle(ODD_IDS)
     for model in PAGES:
         before = model._default_manager.count()
@@ -93,12 +95,12 @@ def test_an_action_with_odd_rows_does_nothing(olgas: Asker) -> None:
                 "index": next(odd),
                 "post": "y",
             }
-            answer = olgas.post(url(model, "changelist"), {**posted, "select_across": "1"})
-            olgas.look(answer, model, posted)
+            answer = operator.post(url(model, "changelist"), {**posted, "select_across": "1"})
+            operator.collect_server_error(answer, model, posted)
         assert model._default_manager.count() == before
 
 
-def test_a_form_with_fields_missing_or_odd_is_a_form_again(site: Site, olgas: Asker) -> None:
+def test_a_form_with_fields_missing_or_odd_is_a_form_again(site: Site, operator: OperatorBrowser) -> None:
     for model in PAGES:
         names = [field.name for field in model._meta.get_fields() if getattr(field, "editable", False)]
         pages = [url(model, "add")]
@@ -106,22 +108,22 @@ def test_a_form_with_fields_missing_or_odd_is_a_form_again(site: Site, olgas: As
             pages.append(url(model, "change", site.acme_rows[model].pk))
         for page in pages:
             for posted in ({}, *(dict.fromkeys(names, odd) for odd in ("\0", "9" * 40, "[1]"))):
-                answer = olgas.post(page, posted)
-                olgas.look(answer, page, posted)
+                answer = operator.post(page, posted)
+                operator.collect_server_error(answer, page, posted)
 
 
-def test_the_reported_ones(site: Site, olgas: Asker) -> None:
+def test_requests_that_once_failed_get_an_ordinary_answer(site: Site, operator: OperatorBrowser) -> None:
     """An address of Django's own that no row of ours has; an action on a number; a filter for U+0000."""
-    assert olgas.get("/admin/r/1/1/").status_code == 404
+    assert operator.get("/admin/r/1/1/").status_code == 404
     chosen = {"action": "send_again", "_selected_action": ["1"]}
-    assert olgas.post(url(DeadLetter, "changelist"), chosen).status_code == 302
-    assert olgas.get(url(DeadLetter, "changelist") + "?status__exact=%00").status_code == 400
+    assert operator.post(url(DeadLetter, "changelist"), chosen).status_code == 302
+    assert operator.get(url(DeadLetter, "changelist") + "?status__exact=%00").status_code == 400
 
 
-def test_pages_beside_the_lists_refuse_what_is_odd(site: Site, olgas: Asker) -> None:
+def test_pages_beside_the_lists_refuse_odd_values(site: Site, operator: OperatorBrowser) -> None:
     template = site.acme_rows[Template].pk
     for odd in ODD_VALUES:
-        asked = (
+        request = (
             (reverse("admin:notifier_template_preview", args=[template]), {"recipient": odd, "variables": odd}),
             (reverse("admin:autocomplete"), {"app_label": odd, "model_name": odd, "field_name": odd, "term": odd}),
             (reverse("admin:autocomplete"), autocomplete(odd)),
@@ -129,8 +131,8 @@ def test_pages_beside_the_lists_refuse_what_is_odd(site: Site, olgas: Asker) -> 
             (url(Template, "changelist"), {"_changelist_filters": odd}),
             (reverse("admin:jsi18n"), {"x": odd}),
         )
-        for page, data in asked:
-            olgas.look(olgas.get(page, data), page, odd)
+        for page, data in request:
+            operator.collect_server_error(operator.get(page, data), page, odd)
 
 
 def autocomplete(term: str) -> dict[str, str]:

@@ -94,9 +94,9 @@ def test_messages_come_newest_first_page_by_page(web_role: None, doras: str) -> 
     first = Browser(doras).get("messages", limit=3).json()
     assert [m["seq"] for m in first["messages"]] == [5, 4, 3]
     assert (first["more"], first["last_seq"], first["unread"]) == (True, 5, 5)
-    rest = Browser(doras).get("messages", limit=3, before_seq=3).json()
-    assert ([m["seq"] for m in rest["messages"]], rest["more"]) == ([2, 1], False)
-    assert set(rest["messages"][0]) == {
+    second_page = Browser(doras).get("messages", limit=3, before_seq=3).json()
+    assert ([m["seq"] for m in second_page["messages"]], second_page["more"]) == ([2, 1], False)
+    assert set(second_page["messages"][0]) == {
         *("id", "seq", "category", "title", "body", "link", "data", "created_at", "read_at")
     }
 
@@ -164,10 +164,10 @@ def test_without_a_recipient_token_the_answer_is_401(web_role: None, token: str)
 
 
 def test_a_page_of_any_origin_may_call_with_a_token_only(web_role: None, doras: str) -> None:
-    asked = Client().options("/v1/inbox/messages", headers={"Origin": "https://shop.example"})
-    assert (asked.status_code, asked["Access-Control-Allow-Origin"]) == (204, "*")
-    assert "Authorization" in asked["Access-Control-Allow-Headers"]
-    assert "Access-Control-Allow-Credentials" not in asked
+    preflight = Client().options("/v1/inbox/messages", headers={"Origin": "https://shop.example"})
+    assert (preflight.status_code, preflight["Access-Control-Allow-Origin"]) == (204, "*")
+    assert "Authorization" in preflight["Access-Control-Allow-Headers"]
+    assert "Access-Control-Allow-Credentials" not in preflight
     for answer in (Browser(doras).get("unread"), Browser("").get("unread")):
         assert answer["Access-Control-Allow-Origin"] == "*"
 

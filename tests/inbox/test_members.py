@@ -52,8 +52,8 @@ def token_of(client: Client, recipient: Recipient) -> str:
 
 
 def looks(recipient: Recipient) -> list[int | None]:
-    found = AuditLog.objects.filter(tenant=recipient.tenant, action=VIEWED, object_id=str(recipient.pk))
-    return list(found.order_by("id").values_list("user_id", flat=True))
+    entries = AuditLog.objects.filter(tenant=recipient.tenant, action=VIEWED, object_id=str(recipient.pk))
+    return list(entries.order_by("id").values_list("user_id", flat=True))
 
 
 def state(recipient: Recipient) -> tuple[Any, ...]:
@@ -101,8 +101,8 @@ def test_a_members_token_reads_and_changes_nothing(role: str, people: People, do
 @pytest.mark.django_db
 def test_the_recipients_own_token_may_change_everything(people: People, dora: Recipient) -> None:
     send(message(dora, "one"))
-    asked = {"recipient": "dora"}
-    token = call("POST", "/v1/inbox/tokens", asked, people.acme_key).json()["token"]
+    token_request = {"recipient": "dora"}
+    token = call("POST", "/v1/inbox/tokens", token_request, people.acme_key).json()["token"]
     first = InboxMessage.objects.get(recipient_id=dora.pk, seq=1)
     for method, path, body in CHANGES:
         assert call(method, path.format(message=first.pk), body, token).status_code == 200, path

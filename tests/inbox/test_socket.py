@@ -57,10 +57,10 @@ def test_the_token_may_come_as_a_subprotocol(web: Web, dora: Recipient) -> None:
     send(message(dora))
     uri = f"ws://127.0.0.1:{web.port}/v1/inbox/live"
     protocols = ["notifier.inbox", mint(dora)[0]]
-    with connect(uri, subprotocols=protocols) as wire:  # type: ignore[arg-type]
-        assert wire.subprotocol == "notifier.inbox"
-        wire.send('{"type": "hello", "after_seq": 0}')
-        assert json.loads(wire.recv(timeout=30))["type"] == "ready"
+    with connect(uri, subprotocols=protocols) as socket:  # type: ignore[arg-type]
+        assert socket.subprotocol == "notifier.inbox"
+        socket.send('{"type": "hello", "after_seq": 0}')
+        assert json.loads(socket.recv(timeout=30))["type"] == "ready"
 
 
 def test_no_message_is_lost_or_repeated_while_messages_are_stored_during_the_hello(web: Web, dora: Recipient) -> None:
@@ -70,12 +70,12 @@ def test_no_message_is_lost_or_repeated_while_messages_are_stored_during_the_hel
         connections.close_all()
 
     token = mint(dora)[0]
-    pouring = threading.Thread(target=store)
-    pouring.start()
+    storing = threading.Thread(target=store)
+    storing.start()
     with Socket(web, token, after_seq=0) as early, Socket(web, token, after_seq=0) as twin:
         assert early.seqs(up_to=300) == list(range(1, 301))
         assert twin.seqs(up_to=300) == list(range(1, 301))
-    pouring.join()
+    storing.join()
 
 
 def test_a_lost_announcement_is_noticed_at_the_next_one(web: Web, dora: Recipient) -> None:

@@ -17,17 +17,17 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_tenant_gets_categories_an_owner_and_two_keys() -> None:
-    made = create_tenant("Initech", "initech", "peter")
+    created = create_tenant("Initech", "initech", "peter")
     assert set(Category.objects.values_list("key", "kind")) == {
         ("order-updates", "transactional"),
         ("promotions", "marketing"),
         ("security", "critical"),
     }
-    assert made.user.check_password(made.password) and made.user.is_staff and not made.user.is_superuser
-    assert Member.objects.get(user=made.user).role == "owner"
+    assert created.user.check_password(created.password) and created.user.is_staff and not created.user.is_superuser
+    assert Member.objects.get(user=created.user).role == "owner"
     digests = {bytes(k.digest) for k in ApiKey.objects.all()}
-    assert digests == {hashlib.sha256(key.encode()).digest() for key in (made.live_key, made.test_key)}
-    assert made.live_key.startswith("nk_live_") and made.test_key.startswith("nk_test_")
+    assert digests == {hashlib.sha256(key.encode()).digest() for key in (created.live_key, created.test_key)}
+    assert created.live_key.startswith("nk_live_") and created.test_key.startswith("nk_test_")
 
 
 def test_asking_again_makes_nothing_twice_and_shows_nothing_again() -> None:
@@ -49,8 +49,8 @@ def test_a_name_or_slug_that_cannot_be_is_refused(name: str, slug: str) -> None:
 
 
 def test_secrets_are_not_in_the_repr() -> None:
-    made = create_tenant("Initech", "initech")
-    assert made.password not in repr(made) and made.live_key not in repr(made)
+    created = create_tenant("Initech", "initech")
+    assert created.password not in repr(created) and created.live_key not in repr(created)
 
 
 def test_the_command_prints_the_secrets(capsys: Any) -> None:

@@ -29,8 +29,10 @@ def test_a_list_of_ids_is_read_with_and_without_a_header(file: bytes, ids: list[
 
 
 def test_a_row_of_a_list_without_an_id_is_reported(people: People) -> None:
-    found = list(read_external_ids(io.BytesIO(b"name,external_id\nAnne,\nBob,b\n" + b"x," + b"y" * 200 + b"\nC,c,d\n")))
-    assert [p.line if isinstance(p, RowProblem) else p for p in found] == [2, "b", 4, 5]
+    entries = list(
+        read_external_ids(io.BytesIO(b"name,external_id\nAnne,\nBob,b\n" + b"x," + b"y" * 200 + b"\nC,c,d\n"))
+    )
+    assert [p.line if isinstance(p, RowProblem) else p for p in entries] == [2, "b", 4, 5]
 
 
 NO_LISTS = [b"", b"a,b\n1,2\n", "external_id\né\n".encode("latin-1"), b"PK\x03\x04", b"a\0b\n"]

@@ -42,12 +42,12 @@ def test_what_the_site_signed_opens_what_it_names(web: psycopg.Connection[Any], 
 
 def test_a_key_gets_the_scope_of_its_tenant_from_the_database(web: psycopg.Connection[Any], people: People) -> None:
     with web.transaction():
-        asked = "SELECT set_config('notifier.tenants', signed_scope, true) FROM api_key_by_digest(%s)"
-        assert web.execute(asked, [key_digest(people.acme_key)]).fetchone() is not None
+        query = "SELECT set_config('notifier.tenants', signed_scope, true) FROM api_key_by_digest(%s)"
+        assert web.execute(query, [key_digest(people.acme_key)]).fetchone() is not None
         assert seen(web) == ["of acme"]
     assert seen(web) == []
     for wrong in (b"", b"x" * 32, None):
-        assert web.execute(asked, [wrong]).fetchone() is None
+        assert web.execute(query, [wrong]).fetchone() is None
 
 
 FORGERIES: dict[str, Callable[[psycopg.Connection[Any], People], str]] = {
@@ -83,8 +83,8 @@ def test_a_scope_that_the_site_did_not_sign_opens_nothing(
 def test_a_scope_cannot_be_carried_to_another_connection(
     web: psycopg.Connection[Any], people: People, connect: Connect
 ) -> None:
-    asked = "SELECT signed_scope FROM api_key_by_digest(%s)"
-    row = web.execute(asked, [key_digest(people.globex_key)]).fetchone()
+    query = "SELECT signed_scope FROM api_key_by_digest(%s)"
+    row = web.execute(query, [key_digest(people.globex_key)]).fetchone()
     assert row is not None
     other = connect()
     put(other, "tenants", row[0])
@@ -233,12 +233,12 @@ def test_the_audit_log_takes_no_link_and_no_other_tenant(web: psycopg.Connection
 
 
 def test_the_web_role_holds_what_the_list_says_and_a_table_without_an_entry_fails_here() -> None:
-    found = current_rights()
+    rows = current_rights()
     with connection.cursor() as cursor:
         cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits")
         partitions = {row[0] for row in cursor.fetchall()}
-    assert {table: found[table] for table in found if table not in partitions} == dict(WEB_MAY)
-    assert {found[name] for name in partitions & set(found)} == {NONE}
+    assert {table: rows[table] for table in rows if table not in partitions} == dict(WEB_MAY)
+    assert {rows[name] for name in partitions & set(rows)} == {NONE}
 
 
 def test_a_new_table_is_closed_to_web(connect: Connect) -> None:
@@ -280,8 +280,8 @@ def test_functions_of_the_owner_are_these_and_each_pins_its_search_path() -> Non
             "WHERE pronamespace = 'public'::regnamespace AND prosecdef",
             [settings.WEB_DATABASE_ROLE_NAME],
         )
-        found = cursor.fetchall()
-    assert {name: open_ for name, open_, _ in found} == {
+        rows = cursor.fetchall()
+    assert {name: open_ for name, open_, _ in rows} == {
         "signed_setting": True,
         "sign_setting": False,
         "api_key_by_digest": True,
@@ -291,7 +291,7 @@ def test_functions_of_the_owner_are_these_and_each_pins_its_search_path() -> Non
         "add_login": True,
         "recipients_like": True,
     }
-    assert {tuple(config) for _, _, config in found} == {("search_path=pg_catalog, public, pg_temp",)}
+    assert {tuple(config) for _, _, config in rows} == {("search_path=pg_catalog, public, pg_temp",)}
 
 
 @pytest.mark.parametrize(

@@ -95,9 +95,9 @@ def test_a_member_cannot_add_an_operator(web: psycopg.Connection[Any], people: P
             "INSERT INTO tenants_user (username, password, is_superuser, is_staff, is_active, first_name, last_name,"
             " email, date_joined) VALUES ('eve', 'x', true, true, true, '', '', '', now())"
         )
-    made = web.execute("SELECT id FROM add_login('eve', 'eve@example.com', 'x')").fetchone()
-    assert made is not None
-    eve = User.objects.get(pk=made[0])
+    created = web.execute("SELECT id FROM add_login('eve', 'eve@example.com', 'x')").fetchone()
+    assert created is not None
+    eve = User.objects.get(pk=created[0])
     assert (eve.is_superuser, eve.memberships.count()) == (False, 0)
 
 

@@ -33,7 +33,7 @@ ONE_CHOICE = 'the source is "{}", which would ignore it'
 
 
 @pytest.mark.parametrize(
-    ("source", "filter_", "file", "said"),
+    ("source", "filter_", "file", "expected_text"),
     [
         ("segment", CONDITION, b"", ""),
         ("segment", CONDITION, IDS, ONE_CHOICE),
@@ -60,35 +60,35 @@ ONE_CHOICE = 'the source is "{}", which would ignore it'
     ],
 )
 def test_who_an_audience_is_must_be_said_once(
-    site: Site, browser: Browse, source: str, filter_: str, file: bytes, said: str
+    site: Site, browser: Browse, source: str, filter_: str, file: bytes, expected_text: str
 ) -> None:
     fields: dict[str, Any] = {"tenant": site.acme.pk, "name": "X", "source": source, "filter": filter_}
     if file:
         fields["upload"] = SimpleUploadedFile("list.csv", file)
     answer = browser(site.people.ben).post("/admin/campaigns/audience/add/", **fields)
-    made = Audience.objects.filter(name="X").first()
-    if said:
-        assert said.format(source) in html.unescape(text(answer))
-        assert made is None and not AudienceMember.objects.exists()
+    created = Audience.objects.filter(name="X").first()
+    if expected_text:
+        assert expected_text.format(source) in html.unescape(text(answer))
+        assert created is None and not AudienceMember.objects.exists()
     else:
-        assert made is not None and made.source == source
+        assert created is not None and created.source == source
         assert AudienceMember.objects.count() == (2 if file else 0)
 
 
 def test_a_segment_cannot_be_edited_into_everybody(site: Site, browser: Browse) -> None:
     condition = [{"field": "name", "op": "eq", "value": "Ada"}]
-    mine = Audience.objects.create(tenant=site.acme, name="Ada", source="segment", filter=condition)
-    change = reverse("admin:campaigns_audience_change", args=[mine.pk])
+    own_list = Audience.objects.create(tenant=site.acme, name="Ada", source="segment", filter=condition)
+    change = reverse("admin:campaigns_audience_change", args=[own_list.pk])
     for empty in ("", "[]"):
         answer = browser(site.people.ben).post(change, name="Ada", filter=empty)
         assert "needs at least one condition" in text(answer)
-    mine.refresh_from_db()
-    assert mine.filter == condition
+    own_list.refresh_from_db()
+    assert own_list.filter == condition
 
 
 def test_everybody_and_a_list_are_renamed_without_a_filter(site: Site, browser: Browse) -> None:
-    mine = Audience.objects.create(tenant=site.acme, name="List", source="list")
-    for audience in (site.everybody, mine):
+    own_list = Audience.objects.create(tenant=site.acme, name="List", source="list")
+    for audience in (site.everybody, own_list):
         change = reverse("admin:campaigns_audience_change", args=[audience.pk])
         browser(site.people.ben).post(change, name=f"New {audience.source}")
         audience.refresh_from_db()
@@ -109,7 +109,7 @@ def test_an_audience_and_a_file_for_one_campaign_are_refused(site: Site, browser
 
 
 @pytest.mark.parametrize(
-    ("file", "level", "said"),
+    ("file", "level", "expected_text"),
     [
         (b"external_id\nada\nbob\n", "success", "All 2 are recipients"),
         (b"external_id\nada\nnobody\n", "warning", "1 are recipients, 1 are not: nobody"),
@@ -118,18 +118,18 @@ def test_an_audience_and_a_file_for_one_campaign_are_refused(site: Site, browser
     ],
 )
 def test_a_list_is_green_only_when_everybody_in_it_is_known(
-    site: Site, browser: Browse, file: bytes, level: str, said: str
+    site: Site, browser: Browse, file: bytes, level: str, expected_text: str
 ) -> None:
     answer = browser(site.people.ben).post(ADD, **form(site, audience="", upload=SimpleUploadedFile("list.csv", file)))
     shown = re.findall(r'(?s)<li class="(\w+)">(.*?)</li>', answer.content.decode())
-    assert [kind for kind, message in shown if said in message] == [level]
+    assert [kind for kind, message in shown if expected_text in message] == [level]
 
 
 def test_replacing_a_list_returns_what_was_armed_with_it_to_draft(site: Site, browser: Browse) -> None:
-    mine = Audience.objects.create(tenant=site.acme, name="List", source="list")
-    AudienceMember.objects.create(tenant=site.acme, audience=mine, external_id="ada")
-    campaign = armed(site.draft(audience=mine))
-    upload = reverse("admin:campaigns_audience_upload", args=[mine.pk])
+    own_list = Audience.objects.create(tenant=site.acme, name="List", source="list")
+    AudienceMember.objects.create(tenant=site.acme, audience=own_list, external_id="ada")
+    campaign = armed(site.draft(audience=own_list))
+    upload = reverse("admin:campaigns_audience_upload", args=[own_list.pk])
     csv = SimpleUploadedFile("list.csv", b"bob\ncy\n")
     assert "2 external ids stored" in text(browser(site.people.ben).post(upload, upload=csv))
     campaign.refresh_from_db()
@@ -137,12 +137,12 @@ def test_replacing_a_list_returns_what_was_armed_with_it_to_draft(site: Site, br
 
 
 def test_a_list_is_deleted_with_its_members_unless_a_campaign_uses_it(site: Site, browser: Browse) -> None:
-    mine = Audience.objects.create(tenant=site.acme, name="List", source="list", size=1)
-    AudienceMember.objects.create(tenant=site.acme, audience=mine, external_id="ada")
-    campaign, ben = site.draft(audience=mine), browser(site.people.ben)
-    delete = reverse("admin:campaigns_audience_delete", args=[mine.pk])
+    own_list = Audience.objects.create(tenant=site.acme, name="List", source="list", size=1)
+    AudienceMember.objects.create(tenant=site.acme, audience=own_list, external_id="ada")
+    campaign, ben = site.draft(audience=own_list), browser(site.people.ben)
+    delete = reverse("admin:campaigns_audience_delete", args=[own_list.pk])
     assert "In use by 1 campaign." in text(ben.get(delete))
     campaign.delete()
     assert "List: 1 ids" in text(ben.get(delete))
     ben.post(delete, post="yes")
-    assert not AudienceMember.objects.exists() and not Audience.objects.filter(pk=mine.pk).exists()
+    assert not AudienceMember.objects.exists() and not Audience.objects.filter(pk=own_list.pk).exists()

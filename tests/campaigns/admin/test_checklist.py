@@ -45,8 +45,8 @@ def test_a_test_send_shows_its_outcomes_and_remembers_who_got_it(site: Site, bro
     shown = text(answer)
     assert "On its way to ada" in shown and "in_app : queued" in shown and "push : queued" in shown
     assert b'name="recipient" value="ada"' in ben.get(page("change", site.draft(name="Other"))).content
-    found = ben.get(page("tested", ours)).json()["outcomes"]
-    assert [(o["channel"], o["status"], o["final"]) for o in found] == [
+    outcomes = ben.get(page("tested", ours)).json()["outcomes"]
+    assert [(o["channel"], o["status"], o["final"]) for o in outcomes] == [
         ("in_app", "queued", False),
         ("push", "queued", False),
     ]

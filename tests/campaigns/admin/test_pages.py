@@ -47,7 +47,7 @@ def test_a_list_uploaded_with_the_campaign_becomes_its_audience(site: Site, brow
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "expected_text"),
     [
         ({"data": "[1]"}, "Must be an object"),
         ({"data": '{"what": NaN}'}, "finite number"),
@@ -59,10 +59,10 @@ def test_a_list_uploaded_with_the_campaign_becomes_its_audience(site: Site, brow
     ],
 )
 def test_a_wrong_field_is_named_and_nothing_is_stored(
-    site: Site, browser: Browse, fields: dict[str, Any], said: str
+    site: Site, browser: Browse, fields: dict[str, Any], expected_text: str
 ) -> None:
     answer = browser(site.people.ben).post(ADD, **form(site, **fields))
-    assert said in text(answer)
+    assert expected_text in text(answer)
     assert not Campaign.objects.exists()
 
 
@@ -77,8 +77,8 @@ def test_arming_begins_by_a_button_and_its_progress_can_be_asked(site: Site, bro
     ben, campaign = browser(site.people.ben), site.draft()
     answer = ben.post(page("arm", campaign), page("change", campaign))
     assert "Arming: the audience is frozen" in text(answer)
-    found = ben.get(page("progress", campaign)).json()
-    assert (found["state"], found["processed"]) == ("arming", 0)
+    progress = ben.get(page("progress", campaign)).json()
+    assert (progress["state"], progress["processed"]) == ("arming", 0)
 
 
 def test_arming_without_an_audience_says_so(site: Site, browser: Browse) -> None:
@@ -235,8 +235,8 @@ def test_a_stranger_presses_go_on_nothing(site: Site, browser: Browse) -> None:
 
 
 def test_another_tenants_audience_cannot_be_chosen(site: Site, browser: Browse) -> None:
-    theirs = Audience.objects.create(tenant=site.people.globex, name="Theirs", source="everybody")
-    answer = browser(site.people.ben).post(ADD, **form(site, audience=theirs.pk))
+    other_audience = Audience.objects.create(tenant=site.people.globex, name="Theirs", source="everybody")
+    answer = browser(site.people.ben).post(ADD, **form(site, audience=other_audience.pk))
     assert "not one of the available choices" in text(answer)
 
 

@@ -41,6 +41,6 @@ def stranger(site: Site, as_web: AsWeb) -> Api:
     return Api(site.people.globex_key, as_web)
 
 
-def asked(site: Site, **fields: Any) -> dict[str, Any]:
+def campaign_fields(site: Site, **fields: Any) -> dict[str, Any]:
     given = {"name": "Spring", "template": "spring", "audience": str(site.everybody.pk), "data": {"what": "Spring"}}
     return {**given, **fields}

@@ -14,9 +14,9 @@ from tests.campaigns.conftest import Site
 
 def test_a_segment_is_created_and_tells_how_many_it_reaches(site: Site, api: Api) -> None:
     filter_ = [{"field": "external_id", "op": "in", "value": ["ada", "bob", "zoe"]}]
-    status, made = api("POST", "/v1/audiences", {"name": "Two", "source": "segment", "filter": filter_})
-    assert (status, made["filter"]) == (201, filter_)
-    assert api("GET", f"/v1/audiences/{made['id']}")[1]["reaches"] == 2
+    status, created = api("POST", "/v1/audiences", {"name": "Two", "source": "segment", "filter": filter_})
+    assert (status, created["filter"]) == (201, filter_)
+    assert api("GET", f"/v1/audiences/{created['id']}")[1]["reaches"] == 2
 
 
 @pytest.mark.parametrize(
@@ -43,14 +43,14 @@ def test_a_wrong_audience_is_refused_by_field(site: Site, api: Api, body: dict[s
 
 
 def test_everybody_is_a_source_of_its_own(site: Site, api: Api) -> None:
-    status, made = api("POST", "/v1/audiences", {"name": "All", "source": "everybody"})
-    assert (status, made["source"], made["filter"]) == (201, "everybody", [])
-    assert api("GET", f"/v1/audiences/{made['id']}")[1]["reaches"] == 4
+    status, created = api("POST", "/v1/audiences", {"name": "All", "source": "everybody"})
+    assert (status, created["source"], created["filter"]) == (201, "everybody", [])
+    assert api("GET", f"/v1/audiences/{created['id']}")[1]["reaches"] == 4
 
 
 def test_a_list_says_which_ids_are_no_recipient(site: Site, api: Api) -> None:
-    _, made = api("POST", "/v1/audiences", {"name": "List", "source": "list"})
-    members = f"/v1/audiences/{made['id']}/members"
+    _, created = api("POST", "/v1/audiences", {"name": "List", "source": "list"})
+    members = f"/v1/audiences/{created['id']}/members"
     _, report = api("PUT", members, b"external_id\nada\nzoe\nnobody\n", content_type="text/csv")
     assert (report["stored"], report["known"], report["unknown"]) == (3, 1, 2)
     assert report["unknown_ids"] == ["zoe", "nobody"]
@@ -59,8 +59,8 @@ def test_a_list_says_which_ids_are_no_recipient(site: Site, api: Api) -> None:
 
 
 def test_a_list_is_filled_from_a_csv_and_replaced_by_the_next(site: Site, api: Api) -> None:
-    _, made = api("POST", "/v1/audiences", {"name": "List", "source": "list"})
-    members = f"/v1/audiences/{made['id']}/members"
+    _, created = api("POST", "/v1/audiences", {"name": "List", "source": "list"})
+    members = f"/v1/audiences/{created['id']}/members"
     status, report = api("PUT", members, b"external_id;x\nada;1\nada;2\nnobody;3\n;4\n", content_type="text/csv")
     assert status == 200
     assert (report["rows"], report["stored"], report["duplicates"], report["rejected"]) == (4, 2, 1, 1)
@@ -70,10 +70,10 @@ def test_a_list_is_filled_from_a_csv_and_replaced_by_the_next(site: Site, api: A
 
 
 def test_a_csv_larger_than_a_json_body_may_be_is_read(site: Site, api: Api) -> None:
-    _, made = api("POST", "/v1/audiences", {"name": "List", "source": "list"})
+    _, created = api("POST", "/v1/audiences", {"name": "List", "source": "list"})
     csv = b"".join(b"somebody-with-a-long-id-%09d;%s\n" % (n, b"x" * 40) for n in range(uploads.AT_ONCE - 1))
     csv = b"external_id;note\n" + csv
-    status, report = api("PUT", f"/v1/audiences/{made['id']}/members", csv, content_type="text/csv; charset=utf-8")
+    status, report = api("PUT", f"/v1/audiences/{created['id']}/members", csv, content_type="text/csv; charset=utf-8")
     assert (status, report["stored"], len(csv) > 2**20) == (200, uploads.AT_ONCE - 1, True)
 
 
@@ -97,11 +97,11 @@ def test_a_csv_larger_than_a_json_body_may_be_is_read(site: Site, api: Api) -> N
 def test_what_is_no_list_leaves_the_members_as_they_were(
     site: Site, api: Api, content: bytes, kind: str, code: str
 ) -> None:
-    mine = Audience.objects.create(tenant=site.acme, name="List", source="list")
-    AudienceMember.objects.create(tenant=site.acme, audience=mine, external_id="ada")
-    status, problem = api("PUT", f"/v1/audiences/{mine.pk}/members", content, content_type=kind)
+    audience = Audience.objects.create(tenant=site.acme, name="List", source="list")
+    AudienceMember.objects.create(tenant=site.acme, audience=audience, external_id="ada")
+    status, problem = api("PUT", f"/v1/audiences/{audience.pk}/members", content, content_type=kind)
     assert (status, problem["code"]) == (400, code)
-    assert AudienceMember.objects.filter(audience=mine).count() == 1
+    assert AudienceMember.objects.filter(audience=audience).count() == 1
 
 
 def test_a_segment_takes_no_members(site: Site, api: Api) -> None:
@@ -109,7 +109,7 @@ def test_a_segment_takes_no_members(site: Site, api: Api) -> None:
 
 
 def test_a_list_cannot_be_replaced_while_it_is_being_frozen(site: Site, api: Api) -> None:
-    mine = Audience.objects.create(tenant=site.acme, name="List", source="list")
-    site.draft(audience=mine, state=Campaign.State.ARMING)
-    status, problem = api("PUT", f"/v1/audiences/{mine.pk}/members", {"external_ids": ["ada"]})
+    audience = Audience.objects.create(tenant=site.acme, name="List", source="list")
+    site.draft(audience=audience, state=Campaign.State.ARMING)
+    status, problem = api("PUT", f"/v1/audiences/{audience.pk}/members", {"external_ids": ["ada"]})
     assert (status, problem["code"]) == (409, "audience_in_use")

@@ -14,27 +14,27 @@ from notifier.models import Delivery
 from notifier.vocabulary.status import Mode
 from tenants.api_keys import create_key
 from tenants.models import AuditLog
-from tests.campaigns.api.conftest import Api, AsWeb, asked
+from tests.campaigns.api.conftest import Api, AsWeb, campaign_fields
 from tests.campaigns.conftest import Site, armed, sent
 from tests.fixtures import api_key
 
 
 def test_the_road_from_draft_to_results(site: Site, api: Api) -> None:
-    status, made = api("POST", "/v1/campaigns", asked(site, channels=["in_app"]))
-    assert (status, made["state"], made["mode"]) == (201, "draft", "live")
-    at = f"/v1/campaigns/{made['id']}"
+    status, created = api("POST", "/v1/campaigns", campaign_fields(site, channels=["in_app"]))
+    assert (status, created["state"], created["mode"]) == (201, "draft", "live")
+    at = f"/v1/campaigns/{created['id']}"
     assert api("POST", f"{at}/arm")[0] == 202
     campaign = armed(Campaign.objects.get())
     assert api("GET", at)[1]["processed"] == 4
     assert api("POST", f"{at}/go") == (200, {"launched": True, "state": "running"})
     assert api("POST", f"{at}/go") == (200, {"launched": False, "state": "running"})
     sent(campaign)
-    found = api("GET", f"{at}/results")[1]
-    assert (found["state"], found["sent"], found["waiting"]) == ("finished", 4, 0)
-    assert found["channels"]["in_app"]["delivered"] == 4
-    assert 0 <= found["p50_ms"] <= found["p99_ms"] <= found["last_ms"]
-    assert [(w["name"], w["messages"]) for w in found["workers"]] == [("bulk@one", 4)]
-    assert sum(point["sent"] for point in found["throughput"]) == 4
+    report = api("GET", f"{at}/results")[1]
+    assert (report["state"], report["sent"], report["waiting"]) == ("finished", 4, 0)
+    assert report["channels"]["in_app"]["delivered"] == 4
+    assert 0 <= report["p50_ms"] <= report["p99_ms"] <= report["last_ms"]
+    assert [(w["name"], w["messages"]) for w in report["workers"]] == [("bulk@one", 4)]
+    assert sum(point["sent"] for point in report["throughput"]) == 4
 
 
 @pytest.mark.parametrize(
@@ -58,17 +58,17 @@ def test_the_road_from_draft_to_results(site: Site, api: Api) -> None:
     ],
 )
 def test_a_wrong_field_is_named_and_nothing_is_stored(site: Site, api: Api, fields: dict[str, Any], field: str) -> None:
-    status, problem = api("POST", "/v1/campaigns", asked(site, **fields))
+    status, problem = api("POST", "/v1/campaigns", campaign_fields(site, **fields))
     assert (status, problem["field"]) == (400, field), problem
     assert not Campaign.objects.exists()
 
 
 def test_the_same_post_twice_makes_one_campaign(site: Site, api: Api) -> None:
     key = {"idempotency-key": "once"}
-    first = api("POST", "/v1/campaigns", asked(site), **key)
-    assert api("POST", "/v1/campaigns", asked(site), **key) == first
+    first = api("POST", "/v1/campaigns", campaign_fields(site), **key)
+    assert api("POST", "/v1/campaigns", campaign_fields(site), **key) == first
     assert Campaign.objects.count() == 1
-    assert api("POST", "/v1/campaigns", asked(site, name="Other"), **key)[0] == 422
+    assert api("POST", "/v1/campaigns", campaign_fields(site, name="Other"), **key)[0] == 422
 
 
 def test_go_on_a_draft_is_refused(site: Site, api: Api) -> None:
@@ -161,11 +161,11 @@ SETTINGS = {
 
 
 def test_the_settings_are_stored_and_shown(site: Site, api: Api) -> None:
-    made = api("POST", "/v1/campaigns", asked(site, **SETTINGS))[1]
-    assert {name: made[name] for name in SETTINGS} == SETTINGS
-    unset = api("PATCH", f"/v1/campaigns/{made['id']}", {"rate_per_s": None})[1]
+    created = api("POST", "/v1/campaigns", campaign_fields(site, **SETTINGS))[1]
+    assert {name: created[name] for name in SETTINGS} == SETTINGS
+    unset = api("PATCH", f"/v1/campaigns/{created['id']}", {"rate_per_s": None})[1]
     assert {name: unset[name] for name in SETTINGS} == {**SETTINGS, "rate_per_s": None}
-    plain = api("POST", "/v1/campaigns", asked(site))[1]
+    plain = api("POST", "/v1/campaigns", campaign_fields(site))[1]
     assert [plain[name] for name in SETTINGS] == [0, None, 1, 20, 50]
 
 
@@ -189,7 +189,7 @@ def test_the_settings_are_stored_and_shown(site: Site, api: Api) -> None:
     ],
 )
 def test_a_wrong_setting_is_named(site: Site, api: Api, field: str, value: Any) -> None:
-    status, problem = api("POST", "/v1/campaigns", asked(site, **{field: value}))
+    status, problem = api("POST", "/v1/campaigns", campaign_fields(site, **{field: value}))
     assert (status, problem["field"]) == (400, field), problem
 
 
@@ -254,7 +254,7 @@ def test_a_draft_cannot_be_stopped(site: Site, api: Api) -> None:
 
 def test_a_test_key_makes_test_campaigns_and_touches_no_live_one(site: Site, as_web: AsWeb) -> None:
     test = Api(create_key(site.acme, "test", Mode.TEST, ["campaigns"])[1], as_web)
-    assert test("POST", "/v1/campaigns", asked(site))[1]["mode"] == "test"
+    assert test("POST", "/v1/campaigns", campaign_fields(site))[1]["mode"] == "test"
     live = armed(site.draft())
     steps = ("go", "arm", "stop", "pause", "resume", "take_back")
     for method, step in (*(("POST", f"/{name}") for name in steps), ("PATCH", "")):
@@ -298,13 +298,13 @@ def test_a_strangers_lists_hold_nothing_of_acme(site: Site, stranger: Api) -> No
 
 
 def test_another_tenants_audience_and_template_are_unknown(site: Site, stranger: Api) -> None:
-    status, problem = stranger("POST", "/v1/campaigns", asked(site))
+    status, problem = stranger("POST", "/v1/campaigns", campaign_fields(site))
     assert (status, problem["code"]) == (400, "unknown_template")
 
 
 def test_lists_come_newest_first_by_cursor(site: Site, api: Api) -> None:
-    made = [str(site.draft(name=f"c{n}").pk) for n in range(3)]
+    created = [str(site.draft(name=f"c{n}").pk) for n in range(3)]
     first = api("GET", "/v1/campaigns?limit=2")[1]
-    rest = api("GET", f"/v1/campaigns?limit=2&cursor={first['next_cursor']}")[1]
-    assert [c["id"] for c in first["data"] + rest["data"]] == sorted(made, reverse=True)
-    assert rest["has_more"] is False
+    second = api("GET", f"/v1/campaigns?limit=2&cursor={first['next_cursor']}")[1]
+    assert [c["id"] for c in first["data"] + second["data"]] == sorted(created, reverse=True)
+    assert second["has_more"] is False

@@ -19,7 +19,7 @@ from campaigns.states import State
 from tenants.models import AuditLog, User
 from tests.broker import Broker, broker
 from tests.campaigns.admin.test_pages import ADD, form
-from tests.campaigns.api.conftest import Api, AsWeb, asked
+from tests.campaigns.api.conftest import Api, AsWeb, campaign_fields
 from tests.campaigns.conftest import Browser, Site, page
 from tests.campaigns.launched import an_armed
 
@@ -102,7 +102,7 @@ def test_arming_at_the_command_line_is_audited(site: Site, broker: Broker) -> No
 
 
 def test_create_change_and_delete_a_campaign(site: Site, broker: Broker, api: Api, ben: Browser) -> None:
-    at = "/v1/campaigns/" + api("POST", "/v1/campaigns", asked(site))[1]["id"]
+    at = "/v1/campaigns/" + api("POST", "/v1/campaigns", campaign_fields(site))[1]["id"]
     api("PATCH", at, {"name": "May"})
     api("DELETE", at)
     ben.post(ADD, **form(site))
@@ -122,12 +122,12 @@ def test_create_fill_change_and_delete_an_audience(site: Site, broker: Broker, a
     csv = SimpleUploadedFile("list.csv", b"external_id\nada\n")
     fields = {"tenant": site.acme.pk, "name": "Admin", "source": "list", "filter": "", "upload": csv}
     ben.post("/admin/campaigns/audience/add/", **fields)
-    mine = Audience.objects.get(name="Admin")
-    ben.post(reverse("admin:campaigns_audience_change", args=[mine.pk]), name="New")
-    ben.post(reverse("admin:campaigns_audience_delete", args=[mine.pk]), post="yes")
+    admin_audience = Audience.objects.get(name="Admin")
+    ben.post(reverse("admin:campaigns_audience_change", args=[admin_audience.pk]), name="New")
+    ben.post(reverse("admin:campaigns_audience_delete", args=[admin_audience.pk]), post="yes")
     filled = ["audience.create", "audience.fill"]
     assert [action for action, *_ in entries()] == [*filled, *filled, "audience.change", "audience.delete"]
-    assert {object_id for _, object_id, *_ in entries()} == {audience["id"], str(mine.pk)}
+    assert {object_id for _, object_id, *_ in entries()} == {audience["id"], str(admin_audience.pk)}
 
 
 def test_an_uploaded_list_and_its_campaign_are_two_creations(site: Site, broker: Broker, ben: Browser) -> None:

@@ -80,7 +80,7 @@ def test_cost_is_constant_from_ten_thousand_to_a_hundred_million() -> None:
 
 
 @pytest.mark.parametrize(
-    ("goal", "field", "said"),
+    ("goal", "field", "expected_text"),
     [
         (Goal(0, 5), "recipients", "from 1"),
         (Goal(-4, 5), "recipients", "from 1"),
@@ -92,8 +92,8 @@ def test_cost_is_constant_from_ten_thousand_to_a_hundred_million() -> None:
         (Goal(1, 0.05), "seconds", "not enough for one message"),
     ],
 )
-def test_a_goal_out_of_range_is_refused_by_field(goal: Goal, field: str, said: str) -> None:
-    with pytest.raises(InvalidInput, match=said) as refused:
+def test_a_goal_out_of_range_is_refused_by_field(goal: Goal, field: str, expected_text: str) -> None:
+    with pytest.raises(InvalidInput, match=expected_text) as refused:
         capacity.plan(goal)
     assert refused.value.field == field
 
@@ -107,7 +107,7 @@ def test_rates_read_as_providers_say_them(per_s: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "quota", "said"),
+    ("seconds", "quota", "expected_text"),
     [
         (5, Quota("this FCM project", 10_000, "ask Google"), "takes 6 min 40 s; ask Google."),
         (5, Quota("this account", 10_000), "takes 6 min 40 s."),
@@ -115,8 +115,8 @@ def test_rates_read_as_providers_say_them(per_s: float, text: str) -> None:
         (5, Quota("this account", None), "no limit of this account is known."),
     ],
 )
-def test_the_quota_is_asked_for_only_where_it_binds(seconds: float, quota: Quota, said: str) -> None:
-    assert capacity.describe_quota(planned(4_000_000, seconds), quota).endswith(said)
+def test_the_quota_is_asked_for_only_where_it_binds(seconds: float, quota: Quota, expected_text: str) -> None:
+    assert capacity.describe_quota(planned(4_000_000, seconds), quota).endswith(expected_text)
 
 
 def test_the_slowest_decides() -> None:
@@ -134,9 +134,9 @@ def printed(**options: Any) -> str:
 
 
 def test_the_paper_plan_of_a_super_bowl() -> None:
-    said = printed(recipients=4_000_000, seconds=5.0)
+    expected_text = printed(recipients=4_000_000, seconds=5.0)
     for part in ("4,000,000 messages in 5 s", "shards, published by", "600 k/min by default", "at least 30 days ahead"):
-        assert part in said
+        assert part in expected_text
 
 
 def test_less_than_eighteen_million_a_minute_is_asked_for_two_weeks_ahead() -> None:
@@ -144,7 +144,7 @@ def test_less_than_eighteen_million_a_minute_is_asked_for_two_weeks_ahead() -> N
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "expected_text"),
     [
         ({"recipients": 0, "seconds": 5.0}, "--recipients: Must be a number from 1"),
         ({"recipients": 1, "seconds": 0.0}, "--seconds: Must be more than 0"),
@@ -153,7 +153,7 @@ def test_less_than_eighteen_million_a_minute_is_asked_for_two_weeks_ahead() -> N
         ({"recipients": 1, "seconds": 5.0, "provider": "in_app"}, "--provider: in_app is built in"),
     ],
 )
-def test_bad_input_ends_with_two_and_a_sentence(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(CommandError, match=said) as refused:
+def test_bad_input_ends_with_two_and_a_sentence(options: dict[str, Any], expected_text: str) -> None:
+    with pytest.raises(CommandError, match=expected_text) as refused:
         printed(**options)
     assert refused.value.returncode == 2

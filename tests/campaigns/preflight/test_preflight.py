@@ -42,7 +42,7 @@ READY = [Ready("push", "main", "fcm", 10)]
 
 
 @pytest.mark.parametrize(
-    ("columns", "seen", "said"),
+    ("columns", "seen", "expected_text"),
     [
         ({}, Findings(READY), []),
         ({"mode": Mode.TEST}, Findings([]), ["test campaign"]),
@@ -70,9 +70,11 @@ READY = [Ready("push", "main", "fcm", 10)]
         ({}, Findings(READY, spot=SpotCheck(10, devices=10, unseen=1)), []),
     ],
 )
-def test_what_should_be_known_before_go(columns: dict[str, object], seen: Findings, said: list[str]) -> None:
-    found = warnings(campaign(**columns), seen, NOW)
-    assert len(found) == len(said) and all(part in text for part, text in zip(said, found, strict=True))
+def test_what_should_be_known_before_go(columns: dict[str, object], seen: Findings, expected_text: list[str]) -> None:
+    result = warnings(campaign(**columns), seen, NOW)
+    assert len(result) == len(expected_text) and all(
+        part in text for part, text in zip(expected_text, result, strict=True)
+    )
 
 
 def test_a_tenant_that_is_not_live_is_warned() -> None:
@@ -84,7 +86,7 @@ def test_a_tenant_that_is_not_live_is_warned() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ready", "takes", "wanted", "said"),
+    ("ready", "takes", "wanted", "expected_text"),
     [
         (
             FCM,
@@ -103,8 +105,8 @@ def test_a_tenant_that_is_not_live_is_warned() -> None:
         (dataclasses.replace(FCM, by_default=False), 400.0, None, "on the account main at 600 k/min takes 6 min 40 s."),
     ],
 )
-def test_the_arithmetic_of_a_rate_limit(ready: Ready, takes: float, wanted: float | None, said: str) -> None:
-    assert preflight.arithmetic(ready, takes, wanted).endswith(said)
+def test_the_arithmetic_of_a_rate_limit(ready: Ready, takes: float, wanted: float | None, expected_text: str) -> None:
+    assert preflight.arithmetic(ready, takes, wanted).endswith(expected_text)
 
 
 @pytest.mark.parametrize(
@@ -172,11 +174,11 @@ def test_before_arming_there_is_nothing_to_say(site: Site) -> None:
 
 
 def test_an_armed_campaign_is_summed_up(site: Site) -> None:
-    found = preflight.preflight(armed(site.draft(channels=["push", "in_app"])), 5.0)
-    assert (found.audience, found.messages, found.excluded) == (4, 8, {})
-    assert {r.channel: r.messages for r in found.ready} == {"push": 4, "in_app": 4}
-    assert [need.channel for need in found.needs] == ["push"]
-    assert preflight.as_json(found)["messages"] == 8
+    result = preflight.preflight(armed(site.draft(channels=["push", "in_app"])), 5.0)
+    assert (result.audience, result.messages, result.excluded) == (4, 8, {})
+    assert {r.channel: r.messages for r in result.ready} == {"push": 4, "in_app": 4}
+    assert [need.channel for need in result.needs] == ["push"]
+    assert preflight.as_json(result)["messages"] == 8
 
 
 def test_who_is_in_quiet_hours_now_is_counted(site: Site) -> None:

@@ -1,4 +1,4 @@
-"""The report while it runs, after it, and when the ledger has it all: one account, on every channel."""
+"""The report while a campaign runs, after it, and when the ledger has every outcome: equal figures on every channel."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def mixed(post: Post, settings: Settings) -> Campaign:
     return campaign
 
 
-def total(found: Results) -> int:
-    return found.sent + found.not_sent + found.in_doubt + found.waiting
+def total(report: Results) -> int:
+    return report.sent + report.not_sent + report.in_doubt + report.waiting
 
 
 def as_json(campaign: Campaign) -> dict[str, Any]:
@@ -80,8 +80,8 @@ def test_before_go_everything_waits(post: Post) -> None:
     post.people(10)
     campaign = post.armed()
     assert reported(campaign) == {("armed", ""): 10}
-    found = results.results(campaign)
-    assert (found.waiting, found.sent, found.times.p50, found.throughput) == (10, 0, None, [])
+    report = results.results(campaign)
+    assert (report.waiting, report.sent, report.times.p50, report.throughput) == (10, 0, None, [])
 
 
 def test_two_campaigns_of_one_moment_are_not_mixed_up(post: Post) -> None:
@@ -98,8 +98,8 @@ def test_times_are_of_what_was_sent(post: Post) -> None:
     campaign = post.running()
     post.client.fate = lambda token: 200 if int(token[1:]) % 2 else DEAD
     send(campaign)
-    found = results.results(Campaign.objects.get(pk=campaign.pk))
-    assert sum(point.sent for point in found.throughput) == found.sent == 25
-    assert found.times.p50 is not None and found.times.last is not None
-    assert found.channel_times["push"] == found.times
-    assert found.seconds is not None and found.times.last <= found.seconds * 1000 + 1
+    report = results.results(Campaign.objects.get(pk=campaign.pk))
+    assert sum(point.sent for point in report.throughput) == report.sent == 25
+    assert report.times.p50 is not None and report.times.last is not None
+    assert report.channel_times["push"] == report.times
+    assert report.seconds is not None and report.times.last <= report.seconds * 1000 + 1
