@@ -87,7 +87,7 @@ class SmtpClient(BaseClient):
                 text = b"5.1.3 cannot be sent: an address that no envelope can hold"
                 refused.append((index, Response(553, {"stage": "rcpt", "enhanced": "5.1.3"}, text)))
             else:
-                mails.append(Mail(Slot(pending, index, plain), sender, recipient, body, time.monotonic() + timeout))
+                mails.append(Mail(Slot(pending, index, plain, time.monotonic()), sender, recipient, body, timeout))
         if refused:
             pending.put(refused)
         if mails:

@@ -10,6 +10,7 @@ doubt: the message whose final dot was written and not answered.
 from __future__ import annotations
 
 import enum
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,13 +38,14 @@ class Security(enum.StrEnum):
 @dataclass(frozen=True, slots=True)
 class Mail:
     """One message. `slot`: the caller's name for the message. `sender` and `recipient`: the envelope's addresses. The
-    body has CRLF line ends, and its dots are not doubled. `deadline`: a time of the caller's clock."""
+    body has CRLF line ends, and its dots are not doubled. `timeout`: seconds from its begin, or
+    from the answer to the message before it on the connection."""
 
     slot: Any
     sender: str
     recipient: str
     body: bytes
-    deadline: float
+    timeout: float
 
 
 @dataclass(slots=True)
@@ -171,14 +173,15 @@ class Connection:
         self._envelope = self._current = None
         return finished
 
-    def overdue(self, now: float) -> bool:
-        """Whether the deadline of a message of this connection has passed. The owner then aborts the connection,
-        because SMTP cannot withdraw one message."""
+    @property
+    def timeout(self) -> float:
+        """The shortest timeout of the messages in flight. When it is over, the owner aborts the connection, because
+        SMTP cannot withdraw one message."""
         mails = [context for _, context in self._expected if isinstance(context, Mail)]
         if self._envelope is not None:
             mails.append(self._envelope.mail)
         mails += self._waiting
-        return any(mail.deadline <= now for mail in mails)
+        return min((mail.timeout for mail in mails), default=math.inf)
 
     # -- each reply --
 

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Sequence
 from typing import Protocol, cast
 
-from notifier.transport.smtp.connection import Connection, Finished, Security
+from notifier.transport.smtp.connection import Connection, Finished, Mail, Security
 from notifier.transport.smtp.settings import Settings
 
 #: seconds without a message after which we send QUIT; servers close after 300 (RFC 5321 §4.5.3.2.7)
@@ -33,12 +33,17 @@ class Link(asyncio.Protocol):
         self._upgrade: asyncio.Task[None] | None = None
         self._paused = self._lost = False
         self._abort_reason = ""
-        self._used_at = self._loop.time()
+        self._used_at = self._progress_at = self._loop.time()
 
     @property
     def room(self) -> int:
         connection = self.connection
         return 0 if self._paused else min(connection.room, self._settings.per_connection - connection.begun)
+
+    def begin(self, mail: Mail) -> None:
+        if not self.connection.in_flight:
+            self._progress_at = self._loop.time()
+        self.connection.begin([mail])
 
     async def open(self) -> None:
         """Connect; the greeting comes later. Raises OSError."""
@@ -65,7 +70,7 @@ class Link(asyncio.Protocol):
         connection = self.connection
         if connection.in_flight:
             self._used_at = now
-        if connection.overdue(now):
+        if now - self._progress_at > connection.timeout:
             self.abort("no answer within the timeout")
         elif connection.draining and now - self._used_at > QUIT_TIMEOUT:
             self.abort("the server did not answer QUIT")
@@ -84,6 +89,8 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         connection = self.connection
         answers = connection.receive(data)
+        if answers:
+            self._progress_at = self._loop.time()
         if connection.wants_tls and not connection.closed:
             self._upgrade = self._loop.create_task(self._start_tls())
             return

@@ -27,6 +27,7 @@ class Slot:
     pending: PendingBatch
     index: int
     plain: bool  #: of a message that the server accepted, only the status 200 is kept
+    queued_at: float = 0.0
     repeats: int = 0  #: connections that ended before the message began
 
 
@@ -38,6 +39,7 @@ class Server:
         self._links: list[Link] = []
         self._opening: set[asyncio.Task[None]] = set()
         self._paused_until = 0.0
+        self._progress_at = 0.0  #: when the server last answered a message
 
     # -- messages come --
 
@@ -58,7 +60,7 @@ class Server:
             if refusal := link.connection.refusal_of(mail):
                 mail.slot.pending.put([(mail.slot.index, refusal)])
             else:
-                link.connection.begin([mail])
+                link.begin(mail)
 
     # -- answers come --
 
@@ -68,6 +70,8 @@ class Server:
             slot: Slot = mail.slot
             if isinstance(answer, TransportError) and not answer.begun and self._repeat(mail):
                 continue
+            if isinstance(answer, Response):
+                self._progress_at = self._loop.time()
             accepted = isinstance(answer, Response) and answer.status < 300
             batches.setdefault(slot.pending, []).append((slot.index, 200 if accepted and slot.plain else answer))
         for pending, answered in batches.items():
@@ -136,7 +140,9 @@ class Server:
         """False when the server has nothing left to do and can be dropped."""
         for link in list(self._links):
             link.sweep(now)
-        for mail in [mail for mail in self._waiting if mail.deadline <= now]:
+        # a slow server is waited for as long as it answers: 400 messages may be in flight to a server of 4 a second
+        late = [mail for mail in self._waiting if now - max(mail.slot.queued_at, self._progress_at) > mail.timeout]
+        for mail in late:
             self._waiting.remove(mail)
             mail.slot.pending.put([(mail.slot.index, TransportError(False, "no connection came free in time"))])
         self._fill_all()

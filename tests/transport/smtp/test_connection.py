@@ -20,7 +20,7 @@ Answers = dict[Any, Response | TransportError]
 
 def mail(slot: int, fate: str = "ok", body: bytes = BODY) -> Mail:
     sender = "sender@x.example" if fate == "sender" else "from@x.example"
-    return Mail(slot, sender, f"{fate}+{slot}@y.example", body, deadline=1_000.0)
+    return Mail(slot, sender, f"{fate}+{slot}@y.example", body, timeout=1_000.0)
 
 
 def talk(connection: Connection, server: Server, mails: list[Mail], dice: random.Random | None = None) -> Answers:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -105,10 +106,14 @@ def serve() -> Iterator[Callable[[Script], Scripted]]:
         server.close()
 
 
-def send_soon(server: Scripted, recipients: list[str] = RECIPIENTS, **settings: str) -> list[Answered]:
+def send_soon(
+    server: Scripted, recipients: list[str] = RECIPIENTS, timeout: float = LONG, **settings: str
+) -> list[Answered]:
     """The answers in the order of the messages."""
     paths = [f"from@x.example {recipient}".encode() for recipient in recipients]
-    batch = SmtpClient().send_batch(template(server.origin, **settings), [BODY] * len(paths), paths)
+    batch = SmtpClient().send_batch(
+        replace(template(server.origin, **settings), timeout=timeout), [BODY] * len(paths), paths
+    )
     answers: list[Answered] = []
     until = time.monotonic() + SOON
     while batch.left:
@@ -274,3 +279,35 @@ def test_an_address_outside_of_ascii_is_refused_where_the_server_offers_no_smtpu
     assert isinstance(answer, Response) and answer.status == 553
     assert (answer.headers["stage"], answer.headers["enhanced"]) == (stage, "5.6.7")
     assert heard == []
+
+
+@pytest.mark.parametrize("offers", [(), ("PIPELINING",)])
+def test_messages_that_wait_behind_others_of_a_slow_server_are_not_given_up(
+    serve: Callable[[Script], Scripted], offers: tuple[str, ...]
+) -> None:
+    def script(talk: Conversation) -> None:
+        def say_slowly(line: str) -> None:
+            time.sleep(0.3 * line.startswith("250 2.0.0"))
+            talk.say(line)
+
+        talk.greet(*offers)
+        talk.take_messages(say=say_slowly)
+
+    answers = send_soon(serve(script), timeout=1.0, connections="1")  # 12 messages take 3.6 s
+    assert [answer for _, answer in answers] == [200] * len(RECIPIENTS)
+
+
+@pytest.mark.parametrize("drips", [False, True])
+def test_a_server_that_never_answers_a_message_costs_one_timeout(
+    serve: Callable[[Script], Scripted], drips: bool
+) -> None:
+    def script(talk: Conversation) -> None:
+        talk.greet("PIPELINING")
+        talk.hear()
+        while drips:
+            talk.say("250-more")
+            time.sleep(0.05)
+        time.sleep(LONG)
+
+    answers = send_soon(serve(script), timeout=1.0, connections="1")
+    assert all(isinstance(answer, TransportError) and not answer.begun for _, answer in answers)
