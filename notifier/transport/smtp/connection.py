@@ -342,6 +342,11 @@ class Connection:
         self.closed = True
 
 
+def is_progress(answer: Response | TransportError) -> bool:
+    """Whether the server handled the message, instead of ending the connection."""
+    return isinstance(answer, Response) and answer.status != SERVICE_CLOSING
+
+
 def _response(reply: Reply, stage: str) -> Response:
     """The reply as a Response. `stage`: the command that the reply answers."""
     return Response(reply.code, {"stage": stage, "enhanced": reply.enhanced}, reply.text.encode())

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Sequence
 from typing import Protocol, cast
 
-from notifier.transport.smtp.connection import Connection, Finished, Mail, Security
+from notifier.transport.smtp.connection import Connection, Finished, Mail, Security, is_progress
 from notifier.transport.smtp.settings import Settings
 
 #: seconds without a message after which we send QUIT; servers close after 300 (RFC 5321 §4.5.3.2.7)
@@ -33,6 +33,7 @@ class Link(asyncio.Protocol):
         self._upgrade: asyncio.Task[None] | None = None
         self._paused = self._lost = False
         self._abort_reason = ""
+        self.useful = False  #: the server answered a message
         self._used_at = self._progress_at = self._loop.time()
 
     @property
@@ -91,6 +92,7 @@ class Link(asyncio.Protocol):
         answers = connection.receive(data)
         if answers:
             self._progress_at = self._loop.time()
+            self.useful = self.useful or any(is_progress(answer) for _, answer in answers)
         if connection.wants_tls and not connection.closed:
             self._upgrade = self._loop.create_task(self._start_tls())
             return

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from notifier.transport.completions import WITHDRAWN, PendingBatch
-from notifier.transport.smtp.connection import PIPELINE_DEPTH, Finished, Mail
+from notifier.transport.smtp.connection import PIPELINE_DEPTH, Finished, Mail, is_progress
 from notifier.transport.smtp.link import Link
 from notifier.transport.smtp.settings import Settings
 from notifier.vocabulary.http import Answered, Response, TransportError
@@ -70,7 +70,7 @@ class Server:
             slot: Slot = mail.slot
             if isinstance(answer, TransportError) and not answer.begun and self._repeat(mail):
                 continue
-            if isinstance(answer, Response):
+            if is_progress(answer):
                 self._progress_at = self._loop.time()
             accepted = isinstance(answer, Response) and answer.status < 300
             batches.setdefault(slot.pending, []).append((slot.index, 200 if accepted and slot.plain else answer))
@@ -92,6 +92,8 @@ class Server:
             self._links.remove(link)
         if not link.connection.established:
             self._pause(link.connection.refusal or TransportError(False, reason))
+        elif link.connection.begun and not link.useful:
+            self._paused_until = self._loop.time() + CONNECT_PAUSE  # a server that ends each connection at MAIL
         self._fill_all()
 
     def _pause(self, answer: Response | TransportError) -> None:

@@ -311,3 +311,17 @@ def test_a_server_that_never_answers_a_message_costs_one_timeout(
 
     answers = send_soon(serve(script), timeout=1.0, connections="1")
     assert all(isinstance(answer, TransportError) and not answer.begun for _, answer in answers)
+
+
+def test_a_server_that_ends_every_connection_at_the_first_message_is_not_stormed(
+    serve: Callable[[Script], Scripted],
+) -> None:
+    def script(talk: Conversation) -> None:
+        talk.greet("PIPELINING")
+        talk.hear()
+        talk.say("421 4.7.0 come back later")
+
+    server = serve(script)
+    answers = send_soon(server, timeout=2.0, connections="2")
+    assert not any(answer == 200 or getattr(answer, "begun", False) for _, answer in answers)
+    assert server.connections <= 8
