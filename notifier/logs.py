@@ -53,6 +53,15 @@ def configure(*, debug: bool, level: str) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
+#: addresses whose last part is a right by itself
+SECRET_PATHS = ("/unsubscribe/",)
+
+
+def _loggable(path: str) -> str:
+    """The path without a token in it."""
+    return next((f"{secret}…" for secret in SECRET_PATHS if path.startswith(secret)), path)
+
+
 class RequestLog:
     """Gives every request an id (X-Request-Id), binds it to the log, and writes one line at its end."""
 
@@ -72,7 +81,7 @@ class RequestLog:
             "request",
             action="request",
             method=request.method,
-            path=request.path,
+            path=_loggable(request.path),
             status=response.status_code,
             ms=round((time.perf_counter() - began) * 1000, 1),
         )

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection
 from django.test import Client
+from structlog.testing import capture_logs
 
 from notifier.delivery.content.unsubscribe_link import OptOut, link_to, read_token
 from tenants.models import Preference, Recipient
@@ -89,3 +90,11 @@ def test_posts_at_the_same_time_opt_out_once(ann: Recipient) -> None:
 
 def test_noise_is_no_token() -> None:
     assert read_token("") is None
+
+
+@pytest.mark.django_db
+def test_the_log_has_no_token(ann: Recipient, client: Client) -> None:
+    with capture_logs() as lines:
+        client.get(path_of(ann))
+    [request] = [line for line in lines if line.get("action") == "request"]
+    assert request["path"] == "/unsubscribe/…"
