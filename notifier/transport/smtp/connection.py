@@ -38,8 +38,8 @@ class Security(enum.StrEnum):
 @dataclass(frozen=True, slots=True)
 class Mail:
     """One message. `slot`: the caller's name for the message. `sender` and `recipient`: the envelope's addresses. The
-    body has CRLF line ends, and its dots are not doubled. `timeout`: seconds from its begin, or
-    from the answer to the message before it on the connection."""
+    body has CRLF line ends, and its dots are not doubled. `timeout`: seconds from its begin, or from the answer to the
+    message before it on the connection."""
 
     slot: Any
     sender: str

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from notifier.transport.completions import WITHDRAWN, PendingBatch
@@ -48,10 +48,15 @@ class Server:
         self._fill_all()
 
     def withdraw(self, pending: PendingBatch) -> None:
-        kept: deque[Mail] = deque()
-        for mail in self._waiting:
-            kept.append(mail) if mail.slot.pending is not pending else pending.put([(mail.slot.index, WITHDRAWN)])
-        self._waiting = kept
+        withdrawn = self._take_waiting(lambda mail: mail.slot.pending is pending)
+        pending.refuse([mail.slot.index for mail in withdrawn], WITHDRAWN)
+
+    def _take_waiting(self, chosen: Callable[[Mail], bool]) -> list[Mail]:
+        """Remove the chosen messages from those that wait."""
+        taken = [mail for mail in self._waiting if chosen(mail)]
+        if taken:
+            self._waiting = deque(mail for mail in self._waiting if not chosen(mail))
+        return taken
 
     def fill(self, link: Link) -> None:
         """Begin as many messages as the connection has room for."""
@@ -143,9 +148,7 @@ class Server:
         for link in list(self._links):
             link.sweep(now)
         # a slow server is waited for as long as it answers: 400 messages may be in flight to a server of 4 a second
-        late = [mail for mail in self._waiting if now - max(mail.slot.queued_at, self._progress_at) > mail.timeout]
-        for mail in late:
-            self._waiting.remove(mail)
+        for mail in self._take_waiting(lambda mail: now - max(mail.slot.queued_at, self._progress_at) > mail.timeout):
             mail.slot.pending.put([(mail.slot.index, TransportError(False, "no connection came free in time"))])
         self._fill_all()
         return bool(self._links or self._waiting)
