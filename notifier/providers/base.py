@@ -19,9 +19,11 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 import orjson
 
 from notifier.channels.base import Message
-from notifier.errors import InvalidInput
+from notifier.errors import Forged, InvalidInput
 from notifier.providers.body_template import BodyTemplate, Placeholders, compile_template
+from notifier.vocabulary.checks import ConnectionCheck
 from notifier.vocabulary.http import HttpClient, Request, Response, TokenRefused, TokenRequest, TransportError
+from notifier.vocabulary.receipts import ReceiptEvent, ReceiptRequest
 from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Temporary, Verdict
 
 M = TypeVar("M", bound=Message)
@@ -96,11 +98,15 @@ class Provider(ABC, Generic[M]):
     #: None: the provider builds each request by itself. With a body template, a plain 200 means that the message was
     #: accepted
     templatable: ClassVar[frozenset[str] | None] = None
+    #: the provider's server calls us later and says what became of a message: `verify` and `receipts` read the call
+    reports: ClassVar[bool] = False
     Config: ClassVar[type[Config]] = Config
     origin: ClassVar[str] = ""
 
     #: the id of the account that the instance sends for
     account: str = ""
+    #: the public address at which the provider's server reports on messages of this account; empty: there is none
+    receipts_url: str = ""
 
     _registry: ClassVar[dict[str, type[Provider[Any]]]] = {}
 
@@ -153,6 +159,31 @@ class Provider(ABC, Generic[M]):
     def verdict_of(self, response: Response) -> Verdict:
         """What the response means."""
         raise NotImplementedError(f"{type(self).__name__} must implement verdict_of() or override send()")
+
+    def verify(self, request: ReceiptRequest) -> None:
+        """Raise Forged unless the call comes from the provider's server. The web process calls it; no I/O. The secret
+        in the address has been checked already; a provider that signs its calls checks the signature here."""
+        raise Forged("This provider sends no receipts.")
+
+    def receipts(self, request: ReceiptRequest, client: HttpClient) -> Sequence[ReceiptEvent]:
+        """The events of a verified call. A worker calls it. Raises Forged, or ValueError for a body that cannot be
+        read."""
+        raise NotImplementedError(f"{type(self).__name__} must implement receipts() to report")
+
+    def receipt_answer(self, request: ReceiptRequest) -> tuple[str, bytes]:
+        """Content type and body of the answer that the provider's server expects to a call."""
+        return "text/plain", b""
+
+    def test(self, client: HttpClient) -> Iterator[ConnectionCheck]:
+        """Try the account without reaching a recipient: one check after the other, the first failure last. Here: fetch
+        the access token, where there is one."""
+        if (token_request := self.required_token()) is None:
+            return
+        try:
+            client.token(token_request)
+            yield ConnectionCheck("credentials", True, "The provider accepts the credentials.")
+        except TokenRefused as refused:
+            yield ConnectionCheck("credentials", False, f"The provider gave no access token: {refused.detail}")
 
     def untemplatable(self, addresses: Sequence[str]) -> list[int]:
         """The indexes of addresses for which a request differs in more than the address: no body template fits them."""

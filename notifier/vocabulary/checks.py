@@ -1,0 +1,15 @@
+"""What "test connection" found out about a provider account."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionCheck:
+    """One line of the result. `passed` None: a warning, or something that cannot be known. `text`: a plain sentence,
+    with the remedy when the check failed; it holds no secret."""
+
+    name: str
+    passed: bool | None
+    text: str
