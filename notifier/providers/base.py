@@ -86,6 +86,9 @@ class Provider(ABC, Generic[M]):
     platform: ClassVar[str] = ""
     #: needs no account of the tenant's own (the inbox)
     builtin: ClassVar[bool] = False
+    #: a tenant gets an account of this provider in the sandbox without asking; False for a provider beside another one
+    #: of its channel, so that twenty email services do not become twenty accounts of each tenant
+    default_account: ClassVar[bool] = True
     #: messages a second that the provider's server allows by default; None: no known limit
     rate_per_s: ClassVar[float | None] = None
     #: the subject of that limit in a sentence

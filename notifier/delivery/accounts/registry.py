@@ -141,9 +141,13 @@ def _enabled_accounts(tenant: Tenant) -> list[ProviderAccount]:
 
 
 def _create_defaults(tenant: Tenant, stored: set[str]) -> list[ProviderAccount]:
-    """The accounts that every tenant has without credentials: the inbox, and each provider in the sandbox. Also for a
-    provider that came after the tenant."""
-    defaults = {"inbox" if cls.builtin else f"sandbox {name}": (name, cls) for name, cls in sorted(providers().items())}
+    """The accounts that every tenant has without credentials: the inbox, and in the sandbox each provider with
+    `default_account`. Also for a provider that came after the tenant."""
+    defaults = {
+        "inbox" if cls.builtin else f"sandbox {name}": (name, cls)
+        for name, cls in sorted(providers().items())
+        if cls.default_account
+    }
     return [
         ProviderAccount.objects.get_or_create(
             tenant=tenant,
