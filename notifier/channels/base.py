@@ -26,6 +26,7 @@ class Envelope:
     #: the same for every repeat of this delivery, so that a phone shows one message
     collapse_key: str
     category: str = ""
+    campaign_id: uuid.UUID | None = None
     expires_in: int | None = None  #: seconds until the message is stale
     urgent: bool = False
     unsubscribe_url: str = ""  #: by which the recipient opts out of the category, for channels that carry it

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from notifier.channels.base import Channel, Envelope, Message
 from notifier.errors import InvalidInput
+from notifier.vocabulary.mail import Attachment, Mailbox
 from notifier.vocabulary.people import Address, Person
 
 #: a practical subset of RFC 5321 §4.1.2: one @, a domain with a dot, no quotes, no spaces. Unicode is allowed (RFC
@@ -22,12 +23,17 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 @dataclass(frozen=True)
 class EmailMessage(Message):
-    """`preheader`: the text that a mail client shows after the subject."""
+    """`preheader`: the text that a mail client shows after the subject. `sender`: None means the account's own.
+    `headers`: those of the template; the headers that every message gets are in `notifier.providers.email_headers`."""
 
     subject: str
     text: str = ""
     html: str = ""
     preheader: str = ""
+    sender: Mailbox | None = None
+    reply_to: tuple[Mailbox, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Email(Channel):

@@ -209,6 +209,7 @@ def envelope_of(row: Claimed) -> Envelope:
         address=row.address,
         collapse_key=row.id.hex,
         category=row.category,
+        campaign_id=row.campaign_id,
         expires_in=expires_in(row.not_after),
         urgent=row.lane != Lane.BULK,
         unsubscribe_url=_unsubscribe_url(row),

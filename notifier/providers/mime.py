@@ -11,10 +11,11 @@ import time
 from base64 import b64encode
 from binascii import b2a_qp
 from collections.abc import Iterable
-from dataclasses import dataclass
 from email.utils import formatdate
 
 from notifier.channels.email import EmailMessage
+from notifier.providers.email_headers import extra_headers
+from notifier.vocabulary.mail import Mailbox
 
 _ENCODED_WORD = 45  #: bytes of text in one encoded word: 60 of base64, and 75 in all (RFC 2047 §2)
 _QP = b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
@@ -22,19 +23,7 @@ _BODY_TAG = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
 _SPECIAL = frozenset('()<>[]:;@\\,."')
 
 
-@dataclass(frozen=True)
-class Sender:
-    """The address and the name in the header From. `name` may be empty."""
-
-    address: str
-    name: str = ""
-
-    @property
-    def domain(self) -> str:
-        return self.address.rpartition("@")[2]
-
-
-def compose(message: EmailMessage, sender: Sender) -> bytes:
+def compose(message: EmailMessage, sender: Mailbox) -> bytes:
     """The message with CRLF line ends, ready for SMTP's DATA (dots are not doubled)."""
     envelope = message.envelope
     headers = [
@@ -43,15 +32,9 @@ def compose(message: EmailMessage, sender: Sender) -> bytes:
         f"Subject: {header_text(message.subject)}",
         f"Date: {formatdate(time.time())}",
         f"Message-ID: <{message_id(envelope.delivery_id.hex, sender)}>",
-        "Auto-Submitted: auto-generated",
         "MIME-Version: 1.0",
+        *(f"{name}: {header_text(value)}" for name, value in extra_headers(message, sender.domain)),
     ]
-    if envelope.unsubscribe_url:
-        # RFC 2369 and 8058: the mail client shows a button of its own, and sends the POST itself
-        headers += [
-            f"List-Unsubscribe: <{envelope.unsubscribe_url}>",
-            "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
-        ]
     return "\r\n".join([*headers, ""]).encode() + _content(message)
 
 
@@ -69,7 +52,7 @@ def with_ascii_domain(address: str) -> str:
     return f"{local}@{encoded.decode()}" if same else address
 
 
-def message_id(key: str, sender: Sender) -> str:
+def message_id(key: str, sender: Mailbox) -> str:
     """The same for every repeat of a delivery, so that the mail service hides the repeat."""
     return f"{key}@{sender.domain}"
 

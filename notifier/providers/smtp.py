@@ -15,8 +15,9 @@ from urllib.parse import quote, urlsplit
 from notifier.channels.email import ADDRESS, EmailMessage
 from notifier.errors import InvalidInput
 from notifier.providers import base
-from notifier.providers.mime import Sender, compose, with_ascii_domain
+from notifier.providers.mime import compose, with_ascii_domain
 from notifier.vocabulary.http import Request, Response
+from notifier.vocabulary.mail import Mailbox
 from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Temporary, Verdict
 
 #: the sandbox accepts any password
@@ -111,7 +112,7 @@ class Smtp(base.Provider[EmailMessage]):
 
     def __init__(self, config: SmtpConfig, origin: str | None = None, timeout: float = 10.0) -> None:
         super().__init__(config, origin, timeout)
-        self._sender = Sender(with_ascii_domain(config.from_address), config.from_name)
+        self._sender = Mailbox(with_ascii_domain(config.from_address), config.from_name)
         self.base = f"smtp://{config.host}:{config.port}"
         self._headers = (
             ("security", config.security), ("user", config.user), ("password", config.password),

@@ -6,6 +6,7 @@ import email
 import email.policy
 import re
 from email.message import EmailMessage as Parsed
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,11 +14,12 @@ from hypothesis import strategies as st
 
 from notifier.channels.base import Envelope
 from notifier.channels.email import EmailMessage
-from notifier.providers.mime import Sender, compose
+from notifier.providers.mime import compose
 from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.mail import Mailbox
 from notifier.vocabulary.people import Address
 
-SENDER = Sender("hello@acme.example", "Acme")
+SENDER = Mailbox("hello@acme.example", "Acme")
 #: what a template can render: no control characters, no half of a surrogate pair
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=300)
 LINES = st.lists(
@@ -25,7 +27,7 @@ LINES = st.lists(
 ).map("\n".join)
 
 
-def composed(subject: str = "Hi", sender: Sender = SENDER, address: str = "ann@mail.example", **parts: str) -> bytes:
+def composed(subject: str = "Hi", sender: Mailbox = SENDER, address: str = "ann@mail.example", **parts: Any) -> bytes:
     envelope = Envelope(new_id(), new_id(), new_id(), Address(address), "k")
     return compose(EmailMessage(envelope, subject, **parts), sender)
 
@@ -61,7 +63,7 @@ def test_every_line_can_travel(text: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "Acme", "Acme, Inc.", 'The "best"', "Grüße & Co", "=?utf-8?q?a?="])
 def test_the_senders_name_arrives(name: str) -> None:
-    address = parsed(composed(sender=Sender("hello@acme.example", name), text="x"))["From"].addresses[0]
+    address = parsed(composed(sender=Mailbox("hello@acme.example", name), text="x"))["From"].addresses[0]
     assert (address.display_name, address.addr_spec) == (name, "hello@acme.example")
 
 
