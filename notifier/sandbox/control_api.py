@@ -42,15 +42,24 @@ class ControlApi(FakeService):
         report = state.arrivals.report(since) | {
             "connections": state.connections,
             "grants": dict(state.tokens.grants),
+            "callbacks": state.callbacks.report(),
         }
         if query.get("detail") == "1":
             report["messages"] = state.arrivals.detail(int(query.get("limit", 1000)), query.get("address", ""))
         return json_answer(200, report)
 
     def _mail(self, incoming: Incoming) -> Answer:
-        """The newest emails as they arrived, with all headers; `address=` selects those to one address."""
+        """The newest emails as they arrived, oldest first; `address=` selects those to one address."""
         address = parse_qs(incoming.query).get("address", [""])[-1]
-        return json_answer(200, [mail for mail in self.state.mail if not address or mail["address"] == address])
+        items = [kept.item for kept in self.state.outbox.messages("email", address)]
+        return json_answer(
+            200,
+            [
+                {"address": item.address, "raw": item.source.decode(errors="replace")}
+                for item in reversed(items)
+                if not address or item.address == address
+            ],
+        )
 
     def _reset(self, _incoming: Incoming) -> Answer:
         self.state.reset()

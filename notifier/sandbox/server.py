@@ -8,9 +8,11 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
+from notifier.sandbox.callbacks import Callbacks, Site
 from notifier.sandbox.control_api import ControlApi
 from notifier.sandbox.fake_service import Answer, FakeService, Incoming, json_answer
 from notifier.sandbox.http.http1 import Http1
@@ -81,14 +83,16 @@ class Connection(asyncio.Protocol):
         self._protocol = None
 
 
-async def serve(folder: Path, port: int, host: str = "127.0.0.1") -> None:
-    """Listen until SIGTERM or SIGINT. `folder/address.json` exists while the sandbox accepts connections."""
+async def serve(folder: Path, port: int, host: str, sites: Sequence[Site]) -> None:
+    """Listen until SIGTERM or SIGINT. `folder/address.json` exists while the sandbox accepts connections.
+
+    `sites`: the origins, beside the loopback, to which fake services may report."""
     offsets = [0, *(kind.port_offset for kind in server_classes())]
     listeners = _listen(host, port, offsets)
     listener = listeners[0]
     url = f"https://{host}:{listener.getsockname()[1]}"
     identity = load_identity(folder, url)
-    sandbox = Sandbox(SandboxState(url, identity.account_key))
+    sandbox = Sandbox(SandboxState(url, identity.account_key, callbacks=Callbacks(sites)))
     loop = asyncio.get_running_loop()
     servers = [await loop.create_server(lambda: Connection(sandbox), sock=listener, ssl=identity.tls())]
     for kind, other in zip(server_classes(), listeners[1:], strict=True):

@@ -1,18 +1,18 @@
-"""The state that all fake services share: the messages that arrived, the faults that are set, issued access tokens."""
+"""The state that all fake services share: what arrived, the faults that are set, issued access tokens, callbacks."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from notifier.sandbox.arrivals import Arrivals
+from notifier.sandbox.callbacks import Callbacks
 from notifier.sandbox.faults import Faults
-
-MAIL_KEPT = 500
+from notifier.sandbox.outbox import Outbox
 
 
 class AccessTokens:
@@ -44,7 +44,8 @@ class SandboxState:
     account_key: rsa.RSAPublicKey
     faults: Faults = field(default_factory=Faults)
     arrivals: Arrivals = field(default_factory=Arrivals)
-    mail: deque[dict[str, str]] = field(default_factory=lambda: deque(maxlen=MAIL_KEPT))  #: the newest emails, whole
+    outbox: Outbox = field(default_factory=Outbox)
+    callbacks: Callbacks = field(default_factory=Callbacks)
     connections: int = 0  #: open now
 
     def __post_init__(self) -> None:
@@ -53,6 +54,7 @@ class SandboxState:
     def reset(self) -> None:
         """Forget what arrived and set every fault back to its default. Issued tokens stay valid."""
         self.arrivals.reset()
-        self.mail.clear()
+        self.outbox.reset()
+        self.callbacks.reset()
         self.tokens.grants.clear()
         self.faults.reset()

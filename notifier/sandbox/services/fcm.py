@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from notifier.sandbox.fake_service import INTERNAL_ERROR, REFUSED_STREAM, Answer, Incoming, MessageService, json_answer
+from notifier.sandbox.outbox import OutboxItem
 from notifier.sandbox.services.fcm_schema import violation
 from notifier.sandbox.state import SandboxState
 
@@ -41,6 +42,7 @@ class Fcm(MessageService):
     def __init__(self, state: SandboxState) -> None:
         super().__init__(state)
         self._tokens, self._arrivals, self._faults = state.tokens, state.arrivals, state.faults
+        self._outbox = state.outbox
         self._failed_once: set[str] = set()
 
     def serves(self, path: str) -> bool:
@@ -58,9 +60,9 @@ class Fcm(MessageService):
             return _invalid("", f"Invalid JSON payload received. {error}")
         if fault := violation(document):
             return _invalid(*fault)
-        return self._answer_valid(incoming.path, document)
+        return self._answer_valid(incoming, document)
 
-    def _answer_valid(self, path: str, document: dict[str, Any]) -> Answer:
+    def _answer_valid(self, incoming: Incoming, document: dict[str, Any]) -> Answer:
         message = document["message"]
         address = message.get("token") or message.get("fid") or ""
         if payload_size(message) > LARGEST:
@@ -68,9 +70,9 @@ class Fcm(MessageService):
         words = address.partition("-")[0], address.rpartition("-")[2]
         if refusal := self._refusal(address, words):
             return refusal
-        name = orjson.dumps({"name": f"projects/{path.split('/')[3]}/messages/{secrets.token_hex(8)}"})
+        name = orjson.dumps({"name": f"projects/{incoming.path.split('/')[3]}/messages/{secrets.token_hex(8)}"})
         if not (document.get("validate_only") or document.get("validateOnly")):
-            self._take(address, message)
+            self._take(address, message, incoming.body)
         if broken := BROKEN.get(words[0]) or BROKEN.get(words[1]):
             return broken
         return Answer(200, name, delay=self._faults.slow_ms / 1000 if "slow" in words else 0.0)
@@ -99,12 +101,14 @@ class Fcm(MessageService):
             return answer._replace(headers=(("retry-after", f"{self._faults.retry_after:g}"),))
         return answer
 
-    def _take(self, address: str, message: dict[str, Any]) -> None:
+    def _take(self, address: str, message: dict[str, Any], body: bytes) -> None:
         notification = message.get("notification") or {}
         delivery = (message.get("data") or {}).get("delivery_id")
         if delivery is None:
             delivery = ((message.get("android") or {}).get("notification") or {}).get("tag", "")
-        self._arrivals.take(address, delivery, notification.get("title", ""))
+        title, text = notification.get("title", ""), notification.get("body", "")
+        self._arrivals.take(address, delivery, title)
+        self._outbox.add(OutboxItem("push", address, delivery, title, text, source=body, service="fcm"))
 
 
 def payload_size(message: dict[str, Any]) -> int:

@@ -15,6 +15,7 @@ from email.header import decode_header, make_header
 from typing import cast
 
 from notifier.sandbox.fake_service import FakeServer
+from notifier.sandbox.outbox import OutboxItem
 from notifier.sandbox.state import SandboxState
 
 LARGEST = 10 * 1024 * 1024  #: bytes of one message
@@ -195,8 +196,11 @@ class Session(asyncio.Protocol):
         if not refusal or "closing" in words:
             headers = _read_headers(text.partition(b"\r\n\r\n")[0])
             delivery = headers.get("message-id", "").strip("<>").partition("@")[0]
-            self._state.mail.append({"address": recipient, "raw": text.decode(errors="replace")})
-            self._state.arrivals.take(recipient, _with_hyphens(delivery), headers.get("subject", ""), "email")
+            delivery, title = _with_hyphens(delivery), headers.get("subject", "")
+            self._state.arrivals.take(recipient, delivery, title, "email")
+            self._state.outbox.add(
+                OutboxItem("email", recipient, delivery, title, source=text, service="smtp", mime=True)
+            )
         self._state.arrivals.count(reply[:3])
         if "hangup" in words:
             self._transport.abort()
