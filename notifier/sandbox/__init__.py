@@ -2,8 +2,8 @@
 
 `python -m notifier.sandbox --dir DIR` starts the sandbox. Tests, the demo and tenants that are not live send to it.
 Reading order: `server.py` listens and finds the service of a path; `services/` holds one file for each fake service;
-`fake_service.py` is what such a file defines; `state.py` is what the services share: what arrived (`arrivals.py` counts
-it, `outbox.py` keeps the newest messages whole), faults, tokens, and `callbacks.py`, by which they report to our
-receipts address; `control_api.py` lets tests read and set that state; `http/` frames HTTP/2 and HTTP/1.1. The sandbox imports nothing of
-the engine.
+`fake_service.py` is what such a file defines; `state.py` is what the services share: what arrived (`arrivals.py`
+counts, `outbox.py` keeps the newest messages whole), faults, tokens, and `callbacks.py`, which reports to our receipts
+address; `control_api.py` lets tests read and set that state; `http/` frames HTTP/2 and HTTP/1.1. The sandbox imports
+nothing of the engine.
 """
