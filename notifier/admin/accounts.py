@@ -19,6 +19,7 @@ from tenants.admin import OWNERS, TenantForm, TenantModelAdmin, admin_site
 from tenants.admin.base import ChannelFilter
 
 PREFIX = "config_"
+ABBREVIATIONS = {"api": "API", "arn": "ARN", "id": "ID", "smtp": "SMTP", "url": "URL"}
 
 
 class WriteOnly(forms.Textarea):
@@ -68,26 +69,33 @@ def form_for(provider: str, account: ProviderAccount | None) -> type[AccountForm
 def form_field(setting: Any, stored: Mapping[str, Any]) -> forms.Field:
     """One setting of a provider's Config as a form field."""
     required = setting.default is dataclasses.MISSING and setting.default_factory is dataclasses.MISSING
-    label = setting.name.replace("_", " ")
+    label, help_text = setting.metadata.get("label") or label_of(setting.name), setting.metadata.get("help", "")
     if setting.metadata.get("secret"):
-        keep_hint = " Stored; leave empty to keep it." if stored else ""
-        help_text = f"Encrypted at rest and never shown again.{keep_hint}"
+        keep_hint = " Stored; leave empty to keep it." if stored.get(setting.name) else ""
+        help_text = f"{help_text} Encrypted at rest and never shown again.{keep_hint}".strip()
         return forms.CharField(
             label=label,
-            required=required and not stored,
+            required=required and not stored.get(setting.name),
             help_text=help_text,
             strip=False,
             widget=WriteOnly(attrs={"rows": 3}),
         )
     initial = stored.get(setting.name, None if required else setting.default)
     if choices := setting.metadata.get("choices"):
-        return forms.ChoiceField(label=label, initial=initial, choices=[(text, text) for text in choices])
+        texts = [(text, text) for text in choices]
+        return forms.ChoiceField(label=label, initial=initial, choices=texts, help_text=help_text)
     kinds: dict[str, Any] = {"bool": forms.BooleanField, "int": forms.IntegerField, "float": forms.FloatField}
     kind = kinds.get(str(getattr(setting.type, "__name__", setting.type)), forms.CharField)
     # an unchecked box is a value, too
     must_be_filled = required and kind is not forms.BooleanField
-    field: forms.Field = kind(label=label, required=must_be_filled, initial=initial)
+    field: forms.Field = kind(label=label, required=must_be_filled, initial=initial, help_text=help_text)
     return field
+
+
+def label_of(name: str) -> str:
+    """A setting's name in words: `api_key` -> "API key"."""
+    words = [ABBREVIATIONS.get(word, word) for word in name.split("_")]
+    return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
 
 
 @admin.register(ProviderAccount, site=admin_site)

@@ -1,4 +1,5 @@
-"""The provider contract and its registry. A new provider is one new file in this folder, and nothing else.
+"""The provider contract and its registry. A new provider is one new file in this folder or in a package of it, and
+nothing else.
 
 A provider builds the request and tells what the response means; it does no I/O. A provider that needs no network (the
 inbox) overrides `send`. The provider of another app lives in `<app>/provider.py`.
@@ -56,19 +57,26 @@ class Config:
         raise InvalidInput("This provider has no sandbox.", field="provider")
 
 
-def secret() -> Any:
+def setting(default: Any = dataclasses.MISSING, *, label: str = "", help_text: str = "") -> Any:
+    """A field of a Config; required without `default`. The admin's form shows `label` (empty: the name in words) and
+    `help_text`."""
+    return dataclasses.field(default=default, metadata={"label": label, "help": help_text})
+
+
+def secret(*, label: str = "", help_text: str = "") -> Any:
     """A required secret field of a Config."""
-    return dataclasses.field(repr=False, metadata={"secret": True})
+    return dataclasses.field(repr=False, metadata={"secret": True, "label": label, "help": help_text})
 
 
-def optional_secret() -> Any:
+def optional_secret(*, label: str = "", help_text: str = "") -> Any:
     """A secret field of a Config that may stay empty."""
-    return dataclasses.field(default="", repr=False, metadata={"secret": True})
+    return dataclasses.field(default="", repr=False, metadata={"secret": True, "label": label, "help": help_text})
 
 
-def choice(default: str, *alternatives: str) -> Any:
+def choice(default: str, *alternatives: str, label: str = "", help_text: str = "") -> Any:
     """A field of a Config that is one of these texts."""
-    return dataclasses.field(default=default, metadata={"choices": (default, *alternatives)})
+    metadata = {"choices": (default, *alternatives), "label": label, "help": help_text}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 AnyConfig = Config  # inside Provider the name means the provider's own class
@@ -263,7 +271,7 @@ class Provider(ABC, Generic[M]):
 @lru_cache(maxsize=1)
 def _load() -> None:
     package = importlib.import_module("notifier.providers")
-    for module in pkgutil.iter_modules(package.__path__, "notifier.providers."):
+    for module in pkgutil.walk_packages(package.__path__, "notifier.providers."):
         importlib.import_module(module.name)
 
 

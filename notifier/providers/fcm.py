@@ -13,7 +13,6 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from typing import Any, Self
 from urllib.parse import urlencode
@@ -28,6 +27,7 @@ from pyfcm import FCMNotification
 from notifier.channels.push import PushMessage
 from notifier.errors import InvalidInput
 from notifier.providers import base
+from notifier.providers.retry_after import retry_after
 from notifier.vocabulary.http import Request, Response
 from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Temporary, Throttled, Verdict
 
@@ -36,7 +36,6 @@ GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 GOOGLE_TOKENS = "https://oauth2.googleapis.com/token"
 ASSERTION_LIFE, ASSERTION_KEPT = 3600, 1800  #: seconds; Google allows an hour
 LONGEST_TTL = 28 * 86_400  #: FCM keeps a message for four weeks at most
-SHORTEST_WAIT, LONGEST_WAIT = 1.0, 3600.0
 LONG_NOTICE_RATE = 18_000_000  #: messages a minute above which Google asks for a month's notice
 
 #: the sandbox accepts assertions signed with this key: a provider reads no file, so it cannot read the sandbox's key
@@ -286,9 +285,9 @@ def _verdict_of_error(response: Response, error: Mapping[str, Any]) -> Verdict:
     if status == 401:
         return Temporary(detail)  # the token expired; the engine fetches a new one and tries again
     if code == "QUOTA_EXCEEDED" or status == 429:
-        return Throttled(_retry_after(response), detail)
+        return Throttled(retry_after(response), detail)
     if code == "UNAVAILABLE" or status == 503:
-        after = _retry_after(response)
+        after = retry_after(response)
         return Temporary(detail) if after is None else Throttled(after, detail)
     if status >= 500 or status < 400 or status == 408 or not isinstance(error.get("status"), str):
         return Temporary(detail)  # this includes answers that are not Google's, such as a proxy's page
@@ -326,22 +325,6 @@ def _blames_address(error: Mapping[str, Any]) -> bool:
             if isinstance(violation, dict) and violation.get("field") in ADDRESS_FIELDS:
                 return True
     return "registration token" in str(error.get("message", "")).lower()
-
-
-def _retry_after(response: Response) -> float | None:
-    """Retry-After in seconds, from seconds or an HTTP date (RFC 9110 §10.2.3), between a second and an hour."""
-    value = response.headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    try:
-        seconds = float(value) if value.replace(".", "", 1).isdigit() else _until(value)
-    except (ValueError, TypeError):
-        return None
-    return max(SHORTEST_WAIT, min(seconds, LONGEST_WAIT))
-
-
-def _until(date: str) -> float:
-    return parsedate_to_datetime(date).timestamp() - time.time()
 
 
 # ---- the service account -----------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def in_sandbox(name: str) -> Provider[Any]:
 def a_message(provider: Provider[Any]) -> Any:
     channel = channels()[provider.channel]
     content = {part: "text" for part in channel.parts if part != "data"}
-    person_address = Address("an-address", provider.platform)
+    person_address = Address("an-address@example.com", provider.platform)
     envelope = Envelope(new_id(), new_id(), new_id(), person_address, "collapse-1", expires_in=60, urgent=True)
     return channel.message(envelope, content)
 
@@ -82,7 +82,9 @@ def test_its_secrets_are_in_no_repr(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_its_settings_are_checked_and_the_error_names_the_field_and_shows_no_value(name: str) -> None:
     kind = provider_class(name)
-    required = [f for f in dataclasses.fields(kind.Config) if f.metadata.get("secret")]
+    required = [
+        f for f in dataclasses.fields(kind.Config) if f.metadata.get("secret") and f.default is dataclasses.MISSING
+    ]
     with pytest.raises(InvalidInput) as unknown:
         kind.Config.parse({"no_such_setting": "s3cret-value"})
     assert unknown.value.field == "no_such_setting"
