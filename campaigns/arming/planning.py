@@ -156,7 +156,7 @@ class CampaignPlanner:
             content = self._compiled.locale_for(channel, locale, self.tenant.default_locale)
             if content not in self._rendered:
                 self._rendered[content] = self._compiled.render_partly(
-                    content, self.campaign.data, self.tenant.link_schemes
+                    content, self.campaign.data, self.tenant.content_rules
                 )
             self._forms[key] = self._rendered[content]
         return self._forms[key]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from notifier.delivery.planning import recipients
 from notifier.delivery.planning.plan import Suppressed, plan
 from notifier.errors import NotifierError
 from notifier.models import TemplateVersion
+from notifier.vocabulary.content import TenantRules
 from notifier.vocabulary.people import Person
 
 #: recipients of whom one is shown
@@ -73,7 +74,7 @@ def samples(campaign: Campaign, person: Person) -> list[Sample]:
         return []
     compiled = templates.compiled(version_id)
     locale, default = person.preferences.language or person.locale, campaign.tenant.default_locale
-    context = _RenderContext({**campaign.data, PERSON: person.variables()}, campaign.tenant.link_schemes)
+    context = _RenderContext({**campaign.data, PERSON: person.variables()}, campaign.tenant.content_rules)
     planned = plan(person, category_rule_of(campaign), campaign.channels, datetime.now(UTC), campaign.tenant.timezone)
     refused = {e.channel: str(e.reason).replace("_", " ") for e in planned if isinstance(e, Suppressed)}
     with shared_budget():
@@ -86,12 +87,12 @@ def samples(campaign: Campaign, person: Person) -> list[Sample]:
 
 class _RenderContext(NamedTuple):
     variables: dict[str, Any]
-    schemes: Collection[str]
+    tenant_rules: TenantRules
 
 
 def _sample(compiled: templates.Compiled, content: templates.Locale, context: _RenderContext, refused: str) -> Sample:
     try:
-        return Sample(content.channel, compiled.render(content, context.variables, context.schemes), refused)
+        return Sample(content.channel, compiled.render(content, context.variables, context.tenant_rules), refused)
     except NotifierError as error:
         return Sample(content.channel, refused=error.message)
 

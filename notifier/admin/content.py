@@ -178,7 +178,7 @@ class TemplateAdmin(TenantModelAdmin):
                     name: compiled.render(
                         compiled.locale_for(name, locale, template.tenant.default_locale),
                         variables,
-                        template.tenant.link_schemes,
+                        template.tenant.content_rules,
                     )
                     for name in compiled.channels
                 }

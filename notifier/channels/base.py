@@ -6,12 +6,13 @@ import importlib
 import pkgutil
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
 
 from notifier.errors import InvalidInput
+from notifier.vocabulary.content import TenantRules
 from notifier.vocabulary.people import Address, Person
 
 
@@ -54,6 +55,10 @@ class Channel(ABC):
     html_parts: ClassVar[frozenset[str]] = frozenset()
     #: parts of which `check_content` checks more than the length
     inspected: ClassVar[frozenset[str]] = frozenset()
+    #: parts that `finish` changes after they were rendered
+    finished: ClassVar[frozenset[str]] = frozenset()
+    #: the provider bills a message by segments: `segments` counts them
+    segmented: ClassVar[bool] = False
     #: an unanswered request may be repeated, because the collapse key hides a repeat. False: it ends as `unknown`
     repeat_when_in_doubt: ClassVar[bool] = True
     #: messages that are in flight at once: what a crash may repeat. 400 is the least that the transport has in flight
@@ -98,9 +103,17 @@ class Channel(ABC):
             if required and not parts.get(part):
                 raise InvalidInput(f"{self.name} needs the part {part!r}.", field=part)
 
-    def check_content(self, parts: Mapping[str, Any], schemes: Collection[str]) -> None:
+    def finish(self, text: str, rules: TenantRules) -> str:
+        """The text of a rendered part of `finished` as it is stored, counted and sent."""
+        return text
+
+    def segments(self, content: Mapping[str, Any]) -> int:
+        """How many segments the provider bills for a message with this content; 0 on a channel without segments."""
+        return 0
+
+    def check_content(self, parts: Mapping[str, Any], rules: TenantRules) -> None:
         """Raise InvalidInput, naming the part, for rendered parts that no provider of this channel may get. `parts` may
-        lack parts that are not rendered yet; `schemes` are those of the tenant's apps, which a link may have."""
+        lack parts that are not rendered yet."""
         for part, limit in self.longest.items():
             if len(parts.get(part, "")) > limit:
                 raise InvalidInput(f"The {part} has more than {limit} characters.", field=part)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from notifier.channels.base import Channel, Envelope, Message
 from notifier.errors import InvalidInput
+from notifier.vocabulary.content import TenantRules
 from notifier.vocabulary.mail import Attachment, Mailbox
 from notifier.vocabulary.people import Address, Person
 
@@ -60,8 +61,8 @@ class Email(Channel):
         if not parts.get("text") and not parts.get("html"):
             raise InvalidInput("email needs the part 'text' or 'html'.", field="text")
 
-    def check_content(self, parts: Mapping[str, Any], schemes: Collection[str]) -> None:
-        super().check_content(parts, schemes)
+    def check_content(self, parts: Mapping[str, Any], rules: TenantRules) -> None:
+        super().check_content(parts, rules)
         for part in ("subject", "preheader"):
             if _CONTROL.search(parts.get(part, "")):
                 raise InvalidInput(f"The {part} holds a line break or a control character.", field=part)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from notifier.channels.base import Channel, Envelope, Message
 from notifier.channels.links import check_link
 from notifier.errors import InvalidInput
+from notifier.vocabulary.content import TenantRules
 from notifier.vocabulary.people import Address, Person
 
 
@@ -48,6 +49,6 @@ class InApp(Channel):
             data=content.get("data") or {},
         )
 
-    def check_content(self, parts: Mapping[str, Any], schemes: Collection[str]) -> None:
-        super().check_content(parts, schemes)
-        check_link(parts.get("link", ""), schemes)
+    def check_content(self, parts: Mapping[str, Any], rules: TenantRules) -> None:
+        super().check_content(parts, rules)
+        check_link(parts.get("link", ""), rules.schemes)

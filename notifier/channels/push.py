@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from notifier.channels.base import Channel, Envelope, Message
 from notifier.channels.links import check_image, check_link
 from notifier.errors import InvalidInput
 from notifier.values.push_token import is_push_token
+from notifier.vocabulary.content import TenantRules
 from notifier.vocabulary.people import Address, Person
 
 #: an email address or a phone number, which `is_push_token` would accept: no platform has such tokens
@@ -53,7 +54,7 @@ class Push(Channel):
             data=content.get("data") or {},
         )
 
-    def check_content(self, parts: Mapping[str, Any], schemes: Collection[str]) -> None:
-        super().check_content(parts, schemes)
-        check_link(parts.get("link", ""), schemes)
+    def check_content(self, parts: Mapping[str, Any], rules: TenantRules) -> None:
+        super().check_content(parts, rules)
+        check_link(parts.get("link", ""), rules.schemes)
         check_image(parts.get("image", ""))

@@ -153,10 +153,9 @@ def _render(
     """channel -> the content of its message."""
     locale = draft.person.preferences.language or draft.person.locale
     variables = {**draft.request.data, PERSON: draft.person.variables()}
+    rules = context.tenant.content_rules
     return {
-        name: compiled.render(
-            compiled.locale_for(name, locale, context.tenant.default_locale), variables, context.tenant.link_schemes
-        )
+        name: compiled.render(compiled.locale_for(name, locale, context.tenant.default_locale), variables, rules)
         for name in channels
     }
 

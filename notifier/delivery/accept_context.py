@@ -35,7 +35,7 @@ class AcceptContext:
     archived: frozenset[str]  #: keys of archived categories that requests name
 
 
-_TENANT_FIELDS = ["id", "default_locale", "timezone", "sandbox", "link_schemes"]
+_TENANT_FIELDS = ["id", "default_locale", "timezone", "sandbox", "link_schemes", "sms_segments", "sms_transliterate"]
 
 
 class _TemplateRow(NamedTuple):

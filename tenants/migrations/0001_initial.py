@@ -1,6 +1,7 @@
 import django.contrib.auth.models
 import django.contrib.auth.validators
 import django.contrib.postgres.fields
+import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
 from django.conf import settings
@@ -206,6 +207,26 @@ class Migration(migrations.Migration):
                         default=list,
                         help_text="URL schemes of your apps that links in messages may have besides https and http: myapp, myapp-beta.",
                         size=None,
+                    ),
+                ),
+                (
+                    "sms_segments",
+                    models.PositiveSmallIntegerField(
+                        default=6,
+                        help_text="The most segments of one SMS: providers bill each. A longer text is refused.",
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(10),
+                        ],
+                        verbose_name="SMS segments",
+                    ),
+                ),
+                (
+                    "sms_transliterate",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Letters outside of GSM-7 become similar ones (ş: s) where that keeps an SMS short.",
+                        verbose_name="SMS in plain letters",
                     ),
                 ),
                 (

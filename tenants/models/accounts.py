@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from notifier.errors import InvalidInput
 from notifier.values import zones
+from notifier.vocabulary.content import MOST_SMS_SEGMENTS, TenantRules
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.status import Mode
 from tenants.models.base import TenantOwned
@@ -64,12 +66,27 @@ class Tenant(models.Model):
         blank=True,
         help_text="URL schemes of your apps that links in messages may have besides https and http: myapp, myapp-beta.",
     )
+    sms_segments = models.PositiveSmallIntegerField(
+        "SMS segments",
+        default=TenantRules().sms_segments,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_SMS_SEGMENTS)],
+        help_text="The most segments of one SMS: providers bill each. A longer text is refused.",
+    )
+    sms_transliterate = models.BooleanField(
+        "SMS in plain letters",
+        default=False,
+        help_text="Letters outside of GSM-7 become similar ones (ş: s) where that keeps an SMS short.",
+    )
     active = models.BooleanField(default=True, help_text="The API refuses the keys of an inactive tenant.")
     inbox_secret = models.BinaryField(default=bytes, editable=False)  #: encrypted; signs recipient tokens
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def content_rules(self) -> TenantRules:
+        return TenantRules(self.link_schemes, self.sms_segments, self.sms_transliterate)
 
 
 class Member(TenantOwned):

@@ -18,7 +18,8 @@ TEXT = {"title": "Hi", "body": "x"}
 
 
 def settings_of(tenant: Tenant, **values: Any) -> dict[str, Any]:
-    return {"name": tenant.name, "default_locale": "en", "timezone": "UTC", "link_schemes": "", **values}
+    texts = {"default_locale": "en", "timezone": "UTC", "link_schemes": "", "sms_segments": "6"}
+    return {"name": tenant.name, **texts, **values}
 
 
 @pytest.mark.parametrize(

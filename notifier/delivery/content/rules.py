@@ -12,16 +12,17 @@ from typing import Any
 from notifier.channels import channel
 from notifier.errors import InvalidInput
 from notifier.providers import providers
+from notifier.vocabulary.content import TenantRules
 
 #: bytes of one character in UTF-8, at most
 _WIDEST = 4
 
 
-def check(name: str, parts: Mapping[str, Any], schemes: Collection[str], field: str) -> None:
+def check(name: str, parts: Mapping[str, Any], tenant_rules: TenantRules, field: str) -> None:
     """Raise InvalidInput unless these parts of channel `name` may be sent. `parts` may lack parts that are not rendered
     yet. The error's field is `field` and the part."""
     try:
-        channel(name).check_content(parts, schemes)
+        channel(name).check_content(parts, tenant_rules)
         for provider in providers().values():
             if provider.channel == name:
                 provider.check_content(parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from notifier.delivery.content.liquid import MAX_TEXT, PERSON, LiquidText
 from notifier.errors import InvalidInput, NotifierError
 from notifier.models import Template, TemplateVersion
 from notifier.values import locales
+from notifier.vocabulary.content import TenantRules
 from tenants.models import Tenant, User
 
 #: {channel: {locale: {part: source, or {key: source} for the part `data`}}}
@@ -40,23 +41,30 @@ class PartlyRendered:
     value of the part `data` is named `data.<key>`."""
 
     content: Locale
-    schemes: Collection[str]
+    tenant_rules: TenantRules
     parts: Mapping[str, str | None]  #: None: the part is personal
     personal: tuple[tuple[str, LiquidText], ...]
     broken: NotifierError | None = None  #: why no recipient gets it, unless an earlier part fails otherwise
     free_characters: int = -1  #: see rules.free_characters
+    finishes: bool = False  #: the channel changes a personal part after it was rendered
 
     def render(self, variables: dict[str, Any]) -> tuple[str, ...]:
         """The personal parts, in their order. Raises MissingVariables or TemplateFailed."""
         texts = tuple([text.render(variables) for _, text in self.personal])
+        if self.finishes:
+            texts = self._finish(texts)
         if self.broken is not None:
             # without this, a million raises would add a million frames to the error
             raise self.broken.with_traceback(None)
         if sum(map(len, texts)) > self.free_characters:
             names = (name for name, _ in self.personal)
             parts = rules.nest_parts({**self.parts, **dict(zip(names, texts, strict=True))})
-            rules.check(self.content.channel, parts, self.schemes, self.content.field)
+            rules.check(self.content.channel, parts, self.tenant_rules, self.content.field)
         return texts
+
+    def _finish(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+        named = zip((name for name, _ in self.personal), texts, strict=True)
+        return tuple(finish_part(self.content.channel, name, text, self.tenant_rules) for name, text in named)
 
 
 class Compiled:
@@ -85,19 +93,22 @@ class Compiled:
                 return Locale(name, candidate)
         return Locale(name, next(iter(by_locale)))
 
-    def render(self, content: Locale, variables: dict[str, Any], schemes: Collection[str]) -> Parts:
-        """The parts of one channel, with links of the tenant's app `schemes`. Raises MissingVariables,
-        TemplateFailed, or InvalidInput for parts that the channel's rules refuse."""
+    def render(self, content: Locale, variables: dict[str, Any], tenant_rules: TenantRules) -> Parts:
+        """The parts of one channel. Raises MissingVariables, TemplateFailed, or InvalidInput for parts that the
+        rules of the channel or the tenant refuse."""
         parts: Parts = {
             part: text.render(variables)
             if isinstance(text, LiquidText)
             else {k: v.render(variables) for k, v in text.items()}
             for part, text in self._texts[content.channel][content.name].items()
         }
-        rules.check(content.channel, parts, schemes, content.field)
+        if finished := channel(content.channel).finished:
+            for part in finished.intersection(parts):
+                parts[part] = finish_part(content.channel, part, parts[part], tenant_rules)
+        rules.check(content.channel, parts, tenant_rules, content.field)
         return parts
 
-    def render_partly(self, content: Locale, common: dict[str, Any], schemes: Collection[str]) -> PartlyRendered:
+    def render_partly(self, content: Locale, common: dict[str, Any], tenant_rules: TenantRules) -> PartlyRendered:
         """The parts for many recipients: renders the parts that need only `common`, the variables that all recipients
         share."""
         parts: dict[str, str | None] = {}
@@ -109,23 +120,28 @@ class Compiled:
                 if text.reads(PERSON):
                     personal.append((part, text))
                 else:
-                    parts[part] = text.render(common)
+                    parts[part] = finish_part(content.channel, part, text.render(common), tenant_rules)
             rendered = {part: text for part, text in parts.items() if text is not None}
-            rules.check(content.channel, rules.nest_parts(rendered), schemes, content.field)
+            rules.check(content.channel, rules.nest_parts(rendered), tenant_rules, content.field)
             free_characters = rules.free_characters(content.channel, rendered, [part for part, _ in personal])
         except NotifierError as error:
             broken = error
-        return PartlyRendered(content, schemes, parts, tuple(personal), broken, free_characters)
+        finishes = not channel(content.channel).finished.isdisjoint(part for part, _ in personal)
+        return PartlyRendered(content, tenant_rules, parts, tuple(personal), broken, free_characters, finishes)
 
-    def check_constants(self, schemes: Collection[str]) -> None:
+    def check_constants(self, tenant_rules: TenantRules) -> None:
         """Raise InvalidInput, naming the field, for constant parts that no recipient may get."""
         for name, by_locale in self._texts.items():
             for locale, parts in by_locale.items():
                 content = Locale(name, locale)
-                constant = {part: text.render({}) for part, text in _flat(parts) if text.constant}
+                constant = {
+                    part: finish_part(name, part, text.render({}), tenant_rules)
+                    for part, text in _flat(parts)
+                    if text.constant
+                }
                 # the names of data are constant even where their texts are not
                 keys = {part: "" for part, _ in _flat(parts) if part.startswith("data.")}
-                rules.check(name, rules.nest_parts(keys | constant), schemes, content.field)
+                rules.check(name, rules.nest_parts(keys | constant), tenant_rules, content.field)
 
     def _all(self) -> Iterator[LiquidText]:
         for by_locale in self._texts.values():
@@ -139,6 +155,12 @@ def _flat(parts: Mapping[str, LiquidText | dict[str, LiquidText]]) -> Iterator[t
             yield part, text
         else:
             yield from ((f"{part}.{key}", value) for key, value in text.items())
+
+
+def finish_part(name: str, part: str, text: str, tenant_rules: TenantRules) -> str:
+    """The rendered text of a part of channel `name` as it is stored, counted and sent."""
+    kind = channel(name)
+    return kind.finish(text, tenant_rules) if part in kind.finished else text
 
 
 def fallbacks(locale: str) -> list[str]:
@@ -189,7 +211,7 @@ def check(content: Any, tenant: Tenant) -> Compiled:
         for locale, parts in by_locale.items():
             _check_parts(kind.check_parts, f"content.{name}.{locale}", parts)
     parsed = Compiled(content)
-    parsed.check_constants(tenant.link_schemes)
+    parsed.check_constants(tenant.content_rules)
     return parsed
 
 

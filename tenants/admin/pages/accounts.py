@@ -55,7 +55,7 @@ class TenantAdmin(TenantModelAdmin):
     search_fields = ("name", "slug")
     ordering = ("name",)
     fields = (
-        *("name", "slug", "default_locale", "timezone", "link_schemes"),
+        *("name", "slug", "default_locale", "timezone", "link_schemes", "sms_segments", "sms_transliterate"),
         *("sandbox", "active", "id", "created_at"),
     )
 

@@ -16,6 +16,7 @@ from notifier.delivery.content.templates import Compiled, Locale, check
 from notifier.errors import InvalidInput
 from notifier.providers.fcm import Fcm, FcmConfig
 from notifier.sandbox.services.fcm import payload_size
+from notifier.vocabulary.content import TenantRules
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.people import Address
 from tenants.models import Tenant
@@ -69,15 +70,15 @@ def test_a_part_that_a_recipient_cannot_get_is_refused_at_rendering(name: str, p
     text = "{{ recipient.attributes.value }}"
     parts = {"title": "a", "body": "b", part: {"k": text} if part == "data" else text}
     compiled, content = Compiled({name: {"en": parts}}), Locale(name, "en")
-    form = compiled.render_partly(content, {}, ())
+    form = compiled.render_partly(content, {}, TenantRules())
 
     def rendered(value: str) -> tuple[str, ...]:
         variables = {"recipient": {"attributes": {"value": value}}}
-        compiled.render(content, variables, ())
+        compiled.render(content, variables, TenantRules())
         return form.render(variables)
 
     assert rendered(good) == (good,)
-    for render in (lambda variables: compiled.render(content, variables, ()), form.render):
+    for render in (lambda variables: compiled.render(content, variables, TenantRules()), form.render):
         with pytest.raises(InvalidInput) as caught:
             render({"recipient": {"attributes": {"value": bad}}})
         assert caught.value.field == f"content.{name}.en.{part}"

@@ -12,6 +12,7 @@ from notifier.delivery.content import liquid
 from notifier.delivery.content.liquid import LiquidText
 from notifier.delivery.content.templates import Compiled, Locale, check, fallbacks
 from notifier.errors import InvalidInput, MissingVariables, TemplateFailed
+from notifier.vocabulary.content import TenantRules
 from tenants.models import Tenant
 
 ACME = Tenant(default_locale="en", link_schemes=["acme"])
@@ -298,14 +299,14 @@ def test_a_text_knows_whether_it_depends_on_the_recipient(source: str, personal:
 
 def test_common_parts_are_rendered_once() -> None:
     parts = {"title": "Hi {{ recipient.name }}", "body": "{{ what | upcase }}", "data": {"k": "{{ what }}", "c": "x"}}
-    form = Compiled({"push": {"en": parts}}).render_partly(PUSH, {"what": "tea", "recipient": "none"}, ())
+    form = Compiled({"push": {"en": parts}}).render_partly(PUSH, {"what": "tea", "recipient": "none"}, TenantRules())
     assert form.parts == {"title": None, "body": "TEA", "data.k": "tea", "data.c": "x"}
     assert form.render({"recipient": {"name": "Ada"}}) == ("Hi Ada",)
 
 
 def test_personal_parts_fail_in_the_order_of_the_template() -> None:
     parts = {"title": "{{ recipient.attributes.plan }}", "body": "{{ 1 | divided_by: 0 }}", "link": "{{ recipient.x }}"}
-    form = Compiled({"push": {"en": parts}}).render_partly(PUSH, {}, ())
+    form = Compiled({"push": {"en": parts}}).render_partly(PUSH, {}, TenantRules())
     with pytest.raises(MissingVariables):
         form.render({"recipient": {"attributes": {}}})
     with pytest.raises(InvalidInput, match=r"^body cannot be rendered"):

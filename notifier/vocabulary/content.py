@@ -1,0 +1,17 @@
+"""What a tenant decides about the content of its messages."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+MOST_SMS_SEGMENTS = 10  #: Twilio refuses texts of more than 1,600 characters (error 21617)
+
+
+class TenantRules(NamedTuple):
+    """`schemes`: URL schemes of the tenant's apps, which a link may have. `sms_segments`: the most segments of one SMS.
+    `sms_transliterate`: letters that GSM-7 lacks become similar letters where that makes the whole text GSM-7."""
+
+    schemes: Collection[str] = ()
+    sms_segments: int = 6
+    sms_transliterate: bool = False
