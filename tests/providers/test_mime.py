@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import email
 import email.policy
+import quopri
 import re
 from email.message import EmailMessage as Parsed
+from itertools import chain, zip_longest
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from notifier.channels.base import Envelope
 from notifier.channels.email import EmailMessage
 from notifier.providers.mime import compose
+from notifier.providers.mime.quoted_printable import encode_text, encode_values
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.mail import Mailbox
 from notifier.vocabulary.people import Address
@@ -58,7 +61,33 @@ def test_every_line_can_travel(text: str) -> None:
     raw = composed("ü" * 200, text=text or "x")
     assert raw.isascii() and raw.endswith(b"\r\n")
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
-    assert not re.search(rb"(?<!\r)\n|\r(?!\n)|\r\n\.\r\n", raw)
+    assert not re.search(rb"(?<!\r)\n|\r(?!\n)|\r\n\.|\r\nFrom ", raw)
+
+
+#: what a value can hold: everything but halves of surrogate pairs
+VALUES = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=200),
+    st.lists(st.sampled_from([".", "=", " ", "\n", "From ", "ü", "a" * 76, "\t", "😀", "\r\n"]), max_size=8).map(
+        "".join
+    ),
+)
+
+
+@given(constants=st.lists(VALUES, min_size=1, max_size=4), values=st.lists(VALUES, min_size=3, max_size=3))
+def test_a_value_in_place_of_its_placeholder_arrives_between_unchanged_lines(
+    constants: list[str], values: list[str]
+) -> None:
+    assume(not any("PLACEHOLDER" in text or "\r" in text for text in constants + values))
+    names = [f"PLACEHOLDER{n}" for n in range(len(constants) - 1)]
+    sample = "".join(chain.from_iterable(zip_longest(constants, names, fillvalue="")))
+    encoded = encode_text(sample, re.compile(r"(PLACEHOLDER\d)"))
+    for name, value in zip(names, encode_values(values), strict=False):
+        encoded = encoded.replace(name.encode(), value)
+    lines = encoded.split(b"\r\n")
+    assert max(map(len, lines)) <= 76 and not any(line.startswith((b".", b"From ")) for line in lines)
+    expected = "".join(chain.from_iterable(zip_longest(constants, values[: len(names)], fillvalue="")))
+    arrived = quopri.decodestring(encoded).decode().replace("\r\n", "\n")
+    assert arrived.removesuffix("\n") == expected.removesuffix("\n")
 
 
 @pytest.mark.parametrize("name", ["", "Acme", "Acme, Inc.", 'The "best"', "Grüße & Co", "=?utf-8?q?a?="])

@@ -1,6 +1,6 @@
 """An email as bytes (RFC 5322, 2045, 2047): headers, and a text, an HTML page, or both as alternatives.
 
-The standard library's EmailMessage costs 1 to 4 ms a message of 5 kB, this 0.3 (quoted-printable is half of it). The
+The standard library's EmailMessage costs 1 to 4 ms a message of 5 kB, this 0.1 (quoted-printable is half of it). The
 standard library's parser gives the same parts back (tests/providers/test_mime.py).
 """
 
@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 import time
 from base64 import b64encode
-from binascii import b2a_qp
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from email.utils import formatdate
 
 from notifier.channels.email import EmailMessage
 from notifier.providers.email_headers import extra_headers
+from notifier.providers.mime.quoted_printable import encode_text
 from notifier.vocabulary.mail import Mailbox
 
 _ENCODED_WORD = 45  #: bytes of text in one encoded word: 60 of base64, and 75 in all (RFC 2047 §2)
@@ -23,8 +23,9 @@ _BODY_TAG = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
 _SPECIAL = frozenset('()<>[]:;@\\,."')
 
 
-def compose(message: EmailMessage, sender: Mailbox) -> bytes:
-    """The message with CRLF line ends, ready for SMTP's DATA (dots are not doubled)."""
+def compose(message: EmailMessage, sender: Mailbox, placeholders: re.Pattern[str] | None = None) -> bytes:
+    """The message with CRLF line ends, ready for SMTP's DATA (dots are not doubled). `placeholders` matches texts that
+    stay as they are, wherever they stand: the message is then the sample of a body template."""
     envelope = message.envelope
     headers = [
         f"From: {_mailbox(sender.name, sender.address)}",
@@ -35,7 +36,7 @@ def compose(message: EmailMessage, sender: Mailbox) -> bytes:
         "MIME-Version: 1.0",
         *(f"{name}: {header_text(value)}" for name, value in extra_headers(message, sender.domain)),
     ]
-    return "\r\n".join([*headers, ""]).encode() + _content(message)
+    return "\r\n".join([*headers, ""]).encode() + _content(message, placeholders)
 
 
 def with_ascii_domain(address: str) -> str:
@@ -57,42 +58,44 @@ def message_id(key: str, sender: Mailbox) -> str:
     return f"{key}@{sender.domain}"
 
 
-def _content(message: EmailMessage) -> bytes:
+def _content(message: EmailMessage, placeholders: re.Pattern[str] | None) -> bytes:
     html = with_preheader(message.html, message.preheader)
     if message.text and html:
         # "=_" stands in no quoted-printable text
         boundary = b"=_" + message.envelope.delivery_id.hex.encode()
         parts = (
-            b"--%b\r\n%b" % (boundary, _part(kind, text)) for kind, text in (("plain", message.text), ("html", html))
+            b"--%b\r\n%b" % (boundary, _part(kind, text, placeholders))
+            for kind, text in (("plain", message.text), ("html", html))
         )
         head = b'Content-Type: multipart/alternative; boundary="%b"\r\n\r\n' % boundary
         return head + b"".join(parts) + b"--%b--\r\n" % boundary
-    return _part("html", html) if html else _part("plain", message.text)
+    return _part("html", html, placeholders) if html else _part("plain", message.text, placeholders)
 
 
-def _part(kind: str, text: str) -> bytes:
-    return b"Content-Type: text/%b; charset=utf-8\r\n%b%b" % (kind.encode(), _QP, quoted_printable(text))
-
-
-def quoted_printable(text: str) -> bytes:
-    """Lines of 76 characters at most, each with CRLF, the last one, too."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
-    if not lines.endswith("\r\n"):
-        lines += "\r\n"  # b2a_qp takes the kind of its soft line breaks from the first line end that it sees
-    encoded = b2a_qp(lines.encode(), istext=True)
-    # a server that reads carelessly takes a line with only a dot for the end of the message
-    return encoded.replace(b"\r\n.", b"\r\n=2E") if b"\r\n." in encoded else encoded
+def _part(kind: str, text: str, placeholders: re.Pattern[str] | None) -> bytes:
+    return b"Content-Type: text/%b; charset=utf-8\r\n%b%b" % (kind.encode(), _QP, encode_text(text, placeholders))
 
 
 def with_preheader(html: str, preheader: str) -> str:
     """The page with the preheader, which a mail client shows after the subject; it is invisible in the page."""
     if not html or not preheader:
         return html
-    escaped = preheader.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    hidden = f'<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">{escaped}</div>'
+    hidden = f'<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">{as_html(preheader)}</div>'
     body = _BODY_TAG.search(html)
     end = body.end() if body else 0
     return html[:end] + hidden + html[end:]
+
+
+def as_html(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def encode_headers(texts: Sequence[str]) -> list[bytes]:
+    """Unstructured header values that replace placeholders. A subject in ASCII takes 0.1 µs, another one 2 to 4."""
+    together = "".join(texts)
+    if together.isascii() and together.isprintable() and "=?" not in together:
+        return [text.encode() for text in texts]
+    return [header_text(text).encode() for text in texts]
 
 
 def header_text(text: str) -> str:
