@@ -7,16 +7,20 @@ import uuid
 from datetime import datetime
 from typing import NamedTuple
 
+import structlog
+
 from campaigns.lifecycle.fanout import MAY_LEAVE
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Shard
 from campaigns.sending.claimed_shard import ClaimedShard
 from campaigns.shard import payload as payloads
 from campaigns.shard.outcomes import ShardOutcomes
-from notifier.delivery.accounts import registry
+from notifier.delivery.accounts import health, registry
 from notifier.delivery.infra import bulk
 from notifier.delivery.infra.ttl_cache import TtlCache
 from notifier.delivery.ledger import leases
 from notifier.models import ProviderAccount
+
+log = structlog.get_logger("notifier.campaigns")
 
 #: an edit of a campaign reaches every worker within a second; each chunk reads the campaign's state
 _campaigns = TtlCache[uuid.UUID, Campaign](seconds=1.0)
@@ -76,17 +80,22 @@ def _claimed_shard(shard_id: uuid.UUID, row: _ClaimRow) -> ClaimedShard:
         row.size, row.begun, row.codes, row.delays, row.notes, unknown_delay=int(row.age * 1000)
     )
     outcomes.skipped, outcomes.disconnected = row.skipped, row.disconnected
+    campaign = _campaign(row.campaign_id)
+    in_doubt = frozenset(outcomes.unanswered())
+    account = _account(row.account_id)
+    if not in_doubt:  # only its account can hide a repeat
+        account = _replaced(account, campaign, shard_id, row.fence)
     return ClaimedShard(
         id=shard_id,
-        campaign=_campaign(row.campaign_id),
-        account=_account(row.account_id),
+        campaign=campaign,
+        account=account,
         channel=row.channel,
         fence=row.fence,
         began_at=row.began_at,
         age=row.age,
         payload=payloads.unpack(row.payload),
         outcomes=outcomes,
-        in_doubt=frozenset(outcomes.unanswered()),
+        in_doubt=in_doubt,
     )
 
 
@@ -103,3 +112,23 @@ def _account(pk: uuid.UUID) -> ProviderAccount:
     if account is None:
         raise ProviderAccount.DoesNotExist
     return account
+
+
+def _replaced(account: ProviderAccount, campaign: Campaign, shard_id: uuid.UUID, fence: int) -> ProviderAccount:
+    """Another account for a shard whose account is disabled or has an open circuit; the account itself when there is no
+    other."""
+    if account.enabled and health.read_weights([account.pk])[account.pk]:
+        return account
+    fallbacks = registry.fallback_accounts(campaign.tenant, account, campaign.mode)
+    if not fallbacks:
+        return account
+    Shard.objects.filter(pk=shard_id, fence=fence).update(account=fallbacks[0])
+    log.warning(
+        "shard moved to another account",
+        action="send",
+        tenant=str(campaign.tenant_id),
+        campaign=str(campaign.pk),
+        account=str(account.pk),
+        to=str(fallbacks[0].pk),
+    )
+    return fallbacks[0]

@@ -26,10 +26,13 @@ from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.settle import Outcome
 from notifier.errors import NotifierError
 from notifier.vocabulary.http import Answered, RequestBatch, Response, TokenRefused, TransportError
+from notifier.vocabulary.status import Status
 from notifier.vocabulary.verdicts import Throttled, Verdict
 
 #: FCM also answers 429 when one device gets too much: one 429 among more answers than this does not slow the account
 ANSWERS_PER_429 = 50
+#: so many messages in a row that another account takes over show that the account is down
+MOVED_IN_A_ROW = 20
 
 
 class InFlight:
@@ -49,6 +52,7 @@ class InFlight:
         self._message_of: dict[uuid.UUID, int] = {}
         self._verdicts: list[Verdict] = []  #: for all answers but a plain 200
         self._sent = self._throttled = 0
+        self._moved = 0  #: messages since the last one that was sent that another account takes over
         self._fallbacks = FallbackAccounts(claimed.account, claimed.mode)
         try:
             self._provider = registry.provider_for(claimed.account)
@@ -72,6 +76,12 @@ class InFlight:
     def count(self) -> int:
         """How many messages are in flight."""
         return self._dispatcher.rows + (self._completions.left if self._batches else 0)
+
+    @property
+    def account_is_down(self) -> bool:
+        """Whether the account takes nothing, and another account takes over what it refused: the rest of the shard
+        should leave through that account."""
+        return self._moved >= MOVED_IN_A_ROW
 
     # -- sending --
 
@@ -129,6 +139,7 @@ class InFlight:
         sent = [rows[at] for at, answer in answers if type(answer) is int]
         outcomes.mark_sent(sent, self._claimed.delay())
         self._sent += len(sent)
+        self._moved = 0 if sent else self._moved
         if len(sent) != len(answers):
             others = [(rows[at], answer) for at, answer in answers if not isinstance(answer, int)]
             self._record_others(others, asked_delay)
@@ -169,10 +180,12 @@ class InFlight:
 
     def record_outcome(self, i: int, outcome: Outcome, *, skipped: bool = False) -> None:
         """Record the outcome of message i. An outcome that is not final goes to the ledger. `skipped`: the outcome is
-        no failure; nor is a lost connection before the last attempt."""
+        no failure; nor is a lost connection before the last attempt, nor a message that another account takes over."""
         outcomes = self._claimed.outcomes
         outcomes.disconnected += outcome.disconnected
-        skipped = skipped or (outcome.disconnected and not outcome.final)
+        moved = outcome.account_id is not None
+        self._moved = self._moved + 1 if moved else 0 if outcome.status == Status.SENT else self._moved
+        skipped = skipped or moved or (outcome.disconnected and not outcome.final)
         dead_as_of = self._claimed.delay_at(outcome.dead.as_of) if outcome.address_is_dead else None
         note = OutcomeNote(str(outcome.reason), outcome.detail, outcome.provider_ref, dead_as_of, outcome.dead_letter)
         if not outcome.final:

@@ -112,9 +112,9 @@ class Sender:
             self._collect(min(grant.wait, CHECK_SECONDS))
 
     def _turn_is_over(self) -> bool:
-        """Whether other tasks wait, after MAX_TURN_SECONDS of a rate-limited shard: the shard would keep this worker
-        for minutes."""
-        return (
+        """Whether the shard should be claimed anew: its account is down and another takes over; or other tasks wait,
+        after MAX_TURN_SECONDS of a rate-limited shard, which would keep this worker for minutes."""
+        return self._in_flight.account_is_down or (
             bool(self._rate or self._limits)
             and time.monotonic() - self._began > MAX_TURN_SECONDS
             and waiting(queue_of(self._claimed.channel, Lane.BULK)) > 0

@@ -33,7 +33,7 @@ from notifier.models import ProviderAccount
 from notifier.providers import Provider
 from notifier.vocabulary.http import HttpClient
 from notifier.vocabulary.status import SILENT, Lane, Reason, Status
-from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Sent, Throttled, Verdict
+from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Sent, Temporary, Throttled, Verdict
 from tenants.models import Tenant
 
 log = structlog.get_logger("notifier.delivery")
@@ -229,7 +229,8 @@ def expires_in(not_after: datetime | None) -> int | None:
 
 
 class FallbackAccounts:
-    """The accounts that could send instead of one account: loaded when a message needs them, as most do not."""
+    """The healthy accounts that could send instead of one account, the best first: loaded when a message needs them, as
+    most do not."""
 
     def __init__(self, account: ProviderAccount, mode: str) -> None:
         self._account, self._mode = account, mode
@@ -247,8 +248,7 @@ class FallbackAccounts:
     def _load(self) -> list[ProviderAccount]:
         account = self._account
         tenant = Tenant.objects.get(pk=account.tenant_id)
-        usable = registry.usable_accounts(tenant, account.channel, account.platform, self._mode)
-        return [other for other in usable if other.id != account.id]
+        return registry.fallback_accounts(tenant, account, self._mode)
 
 
 def outcome_of(row: Claimed, verdict: Verdict, fallbacks: FallbackAccounts) -> Outcome:
@@ -258,7 +258,7 @@ def outcome_of(row: Claimed, verdict: Verdict, fallbacks: FallbackAccounts) -> O
     tries = Tries(
         made=row.attempt + 1,
         repeat_when_in_doubt=channel(row.channel).repeat_when_in_doubt,
-        other_account=bool(accounts),
+        other_account=bool(accounts) and not row.in_doubt,
         seconds_left=left,
         dice=random.random(),  # noqa: S311
     )
@@ -301,6 +301,11 @@ def update_health(account: ProviderAccount, verdicts: Sequence[Verdict], taken: 
     if any(isinstance(v, Misconfigured) for v in verdicts):
         health.move(account.id, -5)
         log.warning("account misconfigured", action="send", account=str(account.id), tenant=str(account.tenant_id))
+        return
+    if verdicts and not taken and all(isinstance(v, Temporary) and v.unavailable for v in verdicts):
+        # two such batches open the circuit, and the account's messages go to another account
+        health.move(account.id, -5)
+        log.warning("account unavailable", action="send", account=str(account.id), tenant=str(account.tenant_id))
         return
     good, answered = taken + sum(isinstance(v, Sent | Permanent) for v in verdicts), taken + len(verdicts)
     if good < answered / 2:

@@ -160,7 +160,9 @@ def _process(dispatcher: Dispatcher, paused: PausedAccounts, rows: list[Claimed]
         _settle_unsent(reroute(rows))
         return
     if health.read_weights([account.id])[account.id] == 0:
-        claims.release(rows, CIRCUIT_SECONDS)
+        leaving = leave_unhealthy(account, rows)
+        _settle_unsent(leaving)
+        claims.release(_without(rows, [outcome.row for outcome in leaving]), CIRCUIT_SECONDS)
         return
     grant = rate_limits.take_for_account(account.id, registry.rate_of(account), len(rows))
     if grant.granted < len(rows):
@@ -223,6 +225,16 @@ def reroute(rows: Sequence[Claimed]) -> list[Outcome]:
     """Outcomes for rows whose account was disabled or deleted after acceptance: another account, or a failure."""
     tenants = Tenant.objects.in_bulk({row.tenant_id for row in rows})
     return [_reroute(row, tenants[row.tenant_id]) for row in rows]
+
+
+def leave_unhealthy(account: ProviderAccount, rows: Sequence[Claimed]) -> list[Outcome]:
+    """Outcomes for rows of an account with an open circuit that a healthy account takes over. A row with an attempt in
+    doubt stays: only its account can hide a repeat."""
+    fallbacks = registry.fallback_accounts(Tenant.objects.get(pk=account.tenant_id), account, rows[0].mode)
+    if not fallbacks:
+        return []
+    detail = f"the account {account.name} is unavailable"[:300]
+    return [Outcome(row, Status.QUEUED, detail=detail, account_id=fallbacks[0].id) for row in rows if not row.in_doubt]
 
 
 def _reroute(row: Claimed, tenant: Tenant) -> Outcome:

@@ -23,7 +23,14 @@ from notifier.channels.base import Message
 from notifier.errors import Forged, InvalidInput
 from notifier.providers.body_template import BodyTemplate, Placeholders, compile_template
 from notifier.vocabulary.checks import ConnectionCheck
-from notifier.vocabulary.http import HttpClient, Request, Response, TokenRefused, TokenRequest, TransportError
+from notifier.vocabulary.http import (
+    HttpClient,
+    Request,
+    Response,
+    TokenRefused,
+    TokenRequest,
+    TransportError,
+)
 from notifier.vocabulary.receipts import ReceiptEvent, ReceiptRequest
 from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Temporary, Verdict
 
@@ -171,6 +178,11 @@ class Provider(ABC, Generic[M]):
         """What the response means."""
         raise NotImplementedError(f"{type(self).__name__} must implement verdict_of() or override send()")
 
+    def can_replace(self, other: Provider[M]) -> bool:
+        """Whether this account reaches the addresses of that one. False where an address belongs to an account, as a
+        push token does."""
+        return True
+
     def verify(self, request: ReceiptRequest) -> None:
         """Raise Forged unless the call comes from the provider's server. The web process calls it; no I/O. The secret
         in the address has been checked already; a provider that signs its calls checks the signature here."""
@@ -265,7 +277,9 @@ class Provider(ABC, Generic[M]):
         """What an answer means, or the lack of one."""
         if isinstance(answer, Response):
             return self.verdict_of(answer)
-        return InDoubt(answer.detail, answer.disconnected) if answer.begun else Temporary(answer.detail)
+        if answer.begun:
+            return InDoubt(answer.detail, answer.disconnected)
+        return Temporary(answer.detail, unavailable=answer.unreachable)
 
 
 @lru_cache(maxsize=1)

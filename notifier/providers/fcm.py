@@ -101,6 +101,7 @@ class Fcm(base.Provider[PushMessage]):
         account = _document(config.service_account)
         self._key, self._key_id = account["private_key"], account.get("private_key_id", "")
         self._algorithm = "HS256" if account.get("type") == SANDBOX_TYPE else "RS256"
+        self._project = account["project_id"]
         self._issuer, project = account["client_email"], account["project_id"]
         self._url = f"{self.base}/v1/projects/{project}/messages:send"
         # not the account's own token_uri: it is the tenant's input, and a tenant must not choose where we post
@@ -135,6 +136,10 @@ class Fcm(base.Provider[PushMessage]):
         super().check_content(parts)
 
     # -- the token --
+
+    def can_replace(self, other: base.Provider[PushMessage]) -> bool:
+        """A token belongs to one Firebase project: another project answers SENDER_ID_MISMATCH."""
+        return isinstance(other, Fcm) and other._project == self._project
 
     def token_request(self) -> Request:
         """The request for a token. An RSA signature costs 1 ms, so one assertion is used for half of its hour."""

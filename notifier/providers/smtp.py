@@ -133,7 +133,8 @@ class Smtp(base.Provider[EmailMessage]):
             queued = _QUEUED.search(text)
             return Sent(queued[1] if queued else "")
         if response.status < 500:
-            return Temporary(detail)  # also greylisting: the engine's later attempts are minutes apart
+            # a recipient's 4xx is often greylisting, which expects the repeat from the same server
+            return Temporary(detail, unavailable=stage not in ("rcpt", "data", "body"))
         too_large = stage == "mail" and response.status == _TOO_LARGE
         if response.status in _ACCOUNT or (stage not in ("rcpt", "data", "body") and not too_large):
             return Misconfigured(detail)

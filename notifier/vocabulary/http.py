@@ -30,11 +30,13 @@ class Response:
 @dataclass(frozen=True, slots=True)
 class TransportError:
     """No response came. `begun` False: the server certainly processed nothing of the request; True: in doubt.
-    `disconnected`: the connection ended under several requests, which says nothing about any single request."""
+    `disconnected`: the connection ended under several requests, which says nothing about any single request.
+    `unreachable`: no connection to the server could be made, so no other request reaches the server either."""
 
     begun: bool
     detail: str
     disconnected: bool = False
+    unreachable: bool = False
 
 
 #: a request's index in its batch, and its answer; a batch keeps only the int 200 of a plain 200

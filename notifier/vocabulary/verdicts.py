@@ -16,9 +16,11 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Temporary:
-    """Try again later."""
+    """Try again later. `unavailable`: the provider's server took nothing of the message and takes no other message
+    either, as far as the answer tells, so another account may take this one at once."""
 
     detail: str
+    unavailable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

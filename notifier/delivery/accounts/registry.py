@@ -14,7 +14,7 @@ from django.conf import settings
 from notifier import encryption
 from notifier.delivery.accounts import health
 from notifier.delivery.infra.ttl_cache import TtlCache
-from notifier.errors import Unconfigured
+from notifier.errors import NotifierError, Unconfigured
 from notifier.models import ProviderAccount
 from notifier.providers import Provider, provider_class, providers
 from notifier.transport import http_client
@@ -127,6 +127,22 @@ def usable_accounts(tenant: Tenant, channel: str, platform: str, mode: str) -> l
         and a.platform == platform
         and (a.sandbox == sandbox or provider_class(a.provider).builtin)
     ]
+
+
+def fallback_accounts(tenant: Tenant, account: ProviderAccount, mode: str) -> list[ProviderAccount]:
+    """The accounts that can carry a message instead of `account`, the one with the greatest weight and health first.
+    An account with an open circuit is none of them."""
+    usable = usable_accounts(tenant, account.channel, account.platform, mode)
+    healths = health.read_weights([other.id for other in usable if other.id != account.id])
+    healthy = [other for other in usable if healths.get(other.id, 0) and other.weight and _can_replace(other, account)]
+    return sorted(healthy, key=lambda other: -other.weight * healths[other.id])
+
+
+def _can_replace(other: ProviderAccount, account: ProviderAccount) -> bool:
+    try:
+        return provider_for(other).can_replace(provider_for(account))
+    except (NotifierError, ValueError):
+        return False  # the settings of one of the two cannot be used
 
 
 def _enabled_accounts(tenant: Tenant) -> list[ProviderAccount]:

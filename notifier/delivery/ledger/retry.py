@@ -48,7 +48,7 @@ class Tries:
 
     made: int
     repeat_when_in_doubt: bool
-    other_account: bool  #: another enabled account exists
+    other_account: bool  #: another account can take the message, and no earlier attempt is in doubt
     seconds_left: float | None = None  #: until `not_after`
     dice: float = 0.5  #: jitter, in [0, 1)
 
@@ -68,9 +68,9 @@ def decide(verdict: Verdict, tries: Tries) -> Decision:
         case Throttled(after, detail):
             return _again(after, detail, tries)
         case Misconfigured(detail):
-            return _again(None, detail, tries, reason=Reason.MISCONFIGURED, at_once=tries.other_account)
-        case Temporary(detail):
-            return _again(None, detail, tries)
+            return _again(None, detail, tries, reason=Reason.MISCONFIGURED, move=tries.other_account)
+        case Temporary(detail, unavailable):
+            return _again(None, detail, tries, move=unavailable and tries.other_account)
 
 
 def _again(
@@ -80,18 +80,22 @@ def _again(
     *,
     in_doubt: bool = False,
     reason: Reason = Reason.EXHAUSTED,
-    at_once: bool = False,
+    move: bool = False,
 ) -> Decision:
+    """`move`: another account takes the message: the first time at once, later on the schedule, because that account
+    may be away, too."""
     exhausted = tries.made > len(SCHEDULE)
-    if exhausted and not (tries.other_account and tries.made == len(SCHEDULE) + 1):
+    # a message in doubt stays with its account: only there a repeat carries a key that hides it
+    may_move = tries.other_account and not in_doubt
+    if exhausted and not (may_move and tries.made == len(SCHEDULE) + 1):
         if in_doubt:
             return Settled(Status.UNKNOWN, Reason.IN_DOUBT, detail, dead_letter=True)
         return Settled(Status.FAILED, reason, detail, dead_letter=True)
-    if exhausted or at_once:
-        return Again(0.0, detail, other_account=True, in_doubt=in_doubt)
+    if exhausted or (move and tries.made == 1):
+        return Again(0.0, detail, other_account=True)
     wait = max(SCHEDULE[tries.made - 1] * (1 + _JITTER * (2 * tries.dice - 1)), after or 0.0)
     if tries.seconds_left is not None and wait > tries.seconds_left:
         if in_doubt:
             return Settled(Status.UNKNOWN, Reason.IN_DOUBT, detail)
         return Settled(Status.EXPIRED, Reason.NOT_AFTER, detail)
-    return Again(wait, detail, in_doubt=in_doubt)
+    return Again(wait, detail, other_account=move, in_doubt=in_doubt)

@@ -22,6 +22,14 @@ from notifier.vocabulary.http import Request, Response, TransportError
 
 BODY_CAP = 64 * 1024
 CONNECT_TIMEOUT = 5.0
+_NO_CONNECTION = frozenset(
+    {
+        pycurl.E_COULDNT_RESOLVE_HOST,
+        pycurl.E_COULDNT_CONNECT,
+        pycurl.E_SSL_CONNECT_ERROR,
+        pycurl.E_PEER_FAILED_VERIFICATION,
+    }
+)
 
 
 class Headers(Mapping[str, str]):
@@ -183,7 +191,8 @@ class Transfer:
             return TransportError(False, "the server refused the stream")
         if code == pycurl.E_ABORTED_BY_CALLBACK:
             return TransportError(True, "the connection or stream ended before an answer came")
-        return TransportError(self.begun, f"{text or 'transfer failed'} (curl {code})"[:200])
+        unreachable = not self.begun and code in _NO_CONNECTION
+        return TransportError(self.begun, f"{text or 'transfer failed'} (curl {code})"[:200], unreachable=unreachable)
 
 
 def _header_lines(headers: tuple[tuple[str, str], ...]) -> list[bytes]:

@@ -169,7 +169,9 @@ class Origin:
                 self._options.without_h2(self._queue.popleft())
             self._failed(link, TransportError(False, "no h2"))
         except (OSError, ValueError) as error:
-            self._failed(link, TransportError(False, f"cannot connect: {error or type(error).__name__}"[:200]))
+            self._failed(
+                link, TransportError(False, f"cannot connect: {error or type(error).__name__}"[:200], unreachable=True)
+            )
         else:
             self._report_warm()
 
@@ -192,7 +194,7 @@ class Origin:
             self._empty_connections += 1
         if self._empty_connections >= EMPTY_CONNECTIONS:
             self._empty_connections = 0
-            self._refuse_all(TransportError(False, "the server closes its connections at once"))
+            self._refuse_all(TransportError(False, "the server closes its connections at once", unreachable=True))
         self._open_for_need()
 
     def _drop(self, link: Link) -> None:

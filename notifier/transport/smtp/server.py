@@ -96,7 +96,7 @@ class Server:
         if link in self._links:
             self._links.remove(link)
         if not link.connection.established:
-            self._pause(link.connection.refusal or TransportError(False, reason))
+            self._pause(link.connection.refusal or TransportError(False, reason, unreachable=True))
         elif link.connection.begun and not link.useful:
             self._paused_until = self._loop.time() + CONNECT_PAUSE  # a server that ends each connection at MAIL
         self._fill_all()
@@ -134,7 +134,9 @@ class Server:
             link.abort("cannot connect")  # the time can be over just after the connection was made
             if link in self._links:
                 self._links.remove(link)
-                self._pause(TransportError(False, f"cannot connect: {error or type(error).__name__}"[:200]))
+                self._pause(
+                    TransportError(False, f"cannot connect: {error or type(error).__name__}"[:200], unreachable=True)
+                )
 
     def _refuse_all(self, answer: Response | TransportError) -> None:
         while self._waiting:
