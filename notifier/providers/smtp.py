@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from notifier.channels.email import ADDRESS, EmailMessage
 from notifier.errors import InvalidInput
+from notifier.mail_reports.dead_mailbox import NO_MAILBOX, says_no_mailbox, says_relaying_denied, without_addresses
 from notifier.providers import base
 from notifier.providers.mime import compose, with_ascii_domain
 from notifier.vocabulary.http import Request, Response
@@ -23,23 +24,6 @@ from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Tempora
 #: the sandbox accepts any password
 SANDBOX_PASSWORD = "notifier-sandbox: anybody may send here"  # noqa: S105
 SECURITY = ("starttls", "tls", "none")
-#: enhanced codes for a mailbox that does not exist, or not any more (RFC 3463 §3.2; 5.1.10: RFC 7505)
-NO_MAILBOX = frozenset({"5.1.1", "5.1.2", "5.1.6", "5.1.10"})
-#: the usual texts for a mailbox that does not exist, for a server that gives no enhanced code
-_UNKNOWN = re.compile(
-    r"(user|mailbox|recipient|address|account)\b.{0,40}\b(unknown|not found|does not exist|invalid|unavailable)"
-    r"|(no such|unknown) (user|mailbox|recipient|address)",
-    re.IGNORECASE,
-)
-#: texts of the kind above that concern the sender or the connection, not the recipient
-_NOT_THE_RECIPIENT = re.compile(r"\b(sender|from|client|ip|host|hostname|helo|dns|ptr|reverse)\b", re.IGNORECASE)
-_RELAYING = re.compile(
-    r"\brelay(ing)?\b.{0,40}\b(denied|prohibited|refused|not (allowed|permitted|authori[sz]ed))"
-    r"|(unable|not (allowed|permitted|authori[sz]ed)|cannot|can't|(do|does|will) not|don't|won't) (to )?relay",
-    re.IGNORECASE,
-)
-#: addresses that a server repeats, and whose words mean nothing
-_ADDRESS_IN_TEXT = re.compile(r"<[^>]*>|\S*@\S*")
 #: of MAIL: the message is too large (RFC 1870), which is no fault of the account
 _TOO_LARGE = 552
 LONGEST_NAME = 200
@@ -138,12 +122,10 @@ class Smtp(base.Provider[EmailMessage]):
         too_large = stage == "mail" and response.status == _TOO_LARGE
         if response.status in _ACCOUNT or (stage not in ("rcpt", "data", "body") and not too_large):
             return Misconfigured(detail)
-        words = _ADDRESS_IN_TEXT.sub(" ", text)
-        if enhanced not in NO_MAILBOX and _RELAYING.search(words):
+        words = without_addresses(text)
+        no_mailbox = says_no_mailbox(enhanced, words)
+        if enhanced not in NO_MAILBOX and says_relaying_denied(words):
             return Misconfigured(detail)
-        no_mailbox = enhanced in NO_MAILBOX or (
-            not enhanced and _UNKNOWN.search(words) is not None and not _NOT_THE_RECIPIENT.search(words)
-        )
         return Permanent(detail, address_is_dead=stage == "rcpt" and no_mailbox)
 
 
