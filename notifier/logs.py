@@ -54,12 +54,12 @@ def configure(*, debug: bool, level: str) -> None:
 
 
 #: addresses whose last part is a right by itself
-SECRET_PATHS = ("/unsubscribe/",)
+SECRET_PATHS = ("/unsubscribe/", "/v1/receipts/")
 
 
-def _loggable(path: str) -> str:
+def loggable(path: str) -> str:
     """The path without a token in it."""
-    return next((f"{secret}…" for secret in SECRET_PATHS if path.startswith(secret)), path)
+    return f"{path[: path.rindex('/') + 1]}…" if path.startswith(SECRET_PATHS) else path
 
 
 class RequestLog:
@@ -81,7 +81,7 @@ class RequestLog:
             "request",
             action="request",
             method=request.method,
-            path=_loggable(request.path),
+            path=loggable(request.path),
             status=response.status_code,
             ms=round((time.perf_counter() - began) * 1000, 1),
         )

@@ -52,6 +52,7 @@ urlpatterns = [
     path("admin/", admin_site.urls),
     path("v1/", include("notifier.api.people.urls")),
     path("v1/", include("notifier.api.urls")),
+    path("v1/", include("notifier.receipts.urls")),
     path("", include("campaigns.api")),
     path("", include("inbox.api")),
     path("", include("inbox.views")),

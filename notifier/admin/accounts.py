@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from notifier.delivery.accounts import registry
+from notifier.delivery.accounts import receipts_address, registry
 from notifier.errors import InvalidInput
 from notifier.models import ProviderAccount
 from notifier.providers import provider_class, providers
-from tenants.admin import OWNERS, TenantForm, TenantModelAdmin, admin_site
+from tenants.admin import OWNERS, TenantForm, TenantModelAdmin, admin_site, may
+from tenants.admin.audit_entries import record_change
 from tenants.admin.base import ChannelFilter
 
 PREFIX = "config_"
@@ -107,6 +108,24 @@ class ProviderAccountAdmin(TenantModelAdmin):
     list_filter = (ChannelFilter, "sandbox", "enabled")
     search_fields = ("name", "provider")
     ordering = ("name",)
+    actions = ("renew_receipts_address",)
+
+    def has_renew_permission(self, request: HttpRequest) -> bool:
+        return may(request, OWNERS)
+
+    @admin.action(description="Renew the receipts address", permissions=["renew"])
+    def renew_receipts_address(self, request: HttpRequest, queryset: Any) -> None:
+        """The earlier address is valid for a day more, for messages in flight; renewing twice ends it at once."""
+        accounts = [a for a in queryset if may(request, OWNERS, a) and provider_class(a.provider).reports]
+        for account in accounts:
+            receipts_address.renew_secret(account)
+            account.save(update_fields=["receipts_secret"])
+            record_change(request, account, "receipts_address_renewed")
+        messages.success(
+            request,
+            f"{len(accounts)} receipts addresses renewed: paste each at its provider. The earlier address is valid for"
+            " 24 hours more; renew it again to end it at once.",
+        )
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """The accounts of the inbox and the sandbox are built in and cannot be changed."""
@@ -125,13 +144,26 @@ class ProviderAccountAdmin(TenantModelAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         base = ("tenant", "name", "weight", "rate_per_s", "enabled")
         if obj is not None and not self.has_change_permission(request, obj):
-            return (*base, "provider", "channel", "platform", "sandbox", "created_at")
+            fixed = ("provider", "channel", "platform", "sandbox", "created_at")
+            return (*base, *fixed, *self._secret_fields(request, obj))
         name = obj.provider if obj else named_provider(request)
         settings = [f"{PREFIX}{f.name}" for f in dataclasses.fields(provider_class(name).Config)]
-        return (*base, *(("provider", "channel", "platform") if obj else ()), *settings)
+        shown = ("provider", "channel", "platform", *self._secret_fields(request, obj)) if obj else ()
+        return (*base, *shown, *settings)
+
+    def _secret_fields(self, request: HttpRequest, account: ProviderAccount) -> tuple[str, ...]:
+        """Only owners see the receipts address: a holder can report on the account's messages."""
+        return ("receipts_address",) if may(request, OWNERS, account) and account.receipts_secret else ()
+
+    @admin.display(description="receipts address")
+    def receipts_address(self, account: ProviderAccount) -> str:
+        if not provider_class(account.provider).reports:
+            return "This provider reports nothing."
+        return receipts_address.address_of(account)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("tenant", "provider", "channel", "platform", "sandbox", "created_at") if obj is not None else ()
+        fixed = ("tenant", "provider", "channel", "platform", "sandbox", "created_at", "receipts_address")
+        return fixed if obj is not None else ()
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """First a page that asks which provider, then the form with its settings."""

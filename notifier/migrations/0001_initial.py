@@ -41,6 +41,17 @@ CREATE INDEX event_delivery ON notifier_deliveryevent (delivery_id);
 ALTER TABLE notifier_orderingqueue SET (fillfactor = 40);
 """
 
+# a provider's call names an account only, and its tenant becomes the scope of the transaction
+BEFORE_THE_TENANT = f"""
+CREATE FUNCTION tenant_of_account(account_id uuid) RETURNS uuid
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+  SELECT a.tenant_id FROM notifier_provideraccount a JOIN tenants_tenant t ON t.id = a.tenant_id
+  WHERE a.id = account_id AND a.enabled AND t.active
+$$;
+REVOKE ALL ON FUNCTION tenant_of_account(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tenant_of_account(uuid) TO {web_role()};
+"""
+
 TENANT_OWNED = (
     "notifier_template",
     "notifier_templateversion",
@@ -50,6 +61,7 @@ TENANT_OWNED = (
     "notifier_delivery",
     "notifier_deliveryevent",
     "notifier_deadletter",
+    "notifier_receipt",
 )
 
 
@@ -400,6 +412,7 @@ class Migration(migrations.Migration):
                 ("platform", models.CharField(blank=True, editable=False, max_length=8)),
                 ("sandbox", models.BooleanField(default=False, editable=False)),
                 ("config", models.BinaryField(default=bytes)),
+                ("receipts_secret", models.BinaryField(default=bytes)),
                 (
                     "weight",
                     models.PositiveSmallIntegerField(
@@ -429,6 +442,45 @@ class Migration(migrations.Migration):
                 "constraints": [models.UniqueConstraint(fields=("tenant", "name"), name="provider_account_name")],
             },
         ),
+        migrations.CreateModel(
+            name="Receipt",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("account_id", models.UUIDField()),
+                (
+                    "state",
+                    models.SmallIntegerField(choices=[(0, "new"), (1, "parked"), (2, "unreadable")], default=0),
+                ),
+                ("sealed", models.BinaryField()),
+                ("received_at", models.DateTimeField()),
+                ("due_at", models.DateTimeField()),
+                ("attempts", models.SmallIntegerField(default=0)),
+                ("error", models.CharField(blank=True, max_length=300)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state__lt", 2)), fields=["account_id", "due_at"], name="receipt_due"
+                    ),
+                    models.Index(condition=models.Q(("state", 2)), fields=["tenant", "-id"], name="receipt_unreadable"),
+                ],
+            },
+        ),
         migrations.AddConstraint(
             model_name="template",
             constraint=models.UniqueConstraint(fields=("tenant", "key"), name="template_key"),
@@ -446,6 +498,7 @@ class Migration(migrations.Migration):
             index=models.Index(fields=["version"], name="notification_version"),
         ),
         migrations.RunSQL(LEDGER_INDEXES),
+        migrations.RunSQL(BEFORE_THE_TENANT),
         append_only("notifier_deliveryevent"),
         *[isolate(table) for table in TENANT_OWNED],
         own_session_only("django_session"),

@@ -1,8 +1,10 @@
-"""The engine's rows: templates, provider accounts, notifications, the ledger of deliveries, dead letters."""
+"""The engine's rows: templates, provider accounts, notifications, the ledger of deliveries, dead letters,
+receipts of providers."""
 
 from notifier.models.accounts import ProviderAccount
 from notifier.models.content import Template, TemplateVersion
 from notifier.models.ledger import DeadLetter, Delivery, DeliveryEvent, Notification, OrderingQueue
+from notifier.models.receipts import Receipt
 
 __all__ = [
     "DeadLetter",
@@ -11,6 +13,7 @@ __all__ = [
     "Notification",
     "OrderingQueue",
     "ProviderAccount",
+    "Receipt",
     "Template",
     "TemplateVersion",
 ]

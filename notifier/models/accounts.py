@@ -17,6 +17,8 @@ class ProviderAccount(TenantOwned):
     platform = models.CharField(max_length=8, blank=True, editable=False)
     sandbox = models.BooleanField(default=False, editable=False)
     config = models.BinaryField(default=bytes, editable=False)
+    #: encrypted like `config`; the provider's calls of the receipts address must hold it. Empty: no call is accepted
+    receipts_secret = models.BinaryField(default=bytes, editable=False)
     weight = models.PositiveSmallIntegerField(default=100, help_text="Share of messages among healthy accounts.")
     rate_per_s = models.FloatField(
         null=True, blank=True, help_text="Messages a second; empty: the provider's own default."

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from notifier.delivery.accounts import registry
+from notifier.delivery.accounts import receipts_address, registry
 from notifier.models import ProviderAccount, Template
+from notifier.providers import providers
 from tenants.models import (
     ApiKey,
     AuditLog,
@@ -23,6 +24,8 @@ from tests.admin.filled_forms import LogIn, errors
 from tests.admin.test_pages import url
 
 pytestmark = pytest.mark.django_db
+#: a provider that reports
+REPORTING = next((name for name, kind in sorted(providers().items()) if kind.reports), "")
 
 
 @pytest.mark.parametrize(
@@ -147,3 +150,23 @@ def test_sandbox_accounts_are_read_only(site: Site, log_in: LogIn) -> None:
     browser = log_in(site.people.ana)
     assert browser.get(page).status_code == 200
     assert browser.post(page, {"name": "x", "weight": "1"}).status_code == 403
+
+
+@pytest.mark.skipif(not REPORTING, reason="no provider reports")
+def test_the_receipts_address_is_shown_to_owners_and_can_be_renewed(site: Site, log_in: LogIn) -> None:
+    account = ProviderAccount(tenant=site.people.acme, name="reporting", provider=REPORTING)
+    receipts_address.renew_secret(account)
+    account.save()
+    first, page = receipts_address.address_of(account), url(ProviderAccount, "change", account.pk)
+    owner, marketer = log_in(site.people.ana), log_in(site.people.ben)
+    assert first in owner.get(page).content.decode()
+    assert first.rpartition("/")[2] not in marketer.get(page).content.decode()
+    chosen = {"action": "renew_receipts_address", "_selected_action": [str(account.pk)]}
+    marketer.post(url(ProviderAccount, "changelist"), chosen)
+    account.refresh_from_db()
+    assert receipts_address.address_of(account) == first
+    owner.post(url(ProviderAccount, "changelist"), chosen)
+    account.refresh_from_db()
+    assert receipts_address.address_of(account) != first
+    assert receipts_address.address_of(account) in owner.get(page).content.decode()
+    assert AuditLog.objects.filter(action="provideraccount.receipts_address_renewed").count() == 1

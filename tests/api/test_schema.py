@@ -16,7 +16,9 @@ from notifier.web import health
 from tests.api.conftest import ApiSite
 
 #: the document itself, and the addresses that catch all others
-UNDOCUMENTED = {"/v1/openapi.json", "/v1/docs", "/v1/", "/v1/{rest}"}
+#: for providers' servers, not for tenants'
+RECEIPTS = "/v1/receipts/{provider}/{account_id}/{secret}"
+UNDOCUMENTED = {"/v1/openapi.json", "/v1/docs", "/v1/", "/v1/{rest}", RECEIPTS}
 
 
 @pytest.fixture

@@ -290,6 +290,7 @@ def test_functions_of_the_owner_are_these_and_each_pins_its_search_path() -> Non
         "user_by_login": True,
         "add_login": True,
         "recipients_like": True,
+        "tenant_of_account": True,
     }
     assert {tuple(config) for _, _, config in rows} == {("search_path=pg_catalog, public, pg_temp",)}
 

@@ -6,13 +6,13 @@ import random
 import uuid
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from django.conf import settings
 
 from notifier import encryption
-from notifier.delivery.accounts import health
+from notifier.delivery.accounts import health, receipts_address
 from notifier.delivery.infra.ttl_cache import TtlCache
 from notifier.errors import NotifierError, Unconfigured
 from notifier.models import ProviderAccount
@@ -43,6 +43,8 @@ def save_config(account: ProviderAccount, raw: Mapping[str, Any]) -> None:
     cls.Config.parse(raw)
     account.channel, account.platform = cls.channel, cls.platform
     account.config = encryption.seal(account.tenant_id, _PURPOSE, orjson.dumps(dict(raw)))
+    if not account.receipts_secret:
+        receipts_address.renew_secret(account)
 
 
 def settings_of(account: ProviderAccount) -> dict[str, Any]:
@@ -58,24 +60,46 @@ def provider_for(account: ProviderAccount) -> Provider[Any]:
     ValueError when no key opens the settings, and InvalidInput when the provider refuses them."""
     if account.id in _overrides:
         return _overrides[account.id]
-    return _provider(account.id, account.tenant_id, account.provider, bytes(account.config), account.sandbox)
+    return _provider(
+        _Stored(
+            account.id,
+            account.tenant_id,
+            account.provider,
+            bytes(account.config),
+            bytes(account.receipts_secret),
+            account.sandbox,
+        )
+    )
+
+
+class _Stored(NamedTuple):
+    """The columns of an account on which its provider object depends."""
+
+    id: uuid.UUID
+    tenant_id: uuid.UUID
+    provider: str
+    config: bytes
+    receipts_secret: bytes
+    sandbox: bool
 
 
 @lru_cache(maxsize=1000)
-def _provider(account_id: uuid.UUID, tenant_id: uuid.UUID, name: str, sealed: bytes, sandbox: bool) -> Provider[Any]:
-    provider = _build(tenant_id, name, sealed, sandbox)
-    provider.account = str(account_id)
+def _provider(account: _Stored) -> Provider[Any]:
+    provider = _build(account)
+    provider.account = str(account.id)
+    provider.receipts_url = receipts_address.address_of(account)
     return provider
 
 
-def _build(tenant_id: uuid.UUID, name: str, sealed: bytes, sandbox: bool) -> Provider[Any]:
-    cls = provider_class(name)
+def _build(account: _Stored) -> Provider[Any]:
+    cls = provider_class(account.provider)
     if cls.builtin:
         return cls(cls.Config())
     timeout = settings.PROVIDER_TIMEOUT_SECONDS
-    if sandbox:
+    if account.sandbox:
         return cls(cls.Config.sandbox(settings.SANDBOX_URL), settings.SANDBOX_URL, timeout)
-    return cls(cls.Config.parse(orjson.loads(encryption.unseal(tenant_id, _PURPOSE, sealed))), None, timeout)
+    raw = orjson.loads(encryption.unseal(account.tenant_id, _PURPOSE, account.config))
+    return cls(cls.Config.parse(raw), None, timeout)
 
 
 def http_client_for(account: ProviderAccount) -> HttpClient:
@@ -173,6 +197,7 @@ def _create_defaults(tenant: Tenant, stored: set[str]) -> list[ProviderAccount]:
                 "channel": cls.channel,
                 "platform": cls.platform,
                 "sandbox": not cls.builtin,
+                "receipts_secret": b"" if cls.builtin else receipts_address.new_secret(tenant.id),
             },
         )[0]
         for account_name, (name, cls) in defaults.items()

@@ -65,6 +65,10 @@ def _text(value: str) -> bytes:
     return len(raw).to_bytes(4, "big") + raw
 
 
+def _bytea(value: bytes) -> bytes:
+    return len(value).to_bytes(4, "big") + value
+
+
 def _jsonb(value: str) -> bytes:
     """A JSON text after the version of the format."""
     raw = value.encode()
@@ -95,6 +99,7 @@ class _Dumper(Dumper):
 _TYPES = {
     "uuid": _type(2950, 2951, _uuid),
     "text": _type(25, 1009, _text),
+    "bytea": _type(17, 1001, _bytea),
     "jsonb": _type(3802, 3807, _jsonb),
     "smallint": _type(21, 1005, _number("h")),
     "integer": _type(23, 1007, _number("i")),

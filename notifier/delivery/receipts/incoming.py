@@ -1,0 +1,87 @@
+"""A provider's call of the receipts address, in the web process: which account it is for, and keeping it raw."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated, NamedTuple
+
+from django.db import connection, transaction
+
+from notifier.delivery.accounts import receipts_address, registry
+from notifier.delivery.infra import bulk
+from notifier.delivery.infra.ttl_cache import TtlCache
+from notifier.delivery.receipts import sealing
+from notifier.errors import NotFound
+from notifier.models import ProviderAccount, Receipt
+from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.receipts import ReceiptRequest
+from tenants.access import scope, set_scope
+
+#: a disabled account and a renewed secret take effect within so many seconds
+_accounts = TtlCache[uuid.UUID, ProviderAccount](seconds=2.0)
+
+
+class _ReceiptRow(NamedTuple):
+    """One row of notifier_receipt. Fields are columns, in the order of SQL."""
+
+    id: Annotated[uuid.UUID, "uuid"]
+    tenant_id: Annotated[uuid.UUID, "uuid"]
+    account_id: Annotated[uuid.UUID, "uuid"]
+    state: Annotated[int, "smallint"]
+    sealed: Annotated[bytes, "bytea"]
+    received_at: Annotated[datetime, "timestamptz"]
+    due_at: Annotated[datetime, "timestamptz"]
+    attempts: Annotated[int, "smallint"]
+    error: Annotated[str, "text"]
+
+
+_COLUMNS = bulk.columns_of(_ReceiptRow)
+
+
+def find_account(provider: str, account_id: uuid.UUID, secret: str) -> ProviderAccount:
+    """The account to which the address belongs. Raises NotFound, with one text for every reason: a caller must not
+    learn which accounts exist."""
+    account = _accounts.get(account_id) or _load(account_id)
+    if account is None or account.provider != provider or not receipts_address.is_secret_of(account, secret):
+        raise NotFound("There is nothing at this address.")
+    return account
+
+
+def verify(account: ProviderAccount, request: ReceiptRequest) -> tuple[str, bytes]:
+    """Content type and body of the answer to a call. Raises Forged for a call that the provider's server did not
+    make."""
+    provider = registry.provider_for(account)
+    provider.verify(request)
+    return provider.receipt_answer(request)
+
+
+def keep(account: ProviderAccount, request: ReceiptRequest) -> None:
+    """Store the call for a worker, encrypted."""
+    now = datetime.now(UTC)
+    sealed = sealing.seal_call(account.tenant_id, request)
+    row = _ReceiptRow(
+        new_id(), account.tenant_id, account.id, Receipt.State.NEW.value, sealed, now, now, attempts=0, error=""
+    )
+    with scope(account.tenant_id):
+        bulk.insert("notifier_receipt", _COLUMNS, [row])
+
+
+def _load(account_id: uuid.UUID) -> ProviderAccount | None:
+    """The enabled account of an active tenant. The transaction's scope is the account's own tenant."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT tenant_of_account(%s)", [account_id])
+            [tenant_id] = cursor.fetchone()
+        if tenant_id is None:
+            return None
+        set_scope([tenant_id])
+        account = ProviderAccount.objects.filter(pk=account_id).first()
+    if account is not None:
+        _accounts.keep(account_id, account)
+    return account
+
+
+def reset() -> None:
+    """Forget what this process read of accounts."""
+    _accounts.clear()
