@@ -125,6 +125,8 @@ class Provider(ABC, Generic[M]):
     account: str = ""
     #: the public address at which the provider's server reports on messages of this account; empty: there is none
     receipts_url: str = ""
+    #: keys of this account for keyed hashes in what a message carries out and a report brings back, newest first
+    signing_keys: tuple[bytes, ...] = ()
 
     _registry: ClassVar[dict[str, type[Provider[Any]]]] = {}
 

@@ -7,18 +7,22 @@ server, the login and the envelope; a response is the server's reply.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
 from notifier.channels.email import ADDRESS, EmailMessage
-from notifier.errors import InvalidInput
+from notifier.errors import Forged, InvalidInput
+from notifier.mail_reports import return_path
 from notifier.mail_reports.dead_mailbox import NO_MAILBOX, says_no_mailbox, says_relaying_denied, without_addresses
-from notifier.providers import base
+from notifier.mail_reports.report import read_report
+from notifier.providers import base, bounces
 from notifier.providers.mime import compose, with_ascii_domain
-from notifier.vocabulary.http import Request, Response
+from notifier.vocabulary.http import HttpClient, Request, Response
 from notifier.vocabulary.mail import Mailbox
+from notifier.vocabulary.receipts import ReceiptEvent, ReceiptRequest
 from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Temporary, Verdict
 
 #: the sandbox accepts any password
@@ -35,7 +39,10 @@ _QUEUED = re.compile(r"queued as ([A-Za-z0-9.-]{4,60})", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class SmtpConfig(base.Config):
-    """`security`: starttls (port 587), tls (port 465) or none. `connections`: of one process, at most."""
+    """`security`: starttls (port 587), tls (port 465) or none. `connections`: of one process, at most.
+
+    `bounce_address`: bounces come back to this address, with the name of the message after a +; without it, they go to
+    the sender. `bounce_mailbox`: the mailbox that `manage.py read_bounces` reads (notifier.providers.bounces)."""
 
     host: str
     from_address: str
@@ -46,6 +53,13 @@ class SmtpConfig(base.Config):
     password: str = base.optional_secret()
     connections: int = 4
     messages_per_connection: int = 500
+    bounce_address: str = base.setting("", help_text=bounces.ADDRESS_HELP)
+    bounce_mailbox: str = base.choice(bounces.NONE, bounces.IMAP, bounces.POP3, help_text=bounces.MAILBOX_HELP)
+    bounce_host: str = ""
+    bounce_port: int = base.setting(0, help_text="0: the protocol's own.")
+    bounce_security: str = base.choice(bounces.TLS, bounces.STARTTLS)
+    bounce_user: str = ""
+    bounce_password: str = base.optional_secret()
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Self:
@@ -73,6 +87,7 @@ class SmtpConfig(base.Config):
                 f"from_name has at most {LONGEST_NAME} characters, and no line break or control character.",
                 field="from_name",
             )
+        bounces.check_bounce_settings(config)
         return config
 
     @classmethod
@@ -90,6 +105,7 @@ class Smtp(base.Provider[EmailMessage]):
     channel = "email"
     protocol = "smtp"
     limit_of = "this mail server"
+    reports = True
     Config = SmtpConfig
     config: SmtpConfig
     origin = "smtp://"
@@ -106,8 +122,23 @@ class Smtp(base.Provider[EmailMessage]):
 
     def request(self, message: EmailMessage, token: str) -> Request:
         recipient = with_ascii_domain(message.envelope.address.value)
-        envelope = quote(f"{self._sender.address} {recipient}", safe="@+")
+        envelope = quote(f"{self._return_path(message.envelope.delivery_id)} {recipient}", safe="@+")
         return Request("MAIL", f"{self.base}/{envelope}", self._headers, compose(message, self._sender), self.timeout)
+
+    def _return_path(self, delivery_id: uuid.UUID) -> str:
+        if not self.config.bounce_address or not self.signing_keys:
+            return self._sender.address
+        return return_path.address_for(self.config.bounce_address, delivery_id, self.signing_keys[0])
+
+    def verify(self, request: ReceiptRequest) -> None:
+        """A mail server that pipes a message signs nothing: the secret in the address is the whole authorization."""
+        if request.method != "POST" or not request.body:
+            raise Forged("A bounce or a complaint is the body of a POST, as the mail server received it.")
+
+    def receipts(self, request: ReceiptRequest, client: HttpClient) -> Sequence[ReceiptEvent]:
+        """The body is a whole message. Other messages than reports, such as out-of-office replies, give no event."""
+        event = read_report(request.body, self.signing_keys)
+        return [] if event is None else [event]
 
     def verdict_of(self, response: Response) -> Verdict:
         stage, enhanced = response.headers.get("stage", ""), response.headers.get("enhanced", "")

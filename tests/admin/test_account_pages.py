@@ -131,7 +131,8 @@ def test_settings_of_a_mail_server_are_chosen_kept_and_cleared(site: Site, log_i
     settings = {
         "config_host": "smtp.example.com", "config_from_address": "hello@acme.example", "config_from_name": "Acme",
         "config_port": "465", "config_security": "tls", "config_user": "u", "config_connections": "4",
-        "config_messages_per_connection": "500", "weight": "100", "name": "mail",
+        "config_messages_per_connection": "500", "config_bounce_mailbox": "none", "config_bounce_security": "tls",
+        "weight": "100", "name": "mail",
     }  # fmt: skip
     asked = {"tenant": str(site.people.acme.pk), **settings, "config_password": "s3cret"}
     assert browser.post(add, {**asked, "config_security": "ssl"}).status_code == 200

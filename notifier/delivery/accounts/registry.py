@@ -88,6 +88,7 @@ def _provider(account: _Stored) -> Provider[Any]:
     provider = _build(account)
     provider.account = str(account.id)
     provider.receipts_url = receipts_address.address_of(account)
+    provider.signing_keys = encryption.signing_keys(account.tenant_id, f"reports of account {account.id}")
     return provider
 
 
