@@ -21,7 +21,10 @@ ADDRESS_HELP = (
     "Such as bounces@example.com: a mailbox to which your mail server also gives what comes for bounces+anything@. "
     "Empty: bounces go to the sender of the message."
 )
-MAILBOX_HELP = "The mailbox that is read every five minutes. What is read there is deleted, also what is no bounce."
+MAILBOX_HELP = (
+    "A mailbox of its own, read every five minutes. Reports are deleted; other messages are marked as read (imap) or "
+    "deleted, too (pop3)."
+)
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _LONGEST = 200
 
