@@ -232,6 +232,8 @@ SANDBOX_URL = env.str("SANDBOX_URL", "https://127.0.0.1:8443")
 SANDBOX_CA = env.str("SANDBOX_CA", "")
 #: seconds that a claimed row or shard stays with its worker; must exceed the provider timeout
 LEASE_SECONDS = env.int("LEASE_SECONDS", 30)
+#: which DNS servers "test connection" asks: IP addresses, with a port if it is not 53; empty: those of the system
+DNS_SERVERS: list[str] = env.list("DNS_SERVERS", default=[])
 PROVIDER_TIMEOUT_SECONDS = env.float("PROVIDER_TIMEOUT_SECONDS", 10.0)
 #: connections of a worker process to one provider, with 100 concurrent requests on each
 PROVIDER_CONNECTIONS = env.int("PROVIDER_CONNECTIONS", 16)

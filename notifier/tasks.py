@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -11,11 +12,13 @@ from celery import current_app, shared_task
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from notifier.channels.queues import CONTROL, channel_and_lanes, is_bulk
+from notifier.channels.queues import BATCH, CONTROL, channel_and_lanes, is_bulk
+from notifier.delivery.accounts.connection_test import mark_requested, run_test
 from notifier.delivery.infra import redis
 from notifier.delivery.send import deliver
 from notifier.delivery.sweep import sweep
 from notifier.delivery.wakeup import listener
+from notifier.models import ProviderAccount
 from notifier.models.partitions import make_ahead
 
 log = structlog.get_logger("notifier.tasks")
@@ -36,6 +39,12 @@ def post(task: str, *args: str, queue: str = CONTROL) -> bool:
     """Send a task by name. False when the broker is away: the caller has stored rows that a sweep finds."""
     # the engine's client finds out at once that Redis is away; Celery's client tries for 12 s, in the caller's request
     return _length(queue) is not None and _publish(task, args, queue)
+
+
+def request_test(account: ProviderAccount) -> bool:
+    """Let a worker test the account. False when the broker is away: no test begins."""
+    mark_requested(account)
+    return post("notifier.test_account", str(account.pk), queue=BATCH)
 
 
 def waiting(queue: str) -> int:
@@ -89,6 +98,12 @@ def deliver_queue(queue: str) -> None:
     wakeups = listener.NullListener() if is_bulk(queue) else listener.WakeupListener(queue)
     if deliver(*channel_and_lanes(queue), wakeups):
         notify_queue(queue)
+
+
+@shared_task(name="notifier.test_account", ignore_result=True)
+def test_account(account_id: str) -> None:
+    """Once for each press of "Test connection"."""
+    run_test(uuid.UUID(account_id))
 
 
 @shared_task(name="notifier.sweep", ignore_result=True)

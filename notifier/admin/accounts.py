@@ -11,6 +11,7 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from notifier.admin.account_test import AccountTest
 from notifier.delivery.accounts import receipts_address, registry
 from notifier.errors import InvalidInput
 from notifier.models import ProviderAccount
@@ -100,7 +101,7 @@ def label_of(name: str) -> str:
 
 
 @admin.register(ProviderAccount, site=admin_site)
-class ProviderAccountAdmin(TenantModelAdmin):
+class ProviderAccountAdmin(AccountTest, TenantModelAdmin):
     group = "Set-up"
     rank = 40
     edited_by = OWNERS

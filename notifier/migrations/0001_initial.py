@@ -426,6 +426,9 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("enabled", models.BooleanField(default=True)),
+                ("checks", models.JSONField(default=list, editable=False)),
+                ("test_requested_at", models.DateTimeField(editable=False, null=True)),
+                ("tested_at", models.DateTimeField(editable=False, null=True)),
                 ("served_at", models.DateTimeField(auto_now_add=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 (

@@ -24,6 +24,10 @@ class ProviderAccount(TenantOwned):
         null=True, blank=True, help_text="Messages a second; empty: the provider's own default."
     )
     enabled = models.BooleanField(default=True)
+    #: the result of the last test: name, passed (null: a warning), text
+    checks = models.JSONField(default=list, editable=False)
+    test_requested_at = models.DateTimeField(null=True, editable=False)
+    tested_at = models.DateTimeField(null=True, editable=False)
     #: the last claim of the account's rows, so that accounts take turns across tenants
     served_at = models.DateTimeField(auto_now_add=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -22,7 +22,7 @@ import orjson
 from notifier.channels.base import Message
 from notifier.errors import Forged, InvalidInput
 from notifier.providers.body_template import BodyTemplate, Placeholders, compile_template
-from notifier.vocabulary.checks import ConnectionCheck
+from notifier.vocabulary.checks import ConnectionCheck, SenderDomain
 from notifier.vocabulary.http import (
     HttpClient,
     Request,
@@ -209,6 +209,10 @@ class Provider(ABC, Generic[M]):
             yield ConnectionCheck("credentials", True, "The provider accepts the credentials.")
         except TokenRefused as refused:
             yield ConnectionCheck("credentials", False, f"The provider gave no access token: {refused.detail}")
+
+    def sender_domains(self) -> Sequence[SenderDomain]:
+        """The domains of the sender, whose DNS records "test connection" checks; empty for what is no email."""
+        return ()
 
     def untemplatable(self, addresses: Sequence[str]) -> list[int]:
         """The indexes of addresses for which a request differs in more than the address: no body template fits them."""

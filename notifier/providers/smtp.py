@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
@@ -20,7 +20,8 @@ from notifier.mail_reports.dead_mailbox import NO_MAILBOX, says_no_mailbox, says
 from notifier.mail_reports.report import read_report
 from notifier.providers import base, bounces
 from notifier.providers.mime import compose, with_ascii_domain
-from notifier.vocabulary.http import HttpClient, Request, Response
+from notifier.vocabulary.checks import ConnectionCheck, SenderDomain
+from notifier.vocabulary.http import HttpClient, Request, Response, TransportError
 from notifier.vocabulary.mail import Mailbox
 from notifier.vocabulary.receipts import ReceiptEvent, ReceiptRequest
 from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Temporary, Verdict
@@ -31,6 +32,7 @@ SECURITY = ("starttls", "tls", "none")
 #: of MAIL: the message is too large (RFC 1870), which is no fault of the account
 _TOO_LARGE = 552
 LONGEST_NAME = 200
+TEST_TIMEOUT = 15.0  #: seconds for all of "test connection"
 #: codes that concern the account, whatever the command (RFC 4954 §6)
 _ACCOUNT = frozenset({530, 534, 535, 538})
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
@@ -140,6 +142,17 @@ class Smtp(base.Provider[EmailMessage]):
         event = read_report(request.body, self.signing_keys)
         return [] if event is None else [event]
 
+    def test(self, client: HttpClient) -> Iterator[ConnectionCheck]:
+        """Connect, log in and name the sender; no recipient, no message."""
+        probe = Request(
+            "MAIL", f"{self.base}/{quote(self._sender.address, safe='@+')}", self._headers, b"", TEST_TIMEOUT
+        )
+        answer = next(answer for answers in client.exchange([probe]) for _, answer in answers)
+        yield _connection_check(answer, self.config)
+
+    def sender_domains(self) -> Sequence[SenderDomain]:
+        return (SenderDomain(self._sender.domain),)
+
     def verdict_of(self, response: Response) -> Verdict:
         stage, enhanced = response.headers.get("stage", ""), response.headers.get("enhanced", "")
         text = response.body.decode(errors="replace").replace("\n", " ")
@@ -158,6 +171,35 @@ class Smtp(base.Provider[EmailMessage]):
         if enhanced not in NO_MAILBOX and says_relaying_denied(words):
             return Misconfigured(detail)
         return Permanent(detail, address_is_dead=stage == "rcpt" and no_mailbox)
+
+
+#: command that the server refused -> what is wrong, and the remedy
+_REMEDIES = {
+    "connect": "The server refuses this machine. Ask its operator whether this machine may connect",
+    "hello": "The server refuses the domain of from_address as our name",
+    "starttls": "The server offers no encryption here. Choose tls and port 465, or another port",
+    "auth": "The server refuses user and password. Check both; some services want an app password",
+    "mail": "The server takes no mail from from_address for this user. Check from_address at the service",
+}
+
+
+def _connection_check(answer: Response | TransportError, config: SmtpConfig) -> ConnectionCheck:
+    """The result of a probe in a sentence."""
+    server = f"{config.host}:{config.port}"
+    if isinstance(answer, TransportError):
+        text = f"No mail can be sent to {server}: {answer.detail}. Check host, port and security, and the firewall."
+        return ConnectionCheck("connection", False, text)
+    if answer.status >= 300:
+        remedy = _REMEDIES.get(answer.headers.get("stage", ""), "The server refuses the sender")
+        reply = answer.body.decode(errors="replace")[:200]
+        return ConnectionCheck("connection", False, f"{remedy}. {server} answered: {answer.status} {reply}")
+    login = f" and took the login of {config.user}" if config.user else ""
+    speed = (
+        "" if "PIPELINING" in answer.headers.get("extensions", "") else " It offers no PIPELINING, so sending is slow."
+    )
+    return ConnectionCheck(
+        "connection", True, f"{server} answered{login}, and takes mail from {config.from_address}.{speed}"
+    )
 
 
 def _ascii_domain(address: str) -> str:

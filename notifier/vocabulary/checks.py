@@ -13,3 +13,13 @@ class ConnectionCheck:
     name: str
     passed: bool | None
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SenderDomain:
+    """A domain that an email account sends from, and the DKIM key that its messages are signed with: the selector and
+    the public key as DNS holds it. Both are empty when Notifier does not sign."""
+
+    domain: str
+    dkim_selector: str = ""
+    dkim_public_key: str = ""

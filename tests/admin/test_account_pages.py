@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from notifier.delivery.accounts import receipts_address, registry
+from notifier.delivery.accounts import connection_test, receipts_address, registry
 from notifier.models import ProviderAccount, Template
 from notifier.providers import providers
 from tenants.models import (
@@ -22,6 +22,7 @@ from tenants.models import (
 from tests.admin.conftest import Site
 from tests.admin.filled_forms import LogIn, errors
 from tests.admin.test_pages import url
+from tests.campaigns.workers import take_tasks
 
 pytestmark = pytest.mark.django_db
 #: a provider that reports
@@ -171,3 +172,21 @@ def test_the_receipts_address_is_shown_to_owners_and_can_be_renewed(site: Site, 
     assert receipts_address.address_of(account) != first
     assert receipts_address.address_of(account) in owner.get(page).content.decode()
     assert AuditLog.objects.filter(action="provideraccount.receipts_address_renewed").count() == 1
+
+
+@pytest.mark.parametrize(("role", "allowed"), [("owner", True), ("marketer", False)])
+def test_only_an_owner_tests_an_account_and_everyone_reads_the_result(
+    role: str, allowed: bool, site: Site, log_in: LogIn
+) -> None:
+    account = ProviderAccount.objects.filter(tenant=site.people.acme).first()
+    assert account is not None
+    browser = log_in({"owner": site.people.ana, "marketer": site.people.ben}[role])
+    page = reverse("admin:notifier_provideraccount_test", args=[account.pk])
+    assert browser.post(page).status_code == (302 if allowed else 403)
+    tasks = [task for task in take_tasks() if task[0] == "notifier.test_account"]
+    assert tasks == ([("notifier.test_account", str(account.pk))] if allowed else [])
+    waiting = browser.get(page)
+    assert waiting.status_code == 200 and ("Refresh" in waiting.headers) is allowed
+    connection_test.run_test(account.pk)
+    result = browser.get(page)
+    assert "Refresh" not in result.headers and "Result of" in result.content.decode()

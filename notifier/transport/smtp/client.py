@@ -3,7 +3,9 @@
 A message is a request: method MAIL; origin smtp://host:port; headers as in settings.py; path `sender recipient`, the
 addresses of the envelope; body: the message with CRLF line ends. A reply is a response: its status is the SMTP code,
 its headers are `stage` (the command that was answered) and `enhanced` (RFC 3463), its body is the reply's text. In a
-batch, a message that the server accepted is answered with 200 only.
+batch, a message that the server accepted is answered with 200 only. A request without a recipient and a body is a
+probe: it connects, logs in and asks whether the server takes mail of the sender; the answer's header `extensions` names
+what the server offers.
 """
 
 from __future__ import annotations
@@ -82,7 +84,7 @@ class SmtpClient(BaseClient):
             sender, _, recipient = path.partition(" ")
             if problem := unsendable(sender, recipient, body):
                 refused.append((index, TransportError(False, f"cannot be sent: {problem}")))
-            elif not fits_envelope(recipient):
+            elif recipient and not fits_envelope(recipient):
                 # the address is at fault for good, so the answer is that of a server
                 text = b"5.1.3 cannot be sent: an address that no envelope can hold"
                 refused.append((index, Response(553, {"stage": "rcpt", "enhanced": "5.1.3"}, text)))
@@ -137,7 +139,7 @@ def unsendable(sender: str, recipient: str, body: bytes) -> str:
     it for the end of the message (SMTP smuggling)."""
     if not fits_envelope(sender):
         return "a sender that no envelope can hold"
-    if not recipient:
+    if not recipient and body:
         return "no recipient"
     ends = body.count(b"\r\n")
     if body.count(b"\n") != ends or body.count(b"\r") != ends:

@@ -13,7 +13,7 @@ import enum
 import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from notifier.transport.smtp.login import Login, Negotiation
@@ -37,7 +37,8 @@ class Security(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One message. `slot`: the caller's name for the message. `sender` and `recipient`: the envelope's addresses. The
+    """One message. `slot`: the caller's name for the message. `sender` and `recipient`: the envelope's addresses. A
+    message without a recipient is a probe: it asks whether the server takes mail of the sender, and sends nothing. The
     body has CRLF line ends, and its dots are not doubled. `timeout`: seconds from its begin, or from the answer to the
     message before it on the connection."""
 
@@ -96,8 +97,8 @@ class Connection:
     @property
     def in_flight(self) -> int:
         """How many messages were given to the connection and are not answered."""
-        body_sent = sum(kind == "body" for kind, _ in self._expected)
-        return len(self._waiting) + (self._envelope is not None) + body_sent
+        awaited = sum(isinstance(context, Mail) for _, context in self._expected)
+        return len(self._waiting) + (self._envelope is not None) + awaited
 
     @property
     def room(self) -> int:
@@ -194,6 +195,8 @@ class Connection:
         kind, context = self._current = self._expected.popleft()
         if context is None:
             self._session_answered(kind, reply)
+        elif kind == "probe" and isinstance(context, Mail):
+            self._probe_answered(context, reply)
         elif isinstance(context, Mail):
             self._body_answered(context, reply)
         elif kind == "data":
@@ -290,6 +293,12 @@ class Connection:
             return
         self._finished.append((mail, _response(reply, "body")))
 
+    def _probe_answered(self, mail: Mail, reply: Reply) -> None:
+        answer = _response(reply, "mail")
+        extensions = " ".join(sorted(self.extensions))
+        self._finished.append((mail, replace(answer, headers={**answer.headers, "extensions": extensions})))
+        self._reset = True
+
     # -- commands --
 
     def _begin_next(self) -> None:
@@ -298,12 +307,16 @@ class Connection:
             return
         if "PIPELINING" not in self.extensions and self._expected:
             return
-        self._envelope = envelope = _Envelope(self._waiting.popleft())
+        mail = self._waiting.popleft()
         if self._reset:
             self._command(b"RSET", "nothing")
             self._reset = False
-        mail = envelope.mail
-        self._command(b"MAIL FROM:<%b>%b" % (mail.sender.encode(), self._parameters(mail)), "mail", envelope)
+        mail_from = b"MAIL FROM:<%b>%b" % (mail.sender.encode(), self._parameters(mail))
+        if not mail.recipient:
+            self._command(mail_from, "probe", mail)
+            return
+        self._envelope = envelope = _Envelope(mail)
+        self._command(mail_from, "mail", envelope)
         self._command(b"RCPT TO:<%b>" % mail.recipient.encode(), "rcpt", envelope)
         self._command(b"DATA", "data", envelope)
 
