@@ -43,6 +43,7 @@ class ControlApi(FakeService):
             "connections": state.connections,
             "grants": dict(state.tokens.grants),
             "callbacks": state.callbacks.report(),
+            "outbox": state.outbox_url,
         }
         if query.get("detail") == "1":
             report["messages"] = state.arrivals.detail(int(query.get("limit", 1000)), query.get("address", ""))

@@ -34,6 +34,7 @@ class Answer(NamedTuple):
     delay: float = 0.0
     reset: int | None = None
     hangup: bool = False
+    content_type: str = "application/json"
 
 
 def json_answer(status: int, value: object, headers: tuple[tuple[str, str], ...] = ()) -> Answer:

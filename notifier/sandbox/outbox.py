@@ -41,6 +41,8 @@ class OutboxItem(NamedTuple):
     service: str = ""  #: the fake service that took the message, such as `twilio`
     sender: str = ""
     attachments: Sequence[Attachment] = ()
+    image: str = ""  #: an address
+    link: str = ""  #: what a push opens
     mime: bool = False  #: `source` is a mail in MIME
     inbound: bool = False  #: the recipient wrote this message
 
@@ -55,9 +57,11 @@ class Kept(NamedTuple):
 class Outbox:
     def __init__(self) -> None:
         self.last = 0  #: the number of the newest message
+        self.run = 0  #: grows by one with each reset
         self.reset()
 
     def reset(self) -> None:
+        self.run += 1
         self._kept: dict[str, deque[Kept]] = {}
         self._bytes: dict[str, int] = {}
 
@@ -78,13 +82,13 @@ class Outbox:
             total -= kept.popleft().size
         self._bytes[channel] = total
 
-    def messages(self, channel: str = "", address: str = "", after: int = 0) -> Iterator[Kept]:
-        """Newest first: of this channel, whose address contains `address`, with a number above `after`."""
+    def messages(self, channel: str = "", search: str = "", after: int = 0) -> Iterator[Kept]:
+        """Newest first: of this channel, with `search` in the address or the title, with a number above `after`."""
         queues = [self._kept.get(channel, deque())] if channel else self._kept.values()
         chosen = [kept for queue in queues for kept in queue if kept.number > after]
         chosen.sort(reverse=True)
-        fragment = address.casefold()
-        return (kept for kept in chosen if fragment in kept.item.address.casefold())
+        fragment = search.casefold()
+        return (kept for kept in chosen if fragment in f"{kept.item.address}\0{kept.item.title}".casefold())
 
     def find(self, number: int) -> Kept | None:
         """The message of this number; None when it is forgotten."""

@@ -14,10 +14,11 @@ from typing import cast
 
 from notifier.sandbox.callbacks import Callbacks, Site
 from notifier.sandbox.control_api import ControlApi
-from notifier.sandbox.fake_service import Answer, FakeService, Incoming, json_answer
+from notifier.sandbox.fake_service import Answer, FakeServer, FakeService, Incoming, json_answer
 from notifier.sandbox.http.http1 import Http1
 from notifier.sandbox.http.http2 import Http2
 from notifier.sandbox.identity import load_identity
+from notifier.sandbox.outbox_page.pages import OutboxPage, OutboxServer
 from notifier.sandbox.services import build_services, server_classes
 from notifier.sandbox.state import SandboxState
 
@@ -29,7 +30,7 @@ class Sandbox:
 
     def __init__(self, state: SandboxState) -> None:
         self.state = state
-        self._services: list[FakeService] = [*build_services(state), ControlApi(state)]
+        self._services: list[FakeService] = [*build_services(state), ControlApi(state), OutboxPage(state)]
         self._services_by_path: dict[str, FakeService] = {}
 
     def answer(self, incoming: Incoming) -> Answer:
@@ -87,21 +88,25 @@ async def serve(folder: Path, port: int, host: str, sites: Sequence[Site]) -> No
     """Listen until SIGTERM or SIGINT. `folder/address.json` exists while the sandbox accepts connections.
 
     `sites`: the origins, beside the loopback, to which fake services may report."""
-    offsets = [0, *(kind.port_offset for kind in server_classes())]
-    listeners = _listen(host, port, offsets)
+    kinds: list[type[FakeServer]] = [*server_classes(), OutboxServer]
+    listeners = _listen(host, port, [0, *(kind.port_offset for kind in kinds)])
     listener = listeners[0]
     url = f"https://{host}:{listener.getsockname()[1]}"
+    outbox_url = f"http://{host}:{listener.getsockname()[1] + OutboxServer.port_offset}/"
     identity = load_identity(folder, url)
-    sandbox = Sandbox(SandboxState(url, identity.account_key, callbacks=Callbacks(sites)))
+    sandbox = Sandbox(SandboxState(url, identity.account_key, outbox_url, callbacks=Callbacks(sites)))
     loop = asyncio.get_running_loop()
     servers = [await loop.create_server(lambda: Connection(sandbox), sock=listener, ssl=identity.tls())]
-    for kind, other in zip(server_classes(), listeners[1:], strict=True):
+    for kind, other in zip(kinds, listeners[1:], strict=True):
         servers.append(await loop.create_server(kind(sandbox.state, identity.tls()).protocol, sock=other))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     announcement = folder / "address.json"
-    _announce(announcement, {"url": url, "ca": str(identity.ca.resolve()), "pid": os.getpid()})
+    _announce(
+        announcement,
+        {"url": url, "ca": str(identity.ca.resolve()), "outbox": sandbox.state.outbox_url, "pid": os.getpid()},
+    )
     try:
         await stop.wait()
     finally:

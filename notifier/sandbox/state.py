@@ -38,10 +38,12 @@ class AccessTokens:
 
 @dataclass
 class SandboxState:
-    """`url`: the sandbox's own address. `account_key`: the public key of the demo service account."""
+    """`url`: the sandbox's own address. `account_key`: the public key of the demo service account. `outbox_url`: the
+    outbox page for a browser."""
 
     url: str
     account_key: rsa.RSAPublicKey
+    outbox_url: str = ""
     faults: Faults = field(default_factory=Faults)
     arrivals: Arrivals = field(default_factory=Arrivals)
     outbox: Outbox = field(default_factory=Outbox)

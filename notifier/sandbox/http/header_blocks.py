@@ -16,6 +16,7 @@ from notifier.sandbox.fake_service import Answer
 from notifier.sandbox.http.frames import COMPRESSION_ERROR, ConnectionFault
 
 KEPT = 4096
+_JSON = b"\x0f\x10\x10application/json"
 
 
 class HeaderBlocks:
@@ -57,7 +58,7 @@ def answer_block(answer: Answer) -> bytes:
     """HPACK of the answer's headers, without the dynamic table: static names, literal values."""
     out = b"\x88" if answer.status == 200 else b"\x08\x03%03d" % answer.status
     if answer.body:
-        out += b"\x0f\x10\x10application/json"
+        out += _JSON if answer.content_type == "application/json" else b"\x0f\x10" + _text(answer.content_type)
     for name, value in answer.headers:
         out += b"\x00" + _text(name) + _text(value)
     return out
@@ -65,6 +66,12 @@ def answer_block(answer: Answer) -> bytes:
 
 def _text(value: str) -> bytes:
     raw = value.encode("ascii")
-    if len(raw) > 126:
-        raise ValueError("the sandbox's own headers are short")
-    return bytes((len(raw),)) + raw
+    length, prefix = len(raw), bytearray()
+    if length >= 127:  # RFC 7541 §5.1: seven bits, then groups of seven
+        prefix.append(127)
+        length -= 127
+        while length > 127:
+            prefix.append(length & 127 | 128)
+            length >>= 7
+    prefix.append(length)
+    return bytes(prefix) + raw

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from notifier.sandbox.fake_service import Answer, Incoming
 
 LARGEST_HEAD = 64 * 1024
-LARGEST_BODY = 1024 * 1024
+LARGEST_BODY = 64 * 1024 * 1024  #: Postmark takes 50 MB in one call
 
 
 class Http1:
@@ -19,23 +19,24 @@ class Http1:
     def __init__(self, transport: asyncio.WriteTransport, answerer: Callable[[Incoming], Answer]) -> None:
         self._transport, self._answerer = transport, answerer
         self._loop = asyncio.get_running_loop()
-        self._unparsed = b""
+        self._unparsed = bytearray()
+        self._missing = 0  #: bytes of a body that have not arrived
         self._waiting = False  #: an answer waits for its delay
 
     def feed(self, data: bytes) -> None:
         self._unparsed += data
-        while not self._waiting and not self._transport.is_closing():
-            head, separator, after = self._unparsed.partition(b"\r\n\r\n")
-            if not separator:
-                if len(head) > LARGEST_HEAD:
+        self._missing -= len(data)
+        while self._missing <= 0 and not self._waiting and not self._transport.is_closing():
+            end = self._unparsed.find(b"\r\n\r\n", 0, LARGEST_HEAD + 4)
+            if end < 0:
+                if len(self._unparsed) > LARGEST_HEAD:
                     self._send(Answer(431), keep=False)
                 return
-            if not self._answer_request(head, after):
+            if not self._answer_request(bytes(self._unparsed[:end]), end + 4):
                 return
 
-    def _answer_request(self, head: bytes, after: bytes) -> bool:
-        """Answer one request when its body is complete; False when more bytes are needed. `after`: what follows the
-        head."""
+    def _answer_request(self, head: bytes, start: int) -> bool:
+        """Answer one request when its body is complete; False when more bytes are needed. `start`: of the body."""
         first, *lines = head.decode("latin-1").split("\r\n")
         headers = {k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
         parts = first.split(" ")
@@ -46,9 +47,12 @@ class Http1:
         if "transfer-encoding" in headers or int(length) > LARGEST_BODY:
             self._send(Answer(411 if "transfer-encoding" in headers else 413), keep=False)
             return False
-        if len(after) < int(length):
+        end = start + int(length)
+        if (missing := end - len(self._unparsed)) > 0:
+            self._missing = missing
             return False
-        body, self._unparsed = after[: int(length)], after[int(length) :]
+        body = bytes(self._unparsed[start:end])
+        del self._unparsed[:end]
         path, _, query = parts[1].partition("?")
         answer = self._answerer(Incoming(parts[0], path, query, headers, body))
         keep = headers.get("connection", "").lower() != "close" and parts[2] != "HTTP/1.0"
@@ -70,7 +74,7 @@ class Http1:
             return
         lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
         lines += [f"{name}: {value}" for name, value in answer.headers]
-        lines += ["content-type: application/json", f"content-length: {len(answer.body)}"]
+        lines += [f"content-type: {answer.content_type}", f"content-length: {len(answer.body)}"]
         lines += [] if keep else ["connection: close"]
         self._transport.write("\r\n".join([*lines, "", ""]).encode("latin-1") + answer.body)
         if not keep:

@@ -42,7 +42,7 @@ MAX_STREAMS = 100  #: FCM's limit for a connection
 MAX_FRAME = 16_384
 STREAM_WINDOW = 65_535
 CONNECTION_WINDOW = 8 * 1024 * 1024
-MAX_BODY = 1024 * 1024
+MAX_BODY = 64 * 1024 * 1024  #: Postmark takes 50 MB in one call
 MAX_BLOCK = 64 * 1024
 
 
@@ -51,11 +51,19 @@ class Stream:
 
     def __init__(self, headers: dict[str, str]) -> None:
         self.headers = headers
-        self.body = b""
+        self.body: bytes | bytearray = b""
         self.room = STREAM_WINDOW  #: bytes that the client may still send
         self.credit = 0  #: bytes that the client allowed beyond its initial window
         self.sent = 0
         self.answered = False
+
+    def append(self, payload: bytes) -> None:
+        if not self.body:
+            self.body = payload
+            return
+        if not isinstance(self.body, bytearray):
+            self.body = bytearray(self.body)  # a bytearray grows without copying what is there
+        self.body += payload
 
 
 class Http2:
@@ -215,7 +223,7 @@ class Http2:
             return
         if flags & PADDED:
             payload = unpad(payload)
-        opened.body = opened.body + payload if opened.body else payload
+        opened.append(payload)
         if flags & END_STREAM:
             self._answer(stream, opened)
         elif len(opened.body) > MAX_BODY:
@@ -232,7 +240,7 @@ class Http2:
             return
         opened.answered = True
         path, _, query = headers[":path"].partition("?")
-        answer = self._answerer(Incoming(headers[":method"], path, query, headers, opened.body))
+        answer = self._answerer(Incoming(headers[":method"], path, query, headers, bytes(opened.body)))
         opened.body = b""
         if answer.delay:
             self._loop.call_later(answer.delay, partial(self._later, stream, answer))

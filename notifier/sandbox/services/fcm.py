@@ -108,7 +108,9 @@ class Fcm(MessageService):
             delivery = ((message.get("android") or {}).get("notification") or {}).get("tag", "")
         title, text = notification.get("title", ""), notification.get("body", "")
         self._arrivals.take(address, delivery, title)
-        self._outbox.add(OutboxItem("push", address, delivery, title, text, source=body, service="fcm"))
+        image, link = notification.get("image", ""), (message.get("data") or {}).get("link", "")
+        item = OutboxItem("push", address, delivery, title, text, source=body, service="fcm", image=image, link=link)
+        self._outbox.add(item)
 
 
 def payload_size(message: dict[str, Any]) -> int:
