@@ -68,7 +68,8 @@ class BodyBuilder:
         return template.head, [bodies[i] for i in rows]
 
     def _filled(self, template: BodyTemplate, rows: Sequence[int]) -> list[bytes]:
-        return template.bodies({name: self._column(name, rows) for name in set(template.columns)})
+        bodies = template.bodies({name: self._column(name, rows) for name in set(template.columns)})
+        return self._provider.finish(bodies)
 
     def _column(self, name: str, rows: Sequence[int]) -> list[bytes]:
         """The texts of one column, for these messages only: the columns of a whole shard leave the processor's cache

@@ -180,6 +180,10 @@ class Provider(ABC, Generic[M]):
         """What the response means."""
         raise NotImplementedError(f"{type(self).__name__} must implement verdict_of() or override send()")
 
+    def finish(self, bodies: list[bytes]) -> list[bytes]:
+        """The bodies as they leave, for a provider that signs each whole body."""
+        return bodies
+
     def can_replace(self, other: Provider[M]) -> bool:
         """Whether this account reaches the addresses of that one. False where an address belongs to an account, as a
         push token does."""

@@ -20,6 +20,7 @@ from notifier.mail_reports.dead_mailbox import NO_MAILBOX, says_no_mailbox, says
 from notifier.mail_reports.report import read_report
 from notifier.providers import base, bounces
 from notifier.providers.mime import compose, with_ascii_domain
+from notifier.providers.mime.dkim import DkimKey
 from notifier.vocabulary.checks import ConnectionCheck, SenderDomain
 from notifier.vocabulary.http import HttpClient, Request, Response, TransportError
 from notifier.vocabulary.mail import Mailbox
@@ -32,6 +33,10 @@ SECURITY = ("starttls", "tls", "none")
 #: of MAIL: the message is too large (RFC 1870), which is no fault of the account
 _TOO_LARGE = 552
 LONGEST_NAME = 200
+DKIM_HELP = (
+    "Only where the mail server does not sign: Notifier signs with the private key below (PEM, RSA or Ed25519), whose"
+    ' public key stands in DNS at <selector>._domainkey.<domain of from_address>. "Test connection" shows the record.'
+)
 TEST_TIMEOUT = 15.0  #: seconds for all of "test connection"
 #: codes that concern the account, whatever the command (RFC 4954 §6)
 _ACCOUNT = frozenset({530, 534, 535, 538})
@@ -55,6 +60,8 @@ class SmtpConfig(base.Config):
     password: str = base.optional_secret()
     connections: int = 4
     messages_per_connection: int = 500
+    dkim_selector: str = base.setting("", help_text=DKIM_HELP)
+    dkim_private_key: str = base.optional_secret()
     bounce_address: str = base.setting("", help_text=bounces.ADDRESS_HELP)
     bounce_mailbox: str = base.choice(bounces.NONE, bounces.IMAP, bounces.POP3, help_text=bounces.MAILBOX_HELP)
     bounce_host: str = ""
@@ -90,7 +97,18 @@ class SmtpConfig(base.Config):
                 field="from_name",
             )
         bounces.check_bounce_settings(config)
+        config.dkim_key()
         return config
+
+    def dkim_key(self) -> DkimKey | None:
+        """The key that signs; None without one. Raises InvalidInput."""
+        if not self.dkim_private_key:
+            return None
+        try:
+            return DkimKey.load(_ascii_domain(self.from_address), self.dkim_selector, self.dkim_private_key)
+        except ValueError as error:
+            selector = "selector" in str(error)
+            raise InvalidInput(str(error), field="dkim_selector" if selector else "dkim_private_key") from None
 
     @classmethod
     def sandbox(cls, origin: str) -> Self:
@@ -116,6 +134,7 @@ class Smtp(base.Provider[EmailMessage]):
         super().__init__(config, origin, timeout)
         self._sender = Mailbox(with_ascii_domain(config.from_address), config.from_name)
         self.base = f"smtp://{config.host}:{config.port}"
+        self._dkim = config.dkim_key()
         self._headers = (
             ("security", config.security), ("user", config.user), ("password", config.password),
             ("hello", self._sender.domain), ("connections", str(config.connections)),
@@ -125,7 +144,11 @@ class Smtp(base.Provider[EmailMessage]):
     def request(self, message: EmailMessage, token: str) -> Request:
         recipient = with_ascii_domain(message.envelope.address.value)
         envelope = quote(f"{self._return_path(message.envelope.delivery_id)} {recipient}", safe="@+")
-        return Request("MAIL", f"{self.base}/{envelope}", self._headers, compose(message, self._sender), self.timeout)
+        [body] = self.finish([compose(message, self._sender)])
+        return Request("MAIL", f"{self.base}/{envelope}", self._headers, body, self.timeout)
+
+    def finish(self, bodies: list[bytes]) -> list[bytes]:
+        return [self._dkim.sign(body) for body in bodies] if self._dkim else bodies
 
     def _return_path(self, delivery_id: uuid.UUID) -> str:
         if not self.config.bounce_address or not self.signing_keys:
@@ -151,7 +174,10 @@ class Smtp(base.Provider[EmailMessage]):
         yield _connection_check(answer, self.config)
 
     def sender_domains(self) -> Sequence[SenderDomain]:
-        return (SenderDomain(self._sender.domain),)
+        key = self._dkim
+        return (
+            SenderDomain(self._sender.domain, key.selector, key.public) if key else SenderDomain(self._sender.domain),
+        )
 
     def verdict_of(self, response: Response) -> Verdict:
         stage, enhanced = response.headers.get("stage", ""), response.headers.get("enhanced", "")
