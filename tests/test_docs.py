@@ -26,6 +26,7 @@ from tests.pages import (
     CAMPAIGNS,
     DEPENDENCIES,
     OPERATIONS,
+    PROVIDERS,
     README,
     SOURCES,
     first_column,
@@ -90,12 +91,13 @@ def test_the_dependencies_are_those_of_the_project() -> None:
     assert first_column(DEPENDENCIES) == required
 
 
-def test_the_readme_has_every_channel_that_ships_and_each_of_its_providers() -> None:
+def test_the_readme_has_every_channel_that_ships_and_a_page_has_each_of_its_providers() -> None:
     """A channel ships when docker-compose.yml has workers for it; a channel of another installation is one file."""
     table = section(README, "## Channels and providers")
     shipped = {name for name in channels() if f"worker -Q {name} " in COMPOSE}
     assert {"push", "in_app"} <= shipped == first_column(table)
-    assert {name for name, kind in providers().items() if kind.channel in shipped} <= in_code_marks(table)
+    described = in_code_marks(table) | first_column(section(PROVIDERS, "## All providers"))
+    assert {name for name, kind in providers().items() if kind.channel in shipped} <= described
 
 
 def test_the_architecture_shows_the_layers_that_are_checked() -> None:

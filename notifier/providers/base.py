@@ -86,6 +86,10 @@ def choice(default: str, *alternatives: str, label: str = "", help_text: str = "
     return dataclasses.field(default=default, metadata=metadata)
 
 
+class Unbuildable(ValueError):
+    """The provider cannot carry this message. The text says why, and quotes nothing of the message."""
+
+
 AnyConfig = Config  # inside Provider the name means the provider's own class
 
 
@@ -274,6 +278,8 @@ class Provider(ABC, Generic[M]):
             try:
                 requests.append(self._request(message, token))
                 indexes.append(index)
+            except Unbuildable as error:
+                unbuildable.append((index, Permanent(f"it makes no request: {error}")))
             except (ValueError, TypeError, KeyError) as error:
                 unbuildable.append((index, Permanent(f"it makes no request ({type(error).__name__})")))
         return requests, indexes, unbuildable

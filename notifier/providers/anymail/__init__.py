@@ -1,0 +1,11 @@
+"""Email services over HTTP: every service of django-anymail is a provider of the channel `email`.
+
+`services/` holds one small declaration for each service. `provider.py` is what they share, `batches.py` what services
+share that take many messages in one request. Anymail's payload classes build the request (`building.py`), our HTTP
+client sends it, Anymail and `answers.py` say what the answer means. Anymail's webhook views read what a service reports
+later (`webhooks.py`, `events.py`).
+
+Only `building.py` and `webhooks.py` use Django, because Anymail takes Django's EmailMessage and HttpRequest. Anymail,
+requests and Django's mail are imported with the first message or report of an account, so a process without such an
+account does not pay their memory (25 MB, measured).
+"""
