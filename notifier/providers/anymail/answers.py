@@ -68,7 +68,8 @@ def verdict_of_status(response: Response, refusal: Refusal | None, reset: str = 
         return Misconfigured(detail)
     if status >= 500 or status < 400 or status == 408 or refusal is None:
         after = retry_after(response) if status == 503 else None
-        return Temporary(detail) if after is None else Throttled(after, detail)
+        # 503: the server took nothing. 500, 502 and 504 may come after the message was taken
+        return Temporary(detail, unavailable=status == 503) if after is None else Throttled(after, detail)
     return Misconfigured(detail) if refusal.concerns_account else Permanent(detail)
 
 

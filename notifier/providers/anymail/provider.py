@@ -22,8 +22,8 @@ from notifier.providers.anymail.answers import (
 )
 from notifier.providers.anymail.config import EspConfig
 from notifier.providers.email_headers import extra_headers
-from notifier.providers.mime import message_id
-from notifier.vocabulary.checks import ConnectionCheck
+from notifier.providers.mime import message_id, with_ascii_domain
+from notifier.vocabulary.checks import ConnectionCheck, SenderDomain
 from notifier.vocabulary.http import HttpClient, Request, Response
 from notifier.vocabulary.mail import Mailbox
 from notifier.vocabulary.people import Address
@@ -207,6 +207,9 @@ class EmailService(base.Provider[EmailMessage]):
         return events.receipt_events(parsed, self.is_hard_bounce, self.is_machine)
 
     # -- "test connection" --
+
+    def sender_domains(self) -> Sequence[SenderDomain]:
+        return (SenderDomain(with_ascii_domain(self._sender.address).rpartition("@")[2]),)
 
     def test_request(self) -> Request | None:
         """A request that only the right credentials may make, and that changes nothing."""

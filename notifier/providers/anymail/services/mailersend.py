@@ -1,4 +1,4 @@
-"""MailerSend. https://developers.mailersend.com/api/v1/email.html"""
+"""MailerSend. https://developers.mailersend.com/api/v1/email"""
 
 from __future__ import annotations
 
