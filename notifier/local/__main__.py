@@ -46,6 +46,7 @@ def _wait(stack: Stack) -> None:
         f"admin       {stack.url}/admin/",
         f"API docs    {stack.url}/v1/docs",
         f"inbox page  {stack.url}/inbox/",
+        f"outbox      {stack.outbox_url}   what arrived at the sandbox",
         f"Flower      {stack.flower_url}   login {stack.settings['FLOWER_BASIC_AUTH'].replace(':', ' / ')}",
         "Ctrl-C stops everything.",
     ]

@@ -171,6 +171,11 @@ class Stack:
         return self._sandbox()["SANDBOX_URL"]
 
     @property
+    def outbox_url(self) -> str:
+        """The page on which a person reads what arrived at the sandbox."""
+        return str(self._sandbox_address().get("outbox", ""))
+
+    @property
     def settings(self) -> dict[str, str]:
         """The content of `env`: all addresses, and the secrets that the site needs."""
         return {
@@ -245,11 +250,16 @@ class Stack:
 
     def _sandbox(self) -> dict[str, str]:
         """SANDBOX_URL and SANDBOX_CA, once the sandbox has written its address."""
+        address = self._sandbox_address()
+        return {"SANDBOX_URL": address["url"], "SANDBOX_CA": address["ca"]} if address else {}
+
+    def _sandbox_address(self) -> dict[str, str]:
+        """What the sandbox wrote when it began to listen; empty before."""
         try:
-            address = json.loads(self.root.joinpath("sandbox", "address.json").read_text())
+            address: dict[str, str] = json.loads(self.root.joinpath("sandbox", "address.json").read_text())
         except OSError:
             return {}
-        return {"SANDBOX_URL": address["url"], "SANDBOX_CA": address["ca"]}
+        return address
 
     def _ready_line(self, name: str) -> str:
         urls = {"web": self.url, "flower": self.flower_url, "sandbox": self._sandbox().get("SANDBOX_URL", "")}

@@ -1,11 +1,12 @@
 """The messages that arrived, counted by the receiver: tests and the demo trust this count and not the sender's.
 
 A message is one pair of address and delivery. A million messages cost 140 MB (measured): an eight-byte digest a message
-in one dict, and the details of the first DETAIL messages only.
+in one dict for each channel, and the details of each channel's first DETAIL messages only.
 """
 
 from __future__ import annotations
 
+import heapq
 import time
 from array import array
 from collections import Counter
@@ -23,56 +24,69 @@ class Arrival(NamedTuple):
     channel: str
 
 
+class ChannelArrivals:
+    """The accepted messages of one channel."""
+
+    def __init__(self) -> None:
+        self.times: dict[bytes, int] = {}  #: digest of a message -> how often it was accepted
+        self.at = array("d")  #: when
+        self.kept: list[Arrival] = []
+
+
 class Arrivals:
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
         self.received = 0
-        self.accepted = 0
         self.by_status: Counter[str] = Counter()
-        self.by_channel: Counter[str] = Counter()
-        self._times: dict[bytes, int] = {}
-        self._at = array("d")
-        self._kept: list[Arrival] = []
+        self._by_service: dict[str, Counter[str]] = {}
+        self._channels: dict[str, ChannelArrivals] = {}
 
-    def count(self, outcome: str) -> None:
-        """One more request ended with `outcome`: an HTTP status, or `reset`, `hangup`, `refused`."""
+    def count(self, outcome: str, service: str = "") -> None:
+        """One more request to `service` ended with `outcome`: a status, or `reset`, `hangup`, `refused`."""
         self.received += 1
         self.by_status[outcome] += 1
+        if service:
+            counts = self._by_service.get(service)
+            if counts is None:
+                counts = self._by_service[service] = Counter()
+            counts[outcome] += 1
 
     def take(self, address: str, delivery: str, title: str, channel: str = "push") -> None:
         """Record an accepted message. `delivery`: the delivery's id, which tells two messages to one address apart."""
         now = time.time()
-        self.accepted += 1
-        self._at.append(now)
+        arrived = self._channels.get(channel)
+        if arrived is None:
+            arrived = self._channels[channel] = ChannelArrivals()
+        arrived.at.append(now)
         digest = blake2b(f"{address}\0{delivery}".encode(), digest_size=8).digest()
-        self._times[digest] = self._times.get(digest, 0) + 1
-        self.by_channel[channel] += 1
-        if len(self._kept) < DETAIL:
-            self._kept.append(Arrival(now, address, delivery, title, channel))
+        arrived.times[digest] = arrived.times.get(digest, 0) + 1
+        if len(arrived.kept) < DETAIL:
+            arrived.kept.append(Arrival(now, address, delivery, title, channel))
 
     def report(self, since: float | None = None) -> dict[str, Any]:
-        """Counts and times. Percentiles count from `since` (Unix time, such as the time of GO) or the first arrival."""
-        at = sorted(self._at)
-        start = since if since is not None else (at[0] if at else 0.0)
+        """Counts and times of all channels together, and of each channel. Percentiles count from `since` (Unix time,
+        such as the time of GO) or the first arrival."""
+        channels = self._channels.values()
+        everything = sorted(at for arrived in channels for at in arrived.at)
+        unique = sum(len(arrived.times) for arrived in channels)
         return {
             "received": self.received,
-            "accepted": self.accepted,
-            "unique": len(self._times),
-            "duplicates": self.accepted - len(self._times),
             "by_status": dict(self.by_status),
-            "by_channel": dict(self.by_channel),
-            "first_at": at[0] if at else None,
-            "last_at": at[-1] if at else None,
-            "seconds": at[-1] - at[0] if at else 0.0,
-            **{f"p{p}_ms": _percentile(at, p, start) for p in (50, 95, 99)},
+            "services": {service: dict(counts) for service, counts in self._by_service.items()},
+            **_figures(everything, unique, since),
+            "channels": {
+                name: _figures(sorted(arrived.at), len(arrived.times), since)
+                for name, arrived in self._channels.items()
+            },
         }
 
-    def detail(self, limit: int, address: str = "") -> list[dict[str, Any]]:
-        """Up to `limit` accepted messages, to `address` if given; oldest first."""
-        start = self._at[0] if self._at else 0.0
-        chosen = (a for a in self._kept if not address or a.address == address)
+    def detail(self, limit: int, address: str = "", channel: str = "") -> list[dict[str, Any]]:
+        """Up to `limit` accepted messages, to `address` and of `channel` if given; oldest first."""
+        kept = [arrived.kept for name, arrived in self._channels.items() if channel in ("", name)]
+        start = min((arrivals[0].at for arrivals in kept), default=0.0)
+        chosen = (a for a in heapq.merge(*kept) if not address or a.address == address)
         return [
             {
                 "address": a.address,
@@ -83,6 +97,20 @@ class Arrivals:
             }
             for a, _ in zip(chosen, range(limit), strict=False)
         ]
+
+
+def _figures(at: list[float], unique: int, since: float | None) -> dict[str, Any]:
+    """Counts and times of accepted messages. `at`: their times, ascending."""
+    start = since if since is not None else (at[0] if at else 0.0)
+    return {
+        "accepted": len(at),
+        "unique": unique,
+        "duplicates": len(at) - unique,
+        "first_at": at[0] if at else None,
+        "last_at": at[-1] if at else None,
+        "seconds": at[-1] - at[0] if at else 0.0,
+        **{f"p{p}_ms": _percentile(at, p, start) for p in (50, 95, 99)},
+    }
 
 
 def _percentile(at: list[float], percent: int, start: float) -> float | None:

@@ -35,7 +35,8 @@ class ControlApi(FakeService):
             return json_answer(400, {"error": str(error)})
 
     def _report(self, incoming: Incoming) -> Answer:
-        """`since=<Unix time>` moves the percentiles' zero; `detail=1&limit=&address=` lists messages."""
+        """`since=<Unix time>` moves the percentiles' zero; `detail=1&limit=&address=&channel=` lists
+        messages."""
         query = {name: values[-1] for name, values in parse_qs(incoming.query).items()}
         since = float(query["since"]) if "since" in query else None
         state = self.state
@@ -46,7 +47,9 @@ class ControlApi(FakeService):
             "outbox": state.outbox_url,
         }
         if query.get("detail") == "1":
-            report["messages"] = state.arrivals.detail(int(query.get("limit", 1000)), query.get("address", ""))
+            report["messages"] = state.arrivals.detail(
+                int(query.get("limit", 1000)), query.get("address", ""), query.get("channel", "")
+            )
         return json_answer(200, report)
 
     def _mail(self, incoming: Incoming) -> Answer:
@@ -67,11 +70,8 @@ class ControlApi(FakeService):
         return json_answer(200, {})
 
     def _set_faults(self, incoming: Incoming) -> Answer:
-        knobs = orjson.loads(incoming.body)
-        if not isinstance(knobs, dict):
-            raise ValueError("the body must be a JSON object of knobs")
-        self.state.faults.change(knobs)
+        self.state.faults.change(orjson.loads(incoming.body))
         return self._get_faults(incoming)
 
     def _get_faults(self, _incoming: Incoming) -> Answer:
-        return json_answer(200, vars(self.state.faults))
+        return json_answer(200, self.state.faults.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -42,7 +43,14 @@ def json_answer(status: int, value: object, headers: tuple[tuple[str, str], ...]
 
 
 class FakeService(ABC):
-    """One fake service."""
+    """One fake service. Its name is that of its file."""
+
+    #: whose messages it takes: `POST /_faults` knows it by this name, too
+    channel: ClassVar[str] = ""
+
+    @classmethod
+    def name(cls) -> str:
+        return cls.__module__.rpartition(".")[2]
 
     def __init__(self, state: SandboxState) -> None:
         self.state = state
@@ -57,16 +65,30 @@ class FakeService(ABC):
 
 
 class MessageService(FakeService):
-    """A fake service that takes messages. It counts the outcomes and delays each answer by `latency_ms`."""
+    """A fake service that takes messages. It counts the outcomes, and obeys the knobs `latency_ms`, `error_rate` and
+    `down`."""
+
+    def __init__(self, state: SandboxState) -> None:
+        super().__init__(state)
+        state.faults.register(self.name(), self.channel)
+        self._name = self.name()
 
     def answer(self, incoming: Incoming) -> Answer:
-        answer, state = self.answer_message(incoming), self.state
+        state, faults = self.state, self.state.faults.of(self._name)
+        failing = faults.down or (faults.error_rate and random.random() < faults.error_rate)  # noqa: S311
+        answer = self.unavailable() if failing else self.answer_message(incoming)
         if answer.reset is None:
-            state.arrivals.count("hangup" if answer.hangup else str(answer.status))
+            state.arrivals.count("hangup" if answer.hangup else str(answer.status), self._name)
         else:
-            state.arrivals.count("refused" if answer.reset == REFUSED_STREAM else "reset")
-        wait = state.faults.latency_ms / 1000
+            state.arrivals.count("refused" if answer.reset == REFUSED_STREAM else "reset", self._name)
+        wait = faults.latency_ms / 1000
         return answer._replace(delay=answer.delay + wait) if wait else answer
+
+    def unavailable(self) -> Answer:
+        """The service's own 503."""
+        after = self.state.faults.retry_after
+        headers = () if after is None else (("retry-after", f"{after:g}"),)
+        return json_answer(503, {"message": "Service unavailable"}, headers)
 
     @abstractmethod
     def answer_message(self, incoming: Incoming) -> Answer:

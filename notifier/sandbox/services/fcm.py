@@ -5,7 +5,6 @@ An address chooses its answer by its first or last word between hyphens: `unregi
 
 from __future__ import annotations
 
-import random
 import re
 import secrets
 from typing import Any
@@ -39,6 +38,8 @@ PAGES = {"page": b"<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>", "emp
 
 
 class Fcm(MessageService):
+    channel = "push"
+
     def __init__(self, state: SandboxState) -> None:
         super().__init__(state)
         self._tokens, self._arrivals, self._faults = state.tokens, state.arrivals, state.faults
@@ -91,9 +92,10 @@ class Fcm(MessageService):
         flaky = "flaky" in words and address not in self._failed_once
         if flaky and len(self._failed_once) < FLAKY_KEPT:
             self._failed_once.add(address)
-        if flaky or (self._faults.error_rate and random.random() < self._faults.error_rate):  # noqa: S311
-            return self._refuse(*REFUSALS["unavailable"])
-        return None
+        return self.unavailable() if flaky else None
+
+    def unavailable(self) -> Answer:
+        return self._refuse(*REFUSALS["unavailable"])
 
     def _refuse(self, status: int, code: str, fcm_code: str, message: str) -> Answer:
         answer = _error(status, code, fcm_code, message)

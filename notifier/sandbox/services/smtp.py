@@ -8,6 +8,7 @@ The first or last word between hyphens of an address's local part chooses the an
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import ssl
 from collections.abc import Callable, Mapping
@@ -15,12 +16,16 @@ from email.header import decode_header, make_header
 from typing import cast
 
 from notifier.sandbox.fake_service import FakeServer
+from notifier.sandbox.faults import ServiceFaults
 from notifier.sandbox.outbox import OutboxItem
 from notifier.sandbox.state import SandboxState
 
+SERVICE = "smtp"
 LARGEST = 10 * 1024 * 1024  #: bytes of one message
 LONGEST_LINE = 4_096  #: bytes of a command
 FIRST_TRIES_KEPT = 100_000
+
+DOWN = "421 4.3.2 Service not available"
 
 #: word of the address -> the reply to RCPT
 REFUSED_RECIPIENTS = {
@@ -42,6 +47,7 @@ class Smtp(FakeServer):
 
     def __init__(self, state: SandboxState, tls: ssl.SSLContext) -> None:
         super().__init__(state, tls)
+        state.faults.register(SERVICE, "email")
         self.greylisted: set[str] = set()
 
     def protocol(self) -> asyncio.Protocol:
@@ -67,7 +73,11 @@ class Session(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._state.connections += 1
-        self._write("220 sandbox.example ESMTP Notifier sandbox")
+        if self._faults.down:
+            self._write(DOWN)
+            self._transport.close()
+        else:
+            self._write("220 sandbox.example ESMTP Notifier sandbox")
 
     def connection_lost(self, error: Exception | None) -> None:
         self._state.connections -= 1
@@ -82,9 +92,13 @@ class Session(asyncio.Protocol):
             if self._transport.is_closing():
                 return
         if replies:
-            self._write("\r\n".join(replies), self._state.faults.latency_ms / 1000)
+            self._write("\r\n".join(replies), self._faults.latency_ms / 1000)
         if len(self._unparsed) > LONGEST_LINE and self._text is None:
             self._transport.abort()
+
+    @property
+    def _faults(self) -> ServiceFaults:
+        return self._state.faults.of(SERVICE)
 
     # -- commands --
 
@@ -92,6 +106,10 @@ class Session(asyncio.Protocol):
         if self._auth is not None:
             answer, self._auth = self._auth, None
             return answer(line)
+        if self._faults.down:
+            self._write(DOWN)
+            self._transport.close()
+            return ""
         verb, _, rest = line.decode(errors="replace").partition(" ")
         handler = getattr(self, f"_on_{verb.lower()}", None)
         return handler(rest) if handler else "502 5.5.2 Command not recognized"
@@ -150,12 +168,12 @@ class Session(asyncio.Protocol):
         address = rest.partition("<")[2].partition(">")[0]
         words = _words(address)
         if refusal := _find_reply(REFUSED_RECIPIENTS, words):
-            self._state.arrivals.count(refusal[:3])
+            self._state.arrivals.count(refusal[:3], SERVICE)
             return refusal
         if "greylisted" in words and address not in self._server.greylisted:
             if len(self._server.greylisted) < FIRST_TRIES_KEPT:
                 self._server.greylisted.add(address)
-            self._state.arrivals.count("451")
+            self._state.arrivals.count("451", SERVICE)
             return "451 4.7.1 Greylisted, please try again"
         self._recipient = address
         return "250 2.1.5 OK"
@@ -192,6 +210,9 @@ class Session(asyncio.Protocol):
     def _take(self, recipient: str, text: bytes) -> str:
         words = _words(recipient)
         refusal = _find_reply(REFUSED_MESSAGES, words)
+        rate = self._faults.error_rate
+        if not refusal and rate and random.random() < rate:  # noqa: S311
+            refusal = REFUSED_MESSAGES["unavailable"]
         reply = refusal or "250 2.0.0 OK: queued as SANDBOX"
         if not refusal or "closing" in words:
             headers = _read_headers(text.partition(b"\r\n\r\n")[0])
@@ -201,7 +222,7 @@ class Session(asyncio.Protocol):
             self._state.outbox.add(
                 OutboxItem("email", recipient, delivery, title, source=text, service="smtp", mime=True)
             )
-        self._state.arrivals.count(reply[:3])
+        self._state.arrivals.count(reply[:3], SERVICE)
         if "hangup" in words:
             self._transport.abort()
             return ""
