@@ -46,7 +46,6 @@ HAS_COME: dict[str, Callable[[], bool]] = {
     "Attachments of emails": lambda: "attachments" in channels()["email"].parts,
     "Bounces that a mail server reports later": lambda: in_sources("message/delivery-status|read_bounces"),
     "CSS inlining, MJML and layouts of emails": lambda: has_dependency("css-inline") or has_dependency("mjml"),
-    "SMS": lambda: "sms" in channels(),
     "APNs and Web Push of our own": lambda: bool({"apns", "webpush"} & set(providers())),
     "Provider receipts": lambda: (PROJECT / "notifier/receipts.py").exists() or is_address("/v1/receipts/fcm"),
     "Recurring and recipient-local schedules": lambda: (

@@ -1,4 +1,5 @@
-"""The sandbox's own pages: GET /_report, GET /_mail, POST /_reset, POST /_faults. They belong to no fake service."""
+"""The sandbox's own pages: GET /_report, GET /_mail, POST /_reset, POST /_faults, POST /_sms/inbound. They belong to
+no fake service."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ class ControlApi(FakeService):
             ("POST", "/_faults"): self._set_faults,
             ("GET", "/_faults"): self._get_faults,
             ("GET", "/_mail"): self._mail,
+            ("POST", "/_sms/inbound"): self._answer_sms,
         }
 
     def serves(self, path: str) -> bool:
@@ -64,6 +66,15 @@ class ControlApi(FakeService):
                 if not address or item.address == address
             ],
         )
+
+    def _answer_sms(self, incoming: Incoming) -> Answer:
+        """`{"from": "+14155550100", "text": "STOP"}`: the owner of this number answers the newest SMS."""
+        answer = orjson.loads(incoming.body)
+        if not isinstance(answer, dict) or not all(isinstance(answer.get(name), str) for name in ("from", "text")):
+            raise ValueError("the body must be {from: number, text: text}")
+        if not self.state.phones.answer(answer["from"], answer["text"]):
+            return json_answer(404, {"error": "this number got no SMS whose service reports to an address"})
+        return json_answer(200, {})
 
     def _reset(self, _incoming: Incoming) -> Answer:
         self.state.reset()

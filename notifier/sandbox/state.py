@@ -1,4 +1,5 @@
-"""The state that all fake services share: what arrived, the faults that are set, issued access tokens, callbacks."""
+"""The state that all fake services share: what arrived, the faults that are set, issued access tokens, callbacks,
+the people who answer an SMS."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from notifier.sandbox.arrivals import Arrivals
 from notifier.sandbox.callbacks import Callbacks
 from notifier.sandbox.faults import Faults
 from notifier.sandbox.outbox import Outbox
+from notifier.sandbox.phones import Phones
 
 
 class AccessTokens:
@@ -48,6 +50,7 @@ class SandboxState:
     arrivals: Arrivals = field(default_factory=Arrivals)
     outbox: Outbox = field(default_factory=Outbox)
     callbacks: Callbacks = field(default_factory=Callbacks)
+    phones: Phones = field(default_factory=Phones)
     connections: int = 0  #: open now
 
     def __post_init__(self) -> None:
@@ -58,5 +61,6 @@ class SandboxState:
         self.arrivals.reset()
         self.outbox.reset()
         self.callbacks.reset()
+        self.phones.reset()
         self.tokens.grants.clear()
         self.faults.reset()

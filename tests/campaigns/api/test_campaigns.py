@@ -44,7 +44,7 @@ def test_the_road_from_draft_to_results(site: Site, api: Api) -> None:
         ({"template": 7}, "template"),
         ({"audience": str(uuid.uuid4())}, "audience"),
         ({"audience": "everybody"}, "audience"),
-        ({"channels": ["sms"]}, "channels"),
+        ({"channels": ["fax"]}, "channels"),
         ({"channels": []}, "channels"),
         ({"channels": "push"}, "channels"),
         ({"data": []}, "data"),

@@ -1,0 +1,25 @@
+"""The words by which a recipient opts out, opts in again, or asks for help."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from notifier.vocabulary.receipts import EventKind
+
+#: Twilio's default words (https://help.twilio.com/articles/223134027), and those of some languages
+_WORDS = {
+    EventKind.STOP: (
+        "stop stopall unsubscribe cancel end quit revoke optout stopp abmelden abbestellen arret arreter desabonner"
+        " baja parar alto"
+    ),
+    EventKind.START: "start unstop anmelden starten reprendre alta",
+    EventKind.HELP: "help info hilfe aide ayuda",
+}
+_KIND_OF_WORD = {word: kind for kind, words in _WORDS.items() for word in words.split()}
+
+
+def kind_of_reply(text: str) -> EventKind | None:
+    """STOP, START or HELP, when the whole text is one word of that meaning; None for any other text."""
+    letters = unicodedata.normalize("NFKD", text.strip(" \t\r\n.!?\"'").casefold())
+    word = "".join(c for c in letters if c not in " -" and not unicodedata.combining(c))
+    return _KIND_OF_WORD.get(word)

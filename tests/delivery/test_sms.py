@@ -1,0 +1,86 @@
+"""SMS through the whole engine to the sandbox's Twilio."""
+
+from __future__ import annotations
+
+import pytest
+from pytest_django import Settings
+
+from campaigns.models import Shard
+from notifier.channels import channel
+from notifier.delivery.content import templates
+from notifier.delivery.send import deliver
+from notifier.models import Template
+from notifier.vocabulary.people import SendRequest
+from notifier.vocabulary.status import Lane
+from tenants.models import Suppression
+from tests.delivery.build import Shop, a_shop
+from tests.delivery.scenes import a_campaign, running, send_shards
+from tests.sandbox.process import Sandbox
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LATENCY_MS = 400.0
+
+
+@pytest.fixture
+def shop(sandbox: Sandbox, settings: Settings) -> Shop:
+    """A shop whose template is an SMS, and whose provider account is the sandbox."""
+    settings.SANDBOX_URL, settings.SANDBOX_CA = sandbox.url, sandbox.ca
+    shop = a_shop("marketing")
+    templates.publish(
+        Template.objects.get(tenant=shop.tenant), {"sms": {"en": {"text": "Hi {{ recipient.name }}\u202f…"}}}
+    )
+    return shop
+
+
+def send(shop: Shop, phone: str) -> str:
+    """The status of a new message to this number, and its reason."""
+    shop.recipient(phone, phone=phone)
+    [accepted] = shop.accept(SendRequest(phone, "order"))
+    assert not isinstance(accepted, Exception), accepted
+    deliver("sms", (Lane.BULK,))
+    row = shop.deliveries()[-1]
+    return f"{shop.statuses()[-1]} {row.reason}".strip()
+
+
+def test_a_message_arrives_with_plain_characters(shop: Shop, sandbox: Sandbox) -> None:
+    shop.recipient("ada", phone="+491701234567")
+    shop.accept(SendRequest("ada", "order"))
+    deliver("sms", (Lane.BULK,))
+    assert shop.statuses() == ["sent"]
+    [message] = sandbox.report(detail=10)["messages"]
+    [row] = shop.deliveries()
+    assert (message["address"], message["title"], message["channel"]) == ("+491701234567", "Hi ada ...", "sms")
+    assert row.provider_ref.startswith("SM")
+
+
+@pytest.mark.parametrize(
+    ("phone", "outcome", "suppressed"),
+    [
+        ("+15005550001", "failed dead_address", True),
+        ("+15005551209", "failed dead_address", True),
+        ("+15005550004", "failed dead_address", True),
+        ("+15005550002", "failed rejected", False),
+        ("+15005550053", "queued", False),
+        ("+15005550020", "queued", False),
+        ("+15005550050", "unknown in_doubt", False),
+        ("+15005550060", "unknown in_doubt", False),
+    ],
+)
+def test_the_answer_of_a_magic_number_decides(shop: Shop, phone: str, outcome: str, suppressed: bool) -> None:
+    assert send(shop, phone) == outcome
+    assert Suppression.objects.filter(tenant=shop.tenant, channel="sms", address=phone).exists() is suppressed
+
+
+def test_a_campaign_keeps_within_the_window_of_20_and_reaches_everybody_once(shop: Shop, sandbox: Sandbox) -> None:
+    phones = [f"+4917012345{n:02}" for n in range(3 * channel("sms").window)]
+    for phone in phones:
+        shop.recipient(phone, phone=phone)
+    shop.recipient("nobody")
+    campaign = running(a_campaign(shop, channels=["sms"]))
+    sandbox.faults(latency_ms=LATENCY_MS)
+    send_shards(campaign)
+    assert [shard.sent for shard in Shard.objects.filter(campaign=campaign)] == [len(phones)]
+    messages = sandbox.report(detail=1_000)["messages"]
+    assert sorted(m["address"] for m in messages) == phones
+    # no answer leaves before LATENCY_MS, so that all of these were in flight at once
+    assert sum(m["offset_ms"] < LATENCY_MS for m in messages) <= channel("sms").window
