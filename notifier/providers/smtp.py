@@ -35,7 +35,7 @@ _TOO_LARGE = 552
 LONGEST_NAME = 200
 DKIM_HELP = (
     "Only where the mail server does not sign: Notifier signs with the private key below (PEM, RSA or Ed25519), whose"
-    ' public key stands in DNS at <selector>._domainkey.<domain of from_address>. "Test connection" shows the record.'
+    ' public key stands in DNS under this selector. "Test connection" shows the record.'
 )
 TEST_TIMEOUT = 15.0  #: seconds for all of "test connection"
 #: codes that concern the account, whatever the command (RFC 4954 §6)
@@ -60,8 +60,8 @@ class SmtpConfig(base.Config):
     password: str = base.optional_secret()
     connections: int = 4
     messages_per_connection: int = 500
-    dkim_selector: str = base.setting("", help_text=DKIM_HELP)
-    dkim_private_key: str = base.optional_secret()
+    dkim_selector: str = base.setting("", label="DKIM selector", help_text=DKIM_HELP)
+    dkim_private_key: str = base.optional_secret(label="DKIM private key")
     bounce_address: str = base.setting("", help_text=bounces.ADDRESS_HELP)
     bounce_mailbox: str = base.choice(bounces.NONE, bounces.IMAP, bounces.POP3, help_text=bounces.MAILBOX_HELP)
     bounce_host: str = ""
