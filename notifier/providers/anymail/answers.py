@@ -22,11 +22,15 @@ LONGEST_DETAIL = 300
 _ACCOUNT_STATUSES = frozenset({401, 402, 403, 404, 405, 410})
 #: texts about the sender, the key or the plan, whatever the service
 _ABOUT_THE_ACCOUNT = re.compile(
-    r"\b(from|sender|sending|domain|signature|identity)\b.{0,60}"
-    r"\b(not|isn't|isnt|un|cannot)[ -]?(be )?"
-    r"(been )?(verified|configured|confirmed|allowed|authori[sz]ed|found|match|registered|exist|validated)"
-    r"|\bunconfigured\b|\bunverified\b|verified sender|\bsuspended\b|\b(daily|monthly|sending|hourly)\b.{0,20}"
-    r"\b(quota|limit)\b|\bcredits?\b|\bapi[ -]?key\b|\bsandbox\b|\bunpaid\b|\bupgrade your\b",
+    "|".join(
+        (
+            r"\b(from|sender|sending|domain|signature|identity)\b.{0,60}"
+            r"\b(not|isn't|cannot) (be )?(been )?(allowed|authori[sz]ed|configured|confirmed|found|match|registered|valid)",
+            r"\bnot (yet )?(been )?verified\b|\bverified sender\b|\bun(configured|verified|paid)\b|\bsuspended\b",
+            r"\b(hourly|daily|monthly|sending)\b.{0,20}\b(quota|limit)\b",
+            r"\bcredits?\b|\bapi[ -]?key\b|\bsandbox\b|\bupgrade your\b",
+        )
+    ),
     re.IGNORECASE,
 )
 _ABOUT_THE_SENDER_FIELD = re.compile(r"^\W*(content\W+)?(globals\W+)?(from|sender|reply[_-]?to)\b", re.IGNORECASE)

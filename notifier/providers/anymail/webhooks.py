@@ -48,6 +48,20 @@ def parse_events(view: str, options: Mapping[str, Any], request: ReceiptRequest)
         raise ValueError(f"the report cannot be read ({type(error).__name__})") from None
 
 
+def parse_ses(message: Mapping[str, Any]) -> Sequence[Any]:
+    """Anymail's tracking events of an SNS message whose signature was checked. Raises ValueError."""
+    from json import loads
+
+    from anymail.exceptions import AnymailConfigurationError, AnymailError
+
+    try:
+        view = _load_view("amazon_ses.AmazonSESTrackingWebhookView", {})
+        events: Sequence[Any] = view.esp_to_anymail_events(loads(message["Message"]), message)
+        return events
+    except (AnymailError, AnymailConfigurationError, *_UNREADABLE) as error:
+        raise ValueError(f"the report cannot be read ({type(error).__name__})") from None
+
+
 def _load_view(path: str, options: Mapping[str, Any]) -> Any:
     return _view_class(path)(webhook_secret=None, **options)
 
