@@ -25,7 +25,8 @@ _ABOUT_THE_ACCOUNT = re.compile(
     "|".join(
         (
             r"\b(from|sender|sending|domain|signature|identity)\b.{0,60}"
-            r"\b(not|isn't|cannot) (be )?(been )?(allowed|authori[sz]ed|configured|confirmed|found|match|registered|valid)",
+            r"\b(not|isn't|cannot) (be )?(been )?"
+            r"(allowed|authori[sz]ed|configured|confirmed|found|match|registered|valid)",
             r"\bnot (yet )?(been )?verified\b|\bverified sender\b|\bun(configured|verified|paid)\b|\bsuspended\b",
             r"\b(hourly|daily|monthly|sending)\b.{0,20}\b(quota|limit)\b",
             r"\bcredits?\b|\bapi[ -]?key\b|\bsandbox\b|\bupgrade your\b",

@@ -71,7 +71,7 @@ def no_certificates() -> Iterator[None]:
 
 
 def an_event(kind: str = "Bounce", **details: Any) -> dict[str, Any]:
-    bounce = {"bounceType": "Permanent", "bounceSubType": "General"}
+    bounce: dict[str, Any] = {"bounceType": "Permanent", "bounceSubType": "General"}
     bounce |= {"bouncedRecipients": [{"emailAddress": "anna@example.org", "diagnosticCode": "smtp; 550 5.1.1 unknown"}]}
     headers = [{"name": "X-Metadata", "value": json.dumps({"delivery_id": str(DELIVERY)})}]
     mail = {"messageId": "0102", "destination": ["anna@example.org"], "headers": headers}
