@@ -36,7 +36,7 @@ class Message(NamedTuple):
     address: str
     device: str | None
     form: templates.PartlyRendered
-    texts: tuple[str, ...]  #: the form's personal parts
+    texts: tuple[str, ...]  #: of the form's columns
     quiet_hours: QuietHours | None
 
 
@@ -116,7 +116,7 @@ class CampaignPlanner:
         channel, address = entry.channel, entry.address
         form = self._form(channel, person.preferences.language or person.locale)
         try:
-            texts = form.render(self._variables)
+            form, texts = form.render_columns(self._variables)
         except MissingVariables as error:
             missing = Suppressed(channel, Reason.MISSING_VARIABLE, address)
             return self._suppress(range_plan, person, missing, error.message)

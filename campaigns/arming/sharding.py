@@ -100,7 +100,7 @@ def payload_of(draft: ShardDraft) -> payload.Payload:
         recipients="".join(recipients),
         devices="".join([d or payload.NO_DEVICE for d in devices]),
         addresses=list(addresses),
-        contents=[form.parts for form in distinct_forms],
+        contents=[form.shared for form in distinct_forms],
         content_index=[form_index[form] for form in forms],
         personal_texts=_personal_texts(distinct_forms, forms, texts),
         quiet_hours=distinct_hours,
@@ -111,11 +111,10 @@ def payload_of(draft: ShardDraft) -> payload.Payload:
 def _personal_texts(
     distinct_forms: list[PartlyRendered], forms: Collection[PartlyRendered], texts: Collection[tuple[str, ...]]
 ) -> dict[str, list[str]]:
-    parts_of = [[part for part, _ in form.personal] for form in distinct_forms]
-    if all(parts == parts_of[0] for parts in parts_of):
-        return dict(zip(parts_of[0], map(list, zip(*texts, strict=True)), strict=True))
-    columns = {part: [""] * len(forms) for parts in parts_of for part in parts}
+    if all(form.columns == distinct_forms[0].columns for form in distinct_forms):
+        return dict(zip(distinct_forms[0].columns, map(list, zip(*texts, strict=True)), strict=True))
+    columns = {column: [""] * len(forms) for form in distinct_forms for column in form.columns}
     for i, (form, own_texts) in enumerate(zip(forms, texts, strict=True)):
-        for (part, _), text in zip(form.personal, own_texts, strict=True):
-            columns[part][i] = text
+        for column, text in zip(form.columns, own_texts, strict=True):
+            columns[column][i] = text
     return columns

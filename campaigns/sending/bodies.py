@@ -1,33 +1,60 @@
-"""The bodies of a shard's requests, a chunk at a time, from one body template for each shared content."""
+"""The requests of a shard's messages, a chunk at a time.
+
+Most bodies come from one body template for each shared content. A provider whose requests have paths of their own
+(smtp) also gets batches of requests that were built one by one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from struct import Struct
 from typing import Any
 
-from campaigns.shard.payload import Payload, SharedContent
+from campaigns.shard.payload import Payload, SharedContent, column_names
 from notifier.channels import channel
-from notifier.channels.base import Envelope
+from notifier.channels.base import Envelope, Message
+from notifier.delivery.content.unsubscribe_link import OptOut, link_to
 from notifier.providers import Provider
-from notifier.providers.body_template import ADDRESS, ID, KEY, BodyTemplate, Placeholders
+from notifier.providers.body_template import (
+    ADDRESS,
+    ID,
+    KEY,
+    UNSUBSCRIBE,
+    BodyTemplate,
+    Placeholders,
+    split_request,
+)
 from notifier.vocabulary.http import RequestTemplate
 from notifier.vocabulary.people import Address
 
 #: the digits of a UUID between its hyphens: 0.6 µs an id; by slicing, 1.5
 _GROUPS = Struct("8s4s4s4s12s")
+#: seconds for which a body template is used: an email has a date
+TEMPLATE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Requests that share `head`: the message, the body and the path of each. `paths` None: all have the path of
+    `head`."""
+
+    head: RequestTemplate
+    rows: Sequence[int]
+    bodies: list[bytes]
+    paths: list[bytes] | None
 
 
 class BodyBuilder:
-    """Builds the bodies of one shard. `common`: the envelope of its messages, without what differs between them."""
+    """Builds the requests of one shard. `common`: the envelope of its messages, without what differs between them."""
 
     def __init__(self, provider: Provider[Any], payload: Payload, common: Envelope) -> None:
         self._provider, self._payload, self._common = provider, payload, common
         self._templates: dict[int, BodyTemplate] = {}
-        self._token = ""
-        self._expires_in = common.expires_in
+        self._compiled_for: tuple[str, int | None] = ("", common.expires_in)
+        self._compiled_at = time.monotonic()
 
     @cached_property
     def untemplatable(self) -> frozenset[int]:
@@ -39,37 +66,62 @@ class BodyBuilder:
         untemplatable = set(provider.untemplatable(payload.addresses))
         if unfit:
             untemplatable |= {i for i, n in enumerate(payload.content_index) if n in unfit}
-        return frozenset(untemplatable.union(*map(self._with_empty, payload.personal_texts)))
+        parts = {part for content in payload.contents for part, text in content.items() if column_names(part, text)}
+        return frozenset(untemplatable.union(*map(self._with_empty, parts)))
 
     def _with_empty(self, part: str) -> set[int]:
         """Messages whose text of this part is empty: a provider may leave the part out."""
         payload = self._payload
-        texts = payload.personal_texts[part]
-        if "" not in texts:
+        columns_of: dict[int, Sequence[str]] = {}
+        for n, content in enumerate(payload.contents):
+            text = content.get(part, "")
+            columns = column_names(part, text)
+            if columns and (text is None or not any(text[::2])):
+                columns_of[n] = columns
+        if not any("" in payload.personal_texts[column] for columns in columns_of.values() for column in columns):
             return set()
-        personal = {n for n, content in enumerate(payload.contents) if content.get(part, "") is None}
-        return {i for i, n in enumerate(payload.content_index) if n in personal and not texts[i]}
+        return {
+            i
+            for i, n in enumerate(payload.content_index)
+            if n in columns_of and not any(payload.personal_texts[column][i] for column in columns_of[n])
+        }
 
-    def build(self, rows: Sequence[int], token: str, expires_in: int | None) -> tuple[RequestTemplate, list[bytes]]:
-        """The bodies of these messages, none of them untemplatable. Raises Untemplatable."""
-        if (token, expires_in) != (self._token, self._expires_in):
+    def build(self, rows: Sequence[int], token: str, expires_in: int | None) -> list[Batch]:
+        """The requests of these messages, none of them untemplatable. Raises Untemplatable."""
+        if (token, expires_in) != self._compiled_for or time.monotonic() - self._compiled_at > TEMPLATE_SECONDS:
             self._templates.clear()
-            self._token, self._expires_in = token, expires_in
+            self._compiled_for, self._compiled_at = (token, expires_in), time.monotonic()
         content_index = self._payload.content_index
         indexes = {content_index[i] for i in rows}
         if len(indexes) == 1:
-            template = self._template(indexes.pop())
-            return template.head, self._filled(template, rows)
-        bodies: dict[int, bytes] = {}
-        for n in indexes:
-            same_content = [i for i in rows if content_index[i] == n]
-            template = self._template(n)
-            bodies.update(zip(same_content, self._filled(template, same_content), strict=True))
-        return template.head, [bodies[i] for i in rows]
+            return [self._batch(self._template(indexes.pop()), rows)]
+        templates = {n: self._template(n) for n in sorted(indexes)}  # all of them, before any batch leaves
+        batches = [
+            self._batch(template, [i for i in rows if content_index[i] == n]) for n, template in templates.items()
+        ]
+        return _joined(batches) if all(batch.head == batches[0].head for batch in batches) else batches
 
-    def _filled(self, template: BodyTemplate, rows: Sequence[int]) -> list[bytes]:
-        bodies = template.bodies({name: self._column(name, rows) for name in set(template.columns)})
-        return self._provider.finish(bodies)
+    def build_singly(self, messages: Mapping[int, Message], token: str) -> tuple[list[Batch], list[int]]:
+        """Batches of these messages, each built by itself; and the messages that make no request."""
+        columns: dict[RequestTemplate, tuple[list[int], list[bytes], list[bytes]]] = {}
+        failed: list[int] = []
+        for i, message in messages.items():
+            try:
+                request = self._provider.checked_request(message, token)
+            except (ValueError, TypeError, KeyError):
+                failed.append(i)
+                continue
+            head, path = split_request(request)
+            rows, bodies, paths = columns.setdefault(replace(head, path=""), ([], [], []))
+            rows.append(i)
+            bodies.append(request.body)
+            paths.append(path)
+        return [Batch(head, *of_head) for head, of_head in columns.items()], failed
+
+    def _batch(self, template: BodyTemplate, rows: Sequence[int]) -> Batch:
+        columns = {name: self._column(name, rows) for name in template.columns}
+        bodies = self._provider.finish(template.bodies(columns))
+        return Batch(template.head, rows, bodies, template.paths(columns))
 
     def _column(self, name: str, rows: Sequence[int]) -> list[bytes]:
         """The texts of one column, for these messages only: the columns of a whole shard leave the processor's cache
@@ -79,10 +131,16 @@ class BodyBuilder:
             return [self._ids[32 * i : 32 * i + 32] for i in rows]
         if name == ID:
             return [b"-".join(_GROUPS.unpack_from(self._ids, 32 * i)) for i in rows]
+        if name == UNSUBSCRIBE:
+            return [self._unsubscribe_url(i) for i in rows]
         texts = self._payload.addresses if name == ADDRESS else self._payload.personal_texts[name]
-        return self._provider.encode(
-            texts[rows.start : rows.stop] if isinstance(rows, range) else [texts[i] for i in rows]
-        )
+        own = texts[rows.start : rows.stop] if isinstance(rows, range) else [texts[i] for i in rows]
+        return self._provider.encode(name, own)
+
+    def _unsubscribe_url(self, i: int) -> bytes:
+        common = self._common
+        opt_out = OptOut(common.tenant_id, self._payload.recipient(i), self._provider.channel, common.category)
+        return link_to(opt_out).encode()
 
     @cached_property
     def _ids(self) -> bytes:
@@ -95,13 +153,15 @@ class BodyBuilder:
         return template
 
     def _compile(self, content: SharedContent) -> BodyTemplate:
-        placeholders = Placeholders.for_parts(name for name, text in content.items() if text is None)
+        columns = [column for part, text in content.items() for column in column_names(part, text)]
+        placeholders = Placeholders.for_parts(columns)
         envelope = replace(
             self._common,
             delivery_id=placeholders.id,
             address=Address(placeholders.address, self._payload.platform),
             collapse_key=placeholders.id.hex,
-            expires_in=self._expires_in,
+            expires_in=self._compiled_for[1],
+            unsubscribe_url=placeholders.unsubscribe if self._common.unsubscribe_url else "",
         )
         sample = Payload(
             contents=[content],
@@ -109,8 +169,16 @@ class BodyBuilder:
             personal_texts={name: [placeholder] for name, placeholder in placeholders.parts.items()},
         )
         message = channel(self._provider.channel).message(envelope, sample.content(0))
-        return self._provider.body_template(message, placeholders, self._token)
+        return self._provider.body_template(message, placeholders, self._compiled_for[0])
 
 
 def _fits(content: SharedContent, templatable: frozenset[str]) -> bool:
-    return all(text is not None or name.partition(".")[0] in templatable for name, text in content.items())
+    return all(isinstance(text, str) or name.partition(".")[0] in templatable for name, text in content.items())
+
+
+def _joined(batches: Sequence[Batch]) -> list[Batch]:
+    """One batch of batches with the same head."""
+    rows = [i for batch in batches for i in batch.rows]
+    bodies = [body for batch in batches for body in batch.bodies]
+    paths = [path for batch in batches for path in batch.paths or ()]
+    return [Batch(batches[0].head, rows, bodies, paths or None)]

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 
-from campaigns.sending.bodies import BodyBuilder
+from campaigns.sending.bodies import Batch, BodyBuilder
 from campaigns.sending.claimed_shard import ClaimedShard
 from campaigns.shard.outcomes import OutcomeNote
 from notifier.channels import channel
@@ -18,6 +18,7 @@ from notifier.delivery.dispatch import (
     FallbackAccounts,
     envelope_of,
     expires_in,
+    message_of,
     outcome_of,
     slow_down,
     update_health,
@@ -97,22 +98,43 @@ class InFlight:
         untemplatable = self._builder.untemplatable if self._builder else frozenset(rows)
         single = [i for i in rows if i in untemplatable] if untemplatable else []
         templated = [i for i in rows if i not in untemplatable] if single else rows
-        if templated and not self._send_batch(templated):
+        if templated and not self._send_templated(templated):
             single = list(rows)
+        if single and self._builder and self._provider.own_paths:
+            single = self._send_built_singly(single)
         if single:
             self._dispatcher.start(self._claimed.account, [self._ledger_row(i) for i in single])
 
-    def _send_batch(self, rows: Sequence[int]) -> bool:
-        """False when no batch can be built of them; the dispatcher then records why."""
+    def _send_templated(self, rows: Sequence[int]) -> bool:
+        """False when no batch can be built of them."""
         assert self._builder is not None
         try:
-            token = self._client.token(self._token_request) if self._token_request else ""
-            head, bodies = self._builder.build(rows, token, expires_in(self._claimed.campaign.not_after))
+            batches = self._builder.build(rows, self._token(), expires_in(self._claimed.campaign.not_after))
         except (TokenRefused, ValueError, TypeError, KeyError):
             return False
-        asked_delay = self._claimed.delay()
-        self._batches[self._completions.send_batch(head, bodies)] = rows, asked_delay
+        self._send_batches(batches)
         return True
+
+    def _send_built_singly(self, rows: Sequence[int]) -> list[int]:
+        """Send these messages, each with a request that was built by itself; returns those that make no request. The
+        dispatcher then records why."""
+        assert self._builder is not None
+        try:
+            messages = {i: message_of(self._claimed.ledger_row(i)) for i in rows}
+            batches, failed = self._builder.build_singly(messages, self._token())
+        except (TokenRefused, NotifierError, TypeError, KeyError):
+            return list(rows)
+        self._send_batches(batches)
+        return failed
+
+    def _token(self) -> str:
+        return self._client.token(self._token_request) if self._token_request else ""
+
+    def _send_batches(self, batches: Sequence[Batch]) -> None:
+        asked_delay = self._claimed.delay()
+        for batch in batches:
+            sent = self._completions.send_batch(batch.head, batch.bodies, batch.paths)
+            self._batches[sent] = batch.rows, asked_delay
 
     def withdraw(self) -> None:
         """Take back what waits inside the transport; each such message is answered as not begun."""

@@ -6,7 +6,7 @@ The payload is not compressed: tokens and ids are random, and hardly become shor
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,8 +20,9 @@ _HEX = 32
 #: stands for a device id where the address belongs to no device
 NO_DEVICE = "0" * _HEX
 
-#: rendered template parts by name; a value of the part `data` is named `data.<key>`. None: the text is personal
-SharedContent = Mapping[str, str | None]
+#: rendered template parts by name; a value of the part `data` is named `data.<key>`. None: the text is personal. A
+#: list: constant text, the name of a column of personal texts, constant text, and so on
+SharedContent = Mapping[str, str | Sequence[str] | None]
 
 
 @dataclass
@@ -36,7 +37,8 @@ class Payload:
     #: shared contents, each once, and the index of each message's content
     contents: list[SharedContent] = field(default_factory=list)
     content_index: list[int] = field(default_factory=list)
-    #: part -> its text for each message ("" where the shared content has the text)
+    #: column -> its text for each message ("" where the message's shared content has no such column). The column of a
+    #: part without constant text is named as the part
     personal_texts: dict[str, list[str]] = field(default_factory=dict)
     #: quiet hours, each once, and message -> the index of its recipient's quiet hours
     quiet_hours: list[QuietHours] = field(default_factory=list)
@@ -63,12 +65,24 @@ class Payload:
         """The rendered parts of one message, as its channel expects them."""
         parts: dict[str, Any] = {}
         for name, text in self.contents[self.content_index[i]].items():
-            value = self.personal_texts[name][i] if text is None else text
+            value = text if isinstance(text, str) else self._personal(name, text, i)
             if name.startswith("data."):
                 parts.setdefault("data", {})[name[5:]] = value
             else:
                 parts[name] = value
         return parts
+
+    def _personal(self, name: str, text: Sequence[str] | None, i: int) -> str:
+        if text is None:
+            return self.personal_texts[name][i]
+        return "".join([self.personal_texts[piece][i] if n % 2 else piece for n, piece in enumerate(text)])
+
+
+def column_names(part: str, text: str | Sequence[str] | None) -> Sequence[str]:
+    """The columns of personal texts that a part of a shared content has."""
+    if text is None:
+        return (part,)
+    return () if isinstance(text, str) else text[1::2]
 
 
 def pack(payload: Payload) -> bytes:

@@ -55,6 +55,8 @@ class Channel(ABC):
     html_parts: ClassVar[frozenset[str]] = frozenset()
     #: parts of which `check_content` checks more than the length
     inspected: ClassVar[frozenset[str]] = frozenset()
+    #: parts of which a campaign stores the constant text once, and for each message only the values between
+    divisible: ClassVar[frozenset[str]] = frozenset()
     #: parts that `finish` changes after they were rendered
     finished: ClassVar[frozenset[str]] = frozenset()
     #: the provider bills a message by segments: `segments` counts them

@@ -42,6 +42,7 @@ class Email(Channel):
     parts = {"subject": True, "text": False, "html": False, "preheader": False}
     carries_unsubscribe_url = True
     html_parts = frozenset({"html"})
+    divisible = frozenset({"text", "html"})
     longest = {"subject": 250, "preheader": 250, "text": 60_000, "html": 60_000}
     inspected = frozenset({"subject", "preheader"})
     #: a repeat carries the same Message-ID, so that the mail service hides it

@@ -120,6 +120,9 @@ class Provider(ABC, Generic[M]):
     #: None: the provider builds each request by itself. With a body template, a plain 200 means that the message was
     #: accepted
     templatable: ClassVar[frozenset[str] | None] = None
+    #: each request has a path of its own (with the recipient's address), and nothing else outside of its body differs
+    #: between messages: requests without a body template form batches, too
+    own_paths: ClassVar[bool] = False
     #: the provider's server calls us later and says what became of a message: `verify` and `receipts` read the call
     reports: ClassVar[bool] = False
     Config: ClassVar[type[Config]] = Config
@@ -226,8 +229,8 @@ class Provider(ABC, Generic[M]):
         """The indexes of addresses for which a request differs in more than the address: no body template fits them."""
         return []
 
-    def encode(self, texts: Sequence[str]) -> list[bytes]:
-        """Texts as the body of a request holds them."""
+    def encode(self, column: str, texts: Sequence[str]) -> list[bytes]:
+        """The texts of a column of a body template, as the body of a request holds them."""
         raise NotImplementedError(f"{type(self).__name__} must implement encode() to have body templates")
 
     # -- what the engine calls --
@@ -247,7 +250,7 @@ class Provider(ABC, Generic[M]):
 
     def body_template(self, message: M, placeholders: Placeholders, token: str) -> BodyTemplate:
         """The body template of messages like this one, which was made of placeholders. Raises Untemplatable."""
-        return compile_template(self._request(message, token), placeholders)
+        return compile_template(self.checked_request(message, token), placeholders)
 
     def send(self, messages: Sequence[M], client: HttpClient) -> Iterator[Answers]:
         """Send all messages; yield (index, verdict) in batches as the answers come. Each index gets one verdict."""
@@ -276,7 +279,7 @@ class Provider(ABC, Generic[M]):
         unbuildable: list[tuple[int, Verdict]] = []
         for index, message in enumerate(messages):
             try:
-                requests.append(self._request(message, token))
+                requests.append(self.checked_request(message, token))
                 indexes.append(index)
             except Unbuildable as error:
                 unbuildable.append((index, Permanent(f"it makes no request: {error}")))
@@ -284,10 +287,16 @@ class Provider(ABC, Generic[M]):
                 unbuildable.append((index, Permanent(f"it makes no request ({type(error).__name__})")))
         return requests, indexes, unbuildable
 
-    def _request(self, message: M, token: str) -> Request:
-        if message.envelope.rehearsal and not self.rehearses:
-            raise ValueError("a rehearsal would be delivered")  # the last guard: a rehearsal must reach no recipient
+    def checked_request(self, message: M, token: str) -> Request:
+        """The request that sends `message`. Raises ValueError, TypeError or KeyError for a message without one."""
+        self.refuse_rehearsal(message)
         return self.request(message, token)
+
+    def refuse_rehearsal(self, message: M) -> None:
+        """Raise ValueError for a rehearsal that the provider would deliver: the last guard, because a rehearsal must
+        reach no recipient."""
+        if message.envelope.rehearsal and not self.rehearses:
+            raise ValueError("a rehearsal would be delivered")
 
     def verdict(self, answer: Response | TransportError) -> Verdict:
         """What an answer means, or the lack of one."""

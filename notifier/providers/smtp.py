@@ -18,8 +18,9 @@ from notifier.errors import Forged, InvalidInput
 from notifier.mail_reports import return_path
 from notifier.mail_reports.dead_mailbox import NO_MAILBOX, says_no_mailbox, says_relaying_denied, without_addresses
 from notifier.mail_reports.report import read_report
-from notifier.providers import base, bounces
-from notifier.providers.mime import compose, with_ascii_domain
+from notifier.providers import base, body_template, bounces
+from notifier.providers.body_template import BodyTemplate, Placeholders, compile_template
+from notifier.providers.mime import as_html, compose, encode_headers, encode_values, with_ascii_domain
 from notifier.providers.mime.dkim import DkimKey
 from notifier.vocabulary.checks import ConnectionCheck, SenderDomain
 from notifier.vocabulary.http import HttpClient, Request, Response, TransportError
@@ -125,6 +126,8 @@ class Smtp(base.Provider[EmailMessage]):
     channel = "email"
     protocol = "smtp"
     limit_of = "this mail server"
+    templatable = frozenset({"subject", "text", "html", "preheader"})
+    own_paths = True
     reports = True
     Config = SmtpConfig
     config: SmtpConfig
@@ -142,10 +145,37 @@ class Smtp(base.Provider[EmailMessage]):
         )  # fmt: skip
 
     def request(self, message: EmailMessage, token: str) -> Request:
+        [body] = self.finish([compose(message, self._sender)])
+        return self._mail(message, body)
+
+    def _mail(self, message: EmailMessage, body: bytes) -> Request:
         recipient = with_ascii_domain(message.envelope.address.value)
         envelope = quote(f"{self._return_path(message.envelope.delivery_id)} {recipient}", safe="@+")
-        [body] = self.finish([compose(message, self._sender)])
         return Request("MAIL", f"{self.base}/{envelope}", self._headers, body, self.timeout)
+
+    # -- body templates --
+
+    def body_template(self, message: EmailMessage, placeholders: Placeholders, token: str) -> BodyTemplate:
+        self.refuse_rehearsal(message)
+        body = compose(message, self._sender, placeholders.text_pattern)
+        return compile_template(self._mail(message, body), placeholders, own_paths=True)
+
+    def untemplatable(self, addresses: Sequence[str]) -> list[int]:
+        if "".join(addresses).isascii():
+            return []
+        return [i for i, address in enumerate(addresses) if not with_ascii_domain(address).isascii()]
+
+    def encode(self, column: str, texts: Sequence[str]) -> list[bytes]:
+        match column.partition(":")[0]:
+            case "text" | "html":
+                return encode_values(texts)
+            case "preheader":
+                return encode_values([as_html(text) for text in texts])
+            case "subject":
+                return encode_headers(texts)
+            case body_template.ADDRESS:
+                return [with_ascii_domain(text).encode() for text in texts]
+        return [text.encode() for text in texts]
 
     def finish(self, bodies: list[bytes]) -> list[bytes]:
         return [self._dkim.sign(body) for body in bodies] if self._dkim else bodies

@@ -27,6 +27,8 @@ from notifier.vocabulary.people import Address
 from tests.providers.test_contract import in_sandbox
 
 TEMPLATABLE = sorted(name for name in providers() if provider_class(name).templatable is not None)
+#: an email breaks its lines around a text that varies: tests/providers/test_mime.py reads such emails back
+BYTE_FOR_BYTE = [name for name in TEMPLATABLE if provider_class(name).channel != "email"]
 NASTY = [
     '"',
     "\\",
@@ -78,7 +80,7 @@ def with_data(parts: Mapping[str, str], data: Mapping[str, str]) -> dict[str, An
     return {**parts, "data": dict(data)} if data else dict(parts)
 
 
-@pytest.mark.parametrize("name", TEMPLATABLE)
+@pytest.mark.parametrize("name", BYTE_FOR_BYTE)
 @given(
     st.lists(st.tuples(TOKENS, IDS, TEXTS, TEXTS, TEXTS), min_size=1, max_size=4),
     st.sets(st.sampled_from(["title", "body", "data"])),
@@ -105,18 +107,19 @@ def test_a_filled_body_template_is_the_request_itself(
         "T",
     )
     columns = {
-        ADDRESS: provider.encode([row[0] for row in rows]),
+        ADDRESS: provider.encode(ADDRESS, [row[0] for row in rows]),
         ID: [str(row[1]).encode() for row in rows],
         KEY: [row[1].hex.encode() for row in rows],
-        "title": provider.encode([row[2] for row in rows]),
-        "body": provider.encode([row[3] for row in rows]),
-        "data": provider.encode([row[4] for row in rows]),
+        "title": provider.encode("title", [row[2] for row in rows]),
+        "body": provider.encode("body", [row[3] for row in rows]),
+        "data": provider.encode("data", [row[4] for row in rows]),
     }
     for filled, (address, own, title, body, value) in zip(body_template.bodies(columns), rows, strict=True):
         texts = {**shared, **{p: t for p, t in (("title", title), ("body", body)) if p in personal}}
         data = {"k": value if "data" in personal else "same"}
         request = provider.request(message(provider, with_data(texts, data), address, own), "T")
         assert filled == request.body
+        assert body_template.paths(columns) is None
         assert (body_template.head.origin + body_template.head.path, body_template.head.method) == (
             request.url,
             request.method,
@@ -132,7 +135,8 @@ def test_a_filled_body_template_is_the_request_itself(
 @settings(deadline=None, max_examples=100)
 def test_each_text_is_encoded_as_it_is_encoded_alone(name: str, texts: list[str]) -> None:
     provider = in_sandbox(name)
-    assert provider.encode(texts) == [provider.encode([text])[0] for text in texts]
+    for column in [ADDRESS, *channels()[provider.channel].parts]:
+        assert provider.encode(column, texts) == [provider.encode(column, [text])[0] for text in texts]
 
 
 @pytest.mark.parametrize("name", TEMPLATABLE)
@@ -167,7 +171,7 @@ def test_a_column_may_have_several_positions_in_any_order() -> None:
     title = placeholders.parts["title"]
     body = f"%b|{placeholders.id.hex}|{title}|{placeholders.address}|%%|{title}|{placeholders.id}|%".encode()
     body_template = compile_template(request(placeholders, body), placeholders)
-    assert body_template.columns == (KEY, "title", ADDRESS, "title", ID)
+    assert body_template.columns == {KEY, "title", ADDRESS, ID}
     filled = body_template.bodies(
         {KEY: [b"k1", b"k2"], ID: [b"i1", b"i2"], ADDRESS: [b"%b", b"a2"], "title": [b"%", b""]}
     )

@@ -98,7 +98,8 @@ class LiquidText:
         check_source(source)
         try:
             self._parsed = ENVIRONMENT.from_string(source)
-            self._pieces = _pieces(self._parsed.nodes)
+            self._outline = tuple(_piece(node) for node in self._parsed.nodes)
+            self._pieces = _pieces(self._outline)
             restrict(self._parsed.nodes)
             analysis = self._parsed.analyze()
         except (LiquidError, RecursionError) as error:
@@ -120,6 +121,21 @@ class LiquidText:
     def plain(self) -> bool:
         """Whether the source is only texts and plain variables, which are joined without Liquid."""
         return self.constant or self._pieces is not None
+
+    def constants(self, common: dict[str, Any]) -> tuple[str, ...]:
+        """The constant texts around the values that differ between recipients: one more than there are values.
+        `common`: the variables that all recipients share."""
+        if self.constant:
+            return (self._source,)
+        constants = [""]
+        for piece in self._outline:
+            if type(piece) is tuple and piece[0] != PERSON:
+                piece = _joined((piece,), common, self._escapes)
+            if type(piece) is str:
+                constants[-1] += piece
+            else:
+                constants.append("")
+        return tuple(constants)
 
     def render(self, variables: dict[str, Any]) -> str:
         """Raises MissingVariables for a variable without a value, TemplateFailed for any other failure."""
@@ -169,15 +185,15 @@ def _roots(first_keys: Iterable[Any]) -> set[str] | None:
     return set(names) if all(isinstance(name, str) for name in names) else None
 
 
-def _pieces(nodes: Iterable[Any]) -> tuple[Piece, ...] | None:
-    """The pieces of a template of texts and plain variables, from Liquid's own parse; None for any other template.
+def _pieces(outline: tuple[Piece | None, ...]) -> tuple[Piece, ...] | None:
+    """The pieces of a template of texts and plain variables; None for any other template.
 
     Joining the pieces takes 0.7 µs; Liquid takes 16 µs."""
-    pieces = tuple(_piece(node) for node in nodes)
-    return None if None in pieces else pieces  # type: ignore[return-value]
+    return None if None in outline else outline  # type: ignore[return-value]
 
 
 def _piece(node: Any) -> Piece | None:
+    """A node of Liquid's own parse; None for anything but a text or a plain variable."""
     if type(node) is ContentNode:
         return str(node.text)
     printed = node.expression if type(node) is OutputNode else None

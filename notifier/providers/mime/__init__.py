@@ -5,6 +5,7 @@ compose (headers and parts) -> quoted_printable (texts, and the values that repl
 """
 
 from notifier.providers.mime.compose import (
+    as_html,
     compose,
     encode_headers,
     header_text,
@@ -15,6 +16,7 @@ from notifier.providers.mime.compose import (
 from notifier.providers.mime.quoted_printable import encode_values
 
 __all__ = [
+    "as_html",
     "compose",
     "encode_headers",
     "encode_values",

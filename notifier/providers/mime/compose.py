@@ -59,6 +59,8 @@ def message_id(key: str, sender: Mailbox) -> str:
 
 
 def _content(message: EmailMessage, placeholders: re.Pattern[str] | None) -> bytes:
+    if placeholders and message.preheader and placeholders.search(message.html) and not _BODY_TAG.search(message.html):
+        raise ValueError("the place of the preheader may depend on a text")
     html = with_preheader(message.html, message.preheader)
     if message.text and html:
         # "=_" stands in no quoted-printable text

@@ -18,7 +18,7 @@ from notifier.delivery.content import templates
 from notifier.providers import Provider, provider_class
 from notifier.vocabulary.people import Address
 from tests.campaigns.fake_client import Post, ledger, post, reported, send
-from tests.providers.test_body_templates import TEMPLATABLE, TEXTS, TOKENS
+from tests.providers.test_body_templates import BYTE_FOR_BYTE, TEXTS, TOKENS
 from tests.providers.test_contract import in_sandbox
 
 __all__ = ["post"]
@@ -70,7 +70,7 @@ def single_body(provider: Provider[Any], payload: Payload, i: int, expires_in: i
     return provider.request(channel(provider.channel).message(envelope, payload.content(i)), "T").body
 
 
-@pytest.mark.parametrize("name", TEMPLATABLE)
+@pytest.mark.parametrize("name", BYTE_FOR_BYTE)
 @given(payloads())
 @example(
     Payload("fcm", "0" * 64, "1" * 64, NO_DEVICE * 2, ["t" * 40] * 2, [{"title": None, "body": None}], [0, 0],
@@ -83,13 +83,14 @@ def test_a_body_equals_that_of_the_message_s_own_request(name: str, payload: Pay
     builder = BodyBuilder(provider, payload, common_envelope(payload))
     rows = [i for i in range(len(payload)) if i not in builder.untemplatable]
     if rows:
-        head, bodies = builder.build(rows, "T", None)
-        assert [b.decode() for b in bodies] == [single_body(provider, payload, i).decode() for i in rows]
-        assert head.origin == provider.base
-        assert builder.build(rows, "T", None)[1] == bodies
+        [batch] = builder.build(rows, "T", None)
+        assert sorted(batch.rows) == rows
+        assert [b.decode() for b in batch.bodies] == [single_body(provider, payload, i).decode() for i in batch.rows]
+        assert batch.head.origin == provider.base
+        assert builder.build(rows, "T", None) == [batch]
 
 
-@pytest.mark.parametrize("name", TEMPLATABLE)
+@pytest.mark.parametrize("name", BYTE_FOR_BYTE)
 def test_a_new_token_and_a_shorter_life_make_new_body_templates(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: 1_800_000_000.0)
     provider = in_sandbox(name)
@@ -98,9 +99,9 @@ def test_a_new_token_and_a_shorter_life_make_new_body_templates(name: str, monke
     )
     builder = BodyBuilder(provider, payload, common_envelope(payload, 60))
     for token, expires_in in (("T", 60), ("T", 59), ("U", 59)):
-        head, bodies = builder.build(range(2), token, expires_in)
-        assert ("authorization", f"Bearer {token}") in head.headers
-        assert bodies == [single_body(provider, payload, i, expires_in) for i in range(2)]
+        [batch] = builder.build(range(2), token, expires_in)
+        assert ("authorization", f"Bearer {token}") in batch.head.headers
+        assert batch.bodies == [single_body(provider, payload, i, expires_in) for i in range(2)]
 
 
 def test_a_provider_without_body_templates_has_only_untemplatable_messages() -> None:
