@@ -19,6 +19,8 @@ _PLANS = ("free", "plus", "family")
 #: of a hundred recipients: those without a push token, and those with a token that FCM no longer knows
 WITHOUT_TOKEN = 3
 DEAD_TOKEN = 1
+#: of a hundred recipients: those whose mailbox does not exist
+DEAD_MAILBOX = 1
 
 
 def external_ids(count: int) -> list[str]:
@@ -38,7 +40,7 @@ def write_csv(path: Path, count: int) -> None:
                 [
                     external_id,
                     f"{generator.choice(_NAMES)} {number}",
-                    f"user-{number}@example.com",
+                    _email(generator.randrange(100), number),
                     f"{prefix}{number % 10_000:04d}",
                     locale,
                     zone,
@@ -46,6 +48,12 @@ def write_csv(path: Path, count: int) -> None:
                     generator.choice(_PLANS),
                 ]
             )
+
+
+def _email(hundredth: int, number: int) -> str:
+    """The sandbox's mail server knows no mailbox whose name begins with `nobody`."""
+    dead = number and hundredth < DEAD_MAILBOX
+    return f"nobody-{number}@example.com" if dead else f"user-{number}@example.com"
 
 
 def _token(hundredth: int, number: int) -> str:

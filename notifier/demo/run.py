@@ -14,10 +14,12 @@ from django.db.models.functions import Now
 
 from inbox.views import demo_link
 from notifier.demo.client import Client
+from notifier.demo.compare import differences
+from notifier.demo.console import Console
+from notifier.demo.content import CAMPAIGN_CHANNELS, CHANNELS
 from notifier.demo.people import external_ids, write_csv
-from notifier.demo.workflow import Say, Workflow
-from notifier.models import Delivery
-from notifier.vocabulary.status import Mode, Status
+from notifier.demo.workflow import Workflow
+from notifier.vocabulary.status import Mode
 from tenants.api_keys import create_key
 from tenants.bootstrap import create_tenant
 from tenants.imports import import_recipients
@@ -36,24 +38,25 @@ class Login:
     key: str = field(repr=False)
 
 
-def run(say: Say) -> list[str]:
+def run(console: Console) -> list[str]:
     """Run every step and write `.local/demo-report.json`. Returns the differences between ledger and sandbox."""
     count = int(os.environ.get("DEMO_RECIPIENTS", RECIPIENTS))
     created = create_tenant("Demo", "demo", "demo-admin", operator=True)
     login = fresh_login(created.tenant, created.user)
-    _import(created.tenant, count, say)
+    _import(created.tenant, count, console)
     sandbox = Client(settings.SANDBOX_URL, ca=settings.SANDBOX_CA)
     sandbox.post("/_reset")
-    workflow = Workflow(Client(settings.SITE_URL, login.key), sandbox, say)
+    workflow = Workflow(Client(settings.SITE_URL, login.key), sandbox, console, settings.SITE_URL)
     workflow.templates()
-    workflow.campaign_armed(f"Big game {time.strftime('%Y-%m-%d %H:%M:%S')}", external_ids(count))
+    name = f"Big game {time.strftime('%Y-%m-%d %H:%M:%S')}"
+    workflow.arm(name, workflow.audience(name, external_ids(count)), count)
     workflow.go()
     report = _report(workflow, count)
-    differences = _message_differences(workflow)
+    lines = differences(workflow.campaign, CAMPAIGN_CHANNELS, sandbox)
     report["transactional"] = workflow.transactional()
     (LOCAL / "demo-report.json").write_text(json.dumps(report, indent=2) + "\n")
-    _show(report, created.tenant, login, say)
-    return count_differences(report) + differences
+    _show(report, created.tenant, login, workflow, console)
+    return count_differences(report) + lines
 
 
 def fresh_login(tenant: Tenant, user: User) -> Login:
@@ -67,59 +70,64 @@ def fresh_login(tenant: Tenant, user: User) -> Login:
 
 def count_differences(report: dict[str, Any]) -> list[str]:
     """The differences between the counts; empty if all agree."""
-    differences = []
-    if report["sent"] != report["sandbox_unique"]:
-        differences.append(f"the ledger says {report['sent']} sent, the sandbox counted {report['sandbox_unique']}")
-    if report["sandbox_duplicates"]:
-        differences.append(f"the sandbox counted {report['sandbox_duplicates']} duplicates")
-    if report["transactional"] != {"push": 1, "in_app": 1}:
-        differences.append(f"the transactional notification arrived as {report['transactional']}")
-    return differences
+    lines = []
+    for channel, counts in report["channels"].items():
+        arrived = counts.get("arrived", counts["sent"])
+        if counts["sent"] != arrived:
+            lines.append(f"{channel}: the ledger says {counts['sent']} sent, the sandbox counted {arrived}")
+        if duplicates := counts.get("duplicates", 0):
+            lines.append(f"{channel}: the sandbox counted {duplicates} duplicates")
+    if report["transactional"] != dict.fromkeys(CHANNELS, 1):
+        lines.append(f"the transactional notification arrived as {report['transactional']}")
+    return lines
 
 
-def _message_differences(workflow: Workflow) -> list[str]:
-    """Messages that arrived and are not sent in the ledger, and messages that are sent and did not arrive."""
-    rows = Delivery.objects.filter(campaign_id=workflow.campaign, channel="push", status=Status.SENT)
-    ledger = {(str(pk), address) for pk, address in rows.values_list("pk", "address").iterator()}
-    arrived = workflow.arrived()
-    differences = []
-    if arrived - ledger:
-        differences.append(f"{len(arrived - ledger)} messages arrived that are not sent in the ledger")
-    if ledger - arrived:
-        differences.append(f"{len(ledger - arrived)} messages are sent in the ledger and did not arrive")
-    return differences
-
-
-def _import(tenant: Tenant, count: int, say: Say) -> None:
+def _import(tenant: Tenant, count: int, console: Console) -> None:
     path = LOCAL / "demo.csv"
     write_csv(path, count)
-    with path.open("rb") as file:
-        result = import_recipients(tenant.id, file)
-    say(f"imported {result.rows:,} rows of {path.name}: {result.created:,} created, {result.updated:,} updated")
+    with path.open("rb") as file, console.stage("import", count, f"rows of {path.name}") as stage:
+        result = import_recipients(tenant.id, file, lambda so_far: stage.update(so_far.rows))
+        stage.update(result.rows, f"{result.created:,} created, {result.updated:,} updated")
 
 
 def _report(workflow: Workflow, count: int) -> dict[str, Any]:
-    results, sandbox = workflow.results(), workflow.sandbox_report()
-    push = results["channels"]["push"]
+    results, arrived = workflow.results(), workflow.sandbox_report()["channels"]
     return {
         "recipients": count,
         "suppressed": results["suppressed"],
-        "sent": push["sent"],
-        "failed": push["failed"],
-        "failed_by_reason": push["failed_by_reason"],
-        "in_app_delivered": results["channels"]["in_app"]["delivered"],
-        "sandbox_unique": sandbox["unique"],
-        "sandbox_duplicates": sandbox["duplicates"],
-        "seconds": push["seconds"],
-        "rate_per_s": push["rate_per_s"],
-        **{name: push[name] for name in ("p50_ms", "p95_ms", "p99_ms")},
+        "channels": {
+            name: _channel_report(channel, arrived.get(name)) for name, channel in results["channels"].items()
+        },
     }
 
 
-def _show(report: dict[str, Any], tenant: Tenant, login: Login, say: Say) -> None:
-    say("report:")
-    for name, value in report.items():
-        say(f"  {name:20} {value}")
+def _channel_report(channel: dict[str, Any], arrived: dict[str, Any] | None) -> dict[str, Any]:
+    """`arrived`: what the sandbox counted; None for a channel that does not go there."""
+    figures = ("sent", "failed", "failed_by_reason", "seconds", "rate_per_s", "p50_ms", "p95_ms", "p99_ms")
+    counted = {} if arrived is None else {"arrived": arrived["unique"], "duplicates": arrived["duplicates"]}
+    return {**{name: channel[name] for name in figures}, **counted}
+
+
+def _show(report: dict[str, Any], tenant: Tenant, login: Login, workflow: Workflow, console: Console) -> None:
+    console.say("report:")
+    console.say(f"  recipients           {report['recipients']:,}")
+    console.say(f"  suppressed           {report['suppressed']}")
+    for channel, counts in report["channels"].items():
+        console.say(f"  {channel:20} {_sentence(counts)}")
+    console.say(f"  transactional        {report['transactional']}")
     user = Recipient.objects.get(tenant=tenant, external_id="user-0")
-    say(f"inbox of user-0      {demo_link(user)}")
-    say(f"admin login          {login.username} / {login.password}")
+    console.say(f"what arrived         {workflow.sandbox_report()['outbox']}")
+    console.say(f"inbox of user-0      {demo_link(user)}")
+    console.say(f"admin login          {login.username} / {login.password}")
+
+
+def _sentence(counts: dict[str, Any]) -> str:
+    """The counts of one channel, as a person reads them."""
+    parts = [f"{counts['sent']:,} sent"]
+    if "arrived" in counts:
+        parts.append(f"{counts['arrived']:,} arrived, {counts['duplicates']} twice")
+    if counts["failed"]:
+        parts.append(f"{counts['failed']:,} failed {counts['failed_by_reason']}")
+    if counts["rate_per_s"]:
+        parts.append(f"{counts['rate_per_s']:,.0f}/s, p95 {counts['p95_ms']:,} ms after GO")
+    return "; ".join(parts)

@@ -4,86 +4,82 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from notifier.demo.client import Client
-
-Say = Callable[[str], None]
+from notifier.demo.console import Console, Stage
+from notifier.demo.content import CAMPAIGN_CHANNELS, CHANNELS, TEMPLATES
 
 #: recipients who opt out before arming, and as many between arming and GO
 OPT_OUTS = 20
-TEMPLATES = {
-    "big-game": {
-        "category": "promotions",
-        "content": {
-            "push": {
-                "en": {"title": "{{ recipient.name }}, it is time", "body": "Five seconds. One lesson. Go."},
-                "de": {"title": "{{ recipient.name }}, es ist soweit", "body": "Fünf Sekunden. Eine Lektion. Los."},
-            },
-            "in_app": {
-                "en": {"title": "The big game is on", "body": "Your {{ recipient.attributes.plan }} plan, one lesson."},
-                "de": {"title": "Das große Spiel läuft", "body": "Eine Lektion, jetzt."},
-            },
-        },
-    },
-    "order-shipped": {
-        "category": "order-updates",
-        "content": {
-            "push": {"en": {"title": "On its way", "body": "Order {{ order }} left our warehouse."}},
-            "in_app": {"en": {"title": "On its way", "body": "Order {{ order }} left our warehouse."}},
-        },
-    },
-}
+FINAL = ("sent", "delivered", "failed", "suppressed")
+LONGEST = 600  #: seconds of a stage
+
+Campaign = dict[str, Any]
 
 
 @dataclass
 class Workflow:
-    """Calls the API with the tenant's key, and reads the sandbox's report."""
+    """Calls the API with the tenant's key, and reads the sandbox's report. `site`: where the mails' links lead."""
 
     api: Client
     sandbox: Client
-    say: Say
+    console: Console
+    site: str
     campaign: str = ""
-    report: dict[str, Any] = field(default_factory=dict)
 
     def templates(self) -> None:
         for key, template in TEMPLATES.items():
             self.api.put(f"/v1/templates/{key}", template)
 
-    def campaign_armed(self, name: str, external_ids: list[str]) -> None:
-        audience = self.api.post("/v1/audiences", {"name": f"all recipients {name}", "source": "list"})
+    def audience(self, name: str, external_ids: list[str]) -> str:
+        """The id of an audience of these recipients."""
+        audience: str = self.api.post("/v1/audiences", {"name": f"all recipients {name}", "source": "list"})["id"]
         csv = "\n".join(["external_id", *external_ids]).encode()
-        members = f"/v1/audiences/{audience['id']}/members"
-        stored = self.api.put_csv(members, csv)
-        until = time.monotonic() + 600
-        while stored["state"] in ("waiting", "running") and time.monotonic() < until:
-            # a worker is reading the list
-            time.sleep(0.5)
-            stored = self.api.get(members)
+        members = f"/v1/audiences/{audience}/members"
+        with self.console.stage("audience", len(external_ids), "ids") as stage:
+            stored = self.api.put_csv(members, csv)
+            for _ in _poll(0.5):
+                if stored["state"] not in ("waiting", "running"):
+                    break
+                stored = self.api.get(members)  # a worker is reading the list
+            stage.update(stored["stored"])
         if stored["state"] != "done":
             raise SystemExit(f"the list was not loaded: {stored['failure'] or stored['state']}")
-        self.say(f"audience: {stored['stored']:,} external ids uploaded")
+        return audience
+
+    def arm(self, name: str, audience: str, people: int) -> None:
+        """A draft with all checks done, ready for GO. Some recipients opt out before, some afterwards."""
         self._opt_out(0)
+        draft = {"name": name, "template": "big-game", "audience": audience, "channels": list(CAMPAIGN_CHANNELS)}
         created = self.api.post(
-            "/v1/campaigns",
-            {"name": name, "template": "big-game", "audience": audience["id"], "channels": ["push", "in_app"]},
-            idempotency_key=f"demo-{uuid.uuid4()}",
+            "/v1/campaigns", {**draft, "data": {"site": self.site}}, idempotency_key=f"demo-{uuid.uuid4()}"
         )
         self.campaign = created["id"]
         self.api.post(f"/v1/campaigns/{self.campaign}/arm")
-        state = self._watch(_arming, lambda c: f"arming: {c['processed']:,} recipients looked at")
-        if state["state"] != "armed":
-            raise SystemExit(f"arming failed: {state.get('failure') or state}")
+        with self.console.stage("arming", people, "recipients planned and rendered") as stage:
+            campaign = self._watch(lambda c: c["state"] == "arming", lambda c: stage.update(c["processed"]))
+            stage.update(campaign["processed"])
+        if campaign["state"] != "armed":
+            raise SystemExit(f"arming failed: {campaign.get('failure') or campaign}")
         self._opt_out(OPT_OUTS)
 
     def go(self) -> None:
+        """GO, twice, and the campaign to its end. Returns when every outcome stands in the ledger."""
+        total = self.results()["waiting"]
         first = self.api.post(f"/v1/campaigns/{self.campaign}/go")
         again = self.api.post(f"/v1/campaigns/{self.campaign}/go")
-        self.say(f"GO: launched {first['launched']}; pressed a second time: launched {again['launched']}")
-        self._watch(lambda c: c["state"] == "running", self._live)
-        self._watch(lambda c: c["accounted_at"] is None, lambda _: "finished; the ledger's rows follow")
+        self.console.say(
+            f"GO          launched {first['launched']}; pressed a second time: launched {again['launched']}"
+        )
+        with self.console.stage("sending", total, "messages") as stage:
+            self._watch(lambda c: c["state"] == "running", lambda _: self._show_sending(stage))
+            self._show_sending(stage, finished=True)
+        with self.console.stage("ledger", total, "rows with their outcomes") as stage:
+            self._watch(lambda c: c["accounted_at"] is None, lambda _: stage.update(0))
+            stage.update(total)
 
     def results(self) -> dict[str, Any]:
         results: dict[str, Any] = self.api.get(f"/v1/campaigns/{self.campaign}/results")
@@ -91,35 +87,42 @@ class Workflow:
 
     def transactional(self) -> dict[str, int]:
         """One POST, sent twice with the same Idempotency-Key. Returns how many messages arrived on each channel."""
-        before = self._sandbox_unique()
-        inbox = Client(self.api.origin, self.api.post("/v1/inbox/tokens", {"recipient": "user-0"})["token"])
+        before, inbox = self.arrived(), self._inbox_of("user-0")
         last_seq = inbox.get("/v1/inbox/unread")["last_seq"]
-        body = {"recipient": "user-0", "template": "order-shipped", "data": {"order": "A-1042"}}
+        data = {"order": "A-1042", "site": self.site}
+        body = {"recipient": "user-0", "template": "order-shipped", "data": data}
         key = f"demo-{uuid.uuid4()}"
         sent = self.api.post("/v1/notifications", body, idempotency_key=key)
         again = self.api.post("/v1/notifications", body, idempotency_key=key)
         if again["id"] != sent["id"]:
             raise SystemExit("a retried POST made a second notification")
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
+        for _ in _poll(0.1, seconds=30):
             history = self.api.get(f"/v1/notifications/{sent['id']}")
-            if all(d["status"] in ("sent", "delivered", "failed", "suppressed") for d in history["deliveries"]):
+            if all(delivery["status"] in FINAL for delivery in history["deliveries"]):
                 break
-            time.sleep(0.1)
-        new_last_seq = inbox.get("/v1/inbox/unread")["last_seq"]
-        return {"push": self._sandbox_unique() - before, "in_app": new_last_seq - last_seq}
+        after = self.arrived() | {"in_app": inbox.get("/v1/inbox/unread")["last_seq"]}
+        before["in_app"] = last_seq
+        return {channel: after.get(channel, 0) - before.get(channel, 0) for channel in CHANNELS}
 
     def sandbox_report(self) -> dict[str, Any]:
         report: dict[str, Any] = self.sandbox.get("/_report")
         return report
 
-    def arrived(self) -> set[tuple[str, str]]:
-        """(delivery id, address) of every message that the sandbox accepted."""
-        messages = self.sandbox.get("/_report?detail=1&limit=10000000")["messages"]
-        return {(m["delivery"], m["address"]) for m in messages}
+    def arrived(self) -> dict[str, int]:
+        """Messages that the sandbox accepted, by channel; a repeat of one message counts once."""
+        return {name: counts["unique"] for name, counts in self.sandbox_report()["channels"].items()}
 
-    def _sandbox_unique(self) -> int:
-        return int(self.sandbox_report()["unique"])
+    def _show_sending(self, stage: Stage, *, finished: bool = False) -> None:
+        """The inbox is not at the sandbox, so its share comes from the results."""
+        arrived = self.arrived()
+        in_app = self.results()["channels"].get("in_app", {})
+        arrived["in_app"] = in_app.get("delivered", 0)
+        done = stage.total if finished else min(sum(arrived.values()), stage.total)
+        stage.update(done, " · ".join(f"{channel} {count:,}" for channel, count in sorted(arrived.items())))
+
+    def _inbox_of(self, external_id: str) -> Client:
+        token = self.api.post("/v1/inbox/tokens", {"recipient": external_id})["token"]
+        return Client(self.api.origin, token)
 
     def _opt_out(self, start: int) -> None:
         """OPT_OUTS recipients turn promotions off. user-0 is not one of them, because the demo shows the inbox of
@@ -127,23 +130,20 @@ class Workflow:
         for number in range(start + 1, start + 1 + OPT_OUTS):
             self.api.put(f"/v1/recipients/user-{number}/preferences", {"categories": {"promotions": False}})
 
-    def _watch(self, lasts: Callable[[dict[str, Any]], bool], line: Callable[[dict[str, Any]], str]) -> dict[str, Any]:
-        """Print a line about the campaign every second, while `lasts` is true of it. Returns the campaign
-        afterwards."""
-        until, printed = time.monotonic() + 600, 0.0
-        while True:
-            campaign: dict[str, Any] = self.api.get(f"/v1/campaigns/{self.campaign}")
-            if not lasts(campaign) or time.monotonic() > until:
-                return campaign
-            if time.monotonic() - printed > 1:
-                printed = time.monotonic()
-                self.say(line(campaign))
-            time.sleep(0.1)
-
-    def _live(self, _campaign: dict[str, Any]) -> str:
-        report = self.sandbox_report()
-        return f"running: {report['unique']:,} pushes have arrived at the sandbox"
+    def _watch(self, lasts: Callable[[Campaign], bool], show: Callable[[Campaign], None]) -> Campaign:
+        """Show the campaign while `lasts` is true of it. Returns the campaign afterwards."""
+        campaign: Campaign = self.api.get(f"/v1/campaigns/{self.campaign}")
+        for _ in _poll(0.25):
+            if not lasts(campaign):
+                break
+            show(campaign)
+            campaign = self.api.get(f"/v1/campaigns/{self.campaign}")
+        return campaign
 
 
-def _arming(campaign: dict[str, Any]) -> bool:
-    return bool(campaign["state"] == "arming")
+def _poll(pause: float, seconds: float = LONGEST) -> Iterator[None]:
+    """Yield every `pause` seconds, for so many seconds at most."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        yield
+        time.sleep(pause)

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from notifier.demo.console import Console
 from notifier.demo.run import run
 
 
@@ -14,9 +15,5 @@ class Command(BaseCommand):
     help = "Import a CSV, arm and launch a campaign, send one notification, and compare ledger and sandbox."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if problems := run(self._say):
+        if problems := run(Console()):
             raise CommandError("\n".join(problems))
-
-    def _say(self, line: str) -> None:
-        self.stdout.write(line)
-        self.stdout.flush()
