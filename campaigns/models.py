@@ -194,6 +194,8 @@ class Shard(TenantOwned):
     channel = models.CharField(max_length=16)
     account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="+")
     size = models.IntegerField()
+    #: of all messages together, on a channel that is billed by segments (SMS)
+    segments = models.IntegerField(default=0)
     canary = models.BooleanField(default=False)
     state = models.CharField(max_length=10, choices=State, default=State.ARMED)
     lease_until = models.DateTimeField(null=True)

@@ -41,6 +41,9 @@ class PreflightReadyOutput(serializers.Serializer[Any]):
     seconds = serializers.FloatField(help_text="The least time that the rate allows.")
     per_worker = serializers.FloatField(allow_null=True, help_text="Messages a second of one worker.")
     shown_by = serializers.CharField(help_text="The campaign that showed `per_worker`; empty: an assumption.")
+    segments = serializers.IntegerField(help_text="SMS segments of all messages together; 0 on other channels.")
+    price_per_segment = serializers.FloatField(help_text="As the account's settings say; 0: unknown.")
+    cost = serializers.FloatField(allow_null=True, help_text="`segments` at `price_per_segment`.")
 
 
 class PreflightNeedOutput(serializers.Serializer[Any]):
@@ -57,6 +60,8 @@ class CampaignPreflightOutput(serializers.Serializer[Any]):
     excluded = serializers.DictField(child=serializers.IntegerField(), help_text=EXCLUDED)
     problems = RenderProblemOutput(many=True, help_text=RENDER_PROBLEMS)
     messages = serializers.IntegerField()
+    segments = serializers.IntegerField(help_text="SMS segments of all messages together.")
+    cost = serializers.FloatField(allow_null=True, help_text="Of all accounts with a price per segment.")
     ready = PreflightReadyOutput(many=True)
     arithmetic = serializers.ListField(child=serializers.CharField(), help_text="What the rate limits mean.")
     seconds = serializers.FloatField(allow_null=True, help_text="About how long the campaign will take.")

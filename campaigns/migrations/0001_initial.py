@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
                 ("number", models.IntegerField()),
                 ("channel", models.CharField(max_length=16)),
                 ("size", models.IntegerField()),
+                ("segments", models.IntegerField(default=0)),
                 ("canary", models.BooleanField(default=False)),
                 (
                     "state",

@@ -18,12 +18,12 @@ from campaigns.preflight.capacity import Pace
 from campaigns.preflight.preview import Sample
 from campaigns.preflight.spot_check import spot_check
 from campaigns.preflight.warnings import Findings, warnings
-from campaigns.report.results import ready_by_channel
+from campaigns.report.results import Armed, ready_by_channel
 from campaigns.templatetags.figures import duration
 from notifier.channels import channel
 from notifier.channels.queues import queue_of
 from notifier.delivery.accounts import registry
-from notifier.errors import Conflict, InvalidInput
+from notifier.errors import Conflict, InvalidInput, NotifierError
 from notifier.models import ProviderAccount
 from notifier.providers import Provider, provider_class
 from notifier.vocabulary.people import Person
@@ -49,10 +49,19 @@ class Ready:
     per_worker: float | None = None
     #: the campaign that showed `per_worker`; "" for the figure of our own measurements
     shown_by: str = ""
+    #: of all messages together, on a channel that is billed by segments
+    segments: int = 0
+    #: of one segment, as the account's settings say; 0: unknown
+    price_per_segment: float = 0.0
 
     @property
     def seconds(self) -> float:
         return self.messages / self.rate if self.rate else 0.0
+
+    @property
+    def cost(self) -> float | None:
+        """The estimated cost in the currency of the account's price; None: no price is set."""
+        return round(self.segments * self.price_per_segment, 4) if self.price_per_segment else None
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,16 @@ class Preflight:
     @property
     def messages(self) -> int:
         return sum(r.messages for r in self.ready)
+
+    @property
+    def segments(self) -> int:
+        return sum(r.segments for r in self.ready)
+
+    @property
+    def cost(self) -> float | None:
+        """The estimated cost of all accounts with a price per segment; None: there is none."""
+        costs = [r.cost for r in self.ready if r.cost is not None]
+        return sum(costs) if costs else None
 
     @property
     def unknown(self) -> int:
@@ -216,7 +235,9 @@ def as_json(preflight: Preflight) -> dict[str, Any]:
         "excluded": dict(preflight.excluded),
         "problems": list(preflight.problems),
         "messages": preflight.messages,
-        "ready": [{**asdict(r), "seconds": r.seconds} for r in preflight.ready],
+        "segments": preflight.segments,
+        "cost": preflight.cost,
+        "ready": [{**asdict(r), "seconds": r.seconds, "cost": r.cost} for r in preflight.ready],
         "arithmetic": list(preflight.arithmetic),
         "seconds": preflight.estimate.seconds if preflight.estimate else None,
         "because": preflight.estimate.why if preflight.estimate else "",
@@ -244,25 +265,35 @@ def _ready(campaign: Campaign) -> list[Ready]:
     used = ProviderAccount.objects.filter(tenant_id=campaign.tenant_id).in_bulk([account for _, account in counts])
     speeds = workers.speeds(campaign, used)
     return [
-        _account(channel, used[account_id], messages, speeds)
-        for (channel, account_id), messages in sorted(counts.items(), key=lambda item: (item[0][0], -item[1]))
+        _account(channel, used[account_id], armed, speeds)
+        for (channel, account_id), armed in sorted(counts.items(), key=lambda item: (item[0][0], -item[1].messages))
     ]
 
 
-def _account(channel: str, account: ProviderAccount, messages: int, speeds: Mapping[uuid.UUID, workers.Speed]) -> Ready:
+def _account(channel: str, account: ProviderAccount, armed: Armed, speeds: Mapping[uuid.UUID, workers.Speed]) -> Ready:
     provider: type[Provider[Any]] = provider_class(account.provider)
     shown = speeds.get(account.pk)
     return Ready(
         channel=channel,
         account=account.name,
         provider=account.provider,
-        messages=messages,
+        messages=armed.messages,
         rate=registry.rate_of(account),
         enabled=account.enabled,
         by_default=not account.rate_per_s,
         per_worker=shown.per_s if shown else _assumed_speed(account, provider),
         shown_by=shown.shown_by if shown else "",
+        segments=armed.segments,
+        price_per_segment=_price_per_segment(account) if armed.segments else 0.0,
     )
+
+
+def _price_per_segment(account: ProviderAccount) -> float:
+    """0 where the account's settings have no price, or no key opens them: such an account sends nothing."""
+    try:
+        return float(getattr(registry.provider_for(account).config, "price_per_segment", 0.0))
+    except (NotifierError, ValueError):
+        return 0.0
 
 
 def _assumed_speed(account: ProviderAccount, provider: type[Provider[Any]]) -> float | None:

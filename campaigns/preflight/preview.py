@@ -35,6 +35,12 @@ class Sample:
     refused: str = ""
 
     @property
+    def segments(self) -> int:
+        """SMS segments of this message; 0 on a channel without segments."""
+        kind = channel(self.channel)
+        return kind.segments(self.parts) if kind.segmented and self.parts else 0
+
+    @property
     def headline(self) -> str:
         """The first required part of a channel that requires several, such as a title."""
         required = self._required()

@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
+from django.db.models import Sum
 
 from campaigns.arming import delivery_id_range
 from campaigns.arming.render_problems import excluded_messages
@@ -71,6 +72,8 @@ class Results(Totals):
     excluded: dict[str, int] = field(default_factory=dict)
     #: channel -> status -> reason ("" where there is none) -> messages
     channels: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    #: channel -> the segments of all armed messages, whatever became of them
+    segments: dict[str, int] = field(default_factory=dict)
     seconds: float | None = None
     rate: float | None = None
     times: Times = field(default_factory=Times)
@@ -160,6 +163,7 @@ def results(campaign: Campaign) -> Results:
         else:
             _add_shard(report, channel, count, shard)
     report.shards = dict(_rows(_SHARDS, campaign))
+    report.segments = _segments(campaign)
     report.workers = [_worker(row) for row in _rows(_WORKERS, campaign)]
     if campaign.launched_at is not None:
         _add_times(report, campaign, campaign.launched_at)
@@ -192,15 +196,26 @@ def progress(campaign: Campaign) -> Progress:
     )
 
 
-def ready_by_channel(campaign: Campaign) -> dict[tuple[str, uuid.UUID], int]:
+class Armed(NamedTuple):
+    """`segments`: of all messages together, on a channel that is billed by segments."""
+
+    messages: int
+    segments: int
+
+
+def ready_by_channel(campaign: Campaign) -> dict[tuple[str, uuid.UUID], Armed]:
     """Messages of an armed campaign by (channel, account id)."""
-    rows = Shard.objects.filter(tenant_id=campaign.tenant_id, campaign=campaign).values_list(
-        "channel", "account_id", "size"
-    )
-    ready: Counter[tuple[str, uuid.UUID]] = Counter()
-    for channel, account_id, size in rows:
-        ready[channel, account_id] += size
-    return dict(ready)
+    shards = Shard.objects.filter(tenant_id=campaign.tenant_id, campaign=campaign).order_by()
+    sums = shards.values_list("channel", "account_id").annotate(Sum("size"), Sum("segments"))
+    return {(channel, account_id): Armed(size, segments) for channel, account_id, size, segments in sums}
+
+
+def _segments(campaign: Campaign) -> dict[str, int]:
+    """The segments of all armed messages, by channel."""
+    segments: Counter[str] = Counter()
+    for (channel, _), armed in ready_by_channel(campaign).items():
+        segments[channel] += armed.segments
+    return dict(segments)
 
 
 def elapsed(campaign: Campaign) -> float | None:
@@ -301,6 +316,7 @@ def _channel_json(report: Results, name: str) -> dict[str, Any]:
     return {
         **counts,
         "sent": sent,
+        "segments": report.segments.get(name, 0),
         **{f"{status.label}_by_reason": statuses.get(status.label, {}) for status in (*NOT_SENT, Status.UNKNOWN)},
         "seconds": seconds,
         "rate_per_s": sent / seconds if seconds else None,

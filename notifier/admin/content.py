@@ -157,6 +157,7 @@ class TemplateAdmin(TenantModelAdmin):
             raise PermissionDenied
         form = PreviewForm(request.GET or None)
         shown = self._render(template, form) if form.is_bound and form.is_valid() else {}
+        shown = {name: with_segments(name, parts) for name, parts in shown.items()}
         context = {**self.admin_site.each_context(request), "title": f"Preview of {template}", "form": form}
         return TemplateResponse(
             request, "admin/notifier/preview.html", {**context, "shown": shown, "template": template}
@@ -185,6 +186,12 @@ class TemplateAdmin(TenantModelAdmin):
         except NotifierError as error:
             form.add_error("variables", error.message)
             return {}
+
+
+def with_segments(name: str, parts: dict[str, Any]) -> dict[str, Any]:
+    """The parts as the preview shows them; with the segments of a channel that is billed by segments."""
+    kind = channels()[name]
+    return {**parts, "segments": kind.segments(parts)} if kind.segmented else parts
 
 
 @admin.register(TemplateVersion, site=admin_site)

@@ -17,6 +17,7 @@ from notifier.api.framework import schema
 from notifier.api.framework.errors import Problem, problem_of
 from notifier.api.framework.pagination import page
 from notifier.api.framework.views import TenantView, read
+from notifier.channels import channels
 from notifier.delivery import Accepted, accept
 from notifier.delivery.ledger.history import Step, load_histories, not_before
 from notifier.errors import InvalidInput, NotifierError
@@ -152,7 +153,9 @@ def _outcome(index: int, outcome: Accepted | NotifierError | Problem) -> dict[st
 
 def _accepted(outcome: Accepted) -> dict[str, Any]:
     deliveries = [
-        {"id": d.id, "channel": d.channel, "status": d.status.label} | ({"reason": d.reason} if d.reason else {})
+        {"id": d.id, "channel": d.channel, "status": d.status.label}
+        | ({"reason": d.reason} if d.reason else {})
+        | ({"segments": d.segments} if d.segments else {})
         for d in outcome.deliveries
     ]
     return {"id": outcome.notification_id, "deliveries": deliveries}
@@ -203,4 +206,7 @@ def _delivery(delivery: Delivery, steps: Mapping[uuid.UUID, Sequence[Step]] | No
         "attempts": delivery.attempt,
         "settled_at": delivery.settled_at,
     }
+    kind = channels().get(delivery.channel)
+    if kind is not None and kind.segmented and delivery.content:
+        shown["segments"] = kind.segments(delivery.content)
     return shown if steps is None else {**shown, "history": [step._asdict() for step in steps[delivery.pk]]}

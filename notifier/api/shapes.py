@@ -101,6 +101,7 @@ class AcceptedDeliveryOutput(serializers.Serializer[Any]):
     channel = serializers.CharField()
     status = serializers.CharField(help_text="queued, or suppressed or expired with a reason.")
     reason = serializers.CharField(required=False)
+    segments = serializers.IntegerField(required=False, help_text="Only of an SMS: what the provider bills.")
 
 
 class AcceptedOutput(serializers.Serializer[Any]):
@@ -141,6 +142,7 @@ class DeliveryOutput(serializers.Serializer[Any]):
     detail = serializers.CharField()
     attempts = serializers.IntegerField()
     settled_at = serializers.DateTimeField(allow_null=True)
+    segments = serializers.IntegerField(required=False, help_text="Only of an SMS: what the provider bills.")
     history = DeliveryEventOutput(many=True, required=False, help_text="Only for a single notification.")
 
 

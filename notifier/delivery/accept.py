@@ -15,6 +15,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
+from notifier.channels import channel
 from notifier.channels.queues import queue_of
 from notifier.delivery.accept_context import AcceptContext, load_context
 from notifier.delivery.accounts import registry
@@ -43,6 +44,7 @@ class AcceptedDelivery:
     channel: str
     status: Status
     reason: str = ""
+    segments: int = 0  #: that the provider bills; 0 on a channel without segments
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class _Draft:
     lane: Lane
     notification_id: uuid.UUID = field(default_factory=new_id)
     rows: list[DeliveryRow] = field(default_factory=list)
+    segments: dict[str, int] = field(default_factory=dict)  #: of channels that have segments
 
     @property
     def queued_rows(self) -> list[DeliveryRow]:
@@ -141,6 +144,9 @@ def _rows(context: AcceptContext, draft: _Draft) -> list[DeliveryRow]:
     entries = plan(draft.person, draft.rule, channels, due, context.tenant.timezone)
     # rendered for every channel, also a suppressed one: a missing variable is the caller's error either way
     content = _render(context, draft, compiled, channels)
+    # 0.15 µs a channel
+    if segmented := [name for name in channels if channel(name).segmented]:
+        draft.segments = {name: channel(name).segments(content[name]) for name in segmented}
     rows = [_row(context, draft, entry, content[entry.channel], due) for entry in entries]
     if rows and all(row.reason == Reason.NO_ACCOUNT for row in rows):
         raise Unconfigured("No enabled provider account of this tenant carries this message.", field="channels")
@@ -256,7 +262,10 @@ def _notification(context: AcceptContext, draft: _Draft) -> NotificationRow:
 def _accepted(draft: _Draft) -> Accepted:
     return Accepted(
         draft.notification_id,
-        tuple(AcceptedDelivery(row.id, row.channel, row.status, str(row.reason)) for row in draft.rows),
+        tuple(
+            AcceptedDelivery(row.id, row.channel, row.status, str(row.reason), draft.segments.get(row.channel, 0))
+            for row in draft.rows
+        ),
     )
 
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from pytest_django import Settings
 
+from campaigns import arming
 from campaigns.models import Shard
+from campaigns.preflight import preflight
+from campaigns.report.results import as_json, results
 from notifier.channels import channel
+from notifier.delivery import Accepted
 from notifier.delivery.content import templates
 from notifier.delivery.send import deliver
+from notifier.errors import InvalidInput
 from notifier.models import Template
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Lane
-from tenants.models import Suppression
-from tests.delivery.build import Shop, a_shop
+from tenants.models import Recipient, Suppression
+from tests.delivery.build import TEXT, Shop, a_shop
 from tests.delivery.scenes import a_campaign, running, send_shards
 from tests.sandbox.process import Sandbox
 
@@ -84,3 +91,37 @@ def test_a_campaign_keeps_within_the_window_of_20_and_reaches_everybody_once(sho
     assert sorted(m["address"] for m in messages) == phones
     # no answer leaves before LATENCY_MS, so that all of these were in flight at once
     assert sum(m["offset_ms"] < LATENCY_MS for m in messages) <= channel("sms").window
+
+
+def test_the_caller_is_told_how_many_segments_a_message_takes(shop: Shop) -> None:
+    shop.recipient("ada", phone="+491701234567")
+    shop.recipient("long", phone="+491701234568", locale="en", attributes={})
+    template = Template.objects.get(tenant=shop.tenant)
+    templates.publish(template, {"sms": {"en": {"text": "ş" * 70 + "{{ data }}"}}, "in_app": {"en": TEXT}})
+    one, two = shop.accept(
+        SendRequest("ada", "order", data={"data": "", "order": "1"}),
+        SendRequest("ada", "order", data={"data": "x", "order": "1"}),
+    )
+    assert isinstance(one, Accepted) and isinstance(two, Accepted)
+    assert [{d.channel: d.segments for d in each.deliveries} for each in (one, two)] == [
+        {"sms": 1, "in_app": 0},
+        {"sms": 2, "in_app": 0},
+    ]
+    [refused] = shop.accept(SendRequest("ada", "order", data={"data": "x" * 400, "order": "1"}))
+    assert isinstance(refused, InvalidInput)
+    assert (refused.code, refused.field) == ("too_long", "content.sms.en.text")
+
+
+def test_preflight_and_the_report_count_the_segments_of_a_campaign(shop: Shop) -> None:
+    for n, name in enumerate(["a", "b" * 200]):
+        shop.recipient(f"r{n}", phone=f"+4917012345{n:02}")
+        Recipient.objects.filter(tenant=shop.tenant, external_id=f"r{n}").update(name=name)
+    campaign = a_campaign(shop, channels=["sms"])
+    arming.request_arm(campaign)
+    arming.arm(campaign.pk)
+    campaign.refresh_from_db()
+    [ready] = preflight.preflight(campaign).ready
+    assert (ready.account, ready.messages, ready.segments, ready.cost) == ("sandbox twilio", 2, 3, None)
+    assert dataclasses.replace(ready, price_per_segment=0.07).cost == 0.21
+    assert preflight.as_json(preflight.preflight(campaign))["segments"] == 3
+    assert as_json(results(campaign))["channels"]["sms"]["segments"] == 3
