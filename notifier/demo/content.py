@@ -64,7 +64,7 @@ _SHORT = {"en": {"title": "On its way", "body": "Order {{ order }} left our ware
 _ORDER_SHIPPED: dict[str, dict[str, Any]] = {
     "push": _SHORT,
     "in_app": _SHORT,
-    # "sms": {"en": {"text": "Northwind: order {{ order }} left our warehouse. Follow it: {{ site }}/inbox/"}},
+    "sms": {"en": {"text": "Northwind: order {{ order }} left our warehouse. Follow it: {{ site }}/inbox/"}},
     "email": {
         "en": {
             "subject": "Order {{ order }} is on its way",

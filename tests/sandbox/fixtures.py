@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from tests.sandbox.process import Sandbox, sandbox_in
+from tests.sandbox.receiver import Receiver
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +21,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 def sandbox(running: Sandbox) -> Sandbox:
     running.reset()
     return running
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    threading.Thread(target=receiver.server.serve_forever, daemon=True).start()
+    yield receiver
+    receiver.server.shutdown()
+    receiver.server.server_close()

@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import smtplib
 import ssl
+import time
 import urllib.error
 import urllib.request
+from base64 import b64encode
+from collections.abc import Callable
 from email.message import EmailMessage
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from notifier.sandbox.outbox import KEPT, KEPT_BYTES, Attachment, Outbox, OutboxItem
 from notifier.sandbox.outbox_page import reading
+from notifier.sandbox.services import twilio
 from tests.sandbox.process import Sandbox
+from tests.sandbox.receiver import Receiver
 from tests.sandbox.test_fcm import a_message, ask, google_token
 
 HTML = """<!doctype html><html><head><title>t</title></head><body><h1>Grüß dich, Łukasz &amp; Co</h1>
@@ -51,14 +56,21 @@ def deliver(sandbox: Sandbox, *mails: EmailMessage) -> None:
             client.send_message(mail)
 
 
-def fetch(sandbox: Sandbox, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+def fetch(sandbox: Sandbox, path: str, body: bytes | None = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of a page without TLS."""
-    request = urllib.request.Request(sandbox.report()["outbox"].rstrip("/") + path, headers=headers)
+    request = urllib.request.Request(sandbox.report()["outbox"].rstrip("/") + path, body, headers)
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, dict(error.headers), error.read()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def listed(sandbox: Sandbox, query: str = "") -> list[dict[str, Any]]:
@@ -163,6 +175,49 @@ def test_a_mail_that_breaks_the_rules_is_still_shown(source: bytes) -> None:
     kept = next(outbox.messages())
     assert reading.details(kept)["size"] == len(source)
     assert reading.document(reading.whole(kept.item))
+
+
+def an_sms(sandbox: Sandbox, number: str, text: str, callback: str) -> None:
+    """An SMS by Twilio's API."""
+    form = {"To": number, "From": "+12025550100", "Body": text, "StatusCallback": callback}
+    user = b64encode(f"{twilio.ACCOUNT}:{twilio.TOKEN}".encode()).decode()
+    request = urllib.request.Request(
+        f"{sandbox.url}/2010-04-01/Accounts/{twilio.ACCOUNT}/Messages.json",
+        urlencode(form).encode(),
+        {"authorization": f"Basic {user}"},
+    )
+    with urllib.request.urlopen(request, context=ssl.create_default_context(cafile=sandbox.ca)) as answer:
+        assert answer.status == 201
+
+
+@pytest.mark.browser
+def test_a_person_answers_an_sms_and_the_service_reports_the_answer(
+    sandbox: Sandbox, chromium: str, receiver: Receiver
+) -> None:
+    an_sms(sandbox, "+436601234567", "Your code is 402 117.", f"{receiver.url}/v1/receipts/twilio/1/s?delivery=7")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 390, "height": 844})
+        page.goto(sandbox.report()["outbox"])
+        page.get_by_role("link", name="Your code is 402 117.").click()
+        expect(page.locator(".bubbles")).to_contain_text("Your code is 402 117.")
+        page.get_by_label("Answer as the owner of this number").fill("STOP")
+        page.get_by_role("button", name="Send").click()
+        expect(page.locator(".bubbles .inbound")).to_contain_text("STOP")
+        browser.close()
+    wait_for(lambda: any(b"Body=STOP" in call.body for call in receiver.received))
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status"),
+    [("application/x-www-form-urlencoded", b"number=1", 415), ("text/plain", b'{"number": "1", "text": "x"}', 415),
+     ("application/json", b"[]", 400), ("application/json", b'{"number": "1"}', 400), ("application/json", b"x", 400),
+     ("application/json", b'{"number": "+15005550006", "text": "STOP"}', 404)],
+)  # fmt: skip
+def test_an_answer_comes_from_the_page_itself_and_names_a_number(
+    sandbox: Sandbox, content_type: str, body: bytes, status: int
+) -> None:
+    assert fetch(sandbox, "/_outbox/reply", body, **{"content-type": content_type})[0] == status
 
 
 @pytest.mark.browser

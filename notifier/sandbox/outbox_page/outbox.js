@@ -125,8 +125,8 @@ function line(message) {
 }
 
 function showList() {
-  const list = $("messages"), at = list.scrollTop, height = list.scrollHeight;
-  list.replaceChildren(...messages.map(line));
+  const list = $("scroll"), at = list.scrollTop, height = list.scrollHeight;
+  $("messages").replaceChildren(...messages.map(line));
   if (at > 0) list.scrollTop = at + list.scrollHeight - height; // what a person reads stays where it is
   $("older").hidden = messages.length < 50 || messages.length >= SHOWN;
   $("empty").hidden = messages.length > 0;
@@ -220,9 +220,23 @@ function showTalk(message, talk) {
     el("p", { className: "bubble" }, ...(each.title ? [el("strong", {}, each.title), "\n"] : []), ...linked(each.text)),
     el("time", { title: moment(each.at) }, `${clock(each.at)}${each.sender && !each.inbound ? ` · from ${each.sender}` : ""}`));
   $("reader").replaceChildren(back(),
-    el("div", { className: "phone talk" }, el("h2", {}, message.address, el("small", {}, `${name(message.channel)} · ${message.service}`)), el("ol", { className: "bubbles" }, ...talk.map(bubble))),
+    el("div", { className: "phone talk" }, el("h2", {}, message.address, el("small", {}, `${name(message.channel)} · ${message.service}`)), el("ol", { className: "bubbles" }, ...talk.map(bubble)),
+      message.channel === "sms" ? replyForm(message) : null),
     more(message));
   $("reader").querySelector(".opened")?.scrollIntoView({ block: "nearest" });
+}
+
+function replyForm(message) {
+  const field = el("input", { type: "text", placeholder: "Answer, such as STOP", "aria-label": "Answer as the owner of this number", maxlength: 1600, autocomplete: "off" });
+  const problem = el("p", { role: "alert", className: "problem" });
+  const send = async (event) => {
+    event.preventDefault();
+    if (!field.value.trim()) return;
+    const answer = await fetch("/_outbox/reply", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ number: message.address, text: field.value.trim() }) });
+    problem.textContent = answer.ok ? "" : (await answer.json()).error;
+    if (answer.ok) { field.value = ""; await look(); await open(opened); }
+  };
+  return el("form", { className: "reply", onsubmit: send }, field, el("button", { type: "submit" }, "Send"), problem);
 }
 
 function showLockScreen(message, talk) {

@@ -1,4 +1,4 @@
-"""The requests of the outbox page. Only GET; they belong to no fake service."""
+"""The requests of the outbox page. They belong to no fake service."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import parse_qs, quote
 
+import orjson
+
 from notifier.sandbox.fake_service import Answer, FakeServer, FakeService, Incoming, json_answer
 from notifier.sandbox.http.http1 import Http1
 from notifier.sandbox.outbox import Kept
@@ -20,6 +22,8 @@ from notifier.sandbox.outbox_page import reading
 from notifier.sandbox.state import SandboxState
 
 ROOT = "/_outbox"
+REPLY = f"{ROOT}/reply"
+LONGEST_REPLY = 1_600  #: characters
 LISTED = 50  #: messages of one answer, unless `limit` asks for fewer or more
 MOST_LISTED = 500
 _FILES = {
@@ -54,9 +58,11 @@ class OutboxPage(FakeService):
     def answer(self, incoming: Incoming) -> Answer:
         if not _is_local_name(incoming.headers.get("host") or incoming.headers.get(":authority", "")):
             return json_answer(403, {"error": "open the outbox by an IP address or by localhost"})
+        path = ROOT if incoming.path == "/" else incoming.path
+        if (incoming.method, path) == ("POST", REPLY):
+            return self._reply(incoming)
         if incoming.method != "GET":
             return json_answer(405, {"error": "GET only"}, (("allow", "GET"),))
-        path = ROOT if incoming.path == "/" else incoming.path
         if (file := self._files.get(path.removeprefix(ROOT))) is not None:
             return _answer(*file, _PAGE_POLICY)
         query = {name: values[-1] for name, values in parse_qs(incoming.query).items()}
@@ -64,6 +70,21 @@ class OutboxPage(FakeService):
             return self._messages(query) if path == f"{ROOT}/messages" else self._message(path, query)
         except ValueError as error:
             return json_answer(400, {"error": str(error)})
+
+    def _reply(self, incoming: Incoming) -> Answer:
+        """`{"number": "+14155550100", "text": "STOP"}`: the owner of the number answers the newest SMS. Only JSON: a
+        page of another origin may post a form, but asks before it posts JSON, and is not allowed to."""
+        if incoming.headers.get("content-type", "").partition(";")[0] != "application/json":
+            return json_answer(415, {"error": "content-type must be application/json"}, _PRIVATE)
+        try:
+            reply = orjson.loads(incoming.body)
+            number, text = str(reply["number"]), str(reply["text"])[:LONGEST_REPLY]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            return json_answer(400, {"error": "the body must be {number: number, text: text}"}, _PRIVATE)
+        if not self.state.phones.answer(number, text):
+            error = "no service waits for answers of this number"
+            return json_answer(404, {"error": error}, _PRIVATE)
+        return json_answer(200, {}, _PRIVATE)
 
     def _messages(self, query: Mapping[str, str]) -> Answer:
         """`channel`, `search` (in address and title), `address` (exactly), `after` and `before` (numbers), `limit`."""

@@ -7,7 +7,6 @@ signs them. `notifier.sandbox.phones` says which numbers choose which answer.
 from __future__ import annotations
 
 import hmac
-import random
 import re
 import secrets
 from base64 import b64decode, b64encode
@@ -39,6 +38,8 @@ UNDELIVERED = {"unreachable": 30003, "blocked": 30004, "unknown_handset": 30005,
 
 
 class Twilio(MessageService):
+    channel = "sms"
+
     def serves(self, path: str) -> bool:
         return PATH.fullmatch(path) is not None
 
@@ -63,8 +64,6 @@ class Twilio(MessageService):
 
     def _answer_valid(self, form: dict[str, str], sender: str) -> Answer:
         word = magic(form["To"])
-        if self.state.faults.error_rate and random.random() < self.state.faults.error_rate:  # noqa: S311
-            word = "unavailable"
         if word in REFUSALS:
             return self._refuse(*REFUSALS[word])
         sid = f"SM{secrets.token_hex(16)}"
@@ -72,6 +71,9 @@ class Twilio(MessageService):
         accepted = {"sid": sid, "status": "queued", "to": form["To"], "error_code": None, "account_sid": ACCOUNT}
         slow = self.state.faults.slow_ms / 1000 if word == "slow" else 0.0
         return json_answer(201, accepted)._replace(hangup=word == "hangup", delay=slow)
+
+    def unavailable(self) -> Answer:
+        return self._refuse(*REFUSALS["unavailable"])
 
     def _refuse(self, status: int, code: int, message: str) -> Answer:
         answer, wait = _error(status, code, message), self.state.faults.retry_after
