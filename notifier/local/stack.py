@@ -25,7 +25,8 @@ from typing import Self
 from notifier.local import secret_file
 from notifier.local.console import Say, say
 from notifier.local.processes import programs, records
-from notifier.local.processes.child import Child, ProcessFailed, Program
+from notifier.local.processes.child import Child, Process, ProcessFailed, Program
+from notifier.local.processes.forking import ForkServers
 from notifier.local.processes.programs import PROJECT, Queue
 from notifier.local.processes.run_parallel import run_parallel
 from notifier.local.processes.watchdog import Watchdog
@@ -49,6 +50,7 @@ class Stack:
         self._environ = environ
         self._watchdog: Watchdog | None = None
         self._children: dict[str, Child] = {}
+        self._fork_servers = ForkServers(PROJECT, self.root / "logs" / "fork-server.log", programs.PRELOAD)
         self._closed = False
         self._lock = threading.Lock()
 
@@ -75,6 +77,7 @@ class Stack:
             children = list(self._children.values())
         for stop_order in (2, 1):
             run_parallel([child.stop for child in children if child.program.stop_order == stop_order])
+        self._fork_servers.close()
         if hasattr(self, "_servers"):
             self._servers.stop()
         for stale in ("env", "sandbox/address.json"):
@@ -199,10 +202,18 @@ class Stack:
         if name in self._servers.children:
             self._servers.restart(name)
         else:
-            self._adopt(Child(self._build(name), self.root, self.say)).start()
+            program = self._build(name)
+            fork = self._fork if programs.is_forked(program) else None
+            self._adopt(Child(program, self.root, self.say, fork)).start()
         if name == "sandbox":
             self._write_env()
         self.say(name, self._ready_line(name))
+
+    def _fork(self, program: Program, log: Path) -> Process:
+        try:
+            return self._fork_servers.fork(program.name, program.argv[2:], program.env, log, program.nice)
+        except ChildProcessError as problem:
+            raise ProcessFailed(str(problem)) from None
 
     def _adopt(self, child: Child) -> Child:
         """Make close() stop this child."""

@@ -7,9 +7,10 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Protocol
 
 from notifier.local.console import Say, say
 from notifier.local.processes import pids, records
@@ -36,10 +37,25 @@ class Program:
     stop_order: int = 1
     stdin: bytes = b""
     user: tuple[int, int] | None = None
+    nice: int = 0
+
+
+class Process(Protocol):
+    """The part of subprocess.Popen that a supervisor uses."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int: ...
+    @property
+    def stdin(self) -> IO[bytes] | None: ...
+    def wait(self) -> int: ...
+    def send_signal(self, number: int) -> None: ...
 
 
 class ProcessFailed(Exception):
-    """A process ended, or was not ready in time. The message has the end of its log."""
+    """A process could not be started, ended, or was not ready in time. The message has the end of its log, or names
+    the log."""
 
 
 @dataclass
@@ -49,8 +65,10 @@ class Child:
     program: Program
     folder: Path
     say: Say = say
+    #: starts the program another way than by subprocess.Popen, with the log as its output
+    fork: Callable[[Program, Path], Process] | None = None
     restarts: int = 0
-    _popen: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _popen: Process | None = field(default=None, init=False)
     _log_offset: int = field(default=0, init=False)
     _was_ready: bool = field(default=False, init=False)
     _stop_requested: threading.Event = field(default_factory=threading.Event, init=False)
@@ -103,7 +121,7 @@ class Child:
         """The last lines of output since the last start."""
         return "\n".join(self._running().output().splitlines()[-lines:])
 
-    def _request_stop(self) -> subprocess.Popen[bytes] | None:
+    def _request_stop(self) -> Process | None:
         with self._spawning:
             self._stop_requested.set()
             return self._popen
@@ -121,13 +139,16 @@ class Child:
             self.log.parent.mkdir(parents=True, exist_ok=True)
             with self.log.open("ab") as output:
                 self._log_offset = output.tell()
-                self._popen = self._open(None if terminal else output.fileno())
+                if self.fork is not None:
+                    self._popen = self.fork(self.program, self.log)
+                else:
+                    self._popen = self._open(None if terminal else output.fileno())
             self._record(self._popen.pid)
         if self._popen.stdin is not None:
             self._popen.stdin.write(self.program.stdin)
             self._popen.stdin.close()
 
-    def _open(self, output: int | None) -> subprocess.Popen[bytes]:
+    def _open(self, output: int | None) -> Process:
         uid, gid = self.program.user or (None, None)
         return subprocess.Popen(
             self.program.argv,
@@ -162,7 +183,10 @@ class Child:
                 break
             pause = min(pause * 2, LONGEST_PAUSE)
             self.restarts += 1
-            self._spawn()
+            try:
+                self._spawn()
+            except ProcessFailed as problem:  # the next turn of this loop tries again
+                self.say(self.program.name, str(problem))
         self._ended.set()
 
     def _wait_exit(self) -> tuple[int, float]:

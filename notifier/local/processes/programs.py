@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from notifier.local.processes.child import Program
@@ -12,6 +12,8 @@ from notifier.local.processes.ready import Ready, answers_http, at_once, log_say
 
 PROJECT = Path(__file__).resolve().parents[3]
 CELERY = (sys.executable, "-m", "celery", "-A", "notifier.celery")
+#: what the fork server imports
+PRELOAD = "notifier.preload"
 
 
 @dataclass(frozen=True)
@@ -48,35 +50,29 @@ def sandbox(env: Mapping[str, str], port: int, folder: Path) -> Program:
 
 
 def worker(env: Mapping[str, str], queue: Queue, number: int) -> Program:
-    argv: tuple[str, ...] = (
-        # arming and accounting leave the cores to the senders
-        *(("nice", "-n", "10") if queue.name == "batch" else ()),
-        *CELERY,
-        "worker",
-        "-Q",
-        queue.name,
-        "-n",
-        f"{queue.name}-{number}@%h",
-        "--pool",
-        "prefork",
-    )
-    argv += ("--concurrency", str(queue.concurrency), "--loglevel", "INFO")
+    name = f"worker:{queue.name}:{number}"
+    argv: tuple[str, ...] = (*CELERY, "worker", "-Q", queue.name, "-n", f"{queue.name}-{number}@%h", "--loglevel", "INFO")
+    argv += ("--pool", "custom", "--concurrency", str(queue.concurrency))
     # mingle and gossip ask the other nodes for their state: a second at each start, and the answer is not used
     argv += ("--without-mingle", "--without-gossip")
-    # Celery logs "ready" at level INFO; with DEBUG, Django would keep the text of every SQL statement with its arrays
-    worker_env = {**env, "LOG_LEVEL": "INFO", "DEBUG": "0"}
-    return _program(f"worker:{queue.name}:{number}", argv, worker_env, log_says(r"\bready\b"))
+    # arming and accounting leave the cores to the senders
+    return _celery(name, argv, env, log_says(r"\bready\b"), nice=10 if queue.name == "batch" else 0)
 
 
 def beat(env: Mapping[str, str]) -> Program:
     argv = (*CELERY, "beat", "--scheduler", "django_celery_beat.schedulers:DatabaseScheduler", "--loglevel", "INFO")
-    return _program("beat", argv, env, log_says(r"beat: Starting|DatabaseScheduler"))
+    return _celery("beat", argv, env, log_says(r"beat: Starting|DatabaseScheduler"))
 
 
 def flower(env: Mapping[str, str], port: int) -> Program:
     """Flower reads its login from FLOWER_BASIC_AUTH, because every user of the machine can read argv."""
     argv = (*CELERY, "flower", "--address=127.0.0.1", f"--port={port}")
-    return _program("flower", argv, env, answers_http(port, "/"))
+    return _celery("flower", argv, env, answers_http(port, "/"))
+
+
+def is_forked(program: Program) -> bool:
+    """Whether the fork server starts the program: those of Celery, which have one environment."""
+    return program.argv[: len(CELERY)] == CELERY
 
 
 def manage(env: Mapping[str, str], *arguments: str) -> Program:
@@ -88,3 +84,11 @@ def _program(name: str, argv: tuple[str, ...], env: Mapping[str, str], ready: Re
     # unbuffered: the last lines of a killed process matter most
     env = {**env, "PYTHONUNBUFFERED": "1"}
     return Program(name=name, argv=argv, env=env, cwd=PROJECT, ready=ready, stop_order=stop_order)
+
+
+def _celery(name: str, argv: tuple[str, ...], env: Mapping[str, str], ready: Ready, *, nice: int = 0) -> Program:
+    # Celery logs "ready" at level INFO; with DEBUG, Django would keep the text of every SQL statement with its arrays.
+    # Django's checks ran before the fork: they touch so many pages that each process had 9 MB more of its own
+    celery_env = {"LOG_LEVEL": "INFO", "DEBUG": "0", "CELERY_SKIP_CHECKS": "1"}
+    celery_env["CELERY_CUSTOM_WORKER_POOL"] = "notifier.celery_pool:ThreadPool"
+    return replace(_program(name, argv, {**env, **celery_env}, ready), nice=nice)

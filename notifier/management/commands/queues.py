@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from notifier.channels.queues import BATCH, CONTROL, is_bulk, queue_of, queues
+from notifier.channels.queues import BATCH, is_bulk, queue_of, queues
 from notifier.providers import providers
 from notifier.vocabulary.status import Lane
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         for queue in queues():
             # a bulk sender has many requests in flight: one node a core, each with one task at a time, keeps its
             # connections warm; a queue whose tasks only write to the database needs one node
-            nodes = cores if queue in over_network else 1
-            # for single messages, one process claims while the other waits for the database to write
-            concurrency = {CONTROL: 2, BATCH: cores}.get(queue, 1 if is_bulk(queue) else 2)
+            nodes = cores if queue in over_network or queue == BATCH else 1
+            # for single messages, one task claims while the other waits for the database to write
+            concurrency = 1 if is_bulk(queue) or queue == BATCH else 2
             self.stdout.write(f"{queue} {concurrency} {nodes}")
