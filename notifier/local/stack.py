@@ -26,6 +26,7 @@ from notifier.local import secret_file
 from notifier.local.console import Say, say
 from notifier.local.processes import programs, records
 from notifier.local.processes.child import Child, Process, ProcessFailed, Program
+from notifier.local.processes.fork_server import Order
 from notifier.local.processes.forking import ForkServers
 from notifier.local.processes.programs import PROJECT, Queue
 from notifier.local.processes.run_parallel import run_parallel
@@ -210,8 +211,11 @@ class Stack:
         self.say(name, self._ready_line(name))
 
     def _fork(self, program: Program, log: Path) -> Process:
+        arguments, env = program.argv[2:], dict(program.env)
         try:
-            return self._fork_servers.fork(program.name, program.argv[2:], program.env, log, program.nice)
+            return self._fork_servers.fork(
+                Order(program.name, arguments, env, str(log), str(program.cwd), program.nice)
+            )
         except ChildProcessError as problem:
             raise ProcessFailed(str(problem)) from None
 

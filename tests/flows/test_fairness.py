@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.flows.sandbox import Sandbox
+from tests.flows.site import Site
 from tests.flows.tenant import Tenant, content
 from tests.flows.wait import until
 
@@ -101,3 +103,32 @@ def test_slow_campaigns_of_one_tenant_do_not_delay_the_arming_of_another(loud: T
     unfinished = [campaign for campaign in campaigns if campaign.read()["state"] == "arming"]
     assert unfinished, "the eight earlier campaigns were all armed first"
     until(lambda: all(campaign.read()["state"] != "arming" for campaign in campaigns), "the slow ones to end", 300)
+
+
+_MAIL_ACCOUNT = """
+from notifier.delivery.accounts import registry
+from notifier.models import ProviderAccount
+from tenants.models import Tenant
+tenant = Tenant.objects.get(slug="{slug}")
+account = ProviderAccount(tenant=tenant, name="hangs", provider="smtp", enabled={enabled})
+registry.save_config(account, dict(host="127.0.0.1", port={port}, security="none", from_address="shop@example.com"))
+ProviderAccount.objects.filter(tenant=tenant, name="hangs").delete()
+account.save()
+Tenant.objects.filter(pk=tenant.pk).update(sandbox=False)
+"""
+
+
+def test_a_mail_server_that_hangs_delays_no_push(loud: Tenant, quiet: Tenant, site: Site) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as hanging:  # connects, and says nothing
+        account = {"slug": loud.credentials.slug, "port": hanging.getsockname()[1]}
+        made = site.manage("shell", "-c", _MAIL_ACCOUNT.format(**account, enabled=True))
+        assert made.returncode == 0, made.stderr
+        loud.publish("mail", "order-updates", {"email": {"en": {"subject": "Hi", "text": "It left."}}})
+        for n in range(RECIPIENTS):
+            loud.api.request_json("PUT", f"/v1/recipients/m{n}", {"name": "Ann", "email": f"m{n}@mail.example"})
+        mails = [loud.send(f"m{n}", "mail") for n in range(RECIPIENTS)]
+        until(lambda: hanging.accept(), "the mail server to be called")
+        for notification_id in [quiet.send(f"u{n}", "order") for n in range(RECIPIENTS)]:
+            assert quiet.wait_until_final(notification_id) == {"push": "sent", "in_app": "delivered"}
+        assert {loud.statuses(mail)["email"] for mail in mails} <= {"queued", "claimed", "sending"}
+        site.manage("shell", "-c", _MAIL_ACCOUNT.format(**account, enabled=False))

@@ -19,7 +19,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
@@ -33,8 +33,8 @@ class Order(NamedTuple):
     """One program: `python -m <arguments>`, its environment, log, folder and `nice` value."""
 
     name: str
-    arguments: list[str]
-    env: Mapping[str, str]
+    arguments: Sequence[str]
+    env: dict[str, str]
     log: str
     cwd: str
     nice: int

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from notifier.local.processes import pids
+from notifier.local.processes.fork_server import Order
 
 _SERVER = "notifier.local.processes.fork_server"
 
@@ -66,8 +67,8 @@ class ForkServer:
     def pid(self) -> int:
         return self._popen.pid
 
-    def fork(self, order: tuple[object, ...]) -> ForkedProcess | None:
-        """Start a program (`fork_server.Order`). None when the fork server has ended."""
+    def fork(self, order: Order) -> ForkedProcess | None:
+        """Start a program. None when the fork server has ended."""
         with self._lock:
             if not self.alive:
                 return None
@@ -115,11 +116,11 @@ class ForkServers:
         self._lock = threading.Lock()
         self._servers: list[tuple[dict[str, str], ForkServer]] = []
 
-    def fork(self, name: str, arguments: tuple[str, ...], env: Mapping[str, str], log: Path, nice: int) -> ForkedProcess:
-        """Start `python -m <arguments>`. Raises ChildProcessError with the log's name when the fork server ends."""
-        process = self._server(dict(env)).fork((name, arguments, dict(env), str(log), str(self._cwd), nice))
+    def fork(self, order: Order) -> ForkedProcess:
+        """Start a program. Raises ChildProcessError, with the name of the log, when the fork server ends."""
+        process = self._server(order.env).fork(order)
         if process is None:
-            raise ChildProcessError(f"{name} was not started: the fork server ended; see {self._log}")
+            raise ChildProcessError(f"{order.name} was not started: the fork server ended; see {self._log}")
         return process
 
     def close(self) -> None:

@@ -51,7 +51,16 @@ def sandbox(env: Mapping[str, str], port: int, folder: Path) -> Program:
 
 def worker(env: Mapping[str, str], queue: Queue, number: int) -> Program:
     name = f"worker:{queue.name}:{number}"
-    argv: tuple[str, ...] = (*CELERY, "worker", "-Q", queue.name, "-n", f"{queue.name}-{number}@%h", "--loglevel", "INFO")
+    argv: tuple[str, ...] = (
+        *CELERY,
+        "worker",
+        "-Q",
+        queue.name,
+        "-n",
+        f"{queue.name}-{number}@%h",
+        "--loglevel",
+        "INFO",
+    )
     argv += ("--pool", "custom", "--concurrency", str(queue.concurrency))
     # mingle and gossip ask the other nodes for their state: a second at each start, and the answer is not used
     argv += ("--without-mingle", "--without-gossip")

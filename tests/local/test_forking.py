@@ -1,0 +1,101 @@
+"""Programs that are forked from a process that has imported the product."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from notifier.local.console import say_nothing
+from notifier.local.processes import pids
+from notifier.local.processes.child import Child, Process, Program
+from notifier.local.processes.fork_server import Order
+from notifier.local.processes.forking import ForkServers
+from notifier.local.processes.programs import PROJECT
+from notifier.local.processes.ready import log_says
+
+from .test_child import eventually
+
+ENV = {**os.environ, "GREETING": "hello"}
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[ForkServers]:
+    running = ForkServers(PROJECT, tmp_path / "fork-server.log", "tests.local.preloaded")
+    yield running
+    for pid in running.pids:
+        os.kill(pid, signal.SIGKILL)  # its programs end with it
+    running.close()
+
+
+def forked(servers: ForkServers, folder: Path, word: str, *, nice: int = 0) -> Child:
+    """Start `python -m tests.local.preloaded WORD`, supervised."""
+
+    def fork(program: Program, log: Path) -> Process:
+        return servers.fork(order(word, log, ENV)._replace(nice=program.nice))
+
+    argv = ("python", "-m", "tests.local.preloaded", word)
+    program = Program(f"program:{word}", argv, ENV, PROJECT, ready=log_says(r"hello .*\n"), nice=nice)
+    child = Child(program, folder, say_nothing, fork)
+    child.start()
+    return child
+
+
+def order(word: str, log: Path, env: dict[str, str]) -> Order:
+    return Order(word, ("tests.local.preloaded", word), env, str(log), str(PROJECT), nice=0)
+
+
+def test_two_programs_share_what_one_process_has_imported(servers: ForkServers, tmp_path: Path) -> None:
+    first, second = forked(servers, tmp_path, "one", nice=3), forked(servers, tmp_path, "two")
+    [server] = servers.pids
+    assert first.log.read_text().splitlines()[-1] == f"one hello {server} 3 True"
+    assert second.log.read_text().splitlines()[-1] == f"two hello {server} 0 True"
+    assert first.pid != second.pid
+
+
+def test_another_environment_has_a_fork_server_of_its_own(servers: ForkServers, tmp_path: Path) -> None:
+    forked(servers, tmp_path, "one")
+    process = servers.fork(order("7", tmp_path / "log", {**ENV, "GREETING": "bye"}))
+    assert process.wait() == 7
+    assert len(servers.pids) == 2
+
+
+def test_a_killed_program_ends_alone_and_starts_again(servers: ForkServers, tmp_path: Path) -> None:
+    first, second = forked(servers, tmp_path, "one"), forked(servers, tmp_path, "two")
+    killed, spared = first.pid, second.pid
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    assert eventually(lambda: first.pid not in (None, killed))
+    assert (first.restarts, second.restarts, second.pid) == (1, 0, spared)
+
+
+def test_stop_and_kill_leave_no_process(servers: ForkServers, tmp_path: Path) -> None:
+    children = [forked(servers, tmp_path, "one"), forked(servers, tmp_path, "two")]
+    started = [child.pid for child in children]
+    children[0].stop()
+    children[1].kill()
+    assert not any(pid and pids.started_at(pid) for pid in started)
+    assert [child.restarts for child in children] == [0, 0]
+
+
+def test_when_the_fork_server_is_killed_its_programs_start_again_from_another(
+    servers: ForkServers, tmp_path: Path
+) -> None:
+    child = forked(servers, tmp_path, "one")
+    [server], first = servers.pids, child.pid
+    os.kill(server, signal.SIGKILL)
+    assert eventually(lambda: child.log.read_text().count("hello") == 2)
+    assert child.pid not in (None, first)
+    assert servers.pids != [server]
+
+
+def test_what_cannot_be_imported_names_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "fork-server.log"
+    servers = ForkServers(PROJECT, log, "tests.local.no_such_module")
+    with pytest.raises(ChildProcessError, match=r"fork-server\.log"):
+        servers.fork(order("one", tmp_path / "one.log", ENV))
+    servers.close()
+    assert "No module named 'tests.local.no_such_module'" in log.read_text()
