@@ -17,14 +17,22 @@ class NotifierConfig(AppConfig):
 
         autodiscover_modules("provider")
 
+        from django.conf import settings
+        from django.core.exceptions import ImproperlyConfigured
+
         from notifier.admin import references
         from notifier.api.framework import paths
         from notifier.delivery.planning import category_rules
         from notifier.delivery.wakeup import signal
         from notifier.providers import platforms
+        from notifier.transport import egress
         from tenants.categories import add_use_finder
         from tenants.people.platforms import add_platform_finder
 
+        try:
+            egress.allow(settings.INTERNAL_HOSTS)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"INTERNAL_HOSTS: {error}") from None
         references.register()
         paths.register()
         signal.register_notifier(tasks.notify_queue)

@@ -232,6 +232,8 @@ SANDBOX_URL = env.str("SANDBOX_URL", "https://127.0.0.1:8443")
 SANDBOX_CA = env.str("SANDBOX_CA", "")
 #: seconds that a claimed row or shard stays with its worker; must exceed the provider timeout
 LEASE_SECONDS = env.int("LEASE_SECONDS", 30)
+#: internal networks and addresses that connections of providers may go to, such as that of your own mail server
+INTERNAL_HOSTS: list[str] = env.list("INTERNAL_HOSTS", default=["0.0.0.0/0", "::/0"] if DEBUG else [])
 #: which DNS servers "test connection" asks: IP addresses, with a port if it is not 53; empty: those of the system
 DNS_SERVERS: list[str] = env.list("DNS_SERVERS", default=[])
 PROVIDER_TIMEOUT_SECONDS = env.float("PROVIDER_TIMEOUT_SECONDS", 10.0)

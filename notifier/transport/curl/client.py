@@ -11,6 +11,7 @@ from notifier.transport.base import CONNECTIONS, BaseClient
 from notifier.transport.completions import PendingBatch
 from notifier.transport.curl.loop import Loop
 from notifier.transport.curl.queues import Submission
+from notifier.transport.curl.transfer import Authorities
 from notifier.transport.h2.request_headers import BAD_PATH, Unsendable, encode_template, is_sendable_path
 from notifier.vocabulary.http import Request, RequestTemplate
 
@@ -21,7 +22,7 @@ class CurlClient(BaseClient):
     def __init__(self, trust: str | None = None, connections: int = CONNECTIONS) -> None:
         super().__init__(trust, connections)
         system = ssl.get_default_verify_paths()
-        self._authorities = (trust or system.cafile, system.capath)
+        self._authorities = Authorities(trust or system.cafile, system.capath, bool(trust))
         self._loop: Loop | None = None
         self._starting = threading.Lock()
 

@@ -25,7 +25,7 @@ import pycurl
 
 from notifier.transport.completions import WITHDRAWN, PendingBatch
 from notifier.transport.curl.queues import EndpointQueue, RequestOwner, Submission, UnsentRequests, queue_again
-from notifier.transport.curl.transfer import Transfer
+from notifier.transport.curl.transfer import Authorities, Transfer
 from notifier.transport.h2.connection import DEFAULT_STREAMS
 from notifier.vocabulary.http import Answered, Request, TransportError
 
@@ -33,10 +33,10 @@ log = logging.getLogger("notifier.transport")
 
 
 class Loop:
-    def __init__(self, trust: tuple[str | None, str | None], connections: int) -> None:
+    def __init__(self, authorities: Authorities, connections: int) -> None:
         self.pid = os.getpid()
         self.dead = False
-        self._trust = trust
+        self._authorities = authorities
         self._connections = connections
         self._most_in_flight = connections * DEFAULT_STREAMS  #: requests to one server inside libcurl
         self._inbox: deque[Submission | PendingBatch] = deque()  #: to be sent, or to be withdrawn
@@ -152,7 +152,7 @@ class Loop:
             self._start(RequestOwner(unsent, *indexed, queue))
 
     def _start(self, owner: RequestOwner) -> None:
-        transfer = self._spare.pop() if self._spare else Transfer(self._trust)
+        transfer = self._spare.pop() if self._spare else Transfer(self._authorities)
         try:
             transfer.prepare(owner.request, owner.queue.gate)
         except (ValueError, TypeError, pycurl.error) as error:

@@ -12,11 +12,13 @@ server's first refusal until its allowance is whole again. Streams refused befor
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pycurl
 
+from notifier.transport import egress
 from notifier.transport.curl.gate import Gate
 from notifier.vocabulary.http import Request, Response, TransportError
 
@@ -62,6 +64,21 @@ class Headers(Mapping[str, str]):
         return self._read
 
 
+class Authorities(NamedTuple):
+    """The CAs that a client trusts. `own`: among them our own, whose servers may be internal (the sandbox)."""
+
+    cafile: str | None
+    capath: str | None
+    own: bool
+
+
+def _open_socket(_purpose: int, address: Any) -> Any:
+    """A socket for a connection to an address that connections may go to. libcurl has resolved the name."""
+    if egress.is_refused(address.addr[0]):
+        return pycurl.SOCKET_BAD
+    return socket.socket(address.family, address.socktype, address.protocol)
+
+
 class Transfer:
     """A pooled handle. `prepare` sets headers and URL only when they differ from the last request's."""
 
@@ -82,7 +99,7 @@ class Transfer:
         "refused",
     )
 
-    def __init__(self, trust: tuple[str | None, str | None]) -> None:
+    def __init__(self, authorities: Authorities) -> None:
         self.owner: Any = None  #: queues.RequestOwner, while in flight
         self.begun = self.refused = False
         self._verbose = False  #: libcurl's verbose log is on
@@ -94,10 +111,10 @@ class Transfer:
         self._lines: list[bytes] = []
         self._chunks: list[bytes] = []
         self._size = 0
-        self.curl = self._handle(trust)
+        self.curl = self._handle(authorities)
         self.curl.transfer = self
 
-    def _handle(self, trust: tuple[str | None, str | None]) -> Any:
+    def _handle(self, authorities: Authorities) -> Any:
         curl = pycurl.Curl()
         curl.setopt(pycurl.NOSIGNAL, 1)
         curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTPS)
@@ -111,11 +128,12 @@ class Transfer:
         curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
         curl.setopt(pycurl.PREREQFUNCTION, self._on_request)
         curl.setopt(pycurl.DEBUGFUNCTION, self._on_log)
-        cafile, capath = trust
-        if cafile:
-            curl.setopt(pycurl.CAINFO, cafile)
-        if capath:
-            curl.setopt(pycurl.CAPATH, capath)
+        if authorities.cafile:
+            curl.setopt(pycurl.CAINFO, authorities.cafile)
+        if authorities.capath:
+            curl.setopt(pycurl.CAPATH, authorities.capath)
+        if not authorities.own:
+            curl.setopt(pycurl.OPENSOCKETFUNCTION, _open_socket)
         return curl
 
     def prepare(self, request: Request, gate: Gate) -> None:

@@ -114,7 +114,9 @@ class Pool:
     def __init__(self, current: Reactor, client: Http2Client, times: Times) -> None:
         self.reactor = current
         self._client = client
-        self._options = ClientOptions(tls_context(client.trust), client.connections, client.without_h2, times)
+        self._options = ClientOptions(
+            tls_context(client.trust), client.connections, client.without_h2, times, bool(client.trust)
+        )
         self._origins: dict[str, Origin] = {}
         current.call(current.sweeps.append, self._sweep)
 

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
+from notifier.transport import egress
 from notifier.transport.h2.answers import Finished
 from notifier.transport.h2.connection import Connection
 from notifier.transport.h2.options import Times
@@ -153,11 +154,7 @@ def tls_context(trust: str | None) -> ssl.SSLContext:
     return context
 
 
-async def connect(link: Link, address: tuple[str, int], context: ssl.SSLContext) -> Any:
-    """Returns when the server's SETTINGS came. Raises OSError or ValueError."""
-    loop = asyncio.get_running_loop()
-    host = address[0].strip("[]")
-    await loop.create_connection(
-        lambda: link, host, address[1], ssl=context, server_hostname=host, ssl_shutdown_timeout=1.0
-    )
+async def connect(link: Link, endpoint: tuple[str, int], context: ssl.SSLContext, *, trusted: bool) -> Any:
+    """Returns when the server's SETTINGS came. `trusted`: see egress.connect. Raises OSError or ValueError."""
+    await egress.connect(link, endpoint, context, trusted=trusted)
     await link.opened

@@ -27,9 +27,10 @@ DEFAULT_TIMES = Times()
 
 @dataclass(frozen=True)
 class ClientOptions:
-    """`without_h2` receives the cursors of a server that does not speak HTTP/2."""
+    """`without_h2` receives the cursors of a server that does not speak HTTP/2. `trusted`: see egress.connect."""
 
     context: ssl.SSLContext
     connections: int  #: to one server, at most
     without_h2: Callable[[BatchCursor], None]
     times: Times
+    trusted: bool = False

@@ -162,7 +162,12 @@ class Origin:
     async def _connect(self, link: Link) -> None:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                await connect(link, (self._endpoint.host, self._endpoint.port), self._options.context)
+                await connect(
+                    link,
+                    (self._endpoint.host, self._endpoint.port),
+                    self._options.context,
+                    trusted=self._options.trusted,
+                )
         except NotHttp2:
             self._without_h2_until = self._loop.time() + REMEMBER_WITHOUT_H2
             while self._queue:

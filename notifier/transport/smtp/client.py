@@ -114,6 +114,7 @@ class Pool:
     def __init__(self, current: Reactor, trust: str | None) -> None:
         self.reactor = current
         self._context = ssl.create_default_context()
+        self._trusted = bool(trust)
         if trust:
             self._context.load_verify_locations(trust)
         self._servers: dict[Settings, Server] = {}
@@ -122,7 +123,7 @@ class Pool:
     def submit(self, settings: Settings, mails: Sequence[Mail]) -> None:
         server = self._servers.get(settings)
         if server is None:
-            server = self._servers[settings] = Server(settings, self._context)
+            server = self._servers[settings] = Server(settings, self._context, trusted=self._trusted)
         server.submit(mails)
 
     def withdraw(self, pending: PendingBatch) -> None:

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Sequence
 from typing import Protocol, cast
 
+from notifier.transport import egress
 from notifier.transport.smtp.connection import Connection, Finished, Mail, Security, is_progress
 from notifier.transport.smtp.settings import Settings
 
@@ -25,7 +26,9 @@ class LinkOwner(Protocol):
 
 
 class Link(asyncio.Protocol):
-    def __init__(self, owner: LinkOwner, settings: Settings, context: ssl.SSLContext) -> None:
+    def __init__(self, owner: LinkOwner, settings: Settings, context: ssl.SSLContext, *, trusted: bool = False) -> None:
+        """`trusted`: the host is our own choice (the sandbox) and may be internal."""
+        self._trusted = trusted
         self.connection = Connection(settings.hello, settings.security, settings.login)
         self._owner, self._settings, self._context = owner, settings, context
         self._loop = asyncio.get_running_loop()
@@ -48,14 +51,9 @@ class Link(asyncio.Protocol):
 
     async def open(self) -> None:
         """Connect; the greeting comes later. Raises OSError."""
-        host, secure = self._settings.host, self._settings.security is Security.TLS
-        await self._loop.create_connection(
-            lambda: self,
-            host,
-            self._settings.port,
-            ssl=self._context if secure else None,
-            server_hostname=host if secure else None,
-        )
+        settings = self._settings
+        context = self._context if settings.security is Security.TLS else None
+        await egress.connect(self, (settings.host, settings.port), context, trusted=self._trusted)
 
     def flush(self) -> None:
         if self._transport is not None and (data := self.connection.data_to_send()):

@@ -32,8 +32,9 @@ class Slot:
 
 
 class Server:
-    def __init__(self, settings: Settings, context: ssl.SSLContext) -> None:
-        self._settings, self._context = settings, context
+    def __init__(self, settings: Settings, context: ssl.SSLContext, *, trusted: bool = False) -> None:
+        """`trusted`: see egress.connect."""
+        self._settings, self._context, self._trusted = settings, context, trusted
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Mail] = deque()
         self._links: list[Link] = []
@@ -120,7 +121,7 @@ class Server:
         if self._loop.time() < self._paused_until:
             return
         for _ in range(number):
-            link = Link(self, self._settings, self._context)
+            link = Link(self, self._settings, self._context, trusted=self._trusted)
             self._links.append(link)
             task = self._loop.create_task(self._connect(link))
             self._opening.add(task)
