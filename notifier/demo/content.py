@@ -1,7 +1,7 @@
 """The demo's templates: a campaign on push, email and in-app, and a single notification on every channel that ships.
 
 `mail.html` is what mail clients agree on: tables, and styles at each element. Mailpit judges it in
-`tests/providers/test_mailpit.py`.
+`tests/delivery/test_demo_mail.py`.
 """
 
 from __future__ import annotations
