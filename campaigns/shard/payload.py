@@ -20,8 +20,8 @@ _HEX = 32
 #: stands for a device id where the address belongs to no device
 NO_DEVICE = "0" * _HEX
 
-#: rendered template parts by name; a value of the part `data` is named `data.<key>`. None: the text is personal. A
-#: list: constant text, the name of a column of personal texts, constant text, and so on
+#: rendered template parts by name; a value of an object such as `data` is named `data.<key>`. None: the text is
+#: personal. A list: constant text, the name of a column of personal texts, constant text, and so on
 SharedContent = Mapping[str, str | Sequence[str] | None]
 
 
@@ -66,8 +66,9 @@ class Payload:
         parts: dict[str, Any] = {}
         for name, text in self.contents[self.content_index[i]].items():
             value = text if isinstance(text, str) else self._personal(name, text, i)
-            if name.startswith("data."):
-                parts.setdefault("data", {})[name[5:]] = value
+            part, dot, key = name.partition(".")
+            if dot:
+                parts.setdefault(part, {})[key] = value
             else:
                 parts[name] = value
         return parts

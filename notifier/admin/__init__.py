@@ -1,6 +1,6 @@
 """The engine's admin pages. Importing this package registers them on `tenants.admin.admin_site`.
 
-content     templates and their versions
+content     templates and their versions; `content_setup` has layouts and senders
 accounts    provider accounts
 ledger      notifications, deliveries, dead letters: read-only; `sent` has the base classes of these lists
 references  rows of the ledger that name a recipient or an account without a foreign key
@@ -9,6 +9,6 @@ The pages call `notifier.delivery` and the base classes of `tenants.admin`; `inb
 `sent`.
 """
 
-from notifier.admin import accounts, content, ledger
+from notifier.admin import accounts, content, content_setup, ledger
 
-__all__ = ["accounts", "content", "ledger"]
+__all__ = ["accounts", "content", "content_setup", "ledger"]

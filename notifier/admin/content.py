@@ -18,6 +18,7 @@ from django.utils.html import format_html
 from notifier.channels import channels
 from notifier.delivery.content import templates
 from notifier.delivery.content.liquid import PERSON, check_names
+from notifier.delivery.content.publishing.layouts import layout_of
 from notifier.delivery.content.render_budget import shared_budget
 from notifier.delivery.planning import recipients
 from notifier.errors import NotifierError
@@ -42,13 +43,14 @@ def parts_help() -> str:
 
 
 class TemplateForm(TenantForm):
+    publication: templates.Publication | None = None
     content = forms.JSONField(
         encoder=IndentedEncoder, widget=forms.Textarea(attrs={"rows": 24, "cols": 100, "spellcheck": "false"})
     )
 
     class Meta:
         model = Template
-        fields = ("tenant", "key", "name", "category")
+        fields = ("tenant", "key", "name", "category", "layout", "without_layout")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -65,16 +67,22 @@ class TemplateForm(TenantForm):
         values = super().clean() or {}
         tenant: Tenant | None = values.get("tenant") or (self.instance.tenant if self.instance.tenant_id else None)
         if tenant and "content" in values:
+            chosen = Template(tenant=tenant, layout=values.get("layout"), without_layout=values["without_layout"])
             try:
-                values["content"] = templates.normalised(values["content"])
-                templates.check(values["content"], tenant)
+                self.publication = templates.prepare(values["content"], tenant, layout_of(chosen))
             except NotifierError as error:
                 prefix = f"{error.field}: " if error.field and error.field != "content" else ""
                 self.add_error("content", f"{prefix}{error.message}")
         return values
 
+    @property
     def has_new_content(self) -> bool:
-        return self.latest is None or self.latest.content != self.cleaned_data["content"]
+        return self.publication is not None and not self.publication.is_in(self.latest)
+
+
+def as_written(content: Any) -> str:
+    """Content as the form shows it."""
+    return format_html("<pre>{}</pre>", json.dumps(content, cls=IndentedEncoder))
 
 
 class VersionInline(TenantTabularInline):
@@ -120,7 +128,7 @@ class TemplateAdmin(TenantModelAdmin):
         return format_html('<a href="{}">preview</a>', reverse("admin:notifier_template_preview", args=[template.pk]))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        base = ("tenant", "key", "name", "category")
+        base = ("tenant", "key", "name", "category", "layout", "without_layout")
         if obj is None or self.has_change_permission(request, obj):
             return (*base, "content")
         return (*base, "published_content")
@@ -133,15 +141,13 @@ class TemplateAdmin(TenantModelAdmin):
     @admin.display(description="content")
     def published_content(self, template: Template) -> str:
         latest = template.versions.first()
-        return format_html(
-            "<pre>{}</pre>", json.dumps(latest.content, cls=IndentedEncoder) if latest else "Nothing yet."
-        )
+        return as_written(latest.content) if latest else "Nothing yet."
 
     def save_model(self, request: HttpRequest, obj: Template, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        if form.has_new_content():
+        if form.has_new_content:
             user = request.user if request.user.is_authenticated else None
-            version = templates.publish(obj, form.cleaned_data["content"], user)
+            version = templates.store(obj, form.publication, user)
             messages.success(request, f"Version {version.number} is published.")
 
     def get_urls(self) -> list[URLPattern]:
@@ -202,4 +208,14 @@ class TemplateVersionAdmin(ReadOnlyAdmin):
     list_select_related = ("tenant", "template", "created_by")
     search_fields = ("template__key",)
     ordering = ("-id",)
-    fields = ("tenant", "template", "number", "content", "variables", "created_at", "created_by")
+    fields = ("tenant", "template", "number", "source", "sent", "variables", "created_at", "created_by")
+    readonly_fields = ("source", "sent")
+
+    @admin.display(description="content")
+    def source(self, version: TemplateVersion) -> str:
+        return as_written(version.content)
+
+    @admin.display(description="sent")
+    def sent(self, version: TemplateVersion) -> str:
+        """What messages are rendered from."""
+        return as_written(version.published) if version.published else "The content itself."

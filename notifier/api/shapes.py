@@ -9,7 +9,7 @@ import orjson
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
-from notifier.api.framework.fields import MAX_KEY, ChannelNames, Object, Text, Time
+from notifier.api.framework.fields import MAX_KEY, Boolean, ChannelNames, Object, Text, Time
 from notifier.api.framework.schema import ProblemOutput
 from notifier.channels import channels
 from notifier.values.trim import trimmed
@@ -17,6 +17,7 @@ from notifier.vocabulary.status import Mode, Status
 
 MAX_DATA = 64 * 1024
 MAX_CONTENT = 256 * 1024
+MAX_SOURCE = 64 * 1024
 #: a year from now, templates, consent and phone numbers have changed
 FARTHEST = timedelta(days=366)
 
@@ -164,6 +165,7 @@ class TemplateOutput(serializers.Serializer[Any]):
     key = serializers.CharField()
     name = serializers.CharField()
     category = serializers.CharField(allow_null=True)
+    layout = serializers.CharField(help_text="A layout's key, default or none.")
     version = serializers.IntegerField()
     variables = serializers.ListField(child=serializers.CharField(), help_text="The variables that the template reads.")
     content = serializers.DictField(help_text="{channel: {locale: {part: Liquid}}}")
@@ -175,4 +177,27 @@ class TemplateInput(serializers.Serializer[Any]):
 
     name = Text(max_length=200, required=False, allow_blank=True)
     category = Text(max_length=64, required=False, allow_null=True, help_text="A category's key, or null.")
+    layout = Text(
+        max_length=64,
+        required=False,
+        help_text="A layout's key; default: the tenant's default layout; none: no layout.",
+    )
     content = Object(MAX_CONTENT, help_text="{channel: {locale: {part: Liquid}}}")
+
+
+class LayoutInput(serializers.Serializer[Any]):
+    """A field that is left out keeps its value."""
+
+    html = Text(max_length=MAX_SOURCE, required=False, allow_blank=True, help_text="HTML or MJML with {{ content }}.")
+    text = Text(max_length=MAX_SOURCE, required=False, allow_blank=True, help_text="Around text parts: {{ content }}.")
+    postal_address = Text(max_length=500, required=False, allow_blank=True, help_text="Stands at {{ postal_address }}.")
+    default = Boolean(required=False, help_text="For all templates that name no other layout.")
+
+
+class LayoutOutput(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    html = serializers.CharField()
+    text = serializers.CharField()
+    postal_address = serializers.CharField()
+    default = serializers.BooleanField()
+    updated_at = serializers.DateTimeField()

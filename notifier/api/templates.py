@@ -15,8 +15,9 @@ from notifier.api.framework import schema
 from notifier.api.framework.pagination import Order, page
 from notifier.api.framework.views import TenantView
 from notifier.delivery.content import templates
+from notifier.delivery.content.publishing.layouts import DEFAULT_LAYOUT, NO_LAYOUT, layout_of
 from notifier.errors import InvalidInput
-from notifier.models import Template, TemplateVersion
+from notifier.models import Layout, Template, TemplateVersion
 from tenants import audit
 from tenants.access import get_owned
 from tenants.categories import check_not_archived
@@ -48,7 +49,7 @@ class TemplatesView(TenantView):
     def get(self, request: Request) -> Response:
         """Each template comes with the content of its newest version."""
         rows = Template.objects.filter(tenant_id=self.tenant_id, versions__isnull=False).distinct()
-        return Response(page(request, rows.select_related("category"), _shown, Order("key")))
+        return Response(page(request, rows.select_related("category", "layout"), _shown, Order("key")))
 
 
 class TemplateView(TenantView):
@@ -57,7 +58,7 @@ class TemplateView(TenantView):
     @schema.describe("Read a template", gives=shapes.TemplateOutput, fails=(404,), tags=TAGS)
     def get(self, request: Request, key: str) -> Response:
         """Its newest version."""
-        rows = Template.objects.filter(versions__isnull=False).distinct().select_related("category")
+        rows = Template.objects.filter(versions__isnull=False).distinct().select_related("category", "layout")
         return Response(_shown([get_owned(rows, self.tenant, key=key)])[0])
 
     @schema.put(
@@ -71,9 +72,9 @@ class TemplateView(TenantView):
         template, created = Template.objects.get_or_create(tenant_id=self.tenant_id, key=key)
         self._describe(template, values)
         latest = template.versions.order_by("-number").first()
-        content = templates.normalised(values["content"])
-        if latest is None or latest.content != content:
-            version = templates.publish(template, content)
+        publication = templates.prepare(values["content"], template.tenant, layout_of(template))
+        if not publication.is_in(latest):
+            version = templates.store(template, publication)
             detail = {"key": key, "version": version.number}
             audit.record(self.tenant_id, "template.publish", template.pk, detail, by=self.actor)
         return Response(_shown([template])[0], status=201 if created else 200)
@@ -81,8 +82,10 @@ class TemplateView(TenantView):
     def _describe(self, template: Template, values: dict[str, Any]) -> None:
         if "category" in values:
             template.category = _category(template, values["category"])
+        if "layout" in values:
+            template.layout, template.without_layout = _layout(template, values["layout"])
         template.name = values.get("name", template.name)
-        template.save(update_fields=["name", "category"])
+        template.save(update_fields=["name", "category", "layout", "without_layout"])
 
 
 def _category(template: Template, key: str | None) -> Category | None:
@@ -94,6 +97,26 @@ def _category(template: Template, key: str | None) -> Category | None:
     if category.pk != template.category_id:
         check_not_archived(category, "category")
     return category
+
+
+def _layout(template: Template, key: str) -> tuple[Layout | None, bool]:
+    """The named layout, and whether there shall be none."""
+    if key in (DEFAULT_LAYOUT, NO_LAYOUT):
+        return None, key == NO_LAYOUT
+    layout = Layout.objects.filter(tenant_id=template.tenant_id, key=key).first()
+    if layout is None:
+        raise InvalidInput(
+            f"There is no layout {key!r}; {DEFAULT_LAYOUT!r} is the tenant's default, {NO_LAYOUT!r} is none.",
+            field="layout",
+            code="unknown_layout",
+        )
+    return layout, False
+
+
+def _layout_key(template: Template) -> str:
+    if template.without_layout:
+        return NO_LAYOUT
+    return template.layout.key if template.layout else DEFAULT_LAYOUT
 
 
 def _shown(listed: Sequence[Template]) -> list[Any]:
@@ -111,6 +134,7 @@ def _as_json(template: Template, version: TemplateVersion) -> dict[str, Any]:
         "key": template.key,
         "name": template.name,
         "category": template.category.key if template.category else None,
+        "layout": _layout_key(template),
         "version": version.number,
         "variables": version.variables,
         "content": version.content,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from notifier.api import docs, notifications, templates
+from notifier.api import docs, layouts, notifications, templates
 from notifier.api.framework.paths import path
 
 urlpatterns = [
@@ -11,6 +11,8 @@ urlpatterns = [
     path("notifications", notifications.NotificationsView.as_view()),
     path("notifications/bulk", notifications.NotificationsBulkView.as_view()),
     path("notifications/<id:notification_id>", notifications.NotificationView.as_view()),
+    path("layouts", layouts.LayoutsView.as_view()),
+    path("layouts/<segment:key>", layouts.LayoutView.as_view()),
     path("templates", templates.TemplatesView.as_view()),
     path("templates/<segment:key>", templates.TemplateView.as_view()),
 ]

@@ -53,6 +53,16 @@ class Channel(ABC):
     carries_unsubscribe_url: ClassVar[bool] = False
     #: parts that are HTML: variables in them are escaped
     html_parts: ClassVar[frozenset[str]] = frozenset()
+    #: parts that are objects of texts
+    object_parts: ClassVar[frozenset[str]] = frozenset({"data"})
+    #: parts that are lists of files (notifier.delivery.content.attachments)
+    file_parts: ClassVar[frozenset[str]] = frozenset()
+    #: parts that are the same for every recipient: no variable may stand in them
+    fixed_parts: ClassVar[frozenset[str]] = frozenset()
+    #: a text part -> the HTML part from which it is derived when a template lacks it
+    text_of: ClassVar[Mapping[str, str]] = {}
+    #: the part that names the sender; a tenant may use its own senders only
+    sender_part: ClassVar[str] = ""
     #: parts of which `check_content` checks more than the length
     inspected: ClassVar[frozenset[str]] = frozenset()
     #: parts of which a campaign stores the constant text once, and for each message only the values between

@@ -2,6 +2,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+import notifier.models.content
 import notifier.vocabulary.ids
 from notifier.models.partitions import CreatePartitionedModel
 from notifier.vocabulary.status import QueuePosition, Status
@@ -53,6 +54,9 @@ GRANT EXECUTE ON FUNCTION tenant_of_account(uuid) TO {web_role()};
 """
 
 TENANT_OWNED = (
+    "notifier_layout",
+    "notifier_sender",
+    "notifier_storedfile",
     "notifier_template",
     "notifier_templateversion",
     "notifier_provideraccount",
@@ -245,6 +249,112 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.CreateModel(
+            name="Layout",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("key", models.SlugField(max_length=64)),
+                ("html", models.TextField(blank=True)),
+                ("text", models.TextField(blank=True)),
+                ("postal_address", models.CharField(blank=True, max_length=500)),
+                ("is_default", models.BooleanField(default=False)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "key"), name="layout_key"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_default", True)),
+                        fields=("tenant",),
+                        name="layout_one_default",
+                        violation_error_message="Another layout is the default; take the mark off that one first.",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Sender",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "address",
+                    models.CharField(
+                        help_text="news@acme.example, or @acme.example for every address of the domain.",
+                        max_length=320,
+                        validators=[notifier.models.content.check_sender_address],
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        blank=True,
+                        help_text="The name beside the address. Empty: templates may give any name.",
+                        max_length=200,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("tenant", "address", "name"), name="sender_once")],
+            },
+        ),
+        migrations.CreateModel(
+            name="StoredFile",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("digest", models.CharField(max_length=64)),
+                ("name", models.CharField(max_length=200)),
+                ("content_type", models.CharField(max_length=100)),
+                ("size", models.PositiveIntegerField()),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("tenant", "digest"), name="stored_file_once")],
+                "indexes": [models.Index(fields=["tenant", "-id"], name="stored_file_newest")],
+            },
+        ),
+        migrations.CreateModel(
             name="Template",
             fields=[
                 (
@@ -265,6 +375,21 @@ class Migration(migrations.Migration):
                         related_name="+",
                         to="tenants.category",
                     ),
+                ),
+                (
+                    "layout",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Without one, the tenant's default layout.",
+                        null=True,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        related_name="+",
+                        to="notifier.layout",
+                    ),
+                ),
+                (
+                    "without_layout",
+                    models.BooleanField(default=False, help_text="The pages are whole by themselves."),
                 ),
                 (
                     "tenant",
@@ -288,6 +413,7 @@ class Migration(migrations.Migration):
                 ),
                 ("number", models.PositiveIntegerField()),
                 ("content", models.JSONField()),
+                ("published", models.JSONField(editable=False, null=True)),
                 ("variables", models.JSONField(default=list)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 (

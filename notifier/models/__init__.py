@@ -2,7 +2,7 @@
 receipts of providers."""
 
 from notifier.models.accounts import ProviderAccount
-from notifier.models.content import Template, TemplateVersion
+from notifier.models.content import Layout, Sender, StoredFile, Template, TemplateVersion
 from notifier.models.ledger import DeadLetter, Delivery, DeliveryEvent, Notification, OrderingQueue
 from notifier.models.receipts import Receipt
 
@@ -10,10 +10,13 @@ __all__ = [
     "DeadLetter",
     "Delivery",
     "DeliveryEvent",
+    "Layout",
     "Notification",
     "OrderingQueue",
     "ProviderAccount",
     "Receipt",
+    "Sender",
+    "StoredFile",
     "Template",
     "TemplateVersion",
 ]

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from notifier.channels.email import ADDRESS
 from notifier.errors import InvalidInput
 from notifier.mail_reports.return_path import LONGEST_LOCAL_PART
+from notifier.vocabulary.mail import ADDRESS
 
 NONE, IMAP, POP3 = "none", "imap", "pop3"
 TLS, STARTTLS = "tls", "starttls"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
-from notifier.channels.email import ADDRESS, EmailMessage
+from notifier.channels.email import EmailMessage
 from notifier.errors import Forged, InvalidInput
 from notifier.mail_reports import return_path
 from notifier.mail_reports.dead_mailbox import NO_MAILBOX, says_no_mailbox, says_relaying_denied, without_addresses
@@ -24,7 +24,7 @@ from notifier.providers.mime import as_html, compose, encode_headers, encode_val
 from notifier.providers.mime.dkim import DkimKey
 from notifier.vocabulary.checks import ConnectionCheck, SenderDomain
 from notifier.vocabulary.http import HttpClient, Request, Response, TransportError
-from notifier.vocabulary.mail import Mailbox
+from notifier.vocabulary.mail import ADDRESS, Mailbox
 from notifier.vocabulary.receipts import ReceiptEvent, ReceiptRequest
 from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Temporary, Verdict
 

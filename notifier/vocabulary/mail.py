@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
+
+#: a practical subset of RFC 5321 §4.1.2: one @, a domain with a dot, no quotes, no spaces. Unicode is allowed (RFC
+#: 6531)
+ADDRESS = re.compile(
+    r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,64}@(?:[^\s@.<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,63}\.)+"
+    r"[^\s@.<>()\[\]\\,;:\"\x00-\x1f\x7f]{2,63}"
+)
+#: one entry of a list of mailboxes: `ann@acme.example`, `Ann <ann@acme.example>` or `"Ann, Acme" <ann@acme.example>`
+_ENTRY = re.compile(r'\s*(?:(?:"((?:[^"\\]|\\.)*)"|([^"<>,]*))\s*<([^<>\s]*)>|([^"<>,\s]+))\s*(?:,|$)')
+_ESCAPED = re.compile(r"\\(.)")
+LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -16,6 +29,13 @@ class Mailbox:
     @property
     def domain(self) -> str:
         return self.address.rpartition("@")[2]
+
+    def __str__(self) -> str:
+        """As `parse_mailboxes` reads it."""
+        if not self.name:
+            return self.address
+        quoted = self.name.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{quoted}" <{self.address}>'
 
 
 @dataclass(frozen=True)
@@ -33,3 +53,28 @@ class Attachment:
     def content(self) -> bytes:
         """Raises Unreadable when the storage does not give the file."""
         return self.load()
+
+
+@lru_cache(maxsize=1000)
+def parse_mailboxes(text: str) -> tuple[Mailbox, ...]:
+    """The mailboxes of a header such as Reply-To, in their order; () for an empty text. Raises ValueError, which says
+    what is wrong. Cached: From and Reply-To are mostly the same for all messages of a template."""
+    mailboxes: list[Mailbox] = []
+    at = 0
+    while at < len(text):
+        entry = _ENTRY.match(text, at)
+        if entry is None:
+            raise ValueError("write name@example.com or Name <name@example.com>, with commas between several")
+        quoted, plain, bracketed, bare = entry.groups()
+        name = _ESCAPED.sub(r"\1", quoted) if quoted is not None else (plain or "").strip()
+        mailboxes.append(_mailbox(bracketed if bracketed is not None else bare, name))
+        at = entry.end()
+    return tuple(mailboxes)
+
+
+def _mailbox(address: str, name: str) -> Mailbox:
+    if not ADDRESS.fullmatch(address):
+        raise ValueError(f"{address[:80]!r} is no email address such as name@example.com")
+    if not name.isprintable() or len(name) > LONGEST_NAME:
+        raise ValueError(f"a name has at most {LONGEST_NAME} characters, and no line break or invisible character")
+    return Mailbox(address, name)

@@ -50,6 +50,9 @@ WEB_MAY: Mapping[str, Rights] = {
     "tenants_auditlog": APPEND,
     # content, accounts, the ledger
     "notifier_provideraccount": FULL,
+    "notifier_layout": FULL,
+    "notifier_sender": FULL,
+    "notifier_storedfile": APPEND,
     "notifier_template": FULL,
     "notifier_templateversion": FULL,
     # a recipient who was sent nothing may be deleted, and Django then deletes the notifications as well

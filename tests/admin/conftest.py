@@ -18,9 +18,12 @@ from notifier.models import (
     DeadLetter,
     Delivery,
     DeliveryEvent,
+    Layout,
     Notification,
     OrderingQueue,
     ProviderAccount,
+    Sender,
+    StoredFile,
     Template,
     TemplateVersion,
 )
@@ -105,7 +108,13 @@ def create_rows(tenant: Tenant, word: str) -> Rows:
     recipient = Recipient.objects.create(
         tenant=tenant, external_id=f"{word}-1", name=f"{word} person", email=f"{word}@example.com"
     )
-    rows: Rows = {type(r): r for r in (category, template, version, recipient)}
+    frame = {"html": "{{ content }}{{ postal_address }}", "postal_address": f"{word} street"}
+    setup: list[Any] = [
+        Layout.objects.create(tenant=tenant, key=f"{word}-frame", **frame),
+        Sender.objects.create(tenant=tenant, address=f"{word}@example.com", name=f"{word} shop"),
+        StoredFile.objects.create(tenant=tenant, digest="0" * 64, name=f"{word}.pdf", content_type="a/b", size=1),
+    ]
+    rows: Rows = {type(r): r for r in (category, template, version, recipient, *setup)}
     rows |= _create_people(tenant, recipient, word) | _create_ledger(tenant, recipient, version, word)
     rows[Tenant] = tenant
     return rows

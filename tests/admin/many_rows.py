@@ -51,6 +51,12 @@ def _statements(tenant: uuid.UUID, version: uuid.UUID, campaign: uuid.UUID, acco
         ),
         _rows(
             tenant,
+            "notifier_storedfile",
+            "id, digest, name, content_type, size, created_at",
+            f"{_id('file')}, 'digest' || n, 'invoice.pdf', 'application/pdf', 1, now()",
+        ),
+        _rows(
+            tenant,
             "campaigns_shard",
             "id, campaign_id, number, channel, account_id, size, canary, state, fence, worker, begun, sent, failed,"
             " dead, requeued, skipped, disconnected, accounted",

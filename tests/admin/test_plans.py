@@ -31,8 +31,8 @@ LogIn = Callable[[User], Browser]
 
 #: small tables, written by users of the admin; a new page is listed here or is a LargeTableAdmin
 SMALL = {
-    "Tenant", "Member", "ApiKey", "ProviderAccount", "Category", "Template", "TemplateVersion", "Import", "Campaign",
-    "Audience", "User", "PeriodicTask", "ClockedSchedule", "CrontabSchedule", "SolarSchedule",
+    "Tenant", "Member", "ApiKey", "ProviderAccount", "Category", "Template", "TemplateVersion", "Layout", "Sender",
+    "Import", "Campaign", "Audience", "User", "PeriodicTask", "ClockedSchedule", "CrontabSchedule", "SolarSchedule",
     "IntervalSchedule",
 }  # fmt: skip
 LARGE = sorted((m for m, page in admin_site._registry.items() if isinstance(page, LargeTableAdmin)), key=str)

@@ -94,9 +94,9 @@ def a_tenant(**values: object) -> Tenant:
 
 def test_a_text_of_too_many_segments_is_refused_when_it_is_published() -> None:
     content = {"sms": {"en": {"text": "a" * 306}}}
-    templates.check(content, a_tenant(sms_segments=2))
+    templates.prepare(content, a_tenant(sms_segments=2))
     with pytest.raises(InvalidInput, match="2 SMS segments") as refused:
-        templates.check(content, a_tenant(sms_segments=1))
+        templates.prepare(content, a_tenant(sms_segments=1))
     assert (refused.value.field, refused.value.code) == ("content.sms.en.text", "too_long")
 
 

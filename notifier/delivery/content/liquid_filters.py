@@ -4,9 +4,11 @@ at its limits)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
+from html import unescape
 from typing import Any
 
 from liquid.exceptions import FilterArgumentError
@@ -57,7 +59,8 @@ FILTERS: dict[str, FilterLimits] = {
     **dict.fromkeys(("append", "base64_decode", "base64_encode", "base64_url_safe_decode", "base64_url_safe_encode",
                      "capitalize", "downcase", "escape", "escape_once", "lstrip", "newline_to_br", "prepend", "remove",
                      "remove_first", "remove_last", "replace_first", "replace_last", "rstrip", "safe", "split", "raw",
-                     "squish", "strip", "strip_newlines", "truncate", "truncatewords", "upcase", "url_encode"), _TEXT),
+                     "plain_text", "squish", "strip", "strip_newlines", "truncate", "truncatewords", "upcase",
+                     "url_encode"), _TEXT),
     "escapejs": FilterLimits(slow=2),
     "url_decode": FilterLimits(slow=4),
     "strip_html": FilterLimits(longest=16 * 1024, slow=8),
@@ -75,8 +78,17 @@ FILTERS: dict[str, FilterLimits] = {
 }  # fmt: skip
 
 
+_BREAK = re.compile(r"<br\s{0,9}/?>\n?", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
+
+
+def plain_text(left: str) -> str:
+    """The text of a piece of HTML: without tags, and with characters in place of entities."""
+    return unescape(_TAG.sub("", _BREAK.sub("\n", left)))
+
+
 #: filters of this project's own, beside python-liquid's
-OWN_FILTERS: dict[str, Callable[[str], str]] = {"raw": Html}
+OWN_FILTERS: dict[str, Callable[[str], str]] = {"raw": Html, "plain_text": plain_text}
 #: filters whose result is HTML
 _GIVE_HTML = frozenset({"escape", "escape_once", "raw"})
 

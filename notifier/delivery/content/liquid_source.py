@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from notifier.delivery.content.render_budget import MAX_TEXT
 from notifier.errors import InvalidInput
@@ -24,12 +25,18 @@ def check_source(source: str) -> None:
     """Raise InvalidInput unless every tag is closed and short. Reads each character a few times at most."""
     if len(source) > MAX_TEXT:
         raise InvalidInput(f"A template part may have {MAX_TEXT} characters.")
-    tags, at = 0, 0
-    while opening := _OPEN.search(source, at):
-        tags += 1
+    for tags, _ in enumerate(tag_spans(source), 1):
         if tags > MAX_TAGS:
             raise InvalidInput(f"A template part may have {MAX_TAGS} tags.")
+
+
+def tag_spans(source: str) -> Iterator[tuple[int, int]]:
+    """Where each `{{ … }}` and `{% … %}` begins and ends; `raw` and `doc` with their contents are one. Raises
+    InvalidInput."""
+    at = 0
+    while opening := _OPEN.search(source, at):
         at = _end_of(source, opening.start())
+        yield opening.start(), at
 
 
 def _end_of(source: str, start: int) -> int:

@@ -34,7 +34,7 @@ def free_characters(name: str, common: Mapping[str, Any], personal: Collection[s
     """How many characters the `personal` parts of a message may have together without breaking any rule; -1 when a rule
     checks more than their length. `common`: the other parts. Arming compares one sum a message with it: 0.2 µs."""
     kind = channel(name)
-    if kind.inspected.intersection(personal):
+    if kind.inspected.intersection(part.partition(".")[0] for part in personal):
         return -1
     parts = nest_parts({**common, **dict.fromkeys(personal, "?")})
     limits = [limit for part, limit in kind.longest.items() if part in personal]
@@ -50,8 +50,9 @@ def nest_parts(parts: Mapping[str, Any]) -> dict[str, Any]:
     """Parts by their flat names (`data.<key>`) in the form that a channel takes: `data` is an object."""
     nested: dict[str, Any] = {}
     for name, text in parts.items():
-        if name.startswith("data."):
-            nested.setdefault("data", {})[name[5:]] = text
+        part, dot, key = name.partition(".")
+        if dot:
+            nested.setdefault(part, {})[key] = text
         else:
             nested[name] = text
     return nested

@@ -10,17 +10,21 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.db.models import JSONField
+from django.db.models.functions import Coalesce
 
 from notifier.channels import channel
 from notifier.delivery.content import rules
 from notifier.delivery.content.liquid import MAX_TEXT, PERSON, LiquidText
+from notifier.delivery.content.publishing.layouts import layout_of
+from notifier.delivery.content.publishing.publication import published_content
 from notifier.errors import InvalidInput, NotifierError
-from notifier.models import Template, TemplateVersion
+from notifier.models import Layout, Template, TemplateVersion
 from notifier.values import locales
 from notifier.vocabulary.content import TenantRules
 from tenants.models import Tenant, User
 
-#: {channel: {locale: {part: source, or {key: source} for the part `data`}}}
+#: {channel: {locale: {part: source, {key: source} for a part such as `data`, or a list of files}}}
 Content = Mapping[str, Mapping[str, Mapping[str, Any]]]
 Parts = dict[str, Any]
 #: a part is stored as constants and values when it has so many characters of constant text, and not more values
@@ -45,7 +49,7 @@ class PartlyRendered:
 
     content: Locale
     tenant_rules: TenantRules
-    parts: Mapping[str, str | None]  #: None: the part is personal
+    parts: Mapping[str, Any]  #: None: the part is personal
     personal: tuple[tuple[str, LiquidText], ...]
     broken: NotifierError | None = None  #: why no recipient gets it, unless an earlier part fails otherwise
     free_characters: int = -1  #: see rules.free_characters
@@ -115,6 +119,12 @@ class Compiled:
             name: {locale: _parse(name, locale, parts) for locale, parts in by_locale.items()}
             for name, by_locale in content.items()
         }
+        self._files: dict[tuple[str, str], dict[str, Any]] = {
+            (name, locale): files
+            for name, by_locale in content.items()
+            for locale, parts in by_locale.items()
+            if (files := {part: parts[part] for part in channel(name).file_parts.intersection(parts) if parts[part]})
+        }
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -142,6 +152,8 @@ class Compiled:
             else {k: v.render(variables) for k, v in text.items()}
             for part, text in self._texts[content.channel][content.name].items()
         }
+        if self._files:
+            parts |= self._files.get((content.channel, content.name), {})
         if finished := channel(content.channel).finished:
             for part in finished.intersection(parts):
                 parts[part] = finish_part(content.channel, part, parts[part], tenant_rules)
@@ -151,7 +163,7 @@ class Compiled:
     def render_partly(self, content: Locale, common: dict[str, Any], tenant_rules: TenantRules) -> PartlyRendered:
         """The parts for many recipients: renders the parts that need only `common`, the variables that all recipients
         share."""
-        parts: dict[str, str | None] = {}
+        parts: dict[str, Any] = dict(self._files.get((content.channel, content.name), {}))
         personal: list[tuple[str, LiquidText]] = []
         free_characters, broken = -1, None
         try:
@@ -185,7 +197,7 @@ class Compiled:
                     if text.constant
                 }
                 # the names of data are constant even where their texts are not
-                keys = {part: "" for part, _ in _flat(parts) if part.startswith("data.")}
+                keys = {part: "" for part, text in _flat(parts) if "." in part}
                 rules.check(name, rules.nest_parts(keys | constant), tenant_rules, content.field)
 
     def _all(self) -> Iterator[LiquidText]:
@@ -245,9 +257,11 @@ def _parse(name: str, locale: str, parts: Mapping[str, Any]) -> dict[str, Liquid
     parsed: dict[str, LiquidText | dict[str, LiquidText]] = {}
     for part, source in parts.items():
         field = f"content.{name}.{locale}.{part}"
-        if part == "data":
+        if part in channel(name).file_parts:
+            continue
+        if part in channel(name).object_parts:
             if not isinstance(source, Mapping):
-                raise InvalidInput("data must be an object of texts.", field=field)
+                raise InvalidInput(f"{part} must be an object of texts.", field=field)
             parsed[part] = {key: _text(value, f"{field}.{key}", f"{part}.{key}") for key, value in source.items()}
         else:
             parsed[part] = _text(source, field, part, escapes=part in channel(name).html_parts)
@@ -266,11 +280,37 @@ def _text(source: Any, field: str, part: str, *, escapes: bool = False) -> Liqui
 @lru_cache(maxsize=1000)
 def compiled(version_id: uuid.UUID) -> Compiled:
     """A version, parsed once per process; versions never change."""
-    return Compiled(TemplateVersion.objects.values_list("content", flat=True).get(pk=version_id))
+    content = Coalesce("published", "content", output_field=JSONField())
+    return Compiled(TemplateVersion.objects.values_list(content, flat=True).get(pk=version_id))
 
 
-def check(content: Any, tenant: Tenant) -> Compiled:
-    """Raise InvalidInput, naming the field, unless the tenant can publish `content`."""
+@dataclass(frozen=True)
+class Publication:
+    """A version before it is stored. `published`: what messages are rendered from."""
+
+    content: Content
+    published: Content
+    compiled: Compiled
+
+    def is_in(self, version: TemplateVersion | None) -> bool:
+        """Whether the version has this content, and sends the same."""
+        if version is None or version.content != self.content:
+            return False
+        return bool((version.published or version.content) == self.published)
+
+
+def prepare(content: Any, tenant: Tenant, layout: Layout | None = None) -> Publication:
+    """What publishing would store. Raises InvalidInput, naming the field, unless the tenant can publish `content`."""
+    content = normalised(content)
+    _check_structure(content, tenant)
+    Compiled(content)  # names a fault of the Liquid before HTML libraries see it
+    published = published_content(content, tenant.pk, layout)
+    compiled = Compiled(published)
+    compiled.check_constants(tenant.content_rules)
+    return Publication(content, published, compiled)
+
+
+def _check_structure(content: Any, tenant: Tenant) -> None:
     if not isinstance(content, Mapping) or not content:
         raise InvalidInput("Must be {channel: {locale: {part: text}}}.", field="content")
     for name, by_locale in content.items():
@@ -282,9 +322,6 @@ def check(content: Any, tenant: Tenant) -> Compiled:
             raise InvalidInput(missing, field=f"content.{name}")
         for locale, parts in by_locale.items():
             _check_parts(kind.check_parts, f"content.{name}.{locale}", parts)
-    parsed = Compiled(content)
-    parsed.check_constants(tenant.content_rules)
-    return parsed
 
 
 def normalised(content: Any) -> Any:
@@ -319,9 +356,14 @@ def _check_parts(check_parts: Any, field: str, parts: Any) -> None:
 
 
 def publish(template: Template, content: Any, user: User | None = None) -> TemplateVersion:
-    """Store the next version of a template. Raises InvalidInput, naming the field, and stores nothing then."""
-    content = normalised(content)
-    parsed = check(content, template.tenant)
+    """Store the next version of a template, with the template's layout. Raises InvalidInput, naming the field, and
+    stores nothing then."""
+    return store(template, prepare(content, template.tenant, layout_of(template)), user)
+
+
+def store(template: Template, publication: Publication, user: User | None = None) -> TemplateVersion:
+    """Store the next version of a template."""
+    same = publication.published == publication.content
     with transaction.atomic():
         # the row lock keeps two editors from taking the same number
         Template.objects.select_for_update().get(pk=template.pk)
@@ -330,7 +372,8 @@ def publish(template: Template, content: Any, user: User | None = None) -> Templ
             tenant_id=template.tenant_id,
             template=template,
             number=latest.number + 1 if latest else 1,
-            content=content,
-            variables=parsed.variables,
+            content=publication.content,
+            published=None if same else publication.published,
+            variables=publication.compiled.variables,
             created_by=user,
         )

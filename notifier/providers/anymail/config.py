@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from notifier.channels.email import ADDRESS
 from notifier.errors import InvalidInput
 from notifier.providers import base
+from notifier.vocabulary.mail import ADDRESS
 
 LONGEST_NAME = 200
 #: required settings of an account in the sandbox

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from notifier.channels import channel
 from notifier.channels.base import Envelope
 from notifier.channels.push import PushMessage
-from notifier.delivery.content.templates import Compiled, Locale, check
+from notifier.delivery.content.templates import Compiled, Locale, prepare
 from notifier.errors import InvalidInput
 from notifier.providers.fcm import Fcm, FcmConfig
 from notifier.sandbox.services.fcm import payload_size
@@ -43,7 +43,7 @@ CONSTANT = [
 def test_a_part_that_no_recipient_can_get_is_refused_at_publishing(name: str, parts: dict[str, Any], part: str) -> None:
     content = {name: {"en": {"title": "a", "body": "{{ b }}", **parts}}}
     with pytest.raises(InvalidInput) as caught:
-        check(content, ACME)
+        prepare(content, ACME)
     assert caught.value.field == f"content.{name}.en.{part}"
 
 
@@ -52,7 +52,7 @@ def test_a_part_that_no_recipient_can_get_is_refused_at_publishing(name: str, pa
 )
 def test_paths_and_the_tenants_app_schemes_are_published(link: str) -> None:
     for name in ("push", "in_app"):
-        check({name: {"en": {"title": "a", "body": "b", "link": link}}}, ACME)
+        prepare({name: {"en": {"title": "a", "body": "b", "link": link}}}, ACME)
 
 
 @pytest.mark.parametrize(

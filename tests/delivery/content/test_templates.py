@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from notifier.delivery.content import liquid
 from notifier.delivery.content.liquid import LiquidText
-from notifier.delivery.content.templates import Compiled, Locale, check, fallbacks
+from notifier.delivery.content.templates import Compiled, Locale, fallbacks, prepare
 from notifier.errors import InvalidInput, MissingVariables, TemplateFailed
 from notifier.vocabulary.content import TenantRules
 from tenants.models import Tenant
@@ -192,13 +192,13 @@ def test_bombs_end_in_an_error_and_use_little_memory(bomb: str) -> None:
 )
 def test_a_refused_content_names_its_field(content: Any, field: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        check(content, ACME)
+        prepare(content, ACME)
     assert caught.value.field == field
 
 
 def test_the_variables_of_a_version_are_listed() -> None:
     content = {"push": {"en": {"title": "{{ recipient.name }}", "body": "{{ order }}", "data": {"k": "{{ order }}"}}}}
-    assert check(content, ACME).variables == ["order", "recipient.name"]
+    assert prepare(content, ACME).compiled.variables == ["order", "recipient.name"]
 
 
 # ---- the short way: texts and plain variables, joined ------------------------------------------------------------
