@@ -10,11 +10,13 @@ import pytest
 
 from notifier.channels import channels
 from notifier.channels.base import Envelope
-from notifier.errors import InvalidInput
+from notifier.errors import Forged, InvalidInput
 from notifier.providers import Provider, provider_class, providers
+from notifier.transport.in_memory import InMemoryClient
 from notifier.vocabulary.http import Response
 from notifier.vocabulary.ids import new_id
-from notifier.vocabulary.people import Address
+from notifier.vocabulary.people import Address, DeviceAddress, Person
+from notifier.vocabulary.receipts import ReceiptEvent, ReceiptRequest
 from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Sent, Temporary, Throttled
 from tenants.people.platforms import platforms as registered_platforms
 
@@ -40,6 +42,15 @@ BY_REQUEST = [name for name in ALL if provider_class(name).request is not Provid
 OVER_HTTP = [name for name in BY_REQUEST if provider_class(name).protocol == "http"]
 
 
+#: a recipient with an address for every channel
+PERSON = Person(
+    new_id(), "ann", "Ann", "ann@example.com", "+436601234567", "en", "UTC", "active", {},
+    devices=tuple(DeviceAddress(new_id(), platform, f"{platform}-token", "") for platform in registered_platforms()),
+)  # fmt: skip
+REPORTING = [name for name in ALL if provider_class(name).reports]
+RECEIPTS = "https://notify.example.com/v1/receipts/a-provider/1/s3cret"
+
+
 def in_sandbox(name: str) -> Provider[Any]:
     kind = provider_class(name)
     return kind(kind.Config.sandbox(ORIGIN), ORIGIN)
@@ -48,8 +59,10 @@ def in_sandbox(name: str) -> Provider[Any]:
 def a_message(provider: Provider[Any]) -> Any:
     channel = channels()[provider.channel]
     content = {part: "text" for part in channel.parts if part != "data"}
-    person_address = Address("an-address@example.com", provider.platform)
-    envelope = Envelope(new_id(), new_id(), new_id(), person_address, "collapse-1", expires_in=60, urgent=True)
+    # a channel whose addresses are no column of a recipient is reached by any text
+    known = {address.platform: address for address in channel.addresses(PERSON)}
+    address = known.get(provider.platform, Address("an-address@example.com", provider.platform))
+    envelope = Envelope(new_id(), new_id(), new_id(), address, "collapse-1", expires_in=60, urgent=True)
     return channel.message(envelope, content)
 
 
@@ -184,3 +197,31 @@ def test_every_answer_gets_a_verdict(name: str, status: int) -> None:
             assert isinstance(verdict, Sent) == (200 <= status < 300)
             if isinstance(verdict, Throttled) and verdict.after is not None:
                 assert 1 <= verdict.after <= 3600
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_provider_that_reports_reads_its_reports_and_another_one_accepts_none(name: str) -> None:
+    kind = provider_class(name)
+    if kind.reports:
+        assert kind.receipts is not Provider.receipts and kind.verify is not Provider.verify
+    else:
+        with pytest.raises(Forged):
+            in_sandbox(name).verify(ReceiptRequest("POST", RECEIPTS, {}, b"{}"))
+
+
+@pytest.mark.parametrize("name", REPORTING)
+@pytest.mark.parametrize("method", ["POST", "GET", "HEAD"])
+def test_a_call_that_the_provider_did_not_make_is_forged_or_unreadable_and_nothing_else(name: str, method: str) -> None:
+    """A body of no known shape must not end the web process or the worker that reads it."""
+    provider = in_sandbox(name)
+    provider.receipts_url = RECEIPTS
+    for body in [*BODIES, b"a=b&MessageStatus=delivered", b"[1]", b'[{"event":1}]', b'{"Type":[]}']:
+        for kind in ("application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
+            call = ReceiptRequest(method, f"{RECEIPTS}?delivery=7", {"content-type": kind}, body)
+            try:
+                provider.verify(call)
+                content_type, answer = provider.receipt_answer(call)
+                assert content_type and isinstance(answer, bytes)
+                assert all(isinstance(event, ReceiptEvent) for event in provider.receipts(call, InMemoryClient()))
+            except (Forged, ValueError) as error:
+                assert "s3cret" not in str(error)
