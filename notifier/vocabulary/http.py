@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
+#: bytes of an answer's body that are kept: email services answer 500 messages of one request with 250 kB
+LARGEST_ANSWER = 512 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request. Header names are lower case. `timeout` in seconds covers the whole exchange."""
@@ -20,7 +24,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The server's answer. Header names are lower case; `body` is capped by the transport at 64 KiB."""
+    """The server's answer. Header names are lower case; `body` is capped by the transport at LARGEST_ANSWER."""
 
     status: int
     headers: Mapping[str, str]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from notifier.transport import http_client
-from notifier.vocabulary.http import HttpClient, Request, Response, TokenRefused, TransportError
+from notifier.vocabulary.http import LARGEST_ANSWER, HttpClient, Request, Response, TokenRefused, TransportError
 from notifier.vocabulary.verdicts import InDoubt, Permanent, Sent, Verdict
 from tests.providers.people import a_push, sandboxed, token_of
 from tests.sandbox.process import Sandbox, sandbox_in
@@ -143,11 +143,11 @@ def test_an_empty_exchange_yields_nothing(sandbox: Sandbox) -> None:
 
 
 def test_bodies_are_capped(sandbox: Sandbox) -> None:
-    send(sandbox, *(f"a-fairly-long-address-{i:0200}" for i in range(400)))
-    request = Request("GET", sandbox.url + "/_report?detail=1&limit=400", (), b"")
+    send(sandbox, *(f"a-fairly-long-address-{i:0700}" for i in range(800)))
+    request = Request("GET", sandbox.url + "/_report?detail=1&limit=800", (), b"")
     ((_, answer),) = next(iter(http_client(sandbox.ca).exchange([request])))
     assert isinstance(answer, Response)
-    assert len(answer.body) == 64 * 1024
+    assert len(answer.body) == LARGEST_ANSWER
 
 
 def test_a_forked_child_has_its_own_connections_and_the_parent_keeps_its(sandbox: Sandbox) -> None:

@@ -62,6 +62,8 @@ class EmailService(base.Provider[EmailMessage]):
     idempotency_header: ClassVar[str] = ""
     #: the header of a 429 that names the Unix time of the next request; empty: only Retry-After
     reset_header: ClassVar[str] = ""
+    #: the header of an answer that has the message's id, where the body has none
+    reference_header: ClassVar[str] = ""
     error_key: ClassVar[str] = "message"  #: a key that the service's own error bodies have
     code_path: ClassVar[tuple[str | int, ...]] = ("code",)  #: where its own error code is
     field_path: ClassVar[tuple[str | int, ...]] = ()  #: where it names the refused field
@@ -184,7 +186,7 @@ class EmailService(base.Provider[EmailMessage]):
             return Permanent("the service rejects the address", address_is_dead=self.is_dead(document))
         if status == "failed":
             return Permanent("the service did not take the message")
-        return Sent(reference[:200])
+        return Sent((reference or response.headers.get(self.reference_header, ""))[:200])
 
     @cached_property
     def _sample(self) -> tuple[Any, Any]:

@@ -20,9 +20,9 @@ import pycurl
 
 from notifier.transport import egress
 from notifier.transport.curl.gate import Gate
-from notifier.vocabulary.http import Request, Response, TransportError
+from notifier.vocabulary.http import LARGEST_ANSWER, Request, Response, TransportError
 
-BODY_CAP = 64 * 1024
+BODY_CAP = LARGEST_ANSWER
 CONNECT_TIMEOUT = 5.0
 _NO_CONNECTION = frozenset(
     {

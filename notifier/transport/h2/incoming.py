@@ -12,9 +12,9 @@ from typing import Any
 from hpack import Decoder, HPACKError
 
 from notifier.transport.h2.frames import COMPRESSION_ERROR, FLOW_CONTROL_ERROR, PROTOCOL_ERROR, ProtocolError
-from notifier.vocabulary.http import Response
+from notifier.vocabulary.http import LARGEST_ANSWER, Response
 
-BODY_CAP = 64 * 1024
+BODY_CAP = LARGEST_ANSWER
 STREAM_WINDOW = 1024 * 1024  #: for one answer; larger than BODY_CAP
 LIST_CAP = 64 * 1024  #: of decoded headers, counted as RFC 7541 §4.1 does
 BLOCKS_KEPT = 64  #: decoded header blocks

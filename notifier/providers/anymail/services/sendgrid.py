@@ -30,6 +30,7 @@ class SendGrid(EmailService):
     origin = ORIGINS["global"]
     api_path = "/v3/"
     webhook_view = "sendgrid.SendGridTrackingWebhookView"
+    reference_header = "x-message-id"
     reset_header = "x-ratelimit-reset"
     error_key = "errors"
     code_path = ("errors", 0, "error_id")
