@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-
 #: bytes of an answer's body that are kept: email services answer 500 messages of one request with 250 kB
 LARGEST_ANSWER = 512 * 1024
 
