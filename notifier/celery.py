@@ -37,6 +37,7 @@ def _every(task: str, seconds: float, queue: str = CONTROL) -> dict[str, object]
 app.conf.beat_schedule = {
     "notifier sweep": _every("notifier.sweep", 1.0),
     "campaigns sweep": _every("campaigns.sweep", 1.0),
+    "old unreadable receipts": _every("notifier.forget_receipts", 3600.0),
     "partitions ahead": _every("notifier.partitions", 3600.0),
     "audit chain": _every("tenants.audit_chain", 10.0),
     "audit heads": _every("tenants.audit_heads", 3600.0),

@@ -12,12 +12,14 @@ from celery import current_app, shared_task
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from notifier.channels.queues import BATCH, CONTROL, channel_and_lanes, is_bulk
+from notifier.channels.queues import BATCH, CONTROL, RECEIPTS, channel_and_lanes, is_bulk
 from notifier.delivery.accounts.connection_test import mark_requested, run_test
 from notifier.delivery.infra import redis
+from notifier.delivery.ledger import receipt_rows
+from notifier.delivery.receipts import reading
 from notifier.delivery.send import deliver
 from notifier.delivery.sweep import sweep
-from notifier.delivery.wakeup import listener
+from notifier.delivery.wakeup import listener, signal
 from notifier.models import ProviderAccount
 from notifier.models.partitions import make_ahead
 
@@ -56,7 +58,7 @@ def notify_queue(queue: str) -> None:
     """Wake a listener of the queue. Without one, post a wakeup task, unless two tasks wait in the queue already."""
     queued = _query(lambda: listener.notify_listener(queue), queue)
     if queued is not None and queued < 2:
-        _publish("notifier.deliver", [queue], queue)
+        _publish("notifier.read_receipts" if queue == RECEIPTS else "notifier.deliver", [queue], queue)
 
 
 def _length(queue: str) -> int | None:
@@ -108,8 +110,23 @@ def test_account(account_id: str) -> None:
 
 @shared_task(name="notifier.sweep", ignore_result=True)
 def sweep_once() -> None:
-    """Every second: see notifier.delivery.sweep."""
+    """Every second: see notifier.delivery.sweep. Also wakes the readers of receipts."""
     sweep()
+    if receipt_rows.due_accounts():
+        signal.notify([RECEIPTS])
+
+
+@shared_task(name="notifier.read_receipts", ignore_result=True)
+def read_receipts_of(queue: str) -> None:
+    """Read what providers reported."""
+    if reading.read_receipts(listener.WakeupListener(queue)):
+        notify_queue(queue)
+
+
+@shared_task(name="notifier.forget_receipts", ignore_result=True)
+def forget_receipts() -> None:
+    """Every hour: delete old receipts that no worker could read."""
+    reading.forget_unreadable()
 
 
 @shared_task(name="notifier.partitions", ignore_result=True)

@@ -97,7 +97,8 @@ def test_every_beat_entry_names_a_task_that_exists() -> None:
 
 
 def test_every_channel_has_its_two_queues() -> None:
-    assert queues() == ["control", "batch", *(f"{name}{pace}" for name in sorted(channels()) for pace in ("", ".bulk"))]
+    of_channels = [f"{name}{pace}" for name in sorted(channels()) for pace in ("", ".bulk")]
+    assert queues() == ["control", "batch", "receipts", *of_channels]
     assert {"in_app", "push"} <= set(channels())
 
 

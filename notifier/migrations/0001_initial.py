@@ -27,6 +27,9 @@ CREATE INDEX delivery_due ON notifier_delivery (channel, account_id, lane, due_a
 -- ordering.pass_on: the next row of a queue
 CREATE INDEX delivery_waiting ON notifier_delivery (recipient_id, channel, lane, mode, seq)
   WHERE status = {Status.QUEUED} AND queue_position = {QueuePosition.WAITING};
+-- reported.find_by_ref: messages that a provider names by its own reference. Push messages have references, too, and no
+-- provider reports on them
+CREATE INDEX delivery_provider_ref ON notifier_delivery (provider_ref) WHERE provider_ref <> '' AND platform = '';
 -- sweep: parked rows that came due
 CREATE INDEX delivery_parked ON notifier_delivery (due_at)
   WHERE status = {Status.QUEUED} AND queue_position = {QueuePosition.PARKED};
@@ -121,6 +124,10 @@ class Migration(migrations.Migration):
                             (30, "sending"),
                             (40, "sent"),
                             (50, "delivered"),
+                            (52, "bounced"),
+                            (54, "opened"),
+                            (56, "clicked"),
+                            (58, "complained"),
                             (60, "failed"),
                             (61, "suppressed"),
                             (62, "cancelled"),

@@ -17,7 +17,9 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from notifier.channels.queues import RECEIPTS
 from notifier.delivery.receipts import incoming
+from notifier.delivery.wakeup import signal
 from notifier.models import ProviderAccount
 from notifier.vocabulary.receipts import ReceiptRequest
 
@@ -49,6 +51,7 @@ class Receipts(APIView):
         call = receipt_request(request._request)
         content_type, body = incoming.verify(account, call)
         incoming.keep(account, call)
+        signal.notify([RECEIPTS])
         return HttpResponse(body, content_type=content_type)
 
 

@@ -6,8 +6,8 @@ from enum import IntEnum, StrEnum
 
 
 class Status(IntEnum):
-    """The status of a delivery. It never goes back to a smaller number, except that an unfinished row may return to
-    QUEUED for a retry."""
+    """The status of a delivery. It never goes back to a smaller number, with two exceptions: an unfinished row may
+    return to QUEUED for a retry, and a receipt may prove that an UNKNOWN or UNDELIVERED message arrived."""
 
     ARMED = 5  #: in a shard of a campaign, waiting for GO
     QUEUED = 10  #: accepted; leaves when it is due and has its queue's turn
@@ -15,7 +15,11 @@ class Status(IntEnum):
     SENDING = 30  #: its request begins or is in flight; a crash leaves the outcome in doubt
     SENT = 40  #: the provider took it
     DELIVERED = 50  #: the provider, or the inbox, says that it arrived
-    FAILED = 60  #: will not be sent; `reason` says why
+    BOUNCED = 52  #: the provider took it, and it came back; `reason`: hard_bounce or soft_bounce
+    OPENED = 54  #: the recipient opened it
+    CLICKED = 56  #: the recipient clicked a link in it
+    COMPLAINED = 58  #: the recipient reported it as spam
+    FAILED = 60  #: will not be sent, or the provider gave up on it (undelivered); `reason` says why
     SUPPRESSED = 61  #: not sent because of an opt-out, a suppression or a rule; `reason` says which
     CANCELLED = 62  #: stopped before it left
     EXPIRED = 63  #: it could not leave before its `not_after`
@@ -27,6 +31,8 @@ class Status(IntEnum):
 
 
 FINAL = frozenset(s for s in Status if s >= Status.SENT)
+#: a provider took the message, and has not given up on it
+TAKEN = (Status.SENT, Status.DELIVERED, Status.BOUNCED, Status.OPENED, Status.CLICKED, Status.COMPLAINED)
 
 
 class Lane(IntEnum):
@@ -89,3 +95,6 @@ class Reason(StrEnum):
     MISCONFIGURED = "misconfigured"
     EXHAUSTED = "exhausted"
     IN_DOUBT = "in_doubt"
+    HARD_BOUNCE = "hard_bounce"
+    SOFT_BOUNCE = "soft_bounce"
+    UNDELIVERED = "undelivered"

@@ -1,4 +1,5 @@
-"""Addresses that a provider refused for good: devices are marked, other addresses become suppressions."""
+"""Addresses that must not be used again, as a provider says: devices are marked, other addresses become
+suppressions."""
 
 from __future__ import annotations
 
@@ -14,12 +15,16 @@ from notifier.vocabulary.people import Address
 
 @dataclass(frozen=True)
 class DeadAddress:
-    """An address that a provider refused for good. An address that was registered again after `as_of` is not dead."""
+    """An address that takes no more messages. An address that was registered again after `as_of` is not dead. `cause`:
+    of its suppression (tenants.models.Suppression.Cause)."""
 
     tenant_id: uuid.UUID
     channel: str
     address: Address
     as_of: datetime
+    cause: str = "dead"
+    #: when the recipient asked for it; None: the provider found out by itself
+    asked_at: datetime | None = None
 
 
 _DEVICE: bulk.Columns = {"tenant_id": "uuid", "id": "uuid", "as_of": "timestamptz"}
@@ -35,12 +40,13 @@ UPDATE tenants_device v SET dead_since = now() FROM refused WHERE v.id = refused
 """
 
 _SUPPRESSION: bulk.Columns = {
-    "id": "uuid", "tenant_id": "uuid", "channel": "text", "address": "text", "as_of": "timestamptz",
+    "id": "uuid", "tenant_id": "uuid", "channel": "text", "address": "text", "as_of": "timestamptz", "cause": "text",
+    "asked_at": "timestamptz",
 }  # fmt: skip
 # an address whose suppression was lifted after the request began is not suppressed by that request's refusal
 _SUPPRESS = f"""
 INSERT INTO tenants_suppression (id, tenant_id, channel, address, cause, created_at)
-SELECT id, tenant_id, channel, address, 'dead', now() FROM {bulk.unnest("dead", _SUPPRESSION)}
+SELECT id, tenant_id, channel, address, cause, COALESCE(asked_at, now()) FROM {bulk.unnest("dead", _SUPPRESSION)}
 WHERE NOT EXISTS (
   SELECT 1 FROM tenants_consentchange c
   WHERE c.tenant_id = dead.tenant_id AND c.at > dead.as_of AND c.channel = dead.channel AND c.address = dead.address)
@@ -52,17 +58,17 @@ def mark_addresses_dead(dead: Iterable[DeadAddress]) -> None:
     """Mark addresses that will never take a message: a device is marked, any other address becomes a suppression. In
     the order of tokens and addresses, so that two workers cannot wait for each other."""
     devices: dict[tuple[uuid.UUID, uuid.UUID], datetime] = {}
-    addresses: dict[tuple[uuid.UUID, str, str], datetime] = {}
+    addresses: dict[tuple[uuid.UUID, str, str], tuple[datetime, str, datetime | None]] = {}
     for d in sorted(dead, key=lambda d: d.as_of):  # the latest of several refusals of an address counts
         if d.address.device_id:
             devices[d.tenant_id, d.address.device_id] = d.as_of
         else:
-            addresses[d.tenant_id, d.channel, d.address.value] = d.as_of
+            addresses[d.tenant_id, d.channel, d.address.value] = (d.as_of, d.cause, d.asked_at)
     if not devices and not addresses:
         return
     with bulk.cursor() as cursor:
         if devices:
             cursor.execute(_KILL_DEVICES, bulk.by_column(_DEVICE, [(*key, as_of) for key, as_of in devices.items()]))
         if addresses:
-            suppressions = [(new_id(), *key, addresses[key]) for key in sorted(addresses, key=str)]
+            suppressions = [(new_id(), *key, *addresses[key]) for key in sorted(addresses, key=str)]
             cursor.execute(_SUPPRESS, bulk.by_column(_SUPPRESSION, suppressions))

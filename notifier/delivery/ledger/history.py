@@ -1,5 +1,6 @@
 """The history of a delivery, step by step. The delivery's row has the first step and the last; DeliveryEvent keeps the
-steps between: retries, holds, re-drives, reading. Most messages have no such step, and no event (decision 011)."""
+steps between: retries, holds, re-drives, reading, what providers report. Most messages have no such step, and no
+event (decision 011)."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from typing import Annotated, NamedTuple
 from notifier.delivery.infra import bulk
 from notifier.models import Delivery, DeliveryEvent
 from notifier.vocabulary.ids import id_floor, id_ms
-from notifier.vocabulary.status import Status
+from notifier.vocabulary.receipts import EventKind
+from notifier.vocabulary.status import TAKEN, Reason, Status
 
 #: the clock of the process that makes a delivery's id, and the clock of the process that makes the id of the delivery's
 #: event, differ by less
@@ -44,6 +46,11 @@ def add_events(rows: Sequence[EventRow]) -> None:
     bulk.insert("notifier_deliveryevent", _EVENT, rows)
 
 
+def add_steps_once(rows: Sequence[EventRow]) -> None:
+    """Insert events whose ids are derived from the delivery and the step: a repeat inserts nothing."""
+    bulk.insert("notifier_deliveryevent", _EVENT, sorted(rows), ignore_conflicts=True)
+
+
 def not_before(ids: Iterable[uuid.UUID]) -> uuid.UUID:
     """The smallest id that a row can have that was made with these ids, or after them: prunes older partitions."""
     return id_floor(min(map(id_ms, ids)) - _SKEW_MS)
@@ -62,11 +69,24 @@ def load_histories(deliveries: Sequence[Delivery]) -> dict[uuid.UUID, list[Step]
 
 def history_of(delivery: Delivery, between: Iterable[Step]) -> list[Step]:
     """The whole history, from the row and the steps of its events; pure."""
-    end = [] if delivery.settled_at is None else [last_step(delivery, delivery.settled_at)]
+    between = list(between)
+    end = [] if delivery.settled_at is None else [_settled_step(delivery, delivery.settled_at, between)]
     first = Status.QUEUED if delivery.campaign_id is None else Status.ARMED
     # a delivery that was settled when it was accepted never waited
     begin = [] if delivery.settled_at == delivery.accepted_at else [Step(first.label, "", delivery.accepted_at)]
     return begin + sorted([*end, *between], key=lambda step: step.at)
+
+
+#: the names of steps that providers report
+_REPORTED = frozenset(f"{mark}{kind}" for kind in EventKind for mark in ("", "machine_"))
+
+
+def _settled_step(delivery: Delivery, at: datetime, between: Sequence[Step]) -> Step:
+    """How the delivery was settled. Receipts have moved the row's status on since then, if there are any."""
+    moved_on = delivery.status in TAKEN or delivery.reason == Reason.UNDELIVERED
+    if moved_on and any(step.what in _REPORTED for step in between):
+        return Step(Status.SENT.label, "", at)
+    return last_step(delivery, at)
 
 
 def last_step(delivery: Delivery, at: datetime) -> Step:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
-from typing import Annotated, NamedTuple
 
 from django.db import connection, transaction
 
 from notifier.delivery.accounts import receipts_address, registry
-from notifier.delivery.infra import bulk
 from notifier.delivery.infra.ttl_cache import TtlCache
+from notifier.delivery.ledger import receipt_rows
+from notifier.delivery.ledger.receipt_rows import ReceiptRow
 from notifier.delivery.receipts import sealing
 from notifier.errors import NotFound
 from notifier.models import ProviderAccount, Receipt
@@ -20,23 +19,6 @@ from tenants.access import scope, set_scope
 
 #: a disabled account and a renewed secret take effect within so many seconds
 _accounts = TtlCache[uuid.UUID, ProviderAccount](seconds=2.0)
-
-
-class _ReceiptRow(NamedTuple):
-    """One row of notifier_receipt. Fields are columns, in the order of SQL."""
-
-    id: Annotated[uuid.UUID, "uuid"]
-    tenant_id: Annotated[uuid.UUID, "uuid"]
-    account_id: Annotated[uuid.UUID, "uuid"]
-    state: Annotated[int, "smallint"]
-    sealed: Annotated[bytes, "bytea"]
-    received_at: Annotated[datetime, "timestamptz"]
-    due_at: Annotated[datetime, "timestamptz"]
-    attempts: Annotated[int, "smallint"]
-    error: Annotated[str, "text"]
-
-
-_COLUMNS = bulk.columns_of(_ReceiptRow)
 
 
 def find_account(provider: str, account_id: uuid.UUID, secret: str) -> ProviderAccount:
@@ -58,13 +40,10 @@ def verify(account: ProviderAccount, request: ReceiptRequest) -> tuple[str, byte
 
 def keep(account: ProviderAccount, request: ReceiptRequest) -> None:
     """Store the call for a worker, encrypted."""
-    now = datetime.now(UTC)
     sealed = sealing.seal_call(account.tenant_id, request)
-    row = _ReceiptRow(
-        new_id(), account.tenant_id, account.id, Receipt.State.NEW.value, sealed, now, now, attempts=0, error=""
-    )
+    row = ReceiptRow(new_id(), account.tenant_id, account.pk, Receipt.State.NEW.value, sealed)
     with scope(account.tenant_id):
-        bulk.insert("notifier_receipt", _COLUMNS, [row])
+        receipt_rows.store([row])
 
 
 def _load(account_id: uuid.UUID) -> ProviderAccount | None:

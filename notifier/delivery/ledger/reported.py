@@ -1,0 +1,123 @@
+"""The statements of receipts: which deliveries events are about, and moving their statuses, a set at a time.
+
+A receipt touches only rows of the account's own tenant and channel.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Annotated, NamedTuple
+
+from notifier.delivery.infra import bulk
+from notifier.vocabulary.ids import id_floor
+from notifier.vocabulary.people import Address
+from notifier.vocabulary.status import Reason, Status
+
+
+class ReportedRow(NamedTuple):
+    """What an event needs to know of its delivery. Fields are columns, in the order of SQL."""
+
+    id: uuid.UUID
+    recipient_id: uuid.UUID
+    category: str
+    address: str
+    platform: str
+    device_id: uuid.UUID | None
+    status: int
+    reason: str
+    accepted_at: datetime
+    settled_at: datetime | None
+
+    @property
+    def sent_at(self) -> datetime:
+        return self.settled_at or self.accepted_at
+
+    @property
+    def full_address(self) -> Address:
+        return Address(self.address, self.platform, self.device_id)
+
+
+# the bounds let PostgreSQL skip the partitions of other months
+_LOCK = f"""
+SELECT {", ".join(ReportedRow._fields)} FROM notifier_delivery
+WHERE id = ANY(%b::uuid[]) AND id >= %s AND id <= %s AND tenant_id = %s AND channel = %s
+ORDER BY id FOR UPDATE
+"""
+
+
+def lock_rows(tenant_id: uuid.UUID, channel: str, ids: Collection[uuid.UUID]) -> list[ReportedRow]:
+    """The tenant's rows with these ids on the channel, locked in the order of their ids."""
+    if not ids:
+        return []
+    ordered = sorted(ids)
+    with bulk.cursor() as cursor:
+        cursor.execute(_LOCK, [ordered, ordered[0], ordered[-1], tenant_id, channel], binary=True, prepare=True)
+        return [ReportedRow._make(row) for row in cursor.fetchall()]
+
+
+_BY_REF = """
+SELECT provider_ref, id FROM notifier_delivery
+WHERE provider_ref = ANY(%s) AND provider_ref <> '' AND platform = '' AND account_id = %s AND tenant_id = %s
+"""
+
+
+def find_by_ref(tenant_id: uuid.UUID, account_id: uuid.UUID, refs: Collection[str]) -> dict[str, uuid.UUID]:
+    """Provider's reference -> delivery that this account sent."""
+    if not refs:
+        return {}
+    with bulk.cursor() as cursor:
+        cursor.execute(_BY_REF, [sorted(refs), account_id, tenant_id], binary=True)
+        return dict(cursor.fetchall())
+
+
+class Move(NamedTuple):
+    """One row that goes on to a further status. Fields are columns, in the order of SQL."""
+
+    id: Annotated[uuid.UUID, "uuid"]
+    status: Annotated[int, "smallint"]
+    reason: Annotated[str, "text"]
+    detail: Annotated[str, "text"]
+
+
+_MOVE_COLUMNS = bulk.columns_of(Move)
+# `settled_at` stays the time of the provider's answer: reports measure times from it. A message in doubt has a dead
+# letter; once a provider says that it took the message, nothing is left to send again
+_MOVE = f"""
+WITH moved AS (
+  UPDATE notifier_delivery d SET status = m.status, reason = m.reason, detail = m.detail
+  FROM {bulk.unnest("m", _MOVE_COLUMNS)}
+  WHERE d.id = m.id AND d.id >= %s AND d.id <= %s RETURNING d.id
+)
+DELETE FROM notifier_deadletter l USING moved WHERE l.delivery_id = moved.id AND l.redriven_at IS NULL
+"""
+
+
+def move(rows: Sequence[Move]) -> None:
+    """Write the statuses of locked rows, in one statement."""
+    if rows:
+        ordered = sorted(rows)
+        with bulk.cursor() as cursor:
+            columns = bulk.by_column(_MOVE_COLUMNS, ordered)
+            cursor.execute(_MOVE, [*columns, ordered[0].id, ordered[-1].id], prepare=True)
+
+
+_SOFT_BOUNCES = f"""
+SELECT recipient_id, address FROM notifier_delivery
+WHERE recipient_id = ANY(%s) AND id >= %s AND tenant_id = %s AND channel = %s
+  AND status = {Status.BOUNCED} AND reason = '{Reason.SOFT_BOUNCE}'
+GROUP BY recipient_id, address HAVING count(*) >= %s
+"""
+
+
+def often_bounced(
+    tenant_id: uuid.UUID, channel: str, recipients: Collection[uuid.UUID], since: datetime, times: int
+) -> set[tuple[uuid.UUID, str]]:
+    """(recipient, address) of those recipients' addresses from which so many messages came back since then."""
+    if not recipients:
+        return set()
+    low = id_floor(int(since.timestamp() * 1000))
+    with bulk.cursor() as cursor:
+        cursor.execute(_SOFT_BOUNCES, [sorted(recipients), low, tenant_id, channel, times], binary=True)
+        return set(cursor.fetchall())
