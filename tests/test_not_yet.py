@@ -47,7 +47,6 @@ HAS_COME: dict[str, Callable[[], bool]] = {
     "Bounces that a mail server reports later": lambda: in_sources("message/delivery-status|read_bounces"),
     "CSS inlining, MJML and layouts of emails": lambda: has_dependency("css-inline") or has_dependency("mjml"),
     "APNs and Web Push of our own": lambda: bool({"apns", "webpush"} & set(providers())),
-    "Provider receipts": lambda: (PROJECT / "notifier/receipts.py").exists() or is_address("/v1/receipts/fcm"),
     "Recurring and recipient-local schedules": lambda: (
         any(
             "schedule" in model.__name__.lower() and model.__module__.split(".")[0] in ("notifier", "campaigns")

@@ -200,6 +200,10 @@ class CampaignResultsOutput(serializers.Serializer[Any]):
     not_sent = serializers.IntegerField()
     in_doubt = serializers.IntegerField()
     waiting = serializers.IntegerField()
+    reported = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="Of the messages sent: delivered, opened, clicked, bounced, complained.",
+    )
     seconds = serializers.FloatField(allow_null=True)
     rate_per_s = serializers.FloatField(allow_null=True)
     p50_ms = serializers.IntegerField(allow_null=True, help_text="From GO to the provider's answer.")

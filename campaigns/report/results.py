@@ -22,11 +22,19 @@ from campaigns.models import Campaign, Shard
 from campaigns.report.times import FINE_MS, LONGEST_S, Point, Times, bucket, curve, times_of
 from campaigns.shard.outcomes import ShardOutcomes, sent_delays
 from notifier.delivery.ledger import campaign_counts
-from notifier.vocabulary.status import Status
+from notifier.vocabulary.status import TAKEN, Status
 
-ACCEPTED = (Status.SENT, Status.DELIVERED)
 NOT_SENT = (Status.FAILED, Status.SUPPRESSED, Status.CANCELLED, Status.EXPIRED)
 IN_DOUBT = (Status.SENDING, Status.UNKNOWN)
+#: what receipts say about messages that a provider took -> the statuses that include it: who clicked has also opened. A
+#: row keeps its furthest status only, so that a message reported as spam is counted as delivered, opened or not
+REPORTED = {
+    "delivered": (Status.DELIVERED, Status.OPENED, Status.CLICKED, Status.COMPLAINED),
+    "opened": (Status.OPENED, Status.CLICKED),
+    "clicked": (Status.CLICKED,),
+    "bounced": (Status.BOUNCED,),
+    "complained": (Status.COMPLAINED,),
+}
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ class Totals:
     waiting: int = 0
 
     def add(self, status: int, count: int) -> None:
-        if status in ACCEPTED:
+        if status in TAKEN:
             self.sent += count
         elif status in NOT_SENT:
             self.not_sent += count
@@ -82,6 +90,14 @@ class Results(Totals):
     throughput: list[Point] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
     shards: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def reported(self) -> dict[str, int]:
+        """What receipts say, over all channels."""
+        sums: Counter[str] = Counter()
+        for statuses in self.channels.values():
+            sums.update(_reported(statuses))
+        return {name: sums[name] for name in REPORTED}
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -256,7 +272,7 @@ def _add_shard(report: Results, channel: str, size: int, shard: Sequence[Any]) -
 def _add_times(report: Results, campaign: Campaign, launched: datetime) -> None:
     by_channel: dict[str, Counter[int]] = {}
     for channel, ms, count, outcomes, delays, lasted in _rows(
-        _TIMES, campaign, launched=launched, went_out=[int(s) for s in ACCEPTED]
+        _TIMES, campaign, launched=launched, went_out=[int(s) for s in TAKEN]
     ):
         histogram = by_channel.setdefault(channel, Counter())
         if count is not None:
@@ -286,7 +302,8 @@ def _rows(sql: str, campaign: Campaign, **more: Any) -> list[Any]:
 
 
 def as_json(report: Results) -> dict[str, Any]:
-    """The API's answer. `sent` counts messages that a provider accepted, delivered or not."""
+    """The API's answer. `sent` counts messages that a provider accepted, delivered or not, but for those that it gave
+    up on later (`failed`, undelivered)."""
     return {
         "state": report.state,
         "audience": report.audience,
@@ -297,6 +314,7 @@ def as_json(report: Results) -> dict[str, Any]:
         "not_sent": report.not_sent,
         "in_doubt": report.in_doubt,
         "waiting": report.waiting,
+        "reported": report.reported,
         "seconds": report.seconds,
         "rate_per_s": report.rate,
         **_times_json(report.times),
@@ -307,17 +325,26 @@ def as_json(report: Results) -> dict[str, Any]:
     }
 
 
+_WITH_REASONS = (*NOT_SENT, Status.UNKNOWN, Status.BOUNCED)
+
+
+def _reported(statuses: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    counts = {label: sum(reasons.values()) for label, reasons in statuses.items()}
+    return {name: sum(counts.get(status.label, 0) for status in included) for name, included in REPORTED.items()}
+
+
 def _channel_json(report: Results, name: str) -> dict[str, Any]:
     statuses = report.channels[name]
     counts = {status.label: sum(statuses.get(status.label, {}).values()) for status in Status}
-    sent = counts["sent"] + counts["delivered"]
+    sent = sum(counts[status.label] for status in TAKEN)
     times = report.channel_times.get(name, Times())
     seconds = times.last / 1000 if times.last else None
     return {
         **counts,
         "sent": sent,
         "segments": report.segments.get(name, 0),
-        **{f"{status.label}_by_reason": statuses.get(status.label, {}) for status in (*NOT_SENT, Status.UNKNOWN)},
+        "reported": _reported(statuses),
+        **{f"{status.label}_by_reason": statuses.get(status.label, {}) for status in _WITH_REASONS},
         "seconds": seconds,
         "rate_per_s": sent / seconds if seconds else None,
         **_times_json(times),

@@ -609,6 +609,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "unreadable receipt",
                 "indexes": [
                     models.Index(
                         condition=models.Q(("state__lt", 2)), fields=["account_id", "due_at"], name="receipt_due"

@@ -27,6 +27,7 @@ class Receipt(TenantOwned):
     error = models.CharField(max_length=300, blank=True)
 
     class Meta:
+        verbose_name = "unreadable receipt"
         indexes = [
             # a worker takes the due rows of one account
             models.Index(fields=["account_id", "due_at"], name="receipt_due", condition=models.Q(state__lt=2)),

@@ -62,8 +62,8 @@ WEB_MAY: Mapping[str, Rights] = {
     "notifier_delivery": FULL,
     "notifier_deliveryevent": APPEND,
     "notifier_deadletter": FULL,
-    # the admin deletes what no worker can read
-    "notifier_receipt": APPEND | {"DELETE"},
+    # the admin deletes what no worker could read, or has it read again
+    "notifier_receipt": FULL,
     "inbox_feed": WRITE,
     "inbox_inboxmessage": WRITE,
     # campaigns

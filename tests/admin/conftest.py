@@ -14,6 +14,7 @@ from django.test import Client
 
 from inbox.models import Feed, InboxMessage
 from notifier.delivery.content import templates
+from notifier.delivery.receipts import sealing
 from notifier.models import (
     DeadLetter,
     Delivery,
@@ -22,12 +23,14 @@ from notifier.models import (
     Notification,
     OrderingQueue,
     ProviderAccount,
+    Receipt,
     Sender,
     StoredFile,
     Template,
     TemplateVersion,
 )
 from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.receipts import ReceiptRequest
 from notifier.vocabulary.status import Lane, Mode, Status
 from tenants import audit
 from tenants.bootstrap import create_default_categories
@@ -177,6 +180,15 @@ def _create_ledger(tenant: Tenant, recipient: Recipient, version: TemplateVersio
             created_at=NOW,
         ),
         ProviderAccount.objects.create(tenant=tenant, name=f"sandbox {word}", provider="fcm", sandbox=True),
+        Receipt.objects.create(
+            tenant=tenant,
+            account_id=new_id(),
+            state=Receipt.State.UNREADABLE,
+            sealed=sealing.seal_call(tenant.pk, ReceiptRequest("POST", "", {}, f"{word} body".encode())),
+            received_at=NOW,
+            due_at=NOW,
+            error=f"{word} error",
+        ),
     ]
     return {type(row): row for row in (notification, delivery, *rows)}
 

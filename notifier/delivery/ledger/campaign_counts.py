@@ -8,7 +8,7 @@ import uuid
 import orjson
 from django.db import connection
 
-from notifier.vocabulary.status import Status
+from notifier.vocabulary.status import TAKEN, Reason, Status
 
 _OF_CAMPAIGN = "tenant_id = %(tenant)s AND campaign_id = %(campaign)s AND id >= %(low)s AND id < %(high)s"
 
@@ -30,16 +30,22 @@ SELECT status, count(*) FROM notifier_delivery
 WHERE {_OF_CAMPAIGN} AND status <> {Status.ARMED} AND fence > 0 GROUP BY 1
 """
 
-_DIGEST = """
-SELECT COALESCE(jsonb_object_agg(status, n), '{}'::jsonb),
+# what sending ended with: a status that receipts move on counts as SENT, whenever they come
+_SENDING_ENDED_WITH = f"""
+CASE WHEN status IN ({", ".join(str(int(status)) for status in TAKEN)}) OR reason = '{Reason.UNDELIVERED}'
+     THEN {Status.SENT} ELSE status END
+"""
+_DIGEST = f"""
+SELECT COALESCE(jsonb_object_agg(status, n), '{{}}'::jsonb),
        encode(sha256(convert_to(COALESCE(string_agg(digest, '' ORDER BY status), ''), 'UTF8')), 'hex')
-FROM (SELECT status, count(*) AS n, md5(string_agg(id::text, '' ORDER BY id)) AS digest
-      FROM notifier_delivery WHERE campaign_id = %s GROUP BY status) s
+FROM (SELECT {_SENDING_ENDED_WITH} AS status, count(*) AS n, md5(string_agg(id::text, '' ORDER BY id)) AS digest
+      FROM notifier_delivery WHERE campaign_id = %s GROUP BY 1) s
 """
 
 
 def digest(campaign_id: uuid.UUID) -> tuple[dict[str, int], str]:
-    """Counts by the label of the status, and one digest over (id, status) of all rows of the campaign."""
+    """Counts by the label of the status that sending ended with, and one digest over (id, that status) of all rows of
+    the campaign. Receipts change neither, but for a message in doubt that a receipt settles."""
     with connection.cursor() as cursor:
         cursor.execute(_DIGEST, [campaign_id])
         counts, sha256 = cursor.fetchone()
