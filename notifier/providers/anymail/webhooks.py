@@ -24,26 +24,30 @@ _UNREADABLE = (
 )  # fmt: skip
 
 
+@cache
+def _refusals() -> tuple[type[Exception], ...]:
+    """What Anymail's views and Django's forms raise for a report that they do not take."""
+    from anymail.exceptions import AnymailConfigurationError, AnymailError
+    from django.core.exceptions import SuspiciousOperation
+    from django.http.multipartparser import MultiPartParserError
+
+    return AnymailError, AnymailConfigurationError, SuspiciousOperation, MultiPartParserError, *_UNREADABLE
+
+
 def check_signature(view: str, options: Mapping[str, Any], request: ReceiptRequest) -> None:
     """Raises Forged unless the service signed the request with one of the account's keys."""
-    from anymail.exceptions import AnymailError
-    from django.core.exceptions import SuspiciousOperation
-
     try:
         _load_view(view, options).run_validators(_django_request(request))
-    except (AnymailError, SuspiciousOperation, *_UNREADABLE):
+    except _refusals():
         raise Forged("The report's signature does not verify.") from None
 
 
 def parse_events(view: str, options: Mapping[str, Any], request: ReceiptRequest) -> Sequence[Any]:
     """Anymail's tracking events. Raises ValueError for a body that is not the service's."""
-    from anymail.exceptions import AnymailConfigurationError, AnymailError
-    from django.core.exceptions import SuspiciousOperation
-
     try:
         events: Sequence[Any] = _load_view(view, options).parse_events(_django_request(request))
         return events
-    except (AnymailError, AnymailConfigurationError, SuspiciousOperation, *_UNREADABLE) as error:
+    except _refusals() as error:
         # `from None`: the error's text quotes the body
         raise ValueError(f"the report cannot be read ({type(error).__name__})") from None
 
@@ -52,13 +56,11 @@ def parse_ses(message: Mapping[str, Any]) -> Sequence[Any]:
     """Anymail's tracking events of an SNS message whose signature was checked. Raises ValueError."""
     from json import loads
 
-    from anymail.exceptions import AnymailConfigurationError, AnymailError
-
     try:
         view = _load_view("amazon_ses.AmazonSESTrackingWebhookView", {})
         events: Sequence[Any] = view.esp_to_anymail_events(loads(message["Message"]), message)
         return events
-    except (AnymailError, AnymailConfigurationError, *_UNREADABLE) as error:
+    except _refusals() as error:
         raise ValueError(f"the report cannot be read ({type(error).__name__})") from None
 
 
@@ -115,13 +117,11 @@ class _Answer:
 def recipient_status(backend: Any, payload: Any, email: Any, response: Response) -> tuple[str, str]:
     """Anymail's status of the one recipient and the service's id of the message; empty texts when Anymail cannot read
     the answer."""
-    from anymail.exceptions import AnymailError
-
     try:
         statuses = backend.parse_recipient_status(_Answer(response), payload, email)
         recipients = [email.to[0], *(address for address in statuses if address != email.to[0])]
         # services that name the recipient name the real one; the others are read as the sample's
         status = statuses.get(recipients[-1])
         return (status.status or "", str(status.message_id or "")) if status else ("", "")
-    except (AnymailError, *_UNREADABLE):
+    except _refusals():
         return "", ""
