@@ -146,6 +146,7 @@ def unisender(status: str, kind: EventKind | None, permanent: bool = False, **in
 
 
 NO_MAILBOX = "550 5.1.1 The email account that you tried to reach does not exist"
+SOFT = {"bounce-type": "soft"}
 SAMPLES = [
     sendgrid(None, event="processed"),
     sendgrid(DELIVERED, event="delivered", response="250 OK"),
@@ -166,7 +167,7 @@ SAMPLES = [
     mailgun(BOUNCED, True, event="failed", severity="permanent", reason="suppress-bounce"),
     mailgun(BOUNCED, event="failed", severity="permanent", reason="generic"),
     mailgun(
-        BOUNCED, event="failed", severity="permanent", reason="bounce", more={"delivery-status": {"bounce-type": "soft"}}
+        BOUNCED, event="failed", severity="permanent", reason="bounce", more={"delivery-status": SOFT}
     ),
     mailgun(OPENED, event="opened", more={"client-info": {"user-agent": "Mozilla"}}),
     mailgun(OPENED, machine=True, event="opened", more={"client-info": {"bot": "apple"}}),
