@@ -5,7 +5,7 @@ API. At the end it compares the ledger with what the sandbox counted.
 
 run       the demo from an empty tenant to the report
 workflow  its steps over the REST API
-content   its templates, with `mail.html`
+content   its templates, with `layout.html`
 people    the CSV
 compare   ledger and receiver, message by message
 console   lines and live lines on the terminal

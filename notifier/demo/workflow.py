@@ -10,7 +10,7 @@ from typing import Any
 
 from notifier.demo.client import Client
 from notifier.demo.console import Console, Stage
-from notifier.demo.content import CAMPAIGN_CHANNELS, CHANNELS, TEMPLATES
+from notifier.demo.content import CAMPAIGN_CHANNELS, CHANNELS, LAYOUT_KEY, TEMPLATES, layout
 
 #: recipients who opt out before arming, and as many between arming and GO
 OPT_OUTS = 20
@@ -31,6 +31,7 @@ class Workflow:
     campaign: str = ""
 
     def templates(self) -> None:
+        self.api.put(f"/v1/layouts/{LAYOUT_KEY}", layout())
         for key, template in TEMPLATES.items():
             self.api.put(f"/v1/templates/{key}", template)
 
