@@ -260,7 +260,7 @@ function more(message) {
 }
 
 function linked(text) {
-  return text.split(/(https?:\/\/[^\s<>"']+)/).map((part, index) =>
+  return text.split(/(https?:\/\/[^\s<>"']*[^\s<>"'.,;:!?)\]])/).map((part, index) =>
     index % 2 ? el("a", { href: part, target: "_blank", rel: "noreferrer noopener" }, part) : part);
 }
 
