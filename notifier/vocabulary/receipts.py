@@ -55,6 +55,6 @@ class ReceiptEvent:
     event_id: str = ""  #: the provider's own id of the event; empty: it gives none
 
 
-class ReportUnreadableNow(Exception):
+class ReportUnreadableNow(ConnectionError):
     """Something that the reading of a report needs, such as a certificate, cannot be fetched now. A worker reads the
     report again later."""

@@ -58,7 +58,9 @@ def in_sandbox(name: str) -> Provider[Any]:
 
 def a_message(provider: Provider[Any]) -> Any:
     channel = channels()[provider.channel]
-    content = {part: "text" for part in channel.parts if part != "data"}
+    texts = {"from": "Ann <ann@example.com>", "reply_to": "help@example.com"}
+    structured = {"data", *channel.object_parts, *channel.file_parts}
+    content = {part: texts.get(part, "text") for part in channel.parts if part not in structured}
     # a channel whose addresses are no column of a recipient is reached by any text
     known = {address.platform: address for address in channel.addresses(PERSON)}
     address = known.get(provider.platform, Address("an-address@example.com", provider.platform))

@@ -34,6 +34,11 @@ from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Tempora
 NOBODY = "nobody@example.com"
 #: tells a fake service of the sandbox where to report; the real services have it in their own settings
 CALLBACK = "x-notifier-sandbox-callback"
+#: Mailgun, Mandrill, Mailjet, SparkPost, Postmark, Amazon SES, Brevo, SendGrid, and Anymail's own
+_COMMANDS = (
+    "x-mailgun-", "x-mc-", "x-mj-", "x-mailjet-", "x-msys-", "x-pm-", "x-ses-", "x-mailin-", "x-sib-", "x-smtpapi",
+    "x-metadata", "x-tag",
+)  # fmt: skip
 #: headers of a request that are no credentials
 _NO_CREDENTIALS = frozenset({"content-type", "content-length", "idempotency-key", CALLBACK})
 
@@ -139,7 +144,7 @@ class EmailService(base.Provider[EmailMessage]):
 
     def _django_email(self, message: EmailMessage) -> Any:
         delivery, sender = message.envelope.delivery_id, message.sender or self._sender
-        headers = dict(extra_headers(message, sender.domain))
+        headers = {n: v for n, v in extra_headers(message, sender.domain) if not is_command(n)}
         if self.keeps_message_id:
             headers["Message-ID"] = f"<{message_id(delivery.hex, sender)}>"
         carried: dict[str, Any] = (
@@ -241,6 +246,11 @@ class EmailService(base.Provider[EmailMessage]):
             return ConnectionCheck("connection", None, f"{self.title} cannot answer now ({detail}). Try again later.")
         text = f"{self.title} refuses the credentials ({detail}). Check the key, its rights and the region."
         return ConnectionCheck("credentials", False, text)
+
+
+def is_command(header: str) -> bool:
+    """Whether a service takes orders from this header, or carries our delivery's id in it: no header for a template."""
+    return header.lower().startswith(_COMMANDS)
 
 
 def with_headers(request: Request, more: Sequence[tuple[str, str]]) -> Request:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import orjson
@@ -22,6 +22,7 @@ from notifier.providers.anymail.answers import (
     verdict_of_status,
 )
 from notifier.providers.anymail.config import EspConfig
+from notifier.providers.anymail.provider import is_command
 from notifier.providers.mime import compose, with_ascii_domain
 from notifier.providers.ses import signing, sns
 from notifier.vocabulary.checks import ConnectionCheck, SenderDomain
@@ -97,7 +98,8 @@ class Ses(base.Provider[EmailMessage]):
         """SES replaces our Message-ID, and its reports repeat the other headers and the tags."""
         delivery = str(message.envelope.delivery_id)
         carrier = b'X-Metadata: {"%b": "%b"}\r\n' % (events.DELIVERY.encode(), delivery.encode())
-        mime = carrier + compose(message, message.sender or self._sender)
+        headers = {name: value for name, value in message.headers.items() if not is_command(name)}
+        mime = carrier + compose(replace(message, headers=headers), message.sender or self._sender)
         document: dict[str, Any] = {
             "Destination": {"ToAddresses": [with_ascii_domain(message.envelope.address.value)]},
             "Content": {"Raw": {"Data": b64encode(mime).decode()}},
