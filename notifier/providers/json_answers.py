@@ -6,7 +6,9 @@ from typing import Any
 
 import orjson
 
+from notifier.providers.retry_after import retry_after
 from notifier.vocabulary.http import HttpClient, Request, Response
+from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Temporary, Throttled, Verdict
 
 
 def json_object(body: bytes) -> dict[str, Any]:
@@ -28,3 +30,14 @@ def get_json(client: HttpClient, request: Request) -> tuple[dict[str, Any] | Non
                 return json_object(answer.body), ""
             return None, f"the answer was {answer.status}"
     return None, "no answer came"
+
+
+def verdict_by_status(response: Response, detail: str) -> Verdict:
+    """The verdict of a refusal that is not the provider's own, for channels on which a repeat hurts: a gateway that
+    answers 500, 502 or 504 may have handed the message on."""
+    status = response.status
+    if status in (401, 403, 404, 410):
+        return Misconfigured(detail)
+    if status == 429:
+        return Throttled(retry_after(response), detail)
+    return InDoubt(detail) if status in (500, 502, 504) else Temporary(detail)

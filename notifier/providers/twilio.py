@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape
 from notifier.channels.sms import SmsMessage
 from notifier.errors import Forged, InvalidInput
 from notifier.providers import base
-from notifier.providers.json_answers import get_json, json_object
+from notifier.providers.json_answers import get_json, json_object, verdict_by_status
 from notifier.providers.retry_after import retry_after
 from notifier.providers.sms_replies import kind_of_reply
 from notifier.providers.sms_senders import SENDER, Senders, check_price
@@ -149,12 +149,7 @@ class Twilio(base.Provider[SmsMessage]):
         detail = f"{status} {code or ''} {document.get('message') or ''}".strip()[:300]
         if isinstance(code, int) and "twilio.com" in str(document.get("more_info")):
             return _verdict_of_code(status, code, detail, retry_after(response))
-        if status in (401, 403, 404, 410):
-            return Misconfigured(detail)
-        if status == 429:
-            return Throttled(retry_after(response), detail)
-        # an answer that is not Twilio's own: a gateway may have handed the message on, and a repeat costs
-        return InDoubt(detail) if status in (500, 502, 504) else Temporary(detail)
+        return verdict_by_status(response, detail)
 
     # -- what Twilio reports --
 

@@ -16,7 +16,7 @@ from notifier.delivery import Accepted
 from notifier.delivery.content import templates
 from notifier.delivery.send import deliver
 from notifier.errors import InvalidInput
-from notifier.models import Template
+from notifier.models import ProviderAccount, Template
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Lane
 from tenants.models import Recipient, Suppression
@@ -60,6 +60,20 @@ def test_a_message_arrives_with_plain_characters(shop: Shop, sandbox: Sandbox) -
     assert row.provider_ref.startswith("SM")
 
 
+@pytest.fixture(params=["twilio", "vonage"])
+def provider(request: pytest.FixtureRequest, shop: Shop) -> str:
+    """The only provider of the shop's SMS."""
+    name: str = request.param
+    ProviderAccount.objects.create(
+        tenant=shop.tenant, name=f"sandbox {name}", provider=name, channel="sms", sandbox=True
+    )
+    if name != "twilio":
+        ProviderAccount.objects.create(
+            tenant=shop.tenant, name="sandbox twilio", provider="twilio", channel="sms", sandbox=True, enabled=False
+        )
+    return name
+
+
 @pytest.mark.parametrize(
     ("phone", "outcome", "suppressed"),
     [
@@ -73,7 +87,9 @@ def test_a_message_arrives_with_plain_characters(shop: Shop, sandbox: Sandbox) -
         ("+15005550060", "unknown in_doubt", False),
     ],
 )
-def test_the_answer_of_a_magic_number_decides(shop: Shop, phone: str, outcome: str, suppressed: bool) -> None:
+def test_the_answer_of_a_magic_number_decides(
+    provider: str, shop: Shop, phone: str, outcome: str, suppressed: bool
+) -> None:
     assert send(shop, phone) == outcome
     assert Suppression.objects.filter(tenant=shop.tenant, channel="sms", address=phone).exists() is suppressed
 

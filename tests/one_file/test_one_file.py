@@ -63,16 +63,16 @@ def run(copy: Path, *arguments: str) -> str:
 
 def test_the_pages_say_which_files_to_add() -> None:
     assert sorted(files_of_the_pages()) == [
-        "notifier/channels/chat.py",
-        "notifier/providers/webex.py",
-        "notifier/sandbox/services/webex.py",
+        "notifier/channels/messenger.py",
+        "notifier/providers/line.py",
+        "notifier/sandbox/services/line.py",
     ]
 
 
 def test_no_migration_is_missing_and_both_queues_get_a_worker(copy: Path) -> None:
     run(copy, "-W", "ignore::RuntimeWarning", "manage.py", "makemigrations", "--check", "--dry-run")
     shown = run(copy, "manage.py", "queues").splitlines()
-    assert {"chat 2 1", f"chat.bulk 1 {os.cpu_count()}"} <= set(shown)
+    assert {"messenger 2 1", f"messenger.bulk 1 {os.cpu_count()}"} <= set(shown)
 
 
 def test_the_examples_pass_the_linter(copy: Path) -> None:
@@ -91,6 +91,6 @@ def test_the_contract_tests_pass_and_a_message_and_a_campaign_arrive(copy: Path)
         "tests/test_docs.py",
         "tests/test_not_yet.py",
         "tests/local/test_compose.py",
-        "tests/one_file/send_chat.py",
+        "tests/one_file/send_messenger.py",
     )
     assert re.search(r"^\d+ passed in ", shown, re.MULTILINE), shown[-2000:]
