@@ -107,7 +107,7 @@ def test_files_and_modules_that_a_page_names_exist(page: Path) -> None:
 
 
 #: what the pages on adding something tell the reader to write
-EXAMPLES = {"chat", "webex"}
+EXAMPLES = {"messenger", "line"}
 
 
 @pytest.mark.parametrize("page", [*DECISIONS, PROJECT / "docs/architecture.md"], ids=relative)

@@ -12,7 +12,8 @@ from notifier.vocabulary.people import DeviceAddress, Person
 
 ANN = Person(
     id=uuid.uuid4(), external_id="ann-1", name="Ann", email="ann@example.com", phone="+491701234567", locale="en",
-    timezone="", attributes={}, status="active", devices=(DeviceAddress(uuid.uuid4(), "fcm", "token-of-ann", ""),),
+    timezone="", attributes={"chat_id": 4711}, status="active",
+    devices=(DeviceAddress(uuid.uuid4(), "fcm", "token-of-ann", ""),),
 )  # fmt: skip
 
 
