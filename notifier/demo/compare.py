@@ -7,9 +7,8 @@ from typing import Any
 from inbox.models import InboxMessage
 from notifier.demo.client import Client
 from notifier.models import Delivery
-from notifier.vocabulary.status import Status
+from notifier.vocabulary.status import TAKEN
 
-ACCEPTED = (Status.SENT, Status.DELIVERED)
 Messages = set[tuple[str, str]]  #: (delivery id, address)
 
 
@@ -20,7 +19,7 @@ def differences(campaign: str, channels: tuple[str, ...], sandbox: Client) -> li
 
 
 def _of_channel(campaign: str, channel: str, sandbox: Client) -> list[str]:
-    rows = Delivery.objects.filter(campaign_id=campaign, channel=channel, status__in=ACCEPTED)
+    rows = Delivery.objects.filter(campaign_id=campaign, channel=channel, status__in=TAKEN)
     ledger: Messages = {(str(pk), address) for pk, address in rows.values_list("pk", "address").iterator()}
     arrived = _in_inboxes(ledger) if channel == "in_app" else _at_sandbox(channel, sandbox)
     lines = []

@@ -19,8 +19,9 @@ _PLANS = ("free", "plus", "family")
 #: of a hundred recipients: those without a push token, and those with a token that FCM no longer knows
 WITHOUT_TOKEN = 3
 DEAD_TOKEN = 1
-#: of a hundred recipients: those whose mailbox does not exist
-DEAD_MAILBOX = 1
+#: of a hundred recipients: those whose mailbox does not exist, and those who click or open, which the sandbox's email
+#: services report
+DEAD_MAILBOX, CLICKS, OPENS = 1, 8, 24
 
 
 def external_ids(count: int) -> list[str]:
@@ -51,9 +52,10 @@ def write_csv(path: Path, count: int) -> None:
 
 
 def _email(hundredth: int, number: int) -> str:
-    """The sandbox's mail server knows no mailbox whose name begins with `nobody`."""
-    dead = number and hundredth < DEAD_MAILBOX
-    return f"nobody-{number}@example.com" if dead else f"user-{number}@example.com"
+    """The first word of the address chooses what becomes of a mail in the sandbox."""
+    bounds = {"nobody": DEAD_MAILBOX, "click": DEAD_MAILBOX + CLICKS, "open": DEAD_MAILBOX + CLICKS + OPENS}
+    word = next((word for word, bound in bounds.items() if number and hundredth < bound), "user")
+    return f"{word}-{number}@example.com"
 
 
 def _token(hundredth: int, number: int) -> str:
