@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from enum import StrEnum
 from typing import NamedTuple
 
 MOST_SMS_SEGMENTS = 10  #: Twilio refuses texts of more than 1,600 characters (error 21617)
@@ -15,3 +16,11 @@ class TenantRules(NamedTuple):
     schemes: Collection[str] = ()
     sms_segments: int = 6
     sms_transliterate: bool = False
+
+
+class Tracking(StrEnum):
+    """Whether a tenant sees that its emails are opened and their links clicked; for mail that we send ourselves."""
+
+    OFF = "off"
+    ANONYMOUS = "anonymous"  #: counted for each campaign, and for no person
+    ON = "on"  #: recorded for each message
