@@ -125,6 +125,8 @@ class Provider(ABC, Generic[M]):
     own_paths: ClassVar[bool] = False
     #: the provider's server calls us later and says what became of a message: `verify` and `receipts` read the call
     reports: ClassVar[bool] = False
+    #: the provider's server reports no opens and clicks: the site puts its own pixel and links into the HTML
+    needs_tracking: ClassVar[bool] = False
     Config: ClassVar[type[Config]] = Config
     origin: ClassVar[str] = ""
 

@@ -129,6 +129,7 @@ class Smtp(base.Provider[EmailMessage]):
     templatable = frozenset({"subject", "text", "html", "preheader"})
     own_paths = True
     reports = True
+    needs_tracking = True
     Config = SmtpConfig
     config: SmtpConfig
     origin = "smtp://"

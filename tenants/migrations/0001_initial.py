@@ -230,6 +230,24 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "tracking",
+                    models.CharField(
+                        choices=[
+                            ("off", "Off: links are sent as they are"),
+                            ("anonymous", "Anonymous: counted for each campaign, for no person"),
+                            (
+                                "on",
+                                "On: recorded for each recipient; most laws ask for the recipient's consent",
+                            ),
+                        ],
+                        default="off",
+                        help_text="Of mail that leaves through a mail server. Email services track by their own "
+                        "settings.",
+                        max_length=9,
+                        verbose_name="opens and clicks of emails",
+                    ),
+                ),
+                (
                     "active",
                     models.BooleanField(default=True, help_text="The API refuses the keys of an inactive tenant."),
                 ),

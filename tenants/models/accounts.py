@@ -12,7 +12,7 @@ from django.db import models
 
 from notifier.errors import InvalidInput
 from notifier.values import zones
-from notifier.vocabulary.content import MOST_SMS_SEGMENTS, TenantRules
+from notifier.vocabulary.content import MOST_SMS_SEGMENTS, TenantRules, Tracking
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.status import Mode
 from tenants.models.base import TenantOwned
@@ -76,6 +76,17 @@ class Tenant(models.Model):
         "SMS in plain letters",
         default=False,
         help_text="Letters outside of GSM-7 become similar ones (ş: s) where that keeps an SMS short.",
+    )
+    tracking = models.CharField(
+        "opens and clicks of emails",
+        max_length=9,
+        choices=[
+            (Tracking.OFF.value, "Off: links are sent as they are"),
+            (Tracking.ANONYMOUS.value, "Anonymous: counted for each campaign, for no person"),
+            (Tracking.ON.value, "On: recorded for each recipient; most laws ask for the recipient's consent"),
+        ],
+        default=Tracking.OFF.value,
+        help_text="Of mail that leaves through a mail server. Email services track by their own settings.",
     )
     active = models.BooleanField(default=True, help_text="The API refuses the keys of an inactive tenant.")
     inbox_secret = models.BinaryField(default=bytes, editable=False)  #: encrypted; signs recipient tokens

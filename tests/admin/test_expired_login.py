@@ -18,7 +18,7 @@ TEXT = {"title": "Hi", "body": "x"}
 
 
 def settings_of(tenant: Tenant, **values: Any) -> dict[str, Any]:
-    texts = {"default_locale": "en", "timezone": "UTC", "link_schemes": "", "sms_segments": "6"}
+    texts = {"default_locale": "en", "timezone": "UTC", "link_schemes": "", "sms_segments": "6", "tracking": "off"}
     return {"name": tenant.name, **texts, **values}
 
 

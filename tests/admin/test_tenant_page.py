@@ -23,7 +23,14 @@ pytestmark = pytest.mark.django_db
 def test_an_owner_lists_the_schemes_of_the_tenants_apps(site: Site, log_in: LogIn) -> None:
     acme = site.people.acme
     browser = log_in(site.people.ana)
-    values = {"name": acme.name, "default_locale": "en", "timezone": "UTC", "sms_segments": "6", "sandbox": "on"}
+    values = {
+        "name": acme.name,
+        "default_locale": "en",
+        "timezone": "UTC",
+        "sms_segments": "6",
+        "tracking": "off",
+        "sandbox": "on",
+    }
     answer = browser.post(url(type(acme), "change", acme.pk), {**values, "link_schemes": "Acme://, acme-beta"})
     assert answer.status_code == 302
     acme.refresh_from_db()
@@ -38,7 +45,7 @@ SWITCHES = ["sandbox", "active"]
 def settings_form(tenant: Tenant, **values: str) -> dict[str, str]:
     """What a browser sends of a tenant's page: of a box that is not ticked, nothing."""
     ticked = {name: "on" for name in SWITCHES if getattr(tenant, name)}
-    texts = {"default_locale": "en", "timezone": "UTC", "link_schemes": "", "sms_segments": "6"}
+    texts = {"default_locale": "en", "timezone": "UTC", "link_schemes": "", "sms_segments": "6", "tracking": "off"}
     return {"name": tenant.name, **texts, **ticked, **values}
 
 

@@ -4,9 +4,9 @@
     {SITE_URL}/o/<token>/<delivery id>     an image of one pixel
     {SITE_URL}/c/<token>, /o/<token>       the same for a tenant that counts without persons
 
-The token is signed: tenant, campaign (where only the campaign is counted) and the link's URL. So the redirect leads only
-where an email of this site pointed, and the token is the same in all emails with the same content: a body template holds
-it as constant text. The token is valid as long as a key that signed it is configured (ENCRYPTION_KEYS).
+The token is signed: tenant, campaign (where only the campaign is counted) and the link's URL. So the redirect leads
+only where an email of this site pointed, and the token is the same in all emails with the same content: a body template
+holds it as constant text. The token is valid as long as a key that signed it is configured (ENCRYPTION_KEYS).
 """
 
 from __future__ import annotations

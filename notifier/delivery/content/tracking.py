@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
 from notifier.channels import channel
 from notifier.channels.base import Envelope
@@ -28,10 +29,14 @@ class PersonalLink(ValueError):
 
 
 def tracking_of(tenant_id: uuid.UUID) -> Tracking:
-    """What the tenant chose, as it was 2 seconds ago at most. OFF for a tenant that is gone."""
+    """What the tenant chose, as it was 2 seconds ago at most. OFF while the database is away: a message without a pixel
+    is better than a message in doubt."""
     choice = _choices.get(tenant_id)
     if choice is None:
-        stored = Tenant.objects.filter(pk=tenant_id).values_list("tracking", flat=True).first()
+        try:
+            stored = Tenant.objects.filter(pk=tenant_id).values_list("tracking", flat=True).first()
+        except (OperationalError, InterfaceError):
+            return Tracking.OFF
         choice = Tracking(stored or Tracking.OFF)
         _choices.keep(tenant_id, choice)
     return choice
@@ -43,8 +48,8 @@ def with_tracking(
     """The rendered parts of a message of channel `name`, with tracked HTML. The parts as they are for a channel without
     HTML, for a tenant that tracks nothing, and for a message of no campaign where only campaigns are counted.
 
-    `placeholders`: what stands for the texts of recipients in the sample message of a body template. Raises PersonalLink
-    for a link that holds one. 70 µs for a page of 5 kB with 20 links."""
+    `placeholders`: what stands for the texts of recipients in the sample message of a body template. Raises
+    PersonalLink for a link that holds one. 70 µs for a page of 5 kB with 20 links."""
     parts = [part for part in channel(name).html_parts if content.get(part)]
     if not parts or (choice := tracking_of(envelope.tenant_id)) is Tracking.OFF:
         return content
