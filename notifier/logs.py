@@ -55,10 +55,14 @@ def configure(*, debug: bool, level: str) -> None:
 
 #: addresses whose last part is a right by itself
 SECRET_PATHS = ("/unsubscribe/", "/v1/receipts/")
+#: addresses that hold a link of a message: content
+CONTENT_PATHS = ("/c/", "/o/")
 
 
 def loggable(path: str) -> str:
     """The path without a token in it."""
+    if path.startswith(CONTENT_PATHS):
+        return f"{path[:3]}…"
     return f"{path[: path.rindex('/') + 1]}…" if path.startswith(SECRET_PATHS) else path
 
 

@@ -246,6 +246,8 @@ UNRENDERED_WARN_PERCENT = env.float("UNRENDERED_WARN_PERCENT", 1.0)
 #: unfinished messages that may wait for one recipient, channel and lane
 ORDERING_QUEUE_LIMIT = 200
 INBOX_TOKEN_MAX_SECONDS = 3600
+#: opens and clicks are gathered for so many seconds before they are stored; 0: each is stored at once
+ENGAGEMENT_WRITE_SECONDS = env.float("ENGAGEMENT_WRITE_SECONDS", 0.25)
 
 LOGGING_CONFIG = None
 from notifier.logs import configure  # noqa: E402

@@ -12,8 +12,8 @@ from django.views.generic import RedirectView
 
 from notifier.api.framework.errors import Problem, current_problem, problem_response
 from notifier.api.framework.guard import PREFIX
-from notifier.delivery.content import unsubscribe_link
-from notifier.web import health
+from notifier.delivery.content import tracked_link, unsubscribe_link
+from notifier.web import health, tracking
 from notifier.web.unsubscribe import Unsubscribe
 from tenants.admin.site import admin_site
 
@@ -49,6 +49,10 @@ urlpatterns = [
     path("healthz", health.alive),
     path("readyz", health.ready),
     path(f"{unsubscribe_link.PATH}<str:token>", Unsubscribe.as_view()),
+    path(f"{tracked_link.CLICK}<str:token>", tracking.click),
+    path(f"{tracked_link.CLICK}<str:token>/<str:delivery>", tracking.click),
+    path(f"{tracked_link.OPEN}<str:token>", tracking.opened),
+    path(f"{tracked_link.OPEN}<str:token>/<str:delivery>", tracking.opened),
     path("admin/", admin_site.urls),
     path("v1/", include("notifier.api.people.urls")),
     path("v1/", include("notifier.api.urls")),

@@ -69,6 +69,8 @@ TENANT_OWNED = (
     "notifier_deliveryevent",
     "notifier_deadletter",
     "notifier_receipt",
+    "notifier_engagementbatch",
+    "notifier_engagementcount",
 )
 
 
@@ -615,6 +617,67 @@ class Migration(migrations.Migration):
                         condition=models.Q(("state__lt", 2)), fields=["account_id", "due_at"], name="receipt_due"
                     ),
                     models.Index(condition=models.Q(("state", 2)), fields=["tenant", "-id"], name="receipt_unreadable"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="EngagementBatch",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("channel", models.CharField(max_length=16)),
+                ("events", models.TextField()),
+                ("received_at", models.DateTimeField()),
+                ("due_at", models.DateTimeField()),
+                ("attempts", models.SmallIntegerField(default=0)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name_plural": "engagement batches",
+                "indexes": [models.Index(fields=["due_at"], name="engagement_batch_due")],
+            },
+        ),
+        migrations.CreateModel(
+            name="EngagementCount",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("campaign_id", models.UUIDField()),
+                ("kind", models.CharField(max_length=16)),
+                ("machine", models.BooleanField()),
+                ("count", models.BigIntegerField()),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("tenant", "campaign_id", "kind", "machine"), name="engagement_count_once"
+                    )
                 ],
             },
         ),

@@ -1,8 +1,9 @@
 """The engine's rows: templates, provider accounts, notifications, the ledger of deliveries, dead letters,
-receipts of providers."""
+receipts of providers, engagement."""
 
 from notifier.models.accounts import ProviderAccount
 from notifier.models.content import Layout, Sender, StoredFile, Template, TemplateVersion
+from notifier.models.engagement import EngagementBatch, EngagementCount
 from notifier.models.ledger import DeadLetter, Delivery, DeliveryEvent, Notification, OrderingQueue
 from notifier.models.receipts import Receipt
 
@@ -10,6 +11,8 @@ __all__ = [
     "DeadLetter",
     "Delivery",
     "DeliveryEvent",
+    "EngagementBatch",
+    "EngagementCount",
     "Layout",
     "Notification",
     "OrderingQueue",

@@ -64,6 +64,8 @@ WEB_MAY: Mapping[str, Rights] = {
     "notifier_deadletter": FULL,
     # the admin deletes what no worker could read, or has it read again
     "notifier_receipt": FULL,
+    "notifier_engagementbatch": frozenset({"INSERT"}),
+    "notifier_engagementcount": READ,
     "inbox_feed": WRITE,
     "inbox_inboxmessage": WRITE,
     # campaigns
