@@ -13,7 +13,7 @@ from notifier.errors import InvalidInput
 from notifier.vocabulary.status import Mode
 from tenants.models import ApiKey, Tenant
 
-SCOPES = ("send", "recipients", "campaigns", "inbox")
+SCOPES = ("send", "recipients", "campaigns", "inbox", "events")
 EVERYTHING = "*"
 #: characters of a key that are stored to recognise it by: `nk_live_` and the first eight
 _PREFIX = 16

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from notifier.api import docs, layouts, notifications, templates
+from notifier.api import docs, events, layouts, notifications, templates
 from notifier.api.framework.paths import path
 
 urlpatterns = [
     path("openapi.json", docs.OpenApiView.as_view(), name="openapi"),
     path("docs", docs.DocsView.as_view(), name="docs"),
+    path("events", events.EventsView.as_view()),
     path("notifications", notifications.NotificationsView.as_view()),
     path("notifications/bulk", notifications.NotificationsBulkView.as_view()),
     path("notifications/<id:notification_id>", notifications.NotificationView.as_view()),

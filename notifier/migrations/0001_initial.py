@@ -662,7 +662,7 @@ class Migration(migrations.Migration):
                 ("campaign_id", models.UUIDField()),
                 ("kind", models.CharField(max_length=16)),
                 ("machine", models.BooleanField()),
-                ("count", models.BigIntegerField()),
+                ("total", models.BigIntegerField()),
                 (
                     "tenant",
                     models.ForeignKey(

@@ -33,7 +33,7 @@ class EngagementCount(TenantOwned):
     campaign_id = models.UUIDField()
     kind = models.CharField(max_length=16)
     machine = models.BooleanField()
-    count = models.BigIntegerField()
+    total = models.BigIntegerField()
 
     class Meta:
         constraints = [

@@ -710,7 +710,9 @@ class Migration(migrations.Migration):
                 ("digest", models.BinaryField(max_length=32, unique=True)),
                 (
                     "scopes",
-                    models.JSONField(default=list, help_text='["*"] or some of: send, recipients, campaigns, inbox.'),
+                    models.JSONField(
+                        default=list, help_text='["*"] or some of: send, recipients, campaigns, inbox, events.'
+                    ),
                 ),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("last_used_at", models.DateTimeField(blank=True, editable=False, null=True)),

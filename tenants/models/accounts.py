@@ -125,7 +125,7 @@ class ApiKey(TenantOwned):
     mode = models.CharField(max_length=8, choices=[(m.value, m.value) for m in Mode], default=Mode.LIVE)
     prefix = models.CharField(max_length=20, editable=False)
     digest = models.BinaryField(max_length=32, unique=True, editable=False)
-    scopes = models.JSONField(default=list, help_text='["*"] or some of: send, recipients, campaigns, inbox.')
+    scopes = models.JSONField(default=list, help_text='["*"] or some of: send, recipients, campaigns, inbox, events.')
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True)

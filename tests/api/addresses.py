@@ -6,6 +6,7 @@ from __future__ import annotations
 WITH_A_BODY = [
     ("POST", "/v1/notifications"),
     ("POST", "/v1/notifications/bulk"),
+    ("POST", "/v1/events"),
     ("PUT", "/v1/templates/shipped"),
     ("PUT", "/v1/layouts/plain"),
     ("PUT", "/v1/recipients/dora"),

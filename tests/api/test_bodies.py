@@ -109,6 +109,7 @@ WRONG: tuple[Any, ...] = (None, True, 7, -1, 1.5, "", "x" * 5000, [], [1], {}, {
 FIELDS: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/notifications"): {**payload(), **dict.fromkeys(("category", "channels", "send_at", "not_after"))},
     ("POST", "/v1/notifications/bulk"): {"items": [payload()]},
+    ("POST", "/v1/events"): {"events": [{"delivery": "01890000-0000-7000-8000-000000000000", "kind": "opened"}]},
     ("PUT", "/v1/templates/shipped"): {"content": {}, "name": "", "category": None},
     ("PUT", "/v1/recipients/dora"): dict.fromkeys(
         ("name", "email", "phone", "locale", "timezone", "attributes", "status")

@@ -21,13 +21,13 @@ class _Row(NamedTuple):
     campaign_id: Annotated[uuid.UUID, "uuid"]
     kind: Annotated[str, "text"]
     machine: Annotated[bool, "boolean"]
-    count: Annotated[int, "bigint"]
+    total: Annotated[int, "bigint"]
 
 
 _COLUMNS = bulk.columns_of(_Row)
 _ADD = f"""{bulk.insert_statement("notifier_engagementcount", _COLUMNS)}
 ON CONFLICT (tenant_id, campaign_id, kind, machine)
-DO UPDATE SET count = notifier_engagementcount.count + excluded.count
+DO UPDATE SET total = notifier_engagementcount.total + excluded.total
 """
 
 
@@ -46,4 +46,4 @@ def add(tenant_id: uuid.UUID, hits: Iterable[Hit]) -> None:
 def of_campaign(campaign_id: uuid.UUID) -> dict[str, int]:
     """`opened`, `clicked` by persons and `machine_opened`, `machine_clicked`; only those that occurred."""
     rows = EngagementCount.objects.filter(campaign_id=campaign_id)
-    return {f"machine_{row.kind}" if row.machine else row.kind: row.count for row in rows}
+    return {f"machine_{row.kind}" if row.machine else row.kind: row.total for row in rows}

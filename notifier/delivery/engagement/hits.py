@@ -10,7 +10,7 @@ import atexit
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, NamedTuple
 
@@ -133,18 +133,22 @@ buffer = HitBuffer()
 
 def store(arrived: Iterable[Arrived]) -> None:
     """Store events for a worker, in a transaction of its own that sees their tenants only."""
-    hits_of: defaultdict[tuple[uuid.UUID, str], list[Hit]] = defaultdict(list)
+    hits_of: defaultdict[uuid.UUID, defaultdict[str, list[Hit]]] = defaultdict(lambda: defaultdict(list))
     for tenant_id, channel, hit in arrived:
-        hits_of[tenant_id, channel].append(hit)
+        hits_of[tenant_id][channel].append(hit)
+    if hits_of:
+        with scope(*hits_of):
+            insert([row for tenant_id, of_tenant in hits_of.items() for row in rows_of(tenant_id, of_tenant)])
+
+
+def rows_of(tenant_id: uuid.UUID, hits_of: Mapping[str, Sequence[Hit]]) -> list[BatchRow]:
+    """The rows that hold a tenant's new events, given by channel."""
     now = datetime.now(UTC)
-    rows = [
+    return [
         BatchRow(new_id(), tenant_id, channel, pack(hits[at : at + MOST_IN_BATCH]), now, now, 0)
-        for (tenant_id, channel), hits in hits_of.items()
+        for channel, hits in hits_of.items()
         for at in range(0, len(hits), MOST_IN_BATCH)
     ]
-    if rows:
-        with scope(*{row.tenant_id for row in rows}):
-            insert(rows)
 
 
 def insert(rows: Sequence[BatchRow]) -> None:
