@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from notifier.errors import InvalidInput
 from notifier.mail_reports.return_path import LONGEST_LOCAL_PART
-from notifier.vocabulary.mail import ADDRESS
+from notifier.vocabulary.mail import ADDRESS, BounceMailbox
 
 NONE, IMAP, POP3 = "none", "imap", "pop3"
 TLS, STARTTLS = "tls", "starttls"
@@ -46,20 +46,6 @@ class BounceSettings(Protocol):
     def bounce_user(self) -> str: ...
     @property
     def bounce_password(self) -> str: ...
-
-
-class BounceMailbox(NamedTuple):
-    """Where bounces are read. `protocol`: imap or pop3; `security`: tls or starttls."""
-
-    protocol: str
-    host: str
-    port: int
-    security: str
-    user: str
-    password: str
-
-    def __repr__(self) -> str:
-        return f"<BounceMailbox {self.protocol} {self.host}:{self.port}>"
 
 
 def mailbox_of(settings: BounceSettings) -> BounceMailbox | None:

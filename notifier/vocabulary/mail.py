@@ -39,6 +39,18 @@ class Mailbox:
 
 
 @dataclass(frozen=True)
+class BounceMailbox:
+    """Where bounces are read. `protocol`: imap or pop3; `security`: tls or starttls."""
+
+    protocol: str
+    host: str
+    port: int
+    security: str
+    user: str = field(repr=False)
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Attachment:
     """A file of an email. `content_id` is set for an image that the page shows by `cid:`; such an image is no separate
     file. The content is read from the storage when a provider builds the request, in the batch's own thread."""

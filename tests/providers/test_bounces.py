@@ -11,9 +11,10 @@ import pytest
 from notifier.channels.base import Envelope
 from notifier.channels.email import EmailMessage
 from notifier.errors import Forged, InvalidInput
-from notifier.providers.bounces import BounceMailbox, mailbox_of
+from notifier.providers.bounces import mailbox_of
 from notifier.providers.smtp import Smtp, SmtpConfig
 from notifier.transport.in_memory import InMemoryClient
+from notifier.vocabulary.mail import BounceMailbox
 from notifier.vocabulary.people import Address
 from notifier.vocabulary.receipts import EventKind, ReceiptRequest
 from tests.mail_reports import samples

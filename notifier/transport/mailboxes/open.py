@@ -1,0 +1,66 @@
+"""Opens a mailbox, whichever protocol it speaks."""
+
+from __future__ import annotations
+
+import contextlib
+import imaplib
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from notifier.transport.mailboxes.deadline import closed_after
+from notifier.vocabulary.mail import BounceMailbox
+
+#: seconds for the connection, and for each answer
+TIMEOUT = 10.0
+#: seconds for everything that is done with an open mailbox
+DEADLINE = 60.0
+
+
+class MailboxError(Exception):
+    """The mailbox could not be read. The text names no user and no address."""
+
+
+class OpenMailbox(Protocol):
+    """A mailbox while it is open. A message is named by a text that is valid until the mailbox is closed."""
+
+    def waiting(self, most: int) -> Sequence[str]:
+        """The names of up to `most` messages that were not read yet, oldest first."""
+        ...
+
+    def read(self, name: str, most: int) -> bytes:
+        """The first `most` bytes of a message."""
+        ...
+
+    def finish(self, reports: Sequence[str], others: Sequence[str]) -> None:
+        """Never return these messages again. Reports are deleted; other messages are deleted only where the protocol
+        cannot mark them as read."""
+        ...
+
+
+@contextlib.contextmanager
+def open_mailbox(
+    mailbox: BounceMailbox, *, timeout: float = TIMEOUT, deadline: float = DEADLINE
+) -> Iterator[OpenMailbox]:
+    """The mailbox, open for `deadline` seconds at most. Raises MailboxError, also for what fails inside the block."""
+    # imported here: only the workers of one queue read mailboxes
+    from notifier.transport.mailboxes.imap import open_imap
+    from notifier.transport.mailboxes.pop3 import open_pop3
+
+    open_ = open_imap if mailbox.protocol == "imap" else open_pop3
+    tls = ssl.create_default_context()
+    try:
+        with socket.create_connection((mailbox.host, mailbox.port), timeout) as plain, closed_after(plain, deadline):
+            secure = mailbox.security == "tls"
+            connection = tls.wrap_socket(plain, server_hostname=mailbox.host) if secure else plain
+            with connection, open_(connection, mailbox, None if secure else tls) as opened:
+                yield opened
+    except ssl.SSLCertVerificationError as error:
+        raise MailboxError(f"the server's certificate is not valid: {error.verify_message}") from None
+    except TimeoutError:
+        raise MailboxError("the server does not answer") from None
+    except (OSError, EOFError) as error:
+        raise MailboxError(f"no connection ({type(error).__name__})") from None
+    except imaplib.IMAP4.error:
+        raise MailboxError("the server refused a command, or its answer makes no sense") from None
