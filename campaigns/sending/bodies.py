@@ -16,6 +16,7 @@ from typing import Any
 from campaigns.shard.payload import Payload, SharedContent, column_names
 from notifier.channels import channel
 from notifier.channels.base import Envelope, Message
+from notifier.delivery.content.tracking import with_tracking
 from notifier.delivery.content.unsubscribe_link import OptOut, link_to
 from notifier.providers import Provider
 from notifier.providers.body_template import (
@@ -48,13 +49,15 @@ class Batch:
 
 
 class BodyBuilder:
-    """Builds the requests of one shard. `common`: the envelope of its messages, without what differs between them."""
+    """Builds the requests of one shard. `common`: the envelope of its messages, without what differs between them;
+    `tracks`: opens and clicks are to be seen."""
 
-    def __init__(self, provider: Provider[Any], payload: Payload, common: Envelope) -> None:
+    def __init__(self, provider: Provider[Any], payload: Payload, common: Envelope, *, tracks: bool = False) -> None:
         self._provider, self._payload, self._common = provider, payload, common
         self._templates: dict[int, BodyTemplate] = {}
         self._compiled_for: tuple[str, int | None] = ("", common.expires_in)
         self._compiled_at = time.monotonic()
+        self._tracks = tracks
 
     @cached_property
     def untemplatable(self) -> frozenset[int]:
@@ -67,7 +70,25 @@ class BodyBuilder:
         if unfit:
             untemplatable |= {i for i, n in enumerate(payload.content_index) if n in unfit}
         parts = {part for content in payload.contents for part, text in content.items() if column_names(part, text)}
+        if self._tracks:
+            untemplatable |= self._with_links()
         return frozenset(untemplatable.union(*map(self._with_empty, parts)))
+
+    def _with_links(self) -> set[int]:
+        """Messages whose own texts hold a link: the link must be replaced by one that is tracked."""
+        payload = self._payload
+        columns = {
+            column
+            for content in payload.contents
+            for part in channel(self._provider.channel).html_parts & content.keys()
+            for column in column_names(part, content[part])
+        }
+        return {
+            i
+            for column in columns
+            for i, text in enumerate(payload.personal_texts[column])
+            if "<" in text and "href" in text.lower()
+        }
 
     def _with_empty(self, part: str) -> set[int]:
         """Messages whose text of this part is empty: a provider may leave the part out."""
@@ -168,7 +189,10 @@ class BodyBuilder:
             content_index=[0],
             personal_texts={name: [placeholder] for name, placeholder in placeholders.parts.items()},
         )
-        message = channel(self._provider.channel).message(envelope, sample.content(0))
+        parts: Mapping[str, Any] = sample.content(0)
+        if self._tracks:
+            parts = with_tracking(self._provider.channel, parts, envelope, placeholders.text_pattern)
+        message = channel(self._provider.channel).message(envelope, parts)
         return self._provider.body_template(message, placeholders, self._compiled_for[0])
 
 

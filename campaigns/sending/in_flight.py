@@ -18,6 +18,7 @@ from notifier.delivery.dispatch import (
     FallbackAccounts,
     envelope_of,
     expires_in,
+    is_tracked,
     message_of,
     outcome_of,
     slow_down,
@@ -63,7 +64,8 @@ class InFlight:
             return
         self._completions = self._client.completion_queue()
         self._token_request = None if self._provider.builtin else self._provider.required_token()
-        self._builder = BodyBuilder(self._provider, claimed.payload, envelope_of(claimed.ledger_row(0)))
+        row = claimed.ledger_row(0)
+        self._builder = BodyBuilder(self._provider, claimed.payload, envelope_of(row), tracks=is_tracked(row))
 
     @property
     def window(self) -> int:

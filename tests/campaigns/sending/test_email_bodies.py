@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import re
 import uuid
 from dataclasses import replace
 from email.message import EmailMessage as Parsed
@@ -18,8 +19,10 @@ from campaigns.shard.payload import NO_DEVICE, Payload, pack, unpack
 from notifier.channels import channel
 from notifier.channels.base import Envelope
 from notifier.delivery.content.templates import Compiled, Locale
+from notifier.delivery.content.tracking import PersonalLink, with_tracking
 from notifier.delivery.content.unsubscribe_link import read_token
-from notifier.vocabulary.content import TenantRules
+from notifier.vocabulary.content import TenantRules, Tracking
+from tenants.models import Tenant
 from tests.providers.test_contract import in_sandbox
 
 SMTP = in_sandbox("smtp")
@@ -138,6 +141,30 @@ def test_an_address_outside_of_ascii_is_built_singly() -> None:
     assert (batch.rows, failed, batch.head.origin) == ([0], [1], SMTP.base)
     assert batch.paths == ["notifier@sandbox.example jürgen@mail.example".encode()]
     assert read(batch.bodies[0]) == read(singly(shard, 0))
+
+
+@pytest.mark.django_db
+def test_tracked_links_of_a_shard_are_those_of_emails_built_singly() -> None:
+    tenant = Tenant.objects.create(name="Acme", slug="acme", tracking=Tracking.ON)
+    page = (
+        '<body><a href="https://shop.example/?a=1&amp;b=2">Hi {{ recipient.name }}</a>{{ recipient.name | raw }}</body>'
+    )
+    names = ["Ann", "Zoë =", '<a href="https://ann.example/">Ann</a>']
+    shard = payload(names, ["1", "2", "3"], {"subject": "Hi", "html": page})
+    common = replace(envelope(shard), tenant_id=tenant.pk)
+    builder = BodyBuilder(SMTP, shard, common, tracks=True)
+    assert builder.untemplatable == {2}
+    [batch] = builder.build([0, 1], "", None)
+    for i, raw in enumerate(batch.bodies):
+        own = replace(envelope(shard, i), tenant_id=tenant.pk)
+        tracked = with_tracking("email", shard.content(i), own)
+        assert read(raw) == read(SMTP.request(channel("email").message(own, tracked), "").body)
+        assert len(re.findall(rf"/[co]/[\w-]+/{shard.key(i)}", read(raw)[1]["text/html"])) == 2
+    personal = payload(
+        ["Ann"], ["1"], {"subject": "Hi", "html": "<a href='https://shop.example/{{ recipient.name }}'>"}
+    )
+    with pytest.raises(PersonalLink):
+        BodyBuilder(SMTP, personal, common, tracks=True).build([0], "", None)
 
 
 @pytest.mark.parametrize("name", ["", "Zoë"])
