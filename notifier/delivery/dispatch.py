@@ -205,7 +205,8 @@ def message_of(row: Claimed) -> Message:
 
 
 def is_tracked(row: Claimed) -> bool:
-    """Whether the site puts its pixel and its links into the message. 0.2 µs for a channel without HTML, 0.7 for a tenant that tracks nothing."""
+    """Whether the site puts its pixel and its links into the message. 0.2 µs for a channel without HTML, 0.7 for a
+    tenant that tracks nothing."""
     if not channel(row.channel).html_parts or tracking_of(row.tenant_id) is Tracking.OFF:
         return False
     account = registry.load_account(row.account_id)

@@ -146,9 +146,8 @@ def test_an_address_outside_of_ascii_is_built_singly() -> None:
 @pytest.mark.django_db
 def test_tracked_links_of_a_shard_are_those_of_emails_built_singly() -> None:
     tenant = Tenant.objects.create(name="Acme", slug="acme", tracking=Tracking.ON)
-    page = (
-        '<body><a href="https://shop.example/?a=1&amp;b=2">Hi {{ recipient.name }}</a>{{ recipient.name | raw }}</body>'
-    )
+    link = '<a href="https://shop.example/?a=1&amp;b=2">Hi {{ recipient.name }}</a>'
+    page = f"{PAGE}{link}{{{{ recipient.name | raw }}}}</body>"
     names = ["Ann", "Zoë =", '<a href="https://ann.example/">Ann</a>']
     shard = payload(names, ["1", "2", "3"], {"subject": "Hi", "html": page})
     common = replace(envelope(shard), tenant_id=tenant.pk)
@@ -160,9 +159,8 @@ def test_tracked_links_of_a_shard_are_those_of_emails_built_singly() -> None:
         tracked = with_tracking("email", shard.content(i), own)
         assert read(raw) == read(SMTP.request(channel("email").message(own, tracked), "").body)
         assert len(re.findall(rf"/[co]/[\w-]+/{shard.key(i)}", read(raw)[1]["text/html"])) == 2
-    personal = payload(
-        ["Ann"], ["1"], {"subject": "Hi", "html": "<a href='https://shop.example/{{ recipient.name }}'>"}
-    )
+    page = f"{PAGE}<a href='https://shop.example/{{{{ recipient.name }}}}'>me</a></body>"
+    personal = payload(["Ann"], ["1"], {"subject": "Hi", "html": page})
     with pytest.raises(PersonalLink):
         BodyBuilder(SMTP, personal, common, tracks=True).build([0], "", None)
 
