@@ -31,6 +31,7 @@ from notifier.vocabulary.http import (
     TokenRequest,
     TransportError,
 )
+from notifier.vocabulary.mail import BounceMailbox
 from notifier.vocabulary.receipts import ReceiptEvent, ReceiptRequest
 from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Temporary, Verdict
 
@@ -207,6 +208,12 @@ class Provider(ABC, Generic[M]):
         """The events of a verified call. A worker calls it. Raises Forged, or ValueError for a body that cannot be
         read."""
         raise NotImplementedError(f"{type(self).__name__} must implement receipts() to report")
+
+    @property
+    def bounce_mailbox(self) -> BounceMailbox | None:
+        """The mailbox in which reports about messages arrive as emails; each is read as the body of a call. None for
+        a provider whose server calls us."""
+        return None
 
     def receipt_answer(self, request: ReceiptRequest) -> tuple[str, bytes]:
         """Content type and body of the answer that the provider's server expects to a call."""

@@ -24,7 +24,7 @@ from notifier.providers.mime import as_html, compose, encode_headers, encode_val
 from notifier.providers.mime.dkim import DkimKey
 from notifier.vocabulary.checks import ConnectionCheck, SenderDomain
 from notifier.vocabulary.http import HttpClient, Request, Response, TransportError
-from notifier.vocabulary.mail import ADDRESS, Mailbox
+from notifier.vocabulary.mail import ADDRESS, BounceMailbox, Mailbox
 from notifier.vocabulary.receipts import ReceiptEvent, ReceiptRequest
 from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Temporary, Verdict
 
@@ -185,6 +185,10 @@ class Smtp(base.Provider[EmailMessage]):
         if not self.config.bounce_address or not self.signing_keys:
             return self._sender.address
         return return_path.address_for(self.config.bounce_address, delivery_id, self.signing_keys[0])
+
+    @property
+    def bounce_mailbox(self) -> BounceMailbox | None:
+        return bounces.mailbox_of(self.config)
 
     def verify(self, request: ReceiptRequest) -> None:
         """A mail server that pipes a message signs nothing: the secret in the address is the whole authorization."""

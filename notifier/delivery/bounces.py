@@ -1,0 +1,111 @@
+"""Reads the mailboxes to which bounces come back, and stores each report as a call of the receipts address.
+
+A report is stored, and the transaction committed, before it is deleted from the mailbox. So a worker that is killed in
+between leaves the report in the mailbox; the next worker stores it once more, and a repeated event changes nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+import structlog
+
+from notifier.delivery.accounts import registry
+from notifier.delivery.receipts import incoming
+from notifier.errors import NotifierError
+from notifier.mail_reports.report import LARGEST
+from notifier.models import ProviderAccount
+from notifier.providers import Provider
+from notifier.transport.mailboxes import MailboxError, OpenMailbox, open_mailbox
+from notifier.vocabulary.http import HttpClient
+from notifier.vocabulary.mail import BounceMailbox
+from notifier.vocabulary.receipts import ReceiptRequest
+
+log = structlog.get_logger("notifier.bounces")
+
+#: messages that are read before the reports among them are stored and deleted
+CHUNK = 50
+#: messages of one mailbox in one run; the next run goes on
+MOST_MESSAGES = 200
+
+
+class Read(NamedTuple):
+    """What was found in one mailbox. `error`: why it could not be read to its end."""
+
+    reports: int = 0
+    others: int = 0
+    error: str = ""
+
+
+def accounts_with_mailbox() -> dict[uuid.UUID, list[ProviderAccount]]:
+    """Accounts that share a mailbox, by the id of the first of them. A tenant may name one mailbox in several
+    accounts; it is read once, for all of them."""
+    groups: defaultdict[tuple[uuid.UUID, BounceMailbox], list[ProviderAccount]] = defaultdict(list)
+    accounts = ProviderAccount.objects.filter(enabled=True, sandbox=False, tenant__active=True)
+    for account in accounts.order_by("tenant_id", "id"):
+        if mailbox := mailbox_of(account):
+            groups[account.tenant_id, mailbox].append(account)
+    return {group[0].id: group for group in groups.values()}
+
+
+def mailbox_of(account: ProviderAccount) -> BounceMailbox | None:
+    """The mailbox of the account's bounces; None without one, and for settings that cannot be used."""
+    try:
+        return registry.provider_for(account).bounce_mailbox
+    except (NotifierError, ValueError):
+        return None  # sending records what is wrong with the settings
+
+
+def read_mailbox(accounts: Sequence[ProviderAccount]) -> Read:
+    """Read the mailbox that these accounts share, for a minute at most."""
+    mailbox = mailbox_of(accounts[0])
+    if mailbox is None:
+        return Read()
+    reports = others = 0
+    try:
+        with open_mailbox(mailbox) as opened:
+            names = iter(opened.waiting(MOST_MESSAGES))
+            while chunk := list(islice(names, CHUNK)):
+                of_us, of_others = _take(accounts, opened, chunk)
+                opened.finish(of_us, of_others)
+                reports, others = reports + len(of_us), others + len(of_others)
+    except MailboxError as error:
+        log.warning("bounces not read", action="read bounces", account=str(accounts[0].id), error=str(error))
+        return Read(reports, others, str(error))
+    if reports or others:
+        log.info("bounces read", action="read bounces", account=str(accounts[0].id), reports=reports, others=others)
+    return Read(reports, others)
+
+
+def _take(
+    accounts: Sequence[ProviderAccount], mailbox: OpenMailbox, names: Iterable[str]
+) -> tuple[list[str], list[str]]:
+    """Store the reports among these messages; returns the names of reports and of other messages."""
+    providers = [(a, registry.provider_for(a), registry.http_client_for(a)) for a in accounts]
+    reports: list[str] = []
+    others: list[str] = []
+    for name in names:
+        raw = mailbox.read(name, LARGEST)
+        account = _account_of(providers, raw)
+        if account is None:
+            others.append(name)
+        else:
+            incoming.keep(account, _as_call(raw))
+            reports.append(name)
+    return reports, others
+
+
+def _account_of(
+    providers: Iterable[tuple[ProviderAccount, Provider[Any], HttpClient]], raw: bytes
+) -> ProviderAccount | None:
+    """The account about whose message the report is; None for any other message."""
+    call = _as_call(raw)
+    return next((account for account, provider, client in providers if provider.receipts(call, client)), None)
+
+
+def _as_call(raw: bytes) -> ReceiptRequest:
+    return ReceiptRequest("POST", "", {"content-type": "message/rfc822"}, raw)
