@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -60,14 +61,17 @@ def mailbox_of(account: ProviderAccount) -> BounceMailbox | None:
         return None  # sending records what is wrong with the settings
 
 
-def read_mailbox(accounts: Sequence[ProviderAccount]) -> Read:
+def read_mailbox(
+    accounts: Sequence[ProviderAccount],
+    open_: Callable[[BounceMailbox], AbstractContextManager[OpenMailbox]] = open_mailbox,
+) -> Read:
     """Read the mailbox that these accounts share, for a minute at most."""
     mailbox = mailbox_of(accounts[0])
     if mailbox is None:
         return Read()
     reports = others = 0
     try:
-        with open_mailbox(mailbox) as opened:
+        with open_(mailbox) as opened:
             names = iter(opened.waiting(MOST_MESSAGES))
             while chunk := list(islice(names, CHUNK)):
                 of_us, of_others = _take(accounts, opened, chunk)

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from notifier.transport import egress
 from notifier.transport.mailboxes.deadline import closed_after
 from notifier.vocabulary.mail import BounceMailbox
 
@@ -51,11 +52,13 @@ def open_mailbox(
     open_ = open_imap if mailbox.protocol == "imap" else open_pop3
     tls = ssl.create_default_context()
     try:
-        with socket.create_connection((mailbox.host, mailbox.port), timeout) as plain, closed_after(plain, deadline):
+        with _connect(mailbox.host, mailbox.port, timeout) as plain, closed_after(plain, deadline):
             secure = mailbox.security == "tls"
             connection = tls.wrap_socket(plain, server_hostname=mailbox.host) if secure else plain
             with connection, open_(connection, mailbox, None if secure else tls) as opened:
                 yield opened
+    except egress.InternalHost as error:
+        raise MailboxError(str(error)) from None
     except ssl.SSLCertVerificationError as error:
         raise MailboxError(f"the server's certificate is not valid: {error.verify_message}") from None
     except TimeoutError:
@@ -64,3 +67,12 @@ def open_mailbox(
         raise MailboxError(f"no connection ({type(error).__name__})") from None
     except imaplib.IMAP4.error:
         raise MailboxError("the server refused a command, or its answer makes no sense") from None
+
+
+def _connect(host: str, port: int, timeout: float) -> socket.socket:
+    """A connection to the first address that answers; to internal ones only where the operator allows them."""
+    addresses = egress.resolve(host, port)
+    for address in addresses[:-1]:
+        with contextlib.suppress(OSError):
+            return socket.create_connection((address, port), timeout)
+    return socket.create_connection((addresses[-1], port), timeout)

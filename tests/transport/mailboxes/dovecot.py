@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
+import grp
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from notifier.sandbox.identity import load_identity
 from notifier.vocabulary.mail import BounceMailbox
 
 PROGRAM = shutil.which("dovecot") or shutil.which("dovecot", path="/usr/sbin")
-PASSWORD = 'pass "wörd" \\ 1'
+PASSWORD = 'wörd"1'
 _LONG = 60.0
 _CONFIG = """
 base_dir = {folder}/run
@@ -27,14 +28,13 @@ ssl = required
 ssl_cert = <{chain}
 ssl_key = <{key}
 auth_mechanisms = {mechanisms}
+auth_failure_delay = 0
 mail_location = maildir:{folder}/mail/%u
 mail_uid = {uid}
 mail_gid = {gid}
 first_valid_uid = 0
 first_valid_gid = 0
-default_internal_user = {user}
-default_internal_group = {group}
-default_login_user = {user}
+{users}
 passdb {{
   driver = static
   args = password={password}
@@ -77,7 +77,9 @@ class Dovecot:
     ports: dict[tuple[str, str], int]
     process: subprocess.Popen[bytes]
 
-    def mailbox(self, user: str, protocol: str = "imap", security: str = "tls", password: str = PASSWORD) -> BounceMailbox:
+    def mailbox(
+        self, user: str, protocol: str = "imap", security: str = "tls", password: str = PASSWORD
+    ) -> BounceMailbox:
         return BounceMailbox(protocol, "127.0.0.1", self.ports[protocol, security], security, user, password)
 
     def deliver(self, user: str, *messages: bytes) -> None:
@@ -85,6 +87,8 @@ class Dovecot:
         box = self.folder / "mail" / user
         for name in ("tmp", "new", "cur"):
             (box / name).mkdir(parents=True, exist_ok=True)
+            (box / name).chmod(0o777)
+        box.chmod(0o777)
         first = sum(1 for _ in box.glob("*/*"))
         for number, message in enumerate(messages, start=first):
             name = f"{time.time_ns()}.{number:06d}.host"
@@ -106,11 +110,14 @@ def start(folder: Path, *, mechanisms: str = "plain login") -> Dovecot:
     folder.mkdir(parents=True, exist_ok=True)
     identity = load_identity(folder / "tls", "https://127.0.0.1")
     ports = {(protocol, security): _free_port() for protocol in ("imap", "pop3") for security in ("tls", "starttls")}
-    user = getpass.getuser()
+    # as root, Dovecot drops its rights to the users that its package made, and reads no mail of root
+    owner = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
+    group = grp.getgrgid(owner.pw_gid).gr_name
+    users = f"default_internal_user = {owner.pw_name}\ndefault_internal_group = {group}\n"
     config = _CONFIG.format(
-        folder=folder, chain=identity.chain, key=identity.key, mechanisms=mechanisms, user=user,
-        group=subprocess.run(["id", "-gn"], capture_output=True, text=True, check=True).stdout.strip(),
-        uid=os.getuid(), gid=os.getgid(), password='"' + PASSWORD.replace("\\", "\\\\").replace('"', '\\"') + '"',
+        folder=folder, chain=identity.chain, key=identity.key, mechanisms=mechanisms,
+        users="" if os.getuid() == 0 else f"{users}default_login_user = {owner.pw_name}",
+        uid=owner.pw_uid, gid=owner.pw_gid, password=PASSWORD,
         imap=ports["imap", "starttls"], imaps=ports["imap", "tls"],
         pop3=ports["pop3", "starttls"], pop3s=ports["pop3", "tls"],
     )  # fmt: skip

@@ -1,0 +1,123 @@
+"""`manage.py read_bounces` with Dovecot: reports become receipts, other mail stays, and nothing is lost."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+
+from notifier.delivery.accounts import registry
+from notifier.delivery.bounces import accounts_with_mailbox, read_mailbox
+from notifier.delivery.receipts import sealing
+from notifier.mail_reports.return_path import address_for
+from notifier.models import ProviderAccount, Receipt
+from notifier.transport import egress
+from notifier.transport.mailboxes import MailboxError, OpenMailbox, open_mailbox
+from notifier.vocabulary.mail import BounceMailbox
+from tenants.models import Tenant
+from tests.fixtures import People
+from tests.mail_reports import samples
+from tests.transport.mailboxes.conftest import mail_server, trusted  # noqa: F401
+from tests.transport.mailboxes.dovecot import PASSWORD, Dovecot
+
+DELIVERY = uuid.uuid4()
+
+
+@pytest.fixture(autouse=True)
+def internal_hosts_allowed() -> Iterator[None]:
+    egress.allow(["127.0.0.0/8"])
+    yield
+    egress.allow(settings.INTERNAL_HOSTS)
+    registry.reset()
+
+
+def an_account(tenant: Tenant, server: Dovecot, user: str, **values: Any) -> ProviderAccount:
+    account = ProviderAccount(tenant=tenant, name=f"mail {uuid.uuid4().hex[:6]}", provider="smtp")
+    settings_ = {
+        "host": "smtp.example.com", "from_address": "news@example.com", "bounce_address": "bounces@example.com",
+        "bounce_mailbox": "imap", "bounce_host": "127.0.0.1", "bounce_port": server.ports["imap", "tls"],
+        "bounce_user": user, "bounce_password": PASSWORD, **values,
+    }  # fmt: skip
+    registry.save_config(account, settings_)
+    account.save()
+    return account
+
+
+class Cut:
+    """A mailbox whose connection is cut before anything is deleted."""
+
+    def __init__(self, mailbox: OpenMailbox) -> None:
+        self.waiting, self.read = mailbox.waiting, mailbox.read
+
+    def finish(self, reports: Sequence[str], others: Sequence[str]) -> None:
+        raise MailboxError("cut")
+
+
+def report_about(account: ProviderAccount, sample: str = samples.POSTFIX) -> bytes:
+    to = address_for("bounces@example.com", DELIVERY, registry.provider_for(account).signing_keys[0])
+    return sample.replace("{to}", to).replace("{id}", "x@example.com").replace("\n", "\r\n").encode()
+
+
+def bodies(account: ProviderAccount) -> list[bytes]:
+    rows = Receipt.objects.filter(account_id=account.pk).order_by("id")
+    return [sealing.unseal_call(row.tenant_id, bytes(row.sealed)).body for row in rows]
+
+
+@pytest.mark.django_db
+def test_reports_become_receipts_and_other_mail_stays(people: People, trusted: Dovecot) -> None:  # noqa: F811
+    account = an_account(people.acme, trusted, "acme")
+    bounce, complaint = report_about(account), report_about(account, samples.ARF)
+    trusted.deliver("acme", bounce, b"Subject: an invoice\r\n\r\n", complaint)
+    assert read_mailbox([account]) == (2, 1, "")
+    assert bodies(account) == [bounce, complaint]
+    assert trusted.left("acme") == [b"Subject: an invoice\r\n\r\n"]
+    assert read_mailbox([account]) == (0, 0, "")
+
+
+@pytest.mark.django_db
+def test_a_report_that_could_not_be_deleted_is_stored_once_more(people: People, trusted: Dovecot) -> None:  # noqa: F811
+    account = an_account(people.acme, trusted, "stuck")
+    trusted.deliver("stuck", report_about(account))
+
+    @contextmanager
+    def cut_before_the_end(mailbox: BounceMailbox) -> Iterator[OpenMailbox]:
+        with open_mailbox(mailbox) as opened:
+            yield Cut(opened)
+
+    result = read_mailbox([account], cut_before_the_end)
+    assert result.error and len(bodies(account)) == 1 and len(trusted.left("stuck")) == 1
+    assert read_mailbox([account]) == (1, 0, "")
+    assert len(bodies(account)) == 2 and trusted.left("stuck") == []
+
+
+@pytest.mark.django_db
+def test_a_mailbox_of_two_accounts_is_read_for_both(people: People, trusted: Dovecot) -> None:  # noqa: F811
+    first, second = (an_account(people.acme, trusted, "shared") for _ in range(2))
+    foreign = an_account(people.globex, trusted, "shared")
+    an_account(people.acme, trusted, "shared", bounce_mailbox="none")
+    groups = accounts_with_mailbox()
+    assert sorted(map(len, groups.values())) == [1, 2]
+    trusted.deliver("shared", report_about(second), report_about(first), report_about(foreign))
+    assert read_mailbox(groups[first.pk]) == (2, 1, "")
+    assert (len(bodies(first)), len(bodies(second)), len(bodies(foreign))) == (1, 1, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_reads_every_mailbox_although_one_is_away(people: People, trusted: Dovecot) -> None:  # noqa: F811
+    good, gone = an_account(people.acme, trusted, "good"), an_account(people.globex, trusted, "x", bounce_port=1)
+    trusted.deliver("good", report_about(good))
+    out = StringIO()
+    with pytest.raises(CommandError, match="Not every mailbox"):
+        call_command("read_bounces", stdout=out)
+    assert f"{good.name}: 1 reports, 0 other messages\n" in out.getvalue()
+    assert f"{gone.name}: 0 reports, 0 other messages; no connection" in out.getvalue()
+    assert len(bodies(good)) == 1 and PASSWORD not in out.getvalue()
+    call_command("read_bounces", account=good.pk, stdout=out)
+    with pytest.raises(CommandError, match="names no bounce mailbox"):
+        call_command("read_bounces", account=uuid.uuid4(), stdout=out)
