@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
 from django.conf import settings
 from django.db import connections
 
-from notifier.channels.queues import BATCH, CONTROL
+from notifier.channels.queues import BATCH, CONTROL, RECEIPTS
 
 app = Celery("notifier", loader="notifier.celery_loader:Loader")
 app.set_default()  # for all threads: the web process posts from its pool
@@ -38,6 +38,8 @@ app.conf.beat_schedule = {
     "notifier sweep": _every("notifier.sweep", 1.0),
     "campaigns sweep": _every("campaigns.sweep", 1.0),
     "old unreadable receipts": _every("notifier.forget_receipts", 3600.0),
+    "opens and clicks": _every("notifier.engagement", 2.0, RECEIPTS),
+    "bounce mailboxes": _every("notifier.read_bounces", 300.0),
     "partitions ahead": _every("notifier.partitions", 3600.0),
     "audit chain": _every("tenants.audit_chain", 10.0),
     "audit heads": _every("tenants.audit_heads", 3600.0),

@@ -14,6 +14,8 @@ from kombu.exceptions import OperationalError
 
 from notifier.channels.queues import BATCH, CONTROL, RECEIPTS, channel_and_lanes, is_bulk
 from notifier.delivery.accounts.connection_test import mark_requested, run_test
+from notifier.delivery.bounces import accounts_with_mailbox, read_mailbox
+from notifier.delivery.engagement import apply as engagement
 from notifier.delivery.infra import redis
 from notifier.delivery.ledger import receipt_rows
 from notifier.delivery.receipts import reading
@@ -127,6 +129,26 @@ def read_receipts_of(queue: str) -> None:
 def forget_receipts() -> None:
     """Every hour: delete old receipts that no worker could read."""
     reading.forget_unreadable()
+
+
+@shared_task(name="notifier.engagement", ignore_result=True)
+def apply_engagement() -> None:
+    """Every 2 seconds: apply opens and clicks that the site saw, and events of apps."""
+    engagement.apply_due()
+
+
+@shared_task(name="notifier.read_bounces", ignore_result=True)
+def read_bounces() -> None:
+    """Every 5 minutes: one task for each bounce mailbox, so that one that does not answer delays no other."""
+    for account_id in accounts_with_mailbox():
+        post("notifier.read_mailbox", str(account_id), queue=BATCH)
+
+
+@shared_task(name="notifier.read_mailbox", ignore_result=True)
+def read_one_mailbox(account_id: str) -> None:
+    """Read the mailbox of one account, and of those that share it."""
+    if accounts := accounts_with_mailbox().get(uuid.UUID(account_id)):
+        read_mailbox(accounts)
 
 
 @shared_task(name="notifier.partitions", ignore_result=True)
