@@ -44,7 +44,6 @@ def has_dependency(name: str) -> bool:
 #: entry -> whether the thing has come
 HAS_COME: dict[str, Callable[[], bool]] = {
     "Attachments of emails": lambda: "attachments" in channels()["email"].parts,
-    "Bounces that a mail server reports later": lambda: in_sources("message/delivery-status|read_bounces"),
     "CSS inlining, MJML and layouts of emails": lambda: has_dependency("css-inline") or has_dependency("mjml"),
     "APNs and Web Push of our own": lambda: bool({"apns", "webpush"} & set(providers())),
     "Recurring and recipient-local schedules": lambda: (
