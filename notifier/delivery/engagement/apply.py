@@ -31,7 +31,8 @@ _LAST_DELAY, _LONGEST_WAIT = timedelta(hours=1), timedelta(days=7)
 # SKIP LOCKED: two workers take different rows
 _TAKE = """
 DELETE FROM notifier_engagementbatch WHERE id IN (
-  SELECT id FROM notifier_engagementbatch WHERE due_at <= statement_timestamp() ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
+  SELECT id FROM notifier_engagementbatch WHERE due_at <= statement_timestamp()
+  ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
 )
 RETURNING id, tenant_id, channel, events, received_at, due_at, attempts
 """
