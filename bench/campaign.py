@@ -19,7 +19,21 @@ T = TypeVar("T")
 POLL = 0.01  #: seconds between two queries of a campaign's row, short: work after its end must not count as its cost
 CURVE_STEP = 0.25  #: seconds
 ENDED = frozenset({"finished", "cancelled", "failed", "paused"})
-BULK_WORKER = "worker:push.bulk"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The channel of a campaign, the template that it sends, and the workers that send it."""
+
+    channel: str
+    template: str
+
+    @property
+    def worker(self) -> str:
+        return f"worker:{self.channel}.bulk"
+
+
+PUSH, EMAIL = Kind("push", "big-game"), Kind("email", "newsletter")
 
 
 class StepFailed(Exception):
@@ -34,6 +48,7 @@ class ArmedCampaign:
     tenant: BenchTenant
     seconds: float
     peak_rss_mb: float
+    kind: Kind = PUSH
 
     @property
     def per_s(self) -> float:
@@ -65,9 +80,9 @@ class CampaignRun:
         return self.sent / self.seconds if self.seconds else 0.0
 
 
-def arm(site: BenchSite, tenant: BenchTenant, name: str) -> ArmedCampaign:
+def arm(site: BenchSite, tenant: BenchTenant, name: str, kind: Kind = PUSH) -> ArmedCampaign:
     """Create and arm a campaign to all recipients of the tenant. Raises StepFailed."""
-    campaign = {"name": name, "template": "big-game", "audience": tenant.audience, "channels": ["push"]}
+    campaign = {"name": name, "template": kind.template, "audience": tenant.audience, "channels": [kind.channel]}
     campaign_id = tenant.api.post("/v1/campaigns", campaign)["id"]
     every_worker = [name for name in site.pids_by_part if name.startswith("worker:")]
     with site.database() as database, Meter(site.pids_by_part, *every_worker) as meter:
@@ -79,14 +94,14 @@ def arm(site: BenchSite, tenant: BenchTenant, name: str) -> ArmedCampaign:
         seconds = time.monotonic() - began
     if state != "armed":
         raise StepFailed(f"arming failed: {tenant.api.get(f'/v1/campaigns/{campaign_id}')['failure']}")
-    return ArmedCampaign(campaign_id, tenant, seconds, meter.peak_rss_mb)
+    return ArmedCampaign(campaign_id, tenant, seconds, meter.peak_rss_mb, kind)
 
 
 def send(site: BenchSite, armed: ArmedCampaign, messages: Callable[[], int | None]) -> CampaignRun:
     """Launch, and wait until every outcome is stored. `messages`: the sink's count. Raises StepFailed."""
     before = messages()
     with site.database() as database:
-        with Meter(site.pids_by_part, BULK_WORKER) as meter:
+        with Meter(site.pids_by_part, armed.kind.worker) as meter:
             armed.tenant.api.post(f"/v1/campaigns/{armed.id}/go")
             state = wait_until(lambda: _state(database, armed.id), ENDED.__contains__, 60 + armed.tenant.size / 500)
         if state != "finished":

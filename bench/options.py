@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-PARTS = ("ceiling", "e2e", "peers", "unique", "latency", "api")
+PARTS = ("ceiling", "e2e", "peers", "unique", "latency", "api", "email")
 SINKS = ("nginx", "nghttpd", "caddy")
 RESULTS = Path(__file__).parent / "results"
 
@@ -41,6 +41,10 @@ class Options:
 
     @property
     def unique_size(self) -> int:
+        return min(self.largest, 100_000)
+
+    @property
+    def mail_size(self) -> int:
         return min(self.largest, 100_000)
 
     @property

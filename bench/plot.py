@@ -21,6 +21,8 @@ def draw(figures: Mapping[str, Any], path: Path) -> bool:
     for name, sink in figures["sinks"].items():
         _throughput(left, name, sink)
         _cost(right, name, sink)
+    for kind, run in ((figures["email"] or {}).get("campaigns") or {}).items():
+        _throughput(left, f"email, {kind}", {"e2e": {str(run["ledger_sent"]): run}, "ceiling_per_s": None})
     left.set(title="Throughput of the largest campaign", xlabel="seconds since GO", ylabel="messages/s")
     right.set(title="CPU per message, database and broker included", xlabel="recipients", ylabel="µs", xscale="log")
     for axes in (left, right):

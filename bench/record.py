@@ -36,6 +36,7 @@ class Record:
             "api": {"p50_ms": None, "p99_ms": None, "bulk_per_s": None},
             "uniqueness": None,
             "latency": None,
+            "email": None,
         }
         return cls({**empty, "targets": [], "problems": [], "environment": describe_machine(options, versions)})
 

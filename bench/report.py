@@ -46,6 +46,8 @@ def tables(figures: Mapping[str, Any], targets: Sequence[Target]) -> Iterator[st
     yield from _campaigns(figures["sinks"])
     yield from _parts(figures["sinks"])
     yield from _peers(figures["peers"], list(figures["sinks"]))
+    if figures["email"]:
+        yield from _email(figures["email"])
 
 
 def _targets(targets: Sequence[Target]) -> Iterator[str]:
@@ -95,6 +97,25 @@ def _peer(figure: Mapping[str, Any] | None) -> str:
     if figure is None:
         return "–"
     return f"{figure['per_s']:,.0f}" if figure["per_s"] is not None else figure["reason"]
+
+
+def _email(email: Mapping[str, Any]) -> Iterator[str]:
+    yield "\n### Email: mails of 5 kB, GO to every outcome durable\n"
+    rows = [
+        (
+            f"a campaign of {run['ledger_sent']:,}, {kind}",
+            f"{run['per_s']:,.0f}",
+            f"{run['cpu_us_per_message']:.0f}",
+            f"{run['peak_rss_mb']:.0f}",
+        )
+        for kind, run in email["campaigns"].items()
+    ]
+    rows += [
+        (name, _peer(peer), f"{peer['cpu_us']:,.0f}" if peer["per_s"] is not None else "–", "–")
+        for name, peer in email["peers"].items()
+    ]
+    yield from _table(("client", "messages/s", "CPU µs", "worker MB"), rows)
+    yield f"\nServers: {', '.join(email['sinks'].values())}. Peers send plain."
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench import api, campaign, ceiling, latency, peers, uniqueness
 from bench.campaign import StepFailed
+from bench.mail import MailBench, MailTenants
 from bench.meter import Meter
 from bench.options import Options
 from bench.record import Record
@@ -58,6 +59,8 @@ class Bench:
                 self._try(kind.name, partial(self._sink, kind))
             if "latency" in self.options.parts:
                 self._try("latency", self._latency)
+            if "email" in self.options.parts:
+                self._try("email", self._email)
         self.record.finish()
         return self.record
 
@@ -175,6 +178,21 @@ class Bench:
         self.record.figures |= {"go_first_ms": measured.go_first_ms, "stop_last_ms": measured.stop_last_ms}
         self.record.figures["latency"] = measured.as_json()
         self.say("latency", f"GO {measured.go_first_ms} ms, stop {measured.stop_last_ms} ms")
+
+    def _email(self) -> None:
+        """On tenants of its own, which are live: their account is a mail server."""
+        sizes = (self.options.mail_size, WARMUP_SIZE)
+        with self.site.database() as database:
+            measured, warm = (
+                fill_tenant(database, tenant_id, client, size)
+                for size, (tenant_id, client) in zip(sizes, self.site.create_tenants(2), strict=True)
+            )
+        bench = MailBench(self.site, MailTenants(measured, warm), self.address, self.say)
+        self.record.figures["email"] = bench.figures
+        try:
+            bench.run(self.options.peer_messages)
+        finally:
+            self.record.problems += bench.problems
 
     # ---- shared by the parts ---------------------------------------------------------------------------------------
 

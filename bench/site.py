@@ -27,7 +27,9 @@ SENDERS = ("worker:push", "worker:push.bulk")
 _CREATE_TENANTS = """
 import json
 from tenants.bootstrap import create_tenant
-for number in range({count}):
+from tenants.models import Tenant
+first = Tenant.objects.count()
+for number in range(first, first + {count}):
     made = create_tenant(f"Bench {{number}}", f"bench-{{number}}")
     print("made", json.dumps([str(made.tenant.pk), made.live_key]))
 """
@@ -46,7 +48,9 @@ class BenchSite(Stack):
     def env(self) -> dict[str, str]:
         # as many web processes as cores, as in production on this machine
         web = {"WEB_CONCURRENCY": "1" if self.test else str(os.cpu_count() or 1), "SITE_URL": "https://127.0.0.1"}
-        return {**super().env, **SETTINGS, **web, "DJANGO_SETTINGS_MODULE": "notifier.settings"}
+        # the mail account of the part `email` is no sandbox account, so it trusts what the system trusts
+        trust = {"SSL_CERT_FILE": str(self.address.ca)}
+        return {**super().env, **SETTINGS, **web, **trust, "DJANGO_SETTINGS_MODULE": "notifier.settings"}
 
     @property
     def settings(self) -> dict[str, str]:

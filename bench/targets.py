@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 #: recipients from which on a campaign counts for the rates
@@ -22,7 +24,7 @@ class Target:
 
 
 def targets(figures: Mapping[str, Any]) -> list[Target]:
-    return [*_rates(figures), *_costs(figures), *_latencies(figures)]
+    return [*_rates(figures), *_costs(figures), *_latencies(figures), *_email(figures["email"] or {})]
 
 
 def _rates(figures: Mapping[str, Any]) -> Iterator[Target]:
@@ -59,6 +61,18 @@ def _latencies(figures: Mapping[str, Any]) -> Iterator[Target]:
     yield _target("stop to the last request, ms", "≤ 1,000", figures["stop_last_ms"], lambda ms: ms <= 1000)
     yield _target("one API notification to the provider, p50 ms", "≤ 20", figures["api"]["p50_ms"], lambda ms: ms <= 20)
     yield _target("the same, p99 ms", "≤ 100", figures["api"]["p99_ms"], lambda ms: ms <= 100)
+
+
+def _email(email: Mapping[str, Any]) -> Iterator[Target]:
+    plain, tls = (email.get("campaigns", {}).get(kind, {}) for kind in ("plain", "tls"))
+    yield _target("email, messages/s", "≥ 5,000", plain.get("per_s"), lambda rate: rate >= 5_000)
+    yield _target("email over TLS, messages/s", "≥ 2,500", tls.get("per_s"), lambda rate: rate >= 2_500)
+    cost = plain.get("cpu_us_per_message")
+    yield _target("email: CPU per message, µs, everything but the sink", "≤ 150", cost, lambda us: us <= 150)
+    for peer, least in (("django", 10), ("listmonk", 2)):
+        per_s = email.get("peers", {}).get(peer, {}).get("per_s")
+        times = plain["per_s"] / per_s if plain and per_s else None
+        yield _target(f"email: times {peer}", f"≥ {least}", times, partial(operator.le, least))
 
 
 def _target(what: str, wanted: str, value: float | None, enough: Callable[[float], bool]) -> Target:

@@ -11,8 +11,16 @@ import psycopg
 from notifier.demo.client import Client
 
 TITLE, BODY = "Hi {{ recipient.name }}", "Five seconds. One lesson. Keep your streak alive, the owl is watching you."
+_PARAGRAPH = "<p style='margin:0 0 16px;line-height:1.5'>" + "An owl is patient, and a streak is short. " * 8 + "</p>\n"
+_GREETING = "<h1 style='font-size:24px'>Your week, {{ recipient.name }}</h1>\n"
+#: 5 kB
+NEWSLETTER = f"<html><body style='font-family:sans-serif'>\n{_GREETING}{_PARAGRAPH * 13}</body></html>\n"
 TEMPLATES = {
     "big-game": {"category": "promotions", "content": {"push": {"en": {"title": TITLE, "body": BODY}}}},
+    "newsletter": {
+        "category": "promotions",
+        "content": {"email": {"en": {"subject": "News for {{ recipient.name }}", "html": NEWSLETTER}}},
+    },
     "order-shipped": {
         "category": "order-updates",
         "content": {"push": {"en": {"title": "On its way", "body": "Order {{ order }} left our warehouse."}}},
@@ -25,7 +33,8 @@ INSERT INTO tenants_recipient
   (id, tenant_id, external_id, name, email, phone, locale, timezone, attributes, status, created_at, updated_at)
 SELECT (lpad(to_hex(%(ms)s + n / 1000), 12, '0') || '7' || lpad(to_hex(n %% 1000), 3, '0') || '8'
         || substr(md5(random()::text), 1, 15))::uuid,
-       %(tenant)s, 'user-' || n, 'Person ' || n, '', '', 'en', '', '{}', 'active', now(), now()
+       %(tenant)s, 'user-' || n, 'Person ' || n, 'user-' || n || '@bench.example', '', 'en', '', '{}', 'active',
+       now(), now()
 FROM generate_series(0, %(count)s - 1) n
 """
 _DEVICES = """
