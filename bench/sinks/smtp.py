@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 
 from bench.sinks.base import Sink, SinkAddress, find_program, first_line
 
@@ -50,7 +51,9 @@ class Stunnel(Sink):
 
     @classmethod
     def version(cls) -> str:
-        return first_line(cls.program() or cls.name, "-version").partition("] ")[2] or cls.name
+        shown = subprocess.run([cls.program() or cls.name, "-version"], capture_output=True, text=True)
+        versions = [line for line in (shown.stdout + shown.stderr).splitlines() if line.startswith("stunnel ")]
+        return " ".join(versions[0].split()[:2]) if versions else cls.name
 
     def command(self) -> list[str]:
         certificates = self.address.certificates

@@ -127,8 +127,10 @@ def test_a_mail_server_that_hangs_delays_no_push(loud: Tenant, quiet: Tenant, si
         for n in range(RECIPIENTS):
             loud.api.request_json("PUT", f"/v1/recipients/m{n}", {"name": "Ann", "email": f"m{n}@mail.example"})
         mails = [loud.send(f"m{n}", "mail") for n in range(RECIPIENTS)]
-        until(lambda: hanging.accept(), "the mail server to be called")
+        hanging.settimeout(60)
+        connection, _ = hanging.accept()
         for notification_id in [quiet.send(f"u{n}", "order") for n in range(RECIPIENTS)]:
             assert quiet.wait_until_final(notification_id) == {"push": "sent", "in_app": "delivered"}
         assert {loud.statuses(mail)["email"] for mail in mails} <= {"queued", "claimed", "sending"}
         site.manage("shell", "-c", _MAIL_ACCOUNT.format(**account, enabled=False))
+        connection.close()
