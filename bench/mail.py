@@ -59,7 +59,8 @@ class MailBench:
         self.figures["sinks"]["smtp-sink"] = self.sink.version()
         with self.sink:
             self._campaign(PLAIN, self.sink)
-            for peer, figure in peers.run(self.sink, peer_messages).items():
+            database_url = self.site.settings["DATABASE_URL"]
+            for peer, figure in peers.run(self.sink, peer_messages, database_url).items():
                 self.figures["peers"][peer] = figure
                 self.say(peer, f"{figure['per_s'] or figure['reason']}")
             self._over_tls()

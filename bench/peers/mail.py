@@ -10,6 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
+from bench.peers import listmonk
 from bench.sinks import Sink
 from bench.sinks.base import find_program
 from bench.tenants import NEWSLETTER
@@ -20,12 +23,13 @@ HERE = Path(__file__).parent
 SESSIONS = 8
 
 
-def run(sink: Sink, messages: int) -> dict[str, dict[str, Any]]:
-    """peer -> {"per_s": mails a second, or None; "cpu_us": of one mail; "reason": why there is no figure}."""
+def run(sink: Sink, messages: int, database_url: str) -> dict[str, dict[str, Any]]:
+    """peer -> {"per_s": mails a second, or None; "cpu_us": of one mail; "reason": why there is no figure}. The faster a
+    peer, the more mails it sends."""
     return {
         "smtp-source": _smtp_source(sink, messages * 10),
         "django": _django(sink, messages),
-        "listmonk": _listmonk(),
+        "listmonk": _listmonk(sink, messages * 10, database_url),
     }
 
 
@@ -44,8 +48,14 @@ def _django(sink: Sink, messages: int) -> dict[str, Any]:
     return _measure([sys.executable, str(HERE / "django_mail.py"), str(sink.address.port), str(messages)], messages)
 
 
-def _listmonk() -> dict[str, Any]:
-    return _no_figure("not installed")
+def _listmonk(sink: Sink, messages: int, database_url: str) -> dict[str, Any]:
+    program = listmonk.find()
+    if program is None:
+        return _no_figure("not installed")
+    try:
+        return listmonk.Listmonk(program, database_url, sink).measure(messages)
+    except (listmonk.ListmonkFailed, psycopg.Error) as problem:
+        return _no_figure(str(problem).splitlines()[0][:300])
 
 
 def _measure(command: list[str], messages: int) -> dict[str, Any]:

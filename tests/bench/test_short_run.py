@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bench.sinks import installed
+from bench.sinks.smtp import SmtpSink, Stunnel
 from notifier.local.processes.programs import PROJECT
 
 CAMPAIGN = {"per_s", "ratio", "cpu_us_per_message", "peak_rss_mb", "p50_ms", "p95_ms", "p99_ms"}
@@ -59,6 +60,17 @@ def test_every_peer_has_a_figure_or_a_reason(latest: dict[str, Any]) -> None:
     for by_sink in latest["peers"].values():
         assert by_sink.keys() == latest["sinks"].keys()
         assert all(figures["per_s"] or figures["reason"] for figures in by_sink.values())
+
+
+def test_a_campaign_by_email_is_measured_beside_other_clients(latest: dict[str, Any]) -> None:
+    if SmtpSink.program() is None:
+        pytest.skip("no smtp-sink (apt-get install postfix)")
+    email = latest["email"]
+    plain = email["campaigns"]["plain"]
+    assert plain["ledger_sent"] == plain["sink_requests"] > 0
+    assert email["peers"].keys() == {"smtp-source", "django", "listmonk"}
+    assert all(figures["per_s"] or figures["reason"] for figures in email["peers"].values())
+    assert (Stunnel.program() is not None) == ("tls" in email["campaigns"])
 
 
 def test_the_other_figures_are_there(latest: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ def figures(**sinks: dict[str, Any]) -> dict[str, Any]:
         "go_first_ms": 90.0,
         "stop_last_ms": 0.0,
         "api": {"p50_ms": 20.0, "p99_ms": 101.0, "bulk_per_s": None},
+        "email": None,
     }
 
 
@@ -64,3 +65,17 @@ def test_the_cost_may_vary_by_15_percent_around_its_middle() -> None:
     assert judged(figures(nginx=flat))["nginx: cost per message over the sizes, ± %"].met is True
     steep = {"30000": campaign(cpu_us_per_message=12.0), "300000": campaign(cpu_us_per_message=8.5)}
     assert judged(figures(nginx=steep))["nginx: cost per message over the sizes, ± %"].met is False
+
+
+def test_mail_is_compared_with_the_other_clients_of_the_same_run() -> None:
+    plain, tls = {"per_s": 5_000.0, "cpu_us_per_message": 151.0}, {"per_s": 2_400.0}
+    peers = {"django": {"per_s": 500.0}, "listmonk": {"per_s": None, "reason": "not installed"}}
+    by_name = judged({**figures(), "email": {"campaigns": {"plain": plain, "tls": tls}, "peers": peers}})
+    met = {what: target.met for what, target in by_name.items() if "email" in what}
+    assert met == {
+        "email, messages/s": True,
+        "email over TLS, messages/s": False,
+        "email: CPU per message, µs, everything but the sink": False,
+        "email: times django": True,
+        "email: times listmonk": None,
+    }
