@@ -17,12 +17,13 @@ refuse_insecure_boot()
 
 # these modules import models, which need the app registry that setup fills
 from inbox.consumers import InboxConsumer  # noqa: E402
+from notifier.receipts.direct import DirectReceipts  # noqa: E402
 from notifier.web.disconnects import CancelOnDisconnect  # noqa: E402
 from notifier.web.serving import ThreadedHandler  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": CancelOnDisconnect(ThreadedHandler(settings.WEB_DATABASE_POOL)),
+        "http": DirectReceipts(CancelOnDisconnect(ThreadedHandler(settings.WEB_DATABASE_POOL))),
         # a token is the only credential: the widget runs on the tenant's origin, so cookies are ignored
         "websocket": URLRouter([path("v1/inbox/live", InboxConsumer.as_asgi())]),
     }

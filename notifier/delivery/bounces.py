@@ -98,7 +98,7 @@ def _take(
         if account is None:
             others.append(name)
         else:
-            incoming.keep(account, _as_call(raw))
+            incoming.keep([(account, _as_call(raw))])
             reports.append(name)
     return reports, others
 

@@ -1,6 +1,8 @@
 """Takes a provider's call: checks the secret in the address and the provider's signature, stores the call raw, answers.
+Nothing of the body is parsed. The caller has no API key; the account that the address names decides the tenant.
 
-Nothing of the body is parsed here. The caller has no API key; the account that the address names decides the tenant.
+`direct` does the same for most calls, without Django's handler. GET, large bodies and other servers than ours come
+here.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ class Receipts(APIView):
         account: ProviderAccount = request.auth  # type: ignore[assignment]
         call = receipt_request(request._request)
         content_type, body = incoming.verify(account, call)
-        incoming.keep(account, call)
+        incoming.keep([(account, call)])
         signal.notify([RECEIPTS])
         return HttpResponse(body, content_type=content_type)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 from django.db import connection, transaction
 
 from notifier.delivery.accounts import receipts_address, registry
+from notifier.delivery.infra import bulk
 from notifier.delivery.infra.ttl_cache import TtlCache
 from notifier.delivery.ledger import receipt_rows
 from notifier.delivery.ledger.receipt_rows import ReceiptRow
@@ -15,7 +17,7 @@ from notifier.errors import NotFound
 from notifier.models import ProviderAccount, Receipt
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.receipts import ReceiptRequest
-from tenants.access import scope, set_scope
+from tenants.access import set_scope
 
 #: a disabled account and a renewed secret take effect within so many seconds
 _accounts = TtlCache[uuid.UUID, ProviderAccount](seconds=2.0)
@@ -38,12 +40,17 @@ def verify(account: ProviderAccount, request: ReceiptRequest) -> tuple[str, byte
     return provider.receipt_answer(request)
 
 
-def keep(account: ProviderAccount, request: ReceiptRequest) -> None:
-    """Store the call for a worker, encrypted."""
-    sealed = sealing.seal_call(account.tenant_id, request)
-    row = ReceiptRow(new_id(), account.tenant_id, account.pk, Receipt.State.NEW.value, sealed)
-    with scope(account.tenant_id):
-        receipt_rows.store([row])
+def keep(calls: Sequence[tuple[ProviderAccount, ReceiptRequest]]) -> None:
+    """Store verified calls for a worker, encrypted, in one transaction whose scope is the tenants of their accounts."""
+    rows = [
+        ReceiptRow(
+            new_id(), account.tenant_id, account.pk, Receipt.State.NEW.value, sealing.seal_call(account.tenant_id, call)
+        )
+        for account, call in calls
+    ]
+    with transaction.atomic(), bulk.pipelined():
+        set_scope(sorted({row.tenant_id for row in rows}))
+        receipt_rows.store(rows)
 
 
 def _load(account_id: uuid.UUID) -> ProviderAccount | None:
