@@ -62,6 +62,10 @@ class Sandbox:
         assert isinstance(message, EmailMessage)
         return message
 
+    def answer_sms(self, number: str, text: str) -> None:
+        """The owner of this number answers the newest SMS."""
+        self._caller.request_json("POST", "/_sms/inbound", {"from": number, "text": text})
+
     def _report(self, **values: object) -> dict[str, Any]:
         report: dict[str, Any] = self._caller.request_json("GET", query("/_report", **values))
         return report

@@ -118,7 +118,7 @@ Tenant.objects.filter(pk=tenant.pk).update(sandbox=False)
 """
 
 
-def test_a_mail_server_that_hangs_delays_no_push(loud: Tenant, quiet: Tenant, site: Site) -> None:
+def test_a_mail_server_that_hangs_delays_no_push_and_no_code_by_sms(loud: Tenant, quiet: Tenant, site: Site) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=64) as hanging:  # connects, and says nothing
         account = {"slug": loud.credentials.slug, "port": hanging.getsockname()[1]}
         made = site.manage("shell", "-c", _MAIL_ACCOUNT.format(**account, enabled=True))
@@ -126,11 +126,14 @@ def test_a_mail_server_that_hangs_delays_no_push(loud: Tenant, quiet: Tenant, si
         loud.publish("mail", "order-updates", {"email": {"en": {"subject": "Hi", "text": "It left."}}})
         for n in range(RECIPIENTS):
             loud.api.request_json("PUT", f"/v1/recipients/m{n}", {"name": "Ann", "email": f"m{n}@mail.example"})
+        quiet.publish("otp", "security", {"sms": {"en": {"text": "Your code: 4711"}}})
+        quiet.api.request_json("PUT", "/v1/recipients/u0", {"phone": "+491701234567"})
         mails = [loud.send(f"m{n}", "mail") for n in range(RECIPIENTS)]
         hanging.settimeout(60)
         connection, _ = hanging.accept()
         for notification_id in [quiet.send(f"u{n}", "order") for n in range(RECIPIENTS)]:
             assert quiet.wait_until_final(notification_id) == {"push": "sent", "in_app": "delivered"}
+        assert quiet.wait_until_final(quiet.send("u0", "otp"))["sms"] in ("sent", "delivered")
         assert {loud.statuses(mail)["email"] for mail in mails} <= {"queued", "claimed", "sending"}
         site.manage("shell", "-c", _MAIL_ACCOUNT.format(**account, enabled=False))
         connection.close()

@@ -110,12 +110,12 @@ def _apply_to_address(tenant_id: uuid.UUID, channel: str, event: ReceiptEvent) -
     whatever order they come."""
     at = time_of(event)
     if event.kind is EventKind.START:
-        # a bounce or a complaint is not the recipient's to lift
+        # a bounce or a complaint is not the recipient's to lift; an address that answers is not dead
         Suppression.objects.filter(
             tenant_id=tenant_id,
             channel=channel,
             address=event.address,
-            cause=_Cause.UNSUBSCRIBE,
+            cause__in=(_Cause.UNSUBSCRIBE, _Cause.DEAD),
             created_at__lte=at,
         ).delete()
     elif cause := cause_of(event):

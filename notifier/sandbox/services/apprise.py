@@ -18,6 +18,8 @@ REFUSALS = {"throttled": 429, "refused": 400, "unauthorized": 401, "unavailable"
 
 
 class Apprise(MessageService):
+    channel = "chat"
+
     def serves(self, path: str) -> bool:
         return PATH.fullmatch(path) is not None
 
