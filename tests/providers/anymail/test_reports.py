@@ -18,22 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifier.errors import Forged
-from notifier.providers import Provider, provider_class, providers
-from notifier.providers.anymail.provider import EmailService
+from notifier.providers import provider_class
 from notifier.transport.in_memory import InMemoryClient
 from notifier.vocabulary.receipts import EventKind, ReceiptRequest
+from tests.providers.anymail.accounts import SERVICES, account, optional_secrets
 from tests.providers.anymail.reports import DELIVERY, SAMPLES, A, Sample
 
 URL = "https://site/v1/receipts/x/1/secret"
 NOT_ASKED = InMemoryClient(lambda request: 500)
-SERVICES = sorted(name for name, kind in providers().items() if issubclass(kind, EmailService))
-
-
-def account(name: str, **keys: str) -> Provider[Any]:
-    """An account without a key for reports, unless `keys` has one."""
-    kind = provider_class(name)
-    none = dict.fromkeys(account_keys(name), "")
-    return kind(kind.Config.parse(vars(kind.Config.sandbox("https://sandbox")) | none | keys))
 
 
 def call(sample: Sample, **headers: str) -> ReceiptRequest:
@@ -128,13 +120,8 @@ SIGNERS: dict[str, Callable[[bytes], Signed]] = {
 
 def test_every_service_that_signs_is_tested() -> None:
     """Those whose form has a field for a key, and Unisender Go, which signs with the API key."""
-    keys = {name for name in SERVICES if set(account_keys(name))}
+    keys = {name for name in SERVICES if optional_secrets(name)}
     assert keys | {"unisender_go"} == set(SIGNERS)
-
-
-def account_keys(name: str) -> list[str]:
-    fields = provider_class(name).Config.__dataclass_fields__
-    return [field for field, f in fields.items() if f.metadata.get("secret") and f.default == ""]
 
 
 @pytest.mark.parametrize("name", SIGNERS)

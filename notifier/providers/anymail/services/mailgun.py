@@ -9,9 +9,9 @@ from typing import Any, Self
 
 from notifier.errors import InvalidInput
 from notifier.providers import base
-from notifier.providers.anymail.answers import text_at
 from notifier.providers.anymail.config import EspConfig
 from notifier.providers.anymail.provider import EmailService
+from notifier.vocabulary.http import Response
 from notifier.vocabulary.verdicts import Misconfigured, Verdict
 
 ORIGINS = {"us": "https://api.mailgun.net", "eu": "https://api.eu.mailgun.net"}
@@ -65,11 +65,11 @@ class Mailgun(EmailService):
         key = self.config.webhook_signing_key
         return {"webhook_signing_key": key} if key else {}
 
-    def verdict_of_accepted(self, document: Any) -> Verdict | None:
-        """Mailgun answers 200 with this text to addresses that are none of its API."""
-        if text_at(document, "message").startswith("Mailgun Magnificent API") or document == "Mailgun Magnificent API":
+    def verdict_of(self, response: Response) -> Verdict:
+        """Mailgun answers 200 with a text of its own to addresses that are none of its API."""
+        if response.status == 200 and b"Mailgun Magnificent API" in response.body[:200]:
             return Misconfigured("Mailgun does not know the address; check the sending domain and the region")
-        return None
+        return super().verdict_of(response)
 
     @staticmethod
     def is_hard_bounce(report: Mapping[str, Any]) -> bool:
