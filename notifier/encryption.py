@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import uuid
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,7 +20,7 @@ def seal(tenant_id: uuid.UUID, purpose: str, plain: bytes) -> bytes:
     """Key id + nonce + ciphertext under the newest key. Cannot be opened for another tenant or purpose."""
     key = _keys()[0]
     nonce = os.urandom(_NONCE)
-    return _key_id(key) + nonce + AESGCM(key).encrypt(nonce, plain, _bound_to(tenant_id, purpose))
+    return _key_id(key) + nonce + _cipher(key).encrypt(nonce, plain, _bound_to(tenant_id, purpose))
 
 
 def unseal(tenant_id: uuid.UUID, purpose: str, sealed: bytes | memoryview) -> bytes:
@@ -29,7 +30,7 @@ def unseal(tenant_id: uuid.UUID, purpose: str, sealed: bytes | memoryview) -> by
     for key in _keys():
         if _key_id(key) == key_id:
             try:
-                return AESGCM(key).decrypt(nonce, cipher, _bound_to(tenant_id, purpose))
+                return _cipher(key).decrypt(nonce, cipher, _bound_to(tenant_id, purpose))
             except InvalidTag:
                 break
     raise ValueError("No configured encryption key opens this secret.")
@@ -44,10 +45,21 @@ def signing_keys(tenant_id: uuid.UUID, purpose: str) -> tuple[bytes, ...]:
     )
 
 
-def _keys() -> list[bytes]:
-    return [base64.urlsafe_b64decode(k) for k in settings.ENCRYPTION_KEYS]
+def _keys() -> tuple[bytes, ...]:
+    return _decoded(tuple(settings.ENCRYPTION_KEYS))
 
 
+@lru_cache(maxsize=4)
+def _decoded(keys: tuple[str, ...]) -> tuple[bytes, ...]:
+    return tuple(base64.urlsafe_b64decode(key) for key in keys)
+
+
+@lru_cache(maxsize=16)
+def _cipher(key: bytes) -> AESGCM:
+    return AESGCM(key)
+
+
+@lru_cache(maxsize=16)
 def _key_id(key: bytes) -> bytes:
     return hashlib.sha256(b"notifier key id" + key).digest()[:_KEY_ID]
 

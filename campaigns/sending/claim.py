@@ -11,6 +11,7 @@ import structlog
 
 from campaigns.lifecycle.fanout import MAY_LEAVE
 from campaigns.models import Campaign, Shard
+from campaigns.sending.accepted_log import read_accepted
 from campaigns.sending.claimed_shard import ClaimedShard
 from campaigns.shard import payload as payloads
 from campaigns.shard.outcomes import ShardOutcomes
@@ -82,6 +83,10 @@ def _claimed_shard(shard_id: uuid.UUID, row: _ClaimRow) -> ClaimedShard:
     outcomes.skipped, outcomes.disconnected = row.skipped, row.disconnected
     campaign = _campaign(row.campaign_id)
     in_doubt = frozenset(outcomes.unanswered())
+    if in_doubt:
+        accepted = read_accepted(shard_id, in_doubt)
+        outcomes.mark_sent(accepted, int(row.age * 1000))
+        in_doubt -= frozenset(accepted)
     account = _account(row.account_id)
     if not in_doubt:  # only its account can hide a repeat
         account = _replaced(account, campaign, shard_id, row.fence)

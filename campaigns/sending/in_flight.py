@@ -6,7 +6,9 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
+from campaigns.sending.accepted_log import AcceptedLog
 from campaigns.sending.bodies import Batch, BodyBuilder
 from campaigns.sending.claimed_shard import ClaimedShard
 from campaigns.shard.outcomes import OutcomeNote
@@ -29,7 +31,7 @@ from notifier.delivery.ledger.settle import Outcome
 from notifier.errors import NotifierError
 from notifier.vocabulary.http import Answered, RequestBatch, Response, TokenRefused, TransportError
 from notifier.vocabulary.status import Status
-from notifier.vocabulary.verdicts import Throttled, Verdict
+from notifier.vocabulary.verdicts import Throttled, Verdict, Withdrawn
 
 #: FCM also answers 429 when one device gets too much: one 429 among more answers than this does not slow the account
 ANSWERS_PER_429 = 50
@@ -50,7 +52,7 @@ class InFlight:
         self.withdrawn = False
         #: the messages that a batch carries, and the shard's delay when the transport got the batch
         self._batches: dict[RequestBatch, tuple[Sequence[int], int]] = {}
-        self._dispatcher = Dispatcher(self.record_outcomes)
+        self._dispatcher = Dispatcher(self.record_outcomes, self._record_withdrawn)
         self._message_of: dict[uuid.UUID, int] = {}
         self._verdicts: list[Verdict] = []  #: for all answers but a plain 200
         self._sent = self._throttled = 0
@@ -66,6 +68,10 @@ class InFlight:
         self._token_request = None if self._provider.builtin else self._provider.required_token()
         row = claimed.ledger_row(0)
         self._builder = BodyBuilder(self._provider, claimed.payload, envelope_of(row), tracks=is_tracked(row))
+        #: only the SMTP client reports what a server has accepted, because nothing hides the repeat of an email
+        self._accepted_log = AcceptedLog(claimed.id) if self._provider.protocol == "smtp" else None
+        if self._accepted_log:
+            self._accepted_log.start()
 
     @property
     def window(self) -> int:
@@ -135,7 +141,10 @@ class InFlight:
     def _send_batches(self, batches: Sequence[Batch]) -> None:
         asked_delay = self._claimed.delay()
         for batch in batches:
-            sent = self._completions.send_batch(batch.head, batch.bodies, batch.paths)
+            head = batch.head
+            if self._accepted_log:
+                head = replace(head, accepted=self._accepted_log.noting(batch.rows))
+            sent = self._completions.send_batch(head, batch.bodies, batch.paths)
             self._batches[sent] = batch.rows, asked_delay
 
     def withdraw(self) -> None:
@@ -143,6 +152,7 @@ class InFlight:
         self.withdrawn = True
         for batch in self._batches:
             batch.withdraw()
+        self._dispatcher.withdraw()
 
     # -- answers --
 
@@ -201,6 +211,13 @@ class InFlight:
         for outcome in outcomes:
             self.unwritten = True
             self.record_outcome(self._message_of.pop(outcome.row.id), outcome)
+
+    def _record_withdrawn(self, rows: Sequence[Claimed]) -> None:
+        """Record single messages that were taken back before they began."""
+        for row in rows:
+            self.unwritten = True
+            outcome = outcome_of(row, Withdrawn(), self._fallbacks)
+            self.record_outcome(self._message_of.pop(row.id), outcome, skipped=True)
 
     def record_outcome(self, i: int, outcome: Outcome, *, skipped: bool = False) -> None:
         """Record the outcome of message i. An outcome that is not final goes to the ledger. `skipped`: the outcome is

@@ -61,6 +61,9 @@ class Email(Channel):
     repeat_when_in_doubt = True
     window = 400
 
+    def in_flight(self, streams: int) -> int:
+        return self.window  # a connection carries one message at a time; the others would wait inside the transport
+
     def addresses(self, person: Person) -> tuple[Address, ...]:
         return (Address(person.email),) if person.email else ()
 

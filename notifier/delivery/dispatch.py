@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -25,6 +25,7 @@ from notifier.channels.base import Envelope, Message
 from notifier.delivery.accounts import health, rate_limits, registry
 from notifier.delivery.content.tracking import tracking_of, with_tracking
 from notifier.delivery.content.unsubscribe_link import OptOut, link_to
+from notifier.delivery.infra.db_retry import retry_while_db_down
 from notifier.delivery.ledger import claims
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.retry import Again, Tries, decide
@@ -33,9 +34,18 @@ from notifier.errors import NotifierError
 from notifier.models import ProviderAccount
 from notifier.providers import Provider, provider_class
 from notifier.vocabulary.content import Tracking
-from notifier.vocabulary.http import HttpClient
+from notifier.vocabulary.http import HttpClient, Request, Response, TransportError, Withdrawal
 from notifier.vocabulary.status import SILENT, Lane, Reason, Status
-from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Sent, Temporary, Throttled, Verdict
+from notifier.vocabulary.verdicts import (
+    InDoubt,
+    Misconfigured,
+    Permanent,
+    Sent,
+    Temporary,
+    Throttled,
+    Verdict,
+    Withdrawn,
+)
 from tenants.models import Tenant
 
 log = structlog.get_logger("notifier.delivery")
@@ -54,6 +64,7 @@ class InFlightBatch:
     fallbacks: FallbackAccounts
     #: rows without an answer, by the number of their message
     waiting: dict[int, Claimed]
+    withdrawal: Withdrawal = field(default_factory=Withdrawal)
     verdicts: list[Verdict] = field(default_factory=list)
 
 
@@ -61,14 +72,23 @@ class InFlightBatch:
 _Completion = tuple[InFlightBatch, Sequence[tuple[int, Verdict]] | None]
 
 
+def _queue_again(rows: Sequence[Claimed]) -> None:
+    retry_while_db_down(lambda: claims.release(rows, 0.0))
+
+
 class Dispatcher:
     """Starts batches of begun rows and writes their outcomes. For one task, used by the task's thread only."""
 
     def __init__(
-        self, write: Callable[[Sequence[Outcome]], object] = settle, *, renew_seconds: float = RENEW_SECONDS
+        self,
+        write: Callable[[Sequence[Outcome]], object] = settle,
+        give_back: Callable[[Sequence[Claimed]], object] = _queue_again,
+        *,
+        renew_seconds: float = RENEW_SECONDS,
     ) -> None:
-        """`write` stores outcomes. Leases of rows in flight are renewed every `renew_seconds`."""
-        self._write, self._renew_seconds = write, renew_seconds
+        """`write` stores outcomes; `give_back` takes the rows that were withdrawn before they began. Leases of rows in
+        flight are renewed every `renew_seconds`."""
+        self._write, self._give_back, self._renew_seconds = write, give_back, renew_seconds
         self._completed: queue.SimpleQueue[_Completion] = queue.SimpleQueue()
         self._in_flight: list[InFlightBatch] = []
         self._renewed = time.monotonic()
@@ -84,13 +104,25 @@ class Dispatcher:
     def batches(self) -> int:
         return len(self._in_flight)
 
+    def rows_in_flight(self) -> Iterator[Claimed]:
+        for batch in self._in_flight:
+            yield from batch.waiting.values()
+
+    def withdraw(self, campaigns: Collection[uuid.UUID | None] | None = None) -> None:
+        """Take back what the HTTP client has not begun: of these campaigns, or everything."""
+        for batch in self._in_flight:
+            campaign = next((row.campaign_id for row in batch.waiting.values()), None)
+            if not batch.withdrawal.requested and (campaigns is None or campaign in campaigns):
+                batch.withdrawal.request()
+
     def busy_accounts(self, batches: int) -> list[uuid.UUID]:
         """Accounts with at least so many batches in flight."""
         counts = Counter(batch.account.id for batch in self._in_flight)
         return [account_id for account_id, count in counts.items() if count >= batches]
 
     def start(self, account: ProviderAccount, rows: Sequence[Claimed]) -> None:
-        """Send begun rows of one account; returns at once, except for a built-in provider, which needs no network."""
+        """Send begun rows of one account and one campaign (or none); returns at once, except for a built-in provider,
+        which needs no network."""
         messages, sendable, rejected = _messages(rows)
         self._write(rejected)
         if not sendable:
@@ -110,7 +142,7 @@ class Dispatcher:
     def _run_in_thread(
         self, batch: InFlightBatch, provider: Provider[Message], messages: Sequence[Message], client: HttpClient
     ) -> None:
-        args = (batch, provider, messages, client)
+        args = (batch, provider, messages, _WithdrawableClient(client, batch.withdrawal))
         if provider.builtin:
             self._run(*args)
             return
@@ -141,6 +173,9 @@ class Dispatcher:
         self._renew()
 
     def _gather(self, batch: InFlightBatch, answers: Sequence[tuple[int, Verdict]]) -> None:
+        if withdrawn := [i for i, verdict in answers if isinstance(verdict, Withdrawn)]:
+            self._give_back([batch.waiting.pop(i) for i in withdrawn])
+            answers = [(i, verdict) for i, verdict in answers if i in batch.waiting]
         verdicts = [verdict for _, verdict in answers]
         batch.verdicts += verdicts
         slow_down(batch.account, verdicts)
@@ -150,7 +185,8 @@ class Dispatcher:
         """The provider gave its last answer: the messages without one are in doubt."""
         self._in_flight.remove(batch)
         batch.verdicts += [_NO_ANSWER] * len(batch.waiting)
-        update_health(batch.account, batch.verdicts)
+        if batch.verdicts:
+            update_health(batch.account, batch.verdicts)
         self._gathered += [outcome_of(row, _NO_ANSWER, batch.fallbacks) for row in batch.waiting.values()]
         batch.waiting.clear()
 
@@ -180,6 +216,24 @@ class Dispatcher:
             except (OperationalError, InterfaceError) as error:
                 # answers are still to come, and settling waits for the database; no lease ends while it restarts
                 log.warning("leases not renewed", action="renew", error=type(error).__name__)
+
+
+class _WithdrawableClient:
+    """The HTTP client as one batch sees it: whatever the provider's `send` does, the batch can be withdrawn."""
+
+    def __init__(self, client: HttpClient, withdrawal: Withdrawal) -> None:
+        self._client, self._withdrawal = client, withdrawal
+        self.send_batch, self.completion_queue = client.send_batch, client.completion_queue
+        self.warm, self.token, self.forget_token = client.warm, client.token, client.forget_token
+
+    @property
+    def streams(self) -> int:
+        return self._client.streams
+
+    def exchange(
+        self, requests: Sequence[Request], withdrawal: Withdrawal | None = None
+    ) -> Iterator[Sequence[tuple[int, Response | TransportError]]]:
+        return self._client.exchange(requests, withdrawal or self._withdrawal)
 
 
 def _messages(rows: Iterable[Claimed]) -> tuple[list[Message], list[Claimed], list[Outcome]]:

@@ -34,6 +34,8 @@ HELD_SECONDS = 10.0
 POLL_SECONDS = (0.01, 0.05)
 #: the task claims this often without a wakeup, in case a wakeup was lost
 POLL_ANYWAY_SECONDS = 0.5
+#: half of the second within which a stop holds
+CHECK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class _Task:
         self._dispatcher, self._paused = Dispatcher(), PausedAccounts()
         self._until = time.monotonic() + limits.seconds
         self._claimed_at = -math.inf
+        self._checked_at = time.monotonic()
         #: a wakeup said that there is work, and no claim has followed yet
         self._woken = True
         #: due rows were left that no wakeup will announce: they wait for an answer, or for tokens
@@ -102,9 +105,23 @@ class _Task:
                         break
                 poll = shortest if started else min(longest, poll * 1.5)
                 self._dispatcher.settle(0.0 if started and self._woken else poll)
+                self._withdraw_held()
+            while self._dispatcher.batches:
+                self._dispatcher.settle(CHECK_SECONDS)
+                self._withdraw_held()
         finally:
             self._dispatcher.drain()
         return self._listener.leave() or time.monotonic() > self._until
+
+    def _withdraw_held(self) -> None:
+        """Take back rows of stopped and paused campaigns that wait inside the HTTP client."""
+        if time.monotonic() - self._checked_at < CHECK_SECONDS:
+            return
+        self._checked_at = time.monotonic()
+        policies = load_policies(list(self._dispatcher.rows_in_flight()))
+        held = {name for name, policy in policies.items() if policy.stopped or policy.holds(self._channel)}
+        if held:
+            self._dispatcher.withdraw(held)
 
     def _start_due(self, late: bool) -> bool:
         """Claim and send rows that are due, if some may be due; returns whether there were any."""
@@ -193,7 +210,9 @@ def _send_batch(dispatcher: Dispatcher, account: ProviderAccount, rows: list[Cla
     held = [row for row in rows if row.campaign_id in holding]
     rows = _without(rows, held)
     unsent = recheck(rows, policies)
-    dispatcher.start(account, _begun(account, _without(rows, [outcome.row for outcome in unsent]), claimed_at))
+    begun = _begun(account, _without(rows, [outcome.row for outcome in unsent]), claimed_at)
+    for campaign_id in dict.fromkeys(row.campaign_id for row in begun):  # a stop withdraws whole batches
+        dispatcher.start(account, [row for row in begun if row.campaign_id == campaign_id])
     # after the start: settling may wait for the database, and nothing may delay a message between its check and its
     # request
     _settle_unsent(unsent)

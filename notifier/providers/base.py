@@ -24,6 +24,7 @@ from notifier.errors import Forged, InvalidInput
 from notifier.providers.body_template import BodyTemplate, Placeholders, compile_template
 from notifier.vocabulary.checks import ConnectionCheck, SenderDomain
 from notifier.vocabulary.http import (
+    WITHDRAWN,
     HttpClient,
     Request,
     Response,
@@ -33,7 +34,7 @@ from notifier.vocabulary.http import (
 )
 from notifier.vocabulary.mail import BounceMailbox
 from notifier.vocabulary.receipts import ReceiptEvent, ReceiptRequest
-from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Temporary, Verdict
+from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Temporary, Verdict, Withdrawn
 
 M = TypeVar("M", bound=Message)
 Answers = Sequence[tuple[int, Verdict]]
@@ -311,6 +312,8 @@ class Provider(ABC, Generic[M]):
         """What an answer means, or the lack of one."""
         if isinstance(answer, Response):
             return self.verdict_of(answer)
+        if answer == WITHDRAWN:
+            return Withdrawn()
         if answer.begun:
             return InDoubt(answer.detail, answer.disconnected)
         return Temporary(answer.detail, unavailable=answer.unreachable)

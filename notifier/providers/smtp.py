@@ -42,6 +42,8 @@ TEST_TIMEOUT = 15.0  #: seconds for all of "test connection"
 #: codes that concern the account, whatever the command (RFC 4954 §6)
 _ACCOUNT = frozenset({530, 534, 535, 538})
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
+#: a line end that is not CR LF, or a line that begins with a dot
+_ODD_LINE = re.compile(rb"(?<!\r)\n|\r(?!\n)|^\.", re.MULTILINE)
 _QUEUED = re.compile(r"queued as ([A-Za-z0-9.-]{4,60})", re.IGNORECASE)
 
 
@@ -159,12 +161,16 @@ class Smtp(base.Provider[EmailMessage]):
     def body_template(self, message: EmailMessage, placeholders: Placeholders, token: str) -> BodyTemplate:
         self.refuse_rehearsal(message)
         body = compose(message, self._sender, placeholders.text_pattern)
-        return compile_template(self._mail(message, body), placeholders, own_paths=True)
+        template = compile_template(self._mail(message, body), placeholders, own_paths=True)
+        # the encoders of the values make no other lines
+        return replace(template, head=replace(template.head, plain_lines=not _ODD_LINE.search(body)))
 
     def untemplatable(self, addresses: Sequence[str]) -> list[int]:
-        if "".join(addresses).isascii():
+        together = "".join(addresses)
+        if together.isascii() and together.isprintable():
             return []
-        return [i for i, address in enumerate(addresses) if not with_ascii_domain(address).isascii()]
+        fits = (address.isprintable() and with_ascii_domain(address).isascii() for address in addresses)
+        return [i for i, address_fits in enumerate(fits) if not address_fits]
 
     def encode(self, column: str, texts: Sequence[str]) -> list[bytes]:
         match column.partition(":")[0]:

@@ -11,7 +11,15 @@ from typing import Self, cast
 from notifier.transport.completions import Completions, PendingBatch, iter_answers
 from notifier.transport.h2.connection import DEFAULT_STREAMS
 from notifier.transport.tokens import Tokens
-from notifier.vocabulary.http import Request, RequestBatch, RequestTemplate, Response, TokenRequest, TransportError
+from notifier.vocabulary.http import (
+    Request,
+    RequestBatch,
+    RequestTemplate,
+    Response,
+    TokenRequest,
+    TransportError,
+    Withdrawal,
+)
 
 CONNECTIONS = 4  #: to one server
 
@@ -29,11 +37,15 @@ class BaseClient(ABC):
         key = (cls, trust, connections)
         return cast(Self, _clients.get(key) or _clients.setdefault(key, cls(trust, connections)))
 
-    def exchange(self, requests: Sequence[Request]) -> Iterator[Sequence[tuple[int, Response | TransportError]]]:
+    def exchange(
+        self, requests: Sequence[Request], withdrawal: Withdrawal | None = None
+    ) -> Iterator[Sequence[tuple[int, Response | TransportError]]]:
         """Send all requests; yield (index, answer) in lists as answers come. A caller that closes the iterator early
         withdraws the requests that have not begun."""
         pending = PendingBatch(len(requests), Completions(self))
         self.start_exchange(pending, requests)
+        if withdrawal is not None:
+            withdrawal.attach(pending.withdraw)
         yield from iter_answers(pending)
 
     def send_batch(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, cast
 
 from notifier.vocabulary.http import Answered, RequestBatch, RequestTemplate, Response, TransportError
@@ -17,8 +17,6 @@ from notifier.vocabulary.http import Answered, RequestBatch, RequestTemplate, Re
 GATHER = 0.05  #: seconds for which an answer may wait for more, so that one wakeup serves many answers
 WAKE_AT = 1_000  #: answers that wake the sending thread although no batch is complete
 FOREVER = 86_400.0
-
-WITHDRAWN = TransportError(False, "withdrawn")
 
 
 class BatchStarter(Protocol):
@@ -93,6 +91,7 @@ class PendingBatch:
 
     def __init__(self, size: int, completions: Completions) -> None:
         self.withdrawn = False  #: requests that have not begun must not begin
+        self.accepted: Callable[[Sequence[int]], None] | None = None  #: as RequestTemplate.accepted
         self.left = size
         self.ready: list[Answered] = []
         self._completions = completions

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from notifier.vocabulary.http import (
+    WITHDRAWN,
     Answered,
     Request,
     RequestBatch,
@@ -24,13 +25,13 @@ from notifier.vocabulary.http import (
     Response,
     TokenRequest,
     TransportError,
+    Withdrawal,
 )
 
 #: an int: this status without headers and body; NO_ANSWER: the server never answers
 Answer = int | Response | TransportError | None
 NO_ANSWER = None
 POLL = 0.01  #: seconds that a `take` without answers waits at most, so that a test of a silent server is quick
-WITHDRAWN = TransportError(False, "withdrawn")
 TIMED_OUT = TransportError(True, "no answer within the timeout")
 
 
@@ -58,9 +59,14 @@ class InMemoryClient:
         self.warmed: list[str] = []  #: origins
         self.forgotten_tokens: list[str] = []  #: cache keys
 
-    def exchange(self, requests: Sequence[Request]) -> Iterator[Sequence[tuple[int, Response | TransportError]]]:
+    def exchange(
+        self, requests: Sequence[Request], withdrawal: Withdrawal | None = None
+    ) -> Iterator[Sequence[tuple[int, Response | TransportError]]]:
         """One answer a list. Each request begins when the caller asks for its answer. NO_ANSWER is in doubt at once."""
         for index, request in enumerate(requests):
+            if withdrawal is not None and withdrawal.requested:
+                yield [(index, WITHDRAWN)]
+                continue
             self.exchanged.append(request)
             answer = self.begin(request)
             yield [(index, TIMED_OUT if answer is NO_ANSWER else answer)]

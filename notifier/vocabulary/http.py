@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 #: bytes of an answer's body that are kept: email services answer 500 messages of one request with 250 kB
@@ -42,6 +43,9 @@ class TransportError:
     unreachable: bool = False
 
 
+#: the answer to a request that was taken back before it began
+WITHDRAWN = TransportError(False, "withdrawn")
+
 #: a request's index in its batch, and its answer; a batch keeps only the int 200 of a plain 200
 Answered = tuple[int, int | Response | TransportError]
 
@@ -64,6 +68,11 @@ class RequestTemplate:
     path: str  #: for a batch whose requests have no paths of their own
     headers: tuple[tuple[str, str], ...]
     timeout: float = 10.0
+    #: only for the SMTP client: all bodies have CRLF line ends, and none has a line that begins with a dot
+    plain_lines: bool = False
+    #: called with indexes of requests that the server has accepted, in a thread of the transport and before their
+    #: connection begins another request. Only the SMTP client calls it
+    accepted: Callable[[Sequence[int]], None] | None = field(default=None, compare=False, repr=False)
 
 
 class RequestBatch(Protocol):
@@ -80,7 +89,7 @@ class RequestBatch(Protocol):
         ...
 
     def withdraw(self) -> None:
-        """Requests that have not begun never begin; their answer is TransportError(False, "withdrawn")."""
+        """Requests that have not begun never begin; their answer is WITHDRAWN."""
         ...
 
 
@@ -104,11 +113,38 @@ class CompletionQueue(Protocol):
         ...
 
 
+class Withdrawal:
+    """By which one thread takes back the requests that another thread sends. Any thread may call it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._withdrawers: list[Callable[[], None]] = []
+        self.requested = False
+
+    def request(self) -> None:
+        with self._lock:
+            self.requested = True
+            withdrawers, self._withdrawers = self._withdrawers, []
+        for withdraw in withdrawers:
+            withdraw()
+
+    def attach(self, withdraw: Callable[[], None]) -> None:
+        """Call `withdraw` when the withdrawal is requested; at once when it has been."""
+        with self._lock:
+            if not self.requested:
+                self._withdrawers.append(withdraw)
+                return
+        withdraw()
+
+
 class HttpClient(Protocol):
     """Sends messages. `notifier.transport` implements it; `notifier.transport.in_memory` is the double for tests."""
 
-    def exchange(self, requests: Sequence[Request]) -> Iterator[Sequence[tuple[int, Response | TransportError]]]:
-        """Send all requests; yield (index, answer) as answers come, in lists, at most 100 ms after an answer."""
+    def exchange(
+        self, requests: Sequence[Request], withdrawal: Withdrawal | None = None
+    ) -> Iterator[Sequence[tuple[int, Response | TransportError]]]:
+        """Send all requests; yield (index, answer) as answers come, in lists, at most 100 ms after an answer. Requests
+        that have not begun when `withdrawal` is requested never begin; their answer is WITHDRAWN."""
         ...
 
     def send_batch(

@@ -56,4 +56,11 @@ class InDoubt:
     disconnected: bool = False
 
 
-Verdict = Sent | Temporary | Throttled | Permanent | Misconfigured | InDoubt
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The message was taken back before it began: nothing is known about message, account and provider."""
+
+    detail: str = "withdrawn"
+
+
+Verdict = Sent | Temporary | Throttled | Permanent | Misconfigured | InDoubt | Withdrawn

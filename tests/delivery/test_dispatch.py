@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -15,6 +15,7 @@ from django.db import OperationalError, connection
 from django.db.models import F
 from pytest_django import Settings
 
+from campaigns.lifecycle import stopping
 from campaigns.lifecycle.finish import finish_if_done
 from campaigns.lifecycle.policies import policies
 from campaigns.report import accounting
@@ -26,7 +27,9 @@ from notifier.delivery.recheck import CampaignPolicy, register_policies
 from notifier.delivery.send import TaskLimits, deliver
 from notifier.models import Delivery, ProviderAccount
 from notifier.providers.base import Answers, Config, Provider
-from notifier.vocabulary.http import HttpClient, Request, Response
+from notifier.transport import use_client
+from notifier.transport.in_memory import InMemoryClient
+from notifier.vocabulary.http import HttpClient, Request, Response, TransportError, Withdrawal
 from notifier.vocabulary.status import Lane, Status
 from notifier.vocabulary.verdicts import Permanent, Sent, Temporary, Verdict
 from tenants.models import Preference, Recipient
@@ -198,3 +201,56 @@ def test_one_message_that_makes_no_request_spoils_no_other() -> None:
     messages = [a_push(title=title) for title in ("good", "bad", "fine")]
     answers = dict(a for batch in Picky(Config()).send(messages, cast(HttpClient, Answering())) for a in batch)
     assert answers == {0: Sent(), 1: Permanent("it makes no request (ValueError)"), 2: Sent()}
+
+
+class Remote(Provider[InAppMessage]):
+    """A provider behind HTTP."""
+
+    channel = "in_app"
+
+    def request(self, message: InAppMessage, token: str) -> Request:
+        return Request("POST", "https://inbox.example/", (), b"")
+
+    def verdict_of(self, response: Response) -> Verdict:
+        return Sent(final=True)
+
+
+class SlowClient(InMemoryClient):
+    """The first request is answered only after the others were taken back."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        super().__init__(self._answer)
+        self._meanwhile, self._withdrawn = meanwhile, threading.Event()
+
+    def exchange(
+        self, requests: Sequence[Request], withdrawal: Withdrawal | None = None
+    ) -> Iterator[Sequence[tuple[int, Response | TransportError]]]:
+        assert withdrawal is not None
+        withdrawal.attach(self._withdrawn.set)
+        return super().exchange(requests, withdrawal)
+
+    def _answer(self, request: Request) -> Response:
+        self._meanwhile()
+        assert self._withdrawn.wait(60)
+        return Response(200, {}, b"")
+
+
+def test_a_stop_takes_back_single_messages_that_wait_for_a_slow_provider(market: Shop) -> None:
+    market.recipient("ben")
+    market.recipient("cat")
+    campaign = running(a_campaign(market))
+    with answering(market, lambda messages: iter([[(i, Temporary("later")) for i in range(len(messages))]])):
+        send_shards(campaign)
+    all_due()
+
+    def stop() -> None:
+        stopping.stop(campaign.tenant_id, campaign.pk)
+        connection.close()  # of the batch's thread
+
+    account = inbox_account(market)
+    registry.override_provider(account.pk, Remote(Config()))
+    client = SlowClient(stop)
+    with use_client(client):
+        deliver("in_app", BULK)
+    assert len(client.requests) == 1
+    assert sorted(of_campaign(campaign)) == ["cancelled", "cancelled", "delivered"]

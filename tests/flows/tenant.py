@@ -33,10 +33,11 @@ class Person:
     external_id: str
     token: str = ""
     name: str = "Ann"
+    email: str = ""
 
     @property
-    def row(self) -> tuple[str, str, str]:
-        return (self.external_id, self.name, self.token)
+    def row(self) -> tuple[str, str, str, str]:
+        return (self.external_id, self.name, self.token, self.email)
 
 
 class Tenant:
@@ -82,7 +83,7 @@ class Tenant:
         """Import them as a CSV with the import command. Returns what the command printed."""
         with tempfile.NamedTemporaryFile("w", newline="", suffix=".csv", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(("external_id", "name", "push_token"))
+            writer.writerow(("external_id", "name", "push_token", "email"))
             writer.writerows(person.row for person in people)
             file.flush()
             command = self._site.manage("import_recipients", "--tenant", self.credentials.slug, str(Path(file.name)))

@@ -23,6 +23,8 @@ COUNT = 3_000
 LATENCY_MS = 700
 #: messages that a bulk worker may have in flight: the streams of its connections to one provider
 WINDOW = settings.PROVIDER_CONNECTIONS * 100
+#: connections of one process to a mail server
+SMTP_CONNECTIONS = 4
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,28 @@ def test_a_killed_push_worker_repeats_at_most_its_window_and_loses_nothing(
     assert (results["channels"]["push"]["sent"], results["in_doubt"]) == (COUNT, 0)
     assert is_accounted_once(shop, campaign)
     assert len(shop.inbox("u7").messages()) == 1
+
+
+def test_killed_email_workers_repeat_at_most_one_message_a_connection_and_lose_nothing(
+    site: Site, new_tenant: Callable[[], Tenant], sandbox: Sandbox
+) -> None:
+    shop = new_tenant()
+    shop.import_people([replace(p, token="", email=f"{p.token}@mail.example") for p in shop.people(COUNT)])
+    page = "<p>{{ recipient.name }}</p>" + "<p>Some news.</p>" * 100
+    shop.publish("news", "promotions", {"email": {"en": {"subject": "News", "html": page}}})
+    campaign = shop.draft("news", shop.everybody(), ["email"])
+    campaign.arm()
+    campaign.go()
+    until(lambda: sandbox.count() >= 300, "the first emails")
+    killed = len(site.pids("worker:email.bulk"))
+    site.kill("worker:email.bulk")
+    assert sandbox.count() < COUNT
+    site.start("worker:email.bulk")
+    results = campaign.wait_until_finished()
+    arrivals = sandbox.addresses(shop.tag)
+    assert len(arrivals) == COUNT
+    assert arrivals.total() - COUNT <= SMTP_CONNECTIONS * killed
+    assert (results["sent"], results["in_doubt"]) == (COUNT, 0)
 
 
 def test_after_a_stop_with_a_killed_worker_the_report_is_exact(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from notifier.transport import http_client, use_client
-from notifier.transport.in_memory import NO_ANSWER, WITHDRAWN, InMemoryClient
+from notifier.transport.in_memory import NO_ANSWER, InMemoryClient
 from notifier.vocabulary.http import (
+    WITHDRAWN,
     HttpClient,
     Request,
     RequestTemplate,

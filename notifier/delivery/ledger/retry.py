@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from notifier.vocabulary.status import Reason, Status
-from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Sent, Temporary, Throttled, Verdict
+from notifier.vocabulary.verdicts import (
+    InDoubt,
+    Misconfigured,
+    Permanent,
+    Sent,
+    Temporary,
+    Throttled,
+    Verdict,
+    Withdrawn,
+)
 
 #: seconds before attempts 2, 3, 4, 5, 6
 SCHEDULE = (1.0, 5.0, 30.0, 120.0, 600.0)
@@ -69,6 +78,8 @@ def decide(verdict: Verdict, tries: Tries) -> Decision:
             return _again(after, detail, tries)
         case Misconfigured(detail):
             return _again(None, detail, tries, reason=Reason.MISCONFIGURED, move=tries.other_account)
+        case Withdrawn(detail):
+            return _again(None, detail, tries)
         case Temporary(detail, unavailable):
             return _again(None, detail, tries, move=unavailable and tries.other_account)
 

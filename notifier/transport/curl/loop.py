@@ -23,11 +23,11 @@ from typing import Any
 
 import pycurl
 
-from notifier.transport.completions import WITHDRAWN, PendingBatch
+from notifier.transport.completions import PendingBatch
 from notifier.transport.curl.queues import EndpointQueue, RequestOwner, Submission, UnsentRequests, queue_again
 from notifier.transport.curl.transfer import Authorities, Transfer
 from notifier.transport.h2.connection import DEFAULT_STREAMS
-from notifier.vocabulary.http import Answered, Request, TransportError
+from notifier.vocabulary.http import WITHDRAWN, Answered, Request, TransportError
 
 log = logging.getLogger("notifier.transport")
 

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from notifier.transport.completions import WITHDRAWN, PendingBatch
+from notifier.transport.completions import PendingBatch
 from notifier.transport.curl.gate import Gate
-from notifier.vocabulary.http import Request, TransportError
+from notifier.vocabulary.http import WITHDRAWN, Request, TransportError
 
 
 @dataclass(frozen=True, slots=True)

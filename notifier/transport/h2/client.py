@@ -19,7 +19,7 @@ from notifier.transport.h2.grouping import group
 from notifier.transport.h2.link import tls_context
 from notifier.transport.h2.options import DEFAULT_TIMES, ClientOptions, Times
 from notifier.transport.h2.origin import CONNECT_TIMEOUT, Origin
-from notifier.transport.h2.reactor import Reactor, reactor
+from notifier.transport.h2.reactor import THREAD_ENDED, Reactor, reactor
 from notifier.transport.h2.request_headers import (
     BAD_PATH,
     Unsendable,
@@ -99,7 +99,7 @@ class Http2Client(BaseClient):
         for origin, of_origin in batches.items():
             pool.reactor.call(pool.submit, origin, [BatchCursor(pending, batch) for batch in of_origin])
         if pool.reactor.dead:  # the thread ended after `_running_pool` looked
-            pending.fail("the HTTP/2 thread ended")
+            pending.fail(THREAD_ENDED)
 
     def _running_pool(self) -> Pool:
         current, pool = reactor(), self._pool

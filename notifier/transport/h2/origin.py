@@ -7,14 +7,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from notifier.transport.allowance import Allowance
-from notifier.transport.completions import WITHDRAWN, PendingBatch
+from notifier.transport.completions import PendingBatch
 from notifier.transport.h2.answers import Finished
 from notifier.transport.h2.batches import BatchCursor
 from notifier.transport.h2.connection import DEFAULT_STREAMS, MAX_STREAMS
 from notifier.transport.h2.link import Link, NotHttp2, connect
 from notifier.transport.h2.options import ClientOptions
 from notifier.transport.h2.request_headers import Endpoint
-from notifier.vocabulary.http import TransportError
+from notifier.vocabulary.http import WITHDRAWN, TransportError
 
 CONNECT_TIMEOUT = 5.0
 #: after so many connections in a row that ended within YOUNG_SECONDS and carried nothing, the server counts as

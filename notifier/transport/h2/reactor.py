@@ -15,6 +15,8 @@ from notifier.transport.completions import PendingBatch
 
 TICK = 0.1  #: seconds between looks at deadlines; no request has a timer of its own
 
+THREAD_ENDED = "the thread of the connections ended"
+
 log = logging.getLogger("notifier.transport")
 
 
@@ -38,9 +40,9 @@ class Reactor:
             self.loop.run_forever()
         finally:
             self.dead = True
-            log.error("the HTTP/2 thread ended")
+            log.error(THREAD_ENDED)
             for pending in list(self.pendings):
-                pending.fail("the HTTP/2 thread ended")
+                pending.fail(THREAD_ENDED)
 
     def _tick(self) -> None:
         self.loop.call_later(TICK, self._tick)

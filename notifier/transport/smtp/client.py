@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from notifier.transport.base import BaseClient
 from notifier.transport.completions import PendingBatch
-from notifier.transport.h2.reactor import Reactor, reactor
+from notifier.transport.h2.reactor import THREAD_ENDED, Reactor, reactor
 from notifier.transport.smtp.connection import Mail
 from notifier.transport.smtp.server import Server, Slot
 from notifier.transport.smtp.settings import Settings, settings_of
@@ -55,11 +55,12 @@ class SmtpClient(BaseClient):
         self, pending: PendingBatch, template: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None
     ) -> None:
         assert paths is not None, "each message has its own recipient"
+        pending.accepted = template.accepted
         messages = [
             (index, path.decode(), body, template.timeout)
             for index, (path, body) in enumerate(zip(paths, bodies, strict=True))
         ]
-        self._submit(pending, (template.origin, template.headers), messages, plain=True)
+        self._submit(pending, (template.origin, template.headers), messages, plain=True, dots=not template.plain_lines)
 
     def withdraw(self, pending: PendingBatch) -> None:
         pool = self._running_pool()
@@ -72,8 +73,9 @@ class SmtpClient(BaseClient):
         messages: Iterable[tuple[int, str, bytes, float]],
         *,
         plain: bool,
+        dots: bool = True,
     ) -> None:
-        pool, mails = self._running_pool(), []
+        pool, mails, now = self._running_pool(), [], time.monotonic()
         refused: list[Answered] = []
         try:
             settings = settings_of(*origin_and_headers)
@@ -82,21 +84,21 @@ class SmtpClient(BaseClient):
             return
         for index, path, body, timeout in messages:
             sender, _, recipient = path.partition(" ")
-            if problem := unsendable(sender, recipient, body):
+            if problem := unsendable(sender, recipient, body if dots else b""):
                 refused.append((index, TransportError(False, f"cannot be sent: {problem}")))
             elif recipient and not fits_envelope(recipient):
                 # the address is at fault for good, so the answer is that of a server
                 text = b"5.1.3 cannot be sent: an address that no envelope can hold"
                 refused.append((index, Response(553, {"stage": "rcpt", "enhanced": "5.1.3"}, text)))
             else:
-                mails.append(Mail(Slot(pending, index, plain, time.monotonic()), sender, recipient, body, timeout))
+                mails.append(Mail(Slot(pending, index, plain, now), sender, recipient, body, timeout, dots))
         if refused:
             pending.put(refused)
         if mails:
             pending.register_in(pool.reactor.pendings)
             pool.reactor.call(pool.submit, settings, mails)
             if pool.reactor.dead:
-                pending.fail("the thread of the connections ended")
+                pending.fail(THREAD_ENDED)
 
     def _running_pool(self) -> Pool:
         current, pool = reactor(), self._pool
@@ -149,4 +151,8 @@ def unsendable(sender: str, recipient: str, body: bytes) -> str:
 
 
 def fits_envelope(address: str) -> bool:
-    return address.isprintable() and len(address) <= LONGEST_ADDRESS and not any(c in address for c in "<> ")
+    return (
+        len(address) <= LONGEST_ADDRESS
+        and address.isprintable()
+        and not ("<" in address or ">" in address or " " in address)
+    )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,6 +47,7 @@ class Mail:
     recipient: str
     body: bytes
     timeout: float
+    dots: bool = True  #: a line may begin with a dot
 
 
 @dataclass(slots=True)
@@ -55,6 +56,7 @@ class _Envelope:
 
     mail: Mail
     failure: Response | None = None
+    withdrawn: bool = False
 
 
 #: what a command belongs to: the envelope of a message, the body of a message, or the session (None)
@@ -81,6 +83,7 @@ class Connection:
         self._reset = False  #: the last transaction was refused: RSET must end it
         self._body_unsent = False  #: `data_to_send` has not returned the newest body yet
         self._quit_sent = False
+        self._spoke_helo = False  #: the server refused EHLO
         self.extensions: dict[str, str] = {}
         self.ready = False
         self.established = False  #: the connection was ready once
@@ -124,6 +127,15 @@ class Connection:
         self._waiting.extend(mails)
         self.begun += len(mails)
         self._begin_next()
+
+    def withdraw(self, chosen: Callable[[Any], bool]) -> list[Mail]:
+        """Take back the messages of the chosen slots that wait. A message whose envelope is open cannot be taken back:
+        its body is not sent, and `lost` returns it."""
+        withdrawn = [mail for mail in self._waiting if chosen(mail.slot)]
+        self._waiting = deque(mail for mail in self._waiting if not chosen(mail.slot))
+        if self._envelope is not None and chosen(self._envelope.mail.slot):
+            self._envelope.withdrawn = True
+        return withdrawn
 
     def leave(self) -> None:
         """Send QUIT once no message is in flight. The owner closes the connection after the reply, or without one."""
@@ -227,12 +239,16 @@ class Connection:
 
     def _hello_answered(self, reply: Reply) -> None:
         if not reply.positive:
+            if reply.code >= 500 and not self._spoke_helo:
+                self._spoke_helo = True  # an old server, or a proxy that passes no EHLO (RFC 5321 §3.2)
+                self._command(b"HELO " + self._hello.encode("ascii", "replace"), "hello")
+                return
             self._refuse(reply, "hello")
             return
-        self.extensions = extensions_of(reply)
+        self.extensions = {} if self._spoke_helo else extensions_of(reply)
         if self._security is Security.STARTTLS:
             if "STARTTLS" not in self.extensions:
-                self._close(TransportError(False, "the server offers no STARTTLS"))
+                self._close(Response(554, {"stage": "starttls"}, b"the server offers no STARTTLS"))
                 return
             self._command(b"STARTTLS", "starttls")
             return
@@ -270,13 +286,16 @@ class Connection:
             envelope.failure = envelope.failure or _response(reply, "data")
             self._end_envelope(envelope)
             return
+        if envelope.withdrawn and envelope.failure is None:
+            self.closed = True  # only an end without the final dot ends the message now
+            return
         if envelope.failure is not None:
             # the server refused the recipient but waits for a body nevertheless: send an empty one (RFC 2920 §3.1)
             self._out.append(b".\r\n")
             self._expected.append(("nothing", None))
             self._end_envelope(envelope)
             return
-        self._out.append(_with_end(envelope.mail.body))
+        self._out += _with_end(envelope.mail)
         self._expected.append(("body", envelope.mail))
         self._envelope, self._body_unsent = None, True
 
@@ -365,9 +384,12 @@ def _response(reply: Reply, stage: str) -> Response:
     return Response(reply.code, {"stage": stage, "enhanced": reply.enhanced}, reply.text.encode())
 
 
-def _with_end(body: bytes) -> bytes:
-    """The body with doubled dots and the final dot (RFC 5321 §4.5.2)."""
-    if b"\r\n." in body:
-        body = body.replace(b"\r\n.", b"\r\n..")
-    start = b"." if body.startswith(b".") else b""
-    return b"".join((start, body, b".\r\n" if body.endswith(b"\r\n") else b"\r\n.\r\n"))
+def _with_end(mail: Mail) -> tuple[bytes, ...]:
+    """The body with doubled dots and the final dot (RFC 5321 §4.5.2). The search for dots takes 6 µs for 6 kB."""
+    body = mail.body
+    if mail.dots:
+        if b"\r\n." in body:
+            body = body.replace(b"\r\n.", b"\r\n..")
+        if body.startswith(b"."):
+            body = b"." + body
+    return body, b".\r\n" if body.endswith(b"\r\n") else b"\r\n.\r\n"

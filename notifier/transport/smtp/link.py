@@ -20,6 +20,7 @@ WRITE_LIMIT = 256 * 1024  #: bytes that the socket has not taken, at which no mo
 class LinkOwner(Protocol):
     """What a link needs of its server."""
 
+    def note_accepted(self, answers: Sequence[Finished]) -> None: ...
     def finished(self, link: Link, answers: Sequence[Finished]) -> None: ...
     def fill(self, link: Link) -> None: ...
     def lost(self, link: Link, reason: str) -> None: ...
@@ -89,6 +90,7 @@ class Link(asyncio.Protocol):
         connection = self.connection
         answers = connection.receive(data)
         if answers:
+            self._owner.note_accepted(answers)  # before the next body is written
             self._progress_at = self._loop.time()
             self.useful = self.useful or any(is_progress(answer) for _, answer in answers)
         if connection.wants_tls and not connection.closed:

@@ -9,11 +9,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from notifier.transport.completions import WITHDRAWN, PendingBatch
+from notifier.transport.completions import PendingBatch
 from notifier.transport.smtp.connection import PIPELINE_DEPTH, Finished, Mail, is_progress
 from notifier.transport.smtp.link import Link
 from notifier.transport.smtp.settings import Settings
-from notifier.vocabulary.http import Answered, Response, TransportError
+from notifier.vocabulary.http import WITHDRAWN, Answered, Response, TransportError
 
 CONNECT_TIMEOUT = 10.0
 REPEATS = 3  #: how often a message goes to another connection after its connection ended before the message began
@@ -50,6 +50,8 @@ class Server:
 
     def withdraw(self, pending: PendingBatch) -> None:
         withdrawn = self._take_waiting(lambda mail: mail.slot.pending is pending)
+        for link in self._links:
+            withdrawn += link.connection.withdraw(lambda slot: slot.pending is pending)
         pending.refuse([mail.slot.index for mail in withdrawn], WITHDRAWN)
 
     def _take_waiting(self, chosen: Callable[[Mail], bool]) -> list[Mail]:
@@ -70,12 +72,21 @@ class Server:
 
     # -- answers come --
 
+    def note_accepted(self, answers: Sequence[Finished]) -> None:
+        for mail, answer in answers:
+            pending = mail.slot.pending
+            if pending.accepted is not None and isinstance(answer, Response) and answer.status < 300:
+                pending.accepted([mail.slot.index])
+
     def finished(self, link: Link, answers: Sequence[Finished]) -> None:
         batches: dict[PendingBatch, list[Answered]] = {}
         for mail, answer in answers:
             slot: Slot = mail.slot
-            if isinstance(answer, TransportError) and not answer.begun and self._repeat(mail):
-                continue
+            if isinstance(answer, TransportError) and not answer.begun:
+                if slot.pending.withdrawn:
+                    answer = WITHDRAWN
+                elif self._repeat(mail):
+                    continue
             if is_progress(answer):
                 self._progress_at = self._loop.time()
             accepted = isinstance(answer, Response) and answer.status < 300
@@ -86,7 +97,7 @@ class Server:
     def _repeat(self, mail: Mail) -> bool:
         """Queue a message again whose connection ended before it began; False when that happened too often."""
         slot: Slot = mail.slot
-        if slot.repeats >= REPEATS or slot.pending.withdrawn:
+        if slot.repeats >= REPEATS:
             return False
         self._waiting.appendleft(replace(mail, slot=replace(slot, repeats=slot.repeats + 1)))
         return True

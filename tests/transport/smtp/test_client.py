@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import email.policy
 import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +21,15 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from notifier.transport.smtp.client import SmtpClient
-from notifier.vocabulary.http import Answered, Request, RequestTemplate, Response, TransportError
+from notifier.vocabulary.http import (
+    WITHDRAWN,
+    Answered,
+    Request,
+    RequestTemplate,
+    Response,
+    TransportError,
+    Withdrawal,
+)
 
 BODY = b"From: a@x.example\r\nTo: b@y.example\r\nSubject: hello\r\n\r\nline\r\n.dot\r\n"
 LONG = 60.0
@@ -123,6 +133,38 @@ def test_thousands_leave_over_a_few_connections(sink: str) -> None:
 def test_a_server_that_is_not_there_refuses_all_before_anything_began() -> None:
     answers = send(SmtpClient(), template(f"smtp://127.0.0.1:{free_port()}"), ["one@y.example", "two@y.example"])
     assert all(isinstance(answer, TransportError) and not answer.begun for _, answer in answers)
+
+
+def test_an_exchange_can_be_withdrawn_by_another_thread_while_the_server_is_slow() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(Inbox):
+        async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+            begun.set()
+            await asyncio.to_thread(go_on.wait, LONG)
+            return await super().handle_DATA(server, session, envelope)
+
+    handler = Slow()
+    controller = Controller(handler, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    headers = (("security", "none"), ("connections", "2"))
+    origin = f"smtp://127.0.0.1:{controller.port}"
+    requests = [
+        Request("MAIL", f"{origin}/{quote(f'from@x.example r{n}@y.example')}", headers, BODY, LONG) for n in range(20)
+    ]
+    withdrawal, answers = Withdrawal(), dict[int, Response | TransportError]()
+    sending = threading.Thread(
+        target=lambda: [answers.update(some) for some in SmtpClient().exchange(requests, withdrawal)]
+    )
+    sending.start()
+    assert begun.wait(LONG)
+    withdrawal.request()
+    go_on.set()
+    sending.join(LONG)
+    controller.stop()
+    sent = [index for index, answer in answers.items() if isinstance(answer, Response)]
+    assert len(answers) == 20 and len(sent) == len(handler.kept) <= 2
+    assert {answer for index, answer in answers.items() if index not in sent} == {WITHDRAWN}
 
 
 def test_what_was_withdrawn_is_never_sent(inbox: tuple[Inbox, str]) -> None:

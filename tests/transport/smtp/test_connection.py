@@ -132,7 +132,36 @@ def test_a_server_without_starttls_gets_neither_password_nor_message() -> None:
     connection.data_to_send()
     connection.receive(b"250-x\r\n250 AUTH PLAIN\r\n")
     assert connection.closed and connection.data_to_send() == b""
-    assert connection.refusal == TransportError(False, "the server offers no STARTTLS")
+    # the account's settings are wrong, or a third party removes the offer: no later attempt mends it
+    assert connection.refusal == Response(554, {"stage": "starttls"}, b"the server offers no STARTTLS")
+
+
+@pytest.mark.parametrize(("answer", "ready"), [(b"250 old.example\r\n", True), (b"501 no\r\n", False)])
+def test_a_server_that_refuses_ehlo_is_asked_with_helo(answer: bytes, ready: bool) -> None:
+    connection = Connection("us.example", Security.NONE)
+    connection.receive(b"220 old.example\r\n")
+    assert connection.data_to_send() == b"EHLO us.example\r\n"
+    connection.receive(b"502 5.5.2 what?\r\n")
+    assert connection.data_to_send() == b"HELO us.example\r\n"
+    connection.receive(answer)
+    assert (connection.ready, connection.extensions, connection.closed) == (ready, {}, not ready)
+
+
+def test_a_withdrawn_message_whose_envelope_was_sent_gets_no_body() -> None:
+    connection = Connection("us.example", Security.NONE)
+    connection.receive(b"220 x\r\n")
+    connection.receive(b"250-x\r\n250 PIPELINING\r\n")
+    mails = [mail(slot) for slot in (1, 2, 3)]
+    connection.begin(mails[:2])
+    connection.receive(b"250 ok\r\n250 ok\r\n354 go on\r\n")
+    assert b"ok+2@y.example" in connection.data_to_send()  # with the body of the first
+    connection.begin(mails[2:])
+    assert connection.withdraw(lambda slot: slot in (2, 3)) == [mails[2]]
+    kept = Response(250, {"stage": "body", "enhanced": ""}, b"kept")
+    assert connection.receive(b"250 kept\r\n") == [(mails[0], kept)]
+    assert connection.receive(b"250 ok\r\n250 ok\r\n354 go on\r\n") == []
+    assert connection.closed and connection.data_to_send() == b""
+    assert connection.lost("closed") == [(mails[1], TransportError(False, "closed"))]
 
 
 @pytest.mark.parametrize(
