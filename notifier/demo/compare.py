@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from campaigns.arming import delivery_id_range
+from campaigns.models import Campaign
 from inbox.models import InboxMessage
 from notifier.demo.client import Client
 from notifier.models import Delivery
-from notifier.vocabulary.status import TAKEN
+from notifier.vocabulary.status import TAKEN, Status
 
 Messages = set[tuple[str, str]]  #: (delivery id, address)
 
@@ -16,6 +18,13 @@ def differences(campaign: str, channels: tuple[str, ...], sandbox: Client) -> li
     """Messages that arrived and are not sent in the ledger, and messages that are sent and did not arrive, for each
     channel of a campaign."""
     return [line for channel in channels for line in _of_channel(campaign, channel, sandbox)]
+
+
+def accounted(campaign: str) -> int:
+    """The campaign's messages that were in shards and whose outcomes stand in the ledger."""
+    low, high = delivery_id_range(Campaign.objects.get(pk=campaign))
+    rows = Delivery.objects.filter(campaign_id=campaign, id__gte=low, id__lt=high)  # the range prunes partitions
+    return rows.exclude(status__in=(Status.ARMED, Status.SUPPRESSED)).count()
 
 
 def _of_channel(campaign: str, channel: str, sandbox: Client) -> list[str]:

@@ -31,7 +31,7 @@ from tenants.models import ApiKey, Recipient, Tenant, User
 LOCAL = settings.BASE_DIR / ".local"
 RECIPIENTS = 50_000
 #: the mail server has 100. An email service over HTTP costs more CPU a mail
-EMAIL_SERVICE_WEIGHT = 25
+EMAIL_SERVICE_WEIGHT = 40
 
 
 @dataclass(frozen=True)

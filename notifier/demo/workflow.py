@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from notifier.demo.client import Client
+from notifier.demo.compare import accounted
 from notifier.demo.console import Console, Stage
 from notifier.demo.content import CAMPAIGN_CHANNELS, CHANNELS, LAYOUT_KEY, TEMPLATES, layout
 
@@ -82,7 +83,9 @@ class Workflow:
             self._watch(lambda c: c["state"] == "running", lambda _: self._show_sending(stage))
             self._show_sending(stage, finished=True)
         with self.console.stage("ledger", total, "rows with their outcomes") as stage:
-            self._watch(lambda c: c["accounted_at"] is None, lambda _: stage.update(0))
+            self._watch(
+                lambda c: c["accounted_at"] is None, lambda _: stage.update(min(accounted(self.campaign), total))
+            )
             stage.update(total)
 
     def receipts(self) -> tuple[int, int]:
@@ -150,7 +153,7 @@ class Workflow:
     def _watch(self, lasts: Callable[[Campaign], bool], show: Callable[[Campaign], None]) -> Campaign:
         """Show the campaign while `lasts` is true of it. Returns the campaign afterwards."""
         campaign: Campaign = self.api.get(f"/v1/campaigns/{self.campaign}")
-        for _ in _poll(0.25):
+        for _ in _poll(1.0):  # the queries behind a line take time from the workers
             if not lasts(campaign):
                 break
             show(campaign)
