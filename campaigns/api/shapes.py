@@ -204,6 +204,11 @@ class CampaignResultsOutput(serializers.Serializer[Any]):
         child=serializers.IntegerField(),
         help_text="Of the messages sent: delivered, opened, clicked, bounced, complained.",
     )
+    counted = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="Opens and clicks of a tenant that counts them without persons: opened, clicked, machine_opened, "
+        "machine_clicked.",
+    )
     seconds = serializers.FloatField(allow_null=True)
     rate_per_s = serializers.FloatField(allow_null=True)
     p50_ms = serializers.IntegerField(allow_null=True, help_text="From GO to the provider's answer.")

@@ -21,6 +21,7 @@ from campaigns.arming.render_problems import excluded_messages
 from campaigns.models import Campaign, Shard
 from campaigns.report.times import FINE_MS, LONGEST_S, Point, Times, bucket, curve, times_of
 from campaigns.shard.outcomes import ShardOutcomes, sent_delays
+from notifier.delivery.engagement import counts
 from notifier.delivery.ledger import campaign_counts
 from notifier.vocabulary.status import TAKEN, Status
 
@@ -82,6 +83,8 @@ class Results(Totals):
     channels: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     #: channel -> the segments of all armed messages, whatever became of them
     segments: dict[str, int] = field(default_factory=dict)
+    #: opens and clicks of a tenant that counts without persons (notifier.delivery.engagement.counts)
+    counted: dict[str, int] = field(default_factory=dict)
     seconds: float | None = None
     rate: float | None = None
     times: Times = field(default_factory=Times)
@@ -180,6 +183,7 @@ def results(campaign: Campaign) -> Results:
             _add_shard(report, channel, count, shard)
     report.shards = dict(_rows(_SHARDS, campaign))
     report.segments = _segments(campaign)
+    report.counted = counts.of_campaign(campaign.pk)
     report.workers = [_worker(row) for row in _rows(_WORKERS, campaign)]
     if campaign.launched_at is not None:
         _add_times(report, campaign, campaign.launched_at)
@@ -315,6 +319,7 @@ def as_json(report: Results) -> dict[str, Any]:
         "in_doubt": report.in_doubt,
         "waiting": report.waiting,
         "reported": report.reported,
+        "counted": report.counted,
         "seconds": report.seconds,
         "rate_per_s": report.rate,
         **_times_json(report.times),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import tempfile
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -61,6 +62,15 @@ class Tenant:
         browser = Browser(self._site.url)
         browser.log_in(self.credentials.username, self.credentials.password)
         return browser
+
+    def track(self, choice: str) -> None:
+        """Choose what the tenant sees of opens and clicks: off, anonymous or on."""
+        values = {"name": self.credentials.slug, "default_locale": "en", "timezone": "UTC", "sms_segments": "6"}
+        browser = self.owner()
+        page = re.search(r"/admin/tenants/tenant/[0-9a-f-]{36}/change/", browser.get("/admin/tenants/tenant/").text)
+        assert page is not None
+        answer = browser.submit(page[0], **values, link_schemes="", tracking=choice)
+        assert answer.status == 302, answer.text
 
     def audit_count(self, action: str, object_id: str) -> int:
         """The number of audit entries with this action and object."""

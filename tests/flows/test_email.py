@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.flows.http import Caller
+from tests.flows.http import Answer, Caller
 from tests.flows.sandbox import Sandbox
 from tests.flows.tenant import Tenant
+from tests.flows.wait import until
 
 CONTENT: dict[str, Any] = {
     "subject": "Order {{ order }} for {{ recipient.name }}",
@@ -95,3 +97,36 @@ def test_one_click_ends_the_news_and_leaves_the_orders_alone(tenant: Tenant, san
     assert tenant.wait_until_final(tenant.send("eve", "news")) == {"email": "suppressed"}
     assert tenant.wait_until_final(tenant.send("eve", "order", data={"order": "1"})) == {"email": "sent"}
     assert mailbox.send("POST", link.path[:-4] + "AAAA", b"", **form).status == 404
+
+
+def test_opens_and_clicks_of_a_message_are_seen(tenant: Tenant, sandbox: Sandbox) -> None:
+    tenant.track("on")
+    address = email_for(tenant, "eve")
+    page = "<body><p>{{ recipient.name }}</p><a href='https://shop.example/?a=1&b=2'>shop</a></body>"
+    tenant.publish("tracked", "order-updates", {"email": {"en": {"subject": "Hi", "html": page}}})
+    sent = tenant.send("eve", "tracked")
+    assert tenant.wait_until_final(sent) == {"email": "sent"}
+    part = sandbox.mail(address).get_body(("html",))
+    assert part is not None
+    link, image = re.findall(r"(?:href|src)=[\"'](http[^\"']+)", part.get_content())
+
+    def fetch_until(url: str, status: str) -> Answer:
+        """Fetch as a mail client does, until the message has the status: the first seconds are taken for a scanner's."""
+        agent = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+        answers = []
+
+        def fetch() -> bool:
+            answers.append(Caller(tenant.api.origin).send("GET", urlsplit(url).path, user_agent=agent))
+            return tenant.statuses(sent) == {"email": status}
+
+        until(fetch, f"the message to be {status}")
+        return answers[-1]
+
+    opened = fetch_until(image, "opened")
+    assert (opened.status, opened.headers["content-type"]) == (200, "image/gif")
+    clicked = fetch_until(link, "clicked")
+    assert (clicked.status, clicked.headers["location"]) == (302, "https://shop.example/?a=1&b=2")
+    [delivery] = tenant.notification(sent)["deliveries"]
+    events = {"events": [{"delivery": delivery["id"], "kind": "opened"}]}
+    assert tenant.api.call("POST", "/v1/events", events).status == 202
+    assert tenant.statuses(sent) == {"email": "clicked"}
