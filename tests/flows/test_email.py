@@ -111,7 +111,7 @@ def test_opens_and_clicks_of_a_message_are_seen(tenant: Tenant, sandbox: Sandbox
     link, image = re.findall(r"(?:href|src)=[\"'](http[^\"']+)", part.get_content())
 
     def fetch_until(url: str, status: str) -> Answer:
-        """Fetch as a mail client does, until the message has the status: the first seconds are taken for a scanner's."""
+        """Fetch as a mail client does, until the message has the status: a scanner fetches in the first seconds."""
         agent = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
         answers = []
 
