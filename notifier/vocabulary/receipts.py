@@ -53,8 +53,3 @@ class ReceiptEvent:
     detail: str = ""
     url: str = ""  #: of CLICKED
     event_id: str = ""  #: the provider's own id of the event; empty: it gives none
-
-
-class ReportUnreadableNow(ConnectionError):
-    """Something that the reading of a report needs, such as a certificate, cannot be fetched now. A worker reads the
-    report again later."""

@@ -5,7 +5,7 @@ share that take many messages in one request. Anymail's payload classes build th
 client sends it, Anymail and `answers.py` say what the answer means. Anymail's webhook views read what a service reports
 later (`webhooks.py`, `events.py`).
 
-Only `building.py` and `webhooks.py` use Django, because Anymail takes Django's EmailMessage and HttpRequest. Anymail,
-requests and Django's mail are imported with the first message or report of an account, so a process without such an
-account does not pay their memory (25 MB, measured).
+Only `building.py` and `webhooks.py` use Django, because Anymail takes Django's EmailMessage and HttpRequest. Anymail
+and requests are imported with the first message or report of an account. The engine (`notifier.delivery.dispatch`) and
+the worker that reads reports (`notifier.delivery.receipts`) call this package through the registry of providers.
 """

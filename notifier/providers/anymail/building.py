@@ -1,13 +1,14 @@
 """From a message to the request that Anymail's own backend would send. No I/O: the payload classes of Anymail build it,
-`requests` encodes it (forms, files, Basic authentication), and our HTTP client sends it.
+`requests` encodes it where it is a form, and our HTTP client sends it.
 
-Measured: 160 µs a message of 5 kB for a JSON service, 260 µs for Mailgun's form.
+Measured on two shared cores: 240 µs a message of 5 kB for a service that takes JSON, 680 µs for Mailgun's form.
 """
 
 from __future__ import annotations
 
 import re
 import warnings
+from base64 import b64encode
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -66,7 +67,6 @@ def django_email(message: EmailMessage, sender: Mailbox, extras: Mapping[str, An
 def build_request(backend: Any, email: Any, timeout: float) -> Request:
     """Raises Unbuildable for a message that the service cannot carry, such as two reply-to addresses."""
     from anymail.exceptions import AnymailError, AnymailUnsupportedFeature
-    from requests import Request as HttpRequest
 
     try:
         parameters = backend.build_message_payload(email, backend.send_defaults).get_request_params(backend.api_url)
@@ -74,6 +74,24 @@ def build_request(backend: Any, email: Any, timeout: float) -> Request:
         raise Unbuildable(_QUOTED.sub("…", str(error.args[0]))) from None
     except AnymailError as error:
         raise Unbuildable(type(error).__name__) from None  # Anymail's text quotes the message
+    if isinstance(parameters["data"], str) and not parameters["files"] and not parameters["params"]:
+        return _json_request(parameters, timeout)
+    return _encoded_request(parameters, timeout)
+
+
+def _json_request(parameters: Mapping[str, Any], timeout: float) -> Request:
+    """What `requests` makes of a body that is encoded already; `requests` itself takes 90 µs for it."""
+    headers = [(name.lower(), str(value)) for name, value in (parameters["headers"] or {}).items()]
+    if parameters["auth"]:
+        user, password = parameters["auth"]
+        headers.append(("authorization", f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"))
+    return Request(parameters["method"], parameters["url"], tuple(headers), parameters["data"].encode(), timeout)
+
+
+def _encoded_request(parameters: Mapping[str, Any], timeout: float) -> Request:
+    """A form, with its files."""
+    from requests import Request as HttpRequest
+
     prepared = HttpRequest(**parameters).prepare()
     body: Any = prepared.body or b""
     headers = tuple((name.lower(), _text(value)) for name, value in prepared.headers.items())

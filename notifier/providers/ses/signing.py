@@ -1,6 +1,6 @@
 """AWS Signature Version 4 for our requests: botocore computes it, without I/O.
 
-Measured: 190 µs a request of 8 kB.
+Measured: 200 µs a message of 5 kB, of which composing it takes 70.
 """
 
 from __future__ import annotations

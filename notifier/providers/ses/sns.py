@@ -26,7 +26,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from notifier.errors import Forged
 from notifier.providers.anymail.answers import parse_json
 from notifier.vocabulary.http import HttpClient, Request, Response
-from notifier.vocabulary.receipts import ReportUnreadableNow
 
 HOST = re.compile(r"sns\.[a-z0-9-]+\.amazonaws\.com(\.cn)?")
 CERTIFICATE_PATH = re.compile(r"/SimpleNotificationService-[0-9A-Za-z]{16,64}\.pem")
@@ -56,7 +55,7 @@ def parse_message(body: bytes, topic: str) -> Mapping[str, Any]:
 
 
 def check_signature(message: Mapping[str, Any], client: HttpClient) -> None:
-    """Raises Forged, or ReportUnreadableNow when the certificate cannot be fetched."""
+    """Raises Forged, or ConnectionError when the certificate cannot be fetched."""
     key = _certificates.public_key(_check_amazon_url(message["SigningCertURL"], CERTIFICATE_PATH), client)
     try:
         signature = b64decode(str(message.get("Signature", "")), validate=True)
@@ -91,7 +90,7 @@ def _fetch(request: Request, client: HttpClient) -> bytes:
     answer = next(answer for answers in client.exchange([request]) for _, answer in answers)
     if isinstance(answer, Response) and answer.status == 200:
         return answer.body
-    raise ReportUnreadableNow("Amazon SNS did not answer")
+    raise ConnectionError("Amazon SNS did not answer")
 
 
 class Certificates:

@@ -20,7 +20,7 @@ from notifier.providers.ses.provider import Ses, SesConfig
 from notifier.transport.in_memory import InMemoryClient
 from notifier.vocabulary.http import Request, Response
 from notifier.vocabulary.ids import new_id
-from notifier.vocabulary.receipts import EventKind, ReceiptRequest, ReportUnreadableNow
+from notifier.vocabulary.receipts import EventKind, ReceiptRequest
 
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:mail-events"
 CERTIFICATE = "https://sns.eu-central-1.amazonaws.com/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem"
@@ -204,7 +204,7 @@ def test_a_certificate_that_has_ended_is_refused() -> None:
 def test_a_certificate_that_cannot_be_fetched_lets_the_report_be_read_again(amazon: Amazon) -> None:
     away = Amazon()
     away.client = InMemoryClient(lambda request: Response(503, {}, b""))
-    with pytest.raises(ReportUnreadableNow):
+    with pytest.raises(ConnectionError):
         read(amazon.signed(a_message()), away)
 
 
