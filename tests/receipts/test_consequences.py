@@ -50,7 +50,7 @@ def causes(account: ProviderAccount) -> dict[str, str]:
         ({"kind": "failed"}, None),
         ({"kind": "deferred"}, None),
         ({"kind": "clicked"}, None),
-        ({"kind": "complained", "machine": True}, None),
+        ({"kind": "complained", "machine": True}, "complaint"),
     ],
 )
 def test_an_event_of_a_message_suppresses_its_address_with_a_cause(

@@ -78,7 +78,7 @@ def history_of(delivery: Delivery, between: Iterable[Step]) -> list[Step]:
 
 
 #: the names of steps that providers report
-_REPORTED = frozenset(f"{mark}{kind}" for kind in EventKind for mark in ("", "machine_"))
+_REPORTED = frozenset({*EventKind, "machine_opened", "machine_clicked"})
 
 
 def _settled_step(delivery: Delivery, at: datetime, between: Sequence[Step]) -> Step:

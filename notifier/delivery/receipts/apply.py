@@ -11,7 +11,7 @@ from notifier.delivery.ledger import history, reported
 from notifier.delivery.ledger.reported import Move, ReportedRow
 from notifier.delivery.receipts import consequences
 from notifier.delivery.receipts.events import time_of
-from notifier.delivery.receipts.progress import Step, must_wait, next_step
+from notifier.delivery.receipts.progress import Step, is_of_a_machine, must_wait, next_step
 from notifier.vocabulary.ids import derived_id, id_ms
 from notifier.vocabulary.receipts import EventKind, ReceiptEvent
 from notifier.vocabulary.status import Status
@@ -104,4 +104,4 @@ def _steps(source: Source, row: ReportedRow, events: Sequence[ReceiptEvent]) -> 
 
 def step_name(event: ReceiptEvent) -> str:
     """The name of the event in the history. What a scanner or a prefetcher did has a name of its own."""
-    return f"machine_{event.kind}" if event.machine else str(event.kind)
+    return f"machine_{event.kind}" if is_of_a_machine(event) else str(event.kind)

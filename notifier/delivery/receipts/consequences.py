@@ -50,8 +50,6 @@ def apply(tenant_id: uuid.UUID, channel: str, about_messages: Reports, about_add
 
 def cause_of(event: ReceiptEvent) -> str | None:
     """The cause of the suppression that follows from the event; None when none follows."""
-    if event.machine:
-        return None
     if event.kind is EventKind.BOUNCED:
         return str(_Cause.BOUNCE) if event.permanent else None
     if event.kind is EventKind.FAILED:

@@ -46,10 +46,15 @@ _STEP_OF = {
 }
 
 
+def is_of_a_machine(event: ReceiptEvent) -> bool:
+    """Whether a scanner or a prefetcher opened the message or followed a link, and not a person."""
+    return event.machine and event.kind in (EventKind.OPENED, EventKind.CLICKED)
+
+
 def step_of(event: ReceiptEvent) -> Step | None:
     """The step that the event proves; None for an event about an address only. A scanner that opens a message proves
     that the message arrived, and no more."""
-    if event.machine:
+    if is_of_a_machine(event):
         return _DELIVERED
     if event.kind is EventKind.BOUNCED:
         return _HARD if event.permanent else _SOFT
