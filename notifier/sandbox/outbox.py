@@ -47,6 +47,16 @@ class OutboxItem(NamedTuple):
     inbound: bool = False  #: the recipient wrote this message
 
 
+class Channel:
+    """The newest messages of one channel, as fields of Kept: a plain tuple is made in a third of the time."""
+
+    __slots__ = ("bytes", "messages")
+
+    def __init__(self) -> None:
+        self.messages: deque[tuple[int, float, OutboxItem, int]] = deque()
+        self.bytes = 0
+
+
 class Kept(NamedTuple):
     number: int  #: grows by one with each message of the outbox
     at: float
@@ -62,38 +72,40 @@ class Outbox:
 
     def reset(self) -> None:
         self.run += 1
-        self._kept: dict[str, deque[Kept]] = {}
-        self._bytes: dict[str, int] = {}
+        self._channels: dict[str, Channel] = {}
 
     def add(self, item: OutboxItem) -> None:
-        """Keep this message, and forget the oldest messages of its channel beyond the limits. Costs 2 µs."""
-        channel = item.channel
-        kept = self._kept.get(channel)
-        if kept is None:
-            kept = self._kept[channel] = deque()
-            self._bytes[channel] = 0
+        """Keep this message, and forget the oldest messages of its channel beyond the limits."""
+        channel = self._channels.get(item.channel)
+        if channel is None:
+            channel = self._channels[item.channel] = Channel()
         self.last += 1
         size = _FIXED_BYTES + len(item.source) + len(item.html) + len(item.text)
-        for attachment in item.attachments:
-            size += len(attachment.content)
-        kept.append(Kept(self.last, time.time(), item, size))
-        total = self._bytes[channel] + size
-        while len(kept) > 1 and (len(kept) > KEPT or total > KEPT_BYTES):
-            total -= kept.popleft().size
-        self._bytes[channel] = total
+        if item.attachments:
+            size += sum(len(attachment.content) for attachment in item.attachments)
+        messages = channel.messages
+        messages.append((self.last, time.time(), item, size))
+        channel.bytes += size
+        while len(messages) > KEPT or (channel.bytes > KEPT_BYTES and len(messages) > 1):
+            channel.bytes -= messages.popleft()[3]
 
     def messages(self, channel: str = "", search: str = "", after: int = 0) -> Iterator[Kept]:
         """Newest first: of this channel, with `search` in the address or the title, with a number above `after`."""
-        queues = [self._kept.get(channel, deque())] if channel else self._kept.values()
-        chosen = [kept for queue in queues for kept in queue if kept.number > after]
+        chosen = [
+            Kept._make(message)
+            for name, stored in self._channels.items()
+            if channel in ("", name)
+            for message in stored.messages
+            if message[0] > after
+        ]
         chosen.sort(reverse=True)
         fragment = search.casefold()
         return (kept for kept in chosen if fragment in f"{kept.item.address}\0{kept.item.title}".casefold())
 
     def find(self, number: int) -> Kept | None:
         """The message of this number; None when it is forgotten."""
-        return next((kept for queue in self._kept.values() for kept in queue if kept.number == number), None)
+        return next((kept for kept in self.messages() if kept.number == number), None)
 
     def channels(self) -> dict[str, int]:
         """How many messages of each channel are kept."""
-        return {channel: len(queue) for channel, queue in self._kept.items()}
+        return {name: len(stored.messages) for name, stored in self._channels.items()}
