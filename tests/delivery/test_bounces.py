@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
+from notifier.channels import base as channels_base
+from notifier.channels.email import EmailMessage
 from notifier.delivery.accounts import registry
 from notifier.delivery.bounces import accounts_with_mailbox, read_mailbox
-from notifier.delivery.receipts import sealing
+from notifier.delivery.receipts import reading, sealing
 from notifier.mail_reports.return_path import address_for
 from notifier.models import ProviderAccount, Receipt
 from notifier.transport import egress
 from notifier.transport.mailboxes import MailboxError, OpenMailbox, open_mailbox
 from notifier.vocabulary.mail import BounceMailbox
-from tenants.models import Tenant
+from notifier.vocabulary.people import Address
+from notifier.vocabulary.status import Status
+from tenants.models import Recipient, Suppression, Tenant
 from tests.fixtures import People
+from tests.flows.wait import until
 from tests.mail_reports import samples
+from tests.receipts.deliveries import a_delivery
+from tests.transport.mailboxes import postfix
 from tests.transport.mailboxes.conftest import mail_server, trusted  # noqa: F401
-from tests.transport.mailboxes.dovecot import PASSWORD, Dovecot
+from tests.transport.mailboxes.dovecot import PASSWORD, Dovecot, free_port
+from tests.transport.mailboxes.postfix import Postfix
 
 DELIVERY = uuid.uuid4()
 
@@ -121,3 +133,55 @@ def test_the_command_reads_every_mailbox_although_one_is_away(people: People, tr
     call_command("read_bounces", account=good.pk, stdout=out)
     with pytest.raises(CommandError, match="names no bounce mailbox"):
         call_command("read_bounces", account=uuid.uuid4(), stdout=out)
+
+
+class Refusing:
+    """A mail server that knows no mailbox, for aiosmtpd."""
+
+    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
+        return "550 5.1.1 There is no mailbox of this name"
+
+
+@pytest.fixture
+def postfix_server(trusted: Dovecot) -> Iterator[Postfix]:  # noqa: F811
+    if not postfix.CAN_RUN:
+        pytest.skip("Postfix runs as root only")
+    refusing = Controller(Refusing(), hostname="127.0.0.1", port=free_port())
+    refusing.start()
+    with tempfile.TemporaryDirectory(prefix="postfix-") as folder:
+        Path(folder).chmod(0o755)
+        maildirs = trusted.folder / "mail"
+        maildirs.mkdir(exist_ok=True)
+        maildirs.chmod(0o777)
+        server = postfix.start(Path(folder), free_port(), maildirs, refusing.port)
+        yield server
+        server.stop()
+    refusing.stop()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_bounce_of_postfix_ends_the_message_and_its_address(
+    people: People,
+    trusted: Dovecot,  # noqa: F811
+    postfix_server: Postfix,
+) -> None:
+    account = an_account(
+        people.acme, trusted, "returned", host="127.0.0.1", port=postfix_server.port, security="none",
+        bounce_address="returned@bounces.example",
+    )  # fmt: skip
+    recipient = Recipient.objects.create(tenant=people.acme, external_id="ann", email="ann@remote.example")
+    delivery = a_delivery(account, address="ann@remote.example", recipient_id=recipient.pk)
+    envelope = channels_base.Envelope(
+        delivery.pk, people.acme.pk, recipient.pk, Address("ann@remote.example"), delivery.pk.hex
+    )
+    provider, client = registry.provider_for(account), registry.http_client_for(account)
+    message = EmailMessage(envelope, subject="Hello", text="Hello, Ann.")
+    assert [verdict for answers in provider.send([message], client) for _, verdict in answers] != []
+    until(lambda: trusted.left("returned"), f"the report of Postfix; {postfix_server.log}")
+    assert read_mailbox([account]) == (1, 0, "")
+    assert reading.read_due()
+    delivery.refresh_from_db()
+    assert (Status(delivery.status), delivery.reason) == (Status.BOUNCED, "hard_bounce")
+    assert "5.1.1 There is no mailbox of this name" in delivery.detail and "ann@" not in delivery.detail
+    suppression = Suppression.objects.get(tenant=people.acme)
+    assert (suppression.address, suppression.cause) == ("ann@remote.example", "bounce")

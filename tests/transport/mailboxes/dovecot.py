@@ -109,7 +109,7 @@ def start(folder: Path, *, mechanisms: str = "plain login") -> Dovecot:
     assert PROGRAM is not None
     folder.mkdir(parents=True, exist_ok=True)
     identity = load_identity(folder / "tls", "https://127.0.0.1")
-    ports = {(protocol, security): _free_port() for protocol in ("imap", "pop3") for security in ("tls", "starttls")}
+    ports = {(protocol, security): free_port() for protocol in ("imap", "pop3") for security in ("tls", "starttls")}
     # as root, Dovecot drops its rights to the users that its package made, and reads no mail of root
     owner = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
     group = grp.getgrgid(owner.pw_gid).gr_name
@@ -129,7 +129,7 @@ def start(folder: Path, *, mechanisms: str = "plain login") -> Dovecot:
     return Dovecot(folder, identity.ca, ports, process)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
