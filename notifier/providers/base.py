@@ -178,6 +178,11 @@ class Provider(ABC, Generic[M]):
                 field=longest,
             )
 
+    @property
+    def default_rate(self) -> float | None:
+        """Messages a second that the provider's server allows this account by default; None: no known limit."""
+        return self.rate_per_s
+
     def token_request(self) -> Request | None:
         """The request that fetches the access token; None for a provider without one. The engine keeps the token under
         `token_key`."""

@@ -32,6 +32,7 @@ from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Sent
 _SERVICE = r"MG[0-9a-f]{32}"
 _SENDER = re.compile(f"{_SERVICE}|{SENDER.pattern}")
 _SID = {"account_sid": re.compile(r"AC[0-9a-f]{32}"), "api_key": re.compile(r"SK[0-9a-f]{32}")}
+_TOLL_FREE = frozenset({"800", "833", "844", "855", "866", "877", "888"})
 LONGEST_VALIDITY = 36_000  #: seconds; Twilio's own queue keeps a message no longer
 
 #: of the sandbox, which knows no other account
@@ -100,8 +101,8 @@ class TwilioConfig(base.Config):
 class Twilio(base.Provider[SmsMessage]):
     name = "twilio"
     channel = "sms"
-    rate_per_s = 1  # segments a second of a US long code; more of other senders: twilio.com/docs/api/errors/30001
-    limit_of = "one US long code"
+    rate_per_s = 1  # segments a second of a long code of the US and Canada: twilio.com/docs/api/errors/30001
+    limit_of = "this Twilio sender"
     reports = True
     Config = TwilioConfig
     config: TwilioConfig
@@ -118,19 +119,28 @@ class Twilio(base.Provider[SmsMessage]):
     def raise_quota(cls, rate_per_s: float) -> str:
         """https://help.twilio.com/articles/115002943027"""
         return (
-            "a toll-free number sends 3 segments a second, a short code 100, and a Messaging Service as much as its"
-            " senders together: set the rate of the account to that of its senders"
+            "a toll-free number sends 3 segments a second, a short code 100, and a Messaging Service as many as its"
+            " senders together"
         )
+
+    @property
+    def default_rate(self) -> float | None:
+        """By the kind of the sender: https://help.twilio.com/articles/115002943027"""
+        sender = self.config.sender
+        if _is_service(sender):
+            return None  # as much as its senders have together, which only Twilio knows
+        if sender.startswith("+1"):
+            return 3.0 if sender[2:5] in _TOLL_FREE else self.rate_per_s
+        return 100.0 if sender.isdigit() else 10.0
 
     # -- the message --
 
     def request(self, message: SmsMessage, token: str) -> Request:
         envelope = message.envelope
         sender = self._senders.of_number(envelope.address.value)
-        by_service = sender.startswith("MG") and len(sender) == 34
         form = [
             ("To", envelope.address.value),
-            ("MessagingServiceSid" if by_service else "From", sender),
+            ("MessagingServiceSid" if _is_service(sender) else "From", sender),
             ("Body", message.text),
         ]
         if self.receipts_url:
@@ -204,6 +214,10 @@ class Twilio(base.Provider[SmsMessage]):
     def _get(self, client: HttpClient, url: str, authorization: str) -> tuple[dict[str, Any] | None, str]:
         """The document at `url`, or None and why there is none."""
         return get_json(client, Request("GET", url, (("authorization", authorization),), b"", self.timeout))
+
+
+def _is_service(sender: str) -> bool:
+    return sender.startswith("MG") and len(sender) == 34  # an alphanumeric id has 11 characters at most
 
 
 def _basic(user: str, password: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -13,12 +14,14 @@ from notifier.channels.base import Envelope
 from notifier.channels.sms import SmsMessage
 from notifier.errors import Forged, InvalidInput
 from notifier.providers.twilio import Twilio, TwilioConfig
+from notifier.transport import http_client
 from notifier.transport.in_memory import InMemoryClient
 from notifier.vocabulary.http import Response
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.people import Address
 from notifier.vocabulary.receipts import EventKind, ReceiptRequest
 from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Sent, Temporary, Throttled
+from tests.sandbox.process import Sandbox
 
 SID, TOKEN = "AC" + "0" * 32, "a-token"
 GOOD: dict[str, Any] = {"account_sid": SID, "auth_token": TOKEN, "sender": "+12025550100"}
@@ -222,3 +225,29 @@ def test_help_is_answered_with_the_account_s_text(form: dict[str, str], says: st
     kind, body = twilio(help_text="Call <us>").receipt_answer(a_call(form))
     assert kind == "text/xml"
     assert says in body.decode()
+
+
+@pytest.mark.parametrize(
+    ("sender", "rate"),
+    [
+        ("+12025550100", 1),
+        ("+18335550100", 3),
+        ("+4930123456", 10),
+        ("Acme", 10),
+        ("72345", 100),
+        ("MG" + "1" * 32, None),
+    ],
+)
+def test_the_kind_of_sender_decides_the_rate(sender: str, rate: float | None) -> None:
+    assert twilio(sender=sender).default_rate == rate
+
+
+def test_the_connection_test_tries_the_auth_token_and_the_api_key(sandbox: Sandbox) -> None:
+    client = http_client(sandbox.ca, 1)
+    good = Twilio.Config.sandbox(sandbox.url)
+    checks = list(Twilio(good, sandbox.url).test(client))
+    assert [(check.name, check.passed) for check in checks] == [("credentials", True), ("API key", True)]
+    for change, name in (({"auth_token": "wrong"}, "credentials"), ({"api_key_secret": "wrong"}, "API key")):
+        last = list(Twilio(dataclasses.replace(good, **change), sandbox.url).test(client))[-1]
+        assert (last.name, last.passed) == (name, False)
+        assert "wrong" not in last.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import time
@@ -17,12 +18,14 @@ from notifier.channels.base import Envelope
 from notifier.channels.sms import SmsMessage
 from notifier.errors import Forged, InvalidInput
 from notifier.providers.vonage import Vonage, VonageConfig
+from notifier.transport import http_client
 from notifier.transport.in_memory import InMemoryClient
 from notifier.vocabulary.http import Response
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.people import Address
 from notifier.vocabulary.receipts import EventKind, ReceiptRequest
 from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Sent, Temporary, Throttled
+from tests.sandbox.process import Sandbox
 
 APPLICATION, SECRET = "3f0c5a5e-0000-4000-8000-000000000001", "a-signature-secret-of-the-account"
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -176,3 +179,11 @@ def test_a_body_that_cannot_be_read_is_a_value_error() -> None:
     for body in (b"[]", b"\xff"):
         with pytest.raises(ValueError):
             vonage().receipts(ReceiptRequest("POST", URL, {}, body), InMemoryClient())
+
+
+def test_the_connection_test_reads_the_balance(sandbox: Sandbox) -> None:
+    client, good = http_client(sandbox.ca, 1), Vonage.Config.sandbox(sandbox.url)
+    assert [check.passed for check in Vonage(good, sandbox.url).test(client)] == [True, True]
+    wrong = dataclasses.replace(good, api_secret="wrong")
+    assert [check.passed for check in Vonage(wrong, sandbox.url).test(client)] == [False]
+    assert [check.passed for check in vonage().test(client)] == [None], "nothing can be tried without an API key"

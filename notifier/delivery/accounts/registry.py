@@ -111,9 +111,12 @@ def http_client_for(account: ProviderAccount) -> HttpClient:
 
 def rate_of(account: ProviderAccount) -> float | None:
     """Messages a second that this account allows; the sandbox has no limit of its own."""
-    if account.sandbox and not account.rate_per_s:
-        return None
-    return account.rate_per_s or provider_class(account.provider).rate_per_s
+    if account.rate_per_s or account.sandbox:
+        return account.rate_per_s
+    try:
+        return provider_for(account).default_rate
+    except (NotifierError, ValueError):  # the account sends nothing: the dispatcher says why
+        return provider_class(account.provider).rate_per_s
 
 
 def choose_account(tenant: Tenant, channel: str, platform: str, mode: str) -> ProviderAccount:
