@@ -98,6 +98,11 @@ def test_a_text_of_too_many_segments_is_refused_when_it_is_published() -> None:
     with pytest.raises(InvalidInput, match="2 SMS segments") as refused:
         templates.prepare(content, a_tenant(sms_segments=1))
     assert (refused.value.field, refused.value.code) == ("content.sms.en.text", "too_long")
+    for text in ("a" * 161 + "{{ x }}", "{{ x | upcase }}" + "a" * 161):
+        with pytest.raises(InvalidInput):
+            templates.prepare({"sms": {"en": {"text": text}}}, a_tenant(sms_segments=1))
+    only_perhaps = "{% if x %}" + "a" * 161 + "{% endif %}"
+    templates.prepare({"sms": {"en": {"text": only_perhaps}}}, a_tenant(sms_segments=1))
 
 
 def test_a_text_that_only_its_variables_make_too_long_is_refused_for_that_message() -> None:

@@ -247,7 +247,11 @@ def test_the_connection_test_tries_the_auth_token_and_the_api_key(sandbox: Sandb
     good = Twilio.Config.sandbox(sandbox.url)
     checks = list(Twilio(good, sandbox.url).test(client))
     assert [(check.name, check.passed) for check in checks] == [("credentials", True), ("API key", True)]
-    for change, name in (({"auth_token": "wrong"}, "credentials"), ({"api_key_secret": "wrong"}, "API key")):
+    changes: list[tuple[dict[str, Any], str]] = [
+        ({"auth_token": "wrong"}, "credentials"),
+        ({"api_key_secret": "wrong"}, "API key"),
+    ]
+    for change, name in changes:
         last = list(Twilio(dataclasses.replace(good, **change), sandbox.url).test(client))[-1]
         assert (last.name, last.passed) == (name, False)
         assert "wrong" not in last.text

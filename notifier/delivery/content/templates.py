@@ -191,10 +191,12 @@ class Compiled:
         for name, by_locale in self._texts.items():
             for locale, parts in by_locale.items():
                 content = Locale(name, locale)
+                # of a text that is billed by segments, what every rendering contains is checked, too
+                segmented = channel(name).segmented
                 constant = {
-                    part: finish_part(name, part, text.render({}), tenant_rules)
+                    part: finish_part(name, part, "".join(text.constants({})), tenant_rules)
                     for part, text in _flat(parts)
-                    if text.constant
+                    if text.constant or segmented
                 }
                 # the names of data are constant even where their texts are not
                 keys = {part: "" for part, text in _flat(parts) if "." in part}
