@@ -10,6 +10,7 @@ NotifierError                   code, message, field
 ├── QueueFull                   too many unfinished messages wait for this recipient (HTTP 429)
 ├── Forged                      a receipt or token that does not verify (HTTP 401)
 ├── ReadOnly                    the token may read, and change nothing (HTTP 403)
+├── Unavailable                 what the request needs does not answer at the moment (HTTP 503)
 └── Unconfigured                no provider account can carry this channel (HTTP 409)
 
 The HTTP statuses are given here only for the reader; `notifier.api.framework.errors` alone maps them.
@@ -69,3 +70,7 @@ class ReadOnly(NotifierError):
 
 class Unconfigured(NotifierError):
     code = "unconfigured"
+
+
+class Unavailable(NotifierError):
+    code = "unavailable"

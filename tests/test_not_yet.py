@@ -11,7 +11,6 @@ from django.conf import settings
 from django.urls import Resolver404, resolve
 
 from campaigns.states import State
-from notifier.channels import channels
 from notifier.local.processes.programs import PROJECT
 from notifier.providers import providers
 from notifier.vocabulary.http import Request
@@ -43,8 +42,6 @@ def has_dependency(name: str) -> bool:
 
 #: entry -> whether the thing has come
 HAS_COME: dict[str, Callable[[], bool]] = {
-    "Attachments of emails": lambda: "attachments" in channels()["email"].parts,
-    "CSS inlining, MJML and layouts of emails": lambda: has_dependency("css-inline") or has_dependency("mjml"),
     "APNs and Web Push of our own": lambda: bool({"apns", "webpush"} & set(providers())),
     "Recurring and recipient-local schedules": lambda: (
         any(

@@ -67,6 +67,20 @@ class Attachment:
         return self.load()
 
 
+@dataclass(frozen=True)
+class NewFile:
+    """A file that a request or a template brings. `digest`: SHA-256 of the content."""
+
+    digest: str
+    name: str
+    content_type: str
+    content: bytes = field(repr=False)
+
+
+class Unreadable(ValueError):
+    """The storage does not give a file, or gives another one than was stored."""
+
+
 @lru_cache(maxsize=1000)
 def parse_mailboxes(text: str) -> tuple[Mailbox, ...]:
     """The mailboxes of a header such as Reply-To, in their order; () for an empty text. Raises ValueError, which says

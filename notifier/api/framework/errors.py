@@ -51,6 +51,7 @@ STATUS_OF: tuple[tuple[type[errors.NotifierError], int], ...] = (
     (errors.Forged, 401),
     (errors.ReadOnly, 403),
     (errors.Unconfigured, 409),
+    (errors.Unavailable, 503),
     (errors.NotifierError, 400),
 )
 CODE_OF_STATUS = {

@@ -14,6 +14,7 @@ from email.utils import formatdate
 
 from notifier.channels.email import EmailMessage
 from notifier.providers.email_headers import extra_headers
+from notifier.providers.mime.attachments import multipart, with_files, with_images
 from notifier.providers.mime.quoted_printable import encode_text
 from notifier.vocabulary.mail import Mailbox
 
@@ -26,9 +27,9 @@ _SPECIAL = frozenset('()<>[]:;@\\,."')
 def compose(message: EmailMessage, sender: Mailbox, placeholders: re.Pattern[str] | None = None) -> bytes:
     """The message with CRLF line ends, ready for SMTP's DATA (dots are not doubled). `placeholders` matches texts that
     stay as they are, wherever they stand: the message is then the sample of a body template."""
-    envelope = message.envelope
+    envelope, sender = message.envelope, message.sender or sender
     headers = [
-        f"From: {_mailbox(sender.name, sender.address)}",
+        f"From: {_mailbox(sender)}",
         f"To: {with_ascii_domain(envelope.address.value)}",
         f"Subject: {header_text(message.subject)}",
         f"Date: {formatdate(time.time())}",
@@ -36,6 +37,8 @@ def compose(message: EmailMessage, sender: Mailbox, placeholders: re.Pattern[str
         "MIME-Version: 1.0",
         *(f"{name}: {header_text(value)}" for name, value in extra_headers(message, sender.domain)),
     ]
+    if message.reply_to:
+        headers.append("Reply-To: " + ",\r\n ".join(map(_mailbox, message.reply_to)))
     return "\r\n".join([*headers, ""]).encode() + _content(message, placeholders)
 
 
@@ -62,16 +65,14 @@ def _content(message: EmailMessage, placeholders: re.Pattern[str] | None) -> byt
     if placeholders and message.preheader and placeholders.search(message.html) and not _BODY_TAG.search(message.html):
         raise ValueError("the place of the preheader may depend on a text")
     html = with_preheader(message.html, message.preheader)
-    if message.text and html:
-        # "=_" stands in no quoted-printable text
-        boundary = b"=_" + message.envelope.delivery_id.hex.encode()
-        parts = (
-            b"--%b\r\n%b" % (boundary, _part(kind, text, placeholders))
-            for kind, text in (("plain", message.text), ("html", html))
-        )
-        head = b'Content-Type: multipart/alternative; boundary="%b"\r\n\r\n' % boundary
-        return head + b"".join(parts) + b"--%b--\r\n" % boundary
-    return _part("html", html, placeholders) if html else _part("plain", message.text, placeholders)
+    # "=_" stands in no quoted-printable text and in no base64
+    boundary = b"=_" + message.envelope.delivery_id.hex.encode()
+    parts = [_part("plain", message.text, placeholders)] if message.text else []
+    if html:
+        page = _part("html", html, placeholders)
+        parts.append(with_images(page, message.attachments, boundary) if message.attachments else page)
+    content = parts[0] if len(parts) == 1 else multipart(b"alternative", boundary, parts)
+    return with_files(content, message.attachments, boundary) if message.attachments else content
 
 
 def _part(kind: str, text: str, placeholders: re.Pattern[str] | None) -> bytes:
@@ -119,7 +120,8 @@ def _words(text: str) -> Iterable[bytes]:
     yield word
 
 
-def _mailbox(name: str, address: str) -> str:
+def _mailbox(mailbox: Mailbox) -> str:
+    name, address = mailbox.name, with_ascii_domain(mailbox.address)
     if not name:
         return address
     if not name.isascii() or "=?" in name:
