@@ -177,6 +177,25 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 #: uploads that a worker will read: web and workers share the folder, and no address serves it
 MEDIA_ROOT = env.str("UPLOADS_DIR", str(BASE_DIR / ".local" / "uploads"))
+#: attachments of emails: in a bucket of S3, or of a service that speaks as S3 does; else in the folder of uploads
+ATTACHMENTS_BUCKET = env.str("ATTACHMENTS_BUCKET", "")
+_BUCKET = {
+    "BACKEND": "notifier.delivery.content.attachments.s3.AttachmentBucket",
+    "OPTIONS": {
+        "bucket_name": ATTACHMENTS_BUCKET,
+        "endpoint_url": env.str("ATTACHMENTS_S3_ENDPOINT", "") or None,
+        "region_name": env.str("ATTACHMENTS_S3_REGION", "") or None,
+        # without them, boto3 looks for the machine's own role
+        "access_key": env.str("ATTACHMENTS_S3_ACCESS_KEY", "") or None,
+        "secret_key": env.str("ATTACHMENTS_S3_SECRET_KEY", "") or None,
+    },
+}
+_FOLDER = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+STORAGES = {
+    "default": _FOLDER,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "attachments": _BUCKET if ATTACHMENTS_BUCKET else {**_FOLDER, "OPTIONS": {"allow_overwrite": True}},
+}
 #: a CSV of recipients or of external ids; larger ones are split by their owner
 IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", 512 * 1024 * 1024)
 

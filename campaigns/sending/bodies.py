@@ -14,10 +14,12 @@ from struct import Struct
 from typing import Any
 
 from campaigns.shard.payload import Payload, SharedContent, column_names
-from notifier.channels import channel
 from notifier.channels.base import Envelope, Message
+from notifier.delivery.content.attachments.listing import total_size
+from notifier.delivery.content.attachments.memory import LIGHT_BYTES
 from notifier.delivery.content.tracking import with_tracking
 from notifier.delivery.content.unsubscribe_link import OptOut, link_to
+from notifier.delivery.dispatch import message_with
 from notifier.providers import Provider
 from notifier.providers.body_template import (
     ADDRESS,
@@ -127,6 +129,9 @@ class BodyBuilder:
         columns: dict[RequestTemplate, tuple[list[int], list[bytes], list[bytes]]] = {}
         failed: list[int] = []
         for i, message in messages.items():
+            if message.file_bytes > LIGHT_BYTES:
+                failed.append(i)  # the dispatcher builds few of them at once
+                continue
             try:
                 request = self._provider.checked_request(message, token)
             except (ValueError, TypeError, KeyError):
@@ -192,11 +197,14 @@ class BodyBuilder:
         parts: Mapping[str, Any] = sample.content(0)
         if self._tracks:
             parts = with_tracking(self._provider.channel, parts, envelope, placeholders.text_pattern)
-        message = channel(self._provider.channel).message(envelope, parts)
+        message = message_with(self._provider.channel, envelope, parts)
         return self._provider.body_template(message, placeholders, self._compiled_for[0])
 
 
 def _fits(content: SharedContent, templatable: frozenset[str]) -> bool:
+    files = content.get("attachments")
+    if isinstance(files, str) and total_size(files) > LIGHT_BYTES:
+        return False
     return all(isinstance(text, str) or name.partition(".")[0] in templatable for name, text in content.items())
 
 

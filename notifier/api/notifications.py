@@ -14,17 +14,19 @@ from rest_framework.response import Response
 
 from notifier.api import shapes
 from notifier.api.framework import schema
+from notifier.api.framework.authentication import ApiCaller
 from notifier.api.framework.errors import Problem, problem_of
 from notifier.api.framework.pagination import page
 from notifier.api.framework.views import TenantView, read
 from notifier.channels import channels
 from notifier.delivery import Accepted, accept
+from notifier.delivery.content.attachments.listing import MAX_BODY, read_list
 from notifier.delivery.ledger.history import Step, load_histories, not_before
 from notifier.errors import InvalidInput, NotifierError
 from notifier.models import Delivery, Notification
 from notifier.values.trim import trimmed
 from notifier.vocabulary.people import SendRequest
-from notifier.vocabulary.status import Mode, Status
+from notifier.vocabulary.status import Status
 from tenants.access import get_owned
 from tenants.models import Recipient
 
@@ -51,6 +53,7 @@ BULK_EXAMPLES = [
 
 class NotificationsView(TenantView):
     scope = "send"
+    max_body = MAX_BODY
 
     @schema.post(
         "Send a notification",
@@ -64,7 +67,7 @@ class NotificationsView(TenantView):
     def post(self, request: Request) -> Response:
         """The message of each channel is sent by itself; read its state under `id`. Messages of a test key stay in the
         sandbox."""
-        send_request = _request(request.data, self.caller.mode)
+        send_request = _request(request.data, self.caller)
         outcome = accept(self.tenant_id, [send_request])[0]
         if isinstance(outcome, NotifierError):
             raise outcome
@@ -102,7 +105,7 @@ class NotificationsBulkView(TenantView):
     def post(self, request: Request) -> Response:
         """Each item is accepted or refused by itself. 202: all items were accepted; 207: see the `status` of each
         item."""
-        attempts = [_attempt(item, self.caller.mode) for item in _items(request.data)]
+        attempts = [_attempt(item, self.caller) for item in _items(request.data)]
         outcomes = iter(accept(self.tenant_id, [a for a in attempts if isinstance(a, SendRequest)]))
         items = [_outcome(i, next(outcomes) if isinstance(a, SendRequest) else a) for i, a in enumerate(attempts)]
         accepted = sum(item["status"] == 202 for item in items)
@@ -121,11 +124,14 @@ class NotificationView(TenantView):
         return Response(_shown(notification, deliveries, load_histories(deliveries)))
 
 
-def _request(raw: Any, mode: Mode) -> SendRequest:
+def _request(raw: Any, caller: ApiCaller) -> SendRequest:
     values = shapes.validated_quickly(raw) or read(shapes.NotificationInput, raw)
     if "channels" in values:
         values["channels"] = tuple(values["channels"])
-    return SendRequest(**values, mode=mode)
+    if "attachments" in values:
+        listed = read_list(values["attachments"], caller.tenant_id, "attachments")
+        values |= {"attachments": tuple(listed.entries), "files": tuple(listed.files)}
+    return SendRequest(**values, mode=caller.mode)
 
 
 def _items(raw: Any) -> list[Any]:
@@ -137,9 +143,9 @@ def _items(raw: Any) -> list[Any]:
     return items
 
 
-def _attempt(item: Any, mode: Mode) -> SendRequest | Problem:
+def _attempt(item: Any, caller: ApiCaller) -> SendRequest | Problem:
     try:
-        return _request(item, mode)
+        return _request(item, caller)
     except (NotifierError, APIException) as error:
         return problem_of(error)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
 from notifier.api.framework.fields import MAX_KEY, Boolean, ChannelNames, Object, Text, Time
 from notifier.api.framework.schema import ProblemOutput
 from notifier.channels import channels
+from notifier.delivery.content.attachments.listing import MAX_FILES, MAX_NAME
 from notifier.values.trim import trimmed
 from notifier.vocabulary.status import Mode, Status
 
@@ -20,6 +23,44 @@ MAX_CONTENT = 256 * 1024
 MAX_SOURCE = 64 * 1024
 #: a year from now, templates, consent and phone numbers have changed
 FARTHEST = timedelta(days=366)
+
+
+class TemplateContent(Object):
+    """Content without the files of its attachments, which have a limit of their own."""
+
+    def measured(self, data: Mapping[str, Any]) -> Any:
+        return {
+            name: {locale: _without_files(parts) for locale, parts in by_locale.items()}
+            if isinstance(by_locale, Mapping)
+            else by_locale
+            for name, by_locale in data.items()
+        }
+
+
+def _without_files(parts: Any) -> Any:
+    if not isinstance(parts, Mapping) or not isinstance(files := parts.get("attachments"), list):
+        return parts
+    kept = [{k: v for k, v in file.items() if k != "content"} if isinstance(file, Mapping) else file for file in files]
+    return {**parts, "attachments": kept}
+
+
+class AttachmentInput(serializers.Serializer[Any]):
+    name = Text(max_length=MAX_NAME, help_text="The file's name, as the recipient sees it.")
+    content = Text(required=False, help_text="The file in base64.")
+    id = Text(required=False, help_text="In place of content: the SHA-256 of a file that this tenant sent before.")
+    content_type = Text(required=False, help_text="Without it, by the name's ending.")
+    content_id = Text(required=False, help_text="Of an image that the html shows by <img src='cid:…'>.")
+
+
+@extend_schema_field(AttachmentInput(many=True))
+class Attachments(serializers.Field[Any, Any, Any, Any]):
+    """A list that `delivery.content.attachments.listing` checks, as it does for templates."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
 
 
 class NotificationInput(serializers.Serializer[Any]):
@@ -38,6 +79,9 @@ class NotificationInput(serializers.Serializer[Any]):
         help_text="Leaves at this time instead of now; at most a year ahead.",
     )
     not_after = Time(required=False, allow_null=True, help_text="The message does not leave after this time.")
+    attachments = Attachments(
+        required=False, help_text=f"Files beside those of the template: {MAX_FILES} and 10 MiB together at most."
+    )
 
     def validate_channels(self, value: list[str]) -> list[str]:
         unknown = [name for name in value if name not in channels()]
@@ -182,7 +226,7 @@ class TemplateInput(serializers.Serializer[Any]):
         required=False,
         help_text="A layout's key; default: the tenant's default layout; none: no layout.",
     )
-    content = Object(MAX_CONTENT, help_text="{channel: {locale: {part: Liquid}}}")
+    content = TemplateContent(MAX_CONTENT, help_text="{channel: {locale: {part: Liquid}}}")
 
 
 class LayoutInput(serializers.Serializer[Any]):

@@ -15,6 +15,7 @@ from notifier.api.framework import schema
 from notifier.api.framework.pagination import Order, page
 from notifier.api.framework.views import TenantView
 from notifier.delivery.content import templates
+from notifier.delivery.content.attachments.listing import MAX_BODY
 from notifier.delivery.content.publishing.layouts import DEFAULT_LAYOUT, NO_LAYOUT, layout_of
 from notifier.errors import InvalidInput
 from notifier.models import Layout, Template, TemplateVersion
@@ -54,6 +55,7 @@ class TemplatesView(TenantView):
 
 class TemplateView(TenantView):
     scope = "campaigns"
+    max_body = MAX_BODY
 
     @schema.describe("Read a template", gives=shapes.TemplateOutput, fails=(404,), tags=TAGS)
     def get(self, request: Request, key: str) -> Response:

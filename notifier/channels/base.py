@@ -40,6 +40,11 @@ class Message:
 
     envelope: Envelope
 
+    @property
+    def file_bytes(self) -> int:
+        """Bytes of the files that the message carries: what its request costs in memory."""
+        return 0
+
 
 class Channel(ABC):
     """The differences between channels."""

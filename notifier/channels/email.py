@@ -40,6 +40,10 @@ class EmailMessage(Message):
     headers: Mapping[str, str] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
 
+    @property
+    def file_bytes(self) -> int:
+        return sum([attachment.size for attachment in self.attachments]) if self.attachments else 0
+
 
 class Email(Channel):
     name = "email"

@@ -20,6 +20,7 @@ from notifier.channels.queues import queue_of
 from notifier.delivery.accept_context import AcceptContext, load_context
 from notifier.delivery.accounts import registry
 from notifier.delivery.content import templates
+from notifier.delivery.content.attachments import listing, storage
 from notifier.delivery.content.liquid import PERSON, check_names
 from notifier.delivery.content.render_budget import shared_budget
 from notifier.delivery.ledger import accepted_rows, ordering
@@ -80,6 +81,8 @@ def accept(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accept
         context = load_context(tenant_id, requests)
         with shared_budget(len(requests)):
             outcomes: list[_Draft | NotifierError] = [_attempt(context, request) for request in requests]
+        # before the queues are locked: the storage may be slow
+        storage.store(tenant_id, [f for o in outcomes if isinstance(o, _Draft) for f in o.request.files])
         locked, outcomes = _join_queues(outcomes)
         drafts = [outcome for outcome in outcomes if isinstance(outcome, _Draft)]
         _store(context, drafts, locked)
@@ -160,10 +163,22 @@ def _render(
     locale = draft.person.preferences.language or draft.person.locale
     variables = {**draft.request.data, PERSON: draft.person.variables()}
     rules = context.tenant.content_rules
-    return {
+    content = {
         name: compiled.render(compiled.locale_for(name, locale, context.tenant.default_locale), variables, rules)
         for name in channels
     }
+    if draft.request.attachments:
+        _attach(content, draft.request.attachments)
+    return content
+
+
+def _attach(content: Mapping[str, dict[str, Any]], entries: Sequence[Mapping[str, Any]]) -> None:
+    """Add the files of the request to those of the template, on each channel that carries files."""
+    places = [(parts, part) for name, parts in content.items() for part in channel(name).file_parts]
+    if not places:
+        raise InvalidInput("No channel of this message carries attachments; email does.", field="attachments")
+    for parts, part in places:
+        parts[part] = listing.joined(parts.get(part, ""), entries)
 
 
 def _row(

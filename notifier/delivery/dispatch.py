@@ -13,9 +13,10 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from django.db import InterfaceError, OperationalError
@@ -23,6 +24,8 @@ from django.db import InterfaceError, OperationalError
 from notifier.channels import channel
 from notifier.channels.base import Envelope, Message
 from notifier.delivery.accounts import health, rate_limits, registry
+from notifier.delivery.content.attachments.memory import BUDGET, portions
+from notifier.delivery.content.attachments.storage import attachments_of
 from notifier.delivery.content.tracking import tracking_of, with_tracking
 from notifier.delivery.content.unsubscribe_link import OptOut, link_to
 from notifier.delivery.infra.db_retry import retry_while_db_down
@@ -200,8 +203,11 @@ class Dispatcher:
     ) -> None:
         """In the batch's own thread: no database here."""
         try:
-            for answers in provider.send(messages, client):
-                self._completed.put((batch, answers))
+            for first, portion, file_bytes in portions(messages):
+                with BUDGET.reserve(file_bytes):
+                    for answers in provider.send(portion, client):
+                        own = [(first + i, verdict) for i, verdict in answers] if first else answers
+                        self._completed.put((batch, own))
         except Exception:
             # messages without an answer are in doubt, and the channel's rule for doubt decides
             log.exception("provider failed", action="send", account=str(batch.account.id))
@@ -255,7 +261,7 @@ def message_of(row: Claimed) -> Message:
     envelope, content = envelope_of(row), row.content
     if is_tracked(row):
         content = with_tracking(row.channel, content, envelope)
-    return channel(row.channel).message(envelope, content)
+    return message_with(row.channel, envelope, content)
 
 
 def is_tracked(row: Claimed) -> bool:
@@ -265,6 +271,15 @@ def is_tracked(row: Claimed) -> bool:
         return False
     account = registry.load_account(row.account_id)
     return account is not None and provider_class(account.provider).needs_tracking
+
+
+def message_with(channel_name: str, envelope: Envelope, content: Mapping[str, Any]) -> Message:
+    """The channel's message of rendered content, whose lists of files become attachments."""
+    kind = channel(channel_name)
+    for part in kind.file_parts:
+        if part in content:
+            content = {**content, part: attachments_of(envelope.tenant_id, content[part])}
+    return kind.message(envelope, content)
 
 
 def envelope_of(row: Claimed) -> Envelope:

@@ -32,7 +32,7 @@ from notifier.vocabulary.http import (
     TokenRequest,
     TransportError,
 )
-from notifier.vocabulary.mail import BounceMailbox
+from notifier.vocabulary.mail import BounceMailbox, Unreadable
 from notifier.vocabulary.receipts import ReceiptEvent, ReceiptRequest
 from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Temporary, Verdict, Withdrawn
 
@@ -296,6 +296,8 @@ class Provider(ABC, Generic[M]):
             try:
                 requests.append(self.checked_request(message, token))
                 indexes.append(index)
+            except Unreadable as error:
+                unbuildable.append((index, Temporary(str(error))))
             except Unbuildable as error:
                 unbuildable.append((index, Permanent(f"it makes no request: {error}")))
             except (ValueError, TypeError, KeyError) as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from notifier.vocabulary.mail import NewFile
 from notifier.vocabulary.status import Mode
 
 
@@ -80,5 +81,8 @@ class SendRequest:
     mode: Mode = Mode.LIVE
     send_at: datetime | None = None
     not_after: datetime | None = None
+    #: what the message carries besides the files of its template, and those of them that are to be stored
+    attachments: tuple[Mapping[str, Any], ...] = ()
+    files: tuple[NewFile, ...] = ()
     #: without the template's own category, too: a test send must not wait for the quiet hours of its recipient
     without_category: bool = False

@@ -22,7 +22,7 @@ from rest_framework.views import APIView
 
 from notifier.api.framework.body import MAX_BODY
 from notifier.api.framework.errors import RETRY_AFTER, Problem, problem_of, problem_response
-from notifier.api.framework.guard import PREFIX, is_streamed
+from notifier.api.framework.guard import PREFIX, is_streamed, max_body_of
 from notifier.errors import NotifierError
 
 #: the key of the ASGI scope under which the handler stores its question
@@ -55,14 +55,16 @@ REFUSALS = {
 
 @dataclass(frozen=True)
 class Admitted:
-    """The sender may send `max_bytes` bytes. `owner` is the tenant or user whose uploads are counted."""
+    """The sender may send `max_bytes` bytes. `owner` is the tenant or user whose uploads are counted. `in_memory`: the
+    whole body is read into memory, as a JSON document is."""
 
     max_bytes: int
     owner: Hashable
+    in_memory: bool = False
 
     @property
     def is_upload(self) -> bool:
-        return self.max_bytes > MAX_BODY
+        return self.max_bytes > MAX_BODY and not self.in_memory
 
 
 class Admission:
@@ -116,10 +118,12 @@ def _authorize_caller(request: HttpRequest, view: Any) -> HttpResponse:
             error.auth_header = api_view.get_authenticate_header(api_view.request)  # type: ignore[union-attr]
         return problem_response(problem_of(error), request)
     owner = getattr(api_view.request.auth or api_view.request.user, "tenant_id", None)
-    return _admitted(settings.IMPORT_MAX_BYTES if is_streamed(request, view) else MAX_BODY, owner)
+    if is_streamed(request, view):
+        return _admitted(settings.IMPORT_MAX_BYTES, owner)
+    return _admitted(max_body_of(view), owner, in_memory=True)
 
 
-def _admitted(max_bytes: int, owner: Hashable) -> HttpResponse:
+def _admitted(max_bytes: int, owner: Hashable, *, in_memory: bool = False) -> HttpResponse:
     response = HttpResponse(status=204)
-    response.admitted = Admitted(max_bytes, owner)  # type: ignore[attr-defined]
+    response.admitted = Admitted(max_bytes, owner, in_memory)  # type: ignore[attr-defined]
     return response

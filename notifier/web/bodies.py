@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, cast
@@ -102,15 +102,25 @@ def _temporary_file() -> IO[bytes]:
 
 
 _uploads: Counter[Hashable] = Counter()
+_documents: Counter[Hashable] = Counter()
+
+
+def upload_slot(owner: Hashable) -> AbstractContextManager[None]:
+    """Holds one of the slots for large bodies on disk. Raises TooManyUploads."""
+    return _slot(_uploads, owner, limits.UPLOADS)
+
+
+def document_slot(owner: Hashable) -> AbstractContextManager[None]:
+    """Holds one of the slots for large JSON documents, until they are answered. Raises TooManyUploads."""
+    return _slot(_documents, owner, limits.DOCUMENTS)
 
 
 @contextmanager
-def upload_slot(owner: Hashable) -> Iterator[None]:
-    """Hold one of the slots for large bodies. Raises TooManyUploads."""
-    if _uploads[owner] >= limits.UPLOADS_PER_OWNER or _uploads.total() >= limits.UPLOADS:
+def _slot(slots: Counter[Hashable], owner: Hashable, most: int) -> Iterator[None]:
+    if slots[owner] >= limits.UPLOADS_PER_OWNER or slots.total() >= most:
         raise TooManyUploads
-    _uploads[owner] += 1
+    slots[owner] += 1
     try:
         yield
     finally:
-        limits.uncount(_uploads, owner)
+        limits.uncount(slots, owner)

@@ -43,6 +43,9 @@ SMALL_BODY = 64 * 1024
 #: bodies above the limit of JSON, which are kept on disk while they arrive: of one tenant or user, and in all
 UPLOADS_PER_OWNER = 2
 UPLOADS = 16
+#: JSON documents above that limit, as a request with attachments is, in all: 15 MB take 60 MB of memory until they are
+#: answered
+DOCUMENTS = 4
 
 #: open files that are not connections: the database pool, Redis, modules, temporary files
 OTHER_FILES = 256

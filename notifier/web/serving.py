@@ -15,7 +15,7 @@ import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
 from typing import IO, Any, NamedTuple
 
@@ -26,6 +26,7 @@ from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
+from notifier.api.framework.body import MAX_BODY
 from notifier.web import limits
 from notifier.web.admission import QUESTION, Admission, Admitted, Question
 from notifier.web.bodies import (
@@ -35,6 +36,7 @@ from notifier.web.bodies import (
     TooManyUploads,
     TooSlow,
     announced_length,
+    document_slot,
     needs_admission,
     upload_slot,
 )
@@ -97,7 +99,9 @@ class ThreadedHandler(ASGIHandler):
         if announced_length(scope) > admitted.max_bytes:
             return await self._in_a_thread({**scope, QUESTION: Question.TOO_LARGE}, BytesIO())
         try:
-            with upload_slot(admitted.owner) if admitted.is_upload else nullcontext():
+            if announced_length(scope) <= MAX_BODY and not admitted.is_upload and await body.read(MAX_BODY):
+                return await self._in_a_thread(scope, body.file())
+            with _slot(admitted):
                 if await body.read(admitted.max_bytes):
                     return await self._in_a_thread(scope, body.file())
         except TooManyUploads:
@@ -125,6 +129,13 @@ class ThreadedHandler(ASGIHandler):
                 return Answer(response.status_code, _headers(response), response.getvalue(), admitted)
             finally:
                 response.close()
+
+
+def _slot(admitted: Admitted) -> AbstractContextManager[None]:
+    """The slot that a large body needs while it comes in and is answered."""
+    if admitted.is_upload:
+        return upload_slot(admitted.owner)
+    return document_slot(admitted.owner) if admitted.max_bytes > MAX_BODY else nullcontext()
 
 
 def _headers(response: HttpResponseBase) -> Headers:

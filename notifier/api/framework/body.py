@@ -27,22 +27,22 @@ class TooLarge(APIException):
     default_code = "body_too_large"
 
 
-def read_limited(request: HttpRequest) -> None:
+def read_limited(request: HttpRequest, max_body: int = MAX_BODY) -> None:
     """Read the body into the request, whether its length was announced or it comes in chunks. Raises TooLarge."""
     announced_length = str(request.META.get("CONTENT_LENGTH") or "0")
-    if announced_length.isdecimal() and int(announced_length) > MAX_BODY:
-        raise TooLarge(_over_limit())
-    body = request.read(MAX_BODY + 1)
-    if len(body) > MAX_BODY:
-        raise TooLarge(_over_limit())
+    if announced_length.isdecimal() and int(announced_length) > max_body:
+        raise TooLarge(_over_limit(max_body))
+    body = request.read(max_body + 1)
+    if len(body) > max_body:
+        raise TooLarge(_over_limit(max_body))
     # DRF takes a body without Content-Length for an empty one
     request._body = body
     request._stream = BytesIO(body)
     request.META["CONTENT_LENGTH"] = str(len(body))
 
 
-def _over_limit() -> str:
-    return f"The body is over the limit of {MAX_BODY} bytes (1 MiB); send it in parts."
+def _over_limit(max_body: int) -> str:
+    return f"The body is over the limit of {max_body} bytes ({max_body / MAX_BODY:.3g} MiB); send it in parts."
 
 
 class StrictJSON(BaseParser):

@@ -42,7 +42,7 @@ class ApiGuard:
         if is_streamed(request, view):
             return None
         try:
-            body.read_limited(request)
+            body.read_limited(request, max_body_of(view))
         except TooLarge as error:
             return problem_response(problem_of(error), request)
         return None
@@ -63,6 +63,11 @@ def compression_problem(request: HttpRequest) -> Problem | None:
         return None
     detail = "Send the body as it is, without Content-Encoding."
     return Problem(415, "unsupported_media_type", detail, headers={"Accept-Encoding": "identity"})
+
+
+def max_body_of(view: Any) -> int:
+    """Bytes of a JSON body that the view takes."""
+    return int(getattr(getattr(view, "cls", None), "max_body", body.MAX_BODY))
 
 
 def is_streamed(request: HttpRequest, view: Any) -> bool:

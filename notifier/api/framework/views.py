@@ -13,6 +13,7 @@ from rest_framework.views import APIView, set_rollback
 
 from notifier.api.framework import idempotency
 from notifier.api.framework.authentication import ApiCaller
+from notifier.api.framework.body import MAX_BODY
 from notifier.errors import InvalidInput
 from tenants.audit import Actor
 from tenants.models import Tenant
@@ -22,6 +23,8 @@ class TenantView(APIView):
     """A view for tenants' servers: an API key with the scope that the view names."""
 
     scope: ClassVar[str]
+    #: bytes of a JSON body
+    max_body: ClassVar[int] = MAX_BODY
     #: a media type that the view reads line by line, under the limit of uploads; other bodies have the limit of JSON
     streams: ClassVar[str] = ""
     # no OPTIONS: the OpenAPI document has what DRF would answer there

@@ -15,6 +15,8 @@ from django.db.models.functions import Coalesce
 
 from notifier.channels import channel
 from notifier.delivery.content import rules
+from notifier.delivery.content.attachments import storage as attachments
+from notifier.delivery.content.attachments.listing import dump, read_list
 from notifier.delivery.content.liquid import MAX_TEXT, PERSON, LiquidText
 from notifier.delivery.content.publishing.layouts import layout_of
 from notifier.delivery.content.publishing.publication import published_content
@@ -22,6 +24,7 @@ from notifier.errors import InvalidInput, NotifierError
 from notifier.models import Layout, Template, TemplateVersion
 from notifier.values import locales
 from notifier.vocabulary.content import TenantRules
+from notifier.vocabulary.mail import NewFile
 from tenants.models import Tenant, User
 
 #: {channel: {locale: {part: source, {key: source} for a part such as `data`, or a list of files}}}
@@ -119,11 +122,12 @@ class Compiled:
             name: {locale: _parse(name, locale, parts) for locale, parts in by_locale.items()}
             for name, by_locale in content.items()
         }
-        self._files: dict[tuple[str, str], dict[str, Any]] = {
+        #: lists of files, as JSON: a message's content and a shard's payload hold texts
+        self._files: dict[tuple[str, str], dict[str, str]] = {
             (name, locale): files
             for name, by_locale in content.items()
             for locale, parts in by_locale.items()
-            if (files := {part: parts[part] for part in channel(name).file_parts.intersection(parts) if parts[part]})
+            if (files := {p: dump(parts[p]) for p in channel(name).file_parts.intersection(parts) if parts[p]})
         }
 
     @property
@@ -288,11 +292,13 @@ def compiled(version_id: uuid.UUID) -> Compiled:
 
 @dataclass(frozen=True)
 class Publication:
-    """A version before it is stored. `published`: what messages are rendered from."""
+    """A version before it is stored. `published`: what messages are rendered from. `files`: attachments that came with
+    the content and are not stored yet."""
 
     content: Content
     published: Content
     compiled: Compiled
+    files: tuple[NewFile, ...] = ()
 
     def is_in(self, version: TemplateVersion | None) -> bool:
         """Whether the version has this content, and sends the same."""
@@ -305,11 +311,26 @@ def prepare(content: Any, tenant: Tenant, layout: Layout | None = None) -> Publi
     """What publishing would store. Raises InvalidInput, naming the field, unless the tenant can publish `content`."""
     content = normalised(content)
     _check_structure(content, tenant)
+    content, files = _with_listed_files(content, tenant.pk)
     Compiled(content)  # names a fault of the Liquid before HTML libraries see it
     published = published_content(content, tenant.pk, layout)
     compiled = Compiled(published)
     compiled.check_constants(tenant.content_rules)
-    return Publication(content, published, compiled)
+    return Publication(content, published, compiled, files)
+
+
+def _with_listed_files(content: Content, tenant_id: uuid.UUID) -> tuple[Content, tuple[NewFile, ...]]:
+    """The content with the list of each file part as it is kept, and the files that are to be stored."""
+    files: list[NewFile] = []
+    changed: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, by_locale in content.items():
+        for locale, parts in by_locale.items():
+            own = changed.setdefault(name, {})[locale] = dict(parts)
+            for part in channel(name).file_parts.intersection(parts):
+                listing = read_list(parts[part], tenant_id, f"content.{name}.{locale}.{part}")
+                own[part] = listing.entries
+                files += listing.files
+    return changed, tuple(files)
 
 
 def _check_structure(content: Any, tenant: Tenant) -> None:
@@ -366,6 +387,7 @@ def publish(template: Template, content: Any, user: User | None = None) -> Templ
 def store(template: Template, publication: Publication, user: User | None = None) -> TemplateVersion:
     """Store the next version of a template."""
     same = publication.published == publication.content
+    attachments.store(template.tenant_id, publication.files)
     with transaction.atomic():
         # the row lock keeps two editors from taking the same number
         Template.objects.select_for_update().get(pk=template.pk)

@@ -1,7 +1,8 @@
 """An email as bytes (RFC 5322, 2045, 2047). `compose` is the only code that knows what an email looks like: the
 provider `smtp` calls it for a single message, and for the body template of a shard, whose texts are placeholders.
 
-compose (headers and parts) -> attachments (files and images) -> quoted_printable (texts, and the values that replace placeholders).
+compose (headers and parts) -> attachments (files, images); quoted_printable (texts, and the values that replace
+placeholders).
 """
 
 from notifier.providers.mime.compose import (
