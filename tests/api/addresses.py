@@ -15,6 +15,8 @@ WITH_A_BODY = [
     ("POST", "/v1/categories"),
 ]
 
+#: those of them that take attachments, and so larger bodies
+WITH_FILES = [("POST", "/v1/notifications"), ("PUT", "/v1/templates/shipped")]
 
 ENDPOINTS = [
     *WITH_A_BODY,

@@ -21,10 +21,11 @@ def spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def web(django_db_setup: None, spool: Path) -> Iterator[Web]:
+def web(django_db_setup: None, spool: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     server = Web(
         app="tests.web.short_clocks:application",
         TMPDIR=str(spool),
+        UPLOADS_DIR=str(tmp_path_factory.mktemp("uploads")),
         IMPORT_MAX_BYTES=str(8 * 1024 * 1024),
         WEB_MAX_CONNECTIONS=str(CONNECTIONS),
         WEB_MAX_CONNECTIONS_PER_ADDRESS=str(PER_ADDRESS),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import select
+from base64 import b64encode
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from django.conf import settings
 from django.test import Client
 
 from campaigns.models import Audience
+from notifier.delivery.content import templates
+from notifier.models import Template
 from tenants.models import Recipient
 from tests.fixtures import People
 from tests.inbox.web import Web
@@ -99,12 +103,12 @@ def test_a_known_caller_gets_the_limit_and_the_rest_of_its_body_is_not_read(
     web: Web, people: People, spool: Path
 ) -> None:
     with Raw(web) as client:
-        client.send(head("POST", "/v1/notifications", JSON, CHUNKED, bearer(people.acme_key)))
+        client.send(head("POST", "/v1/notifications/bulk", JSON, CHUNKED, bearer(people.acme_key)))
         assert client.flood(CHUNK, 200 * MIB) < 20 * MIB
         assert on_disk(web, spool) == 0
     for announced in (CHUNKED, length(MIB + 400_000)):
         with Raw(web) as client:
-            client.send(head("POST", "/v1/notifications", JSON, announced, bearer(people.acme_key)))
+            client.send(head("POST", "/v1/notifications/bulk", JSON, announced, bearer(people.acme_key)))
             client.send(CHUNK * 20)
             got = client.receive()
             assert (got.status, got.body["code"]) == (413, "body_too_large")
@@ -202,6 +206,44 @@ def test_a_logged_in_member_uploads_through_the_admin(web: Web, people: People, 
 
 
 # -- speed -------------------------------------------------------------------------------------------------------------
+
+
+def with_files(people: People, size: int) -> bytes:
+    """A notification with so many bytes of files, which may be sent."""
+    template = Template.objects.create(tenant=people.acme, key=f"invoice{size}")
+    templates.publish(template, {"email": {"en": {"subject": "Hi", "text": "Your invoice"}}})
+    Recipient.objects.get_or_create(tenant=people.acme, external_id="ann", defaults={"email": "ann@example.com"})
+    files = [{"name": f"{n}.pdf", "content": b64encode(bytes(size // 10)).decode()} for n in range(10)]
+    return json.dumps({"recipient": "ann", "template": template.key, "attachments": files}).encode()
+
+
+def test_a_notification_with_10_mb_of_files_is_accepted_and_a_larger_one_is_not(web: Web, people: People) -> None:
+    for size, status in ((10 * MIB - 10, 202), (10 * MIB + 100, 400), (13 * MIB, 413)):
+        content = with_files(people, size)
+        with Raw(web) as client:
+            client.send(head("POST", "/v1/notifications", JSON, length(len(content)), bearer(people.acme_key)))
+            if status != 413:  # the announced length alone is refused
+                client.send(content)
+            assert client.receive("POST").status == status
+
+
+def test_a_third_large_document_of_one_tenant_waits_and_small_ones_do_not(web: Web, people: People) -> None:
+    content = with_files(people, 3 * MIB)
+    start = head("POST", "/v1/notifications", JSON, length(len(content)), bearer(people.acme_key))
+    with ExitStack() as clients:
+        for _ in range(2):
+            client = clients.enter_context(Raw(web))
+            client.send(start)
+            client.send(content[: 2 * MIB])
+        with Raw(web) as third:
+            third.send(start)
+            got = third.receive("POST")
+            assert (got.status, got.body["code"]) == (503, "too_many_uploads")
+        small = with_files(people, 500_000)
+        with Raw(web) as fourth:
+            fourth.send(head("POST", "/v1/notifications", JSON, length(len(small)), bearer(people.acme_key)))
+            fourth.send(small)
+            assert fourth.receive("POST").status == 202
 
 
 @pytest.mark.parametrize("announced", [length(1000), CHUNKED, length(500_000)])

@@ -27,7 +27,9 @@ _SPECIAL = frozenset('()<>[]:;@\\,."')
 def compose(message: EmailMessage, sender: Mailbox, placeholders: re.Pattern[str] | None = None) -> bytes:
     """The message with CRLF line ends, ready for SMTP's DATA (dots are not doubled). `placeholders` matches texts that
     stay as they are, wherever they stand: the message is then the sample of a body template."""
-    envelope, sender = message.envelope, message.sender or sender
+    envelope = message.envelope
+    if message.sender is not None:
+        sender = Mailbox(with_ascii_domain(message.sender.address), message.sender.name)
     headers = [
         f"From: {_mailbox(sender)}",
         f"To: {with_ascii_domain(envelope.address.value)}",
