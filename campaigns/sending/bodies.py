@@ -14,6 +14,7 @@ from struct import Struct
 from typing import Any
 
 from campaigns.shard.payload import Payload, SharedContent, column_names
+from notifier.channels import channel
 from notifier.channels.base import Envelope, Message
 from notifier.delivery.content.attachments.listing import total_size
 from notifier.delivery.content.attachments.memory import LIGHT_BYTES

@@ -43,6 +43,7 @@ def attached() -> tuple[Attachment, ...]:
     """The files of the one message that waits, as a worker gets them."""
     row = Delivery.objects.get()
     envelope = Envelope(row.pk, row.tenant_id, row.recipient_id, Address(row.address), "key")
+    assert row.content is not None
     message: Any = message_with("email", envelope, row.content)
     files: tuple[Attachment, ...] = message.attachments
     return files

@@ -14,7 +14,7 @@ from aiosmtpd.controller import Controller
 
 from notifier.providers.mime import compose
 from notifier.vocabulary.mail import Mailbox
-from tests.providers.emails import PDF, PNG, SUBJECT, TEXT, full_email
+from tests.providers.full_emails import PDF, PNG, SUBJECT, TEXT, full_email
 
 ACCOUNT = Mailbox("account@acme.example", "Account")
 RAW = compose(full_email(), ACCOUNT)

@@ -17,8 +17,8 @@ PORTION_BYTES, PROCESS_BYTES, LIGHT_BYTES = 16 * 1024 * 1024, 32 * 1024 * 1024, 
 
 
 def portions(messages: Sequence[M]) -> Iterator[tuple[int, Sequence[M], int]]:
-    """The messages in portions: the index of the first message, the portion, and the bytes of its files. Messages without
-    files are one portion, for 0.3 µs each."""
+    """The messages in portions: the index of the first message, the portion, and the bytes of its files. Messages
+    without files are one portion, for 0.2 µs each."""
     sizes = [message.file_bytes for message in messages]
     if sum(sizes) <= PORTION_BYTES:
         yield 0, messages, sum(sizes)

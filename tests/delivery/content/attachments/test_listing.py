@@ -13,7 +13,7 @@ from notifier.errors import InvalidInput
 from notifier.models import StoredFile
 from notifier.vocabulary.ids import new_id
 from tests.fixtures import People
-from tests.providers.emails import email_with
+from tests.providers.full_emails import email_with
 
 HELLO = b64encode(b"hello").decode()
 
