@@ -59,23 +59,33 @@ class FakeService(ABC):
     def serves(self, path: str) -> bool:
         """Whether this service owns the path."""
 
+    def respond(self, incoming: Incoming) -> Answer:
+        """What the sandbox sends: `answer`, unless a fault of the run says otherwise."""
+        return self.answer(incoming)
+
     @abstractmethod
     def answer(self, incoming: Incoming) -> Answer:
         """The answer that the real service would give."""
 
 
 class MessageService(FakeService):
-    """A fake service that takes messages. It counts the outcomes, and obeys the knobs `latency_ms`, `error_rate` and
-    `down`."""
+    """A fake service that takes messages. It counts the outcomes of messages, and obeys the knobs `latency_ms`,
+    `error_rate` and, for every request, `down`."""
 
     def __init__(self, state: SandboxState) -> None:
         super().__init__(state)
         state.faults.register(self.name(), self.channel)
         self._name = self.name()
 
+    def respond(self, incoming: Incoming) -> Answer:
+        if self.state.faults.of(self._name).down:
+            self.state.arrivals.count("503", self._name)
+            return self.unavailable()
+        return self.answer(incoming)
+
     def answer(self, incoming: Incoming) -> Answer:
         state, faults = self.state, self.state.faults.of(self._name)
-        failing = faults.down or (faults.error_rate and random.random() < faults.error_rate)  # noqa: S311
+        failing = faults.error_rate and random.random() < faults.error_rate  # noqa: S311
         answer = self.unavailable() if failing else self.answer_message(incoming)
         if answer.reset is None:
             state.arrivals.count("hangup" if answer.hangup else str(answer.status), self._name)

@@ -38,7 +38,7 @@ class Sandbox:
         if service is None:
             return json_answer(404, {"error": {"code": 404, "message": "Not found.", "status": "NOT_FOUND"}})
         try:
-            return service.answer(incoming)
+            return service.respond(incoming)
         except Exception:
             log.exception("could not answer %s %s", incoming.method, incoming.path)
             return Answer(500)

@@ -27,6 +27,13 @@ def test_a_service_that_is_down_leaves_the_others_alone(sandbox: Sandbox, name: 
     assert sandbox.report()["services"] == {"fcm": {"503": 1, "200": 1}, "smtp": {"250": 1}}
 
 
+def test_what_a_service_that_is_down_would_only_read_is_refused_too(sandbox: Sandbox) -> None:
+    """SendGrid's scopes are what "test connection" reads."""
+    sandbox.faults(services={"sendgrid": {"down": True}})
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        sandbox.get("/v3/scopes")
+
+
 def test_a_mail_server_that_is_down_answers_421(sandbox: Sandbox) -> None:
     sandbox.faults(services={"smtp": {"down": True}})
     with pytest.raises(smtplib.SMTPConnectError, match="421"):
