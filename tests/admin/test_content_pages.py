@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
+from notifier.delivery.content import templates
 from notifier.models import Template
 from tenants.models import (
     Preference,
@@ -41,6 +42,14 @@ def test_a_preview_shows_what_one_person_would_get(site: Site, log_in: LogIn) ->
     assert "zebra person" in html
     strange = log_in(site.people.ben).get(page, {"recipient": "quokka-1", "variables": "{}"}).content.decode()
     assert "There is no such recipient." in strange
+
+
+def test_a_preview_counts_the_segments_of_an_sms(site: Site, log_in: LogIn) -> None:
+    row = site.acme_rows[Template]
+    templates.publish(row, {"sms": {"en": {"text": "ş" * 71}}})
+    page = reverse("admin:notifier_template_preview", args=[row.pk])
+    html = log_in(site.people.ben).get(page, {"recipient": "zebra-1", "variables": "{}"}).content.decode()
+    assert "<th>segments</th><td>2</td>" in html
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from django.template.loader import render_to_string
 from pytest_django import Settings
 
 from campaigns import arming
@@ -139,5 +140,9 @@ def test_preflight_and_the_report_count_the_segments_of_a_campaign(shop: Shop) -
     [ready] = preflight.preflight(campaign).ready
     assert (ready.account, ready.messages, ready.segments, ready.cost) == ("sandbox twilio", 2, 3, None)
     assert dataclasses.replace(ready, price_per_segment=0.07).cost == 0.21
-    assert preflight.as_json(preflight.preflight(campaign))["segments"] == 3
+    facts = preflight.preflight(campaign)
+    assert preflight.as_json(facts)["segments"] == 3
+    priced = dataclasses.replace(facts, ready=[dataclasses.replace(ready, price_per_segment=0.07)])
+    shown = render_to_string("admin/campaigns/campaign/_facts.html", {"preflight": priced})
+    assert "<b>3</b><span>SMS segments, about 0.21 in all</span>" in shown
     assert as_json(results(campaign))["channels"]["sms"]["segments"] == 3
