@@ -35,6 +35,8 @@ from notifier.vocabulary.verdicts import Throttled, Verdict, Withdrawn
 
 #: FCM also answers 429 when one device gets too much: one 429 among more answers than this does not slow the account
 ANSWERS_PER_429 = 50
+#: bytes of messages that one shard has in memory at once
+IN_FLIGHT_BYTES = 64 << 20
 #: so many messages in a row that another account takes over show that the account is down
 MOVED_IN_A_ROW = 20
 
@@ -77,9 +79,22 @@ class InFlight:
     def window(self) -> int:
         """How many messages may be in flight at once. No more than the transport has streams: a message that waits
         inside the transport cannot be stopped, and after a crash it looks like a message that was sent."""
-        over_http = self._builder is not None and not self._provider.builtin
         kind = channel(self._claimed.channel)
-        return kind.in_flight(self._client.streams) if over_http else kind.window
+        if self._builder is None or self._provider.builtin:
+            return kind.window
+        window = kind.in_flight(self._client.streams)
+        return max(2, min(window, IN_FLIGHT_BYTES // self._body_size())) if self._provider.own_paths else window
+
+    def _body_size(self) -> int:
+        """Bytes of one message of the shard, about: attachments may have 10 MB."""
+        assert self._builder is not None
+        with suppress(NotifierError, ValueError, TypeError, KeyError):
+            if 0 not in self._builder.untemplatable:
+                batches = self._builder.build(range(1), "", expires_in(self._claimed.campaign.not_after))
+            else:
+                batches, _ = self._builder.build_singly({0: message_of(self._claimed.ledger_row(0))}, "")
+            return max(len(body) for batch in batches for body in batch.bodies)
+        return 1
 
     @property
     def count(self) -> int:
