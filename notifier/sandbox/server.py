@@ -30,7 +30,7 @@ class Sandbox:
 
     def __init__(self, state: SandboxState) -> None:
         self.state = state
-        self._services: list[FakeService] = [*build_services(state), ControlApi(state), OutboxPage(state)]
+        self._services: list[FakeService] = [*build_services(state), OutboxPage(state), ControlApi(state)]
         self._services_by_path: dict[str, FakeService] = {}
 
     def answer(self, incoming: Incoming) -> Answer:

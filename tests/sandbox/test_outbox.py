@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import smtplib
 import ssl
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -137,6 +139,17 @@ def test_a_page_of_another_domain_cannot_read_the_messages(sandbox: Sandbox, hos
 )  # fmt: skip
 def test_the_page_answers_nothing_else(sandbox: Sandbox, path: str, status: int) -> None:
     assert fetch(sandbox, path)[0] == status
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl")
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+def test_the_page_is_also_served_over_tls(sandbox: Sandbox, version: str) -> None:
+    command = ["curl", "-sS", "--fail", "-i", version, "--cacert", sandbox.ca]
+    for path in ("/", "/_outbox/outbox.js", "/_outbox/messages"):
+        answer = subprocess.run([*command, sandbox.url + path], capture_output=True, text=True, check=True).stdout
+        _, _, content = fetch(sandbox, path)
+        assert answer.replace("\r\n", "\n").endswith("\n\n" + content.decode())
+        assert "cache-control: no-store" in answer
 
 
 def test_the_newest_messages_of_each_channel_are_kept() -> None:
