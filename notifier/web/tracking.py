@@ -21,7 +21,7 @@ from notifier.delivery.engagement import machines
 from notifier.delivery.engagement.hits import Arrived, Hit, buffer
 from notifier.vocabulary.receipts import EventKind
 
-#: the smallest transparent GIF: 43 bytes
+#: a transparent GIF of one pixel: 42 bytes
 PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _CHANNEL = "email"
 #: each opening is to be seen; no search engine is to list the address

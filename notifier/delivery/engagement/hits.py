@@ -17,7 +17,7 @@ from typing import Annotated, NamedTuple
 import orjson
 import structlog
 from django.conf import settings
-from django.db import Error, connection
+from django.db import InterfaceError, OperationalError, connection
 
 from notifier.delivery.infra import bulk
 from notifier.vocabulary.ids import new_id
@@ -95,7 +95,7 @@ class HitBuffer:
                 self._start_timer(seconds)
 
     def flush(self) -> None:
-        """Store what waits. Hits that cannot be stored wait for the next write."""
+        """Store what waits. Hits that cannot be stored, because the database is away, wait for the next write."""
         with self._lock:
             taken, self._waiting = self._waiting, []
             dropped, self._dropped = self._dropped, 0
@@ -103,12 +103,10 @@ class HitBuffer:
             log.warning("hits dropped", action="engagement", hits=dropped)
         try:
             store(taken)
-        except Error as error:
+        except (OperationalError, InterfaceError) as error:
             log.warning("hits not stored", action="engagement", hits=len(taken), error=type(error).__name__)
             with self._lock:
                 self._waiting = [*taken, *self._waiting][:MOST_WAITING]
-        finally:
-            connection.close()  # gives the connection back to the pool: each timer is a thread of its own
 
     def _start_timer(self, seconds: float) -> None:
         if not self._flushes_at_exit:
@@ -122,6 +120,7 @@ class HitBuffer:
         try:
             self.flush()
         finally:
+            connection.close()  # gives the connection back to the pool: each timer is a thread of its own
             with self._lock:
                 self._timer = None
                 if self._waiting:
