@@ -20,7 +20,7 @@ from notifier.delivery.receipts import incoming
 from notifier.errors import NotifierError
 from notifier.mail_reports.report import LARGEST
 from notifier.models import ProviderAccount
-from notifier.providers import Provider
+from notifier.providers import Provider, providers
 from notifier.transport.mailboxes import MailboxError, OpenMailbox, open_mailbox
 from notifier.vocabulary.http import HttpClient
 from notifier.vocabulary.mail import BounceMailbox
@@ -46,7 +46,8 @@ def accounts_with_mailbox() -> dict[uuid.UUID, list[ProviderAccount]]:
     """Accounts that share a mailbox, by the id of the first of them. A tenant may name one mailbox in several
     accounts; it is read once, for all of them."""
     groups: defaultdict[tuple[uuid.UUID, BounceMailbox], list[ProviderAccount]] = defaultdict(list)
-    accounts = ProviderAccount.objects.filter(enabled=True, sandbox=False, tenant__active=True)
+    by_smtp = [name for name, cls in providers().items() if cls.protocol == "smtp"]
+    accounts = ProviderAccount.objects.filter(provider__in=by_smtp, enabled=True, sandbox=False, tenant__active=True)
     for account in accounts.order_by("tenant_id", "id"):
         if mailbox := mailbox_of(account):
             groups[account.tenant_id, mailbox].append(account)

@@ -209,7 +209,11 @@ class Smtp(base.Provider[EmailMessage]):
     def test(self, client: HttpClient) -> Iterator[ConnectionCheck]:
         """Connect, log in and name the sender; no recipient, no message."""
         probe = Request(
-            "MAIL", f"{self.base}/{quote(self._sender.address, safe='@+')}", self._headers, b"", TEST_TIMEOUT
+            "MAIL",
+            f"{self.base}/{quote(self._return_path(uuid.UUID(int=0)), safe='@+')}",
+            self._headers,
+            b"",
+            TEST_TIMEOUT,
         )
         answer = next(answer for answers in client.exchange([probe]) for _, answer in answers)
         yield _connection_check(answer, self.config)

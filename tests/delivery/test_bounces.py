@@ -15,10 +15,11 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.test import Client
 
 from notifier.channels import base as channels_base
 from notifier.channels.email import EmailMessage
-from notifier.delivery.accounts import registry
+from notifier.delivery.accounts import receipts_address, registry
 from notifier.delivery.bounces import accounts_with_mailbox, read_mailbox
 from notifier.delivery.receipts import reading, sealing
 from notifier.mail_reports.return_path import address_for
@@ -49,12 +50,12 @@ def internal_hosts_allowed() -> Iterator[None]:
     registry.reset()
 
 
-def an_account(tenant: Tenant, server: Dovecot, user: str, **values: Any) -> ProviderAccount:
+def an_account(tenant: Tenant, server: Dovecot | None = None, user: str = "x", **values: Any) -> ProviderAccount:
     account = ProviderAccount(tenant=tenant, name=f"mail {uuid.uuid4().hex[:6]}", provider="smtp")
     settings_ = {
         "host": "smtp.example.com", "from_address": "news@example.com", "bounce_address": "bounces@example.com",
-        "bounce_mailbox": "imap", "bounce_host": "127.0.0.1", "bounce_port": server.ports["imap", "tls"],
-        "bounce_user": user, "bounce_password": PASSWORD, **values,
+        "bounce_mailbox": "imap", "bounce_host": "127.0.0.1", "bounce_user": user, "bounce_password": PASSWORD,
+        "bounce_port": server.ports["imap", "tls"] if server else 0, **values,
     }  # fmt: skip
     registry.save_config(account, settings_)
     account.save()
@@ -133,6 +134,24 @@ def test_the_command_reads_every_mailbox_although_one_is_away(people: People, tr
     call_command("read_bounces", account=good.pk, stdout=out)
     with pytest.raises(CommandError, match="names no bounce mailbox"):
         call_command("read_bounces", account=uuid.uuid4(), stdout=out)
+
+
+@pytest.mark.django_db
+def test_a_mail_server_may_post_a_report(people: People) -> None:
+    account = an_account(people.acme, bounce_mailbox="none")
+    delivery = a_delivery(account)
+    key = registry.provider_for(account).signing_keys[0]
+    body = samples.POSTFIX.replace("{to}", address_for("bounces@example.com", delivery.pk, key)).encode()
+    path = "/" + receipts_address.address_of(account).split("/", 3)[3]
+    answers = [Client().post(path, each, content_type="message/rfc822") for each in (body, body, b"Subject: x\n\n")]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert Client().post(path, b"", content_type="message/rfc822").status_code == 401
+    while reading.read_due():
+        pass
+    delivery.refresh_from_db()
+    assert (Status(delivery.status), delivery.reason) == (Status.BOUNCED, "hard_bounce")
+    assert Suppression.objects.filter(tenant=people.acme, cause="bounce").count() == 1
+    assert not Receipt.objects.exists()
 
 
 class Refusing:

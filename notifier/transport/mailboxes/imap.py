@@ -81,15 +81,18 @@ class Imap:
 @contextlib.contextmanager
 def open_imap(connection: socket.socket, mailbox: BounceMailbox, tls: ssl.SSLContext | None) -> Iterator[Imap]:
     """`tls`: to be started; None: the connection is encrypted already."""
-    client = _Client(connection, mailbox.host)
-    if tls is not None:
-        client.starttls(tls)
-    with client.sock:
-        _log_in(client, mailbox)
-        if client.select("INBOX")[0] != "OK":
-            raise MailboxError("the mailbox has no INBOX")
-        yield Imap(client)
-        client.logout()
+    try:
+        client = _Client(connection, mailbox.host)
+        if tls is not None:
+            client.starttls(tls)
+        with client.sock:
+            _log_in(client, mailbox)
+            if client.select("INBOX")[0] != "OK":
+                raise MailboxError("the mailbox has no INBOX")
+            yield Imap(client)
+            client.logout()
+    except imaplib.IMAP4.error:
+        raise MailboxError("the server refused a command, or its answer makes no sense") from None
 
 
 def _log_in(client: imaplib.IMAP4, mailbox: BounceMailbox) -> None:

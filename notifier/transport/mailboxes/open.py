@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import imaplib
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
@@ -65,8 +64,6 @@ def open_mailbox(
         raise MailboxError("the server does not answer") from None
     except (OSError, EOFError) as error:
         raise MailboxError(f"no connection ({type(error).__name__})") from None
-    except imaplib.IMAP4.error:
-        raise MailboxError("the server refused a command, or its answer makes no sense") from None
 
 
 def _connect(host: str, port: int, timeout: float) -> socket.socket:
