@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from datetime import datetime
 
-from notifier.vocabulary.receipts import EventKind
+from notifier.vocabulary.receipts import EventKind, ReceiptEvent
+
+LONGEST_ID = 100  #: characters of a provider's id that we keep; theirs have 36
+#: a number that a recipient may have (E.164). Short codes and names answer, too, and are no recipient's
+_NUMBER = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 
 #: Twilio's default words (https://help.twilio.com/articles/223134027), and those of some languages
 _WORDS = {
@@ -23,3 +29,10 @@ def kind_of_reply(text: str) -> EventKind | None:
     letters = unicodedata.normalize("NFKD", text.strip(" \t\r\n.!?\"'").casefold())
     word = "".join(c for c in letters if c not in " -" and not unicodedata.combining(c))
     return _KIND_OF_WORD.get(word)
+
+
+def reply_events(kind: EventKind | None, number: str, event_id: str, at: datetime | None = None) -> list[ReceiptEvent]:
+    """The event of an answer of this kind from the owner of this number; none where one of both is missing."""
+    if kind is None or not _NUMBER.fullmatch(number):
+        return []
+    return [ReceiptEvent(kind, address=number, at=at, event_id=event_id[:LONGEST_ID])]

@@ -21,7 +21,7 @@ from notifier.errors import Forged, InvalidInput
 from notifier.providers import base
 from notifier.providers.json_answers import get_json, json_object, verdict_by_status
 from notifier.providers.retry_after import retry_after
-from notifier.providers.sms_replies import kind_of_reply
+from notifier.providers.sms_replies import LONGEST_ID, kind_of_reply, reply_events
 from notifier.providers.sms_senders import SENDER, Senders, check_price
 from notifier.vocabulary.checks import ConnectionCheck
 from notifier.vocabulary.http import HttpClient, Request, Response
@@ -179,8 +179,7 @@ class Twilio(base.Provider[SmsMessage]):
         form = _form(request.body)
         if "MessageStatus" in form:
             return _status_events(form, parse_qs(urlsplit(request.url).query))
-        kind = _kind_of_inbound(form)
-        return [ReceiptEvent(kind, address=form.get("From", ""), event_id=form.get("MessageSid", ""))] if kind else []
+        return reply_events(_kind_of_inbound(form), form.get("From", ""), form.get("MessageSid", ""))
 
     def receipt_answer(self, request: ReceiptRequest) -> tuple[str, bytes]:
         form = _form(request.body)
@@ -238,8 +237,7 @@ def _verdict_of_code(status: int, code: int, detail: str, after: float | None) -
 
 
 def _form(body: bytes) -> dict[str, str]:
-    """The parameters. Raises ValueError for a body that is not UTF-8."""
-    return dict(parse_qsl(body.decode(), keep_blank_values=True))
+    return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
 
 
 def _signed_data(body: bytes) -> str:
@@ -258,8 +256,8 @@ def _with_and_without_port(url: str) -> list[str]:
 
 
 def _status_events(form: Mapping[str, str], query: Mapping[str, list[str]]) -> list[ReceiptEvent]:
-    status, sid = form["MessageStatus"], form.get("MessageSid", "")
-    code = int(text) if (text := form.get("ErrorCode", "")).isdigit() and len(text) < 7 else 0
+    status, sid = form["MessageStatus"], form.get("MessageSid", "")[:LONGEST_ID]
+    code = int(text) if (text := form.get("ErrorCode", "")).isdecimal() and len(text) < 7 else 0
     if status not in _KINDS:
         return []  # queued, sending: nothing that the sender of the message does not know
     event = ReceiptEvent(
@@ -267,11 +265,11 @@ def _status_events(form: Mapping[str, str], query: Mapping[str, list[str]]) -> l
         delivery_id=_id(query.get("delivery", [""])[0]),
         provider_ref=sid,
         permanent=code in GONE,
-        detail=f"{code} {form.get('ErrorMessage', '')}".strip() if code else "",
+        detail=f"{code} {form.get('ErrorMessage', '')}".strip()[:300] if code else "",
         event_id=f"{sid} {status}",
     )
-    stop = ReceiptEvent(EventKind.STOP, address=form.get("To", ""), event_id=f"{sid} {OPTED_OUT}")
-    return [event, stop] if code == OPTED_OUT else [event]
+    opted_out = EventKind.STOP if code == OPTED_OUT else None
+    return [event, *reply_events(opted_out, form.get("To", ""), f"{sid} {OPTED_OUT}")]
 
 
 def _kind_of_inbound(form: Mapping[str, str]) -> EventKind | None:

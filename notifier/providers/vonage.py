@@ -30,7 +30,7 @@ from notifier.errors import Forged, InvalidInput
 from notifier.providers import base
 from notifier.providers.json_answers import get_json, json_object, verdict_by_status
 from notifier.providers.retry_after import retry_after
-from notifier.providers.sms_replies import kind_of_reply
+from notifier.providers.sms_replies import LONGEST_ID, kind_of_reply, reply_events
 from notifier.providers.sms_senders import Senders, check_price
 from notifier.vocabulary.checks import ConnectionCheck
 from notifier.vocabulary.http import HttpClient, Request, Response
@@ -178,7 +178,7 @@ class Vonage(base.Provider[SmsMessage]):
                 options={"require": ["iat", "payload_hash"], "verify_aud": False},
             )
             age = time.time() - float(claims["iat"])
-        except (jwt.PyJWTError, ValueError, TypeError) as error:
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError) as error:
             raise Forged("The call has no JWT of the account's signature secret.") from error
         if scheme.lower() != "bearer" or age > OLDEST_CALL + CLOCK_SKEW:
             raise Forged("The JWT of the call is too old.")
@@ -194,11 +194,9 @@ class Vonage(base.Provider[SmsMessage]):
             raise ValueError("the body is no object")
         if "status" in document:
             return _status_events(document, parse_qs(urlsplit(request.url).query))
+        number = f"+{str(document.get('from', '')).lstrip('+')}"
         kind = kind_of_reply(str(document.get("text", "")))
-        number, message = str(document.get("from", "")), str(document.get("message_uuid", ""))
-        return (
-            [ReceiptEvent(kind, address=f"+{number.lstrip('+')}", at=_time(document), event_id=message)] if kind else []
-        )
+        return reply_events(kind, number, str(document.get("message_uuid", "")), _time(document))
 
     # -- test connection --
 
@@ -221,7 +219,7 @@ class Vonage(base.Provider[SmsMessage]):
 
 
 def _status_events(document: Mapping[str, Any], query: Mapping[str, list[str]]) -> list[ReceiptEvent]:
-    status, reference = str(document["status"]), str(document.get("message_uuid", ""))
+    status, reference = str(document["status"]), str(document.get("message_uuid", ""))[:LONGEST_ID]
     if status not in _KINDS:
         return []
     error = document.get("error")

@@ -136,7 +136,7 @@ def a_call(form: dict[str, str], url: str = URL, signed_url: str = "") -> Receip
 FORM = {
     "MessageSid": "SM1",
     "MessageStatus": "delivered",
-    "To": "+49170",
+    "To": "+491701234567",
     "From": "Acme",
     "Empty": "",
     "Body": "é & =\n",
@@ -187,9 +187,9 @@ def test_a_status_callback_becomes_an_event_of_our_delivery(
 def test_what_we_know_already_is_no_event_and_an_opt_out_at_the_carrier_is_a_stop() -> None:
     client = InMemoryClient()
     assert twilio().receipts(a_call({"MessageSid": "SM1", "MessageStatus": "queued"}), client) == []
-    opted_out = {"MessageSid": "SM1", "MessageStatus": "failed", "ErrorCode": "21610", "To": "+49170"}
+    opted_out = {"MessageSid": "SM1", "MessageStatus": "failed", "ErrorCode": "21610", "To": "+491701234567"}
     failed, stop = twilio().receipts(a_call(opted_out), client)
-    assert (failed.kind, stop.kind, stop.address) == (EventKind.FAILED, EventKind.STOP, "+49170")
+    assert (failed.kind, stop.kind, stop.address) == (EventKind.FAILED, EventKind.STOP, "+491701234567")
 
 
 @pytest.mark.parametrize(
@@ -207,9 +207,9 @@ def test_what_we_know_already_is_no_event_and_an_opt_out_at_the_carrier_is_a_sto
     ],
 )
 def test_a_person_s_answer_opts_out_opts_in_or_asks_for_help(form: dict[str, str], kind: EventKind | None) -> None:
-    call = a_call({"MessageSid": "SM2", "From": "+49170", "SmsStatus": "received", **form})
+    call = a_call({"MessageSid": "SM2", "From": "+491701234567", "SmsStatus": "received", **form})
     events = twilio().receipts(call, InMemoryClient())
-    assert [(event.kind, event.address) for event in events] == ([(kind, "+49170")] if kind else [])
+    assert [(event.kind, event.address) for event in events] == ([(kind, "+491701234567")] if kind else [])
 
 
 @pytest.mark.parametrize(
@@ -255,3 +255,15 @@ def test_the_connection_test_tries_the_auth_token_and_the_api_key(sandbox: Sandb
         last = list(Twilio(dataclasses.replace(good, **change), sandbox.url).test(client))[-1]
         assert (last.name, last.passed) == (name, False)
         assert "wrong" not in last.text
+
+
+@pytest.mark.parametrize("sender", ["72345", "whatsapp:+491701234567", "+" + "4" * 2_000, "", "+٤٩١٧٠١٢٣٤٥٦٧"])
+def test_an_answer_from_anything_but_a_number_of_a_recipient_is_no_event(sender: str) -> None:
+    call = a_call({"MessageSid": "SM2", "From": sender, "Body": "STOP"})
+    assert twilio().receipts(call, InMemoryClient()) == []
+
+
+def test_a_body_that_is_no_text_makes_no_event_and_no_error() -> None:
+    odd = ReceiptRequest("POST", URL, {}, b"\xff\xfe=%ff&Body=%00&MessageSid=" + b"9" * 5_000)
+    assert twilio().receipts(odd, InMemoryClient()) == []
+    assert b"<Response></Response>" in twilio().receipt_answer(odd)[1]
