@@ -22,6 +22,7 @@ from notifier.providers import provider_class
 from notifier.transport.in_memory import InMemoryClient
 from notifier.vocabulary.receipts import EventKind, ReceiptRequest
 from tests.providers.anymail.accounts import SERVICES, account, optional_secrets
+from tests.providers.anymail.nonsense import ALL_JSON, paths, replaced
 from tests.providers.anymail.reports import DELIVERY, SAMPLES, A, Sample
 
 URL = "https://site/v1/receipts/x/1/secret"
@@ -160,28 +161,6 @@ def test_an_old_report_of_resend_is_refused() -> None:
 
 
 # ---- nonsense ------------------------------------------------------------------------------------------------------
-
-ALL_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
-    max_leaves=10,
-)
-
-
-def paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    found = [at]
-    if isinstance(value, dict | list):
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            found += paths(inner, (*at, key))
-    return found
-
-
-def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
-    if not path:
-        return new
-    copied = dict(value) if isinstance(value, dict) else list(value)
-    copied[path[0]] = replaced(value[path[0]], path[1:], new)
-    return copied
 
 
 @settings(max_examples=400)
