@@ -127,6 +127,27 @@ def test_a_provider_account_with_wrong_settings_is_refused_at_the_field(site: Si
     assert list(errors(answer)) == ["config_service_account"]
 
 
+def test_an_email_service_asks_for_its_own_settings_in_words(site: Site, log_in: LogIn) -> None:
+    browser, add = log_in(site.people.ana), url(ProviderAccount, "add") + "?provider=mailgun"
+    form = browser.get(add).context["adminform"].form
+    labels = {name: field.label for name, field in form.fields.items() if name.startswith("config_")}
+    assert labels == {
+        "config_from_address": "From address", "config_from_name": "From name", "config_api_key": "API key",
+        "config_domain": "Sending domain", "config_region": "Region",
+        "config_webhook_signing_key": "HTTP webhook signing key",
+    }  # fmt: skip
+    settings = {"config_from_address": "a@acme.example", "config_domain": "mg.acme.example", "config_region": "eu"}
+    asked = {"tenant": str(site.people.acme.pk), "name": "mailgun", "weight": "100", **settings}
+    assert list(errors(browser.post(add, asked))) == ["config_api_key"]
+    wrong = browser.post(add, {**asked, "config_api_key": "k3y", "config_domain": "a/b"})
+    assert list(errors(wrong)) == ["config_domain"] and "k3y" not in wrong.content.decode()
+    assert browser.post(add, {**asked, "config_api_key": " k3y\n"}).status_code == 302
+    account = ProviderAccount.objects.get(name="mailgun")
+    provider = registry.provider_for(account)
+    assert (provider.base, provider.config.api_key) == ("https://api.eu.mailgun.net", "k3y")
+    assert "k3y" not in browser.get(url(ProviderAccount, "change", account.pk)).content.decode()
+
+
 def test_settings_of_a_mail_server_are_chosen_kept_and_cleared(site: Site, log_in: LogIn) -> None:
     browser, add = log_in(site.people.ana), url(ProviderAccount, "add") + "?provider=smtp"
     settings = {
