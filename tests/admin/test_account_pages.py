@@ -144,7 +144,7 @@ def test_an_email_service_asks_for_its_own_settings_in_words(site: Site, log_in:
     assert browser.post(add, {**asked, "config_api_key": " k3y\n"}).status_code == 302
     account = ProviderAccount.objects.get(name="mailgun")
     provider = registry.provider_for(account)
-    assert (provider.base, provider.config.api_key) == ("https://api.eu.mailgun.net", "k3y")
+    assert (provider.base, vars(provider.config)["api_key"]) == ("https://api.eu.mailgun.net", "k3y")
     assert "k3y" not in browser.get(url(ProviderAccount, "change", account.pk)).content.decode()
 
 
