@@ -81,8 +81,8 @@ class EmailService(base.Provider[EmailMessage]):
         """The settings of Anymail's backend, without `api_url`."""
         return {}
 
-    def extras(self, message: EmailMessage) -> dict[str, Any]:
-        """More of Anymail's attributes for this message, such as `esp_extra`."""
+    def extras(self, headers: dict[str, str]) -> dict[str, Any]:
+        """More of Anymail's attributes for a message with these headers, such as `esp_extra`."""
         return {}
 
     def signature_options(self) -> dict[str, Any]:
@@ -153,7 +153,7 @@ class EmailService(base.Provider[EmailMessage]):
             else {"tags": [f"{events.TAG}{delivery}"]}
         )
         extras = {"extra_headers": headers, **carried}
-        return building.django_email(message, self._sender, extras | self.extras(message))
+        return building.django_email(message, self._sender, extras | self.extras(headers))
 
     # -- the answer --
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from notifier.channels.email import EmailMessage
 from notifier.providers import base
 from notifier.providers.anymail.answers import Refusal, text_at
 from notifier.providers.anymail.config import EspConfig
@@ -38,9 +37,13 @@ class MailerSend(EmailService):
     def options(self) -> dict[str, Any]:
         return {"api_token": self.config.api_token}
 
-    def extras(self, message: EmailMessage) -> dict[str, Any]:
-        """A plan without custom headers refuses a message that has one."""
-        return {} if self.config.custom_headers else {"extra_headers": {}}
+    def extras(self, headers: dict[str, str]) -> dict[str, Any]:
+        """A plan without custom headers refuses a message that has one. List-Unsubscribe is a parameter of its own:
+        https://www.mailersend.com/help/custom-headers"""
+        if not self.config.custom_headers:
+            return {"extra_headers": {}}
+        url = headers.pop("List-Unsubscribe", "").strip("<>")
+        return {"extra_headers": headers, "esp_extra": {"list_unsubscribe": url} if url else {}}
 
     def signature_options(self) -> dict[str, Any]:
         return {"signing_secret": self.config.signing_secret} if self.config.signing_secret else {}
