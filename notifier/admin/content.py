@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -42,7 +44,27 @@ def parts_help() -> str:
     return "{channel: {locale: {part: text}}}, in Liquid. Parts: " + "; ".join(parts) + ". Saving publishes a version."
 
 
+class _ManyFiles(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class FilesField(forms.FileField):
+    """Any number of uploaded files."""
+
+    widget = _ManyFiles
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        given = data if isinstance(data, list | tuple) else [data] if data else []
+        return [super(FilesField, self).clean(file, initial) for file in given]
+
+
 class TemplateForm(TenantForm):
+    uploads = FilesField(
+        required=False,
+        label="Attach files",
+        help_text="To the email, in every locale: 10 files, 10 MiB together. Attached files stand in the content under"
+        " attachments; take them off there.",
+    )
     publication: templates.Publication | None = None
     content = forms.JSONField(
         encoder=IndentedEncoder, widget=forms.Textarea(attrs={"rows": 24, "cols": 100, "spellcheck": "false"})
@@ -67,6 +89,7 @@ class TemplateForm(TenantForm):
         values = super().clean() or {}
         tenant: Tenant | None = values.get("tenant") or (self.instance.tenant if self.instance.tenant_id else None)
         if tenant and "content" in values:
+            values["content"] = with_uploads(values["content"], values.get("uploads") or [])
             chosen = Template(tenant=tenant, layout=values.get("layout"), without_layout=values["without_layout"])
             try:
                 self.publication = templates.prepare(values["content"], tenant, layout_of(chosen))
@@ -78,6 +101,19 @@ class TemplateForm(TenantForm):
     @property
     def has_new_content(self) -> bool:
         return self.publication is not None and not self.publication.is_in(self.latest)
+
+
+def with_uploads(content: Any, files: Sequence[Any]) -> Any:
+    """The content with uploaded files in each locale of each channel that carries files."""
+    if not files or not isinstance(content, dict):
+        return content
+    listed = [{"name": file.name, "content": b64encode(file.read()).decode()} for file in files]
+    for name, by_locale in content.items():
+        for part in channels()[name].file_parts if name in channels() else ():
+            for parts in by_locale.values() if isinstance(by_locale, dict) else ():
+                if isinstance(parts, dict):
+                    parts[part] = [*(parts.get(part) or []), *listed]
+    return content
 
 
 def as_written(content: Any) -> str:
@@ -130,7 +166,7 @@ class TemplateAdmin(TenantModelAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         base = ("tenant", "key", "name", "category", "layout", "without_layout")
         if obj is None or self.has_change_permission(request, obj):
-            return (*base, "content")
+            return (*base, "content", "uploads")
         return (*base, "published_content")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from notifier.delivery.content import templates
-from notifier.models import Template
+from notifier.models import Layout, Sender, Template
 from tenants.models import (
     Preference,
     Recipient,
@@ -69,3 +70,35 @@ def test_preferences_are_edited_on_the_recipients_page(site: Site, log_in: LogIn
     assert answer.status_code == 302
     stored = Preference.objects.get(recipient=someone)
     assert (stored.tenant_id, stored.channels_off) == (site.people.acme.pk, ["push"])
+
+
+def test_an_uploaded_file_is_attached_to_the_email_in_every_locale(site: Site, log_in: LogIn) -> None:
+    part = {"subject": "Hi", "text": "Your invoice"}
+    upload = SimpleUploadedFile("Rechnung.pdf", b"%PDF", "application/pdf")
+    form = {**template(site, {"email": {"en": part, "de": part}}), "uploads": [upload]}
+    assert log_in(site.people.ben).post(url(Template, "add"), form).status_code == 302
+    email = Template.objects.get(key="hello").versions.get().content["email"]
+    assert [file["name"] for parts in email.values() for file in parts["attachments"]] == ["Rechnung.pdf"] * 2
+    refused = {**template(site, {"email": {"en": part}}, "other"), "uploads": [SimpleUploadedFile("a.exe", b"MZ")]}
+    answer = log_in(site.people.ben).post(url(Template, "add"), refused)
+    assert "content.email.en.attachments.0.name" in str(errors(answer)["content"])
+
+
+def test_a_layout_is_saved_and_its_templates_are_published_again(site: Site, log_in: LogIn) -> None:
+    browser, acme = log_in(site.people.ben), site.people.acme
+    welcome = Template.objects.create(tenant=acme, key="welcome")
+    templates.publish(welcome, {"email": {"en": {"subject": "Hi", "html": "<p>Hello</p>"}}})
+    form = {"tenant": str(acme.pk), "key": "frame", "html": "<b>{{ content }}</b>", "is_default": "on"}
+    assert "stands 0 times" in str(errors(browser.post(url(Layout, "add"), {**form, "html": "<b></b>"}))["html"])
+    assert browser.post(url(Layout, "add"), {**form, "publish_again": "on"}).status_code == 302
+    newest = welcome.versions.first()
+    assert newest is not None and newest.number == 2 and newest.published
+    assert newest.published["email"]["en"]["html"] == "<b><p>Hello</p></b>"
+
+
+def test_a_marketer_sees_senders_and_an_owner_adds_them(site: Site, log_in: LogIn) -> None:
+    sender = {"tenant": str(site.people.acme.pk), "address": "@acme.example", "name": ""}
+    assert log_in(site.people.ben).post(url(Sender, "add"), sender).status_code == 403
+    assert log_in(site.people.ana).post(url(Sender, "add"), sender).status_code == 302
+    wrong = log_in(site.people.ana).post(url(Sender, "add"), {**sender, "address": "acme"})
+    assert "An address looks like" in str(errors(wrong)["address"])

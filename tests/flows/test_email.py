@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ CONTENT: dict[str, Any] = {
     "subject": "Order {{ order }} for {{ recipient.name }}",
     "text": "{{ recipient.name }}, order {{ order }} has left.",
     "html": "<p>{{ recipient.name }}, order {{ order }} has left.</p>",
+    "reply_to": "help@acme.example",
+    "headers": {"X-Order": "{{ order }}"},
 }
 
 
@@ -35,7 +38,8 @@ def template(tenant: Tenant) -> None:
 
 def test_one_post_reaches_the_mailbox(tenant: Tenant, sandbox: Sandbox) -> None:
     address = email_for(tenant, "ann")
-    sent = tenant.send("ann", "order", data={"order": "A-7"})
+    invoice = {"name": "Rechnung März.pdf", "content": b64encode(b"%PDF an invoice").decode()}
+    sent = tenant.send("ann", "order", data={"order": "A-7"}, attachments=[invoice])
     assert tenant.wait_until_final(sent) == {"email": "sent"}
     [arrived] = sandbox.arrivals(tenant.tag)
     [delivery] = tenant.notification(sent)["deliveries"]
@@ -44,6 +48,9 @@ def test_one_post_reaches_the_mailbox(tenant: Tenant, sandbox: Sandbox) -> None:
     mail = sandbox.mail(address)
     html = mail.get_body(("html",))
     assert html is not None and "<p>O&#x27;Neil &amp; Co, order A-7 has left.</p>" in html.get_content()
+    [file] = mail.iter_attachments()
+    assert (file.get_filename(), file.get_content()) == ("Rechnung März.pdf", b"%PDF an invoice")
+    assert (mail["Reply-To"], mail["X-Order"]) == ("help@acme.example", "A-7")
     assert mail["List-Unsubscribe"] is None  # nobody opts out of their orders by one click
 
 
@@ -71,13 +78,19 @@ def test_a_greylisted_message_is_sent_again(tenant: Tenant, sandbox: Sandbox) ->
 def test_a_campaign_reaches_every_mailbox_once(tenant: Tenant, sandbox: Sandbox) -> None:
     addresses = {email_for(tenant, f"u{number}") for number in range(60)}
     email_for(tenant, "gone", "nobody")
-    tenant.publish("news", "promotions", {"email": {"en": {"subject": "News", "html": "<p>{{ recipient.name }}</p>"}}})
+    terms = [{"name": "terms.txt", "content": b64encode(b"terms").decode()}]
+    news = {"subject": "News", "html": "<p>{{ recipient.name }}</p>", "attachments": terms}
+    tenant.publish("news", "promotions", {"email": {"en": news}})
     campaign = tenant.draft("news", tenant.everybody(), channels=["email"])
     campaign.arm()
     campaign.go()
     results = campaign.wait_until_finished()
     assert sandbox.addresses(tenant.tag) == dict.fromkeys(addresses, 1)
     assert (results["sent"], results["waiting"], results["in_doubt"]) == (60, 0, 0)
+    mail = sandbox.mail(min(addresses))
+    [file] = mail.iter_attachments()
+    text = mail.get_body(("plain",))  # derived from the page
+    assert file.get_content().strip() == "terms" and text is not None and text.get_content().strip() == "O'Neil & Co"
 
 
 def test_one_click_ends_the_news_and_leaves_the_orders_alone(tenant: Tenant, sandbox: Sandbox) -> None:
