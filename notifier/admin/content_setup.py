@@ -30,6 +30,7 @@ class LayoutForm(TenantForm):
     class Meta:
         model = Layout
         fields = ("tenant", "key", "html", "text", "postal_address", "is_default")
+        labels = {"html": "HTML", "is_default": "Default layout"}
         widgets = {
             "html": forms.Textarea(attrs=SOURCE),
             "text": forms.Textarea(attrs={**SOURCE, "rows": 6}),

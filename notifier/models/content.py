@@ -38,7 +38,8 @@ class Layout(TenantOwned):
 
 def check_sender_address(address: str) -> None:
     """Raise ValidationError unless a sender may have this address: one address, or `@` and a domain."""
-    if not ADDRESS.fullmatch(f"a{address}" if address.startswith("@") else address):
+    whole = f"a{address}" if address.startswith("@") else address
+    if not ADDRESS.fullmatch(whole) or not whole.rpartition("@")[0].isascii():
         raise ValidationError("An address looks like news@acme.example; @acme.example stands for all of a domain.")
 
 

@@ -101,6 +101,8 @@ def parse_mailboxes(text: str) -> tuple[Mailbox, ...]:
 def _mailbox(address: str, name: str) -> Mailbox:
     if not ADDRESS.fullmatch(address):
         raise ValueError(f"{address[:80]!r} is no email address such as name@example.com")
+    if not address.rpartition("@")[0].isascii():
+        raise ValueError(f"the part of {address[:80]!r} before @ is not ASCII, which many mail servers do not take")
     if not name.isprintable() or len(name) > LONGEST_NAME:
         raise ValueError(f"a name has at most {LONGEST_NAME} characters, and no line break or invisible character")
     return Mailbox(address, name)

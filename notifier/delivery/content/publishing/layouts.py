@@ -35,23 +35,30 @@ def page_with(layout: Layout | None, html: str) -> str:
             f"The html is a whole page ({whole[0][:5].rstrip()}>), and the layout {layout.key!r} would put it inside of"
             " another one. Leave out what the layout has, or choose no layout for this template."
         )
-    address = escape(layout.postal_address).replace("\n", "<br/>")
-    return _filled(layout.html, html, address)
+    address = escape(with_lf(layout.postal_address)).replace("\n", "<br/>")
+    return _filled(with_lf(layout.html), html, address)
 
 
 def text_with(layout: Layout | None, text: str) -> str:
     """The source of the whole text."""
     if layout is None:
         return text
+    address = with_lf(layout.postal_address)
     if layout.text:
-        return _filled(layout.text, text, layout.postal_address)
-    return f"{text.rstrip()}\n\n{layout.postal_address}\n" if layout.postal_address else text
+        return _filled(with_lf(layout.text), text, address)
+    return f"{text.rstrip()}\n\n{address}\n" if address else text
 
 
 def _filled(frame: str, content: str, postal_address: str) -> str:
     # the address first: the content may hold any text
     frame = _POSTAL_ADDRESS.sub(lambda _: postal_address, frame)
     return _CONTENT.sub(lambda _: content, frame)
+
+
+def with_lf(source: str) -> str:
+    """A browser sends line ends as CRLF. Liquid would render a source with them by its slow path: 16 µs a message
+    instead of 0.7."""
+    return source.replace("\r\n", "\n")
 
 
 def check_layout(layout: Layout) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from notifier.channels import channel
 from notifier.channels.base import Channel
-from notifier.delivery.content.publishing.layouts import page_with, text_with
+from notifier.delivery.content.publishing.layouts import page_with, text_with, with_lf
 from notifier.delivery.content.publishing.page import finished_page
 from notifier.delivery.content.publishing.plain_text import text_of_html
 from notifier.delivery.content.publishing.senders import checked_sender
@@ -43,10 +43,12 @@ class _Parts:
         for part in kind.fixed_parts.intersection(parts):
             self._check_fixed(part, parts[part])
         for part in kind.html_parts.intersection(parts):
-            published[part] = self._named(part, lambda source: finished_page(page_with(self._layout, source)), parts)
+            published[part] = self._named(
+                part, lambda source: finished_page(page_with(self._layout, with_lf(source))), parts
+            )
         for text_part, html_part in kind.text_of.items():
             if published.get(text_part):
-                published[text_part] = text_with(self._layout, published[text_part])
+                published[text_part] = text_with(self._layout, with_lf(published[text_part]))
             elif published.get(html_part) and (
                 text := self._named(text_part, text_of_html, {text_part: published[html_part]})
             ):
@@ -56,6 +58,9 @@ class _Parts:
                 kind.sender_part, lambda text: checked_sender(self._tenant_id, text), {kind.sender_part: sender}
             )
         return published
+
+    def _page(self, source: str) -> str:
+        return finished_page(page_with(self._layout, with_lf(source)))
 
     def _named(self, part: str, change: Callable[[str], str], parts: Mapping[str, Any]) -> str:
         try:

@@ -33,7 +33,7 @@ def refusal(**parts: Any) -> tuple[str, str]:
 
 
 def test_a_layout_stands_around_html_and_text_with_the_postal_address() -> None:
-    layout = Layout(html=FRAME, postal_address="Main <Street> 1\nVienna")
+    layout = Layout(html=FRAME, postal_address="Main <Street> 1\r\nVienna")
     parts = published(layout)
     assert parts["html"] == FRAME.replace("{{ content }}", PART["html"]).replace(
         "{{ postal_address }}", "Main &lt;Street&gt; 1<br/>Vienna"
@@ -79,6 +79,7 @@ def test_a_whole_page_gets_no_layout_around_it() -> None:
     [
         ({"from": "{{ x }} <a@acme.example>"}, "from", "same for every recipient"),
         ({"reply_to": "acme"}, "reply_to", "is no email address"),
+        ({"reply_to": "ü@acme.example"}, "reply_to", "is not ASCII"),
         ({"headers": {"Bcc": "a@b.example"}}, "headers.Bcc", "may not set the header Bcc"),
         ({"headers": {"Reply-To": "a@b.example"}}, "headers.Reply-To", "Use the part reply_to"),
         ({"headers": {"X-SMTPAPI": "{}"}}, "headers.X-SMTPAPI", "may not set"),
@@ -118,7 +119,7 @@ def test_only_the_tenants_senders_may_stand_in_from(mailbox: str, allowed: str |
 
 def test_a_mailbox_is_written_as_it_is_read() -> None:
     for name in ("", "Ü", 'Ann "A" \\ Co, Ltd <x>'):
-        mailbox = Mailbox("ü@ö.example", name)
+        mailbox = Mailbox("a@ö.example", name)
         assert parse_mailboxes(str(mailbox)) == (mailbox,)
 
 
