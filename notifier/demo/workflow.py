@@ -105,8 +105,9 @@ class Workflow:
         results: dict[str, Any] = self.api.get(f"/v1/campaigns/{self.campaign}/results")
         return results
 
-    def transactional(self) -> dict[str, int]:
-        """One POST, sent twice with the same Idempotency-Key. Returns how many messages arrived on each channel."""
+    def transactional(self) -> tuple[dict[str, int], dict[str, int]]:
+        """One POST, sent twice with the same Idempotency-Key. Returns how many messages should arrive on each
+        channel, and how many did. A person who answered STOP on the outbox page gets no SMS in the next demo."""
         before, inbox = self.arrived(), self._inbox_of("user-0")
         last_seq = inbox.get("/v1/inbox/unread")["last_seq"]
         data = {"order": "A-1042", "site": self.site}
@@ -122,7 +123,9 @@ class Workflow:
                 break
         after = self.arrived() | {"in_app": inbox.get("/v1/inbox/unread")["last_seq"]}
         before["in_app"] = last_seq
-        return {channel: after.get(channel, 0) - before.get(channel, 0) for channel in CHANNELS}
+        suppressed = {d["channel"] for d in history["deliveries"] if d["status"] == "suppressed"}
+        arrived = {channel: after.get(channel, 0) - before.get(channel, 0) for channel in CHANNELS}
+        return {channel: int(channel not in suppressed) for channel in CHANNELS}, arrived
 
     def sandbox_report(self) -> dict[str, Any]:
         report: dict[str, Any] = self.sandbox.get("/_report")
