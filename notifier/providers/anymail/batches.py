@@ -44,19 +44,19 @@ class BatchService(EmailService):
         combined = [
             self.combine([requests[n] for n in group]) if len(group) > 1 else requests[group[0]] for group in groups
         ]
-        again: list[int] = []
+        refused: list[int] = []  # the numbers of requests whose batch was refused
         for answers in client.exchange(combined):
             verdicts: list[tuple[int, Verdict]] = []
             for at, answer in answers:
                 group = groups[at]
                 if self._concerns_one_message(group, answer):
-                    again += group
+                    refused += group
                 else:
-                    given = self._verdicts(len(group), answer)
-                    verdicts += [(indexes[n], verdict) for n, verdict in zip(group, given, strict=True)]
+                    of_group = self._verdicts(len(group), answer)
+                    verdicts += [(indexes[n], verdict) for n, verdict in zip(group, of_group, strict=True)]
             yield verdicts
-        for answers in client.exchange([requests[n] for n in again]) if again else ():
-            yield [(indexes[again[at]], self.verdict(answer)) for at, answer in answers]
+        for answers in client.exchange([requests[n] for n in refused]) if refused else ():
+            yield [(indexes[refused[at]], self.verdict(answer)) for at, answer in answers]
 
     def _groups(self, requests: Sequence[Request], fits: Sequence[bool]) -> list[list[int]]:
         """The numbers of the requests of each batch."""

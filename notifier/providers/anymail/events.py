@@ -13,7 +13,8 @@ from notifier.vocabulary.receipts import EventKind, ReceiptEvent
 DELIVERY = "delivery_id"  #: the name of our id in a message's metadata
 TAG = "delivery-"  #: before our id in a tag, for a service without metadata
 LONGEST_DETAIL, LONGEST_URL, LONGEST_REFERENCE = 300, 2000, 200
-Judge = Callable[[Mapping[str, Any]], bool]
+#: answers a question about a report in the service's own words
+Test = Callable[[Mapping[str, Any]], bool]
 
 #: Anymail's event type -> ours. Left out: queued, autoresponded, subscribed, inbound, unknown
 KINDS = {
@@ -34,17 +35,17 @@ _DEAD_REASONS = frozenset({"bounced", "invalid"})
 _NO_MAILBOX = re.compile(r"\b5\.1\.(1|2|3|6|10)\b")
 
 
-def receipt_events(events: Iterable[Any], is_hard_bounce: Judge, is_machine: Judge) -> list[ReceiptEvent]:
-    """Our events. Anymail's reasons do not tell a full mailbox from one that does not exist, so the service's own
-    judges read the report itself."""
-    found = []
+def receipt_events(events: Iterable[Any], is_hard_bounce: Test, is_machine: Test) -> list[ReceiptEvent]:
+    """Our events. Anymail's reasons do not tell a full mailbox from one that does not exist, so the service's file reads
+    the report itself."""
+    receipts = []
     for event in events:
         kind = KINDS.get(event.event_type)
         if kind is None:
             continue
         report = event.esp_event if isinstance(event.esp_event, Mapping) else {}
         permanent = kind in (EventKind.BOUNCED, EventKind.FAILED) and _is_permanent(event, kind, report, is_hard_bounce)
-        found.append(
+        receipts.append(
             ReceiptEvent(
                 kind,
                 delivery_id=_delivery_id(event),
@@ -58,10 +59,10 @@ def receipt_events(events: Iterable[Any], is_hard_bounce: Judge, is_machine: Jud
                 event_id=_text(event.event_id)[:LONGEST_REFERENCE],
             )
         )
-    return found
+    return receipts
 
 
-def _is_permanent(event: Any, kind: EventKind, report: Mapping[str, Any], is_hard_bounce: Judge) -> bool:
+def _is_permanent(event: Any, kind: EventKind, report: Mapping[str, Any], is_hard_bounce: Test) -> bool:
     if is_hard_bounce(report) or _NO_MAILBOX.search(_text(event.mta_response)):
         return True
     return kind is EventKind.FAILED and event.event_type == "rejected" and event.reject_reason in _DEAD_REASONS

@@ -31,7 +31,7 @@ from notifier.vocabulary.receipts import ReceiptEvent, ReceiptRequest
 from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Temporary, Verdict
 
 #: an address of RFC 2606, for a message that is built and never sent
-NOBODY = "nobody@example.com"
+SAMPLE_ADDRESS = "sample@example.com"
 #: tells a fake service of the sandbox where to report; the real services have it in their own settings
 CALLBACK = "x-notifier-sandbox-callback"
 #: Mailgun, Mandrill, Mailjet, SparkPost, Postmark, Amazon SES, Brevo, SendGrid, and Anymail's own
@@ -262,5 +262,5 @@ def with_headers(request: Request, more: Sequence[tuple[str, str]]) -> Request:
 def sample_message() -> EmailMessage:
     """A message that is built and never sent."""
     none = uuid.UUID(int=0)
-    envelope = Envelope(none, none, none, Address(NOBODY), collapse_key=none.hex)
+    envelope = Envelope(none, none, none, Address(SAMPLE_ADDRESS), collapse_key=none.hex)
     return EmailMessage(envelope, subject="Test", text="Test")

@@ -74,10 +74,9 @@ class Mailgun(EmailService):
     def answer_message(self, incoming: Incoming) -> Answer:
         if not self._may(incoming):
             return Answer(401, b"Forbidden", content_type="text/plain")
-        found = PATH.fullmatch(incoming.path)
-        assert found is not None  # `serves` said so
-        if found[1] == UNKNOWN_DOMAIN:
-            return json_answer(404, {"message": f"Domain not found: {found[1]}"})
+        domain = incoming.path.split("/")[2]
+        if domain == UNKNOWN_DOMAIN:
+            return json_answer(404, {"message": f"Domain not found: {domain}"})
         fields, files = read_form(incoming)
         recipients = [address for text in fields.get("to", ()) for address in _ADDRESS.findall(text)]
         if not recipients or any(INVALID in words_of(address) for address in recipients):
@@ -93,7 +92,7 @@ class Mailgun(EmailService):
             return json_answer(
                 429, {"message": "Domain is not allowed to send: rate limit exceeded"}, self.retry_after()
             )
-        reference = f"{secrets.token_hex(12)}@{found[1]}"
+        reference = f"{secrets.token_hex(12)}@{domain}"
         for address in recipients:
             self.take(_mail(fields, files, address, reference, incoming.body), incoming)
         return self.slowly(json_answer(200, {"id": f"<{reference}>", "message": "Queued. Thank you."}), *recipients)

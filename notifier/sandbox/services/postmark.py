@@ -62,10 +62,10 @@ class Postmark(EmailService):
 
     def _entry(self, document: Any, incoming: Incoming) -> tuple[dict[str, Any], str]:
         """The answer to one message, and its address."""
-        found = _ADDRESS.search(str(document.get("To", ""))) if isinstance(document, dict) else None
-        if found is None or INVALID in words_of(found[0]):
+        match = _ADDRESS.search(str(document.get("To", ""))) if isinstance(document, dict) else None
+        if match is None or INVALID in words_of(match[0]):
             return _error(300, "Invalid 'To' address: 'that address'."), ""
-        address, words = found[0], words_of(found[0])
+        address, words = match[0], words_of(match[0])
         for name in ("From", "Subject"):
             if not document.get(name):
                 return _error(300, f"Zero recipients specified, or {name} missing."), address
