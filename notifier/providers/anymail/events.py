@@ -36,8 +36,8 @@ _NO_MAILBOX = re.compile(r"\b5\.1\.(1|2|3|6|10)\b")
 
 
 def receipt_events(events: Iterable[Any], is_hard_bounce: Test, is_machine: Test) -> list[ReceiptEvent]:
-    """Our events. Anymail's reasons do not tell a full mailbox from one that does not exist, so the service's file reads
-    the report itself."""
+    """Our events. Anymail's reasons do not tell a full mailbox from one that does not exist, so the file of the
+    service reads the report itself."""
     receipts = []
     for event in events:
         kind = KINDS.get(event.event_type)
