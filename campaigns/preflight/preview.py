@@ -13,6 +13,7 @@ from campaigns.category import category_rule_of
 from campaigns.models import Campaign
 from notifier.channels import channel
 from notifier.delivery.content import templates
+from notifier.delivery.content.attachments.listing import file_names
 from notifier.delivery.content.liquid import PERSON
 from notifier.delivery.content.render_budget import shared_budget
 from notifier.delivery.planning import recipients
@@ -55,8 +56,14 @@ class Sample:
     @property
     def notes(self) -> list[str]:
         """The optional parts that are texts, such as a link."""
-        required = self._required()
-        return [text for part, text in self.parts.items() if part not in required and text and isinstance(text, str)]
+        left_out = {*self._required(), *channel(self.channel).file_parts}
+        return [text for part, text in self.parts.items() if part not in left_out and text and isinstance(text, str)]
+
+    @property
+    def files(self) -> str:
+        """The names of the attached files."""
+        lists = [self.parts[part] for part in channel(self.channel).file_parts if self.parts.get(part)]
+        return ", ".join(map(file_names, lists))
 
     def _required(self) -> list[str]:
         return [part for part, required in channel(self.channel).parts.items() if required]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -19,6 +19,7 @@ from django.utils.html import format_html
 
 from notifier.channels import channels
 from notifier.delivery.content import templates
+from notifier.delivery.content.attachments.listing import file_names
 from notifier.delivery.content.liquid import PERSON, check_names
 from notifier.delivery.content.publishing.layouts import layout_of
 from notifier.delivery.content.render_budget import shared_budget
@@ -217,7 +218,7 @@ class TemplateAdmin(TenantModelAdmin):
         locale = person.preferences.language or person.locale
         try:
             with shared_budget():
-                return {
+                rendered = {
                     name: compiled.render(
                         compiled.locale_for(name, locale, template.tenant.default_locale),
                         variables,
@@ -228,6 +229,13 @@ class TemplateAdmin(TenantModelAdmin):
         except NotifierError as error:
             form.add_error("variables", error.message)
             return {}
+        return {name: with_file_names(name, parts) for name, parts in rendered.items()}
+
+
+def with_file_names(channel_name: str, parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The rendered parts with the names of the files in place of their list."""
+    lists = channels()[channel_name].file_parts.intersection(parts)
+    return {**parts, **{part: file_names(parts[part]) for part in lists}}
 
 
 def with_segments(name: str, parts: dict[str, Any]) -> dict[str, Any]:

@@ -79,6 +79,9 @@ def test_an_uploaded_file_is_attached_to_the_email_in_every_locale(site: Site, l
     assert log_in(site.people.ben).post(url(Template, "add"), form).status_code == 302
     email = Template.objects.get(key="hello").versions.get().content["email"]
     assert [file["name"] for parts in email.values() for file in parts["attachments"]] == ["Rechnung.pdf"] * 2
+    page = reverse("admin:notifier_template_preview", args=[Template.objects.get(key="hello").pk])
+    shown = log_in(site.people.ben).get(page, {"recipient": "zebra-1", "variables": "{}"}).content.decode()
+    assert "<th>attachments</th><td>Rechnung.pdf</td>" in shown
     refused = {**template(site, {"email": {"en": part}}, "other"), "uploads": [SimpleUploadedFile("a.exe", b"MZ")]}
     answer = log_in(site.people.ben).post(url(Template, "add"), refused)
     assert "content.email.en.attachments.0.name" in str(errors(answer)["content"])

@@ -60,6 +60,11 @@ def dump(entries: Sequence[Mapping[str, Any]]) -> str:
     return orjson.dumps(list(entries)).decode()
 
 
+def file_names(listed: str) -> str:
+    """The names of the files of a list in a message's content, for a preview."""
+    return ", ".join(entry["name"] for entry in orjson.loads(listed))
+
+
 def total_size(listed: str) -> int:
     """Bytes of all files of a list in a message's content."""
     return sum(entry["size"] for entry in orjson.loads(listed))
