@@ -14,21 +14,21 @@ from notifier.delivery.receipts import sealing
 from notifier.delivery.wakeup import signal
 from notifier.models import Receipt
 from notifier.values.text import cleaned
-from tenants.admin import OWNERS, TenantModelAdmin, admin_site, may
+from tenants.admin import OWNERS, admin_site, may
 from tenants.admin.audit_entries import record_change
+from tenants.admin.lists.large_tables import LargeTableAdmin
 
 #: characters of a body that the page shows
 _SHOWN = 20_000
 
 
 @admin.register(Receipt, site=admin_site)
-class ReceiptAdmin(TenantModelAdmin):
+class ReceiptAdmin(LargeTableAdmin):
     group = "What was sent"
     rank = 60
     viewed_by = edited_by = OWNERS
     can_add = False
     list_display = ("id", "account_id", "received_at", "error")
-    ordering = ("-id",)
     actions = ("read_again",)
     fields = readonly_fields = ("account_id", "received_at", "attempts", "error", "call")
 

@@ -51,6 +51,12 @@ def _statements(tenant: uuid.UUID, version: uuid.UUID, campaign: uuid.UUID, acco
         ),
         _rows(
             tenant,
+            "notifier_receipt",
+            "id, account_id, state, sealed, received_at, due_at, attempts, error",
+            f"{_id('receipt')}, '{account}', CASE WHEN n % 2 = 0 THEN 2 ELSE 0 END, '', now(), now(), 0, ''",
+        ),
+        _rows(
+            tenant,
             "notifier_storedfile",
             "id, digest, name, content_type, size, created_at",
             f"{_id('file')}, 'digest' || n, 'invoice.pdf', 'application/pdf', 1, now()",
@@ -59,9 +65,9 @@ def _statements(tenant: uuid.UUID, version: uuid.UUID, campaign: uuid.UUID, acco
             tenant,
             "campaigns_shard",
             "id, campaign_id, number, channel, account_id, size, canary, state, fence, worker, begun, sent, failed,"
-            " dead, requeued, skipped, disconnected, accounted",
+            " dead, requeued, skipped, disconnected, accounted, segments",
             f"{_id('shard')}, '{campaign}', n, 'push', '{account}', 1, false, 'done', 0, 'w',"
-            " 1, 1, 0, 0, 0, 0, 0, true",
+            " 1, 1, 0, 0, 0, 0, 0, true, 0",
         ),
     ]
 
