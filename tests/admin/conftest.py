@@ -19,6 +19,7 @@ from notifier.models import (
     DeadLetter,
     Delivery,
     DeliveryEvent,
+    EngagementCount,
     Layout,
     Notification,
     OrderingQueue,
@@ -180,6 +181,7 @@ def _create_ledger(tenant: Tenant, recipient: Recipient, version: TemplateVersio
             created_at=NOW,
         ),
         ProviderAccount.objects.create(tenant=tenant, name=f"sandbox {word}", provider="fcm", sandbox=True),
+        EngagementCount.objects.create(tenant=tenant, campaign_id=new_id(), kind=word, machine=False, total=3),
         Receipt.objects.create(
             tenant=tenant,
             account_id=new_id(),

@@ -29,9 +29,11 @@ from tests.admin.test_pages import url
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 LogIn = Callable[[User], Browser]
 
-#: small tables, written by users of the admin; a new page is listed here or is a LargeTableAdmin
+#: small tables, written by users of the admin or with a few rows for each campaign; a new page is listed here or is a
+#: LargeTableAdmin
 SMALL = {
-    "Tenant", "Member", "ApiKey", "ProviderAccount", "Category", "Template", "TemplateVersion", "Layout", "Sender",
+    "Tenant", "Member", "ApiKey", "ProviderAccount", "EngagementCount", "Category",
+    "Template", "TemplateVersion", "Layout", "Sender",
     "Import", "Campaign", "Audience", "User", "PeriodicTask", "ClockedSchedule", "CrontabSchedule", "SolarSchedule",
     "IntervalSchedule",
 }  # fmt: skip

@@ -75,12 +75,13 @@ def test_a_greylisted_message_is_sent_again(tenant: Tenant, sandbox: Sandbox) ->
     assert sandbox.addresses(tenant.tag) == {address: 1}
 
 
-def test_a_campaign_reaches_every_mailbox_once(tenant: Tenant, sandbox: Sandbox) -> None:
+def test_a_campaign_reaches_every_mailbox_once_and_is_counted_without_persons(tenant: Tenant, sandbox: Sandbox) -> None:
+    tenant.track("anonymous")
     addresses = {email_for(tenant, f"u{number}") for number in range(60)}
     email_for(tenant, "gone", "nobody")
     terms = [{"name": "terms.txt", "content": b64encode(b"terms").decode()}]
-    news = {"subject": "News", "html": "<p>{{ recipient.name }}</p>", "attachments": terms}
-    tenant.publish("news", "promotions", {"email": {"en": news}})
+    page = "<body>" + "<p>News of the shop.</p>\n" * 50 + "<p>{{ recipient.name }}</p></body>"
+    tenant.publish("news", "promotions", {"email": {"en": {"subject": "News", "html": page, "attachments": terms}}})
     campaign = tenant.draft("news", tenant.everybody(), channels=["email"])
     campaign.arm()
     campaign.go()
@@ -90,7 +91,14 @@ def test_a_campaign_reaches_every_mailbox_once(tenant: Tenant, sandbox: Sandbox)
     mail = sandbox.mail(min(addresses))
     [file] = mail.iter_attachments()
     text = mail.get_body(("plain",))  # derived from the page
-    assert file.get_content().strip() == "terms" and text is not None and text.get_content().strip() == "O'Neil & Co"
+    assert file.get_content().strip() == "terms"
+    assert text is not None and text.get_content().strip().endswith("O'Neil & Co")
+    parts = [sandbox.mail(address).get_body(("html",)) for address in sorted(addresses)]
+    images = {re.findall(r'src="(http[^"]+/o/[^"]+)"', part.get_content())[0] for part in parts if part}
+    [image] = images  # all messages of the campaign have the same
+    Caller(tenant.api.origin).send("GET", urlsplit(image).path, user_agent="Mozilla/5.0 (X11) Firefox/128.0")
+    until(lambda: campaign.results()["counted"] == {"opened": 1}, "the opening to be counted")
+    assert campaign.results()["reported"]["opened"] == 0
 
 
 def test_one_click_ends_the_news_and_leaves_the_orders_alone(tenant: Tenant, sandbox: Sandbox) -> None:
