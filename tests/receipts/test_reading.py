@@ -7,16 +7,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.test import Client
 
+from notifier.channels.queues import RECEIPTS
 from notifier.delivery.ledger.history import load_histories
 from notifier.delivery.receipts.reading import read_due, read_receipts
 from notifier.models import DeadLetter, Delivery, DeliveryEvent, ProviderAccount, Receipt
+from notifier.tasks import sweep_once
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.status import Reason, Status
+from tests.broker import Broker, broker
 from tests.fixtures import People
 from tests.receipts.deliveries import NOW, a_delivery, status_of
 from tests.receipts.reporter import SIGNATURE, an_account, path_of, report
 
 pytestmark = pytest.mark.django_db
+__all__ = ["broker"]
 
 
 @pytest.fixture
@@ -168,3 +172,15 @@ def test_what_a_worker_did_not_finish_is_read_again_after_its_lease(account: Pro
     Receipt.objects.update(due_at=NOW)
     read_receipts()
     assert status_of(delivery) == "delivered"
+
+
+def test_a_stored_call_wakes_a_reader_and_the_sweep_repeats_a_lost_wakeup(
+    account: ProviderAccount, broker: Broker
+) -> None:
+    report(account, {"kind": "delivered", "delivery_id": str(a_delivery(account).pk)})
+    sweep_once()
+    woken = [(message.task, message.args) for message in broker.published if message.queue == RECEIPTS]
+    assert woken == [("notifier.read_receipts", (RECEIPTS,))] * 2
+    read_receipts()
+    sweep_once()
+    assert len([message for message in broker.published if message.queue == RECEIPTS]) == 2
