@@ -56,7 +56,8 @@ class Ready:
 
     @property
     def seconds(self) -> float:
-        return self.messages / self.rate if self.rate else 0.0
+        # a provider that bills by segments counts its limit in segments, too
+        return max(self.messages, self.segments) / self.rate if self.rate else 0.0
 
     @property
     def cost(self) -> float | None:
@@ -156,7 +157,10 @@ def arithmetic(ready: Ready, takes: float, goal: float | None = None) -> str:
     provider = provider_class(ready.provider)
     where = provider.limit_of if ready.by_default else f"the account {ready.account}"
     least = duration(ready.seconds) if ready.seconds >= 0.1 else "less than 0.1 s"
-    sentence = f"{ready.messages:,} on {where} at {capacity.rate(ready.rate or 0)} takes {least}"
+    number = f"{ready.messages:,}"
+    if ready.segments > ready.messages:
+        number += f" in {ready.segments:,} segments"
+    sentence = f"{number} on {where} at {capacity.rate(ready.rate or 0)} takes {least}"
     decides = ready.seconds > SHORT and ready.seconds >= (takes if goal is None else goal)
     if not decides or not ready.by_default:
         return f"{sentence}."

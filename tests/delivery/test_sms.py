@@ -140,6 +140,10 @@ def test_preflight_and_the_report_count_the_segments_of_a_campaign(shop: Shop) -
     [ready] = preflight.preflight(campaign).ready
     assert (ready.account, ready.messages, ready.segments, ready.cost) == ("sandbox twilio", 2, 3, None)
     assert dataclasses.replace(ready, price_per_segment=0.07).cost == 0.21
+    limited = dataclasses.replace(ready, rate=1.0, by_default=True)
+    sentence = preflight.arithmetic(limited, 3.0)
+    assert sentence.startswith("2 in 3 segments on this Twilio sender at"), sentence
+    assert "takes 3.0 s; a toll-free number sends" in sentence
     facts = preflight.preflight(campaign)
     assert preflight.as_json(facts)["segments"] == 3
     priced = dataclasses.replace(facts, ready=[dataclasses.replace(ready, price_per_segment=0.07)])
