@@ -29,6 +29,8 @@ class Command(BaseCommand):
             groups = [group for group in groups if any(account.id == options["account"] for account in group)]
             if not groups:
                 raise CommandError("This account names no bounce mailbox, or is disabled.")
+        if not groups:
+            self.stdout.write("No account names a bounce mailbox.")
         with ThreadPoolExecutor(AT_ONCE) as threads:
             results = list(threads.map(_read, groups))
         for group, result in zip(groups, results, strict=True):
