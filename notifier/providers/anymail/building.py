@@ -66,12 +66,14 @@ def django_email(message: EmailMessage, sender: Mailbox, extras: Mapping[str, An
 
 def build_request(backend: Any, email: Any, timeout: float) -> Request:
     """Raises Unbuildable for a message that the service cannot carry, such as two reply-to addresses."""
-    from anymail.exceptions import AnymailError, AnymailUnsupportedFeature
+    from anymail.exceptions import AnymailError, AnymailInvalidAddress, AnymailUnsupportedFeature
 
     try:
         parameters = backend.build_message_payload(email, backend.send_defaults).get_request_params(backend.api_url)
     except AnymailUnsupportedFeature as error:
         raise Unbuildable(_QUOTED.sub("…", str(error.args[0]))) from None
+    except AnymailInvalidAddress:
+        raise Unbuildable("an address is not valid") from None
     except AnymailError as error:
         raise Unbuildable(type(error).__name__) from None  # Anymail's text quotes the message
     if isinstance(parameters["data"], str) and not parameters["files"] and not parameters["params"]:

@@ -124,6 +124,7 @@ def test_what_a_service_cannot_carry_fails_with_the_reason() -> None:
     client = InMemoryClient()
     for name, message, words in [
         ("brevo", an_email(attachments=(image,)), "Brevo does not support inline attachments"),
+        ("resend", an_email("ann.@example.org"), "an address is not valid"),
         ("mailjet", an_email(reply_to=(Mailbox("a@b.example"), Mailbox("c@d.example"))), "Multiple reply_to"),
     ]:
         [[(_, verdict)]] = account(name).send([message], client)
