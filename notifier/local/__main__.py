@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
 from types import FrameType
 
 from notifier.local.console import say
+from notifier.local.processes import pids
 from notifier.local.processes.child import ProcessFailed
 from notifier.local.processes.watchdog import FolderInUse
 from notifier.local.servers.binaries import ServerNotFound
@@ -50,6 +52,8 @@ def _wait(stack: Stack) -> None:
         f"Flower      {stack.flower_url}   login {stack.settings['FLOWER_BASIC_AUTH'].replace(':', ' / ')}",
         "Ctrl-C stops everything.",
     ]
+    if memory := pids.tree_memory_mb(os.getpid()):
+        lines.insert(-1, f"memory      {memory:,} MB for all processes")
     say("notifier", "\n".join(lines))
     threading.Event().wait()
 

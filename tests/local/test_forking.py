@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,3 +100,16 @@ def test_what_cannot_be_imported_names_the_log(tmp_path: Path) -> None:
         servers.fork(order("one", tmp_path / "one.log", ENV))
     servers.close()
     assert "No module named 'tests.local.no_such_module'" in log.read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much memory is shared")
+def test_the_memory_of_a_tree_counts_the_forks(servers: ForkServers, tmp_path: Path) -> None:
+    forked(servers, tmp_path, "one")
+    [server] = servers.pids
+    before = pids.tree_memory_mb(server)
+    assert before is not None and before > 0
+    for word in ("two", "three", "four"):
+        forked(servers, tmp_path, word)
+    # a fork has a fraction of the pages of the process that it was forked from
+    assert pids.tree_memory_mb(server) < 3 * before  # type: ignore[operator]
+    assert (pids.tree_memory_mb(os.getpid()) or 0) > before

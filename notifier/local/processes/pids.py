@@ -60,6 +60,27 @@ def wait_until_gone(groups: list[int], timeout: float) -> list[int]:
     return alive
 
 
+def tree_memory_mb(root: int) -> int | None:
+    """The memory of a process with all its descendants, in MB (PSS: pages that several processes share count once);
+    None where the system does not tell, as on macOS."""
+    if not PROC.joinpath("self/smaps_rollup").exists():
+        return None
+    parents = {int(entry.name): _stat(int(entry.name)) for entry in PROC.iterdir() if entry.name.isdigit()}
+    tree, added = {root}, {root}
+    while added:
+        added = {pid for pid, stat in parents.items() if stat is not None and int(stat[1]) in added} - tree
+        tree |= added
+    return sum(_pss_kb(pid) for pid in tree) // 1024
+
+
+def _pss_kb(pid: int) -> int:
+    try:
+        lines = PROC.joinpath(str(pid), "smaps_rollup").read_text().splitlines()
+    except OSError:  # it has ended meanwhile
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+
+
 def _reachable(group: int) -> bool:
     try:
         os.killpg(group, 0)
@@ -69,7 +90,7 @@ def _reachable(group: int) -> bool:
 
 
 def _stat(pid: int) -> list[str] | None:
-    """The fields of /proc/PID/stat after the name: [0] state, [2] group, [19] start time in clock ticks."""
+    """The fields of /proc/PID/stat after the name: [0] state, [1] parent, [2] group, [19] start time in clock ticks."""
     try:
         text = PROC.joinpath(str(pid), "stat").read_text(errors="replace")
     except OSError:
