@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,8 @@ from notifier.local.processes.ready import log_says
 
 from .test_child import eventually
 
+Start = Callable[..., Child]
+
 ENV = {**os.environ, "GREETING": "hello"}
 
 
@@ -27,45 +29,50 @@ ENV = {**os.environ, "GREETING": "hello"}
 def servers(tmp_path: Path) -> Iterator[ForkServers]:
     running = ForkServers(PROJECT, tmp_path / "fork-server.log", "tests.local.preloaded")
     yield running
-    for pid in running.pids:
-        os.kill(pid, signal.SIGKILL)  # its programs end with it
     running.close()
 
 
-def forked(servers: ForkServers, folder: Path, word: str, *, nice: int = 0) -> Child:
+@pytest.fixture
+def forked(servers: ForkServers, tmp_path: Path) -> Iterator[Start]:
     """Start `python -m tests.local.preloaded WORD`, supervised."""
+    children = []
 
-    def fork(program: Program, log: Path) -> Process:
-        return servers.fork(order(word, log, ENV)._replace(nice=program.nice))
+    def start(word: str, nice: int = 0) -> Child:
+        def fork(program: Program, log: Path) -> Process:
+            return servers.fork(order(word, log, ENV)._replace(nice=program.nice))
 
-    argv = ("python", "-m", "tests.local.preloaded", word)
-    program = Program(f"program:{word}", argv, ENV, PROJECT, ready=log_says(r"hello .*\n"), nice=nice)
-    child = Child(program, folder, say_nothing, fork)
-    child.start()
-    return child
+        argv = ("python", "-m", "tests.local.preloaded", word)
+        program = Program(f"program:{word}", argv, ENV, PROJECT, ready=log_says(r"hello .*\n"), nice=nice)
+        children.append(Child(program, tmp_path, say_nothing, fork))
+        children[-1].start()
+        return children[-1]
+
+    yield start
+    for child in children:
+        child.kill()
 
 
 def order(word: str, log: Path, env: dict[str, str]) -> Order:
     return Order(word, ("tests.local.preloaded", word), env, str(log), str(PROJECT), nice=0)
 
 
-def test_two_programs_share_what_one_process_has_imported(servers: ForkServers, tmp_path: Path) -> None:
-    first, second = forked(servers, tmp_path, "one", nice=3), forked(servers, tmp_path, "two")
+def test_two_programs_share_what_one_process_has_imported(servers: ForkServers, forked: Start) -> None:
+    first, second = forked("one", nice=3), forked("two")
     [server] = servers.pids
     assert first.log.read_text().splitlines()[-1] == f"one hello {server} 3 True"
     assert second.log.read_text().splitlines()[-1] == f"two hello {server} 0 True"
     assert first.pid != second.pid
 
 
-def test_another_environment_has_a_fork_server_of_its_own(servers: ForkServers, tmp_path: Path) -> None:
-    forked(servers, tmp_path, "one")
+def test_another_environment_has_a_fork_server_of_its_own(servers: ForkServers, forked: Start, tmp_path: Path) -> None:
+    forked("one")
     process = servers.fork(order("7", tmp_path / "log", {**ENV, "GREETING": "bye"}))
     assert process.wait() == 7
     assert len(servers.pids) == 2
 
 
-def test_a_killed_program_ends_alone_and_starts_again(servers: ForkServers, tmp_path: Path) -> None:
-    first, second = forked(servers, tmp_path, "one"), forked(servers, tmp_path, "two")
+def test_a_killed_program_ends_alone_and_starts_again(forked: Start) -> None:
+    first, second = forked("one"), forked("two")
     killed, spared = first.pid, second.pid
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
@@ -73,8 +80,8 @@ def test_a_killed_program_ends_alone_and_starts_again(servers: ForkServers, tmp_
     assert (first.restarts, second.restarts, second.pid) == (1, 0, spared)
 
 
-def test_stop_and_kill_leave_no_process(servers: ForkServers, tmp_path: Path) -> None:
-    children = [forked(servers, tmp_path, "one"), forked(servers, tmp_path, "two")]
+def test_stop_and_kill_leave_no_process(forked: Start) -> None:
+    children = [forked("one"), forked("two")]
     started = [child.pid for child in children]
     children[0].stop()
     children[1].kill()
@@ -83,9 +90,9 @@ def test_stop_and_kill_leave_no_process(servers: ForkServers, tmp_path: Path) ->
 
 
 def test_when_the_fork_server_is_killed_its_programs_start_again_from_another(
-    servers: ForkServers, tmp_path: Path
+    servers: ForkServers, forked: Start
 ) -> None:
-    child = forked(servers, tmp_path, "one")
+    child = forked("one")
     [server], first = servers.pids, child.pid
     os.kill(server, signal.SIGKILL)
     assert eventually(lambda: child.log.read_text().count("hello") == 2)
@@ -103,13 +110,13 @@ def test_what_cannot_be_imported_names_the_log(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much memory is shared")
-def test_the_memory_of_a_tree_counts_the_forks(servers: ForkServers, tmp_path: Path) -> None:
-    forked(servers, tmp_path, "one")
+def test_the_memory_of_a_tree_counts_the_forks(servers: ForkServers, forked: Start) -> None:
+    forked("one")
     [server] = servers.pids
     before = pids.tree_memory_mb(server)
     assert before is not None and before > 0
     for word in ("two", "three", "four"):
-        forked(servers, tmp_path, word)
+        forked(word)
     # a fork has a fraction of the pages of the process that it was forked from
     assert pids.tree_memory_mb(server) < 3 * before  # type: ignore[operator]
     assert (pids.tree_memory_mb(os.getpid()) or 0) > before
