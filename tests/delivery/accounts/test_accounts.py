@@ -87,3 +87,10 @@ def test_a_provider_that_came_later_gets_its_sandbox_account(shop: Shop) -> None
     ProviderAccount.objects.filter(tenant=shop.tenant, provider="fcm").delete()
     registry.reset()
     assert registry.usable_accounts(shop.tenant, "push", "fcm", "live")
+
+
+def test_a_tenant_gets_one_sandbox_account_of_each_channel_and_platform(shop: Shop) -> None:
+    registry.usable_accounts(shop.tenant, "push", "fcm", "test")
+    stored = list(ProviderAccount.objects.filter(tenant=shop.tenant).values_list("channel", "platform", "provider"))
+    assert len({(channel, platform) for channel, platform, _ in stored}) == len(stored)
+    assert {provider for channel, _, provider in stored if channel == "email"} == {"smtp"}
