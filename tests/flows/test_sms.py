@@ -60,6 +60,32 @@ def test_one_post_reaches_the_phone_and_its_owner_opts_out_and_in_again(tenant: 
     until(lambda: status_of_new(tenant, "ann") == "queued", "START to be read")
 
 
+_VONAGE = """
+from notifier.delivery.accounts.receipts_address import new_secret
+from notifier.models import ProviderAccount
+from tenants.models import Tenant
+tenant = Tenant.objects.get(slug="{slug}")
+for name, enabled in (("twilio", False), ("vonage", True)):
+    ProviderAccount.objects.update_or_create(
+        tenant=tenant, name=f"sandbox {{name}}",
+        defaults=dict(
+            provider=name, channel="sms", sandbox=True, enabled=enabled, receipts_secret=new_secret(tenant.pk)))
+"""
+
+
+def test_vonage_reports_what_became_of_a_message_and_a_person_s_answer(
+    site: Site, tenant: Tenant, sandbox: Sandbox
+) -> None:
+    made = site.manage("shell", "-c", _VONAGE.format(slug=tenant.credentials.slug))
+    assert made.returncode == 0, made.stderr
+    tenant.publish("code", "order-updates", TEXT)
+    address = phone(tenant, "ann", 1)
+    sent = tenant.send("ann", "code")
+    until(lambda: tenant.statuses(sent) == {"sms": "delivered"}, "the receipt")
+    sandbox.answer_sms(address, "arrêt")
+    until(lambda: status_of_new(tenant, "ann") == "suppressed", "STOP to be read")
+
+
 def status_of_new(tenant: Tenant, recipient: str) -> str:
     [delivery] = tenant.post(recipient, "code").json["deliveries"]
     return str(delivery["status"])
