@@ -20,7 +20,7 @@ WRITE_LIMIT = 256 * 1024  #: bytes that the socket has not taken, at which no mo
 class LinkOwner(Protocol):
     """What a link needs of its server."""
 
-    def note_accepted(self, answers: Sequence[Finished]) -> None: ...
+    def answered(self, link: Link, answers: Sequence[Finished]) -> None: ...
     def finished(self, link: Link, answers: Sequence[Finished]) -> None: ...
     def fill(self, link: Link) -> None: ...
     def lost(self, link: Link, reason: str) -> None: ...
@@ -90,7 +90,6 @@ class Link(asyncio.Protocol):
         connection = self.connection
         answers = connection.receive(data)
         if answers:
-            self._owner.note_accepted(answers)  # before the next body is written
             self._progress_at = self._loop.time()
             self.useful = self.useful or any(is_progress(answer) for _, answer in answers)
         if connection.wants_tls and not connection.closed:
@@ -101,10 +100,15 @@ class Link(asyncio.Protocol):
         self._owner.fill(self)
         if connection.draining and not connection.in_flight:
             connection.leave()
+        if answers:
+            self._owner.answered(self, answers)  # and writes what is next, after it has noted these answers
+        else:
+            self.write()
+
+    def write(self) -> None:
+        """Write what is next, or close a connection that has ended."""
         self.flush()
-        if answers:  # after the next messages are written: this wakes the sending thread
-            self._owner.finished(self, answers)
-        if connection.closed and self._transport is not None:
+        if self.connection.closed and self._transport is not None:
             self._transport.close()
 
     def pause_writing(self) -> None:

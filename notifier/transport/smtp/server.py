@@ -40,6 +40,7 @@ class Server:
         self._links: list[Link] = []
         self._opening: set[asyncio.Task[None]] = set()
         self._paused_until = 0.0
+        self._answered: list[tuple[Link, Sequence[Finished]]] = []  #: in this turn of the loop
         self._progress_at = 0.0  #: when the server last answered a message
 
     # -- messages come --
@@ -72,11 +73,27 @@ class Server:
 
     # -- answers come --
 
-    def note_accepted(self, answers: Sequence[Finished]) -> None:
-        for mail, answer in answers:
-            pending = mail.slot.pending
-            if pending.accepted is not None and isinstance(answer, Response) and answer.status < 300:
-                pending.accepted([mail.slot.index])
+    def answered(self, link: Link, answers: Sequence[Finished]) -> None:
+        """Connections that are answered in the same turn of the loop are handled together: one note for all."""
+        if not self._answered:
+            self._loop.call_soon(self._handle_answered)
+        self._answered.append((link, answers))
+
+    def _handle_answered(self) -> None:
+        answered, self._answered = self._answered, []
+        accepted: dict[PendingBatch, list[int]] = {}
+        for _, answers in answered:
+            for mail, answer in answers:
+                pending = mail.slot.pending
+                if isinstance(answer, Response) and answer.status < 300:
+                    accepted.setdefault(pending, []).append(mail.slot.index)
+        for pending, indexes in accepted.items():
+            if pending.accepted is not None:
+                pending.accepted(indexes)
+        for link, _ in answered:  # the next bodies are written after the notes
+            link.write()
+        for link, answers in answered:  # last, because this wakes the sending thread
+            self.finished(link, answers)
 
     def finished(self, link: Link, answers: Sequence[Finished]) -> None:
         batches: dict[PendingBatch, list[Answered]] = {}
