@@ -17,6 +17,7 @@ from campaigns.models import Campaign
 from notifier.delivery.accounts import registry
 from notifier.delivery.content import templates
 from notifier.delivery.content.liquid import PERSON
+from notifier.delivery.content.partly_rendered import Locale, PartlyRendered
 from notifier.delivery.planning.plan import NO_PREFERENCES, Planned, Suppressed, plan
 from notifier.delivery.planning.quiet_hours import QuietHours, hours_of
 from notifier.errors import InvalidInput, MissingVariables, Unconfigured
@@ -35,7 +36,7 @@ class Message(NamedTuple):
     recipient: str
     address: str
     device: str | None
-    form: templates.PartlyRendered
+    form: PartlyRendered
     texts: tuple[str, ...]  #: of the form's columns
     quiet_hours: QuietHours | None
 
@@ -80,8 +81,8 @@ class CampaignPlanner:
         self._ids: dict[str, Callable[[str], str]] = {
             name: ids.delivery_ids(campaign.first_armed_ms, campaign.pk, name) for name in campaign.channels
         }
-        self._forms: dict[tuple[str, str], templates.PartlyRendered] = {}
-        self._rendered: dict[templates.Locale, templates.PartlyRendered] = {}
+        self._forms: dict[tuple[str, str], PartlyRendered] = {}
+        self._rendered: dict[Locale, PartlyRendered] = {}
 
     def plan(self, people: Iterable[Person]) -> RangePlan:
         """The plan for these recipients. Raises InvalidInput when the template takes too long for their number."""
@@ -149,7 +150,7 @@ class CampaignPlanner:
         if detail:
             add_problem(range_plan.problems, _problem(person, message))
 
-    def _form(self, channel: str, locale: str) -> templates.PartlyRendered:
+    def _form(self, channel: str, locale: str) -> PartlyRendered:
         """The content for recipients with this locale, rendered as far as they share it."""
         key = (channel, locale)
         if key not in self._forms:

@@ -12,7 +12,7 @@ from campaigns.arming.planning import CampaignPlanner, Message, RangePlan
 from campaigns.models import Campaign, Shard
 from campaigns.shard import payload
 from notifier.channels import channel
-from notifier.delivery.content.templates import PartlyRendered
+from notifier.delivery.content.partly_rendered import PartlyRendered
 from notifier.delivery.infra import bulk
 from notifier.models import ProviderAccount
 

@@ -15,6 +15,7 @@ from notifier.channels import channel
 from notifier.delivery.content import templates
 from notifier.delivery.content.attachments.listing import file_names
 from notifier.delivery.content.liquid import PERSON
+from notifier.delivery.content.partly_rendered import Locale
 from notifier.delivery.content.render_budget import shared_budget
 from notifier.delivery.planning import recipients
 from notifier.delivery.planning.plan import Suppressed, plan
@@ -103,7 +104,7 @@ class _RenderContext(NamedTuple):
     tenant_rules: TenantRules
 
 
-def _sample(compiled: templates.Compiled, content: templates.Locale, context: _RenderContext, refused: str) -> Sample:
+def _sample(compiled: templates.Compiled, content: Locale, context: _RenderContext, refused: str) -> Sample:
     try:
         return Sample(content.channel, compiled.render(content, context.variables, context.tenant_rules), refused)
     except NotifierError as error:

@@ -6,6 +6,7 @@ import pytest
 
 from notifier.channels import channel
 from notifier.delivery.content import templates
+from notifier.delivery.content.partly_rendered import Locale
 from notifier.errors import InvalidInput
 from notifier.values.sms_text import count_segments, plain, split, transliterate
 from notifier.vocabulary.content import TenantRules
@@ -107,7 +108,7 @@ def test_a_text_of_too_many_segments_is_refused_when_it_is_published() -> None:
 
 def test_a_text_that_only_its_variables_make_too_long_is_refused_for_that_message() -> None:
     compiled = templates.Compiled({"sms": {"en": {"text": "Hi {{ recipient.name }}, {{ what }}"}}})
-    rules, content = TenantRules(sms_segments=1), templates.Locale("sms", "en")
+    rules, content = TenantRules(sms_segments=1), Locale("sms", "en")
     partly = compiled.render_partly(content, {"what": "bye"}, rules)
     assert partly.render({"recipient": {"name": "Ann"}, "what": "bye"}) == ("Hi Ann, bye",)
     for variables in ({"recipient": {"name": "A" * 200}, "what": "bye"},):
@@ -120,7 +121,7 @@ def test_a_text_that_only_its_variables_make_too_long_is_refused_for_that_messag
 def test_the_stored_text_is_the_text_that_is_counted_and_sent() -> None:
     compiled, content = templates.Compiled({"sms": {"en": {"text": "{{ a }}\u202f{{ a }}"}}}), ("sms", "en")
     rules = TenantRules(sms_transliterate=True)
-    assert compiled.render(templates.Locale(*content), {"a": "ş…"}, rules) == {"text": "s... s..."}
+    assert compiled.render(Locale(*content), {"a": "ş…"}, rules) == {"text": "s... s..."}
     assert channel("sms").segments({"text": "s... s..."}) == 1
 
 

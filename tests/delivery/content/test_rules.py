@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from notifier.channels import channel
 from notifier.channels.base import Envelope
 from notifier.channels.push import PushMessage
-from notifier.delivery.content.templates import Compiled, Locale, prepare
+from notifier.delivery.content.partly_rendered import Locale
+from notifier.delivery.content.templates import Compiled, prepare
 from notifier.errors import InvalidInput
 from notifier.providers.fcm import Fcm, FcmConfig
 from notifier.sandbox.services.fcm import payload_size

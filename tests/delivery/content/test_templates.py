@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from notifier.delivery.content import liquid
 from notifier.delivery.content.liquid import LiquidText
-from notifier.delivery.content.templates import Compiled, Locale, fallbacks, prepare
+from notifier.delivery.content.partly_rendered import Locale
+from notifier.delivery.content.templates import Compiled, fallbacks, prepare
 from notifier.errors import InvalidInput, MissingVariables, TemplateFailed
 from notifier.vocabulary.content import TenantRules
 from tenants.models import Tenant

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from notifier.delivery.content import templates
+from notifier.delivery.content.partly_rendered import Locale
 from notifier.delivery.content.publishing.layouts import check_layout
 from notifier.delivery.content.publishing.senders import allowed_mailbox
 from notifier.errors import InvalidInput
@@ -133,7 +134,7 @@ def test_the_version_keeps_the_source_and_stores_what_is_sent(people: People) ->
     assert version.content == content
     compiled = templates.compiled(version.pk)
     variables = {"recipient": {"name": "<Ann>"}}
-    parts = compiled.render(templates.Locale("email", "en"), variables, people.acme.content_rules)
+    parts = compiled.render(Locale("email", "en"), variables, people.acme.content_rules)
     assert parts["html"] == "<html><body><p>&lt;Ann&gt;</p><p></p></body></html>" and parts["text"].strip() == "<Ann>"
     assert parts["from"] == '"Acme" <news@acme.example>'
 
