@@ -11,7 +11,7 @@ from itertools import chain, zip_longest
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from notifier.channels.base import Envelope
@@ -57,6 +57,7 @@ def test_text_and_html_arrive_as_they_were_rendered(subject: str, text: str, htm
 
 
 @given(text=LINES)
+@example(".From 0")
 def test_every_line_can_travel(text: str) -> None:
     raw = composed("ü" * 200, text=text or "x")
     assert raw.isascii() and raw.endswith(b"\r\n")
@@ -73,6 +74,10 @@ VALUES = st.one_of(
 )
 
 
+@example([".From 0"], ["..From 1"] * 3)
+@example(["", ""], ["\n", "", ""])
+@example(["a" * 75 + "\t\n", "a" * 74 + " \n"], ["a" * 75 + " \n", "", ""])
+@example(["", ""], ["..From 1", "", ""])
 @given(constants=st.lists(VALUES, min_size=1, max_size=4), values=st.lists(VALUES, min_size=3, max_size=3))
 def test_a_value_in_place_of_its_placeholder_arrives_between_unchanged_lines(
     constants: list[str], values: list[str]

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 
 #: a server that reads carelessly takes a line with only a dot for the end of the message; mail stores of the format
 #: mbox change a line that begins with `From `
-_LINE_START = re.compile(rb"^(?:\.+|F(?=rom ))", re.MULTILINE)
+_LINE_START = re.compile(rb"^(?:\.+(?:F(?=rom ))?|F(?=rom ))", re.MULTILINE)
+#: b2a_qp escapes the blank at the end of a full line, and the line becomes too long
+_ESCAPED_BLANK = re.compile(rb"^(.{74,75})(=(?:20|09)\r\n)", re.MULTILINE)
 _LONGEST = 75  #: of a line before its soft break
 _SOFT_BREAK = b"=\r\n"
 
@@ -55,12 +57,14 @@ def _encode(lines: str) -> bytes:
     encoded = b2a_qp(lines.replace("\n", "\r\n").encode() + b"x\r\n", istext=True)[:-3]
     if b"\n." in encoded or b"\nFrom " in encoded or encoded.startswith((b".", b"From ")):
         encoded = _LINE_START.sub(_escape_start, encoded)
+    if b"=20\r\n" in encoded or b"=09\r\n" in encoded:
+        encoded = _ESCAPED_BLANK.sub(rb"\1=\r\n\2", encoded)
     return encoded
 
 
 def _escape_start(start: re.Match[bytes]) -> bytes:
-    """Each escape on a line of its own, because the line may be full."""
-    return (b"=46=\r\n" if start[0] == b"F" else b"=2E=\r\n") * len(start[0])
+    """Each escape on a line of its own, because the line may be full. What follows the dots then begins a line, too."""
+    return start[0].replace(b".", b"=2E=\r\n").replace(b"F", b"=46=\r\n")
 
 
 def _closed(encoded: bytes) -> bytes:
