@@ -29,7 +29,8 @@ MOST_REPLY_TO = 5
 @dataclass(frozen=True)
 class EmailMessage(Message):
     """`preheader`: the text that a mail client shows after the subject. `sender`: None means the account's own.
-    `headers`: those of the template; the headers that every message gets are in `notifier.providers.email_headers`."""
+    `headers`: those of the template; the headers that every message gets are in
+    `notifier.providers.common.email_headers`."""
 
     subject: str
     text: str = ""

@@ -20,7 +20,7 @@ from urllib.parse import quote, urlsplit
 from notifier.channels.base import Message
 from notifier.errors import InvalidInput
 from notifier.providers import base
-from notifier.providers.sms_senders import check_price
+from notifier.providers.common.sms_senders import check_price
 from notifier.vocabulary.checks import ConnectionCheck
 from notifier.vocabulary.http import HttpClient
 from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Sent, Throttled, Verdict

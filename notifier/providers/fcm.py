@@ -27,7 +27,7 @@ from pyfcm import FCMNotification
 from notifier.channels.push import PushMessage
 from notifier.errors import InvalidInput
 from notifier.providers import base
-from notifier.providers.retry_after import retry_after
+from notifier.providers.common.retry_after import retry_after
 from notifier.vocabulary.http import Request, Response
 from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Temporary, Throttled, Verdict
 

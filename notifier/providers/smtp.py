@@ -18,8 +18,9 @@ from notifier.errors import Forged, InvalidInput
 from notifier.mail_reports import return_path
 from notifier.mail_reports.dead_mailbox import NO_MAILBOX, says_no_mailbox, says_relaying_denied, without_addresses
 from notifier.mail_reports.report import read_report
-from notifier.providers import base, body_template, bounces
+from notifier.providers import base, body_template
 from notifier.providers.body_template import BodyTemplate, Placeholders, compile_template
+from notifier.providers.common import bounce_settings
 from notifier.providers.mime import as_html, compose, encode_headers, encode_values, with_ascii_domain
 from notifier.providers.mime.dkim import DkimKey
 from notifier.vocabulary.checks import ConnectionCheck, SenderDomain
@@ -52,7 +53,8 @@ class SmtpConfig(base.Config):
     """`security`: starttls (port 587), tls (port 465) or none. `connections`: of one process, at most.
 
     `bounce_address`: bounces come back to this address, with the name of the message after a +; without it, they go to
-    the sender. `bounce_mailbox`: the mailbox that `manage.py read_bounces` reads (notifier.providers.bounces)."""
+    the sender. `bounce_mailbox`: the mailbox that `manage.py read_bounces` reads
+    (notifier.providers.common.bounce_settings)."""
 
     host: str
     from_address: str
@@ -65,11 +67,13 @@ class SmtpConfig(base.Config):
     messages_per_connection: int = 500
     dkim_selector: str = base.setting("", label="DKIM selector", help_text=DKIM_HELP)
     dkim_private_key: str = base.optional_secret(label="DKIM private key")
-    bounce_address: str = base.setting("", help_text=bounces.ADDRESS_HELP)
-    bounce_mailbox: str = base.choice(bounces.NONE, bounces.IMAP, bounces.POP3, help_text=bounces.MAILBOX_HELP)
+    bounce_address: str = base.setting("", help_text=bounce_settings.ADDRESS_HELP)
+    bounce_mailbox: str = base.choice(
+        bounce_settings.NONE, bounce_settings.IMAP, bounce_settings.POP3, help_text=bounce_settings.MAILBOX_HELP
+    )
     bounce_host: str = ""
     bounce_port: int = base.setting(0, help_text="0: the protocol's own.")
-    bounce_security: str = base.choice(bounces.TLS, bounces.STARTTLS)
+    bounce_security: str = base.choice(bounce_settings.TLS, bounce_settings.STARTTLS)
     bounce_user: str = ""
     bounce_password: str = base.optional_secret()
 
@@ -99,7 +103,7 @@ class SmtpConfig(base.Config):
                 f"from_name has at most {LONGEST_NAME} characters, and no line break or control character.",
                 field="from_name",
             )
-        bounces.check_bounce_settings(config)
+        bounce_settings.check_bounce_settings(config)
         config.dkim_key()
         return config
 
@@ -194,7 +198,7 @@ class Smtp(base.Provider[EmailMessage]):
 
     @property
     def bounce_mailbox(self) -> BounceMailbox | None:
-        return bounces.mailbox_of(self.config)
+        return bounce_settings.mailbox_of(self.config)
 
     def verify(self, request: ReceiptRequest) -> None:
         """A mail server that pipes a message signs nothing: the secret in the address is the whole authorization."""

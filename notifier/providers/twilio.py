@@ -19,10 +19,10 @@ from xml.sax.saxutils import escape
 from notifier.channels.sms import SmsMessage
 from notifier.errors import Forged, InvalidInput
 from notifier.providers import base
-from notifier.providers.json_answers import get_json, json_object, verdict_by_status
-from notifier.providers.retry_after import retry_after
-from notifier.providers.sms_replies import LONGEST_ID, kind_of_reply, reply_events
-from notifier.providers.sms_senders import SENDER, Senders, check_price
+from notifier.providers.common.json_answers import get_json, json_object, verdict_by_status
+from notifier.providers.common.retry_after import retry_after
+from notifier.providers.common.sms_replies import LONGEST_ID, kind_of_reply, reply_events
+from notifier.providers.common.sms_senders import SENDER, Senders, check_price
 from notifier.vocabulary.checks import ConnectionCheck
 from notifier.vocabulary.http import HttpClient, Request, Response
 from notifier.vocabulary.receipts import EventKind, ReceiptEvent, ReceiptRequest

@@ -11,7 +11,7 @@ import pytest
 from notifier.channels.base import Envelope
 from notifier.channels.email import EmailMessage
 from notifier.errors import Forged, InvalidInput
-from notifier.providers.bounces import mailbox_of
+from notifier.providers.common.bounce_settings import mailbox_of
 from notifier.providers.smtp import Smtp, SmtpConfig
 from notifier.transport.in_memory import InMemoryClient
 from notifier.vocabulary.mail import BounceMailbox

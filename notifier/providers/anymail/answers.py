@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from notifier.providers.retry_after import retry_after
+from notifier.providers.common.retry_after import retry_after
 from notifier.vocabulary.http import Response
 from notifier.vocabulary.verdicts import Misconfigured, Permanent, Temporary, Throttled, Verdict
 

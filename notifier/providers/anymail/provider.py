@@ -21,7 +21,7 @@ from notifier.providers.anymail.answers import (
     verdict_of_status,
 )
 from notifier.providers.anymail.config import EspConfig
-from notifier.providers.email_headers import extra_headers
+from notifier.providers.common.email_headers import extra_headers
 from notifier.providers.mime import message_id, with_ascii_domain
 from notifier.vocabulary.checks import ConnectionCheck, SenderDomain
 from notifier.vocabulary.http import HttpClient, Request, Response

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from email.utils import formatdate
 
 from notifier.channels.email import EmailMessage
-from notifier.providers.email_headers import extra_headers
+from notifier.providers.common.email_headers import extra_headers
 from notifier.providers.mime.attachments import multipart, with_files, with_images
 from notifier.providers.mime.quoted_printable import encode_text
 from notifier.vocabulary.mail import Mailbox

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from notifier.providers.retry_after import retry_after
+from notifier.providers.common.retry_after import retry_after
 from notifier.vocabulary.http import HttpClient, Request, Response
 from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Temporary, Throttled, Verdict
 
