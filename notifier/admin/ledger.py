@@ -25,11 +25,12 @@ from notifier.admin.sent import (
 from notifier.delivery import redrive
 from notifier.delivery.ledger.history import load_histories
 from notifier.models import DeadLetter, Delivery, DeliveryEvent, Notification, OrderingQueue
+from notifier.vocabulary.ids import parse_id
 from notifier.vocabulary.status import Status
 from tenants.admin import MARKETERS, NO_ROLE, TenantTabularInline, admin_site, masked, may
 from tenants.admin.audit_entries import record_change
 from tenants.admin.base import ChannelFilter
-from tenants.admin.lists.large_tables import BaseRows, parse_uuid
+from tenants.admin.lists.large_tables import BaseRows
 
 
 class DeliveryInline(TenantTabularInline):
@@ -86,12 +87,12 @@ class DeliveryAdmin(NewestAdmin):
     def base_rows(self, request: HttpRequest, rows: QuerySet[Any]) -> BaseRows:
         campaign_id = request.GET.get(CAMPAIGN, "")
         if campaign_id and not request.GET.get("q", "").strip():
-            return campaign_rows(request, rows, parse_uuid(campaign_id) or uuid.UUID(int=0))
+            return campaign_rows(request, rows, parse_id(campaign_id) or uuid.UUID(int=0))
         return super().base_rows(request, rows)
 
     def search_queries(self, request: HttpRequest, term: str) -> Iterable[QuerySet[Any]]:
         yield from super().search_queries(request, term)
-        if campaign_id := parse_uuid(term):
+        if campaign_id := parse_id(term):
             # the index on campaign_id leaves out armed deliveries
             yield self.rows(request).filter(campaign_id=campaign_id).exclude(status=Status.ARMED)
 

@@ -16,11 +16,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from notifier.models import Delivery, Notification
-from notifier.vocabulary.ids import id_floor
+from notifier.vocabulary.ids import id_floor, parse_id
 from notifier.vocabulary.status import Status
 from tenants.admin.base import visible_rows
 from tenants.admin.lists.indexes import prefer_indexes
-from tenants.admin.lists.large_tables import BaseRows, ReadOnlyLargeTableAdmin, parse_uuid
+from tenants.admin.lists.large_tables import BaseRows, ReadOnlyLargeTableAdmin
 from tenants.admin.lists.limits import list_limits
 from tenants.admin.pages.people import recipient_ids
 
@@ -48,7 +48,7 @@ class SearchByIdAdmin(ReadOnlyLargeTableAdmin):
 
     def search_queries(self, request: HttpRequest, term: str) -> Iterable[QuerySet[Any]]:
         rows = self.rows(request)
-        searched_id = parse_uuid(term)
+        searched_id = parse_id(term)
         if searched_id is not None:
             return [rows.filter(**{name: searched_id}) for name in self.searched_columns]
         if "recipient_id" not in self.searched_columns:

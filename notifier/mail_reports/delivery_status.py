@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from email.message import Message
 from typing import NamedTuple
 
-from notifier.mail_reports.dead_mailbox import says_no_mailbox, without_addresses
+from notifier.mail_reports.dead_mailbox import NO_MAILBOX, says_no_mailbox, without_addresses
 from notifier.vocabulary.receipts import EventKind
 
 #: an enhanced code (RFC 3463)
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 #: RFC 3463 §3.2 and §3.3: mailboxes that take no message: a bad address, and a disabled mailbox
-_DEAD = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
+_DEAD = NO_MAILBOX | {"5.1.3", "5.2.1"}
 #: codes that say no more than "it failed" (X.0.0)
 _VAGUE = frozenset({"", "5.0.0"})
 #: characters of a text that are read: what takes addresses out is slow for a long text

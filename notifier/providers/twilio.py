@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 import re
-import uuid
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from notifier.providers.common.sms_replies import LONGEST_ID, kind_of_reply, rep
 from notifier.providers.common.sms_senders import SENDER, Senders, check_price
 from notifier.vocabulary.checks import ConnectionCheck
 from notifier.vocabulary.http import HttpClient, Request, Response
+from notifier.vocabulary.ids import parse_id
 from notifier.vocabulary.receipts import EventKind, ReceiptEvent, ReceiptRequest
 from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Sent, Temporary, Throttled, Verdict
 
@@ -262,7 +262,7 @@ def _status_events(form: Mapping[str, str], query: Mapping[str, list[str]]) -> l
         return []  # queued, sending: nothing that the sender of the message does not know
     event = ReceiptEvent(
         _KINDS[status],
-        delivery_id=_id(query.get("delivery", [""])[0]),
+        delivery_id=parse_id(query.get("delivery", [""])[0]),
         provider_ref=sid,
         permanent=code in GONE,
         detail=f"{code} {form.get('ErrorMessage', '')}".strip()[:300] if code else "",
@@ -278,10 +278,3 @@ def _kind_of_inbound(form: Mapping[str, str]) -> EventKind | None:
         return None
     by_twilio = {"STOP": EventKind.STOP, "START": EventKind.START, "HELP": EventKind.HELP}
     return by_twilio.get(form.get("OptOutType", "")) or kind_of_reply(form.get("Body", ""))
-
-
-def _id(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None

@@ -34,6 +34,7 @@ from notifier.providers.common.sms_replies import LONGEST_ID, kind_of_reply, rep
 from notifier.providers.common.sms_senders import Senders, check_price
 from notifier.vocabulary.checks import ConnectionCheck
 from notifier.vocabulary.http import HttpClient, Request, Response
+from notifier.vocabulary.ids import parse_id
 from notifier.vocabulary.receipts import EventKind, ReceiptEvent, ReceiptRequest
 from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Sent, Temporary, Throttled, Verdict
 
@@ -226,7 +227,7 @@ def _status_events(document: Mapping[str, Any], query: Mapping[str, list[str]]) 
     words = f"{error.get('title', '')} {error.get('detail', '')}".strip() if isinstance(error, dict) else ""
     event = ReceiptEvent(
         _KINDS[status],
-        delivery_id=_id(query.get("delivery", [""])[0]) or _id(str(document.get("client_ref", ""))),
+        delivery_id=parse_id(query.get("delivery", [""])[0]) or parse_id(str(document.get("client_ref", ""))),
         provider_ref=reference,
         at=_time(document),
         permanent=_DEAD.search(words) is not None,
@@ -234,13 +235,6 @@ def _status_events(document: Mapping[str, Any], query: Mapping[str, list[str]]) 
         event_id=f"{reference} {status}",
     )
     return [event]
-
-
-def _id(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
 
 
 def _time(document: Mapping[str, Any]) -> datetime | None:

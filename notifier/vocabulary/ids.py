@@ -24,6 +24,14 @@ def derived_id(at_ms: int, *parts: str) -> uuid.UUID:
     return _time_uuid(at_ms, hashlib.blake2b("\0".join(parts).encode(), digest_size=10).digest())
 
 
+def parse_id(text: object) -> uuid.UUID | None:
+    """The id that a text from outside names; None for a text that is no id."""
+    try:
+        return uuid.UUID(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
 def id_floor(at_ms: int) -> uuid.UUID:
     """The smallest id of that millisecond; bounds of partitions and of index ranges."""
     return uuid.UUID(int=at_ms << 80)

@@ -8,7 +8,7 @@
 | complained | suppression, cause `complaint` |
 | unsubscribed | opt-out of the category, if that is marketing; else suppression, cause `unsubscribe` |
 | stop | suppression, cause `unsubscribe` |
-| start | lifts a suppression with the cause `unsubscribe` |
+| start | lifts a suppression with the cause `unsubscribe` or `dead` |
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ PARKED_EVENTS = 1_000
 #: a row whose reading ended so many workers, or failed so often because a server was away, is kept for a person
 MAX_ATTEMPTS = 5
 #: events of deliveries that are not known or not final by then are dropped
-PATIENCE = timedelta(hours=24)
+LONGEST_WAIT = timedelta(hours=24)
 #: unreadable calls are kept for so long
 KEPT_UNREADABLE = timedelta(days=30)
 _AWAY_SECONDS = 30.0
@@ -75,7 +75,7 @@ def read_account(account_id: uuid.UUID) -> bool:
         log.info("receipts of a deleted account dropped", action="receipts", account=str(account_id), rows=len(rows))
         receipt_rows.take(rows)
         return True
-    events = [(row, found) for row in rows if (found := _read(account, row)) is not None]
+    events = [(row, of_row) for row in rows if (of_row := _read(account, row)) is not None]
     _apply(account, events)
     return True
 
@@ -167,7 +167,7 @@ def _park(account: ProviderAccount, waiting: Sequence[tuple[ClaimedReceipt, Rece
         by_time[min(came_now) if row.state == Receipt.State.NEW else row.received_at].append(event)
     rows = []
     for received_at, events in by_time.items():
-        if now - received_at > PATIENCE:
+        if now - received_at > LONGEST_WAIT:
             kinds = Counter(str(event.kind) for event in events)
             log.warning("receipts of no delivery dropped", action="receipts", account=str(account.pk), **kinds)
             continue

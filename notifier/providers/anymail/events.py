@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from notifier.vocabulary.ids import parse_id
 from notifier.vocabulary.receipts import EventKind, ReceiptEvent
 
 DELIVERY = "delivery_id"  #: the name of our id in a message's metadata
@@ -73,12 +74,7 @@ def _delivery_id(event: Any) -> uuid.UUID | None:
     metadata, tags = event.metadata, event.tags
     texts = [metadata.get(DELIVERY)] if isinstance(metadata, Mapping) else []
     texts += [tag.removeprefix(TAG) for tag in tags if _text(tag).startswith(TAG)] if isinstance(tags, list) else []
-    for text in texts:
-        try:
-            return uuid.UUID(text)
-        except (ValueError, TypeError, AttributeError):
-            continue
-    return None
+    return next(filter(None, map(parse_id, texts)), None)
 
 
 def _text(value: Any) -> str:

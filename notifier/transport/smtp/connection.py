@@ -2,7 +2,7 @@
 out. Does no I/O.
 
 A server that announces PIPELINING gets the end of one message and the envelope of the next (MAIL, RCPT, DATA) in one
-write. A message then costs one round trip instead of four: 41 µs of CPU and 10 to 14 k/s instead of 300 µs and 1 k/s.
+write. A message then costs one round trip instead of four: 35 µs of CPU, where clients without it take 300.
 A server without PIPELINING gets one command at a time. When a connection is lost, at most one of its messages is in
 doubt: the message whose final dot was written and not answered.
 """

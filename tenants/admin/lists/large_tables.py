@@ -15,6 +15,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from notifier.vocabulary.ids import parse_id
 from tenants.admin.base import ReadOnly, TenantFilter, TenantModelAdmin, has_tenant, sees_several_tenants
 from tenants.admin.lists.indexes import prefer_indexes
 from tenants.admin.lists.keyset import KeysetChangeList
@@ -64,7 +65,7 @@ class LargeTableAdmin(TenantModelAdmin):
         """The tenant whose rows the list shows. None for all visible tenants: for operators and for searches."""
         chosen = request.GET.get(OneTenantFilter.parameter_name, "")
         if chosen:
-            return parse_uuid(chosen)
+            return parse_id(chosen)
         tenants = sorted(roles_of(request))
         if is_operator(request) or not tenants:
             return None
@@ -118,10 +119,3 @@ class LargeTableAdmin(TenantModelAdmin):
 
 class ReadOnlyLargeTableAdmin(ReadOnly, LargeTableAdmin):
     """A large list that shows rows and never edits them."""
-
-
-def parse_uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None

@@ -14,11 +14,12 @@ from django.urls import reverse
 from notifier.channels import channel, channels
 from notifier.errors import NotifierError
 from notifier.values.trim import trimmed
+from notifier.vocabulary.ids import parse_id
 from tenants import categories
 from tenants.admin.audit_entries import record_change
 from tenants.admin.base import ChannelFilter, TenantModelAdmin, masked
 from tenants.admin.forms import TenantForm
-from tenants.admin.lists.large_tables import LargeTableAdmin, ReadOnlyLargeTableAdmin, parse_uuid
+from tenants.admin.lists.large_tables import LargeTableAdmin, ReadOnlyLargeTableAdmin
 from tenants.admin.pages.people import recipient_ids
 from tenants.admin.roles import MARKETERS, may
 from tenants.admin.site import admin_site
@@ -177,7 +178,7 @@ class ConsentChangeAdmin(ReadOnlyLargeTableAdmin):
 
     def search_queries(self, request: HttpRequest, term: str) -> Iterable[Any]:
         rows = self.rows(request)
-        recipient_id = parse_uuid(term)
+        recipient_id = parse_id(term)
         ids = [recipient_id] if recipient_id else recipient_ids(request, term)
         return rows.filter(address=term), rows.filter(recipient_id__in=ids)
 

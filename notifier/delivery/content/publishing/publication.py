@@ -43,9 +43,7 @@ class _Parts:
         for part in kind.fixed_parts.intersection(parts):
             self._check_fixed(part, parts[part])
         for part in kind.html_parts.intersection(parts):
-            published[part] = self._named(
-                part, lambda source: finished_page(page_with(self._layout, with_lf(source))), parts
-            )
+            published[part] = self._named(part, self._page, parts)
         for text_part, html_part in kind.text_of.items():
             if published.get(text_part):
                 published[text_part] = text_with(self._layout, with_lf(published[text_part]))
