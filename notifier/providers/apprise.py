@@ -50,6 +50,8 @@ def _check_url(url: str, schemes: frozenset[str]) -> None:
         raise InvalidInput("url has {to} in the place of the recipient, such as tgram://bot-token/{to}.", field="url")
     if "?" in url or "#" in url or not url.isprintable() or " " in url:
         raise InvalidInput("url has no parameters (?…), fragment (#…) or blanks.", field="url")
+    if url.count("://") > 1:
+        raise InvalidInput("url is the URL of one service; add an account for each other service.", field="url")
 
 
 @dataclass(frozen=True)
@@ -131,10 +133,11 @@ def _notify(url: str, text: str) -> Verdict:
     library = _load()
     lines: list[str] = []
     _lines.set(lines)
-    service = library.Apprise()
-    if not service.add(url):
+    # `Apprise.add` takes a text for a list of URLs: the second one could name any server
+    service = library.Apprise.instantiate(url)
+    if service is None:
         return Misconfigured("Apprise cannot read the account's URL, or the recipient's number or id")
-    sent = service.notify(body=text, body_format=library.NotifyFormat.TEXT)
+    sent = library.Apprise(service).notify(body=text, body_format=library.NotifyFormat.TEXT)
     return Sent() if sent else _verdict(lines)
 
 
