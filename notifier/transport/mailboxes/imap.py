@@ -69,10 +69,12 @@ class Imap:
         if "UIDPLUS" in self._client.capabilities:
             self._command("EXPUNGE", ",".join(names))
         else:
-            self._client.expunge()
+            with _answers_checked():
+                self._client.expunge()
 
     def _command(self, *args: str) -> list[object]:
-        kind, data = self._client.uid(*args)
+        with _answers_checked():
+            kind, data = self._client.uid(*args)
         if kind != "OK":
             raise MailboxError(f"the server refused {args[0]}")
         return list(data)
@@ -81,17 +83,30 @@ class Imap:
 @contextlib.contextmanager
 def open_imap(connection: socket.socket, mailbox: BounceMailbox, tls: ssl.SSLContext | None) -> Iterator[Imap]:
     """`tls`: to be started; None: the connection is encrypted already."""
-    try:
+    with _answers_checked():
         client = _Client(connection, mailbox.host)
         if tls is not None:
             client.starttls(tls)
-        with client.sock:
+    with client.sock:
+        with _answers_checked():
             _log_in(client, mailbox)
             if client.select("INBOX")[0] != "OK":
                 raise MailboxError("the mailbox has no INBOX")
-            yield Imap(client)
+        yield Imap(client)
+        with _answers_checked():
             client.logout()
-    except imaplib.IMAP4.error:
+
+
+@contextlib.contextmanager
+def _answers_checked() -> Iterator[None]:
+    """Raises MailboxError for an answer that makes no sense: the standard library raises ValueError for a number of
+    5,000 digits, for a capability that is no ASCII and for a challenge that is no base64, and more for other
+    nonsense."""
+    try:
+        yield
+    except OSError:
+        raise  # that of a certificate is a ValueError, too
+    except (imaplib.IMAP4.error, LookupError, TypeError, ValueError, AttributeError):
         raise MailboxError("the server refused a command, or its answer makes no sense") from None
 
 

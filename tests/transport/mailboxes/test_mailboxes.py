@@ -106,6 +106,32 @@ def noise(connection: socket.socket) -> None:
     connection.sendall(b"\x00\xff\r\n\r\n* BYE\r\n-ERR\r\n")
 
 
+def a_capability_that_is_no_ascii(connection: socket.socket) -> None:
+    connection.sendall(b"* OK ready\r\n")
+    tag = connection.recv(1_000).split(b" ")[0]
+    connection.sendall(b"* CAPABILITY \xff IMAP4REV1\r\n" + tag + b" OK done\r\n")
+    connection.recv(1_000)
+
+
+def a_number_of_many_digits(connection: socket.socket) -> None:
+    connection.sendall(b"* OK ready\r\n")
+    connection.recv(1_000)
+    connection.sendall(b"* CAPABILITY {" + b"9" * 5_000 + b"}\r\n")
+    connection.recv(1_000)
+
+
+def a_challenge_that_is_no_base64(connection: socket.socket) -> None:
+    connection.sendall(b"* OK [CAPABILITY IMAP4REV1 AUTH=PLAIN] ready\r\n")
+    tag = connection.recv(1_000).split(b" ")[0]
+    connection.sendall(b"* CAPABILITY IMAP4REV1 AUTH=PLAIN\r\n" + tag + b" OK done\r\n")
+    connection.recv(1_000)
+    connection.sendall(b"+ =\r\n+ A\r\n")
+    connection.recv(1_000)
+
+
+NONSENSE = [a_capability_that_is_no_ascii, a_number_of_many_digits, a_challenge_that_is_no_base64]
+
+
 def a_giant_literal(connection: socket.socket) -> None:
     connection.sendall(b"* OK ready\r\n")
     connection.recv(1_000)
@@ -138,7 +164,7 @@ def _server_side(plain: socket.socket, tls: ssl.SSLContext) -> ssl.SSLSocket:
     return tls.wrap_socket(plain, server_side=True)
 
 
-@pytest.mark.parametrize("talk", [hang, drip, endless_lines, one_endless_line, noise, a_giant_literal])
+@pytest.mark.parametrize("talk", [hang, drip, endless_lines, one_endless_line, noise, a_giant_literal, *NONSENSE])
 @pytest.mark.parametrize("protocol", ["imap", "pop3"])
 def test_no_server_keeps_a_worker(hostile: Callable[[Talk, str], BounceMailbox], talk: Talk, protocol: str) -> None:
     with pytest.raises(MailboxError), open_mailbox(hostile(talk, protocol), timeout=1.0, deadline=1.5):
