@@ -109,7 +109,16 @@ def _account_of(
 ) -> ProviderAccount | None:
     """The account about whose message the report is; None for any other message."""
     call = _as_call(raw)
-    return next((account for account, provider, client in providers if provider.receipts(call, client)), None)
+    for account, provider, client in providers:
+        try:
+            if provider.receipts(call, client):
+                return account
+        except Exception as error:
+            # a message that no parser takes must not stop the messages behind it; the reading of receipts keeps it
+            # for a person
+            log.error("report unreadable", action="read bounces", account=str(account.id), error=type(error).__name__)
+            return account
+    return None
 
 
 def _as_call(raw: bytes) -> ReceiptRequest:

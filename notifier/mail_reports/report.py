@@ -22,7 +22,8 @@ LARGEST = 256 * 1024
 #: parts of a report. The standard library's parser calls itself for each part within a part: an email of 10,000 nested
 #: parts would end in a RecursionError
 MOST_PARTS = 50
-_CONTENT_TYPE = re.compile(rb"^content-type:", re.IGNORECASE | re.MULTILINE)
+#: a lone CR ends a line for that parser, too
+_CONTENT_TYPE = re.compile(rb"(?:\A|[\r\n])content-type:", re.IGNORECASE)
 #: our Message-ID in the copy of the message, and in the headers with which a report answers it
 _OUR_ID = re.compile(
     rb"^[> \t]*(?:Message-ID|In-Reply-To|References|X-Original-Message-ID):\s{0,8}<([0-9a-f]{32})@",

@@ -24,10 +24,13 @@ from notifier.delivery.bounces import accounts_with_mailbox, read_mailbox
 from notifier.delivery.receipts import reading, sealing
 from notifier.mail_reports.return_path import address_for
 from notifier.models import ProviderAccount, Receipt
+from notifier.providers.smtp import Smtp, SmtpConfig
 from notifier.transport import egress
 from notifier.transport.mailboxes import MailboxError, OpenMailbox, open_mailbox
+from notifier.vocabulary.http import HttpClient
 from notifier.vocabulary.mail import BounceMailbox
 from notifier.vocabulary.people import Address
+from notifier.vocabulary.receipts import ReceiptEvent, ReceiptRequest
 from notifier.vocabulary.status import Status
 from tenants.models import Recipient, Suppression, Tenant
 from tests.fixtures import People
@@ -107,6 +110,27 @@ def test_a_report_that_could_not_be_deleted_is_stored_once_more(people: People, 
     assert result.error and len(bodies(account)) == 1 and len(trusted.left("stuck")) == 1
     assert read_mailbox([account]) == (1, 0, "")
     assert len(bodies(account)) == 2 and trusted.left("stuck") == []
+
+
+class Breaking(Smtp):
+    """Stands for a reader with a defect."""
+
+    def receipts(self, request: ReceiptRequest, client: HttpClient) -> Sequence[ReceiptEvent]:
+        raise RecursionError(request.body)
+
+
+@pytest.mark.django_db
+def test_a_message_that_no_reader_takes_stops_no_other_and_is_kept_for_a_person(
+    people: People,
+    trusted: Dovecot,  # noqa: F811
+) -> None:
+    account = an_account(people.acme, trusted, "broken")
+    trusted.deliver("broken", report_about(account), report_about(account, samples.ARF))
+    registry.override_provider(account.pk, Breaking(SmtpConfig.parse(registry.settings_of(account))))
+    assert read_mailbox([account]) == (2, 0, "")
+    assert trusted.left("broken") == [] and reading.read_due()
+    rows = Receipt.objects.filter(account_id=account.pk)
+    assert [row.state for row in rows] == [Receipt.State.UNREADABLE] * 2
 
 
 @pytest.mark.django_db

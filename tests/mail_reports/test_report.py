@@ -122,6 +122,7 @@ def test_of_several_recipients_a_failure_counts_most() -> None:
     "nested",
     [
         b"Content-Type: message/rfc822\n\n" * 20_000,
+        b"\r" + b"Content-Type: message/rfc822\r\r" * 8_000,  # a lone CR ends a line, too
         b"".join(b'Content-Type: multipart/mixed; boundary="%d"\n\n--%d\n' % (n, n) for n in range(20_000)),
         b"Content-Type: multipart/digest; boundary=x\n\n" + b"--x\n\n" * 50_000,
         b"Received: " + b"x\n " * 100_000,
