@@ -10,7 +10,7 @@ import asyncio
 import threading
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 import structlog
@@ -40,7 +40,7 @@ class Call:
 
     provider: str
     account_id: uuid.UUID
-    secret: str
+    secret: str = field(repr=False)
     request: ReceiptRequest
     answer: asyncio.Future[tuple[str, bytes]]
 

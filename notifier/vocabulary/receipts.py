@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -28,12 +28,13 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReceiptRequest:
-    """A provider's call of the receipts address. `url`: public, with the query. Header names are lower case."""
+    """A provider's call of the receipts address. `url`: public, with the query. Header names are lower case. All but
+    the method holds secrets or addresses, so that `repr` shows the method only."""
 
     method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,12 @@ class ReceiptEvent:
     kind: EventKind
     delivery_id: uuid.UUID | None = None
     provider_ref: str = ""
-    address: str = ""
+    address: str = field(default="", repr=False)
     at: datetime | None = None  #: by the provider's clock
     #: of BOUNCED and FAILED: no other message to this address will arrive either
     permanent: bool = False
     #: of OPENED and CLICKED: a scanner or a prefetcher did it, not a person
     machine: bool = False
-    detail: str = ""
-    url: str = ""  #: of CLICKED
+    detail: str = field(default="", repr=False)
+    url: str = field(default="", repr=False)  #: of CLICKED
     event_id: str = ""  #: the provider's own id of the event; empty: it gives none

@@ -27,6 +27,8 @@ class Reporter(Provider[Any]):
     reports = True
 
     def verify(self, request: ReceiptRequest) -> None:
+        if request.headers.get("x-signature") == "broken":
+            raise TypeError(request.body)
         if request.headers.get("x-signature") != "good":
             raise Forged("The signature is wrong.")
 

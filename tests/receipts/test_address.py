@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from notifier.delivery.accounts import receipts_address, registry
 from notifier.delivery.receipts import incoming, sealing
 from notifier.models import ProviderAccount, Receipt
+from notifier.vocabulary.receipts import EventKind, ReceiptEvent, ReceiptRequest
 from notifier.vocabulary.status import Mode
 from tests.fixtures import Api, People
 from tests.receipts.reporter import SIGNATURE, an_account, path_of
@@ -72,6 +73,22 @@ def test_a_call_that_the_provider_did_not_sign_is_refused_and_not_stored(people:
     answer = Client().post(path_of(account), b"[]", content_type="text/plain", headers={"x-signature": "bad"})
     assert (answer.status_code, answer.json()["code"]) == (401, "forged")
     assert not Receipt.objects.exists()
+
+
+def test_a_call_that_the_provider_s_file_cannot_check_is_refused_and_not_stored(people: People) -> None:
+    path = path_of(an_account(people.acme))
+    with capture_logs() as lines:
+        answer = Client().post(path, b"ann@mail", content_type="text/plain", headers={"x-signature": "broken"})
+    assert (answer.status_code, answer.json()["code"]) == (401, "forged")
+    assert not Receipt.objects.exists()
+    assert [line["error"] for line in lines if line["event"] == "receipt not checked"] == ["TypeError"]
+    assert "ann@mail" not in str(lines)
+
+
+def test_a_call_and_its_events_show_neither_secret_nor_address() -> None:
+    call = ReceiptRequest("POST", "https://site/secret", {"x-key": "secret"}, b"ann@mail")
+    event = ReceiptEvent(EventKind.CLICKED, address="ann@mail", detail="ann@mail", url="https://shop/secret")
+    assert not any(word in repr((call, event)) for word in ("secret", "ann@mail"))
 
 
 def test_providers_may_try_the_address_before_they_use_it(people: People) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
+import structlog
 from django.db import connection, transaction
 
 from notifier.delivery.accounts import receipts_address, registry
@@ -13,11 +14,13 @@ from notifier.delivery.infra.ttl_cache import TtlCache
 from notifier.delivery.ledger import receipt_rows
 from notifier.delivery.ledger.receipt_rows import ReceiptRow
 from notifier.delivery.receipts import sealing
-from notifier.errors import NotFound
+from notifier.errors import Forged, NotFound, NotifierError
 from notifier.models import ProviderAccount, Receipt
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.receipts import ReceiptRequest
 from tenants.access import set_scope
+
+log = structlog.get_logger("notifier.receipts")
 
 #: a disabled account and a renewed secret take effect within so many seconds
 _accounts = TtlCache[uuid.UUID, ProviderAccount](seconds=2.0)
@@ -34,10 +37,17 @@ def find_account(provider: str, account_id: uuid.UUID, secret: str) -> ProviderA
 
 def verify(account: ProviderAccount, request: ReceiptRequest) -> tuple[str, bytes]:
     """Content type and body of the answer to a call. Raises Forged for a call that the provider's server did not
-    make."""
+    make: a call that the provider's file cannot even check is such a call, and no error of this site."""
     provider = registry.provider_for(account)
-    provider.verify(request)
-    return provider.receipt_answer(request)
+    try:
+        provider.verify(request)
+        return provider.receipt_answer(request)
+    except NotifierError:
+        raise
+    except Exception as error:
+        # the type only: the text of an error may quote the call
+        log.error("receipt not checked", action="receipts", account=str(account.pk), error=type(error).__name__)
+        raise Forged("The call cannot be checked.") from None
 
 
 def keep(calls: Sequence[tuple[ProviderAccount, ReceiptRequest]]) -> None:

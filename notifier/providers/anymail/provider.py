@@ -210,8 +210,9 @@ class EmailService(base.Provider[EmailMessage]):
 
     def receipts(self, request: ReceiptRequest, client: HttpClient) -> Sequence[ReceiptEvent]:
         options = self.signature_options() or self.unsigned_options
-        parsed = webhooks.parse_events(self.webhook_view, options, request)
-        return events.receipt_events(parsed, self.is_hard_bounce, self.is_machine)
+        with webhooks.reading():
+            parsed = webhooks.parse_events(self.webhook_view, options, request)
+            return events.receipt_events(parsed, self.is_hard_bounce, self.is_machine)
 
     # -- "test connection" --
 

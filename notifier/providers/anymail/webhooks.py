@@ -6,7 +6,8 @@ receipts address has been checked before, so Basic authentication is off.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from io import BytesIO
@@ -28,10 +29,11 @@ _UNREADABLE = (
 def _refusals() -> tuple[type[Exception], ...]:
     """What Anymail's views and Django's forms raise for a report that they do not take."""
     from anymail.exceptions import AnymailConfigurationError, AnymailError
-    from django.core.exceptions import SuspiciousOperation
+    from django.core.exceptions import BadRequest, SuspiciousOperation
     from django.http.multipartparser import MultiPartParserError
 
-    return AnymailError, AnymailConfigurationError, SuspiciousOperation, MultiPartParserError, *_UNREADABLE
+    django_refusals = (BadRequest, SuspiciousOperation, MultiPartParserError)
+    return AnymailError, AnymailConfigurationError, *django_refusals, *_UNREADABLE
 
 
 def check_signature(view: str, options: Mapping[str, Any], request: ReceiptRequest) -> None:
@@ -42,26 +44,29 @@ def check_signature(view: str, options: Mapping[str, Any], request: ReceiptReque
         raise Forged("The report's signature does not verify.") from None
 
 
-def parse_events(view: str, options: Mapping[str, Any], request: ReceiptRequest) -> Sequence[Any]:
-    """Anymail's tracking events. Raises ValueError for a body that is not the service's."""
+@contextmanager
+def reading() -> Iterator[None]:
+    """Raises ValueError for whatever a body that is not the service's makes of its reading."""
     try:
-        events: Sequence[Any] = _load_view(view, options).parse_events(_django_request(request))
-        return events
+        yield
     except _refusals() as error:
         # `from None`: the error's text quotes the body
         raise ValueError(f"the report cannot be read ({type(error).__name__})") from None
 
 
+def parse_events(view: str, options: Mapping[str, Any], request: ReceiptRequest) -> Sequence[Any]:
+    """Anymail's tracking events. To be called, and its events used, within `reading`."""
+    events: Sequence[Any] = _load_view(view, options).parse_events(_django_request(request))
+    return events
+
+
 def parse_ses(message: Mapping[str, Any]) -> Sequence[Any]:
-    """Anymail's tracking events of an SNS message whose signature was checked. Raises ValueError."""
+    """Anymail's tracking events of an SNS message whose signature was checked; within `reading`, too."""
     from json import loads
 
-    try:
-        view = _load_view("amazon_ses.AmazonSESTrackingWebhookView", {})
-        events: Sequence[Any] = view.esp_to_anymail_events(loads(message["Message"]), message)
-        return events
-    except _refusals() as error:
-        raise ValueError(f"the report cannot be read ({type(error).__name__})") from None
+    view = _load_view("amazon_ses.AmazonSESTrackingWebhookView", {})
+    events: Sequence[Any] = view.esp_to_anymail_events(loads(message["Message"]), message)
+    return events
 
 
 def _load_view(path: str, options: Mapping[str, Any]) -> Any:

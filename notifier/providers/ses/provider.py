@@ -137,7 +137,8 @@ class Ses(base.Provider[EmailMessage]):
             sns.confirm_subscription(message, client)
         if message["Type"] != sns.NOTIFICATION or str(message.get("Message", "")).strip() == _GREETING:
             return []
-        return events.receipt_events(webhooks.parse_ses(message), is_hard_bounce, lambda report: False)
+        with webhooks.reading():
+            return events.receipt_events(webhooks.parse_ses(message), is_hard_bounce, lambda report: False)
 
     # -- "test connection" --
 

@@ -48,7 +48,7 @@ def parse_message(body: bytes, topic: str) -> Mapping[str, Any]:
     message = parse_json(body)
     if not topic or not isinstance(message, dict) or message.get("TopicArn") != topic:
         raise Forged("The report is not of the account's SNS topic.")
-    if message.get("Type") not in SIGNED or str(message.get("SignatureVersion")) not in _HASHES:
+    if str(message.get("Type")) not in SIGNED or str(message.get("SignatureVersion")) not in _HASHES:
         raise Forged("The report is no signed message of SNS.")
     _check_amazon_url(message.get("SigningCertURL"), CERTIFICATE_PATH)
     return message
@@ -78,7 +78,8 @@ def string_to_sign(message: Mapping[str, Any]) -> bytes:
 def _check_amazon_url(url: Any, path: re.Pattern[str]) -> str:
     """The URL, if it is one of Amazon's SNS. Raises Forged."""
     try:
-        parts = urlsplit(url if isinstance(url, str) and url.isascii() else "")
+        # urlsplit overlooks line breaks, and the request would carry them
+        parts = urlsplit(url if isinstance(url, str) and url.isascii() and url.isprintable() else "")
     except ValueError:
         parts = urlsplit("")
     if parts.scheme != "https" or not HOST.fullmatch(parts.netloc) or not path.fullmatch(parts.path):

@@ -160,7 +160,18 @@ def test_an_old_report_of_resend_is_refused() -> None:
         account("resend", **keys).verify(ReceiptRequest("POST", URL, headers | {"svix-timestamp": "1600000000"}, body))
 
 
+@pytest.mark.parametrize("stamp", ["²", "", "-1", "1e9", "9" * 13, "१"])
+def test_a_time_of_resend_that_is_no_number_is_refused(stamp: str) -> None:
+    keys, body, headers = resend(b"{}")
+    with pytest.raises(Forged):
+        account("resend", **keys).verify(ReceiptRequest("POST", URL, headers | {"svix-timestamp": stamp}, body))
+
+
 # ---- nonsense ------------------------------------------------------------------------------------------------------
+
+
+#: a form in an encoding that Django refuses
+IDNA = "application/x-www-form-urlencoded; charset=idna"
 
 
 @settings(max_examples=400)
@@ -181,12 +192,19 @@ def test_a_report_with_nonsense_in_it_is_read_or_refused(sample: Sample, choice:
 @pytest.mark.parametrize("name", [name for name in SERVICES if provider_class(name).reports])
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"null", b"7", b"\xff", b"<html>", b"[" * 20_000, b"a=b&c"])
 def test_a_body_that_is_none_of_the_service_gives_no_event(name: str, body: bytes) -> None:
-    for kind in ("application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
+    for kind in ("application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", IDNA):
         try:
             events = account(name).receipts(ReceiptRequest("POST", URL, {"content-type": kind}, body), NOT_ASKED)
             assert events == []
         except ValueError:
             pass
+
+
+def test_a_bounce_of_mailgun_whose_status_is_no_object_is_refused() -> None:
+    data = {"event": "failed", "severity": "permanent", "reason": "bounce", "delivery-status": True, "timestamp": 1}
+    body = json.dumps({"signature": {}, "event-data": data}).encode()
+    with pytest.raises(ValueError, match="cannot be read"):
+        account("mailgun").receipts(ReceiptRequest("POST", URL, {"content-type": "application/json"}, body), NOT_ASKED)
 
 
 def test_a_service_without_reports_takes_none() -> None:

@@ -146,7 +146,10 @@ FORGED: dict[str, Callable[[dict[str, Any]], Any]] = {
     "an unknown kind": lambda m: m | {"Type": "Other"},
     "another topic": lambda m: m | {"TopicArn": TOPIC + "2"},
     "a list": lambda m: [m],
+    "a kind that is a list": lambda m: m | {"Type": []},
+    "a version that is an object": lambda m: m | {"SignatureVersion": {}},
     "a certificate URL that is a number": lambda m: m | {"SigningCertURL": 7},
+    "a certificate URL with a header in it": lambda m: m | {"SigningCertURL": f"{CERTIFICATE}?x\r\nHost: y"},
 }
 
 

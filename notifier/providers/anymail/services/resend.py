@@ -112,7 +112,7 @@ class Resend(BatchService):
 def check_svix(secret: str, request: ReceiptRequest, now: float) -> None:
     """Raises Forged. https://docs.svix.com/receiving/verifying-payloads/how-manual"""
     identifier, stamp = request.headers.get("svix-id", ""), request.headers.get("svix-timestamp", "")
-    if not stamp.isdigit() or len(stamp) > 12 or abs(now - int(stamp)) > TOLERANCE:
+    if not stamp.isdecimal() or len(stamp) > 12 or abs(now - int(stamp)) > TOLERANCE:
         raise Forged("The report's time stamp is missing or too old.")
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"))
