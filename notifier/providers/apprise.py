@@ -39,6 +39,15 @@ CHAT_SCHEMES = frozenset(
 #: stands for the sandbox's own address
 SANDBOX = "sandbox"
 _STATUS = re.compile(r"\berror=(\d{3})\b")
+#: of a 403 or 404: Telegram's and Whapi's words for a recipient that takes nothing from this account. Each other
+#: recipient can still be reached, so the account is not at fault: https://core.telegram.org/bots/api#making-requests
+_REFUSED_BY_RECIPIENT = re.compile(
+    r"blocked by the user|user is deactivated|initiate conversation|bot was kicked|not a member|chat not found"
+    r"|to this recipient",
+    re.IGNORECASE,
+)
+#: 402: no credit left
+_ACCOUNT_STATUSES = frozenset({401, 402, 403, 404})
 
 
 def _check_url(url: str, schemes: frozenset[str]) -> None:
@@ -149,11 +158,12 @@ def _verdict(lines: Sequence[str]) -> Verdict:
         return InDoubt("the service did not answer")
     status = statuses[-1]
     detail = f"the service answered {status}"
-    if status in (401, 403, 404):
-        return Misconfigured(detail)
+    if status in _ACCOUNT_STATUSES:
+        refused = any(_REFUSED_BY_RECIPIENT.search(line) for line in lines)
+        return Permanent(detail) if refused else Misconfigured(detail)
     if status == 429:
         return Throttled(None, detail)
-    return Permanent(detail) if 400 <= status < 500 else InDoubt(detail)
+    return Permanent(detail) if 400 <= status < 500 and status != 408 else InDoubt(detail)
 
 
 #: the warnings of the message that this thread sends. Apprise copies the context to the threads of its own

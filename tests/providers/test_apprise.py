@@ -14,7 +14,7 @@ from notifier.channels.chat import ChatMessage
 from notifier.channels.sms import SmsMessage
 from notifier.errors import InvalidInput
 from notifier.providers import provider_class
-from notifier.providers.apprise import CHAT_SCHEMES, SMS_SCHEMES, Apprise, AppriseSms
+from notifier.providers.apprise import CHAT_SCHEMES, SMS_SCHEMES, Apprise, AppriseSms, _verdict
 from notifier.transport.in_memory import InMemoryClient
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.people import Address
@@ -116,6 +116,20 @@ def test_the_status_of_the_service_decides_and_no_address_is_logged(sandbox: San
     assert "refused-1" not in our_log.text
     nowhere = Apprise(Apprise.Config.sandbox(""), "https://127.0.0.1:1")
     assert [type(verdict) for verdict in send(nowhere, sandbox, "ann")] == [InDoubt]
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("Failed to send Telegram Rich Message to 1: Forbidden: bot was blocked by the user, error=403.", Permanent),
+        ("Failed to send Whapi notification to 1: Sending to this recipient is forbidden., error=403.", Permanent),
+        ("Failed to send Telegram Rich Message to 1: Not Found, error=404.", Misconfigured),
+        ("Failed to send Whapi notification to 1: Trial limit exceeded., error=402.", Misconfigured),
+        ("Failed to send Zalo notification: The request timed out., error=408.", InDoubt),
+    ],
+)
+def test_a_recipient_that_refuses_is_no_fault_of_the_account(line: str, kind: type) -> None:
+    assert isinstance(_verdict([line]), kind)
 
 
 def test_the_settings_of_the_sandbox_reach_nothing_else(sandbox: Sandbox) -> None:

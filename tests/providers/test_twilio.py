@@ -118,7 +118,10 @@ def test_an_accepted_message_keeps_twilio_s_id() -> None:
     assert twilio().verdict_of(Response(201, {}, b'{"sid": "SM1", "status": "queued"}')) == Sent("SM1")
 
 
-@pytest.mark.parametrize(("status", "kind"), [(502, InDoubt), (504, InDoubt), (503, Temporary), (429, Throttled)])
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(502, InDoubt), (504, InDoubt), (520, InDoubt), (524, InDoubt), (503, Temporary), (429, Throttled)],
+)
 def test_a_gateway_s_answer_leaves_a_message_in_doubt_unless_it_refuses_it(status: int, kind: type) -> None:
     assert isinstance(twilio().verdict_of(Response(status, {}, b"<html>")), kind)
 

@@ -33,11 +33,11 @@ def get_json(client: HttpClient, request: Request) -> tuple[dict[str, Any] | Non
 
 
 def verdict_by_status(response: Response, detail: str) -> Verdict:
-    """The verdict of a refusal that is not the provider's own, for channels on which a repeat hurts: a gateway that
-    answers 500, 502 or 504 may have handed the message on."""
+    """The verdict of a refusal that is not the provider's own, for channels on which a repeat hurts. A gateway that
+    answers 5xx may have handed the message on: 502 and 504, and 520 and 524 of Cloudflare. With 503 it took nothing."""
     status = response.status
     if status in (401, 403, 404, 410):
         return Misconfigured(detail)
     if status == 429:
         return Throttled(retry_after(response), detail)
-    return InDoubt(detail) if status in (500, 502, 504) else Temporary(detail)
+    return InDoubt(detail) if status >= 500 and status != 503 else Temporary(detail)
