@@ -146,6 +146,9 @@ def _notify(url: str, text: str) -> Verdict:
     service = library.Apprise.instantiate(url)
     if service is None:
         return Misconfigured("Apprise cannot read the account's URL, or the recipient's number or id")
+    # Apprise takes `a,b` for two recipients, and leaves out what is no id of the service
+    if len(service) != 1 or getattr(service, "targets", None) == []:
+        return Permanent("the address is no number or id of one recipient of this service")
     sent = library.Apprise(service).notify(body=text, body_format=library.NotifyFormat.TEXT)
     return Sent() if sent else _verdict(lines)
 

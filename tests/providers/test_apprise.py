@@ -132,6 +132,12 @@ def test_a_recipient_that_refuses_is_no_fault_of_the_account(line: str, kind: ty
     assert isinstance(_verdict([line]), kind)
 
 
+@pytest.mark.parametrize("address", ["4711,4712", "4711 4712", "not an id!"])
+def test_an_address_of_several_recipients_or_of_none_reaches_none(sandbox: Sandbox, address: str) -> None:
+    provider = Apprise(Apprise.Config.parse({"url": "tgram://123456789:abcdefg_hijklmnop/{to}"}))
+    assert [type(verdict) for verdict in send(provider, sandbox, address)] == [Permanent]
+
+
 def test_the_settings_of_the_sandbox_reach_nothing_else(sandbox: Sandbox) -> None:
     outside = Apprise(Apprise.Config.parse({"url": "sandbox"}))
     assert [type(verdict) for verdict in send(outside, sandbox, "ann")] == [Misconfigured]
