@@ -13,6 +13,7 @@ from django.urls import Resolver404, resolve
 from campaigns.states import State
 from notifier.local.processes.programs import PROJECT
 from notifier.providers import providers
+from notifier.providers.smtp import SmtpConfig
 from notifier.vocabulary.http import Request
 from notifier.vocabulary.status import Reason
 from tenants.models import Recipient
@@ -52,6 +53,16 @@ HAS_COME: dict[str, Callable[[], bool]] = {
     ),
     "Approval of campaigns by a second person": lambda: any("approv" in name for name in fields("campaigns.Campaign")),
     "Frequency caps": lambda: any("cap" in reason or "frequen" in reason for reason in Reason),
+    "An unsubscribe link in an email's page": lambda: in_sources(r"""["']unsubscribe_url["']"""),
+    "A DKIM key for each sender": lambda: any("dkim" in name for name in fields("notifier.Sender")),
+    "A login by OAuth 2": lambda: any("token" in name for name in SmtpConfig.__dataclass_fields__),
+    "A check that an address exists": lambda: in_sources(r"\bVRFY\b"),
+    "Answers to an SMS": lambda: any(
+        re.search("inbound|reply", kind.__name__, re.IGNORECASE) for kind in apps.get_models()
+    ),
+    "Pictures by SMS or chat": lambda: in_sources(r"\bMediaUrl\b"),
+    "Clicks of a campaign by link": lambda: "url" in fields("notifier.EngagementCount"),
+    "Deletion of attachments": lambda: in_sources(r"\bStoredFile\b.*\.delete\("),
     "Digests": lambda: any("digest" in name for name in fields("tenants.Preference")),
     "The recipient's own preference page": lambda: any(map(is_address, ("/preferences/", "/preferences/x", "/p/x"))),
     "Erasure of a person": lambda: in_sources(r"status\s*=\s*Recipient\.State\.ERASED\b(?!,)"),
@@ -81,4 +92,5 @@ def test_the_looks_find_what_is_there() -> None:
     assert is_address("/v1/notifications") and is_address("/admin/login/") and not is_address("/v1/nothing")
     assert in_sources(r"move\([^)]*State\.RUNNING") and has_dependency("django")
     assert "canary_percent" in fields("campaigns.Campaign")
+    assert "dkim_selector" in SmtpConfig.__dataclass_fields__ and "kind" in fields("notifier.EngagementCount")
     assert Recipient.State.ERASED and State.FAILED  # the names that the page says exist
