@@ -241,7 +241,8 @@ def _without(rows: list[Claimed], removed: Sequence[Claimed]) -> list[Claimed]:
 
 
 def reroute(rows: Sequence[Claimed]) -> list[Outcome]:
-    """Outcomes for rows whose account was disabled or deleted after acceptance: another account, or a failure."""
+    """Outcomes for rows whose account was disabled or deleted after acceptance: another account, or a failure. A row
+    with an attempt in doubt ends as unknown: through another account, a repeat would arrive twice."""
     tenants = Tenant.objects.in_bulk({row.tenant_id for row in rows})
     return [_reroute(row, tenants[row.tenant_id]) for row in rows]
 
@@ -257,6 +258,8 @@ def leave_unhealthy(account: ProviderAccount, rows: Sequence[Claimed]) -> list[O
 
 
 def _reroute(row: Claimed, tenant: Tenant) -> Outcome:
+    if row.in_doubt:
+        return Outcome(row, Status.UNKNOWN, Reason.IN_DOUBT, "its account was disabled", dead_letter=True)
     try:
         account = registry.choose_account(tenant, row.channel, row.address.platform, row.mode)
     except NotifierError as error:

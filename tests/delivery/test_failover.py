@@ -14,11 +14,12 @@ from notifier.channels.email import EmailMessage
 from notifier.delivery.accounts import health, registry
 from notifier.delivery.content import templates
 from notifier.delivery.send import deliver
+from notifier.delivery.sweep import sweep
 from notifier.models import Delivery, ProviderAccount, Template
 from notifier.providers.base import Answers
 from notifier.providers.smtp import Smtp, SmtpConfig
 from notifier.vocabulary.http import HttpClient
-from notifier.vocabulary.status import Lane, Status
+from notifier.vocabulary.status import Lane, Reason, Status
 from notifier.vocabulary.verdicts import InDoubt, Permanent, Sent, Temporary, Verdict
 from tests.delivery.build import Shop, a_shop, an_order
 from tests.delivery.scenes import a_campaign, all_due, of_campaign, running, send_shards
@@ -108,6 +109,24 @@ def test_what_may_have_left_already_is_not_sent_again_through_another_account(sh
         deliver("email", FAST)
     [row] = shop.deliveries()
     assert (row.status, row.account_id, reserve.got) == (Status.QUEUED, first.pk, [])
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_what_may_have_left_already_ends_as_unknown_when_its_account_is_gone(shop: Shop, deleted: bool) -> None:
+    first, _ = two_accounts(shop)
+    answered_by(first, InDoubt("no answer"))
+    shop.accept(an_order())
+    deliver("email", FAST)
+    account = ProviderAccount.objects.filter(pk=first.pk)
+    account.delete() if deleted else account.update(enabled=False)
+    registry.reset()
+    reserve = answered_by(ProviderAccount.objects.get(name="reserve"), Sent("ref"))
+    all_due()
+    for _ in range(2):
+        sweep()
+        deliver("email", FAST)
+    [row] = shop.deliveries()
+    assert (row.status, row.reason, reserve.got) == (Status.UNKNOWN, Reason.IN_DOUBT, [])
 
 
 def test_rows_that_wait_for_a_dead_account_move_to_a_healthy_one(shop: Shop) -> None:
