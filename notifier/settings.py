@@ -243,6 +243,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/v1",
+    # two fields are named `kind`: that of a category, and that of an event
+    "ENUM_NAME_OVERRIDES": {
+        "CategoryKind": ["transactional", "marketing", "critical"],
+        "EventKind": ["opened", "clicked", "delivered"],
+    },
     "PATH_CONVERTER_OVERRIDES": {"id": {"type": "string", "format": "uuid"}, "segment": {"type": "string"}},
 }
 
