@@ -37,7 +37,7 @@ def read_report(raw: bytes, keys: Sequence[bytes]) -> ReceiptEvent | None:
     """What a message from a mail server says about one of our messages. None for any other message, and for a report
     that names no message of ours. `keys`: those with which return paths may have been made.
 
-    The event names no address: everybody can write a report, and the address in it could be anybody's. The return path
+    The event names no address: a report can be forged, and the address in it could be any recipient's. The return path
     and the Message-ID name a message that the report's author has seen."""
     raw = _cut(raw[:LARGEST])
     delivery_id = return_path.delivery_in(raw, keys) or _by_message_id(raw)

@@ -3,7 +3,7 @@
     bounces@example.com  ->  bounces+<32 digits of the delivery id><8 digits of a keyed hash>@example.com
 
 The hash is the same for all messages of an account, so that a body template needs no further column for it. The hash
-tells our return paths from addresses that look alike; what protects a message is its id, which nobody can guess. All
+tells our return paths from addresses that look alike; what protects a message is its id, which cannot be guessed. All
 digits are hexadecimal, because some servers change the case of an address. RFC 5321 §4.5.3.1.1 allows 64 characters
 before the @.
 """

@@ -1,5 +1,5 @@
-"""The statements on notifier_receipt: storing calls, claiming due rows of one account, parking, and what nobody could
-read."""
+"""The statements on notifier_receipt: storing calls, claiming due rows of one account, parking, and calls that no
+worker could read."""
 
 from __future__ import annotations
 
