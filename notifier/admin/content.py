@@ -19,7 +19,7 @@ from django.utils.html import format_html
 
 from notifier.channels import channels
 from notifier.delivery.content import templates
-from notifier.delivery.content.attachments.listing import file_names
+from notifier.delivery.content.attachments.listing import MAX_BYTES, MAX_FILES, file_names
 from notifier.delivery.content.liquid import PERSON, check_names
 from notifier.delivery.content.publishing.layouts import layout_of
 from notifier.delivery.content.render_budget import shared_budget
@@ -56,7 +56,14 @@ class FilesField(forms.FileField):
 
     def clean(self, data: Any, initial: Any = None) -> list[Any]:
         given = data if isinstance(data, list | tuple) else [data] if data else []
-        return [super(FilesField, self).clean(file, initial) for file in given]
+        files = [super(FilesField, self).clean(file, initial) for file in given]
+        # a request with a file may have 512 MiB (IMPORT_MAX_BYTES), and the content is read into memory
+        if len(files) > MAX_FILES or sum(file.size for file in files) > MAX_BYTES:
+            raise forms.ValidationError(
+                f"A message carries {MAX_FILES} files at most, of {MAX_BYTES // 1024**2} MiB together. Put large ones"
+                " behind a link."
+            )
+        return files
 
 
 class TemplateForm(TenantForm):
@@ -112,7 +119,8 @@ def with_uploads(content: Any, files: Sequence[Any]) -> Any:
     for name, by_locale in content.items():
         for part in channels()[name].file_parts if name in channels() else ():
             for parts in by_locale.values() if isinstance(by_locale, dict) else ():
-                if isinstance(parts, dict):
+                # any other value stays, and publishing names it as a mistake
+                if isinstance(parts, dict) and isinstance(parts.get(part) or [], list):
                     parts[part] = [*(parts.get(part) or []), *listed]
     return content
 

@@ -7,6 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from notifier.delivery.content import templates
+from notifier.delivery.content.attachments.listing import MAX_BYTES, MAX_FILES
 from notifier.models import Layout, Sender, Template
 from tenants.models import (
     Preference,
@@ -85,6 +86,27 @@ def test_an_uploaded_file_is_attached_to_the_email_in_every_locale(site: Site, l
     refused = {**template(site, {"email": {"en": part}}, "other"), "uploads": [SimpleUploadedFile("a.exe", b"MZ")]}
     answer = log_in(site.people.ben).post(url(Template, "add"), refused)
     assert "content.email.en.attachments.0.name" in str(errors(answer)["content"])
+
+
+@pytest.mark.parametrize("listed", [7, True, "x", {"a": 1}, [7]])
+def test_a_file_beside_a_list_that_is_none_is_refused(site: Site, log_in: LogIn, listed: object) -> None:
+    part = {"subject": "Hi", "text": "Your invoice", "attachments": listed}
+    form = {**template(site, {"email": {"en": part}}), "uploads": [SimpleUploadedFile("a.pdf", b"%PDF")]}
+    answer = log_in(site.people.ben).post(url(Template, "add"), form)
+    assert "content.email.en.attachments" in str(errors(answer)["content"])
+    assert not Template.objects.filter(key="hello").exists()
+
+
+def test_files_that_are_too_large_are_refused_before_they_are_read(site: Site, log_in: LogIn) -> None:
+    part = {"subject": "Hi", "text": "Your invoice"}
+    half = bytes(MAX_BYTES // 2 + 1)
+    form = template(site, {"email": {"en": part}})
+    two = [SimpleUploadedFile(f"{n}.pdf", half, "application/pdf") for n in range(2)]
+    many = [SimpleUploadedFile(f"{n}.pdf", b"%PDF") for n in range(MAX_FILES + 1)]
+    for uploads in (two, many):
+        answer = log_in(site.people.ben).post(url(Template, "add"), {**form, "uploads": uploads})
+        assert "10 files at most, of 10 MiB together" in str(errors(answer)["uploads"])
+    assert not Template.objects.filter(key="hello").exists()
 
 
 def test_a_layout_is_saved_and_its_templates_are_published_again(site: Site, log_in: LogIn) -> None:

@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce
 from notifier.channels import channel
 from notifier.delivery.content import rules
 from notifier.delivery.content.attachments import storage as attachments
-from notifier.delivery.content.attachments.listing import dump, read_list
+from notifier.delivery.content.attachments.listing import Decoded, dump, read_list
 from notifier.delivery.content.liquid import MAX_TEXT, PERSON, LiquidText
 from notifier.delivery.content.partly_rendered import Locale, PartlyRendered, finish_part, is_worth_dividing
 from notifier.delivery.content.publishing.layouts import layout_of
@@ -211,16 +211,17 @@ def prepare(content: Any, tenant: Tenant, layout: Layout | None = None) -> Publi
 
 def _with_listed_files(content: Content, tenant_id: uuid.UUID) -> tuple[Content, tuple[NewFile, ...]]:
     """The content with the list of each file part as it is kept, and the files that are to be stored."""
-    files: list[NewFile] = []
+    files: dict[str, NewFile] = {}
+    decoded: Decoded = {}
     changed: dict[str, dict[str, dict[str, Any]]] = {}
     for name, by_locale in content.items():
         for locale, parts in by_locale.items():
             own = changed.setdefault(name, {})[locale] = dict(parts)
             for part in channel(name).file_parts.intersection(parts):
-                listing = read_list(parts[part], tenant_id, f"content.{name}.{locale}.{part}")
+                listing = read_list(parts[part], tenant_id, f"content.{name}.{locale}.{part}", decoded)
                 own[part] = listing.entries
-                files += listing.files
-    return changed, tuple(files)
+                files.update({file.digest: file for file in listing.files})
+    return changed, tuple(files.values())
 
 
 def _check_structure(content: Any, tenant: Tenant) -> None:

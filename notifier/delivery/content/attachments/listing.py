@@ -35,6 +35,11 @@ REFUSED = frozenset({
 })  # fmt: skip
 
 
+#: base64 -> the file's digest and content. Files that an editor uploads stand in each locale of a template: each is
+#: decoded and kept once
+Decoded = dict[str, tuple[str, bytes]]
+
+
 class Listing(NamedTuple):
     """`entries`: what a template or a message keeps; `files`: the contents that are to be stored."""
 
@@ -42,15 +47,16 @@ class Listing(NamedTuple):
     files: list[NewFile]
 
 
-def read_list(raw: Any, tenant_id: uuid.UUID, field: str) -> Listing:
-    """Raises InvalidInput, naming the field."""
+def read_list(raw: Any, tenant_id: uuid.UUID, field: str, decoded: Decoded | None = None) -> Listing:
+    """Raises InvalidInput, naming the field. `decoded`: shared by lists that may hold the same texts."""
+    decoded = {} if decoded is None else decoded
     if not isinstance(raw, Sequence) or isinstance(raw, str):
         raise InvalidInput('Must be a list such as [{"name": "a.pdf", "content": "<base64>"}].', field=field)
     if len(raw) > MAX_FILES:
         raise InvalidInput(f"{len(raw)} files; a message carries {MAX_FILES} at most.", field=field)
     listing = Listing([], [])
     for number, entry in enumerate(raw):
-        _read_entry(entry, tenant_id, f"{field}.{number}", listing)
+        _read_entry(entry, f"{field}.{number}", tenant_id, decoded, listing)
     check_total(listing.entries, field)
     return listing
 
@@ -93,7 +99,7 @@ def check_total(entries: Sequence[Mapping[str, Any]], field: str) -> None:
         )
 
 
-def _read_entry(entry: Any, tenant_id: uuid.UUID, field: str, listing: Listing) -> None:
+def _read_entry(entry: Any, field: str, tenant_id: uuid.UUID, decoded: Decoded, listing: Listing) -> None:
     if not isinstance(entry, Mapping):
         raise InvalidInput("Must be an object with name and content.", field=field)
     if unknown := entry.keys() - _FIELDS - {"size"}:
@@ -102,10 +108,9 @@ def _read_entry(entry: Any, tenant_id: uuid.UUID, field: str, listing: Listing) 
     content_type = _content_type(entry.get("content_type"), name, f"{field}.content_type")
     stored: dict[str, Any] = {"name": name, "content_type": content_type}
     if "content" in entry:
-        content = _content(entry["content"], f"{field}.content")
-        file = NewFile(sha256(content).hexdigest(), name, content_type, content)
-        listing.files.append(file)
-        stored |= {"id": file.digest, "size": len(content)}
+        digest, content = _content(entry["content"], f"{field}.content", decoded)
+        listing.files.append(NewFile(digest, name, content_type, content))
+        stored |= {"id": digest, "size": len(content)}
     else:
         stored |= {"id": entry.get("id"), "size": _size_of_stored(tenant_id, entry.get("id"), f"{field}.id")}
     if (content_id := entry.get("content_id")) is not None:
@@ -136,16 +141,20 @@ def _content_type(given: Any, name: str, field: str) -> str:
     return given.lower()
 
 
-def _content(text: Any, field: str) -> bytes:
+def _content(text: Any, field: str, decoded: Decoded) -> tuple[str, bytes]:
+    """Digest and content of a file in base64."""
     try:
         if not isinstance(text, str):
             raise ValueError
+        if text in decoded:
+            return decoded[text]
         content = b64decode(text, validate=True)
     except (ValueError, binascii.Error):
         raise InvalidInput("Must be the file in base64 (RFC 4648 §4), without line breaks.", field=field) from None
     if not content:
         raise InvalidInput("The file is empty.", field=field)
-    return content
+    decoded[text] = sha256(content).hexdigest(), content
+    return decoded[text]
 
 
 def _size_of_stored(tenant_id: uuid.UUID, file_id: Any, field: str) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from notifier.delivery.content.attachments.listing import MAX_BYTES, read_list
+from notifier.delivery.content.attachments.listing import MAX_BYTES, Decoded, read_list
 from notifier.delivery.content.attachments.memory import PORTION_BYTES, portions
 from notifier.errors import InvalidInput
 from notifier.models import StoredFile
@@ -75,3 +75,10 @@ def test_few_messages_with_large_files_are_built_at_once() -> None:
     assert [(at, len(some)) for at, some, _ in portions([light] * 400)] == [(0, 400)]
     assert [(at, len(some)) for at, some, _ in portions([heavy, light, heavy, heavy, light])] == [(0, 3), (3, 2)]
     assert [len(some) for _, some, _ in portions([email_with(size=PORTION_BYTES * 2)] * 2)] == [1, 1]
+
+
+def test_the_same_text_in_many_lists_is_decoded_and_kept_once() -> None:
+    decoded: Decoded = {}
+    lists = [read_list([file(name=f"{n}.pdf")], new_id(), "attachments", decoded) for n in range(3)]
+    assert len({id(listing.files[0].content) for listing in lists}) == 1 == len(decoded)
+    assert [listing.entries[0]["name"] for listing in lists] == ["0.pdf", "1.pdf", "2.pdf"]
