@@ -14,6 +14,7 @@ import structlog
 from notifier.delivery.accounts import registry, sender_dns
 from notifier.errors import NotifierError
 from notifier.models import ProviderAccount
+from notifier.values.text import cleaned
 from notifier.vocabulary.checks import ConnectionCheck
 
 log = structlog.get_logger("notifier.delivery")
@@ -42,7 +43,8 @@ def run_test(account_id: uuid.UUID) -> None:
     if account is None:
         return
     checks = _all_checks(account)
-    account.checks = [[check.name, check.passed, check.text[:500]] for check in checks]
+    # the words of a mail server, of DNS and of a provider may hold characters that PostgreSQL cannot store
+    account.checks = [[check.name, check.passed, cleaned(check.text)[:500]] for check in checks]
     account.tested_at = datetime.now(UTC)
     account.save(update_fields=["checks", "tested_at"])
     failed = [check.name for check in checks if check.passed is False]

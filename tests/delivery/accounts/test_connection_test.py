@@ -132,6 +132,23 @@ def test_a_sender_that_the_server_refuses_is_named_with_the_servers_words(
 
 
 @pytest.mark.django_db
+def test_words_that_cannot_be_stored_are_left_out(shop: Shop, settings: Settings) -> None:
+    settings.DNS_SERVERS = ["127.0.0.1:1"]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(b"554 5.7.1 go\x00away \xff\r\n")
+                connection.recv(100)
+
+        threading.Thread(target=serve, daemon=True).start()
+        account = an_account(shop, port=listener.getsockname()[1])
+        assert results(account)["connection"] is False
+    assert "goaway" in text_of(account, "connection")
+
+
+@pytest.mark.django_db
 def test_a_server_that_is_not_there_and_a_dns_that_is_not_there_are_told_apart(shop: Shop, settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
