@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 import structlog
 from django.conf import settings
+from django.core.exceptions import RequestAborted
 
 from notifier.api.framework.errors import MEDIA_TYPE, RETRY_AFTER, Problem, problem_of
 from notifier.receipts.group_commit import Busy, GroupCommit
@@ -55,6 +56,8 @@ class DirectReceipts:
                 status, content_type, content, more = await self._answer(scope, matched, body.file().read())
         except TooSlow:
             status, content_type, content, more = _refused(REFUSALS[Question.TOO_SLOW])
+        except RequestAborted:
+            return
         finally:
             body.close()
         headers = [

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import uuid
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
 
 import pytest
 
 from notifier.delivery.accounts import receipts_address
 from notifier.delivery.receipts import sealing
 from notifier.models import ProviderAccount, Receipt
+from notifier.receipts.direct import DirectReceipts
 from notifier.vocabulary.receipts import ReceiptRequest
 from tenants.models import Tenant
 from tests.fixtures import People
@@ -109,6 +113,32 @@ def test_a_chunked_body_is_stored(web: Web, people: People) -> None:
     path = path_of(an_account(people.acme))
     assert post(web, path, b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", "Transfer-Encoding: chunked\r\n").status == 200
     assert list(stored()) == [b"abcde"]
+
+
+def test_a_caller_that_leaves_in_the_middle_gets_no_answer_and_causes_no_error(people: People) -> None:
+    path = path_of(an_account(people.acme)).encode()
+    begun = {"type": "http.request", "body": b"x", "more_body": True}
+    parts: Iterator[Mapping[str, Any]] = iter([begun, {"type": "http.disconnect"}])
+    sent: list[Mapping[str, Any]] = []
+
+    async def receive() -> Mapping[str, Any]:
+        return next(parts)
+
+    async def send(message: Mapping[str, Any]) -> None:
+        sent.append(message)
+
+    async def elsewhere(*_: Any) -> None:
+        raise AssertionError("this call is not for Django's handler")
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "scheme": "https",
+        "raw_path": path,
+        "headers": [(b"content-length", b"2")],
+    }
+    asyncio.run(DirectReceipts(elsewhere)(scope, receive, send))
+    assert not sent and not stored()
 
 
 def test_a_compressed_body_is_refused(web: Web, people: People) -> None:
