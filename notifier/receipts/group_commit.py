@@ -93,7 +93,8 @@ Answer = tuple[str, bytes] | BaseException
 def _answers(calls: Sequence[Call]) -> list[Answer]:
     """The answer to each call, after those that are genuine are stored."""
     try:
-        checked = [_check(call) for call in calls]
+        accounts = incoming.load_accounts({call.account_id for call in calls})
+        checked = [_check(call, accounts.get(call.account_id)) for call in calls]
         genuine = [(account, call.request) for (account, _), call in zip(checked, calls, strict=True) if account]
         if genuine:
             incoming.keep(genuine)
@@ -108,10 +109,10 @@ def _answers(calls: Sequence[Call]) -> list[Answer]:
         connection.close()
 
 
-def _check(call: Call) -> tuple[ProviderAccount | None, Answer]:
-    """The account of a genuine call, and the answer."""
+def _check(call: Call, named: ProviderAccount | None) -> tuple[ProviderAccount | None, Answer]:
+    """The account of a genuine call, and the answer. `named`: the account whose id the address has."""
     try:
-        account = incoming.find_account(call.provider, call.account_id, call.secret)
+        account = incoming.check_address(named, call.provider, call.secret)
         return account, incoming.verify(account, call.request)
     except Exception as error:
         return None, error

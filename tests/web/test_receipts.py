@@ -11,14 +11,15 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from notifier.delivery.accounts import receipts_address
-from notifier.delivery.receipts import sealing
+from notifier.delivery.receipts import incoming, sealing
 from notifier.models import ProviderAccount, Receipt
 from notifier.receipts.direct import DirectReceipts
 from notifier.vocabulary.receipts import ReceiptRequest
 from tenants.models import Tenant
-from tests.fixtures import People
+from tests.fixtures import People, as_web_role
 from tests.inbox.web import Web
 from tests.web.raw import HOST, Answer, Raw, request
 
@@ -93,6 +94,22 @@ def test_what_is_refused_is_not_stored_and_does_not_take_others_with_it(web: Web
     assert [answer.status for answer in answers] == [200, *refused.values()] * 3
     assert {answer.body["status"] for answer in answers if answer.status != 200} == {404, 401}
     assert Receipt.objects.count() == 3
+
+
+def test_accounts_that_are_read_together_are_those_that_take_calls(
+    people: People, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    acme, globex = an_account(people.acme), an_account(people.globex)
+    off = an_account(people.acme, "twilio", "sms")
+    ProviderAccount.objects.filter(pk=off.pk).update(enabled=False)
+    named = {acme.pk, globex.pk, off.pk, *(uuid.uuid4() for _ in range(97))}
+    incoming.reset()
+    with as_web_role(), django_assert_num_queries(4):  # BEGIN, the tenants, the accounts, COMMIT
+        assert set(incoming.load_accounts(named)) == {acme.pk, globex.pk}
+    Tenant.objects.filter(pk=people.globex.pk).update(active=False)
+    incoming.reset()
+    with as_web_role():
+        assert set(incoming.load_accounts(named)) == {acme.pk}
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 * KIB, 64 * KIB + 1, 500 * KIB, 1024 * KIB])

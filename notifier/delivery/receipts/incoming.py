@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import structlog
 from django.db import connection, transaction
@@ -29,10 +29,37 @@ _accounts = TtlCache[uuid.UUID, ProviderAccount](seconds=2.0)
 def find_account(provider: str, account_id: uuid.UUID, secret: str) -> ProviderAccount:
     """The account to which the address belongs. Raises NotFound, with one text for every reason: a caller must not
     learn which accounts exist."""
-    account = _accounts.get(account_id) or _load(account_id)
+    return check_address(load_accounts({account_id}).get(account_id), provider, secret)
+
+
+def check_address(account: ProviderAccount | None, provider: str, secret: str) -> ProviderAccount:
+    """The account, if the other parts of the address belong to it. Raises NotFound as `find_account` does."""
     if account is None or account.provider != provider or not receipts_address.is_secret_of(account, secret):
         raise NotFound("There is nothing at this address.")
     return account
+
+
+def load_accounts(account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, ProviderAccount]:
+    """Those of these accounts that are enabled and of an active tenant. One transaction for all: a caller that guesses
+    ids makes the calls of its batch wait for 0.5 ms, and not for 0.5 ms each."""
+    accounts = {each: account for each in account_ids if (account := _accounts.get(each))}
+    if unread := [each for each in account_ids if each not in accounts]:
+        for account in _read(unread):
+            _accounts.keep(account.pk, account)
+            accounts[account.pk] = account
+    return accounts
+
+
+def _read(account_ids: Sequence[uuid.UUID]) -> list[ProviderAccount]:
+    """The scope of the transaction is the tenants of the accounts."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT id, tenant_of_account(id) FROM unnest(%s::uuid[]) AS id", [list(account_ids)])
+            tenant_of = {account_id: tenant_id for account_id, tenant_id in cursor.fetchall() if tenant_id}
+        if not tenant_of:
+            return []
+        set_scope(sorted(set(tenant_of.values())))
+        return list(ProviderAccount.objects.filter(pk__in=tenant_of))
 
 
 def verify(account: ProviderAccount, request: ReceiptRequest) -> tuple[str, bytes]:
@@ -61,21 +88,6 @@ def keep(calls: Sequence[tuple[ProviderAccount, ReceiptRequest]]) -> None:
     with transaction.atomic(), bulk.pipelined():
         set_scope(sorted({row.tenant_id for row in rows}))
         receipt_rows.store(rows)
-
-
-def _load(account_id: uuid.UUID) -> ProviderAccount | None:
-    """The enabled account of an active tenant. The transaction's scope is the account's own tenant."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT tenant_of_account(%s)", [account_id])
-            [tenant_id] = cursor.fetchone()
-        if tenant_id is None:
-            return None
-        set_scope([tenant_id])
-        account = ProviderAccount.objects.filter(pk=account_id).first()
-    if account is not None:
-        _accounts.keep(account_id, account)
-    return account
 
 
 def reset() -> None:
