@@ -1,7 +1,8 @@
-"""`make bench`: the whole product sends to HTTP/2 servers that we did not write, beside its peers, on one machine.
+"""`make bench`: the whole product sends to servers that we did not write, beside its peers, on one machine.
 
-A *sink* is a server that takes every message: nginx, nghttpd, Caddy. `python -m bench` (__main__.py) calls run.py,
-which calls the others. The bench uses the product through its REST API and its processes; nothing imports the bench.
+A *sink* is a server that takes every message: nginx, nghttpd, Caddy, smtp-sink. `python -m bench` (__main__.py) calls
+run.py, which calls the others. The bench uses the product through its REST API and its processes; nothing imports the
+bench.
 
 options.py     what to run, from the environment
 run.py         the parts of one run, in order
@@ -10,6 +11,7 @@ sinks/         the sinks, and their counts of requests      meter.py    CPU and 
 campaign.py    one campaign, armed, sent and counted        latency.py  GO to the first request, stop to the last
 ceiling.py     h2load: how much a sink can take             peers/      other clients, each in its own process
 uniqueness.py  a campaign to our own sandbox                api.py      single notifications, and bulk requests
+mail.py        campaigns by email, and their peers
 record.py      the figures of a run, and its problems       targets.py  the targets, and whether they were met
 report.py      latest.json, the tables of README.md         plot.py     the picture
 """

@@ -1,5 +1,6 @@
 """Other clients that send the same message to the same sink, each in its own process, which reports its figures
-(protocol.py). A peer that cannot run is reported with the reason; no figure is made up for it.
+(protocol.py). A peer that cannot run is reported with the reason; no figure is made up for it. mail.py runs the peers
+of email: smtp-source, Django (django_mail.py) and listmonk (listmonk.py).
 """
 
 from __future__ import annotations

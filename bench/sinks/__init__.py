@@ -1,4 +1,5 @@
-"""The sinks: HTTP/2 servers that we did not write, and our sandbox. A sink takes every message; most count them."""
+"""The sinks: HTTP/2 servers that we did not write, smtp-sink (smtp.py), and our sandbox. A sink takes every message;
+most count them."""
 
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
 """The only code that opens connections to providers. `http_client()` returns an HttpClient
 (notifier/vocabulary/http.py); notifier/delivery/accounts/registry.py calls it for every sender. This package imports
-only the vocabulary.
+only the vocabulary and `notifier.values`.
 
 NOTIFIER_TRANSPORT chooses the client: h2 (the default), the bulk HTTP/2 client with libcurl for servers that speak only
 HTTP/1.1; or curl, libcurl for everything. Tests choose their own with `use_client`, usually in_memory.InMemoryClient.
 
 base.py          what every client shares: one instance a process and CA file, anew after a fork
+egress.py        which addresses a connection may go to
 completions.py   where a sending thread waits for answers
 tokens.py        access tokens, fetched one at a time
 allowance.py     how many streams a server gets after it refused some

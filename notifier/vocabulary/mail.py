@@ -1,4 +1,4 @@
-"""What an email is made of besides its texts: mailboxes and attachments."""
+"""What an email is made of besides its texts: mailboxes and attachments; and the mailbox to which bounces come back."""
 
 from __future__ import annotations
 

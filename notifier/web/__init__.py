@@ -13,4 +13,6 @@ bodies       reads a request's body: small ones from any client, large ones from
 admission    middleware: whether a caller may send a large body
 csp          middleware: the Content-Security-Policy
 health       /healthz and /readyz
+tracking     the links and images of emails by which opens and clicks are seen
+unsubscribe  the link of an email that opts out
 """

@@ -1,7 +1,8 @@
 """The statements on the ledger (notifier_delivery and the tables beside it). Only `sweep` has further SQL that writes
 these tables.
 
-Called by accept (accepted_rows), send and dispatch (claims, settle, retry), sweep, the API (history, dead_letters) and
-campaigns (campaign_rows, campaign_counts, leases, settle); calls infra and wakeup. Read one row's life in this order:
-accepted_rows, ordering, claims, leases, retry, settle, dead_addresses, history, dead_letters.
+Called by accept (accepted_rows), send and dispatch (claims, settle, retry), sweep, the API (history, dead_letters),
+receipts (receipt_rows, reported) and campaigns (campaign_rows, campaign_counts, leases, settle); calls infra and
+wakeup. Read one row's life in this order: accepted_rows, ordering, claims, leases, retry, settle, dead_addresses,
+history, dead_letters. After that: receipt_rows (calls of providers that wait to be read), reported (what they change).
 """

@@ -2,7 +2,7 @@
 provider `smtp` calls it for a single message, and for the body template of a shard, whose texts are placeholders.
 
 compose (headers and parts) -> attachments (files, images); quoted_printable (texts, and the values that replace
-placeholders).
+placeholders); dkim signs the finished bytes.
 """
 
 from notifier.providers.mime.compose import (

@@ -1,5 +1,5 @@
 """Files that emails carry: `listing.py` reads what a request or a template names, `storage.py` stores and reads the
-contents, `memory.py` limits how many of them a process builds into requests at once.
+contents (`s3.py`: in a bucket), `memory.py` limits how many of them a process builds into requests at once.
 
 `content.templates` and `delivery.accept` store; `delivery.dispatch` gives messages their files, which are read in the
 thread that builds the request. A message's content has the list as JSON: `[{"id": …, "name": …, "content_type": …,
