@@ -58,11 +58,11 @@ def _check_dkim(sender: SenderDomain, ask: Lookup) -> tuple[bool | None, str]:
     name = f"{sender.dkim_selector}._domainkey.{sender.domain}"
     records = [_tags(record) for record in ask(name)]
     keys = [tags.get("p", "") for tags in records if "p" in tags]
-    wanted = f'"v=DKIM1; k={_kind_of(sender.dkim_public_key)}; p={sender.dkim_public_key}"'
+    record = f'"v=DKIM1; k={_kind_of(sender.dkim_public_key)}; p={sender.dkim_public_key}"'
     if not keys:
-        return False, f"{name} has no DKIM key. Add a TXT record there: {wanted}."
+        return False, f"{name} has no DKIM key. Add a TXT record there: {record}."
     if sender.dkim_public_key not in keys:
-        return False, f"The DKIM key at {name} is not that of the private key of this account. It should be: {wanted}."
+        return False, f"The DKIM key at {name} is not that of the private key of this account. It should be: {record}."
     return True, f"{name} has the key that this account signs with."
 
 
