@@ -22,6 +22,8 @@ from notifier.vocabulary.http import Response, TransportError
 
 #: messages that a connection has in flight: one whose body was sent, and one whose envelope is sent with that body
 PIPELINE_DEPTH = 2
+#: bytes a second of the slowest network that is waited for: a message of 10 MB takes longer than a timeout
+SLOWEST_UPLOAD = 500_000
 SERVICE_CLOSING = 421  #: the reply of a server that closes the connection
 
 Finished = tuple["Mail", Response | TransportError]
@@ -93,7 +95,7 @@ class Connection:
         self.begun = 0  #: messages so far
         #: why this connection sends no message: the server's reply, or our own reason
         self.refusal: Response | TransportError | None = None
-        self._expect("greeting")
+        self._expected.append(("greeting", None))
 
     # -- the owner reads --
 
@@ -188,13 +190,18 @@ class Connection:
 
     @property
     def timeout(self) -> float:
-        """The shortest timeout of the messages in flight. When it is over, the owner aborts the connection, because
-        SMTP cannot withdraw one message."""
+        """The shortest timeout of the messages in flight, and the time for their upload. When it is over, the owner
+        aborts the connection, because SMTP cannot withdraw one message."""
         mails = [context for _, context in self._expected if isinstance(context, Mail)]
         if self._envelope is not None:
             mails.append(self._envelope.mail)
         mails += self._waiting
-        return min((mail.timeout for mail in mails), default=math.inf)
+        return min((mail.timeout for mail in mails), default=math.inf) + self.upload_seconds
+
+    @property
+    def upload_seconds(self) -> float:
+        """The time that the bodies without an answer may take to reach the server."""
+        return sum(len(context.body) for _, context in self._expected if isinstance(context, Mail)) / SLOWEST_UPLOAD
 
     # -- each reply --
 
@@ -355,16 +362,13 @@ class Connection:
             self._unsent.append((line, kind, context))
             return
         self._out.append(line + b"\r\n")
-        self._expect(kind, context)
+        self._expected.append((kind, context))
 
     def _send_next(self) -> None:
         if self._unsent and not self._expected:
             line, kind, context = self._unsent.popleft()
             self._out.append(line + b"\r\n")
-            self._expect(kind, context)
-
-    def _expect(self, kind: str, context: _Context = None) -> None:
-        self._expected.append((kind, context))
+            self._expected.append((kind, context))
 
     def _refuse(self, reply: Reply, stage: str) -> None:
         self._close(_response(reply, stage))

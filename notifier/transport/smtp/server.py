@@ -179,7 +179,8 @@ class Server:
         for link in list(self._links):
             link.sweep(now)
         # a slow server is waited for as long as it answers: 400 messages may be in flight to a server of 4 a second
-        for mail in self._take_waiting(lambda mail: now - max(mail.slot.queued_at, self._progress_at) > mail.timeout):
+        past = now - max((link.connection.upload_seconds for link in self._links), default=0.0)
+        for mail in self._take_waiting(lambda mail: past - max(mail.slot.queued_at, self._progress_at) > mail.timeout):
             mail.slot.pending.put([(mail.slot.index, TransportError(False, "no connection came free in time"))])
         self._fill_all()
         return bool(self._links or self._waiting)

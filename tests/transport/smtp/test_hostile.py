@@ -107,12 +107,16 @@ def serve() -> Iterator[Callable[[Script], Scripted]]:
 
 
 def send_soon(
-    server: Scripted, recipients: list[str] = RECIPIENTS, timeout: float = LONG, **settings: str
+    server: Scripted,
+    recipients: list[str] = RECIPIENTS,
+    timeout: float = LONG,
+    body: bytes = BODY,
+    **settings: str,
 ) -> list[Answered]:
     """The answers in the order of the messages."""
     paths = [f"from@x.example {recipient}".encode() for recipient in recipients]
     batch = SmtpClient().send_batch(
-        replace(template(server.origin, **settings), timeout=timeout), [BODY] * len(paths), paths
+        replace(template(server.origin, **settings), timeout=timeout), [body] * len(paths), paths
     )
     answers: list[Answered] = []
     until = time.monotonic() + SOON
@@ -295,6 +299,24 @@ def test_messages_that_wait_behind_others_of_a_slow_server_are_not_given_up(
 
     answers = send_soon(serve(script), timeout=1.0, connections="1")  # 12 messages take 3.6 s
     assert [answer for _, answer in answers] == [200] * len(RECIPIENTS)
+
+
+@pytest.mark.parametrize("offers", [(), ("PIPELINING",)])
+def test_a_large_message_has_the_time_that_a_slow_network_takes(
+    serve: Callable[[Script], Scripted], offers: tuple[str, ...]
+) -> None:
+    def script(talk: Conversation) -> None:
+        def say_slowly(line: str) -> None:
+            talk.say(line)
+            if line.startswith("354"):
+                time.sleep(1.5)  # nothing of the body is read meanwhile
+
+        talk.greet(*offers)
+        talk.take_messages(say=say_slowly)
+
+    body = b"Subject: Hi\r\n\r\n" + (b"x" * 70 + b"\r\n") * 60_000
+    answers = send_soon(serve(script), RECIPIENTS[:2], body=body, timeout=1.0, connections="1")
+    assert [answer for _, answer in answers] == [200, 200]
 
 
 @pytest.mark.parametrize("drips", [False, True])
