@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import structlog
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from notifier.delivery.engagement import counts, machines
 from notifier.delivery.engagement.hits import BatchRow, Hit, insert, pack, unpack
@@ -53,8 +53,7 @@ def apply_due(batches: int = 20) -> int:
     for _ in range(batches):
         with transaction.atomic():
             rows = _take()
-            for group, received_at, hits in _grouped(rows):
-                _apply(group, received_at, hits)
+            _apply_rows(rows)
         taken += len(rows)
         if len(rows) < _MOST_ROWS:
             break
@@ -65,6 +64,23 @@ def _take() -> list[BatchRow]:
     with bulk.cursor() as cursor:
         cursor.execute(_TAKE, [_MOST_ROWS], binary=True, prepare=True)
         return [BatchRow._make(row) for row in cursor.fetchall()]
+
+
+def _apply_rows(rows: Sequence[BatchRow]) -> None:
+    """Apply the rows together; when that fails, row by row, so that the failing row alone is dropped and makes no
+    other tenant's events wait."""
+    try:
+        with transaction.atomic():
+            for group, received_at, hits in _grouped(rows):
+                _apply(group, received_at, hits)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        if len(rows) > 1:
+            for row in rows:
+                _apply_rows([row])
+            return
+        log.error("events dropped", action="engagement", tenant=str(rows[0].tenant_id), error=type(error).__name__)
 
 
 def _grouped(rows: Iterable[BatchRow]) -> list[tuple[_Group, datetime, list[Hit]]]:

@@ -54,6 +54,23 @@ def test_statuses_move_forward_only(people: People) -> None:
     assert not EngagementBatch.objects.exists()
 
 
+def test_events_that_cannot_be_applied_stop_no_other_events(people: People) -> None:
+    delivery, row = an_email(people), {"received_at": NOW, "due_at": NOW - timedelta(hours=1)}
+    for n, events in enumerate([f'[["opened", 1e300, false, "{delivery.pk.hex}"]]', "[7]", '[["x", 1, false, "y"]]']):
+        EngagementBatch.objects.create(id=uuid.uuid4(), tenant=people.globex, channel=f"c{n}", events=events, **row)
+    arrive(people, delivery, EventKind.CLICKED, url=URL)
+    apply_due()
+    assert state(delivery)[0] == "clicked"
+    assert not EngagementBatch.objects.exists()
+
+
+def test_an_event_of_the_first_year_is_applied(people: People) -> None:
+    delivery = an_email(people)
+    store([Arrived(people.acme.pk, "email", Hit("clicked", -62135596800.0, delivery=delivery.pk.hex, url=URL))])
+    apply_due()
+    assert state(delivery)[0] == "delivered" and not EngagementBatch.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("kind", "values", "ago"),
     [
