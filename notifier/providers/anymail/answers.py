@@ -51,7 +51,8 @@ class Refusal:
     def concerns_account(self) -> bool:
         if self.field:
             return _ABOUT_THE_SENDER_FIELD.match(self.field) is not None
-        return _ABOUT_THE_ACCOUNT.search(self.words) is not None
+        # an address that the service repeats, such as credit@…, says nothing about the account
+        return _ABOUT_THE_ACCOUNT.search(_ADDRESS.sub(" ", self.words)) is not None
 
 
 def parse_json(body: bytes) -> Any:

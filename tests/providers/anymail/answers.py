@@ -29,6 +29,7 @@ ROWS: list[Row] = [
         Misconfigured,
     ),
     ("sendgrid", 413, {"errors": [{"message": "The request is too large", "field": None}]}, Permanent),
+    ("postmark", 422, {"ErrorCode": 300, "Message": "Invalid 'To' address: 'credit@b.example'."}, Permanent),
     ("sendgrid", 401, {"errors": [{"message": "Maximum credits exceeded"}]}, Misconfigured),
     ("mailgun", 200, {"id": "<1@mg>", "message": "Queued. Thank you."}, Sent("<1@mg>")),
     ("mailgun", 200, "Mailgun Magnificent API", Misconfigured),
