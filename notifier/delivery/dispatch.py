@@ -380,11 +380,13 @@ def slow_down(account: ProviderAccount, verdicts: Iterable[Verdict]) -> None:
 
 def update_health(account: ProviderAccount, verdicts: Sequence[Verdict], taken: int = 0) -> None:
     """Move the account's health: a misconfigured or mostly failing account gets worse, a working one recovers. `taken`:
-    how many more messages were sent, without a verdict each."""
+    how many more messages were sent, without a verdict each. A provider that takes other messages of the account
+    refuses only some of its senders or destinations, which must not stop the rest."""
     if any(isinstance(v, Misconfigured) for v in verdicts):
-        health.move(account.id, -5)
         log.warning("account misconfigured", action="send", account=str(account.id), tenant=str(account.tenant_id))
-        return
+        if not taken and not any(isinstance(v, Sent) for v in verdicts):
+            health.move(account.id, -5)
+            return
     if verdicts and not taken and all(isinstance(v, Temporary) and v.unavailable for v in verdicts):
         # two such batches open the circuit, and the account's messages go to another account
         health.move(account.id, -5)

@@ -20,7 +20,7 @@ from notifier.providers.base import Answers
 from notifier.providers.smtp import Smtp, SmtpConfig
 from notifier.vocabulary.http import HttpClient
 from notifier.vocabulary.status import Lane, Reason, Status
-from notifier.vocabulary.verdicts import InDoubt, Permanent, Sent, Temporary, Verdict
+from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Sent, Temporary, Verdict
 from tests.delivery.build import Shop, a_shop, an_order
 from tests.delivery.scenes import a_campaign, all_due, of_campaign, running, send_shards
 
@@ -127,6 +127,26 @@ def test_what_may_have_left_already_ends_as_unknown_when_its_account_is_gone(sho
         deliver("email", FAST)
     [row] = shop.deliveries()
     assert (row.status, row.reason, reserve.got) == (Status.UNKNOWN, Reason.IN_DOUBT, [])
+
+
+class PickyServer(MailServer):
+    """Takes no mail to ben: of one country, or of one sender."""
+
+    def send(self, messages: Sequence[EmailMessage], client: HttpClient) -> Iterator[Answers]:
+        refused = [message.envelope.address.value == "ben@example.com" for message in messages]
+        yield [(i, Misconfigured("no route") if no else Sent()) for i, no in enumerate(refused)]
+
+
+def test_an_account_that_takes_other_messages_stays_healthy(shop: Shop) -> None:
+    account = an_account(shop, "first")
+    registry.override_provider(account.pk, PickyServer(Sent()))
+    shop.recipient("ben", email="ben@example.com")
+    for _ in range(2):
+        shop.accept(an_order(), an_order("ben"))
+        deliver("email", FAST)
+    health.reset()
+    assert health.read_weights([account.pk]) == {account.pk: health.FULL}
+    assert sorted(row.status for row in shop.deliveries()) == [Status.QUEUED] * 2 + [Status.SENT] * 2
 
 
 def test_rows_that_wait_for_a_dead_account_move_to_a_healthy_one(shop: Shop) -> None:
