@@ -19,7 +19,7 @@ API = (PROJECT / "docs/api.md").read_text()
 CAMPAIGNS = (PROJECT / "docs/campaigns.md").read_text()
 OPERATIONS = (PROJECT / "docs/operations.md").read_text()
 ARCHITECTURE = (PROJECT / "docs/architecture.md").read_text()
-PROVIDERS = (PROJECT / "docs/providers.md").read_text()
+PROVIDERS = (PROJECT / "docs/channels/providers.md").read_text()
 NOT_YET = (PROJECT / "docs/not-yet.md").read_text()
 DEPENDENCIES = (PROJECT / "docs/dependencies.md").read_text()
 

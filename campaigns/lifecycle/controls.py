@@ -1,5 +1,5 @@
 """The table of controls: what an actor can do to a campaign. Each row is an address of the API, a button of the admin
-and a word of `manage.py campaign`; docs/adding-a-campaign-control.md says how to add one."""
+and a word of `manage.py campaign`; docs/how-to/adding-a-campaign-control.md says how to add one."""
 
 from __future__ import annotations
 

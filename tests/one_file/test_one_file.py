@@ -15,7 +15,7 @@ from django.conf import settings
 
 from notifier.local.processes.programs import PROJECT
 
-PAGES = ("docs/adding-a-channel.md", "docs/adding-a-provider.md")
+PAGES = ("docs/how-to/adding-a-channel.md", "docs/how-to/adding-a-provider.md")
 #: a paragraph's last line that names a file and ends with a colon, then the file's code
 _FILE = re.compile(r"`([\w/]+\.py)`[^\n]*:\n\n```python\n(.*?)```", re.DOTALL)
 #: what a copy needs no part of: servers' data, caches, other people's copies

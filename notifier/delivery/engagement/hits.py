@@ -21,7 +21,6 @@ from django.db import InterfaceError, OperationalError, connection
 
 from notifier.delivery.infra import bulk
 from notifier.vocabulary.ids import new_id
-from notifier.vocabulary.receipts import EventKind
 from tenants.access import scope
 
 log = structlog.get_logger("notifier.engagement")
@@ -41,10 +40,6 @@ class Hit(NamedTuple):
     delivery: str = ""
     campaign: str = ""
     url: str = ""
-
-    @property
-    def event_kind(self) -> EventKind:
-        return EventKind(self.kind)
 
 
 class BatchRow(NamedTuple):

@@ -20,7 +20,6 @@ ORIGIN = re.compile(r"https://([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5
 
 #: they belong to one connection, not to one request (RFC 9113 §8.2.2); `host` is :authority, we write content-length
 FORBIDDEN = frozenset({"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te", "host"})
-OURS = frozenset({"content-length", "user-agent"})
 LONGEST_PATH = 8_192
 LONGEST_BLOCK = MAX_FRAME - LONGEST_PATH - 32  #: we send no CONTINUATION
 SIZES_KEPT = 4_096

@@ -16,7 +16,6 @@ _MJML = re.compile(r"\s*(?:<!--.*?-->\s*)*<mjml[\s>]", re.DOTALL)
 #: rules of a style sheet times elements: css-inline compares each with each, 30 million pairs a second
 MAX_PAIRS = 3_000_000
 _STYLE = re.compile(r"<(?:mj-)?style[\s>]", re.IGNORECASE)
-_EMPTY_VALUE = re.compile(r'="{2}')
 
 
 def is_mjml(source: str) -> bool:
