@@ -25,7 +25,7 @@ from notifier.providers.mime import as_html, compose, encode_headers, encode_val
 from notifier.providers.mime.dkim import DkimKey
 from notifier.vocabulary.checks import ConnectionCheck, SenderDomain
 from notifier.vocabulary.http import HttpClient, Request, Response, TransportError
-from notifier.vocabulary.mail import ADDRESS, BounceMailbox, Mailbox
+from notifier.vocabulary.mail import ADDRESS, HOST, BounceMailbox, Mailbox
 from notifier.vocabulary.receipts import ReceiptEvent, ReceiptRequest
 from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Temporary, Verdict
 
@@ -42,7 +42,7 @@ DKIM_HELP = (
 TEST_TIMEOUT = 15.0  #: seconds for all of "test connection"
 #: codes that concern the account, whatever the command (RFC 4954 §6)
 _ACCOUNT = frozenset({530, 534, 535, 538})
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
+_IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+\]")
 #: a line end that is not CR LF, or a line that begins with a dot
 _ODD_LINE = re.compile(rb"(?<!\r)\n|\r(?!\n)|^\.", re.MULTILINE)
 _QUEUED = re.compile(r"queued as ([A-Za-z0-9.-]{4,60})", re.IGNORECASE)
@@ -80,9 +80,9 @@ class SmtpConfig(base.Config):
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Self:
         config = super().parse(raw)
-        if not _HOST.fullmatch(config.host):
+        if not _is_host(config.host):
             raise InvalidInput("host is the name of a mail server, such as smtp.example.com.", field="host")
-        if not ADDRESS.fullmatch(config.from_address) or not _HOST.fullmatch(_ascii_domain(config.from_address)):
+        if not ADDRESS.fullmatch(config.from_address) or not _is_host(_ascii_domain(config.from_address)):
             raise InvalidInput("from_address looks like name@example.com.", field="from_address")
         if config.security not in SECURITY:
             raise InvalidInput(f"security is one of {', '.join(SECURITY)}.", field="security")
@@ -275,6 +275,10 @@ def _connection_check(answer: Response | TransportError, config: SmtpConfig) -> 
     return ConnectionCheck(
         "connection", True, f"{server} answered{login}, and takes mail from {config.from_address}.{speed}"
     )
+
+
+def _is_host(name: str) -> bool:
+    return bool(HOST.fullmatch(name) or _IPV6.fullmatch(name))
 
 
 def _ascii_domain(address: str) -> str:

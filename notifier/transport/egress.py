@@ -60,7 +60,11 @@ async def connect(
 
 def resolve(host: str, port: int) -> list[str]:
     """The addresses of a host, for a thread that may block. Raises InternalHost, or OSError when there are none."""
-    return _checked(host, socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    try:
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:  # a label is empty, or longer than 63 characters
+        raise OSError(f"{host[:80]} is no name of a host") from None
+    return _checked(host, infos)
 
 
 def _checked(host: str, infos: Sequence[Any]) -> list[str]:

@@ -13,6 +13,10 @@ ADDRESS = re.compile(
     r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,64}@(?:[^\s@.<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,63}\.)+"
     r"[^\s@.<>()\[\]\\,;:\"\x00-\x1f\x7f]{2,63}"
 )
+#: the name of a server (RFC 1123 §2.1), or its IPv4 address: labels of 1 to 63 letters, digits and hyphens
+HOST = re.compile(
+    r"(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
+)
 #: one entry of a list of mailboxes: `ann@acme.example`, `Ann <ann@acme.example>` or `"Ann, Acme" <ann@acme.example>`
 _ENTRY = re.compile(r'\s*(?:(?:"((?:[^"\\]|\\.)*)"|([^"<>,]*))\s*<([^<>\s]*)>|([^"<>,\s]+))\s*(?:,|$)')
 _ESCAPED = re.compile(r"\\(.)")

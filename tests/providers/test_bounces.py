@@ -91,6 +91,8 @@ def test_the_settings_name_a_mailbox(settings: dict[str, Any], mailbox: BounceMa
         ({"bounce_mailbox": "nntp"}, "bounce_mailbox"),
         ({**MAILBOX, "bounce_host": ""}, "bounce_host"),
         ({**MAILBOX, "bounce_host": "imap example"}, "bounce_host"),
+        ({**MAILBOX, "bounce_host": "imap..example.com"}, "bounce_host"),
+        ({**MAILBOX, "bounce_host": "imap." + "a" * 64}, "bounce_host"),
         ({**MAILBOX, "bounce_user": ""}, "bounce_user"),
         ({**MAILBOX, "bounce_user": "a\r\nLOGOUT"}, "bounce_user"),
         ({**MAILBOX, "bounce_password": ""}, "bounce_password"),

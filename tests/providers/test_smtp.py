@@ -26,6 +26,8 @@ GOOD: dict[str, Any] = {"host": "smtp.example.com", "from_address": "hello@acme.
     [
         ({"host": "smtp.example.com:25"}, "host"),
         ({"host": "https://smtp.example.com"}, "host"),
+        ({"host": "smtp..example.com"}, "host"),
+        ({"host": "a" * 64 + ".example.com"}, "host"),
         ({"from_address": "nobody"}, "from_address"),
         ({"from_name": "a\r\nBcc: x@y.example"}, "from_name"),
         ({"from_name": "a" * 1_000}, "from_name"),

@@ -3,13 +3,12 @@ read."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Protocol
 
 from notifier.errors import InvalidInput
 from notifier.mail_reports.return_path import LONGEST_LOCAL_PART
-from notifier.vocabulary.mail import ADDRESS, BounceMailbox
+from notifier.vocabulary.mail import ADDRESS, HOST, BounceMailbox
 
 NONE, IMAP, POP3 = "none", "imap", "pop3"
 TLS, STARTTLS = "tls", "starttls"
@@ -25,7 +24,6 @@ MAILBOX_HELP = (
     "A mailbox of its own, read every five minutes. Reports are deleted; other messages are marked as read (imap) or "
     "deleted, too (pop3)."
 )
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _LONGEST = 200
 
 
@@ -84,7 +82,7 @@ def _check_address(address: str) -> None:
 
 
 def _check_mailbox(settings: BounceSettings) -> None:
-    if not _HOST.fullmatch(settings.bounce_host):
+    if not HOST.fullmatch(settings.bounce_host):
         raise InvalidInput("bounce_host is the name of a server, such as imap.example.com.", field="bounce_host")
     for name in ("bounce_user", "bounce_password"):
         value = getattr(settings, name)

@@ -171,6 +171,16 @@ def test_no_server_keeps_a_worker(hostile: Callable[[Talk, str], BounceMailbox],
         pass
 
 
+@pytest.mark.parametrize("host", ["a" * 64 + ".example.com", "a..example.com", "a." * 100 + "example.com"])
+@pytest.mark.parametrize("protocol", ["imap", "pop3"])
+def test_a_name_that_no_host_can_have_is_no_connection(host: str, protocol: str) -> None:
+    with (
+        pytest.raises(MailboxError, match="no connection"),
+        open_mailbox(BounceMailbox(protocol, host, 993, "tls", "ann", "secret")),
+    ):
+        pass
+
+
 def test_a_server_that_is_not_there_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
