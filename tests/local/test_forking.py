@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -107,6 +108,19 @@ def test_what_cannot_be_imported_names_the_log(tmp_path: Path) -> None:
         servers.fork(order("one", tmp_path / "one.log", ENV))
     servers.close()
     assert "No module named 'tests.local.no_such_module'" in log.read_text()
+
+
+def test_a_fork_server_that_ends_amid_an_order_is_closed_as_any_other(
+    servers: ForkServers, forked: Start, tmp_path: Path
+) -> None:
+    forked("one")
+    [server] = servers.pids
+    os.kill(server, signal.SIGSTOP)
+    longer_than_a_pipe = order("two", tmp_path / "two.log", ENV)._replace(arguments=("x" * 2_000_000,))
+    threading.Timer(0.5, os.kill, [server, signal.SIGKILL]).start()
+    with pytest.raises(ChildProcessError):
+        servers.fork(longer_than_a_pipe)
+    servers.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much memory is shared")

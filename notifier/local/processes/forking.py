@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -83,7 +84,8 @@ class ForkServer:
     def close(self) -> None:
         """End the fork server; its programs have ended before."""
         assert self._popen.stdin is not None
-        self._popen.stdin.close()
+        with suppress(BrokenPipeError):  # the fork server ended before it had read the last order
+            self._popen.stdin.close()
         self._popen.wait()
 
     def _read(self) -> None:
