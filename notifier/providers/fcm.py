@@ -27,6 +27,7 @@ from pyfcm import FCMNotification
 from notifier.channels.push import PushMessage
 from notifier.errors import InvalidInput
 from notifier.providers import base
+from notifier.providers.common.json_answers import json_object
 from notifier.providers.common.retry_after import retry_after
 from notifier.vocabulary.http import Request, Response
 from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Temporary, Throttled, Verdict
@@ -186,7 +187,7 @@ class Fcm(base.Provider[PushMessage]):
     # -- the answer --
 
     def verdict_of(self, response: Response) -> Verdict:
-        document = _parse(response.body)
+        document = json_object(response.body)
         if 200 <= response.status < 300:
             name = document.get("name")
             return Sent(name if isinstance(name, str) else "")
@@ -297,14 +298,6 @@ def _verdict_of_error(response: Response, error: Mapping[str, Any]) -> Verdict:
     if status >= 500 or status < 400 or status == 408 or not isinstance(error.get("status"), str):
         return Temporary(detail)  # this includes answers that are not Google's, such as a proxy's page
     return Permanent(detail)
-
-
-def _parse(body: bytes) -> dict[str, Any]:
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _details(error: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -73,7 +73,7 @@ def decide(verdict: Verdict, tries: Tries) -> Decision:
         case InDoubt(detail, _):
             if not tries.repeat_when_in_doubt:
                 return Settled(Status.UNKNOWN, Reason.IN_DOUBT, detail)
-            return _again(None, detail, tries, in_doubt=True)
+            return _again(None, detail, tries, reason=Reason.IN_DOUBT)
         case Throttled(after, detail):
             return _again(after, detail, tries)
         case Misconfigured(detail):
@@ -89,12 +89,12 @@ def _again(
     detail: str,
     tries: Tries,
     *,
-    in_doubt: bool = False,
     reason: Reason = Reason.EXHAUSTED,
     move: bool = False,
 ) -> Decision:
-    """`move`: another account takes the message: the first time at once, later on the schedule, because that account
-    may be away, too."""
+    """`reason`: of the end, when no attempt is left. `move`: another account takes the message: the first time at once,
+    later on the schedule, because that account may be away, too."""
+    in_doubt = reason is Reason.IN_DOUBT
     exhausted = tries.made > len(SCHEDULE)
     # a message in doubt stays with its account: only there a repeat carries a key that hides it
     may_move = tries.other_account and not in_doubt
