@@ -46,7 +46,7 @@ class AcceptedLog:
     def noting(self, rows: Sequence[int]) -> Callable[[Sequence[int]], None]:
         """A function for the transport that notes these indexes of `rows`."""
 
-        def note(indexes: Sequence[int]) -> None:
+        def note_accepted(indexes: Sequence[int]) -> None:
             if self._started:
                 positions = [b"%d" % rows[index] for index in indexes]
                 _connection.send(
@@ -56,7 +56,7 @@ class AcceptedLog:
                     )
                 )
 
-        return note
+        return note_accepted
 
 
 def read_accepted(shard_id: uuid.UUID, among: Collection[int]) -> list[int]:

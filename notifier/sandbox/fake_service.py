@@ -78,13 +78,13 @@ class MessageService(FakeService):
         self._name = self.name()
 
     def respond(self, incoming: Incoming) -> Answer:
-        if self.state.faults.of(self._name).down:
+        if self.state.faults.for_service(self._name).down:
             self.state.arrivals.count("503", self._name)
             return self.unavailable()
         return self.answer(incoming)
 
     def answer(self, incoming: Incoming) -> Answer:
-        state, faults = self.state, self.state.faults.of(self._name)
+        state, faults = self.state, self.state.faults.for_service(self._name)
         failing = faults.error_rate and random.random() < faults.error_rate  # noqa: S311
         answer = self.unavailable() if failing else self.answer_message(incoming)
         if answer.reset is None:

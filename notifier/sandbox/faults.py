@@ -44,7 +44,7 @@ class Faults(ServiceFaults):
         self._channels[service] = channel
         self._combine()
 
-    def of(self, service: str) -> ServiceFaults:
+    def for_service(self, service: str) -> ServiceFaults:
         """What counts for this registered service now."""
         return self._effective[service]
 

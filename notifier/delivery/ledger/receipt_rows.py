@@ -125,7 +125,7 @@ def claim(account_id: uuid.UUID, limits: ClaimLimits) -> list[ClaimedReceipt]:
 _CLAIMED = "unnest(%s::uuid[], %s::smallint[]) AS c (id, attempts) WHERE r.id = c.id AND r.attempts = c.attempts"
 
 
-def take(rows: Sequence[ClaimedReceipt]) -> set[uuid.UUID]:
+def delete_claimed(rows: Sequence[ClaimedReceipt]) -> set[uuid.UUID]:
     """Delete the rows that this worker still holds; returns their ids."""
     with bulk.cursor() as cursor:
         cursor.execute(

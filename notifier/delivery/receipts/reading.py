@@ -73,7 +73,7 @@ def read_account(account_id: uuid.UUID) -> bool:
     account = registry.load_account(account_id)
     if account is None:
         log.info("receipts of a deleted account dropped", action="receipts", account=str(account_id), rows=len(rows))
-        receipt_rows.take(rows)
+        receipt_rows.delete_claimed(rows)
         return True
     events = [(row, of_row) for row in rows if (of_row := _read(account, row)) is not None]
     _apply(account, events)
@@ -101,7 +101,7 @@ def _read(account: ProviderAccount, row: ClaimedReceipt) -> list[ReceiptEvent] |
         return cleaned_events(provider.receipts(call, registry.http_client_for(account)), row.received_at)
     except Forged:
         log.warning("forged receipt dropped", action="receipts", account=str(account.pk))
-        receipt_rows.take([row])
+        receipt_rows.delete_claimed([row])
     except (OSError, OperationalError, InterfaceError) as error:
         # a server that the provider needs, or the database, is away
         log.warning("receipt not read yet", action="receipts", account=str(account.pk), error=type(error).__name__)
@@ -141,9 +141,9 @@ def _apply(account: ProviderAccount, events: Events) -> None:
 
 def _apply_together(account: ProviderAccount, events: Events) -> None:
     with transaction.atomic():
-        held = receipt_rows.take([row for row, _ in events])
-        origin = {id(event): row for row, of_row in events if row.id in held for event in of_row}
-        every_event = [event for row, of_row in events if row.id in held for event in of_row]
+        deleted_ids = receipt_rows.delete_claimed([row for row, _ in events])
+        origin = {id(event): row for row, of_row in events if row.id in deleted_ids for event in of_row}
+        every_event = [event for row, of_row in events if row.id in deleted_ids for event in of_row]
         applied = apply_events(Source(account.tenant_id, account.channel, account.pk), every_event)
         _park(account, [(origin[id(event)], event) for event in applied.waiting])
     log.info(
@@ -151,7 +151,7 @@ def _apply_together(account: ProviderAccount, events: Events) -> None:
         action="receipts",
         tenant=str(account.tenant_id),
         account=str(account.pk),
-        calls=len(held),
+        calls=len(deleted_ids),
         events=len(every_event),
         moved=applied.moved,
         waiting=len(applied.waiting),

@@ -98,7 +98,7 @@ class Session(asyncio.Protocol):
 
     @property
     def _faults(self) -> ServiceFaults:
-        return self._state.faults.of(SERVICE)
+        return self._state.faults.for_service(SERVICE)
 
     # -- commands --
 
