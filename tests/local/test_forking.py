@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sys
@@ -110,17 +111,21 @@ def test_what_cannot_be_imported_names_the_log(tmp_path: Path) -> None:
     assert "No module named 'tests.local.no_such_module'" in log.read_text()
 
 
-def test_a_fork_server_that_ends_amid_an_order_is_closed_as_any_other(
-    servers: ForkServers, forked: Start, tmp_path: Path
-) -> None:
-    forked("one")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can shorten a pipe")
+def test_a_fork_server_that_ends_amid_an_order_is_closed_as_any_other(servers: ForkServers, tmp_path: Path) -> None:
+    env = {"PATH": os.environ["PATH"]}
+    child = servers.fork(order("one", tmp_path / "one.log", env))
     [server] = servers.pids
     os.kill(server, signal.SIGSTOP)
-    longer_than_a_pipe = order("two", tmp_path / "two.log", ENV)._replace(arguments=("x" * 2_000_000,))
-    threading.Timer(0.5, os.kill, [server, signal.SIGKILL]).start()
+    with Path(f"/proc/{server}/fd/0").open("rb") as pipe:
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 4096)
+    # longer than the pipe, shorter than the buffer of the file that writes into it
+    half_read = order("two", tmp_path / "two.log", env)._replace(arguments=("x" * 6_000,))
+    threading.Timer(0.2, os.kill, [server, signal.SIGKILL]).start()
     with pytest.raises(ChildProcessError):
-        servers.fork(longer_than_a_pipe)
+        servers.fork(half_read)
     servers.close()
+    child.wait()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much memory is shared")
