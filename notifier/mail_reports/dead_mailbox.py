@@ -12,8 +12,14 @@ _UNKNOWN = re.compile(
     r"|(no such|unknown) (user|mailbox|recipient|address)",
     re.IGNORECASE,
 )
-#: texts of the kind above that concern the sender or the connection, not the recipient
-_NOT_THE_RECIPIENT = re.compile(r"\b(sender|from|client|ip|host|hostname|helo|dns|ptr|reverse)\b", re.IGNORECASE)
+#: texts of the kind above that concern the sender, the connection, the message or the moment. "Mailbox unavailable" is
+#: the standard text of 550 for a policy, too (RFC 5321 §4.2.2)
+_NOT_THE_RECIPIENT = re.compile(
+    r"\b(sender|from|client|ip|host|hostname|helo|dns|ptr|reverse|spf|dkim|dmarc|polic(y|ies)|spam|virus|content"
+    r"|(un)?authenticated|authentication|reputation|restrict(ed|ions?)|block(ed|list(ed)?)|blacklist(ed)?|quota|full"
+    r"|tempor(ary|arily))\b",
+    re.IGNORECASE,
+)
 _RELAYING = re.compile(
     r"\brelay(ing)?\b.{0,40}\b(denied|prohibited|refused|not (allowed|permitted|authori[sz]ed))"
     r"|(unable|not (allowed|permitted|authori[sz]ed)|cannot|can't|(do|does|will) not|don't|won't) (to )?relay",
