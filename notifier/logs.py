@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -42,7 +43,7 @@ def configure(*, debug: bool, level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[*shared, hide_tokens],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
         )
     )
@@ -53,17 +54,22 @@ def configure(*, debug: bool, level: str) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-#: addresses whose last part is a right by itself
-SECRET_PATHS = ("/unsubscribe/", "/v1/receipts/")
-#: addresses that hold a link of a message: content
-CONTENT_PATHS = ("/c/", "/o/")
+#: addresses of which a part is a right by itself (receipts, unsubscribe), or holds a link of a message: content (c, o).
+#: Mistyped ones, with a slash too many or without /v1, hold it as well
+_TOKEN = re.compile(
+    r"((?:/v1/)?receipts/[a-z0-9_]+/[0-9a-fA-F-]{36}/|/v1/receipts/|/unsubscribe/|(?<![^\s/])/[co]/).*", re.DOTALL
+)
 
 
-def loggable(path: str) -> str:
-    """The path without a token in it."""
-    if path.startswith(CONTENT_PATHS):
-        return f"{path[:3]}…"
-    return f"{path[: path.rindex('/') + 1]}…" if path.startswith(SECRET_PATHS) else path
+def loggable(text: str) -> str:
+    """A path, or a text that ends with a path, without the token in it."""
+    return _TOKEN.sub(r"\1…", text)
+
+
+def hide_tokens(logger: object, method: str, entry: structlog.types.EventDict) -> structlog.types.EventDict:
+    """Processor for lines of other libraries: Django writes one with the path for each answer of 400 and more."""
+    entry["event"] = loggable(str(entry["event"]))
+    return entry
 
 
 class RequestLog:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from structlog.stdlib import ProcessorFormatter
 from structlog.testing import capture_logs
 
 from notifier.delivery.accounts import receipts_address, registry
@@ -121,6 +123,25 @@ def test_the_log_has_no_secret(people: People) -> None:
         post(path)
     [request] = [line for line in lines if line.get("action") == "request"]
     assert request["path"] == path.rpartition("/")[0] + "/…"
+
+
+@pytest.mark.parametrize("ending", ["", "/", "/more", "?delivery=7"])
+@pytest.mark.parametrize("signature", ["good", "bad"])
+def test_django_s_own_log_has_no_secret_either(
+    people: People, caplog: pytest.LogCaptureFixture, ending: str, signature: str
+) -> None:
+    """As our handler writes its lines."""
+    path = path_of(an_account(people.acme))
+    secret = path.rpartition("/")[2]
+    for address in (path, path.removeprefix("/v1"), f"/v1/receipts/{secret}", f"/v1/receipts/smtp/{secret}"):
+        Client().post(address + ending, b"[]", content_type="text/plain", headers={"x-signature": signature})
+    for token in (f"/c/{secret}", f"/o/{secret}", f"/unsubscribe/{secret}"):
+        Client().get(token + ending)
+    formatters = [handler.formatter for handler in logging.getLogger().handlers]
+    [ours] = [formatter for formatter in formatters if isinstance(formatter, ProcessorFormatter)]
+    lines = [ours.format(record) for record in caplog.records]
+    assert any("Not Found" in line for line in lines)
+    assert secret not in "".join(lines)
 
 
 def test_every_account_gets_an_address_which_its_provider_knows(people: People) -> None:
