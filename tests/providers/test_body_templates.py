@@ -27,7 +27,7 @@ from notifier.vocabulary.people import Address
 from tests.providers.test_contract import in_sandbox
 
 TEMPLATABLE = sorted(name for name in providers() if provider_class(name).templatable is not None)
-#: an email breaks its lines around a text that varies: tests/providers/test_mime.py reads such emails back
+#: an email breaks its lines around a text that varies: tests/providers/mime/test_compose.py reads such emails back
 BYTE_FOR_BYTE = [name for name in TEMPLATABLE if provider_class(name).channel != "email"]
 NASTY = [
     '"',

@@ -1,7 +1,7 @@
 """An email as bytes (RFC 5322, 2045, 2047): headers, and a text, an HTML page, or both as alternatives.
 
 The standard library's EmailMessage costs 1 to 4 ms a message of 5 kB, this 0.1 (quoted-printable is half of it). The
-standard library's parser gives the same parts back (tests/providers/test_mime.py).
+standard library's parser gives the same parts back (tests/providers/mime/test_compose.py).
 """
 
 from __future__ import annotations
