@@ -148,7 +148,7 @@ def _notify(url: str, text: str) -> Verdict:
         return Misconfigured("Apprise cannot read the account's URL, or the recipient's number or id")
     # Apprise takes `a,b` for two recipients, and leaves out what is no id of the service
     if len(service) != 1 or getattr(service, "targets", None) == []:
-        return Permanent("the address is no number or id of one recipient of this service")
+        return Permanent("the account's URL names no recipient with this number or id, or several")
     sent = library.Apprise(service).notify(body=text, body_format=library.NotifyFormat.TEXT)
     return Sent() if sent else _verdict(lines)
 
