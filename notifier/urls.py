@@ -12,7 +12,8 @@ from django.views.generic import RedirectView
 
 from notifier.api.framework.errors import Problem, current_problem, problem_response
 from notifier.api.framework.guard import PREFIX
-from notifier.delivery.content import tracked_link, unsubscribe_link
+from notifier.delivery.content import unsubscribe_link
+from notifier.delivery.content.tracking import tracked_link
 from notifier.web import health, tracking
 from notifier.web.unsubscribe import Unsubscribe
 from tenants.admin.site import admin_site

@@ -18,7 +18,7 @@ from notifier.channels import channel
 from notifier.channels.base import Envelope, Message
 from notifier.delivery.content.attachments.listing import total_size
 from notifier.delivery.content.attachments.memory import LIGHT_BYTES
-from notifier.delivery.content.tracking import with_tracking
+from notifier.delivery.content.tracking.tracked_html import with_tracking
 from notifier.delivery.content.unsubscribe_link import OptOut, link_to
 from notifier.delivery.dispatch import message_with
 from notifier.providers import Provider

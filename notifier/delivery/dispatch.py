@@ -26,7 +26,7 @@ from notifier.channels.base import Envelope, Message
 from notifier.delivery.accounts import health, rate_limits, registry
 from notifier.delivery.content.attachments.memory import BUDGET, portions
 from notifier.delivery.content.attachments.storage import attachments_of
-from notifier.delivery.content.tracking import tracking_of, with_tracking
+from notifier.delivery.content.tracking.tracked_html import tracking_of, with_tracking
 from notifier.delivery.content.unsubscribe_link import OptOut, link_to
 from notifier.delivery.infra.db_retry import retry_while_db_down
 from notifier.delivery.ledger import claims

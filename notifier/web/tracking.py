@@ -16,7 +16,7 @@ from django.utils.encoding import iri_to_uri
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from notifier.delivery.content.tracked_link import TrackedLink, read_token
+from notifier.delivery.content.tracking.tracked_link import TrackedLink, read_token
 from notifier.delivery.engagement import machines
 from notifier.delivery.engagement.hits import Arrived, Hit, buffer
 from notifier.vocabulary.receipts import EventKind

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from structlog.testing import capture_logs
 
-from notifier.delivery.content.tracked_link import TrackedLink, keys_of, token_of
+from notifier.delivery.content.tracking.tracked_link import TrackedLink, keys_of, token_of
 from notifier.delivery.engagement.hits import Hit, unpack
 from notifier.models import EngagementBatch
 from tests.fixtures import People, as_web_role

@@ -5,7 +5,6 @@ one content for all recipients of a campaign; `rules.py` checks rendered parts b
 providers; `liquid.py` is the Liquid of one text, whose limits are in `render_budget.py`, `liquid_source.py`,
 `liquid_filters.py` and `liquid_tree.py`, and whose values are in `liquid_values.py`.
 
-Beside them: `attachments/` has the files of emails. `tracking.py` puts the links and the image of opens and clicks into
-a page (`tracked_link.py` signs them, `html_links.py` finds the page's links). `unsubscribe_link.py` encrypts the link
-that opts out.
+Beside them: `attachments/` has the files of emails, `tracking/` the links and the image by which opens and clicks are
+seen. `unsubscribe_link.py` encrypts the link that opts out.
 """

@@ -20,7 +20,7 @@ from notifier.channels import channel
 from notifier.channels.base import Envelope
 from notifier.delivery.content.partly_rendered import Locale
 from notifier.delivery.content.templates import Compiled
-from notifier.delivery.content.tracking import PersonalLink, with_tracking
+from notifier.delivery.content.tracking.tracked_html import PersonalLink, with_tracking
 from notifier.delivery.content.unsubscribe_link import read_token
 from notifier.vocabulary.content import TenantRules, Tracking
 from tenants.models import Tenant

@@ -12,8 +12,8 @@ from django.db import InterfaceError, OperationalError
 
 from notifier.channels import channel
 from notifier.channels.base import Envelope
-from notifier.delivery.content import html_links
-from notifier.delivery.content.tracked_link import CLICK, LONGEST_URL, OPEN, TrackedLink, keys_of, token_of
+from notifier.delivery.content.tracking import html_links
+from notifier.delivery.content.tracking.tracked_link import CLICK, LONGEST_URL, OPEN, TrackedLink, keys_of, token_of
 from notifier.delivery.infra.ttl_cache import TtlCache
 from notifier.vocabulary.content import Tracking
 from tenants.models import Tenant

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifier.delivery.content.html_links import is_web, replace_links, with_pixel
+from notifier.delivery.content.tracking.html_links import is_web, replace_links, with_pixel
 
 
 def tracked(html: str) -> str:

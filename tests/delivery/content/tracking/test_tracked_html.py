@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.channels.base import Envelope
-from notifier.delivery.content import tracking
-from notifier.delivery.content.tracked_link import TrackedLink, keys_of, read_token, token_of
-from notifier.delivery.content.tracking import PersonalLink, with_tracking
+from notifier.delivery.content.tracking import tracked_html
+from notifier.delivery.content.tracking.tracked_html import PersonalLink, with_tracking
+from notifier.delivery.content.tracking.tracked_link import TrackedLink, keys_of, read_token, token_of
 from notifier.delivery.content.unsubscribe_link import OptOut, link_to
 from notifier.vocabulary.content import Tracking
 from notifier.vocabulary.people import Address
@@ -27,9 +27,9 @@ PAGE = '<body><a href="https://shop.example/?a=1&amp;b=2">shop</a> <a href="http
 
 @pytest.fixture(autouse=True)
 def fresh_choices() -> Iterator[None]:
-    tracking.reset()
+    tracked_html.reset()
     yield
-    tracking.reset()
+    tracked_html.reset()
 
 
 def envelope(tenant: Tenant, campaign_id: uuid.UUID | None = CAMPAIGN) -> Envelope:
