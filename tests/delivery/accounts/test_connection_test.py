@@ -131,6 +131,19 @@ def test_a_sender_that_the_server_refuses_is_named_with_the_servers_words(
     assert '"v=DMARC1; p=none;' in text_of(account, "DMARC")
 
 
+def test_a_sender_deep_below_its_domain_costs_few_questions() -> None:
+    asked: list[str] = []
+
+    def lookup(name: str) -> list[str]:
+        asked.append(name)
+        return []
+
+    list(check_sender(SenderDomain("a." * 60 + "shop.example"), lookup))
+    policies = [name for name in asked if name.startswith("_dmarc.")]
+    assert len(policies) == 8 and policies[0] == "_dmarc." + "a." * 60 + "shop.example"
+    assert policies[-1] == "_dmarc.shop.example"
+
+
 @pytest.mark.django_db
 def test_words_that_cannot_be_stored_are_left_out(shop: Shop, settings: Settings) -> None:
     settings.DNS_SERVERS = ["127.0.0.1:1"]
