@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 
 from notifier.channels.queues import BATCH, CONTROL, RECEIPTS, channel_and_lanes, is_bulk
 from notifier.delivery.accounts.connection_test import mark_requested, run_test
-from notifier.delivery.bounces import accounts_with_mailbox, read_mailbox
+from notifier.delivery.bounces import read_mailboxes, tenants_with_mailbox
 from notifier.delivery.engagement import apply as engagement
 from notifier.delivery.infra import redis
 from notifier.delivery.ledger import receipt_rows
@@ -139,16 +139,16 @@ def apply_engagement() -> None:
 
 @shared_task(name="notifier.read_bounces", ignore_result=True)
 def read_bounces() -> None:
-    """Every 5 minutes: one task for each bounce mailbox, so that one that does not answer delays no other."""
-    for account_id in accounts_with_mailbox():
-        post("notifier.read_mailbox", str(account_id), queue=BATCH)
+    """Every 5 minutes: one task for each tenant with bounce mailboxes, so that one whose servers do not answer delays
+    no other."""
+    for tenant_id in tenants_with_mailbox():
+        post("notifier.read_mailboxes", str(tenant_id), queue=BATCH)
 
 
-@shared_task(name="notifier.read_mailbox", ignore_result=True)
-def read_one_mailbox(account_id: str) -> None:
-    """Read the mailbox of one account, and of those that share it."""
-    if accounts := accounts_with_mailbox().get(uuid.UUID(account_id)):
-        read_mailbox(accounts)
+@shared_task(name="notifier.read_mailboxes", ignore_result=True)
+def read_mailboxes_of(tenant_id: str) -> None:
+    """Read the bounce mailboxes of one tenant."""
+    read_mailboxes(uuid.UUID(tenant_id))
 
 
 @shared_task(name="notifier.partitions", ignore_result=True)

@@ -6,10 +6,13 @@ between leaves the report in the mailbox; the next worker stores it once more, a
 
 from __future__ import annotations
 
+import random
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -32,6 +35,9 @@ log = structlog.get_logger("notifier.bounces")
 CHUNK = 50
 #: messages of one mailbox in one run; the next run goes on
 MOST_MESSAGES = 200
+#: seconds for all mailboxes of a tenant in one run. Servers that do not answer would otherwise keep the workers of the
+#: queue, which arm the campaigns of all tenants, for a minute each
+TENANT_SECONDS = 60.0
 
 
 class Read(NamedTuple):
@@ -52,6 +58,26 @@ def accounts_with_mailbox() -> dict[uuid.UUID, list[ProviderAccount]]:
         if mailbox := mailbox_of(account):
             groups[account.tenant_id, mailbox].append(account)
     return {group[0].id: group for group in groups.values()}
+
+
+def tenants_with_mailbox() -> list[uuid.UUID]:
+    """The tenants whose accounts name a mailbox."""
+    return list({accounts[0].tenant_id: None for accounts in accounts_with_mailbox().values()})
+
+
+def read_mailboxes(tenant_id: uuid.UUID, seconds: float = TENANT_SECONDS) -> None:
+    """Read the tenant's mailboxes one after the other. Those for which no time is left have better luck in another
+    run: the order is random."""
+    groups = [accounts for accounts in accounts_with_mailbox().values() if accounts[0].tenant_id == tenant_id]
+    until = time.monotonic() + seconds
+    random.shuffle(groups)
+    for number, accounts in enumerate(groups):
+        left = until - time.monotonic()
+        if left <= 0:
+            unread = len(groups) - number
+            log.warning("mailboxes not read", action="read bounces", tenant=str(tenant_id), mailboxes=unread)
+            return
+        read_mailbox(accounts, partial(open_mailbox, deadline=left))
 
 
 def mailbox_of(account: ProviderAccount) -> BounceMailbox | None:

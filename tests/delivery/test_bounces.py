@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
@@ -16,11 +17,12 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import Client
+from structlog.testing import capture_logs
 
 from notifier.channels import base as channels_base
 from notifier.channels.email import EmailMessage
 from notifier.delivery.accounts import receipts_address, registry
-from notifier.delivery.bounces import accounts_with_mailbox, read_mailbox
+from notifier.delivery.bounces import accounts_with_mailbox, read_mailbox, read_mailboxes, tenants_with_mailbox
 from notifier.delivery.receipts import reading, sealing
 from notifier.mail_reports.return_path import address_for
 from notifier.models import ProviderAccount, Receipt
@@ -131,6 +133,22 @@ def test_a_message_that_no_reader_takes_stops_no_other_and_is_kept_for_a_person(
     assert trusted.left("broken") == [] and reading.read_due()
     rows = Receipt.objects.filter(account_id=account.pk)
     assert [row.state for row in rows] == [Receipt.State.UNREADABLE] * 2
+
+
+@pytest.mark.django_db
+def test_the_mailboxes_of_a_tenant_share_a_minute(people: People, trusted: Dovecot) -> None:  # noqa: F811
+    good, other = an_account(people.acme, trusted, "mine"), an_account(people.globex, trusted, "theirs")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for _ in range(20):
+            an_account(people.acme, bounce_user=uuid.uuid4().hex, bounce_port=silent.getsockname()[1])
+        assert set(tenants_with_mailbox()) == {people.acme.pk, people.globex.pk}
+        trusted.deliver("theirs", report_about(other))
+        with capture_logs() as lines:
+            read_mailboxes(people.acme.pk, seconds=0.5)
+    assert [line["tenant"] for line in lines if line["event"] == "mailboxes not read"] == [str(people.acme.pk)]
+    assert not bodies(good) and not bodies(other)
+    read_mailboxes(people.globex.pk)
+    assert len(bodies(other)) == 1
 
 
 @pytest.mark.django_db

@@ -16,6 +16,8 @@ from notifier.vocabulary.mail import BounceMailbox
 TIMEOUT = 10.0
 #: seconds for everything that is done with an open mailbox
 DEADLINE = 60.0
+#: addresses of a server that are tried; a name may have hundreds
+MOST_ADDRESSES = 3
 
 
 class MailboxError(Exception):
@@ -51,7 +53,7 @@ def open_mailbox(
     open_ = open_imap if mailbox.protocol == "imap" else open_pop3
     tls = ssl.create_default_context()
     try:
-        with _connect(mailbox.host, mailbox.port, timeout) as plain, closed_after(plain, deadline):
+        with _connect(mailbox.host, mailbox.port, min(timeout, deadline)) as plain, closed_after(plain, deadline):
             secure = mailbox.security == "tls"
             connection = tls.wrap_socket(plain, server_hostname=mailbox.host) if secure else plain
             with connection, open_(connection, mailbox, None if secure else tls) as opened:
@@ -68,7 +70,7 @@ def open_mailbox(
 
 def _connect(host: str, port: int, timeout: float) -> socket.socket:
     """A connection to the first address that answers; to internal ones only where the operator allows them."""
-    addresses = egress.resolve(host, port)
+    addresses = egress.resolve(host, port)[:MOST_ADDRESSES]
     for address in addresses[:-1]:
         with contextlib.suppress(OSError):
             return socket.create_connection((address, port), timeout)
