@@ -110,6 +110,13 @@ def test_what_befalls_a_batch_befalls_each_of_its_messages(name: str, answer: An
     assert len(client.requests) == 1
 
 
+@pytest.mark.parametrize("errors", [5, True, "x", [5], {"index": 0}])
+def test_unreadable_errors_leave_the_accepted_messages_accepted(errors: Any) -> None:
+    body = json.dumps({"data": [{"id": "1"}, {"id": "2"}], "errors": errors}).encode()
+    client = InMemoryClient(lambda request: Response(200, {}, body))
+    assert send_all(account("resend"), numbered(2), client) == [Sent("1"), Sent("2")]
+
+
 def test_a_message_with_attachments_leaves_alone_where_a_batch_takes_none() -> None:
     file = Attachment("a.pdf", "application/pdf", 1, load=lambda: b"x")
     messages = [*numbered(2), an_email(subject="news 2", attachments=(file,))]

@@ -80,9 +80,10 @@ class Resend(BatchService):
         taken = document.get("data") if isinstance(document, dict) else None
         if response.status >= 300 or not isinstance(taken, list):
             return []
+        stated = document.get("errors")
         errors = {
             error["index"]: error
-            for error in document.get("errors") or ()
+            for error in (stated if isinstance(stated, list) else ())
             if isinstance(error, dict) and type(error.get("index")) is int
         }
         entries, ids = [], iter(taken)
