@@ -118,10 +118,18 @@ class Dispatcher:
             if not batch.withdrawal.requested and (campaigns is None or campaign in campaigns):
                 batch.withdrawal.request()
 
-    def busy_accounts(self, batches: int) -> list[uuid.UUID]:
-        """Accounts with at least so many batches in flight."""
+    def busy_accounts(self, batches: int, rows: int | None = None) -> list[uuid.UUID]:
+        """Accounts with at least so many batches in flight, or so many rows."""
         counts = Counter(batch.account.id for batch in self._in_flight)
-        return [account_id for account_id, count in counts.items() if count >= batches]
+        return [
+            account_id
+            for account_id, count in counts.items()
+            if count >= batches or (rows is not None and self.rows_of(account_id) >= rows)
+        ]
+
+    def rows_of(self, account_id: uuid.UUID) -> int:
+        """How many rows of one account are in flight."""
+        return sum(len(batch.waiting) for batch in self._in_flight if batch.account.id == account_id)
 
     def start(self, account: ProviderAccount, rows: Sequence[Claimed]) -> None:
         """Send begun rows of one account and one campaign (or none); returns at once, except for a built-in provider,

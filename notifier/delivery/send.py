@@ -75,7 +75,10 @@ class _Task:
 
     def __init__(self, channel_name: str, lanes: Sequence[Lane], listener: WakeupListener, limits: TaskLimits) -> None:
         self._channel, self._lanes, self._listener, self._limits = channel_name, lanes, listener, limits
-        self._options = claims.ClaimOptions(begin=channel(channel_name).repeat_when_in_doubt)
+        kind = channel(channel_name)
+        self._options = claims.ClaimOptions(begin=kind.repeat_when_in_doubt)
+        #: rows of one account in flight at most, where a killed process leaves them in doubt for good
+        self._window = None if kind.repeat_when_in_doubt else kind.window
         self._dispatcher, self._paused = Dispatcher(), PausedAccounts()
         self._until = time.monotonic() + limits.seconds
         self._claimed_at = -math.inf
@@ -131,7 +134,7 @@ class _Task:
         self._woken = self._woken or self._listener.notified()
         if not (self._woken or self._left_behind or now - self._claimed_at > POLL_ANYWAY_SECONDS):
             return False
-        busy = dispatcher.busy_accounts(1 if late else limits.account_batches) + self._paused.accounts()
+        busy = dispatcher.busy_accounts(1 if late else self._account_batches(), self._window) + self._paused.accounts()
         self._claimed_at = now
         rows = self._claim(busy)
         _process(dispatcher, self._paused, rows, now)
@@ -142,11 +145,15 @@ class _Task:
         return bool(rows)
 
     def _claim(self, busy: Sequence[uuid.UUID]) -> claims.Claims:
-        size = self._limits.claim_size
+        size = min(self._limits.claim_size, self._window or self._limits.claim_size)
         rows = claims.claim(self._channel, self._lanes, size, busy, self._options)
         if rows or not self._woken or self._listener.disconnected:
             return rows
         return claims.claim(self._channel, self._lanes, size, busy, replace(self._options, wait_for_locked=True))
+
+    def _account_batches(self) -> int:
+        """Batches of one account in flight at once; with a window, its rows are the limit."""
+        return self._limits.account_batches if self._window is None else max(self._window, self._limits.account_batches)
 
 
 class PausedAccounts:
@@ -181,6 +188,7 @@ def _process(dispatcher: Dispatcher, paused: PausedAccounts, rows: list[Claimed]
         _settle_unsent(leaving)
         claims.release(_without(rows, [outcome.row for outcome in leaving]), CIRCUIT_SECONDS)
         return
+    rows = _within_window(dispatcher, account, rows)
     grant = rate_limits.take_for_account(account.id, registry.rate_of(account), len(rows))
     if grant.granted < len(rows):
         claims.release(rows[grant.granted :], grant.wait)
@@ -189,6 +197,17 @@ def _process(dispatcher: Dispatcher, paused: PausedAccounts, rows: list[Claimed]
     granted = _within_campaign_limits(rows[: grant.granted])
     for start in range(0, len(granted), window):
         _send_batch(dispatcher, account, granted[start : start + window], claimed_at)
+
+
+def _within_window(dispatcher: Dispatcher, account: ProviderAccount, rows: list[Claimed]) -> list[Claimed]:
+    """Rows for which the account has room; releases the other rows. Where a repeat hurts, a killed process leaves as
+    many messages in doubt as it had in flight."""
+    kind = channel(account.channel)
+    if kind.repeat_when_in_doubt:
+        return rows
+    room = kind.window - dispatcher.rows_of(account.id)
+    claims.release(rows[room:], 0.0)
+    return rows[:room]
 
 
 def _within_campaign_limits(rows: list[Claimed]) -> list[Claimed]:
