@@ -163,10 +163,16 @@ def test_bad_input_names_the_field_and_stores_nothing(
 
 
 @pytest.mark.parametrize(
-    ("raw", "status"), [(b"{", 400), (b"[]", 400), (b"\xff", 400), (b'{"a": NaN}', 400), (b"x" * 2_000_000, 413)]
+    ("raw", "status"), [(b"{", 400), (b"[]", 400), (b"\xff", 400), (b'{"a": NaN}', 400), (b"x" * 2_000_000, 400)]
 )
 def test_a_body_that_is_not_a_request_is_refused(quiet: Tenant, raw: bytes, status: int) -> None:
     answer = quiet.api.send("POST", "/v1/notifications", raw, content_type="application/json")
+    assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
+
+
+@pytest.mark.parametrize(("raw", "status"), [(b"{", 400), (b"x" * 2_000_000, 413)])
+def test_only_a_body_with_attachments_may_be_large(quiet: Tenant, raw: bytes, status: int) -> None:
+    answer = quiet.api.send("POST", "/v1/notifications/bulk", raw, content_type="application/json")
     assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
 
 

@@ -47,6 +47,7 @@ class Side:
         api.request_json(
             "POST", "/v1/categories", {"key": f"category-of-{self.letter}", "name": self.word, "kind": "marketing"}
         )
+        self._emails()
         suppression = {"channel": "push", "address": f"{tenant.tag}old", "cause": "manual"}
         assert tenant.owner().submit("/admin/tenants/suppression/add/", **suppression).status == 302
         tenant.wait_until_final(tenant.post(self.person, self.template, key=self.word).json["id"])
@@ -54,6 +55,17 @@ class Side:
         # makes an event of the delivery
         inbox.api.request_json("POST", f"/v1/inbox/messages/{inbox.messages()[0]['id']}/read")
         self._campaigns()
+
+    def _emails(self) -> None:
+        """A layout, a sender, and a template with a file."""
+        tenant, api = self.tenant, self.tenant.api
+        layout = {"html": f"<p>{self.word}</p>{{{{ content }}}}{{{{ postal_address }}}}", "postal_address": self.word}
+        api.request_json("PUT", f"/v1/layouts/layout-of-{self.letter}", layout)
+        sender = {"address": f"{self.word}@example.com", "name": self.word}
+        assert tenant.owner().submit("/admin/notifier/sender/add/", **sender).status == 302
+        file = {"name": f"{self.word}.txt", "content_type": "text/plain", "content": "aGVsbG8="}
+        parts = {"subject": self.word, "text": self.word, "attachments": [file]}
+        tenant.publish(f"mail-of-{self.letter}", "promotions", {"email": {"en": parts}})
 
     def _campaigns(self) -> None:
         tenant = self.tenant

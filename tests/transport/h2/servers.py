@@ -116,7 +116,7 @@ server.on('stream', (stream, headers) => {{
         stream.respond({{':status': 200}}); let left = 5
         const tick = () => left-- ? (stream.write('.'), setTimeout(tick, 30)) : stream.end(); tick()
       }},
-      large: () => {{ stream.respond({{':status': 500}}); stream.end('z'.repeat(300000)) }},
+      large: () => {{ stream.respond({{':status': 500}}); stream.end('z'.repeat(600000)) }},
       many: () => {{
         const h = {{':status': 400}}; for (let i = 0; i < 60; i++) h['x-h-' + i] = 'v'.repeat(400)
         stream.respond(h); stream.end()
