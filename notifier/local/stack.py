@@ -21,6 +21,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 from notifier.local import secret_file
 from notifier.local.console import Say, say
@@ -32,10 +33,11 @@ from notifier.local.processes.programs import PROJECT, Queue
 from notifier.local.processes.run_parallel import run_parallel
 from notifier.local.processes.watchdog import Watchdog
 from notifier.local.servers import sources
-from notifier.local.servers.ports import free_port
+from notifier.local.servers.ports import are_free, free_port
 from notifier.local.servers.start import Servers
 
-PREFERRED_PORTS = {"web": 8000, "flower": 5555, "sandbox": 8443}
+PREFERRED_PORTS = {"web": 8000, "flower": 5555}
+SANDBOX_PORT, SANDBOX_PORTS = 8443, 3
 
 
 class Stack:
@@ -65,6 +67,8 @@ class Stack:
         self.root.joinpath("sandbox", "address.json").unlink(missing_ok=True)
         self._secrets = secret_file.load_or_create(self.root / "secrets")
         self._ports = {name: free_port(0 if self.test else port) for name, port in PREFERRED_PORTS.items()}
+        # the sandbox also listens on the two ports after its own; with 0 it looks for three that are free
+        self._ports["sandbox"] = 0 if self.test or not are_free(SANDBOX_PORT, SANDBOX_PORTS) else SANDBOX_PORT
         self._servers = Servers(self.root, self._secrets, self._environ, self.test, self.say)
         self._servers.start()
         self.say("servers", f"ready; logs in {self.root / 'logs'}")
@@ -207,6 +211,7 @@ class Stack:
             fork = self._fork if programs.is_forked(program) else None
             self._adopt(Child(program, self.root, self.say, fork)).start()
         if name == "sandbox":
+            self._ports["sandbox"] = urlsplit(self.sandbox_url).port or 0  # a restart keeps the port
             self._write_env()
         self.say(name, self._ready_line(name))
 
