@@ -100,8 +100,8 @@ class Dispatcher:
 
     @property
     def rows(self) -> int:
-        """How many rows are in flight."""
-        return sum(len(batch.waiting) for batch in self._in_flight)
+        """How many rows have no written outcome: a crash leaves them in doubt, whether they were answered or not."""
+        return sum(len(batch.waiting) for batch in self._in_flight) + len(self._gathered)
 
     @property
     def batches(self) -> int:
@@ -128,8 +128,9 @@ class Dispatcher:
         ]
 
     def rows_of(self, account_id: uuid.UUID) -> int:
-        """How many rows of one account are in flight."""
-        return sum(len(batch.waiting) for batch in self._in_flight if batch.account.id == account_id)
+        """The same for one account."""
+        in_flight = sum(len(batch.waiting) for batch in self._in_flight if batch.account.id == account_id)
+        return in_flight + sum(outcome.row.account_id == account_id for outcome in self._gathered)
 
     def start(self, account: ProviderAccount, rows: Sequence[Claimed]) -> None:
         """Send begun rows of one account and one campaign (or none); returns at once, except for a built-in provider,

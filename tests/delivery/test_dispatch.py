@@ -254,3 +254,29 @@ def test_a_stop_takes_back_single_messages_that_wait_for_a_slow_provider(market:
         deliver("in_app", BULK)
     assert len(client.requests) == 1
     assert sorted(of_campaign(campaign)) == ["cancelled", "cancelled", "delivered"]
+
+
+def test_an_answer_counts_as_in_flight_until_its_outcome_is_written(shop: Shop) -> None:
+    """Otherwise a crash leaves more messages in doubt than the channel's window."""
+    shop.accept(an_order())
+    [row] = claims.claim("in_app", FAST, 10, (), claims.ClaimOptions(begin=True))
+    answered = threading.Event()
+
+    def answer_and_wait(messages: Sequence[InAppMessage]) -> Iterator[Answers]:
+        yield [(0, Sent(final=True))]
+        answered.wait(60)
+
+    class SlowInbox(ScriptedInbox):
+        builtin = False
+
+    account = inbox_account(shop)
+    registry.override_provider(account.pk, SlowInbox(answer_and_wait))
+    written: list[object] = []
+    dispatcher = dispatch.Dispatcher(written.extend)
+    dispatcher.start(account, [row])
+    until = [dispatcher.rows]
+    dispatcher.settle(0.01)
+    until.append(dispatcher.rows + len(written))
+    answered.set()
+    dispatcher.drain()
+    assert (until, dispatcher.rows, len(written)) == ([1, 1], 0, 1)
