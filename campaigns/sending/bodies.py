@@ -20,7 +20,7 @@ from notifier.delivery.content.attachments.listing import total_size
 from notifier.delivery.content.attachments.memory import LIGHT_BYTES
 from notifier.delivery.content.tracking.tracked_html import with_tracking
 from notifier.delivery.content.unsubscribe_link import OptOut, link_to
-from notifier.delivery.dispatch import message_with
+from notifier.delivery.messages import message_with
 from notifier.providers import Provider
 from notifier.providers.body_template import (
     ADDRESS,

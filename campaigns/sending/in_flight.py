@@ -14,20 +14,10 @@ from campaigns.sending.claimed_shard import ClaimedShard
 from campaigns.shard.outcomes import OutcomeNote
 from notifier.channels import channel
 from notifier.delivery.accounts import registry
-from notifier.delivery.dispatch import (
-    GATHER,
-    Dispatcher,
-    FallbackAccounts,
-    envelope_of,
-    expires_in,
-    is_tracked,
-    message_of,
-    outcome_of,
-    slow_down,
-    update_health,
-)
+from notifier.delivery.dispatch import GATHER, Dispatcher, FallbackAccounts, outcome_of, slow_down, update_health
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.settle import Outcome
+from notifier.delivery.messages import envelope_of, expires_in, is_tracked, message_of
 from notifier.errors import NotifierError
 from notifier.vocabulary.http import Answered, RequestBatch, Response, TokenRefused, TransportError
 from notifier.vocabulary.status import Status

@@ -33,13 +33,14 @@ class Sms(Channel):
     def check_address(self, address: str, is_recipient: Callable[[str], bool]) -> str:
         import phonenumbers  # 3 MB, which only a page where a person types needs
 
+        refusal = InvalidInput("A phone number has its country code and no blanks: +14155550100.", field="address")
         try:
             number = phonenumbers.parse(address)
-            if "".join(address.split()) == address and phonenumbers.is_possible_number(number):
-                return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
         except phonenumbers.NumberParseException:
-            pass
-        raise InvalidInput("A phone number has its country code and no blanks: +14155550100.", field="address")
+            raise refusal from None
+        if "".join(address.split()) != address or not phonenumbers.is_possible_number(number):
+            raise refusal
+        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
     def finish(self, text: str, rules: TenantRules) -> str:
         text = plain(text)

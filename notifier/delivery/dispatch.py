@@ -13,32 +13,28 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 import structlog
 from django.db import InterfaceError, OperationalError
 
 from notifier.channels import channel
-from notifier.channels.base import Envelope, Message
+from notifier.channels.base import Message
 from notifier.delivery.accounts import health, rate_limits, registry
 from notifier.delivery.content.attachments.memory import BUDGET, portions
-from notifier.delivery.content.attachments.storage import attachments_of
-from notifier.delivery.content.tracking.tracked_html import tracking_of, with_tracking
-from notifier.delivery.content.unsubscribe_link import OptOut, link_to
 from notifier.delivery.infra.db_retry import retry_while_db_down
 from notifier.delivery.ledger import claims
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.retry import Again, Tries, decide
 from notifier.delivery.ledger.settle import Outcome, settle
+from notifier.delivery.messages import message_of
 from notifier.errors import NotifierError
 from notifier.models import ProviderAccount
-from notifier.providers import Provider, provider_class
-from notifier.vocabulary.content import Tracking
+from notifier.providers import Provider
 from notifier.vocabulary.http import HttpClient, Request, Response, TransportError, Withdrawal
-from notifier.vocabulary.status import SILENT, Lane, Reason, Status
+from notifier.vocabulary.status import Reason, Status
 from notifier.vocabulary.verdicts import (
     InDoubt,
     Misconfigured,
@@ -263,61 +259,6 @@ def _messages(rows: Iterable[Claimed]) -> tuple[list[Message], list[Claimed], li
         except (NotifierError, KeyError, TypeError) as error:
             rejected.append(Outcome(row, Status.FAILED, Reason.REJECTED, str(error)))
     return messages, sendable, rejected
-
-
-def message_of(row: Claimed) -> Message:
-    """The channel's message of one ledger row."""
-    envelope, content = envelope_of(row), row.content
-    if is_tracked(row):
-        content = with_tracking(row.channel, content, envelope)
-    return message_with(row.channel, envelope, content)
-
-
-def is_tracked(row: Claimed) -> bool:
-    """Whether the site puts its pixel and its links into the message. 0.2 µs for a channel without HTML, 0.7 for a
-    tenant that tracks nothing."""
-    if not channel(row.channel).html_parts or tracking_of(row.tenant_id) is Tracking.OFF:
-        return False
-    account = registry.load_account(row.account_id)
-    return account is not None and provider_class(account.provider).needs_tracking
-
-
-def message_with(channel_name: str, envelope: Envelope, content: Mapping[str, Any]) -> Message:
-    """The channel's message of rendered content, whose lists of files become attachments."""
-    kind = channel(channel_name)
-    for part in kind.file_parts:
-        if part in content:
-            content = {**content, part: attachments_of(envelope.tenant_id, content[part])}
-    return kind.message(envelope, content)
-
-
-def envelope_of(row: Claimed) -> Envelope:
-    """The envelope of a ledger row's message. The collapse key has no hyphens, so that it fits into Web Push's Topic of
-    32 characters."""
-    return Envelope(
-        delivery_id=row.id,
-        tenant_id=row.tenant_id,
-        recipient_id=row.recipient_id,
-        address=row.address,
-        collapse_key=row.id.hex,
-        category=row.category,
-        campaign_id=row.campaign_id,
-        expires_in=expires_in(row.not_after),
-        urgent=row.lane != Lane.BULK,
-        unsubscribe_url=_unsubscribe_url(row),
-        rehearsal=row.mode == SILENT,
-    )
-
-
-def _unsubscribe_url(row: Claimed) -> str:
-    if row.lane != Lane.BULK or not row.category or not channel(row.channel).carries_unsubscribe_url:
-        return ""
-    return link_to(OptOut(row.tenant_id, row.recipient_id, row.channel, row.category))
-
-
-def expires_in(not_after: datetime | None) -> int | None:
-    """Seconds until a message is stale; None: never."""
-    return None if not_after is None else max(0, int((not_after - datetime.now(UTC)).total_seconds()))
 
 
 class FallbackAccounts:

@@ -9,7 +9,7 @@ import pytest
 
 from notifier.channels.base import Envelope
 from notifier.delivery.content.attachments import storage
-from notifier.delivery.dispatch import message_with
+from notifier.delivery.messages import message_with
 from notifier.models import Delivery, Notification, StoredFile, Template
 from notifier.vocabulary.mail import Attachment, Unreadable
 from notifier.vocabulary.people import Address
