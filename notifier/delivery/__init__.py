@@ -2,7 +2,7 @@
 
 Called by the API and the admin (`accept`, `redrive`), by the tasks (`send.deliver`, `sweep.sweep`) and by campaigns.
 Read one notification in this order: accept, accept_context, planning/, content/, ledger/accepted_rows; wakeup/; send,
-ledger/claims, recheck, dispatch, accounts/; ledger/settle. `sweep` repairs what a killed worker left behind.
+ledger/claims, recheck, messages, dispatch, accounts/; ledger/settle. `sweep` repairs what a killed worker left behind.
 
 What comes back: `receipts/` (what providers report), `engagement/` (opens and clicks that the site saw, and events of
 apps), `bounces` (reports that come into a mailbox).
