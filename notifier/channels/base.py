@@ -7,7 +7,7 @@ import pkgutil
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -39,6 +39,8 @@ class Message:
     """Base of every channel's message class."""
 
     envelope: Envelope
+    #: the body of its request, where the provider made it beforehand (Provider.prepare)
+    prepared: bytes = field(default=b"", kw_only=True)
 
     @property
     def file_bytes(self) -> int:

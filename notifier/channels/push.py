@@ -25,6 +25,14 @@ class PushMessage(Message):
     link: str = ""
     image: str = ""
     data: Mapping[str, str] = field(default_factory=dict)
+    sound: str = ""
+    #: digits: the number on the app's icon; empty: it stays as it is
+    badge: str = ""
+    #: what only one kind of device understands, by the names that docs/channels/push.md lists
+    android: Mapping[str, str] = field(default_factory=dict)
+    apns: Mapping[str, str] = field(default_factory=dict)
+    webpush: Mapping[str, str] = field(default_factory=dict)
+    fcm: Mapping[str, str] = field(default_factory=dict)
 
 
 class Push(Channel):

@@ -22,6 +22,7 @@ import orjson
 from notifier.channels.base import Message
 from notifier.errors import Forged, InvalidInput
 from notifier.providers.body_template import BodyTemplate, Placeholders, compile_template
+from notifier.values.push_token import is_push_token
 from notifier.vocabulary.checks import ConnectionCheck, SenderDomain
 from notifier.vocabulary.http import (
     WITHDRAWN,
@@ -125,6 +126,11 @@ class Provider(ABC, Generic[M]):
     #: each request has a path of its own (with the recipient's address), and nothing else outside of its body differs
     #: between messages: requests without a body template form batches, too
     own_paths: ClassVar[bool] = False
+    #: names of headers whose values differ between messages, beside the path: each value is one column of a body
+    #: template, or a text of its own in a request that was built by itself
+    own_headers: ClassVar[tuple[str, ...]] = ()
+    #: a message's body costs so much to make that a campaign makes it while it is armed: `prepare`
+    prepares: ClassVar[bool] = False
     #: the provider's server calls us later and says what became of a message: `verify` and `receipts` read the call
     reports: ClassVar[bool] = False
     #: the provider's server reports no opens and clicks: the site puts its own pixel and links into the HTML
@@ -182,6 +188,19 @@ class Provider(ABC, Generic[M]):
     def default_rate(self) -> float | None:
         """Messages a second that the provider's server allows this account by default; None: no known limit."""
         return self.rate_per_s
+
+    @classmethod
+    def check_token(cls, token: str) -> str:
+        """A device's token as it is stored. Raises InvalidInput, with the field `token` and the remedy, for a text that
+        can be no token of this platform."""
+        if not is_push_token(token):
+            raise InvalidInput("A token is 8 to 1024 visible ASCII characters.", field="token")
+        return token
+
+    def prepare(self, message: M) -> bytes:
+        """The body of the message's request, made while its campaign is armed and kept until it leaves as
+        `message.prepared`. Called with `prepares` only, by several processes at once; no I/O."""
+        raise NotImplementedError(f"{type(self).__name__} must implement prepare() to have prepared bodies")
 
     def token_request(self) -> Request | None:
         """The request that fetches the access token; None for a provider without one. The engine keeps the token under
