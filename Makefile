@@ -52,7 +52,7 @@ lock: $(STAMP)  ## Write requirements.lock and bench/requirements.lock from pypr
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --no-header --extra bench -c requirements.lock pyproject.toml -o bench/requirements.lock
 
 clean:  ## Remove .venv, .local and caches (stop a running demo first)
-	rm -rf $(VENV) $(NODE_PEERS)/node_modules .local .mypy_cache .ruff_cache .pytest_cache .hypothesis static-collected
+	rm -rf $(VENV) $(NODE_PEERS)/node_modules tests/judges/node_modules .local .mypy_cache .ruff_cache .pytest_cache .hypothesis static-collected
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
