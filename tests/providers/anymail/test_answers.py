@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifier.providers.anymail.batches import BatchService
+from notifier.providers.common.batches import BatchProvider
 from notifier.vocabulary.http import Response
 from notifier.vocabulary.verdicts import Permanent, Temporary, Throttled, Verdict
 from tests.providers.anymail.accounts import SERVICES, account
@@ -57,7 +57,7 @@ def test_an_answer_with_nonsense_in_it_gets_a_verdict(row: Row, choice: int, jun
     service = account(name)
     verdict = service.verdict_of(Response(status, {"content-type": "application/json"}, body))
     assert isinstance(verdict, Verdict)
-    if isinstance(service, BatchService):
+    if isinstance(service, BatchProvider):
         for body_of_batch in (body, b"[%b]" % body):
             entries = service.entries(Response(status, {}, body_of_batch))
             assert all(isinstance(service.verdict_of(entry), Verdict) for entry in entries)

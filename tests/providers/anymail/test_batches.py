@@ -9,7 +9,7 @@ import pytest
 
 from notifier.channels.email import EmailMessage
 from notifier.providers import Provider, provider_class
-from notifier.providers.anymail.batches import BatchService
+from notifier.providers.common.batches import BatchProvider
 from notifier.transport.in_memory import InMemoryClient
 from notifier.vocabulary.http import Request, Response, TransportError
 from notifier.vocabulary.mail import Attachment
@@ -17,7 +17,7 @@ from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Sent
 from tests.providers.anymail.accounts import SERVICES, account
 from tests.providers.emails import an_email
 
-BATCHES = sorted(name for name in SERVICES if issubclass(provider_class(name), BatchService))
+BATCHES = sorted(name for name in SERVICES if issubclass(provider_class(name), BatchProvider))
 
 
 def ids_of(name: str, request: Request) -> list[str]:

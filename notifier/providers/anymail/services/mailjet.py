@@ -8,10 +8,12 @@ from typing import Any
 
 import orjson
 
+from notifier.channels.email import EmailMessage
 from notifier.providers import base
 from notifier.providers.anymail.answers import Refusal, parse_json, text_at, texts_in
-from notifier.providers.anymail.batches import BatchService
 from notifier.providers.anymail.config import EspConfig
+from notifier.providers.anymail.provider import EmailService
+from notifier.providers.common.batches import BatchProvider
 from notifier.vocabulary.http import Request, Response
 
 
@@ -21,7 +23,7 @@ class MailjetConfig(EspConfig):
     secret_key: str = base.secret()
 
 
-class Mailjet(BatchService):
+class Mailjet(BatchProvider[EmailMessage], EmailService):
     name = "mailjet"
     title = "Mailjet"
     origin = "https://api.mailjet.com"

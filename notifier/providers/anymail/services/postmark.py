@@ -8,10 +8,12 @@ from typing import Any
 
 import orjson
 
+from notifier.channels.email import EmailMessage
 from notifier.providers import base
 from notifier.providers.anymail.answers import parse_json, text_at
-from notifier.providers.anymail.batches import BatchService
 from notifier.providers.anymail.config import EspConfig
+from notifier.providers.anymail.provider import EmailService
+from notifier.providers.common.batches import BatchProvider
 from notifier.vocabulary.http import Request, Response
 
 INACTIVE_RECIPIENT = "406"
@@ -28,7 +30,7 @@ class PostmarkConfig(EspConfig):
     message_stream: str = base.setting("", help_text="Such as outbound or broadcast; empty: the server's default.")
 
 
-class Postmark(BatchService):
+class Postmark(BatchProvider[EmailMessage], EmailService):
     # Postmark publishes no number of requests a second
     name = "postmark"
     title = "Postmark"

@@ -17,8 +17,9 @@ from notifier.channels.email import EmailMessage
 from notifier.errors import Forged
 from notifier.providers import base
 from notifier.providers.anymail.answers import parse_json, text_at
-from notifier.providers.anymail.batches import BatchService
 from notifier.providers.anymail.config import EspConfig
+from notifier.providers.anymail.provider import EmailService
+from notifier.providers.common.batches import BatchProvider
 from notifier.vocabulary.checks import ConnectionCheck
 from notifier.vocabulary.http import Request, Response
 from notifier.vocabulary.receipts import ReceiptRequest
@@ -35,7 +36,7 @@ class ResendConfig(EspConfig):
     )
 
 
-class Resend(BatchService):
+class Resend(BatchProvider[EmailMessage], EmailService):
     name = "resend"
     title = "Resend"
     origin = "https://api.resend.com"
