@@ -15,6 +15,10 @@ from notifier.errors import InvalidInput
 from notifier.vocabulary.content import TenantRules
 from notifier.vocabulary.people import Address, Person
 
+#: the text of a channel's `unread_part` that stands for a number: the unread messages in the recipient's inbox when the
+#: message leaves
+UNREAD = "unread"
+
 
 @dataclass(frozen=True)
 class Envelope:
@@ -66,6 +70,10 @@ class Channel(ABC):
     file_parts: ClassVar[frozenset[str]] = frozenset()
     #: parts that are the same for every recipient: no variable may stand in them
     fixed_parts: ClassVar[frozenset[str]] = frozenset()
+    #: a message that has any of these parts needs a text in one of them
+    shown: ClassVar[frozenset[str]] = frozenset()
+    #: the part whose text may be UNREAD
+    unread_part: ClassVar[str] = ""
     #: a text part -> the HTML part from which it is derived when a template lacks it
     text_of: ClassVar[Mapping[str, str]] = {}
     #: the part that names the sender; a tenant may use its own senders only
@@ -136,6 +144,13 @@ class Channel(ABC):
         for part, limit in self.longest.items():
             if len(parts.get(part, "")) > limit:
                 raise InvalidInput(f"The {part} has more than {limit} characters.", field=part)
+
+    def check_whole(self, parts: Mapping[str, Any]) -> None:
+        """Raise InvalidInput, naming the part, for the rendered parts of a message that shows nothing, although its
+        template has parts that are shown. `parts` lacks nothing, other than in `check_content`."""
+        shown = [part for part in parts if part in self.shown]
+        if shown and not any(parts[part] for part in shown):
+            raise InvalidInput(f"Nothing to show: {' and '.join(shown)} are empty for this recipient.", field=shown[0])
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from notifier.channels.base import Channel, Envelope, Message
+from notifier.channels import push_keys
+from notifier.channels.base import UNREAD, Channel, Envelope, Message
 from notifier.channels.links import check_image, check_link
 from notifier.errors import InvalidInput
 from notifier.values.push_token import is_push_token
@@ -16,10 +17,19 @@ from notifier.vocabulary.people import Address, Person
 
 #: an email address or a phone number, which `is_push_token` would accept: no platform has such tokens
 _OF_ANOTHER_CHANNEL = re.compile(r"[^@/]+@[^@/]+|\+?[0-9]{6,15}")
+PRIORITIES = ("high", "normal")
+LONGEST_TTL = 28 * 86_400  #: FCM and most push services keep a message for four weeks at most
+LARGEST_BADGE = 999_999
+LONGEST_SOUND = 100
+_INTEGER = re.compile(r"[0-9]{1,7}")
+#: keys of `apns` with which a push needs no text: it wakes the app, or changes a Live Activity
+_WITHOUT_TEXT = ("content_available", "event")
 
 
 @dataclass(frozen=True)
 class PushMessage(Message):
+    """A push without title and body is a data message: the app gets `data`, and the device shows nothing."""
+
     title: str
     body: str
     link: str = ""
@@ -28,17 +38,45 @@ class PushMessage(Message):
     sound: str = ""
     #: digits: the number on the app's icon; empty: it stays as it is
     badge: str = ""
-    #: what only one kind of device understands, by the names that docs/channels/push.md lists
+    #: `high`, `normal`, or empty: the lane decides (`is_urgent`)
+    priority: str = ""
+    #: seconds, by the template; `lifetime` is what providers use
+    ttl: int | None = None
+    #: what only one kind of device understands: notifier.channels.push_keys has the names, and the typed values
     android: Mapping[str, str] = field(default_factory=dict)
     apns: Mapping[str, str] = field(default_factory=dict)
     webpush: Mapping[str, str] = field(default_factory=dict)
     fcm: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def is_data(self) -> bool:
+        """Whether there is nothing to show."""
+        return not self.title and not self.body
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether the device is woken for it."""
+        return self.priority == "high" if self.priority else self.envelope.urgent
+
+    @property
+    def lifetime(self) -> int | None:
+        """Seconds until the push is stale; None: never."""
+        left = self.envelope.expires_in
+        if self.ttl is None or left is None:
+            return left if self.ttl is None else self.ttl
+        return min(self.ttl, left)
+
 
 class Push(Channel):
     name = "push"
-    parts = {"title": True, "body": True, "link": False, "image": False, "data": False}
-    inspected = frozenset({"link", "image"})
+    parts = {
+        "title": False, "body": False, "link": False, "image": False, "data": False, "sound": False, "badge": False,
+        "priority": False, "ttl": False, "android": False, "apns": False, "webpush": False, "fcm": False,
+    }  # fmt: skip
+    object_parts = frozenset({"data", *push_keys.BLOCKS})
+    inspected = frozenset({"link", "image", "sound", "badge", "priority", "ttl", *push_keys.BLOCKS})
+    shown = frozenset({"title", "body"})
+    unread_part = "badge"
 
     def addresses(self, person: Person) -> tuple[Address, ...]:
         return tuple(Address(d.token, d.platform, d.id) for d in person.devices)
@@ -53,16 +91,83 @@ class Push(Channel):
         return address
 
     def message(self, envelope: Envelope, content: Mapping[str, Any]) -> PushMessage:
+        get = content.get
+        badge, ttl = get("badge", ""), get("ttl")
         return PushMessage(
             envelope,
-            title=content["title"],
-            body=content["body"],
-            link=content.get("link", ""),
-            image=content.get("image", ""),
-            data=content.get("data") or {},
+            title=get("title", ""),
+            body=get("body", ""),
+            link=get("link", ""),
+            image=get("image", ""),
+            data=get("data") or {},
+            sound=get("sound", ""),
+            badge="" if badge == UNREAD else badge,
+            priority=get("priority", ""),
+            ttl=int(ttl) if ttl else None,
+            android=get("android") or {},
+            apns=get("apns") or {},
+            webpush=get("webpush") or {},
+            fcm=get("fcm") or {},
         )
+
+    def check_parts(self, parts: Mapping[str, Any]) -> None:
+        super().check_parts(parts)
+        for block in push_keys.BLOCKS.keys() & parts.keys():
+            if not isinstance(parts[block], Mapping):
+                raise InvalidInput(f"{block} must be an object of texts.", field=block)
+            push_keys.check_names(block, parts[block])
+        apns = parts.get("apns") or {}
+        _check_live_activity(apns)
+        if parts.get("title") or parts.get("body"):
+            return
+        if not self.shown.isdisjoint(parts):
+            raise InvalidInput("The title and the body are empty; leave out both for a data message.", field="title")
+        if not parts.get("data") and not any(apns.get(name) for name in _WITHOUT_TEXT):
+            raise InvalidInput(
+                "push needs a title or a body; or, to show nothing, data, apns.content_available or apns.event.",
+                field="title",
+            )
 
     def check_content(self, parts: Mapping[str, Any], rules: TenantRules) -> None:
         super().check_content(parts, rules)
-        check_link(parts.get("link", ""), rules.schemes)
-        check_image(parts.get("image", ""))
+        get = parts.get
+        check_link(get("link", ""), rules.schemes)
+        check_image(get("image", ""))
+        if badge := get("badge"):
+            _check_badge(badge)
+        if (priority := get("priority")) and priority not in PRIORITIES:
+            raise InvalidInput("The priority is high or normal; without one, the lane decides.", field="priority")
+        if (ttl := get("ttl")) and not (_INTEGER.fullmatch(ttl) and int(ttl) <= LONGEST_TTL):
+            raise InvalidInput(f"The ttl is a number of seconds from 0 to {LONGEST_TTL} (28 days).", field="ttl")
+        if (sound := get("sound")) and not (len(sound) <= LONGEST_SOUND and sound.isprintable()):
+            raise InvalidInput(
+                f"The sound is `default` or a file name of at most {LONGEST_SOUND} characters.", field="sound"
+            )
+        for block in push_keys.BLOCKS:
+            if texts := get(block):
+                push_keys.check_values(block, texts)
+
+    def check_whole(self, parts: Mapping[str, Any]) -> None:
+        super().check_whole(parts)
+        _check_live_activity(parts.get("apns") or {})
+
+
+def _check_badge(badge: str) -> None:
+    if badge != UNREAD and not (_INTEGER.fullmatch(badge) and int(badge) <= LARGEST_BADGE):
+        raise InvalidInput(
+            f"The badge is a number from 0 to {LARGEST_BADGE}, or {UNREAD}: the number of the recipient's unread"
+            " messages.",
+            field="badge",
+        )
+
+
+def _check_live_activity(apns: Mapping[str, Any]) -> None:
+    """Apple drops a push about a Live Activity that lacks one of its keys, and reports nothing."""
+    if apns.get("push_type") == "liveactivity" and not apns.get("event"):
+        raise InvalidInput("A Live Activity needs apns.event: start, update or end.", field="apns.event")
+    if apns.get("event") and not apns.get("content_state"):
+        raise InvalidInput("A Live Activity needs apns.content_state, a JSON object.", field="apns.content_state")
+    if apns.get("event") == "start":
+        for name in ("attributes_type", "attributes"):
+            if not apns.get(name):
+                raise InvalidInput(f"A Live Activity that starts needs apns.{name}.", field=f"apns.{name}")

@@ -58,7 +58,7 @@ def in_sandbox(name: str) -> Provider[Any]:
 
 def a_message(provider: Provider[Any]) -> Any:
     channel = channels()[provider.channel]
-    texts = {"from": "Ann <ann@example.com>", "reply_to": "help@example.com"}
+    texts = {"from": "Ann <ann@example.com>", "reply_to": "help@example.com", "badge": "7", "ttl": "60"}
     structured = {"data", *channel.object_parts, *channel.file_parts}
     content = {part: texts.get(part, "text") for part in channel.parts if part not in structured}
     # a channel whose addresses are no column of a recipient is reached by any text

@@ -90,7 +90,7 @@ class PartlyRendered:
         if sum(map(len, texts)) > self.free_characters:
             names = (name for name, _ in self.personal)
             parts = rules.nest_parts({**self.parts, **dict(zip(names, texts, strict=True))})
-            rules.check(self.content.channel, parts, self.tenant_rules, self.content.field)
+            rules.check(self.content.channel, parts, self.tenant_rules, self.content.field, whole=True)
         return texts
 
     def _finish(self, texts: tuple[str, ...]) -> tuple[str, ...]:

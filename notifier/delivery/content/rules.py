@@ -18,11 +18,14 @@ from notifier.vocabulary.content import TenantRules
 _WIDEST = 4
 
 
-def check(name: str, parts: Mapping[str, Any], tenant_rules: TenantRules, field: str) -> None:
+def check(name: str, parts: Mapping[str, Any], tenant_rules: TenantRules, field: str, *, whole: bool = False) -> None:
     """Raise InvalidInput unless these parts of channel `name` may be sent. `parts` may lack parts that are not rendered
-    yet. The error's field is `field` and the part."""
+    yet, unless they are the `whole` message. The error's field is `field` and the part."""
+    kind = channel(name)
     try:
-        channel(name).check_content(parts, tenant_rules)
+        if whole:
+            kind.check_whole(parts)
+        kind.check_content(parts, tenant_rules)
         for provider in providers().values():
             if provider.channel == name:
                 provider.check_content(parts)
@@ -30,11 +33,15 @@ def check(name: str, parts: Mapping[str, Any], tenant_rules: TenantRules, field:
         raise InvalidInput(error.message, field=f"{field}.{error.field}", code=error.code) from None
 
 
-def free_characters(name: str, common: Mapping[str, Any], personal: Collection[str]) -> int:
+def free_characters(name: str, common: Mapping[str, Any], personal: Collection[str], always: Mapping[str, str]) -> int:
     """How many characters the `personal` parts of a message may have together without breaking any rule; -1 when a rule
-    checks more than their length. `common`: the other parts. Arming compares one sum a message with it: 0.2 µs."""
+    checks more than their length. `common`: the other parts; `always`: what every rendering of a personal part
+    contains. Arming compares one sum a message with it: 0.2 µs."""
     kind = channel(name)
     if kind.inspected.intersection(part.partition(".")[0] for part in personal):
+        return -1
+    shown = kind.shown.intersection([*common, *personal])
+    if shown and not any(common.get(part) or always.get(part) for part in shown):
         return -1
     parts = nest_parts({**common, **dict.fromkeys(personal, "?")})
     limits = [limit for part, limit in kind.longest.items() if part in personal]

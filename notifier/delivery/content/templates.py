@@ -84,7 +84,7 @@ class Compiled:
         if content.channel in self._finished:
             for part in self._finished[content.channel].intersection(parts):
                 parts[part] = finish_part(content.channel, part, parts[part], tenant_rules)
-        rules.check(content.channel, parts, tenant_rules, content.field)
+        rules.check(content.channel, parts, tenant_rules, content.field, whole=True)
         return parts
 
     def render_partly(self, content: Locale, common: dict[str, Any], tenant_rules: TenantRules) -> PartlyRendered:
@@ -101,8 +101,10 @@ class Compiled:
                 else:
                     parts[part] = finish_part(content.channel, part, text.render(common), tenant_rules)
             rendered = {part: text for part, text in parts.items() if text is not None}
-            rules.check(content.channel, rules.nest_parts(rendered), tenant_rules, content.field)
-            free_characters = rules.free_characters(content.channel, rendered, [part for part, _ in personal])
+            nested = rules.nest_parts(rendered)
+            rules.check(content.channel, nested, tenant_rules, content.field, whole=not personal)
+            always = {part: "".join(text.constants(common)) for part, text in personal}
+            free_characters = rules.free_characters(content.channel, rendered, [part for part, _ in personal], always)
         except NotifierError as error:
             broken = error
         kind = channel(content.channel)
