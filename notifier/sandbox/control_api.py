@@ -1,5 +1,5 @@
-"""The sandbox's own pages: GET /_report, GET /_mail, POST /_reset, POST /_faults, POST /_sms/inbound. They belong to
-no fake service."""
+"""The sandbox's own pages: GET /_report, GET /_mail, POST /_reset, POST /_faults, POST /_sms/inbound, /_webpush/…. They
+belong to no fake service."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import orjson
 
 from notifier.sandbox.fake_service import Answer, FakeService, Incoming, json_answer
 from notifier.sandbox.state import SandboxState
+from notifier.sandbox.web_push import subscriptions
 
 
 class ControlApi(FakeService):
@@ -21,6 +22,10 @@ class ControlApi(FakeService):
             ("GET", "/_faults"): self._get_faults,
             ("GET", "/_mail"): self._mail,
             ("POST", "/_sms/inbound"): self._answer_sms,
+            ("POST", "/_webpush/subscriptions"): self._subscribe_browser,
+            ("GET", "/_webpush/subscriptions"): self._subscriptions,
+            ("GET", "/_webpush/messages"): self._pushed,
+            ("POST", "/_webpush/expire"): self._expire_subscription,
         }
 
     def serves(self, path: str) -> bool:
@@ -46,6 +51,7 @@ class ControlApi(FakeService):
             "connections": state.connections,
             "grants": dict(state.tokens.grants),
             "callbacks": state.callbacks.report(),
+            "webpush": state.browsers.report(),
             "outbox": state.outbox_url,
         }
         if query.get("detail") == "1":
@@ -74,6 +80,32 @@ class ControlApi(FakeService):
             raise ValueError("the body must be {from: number, text: text}")
         if not self.state.phones.answer(answer["from"], answer["text"]):
             return json_answer(404, {"error": "this number got no SMS whose service reports to an address"})
+        return json_answer(200, {})
+
+    def _subscribe_browser(self, incoming: Incoming) -> Answer:
+        """A new subscription as `JSON.stringify(subscription)` writes it. The body may be empty or choose options."""
+        host = incoming.headers.get(":authority") or incoming.headers.get("host", "")
+        options = orjson.loads(incoming.body) if incoming.body else None
+        return json_answer(201, subscriptions.create(options, host))
+
+    def _subscriptions(self, incoming: Incoming) -> Answer:
+        """How many messages each subscription accepted; `limit=`."""
+        limit = int(parse_qs(incoming.query).get("limit", ["1000"])[-1])
+        return json_answer(200, self.state.browsers.counts(limit))
+
+    def _pushed(self, incoming: Incoming) -> Answer:
+        """The newest messages, decrypted, oldest first; `endpoint=` selects those that wait for one browser."""
+        endpoint = parse_qs(incoming.query).get("endpoint", [""])[-1]
+        return json_answer(200, self.state.browsers.messages(endpoint))
+
+    def _expire_subscription(self, incoming: Incoming) -> Answer:
+        """`{"endpoint": …}`: the person took the permission back; messages are answered 410 from now on."""
+        request = orjson.loads(incoming.body)
+        endpoint = request.get("endpoint") if isinstance(request, dict) else None
+        subscription = subscriptions.subscription_in(str(endpoint).rpartition("/")[2])
+        if subscription is None:
+            return json_answer(404, {"error": "the sandbox made no subscription with this endpoint"})
+        self.state.browsers.expire(subscription.name)
         return json_answer(200, {})
 
     def _reset(self, _incoming: Incoming) -> Answer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 KEPT = 500  #: messages of each channel
@@ -45,6 +45,7 @@ class OutboxItem(NamedTuple):
     link: str = ""  #: what a push opens
     mime: bool = False  #: `source` is a mail in MIME
     inbound: bool = False  #: the recipient wrote this message
+    open: Callable[[], OutboxItem] | None = None  #: decrypts the message: called once, when a person reads it
 
 
 class Channel:
@@ -91,6 +92,8 @@ class Outbox:
 
     def messages(self, channel: str = "", search: str = "", after: int = 0) -> Iterator[Kept]:
         """Newest first: of this channel, with `search` in the address or the title, with a number above `after`."""
+        for stored in self._channels.values():
+            _open_all(stored)
         chosen = [
             Kept._make(message)
             for name, stored in self._channels.items()
@@ -109,3 +112,12 @@ class Outbox:
     def channels(self) -> dict[str, int]:
         """How many messages of each channel are kept."""
         return {name: len(stored.messages) for name, stored in self._channels.items()}
+
+
+def _open_all(channel: Channel) -> None:
+    """Decrypt what was kept as it arrived."""
+    messages = channel.messages
+    if any(item.open is not None for _, _, item, _ in messages):
+        channel.messages = deque(
+            (number, at, item if item.open is None else item.open(), size) for number, at, item, size in messages
+        )

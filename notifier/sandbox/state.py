@@ -1,5 +1,5 @@
 """The state that all fake services share: what arrived, the faults that are set, issued access tokens, callbacks,
-the people who answer an SMS."""
+the people who answer an SMS, the browsers that get pushes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from notifier.sandbox.callbacks import Callbacks
 from notifier.sandbox.faults import Faults
 from notifier.sandbox.outbox import Outbox
 from notifier.sandbox.phones import Phones
+from notifier.sandbox.web_push.browsers import Browsers
 
 
 class AccessTokens:
@@ -51,6 +52,7 @@ class SandboxState:
     outbox: Outbox = field(default_factory=Outbox)
     callbacks: Callbacks = field(default_factory=Callbacks)
     phones: Phones = field(default_factory=Phones)
+    browsers: Browsers = field(default_factory=Browsers)
     connections: int = 0  #: open now
 
     def __post_init__(self) -> None:
@@ -62,5 +64,6 @@ class SandboxState:
         self.outbox.reset()
         self.callbacks.reset()
         self.phones.reset()
+        self.browsers.reset()
         self.tokens.grants.clear()
         self.faults.reset()
