@@ -100,7 +100,7 @@ class Campaign(TenantOwned):
     turn_at = models.DateTimeField(null=True, editable=False)
     #: workers that arm the campaign now, and those that died of it
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)
-    #: why messages could not be rendered: campaigns.arming.render_problems
+    #: why messages cannot be sent: campaigns.arming.render_problems
     problems = models.JSONField(default=list, editable=False)
     # -- launch and sending --
     hold_seconds = models.PositiveSmallIntegerField(

@@ -14,7 +14,7 @@ from tenants.models import Import
 
 TAGS = ["campaigns"]
 UNREACHED = "People of the audience who get no message at all."
-RENDER_PROBLEMS = "What could not be rendered while arming; twenty causes at most."
+RENDER_PROBLEMS = "What could not be rendered, and what no account sends, found while arming; twenty causes at most."
 EXCLUDED = (
     "Messages left out while arming, by reason; `unknown_recipient` counts ids of the list that are no recipients."
 )
@@ -126,7 +126,7 @@ class CampaignInput(CampaignChangeInput):
 
 
 class RenderProblemOutput(serializers.Serializer[Any]):
-    """One cause why messages could not be rendered."""
+    """One cause why messages cannot be sent."""
 
     channel = serializers.CharField()
     reason = serializers.CharField(help_text="missing_variable or template_error")

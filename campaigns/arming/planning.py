@@ -41,6 +41,15 @@ class Message(NamedTuple):
     quiet_hours: QuietHours | None
 
 
+class Route(NamedTuple):
+    """What the messages of one shard share: their channel, the platform of their devices, and the app of the accounts
+    that send them ("": the accounts without an app, for devices of whichever app)."""
+
+    channel: str
+    platform: str
+    app: str
+
+
 class SuppressedMessage(NamedTuple):
     """One message that must not leave. Ids are hexadecimal digits."""
 
@@ -54,11 +63,13 @@ class SuppressedMessage(NamedTuple):
 
 @dataclass
 class RangePlan:
-    """The messages of one range: those that may leave by (channel, platform), those suppressed by id; each id once."""
+    """The messages of one range: those that may leave by route, those suppressed by id; each id once."""
 
-    messages: dict[tuple[str, str], list[Message]] = field(default_factory=dict)
+    messages: dict[Route, list[Message]] = field(default_factory=dict)
     suppressed: dict[str, SuppressedMessage] = field(default_factory=dict)
-    accounts: dict[tuple[str, str], ProviderAccount | None] = field(default_factory=dict)
+    accounts: dict[Route, ProviderAccount | None] = field(default_factory=dict)
+    #: (channel, platform, app of the device) -> the messages of its route; None: no account sends them
+    outboxes: dict[tuple[str, str, str], list[Message] | None] = field(default_factory=dict)
     #: reason -> messages that will not leave
     excluded: Counter[str] = field(default_factory=Counter)
     problems: list[RenderProblem] = field(default_factory=list)
@@ -105,13 +116,22 @@ class CampaignPlanner:
             limit = f"more than {per_recipient * 1000:g} ms of processor time for each person"
             raise InvalidInput(f"The template takes too long: {limit}.", field="template")
 
-    def account(self, channel: str, platform: str) -> ProviderAccount | None:
-        """The account that sends some messages of a channel and platform: chosen anew at each call, by weight."""
+    def account(self, route: Route) -> ProviderAccount | None:
+        """The account that sends some messages of a route: chosen anew at each call, by weight."""
         try:
             # a rehearsal uses the accounts of the live campaign
-            return registry.choose_account(self.tenant, channel, platform, self.campaign.mode)
+            return registry.choose_account(self.tenant, route.channel, route.platform, self.campaign.mode, route.app)
         except Unconfigured:
             return None
+
+    def _outbox(self, range_plan: RangePlan, channel: str, platform: str, app: str) -> list[Message] | None:
+        """The list for messages to devices of this app; None when no account sends them. One route for all apps without
+        an account of their own: a shard for each of them would be small."""
+        of_account = registry.account_app(self.tenant, channel, platform, self.campaign.mode, app)
+        route = Route(channel, platform, of_account)
+        if route not in range_plan.accounts:
+            range_plan.accounts[route] = self.account(route)
+        return None if range_plan.accounts[route] is None else range_plan.messages.setdefault(route, [])
 
     def _add(self, range_plan: RangePlan, person: Person, entry: Planned) -> None:
         channel, address = entry.channel, entry.address
@@ -124,11 +144,13 @@ class CampaignPlanner:
         except InvalidInput as error:
             failed = Suppressed(channel, Reason.TEMPLATE_ERROR, address)
             return self._suppress(range_plan, person, failed, error.message)
-        key = (channel, address.platform)
-        if key not in range_plan.accounts:
-            range_plan.accounts[key] = self.account(*key)
-        if range_plan.accounts[key] is None:
-            return self._suppress(range_plan, person, Suppressed(channel, Reason.NO_ACCOUNT, address))
+        key = (channel, address.platform, address.app)
+        outbox = range_plan.outboxes.get(key)
+        if outbox is None and key not in range_plan.outboxes:
+            outbox = range_plan.outboxes[key] = self._outbox(range_plan, *key)
+        if outbox is None:
+            no_account = Suppressed(channel, Reason.NO_ACCOUNT, address)
+            return self._suppress(range_plan, person, no_account, registry.no_account(*key))
         message = Message(
             self._ids[channel](address.value),
             person.id.hex,
@@ -140,7 +162,7 @@ class CampaignPlanner:
             if person.preferences is NO_PREFERENCES
             else hours_of(person.preferences, self.rule.kind, person.timezone),
         )
-        range_plan.messages.setdefault(key, []).append(message)
+        outbox.append(message)
 
     def _suppress(self, range_plan: RangePlan, person: Person, entry: Suppressed, detail: str = "") -> None:
         range_plan.excluded[entry.reason] += 1

@@ -61,7 +61,7 @@ WHERE c.id = %s AND c.state = 'arming' AND c.revision = %s
 @dataclass(frozen=True)
 class RangeCounts:
     """What arming one range adds to its campaign: audience entries, recipients without any message, excluded messages
-    by reason, and why messages could not be rendered."""
+    by reason, and why messages cannot be sent."""
 
     entries: int
     unreached: int

@@ -1,4 +1,5 @@
-"""Why some messages of a campaign could not be rendered: each cause once, with a count and some of the recipients."""
+"""Why some messages of a campaign cannot be sent (the text could not be rendered, no account carries it): each cause
+once, with a count and some of the recipients."""
 
 from __future__ import annotations
 

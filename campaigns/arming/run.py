@@ -18,7 +18,7 @@ from campaigns import audience
 from campaigns.arming import ledger, locks, ranges, sharding
 from campaigns.arming.limits import LIMITS, ArmingLimits
 from campaigns.arming.planning import CampaignPlanner, RangePlan
-from campaigns.arming.render_problems import UNRENDERED, count_unrendered, problem_sentences
+from campaigns.arming.render_problems import count_unrendered, problem_sentences
 from campaigns.arming.request import remove_arming
 from campaigns.arming.sharding import ShardDraft
 from campaigns.arming.warm import warm_workers
@@ -201,8 +201,9 @@ def _finish(campaign: Campaign) -> None:
 
 
 def _why_empty(campaign: Campaign) -> str:
-    """Why no message would leave: first what could not be rendered, with the variable, then the other reasons."""
-    others = {reason: n for reason, n in campaign.excluded.items() if reason not in UNRENDERED}
+    """Why no message would leave: first the problems, which name the variable or the app, then the other reasons."""
+    explained = {problem["reason"] for problem in campaign.problems}
+    others = {reason: n for reason, n in campaign.excluded.items() if reason not in explained}
     counts = [f"{n:,} {reason.replace('_', ' ')}" for reason, n in sorted(others.items(), key=lambda item: -item[1])]
     causes = [sentence.rstrip(".") for sentence in problem_sentences(campaign.problems)]
     return f"Nobody can be reached: {'; '.join([*causes, *counts]) or 'the audience is empty'}."

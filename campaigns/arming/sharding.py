@@ -36,15 +36,15 @@ class ShardDraft:
 def draft_shards(planner: CampaignPlanner, range_plan: RangePlan, range_number: int) -> list[ShardDraft]:
     """Shards of even size, each with an account chosen for it. The canary's messages are in shards of their own."""
     drafts: list[ShardDraft] = []
-    for (name, platform), messages in range_plan.messages.items():
+    for route, messages in range_plan.messages.items():
         # in the order of the ids, which are as good as random: each shard has a narrow range of the ledger's key
         messages.sort(key=itemgetter(0))
         first = canary_count(planner.campaign.canary_percent, len(messages), range_number)
         for canary, group in ((True, messages[:first]), (False, messages[first:])):
             for part in _split_evenly(group, settings.SHARD_SIZE):
-                account = planner.account(name, platform) or range_plan.accounts[name, platform]
+                account = planner.account(route) or range_plan.accounts[route]
                 assert account is not None
-                drafts.append(ShardDraft(name, platform, account, canary, part))
+                drafts.append(ShardDraft(route.channel, route.platform, account, canary, part))
     return drafts
 
 

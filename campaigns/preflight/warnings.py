@@ -10,11 +10,11 @@ from typing import Protocol
 from django.conf import settings
 from django.utils.timezone import localtime
 
-from campaigns.arming.render_problems import count_unrendered, excluded_messages, problem_sentences
+from campaigns.arming.render_problems import UNRENDERED, count_unrendered, excluded_messages, problem_sentences
 from campaigns.models import Campaign
 from campaigns.preflight.spot_check import UNSEEN_AFTER, SpotCheck
 from notifier.channels.queues import queue_of
-from notifier.vocabulary.status import Lane, Mode
+from notifier.vocabulary.status import Lane, Mode, Reason
 
 #: an arming older than this is worth a warning: recipients who joined since then get nothing
 STALE = timedelta(hours=24)
@@ -72,7 +72,8 @@ def _about_people(campaign: Campaign, findings: Findings) -> Iterator[str]:
     messages = sum(r.messages for r in findings.ready) + sum(excluded_messages(campaign.excluded).values())
     failed = count_unrendered(campaign.excluded)
     if failed and 100 * failed >= settings.UNRENDERED_WARN_PERCENT * messages:
-        yield f"{failed:,} of {messages:,} messages could not be rendered. {problem_sentences(campaign.problems)[0]}"
+        unrendered = [problem for problem in campaign.problems if problem["reason"] in UNRENDERED]
+        yield f"{failed:,} of {messages:,} messages could not be rendered. {problem_sentences(unrendered)[0]}"
     if campaign.tested_at is None:
         yield "The campaign was not tested since its last change: send it to yourself first."
     elif campaign.tested_version_id != campaign.version_id:
@@ -81,6 +82,7 @@ def _about_people(campaign: Campaign, findings: Findings) -> Iterator[str]:
 
 def _about_leaving(campaign: Campaign, findings: Findings, now: datetime) -> Iterator[str]:
     """Whether every message can leave."""
+    yield from problem_sentences([p for p in campaign.problems if p["reason"] == Reason.NO_ACCOUNT])
     for account in findings.ready:
         if not account.enabled:
             yield f"The account {account.account} is switched off; its {account.channel} messages will wait."

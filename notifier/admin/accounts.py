@@ -19,6 +19,7 @@ from notifier.providers import provider_class, providers
 from tenants.admin import OWNERS, TenantForm, TenantModelAdmin, admin_site, may
 from tenants.admin.audit_entries import record_change
 from tenants.admin.base import ChannelFilter
+from tenants.people.fields import app as app_name
 
 PREFIX = "config_"
 ABBREVIATIONS = {"api": "API", "arn": "ARN", "id": "ID", "smtp": "SMTP", "url": "URL"}
@@ -38,7 +39,13 @@ class AccountForm(TenantForm):
 
     class Meta:
         model = ProviderAccount
-        fields = ("tenant", "name", "weight", "rate_per_s", "enabled")
+        fields = ("tenant", "name", "app", "weight", "rate_per_s", "enabled")
+
+    def clean_app(self) -> str:
+        try:
+            return app_name(self.cleaned_data["app"])
+        except InvalidInput as error:
+            raise forms.ValidationError(error.message) from None
 
     def clean(self) -> dict[str, Any] | None:
         values = super().clean() or {}
@@ -105,7 +112,7 @@ class ProviderAccountAdmin(AccountTest, TenantModelAdmin):
     group = "Set-up"
     rank = 40
     edited_by = OWNERS
-    list_display = ("name", "provider", "channel", "platform", "sandbox", "enabled", "weight", "rate_per_s")
+    list_display = ("name", "provider", "channel", "platform", "app", "sandbox", "enabled", "weight", "rate_per_s")
     list_filter = (ChannelFilter, "sandbox", "enabled")
     search_fields = ("name", "provider")
     ordering = ("name",)
@@ -139,11 +146,12 @@ class ProviderAccountAdmin(AccountTest, TenantModelAdmin):
         if obj is None or self.has_change_permission(request, obj):
             kwargs["form"] = form_for(obj.provider if obj else named_provider(request), obj)
         # the settings are no columns of the model, so only names of columns may go to the model form's factory
-        kwargs["fields"] = ("tenant", *AccountForm.Meta.fields[1:]) if obj is None else AccountForm.Meta.fields[1:]
+        columns = columns_of(obj.provider if obj else named_provider(request))
+        kwargs["fields"] = columns if obj is None else columns[1:]
         return super().get_form(request, obj, change, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        base = ("tenant", "name", "weight", "rate_per_s", "enabled")
+        base = columns_of(obj.provider if obj else named_provider(request))
         if obj is not None and not self.has_change_permission(request, obj):
             fixed = ("provider", "channel", "platform", "sandbox", "created_at")
             return (*base, *fixed, *self._secret_fields(request, obj))
@@ -178,6 +186,12 @@ class ProviderAccountAdmin(AccountTest, TenantModelAdmin):
         obj.provider = form.provider_name
         registry.save_config(obj, form.settings())
         super().save_model(request, obj, form, change)
+
+
+def columns_of(provider: str) -> tuple[str, ...]:
+    """The columns of an account that its form shows; `app` for providers that serve devices."""
+    kind = providers().get(provider)
+    return tuple(name for name in AccountForm.Meta.fields if name != "app" or (kind is not None and kind.platform))
 
 
 def is_built_in(account: ProviderAccount) -> bool:

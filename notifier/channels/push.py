@@ -1,4 +1,4 @@
-"""Push: a notification on a phone or in a browser, by platform (fcm, apns, webpush)."""
+"""Push: a notification on a phone or in a browser; the device's platform names its providers."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Push(Channel):
     unread_part = "badge"
 
     def addresses(self, person: Person) -> tuple[Address, ...]:
-        return tuple(Address(d.token, d.platform, d.id) for d in person.devices)
+        return tuple(Address(d.token, d.platform, d.id, d.app) for d in person.devices)
 
     def check_address(self, address: str, is_recipient: Callable[[str], bool]) -> str:
         if not is_push_token(address) or _OF_ANOTHER_CHANNEL.fullmatch(address):

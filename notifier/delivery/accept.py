@@ -153,7 +153,7 @@ def _rows(context: AcceptContext, draft: _Draft) -> list[DeliveryRow]:
         }
     rows = [_row(context, draft, entry, content[entry.channel], due) for entry in entries]
     if rows and all(row.reason == Reason.NO_ACCOUNT for row in rows):
-        raise Unconfigured("No enabled provider account of this tenant carries this message.", field="channels")
+        raise Unconfigured(f"{'; '.join(dict.fromkeys(row.detail for row in rows))}.", field="channels")
     return rows
 
 
@@ -207,9 +207,13 @@ def _row(
         row.reason = entry.reason
         return row
     try:
-        account = registry.choose_account(context.tenant, entry.channel, entry.address.platform, draft.request.mode)
+        address = entry.address
+        account = registry.choose_account(
+            context.tenant, entry.channel, address.platform, draft.request.mode, address.app
+        )
     except Unconfigured:
         row.reason = Reason.NO_ACCOUNT
+        row.detail = registry.no_account(entry.channel, address.platform, address.app)
         return row
     if expires_in_quiet_hours(entry.hold_until, draft.request.not_after):
         row.status, row.reason = Status.EXPIRED, Reason.QUIET_HOURS

@@ -23,7 +23,7 @@ from notifier.delivery.wakeup.listener import NullListener, WakeupListener
 from notifier.errors import NotifierError
 from notifier.models import ProviderAccount
 from notifier.vocabulary.status import Lane, Reason, Status
-from tenants.models import Tenant
+from tenants.models import Device, Tenant
 
 #: seconds after which an open circuit is tried again
 CIRCUIT_SECONDS = 15.0
@@ -263,7 +263,10 @@ def reroute(rows: Sequence[Claimed]) -> list[Outcome]:
     """Outcomes for rows whose account was disabled or deleted after acceptance: another account, or a failure. A row
     with an attempt in doubt ends as unknown: through another account, a repeat would arrive twice."""
     tenants = Tenant.objects.in_bulk({row.tenant_id for row in rows})
-    return [_reroute(row, tenants[row.tenant_id]) for row in rows]
+    device_ids = [row.address.device_id for row in rows if row.address.device_id]
+    # a row has no app: the device's own one decides, because the account may have served devices of any app
+    apps: dict[uuid.UUID | None, str] = dict(Device.objects.filter(id__in=device_ids).values_list("id", "app"))
+    return [_reroute(row, tenants[row.tenant_id], apps.get(row.address.device_id, "")) for row in rows]
 
 
 def leave_unhealthy(account: ProviderAccount, rows: Sequence[Claimed]) -> list[Outcome]:
@@ -276,11 +279,11 @@ def leave_unhealthy(account: ProviderAccount, rows: Sequence[Claimed]) -> list[O
     return [Outcome(row, Status.QUEUED, detail=detail, account_id=fallbacks[0].id) for row in rows if not row.in_doubt]
 
 
-def _reroute(row: Claimed, tenant: Tenant) -> Outcome:
+def _reroute(row: Claimed, tenant: Tenant, app: str) -> Outcome:
     if row.in_doubt:
         return Outcome(row, Status.UNKNOWN, Reason.IN_DOUBT, "its account was disabled", dead_letter=True)
     try:
-        account = registry.choose_account(tenant, row.channel, row.address.platform, row.mode)
+        account = registry.choose_account(tenant, row.channel, row.address.platform, row.mode, app)
     except NotifierError as error:
         return Outcome(row, Status.FAILED, Reason.NO_ACCOUNT, error.message, dead_letter=True)
     return Outcome(row, Status.QUEUED, detail="its account was disabled", account_id=account.id)

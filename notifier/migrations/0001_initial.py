@@ -545,6 +545,14 @@ class Migration(migrations.Migration):
                 ("channel", models.CharField(editable=False, max_length=16)),
                 ("provider", models.CharField(max_length=32)),
                 ("platform", models.CharField(blank=True, editable=False, max_length=8)),
+                (
+                    "app",
+                    models.CharField(
+                        blank=True,
+                        help_text="Only devices of this app; empty: devices of every app that has no account of its own.",
+                        max_length=100,
+                    ),
+                ),
                 ("sandbox", models.BooleanField(default=False, editable=False)),
                 ("config", models.BinaryField(default=bytes)),
                 ("receipts_secret", models.BinaryField(default=bytes)),

@@ -15,6 +15,11 @@ class ProviderAccount(TenantOwned):
     channel = models.CharField(max_length=16, editable=False)
     provider = models.CharField(max_length=32)
     platform = models.CharField(max_length=8, blank=True, editable=False)
+    app = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="Only devices of this app; empty: devices of every app that has no account of its own.",
+    )
     sandbox = models.BooleanField(default=False, editable=False)
     config = models.BinaryField(default=bytes, editable=False)
     #: encrypted like `config`; the provider's calls of the receipts address must hold it. Empty: no call is accepted

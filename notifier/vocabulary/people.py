@@ -60,13 +60,15 @@ class Person(NamedTuple):
         }
 
 
-@dataclass(frozen=True)
-class Address:
-    """Where a message on a channel goes. `platform` picks the provider (push: fcm, apns, webpush)."""
+class Address(NamedTuple):
+    """Where a message on a channel goes. `platform` names the providers that serve a device, and `app`, the app that
+    made its token, one of their accounts. An address that was read from the ledger has no `app`. A tuple: arming makes
+    one a device, and a frozen dataclass takes 0.3 µs more."""
 
     value: str
     platform: str = ""
     device_id: uuid.UUID | None = None
+    app: str = ""
 
 
 @dataclass(frozen=True)

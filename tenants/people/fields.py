@@ -88,6 +88,11 @@ def device(platform: str, token: str, app: str = "") -> None:
     _text(app, "app", 100)
 
 
+def app(value: str) -> str:
+    """The tenant's own name of one of its apps: up to 100 printable characters."""
+    return _text(value, "app", 100)
+
+
 def _text(value: str, field: str, limit: int, *, required: bool = False, allowed: str = "") -> str:
     value = trimmed(value)
     if required and not value:

@@ -127,6 +127,22 @@ def test_a_provider_account_with_wrong_settings_is_refused_at_the_field(site: Si
     assert list(errors(answer)) == ["config_service_account"]
 
 
+def test_an_account_of_devices_names_its_app_and_no_other_account_does(site: Site, log_in: LogIn) -> None:
+    browser, add = log_in(site.people.ana), url(ProviderAccount, "add") + "?provider=fcm"
+    asked = {
+        "tenant": str(site.people.acme.pk), "name": "courier", "weight": "100", "enabled": "on",
+        "config_service_account": service_account(),
+    }  # fmt: skip
+    assert list(errors(browser.post(add, {**asked, "app": "a\tb"}))) == ["app"]
+    assert browser.post(add, {**asked, "app": " com.acme.courier "}).status_code == 302
+    account = ProviderAccount.objects.get(name="courier")
+    assert account.app == "com.acme.courier"
+    assert "com.acme.courier" in browser.get(url(ProviderAccount, "changelist")).content.decode()
+    assert 'value="com.acme.courier"' in browser.get(url(ProviderAccount, "change", account.pk)).content.decode()
+    mail = browser.get(url(ProviderAccount, "add") + "?provider=smtp").context["adminform"].form
+    assert "app" not in mail.fields
+
+
 def test_an_email_service_asks_for_its_own_settings_in_words(site: Site, log_in: LogIn) -> None:
     browser, add = log_in(site.people.ana), url(ProviderAccount, "add") + "?provider=mailgun"
     form = browser.get(add).context["adminform"].form

@@ -38,7 +38,7 @@ class Command(BaseCommand):
         if campaign.state != State.ARMED or not campaign.armed_at:
             raise CommandError(campaign.failure or f"The campaign was edited meanwhile and is {campaign.state}.")
         for problem, sentence in zip(campaign.problems, problem_sentences(campaign.problems), strict=True):
-            self.stdout.write(f"could not be rendered: {sentence} For {', '.join(problem['recipients'])}.")
+            self.stdout.write(f"not sent: {sentence} For {', '.join(problem['recipients'])}.")
 
     def _watch(self, campaign: Campaign, revision: int) -> None:
         began, shown_at = time.monotonic(), 0.0

@@ -119,13 +119,12 @@ def rate_of(account: ProviderAccount) -> float | None:
         return provider_class(account.provider).rate_per_s
 
 
-def choose_account(tenant: Tenant, channel: str, platform: str, mode: str) -> ProviderAccount:
-    """One of the tenant's accounts that can carry the message: by weight and health. Raises Unconfigured."""
-    accounts = usable_accounts(tenant, channel, platform, mode)
+def choose_account(tenant: Tenant, channel: str, platform: str, mode: str, app: str = "") -> ProviderAccount:
+    """One of the tenant's accounts that can carry the message to devices of `app`: by weight and health. Raises
+    Unconfigured."""
+    accounts = usable_accounts(tenant, channel, platform, mode, app)
     if not accounts:
-        raise Unconfigured(
-            f"No enabled provider account of this tenant carries {channel} {platform}".rstrip() + ".", field="channels"
-        )
+        raise Unconfigured(f"{no_account(channel, platform, app)}.", field="channels")
     if len(accounts) == 1:
         return accounts[0]
     return pick_by_weight(accounts, health.read_weights([a.id for a in accounts]), random.random())  # noqa: S311
@@ -144,23 +143,38 @@ def pick_by_weight(
     return accounts[0]
 
 
-def usable_accounts(tenant: Tenant, channel: str, platform: str, mode: str) -> list[ProviderAccount]:
-    """Enabled accounts for this channel and platform. A test message uses sandbox accounts only, and so does a tenant
-    that has not gone live; a live tenant's live message never does."""
+def no_account(channel: str, platform: str, app: str) -> str:
+    """Why such a message has no account, without a full stop."""
+    devices = f" for {platform} devices" if platform else ""
+    of_app = f" of the app {app!r}" if app else ""
+    return f"No enabled provider account of this tenant carries {channel}{devices}{of_app}"
+
+
+def usable_accounts(tenant: Tenant, channel: str, platform: str, mode: str, app: str = "") -> list[ProviderAccount]:
+    """Enabled accounts for this channel and platform: the accounts of `app`, else those without an app. A test message
+    uses sandbox accounts only, and so does a tenant that has not gone live; a live tenant's live message never does."""
     sandbox = mode == Mode.TEST or tenant.sandbox
-    return [
+    usable = [
         a
         for a in _enabled_accounts(tenant)
         if a.channel == channel
         and a.platform == platform
+        and (not a.app or a.app == app)
         and (a.sandbox == sandbox or provider_class(a.provider).builtin)
     ]
+    return [a for a in usable if a.app] or usable
+
+
+def account_app(tenant: Tenant, channel: str, platform: str, mode: str, app: str) -> str:
+    """The `app` of the accounts that send for devices of this app: its own name, or "" when it has no account of its
+    own. Messages with the same answer may share an account."""
+    return app if app and any(a.app for a in usable_accounts(tenant, channel, platform, mode, app)) else ""
 
 
 def fallback_accounts(tenant: Tenant, account: ProviderAccount, mode: str) -> list[ProviderAccount]:
     """The accounts that can carry a message instead of `account`, the one with the greatest weight and health first.
     An account with an open circuit is none of them."""
-    usable = usable_accounts(tenant, account.channel, account.platform, mode)
+    usable = usable_accounts(tenant, account.channel, account.platform, mode, account.app)
     healths = health.read_weights([other.id for other in usable if other.id != account.id])
     healthy = [other for other in usable if healths.get(other.id, 0) and other.weight and _can_replace(other, account)]
     return sorted(healthy, key=lambda other: -other.weight * healths[other.id])

@@ -75,7 +75,7 @@ def test_preflight_shows_problems_and_warns_above_a_share(
     settings.UNRENDERED_WARN_PERCENT = 30.0
     shown = text(browser(points.people.ben).get(page("change", campaign)))
     assert "messages could not be rendered" not in shown
-    assert "Messages that could not be rendered" in shown and "bob" in shown
+    assert "Messages that cannot be sent" in shown and "bob" in shown
 
 
 def test_arming_fails_with_the_variable_when_no_message_can_be_rendered(
