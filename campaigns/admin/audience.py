@@ -3,27 +3,32 @@ audience has, and some of them."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 
 from campaigns.admin.page import actor
-from campaigns.audience import count_recipients, loading, sample_recipients
+from campaigns.audience import count_filter, count_recipients, loading, sample_recipients
+from campaigns.audience.segments import NAMED_FIELDS
 from campaigns.edit import audiences, uploads
 from campaigns.models import Audience, AudienceMember
 from notifier.errors import InvalidInput, NotifierError
+from notifier.vocabulary.ids import parse_id
 from tenants.access import allow_slow_statements
 from tenants.admin import MARKETERS, TenantForm, TenantModelAdmin, may
+from tenants.admin.roles import editable_tenants
 from tenants.imports.jobs import OPEN_STATES
 from tenants.models import Import
 
 FILTER_HELP = (
-    'Conditions that must all hold, such as [{"field": "locale", "op": "in", "value": ["de", "de-AT"]}, '
-    '{"field": "attributes.plan", "op": "eq", "value": "pro"}]. For a segment only.'
+    'For a segment only: conditions that must all hold, such as [{"field": "locale", "op": "in", "value": ["de", '
+    '"de-AT"]}, {"field": "attributes.plan", "op": "eq", "value": "pro"}]. Of an entry {"any": [condition, …]} one '
+    f"condition must hold. Fields: {', '.join(NAMED_FIELDS)}, and attributes such as attributes.plan."
 )
 
 
@@ -38,6 +43,7 @@ class AudienceForm(TenantForm):
         model = Audience
         fields = ("tenant", "name", "source", "filter")
         help_texts = {"filter": FILTER_HELP}
+        widgets = {"filter": forms.Textarea(attrs={"class": "vLargeTextField", "rows": 8, "spellcheck": "false"})}
 
     def clean(self) -> dict[str, Any] | None:
         values = super().clean() or {}
@@ -129,8 +135,23 @@ class AudienceAdmin(TenantModelAdmin):
             return HttpResponseRedirect(request.path)
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.upload_view)
-        return [path("<uuid:pk>/upload/", view, name="campaigns_audience_upload"), *super().get_urls()]
+        upload, count = self.admin_site.admin_view(self.upload_view), self.admin_site.admin_view(self.count_view)
+        return [
+            path("count/", count, name="campaigns_audience_count"),
+            path("<uuid:pk>/upload/", upload, name="campaigns_audience_upload"),
+            *super().get_urls(),
+        ]
+
+    def count_view(self, request: HttpRequest) -> HttpResponse:
+        """How many recipients a typed filter finds, for the script of the form."""
+        tenant_id = parse_id(request.POST.get("tenant"))
+        tenant = editable_tenants(request, MARKETERS).filter(pk=tenant_id).first()
+        if request.method != "POST" or tenant is None:
+            return JsonResponse({"error": "Choose a tenant."}, status=400)
+        try:
+            return JsonResponse({"reaches": count_filter(tenant.pk, _parsed(request.POST.get("filter", "")))})
+        except NotifierError as error:
+            return JsonResponse({"error": describe(error)}, status=400)
 
     def upload_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Replace the members of a list by those of a file."""
@@ -155,6 +176,13 @@ class AudienceAdmin(TenantModelAdmin):
             "form": form,
         }
         return render(request, "admin/campaigns/audience/upload.html", context)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise InvalidInput("Is no JSON yet.", field="filter") from None
 
 
 def _content(audience: Audience) -> dict[str, Any]:

@@ -7,13 +7,14 @@ of requests and answers are in `shapes`. Read `base`, then `campaigns`, `control
 from __future__ import annotations
 
 from campaigns.api import controls
-from campaigns.api.audiences import AudienceMembersView, AudiencesView, AudienceView
+from campaigns.api.audiences import AudienceMembersView, AudiencesView, AudienceView, FilterCountView
 from campaigns.api.campaigns import CampaignResultsView, CampaignsView, CampaignView
 from campaigns.api.rehearsal import CampaignPreflightView, CampaignRehearseView, CampaignTestView
 from notifier.api.framework.paths import path
 
 urlpatterns = [
     path("v1/audiences", AudiencesView.as_view()),
+    path("v1/audiences/count", FilterCountView.as_view()),
     path("v1/audiences/<id:audience_id>", AudienceView.as_view()),
     path("v1/audiences/<id:audience_id>/members", AudienceMembersView.as_view()),
     path("v1/campaigns", CampaignsView.as_view()),

@@ -23,10 +23,12 @@ from campaigns.api.shapes import (
     AudienceMembersInput,
     AudienceMembersOutput,
     AudienceOutput,
+    FilterCountOutput,
+    FilterInput,
     show_audiences,
     show_members,
 )
-from campaigns.audience import count_recipients, loading
+from campaigns.audience import count_filter, count_recipients, loading
 from campaigns.edit import audiences, uploads
 from campaigns.models import Audience
 from notifier.api.framework import schema
@@ -49,6 +51,14 @@ class AudiencesView(CampaignsScopeView):
         fields = self.read(AudienceInput)
         audience = audiences.create(self.tenant, fields["name"], fields["source"], fields.get("filter"), by=self.actor)
         return Response(AudienceOutput(audience).data, status=201)
+
+
+class FilterCountView(CampaignsScopeView):
+    """How many recipients a filter finds, while it is being written."""
+
+    @schema.post("Count the recipients that a filter finds", FilterInput, FilterCountOutput, status=200, tags=TAGS)
+    def post(self, request: Request) -> Response:
+        return Response({"reaches": count_filter(self.tenant_id, self.read(FilterInput)["filter"])})
 
 
 class AudienceView(CampaignsScopeView):

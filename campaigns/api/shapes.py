@@ -31,8 +31,17 @@ class AudienceInput(serializers.Serializer[Any]):
         required=False,
         allow_null=True,
         help_text="For a segment: conditions that must all hold, "
-        'such as [{"field": "attributes.plan", "op": "eq", "value": "pro"}].',
+        'such as [{"field": "attributes.plan", "op": "eq", "value": "pro"}]. Of an entry {"any": [condition, …]} one '
+        "condition must hold.",
     )
+
+
+class FilterInput(serializers.Serializer[Any]):
+    filter = serializers.JSONField(help_text="As that of a segment.")
+
+
+class FilterCountOutput(serializers.Serializer[Any]):
+    reaches = serializers.IntegerField(help_text="Recipients that the filter finds now.")
 
 
 class AudienceOutput(serializers.Serializer[Any]):

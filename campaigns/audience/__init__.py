@@ -8,12 +8,19 @@ read. queries: the SQL over an audience of any kind (key ranges, one range's rec
 """
 
 from campaigns.audience.lists import ListReport, load_file, load_ids, load_staged, stage_ids
-from campaigns.audience.queries import count_recipients, key_ranges, recipient_query, sample_recipients
+from campaigns.audience.queries import (
+    count_filter,
+    count_recipients,
+    key_ranges,
+    recipient_query,
+    sample_recipients,
+)
 from campaigns.audience.segments import check_filter
 
 __all__ = [
     "ListReport",
     "check_filter",
+    "count_filter",
     "count_recipients",
     "key_ranges",
     "load_file",

@@ -5,6 +5,7 @@ A range is given by keys (keyset pagination), so that no range costs more than t
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -82,6 +83,11 @@ def count_recipients(audience: Audience) -> int:
     sql, params = _matching(audience)
     ((count,),) = _rows(f"SELECT count(*) {sql}", params)
     return int(count)
+
+
+def count_filter(tenant_id: uuid.UUID, filter_: object) -> int:
+    """How many recipients of the tenant a filter finds, before an audience is made of it. Raises InvalidInput."""
+    return count_recipients(Audience(tenant_id=tenant_id, source=Audience.Source.SEGMENT, filter=filter_))
 
 
 def sample_recipients(audience: Audience, n: int) -> list[Recipient]:

@@ -146,3 +146,16 @@ def test_a_list_is_deleted_with_its_members_unless_a_campaign_uses_it(site: Site
     assert "List: 1 ids" in text(ben.get(delete))
     ben.post(delete, post="yes")
     assert not AudienceMember.objects.exists() and not Audience.objects.filter(pk=own_list.pk).exists()
+
+
+def test_a_typed_filter_is_counted_for_marketers_of_the_tenant_only(site: Site, browser: Browse) -> None:
+    url = reverse("admin:campaigns_audience_count")
+    asked = {"tenant": site.acme.pk, "filter": '[{"field": "external_id", "op": "in", "value": ["ada", "zoe"]}]'}
+    form_at = reverse("admin:campaigns_audience_add")
+    ben = browser(site.people.ben)
+    assert ben.post(url, form_at, **asked).json() == {"reaches": 1}
+    for filter_, expected in (("[{", "filter: Is no JSON yet."), ("[]", "filter: A segment needs at least one")):
+        answer = ben.post(url, form_at, **{**asked, "filter": filter_})
+        assert answer.status_code == 400 and answer.json()["error"].startswith(expected)
+    assert browser(site.people.cleo).post(url, form_at, **asked).status_code == 400
+    assert browser(site.vic).post(url, reverse("admin:index"), **asked).status_code == 400

@@ -11,7 +11,7 @@ from django.db.models import Model
 from django.urls import reverse
 from playwright.sync_api import Page, expect, sync_playwright
 
-from campaigns.models import Campaign
+from campaigns.models import Audience, Campaign
 from inbox.views import demo_link
 from tenants.admin import admin_site
 from tenants.models import Recipient, User
@@ -109,6 +109,18 @@ def test_the_pages_of_a_campaign_work(tab: Page, web: Web, site: Site) -> None:
     with tab.expect_response(lambda got: got.url.endswith("/progress/")) as asked:
         tab.reload()
     assert asked.value.status == 200
+
+
+def test_a_typed_filter_shows_how_many_people_it_finds(tab: Page, web: Web, site: Site) -> None:
+    log_in(tab, web, site.people.ben)
+    tab.goto(web.origin + list_of(Audience, "add"))
+    typed = tab.locator("#id_filter")
+    typed.fill('[{"field": "external_id", "op": "in", "value": ["ada", "zoe"]}]')
+    expect(tab.locator("#segment-count")).to_have_text("1 person now")
+    typed.fill('[{"field": "nme"}]')
+    expect(tab.locator("#segment-count")).to_contain_text("filter.0.field: Must be one of")
+    typed.fill("[]")
+    expect(tab.locator("#segment-count")).to_have_text("")
 
 
 def test_the_page_of_the_api_works_and_tries_an_address(tab: Page, web: Web, site: Site) -> None:

@@ -113,3 +113,14 @@ def test_a_list_cannot_be_replaced_while_it_is_being_frozen(site: Site, api: Api
     site.draft(audience=audience, state=Campaign.State.ARMING)
     status, problem = api("PUT", f"/v1/audiences/{audience.pk}/members", {"external_ids": ["ada"]})
     assert (status, problem["code"]) == (409, "audience_in_use")
+
+
+def test_a_filter_is_counted_before_an_audience_is_made_of_it(site: Site, api: Api) -> None:
+    filter_ = [{"field": "external_id", "op": "in", "value": ["ada", "zoe"]}]
+    assert api("POST", "/v1/audiences/count", {"filter": filter_}) == (200, {"reaches": 1})
+    either = [{"any": [*filter_, {"field": "device.platform", "op": "eq", "value": "fcm"}]}]
+    assert api("POST", "/v1/audiences/count", {"filter": either}) == (200, {"reaches": 4})
+    status, problem = api("POST", "/v1/audiences/count", {"filter": [{"any": [{"field": "nme"}]}]})
+    assert (status, problem["field"]) == (400, "filter.0.any.0.field")
+    assert api("POST", "/v1/audiences/count", {"filter": []})[0] == 400
+    assert Audience.objects.count() == 1
