@@ -53,14 +53,15 @@ class Arrivals:
                 counts = self._by_service[service] = Counter()
             counts[outcome] += 1
 
-    def take(self, address: str, delivery: str, title: str, channel: str = "push") -> None:
-        """Record an accepted message. `delivery`: the delivery's id, which tells two messages to one address apart."""
+    def take(self, address: str, delivery: str, title: str, channel: str = "push", *, identity: str = "") -> None:
+        """Record an accepted message. `delivery`: the delivery's id, which tells two messages to one address apart;
+        `identity` does so in its place where the id is not read from every message."""
         now = time.time()
         arrived = self._channels.get(channel)
         if arrived is None:
             arrived = self._channels[channel] = ChannelArrivals()
         arrived.at.append(now)
-        digest = blake2b(f"{address}\0{delivery}".encode(), digest_size=8).digest()
+        digest = blake2b(f"{address}\0{identity or delivery}".encode(), digest_size=8).digest()
         arrived.times[digest] = arrived.times.get(digest, 0) + 1
         if len(arrived.kept) < DETAIL:
             arrived.kept.append(Arrival(now, address, delivery, title, channel))

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import uuid
 from functools import partial
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -24,7 +23,7 @@ from notifier.sandbox.fake_service import INTERNAL_ERROR, REFUSED_STREAM, Answer
 from notifier.sandbox.outbox import OutboxItem
 from notifier.sandbox.state import SandboxState
 from notifier.sandbox.web_push.browsers import Pushed
-from notifier.sandbox.web_push.subscriptions import Subscription, decode, endpoint_of, subscription_in
+from notifier.sandbox.web_push.subscriptions import Subscription, endpoint_of, subscription_in
 from notifier.sandbox.web_push.vapid import Vapid, VapidRefused
 
 LARGEST = 4096  #: bytes of a body that every push service takes (RFC 8030 §7.2)
@@ -33,6 +32,8 @@ HANG_SECONDS = 3600.0
 URGENCIES = ("very-low", "low", "normal", "high")
 TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")
 TTL = re.compile(r"[0-9]{1,10}")
+#: a topic made of a delivery's id, or of its digest, is another one for each delivery; a tenant's own topic is not
+DIGITS = re.compile(r"[0-9a-f]{32}")
 #: what the outbox shows of a request
 SHOWN_HEADERS = ("ttl", "topic", "urgency", "content-encoding")
 
@@ -144,31 +145,29 @@ class WebPush(MessageService):
     # -- an accepted message --
 
     def _take(self, incoming: Incoming, destination: Destination) -> None:
-        topic = incoming.headers.get("topic", "")
-        subscription = destination.subscription
+        topic, subscription = incoming.headers.get("topic", ""), destination.subscription
         pushed = self._browsers.receive(destination.endpoint, topic, incoming.body, subscription)
         headers = tuple((name, incoming.headers[name]) for name in SHOWN_HEADERS if name in incoming.headers)
-        delivery = _delivery_of(topic)
-        if subscription is None or (delivery and not self._browsers.has_time()):
-            delivery = delivery or topic or blake2b(incoming.body, digest_size=8).hexdigest()
-            item = OutboxItem("push", destination.endpoint, delivery, headers=headers, source=incoming.body)
-            self._arrivals.take(destination.endpoint, delivery, "")
-            self._outbox.add(item._replace(service="webpush", open=partial(_opened, pushed, headers, delivery)))
-            return
-        item = _opened(pushed, headers, delivery)
-        self._arrivals.take(item.address, item.delivery, item.title)
+        names_a_delivery = DIGITS.fullmatch(topic) is not None
+        if subscription is None or (names_a_delivery and not self._browsers.has_time()):
+            item = OutboxItem("push", destination.endpoint, headers=headers, source=incoming.body)
+            item = item._replace(service="webpush", open=partial(_opened, pushed, headers))
+        else:
+            item = _opened(pushed, headers)
+        # what tells two messages to one browser apart must not depend on whether there was time to decrypt
+        identity = topic if names_a_delivery else item.delivery or topic or blake2b(incoming.body).hexdigest()
+        self._arrivals.take(item.address, item.delivery, item.title, identity=identity)
         self._outbox.add(item)
 
 
-def _opened(pushed: Pushed, headers: tuple[tuple[str, str], ...], delivery: str) -> OutboxItem:
-    """The message as the outbox shows it. `delivery`: what the topic says; else the content says it."""
+def _opened(pushed: Pushed, headers: tuple[tuple[str, str], ...]) -> OutboxItem:
+    """The message as the outbox shows it."""
     content = pushed.content
     shown = _shown(content) if content is not None else {"body": pushed.failure}
-    known = delivery or _text(shown, "delivery_id") or pushed.topic
     return OutboxItem(
         "push",
         pushed.endpoint,
-        known or blake2b(pushed.body, digest_size=8).hexdigest(),
+        _text(shown, "delivery_id"),
         _text(shown, "title"),
         _text(shown, "body"),
         headers=headers,
@@ -177,16 +176,6 @@ def _opened(pushed: Pushed, headers: tuple[tuple[str, str], ...], delivery: str)
         image=_text(shown, "image"),
         link=_text(shown, "link"),
     )
-
-
-def _delivery_of(topic: str) -> str:
-    """The delivery's id, where the topic is one: as 22 characters of base64url or 32 digits. Empty for other topics."""
-    try:
-        if len(topic) == 22:
-            return str(uuid.UUID(bytes=decode(topic)))
-        return str(uuid.UUID(hex=topic)) if len(topic) == 32 else ""
-    except ValueError:
-        return ""
 
 
 def _destination(path: str, host: str) -> Destination:
