@@ -58,7 +58,7 @@ def _warm_account(account: ProviderAccount) -> int:
         provider, client = registry.provider_for(account), registry.http_client_for(account)
         if provider.builtin:
             return 0
-        opened = client.warm(provider.base)
+        opened = client.warm(provider.base, provider.pool)
         if token_request := provider.required_token():
             client.token(token_request)
     except (NotifierError, ValueError, TokenRefused) as error:

@@ -1,15 +1,17 @@
 """The requests of a shard's messages, a chunk at a time.
 
 Most bodies come from one body template for each shared content. A provider whose requests have paths of their own
-(smtp) also gets batches of requests that were built one by one.
+(smtp, apns) also gets batches of requests that were built one by one.
 """
 
 from __future__ import annotations
 
 import time
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from struct import Struct
 from typing import Any
 
@@ -31,7 +33,7 @@ from notifier.providers.body_template import (
     Placeholders,
     split_request,
 )
-from notifier.vocabulary.http import RequestTemplate
+from notifier.vocabulary.http import RequestRows, RequestTemplate
 from notifier.vocabulary.people import Address
 
 #: the digits of a UUID between its hyphens: 0.6 µs an id; by slicing, 1.5
@@ -42,13 +44,11 @@ TEMPLATE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Batch:
-    """Requests that share `head`: the message, the body and the path of each. `paths` None: all have the path of
-    `head`."""
+    """Requests that share `head`: the message of each, and what each has for itself."""
 
     head: RequestTemplate
     rows: Sequence[int]
-    bodies: list[bytes]
-    paths: list[bytes] | None
+    requests: RequestRows
 
 
 class BodyBuilder:
@@ -127,28 +127,34 @@ class BodyBuilder:
 
     def build_singly(self, messages: Mapping[int, Message], token: str) -> tuple[list[Batch], list[int]]:
         """Batches of these messages, each built by itself; and the messages that make no request."""
-        columns: dict[RequestTemplate, tuple[list[int], list[bytes], list[bytes]]] = {}
+        #: what requests share -> message, body, path and own headers of each
+        singles: dict[RequestTemplate, list[tuple[int, bytes, bytes, list[bytes]]]] = {}
+        own_headers, prepares = self._provider.own_headers, self._provider.prepares
         failed: list[int] = []
         for i, message in messages.items():
             if message.file_bytes > LIGHT_BYTES:
                 failed.append(i)  # the dispatcher builds few of them at once
                 continue
             try:
+                if prepares:
+                    message = self._with_prepared_body(i, message)
                 request = self._provider.checked_request(message, token)
+                head, path, values = split_request(request, own_headers)
             except (ValueError, TypeError, KeyError):
                 failed.append(i)
                 continue
-            head, path = split_request(request)
-            rows, bodies, paths = columns.setdefault(replace(head, path=""), ([], [], []))
-            rows.append(i)
-            bodies.append(request.body)
-            paths.append(path)
-        return [Batch(head, *of_head) for head, of_head in columns.items()], failed
+            singles.setdefault(replace(head, path=""), []).append((i, request.body, path, values))
+        return [_batch_of_singles(head, requests) for head, requests in singles.items()], failed
+
+    def _with_prepared_body(self, i: int, message: Message) -> Message:
+        """The message with the body that was made while the campaign was armed; the same where none was."""
+        prepared = self._payload.prepared
+        return replace(message, prepared=b64decode(prepared[i])) if prepared and prepared[i] else message
 
     def _batch(self, template: BodyTemplate, rows: Sequence[int]) -> Batch:
         columns = {name: self._column(name, rows) for name in template.columns}
         bodies = self._provider.finish(template.bodies(columns))
-        return Batch(template.head, rows, bodies, template.paths(columns))
+        return Batch(template.head, rows, RequestRows(bodies, template.paths(columns), template.headers(columns)))
 
     def _column(self, name: str, rows: Sequence[int]) -> list[bytes]:
         """The texts of one column, for these messages only: the columns of a whole shard leave the processor's cache
@@ -211,7 +217,13 @@ def _fits(content: SharedContent, templatable: frozenset[str]) -> bool:
 
 def _joined(batches: Sequence[Batch]) -> list[Batch]:
     """One batch of batches with the same head."""
-    rows = [i for batch in batches for i in batch.rows]
-    bodies = [body for batch in batches for body in batch.bodies]
-    paths = [path for batch in batches for path in batch.paths or ()]
-    return [Batch(batches[0].head, rows, bodies, paths or None)]
+    rows, parts = [i for batch in batches for i in batch.rows], [batch.requests for batch in batches]
+    bodies = [body for part in parts for body in part.bodies]
+    paths = [path for part in parts for path in part.paths or ()]
+    headers = [list(chain.from_iterable(columns)) for columns in zip(*(part.headers for part in parts), strict=True)]
+    return [Batch(batches[0].head, rows, RequestRows(bodies, paths or None, headers))]
+
+
+def _batch_of_singles(head: RequestTemplate, requests: Sequence[tuple[int, bytes, bytes, list[bytes]]]) -> Batch:
+    rows, bodies, paths, values = zip(*requests, strict=True)
+    return Batch(head, list(rows), RequestRows(list(bodies), list(paths), list(zip(*values, strict=True))))

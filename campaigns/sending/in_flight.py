@@ -83,7 +83,7 @@ class InFlight:
                 batches = self._builder.build(range(1), "", expires_in(self._claimed.campaign.not_after))
             else:
                 batches, _ = self._builder.build_singly({0: message_of(self._claimed.ledger_row(0))}, "")
-            return max(len(body) for batch in batches for body in batch.bodies)
+            return max(len(body) for batch in batches for body in batch.requests.bodies)
         return 1
 
     @property
@@ -149,7 +149,7 @@ class InFlight:
             head = batch.head
             if self._accepted_log:
                 head = replace(head, accepted=self._accepted_log.noting(batch.rows))
-            sent = self._completions.send_batch(head, batch.bodies, batch.paths)
+            sent = self._completions.send_batch(head, batch.requests)
             self._batches[sent] = batch.rows, asked_delay
 
     def withdraw(self) -> None:

@@ -40,6 +40,8 @@ class Payload:
     #: column -> its text for each message ("" where the message's shared content has no such column). The column of a
     #: part without constant text is named as the part
     personal_texts: dict[str, list[str]] = field(default_factory=dict)
+    #: the body of each message in base64, where the provider makes bodies beforehand (Provider.prepare); else empty
+    prepared: list[str] = field(default_factory=list)
     #: quiet hours, each once, and message -> the index of its recipient's quiet hours
     quiet_hours: list[QuietHours] = field(default_factory=list)
     quiet_index: dict[int, int] = field(default_factory=dict)

@@ -126,8 +126,9 @@ class Provider(ABC, Generic[M]):
     #: each request has a path of its own (with the recipient's address), and nothing else outside of its body differs
     #: between messages: requests without a body template form batches, too
     own_paths: ClassVar[bool] = False
-    #: names of headers whose values differ between messages, beside the path: each value is one column of a body
-    #: template, or a text of its own in a request that was built by itself
+    #: names of headers whose values differ between messages, beside the path: in a body template each value is one
+    #: column (address, delivery id or key), or a constant; requests that were built singly share a batch although their
+    #: values differ
     own_headers: ClassVar[tuple[str, ...]] = ()
     #: a message's body costs so much to make that a campaign makes it while it is armed: `prepare`
     prepares: ClassVar[bool] = False
@@ -183,6 +184,13 @@ class Provider(ABC, Generic[M]):
                 f"The content has {size:,} bytes; {cls.name} takes {cls.largest:,}, names of data and links included.",
                 field=longest,
             )
+
+    @property
+    def pool(self) -> str:
+        """Requests of different pools never share a connection: Apple takes the messages of one team only on a
+        connection. `checked_request` puts it on the requests of messages; a request that the provider builds for
+        another purpose carries it by itself."""
+        return ""
 
     @property
     def default_rate(self) -> float | None:
@@ -284,7 +292,8 @@ class Provider(ABC, Generic[M]):
 
     def body_template(self, message: M, placeholders: Placeholders, token: str) -> BodyTemplate:
         """The body template of messages like this one, which was made of placeholders. Raises Untemplatable."""
-        return compile_template(self.checked_request(message, token), placeholders)
+        request = self.checked_request(message, token)
+        return compile_template(request, placeholders, own_paths=self.own_paths, own_headers=self.own_headers)
 
     def send(self, messages: Sequence[M], client: HttpClient) -> Iterator[Answers]:
         """Send all messages; yield (index, verdict) in batches as the answers come. Each index gets one verdict."""
@@ -324,9 +333,11 @@ class Provider(ABC, Generic[M]):
         return requests, indexes, unbuildable
 
     def checked_request(self, message: M, token: str) -> Request:
-        """The request that sends `message`. Raises ValueError, TypeError or KeyError for a message without one."""
+        """The request that sends `message`, in the pool of the provider. Raises ValueError, TypeError or KeyError for a
+        message without one."""
         self.refuse_rehearsal(message)
-        return self.request(message, token)
+        request = self.request(message, token)
+        return dataclasses.replace(request, pool=self.pool) if self.pool else request
 
     def refuse_rehearsal(self, message: M) -> None:
         """Raise ValueError for a rehearsal that the provider would deliver: the last guard, because a rehearsal must

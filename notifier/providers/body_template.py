@@ -1,5 +1,5 @@
-"""Body templates: a request that is built once, of which only a few texts differ between messages: in its body, and in
-its path where the provider's requests have paths of their own.
+"""Body templates: a request that is built once, of which only a few texts differ between messages: in its body, and
+where the provider's requests have their own, in its path and in some headers.
 
 Building an FCM message costs 10 µs (pyfcm's builder, then JSON); filling a body template costs 1 µs. The provider
 builds one request for a sample message whose texts are placeholders, and `compile_template` splits the body at the
@@ -72,6 +72,8 @@ class Untemplatable(ValueError):
     """A placeholder occurs where requests cannot differ, or the request lacks the address."""
 
 
+#: the columns that no provider encodes for a body
+_RAW = frozenset({ADDRESS, ID, KEY})
 #: constant pieces, and between them the columns in their order; a column may occur several times
 _Pieces = tuple[tuple[bytes, ...], tuple[str, ...]]
 
@@ -83,17 +85,22 @@ class BodyTemplate:
     head: RequestTemplate
     _body: _Pieces
     _path: _Pieces | None = None  #: None: the requests share the path of `head`
+    _headers: tuple[str, ...] = ()  #: the column that is the value of each of `head.own_headers`
 
     @cached_property
     def columns(self) -> frozenset[str]:
-        return frozenset(self._body[1]).union(self._path[1] if self._path else ())
+        return frozenset(self._body[1]).union(self._path[1] if self._path else (), self._headers)
+
+    def headers(self, columns: Mapping[str, Sequence[bytes]]) -> list[Sequence[bytes]]:
+        """One column of values for each of `head.own_headers`."""
+        return [columns[name] for name in self._headers]
 
     def bodies(self, columns: Mapping[str, Sequence[bytes]]) -> list[bytes]:
         """One body for each row. Each column holds the rows' texts, encoded as the body holds them."""
         return _fill(self._body, columns)
 
     def paths(self, columns: Mapping[str, Sequence[bytes]]) -> list[bytes] | None:
-        """One path for each row; None when the requests share one."""
+        """One path for each row, as RequestRows has it; None when the requests share one."""
         return _fill(self._path, columns) if self._path else None
 
 
@@ -105,26 +112,38 @@ def _fill(pieces: _Pieces, columns: Mapping[str, Sequence[bytes]]) -> list[bytes
     return list(map(b"".join, zip(first, *chain(*zip(filled, following, strict=True)), strict=True)))
 
 
-def compile_template(request: Request, placeholders: Placeholders, *, own_paths: bool = False) -> BodyTemplate:
+def compile_template(
+    request: Request, placeholders: Placeholders, *, own_paths: bool = False, own_headers: Sequence[str] = ()
+) -> BodyTemplate:
     """The body template of a request that was built for a message of placeholders. `own_paths`: each request has a path
-    of its own, with the address. Raises Untemplatable."""
-    head, path = split_request(request)
-    texts = [value for _, value in request.headers] + ([] if own_paths else [request.url])
-    if any(placeholder in text for placeholder in placeholders.columns() for text in texts):
+    of its own, with the address. `own_headers`: headers whose value may be one placeholder: address, id or key. Raises
+    Untemplatable."""
+    column_of = placeholders.columns()
+    own_names = [name for name, value in request.headers if name in own_headers and column_of.get(value) in _RAW]
+    head, path, values = split_request(request, own_names)
+    texts = [value for _, value in head.headers] + ([] if own_paths else [request.url])
+    if any(placeholder in text for placeholder in column_of for text in texts):
         raise Untemplatable("a text outside the body differs")
     body = _split(request.body, placeholders)
     own_path = _split(path, placeholders) if own_paths else None
     if not body[1] or ADDRESS not in (own_path or body)[1]:
         raise Untemplatable("the request does not hold the address")
-    return BodyTemplate(head, body, own_path)
+    return BodyTemplate(head, body, own_path, tuple(column_of[value.decode()] for value in values))
 
 
-def split_request(request: Request) -> tuple[RequestTemplate, bytes]:
-    """What a request can share with others, and its own path, without escapes."""
+def split_request(request: Request, own_headers: Sequence[str] = ()) -> tuple[RequestTemplate, bytes, list[bytes]]:
+    """What a request can share with others, and what it has for itself, as RequestRows has it: its path, and the values
+    of those of `own_headers` that it has."""
     url = urlsplit(request.url)
     origin = f"{url.scheme}://{url.netloc}"
     path = request.url[len(origin) :]
-    return RequestTemplate(request.method, origin, path, request.headers, request.timeout), unquote(path[1:]).encode()
+    own_path = unquote(path[1:]).encode() if url.scheme == "smtp" else path.encode("ascii")
+    shared, own = request.headers, []
+    if own_headers:
+        shared = tuple(pair for pair in request.headers if pair[0] not in own_headers)
+        own = [pair for pair in request.headers if pair[0] in own_headers]
+    names, values = tuple(name for name, _ in own), [value.encode("latin-1") for _, value in own]
+    return RequestTemplate(request.method, origin, path, shared, request.timeout, names, request.pool), own_path, values
 
 
 def _split(raw: bytes, placeholders: Placeholders) -> _Pieces:

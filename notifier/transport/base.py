@@ -14,6 +14,7 @@ from notifier.transport.tokens import Tokens
 from notifier.vocabulary.http import (
     Request,
     RequestBatch,
+    RequestRows,
     RequestTemplate,
     Response,
     TokenRequest,
@@ -48,10 +49,8 @@ class BaseClient(ABC):
             withdrawal.attach(pending.withdraw)
         yield from iter_answers(pending)
 
-    def send_batch(
-        self, template: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
-    ) -> RequestBatch:
-        return self.completion_queue().send_batch(template, bodies, paths)
+    def send_batch(self, template: RequestTemplate, rows: RequestRows) -> RequestBatch:
+        return self.completion_queue().send_batch(template, rows)
 
     def completion_queue(self) -> Completions:
         return Completions(self)
@@ -80,9 +79,7 @@ class BaseClient(ABC):
         """Send requests that share nothing, and keep their whole answers."""
 
     @abstractmethod
-    def start_batch(
-        self, pending: PendingBatch, template: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None
-    ) -> None:
+    def start_batch(self, pending: PendingBatch, template: RequestTemplate, rows: RequestRows) -> None:
         """Send requests that share a template, and keep only the status of a plain 200."""
 
     @abstractmethod

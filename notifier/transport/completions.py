@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, cast
 
-from notifier.vocabulary.http import Answered, RequestBatch, RequestTemplate, Response, TransportError
+from notifier.vocabulary.http import Answered, RequestBatch, RequestRows, RequestTemplate, Response, TransportError
 
 GATHER = 0.05  #: seconds for which an answer may wait for more, so that one wakeup serves many answers
 WAKE_AT = 1_000  #: answers that wake the sending thread although no batch is complete
@@ -22,9 +22,7 @@ FOREVER = 86_400.0
 class BatchStarter(Protocol):
     """What a completion queue needs of the HTTP client."""
 
-    def start_batch(
-        self, pending: PendingBatch, template: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None
-    ) -> None: ...
+    def start_batch(self, pending: PendingBatch, template: RequestTemplate, rows: RequestRows) -> None: ...
     def withdraw(self, pending: PendingBatch) -> None: ...
 
 
@@ -43,13 +41,11 @@ class Completions:
         self._size = 0
         self._ready: list[PendingBatch] = []  #: batches with answers that were collected and not taken yet
 
-    def send_batch(
-        self, template: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
-    ) -> PendingBatch:
-        if paths is not None and len(paths) != len(bodies):
-            raise ValueError("as many paths as bodies")
-        pending = PendingBatch(len(bodies), self)
-        self.client.start_batch(pending, template, bodies, paths)
+    def send_batch(self, template: RequestTemplate, rows: RequestRows) -> PendingBatch:
+        if len(rows.headers) != len(template.own_headers):
+            raise ValueError("as many columns of headers as own headers of the template")
+        pending = PendingBatch(len(rows.bodies), self)
+        self.client.start_batch(pending, template, rows)
         return pending
 
     def take(self, timeout: float) -> list[tuple[RequestBatch, list[Answered]]]:

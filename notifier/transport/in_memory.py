@@ -21,6 +21,7 @@ from notifier.vocabulary.http import (
     Answered,
     Request,
     RequestBatch,
+    RequestRows,
     RequestTemplate,
     Response,
     TokenRequest,
@@ -71,15 +72,13 @@ class InMemoryClient:
             answer = self.begin(request)
             yield [(index, TIMED_OUT if answer is NO_ANSWER else answer)]
 
-    def send_batch(
-        self, template: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
-    ) -> RequestBatch:
-        return self.completion_queue().send_batch(template, bodies, paths)
+    def send_batch(self, template: RequestTemplate, rows: RequestRows) -> RequestBatch:
+        return self.completion_queue().send_batch(template, rows)
 
     def completion_queue(self) -> InMemoryQueue:
         return InMemoryQueue(self)
 
-    def warm(self, origin: str) -> int:
+    def warm(self, origin: str, pool: str = "") -> int:
         self.warmed.append(origin)
         return 1
 
@@ -110,16 +109,8 @@ class InMemoryQueue:
     def left(self) -> int:
         return sum(batch.left for batch in self._batches)
 
-    def send_batch(
-        self, template: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
-    ) -> InMemoryBatch:
-        if paths is not None and len(paths) != len(bodies):
-            raise ValueError("as many paths as bodies")
-        requests = [
-            Request(template.method, template.origin + path, template.headers, body, template.timeout)
-            for body, path in zip(bodies, _texts(template, paths, len(bodies)), strict=True)
-        ]
-        batch = InMemoryBatch(self, requests)
+    def send_batch(self, template: RequestTemplate, rows: RequestRows) -> InMemoryBatch:
+        batch = InMemoryBatch(self, [rows.request(template, at) for at in range(len(rows.bodies))])
         self._batches.append(batch)
         self.begin()
         return batch
@@ -179,7 +170,3 @@ class InMemoryBatch:
         self._queue.in_flight -= len(answers) - self._withdrawn
         self._withdrawn = 0
         return answers
-
-
-def _texts(template: RequestTemplate, paths: Sequence[bytes] | None, count: int) -> list[str]:
-    return [template.path] * count if paths is None else [path.decode("ascii") for path in paths]

@@ -13,13 +13,15 @@ LARGEST_ANSWER = 512 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request. Header names are lower case. `timeout` in seconds covers the whole exchange."""
+    """One HTTP request. Header names are lower case. `timeout` in seconds covers the whole exchange. Requests of
+    different pools never share a connection."""
 
     method: str
     url: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
     timeout: float = 10.0
+    pool: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +63,55 @@ class TokenRequest:
 
 @dataclass(frozen=True)
 class RequestTemplate:
-    """What the requests of one batch share. Header names are lower case. `timeout` as in Request."""
+    """What the requests of one batch share. Header names are lower case. `timeout` and `pool` as in Request."""
 
     method: str
     origin: str  #: https://host or https://host:port; smtp://host:port for the SMTP client
     path: str  #: for a batch whose requests have no paths of their own
     headers: tuple[tuple[str, str], ...]
     timeout: float = 10.0
+    own_headers: tuple[str, ...] = ()  #: names of headers of which each request has its own value (RequestRows)
+    pool: str = ""
     #: only for the SMTP client: all bodies have CRLF line ends, and none has a line that begins with a dot
     plain_lines: bool = False
     #: called with indexes of requests that the server has accepted, in a thread of the transport and before their
     #: connection begins another request. Only the SMTP client calls it
     accepted: Callable[[Sequence[int]], None] | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRows:
+    """What differs between the requests of one batch, as columns of one length. Raises ValueError for columns of
+    different lengths.
+
+    `paths`: the own path of each request, as its URL holds it: with the leading slash and with escapes. For the SMTP
+    client it is the envelope, `sender recipient`, without escapes. None: all requests have the path of their template.
+    `headers`: one column of values for each name in RequestTemplate.own_headers."""
+
+    bodies: Sequence[bytes]
+    paths: Sequence[bytes] | None = None
+    headers: Sequence[Sequence[bytes]] = ()
+
+    def __post_init__(self) -> None:
+        columns = self.headers if self.paths is None else (self.paths, *self.headers)
+        if any(len(column) != len(self.bodies) for column in columns):
+            raise ValueError("the columns of a batch have different lengths")
+
+    def pick(self, positions: Sequence[int]) -> RequestRows:
+        """Only the rows at these positions, in their order."""
+        return RequestRows(
+            [self.bodies[at] for at in positions],
+            None if self.paths is None else [self.paths[at] for at in positions],
+            [[column[at] for at in positions] for column in self.headers],
+        )
+
+    def request(self, template: RequestTemplate, at: int) -> Request:
+        """The whole request of one row."""
+        path = template.path if self.paths is None else self.paths[at].decode("ascii")
+        own = zip(template.own_headers, self.headers, strict=True)
+        headers = (*template.headers, *((name, column[at].decode("latin-1")) for name, column in own))
+        url = template.origin + path
+        return Request(template.method, url, headers, self.bodies[at], template.timeout, template.pool)
 
 
 class RequestBatch(Protocol):
@@ -101,9 +140,7 @@ class CompletionQueue(Protocol):
         """How many answers of all its batches `take` has not returned yet."""
         ...
 
-    def send_batch(
-        self, template: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
-    ) -> RequestBatch:
+    def send_batch(self, template: RequestTemplate, rows: RequestRows) -> RequestBatch:
         """As HttpClient.send_batch; the answers come to this queue."""
         ...
 
@@ -147,11 +184,9 @@ class HttpClient(Protocol):
         that have not begun when `withdrawal` is requested never begin; their answer is WITHDRAWN."""
         ...
 
-    def send_batch(
-        self, template: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
-    ) -> RequestBatch:
-        """Start to send `bodies` in order, to template.path or each to its own path, and return at once. Of a plain 200
-        only the status is kept."""
+    def send_batch(self, template: RequestTemplate, rows: RequestRows) -> RequestBatch:
+        """Start to send the requests of `rows` in order, and return at once. Of a plain 200 only the status is kept.
+        Raises ValueError unless `rows` has a column for each of template.own_headers."""
         ...
 
     def completion_queue(self) -> CompletionQueue:
@@ -163,9 +198,9 @@ class HttpClient(Protocol):
         """How many requests this process has in flight to one server at most."""
         ...
 
-    def warm(self, origin: str) -> int:
-        """Open this process's connections to a server before a message needs them, and keep them for 10 minutes.
-        Returns how many are open then; 0 when the server cannot be reached. Blocks for at most 10 seconds."""
+    def warm(self, origin: str, pool: str = "") -> int:
+        """Open this process's connections to a server, of one pool, before a message needs them, and keep them for 10
+        minutes. Returns how many are open then; 0 when the server cannot be reached. Blocks for at most 10 seconds."""
         ...
 
     def token(self, request: TokenRequest) -> str:

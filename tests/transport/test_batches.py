@@ -13,7 +13,7 @@ from notifier.transport.auto import AutoClient
 from notifier.transport.curl.client import CurlClient
 from notifier.transport.h2 import frames as f
 from notifier.transport.h2.client import Http2Client
-from notifier.vocabulary.http import HttpClient, RequestTemplate, Response, TransportError
+from notifier.vocabulary.http import HttpClient, RequestRows, RequestTemplate, Response, TransportError
 from tests.sandbox.process import Sandbox
 from tests.transport.h2 import servers
 from tests.transport.h2.hostile import ServerConnection, cut, scripted_server
@@ -127,7 +127,9 @@ def test_a_completion_queue_gives_each_of_several_batches_its_own_answers(
 ) -> None:
     with servers.nginx(tmp_path, running.folder) as origin:
         completions = make_client(running.ca).completion_queue()
-        batches = [completions.send_batch(head(origin), [b"x"] * 200, [b"/%d" % i] * 200) for i in range(4)]
+        batches = [
+            completions.send_batch(head(origin), RequestRows([b"x"] * 200, [b"/%d" % i] * 200)) for i in range(4)
+        ]
         places: list[list[int]] = [[] for _ in batches]
         while completions.left:
             for batch, answers in completions.take(20):
@@ -145,8 +147,8 @@ def test_a_batch_completes_while_another_waits_for_its_answers(
         # libcurl gets only one request to a server until the first answer (gate.py)
         assert batch_answers(client, head(origin, "/plain"), [b"x"]) == [200]
         completions = client.completion_queue()
-        slow = completions.send_batch(head(origin), [b"x"] * 3, [b"/slow"] * 3)
-        quick = completions.send_batch(head(origin, "/plain"), [b"x"] * 50)
+        slow = completions.send_batch(head(origin), RequestRows([b"x"] * 3, [b"/slow"] * 3))
+        quick = completions.send_batch(head(origin, "/plain"), RequestRows([b"x"] * 50))
         while quick.left:
             completions.take(20)
         assert slow.left == 3
@@ -160,7 +162,7 @@ def test_a_batch_begins_at_once_and_in_order(running: Sandbox) -> None:
     with scripted_server(running.folder) as server:
         client = Http2Client(running.ca, connections=1)
         client.warm(server.origin)
-        batch = client.send_batch(head(server.origin), [b"%d" % i for i in range(50)])
+        batch = client.send_batch(head(server.origin), RequestRows([b"%d" % i for i in range(50)]))
         until(lambda: len(server.taken) == 50)
         assert server.taken == [str(i) for i in range(50)]
         assert batch.left == 50
@@ -168,7 +170,7 @@ def test_a_batch_begins_at_once_and_in_order(running: Sandbox) -> None:
 
 
 def test_an_empty_batch_is_complete(make_client: MakeClient) -> None:
-    batch = make_client(None).send_batch(head("https://127.0.0.1:1"), [])
+    batch = make_client(None).send_batch(head("https://127.0.0.1:1"), RequestRows([]))
     assert (batch.left, batch.take(5)) == (0, [])
 
 

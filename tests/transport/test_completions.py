@@ -6,12 +6,11 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Sequence
 
 import pytest
 
 from notifier.transport.completions import Completions, PendingBatch
-from notifier.vocabulary.http import RequestTemplate, TransportError
+from notifier.vocabulary.http import RequestRows, RequestTemplate, TransportError
 
 TEMPLATE = RequestTemplate("POST", "https://server.example", "/", ())
 
@@ -23,9 +22,7 @@ class RecordingClient:
         self.started_batches: list[PendingBatch] = []
         self.retracted_batches: list[PendingBatch] = []
 
-    def start_batch(
-        self, pending: PendingBatch, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None
-    ) -> None:
+    def start_batch(self, pending: PendingBatch, head: RequestTemplate, rows: RequestRows) -> None:
         self.started_batches.append(pending)
 
     def withdraw(self, pending: PendingBatch) -> None:
@@ -53,7 +50,10 @@ def took(completions: Completions | PendingBatch, timeout: float) -> float:
 
 def test_a_complete_batch_wakes_the_sending_thread_at_once() -> None:
     completions = Completions(RecordingClient(), gather=LONG)
-    complete, incomplete = completions.send_batch(TEMPLATE, [b""]), completions.send_batch(TEMPLATE, [b""] * 2)
+    complete, incomplete = (
+        completions.send_batch(TEMPLATE, RequestRows([b""])),
+        completions.send_batch(TEMPLATE, RequestRows([b""] * 2)),
+    )
     later(0.1, complete, 0)
     assert took(completions, 2 * LONG) < LONG
     assert (completions.left, complete.left, incomplete.left) == (2, 0, 2)
@@ -61,7 +61,10 @@ def test_a_complete_batch_wakes_the_sending_thread_at_once() -> None:
 
 def test_an_answer_of_an_incomplete_batch_is_found_soon() -> None:
     completions = Completions(RecordingClient(), gather=0.3)
-    complete, incomplete = completions.send_batch(TEMPLATE, [b""]), completions.send_batch(TEMPLATE, [b""] * 2)
+    complete, incomplete = (
+        completions.send_batch(TEMPLATE, RequestRows([b""])),
+        completions.send_batch(TEMPLATE, RequestRows([b""] * 2)),
+    )
     later(0.1, incomplete, 1)
     assert took(completions, 2 * LONG) < LONG
     assert (completions.left, complete.left, incomplete.left) == (2, 1, 1)
@@ -69,7 +72,7 @@ def test_an_answer_of_an_incomplete_batch_is_found_soon() -> None:
 
 def test_many_answers_wake_the_sending_thread() -> None:
     completions = Completions(RecordingClient(), gather=LONG, wake_at=3)
-    pending = completions.send_batch(TEMPLATE, [b""] * 5)
+    pending = completions.send_batch(TEMPLATE, RequestRows([b""] * 5))
     later(0.05, pending, 0, 1, 2)
     assert took(pending, 2 * LONG) < LONG
     assert pending.left == 2
@@ -77,7 +80,7 @@ def test_many_answers_wake_the_sending_thread() -> None:
 
 def test_a_take_waits_for_its_timeout_and_not_at_all_when_no_answer_can_come(completions: Completions) -> None:
     assert took(completions, 2 * LONG) < LONG
-    pending = completions.send_batch(TEMPLATE, [b""] * 2)
+    pending = completions.send_batch(TEMPLATE, RequestRows([b""] * 2))
     assert 0.1 < took(pending, 0.12) < LONG
     assert completions.take(0) == []
     pending.put([(1, 200), (0, 200)])
@@ -87,7 +90,10 @@ def test_a_take_waits_for_its_timeout_and_not_at_all_when_no_answer_can_come(com
 
 
 def test_the_answers_of_one_batch_may_be_taken_beside_those_of_others(completions: Completions) -> None:
-    one, two = completions.send_batch(TEMPLATE, [b""]), completions.send_batch(TEMPLATE, [b""] * 3)
+    one, two = (
+        completions.send_batch(TEMPLATE, RequestRows([b""])),
+        completions.send_batch(TEMPLATE, RequestRows([b""] * 3)),
+    )
     two.put([(2, 200)])
     one.put([(0, 200)])
     assert one.take(1) == [(0, 200)]
@@ -101,18 +107,18 @@ def test_the_answers_of_one_batch_may_be_taken_beside_those_of_others(completion
 
 def test_withdrawing_tells_the_client_once_and_only_for_an_open_batch() -> None:
     client = RecordingClient()
-    pending = Completions(client).send_batch(TEMPLATE, [b""])
+    pending = Completions(client).send_batch(TEMPLATE, RequestRows([b""]))
     pending.withdraw()
     pending.withdraw()
     assert client.retracted_batches == [pending]
-    done = Completions(client).send_batch(TEMPLATE, [])
+    done = Completions(client).send_batch(TEMPLATE, RequestRows([]))
     done.withdraw()
     assert client.retracted_batches == [pending]
 
 
 def test_open_requests_are_in_doubt_when_a_thread_ends_and_later_answers_are_dropped(completions: Completions) -> None:
     registry: set[PendingBatch] = set()
-    pending = completions.send_batch(TEMPLATE, [b""] * 3)
+    pending = completions.send_batch(TEMPLATE, RequestRows([b""] * 3))
     pending.register_in(registry)
     pending.put([(1, 200)])
     pending.fail("over")
@@ -124,14 +130,14 @@ def test_open_requests_are_in_doubt_when_a_thread_ends_and_later_answers_are_dro
 
 
 def test_each_batch_needs_as_many_paths_as_bodies(completions: Completions) -> None:
-    with pytest.raises(ValueError, match="as many paths"):
-        completions.send_batch(TEMPLATE, [b"", b""], [b"/"])
+    with pytest.raises(ValueError, match="different lengths"):
+        completions.send_batch(TEMPLATE, RequestRows([b"", b""], [b"/"]))
 
 
 def test_two_transport_threads_deliver_every_answer_once() -> None:
     completions = Completions(RecordingClient(), wake_at=50)
     size, counts = 3_000, dict[tuple[int, int], int]()
-    batches = [completions.send_batch(TEMPLATE, [b""] * size) for _ in range(4)]
+    batches = [completions.send_batch(TEMPLATE, RequestRows([b""] * size)) for _ in range(4)]
     names = {id(pending): number for number, pending in enumerate(batches)}
 
     def deliver(part: int) -> None:

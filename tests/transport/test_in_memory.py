@@ -10,6 +10,7 @@ from notifier.vocabulary.http import (
     WITHDRAWN,
     HttpClient,
     Request,
+    RequestRows,
     RequestTemplate,
     Response,
     TokenRefused,
@@ -76,7 +77,7 @@ def test_an_exchange_closed_early_begins_nothing_more() -> None:
 
 def test_a_batch_keeps_only_the_status_of_a_plain_200() -> None:
     client = InMemoryClient(by_body)
-    batch = client.send_batch(TEMPLATE, [b"200", b"404", b"lost"])
+    batch = client.send_batch(TEMPLATE, RequestRows([b"200", b"404", b"lost"]))
     assert batch.take(1) == [(0, 200), (1, Response(404, {}, b"")), (2, TransportError(True, "lost"))]
     assert (batch.left, batch.take(0)) == (0, [])
     assert client.requests[0] == Request("POST", "https://server.example/send", TEMPLATE.headers, b"200")
@@ -85,7 +86,7 @@ def test_a_batch_keeps_only_the_status_of_a_plain_200() -> None:
 
 def test_a_queue_returns_the_answers_of_each_batch_and_waits_for_silent_ones() -> None:
     queue = InMemoryClient(by_body).completion_queue()
-    first, second = queue.send_batch(TEMPLATE, [b"200"] * 2), queue.send_batch(TEMPLATE, [b"200", b"silent"])
+    first, second = (queue.send_batch(TEMPLATE, RequestRows(bodies)) for bodies in ([b"200"] * 2, [b"200", b"silent"]))
     assert queue.left == 4
     assert queue.take(1) == [(first, [(0, 200), (1, 200)]), (second, [(0, 200)])]
     assert (queue.left, queue.take(0)) == (1, [])
@@ -93,16 +94,16 @@ def test_a_queue_returns_the_answers_of_each_batch_and_waits_for_silent_ones() -
 
 def test_paths_are_each_request_s_own_and_as_many_as_bodies() -> None:
     client = InMemoryClient()
-    client.send_batch(TEMPLATE, [b"a", b"b"], [b"/1", b"/2"])
+    client.send_batch(TEMPLATE, RequestRows([b"a", b"b"], [b"/1", b"/2"]))
     assert [sent.url for sent in client.requests] == ["https://server.example/1", "https://server.example/2"]
-    with pytest.raises(ValueError, match="as many paths"):
-        client.send_batch(TEMPLATE, [b"a", b"b"], [b"/1"])
+    with pytest.raises(ValueError, match="different lengths"):
+        client.send_batch(TEMPLATE, RequestRows([b"a", b"b"], [b"/1"]))
 
 
 def test_no_more_requests_begin_than_may_be_in_flight_and_withdrawn_ones_never_begin() -> None:
     client = InMemoryClient()
     client.max_in_flight = 2
-    batch = client.send_batch(TEMPLATE, [b"x"] * 6)
+    batch = client.send_batch(TEMPLATE, RequestRows([b"x"] * 6))
     assert len(client.requests) == 2
     assert batch.take(1) == [(0, 200), (1, 200)]
     assert len(client.requests) == 4
@@ -129,6 +130,6 @@ def test_an_event_between_two_looks_happens_before_answers_are_returned() -> Non
     client, seen = InMemoryClient(), list[int]()
     client.before_take = lambda: seen.append(len(client.requests))
     queue = client.completion_queue()
-    queue.send_batch(TEMPLATE, [b"x"])
+    queue.send_batch(TEMPLATE, RequestRows([b"x"]))
     queue.take(1)
     assert (seen, client.warm("https://server.example"), client.warmed) == ([1], 1, ["https://server.example"])

@@ -10,7 +10,7 @@ from pathlib import Path
 from notifier.transport.auto import AutoClient
 from notifier.transport.h2.client import Http2Client
 from notifier.transport.h2.options import Times
-from notifier.vocabulary.http import TransportError
+from notifier.vocabulary.http import RequestRows, TransportError
 from tests.sandbox.process import Sandbox
 from tests.transport.h2 import servers
 from tests.transport.h2.hostile import ServerConnection, cut, scripted_server
@@ -37,7 +37,7 @@ def test_requests_that_have_not_begun_when_withdrawn_never_begin(make_client: Ma
 
     with scripted_server(running.folder, *[one_at_a_time] * 4) as server:
         client = make_client(running.ca)
-        batch = client.send_batch(head(server.origin, timeout=3.0), [b"%d" % i for i in range(2_000)])
+        batch = client.send_batch(head(server.origin, timeout=3.0), RequestRows([b"%d" % i for i in range(2_000)]))
         until(lambda: len(server.taken) >= 4)
         time.sleep(0.2)
         batch.withdraw()
@@ -58,7 +58,7 @@ def test_a_batch_withdrawn_before_any_connection_is_open_never_begins(
     make_client: MakeClient, running: Sandbox
 ) -> None:
     with scripted_server(running.folder) as server:
-        batch = make_client(running.ca).send_batch(head(server.origin), [b"x"] * 500)
+        batch = make_client(running.ca).send_batch(head(server.origin), RequestRows([b"x"] * 500))
         batch.withdraw()
         received = [answer for _, answer in batch.take(5)]
         while batch.left:
@@ -73,7 +73,7 @@ def test_withdrawing_one_batch_leaves_the_others_alone(
 ) -> None:
     with servers.node(tmp_path, running.folder) as origin:
         completions = make_client(running.ca).completion_queue()
-        first, second = (completions.send_batch(head(origin, "/plain"), [b"x"] * 700) for _ in range(2))
+        first, second = (completions.send_batch(head(origin, "/plain"), RequestRows([b"x"] * 700)) for _ in range(2))
         first.withdraw()
         received: dict[int, list[object]] = {id(first): [], id(second): []}
         while completions.left:
@@ -85,7 +85,7 @@ def test_withdrawing_one_batch_leaves_the_others_alone(
 
 def test_withdrawing_reaches_requests_that_libcurl_holds(running: Sandbox, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, "limit_rate 1;", protocol="") as origin:
-        batch = AutoClient(running.ca).send_batch(head(origin, timeout=1.0), [b"x"] * 2_000)
+        batch = AutoClient(running.ca).send_batch(head(origin, timeout=1.0), RequestRows([b"x"] * 2_000))
         time.sleep(0.3)
         batch.withdraw()
         received: list[object] = []

@@ -12,8 +12,9 @@ from notifier.transport.completions import PendingBatch
 from notifier.transport.curl.loop import Loop
 from notifier.transport.curl.queues import Submission
 from notifier.transport.curl.transfer import Authorities
-from notifier.transport.h2.request_headers import BAD_PATH, Unsendable, encode_template, is_sendable_path
-from notifier.vocabulary.http import Request, RequestTemplate
+from notifier.transport.h2.encoded_rows import unsendable_rows
+from notifier.transport.h2.request_headers import Unsendable, encode_template
+from notifier.vocabulary.http import Request, RequestRows, RequestTemplate
 
 
 class CurlClient(BaseClient):
@@ -26,7 +27,7 @@ class CurlClient(BaseClient):
         self._loop: Loop | None = None
         self._starting = threading.Lock()
 
-    def warm(self, origin: str) -> int:
+    def warm(self, origin: str, pool: str = "") -> int:
         """Always 0: libcurl opens a connection for a request only (it never reuses those of CONNECT_ONLY)."""
         return 0
 
@@ -35,25 +36,19 @@ class CurlClient(BaseClient):
     def start_exchange(self, pending: PendingBatch, requests: Sequence[Request]) -> None:
         self.submit(pending, list(enumerate(requests)), whole=True)
 
-    def start_batch(
-        self, pending: PendingBatch, template: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None
-    ) -> None:
+    def start_batch(self, pending: PendingBatch, template: RequestTemplate, rows: RequestRows) -> None:
         """Checked by the HTTP/2 client's rules: a path could otherwise change the host that libcurl reads from the
         URL."""
-        sendable: list[tuple[int, Request]] = []
+        indexes = range(len(rows.bodies))
         try:
-            encode_template(template, paths is not None)
+            encode_template(template, rows.paths is not None)
         except Unsendable as error:
-            pending.refuse(range(len(bodies)), error.as_answer())
+            pending.refuse(indexes, error.as_answer())
             return
-        for index, body in enumerate(bodies):
-            path = template.path.encode() if paths is None else paths[index]
-            if is_sendable_path(path):
-                url = template.origin + path.decode("ascii")
-                sendable.append((index, Request(template.method, url, template.headers, body, template.timeout)))
-            else:
-                pending.refuse([index], Unsendable(BAD_PATH).as_answer())
-        self.submit(pending, sendable, whole=False)
+        bad = unsendable_rows(rows)
+        pending.put([(index, error.as_answer()) for index, error in bad.items()])
+        requests = [(index, rows.request(template, index)) for index in indexes if index not in bad]
+        self.submit(pending, requests, whole=False)
 
     def submit(self, pending: PendingBatch, requests: Sequence[tuple[int, Request]], *, whole: bool) -> None:
         """`requests`: (index in the pending batch, request). `whole`: keep the whole answer of a plain 200, too."""

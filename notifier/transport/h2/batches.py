@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import repeat
 
 from notifier.transport.completions import PendingBatch
+from notifier.transport.h2.encoded_rows import EncodedRows, encode_rows
 from notifier.transport.h2.incoming import Entry, Reply
 from notifier.transport.h2.request_headers import EncodedTemplate
-from notifier.vocabulary.http import Answered, Request, TransportError
+from notifier.vocabulary.http import Answered, Request, RequestRows, TransportError
 
 
-@dataclass(frozen=True, slots=True)
 class Batch:
-    """Requests that share a template. `whole`: keep the whole answer of a plain 200, too."""
+    """Requests that share a template. `indexes`: of the requests in their pending batch. `whole`: keep the whole answer
+    of a plain 200, too."""
 
-    encoded: EncodedTemplate
-    indexes: Sequence[int]  #: of the requests in their pending batch
-    paths: Sequence[bytes] | None
-    bodies: Sequence[bytes]
-    whole: bool
+    __slots__ = ("encoded", "encoded_rows", "indexes", "rows", "whole")
+
+    def __init__(self, encoded: EncodedTemplate, indexes: Sequence[int], rows: RequestRows, *, whole: bool) -> None:
+        self.encoded, self.indexes, self.rows, self.whole = encoded, indexes, rows, whole
+        self.encoded_rows = encode_rows(encoded, rows)
 
     def request(self, position: int) -> Request:
-        template = self.encoded.template
-        path = template.path if self.paths is None else self.paths[position].decode("ascii")
-        return Request(
-            template.method, template.origin + path, template.headers, self.bodies[position], template.timeout
-        )
+        return self.rows.request(self.encoded.template, position)
 
 
 class BatchCursor:
@@ -46,16 +43,16 @@ class BatchCursor:
 
     @property
     def next_size(self) -> int:
-        return len(self.batch.bodies[self._at])
+        return len(self.batch.rows.bodies[self._at])
 
-    def take(self, most: int, now: float) -> tuple[list[Entry], Sequence[bytes] | None, Sequence[bytes]]:
-        """Entries, paths and bodies of the next requests, for Connection.begin."""
+    def take(self, most: int, now: float) -> tuple[list[Entry], EncodedRows]:
+        """Entries and rows of the next requests, for Connection.begin."""
         batch, start = self.batch, self._at
         self._at = stop = min(start + most, len(batch.indexes))
         deadline = now + batch.encoded.template.timeout
-        slots = [(self, index, deadline) for index in batch.indexes[start:stop]]
-        entries: list[Entry] = [Reply(slot, whole=True) for slot in slots] if batch.whole else [*slots]
-        return entries, None if batch.paths is None else batch.paths[start:stop], batch.bodies[start:stop]
+        slots = zip(repeat(self), batch.indexes[start:stop], repeat(deadline), strict=False)
+        entries: list[Entry] = [Reply(slot, whole=True) for slot in slots] if batch.whole else list(slots)
+        return entries, batch.encoded_rows.slice(start, stop)
 
     def refuse(self, error: TransportError) -> None:
         """Answer the requests that have not begun with `error`; they never begin."""
@@ -74,6 +71,5 @@ class BatchCursor:
             return None
         batch = self.batch
         positions = [batch.indexes.index(index) for index in indexes]
-        paths = None if batch.paths is None else [batch.paths[position] for position in positions]
-        bodies = [batch.bodies[position] for position in positions]
-        return BatchCursor(self.pending, Batch(batch.encoded, indexes, paths, bodies, batch.whole), self.repeats + 1)
+        again = Batch(batch.encoded, indexes, batch.rows.pick(positions), whole=batch.whole)
+        return BatchCursor(self.pending, again, self.repeats + 1)

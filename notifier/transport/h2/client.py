@@ -15,19 +15,14 @@ from collections.abc import Callable, Sequence
 from notifier.transport.base import CONNECTIONS, BaseClient
 from notifier.transport.completions import PendingBatch
 from notifier.transport.h2.batches import Batch, BatchCursor
+from notifier.transport.h2.encoded_rows import unsendable_rows
 from notifier.transport.h2.grouping import group
 from notifier.transport.h2.link import tls_context
 from notifier.transport.h2.options import DEFAULT_TIMES, ClientOptions, Times
 from notifier.transport.h2.origin import CONNECT_TIMEOUT, Origin
 from notifier.transport.h2.reactor import THREAD_ENDED, Reactor, reactor
-from notifier.transport.h2.request_headers import (
-    BAD_PATH,
-    Unsendable,
-    encode_template,
-    is_sendable_path,
-    parse_endpoint,
-)
-from notifier.vocabulary.http import Request, RequestTemplate, TransportError
+from notifier.transport.h2.request_headers import Unsendable, encode_template, parse_endpoint
+from notifier.vocabulary.http import Request, RequestRows, RequestTemplate, TransportError
 
 
 class Http2Client(BaseClient):
@@ -38,7 +33,7 @@ class Http2Client(BaseClient):
         self._times = times
         self._pool: Pool | None = None
 
-    def warm(self, origin: str) -> int:
+    def warm(self, origin: str, pool: str = "") -> int:
         done, count = threading.Event(), [0]
 
         def report(number: int) -> None:
@@ -49,8 +44,8 @@ class Http2Client(BaseClient):
             parse_endpoint(origin)
         except Unsendable:
             return 0
-        pool = self._running_pool()
-        pool.reactor.call(pool.warm, origin, report)
+        running = self._running_pool()
+        running.reactor.call(running.warm, (origin, pool), report)
         done.wait(2 * CONNECT_TIMEOUT)
         return count[0]
 
@@ -65,20 +60,18 @@ class Http2Client(BaseClient):
         pending.put(unsendable)
         self._send(pending, batches)
 
-    def start_batch(
-        self, pending: PendingBatch, template: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None
-    ) -> None:
-        indexes: Sequence[int] = range(len(bodies))
+    def start_batch(self, pending: PendingBatch, template: RequestTemplate, rows: RequestRows) -> None:
+        indexes: Sequence[int] = range(len(rows.bodies))
         try:
-            encoded = encode_template(template, paths is not None)
+            encoded = encode_template(template, rows.paths is not None)
         except Unsendable as error:
             pending.refuse(indexes, error.as_answer())
             return
-        if paths is not None and (bad := [index for index in indexes if not is_sendable_path(paths[index])]):
-            pending.refuse(bad, Unsendable(BAD_PATH).as_answer())
-            indexes = sorted({*indexes} - {*bad})
-            paths, bodies = [paths[index] for index in indexes], [bodies[index] for index in indexes]
-        self._send(pending, {template.origin: [Batch(encoded, indexes, paths, bodies, whole=False)]})
+        if bad := unsendable_rows(rows):
+            pending.put([(index, error.as_answer()) for index, error in bad.items()])
+            indexes = [index for index in indexes if index not in bad]
+            rows = rows.pick(indexes)
+        self._send(pending, [Batch(encoded, indexes, rows, whole=False)])
 
     def withdraw(self, pending: PendingBatch) -> None:
         pool = self._running_pool()
@@ -91,13 +84,12 @@ class Http2Client(BaseClient):
     def after_withdraw(self, pending: PendingBatch) -> None:
         """Called in the reactor's thread once nothing more of the batch begins here. Does nothing here."""
 
-    def _send(self, pending: PendingBatch, batches: dict[str, list[Batch]]) -> None:
+    def _send(self, pending: PendingBatch, batches: Sequence[Batch]) -> None:
         if not batches:
             return
         pool = self._running_pool()
         pending.register_in(pool.reactor.pendings)
-        for origin, of_origin in batches.items():
-            pool.reactor.call(pool.submit, origin, [BatchCursor(pending, batch) for batch in of_origin])
+        pool.reactor.call(pool.submit, [BatchCursor(pending, batch) for batch in batches])
         if pool.reactor.dead:  # the thread ended after `_running_pool` looked
             pending.fail(THREAD_ENDED)
 
@@ -117,27 +109,28 @@ class Pool:
         self._options = ClientOptions(
             tls_context(client.trust), client.connections, client.without_h2, times, bool(client.trust)
         )
-        self._origins: dict[str, Origin] = {}
+        self._origins: dict[tuple[str, str], Origin] = {}  #: by URL and pool (Request.pool)
         current.call(current.sweeps.append, self._sweep)
 
-    def submit(self, origin: str, cursors: Sequence[BatchCursor]) -> None:
+    def submit(self, cursors: Sequence[BatchCursor]) -> None:
         for cursor in cursors:
-            self._origin(origin).submit(cursor)
+            template = cursor.batch.encoded.template
+            self._origin((template.origin, template.pool)).submit(cursor)
 
     def withdraw(self, pending: PendingBatch) -> None:
         for origin in self._origins.values():
             origin.withdraw(pending)
         self._client.after_withdraw(pending)
 
-    def warm(self, origin: str, report: Callable[[int], None]) -> None:
+    def warm(self, origin: tuple[str, str], report: Callable[[int], None]) -> None:
         self._origin(origin).warm(report)
 
-    def _origin(self, name: str) -> Origin:
-        origin = self._origins.get(name)
+    def _origin(self, key: tuple[str, str]) -> Origin:
+        origin = self._origins.get(key)
         if origin is None:
-            origin = self._origins[name] = Origin(parse_endpoint(name), self._options)
+            origin = self._origins[key] = Origin(parse_endpoint(key[0]), self._options)
         return origin
 
     def _sweep(self, now: float) -> None:
-        for name in [name for name, origin in self._origins.items() if not origin.sweep(now)]:
-            del self._origins[name]
+        for key in [key for key, origin in self._origins.items() if not origin.sweep(now)]:
+            del self._origins[key]

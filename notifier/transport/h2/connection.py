@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from notifier.transport.h2 import frames as f
 from notifier.transport.h2.answers import BLOCK_CAP, CONNECTION_WINDOW, Answers, Finished
+from notifier.transport.h2.encoded_rows import EncodedRows
 from notifier.transport.h2.frames import ProtocolError, frame
 from notifier.transport.h2.header_table import HeaderTable
 from notifier.transport.h2.incoming import STREAM_WINDOW, Entry, take_equal_data, take_equal_headers
@@ -85,22 +86,15 @@ class Connection:
             return streams
         return window // size or (0 if whole_bodies and self.in_flight else min(1, streams))
 
-    def begin(
-        self,
-        template: EncodedTemplate,
-        entries: Sequence[Entry],
-        paths: Sequence[bytes] | None,
-        bodies: Sequence[bytes],
-    ) -> None:
+    def begin(self, template: EncodedTemplate, entries: Sequence[Entry], rows: EncodedRows) -> None:
         """Write requests; `room` of them at most."""
         at, count = 0, len(entries)
         while at < count:
             block, lasting = self._table.block(template, count - at)
             if lasting and template.sized:
-                self._outgoing.begin(block, entries[at:], paths and paths[at:], bodies[at:])
+                self._outgoing.begin(block, entries[at:], rows.slice(at) if at else rows)
                 break
-            path = None if paths is None else paths[at]
-            self._outgoing.begin_one(block, entries[at], path, bodies[at], sized=template.sized)
+            self._outgoing.begin_one(block, entries[at], rows.slice(at, at + 1), sized=template.sized)
             at += 1
         self.begun += len(entries)
         if self._outgoing.next > LAST_STREAM:

@@ -35,6 +35,7 @@ MAX_FRAME = 16_384  #: the payload that a peer may send unless we announce more;
 INITIAL_WINDOW = 65_535  #: both flow-control windows start here
 MAX_UINT31 = 0x7FFFFFFF  #: the largest window and the largest stream id
 
+HEAD_SIZE = 5  #: bytes of a frame before its stream id
 FRAME_HEAD = struct.Struct(">HBHL")  #: length (2 + 1 bytes), type and flags together, stream
 UINT32 = struct.Struct(">L")
 SETTING = struct.Struct(">HL")

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from notifier.transport.h2.batches import Batch
-from notifier.transport.h2.request_headers import Unsendable, encode_template, split_url
-from notifier.vocabulary.http import Answered, Request, RequestTemplate
+from notifier.transport.h2.encoded_rows import unsendable_rows
+from notifier.transport.h2.request_headers import VALUE, Unsendable, encode_template, split_url
+from notifier.vocabulary.http import Answered, Request, RequestRows, RequestTemplate
 
-Headers = tuple[tuple[str, str], ...]
+#: method, origin, names of headers, timeout, pool
+_Shared = tuple[str, str, tuple[str, ...], float, str]
 
 
-def group(requests: Sequence[Request]) -> tuple[dict[str, list[Batch]], list[Answered]]:
-    """Origin -> batches, and the answers of the requests that can never be sent."""
-    groups: dict[tuple[str, str, Headers, float], list[tuple[int, bytes]]] = {}
+def group(requests: Sequence[Request]) -> tuple[list[Batch], list[Answered]]:
+    """Batches of these requests, and the answers of those that can never be sent."""
+    groups: dict[_Shared, list[tuple[int, bytes]]] = {}
     unsendable: list[Answered] = []
     known_urls: dict[str, tuple[str, bytes]] = {}
     for index, request in enumerate(requests):
@@ -22,17 +24,45 @@ def group(requests: Sequence[Request]) -> tuple[dict[str, list[Batch]], list[Ans
         except Unsendable as error:
             unsendable.append((index, error.as_answer()))
             continue
-        groups.setdefault((request.method, origin, request.headers, request.timeout), []).append((index, path))
-    batches: dict[str, list[Batch]] = {}
-    for (method, origin, headers, timeout), members in groups.items():
-        indexes, paths = [index for index, _ in members], [path for _, path in members]
-        varies = len(set(paths)) > 1
-        template = RequestTemplate(method, origin, "" if varies else paths[0].decode(), headers, timeout)
+        names = tuple([name for name, _ in request.headers])
+        shared = request.method, origin, names, request.timeout, request.pool
+        groups.setdefault(shared, []).append((index, path))
+    batches: list[Batch] = []
+    for shared, members in groups.items():
+        template, rows = _columns(shared, [requests[index] for index, _ in members], [path for _, path in members])
+        indexes = [index for index, _ in members]
         try:
-            encoded = encode_template(template, varies)
+            encoded = encode_template(template, rows.paths is not None)
         except Unsendable as error:
             unsendable += [(index, error.as_answer()) for index in indexes]
             continue
-        bodies = [requests[index].body for index in indexes]
-        batches.setdefault(origin, []).append(Batch(encoded, indexes, paths if varies else None, bodies, whole=True))
+        if bad := unsendable_rows(rows):
+            unsendable += [(indexes[at], error.as_answer()) for at, error in bad.items()]
+            good = [at for at in range(len(indexes)) if at not in bad]
+            indexes, rows = [indexes[at] for at in good], rows.pick(good)
+        if indexes:
+            batches.append(Batch(encoded, indexes, rows, whole=True))
     return batches, unsendable
+
+
+def _columns(shared: _Shared, requests: Sequence[Request], paths: list[bytes]) -> tuple[RequestTemplate, RequestRows]:
+    """The requests as a template and its rows: a header whose values differ becomes a column."""
+    method, origin, names, timeout, pool = shared
+    same: list[tuple[str, str]] = []
+    own: list[tuple[str, list[bytes]]] = []
+    for at, name in enumerate(names):
+        values = [request.headers[at][1] for request in requests]
+        if len(set(values)) == 1 or name == "content-length":
+            same.append((name, values[0]))
+        else:
+            own.append((name, [_encode_value(value) for value in values]))
+    varies = len(set(paths)) > 1
+    path = "" if varies else paths[0].decode()
+    own_names, own_values = tuple([name for name, _ in own]), [values for _, values in own]
+    template = RequestTemplate(method, origin, path, tuple(same), timeout, own_names, pool)
+    return template, RequestRows([request.body for request in requests], paths if varies else None, own_values)
+
+
+def _encode_value(value: str) -> bytes:
+    """A value with a character that HTTP forbids becomes one that `unsendable_rows` refuses."""
+    return value.strip(" \t").encode("latin-1") if VALUE.fullmatch(value) else b"\0"

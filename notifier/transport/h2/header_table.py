@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from hpack import Encoder
 
+from notifier.transport.h2.literals import size_update
 from notifier.transport.h2.request_headers import EncodedTemplate, HeaderBlock
 
 LARGEST = 4_096  #: RFC 9113's initial size; we never ask for more
@@ -32,14 +33,14 @@ class HeaderTable:
             self._encoder.table_size_changes.clear()
             table.resized = False
             self._version += 1
-            self._update = _size_update(size)
+            self._update = size_update(size)
 
     def block(self, encoded: EncodedTemplate, requests: int) -> tuple[HeaderBlock, bool]:
         """The block to use, and whether it serves more than the next request: a block that puts fields into the table
         serves one request, and must be sent."""
         if self._update:
             update, self._update = self._update, b""
-            return HeaderBlock(encoded.plain.encode(None, None), update), False
+            return HeaderBlock(encoded.plain.constant, update), False
         if not self._worth(encoded, requests):
             return encoded.plain, True
         version, block = self._blocks.get(encoded, (-1, encoded.plain))
@@ -64,15 +65,3 @@ class HeaderTable:
             self._uses.clear()
         uses = self._uses[encoded] = self._uses.get(encoded, 0) + requests
         return uses >= WORTH_KEEPING
-
-
-def _size_update(size: int) -> bytes:
-    """RFC 7541 §6.3, an integer with a 5-bit prefix."""
-    if size < 31:
-        return bytes((0x20 | size,))
-    out, size = bytearray(b"\x3f"), size - 31
-    while size >= 128:
-        out.append(size % 128 + 128)
-        size //= 128
-    out.append(size)
-    return bytes(out)

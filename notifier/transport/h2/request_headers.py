@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
 
 from hpack import Encoder, NeverIndexedHeaderTuple
 
-from notifier.transport.h2.frames import DATA, END_HEADERS, END_STREAM, HEADERS, MAX_FRAME, frame_head
+from notifier.transport.h2.frames import DATA, END_HEADERS, END_STREAM, HEAD_SIZE, HEADERS, MAX_FRAME, frame_head
+from notifier.transport.h2.literals import BySize, length_literal
 from notifier.vocabulary.http import RequestTemplate, TransportError
 
 METHOD = re.compile(r"[A-Z]{1,20}")
@@ -20,13 +20,10 @@ ORIGIN = re.compile(r"https://([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5
 
 #: they belong to one connection, not to one request (RFC 9113 §8.2.2); `host` is :authority, we write content-length
 FORBIDDEN = frozenset({"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te", "host"})
-LONGEST_PATH = 8_192
-LONGEST_BLOCK = MAX_FRAME - LONGEST_PATH - 32  #: we send no CONTINUATION
-SIZES_KEPT = 4_096
+LONGEST_OWN = 8_192  #: bytes of the path and the values of own headers of one request
+LONGEST_BLOCK = MAX_FRAME - LONGEST_OWN - 32  #: we send no CONTINUATION
+OWN_NAME = 8  #: bytes that a field of its own takes beside name and value, at most
 BAD_PATH = "the path is too long or holds a character that a URL cannot"
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class Unsendable(ValueError):
@@ -36,40 +33,38 @@ class Unsendable(ValueError):
         return TransportError(False, f"cannot be sent: {self}")
 
 
-class HeaderBlock:
-    """A header block without content-length, and without :path where paths vary. Its frames depend on sizes only."""
+def end_of_block(size: int, *, sized: bool) -> bytes:
+    """The end of a header block without own headers, and the head of the DATA frame, for a body of `size` bytes."""
+    return (length_literal(size) if sized or size else b"") + frame_head(DATA, END_STREAM, size)
 
-    __slots__ = ("_by_paths", "_by_sizes", "_constant", "_update")
+
+class HeaderBlock:
+    """What the header blocks of many requests share. A block is: the own path, this, the own headers, content-length
+    (the pseudo-headers come first, RFC 9113 §8.3). So it is encoded once, whatever each request has for itself."""
+
+    __slots__ = ("_constant", "_update", "heads", "own_heads", "seconds")
 
     def __init__(self, constant: bytes, update: bytes = b"") -> None:
         self._constant = constant
         self._update = update  #: of the header table's size: comes first, in one block only
-        self._by_sizes: dict[int, tuple[bytes, bytes]] = {}
-        self._by_paths: dict[tuple[int, int], tuple[bytes, bytes, bytes]] = {}
+        #: body size -> the head of HEADERS; the end of the block and the head of DATA
+        self.heads, self.seconds = BySize(self._head), BySize(self._second)
+        #: bytes of a request's own parts (OwnParts.sizes) -> the head of HEADERS
+        self.own_heads = BySize(lambda own: frame_head(HEADERS, END_HEADERS, len(constant) + own - HEAD_SIZE))
 
-    def encode(self, path: bytes | None, size: int | None) -> bytes:
-        """The block of one request. `size` None: a request whose method has no body."""
-        start = b"" if path is None else path_start(len(path)) + path
-        return self._update + start + self._constant + (b"" if size is None else length_literal(size))
+    @property
+    def constant(self) -> bytes:
+        return self._constant
 
-    def frame_parts(self, size: int) -> tuple[bytes, bytes]:
-        """HEADERS and DATA of one request are: first, stream, second, stream, body."""
-        parts = self._by_sizes.get(size)
-        if parts is None:
-            block = self.encode(None, size)
-            parts = frame_head(HEADERS, END_HEADERS, len(block)), block + frame_head(DATA, END_STREAM, size)
-            _keep(self._by_sizes, size, parts)
-        return parts
+    def encode(self, start: bytes, end: bytes) -> bytes:
+        """The block of one request. `end`: with the head of its DATA frame."""
+        return self._update + start + self._constant + end[:-HEAD_SIZE]
 
-    def frame_parts_with_path(self, path: int, size: int) -> tuple[bytes, bytes, bytes]:
-        """HEADERS and DATA of one request are: first, stream, second, path, third, stream, body."""
-        parts = self._by_paths.get((path, size))
-        if parts is None:
-            start, end = path_start(path), self.encode(None, size)
-            first = frame_head(HEADERS, END_HEADERS, len(start) + path + len(end))
-            parts = first, start, end + frame_head(DATA, END_STREAM, size)
-            _keep(self._by_paths, (path, size), parts)
-        return parts
+    def _second(self, size: int) -> bytes:
+        return self._constant + end_of_block(size, sized=True)
+
+    def _head(self, size: int) -> bytes:
+        return frame_head(HEADERS, END_HEADERS, len(self._second(size)) - HEAD_SIZE)
 
 
 class EncodedTemplate:
@@ -79,9 +74,10 @@ class EncodedTemplate:
         self.template = template
         self.fields = _fields(template, varies)
         self.sized = template.method in ("POST", "PUT", "PATCH")
+        self.own_names = _own_names(template)
         never = [NeverIndexedHeaderTuple(name, value) for name, value in self.fields]
         constant = Encoder().encode(never, huffman=False)
-        if len(constant) > LONGEST_BLOCK:
+        if len(constant) + sum(len(name) + OWN_NAME for name in self.own_names) > LONGEST_BLOCK:
             raise Unsendable("the headers are too large")
         #: bytes that it takes of a header table (RFC 7541 §4.1), nearly: method and scheme are in the static table
         self.table_size = sum(len(name) + len(value) + 32 for name, value in self.fields[2:])
@@ -103,17 +99,29 @@ def _fields(template: RequestTemplate, varies: bool) -> list[tuple[bytes, bytes]
     fields = [(":method", template.method), (":scheme", "https"), (":authority", authority)]
     if not varies:
         fields.append((":path", checked_path(template.path.encode("ascii", "replace")).decode()))
-    given = {name for name, _ in template.headers}
+    given = {name for name, _ in template.headers}.union(template.own_headers)
     if "user-agent" not in given:
         fields.append(("user-agent", "notifier"))
     for name, value in template.headers:
-        if not NAME.fullmatch(name) or name in FORBIDDEN:
-            raise Unsendable(f"a header name that HTTP/2 forbids: {name[:40]!r}")
+        _check_name(name)
         if not VALUE.fullmatch(value):
             raise Unsendable(f"the header {name[:40]} holds a character that HTTP forbids")
         if name != "content-length":
             fields.append((name, value.strip(" \t")))
     return [(name.encode(), value.encode("latin-1")) for name, value in fields]
+
+
+def _own_names(template: RequestTemplate) -> tuple[bytes, ...]:
+    for name in template.own_headers:
+        _check_name(name)
+        if name == "content-length":
+            raise Unsendable("content-length is no header of a request's own")
+    return tuple(name.encode() for name in template.own_headers)
+
+
+def _check_name(name: str) -> None:
+    if not NAME.fullmatch(name) or name in FORBIDDEN:
+        raise Unsendable(f"a header name that HTTP/2 forbids: {name[:40]!r}")
 
 
 @dataclass(frozen=True)
@@ -142,39 +150,10 @@ def split_url(url: str) -> tuple[str, bytes]:
 
 
 def is_sendable_path(path: bytes) -> bool:
-    return len(path) <= LONGEST_PATH and PATH.fullmatch(path) is not None
+    return len(path) <= LONGEST_OWN and PATH.fullmatch(path) is not None
 
 
 def checked_path(path: bytes) -> bytes:
     if not is_sendable_path(path):
         raise Unsendable(BAD_PATH)
     return path
-
-
-def path_start(size: int) -> bytes:
-    """A literal :path without indexing (RFC 7541 §6.2.2, static name 4), up to its value of `size` bytes."""
-    return b"\x04" + _integer(size)
-
-
-def length_literal(size: int) -> bytes:
-    """A literal content-length without indexing (static name 28)."""
-    digits = b"%d" % size
-    return b"\x0f\x0d" + _integer(len(digits)) + digits
-
-
-def _integer(value: int) -> bytes:
-    """An integer with a 7-bit prefix (RFC 7541 §5.1)."""
-    if value < 127:
-        return bytes((value,))
-    out, value = bytearray(b"\x7f"), value - 127
-    while value >= 128:
-        out.append(value % 128 + 128)
-        value //= 128
-    out.append(value)
-    return bytes(out)
-
-
-def _keep(cache: dict[K, V], key: K, value: V) -> None:
-    if len(cache) >= SIZES_KEPT:
-        cache.clear()
-    cache[key] = value

@@ -22,7 +22,7 @@ from notifier.transport.h2.reactor import THREAD_ENDED, Reactor, reactor
 from notifier.transport.smtp.connection import Mail
 from notifier.transport.smtp.server import Server, Slot
 from notifier.transport.smtp.settings import Settings, settings_of
-from notifier.vocabulary.http import Answered, Request, RequestTemplate, Response, TransportError
+from notifier.vocabulary.http import Answered, Request, RequestRows, RequestTemplate, Response, TransportError
 
 LONGEST_ADDRESS = 320
 
@@ -35,7 +35,7 @@ class SmtpClient(BaseClient):
         self._pool: Pool | None = None
         self._starting = threading.Lock()
 
-    def warm(self, origin: str) -> int:
+    def warm(self, origin: str, pool: str = "") -> int:
         return 0  # an origin is not enough to connect: the login comes with the first message
 
     def after_fork(self) -> None:
@@ -51,14 +51,12 @@ class SmtpClient(BaseClient):
         for (origin, headers), messages in groups.items():
             self._submit(pending, (origin, headers), messages, plain=False)
 
-    def start_batch(
-        self, pending: PendingBatch, template: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None
-    ) -> None:
-        assert paths is not None, "each message has its own recipient"
+    def start_batch(self, pending: PendingBatch, template: RequestTemplate, rows: RequestRows) -> None:
+        assert rows.paths is not None, "each message has its own recipient"
         pending.accepted = template.accepted
         messages = [
             (index, path.decode(), body, template.timeout)
-            for index, (path, body) in enumerate(zip(paths, bodies, strict=True))
+            for index, (path, body) in enumerate(zip(rows.paths, rows.bodies, strict=True))
         ]
         self._submit(pending, (template.origin, template.headers), messages, plain=True, dots=not template.plain_lines)
 

@@ -85,7 +85,9 @@ def test_a_body_equals_that_of_the_message_s_own_request(name: str, payload: Pay
     if rows:
         [batch] = builder.build(rows, "T", None)
         assert sorted(batch.rows) == rows
-        assert [b.decode() for b in batch.bodies] == [single_body(provider, payload, i).decode() for i in batch.rows]
+        assert [b.decode() for b in batch.requests.bodies] == [
+            single_body(provider, payload, i).decode() for i in batch.rows
+        ]
         assert batch.head.origin == provider.base
         assert builder.build(rows, "T", None) == [batch]
 
@@ -101,7 +103,7 @@ def test_a_new_token_and_a_shorter_life_make_new_body_templates(name: str, monke
     for token, expires_in in (("T", 60), ("T", 59), ("U", 59)):
         [batch] = builder.build(range(2), token, expires_in)
         assert ("authorization", f"Bearer {token}") in batch.head.headers
-        assert batch.bodies == [single_body(provider, payload, i, expires_in) for i in range(2)]
+        assert batch.requests.bodies == [single_body(provider, payload, i, expires_in) for i in range(2)]
 
 
 def test_a_provider_without_body_templates_has_only_untemplatable_messages() -> None:

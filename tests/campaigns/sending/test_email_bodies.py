@@ -103,7 +103,7 @@ def built(shard: Payload) -> Batch:
 def test_an_email_of_a_shard_is_the_email_built_singly(people: list[tuple[str, str]]) -> None:
     shard = payload([name for name, _ in people], [code for _, code in people])
     batch = built(shard)
-    for i, raw in enumerate(batch.bodies):
+    for i, raw in enumerate(batch.requests.bodies):
         assert read(raw) == read(singly(shard, i))
         assert max(map(len, raw.split(b"\r\n"))) <= 400 and b"\r\n." not in raw and b"\nFrom " not in raw
 
@@ -120,11 +120,11 @@ def test_a_shard_stores_the_page_once() -> None:
 def test_each_email_has_its_own_envelope_and_its_own_way_out() -> None:
     shard = payload(["Ann", "Bob"], ["1", "2"], addresses=["ann@mail.example", "bob@bücher.example"])
     batch = built(shard)
-    assert batch.paths == [
+    assert batch.requests.paths == [
         b"notifier@sandbox.example ann@mail.example",
         b"notifier@sandbox.example bob@xn--bcher-kva.example",
     ]
-    for i, raw in enumerate(batch.bodies):
+    for i, raw in enumerate(batch.requests.bodies):
         message = email.message_from_bytes(raw, policy=email.policy.SMTP)
         link = message["List-Unsubscribe"].strip("<>")
         opt_out = read_token(link.rpartition("/")[2])
@@ -140,8 +140,8 @@ def test_an_address_outside_of_ascii_is_built_singly() -> None:
     broken = channel("email").message(replace(envelope(shard), rehearsal=True), shard.content(1))
     [batch], failed = builder.build_singly({0: message, 1: broken}, "")
     assert (batch.rows, failed, batch.head.origin) == ([0], [1], SMTP.base)
-    assert batch.paths == ["notifier@sandbox.example jürgen@mail.example".encode()]
-    assert read(batch.bodies[0]) == read(singly(shard, 0))
+    assert batch.requests.paths == ["notifier@sandbox.example jürgen@mail.example".encode()]
+    assert read(batch.requests.bodies[0]) == read(singly(shard, 0))
 
 
 @pytest.mark.django_db
@@ -155,7 +155,7 @@ def test_tracked_links_of_a_shard_are_those_of_emails_built_singly() -> None:
     builder = BodyBuilder(SMTP, shard, common, tracks=True)
     assert builder.untemplatable == {2}
     [batch] = builder.build([0, 1], "", None)
-    for i, raw in enumerate(batch.bodies):
+    for i, raw in enumerate(batch.requests.bodies):
         own = replace(envelope(shard, i), tenant_id=tenant.pk)
         tracked = with_tracking("email", shard.content(i), own)
         assert read(raw) == read(SMTP.request(channel("email").message(own, tracked), "").body)

@@ -9,6 +9,7 @@ from hpack import Decoder, Encoder
 from notifier.transport.h2 import frames as f
 from notifier.transport.h2.answers import Finished
 from notifier.transport.h2.connection import Connection
+from notifier.transport.h2.encoded_rows import EncodedRows
 from notifier.transport.h2.frames import frame
 from notifier.transport.h2.incoming import Reply
 from notifier.transport.h2.request_headers import encode_template
@@ -143,7 +144,8 @@ class LoopbackPair:
         start = self.client.begun
         for at, body in enumerate(bodies[: self.client.room()]):
             slot = (None, start + at, deadline)
-            self.client.begin(encode_template(template, False), [Reply(slot, True) if whole else slot], None, [body])
+            entry = Reply(slot, True) if whole else slot
+            self.client.begin(encode_template(template, False), [entry], EncodedRows([body]))
         self.server.read(self.client.data_to_send())
 
     @property

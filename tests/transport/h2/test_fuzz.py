@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from notifier.transport.h2 import frames as f
 from notifier.transport.h2.answers import Finished
 from notifier.transport.h2.connection import Connection
+from notifier.transport.h2.encoded_rows import EncodedRows
 from notifier.transport.h2.frames import frame
 from notifier.transport.h2.incoming import Reply
 from notifier.transport.h2.request_headers import encode_template
@@ -84,7 +85,7 @@ def with_requests(whole: bool) -> Connection:
     client.ready, client.limit = True, 100
     slots = [(None, index, 1e12) for index in range(REQUESTS)]
     entries = [Reply(slot, True) if whole and index % 2 else slot for index, slot in enumerate(slots)]
-    client.begin(encode_template(peer.TEMPLATE, False), entries, None, [b"body"] * REQUESTS)
+    client.begin(encode_template(peer.TEMPLATE, False), entries, EncodedRows([b"body"] * REQUESTS))
     client.data_to_send()
     return client
 

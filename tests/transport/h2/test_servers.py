@@ -12,7 +12,15 @@ import pytest
 from notifier.transport.auto import AutoClient
 from notifier.transport.curl import client
 from notifier.transport.h2.client import Http2Client
-from notifier.vocabulary.http import LARGEST_ANSWER, HttpClient, Request, RequestTemplate, Response, TransportError
+from notifier.vocabulary.http import (
+    LARGEST_ANSWER,
+    HttpClient,
+    Request,
+    RequestRows,
+    RequestTemplate,
+    Response,
+    TransportError,
+)
 from tests.sandbox.process import Sandbox
 from tests.transport.h2 import servers
 
@@ -53,7 +61,7 @@ def batch_answers(
     client: HttpClient, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
 ) -> list[object]:
     """The answers of a batch in the order of its bodies, each exactly once."""
-    batch, received = client.send_batch(head, bodies, paths), dict[int, object]()
+    batch, received = client.send_batch(head, RequestRows(bodies, paths)), dict[int, object]()
     assert batch.left == len(bodies)
     while batch.left:
         for index, answer in batch.take(20):

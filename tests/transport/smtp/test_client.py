@@ -25,6 +25,7 @@ from notifier.vocabulary.http import (
     WITHDRAWN,
     Answered,
     Request,
+    RequestRows,
     RequestTemplate,
     Response,
     TransportError,
@@ -94,7 +95,7 @@ def template(origin: str, **settings: str) -> RequestTemplate:
 
 def send(client: SmtpClient, shared: RequestTemplate, recipients: list[str], body: bytes = BODY) -> list[Answered]:
     paths = [f"from@x.example {recipient}".encode() for recipient in recipients]
-    batch = client.send_batch(shared, [body] * len(paths), paths)
+    batch = client.send_batch(shared, RequestRows([body] * len(paths), paths))
     answers: list[Answered] = []
     while batch.left:
         answers += batch.take(LONG)
@@ -170,7 +171,7 @@ def test_an_exchange_can_be_withdrawn_by_another_thread_while_the_server_is_slow
 def test_what_was_withdrawn_is_never_sent(inbox: tuple[Inbox, str]) -> None:
     handler, origin = inbox
     paths = [f"from@x.example r{number}@y.example".encode() for number in range(500)]
-    batch = SmtpClient().send_batch(template(origin, connections="1"), [BODY] * 500, paths)
+    batch = SmtpClient().send_batch(template(origin, connections="1"), RequestRows([BODY] * 500, paths))
     batch.withdraw()
     answers: list[Answered] = []
     while batch.left:
@@ -191,7 +192,7 @@ def test_what_was_withdrawn_is_never_sent(inbox: tuple[Inbox, str]) -> None:
 )
 def test_what_could_smuggle_a_second_message_is_not_sent(inbox: tuple[Inbox, str], path: str, body: bytes) -> None:
     handler, origin = inbox
-    batch = SmtpClient().send_batch(template(origin), [body], [path.encode()])
+    batch = SmtpClient().send_batch(template(origin), RequestRows([body], [path.encode()]))
     [(_, answer)] = batch.take(LONG)
     if isinstance(answer, Response):  # the recipient's address is at fault, for good
         assert (answer.status, answer.headers["stage"]) == (553, "rcpt") and b"cannot be sent: " in answer.body

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from notifier.transport.smtp.client import SmtpClient
-from notifier.vocabulary.http import Answered, Response, TransportError
+from notifier.vocabulary.http import Answered, RequestRows, Response, TransportError
 from tests.transport.smtp.test_client import BODY, LONG, template
 
 Script = Callable[["Conversation"], None]
@@ -116,7 +116,7 @@ def send_soon(
     """The answers in the order of the messages."""
     paths = [f"from@x.example {recipient}".encode() for recipient in recipients]
     batch = SmtpClient().send_batch(
-        replace(template(server.origin, **settings), timeout=timeout), [body] * len(paths), paths
+        replace(template(server.origin, **settings), timeout=timeout), RequestRows([body] * len(paths), paths)
     )
     answers: list[Answered] = []
     until = time.monotonic() + SOON
@@ -278,7 +278,7 @@ def test_an_address_outside_of_ascii_is_refused_where_the_server_offers_no_smtpu
         heard.append(talk.hear())
 
     paths = [f"{sender}@x.example {recipient}@y.example".encode()]
-    batch = SmtpClient().send_batch(template(serve(script).origin), [BODY], paths)
+    batch = SmtpClient().send_batch(template(serve(script).origin), RequestRows([BODY], paths))
     [(_, answer)] = batch.take(SOON)
     assert isinstance(answer, Response) and answer.status == 553
     assert (answer.headers["stage"], answer.headers["enhanced"]) == (stage, "5.6.7")
