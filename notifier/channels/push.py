@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from orjson import Fragment
+
 from notifier.channels import push_keys
 from notifier.channels.base import UNREAD, Channel, Envelope, Message
 from notifier.channels.links import check_image, check_link
@@ -21,7 +23,7 @@ PRIORITIES = ("high", "normal")
 LONGEST_TTL = 28 * 86_400  #: FCM and most push services keep a message for four weeks at most
 LARGEST_BADGE = 999_999
 LONGEST_SOUND = 100
-_INTEGER = re.compile(r"[0-9]{1,7}")
+_INTEGER = re.compile(r"0|[1-9][0-9]{0,6}")  # a JSON number has no zeros in front
 #: keys of `apns` with which a push needs no text: it wakes the app, or changes a Live Activity
 _WITHOUT_TEXT = ("content_available", "event")
 
@@ -57,6 +59,11 @@ class PushMessage(Message):
     def is_urgent(self) -> bool:
         """Whether the device is woken for it."""
         return self.priority == "high" if self.priority else self.envelope.urgent
+
+    @property
+    def badge_number(self) -> Fragment:
+        """The badge as a number in JSON that orjson writes. The badge of a body template's sample is a placeholder."""
+        return Fragment(self.badge)
 
     @property
     def lifetime(self) -> int | None:

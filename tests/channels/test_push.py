@@ -52,7 +52,7 @@ def test_a_template_says_something_in_known_words(parts: Mapping[str, Any], fiel
 
 #: (part or key, good texts, bad texts)
 VALUES: list[tuple[str, list[str], list[str]]] = [
-    ("badge", ["", "0", "7", "999999", "unread"], ["-1", "1.5", "1000000", "many", "٣"]),
+    ("badge", ["", "0", "7", "999999", "unread"], ["-1", "1.5", "1000000", "many", "٣", "007"]),
     ("priority", ["", "high", "normal"], ["low", "HIGH"]),
     ("ttl", ["", "0", "2419200"], ["2419201", "1h", "-1"]),
     ("sound", ["", "default", "ping.caf"], ["x" * 101, "a\nb"]),

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from notifier.errors import InvalidInput
-from notifier.providers.fcm import GOOGLE_TOKENS, Fcm
+from notifier.providers.fcm import Fcm
+from notifier.providers.fcm.provider import GOOGLE_TOKENS
 from notifier.transport import http_client
 from notifier.vocabulary.http import Response, TokenRefused
 from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Temporary, Throttled, Verdict
