@@ -134,6 +134,11 @@ class Provider(ABC, Generic[M]):
     prepares: ClassVar[bool] = False
     #: the provider's server calls us later and says what became of a message: `verify` and `receipts` read the call
     reports: ClassVar[bool] = False
+    #: the provider's server must be asked what became of messages: a message whose verdict is `Sent` with
+    #: `receipt_after` is asked about by `receipts_request`, and `fetched_receipts` reads the answer
+    polls_receipts: ClassVar[bool] = False
+    #: messages of one such request at most
+    most_receipts: ClassVar[int] = 1000
     #: the provider's server reports no opens and clicks: the site puts its own pixel and links into the HTML
     needs_tracking: ClassVar[bool] = False
     Config: ClassVar[type[Config]] = Config
@@ -223,6 +228,10 @@ class Provider(ABC, Generic[M]):
         """What the response means."""
         raise NotImplementedError(f"{type(self).__name__} must implement verdict_of() or override send()")
 
+    def refuses_token(self, response: Response) -> bool:
+        """Whether the server refused the access token, so that the next request needs a new one."""
+        return response.status == 401
+
     def finish(self, bodies: list[bytes]) -> list[bytes]:
         """The bodies as they leave, for a provider that signs each whole body."""
         return bodies
@@ -241,6 +250,15 @@ class Provider(ABC, Generic[M]):
         """The events of a verified call. A worker calls it. Raises Forged, or ValueError for a body that cannot be
         read."""
         raise NotImplementedError(f"{type(self).__name__} must implement receipts() to report")
+
+    def receipts_request(self, refs: Sequence[str]) -> Request:
+        """The request that asks for the receipts of the messages with these references of `Sent(ref)`."""
+        raise NotImplementedError(f"{type(self).__name__} must implement receipts_request() to have polled receipts")
+
+    def fetched_receipts(self, response: Response) -> Mapping[str, ReceiptEvent]:
+        """The answer's events, by the reference of the message. A message without one is asked about again later.
+        Raises ValueError for an answer without receipts: a refusal, or a page that is not the provider's own."""
+        raise NotImplementedError(f"{type(self).__name__} must implement fetched_receipts() to have polled receipts")
 
     @property
     def bounce_mailbox(self) -> BounceMailbox | None:
@@ -309,7 +327,7 @@ class Provider(ABC, Generic[M]):
             yield unbuildable
         for answers in client.exchange(requests):
             yield [(indexes[i], self.verdict(answer)) for i, answer in answers]
-            if token_request and any(isinstance(a, Response) and a.status == 401 for _, a in answers):
+            if token_request and any(isinstance(a, Response) and self.refuses_token(a) for _, a in answers):
                 client.forget_token(token_request.cache_key)
 
     def _requests(
@@ -370,8 +388,10 @@ def providers() -> Mapping[str, type[Provider[Any]]]:
 
 
 def platforms() -> tuple[str, ...]:
-    """The push platforms whose tokens may be registered: those of the providers, then those that await a provider."""
-    served = [kind.platform for kind in providers().values() if kind.platform]
+    """The push platforms whose tokens may be registered: those of the providers, then those that await a provider. A
+    platform that every tenant has an account for comes before one that an owner must add."""
+    by_default = sorted(providers().values(), key=lambda kind: not kind.default_account)
+    served = [kind.platform for kind in by_default if kind.platform]
     return tuple(dict.fromkeys([*served, *AWAITED_PLATFORMS]))
 
 

@@ -8,10 +8,13 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The provider took the message. `final`: the message has arrived with that (the inbox)."""
+    """The provider took the message. `final`: the message has arrived with that (the inbox). `receipt_after`: the
+    provider's server must be asked after so many seconds what became of the message (Provider.polls_receipts); None:
+    there is nothing to ask."""
 
     provider_ref: str = ""
     final: bool = False
+    receipt_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
