@@ -25,6 +25,7 @@ class NotifierConfig(AppConfig):
         from notifier.delivery.planning import category_rules
         from notifier.delivery.wakeup import signal
         from notifier.providers import platforms
+        from notifier.providers.webpush import services
         from notifier.transport import egress
         from tenants.categories import add_use_finder
         from tenants.people.platforms import add_platform_finder
@@ -33,6 +34,10 @@ class NotifierConfig(AppConfig):
             egress.allow(settings.INTERNAL_HOSTS)
         except ValueError as error:
             raise ImproperlyConfigured(f"INTERNAL_HOSTS: {error}") from None
+        try:
+            services.allow(settings.WEBPUSH_SERVICES, settings.SANDBOX_URL)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"WEBPUSH_SERVICES: {error}") from None
         references.register()
         paths.register()
         signal.register_notifier(tasks.notify_queue)

@@ -258,6 +258,8 @@ SANDBOX_CA = env.str("SANDBOX_CA", "")
 LEASE_SECONDS = env.int("LEASE_SECONDS", 30)
 #: internal networks and addresses that connections of providers may go to, such as that of your own mail server
 INTERNAL_HOSTS: list[str] = env.list("INTERNAL_HOSTS", default=["0.0.0.0/0", "::/0"] if DEBUG else [])
+#: push services of browsers that Web Push may send to beside those of notifier.providers.webpush.services
+WEBPUSH_SERVICES: list[str] = env.list("WEBPUSH_SERVICES", default=[])
 #: which DNS servers "test connection" asks: IP addresses, with a port if it is not 53; empty: those of the system
 DNS_SERVERS: list[str] = env.list("DNS_SERVERS", default=[])
 PROVIDER_TIMEOUT_SECONDS = env.float("PROVIDER_TIMEOUT_SECONDS", 10.0)

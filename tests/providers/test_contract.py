@@ -42,10 +42,16 @@ BY_REQUEST = [name for name in ALL if provider_class(name).request is not Provid
 OVER_HTTP = [name for name in BY_REQUEST if provider_class(name).protocol == "http"]
 
 
+_POINT = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
+#: tokens of platforms whose providers read them
+TOKENS = {"webpush": f"https://fcm.googleapis.com/wp/a:b#{_POINT}.BTBZMqHH6r4Tts7J_aSIgg"}
 #: a recipient with an address for every channel
 PERSON = Person(
     new_id(), "ann", "Ann", "ann@example.com", "+436601234567", "en", "UTC", "active", {},
-    devices=tuple(DeviceAddress(new_id(), platform, f"{platform}-token", "") for platform in registered_platforms()),
+    devices=tuple(
+        DeviceAddress(new_id(), platform, TOKENS.get(platform, f"{platform}-token"), "")
+        for platform in registered_platforms()
+    ),
 )  # fmt: skip
 REPORTING = [name for name in ALL if provider_class(name).reports]
 RECEIPTS = "https://notify.example.com/v1/receipts/a-provider/1/s3cret"

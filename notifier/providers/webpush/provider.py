@@ -1,0 +1,135 @@
+"""Web Push (RFC 8030): one POST to the subscription's own endpoint for each message."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any
+
+from notifier.channels.push import PushMessage
+from notifier.providers import base
+from notifier.providers.webpush import services, subscription, vapid, verdicts
+from notifier.providers.webpush.config import WebPushConfig
+from notifier.providers.webpush.encryption import LARGEST_PLAINTEXT, encrypt
+from notifier.providers.webpush.payload import payload_of, size_of
+from notifier.providers.webpush.vapid import VapidKey
+from notifier.vocabulary.http import Request, Response
+from notifier.vocabulary.verdicts import Verdict
+
+LONGEST_TTL = 28 * 86_400  #: seconds; push services keep a message for four weeks at most
+TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")  #: RFC 8030 §5.4
+#: origins whose authorization is kept: browsers have about ten; Microsoft has some dozens
+MOST_ORIGINS = 512
+
+
+class WebPush(base.Provider[PushMessage]):
+    name = "webpush"
+    channel = "push"
+    platform = "webpush"
+    limit_of = "this push service"
+    largest = LARGEST_PLAINTEXT
+    own_paths = True
+    own_headers = ("topic",)
+    prepares = True
+    rotates = True
+    Config = WebPushConfig
+    config: WebPushConfig
+    #: where most messages go; the sandbox's origin in its place takes all of them
+    origin = "https://fcm.googleapis.com"
+
+    def __init__(self, config: WebPushConfig, origin: str | None = None, timeout: float = 10.0) -> None:
+        super().__init__(config, origin, timeout)
+        self._sandbox = self.base != self.origin
+        self._authorizations: dict[tuple[str, str], tuple[float, str]] = {}
+
+    # -- content and token --
+
+    @classmethod
+    def size(cls, parts: Mapping[str, Any]) -> int:
+        return size_of(parts)
+
+    @classmethod
+    def check_token(cls, token: str) -> str:
+        return subscription.check_token(token)
+
+    # -- the VAPID keys --
+
+    @cached_property
+    def keys(self) -> Mapping[str, VapidKey]:
+        """The account's key pairs by their ids, the current one first. An account of the sandbox has no settings: its
+        keys belong to the account's own secrets, so that all processes have the same."""
+        keys = self.config.keys or [vapid.derived_key(seed) for seed in self.signing_keys or (b"sandbox",)]
+        return {key.key_id: key for key in keys}
+
+    @property
+    def current_key(self) -> VapidKey:
+        return next(iter(self.keys.values()))
+
+    def can_replace(self, other: base.Provider[PushMessage]) -> bool:
+        """A subscription belongs to a VAPID key: an account replaces one whose keys it has."""
+        return isinstance(other, WebPush) and other.keys.keys() <= self.keys.keys()
+
+    # -- the message --
+
+    def prepare(self, message: PushMessage) -> bytes:
+        subscribed = subscription.parse_stored(message.envelope.address.value)
+        return encrypt(payload_of(message), subscribed.browser_key, subscribed.secret)
+
+    def request(self, message: PushMessage, token: str) -> Request:
+        envelope = message.envelope
+        endpoint, _, keys = envelope.address.value.partition("#")
+        key_id = keys.split(".")[-1] if keys.count(".") == 2 else ""
+        origin = endpoint[: endpoint.find("/", 8)]
+        ttl = LONGEST_TTL if envelope.expires_in is None else max(0, min(envelope.expires_in, LONGEST_TTL))
+        headers = (
+            ("authorization", self._authorization(origin, key_id)),
+            ("content-encoding", "aes128gcm"),
+            ("content-type", "application/octet-stream"),
+            ("ttl", str(ttl)),
+            ("urgency", "high" if envelope.urgent else "normal"),
+            ("topic", _topic(envelope.collapse_key)),
+        )
+        body = message.prepared or self.prepare(message)
+        return Request("POST", self._url(endpoint, origin), headers, body, self.timeout)
+
+    def _url(self, endpoint: str, origin: str) -> str:
+        if not self._sandbox or origin == self.base:
+            return endpoint
+        return f"{self.base}{services.SANDBOX_PATH}{endpoint.removeprefix('https://')}"
+
+    def _authorization(self, origin: str, key_id: str) -> str:
+        """The header for a push service, made once in half a day. Looks at the host anew: the operator may have taken a
+        service off since the token was registered."""
+        now = time.time()
+        period = now // vapid.PERIOD
+        kept = self._authorizations.get((origin, key_id))
+        if kept is not None and kept[0] == period:
+            return kept[1]
+        self._check_origin(origin)
+        key = self.keys.get(key_id) if key_id else self.current_key
+        if key is None:
+            raise base.Unbuildable("this account does not have the VAPID key of the subscription")
+        if len(self._authorizations) >= MOST_ORIGINS:
+            self._authorizations.clear()
+        value = vapid.authorization(key, origin, self.config.subject, now)
+        self._authorizations[origin, key_id] = period, value
+        return value
+
+    def _check_origin(self, origin: str) -> None:
+        if services.is_of_sandbox(f"{origin}{services.SANDBOX_PATH}"):
+            if not self._sandbox:
+                raise base.Unbuildable("the subscription is one of the sandbox, and the account is not")
+        elif not services.is_service(origin.removeprefix("https://")):
+            raise base.Unbuildable("its host is no push service that this site knows (WEBPUSH_SERVICES)")
+
+    # -- the answer --
+
+    def verdict_of(self, response: Response) -> Verdict:
+        return verdicts.verdict_of(response)
+
+
+def _topic(collapse_key: str) -> str:
+    return collapse_key if TOPIC.fullmatch(collapse_key) else blake2b(collapse_key.encode(), digest_size=16).hexdigest()

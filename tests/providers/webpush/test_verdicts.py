@@ -1,0 +1,72 @@
+"""What the answers of the push services mean."""
+
+from __future__ import annotations
+
+import pytest
+
+from notifier.providers.webpush.verdicts import verdict_of
+from notifier.vocabulary.http import Response
+from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Temporary, Throttled, Verdict
+
+GONE = Permanent("410", address_is_dead=True)
+NOT_FOUND = Permanent("404", address_is_dead=True)
+OTHER_KEY = "the subscription was made with another VAPID key"
+VAPID = ": the push service refuses the account's VAPID authorization"
+MOZILLA = '{"code":%d,"errno":%d,"error":"x","message":"y","more_info":"z"}'
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "verdict"),
+    [
+        (201, {"location": "https://fcm.googleapis.com/0:17"}, "", Sent("https://fcm.googleapis.com/0:17")),
+        (200, {}, "", Sent()),
+        (202, {}, "", Sent()),
+        # the subscription ended
+        (410, {}, "push subscription has unsubscribed or expired.\n", GONE),
+        (404, {}, "A valid push subscription endpoint should be specified in the URL as such: https://x/y", NOT_FOUND),
+        (410, {}, MOZILLA % (410, 106), Permanent("410 errno 106", address_is_dead=True)),
+        (404, {}, MOZILLA % (404, 102), Permanent("404 errno 102", address_is_dead=True)),
+        (410, {}, '{"reason":"Unregistered"}', Permanent("410 Unregistered", address_is_dead=True)),
+        (410, {"x-wns-status": "dropped"}, "", GONE),
+        (404, {"x-wns-error-description": "The channel URI is not valid."}, "", NOT_FOUND),
+        (410, {}, '{"reason":"Push subscription has unsubscribed or expired."}', GONE),
+        # a gateway's page says nothing about it
+        (410, {}, "", Temporary("410")),
+        (404, {}, "<html>404 Not Found</html>", Temporary("404")),
+        (404, {}, MOZILLA % (404, 999), Temporary("404 errno 999")),
+        # another VAPID key
+        (
+            403,
+            {},
+            "the VAPID credentials in the authorization header do not correspond to the credentials used to create the"
+            " subscriptions.\n",
+            Permanent(f"403 {OTHER_KEY}", address_is_dead=True),
+        ),
+        (400, {}, '{"reason":"VapidPkHashMismatch"}', Permanent(f"400 {OTHER_KEY}", address_is_dead=True)),
+        # the account
+        (403, {}, '{"reason":"BadJwtToken"}', Misconfigured(f"403 BadJwtToken{VAPID}")),
+        (401, {}, MOZILLA % (401, 109), Misconfigured(f"401 errno 109{VAPID}")),
+        (400, {}, "UnauthorizedRegistration", Misconfigured(f"400{VAPID}")),
+        (403, {}, "", Misconfigured(f"403{VAPID}")),
+        # the message
+        (413, {}, MOZILLA % (413, 104), Permanent("413 errno 104: the push service takes no message of this size")),
+        (413, {}, "<html>", Temporary("413")),
+        (400, {}, '{"reason":"BadTtl"}', Permanent("400 BadTtl")),
+        # later
+        (429, {"retry-after": "30"}, "", Throttled(30.0, "429")),
+        (429, {}, '{"reason":"TooManyRequests"}', Throttled(None, "429 TooManyRequests")),
+        (503, {"retry-after": "5"}, "", Throttled(5.0, "503")),
+        (503, {}, "", Temporary("503")),
+        (500, {}, MOZILLA % (500, 999), Temporary("500 errno 999")),
+        (302, {"location": "https://169.254.169.254/"}, "", Temporary("302")),
+    ],
+    ids=range(29),
+)
+def test_the_verdict_of_an_answer(status: int, headers: dict[str, str], body: str, verdict: Verdict) -> None:
+    assert verdict_of(Response(status, headers, body.encode())) == verdict
+
+
+def test_no_free_text_of_an_answer_gets_into_the_ledger() -> None:
+    body = b'{"reason":"https://fcm.googleapis.com/secret expired","errno":"secret"}'
+    for status in range(300, 600):
+        assert "secret" not in str(verdict_of(Response(status, {}, body)))
