@@ -1,8 +1,8 @@
 """What a message carries to the page's service worker, as JSON (static/push/ reads it).
 
 `title`, `body`, `link`, `image`, `data`, `delivery_id`, `badge` and `sound` as the template says, without those that
-are empty; `options` is what `showNotification` takes besides. Its tag is the same for every repeat of a message, so a
-browser shows one.
+are empty; `options` is what `showNotification` takes besides, by its names in JavaScript. The tag is the same for every
+repeat of a message, so that a browser shows one.
 """
 
 from __future__ import annotations
@@ -12,41 +12,58 @@ from typing import Any
 
 import orjson
 
+from notifier.channels import push_keys
 from notifier.channels.push import PushMessage
 
-#: keys of the block `webpush` that are no options of showNotification
+BLOCK = "webpush"
+#: keys of the block that are no options of showNotification
 _OF_THE_REQUEST = frozenset({"urgency", "topic", "image"})
-#: names of the block that JavaScript spells otherwise
+#: keys of the block that JavaScript spells otherwise
 _JAVASCRIPT = {"require_interaction": "requireInteraction"}
-_PARTS = ("title", "body", "link", "image", "badge", "sound")
+#: characters of the largest badge; the unread count is not known before the message leaves
+_LONGEST_BADGE = "9" * 6
 
 
 def payload_of(message: PushMessage) -> bytes:
     """The plaintext of the message's body. 2 µs."""
-    envelope = message.envelope
-    document: dict[str, Any] = {"title": message.title, "body": message.body, "delivery_id": str(envelope.delivery_id)}
-    if message.link:
-        document["link"] = message.link
-    if image := message.webpush.get("image") or message.image:
-        document["image"] = image
-    if message.data:
-        document["data"] = dict(message.data)
-    if message.badge:
-        document["badge"] = message.badge
-    if message.sound:
-        document["sound"] = message.sound
-    document["options"] = {"tag": envelope.collapse_key, **options_of(message.webpush)}
-    return orjson.dumps(document)
-
-
-def options_of(block: Mapping[str, str]) -> dict[str, Any]:
-    """The block's options of showNotification, by their names in JavaScript."""
-    return {_JAVASCRIPT.get(name, name): text for name, text in block.items() if text and name not in _OF_THE_REQUEST}
+    envelope, block = message.envelope, message.webpush
+    document: dict[str, Any] = {
+        "title": message.title,
+        "body": message.body,
+        "link": message.link,
+        "image": block.get("image") or message.image,
+        "data": dict(message.data),
+        "badge": message.badge,
+        "sound": message.sound,
+    }
+    return _encode(document, block, str(envelope.delivery_id), envelope.collapse_key)
 
 
 def size_of(parts: Mapping[str, Any]) -> int:
     """Bytes of the plaintext of a message with these parts."""
-    document = {name: parts[name] for name in _PARTS if parts.get(name)}
-    document["options"] = {"tag": "-" * 32, **options_of(parts.get("webpush") or {})}
-    data = parts.get("data") or {}
-    return len(orjson.dumps({**document, "data": dict(data), "delivery_id": "-" * 36}))
+    block = parts.get(BLOCK) or {}
+    document = {name: parts.get(name) for name in ("title", "body", "link", "data", "sound")}
+    document["image"] = block.get("image") or parts.get("image")
+    document["badge"] = _LONGEST_BADGE if parts.get("badge") else ""
+    return len(_encode(document, block, "-" * 36, "-" * 32))
+
+
+def _encode(document: Mapping[str, Any], block: Mapping[str, str], delivery_id: str, tag: str) -> bytes:
+    options = {"tag": tag, **_options(block)} if block else {"tag": tag}
+    filled = {name: value for name, value in document.items() if value}
+    return orjson.dumps({**filled, "delivery_id": delivery_id, "options": options})
+
+
+def _options(block: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        _JAVASCRIPT.get(name, name): _value(name, text)
+        for name, text in block.items()
+        if text and name not in _OF_THE_REQUEST
+    }
+
+
+def _value(name: str, text: str) -> Any:
+    try:
+        return push_keys.typed_value(BLOCK, name, text)
+    except ValueError:
+        return text  # a sample text, of which only the size counts: a real one was checked

@@ -9,7 +9,7 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
-from notifier.channels.push import PushMessage
+from notifier.channels.push import LONGEST_TTL, PushMessage
 from notifier.providers import base
 from notifier.providers.webpush import services, subscription, vapid, verdicts
 from notifier.providers.webpush.config import WebPushConfig
@@ -19,7 +19,6 @@ from notifier.providers.webpush.vapid import VapidKey
 from notifier.vocabulary.http import Request, Response
 from notifier.vocabulary.verdicts import Verdict
 
-LONGEST_TTL = 28 * 86_400  #: seconds; push services keep a message for four weeks at most
 TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")  #: RFC 8030 §5.4
 #: origins whose authorization is kept: browsers have about ten; Microsoft has some dozens
 MOST_ORIGINS = 512
@@ -76,21 +75,25 @@ class WebPush(base.Provider[PushMessage]):
 
     def prepare(self, message: PushMessage) -> bytes:
         subscribed = subscription.parse_stored(message.envelope.address.value)
-        return encrypt(payload_of(message), subscribed.browser_key, subscribed.secret)
+        plaintext = payload_of(message)
+        if len(plaintext) > LARGEST_PLAINTEXT:
+            raise base.Unbuildable(f"its content has more than the {LARGEST_PLAINTEXT:,} bytes that a browser takes")
+        return encrypt(plaintext, subscribed.browser_key, subscribed.secret)
 
     def request(self, message: PushMessage, token: str) -> Request:
         envelope = message.envelope
         endpoint, _, keys = envelope.address.value.partition("#")
         key_id = keys.split(".")[-1] if keys.count(".") == 2 else ""
         origin = endpoint[: endpoint.find("/", 8)]
-        ttl = LONGEST_TTL if envelope.expires_in is None else max(0, min(envelope.expires_in, LONGEST_TTL))
+        block, lifetime = message.webpush, message.lifetime
+        ttl = LONGEST_TTL if lifetime is None else max(0, min(lifetime, LONGEST_TTL))
         headers = (
             ("authorization", self._authorization(origin, key_id)),
             ("content-encoding", "aes128gcm"),
             ("content-type", "application/octet-stream"),
             ("ttl", str(ttl)),
-            ("urgency", "high" if envelope.urgent else "normal"),
-            ("topic", _topic(envelope.collapse_key)),
+            ("urgency", block.get("urgency") or ("high" if message.is_urgent else "normal")),
+            ("topic", block.get("topic") or _topic(envelope.collapse_key)),
         )
         body = message.prepared or self.prepare(message)
         return Request("POST", self._url(endpoint, origin), headers, body, self.timeout)

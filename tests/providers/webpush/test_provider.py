@@ -12,14 +12,14 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from notifier.channels.base import Envelope
-from notifier.channels.push import PushMessage
+from notifier.channels.push import LONGEST_TTL, PushMessage
 from notifier.errors import InvalidInput
 from notifier.providers.base import Unbuildable
 from notifier.providers.webpush import encoding, services, vapid
 from notifier.providers.webpush.config import MOST_PREVIOUS, WebPushConfig
 from notifier.providers.webpush.encryption import LARGEST_BODY
 from notifier.providers.webpush.payload import payload_of, size_of
-from notifier.providers.webpush.provider import LONGEST_TTL, WebPush
+from notifier.providers.webpush.provider import WebPush
 from notifier.vocabulary.http import Request
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.people import Address
@@ -73,6 +73,29 @@ def test_the_browser_reads_what_the_template_says() -> None:
         "data": {"a": "b"}, "sound": "ding", "badge": "3", "delivery_id": str(message.envelope.delivery_id),
         "options": {"tag": "0" * 32},
     }  # fmt: skip
+
+
+def test_the_block_of_the_template_becomes_options_and_headers() -> None:
+    browser = Browser()
+    block = {
+        "icon": "/i.png", "badge": "/b.png", "image": "/own.png", "tag": "t", "require_interaction": "true",
+        "silent": "false", "vibrate": "200,100", "lang": "", "actions": '[{"action":"a","title":"A"}]',
+        "urgency": "low", "topic": "news",
+    }  # fmt: skip
+    request = provider().request(a_message(browser.token, image="https://x.example/i.png", webpush=block), "")
+    content, headers = browser.read(request.body), headers_of(request)
+    assert content["image"] == "/own.png"
+    assert content["options"] == {
+        "tag": "t", "icon": "/i.png", "badge": "/b.png", "requireInteraction": True, "silent": False,
+        "vibrate": [200, 100], "actions": [{"action": "a", "title": "A"}],
+    }  # fmt: skip
+    assert (headers["urgency"], headers["topic"]) == ("low", "news")
+
+
+def test_a_data_message_has_no_texts_to_show() -> None:
+    browser = Browser()
+    content = browser.read(provider().request(a_message(browser.token, title="", body="", data={"a": "b"}), "").body)
+    assert "title" not in content and "body" not in content and content["data"] == {"a": "b"}
 
 
 def test_the_headers_are_those_of_rfc_8030() -> None:
@@ -148,11 +171,15 @@ def test_the_size_is_that_of_the_payload() -> None:
     parts = {"title": "Hello", "body": "Ann", "link": "https://x.example/1", "data": data}
     message = a_message("x", **parts)
     assert size_of(parts) == len(payload_of(message))
+    unfinished = {**parts, "badge": "unread", "webpush": {"actions": "?", "vibrate": "?", "timestamp": "?"}}
+    assert size_of(unfinished) > size_of(parts), "a part that is not rendered yet has no value"
     with pytest.raises(InvalidInput, match="3,993"):
         WebPush.check_content({"title": "x", "body": "ü" * 2000})
     browser = Browser()
-    full = {"title": "x", "body": "y" * (3993 - size_of({"title": "x", "body": ""}))}
-    assert len(provider().request(a_message(browser.token, **full), "").body) <= LARGEST_BODY
+    full = {"title": "x", "body": "y" * (3994 - size_of({"title": "x", "body": "y"}))}
+    assert len(provider().request(a_message(browser.token, **full), "").body) == LARGEST_BODY
+    with pytest.raises(Unbuildable, match="bytes"):
+        provider().request(a_message(browser.token, **{**full, "title": "xx"}), "")
 
 
 def test_a_sandbox_account_has_keys_of_its_own_in_every_process() -> None:
