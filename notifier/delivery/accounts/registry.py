@@ -41,6 +41,7 @@ def save_config(account: ProviderAccount, raw: Mapping[str, Any]) -> None:
     """Check and seal settings into `account` (not saved). Raises InvalidInput naming the setting."""
     cls = provider_class(account.provider)
     cls.Config.parse(raw)
+    raw = cls.Config.complete(raw)
     account.channel, account.platform = cls.channel, cls.platform
     account.config = encryption.seal(account.tenant_id, _PURPOSE, orjson.dumps(dict(raw)))
     if not account.receipts_secret:
