@@ -2,7 +2,8 @@
 
 The engine sends through `provider`, which stores with `store`; both tell open sockets through `announcements`. Tenants'
 servers and the widget (static/inbox/) call `api`; the widget also connects to `consumers`. `views` is the demo page.
-Below them: `feed` reads an inbox and marks messages as read, `tokens` makes and verifies recipient tokens, `counters`
-and `sync_state` are pure, `hello_limit` bounds sockets that have not identified themselves. `inbox` calls the engine's
-parts and `tenants`; only `notifier.urls`, `notifier.asgi` and the demo call `inbox`.
+The engine counts the unread messages of recipients with `unread`. Below them: `feed` reads an inbox and marks messages
+as read, `tokens` makes and verifies recipient tokens, `counters` and `sync_state` are pure, `hello_limit` bounds
+sockets that have not identified themselves. `inbox` calls the engine's parts and `tenants`; only `notifier.urls`,
+`notifier.asgi` and the demo call `inbox`.
 """

@@ -17,10 +17,12 @@ from typing import Any
 
 from campaigns.shard.payload import Payload, SharedContent, column_names
 from notifier.channels import channel
+from notifier.channels.base import UNREAD as UNREAD_TEXT
 from notifier.channels.base import Envelope, Message
 from notifier.delivery.content.attachments.listing import total_size
 from notifier.delivery.content.attachments.memory import LIGHT_BYTES
 from notifier.delivery.content.tracking.tracked_html import with_tracking
+from notifier.delivery.content.unread_counts import unread_counts
 from notifier.delivery.content.unsubscribe_link import OptOut, link_to
 from notifier.delivery.messages import message_with
 from notifier.providers import Provider
@@ -28,6 +30,7 @@ from notifier.providers.body_template import (
     ADDRESS,
     ID,
     KEY,
+    UNREAD,
     UNSUBSCRIBE,
     BodyTemplate,
     Placeholders,
@@ -166,6 +169,9 @@ class BodyBuilder:
             return [b"-".join(_GROUPS.unpack_from(self._ids, 32 * i)) for i in rows]
         if name == UNSUBSCRIBE:
             return [self._unsubscribe_url(i) for i in rows]
+        if name == UNREAD:
+            counts = unread_counts(self._common.tenant_id, [self._payload.recipient(i) for i in rows])
+            return [b"%d" % count for count in counts]
         texts = self._payload.addresses if name == ADDRESS else self._payload.personal_texts[name]
         own = texts[rows.start : rows.stop] if isinstance(rows, range) else [texts[i] for i in rows]
         return self._provider.encode(name, own)
@@ -202,6 +208,8 @@ class BodyBuilder:
             personal_texts={name: [placeholder] for name, placeholder in placeholders.parts.items()},
         )
         parts: Mapping[str, Any] = sample.content(0)
+        if parts.get(unread_part := channel(self._provider.channel).unread_part) == UNREAD_TEXT:
+            parts = {**parts, unread_part: placeholders.unread}
         if self._tracks:
             parts = with_tracking(self._provider.channel, parts, envelope, placeholders.text_pattern)
         message = message_with(self._provider.channel, envelope, parts)
@@ -212,7 +220,10 @@ def _fits(content: SharedContent, templatable: frozenset[str]) -> bool:
     files = content.get("attachments")
     if isinstance(files, str) and total_size(files) > LIGHT_BYTES:
         return False
-    return all(isinstance(text, str) or name.partition(".")[0] in templatable for name, text in content.items())
+    return all(
+        isinstance(text, str) or name in templatable or name.partition(".")[0] in templatable
+        for name, text in content.items()
+    )
 
 
 def _joined(batches: Sequence[Batch]) -> list[Batch]:

@@ -17,7 +17,7 @@ from notifier.delivery.accounts import registry
 from notifier.delivery.dispatch import GATHER, Dispatcher, FallbackAccounts, outcome_of, slow_down, update_health
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.settle import Outcome
-from notifier.delivery.messages import envelope_of, expires_in, is_tracked, message_of
+from notifier.delivery.messages import envelope_of, expires_in, is_tracked, message_of, unread_of
 from notifier.errors import NotifierError
 from notifier.vocabulary.http import Answered, RequestBatch, Response, TokenRefused, TransportError
 from notifier.vocabulary.status import Status
@@ -82,7 +82,7 @@ class InFlight:
             if 0 not in self._builder.untemplatable:
                 batches = self._builder.build(range(1), "", expires_in(self._claimed.campaign.not_after))
             else:
-                batches, _ = self._builder.build_singly({0: message_of(self._claimed.ledger_row(0))}, "")
+                batches, _ = self._builder.build_singly({0: message_of(self._claimed.ledger_row(0), {})}, "")
             return max(len(body) for batch in batches for body in batch.requests.bodies)
         return 1
 
@@ -133,7 +133,9 @@ class InFlight:
         dispatcher then records why."""
         assert self._builder is not None
         try:
-            messages = {i: message_of(self._claimed.ledger_row(i)) for i in rows}
+            ledger_rows = [self._claimed.ledger_row(i) for i in rows]
+            unread = unread_of(ledger_rows)
+            messages = {i: message_of(row, unread) for i, row in zip(rows, ledger_rows, strict=True)}
             batches, failed = self._builder.build_singly(messages, self._token())
         except (TokenRefused, NotifierError, TypeError, KeyError):
             return list(rows)

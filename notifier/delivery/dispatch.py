@@ -29,7 +29,7 @@ from notifier.delivery.ledger import claims
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.retry import Again, Tries, decide
 from notifier.delivery.ledger.settle import Outcome, settle
-from notifier.delivery.messages import message_of
+from notifier.delivery.messages import message_of, unread_of
 from notifier.errors import NotifierError
 from notifier.models import ProviderAccount
 from notifier.providers import Provider
@@ -247,14 +247,15 @@ class _WithdrawableClient:
         return self._client.exchange(requests, withdrawal or self._withdrawal)
 
 
-def _messages(rows: Iterable[Claimed]) -> tuple[list[Message], list[Claimed], list[Outcome]]:
+def _messages(rows: Sequence[Claimed]) -> tuple[list[Message], list[Claimed], list[Outcome]]:
     """The channel's message of each row, the rows with a message, and outcomes (rejected) of rows without one."""
     messages: list[Message] = []
     sendable: list[Claimed] = []
     rejected: list[Outcome] = []
+    unread = unread_of(rows)
     for row in rows:
         try:
-            messages.append(message_of(row))
+            messages.append(message_of(row, unread))
             sendable.append(row)
         except (NotifierError, KeyError, TypeError) as error:
             rejected.append(Outcome(row, Status.FAILED, Reason.REJECTED, str(error)))

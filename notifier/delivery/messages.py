@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from notifier.channels import channel
-from notifier.channels.base import Envelope, Message
+from notifier.channels.base import UNREAD, Envelope, Message
 from notifier.delivery.accounts import registry
 from notifier.delivery.content.attachments.storage import attachments_of
 from notifier.delivery.content.tracking.tracked_html import tracking_of, with_tracking
+from notifier.delivery.content.unread_counts import unread_counts
 from notifier.delivery.content.unsubscribe_link import OptOut, link_to
 from notifier.delivery.ledger.claims import Claimed
 from notifier.providers import provider_class
@@ -18,9 +20,21 @@ from notifier.vocabulary.content import Tracking
 from notifier.vocabulary.status import SILENT, Lane
 
 
-def message_of(row: Claimed) -> Message:
-    """The channel's message of one ledger row."""
+def unread_of(rows: Sequence[Claimed]) -> Mapping[uuid.UUID, int]:
+    """The unread messages in the inbox of each recipient whose message carries their number, by one query; empty where
+    no message does. Rows of one account. 0.05 µs a row without it."""
+    part = channel(rows[0].channel).unread_part if rows else ""
+    recipients = [row.recipient_id for row in rows if row.content.get(part) == UNREAD] if part else []
+    if not recipients:
+        return {}
+    return dict(zip(recipients, unread_counts(rows[0].tenant_id, recipients), strict=True))
+
+
+def message_of(row: Claimed, unread: Mapping[uuid.UUID, int]) -> Message:
+    """The channel's message of one ledger row. `unread`: as `unread_of` counted."""
     envelope, content = envelope_of(row), row.content
+    if unread and row.recipient_id in unread and content.get(part := channel(row.channel).unread_part) == UNREAD:
+        content = {**content, part: str(unread[row.recipient_id])}
     if is_tracked(row):
         content = with_tracking(row.channel, content, envelope)
     return message_with(row.channel, envelope, content)

@@ -19,9 +19,9 @@ from urllib.parse import unquote, urlsplit
 
 from notifier.vocabulary.http import Request, RequestTemplate
 
-#: the columns that are no parts of the template: the address, the delivery id with and without its hyphens, and the
-#: link that ends the category for the recipient
-ADDRESS, ID, KEY, UNSUBSCRIBE = "address", "id", "key", "unsubscribe"
+#: the columns that are no parts of the template: the address, the delivery id with and without its hyphens, the link
+#: that ends the category for the recipient, and the number of the recipient's unread messages
+ADDRESS, ID, KEY, UNSUBSCRIBE, UNREAD = "address", "id", "key", "unsubscribe", "unread"
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Placeholders:
     address: str
     id: uuid.UUID
     unsubscribe: str
+    unread: str
     parts: Mapping[str, str]
 
     @classmethod
@@ -55,13 +56,15 @@ class Placeholders:
             str(self.id): ID,
             self.id.hex: KEY,
             self.unsubscribe: UNSUBSCRIBE,
+            self.unread: UNREAD,
             **{placeholder: part for part, placeholder in self.parts.items()},
         }
 
 
 @lru_cache(maxsize=256)
 def _placeholders(parts: frozenset[str]) -> Placeholders:
-    return Placeholders(_placeholder(), uuid.uuid4(), _placeholder(), {part: _placeholder() for part in parts})
+    texts = {part: _placeholder() for part in parts}
+    return Placeholders(_placeholder(), uuid.uuid4(), _placeholder(), _placeholder(), texts)
 
 
 def _placeholder() -> str:

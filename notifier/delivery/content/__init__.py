@@ -6,5 +6,5 @@ providers; `liquid.py` is the Liquid of one text, whose limits are in `render_bu
 `liquid_filters.py` and `liquid_tree.py`, and whose values are in `liquid_values.py`.
 
 Beside them: `attachments/` has the files of emails, `tracking/` the links and the image by which opens and clicks are
-seen. `unsubscribe_link.py` encrypts the link that opts out.
+seen. `unsubscribe_link.py` encrypts the link that opts out, `unread_counts.py` counts for the badge of a push.
 """

@@ -11,6 +11,7 @@ from enum import Enum, auto
 from html import unescape
 from typing import Any
 
+import orjson
 from liquid.exceptions import FilterArgumentError
 from liquid.filter import flatten
 
@@ -74,6 +75,7 @@ FILTERS: dict[str, FilterLimits] = {
     **dict.fromkeys(("abs", "at_least", "at_most", "ceil", "divided_by", "floor", "minus", "modulo", "plus", "round",
                      "times"), _NUMBER),
     **dict.fromkeys(("first", "last", "size", "slice"), FilterLimits(FilterInput.ANY)),
+    "json": FilterLimits(FilterInput.ANY),
     "default": FilterLimits(FilterInput.NOTHING),
 }  # fmt: skip
 
@@ -87,8 +89,15 @@ def plain_text(left: str) -> str:
     return unescape(_TAG.sub("", _BREAK.sub("\n", left)))
 
 
+def as_json(left: Any) -> str:
+    """A value as JSON: a text with its quotes and escapes."""
+    if isinstance(left, str):
+        return orjson.dumps(left).decode()
+    return as_text(list(left) if isinstance(left, range) else left)
+
+
 #: filters of this project's own, beside python-liquid's
-OWN_FILTERS: dict[str, Callable[[str], str]] = {"raw": Html, "plain_text": plain_text}
+OWN_FILTERS: dict[str, Callable[[Any], str]] = {"raw": Html, "plain_text": plain_text, "json": as_json}
 #: filters whose result is HTML
 _GIVE_HTML = frozenset({"escape", "escape_once", "raw"})
 
