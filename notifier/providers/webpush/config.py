@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,7 +30,7 @@ class WebPushConfig(base.Config):
     previous_keys: str = base.optional_secret(
         label="Previous VAPID keys",
         help_text="For browsers that subscribed with them; the newest first, separated by spaces. A rotation fills this"
-        " in.",
+        " in, each with the time in seconds at which it ended: key@1767225600.",
     )
 
     @classmethod
@@ -41,11 +42,10 @@ class WebPushConfig(base.Config):
             )
         if config.private_key:
             _read(config.private_key, "private_key")
-        previous = config.previous_keys.split()
-        if len(previous) > MOST_PREVIOUS:
+        if len(config.previous_keys.split()) > MOST_PREVIOUS:
             raise InvalidInput(f"At most {MOST_PREVIOUS} previous keys are kept.", field="previous_keys")
-        for text in previous:
-            _read(text, "previous_keys")
+        for text in config.previous_keys.split():
+            _read_previous(text)
         return config
 
     @classmethod
@@ -59,15 +59,34 @@ class WebPushConfig(base.Config):
     @classmethod
     def rotate(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         config = cls.parse(raw)
-        kept = [key.text for key in config.keys][:MOST_PREVIOUS]
+        ended = f"{read_key(config.private_key).text}@{time.time():.0f}"
+        kept = [ended, *config.previous_keys.split()][:MOST_PREVIOUS]
         return {**raw, "private_key": new_key().text, "previous_keys": " ".join(kept)}
 
     @cached_property
-    def keys(self) -> tuple[VapidKey, ...]:
-        """The current key pair, then the previous ones, each once. Empty: the account has no settings (sandbox)."""
-        texts = [self.private_key, *self.previous_keys.split()]
-        keys = [read_key(text) for text in texts if text]
-        return tuple({key.key_id: key for key in keys}.values())
+    def current(self) -> VapidKey | None:
+        """None for an account without settings, as in the sandbox."""
+        return read_key(self.private_key) if self.private_key else None
+
+    @cached_property
+    def previous(self) -> tuple[PreviousKey, ...]:
+        """The newest first."""
+        return tuple(_read_previous(text) for text in self.previous_keys.split())
+
+
+@dataclass(frozen=True)
+class PreviousKey:
+    """`ended`: the Unix time at which another key became the current one; 0: not known."""
+
+    key: VapidKey
+    ended: int
+
+
+def _read_previous(text: str) -> PreviousKey:
+    key, _, ended = text.partition("@")
+    if ended and not re.fullmatch(r"[0-9]{1,11}", ended):
+        raise InvalidInput("What follows the @ is a time in seconds since 1970.", field="previous_keys")
+    return PreviousKey(_read(key, "previous_keys"), int(ended or 0))
 
 
 def _read(text: str, field: str) -> VapidKey:

@@ -64,6 +64,7 @@ def _options(block: Mapping[str, str]) -> dict[str, Any]:
 
 def _value(name: str, text: str) -> Any:
     try:
-        return push_keys.typed_value(BLOCK, name, text)
+        value = push_keys.typed_value(BLOCK, name, text)
+        return value * 1000 if name == "timestamp" else value  # JavaScript counts milliseconds
     except ValueError:
         return text  # a sample text, of which only the size counts: a real one was checked

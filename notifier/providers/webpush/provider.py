@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+import uuid
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import blake2b
@@ -57,15 +58,32 @@ class WebPush(base.Provider[PushMessage]):
     # -- the VAPID keys --
 
     @cached_property
+    def current_key(self) -> VapidKey:
+        """The key with which browsers subscribe now. An account of the sandbox has no settings: its keys belong to the
+        account's own secrets, so that all processes have the same."""
+        return self.config.current or vapid.derived_key((*self.signing_keys, b"sandbox")[0])
+
+    @cached_property
     def keys(self) -> Mapping[str, VapidKey]:
-        """The account's key pairs by their ids, the current one first. An account of the sandbox has no settings: its
-        keys belong to the account's own secrets, so that all processes have the same."""
-        keys = self.config.keys or [vapid.derived_key(seed) for seed in self.signing_keys or (b"sandbox",)]
+        """The account's key pairs by their ids."""
+        earlier = [vapid.derived_key(seed) for seed in self.signing_keys[1:]] if self.config.current is None else []
+        keys = [self.current_key, *(previous.key for previous in self.config.previous), *earlier]
         return {key.key_id: key for key in keys}
 
-    @property
-    def current_key(self) -> VapidKey:
-        return next(iter(self.keys.values()))
+    def _key_of(self, key_id: str, device_id: uuid.UUID | None) -> VapidKey:
+        """The key with which a browser subscribed. Raises Unbuildable."""
+        if key_id:
+            key = self.keys.get(key_id)
+            if key is None:
+                raise base.Unbuildable("this account does not have the VAPID key of the subscription")
+            return key
+        if device_id is not None:
+            # the id's first 48 bits are the milliseconds at which the device was registered
+            registered = device_id.int >> 80
+            for previous in reversed(self.config.previous):
+                if registered < previous.ended * 1000:
+                    return previous.key
+        return self.current_key
 
     def can_replace(self, other: base.Provider[PushMessage]) -> bool:
         """A subscription belongs to a VAPID key: an account replaces one whose keys it has."""
@@ -83,12 +101,12 @@ class WebPush(base.Provider[PushMessage]):
     def request(self, message: PushMessage, token: str) -> Request:
         envelope = message.envelope
         endpoint, _, keys = envelope.address.value.partition("#")
-        key_id = keys.split(".")[-1] if keys.count(".") == 2 else ""
+        key = self._key_of(keys.split(".")[-1] if keys.count(".") == 2 else "", envelope.address.device_id)
         origin = endpoint[: endpoint.find("/", 8)]
         block, lifetime = message.webpush, message.lifetime
         ttl = LONGEST_TTL if lifetime is None else max(0, min(lifetime, LONGEST_TTL))
         headers = (
-            ("authorization", self._authorization(origin, key_id)),
+            ("authorization", self._authorization(origin, key)),
             ("content-encoding", "aes128gcm"),
             ("content-type", "application/octet-stream"),
             ("ttl", str(ttl)),
@@ -103,22 +121,18 @@ class WebPush(base.Provider[PushMessage]):
             return endpoint
         return f"{self.base}{services.SANDBOX_PATH}{endpoint.removeprefix('https://')}"
 
-    def _authorization(self, origin: str, key_id: str) -> str:
+    def _authorization(self, origin: str, key: VapidKey) -> str:
         """The header for a push service, made once in half a day. Looks at the host anew: the operator may have taken a
         service off since the token was registered."""
         now = time.time()
-        period = now // vapid.PERIOD
-        kept = self._authorizations.get((origin, key_id))
-        if kept is not None and kept[0] == period:
-            return kept[1]
+        period, known = now // vapid.PERIOD, self._authorizations.get((origin, key.key_id))
+        if known is not None and known[0] == period:
+            return known[1]
         self._check_origin(origin)
-        key = self.keys.get(key_id) if key_id else self.current_key
-        if key is None:
-            raise base.Unbuildable("this account does not have the VAPID key of the subscription")
         if len(self._authorizations) >= MOST_ORIGINS:
             self._authorizations.clear()
         value = vapid.authorization(key, origin, self.config.subject, now)
-        self._authorizations[origin, key_id] = period, value
+        self._authorizations[origin, key.key_id] = period, value
         return value
 
     def _check_origin(self, origin: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,7 +27,7 @@ from notifier.vocabulary.people import Address
 from tests.providers.webpush.browser import Browser
 
 SANDBOX = "https://127.0.0.1:8443"
-KEY, OLD_KEY = vapid.new_key(), vapid.new_key()
+KEY, OLD_KEY, OLDER_KEY = vapid.new_key(), vapid.new_key(), vapid.new_key()
 
 
 @pytest.fixture(autouse=True)
@@ -200,13 +201,22 @@ def test_an_account_replaces_one_whose_keys_it_has() -> None:
 def test_a_key_is_made_where_none_was_typed_and_a_rotation_keeps_the_earlier_ones() -> None:
     first = dict(WebPushConfig.complete({"subject": "mailto:a@b.example"}))
     assert WebPushConfig.complete(first) == first
-    current = WebPushConfig.parse(first).keys[0]
-    rotated = WebPushConfig.parse(WebPushConfig.rotate(first))
-    assert rotated.keys[0].key_id != current.key_id and rotated.keys[1].key_id == current.key_id
+    current = WebPush(WebPushConfig.parse(first)).current_key
+    rotated = WebPush(WebPushConfig.parse(WebPushConfig.rotate(first)))
+    assert rotated.current_key.key_id != current.key_id and current.key_id in rotated.keys
     raw: Any = first
     for _ in range(MOST_PREVIOUS + 5):
         raw = WebPushConfig.rotate(raw)
-    assert len(WebPushConfig.parse(raw).keys) == MOST_PREVIOUS + 1
+    assert len(WebPush(WebPushConfig.parse(raw)).keys) == MOST_PREVIOUS + 1
+
+
+def test_a_token_without_a_key_id_is_of_the_key_that_was_current_when_it_was_registered() -> None:
+    registered = Address(Browser().token, "webpush", new_id())
+    account = provider(previous_keys=f"{OLDER_KEY.text}@{time.time() + 60:.0f} {OLD_KEY.text}@1000")
+    for address, signer in ((registered, OLDER_KEY), (registered._replace(device_id=None), KEY)):
+        message = a_message(address.value)
+        message = dataclasses.replace(message, envelope=dataclasses.replace(message.envelope, address=address))
+        assert claims_of(account.request(message, ""))[0] == signer.public_key
 
 
 def test_a_pem_key_is_the_same_key() -> None:
@@ -214,7 +224,7 @@ def test_a_pem_key_is_the_same_key() -> None:
     account = provider(private_key=pem)
     assert account.current_key.key_id == KEY.key_id and len(KEY.key_id) == 8
     rotated = WebPushConfig.parse(WebPushConfig.rotate(dataclasses.asdict(account.config)))
-    assert [key.key_id for key in rotated.keys[1:]] == [KEY.key_id, OLD_KEY.key_id]
+    assert [previous.key.key_id for previous in rotated.previous] == [KEY.key_id, OLD_KEY.key_id]
 
 
 @pytest.mark.parametrize(
@@ -229,6 +239,7 @@ def test_a_pem_key_is_the_same_key() -> None:
         ({"private_key": encoding.encode(bytes(32))}, "private_key"),
         ({"private_key": "-----BEGIN PRIVATE KEY-----"}, "private_key"),
         ({"previous_keys": f"{OLD_KEY.text} nonsense"}, "previous_keys"),
+        ({"previous_keys": f"{OLD_KEY.text}@soon"}, "previous_keys"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_by_name(settings: dict[str, str], field: str) -> None:
