@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
@@ -116,7 +117,7 @@ class ProviderAccountAdmin(AccountTest, TenantModelAdmin):
     list_filter = (ChannelFilter, "sandbox", "enabled")
     search_fields = ("name", "provider")
     ordering = ("name",)
-    actions = ("renew_receipts_address",)
+    actions = ("renew_receipts_address", "rotate_vapid_key")
 
     def has_renew_permission(self, request: HttpRequest) -> bool:
         return may(request, OWNERS)
@@ -133,6 +134,26 @@ class ProviderAccountAdmin(AccountTest, TenantModelAdmin):
             request,
             f"{len(accounts)} receipts addresses renewed: paste each at its provider. The earlier address is valid for"
             " 24 hours more; renew it again to end it at once.",
+        )
+
+    @admin.action(description="Rotate the VAPID key (Web Push)", permissions=["renew"])
+    def rotate_vapid_key(self, request: HttpRequest, queryset: Any) -> None:
+        """Browsers subscribe with the new key; those that subscribed with the earlier one are still reached."""
+        rotated = 0
+        with transaction.atomic():
+            for account in ProviderAccount.objects.select_for_update().filter(pk__in=[a.pk for a in queryset]):
+                if is_built_in(account) or not provider_class(account.provider).rotates:
+                    continue
+                if not may(request, OWNERS, account):
+                    continue
+                registry.renew_key(account)
+                account.save(update_fields=["config"])
+                record_change(request, account, "key_rotated")
+                rotated += 1
+        messages.success(
+            request,
+            f"{rotated} VAPID keys rotated: browsers subscribe with the new key from now on. Those that subscribed with"
+            " an earlier key are still reached.",
         )
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -1,8 +1,8 @@
-"""Addresses of the API document, notifications and templates."""
+"""Addresses of the API document, notifications, templates and the key of Web Push."""
 
 from __future__ import annotations
 
-from notifier.api import docs, events, layouts, notifications, templates
+from notifier.api import docs, events, layouts, notifications, push, templates
 from notifier.api.framework.paths import path
 
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("notifications", notifications.NotificationsView.as_view()),
     path("notifications/bulk", notifications.NotificationsBulkView.as_view()),
     path("notifications/<id:notification_id>", notifications.NotificationView.as_view()),
+    path("push/webpush-key", push.WebPushKeyView.as_view()),
     path("layouts", layouts.LayoutsView.as_view()),
     path("layouts/<segment:key>", layouts.LayoutView.as_view()),
     path("templates", templates.TemplatesView.as_view()),

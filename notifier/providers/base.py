@@ -62,16 +62,10 @@ class Config:
         return cls(**raw)
 
     @classmethod
-    def complete(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    def complete(cls, raw: Mapping[str, Any], stored: Mapping[str, Any]) -> Mapping[str, Any]:
         """Checked settings as they are stored: with what the provider makes where the owner left it empty, such as a
-        key pair."""
+        key pair. `stored`: the account's settings until now."""
         return raw
-
-    @classmethod
-    def rotate(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Stored settings with a new key pair in place of the current one, which they keep beside it. Only for a
-        provider with `rotates`."""
-        raise InvalidInput("This provider has no key that can be rotated.", field="provider")
 
     @classmethod
     def sandbox(cls, origin: str) -> Self:
@@ -144,8 +138,8 @@ class Provider(ABC, Generic[M]):
     own_headers: ClassVar[tuple[str, ...]] = ()
     #: a message's body costs so much to make that a campaign makes it while it is armed: `prepare`
     prepares: ClassVar[bool] = False
-    #: an account has a key pair of its own that an owner can replace: `Config.rotate`
-    rotates: ClassVar[bool] = False
+    #: the setting with a key that an owner can replace by a new one: `Config.complete` makes one where it is empty
+    rotates: ClassVar[str] = ""
     #: the provider's server calls us later and says what became of a message: `verify` and `receipts` read the call
     reports: ClassVar[bool] = False
     #: the provider's server must be asked what became of messages: a message whose verdict is `Sent` with

@@ -41,11 +41,17 @@ def save_config(account: ProviderAccount, raw: Mapping[str, Any]) -> None:
     """Check and seal settings into `account` (not saved). Raises InvalidInput naming the setting."""
     cls = provider_class(account.provider)
     cls.Config.parse(raw)
-    raw = cls.Config.complete(raw)
+    raw = cls.Config.complete(raw, settings_of(account))
     account.channel, account.platform = cls.channel, cls.platform
     account.config = encryption.seal(account.tenant_id, _PURPOSE, orjson.dumps(dict(raw)))
     if not account.receipts_secret:
         receipts_address.renew_secret(account)
+
+
+def renew_key(account: ProviderAccount) -> None:
+    """Let a new key of the provider's making replace the current one (not saved); the settings keep the current key as
+    a previous one. Only for a provider with `rotates`."""
+    save_config(account, {**settings_of(account), provider_class(account.provider).rotates: ""})
 
 
 def settings_of(account: ProviderAccount) -> dict[str, Any]:

@@ -53,15 +53,18 @@ class WebPushConfig(base.Config):
         return cls(subject="mailto:sandbox@example.com")
 
     @classmethod
-    def complete(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-        return raw if raw.get("private_key") else {**raw, "private_key": new_key().text}
-
-    @classmethod
-    def rotate(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-        config = cls.parse(raw)
-        ended = f"{read_key(config.private_key).text}@{time.time():.0f}"
-        kept = [ended, *config.previous_keys.split()][:MOST_PREVIOUS]
-        return {**raw, "private_key": new_key().text, "previous_keys": " ".join(kept)}
+    def complete(cls, raw: Mapping[str, Any], stored: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A new key where there is none. A key that another one replaces becomes the newest of the previous keys, for
+        the browsers that subscribed with it."""
+        values = {**raw, "private_key": raw.get("private_key") or new_key().text}
+        if not stored.get("private_key"):
+            return values
+        earlier, current = read_key(stored["private_key"]), read_key(values["private_key"])
+        previous = values.get("previous_keys", "").split()
+        kept = {_read_previous(text).key.key_id for text in previous}
+        if earlier.key_id != current.key_id and earlier.key_id not in kept:
+            previous = [f"{earlier.text}@{time.time():.0f}", *previous]
+        return {**values, "previous_keys": " ".join(previous[:MOST_PREVIOUS])}
 
     @cached_property
     def current(self) -> VapidKey | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any
@@ -17,7 +17,8 @@ from notifier.providers.webpush.config import WebPushConfig
 from notifier.providers.webpush.encryption import LARGEST_PLAINTEXT, encrypt
 from notifier.providers.webpush.payload import payload_of, size_of
 from notifier.providers.webpush.vapid import VapidKey
-from notifier.vocabulary.http import Request, Response
+from notifier.vocabulary.checks import ConnectionCheck
+from notifier.vocabulary.http import HttpClient, Request, Response
 from notifier.vocabulary.verdicts import Verdict
 
 TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")  #: RFC 8030 §5.4
@@ -34,7 +35,7 @@ class WebPush(base.Provider[PushMessage]):
     own_paths = True
     own_headers = ("topic",)
     prepares = True
-    rotates = True
+    rotates = "private_key"
     Config = WebPushConfig
     config: WebPushConfig
     #: where most messages go; the sandbox's origin in its place takes all of them
@@ -141,6 +142,16 @@ class WebPush(base.Provider[PushMessage]):
                 raise base.Unbuildable("the subscription is one of the sandbox, and the account is not")
         elif not services.is_service(origin.removeprefix("https://")):
             raise base.Unbuildable("its host is no push service that this site knows (WEBPUSH_SERVICES)")
+
+    def test(self, client: HttpClient) -> Iterator[ConnectionCheck]:
+        """No push service has an address that tells whether it takes a VAPID key."""
+        key = self.current_key
+        yield ConnectionCheck(
+            "VAPID key",
+            None,
+            f"Pages subscribe with the public key {key.public_key} (key id {key.key_id}). The first message shows"
+            " whether the push services take it.",
+        )
 
     # -- the answer --
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jwt
@@ -198,16 +198,22 @@ def test_an_account_replaces_one_whose_keys_it_has() -> None:
 # -- settings --
 
 
-def test_a_key_is_made_where_none_was_typed_and_a_rotation_keeps_the_earlier_ones() -> None:
-    first = dict(WebPushConfig.complete({"subject": "mailto:a@b.example"}))
-    assert WebPushConfig.complete(first) == first
+def stored(raw: dict[str, str], before: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The settings that are stored when an owner saves `raw`."""
+    return dict(WebPushConfig.complete(raw, before or {}))
+
+
+def test_a_key_is_made_where_none_was_typed_and_a_key_that_was_replaced_still_signs() -> None:
+    first = stored({"subject": "mailto:a@b.example"})
+    assert stored(first, first)["private_key"] == first["private_key"] and not stored(first, first)["previous_keys"]
     current = WebPush(WebPushConfig.parse(first)).current_key
-    rotated = WebPush(WebPushConfig.parse(WebPushConfig.rotate(first)))
-    assert rotated.current_key.key_id != current.key_id and current.key_id in rotated.keys
-    raw: Any = first
+    for replacement in ("", OLD_KEY.text):
+        account = WebPush(WebPushConfig.parse(stored({**first, "private_key": replacement}, first)))
+        assert account.current_key.key_id != current.key_id and set(account.keys) > {current.key_id}
+    settings = first
     for _ in range(MOST_PREVIOUS + 5):
-        raw = WebPushConfig.rotate(raw)
-    assert len(WebPush(WebPushConfig.parse(raw)).keys) == MOST_PREVIOUS + 1
+        settings = stored({**settings, "private_key": ""}, settings)
+    assert len(WebPush(WebPushConfig.parse(settings)).keys) == MOST_PREVIOUS + 1
 
 
 def test_a_token_without_a_key_id_is_of_the_key_that_was_current_when_it_was_registered() -> None:
@@ -223,7 +229,8 @@ def test_a_pem_key_is_the_same_key() -> None:
     pem = KEY.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     account = provider(private_key=pem)
     assert account.current_key.key_id == KEY.key_id and len(KEY.key_id) == 8
-    rotated = WebPushConfig.parse(WebPushConfig.rotate(dataclasses.asdict(account.config)))
+    settings = dataclasses.asdict(account.config)
+    rotated = WebPushConfig.parse(stored({**settings, "private_key": ""}, settings))
     assert [previous.key.key_id for previous in rotated.previous] == [KEY.key_id, OLD_KEY.key_id]
 
 
