@@ -18,7 +18,7 @@ from notifier.delivery.bounces import read_mailboxes, tenants_with_mailbox
 from notifier.delivery.engagement import apply as engagement
 from notifier.delivery.infra import redis
 from notifier.delivery.ledger import receipt_rows
-from notifier.delivery.receipts import reading
+from notifier.delivery.receipts import fetching, reading
 from notifier.delivery.send import deliver
 from notifier.delivery.sweep import sweep
 from notifier.delivery.wakeup import listener, signal
@@ -123,6 +123,12 @@ def read_receipts_of(queue: str) -> None:
     """Read what providers reported."""
     if reading.read_receipts(listener.WakeupListener(queue)):
         notify_queue(queue)
+
+
+@shared_task(name="notifier.fetch_receipts", ignore_result=True)
+def fetch_receipts_due() -> None:
+    """Every 15 seconds: ask providers' servers what became of messages, where no server calls us."""
+    fetching.fetch_receipts()
 
 
 @shared_task(name="notifier.forget_receipts", ignore_result=True)

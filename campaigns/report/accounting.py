@@ -26,7 +26,8 @@ from campaigns.shard import payload as payloads
 from campaigns.shard.outcomes import REQUEUED, UNANSWERED, OutcomeNote, ShardOutcomes
 from campaigns.shard.payload import Payload
 from notifier.delivery.infra import bulk
-from notifier.delivery.ledger import campaign_counts, campaign_rows
+from notifier.delivery.ledger import awaited_receipts, campaign_counts, campaign_rows
+from notifier.delivery.ledger.awaited_receipts import AwaitedMessage
 from notifier.delivery.ledger.dead_addresses import DeadAddress, mark_addresses_dead
 from notifier.delivery.ledger.settle import store_dead_letters
 from notifier.vocabulary.status import Reason, Status
@@ -48,7 +49,7 @@ AND (NOT %(full_speed)s OR s.size <= %(small)s OR s.ended_at < now() - interval 
 
 # A shard whose outcomes do not change any more. The row's lock keeps two processes from copying the same shard.
 _NEXT = f"""
-SELECT s.id, s.tenant_id, s.channel, s.size, s.begun, s.began_at, s.ended_at,
+SELECT s.id, s.tenant_id, s.account_id, s.channel, s.size, s.begun, s.began_at, s.ended_at,
        p.rows, p.outcomes, p.delays, p.notes
 FROM campaigns_shard s JOIN campaigns_shardpayload p ON p.shard_id = s.id
 JOIN campaigns_campaign c ON c.id = s.campaign_id
@@ -93,6 +94,7 @@ def account_one(campaign_id: uuid.UUID, small: int = SMALL) -> int:
         _copy(shard)
         mark_addresses_dead(shard.dead)
         _store_dead_letters(shard)
+        awaited_receipts.store(shard.awaited)
         with connection.cursor() as cursor:
             cursor.execute(_MARK_ACCOUNTED, [shard.id])
             cursor.execute(_DELETE_PAYLOAD, [shard.id])
@@ -105,6 +107,7 @@ class EndedShard:
 
     id: uuid.UUID
     tenant_id: uuid.UUID
+    account_id: uuid.UUID
     channel: str
     began_at: datetime | None
     ended_at: datetime
@@ -118,6 +121,16 @@ class EndedShard:
             if self.began_at is not None and note.dead_as_of is not None:
                 as_of = self.began_at + timedelta(milliseconds=note.dead_as_of)
                 yield DeadAddress(self.tenant_id, self.channel, self.payload.address(i), as_of)
+
+    @property
+    def awaited(self) -> Iterator[AwaitedMessage]:
+        """Sent messages about which the provider's server must be asked. A requeued message has no note: the ledger
+        asks about it."""
+        for i, note in self.outcomes.notes.items():
+            if note.receipt_after and note.provider_ref:
+                due_at = self.ended_at + timedelta(seconds=note.receipt_after)
+                ids = (self.tenant_id, self.account_id, self.payload.id(i))
+                yield AwaitedMessage(*ids, note.provider_ref, self.ended_at, due_at)
 
     def dead_letter(self, i: int) -> tuple[uuid.UUID, uuid.UUID, str, int, str]:
         """Message i as a dead letter."""
@@ -153,10 +166,11 @@ _IN_DOUBT = OutcomeNote(str(Reason.IN_DOUBT))
 
 
 def _read(row: Sequence[Any]) -> EndedShard:
-    shard_id, tenant_id, channel, size, begun, began_at, ended_at, rows, codes, delays, notes = row
+    shard_id, tenant_id, account_id, channel, size, begun, began_at, ended_at, rows, codes, delays, notes = row
     late = int((ended_at - began_at).total_seconds() * 1000) if began_at is not None else None
     shard_outcomes = ShardOutcomes.unpack(size, begun, codes, delays, notes, unknown_delay=late)
-    return EndedShard(shard_id, tenant_id, channel, began_at, ended_at, payloads.unpack(rows), shard_outcomes)
+    payload = payloads.unpack(rows)
+    return EndedShard(shard_id, tenant_id, account_id, channel, began_at, ended_at, payload, shard_outcomes)
 
 
 def _copy(shard: EndedShard) -> None:

@@ -235,7 +235,14 @@ class InFlight:
         self._moved = self._moved + 1 if moved else 0 if outcome.status == Status.SENT else self._moved
         skipped = skipped or moved or (outcome.disconnected and not outcome.final)
         dead_as_of = self._claimed.delay_at(outcome.dead.as_of) if outcome.address_is_dead else None
-        note = OutcomeNote(str(outcome.reason), outcome.detail, outcome.provider_ref, dead_as_of, outcome.dead_letter)
+        note = OutcomeNote(
+            str(outcome.reason),
+            outcome.detail,
+            outcome.provider_ref,
+            dead_as_of,
+            outcome.dead_letter,
+            outcome.receipt_after,
+        )
         if not outcome.final:
             self.requeued.append(outcome)
             note = OutcomeNote()

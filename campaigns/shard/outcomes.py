@@ -39,6 +39,8 @@ class OutcomeNote:
     #: the address is dead, as of so many milliseconds after the shard began
     dead_as_of: int | None = None
     dead_letter: bool = False
+    #: seconds until the provider's server must be asked what became of the message; None: there is nothing to ask
+    receipt_after: float | None = None
 
     @property
     def address_is_dead(self) -> bool:
@@ -94,7 +96,10 @@ class ShardOutcomes:
         return self.delays[: self.begun].tobytes()
 
     def packed_notes(self) -> bytes:
-        notes = {i: [n.reason, n.detail, n.provider_ref, n.dead_as_of, n.dead_letter] for i, n in self.notes.items()}
+        notes = {
+            i: [n.reason, n.detail, n.provider_ref, n.dead_as_of, n.dead_letter, n.receipt_after]
+            for i, n in self.notes.items()
+        }
         return orjson.dumps(notes, option=orjson.OPT_NON_STR_KEYS) if notes else b""
 
     def counts(self) -> list[int]:

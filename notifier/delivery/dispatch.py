@@ -320,6 +320,7 @@ def outcome_of(row: Claimed, verdict: Verdict, fallbacks: FallbackAccounts) -> O
         dead_as_of=decision.dead_as_of,
         dead_letter=decision.dead_letter,
         disconnected=disconnected,
+        receipt_after=decision.receipt_after,
     )
 
 

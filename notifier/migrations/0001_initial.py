@@ -1,3 +1,4 @@
+import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
@@ -69,6 +70,7 @@ TENANT_OWNED = (
     "notifier_deliveryevent",
     "notifier_deadletter",
     "notifier_receipt",
+    "notifier_awaitedreceipts",
     "notifier_engagementbatch",
     "notifier_engagementcount",
 )
@@ -626,6 +628,40 @@ class Migration(migrations.Migration):
                     ),
                     models.Index(condition=models.Q(("state", 2)), fields=["tenant", "-id"], name="receipt_unreadable"),
                 ],
+            },
+        ),
+        migrations.CreateModel(
+            name="AwaitedReceipts",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("account_id", models.UUIDField()),
+                (
+                    "delivery_ids",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), size=None),
+                ),
+                ("refs", django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), size=None)),
+                ("sent_at", models.DateTimeField()),
+                ("due_at", models.DateTimeField()),
+                ("attempts", models.SmallIntegerField(default=0)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name_plural": "awaited receipts",
+                "indexes": [models.Index(fields=["account_id", "due_at"], name="awaited_receipts_due")],
             },
         ),
         migrations.CreateModel(

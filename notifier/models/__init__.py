@@ -5,9 +5,10 @@ from notifier.models.accounts import ProviderAccount
 from notifier.models.content import Layout, Sender, StoredFile, Template, TemplateVersion
 from notifier.models.engagement import EngagementBatch, EngagementCount
 from notifier.models.ledger import DeadLetter, Delivery, DeliveryEvent, Notification, OrderingQueue
-from notifier.models.receipts import Receipt
+from notifier.models.receipts import AwaitedReceipts, Receipt
 
 __all__ = [
+    "AwaitedReceipts",
     "DeadLetter",
     "Delivery",
     "DeliveryEvent",

@@ -1,7 +1,9 @@
-"""What providers report, as it came: calls of the receipts address that a worker has not read yet."""
+"""What providers report, as it came: calls of the receipts address that a worker has not read yet; and messages about
+which a provider's server must be asked."""
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from tenants.models import Tenant, TenantOwned
@@ -32,6 +34,32 @@ class Receipt(TenantOwned):
             # a worker takes the due rows of one account
             models.Index(fields=["account_id", "due_at"], name="receipt_due", condition=models.Q(state__lt=2)),
             models.Index(fields=["tenant", "-id"], name="receipt_unreadable", condition=models.Q(state=2)),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class AwaitedReceipts(TenantOwned):
+    """Messages of one account about which the provider's server must be asked (Provider.polls_receipts), many in one
+    row: `refs[i]` is the provider's reference of the delivery `delivery_ids[i]`. A worker deletes the row in the
+    transaction that stores the events, and stores what is left without one as a row again. No foreign key to the
+    account, as in Receipt."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False)
+    account_id = models.UUIDField()
+    delivery_ids = ArrayField(models.UUIDField())
+    refs = ArrayField(models.TextField())
+    #: when the provider took the latest of the messages
+    sent_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+    attempts = models.SmallIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "awaited receipts"
+        indexes = [
+            # a worker takes the due rows of one account
+            models.Index(fields=["account_id", "due_at"], name="awaited_receipts_due")
         ]
 
     def __str__(self) -> str:

@@ -64,6 +64,8 @@ WEB_MAY: Mapping[str, Rights] = {
     "notifier_deadletter": FULL,
     # the admin deletes what no worker could read, or has it read again
     "notifier_receipt": FULL,
+    # workers write, read and delete it
+    "notifier_awaitedreceipts": NONE,
     "notifier_engagementbatch": frozenset({"INSERT"}),
     "notifier_engagementcount": READ,
     "inbox_feed": WRITE,

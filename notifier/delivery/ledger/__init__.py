@@ -2,7 +2,8 @@
 these tables.
 
 Called by accept (accepted_rows), send and dispatch (claims, settle, retry), sweep, the API (history, dead_letters),
-receipts (receipt_rows, reported) and campaigns (campaign_rows, campaign_counts, leases, settle); calls infra and
-wakeup. Read one row's life in this order: accepted_rows, ordering, claims, leases, retry, settle, dead_addresses,
-history, dead_letters. After that: receipt_rows (calls of providers that wait to be read), reported (what they change).
+receipts (receipt_rows, awaited_receipts, reported) and campaigns (campaign_rows, campaign_counts, awaited_receipts,
+leases, settle); calls infra and wakeup. Read one row's life in this order: accepted_rows, ordering, claims, leases,
+retry, settle, dead_addresses, history, dead_letters. After that: receipt_rows (calls of providers that wait to be
+read), awaited_receipts (messages about which a server must be asked), reported (what they change).
 """

@@ -35,6 +35,8 @@ class Settled:
     address_is_dead: bool = False
     dead_as_of: datetime | None = None
     dead_letter: bool = False
+    #: seconds until the provider's server must be asked what became of the message; None: there is nothing to ask
+    receipt_after: float | None = None
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,9 @@ class Tries:
 def decide(verdict: Verdict, tries: Tries) -> Decision:
     """The table of verdicts: permanent and temporary errors, the schedule, Retry-After, failover, the end."""
     match verdict:
-        case Sent(provider_ref, final):
-            return Settled(Status.DELIVERED if final else Status.SENT, provider_ref=provider_ref)
+        case Sent(provider_ref, final, receipt_after):
+            status = Status.DELIVERED if final else Status.SENT
+            return Settled(status, provider_ref=provider_ref, receipt_after=receipt_after)
         case Permanent(detail, dead, as_of):
             reason = Reason.DEAD_ADDRESS if dead else Reason.REJECTED
             return Settled(Status.FAILED, reason, detail, address_is_dead=dead, dead_as_of=as_of)

@@ -7,7 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import structlog
@@ -16,7 +16,8 @@ from django.db import transaction
 from notifier.channels.queues import queue_of
 from notifier.delivery.infra import bulk
 from notifier.delivery.infra.db_retry import retry_while_db_down
-from notifier.delivery.ledger import history, ordering
+from notifier.delivery.ledger import awaited_receipts, history, ordering
+from notifier.delivery.ledger.awaited_receipts import AwaitedMessage
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.dead_addresses import DeadAddress, mark_addresses_dead
 from notifier.delivery.ledger.retry import HOLD_SECONDS
@@ -50,6 +51,8 @@ class Outcome:
     held: bool = False
     #: the connection ended under the message and others, and no answer came
     disconnected: bool = False
+    #: seconds until the provider's server must be asked what became of the message; None: there is nothing to ask
+    receipt_after: float | None = None
 
     def __post_init__(self) -> None:
         # both texts come from the provider. A text that PostgreSQL refuses would undo the settlement of all outcomes,
@@ -88,10 +91,17 @@ class Outcome:
         """The lane of the row's ordering queue; None for rows of campaigns, which have no queue."""
         return self.row.lane if self.row.campaign_id is None else None
 
+    def awaited(self, now: datetime) -> AwaitedMessage | None:
+        """The message that the provider took just now, if its receipt must be fetched."""
+        if not self.receipt_after or not self.provider_ref:
+            return None
+        row, due_at = self.row, now + timedelta(seconds=self.receipt_after)
+        return AwaitedMessage(row.tenant_id, row.account_id, row.id, self.provider_ref, now, due_at)
+
     @property
     def plain(self) -> bool:
         """Nothing follows from the outcome: only the row is written."""
-        return self.final and not (self.address_is_dead or self.dead_letter)
+        return self.final and not (self.address_is_dead or self.dead_letter or self.receipt_after)
 
 
 _OUTCOME: bulk.Columns = {
@@ -163,6 +173,7 @@ def _settle_whole(outcomes: Sequence[Outcome]) -> set[uuid.UUID]:
         _add_history(counted)
         mark_addresses_dead([o.dead for o in counted if o.address_is_dead])
         store_dead_letters([_letter(o) for o in counted if o.dead_letter])
+        awaited_receipts.store(_awaited(counted))
         if queues := {queue_of(channel, lane) for channel, lane in ordering.pass_on(freed)}:
             transaction.on_commit(lambda: signal.notify(queues))
     return done
@@ -206,6 +217,12 @@ def _write(outcomes: Sequence[Outcome], *, alone: bool) -> tuple[set[uuid.UUID],
         rows = cursor.fetchall()
     delivery_ids = {delivery_id for delivery_id, _ in rows if delivery_id is not None}
     return delivery_ids, [queue_id for _, queue_id in rows if queue_id is not None]
+
+
+def _awaited(outcomes: Sequence[Outcome]) -> list[AwaitedMessage]:
+    """The messages about which the provider's server must be asked."""
+    now = datetime.now(UTC)
+    return [message for o in outcomes if o.receipt_after and (message := o.awaited(now))]
 
 
 def _add_history(outcomes: Sequence[Outcome]) -> None:
