@@ -50,6 +50,7 @@ class ControlApi(FakeService):
         report = state.arrivals.report(since) | {
             "connections": state.connections,
             "grants": dict(state.tokens.grants),
+            "counters": dict(state.counters),
             "callbacks": state.callbacks.report(),
             "webpush": state.browsers.report(),
             "outbox": state.outbox_url,

@@ -47,6 +47,8 @@ class FakeService(ABC):
 
     #: whose messages it takes: `POST /_faults` knows it by this name, too
     channel: ClassVar[str] = ""
+    #: the path holds an address, so that the server does not remember which service answers it
+    many_paths: ClassVar[bool] = False
 
     @classmethod
     def name(cls) -> str:

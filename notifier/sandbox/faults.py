@@ -29,6 +29,7 @@ class Faults(ServiceFaults):
     slow_ms: float = 3000.0  #: how long the answer to a `slow-` address waits
     goaway_every: int = 0  #: requests after which a connection gets a GOAWAY; 0: never
     refuse_every: int = 0  #: every n-th stream of a connection is refused unprocessed; 0: never
+    first_streams: int = 0  #: streams of a new connection until its first good answer, as at APNs; 0: as many as later
     reject_auth: bool = False  #: every login and every bearer token is refused
     reject_grants: bool = False  #: the token endpoint refuses every assertion
     token_seconds: int = 3600  #: life of an access token
@@ -104,6 +105,6 @@ def _fits(now: Any, value: Any, name: str) -> bool:
         return True
     if isinstance(now, bool) or isinstance(value, bool):
         return isinstance(now, bool) and isinstance(value, bool)
-    if name in ("goaway_every", "refuse_every", "token_seconds"):
+    if name in ("goaway_every", "refuse_every", "first_streams", "token_seconds"):
         return isinstance(value, int) and value >= 0
     return isinstance(value, (int, float)) and value >= 0

@@ -20,6 +20,7 @@ from notifier.sandbox.http.http2 import Http2
 from notifier.sandbox.identity import load_identity
 from notifier.sandbox.outbox_page.pages import OutboxPage, OutboxServer
 from notifier.sandbox.services import build_services, server_classes
+from notifier.sandbox.services.apns_provider_token import write_key
 from notifier.sandbox.state import SandboxState
 
 log = logging.getLogger("notifier.sandbox")
@@ -45,7 +46,7 @@ class Sandbox:
 
     def _find(self, path: str) -> FakeService | None:
         service = next((service for service in self._services if service.serves(path)), None)
-        if service is not None and len(self._services_by_path) < 10_000:
+        if service is not None and not service.many_paths and len(self._services_by_path) < 10_000:
             self._services_by_path[path] = service
         return service
 
@@ -62,10 +63,7 @@ class Connection(asyncio.Protocol):
         self._sandbox.state.connections += 1
         tls = transport.get_extra_info("ssl_object")
         if tls is not None and tls.selected_alpn_protocol() == "h2":
-            faults = self._sandbox.state.faults
-            self._protocol = Http2(
-                self._transport, self._sandbox.answer, lambda: faults.goaway_every, lambda: faults.refuse_every
-            )
+            self._protocol = Http2(self._transport, self._sandbox.answer, self._sandbox.state.faults)
         else:
             self._protocol = Http1(self._transport, self._sandbox.answer)
 
@@ -94,6 +92,7 @@ async def serve(folder: Path, port: int, host: str, sites: Sequence[Site]) -> No
     url = f"https://{host}:{listener.getsockname()[1]}"
     outbox_url = f"http://{host}:{listener.getsockname()[1] + OutboxServer.port_offset}/"
     identity = load_identity(folder, url)
+    write_key(folder)
     sandbox = Sandbox(SandboxState(url, identity.account_key, outbox_url, callbacks=Callbacks(sites)))
     loop = asyncio.get_running_loop()
     servers = [await loop.create_server(lambda: Connection(sandbox), sock=listener, ssl=identity.tls())]

@@ -54,6 +54,8 @@ class SandboxState:
     phones: Phones = field(default_factory=Phones)
     browsers: Browsers = field(default_factory=Browsers)
     connections: int = 0  #: open now
+    #: what a service counts beside its messages, by a text of its own
+    counters: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.tokens = AccessTokens(self.faults)
@@ -66,4 +68,5 @@ class SandboxState:
         self.phones.reset()
         self.browsers.reset()
         self.tokens.grants.clear()
+        self.counters.clear()
         self.faults.reset()

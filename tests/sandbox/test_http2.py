@@ -11,6 +11,7 @@ import pytest
 from hpack import Encoder
 
 from notifier.sandbox.fake_service import Answer, Incoming
+from notifier.sandbox.faults import Faults
 from notifier.sandbox.http import frames as http2
 from notifier.sandbox.http.frames import PREFACE, frame
 from notifier.sandbox.http.http2 import Http2
@@ -60,7 +61,7 @@ def talk(*pieces: bytes, answer: Callable[[Incoming], Answer] | None = None) -> 
 
     async def run() -> Transport:
         transport: Any = Transport()
-        connection = Http2(transport, record, lambda: 0, lambda: 0)
+        connection = Http2(transport, record, Faults())
         for piece in pieces:
             connection.feed(piece)
         return transport  # type: ignore[no-any-return]

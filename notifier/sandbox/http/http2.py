@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from notifier.sandbox.fake_service import REFUSED_STREAM, Answer, Incoming
+from notifier.sandbox.faults import Faults
 from notifier.sandbox.http.frames import (
     ACK,
     CONTINUATION,
@@ -70,14 +71,9 @@ class Http2:
     """Bytes in by `feed`, bytes out by `transport.write`; `answerer` gets each request and returns its answer."""
 
     def __init__(
-        self,
-        transport: asyncio.WriteTransport,
-        answerer: Callable[[Incoming], Answer],
-        goaway_every: Callable[[], int],
-        refuse_every: Callable[[], int],
+        self, transport: asyncio.WriteTransport, answerer: Callable[[Incoming], Answer], faults: Faults
     ) -> None:
-        self._transport, self._answerer = transport, answerer
-        self._goaway_every, self._refuse_every = goaway_every, refuse_every
+        self._transport, self._answerer, self._faults = transport, answerer, faults
         self._loop = asyncio.get_running_loop()
         self._blocks = HeaderBlocks()
         self._streams: dict[int, Stream] = {}
@@ -105,7 +101,9 @@ class Http2:
             self._window_update,
             self._continuation,
         )
-        settings = SETTING.pack(0x3, MAX_STREAMS) + SETTING.pack(0x4, STREAM_WINDOW)
+        #: streams that the client may open: few until the first good answer, if the faults say so
+        self._most_streams = faults.first_streams or MAX_STREAMS
+        settings = SETTING.pack(0x3, self._most_streams) + SETTING.pack(0x4, STREAM_WINDOW)
         self._out.append(frame(SETTINGS, 0, 0, settings))
         self._widen()
 
@@ -191,7 +189,7 @@ class Http2:
             return  # our GOAWAY named a smaller stream, so the client knows that this stream is not processed
         self._last = stream
         self._served += 1
-        if len(self._streams) >= MAX_STREAMS or self._due(self._refuse_every()):
+        if len(self._streams) >= self._most_streams or self._due(self._faults.refuse_every):
             self._reset(stream, REFUSED_STREAM)
         elif headers is None:
             self._reset(stream, PROTOCOL_ERROR)
@@ -199,7 +197,7 @@ class Http2:
             self._streams[stream] = opened = Stream(headers)
             if flags & END_STREAM:
                 self._answer(stream, opened)
-        if self._due(self._goaway_every()):
+        if self._due(self._faults.goaway_every):
             self._go_away(NO_ERROR, b"")
 
     def _due(self, every: int) -> bool:
@@ -272,6 +270,9 @@ class Http2:
             body = answer.body
             flags = END_HEADERS if body else END_HEADERS | END_STREAM
             self._out.append(frame(HEADERS, flags, stream, answer_block(answer)))
+            if self._most_streams != MAX_STREAMS and answer.status == 200:
+                self._most_streams = MAX_STREAMS
+                self._out.append(frame(SETTINGS, 0, 0, SETTING.pack(0x3, MAX_STREAMS)))
             if not body:
                 del self._streams[stream]
             elif len(body) <= min(self._send_window, self._peer_window + opened.credit, self._peer_frame):
