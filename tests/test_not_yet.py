@@ -43,7 +43,6 @@ def has_dependency(name: str) -> bool:
 
 #: entry -> whether the thing has come
 HAS_COME: dict[str, Callable[[], bool]] = {
-    "APNs of our own": lambda: "apns" in providers(),
     "Recurring and recipient-local schedules": lambda: (
         any(
             "schedule" in model.__name__.lower() and model.__module__.split(".")[0] in ("notifier", "campaigns")

@@ -191,12 +191,18 @@ class Provider(ABC, Generic[M]):
     def check_content(cls, parts: Mapping[str, Any]) -> None:
         """Raise InvalidInput, naming the part, for rendered parts that the provider's server would refuse. `parts` may
         lack parts that are not rendered yet."""
-        if cls.largest is not None and (size := cls.size(parts)) > cls.largest:
+        largest = cls.largest_for(parts)
+        if largest is not None and (size := cls.size(parts)) > largest:
             longest = max(parts, key=lambda part: len(str(parts[part])))
             raise InvalidInput(
-                f"The content has {size:,} bytes; {cls.name} takes {cls.largest:,}, names of data and links included.",
+                f"The content has {size:,} bytes; {cls.name} takes {largest:,}, names of data and links included.",
                 field=longest,
             )
+
+    @classmethod
+    def largest_for(cls, parts: Mapping[str, Any]) -> int | None:
+        """Bytes that the provider's server takes for a message with these parts: at least `largest`."""
+        return cls.largest
 
     @property
     def pool(self) -> str:

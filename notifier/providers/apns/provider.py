@@ -102,6 +102,10 @@ class Apns(base.Provider[PushMessage]):
         check_names(parts.get("data") or {})
         super().check_content(parts)
 
+    @classmethod
+    def largest_for(cls, parts: Mapping[str, Any]) -> int:
+        return LARGEST_VOIP if (parts.get("apns") or {}).get("push_type") == VOIP else LARGEST
+
     # -- the token --
 
     @classmethod
