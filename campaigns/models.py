@@ -6,7 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from notifier.models import ProviderAccount, Template, TemplateVersion
-from notifier.vocabulary.status import Mode
+from notifier.vocabulary.status import SILENT, Mode
 from tenants.models import TenantOwned, User
 
 
@@ -155,6 +155,11 @@ class Campaign(TenantOwned):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def message_mode(self) -> str:
+        """The mode of the campaign's messages."""
+        return SILENT if self.silent else self.mode
 
 
 class AudienceRange(models.Model):

@@ -12,7 +12,7 @@ from campaigns.arming.planning import CampaignPlanner, SuppressedMessage
 from campaigns.arming.sharding import ShardDraft
 from notifier.delivery.ledger import campaign_rows
 from notifier.delivery.ledger.campaign_rows import text_array
-from notifier.vocabulary.status import SILENT, Status
+from notifier.vocabulary.status import Status
 
 
 def write_rows(
@@ -55,7 +55,7 @@ def _values(
         "tenant": campaign.tenant_id,
         "campaign": campaign.pk,
         "category": planner.rule.category,
-        "mode": SILENT if campaign.silent else campaign.mode,
+        "mode": campaign.message_mode,
         "started": planner.started,
         "not_after": campaign.not_after,
     }

@@ -119,15 +119,16 @@ class CampaignPlanner:
     def account(self, route: Route) -> ProviderAccount | None:
         """The account that sends some messages of a route: chosen anew at each call, by weight."""
         try:
-            # a rehearsal uses the accounts of the live campaign
-            return registry.choose_account(self.tenant, route.channel, route.platform, self.campaign.mode, route.app)
+            # a silent run uses those accounts of the live campaign whose provider delivers none of its messages
+            mode = self.campaign.message_mode
+            return registry.choose_account(self.tenant, route.channel, route.platform, mode, route.app)
         except Unconfigured:
             return None
 
     def _outbox(self, range_plan: RangePlan, channel: str, platform: str, app: str) -> list[Message] | None:
         """The list for messages to devices of this app; None when no account sends them. One route for all apps without
         an account of their own: a shard for each of them would be small."""
-        of_account = registry.account_app(self.tenant, channel, platform, self.campaign.mode, app)
+        of_account = registry.account_app(self.tenant, channel, platform, self.campaign.message_mode, app)
         route = Route(channel, platform, of_account)
         if route not in range_plan.accounts:
             range_plan.accounts[route] = self.account(route)

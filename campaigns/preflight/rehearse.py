@@ -50,10 +50,11 @@ def rehearse(campaign: Campaign, by: Actor) -> Campaign:
 
 
 def channels_to_rehearse(campaign: Campaign, known: Iterable[type[Provider[Any]]] = ()) -> list[str]:
-    """The campaign's channels of which every provider can check a message without delivering it: a provider that
-    cannot would deliver. `known`: instead of the registered providers."""
-    unable = {provider.channel for provider in known or providers().values() if not provider.rehearses}
-    return [name for name in campaign.channels if name not in unable]
+    """The campaign's channels of which some provider can check a message without delivering it. Messages of the other
+    providers of such a channel are left out of a silent run (registry.usable_accounts). `known`: instead of the
+    registered providers."""
+    able = {provider.channel for provider in known or providers().values() if provider.rehearses}
+    return [name for name in campaign.channels if name in able]
 
 
 def _check(campaign: Campaign) -> list[str]:

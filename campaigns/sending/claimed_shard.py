@@ -12,7 +12,7 @@ from campaigns.shard.outcomes import MAX_DELAY_MS, ShardOutcomes
 from campaigns.shard.payload import Payload
 from notifier.delivery.ledger.claims import Claimed
 from notifier.models import ProviderAccount
-from notifier.vocabulary.status import SILENT, Lane
+from notifier.vocabulary.status import Lane
 
 
 @dataclass
@@ -46,7 +46,7 @@ class ClaimedShard:
 
     @property
     def mode(self) -> str:
-        return SILENT if self.campaign.silent else self.campaign.mode
+        return self.campaign.message_mode
 
     def ledger_row(self, i: int, asked_delay: int | None = None) -> Claimed:
         """Message i as a claimed row of the ledger, for the engine's functions. `asked_delay`: the delay at which the

@@ -39,8 +39,6 @@ from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Temp
 
 M = TypeVar("M", bound=Message)
 Answers = Sequence[tuple[int, Verdict]]
-#: platforms whose tokens are kept, although no provider serves them yet
-AWAITED_PLATFORMS = ("apns", "webpush")
 _KEY = secrets.token_bytes(32)  #: keeps a digest of credentials meaningless outside of this process
 
 
@@ -402,11 +400,11 @@ def providers() -> Mapping[str, type[Provider[Any]]]:
 
 
 def platforms() -> tuple[str, ...]:
-    """The push platforms whose tokens may be registered: those of the providers, then those that await a provider. A
-    platform that every tenant has an account for comes before one that an owner must add."""
+    """The push platforms whose tokens may be registered: those of the providers. A platform that every tenant has an
+    account for comes before one that an owner must add."""
     by_default = sorted(providers().values(), key=lambda kind: not kind.default_account)
     served = [kind.platform for kind in by_default if kind.platform]
-    return tuple(dict.fromkeys([*served, *AWAITED_PLATFORMS]))
+    return tuple(dict.fromkeys(served))
 
 
 def provider_class(name: str) -> type[Provider[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from notifier.channels import channels
 from notifier.channels.base import Envelope
 from notifier.providers import Provider, provider_class, providers
+from notifier.providers.base import Unbuildable
 from notifier.providers.body_template import (
     ADDRESS,
     ID,
@@ -22,7 +24,7 @@ from notifier.providers.body_template import (
     Untemplatable,
     compile_template,
 )
-from notifier.vocabulary.http import Request
+from notifier.vocabulary.http import Request, RequestRows
 from notifier.vocabulary.people import Address
 from tests.providers.test_contract import in_sandbox
 
@@ -80,6 +82,10 @@ def with_data(parts: Mapping[str, str], data: Mapping[str, str]) -> dict[str, An
     return {**parts, "data": dict(data)} if data else dict(parts)
 
 
+def sorted_headers(request: Request) -> Request:
+    return replace(request, headers=tuple(sorted(request.headers)))
+
+
 @pytest.mark.parametrize("name", BYTE_FOR_BYTE)
 @given(
     st.lists(st.tuples(TOKENS, IDS, TEXTS, TEXTS, TEXTS), min_size=1, max_size=4),
@@ -114,17 +120,15 @@ def test_a_filled_body_template_is_the_request_itself(
         "body": provider.encode("body", [row[3] for row in rows]),
         "data": provider.encode("data", [row[4] for row in rows]),
     }
-    for filled, (address, own, title, body, value) in zip(body_template.bodies(columns), rows, strict=True):
+    filled = RequestRows(body_template.bodies(columns), body_template.paths(columns), body_template.headers(columns))
+    for at, (address, own, title, body, value) in enumerate(rows):
         texts = {**shared, **{p: t for p, t in (("title", title), ("body", body)) if p in personal}}
         data = {"k": value if "data" in personal else "same"}
-        request = provider.request(message(provider, with_data(texts, data), address, own), "T")
-        assert filled == request.body
-        assert body_template.paths(columns) is None
-        assert (body_template.head.origin + body_template.head.path, body_template.head.method) == (
-            request.url,
-            request.method,
-        )
-        assert (body_template.head.headers, body_template.head.timeout) == (request.headers, request.timeout)
+        try:
+            request = provider.checked_request(message(provider, with_data(texts, data), address, own), "T")
+        except Unbuildable:  # too large: arming checks the size of messages that a body template fills
+            continue
+        assert sorted_headers(filled.request(body_template.head, at)) == sorted_headers(request)
 
 
 @pytest.mark.parametrize("name", TEMPLATABLE)

@@ -19,7 +19,7 @@ from notifier.models import ProviderAccount
 from notifier.providers import Provider, provider_class, providers
 from notifier.transport import http_client
 from notifier.vocabulary.http import HttpClient
-from notifier.vocabulary.status import Mode
+from notifier.vocabulary.status import SILENT, Mode
 from tenants.models import Tenant
 
 _PURPOSE = "provider account"
@@ -159,7 +159,8 @@ def no_account(channel: str, platform: str, app: str) -> str:
 
 def usable_accounts(tenant: Tenant, channel: str, platform: str, mode: str, app: str = "") -> list[ProviderAccount]:
     """Enabled accounts for this channel and platform: the accounts of `app`, else those without an app. A test message
-    uses sandbox accounts only, and so does a tenant that has not gone live; a live tenant's live message never does."""
+    uses sandbox accounts only, and so does a tenant that has not gone live; a live tenant's live message never does. A
+    silent message uses only accounts whose provider checks a message without delivering it."""
     sandbox = mode == Mode.TEST or tenant.sandbox
     usable = [
         a
@@ -168,6 +169,7 @@ def usable_accounts(tenant: Tenant, channel: str, platform: str, mode: str, app:
         and a.platform == platform
         and (not a.app or a.app == app)
         and (a.sandbox == sandbox or provider_class(a.provider).builtin)
+        and (mode != SILENT or provider_class(a.provider).rehearses)
     ]
     return [a for a in usable if a.app] or usable
 

@@ -54,8 +54,7 @@ _TOKEN = re.compile(r"[0-9a-fA-F]{64,200}")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9]*")
 #: parts whose texts stand in the payload as they are, and nowhere else decide what the request is
 TEMPLATABLE = frozenset({"title", "body", "data", "sound"}).union(
-    f"apns.{key}"
-    for key in ("subtitle", "sound", "thread_id", "category", "target_content_id", "filter_criteria")
+    f"apns.{key}" for key in ("subtitle", "sound", "thread_id", "category", "target_content_id", "filter_criteria")
 )
 #: a token that no device has: with it, an account is tested
 IMPOSSIBLE_TOKEN = "0" * 64
@@ -171,7 +170,9 @@ class Apns(base.Provider[PushMessage]):
         """A push to a token that no device has: APNs checks the key first."""
         envelope = Envelope(new_id(), new_id(), new_id(), Address(IMPOSSIBLE_TOKEN, self.platform), "test")
         message = PushMessage(envelope, title="Test", body="Test")
-        answer = next(answer for answers in client.exchange([self.request(message, "")]) for _, answer in answers)
+        answer = next(
+            answer for answers in client.exchange([self.checked_request(message, "")]) for _, answer in answers
+        )
         if not isinstance(answer, Response):
             yield ConnectionCheck("connection", False, f"APNs cannot be reached: {answer.detail}")
             return

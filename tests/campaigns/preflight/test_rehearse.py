@@ -13,10 +13,10 @@ from campaigns.preflight import rehearse
 from campaigns.preflight.rehearse import rehearse as begin
 from notifier.errors import Conflict, InvalidInput
 from notifier.models import Delivery
-from notifier.providers import Provider, providers
+from notifier.providers import Provider
 from notifier.providers.fcm import Fcm
 from notifier.vocabulary.status import SILENT
-from tenants.models import AuditLog
+from tenants.models import AuditLog, Device, Recipient
 from tests.campaigns.conftest import Site, armed
 
 
@@ -83,8 +83,21 @@ def test_a_long_name_stays_within_its_column(site: Site) -> None:
     assert len(twin.name) == 200 and twin.name.endswith(" (silent run)")
 
 
-def test_one_provider_that_would_deliver_forbids_the_channel(site: Site) -> None:
+def test_a_channel_without_a_provider_that_can_check_has_no_silent_run(site: Site) -> None:
     ours = site.draft(channels=["push", "in_app"])
     assert rehearse.channels_to_rehearse(ours) == ["push"]
     real: type[Provider[Any]] = type("Real", (Fcm,), {"rehearses": False})
-    assert rehearse.channels_to_rehearse(ours, [*providers().values(), real]) == []
+    assert rehearse.channels_to_rehearse(ours, [real]) == []
+
+
+def test_devices_whose_provider_would_deliver_are_left_out_of_a_silent_run(site: Site) -> None:
+    person = Recipient.objects.filter(tenant=site.acme).order_by("id")[0]
+    Device.objects.create(tenant=site.acme, recipient=person, platform="apns", token="a1" * 32)
+    ours = armed(site.draft(channels=["push"]))
+    twin = begin(ours, OPERATOR)
+    arming.arm(twin.pk)
+    reasons = {
+        pk: list(Delivery.objects.filter(campaign_id=pk, platform="apns").values_list("reason", flat=True))
+        for pk in (ours.pk, twin.pk)
+    }
+    assert reasons == {ours.pk: [""], twin.pk: ["no_account"]}

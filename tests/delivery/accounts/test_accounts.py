@@ -58,8 +58,15 @@ def ping(shop: Shop) -> Accepted | NotifierError:
     return accept(shop.tenant.id, [SendRequest("ada", "ping")])[0]
 
 
+def without_account(shop: Shop, platform: str) -> None:
+    registry.usable_accounts(shop.tenant, "push", platform, "live")
+    ProviderAccount.objects.filter(tenant=shop.tenant, platform=platform).update(enabled=False)
+    registry.reset()
+
+
 def test_a_device_that_no_account_carries_leaves_the_others_alone(shop: Shop) -> None:
     ada = shop.recipient("ada")
+    without_account(shop, "apns")
     for platform in ("fcm", "apns"):
         Device.objects.create(tenant=shop.tenant, recipient=ada, platform=platform, token=f"{platform}-token")
     accepted = ping(shop)
@@ -69,6 +76,7 @@ def test_a_device_that_no_account_carries_leaves_the_others_alone(shop: Shop) ->
 
 def test_a_message_that_no_account_carries_at_all_is_refused(shop: Shop) -> None:
     ada = shop.recipient("ada")
+    without_account(shop, "apns")
     Device.objects.create(tenant=shop.tenant, recipient=ada, platform="apns", token="apns-token")
     assert isinstance(ping(shop), Unconfigured)
     assert shop.deliveries() == []
