@@ -320,7 +320,7 @@ def test_languages_share_a_shard_and_keep_their_texts(site: Site) -> None:
 
 
 def test_the_rows_of_a_silent_campaign_have_the_mode_silent(site: Site) -> None:
-    campaign = site.draft(silent=True)
+    campaign = site.draft(silent=True, channels=["push"])
     arming.request_arm(campaign)
     arming.arm(campaign.pk)
     assert set(Delivery.objects.filter(campaign_id=campaign.pk).values_list("mode", flat=True)) == {"silent"}
