@@ -12,7 +12,6 @@ from django.urls import Resolver404, resolve
 
 from campaigns.states import State
 from notifier.local.processes.programs import PROJECT
-from notifier.providers import providers
 from notifier.providers.smtp import SmtpConfig
 from notifier.vocabulary.http import Request
 from notifier.vocabulary.status import Reason
