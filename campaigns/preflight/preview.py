@@ -12,7 +12,7 @@ from campaigns.audience import sample_recipients
 from campaigns.category import category_rule_of
 from campaigns.models import Campaign
 from notifier.channels import channel
-from notifier.delivery.content import templates
+from notifier.delivery.content import rules, templates
 from notifier.delivery.content.attachments.listing import file_names
 from notifier.delivery.content.liquid import PERSON
 from notifier.delivery.content.partly_rendered import Locale
@@ -44,21 +44,27 @@ class Sample:
 
     @property
     def headline(self) -> str:
-        """The first required part of a channel that requires several, such as a title."""
-        required = self._required()
-        return self.parts.get(required[0], "") if len(required) > 1 else ""
+        """The first main part of a channel that has several, such as a title."""
+        main = self._main_parts()
+        return self.parts.get(main[0], "") if len(main) > 1 else ""
 
     @property
     def texts(self) -> list[str]:
-        """The other required parts, such as a body."""
-        required = self._required()
-        return [self.parts[part] for part in required[len(required) > 1 :] if self.parts.get(part)]
+        """The other main parts, such as a body."""
+        main = self._main_parts()
+        return [self.parts[part] for part in main[len(main) > 1 :] if self.parts.get(part)]
 
     @property
     def notes(self) -> list[str]:
-        """The optional parts that are texts, such as a link."""
-        left_out = {*self._required(), *channel(self.channel).file_parts}
-        return [text for part, text in self.parts.items() if part not in left_out and text and isinstance(text, str)]
+        """The other parts with their names, such as `link: https://shop.example/`."""
+        left_out = {*self._main_parts(), *channel(self.channel).file_parts}
+        others = {part: text for part, text in self.parts.items() if part not in left_out}
+        return [f"{name}: {text}" for name, text in rules.flat_parts(others).items() if text]
+
+    @property
+    def silent(self) -> bool:
+        """Whether the recipient sees nothing."""
+        return bool(self.parts) and channel(self.channel).is_silent(self.parts)
 
     @property
     def files(self) -> str:
@@ -66,8 +72,10 @@ class Sample:
         lists = [self.parts[part] for part in channel(self.channel).file_parts if self.parts.get(part)]
         return ", ".join(map(file_names, lists))
 
-    def _required(self) -> list[str]:
-        return [part for part, required in channel(self.channel).parts.items() if required]
+    def _main_parts(self) -> list[str]:
+        """The parts of which a message has at least one; else the parts that every message has."""
+        kind = channel(self.channel)
+        return [part for part, required in kind.parts.items() if (part in kind.shown if kind.shown else required)]
 
 
 def example_recipient(campaign: Campaign) -> Person | None:

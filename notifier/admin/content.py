@@ -15,14 +15,16 @@ from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
 from notifier.channels import channels
+from notifier.channels.base import UNREAD, Channel
 from notifier.delivery.content import templates
 from notifier.delivery.content.attachments.listing import MAX_BYTES, MAX_FILES, file_names
 from notifier.delivery.content.liquid import PERSON, check_names
 from notifier.delivery.content.publishing.layouts import layout_of
 from notifier.delivery.content.render_budget import shared_budget
+from notifier.delivery.content.rules import flat_parts
 from notifier.delivery.planning import recipients
 from notifier.errors import NotifierError
 from notifier.models import Template, TemplateVersion
@@ -40,9 +42,40 @@ class IndentedEncoder(json.JSONEncoder):
 
 
 def parts_help() -> str:
-    """The help text with the parts of every channel's content."""
-    parts = [f"{name}: {', '.join(kind.parts)}" for name, kind in sorted(channels().items())]
-    return "{channel: {locale: {part: text}}}, in Liquid. Parts: " + "; ".join(parts) + ". Saving publishes a version."
+    """The help text, as HTML: the parts of every channel's content, and the keys of parts that are objects."""
+    return format_html(
+        "{} Saving publishes a version. The parts of a channel:{}",
+        "{channel: {locale: {part: text}}}, in Liquid.",
+        format_html_join("", "{}", ((_channel_help(kind),) for _, kind in sorted(channels().items()))),
+    )
+
+
+def _channel_help(kind: Channel) -> str:
+    if not kind.part_help:
+        return format_html("<br><b>{}</b>: {}", kind.name, ", ".join(kind.parts))
+    rows = [(part, in_words(kind.part_help.get(part, "")), _keys_help(kind, part)) for part in kind.parts]
+    return format_html(
+        "<details><summary><b>{}</b>: {}</summary><ul>{}</ul></details>",
+        kind.name, ", ".join(kind.parts), format_html_join("", "<li><code>{}</code> {}{}</li>", rows),
+    )  # fmt: skip
+
+
+def _keys_help(kind: Channel, part: str) -> str:
+    if part not in kind.key_help:
+        return ""
+    rows = [(name, in_words(text)) for name, text in kind.key_help[part].items()]
+    return format_html(
+        "<details><summary>{} keys</summary><ul>{}</ul></details>",
+        len(rows), format_html_join("", "<li><code>{}</code> {}</li>", rows),
+    )  # fmt: skip
+
+
+def in_words(text: str) -> str:
+    """A text with its words in code marks as HTML."""
+    pieces = text.split("`")
+    return format_html_join("", "{}", (
+        (format_html("<code>{}</code>", piece) if n % 2 else piece,) for n, piece in enumerate(pieces)
+    ))  # fmt: skip
 
 
 class _ManyFiles(forms.ClearableFileInput):
@@ -208,7 +241,7 @@ class TemplateAdmin(TenantModelAdmin):
             raise PermissionDenied
         form = PreviewForm(request.GET or None)
         shown = self._render(template, form) if form.is_bound and form.is_valid() else {}
-        shown = {name: with_segments(name, parts) for name, parts in shown.items()}
+        shown = {name: as_previewed(name, parts) for name, parts in shown.items()}
         context = {**self.admin_site.each_context(request), "title": f"Preview of {template}", "form": form}
         return TemplateResponse(
             request, "admin/notifier/preview.html", {**context, "shown": shown, "template": template}
@@ -246,10 +279,16 @@ def with_file_names(channel_name: str, parts: Mapping[str, Any]) -> dict[str, An
     return {**parts, **{part: file_names(parts[part]) for part in lists}}
 
 
-def with_segments(name: str, parts: dict[str, Any]) -> dict[str, Any]:
-    """The parts as the preview shows them; with the segments of a channel that is billed by segments."""
+def as_previewed(name: str, parts: dict[str, Any]) -> dict[str, Any]:
+    """The parts as the preview shows them: the keys of objects one by one, the badge in words, whether the device shows
+    anything, and the segments of a channel that is billed by segments."""
     kind = channels()[name]
-    return {**parts, "segments": kind.segments(parts)} if kind.segmented else parts
+    rows = {part: text for part, text in flat_parts(parts).items() if text}
+    if kind.unread_part and rows.get(kind.unread_part) == UNREAD:
+        rows[kind.unread_part] = "the recipient's unread messages when the push leaves"
+    if kind.is_silent(parts):
+        rows["shown"] = "nothing: a data message"
+    return {**rows, "segments": kind.segments(parts)} if kind.segmented else rows
 
 
 @admin.register(TemplateVersion, site=admin_site)

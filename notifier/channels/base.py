@@ -58,6 +58,10 @@ class Channel(ABC):
     name: ClassVar[str]
     #: template part -> whether the part is required
     parts: ClassVar[Mapping[str, bool]]
+    #: template part -> what it is, for the person who writes a template; a part that explains itself may lack
+    part_help: ClassVar[Mapping[str, str]] = {}
+    #: part that is an object -> the names that it may have, and what each is; a part without a line takes any name
+    key_help: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     #: template part -> the most characters of its rendered text
     longest: ClassVar[Mapping[str, int]] = {}
     #: a message of the bulk lane carries a link by which the recipient opts out of its category
@@ -133,6 +137,10 @@ class Channel(ABC):
     def finish(self, text: str, rules: TenantRules) -> str:
         """The text of a rendered part of `finished` as it is stored, counted and sent."""
         return text
+
+    def is_silent(self, parts: Mapping[str, Any]) -> bool:
+        """Whether a message with these parts shows nothing to its recipient, on a channel that allows it."""
+        return bool(self.shown) and not any(parts.get(part) for part in self.shown)
 
     def segments(self, content: Mapping[str, Any]) -> int:
         """How many segments the provider bills for a message with this content; 0 on a channel without segments."""

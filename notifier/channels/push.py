@@ -80,6 +80,24 @@ class Push(Channel):
         "title": False, "body": False, "link": False, "image": False, "data": False, "sound": False, "badge": False,
         "priority": False, "ttl": False, "android": False, "apns": False, "webpush": False, "fcm": False,
     }  # fmt: skip
+    part_help = {
+        "title": "with `body`, what the device shows; without both the push is a data message and shows nothing",
+        "link": "what a tap opens",
+        "image": "the https address of a picture",
+        "data": "an object of texts for the app",
+        "sound": "`default`, or the name of a sound file of the app",
+        "badge": f"the number on the app's icon, or `{UNREAD}`: the recipient's unread messages when the push leaves",
+        "priority": "`high` or `normal`; without it the lane decides",
+        "ttl": "seconds after which the push is not delivered any more, at most 2419200 (28 days)",
+        "android": "an object for Android devices",
+        "apns": "an object for Apple devices",
+        "webpush": "an object for browsers",
+        "fcm": "an object for Firebase",
+    }
+    key_help = {
+        block: {name: f"{key.does} ({key.kind.must_be})" for name, key in keys.items()}
+        for block, keys in push_keys.BLOCKS.items()
+    }
     object_parts = frozenset({"data", *push_keys.BLOCKS})
     inspected = frozenset({"link", "image", "sound", "badge", "priority", "ttl", *push_keys.BLOCKS})
     shown = frozenset({"title", "body"})

@@ -127,3 +127,24 @@ def test_a_marketer_sees_senders_and_an_owner_adds_them(site: Site, log_in: LogI
     assert log_in(site.people.ana).post(url(Sender, "add"), sender).status_code == 302
     wrong = log_in(site.people.ana).post(url(Sender, "add"), {**sender, "address": "acme"})
     assert "An address looks like" in str(errors(wrong)["address"])
+
+
+def test_a_preview_tells_the_badge_and_that_a_push_is_silent(site: Site, log_in: LogIn) -> None:
+    row = site.acme_rows[Template]
+    page, browser = reverse("admin:notifier_template_preview", args=[row.pk]), log_in(site.people.ben)
+    recipient = {"recipient": site.acme_rows[Recipient].external_id, "variables": "{}"}
+    shown = {"title": "Hi", "badge": "unread", "apns": {"thread_id": "orders"}}
+    templates.publish(row, {"push": {"en": shown}})
+    answer = browser.get(page, recipient)
+    assert "unread messages when the push leaves" in answer.content.decode()
+    assert answer.context["shown"]["push"]["apns.thread_id"] == "orders"
+    templates.publish(row, {"push": {"en": {"data": {"sync": "orders"}}}})
+    assert browser.get(page, recipient).context["shown"]["push"] == {
+        "data.sync": "orders", "shown": "nothing: a data message",
+    }  # fmt: skip
+
+
+def test_the_form_lists_the_keys_of_a_push(site: Site, log_in: LogIn) -> None:
+    page = log_in(site.people.ben).get(url(Template, "add")).content.decode()
+    assert "<code>interruption_level</code>" in page
+    assert "one of: passive, active, time-sensitive, critical" in page

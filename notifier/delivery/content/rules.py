@@ -63,3 +63,14 @@ def nest_parts(parts: Mapping[str, Any]) -> dict[str, Any]:
         else:
             nested[name] = text
     return nested
+
+
+def flat_parts(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The reverse: the values of objects by their flat names."""
+    flat: dict[str, Any] = {}
+    for part, value in parts.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{part}.{key}": text for key, text in value.items()}
+        else:
+            flat[part] = value
+    return flat
