@@ -1,15 +1,13 @@
-"""What each request of a batch has for itself, checked and encoded for a whole batch at a time: its path, the headers
-of its own, its content-length.
+"""What each request of a batch has for itself, checked and encoded for a whole batch at a time: its path, its own
+headers, its content-length.
 
-All steps are columns: no line of Python runs for each request.
+All steps are columns: no line of Python runs for each request, and nothing is joined before the frames are written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
-from itertools import chain
-from operator import add
 from typing import NamedTuple
 
 from notifier.transport.h2.literals import BySize, own_start, path_start
@@ -23,22 +21,33 @@ from notifier.transport.h2.request_headers import (
 )
 from notifier.vocabulary.http import RequestRows
 
-_VISIBLE = bytes(range(0x21, 0x7F))
-_IN_VALUES = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
-#: RFC 9113 §8.2.1: a value neither starts nor ends with one of these
-_BLANKS = (b"\n ", b"\n\t", b" \n", b"\t\n")
 BAD_VALUE = "a header of its own is too long or holds a character that HTTP forbids"
 
 
-class OwnParts(NamedTuple):
-    """Columns. A header block is: start, what the batch shares, end without its last five bytes."""
+def _table(allowed: bytes) -> bytes:
+    """A table for bytes.translate that changes every byte but these."""
+    kept = frozenset(allowed)
+    return bytes(byte if byte in kept else 0xFF ^ byte for byte in range(256))
 
-    starts: Sequence[bytes]  #: the literal of :path; empty where requests share a path
-    ends: Sequence[bytes]  #: the literals of own headers and content-length, then the head of the DATA frame
-    sizes: Sequence[int]  #: of start and end together
+
+_PATH_TABLE = _table(bytes(range(0x21, 0x7F)))
+_VALUE_TABLE = _table(b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100)))
+
+#: one piece of a header block for each request
+Column = Sequence[bytes]
+
+
+class OwnParts(NamedTuple):
+    """A header block is: the pieces of `before`, what the batch shares, the pieces of `after`. The last of them also
+    holds the head of the DATA frame."""
+
+    before: Sequence[Column]
+    after: Sequence[Column]
+    sizes: Sequence[int]  #: of all pieces of a request together
 
     def slice(self, start: int, stop: int | None = None) -> OwnParts:
-        return OwnParts(self.starts[start:stop], self.ends[start:stop], self.sizes[start:stop])
+        own = slice(start, stop)
+        return OwnParts([piece[own] for piece in self.before], [piece[own] for piece in self.after], self.sizes[own])
 
 
 class EncodedRows(NamedTuple):
@@ -57,21 +66,42 @@ _ENDS = {sized: BySize(partial(end_of_block, sized=sized)) for sized in (False, 
 
 def encode_rows(template: EncodedTemplate, rows: RequestRows) -> EncodedRows:
     """The rows, which `unsendable_rows` has checked."""
-    bodies, paths = rows.bodies, rows.paths
-    if paths is None and not rows.headers:
-        return EncodedRows(bodies)
-    starts = [b""] * len(bodies) if paths is None else list(map(add, _before(_PATHS, paths), paths))
-    ends: Iterator[bytes] = map(_ENDS[template.sized].__getitem__, map(len, bodies))
-    if rows.headers:
-        pairs = zip(template.own_names, rows.headers, strict=True)
-        own = chain.from_iterable((_before(BySize(partial(own_start, name)), values), values) for name, values in pairs)
-        ends = map(b"".join, zip(*own, ends, strict=True))
-    encoded = list(ends)
-    return EncodedRows(bodies, OwnParts(starts, encoded, list(map(add, map(len, starts), map(len, encoded)))))
+    if rows.paths is None and not rows.headers:
+        return EncodedRows(rows.bodies)
+    before: list[Column] = []
+    after: list[Column] = []
+    sizes: list[Sequence[int]] = []
+    if rows.paths is not None:
+        before = [_before(_PATHS, rows.paths, sizes), rows.paths]
+    for name, values in zip(template.own_names, rows.headers, strict=True):
+        after += [_before(BySize(partial(own_start, name)), values, sizes), values]
+    ends = list(map(_ENDS[template.sized].__getitem__, map(len, rows.bodies)))
+    _add_sizes(ends, sizes)
+    return EncodedRows(rows.bodies, OwnParts(before, [*after, ends], _sum_sizes(sizes, len(ends))))
 
 
-def _before(starts: BySize, values: Sequence[bytes]) -> Iterator[bytes]:
-    return map(starts.__getitem__, map(len, values))
+def _before(starts: BySize, values: Column, sizes: list[Sequence[int]]) -> Column:
+    """The bytes before each value. Adds the sizes of both to `sizes`."""
+    _add_sizes(values, sizes)
+    own = sizes[-1]
+    before = [starts[own[0]]] * len(values) if len(own) == 1 else list(map(starts.__getitem__, own))
+    _add_sizes(before, sizes)
+    return before
+
+
+def _add_sizes(column: Column, sizes: list[Sequence[int]]) -> None:
+    """Adds the size of each row to `sizes`; one number where all rows have the same size."""
+    distinct = set(map(len, column))
+    sizes.append([*distinct] if len(distinct) == 1 else list(map(len, column)))
+
+
+def _sum_sizes(sizes: Sequence[Sequence[int]], count: int) -> Sequence[int]:
+    """The bytes of each of `count` rows."""
+    constant = sum(own[0] for own in sizes if len(own) == 1)
+    varying = [own for own in sizes if len(own) > 1]
+    if not varying:
+        return [constant] * count
+    return [constant + sum(row) for row in zip(*varying, strict=True)]
 
 
 def unsendable_rows(rows: RequestRows) -> dict[int, Unsendable]:
@@ -82,18 +112,29 @@ def unsendable_rows(rows: RequestRows) -> dict[int, Unsendable]:
 
 
 def _are_paths(paths: Sequence[bytes]) -> bool:
-    lines = b"\n" + b"\n".join(paths)
-    return not paths or (lines.count(b"\n/") == len(paths) and len(lines.translate(None, _VISIBLE)) == len(paths))
+    """All texts between two that begin with a slash begin with one, too."""
+    return not paths or (min(paths)[:1] == max(paths)[:1] == b"/" and _are_of(_PATH_TABLE, paths))
 
 
 def _are_values(values: Sequence[bytes]) -> bool:
-    lines = b"\n" + b"\n".join(values) + b"\n"
-    return len(lines.translate(None, _IN_VALUES)) == len(values) + 1 and not any(map(lines.__contains__, _BLANKS))
+    return _are_of(_VALUE_TABLE, values) and not any(value != value.strip(b" \t") for value in _with_blanks(values))
+
+
+def _with_blanks(values: Sequence[bytes]) -> Sequence[bytes]:
+    """The values, if any of them holds a blank: none may stand at an end (RFC 9113 §8.2.1)."""
+    together = b"\n".join(values)
+    return values if b" " in together or b"\t" in together else ()
+
+
+def _are_of(table: bytes, texts: Sequence[bytes]) -> bool:
+    """Whether a table keeps the texts. 2 ns a byte."""
+    together = b"".join(texts)
+    return together.translate(table) == together
 
 
 def _are_short(rows: RequestRows) -> bool:
     columns = rows.headers if rows.paths is None else (rows.paths, *rows.headers)
-    return max(map(sum, zip(*(map(len, column) for column in columns), strict=True)), default=0) <= LONGEST_OWN
+    return sum(max(map(len, column), default=0) for column in columns) <= LONGEST_OWN
 
 
 def _error_of_row(rows: RequestRows, at: int) -> Unsendable | None:
