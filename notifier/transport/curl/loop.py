@@ -19,11 +19,11 @@ import threading
 import time
 from collections import deque
 from functools import lru_cache
-from typing import Any
 
 import pycurl
 
 from notifier.transport.completions import PendingBatch
+from notifier.transport.curl.pool_handle import UNUSED_SECONDS, PoolHandle
 from notifier.transport.curl.queues import EndpointQueue, RequestOwner, Submission, UnsentRequests, queue_again
 from notifier.transport.curl.transfer import Authorities, Transfer
 from notifier.transport.h2.connection import DEFAULT_STREAMS
@@ -41,29 +41,18 @@ class Loop:
         self._most_in_flight = connections * DEFAULT_STREAMS  #: requests to one server inside libcurl
         self._inbox: deque[Submission | PendingBatch] = deque()  #: to be sent, or to be withdrawn
         self._pendings: set[PendingBatch] = set()
-        self._queues: dict[str, EndpointQueue] = {}
+        self._queues: dict[tuple[str, str], EndpointQueue] = {}  #: by host with port, and pool (Request.pool)
         self._spare: list[Transfer] = []
         self._in_flight: set[Transfer] = set()
-        self._due: float | None = None
+        self._multis: dict[str, PoolHandle] = {}  #: by pool
         self._selector = selectors.DefaultSelector()
         self._wakeup_writer, self._wakeup_reader = socket.socketpair()
         self._wakeup_writer.setblocking(False)
         self._wakeup_reader.setblocking(False)
         self._selector.register(self._wakeup_reader, selectors.EVENT_READ)
         self._sockets: set[int] = set()
-        self._multi = self._new_multi()
         self._thread = threading.Thread(target=self._run, name="notifier-curl", daemon=True)
         self._thread.start()
-
-    def _new_multi(self) -> Any:
-        multi = pycurl.CurlMulti()
-        multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
-        multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, self._connections)
-        multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, DEFAULT_STREAMS)
-        multi.setopt(pycurl.M_MAXCONNECTS, 256)
-        multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
-        multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
-        return multi
 
     # -- other threads call these --
 
@@ -102,10 +91,9 @@ class Loop:
             if key.fileobj is self._wakeup_reader:
                 self._wakeup_reader.recv(65536)
             else:
-                self._multi.socket_action(key.fd, _BITS[events])
-        if self._due is not None and self._due <= time.monotonic():
-            self._due = None
-            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+                key.data.multi.socket_action(key.fd, _BITS[events])
+        for handle in self._multis.values():
+            handle.act_when_due()
         self._collect()
         while self._inbox:
             item = self._inbox.popleft()
@@ -118,15 +106,16 @@ class Loop:
                 self._fill(queue)
 
     def _select_timeout(self) -> float | None:
-        return None if self._due is None else max(0.0, self._due - time.monotonic())
+        due = min((handle.due for handle in self._multis.values() if handle.due is not None), default=None)
+        return None if due is None else max(0.0, due - time.monotonic())
 
     def _enqueue(self, submission: Submission) -> None:
-        by_endpoint: dict[str, list[tuple[int, Request]]] = {}
+        by_endpoint: dict[tuple[str, str], list[tuple[int, Request]]] = {}
         for pair in submission.requests:
-            by_endpoint.setdefault(_endpoint(pair[1].url), []).append(pair)
+            by_endpoint.setdefault((_endpoint(pair[1].url), pair[1].pool), []).append(pair)
         now = time.monotonic()
-        for name, requests in by_endpoint.items():
-            queue = self._queues.get(name) or self._queues.setdefault(name, EndpointQueue(self._most_in_flight))
+        for key, requests in by_endpoint.items():
+            queue = self._queues.get(key) or self._queues.setdefault(key, EndpointQueue(self._most_in_flight))
             queue.waiting.append(UnsentRequests(submission, iter(requests), now))
 
     def _withdraw(self, pending: PendingBatch) -> None:
@@ -162,15 +151,40 @@ class Loop:
         transfer.owner = owner
         owner.queue.in_flight += 1
         self._in_flight.add(transfer)
-        self._multi.add_handle(transfer.curl)
+        self._handle_of(owner.request.pool).add(transfer)
+
+    def _handle_of(self, pool: str) -> PoolHandle:
+        handle = self._multis.get(pool)
+        if handle is None:
+            self._close_unused()
+            handle = self._multis[pool] = PoolHandle(self._connections, self._on_socket)
+        return handle
+
+    def _close_unused(self) -> None:
+        """Close the connections of pools that carried nothing for UNUSED_SECONDS, and forget their queues."""
+        before = time.monotonic() - UNUSED_SECONDS
+        for pool in [pool for pool, handle in self._multis.items() if handle.is_unused_since(before)]:
+            self._multis.pop(pool).multi.close()
+        kept = {key: queue for key, queue in self._queues.items() if key[1] in self._multis or queue.waiting}
+        self._queues = kept
 
     def _collect(self) -> None:
         """Read what libcurl finished and deliver it, one list a pending batch."""
         answers: dict[PendingBatch, list[Answered]] = {}
         held_back: list[RequestOwner] = []
+        for handle in self._multis.values():
+            self._read_results(handle, answers, held_back)
+        for pending, answered in answers.items():
+            pending.put(answered)
+        if held_back:
+            queue_again(held_back)
+
+    def _read_results(
+        self, handle: PoolHandle, answers: dict[PendingBatch, list[Answered]], held_back: list[RequestOwner]
+    ) -> None:
         more = 1
         while more:
-            more, done, failed = self._multi.info_read()
+            more, done, failed = handle.multi.info_read()
             now = time.monotonic() if done else 0.0
             for curl in done:
                 transfer = curl.transfer
@@ -188,13 +202,9 @@ class Loop:
                 else:
                     answers.setdefault(owner.pending, []).append((owner.index, _handle_failure(transfer, code, text)))
                 self._release(transfer)
-        for pending, answered in answers.items():
-            pending.put(answered)
-        if held_back:
-            queue_again(held_back)
 
     def _release(self, transfer: Transfer) -> None:
-        self._multi.remove_handle(transfer.curl)
+        self._multis[transfer.owner.request.pool].remove(transfer)
         transfer.owner.queue.in_flight -= 1
         transfer.owner = None
         self._in_flight.discard(transfer)
@@ -203,7 +213,7 @@ class Loop:
 
     # -- libcurl calls these --
 
-    def _on_socket(self, event: int, fd: int, _multi: Any, _data: Any) -> None:
+    def _on_socket(self, handle: PoolHandle, event: int, fd: int) -> None:
         if os.getpid() != self.pid:
             return
         if event == pycurl.POLL_REMOVE:
@@ -211,13 +221,10 @@ class Loop:
                 self._sockets.discard(fd)
                 self._selector.unregister(fd)
         elif fd in self._sockets:
-            self._selector.modify(fd, _EVENTS[event])
+            self._selector.modify(fd, _EVENTS[event], handle)
         else:
             self._sockets.add(fd)
-            self._selector.register(fd, _EVENTS[event])
-
-    def _on_timer(self, milliseconds: int) -> None:
-        self._due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+            self._selector.register(fd, _EVENTS[event], handle)
 
     # -- after a fork --
 

@@ -18,7 +18,7 @@ from notifier.transport.h2.batches import Batch, BatchCursor
 from notifier.transport.h2.encoded_rows import unsendable_rows
 from notifier.transport.h2.grouping import group
 from notifier.transport.h2.link import tls_context
-from notifier.transport.h2.options import DEFAULT_TIMES, ClientOptions, Times
+from notifier.transport.h2.options import DEFAULT_TIMES, MOST_CONNECTIONS, ClientOptions, Times
 from notifier.transport.h2.origin import CONNECT_TIMEOUT, Origin
 from notifier.transport.h2.reactor import THREAD_ENDED, Reactor, reactor
 from notifier.transport.h2.request_headers import Unsendable, encode_template, parse_endpoint
@@ -28,9 +28,15 @@ from notifier.vocabulary.http import Request, RequestRows, RequestTemplate, Tran
 class Http2Client(BaseClient):
     """HTTP/2 over TLS only, connections kept."""
 
-    def __init__(self, trust: str | None = None, connections: int = CONNECTIONS, times: Times = DEFAULT_TIMES) -> None:
+    def __init__(
+        self,
+        trust: str | None = None,
+        connections: int = CONNECTIONS,
+        times: Times = DEFAULT_TIMES,
+        most_connections: int = MOST_CONNECTIONS,
+    ) -> None:
         super().__init__(trust, connections)
-        self._times = times
+        self._times, self.most_connections = times, most_connections
         self._pool: Pool | None = None
 
     def warm(self, origin: str, pool: str = "") -> int:
@@ -107,7 +113,12 @@ class Pool:
         self.reactor = current
         self._client = client
         self._options = ClientOptions(
-            tls_context(client.trust), client.connections, client.without_h2, times, bool(client.trust)
+            tls_context(client.trust),
+            client.connections,
+            client.without_h2,
+            self._make_room,
+            times,
+            bool(client.trust),
         )
         self._origins: dict[tuple[str, str], Origin] = {}  #: by URL and pool (Request.pool)
         current.call(current.sweeps.append, self._sweep)
@@ -130,6 +141,15 @@ class Pool:
         if origin is None:
             origin = self._origins[key] = Origin(parse_endpoint(key[0]), self._options)
         return origin
+
+    def _make_room(self) -> bool:
+        links = [link for origin in self._origins.values() for link in origin.links]
+        if len(links) < self._client.most_connections:
+            return True
+        idle = min((link for link in links if link.is_idle), key=lambda link: link.used_at, default=None)
+        if idle is not None:
+            idle.close_idle()
+        return idle is not None
 
     def _sweep(self, now: float) -> None:
         for key in [key for key, origin in self._origins.items() if not origin.sweep(now)]:

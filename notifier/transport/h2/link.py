@@ -43,7 +43,7 @@ class Link(asyncio.BufferedProtocol):
         self._paused = False
         self._abort_reason = ""  #: set when we ended the connection
         self._received = False
-        self.opened_at = self._received_at = self._used_at = self._pinged_at = loop.time()
+        self.opened_at = self._received_at = self.used_at = self._pinged_at = loop.time()
 
     def room(self, size: int = 0, *, whole_bodies: bool = False) -> int:
         return 0 if self._paused else self.connection.room(size, whole_bodies=whole_bodies)
@@ -100,6 +100,16 @@ class Link(asyncio.BufferedProtocol):
 
     # -- the owner calls these --
 
+    @property
+    def is_idle(self) -> bool:
+        return self.connection.ready and not self.connection.in_flight and not self.connection.draining
+
+    def close_idle(self) -> None:
+        """Close a connection without requests in flight, so that another one may open."""
+        self.connection.draining = True
+        self._owner.retire(self)
+        self._write_or_close()
+
     def sweep(self, now: float) -> None:
         """Give up requests past their deadline, ping a silent server, close an unused connection."""
         connection = self.connection
@@ -107,7 +117,7 @@ class Link(asyncio.BufferedProtocol):
             self._received, self._received_at = False, now
         busy = connection.in_flight > 0
         if busy:
-            self._used_at = now
+            self.used_at = now
             self._owner.finished(self, connection.expire(now))
         silent = now - self._received_at
         if connection.pinging:
@@ -116,7 +126,7 @@ class Link(asyncio.BufferedProtocol):
         elif silent > (self._times.ping_busy if busy else self._times.ping_idle) and connection.ready:
             self._pinged_at = now
             connection.ping()
-        if now - self._used_at > UNUSED_SECONDS:
+        if now - self.used_at > UNUSED_SECONDS:
             connection.draining = True
         self._owner.fill(self, whole_bodies=False)
         self._write_or_close()

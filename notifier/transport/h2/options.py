@@ -25,12 +25,19 @@ class Times:
 DEFAULT_TIMES = Times()
 
 
+#: connections of one client to all servers in all pools. A process may usually have 1,024 files open, and each account
+#: of APNs has up to four connections of its own
+MOST_CONNECTIONS = 256
+
+
 @dataclass(frozen=True)
 class ClientOptions:
-    """`without_h2` receives the cursors of a server that does not speak HTTP/2. `trusted`: see egress.connect."""
+    """`without_h2` receives the cursors of a server that does not speak HTTP/2. `make_room` says whether one more
+    connection may be opened; it closes an idle one where there are too many. `trusted`: see egress.connect."""
 
     context: ssl.SSLContext
     connections: int  #: to one server, at most
     without_h2: Callable[[BatchCursor], None]
+    make_room: Callable[[], bool]
     times: Times
     trusted: bool = False

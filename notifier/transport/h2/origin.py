@@ -136,6 +136,11 @@ class Origin:
 
     # -- connections --
 
+    @property
+    def links(self) -> Sequence[Link]:
+        """The connections that take requests."""
+        return self._links
+
     def retire(self, link: Link) -> None:
         """The connection takes no new requests and finishes what it carries; another one replaces it."""
         if link in self._links:
@@ -153,6 +158,8 @@ class Origin:
         if self._links and self._loop.time() < self._paused_until:
             return
         for _ in range(min(number, self._options.connections - len(self._links))):
+            if not self._options.make_room() and self._links:
+                return  # the requests wait for the connections that the origin has
             link = Link(self, self._loop, self._times)
             self._links.append(link)
             task = self._loop.create_task(self._connect(link))

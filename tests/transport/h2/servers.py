@@ -90,7 +90,7 @@ const seen = {{}}
 const server = http2.createSecureServer({{
   key: fs.readFileSync('{certificates}/server.key'), cert: fs.readFileSync('{certificates}/server.pem'), {options}
 }})
-server.on('session', session => {{ session.on('error', () => 0) }})
+server.on('session', session => {{ session.open = session.most = 0; session.on('error', () => 0) }})
 server.on('stream', (stream, headers) => {{
   const path = headers[':path'], session = stream.session
   stream.on('error', () => 0)
@@ -123,8 +123,14 @@ server.on('stream', (stream, headers) => {{
       }},
       goaway: () => {{ session.close(); stream.respond({{':status': 200}}); stream.end(body) }},
       cut: () => session.destroy(),
+      more: () => {{ stream.respond(); stream.end(body); session.settings({{maxConcurrentStreams: 1000}}) }},
       fewer: () => {{ session.settings({{maxConcurrentStreams: 2}}); stream.respond(); stream.end(body) }},
       tiny: () => {{ session.settings({{initialWindowSize: 10}}); stream.respond(); stream.end(body) }},
+      crowd: () => {{
+        const open = ++session.open; session.most = Math.max(session.most, open)
+        setTimeout(() => {{ session.open--; stream.respond(); stream.end(body) }}, 200)
+      }},
+      most: () => {{ stream.respond({{':status': 404}}); stream.end(String(session.most)) }},
       seen: () => {{ stream.respond(); stream.end(JSON.stringify(seen)) }},
     }}[name] || (() => {{ stream.respond({{'x-path': path}}); stream.end(body) }})
     if (!stream.destroyed) does()

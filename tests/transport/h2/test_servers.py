@@ -58,10 +58,14 @@ def responses(client: HttpClient, requests: Sequence[Request]) -> list[Response]
 
 
 def batch_answers(
-    client: HttpClient, head: RequestTemplate, bodies: Sequence[bytes], paths: Sequence[bytes] | None = None
+    client: HttpClient,
+    head: RequestTemplate,
+    bodies: Sequence[bytes] | RequestRows,
+    paths: Sequence[bytes] | None = None,
 ) -> list[object]:
     """The answers of a batch in the order of its bodies, each exactly once."""
-    batch, received = client.send_batch(head, RequestRows(bodies, paths)), dict[int, object]()
+    rows = bodies if isinstance(bodies, RequestRows) else RequestRows(bodies, paths)
+    batch, received, bodies = client.send_batch(head, rows), dict[int, object](), rows.bodies
     assert batch.left == len(bodies)
     while batch.left:
         for index, answer in batch.take(20):
@@ -210,6 +214,22 @@ def test_node_changing_its_settings_in_mid_flight_is_followed(node: str, running
     for name in ("/fewer", "/tiny"):
         received = responses(client, post(node, name, *[f"/p-{i}" for i in range(250)], body=b"b" * 200))
         assert all(answer.body == b"b" * 200 for answer in received)
+
+
+def test_one_stream_until_the_first_answer_then_as_many_as_the_server_allows(running: Sandbox, tmp_path: Path) -> None:
+    """As Apple does: one concurrent stream until the first accepted push, then 1,000."""
+    with servers.node(tmp_path, running.folder, "settings: {maxConcurrentStreams: 1}") as origin:
+        client, template = Http2Client(running.ca, connections=1), RequestTemplate("POST", origin, "", (), 60.0)
+
+        def most_at_once(paths: Sequence[bytes]) -> int:
+            received = batch_answers(client, template, [b"x"] * len(paths), paths)
+            assert received[:-1] == [200] * (len(paths) - 1)
+            last = received[-1]
+            assert isinstance(last, Response)
+            return int(last.body)
+
+        assert most_at_once([b"/crowd"] * 5 + [b"/most"]) == 1
+        assert most_at_once([b"/more", *[b"/crowd"] * 300, b"/most"]) == 300
 
 
 @pytest.mark.parametrize(
