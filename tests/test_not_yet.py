@@ -42,7 +42,7 @@ def has_dependency(name: str) -> bool:
 
 #: entry -> whether the thing has come
 HAS_COME: dict[str, Callable[[], bool]] = {
-    "Recurring and recipient-local schedules": lambda: (
+    "Recurring schedules, and campaigns at each recipient's local time": lambda: (
         any(
             "schedule" in model.__name__.lower() and model.__module__.split(".")[0] in ("notifier", "campaigns")
             for model in apps.get_models()

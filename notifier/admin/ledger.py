@@ -59,6 +59,7 @@ class NotificationAdmin(SearchByIdAdmin):
         "data",
         "send_at",
         "not_after",
+        "group_key",
         "created_at",
     )
 

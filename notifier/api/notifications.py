@@ -28,7 +28,7 @@ from notifier.values.trim import trimmed
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Status
 from tenants.access import get_owned
-from tenants.models import Recipient
+from tenants.models import Recipient, Tenant
 
 TAGS = ["notifications"]
 MAX_ITEMS = 1000
@@ -119,9 +119,19 @@ class NotificationView(TenantView):
     @schema.describe("Ask what happened to a notification", gives=shapes.NotificationOutput, fails=(404,), tags=TAGS)
     def get(self, request: Request, notification_id: uuid.UUID) -> Response:
         """Every delivery with its status and history."""
-        notification = get_owned(_notifications(self.tenant_id), self.tenant, pk=notification_id)
-        (_, deliveries), = _with_deliveries([notification])  # fmt: skip
-        return Response(_shown(notification, deliveries, load_histories(deliveries)))
+        return Response(show_one(find(self.tenant, notification_id)))
+
+
+def find(tenant: Tenant, notification_id: uuid.UUID) -> Notification:
+    """The tenant's notification. Raises NotFound."""
+    notification: Notification = get_owned(_notifications(tenant.pk), tenant, pk=notification_id)
+    return notification
+
+
+def show_one(notification: Notification) -> dict[str, Any]:
+    """A notification with its deliveries and their histories."""
+    (_, deliveries), = _with_deliveries([notification])  # fmt: skip
+    return _shown(notification, deliveries, load_histories(deliveries))
 
 
 def _request(raw: Any, caller: ApiCaller) -> SendRequest:
@@ -196,6 +206,7 @@ def _shown(
         "data": notification.data,
         "send_at": notification.send_at,
         "not_after": notification.not_after,
+        "group_key": notification.group_key,
         "created_at": notification.created_at,
         "deliveries": [_delivery(d, steps) for d in deliveries],
     }

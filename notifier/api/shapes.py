@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -11,18 +11,17 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
-from notifier.api.framework.fields import MAX_KEY, Boolean, ChannelNames, Object, Text, Time
+from notifier.api.framework.fields import MAX_KEY, Boolean, ChannelNames, LocalTime, Object, Text, Time
 from notifier.api.framework.schema import ProblemOutput
 from notifier.channels import channels
 from notifier.delivery.content.attachments.listing import MAX_FILES, MAX_NAME
+from notifier.delivery.planning.send_time import FARTHEST
 from notifier.values.trim import trimmed
 from notifier.vocabulary.status import Mode, Status
 
 MAX_DATA = 64 * 1024
 MAX_CONTENT = 256 * 1024
 MAX_SOURCE = 64 * 1024
-#: a year from now, templates, consent and phone numbers have changed
-FARTHEST = timedelta(days=366)
 
 
 class TemplateContent(Object):
@@ -78,7 +77,16 @@ class NotificationInput(serializers.Serializer[Any]):
         allow_null=True,
         help_text="Leaves at this time instead of now; at most a year ahead.",
     )
+    send_at_local = LocalTime(
+        required=False,
+        allow_null=True,
+        help_text="Instead of send_at: a time of the recipient's own clock, such as 2030-01-31T09:00; without a time "
+        "zone of the recipient, of the tenant's. A time that the clock skips moves forward, the first of two counts.",
+    )
     not_after = Time(required=False, allow_null=True, help_text="The message does not leave after this time.")
+    group_key = Text(
+        max_length=64, required=False, help_text="Your own key, by which notifications are cancelled together."
+    )
     attachments = Attachments(
         required=False, help_text=f"Files beside those of the template: {MAX_FILES} and 10 MiB together at most."
     )
@@ -92,12 +100,16 @@ class NotificationInput(serializers.Serializer[Any]):
         return list(dict.fromkeys(value))
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs.get("send_at") is not None and attrs.get("send_at_local") is not None:
+            raise serializers.ValidationError(_wrong("send_at_local", "Not beside send_at: choose one.", "two_times"))
         if wrong := wrong_time(attrs.get("send_at"), attrs.get("not_after"), datetime.now(UTC)):
             raise serializers.ValidationError(wrong)
         return attrs
 
 
-_USUAL_TEXTS = {"recipient": MAX_KEY, "template": 64, "category": 64}  #: the text fields and their greatest lengths
+#: the text fields and their greatest lengths, and those of them that may be missing
+_USUAL_TEXTS = {"recipient": MAX_KEY, "template": 64, "category": 64, "group_key": 64}
+_OPTIONAL_TEXTS = frozenset({"category", "group_key"})
 
 
 def validated_quickly(raw: Any) -> dict[str, Any] | None:
@@ -106,9 +118,9 @@ def validated_quickly(raw: Any) -> dict[str, Any] | None:
     if not isinstance(raw, dict) or not raw.keys() <= _USUAL_TEXTS.keys() | {"data"}:
         return None
     for name, longest in _USUAL_TEXTS.items():
-        value = raw.get(name)
-        if value is None and name == "category" and name not in raw:
+        if name not in raw and name in _OPTIONAL_TEXTS:
             continue
+        value = raw.get(name)
         # a number is not a text; `body.load` has refused U+0000 and half of a surrogate pair already
         if type(value) is not str or not 0 < len(value) <= longest:
             return None
@@ -136,6 +148,28 @@ def wrong_time(send_at: datetime | None, not_after: datetime | None, now: dateti
 
 def _wrong(field: str, message: str, code: str) -> dict[str, ErrorDetail]:
     return {field: ErrorDetail(message, code=code)}
+
+
+class RescheduleInput(serializers.Serializer[Any]):
+    """Exactly one of the two times."""
+
+    send_at = Time(required=False, help_text="At most a year ahead.")
+    send_at_local = LocalTime(required=False, help_text="As in a notification: a time of the recipient's own clock.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(attrs) != 1:
+            raise serializers.ValidationError(_wrong("send_at", "Give send_at or send_at_local.", "one_time"))
+        return attrs
+
+
+class CancelGroupInput(serializers.Serializer[Any]):
+    group_key = Text(max_length=64)
+
+
+class CancelGroupOutput(serializers.Serializer[Any]):
+    notifications = serializers.IntegerField(help_text="Notifications of the group of which something waited.")
+    messages = serializers.IntegerField(help_text="Their messages that were cancelled.")
+    more = serializers.BooleanField(help_text="Further notifications wait; call again.")
 
 
 # -- answers ----------------------------------------------------------------------------------------------------------
@@ -201,6 +235,7 @@ class NotificationOutput(serializers.Serializer[Any]):
     data = serializers.DictField()  # type: ignore[assignment]
     send_at = serializers.DateTimeField(allow_null=True)
     not_after = serializers.DateTimeField(allow_null=True)
+    group_key = serializers.CharField()
     created_at = serializers.DateTimeField()
     deliveries = DeliveryOutput(many=True)
 

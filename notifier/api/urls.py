@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from notifier.api import docs, events, layouts, notifications, push, templates
+from notifier.api import docs, events, layouts, notifications, push, templates, waiting
 from notifier.api.framework.paths import path
 
 urlpatterns = [
@@ -11,7 +11,10 @@ urlpatterns = [
     path("events", events.EventsView.as_view()),
     path("notifications", notifications.NotificationsView.as_view()),
     path("notifications/bulk", notifications.NotificationsBulkView.as_view()),
+    path("notifications/cancel", waiting.CancelGroupView.as_view()),
     path("notifications/<id:notification_id>", notifications.NotificationView.as_view()),
+    path("notifications/<id:notification_id>/cancel", waiting.CancelView.as_view()),
+    path("notifications/<id:notification_id>/reschedule", waiting.RescheduleView.as_view()),
     path("push/webpush-key", push.WebPushKeyView.as_view()),
     path("layouts", layouts.LayoutsView.as_view()),
     path("layouts/<segment:key>", layouts.LayoutView.as_view()),

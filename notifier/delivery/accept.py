@@ -27,6 +27,7 @@ from notifier.delivery.ledger import accepted_rows, ordering
 from notifier.delivery.ledger.accepted_rows import DeliveryRow, NotificationRow
 from notifier.delivery.planning.plan import Planned, Rule, Suppressed, plan
 from notifier.delivery.planning.quiet_hours import expires_in_quiet_hours
+from notifier.delivery.planning.send_time import send_time
 from notifier.delivery.wakeup import signal
 from notifier.errors import InvalidInput, NotifierError, QueueFull, Unconfigured
 from notifier.vocabulary.ids import new_id
@@ -68,6 +69,7 @@ class _Draft:
     notification_id: uuid.UUID = field(default_factory=new_id)
     rows: list[DeliveryRow] = field(default_factory=list)
     segments: dict[str, int] = field(default_factory=dict)  #: of channels that have segments
+    send_at: datetime | None = None
 
     @property
     def queued_rows(self) -> list[DeliveryRow]:
@@ -143,7 +145,8 @@ def _rows(context: AcceptContext, draft: _Draft) -> list[DeliveryRow]:
         raise InvalidInput(
             f"The template has no content for: {', '.join(missing_channels)}.", field="channels", code="no_content"
         )
-    due = max(context.now, draft.request.send_at or context.now)
+    draft.send_at = send_time(draft.request, draft.person.timezone, context.tenant.timezone, context.now)
+    due = max(context.now, draft.send_at or context.now)
     entries = plan(draft.person, draft.rule, channels, due, context.tenant.timezone)
     # rendered for every channel, also a suppressed one: a missing variable is the caller's error either way
     content = _render(context, draft, compiled, channels)
@@ -273,8 +276,9 @@ def _notification(context: AcceptContext, draft: _Draft) -> NotificationRow:
         mode=draft.request.mode,
         lane=draft.lane,
         data=orjson.dumps(draft.request.data).decode(),
-        send_at=draft.request.send_at,
+        send_at=draft.send_at,
         not_after=draft.request.not_after,
+        group_key=draft.request.group_key,
         created_at=context.now,
     )
 

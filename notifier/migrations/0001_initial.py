@@ -225,6 +225,7 @@ class Migration(migrations.Migration):
                 ("data", models.JSONField(default=dict)),
                 ("send_at", models.DateTimeField(blank=True, null=True)),
                 ("not_after", models.DateTimeField(blank=True, null=True)),
+                ("group_key", models.CharField(blank=True, default="", max_length=64)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 (
                     "recipient",
@@ -740,6 +741,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="notification",
             index=models.Index(fields=["version"], name="notification_version"),
+        ),
+        migrations.AddIndex(
+            model_name="notification",
+            index=models.Index(
+                condition=models.Q(("group_key", ""), _negated=True),
+                fields=["tenant", "group_key", "id"],
+                name="notification_group",
+            ),
         ),
         migrations.RunSQL(LEDGER_INDEXES),
         migrations.RunSQL(BEFORE_THE_TENANT),

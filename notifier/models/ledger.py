@@ -29,6 +29,7 @@ class Notification(TenantOwned):
     data = models.JSONField(default=dict)
     send_at = models.DateTimeField(null=True, blank=True)
     not_after = models.DateTimeField(null=True, blank=True)
+    group_key = models.CharField(max_length=64, default="", blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -36,6 +37,10 @@ class Notification(TenantOwned):
             models.Index(fields=["tenant", "-id"], name="notification_newest"),
             # whether a template is in use
             models.Index(fields=["version"], name="notification_version"),
+            # cancelling a group
+            models.Index(
+                fields=["tenant", "group_key", "id"], name="notification_group", condition=~models.Q(group_key="")
+            ),
         ]
 
     def __str__(self) -> str:

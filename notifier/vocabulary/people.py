@@ -83,6 +83,9 @@ class SendRequest:
     mode: Mode = Mode.LIVE
     send_at: datetime | None = None
     not_after: datetime | None = None
+    #: instead of `send_at`: what a clock of the recipient's zone shows, without a zone
+    send_at_local: datetime | None = None
+    group_key: str = ""  #: by which notifications are cancelled together
     #: what the message carries besides the files of its template, and those of them that are to be stored
     attachments: tuple[Mapping[str, Any], ...] = ()
     files: tuple[NewFile, ...] = ()

@@ -88,6 +88,7 @@ class Reason(StrEnum):
     UNKNOWN_RECIPIENT = "unknown_recipient"
     NO_ACCOUNT = "no_account"
     STOPPED = "stopped"
+    BY_REQUEST = "by_request"
     NOT_AFTER = "not_after"
     QUIET_HOURS = "quiet_hours"
     DEAD_ADDRESS = "dead_address"

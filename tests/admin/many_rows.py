@@ -125,8 +125,8 @@ def _messages(tenant: uuid.UUID, version: uuid.UUID, campaign: uuid.UUID) -> lis
         _rows(
             tenant,
             "notifier_notification",
-            "id, recipient_id, version_id, category, mode, lane, data, created_at",
-            f"{SINGLE}, {PERSON}, '{version}', '', 'live', 1, '{{}}', now()",
+            "id, recipient_id, version_id, category, mode, lane, data, group_key, created_at",
+            f"{SINGLE}, {PERSON}, '{version}', '', 'live', 1, '{{}}', '', now()",
         ),
         _rows(tenant, "notifier_delivery", delivery, f"{MESSAGE}, '{campaign}', NULL, {rest}"),
         _rows(tenant, "notifier_delivery", delivery, f"{SINGLE}, NULL, {SINGLE}, {rest}"),

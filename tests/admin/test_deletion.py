@@ -122,7 +122,7 @@ def test_many_uses_are_counted_by_an_index_and_no_row_is_loaded(site: Site, log_
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO notifier_notification (id, tenant_id, recipient_id, version_id, category, mode, lane, data,"
-            " created_at) SELECT gen_random_uuid(), %s, %s, %s, '', 'live', %s, '{}', now()"
+            " group_key, created_at) SELECT gen_random_uuid(), %s, %s, %s, '', 'live', %s, '{}', '', now()"
             " FROM generate_series(1, 50000)",
             [site.people.acme.pk, site.acme_rows[Recipient].pk, version.pk, Lane.BULK],
         )

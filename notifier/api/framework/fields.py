@@ -117,6 +117,21 @@ class Time(serializers.DateTimeField):
             raise serializers.ValidationError("The time is out of range.", code="invalid") from None
 
 
+class LocalTime(serializers.DateTimeField):
+    """A date and time of a wall clock, without an offset: whose clock it is, the field says."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        parsed = timestamps.parse(value)
+        if parsed is None or not 2000 <= parsed.year <= 9998:
+            raise serializers.ValidationError("Must be a date and time such as 2030-01-31T09:00.", code="invalid")
+        if parsed.tzinfo is not None:
+            raise serializers.ValidationError(
+                "Must have no offset: it is a time of the recipient's own clock. For a moment use send_at.",
+                code="has_offset",
+            )
+        return parsed
+
+
 @extend_schema_field(OpenApiTypes.OBJECT)
 class Object(serializers.Field[Any, Any, Any, Any]):
     """A JSON object of at most `max_bytes` bytes."""

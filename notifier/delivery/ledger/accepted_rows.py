@@ -28,6 +28,7 @@ class NotificationRow(NamedTuple):
     data: Annotated[str, "jsonb"]
     send_at: Annotated[datetime | None, "timestamptz"]
     not_after: Annotated[datetime | None, "timestamptz"]
+    group_key: Annotated[str, "text"]
     created_at: Annotated[datetime, "timestamptz"]
 
 

@@ -1,0 +1,87 @@
+"""Rows of notifications that have not left: cancel them, or give them another time. Both lock the ordering queues
+first, as every writer does, and pass on the turns that become free."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from notifier.channels.queues import queue_of
+from notifier.delivery.infra import bulk
+from notifier.delivery.ledger import ordering
+from notifier.delivery.ledger.history import not_before
+from notifier.delivery.wakeup import signal
+from notifier.vocabulary.status import QueuePosition, Reason, Status
+
+_KEY = "d.tenant_id, d.recipient_id, d.channel, d.lane, d.mode"
+_OF_NOTIFICATIONS = "d.notification_id = ANY(%(notifications)s::uuid[]) AND d.id >= %(low)s::uuid"
+#: a claimed row has not begun: its worker loses the row with the fence
+_NOT_LEFT = f"d.status IN ({Status.QUEUED}, {Status.CLAIMED})"
+_UNTRIED = f"{_NOT_LEFT} AND d.attempt = 0 AND d.reason <> '{Reason.IN_DOUBT}'"
+
+_KEYS = f"SELECT DISTINCT {_KEY} FROM notifier_delivery d WHERE {_OF_NOTIFICATIONS} AND {_NOT_LEFT}"
+
+# a row whose earlier attempt got no answer may have arrived: it ends unknown, not cancelled
+_CANCEL = f"""
+UPDATE notifier_delivery d SET settled_at = clock_timestamp(), lease_until = NULL, fence = d.fence + 1,
+  status = CASE WHEN d.reason = '{Reason.IN_DOUBT}' THEN {Status.UNKNOWN} ELSE {Status.CANCELLED} END,
+  reason = CASE WHEN d.reason = '{Reason.IN_DOUBT}' THEN d.reason ELSE '{Reason.BY_REQUEST}' END
+WHERE {_OF_NOTIFICATIONS} AND {_NOT_LEFT}
+RETURNING {_KEY}, d.queue_position, true
+"""
+
+# A row becomes PARKED, and the sweep lets it join its queue when it is due. RETURNING knows no value from before the
+# update, and whether the row had the turn is such a value
+_MOVE = f"""
+UPDATE notifier_delivery d SET due_at = %(due)s, status = {Status.QUEUED}, lease_until = NULL, fence = d.fence + 1,
+  queue_position = {QueuePosition.PARKED}
+FROM (SELECT id, queue_position FROM notifier_delivery d WHERE {_OF_NOTIFICATIONS} AND {_UNTRIED} FOR UPDATE) old
+WHERE d.id = old.id
+RETURNING {_KEY}, old.queue_position, false
+"""
+
+
+def cancel(notifications: Sequence[uuid.UUID]) -> int:
+    """Cancel the messages of these notifications that have not left; returns how many. A message whose request has
+    begun is not among them."""
+    return _change(_CANCEL, notifications)
+
+
+def move(notifications: Sequence[uuid.UUID], due: datetime) -> int:
+    """Let the messages of these notifications that nothing was tried for leave at `due`; returns how many."""
+    return _change(_MOVE, notifications, due=due)
+
+
+def _change(statement: str, notifications: Sequence[uuid.UUID], **more: datetime) -> int:
+    if not notifications:
+        return 0
+    values = {"notifications": list(notifications), "low": not_before(notifications), **more}
+    with transaction.atomic():
+        with bulk.cursor() as cursor:
+            cursor.execute(_KEYS, values)
+            locked = ordering.lock(cursor.fetchall())
+            cursor.execute(statement, values)
+            changed = cursor.fetchall()
+        _leave_queues(locked, changed)
+    return len(changed)
+
+
+def _leave_queues(
+    locked: dict[ordering.Key, ordering.OrderingQueue],
+    changed: Sequence[tuple[uuid.UUID, uuid.UUID, str, int, str, int, bool]],
+) -> None:
+    """Count the rows that ended, free the turns of rows that had one, and pass the turns on."""
+    touched: dict[ordering.Key, ordering.OrderingQueue] = {}
+    for tenant, recipient, channel, lane, mode, position, ended in changed:
+        key = (tenant, recipient, channel, lane, mode)
+        touched[key] = queue = locked[key]
+        queue.unfinished -= ended
+        queue.turn_taken &= position != QueuePosition.HAS_TURN
+    ordering.save(touched.values())
+    turned = ordering.pass_on([queue.id for queue in touched.values() if queue.unfinished and not queue.turn_taken])
+    if turned:
+        queues = {queue_of(channel, lane) for channel, lane in turned}
+        transaction.on_commit(lambda: signal.notify(queues))
