@@ -11,17 +11,24 @@ from tenants.models import TenantOwned, User
 
 
 class Audience(TenantOwned):
-    """A segment (a filter over recipients, evaluated when a campaign is armed), an uploaded list of external ids, or
-    all recipients. All recipients are a source of their own: a segment with an empty filter is refused."""
+    """A segment (a filter over recipients, evaluated when a campaign is armed), an uploaded list of external ids, all
+    recipients, or a topic of Firebase, whose devices only Google knows. All recipients are a source of their own: a
+    segment with an empty filter is refused."""
 
     class Source(models.TextChoices):
         SEGMENT = "segment", "Segment: the recipients that a filter finds"
         LIST = "list", "List: the external ids of a file"
         EVERYBODY = "everybody", "Everybody: all recipients"
+        TOPIC = "topic", "Topic: the devices that Google has subscribed to a topic of Firebase"
 
     name = models.CharField(max_length=200)
     source = models.CharField(max_length=10, choices=Source)
     filter = models.JSONField(default=list, blank=True)
+    #: the name of a topic or a condition over topics (campaigns.audience.topics); empty for other sources, as are the
+    #: language that the topic's devices get and the app whose Firebase project has the topic
+    topic = models.CharField(max_length=1024, blank=True)
+    locale = models.CharField(max_length=16, blank=True, verbose_name="language")
+    app = models.CharField(max_length=100, blank=True)
     size = models.IntegerField(default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -30,6 +37,10 @@ class Audience(TenantOwned):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_topic(self) -> bool:
+        return self.source == self.Source.TOPIC
 
 
 class AudienceMember(models.Model):

@@ -1,5 +1,5 @@
-"""Audiences: a segment with its filter, an uploaded list, or all recipients. Each page shows how many recipients the
-audience has, and some of them."""
+"""Audiences: a segment with its filter, an uploaded list, all recipients, or a topic. Each page shows how many
+recipients the audience has, and some of them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from django.urls import URLPattern, path, reverse
 from campaigns.admin.page import actor
 from campaigns.audience import count_filter, count_recipients, loading, sample_recipients
 from campaigns.audience.segments import NAMED_FIELDS
+from campaigns.audience.topics import NO_OPT_OUT_HOLDS, ONLY_FIREBASE
 from campaigns.edit import audiences, uploads
 from campaigns.models import Audience, AudienceMember
 from notifier.errors import InvalidInput, NotifierError
@@ -32,6 +33,19 @@ FILTER_HELP = (
 )
 
 
+TOPIC_HELP = {
+    "topic": "For a topic only: its name, such as news, or a condition over at most five topics, such as 'news' in "
+    "topics && ('de' in topics || 'at' in topics). A campaign sends one message, on push. "
+    f"{NO_OPT_OUT_HOLDS} {ONLY_FIREBASE}",
+    "locale": "For a topic only: the language of the template that its devices get, such as de. Empty: the tenant's "
+    "default.",
+    "app": "For a topic only: the app whose Firebase project has the topic. Empty: the account without an app.",
+}
+
+#: fields that say who is in an audience
+_DEFINING = ("filter", "topic", "locale", "app")
+
+
 class AudienceForm(TenantForm):
     upload = forms.FileField(
         required=False,
@@ -41,8 +55,8 @@ class AudienceForm(TenantForm):
 
     class Meta:
         model = Audience
-        fields = ("tenant", "name", "source", "filter")
-        help_texts = {"filter": FILTER_HELP}
+        fields = ("tenant", "name", "source", "filter", "topic", "locale", "app")
+        help_texts = {"filter": FILTER_HELP, **TOPIC_HELP}
         widgets = {"filter": forms.Textarea(attrs={"class": "vLargeTextField", "rows": 8, "spellcheck": "false"})}
 
     def clean(self) -> dict[str, Any] | None:
@@ -53,7 +67,9 @@ class AudienceForm(TenantForm):
         if "filter" in self.fields and values.get("filter") is None:
             values["filter"] = []
         try:
-            audiences.check_source(source, values.get("filter", self.instance.filter), file=bool(upload))
+            given = {name: values.get(name, getattr(self.instance, name)) for name in _DEFINING}
+            columns = audiences.check_definition(audiences.Definition(source, file=bool(upload), **given))
+            values |= {name: value for name, value in columns.items() if name in self.fields}
             if upload:
                 uploads.check(upload)
             elif source == Audience.Source.LIST and self.instance._state.adding:
@@ -85,8 +101,12 @@ class AudienceAdmin(TenantModelAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            return ("tenant", "name", "source", "filter", "upload")
-        of_its_source = {Audience.Source.SEGMENT: ("filter",), Audience.Source.LIST: ("size",)}
+            return ("tenant", "name", "source", "filter", "upload", "topic", "locale", "app")
+        of_its_source = {
+            Audience.Source.SEGMENT: ("filter",),
+            Audience.Source.LIST: ("size",),
+            Audience.Source.TOPIC: ("topic", "locale", "app"),
+        }
         return ("tenant", "name", "source", *of_its_source.get(obj.source, ()))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -117,7 +137,7 @@ class AudienceAdmin(TenantModelAdmin):
         if change:
             audiences.save(obj, by=by)
             return
-        audience = audiences.create(obj.tenant, obj.name, obj.source, obj.filter, by=by)
+        audience = audiences.create(obj.tenant, obj.name, audiences.definition_of(obj), by=by)
         if file := form.cleaned_data.get("upload"):
             report_upload(self, request, uploads.put(audience, uploads.Upload(file, by)))
         obj.pk = audience.pk
@@ -196,6 +216,8 @@ def _content(audience: Audience) -> dict[str, Any]:
             **upload,
             "reachable": count_recipients(audience),
             "sample": sample_recipients(audience, 10),
+            "no_opt_out_holds": NO_OPT_OUT_HOLDS,
+            "only_firebase": ONLY_FIREBASE,
         }
     except NotifierError as error:
         return {"broken": describe(error)}

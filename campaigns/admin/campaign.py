@@ -19,7 +19,7 @@ from campaigns.admin.controls import ControlViews, buttons
 from campaigns.admin.forms import LAUNCH_SETTINGS, CampaignForm
 from campaigns.admin.page import actor, change_url
 from campaigns.admin.workflow import Workflow, percent
-from campaigns.audience import count_recipients, loading
+from campaigns.audience import count_recipients, loading, topic_of
 from campaigns.edit import campaigns, drafts, uploads
 from campaigns.lifecycle import canary
 from campaigns.models import Campaign
@@ -169,7 +169,7 @@ class CampaignAdmin(Workflow, ControlViews, ChecklistViews, TenantModelAdmin):
             panel |= {"checklist": checklist(campaign), "tester": last_tester(request, campaign)}
             panel["outcomes"] = last_test_outcomes(request, campaign)
         if state in (State.DRAFT, State.ARMING) and campaign.audience is not None:
-            panel["people"] = count_recipients(campaign.audience)
+            panel |= {"people": count_recipients(campaign.audience), "topic": topic_of(campaign)}
             panel["upload"] = loading.running_upload(campaign.audience.pk)
         if state in MOVING or (campaign.silent and state == State.ARMED):
             progress = results.progress(campaign)

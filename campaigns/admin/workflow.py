@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from campaigns.admin.page import CampaignPage, View, actor, change_url
 from campaigns.arming.warm import warm_workers
+from campaigns.audience import topic_of
 from campaigns.edit import campaigns
 from campaigns.lifecycle import launch
 from campaigns.models import Campaign, Rollout, Shard
@@ -75,7 +76,10 @@ class Workflow(CampaignPage):
         if locked.state == Campaign.State.ARMED and str(locked.revision) != request.POST.get("revision"):
             raise Conflict("The campaign was changed or armed again since you looked. Look at it again, then press GO.")
         rollout = request.POST.get("rollout", Rollout.ALL)
-        launched = launch.go(campaign.tenant_id, campaign.pk, by=actor(request), rollout=rollout)
+        ignore = bool(topic_of(campaign)) and "ignore_opt_outs" in request.POST
+        launched = launch.go(
+            campaign.tenant_id, campaign.pk, by=actor(request), rollout=rollout, ignore_opt_outs=ignore
+        )
         campaign.refresh_from_db()
         when = f"at {time_of_day(campaign.launched_at)}" if campaign.launched_at else "before"
         self.report(request, launched, _launched(campaign), f"It was launched already, {when}.")

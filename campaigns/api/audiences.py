@@ -49,7 +49,8 @@ class AudiencesView(CampaignsScopeView):
     @schema.post("Create an audience", AudienceInput, AudienceOutput, tags=TAGS)
     def post(self, request: Request) -> Response:
         fields = self.read(AudienceInput)
-        audience = audiences.create(self.tenant, fields["name"], fields["source"], fields.get("filter"), by=self.actor)
+        definition = audiences.Definition(**{name: value for name, value in fields.items() if name != "name"})
+        audience = audiences.create(self.tenant, fields["name"], definition, by=self.actor)
         return Response(AudienceOutput(audience).data, status=201)
 
 

@@ -15,6 +15,7 @@ from campaigns.api.shapes import (
     EXCLUDED,
     RENDER_PROBLEMS,
     TAGS,
+    TOPIC,
     UNREACHED,
     CampaignOutput,
     RenderProblemOutput,
@@ -56,6 +57,7 @@ class PreflightNeedOutput(serializers.Serializer[Any]):
 
 class CampaignPreflightOutput(serializers.Serializer[Any]):
     audience = serializers.IntegerField()
+    topic = serializers.CharField(help_text=TOPIC)
     unreached = serializers.IntegerField(help_text=UNREACHED)
     excluded = serializers.DictField(child=serializers.IntegerField(), help_text=EXCLUDED)
     problems = RenderProblemOutput(many=True, help_text=RENDER_PROBLEMS)

@@ -7,12 +7,15 @@ from typing import Any
 
 from rest_framework import serializers
 
+from campaigns.audience.topics import MAX_LENGTH as MAX_TOPIC
+from campaigns.audience.topics import NO_OPT_OUT_HOLDS
 from campaigns.edit import fields, uploads
 from campaigns.models import Audience, Campaign, Rollout
-from notifier.api.framework.fields import ChannelNames, Integer, Number, Object, Text, Time
+from notifier.api.framework.fields import Boolean, ChannelNames, Integer, Number, Object, Text, Time
 from tenants.models import Import
 
 TAGS = ["campaigns"]
+TOPIC = "Such as: the topic news. Google does not tell how many devices a topic has; empty for other audiences."
 UNREACHED = "People of the audience who get no message at all."
 RENDER_PROBLEMS = "What could not be rendered, and what no account sends, found while arming; twenty causes at most."
 EXCLUDED = (
@@ -21,7 +24,7 @@ EXCLUDED = (
 
 
 class AudienceInput(serializers.Serializer[Any]):
-    """A segment with its filter, a list whose members are put afterwards, or all recipients."""
+    """A segment with its filter, a list whose members are put afterwards, all recipients, or a topic of Firebase."""
 
     name = Text(max_length=fields.MAX_NAME)
     source = serializers.ChoiceField(  # type: ignore[assignment]
@@ -34,6 +37,19 @@ class AudienceInput(serializers.Serializer[Any]):
         'such as [{"field": "attributes.plan", "op": "eq", "value": "pro"}]. Of an entry {"any": [condition, …]} one '
         "condition must hold.",
     )
+    topic = Text(
+        max_length=MAX_TOPIC,
+        required=False,
+        help_text="For a topic: its name, such as news, or a condition over five topics at most, such as 'news' in "
+        "topics && ('de' in topics || 'at' in topics). Google passes the message on to the devices that it has "
+        "subscribed: opt-outs, suppressions and quiet hours do not hold.",
+    )
+    locale = Text(
+        max_length=16,
+        required=False,
+        help_text="For a topic: the language of the template that its devices get. Without it, the tenant's default.",
+    )
+    app = Text(max_length=100, required=False, help_text="For a topic: the app whose Firebase project has the topic.")
 
 
 class FilterInput(serializers.Serializer[Any]):
@@ -49,12 +65,17 @@ class AudienceOutput(serializers.Serializer[Any]):
     name = serializers.CharField()
     source = serializers.CharField()  # type: ignore[assignment]
     filter = serializers.JSONField()
+    topic = serializers.CharField(help_text="Empty for other sources, as are locale and app.")
+    locale = serializers.CharField()
+    app = serializers.CharField()
     size = serializers.IntegerField(help_text="Ids in a list; 0 for others.")
     created_at = serializers.DateTimeField()
 
 
 class AudienceDetailOutput(AudienceOutput):
-    reaches = serializers.IntegerField(help_text="Recipients in the audience now.")
+    reaches = serializers.IntegerField(
+        allow_null=True, help_text="Recipients in the audience now; null for a topic, whose devices only Google knows."
+    )
     loading = serializers.BooleanField(help_text="The list is still being read.")
 
 
@@ -156,7 +177,7 @@ class CampaignOutput(serializers.Serializer[Any]):
     channels = serializers.ListField(child=serializers.CharField())
     data = serializers.JSONField()  # type: ignore[assignment]
     not_after = serializers.DateTimeField(allow_null=True)
-    audience_size = serializers.IntegerField(help_text="People in the audience at the last arming.")
+    audience_size = serializers.IntegerField(help_text="People in the audience at the last arming; 0 of a topic.")
     processed = serializers.IntegerField(help_text="People whom arming has processed so far.")
     unreached = serializers.IntegerField(help_text=UNREACHED)
     excluded = serializers.DictField(child=serializers.IntegerField(), help_text=EXCLUDED)
@@ -193,6 +214,11 @@ class CampaignGoInput(serializers.Serializer[Any]):
     """What leaves: everything; the canary and then the rest; or the canary alone, until the campaign is resumed."""
 
     rollout = serializers.ChoiceField(Rollout.choices, required=False, default=Rollout.ALL)
+    ignore_opt_outs = Boolean(
+        required=False,
+        default=False,
+        help_text=f"Must be true for a topic, and for no other audience. {NO_OPT_OUT_HOLDS}",
+    )
 
 
 class CampaignResultsOutput(serializers.Serializer[Any]):
@@ -200,6 +226,7 @@ class CampaignResultsOutput(serializers.Serializer[Any]):
 
     state = serializers.CharField()
     audience = serializers.IntegerField()
+    topic = serializers.CharField(help_text=TOPIC)
     unreached = serializers.IntegerField(help_text=UNREACHED)
     excluded = serializers.DictField(child=serializers.IntegerField(), help_text=EXCLUDED)
     suppressed = serializers.DictField(

@@ -11,6 +11,7 @@ from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 
 from campaigns.arming import locks
+from campaigns.arming.topic_message import topic_content
 from campaigns.audience.loading import check_loaded
 from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.models import Campaign
@@ -75,11 +76,14 @@ def _version(campaign: Campaign) -> TemplateVersion:
     if campaign.audience is None:
         raise InvalidInput("Choose an audience first.", field="audience")
     check_loaded(campaign.audience.pk, "arm it")
-    missing = set(campaign.channels) - set(templates.compiled(version.id).channels)
+    compiled = templates.compiled(version.id)
+    missing = set(campaign.channels) - set(compiled.channels)
     if missing or not campaign.channels:
         raise InvalidInput(
             f"The template has no content for: {', '.join(sorted(missing)) or 'no channel'}.", field="channels"
         )
+    if campaign.audience.is_topic:
+        topic_content(campaign, compiled)
     return version
 
 

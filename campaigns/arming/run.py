@@ -21,6 +21,7 @@ from campaigns.arming.planning import CampaignPlanner, RangePlan
 from campaigns.arming.render_problems import count_unrendered, problem_sentences
 from campaigns.arming.request import remove_arming
 from campaigns.arming.sharding import ShardDraft
+from campaigns.arming.topic_message import plan_topic
 from campaigns.arming.warm import warm_workers
 from campaigns.models import AudienceRange, Campaign, Shard
 from campaigns.states import State, move
@@ -151,22 +152,31 @@ def _arm_one(planner: CampaignPlanner) -> bool:
 
 def _arm_range(planner: CampaignPlanner, audience_range: AudienceRange) -> None:
     campaign = planner.campaign
-    assert campaign.audience is not None
-    query = audience.recipient_query(campaign.audience, audience_range.after, audience_range.until)
-    people, unknown = recipients.load_by_query(campaign.tenant_id, query)
-    range_plan = planner.plan(people)
+    range_plan, entries = _plan_range(planner, audience_range)
     drafts = sharding.draft_shards(planner, range_plan, audience_range.number)
     new_ids = ledger.write_rows(planner, drafts, range_plan.suppressed.values())
     if new_ids is not None:
         drafts = _without_known(drafts, new_ids, range_plan)
     sharding.store_shards(campaign, drafts, audience_range.number)
-    range_plan.excluded[Reason.UNKNOWN_RECIPIENT] += unknown
-    entries = len(people) + unknown
     reached = {message.recipient for draft in drafts for message in draft.messages}
     excluded = {str(reason): n for reason, n in range_plan.excluded.items() if n}
-    counts = ranges.RangeCounts(entries, entries - len(reached), excluded, range_plan.problems)
+    # a topic has one message and no entries
+    counts = ranges.RangeCounts(entries, max(0, entries - len(reached)), excluded, range_plan.problems)
     if not ranges.finish_range(campaign, audience_range, counts):
         raise _Overtaken
+
+
+def _plan_range(planner: CampaignPlanner, audience_range: AudienceRange) -> tuple[RangePlan, int]:
+    """The plan of a range, and how many entries of the audience it has."""
+    campaign = planner.campaign
+    assert campaign.audience is not None
+    if campaign.audience.is_topic:
+        return plan_topic(planner), 0
+    query = audience.recipient_query(campaign.audience, audience_range.after, audience_range.until)
+    people, unknown = recipients.load_by_query(campaign.tenant_id, query)
+    range_plan = planner.plan(people)
+    range_plan.excluded[Reason.UNKNOWN_RECIPIENT] += unknown
+    return range_plan, len(people) + unknown
 
 
 def _without_known(drafts: list[ShardDraft], new_ids: set[str], range_plan: RangePlan) -> list[ShardDraft]:

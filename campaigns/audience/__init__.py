@@ -1,10 +1,11 @@
-"""Audiences: segments (a filter over recipients), uploaded lists of external ids, and all recipients.
+"""Audiences: segments (a filter over recipients), uploaded lists of external ids, all recipients, and topics.
 
 Called by the editing of campaigns, preflight, the API and the admin, and by arming, which walks an audience in key
 ranges. Calls `tenants` (recipients, imports) and the engine's recipient query.
 
-segments: a filter is checked and compiled to SQL. lists: a file of ids is read into members. loading: how far a file is
-read. queries: the SQL over an audience of any kind (key ranges, one range's recipients, count, sample).
+segments: a filter is checked and compiled to SQL. topics: a topic of Firebase is checked. lists: a file of ids is read
+into members. loading: how far a file is read. queries: the SQL over an audience of any kind (key ranges, one range's
+recipients, count, sample).
 """
 
 from campaigns.audience.lists import ListReport, load_file, load_ids, load_staged, stage_ids
@@ -14,6 +15,7 @@ from campaigns.audience.queries import (
     key_ranges,
     recipient_query,
     sample_recipients,
+    topic_of,
 )
 from campaigns.audience.segments import check_filter
 
@@ -29,4 +31,5 @@ __all__ = [
     "recipient_query",
     "sample_recipients",
     "stage_ids",
+    "topic_of",
 ]

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from campaigns.audience import segments
-from campaigns.models import Audience
+from campaigns.audience.topics import describe_topic
+from campaigns.models import Audience, Campaign
 from notifier.delivery.planning.recipients import RecipientQuery
 from tenants.models import Recipient
 
@@ -47,7 +48,10 @@ _BEFORE_RECIPIENTS, _BEFORE_MEMBERS = "00000000-0000-0000-0000-000000000000", "0
 
 
 def key_ranges(audience: Audience, size: int) -> Iterator[KeyRange]:
-    """The whole audience as it is now, in ranges of `size` entries: one query."""
+    """The whole audience as it is now, in ranges of `size` entries: one query. A topic is one range without entries."""
+    if audience.is_topic:
+        yield KeyRange(_BEFORE_MEMBERS, _BEFORE_MEMBERS, 0)
+        return
     key, sql, params = _entries(audience)
     last = f"lead({key}) OVER (ORDER BY {key}) IS NULL"
     numbered = f"SELECT {key}::text AS key, row_number() OVER (ORDER BY {key}) AS n, {last} AS last {sql}"
@@ -78,8 +82,11 @@ def recipient_query(audience: Audience, after: str, until: str) -> RecipientQuer
     )
 
 
-def count_recipients(audience: Audience) -> int:
-    """How many recipients the audience has now, without the entries of a list that are no recipients of this tenant."""
+def count_recipients(audience: Audience) -> int | None:
+    """How many recipients the audience has now, without the entries of a list that are no recipients of this tenant.
+    None for a topic, whose devices only Google knows."""
+    if audience.is_topic:
+        return None
     sql, params = _matching(audience)
     ((count,),) = _rows(f"SELECT count(*) {sql}", params)
     return int(count)
@@ -91,12 +98,19 @@ def count_filter(tenant_id: uuid.UUID, filter_: object) -> int:
 
 
 def sample_recipients(audience: Audience, n: int) -> list[Recipient]:
-    """The first `n` recipients of the audience."""
+    """The first `n` recipients of the audience; none of a topic."""
+    if audience.is_topic:
+        return []
     sql, params = _matching(audience)
     order = "m.id" if _is_list(audience) else "r.id"
     ids = [pk for (pk,) in _rows(f"SELECT r.id {sql} ORDER BY {order} LIMIT %s", [*params, n])]
     recipients = Recipient.objects.filter(tenant_id=audience.tenant_id).in_bulk(ids)
     return [recipients[pk] for pk in ids if pk in recipients]
+
+
+def topic_of(campaign: Campaign) -> str:
+    """The campaign's topic in words, such as "the topic news"; empty where its audience are recipients."""
+    return describe_topic(campaign.audience.topic) if campaign.audience and campaign.audience.is_topic else ""
 
 
 def _matching(audience: Audience) -> tuple[str, list[Any]]:

@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from campaigns.arming import return_to_draft
 from campaigns.audience import ListReport, check_filter
+from campaigns.audience.topics import check_topic
 from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.edit.fields import check_name
 from campaigns.models import Audience, Campaign
 from campaigns.states import State
 from notifier.errors import Conflict, InvalidInput
+from notifier.values import locales
+from notifier.values.text import check_storable
+from notifier.values.trim import trimmed
 from tenants.models import Tenant
 
 
-def create(tenant: Tenant, name: Any, source: str, filter_: Any = None, *, by: Actor = OPERATOR) -> Audience:
-    """A segment with its filter, a list without members, or all recipients. Raises InvalidInput."""
+@dataclass(frozen=True)
+class Definition:
+    """What says who is in an audience, as a caller gave it. `topic`, `locale` and `app` are for the source `topic`;
+    `file`: a file was given as well."""
+
+    source: str
+    filter: Any = None
+    topic: Any = ""
+    locale: str = ""
+    app: str = ""
+    file: bool = False
+
+
+def create(tenant: Tenant, name: Any, definition: Definition, *, by: Actor = OPERATOR) -> Audience:
+    """A segment with its filter, a list without members, all recipients, or a topic. Raises InvalidInput."""
     name = check_name(name)
-    check_source(source, filter_)
+    columns = check_definition(definition)
     try:
         with transaction.atomic():
-            audience = Audience.objects.create(tenant=tenant, name=name, source=source, filter=filter_ or [])
+            audience = Audience.objects.create(tenant=tenant, name=name, source=definition.source, **columns)
             record(audience, Act.CREATE, by)
     except IntegrityError:
         raise InvalidInput(f"There is an audience {name!r} already.", field="name", code="name_taken") from None
@@ -31,16 +49,24 @@ def create(tenant: Tenant, name: Any, source: str, filter_: Any = None, *, by: A
 
 
 def save(audience: Audience, *, by: Actor = OPERATOR) -> None:
-    """Save a changed name or filter. A changed filter returns campaigns that are armed with the old one to draft."""
-    check_source(audience.source, audience.filter)
+    """Save a changed name, filter or topic. A change of what says who is in the audience returns campaigns that are
+    armed with the old audience to draft."""
+    columns = check_definition(definition_of(audience))
     with transaction.atomic():
         before = Audience.objects.select_for_update().get(pk=audience.pk)
-        changed = [name for name in ("filter", "name") if getattr(before, name) != getattr(audience, name)]
-        if "filter" in changed:
+        for column, value in columns.items():
+            setattr(audience, column, value)
+        changed = [column for column in (*columns, "name") if getattr(before, column) != getattr(audience, column)]
+        if set(changed) - {"name"}:
             for campaign in _armed_with(audience):
                 return_to_draft(campaign)
-        audience.save(update_fields=["name", "filter"])
-        record(audience, Act.CHANGE, by, fields=changed)
+        audience.save(update_fields=["name", *columns])
+        record(audience, Act.CHANGE, by, fields=sorted(changed))
+
+
+def definition_of(audience: Audience) -> Definition:
+    """What the audience says about itself."""
+    return Definition(audience.source, audience.filter, audience.topic, audience.locale, audience.app)
 
 
 def delete(audience: Audience, *, by: Actor = OPERATOR) -> None:
@@ -50,25 +76,43 @@ def delete(audience: Audience, *, by: Actor = OPERATOR) -> None:
         audience.delete()
 
 
-def check_source(source: str, filter_: Any, *, file: bool = False) -> None:
-    """Raise InvalidInput unless exactly one thing says who is in the audience: a filter, a file, or the source
-    "everybody"."""
+def check_definition(definition: Definition) -> dict[str, Any]:
+    """The columns filter, topic, locale and app. Raises InvalidInput unless exactly one thing says who is in the
+    audience: a filter, a file, a topic, or the source "everybody"."""
+    source = definition.source
     if source not in Audience.Source.values:
         raise InvalidInput(f"Must be one of: {', '.join(Audience.Source.values)}.", field="source")
-    if file and source != Audience.Source.LIST:
+    if definition.file and source != Audience.Source.LIST:
         raise InvalidInput(
             f'A file ("upload") was given, and the source is "{source}", which would ignore it. Choose the source '
             '"list", or leave the file out.',
             field="upload",
         )
     if source == Audience.Source.SEGMENT:
-        check_filter(filter_)
-    elif filter_:
+        check_filter(definition.filter)
+    elif definition.filter:
         raise InvalidInput(
             f'A filter was given, and the source is "{source}", which would ignore it. Choose the source "segment", or '
             "leave the filter empty.",
             field="filter",
         )
+    return {"filter": definition.filter or [], **_topic_columns(definition)}
+
+
+def _topic_columns(definition: Definition) -> dict[str, str]:
+    given = {name: getattr(definition, name) or "" for name in ("topic", "locale", "app")}
+    if definition.source == Audience.Source.TOPIC:
+        check_storable(given["app"], "app")
+        locale = locales.canonical(given["locale"]) if given["locale"] else ""
+        return {"topic": check_topic(given["topic"]), "locale": locale, "app": trimmed(given["app"])}
+    for name, value in given.items():
+        if value:
+            raise InvalidInput(
+                f'"{name}" was given, and the source is "{definition.source}", which would ignore it. Choose the '
+                f'source "topic", or leave "{name}" out.',
+                field=name,
+            )
+    return given
 
 
 def replace_members(audience: Audience, fill: Callable[[Audience], ListReport]) -> ListReport:

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from campaigns.audience import topics
 from campaigns.models import Audience, Campaign
 from campaigns.storable_json import check_json
 from notifier.delivery.content import templates
@@ -42,7 +43,26 @@ def columns_of(tenant: Tenant, raw: Mapping[str, Any], campaign: Campaign | None
     if template is not None and ("template" in raw or "channels" in raw):
         names = columns["channels"] if "channels" in raw else (campaign.channels if campaign else None)
         columns["channels"] = check_channels(template, names)
+    audience = columns.get("audience", campaign.audience if campaign else None)
+    if audience is not None and audience.is_topic:
+        columns["channels"] = _channels_of_topic(columns.get("channels"), raw, campaign)
     return columns
+
+
+def _channels_of_topic(checked: list[str] | None, raw: Mapping[str, Any], campaign: Campaign | None) -> list[str]:
+    """The one channel of a topic. Channels that no caller named are left out by themselves."""
+    names = checked if checked is not None else (campaign.channels if campaign else [])
+    if topics.CHANNEL not in names:
+        raise InvalidInput(
+            f"A topic is reached on the channel {topics.CHANNEL} only, and the template has no content for it.",
+            field="channels",
+        )
+    others = ", ".join(name for name in names if name != topics.CHANNEL)
+    if others and (raw.get("channels") or checked is None):
+        raise InvalidInput(
+            f"A topic is reached on the channel {topics.CHANNEL} only; leave out: {others}.", field="channels"
+        )
+    return [topics.CHANNEL]
 
 
 def check_channels(template: Template, names: list[str] | None) -> list[str]:

@@ -97,7 +97,7 @@ def put_ids(audience: Audience, external_ids: Sequence[object], *, by: Actor = O
 def for_campaign(tenant: Tenant, campaign_name: str, upload: Upload) -> tuple[Audience, Import]:
     """A list for one campaign, named after it."""
     name = f"{campaign_name[: MAX_NAME - 40]}, uploaded {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
-    audience = audiences.create(tenant, name, Audience.Source.LIST, by=upload.by)
+    audience = audiences.create(tenant, name, audiences.Definition(Audience.Source.LIST), by=upload.by)
     return audience, put(audience, upload)
 
 

@@ -50,7 +50,7 @@ class Control:
     confirm: bool = False
     #: a worker does the work: the API answers 202 with the campaign
     background: bool = False
-    #: the caller chooses what leaves: run(..., rollout=)
+    #: the caller chooses what leaves: run(..., rollout=, ignore_opt_outs=)
     takes_rollout: bool = False
     surfaces: Surface = Surface.API | Surface.ADMIN | Surface.CLI
 

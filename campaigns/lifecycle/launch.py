@@ -10,6 +10,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from campaigns.audience import topic_of
+from campaigns.audience.topics import NO_OPT_OUT_HOLDS
 from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.lifecycle.fanout import start_fanout
 from campaigns.lifecycle.transition import Transition, apply, find_campaign
@@ -27,9 +29,16 @@ _TAKE_BACK = Transition(
 )
 
 
-def go(tenant_id: uuid.UUID, campaign_id: uuid.UUID, *, by: Actor = OPERATOR, rollout: str = Rollout.ALL) -> bool:
+def go(
+    tenant_id: uuid.UUID,
+    campaign_id: uuid.UUID,
+    *,
+    by: Actor = OPERATOR,
+    rollout: str = Rollout.ALL,
+    ignore_opt_outs: bool = False,
+) -> bool:
     """Launch. True for the one caller that launched the campaign, False for a repeat. Raises NotFound, or Conflict
-    before the campaign is armed.
+    before the campaign is armed. `ignore_opt_outs`: the caller knows that no opt-out holds for a topic.
 
     With `hold_seconds` the campaign is `launching` until they are over; until then GO can be taken back."""
     campaign = find_campaign(tenant_id, campaign_id)
@@ -39,9 +48,12 @@ def go(tenant_id: uuid.UUID, campaign_id: uuid.UUID, *, by: Actor = OPERATOR, ro
             if campaign.launched_at is not None or campaign.state == State.LAUNCHING:
                 return False
             raise Conflict(f"GO needs an armed campaign; this one is {campaign.state}.", code="not_armed")
+        _check_acknowledged(campaign, ignore_opt_outs)
         _check_canary(campaign, rollout)
         _check_not_after(campaign)
-        counts = {"audience": campaign.audience_size, "excluded": campaign.excluded}
+        counts: dict[str, Any] = {"audience": campaign.audience_size, "excluded": campaign.excluded}
+        if ignore_opt_outs:
+            counts["ignore_opt_outs"] = True
         record(campaign, Act.GO, by, **counts, rollout=rollout, hold_seconds=campaign.hold_seconds)
         if not campaign.hold_seconds:
             start_fanout(campaign.pk)
@@ -56,6 +68,22 @@ def _launch(campaign: Campaign, rollout: str) -> bool:
         return move(campaign.pk, State.RUNNING, allowed_from=[State.ARMED], launched_at=Now(), **columns)
     hold_until = Now() + timedelta(seconds=campaign.hold_seconds)
     return move(campaign.pk, State.LAUNCHING, allowed_from=[State.ARMED], hold_until=hold_until, **columns)
+
+
+def _check_acknowledged(campaign: Campaign, ignore_opt_outs: bool) -> None:
+    """A topic reaches people who opted out at Notifier: the caller must say so. Checked after the move, as the
+    others."""
+    is_topic = bool(topic_of(campaign))
+    if ignore_opt_outs and not is_topic:
+        raise InvalidInput(
+            "Is for a campaign to a topic; for this campaign opt-outs hold. Leave it out.", field="ignore_opt_outs"
+        )
+    if is_topic and not ignore_opt_outs and not campaign.silent:
+        raise Conflict(
+            f"{NO_OPT_OUT_HOLDS} To launch it all the same, say so: ignore_opt_outs in the API, --ignore-opt-outs at "
+            "the command line, the tick in the admin.",
+            code="not_acknowledged",
+        )
 
 
 def _check_canary(campaign: Campaign, rollout: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 
 from campaigns.arming.render_problems import RenderProblem, excluded_messages
+from campaigns.audience import topic_of
 from campaigns.models import Campaign
 from campaigns.preflight import capacity, preview, workers
 from campaigns.preflight.capacity import Pace
@@ -84,6 +85,8 @@ class Preflight:
     problems: Sequence[RenderProblem]
     ready: Sequence[Ready]
     warnings: Sequence[str]
+    #: of a campaign to a topic, in words; empty for recipients
+    topic: str = ""
     arithmetic: Sequence[str] = ()
     #: how long it will take, and what decides that
     estimate: Pace | None = None
@@ -134,6 +137,7 @@ def preflight(campaign: Campaign, seconds: float | None = None) -> Preflight:
     takes = estimate.seconds if estimate else 0.0
     return Preflight(
         audience=campaign.audience_size,
+        topic=topic_of(campaign),
         unreached=campaign.unreached,
         excluded=dict(sorted(campaign.excluded.items(), key=lambda item: -item[1])),
         problems=campaign.problems,
@@ -144,7 +148,7 @@ def preflight(campaign: Campaign, seconds: float | None = None) -> Preflight:
         workers=workers,
         needs=needs(ready, seconds) if seconds is not None else (),
         person=person,
-        samples=preview.samples(campaign, person) if person else (),
+        samples=preview.samples(campaign, person),
     )
 
 
@@ -235,6 +239,7 @@ def as_json(preflight: Preflight) -> dict[str, Any]:
     """What the API answers."""
     return {
         "audience": preflight.audience,
+        "topic": preflight.topic,
         "unreached": preflight.unreached,
         "excluded": dict(preflight.excluded),
         "problems": list(preflight.problems),

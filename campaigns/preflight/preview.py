@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from campaigns.audience import sample_recipients
+from campaigns.audience import sample_recipients, topic_of
+from campaigns.audience.topics import CHANNEL
 from campaigns.category import category_rule_of
 from campaigns.models import Campaign
 from notifier.channels import channel
@@ -89,12 +90,15 @@ def example_recipient(campaign: Campaign) -> Person | None:
         return min(candidates, key=lambda one: sum(bool(s.refused) for s in samples(campaign, one)), default=None)
 
 
-def samples(campaign: Campaign, person: Person) -> list[Sample]:
-    """What this recipient gets on each of the campaign's channels."""
+def samples(campaign: Campaign, person: Person | None) -> list[Sample]:
+    """What this recipient gets on each of the campaign's channels; what the devices of a topic get; nothing where there
+    is neither."""
     version_id = campaign.version_id or newest_version(campaign)
     if version_id is None:
         return []
     compiled = templates.compiled(version_id)
+    if person is None:
+        return [_of_topic(compiled, campaign)] if topic_of(campaign) else []
     locale, default = person.preferences.language or person.locale, campaign.tenant.default_locale
     context = _RenderContext({**campaign.data, PERSON: person.variables()}, campaign.tenant.content_rules)
     planned = plan(person, category_rule_of(campaign), campaign.channels, datetime.now(UTC), campaign.tenant.timezone)
@@ -105,6 +109,14 @@ def samples(campaign: Campaign, person: Person) -> list[Sample]:
             for name in campaign.channels
             if name in compiled.channels
         ]
+
+
+def _of_topic(compiled: templates.Compiled, campaign: Campaign) -> Sample:
+    assert campaign.audience is not None
+    content = compiled.locale_for(CHANNEL, campaign.audience.locale, campaign.tenant.default_locale)
+    context = _RenderContext(dict(campaign.data), campaign.tenant.content_rules)
+    with shared_budget():
+        return _sample(compiled, content, context, "")
 
 
 class _RenderContext(NamedTuple):

@@ -11,6 +11,8 @@ from django.conf import settings
 from django.utils.timezone import localtime
 
 from campaigns.arming.render_problems import UNRENDERED, count_unrendered, excluded_messages, problem_sentences
+from campaigns.audience import topic_of
+from campaigns.audience.topics import NO_OPT_OUT_HOLDS, ONLY_FIREBASE
 from campaigns.models import Campaign
 from campaigns.preflight.spot_check import UNSEEN_AFTER, SpotCheck
 from notifier.channels.queues import queue_of
@@ -66,6 +68,8 @@ def _about_people(campaign: Campaign, findings: Findings) -> Iterator[str]:
         yield "This is a test campaign: everything goes to the sandbox and nobody is reached."
     elif campaign.tenant.sandbox:
         yield f"{campaign.tenant} has not gone live: everything goes to the sandbox and nobody is reached."
+    if topic := topic_of(campaign):
+        yield f"This goes to {topic}. {NO_OPT_OUT_HOLDS} {ONLY_FIREBASE}"
     people, unreached = campaign.audience_size, campaign.unreached
     if unreached and unreached >= MANY_UNREACHED * people:
         yield f"{unreached:,} of {people:,} people get nothing. Is this the right audience?"

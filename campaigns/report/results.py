@@ -18,6 +18,7 @@ from django.db.models import Sum
 
 from campaigns.arming import delivery_id_range
 from campaigns.arming.render_problems import excluded_messages
+from campaigns.audience import topic_of
 from campaigns.models import Campaign, Shard
 from campaigns.report.times import FINE_MS, LONGEST_S, Point, Times, bucket, curve, times_of
 from campaigns.shard.outcomes import ShardOutcomes, sent_delays
@@ -77,6 +78,8 @@ class Totals:
 class Results(Totals):
     state: str
     audience: int = 0
+    #: of a campaign to a topic, in words; empty for recipients
+    topic: str = ""
     unreached: int = 0
     excluded: dict[str, int] = field(default_factory=dict)
     #: channel -> status -> reason ("" where there is none) -> messages
@@ -174,7 +177,7 @@ SELECT state, count(*) FROM campaigns_shard WHERE tenant_id = %(tenant)s AND cam
 
 def results(campaign: Campaign) -> Results:
     """The whole report."""
-    report = Results(state=campaign.state, audience=campaign.audience_size)
+    report = Results(state=campaign.state, audience=campaign.audience_size, topic=topic_of(campaign))
     report.unreached, report.excluded = campaign.unreached, dict(campaign.excluded)
     for channel, status, reason, count, *shard in _rows(f"{_LEDGER} UNION ALL {_OPEN}", campaign):
         if status is not None:
@@ -311,6 +314,7 @@ def as_json(report: Results) -> dict[str, Any]:
     return {
         "state": report.state,
         "audience": report.audience,
+        "topic": report.topic,
         "unreached": report.unreached,
         "excluded": report.excluded,
         "suppressed": _reasons(report.channels.values(), Status.SUPPRESSED),

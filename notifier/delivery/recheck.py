@@ -15,7 +15,7 @@ from notifier.delivery.planning.category_rules import load_rules, rule_for
 from notifier.delivery.planning.consent_changes import changed_since
 from notifier.delivery.planning.plan import Planned, Rule, Suppressed, plan
 from notifier.delivery.planning.quiet_hours import expires_in_quiet_hours
-from notifier.vocabulary.people import Person
+from notifier.vocabulary.people import NO_RECIPIENT, Person
 from notifier.vocabulary.status import Lane, Reason, Status
 from tenants.models import Tenant
 
@@ -83,7 +83,9 @@ def _changed(rows: Sequence[Claimed]) -> list[Claimed]:
 
 
 def plan_again(rows: Sequence[Claimed], now: datetime) -> list[Outcome]:
-    """Outcomes for the rows that must not leave by a plan made now. All rows are of one tenant."""
+    """Outcomes for the rows that must not leave by a plan made now. All rows are of one tenant. A row without a
+    recipient (a topic of Firebase) has no plan: the provider decides who gets it."""
+    rows = [r for r in rows if r.recipient_id != NO_RECIPIENT]
     if not rows:
         return []
     tenant = Tenant.objects.get(pk=rows[0].tenant_id)

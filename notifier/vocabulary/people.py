@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 from notifier.vocabulary.mail import NewFile
 from notifier.vocabulary.status import Mode
 
+#: in place of a recipient's id: the provider passes the message on to devices that only the provider knows
+NO_RECIPIENT = uuid.UUID(int=0)
+
 
 class DeviceAddress(NamedTuple):
     id: uuid.UUID

@@ -158,6 +158,46 @@ def test_what_fcm_refuses_is_refused_and_not_counted(sandbox: Sandbox, token: st
 
 
 @pytest.mark.parametrize(
+    ("target", "address"),
+    [
+        ({"topic": "news"}, "/topics/news"),
+        ({"condition": "'a' in topics"}, None),
+        ({"condition": "'a' in topics && ('b' in topics||'c'in topics) || !('d' in topics)"}, None),
+        ({"condition": "((('a' in topics)))"}, None),
+    ],
+)
+def test_a_topic_and_a_condition_arrive_once(
+    sandbox: Sandbox, token: str, target: dict[str, str], address: str | None
+) -> None:
+    assert ask(sandbox, {**target, "data": {"delivery_id": "d"}}, token)[0] == 200
+    (arrived,) = sandbox.report(detail=10)["messages"]
+    assert arrived["address"] == (address or target["condition"])
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        {"topic": "/topics/news"},
+        {"topic": "news de"},
+        {"topic": "n" * 901},
+        {"condition": "'a' in topics &&"},
+        {"condition": "'a' in topics 'b' in topics"},
+        {"condition": "'a' in topics & 'b' in topics"},
+        {"condition": "('a' in topics"},
+        {"condition": "!'a' in topics"},
+        {"condition": "news"},
+        {"condition": " && ".join(f"'{n}' in topics" for n in range(6))},
+        {"topic": "news", "condition": "'a' in topics"},
+        {"topic": "news", "token": "a"},
+    ],
+)
+def test_a_malformed_topic_is_refused_and_not_counted(sandbox: Sandbox, token: str, target: dict[str, str]) -> None:
+    status, answer = ask(sandbox, target, token)
+    assert (status, answer["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    assert sandbox.report()["accepted"] == 0
+
+
+@pytest.mark.parametrize(
     "form", [b"", b"grant_type=password", b"grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&assertion=x.y.z"]
 )
 def test_the_token_endpoint_refuses_what_is_no_grant(sandbox: Sandbox, form: bytes) -> None:

@@ -26,6 +26,9 @@ class Command(BaseCommand):
         parser.add_argument("id", type=uuid.UUID)
         parser.add_argument("step", choices=["status", *CONTROLS])
         parser.add_argument("--rollout", choices=Rollout.values, default=Rollout.ALL, help="what leaves at GO")
+        parser.add_argument(
+            "--ignore-opt-outs", action="store_true", help="for a topic: no opt-out holds, because Google passes it on"
+        )
         parser.add_argument("--as", dest="username", default="", help="the login that the audit log names")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,12 +37,12 @@ class Command(BaseCommand):
             raise CommandError("There is no such campaign.")
         if options["step"] != "status":
             control = CONTROLS[options["step"]]
-            self._run(control, campaign, options["rollout"], Actor(user=_user(options["username"])))
+            launch = {name: options[name] for name in ("rollout", "ignore_opt_outs")} if control.takes_rollout else {}
+            self._run(control, campaign, launch, Actor(user=_user(options["username"])))
             campaign.refresh_from_db()
         self._show(campaign)
 
-    def _run(self, control: Control, campaign: Campaign, rollout: str, by: Actor) -> None:
-        options = {"rollout": rollout} if control.takes_rollout else {}
+    def _run(self, control: Control, campaign: Campaign, options: dict[str, Any], by: Actor) -> None:
         done = control.done.replace("_", " ")
         try:
             changed = control.run(campaign.tenant_id, campaign.pk, by=by, **options)

@@ -14,6 +14,7 @@ import orjson
 from notifier.sandbox.fake_service import INTERNAL_ERROR, REFUSED_STREAM, Answer, Incoming, MessageService, json_answer
 from notifier.sandbox.outbox import OutboxItem
 from notifier.sandbox.services.fcm_schema import violation
+from notifier.sandbox.services.fcm_topics import address_of, topic_fault
 from notifier.sandbox.state import SandboxState
 
 PATH = re.compile(r"/v1/projects/([^/]+)/messages:send")
@@ -65,7 +66,9 @@ class Fcm(MessageService):
 
     def _answer_valid(self, incoming: Incoming, document: dict[str, Any]) -> Answer:
         message = document["message"]
-        address = message.get("token") or message.get("fid") or ""
+        if fault := topic_fault(message):
+            return _invalid(*fault, fcm=True)
+        address = address_of(message)
         if payload_size(message) > LARGEST:
             return _invalid("message", "Message is too big", fcm=True)
         words = address.partition("-")[0], address.rpartition("-")[2]

@@ -1,0 +1,50 @@
+"""The one message of a campaign to a topic of Firebase. Google passes the message on to the devices that it has
+subscribed, so the message has no recipient: nothing in it may be personal, and no preference can hold for it."""
+
+from __future__ import annotations
+
+from campaigns.arming import ids
+from campaigns.arming.planning import CampaignPlanner, Message, RangePlan
+from campaigns.audience.topics import CHANNEL, PLATFORM, address_of
+from campaigns.models import Campaign
+from notifier.delivery.content import templates
+from notifier.delivery.content.liquid import PERSON
+from notifier.delivery.content.partly_rendered import PartlyRendered
+from notifier.errors import InvalidInput
+from notifier.vocabulary.people import NO_RECIPIENT
+
+
+def topic_content(campaign: Campaign, compiled: templates.Compiled) -> PartlyRendered:
+    """The content of the message, rendered. Raises InvalidInput, naming the variable, for a template that needs a
+    recipient; and what rendering raises."""
+    assert campaign.audience is not None
+    locale = compiled.locale_for(CHANNEL, campaign.audience.locale, campaign.tenant.default_locale)
+    content = compiled.render_partly(locale, campaign.data, campaign.tenant.content_rules)
+    if content.personal:
+        part, text = content.personal[0]
+        variable = next((path for path in text.paths if path.partition(".")[0] == PERSON), PERSON)
+        raise InvalidInput(
+            f"{variable!r} in the part {part} of the language {locale.name} is of one recipient, and a topic has one "
+            "message for all of its devices. Choose a template without variables of the recipient.",
+            field="template",
+            code="personal_variable",
+        )
+    content.render({})  # raises why the shared parts cannot be sent
+    return content
+
+
+def plan_topic(planner: CampaignPlanner) -> RangePlan:
+    """The plan of the campaign: its one message. Raises InvalidInput where no account can send it."""
+    campaign = planner.campaign
+    assert campaign.audience is not None and campaign.version_id is not None and campaign.first_armed_ms is not None
+    content = topic_content(campaign, templates.compiled(campaign.version_id))
+    account = planner.account(CHANNEL, PLATFORM)
+    if account is None:
+        raise InvalidInput(
+            "No account of Firebase Cloud Messaging sends to this topic: add one, or name its app in the audience.",
+            field="audience",
+        )
+    address = address_of(campaign.audience.topic)
+    delivery_id = ids.delivery_ids(campaign.first_armed_ms, campaign.pk, CHANNEL)(address)
+    message = Message(delivery_id, NO_RECIPIENT.hex, address, None, content, (), None)
+    return RangePlan(messages={(CHANNEL, PLATFORM): [message]}, accounts={(CHANNEL, PLATFORM): account})
