@@ -7,6 +7,8 @@ from campaigns.arming import ids
 from campaigns.arming.planning import CampaignPlanner, Message, RangePlan
 from campaigns.audience.topics import CHANNEL, PLATFORM, address_of
 from campaigns.models import Campaign
+from notifier.channels import channel
+from notifier.channels.base import UNREAD
 from notifier.delivery.content import templates
 from notifier.delivery.content.liquid import PERSON
 from notifier.delivery.content.partly_rendered import PartlyRendered
@@ -26,6 +28,13 @@ def topic_content(campaign: Campaign, compiled: templates.Compiled) -> PartlyRen
         raise InvalidInput(
             f"{variable!r} in the part {part} of the language {locale.name} is of one recipient, and a topic has one "
             "message for all of its devices. Choose a template without variables of the recipient.",
+            field="template",
+            code="personal_variable",
+        )
+    if content.parts.get(channel(CHANNEL).unread_part) == UNREAD:
+        raise InvalidInput(
+            f"The badge {UNREAD!r} is the number of one recipient's unread messages, and a topic has no recipient. "
+            "Choose a template without it.",
             field="template",
             code="personal_variable",
         )

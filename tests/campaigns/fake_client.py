@@ -88,7 +88,8 @@ class FakeFcm(InMemoryClient):
 
 
 def address_of(body: dict[str, Any]) -> str:
-    address: str = body["message"].get("token") or body["message"]["fid"]
+    message = body["message"]
+    address: str = message.get("token") or message.get("fid") or message.get("topic") or message["condition"]
     return address
 
 

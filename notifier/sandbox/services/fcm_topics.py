@@ -1,5 +1,5 @@
-"""Topics and conditions as FCM v1 takes them. Which devices are subscribed is unknown here: a message to a topic arrives
-once, at the address `/topics/<name>` or at the text of its condition.
+"""Topics and conditions as FCM v1 takes them. Which devices are subscribed is unknown here: a message to a topic
+arrives once, at the address `/topics/<name>` or at the text of its condition.
 
 Written apart from the sender's own parser, so that a fault of one shows.
 """
