@@ -4,11 +4,12 @@ subscribed, so the message has no recipient: nothing in it may be personal, and 
 from __future__ import annotations
 
 from campaigns.arming import ids
-from campaigns.arming.planning import CampaignPlanner, Message, RangePlan
+from campaigns.arming.planning import CampaignPlanner, Message, RangePlan, Route
 from campaigns.audience.topics import CHANNEL, PLATFORM, address_of
 from campaigns.models import Campaign
 from notifier.channels import channel
 from notifier.channels.base import UNREAD
+from notifier.delivery.accounts import registry
 from notifier.delivery.content import templates
 from notifier.delivery.content.liquid import PERSON
 from notifier.delivery.content.partly_rendered import PartlyRendered
@@ -47,13 +48,15 @@ def plan_topic(planner: CampaignPlanner) -> RangePlan:
     campaign = planner.campaign
     assert campaign.audience is not None and campaign.version_id is not None and campaign.first_armed_ms is not None
     content = topic_content(campaign, templates.compiled(campaign.version_id))
-    account = planner.account(CHANNEL, PLATFORM)
+    route = Route(CHANNEL, PLATFORM, campaign.audience.app)
+    account = planner.account(route)
     if account is None:
         raise InvalidInput(
-            "No account of Firebase Cloud Messaging sends to this topic: add one, or name its app in the audience.",
+            f"{registry.no_account(*route)}, and so none sends to the topic. Add an account of Firebase Cloud "
+            "Messaging, or name the app of an account in the audience.",
             field="audience",
         )
     address = address_of(campaign.audience.topic)
     delivery_id = ids.delivery_ids(campaign.first_armed_ms, campaign.pk, CHANNEL)(address)
     message = Message(delivery_id, NO_RECIPIENT.hex, address, None, content, (), None)
-    return RangePlan(messages={(CHANNEL, PLATFORM): [message]}, accounts={(CHANNEL, PLATFORM): account})
+    return RangePlan(messages={route: [message]}, accounts={route: account})

@@ -85,16 +85,18 @@ def recipient_query(audience: Audience, after: str, until: str) -> RecipientQuer
 def count_recipients(audience: Audience) -> int | None:
     """How many recipients the audience has now, without the entries of a list that are no recipients of this tenant.
     None for a topic, whose devices only Google knows."""
-    if audience.is_topic:
-        return None
-    sql, params = _matching(audience)
-    ((count,),) = _rows(f"SELECT count(*) {sql}", params)
-    return int(count)
+    return None if audience.is_topic else _count(audience)
 
 
 def count_filter(tenant_id: uuid.UUID, filter_: object) -> int:
     """How many recipients of the tenant a filter finds, before an audience is made of it. Raises InvalidInput."""
-    return count_recipients(Audience(tenant_id=tenant_id, source=Audience.Source.SEGMENT, filter=filter_))
+    return _count(Audience(tenant_id=tenant_id, source=Audience.Source.SEGMENT, filter=filter_))
+
+
+def _count(audience: Audience) -> int:
+    sql, params = _matching(audience)
+    ((count,),) = _rows(f"SELECT count(*) {sql}", params)
+    return int(count)
 
 
 def sample_recipients(audience: Audience, n: int) -> list[Recipient]:

@@ -10,7 +10,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from campaigns.models import Audience, AudienceMember, Campaign
+from campaigns.models import Audience, AudienceMember, Campaign, Shard
+from notifier.delivery.content import templates
 from tests.campaigns.admin.test_pages import ADD, Browse, form
 from tests.campaigns.conftest import Site, armed, page, text
 
@@ -159,3 +160,34 @@ def test_a_typed_filter_is_counted_for_marketers_of_the_tenant_only(site: Site, 
         assert answer.status_code == 400 and answer.json()["error"].startswith(expected)
     assert browser(site.people.cleo).post(url, form_at, **asked).status_code == 400
     assert browser(site.vic).post(url, reverse("admin:index"), **asked).status_code == 400
+
+
+def test_a_topic_is_made_sent_and_reported_in_the_admin(site: Site, browser: Browse) -> None:
+    templates.publish(site.template, {"push": {"en": {"title": "News", "body": "{{ what }} is here"}}})
+    ben = browser(site.people.ben)
+    add = text(ben.get("/admin/campaigns/audience/add/"))
+    assert "quiet hours of Notifier do not hold" in add
+    fields = {"tenant": site.acme.pk, "name": "Topic", "source": "topic", "locale": "", "app": ""}
+    wrong = ben.post("/admin/campaigns/audience/add/", **fields, topic="'news' in topics & 'de' in topics")
+    assert "Position 18 (&): write && for “and”" in html.unescape(text(wrong))
+    ben.post("/admin/campaigns/audience/add/", **fields, topic="/topics/news")
+    audience = Audience.objects.get(name="Topic")
+    assert audience.topic == "news"
+    shown = text(ben.get(reverse("admin:campaigns_audience_change", args=[audience.pk])))
+    assert "unknown devices: Google does not tell who subscribed" in shown
+    campaign = site.draft(channels=["push"], audience=audience)
+    assert "It goes to the topic news , as one message" in text(ben.get(page("change", campaign)))
+    armed(campaign)
+    assert "What the devices of the topic news get" in text(ben.get(page("change", campaign)))
+    campaign.refresh_from_db()
+    go = {"revision": campaign.revision, "rollout": "all"}
+    assert "Opt-outs, suppressions, blocked" in text(ben.post(page("go", campaign), page("go", campaign), **go))
+    campaign.refresh_from_db()
+    assert campaign.state == Campaign.State.ARMED
+    ben.post(page("go", campaign), page("go", campaign), **go, ignore_opt_outs="on")
+    campaign.refresh_from_db()
+    assert campaign.state == Campaign.State.RUNNING
+    Shard.objects.filter(campaign=campaign).update(state="done", begun=1, sent=1)
+    Campaign.objects.filter(pk=campaign.pk).update(state=Campaign.State.FINISHED)
+    report = text(ben.get(page("change", campaign)))
+    assert "to the topic news: Google does not tell how many devices." in report

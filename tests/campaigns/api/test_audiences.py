@@ -31,6 +31,14 @@ def test_a_segment_is_created_and_tells_how_many_it_reaches(site: Site, api: Api
         ({"name": "x", "source": "segment", "filter": None}, "filter"),
         ({"name": "x", "source": "everybody", "filter": [{"field": "name", "op": "eq", "value": "a"}]}, "filter"),
         ({"name": "x", "source": "crowd"}, "source"),
+        ({"name": "x", "source": "topic"}, "topic"),
+        ({"name": "x", "source": "topic", "topic": "news de"}, "topic"),
+        ({"name": "x", "source": "topic", "topic": "'a' in topics &&"}, "topic"),
+        ({"name": "x", "source": "topic", "topic": "news", "locale": "klingon"}, "locale"),
+        ({"name": "x", "source": "topic", "topic": "news", "filter": [{"field": "name"}]}, "filter"),
+        ({"name": "x", "source": "everybody", "topic": "news"}, "topic"),
+        ({"name": "x", "source": "list", "locale": "de"}, "locale"),
+        ({"name": "x", "source": "list", "app": "shop"}, "app"),
         ({"name": " ", "source": "list"}, "name"),
         ({"name": "Everybody", "source": "list"}, "name"),
         ({"source": "list"}, "name"),
@@ -124,3 +132,12 @@ def test_a_filter_is_counted_before_an_audience_is_made_of_it(site: Site, api: A
     assert (status, problem["field"]) == (400, "filter.0.any.0.field")
     assert api("POST", "/v1/audiences/count", {"filter": []})[0] == 400
     assert Audience.objects.count() == 1
+
+
+def test_a_topic_has_devices_that_only_google_knows(site: Site, api: Api) -> None:
+    body = {"name": "News", "source": "topic", "topic": "'news'in topics", "locale": "de-at", "app": "shop"}
+    status, created = api("POST", "/v1/audiences", body)
+    assert (status, created["topic"], created["locale"], created["app"]) == (201, "'news' in topics", "de-AT", "shop")
+    shown = api("GET", f"/v1/audiences/{created['id']}")[1]
+    assert (shown["reaches"], shown["size"]) == (None, 0)
+    assert api("PUT", f"/v1/audiences/{created['id']}/members", {"external_ids": ["ada"]})[0] == 400

@@ -10,6 +10,7 @@ import pytest
 from campaigns import arming
 from campaigns.arming.request import MAX_REMOVED_IN_REQUEST
 from campaigns.models import Campaign
+from notifier.delivery.content import templates
 from notifier.models import Delivery
 from notifier.vocabulary.status import Mode
 from tenants.api_keys import create_key
@@ -35,6 +36,33 @@ def test_the_road_from_draft_to_results(site: Site, api: Api) -> None:
     assert 0 <= report["p50_ms"] <= report["p99_ms"] <= report["last_ms"]
     assert [(w["name"], w["messages"]) for w in report["workers"]] == [("bulk@one", 4)]
     assert sum(point["sent"] for point in report["throughput"]) == 4
+
+
+def test_a_campaign_to_a_topic_from_draft_to_results(site: Site, api: Api) -> None:
+    templates.publish(site.template, {"push": {"en": {"title": "News", "body": "{{ what }} is here"}}})
+    audience = api("POST", "/v1/audiences", {"name": "News", "source": "topic", "topic": "news"})[1]["id"]
+    created = api("POST", "/v1/campaigns", campaign_fields(site, audience=audience))[1]
+    at = f"/v1/campaigns/{created['id']}"
+    assert (created["channels"], api("POST", f"{at}/arm")[0]) == (["push"], 202)
+    armed(Campaign.objects.get())
+    preflight = api("GET", f"{at}/preflight")[1]
+    assert (preflight["topic"], preflight["messages"]) == ("the topic news", 1)
+    assert any("quiet hours of Notifier do not hold" in warning for warning in preflight["warnings"])
+    status, problem = api("POST", f"{at}/go", {})
+    assert (status, problem["code"]) == (409, "not_acknowledged")
+    assert api("POST", f"{at}/go", {"ignore_opt_outs": "yes"})[0] == 400
+    assert api("POST", f"{at}/go", {"ignore_opt_outs": True}) == (200, {"launched": True, "state": "running"})
+    assert AuditLog.objects.get(action="campaign.go").detail["ignore_opt_outs"] is True
+    report = api("GET", f"{at}/results")[1]
+    assert (report["topic"], report["audience"], report["waiting"]) == ("the topic news", 0, 1)
+
+
+def test_a_personal_template_is_refused_when_a_topic_is_armed(site: Site, api: Api) -> None:
+    audience = api("POST", "/v1/audiences", {"name": "News", "source": "topic", "topic": "news"})[1]["id"]
+    created = api("POST", "/v1/campaigns", campaign_fields(site, audience=audience))[1]
+    status, problem = api("POST", f"/v1/campaigns/{created['id']}/arm")
+    assert (status, problem["code"], problem["field"]) == (400, "personal_variable", "template")
+    assert "'recipient.name'" in problem["detail"]
 
 
 @pytest.mark.parametrize(
