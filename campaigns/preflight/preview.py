@@ -59,7 +59,8 @@ class Sample:
     def notes(self) -> list[str]:
         """The other parts with their names, such as `link: https://shop.example/`."""
         left_out = {*self._main_parts(), *channel(self.channel).file_parts}
-        others = {part: text for part, text in self.parts.items() if part not in left_out}
+        in_order = [part for part in channel(self.channel).parts if part in self.parts]
+        others = {part: self.parts[part] for part in in_order if part not in left_out}
         return [f"{name}: {text}" for name, text in rules.flat_parts(others).items() if text]
 
     @property

@@ -56,7 +56,7 @@ def _channel_help(kind: Channel) -> str:
     rows = [(part, in_words(kind.part_help.get(part, "")), _keys_help(kind, part)) for part in kind.parts]
     return format_html(
         "<details><summary><b>{}</b>: {}</summary><ul>{}</ul></details>",
-        kind.name, ", ".join(kind.parts), format_html_join("", "<li><code>{}</code> {}{}</li>", rows),
+        kind.name, ", ".join(kind.parts), format_html_join("", "<li><code>{}</code>: {}{}</li>", rows),
     )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def _keys_help(kind: Channel, part: str) -> str:
     rows = [(name, in_words(text)) for name, text in kind.key_help[part].items()]
     return format_html(
         "<details><summary>{} keys</summary><ul>{}</ul></details>",
-        len(rows), format_html_join("", "<li><code>{}</code> {}</li>", rows),
+        len(rows), format_html_join("", "<li><code>{}</code>: {}</li>", rows),
     )  # fmt: skip
 
 
@@ -283,7 +283,8 @@ def as_previewed(name: str, parts: dict[str, Any]) -> dict[str, Any]:
     """The parts as the preview shows them: the keys of objects one by one, the badge in words, whether the device shows
     anything, and the segments of a channel that is billed by segments."""
     kind = channels()[name]
-    rows = {part: text for part, text in flat_parts(parts).items() if text}
+    in_order = {part: parts[part] for part in kind.parts if part in parts}
+    rows = {part: text for part, text in flat_parts(in_order).items() if text}
     if kind.unread_part and rows.get(kind.unread_part) == UNREAD:
         rows[kind.unread_part] = "the recipient's unread messages when the push leaves"
     if kind.is_silent(parts):

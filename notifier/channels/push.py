@@ -81,7 +81,8 @@ class Push(Channel):
         "priority": False, "ttl": False, "android": False, "apns": False, "webpush": False, "fcm": False,
     }  # fmt: skip
     part_help = {
-        "title": "with `body`, what the device shows; without both the push is a data message and shows nothing",
+        "title": "the first line; without title and body the push is a data message and shows nothing",
+        "body": "the text",
         "link": "what a tap opens",
         "image": "the https address of a picture",
         "data": "an object of texts for the app",
