@@ -18,6 +18,7 @@ from typing import Any, Self
 import orjson
 
 from notifier.channels.push import PushMessage
+from notifier.channels.push_keys import typed_values
 from notifier.errors import InvalidInput
 from notifier.providers import base
 from notifier.providers.common.batches import BatchProvider
@@ -42,14 +43,14 @@ NO_RECEIPT = "00000000-0000-0000-0000-000000000000"  #: an id that no message ha
 DEAD = "DeviceNotRegistered"
 
 #: fields of Expo's message -> block and key of ours
-_TEXTS = {
+_FIELDS = {
     "channelId": ("android", "channel_id"), "icon": ("android", "icon"), "subtitle": ("apns", "subtitle"),
     "categoryId": ("apns", "category"), "interruptionLevel": ("apns", "interruption_level"),
     "threadId": ("apns", "thread_id"), "targetContentId": ("apns", "target_content_id"),
-    "filterCriteria": ("apns", "filter_criteria"),
+    "filterCriteria": ("apns", "filter_criteria"), "relevanceScore": ("apns", "relevance_score"),
+    "mutableContent": ("apns", "mutable_content"), "contentAvailable": ("apns", "content_available"),
 }  # fmt: skip
 _HANDED_ON = ("title", "subtitle", "body", "data", "richContent")
-_FLAGS = {"mutableContent": ("apns", "mutable_content"), "contentAvailable": ("apns", "content_available")}
 
 
 @dataclass(frozen=True)
@@ -201,31 +202,27 @@ class Expo(BatchProvider[PushMessage]):
 def notification_of(message: PushMessage) -> dict[str, Any]:
     """Expo's message without `to`: https://docs.expo.dev/push-notifications/sending-notifications/#message-request-format
 
-    A message without title and body is a data message: it wakes the app and shows nothing.
+    A data message wakes the app and shows nothing.
     """
-    envelope, android, apns = message.envelope, message.android, message.apns
-    blocks = {"android": android, "apns": apns}
+    blocks = {"android": typed_values("android", message.android), "apns": typed_values("apns", message.apns)}
+    key = message.envelope.collapse_key
     notification: dict[str, Any] = {
         "data": _data(message),
-        "priority": "high" if envelope.urgent else "normal",
-        "tag": android.get("tag") or envelope.collapse_key,
-        "collapseId": apns.get("collapse_id") or envelope.collapse_key,
+        "priority": "high" if message.is_urgent else "normal",
+        "tag": blocks["android"].get("tag", key),
+        "collapseId": blocks["apns"].get("collapse_id", key),
     }
-    texts = {"title": message.title, "body": message.body}
-    texts |= {field: blocks[block].get(key, "") for field, (block, key) in _TEXTS.items()}
-    notification |= {field: text for field, text in texts.items() if text}
-    notification |= {field: True for field, (block, key) in _FLAGS.items() if blocks[block].get(key) == "true"}
-    if sound := _sound(message):
+    notification |= {name: text for name in ("title", "body") if (text := getattr(message, name))}
+    notification |= {field: blocks[block][key] for field, (block, key) in _FIELDS.items() if key in blocks[block]}
+    if sound := _sound(message, blocks["apns"]):
         notification["sound"] = sound
     if message.badge.isdecimal():
         notification["badge"] = int(message.badge)
-    if (score := apns.get("relevance_score", "")) and score.replace(".", "", 1).isdecimal():
-        notification["relevanceScore"] = float(score)
     if message.image:
         notification["richContent"] = {"image": message.image}
-    if envelope.expires_in is not None:
-        notification["ttl"] = envelope.expires_in
-    if not message.title and not message.body:
+    if (lifetime := message.lifetime) is not None:
+        notification["ttl"] = lifetime
+    if message.is_data:
         notification["contentAvailable"] = True
     return notification
 
@@ -242,13 +239,12 @@ def _size(notification: Mapping[str, Any]) -> int:
     return len(orjson.dumps({name: notification[name] for name in _HANDED_ON if name in notification}))
 
 
-def _sound(message: PushMessage) -> str | dict[str, Any]:
+def _sound(message: PushMessage, apns: Mapping[str, Any]) -> str | dict[str, Any]:
     """The sound; for a critical alert the object that Expo takes."""
-    name = message.apns.get("sound") or message.sound
-    if message.apns.get("critical") != "true":
+    name: str = apns.get("sound") or message.sound
+    if not apns.get("critical"):
         return name
-    volume = message.apns.get("volume", "")
-    loud = {"volume": float(volume)} if volume.replace(".", "", 1).isdecimal() else {}
+    loud = {"volume": apns["volume"]} if "volume" in apns else {}
     return {"critical": True, "name": name or "default", **loud}
 
 

@@ -56,6 +56,8 @@ def sent_fields(message: PushMessage) -> dict[str, Any]:
     [
         ({}, {}),
         ({"urgent": False}, {"priority": "normal"}),
+        ({"priority": "normal"}, {"priority": "normal"}),
+        ({"ttl": 30, "expires_in": 60}, {"ttl": 30}),
         ({"expires_in": 60}, {"ttl": 60}),
         ({"sound": "default"}, {"sound": "default"}),
         ({"badge": "0"}, {"badge": 0}),
@@ -68,7 +70,7 @@ def sent_fields(message: PushMessage) -> dict[str, Any]:
         ),
         (
             {"apns": {"mutable_content": "true", "content_available": "false", "collapse_id": "i"}},
-            {"mutableContent": True, "collapseId": "i"},
+            {"mutableContent": True, "contentAvailable": False, "collapseId": "i"},
         ),
         ({"apns": {"relevance_score": "0.5", "sound": "bell.wav"}}, {"relevanceScore": 0.5, "sound": "bell.wav"}),
         (
