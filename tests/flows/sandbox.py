@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import json
 from collections import Counter
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -61,6 +62,12 @@ class Sandbox:
         message = email.message_from_string(raw, policy=email.policy.default)
         assert isinstance(message, EmailMessage)
         return message
+
+    def pushes(self, address: str) -> list[dict[str, Any]]:
+        """The bodies of the pushes to this device, as they came, oldest first."""
+        kept = self._caller.request_json("GET", query("/_outbox/messages", channel="push", address=address))["messages"]
+        details = [self._caller.request_json("GET", f"/_outbox/messages/{each['number']}") for each in kept]
+        return [json.loads(each["source"]) for each in sorted(details, key=lambda each: each["number"])]
 
     def answer_sms(self, number: str, text: str) -> None:
         """The owner of this number answers the newest SMS."""
