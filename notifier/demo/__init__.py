@@ -7,6 +7,7 @@ run       the demo from an empty tenant to the report
 workflow  its steps over the REST API
 content   its templates, with `layout.html`
 people    the CSV
+devices   its push tokens, of three services
 compare   ledger and receiver, message by message
 console   lines and live lines on the terminal
 client    a small REST client

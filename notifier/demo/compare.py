@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Count
+
 from campaigns.arming import delivery_id_range
 from campaigns.models import Campaign
 from inbox.models import InboxMessage
@@ -29,7 +31,7 @@ def accounted(campaign: str) -> int:
 
 def _of_channel(campaign: str, channel: str, sandbox: Client) -> list[str]:
     rows = Delivery.objects.filter(campaign_id=campaign, channel=channel, status__in=TAKEN)
-    ledger: Messages = {(str(pk), address) for pk, address in rows.values_list("pk", "address").iterator()}
+    ledger: Messages = {(str(pk), _arrives_at(address)) for pk, address in rows.values_list("pk", "address").iterator()}
     arrived = _in_inboxes(ledger) if channel == "in_app" else _at_sandbox(channel, sandbox)
     lines = []
     if not ledger:
@@ -41,9 +43,20 @@ def _of_channel(campaign: str, channel: str, sandbox: Client) -> list[str]:
     return lines
 
 
+def _arrives_at(address: str) -> str:
+    """The address as the receiver knows it: a token of Web Push holds keys behind the browser's endpoint."""
+    return address.partition("#")[0] if address.startswith("https://") else address
+
+
 def _at_sandbox(channel: str, sandbox: Client) -> Messages:
     report: dict[str, Any] = sandbox.get(f"/_report?detail=1&limit=10000000&channel={channel}")
     return {(message["delivery"], message["address"]) for message in report["messages"]}
+
+
+def sent_by_platform(campaign: str) -> dict[str, int]:
+    """The campaign's pushes that the ledger calls sent, by the platform of their devices."""
+    rows = Delivery.objects.filter(campaign_id=campaign, channel="push", status__in=TAKEN)
+    return dict(rows.values_list("platform").annotate(Count("pk")).order_by("platform"))
 
 
 def _in_inboxes(ledger: Messages) -> Messages:

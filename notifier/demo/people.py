@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import random
+from collections import Counter
 from pathlib import Path
+
+from notifier.demo.devices import Tokens
 
 _NAMES = ("Ada", "Björn", "Chidi", "Dolores", "Emre", "Fatima", "Giulia", "Hiroshi", "Inés", "Jonas", "Keiko", "Łukasz")
 _PLACES = (
@@ -16,9 +19,6 @@ _PLACES = (
     ("ja-JP", "Asia/Tokyo", "+8133501"),
 )
 _PLANS = ("free", "plus", "family")
-#: of a hundred recipients: those without a push token, and those with a token that FCM no longer knows
-WITHOUT_TOKEN = 3
-DEAD_TOKEN = 1
 #: of a hundred recipients: those whose mailbox does not exist, and those who click or open, which the sandbox's email
 #: services report
 DEAD_MAILBOX, CLICKS, OPENS = 1, 8, 24
@@ -29,14 +29,20 @@ def external_ids(count: int) -> list[str]:
     return [f"user-{number}" for number in range(count)]
 
 
-def write_csv(path: Path, count: int) -> None:
-    """Write `count` rows with tokens, emails, phones, locales, time zones and one attribute."""
+def write_csv(path: Path, count: int, tokens: Tokens) -> Counter[str]:
+    """Write `count` rows with tokens, emails, phones, locales, time zones and one attribute. Returns how many devices
+    each platform has."""
+    devices: Counter[str] = Counter()
     generator = random.Random(2024)  # noqa: S311
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["external_id", "name", "email", "phone", "locale", "timezone", "push_token", "plan"])
+        writer.writerow(
+            ["external_id", "name", "email", "phone", "locale", "timezone", "push_platform", "push_token", "plan"]
+        )
         for number, external_id in enumerate(external_ids(count)):
             locale, zone, prefix = generator.choice(_PLACES)
+            token = tokens.token(number, generator.randrange(100), generator.randrange(100))
+            devices[token.platform] += bool(token.text)
             writer.writerow(
                 [
                     external_id,
@@ -45,10 +51,11 @@ def write_csv(path: Path, count: int) -> None:
                     f"{prefix}{number % 10_000:04d}",
                     locale,
                     zone,
-                    _token(generator.randrange(100), number),
+                    *token,
                     generator.choice(_PLANS),
                 ]
             )
+    return +devices
 
 
 def _email(hundredth: int, number: int) -> str:
@@ -56,9 +63,3 @@ def _email(hundredth: int, number: int) -> str:
     bounds = {"nobody": DEAD_MAILBOX, "click": DEAD_MAILBOX + CLICKS, "open": DEAD_MAILBOX + CLICKS + OPENS}
     word = next((word for word, bound in bounds.items() if number and hundredth < bound), "user")
     return f"{word}-{number}@example.com"
-
-
-def _token(hundredth: int, number: int) -> str:
-    if number == 0 or hundredth >= WITHOUT_TOKEN + DEAD_TOKEN:
-        return f"demo-device-{number:08d}:APA91bFakeRegistrationTokenForTheSandbox"
-    return "" if hundredth < WITHOUT_TOKEN else f"unregistered-demo-{number:08d}"

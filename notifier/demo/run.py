@@ -15,9 +15,10 @@ from django.db.models.functions import Now
 from inbox.views import demo_link
 from notifier.delivery.accounts import receipts_address
 from notifier.demo.client import Client
-from notifier.demo.compare import differences
+from notifier.demo.compare import differences, sent_by_platform
 from notifier.demo.console import Console
 from notifier.demo.content import CAMPAIGN_CHANNELS
+from notifier.demo.devices import MIX, Tokens, browsers
 from notifier.demo.people import external_ids, write_csv
 from notifier.demo.workflow import Workflow
 from notifier.models import ProviderAccount
@@ -32,6 +33,8 @@ LOCAL = settings.BASE_DIR / ".local"
 RECIPIENTS = 50_000
 #: the mail server has 100. An email service over HTTP costs more CPU a mail
 EMAIL_SERVICE_WEIGHT = 40
+#: what the demo calls the service of a platform
+SERVICES = {"fcm": "FCM", "apns": "APNs", "webpush": "Web Push"}
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,10 @@ def run(console: Console) -> list[str]:
     count = int(os.environ.get("DEMO_RECIPIENTS", RECIPIENTS))
     created = create_tenant("Demo", "demo", "demo-admin", operator=True)
     login = fresh_login(created.tenant, created.user)
-    _import(created.tenant, count, console)
-    _add_email_service(created.tenant)
     sandbox = Client(settings.SANDBOX_URL, ca=settings.SANDBOX_CA)
     sandbox.post("/_reset")
+    _import(created.tenant, count, sandbox, console)
+    _add_email_service(created.tenant)
     workflow = Workflow(Client(settings.SITE_URL, login.key), sandbox, console, settings.SITE_URL)
     workflow.templates()
     name = f"Big game {time.strftime('%Y-%m-%d %H:%M:%S')}"
@@ -86,6 +89,9 @@ def count_differences(report: dict[str, Any]) -> list[str]:
             lines.append(f"{channel}: the ledger says {counts['sent']} sent, the sandbox counted {arrived}")
         if duplicates := counts.get("duplicates", 0):
             lines.append(f"{channel}: the sandbox counted {duplicates} duplicates")
+    for platform, counts in report["push"].items():
+        if counts["sent"] != counts["arrived"]:
+            lines.append(f"{platform}: the ledger says {counts['sent']} sent, the service took {counts['arrived']}")
     receipts = report["receipts"]
     if receipts["mails"] != receipts["reported"]:
         lines.append(f"receipts came for {receipts['reported']} of {receipts['mails']} mails of email services")
@@ -108,22 +114,39 @@ def _add_email_service(tenant: Tenant) -> None:
     )
 
 
-def _import(tenant: Tenant, count: int, console: Console) -> None:
+def _import(tenant: Tenant, count: int, sandbox: Client, console: Console) -> None:
     path = LOCAL / "demo.csv"
-    write_csv(path, count)
+    # a few more than the share, which is random
+    tokens = Tokens(browsers(sandbox, count * (MIX["webpush"] + 1) // 100 + 10, LOCAL / "demo-browsers.json"))
+    devices = write_csv(path, count, tokens)
+    shares = ", ".join(f"{share} % {SERVICES[platform]}" for platform, share in MIX.items())
+    console.say(f"devices     {devices.total():,}: {shares}")
     with path.open("rb") as file, console.stage("import", count, f"rows of {path.name}") as stage:
         result = import_recipients(tenant.id, file, lambda so_far: stage.update(so_far.rows))
         stage.update(result.rows, f"{result.created:,} created, {result.updated:,} updated")
 
 
 def _report(workflow: Workflow, count: int) -> dict[str, Any]:
-    results, arrived = workflow.results(), workflow.sandbox_report()["channels"]
+    results, sandbox = workflow.results(), workflow.sandbox_report()
+    arrived, services = sandbox["channels"], sandbox["services"]
     return {
         "recipients": count,
         "suppressed": results["suppressed"],
+        "push": _push_report(sent_by_platform(workflow.campaign), services),
         "channels": {
             name: _channel_report(channel, arrived.get(name)) for name, channel in results["channels"].items()
         },
+    }
+
+
+def _push_report(sent: dict[str, int], services: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    """Platform -> messages that the ledger calls sent, and requests that the fake service answered with 2xx."""
+    return {
+        platform: {
+            "sent": sent.get(platform, 0),
+            "arrived": sum(n for status, n in services.get(platform, {}).items() if status.startswith("2")),
+        }
+        for platform in [*MIX, *sorted(sent.keys() - MIX.keys())]
     }
 
 
@@ -140,6 +163,9 @@ def _show(report: dict[str, Any], tenant: Tenant, login: Login, workflow: Workfl
     console.say(f"  suppressed           {report['suppressed']}")
     for channel, counts in report["channels"].items():
         console.say(f"  {channel:20} {_sentence(counts)}")
+        for platform, pushed in report["push"].items() if channel == "push" else ():
+            name = f"  {SERVICES.get(platform, platform)}"
+            console.say(f"  {name:20} {pushed['sent']:,} sent; {pushed['arrived']:,} arrived")
     console.say(f"  transactional        {report['transactional']}")
     user = Recipient.objects.get(tenant=tenant, external_id="user-0")
     console.say(f"what arrived         {workflow.sandbox_report()['outbox']}")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import uuid
 from functools import partial
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -156,7 +157,7 @@ class WebPush(MessageService):
             item = _opened(pushed, headers)
         # what tells two messages to one browser apart must not depend on whether there was time to decrypt
         identity = topic if names_a_delivery else item.delivery or topic or blake2b(incoming.body).hexdigest()
-        self._arrivals.take(item.address, item.delivery, item.title, identity=identity)
+        self._arrivals.take(item.address, item.delivery or _delivery_in(topic), item.title, identity=identity)
         self._outbox.add(item)
 
 
@@ -176,6 +177,15 @@ def _opened(pushed: Pushed, headers: tuple[tuple[str, str], ...]) -> OutboxItem:
         image=_text(shown, "image"),
         link=_text(shown, "link"),
     )
+
+
+def _delivery_in(topic: str) -> str:
+    """The delivery's id that a topic is made of, for a message that is not decrypted; empty for another topic. A
+    delivery's id is a UUID of version 7; one of 64 other digests looks like one."""
+    if not DIGITS.fullmatch(topic):
+        return ""
+    named = uuid.UUID(topic)
+    return str(named) if named.version == 7 else ""
 
 
 def _destination(path: str, host: str) -> Destination:
