@@ -50,7 +50,7 @@ def _is_to(value: Any) -> bool:
     return bool(tokens) and all(isinstance(token, str) and TOKEN.fullmatch(token) for token in tokens)
 
 
-_FIELDS: Mapping[str, Callable[[Any], bool]] = {
+FIELDS: Mapping[str, Callable[[Any], bool]] = {
     "to": _is_to,
     "data": _is_object,
     "sound": _is_sound,
@@ -75,8 +75,8 @@ def violation(messages: list[Any]) -> str:
         if "to" not in message:
             return f'"[{number}].to" is required'
         for name, value in message.items():
-            if name not in _FIELDS:
+            if name not in FIELDS:
                 return f'"[{number}].{name}" is not allowed'
-            if not _FIELDS[name](value):
+            if not FIELDS[name](value):
                 return f'"[{number}].{name}" has a value that is not allowed'
     return ""
