@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import timedelta
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Max, QuerySet, Sum
@@ -15,7 +17,8 @@ from campaigns.lifecycle import thresholds
 from campaigns.lifecycle.fanout import OPEN, start_fanout
 from campaigns.lifecycle.finish import finish_if_done, pause_if_only_halted
 from campaigns.lifecycle.pausing import halt
-from campaigns.models import Campaign, Rollout, Shard
+from campaigns.models import Campaign, Rollout, Shard, ShardPayload
+from campaigns.shard.outcomes import failure_details
 from campaigns.states import State
 from tenants.models import AuditLog
 
@@ -24,6 +27,8 @@ LOOK_AT_CANARY = "The canary is done: look at it, then resume."
 #: the sweep judges shards that began within so many seconds. Older outcomes say nothing about the provider now, and the
 #: sender of a rate-limited shard judges its own outcomes
 RECENT = timedelta(seconds=30)
+#: shards that tell why a campaign halts
+_SAMPLED_SHARDS = 3
 
 
 def advance(campaign_id: uuid.UUID) -> bool:
@@ -45,7 +50,9 @@ def decide(campaign_id: uuid.UUID) -> None:
         return
     counts = outcome_counts(canary)
     failing = {
-        name: why for name, each in counts.items() if (why := thresholds.reason_to_halt(each, campaign, least=1))
+        name: why
+        for name, each in counts.items()
+        if (why := thresholds.reason_to_halt(each, campaign, least=1, answers=partial(_answers, canary, name)))
     }
     if campaign.rollout == Rollout.CANARY_WAIT:
         _wait(campaign, failing)
@@ -82,8 +89,15 @@ def watch(campaign_id: uuid.UUID) -> None:
     resumed_at = resumes.aggregate(at=Max("at"))["at"]
     since_then = recent.filter(began_at__gt=resumed_at) if resumed_at else recent
     for channel, counts in outcome_counts(since_then).items():
-        if why := thresholds.reason_to_halt(counts, campaign):
+        if why := thresholds.reason_to_halt(counts, campaign, answers=partial(_answers, since_then, channel)):
             halt(campaign_id, why, channel)
+
+
+def _answers(shards: QuerySet[Shard], channel: str) -> Counter[str]:
+    """What providers said about failed messages, by the notes of a few of these shards."""
+    failed = shards.filter(channel=channel, failed__gt=0).order_by("-failed")[:_SAMPLED_SHARDS]
+    notes = ShardPayload.objects.filter(shard__in=list(failed)).values_list("notes", flat=True)
+    return sum(map(failure_details, map(bytes, notes)), Counter())
 
 
 def outcome_counts(shards: QuerySet[Shard]) -> dict[str, thresholds.OutcomeCounts]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,9 +67,12 @@ def difference(now: HasCounts, before: HasCounts) -> OutcomeCounts:
     )
 
 
-def reason_to_halt(counts: HasCounts, limits: Limits, least: int = MIN_OUTCOMES) -> str:
+def reason_to_halt(
+    counts: HasCounts, limits: Limits, least: int = MIN_OUTCOMES, answers: Callable[[], Counter[str]] = Counter
+) -> str:
     """Why the campaign should halt, in a sentence; empty while the limits are kept or there are fewer than `least`
-    outcomes."""
+    outcomes. `answers`: what providers said about failed messages with a living address; called when too many failed.
+    """
     if why := _mostly_disconnected(counts):
         return why
     total = counts.sent + counts.failed + counts.requeued - counts.skipped
@@ -75,12 +80,21 @@ def reason_to_halt(counts: HasCounts, limits: Limits, least: int = MIN_OUTCOMES)
         return ""
     errors = counts.failed - counts.dead + counts.requeued - counts.skipped
     if errors * 100 > limits.max_error_percent * total:
-        return f"{_percent(errors, total)} of {total:,} messages failed; the limit is {limits.max_error_percent} %."
+        why = f"{_percent(errors, total)} of {total:,} messages failed; the limit is {limits.max_error_percent} %."
+        return why + _cause(answers())
     if counts.dead * 100 > limits.max_dead_percent * total:
         return (
             f"{_percent(counts.dead, total)} of {total:,} addresses are dead; the limit is {limits.max_dead_percent} %."
         )
     return ""
+
+
+def _cause(answers: Counter[str]) -> str:
+    """What providers said most often, as a sentence; empty where nothing is known."""
+    if not answers:
+        return ""
+    (answer, count), total = answers.most_common(1)[0], answers.total()
+    return f" The most frequent answer ({_percent(count, total)} of the failures): {answer.rstrip('.')}."
 
 
 def _mostly_disconnected(counts: HasCounts) -> str:

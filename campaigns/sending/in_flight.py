@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -27,6 +28,7 @@ from notifier.vocabulary.verdicts import Throttled, Verdict, Withdrawn
 ANSWERS_PER_429 = 50
 #: bytes of messages that one shard has in memory at once
 IN_FLIGHT_BYTES = 64 << 20
+_SENT = frozenset({Status.SENT, Status.DELIVERED})
 #: so many messages in a row that another account takes over show that the account is down
 MOVED_IN_A_ROW = 20
 
@@ -45,6 +47,8 @@ class InFlight:
         #: the messages that a batch carries, and the shard's delay when the transport got the batch
         self._batches: dict[RequestBatch, tuple[Sequence[int], int]] = {}
         self._dispatcher = Dispatcher(self.record_outcomes, self._record_withdrawn)
+        #: what providers said about failed messages with a living address, and how often
+        self.failures: Counter[str] = Counter()
         self._message_of: dict[uuid.UUID, int] = {}
         self._verdicts: list[Verdict] = []  #: for all answers but a plain 200
         self._sent = self._throttled = 0
@@ -243,6 +247,8 @@ class InFlight:
             outcome.dead_letter,
             outcome.receipt_after,
         )
+        if not skipped and outcome.status not in _SENT and not outcome.address_is_dead:
+            self.failures[outcome.detail] += 1
         if not outcome.final:
             self.requeued.append(outcome)
             note = OutcomeNote()

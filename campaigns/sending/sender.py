@@ -179,8 +179,9 @@ class Sender:
             raise _ClaimLost
         if not self._in_flight.withdrawn and not result.running:
             self._in_flight.withdraw()
-        if why := thresholds.reason_to_halt(thresholds.difference(claimed.outcomes, self._at_claim), claimed.campaign):
-            pausing.halt(claimed.campaign.pk, why, claimed.channel)
+        counts, campaign = thresholds.difference(claimed.outcomes, self._at_claim), claimed.campaign
+        if why := thresholds.reason_to_halt(counts, campaign, answers=lambda: self._in_flight.failures):
+            pausing.halt(campaign.pk, why, claimed.channel)
 
     def _release(self) -> Shard.State:
         """Release the shard, in the statement that writes its last answers: when a worker is killed before, the shard

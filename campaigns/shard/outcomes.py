@@ -26,6 +26,7 @@ UNANSWERED = 0
 REQUEUED = int(Status.QUEUED)
 #: the longest delay that can be stored: 49 days. A shard may be paused for longer
 MAX_DELAY_MS = 2**32 - 1
+_FAILURES = frozenset({str(Reason.REJECTED), str(Reason.EXHAUSTED), str(Reason.MISCONFIGURED)})
 _SENT = frozenset({int(Status.SENT), int(Status.DELIVERED)})
 
 
@@ -148,6 +149,12 @@ class ShardOutcomes:
             self.requeued += 1
         elif status != Status.UNKNOWN:
             self.failed += 1
+
+
+def failure_details(notes: bytes) -> Counter[str]:
+    """What providers said about failed messages with a living address, from the stored notes of a shard."""
+    stored = (OutcomeNote(*note) for note in (orjson.loads(notes) if notes else {}).values())
+    return Counter(note.detail for note in stored if note.reason in _FAILURES)
 
 
 def sent_delays(codes: bytes, delays: bytes, unknown_delay: int | None) -> Iterator[int]:

@@ -46,9 +46,12 @@ class Permanent:
 
 @dataclass(frozen=True, slots=True)
 class Misconfigured:
-    """The account, not the message, is wrong: credentials, project, quota of zero."""
+    """The account, not the message, is wrong: credentials, project, quota of zero. `one_address`: the account reaches
+    other addresses and not this one, such as a device token of the other environment of APNs; no other attempt
+    follows."""
 
     detail: str
+    one_address: bool = False
 
 
 @dataclass(frozen=True, slots=True)

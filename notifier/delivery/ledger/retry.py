@@ -79,6 +79,8 @@ def decide(verdict: Verdict, tries: Tries) -> Decision:
             return _again(None, detail, tries, reason=Reason.IN_DOUBT)
         case Throttled(after, detail):
             return _again(after, detail, tries)
+        case Misconfigured(detail, one_address=True):
+            return Settled(Status.FAILED, Reason.MISCONFIGURED, detail, dead_letter=True)
         case Misconfigured(detail):
             return _again(None, detail, tries, reason=Reason.MISCONFIGURED, move=tries.other_account)
         case Withdrawn(detail):

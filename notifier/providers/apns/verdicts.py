@@ -135,7 +135,7 @@ def _time(milliseconds: object) -> datetime | None:
 
 _VERDICTS: Mapping[Means, Callable[[Response, Mapping[str, Any], str], Verdict]] = {
     Means.DEAD: _dead,
-    Means.OTHER_DEVICE: lambda _response, _document, detail: Misconfigured(detail),
+    Means.OTHER_DEVICE: lambda _response, _document, detail: Misconfigured(detail, one_address=True),
     Means.ACCOUNT: lambda _response, _document, detail: Misconfigured(detail),
     Means.MESSAGE: lambda _response, _document, detail: Permanent(detail),
     Means.LATER: _later,

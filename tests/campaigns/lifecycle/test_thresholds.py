@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import pytest
@@ -48,6 +49,15 @@ class Limits:
 )
 def test_a_verdict(counts: OutcomeCounts, why: str) -> None:
     assert thresholds.reason_to_halt(counts, Limits()) == why
+
+
+def test_the_reason_has_the_most_frequent_answer() -> None:
+    counts, answers = OutcomeCounts(sent=100, failed=400, dead=100), Counter({"400 BadDeviceToken: x": 270, "y": 30})
+    why = "60 % of 500 messages failed; the limit is 20 %."
+    answer = " The most frequent answer (90 % of the failures): 400 BadDeviceToken: x."
+    assert thresholds.reason_to_halt(counts, Limits(), answers=lambda: answers) == why + answer
+    dead = OutcomeCounts(sent=100, failed=400, dead=400)
+    assert "answer" not in thresholds.reason_to_halt(dead, Limits(), answers=lambda: answers)
 
 
 def test_the_limits_are_the_campaigns_own() -> None:

@@ -9,6 +9,7 @@ from notifier.vocabulary.status import Reason, Status
 from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Sent, Temporary, Throttled, Verdict
 
 LAST = len(SCHEDULE) + 1
+NO_ACCOUNT_FITS = Settled(Status.FAILED, Reason.MISCONFIGURED, "x", dead_letter=True)
 
 
 def tries(made: int = 1, *, repeat: bool = True, other: bool = False, left: float | None = None) -> Tries:
@@ -35,6 +36,7 @@ def tries(made: int = 1, *, repeat: bool = True, other: bool = False, left: floa
         (Throttled(0.1, "x"), tries(2), Again(5.0, "x")),
         (Throttled(None, "x"), tries(1), Again(1.0, "x")),
         (Misconfigured("x"), tries(1), Again(1.0, "x")),
+        (Misconfigured("x", one_address=True), tries(1, other=True), NO_ACCOUNT_FITS),
         (Misconfigured("x"), tries(1, other=True), Again(0.0, "x", other_account=True)),
         (Misconfigured("x"), tries(2, other=True), Again(5.0, "x", other_account=True)),
         (Temporary("x", unavailable=True), tries(1, other=True), Again(0.0, "x", other_account=True)),
