@@ -42,6 +42,11 @@ class Sandbox:
         """Requests answered since the reset, whatever the answer."""
         return int(self._report()["received"])
 
+    def counters(self) -> dict[str, int]:
+        """What fake services count beside their messages."""
+        counters: dict[str, int] = self._report()["counters"]
+        return counters
+
     def arrivals(self, tag: str) -> list[Arrived]:
         """The arrivals whose address begins with the tag, oldest first."""
         report = self._report(detail=1, limit=200_000)

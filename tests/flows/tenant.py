@@ -35,10 +35,11 @@ class Person:
     token: str = ""
     name: str = "Ann"
     email: str = ""
+    platform: str = "fcm"
 
     @property
-    def row(self) -> tuple[str, str, str, str]:
-        return (self.external_id, self.name, self.token, self.email)
+    def row(self) -> tuple[str, str, str, str, str]:
+        return (self.external_id, self.name, self.token, self.platform, self.email)
 
 
 class Tenant:
@@ -93,19 +94,20 @@ class Tenant:
         """Import them as a CSV with the import command. Returns what the command printed."""
         with tempfile.NamedTemporaryFile("w", newline="", suffix=".csv", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(("external_id", "name", "push_token", "email"))
+            writer.writerow(("external_id", "name", "push_token", "push_platform", "email"))
             writer.writerows(person.row for person in people)
             file.flush()
             command = self._site.manage("import_recipients", "--tenant", self.credentials.slug, str(Path(file.name)))
         assert command.returncode == 0, command.stderr
         return command.stdout
 
-    def person(self, external_id: str, token: str = "") -> Person:
+    def person(self, external_id: str, token: str = "", platform: str = "fcm") -> Person:
         """Create one recipient over the API, with a device if there is a token."""
         self.api.request_json("PUT", f"/v1/recipients/{external_id}", {"name": external_id.title(), "locale": "en"})
         if token:
-            self.api.request_json("POST", f"/v1/recipients/{external_id}/devices", {"platform": "fcm", "token": token})
-        return Person(external_id, token, external_id.title())
+            device = {"platform": platform, "token": token}
+            self.api.request_json("POST", f"/v1/recipients/{external_id}/devices", device)
+        return Person(external_id, token, external_id.title(), platform=platform)
 
     def opt_out(self, external_id: str, category: str = "promotions") -> None:
         self.api.request_json("PUT", f"/v1/recipients/{external_id}/preferences", {"categories": {category: False}})
