@@ -9,6 +9,7 @@ const ICONS = {
   chat: "M4 5h16v11h-8l-4 4v-4H4z",
 };
 const NAMES = { email: "Email", sms: "SMS", push: "Push", chat: "Chat" };
+const SERVICES = { fcm: "FCM", apns: "APNs", webpush: "Web Push", expo: "Expo", hms: "HMS" };
 
 const $ = (id) => document.getElementById(id);
 let filter = { channel: "", search: "", message: 0 };
@@ -41,6 +42,14 @@ function icon(channel) {
   return box;
 }
 
+/** The services of push look alike: a badge tells them apart. */
+const badge = (message) => message.channel === "push"
+  ? el("span", { className: `service ${message.service}` }, SERVICES[message.service] ?? message.service) : null;
+/** A data message shows nothing on the device. */
+const headline = (message) => message.title || (message.text ? "" : "Data only: the device shows nothing");
+/** Where a message went: a topic reaches devices that only Google knows. */
+const whereTo = (message) => message.push?.topic
+  ? `${message.address.startsWith("/topics/") ? "topic " : "condition "}${message.address.replace("/topics/", "")}` : message.address;
 const name = (channel) => NAMES[channel] ?? channel;
 const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const moment = (at) => new Date(at * 1000).toLocaleString();
@@ -115,13 +124,13 @@ function showChannels(counts) {
 }
 
 function line(message) {
-  const title = message.title || message.text.slice(0, 120) || "(no subject)";
+  const title = message.title || message.text.slice(0, 120) || (message.channel === "push" ? headline(message) : "(no subject)");
   return el("li", { className: unread.has(message.number) ? "new" : "" },
     el("a", { href: address({ message: message.number }), "aria-current": String(message.number === filter.message) },
       icon(message.channel),
       el("span", { className: "title" }, message.inbound ? `↩ ${title}` : title),
       el("time", { title: moment(message.at) }, clock(message.at)),
-      el("span", { className: "address" }, message.address)));
+      el("span", { className: "address" }, badge(message), whereTo(message))));
 }
 
 function showList() {
@@ -242,18 +251,21 @@ function replyForm(message) {
 function showLockScreen(message, talk) {
   const at = new Date(message.at * 1000);
   const card = (each) => el("article", { className: `card ${each.number === message.number ? "opened" : ""}` },
-    el("strong", {}, each.title || "(no title)"), el("time", { title: moment(each.at) }, clock(each.at)), el("p", {}, each.text),
-    each.image ? el("p", { className: "extra" }, `Image: ${each.image}`) : null,
-    each.link ? el("p", { className: "extra" }, "Opens ", ...linked(each.link)) : null);
+    el("strong", {}, headline(each)), el("time", { title: moment(each.at) }, clock(each.at)), each.text ? el("p", {}, each.text) : null,
+    each.image ? el("p", { className: "extra" }, "Image: ", ...linked(each.image)) : null,
+    each.link ? el("p", { className: "extra" }, "Opens ", ...linked(each.link)) : null,
+    each.push.sound || each.push.badge ? el("p", { className: "extra" }, [each.push.badge && `Badge ${each.push.badge}`, each.push.sound && `Sound ${each.push.sound}`].filter(Boolean).join(" · ")) : null,
+    each.push.data.length ? el("dl", { className: "data" }, ...each.push.data.flatMap(([key, value]) => [el("dt", {}, key), el("dd", {}, value)])) : null);
   $("reader").replaceChildren(back(),
     el("div", { className: "phone lock" },
-      el("p", { className: "clock" }, at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }), el("small", { title: message.address }, message.address)),
+      el("p", { className: "clock" }, at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }), el("small", { title: message.address }, badge(message), whereTo(message)),
+        message.push.topic ? el("small", {}, "once, for all devices that Google has subscribed") : null),
       ...talk.map(card)),
     more(message));
 }
 
 function more(message) {
-  const facts = [["Delivery", message.delivery], ["Service", message.service], ["Address", message.address], ["Arrived", moment(message.at)], ...message.headers];
+  const facts = [["Delivery", message.delivery], ["Service", SERVICES[message.service] ?? message.service], ["Address", message.address], ["Arrived", moment(message.at)], ...message.headers];
   return el("details", { className: "more" }, el("summary", {}, "Details and source"),
     el("table", { className: "headers" }, el("tbody", {}, ...facts.filter(([, value]) => value).map(([key, value]) => el("tr", {}, el("th", { scope: "row" }, key), el("td", {}, value))))),
     el("pre", {}, pretty(message.source)));

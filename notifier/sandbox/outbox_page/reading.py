@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from notifier.sandbox.outbox import Attachment, Kept, OutboxItem
+from notifier.sandbox.outbox_page.push_parts import push_parts
 
 REMOTE = re.compile(
     r"""<(?:img|source|video|audio|input)\b[^>]*?\s(?:src|srcset|poster)\s*=\s*["']?\s*(?:https?:)?//"""
@@ -40,6 +41,7 @@ def summary(kept: Kept) -> dict[str, Any]:
         "sender": item.sender,
         "service": item.service,
         "inbound": item.inbound,
+        "push": push_parts(item) if item.channel == "push" else None,
     }
 
 
@@ -85,8 +87,11 @@ def document(item: OutboxItem) -> str:
 
 
 def readable(source: bytes) -> str:
-    """The bytes as text; JSON is indented by the page."""
-    return source.decode("utf-8", "replace")
+    """The bytes as text; JSON is indented by the page. Of bytes that are not UTF-8, an encrypted push has many."""
+    text = source.decode("utf-8", "replace")
+    if text.count("\N{REPLACEMENT CHARACTER}") * 10 > len(text):
+        return f"{len(source):,} bytes that are no text; in base64:\n{base64.b64encode(source).decode()}"
+    return text
 
 
 def _parse(item: OutboxItem) -> OutboxItem:
