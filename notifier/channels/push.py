@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from orjson import Fragment
@@ -23,6 +24,9 @@ PRIORITIES = ("high", "normal")
 LONGEST_TTL = 28 * 86_400  #: FCM and most push services keep a message for four weeks at most
 LARGEST_BADGE = 999_999
 LONGEST_SOUND = 100
+#: parts that make no other field of a message differ from its default
+_PLAIN = frozenset({"title", "body", "link", "image", "data"})
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,6}")  # a JSON number has no zeros in front
 #: keys of `apns` with which a push needs no text: it wakes the app, or changes a Live Activity
 _WITHOUT_TEXT = ("content_available", "event")
@@ -118,22 +122,26 @@ class Push(Channel):
 
     def message(self, envelope: Envelope, content: Mapping[str, Any]) -> PushMessage:
         get = content.get
+        title, body, link, image = get("title", ""), get("body", ""), get("link", ""), get("image", "")
+        data = get("data") or _NOTHING
+        if content.keys() <= _PLAIN:  # most messages: 0.8 µs less
+            return PushMessage(envelope, title, body, link, image, data)
         badge, ttl = get("badge", ""), get("ttl")
         return PushMessage(
             envelope,
-            title=get("title", ""),
-            body=get("body", ""),
-            link=get("link", ""),
-            image=get("image", ""),
-            data=get("data") or {},
+            title,
+            body,
+            link,
+            image,
+            data,
             sound=get("sound", ""),
             badge="" if badge == UNREAD else badge,
             priority=get("priority", ""),
             ttl=int(ttl) if ttl else None,
-            android=get("android") or {},
-            apns=get("apns") or {},
-            webpush=get("webpush") or {},
-            fcm=get("fcm") or {},
+            android=get("android") or _NOTHING,
+            apns=get("apns") or _NOTHING,
+            webpush=get("webpush") or _NOTHING,
+            fcm=get("fcm") or _NOTHING,
         )
 
     def check_parts(self, parts: Mapping[str, Any]) -> None:

@@ -34,8 +34,8 @@ WEB_SPELLED = {"require_interaction": "requireInteraction"}
 WEB_HEADERS = frozenset({"urgency", "topic"})
 
 
-def android(message: PushMessage, ttl: int | None) -> dict[str, Any]:
-    config: dict[str, Any] = {"priority": "HIGH" if message.is_urgent else "NORMAL"}
+def android(message: PushMessage, ttl: int | None, urgent: bool) -> dict[str, Any]:
+    config: dict[str, Any] = {"priority": "HIGH" if urgent else "NORMAL"}
     if not message.is_data:  # a data message with a notification would be shown
         notification: dict[str, Any] = {"tag": message.envelope.collapse_key}
         if message.sound:
@@ -59,18 +59,18 @@ def _add_android(config: dict[str, Any], message: PushMessage) -> None:
             config["notification"][spelled] = spell(value) if spell else value
 
 
-def apns(message: PushMessage, ttl: int | None) -> dict[str, Any]:
+def apns(message: PushMessage, ttl: int | None, urgent: bool) -> dict[str, Any]:
     collapse_key = message.envelope.collapse_key
     headers = {
         "apns-collapse-id": collapse_key if len(collapse_key.encode()) <= 64 else digest(collapse_key),
-        "apns-priority": "10" if message.is_urgent else "5",
+        "apns-priority": "10" if urgent else "5",
     }
     if ttl is not None:
         headers["apns-expiration"] = str(int(time.time()) + ttl)
     config: dict[str, Any] = {"headers": headers}
     if message.apns or message.sound or message.badge or message.image or message.is_data:
         _add_apns(config, message)
-    if token := message.fcm.get("live_activity_token"):
+    if message.fcm and (token := message.fcm.get("live_activity_token")):
         config["live_activity_token"] = token
     return config
 
@@ -94,8 +94,8 @@ def _add_apns(config: dict[str, Any], message: PushMessage) -> None:
         config["fcm_options"] = {"image": message.image}
 
 
-def webpush(message: PushMessage, ttl: int | None) -> dict[str, Any]:
-    headers = {"Topic": topic(message.envelope.collapse_key), "Urgency": "high" if message.is_urgent else "normal"}
+def webpush(message: PushMessage, ttl: int | None, urgent: bool) -> dict[str, Any]:
+    headers = {"Topic": topic(message.envelope.collapse_key), "Urgency": "high" if urgent else "normal"}
     if ttl is not None:
         headers["TTL"] = str(ttl)
     config: dict[str, Any] = {"headers": headers}
@@ -122,7 +122,7 @@ def _add_webpush(config: dict[str, Any], message: PushMessage) -> None:
 def lifetime(message: PushMessage) -> int | None:
     """Seconds that the servers may keep the message."""
     seconds = message.lifetime
-    return None if seconds is None else max(0, min(int(seconds), LONGEST_TTL))
+    return None if seconds is None else max(0, min(seconds, LONGEST_TTL))
 
 
 def topic(collapse_key: str) -> str:
