@@ -24,7 +24,7 @@ class NotifierConfig(AppConfig):
         from notifier.api.framework import paths
         from notifier.delivery.planning import category_rules
         from notifier.delivery.wakeup import signal
-        from notifier.providers import platforms
+        from notifier.providers import token_checks
         from notifier.providers.webpush import services
         from notifier.transport import egress
         from tenants.categories import add_use_finder
@@ -42,4 +42,4 @@ class NotifierConfig(AppConfig):
         paths.register()
         signal.register_notifier(tasks.notify_queue)
         add_use_finder(category_rules.find_uses)
-        add_platform_finder(platforms)
+        add_platform_finder(token_checks)

@@ -66,6 +66,8 @@ class Channel(ABC):
     longest: ClassVar[Mapping[str, int]] = {}
     #: a message of the bulk lane carries a link by which the recipient opts out of its category
     carries_unsubscribe_url: ClassVar[bool] = False
+    #: its addresses are tokens of devices, which their platform spells in its own way (tenants.people.platforms)
+    of_devices: ClassVar[bool] = False
     #: parts that are HTML: variables in them are escaped
     html_parts: ClassVar[frozenset[str]] = frozenset()
     #: parts that are objects of texts

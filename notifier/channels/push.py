@@ -80,6 +80,7 @@ class PushMessage(Message):
 
 class Push(Channel):
     name = "push"
+    of_devices = True
     parts = {
         "title": False, "body": False, "link": False, "image": False, "data": False, "sound": False, "badge": False,
         "priority": False, "ttl": False, "android": False, "apns": False, "webpush": False, "fcm": False,

@@ -113,7 +113,7 @@ class Migration(migrations.Migration):
                 ("recipient_id", models.UUIDField()),
                 ("category", models.CharField(default="", max_length=64)),
                 ("channel", models.CharField(max_length=16)),
-                ("platform", models.CharField(default="", max_length=8)),
+                ("platform", models.CharField(default="", max_length=16)),
                 ("address", models.CharField(max_length=1024)),
                 ("device_id", models.UUIDField(null=True)),
                 ("account_id", models.UUIDField(null=True)),
@@ -547,7 +547,7 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(max_length=100)),
                 ("channel", models.CharField(editable=False, max_length=16)),
                 ("provider", models.CharField(max_length=32)),
-                ("platform", models.CharField(blank=True, editable=False, max_length=8)),
+                ("platform", models.CharField(blank=True, editable=False, max_length=16)),
                 (
                     "app",
                     models.CharField(

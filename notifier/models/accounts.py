@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from notifier.values.push_token import MAX_PLATFORM
 from tenants.models import TenantOwned
 
 
@@ -14,7 +15,7 @@ class ProviderAccount(TenantOwned):
     name = models.CharField(max_length=100)
     channel = models.CharField(max_length=16, editable=False)
     provider = models.CharField(max_length=32)
-    platform = models.CharField(max_length=8, blank=True, editable=False)
+    platform = models.CharField(max_length=MAX_PLATFORM, blank=True, editable=False)
     app = models.CharField(
         max_length=100,
         blank=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from notifier.models.content import TemplateVersion
+from notifier.values.push_token import MAX_PLATFORM
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.status import Lane, Mode, QueuePosition, Status
 from tenants.models import Recipient, Tenant, TenantOwned
@@ -90,7 +91,7 @@ class Delivery(models.Model):
     recipient_id = models.UUIDField()
     category = models.CharField(max_length=64, default="")
     channel = models.CharField(max_length=16)
-    platform = models.CharField(max_length=8, default="")
+    platform = models.CharField(max_length=MAX_PLATFORM, default="")
     address = models.CharField(max_length=1024)
     device_id = models.UUIDField(null=True)
     account_id = models.UUIDField(null=True)

@@ -6,6 +6,6 @@ their mechanism are a package (`anymail/`, `ses/`). `body_template.py` makes the
 campaigns (`campaigns.sending`) call providers; a provider calls the HTTP client that it is given.
 """
 
-from notifier.providers.base import Provider, platforms, provider_class, providers
+from notifier.providers.base import Provider, provider_class, providers, token_checks
 
-__all__ = ["Provider", "platforms", "provider_class", "providers"]
+__all__ = ["Provider", "provider_class", "providers", "token_checks"]

@@ -12,7 +12,7 @@ import importlib
 import pkgutil
 import secrets
 from abc import ABC
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -22,7 +22,7 @@ import orjson
 from notifier.channels.base import Message
 from notifier.errors import Forged, InvalidInput
 from notifier.providers.body_template import BodyTemplate, Placeholders, compile_template
-from notifier.values.push_token import is_push_token
+from notifier.values.push_token import MAX_PLATFORM, is_push_token
 from notifier.vocabulary.checks import ConnectionCheck, SenderDomain
 from notifier.vocabulary.http import (
     WITHDRAWN,
@@ -115,6 +115,8 @@ class Provider(ABC, Generic[M]):
     #: a tenant gets an account of this provider in the sandbox without asking; False for a provider beside another one
     #: of its channel, so that twenty email services do not become twenty accounts of each tenant
     default_account: ClassVar[bool] = True
+    #: a device of its platform that was not seen for so many days is marked dead, reason `stale`; None: never
+    stale_after_days: ClassVar[int | None] = None
     #: messages a second that the provider's server allows by default; None: no known limit
     rate_per_s: ClassVar[float | None] = None
     #: the subject of that limit in a sentence
@@ -168,6 +170,7 @@ class Provider(ABC, Generic[M]):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.__dict__.get("name"):
+            _check_platform(cls)
             Provider._registry[cls.name] = cls
 
     def __repr__(self) -> str:
@@ -399,12 +402,38 @@ def providers() -> Mapping[str, type[Provider[Any]]]:
     return Provider._registry
 
 
-def platforms() -> tuple[str, ...]:
-    """The push platforms whose tokens may be registered: those of the providers. A platform that every tenant has an
-    account for comes before one that an owner must add."""
-    by_default = sorted(providers().values(), key=lambda kind: not kind.default_account)
-    served = [kind.platform for kind in by_default if kind.platform]
-    return tuple(dict.fromkeys(served))
+def token_checks() -> Mapping[str, Callable[[str], str]]:
+    """The push platforms whose tokens may be registered, each with the check of its tokens: of the provider that has a
+    check of its own, where two providers serve a platform. A platform that every tenant has an account for comes before
+    one that an owner must add."""
+    checks: dict[str, Callable[[str], str]] = {}
+    for kind in sorted(providers().values(), key=lambda kind: not kind.default_account):
+        if kind.platform and (kind.platform not in checks or has_own_check(kind)):
+            checks[kind.platform] = kind.check_token
+    return checks
+
+
+def has_own_check(kind: type[Provider[Any]]) -> bool:
+    """Whether the provider checks tokens in a way of its own."""
+    return _check_of(kind) is not _check_of(Provider)
+
+
+def _check_of(kind: type[Provider[Any]]) -> Any:
+    return kind.check_token.__func__  # type: ignore[attr-defined]
+
+
+def _check_platform(kind: type[Provider[Any]]) -> None:
+    """Raise TypeError, when the provider's file is loaded, for a platform that no column holds, and for a second check
+    of one platform's tokens: its devices would be stored in two spellings."""
+    if len(kind.platform) > MAX_PLATFORM:
+        raise TypeError(f"{kind.name}: the platform {kind.platform!r} has more than {MAX_PLATFORM} characters")
+    for other in Provider._registry.values():
+        same_platform = kind.platform and other.platform == kind.platform and other.name != kind.name
+        if same_platform and has_own_check(kind) and has_own_check(other) and _check_of(kind) is not _check_of(other):
+            raise TypeError(
+                f"{kind.name} and {other.name} check the tokens of {kind.platform} in two ways: let one of the two"
+                " leave check_token out"
+            )
 
 
 def provider_class(name: str) -> type[Provider[Any]]:

@@ -1,10 +1,12 @@
-"""What a push token of any platform looks like: one rule for devices and for suppressed addresses."""
+"""What a push token of any platform looks like, whatever else its provider checks."""
 
 from __future__ import annotations
 
 import re
 
-_TOKEN = re.compile(r"[\x21-\x7e]{8,1024}")
+#: the most characters of a stored token, and of the name of a platform
+MAX_TOKEN, MAX_PLATFORM = 1024, 16
+_TOKEN = re.compile(rf"[\x21-\x7e]{{8,{MAX_TOKEN}}}")
 
 
 def is_push_token(text: str) -> bool:

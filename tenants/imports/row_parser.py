@@ -15,6 +15,7 @@ from tenants.imports.columns import Columns
 from tenants.imports.csv_file import RowProblem
 from tenants.people import fields as checks
 from tenants.people.attributes import check_size
+from tenants.people.platforms import DEFAULT_PLATFORM, check_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class RecipientRow:
     attributes: str = "{}"
 
 
-# a file of a million recipients names a few hundred locales and time zones
+# a file of a million recipients names a few hundred locales and time zones, and some apps
+_app = lru_cache(maxsize=4096)(checks.app)
 _locale = lru_cache(maxsize=4096)(checks.locale)
 _timezone = lru_cache(maxsize=4096)(checks.timezone)
 _CHECKS: tuple[tuple[str, Callable[[str], str]], ...] = (
@@ -45,12 +47,16 @@ _CHECKS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("timezone", _timezone),
 )
 
+#: a device's field -> its column in a file, where the names differ
+_COLUMN_OF = {"platform": "push_platform", "token": "push_token"}
+
 
 class RowParser:
     """Parses the rows of a file with these columns."""
 
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
+        self._external_id, self._token = columns.fields["external_id"], columns.fields.get("push_token")
         self._field_checks = [(n, columns.fields[n], check) for n, check in _CHECKS if n in columns.fields]
         self._attributes = [(a.path[:-1], a.path[-1], a.index, ColumnType(a.name, a.type)) for a in columns.attributes]
 
@@ -64,18 +70,18 @@ class RowParser:
         try:
             return self._parse(line, cells)
         except InvalidInput as error:
-            return RowProblem(line, f"{error.field}: {error.message}" if error.field else error.message)
+            column = _COLUMN_OF.get(error.field or "", error.field)
+            return RowProblem(line, f"{column}: {error.message}" if column else error.message)
 
     def _parse(self, line: int, cells: Sequence[str]) -> RecipientRow:
-        values = {"external_id": checks.external_id(self._cell(cells, "external_id"))}
+        values = {"external_id": checks.external_id(cells[self._external_id])}
         for name, index, check in self._field_checks:
             if value := cells[index]:
                 values[name] = check(value)
-        token = self._cell(cells, "push_token")
-        if token:
-            platform = self._cell(cells, "push_platform").lower() or "fcm"
-            values |= {"token": token, "platform": platform, "app": self._cell(cells, "app")}
-            checks.device(platform, token, values["app"])
+        if token := cells[self._token] if self._token is not None else "":
+            platform = self._cell(cells, "push_platform").lower() or DEFAULT_PLATFORM
+            app = self._cell(cells, "app")
+            values |= {"token": check_token(platform, token), "platform": platform, "app": _app(app) if app else ""}
         return RecipientRow(line=line, attributes=self._attributes_json(cells), **values)
 
     def _cell(self, cells: Sequence[str], field: str) -> str:

@@ -569,7 +569,7 @@ class Migration(migrations.Migration):
                         default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
-                ("platform", models.CharField(default="fcm", max_length=8)),
+                ("platform", models.CharField(default="fcm", max_length=16)),
                 ("token", models.CharField(max_length=1024)),
                 (
                     "app",

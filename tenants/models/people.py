@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from notifier.values.push_token import MAX_PLATFORM, MAX_TOKEN
 from tenants.models.accounts import check_timezone
 from tenants.models.base import TenantOwned
 
@@ -51,8 +52,8 @@ class Device(TenantOwned):
     recipient: the one that registered it last (tenants.people.devices)."""
 
     recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="devices")
-    platform = models.CharField(max_length=8, default="fcm")
-    token = models.CharField(max_length=1024)
+    platform = models.CharField(max_length=MAX_PLATFORM, default="fcm")
+    token = models.CharField(max_length=MAX_TOKEN)
     app = models.CharField(max_length=100, blank=True, help_text="The app of yours that made the token.")
     created_at = models.DateTimeField(auto_now_add=True)
     last_seen_at = models.DateTimeField(auto_now_add=True)

@@ -7,10 +7,10 @@ import uuid
 
 from django.db import connection
 
-from notifier.errors import InvalidInput
 from notifier.vocabulary.ids import new_id
 from tenants.models import Recipient
 from tenants.people import fields
+from tenants.people.platforms import check_token
 
 # One statement: when two phones register one token at the same time, both succeed and one recipient has the token.
 # `app` is the tenant's app that made the token; it does not decide whose token it is. `xmax = 0` tells an insert from
@@ -24,29 +24,24 @@ ON CONFLICT (tenant_id, platform, token) DO UPDATE
     dead_since = NULL
 RETURNING d.id, d.xmax = 0
 """
-#: tenants.people.fields names them by their CSV columns
-_FIELD = {"push_platform": "platform", "push_token": "token"}
 
 
-def check(platform: str, token: str, app: str = "") -> None:
-    """Raise InvalidInput, naming the API's field, unless a device may have these values."""
-    try:
-        fields.device(platform, token, app)
-    except InvalidInput as error:
-        raise InvalidInput(error.message, field=_FIELD.get(error.field or "", error.field), code=error.code) from None
+def check(platform: str, token: str, app: str = "") -> tuple[str, str]:
+    """Token and app as they are stored. Raises InvalidInput, with the field, unless a device may have these values."""
+    return check_token(platform, token), fields.app(app) if app else ""
 
 
 def register(recipient: Recipient, platform: str, token: str, app: str | None = None) -> tuple[uuid.UUID, bool]:
     """The device's id, and whether it is new. A token of another recipient moves to this one, and a dead device is
     usable again. Without `app` an existing device keeps its app."""
-    check(platform, token, app or "")
+    token, named_app = check(platform, token, app or "")
     values: dict[str, uuid.UUID | str | None] = {
         "id": new_id(),
         "tenant": recipient.tenant_id,
         "recipient": recipient.pk,
         "platform": platform,
         "token": token,
-        "app": app,
+        "app": None if app is None else named_app,
     }
     with connection.cursor() as cursor:
         cursor.execute(_REGISTER, values)

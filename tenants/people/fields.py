@@ -14,9 +14,7 @@ from django.core.validators import EmailValidator
 
 from notifier.errors import InvalidInput
 from notifier.values import locales, zones
-from notifier.values.push_token import is_push_token
 from notifier.values.trim import trimmed
-from tenants.people.platforms import platforms
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}\Z")
 _check_email = EmailValidator()
@@ -77,15 +75,6 @@ def locale(value: str) -> str:
 def timezone(value: str) -> str:
     """IANA, in IANA's own spelling."""
     return zones.canonical(trimmed(value))
-
-
-def device(platform: str, token: str, app: str = "") -> None:
-    """Raise InvalidInput unless a device may have these values."""
-    if platform not in platforms():
-        raise InvalidInput(f"{platform[:16]!r} is no platform; known: {', '.join(platforms())}.", field="push_platform")
-    if not is_push_token(token):
-        raise InvalidInput("A token is 8 to 1024 visible ASCII characters.", field="push_token")
-    _text(app, "app", 100)
 
 
 def app(value: str) -> str:

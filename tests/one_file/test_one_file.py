@@ -1,5 +1,5 @@
-"""The channel, the provider and the fake service of the how-to pages work in a copy of the repository in which no other
-file changes."""
+"""The channel, the provider and the fake service of the how-to pages, and the provider of a new push platform, work in
+a copy of the repository in which no other file changes."""
 
 from __future__ import annotations
 
@@ -27,15 +27,19 @@ def files_of_the_pages() -> dict[str, str]:
     return {path: code for page in PAGES for path, code in _FILE.findall((PROJECT / page).read_text())}
 
 
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository with the files of the pages, and no other change."""
-    folder = tmp_path_factory.mktemp("one-file") / "notifier"
+def copy_with(folder: Path, files: dict[str, str]) -> Path:
+    """A copy of the repository with these files more, and no other change."""
     shutil.copytree(PROJECT, folder, ignore=_NOT_COPIED)
-    for path, code in files_of_the_pages().items():
+    for path, code in files.items():
         assert not (folder / path).exists(), f"{path} exists already"
         (folder / path).write_text(code)
     return folder
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository with the files of the pages."""
+    return copy_with(tmp_path_factory.mktemp("one-file") / "notifier", files_of_the_pages())
 
 
 def run(copy: Path, *arguments: str) -> str:
@@ -93,4 +97,13 @@ def test_the_contract_tests_pass_and_a_message_and_a_campaign_arrive(copy: Path)
         "tests/local/test_compose.py",
         "tests/one_file/send_messenger.py",
     )
+    assert re.search(r"^\d+ passed in ", shown, re.MULTILINE), shown[-2000:]
+
+
+def test_the_file_of_a_new_platform_makes_its_devices_known_everywhere(tmp_path: Path) -> None:
+    provider = (PROJECT / "tests/one_file/pager_provider.py").read_text()
+    copy = copy_with(tmp_path / "notifier", {"notifier/providers/pager.py": provider})
+    run(copy, "-W", "ignore::RuntimeWarning", "manage.py", "makemigrations", "--check", "--dry-run")
+    tests = ("tests/providers/test_contract.py", "tests/one_file/register_pagers.py")
+    shown = run(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--create-db", *tests)
     assert re.search(r"^\d+ passed in ", shown, re.MULTILINE), shown[-2000:]

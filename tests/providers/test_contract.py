@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ import pytest
 from notifier.channels import channels
 from notifier.channels.base import Envelope
 from notifier.errors import Forged, InvalidInput
-from notifier.providers import Provider, provider_class, providers
+from notifier.providers import Provider, provider_class, providers, token_checks
 from notifier.transport.in_memory import InMemoryClient
 from notifier.vocabulary.http import Response
 from notifier.vocabulary.ids import new_id
@@ -85,12 +86,65 @@ def test_it_has_a_name_and_a_channel_that_exists(name: str) -> None:
     assert kind.name == name
     assert kind.channel in channels()
     assert kind.rate_per_s is None or kind.rate_per_s > 0
-    assert len(kind.platform) <= 8, "the columns hold no longer name"
 
 
 def test_the_token_of_every_platform_may_be_registered() -> None:
     assert {kind.platform for kind in providers().values()} - {""} <= set(registered_platforms())
     assert registered_platforms().index("fcm") < registered_platforms().index("expo")
+
+
+@pytest.mark.parametrize("name", sorted(name for name, kind in providers().items() if kind.platform))
+@pytest.mark.parametrize(
+    "text", ["", " ", "short", "with spaces in it", "\0" * 20, "ünïcödé-token", "{}", "[]", "null", "x" * 5_000]
+)
+def test_what_is_no_token_is_refused_at_its_field(name: str, text: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        provider_class(name).check_token(text)
+    assert refused.value.field == "token"
+
+
+def a_provider(**values: Any) -> type[Provider[Any]]:
+    """A new provider class; the registry forgets it at the end of the test."""
+    return type("AProvider", (Provider,), {"channel": "push", **values})
+
+
+def upper(kind: type[Provider[Any]], token: str) -> str:
+    return token.upper()
+
+
+def lower(kind: type[Provider[Any]], token: str) -> str:
+    return token.lower()
+
+
+@pytest.fixture
+def registry_as_it_was() -> Iterator[None]:
+    names = set(providers())
+    yield
+    for name in set(Provider._registry) - names:
+        del Provider._registry[name]
+
+
+@pytest.mark.parametrize("own_first", [True, False])
+def test_the_provider_with_a_check_of_its_own_checks_the_tokens_of_a_platform(
+    own_first: bool, registry_as_it_was: None
+) -> None:
+    checks: list[dict[str, Any]] = [{"check_token": classmethod(upper)}, {}]
+    for n, check in enumerate(checks if own_first else reversed(checks)):
+        a_provider(name=f"telex_{n}", platform="telex", **check)
+    assert token_checks()["telex"]("token") == "TOKEN"
+
+
+def test_two_checks_of_one_platforms_tokens_stop_the_process_at_its_start(registry_as_it_was: None) -> None:
+    first = a_provider(name="telex", platform="telex", check_token=classmethod(upper))
+    type("Second", (first,), {"name": "telex_too"})  # the same check is no second one
+    with pytest.raises(TypeError, match="telex_3 and telex check the tokens of telex in two ways"):
+        a_provider(name="telex_3", platform="telex", check_token=classmethod(lower))
+    assert "telex_3" not in Provider._registry
+
+
+def test_a_platform_whose_name_no_column_holds_stops_the_process_at_its_start(registry_as_it_was: None) -> None:
+    with pytest.raises(TypeError, match="more than 16 characters"):
+        a_provider(name="long", platform="p" * 17)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -12,7 +12,7 @@ from notifier.values.trim import trimmed
 from notifier.vocabulary.status import Kind
 from tenants.models import Recipient
 from tenants.people import attributes, fields
-from tenants.people.platforms import platforms
+from tenants.people.platforms import MAX_SPELLING, platforms
 
 MAX_PREFERENCES = 16 * 1024
 _HOUR = r"^([01]\d|2[0-3]):[0-5]\d\Z"
@@ -67,7 +67,7 @@ class RecipientOutput(serializers.Serializer[Any]):
 
 class DeviceInput(serializers.Serializer[Any]):
     platform = serializers.ChoiceField(platforms())
-    token = Text(max_length=1024, min_length=8, help_text="Visible ASCII, as the platform gave it to the app.")
+    token = Text(max_length=MAX_SPELLING, help_text="As the platform gave it to the app; its provider checks it.")
     app = Text(trimmed, max_length=100, required=False, allow_blank=True, help_text="Which of your apps.")
 
 

@@ -24,6 +24,7 @@ from tenants.admin.pages.people import recipient_ids
 from tenants.admin.roles import MARKETERS, may
 from tenants.admin.site import admin_site
 from tenants.models import Category, ConsentChange, Recipient, Suppression
+from tenants.people.platforms import stored_spelling
 
 
 class CategoryForm(TenantForm):
@@ -131,9 +132,11 @@ class SuppressionForm(TenantForm):
         if not self.errors:
             recipients = Recipient.objects.filter(tenant=values["tenant"])
             try:
-                values["address"] = channel(values["channel"]).check_address(
+                kind = channel(values["channel"])
+                address = kind.check_address(
                     trimmed(values["address"]), lambda external_id: recipients.filter(external_id=external_id).exists()
                 )
+                values["address"] = stored_spelling(address) if kind.of_devices else address
             except NotifierError as error:
                 self.add_error("address", error.message)
         return values

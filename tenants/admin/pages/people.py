@@ -24,7 +24,7 @@ from tenants.admin.site import admin_site
 from tenants.models import Category, Device, Preference, Recipient, Tenant
 from tenants.people import attributes, devices
 from tenants.people import fields as checks
-from tenants.people.platforms import platforms
+from tenants.people.platforms import MAX_SPELLING, platforms, spellings
 from tenants.people.search import search_recipients
 
 
@@ -213,6 +213,7 @@ class PlatformFilter(admin.SimpleListFilter):
 
 class DeviceForm(TenantForm):
     platform = forms.ChoiceField(choices=_platform_choices)
+    token = forms.CharField(max_length=MAX_SPELLING, help_text="As the platform gave it to the app.")
 
     class Meta:
         model = Device
@@ -227,7 +228,9 @@ class DeviceForm(TenantForm):
     def clean(self) -> dict[str, Any] | None:
         values = super().clean() or {}
         try:
-            devices.check(values.get("platform", ""), values.get("token", ""), values.get("app", ""))
+            values["token"], values["app"] = devices.check(
+                values.get("platform", ""), values.get("token", ""), values.get("app", "")
+            )
         except InvalidInput as error:
             self.add_error(error.field if error.field in self.fields else "token", error.message)
         recipient: Recipient | None = values.get("recipient")
@@ -254,7 +257,7 @@ class DeviceAdmin(LargeTableAdmin):
 
     def search_queries(self, request: HttpRequest, term: str) -> Iterable[Any]:
         rows = self.rows(request)
-        by_token = [rows.filter(platform=platform, token=term) for platform in platforms()]
+        by_token = [rows.filter(platform=platform, token=token) for platform, token in spellings(term).items()]
         return *by_token, rows.filter(recipient_id__in=recipient_ids(request, term))
 
     @admin.display(description="token")
