@@ -41,9 +41,17 @@ def test_a_token_belongs_to_one_recipient_whatever_its_app(site: ApiSite, app: s
 
 
 def test_the_same_token_on_two_platforms_makes_two_devices(site: ApiSite) -> None:
-    got = site.acme("POST", "/v1/recipients/dora/devices", {"platform": "webpush", "token": "token-of-dora"})
+    Device.objects.filter(pk=site.phone.pk).update(token="a1" * 32)
+    got = site.acme("POST", "/v1/recipients/dora/devices", {"platform": "apns", "token": "a1" * 32})
     assert got.status == 201
     assert Device.objects.count() == 2
+
+
+def test_two_spellings_of_a_token_make_one_device(site: ApiSite) -> None:
+    tokens = ("AB" * 32, "ab" * 32)
+    answers = [site.acme("POST", "/v1/recipients/dora/devices", {"platform": "apns", "token": t}) for t in tokens]
+    assert [(a.status, a.body["token"]) for a in answers] == [(201, tokens[1]), (200, tokens[1])]
+    assert answers[0].body["id"] == answers[1].body["id"]
 
 
 def test_a_dead_token_is_used_again_once_it_is_registered_again(site: ApiSite) -> None:

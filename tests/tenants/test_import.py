@@ -90,12 +90,13 @@ def test_every_other_column_is_an_attribute(people: People) -> None:
 def test_all_fields_arrive(people: People) -> None:
     put(
         people,
-        "external_id,phone,locale,timezone,token,platform,app\n1,+491701234567,de_AT,Europe/Vienna,tok:12345678,apns,shop\n",
+        "external_id,phone,locale,timezone,token,platform,app\n"
+        f"1,+491701234567,de_AT,Europe/Vienna,{'AB' * 32},apns,shop\n",
     )
     one = stored(people)["1"]
     device = Device.objects.get(recipient=one)
     assert (one.phone, one.locale, one.timezone) == ("+491701234567", "de-AT", "Europe/Vienna")
-    assert (device.platform, device.token, device.app) == ("apns", "tok:12345678", "shop")
+    assert (device.platform, device.token, device.app) == ("apns", "ab" * 32, "shop")
 
 
 def test_rows_of_one_person_are_merged_and_every_token_is_kept(people: People) -> None:
