@@ -154,7 +154,7 @@ class InboxView(APIView):
         response["Access-Control-Allow-Origin"] = "*"
         response["Cache-Control"] = "no-store"
         if is_preflight:
-            response["Access-Control-Allow-Methods"] = "GET, POST, PUT"
+            response["Access-Control-Allow-Methods"] = "GET, POST, PUT, DELETE"
             response["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
             response["Access-Control-Max-Age"] = "86400"
         return response

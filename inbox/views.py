@@ -18,6 +18,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
+from django.templatetags.static import static
 from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
@@ -74,6 +75,7 @@ def page(request: HttpRequest, recipient: Recipient) -> HttpResponse:
         "recipient": recipient,
         "tenant": recipient.tenant,
         "token_url": f"{reverse('inbox-demo-token')}?{request.GET.urlencode()}",
+        "worker_url": reverse("inbox-demo-worker"),
         "site_url": settings.SITE_URL.rstrip("/"),
         "read_only": not _has_link(request),
     }
@@ -88,6 +90,13 @@ def token(request: HttpRequest, recipient: Recipient) -> HttpResponse:
     site's page reads it."""
     minted, ends = mint(recipient) if _has_link(request) else mint(recipient, MEMBERS_TOKEN_SECONDS, read_only=True)
     return JsonResponse({"token": minted, "expires_at": ends.isoformat()})
+
+
+@require_GET
+def worker(request: HttpRequest) -> HttpResponse:
+    """The page's service worker: the file that a tenant writes for a site of its own."""
+    body = f'importScripts("{static("push/service-worker.js")}");\n'
+    return HttpResponse(body, content_type="text/javascript", headers={"Cache-Control": "no-cache"})
 
 
 def _has_link(request: HttpRequest) -> bool:
@@ -142,4 +151,5 @@ def _find(**conditions: object) -> Recipient:
 urlpatterns = [
     path("inbox/", page, name="inbox-demo"),
     path("inbox/token", token, name="inbox-demo-token"),
+    path("inbox/service-worker.js", worker, name="inbox-demo-worker"),
 ]

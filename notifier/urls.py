@@ -60,6 +60,7 @@ urlpatterns = [
     path("v1/", include("notifier.receipts.urls")),
     path("", include("campaigns.api")),
     path("", include("inbox.api")),
+    path("", include("inbox.push_api")),
     path("", include("inbox.views")),
     path("v1/", not_found),
     path("v1/<path:rest>", not_found),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 from rest_framework.exceptions import APIException
@@ -62,6 +64,10 @@ class EventsOutput(serializers.Serializer[Any]):
     items = EventItemOutput(many=True)
 
 
+#: deliveries, at least one -> the channel of each that the caller may report on
+FindChannels = Callable[[Sequence[uuid.UUID]], Mapping[uuid.UUID, str]]
+
+
 class _Event(NamedTuple):
     delivery: uuid.UUID
     hit: Hit
@@ -82,22 +88,32 @@ class EventsView(TenantView):
     def post(self, request: Request) -> Response:
         """Each event is accepted or refused by itself. 202: all were accepted; 207: see the `status` of each item. The
         message's status follows within seconds, and only moves forward: `delivered`, `opened`, `clicked`."""
-        attempts = [_attempt(item) for item in _items(request.data)]
-        deliveries = [attempt.delivery for attempt in attempts if isinstance(attempt, _Event)]
-        channel_of = _channels(self.caller, deliveries)
-        hits_of: defaultdict[str, list[Hit]] = defaultdict(list)
-        items: list[dict[str, Any]] = []
-        for index, attempt in enumerate(attempts):
-            if isinstance(attempt, _Event) and (channel := channel_of.get(attempt.delivery)):
-                hits_of[channel].append(attempt.hit)
-                items.append({"index": index, "status": 202})
-            else:
-                problem = attempt if isinstance(attempt, Problem) else _UNKNOWN
-                items.append({"index": index, "status": problem.status, "problem": problem.document()})
-        hits.insert(hits.rows_of(self.tenant_id, hits_of))
-        accepted = sum(map(len, hits_of.values()))
-        body = {"accepted": accepted, "refused": len(items) - accepted, "items": items}
-        return Response(body, status=202 if accepted == len(items) else 207)
+        return record(self.tenant_id, request.data, partial(_channels, self.caller))
+
+
+def record(tenant_id: uuid.UUID, raw: Any, find_channels: FindChannels) -> Response:
+    """Store the events of a body, and answer it. Raises InvalidInput for a body that is no list of events."""
+    attempts = [_attempt(item) for item in _items(raw)]
+    deliveries = [attempt.delivery for attempt in attempts if isinstance(attempt, _Event)]
+    channel_of = find_channels(deliveries) if deliveries else {}
+    hits_of: defaultdict[str, list[Hit]] = defaultdict(list)
+    items: list[dict[str, Any]] = []
+    for index, attempt in enumerate(attempts):
+        if isinstance(attempt, _Event) and (channel := channel_of.get(attempt.delivery)):
+            hits_of[channel].append(attempt.hit)
+            items.append({"index": index, "status": 202})
+        else:
+            problem = attempt if isinstance(attempt, Problem) else _UNKNOWN
+            items.append({"index": index, "status": problem.status, "problem": problem.document()})
+    hits.insert(hits.rows_of(tenant_id, hits_of))
+    accepted = sum(map(len, hits_of.values()))
+    body = {"accepted": accepted, "refused": len(items) - accepted, "items": items}
+    return Response(body, status=202 if accepted == len(items) else 207)
+
+
+def within(deliveries: Sequence[uuid.UUID]) -> QuerySet[Delivery]:
+    """The rows of these deliveries; at least one. The bounds let PostgreSQL skip the partitions of other months."""
+    return Delivery.objects.filter(pk__in=deliveries, pk__gte=min(deliveries), pk__lte=max(deliveries))
 
 
 _UNKNOWN = problem_of(NotFound("There is no such delivery.", field="delivery"))
@@ -124,10 +140,5 @@ def _attempt(item: Any) -> _Event | Problem:
 
 def _channels(caller: ApiCaller, deliveries: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, str]:
     """Delivery -> its channel, of those that the tenant has. A test key reports on messages of test keys only."""
-    if not deliveries:
-        return {}
-    # the bounds let PostgreSQL skip the partitions of other months
-    rows = Delivery.objects.filter(
-        pk__in=deliveries, pk__gte=min(deliveries), pk__lte=max(deliveries), tenant_id=caller.tenant_id
-    )
-    return dict(rows.filter(mode=caller.mode).values_list("pk", "channel"))
+    rows = within(deliveries).filter(tenant_id=caller.tenant_id, mode=caller.mode)
+    return dict(rows.values_list("pk", "channel"))
