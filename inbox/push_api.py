@@ -23,8 +23,11 @@ from notifier.api.framework.fields import Object, Text
 from notifier.api.framework.paths import path
 from notifier.api.framework.views import read
 from notifier.api.people.shapes import DeviceOutput
+from notifier.delivery.accounts.registry import provider_for, usable_accounts
+from notifier.errors import NotFound
 from notifier.values.trim import trimmed
-from tenants.models import Device, Recipient
+from notifier.vocabulary.status import Mode
+from tenants.models import Device, Recipient, Tenant
 from tenants.people import devices
 from tenants.people.platforms import platforms
 
@@ -39,7 +42,8 @@ class OwnDeviceInput(serializers.Serializer[Any]):
     token = Text(max_length=LONGEST_TOKEN, required=False, help_text="As the platform gave it to the app.")
     subscription = Object(
         LONGEST_TOKEN,
-        required=False, help_text="Of a browser, in place of token: what PushSubscription.toJSON() returns."
+        required=False,
+        help_text="Of a browser, in place of token: what PushSubscription.toJSON() returns.",
     )
     app = Text(trimmed, max_length=100, required=False, allow_blank=True, help_text="Which of your apps.")
 
@@ -72,7 +76,12 @@ class PushKeyView(InboxView):
     )
     def get(self, request: Request) -> Response:
         """The key with which a browser subscribes. 404 `no_push_key` while the tenant has no Web Push account."""
-        raise NotImplementedError
+        tenant = Tenant.objects.get(pk=self.visitor().tenant_id)
+        accounts = usable_accounts(tenant, "push", WEBPUSH, Mode.LIVE, request.query_params.get("app", ""))
+        if not accounts:
+            raise NotFound("The tenant has no Web Push account.", code="no_push_key")
+        key = provider_for(accounts[0]).current_key
+        return Response(PushKeyOutput({"key": key.public_key, "key_id": key.key_id}).data)
 
 
 class OwnDevicesView(InboxView):
