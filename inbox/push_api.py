@@ -23,8 +23,8 @@ from notifier.api.framework.fields import Object, Text
 from notifier.api.framework.paths import path
 from notifier.api.framework.views import read
 from notifier.api.people.shapes import DeviceOutput
-from notifier.delivery.accounts.registry import provider_for, usable_accounts
-from notifier.errors import NotFound
+from notifier.api.push import WebPushKeyOutput
+from notifier.delivery.accounts import webpush_keys
 from notifier.values.trim import trimmed
 from notifier.vocabulary.status import Mode
 from tenants.models import Device, Recipient, Tenant
@@ -61,15 +61,10 @@ class OwnDeviceRemoval(OwnDeviceInput):
     app = None  # type: ignore[assignment]
 
 
-class PushKeyOutput(serializers.Serializer[Any]):
-    key = serializers.CharField(help_text="The VAPID public key, base64url: applicationServerKey of subscribe().")
-    key_id = serializers.CharField(help_text="Names the key in a device's token.")
-
-
 class PushKeyView(InboxView):
     @schema.describe(
-        "Read the key of Web Push",
-        gives=PushKeyOutput,
+        "Read the key of Web Push for a page",
+        gives=WebPushKeyOutput,
         fails=(404,),
         tags=TAGS,
         parameters=[OpenApiParameter("app", str, description="Of several Web Push accounts, the one of this app.")],
@@ -77,11 +72,8 @@ class PushKeyView(InboxView):
     def get(self, request: Request) -> Response:
         """The key with which a browser subscribes. 404 `no_push_key` while the tenant has no Web Push account."""
         tenant = Tenant.objects.get(pk=self.visitor().tenant_id)
-        accounts = usable_accounts(tenant, "push", WEBPUSH, Mode.LIVE, request.query_params.get("app", ""))
-        if not accounts:
-            raise NotFound("The tenant has no Web Push account.", code="no_push_key")
-        key = provider_for(accounts[0]).current_key
-        return Response(PushKeyOutput({"key": key.public_key, "key_id": key.key_id}).data)
+        key = webpush_keys.current_key(tenant, Mode.LIVE, request.query_params.get("app", ""))
+        return Response(WebPushKeyOutput({"public_key": key.public_key, "key_id": key.key_id}).data)
 
 
 class OwnDevicesView(InboxView):

@@ -133,15 +133,20 @@ export class NotifierPush extends EventTarget {
     if (unsupported) return this.#tell("unsupported", unsupported);
     if (Notification.permission === "granted") {
       const subscription = await (await this.#worker())?.pushManager.getSubscription();
-      if (subscription || localStorage.getItem(WANTED)) await this.#subscribe();
-      else await this.#flush();
+      try {
+        if (subscription || localStorage.getItem(WANTED)) await this.#subscribe();
+        else await this.#flush();
+      } catch (error) {
+        await this.#tell(await this.#state()); // the browser's own state holds although the server was not told
+        throw error;
+      }
     }
     return this.#tell(await this.#state());
   }
 
   async #subscribe() {
     const registration = await this.#register();
-    const { key, key_id } = await this.#call("GET", `push-key?app=${encodeURIComponent(this.#options.app)}`);
+    const { public_key: key, key_id } = await this.#call("GET", `push-key?app=${encodeURIComponent(this.#options.app)}`);
     let subscription = await registration.pushManager.getSubscription();
     if (subscription && !isOfKey(subscription, key)) {
       // the tenant has a new key: a browser takes it only for a new subscription

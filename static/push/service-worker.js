@@ -234,7 +234,8 @@
     if (!config) return;
     const token = config.tokenUrl ? await fetchToken(config.tokenUrl) : null;
     const answer = token ? await call(config, token, "GET", `push-key?app=${encodeURIComponent(config.app)}`) : null;
-    const { key, key_id } = answer?.ok ? await answer.json() : config;
+    const current = answer?.ok ? await answer.json() : null;
+    const { key, key_id } = current ? { key: current.public_key, key_id: current.key_id } : config;
     let subscription = event.newSubscription ?? (await self.registration.pushManager.getSubscription());
     if (subscription && config.key !== key) {
       await subscription.unsubscribe();

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page, Worker, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Worker, expect, sync_playwright
 
 from notifier.sandbox.web_push import subscriptions
 
@@ -73,9 +73,10 @@ class PushBrowser:
 
     def permit(self, setting: str) -> None:
         """What the person answers to the browser: `granted`, `denied` or `prompt`."""
-        permission = {"name": "notifications"}
-        values = {"origin": self.origin, "permission": permission, "setting": setting}
-        self.context.new_cdp_session(self.page).send("Browser.setPermission", values)
+        session = self.context.new_cdp_session(self.page)
+        context_id = session.send("Target.getTargetInfo")["targetInfo"]["browserContextId"]
+        values = {"origin": self.origin, "browserContextId": context_id, "setting": setting}
+        session.send("Browser.setPermission", values | {"permission": {"name": "notifications"}})
 
     def deliver(self, content: str) -> None:
         """The push service hands a decrypted message to the service worker."""
@@ -107,26 +108,33 @@ class PushBrowser:
 
 
 @contextmanager
-def push_browser(
-    chromium: str, origin: str, make_subscription: Callable[[str], Any] = _make_subscription
-) -> Iterator[PushBrowser]:
-    """A test fails if the browser reports an error of a script or of the policy."""
+def chromium_browser(path: str) -> Iterator[Browser]:
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # playwright's own loop makes Django believe that we are asynchronous
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=QUIET.split())
-        context = opened.new_context(viewport={"width": 1180, "height": 780})
-        page = context.new_page()
-        page.set_default_timeout(SECONDS)
+        opened = playwright.chromium.launch(executable_path=path, args=QUIET.split())
         expect.set_options(timeout=SECONDS)
-        browser = PushBrowser(context, page, origin)
-        page.on("pageerror", lambda error: browser.errors.append(str(error)))
-        page.on("console", lambda e: browser.errors.append(e.text) if "Content Security" in e.text else None)
-        page.expose_function("makeSubscription", make_subscription)
-        page.add_init_script(_PUSH_MANAGER)
-        yield browser
+        yield opened
         opened.close()
-        assert browser.errors == []
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@contextmanager
+def new_person(
+    chromium: Browser, origin: str, make_subscription: Callable[[str], Any] = _make_subscription
+) -> Iterator[PushBrowser]:
+    """A browser without cookies, workers and permissions. The test fails if it reports an error of a script or of the
+    policy."""
+    context = chromium.new_context(viewport={"width": 1180, "height": 780})
+    page = context.new_page()
+    page.set_default_timeout(SECONDS)
+    browser = PushBrowser(context, page, origin)
+    page.on("pageerror", lambda error: browser.errors.append(str(error)))
+    page.on("console", lambda e: browser.errors.append(e.text) if "Content Security" in e.text else None)
+    page.expose_function("makeSubscription", make_subscription)
+    page.add_init_script(_PUSH_MANAGER)
+    yield browser
+    context.close()
+    assert browser.errors == []
 
 
 def content(**parts: Any) -> str:

@@ -57,7 +57,7 @@ def tokens_of(recipient: Recipient) -> list[str]:
 
 def test_the_key_is_a_public_key_of_the_tenants_account(doras: PushPage, web_role: None) -> None:
     answer = doras.get("push-key").json()
-    point = base64.urlsafe_b64decode(answer["key"] + "=")
+    point = base64.urlsafe_b64decode(answer["public_key"] + "=")
     assert (len(point), point[0], len(answer["key_id"])) == (65, 4, 8)
     assert doras.get("push-key").json() == answer
 
