@@ -25,6 +25,7 @@ from notifier.api.framework.views import read
 from notifier.api.people.shapes import DeviceOutput
 from notifier.api.push import WebPushKeyOutput
 from notifier.delivery.accounts import webpush_keys
+from notifier.providers import Provider, providers
 from notifier.values.trim import trimmed
 from notifier.vocabulary.status import Mode
 from tenants.models import Device, Recipient, Tenant
@@ -82,7 +83,8 @@ class OwnDevicesView(InboxView):
         """Safe to repeat at every start of the page: it tells that the device is still in use. A device of another
         recipient moves to this one. Beyond 50 devices of one platform the longest unused are removed."""
         values, recipient = read(OwnDeviceInput, request.data), self._recipient()
-        device_id, created = devices.register(recipient, values["platform"], values["token"], values.get("app"))
+        token = _stored_token(values["platform"], values["token"])
+        device_id, created = devices.register(recipient, values["platform"], token, values.get("app"))
         device = Device.objects.get(pk=device_id)
         self._forget_earlier(device)
         return Response(DeviceOutput(device).data, status=201 if created else 200)
@@ -91,7 +93,7 @@ class OwnDevicesView(InboxView):
     def delete(self, request: Request) -> Response:
         """Nothing is sent to the device from now on. Safe to repeat; a device of another recipient stays."""
         values = read(OwnDeviceRemoval, request.data)
-        token = devices.check(values["platform"], values["token"])
+        token = _stored_token(values["platform"], values["token"])
         self._own(values["platform"]).filter(_same_device(token)).delete()
         return Response(status=204)
 
@@ -124,6 +126,12 @@ class OwnEventsView(InboxView):
         """Delivery -> its channel, of those that went to this recipient."""
         own = events.within(deliveries).filter(recipient_id=self.visitor().recipient_id)
         return dict(own.values_list("pk", "channel"))
+
+
+def _stored_token(platform: str, token: str) -> str:
+    """The token as its provider spells it. Raises InvalidInput."""
+    kinds = (kind for kind in providers().values() if kind.platform == platform)
+    return next(kinds, Provider).check_token(token)
 
 
 def _same_device(token: str) -> Q:

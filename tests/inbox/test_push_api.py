@@ -14,9 +14,12 @@ from django.test import Client
 
 from inbox import push_api
 from inbox.tokens import mint
-from notifier.models import ProviderAccount
+from notifier.delivery.accounts import registry
+from notifier.delivery.content import templates
+from notifier.delivery.engagement.hits import unpack
+from notifier.models import EngagementBatch, Template
 from notifier.sandbox.web_push import subscriptions
-from tenants.models import Device, Recipient
+from tenants.models import Category, Device, Recipient, Tenant
 from tests.fixtures import People
 from tests.inbox.test_api import Browser
 
@@ -62,13 +65,13 @@ def test_the_key_is_a_public_key_of_the_tenants_account(doras: PushPage, web_rol
     assert doras.get("push-key").json() == answer
 
 
-def test_a_tenant_without_a_web_push_account_has_no_key(doras: PushPage, web_role: None) -> None:
-    doras.get("push-key")
-    ProviderAccount.objects.filter(provider="webpush").update(enabled=False)
-    from notifier.delivery.accounts import registry
-
-    registry._enabled.clear()
-    answer = doras.get("push-key")
+def test_a_live_tenant_without_a_web_push_account_has_no_key(
+    doras: PushPage, people: People, as_web: Callable[[], Any]
+) -> None:
+    Tenant.objects.filter(pk=people.acme.pk).update(sandbox=False)
+    registry.reset()
+    with as_web():
+        answer = doras.get("push-key")
     assert (answer.status_code, answer.json()["code"]) == (404, "no_push_key")
 
 
@@ -142,21 +145,22 @@ def test_an_unfit_device_is_named_and_nothing_is_stored(
 
 
 def test_of_too_many_devices_the_longest_unused_are_removed(
-    doras: PushPage, dora: Recipient, people: People, web_role: None, monkeypatch: pytest.MonkeyPatch
+    doras: PushPage, dora: Recipient, people: People, as_web: Callable[[], Any]
 ) -> None:
     phone = Device.objects.create(tenant=people.acme, recipient=dora, platform="fcm", token="her-old-phone")
-    old = datetime.now(UTC) - timedelta(days=9)
     Device.objects.bulk_create(
         Device(tenant=people.acme, recipient=dora, platform="webpush", token=f"https://x.example/{n}#a.b")
         for n in range(push_api.MOST_DEVICES)
     )
     unused, dead = tokens_of(dora)[7:9]
-    Device.objects.filter(token=unused).update(last_seen_at=old)
-    doras.put("devices", subscription=subscription())
+    Device.objects.filter(token=unused).update(last_seen_at=datetime.now(UTC) - timedelta(days=9))
+    with as_web():
+        doras.put("devices", subscription=subscription())
     assert len(tokens_of(dora)) == push_api.MOST_DEVICES + 1
     assert unused not in tokens_of(dora)
     Device.objects.filter(token=dead).update(dead_since=datetime.now(UTC))
-    doras.put("devices", subscription=subscription())
+    with as_web():
+        doras.put("devices", subscription=subscription())
     assert dead not in tokens_of(dora)
     assert phone.token in tokens_of(dora)
 
@@ -168,5 +172,22 @@ def test_pages_of_any_origin_may_ask(web_role: None) -> None:
     assert Client().put("/v1/inbox/devices").status_code == 401
 
 
-def test_a_person_reports_only_on_messages_of_their_own(doras: PushPage, emils: PushPage, web_role: None) -> None:
-    pass
+def test_a_person_reports_only_on_messages_of_their_own(
+    doras: PushPage, emils: PushPage, people: People, dora: Recipient, as_web: Callable[[], Any]
+) -> None:
+    category = Category.objects.create(tenant=people.acme, key="news", name="News")
+    template = Template.objects.create(tenant=people.acme, key="hello", category=category)
+    templates.publish(template, {"in_app": {"en": {"title": "Hello", "body": "World"}}})
+    accepted = PushPage(people.acme_key).client.post(
+        "/v1/notifications",
+        {"recipient": "dora", "template": "hello"},
+        "application/json",
+        headers={"Authorization": f"Bearer {people.acme_key}"},
+    )
+    events = [{"delivery": accepted.json()["deliveries"][0]["id"], "kind": "opened"}]
+    with as_web():
+        refused = emils.post("events", events=events)
+        assert (refused.status_code, refused.json()["items"][0]["status"]) == (207, 404)
+        assert doras.post("events", events=events).status_code == 202
+        assert doras.post("events", events=[]).json()["field"] == "events"
+    assert [hit.kind for row in EngagementBatch.objects.all() for hit in unpack(row.events)] == ["opened"]
