@@ -9,6 +9,7 @@ from operator import itemgetter
 from django.conf import settings
 
 from campaigns.arming.planning import CampaignPlanner, Message, RangePlan
+from campaigns.arming.prepared import prepared_bodies
 from campaigns.models import Campaign, Shard
 from campaigns.shard import payload
 from notifier.channels import channel
@@ -71,6 +72,8 @@ def store_shards(campaign: Campaign, drafts: list[ShardDraft], range_number: int
     if not drafts:
         return
     payloads = [payload_of(draft) for draft in drafts]
+    for draft, messages in zip(drafts, payloads, strict=True):
+        messages.prepared = prepared_bodies(campaign, draft.account, draft.channel, messages)
     shards = [
         Shard(
             tenant_id=campaign.tenant_id,
