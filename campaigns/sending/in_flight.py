@@ -22,7 +22,7 @@ from notifier.delivery.messages import envelope_of, expires_in, is_tracked, mess
 from notifier.errors import NotifierError
 from notifier.vocabulary.http import Answered, RequestBatch, Response, TokenRefused, TransportError
 from notifier.vocabulary.status import Status
-from notifier.vocabulary.verdicts import Throttled, Verdict, Withdrawn
+from notifier.vocabulary.verdicts import Sent, Throttled, Verdict, Withdrawn
 
 #: FCM also answers 429 when one device gets too much: one 429 among more answers than this does not slow the account
 ANSWERS_PER_429 = 50
@@ -62,6 +62,10 @@ class InFlight:
             return
         self._completions = self._client.completion_queue()
         self._token_request = None if self._provider.builtin else self._provider.required_token()
+        #: a report may name a message by the server's reference, so that the shard keeps it
+        self._needs_references = (
+            self._provider.reports or self._provider.polls_receipts or self._provider.protocol != "http"
+        )
         row = claimed.ledger_row(0)
         self._builder = BodyBuilder(self._provider, claimed.payload, envelope_of(row), tracks=is_tracked(row))
         #: only the SMTP client reports what a server has accepted, because nothing hides the repeat of an email
@@ -179,27 +183,36 @@ class InFlight:
                 self._record_answers(batch, answers)
 
     def _record_answers(self, batch: RequestBatch, answers: Sequence[Answered]) -> None:
-        (rows, asked_delay), outcomes = self._batches[batch], self._claimed.outcomes
+        rows, asked_delay = self._batches[batch]
         self.unwritten = True
         sent = [rows[at] for at, answer in answers if type(answer) is int]
-        outcomes.mark_sent(sent, self._claimed.delay())
-        self._sent += len(sent)
-        self._moved = 0 if sent else self._moved
+        self._record_sent(sent)
         if len(sent) != len(answers):
             others = [(rows[at], answer) for at, answer in answers if not isinstance(answer, int)]
             self._record_others(others, asked_delay)
         if not batch.left:
             del self._batches[batch]
 
+    def _record_sent(self, rows: Sequence[int]) -> None:
+        """Record messages that the provider took, and of which nothing else is known or needed."""
+        self._claimed.outcomes.mark_sent(rows, self._claimed.delay())
+        self._sent += len(rows)
+        self._moved = 0 if rows else self._moved
+
     def _record_others(self, answers: Sequence[tuple[int, Response | TransportError]], asked_delay: int) -> None:
         """Record all answers but a plain 200."""
         verdicts: list[Verdict] = []
+        sent: list[int] = []
         for i, answer in answers:
             verdict = self._provider.verdict(answer)
+            if type(verdict) is Sent and not verdict.final and not self._needs_references:
+                sent.append(i)  # as a plain 200: an outcome with a note costs 40 µs more
+                continue
             if not (skipped := self._blames_nothing(answer)):
                 verdicts.append(verdict)
             outcome = outcome_of(self._claimed.ledger_row(i, asked_delay), verdict, self._fallbacks)
             self.record_outcome(i, outcome, skipped=skipped)
+        self._record_sent(sent)
         self._verdicts += verdicts
         if self._token_request and any(isinstance(answer, Response) and answer.status == 401 for _, answer in answers):
             self._client.forget_token(self._token_request.cache_key)

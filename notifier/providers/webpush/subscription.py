@@ -42,11 +42,10 @@ class Subscription:
 
 
 def parse_stored(token: str) -> Subscription:
-    """The subscription of a token that `check_token` returned. Raises ValueError for another text. 3 µs."""
+    """The subscription of a token that `check_token` returned. Raises ValueError for another text. 2 µs."""
     endpoint, _, keys = token.partition("#")
-    p256dh, _, others = keys.partition(".")
-    auth, _, key_id = others.partition(".")
-    return Subscription(endpoint, encoding.decode(p256dh), encoding.decode(auth), key_id)
+    p256dh, auth, key_id = (*keys.split(".", 2), "", "")[:3]
+    return Subscription(endpoint, encoding.decode_known(p256dh), encoding.decode_known(auth), key_id)
 
 
 def check_token(text: str) -> str:
