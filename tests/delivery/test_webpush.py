@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -12,14 +14,18 @@ from pytest_django import Settings
 from campaigns import arming
 from campaigns.lifecycle import launch
 from campaigns.models import Shard, ShardPayload
-from campaigns.shard.payload import unpack
+from campaigns.shard.payload import pack, unpack
+from notifier.delivery.accounts import registry
 from notifier.delivery.content import templates
 from notifier.delivery.send import deliver
 from notifier.models import Template
 from notifier.providers.webpush import services
-from notifier.providers.webpush.subscription import check_token
+from notifier.providers.webpush.config import WebPushConfig
+from notifier.providers.webpush.encryption import encrypt
+from notifier.providers.webpush.provider import WebPush
+from notifier.providers.webpush.subscription import check_token, parse_stored
 from notifier.vocabulary.people import SendRequest
-from notifier.vocabulary.status import Lane
+from notifier.vocabulary.status import Lane, Mode
 from tenants.models import Device
 from tenants.people import devices
 from tests.delivery.build import Shop, a_shop
@@ -97,3 +103,56 @@ def test_a_number_that_is_counted_when_the_message_leaves_is_encrypted_then(shop
     assert unpack(ShardPayload.objects.get(shard__campaign=campaign).rows).prepared == [""]
     send_shards(campaign)
     assert read_by(sandbox, browser)["badge"] == "0"
+
+
+def test_arming_made_what_leaves(shop: Shop, sandbox: Sandbox) -> None:
+    """The sender encrypts nothing anew: a body that is put in the place of an armed one arrives."""
+    browser = a_browser(shop, sandbox, "ada")
+    campaign = running(a_campaign(shop, channels=["push"]))
+    armed = ShardPayload.objects.get(shard__campaign=campaign)
+    subscribed = parse_stored(browser.token)
+    other = encrypt(b'{"title":"armed"}', subscribed.browser_key, subscribed.secret)
+    changed = replace(unpack(armed.rows), prepared=[b64encode(other).decode()])
+    ShardPayload.objects.filter(pk=armed.pk).update(rows=pack(changed))
+    send_shards(campaign)
+    assert read_by(sandbox, browser)["title"] == "armed"
+
+
+@pytest.mark.parametrize(
+    ("word", "outcome", "dead"),
+    [
+        ("unregistered", "failed dead_address", True),
+        ("missing", "failed dead_address", True),
+        ("mismatch", "failed dead_address", True),
+        ("toolarge", "failed rejected", False),
+        ("throttled", "queued", False),
+        ("unavailable", "queued", False),
+    ],
+)
+def test_the_push_services_answer_decides(shop: Shop, sandbox: Sandbox, word: str, outcome: str, dead: bool) -> None:
+    browser = a_browser(shop, sandbox, "ada", word=word)
+    shop.accept(SendRequest("ada", "order", data={"order": "7"}))
+    deliver("push", (Lane.TRANSACTIONAL,))
+    [row] = shop.deliveries()
+    assert f"{shop.statuses()[0]} {row.reason}".strip() == outcome
+    browser.refresh_from_db()
+    assert (browser.dead_since is not None) is dead
+
+
+def test_after_a_rotation_each_browser_gets_the_key_that_it_subscribed_with(shop: Shop, sandbox: Sandbox) -> None:
+    account = registry.choose_account(shop.tenant, "push", "webpush", Mode.LIVE)
+    account.provider = "webpush"
+    registry.save_config(account, {"subject": "mailto:push@example.com"})
+    names = ["early", "late"]
+    for name in names:
+        provider = WebPush(WebPushConfig.parse(registry.settings_of(account)), sandbox.url)
+        registry.override_provider(account.pk, provider)
+        key = provider.current_key
+        browser = a_browser(shop, sandbox, name, application_server_key=key.public_key)
+        Device.objects.filter(pk=browser.pk).update(token=f"{browser.token}.{key.key_id}")
+        registry.renew_key(account)
+    for name in names:
+        shop.accept(SendRequest(name, "order", data={"order": "7"}))
+    deliver("push", (Lane.TRANSACTIONAL,))
+    assert shop.statuses() == ["sent", "sent"]
+    assert sandbox.report()["webpush"]["decrypted"] == 2

@@ -18,8 +18,8 @@ from notifier.providers.webpush.encryption import LARGEST_PLAINTEXT, encrypt
 from notifier.providers.webpush.payload import payload_of, size_of
 from notifier.providers.webpush.vapid import VapidKey
 from notifier.vocabulary.checks import ConnectionCheck
-from notifier.vocabulary.http import HttpClient, Request, Response
-from notifier.vocabulary.verdicts import Verdict
+from notifier.vocabulary.http import HttpClient, Request, Response, TransportError
+from notifier.vocabulary.verdicts import Temporary, Verdict
 
 TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")  #: RFC 8030 §5.4
 #: origins whose authorization is kept: browsers have about ten; Microsoft has some dozens
@@ -157,6 +157,12 @@ class WebPush(base.Provider[PushMessage]):
 
     def verdict_of(self, response: Response) -> Verdict:
         return verdicts.verdict_of(response)
+
+    def verdict(self, answer: Response | TransportError) -> Verdict:
+        """A push service that cannot be reached is one of several, and a token may name a host that does not exist:
+        neither closes the account."""
+        verdict = super().verdict(answer)
+        return Temporary(verdict.detail) if isinstance(verdict, Temporary) and verdict.unavailable else verdict
 
 
 def _topic(collapse_key: str) -> str:
