@@ -1,5 +1,9 @@
 """The statements on notifier_awaitedreceipts: messages about which a provider's server must be asked, stored with the
-transaction that settles them, and claimed when they are due, a set of one account at a time."""
+transaction that settles them, and claimed when they are due, a set of one account at a time.
+
+A table of its own, because an index on the ledger for due receipts would cost every message of every provider, and a
+row of the ledger would be written again for each question. A row here stands for up to GROUP messages.
+"""
 
 from __future__ import annotations
 
