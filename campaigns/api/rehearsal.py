@@ -42,6 +42,8 @@ class PreflightReadyOutput(serializers.Serializer[Any]):
     seconds = serializers.FloatField(help_text="The least time that the rate allows.")
     per_worker = serializers.FloatField(allow_null=True, help_text="Messages a second of one worker.")
     shown_by = serializers.CharField(help_text="The campaign that showed `per_worker`; empty: an assumption.")
+    platform = serializers.CharField(help_text="Of the devices that the account sends to, such as apns; may be empty.")
+    prepared = serializers.BooleanField(help_text="Arming encrypted each message (Web Push).")
     segments = serializers.IntegerField(help_text="SMS segments of all messages together; 0 on other channels.")
     price_per_segment = serializers.FloatField(help_text="As the account's settings say; 0: unknown.")
     cost = serializers.FloatField(allow_null=True, help_text="`segments` at `price_per_segment`.")

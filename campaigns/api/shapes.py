@@ -221,6 +221,18 @@ class CampaignGoInput(serializers.Serializer[Any]):
     )
 
 
+class CampaignAccountOutput(serializers.Serializer[Any]):
+    channel = serializers.CharField()
+    platform = serializers.CharField(help_text="Of the devices that the account sends to; may be empty.")
+    account = serializers.CharField()
+    provider = serializers.CharField()
+    messages = serializers.IntegerField()
+    sent = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    dead = serializers.IntegerField(help_text="Of the failed: the address does not exist any more.")
+    retried = serializers.IntegerField(help_text="Left to a later attempt; `channels` says how those ended.")
+
+
 class CampaignResultsOutput(serializers.Serializer[Any]):
     """Counts and times from the ledger."""
 
@@ -253,6 +265,7 @@ class CampaignResultsOutput(serializers.Serializer[Any]):
     last_ms = serializers.IntegerField(allow_null=True)
     channels = serializers.DictField(help_text="The same figures for each channel, with counts by status and reason.")
     throughput = serializers.ListField(child=serializers.DictField())
+    accounts = CampaignAccountOutput(many=True, help_text="What the shards of each account ended with.")
     workers = serializers.ListField(child=serializers.DictField())
     shards = serializers.DictField(child=serializers.IntegerField())
 

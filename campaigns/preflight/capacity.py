@@ -50,6 +50,8 @@ class Figures:
     wal: float = 13.0
     #: bytes of WAL a message while the ledger's rows follow: 690 for a whole campaign of 200,000, less the above
     wal_after: float = 680.0
+    #: µs of one core to encrypt a Web Push message (notifier.providers.webpush.encryption), which arming does
+    encryption_us: float = 125.0
     #: recipients a second that two cores arm: 27,000 to 46,000, 300,000 and a million of them
     armed: float = 33_000.0
 

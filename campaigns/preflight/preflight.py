@@ -50,6 +50,10 @@ class Ready:
     per_worker: float | None = None
     #: the campaign that showed `per_worker`; "" for the figure of our own measurements
     shown_by: str = ""
+    #: of the devices that the account sends to; empty on a channel without devices
+    platform: str = ""
+    #: arming made the bodies of these messages: Web Push encrypts each one
+    prepared: bool = False
     #: of all messages together, on a channel that is billed by segments
     segments: int = 0
     #: of one segment, as the account's settings say; 0: unknown
@@ -143,7 +147,10 @@ def preflight(campaign: Campaign, seconds: float | None = None) -> Preflight:
         problems=campaign.problems,
         ready=ready,
         warnings=warnings(campaign, Findings(ready, takes, workers, spot_check(campaign, now)), now),
-        arithmetic=[arithmetic(r, takes, seconds) for r in ready if r.rate],
+        arithmetic=[
+            *(arithmetic(r, takes, seconds) for r in ready if r.rate),
+            *(encryption(r) for r in ready if r.prepared),
+        ],
         estimate=estimate,
         workers=workers,
         needs=needs(ready, seconds) if seconds is not None else (),
@@ -170,6 +177,14 @@ def arithmetic(ready: Ready, takes: float, goal: float | None = None) -> str:
         return f"{sentence}."
     ask = provider.raise_quota(ready.messages / goal if goal else ready.rate or 0)
     return f"{sentence}; {ask}." if ask else f"{sentence}."
+
+
+def encryption(ready: Ready) -> str:
+    """What arming did for messages that are encrypted one by one."""
+    seconds = ready.messages * capacity.MEASURED.encryption_us / 1_000_000
+    least = duration(seconds) if seconds >= 0.1 else "less than 0.1 s"
+    number = capacity.counted(ready.messages, "message")
+    return f"{number} on {ready.account}: arming encrypted each for its browser, which took about {least} of one core."
 
 
 def paces(ready: Sequence[Ready], rate_per_s: float | None, workers: Mapping[str, int] | None) -> list[Pace]:
@@ -290,6 +305,8 @@ def _account(channel: str, account: ProviderAccount, armed: Armed, speeds: Mappi
         rate=registry.rate_of(account),
         enabled=account.enabled,
         by_default=not account.rate_per_s,
+        platform=provider.platform,
+        prepared=provider.prepares,
         per_worker=shown.per_s if shown else _assumed_speed(account, provider),
         shown_by=shown.shown_by if shown else "",
         segments=armed.segments,

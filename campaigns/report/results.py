@@ -24,6 +24,7 @@ from campaigns.report.times import FINE_MS, LONGEST_S, Point, Times, bucket, cur
 from campaigns.shard.outcomes import ShardOutcomes, sent_delays
 from notifier.delivery.engagement import counts
 from notifier.delivery.ledger import campaign_counts
+from notifier.providers import provider_class
 from notifier.vocabulary.status import TAKEN, Status
 
 NOT_SENT = (Status.FAILED, Status.SUPPRESSED, Status.CANCELLED, Status.EXPIRED)
@@ -52,6 +53,22 @@ class Worker:
     @property
     def rate(self) -> float:
         return self.messages / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True)
+class AccountTotals:
+    """What the shards of one account ended with, such as of one push service. `retried`: messages that were to be tried
+    again later; the counts by channel say how those ended."""
+
+    channel: str
+    platform: str
+    account: str
+    provider: str
+    messages: int
+    sent: int
+    failed: int
+    dead: int
+    retried: int
 
 
 @dataclass
@@ -95,6 +112,7 @@ class Results(Totals):
     channel_times: dict[str, Times] = field(default_factory=dict)
     throughput: list[Point] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
+    accounts: list[AccountTotals] = field(default_factory=list)
     shards: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -187,6 +205,7 @@ def results(campaign: Campaign) -> Results:
     report.shards = dict(_rows(_SHARDS, campaign))
     report.segments = _segments(campaign)
     report.counted = counts.of_campaign(campaign.pk)
+    report.accounts = _by_account(campaign)
     report.workers = [_worker(row) for row in _rows(_WORKERS, campaign)]
     if campaign.launched_at is not None:
         _add_times(report, campaign, campaign.launched_at)
@@ -231,6 +250,17 @@ def ready_by_channel(campaign: Campaign) -> dict[tuple[str, uuid.UUID], Armed]:
     shards = Shard.objects.filter(tenant_id=campaign.tenant_id, campaign=campaign).order_by()
     sums = shards.values_list("channel", "account_id").annotate(Sum("size"), Sum("segments"))
     return {(channel, account_id): Armed(size, segments) for channel, account_id, size, segments in sums}
+
+
+def _by_account(campaign: Campaign) -> list[AccountTotals]:
+    shards = Shard.objects.filter(tenant_id=campaign.tenant_id, campaign=campaign).order_by()
+    columns = ("channel", "account__name", "account__provider")
+    sums = shards.values_list(*columns).annotate(Sum("size"), Sum("sent"), Sum("failed"), Sum("dead"), Sum("requeued"))
+    rows = [
+        AccountTotals(channel, provider_class(provider).platform, name, provider, *counts)
+        for channel, name, provider, *counts in sums
+    ]
+    return sorted(rows, key=lambda row: (row.channel, -row.messages, row.account))
 
 
 def _segments(campaign: Campaign) -> dict[str, int]:
@@ -329,6 +359,7 @@ def as_json(report: Results) -> dict[str, Any]:
         **_times_json(report.times),
         "channels": {name: _channel_json(report, name) for name in sorted(report.channels)},
         "throughput": [{**asdict(point), "rate_per_s": point.rate} for point in report.throughput],
+        "accounts": [asdict(row) for row in report.accounts],
         "workers": [{**asdict(worker), "rate_per_s": worker.rate} for worker in report.workers],
         "shards": report.shards,
     }

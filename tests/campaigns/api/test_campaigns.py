@@ -35,6 +35,9 @@ def test_the_road_from_draft_to_results(site: Site, api: Api) -> None:
     assert report["channels"]["in_app"]["delivered"] == 4
     assert 0 <= report["p50_ms"] <= report["p99_ms"] <= report["last_ms"]
     assert [(w["name"], w["messages"]) for w in report["workers"]] == [("bulk@one", 4)]
+    assert [(a["channel"], a["platform"], a["messages"], a["sent"]) for a in report["accounts"]] == [
+        ("in_app", "", 4, 4)
+    ]
     assert sum(point["sent"] for point in report["throughput"]) == 4
 
 

@@ -110,6 +110,14 @@ def test_the_arithmetic_of_a_rate_limit(ready: Ready, takes: float, wanted: floa
 
 
 @pytest.mark.parametrize(
+    ("messages", "expected_text"),
+    [(1, "1 message on web: arming encrypted"), (80_000, "80,000 messages"), (80_000, "took about 10 s of one core.")],
+)
+def test_what_arming_encrypted_is_said(messages: int, expected_text: str) -> None:
+    assert expected_text in preflight.encryption(Ready("push", "web", "webpush", messages, prepared=True))
+
+
+@pytest.mark.parametrize(
     ("ready", "rate_per_s", "workers", "seconds", "why"),
     [
         ([FCM], None, {"push": 26}, 400.0, "the rate limit of main"),
@@ -178,6 +186,7 @@ def test_an_armed_campaign_is_summed_up(site: Site) -> None:
     assert (result.audience, result.messages, result.excluded) == (4, 8, {})
     assert {r.channel: r.messages for r in result.ready} == {"push": 4, "in_app": 4}
     assert [need.channel for need in result.needs] == ["push"]
+    assert {r.channel: r.platform for r in result.ready} == {"push": "fcm", "in_app": ""}
     assert preflight.as_json(result)["messages"] == 8
 
 
