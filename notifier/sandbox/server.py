@@ -15,6 +15,7 @@ from typing import cast
 from notifier.sandbox.callbacks import Callbacks, Site
 from notifier.sandbox.control_api import ControlApi
 from notifier.sandbox.fake_service import Answer, FakeServer, FakeService, Incoming, json_answer
+from notifier.sandbox.http.frames import PREFACE
 from notifier.sandbox.http.http1 import Http1
 from notifier.sandbox.http.http2 import Http2
 from notifier.sandbox.identity import load_identity
@@ -62,12 +63,18 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._sandbox.state.connections += 1
         tls = transport.get_extra_info("ssl_object")
-        if tls is not None and tls.selected_alpn_protocol() == "h2":
-            self._protocol = Http2(self._transport, self._sandbox.answer, self._sandbox.state.faults)
-        else:
-            self._protocol = Http1(self._transport, self._sandbox.answer)
+        negotiated = None if tls is None else tls.selected_alpn_protocol()
+        if negotiated is not None:
+            self._choose(http2=negotiated == "h2")
+
+    def _choose(self, *, http2: bool) -> None:
+        state, answer = self._sandbox.state, self._sandbox.answer
+        self._protocol = Http2(self._transport, answer, state.faults) if http2 else Http1(self._transport, answer)
 
     def data_received(self, data: bytes) -> None:
+        if self._protocol is None:
+            # a client that negotiates nothing shows its protocol by its first bytes, as aioapns does (RFC 9113 §3.3)
+            self._choose(http2=PREFACE.startswith(data[: len(PREFACE)]))
         if self._protocol is not None:
             self._protocol.feed(data)
 
