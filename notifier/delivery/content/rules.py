@@ -14,8 +14,8 @@ from notifier.errors import InvalidInput
 from notifier.providers import providers
 from notifier.vocabulary.content import TenantRules
 
-#: bytes of one character in UTF-8, at most
-_WIDEST = 4
+#: bytes of one character at most: 4 in UTF-8, and 6 as JSON writes a control character
+_WIDEST = 6
 
 
 def check(name: str, parts: Mapping[str, Any], tenant_rules: TenantRules, field: str, *, whole: bool = False) -> None:

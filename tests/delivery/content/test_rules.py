@@ -62,6 +62,7 @@ def test_paths_and_the_tenants_app_schemes_are_published(link: str) -> None:
         ("push", "link", "https://x.test/1", "javascript:alert(1)"),
         ("push", "body", "x" * 3000, "x" * 4200),
         ("push", "body", "x" * 1500, "\U0001f389" * 1100),
+        ("push", "body", "x" * 1500, "\x01" * 900),  # JSON writes six bytes
         ("push", "data", "x" * 3000, "x" * 4200),
         ("in_app", "title", "x" * 500, "x" * 501),
         ("in_app", "link", "/x", "//x.test"),
