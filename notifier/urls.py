@@ -12,9 +12,10 @@ from django.views.generic import RedirectView
 
 from notifier.api.framework.errors import Problem, current_problem, problem_response
 from notifier.api.framework.guard import PREFIX
-from notifier.delivery.content import unsubscribe_link
+from notifier.delivery.content import preferences_link, unsubscribe_link
 from notifier.delivery.content.tracking import tracked_link
 from notifier.web import health, tracking
+from notifier.web.preferences import PreferencesPage
 from notifier.web.unsubscribe import Unsubscribe
 from tenants.admin.site import admin_site
 
@@ -50,6 +51,7 @@ urlpatterns = [
     path("healthz", health.alive),
     path("readyz", health.ready),
     path(f"{unsubscribe_link.PATH}<str:token>", Unsubscribe.as_view()),
+    path(f"{preferences_link.PATH}<str:token>", PreferencesPage.as_view()),
     path(f"{tracked_link.CLICK}<str:token>", tracking.click),
     path(f"{tracked_link.CLICK}<str:token>/<str:delivery>", tracking.click),
     path(f"{tracked_link.OPEN}<str:token>", tracking.opened),

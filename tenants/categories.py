@@ -82,11 +82,11 @@ def archived_error(key: str, field: str) -> InvalidInput:
     )
 
 
-def create(tenant_id: uuid.UUID, key: str, name: str, kind: str) -> Category:
+def create(tenant_id: uuid.UUID, key: str, name: str, kind: str, description: str = "") -> Category:
     """Raises Conflict for a key that exists, or for a critical category whose key a recipient has opted out of."""
     check_kind(Category(tenant_id=tenant_id, key=key), kind)
     category, created = Category.objects.get_or_create(
-        tenant_id=tenant_id, key=key, defaults={"name": name, "kind": kind}
+        tenant_id=tenant_id, key=key, defaults={"name": name, "kind": kind, "description": description}
     )
     if not created:
         raise Conflict(f"There is a category {category.key!r} already.", field="key", code="exists")
@@ -94,12 +94,13 @@ def create(tenant_id: uuid.UUID, key: str, name: str, kind: str) -> Category:
 
 
 def change(category: Category, changes: Mapping[str, Any]) -> Category:
-    """Change `name`, `kind` or `archived`. Raises Conflict for a kind that planned messages or opt-outs forbid."""
+    """Change `name`, `description`, `kind` or `archived`. Raises Conflict for a kind that planned messages or opt-outs
+    forbid."""
     with transaction.atomic():
         category = Category.objects.select_for_update().get(pk=category.pk)
         if "kind" in changes:
             check_kind(category, changes["kind"])
-        for name in ("name", "kind"):
+        for name in ("name", "description", "kind"):
             setattr(category, name, changes.get(name, getattr(category, name)))
         if "archived" in changes and changes["archived"] != category.archived:
             category.archived_at = timezone.now() if changes["archived"] else None

@@ -230,6 +230,30 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "brand_color",
+                    models.CharField(
+                        blank=True,
+                        help_text="Of the buttons on your recipients' preferences page: #1d4ed8.",
+                        max_length=7,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^#[0-9a-fA-F]{6}\\Z", "Must be a colour such as #1d4ed8."
+                            )
+                        ],
+                        verbose_name="brand colour",
+                    ),
+                ),
+                (
+                    "logo_url",
+                    models.URLField(
+                        blank=True,
+                        help_text="The https address of a picture, shown on your recipients' preferences page.",
+                        max_length=500,
+                        validators=[django.core.validators.URLValidator(["https"])],
+                        verbose_name="logo",
+                    ),
+                ),
+                (
                     "tracking",
                     models.CharField(
                         choices=[
@@ -626,6 +650,12 @@ class Migration(migrations.Migration):
                 ),
                 ("key", models.SlugField(max_length=64)),
                 ("name", models.CharField(max_length=200)),
+                (
+                    "description",
+                    models.CharField(
+                        blank=True, help_text="Shown to recipients on their preferences page.", max_length=500
+                    ),
+                ),
                 (
                     "kind",
                     models.CharField(

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator, URLValidator
 from django.db import models
 
 from notifier.errors import InvalidInput
 from notifier.values import zones
+from notifier.values.colors import text_color_on
 from notifier.vocabulary.content import MOST_SMS_SEGMENTS, TenantRules, Tracking
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.status import Mode
@@ -88,12 +89,31 @@ class Tenant(models.Model):
         default=Tracking.OFF.value,
         help_text="Of mail that leaves through a mail server. Email services track by their own settings.",
     )
+    brand_color = models.CharField(
+        "brand colour",
+        max_length=7,
+        blank=True,
+        validators=[RegexValidator(r"^#[0-9a-fA-F]{6}\Z", "Must be a colour such as #1d4ed8.")],
+        help_text="Of the buttons on your recipients' preferences page: #1d4ed8.",
+    )
+    logo_url = models.URLField(
+        "logo",
+        max_length=500,
+        blank=True,
+        validators=[URLValidator(["https"])],
+        help_text="The https address of a picture, shown on your recipients' preferences page.",
+    )
     active = models.BooleanField(default=True, help_text="The API refuses the keys of an inactive tenant.")
     inbox_secret = models.BinaryField(default=bytes, editable=False)  #: encrypted; signs recipient tokens
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def text_on_brand(self) -> str:
+        """Black or white, whichever is easier to read on the brand colour (WCAG 2.2, relative luminance)."""
+        return text_color_on(self.brand_color or "#1d4ed8")
 
     @property
     def content_rules(self) -> TenantRules:

@@ -16,6 +16,9 @@ class Category(TenantOwned):
 
     key = models.SlugField(max_length=64)
     name = models.CharField(max_length=200)
+    description = models.CharField(
+        max_length=500, blank=True, help_text="Shown to recipients on their preferences page."
+    )
     kind = models.CharField(max_length=16, choices=[(k.value, k.value) for k in Kind], default=Kind.TRANSACTIONAL)
     #: when set, nothing new may use the category; its present uses continue, and every opt-out stays in force
     archived_at = models.DateTimeField(null=True, editable=False)

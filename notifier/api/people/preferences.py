@@ -17,6 +17,7 @@ from notifier.api.framework.views import TenantView
 from notifier.api.people import shapes
 from notifier.api.people.recipients import TAGS, check_not_erased, find
 from notifier.channels import channels
+from notifier.delivery.content.preferences_link import new_link, url_of
 from notifier.errors import InvalidInput
 from tenants.models import Category, Preference
 
@@ -47,6 +48,18 @@ class PreferencesView(TenantView):
         recipient = find(self.tenant, external_id)
         check_not_erased(recipient)
         return Response(shown(change(self.tenant_id, recipient.pk, values)))
+
+
+class PreferencesLinkView(TenantView):
+    scope = "recipients"
+
+    @schema.post("Make a link to the recipient's preferences page", None, shapes.PreferencesLinkOutput, 404, tags=TAGS)
+    def post(self, request: Request, external_id: str) -> Response:
+        """The page needs no login. The link ends after 30 days; the page then offers a new one by mail."""
+        recipient = find(self.tenant, external_id)
+        check_not_erased(recipient)
+        link = new_link(self.tenant_id, recipient.pk)
+        return Response({"url": url_of(link), "ends_at": link.ends_at}, status=201)
 
 
 def change(tenant_id: uuid.UUID, recipient_id: uuid.UUID, values: Mapping[str, Any]) -> Preference:

@@ -113,6 +113,9 @@ class PreferencesOutput(serializers.Serializer[Any]):
 class CategoryInput(serializers.Serializer[Any]):
     key = Pattern(r"^[A-Za-z0-9_-]+\Z", "Must be letters, digits, hyphens and underscores.", max_length=64)
     name = Text(trimmed, max_length=200)
+    description = Text(
+        trimmed, max_length=500, default="", allow_blank=True, help_text="Shown on recipients' preferences page."
+    )
     kind = serializers.ChoiceField(
         [k.value for k in Kind],
         default=Kind.TRANSACTIONAL.value,
@@ -124,6 +127,7 @@ class CategoryPatch(serializers.Serializer[Any]):
     """A field that is left out keeps its value."""
 
     name = Text(trimmed, max_length=200, required=False)
+    description = Text(trimmed, max_length=500, required=False, allow_blank=True)
     kind = serializers.ChoiceField([k.value for k in Kind], required=False)
     archived = Boolean(required=False, help_text="true: no new template, campaign or request may use it.")
 
@@ -131,5 +135,11 @@ class CategoryPatch(serializers.Serializer[Any]):
 class CategoryOutput(serializers.Serializer[Any]):
     key = serializers.CharField()
     name = serializers.CharField()
+    description = serializers.CharField()
     kind = serializers.ChoiceField([k.value for k in Kind])
     archived = serializers.BooleanField()
+
+
+class PreferencesLinkOutput(serializers.Serializer[Any]):
+    url = serializers.URLField(help_text="The recipient's own page; whoever has the link can change the preferences.")
+    ends_at = serializers.DateTimeField()

@@ -10,6 +10,7 @@ urlpatterns = [
     path("categories/<segment:key>", categories.CategoryView.as_view()),
     path("recipients", recipients.RecipientsView.as_view()),
     path("recipients/<segment:external_id>/preferences", preferences.PreferencesView.as_view()),
+    path("recipients/<segment:external_id>/preferences-link", preferences.PreferencesLinkView.as_view()),
     path("recipients/<segment:external_id>/devices", devices.DevicesView.as_view()),
     path("recipients/<segment:external_id>/devices/<id:device_id>", devices.DeviceView.as_view()),
     path("recipients/<segment:external_id>", recipients.RecipientView.as_view()),

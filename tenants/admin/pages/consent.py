@@ -30,7 +30,7 @@ from tenants.people.platforms import stored_spelling
 class CategoryForm(TenantForm):
     class Meta:
         model = Category
-        fields = ("tenant", "key", "name", "kind")
+        fields = ("tenant", "key", "name", "description", "kind")
 
     def clean(self) -> dict[str, Any] | None:
         values = super().clean() or {}
@@ -57,7 +57,7 @@ class CategoryAdmin(TenantModelAdmin):
     actions = ("archive", "restore")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("tenant", "key", "name", "kind", *(("archived_at",) if obj is not None else ()))
+        return ("tenant", "key", "name", "description", "kind", *(("archived_at",) if obj is not None else ()))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # recipients' opt-outs name the key

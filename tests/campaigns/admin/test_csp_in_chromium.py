@@ -13,8 +13,9 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from campaigns.models import Audience, Campaign
 from inbox.views import demo_link
+from notifier.delivery.content.preferences_link import new_link, url_of
 from tenants.admin import admin_site
-from tenants.models import Recipient, User
+from tenants.models import Preference, Recipient, User
 from tests.campaigns.conftest import Site, armed, page, sent
 from tests.inbox.web import Web
 
@@ -136,6 +137,24 @@ def test_the_inbox_page_opens_its_socket(tab: Page, web: Web, site: Site) -> Non
     link = demo_link(Recipient.objects.get(tenant=site.acme, external_id="ada"))
     tab.goto(web.origin + link[link.index("/inbox/") :])
     expect(tab.locator("notifier-inbox")).to_have_attribute("data-state", "live")
+
+
+def test_the_preferences_page_works_by_keyboard_on_a_small_screen(tab: Page, web: Web, site: Site) -> None:
+    ada = Recipient.objects.get(tenant=site.acme, external_id="ada")
+    tab.set_viewport_size({"width": 320, "height": 568})
+    tab.goto(web.origin + "/" + url_of(new_link(site.acme.pk, ada.pk)).split("/", 3)[3])
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    news = tab.get_by_role("group", name="News").get_by_role("checkbox", name="Push notifications")
+    for _ in range(10):
+        tab.keyboard.press("Tab")
+        if news.evaluate("box => box === document.activeElement"):
+            break
+    tab.keyboard.press("Space")
+    expect(news).not_to_be_checked()
+    tab.keyboard.press("Enter")
+    expect(tab.get_by_role("status")).to_have_text("Your choices are saved.")
+    expect(news).not_to_be_checked()
+    assert Preference.objects.get(recipient=ada).categories_off == ["news:push"]
 
 
 def test_no_page_can_be_framed(tab: Page, web: Web, site: Site) -> None:

@@ -1,0 +1,119 @@
+"""The page behind a preferences link: GET shows it and changes nothing, POST stores and leads back to it.
+
+A POST needs no cookie and no form token: the link itself authorizes it, for one recipient and 30 days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+
+from notifier.api.people.preferences import change
+from notifier.delivery.content.preferences_link import PreferencesLink, read_token
+from notifier.web.csp import HEADER, policy
+from notifier.web.preferences import renewal
+from notifier.web.preferences.form import WrongField, everything_off, read_form
+from notifier.web.preferences.state import State, category_choices, channel_switches, languages_of, load_state
+from notifier.web.preferences.texts import LANGUAGES, texts_for
+from tenants.access import scope
+
+
+@method_decorator([csrf_exempt, never_cache, transaction.non_atomic_requests], name="dispatch")
+class PreferencesPage(View):
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        link = _read(token)
+        with scope(link.tenant_id):
+            state = _state(link)
+            return _ended(request, state) if link.ended else _form(request, state)
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        """Stores what the form says, or sends a new link for one that has ended."""
+        link = _read(token)
+        with scope(link.tenant_id):
+            state = _state(link)
+            if link.ended:
+                sent = renewal.send_link(state)
+                return _ended(request, state, renewed=sent, refused=not sent)
+            try:
+                whole = request.POST.get("choice") == "none"
+                values = everything_off(state) if whole else read_form(request.POST, state, languages_of(state))
+            except WrongField as wrong:
+                return _form(request, state, wrong=wrong.name)
+            change(link.tenant_id, link.recipient_id, values)
+        return HttpResponseRedirect(f"{request.path}?saved=1")
+
+
+def _read(token: str) -> PreferencesLink:
+    link = read_token(token)
+    if link is None:
+        raise Http404
+    return link
+
+
+def _state(link: PreferencesLink) -> State:
+    state = load_state(link.tenant_id, link.recipient_id)
+    if state is None:
+        raise Http404
+    return state
+
+
+def _form(request: HttpRequest, state: State, *, wrong: str = "") -> HttpResponse:
+    language, texts = _texts(request, state)
+    quiet = state.preferences["quiet_hours"] or {}
+    posted = request.POST if wrong else {}
+    context = {
+        "channels": channel_switches(state, texts),
+        "categories": category_choices(state, texts),
+        "quiet_from": posted.get("quiet_from", quiet.get("from", "")),
+        "quiet_until": posted.get("quiet_until", quiet.get("until", "")),
+        "languages": [(tag, LANGUAGES.get(tag, tag)) for tag in languages_of(state)],
+        "chosen_language": state.preferences["language"],
+        "wrong": wrong,
+        "saved": "saved" in request.GET and not wrong,
+    }
+    return _page(request, state, (language, texts), context, status=400 if wrong else 200)
+
+
+def _ended(request: HttpRequest, state: State, *, renewed: bool = False, refused: bool = False) -> HttpResponse:
+    address = renewal.masked_address(state)
+    context = {"ended": True, "renewed": renewed, "address": "" if refused else address}
+    return _page(request, state, _texts(request, state), context, status=410)
+
+
+def _texts(request: HttpRequest, state: State) -> tuple[str, Mapping[str, str]]:
+    """The page's language: the recipient's, else the browser's, else the tenant's."""
+    accepted = [part.partition(";")[0].strip() for part in request.headers.get("Accept-Language", "")[:200].split(",")]
+    return texts_for(state.preferences["language"], state.person.locale, *accepted, state.tenant.default_locale)
+
+
+def _page(
+    request: HttpRequest,
+    state: State,
+    language: tuple[str, Mapping[str, str]],
+    context: Mapping[str, Any],
+    status: int,
+) -> HttpResponse:
+    tag, texts = language
+    filled = {
+        name: text.format(sender=state.tenant.name, address=context.get("address", ""), url="")
+        for name, text in texts.items()
+    }
+    response = render(
+        request,
+        "preferences.html",
+        {**context, "tenant": state.tenant, "language": tag, "t": filled},
+        status=status,
+    )
+    if state.tenant.logo_url:
+        nonce = str(request.csp_nonce)  # type: ignore[attr-defined]
+        origin = "/".join(state.tenant.logo_url.split("/")[:3])
+        response[HEADER] = policy(request, nonce).replace("img-src 'self'", f"img-src 'self' {origin}")
+    return response

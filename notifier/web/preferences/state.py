@@ -1,0 +1,104 @@
+"""What the page shows: the recipient's choices, as stored."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from notifier.api.people.preferences import shown
+from notifier.channels import channels
+from notifier.delivery.planning.recipients import load_by_ids
+from notifier.models import Template, TemplateVersion
+from notifier.vocabulary.people import Person
+from notifier.vocabulary.status import Kind
+from tenants.models import Category, Preference, Tenant
+
+#: templates that are looked at for their locales
+_TEMPLATES = 100
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A channel, or a category on a channel, that the recipient may turn off."""
+
+    name: str
+    label: str
+    on: bool
+
+
+@dataclass(frozen=True)
+class CategoryChoice:
+    """A category, and a switch for each channel that the page shows; without switches it is essential."""
+
+    key: str
+    name: str
+    description: str
+    switches: tuple[Switch, ...]
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything about one recipient that the page needs."""
+
+    tenant: Tenant
+    person: Person
+    preferences: Mapping[str, Any]  #: as the API shows them
+    categories: Sequence[Category]
+
+    @property
+    def channels(self) -> list[str]:
+        """The channels that reach this recipient, and those that are off."""
+        on = self.preferences["channels"]
+        return [name for name, kind in sorted(channels().items()) if kind.addresses(self.person) or not on[name]]
+
+    @property
+    def optional(self) -> list[Category]:
+        """The categories that may be turned off."""
+        return [category for category in self.categories if category.kind != Kind.CRITICAL]
+
+    def is_on(self, category: str, channel: str) -> bool:
+        choice = self.preferences["categories"].get(category, True)
+        return bool(choice.get(channel, True) if isinstance(choice, dict) else choice)
+
+
+def load_state(tenant_id: uuid.UUID, recipient_id: uuid.UUID) -> State | None:
+    """None for a recipient who does not exist any more or was erased. Needs the tenant's scope."""
+    tenant = Tenant.objects.filter(pk=tenant_id).first()
+    person = load_by_ids(tenant_id, [recipient_id]).get(recipient_id)
+    if tenant is None or person is None or person.status == "erased":
+        return None
+    stored = Preference.objects.filter(recipient_id=recipient_id).first() or Preference()
+    categories = list(Category.objects.filter(tenant_id=tenant_id, archived_at=None).order_by("name", "key"))
+    return State(tenant, person, shown(stored), categories)
+
+
+def channel_switches(state: State, labels: Mapping[str, str]) -> list[Switch]:
+    on = state.preferences["channels"]
+    return [Switch(name, labels.get(name, name), on[name]) for name in state.channels]
+
+
+def category_choices(state: State, labels: Mapping[str, str]) -> list[CategoryChoice]:
+    """The categories in the order of their names, the essential ones last."""
+    choices = [_choice(state, category, labels) for category in state.categories]
+    return sorted(choices, key=lambda choice: not choice.switches)
+
+
+def _choice(state: State, category: Category, labels: Mapping[str, str]) -> CategoryChoice:
+    names: Iterable[str] = state.channels if category.kind != Kind.CRITICAL else ()
+    switches = tuple(Switch(name, labels.get(name, name), state.is_on(category.key, name)) for name in names)
+    return CategoryChoice(category.key, category.name, category.description, switches)
+
+
+def languages_of(state: State) -> list[str]:
+    """The locales that the tenant's templates have, and those of recipient and tenant."""
+    newest = Template.objects.filter(tenant=state.tenant).order_by("-id")[:_TEMPLATES].values_list("pk", flat=True)
+    found = {state.tenant.default_locale, state.person.locale, state.preferences["language"], *_locales(list(newest))}
+    return sorted(found - {""})
+
+
+def _locales(templates: Sequence[uuid.UUID]) -> set[str]:
+    versions = TemplateVersion.objects.filter(template_id__in=templates).order_by("template_id", "-number")
+    contents = versions.distinct("template_id").values_list("content", flat=True)
+    return {locale for content in contents for locales in content.values() for locale in locales}

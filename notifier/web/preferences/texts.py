@@ -1,0 +1,116 @@
+"""The page's own words. A language that is missing here falls back to English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+LANGUAGES: Mapping[str, str] = {"en": "English", "de": "Deutsch", "es": "Español"}
+
+_EN = {
+    "title": "Your notifications from {sender}",
+    "intro": "Choose what you want to get, and how.",
+    "saved": "Your choices are saved.",
+    "not_saved": "Nothing was saved. Please look at the marked field.",
+    "channels": "Channels",
+    "channels_help": "A channel that is off carries nothing but what you must know, such as a security warning.",
+    "categories": "Subjects",
+    "essential": "You always get these.",
+    "quiet": "Quiet hours",
+    "quiet_help": "Promotions wait until the end of these hours. Leave both empty for none.",
+    "quiet_from": "From",
+    "quiet_until": "Until",
+    "quiet_wrong": "Please give two different times such as 22:00 and 07:00, or leave both empty.",
+    "language": "Language",
+    "language_help": "Of the messages that you get.",
+    "language_default": "As until now",
+    "save": "Save",
+    "none": "Unsubscribe from all",
+    "none_help": "You will only get what you must know.",
+    "ended_title": "This link has ended",
+    "ended": "For your safety, links to this page end after 30 days.",
+    "renew": "Send a new link to {address}",
+    "renewed": "A new link is on its way to {address}.",
+    "no_address": "Please ask {sender} for a new link.",
+    "email": "Email",
+    "sms": "SMS",
+    "push": "Push notifications",
+    "in_app": "Messages in the app",
+    "chat": "Chat",
+    "mail_subject": "Your link to your notification settings",
+    "mail_text": "Here you choose what you get from {sender}:\n\n{url}\n\nThe link ends after 30 days.",
+}
+_DE = {
+    "title": "Ihre Benachrichtigungen von {sender}",
+    "intro": "Wählen Sie, was Sie erhalten möchten und auf welchem Weg.",
+    "saved": "Ihre Auswahl ist gespeichert.",
+    "not_saved": "Es wurde nichts gespeichert. Bitte prüfen Sie das markierte Feld.",
+    "channels": "Wege",
+    "channels_help": "Auf einem abgeschalteten Weg kommt nur, was Sie wissen müssen, etwa eine Sicherheitswarnung.",
+    "categories": "Themen",
+    "essential": "Diese erhalten Sie immer.",
+    "quiet": "Ruhezeit",
+    "quiet_help": "Werbung wartet bis zum Ende dieser Zeit. Ohne Ruhezeit lassen Sie beide Felder leer.",
+    "quiet_from": "Von",
+    "quiet_until": "Bis",
+    "quiet_wrong": "Bitte geben Sie zwei verschiedene Zeiten an, etwa 22:00 und 07:00, oder lassen Sie beide leer.",
+    "language": "Sprache",
+    "language_help": "Der Nachrichten, die Sie erhalten.",
+    "language_default": "Wie bisher",
+    "save": "Speichern",
+    "none": "Alles abbestellen",
+    "none_help": "Sie erhalten dann nur, was Sie wissen müssen.",
+    "ended_title": "Dieser Link ist abgelaufen",
+    "ended": "Zu Ihrer Sicherheit enden Links zu dieser Seite nach 30 Tagen.",
+    "renew": "Neuen Link an {address} senden",
+    "renewed": "Ein neuer Link ist unterwegs an {address}.",
+    "no_address": "Bitte fragen Sie {sender} nach einem neuen Link.",
+    "email": "E-Mail",
+    "sms": "SMS",
+    "push": "Push-Nachrichten",
+    "in_app": "Nachrichten in der App",
+    "chat": "Chat",
+    "mail_subject": "Ihr Link zu Ihren Benachrichtigungen",
+    "mail_text": "Hier wählen Sie, was Sie von {sender} erhalten:\n\n{url}\n\nDer Link endet nach 30 Tagen.",
+}
+_ES = {
+    "title": "Sus notificaciones de {sender}",
+    "intro": "Elija qué quiere recibir y cómo.",
+    "saved": "Sus preferencias se han guardado.",
+    "not_saved": "No se ha guardado nada. Revise el campo marcado.",
+    "channels": "Canales",
+    "channels_help": "Por un canal desactivado solo llega lo que debe saber, como un aviso de seguridad.",
+    "categories": "Temas",
+    "essential": "Estos los recibe siempre.",
+    "quiet": "Horas de silencio",
+    "quiet_help": "Las promociones esperan hasta el final de estas horas. Sin ellas, deje ambos vacíos.",
+    "quiet_from": "Desde",
+    "quiet_until": "Hasta",
+    "quiet_wrong": "Indique dos horas distintas, como 22:00 y 07:00, o deje ambas vacías.",
+    "language": "Idioma",
+    "language_help": "De los mensajes que recibe.",
+    "language_default": "Como hasta ahora",
+    "save": "Guardar",
+    "none": "Cancelar todas las suscripciones",
+    "none_help": "Solo recibirá lo que debe saber.",
+    "ended_title": "Este enlace ha caducado",
+    "ended": "Por su seguridad, los enlaces a esta página caducan a los 30 días.",
+    "renew": "Enviar un enlace nuevo a {address}",
+    "renewed": "Un enlace nuevo va de camino a {address}.",
+    "no_address": "Pida un enlace nuevo a {sender}.",
+    "email": "Correo electrónico",
+    "sms": "SMS",
+    "push": "Notificaciones push",
+    "in_app": "Mensajes en la aplicación",
+    "chat": "Chat",
+    "mail_subject": "Su enlace a sus notificaciones",
+    "mail_text": "Aquí elige qué recibe de {sender}:\n\n{url}\n\nEl enlace caduca a los 30 días.",
+}
+_TEXTS: Mapping[str, Mapping[str, str]] = {"en": _EN, "de": _DE, "es": _ES}
+
+
+def texts_for(*locales: str) -> tuple[str, Mapping[str, str]]:
+    """The language of the first of these locales that the page has, and its texts."""
+    for locale in locales:
+        if (language := locale.partition("-")[0].lower()) in _TEXTS:
+            return language, _TEXTS[language]
+    return "en", _EN

@@ -1,0 +1,239 @@
+"""A recipient's own page: who opens it, what it shows, what it stores, and how a link that has ended is renewed."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from notifier.delivery.content.preferences_link import PreferencesLink, new_link, read_token, url_of
+from notifier.models import Delivery, Notification, Template
+from notifier.values.colors import text_color_on
+from tenants.models import Category, Preference, Recipient, Suppression
+from tests.fixtures import Api, People
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ann(people: People) -> Recipient:
+    for key, name, kind in (("news", "News", "marketing"), ("orders", "Orders", "transactional")):
+        Category.objects.create(tenant=people.acme, key=key, name=name, kind=kind, description=f"About {name}.")
+    Category.objects.create(tenant=people.acme, key="alerts", name="Security", kind="critical")
+    Category.objects.create(tenant=people.acme, key="old", name="Gone", archived_at=datetime.now(UTC))
+    Category.objects.create(tenant=people.globex, key="secret", name="Of Globex")
+    return Recipient.objects.create(
+        tenant=people.acme, external_id="ann", email="ann@mail.example", phone="+491701234567"
+    )
+
+
+def path_of(recipient: Recipient, *, ended: bool = False) -> str:
+    link = new_link(recipient.tenant_id, recipient.pk)
+    if ended:
+        link = PreferencesLink(link.tenant_id, link.recipient_id, datetime.now(UTC) - timedelta(seconds=1))
+    return "/" + url_of(link).split("/", 3)[3]
+
+
+def text_of(answer: Any) -> str:
+    body = re.sub(r"(?s)<style.*?</style>", "", answer.content.decode())
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
+
+
+def shown(answer: Any) -> list[str]:
+    return re.findall(r'name="shown" value="([^"]+)"', answer.content.decode())
+
+
+def checked(answer: Any) -> set[str]:
+    return set(re.findall(r'name="on" value="([^"]+)" checked', answer.content.decode()))
+
+
+def send(client: Client, path: str, on: set[str] | None = None, **fields: str) -> Any:
+    """Send the form as the page shows it, with these boxes checked; None: as they are."""
+    page = client.get(path)
+    boxes = checked(page) if on is None else on
+    return client.post(path, {"shown": shown(page), "on": sorted(boxes), "quiet_from": "", "quiet_until": "", **fields})
+
+
+def stored(recipient: Recipient) -> Preference:
+    return Preference.objects.get(recipient=recipient)
+
+
+def test_the_page_shows_what_the_recipient_may_choose_and_changes_nothing(ann: Recipient, client: Client) -> None:
+    page = client.get(path_of(ann))
+    text = text_of(page)
+    assert page.status_code == 200 and page["Cache-Control"].startswith("max-age=0")
+    assert "Your notifications from ACME" in text and "About News." in text and "Security" in text
+    assert "Gone" not in text and "Of Globex" not in text and "ann@" not in text
+    # no device and no chat address: these channels do not reach her; the inbox does
+    names = {"email", "in_app", "sms"}
+    assert set(shown(page)) == {f"channel.{n}" for n in names} | {
+        f"category.{c}.{n}" for c in ("news", "orders") for n in names
+    }
+    assert checked(page) == set(shown(page))
+    assert client.head(path_of(ann)).status_code == 200 and client.put(path_of(ann)).status_code == 405
+    assert not Preference.objects.exists()
+
+
+def test_choices_are_stored_and_shown_again(ann: Recipient, client: Client) -> None:
+    path = path_of(ann)
+    on = set(shown(client.get(path))) - {
+        "channel.sms",
+        "category.news.email",
+        "category.news.sms",
+        "category.news.in_app",
+        "category.orders.sms",
+    }
+    answer = send(client, path, on, quiet_from="22:00", quiet_until="07:00", language="en")
+    assert (answer.status_code, answer["Location"]) == (302, f"{path}?saved=1")
+    row = stored(ann)
+    assert (row.channels_off, sorted(row.categories_off)) == (["sms"], ["news", "orders:sms"])
+    assert (row.quiet_from, row.quiet_until, row.language) == (time(22), time(7), "en")
+    page = client.get(answer["Location"])
+    assert "Your choices are saved." in text_of(page) and checked(page) == on
+    assert 'value="22:00"' in page.content.decode()
+    send(client, path, set(shown(page)))
+    row = stored(ann)
+    assert (row.channels_off, row.categories_off, row.quiet_from, row.language) == ([], [], None, "")
+
+
+def test_what_the_page_does_not_show_stays_as_it_is(ann: Recipient, client: Client) -> None:
+    Preference.objects.create(
+        tenant=ann.tenant, recipient=ann, channels_off=["push"], categories_off=["gone", "news:push", "old:email"]
+    )
+    path = path_of(ann)
+    assert "channel.push" in shown(client.get(path))
+    send(client, path)
+    row = stored(ann)
+    assert (row.channels_off, sorted(row.categories_off)) == (["push"], ["gone", "news:push", "old:email"])
+
+
+def test_everything_is_ended_but_the_essential(ann: Recipient, client: Client) -> None:
+    assert client.post(path_of(ann), {"choice": "none"}).status_code == 302
+    row = stored(ann)
+    assert (row.channels_off, sorted(row.categories_off)) == ([], ["news", "orders"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"quiet_from": "22:00"}, "quiet_until"),
+        ({"quiet_until": "22:00"}, "quiet_from"),
+        ({"quiet_from": "22:00", "quiet_until": "22:00"}, "quiet_until"),
+        ({"quiet_from": "25:00", "quiet_until": "07:00"}, "quiet_from"),
+        ({"quiet_from": "<b>", "quiet_until": "07:00"}, "quiet_from"),
+        ({"language": "xx"}, "language"),
+    ],
+)
+def test_a_wrong_field_is_marked_and_nothing_is_stored(
+    ann: Recipient, client: Client, fields: dict[str, str], wrong: str
+) -> None:
+    answer = send(client, path_of(ann), **fields)
+    page = answer.content.decode()
+    assert answer.status_code == 400 and "Nothing was saved" in page and "<b>" not in page
+    assert re.search(rf'name="{wrong}"[^>]*aria-invalid="true"', page)
+    assert not Preference.objects.exists()
+
+
+def test_nonsense_fields_change_nothing(ann: Recipient, client: Client, people: People) -> None:
+    nonsense = ["category.secret.email", "channel.fax", "category.alerts.email", "x" * 5000, "category..", "\0"]
+    answer = client.post(path_of(ann), {"shown": nonsense, "on": nonsense})
+    assert answer.status_code == 302
+    assert (stored(ann).channels_off, stored(ann).categories_off) == ([], [])
+    assert not Preference.objects.filter(tenant=people.globex).exists()
+
+
+def test_a_link_that_this_site_did_not_make_opens_nothing(ann: Recipient, people: People, client: Client) -> None:
+    bob = Recipient.objects.create(tenant=people.globex, external_id="bob")
+    token = path_of(ann).rpartition("/")[2]
+    spliced = path_of(bob).rpartition("/")[2][:20] + token[20:]
+    for each in ("x", "ü", "A" * 22, "A" * 10_000, token[:-1], token[1:], spliced):
+        assert client.get(f"/preferences/{each}").status_code == 404
+        assert client.post(f"/preferences/{each}", {"choice": "none"}).status_code == 404
+    assert not Preference.objects.exists()
+
+
+def test_a_recipient_who_was_deleted_or_erased_has_no_page(ann: Recipient, client: Client) -> None:
+    path = path_of(ann)
+    Recipient.objects.filter(pk=ann.pk).update(status="erased")
+    assert client.get(path).status_code == 404 and client.post(path).status_code == 404
+    ann.delete()
+    assert client.get(path).status_code == 404
+
+
+def test_an_ended_link_changes_nothing_and_sends_one_new_link_to_the_stored_address(
+    ann: Recipient, client: Client
+) -> None:
+    path = path_of(ann, ended=True)
+    page = client.get(path)
+    assert page.status_code == 410 and "a…@mail.example" in text_of(page) and "News" not in text_of(page)
+    for _ in range(2):
+        page = client.post(path, {"choice": "none"})
+        assert page.status_code == 410 and "A new link is on its way to a…@mail.example." in text_of(page)
+    assert not Preference.objects.exists()
+    (delivery,) = Delivery.objects.all()
+    assert (delivery.channel, delivery.address) == ("email", "ann@mail.example")
+    (url,) = re.findall(r"http\S+/preferences/(\S+)", (delivery.content or {})["text"])
+    link = read_token(url)
+    assert link is not None and not link.ended and link.recipient_id == ann.pk
+    assert Notification.objects.get().category == "" and Template.objects.get().key == "preferences-link"
+
+
+def test_without_an_address_that_takes_mail_the_page_says_whom_to_ask(ann: Recipient, client: Client) -> None:
+    Recipient.objects.filter(pk=ann.pk).update(email="")
+    path = path_of(ann, ended=True)
+    for page in (client.get(path), client.post(path)):
+        assert "Please ask ACME for a new link." in text_of(page)
+    assert not Notification.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("language", "accepted", "title"),
+    [
+        ("de-AT", "en", "Ihre Benachrichtigungen von ACME"),
+        ("", "es-MX,es;q=0.9", "Sus notificaciones de ACME"),
+        ("", "xx, fr", "Your notifications from ACME"),
+        ("fr", "de", "Ihre Benachrichtigungen von ACME"),
+    ],
+)
+def test_the_page_speaks_the_recipients_language(
+    ann: Recipient, client: Client, language: str, accepted: str, title: str
+) -> None:
+    Recipient.objects.filter(pk=ann.pk).update(locale=language)
+    page = client.get(path_of(ann), headers={"accept-language": accepted})
+    assert title in text_of(page)
+
+
+def test_the_page_has_the_tenants_colour_and_logo_and_may_load_that_logo_only(ann: Recipient, client: Client) -> None:
+    ann.tenant.brand_color, ann.tenant.logo_url = "#ffcc00", "https://cdn.acme.example/logo.png"
+    ann.tenant.save()
+    page = client.get(path_of(ann))
+    body, policy = page.content.decode(), page["Content-Security-Policy"]
+    assert "--brand: #ffcc00; --on-brand: #000000" in body and 'src="https://cdn.acme.example/logo.png"' in body
+    assert "img-src 'self' https://cdn.acme.example data:" in policy and "form-action 'self'" in policy
+
+
+@pytest.mark.parametrize(
+    ("background", "text"),
+    [("#ffffff", "#000000"), ("#000000", "#ffffff"), ("#1d4ed8", "#ffffff"), ("#ffcc00", "#000000")],
+)
+def test_text_on_a_colour_is_readable(background: str, text: str) -> None:
+    assert text_color_on(background) == text
+
+
+def test_the_api_makes_the_link(ann: Recipient, people: People, api: Any, client: Client) -> None:
+    acme: Api = api(people.acme_key)
+    got = acme("POST", "/v1/recipients/ann/preferences-link")
+    assert got.status == 201, got.body
+    assert client.get("/" + got.body["url"].split("/", 3)[3]).status_code == 200
+    assert datetime.fromisoformat(got.body["ends_at"]) > datetime.now(UTC) + timedelta(days=29)
+    assert acme("POST", "/v1/recipients/bob/preferences-link").status == 404
+    assert api(people.globex_key)("POST", "/v1/recipients/ann/preferences-link").status == 404
+
+
+def test_a_suppressed_address_gets_no_new_link(ann: Recipient, client: Client) -> None:
+    Suppression.objects.create(tenant=ann.tenant, channel="email", address=ann.email)
+    assert "Please ask ACME for a new link." in text_of(client.post(path_of(ann, ended=True)))
+    assert {row.reason for row in Delivery.objects.all()} == {"address_suppressed"}
