@@ -245,7 +245,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "logo_url",
-                    models.URLField(
+                    models.CharField(
                         blank=True,
                         help_text="The https address of a picture, shown on your recipients' preferences page.",
                         max_length=500,

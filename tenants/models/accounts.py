@@ -96,7 +96,7 @@ class Tenant(models.Model):
         validators=[RegexValidator(r"^#[0-9a-fA-F]{6}\Z", "Must be a colour such as #1d4ed8.")],
         help_text="Of the buttons on your recipients' preferences page: #1d4ed8.",
     )
-    logo_url = models.URLField(
+    logo_url = models.CharField(
         "logo",
         max_length=500,
         blank=True,

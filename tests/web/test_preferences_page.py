@@ -50,7 +50,7 @@ def checked(answer: Any) -> set[str]:
     return set(re.findall(r'name="on" value="([^"]+)" checked', answer.content.decode()))
 
 
-def send(client: Client, path: str, on: set[str] | None = None, **fields: str) -> Any:
+def send(client: Client, path: str, on: set[str] | None = None, /, **fields: str) -> Any:
     """Send the form as the page shows it, with these boxes checked; None: as they are."""
     page = client.get(path)
     boxes = checked(page) if on is None else on
