@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from notifier.delivery.accounts import registry
 from notifier.models import ProviderAccount
-from notifier.providers import fcm
+from notifier.providers.fcm import provider as fcm
 from notifier.transport import use_client
 from notifier.transport.auto import AutoClient
 from notifier.vocabulary.verdicts import Misconfigured, Sent, Verdict
