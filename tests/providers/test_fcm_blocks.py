@@ -13,7 +13,9 @@ from notifier.channels.base import Envelope
 from notifier.channels.push import PushMessage
 from notifier.channels.push_keys import BLOCKS
 from notifier.errors import InvalidInput
+from notifier.providers.apns.provider import Apns
 from notifier.providers.body_template import Placeholders
+from notifier.providers.common.short_pushes import is_short
 from notifier.providers.fcm import Fcm
 from notifier.providers.fcm.provider import TEMPLATABLE_KEYS
 from notifier.sandbox.services.fcm_schema import violation
@@ -192,6 +194,19 @@ def test_the_blocks_count_as_content() -> None:
         Fcm.check_content({"title": "a", "apns": {"subtitle": "x" * 4100}})
     with pytest.raises(InvalidInput):
         Fcm.check_content({"title": "a" * 2000, "webpush": {"tag": "x" * 2000}, "data": {"k": "v" * 200}})
+
+
+@pytest.mark.parametrize("character", ["x", "é", "😀", "\x01", '"', "<"])
+@pytest.mark.parametrize("part", ["title", "body", "link", "image", "data", "sound", "apns", "webpush", "android"])
+def test_a_short_push_fits_every_server(part: str, character: str) -> None:
+    keys = {"data": "k", "apns": "subtitle", "webpush": "tag", "android": "ticker"}
+    for characters in (300, 400, 450):
+        text = character * characters
+        parts: dict[str, Any] = {"title": "", part: {keys[part]: text} if part in keys else text}
+        sizes = [kind.size(parts) for kind in (Fcm, Apns)]
+        assert max(sizes) <= 4096 or not is_short(parts), (sizes, characters)
+    assert is_short({"title": "Hello", "apns": {"subtitle": "x" * 300}})
+    assert not is_short({"title": "x" * 451})
 
 
 PERSONAL = [(block, key) for block, keys in TEMPLATABLE_KEYS.items() for key in keys]

@@ -29,6 +29,7 @@ from notifier.providers.body_template import ADDRESS
 from notifier.providers.common.aps import ALERT, BACKGROUND, LIVE_ACTIVITY, push_type
 from notifier.providers.common.json_answers import json_object
 from notifier.providers.common.json_texts import json_texts
+from notifier.providers.common.short_pushes import is_short
 from notifier.vocabulary.checks import ConnectionCheck
 from notifier.vocabulary.http import HttpClient, Request, Response
 from notifier.vocabulary.ids import new_id
@@ -99,7 +100,8 @@ class Apns(base.Provider[PushMessage]):
     @classmethod
     def check_content(cls, parts: Mapping[str, Any]) -> None:
         check_names(parts.get("data") or {})
-        super().check_content(parts)
+        if not is_short(parts):
+            super().check_content(parts)
 
     @classmethod
     def largest_for(cls, parts: Mapping[str, Any]) -> int:

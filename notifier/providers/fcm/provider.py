@@ -16,6 +16,7 @@ from notifier.errors import InvalidInput
 from notifier.providers import base
 from notifier.providers.common.json_answers import json_object
 from notifier.providers.common.json_texts import json_texts
+from notifier.providers.common.short_pushes import is_short
 from notifier.providers.fcm.config import SANDBOX_TYPE, FcmConfig, parse_document
 from notifier.providers.fcm.payload import INSTALLATION_ID, INSTALLATION_ID_SIZE, Payloads, is_topic
 from notifier.providers.fcm.verdicts import verdict_of_error
@@ -84,7 +85,8 @@ class Fcm(base.Provider[PushMessage]):
         links = {name: parts[name] for name in ("link", "image") if parts.get(name)}
         notification = {name: parts[name] for name in ("title", "body", "image") if parts.get(name)}
         data = {**(parts.get("data") or {}), **links, "delivery_id": "-" * 36}
-        return _bytes_of(notification) + _bytes_of(data) + max(_bytes_of(parts.get(block) or {}) for block in BLOCKS)
+        blocks = [_bytes_of(parts[block]) for block in BLOCKS if parts.get(block)]
+        return _bytes_of(notification) + _bytes_of(data) + max(blocks, default=0)
 
     @classmethod
     def check_content(cls, parts: Mapping[str, Any]) -> None:
@@ -93,7 +95,8 @@ class Fcm(base.Provider[PushMessage]):
                 raise InvalidInput(f"FCM reserves the data key {key!r}; choose another name.", field=f"data.{key}")
             if key in OWN_KEYS:
                 raise InvalidInput(f"The message carries its own {key!r}; choose another name.", field=f"data.{key}")
-        super().check_content(parts)
+        if not is_short(parts):
+            super().check_content(parts)
 
     # -- the address --
 
