@@ -18,6 +18,7 @@ from notifier.delivery.bounces import read_mailboxes, tenants_with_mailbox
 from notifier.delivery.engagement import apply as engagement
 from notifier.delivery.infra import redis
 from notifier.delivery.ledger import receipt_rows
+from notifier.delivery.ledger.stale_devices import mark_stale_devices
 from notifier.delivery.receipts import fetching, reading
 from notifier.delivery.send import deliver
 from notifier.delivery.sweep import sweep
@@ -135,6 +136,13 @@ def fetch_receipts_due() -> None:
 def forget_receipts() -> None:
     """Every hour: delete old receipts that no worker could read."""
     reading.forget_unreadable()
+
+
+@shared_task(name="notifier.stale_devices", ignore_result=True)
+def stale_devices() -> None:
+    """Every hour: mark devices dead that their platform has given up."""
+    if marked := mark_stale_devices():
+        log.info("stale devices", action="mark", devices=marked)
 
 
 @shared_task(name="notifier.engagement", ignore_result=True)

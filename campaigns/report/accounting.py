@@ -120,7 +120,7 @@ class EndedShard:
         for i, note in self.outcomes.notes.items():
             if self.began_at is not None and note.dead_as_of is not None:
                 as_of = self.began_at + timedelta(milliseconds=note.dead_as_of)
-                yield DeadAddress(self.tenant_id, self.channel, self.payload.address(i), as_of)
+                yield DeadAddress(self.tenant_id, self.channel, self.payload.address(i), as_of, detail=note.detail)
 
     @property
     def awaited(self) -> Iterator[AwaitedMessage]:

@@ -41,8 +41,8 @@ class ClaimedShard:
         return min(MAX_DELAY_MS, int((time.monotonic() - self._began) * 1000))
 
     def delay_at(self, at: datetime) -> int:
-        """The delay at that moment; negative before the shard began."""
-        return int((at - self.began_at) / timedelta(milliseconds=1))
+        """The delay at that moment, never later than it; negative before the shard began."""
+        return (at - self.began_at) // timedelta(milliseconds=1)
 
     @property
     def mode(self) -> str:

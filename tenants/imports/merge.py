@@ -74,8 +74,9 @@ WITH done AS (
 SELECT count(*) FILTER (WHERE created), count(*) FILTER (WHERE NOT created) FROM done
 """
 # The last row that names a token gets it, whatever its app. Unlike a call of the app, a file does not show that a token
-# works: a dead token stays dead, and `last_seen_at` of a known token does not change. In the order of tokens, so that
-# two writers lock devices in the same order.
+# works: a dead token stays dead. It does show that the tenant still has the token: a live device of a tenant that only
+# imports must not become stale, so `last_seen_at` follows, once in thirty days, so that importing a file again writes
+# nothing. In the order of tokens, so that two writers lock devices in the same order.
 _DEVICES = """
 WITH latest AS (
   SELECT DISTINCT ON (d.platform, d.token) d.id, r.id AS recipient_id, d.platform, d.app, d.token
@@ -86,8 +87,11 @@ WITH latest AS (
   INSERT INTO tenants_device AS d (id, tenant_id, recipient_id, platform, token, app, created_at, last_seen_at)
   SELECT id, %s, recipient_id, platform, token, app, now(), now() FROM latest
   ON CONFLICT (tenant_id, platform, token) DO UPDATE SET
-    recipient_id = excluded.recipient_id, app = coalesce(nullif(excluded.app, ''), d.app)
+    recipient_id = excluded.recipient_id, app = coalesce(nullif(excluded.app, ''), d.app),
+    last_seen_at = CASE WHEN d.dead_since IS NULL AND d.last_seen_at < now() - interval '30 days'
+                   THEN now() ELSE d.last_seen_at END
   WHERE d.recipient_id <> excluded.recipient_id OR excluded.app NOT IN ('', d.app)
+    OR d.dead_since IS NULL AND d.last_seen_at < now() - interval '30 days'
   RETURNING 1
 )
 SELECT count(*) FROM done
@@ -116,7 +120,7 @@ class TooLargeRow(NamedTuple):
 
 @dataclass(frozen=True)
 class MergeResult:
-    """`people` counts external ids; `devices` those that were added or moved to another recipient."""
+    """`people` counts external ids; `devices` those that were added or changed."""
 
     people: int
     created: int

@@ -602,6 +602,7 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("last_seen_at", models.DateTimeField(auto_now_add=True)),
                 ("dead_since", models.DateTimeField(blank=True, null=True)),
+                ("dead_reason", models.CharField(blank=True, db_default="", default="", max_length=200)),
                 (
                     "recipient",
                     models.ForeignKey(
@@ -818,6 +819,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="device",
             index=models.Index(fields=["tenant", "-id"], name="device_newest"),
+        ),
+        migrations.AddIndex(
+            model_name="device",
+            index=models.Index(
+                condition=models.Q(("dead_since__isnull", True)),
+                fields=["platform", "last_seen_at"],
+                name="device_last_seen",
+            ),
         ),
         migrations.AddIndex(
             model_name="preference",

@@ -8,6 +8,9 @@ from notifier.values.push_token import MAX_PLATFORM, MAX_TOKEN
 from tenants.models.accounts import check_timezone
 from tenants.models.base import TenantOwned
 
+#: the most characters of the reason of a dead device
+DEAD_REASON = 200
+
 
 class Recipient(TenantOwned):
     """A person whom the tenant notifies. `external_id` is the tenant's own id of the person."""
@@ -58,12 +61,22 @@ class Device(TenantOwned):
     created_at = models.DateTimeField(auto_now_add=True)
     last_seen_at = models.DateTimeField(auto_now_add=True)
     dead_since = models.DateTimeField(null=True, blank=True)
+    #: what the provider said of the token, or `stale`; empty while the device is alive
+    dead_reason = models.CharField(max_length=DEAD_REASON, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["tenant", "platform", "token"], name="device_token_once"),
         ]
-        indexes = [models.Index(fields=["tenant", "-id"], name="device_newest")]
+        indexes = [
+            models.Index(fields=["tenant", "-id"], name="device_newest"),
+            # the task that marks stale devices reads those that were seen longest ago
+            models.Index(
+                fields=["platform", "last_seen_at"],
+                name="device_last_seen",
+                condition=models.Q(dead_since__isnull=True),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.platform} …{self.token[-8:]}"

@@ -21,7 +21,7 @@ INSERT INTO tenants_device AS d (id, tenant_id, recipient_id, platform, token, a
 VALUES (%(id)s, %(tenant)s, %(recipient)s, %(platform)s, %(token)s, coalesce(%(app)s, ''), now(), clock_timestamp())
 ON CONFLICT (tenant_id, platform, token) DO UPDATE
   SET recipient_id = excluded.recipient_id, app = coalesce(%(app)s, d.app), last_seen_at = clock_timestamp(),
-    dead_since = NULL
+    dead_since = NULL, dead_reason = ''
 RETURNING d.id, d.xmax = 0
 """
 

@@ -78,7 +78,10 @@ class DeviceOutput(serializers.Serializer[Any]):
     app = serializers.CharField()
     created_at = serializers.DateTimeField()
     last_seen_at = serializers.DateTimeField()
-    dead_since = serializers.DateTimeField(allow_null=True, help_text="When the platform refused the token.")
+    dead_since = serializers.DateTimeField(
+        allow_null=True, help_text="Since when the device gets nothing; null: it is alive."
+    )
+    dead_reason = serializers.CharField(help_text="What the provider said of the token, or `stale`; empty: alive.")
 
 
 class QuietHours(serializers.Serializer[Any]):

@@ -84,7 +84,7 @@ class Outcome:
         """The address, dead as of the earlier of two times: the provider's, and the beginning of the request."""
         asked_at = self.row.asked_at or self.row.accepted_at
         as_of = min(asked_at, self.dead_as_of) if self.dead_as_of else asked_at
-        return DeadAddress(self.row.tenant_id, self.row.channel, self.row.address, as_of)
+        return DeadAddress(self.row.tenant_id, self.row.channel, self.row.address, as_of, detail=self.detail)
 
     @property
     def lane(self) -> int | None:

@@ -70,7 +70,7 @@ def _after_messages(
     for row, events in reports:
         for event in events:
             if (cause := cause_of(event)) and not (event.kind is EventKind.UNSUBSCRIBED and row.id in opted_out):
-                yield DeadAddress(tenant_id, channel, row.full_address, row.sent_at, cause)
+                yield DeadAddress(tenant_id, channel, row.full_address, row.sent_at, cause, detail=event.detail)
 
 
 def _after_soft_bounces(tenant_id: uuid.UUID, channel: str, reports: Reports) -> list[DeadAddress]:

@@ -47,6 +47,8 @@ class Fcm(base.Provider[PushMessage]):
     name = "fcm"
     channel = "push"
     platform = "fcm"
+    #: Google expires a token of Android after so many days: https://firebase.google.com/docs/cloud-messaging/manage-tokens
+    stale_after_days = 270
     rate_per_s = 10_000  # 600,000 a minute and project, Google's default quota
     limit_of = "this FCM project"
     largest = 4096  # https://firebase.google.com/docs/cloud-messaging/customize-messages/set-message-type

@@ -78,7 +78,7 @@ class DeviceInline(TenantTabularInline):
     """Shows and removes devices. Devices are added on their own page, so that no token is ever rendered."""
 
     model = Device
-    fields = readonly_fields = ("platform", "masked_token", "app", "last_seen_at", "dead_since")
+    fields = readonly_fields = ("platform", "masked_token", "app", "last_seen_at", "dead_since", "dead_reason")
     can_add = False
     verbose_name_plural = "Devices"
 
@@ -248,7 +248,7 @@ class DeviceAdmin(LargeTableAdmin):
     group = "People"
     rank = 40
     form = DeviceForm
-    list_display = ("masked_token", "recipient", "platform", "app", "last_seen_at", "dead_since")
+    list_display = ("masked_token", "recipient", "platform", "app", "last_seen_at", "dead_since", "dead_reason")
     list_filter = (PlatformFilter,)
     list_select_related = ("tenant", "recipient")
     search_fields = ("token",)
@@ -267,7 +267,8 @@ class DeviceAdmin(LargeTableAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return ("tenant", "recipient", "platform", "token", "app")
-        return ("tenant", "recipient", "platform", "masked_token", "app", "created_at", "last_seen_at", "dead_since")
+        times = ("created_at", "last_seen_at", "dead_since", "dead_reason")
+        return ("tenant", "recipient", "platform", "masked_token", "app", *times)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
