@@ -25,24 +25,22 @@ from notifier.api.framework.views import read
 from notifier.api.people.shapes import DeviceOutput
 from notifier.api.push import WebPushKeyOutput
 from notifier.delivery.accounts import webpush_keys
-from notifier.providers import Provider, providers
 from notifier.values.trim import trimmed
 from notifier.vocabulary.status import Mode
 from tenants.models import Device, Recipient, Tenant
 from tenants.people import devices
-from tenants.people.platforms import platforms
+from tenants.people.platforms import MAX_SPELLING, check_token, platforms
 
 WEBPUSH = "webpush"
 #: devices of one person and platform. A token lasts an hour and registers what it likes: the newest stay
 MOST_DEVICES = 50
-LONGEST_TOKEN = 4096
 
 
 class OwnDeviceInput(serializers.Serializer[Any]):
     platform = serializers.ChoiceField(platforms(), default=WEBPUSH)
-    token = Text(max_length=LONGEST_TOKEN, required=False, help_text="As the platform gave it to the app.")
+    token = Text(max_length=MAX_SPELLING, required=False, help_text="As the platform gave it to the app.")
     subscription = Object(
-        LONGEST_TOKEN,
+        MAX_SPELLING,
         required=False,
         help_text="Of a browser, in place of token: what PushSubscription.toJSON() returns.",
     )
@@ -83,8 +81,7 @@ class OwnDevicesView(InboxView):
         """Safe to repeat at every start of the page: it tells that the device is still in use. A device of another
         recipient moves to this one. Beyond 50 devices of one platform the longest unused are removed."""
         values, recipient = read(OwnDeviceInput, request.data), self._recipient()
-        token = _stored_token(values["platform"], values["token"])
-        device_id, created = devices.register(recipient, values["platform"], token, values.get("app"))
+        device_id, created = devices.register(recipient, values["platform"], values["token"], values.get("app"))
         device = Device.objects.get(pk=device_id)
         self._forget_earlier(device)
         return Response(DeviceOutput(device).data, status=201 if created else 200)
@@ -93,7 +90,7 @@ class OwnDevicesView(InboxView):
     def delete(self, request: Request) -> Response:
         """Nothing is sent to the device from now on. Safe to repeat; a device of another recipient stays."""
         values = read(OwnDeviceRemoval, request.data)
-        token = _stored_token(values["platform"], values["token"])
+        token = check_token(values["platform"], values["token"])
         self._own(values["platform"]).filter(_same_device(token)).delete()
         return Response(status=204)
 
@@ -126,12 +123,6 @@ class OwnEventsView(InboxView):
         """Delivery -> its channel, of those that went to this recipient."""
         own = events.within(deliveries).filter(recipient_id=self.visitor().recipient_id)
         return dict(own.values_list("pk", "channel"))
-
-
-def _stored_token(platform: str, token: str) -> str:
-    """The token as its provider spells it. Raises InvalidInput."""
-    kinds = (kind for kind in providers().values() if kind.platform == platform)
-    return next(kinds, Provider).check_token(token)
 
 
 def _same_device(token: str) -> Q:

@@ -78,6 +78,17 @@ class Sandbox:
         """The owner of this number answers the newest SMS."""
         self._caller.request_json("POST", "/_sms/inbound", {"from": number, "text": text})
 
+    def subscription(self, server_key: str) -> dict[str, Any]:
+        """A browser's subscription to which only the sender with this VAPID key may send."""
+        options = {"application_server_key": server_key}
+        subscription: dict[str, Any] = self._caller.request_json("POST", "/_webpush/subscriptions", options)
+        return subscription
+
+    def pushed(self, endpoint: str) -> list[str]:
+        """The decrypted messages that wait for this browser, oldest first."""
+        pushed = self._caller.request_json("GET", query("/_webpush/messages", endpoint=endpoint))
+        return [message["content"] for message in pushed]
+
     def _report(self, **values: object) -> dict[str, Any]:
         report: dict[str, Any] = self._caller.request_json("GET", query("/_report", **values))
         return report
