@@ -78,7 +78,12 @@
 
   async function receive(message) {
     const shown = message.title || message.body ? show(message) : null;
-    await Promise.allSettled([shown, setBadge(message.badge), tellPages("notifier-push:message", { message })]);
+    await finishAll([shown, setBadge(message.badge), tellPages("notifier-push:message", { message })]);
+  }
+
+  /** Waits for all; one that fails, such as a badge without an installed app, does not end the others. */
+  async function finishAll(works) {
+    for (const { reason } of await Promise.allSettled(works)) if (reason) console.warn("notifier-push:", reason.message);
   }
 
   async function show(message) {
@@ -156,7 +161,7 @@
     const link = event.action ? note.links[event.action] : note.link;
     const mayOpen = !event.action || link;
     event.waitUntil(
-      Promise.allSettled([
+      finishAll([
         mayOpen ? openPage(link) : null,
         tellPages("notifier-push:click", { delivery: note.delivery, action: event.action, link: link || "" }),
         report({ delivery: note.delivery, kind: link || event.action ? "clicked" : "opened", url: link }),

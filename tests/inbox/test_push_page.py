@@ -175,6 +175,31 @@ def test_data_messages_and_options_that_do_not_fit_together(browser: PushBrowser
     assert [shown["title"] for shown in browser.notifications()] == ["Order 17"]
 
 
+#: the browser replaces a subscription by itself, while no page is open
+CHANGE = """async ([before, after]) => {
+  const dressed = (subscription) => ({ ...subscription, toJSON: () => subscription, unsubscribe: async () => true });
+  const event = new ExtendableEvent("pushsubscriptionchange");
+  Object.assign(event, { oldSubscription: dressed(before), newSubscription: dressed(after) });
+  let work;
+  event.waitUntil = (promise) => { work = promise; };
+  self.dispatchEvent(event);
+  await work;
+}"""
+
+
+def test_a_subscription_that_the_browser_changes_is_registered_without_a_page(
+    browser: PushBrowser, dora: Recipient
+) -> None:
+    visit(browser, dora)
+    turn_on(browser)
+    before = browser.page.evaluate("async () => (await PushManager.prototype.getSubscription()).toJSON()")
+    after = subscriptions.create({"host": "fcm.googleapis.com"}, "")
+    browser.page.goto("about:blank")
+    browser.worker.evaluate(CHANGE, [before, after])
+    (token,) = tokens_of(dora)
+    assert token.startswith(f"{after['endpoint']}#")
+
+
 def test_the_page_with_the_button_fits_a_small_phone(browser: PushBrowser, dora: Recipient, tmp_path: Path) -> None:
     visit(browser, dora)
     state(browser, "unsubscribed")
