@@ -100,7 +100,9 @@ def _apply(group: _Group, received_at: datetime, hits: Sequence[Hit]) -> None:
     # an id without a row is a mistyped address, or a guess
     known = [event for event in events if event.delivery_id in sent_at]
     source = Source(group.tenant_id, group.channel)
-    waiting = apply_events(source, mark_machines(known, sent_at)).waiting
+    # scanners and prefetchers read emails; an app or a service worker reports what a person did, in a second perhaps
+    marked = mark_machines(known, sent_at) if group.channel == "email" else known
+    waiting = apply_events(source, marked).waiting
     if waiting:
         _wait(group, received_at, waiting)
 

@@ -89,6 +89,16 @@ def test_a_machine_proves_only_that_the_message_arrived(
     assert status == "delivered" and f"machine_{kind}" in steps
 
 
+def test_a_push_that_is_clicked_within_a_second_was_clicked_by_a_person(people: People) -> None:
+    account = ProviderAccount.objects.create(tenant=people.acme, name="p", provider="webpush", channel="push")
+    left_at = NOW - timedelta(hours=1)
+    delivery = a_delivery(account, Status.SENT, settled_at=left_at, accepted_at=left_at)
+    clicked = Hit("clicked", left_at.timestamp() + 1, delivery=delivery.pk.hex, url=URL)
+    store([Arrived(people.acme.pk, "push", clicked)])
+    apply_due()
+    assert state(delivery) == ("clicked", ["clicked"])
+
+
 def test_a_scanner_that_follows_every_link_is_a_machine(people: People) -> None:
     delivery, person = an_email(people), an_email(people)
     for number in range(4):
