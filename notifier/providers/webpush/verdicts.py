@@ -29,13 +29,16 @@ _MOZILLA_ENDED = frozenset({102, 103, 105, 106})
 _APPLE_ENDED = frozenset({"Unregistered", "ExpiredSubscription", "BadDeviceToken"})
 _REASON = re.compile(r"[A-Za-z]{1,60}")
 _SUBSCRIPTION = re.compile(r"\bsubscription\b", re.IGNORECASE)
-#: the subscription was made with another VAPID key: Google's two sentences, Apple's reason, Mozilla's words
+#: the subscription was made with another VAPID key, or without one: Google's sentences, Apple's reason, Mozilla's words
 _OTHER_KEY = re.compile(
-    r"do(es)? not correspond to|VapidPkHashMismatch|another VAPID key|(public )?key mismatch", re.IGNORECASE
+    r"do(es)? not correspond to|VapidPkHashMismatch|UnauthorizedRegistration|another VAPID key|(public )?key mismatch",
+    re.IGNORECASE,
 )
 _OTHER_KEY_DETAIL = "the subscription was made with another VAPID key"
-#: the push service says something about the authorization
-_VAPID = re.compile(r"vapid|jwt|authorization|crypto-key|unauthorized", re.IGNORECASE)
+#: the push service says something about the account's authorization. Without such a word a 401 or 403 says nothing
+#: about the account: the endpoint is a stranger's choice
+_VAPID = re.compile(r"vapid|jwt|authorization|authentication|crypto-key|credential|\blogin\b|\btoken's\b|signed", re.I)
+_MOZILLA_VAPID = 109
 
 
 def verdict_of(response: Response) -> Verdict:
@@ -65,8 +68,10 @@ def _verdict_of_refusal(status: int, detail: str, document: Mapping[str, Any], t
     if _OTHER_KEY.search(text):
         # the token's key id says which key signed, so the client that registered it named a wrong one
         return Permanent(f"{status} {_OTHER_KEY_DETAIL}", address_is_dead=True)
-    if status in (401, 403) or _VAPID.search(text):
+    if _VAPID.search(text) or document.get("errno") == _MOZILLA_VAPID:
         return Misconfigured(f"{detail}: the push service refuses the account's VAPID authorization")
+    if status in (401, 403):
+        return Temporary(detail)
     return _own(document, text, detail, Permanent(detail))
 
 

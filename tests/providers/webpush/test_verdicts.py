@@ -43,11 +43,14 @@ MOZILLA = '{"code":%d,"errno":%d,"error":"x","message":"y","more_info":"z"}'
             Permanent(f"403 {OTHER_KEY}", address_is_dead=True),
         ),
         (400, {}, '{"reason":"VapidPkHashMismatch"}', Permanent(f"400 {OTHER_KEY}", address_is_dead=True)),
+        (400, {}, "UnauthorizedRegistration", Permanent(f"400 {OTHER_KEY}", address_is_dead=True)),
         # the account
         (403, {}, '{"reason":"BadJwtToken"}', Misconfigured(f"403 BadJwtToken{VAPID}")),
         (401, {}, MOZILLA % (401, 109), Misconfigured(f"401 errno 109{VAPID}")),
-        (400, {}, "UnauthorizedRegistration", Misconfigured(f"400{VAPID}")),
-        (403, {}, "", Misconfigured(f"403{VAPID}")),
+        (403, {}, "crypto-key header had invalid format", Misconfigured(f"403{VAPID}")),
+        # a stranger's endpoint may answer so, which says nothing about the account
+        (403, {}, "", Temporary("403")),
+        (401, {}, "<html>Unauthorized</html>", Temporary("401")),
         # the message
         (413, {}, MOZILLA % (413, 104), Permanent("413 errno 104: the push service takes no message of this size")),
         (413, {}, "<html>", Temporary("413")),
@@ -60,7 +63,7 @@ MOZILLA = '{"code":%d,"errno":%d,"error":"x","message":"y","more_info":"z"}'
         (500, {}, MOZILLA % (500, 999), Temporary("500 errno 999")),
         (302, {"location": "https://169.254.169.254/"}, "", Temporary("302")),
     ],
-    ids=range(29),
+    ids=range(31),
 )
 def test_the_verdict_of_an_answer(status: int, headers: dict[str, str], body: str, verdict: Verdict) -> None:
     assert verdict_of(Response(status, headers, body.encode())) == verdict
