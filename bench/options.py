@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-PARTS = ("ceiling", "e2e", "peers", "unique", "latency", "api", "email")
+PARTS = ("ceiling", "e2e", "peers", "unique", "latency", "api", "apns", "webpush", "email")
 SINKS = ("nginx", "nghttpd", "caddy")
 RESULTS = Path(__file__).parent / "results"
 
@@ -42,6 +42,15 @@ class Options:
     @property
     def unique_size(self) -> int:
         return min(self.largest, 100_000)
+
+    @property
+    def apns_size(self) -> int:
+        return min(self.largest, 300_000)
+
+    @property
+    def webpush_size(self) -> int:
+        """Each message is encrypted for its browser."""
+        return min(self.largest, 20_000)
 
     @property
     def mail_size(self) -> int:

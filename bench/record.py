@@ -36,6 +36,8 @@ class Record:
             "api": {"p50_ms": None, "p99_ms": None, "bulk_per_s": None},
             "uniqueness": None,
             "latency": None,
+            "apns": None,
+            "webpush": None,
             "email": None,
         }
         return cls({**empty, "targets": [], "problems": [], "environment": describe_machine(options, versions)})

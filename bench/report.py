@@ -46,6 +46,8 @@ def tables(figures: Mapping[str, Any], targets: Sequence[Target]) -> Iterator[st
     yield from _campaigns(figures["sinks"])
     yield from _parts(figures["sinks"])
     yield from _peers(figures["peers"], list(figures["sinks"]))
+    if platforms := {name: figures[name] for name in ("apns", "webpush") if figures[name]}:
+        yield from _platforms(platforms)
     if figures["email"]:
         yield from _email(figures["email"])
 
@@ -97,6 +99,26 @@ def _peer(figure: Mapping[str, Any] | None) -> str:
     if figure is None:
         return "–"
     return f"{figure['per_s']:,.0f}" if figure["per_s"] is not None else figure["reason"]
+
+
+def _platforms(platforms: Mapping[str, Any]) -> Iterator[str]:
+    yield "\n### Platforms beside FCM, to nghttpd: GO to every outcome durable\n"
+    heads = "platform|recipients|messages/s|times FCM|CPU µs|times FCM|arm/s|times FCM|the sink's CPU µs|at FCM"
+    rows = [
+        (
+            name,
+            f"{figures['size']:,}",
+            f"{figures['per_s']:,.0f}",
+            f"{figures['times_rate']:.2f}",
+            f"{figures['cpu_us_per_message']:.1f}",
+            f"{figures['times_cpu']:.2f}",
+            f"{figures['arm_per_s']:,.0f}",
+            f"{figures['times_arm_rate']:.2f}",
+            *(f"{figures['sink_cpu_us'][platform]:.1f}" for platform in (name, "fcm")),
+        )
+        for name, figures in platforms.items()
+    ]
+    yield from _table(heads.split("|"), rows)
 
 
 def _email(email: Mapping[str, Any]) -> Iterator[str]:

@@ -14,11 +14,12 @@ from bench.campaign import StepFailed
 from bench.mail import MailBench, MailTenants
 from bench.meter import Meter
 from bench.options import Options
+from bench.platforms import PlatformBench, PlatformTenants
 from bench.record import Record
-from bench.sinks import Nginx, Sandbox, Sink, installed
+from bench.sinks import Nghttpd, Nginx, Sandbox, Sink, installed
 from bench.sinks.base import SinkAddress, SinkFailed
 from bench.site import BenchSite
-from bench.tenants import BenchTenant, fill_tenant
+from bench.tenants import BenchTenant, fill_tenant, tokens_of
 from notifier.demo.client import CallFailed
 from notifier.local.console import Say
 from notifier.local.servers.ports import free_port
@@ -59,6 +60,9 @@ class Bench:
                 self._try(kind.name, partial(self._sink, kind))
             if "latency" in self.options.parts:
                 self._try("latency", self._latency)
+            for platform, size in (("apns", self.options.apns_size), ("webpush", self.options.webpush_size)):
+                if platform in self.options.parts:
+                    self._try(platform, partial(self._platform, platform, size))
             if "email" in self.options.parts:
                 self._try("email", self._email)
         self.record.finish()
@@ -178,6 +182,28 @@ class Bench:
         self.record.figures |= {"go_first_ms": measured.go_first_ms, "stop_last_ms": measured.stop_last_ms}
         self.record.figures["latency"] = measured.as_json()
         self.say("latency", f"GO {measured.go_first_ms} ms, stop {measured.stop_last_ms} ms")
+
+    def _platform(self, platform: str, size: int) -> None:
+        if Nghttpd not in self.sinks:
+            self.say(platform, "not measured: it needs nghttpd")
+            return
+        wanted = ((size, platform), (size, "fcm"), (WARMUP_SIZE, platform))
+        with self.site.database() as database:
+            measured, fcm, warm = (
+                fill_tenant(database, tenant_id, client, size_of_tenant, platform_of_tenant)
+                for (size_of_tenant, platform_of_tenant), (tenant_id, client) in zip(
+                    wanted, self.site.create_tenants(len(wanted)), strict=True
+                )
+            )
+            tokens = (
+                [t for tenant in (measured, warm) for t in tokens_of(database, tenant)] if platform == "apns" else []
+            )
+        with self._listening(Nghttpd(self.address, tokens), fresh=True) as sink:
+            assert isinstance(sink, Nghttpd)
+            bench = PlatformBench(self.site, PlatformTenants(platform, measured, fcm, warm), sink, self.say)
+            self.record.figures[platform] = figures = bench.run()
+        self.record.problems += bench.problems
+        self.say(platform, f"{figures['times_rate']} x FCM's rate, {figures['times_cpu']} x its CPU")
 
     def _email(self) -> None:
         """On tenants of its own, which are live: their account is a mail server."""

@@ -24,7 +24,13 @@ class Target:
 
 
 def targets(figures: Mapping[str, Any]) -> list[Target]:
-    return [*_rates(figures), *_costs(figures), *_latencies(figures), *_email(figures["email"] or {})]
+    return [
+        *_rates(figures),
+        *_costs(figures),
+        *_latencies(figures),
+        *_apns(figures["apns"] or {}),
+        *_email(figures["email"] or {}),
+    ]
 
 
 def _rates(figures: Mapping[str, Any]) -> Iterator[Target]:
@@ -61,6 +67,11 @@ def _latencies(figures: Mapping[str, Any]) -> Iterator[Target]:
     yield _target("stop to the last request, ms", "≤ 1,000", figures["stop_last_ms"], lambda ms: ms <= 1000)
     yield _target("one API notification to the provider, p50 ms", "≤ 20", figures["api"]["p50_ms"], lambda ms: ms <= 20)
     yield _target("the same, p99 ms", "≤ 100", figures["api"]["p99_ms"], lambda ms: ms <= 100)
+
+
+def _apns(apns: Mapping[str, Any]) -> Iterator[Target]:
+    yield _target("APNs to nghttpd: times FCM's rate", "≥ 0.85", apns.get("times_rate"), lambda times: times >= 0.85)
+    yield _target("APNs to nghttpd: times FCM's CPU", "≤ 1.2", apns.get("times_cpu"), lambda times: times <= 1.2)
 
 
 def _email(email: Mapping[str, Any]) -> Iterator[Target]:

@@ -1,12 +1,15 @@
-"""A tenant with its recipients, one FCM device each, and its templates."""
+"""A tenant with its recipients, one device each, and its templates."""
 
 from __future__ import annotations
 
+import base64
 import time
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from notifier.demo.client import Client
 
@@ -27,7 +30,18 @@ TEMPLATES = {
     },
 }
 
-# ids are ordered by time, as an import's are; a token has the length of FCM's tokens (155 characters)
+WEB_PUSH_HOST, WEB_PUSH_PATH = "updates.push.services.mozilla.com", "/wpush/v2/bench"
+_AUTH = "translate(encode(decode(md5(text), 'hex'), 'base64'), '+/=', '-_')"
+#: platform -> the token of a recipient, in SQL. FCM's tokens have 155 characters, those of APNs 64 hexadecimal digits.
+#: Subscriptions of one service differ in their secrets; one key for all costs as much as a key each
+_TOKENS = {
+    "fcm": "left(md5(text || 'a'), 22) || ':APA91b' || md5(text || 'b') || md5(text || 'c') || md5(text || 'd')"
+    " || left(md5(text || 'e'), 30)",
+    "apns": "md5(text || 'a') || md5(text || 'b')",
+    "webpush": f"'https://{WEB_PUSH_HOST}{WEB_PUSH_PATH}#' || %(browser_key)s || '.' || {_AUTH}",
+}
+
+# ids are ordered by time, as an import's are
 _RECIPIENTS = """
 INSERT INTO tenants_recipient
   (id, tenant_id, external_id, name, email, phone, locale, timezone, attributes, status, created_at, updated_at)
@@ -39,10 +53,7 @@ FROM generate_series(0, %(count)s - 1) n
 """
 _DEVICES = """
 INSERT INTO tenants_device (id, tenant_id, recipient_id, platform, token, app, created_at, last_seen_at)
-SELECT gen_random_uuid(), tenant_id, id, 'fcm',
-       left(md5(text || 'a'), 22) || ':APA91b' || md5(text || 'b') || md5(text || 'c') || md5(text || 'd')
-       || left(md5(text || 'e'), 30),
-       '', now(), now()
+SELECT gen_random_uuid(), tenant_id, id, %(platform)s, {token}, '', now(), now()
 FROM (SELECT tenant_id, id::text AS text, id FROM tenants_recipient WHERE tenant_id = %(tenant)s ORDER BY id) r
 """
 
@@ -57,13 +68,30 @@ class BenchTenant:
     audience: str
 
 
-def fill_tenant(database: psycopg.Connection[Any], tenant_id: str, api: Client, size: int) -> BenchTenant:
-    """Give a new tenant `size` recipients, the templates and an audience of all recipients."""
+def fill_tenant(
+    database: psycopg.Connection[Any], tenant_id: str, api: Client, size: int, platform: str = "fcm"
+) -> BenchTenant:
+    """Give a new tenant `size` recipients with a device of the platform each, the templates and an audience of all
+    recipients."""
     values = {"tenant": tenant_id, "count": size, "ms": int(time.time() * 1000) - size // 1000 - 1}
     database.execute(_RECIPIENTS, values)
-    database.execute(_DEVICES, values)
+    devices = _DEVICES.format(token=_TOKENS[platform])
+    database.execute(devices, {**values, "platform": platform, "browser_key": _browser_key()})
     database.execute("ANALYZE tenants_recipient, tenants_device")
     for key, template in TEMPLATES.items():
         api.put(f"/v1/templates/{key}", template)
     audience = api.post("/v1/audiences", {"name": "everybody", "source": "everybody"})
     return BenchTenant(tenant_id, size, api, audience["id"])
+
+
+def tokens_of(database: psycopg.Connection[Any], tenant: BenchTenant) -> list[str]:
+    """The tokens of the tenant's devices."""
+    rows = database.execute("SELECT token FROM tenants_device WHERE tenant_id = %s", [tenant.tenant_id])
+    return [str(token) for (token,) in rows]
+
+
+def _browser_key() -> str:
+    """A public key of a browser, as a subscription holds it."""
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    raw = public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
+import psutil
+
 PROJECT_ID = "notifier-sandbox"  #: of the account through which a tenant in the sandbox sends
 SEND_PATH = f"/v1/projects/{PROJECT_ID}/messages:send"
 FCM_ACCEPTED = '{"name":"projects/notifier-sandbox/messages/0:1700000000000000%31bd1c9631bd1c96"}'
@@ -70,6 +72,13 @@ class Sink(ABC):
     def messages(self) -> int | None:
         """How many messages the sink counted; None when it does not count."""
         return None
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time of the sink's process until now."""
+        assert self._process is not None
+        times = psutil.Process(self._process.pid).cpu_times()
+        return float(times.user + times.system)
 
     # -- life --
 

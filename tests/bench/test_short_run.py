@@ -55,6 +55,14 @@ def test_the_sandbox_received_each_message_once(latest: dict[str, Any]) -> None:
     assert counts["duplicates"] == 0
 
 
+@pytest.mark.parametrize("platform", ["apns", "webpush"])
+def test_each_platform_is_measured_beside_fcm(latest: dict[str, Any], platform: str) -> None:
+    if latest[platform] is None:
+        pytest.skip("no nghttpd (apt-get install nghttp2-server)")
+    for runs in latest[platform]["runs"].values():
+        assert [run["ledger_sent"] for run in runs] == [latest[platform]["size"]] * len(runs)
+
+
 def test_every_peer_has_a_figure_or_a_reason(latest: dict[str, Any]) -> None:
     assert latest["peers"].keys() >= PEERS
     for by_sink in latest["peers"].values():

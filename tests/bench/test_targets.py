@@ -20,6 +20,8 @@ def figures(**sinks: dict[str, Any]) -> dict[str, Any]:
         "go_first_ms": 90.0,
         "stop_last_ms": 0.0,
         "api": {"p50_ms": 20.0, "p99_ms": 101.0, "bulk_per_s": None},
+        "apns": None,
+        "webpush": None,
         "email": None,
     }
 
