@@ -189,3 +189,43 @@ def test_columns_of_different_lengths_are_refused() -> None:
     )
     with pytest.raises(ValueError):
         body_template.bodies({ADDRESS: [b"a", b"b"], ID: [b"i"]})
+
+
+# ---- paths and headers of their own ------------------------------------------------------------------------------
+
+
+def test_an_own_path_and_own_headers_are_columns() -> None:
+    placeholders = Placeholders.for_parts(["title"])
+    sample = request(
+        placeholders,
+        f"{{{placeholders.parts['title']}}}".encode(),
+        f"https://push.example/3/device/{placeholders.address}?a=%20b",
+        own_id=str(placeholders.id), shared="s", own_key=placeholders.id.hex, constant="c",
+    )  # fmt: skip
+    template = compile_template(sample, placeholders, own_paths=True, own_headers=("constant", "own_key", "own_id"))
+    assert template.columns == {ADDRESS, ID, KEY, "title"}
+    assert template.head.headers == (("shared", "s"), ("constant", "c"))
+    assert template.head.own_headers == ("own_id", "own_key")
+    columns = {ADDRESS: [b"t1", b"t2"], ID: [b"i1", b"i2"], KEY: [b"k1", b"k2"], "title": [b"a", b"b"]}
+    assert template.paths(columns) == [b"/3/device/t1?a=%20b", b"/3/device/t2?a=%20b"]
+    assert template.headers(columns) == [[b"i1", b"i2"], [b"k1", b"k2"]]
+
+
+@pytest.mark.parametrize("value", ["{id} ", "x{id}", "{id}{key}", "{title}"])
+def test_a_value_of_its_own_is_exactly_one_column(value: str) -> None:
+    """No text of the content: it would be encoded as a body holds it."""
+    placeholders = Placeholders.for_parts(["title"])
+    title = placeholders.parts["title"]
+    text = value.format(id=placeholders.id, key=placeholders.id.hex, title=title)
+    sample = request(placeholders, f"{placeholders.address} {title}".encode(), own=text)
+    with pytest.raises(Untemplatable):
+        compile_template(sample, placeholders, own_headers=("own",))
+
+
+def test_the_path_of_a_mail_is_its_envelope() -> None:
+    placeholders = Placeholders.for_parts([])
+    mail = Request(
+        "MAIL", f"smtp://mail.example:25/me@x.example%20{placeholders.address}", (), str(placeholders.id).encode()
+    )
+    template = compile_template(mail, placeholders, own_paths=True)
+    assert template.paths({ADDRESS: [b"you@y.example"], ID: [b"i"]}) == [b"me@x.example you@y.example"]
