@@ -3,9 +3,10 @@ transport when NOTIFIER_TRANSPORT=curl.
 
 `CurlClient` is the entry; notifier/transport/__init__.py and auto.py use it.
 
-client.py     CurlClient: what callers' threads use
-loop.py       the one thread that drives libcurl
-queues.py     requests that wait for a server
-gate.py       how many requests libcurl may hold and write
-transfer.py   one libcurl handle, reused
+client.py       CurlClient: what callers' threads use
+loop.py         the one thread that drives libcurl
+queues.py       requests that wait for a server
+pool_handle.py  the connections of one pool
+gate.py         how many requests libcurl may hold and write
+transfer.py     one libcurl handle, reused
 """

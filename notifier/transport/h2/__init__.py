@@ -15,6 +15,8 @@ connection.py        the protocol as a function: bytes in, answers out; requests
   answers.py         the server's half: what its frames mean for the open streams
   incoming.py        decoded header blocks, and an answer while it arrives
 request_headers.py   what many requests share, checked and encoded once
+encoded_rows.py      what each request of a batch has for itself, checked and encoded by columns
+literals.py          header fields as bytes
 header_table.py      the header table that the server keeps for a connection
 frames.py            HTTP/2 frames as bytes
 """
