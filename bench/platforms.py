@@ -1,4 +1,4 @@
-"""The parts `apns` and `webpush`: a campaign to the devices of a platform, each time beside one to as many FCM devices
+"""The parts `apns` and `webpush`: campaigns to the devices of a platform, by turns with campaigns to as many FCM devices
 at the same sink, so that the ratios are those of one run."""
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 from bench import campaign
 from bench.campaign import CampaignRun
 from bench.record import campaign_entry, disagreements
-from bench.sinks import Nghttpd
+from bench.sinks import Sink
 from bench.site import BenchSite
 from bench.tenants import BenchTenant
 from notifier.local.console import Say
@@ -32,9 +32,9 @@ class PlatformTenants:
 
 
 class PlatformBench:
-    """`run()` measures one platform. `problems` holds what was wrong."""
+    """`run()` measures one platform at one sink. `problems` holds what was wrong."""
 
-    def __init__(self, site: BenchSite, tenants: PlatformTenants, sink: Nghttpd, say: Say) -> None:
+    def __init__(self, site: BenchSite, tenants: PlatformTenants, sink: Sink, say: Say) -> None:
         self.site, self.tenants, self.sink, self.say = site, tenants, sink, say
         self.problems: list[str] = []
 

@@ -102,11 +102,12 @@ def _peer(figure: Mapping[str, Any] | None) -> str:
 
 
 def _platforms(platforms: Mapping[str, Any]) -> Iterator[str]:
-    yield "\n### Platforms beside FCM, to nghttpd: GO to every outcome durable\n"
-    heads = "platform|recipients|messages/s|times FCM|CPU µs|times FCM|arm/s|times FCM|the sink's CPU µs|at FCM"
+    yield "\n### Platforms beside FCM: GO to every outcome durable\n"
+    heads = "platform|sink|recipients|messages/s|times FCM|CPU µs|times FCM|arm/s|times FCM|the sink's CPU µs|at FCM"
     rows = [
         (
             name,
+            sink,
             f"{figures['size']:,}",
             f"{figures['per_s']:,.0f}",
             f"{figures['times_rate']:.2f}",
@@ -116,7 +117,8 @@ def _platforms(platforms: Mapping[str, Any]) -> Iterator[str]:
             f"{figures['times_arm_rate']:.2f}",
             *(f"{figures['sink_cpu_us'][platform]:.1f}" for platform in (name, "fcm")),
         )
-        for name, figures in platforms.items()
+        for name, by_sink in platforms.items()
+        for sink, figures in by_sink.items()
     ]
     yield from _table(heads.split("|"), rows)
 

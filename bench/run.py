@@ -16,7 +16,7 @@ from bench.meter import Meter
 from bench.options import Options
 from bench.platforms import PlatformBench, PlatformTenants
 from bench.record import Record
-from bench.sinks import Nghttpd, Nginx, Sandbox, Sink, installed
+from bench.sinks import Caddy, Nghttpd, Nginx, Sandbox, Sink, installed
 from bench.sinks.base import SinkAddress, SinkFailed
 from bench.site import BenchSite
 from bench.tenants import BenchTenant, fill_tenant, tokens_of
@@ -184,9 +184,7 @@ class Bench:
         self.say("latency", f"GO {measured.go_first_ms} ms, stop {measured.stop_last_ms} ms")
 
     def _platform(self, platform: str, size: int) -> None:
-        if Nghttpd not in self.sinks:
-            self.say(platform, "not measured: it needs nghttpd")
-            return
+        """Campaigns to the devices of a platform at each sink, beside campaigns to FCM devices."""
         wanted = ((size, platform), (size, "fcm"), (WARMUP_SIZE, platform))
         with self.site.database() as database:
             measured, fcm, warm = (
@@ -195,15 +193,16 @@ class Bench:
                     wanted, self.site.create_tenants(len(wanted)), strict=True
                 )
             )
-            tokens = (
-                [t for tenant in (measured, warm) for t in tokens_of(database, tenant)] if platform == "apns" else []
-            )
-        with self._listening(Nghttpd(self.address, tokens), fresh=True) as sink:
-            assert isinstance(sink, Nghttpd)
-            bench = PlatformBench(self.site, PlatformTenants(platform, measured, fcm, warm), sink, self.say)
-            self.record.figures[platform] = figures = bench.run()
-        self.record.problems += bench.problems
-        self.say(platform, f"{figures['times_rate']} x FCM's rate, {figures['times_cpu']} x its CPU")
+            tokens = [*tokens_of(database, measured), *tokens_of(database, warm)] if platform == "apns" else []
+        self.record.figures[platform] = by_sink = {}
+        for kind in self.sinks:
+            if kind is Caddy:
+                continue  # it answers only for FCM
+            with self._listening(Nghttpd(self.address, tokens) if kind is Nghttpd else kind(self.address)) as sink:
+                bench = PlatformBench(self.site, PlatformTenants(platform, measured, fcm, warm), sink, self.say)
+                by_sink[sink.name] = figures = bench.run()
+            self.record.problems += bench.problems
+            self.say(platform, f"{sink.name}: {figures['times_rate']} x FCM's rate, {figures['times_cpu']} x its CPU")
 
     def _email(self) -> None:
         """On tenants of its own, which are live: their account is a mail server."""

@@ -70,8 +70,10 @@ def _latencies(figures: Mapping[str, Any]) -> Iterator[Target]:
 
 
 def _apns(apns: Mapping[str, Any]) -> Iterator[Target]:
-    yield _target("APNs to nghttpd: times FCM's rate", "≥ 0.85", apns.get("times_rate"), lambda times: times >= 0.85)
-    yield _target("APNs to nghttpd: times FCM's CPU", "≤ 1.2", apns.get("times_cpu"), lambda times: times <= 1.2)
+    for sink in ("nginx", "nghttpd"):
+        rate, cost = (apns.get(sink, {}).get(name) for name in ("times_rate", "times_cpu"))
+        yield _target(f"APNs to {sink}: times FCM's rate", "≥ 0.85", rate, lambda times: times >= 0.85)
+        yield _target(f"APNs to {sink}: times FCM's CPU", "≤ 1.2", cost, lambda times: times <= 1.2)
 
 
 def _email(email: Mapping[str, Any]) -> Iterator[Target]:

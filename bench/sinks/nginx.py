@@ -23,6 +23,8 @@ http {{
     listen 127.0.0.1:{port} ssl http2;
     ssl_certificate {certificates}/server.pem; ssl_certificate_key {certificates}/server.key;
     location = {send} {{ {log} return 200 '{accepted}'; }}
+    location /3/device/ {{ return 200; }}
+    location /webpush/ {{ return 201; }}
     location = /token {{ access_log {folder}/tokens.log seen; return 200 '{grant}'; }}
   }}
   server {{ listen 127.0.0.1:{status}; location = /status {{ stub_status; }} }}
