@@ -1,5 +1,5 @@
-"""The parts `apns` and `webpush`: campaigns to the devices of a platform, by turns with campaigns to as many FCM devices
-at the same sink, so that the ratios are those of one run."""
+"""The parts `apns` and `webpush`: campaigns to the devices of a platform, by turns with campaigns to FCM devices at the
+same sink, so that the ratios are those of one run."""
 
 from __future__ import annotations
 
