@@ -1,13 +1,14 @@
 """What each request of a batch has for itself, checked and encoded for a whole batch at a time: its path, its own
 headers, its content-length.
 
-All steps are columns: no line of Python runs for each request, and nothing is joined before the frames are written.
+All steps are columns: no line of Python runs for each request.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from operator import add
 from typing import NamedTuple
 
 from notifier.transport.h2.literals import BySize, own_start, path_start
@@ -33,21 +34,16 @@ def _table(allowed: bytes) -> bytes:
 _PATH_TABLE = _table(bytes(range(0x21, 0x7F)))
 _VALUE_TABLE = _table(b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100)))
 
-#: one piece of a header block for each request
-Column = Sequence[bytes]
-
 
 class OwnParts(NamedTuple):
-    """A header block is: the pieces of `before`, what the batch shares, the pieces of `after`. The last of them also
-    holds the head of the DATA frame."""
+    """Columns. A header block is: the start, what the batch shares, the end without the head of the DATA frame."""
 
-    before: Sequence[Column]
-    after: Sequence[Column]
-    sizes: Sequence[int]  #: of all pieces of a request together
+    starts: Sequence[bytes]  #: the literal of :path; empty where the requests share their path
+    ends: Sequence[bytes]  #: the literals of own headers and content-length, and the head of the DATA frame
+    sizes: Sequence[int]  #: of start and end together
 
     def slice(self, start: int, stop: int | None = None) -> OwnParts:
-        own = slice(start, stop)
-        return OwnParts([piece[own] for piece in self.before], [piece[own] for piece in self.after], self.sizes[own])
+        return OwnParts(self.starts[start:stop], self.ends[start:stop], self.sizes[start:stop])
 
 
 class EncodedRows(NamedTuple):
@@ -65,43 +61,24 @@ _ENDS = {sized: BySize(partial(end_of_block, sized=sized)) for sized in (False, 
 
 
 def encode_rows(template: EncodedTemplate, rows: RequestRows) -> EncodedRows:
-    """The rows, which `unsendable_rows` has checked."""
+    """The rows, which `unsendable_rows` has checked. A path and two headers: 0.5 µs a row."""
     if rows.paths is None and not rows.headers:
         return EncodedRows(rows.bodies)
-    before: list[Column] = []
-    after: list[Column] = []
-    sizes: list[Sequence[int]] = []
-    if rows.paths is not None:
-        before = [_before(_PATHS, rows.paths, sizes), rows.paths]
+    starts = [b""] * len(rows.bodies) if rows.paths is None else list(map(add, _before(_PATHS, rows.paths), rows.paths))
+    pieces: list[Sequence[bytes]] = []
     for name, values in zip(template.own_names, rows.headers, strict=True):
-        after += [_before(BySize(partial(own_start, name)), values, sizes), values]
-    ends = list(map(_ENDS[template.sized].__getitem__, map(len, rows.bodies)))
-    _add_sizes(ends, sizes)
-    return EncodedRows(rows.bodies, OwnParts(before, [*after, ends], _sum_sizes(sizes, len(ends))))
+        pieces += [_before(BySize(partial(own_start, name)), values), values]
+    pieces.append(list(map(_ENDS[template.sized].__getitem__, map(len, rows.bodies))))
+    ends = list(map(b"".join, zip(*pieces, strict=True)))
+    return EncodedRows(rows.bodies, OwnParts(starts, ends, list(map(add, map(len, starts), map(len, ends)))))
 
 
-def _before(starts: BySize, values: Column, sizes: list[Sequence[int]]) -> Column:
-    """The bytes before each value. Adds the sizes of both to `sizes`."""
-    _add_sizes(values, sizes)
-    own = sizes[-1]
-    before = [starts[own[0]]] * len(values) if len(own) == 1 else list(map(starts.__getitem__, own))
-    _add_sizes(before, sizes)
-    return before
-
-
-def _add_sizes(column: Column, sizes: list[Sequence[int]]) -> None:
-    """Adds the size of each row to `sizes`; one number where all rows have the same size."""
-    distinct = set(map(len, column))
-    sizes.append([*distinct] if len(distinct) == 1 else list(map(len, column)))
-
-
-def _sum_sizes(sizes: Sequence[Sequence[int]], count: int) -> Sequence[int]:
-    """The bytes of each of `count` rows."""
-    constant = sum(own[0] for own in sizes if len(own) == 1)
-    varying = [own for own in sizes if len(own) > 1]
-    if not varying:
-        return [constant] * count
-    return [constant + sum(row) for row in zip(*varying, strict=True)]
+def _before(starts: BySize[bytes], values: Sequence[bytes]) -> Sequence[bytes]:
+    """The bytes before each value."""
+    sizes = set(map(len, values))
+    if len(sizes) == 1:
+        return [starts[sizes.pop()]] * len(values)
+    return list(map(starts.__getitem__, map(len, values)))
 
 
 def unsendable_rows(rows: RequestRows) -> dict[int, Unsendable]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 SIZES_KEPT = 4_096
+V = TypeVar("V")
 
 
-class BySize(dict[int, bytes]):
-    """Size -> bytes, made when they are first needed. `map(by_size.__getitem__, sizes)` runs no line of Python."""
+class BySize(dict[int, V]):
+    """Size -> what `encode` makes of it, made when it is first needed. `map(by_size.__getitem__, sizes)` runs no line
+    of Python."""
 
-    def __init__(self, encode: Callable[[int], bytes]) -> None:
+    def __init__(self, encode: Callable[[int], V]) -> None:
         self._encode = encode
 
-    def __missing__(self, size: int) -> bytes:
+    def __missing__(self, size: int) -> V:
         if len(self) >= SIZES_KEPT:
             self.clear()
         self[size] = encoded = self._encode(size)

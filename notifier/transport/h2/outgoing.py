@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from functools import lru_cache
-from struct import Struct
 from typing import Any
 
-from notifier.transport.h2.encoded_rows import EncodedRows
+from notifier.transport.h2.encoded_rows import EncodedRows, OwnParts
 from notifier.transport.h2.frames import (
     DATA,
     END_HEADERS,
@@ -18,6 +16,7 @@ from notifier.transport.h2.frames import (
     MAX_FRAME,
     MAX_UINT31,
     PROTOCOL_ERROR,
+    UINT32,
     ProtocolError,
     frame,
 )
@@ -49,51 +48,55 @@ class Outgoing:
     # -- requests --
 
     def begin(self, block: HeaderBlock, entries: Sequence[Any], rows: EncodedRows) -> None:
-        """Begin requests that share their header block: at once those whose bodies fit, then the others."""
-        sizes = list(map(len, rows.bodies))
-        largest = min(self._initial_window, self._max_frame)
-        if all(rows.bodies) and max(sizes) <= largest and sum(sizes) <= self.window:
-            self._begin_together(block, entries, rows, sizes)
-            return
-        fit = self._count_fitting(sizes, largest)
-        if fit:
-            self._begin_together(block, entries[:fit], rows.slice(0, fit), sizes[:fit])
-        for at in range(fit, len(sizes)):
-            self.begin_one(block, entries[at], rows.slice(at, at + 1), sized=True)
-
-    def _count_fitting(self, sizes: Sequence[int], largest: int) -> int:
-        """How many bodies, from the first on, both windows and a frame hold."""
-        window = self.window
-        for at, size in enumerate(sizes):
-            window -= size
-            if window < 0 or not 0 < size <= largest:
-                return at
-        return len(sizes)
-
-    def _begin_together(
-        self, block: HeaderBlock, entries: Sequence[Any], rows: EncodedRows, sizes: Sequence[int]
-    ) -> None:
-        """The hot path, in columns: a slice of a list costs 7 ns a row and piece; a loop over the rows 240 ns a row."""
-        count = len(sizes)
-        streams = range(self.next, self.next + 2 * count, 2)
-        numbers = _packed(streams)
-        columns: Sequence[Sequence[bytes]]
+        """Begin requests that share their header block."""
         if rows.own is None:
-            heads, seconds = map(block.heads.__getitem__, sizes), map(block.seconds.__getitem__, sizes)
-            columns = list(heads), numbers, list(seconds), numbers, rows.bodies
+            self._begin_alike(block, entries, rows.bodies)
         else:
-            before, after, own_sizes = rows.own
-            heads = map(block.own_heads.__getitem__, own_sizes)
-            columns = [list(heads), numbers, *before, [block.constant] * count, *after, numbers, rows.bodies]
-        width = len(columns)
-        frames = [b""] * (width * count)
-        for at, column in enumerate(columns):
-            frames[at::width] = column
-        self.frames += frames
-        waiting = self._waiting
-        for stream, entry in zip(streams, entries, strict=True):
+            self._begin_with_own(block, entries, rows.own, rows.bodies)
+
+    def _begin_alike(self, block: HeaderBlock, entries: Sequence[Any], bodies: Sequence[bytes]) -> None:
+        """Begin requests that differ in their bodies only. The hot path: 0.6 µs a request. In columns, as `encode_rows`
+        works, 200 requests take a tenth less, and ten requests a quarter more."""
+        stream, window, largest = self.next, self.window, min(self._initial_window, self._max_frame)
+        frames, waiting, pack, parts = self.frames, self._waiting, UINT32.pack, block.parts
+        known, head, second = 0, b"", b""
+        for entry, body in zip(entries, bodies, strict=True):
+            size = len(body)
+            if 0 < size <= largest and size <= window:
+                if size != known:
+                    head, second = parts[size]
+                    known = size
+                number = pack(stream)
+                frames += (head, number, second, number, body)
+                window -= size
+            else:
+                self.window = window
+                self._begin_slowly(stream, block.encode(b"", end_of_block(size, sized=True)), body)
+                window = self.window
             waiting[stream] = entry
-        self.next, self.window = streams.stop, self.window - sum(sizes)
+            stream += 2
+        self.next, self.window = stream, window
+
+    def _begin_with_own(
+        self, block: HeaderBlock, entries: Sequence[Any], own: OwnParts, bodies: Sequence[bytes]
+    ) -> None:
+        """Begin requests with paths or headers of their own. 0.75 µs a request, and what `encode_rows` took."""
+        stream, window, largest = self.next, self.window, min(self._initial_window, self._max_frame)
+        frames, waiting, pack = self.frames, self._waiting, UINT32.pack
+        heads, constant = block.own_heads, block.constant
+        for entry, start, end, own_size, body in zip(entries, *own, bodies, strict=True):
+            size = len(body)
+            if 0 < size <= largest and size <= window:
+                number = pack(stream)
+                frames += (heads[own_size], number, start, constant, end, number, body)
+                window -= size
+            else:
+                self.window = window
+                self._begin_slowly(stream, block.encode(start, end), body)
+                window = self.window
+            waiting[stream] = entry
+            stream += 2
+        self.next, self.window = stream, window
 
     def begin_one(self, block: HeaderBlock, entry: Any, row: EncodedRows, *, sized: bool) -> None:
         """Begin one request, whatever its size. `sized` False: its method has no body."""
@@ -101,7 +104,7 @@ class Outgoing:
         self._waiting[stream] = entry
         body, start, end = row.bodies[0], b"", end_of_block(len(row.bodies[0]), sized=sized)
         if row.own is not None:
-            start, end = (b"".join(piece[0] for piece in pieces) for pieces in (row.own.before, row.own.after))
+            start, end = row.own.starts[0], row.own.ends[0]
         self._begin_slowly(stream, block.encode(start, end), body)
 
     def _begin_slowly(self, stream: int, block: bytes, body: bytes) -> None:
@@ -165,14 +168,3 @@ class Outgoing:
         if not MAX_FRAME <= value < 1 << 24:
             raise ProtocolError(PROTOCOL_ERROR, "MAX_FRAME_SIZE")
         self._max_frame = value
-
-
-def _packed(streams: range) -> Sequence[bytes]:
-    """Stream ids as frames hold them: 40 ns each; by UINT32.pack, 140."""
-    together, apart = _structs(len(streams))
-    return apart.unpack(together.pack(*streams))
-
-
-@lru_cache(maxsize=1024)
-def _structs(count: int) -> tuple[Struct, Struct]:
-    return Struct(f">{count}L"), Struct("4s" * count)

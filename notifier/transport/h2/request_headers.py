@@ -42,29 +42,23 @@ class HeaderBlock:
     """What the header blocks of many requests share. A block is: the own path, this, the own headers, content-length
     (the pseudo-headers come first, RFC 9113 §8.3). So it is encoded once, whatever each request has for itself."""
 
-    __slots__ = ("_constant", "_update", "heads", "own_heads", "seconds")
+    __slots__ = ("_update", "constant", "own_heads", "parts")
 
     def __init__(self, constant: bytes, update: bytes = b"") -> None:
-        self._constant = constant
+        self.constant = constant
         self._update = update  #: of the header table's size: comes first, in one block only
-        #: body size -> the head of HEADERS; the end of the block and the head of DATA
-        self.heads, self.seconds = BySize(self._head), BySize(self._second)
+        #: body size -> the head of HEADERS; the whole block and the head of DATA
+        self.parts = BySize(self._parts)
         #: bytes of a request's own parts (OwnParts.sizes) -> the head of HEADERS
         self.own_heads = BySize(lambda own: frame_head(HEADERS, END_HEADERS, len(constant) + own - HEAD_SIZE))
 
-    @property
-    def constant(self) -> bytes:
-        return self._constant
-
     def encode(self, start: bytes, end: bytes) -> bytes:
         """The block of one request. `end`: with the head of its DATA frame."""
-        return self._update + start + self._constant + end[:-HEAD_SIZE]
+        return self._update + start + self.constant + end[:-HEAD_SIZE]
 
-    def _second(self, size: int) -> bytes:
-        return self._constant + end_of_block(size, sized=True)
-
-    def _head(self, size: int) -> bytes:
-        return frame_head(HEADERS, END_HEADERS, len(self._second(size)) - HEAD_SIZE)
+    def _parts(self, size: int) -> tuple[bytes, bytes]:
+        block = self.constant + end_of_block(size, sized=True)
+        return frame_head(HEADERS, END_HEADERS, len(block) - HEAD_SIZE), block
 
 
 class EncodedTemplate:
