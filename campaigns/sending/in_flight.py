@@ -15,7 +15,15 @@ from campaigns.sending.claimed_shard import ClaimedShard
 from campaigns.shard.outcomes import OutcomeNote
 from notifier.channels import channel
 from notifier.delivery.accounts import registry
-from notifier.delivery.dispatch import GATHER, Dispatcher, FallbackAccounts, outcome_of, slow_down, update_health
+from notifier.delivery.dispatch import (
+    GATHER,
+    Dispatcher,
+    FallbackAccounts,
+    blames_account,
+    outcome_of,
+    slow_down,
+    update_health,
+)
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.settle import Outcome
 from notifier.delivery.messages import envelope_of, expires_in, is_tracked, message_of, unread_of
@@ -24,8 +32,6 @@ from notifier.vocabulary.http import Answered, RequestBatch, Response, TokenRefu
 from notifier.vocabulary.status import Status
 from notifier.vocabulary.verdicts import Sent, Throttled, Verdict, Withdrawn
 
-#: FCM also answers 429 when one device gets too much: one 429 among more answers than this does not slow the account
-ANSWERS_PER_429 = 50
 #: bytes of messages that one shard has in memory at once
 IN_FLIGHT_BYTES = 64 << 20
 _SENT = frozenset({Status.SENT, Status.DELIVERED})
@@ -227,7 +233,7 @@ class InFlight:
 
     def _slow_down(self, throttled: Sequence[Throttled]) -> None:
         self._throttled += len(throttled)
-        if throttled and self._throttled * ANSWERS_PER_429 > self._sent + len(self._verdicts):
+        if throttled and blames_account(self._throttled, self._sent + len(self._verdicts)):
             slow_down(self._claimed.account, throttled)
 
     def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:

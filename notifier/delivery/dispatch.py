@@ -52,6 +52,8 @@ log = structlog.get_logger("notifier.delivery")
 #: answers of so many seconds are settled together
 GATHER = 0.05
 RENEW_SECONDS = 5.0
+#: FCM also answers 429 when one device gets too much: one 429 among more answers than this does not slow the account
+ANSWERS_PER_429 = 50
 _NO_ANSWER = InDoubt("the provider broke off")
 
 
@@ -93,6 +95,8 @@ class Dispatcher:
         self._renewed = time.monotonic()
         self._gathered: list[Outcome] = []
         self._write_by = 0.0
+        #: answers of each account, and those of them that refused a message as too many
+        self._answered, self._throttled = Counter[uuid.UUID](), Counter[uuid.UUID]()
 
     @property
     def rows(self) -> int:
@@ -186,8 +190,15 @@ class Dispatcher:
             answers = [(i, verdict) for i, verdict in answers if i in batch.waiting]
         verdicts = [verdict for _, verdict in answers]
         batch.verdicts += verdicts
-        slow_down(batch.account, verdicts)
+        self._slow_down(batch.account, verdicts)
         self._gathered += [outcome_of(batch.waiting.pop(i), verdict, batch.fallbacks) for i, verdict in answers]
+
+    def _slow_down(self, account: ProviderAccount, verdicts: Sequence[Verdict]) -> None:
+        throttled = [verdict for verdict in verdicts if isinstance(verdict, Throttled)]
+        self._answered[account.id] += len(verdicts)
+        self._throttled[account.id] += len(throttled)
+        if throttled and blames_account(self._throttled[account.id], self._answered[account.id]):
+            slow_down(account, throttled)
 
     def _end(self, batch: InFlightBatch) -> None:
         """The provider gave its last answer: the messages without one are in doubt."""
@@ -324,6 +335,12 @@ def outcome_of(row: Claimed, verdict: Verdict, fallbacks: FallbackAccounts) -> O
     )
 
 
+def blames_account(throttled: int, answered: int) -> bool:
+    """Whether so many refusals as too many, among all answers of the account, are about the account, not about single
+    devices."""
+    return throttled * ANSWERS_PER_429 > answered
+
+
 def slow_down(account: ProviderAccount, verdicts: Iterable[Verdict]) -> None:
     """Slow down every process that sends for this account, when the provider refused messages as too many."""
     if waits := [verdict.after or 0.0 for verdict in verdicts if isinstance(verdict, Throttled)]:
@@ -349,5 +366,5 @@ def update_health(account: ProviderAccount, verdicts: Sequence[Verdict], taken: 
     good, answered = taken + sum(isinstance(v, Sent | Permanent) for v in verdicts), taken + len(verdicts)
     if good < answered / 2:
         health.move(account.id, -1)
-    elif good == answered and health.read_weights([account.id])[account.id] < health.FULL:
+    elif answered and good == answered and health.read_weights([account.id])[account.id] < health.FULL:
         health.move(account.id, 1)
