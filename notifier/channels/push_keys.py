@@ -97,10 +97,12 @@ def _are_actions(value: Any) -> bool:
         isinstance(value, list)
         and 1 <= len(value) <= 10
         and all(
-            isinstance(each, dict) and {"action", "title"} <= each.keys() <= {"action", "title", "icon"}
+            isinstance(each, dict) and {"action", "title"} <= each.keys() <= {"action", "title", "icon", "link"}
             for each in value
         )
         and all(isinstance(text, str) and text for each in value for text in each.values())
+        # a service worker opens nothing else
+        and all(each.get("link", "/").startswith(("https://", "/")) for each in value)
     )
 
 
@@ -226,7 +228,7 @@ _BLOCKS: Mapping[str, tuple[BlockKey, ...]] = {
         BlockKey(
             "actions",
             _json('a JSON list of up to 10 buttons such as {"action": "reply", "title": "Reply"}', _are_actions),
-            "the buttons of the push; `icon` is the only further key of a button",
+            "the buttons of the push; further keys of a button are `icon` and `link`, an https URL or a path",
         ),
         BlockKey("urgency", _one_of("very-low", "low", "normal", "high"), "Web Push's Urgency; default: by `priority`"),
         BlockKey(

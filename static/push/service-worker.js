@@ -110,6 +110,7 @@
     for (const name of IMAGES) if (imageUrl(given[name])) options[name] = imageUrl(given[name]);
     if (imageUrl(message.image)) options.image = imageUrl(message.image);
     if (actions.length) options.actions = actions.map(({ action, title, icon }) => ({ action, title, ...(imageUrl(icon) && { icon: imageUrl(icon) }) }));
+    if (given.timestamp > 0) options.timestamp = Number(given.timestamp);
     const vibrate = numbers(given.vibrate);
     if (vibrate.length && !options.silent) options.vibrate = vibrate;
     return options;

@@ -77,8 +77,9 @@ VALUES: list[tuple[str, list[str], list[str]]] = [
     ("webpush.dir", ["rtl"], ["right"]),
     (
         "webpush.actions",
-        ['[{"action": "reply", "title": "Reply"}]', '[{"action": "a", "title": "b", "icon": "/c.png"}]'],
-        ["[]", "{}", '[{"action": "reply"}]', '[{"action": "a", "title": "b", "url": "c"}]', '["reply"]'],
+        ['[{"action": "reply", "title": "Reply"}]', '[{"action": "a", "title": "b", "icon": "/c.png", "link": "/d"}]'],
+        ["[]", "{}", '[{"action": "reply"}]', '[{"action": "a", "title": "b", "url": "c"}]', '["reply"]']
+        + ['[{"action": "a", "title": "b", "link": "javascript:c"}]'],
     ),
     ("webpush.topic", ["order-17"], ["order 17", "x" * 33]),
     ("webpush.urgency", ["very-low"], ["urgent"]),
