@@ -78,8 +78,7 @@ VALUES: list[tuple[str, list[str], list[str]]] = [
     (
         "webpush.actions",
         ['[{"action": "reply", "title": "Reply"}]', '[{"action": "a", "title": "b", "icon": "/c.png", "link": "/d"}]'],
-        ["[]", "{}", '[{"action": "reply"}]', '[{"action": "a", "title": "b", "url": "c"}]', '["reply"]']
-        + ['[{"action": "a", "title": "b", "link": "javascript:c"}]'],
+        ["[]", "{}", '[{"action": "reply"}]', '["reply"]', '[{"action": "a", "title": "b", "link": "javascript:c"}]'],
     ),
     ("webpush.topic", ["order-17"], ["order 17", "x" * 33]),
     ("webpush.urgency", ["very-low"], ["urgent"]),
