@@ -70,6 +70,10 @@ def single_body(provider: Provider[Any], payload: Payload, i: int, expires_in: i
     return provider.request(channel(provider.channel).message(envelope, payload.content(i)), "T").body
 
 
+def fits(kind: type[Provider[Any]], parts: dict[str, Any]) -> bool:
+    return kind.largest is None or kind.size(parts) <= kind.largest
+
+
 @pytest.mark.parametrize("name", BYTE_FOR_BYTE)
 @given(payloads())
 @example(
@@ -81,15 +85,18 @@ def test_a_body_equals_that_of_the_message_s_own_request(name: str, payload: Pay
     provider = in_sandbox(name)
     payload = unpack(pack(payload))
     builder = BodyBuilder(provider, payload, common_envelope(payload))
-    rows = [i for i in range(len(payload)) if i not in builder.untemplatable]
+    # arming refuses a content that is too large for the provider
+    kind = type(provider)
+    rows = [i for i in range(len(payload)) if i not in builder.untemplatable and fits(kind, payload.content(i))]
     if rows:
-        [batch] = builder.build(rows, "T", None)
-        assert sorted(batch.rows) == rows
-        assert [b.decode() for b in batch.requests.bodies] == [
-            single_body(provider, payload, i).decode() for i in batch.rows
-        ]
-        assert batch.head.origin == provider.base
-        assert builder.build(rows, "T", None) == [batch]
+        batches = builder.build(rows, "T", None)
+        assert sorted(i for batch in batches for i in batch.rows) == rows
+        for batch in batches:
+            assert [b.decode() for b in batch.requests.bodies] == [
+                single_body(provider, payload, i).decode() for i in batch.rows
+            ]
+            assert batch.head.origin == provider.base
+        assert builder.build(rows, "T", None) == batches
 
 
 @pytest.mark.parametrize("name", BYTE_FOR_BYTE)
@@ -102,7 +109,8 @@ def test_a_new_token_and_a_shorter_life_make_new_body_templates(name: str, monke
     builder = BodyBuilder(provider, payload, common_envelope(payload, 60))
     for token, expires_in in (("T", 60), ("T", 59), ("U", 59)):
         [batch] = builder.build(range(2), token, expires_in)
-        assert ("authorization", f"Bearer {token}") in batch.head.headers
+        if provider.required_token():
+            assert ("authorization", f"Bearer {token}") in batch.head.headers
         assert batch.requests.bodies == [single_body(provider, payload, i, expires_in) for i in range(2)]
 
 
