@@ -140,11 +140,11 @@ class BodyBuilder:
                 if prepares:
                     message = self._with_prepared_body(i, message)
                 request = self._provider.checked_request(message, token)
-                head, path, values = split_request(request, own_headers)
+                head, path, values = split_request(request, own_headers, shared_path=False)
             except (ValueError, TypeError, KeyError):
                 failed.append(i)
                 continue
-            singles.setdefault(replace(head, path=""), []).append((i, request.body, path, values))
+            singles.setdefault(head, []).append((i, request.body, path, values))
         return [_batch_of_singles(head, requests) for head, requests in singles.items()], failed
 
     def _with_prepared_body(self, i: int, message: Message) -> Message:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import chain, repeat
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from notifier.vocabulary.http import Request, RequestTemplate
 
@@ -134,18 +134,21 @@ def compile_template(
     return BodyTemplate(head, body, own_path, tuple(column_of[value.decode()] for value in values))
 
 
-def split_request(request: Request, own_headers: Sequence[str] = ()) -> tuple[RequestTemplate, bytes, list[bytes]]:
+def split_request(
+    request: Request, own_headers: Sequence[str] = (), *, shared_path: bool = True
+) -> tuple[RequestTemplate, bytes, list[bytes]]:
     """What a request can share with others, and what it has for itself, as RequestRows has it: its path, and the values
-    of those of `own_headers` that it has."""
-    url = urlsplit(request.url)
-    origin = f"{url.scheme}://{url.netloc}"
-    path = request.url[len(origin) :]
-    own_path = unquote(path[1:]).encode() if url.scheme == "smtp" else path.encode("ascii")
+    of those of `own_headers` that it has. `shared_path` False: what it shares has no path."""
+    url = request.url
+    begin = url.find("/", url.find("://") + 3)  # urlsplit takes 5 µs more
+    origin, path = (url[:begin], url[begin:]) if begin >= 0 else (url, "")
+    own_path = unquote(path[1:]).encode() if url.startswith("smtp:") else path.encode("ascii")
     shared, own = request.headers, []
     if own_headers:
         shared = tuple(pair for pair in request.headers if pair[0] not in own_headers)
         own = [pair for pair in request.headers if pair[0] in own_headers]
     names, values = tuple(name for name, _ in own), [value.encode("latin-1") for _, value in own]
+    path = path if shared_path else ""
     return RequestTemplate(request.method, origin, path, shared, request.timeout, names, request.pool), own_path, values
 
 
