@@ -90,9 +90,9 @@ class PushBrowser:
         session.send("ServiceWorker.deliverPushMessage", values)
         session.detach()
 
-    def notifications(self, count: int = 1) -> list[dict[str, Any]]:
+    def notifications(self, count: int = 1, scope: str = "/inbox/") -> list[dict[str, Any]]:
         """What the browser shows, once it is so many."""
-        while len(shown := self.page.evaluate(_NOTIFICATIONS, "/inbox/")) != count:
+        while len(shown := self.page.evaluate(_NOTIFICATIONS, scope)) != count:
             self.page.wait_for_timeout(50)
         found: list[dict[str, Any]] = shown
         return found

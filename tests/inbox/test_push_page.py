@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from inbox.tokens import mint
 from inbox.views import demo_link
+from notifier.local.processes.programs import PROJECT
 from notifier.sandbox.web_push import subscriptions
 from tenants.models import Device, Recipient
 from tests.inbox.push_browser import PushBrowser, chromium_browser, content, new_person
@@ -198,6 +203,42 @@ def test_a_subscription_that_the_browser_changes_is_registered_without_a_page(
     browser.worker.evaluate(CHANGE, [before, after])
     (token,) = tokens_of(dora)
     assert token.startswith(f"{after['endpoint']}#")
+
+
+HOW_TO = (PROJECT / "docs/how-to/web-push-in-a-page.md").read_text()
+
+
+@pytest.fixture
+def shop(tmp_path: Path, web: Web, dora: Recipient) -> Iterator[str]:
+    """The origin of a tenant's own site: the files of the how-to, as they stand there."""
+    blocks = {kind: HOW_TO.split(f"```{kind}\n")[1].split("```")[0] for kind in ("js", "html")}
+    files = {
+        "notifier-push-worker.js": blocks["js"],
+        "index.html": f"<!doctype html><title>Shop</title>{blocks['html']}",
+        "your/inbox-token": json.dumps({"token": mint(dora)[0]}),
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text.replace("https://notify.example.com", web.origin))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(tmp_path)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_page_of_the_how_to_works_on_an_origin_of_its_own(opened: Browser, shop: str, dora: Recipient) -> None:
+    with new_person(opened, shop) as browser:
+        browser.page.goto(shop)
+        browser.permit("granted")
+        browser.page.reload()
+        expect(browser.page.locator("#notify-state")).to_have_text("Notifications are off in this browser.")
+        browser.page.get_by_role("button", name="Notify me").click()
+        expect(browser.page.locator("#notify-state")).to_have_text("Notifications are on in this browser.")
+        assert len(tokens_of(dora)) == 1
+        browser.deliver(content(link="/orders/17"))
+        browser.notifications(scope="/")
+        assert browser.click("Order 17") == [f"{shop}/orders/17"]
 
 
 def test_the_page_with_the_button_fits_a_small_phone(browser: PushBrowser, dora: Recipient, tmp_path: Path) -> None:
