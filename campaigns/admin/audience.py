@@ -57,7 +57,10 @@ class AudienceForm(TenantForm):
         model = Audience
         fields = ("tenant", "name", "source", "filter", "topic", "locale", "app")
         help_texts = {"filter": FILTER_HELP, **TOPIC_HELP}
-        widgets = {"filter": forms.Textarea(attrs={"class": "vLargeTextField", "rows": 8, "spellcheck": "false"})}
+        widgets = {
+            "filter": forms.Textarea(attrs={"class": "vLargeTextField", "rows": 8, "spellcheck": "false"}),
+            "topic": forms.TextInput(attrs={"class": "vLargeTextField", "spellcheck": "false"}),
+        }
 
     def clean(self) -> dict[str, Any] | None:
         values = super().clean() or {}

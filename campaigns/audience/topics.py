@@ -23,7 +23,7 @@ MAX_LENGTH = 1024
 MAX_DEPTH = 10
 #: what a person must know before such a campaign leaves
 NO_OPT_OUT_HOLDS = (
-    "Google passes this message on to every device that the app has subscribed. Opt-outs, suppressions, blocked "
+    "Google passes a message to a topic on to every device that has subscribed. Opt-outs, suppressions, blocked "
     "recipients and quiet hours of Notifier do not hold."
 )
 ONLY_FIREBASE = (
