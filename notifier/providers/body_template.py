@@ -123,7 +123,8 @@ def compile_template(
     Untemplatable."""
     column_of = placeholders.columns()
     own_names = [name for name, value in request.headers if name in own_headers and column_of.get(value) in _RAW]
-    head, path, values = split_request(request, own_names)
+    # without the sample's path, the templates of several contents have one head
+    head, path, values = split_request(request, own_names, shared_path=not own_paths)
     texts = [value for _, value in head.headers] + ([] if own_paths else [request.url])
     if any(placeholder in text for placeholder in column_of for text in texts):
         raise Untemplatable("a text outside the body differs")
