@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -139,3 +140,28 @@ def test_a_rows_history_is_its_rows_of_the_audit_log(site: Site, log_in: LogIn) 
     row = site.acme_rows[AuditLog]
     page = browser.get(f"{url(AuditLog, 'changelist')}?object_id={row.object_id}").context["cl"]
     assert page.result_list == [row]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "tokens"),
+    [
+        ({}, ["alive", "refused", "stale"]),
+        ({"app": "courier"}, ["alive"]),
+        ({"life": "alive"}, ["alive"]),
+        ({"life": "dead"}, ["refused", "stale"]),
+        ({"life": "stale"}, ["stale"]),
+        ({"life": "odd", "platform": "apns"}, []),
+    ],
+)
+def test_devices_are_filtered_by_platform_app_and_life(
+    site: Site, log_in: LogIn, chosen: dict[str, str], tokens: list[str]
+) -> None:
+    owner = site.acme_rows[Recipient]
+    Device.objects.filter(tenant=site.people.acme).delete()
+    for name, app, reason in (("alive", "courier", ""), ("refused", "", "410 Unregistered"), ("stale", "", "stale")):
+        dead_since = datetime.now(UTC) if reason else None
+        columns = {"token": f"token-{name}", "app": app, "dead_reason": reason, "dead_since": dead_since}
+        Device.objects.create(tenant=site.people.acme, recipient=owner, **columns)
+    page = log_in(site.people.ana).get(url(Device, "changelist"), chosen)
+    assert sorted(row.token.removeprefix("token-") for row in page.context["cl"].result_list) == tokens
+    assert "courier" in page.content.decode()

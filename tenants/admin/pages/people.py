@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -26,6 +26,9 @@ from tenants.people import attributes, devices
 from tenants.people import fields as checks
 from tenants.people.platforms import MAX_SPELLING, platforms, spellings
 from tenants.people.search import search_recipients
+
+#: apps that the filter of devices offers
+MAX_APPS = 50
 
 
 class RecipientForm(TenantForm):
@@ -211,6 +214,37 @@ class PlatformFilter(admin.SimpleListFilter):
         return queryset.filter(platform=self.value()) if self.value() else queryset
 
 
+class AppFilter(admin.SimpleListFilter):
+    """By the apps of the newest devices: the distinct values of the whole table would be a scan."""
+
+    title = parameter_name = "app"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        newest = visible_rows(Device.objects.all(), request).order_by("-id").values_list("app", flat=True)
+        apps = sorted(set(newest[: list_limits().search_matches]) - {""})
+        return [(app, app) for app in apps[:MAX_APPS]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(app=self.value()) if self.value() else queryset
+
+
+class LifeFilter(admin.SimpleListFilter):
+    """Alive or dead, and of the dead ones those that no provider refused."""
+
+    title, parameter_name = "life", "life"
+    CONDITIONS: ClassVar[dict[str, dict[str, Any]]] = {
+        "alive": {"dead_since__isnull": True},
+        "dead": {"dead_since__isnull": False},
+        "stale": {"dead_since__isnull": False, "dead_reason": "stale"},
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in self.CONDITIONS]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(**self.CONDITIONS.get(self.value() or "", {}))
+
+
 class DeviceForm(TenantForm):
     platform = forms.ChoiceField(choices=_platform_choices)
     token = forms.CharField(max_length=MAX_SPELLING, help_text="As the platform gave it to the app.")
@@ -249,7 +283,7 @@ class DeviceAdmin(LargeTableAdmin):
     rank = 40
     form = DeviceForm
     list_display = ("masked_token", "recipient", "platform", "app", "last_seen_at", "dead_since", "dead_reason")
-    list_filter = (PlatformFilter,)
+    list_filter = (PlatformFilter, AppFilter, LifeFilter)
     list_select_related = ("tenant", "recipient")
     search_fields = ("token",)
     search_help_text = "The whole token, or the recipient's external id."
