@@ -147,3 +147,26 @@ def test_a_device_that_is_registered_while_its_message_is_in_flight_lives(shop: 
     account_of(shop, register_and_refuse)
     send(shop, 1, way)
     assert Device.objects.get().dead_since is None
+
+
+@WAYS
+def test_a_token_that_moved_after_its_message_was_prepared_gets_nothing(shop: Shop, way: str) -> None:
+    people(shop, 1)
+    sent: list[str] = []
+
+    def keep(token: str) -> Verdict:
+        sent.append(token)
+        return Sent("ref")
+
+    account_of(shop, keep)
+    if way == "single":
+        shop.accept(SendRequest("r0", "order"))
+    else:
+        campaign = running(a_campaign(shop, channels=["push"]))
+    devices.register(shop.recipient("the new owner"), "fcm", "token-000")
+    if way == "single":
+        deliver("push", FAST)
+        assert Delivery.objects.get().reason == Reason.NO_ADDRESS
+    else:
+        send_shards(campaign)
+    assert sent == []
