@@ -75,10 +75,11 @@ class Sink(ABC):
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU time of the sink's process until now."""
+        """CPU time of the sink's processes until now."""
         assert self._process is not None
-        times = psutil.Process(self._process.pid).cpu_times()
-        return float(times.user + times.system)
+        main = psutil.Process(self._process.pid)
+        times = [process.cpu_times() for process in (main, *main.children(recursive=True))]
+        return float(sum(of_process.user + of_process.system for of_process in times))
 
     # -- life --
 
