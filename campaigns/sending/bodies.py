@@ -150,7 +150,7 @@ class BodyBuilder:
     def _with_prepared_body(self, i: int, message: Message) -> Message:
         """The message with the body that was made while the campaign was armed; the same where none was."""
         prepared = self._payload.prepared
-        return replace(message, prepared=b64decode(prepared[i])) if prepared and prepared[i] else message
+        return message.with_prepared(b64decode(prepared[i])) if prepared and prepared[i] else message
 
     def _batch(self, template: BodyTemplate, rows: Sequence[int]) -> Batch:
         columns = {name: self._column(name, rows) for name in template.columns}
