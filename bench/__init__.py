@@ -12,6 +12,7 @@ campaign.py    one campaign, armed, sent and counted        latency.py  GO to th
 ceiling.py     h2load: how much a sink can take             peers/      other clients, each in its own process
 uniqueness.py  a campaign to our own sandbox                api.py      single notifications, and bulk requests
 mail.py        campaigns by email, and their peers
+platforms.py   campaigns through APNs and Web Push, beside FCM
 record.py      the figures of a run, and its problems       targets.py  the targets, and whether they were met
 report.py      latest.json, the tables of README.md         plot.py     the picture
 """
