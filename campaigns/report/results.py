@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -120,7 +120,7 @@ class Results(Totals):
         """What receipts say, over all channels."""
         sums: Counter[str] = Counter()
         for statuses in self.channels.values():
-            sums.update(_reported(statuses))
+            sums.update(reported_of(statuses))
         return {name: sums[name] for name in REPORTED}
 
     @property
@@ -338,69 +338,10 @@ def _rows(sql: str, campaign: Campaign, **more: Any) -> list[Any]:
 # ---- deciding ----------------------------------------------------------------------------------------------------
 
 
-def as_json(report: Results) -> dict[str, Any]:
-    """The API's answer. `sent` counts messages that a provider accepted, delivered or not, but for those that it gave
-    up on later (`failed`, undelivered)."""
-    return {
-        "state": report.state,
-        "audience": report.audience,
-        "topic": report.topic,
-        "unreached": report.unreached,
-        "excluded": report.excluded,
-        "suppressed": _reasons(report.channels.values(), Status.SUPPRESSED),
-        "sent": report.sent,
-        "not_sent": report.not_sent,
-        "in_doubt": report.in_doubt,
-        "waiting": report.waiting,
-        "reported": report.reported,
-        "counted": report.counted,
-        "seconds": report.seconds,
-        "rate_per_s": report.rate,
-        **_times_json(report.times),
-        "channels": {name: _channel_json(report, name) for name in sorted(report.channels)},
-        "throughput": [{**asdict(point), "rate_per_s": point.rate} for point in report.throughput],
-        "accounts": [asdict(row) for row in report.accounts],
-        "workers": [{**asdict(worker), "rate_per_s": worker.rate} for worker in report.workers],
-        "shards": report.shards,
-    }
-
-
-_WITH_REASONS = (*NOT_SENT, Status.UNKNOWN, Status.BOUNCED)
-
-
-def _reported(statuses: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+def reported_of(statuses: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """What receipts say of the messages of one channel: status -> reason -> messages."""
     counts = {label: sum(reasons.values()) for label, reasons in statuses.items()}
     return {name: sum(counts.get(status.label, 0) for status in included) for name, included in REPORTED.items()}
-
-
-def _channel_json(report: Results, name: str) -> dict[str, Any]:
-    statuses = report.channels[name]
-    counts = {status.label: sum(statuses.get(status.label, {}).values()) for status in Status}
-    sent = sum(counts[status.label] for status in TAKEN)
-    times = report.channel_times.get(name, Times())
-    seconds = times.last / 1000 if times.last else None
-    return {
-        **counts,
-        "sent": sent,
-        "segments": report.segments.get(name, 0),
-        "reported": _reported(statuses),
-        **{f"{status.label}_by_reason": statuses.get(status.label, {}) for status in _WITH_REASONS},
-        "seconds": seconds,
-        "rate_per_s": sent / seconds if seconds else None,
-        **_times_json(times),
-    }
-
-
-def _times_json(times: Times) -> dict[str, int | None]:
-    return {f"{name}_ms": value for name, value in asdict(times).items()}
-
-
-def _reasons(channels: Iterable[Mapping[str, Mapping[str, int]]], status: Status) -> dict[str, int]:
-    """Counts by reason over all channels."""
-    counts: Counter[str] = Counter()
-    for statuses in channels:
-        counts.update(statuses.get(status.label, {}))
-    return dict(counts)
 
 
 @dataclass(frozen=True)

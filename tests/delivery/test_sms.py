@@ -11,7 +11,8 @@ from pytest_django import Settings
 from campaigns import arming
 from campaigns.models import Shard
 from campaigns.preflight import preflight
-from campaigns.report.results import as_json, results
+from campaigns.report.results import results
+from campaigns.report.results_json import as_json
 from notifier.channels import channel
 from notifier.delivery import Accepted
 from notifier.delivery.content import templates

@@ -8,7 +8,8 @@ import pytest
 
 from campaigns.models import Campaign
 from campaigns.report import accounting
-from campaigns.report.results import as_json, results
+from campaigns.report.results import results
+from campaigns.report.results_json import as_json
 from notifier.delivery.ledger import campaign_counts
 from notifier.delivery.receipts.reading import read_receipts
 from notifier.models import Delivery, Receipt

@@ -11,6 +11,7 @@ from campaigns.lifecycle.finish import finish_if_done
 from campaigns.models import Campaign
 from campaigns.report import accounting, results
 from campaigns.report.results import Results
+from campaigns.report.results_json import as_json
 from notifier.delivery.content import templates
 from notifier.models import Delivery
 from notifier.vocabulary.status import Status
@@ -41,8 +42,8 @@ def total(report: Results) -> int:
     return report.sent + report.not_sent + report.in_doubt + report.waiting
 
 
-def as_json(campaign: Campaign) -> dict[str, Any]:
-    return results.as_json(results.results(Campaign.objects.get(pk=campaign.pk)))
+def answer_of(campaign: Campaign) -> dict[str, Any]:
+    return as_json(results.results(Campaign.objects.get(pk=campaign.pk)))
 
 
 def test_every_message_is_in_one_place_at_every_moment(post: Post, mixed: Campaign) -> None:
@@ -58,10 +59,10 @@ def test_every_message_is_in_one_place_at_every_moment(post: Post, mixed: Campai
     reported(mixed)
     assert finish_if_done(mixed.pk)
     totals.add(total(results.results(mixed)))
-    before = as_json(mixed)
+    before = answer_of(mixed)
     assert accounting.account(mixed.pk)
     reported(mixed)
-    after = as_json(mixed)
+    after = answer_of(mixed)
     assert totals == {everything}
     assert {name: before[name] for name in STEADY} == {name: after[name] for name in STEADY}
     for name in before["channels"]:
