@@ -1,8 +1,8 @@
 """The provider contract and its registry. A new provider is one new file in this folder or in a package of it, and
 nothing else.
 
-A provider builds the request and tells what the response means; it does no I/O. A provider that needs no network (the
-inbox) overrides `send`. The provider of another app lives in `<app>/provider.py`.
+A provider builds the request and tells what the response means; it does no I/O. A provider without network (the inbox)
+overrides `send`. The provider of another app is `<app>/provider.py`. An account's settings are in `config.py`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from abc import ABC
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from hashlib import blake2b
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import orjson
 
 from notifier.channels.base import Message
 from notifier.errors import Forged, InvalidInput
 from notifier.providers.body_template import BodyTemplate, Placeholders, compile_template
+from notifier.providers.config import Config, choice, optional_secret, secret, setting
 from notifier.values.push_token import MAX_PLATFORM, is_push_token
 from notifier.vocabulary.checks import ConnectionCheck, SenderDomain
 from notifier.vocabulary.http import (
@@ -37,60 +38,15 @@ from notifier.vocabulary.mail import BounceMailbox, Unreadable
 from notifier.vocabulary.receipts import ReceiptEvent, ReceiptRequest
 from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Temporary, Verdict, Withdrawn
 
+#: a provider's file names all of the contract as `base.…`
+__all__ = [
+    "Answers", "Config", "Provider", "Unbuildable", "choice", "has_own_check", "optional_secret", "provider_class",
+    "providers", "secret", "setting", "token_checks",
+]  # fmt: skip
+
 M = TypeVar("M", bound=Message)
 Answers = Sequence[tuple[int, Verdict]]
 _KEY = secrets.token_bytes(32)  #: keeps a digest of credentials meaningless outside of this process
-
-
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """A provider's settings. Mark secrets with `secret()`: a secret is never shown again and never printed."""
-
-    @classmethod
-    def parse(cls, raw: Mapping[str, Any]) -> Self:
-        """The settings from stored or typed values. Raises InvalidInput naming the field."""
-        fields = {f.name: f for f in dataclasses.fields(cls)}
-        for name in raw:
-            if name not in fields:
-                raise InvalidInput(f"Unknown setting {name!r}; known: {', '.join(fields)}.", field=name)
-        for name, f in fields.items():
-            required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-            if required and not raw.get(name):
-                raise InvalidInput(f"{name} is required.", field=name)
-        return cls(**raw)
-
-    @classmethod
-    def complete(cls, raw: Mapping[str, Any], stored: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Checked settings as they are stored: with what the provider makes where the owner left it empty, such as a
-        key pair. `stored`: the account's settings until now."""
-        return raw
-
-    @classmethod
-    def sandbox(cls, origin: str) -> Self:
-        """Settings that reach the sandbox at `origin` (https://host:port) without real credentials."""
-        raise InvalidInput("This provider has no sandbox.", field="provider")
-
-
-def setting(default: Any = dataclasses.MISSING, *, label: str = "", help_text: str = "") -> Any:
-    """A field of a Config; required without `default`. The admin's form shows `label` (empty: the name in words) and
-    `help_text`."""
-    return dataclasses.field(default=default, metadata={"label": label, "help": help_text})
-
-
-def secret(*, label: str = "", help_text: str = "") -> Any:
-    """A required secret field of a Config."""
-    return dataclasses.field(repr=False, metadata={"secret": True, "label": label, "help": help_text})
-
-
-def optional_secret(*, label: str = "", help_text: str = "") -> Any:
-    """A secret field of a Config that may stay empty."""
-    return dataclasses.field(default="", repr=False, metadata={"secret": True, "label": label, "help": help_text})
-
-
-def choice(default: str, *alternatives: str, label: str = "", help_text: str = "") -> Any:
-    """A field of a Config that is one of these texts."""
-    metadata = {"choices": (default, *alternatives), "label": label, "help": help_text}
-    return dataclasses.field(default=default, metadata=metadata)
 
 
 class Unbuildable(ValueError):
@@ -101,8 +57,7 @@ AnyConfig = Config  # inside Provider the name means the provider's own class
 
 
 class Provider(ABC, Generic[M]):
-    """Credentials and origin -> requests and verdicts. The engine caches one instance for each account; threads share
-    the instance."""
+    """Credentials and origin -> requests and verdicts. The engine has one instance for each account and process."""
 
     name: ClassVar[str]
     channel: ClassVar[str]
@@ -207,9 +162,8 @@ class Provider(ABC, Generic[M]):
 
     @property
     def pool(self) -> str:
-        """Requests of different pools never share a connection: Apple takes the messages of one team only on a
-        connection. `checked_request` puts it on the requests of messages; a request that the provider builds for
-        another purpose carries it by itself."""
+        """Requests of different pools never share a connection, as of two teams at Apple. `checked_request` puts it on
+        the requests of messages; a request for another purpose carries it by itself."""
         return ""
 
     @property

@@ -21,8 +21,10 @@ from notifier.channels.push import PushMessage
 from notifier.channels.push_keys import typed_values
 from notifier.errors import InvalidInput
 from notifier.providers import base
+from notifier.providers.common.app_data import app_data
 from notifier.providers.common.batches import BatchProvider
 from notifier.providers.common.json_answers import json_object
+from notifier.providers.common.requests import answer_to
 from notifier.providers.common.retry_after import retry_after
 from notifier.vocabulary.checks import ConnectionCheck
 from notifier.vocabulary.http import HttpClient, Request, Response
@@ -180,7 +182,7 @@ class Expo(BatchProvider[PushMessage]):
     def test(self, client: HttpClient) -> Iterator[ConnectionCheck]:
         """Ask for the receipt of a message that does not exist: Expo then checks the access token."""
         request = self.receipts_request([NO_RECEIPT])
-        answer = next(answer for answers in client.exchange([request]) for _, answer in answers)
+        answer = answer_to(client, request)
         if not isinstance(answer, Response):
             yield ConnectionCheck("connection", False, f"Expo cannot be reached: {answer.detail}")
             return
@@ -207,7 +209,7 @@ def notification_of(message: PushMessage) -> dict[str, Any]:
     blocks = {"android": typed_values("android", message.android), "apns": typed_values("apns", message.apns)}
     key = message.envelope.collapse_key
     notification: dict[str, Any] = {
-        "data": _data(message),
+        "data": app_data(message),
         "priority": "high" if message.is_urgent else "normal",
         "tag": blocks["android"].get("tag", key),
         "collapseId": blocks["apns"].get("collapse_id", key),
@@ -225,13 +227,6 @@ def notification_of(message: PushMessage) -> dict[str, Any]:
     if message.is_data:
         notification["contentAvailable"] = True
     return notification
-
-
-def _data(message: PushMessage) -> dict[str, str]:
-    data = {**message.data, "delivery_id": str(message.envelope.delivery_id)}
-    if message.link:
-        data["link"] = message.link
-    return data
 
 
 def _size(notification: Mapping[str, Any]) -> int:

@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
-from urllib.parse import urlencode
 
 import orjson
 
@@ -20,7 +19,9 @@ from notifier.channels.push import PushMessage
 from notifier.channels.push_keys import typed_values
 from notifier.errors import InvalidInput
 from notifier.providers import base
+from notifier.providers.common.app_data import app_data
 from notifier.providers.common.json_answers import json_object
+from notifier.providers.common.requests import answer_to, form_request
 from notifier.providers.common.retry_after import retry_after
 from notifier.vocabulary.checks import ConnectionCheck
 from notifier.vocabulary.http import HttpClient, Request, Response
@@ -100,8 +101,7 @@ class Hms(base.Provider[PushMessage]):
     def token_request(self) -> Request:
         config = self.config
         form = {"grant_type": "client_credentials", "client_id": config.app_id, "client_secret": config.client_secret}
-        headers = (("content-type", "application/x-www-form-urlencoded"),)
-        return Request("POST", self._token_url, headers, urlencode(form).encode(), self.timeout)
+        return form_request(self._token_url, form, self.timeout)
 
     def refuses_token(self, response: Response) -> bool:
         return response.status == 401 or _code_of(json_object(response.body)) in TOKEN_CODES
@@ -142,7 +142,7 @@ class Hms(base.Provider[PushMessage]):
         message = {"data": "{}", "android": {}, "token": [NO_TOKEN]}
         document = {"validate_only": True, "message": message}
         request = self._post(document, NO_TOKEN, client.token(token_request))
-        answer = next(answer for answers in client.exchange([request]) for _, answer in answers)
+        answer = answer_to(client, request)
         if not isinstance(answer, Response):
             yield ConnectionCheck("push", False, f"Huawei's push server cannot be reached: {answer.detail}")
         else:
@@ -163,7 +163,7 @@ def message_of(message: PushMessage, badge_class: str) -> dict[str, Any]:
     group = block.get("collapse_key", "")
     if group.isdecimal() and int(group) <= 100:  # Huawei's groups of messages that wait are numbers
         android["collapse_key"] = int(group)
-    content: dict[str, Any] = {"data": orjson.dumps(_data(message)).decode(), "android": android}
+    content: dict[str, Any] = {"data": orjson.dumps(app_data(message)).decode(), "android": android}
     if message.is_data:
         if message.priority == "high":  # needs a right of its own at Huawei, so the lane does not decide
             android["urgency"] = "HIGH"
@@ -201,13 +201,6 @@ def _click_action(link: str, action: str) -> dict[str, Any]:
     if link.startswith("https://"):
         return {"type": 2, "url": link}
     return {"type": 1, "intent": link} if link else {"type": 3}
-
-
-def _data(message: PushMessage) -> dict[str, str]:
-    data = {**message.data, "delivery_id": str(message.envelope.delivery_id)}
-    if message.link:
-        data["link"] = message.link
-    return data
 
 
 # ---- verdicts ----------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from notifier.mail_reports.report import read_report
 from notifier.providers import base, body_template
 from notifier.providers.body_template import BodyTemplate, Placeholders, compile_template
 from notifier.providers.common import bounce_settings
+from notifier.providers.common.requests import answer_to
 from notifier.providers.mime import as_html, compose, encode_headers, encode_values, with_ascii_domain
 from notifier.providers.mime.dkim import DkimKey
 from notifier.vocabulary.checks import ConnectionCheck, SenderDomain
@@ -219,7 +220,7 @@ class Smtp(base.Provider[EmailMessage]):
             b"",
             TEST_TIMEOUT,
         )
-        answer = next(answer for answers in client.exchange([probe]) for _, answer in answers)
+        answer = answer_to(client, probe)
         yield _connection_check(answer, self.config)
 
     def sender_domains(self) -> Sequence[SenderDomain]:

@@ -22,6 +22,7 @@ from notifier.providers.anymail.answers import (
 )
 from notifier.providers.anymail.config import EspConfig
 from notifier.providers.common.email_headers import extra_headers
+from notifier.providers.common.requests import answer_to
 from notifier.providers.mime import message_id, with_ascii_domain
 from notifier.vocabulary.checks import ConnectionCheck, SenderDomain
 from notifier.vocabulary.http import HttpClient, Request, Response
@@ -233,7 +234,7 @@ class EmailService(base.Provider[EmailMessage]):
             text = f"{self.title} has no call that tests the key without sending; send a test message."
             yield ConnectionCheck("credentials", None, text)
             return
-        answer = next(answer for answers in client.exchange([request]) for _, answer in answers)
+        answer = answer_to(client, request)
         yield self.check_of(answer)
 
     def check_of(self, answer: Any) -> ConnectionCheck:

@@ -9,19 +9,18 @@ import orjson
 
 from notifier.channels.push import PushMessage
 from notifier.errors import InvalidInput
+from notifier.providers.common.app_data import check_own_keys, texts_of
 from notifier.providers.common.aps import aps
 
 LARGEST, LARGEST_VOIP = 4096, 5120  #: bytes
 VOIP = "voip"
-#: names that the message carries itself
-OWN_KEYS = frozenset({"delivery_id", "link", "image"})
 
 
 def payload(message: PushMessage, block: Mapping[str, Any]) -> bytes:
     """The JSON document. `block`: the typed values of the message's `apns` block."""
     document: dict[str, Any] = {"aps": aps(message, block)}
     document |= block.get("payload") or {}
-    document |= {name: value if type(value) is str else str(value) for name, value in message.data.items()}
+    document |= texts_of(message.data)
     document["delivery_id"] = str(message.envelope.delivery_id)
     if message.link:
         document["link"] = message.link
@@ -32,8 +31,6 @@ def payload(message: PushMessage, block: Mapping[str, Any]) -> bytes:
 
 def check_names(data: Mapping[str, Any]) -> None:
     """Raise InvalidInput for a name of `data` that would replace a part of the payload."""
-    for key in data:
-        if key == "aps":
-            raise InvalidInput("APNs reserves the data key 'aps'; choose another name.", field="data.aps")
-        if key in OWN_KEYS:
-            raise InvalidInput(f"The message carries its own {key!r}; choose another name.", field=f"data.{key}")
+    if "aps" in data:
+        raise InvalidInput("APNs reserves the data key 'aps'; choose another name.", field="data.aps")
+    check_own_keys(data)

@@ -28,8 +28,10 @@ from notifier.providers.apns.provider_token import ProviderToken
 from notifier.providers.apns.verdicts import verdict_of
 from notifier.providers.body_template import ADDRESS
 from notifier.providers.common.aps import ALERT, BACKGROUND, LIVE_ACTIVITY, push_type
+from notifier.providers.common.collapse_keys import collapse_id
 from notifier.providers.common.json_answers import json_object
 from notifier.providers.common.json_texts import json_texts
+from notifier.providers.common.requests import answer_to
 from notifier.providers.common.short_pushes import is_short
 from notifier.vocabulary.checks import ConnectionCheck
 from notifier.vocabulary.http import HttpClient, Request, Response
@@ -50,7 +52,6 @@ TOPIC_SUFFIXES: Mapping[str, str] = {
     "widgets": ".push-type.widgets",
     "controls": ".push-type.controls",
 }
-LONGEST_COLLAPSE_ID = 64  #: bytes
 #: Apple does not promise a size; it has announced tokens of up to 100 bytes, and today's have 32
 _TOKEN = re.compile(r"[0-9a-fA-F]{64,200}")
 _PLAIN = (ascii_letters + digits).encode()
@@ -155,7 +156,7 @@ class Apns(base.Provider[PushMessage]):
             ("apns-push-type", kind),
             ("apns-priority", priority),
             ("apns-id", str(envelope.delivery_id)),
-            ("apns-collapse-id", block.get("collapse_id") or _collapse_id(envelope.collapse_key)),
+            ("apns-collapse-id", block.get("collapse_id") or collapse_id(envelope.collapse_key)),
         )
         return headers if lifetime is None else (*headers, ("apns-expiration", _expiration(lifetime)))
 
@@ -171,9 +172,7 @@ class Apns(base.Provider[PushMessage]):
         """A push to a token that no device has: APNs checks the key first."""
         envelope = Envelope(new_id(), new_id(), new_id(), Address(IMPOSSIBLE_TOKEN, self.platform), "test")
         message = PushMessage(envelope, title="Test", body="Test")
-        answer = next(
-            answer for answers in client.exchange([self.checked_request(message, "")]) for _, answer in answers
-        )
+        answer = answer_to(client, self.checked_request(message, ""))
         if not isinstance(answer, Response):
             yield ConnectionCheck("connection", False, f"APNs cannot be reached: {answer.detail}")
             return
@@ -205,12 +204,6 @@ def _path_texts(tokens: Sequence[str]) -> list[bytes]:
     if tokens and joined.translate(None, _PLAIN) == b"\n" * (len(tokens) - 1):
         return joined.split(b"\n")
     return [_path_text(token).encode() for token in tokens]
-
-
-def _collapse_id(key: str) -> str:
-    if len(key.encode()) <= LONGEST_COLLAPSE_ID and key.isascii() and key.isprintable():
-        return key
-    return blake2b(key.encode(), digest_size=16).hexdigest()
 
 
 def _expiration(seconds: int) -> str:

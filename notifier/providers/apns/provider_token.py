@@ -10,12 +10,10 @@ worker, and every account of one team and key, makes the same token without talk
 from __future__ import annotations
 
 import time
-from base64 import urlsafe_b64encode
 
-import orjson
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+from notifier.providers.common.es256 import signed_jwt
 
 PERIOD = 1800  #: seconds: a token is 1 to 31 minutes old
 #: a token is used this many seconds after its time of issue at first, so that a clock that is fast makes no token of
@@ -39,17 +37,10 @@ class ProviderToken:
         return current[1]
 
     def _sign(self, issued_at: int) -> str:
-        header = _base64url(orjson.dumps({"alg": "ES256", "kid": self._key_id, "typ": "JWT"}))
-        claims = _base64url(orjson.dumps({"iss": self._team_id, "iat": issued_at}))
-        signed = header + b"." + claims
-        r, s = decode_dss_signature(self._key.sign(signed, ECDSA(SHA256(), deterministic_signing=True)))
-        return (signed + b"." + _base64url(r.to_bytes(32) + s.to_bytes(32))).decode()
+        header = {"kid": self._key_id, "typ": "JWT"}
+        return signed_jwt(self._key, header, {"iss": self._team_id, "iat": issued_at})
 
 
 def issue_time(now: float) -> int:
     """The time of issue of the token that is used at `now`."""
     return int(now - MARGIN) // PERIOD * PERIOD
-
-
-def _base64url(raw: bytes) -> bytes:
-    return urlsafe_b64encode(raw).rstrip(b"=")

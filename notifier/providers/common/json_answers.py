@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from notifier.providers.common.requests import answer_to
 from notifier.providers.common.retry_after import retry_after
 from notifier.vocabulary.http import HttpClient, Request, Response
 from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Temporary, Throttled, Verdict
@@ -22,14 +23,12 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 def get_json(client: HttpClient, request: Request) -> tuple[dict[str, Any] | None, str]:
     """The object with which the server answered 2xx; else None, and a clause that says what came instead."""
-    for answers in client.exchange([request]):
-        for _, answer in answers:
-            if not isinstance(answer, Response):
-                return None, f"no answer came ({answer.detail})"
-            if 200 <= answer.status < 300:
-                return json_object(answer.body), ""
-            return None, f"the answer was {answer.status}"
-    return None, "no answer came"
+    answer = answer_to(client, request)
+    if not isinstance(answer, Response):
+        return None, f"no answer came ({answer.detail})"
+    if 200 <= answer.status < 300:
+        return json_object(answer.body), ""
+    return None, f"the answer was {answer.status}"
 
 
 def verdict_by_status(response: Response, detail: str) -> Verdict:

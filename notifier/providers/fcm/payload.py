@@ -13,6 +13,7 @@ import orjson
 from pyfcm import FCMNotification
 
 from notifier.channels.push import PushMessage
+from notifier.providers.common.app_data import app_data
 from notifier.providers.fcm import platforms
 
 #: a Firebase installation id is 22 characters of base64url whose first four bits are 0111; a registration token is
@@ -59,10 +60,7 @@ def is_topic(address: str) -> bool:
 
 
 def _data(message: PushMessage) -> dict[str, str]:
-    data = {name: value if type(value) is str else str(value) for name, value in message.data.items()}
-    data["delivery_id"] = str(message.envelope.delivery_id)
-    if message.link:
-        data["link"] = message.link
+    data = app_data(message)
     if message.image:
         data["image"] = message.image
     return data

@@ -6,18 +6,16 @@ says. A message without such blocks passes no code for them: most messages are p
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
-from hashlib import blake2b
 from typing import Any
 
-from notifier.channels.push import PushMessage
+from notifier.channels.push import LONGEST_TTL, PushMessage
 from notifier.channels.push_keys import typed_values
 from notifier.providers.common.aps import ALERT, BACKGROUND, aps, push_type
+from notifier.providers.common.browser_options import browser_options
+from notifier.providers.common.collapse_keys import collapse_id, topic
 
-LONGEST_TTL = 28 * 86_400  #: FCM keeps a message for four weeks at most
-TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")  #: what Web Push allows as Topic (RFC 8030 §5.4)
 #: keys of the template's `android` block that belong to FCM's AndroidConfig; the other keys belong to the notification
 ANDROID_CONFIG = frozenset({
     "collapse_key", "restricted_package_name", "direct_boot_ok", "bandwidth_constrained_ok", "restricted_satellite_ok",
@@ -29,8 +27,6 @@ ANDROID_SPELLED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "proxy": ("proxy", str.upper),
     "notification_priority": ("notification_priority", lambda word: f"PRIORITY_{word.upper()}"),
 }
-#: keys of the template's `webpush` block with another name in the browser's Notification API
-WEB_SPELLED = {"require_interaction": "requireInteraction"}
 WEB_HEADERS = frozenset({"urgency", "topic"})
 
 
@@ -60,9 +56,8 @@ def _add_android(config: dict[str, Any], message: PushMessage) -> None:
 
 
 def apns(message: PushMessage, ttl: int | None, urgent: bool) -> dict[str, Any]:
-    collapse_key = message.envelope.collapse_key
     headers = {
-        "apns-collapse-id": collapse_key if len(collapse_key.encode()) <= 64 else digest(collapse_key),
+        "apns-collapse-id": collapse_id(message.envelope.collapse_key),
         "apns-priority": "10" if urgent else "5",
     }
     if ttl is not None:
@@ -112,9 +107,7 @@ def _add_webpush(config: dict[str, Any], message: PushMessage) -> None:
         config["headers"][name.capitalize()] = block.pop(name)
     if message.is_data or not block:
         return
-    if "timestamp" in block:
-        block["timestamp"] *= 1000  # the browser counts milliseconds
-    notification = {WEB_SPELLED.get(name, name): value for name, value in block.items()}
+    notification = browser_options(block)
     notification.setdefault("tag", message.envelope.collapse_key)
     config["notification"] = notification
 
@@ -123,11 +116,3 @@ def lifetime(message: PushMessage) -> int | None:
     """Seconds that the servers may keep the message."""
     seconds = message.lifetime
     return None if seconds is None else max(0, min(seconds, LONGEST_TTL))
-
-
-def topic(collapse_key: str) -> str:
-    return collapse_key if TOPIC.fullmatch(collapse_key) else digest(collapse_key)
-
-
-def digest(text: str) -> str:
-    return blake2b(text.encode(), digest_size=16).hexdigest()

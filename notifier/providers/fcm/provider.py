@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 import jwt
 from google.auth.credentials import AnonymousCredentials
@@ -14,8 +13,10 @@ from notifier.channels.push import PushMessage
 from notifier.channels.push_keys import BLOCKS
 from notifier.errors import InvalidInput
 from notifier.providers import base
+from notifier.providers.common.app_data import check_own_keys
 from notifier.providers.common.json_answers import json_object
 from notifier.providers.common.json_texts import json_texts
+from notifier.providers.common.requests import form_request
 from notifier.providers.common.short_pushes import is_short
 from notifier.providers.fcm.config import SANDBOX_TYPE, FcmConfig, parse_document
 from notifier.providers.fcm.payload import INSTALLATION_ID, INSTALLATION_ID_SIZE, Payloads, is_topic
@@ -29,9 +30,8 @@ GOOGLE_TOKENS = "https://oauth2.googleapis.com/token"
 ASSERTION_LIFE, ASSERTION_KEPT = 3600, 1800  #: seconds; Google allows an hour
 LONG_NOTICE_RATE = 18_000_000  #: messages a minute above which Google asks for a month's notice
 
-#: names that a message's data may not have, by Google's reference and because the message has data of its own
+#: names that a message's data may not have, by Google's reference
 RESERVED, RESERVED_PREFIXES = frozenset({"from", "message_type"}), ("google.", "gcm.notification.")
-OWN_KEYS = frozenset({"delivery_id", "link", "image"})
 #: parts whose texts stand in the body as they are, and nowhere else decide what the body is
 TEMPLATABLE = frozenset({"title", "body", "data", "sound"})
 #: keys of blocks, likewise
@@ -64,8 +64,8 @@ class Fcm(base.Provider[PushMessage]):
         self._key, self._key_id = account["private_key"], account.get("private_key_id", "")
         self._algorithm = "HS256" if account.get("type") == SANDBOX_TYPE else "RS256"
         self._project = account["project_id"]
-        self._issuer, project = account["client_email"], account["project_id"]
-        self._url = f"{self.base}/v1/projects/{project}/messages:send"
+        self._issuer = account["client_email"]
+        self._url = f"{self.base}/v1/projects/{self._project}/messages:send"
         # not the account's own token_uri: it is the tenant's input, and a tenant must not choose where we post
         self._token_url = GOOGLE_TOKENS if self.base == self.origin else f"{self.base}/token"
         self._token_request: tuple[float, Request] | None = None
@@ -92,11 +92,11 @@ class Fcm(base.Provider[PushMessage]):
 
     @classmethod
     def check_content(cls, parts: Mapping[str, Any]) -> None:
-        for key in parts.get("data") or ():
+        data = parts.get("data") or {}
+        for key in data:
             if key in RESERVED or key.startswith(RESERVED_PREFIXES):
                 raise InvalidInput(f"FCM reserves the data key {key!r}; choose another name.", field=f"data.{key}")
-            if key in OWN_KEYS:
-                raise InvalidInput(f"The message carries its own {key!r}; choose another name.", field=f"data.{key}")
+        check_own_keys(data)
         if not is_short(parts):
             super().check_content(parts)
 
@@ -130,10 +130,7 @@ class Fcm(base.Provider[PushMessage]):
             "exp": now + ASSERTION_LIFE,
         }
         assertion = jwt.encode(claims, self._key, self._algorithm, headers={"kid": self._key_id})
-        form = urlencode({"grant_type": GRANT, "assertion": assertion}).encode()
-        return Request(
-            "POST", self._token_url, (("content-type", "application/x-www-form-urlencoded"),), form, self.timeout
-        )
+        return form_request(self._token_url, {"grant_type": GRANT, "assertion": assertion}, self.timeout)
 
     # -- the message --
 

@@ -23,6 +23,7 @@ from notifier.providers.anymail.answers import (
 )
 from notifier.providers.anymail.config import EspConfig
 from notifier.providers.anymail.provider import is_command
+from notifier.providers.common.requests import answer_to
 from notifier.providers.mime import compose, with_ascii_domain
 from notifier.providers.ses import signing, sns
 from notifier.vocabulary.checks import ConnectionCheck, SenderDomain
@@ -147,7 +148,7 @@ class Ses(base.Provider[EmailMessage]):
 
     def test(self, client: HttpClient) -> Iterator[ConnectionCheck]:
         request = self._signer.signed("GET", f"{self.base}{ACCOUNT_PATH}", b"", self.timeout)
-        answer = next(answer for answers in client.exchange([request]) for _, answer in answers)
+        answer = answer_to(client, request)
         if not isinstance(answer, Response):
             yield ConnectionCheck("connection", False, f"Amazon SES cannot be reached: {answer.detail}")
             return

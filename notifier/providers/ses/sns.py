@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from notifier.errors import Forged
 from notifier.providers.anymail.answers import parse_json
+from notifier.providers.common.requests import answer_to
 from notifier.vocabulary.http import HttpClient, Request, Response
 
 HOST = re.compile(r"sns\.[a-z0-9-]+\.amazonaws\.com(\.cn)?")
@@ -88,7 +89,7 @@ def _check_amazon_url(url: Any, path: re.Pattern[str]) -> str:
 
 
 def _fetch(request: Request, client: HttpClient) -> bytes:
-    answer = next(answer for answers in client.exchange([request]) for _, answer in answers)
+    answer = answer_to(client, request)
     if isinstance(answer, Response) and answer.status == 200:
         return answer.body
     raise ConnectionError("Amazon SNS did not answer")

@@ -14,12 +14,11 @@ import orjson
 
 from notifier.channels import push_keys
 from notifier.channels.push import PushMessage
+from notifier.providers.common.browser_options import browser_options
 
 BLOCK = "webpush"
 #: keys of the block that are no options of showNotification
 _OF_THE_REQUEST = frozenset({"urgency", "topic", "image"})
-#: keys of the block that JavaScript spells otherwise
-_JAVASCRIPT = {"require_interaction": "requireInteraction"}
 #: characters of the largest badge; the unread count is not known before the message leaves
 _LONGEST_BADGE = "9" * 6
 
@@ -55,16 +54,12 @@ def _encode(document: Mapping[str, Any], block: Mapping[str, str], delivery_id: 
 
 
 def _options(block: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        _JAVASCRIPT.get(name, name): _value(name, text)
-        for name, text in block.items()
-        if text and name not in _OF_THE_REQUEST
-    }
+    shown = {name: _value(name, text) for name, text in block.items() if text and name not in _OF_THE_REQUEST}
+    return browser_options(shown)
 
 
 def _value(name: str, text: str) -> Any:
     try:
-        value = push_keys.typed_value(BLOCK, name, text)
-        return value * 1000 if name == "timestamp" else value  # JavaScript counts milliseconds
+        return push_keys.typed_value(BLOCK, name, text)
     except ValueError:
         return text  # a sample text, of which only the size counts: a real one was checked

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from hashlib import blake2b
 from typing import Any
 
 from notifier.channels.push import LONGEST_TTL, PushMessage
 from notifier.providers import base
+from notifier.providers.common.collapse_keys import topic
 from notifier.providers.webpush import services, subscription, vapid, verdicts
 from notifier.providers.webpush.config import WebPushConfig
 from notifier.providers.webpush.encryption import LARGEST_PLAINTEXT, encrypt
@@ -21,7 +20,6 @@ from notifier.vocabulary.checks import ConnectionCheck
 from notifier.vocabulary.http import HttpClient, Request, Response, TransportError
 from notifier.vocabulary.verdicts import Temporary, Verdict
 
-TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")  #: RFC 8030 §5.4
 #: origins whose authorization is kept: browsers have about ten; Microsoft has some dozens
 MOST_ORIGINS = 512
 
@@ -112,7 +110,7 @@ class WebPush(base.Provider[PushMessage]):
             ("content-type", "application/octet-stream"),
             ("ttl", str(ttl)),
             ("urgency", block.get("urgency") or ("high" if message.is_urgent else "normal")),
-            ("topic", block.get("topic") or _topic(envelope.collapse_key)),
+            ("topic", block.get("topic") or topic(envelope.collapse_key)),
         )
         body = message.prepared or self.prepare(message)
         return Request("POST", self._url(endpoint, origin), headers, body, self.timeout)
@@ -163,7 +161,3 @@ class WebPush(base.Provider[PushMessage]):
         neither closes the account."""
         verdict = super().verdict(answer)
         return Temporary(verdict.detail) if isinstance(verdict, Temporary) and verdict.unavailable else verdict
-
-
-def _topic(collapse_key: str) -> str:
-    return collapse_key if TOPIC.fullmatch(collapse_key) else blake2b(collapse_key.encode(), digest_size=16).hexdigest()

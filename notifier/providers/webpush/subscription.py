@@ -14,7 +14,8 @@ from urllib.parse import SplitResult, urlsplit
 import orjson
 
 from notifier.errors import InvalidInput
-from notifier.providers.webpush import encoding, services
+from notifier.providers.common import base64url
+from notifier.providers.webpush import services
 from notifier.providers.webpush.encryption import SECRET_SIZE, read_public_key
 
 LONGEST = 1024  #: characters of a token; a column and an index hold it
@@ -37,7 +38,7 @@ class Subscription:
 
     @property
     def token(self) -> str:
-        keys = [encoding.encode(self.browser_key), encoding.encode(self.secret), self.key_id]
+        keys = [base64url.encode(self.browser_key), base64url.encode(self.secret), self.key_id]
         return f"{self.endpoint}#{'.'.join(filter(None, keys))}"
 
 
@@ -45,7 +46,7 @@ def parse_stored(token: str) -> Subscription:
     """The subscription of a token that `check_token` returned. Raises ValueError for another text. 2 µs."""
     endpoint, _, keys = token.partition("#")
     p256dh, auth, key_id = (*keys.split(".", 2), "", "")[:3]
-    return Subscription(endpoint, encoding.decode_known(p256dh), encoding.decode_known(auth), key_id)
+    return Subscription(endpoint, base64url.decode_known(p256dh), base64url.decode_known(auth), key_id)
 
 
 def check_token(text: str) -> str:
@@ -93,7 +94,7 @@ def _checked(endpoint: Any, p256dh: Any, auth: Any, key_id: Any = "") -> Subscri
 
 def _browser_key(text: str) -> bytes:
     try:
-        raw = encoding.decode(text)
+        raw = base64url.decode(text)
         read_public_key(raw)
     except ValueError:
         _refuse("p256dh is no public key: a point of P-256, 65 bytes in base64url. Send the browser's own key.")
@@ -102,7 +103,7 @@ def _browser_key(text: str) -> bytes:
 
 def _secret(text: str) -> bytes:
     try:
-        raw = encoding.decode(text)
+        raw = base64url.decode(text)
     except ValueError:
         raw = b""
     if len(raw) != SECRET_SIZE:

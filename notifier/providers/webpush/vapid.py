@@ -9,20 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
-import orjson
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import (
-    ECDSA,
     SECP256R1,
     EllipticCurvePrivateKey,
     derive_private_key,
     generate_private_key,
 )
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from notifier.providers.webpush import encoding
+from notifier.providers.common import base64url
+from notifier.providers.common.es256 import signed_jwt
 from notifier.providers.webpush.encryption import public_bytes
 
 #: seconds: a JWT serves half a day and ends at most 23 hours after it was made. RFC 8292 §2 allows 24, and a push
@@ -30,8 +27,6 @@ from notifier.providers.webpush.encryption import public_bytes
 PERIOD, LIFE = 43_200, 23 * 3600
 _SCALAR_SIZE = 32
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-_HEADER = encoding.encode(b'{"typ":"JWT","alg":"ES256"}')
-_ECDSA = ECDSA(SHA256(), deterministic_signing=True)
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,13 +40,13 @@ class VapidKey:
     @classmethod
     def of(cls, private: EllipticCurvePrivateKey) -> VapidKey:
         public = public_bytes(private.public_key())
-        return cls(private, encoding.encode(public), encoding.encode(sha256(public).digest())[:8])
+        return cls(private, base64url.encode(public), base64url.encode(sha256(public).digest())[:8])
 
     @property
     def text(self) -> str:
         """The private key in base64url, as `read_key` reads it. A secret."""
         scalar = self.private.private_numbers().private_value
-        return encoding.encode(scalar.to_bytes(_SCALAR_SIZE, "big"))
+        return base64url.encode(scalar.to_bytes(_SCALAR_SIZE, "big"))
 
 
 def new_key() -> VapidKey:
@@ -75,7 +70,7 @@ def read_key(text: str) -> VapidKey:
         if not isinstance(private, EllipticCurvePrivateKey) or not isinstance(private.curve, SECP256R1):
             raise ValueError("not a key of P-256")
         return VapidKey.of(private)
-    raw = encoding.decode(text)
+    raw = base64url.decode(text)
     if len(raw) != _SCALAR_SIZE or not 0 < int.from_bytes(raw, "big") < _ORDER:
         raise ValueError("not a private key of P-256")
     return VapidKey.of(derive_private_key(int.from_bytes(raw, "big"), SECP256R1()))
@@ -84,7 +79,4 @@ def read_key(text: str) -> VapidKey:
 def authorization(key: VapidKey, origin: str, subject: str, now: float) -> str:
     """The header's value for requests to `origin` at this time."""
     claims = {"aud": origin, "exp": int(now // PERIOD * PERIOD) + LIFE, "sub": subject}
-    signed = f"{_HEADER}.{encoding.encode(orjson.dumps(claims))}"
-    r, s = decode_dss_signature(key.private.sign(signed.encode(), _ECDSA))
-    signature = encoding.encode(r.to_bytes(_SCALAR_SIZE, "big") + s.to_bytes(_SCALAR_SIZE, "big"))
-    return f"vapid t={signed}.{signature}, k={key.public_key}"
+    return f"vapid t={signed_jwt(key.private, {'typ': 'JWT'}, claims)}, k={key.public_key}"

@@ -11,7 +11,7 @@ import http_ece
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 
-from notifier.providers.webpush import encoding
+from notifier.providers.common import base64url
 from notifier.providers.webpush.encryption import public_bytes
 
 ENDPOINT = "https://fcm.googleapis.com/fcm/send/dIdLvxOyAbc:APA91bF-x_y"
@@ -25,11 +25,11 @@ class Browser:
 
     @property
     def p256dh(self) -> str:
-        return encoding.encode(public_bytes(self.private.public_key()))
+        return base64url.encode(public_bytes(self.private.public_key()))
 
     @property
     def auth(self) -> str:
-        return encoding.encode(self.secret)
+        return base64url.encode(self.secret)
 
     @property
     def token(self) -> str:

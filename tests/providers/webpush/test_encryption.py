@@ -6,7 +6,7 @@ import http_ece
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from notifier.providers.webpush import encoding
+from notifier.providers.common import base64url
 from notifier.providers.webpush.encryption import (
     LARGEST_BODY,
     LARGEST_PLAINTEXT,
@@ -28,8 +28,8 @@ BODY = (
 
 
 def test_the_body_is_that_of_the_example_in_rfc_8291() -> None:
-    browser, auth, salt = (encoding.decode(text) for text in (BROWSER, AUTH, SALT))
-    assert encoding.encode(encrypt_with(PLAINTEXT, browser, auth, read_key(SENDER).private, salt)) == BODY
+    browser, auth, salt = (base64url.decode(text) for text in (BROWSER, AUTH, SALT))
+    assert base64url.encode(encrypt_with(PLAINTEXT, browser, auth, read_key(SENDER).private, salt)) == BODY
 
 
 @pytest.mark.parametrize("size", [0, 1, 400, LARGEST_PLAINTEXT])

@@ -16,7 +16,8 @@ from notifier.channels.base import Envelope
 from notifier.channels.push import LONGEST_TTL, PushMessage
 from notifier.errors import InvalidInput
 from notifier.providers.base import Unbuildable
-from notifier.providers.webpush import encoding, services, vapid
+from notifier.providers.common import base64url
+from notifier.providers.webpush import services, vapid
 from notifier.providers.webpush.config import MOST_PREVIOUS, WebPushConfig
 from notifier.providers.webpush.encryption import LARGEST_BODY
 from notifier.providers.webpush.payload import payload_of, size_of
@@ -56,7 +57,7 @@ def headers_of(request: Request) -> dict[str, str]:
 def claims_of(request: Request, at: float | None = None) -> tuple[str, dict[str, Any]]:
     """The public key that signed the request, and what it says; checked by PyJWT."""
     token, key = headers_of(request)["authorization"].removeprefix("vapid t=").split(", k=")
-    public = EllipticCurvePublicKey.from_encoded_point(SECP256R1(), encoding.decode(key))
+    public = EllipticCurvePublicKey.from_encoded_point(SECP256R1(), base64url.decode(key))
     options = {"verify_exp": at is None, "verify_aud": False}
     return key, jwt.decode(token, public, algorithms=["ES256"], options=options)  # type: ignore[arg-type]
 
@@ -243,7 +244,7 @@ def test_a_pem_key_is_the_same_key() -> None:
         ({"subject": "https://localhost"}, "subject"),
         ({"subject": "http://example.com"}, "subject"),
         ({"private_key": "AAAA"}, "private_key"),
-        ({"private_key": encoding.encode(bytes(32))}, "private_key"),
+        ({"private_key": base64url.encode(bytes(32))}, "private_key"),
         ({"private_key": "-----BEGIN PRIVATE KEY-----"}, "private_key"),
         ({"previous_keys": f"{OLD_KEY.text} nonsense"}, "previous_keys"),
         ({"previous_keys": f"{OLD_KEY.text}@soon"}, "previous_keys"),
