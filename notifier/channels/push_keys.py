@@ -33,8 +33,12 @@ _TIME = re.compile(
 )
 _DURATION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?s")
 _LOCATION = re.compile(r"(https?://[^/?#\s]|/(?![/\\]))\S*", re.IGNORECASE)
+#: the text of a header: visible ASCII with blanks inside
+_HEADER_TEXT = re.compile(r"[!-~]([ -~]{0,62}[!-~])?")
 #: keys of JSON objects that a provider writes itself
 _RESERVED_CUSTOM = "aps"
+#: objects and lists inside of each other in one value. orjson reads 1,024 levels and writes 254 only
+MAX_LEVELS = 32
 
 
 @dataclass(frozen=True)
@@ -78,10 +82,20 @@ def _json(must_be: str, accepts: Callable[[Any], bool]) -> Kind:
 
 
 def _parsed(text: str) -> Any:
+    """The value of a JSON text; None for a text that is no JSON or has more than MAX_LEVELS levels."""
     try:
-        return orjson.loads(text)
+        value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
+    return value if _has_levels(value, MAX_LEVELS) else None
+
+
+def _has_levels(value: Any, most: int) -> bool:
+    """Whether objects and lists stand inside of each other `most` times at most."""
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return most > 0 and all(_has_levels(each, most - 1) for each in inner)
 
 
 def _is_object(value: Any) -> bool:
@@ -136,8 +150,8 @@ PUSH_TYPES = (
     "alert", "background", "location", "voip", "complication", "fileprovider", "mdm", "liveactivity", "pushtotalk",
     "widgets", "controls",
 )  # fmt: skip
-_SHORT_ID = Kind("a text of at most 64 bytes", lambda text: len(text.encode()) <= 64)
-OBJECT = _json("a JSON object", _is_object)
+_SHORT_ID = _matching("1 to 64 letters, digits and signs of ASCII, as a header holds them", _HEADER_TEXT)
+OBJECT = _json(f"a JSON object of at most {MAX_LEVELS} levels", _is_object)
 
 _BLOCKS: Mapping[str, tuple[BlockKey, ...]] = {
     "android": (
@@ -209,7 +223,7 @@ _BLOCKS: Mapping[str, tuple[BlockKey, ...]] = {
         BlockKey("dismissal_date", SECONDS, "when an ended Live Activity disappears"),
         BlockKey(
             "payload",
-            _json("a JSON object without the key aps", _is_custom),
+            _json(f"a JSON object of at most {MAX_LEVELS} levels, without the key aps", _is_custom),
             "keys beside `aps`, for the app",
         ),
     ),
