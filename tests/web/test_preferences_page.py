@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from structlog.testing import capture_logs
 
 from notifier.delivery.content.preferences_link import PreferencesLink, new_link, read_token, url_of
+from notifier.logs import loggable
 from notifier.models import Delivery, Notification, Template
 from notifier.values.colors import text_color_on
 from tenants.models import Category, Preference, Recipient, Suppression
@@ -213,6 +215,30 @@ def test_the_page_has_the_tenants_colour_and_logo_and_may_load_that_logo_only(an
     body, policy = page.content.decode(), page["Content-Security-Policy"]
     assert "--brand: #ffcc00; --on-brand: #000000" in body and 'src="https://cdn.acme.example/logo.png"' in body
     assert "img-src 'self' https://cdn.acme.example data:" in policy and "form-action 'self'" in policy
+
+
+@pytest.mark.parametrize(
+    ("logo", "images"),
+    [
+        ("https://例え.jp/logo.png", "img-src 'self' https://xn--r8jz45g.jp data:;"),
+        ("https://cdn.acme.example:8443/l.png", "img-src 'self' https://cdn.acme.example:8443 data:;"),
+        ("https://x;sandbox;@cdn.acme.example/l.png", "img-src 'self' https://cdn.acme.example data:;"),
+        ("https://cdn.acme.example?x;sandbox;", "img-src 'self' https://cdn.acme.example data:;"),
+    ],
+    ids=range(4),
+)
+def test_no_address_of_a_logo_breaks_the_policy(ann: Recipient, client: Client, logo: str, images: str) -> None:
+    ann.tenant.logo_url = logo
+    ann.tenant.save()
+    policy = client.get(path_of(ann))["Content-Security-Policy"]
+    assert images in policy and "sandbox" not in policy and policy.startswith("default-src 'none';")
+
+
+def test_the_log_has_no_token_of_a_link(ann: Recipient, client: Client) -> None:
+    with capture_logs() as lines:
+        client.get(path_of(ann))
+    assert [line["path"] for line in lines if line["event"] == "request"] == ["/preferences/…"]
+    assert loggable("Not Found: //preferences/AbC-_/") == "Not Found: //preferences/…"
 
 
 @pytest.mark.parametrize(

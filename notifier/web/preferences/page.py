@@ -5,8 +5,10 @@ A POST needs no cookie and no form token: the link itself authorizes it, for one
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -24,6 +26,8 @@ from notifier.web.preferences.form import WrongField, everything_off, read_form
 from notifier.web.preferences.state import State, category_choices, channel_switches, languages_of, load_state
 from notifier.web.preferences.texts import LANGUAGES, texts_for
 from tenants.access import scope
+
+_HOST = re.compile(r"[A-Za-z0-9.-]+")
 
 
 @method_decorator([csrf_exempt, never_cache, transaction.non_atomic_requests], name="dispatch")
@@ -112,8 +116,20 @@ def _page(
         {**context, "tenant": state.tenant, "language": tag, "t": filled},
         status=status,
     )
-    if state.tenant.logo_url:
+    if origin := _origin_of(state.tenant.logo_url):
         nonce = str(request.csp_nonce)  # type: ignore[attr-defined]
-        origin = "/".join(state.tenant.logo_url.split("/")[:3])
         response[HEADER] = policy(request, nonce).replace("img-src 'self'", f"img-src 'self' {origin}")
     return response
+
+
+def _origin_of(url: str) -> str:
+    """The origin of an https address, as a policy names it: a host of another script in its ASCII form. Empty for an
+    address whose host is none: a semicolon or a letter that is not ASCII would break the whole policy."""
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").encode("idna").decode(), parts.port
+    except ValueError:
+        return ""
+    if not _HOST.fullmatch(host):
+        return ""
+    return f"https://{host}" if port is None else f"https://{host}:{port}"
