@@ -8,7 +8,7 @@ reaches nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 #: host names; `*.` stands for one or more labels
@@ -23,7 +23,14 @@ SERVICES = (
 #: where the sandbox's own subscriptions are (engine accounts with `sandbox`)
 SANDBOX_PATH = "/webpush/"
 
-_NAME = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,62}")
+#: how the paths of subscriptions begin on hosts of Google: the other paths are Google's APIs, whose refusals look like
+#: those of an account's authorization. A subscription of Chrome has /wp/ or /fcm/send/, one before 2017 /gcm/send/
+_PATHS: Mapping[str, tuple[str, ...]] = dict.fromkeys(
+    ("fcm.googleapis.com", "android.googleapis.com", "jmt17.google.com"),
+    ("/wp/", "/fcm/send/", "/gcm/send/", "/preprod/wp/"),
+)
+_HOST = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,62}"
+_is_host, _NAME = re.compile(_HOST).fullmatch, re.compile(rf"(\*\.)?{_HOST}")
 _more: tuple[str, ...] = ()
 _sandbox = ""
 
@@ -45,8 +52,14 @@ def allowed() -> tuple[tuple[str, ...], str]:
 
 
 def is_service(host: str) -> bool:
-    """Whether this host, in lower case, is a push service."""
-    return any(_matches(host, name) for name in (*SERVICES, *_more))
+    """Whether this host, in lower case, is a push service. A text that no host can be called is none, however it
+    ends."""
+    return _is_host(host) is not None and any(_matches(host, name) for name in (*SERVICES, *_more))
+
+
+def is_path(host: str, path: str) -> bool:
+    """Whether a subscription of this push service can have this path."""
+    return path.startswith(_PATHS.get(host, ""))
 
 
 def is_of_sandbox(endpoint: str) -> bool:

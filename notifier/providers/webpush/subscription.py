@@ -22,6 +22,8 @@ LONGEST = 1024  #: characters of a token; a column and an index hold it
 KEY_ID = re.compile(r"[A-Za-z0-9_-]{8}")
 #: what a URL holds as it stands (RFC 3986), without the `#` that ends the endpoint
 _URL = re.compile(r"[!$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]+")
+#: a step of a path that a server or a client may resolve: /wp/../v1 is another address than it seems
+_DOTS = re.compile(r"/(\.|%2e){1,2}(/|\Z)", re.IGNORECASE)
 _ENDS = (
     "Send JSON.stringify(subscription), or <endpoint>#<p256dh>.<auth>.<key id> with keys in base64url without padding."
 )
@@ -123,6 +125,8 @@ def _endpoint(text: str) -> str:
         _refuse("The endpoint is an https address. Send the subscription's endpoint as the browser made it.")
     if url.username is not None or url.password is not None:
         _refuse("The endpoint holds a user name or a password. Send it as the browser made it.")
+    if _DOTS.search(url.path):
+        _refuse("The endpoint's path holds . or .. as a step. Send the subscription's endpoint as the browser made it.")
     if services.is_of_sandbox(text):
         return text
     if port not in (None, 443):
@@ -133,6 +137,8 @@ def _endpoint(text: str) -> str:
             f"{host[:100]} is no push service of a browser that this site knows ({services.describe()}). The operator"
             " can add one with WEBPUSH_SERVICES."
         )
+    if not services.is_path(host, url.path):
+        _refuse(f"{host} has no subscription at this path. Send the subscription's endpoint as the browser made it.")
     return _canonical(url, host)
 
 

@@ -38,6 +38,8 @@ _OTHER_KEY_DETAIL = "the subscription was made with another VAPID key"
 #: the push service says something about the account's authorization. Without such a word a 401 or 403 says nothing
 #: about the account: the endpoint is a stranger's choice
 _VAPID = re.compile(r"vapid|jwt|authorization|authentication|crypto-key|credential|\blogin\b|\btoken's\b|signed", re.I)
+#: words of an API of Google, which a stranger's endpoint may name: Web Push has no OAuth and no API keys
+_OTHER_API = re.compile(r"OAuth|API key|login cookie|UNAUTHENTICATED|PERMISSION_DENIED", re.I)
 _MOZILLA_VAPID = 109
 
 
@@ -68,7 +70,7 @@ def _verdict_of_refusal(status: int, detail: str, document: Mapping[str, Any], t
     if _OTHER_KEY.search(text):
         # the token's key id says which key signed, so the client that registered it named a wrong one
         return Permanent(f"{status} {_OTHER_KEY_DETAIL}", address_is_dead=True)
-    if _VAPID.search(text) or document.get("errno") == _MOZILLA_VAPID:
+    if (_VAPID.search(text) and not _OTHER_API.search(text)) or document.get("errno") == _MOZILLA_VAPID:
         return Misconfigured(f"{detail}: the push service refuses the account's VAPID authorization")
     if status in (401, 403):
         return Temporary(detail)

@@ -68,7 +68,7 @@ def subscribe(receiver: str, key: vapid.VapidKey) -> dict[str, Any]:
 
 def a_request(subscription: dict[str, Any], key: vapid.VapidKey) -> Request:
     # the receiver speaks plain HTTP, which no token may name: the path stays, and the host is that of a real service
-    endpoint = f"https://fcm.googleapis.com/notify/{subscription['clientHash']}"
+    endpoint = f"https://web.push.apple.com/notify/{subscription['clientHash']}"
     token = check_token(json.dumps({**subscription, "endpoint": endpoint}))
     envelope = Envelope(new_id(), new_id(), new_id(), Address(token, "webpush"), "0" * 32)
     config = WebPushConfig(subject="mailto:push@example.com", private_key=key.text)
@@ -79,7 +79,7 @@ def test_it_reads_our_message_and_refuses_another_key_and_an_ended_subscription(
     key = vapid.new_key()
     subscription = subscribe(receiver, key)
     request = a_request(subscription, key)
-    url = request.url.replace("https://fcm.googleapis.com", receiver)
+    url = request.url.replace("https://web.push.apple.com", receiver)
     provider = WebPush(WebPushConfig(subject="mailto:push@example.com"))
     assert provider.verdict_of(call(url, request.body, dict(request.headers))) == Sent()
     client = json.dumps({"clientHash": subscription["clientHash"]}).encode()

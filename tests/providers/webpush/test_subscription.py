@@ -77,8 +77,21 @@ def test_an_endpoint_of_a_browsers_service_is_accepted(endpoint: str) -> None:
         ("https://fcm.googleapis.com/x y", "https"),
         ("https://fcm.googleapis.com/ü", "https"),
         ("https:///x", "https"),
-        ("https://fcm.googleapis.com/" + "x" * 10_000, "characters"),
-        ("https://fcm.googleapis.com/" + "x" * 900, "characters"),
+        # APIs at the hosts of push services: their refusals would speak against the account
+        ("https://fcm.googleapis.com/v1/projects/shop/messages:send", "path"),
+        ("https://fcm.googleapis.com", "path"),
+        ("https://android.googleapis.com/wp", "path"),
+        ("https://fcm.googleapis.com/wp/../v1/projects/shop/messages:send", "step"),
+        ("https://fcm.googleapis.com/wp/%2E./x", "step"),
+        (f"{SANDBOX}/webpush/../_webpush/subscriptions", "step"),
+        # texts that no host can be called
+        ("https://.push.apple.com/x", "no push service"),
+        ("https://a..push.apple.com/x", "no push service"),
+        ("https://a%2f.push.apple.com/x", "no push service"),
+        ("https://a,b;c.push.apple.com/x", "no push service"),
+        (f"https://{'a' * 64}.push.apple.com/x", "no push service"),
+        ("https://fcm.googleapis.com/wp/" + "x" * 10_000, "characters"),
+        ("https://fcm.googleapis.com/wp/" + "x" * 900, "characters"),
     ],
 )
 def test_a_hostile_endpoint_is_refused_with_the_reason(endpoint: str, says: str) -> None:
@@ -137,6 +150,6 @@ def test_a_name_that_is_no_host_cannot_be_added(host: str) -> None:
 
 def test_the_longest_token_is_accepted() -> None:
     keys = len(Browser("").token)
-    start = "https://fcm.googleapis.com/"
+    start = "https://fcm.googleapis.com/wp/"
     browser = Browser(start + "x" * (LONGEST - keys - len(start)))
     assert len(check_token(browser.as_json)) == LONGEST

@@ -14,6 +14,12 @@ OTHER_KEY = "the subscription was made with another VAPID key"
 VAPID = ": the push service refuses the account's VAPID authorization"
 MOZILLA = '{"code":%d,"errno":%d,"error":"x","message":"y","more_info":"z"}'
 
+#: of fcm.googleapis.com/v1/projects/…/messages:send, to a request with a VAPID authorization
+GOOGLE_API = (
+    '{"error":{"code":401,"message":"Request is missing required authentication credential. Expected OAuth 2 access'
+    ' token, login cookie or other valid authentication credential.","status":"UNAUTHENTICATED"}}'
+)
+
 
 @pytest.mark.parametrize(
     ("status", "headers", "body", "verdict"),
@@ -51,6 +57,7 @@ MOZILLA = '{"code":%d,"errno":%d,"error":"x","message":"y","more_info":"z"}'
         # a stranger's endpoint may answer so, which says nothing about the account
         (403, {}, "", Temporary("403")),
         (401, {}, "<html>Unauthorized</html>", Temporary("401")),
+        (401, {}, GOOGLE_API, Temporary("401")),
         # the message
         (413, {}, MOZILLA % (413, 104), Permanent("413 errno 104: the push service takes no message of this size")),
         (413, {}, "<html>", Temporary("413")),
@@ -63,7 +70,7 @@ MOZILLA = '{"code":%d,"errno":%d,"error":"x","message":"y","more_info":"z"}'
         (500, {}, MOZILLA % (500, 999), Temporary("500 errno 999")),
         (302, {"location": "https://169.254.169.254/"}, "", Temporary("302")),
     ],
-    ids=range(31),
+    ids=range(32),
 )
 def test_the_verdict_of_an_answer(status: int, headers: dict[str, str], body: str, verdict: Verdict) -> None:
     assert verdict_of(Response(status, headers, body.encode())) == verdict
