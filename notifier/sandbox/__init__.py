@@ -5,6 +5,6 @@ Reading order: `server.py` listens and finds the service of a path; `services/` 
 `fake_service.py` is what such a file defines; `state.py` is what the services share: what arrived (`arrivals.py`
 counts, `outbox.py` keeps the newest messages whole), faults, tokens, and `callbacks.py`, which reports to our receipts
 address; `email_service.py` and `phones.py` are what the fake services of email and of SMS share (magic addresses and
-numbers); `control_api.py` lets tests read and set that state; `http/` frames HTTP/2 and HTTP/1.1. The sandbox imports
-nothing of the engine.
+numbers); `push_checks/` and `web_push/` hold what the fake services of push check; `control_api.py` lets tests read and
+set that state; `http/` frames HTTP/2 and HTTP/1.1. The sandbox imports nothing of the engine.
 """

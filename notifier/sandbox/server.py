@@ -20,8 +20,8 @@ from notifier.sandbox.http.http1 import Http1
 from notifier.sandbox.http.http2 import Http2
 from notifier.sandbox.identity import load_identity
 from notifier.sandbox.outbox_page.pages import OutboxPage, OutboxServer
+from notifier.sandbox.push_checks.apns_provider_token import write_key
 from notifier.sandbox.services import build_services, server_classes
-from notifier.sandbox.services.apns_provider_token import write_key
 from notifier.sandbox.state import SandboxState
 
 log = logging.getLogger("notifier.sandbox")

@@ -19,7 +19,7 @@ from notifier.providers.apns.config import ApnsConfig
 from notifier.providers.apns.provider import Apns
 from notifier.providers.apns.verdicts import REASONS, Means
 from notifier.providers.base import Unbuildable
-from notifier.sandbox.services import apns_tokens
+from notifier.sandbox.push_checks import apns_tokens
 from notifier.transport import http_client
 from notifier.vocabulary.content import TenantRules
 from notifier.vocabulary.http import Response

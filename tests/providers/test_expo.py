@@ -14,7 +14,7 @@ from notifier.channels.base import Envelope
 from notifier.channels.push import PushMessage
 from notifier.errors import InvalidInput
 from notifier.providers.expo import Expo, ExpoConfig
-from notifier.sandbox.services.expo_schema import violation
+from notifier.sandbox.push_checks.expo_schema import violation
 from notifier.transport.in_memory import InMemoryClient
 from notifier.vocabulary.http import Request, Response
 from notifier.vocabulary.ids import new_id

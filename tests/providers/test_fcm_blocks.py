@@ -18,7 +18,7 @@ from notifier.providers.body_template import Placeholders
 from notifier.providers.common.short_pushes import is_short
 from notifier.providers.fcm import Fcm
 from notifier.providers.fcm.provider import TEMPLATABLE_KEYS
-from notifier.sandbox.services.fcm_schema import violation
+from notifier.sandbox.push_checks.fcm_schema import violation
 from notifier.vocabulary.content import TenantRules
 from tests.providers.people import a_push, sandboxed
 from tests.providers.test_fcm import SCHEMA, URL

@@ -12,7 +12,7 @@ from notifier.channels.base import Envelope
 from notifier.channels.push import PushMessage
 from notifier.errors import InvalidInput
 from notifier.providers.hms import Hms, HmsConfig
-from notifier.sandbox.services.hms_schema import violation
+from notifier.sandbox.push_checks.hms_schema import violation
 from notifier.transport.in_memory import InMemoryClient
 from notifier.vocabulary.http import Response, TokenRefused
 from notifier.vocabulary.ids import new_id

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from notifier.sandbox.services.expo_schema import FIELDS, violation
+from notifier.sandbox.push_checks.expo_schema import FIELDS, violation
 from tests.sandbox.process import Sandbox
 
 JUDGES = Path(__file__).parents[1] / "judges"

@@ -17,8 +17,8 @@ import pytest
 import requests
 from google.oauth2 import service_account
 
-from notifier.sandbox.services import fcm_schema
-from notifier.sandbox.services.fcm_schema import violation
+from notifier.sandbox.push_checks import fcm_schema
+from notifier.sandbox.push_checks.fcm_schema import violation
 from tests.sandbox.process import Sandbox
 
 SCOPES = ["https://www.googleapis.com/auth/firebase.messaging"]

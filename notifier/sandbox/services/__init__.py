@@ -1,6 +1,7 @@
 """One file for each fake service. A new fake service is one new file in this folder, and nothing else.
 
-`notifier.sandbox.server` calls `build_services` once; each class of this folder gets the state that all services share.
+What a service needs beside its answers, such as a schema, lives outside of this folder. `notifier.sandbox.server` calls
+`build_services` once; each class of this folder gets the state that all services share.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """APNs: POST /3/device/<token>, with Apple's own checks, reasons and headers.
 
 Both of Apple's environments are here: a request whose host is Apple's development server is of the development
-environment, any other of production. A device token chooses its answer: see `apns_tokens.py`.
+environment, any other of production. A device token chooses its answer: see `push_checks/apns_tokens.py`.
 
     https://developer.apple.com/documentation/usernotifications/sending-notification-requests-to-apns
 """
@@ -18,8 +18,8 @@ import orjson
 
 from notifier.sandbox.fake_service import Answer, Incoming, MessageService, json_answer
 from notifier.sandbox.outbox import OutboxItem
-from notifier.sandbox.services.apns_provider_token import ProviderTokens
-from notifier.sandbox.services.apns_tokens import (
+from notifier.sandbox.push_checks.apns_provider_token import ProviderTokens
+from notifier.sandbox.push_checks.apns_tokens import (
     BROKEN,
     DEVELOPMENT_DEVICE,
     FLAKY,

@@ -16,7 +16,7 @@ import orjson
 
 from notifier.sandbox.fake_service import INTERNAL_ERROR, Answer, Incoming, MessageService, json_answer
 from notifier.sandbox.outbox import OutboxItem
-from notifier.sandbox.services.expo_schema import violation
+from notifier.sandbox.push_checks.expo_schema import violation
 from notifier.sandbox.state import SandboxState
 
 SEND, RECEIPTS = "/--/api/v2/push/send", "/--/api/v2/push/getReceipts"

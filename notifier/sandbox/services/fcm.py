@@ -13,8 +13,8 @@ import orjson
 
 from notifier.sandbox.fake_service import INTERNAL_ERROR, REFUSED_STREAM, Answer, Incoming, MessageService, json_answer
 from notifier.sandbox.outbox import OutboxItem
-from notifier.sandbox.services.fcm_schema import violation
-from notifier.sandbox.services.fcm_topics import address_of, topic_fault
+from notifier.sandbox.push_checks.fcm_schema import violation
+from notifier.sandbox.push_checks.fcm_topics import address_of, topic_fault
 from notifier.sandbox.state import SandboxState
 
 PATH = re.compile(r"/v1/projects/([^/]+)/messages:send")

@@ -14,7 +14,7 @@ import orjson
 
 from notifier.sandbox.fake_service import INTERNAL_ERROR, Answer, Incoming, MessageService, json_answer
 from notifier.sandbox.outbox import OutboxItem
-from notifier.sandbox.services.hms_schema import violation
+from notifier.sandbox.push_checks.hms_schema import violation
 
 TOKENS, SEND = "/oauth2/v3/token", re.compile(r"/v1/([0-9]{1,20})/messages:send")
 APP, SECRET = "100000001", "notifier-sandbox"
