@@ -3,7 +3,8 @@ because it knows the providers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from notifier.errors import InvalidInput
@@ -12,17 +13,31 @@ from notifier.values.push_token import MAX_TOKEN
 #: a token as a client spells it -> the token as it is stored and compared. Raises InvalidInput with the field `token`
 TokenCheck = Callable[[str], str]
 Finder = Callable[[], Mapping[str, TokenCheck]]
+#: tenant and stored token -> all stored tokens that stand for the same device, the one that says least first
+SameDevice = Callable[[uuid.UUID, str], Sequence[str]]
 #: of a row of an import that names none
 DEFAULT_PLATFORM = "fcm"
 #: characters of a token as a client spells it: the stored token has at most 1024
 MAX_SPELLING = 4096
 _finders: list[Finder] = []
+_same_device: dict[str, SameDevice] = {}
 
 
 def add_platform_finder(finder: Finder) -> None:
     """Called in AppConfig.ready by packages above, which know the platforms."""
     _finders.append(finder)
     _checks.cache_clear()
+
+
+def add_same_device(platform: str, find: SameDevice) -> None:
+    """Called in AppConfig.ready, for a platform on which several stored tokens may stand for one device."""
+    _same_device[platform] = find
+
+
+def tokens_of_device(tenant_id: uuid.UUID, platform: str, token: str) -> Sequence[str]:
+    """All stored tokens that stand for the device of this stored token, the one that says least first."""
+    find = _same_device.get(platform)
+    return find(tenant_id, token) if find else (token,)
 
 
 @cache

@@ -109,6 +109,19 @@ def test_new_keys_of_a_subscription_take_the_place_of_its_old_ones(
     assert [token[-8:] for token in tokens_of(dora)] == ["new-key1"]
 
 
+@pytest.mark.parametrize("named_first", [False, True], ids=["bare first", "key first"])
+def test_a_subscription_is_one_persons_device_whether_or_not_it_names_its_key(
+    doras: PushPage, emils: PushPage, dora: Recipient, emil: Recipient, web_role: None, named_first: bool
+) -> None:
+    browser = subscription()
+    named = browser | {"key_id": doras.get("push-key").json()["key_id"]}
+    first, second = (named, browser) if named_first else (browser, named)
+    assert doras.put("devices", subscription=first, app="shop").status_code == 201
+    assert emils.put("devices", subscription=second).json()["app"] == "shop"
+    assert tokens_of(dora) == []
+    assert [token.rpartition(".")[2] for token in tokens_of(emil)] == [named["key_id"]]
+
+
 def test_a_phone_is_registered_and_removed_by_its_token(doras: PushPage, dora: Recipient, web_role: None) -> None:
     assert doras.put("devices", platform="fcm", token="cX1:APA91b-doras-phone").status_code == 201
     assert doras.delete("devices", platform="fcm", token="cX1:APA91b-doras").status_code == 204

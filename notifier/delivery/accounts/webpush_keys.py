@@ -1,10 +1,14 @@
-"""The VAPID key with which a browser subscribes to a tenant's pushes."""
+"""The VAPID keys of a tenant: the one with which a browser subscribes to its pushes, and all of them."""
 
 from __future__ import annotations
 
+import uuid
+
 from notifier.delivery.accounts import registry
-from notifier.errors import NotFound
+from notifier.errors import NotFound, NotifierError
+from notifier.models import ProviderAccount
 from notifier.providers.webpush.provider import WebPush
+from notifier.providers.webpush.subscription import without_key_id
 from notifier.providers.webpush.vapid import VapidKey
 from tenants.models import Tenant
 
@@ -22,3 +26,18 @@ def current_key(tenant: Tenant, mode: str, app: str = "") -> VapidKey:
     provider = registry.provider_for(accounts[0])
     assert isinstance(provider, WebPush)
     return provider.current_key
+
+
+def tokens_of_browser(tenant_id: uuid.UUID, token: str) -> list[str]:
+    """All stored tokens that stand for the subscription of this one, the one without a key id first: a key id names a
+    key of one of the tenant's accounts, or nothing is sent with it."""
+    key_ids: set[str] = set()
+    for account in ProviderAccount.objects.filter(tenant_id=tenant_id, provider=WebPush.name):
+        try:
+            provider = registry.provider_for(account)
+        except (NotifierError, ValueError):
+            continue  # settings that cannot be used send nothing
+        assert isinstance(provider, WebPush)
+        key_ids |= provider.keys.keys()
+    bare = without_key_id(token)
+    return list(dict.fromkeys([bare, *(f"{bare}.{key_id}" for key_id in sorted(key_ids)), token]))

@@ -51,6 +51,12 @@ def parse_stored(token: str) -> Subscription:
     return Subscription(endpoint, base64url.decode_known(p256dh), base64url.decode_known(auth), key_id)
 
 
+def without_key_id(token: str) -> str:
+    """The token of the same subscription that names no key; of a token that `check_token` returned."""
+    endpoint, mark, keys = token.partition("#")
+    return f"{endpoint}{mark}{'.'.join(keys.split('.')[:2])}"
+
+
 def check_token(text: str) -> str:
     """The token as it is stored, from a token or `JSON.stringify(subscription)`. Raises InvalidInput with the field
     `token` and the remedy; the error quotes nothing of the text but a host."""
