@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection, connections, transaction
 
 from notifier.delivery.ledger import claims
 from notifier.delivery.ledger.settle import Outcome, settle
@@ -198,3 +201,42 @@ def test_two_times_are_refused_and_so_is_an_end_before_the_local_time(site: ApiS
     got = site.acme("POST", "/v1/notifications", early)
     assert (got.status, got.body["field"], got.body["code"]) == (400, "not_after", "before_send_at")
     assert not Notification.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("what", ["cancel", "reschedule"])
+def test_a_message_that_returns_to_its_queue_meanwhile_is_changed_too(site: ApiSite, what: str) -> None:
+    got = site.acme("POST", "/v1/notifications", payload())
+    rows = Delivery.objects.filter(notification_id=got.body["id"])
+    rows.filter(channel="in_app").update(status=Status.SENDING)
+    body = {"send_at": ahead(hours=1)} if what == "reschedule" else None
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            list(OrderingQueue.objects.select_for_update().filter(channel="push"))
+            answer = pool.submit(on_own_connection, site.acme, f"/v1/notifications/{got.body['id']}/{what}", body)
+            wait_for_a_lock()
+            rows.filter(channel="in_app").update(status=Status.QUEUED)
+        assert answer.result().status == 200, answer.result().body
+    states = {"cancel": {("cancelled", 1), ("cancelled", 0)}, "reschedule": {("queued", 2)}}[what]
+    assert {(Status(row.status).label, row.queue_position) for row in rows.all()} <= states
+
+
+def on_own_connection(api: Api, path: str, body: Any) -> Any:
+    try:
+        return api("POST", path, body)
+    finally:
+        connections.close_all()
+
+
+def wait_for_a_lock() -> None:
+    """Returns when another connection waits for a lock."""
+    with connection.cursor() as cursor:
+        for _ in range(600):
+            cursor.execute(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
+                " AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())"
+            )
+            if cursor.fetchone()[0]:
+                return
+            time.sleep(0.05)
+    raise AssertionError("no connection waits for a lock")

@@ -22,7 +22,9 @@ _OF_NOTIFICATIONS = "d.notification_id = ANY(%(notifications)s::uuid[]) AND d.id
 _NOT_LEFT = f"d.status IN ({Status.QUEUED}, {Status.CLAIMED})"
 _UNTRIED = f"{_NOT_LEFT} AND d.attempt = 0 AND d.reason <> '{Reason.IN_DOUBT}'"
 
-_KEYS = f"SELECT DISTINCT {_KEY} FROM notifier_delivery d WHERE {_OF_NOTIFICATIONS} AND {_NOT_LEFT}"
+# a row that is being sent, too: it may return to its queue before the queues are locked
+_UNFINISHED = f"d.status IN ({Status.QUEUED}, {Status.CLAIMED}, {Status.SENDING})"
+_KEYS = f"SELECT DISTINCT {_KEY} FROM notifier_delivery d WHERE {_OF_NOTIFICATIONS} AND {_UNFINISHED}"
 
 # a row whose earlier attempt got no answer may have arrived: it ends unknown, not cancelled
 _CANCEL = f"""
