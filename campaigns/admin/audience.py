@@ -3,7 +3,6 @@ recipients the audience has, and some of them."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django import forms
@@ -22,6 +21,7 @@ from notifier.errors import InvalidInput, NotifierError
 from notifier.vocabulary.ids import parse_id
 from tenants.access import allow_slow_statements
 from tenants.admin import MARKETERS, TenantForm, TenantModelAdmin, may
+from tenants.admin.json_field import read_json
 from tenants.admin.roles import editable_tenants
 from tenants.imports.jobs import OPEN_STATES
 from tenants.models import Import
@@ -203,7 +203,7 @@ class AudienceAdmin(TenantModelAdmin):
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
+        return read_json(text)
     except ValueError:
         raise InvalidInput("Is no JSON yet.", field="filter") from None
 

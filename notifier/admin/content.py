@@ -30,6 +30,7 @@ from notifier.errors import NotifierError
 from notifier.models import Template, TemplateVersion
 from notifier.values.trim import trimmed
 from tenants.admin import OwnedChoices, ReadOnlyAdmin, TenantForm, TenantModelAdmin, TenantTabularInline, admin_site
+from tenants.admin.json_field import JsonField
 from tenants.admin.roles import NO_ROLE
 from tenants.models import Tenant
 
@@ -107,7 +108,7 @@ class TemplateForm(TenantForm):
         " attachments; take them off there.",
     )
     publication: templates.Publication | None = None
-    content = forms.JSONField(
+    content = JsonField(
         encoder=IndentedEncoder, widget=forms.Textarea(attrs={"rows": 24, "cols": 100, "spellcheck": "false"})
     )
 
@@ -174,7 +175,7 @@ class VersionInline(TenantTabularInline):
 
 class PreviewForm(forms.Form):
     recipient = forms.CharField(max_length=128, label="Recipient's external id")
-    variables = forms.JSONField(required=False, initial=dict, widget=forms.Textarea(attrs={"rows": 4}))
+    variables = JsonField(required=False, initial=dict, widget=forms.Textarea(attrs={"rows": 4}))
 
     def clean_variables(self) -> dict[str, Any]:
         variables = self.cleaned_data["variables"] or {}

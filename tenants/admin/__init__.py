@@ -1,9 +1,9 @@
 """The admin, for marketers and operators.
 
 `site` sets a request's scope and groups the pages; `base` has the base class of pages, TenantModelAdmin, built from
-`roles` (who may), `hardening` (malformed requests), `forms`, `deletion` and `audit_entries`. `lists/` has the base
-class of pages about large tables, `pages/` this package's own pages. The engine, campaigns and the inbox build their
-pages on TenantModelAdmin and register them with `admin_site`. The admin calls the rules in `tenants`, and
+`roles` (who may), `hardening` (malformed requests), `json_field`, `forms`, `deletion` and `audit_entries`. `lists/`
+has the base class of pages about large tables, `pages/` this package's own pages. The engine, campaigns and the inbox
+build their pages on TenantModelAdmin and register them with `admin_site`. The admin calls the rules in `tenants`, and
 `notifier.channels`.
 """
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.db.models import DateTimeField, Field, Model, QuerySet
+from django.db.models import DateTimeField, Field, JSONField, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -17,6 +17,7 @@ from tenants.admin import deletion
 from tenants.admin.audit_entries import changed_fields, record_change
 from tenants.admin.forms import TenantForm, TenantFormSet
 from tenants.admin.hardening import HardenedAdmin, HardenedAutocomplete
+from tenants.admin.json_field import JsonField
 from tenants.admin.lists.paging import BoundedPaginator
 from tenants.admin.roles import MARKETERS, NO_ROLE, editable_tenants, is_operator, may, roles_of
 from tenants.admin.time_zones import ZonedDateTime, activate_zone_of
@@ -94,6 +95,7 @@ class TenantModelAdmin(RoleBasedAdmin, HardenedAdmin, _ModelAdmin):
     """A page about a tenant-owned model. Subclasses set `group` (see site.GROUPS), `rank` within it, lists and
     forms."""
 
+    formfield_overrides: ClassVar[dict[Any, Any]] = {JSONField: {"form_class": JsonField}}
     group: ClassVar[str] = "Set-up"
     rank: ClassVar[int] = 50
     #: rows of these models are deleted together with a row of this page; other references forbid deleting it

@@ -11,9 +11,10 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
+from campaigns.models import Audience
 from notifier.models import DeadLetter, Template
 from tenants.admin import admin_site
-from tenants.models import User
+from tenants.models import Recipient, User
 from tests.admin.conftest import Browser, Site
 from tests.admin.test_pages import url
 
@@ -149,3 +150,21 @@ def test_the_login_page_takes_anything(site: Site) -> None:
         assert browser.post(reverse("admin:login"), posted).status_code in (200, 302, 400), odd
         assert browser.post(f"{reverse('admin:login')}?next={odd}", {"username": "ana"}).status_code in (200, 400), odd
         assert browser.get(f"/admin/{odd}".replace("\0", "%00")).status_code in (200, 301, 302, 400, 404), odd
+
+
+ODD_JSON = ("[" * 100_000, '{"a":' * 300 + "1" + "}" * 300, "9" * 5000, '[{"a": "\\ud800"}]', "NaN", '{"a": "\\u0000"}')
+
+
+def test_no_json_that_a_person_types_makes_an_error(operator: OperatorBrowser, site: Site) -> None:
+    tenant = str(site.people.acme.pk)
+    for text in ODD_JSON:
+        for model, values in (
+            (Audience, {"name": "odd", "source": "segment", "filter": text}),
+            (Recipient, {"external_id": "odd", "status": "active", "attributes": text}),
+            (Template, {"key": "odd", "name": "odd", "content": text}),
+        ):
+            answer = operator.post(url(model, "add"), {"tenant": tenant, **values})
+            operator.collect_server_error(answer, model, text[:40])
+            assert answer.status_code == 200, (model, text[:40])
+        answer = operator.post(f"{url(Audience, 'changelist')}count/", {"tenant": tenant, "filter": text})
+        assert answer.status_code == 400, text[:40]
