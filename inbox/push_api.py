@@ -25,6 +25,7 @@ from notifier.api.framework.views import read
 from notifier.api.people.shapes import DeviceOutput
 from notifier.api.push import WebPushKeyOutput
 from notifier.delivery.accounts import webpush_keys
+from notifier.errors import Forged
 from notifier.values.trim import trimmed
 from notifier.vocabulary.status import Mode
 from tenants.models import Device, Recipient, Tenant
@@ -95,7 +96,13 @@ class OwnDevicesView(InboxView):
         return Response(status=204)
 
     def _recipient(self) -> Recipient:
-        return Recipient.objects.get(pk=self.visitor().recipient_id)
+        """The recipient, locked: pages that register devices of one recipient at once take turns, or they would wait
+        for each other while they remove surplus devices. Raises Forged when the recipient is gone by now."""
+        active = Recipient.objects.select_for_update(no_key=True).filter(status=Recipient.State.ACTIVE)
+        recipient = active.filter(pk=self.visitor().recipient_id).first()
+        if recipient is None:
+            raise Forged("The token's recipient does not exist here.", code="token_recipient")
+        return recipient
 
     def _own(self, platform: str) -> QuerySet[Device]:
         return Device.objects.filter(recipient_id=self.visitor().recipient_id, platform=platform)
