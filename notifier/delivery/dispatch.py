@@ -350,9 +350,9 @@ def slow_down(account: ProviderAccount, verdicts: Iterable[Verdict]) -> None:
 def update_health(account: ProviderAccount, verdicts: Sequence[Verdict], taken: int = 0) -> None:
     """Move the account's health: a misconfigured or mostly failing account gets worse, a working one recovers. `taken`:
     how many more messages were sent, without a verdict each. A provider that takes other messages of the account
-    refuses only some of its senders or destinations, which must not stop the rest; an account that does not fit one
-    address (`one_address`) may be right for all others."""
-    verdicts = [v for v in verdicts if not (isinstance(v, Misconfigured) and v.one_address)]
+    refuses only some of its senders or destinations, which must not stop the rest; what is about one address
+    (`one_address`) says nothing about the account."""
+    verdicts = [v for v in verdicts if not (isinstance(v, Misconfigured | Temporary) and v.one_address)]
     if any(isinstance(v, Misconfigured) for v in verdicts):
         log.warning("account misconfigured", action="send", account=str(account.id), tenant=str(account.tenant_id))
         if not taken and not any(isinstance(v, Sent) for v in verdicts):

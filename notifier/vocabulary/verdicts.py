@@ -20,10 +20,12 @@ class Sent:
 @dataclass(frozen=True, slots=True)
 class Temporary:
     """Try again later. `unavailable`: the provider's server took nothing of the message and takes no other message
-    either, as far as the answer tells, so another account may take this one at once."""
+    either, as far as the answer tells, so another account may take this one at once. `one_address`: the answer says
+    nothing about messages of the account to other addresses, such as that of a push service that one browser named."""
 
     detail: str
     unavailable: bool = False
+    one_address: bool = False
 
 
 @dataclass(frozen=True, slots=True)

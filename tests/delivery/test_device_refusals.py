@@ -20,7 +20,7 @@ from notifier.providers.fcm import Fcm, FcmConfig
 from notifier.vocabulary.http import HttpClient
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Lane, Reason, Status
-from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Throttled, Verdict
+from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Temporary, Throttled, Verdict
 from tenants.models import Device
 from tenants.people import devices
 from tests.delivery.build import Shop, a_shop
@@ -108,6 +108,17 @@ def test_a_token_of_the_other_environment_fails_alone(shop: Shop, way: str) -> N
     assert Delivery.objects.filter(tenant=shop.tenant, status=Status.SENT).count() == 9
     assert not Device.objects.filter(dead_since__isnull=False).exists()
     assert health.read_weights([account.pk]) == {account.pk: health.FULL}
+
+
+@WAYS
+@pytest.mark.parametrize("one_address", [True, False])
+def test_an_answer_about_one_address_does_not_touch_the_accounts_health(
+    shop: Shop, way: str, one_address: bool
+) -> None:
+    people(shop, 1)
+    account = account_of(shop, lambda token: Temporary("404", one_address=one_address))
+    send(shop, 1, way)
+    assert (health.read_weights([account.pk])[account.pk] == health.FULL) is one_address
 
 
 @WAYS

@@ -158,6 +158,8 @@ class WebPush(base.Provider[PushMessage]):
 
     def verdict(self, answer: Response | TransportError) -> Verdict:
         """A push service that cannot be reached is one of several, and a token may name a host that does not exist:
-        neither closes the account."""
+        neither is about the account."""
         verdict = super().verdict(answer)
-        return Temporary(verdict.detail) if isinstance(verdict, Temporary) and verdict.unavailable else verdict
+        if isinstance(answer, TransportError) and isinstance(verdict, Temporary):
+            return Temporary(verdict.detail, one_address=True)
+        return verdict

@@ -54,7 +54,7 @@ def verdict_of(response: Response) -> Verdict:
     if status in (404, 410):
         if _is_ended(response, document, text):
             return Permanent(detail, address_is_dead=True)
-        return Temporary(detail)
+        return _of_endpoint(detail)
     if status in (400, 401, 403):
         return _verdict_of_refusal(status, detail, document, text)
     if status == 413:
@@ -63,7 +63,12 @@ def verdict_of(response: Response) -> Verdict:
         return Throttled(retry_after(response), detail)
     if status == 503 and (after := retry_after(response)) is not None:
         return Throttled(after, detail)
-    return Temporary(detail)
+    return Temporary(detail) if status >= 500 else _of_endpoint(detail)
+
+
+def _of_endpoint(detail: str) -> Temporary:
+    """The verdict of an answer that says nothing about the account: a stranger chose the endpoint."""
+    return Temporary(detail, one_address=True)
 
 
 def _verdict_of_refusal(status: int, detail: str, document: Mapping[str, Any], text: str) -> Verdict:
@@ -73,7 +78,7 @@ def _verdict_of_refusal(status: int, detail: str, document: Mapping[str, Any], t
     if (_VAPID.search(text) and not _OTHER_API.search(text)) or document.get("errno") == _MOZILLA_VAPID:
         return Misconfigured(f"{detail}: the push service refuses the account's VAPID authorization")
     if status in (401, 403):
-        return Temporary(detail)
+        return _of_endpoint(detail)
     return _own(document, text, detail, Permanent(detail))
 
 
@@ -81,7 +86,7 @@ def _own(document: Mapping[str, Any], text: str, detail: str, verdict: Verdict) 
     """`verdict` for an answer that may be a push service's own; a page of a gateway passes."""
     is_own = bool(document.get("reason") or "errno" in document or "code" in document)
     plain = bool(text.strip()) and "<" not in text and not text.lstrip().startswith(("{", "["))
-    return verdict if is_own or plain else Temporary(detail)
+    return verdict if is_own or plain else _of_endpoint(detail)
 
 
 def _is_ended(response: Response, document: Mapping[str, Any], text: str) -> bool:

@@ -22,9 +22,10 @@ from notifier.providers.webpush.config import MOST_PREVIOUS, WebPushConfig
 from notifier.providers.webpush.encryption import LARGEST_BODY
 from notifier.providers.webpush.payload import payload_of, size_of
 from notifier.providers.webpush.provider import WebPush
-from notifier.vocabulary.http import Request
+from notifier.vocabulary.http import Request, TransportError
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.people import Address
+from notifier.vocabulary.verdicts import Temporary
 from tests.providers.webpush.browser import Browser
 
 SANDBOX = "https://127.0.0.1:8443"
@@ -265,3 +266,8 @@ def test_no_key_is_in_a_repr() -> None:
     account.request(a_message(Browser().token), "")
     shown = f"{account!r} {account.config!r} {account.current_key!r} {vars(account.current_key)!r}"
     assert KEY.text not in shown and OLD_KEY.text not in shown
+
+
+def test_a_push_service_that_cannot_be_reached_says_nothing_about_the_account() -> None:
+    for answer in (TransportError(False, "no address", unreachable=True), TransportError(False, "not an https origin")):
+        assert provider().verdict(answer) == Temporary(answer.detail, one_address=True)

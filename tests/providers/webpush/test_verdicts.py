@@ -10,6 +10,8 @@ from notifier.vocabulary.verdicts import Misconfigured, Permanent, Sent, Tempora
 
 GONE = Permanent("410", address_is_dead=True)
 NOT_FOUND = Permanent("404", address_is_dead=True)
+#: verdicts that say nothing about the account, by their details
+OF_ENDPOINT = {d: Temporary(d, one_address=True) for d in ("302", "401", "403", "404", "404 errno 999", "410", "413")}
 OTHER_KEY = "the subscription was made with another VAPID key"
 VAPID = ": the push service refuses the account's VAPID authorization"
 MOZILLA = '{"code":%d,"errno":%d,"error":"x","message":"y","more_info":"z"}'
@@ -37,9 +39,9 @@ GOOGLE_API = (
         (404, {"x-wns-error-description": "The channel URI is not valid."}, "", NOT_FOUND),
         (410, {}, '{"reason":"Push subscription has unsubscribed or expired."}', GONE),
         # a gateway's page says nothing about it
-        (410, {}, "", Temporary("410")),
-        (404, {}, "<html>404 Not Found</html>", Temporary("404")),
-        (404, {}, MOZILLA % (404, 999), Temporary("404 errno 999")),
+        (410, {}, "", OF_ENDPOINT["410"]),
+        (404, {}, "<html>404 Not Found</html>", OF_ENDPOINT["404"]),
+        (404, {}, MOZILLA % (404, 999), OF_ENDPOINT["404 errno 999"]),
         # another VAPID key
         (
             403,
@@ -55,12 +57,12 @@ GOOGLE_API = (
         (401, {}, MOZILLA % (401, 109), Misconfigured(f"401 errno 109{VAPID}")),
         (403, {}, "crypto-key header had invalid format", Misconfigured(f"403{VAPID}")),
         # a stranger's endpoint may answer so, which says nothing about the account
-        (403, {}, "", Temporary("403")),
-        (401, {}, "<html>Unauthorized</html>", Temporary("401")),
-        (401, {}, GOOGLE_API, Temporary("401")),
+        (403, {}, "", OF_ENDPOINT["403"]),
+        (401, {}, "<html>Unauthorized</html>", OF_ENDPOINT["401"]),
+        (401, {}, GOOGLE_API, OF_ENDPOINT["401"]),
         # the message
         (413, {}, MOZILLA % (413, 104), Permanent("413 errno 104: the push service takes no message of this size")),
-        (413, {}, "<html>", Temporary("413")),
+        (413, {}, "<html>", OF_ENDPOINT["413"]),
         (400, {}, '{"reason":"BadTtl"}', Permanent("400 BadTtl")),
         # later
         (429, {"retry-after": "30"}, "", Throttled(30.0, "429")),
@@ -68,7 +70,7 @@ GOOGLE_API = (
         (503, {"retry-after": "5"}, "", Throttled(5.0, "503")),
         (503, {}, "", Temporary("503")),
         (500, {}, MOZILLA % (500, 999), Temporary("500 errno 999")),
-        (302, {"location": "https://169.254.169.254/"}, "", Temporary("302")),
+        (302, {"location": "https://169.254.169.254/"}, "", OF_ENDPOINT["302"]),
     ],
     ids=range(32),
 )
