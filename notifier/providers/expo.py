@@ -250,6 +250,12 @@ def _dead(detail: str) -> Verdict:
     return Permanent(detail, address_is_dead=True)
 
 
+def _of_project(detail: str) -> Verdict:
+    """The credentials of the token's project are wrong. The token names the project, and any app may have made it, so
+    that says nothing about the account."""
+    return Temporary(detail, one_address=True)
+
+
 #: https://docs.expo.dev/push-notifications/sending-notifications/#individual-errors, and the types of Expo's own client
 #: (expo-server-sdk 7.2). MessageRateExceeded concerns one device, so it does not slow the account down
 VERDICTS: Mapping[str, Callable[[str], Verdict]] = {
@@ -259,9 +265,9 @@ VERDICTS: Mapping[str, Callable[[str], Verdict]] = {
     "MessageRateExceeded": Temporary,
     "ProviderError": Temporary,
     "ExpoError": Temporary,
-    "MismatchSenderId": Misconfigured,
-    "InvalidCredentials": Misconfigured,
-    "InvalidProviderToken": Misconfigured,
+    "MismatchSenderId": _of_project,
+    "InvalidCredentials": _of_project,
+    "InvalidProviderToken": _of_project,
 }
 
 

@@ -152,8 +152,8 @@ def failed(code: str) -> dict[str, Any]:
         ("MessageRateExceeded", Temporary, False),
         ("ProviderError", Temporary, False),
         ("ExpoError", Temporary, False),
-        ("MismatchSenderId", Misconfigured, False),
-        ("InvalidCredentials", Misconfigured, False),
+        ("MismatchSenderId", Temporary, False),
+        ("InvalidCredentials", Temporary, False),
         ("AnErrorOfTomorrow", Permanent, False),
         ("", Permanent, False),
     ],
@@ -164,6 +164,12 @@ def test_the_error_of_a_ticket_decides(code: str, kind: type[Verdict], dead: boo
     assert isinstance(verdict, Permanent) is (kind is Permanent)
     assert getattr(verdict, "address_is_dead", False) is dead
     assert "xxxx" not in verdict.detail and code in verdict.detail  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("code", ["MismatchSenderId", "InvalidCredentials", "InvalidProviderToken"])
+def test_the_credentials_of_a_tokens_project_are_not_the_accounts(code: str) -> None:
+    verdict = expo().verdict_of(Response(200, {}, json.dumps({"data": failed(code)}).encode()))
+    assert isinstance(verdict, Temporary) and verdict.one_address
 
 
 def test_a_ticket_names_the_message_and_when_to_ask() -> None:

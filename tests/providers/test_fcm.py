@@ -167,7 +167,7 @@ DEAD = "The registration token is not a valid FCM registration token"
         (Response(410, {}, b""), Misconfigured, None, None),
         (Response(400, {}, b"<html>"), Temporary, None, None),
         (error(400, "UNREGISTERED"), Permanent, "address_is_dead", True),
-        (error(403, "SENDER_ID_MISMATCH"), Temporary, None, None),
+        (error(403, "SENDER_ID_MISMATCH"), Temporary, "one_address", True),
         (error(400, message=DEAD), Permanent, "address_is_dead", False),
         (error(400, "INVALID_ARGUMENT"), Permanent, "address_is_dead", False),
         (error(400, "INVALID_ARGUMENT", message=DEAD), Permanent, "address_is_dead", True),

@@ -22,7 +22,8 @@ def verdict_of_error(response: Response, error: Mapping[str, Any]) -> Verdict:
     if code == "UNREGISTERED" or (code == "INVALID_ARGUMENT" and _blames_address(error)):
         return Permanent(detail, address_is_dead=True)
     if code == "SENDER_ID_MISMATCH":
-        return Temporary(detail)  # the address belongs to another project, or the account is the wrong one
+        # the address belongs to another project, or the account is the wrong one
+        return Temporary(detail, one_address=True)
     if code == "THIRD_PARTY_AUTH_ERROR" or status == 403 or (status in (404, 410) and code is None):
         return Misconfigured(detail)  # 404 without a code: the project does not exist, or the server is not FCM
     if status == 401:
