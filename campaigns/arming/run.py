@@ -213,7 +213,7 @@ def _finish(campaign: Campaign) -> None:
 def _why_empty(campaign: Campaign) -> str:
     """Why no message would leave: first the problems, which name the variable or the app, then the other reasons."""
     explained = {problem["reason"] for problem in campaign.problems}
-    others = {reason: n for reason, n in campaign.excluded.items() if reason not in explained}
-    counts = [f"{n:,} {reason.replace('_', ' ')}" for reason, n in sorted(others.items(), key=lambda item: -item[1])]
+    left_out = {reason: n for reason, n in campaign.excluded.items() if reason not in explained}
+    counts = [f"{n:,} {reason.replace('_', ' ')}" for reason, n in sorted(left_out.items(), key=lambda item: -item[1])]
     causes = [sentence.rstrip(".") for sentence in problem_sentences(campaign.problems)]
     return f"Nobody can be reached: {'; '.join([*causes, *counts]) or 'the audience is empty'}."

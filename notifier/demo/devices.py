@@ -65,8 +65,8 @@ def browsers(sandbox: Client, count: int, file: Path) -> list[str]:
     """`count` tokens of Web Push: those of an earlier run, and new ones of the sandbox."""
     kept: list[str] = json.loads(file.read_text()) if file.exists() else []
     while len(kept) < count:
-        wanted = {"count": min(count - len(kept), _AT_ONCE), "host": _HOST}
-        kept += [_token_of(made) for made in sandbox.post("/_webpush/subscriptions", wanted)["subscriptions"]]
+        request = {"count": min(count - len(kept), _AT_ONCE), "host": _HOST}
+        kept += [_token_of(made) for made in sandbox.post("/_webpush/subscriptions", request)["subscriptions"]]
     file.write_text(json.dumps(kept))
     return kept[:count]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
 
 #: host names; `*.` stands for one or more labels
 SERVICES = (
@@ -70,11 +69,6 @@ def is_of_sandbox(endpoint: str) -> bool:
 def describe() -> str:
     """The services in a clause of a sentence."""
     return ", ".join((*SERVICES, *_more))
-
-
-def host_of(endpoint: str) -> str:
-    """The host of a checked endpoint."""
-    return urlsplit(endpoint).hostname or ""
 
 
 def _matches(host: str, name: str) -> bool:

@@ -38,7 +38,7 @@ class VapidKey:
     key_id: str
 
     @classmethod
-    def of(cls, private: EllipticCurvePrivateKey) -> VapidKey:
+    def from_private(cls, private: EllipticCurvePrivateKey) -> VapidKey:
         public = public_bytes(private.public_key())
         return cls(private, base64url.encode(public), base64url.encode(sha256(public).digest())[:8])
 
@@ -50,13 +50,13 @@ class VapidKey:
 
 
 def new_key() -> VapidKey:
-    return VapidKey.of(generate_private_key(SECP256R1()))
+    return VapidKey.from_private(generate_private_key(SECP256R1()))
 
 
 def derived_key(seed: bytes) -> VapidKey:
     """The key pair that belongs to these bytes."""
     scalar = int.from_bytes(sha256(b"VAPID key\x00" + seed).digest(), "big") % (_ORDER - 1) + 1
-    return VapidKey.of(derive_private_key(scalar, SECP256R1()))
+    return VapidKey.from_private(derive_private_key(scalar, SECP256R1()))
 
 
 def read_key(text: str) -> VapidKey:
@@ -69,11 +69,11 @@ def read_key(text: str) -> VapidKey:
             raise ValueError("not a PEM key") from None
         if not isinstance(private, EllipticCurvePrivateKey) or not isinstance(private.curve, SECP256R1):
             raise ValueError("not a key of P-256")
-        return VapidKey.of(private)
+        return VapidKey.from_private(private)
     raw = base64url.decode(text)
     if len(raw) != _SCALAR_SIZE or not 0 < int.from_bytes(raw, "big") < _ORDER:
         raise ValueError("not a private key of P-256")
-    return VapidKey.of(derive_private_key(int.from_bytes(raw, "big"), SECP256R1()))
+    return VapidKey.from_private(derive_private_key(int.from_bytes(raw, "big"), SECP256R1()))
 
 
 def authorization(key: VapidKey, origin: str, subject: str, now: float) -> str:

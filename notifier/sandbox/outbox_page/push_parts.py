@@ -37,11 +37,11 @@ def push_parts(item: OutboxItem) -> dict[str, Any]:
     topic or a condition of FCM."""
     document = _document(item.source)
     places = _PLACES.get(item.service, {})
-    found = {name: next(filter(None, (_at(document, path) for path in paths)), "") for name, paths in places.items()}
-    data = _mapping(found.get("data"))
+    parts = {name: next(filter(None, (_at(document, path) for path in paths)), "") for name, paths in places.items()}
+    data = _mapping(parts.get("data"))
     return {
-        "sound": _shown(found.get("sound", "")),
-        "badge": _shown(found.get("badge", "")),
+        "sound": _shown(parts.get("sound", "")),
+        "badge": _shown(parts.get("badge", "")),
         "data": [[name, _shown(value)] for name, value in data.items() if name not in _OWN | _APS],
         "topic": item.service == "fcm" and (item.address.startswith("/topics/") or " in topics" in item.address),
     }

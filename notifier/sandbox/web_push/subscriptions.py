@@ -73,8 +73,8 @@ def create(request: Any, host: str) -> dict[str, Any]:
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST:
         raise ValueError(f"count: 1 to {MOST}")
     base = f"https://{foreign}/wp" if foreign else f"https://{host}/webpush"
-    made = [_create_one(base, word, digest) for _ in range(count)]
-    return {"subscriptions": made} if "count" in values else made[0]
+    created = [_create_one(base, word, digest) for _ in range(count)]
+    return {"subscriptions": created} if "count" in values else created[0]
 
 
 def _create_one(base: str, word: str, digest: str) -> dict[str, Any]:

@@ -94,8 +94,8 @@ def _choice(state: State, category: Category, labels: Mapping[str, str]) -> Cate
 def languages_of(state: State) -> list[str]:
     """The locales that the tenant's templates have, and those of recipient and tenant."""
     newest = Template.objects.filter(tenant=state.tenant).order_by("-id")[:_TEMPLATES].values_list("pk", flat=True)
-    found = {state.tenant.default_locale, state.person.locale, state.preferences["language"], *_locales(list(newest))}
-    return sorted(found - {""})
+    locales = {state.tenant.default_locale, state.person.locale, state.preferences["language"], *_locales(list(newest))}
+    return sorted(locales - {""})
 
 
 def _locales(templates: Sequence[uuid.UUID]) -> set[str]:
