@@ -64,7 +64,7 @@ def test_a_dead_token_is_dead_as_of_apple_s_time(timestamp: Any, as_of: datetime
         (refusal(500, "SomethingNew"), Temporary("500 SomethingNew")),
     ],
 )
-def test_answers_that_are_not_apple_s_blame_no_device(response: Response, expected: Verdict) -> None:
+def test_no_other_answer_marks_a_device_dead(response: Response, expected: Verdict) -> None:
     assert provider().verdict_of(response) == expected
 
 
