@@ -17,9 +17,8 @@ from campaigns.models import Audience, Campaign
 from campaigns.states import State
 from notifier.errors import Conflict, InvalidInput
 from notifier.values import locales
-from notifier.values.text import check_storable
-from notifier.values.trim import trimmed
 from tenants.models import Tenant
+from tenants.people import fields
 
 
 @dataclass(frozen=True)
@@ -102,9 +101,8 @@ def check_definition(definition: Definition) -> dict[str, Any]:
 def _topic_columns(definition: Definition) -> dict[str, str]:
     given = {name: getattr(definition, name) or "" for name in ("topic", "locale", "app")}
     if definition.source == Audience.Source.TOPIC:
-        check_storable(given["app"], "app")
         locale = locales.canonical(given["locale"]) if given["locale"] else ""
-        return {"topic": check_topic(given["topic"]), "locale": locale, "app": trimmed(given["app"])}
+        return {"topic": check_topic(given["topic"]), "locale": locale, "app": fields.app(given["app"])}
     for name, value in given.items():
         if value:
             raise InvalidInput(

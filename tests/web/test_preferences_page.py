@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -232,6 +233,18 @@ def test_no_address_of_a_logo_breaks_the_policy(ann: Recipient, client: Client, 
     ann.tenant.save()
     policy = client.get(path_of(ann))["Content-Security-Policy"]
     assert images in policy and "sandbox" not in policy and policy.startswith("default-src 'none';")
+
+
+def test_a_page_with_many_categories_can_be_saved(ann: Recipient, client: Client) -> None:
+    Category.objects.bulk_create(
+        Category(tenant=ann.tenant, key=f"subject-{n}", name=f"Subject {n}", kind="marketing") for n in range(400)
+    )
+    path = path_of(ann)
+    page = client.get(path)
+    on = sorted(checked(page) - {"category.subject-7.email"})
+    fields = urlencode({"shown": shown(page), "on": on, "quiet_from": "", "quiet_until": ""}, doseq=True)
+    answer = client.post(path, fields, content_type="application/x-www-form-urlencoded")
+    assert (answer.status_code, stored(ann).categories_off) == (302, ["subject-7:email"])
 
 
 def test_the_log_has_no_token_of_a_link(ann: Recipient, client: Client) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils.datastructures import MultiValueDict
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
@@ -46,11 +47,12 @@ class PreferencesPage(View):
             if link.ended:
                 sent = renewal.send_link(state)
                 return _ended(request, state, renewed=sent, refused=not sent)
+            posted = _posted(request)
             try:
-                whole = request.POST.get("choice") == "none"
-                values = everything_off(state) if whole else read_form(request.POST, state, languages_of(state))
+                whole = posted.get("choice") == "none"
+                values = everything_off(state) if whole else read_form(posted, state, languages_of(state))
             except WrongField as wrong:
-                return _form(request, state, wrong=wrong.name)
+                return _form(request, state, posted, wrong=wrong.name)
             change(link.tenant_id, link.recipient_id, values)
         return HttpResponseRedirect(f"{request.path}?saved=1")
 
@@ -69,10 +71,24 @@ def _state(link: PreferencesLink) -> State:
     return state
 
 
-def _form(request: HttpRequest, state: State, *, wrong: str = "") -> HttpResponse:
+def _posted(request: HttpRequest) -> MultiValueDict[str, str]:
+    """The fields of the form. Django takes 1,000 fields at most, and the page of a tenant with many categories has
+    more; the size of the body is limited all the same."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        return request.POST
+    fields: MultiValueDict[str, str] = MultiValueDict()
+    for name, value in parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True):
+        fields.appendlist(name, value)
+    return fields
+
+
+def _form(
+    request: HttpRequest, state: State, posted: MultiValueDict[str, str] | None = None, *, wrong: str = ""
+) -> HttpResponse:
+    """`posted`: what was sent, of a form with a wrong field."""
     language, texts = _texts(request, state)
     quiet = state.preferences["quiet_hours"] or {}
-    posted = request.POST if wrong else {}
+    posted = posted or MultiValueDict()
     context = {
         "channels": channel_switches(state, texts),
         "categories": category_choices(state, texts),
