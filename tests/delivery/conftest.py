@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from notifier.delivery.accounts import registry
+from notifier.delivery.accounts import health, registry
 from tests.delivery.build import Shop, a_shop
 
 
@@ -26,7 +26,8 @@ def market() -> Shop:
 
 
 @pytest.fixture(autouse=True)
-def only_registered_providers() -> Iterator[None]:
-    """No test inherits an account's provider from another test."""
+def accounts_as_new() -> Iterator[None]:
+    """No test inherits an account's provider or health from another test."""
     yield
     registry.reset()
+    health.reset()

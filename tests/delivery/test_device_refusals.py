@@ -46,13 +46,6 @@ class Service(Fcm):
             yield [(i, self.answer(message.envelope.address.value))]
 
 
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    yield
-    registry.reset()
-    health.reset()
-
-
 @pytest.fixture
 def shop() -> Shop:
     shop = a_shop()

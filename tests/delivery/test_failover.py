@@ -43,13 +43,6 @@ class MailServer(Smtp):
         yield [(i, self.verdict_of_all) for i in range(len(messages))]
 
 
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    yield
-    registry.reset()
-    health.reset()
-
-
 @pytest.fixture
 def shop() -> Shop:
     return a_live_shop("transactional")

@@ -16,7 +16,7 @@ from campaigns.preflight import test_send
 from campaigns.preflight.preflight import preflight
 from notifier.channels.push import PushMessage
 from notifier.delivery import Accepted
-from notifier.delivery.accounts import health, registry
+from notifier.delivery.accounts import registry
 from notifier.delivery.content import templates
 from notifier.delivery.ledger.dead_letters import redrive
 from notifier.delivery.send import deliver
@@ -51,13 +51,6 @@ class Firebase(Fcm):
     def send(self, messages: Sequence[PushMessage], client: HttpClient) -> Iterator[Answers]:
         self.tokens += [message.envelope.address.value for message in messages]
         yield [(i, self.answer) for i in range(len(messages))]
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    yield
-    registry.reset()
-    health.reset()
 
 
 @pytest.fixture
