@@ -25,8 +25,8 @@ class Times:
 DEFAULT_TIMES = Times()
 
 
-#: connections of one client to all servers in all pools. A process may usually have 1,024 files open, and each account
-#: of APNs has up to four connections of its own
+#: connections of one client to all servers in all pools. A process may usually have 1,024 files open, and each pool,
+#: such as a team at Apple, may have PROVIDER_CONNECTIONS (16)
 MOST_CONNECTIONS = 256
 
 
