@@ -55,8 +55,8 @@ class RescheduleView(TenantView):
     )
     def post(self, request: Request, notification_id: uuid.UUID) -> Response:
         """What has not left, and was not tried, leaves at the new time. 409 `too_late` when there is nothing."""
-        times = self.read(shapes.RescheduleInput)
         notification = find(self.tenant, notification_id)
+        times = self.read(shapes.RescheduleInput)
         wrong = shapes.wrong_time(times.get("send_at"), notification.not_after, datetime.now(UTC))
         if wrong:
             raise ValidationError(wrong)

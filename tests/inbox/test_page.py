@@ -133,14 +133,14 @@ def test_an_offline_browser_shows_that_it_is_offline_and_gets_missed_messages_la
     page.context.set_offline(True)
     try:
         expect(page.locator("notifier-inbox")).to_have_attribute("data-state", "offline")
-        expect(page.get_by_role("status")).to_contain_text("You are offline")
+        expect(page.locator("notifier-inbox").get_by_role("status")).to_contain_text("You are offline")
         assert page.evaluate(SOCKETS_OF_A_TAB_THAT_IS_SHOWN) == 0
         send(message(dora, "meanwhile"))
     finally:
         page.context.set_offline(False)
     expect(page.locator("notifier-inbox")).to_have_attribute("data-state", "live")
     expect(page.get_by_role("listitem")).to_contain_text("meanwhile")
-    expect(page.get_by_role("status")).to_be_hidden()
+    expect(page.locator("notifier-inbox").get_by_role("status")).to_be_hidden()
 
 
 def test_the_focus_moves_into_the_panel_and_back(page: Page, web: Web, dora: Recipient) -> None:

@@ -39,4 +39,6 @@ def test_a_campaign_marks_no_device_dead_for_an_answer_that_does_not_name_it(pos
     accounting.account(campaign.pk)
     assert [device.token for device in Device.objects.exclude(dead_since=None)] == [tokens[7]]
     assert reported(campaign) == {("queued", ""): 59, ("failed", "dead_address"): 1}
-    assert health.read_weights([post.account.id])[post.account.id] < health.FULL
+    # a token of another project says nothing about the account: any app may have registered it
+    unhealthy = health.read_weights([post.account.id])[post.account.id] < health.FULL
+    assert unhealthy == (answer.status != 403)
