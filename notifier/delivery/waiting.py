@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from django.db import connection
 
 from notifier.delivery.ledger import waiting_rows
 from notifier.delivery.ledger.history import not_before
@@ -25,14 +24,6 @@ log = structlog.get_logger("notifier.delivery")
 
 #: notifications of a group that one call cancels, and that one statement does
 MOST_OF_GROUP, _BATCH = 10_000, 1_000
-
-_NOT_LEFT = f"d.status IN ({Status.QUEUED}, {Status.CLAIMED})"
-_GROUP = f"""
-SELECT n.id FROM notifier_notification n
-WHERE n.tenant_id = %s AND n.group_key = %s AND n.mode = ANY(%s)
-  AND EXISTS (SELECT FROM notifier_delivery d WHERE d.notification_id = n.id AND {_NOT_LEFT})
-ORDER BY n.id LIMIT %s
-"""
 
 
 @dataclass(frozen=True)
@@ -58,9 +49,7 @@ def cancel_group(tenant_id: uuid.UUID, group_key: str, mode: str) -> Cancelled:
     """Cancel what has not left of the tenant's notifications with this group key; a test key reaches those of test keys
     only. Raises NotFound for a group without notifications."""
     modes = [Mode.TEST.value] if mode == Mode.TEST else [m.value for m in Mode]
-    with connection.cursor() as cursor:
-        cursor.execute(_GROUP, [tenant_id, group_key, modes, MOST_OF_GROUP + 1])
-        ids = [pk for (pk,) in cursor.fetchall()]
+    ids = waiting_rows.waiting_of_group(tenant_id, group_key, modes, MOST_OF_GROUP + 1)
     if not ids and not Notification.objects.filter(tenant_id=tenant_id, group_key=group_key, mode__in=modes).exists():
         raise NotFound(f"There is no notification with the group key {group_key!r}.")
     chosen = ids[:MOST_OF_GROUP]

@@ -46,6 +46,21 @@ RETURNING {_KEY}, old.queue_position, false
 """
 
 
+_OF_GROUP = f"""
+SELECT n.id FROM notifier_notification n
+WHERE n.tenant_id = %s AND n.group_key = %s AND n.mode = ANY(%s)
+  AND EXISTS (SELECT FROM notifier_delivery d WHERE d.notification_id = n.id AND {_NOT_LEFT})
+ORDER BY n.id LIMIT %s
+"""
+
+
+def waiting_of_group(tenant_id: uuid.UUID, group_key: str, modes: Sequence[str], most: int) -> list[uuid.UUID]:
+    """Up to `most` of the tenant's notifications with this group key of which a message has not left, oldest first."""
+    with bulk.cursor() as cursor:
+        cursor.execute(_OF_GROUP, [tenant_id, group_key, list(modes), most])
+        return [notification_id for (notification_id,) in cursor.fetchall()]
+
+
 def cancel(notifications: Sequence[uuid.UUID]) -> int:
     """Cancel the messages of these notifications that have not left; returns how many. A message whose request has
     begun is not among them."""
