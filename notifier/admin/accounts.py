@@ -11,6 +11,7 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.html import escape
 
 from notifier.admin.account_test import AccountTest
 from notifier.delivery.accounts import receipts_address, registry
@@ -79,7 +80,9 @@ def form_for(provider: str, account: ProviderAccount | None) -> type[AccountForm
 def form_field(setting: Any, stored: Mapping[str, Any]) -> forms.Field:
     """One setting of a provider's Config as a form field."""
     required = setting.default is dataclasses.MISSING and setting.default_factory is dataclasses.MISSING
-    label, help_text = setting.metadata.get("label") or label_of(setting.name), setting.metadata.get("help", "")
+    label = setting.metadata.get("label") or label_of(setting.name)
+    # a provider writes plain text, and Django shows a help text as HTML
+    help_text: str = escape(setting.metadata.get("help", ""))
     if setting.metadata.get("secret"):
         keep_hint = " Stored; leave empty to keep it." if stored.get(setting.name) else ""
         help_text = f"{help_text} Encrypted at rest and never shown again.{keep_hint}".strip()

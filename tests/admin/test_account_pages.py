@@ -164,6 +164,11 @@ def test_an_email_service_asks_for_its_own_settings_in_words(site: Site, log_in:
     assert "k3y" not in browser.get(url(ProviderAccount, "change", account.pk)).content.decode()
 
 
+def test_the_help_of_a_setting_is_shown_as_it_is_written(site: Site, log_in: LogIn) -> None:
+    page = log_in(site.people.ana).get(url(ProviderAccount, "add") + "?provider=apns").content.decode()
+    assert "AuthKey_&lt;key ID&gt;.p8" in page
+
+
 def test_settings_of_a_mail_server_are_chosen_kept_and_cleared(site: Site, log_in: LogIn) -> None:
     browser, add = log_in(site.people.ana), url(ProviderAccount, "add") + "?provider=smtp"
     settings = {
