@@ -18,7 +18,9 @@ from notifier.local.processes.ready import log_says
 
 Start = Callable[..., Child]
 
+# ready is the whole line: Python writes the line and its end apart where PYTHONUNBUFFERED is set
 FOREVER = "import time; print('hello', flush=True); time.sleep(600)"
+HELLO = log_says(r"hello\n")
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
                 "argv": (sys.executable, "-c", code),
                 "env": os.environ,
                 "cwd": tmp_path,
-                "ready": log_says("hello"),
+                "ready": HELLO,
                 **options,
             }
         )
