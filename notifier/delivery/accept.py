@@ -4,15 +4,13 @@ request."""
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
 import structlog
-from django.conf import settings
 from django.db import transaction
 
 from notifier.channels import channel
@@ -23,16 +21,17 @@ from notifier.delivery.content import templates
 from notifier.delivery.content.attachments import listing, storage
 from notifier.delivery.content.liquid import PERSON, check_names
 from notifier.delivery.content.render_budget import shared_budget
+from notifier.delivery.draft import Draft
 from notifier.delivery.ledger import accepted_rows, ordering
 from notifier.delivery.ledger.accepted_rows import DeliveryRow, NotificationRow
 from notifier.delivery.planning.plan import Planned, Rule, Suppressed, plan
 from notifier.delivery.planning.quiet_hours import expires_in_quiet_hours
 from notifier.delivery.planning.send_time import send_time
+from notifier.delivery.queue_joining import join_queues
 from notifier.delivery.wakeup import signal
-from notifier.errors import InvalidInput, NotifierError, QueueFull, Unconfigured
-from notifier.vocabulary.ids import new_id
-from notifier.vocabulary.people import Person, SendRequest
-from notifier.vocabulary.status import LANE_OF, Lane, QueuePosition, Reason, Status
+from notifier.errors import InvalidInput, NotifierError, Unconfigured
+from notifier.vocabulary.people import SendRequest
+from notifier.vocabulary.status import LANE_OF, QueuePosition, Reason, Status
 from tenants.categories import archived_error
 
 log = structlog.get_logger("notifier.delivery")
@@ -57,36 +56,18 @@ class Accepted:
     deliveries: tuple[AcceptedDelivery, ...]
 
 
-@dataclass
-class _Draft:
-    """One accepted request before its rows are stored."""
-
-    request: SendRequest
-    person: Person
-    version_id: uuid.UUID
-    rule: Rule
-    lane: Lane
-    notification_id: uuid.UUID = field(default_factory=new_id)
-    rows: list[DeliveryRow] = field(default_factory=list)
-    segments: dict[str, int] = field(default_factory=dict)  #: of channels that have segments
-    send_at: datetime | None = None
-
-    @property
-    def queued_rows(self) -> list[DeliveryRow]:
-        return [row for row in self.rows if row.status == Status.QUEUED]
-
-
 def accept(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accepted | NotifierError]:
     """An outcome for each request, in the order of the requests: what was accepted, or why the request was refused."""
     # no savepoint: a request of the API has its transaction already, and nothing here goes on after a database error
     with transaction.atomic(savepoint=False):
         context = load_context(tenant_id, requests)
         with shared_budget(len(requests)):
-            outcomes: list[_Draft | NotifierError] = [_attempt(context, request) for request in requests]
+            outcomes: list[Draft | NotifierError] = [_attempt(context, request) for request in requests]
         # before the queues are locked: the storage may be slow
-        storage.store(tenant_id, [f for o in outcomes if isinstance(o, _Draft) for f in o.request.files])
-        locked, outcomes = _join_queues(outcomes)
-        drafts = [outcome for outcome in outcomes if isinstance(outcome, _Draft)]
+        storage.store(tenant_id, [f for o in outcomes if isinstance(o, Draft) for f in o.request.files])
+        _take_steps(context, [o for o in outcomes if isinstance(o, Draft)])
+        locked, outcomes = join_queues(outcomes)
+        drafts = [outcome for outcome in outcomes if isinstance(outcome, Draft)]
         _store(context, drafts, locked)
         queues = {
             queue_of(row.channel, draft.lane)
@@ -97,10 +78,15 @@ def accept(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accept
         if queues:
             transaction.on_commit(lambda: signal.notify(queues))
     _log(tenant_id, drafts, len(requests))
-    return [_accepted(outcome) if isinstance(outcome, _Draft) else outcome for outcome in outcomes]
+    return [_accepted(outcome) if isinstance(outcome, Draft) else outcome for outcome in outcomes]
 
 
-def _log(tenant_id: uuid.UUID, drafts: list[_Draft], requested: int) -> None:
+def _take_steps(context: AcceptContext, drafts: Sequence[Draft]) -> None:
+    """What may change the rows of several requests together, in this order: the later steps of routes wait, digests
+    gather, caps count."""
+
+
+def _log(tenant_id: uuid.UUID, drafts: list[Draft], requested: int) -> None:
     """Write one line for each call; the line of a bulk call names no notification."""
     ids = {"notification": str(drafts[0].notification_id)} if len(drafts) == 1 else {}
     log.info("accepted", action="accept", tenant=str(tenant_id), accepted=len(drafts), asked=requested, **ids)
@@ -109,7 +95,7 @@ def _log(tenant_id: uuid.UUID, drafts: list[_Draft], requested: int) -> None:
 # ---- decide --------------------------------------------------------------------------------------------------------
 
 
-def _attempt(context: AcceptContext, request: SendRequest) -> _Draft | NotifierError:
+def _attempt(context: AcceptContext, request: SendRequest) -> Draft | NotifierError:
     try:
         draft = _draft(context, request)
         draft.rows = _rows(context, draft)
@@ -118,7 +104,7 @@ def _attempt(context: AcceptContext, request: SendRequest) -> _Draft | NotifierE
         return error
 
 
-def _draft(context: AcceptContext, request: SendRequest) -> _Draft:
+def _draft(context: AcceptContext, request: SendRequest) -> Draft:
     check_names(request.data)
     person = context.recipients.get(request.recipient)
     if person is None:
@@ -132,10 +118,10 @@ def _draft(context: AcceptContext, request: SendRequest) -> _Draft:
     if request.category in context.archived and request.category != own_category:
         raise archived_error(category, "category")
     rule = context.rules.get(category, Rule())
-    return _Draft(request, person, version_id, rule, LANE_OF[rule.kind])
+    return Draft(request, person, version_id, rule, LANE_OF[rule.kind])
 
 
-def _rows(context: AcceptContext, draft: _Draft) -> list[DeliveryRow]:
+def _rows(context: AcceptContext, draft: Draft) -> list[DeliveryRow]:
     compiled = templates.compiled(draft.version_id)
     channels = compiled.channels if draft.request.channels is None else draft.request.channels
     if not channels:
@@ -161,7 +147,7 @@ def _rows(context: AcceptContext, draft: _Draft) -> list[DeliveryRow]:
 
 
 def _render(
-    context: AcceptContext, draft: _Draft, compiled: templates.Compiled, channels: Collection[str]
+    context: AcceptContext, draft: Draft, compiled: templates.Compiled, channels: Collection[str]
 ) -> Mapping[str, Mapping[str, Any]]:
     """channel -> the content of its message."""
     locale = draft.person.preferences.language or draft.person.locale
@@ -186,7 +172,7 @@ def _attach(content: Mapping[str, dict[str, Any]], entries: Sequence[Mapping[str
 
 
 def _row(
-    context: AcceptContext, draft: _Draft, entry: Planned | Suppressed, content: Mapping[str, Any], due: datetime
+    context: AcceptContext, draft: Draft, entry: Planned | Suppressed, content: Mapping[str, Any], due: datetime
 ) -> DeliveryRow:
     row = DeliveryRow(
         tenant_id=context.tenant.id,
@@ -228,45 +214,16 @@ def _row(
     return row
 
 
-# ---- ordering queues -----------------------------------------------------------------------------------------------
-
-
-def _join_queues(
-    outcomes: list[_Draft | NotifierError],
-) -> tuple[Collection[ordering.OrderingQueue], list[_Draft | NotifierError]]:
-    """Lock the ordering queues, refuse requests that would overfill a queue, and hand out free turns."""
-    keys = {row.queue_key for outcome in outcomes if isinstance(outcome, _Draft) for row in outcome.queued_rows}
-    locked = ordering.lock(keys, create_missing=True)
-    return locked.values(), [_join(o, locked) if isinstance(o, _Draft) else o for o in outcomes]
-
-
-def _join(draft: _Draft, locked: dict[ordering.Key, ordering.OrderingQueue]) -> _Draft | NotifierError:
-    joining = [(row, locked[row.queue_key]) for row in draft.queued_rows]
-    added = Counter(queue.id for _, queue in joining)
-    for _, queue in joining:
-        if queue.unfinished + added[queue.id] > settings.ORDERING_QUEUE_LIMIT:
-            return QueueFull(
-                f"{settings.ORDERING_QUEUE_LIMIT} messages already wait for this recipient; "
-                "try again when some have left.",
-                field="recipient",
-            )
-    for row, queue in joining:
-        queue.unfinished += 1
-        if row.queue_position == QueuePosition.WAITING and not queue.turn_taken:
-            row.queue_position, queue.turn_taken = QueuePosition.HAS_TURN, True
-    return draft
-
-
 # ---- store ---------------------------------------------------------------------------------------------------------
 
 
-def _store(context: AcceptContext, drafts: list[_Draft], locked: Collection[ordering.OrderingQueue]) -> None:
+def _store(context: AcceptContext, drafts: list[Draft], locked: Collection[ordering.OrderingQueue]) -> None:
     if drafts:
         notifications = [_notification(context, draft) for draft in drafts]
         accepted_rows.store(notifications, [row for draft in drafts for row in draft.rows], locked)
 
 
-def _notification(context: AcceptContext, draft: _Draft) -> NotificationRow:
+def _notification(context: AcceptContext, draft: Draft) -> NotificationRow:
     return NotificationRow(
         id=draft.notification_id,
         tenant_id=context.tenant.id,
@@ -283,7 +240,7 @@ def _notification(context: AcceptContext, draft: _Draft) -> NotificationRow:
     )
 
 
-def _accepted(draft: _Draft) -> Accepted:
+def _accepted(draft: Draft) -> Accepted:
     return Accepted(
         draft.notification_id,
         tuple(

@@ -49,6 +49,12 @@ class QueuePosition(IntEnum):
     WAITING = 0  #: another row of the queue has the turn
     HAS_TURN = 1  #: may be claimed when due
     PARKED = 2  #: not due for a while; outside the queue until then
+    IN_DIGEST = 3  #: waits until its digest closes; the queue does not count it
+    LATER_STEP = 4  #: waits for an earlier step of its route; the queue does not count it
+
+
+#: positions of rows that their ordering queue counts
+IN_QUEUE = frozenset({QueuePosition.WAITING, QueuePosition.HAS_TURN, QueuePosition.PARKED})
 
 
 class Kind(StrEnum):
@@ -77,8 +83,11 @@ class Reason(StrEnum):
     """Why a planned message was not, or will not be, sent."""
 
     NO_ADDRESS = "no_address"
+    EVERYTHING_OFF = "everything_off"
+    NOT_OPTED_IN = "not_opted_in"
     CHANNEL_OFF = "channel_off"
     CATEGORY_OFF = "category_off"
+    PREFERRED_CHANNEL = "preferred_channel"
     ADDRESS_SUPPRESSED = "address_suppressed"
     RECIPIENT_BLOCKED = "recipient_blocked"
     RECIPIENT_ERASED = "recipient_erased"
@@ -91,6 +100,12 @@ class Reason(StrEnum):
     BY_REQUEST = "by_request"
     NOT_AFTER = "not_after"
     QUIET_HOURS = "quiet_hours"
+    SNOOZED = "snoozed"
+    SEND_WINDOW = "send_window"
+    LOCAL_TIME_PASSED = "local_time_passed"
+    FREQUENCY_CAP = "frequency_cap"
+    IN_DIGEST = "in_digest"
+    NOT_NEEDED = "not_needed"
     DEAD_ADDRESS = "dead_address"
     REJECTED = "rejected"
     MISCONFIGURED = "misconfigured"
