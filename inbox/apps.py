@@ -7,7 +7,7 @@ class InboxConfig(AppConfig):
 
     def ready(self) -> None:
         from inbox.models import InboxMessage
-        from inbox.unread import unread_of
+        from inbox.store.unread import unread_of
         from notifier.delivery.content.unread_counts import register_unread_counter
         from tenants.admin.deletion import Reference, register_references
         from tenants.models import Recipient

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import structlog
 from django.db import InterfaceError, OperationalError
 
-from inbox.store import store, unstorable_reason
+from inbox.store.insert import store, unstorable_reason
 from notifier.channels.in_app import InAppMessage
 from notifier.delivery.infra.db_retry import retry_while_db_down
 from notifier.providers.base import Answers, Provider

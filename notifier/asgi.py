@@ -16,7 +16,7 @@ django.setup(set_prefix=False)
 refuse_insecure_boot()
 
 # these modules import models, which need the app registry that setup fills
-from inbox.consumers import InboxConsumer  # noqa: E402
+from inbox.live.consumers import InboxConsumer  # noqa: E402
 from notifier.receipts.direct import DirectReceipts  # noqa: E402
 from notifier.web.disconnects import CancelOnDisconnect  # noqa: E402
 from notifier.web.serving import ThreadedHandler  # noqa: E402

@@ -61,9 +61,10 @@ urlpatterns = [
     path("v1/", include("notifier.api.urls")),
     path("v1/", include("notifier.receipts.urls")),
     path("", include("campaigns.api")),
-    path("", include("inbox.api")),
-    path("", include("inbox.push_api")),
-    path("", include("inbox.views")),
+    path("", include("inbox.http.api")),
+    path("", include("inbox.http.push_api")),
+    path("", include("inbox.http.preferences_api")),
+    path("", include("inbox.http.demo_page")),
     path("v1/", not_found),
     path("v1/<path:rest>", not_found),
 ]

@@ -1,6 +1,6 @@
 """The REST API for tenants' servers: notifications, events of apps, templates, layouts and people.
 
-`notifier.urls` routes to it; it calls `notifier.delivery` and `tenants`. `campaigns.api` and `inbox.api` build their
+`notifier.urls` routes to it; it calls `notifier.delivery` and `tenants`. `campaigns.api` and `inbox.http` build their
 own endpoints from `framework`.
 
 urls                      the addresses

@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models.functions import Now
 
-from inbox.views import demo_link
+from inbox.http.demo_page import demo_link
 from notifier.delivery.accounts import receipts_address
 from notifier.demo.client import Client
 from notifier.demo.compare import differences, sent_by_platform

@@ -1,6 +1,6 @@
 """uvicorn's WebSocket protocol, whose sockets count as connections of their address.
 
-The inbox limits what a socket may send before its hello, and how many such sockets there may be (inbox.hello_limit).
+The inbox limits what a socket may send before its hello, and how many such sockets there may be (inbox.live).
 """
 
 from __future__ import annotations

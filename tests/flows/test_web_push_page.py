@@ -16,7 +16,7 @@ from tests.inbox.push_browser import chromium_browser, new_person
 
 pytestmark = pytest.mark.browser
 LINK = """
-from inbox.views import demo_link
+from inbox.http.demo_page import demo_link
 from tenants.models import Recipient
 print("made", demo_link(Recipient.objects.get(tenant__slug="{slug}", external_id="ann")))
 """

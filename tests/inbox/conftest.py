@@ -10,8 +10,8 @@ import pytest
 from django.conf import settings
 from django.test import override_settings
 
-from inbox import announcements
 from inbox.provider import InApp
+from inbox.store import announcements
 from notifier.channels.base import Envelope
 from notifier.channels.in_app import InAppMessage
 from notifier.providers.base import Config

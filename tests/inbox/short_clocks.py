@@ -2,9 +2,9 @@
 
 from notifier.asgi import application
 
-import inbox.consumers  # isort: skip  (after the application, which sets Django up)
+import inbox.live.consumers  # isort: skip  (after the application, which sets Django up)
 
-inbox.consumers.HEARTBEAT_SECONDS = 3.0
-inbox.consumers.HELLO_SECONDS = 3.0
+inbox.live.consumers.HEARTBEAT_SECONDS = 3.0
+inbox.live.consumers.HELLO_SECONDS = 3.0
 
 __all__ = ["application"]

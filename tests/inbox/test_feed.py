@@ -7,9 +7,9 @@ import threading
 import pytest
 from django.db import connections
 
-from inbox import feed
-from inbox.counters import Counters
 from inbox.models import Feed, InboxMessage
+from inbox.store import feed
+from inbox.store.counters import Counters
 from notifier.errors import NotFound
 from notifier.models import DeliveryEvent
 from notifier.vocabulary.ids import new_id

@@ -13,9 +13,10 @@ from django.test import Client
 from django.urls import URLPattern
 from playwright.sync_api import expect, sync_playwright
 
-from inbox import api, push_api
+from inbox.http import api, preferences_api, push_api
+from inbox.http.base import InboxView
+from inbox.http.demo_page import VIEWED, demo_link
 from inbox.models import InboxMessage
-from inbox.views import VIEWED, demo_link
 from notifier.sandbox.web_push import subscriptions
 from tenants.models import AuditLog, ConsentChange, Member, Preference, Recipient, User
 from tests.fixtures import People, as_web_role
@@ -36,7 +37,7 @@ CHANGES: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-URLS = [*api.urlpatterns, *push_api.urlpatterns]
+URLS = [*api.urlpatterns, *preferences_api.urlpatterns, *push_api.urlpatterns]
 
 
 def member(people: People, role: str) -> User:
@@ -85,7 +86,7 @@ def test_the_list_of_changing_endpoints_is_complete() -> None:
     writes = {
         (method.upper(), address.replace("<id:message_id>", "{message}"))
         for address, view in views.items()
-        if issubclass(view, api.InboxView)
+        if issubclass(view, InboxView)
         for method in ("post", "put", "patch", "delete")
         if hasattr(view, method)
     }

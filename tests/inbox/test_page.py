@@ -12,7 +12,7 @@ from django.db import transaction
 from django.test import Client
 from playwright.sync_api import Page, expect, sync_playwright
 
-from inbox.views import demo_link
+from inbox.http.demo_page import demo_link
 from notifier.channels.in_app import InAppMessage
 from tenants.models import Recipient
 from tests.fixtures import People

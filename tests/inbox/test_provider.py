@@ -13,10 +13,10 @@ from django.conf import settings
 from django.db import connection, connections
 from pytest_django.plugin import DjangoDbBlocker
 
-from inbox import announcements
-from inbox.announcements import group_name
-from inbox.counters import Counters
 from inbox.models import Feed, InboxMessage
+from inbox.store import announcements
+from inbox.store.announcements import group_name
+from inbox.store.counters import Counters
 from notifier.providers.base import provider_class
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.verdicts import Permanent, Sent

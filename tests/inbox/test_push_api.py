@@ -12,7 +12,7 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
-from inbox import push_api
+from inbox.http import push_api
 from inbox.tokens import mint
 from notifier.delivery.accounts import registry
 from notifier.delivery.content import templates

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from inbox.http.demo_page import demo_link
 from inbox.tokens import mint
-from inbox.views import demo_link
 from notifier.local.processes.programs import PROJECT
 from notifier.sandbox.web_push import subscriptions
 from tenants.models import Device, Recipient

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from inbox import announcements
+from inbox.store import announcements
 from inbox.tokens import mint
 from notifier.local.servers import binaries
 from notifier.vocabulary.verdicts import Sent

@@ -16,8 +16,8 @@ from django.db import connections
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from inbox import announcements
-from inbox.feed import mark_read_up_to
+from inbox.store import announcements
+from inbox.store.feed import mark_read_up_to
 from inbox.tokens import mint
 from tenants.models import Recipient, Tenant
 from tests.inbox.conftest import message, send

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from inbox.counters import Counters
-from inbox.sync_state import WAITING_AT_MOST, SyncState
+from inbox.live.sync_state import WAITING_AT_MOST, SyncState
+from inbox.store.counters import Counters
 
 
 def news(*seqs: int, last_seq: int | None = None, unread: int | None = None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 from django.urls import URLPattern, URLResolver, get_resolver, path, reverse
 
-from inbox.views import demo_link
+from inbox.http.demo_page import demo_link
 from notifier.urls import server_error
 from tenants.models import Recipient, User
 from tests.admin.conftest import Site, create_rows

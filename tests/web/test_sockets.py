@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from inbox.hello_limit import MAX_WITHOUT_HELLO, MAX_WITHOUT_HELLO_PER_ADDRESS
+from inbox.live.hello_limit import MAX_WITHOUT_HELLO, MAX_WITHOUT_HELLO_PER_ADDRESS
 from inbox.tokens import mint
 from tenants.models import Recipient
 from tests.fixtures import People

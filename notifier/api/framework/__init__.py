@@ -1,4 +1,4 @@
-"""What every endpoint of the API shares. Views of `notifier.api`, `campaigns.api` and `inbox.api` are built from it.
+"""What every endpoint of the API shares. Views of `notifier.api`, `campaigns.api` and `inbox.http` are built from it.
 
 For one request, in this order:
 guard           middleware: limits and storable addresses before a view runs, problem documents where no view can answer

@@ -12,7 +12,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect, sync_playwright
 
 from campaigns.models import Audience, Campaign
-from inbox.views import demo_link
+from inbox.http.demo_page import demo_link
 from notifier.delivery.content.preferences_link import new_link, url_of
 from tenants.admin import admin_site
 from tenants.models import Preference, Recipient, User

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from inbox.counters import Counters
+from inbox.store.counters import Counters
 
 #: announced messages, and read marks, that wait for a slow socket; further messages come from the table
 WAITING_AT_MOST = 50

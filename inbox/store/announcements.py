@@ -1,7 +1,7 @@
 """Announces changes of inboxes to their open sockets, from any process.
 
 An announcement arrives at most once. The table is the truth: a socket that missed an announcement finds out by sequence
-number (inbox.consumers).
+number (inbox.live.consumers).
 
 The group_send of `channels` costs an event loop and a round trip for each recipient, and in a campaign almost no
 recipient is online. This module asks Redis once which inboxes have open sockets and publishes to these only, in the

@@ -6,32 +6,25 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from inbox import feed, tokens
-from inbox.counters import Counters
+from inbox import tokens
+from inbox.http.base import TAGS, InboxView
+from inbox.store import feed
+from inbox.store.counters import Counters
 from notifier.api.framework import schema
 from notifier.api.framework.authentication import ApiCaller
 from notifier.api.framework.fields import MAX_KEY, Text
 from notifier.api.framework.paths import path
 from notifier.api.framework.views import read
-from notifier.api.people.preferences import change, shown
-from notifier.api.people.shapes import PreferencesInput, PreferencesOutput
-from notifier.errors import Forged, ReadOnly
 from notifier.values.trim import trimmed
 from tenants.access import get_owned
-from tenants.models import Preference, Recipient, Tenant
+from tenants.models import Recipient, Tenant
 
-TAGS = ["inbox"]
 LARGEST_SEQ = 2**63 - 1
 
 
@@ -86,39 +79,7 @@ class ReadInput(serializers.Serializer[Any]):
     up_to_seq = serializers.IntegerField(min_value=0, max_value=LARGEST_SEQ)
 
 
-# -- authentication and views ------------------------------------------------------------------------------------------
-
-
-class InboxTokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer <recipient token>`. `request.user` is the Visitor. Sets the transaction's scope."""
-
-    def authenticate(self, request: Request) -> tuple[tokens.Visitor, None]:
-        kind, _, token = get_authorization_header(request).decode("latin-1").partition(" ")
-        if kind.lower() != "bearer" or not token:
-            raise Forged("A recipient token is required: Authorization: Bearer <token>.", code="token_missing")
-        return tokens.verify(token.strip()), None
-
-    def authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="inbox"'
-
-
-class InboxTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    target_class = InboxTokenAuthentication
-    name = "recipientToken"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
-        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT from POST /v1/inbox/tokens"}
-
-
-class MayWrite(BasePermission):
-    """A read-only token may only GET; every view of the inbox refuses its other methods."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        if not isinstance(request.user, tokens.Visitor):
-            return False
-        if not request.user.may_write and request.method not in SAFE_METHODS:
-            raise ReadOnly("This token is read-only; changes need the recipient's own token.")
-        return True
+# -- views -----------------------------------------------------------------------------------------------------------
 
 
 class TokensView(APIView):
@@ -138,30 +99,6 @@ class TokensView(APIView):
         recipient = get_owned(Recipient.objects.all(), tenant, external_id=values["recipient"])
         token, ends = tokens.mint(recipient, values.get("ttl_seconds"))
         return Response(TokenOutput({"token": token, "expires_at": ends}).data, status=201)
-
-
-class InboxView(APIView):
-    """The base class of the views that the widget calls. Pages of any origin may call them: the token is the only
-    credential, and cookies are ignored."""
-
-    authentication_classes = [InboxTokenAuthentication]
-    permission_classes = [MayWrite]
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        # a browser's preflight request carries no token
-        is_preflight = request.method == "OPTIONS"
-        response = HttpResponse(status=204) if is_preflight else super().dispatch(request, *args, **kwargs)
-        response["Access-Control-Allow-Origin"] = "*"
-        response["Cache-Control"] = "no-store"
-        if is_preflight:
-            response["Access-Control-Allow-Methods"] = "GET, POST, PUT, DELETE"
-            response["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
-            response["Access-Control-Max-Age"] = "86400"
-        return response
-
-    def visitor(self) -> tokens.Visitor:
-        visitor: tokens.Visitor = self.request.user  # type: ignore[assignment]
-        return visitor
 
 
 class MessagesView(InboxView):
@@ -215,22 +152,6 @@ class MessagesReadView(InboxView):
         return _response_of(feed.mark_read_up_to(self.visitor().recipient_id, seq))
 
 
-class PreferencesView(InboxView):
-    @schema.describe("Read own preferences", gives=PreferencesOutput, tags=TAGS)
-    def get(self, request: Request) -> Response:
-        """The preferences of this recipient. A recipient without stored preferences allows everything."""
-        stored = Preference.objects.filter(recipient_id=self.visitor().recipient_id).first()
-        return Response(shown(stored or Preference()))
-
-    @schema.describe(
-        "Change own preferences", takes=PreferencesInput, gives=PreferencesOutput, fails=(400, 403), tags=TAGS
-    )
-    def put(self, request: Request) -> Response:
-        """Holds from now on, also for messages that were scheduled before."""
-        values, visitor = read(PreferencesInput, request.data), self.visitor()
-        return Response(shown(change(visitor.tenant_id, visitor.recipient_id, values)))
-
-
 def _response_of(counters: Counters) -> Response:
     return Response(counters.as_json())
 
@@ -241,5 +162,4 @@ urlpatterns = [
     path("v1/inbox/messages/<id:message_id>/read", MessageReadView.as_view()),
     path("v1/inbox/unread", UnreadView.as_view()),
     path("v1/inbox/read", MessagesReadView.as_view()),
-    path("v1/inbox/preferences", PreferencesView.as_view()),
 ]

@@ -9,9 +9,9 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from inbox.announcements import announce
-from inbox.counters import Counters
 from inbox.models import Feed, InboxMessage
+from inbox.store.announcements import announce
+from inbox.store.counters import Counters
 from notifier.errors import NotFound
 from notifier.models import DeliveryEvent
 from notifier.vocabulary.ids import new_id

@@ -12,8 +12,8 @@ import orjson
 from django.db import transaction
 from django.utils import timezone
 
-from inbox.announcements import announce
-from inbox.counters import Counters
+from inbox.store.announcements import announce
+from inbox.store.counters import Counters
 from notifier.channels.in_app import InApp, InAppMessage
 from notifier.channels.links import runs_code
 from notifier.delivery.infra import bulk

@@ -16,7 +16,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from inbox.api import TAGS, InboxView
+from inbox.http.base import TAGS, InboxView
 from notifier.api import events
 from notifier.api.framework import schema
 from notifier.api.framework.fields import Object, Text

@@ -24,10 +24,12 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
 
-from inbox import feed, hello_limit, tokens
-from inbox.announcements import group_name
-from inbox.counters import Counters
-from inbox.sync_state import SyncState
+from inbox import tokens
+from inbox.live import hello_limit
+from inbox.live.sync_state import SyncState
+from inbox.store import feed
+from inbox.store.announcements import group_name
+from inbox.store.counters import Counters
 from notifier.errors import Forged, ReadOnly
 from notifier.web.limits import uncount
 from tenants.access import scope
