@@ -16,8 +16,11 @@ from django.utils import timezone
 
 from notifier.errors import Conflict, InvalidInput
 from notifier.vocabulary.status import Kind
-from tenants.models import Category
+from tenants.models import Category, OptIn
 
+#: what a category's creator chooses besides its key, and may change later
+VALUES = ("name", "description", "kind", "opt_in", "preferred_channels", "over_cap")
+NO_OPT_IN = "A critical message ignores preferences, so its category can ask for no opt-in."
 #: uses that a refusal lists; a longer list would not be read
 MAX_USES = 5
 
@@ -82,11 +85,14 @@ def archived_error(key: str, field: str) -> InvalidInput:
     )
 
 
-def create(tenant_id: uuid.UUID, key: str, name: str, kind: str, description: str = "") -> Category:
-    """Raises Conflict for a key that exists, or for a critical category whose key a recipient has opted out of."""
-    check_kind(Category(tenant_id=tenant_id, key=key), kind)
+def create(tenant_id: uuid.UUID, values: Mapping[str, Any]) -> Category:
+    """A category with these values (`key`, `name`, `kind`, and others of VALUES). Raises Conflict for a key that
+    exists, or for a critical category whose key a recipient has opted out of; InvalidInput for a wrong value."""
+    category = Category(tenant_id=tenant_id, **values)
+    check_values(category)
+    check_kind(Category(tenant_id=tenant_id, key=category.key), category.kind)
     category, created = Category.objects.get_or_create(
-        tenant_id=tenant_id, key=key, defaults={"name": name, "kind": kind, "description": description}
+        tenant_id=tenant_id, key=category.key, defaults={name: getattr(category, name) for name in VALUES}
     )
     if not created:
         raise Conflict(f"There is a category {category.key!r} already.", field="key", code="exists")
@@ -94,18 +100,25 @@ def create(tenant_id: uuid.UUID, key: str, name: str, kind: str, description: st
 
 
 def change(category: Category, changes: Mapping[str, Any]) -> Category:
-    """Change `name`, `description`, `kind` or `archived`. Raises Conflict for a kind that planned messages or opt-outs
-    forbid."""
+    """Change VALUES or `archived`. Raises Conflict for a kind that planned messages or opt-outs forbid, InvalidInput
+    for a wrong value."""
     with transaction.atomic():
         category = Category.objects.select_for_update().get(pk=category.pk)
         if "kind" in changes:
             check_kind(category, changes["kind"])
-        for name in ("name", "description", "kind"):
+        for name in VALUES:
             setattr(category, name, changes.get(name, getattr(category, name)))
+        check_values(category)
         if "archived" in changes and changes["archived"] != category.archived:
             category.archived_at = timezone.now() if changes["archived"] else None
         category.save()
     return category
+
+
+def check_values(category: Category) -> None:
+    """Raise InvalidInput for an opt-in of a critical category, whose messages ask for none."""
+    if category.kind == Kind.CRITICAL and category.opt_in not in ("", OptIn.OFF):
+        raise InvalidInput(NO_OPT_IN, field="opt_in")
 
 
 def check_kind(category: Category, kind: str) -> None:

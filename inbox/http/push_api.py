@@ -22,7 +22,7 @@ from notifier.api.framework import schema
 from notifier.api.framework.fields import Object, Text
 from notifier.api.framework.paths import path
 from notifier.api.framework.views import read
-from notifier.api.people.shapes import DeviceOutput
+from notifier.api.people.shapes import DeviceOutput, device_timezone
 from notifier.api.push import WebPushKeyOutput
 from notifier.delivery.accounts import webpush_keys
 from notifier.errors import Forged
@@ -46,6 +46,7 @@ class OwnDeviceInput(serializers.Serializer[Any]):
         help_text="Of a browser, in place of token: what PushSubscription.toJSON() returns.",
     )
     app = Text(trimmed, max_length=100, required=False, allow_blank=True, help_text="Which of your apps.")
+    timezone = device_timezone()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("token" in attrs) == ("subscription" in attrs):
@@ -59,6 +60,7 @@ class OwnDeviceInput(serializers.Serializer[Any]):
 
 class OwnDeviceRemoval(OwnDeviceInput):
     app = None  # type: ignore[assignment]
+    timezone = None  # type: ignore[assignment]
 
 
 class PushKeyView(InboxView):
@@ -82,7 +84,9 @@ class OwnDevicesView(InboxView):
         """Safe to repeat at every start of the page: it tells that the device is still in use. A device of another
         recipient moves to this one. Beyond 50 devices of one platform the longest unused are removed."""
         values, recipient = read(OwnDeviceInput, request.data), self._recipient()
-        device_id, created = devices.register(recipient, values["platform"], values["token"], values.get("app"))
+        device_id, created = devices.register(
+            recipient, values["platform"], values["token"], values.get("app"), values.get("timezone")
+        )
         device = Device.objects.get(pk=device_id)
         self._forget_earlier(device)
         return Response(DeviceOutput(device).data, status=201 if created else 200)

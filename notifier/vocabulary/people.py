@@ -24,10 +24,15 @@ class DeviceAddress(NamedTuple):
 
 @dataclass(frozen=True)
 class Preferences:
-    """What a recipient asked for. `categories_off` holds `category` or `category:channel`."""
+    """What a recipient asked for. `categories_off` and `categories_on` hold `category` or `category:channel`."""
 
     channels_off: frozenset[str] = frozenset()
     categories_off: frozenset[str] = frozenset()
+    categories_on: frozenset[str] = frozenset()  #: opt-ins; those to a category with double opt-in are confirmed
+    #: category -> channel; "" stands for all categories
+    preferred_channels: Mapping[str, str] = field(default_factory=dict)
+    everything_off: bool = False
+    snoozed_until: datetime | None = None
     quiet_from: int | None = None  #: minute of the local day, inclusive
     quiet_until: int | None = None  #: minute of the local day, exclusive
     language: str = ""
@@ -43,7 +48,7 @@ class Person(NamedTuple):
     email: str
     phone: str
     locale: str
-    timezone: str
+    timezone: str  #: of the phone that was seen last, else of the recipient; "": the tenant's counts
     status: str
     attributes: Mapping[str, Any]
     devices: tuple[DeviceAddress, ...] = ()

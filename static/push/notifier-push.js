@@ -159,10 +159,21 @@ export class NotifierPush extends EventTarget {
     } catch (error) {
       throw this.#error("push_service", error);
     }
-    await this.#call("PUT", "devices", { subscription: { ...subscription.toJSON(), key_id }, app: this.#options.app });
+    await this.#registerDevice({ subscription: { ...subscription.toJSON(), key_id }, app: this.#options.app });
     localStorage.setItem(WANTED, "yes");
     this.#post(registration, "notifier-push:configure", { key, key_id });
     this.#post(registration, "notifier-push:flush", {});
+  }
+
+  /** With the browser's time zone; without it, when the server's zone database is older than the browser's. */
+  async #registerDevice(device) {
+    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+    try {
+      await this.#call("PUT", "devices", timeZone ? { ...device, timezone: timeZone } : device);
+    } catch (error) {
+      if (!timeZone || error.cause?.problem?.field !== "timezone") throw error;
+      await this.#call("PUT", "devices", device);
+    }
   }
 
   // -- the service worker --

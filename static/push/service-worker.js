@@ -251,7 +251,11 @@
     await writeConfig({ ...config, key, key_id });
     if (!token) return;
     if (event.oldSubscription) await call(config, token, "DELETE", "devices", { subscription: event.oldSubscription.toJSON() });
-    await call(config, token, "PUT", "devices", { subscription: { ...subscription.toJSON(), key_id }, app: config.app });
+    const device = { subscription: { ...subscription.toJSON(), key_id }, app: config.app };
+    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+    const registered = timeZone && (await call(config, token, "PUT", "devices", { ...device, timezone: timeZone }));
+    // the server's zone database may be older than the browser's
+    if (!timeZone || registered?.status === 400) await call(config, token, "PUT", "devices", device);
   }
 
   // -- what a page says --

@@ -46,6 +46,20 @@ CREATE TRIGGER consent_update AFTER UPDATE ON tenants_device FOR EACH ROW
         OR OLD.token <> NEW.token)
   EXECUTE FUNCTION device_consent();
 CREATE TRIGGER consent_delete AFTER DELETE ON tenants_device FOR EACH ROW EXECUTE FUNCTION device_consent();
+-- the zone of a recipient is that of the device that was seen last; registration keeps it (tenants.people.devices)
+CREATE FUNCTION forget_device_zone() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE tenants_recipient r SET device_timezone = newest.timezone
+  FROM (SELECT coalesce((SELECT d.timezone FROM tenants_device d
+                         WHERE d.recipient_id = OLD.recipient_id AND d.timezone <> ''
+                         ORDER BY d.last_seen_at DESC LIMIT 1), '') AS timezone) newest
+  WHERE r.id = OLD.recipient_id AND r.device_timezone <> newest.timezone;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER device_zone AFTER DELETE ON tenants_device FOR EACH ROW
+  WHEN (OLD.timezone <> '') EXECUTE FUNCTION forget_device_zone();
+CREATE TRIGGER device_zone_moved AFTER UPDATE OF recipient_id ON tenants_device FOR EACH ROW
+  WHEN (OLD.timezone <> '' AND OLD.recipient_id <> NEW.recipient_id) EXECUTE FUNCTION forget_device_zone();
 CREATE FUNCTION recipient_consent() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM record_consent_change(OLD.tenant_id, OLD.id, '', '', 'recipient');
@@ -53,7 +67,7 @@ BEGIN
 END $$;
 CREATE TRIGGER consent_update AFTER UPDATE ON tenants_recipient FOR EACH ROW
   WHEN (OLD.status <> NEW.status OR OLD.email <> NEW.email OR OLD.phone <> NEW.phone
-        OR OLD.timezone <> NEW.timezone)
+        OR OLD.timezone <> NEW.timezone OR OLD.device_timezone <> NEW.device_timezone)
   EXECUTE FUNCTION recipient_consent();
 CREATE TRIGGER consent_delete AFTER DELETE ON tenants_recipient FOR EACH ROW EXECUTE FUNCTION recipient_consent();
 """
@@ -230,6 +244,28 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "opt_in",
+                    models.CharField(
+                        choices=[
+                            ("off", "No opt-in: everyone gets them who did not opt out"),
+                            ("single", "Opt-in: only recipients who asked for them"),
+                            ("double", "Double opt-in: only recipients who asked for them and confirmed it"),
+                        ],
+                        default="off",
+                        help_text="For marketing categories that do not say otherwise.",
+                        max_length=6,
+                        verbose_name="opt-in to marketing",
+                    ),
+                ),
+                (
+                    "send_windows",
+                    models.TextField(
+                        blank=True,
+                        help_text="When messages may leave, by kind, channel and country; a line of your own replaces the built-in one: marketing sms DE 09:00-20:00, marketing sms FR mon-sat 10:00-20:00, marketing sms US off. The line built-in off removes all built-in windows.",
+                        max_length=4000,
+                    ),
+                ),
+                (
                     "brand_color",
                     models.CharField(
                         blank=True,
@@ -374,6 +410,10 @@ class Migration(migrations.Migration):
                     "timezone",
                     models.CharField(blank=True, max_length=64, validators=[tenants.models.accounts.check_timezone]),
                 ),
+                (
+                    "device_timezone",
+                    models.CharField(blank=True, db_default="", default="", editable=False, max_length=64),
+                ),
                 ("attributes", models.JSONField(blank=True, default=dict)),
                 (
                     "status",
@@ -406,6 +446,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "everything_off",
+                    models.BooleanField(
+                        db_default=False,
+                        default=False,
+                        help_text="Nothing but critical and transactional messages.",
+                    ),
+                ),
+                (
                     "channels_off",
                     django.contrib.postgres.fields.ArrayField(
                         base_field=models.CharField(max_length=16), blank=True, default=list, size=None
@@ -421,8 +469,30 @@ class Migration(migrations.Migration):
                         size=None,
                     ),
                 ),
+                (
+                    "categories_on",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=96),
+                        blank=True,
+                        default=list,
+                        help_text="What the recipient asked for: a category's key, or key:channel for one channel of it.",
+                        size=None,
+                    ),
+                ),
+                (
+                    "preferred_channels",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text='A channel for each category, such as {"promotions": "email"}; "" stands for all categories.',
+                    ),
+                ),
                 ("quiet_from", models.TimeField(blank=True, null=True)),
                 ("quiet_until", models.TimeField(blank=True, null=True)),
+                (
+                    "snoozed_until",
+                    models.DateTimeField(blank=True, help_text="Marketing waits until then.", null=True),
+                ),
                 ("language", models.CharField(blank=True, max_length=16)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
                 (
@@ -599,6 +669,17 @@ class Migration(migrations.Migration):
                     "app",
                     models.CharField(blank=True, help_text="The app of yours that made the token.", max_length=100),
                 ),
+                (
+                    "timezone",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        help_text="Of the phone, as the app reports it. It counts before the recipient's own time zone.",
+                        max_length=64,
+                        validators=[tenants.models.accounts.check_timezone],
+                    ),
+                ),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("last_seen_at", models.DateTimeField(auto_now_add=True)),
                 ("dead_since", models.DateTimeField(blank=True, null=True)),
@@ -667,6 +748,47 @@ class Migration(migrations.Migration):
                         ],
                         default=notifier.vocabulary.status.Kind["TRANSACTIONAL"],
                         max_length=16,
+                    ),
+                ),
+                (
+                    "opt_in",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "As the tenant's settings say (marketing only)"),
+                            *[
+                                ("off", "No opt-in: everyone gets them who did not opt out"),
+                                ("single", "Opt-in: only recipients who asked for them"),
+                                ("double", "Double opt-in: only recipients who asked for them and confirmed it"),
+                            ],
+                        ],
+                        help_text="Whether a recipient gets messages of the category before the recipient asked for them.",
+                        max_length=6,
+                        verbose_name="opt-in",
+                    ),
+                ),
+                (
+                    "preferred_channels",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=16),
+                        blank=True,
+                        default=list,
+                        help_text="In this order. A message leaves on the first of these channels that reaches the recipient; on all channels when none of these reaches, or when this is empty.",
+                        size=None,
+                    ),
+                ),
+                (
+                    "over_cap",
+                    models.CharField(
+                        choices=[
+                            ("drop", "Drop: the message is not sent"),
+                            ("defer", "Defer: the message leaves in the next window that has room"),
+                            ("digest", "Digest: the message joins the category's next digest"),
+                        ],
+                        default="drop",
+                        help_text="What becomes of a message that exceeds a frequency cap.",
+                        max_length=6,
+                        verbose_name="over the cap",
                     ),
                 ),
                 ("archived_at", models.DateTimeField(editable=False, null=True)),

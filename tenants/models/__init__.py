@@ -1,9 +1,9 @@
 """The rows of tenants: `accounts` (tenants, users, keys), `people`, `consent`, `imports`, `records` (audit log,
 idempotency keys). All but User and Tenant are tenant-owned. Imported by every package above; imports none."""
 
-from tenants.models.accounts import ApiKey, Member, Tenant, User
+from tenants.models.accounts import ApiKey, Member, OptIn, Tenant, User
 from tenants.models.base import TenantOwned
-from tenants.models.consent import Category, ConsentChange, Preference, Suppression
+from tenants.models.consent import Category, ConsentChange, OverCap, Preference, Suppression
 from tenants.models.imports import Import
 from tenants.models.people import Device, Recipient
 from tenants.models.records import AuditLog, IdempotencyKey
@@ -17,6 +17,8 @@ __all__ = [
     "IdempotencyKey",
     "Import",
     "Member",
+    "OptIn",
+    "OverCap",
     "Preference",
     "Recipient",
     "Suppression",

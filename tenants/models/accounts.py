@@ -43,6 +43,14 @@ class PasswordField(_CharField):
         return f"password_of({table}{compiler.quote_name_unless_alias('id')})", params
 
 
+class OptIn(models.TextChoices):
+    """Whether a recipient gets messages of a category before the recipient asked for them."""
+
+    OFF = "off", "No opt-in: everyone gets them who did not opt out"
+    SINGLE = "single", "Opt-in: only recipients who asked for them"
+    DOUBLE = "double", "Double opt-in: only recipients who asked for them and confirmed it"
+
+
 class User(AbstractUser):
     """A user of the admin. A superuser is an operator and sees every tenant."""
 
@@ -88,6 +96,20 @@ class Tenant(models.Model):
         ],
         default=Tracking.OFF.value,
         help_text="Of mail that leaves through a mail server. Email services track by their own settings.",
+    )
+    opt_in = models.CharField(
+        "opt-in to marketing",
+        max_length=6,
+        choices=OptIn,
+        default=OptIn.OFF,
+        help_text="For marketing categories that do not say otherwise.",
+    )
+    send_windows = models.TextField(
+        blank=True,
+        max_length=4000,
+        help_text="When messages may leave, by kind, channel and country; a line of your own replaces the built-in "
+        "one: marketing sms DE 09:00-20:00, marketing sms FR mon-sat 10:00-20:00, marketing sms US off. "
+        "The line built-in off removes all built-in windows.",
     )
     brand_color = models.CharField(
         "brand colour",

@@ -7,8 +7,17 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from notifier.vocabulary.status import Kind
+from tenants.models.accounts import OptIn
 from tenants.models.base import TenantOwned
 from tenants.models.people import Recipient
+
+
+class OverCap(models.TextChoices):
+    """What becomes of a message that exceeds a frequency cap."""
+
+    DROP = "drop", "Drop: the message is not sent"
+    DEFER = "defer", "Defer: the message leaves in the next window that has room"
+    DIGEST = "digest", "Digest: the message joins the category's next digest"
 
 
 class Category(TenantOwned):
@@ -20,6 +29,27 @@ class Category(TenantOwned):
         max_length=500, blank=True, help_text="Shown to recipients on their preferences page."
     )
     kind = models.CharField(max_length=16, choices=[(k.value, k.value) for k in Kind], default=Kind.TRANSACTIONAL)
+    opt_in = models.CharField(
+        "opt-in",
+        max_length=6,
+        blank=True,
+        choices=[("", "As the tenant's settings say (marketing only)"), *OptIn.choices],
+        help_text="Whether a recipient gets messages of the category before the recipient asked for them.",
+    )
+    preferred_channels = ArrayField(
+        models.CharField(max_length=16),
+        default=list,
+        blank=True,
+        help_text="In this order. A message leaves on the first of these channels that reaches the recipient; "
+        "on all channels when none of these reaches, or when this is empty.",
+    )
+    over_cap = models.CharField(
+        "over the cap",
+        max_length=6,
+        choices=OverCap,
+        default=OverCap.DROP,
+        help_text="What becomes of a message that exceeds a frequency cap.",
+    )
     #: when set, nothing new may use the category; its present uses continue, and every opt-out stays in force
     archived_at = models.DateTimeField(null=True, editable=False)
 
@@ -36,9 +66,13 @@ class Category(TenantOwned):
 
 
 class Preference(TenantOwned):
-    """One recipient's preferences. Only opt-outs are stored: what a recipient has not refused is allowed."""
+    """One recipient's preferences: opt-outs, and explicit opt-ins, which a category may ask for. An opt-in to a
+    category with double opt-in is stored here when the recipient has confirmed it."""
 
     recipient = models.OneToOneField(Recipient, on_delete=models.CASCADE, related_name="preference")
+    everything_off = models.BooleanField(
+        default=False, db_default=False, help_text="Nothing but critical and transactional messages."
+    )
     channels_off = ArrayField(models.CharField(max_length=16), default=list, blank=True)
     categories_off = ArrayField(
         models.CharField(max_length=96),
@@ -46,8 +80,20 @@ class Preference(TenantOwned):
         blank=True,
         help_text="A category's key, or key:channel for one channel of it.",
     )
+    categories_on = ArrayField(
+        models.CharField(max_length=96),
+        default=list,
+        blank=True,
+        help_text="What the recipient asked for: a category's key, or key:channel for one channel of it.",
+    )
+    preferred_channels = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text='A channel for each category, such as {"promotions": "email"}; "" stands for all categories.',
+    )
     quiet_from = models.TimeField(null=True, blank=True)
     quiet_until = models.TimeField(null=True, blank=True)
+    snoozed_until = models.DateTimeField(null=True, blank=True, help_text="Marketing waits until then.")
     language = models.CharField(max_length=16, blank=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -26,6 +26,8 @@ class Recipient(TenantOwned):
     phone = models.CharField(max_length=16, blank=True, help_text="E.164, such as +491701234567")
     locale = models.CharField(max_length=16, blank=True, help_text="BCP 47, such as de-AT")
     timezone = models.CharField(max_length=64, blank=True, validators=[check_timezone])
+    #: of the device that was seen last; `tenants.people.devices` and a trigger keep it
+    device_timezone = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     attributes = models.JSONField(default=dict, blank=True)
     status = models.CharField(max_length=8, choices=State, default=State.ACTIVE)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -58,6 +60,14 @@ class Device(TenantOwned):
     platform = models.CharField(max_length=MAX_PLATFORM, default="fcm")
     token = models.CharField(max_length=MAX_TOKEN)
     app = models.CharField(max_length=100, blank=True, help_text="The app of yours that made the token.")
+    timezone = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[check_timezone],
+        help_text="Of the phone, as the app reports it. It counts before the recipient's own time zone.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     last_seen_at = models.DateTimeField(auto_now_add=True)
     dead_since = models.DateTimeField(null=True, blank=True)

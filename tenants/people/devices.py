@@ -18,12 +18,21 @@ from tenants.people.platforms import check_token, tokens_of_device
 # an update. The clock is read once the row is locked: a provider's refusal of a request sent before then does not mark
 # the device dead.
 _REGISTER = """
-INSERT INTO tenants_device AS d (id, tenant_id, recipient_id, platform, token, app, created_at, last_seen_at)
-VALUES (%(id)s, %(tenant)s, %(recipient)s, %(platform)s, %(token)s, coalesce(%(app)s, ''), now(), clock_timestamp())
-ON CONFLICT (tenant_id, platform, token) DO UPDATE
-  SET recipient_id = excluded.recipient_id, app = coalesce(%(app)s, d.app), last_seen_at = clock_timestamp(),
-    dead_since = NULL, dead_reason = ''
-RETURNING d.id, d.xmax = 0
+WITH registered AS (
+  INSERT INTO tenants_device AS d
+    (id, tenant_id, recipient_id, platform, token, app, timezone, created_at, last_seen_at)
+  VALUES (%(id)s, %(tenant)s, %(recipient)s, %(platform)s, %(token)s, coalesce(%(app)s, ''),
+    coalesce(%(timezone)s, ''), now(), clock_timestamp())
+  ON CONFLICT (tenant_id, platform, token) DO UPDATE
+    SET recipient_id = excluded.recipient_id, app = coalesce(%(app)s, d.app),
+      timezone = coalesce(%(timezone)s, d.timezone), last_seen_at = clock_timestamp(),
+      dead_since = NULL, dead_reason = ''
+  RETURNING d.id, d.xmax = 0 AS created, d.timezone
+), seen AS (
+  UPDATE tenants_recipient r SET device_timezone = d.timezone FROM registered d
+  WHERE r.id = %(recipient)s AND d.timezone <> '' AND r.device_timezone <> d.timezone
+)
+SELECT id, created FROM registered
 """
 
 # Two people may register one browser at the same time, each with another token: the second waits for the first.
@@ -35,9 +44,12 @@ def check(platform: str, token: str, app: str = "") -> tuple[str, str]:
     return check_token(platform, token), fields.app(app) if app else ""
 
 
-def register(recipient: Recipient, platform: str, token: str, app: str | None = None) -> tuple[uuid.UUID, bool]:
+def register(
+    recipient: Recipient, platform: str, token: str, app: str | None = None, timezone: str | None = None
+) -> tuple[uuid.UUID, bool]:
     """The device's id, and whether it is new. A token of another recipient moves to this one, and a dead device is
-    usable again. Without `app` an existing device keeps its app."""
+    usable again. Without `app` an existing device keeps its app; the same holds for its time zone, which becomes the
+    recipient's `device_timezone`. `timezone` is in its stored form."""
     token, named_app = check(platform, token, app or "")
     stored_app = None if app is None else named_app
     tokens = tokens_of_device(recipient.tenant_id, platform, token)
@@ -51,6 +63,7 @@ def register(recipient: Recipient, platform: str, token: str, app: str | None = 
             "platform": platform,
             "token": token,
             "app": stored_app,
+            "timezone": timezone,
         }
         with connection.cursor() as cursor:
             cursor.execute(_REGISTER, values)

@@ -94,8 +94,8 @@ def _people(tenant: uuid.UUID) -> list[str]:
         _rows(
             tenant,
             "tenants_preference",
-            "id, recipient_id, channels_off, categories_off, language, updated_at",
-            f"{_id('preference')}, {PERSON}, '{{}}', '{{}}', '', now()",
+            "id, recipient_id, channels_off, categories_off, categories_on, preferred_channels, language, updated_at",
+            f"{_id('preference')}, {PERSON}, '{{}}', '{{}}', '{{}}', '{{}}', '', now()",
         ),
         _rows(
             tenant,

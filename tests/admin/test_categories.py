@@ -88,9 +88,15 @@ def test_a_kind_that_would_ignore_an_opt_out_is_refused_at_its_field(site: Site,
     someone = Recipient.objects.create(tenant=site.people.acme, external_id="no")
     Preference.objects.create(tenant=site.people.acme, recipient=someone, categories_off=[f"{category.key}:push"])
     browser, page = log_in(site.people.ben), url(Category, "change", category.pk)
-    assert "kind" in errors(browser.post(page, {"name": "News", "kind": "critical"}))
-    assert browser.post(page, {"name": "News", "kind": "marketing"}).status_code == 302
-    made = {"tenant": str(site.people.acme.pk), "key": category.key, "name": "x", "kind": "critical"}
+    assert "kind" in errors(browser.post(page, {"name": "News", "kind": "critical", "over_cap": "drop"}))
+    assert browser.post(page, {"name": "News", "kind": "marketing", "over_cap": "drop"}).status_code == 302
+    made = {
+        "tenant": str(site.people.acme.pk),
+        "key": category.key,
+        "name": "x",
+        "kind": "critical",
+        "over_cap": "drop",
+    }
     Template.objects.filter(category=category).update(category=None)
     category.delete()
     assert "kind" in errors(browser.post(url(Category, "add"), made))

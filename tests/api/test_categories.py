@@ -230,3 +230,34 @@ def test_a_category_is_created_once(site: ApiSite) -> None:
 def test_a_bad_category_is_refused_with_the_field(site: ApiSite, change: dict[str, Any], field: str) -> None:
     got = site.acme("POST", "/v1/categories", {"key": "promotions", "name": "P", **change})
     assert (got.status, got.body["field"]) == (400, field), got.body
+
+
+# -- opt-in, preferred channels, over the cap --------------------------------------------------------------------------
+
+
+def test_a_categorys_rules_are_read_as_they_were_written(site: ApiSite) -> None:
+    rules = {"opt_in": "double", "preferred_channels": ["email", "sms"], "over_cap": "defer"}
+    body = {"key": "promotions", "name": "Promotions", "kind": "marketing"}
+    made = site.acme("POST", "/v1/categories", {**body, **rules})
+    assert made.status == 201 and {**made.body, **rules} == made.body
+    changed = site.acme("PATCH", "/v1/categories/promotions", {"opt_in": "", "preferred_channels": []})
+    assert (changed.body["opt_in"], changed.body["preferred_channels"]) == ("", [])
+    assert changed.body["over_cap"] == "defer"
+
+
+@pytest.mark.parametrize(
+    ("rules", "field"),
+    [
+        ({"opt_in": "triple"}, "opt_in"),
+        ({"opt_in": "single", "kind": "critical"}, "opt_in"),
+        ({"preferred_channels": ["pigeon"]}, "preferred_channels"),
+        ({"preferred_channels": ["email", "email"]}, "preferred_channels"),
+        ({"preferred_channels": "email"}, "preferred_channels"),
+        ({"over_cap": "explode"}, "over_cap"),
+    ],
+)
+def test_a_wrong_rule_of_a_category_is_refused_with_the_field(site: ApiSite, rules: dict[str, Any], field: str) -> None:
+    got = site.acme("POST", "/v1/categories", {"key": "promotions", "name": "P", "kind": "marketing", **rules})
+    assert got.status == 400, got.body
+    assert field in {got.body["field"], *(e["field"] for e in got.body.get("errors", []))}, got.body
+    assert not Category.objects.filter(key="promotions").exists()

@@ -31,9 +31,7 @@ class CategoriesView(TenantView):
     def post(self, request: Request) -> Response:
         """The kind decides whether preferences and quiet hours hold messages back."""
         values = self.read(shapes.CategoryInput)
-        category = categories.create(
-            self.tenant_id, values["key"], values["name"], values["kind"], values["description"]
-        )
+        category = categories.create(self.tenant_id, values)
         detail = {"key": category.key, "kind": category.kind}
         audit.record(self.tenant_id, "category.create", category.pk, detail, by=self.actor)
         return Response(_shown([category])[0], status=201)

@@ -35,7 +35,9 @@ class DevicesView(TenantView):
         values = self.read(shapes.DeviceInput)
         recipient = find(self.tenant, external_id)
         check_not_erased(recipient)
-        device_id, created = devices.register(recipient, values["platform"], values["token"], values.get("app"))
+        device_id, created = devices.register(
+            recipient, values["platform"], values["token"], values.get("app"), values.get("timezone")
+        )
         return Response(_shown([Device.objects.get(pk=device_id)])[0], status=201 if created else 200)
 
 

@@ -1,10 +1,11 @@
-"""/v1/recipients/<external_id>/preferences: which channels and categories a recipient turned off, and quiet hours."""
+"""/v1/recipients/<external_id>/preferences: which channels and categories a recipient turned off or asked for, and
+preferred channels, quiet hours, snooze."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import time
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -21,12 +22,24 @@ from notifier.delivery.content.preferences_link import new_link, url_of
 from notifier.errors import InvalidInput
 from tenants.models import Category, Preference
 
+#: a longer rest is an opt-out, which `everything_off` says
+LONGEST_SNOOZE = timedelta(days=366)
+
 EXAMPLES = [
     OpenApiExample(
         "No promotions, and quiet nights",
         {"categories": {"promotions": False}, "quiet_hours": {"from": "22:00", "until": "07:00"}},
         request_only=True,
-    )
+    ),
+    OpenApiExample(
+        "News by email only, nothing until February",
+        {
+            "categories": {"news": True},
+            "preferred_channels": {"news": "email", "": "push"},
+            "snoozed_until": "2030-02-01T00:00:00Z",
+        },
+        request_only=True,
+    ),
 ]
 
 
@@ -64,16 +77,21 @@ class PreferencesLinkView(TenantView):
 
 def change(tenant_id: uuid.UUID, recipient_id: uuid.UUID, values: Mapping[str, Any]) -> Preference:
     """Store the recipient's preferences. Raises InvalidInput, naming the field."""
+    now = datetime.now(UTC)
     with transaction.atomic():
-        stored = Preference.objects.select_for_update().filter(recipient_id=recipient_id).first()
-        opt_outs = stored.categories_off if stored else []
-        named = {*values.get("categories", {}), *map(_key, opt_outs)}
+        stored = Preference.objects.select_for_update().filter(recipient_id=recipient_id).first() or Preference()
+        named = {*values.get("categories", {}), *values.get("preferred_channels", {}), *_stored_keys(stored)}
         known = Category.objects.filter(tenant_id=tenant_id, key__in=named).values_list("key", flat=True)
         preference, _ = Preference.objects.update_or_create(
             recipient_id=recipient_id,
-            defaults={"tenant_id": tenant_id, **columns(values, frozenset(known), opt_outs)},
+            defaults={"tenant_id": tenant_id, **columns(values, frozenset(known), stored, now)},
         )
     return preference
+
+
+def _stored_keys(stored: Preference) -> set[str]:
+    """The keys of the categories that a stored preference names; some of these may be deleted by now."""
+    return {*map(_key, [*stored.categories_off, *stored.categories_on]), *stored.preferred_channels} - {""}
 
 
 def _key(entry: str) -> str:
@@ -84,46 +102,69 @@ def _key(entry: str) -> str:
 # -- pure: from the JSON of the API to the stored columns, and back ----------------------------------------------------
 
 
-def columns(values: Mapping[str, Any], known: frozenset[str], opt_outs: Sequence[str] = ()) -> dict[str, Any]:
-    """The columns to store. `known`: those categories named in `values` or in the stored `opt_outs` that exist. An
+def columns(values: Mapping[str, Any], known: frozenset[str], stored: Preference, now: datetime) -> dict[str, Any]:
+    """The columns to store. `known`: those categories named in `values` or in the `stored` preference that exist. An
     opt-out from a deleted category stays unless `values` names the category. Raises InvalidInput, naming the field."""
     changed: dict[str, Any] = {}
+    if "everything_off" in values:
+        changed["everything_off"] = values["everything_off"]
     if "channels" in values:
         changed["channels_off"] = _channels_off(values["channels"], "channels")
     if "categories" in values:
-        deleted = [entry for entry in opt_outs if _key(entry) not in known]
-        kept = [entry for entry in deleted if _key(entry) not in values["categories"]]
-        changed["categories_off"] = kept + _categories_off(values["categories"], known | {_key(e) for e in deleted})
+        changed |= _category_columns(values["categories"], known, stored)
+    if "preferred_channels" in values:
+        changed["preferred_channels"] = _preferred(values["preferred_channels"], known | _stored_keys(stored))
     if "quiet_hours" in values:
         changed["quiet_from"], changed["quiet_until"] = _quiet(values["quiet_hours"])
+    if "snoozed_until" in values:
+        changed["snoozed_until"] = _snooze(values["snoozed_until"], now)
     if "language" in values:
         changed["language"] = values["language"] or ""
     return changed
 
 
-def shown(preference: Preference) -> dict[str, Any]:
-    """The stored preference as the API shows it."""
+def _category_columns(switches: Mapping[str, Any], known: frozenset[str], stored: Preference) -> dict[str, list[str]]:
+    """The opt-outs and opt-ins to store. Those of deleted categories stay unless `switches` names the category."""
+    choices = read_categories(switches, known | _stored_keys(stored))
+    return {
+        column: [e for e in before if _key(e) not in known and _key(e) not in switches] + entries
+        for column, before, entries in (
+            ("categories_off", stored.categories_off, choices[False]),
+            ("categories_on", stored.categories_on, choices[True]),
+        )
+    }
+
+
+def shown(preference: Preference, now: datetime | None = None) -> dict[str, Any]:
+    """The stored preference as the API shows it. A snooze that is over is not shown."""
+    until, now = preference.snoozed_until, now or datetime.now(UTC)
     quiet = None
     if preference.quiet_from is not None and preference.quiet_until is not None:
         quiet = {"from": f"{preference.quiet_from:%H:%M}", "until": f"{preference.quiet_until:%H:%M}"}
     return {
+        "everything_off": preference.everything_off,
         "channels": {name: name not in preference.channels_off for name in sorted(channels())},
-        "categories": _categories(preference.categories_off),
+        "categories": _categories(preference.categories_off, preference.categories_on),
+        "preferred_channels": dict(sorted(preference.preferred_channels.items())),
         "quiet_hours": quiet,
+        "snoozed_until": until if until is not None and until > now else None,
         "language": preference.language,
     }
 
 
-def _categories(off: list[str]) -> dict[str, Any]:
-    categories: dict[str, Any] = {}
-    # sorted, "promotions" comes before "promotions:push": the opt-out from all channels wins
-    for entry in sorted(off):
-        key, _, channel = entry.partition(":")
-        if not channel:
-            categories[key] = False
-        elif categories.get(key) is not False:
-            categories.setdefault(key, {})[channel] = False
-    return categories
+def _categories(off: Sequence[str], on: Sequence[str]) -> dict[str, Any]:
+    """Category -> true, false, or its channels with true and false. An opt-out counts more than an opt-in."""
+    categories: dict[str, Any] = {key: False for key in off if ":" not in key}
+    categories |= {key: True for key in on if ":" not in key and key not in categories}
+    for switch, entries in ((True, on), (False, off)):
+        for key, colon, channel in (entry.partition(":") for entry in entries):
+            if not colon or categories.get(key) is False:
+                continue
+            if categories.get(key) is True:
+                # the opt-in to all channels, but for those with an opt-out
+                categories[key] = dict.fromkeys(sorted(channels()), True)
+            categories.setdefault(key, {})[channel] = switch
+    return dict(sorted(categories.items()))
 
 
 def _channels_off(switches: Mapping[str, Any], field: str) -> list[str]:
@@ -138,19 +179,45 @@ def _channels_off(switches: Mapping[str, Any], field: str) -> list[str]:
     return [name for name, switch in sorted(switches.items()) if not switch]
 
 
-def _categories_off(switches: Mapping[str, Any], known: frozenset[str]) -> list[str]:
-    off: list[str] = []
+def read_categories(switches: Mapping[str, Any], known: frozenset[str]) -> dict[bool, list[str]]:
+    """The entries of `categories_off` (False) and of `categories_on` (True)."""
+    choices: dict[bool, list[str]] = {False: [], True: []}
     for key, switch in sorted(switches.items()):
         field = f"categories.{key[:64]}"
         if key not in known:
             raise InvalidInput("There is no such category.", field=field, code="unknown_category")
         if isinstance(switch, Mapping):
-            off += [f"{key}:{name}" for name in _channels_off(switch, field)]
+            off = _channels_off(switch, field)
+            choices[False] += [f"{key}:{name}" for name in off]
+            choices[True] += [f"{key}:{name}" for name in sorted(switch) if name not in off]
         elif not isinstance(switch, bool):
             raise InvalidInput("Must be true, false or an object of channels.", field=field)
-        elif not switch:
-            off.append(key)
-    return off
+        else:
+            choices[switch].append(key)
+    return choices
+
+
+def _preferred(chosen: Mapping[str, Any], known: frozenset[str]) -> dict[str, str]:
+    for key, name in chosen.items():
+        field = f"preferred_channels.{key[:64]}" if key else "preferred_channels"
+        if key and key not in known:
+            raise InvalidInput("There is no such category.", field=field, code="unknown_category")
+        if not isinstance(name, str) or name not in channels():
+            listed = ", ".join(sorted(channels()))
+            raise InvalidInput(f"Must be a channel; known: {listed}.", field=field, code="unknown_channel")
+    return dict(chosen)
+
+
+def _snooze(until: datetime | None, now: datetime) -> datetime | None:
+    if until is not None and until <= now:
+        raise InvalidInput("Is in the past; null for no snooze.", field="snoozed_until", code="in_the_past")
+    if until is not None and until > now + LONGEST_SNOOZE:
+        raise InvalidInput(
+            f"Is more than {LONGEST_SNOOZE.days} days ahead; everything_off has no end.",
+            field="snoozed_until",
+            code="too_far_ahead",
+        )
+    return until
 
 
 def _quiet(hours: Mapping[str, str] | None) -> tuple[time | None, time | None]:

@@ -6,11 +6,12 @@ from typing import Any
 
 from rest_framework import serializers
 
-from notifier.api.framework.fields import Boolean, Object, Pattern, Text
+from notifier.api.framework.fields import Boolean, Object, Pattern, Text, Time
+from notifier.channels.names import check_channel_names
 from notifier.errors import InvalidInput
 from notifier.values.trim import trimmed
 from notifier.vocabulary.status import Kind
-from tenants.models import Recipient
+from tenants.models import OptIn, OverCap, Recipient
 from tenants.people import attributes, fields
 from tenants.people.platforms import MAX_SPELLING, platforms
 
@@ -59,16 +60,30 @@ class RecipientOutput(serializers.Serializer[Any]):
     phone = serializers.CharField()
     locale = serializers.CharField()
     timezone = serializers.CharField()
+    device_timezone = serializers.CharField(help_text="Of the device that was seen last; it counts before timezone.")
     attributes = serializers.DictField()
     status = serializers.ChoiceField(Recipient.State.values)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
 
+def device_timezone() -> Text:
+    """The field `timezone` of a device that registers."""
+    return Text(
+        fields.timezone,
+        max_length=64,
+        required=False,
+        allow_blank=True,
+        help_text="The phone's time zone (IANA, such as Europe/Berlin). It counts before the recipient's own. "
+        "Left out: as it was.",
+    )
+
+
 class DeviceInput(serializers.Serializer[Any]):
     platform = serializers.ChoiceField(platforms())
     token = Text(max_length=MAX_SPELLING, help_text="As the platform gave it to the app; its provider checks it.")
     app = Text(trimmed, max_length=100, required=False, allow_blank=True, help_text="Which of your apps.")
+    timezone = device_timezone()
 
 
 class DeviceOutput(serializers.Serializer[Any]):
@@ -76,6 +91,7 @@ class DeviceOutput(serializers.Serializer[Any]):
     platform = serializers.CharField()
     token = serializers.CharField()
     app = serializers.CharField()
+    timezone = serializers.CharField()
     created_at = serializers.DateTimeField()
     last_seen_at = serializers.DateTimeField()
     dead_since = serializers.DateTimeField(
@@ -98,19 +114,75 @@ class PreferencesInput(serializers.Serializer[Any]):
     """A given field replaces the stored value as a whole. A field that is left out keeps its value, so no choice is
     lost."""
 
+    everything_off = Boolean(required=False, help_text="true: nothing but critical and transactional messages.")
     channels = Object(MAX_PREFERENCES, required=False, help_text='Such as {"push": false}.')
     categories = Object(
-        MAX_PREFERENCES, required=False, help_text='Such as {"promotions": false, "news": {"push": false}}.'
+        MAX_PREFERENCES,
+        required=False,
+        help_text='Such as {"promotions": false, "news": {"push": false}}. true is an opt-in, which some categories '
+        "ask for; a category that is left out has neither an opt-out nor an opt-in.",
+    )
+    preferred_channels = Object(
+        MAX_PREFERENCES,
+        required=False,
+        help_text='The channel for each category, such as {"promotions": "email"}; "" stands for all categories.',
     )
     quiet_hours = QuietHours(required=False, allow_null=True)
+    snoozed_until = Time(
+        required=False,
+        allow_null=True,
+        help_text="Marketing waits until then; at most 366 days ahead. null: no snooze.",
+    )
     language = _optional(fields.locale, 16, help_text="The language of messages; empty: the recipient's locale.")
 
 
 class PreferencesOutput(serializers.Serializer[Any]):
+    everything_off = serializers.BooleanField()
     channels = serializers.DictField(child=serializers.BooleanField())
-    categories = serializers.DictField(help_text="true, false, or an object of channels.")
+    categories = serializers.DictField(help_text="true (an opt-in), false (an opt-out), or an object of channels.")
+    preferred_channels = serializers.DictField(child=serializers.CharField())
     quiet_hours = QuietHours(allow_null=True)
+    snoozed_until = serializers.DateTimeField(allow_null=True)
     language = serializers.CharField()
+
+
+def _opt_in(**kwargs: Any) -> serializers.ChoiceField:
+    return serializers.ChoiceField(
+        ["", *OptIn.values],
+        required=False,
+        help_text="single: only recipients who asked for it (an opt-in) get it; double: who confirmed that, too; off: "
+        "everyone who did not opt out; empty: as the tenant says for marketing, else off.",
+        **kwargs,
+    )
+
+
+class PreferredChannels(serializers.ListField):
+    """Channels in the order of preference; an empty list is no preference."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("child", Text(max_length=16))
+        kwargs.setdefault("max_length", 16)
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        names = super().to_internal_value(data)
+        try:
+            return check_channel_names(names, "preferred_channels")
+        except InvalidInput as error:
+            raise serializers.ValidationError(error.message, code=error.code) from None
+
+
+def _preferred_channels() -> PreferredChannels:
+    return PreferredChannels(
+        required=False,
+        help_text="A message leaves on the first of these channels that reaches the recipient; on all when none does.",
+    )
+
+
+def _over_cap() -> serializers.ChoiceField:
+    return serializers.ChoiceField(
+        OverCap.values, required=False, help_text="What becomes of a message that exceeds a frequency cap."
+    )
 
 
 class CategoryInput(serializers.Serializer[Any]):
@@ -124,6 +196,9 @@ class CategoryInput(serializers.Serializer[Any]):
         default=Kind.TRANSACTIONAL.value,
         help_text="marketing waits for the end of quiet hours; critical ignores preferences.",
     )
+    opt_in = _opt_in()
+    preferred_channels = _preferred_channels()
+    over_cap = _over_cap()
 
 
 class CategoryPatch(serializers.Serializer[Any]):
@@ -132,6 +207,9 @@ class CategoryPatch(serializers.Serializer[Any]):
     name = Text(trimmed, max_length=200, required=False)
     description = Text(trimmed, max_length=500, required=False, allow_blank=True)
     kind = serializers.ChoiceField([k.value for k in Kind], required=False)
+    opt_in = _opt_in()
+    preferred_channels = _preferred_channels()
+    over_cap = _over_cap()
     archived = Boolean(required=False, help_text="true: no new template, campaign or request may use it.")
 
 
@@ -140,6 +218,9 @@ class CategoryOutput(serializers.Serializer[Any]):
     name = serializers.CharField()
     description = serializers.CharField()
     kind = serializers.ChoiceField([k.value for k in Kind])
+    opt_in = serializers.ChoiceField(["", *OptIn.values])
+    preferred_channels = serializers.ListField(child=serializers.CharField())
+    over_cap = serializers.ChoiceField(OverCap.values)
     archived = serializers.BooleanField()
 
 

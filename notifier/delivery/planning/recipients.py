@@ -19,7 +19,11 @@ from notifier.vocabulary.people import DeviceAddress, Person, Preferences
 # ---- statements ----------------------------------------------------------------------------------------------------
 
 _ALL_COLUMNS = [
-    *(f"r.{name}" for name in Person._fields[: Person._fields.index("attributes")]),
+    *(
+        # the phone's zone counts before the recipient's own
+        "coalesce(nullif(r.device_timezone, ''), r.timezone)" if name == "timezone" else f"r.{name}"
+        for name in Person._fields[: Person._fields.index("attributes")]
+    ),
     "r.attributes::text",
     *(f"p.{field.name}" for field in fields(Preferences)),
     *(f"d.{name}" for name in DeviceAddress._fields),
@@ -35,7 +39,8 @@ _PERSON, _PREFERENCES, _DEVICE = slice(_ATTRIBUTES), slice(_CHANNELS_OFF, _DEVIC
 # took both cores
 _PREFERENCES_AND_DEVICES = """
 LEFT JOIN LATERAL (
-  SELECT channels_off, categories_off, extract(epoch FROM quiet_from)::int / 60 AS quiet_from,
+  SELECT channels_off, categories_off, categories_on, nullif(preferred_channels, '{}')::text AS preferred_channels,
+         everything_off, snoozed_until, extract(epoch FROM quiet_from)::int / 60 AS quiet_from,
          extract(epoch FROM quiet_until)::int / 60 AS quiet_until, language
   FROM tenants_preference WHERE recipient_id = r.id OFFSET 0) p ON true
 LEFT JOIN LATERAL (
@@ -156,8 +161,14 @@ def _person(row: Sequence[Any], suppressed: frozenset[tuple[str, str]]) -> Perso
 
 
 def _preferences(row: Sequence[Any]) -> Preferences:
-    channels_off, categories_off, *others = row[_PREFERENCES]
-    return Preferences(frozenset(channels_off), frozenset(categories_off), *others)
+    channels_off, categories_off, categories_on, preferred, *values = row[_PREFERENCES]
+    return Preferences(
+        frozenset(channels_off),
+        frozenset(categories_off),
+        frozenset(categories_on),
+        {} if preferred is None else orjson.loads(preferred),
+        *values,
+    )
 
 
 def _device(row: Sequence[Any]) -> DeviceAddress:

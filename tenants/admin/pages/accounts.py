@@ -56,7 +56,7 @@ class TenantAdmin(TenantModelAdmin):
     ordering = ("name",)
     fields = (
         *("name", "slug", "default_locale", "timezone", "link_schemes", "sms_segments", "sms_transliterate"),
-        *("tracking", "brand_color", "logo_url", "sandbox", "active", "id", "created_at"),
+        *("opt_in", "tracking", "brand_color", "logo_url", "sandbox", "active", "id", "created_at"),
     )
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

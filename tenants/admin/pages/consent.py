@@ -12,9 +12,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from notifier.channels import channel, channels
+from notifier.channels.names import check_channel_names
 from notifier.errors import NotifierError
 from notifier.values.trim import trimmed
 from notifier.vocabulary.ids import parse_id
+from notifier.vocabulary.status import Kind
 from tenants import categories
 from tenants.admin.audit_entries import record_change
 from tenants.admin.base import ChannelFilter, TenantModelAdmin, masked
@@ -23,17 +25,25 @@ from tenants.admin.lists.large_tables import LargeTableAdmin, ReadOnlyLargeTable
 from tenants.admin.pages.people import recipient_ids
 from tenants.admin.roles import MARKETERS, may
 from tenants.admin.site import admin_site
-from tenants.models import Category, ConsentChange, Recipient, Suppression
+from tenants.models import Category, ConsentChange, OptIn, Recipient, Suppression
 from tenants.people.platforms import stored_spelling
 
 
 class CategoryForm(TenantForm):
     class Meta:
         model = Category
-        fields = ("tenant", "key", "name", "description", "kind")
+        fields = ("tenant", "key", "name", "description", "kind", "opt_in", "preferred_channels", "over_cap")
+
+    def clean_preferred_channels(self) -> list[str]:
+        try:
+            return check_channel_names(self.cleaned_data["preferred_channels"] or [], "preferred_channels")
+        except NotifierError as error:
+            raise forms.ValidationError(error.message) from error
 
     def clean(self) -> dict[str, Any] | None:
         values = super().clean() or {}
+        if values.get("kind") == Kind.CRITICAL and values.get("opt_in") not in ("", None, OptIn.OFF):
+            self.add_error("opt_in", categories.NO_OPT_IN)
         if self.errors or "kind" not in values:
             return values
         stored = None if self.instance._state.adding else Category.objects.filter(pk=self.instance.pk).first()
@@ -50,14 +60,14 @@ class CategoryAdmin(TenantModelAdmin):
     group = "Content"
     rank = 20
     form = CategoryForm
-    list_display = ("key", "name", "kind", "archived_at")
+    list_display = ("key", "name", "kind", "opt_in", "archived_at")
     list_filter = ("kind", ("archived_at", admin.EmptyFieldListFilter))
     search_fields = ("key", "name")
     ordering = ("key",)
     actions = ("archive", "restore")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("tenant", "key", "name", "description", "kind", *(("archived_at",) if obj is not None else ()))
+        return (*CategoryForm.Meta.fields, *(("archived_at",) if obj is not None else ()))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # recipients' opt-outs name the key

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from django import forms
@@ -81,7 +81,9 @@ class DeviceInline(TenantTabularInline):
     """Shows and removes devices. Devices are added on their own page, so that no token is ever rendered."""
 
     model = Device
-    fields = readonly_fields = ("platform", "masked_token", "app", "last_seen_at", "dead_since", "dead_reason")
+    fields = readonly_fields = (
+        *("platform", "masked_token", "app", "timezone", "last_seen_at", "dead_since", "dead_reason"),
+    )
     can_add = False
     verbose_name_plural = "Devices"
 
@@ -102,35 +104,55 @@ class PreferenceForm(TenantForm):
 
     class Meta:
         model = Preference
-        fields = ("channels_off", "categories_off", "quiet_from", "quiet_until", "language")
+        fields = (
+            *("everything_off", "channels_off", "categories_off", "categories_on", "preferred_channels"),
+            *("quiet_from", "quiet_until", "snoozed_until", "language"),
+        )
 
     def clean_language(self) -> str:
         return checked_value(self, "language", checks.locale)
 
+    def clean_preferred_channels(self) -> dict[str, str]:
+        value = self.cleaned_data["preferred_channels"]
+        if value in (None, ""):
+            return {}
+        if not isinstance(value, dict) or not all(isinstance(name, str) for name in value.values()):
+            raise forms.ValidationError('An object of categories and channels, such as {"promotions": "email"}.')
+        return value
+
     def clean(self) -> dict[str, Any] | None:
-        """Refuse new opt-outs of categories or channels that do not exist; stored ones stay."""
+        """Refuse new entries with categories or channels that do not exist; stored ones stay."""
         values = super().clean() or {}
+        entries = list(self._new_entries(values))
         chosen: Tenant | None = values.get("tenant")
-        entries = set(values.get("categories_off") or ()) - set(self.initial.get("categories_off") or ())
-        keys = {entry.partition(":")[0] for entry in entries}
         owner = chosen.pk if chosen else self.instance.tenant_id
+        keys = {key for _, key, _ in entries}
         known = set(Category.objects.filter(tenant_id=owner, key__in=keys).values_list("key", flat=True))
-        for entry in sorted(entries):
-            key, colon, name = entry.partition(":")
-            if key not in known:
-                self.add_error("categories_off", f"There is no category {key!r}.")
-            elif colon and name not in channels():
-                self.add_error(
-                    "categories_off", f"There is no channel {name!r}; known: {', '.join(sorted(channels()))}."
-                )
+        for field, key, name in entries:
+            if key and key not in known:
+                self.add_error(field, f"There is no category {key!r}.")
+            elif name is not None and name not in channels():
+                self.add_error(field, f"There is no channel {name!r}; known: {', '.join(sorted(channels()))}.")
         return values
+
+    def _new_entries(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str, str | None]]:
+        """Field, category and channel (None: all) of each entry that was not stored before."""
+        for field in ("categories_off", "categories_on"):
+            for entry in sorted(set(values.get(field) or ()) - set(self.initial.get(field) or ())):
+                key, colon, name = entry.partition(":")
+                yield field, key, name if colon else None
+        before = self.initial.get("preferred_channels")
+        stored = before.items() if isinstance(before, dict) else ()
+        for key, name in sorted((values.get("preferred_channels") or {}).items()):
+            if (key, name) not in stored:
+                yield "preferred_channels", key, name
 
 
 class PreferenceInline(TenantTabularInline):
     model = Preference
     form = PreferenceForm
     verbose_name_plural = "Preferences"
-    fields = ("channels_off", "categories_off", "quiet_from", "quiet_until", "language")
+    fields = PreferenceForm.Meta.fields
     can_delete_rows = False
 
 
@@ -171,8 +193,14 @@ class RecipientAdmin(LargeTableAdmin):
     def masked_phone(self, recipient: Recipient) -> str:
         return masked(recipient.phone)
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = [*RecipientForm.Meta.fields]
+        if obj is not None:
+            fields.insert(fields.index("timezone") + 1, "device_timezone")
+        return fields
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        fixed = super().get_readonly_fields(request, obj)
+        fixed = (*super().get_readonly_fields(request, obj), "device_timezone")
         if obj is None:
             return fixed
         extra = ("status",) if obj.status == Recipient.State.ERASED else ()
@@ -251,7 +279,10 @@ class DeviceForm(TenantForm):
 
     class Meta:
         model = Device
-        fields = ("tenant", "recipient", "platform", "token", "app")
+        fields = ("tenant", "recipient", "platform", "token", "app", "timezone")
+
+    def clean_timezone(self) -> str:
+        return checked_value(self, "timezone", checks.timezone)
 
     def clean_token(self) -> str:
         return trimmed(self.cleaned_data["token"])
@@ -300,15 +331,17 @@ class DeviceAdmin(LargeTableAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            return ("tenant", "recipient", "platform", "token", "app")
+            return ("tenant", "recipient", "platform", "token", "app", "timezone")
         times = ("created_at", "last_seen_at", "dead_since", "dead_reason")
-        return ("tenant", "recipient", "platform", "masked_token", "app", *times)
+        return ("tenant", "recipient", "platform", "masked_token", "app", "timezone", *times)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def save_model(self, request: HttpRequest, obj: Device, form: Any, change: bool) -> None:
-        device_id, created = devices.register(obj.recipient, obj.platform, obj.token, obj.app or None)
+        device_id, created = devices.register(
+            obj.recipient, obj.platform, obj.token, obj.app or None, obj.timezone or None
+        )
         obj.pk = device_id
         obj.refresh_from_db()
         if not created:
