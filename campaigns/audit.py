@@ -28,6 +28,9 @@ class Act(StrEnum):
     REHEARSE = "rehearse"
     TEST = "test"
     GO = "go"
+    #: set or cancel the time of a planned launch
+    PLAN = "plan"
+    UNPLAN = "unplan"
     TAKE_BACK = "take_back"
     PAUSE = "pause"
     RESUME = "resume"
@@ -35,6 +38,8 @@ class Act(StrEnum):
     # of the campaign itself
     #: its hold is over
     LAUNCHED = "launched"
+    #: its planned launch did not happen
+    LAUNCH_REFUSED = "launch_refused"
     CANARY_PASSED = "canary_passed"
     HALTED = "halted"
     #: every outcome is in the ledger: of a campaign that finished, of one that was stopped

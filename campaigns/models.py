@@ -130,6 +130,22 @@ class Campaign(TenantOwned):
         default=50, help_text="The campaign pauses itself when more than this percentage of its addresses is dead."
     )
     rollout = models.CharField(max_length=12, choices=Rollout, default=Rollout.ALL, editable=False)
+    # -- planned launch: campaigns.lifecycle.planned --
+    launch_at = models.DateTimeField(
+        null=True, blank=True, help_text="The armed campaign launches itself at this time; empty: a person presses GO."
+    )
+    launch_rollout = models.CharField(
+        max_length=12, choices=Rollout, default=Rollout.ALL, help_text="What leaves at the planned launch."
+    )
+    #: the planner knows that no opt-out holds for a topic
+    launch_ignores_opt_outs = models.BooleanField(default=False, editable=False)
+    #: the audit log names the planner as the actor of GO: a user, an API key, or neither (an operator, a schedule)
+    launch_planned_by = models.ForeignKey(
+        User, null=True, editable=False, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    launch_planned_by_key = models.UUIDField(null=True, editable=False)
+    #: why the planned launch did not happen; the plan is over then
+    launch_failure = models.CharField(max_length=500, blank=True, editable=False)
     # -- rehearsals --
     #: a silent campaign goes through all steps and reaches no recipient: providers check its messages and deliver none
     silent = models.BooleanField(default=False, editable=False)
@@ -162,7 +178,15 @@ class Campaign(TenantOwned):
     accounted_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
-        indexes = [models.Index(fields=["tenant", "-id"], name="campaign_newest")]
+        indexes = [
+            models.Index(fields=["tenant", "-id"], name="campaign_newest"),
+            # the sweep looks every second
+            models.Index(
+                fields=["launch_at"],
+                name="campaign_planned",
+                condition=models.Q(launch_at__isnull=False, launched_at__isnull=True, launch_failure=""),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

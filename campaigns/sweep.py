@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 
 from campaigns import arming
-from campaigns.lifecycle import canary, fanout, launch, stopping
+from campaigns.lifecycle import canary, fanout, launch, planned, stopping
 from campaigns.models import Campaign
 from campaigns.preflight import rehearse
 from campaigns.report import accounting
@@ -14,9 +15,12 @@ from notifier.channels.queues import BATCH
 from notifier.tasks import post, waiting
 
 
-def sweep() -> None:
-    """Launch campaigns whose hold is over, check running campaigns, and publish tasks that were lost."""
+def sweep(now: datetime | None = None) -> None:
+    """Launch campaigns whose hold is over or whose planned time has come, check running campaigns, and publish tasks
+    that were lost. `now`: instead of the clock, for planned times."""
+    now = now or datetime.now(UTC)
     launch.launch_held()
+    planned.launch_planned(now)
     rehearse.launch_armed()
     for campaign_id in _in_state(State.RUNNING):
         if not canary.advance(campaign_id):

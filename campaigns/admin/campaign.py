@@ -51,7 +51,7 @@ class CampaignAdmin(Workflow, ControlViews, ChecklistViews, TenantModelAdmin):
     rank = 10
     audited_by_domain = True
     form = CampaignForm
-    list_display = ("name", "state_badge", "audience", "people", "channel_names", "launched_at")
+    list_display = ("name", "state_badge", "audience", "people", "channel_names", "launch_at", "launched_at")
     list_filter = ("state", "mode", "silent")
     list_select_related = ("tenant", "template", "audience")
     search_fields = ("name", "template__key")
@@ -62,7 +62,18 @@ class CampaignAdmin(Workflow, ControlViews, ChecklistViews, TenantModelAdmin):
         css = {"all": ["campaigns/campaign.css"]}
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        fields = ["tenant", "name", "template", "channels", "audience", "upload", "data", "mode", "not_after"]
+        fields = [
+            "tenant",
+            "name",
+            "template",
+            "channels",
+            "audience",
+            "upload",
+            "data",
+            "mode",
+            "not_after",
+            "launch_at",
+        ]
         if obj is not None and not self.has_change_permission(request, obj):
             fields.remove("upload")
         return [
@@ -171,7 +182,8 @@ class CampaignAdmin(Workflow, ControlViews, ChecklistViews, TenantModelAdmin):
         if state in (State.DRAFT, State.ARMING) and campaign.audience is not None:
             panel |= {"people": count_recipients(campaign.audience), "topic": topic_of(campaign)}
             panel["upload"] = loading.running_upload(campaign.audience.pk)
-        if state in MOVING or (campaign.silent and state == State.ARMED):
+        launches_itself = campaign.silent or (campaign.launch_at is not None and not campaign.launch_failure)
+        if state in MOVING or (launches_itself and state == State.ARMED):
             progress = results.progress(campaign)
             panel |= {"progress": progress, "percent": percent(progress), "seconds_left": _seconds_left(campaign)}
         if state in (State.ARMED, State.LAUNCHING):

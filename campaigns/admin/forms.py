@@ -15,6 +15,7 @@ from tenants.admin import TenantForm
 
 #: labels of the fields under "Launch settings". An empty field keeps its value; an empty rate means no limit
 LAUNCH_SETTINGS = {
+    "launch_rollout": "At the planned launch",
     "hold_seconds": "Hold GO for (seconds)",
     "rate_per_s": "Messages a second",
     "canary_percent": "Share that leaves first (%)",
@@ -37,7 +38,18 @@ class CampaignForm(TenantForm):
 
     class Meta:
         model = Campaign
-        fields = ("tenant", "name", "template", "channels", "audience", "data", "mode", "not_after", *LAUNCH_SETTINGS)
+        fields = (
+            "tenant",
+            "name",
+            "template",
+            "channels",
+            "audience",
+            "data",
+            "mode",
+            "not_after",
+            "launch_at",
+            *LAUNCH_SETTINGS,
+        )
         widgets = {"data": forms.Textarea(attrs={"rows": 4, "cols": 60})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -45,6 +57,8 @@ class CampaignForm(TenantForm):
         if "channels" in self.fields:
             labels = [(name, name.replace("_", "-")) for name in sorted(channels(), reverse=True)]
             self.fields["channels"].choices = labels  # type: ignore[attr-defined]
+        if "launch_at" in self.fields:
+            self.fields["launch_at"].label = "Planned launch"
         for name, label in LAUNCH_SETTINGS.items():
             if name in self.fields:
                 self.fields[name].required, self.fields[name].label = False, label
@@ -73,9 +87,10 @@ class CampaignForm(TenantForm):
             "audience": audience.pk if audience else None,
             "data": values["data"] or {},
             "not_after": values["not_after"],
+            "launch_at": values["launch_at"],
             "mode": values["mode"],
             "rate_per_s": values["rate_per_s"],
-            **{name: values[name] for name in LAUNCH_SETTINGS if values[name] is not None},
+            **{name: values[name] for name in LAUNCH_SETTINGS if values[name] not in (None, "")},
         }
 
     def _show(self, error: NotifierError) -> None:

@@ -4,6 +4,7 @@ answer says whether this request changed the campaign."""
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django.urls import URLPattern
@@ -13,10 +14,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campaigns.api.base import OneCampaignView
-from campaigns.api.shapes import TAGS, CampaignGoInput, CampaignOutput, show_campaign
+from campaigns.api.shapes import TAGS, CampaignGoInput, CampaignOutput, CampaignPlanInput, show_campaign
+from campaigns.audit import Act
 from campaigns.lifecycle.controls import Control, Surface, offered
 from notifier.api.framework import schema
 from notifier.api.framework.paths import path
+
+#: the body of a control that takes options
+INPUTS: Mapping[Act, type[serializers.Serializer[Any]]] = {Act.GO: CampaignGoInput, Act.PLAN: CampaignPlanInput}
 
 
 def urls() -> list[URLPattern]:
@@ -31,8 +36,9 @@ class ControlView(OneCampaignView):
     """A POST may be repeated; the answer says whether this request changed the campaign."""
 
     def run(self, control: Control, campaign_id: uuid.UUID) -> Response:
-        options = self.read(CampaignGoInput) if control.takes_rollout else {}
         campaign = self.find(campaign_id)
+        shape = INPUTS.get(control.act)
+        options = self.read(shape) if shape else {}
         changed = control.run(self.tenant_id, campaign.pk, by=self.actor, **options)
         if control.background:
             return Response(show_campaign(self.find(campaign_id)), status=202)
@@ -43,7 +49,7 @@ class ControlView(OneCampaignView):
 def _view(control: Control) -> type[ControlView]:
     answer = CampaignOutput if control.background else _output(control)
     status = 202 if control.background else 200
-    takes = CampaignGoInput if control.takes_rollout else None
+    takes = INPUTS.get(control.act)
 
     class View(ControlView):
         @schema.post(control.summary, takes, answer, 404, status=status, tags=TAGS)

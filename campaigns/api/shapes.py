@@ -124,6 +124,14 @@ class CampaignChangeInput(serializers.Serializer[Any]):
     channels = ChannelNames(required=False)
     data = Object(fields.MAX_DATA_BYTES, required=False, help_text="Variables of the template.")  # type: ignore[assignment]
     not_after = Time(required=False, allow_null=True, help_text="Nothing leaves after this.")
+    launch_at = Time(
+        required=False,
+        allow_null=True,
+        help_text="The armed campaign launches itself at this time. null: a caller gives GO.",
+    )
+    launch_rollout = serializers.ChoiceField(
+        Rollout.choices, required=False, help_text="What leaves at the planned launch."
+    )
     hold_seconds = Integer(
         min_value=0,
         max_value=fields.MAX_HOLD,
@@ -177,6 +185,9 @@ class CampaignOutput(serializers.Serializer[Any]):
     channels = serializers.ListField(child=serializers.CharField())
     data = serializers.JSONField()  # type: ignore[assignment]
     not_after = serializers.DateTimeField(allow_null=True)
+    launch_at = serializers.DateTimeField(allow_null=True, help_text="When the armed campaign launches itself.")
+    launch_rollout = serializers.ChoiceField(Rollout.choices, help_text="What leaves at the planned launch.")
+    launch_failure = serializers.CharField(help_text="Why the planned launch did not happen. The plan is over then.")
     audience_size = serializers.IntegerField(help_text="People in the audience at the last arming; 0 of a topic.")
     processed = serializers.IntegerField(help_text="People whom arming has processed so far.")
     unreached = serializers.IntegerField(help_text=UNREACHED)
@@ -219,6 +230,12 @@ class CampaignGoInput(serializers.Serializer[Any]):
         default=False,
         help_text=f"Must be true for a topic, and for no other audience. {NO_OPT_OUT_HOLDS}",
     )
+
+
+class CampaignPlanInput(CampaignGoInput):
+    """When the armed campaign launches itself, and what leaves then."""
+
+    launch_at = Time(help_text="At most 366 days ahead.")
 
 
 class CampaignAccountOutput(serializers.Serializer[Any]):

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from campaigns.audience import topics
+from campaigns.edit import times
 from campaigns.models import Audience, Campaign
 from campaigns.storable_json import check_json
 from notifier.delivery.content import templates
@@ -46,6 +47,7 @@ def columns_of(tenant: Tenant, raw: Mapping[str, Any], campaign: Campaign | None
     audience = columns.get("audience", campaign.audience if campaign else None)
     if audience is not None and audience.is_topic:
         columns["channels"] = _channels_of_topic(columns.get("channels"), raw, campaign)
+    times.check_times(columns, campaign, audience, datetime.now(UTC))
     return columns
 
 
@@ -165,6 +167,8 @@ _CHECKS: Mapping[str, Callable[[Tenant, Any], Any]] = {
     "channels": lambda tenant, raw: _channels(raw),
     "data": lambda tenant, raw: check_data(raw),
     "not_after": lambda tenant, raw: check_not_after(raw),
+    "launch_at": lambda tenant, raw: times.read_launch_at(raw),
+    "launch_rollout": lambda tenant, raw: times.read_launch_rollout(raw),
     "mode": lambda tenant, raw: check_mode_name(raw),
     "hold_seconds": lambda tenant, raw: check_whole("hold_seconds", 0, MAX_HOLD, raw),
     "rate_per_s": lambda tenant, raw: check_rate(raw),

@@ -10,7 +10,7 @@ from enum import Flag, auto
 
 from campaigns import arming
 from campaigns.audit import Act, Actor
-from campaigns.lifecycle import launch, pausing, stopping
+from campaigns.lifecycle import launch, pausing, planned, stopping
 from campaigns.lifecycle.transition import find_campaign
 from campaigns.models import Campaign
 from campaigns.states import State
@@ -50,8 +50,8 @@ class Control:
     confirm: bool = False
     #: a worker does the work: the API answers 202 with the campaign
     background: bool = False
-    #: the caller chooses what leaves: run(..., rollout=, ignore_opt_outs=)
-    takes_rollout: bool = False
+    #: what the caller chooses: keyword arguments of `run`
+    options: tuple[str, ...] = ()
     surfaces: Surface = Surface.API | Surface.ADMIN | Surface.CLI
 
 
@@ -64,6 +64,11 @@ def _resume_button(campaign: Campaign) -> str:
     if campaign.state == State.RUNNING and campaign.halted_channels:
         return f"Resume {', '.join(campaign.halted_channels)}"
     return "Resume" if campaign.state == State.PAUSED else ""
+
+
+def _unplan_button(campaign: Campaign) -> str:
+    has_plan = campaign.launch_at is not None and campaign.state in planned.PLANNABLE
+    return "Cancel the planned launch" if has_plan else ""
 
 
 def _arm(tenant_id: uuid.UUID, campaign_id: uuid.UUID, /, *, by: Actor) -> bool:
@@ -102,7 +107,24 @@ CONTROLS: tuple[Control, ...] = (
         summary="GO. A repeat is harmless",
         button=_in(label=""),  # two steps of the checklist
         confirm=True,
-        takes_rollout=True,
+        options=("rollout", "ignore_opt_outs"),
+    ),
+    Control(
+        act=Act.PLAN,
+        run=planned.plan,
+        done="planned",
+        summary="Plan the launch: the armed campaign launches itself at a time",
+        button=_in(label=""),  # a field on the page of GO
+        options=("launch_at", "rollout", "ignore_opt_outs"),
+    ),
+    Control(
+        act=Act.UNPLAN,
+        run=planned.unplan,
+        done="unplanned",
+        summary="Cancel the planned launch",
+        button=_unplan_button,
+        help="The campaign stays as it is, and waits for GO.",
+        success="The planned launch is cancelled.",
     ),
     Control(
         act=Act.TAKE_BACK,

@@ -10,14 +10,13 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from campaigns.audience import topic_of
-from campaigns.audience.topics import NO_OPT_OUT_HOLDS
 from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.lifecycle.fanout import start_fanout
+from campaigns.lifecycle.launch_checks import LaunchRequest, check_launch, check_rollout, rfc_3339
 from campaigns.lifecycle.transition import Transition, apply, find_campaign
-from campaigns.models import Campaign, Rollout, Shard
+from campaigns.models import Campaign, Rollout
 from campaigns.states import State, move
-from notifier.errors import Conflict, InvalidInput
+from notifier.errors import Conflict
 
 _TAKE_BACK = Transition(
     act=Act.TAKE_BACK,
@@ -27,6 +26,16 @@ _TAKE_BACK = Transition(
     code="not_launching",
     refusal="cannot be taken back; what runs can be paused or stopped",
 )
+
+#: columns of a campaign without a planned launch
+NO_PLAN: dict[str, Any] = {
+    "launch_at": None,
+    "launch_rollout": Rollout.ALL,
+    "launch_ignores_opt_outs": False,
+    "launch_planned_by": None,
+    "launch_planned_by_key": None,
+    "launch_failure": "",
+}
 
 
 def go(
@@ -42,74 +51,55 @@ def go(
 
     With `hold_seconds` the campaign is `launching` until they are over; until then GO can be taken back."""
     campaign = find_campaign(tenant_id, campaign_id)
+    if launch(campaign, LaunchRequest(rollout, ignore_opt_outs, by), datetime.now(UTC)):
+        return True
+    campaign.refresh_from_db(fields=["state", "launched_at"])
+    if campaign.launched_at is not None or campaign.state == State.LAUNCHING:
+        return False
+    raise Conflict(f"GO needs an armed campaign; this one is {campaign.state}.", code="not_armed")
+
+
+def launch(campaign: Campaign, request: LaunchRequest, now: datetime) -> bool:
+    """Launch a campaign that is armed, and whose plan is still the one that asks. True for the one caller that launched
+    it. Raises what `check_launch` raises.
+
+    The checks follow the move, which an error rolls back: shards change only before the launch, and the answer to a
+    repeated GO does not depend on the time."""
+    check_rollout(request.rollout)
     with transaction.atomic():
-        if not _launch(campaign, rollout):
-            campaign.refresh_from_db(fields=["state", "launched_at"])
-            if campaign.launched_at is not None or campaign.state == State.LAUNCHING:
-                return False
-            raise Conflict(f"GO needs an armed campaign; this one is {campaign.state}.", code="not_armed")
-        _check_acknowledged(campaign, ignore_opt_outs)
-        _check_canary(campaign, rollout)
-        _check_not_after(campaign)
-        counts: dict[str, Any] = {"audience": campaign.audience_size, "excluded": campaign.excluded}
-        if ignore_opt_outs:
-            counts["ignore_opt_outs"] = True
-        record(campaign, Act.GO, by, **counts, rollout=rollout, hold_seconds=campaign.hold_seconds)
+        if not _move(campaign, request):
+            return False
+        check_launch(campaign, request, now)
+        detail: dict[str, Any] = {"audience": campaign.audience_size, "excluded": campaign.excluded}
+        if request.ignore_opt_outs:
+            detail["ignore_opt_outs"] = True
+        if request.planned_for is not None:
+            detail["planned_for"] = rfc_3339(request.planned_for)
+        record(campaign, Act.GO, request.by, **detail, rollout=request.rollout, hold_seconds=campaign.hold_seconds)
         if not campaign.hold_seconds:
             start_fanout(campaign.pk)
     return True
 
 
-def _launch(campaign: Campaign, rollout: str) -> bool:
-    if rollout not in Rollout.values:
-        raise InvalidInput(f"Must be one of: {', '.join(Rollout.values)}.", field="rollout", code="invalid_choice")
-    columns: dict[str, Any] = {"rollout": rollout, "canary_passed_at": None, "halted": "", "halted_channels": {}}
+def _move(campaign: Campaign, request: LaunchRequest) -> bool:
+    columns: dict[str, Any] = {"rollout": request.rollout, "canary_passed_at": None, "launch_failure": ""}
+    columns |= {"halted": "", "halted_channels": {}}
+    same_plan = Q() if request.planned_for is None else Q(launch_at=request.planned_for, launch_failure="")
     if not campaign.hold_seconds:
-        return move(campaign.pk, State.RUNNING, allowed_from=[State.ARMED], launched_at=Now(), **columns)
-    hold_until = Now() + timedelta(seconds=campaign.hold_seconds)
-    return move(campaign.pk, State.LAUNCHING, allowed_from=[State.ARMED], hold_until=hold_until, **columns)
-
-
-def _check_acknowledged(campaign: Campaign, ignore_opt_outs: bool) -> None:
-    """A topic reaches people who opted out at Notifier: the caller must say so. Checked after the move, as the
-    others."""
-    is_topic = bool(topic_of(campaign))
-    if ignore_opt_outs and not is_topic:
-        raise InvalidInput(
-            "Is for a campaign to a topic; for this campaign opt-outs hold. Leave it out.", field="ignore_opt_outs"
-        )
-    if is_topic and not ignore_opt_outs and not campaign.silent:
-        raise Conflict(
-            f"{NO_OPT_OUT_HOLDS} To launch it all the same, say so: ignore_opt_outs in the API, --ignore-opt-outs at "
-            "the command line, the tick in the admin.",
-            code="not_acknowledged",
-        )
-
-
-def _check_canary(campaign: Campaign, rollout: str) -> None:
-    """A caller that asks for a canary must not get everything at once. Checked after the move, which an error rolls
-    back: shards change only before the launch."""
-    if rollout != Rollout.ALL and not Shard.objects.filter(campaign=campaign, canary=True).exists():
-        raise Conflict(
-            f"There is no canary: {campaign.canary_percent} % of this campaign is not a single message.",
-            code="no_canary",
-        )
-
-
-def _check_not_after(campaign: Campaign) -> None:
-    """Checked after the move as well: the answer to a repeated GO does not depend on the time."""
-    begins = datetime.now(UTC) + timedelta(seconds=campaign.hold_seconds)
-    if campaign.not_after is not None and campaign.not_after <= begins:
-        latest = campaign.not_after.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        raise Conflict(
-            f"No message could leave: not_after is {latest}. Set a later not_after, or none.", code="too_late"
-        )
+        columns["launched_at"] = Now()
+        return move(campaign.pk, State.RUNNING, allowed_from=[State.ARMED], where=same_plan, **columns)
+    columns["hold_until"] = Now() + timedelta(seconds=campaign.hold_seconds)
+    return move(campaign.pk, State.LAUNCHING, allowed_from=[State.ARMED], where=same_plan, **columns)
 
 
 def take_back(tenant_id: uuid.UUID, campaign_id: uuid.UUID, *, by: Actor = OPERATOR) -> bool:
     """Undo GO within its hold. True for the one caller that took GO back, False when the campaign is armed already. A
-    campaign is either taken back or launched. Raises NotFound, or Conflict when the hold is over."""
-    return apply(_TAKE_BACK, find_campaign(tenant_id, campaign_id), by, hold_until=None)
+    campaign is either taken back or launched. Raises NotFound, or Conflict when the hold is over.
+
+    A plan whose time has come is cancelled as well: it would launch the campaign again at once."""
+    campaign = find_campaign(tenant_id, campaign_id)
+    is_due = campaign.launch_at is not None and campaign.launch_at <= datetime.now(UTC)
+    return apply(_TAKE_BACK, campaign, by, hold_until=None, **(NO_PLAN if is_due else {}))
 
 
 def launch_held() -> None:

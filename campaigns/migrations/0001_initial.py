@@ -246,6 +246,30 @@ class Migration(migrations.Migration):
                         max_length=12,
                     ),
                 ),
+                (
+                    "launch_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="The armed campaign launches itself at this time; empty: a person presses GO.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "launch_rollout",
+                    models.CharField(
+                        choices=[
+                            ("all", "everything at once"),
+                            ("canary", "the canary first, then the rest automatically"),
+                            ("canary_wait", "the canary first, then wait for a person"),
+                        ],
+                        default="all",
+                        help_text="What leaves at the planned launch.",
+                        max_length=12,
+                    ),
+                ),
+                ("launch_ignores_opt_outs", models.BooleanField(default=False, editable=False)),
+                ("launch_planned_by_key", models.UUIDField(editable=False, null=True)),
+                ("launch_failure", models.CharField(blank=True, editable=False, max_length=500)),
                 ("silent", models.BooleanField(default=False, editable=False)),
                 ("tested_at", models.DateTimeField(editable=False, null=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
@@ -272,6 +296,17 @@ class Migration(migrations.Migration):
                 (
                     "created_by",
                     models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "launch_planned_by",
+                    models.ForeignKey(
+                        db_index=False,
                         editable=False,
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
@@ -400,6 +435,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="campaign",
             index=models.Index(fields=["tenant", "-id"], name="campaign_newest"),
+        ),
+        migrations.AddIndex(
+            model_name="campaign",
+            index=models.Index(
+                condition=models.Q(("launch_at__isnull", False), ("launch_failure", ""), ("launched_at__isnull", True)),
+                fields=["launch_at"],
+                name="campaign_planned",
+            ),
         ),
         migrations.AddField(
             model_name="shardpayload",

@@ -13,6 +13,7 @@ from django.utils.timezone import localtime
 from campaigns.arming.render_problems import UNRENDERED, count_unrendered, excluded_messages, problem_sentences
 from campaigns.audience import topic_of
 from campaigns.audience.topics import NO_OPT_OUT_HOLDS, ONLY_FIREBASE
+from campaigns.lifecycle import planned
 from campaigns.models import Campaign
 from campaigns.preflight.spot_check import UNSEEN_AFTER, SpotCheck
 from notifier.channels.queues import queue_of
@@ -86,6 +87,8 @@ def _about_people(campaign: Campaign, findings: Findings) -> Iterator[str]:
 
 def _about_leaving(campaign: Campaign, findings: Findings, now: datetime) -> Iterator[str]:
     """Whether every message can leave."""
+    if why := planned.reason_to_refuse(campaign):
+        yield f"The planned launch will not happen: {why}"
     yield from problem_sentences([p for p in campaign.problems if p["reason"] == Reason.NO_ACCOUNT])
     for account in findings.ready:
         if not account.enabled:
@@ -93,6 +96,8 @@ def _about_leaving(campaign: Campaign, findings: Findings, now: datetime) -> Ite
     for channel, number in sorted((findings.workers or {}).items()):
         if not number:
             yield f"No worker listens on {queue_of(channel, Lane.BULK)}: nothing leaves until one is started."
+    if campaign.launch_at is not None:
+        now = max(now, campaign.launch_at)
     if campaign.not_after is not None and now + timedelta(seconds=findings.seconds) > campaign.not_after:
         yield "“Not after” is earlier than the end of the campaign; messages that have not left by then will expire."
 

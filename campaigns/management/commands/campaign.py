@@ -1,8 +1,10 @@
-"""manage.py campaign <id> status|go|take_back|pause|resume|stop"""
+"""manage.py campaign <id> status|go|plan|unplan|take_back|pause|resume|stop"""
 
 from __future__ import annotations
 
 import uuid
+from argparse import ArgumentTypeError
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -12,6 +14,7 @@ from campaigns.lifecycle.controls import Control, Surface, offered
 from campaigns.models import Campaign, Rollout
 from campaigns.report import results
 from notifier.errors import NotifierError
+from notifier.values import timestamps
 from tenants.models import User
 
 CONTROLS = {str(control.act): control for control in offered(Surface.CLI)}
@@ -25,7 +28,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("id", type=uuid.UUID)
         parser.add_argument("step", choices=["status", *CONTROLS])
-        parser.add_argument("--rollout", choices=Rollout.values, default=Rollout.ALL, help="what leaves at GO")
+        parser.add_argument("--rollout", choices=Rollout.values, default=Rollout.ALL, help="what leaves")
+        parser.add_argument(
+            "--at", dest="launch_at", type=_time, help="plan: when to launch, such as 2030-01-31T09:00:00+01:00"
+        )
         parser.add_argument(
             "--ignore-opt-outs", action="store_true", help="for a topic: no opt-out holds, because Google passes it on"
         )
@@ -37,8 +43,10 @@ class Command(BaseCommand):
             raise CommandError("There is no such campaign.")
         if options["step"] != "status":
             control = CONTROLS[options["step"]]
-            launch = {name: options[name] for name in ("rollout", "ignore_opt_outs")} if control.takes_rollout else {}
-            self._run(control, campaign, launch, Actor(user=_user(options["username"])))
+            if "launch_at" in control.options and options["launch_at"] is None:
+                raise CommandError("Say when: --at 2030-01-31T09:00:00+01:00")
+            chosen = {name: options[name] for name in control.options}
+            self._run(control, campaign, chosen, Actor(user=_user(options["username"])))
             campaign.refresh_from_db()
         self._show(campaign)
 
@@ -53,6 +61,9 @@ class Command(BaseCommand):
     def _show(self, campaign: Campaign) -> None:
         progress = results.progress(campaign)
         lines = {"campaign": f"{campaign.name}  {campaign.pk}", "state": campaign.state, "halted": campaign.halted}
+        if campaign.launch_at is not None and campaign.launched_at is None:
+            lines["planned"] = f"{campaign.launch_at:%Y-%m-%d %H:%M:%S} UTC, {campaign.launch_rollout}"
+            lines["refused"] = campaign.launch_failure
         if campaign.state == Campaign.State.LAUNCHING:
             lines["leaves at"] = f"{campaign.hold_until:%H:%M:%S} UTC"
         if campaign.launched_at is not None:
@@ -64,6 +75,13 @@ class Command(BaseCommand):
         for name, value in lines.items():
             if value:
                 self.stdout.write(f"{name:<9} {value}")
+
+
+def _time(text: str) -> datetime:
+    moment = timestamps.parse(text)
+    if moment is None or moment.tzinfo is None:
+        raise ArgumentTypeError(f"{text!r} is no time with an offset, such as 2030-01-31T09:00:00+01:00")
+    return moment.astimezone(UTC)
 
 
 def _user(username: str) -> User | None:

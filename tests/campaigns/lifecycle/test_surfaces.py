@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -30,11 +32,17 @@ START = {
     Act.ARM: State.DRAFT,
     Act.DISARM: State.ARMED,
     Act.GO: State.ARMED,
+    Act.PLAN: State.ARMED,
+    Act.UNPLAN: State.ARMED,
     Act.TAKE_BACK: State.LAUNCHING,
     Act.PAUSE: State.RUNNING,
     Act.RESUME: State.PAUSED,
     Act.STOP: State.RUNNING,
 }
+#: what a control needs, for the API; PLANNED is what the admin and the command line take
+TOMORROW = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+BODY: dict[Act, dict[str, Any]] = {Act.PLAN: {"launch_at": TOMORROW.isoformat()}}
+PLANNED = f"{TOMORROW:%Y-%m-%dT%H:%M}"
 
 
 @pytest.fixture
@@ -52,7 +60,8 @@ def start(site: Site, control: Control) -> Campaign:
     if START[control.act] == State.DRAFT:
         return site.draft()
     campaign = an_armed(site)
-    Campaign.objects.filter(pk=campaign.pk).update(state=START[control.act])
+    plan = {"launch_at": TOMORROW} if control.act == Act.UNPLAN else {}
+    Campaign.objects.filter(pk=campaign.pk).update(state=START[control.act], **plan)
     campaign.refresh_from_db()
     return campaign
 
@@ -74,7 +83,7 @@ def test_every_control_has_a_start() -> None:
 @pytest.mark.parametrize("control", offered(Surface.API), ids=lambda control: control.act)
 def test_a_control_through_the_api(site: Site, broker: Broker, api: Api, control: Control) -> None:
     campaign = start(site, control)
-    status, answer = api("POST", f"/v1/campaigns/{campaign.pk}/{control.act}")
+    status, answer = api("POST", f"/v1/campaigns/{campaign.pk}/{control.act}", BODY.get(control.act))
     assert status == (202 if control.background else 200)
     assert control.background or answer[control.done] is True
     assert entries() == [(f"campaign.{control.act}", str(campaign.pk), False, True)]
@@ -83,14 +92,16 @@ def test_a_control_through_the_api(site: Site, broker: Broker, api: Api, control
 @pytest.mark.parametrize("control", offered(Surface.ADMIN), ids=lambda control: control.act)
 def test_a_control_through_the_admin(site: Site, broker: Broker, ben: Browser, control: Control) -> None:
     campaign = start(site, control)
-    ben.post(page(control.act, campaign), page("change", campaign), revision=campaign.revision)
+    fields = {"revision": campaign.revision, "launch_at": PLANNED}
+    ben.post(page(control.act, campaign), page("change", campaign), **fields)
     assert entries() == [(f"campaign.{control.act}", str(campaign.pk), True, False)]
 
 
 @pytest.mark.parametrize("control", offered(Surface.CLI), ids=lambda control: control.act)
 def test_a_control_through_the_command_line(site: Site, broker: Broker, control: Control) -> None:
     campaign = start(site, control)
-    call_command("campaign", str(campaign.pk), str(control.act), stdout=StringIO())
+    when = ["--at", f"{PLANNED}Z"] if control.act == Act.PLAN else []
+    call_command("campaign", str(campaign.pk), str(control.act), *when, stdout=StringIO())
     assert entries() == [(f"campaign.{control.act}", str(campaign.pk), False, False)]
 
 
