@@ -18,6 +18,7 @@ from django.db import transaction
 
 from notifier.encryption import seal, unseal
 from notifier.errors import Forged, InvalidInput, NotFound
+from notifier.vocabulary.status import ConsentSource
 from tenants.access import set_scope
 from tenants.models import Recipient, Tenant
 
@@ -84,7 +85,7 @@ def verify(token: str) -> Visitor:
     """The holder of the token. Raises Forged with a code. Sets the running transaction's scope to the token's
     tenant."""
     tenant_id, recipient_id = _claimed_ids(token)
-    set_scope([tenant_id])
+    set_scope([tenant_id], ConsentSource.PERSON)
     recipient = Recipient.objects.select_related("tenant").filter(pk=recipient_id, tenant_id=tenant_id).first()
     if recipient is None or not recipient.tenant.active or recipient.status != Recipient.State.ACTIVE:
         raise Forged("The token's recipient does not exist here.", code="token_recipient")

@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from django.db.models import Model, QuerySet
 
 from notifier.errors import NotFound
+from notifier.vocabulary.status import ConsentSource
 from tenants.database import signed_settings
 
 if TYPE_CHECKING:
@@ -27,18 +28,26 @@ EVERY_TENANT = "*"
 M = TypeVar("M", bound=Model)
 
 
-def set_scope(tenants: Iterable[uuid.UUID] | str) -> None:
-    """Set the tenants that the rest of this transaction sees. Needs an open transaction."""
+def set_scope(tenants: Iterable[uuid.UUID] | str, source: ConsentSource | None = None) -> None:
+    """Set the tenants that the rest of this transaction sees, and the source of its consent changes. Needs an open
+    transaction."""
     value = tenants if isinstance(tenants, str) else ",".join(map(str, tenants))
-    signed_settings.set_local("tenants", value)
+    signed_settings.set_local("tenants", value, source or "")
 
 
 @contextmanager
-def scope(*tenants: uuid.UUID) -> Iterator[None]:
+def scope(*tenants: uuid.UUID, source: ConsentSource | None = None) -> Iterator[None]:
     """A transaction that sees these tenants only; for code outside of a request (sockets, commands)."""
     with transaction.atomic():
-        set_scope(tenants)
+        set_scope(tenants, source)
         yield
+
+
+def set_consent_source(source: ConsentSource) -> None:
+    """Set the source of the consent changes of the rest of this transaction; for code without a scope (workers,
+    commands). Needs an open transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config(%s, %s, true)", [signed_settings.CONSENT_SOURCE, source])
 
 
 def allow_slow_statements() -> None:

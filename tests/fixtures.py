@@ -96,7 +96,9 @@ class Api:
             response = self._client.generic(method, path, content, kind, headers={**self._auth, **named}, RAW_URI=path)
             with connection.cursor() as cursor:
                 # the scope of a request ends with its transaction, but here the test's transaction goes on
-                cursor.execute("SELECT set_config('notifier.tenants', '', false)")
+                cursor.execute(
+                    "SELECT set_config('notifier.tenants', '', false), set_config('notifier.consent_source', '', false)"
+                )
         parsed = (
             orjson.loads(response.content)
             if "json" in response.get("Content-Type", "") and response.content

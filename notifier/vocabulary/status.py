@@ -68,6 +68,17 @@ class Kind(StrEnum):
 LANE_OF = {Kind.CRITICAL: Lane.CRITICAL, Kind.TRANSACTIONAL: Lane.TRANSACTIONAL, Kind.MARKETING: Lane.BULK}
 
 
+class ConsentSource(StrEnum):
+    """Who made a consent change."""
+
+    PERSON = "person"  #: the recipient: a page, a link, the inbox, an app with a recipient token
+    API = "api"  #: the tenant's server
+    ADMIN = "admin"  #: a user of the admin
+    IMPORT = "import"  #: a file
+    RECEIPT = "receipt"  #: a provider: its report, or its refusal of an address
+    SYSTEM = "system"  #: Notifier itself, such as for a device that no app registers any more
+
+
 class Mode(StrEnum):
     """`test` runs the whole path and never leaves the sandbox."""
 

@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from notifier.delivery.content.unsubscribe_link import OptOut, read_token
+from notifier.vocabulary.status import ConsentSource
 from tenants.access import scope
 from tenants.models import Category, Tenant
 from tenants.people.opt_out import opt_out
@@ -30,7 +31,7 @@ class Unsubscribe(View):
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """Opts out. A repeat gets the same answer."""
         link = _read(token)
-        with scope(link.tenant_id):
+        with scope(link.tenant_id, source=ConsentSource.PERSON):
             opt_out(link.tenant_id, link.recipient_id, link.channel, link.category)
         return self._page(request, link, done=True)
 

@@ -13,6 +13,7 @@ from django.template.response import SimpleTemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 
+from notifier.vocabulary.status import ConsentSource
 from tenants.access import EVERY_TENANT, act_as, set_scope
 from tenants.admin import expired_login
 from tenants.admin.hardening import answer_database_errors, refuse_null_characters
@@ -108,7 +109,7 @@ def enter_scope(request: HttpRequest) -> None:
     """Set what row-level security lets this request see: an operator all tenants, a member theirs, others none."""
     # the user may have been read in an earlier transaction, with which the setting of `act_as` has ended
     act_as(request.user.pk)
-    set_scope(EVERY_TENANT if is_operator(request) else roles_of(request))
+    set_scope(EVERY_TENANT if is_operator(request) else roles_of(request), ConsentSource.ADMIN)
 
 
 admin_site = NotifierAdminSite(name="admin")

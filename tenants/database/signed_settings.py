@@ -66,13 +66,23 @@ ON CONFLICT (place) DO UPDATE SET inner_pad = EXCLUDED.inner_pad, outer_pad = EX
 """
 
 
-def set_local(kind: Kind, value: str) -> None:
-    """Set the setting, signed, for the rest of the open transaction."""
+#: who makes consent changes; a trigger stores it with each. It opens nothing, so it carries no signature
+CONSENT_SOURCE = "notifier.consent_source"
+
+
+def set_local(kind: Kind, value: str, consent_source: str = "") -> None:
+    """Set the setting, signed, for the rest of the open transaction; and the source of consent changes, if given."""
     value = sign(kind, value)
     # A parameter that the server binds: Django's own cursors write values into the statement's text, which
     # pg_stat_activity shows to every connection of the web role
     with psycopg.Cursor(connection.connection) as raw, connection.wrap_database_errors:
-        raw.execute("SELECT set_config(%s, %s, true)", [f"notifier.{kind}", value])
+        if consent_source:
+            raw.execute(
+                "SELECT set_config(%s, %s, true), set_config(%s, %s, true)",
+                [f"notifier.{kind}", value, CONSENT_SOURCE, consent_source],
+            )
+        else:
+            raw.execute("SELECT set_config(%s, %s, true)", [f"notifier.{kind}", value])
 
 
 def sign(kind: Kind, value: str) -> str:

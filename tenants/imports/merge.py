@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import orjson
 from django.db import connection, transaction
 
+from notifier.vocabulary.status import ConsentSource
+from tenants.access import set_consent_source
 from tenants.people.attributes import MAX_BYTES
 
 # Rows with the same external_id become one row: of each field the last value that is not empty, and the attributes
@@ -140,6 +142,7 @@ def merge_staged_rows(tenant_id: uuid.UUID, *, nested: bool) -> MergeResult:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('tenants.imports'), hashtext(%s))", [str(tenant_id)])
         cursor.execute(_SETTINGS)
+        set_consent_source(ConsentSource.IMPORT)
         cursor.execute(_REPEATED)
         if cursor.fetchone()[0]:
             cursor.execute(_MERGE)

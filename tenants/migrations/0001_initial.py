@@ -15,15 +15,30 @@ from tenants.people.search import create_search_index
 
 # Triggers store consent changes, whichever surface made the change (API, admin, import, receipts).
 CONSENT = """
-CREATE FUNCTION record_consent_change(tenant uuid, recipient uuid, channel text, address text, changed text) RETURNS void
+CREATE FUNCTION record_consent_change(
+  tenant uuid, recipient uuid, channel text, address text, changed text, detail jsonb) RETURNS void
 LANGUAGE sql AS $$
-  INSERT INTO tenants_consentchange (tenant_id, recipient_id, channel, address, changed, at)
-  VALUES (tenant, recipient, channel, address, changed, clock_timestamp())
+  INSERT INTO tenants_consentchange (tenant_id, recipient_id, channel, address, changed, detail, source, at)
+  VALUES (tenant, recipient, channel, address, changed, detail,
+          COALESCE(NULLIF(current_setting('notifier.consent_source', true), ''), 'system'), clock_timestamp())
+$$;
+-- the columns of `new` with another value than in `old`, without those that say nothing of consent
+CREATE FUNCTION changed_columns(old jsonb, new jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+  SELECT COALESCE(jsonb_object_agg(n.key, n.value), '{}') FROM jsonb_each(new) n
+  WHERE n.value IS DISTINCT FROM old -> n.key
+    AND n.key NOT IN ('id', 'tenant_id', 'recipient_id', 'created_at', 'updated_at')
+    AND (old <> '{}' OR n.value NOT IN ('null', '""', '[]', '{}', 'false'))
 $$;
 CREATE FUNCTION preference_consent() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  changed jsonb := '{"deleted": true}';
 BEGIN
+  IF TG_OP <> 'DELETE' THEN
+    changed := changed_columns(CASE TG_OP WHEN 'INSERT' THEN '{}' ELSE to_jsonb(OLD) END, to_jsonb(NEW));
+    IF changed = '{}' THEN RETURN NULL; END IF;
+  END IF;
   PERFORM record_consent_change(COALESCE(NEW.tenant_id, OLD.tenant_id), COALESCE(NEW.recipient_id, OLD.recipient_id),
-                       '', '', 'preference');
+                       '', '', 'preference', changed);
   RETURN NULL;
 END $$;
 CREATE TRIGGER consent AFTER INSERT OR UPDATE OR DELETE ON tenants_preference
@@ -31,14 +46,18 @@ CREATE TRIGGER consent AFTER INSERT OR UPDATE OR DELETE ON tenants_preference
 CREATE FUNCTION suppression_consent() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM record_consent_change(COALESCE(NEW.tenant_id, OLD.tenant_id), NULL, COALESCE(NEW.channel, OLD.channel),
-                       COALESCE(NEW.address, OLD.address), 'suppression');
+                       COALESCE(NEW.address, OLD.address), 'suppression',
+                       CASE TG_OP WHEN 'DELETE' THEN '{"deleted": true}' ELSE jsonb_build_object('cause', NEW.cause) END);
   RETURN NULL;
 END $$;
 CREATE TRIGGER consent AFTER INSERT OR UPDATE OR DELETE ON tenants_suppression
   FOR EACH ROW EXECUTE FUNCTION suppression_consent();
 CREATE FUNCTION device_consent() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM record_consent_change(OLD.tenant_id, OLD.recipient_id, 'push', OLD.token, 'device');
+  PERFORM record_consent_change(OLD.tenant_id, OLD.recipient_id, 'push', OLD.token, 'device',
+                       CASE WHEN TG_OP = 'DELETE' THEN jsonb_build_object('device', OLD.id, 'deleted', true)
+                       ELSE jsonb_build_object('device', OLD.id, 'dead', NEW.dead_since IS NOT NULL,
+                                               'moved', OLD.recipient_id <> NEW.recipient_id) END);
   RETURN NULL;
 END $$;
 CREATE TRIGGER consent_update AFTER UPDATE ON tenants_device FOR EACH ROW
@@ -62,7 +81,10 @@ CREATE TRIGGER device_zone_moved AFTER UPDATE OF recipient_id ON tenants_device 
   WHEN (OLD.timezone <> '' AND OLD.recipient_id <> NEW.recipient_id) EXECUTE FUNCTION forget_device_zone();
 CREATE FUNCTION recipient_consent() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM record_consent_change(OLD.tenant_id, OLD.id, '', '', 'recipient');
+  PERFORM record_consent_change(OLD.tenant_id, OLD.id, '', '', 'recipient',
+    CASE WHEN TG_OP = 'DELETE' THEN '{"deleted": true}'
+    WHEN OLD.status <> NEW.status THEN jsonb_build_object('status', NEW.status)
+    ELSE jsonb_build_object('email', OLD.email <> NEW.email, 'phone', OLD.phone <> NEW.phone) END);
   RETURN NULL;
 END $$;
 CREATE TRIGGER consent_update AFTER UPDATE ON tenants_recipient FOR EACH ROW
@@ -709,6 +731,21 @@ class Migration(migrations.Migration):
                 ("channel", models.CharField(blank=True, max_length=16)),
                 ("address", models.CharField(blank=True, max_length=1024)),
                 ("changed", models.CharField(max_length=32)),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("person", "person"),
+                            ("api", "api"),
+                            ("admin", "admin"),
+                            ("import", "import"),
+                            ("receipt", "receipt"),
+                            ("system", "system"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("detail", models.JSONField(default=dict)),
                 ("at", models.DateTimeField()),
                 (
                     "tenant",

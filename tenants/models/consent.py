@@ -6,7 +6,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from notifier.vocabulary.status import Kind
+from notifier.vocabulary.status import ConsentSource, Kind
 from tenants.models.accounts import OptIn
 from tenants.models.base import TenantOwned
 from tenants.models.people import Recipient
@@ -139,6 +139,10 @@ class ConsentChange(models.Model):
     address = models.CharField(max_length=1024, blank=True)
     #: the kind of row that changed: preference, suppression, device or recipient
     changed = models.CharField(max_length=32)
+    source = models.CharField(max_length=8, choices=[(s.value, s.value) for s in ConsentSource])
+    #: of a preference: the columns that changed, with their new values; else what else is needed to understand the
+    #: change. No name and no address
+    detail = models.JSONField(default=dict)
     at = models.DateTimeField()
 
     class Meta:

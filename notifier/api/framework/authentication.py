@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
 #: `last_used_at` is shown to people only: one update a minute instead of one for each request
 _USE_RECORDED_EVERY = timedelta(minutes=1)
-# with BEGIN and the scope, which the function has signed, in one round trip
+# with BEGIN, the scope, which the function has signed, and the source of consent changes, in one round trip
 _CALLER_OF_KEY = """
-SELECT id, tenant_id, mode, scopes::text, last_used_at, set_config('notifier.tenants', signed_scope, true)
+SELECT id, tenant_id, mode, scopes::text, last_used_at, set_config('notifier.tenants', signed_scope, true),
+  set_config('notifier.consent_source', 'api', true)
 FROM api_key_by_digest(%s)
 """
 _UNKNOWN_KEY = "The API key is unknown or revoked."
@@ -82,7 +83,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             row = cursor.fetchone()
         if row is None:
             raise AuthenticationFailed(_UNKNOWN_KEY)
-        key_id, tenant_id, mode, scopes, last_used, _ = row
+        key_id, tenant_id, mode, scopes, last_used, *_ = row
         return ApiCaller(tenant_id, key_id, Mode(mode), frozenset(_strings(scopes))), last_used
 
 

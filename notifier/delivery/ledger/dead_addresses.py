@@ -11,6 +11,8 @@ from datetime import datetime
 from notifier.delivery.infra import bulk
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.people import Address
+from notifier.vocabulary.status import ConsentSource
+from tenants.access import set_consent_source
 from tenants.models.people import DEAD_REASON
 
 
@@ -69,6 +71,7 @@ def mark_addresses_dead(dead: Iterable[DeadAddress]) -> None:
             addresses[d.tenant_id, d.channel, d.address.value] = (d.as_of, d.cause, d.asked_at)
     if not devices and not addresses:
         return
+    set_consent_source(ConsentSource.RECEIPT)
     with bulk.cursor() as cursor:
         if devices:
             cursor.execute(_KILL_DEVICES, bulk.by_column(_DEVICE, [(*key, *values) for key, values in devices.items()]))

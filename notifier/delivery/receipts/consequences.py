@@ -23,7 +23,8 @@ from notifier.delivery.ledger.reported import ReportedRow
 from notifier.delivery.receipts.events import time_of
 from notifier.vocabulary.people import Address
 from notifier.vocabulary.receipts import EventKind, ReceiptEvent
-from notifier.vocabulary.status import Kind
+from notifier.vocabulary.status import ConsentSource, Kind
+from tenants.access import set_consent_source
 from tenants.models import Category, Suppression
 from tenants.people.opt_out import opt_out
 
@@ -35,6 +36,7 @@ Reports = Sequence[tuple[ReportedRow, Sequence[ReceiptEvent]]]
 
 def apply(tenant_id: uuid.UUID, channel: str, about_messages: Reports, about_addresses: Sequence[ReceiptEvent]) -> None:
     """Write what follows from the events. Needs an open transaction."""
+    set_consent_source(ConsentSource.RECEIPT)
     unsubscribed = [row for row, events in about_messages if any(e.kind is EventKind.UNSUBSCRIBED for e in events)]
     opted_out = _opt_out(tenant_id, channel, unsubscribed)
     mark_addresses_dead(

@@ -21,6 +21,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from notifier.api.people.preferences import change
 from notifier.delivery.content.preferences_link import PreferencesLink, read_token
+from notifier.vocabulary.status import ConsentSource
 from notifier.web.csp import HEADER, policy
 from notifier.web.preferences import renewal
 from notifier.web.preferences.form import WrongField, everything_off, read_form
@@ -42,7 +43,7 @@ class PreferencesPage(View):
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """Stores what the form says, or sends a new link for one that has ended."""
         link = _read(token)
-        with scope(link.tenant_id):
+        with scope(link.tenant_id, source=ConsentSource.PERSON):
             state = _state(link)
             if link.ended:
                 sent = renewal.send_link(state)

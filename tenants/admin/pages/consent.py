@@ -183,11 +183,11 @@ class SuppressionAdmin(LargeTableAdmin):
 class ConsentChangeAdmin(ReadOnlyLargeTableAdmin):
     group = "People"
     rank = 60
-    list_display = ("at", "changed", "recipient_id", "channel", "masked_address")
+    list_display = ("at", "changed", "source", "recipient_id", "channel", "masked_address")
     list_filter = (ChannelFilter,)
     search_fields = ("address",)
     search_help_text = "The whole address, or the recipient's id or external id."
-    fields = ("tenant", "recipient_id", "channel", "masked_address", "changed", "at")
+    fields = ("tenant", "recipient_id", "channel", "masked_address", "changed", "detail", "source", "at")
 
     def search_queries(self, request: HttpRequest, term: str) -> Iterable[Any]:
         rows = self.rows(request)
