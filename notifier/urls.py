@@ -12,7 +12,7 @@ from django.views.generic import RedirectView
 
 from notifier.api.framework.errors import Problem, current_problem, problem_response
 from notifier.api.framework.guard import PREFIX
-from notifier.delivery.content import preferences_link, unsubscribe_link
+from notifier.delivery.content.links import preferences_link, unsubscribe_link
 from notifier.delivery.content.tracking import tracked_link
 from notifier.web import health, tracking
 from notifier.web.preferences import PreferencesPage

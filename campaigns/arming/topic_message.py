@@ -11,7 +11,7 @@ from notifier.channels import channel
 from notifier.channels.base import UNREAD
 from notifier.delivery.accounts import registry
 from notifier.delivery.content import templates
-from notifier.delivery.content.liquid import PERSON
+from notifier.delivery.content.liquid import PERSON, PERSONAL
 from notifier.delivery.content.partly_rendered import PartlyRendered
 from notifier.errors import InvalidInput
 from notifier.vocabulary.people import NO_RECIPIENT
@@ -25,7 +25,7 @@ def topic_content(campaign: Campaign, compiled: templates.Compiled) -> PartlyRen
     content = compiled.render_partly(locale, campaign.data, campaign.tenant.content_rules)
     if content.personal:
         part, text = content.personal[0]
-        variable = next((path for path in text.paths if path.partition(".")[0] == PERSON), PERSON)
+        variable = next((path for path in text.paths if path.partition(".")[0] in PERSONAL), PERSON)
         raise InvalidInput(
             f"{variable!r} in the part {part} of the language {locale.name} is of one recipient, and a topic has one "
             "message for all of its devices. Choose a template without variables of the recipient.",

@@ -21,9 +21,9 @@ from notifier.channels.base import UNREAD as UNREAD_TEXT
 from notifier.channels.base import Envelope, Message
 from notifier.delivery.content.attachments.listing import total_size
 from notifier.delivery.content.attachments.memory import LIGHT_BYTES
+from notifier.delivery.content.links.unsubscribe_link import OptOut, link_to
 from notifier.delivery.content.tracking.tracked_html import with_tracking
 from notifier.delivery.content.unread_counts import unread_counts
-from notifier.delivery.content.unsubscribe_link import OptOut, link_to
 from notifier.delivery.messages import message_with
 from notifier.providers import Provider
 from notifier.providers.body_template import (

@@ -11,9 +11,9 @@ from notifier.channels import channel
 from notifier.channels.base import UNREAD, Envelope, Message
 from notifier.delivery.accounts import registry
 from notifier.delivery.content.attachments.storage import attachments_of
+from notifier.delivery.content.links.unsubscribe_link import OptOut, link_to
 from notifier.delivery.content.tracking.tracked_html import tracking_of, with_tracking
 from notifier.delivery.content.unread_counts import unread_counts
-from notifier.delivery.content.unsubscribe_link import OptOut, link_to
 from notifier.delivery.ledger.claims import Claimed
 from notifier.providers import provider_class
 from notifier.vocabulary.content import Tracking

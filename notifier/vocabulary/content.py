@@ -6,6 +6,9 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import NamedTuple
 
+#: variables that the site fills with links of the message's recipient
+UNSUBSCRIBE_URL, PREFERENCES_URL, BROWSER_URL = "unsubscribe_url", "preferences_url", "view_in_browser_url"
+LINKS = frozenset({UNSUBSCRIBE_URL, PREFERENCES_URL, BROWSER_URL})
 MOST_SMS_SEGMENTS = 10  #: Twilio refuses texts of more than 1,600 characters (error 21617)
 
 

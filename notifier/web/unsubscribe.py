@@ -15,7 +15,7 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from notifier.delivery.content.unsubscribe_link import OptOut, read_token
+from notifier.delivery.content.links.unsubscribe_link import OptOut, read_token
 from notifier.vocabulary.status import ConsentSource
 from tenants.access import scope
 from tenants.models import Category, Tenant

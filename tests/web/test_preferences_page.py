@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 from structlog.testing import capture_logs
 
-from notifier.delivery.content.preferences_link import PreferencesLink, new_link, read_token, url_of
+from notifier.delivery.content.links.preferences_link import PreferencesLink, new_link, read_token, url_of
 from notifier.logs import loggable
 from notifier.models import Delivery, Notification, Template
 from notifier.values.colors import text_color_on

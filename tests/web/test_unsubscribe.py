@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from structlog.testing import capture_logs
 
-from notifier.delivery.content.unsubscribe_link import OptOut, link_to, read_token
+from notifier.delivery.content.links.unsubscribe_link import OptOut, link_to, read_token
 from tenants.models import Preference, Recipient
 from tests.fixtures import People
 

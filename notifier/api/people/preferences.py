@@ -18,7 +18,7 @@ from notifier.api.framework.views import TenantView
 from notifier.api.people import shapes
 from notifier.api.people.recipients import TAGS, check_not_erased, find
 from notifier.channels import channels
-from notifier.delivery.content.preferences_link import new_link, url_of
+from notifier.delivery.content.links.preferences_link import new_link, url_of
 from notifier.errors import InvalidInput
 from tenants.models import Category, Preference
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import structlog
+from django.conf import settings
 from liquid import BoundTemplate, Environment
 from liquid.ast import Node
 from liquid.builtin.content import ContentNode
@@ -26,6 +27,7 @@ from notifier.delivery.content.liquid_values import Missing, NoValue, as_html
 from notifier.delivery.content.render_budget import MAX_OUTPUT, MAX_TEXT
 from notifier.errors import InvalidInput, MissingVariables, TemplateFailed
 from notifier.values.text import NUL, fault_of
+from notifier.vocabulary.content import LINKS
 
 __all__ = ["ENVIRONMENT", "MAX_TEXT", "RESERVED", "TAGS", "LiquidText", "check_names"]
 
@@ -38,12 +40,12 @@ TAGS = frozenset({
 })  # fmt: skip
 #: python-liquid's names for text, output and unknown tags, which are no tags
 _PSEUDO = frozenset({"content", "output", "illegal"})
-#: the variable that differs between the recipients of one locale
+#: the person that the message is for
 PERSON = "recipient"
-#: names that no variable may have: the name has a meaning in Liquid, or means the recipient
-RESERVED = frozenset({
-    "true", "false", "nil", "null", "empty", "blank", "partial", "forloop", "tablerowloop", PERSON,
-})  # fmt: skip
+#: the variables that differ between the recipients of one locale
+PERSONAL = LINKS | {PERSON}
+#: names that no variable may have: the name has a meaning in Liquid, or the site gives its value
+RESERVED = PERSONAL | {"true", "false", "nil", "null", "empty", "blank", "partial", "forloop", "tablerowloop"}
 #: whole numbers below this are joined without Liquid; Python refuses to format numbers of some thousand digits
 _LARGEST_PLAIN = 2**63
 #: plain words for Python's types
@@ -78,8 +80,16 @@ def check_names(data: Mapping[str, Any], field: str = "data") -> None:
     """Raise InvalidInput for a variable that no template can read."""
     if not RESERVED.isdisjoint(data):
         name = min(RESERVED.intersection(data))
-        why = "is the person that the message is for" if name == PERSON else "has a meaning of its own in Liquid"
-        raise InvalidInput(f"{name!r} {why}; use another name.", field=f"{field}.{name}", code="reserved_name")
+        raise InvalidInput(
+            f"{name!r} {_meaning(name)}; use another name.", field=f"{field}.{name}", code="reserved_name"
+        )
+
+
+def _meaning(name: str) -> str:
+    """What a reserved name means."""
+    if name == PERSON:
+        return "is the person that the message is for"
+    return "is a link that Notifier makes for each message" if name in LINKS else "has a meaning of its own in Liquid"
 
 
 class LiquidText:
@@ -110,12 +120,23 @@ class LiquidText:
         read = [variable for variables in analysis.globals.values() for variable in variables]
         self.paths = tuple(sorted({str(variable) for variable in read}))
         self._roots = _roots(variable.segments[0] for variable in read)
-        if reserved := sorted((analysis.globals.keys() | analysis.locals.keys()) & RESERVED - {PERSON}):
-            raise InvalidInput(f"{reserved[0]!r} has a meaning of its own in Liquid; use another name.")
+        reserved = analysis.globals.keys() & RESERVED - PERSONAL | analysis.locals.keys() & RESERVED - {PERSON}
+        if reserved:
+            raise InvalidInput(f"{min(reserved)!r} {_meaning(min(reserved))}; use another name.")
 
     def reads(self, name: str) -> bool:
         """Whether the rendered text can depend on the variable `name`."""
         return self._roots is None or name in self._roots
+
+    @property
+    def personal(self) -> bool:
+        """Whether the rendered text can differ between recipients."""
+        return self._roots is None or not PERSONAL.isdisjoint(self._roots)
+
+    @property
+    def links(self) -> frozenset[str]:
+        """The links (LINKS) that the text can hold; all of them where only rendering tells which variable is read."""
+        return LINKS if self._roots is None else LINKS.intersection(self._roots)
 
     @property
     def plain(self) -> bool:
@@ -124,12 +145,15 @@ class LiquidText:
 
     def constants(self, common: dict[str, Any]) -> tuple[str, ...]:
         """The constant texts around the values that differ between recipients: one more than there are values.
-        `common`: the variables that all recipients share."""
+        `common`: the variables that all recipients share. A link begins with the address of the site, which is constant
+        text, too: tracking tells from it that the link leads to this site."""
         if self.constant:
             return (self._source,)
         constants = [""]
         for piece in self._outline:
-            if type(piece) is tuple and piece[0] != PERSON:
+            if type(piece) is tuple and piece[0] in LINKS and len(piece) == 1:
+                constants[-1] += f"{settings.SITE_URL}/"
+            elif type(piece) is tuple and piece[0] != PERSON:
                 piece = _joined((piece,), common, self._escapes)
             if type(piece) is str:
                 constants[-1] += piece

@@ -16,7 +16,7 @@ from notifier.channels import channel
 from notifier.delivery.content import rules
 from notifier.delivery.content.attachments import storage as attachments
 from notifier.delivery.content.attachments.listing import Decoded, dump, read_list
-from notifier.delivery.content.liquid import MAX_TEXT, PERSON, LiquidText
+from notifier.delivery.content.liquid import MAX_TEXT, LiquidText
 from notifier.delivery.content.partly_rendered import Locale, PartlyRendered, finish_part, is_worth_dividing
 from notifier.delivery.content.publishing.layouts import layout_of
 from notifier.delivery.content.publishing.publication import published_content
@@ -96,7 +96,7 @@ class Compiled:
         try:
             for part, text in _flat(self._texts[content.channel][content.name]):
                 parts[part] = None
-                if text.reads(PERSON):
+                if text.personal:
                     personal.append((part, text))
                 else:
                     parts[part] = finish_part(content.channel, part, text.render(common), tenant_rules)

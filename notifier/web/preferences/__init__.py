@@ -2,7 +2,7 @@
 
 notifier/urls.py names the view. Read `page` (the view) first, then `form` (what was sent, as preferences; pure),
 `state` (what the page shows), `renewal` (a new link by mail for one that has ended) and `texts` (en, de, es).
-`notifier.delivery.content.preferences_link` makes the links; `notifier.api.people.preferences` stores.
+`notifier.delivery.content.links.preferences_link` makes the links; `notifier.api.people.preferences` stores.
 """
 
 from notifier.web.preferences.page import PreferencesPage

@@ -20,7 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from notifier.api.people.preferences import change
-from notifier.delivery.content.preferences_link import PreferencesLink, read_token
+from notifier.delivery.content.links.preferences_link import PreferencesLink, read_token
 from notifier.vocabulary.status import ConsentSource
 from notifier.web.csp import HEADER, policy
 from notifier.web.preferences import renewal

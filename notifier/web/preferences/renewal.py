@@ -10,7 +10,7 @@ from django.db import transaction
 
 from notifier.delivery.accept import accept_one
 from notifier.delivery.content import templates
-from notifier.delivery.content.preferences_link import new_link, url_of
+from notifier.delivery.content.links.preferences_link import new_link, url_of
 from notifier.errors import NotifierError
 from notifier.models import Notification, Template
 from notifier.vocabulary.people import SendRequest

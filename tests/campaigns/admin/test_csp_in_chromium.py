@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from campaigns.models import Audience, Campaign
 from inbox.http.demo_page import demo_link
-from notifier.delivery.content.preferences_link import new_link, url_of
+from notifier.delivery.content.links.preferences_link import new_link, url_of
 from tenants.admin import admin_site
 from tenants.models import Preference, Recipient, User
 from tests.campaigns.conftest import Site, armed, page, sent

@@ -18,10 +18,10 @@ from campaigns.sending.bodies import Batch, BodyBuilder
 from campaigns.shard.payload import NO_DEVICE, Payload, pack, unpack
 from notifier.channels import channel
 from notifier.channels.base import Envelope
+from notifier.delivery.content.links.unsubscribe_link import read_token
 from notifier.delivery.content.partly_rendered import Locale
 from notifier.delivery.content.templates import Compiled
 from notifier.delivery.content.tracking.tracked_html import PersonalLink, with_tracking
-from notifier.delivery.content.unsubscribe_link import read_token
 from notifier.vocabulary.content import TenantRules, Tracking
 from tenants.models import Tenant
 from tests.providers.test_contract import in_sandbox

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.channels.base import Envelope
+from notifier.delivery.content.links.unsubscribe_link import OptOut, link_to
 from notifier.delivery.content.tracking import tracked_html
 from notifier.delivery.content.tracking.tracked_html import PersonalLink, with_tracking
 from notifier.delivery.content.tracking.tracked_link import TrackedLink, keys_of, read_token, token_of
-from notifier.delivery.content.unsubscribe_link import OptOut, link_to
 from notifier.vocabulary.content import Tracking
 from notifier.vocabulary.people import Address
 from tenants.models import Tenant

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from typing import NamedTuple
 
-from notifier.delivery.content.sealed_link import open_token, sealed_url
+from notifier.delivery.content.links.sealed_link import open_token, sealed_url
 
 PATH = "unsubscribe/"
 _PURPOSE = "unsubscribe link"

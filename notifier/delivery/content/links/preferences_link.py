@@ -10,7 +10,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from notifier.delivery.content.sealed_link import open_token, sealed_url
+from notifier.delivery.content.links.sealed_link import open_token, sealed_url
 
 PATH = "preferences/"
 LIFE = timedelta(days=30)
