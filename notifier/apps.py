@@ -23,13 +23,14 @@ class NotifierConfig(AppConfig):
         from notifier.admin import references
         from notifier.api.framework import paths
         from notifier.delivery.accounts import webpush_keys
+        from notifier.delivery.content import marketing
         from notifier.delivery.planning import category_rules
         from notifier.delivery.wakeup import signal
         from notifier.providers import token_checks
         from notifier.providers.webpush import services
         from notifier.providers.webpush.provider import WebPush
         from notifier.transport import egress
-        from tenants.categories import add_use_finder
+        from tenants.categories import add_kind_check, add_use_finder
         from tenants.people.platforms import add_platform_finder, add_same_device
 
         try:
@@ -44,5 +45,6 @@ class NotifierConfig(AppConfig):
         paths.register()
         signal.register_notifier(tasks.notify_queue)
         add_use_finder(category_rules.find_uses)
+        add_kind_check(marketing.check_kind)
         add_platform_finder(token_checks)
         add_same_device(WebPush.platform, webpush_keys.tokens_of_browser)

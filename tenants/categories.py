@@ -47,6 +47,16 @@ def remove_use_finder(finder: UseFinder) -> None:
     _use_finders.remove(finder)
 
 
+#: raises Conflict when the category must not get the kind
+KindCheck = Callable[[Category, str], None]
+_kind_checks: list[KindCheck] = []
+
+
+def add_kind_check(check: KindCheck) -> None:
+    """Packages above, whose rows forbid a kind, call this in `AppConfig.ready`."""
+    _kind_checks.append(check)
+
+
 def find_uses(category: Category) -> list[CategoryUse]:
     """The first MAX_USES rows that use the category."""
     return [use for finder in _use_finders for use in finder(category)][:MAX_USES]
@@ -134,6 +144,8 @@ def check_kind(category: Category, kind: str) -> None:
             field="kind",
             code="category_in_use",
         )
+    for check in _kind_checks if stored else ():
+        check(category, kind)
     if kind == Kind.CRITICAL and has_opt_out(category):
         raise Conflict(
             f"A recipient has turned {category.key!r} off; critical messages would reach that recipient all the same."

@@ -24,6 +24,7 @@ from notifier.errors import Conflict, InvalidInput
 from notifier.models import Template, TemplateVersion
 from notifier.tasks import post
 from notifier.vocabulary.ids import id_floor
+from notifier.vocabulary.status import Kind
 from tenants.categories import check_not_archived
 
 #: an edit removes the rows of a campaign of up to this size within its request; rows of a larger one in the background
@@ -46,6 +47,8 @@ def _begin_arming(campaign: Campaign) -> None:
     # read anew: the caller may have read the template a while ago
     category = Template.objects.select_related("category").get(pk=campaign.template_id).category
     check_not_archived(category, "template")
+    if category is not None and category.kind == Kind.MARKETING:
+        templates.compiled(version.pk).check_opt_out(campaign.channels, campaign.template.key, "template")
     moved = move(
         campaign.pk,
         State.ARMING,

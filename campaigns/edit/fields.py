@@ -14,7 +14,7 @@ from campaigns.audience import topics
 from campaigns.edit import times
 from campaigns.models import Audience, Campaign
 from campaigns.storable_json import check_json
-from notifier.delivery.content import templates
+from notifier.delivery.content import marketing, templates
 from notifier.delivery.content.liquid import check_names
 from notifier.errors import InvalidInput
 from notifier.models import Template, TemplateVersion
@@ -44,6 +44,7 @@ def columns_of(tenant: Tenant, raw: Mapping[str, Any], campaign: Campaign | None
     if template is not None and ("template" in raw or "channels" in raw):
         names = columns["channels"] if "channels" in raw else (campaign.channels if campaign else None)
         columns["channels"] = check_channels(template, names)
+        marketing.check_template(template, columns["channels"])
     audience = columns.get("audience", campaign.audience if campaign else None)
     if audience is not None and audience.is_topic:
         columns["channels"] = _channels_of_topic(columns.get("channels"), raw, campaign)

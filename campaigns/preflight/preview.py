@@ -15,6 +15,7 @@ from campaigns.models import Campaign
 from notifier.channels import channel
 from notifier.delivery.content import rules, templates
 from notifier.delivery.content.attachments.listing import file_names
+from notifier.delivery.content.links.variables import sample_links
 from notifier.delivery.content.liquid import PERSON
 from notifier.delivery.content.partly_rendered import Locale
 from notifier.delivery.content.render_budget import shared_budget
@@ -101,7 +102,9 @@ def samples(campaign: Campaign, person: Person | None) -> list[Sample]:
     if person is None:
         return [_of_topic(compiled, campaign)] if topic_of(campaign) else []
     locale, default = person.preferences.language or person.locale, campaign.tenant.default_locale
-    context = _RenderContext({**campaign.data, PERSON: person.variables()}, campaign.tenant.content_rules)
+    context = _RenderContext(
+        {**campaign.data, **sample_links(), PERSON: person.variables()}, campaign.tenant.content_rules
+    )
     planned = plan(person, category_rule_of(campaign), campaign.channels, datetime.now(UTC), campaign.tenant.timezone)
     refused = {e.channel: str(e.reason).replace("_", " ") for e in planned if isinstance(e, Suppressed)}
     with shared_budget():

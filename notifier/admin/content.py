@@ -21,6 +21,7 @@ from notifier.channels import channels
 from notifier.channels.base import UNREAD, Channel
 from notifier.delivery.content import templates
 from notifier.delivery.content.attachments.listing import MAX_BYTES, MAX_FILES, file_names
+from notifier.delivery.content.links.variables import sample_links
 from notifier.delivery.content.liquid import PERSON, check_names
 from notifier.delivery.content.publishing.layouts import layout_of
 from notifier.delivery.content.render_budget import shared_budget
@@ -134,7 +135,9 @@ class TemplateForm(TenantForm):
             values["content"] = with_uploads(values["content"], values.get("uploads") or [])
             chosen = Template(tenant=tenant, layout=values.get("layout"), without_layout=values["without_layout"])
             try:
-                self.publication = templates.prepare(values["content"], tenant, layout_of(chosen))
+                self.publication = templates.prepare(
+                    values["content"], tenant, layout_of(chosen), category=values.get("category")
+                )
             except NotifierError as error:
                 prefix = f"{error.field}: " if error.field and error.field != "content" else ""
                 self.add_error("content", f"{prefix}{error.message}")
@@ -256,7 +259,7 @@ class TemplateAdmin(TenantModelAdmin):
             form.add_error("recipient", "There is no such recipient." if latest else "Nothing is published yet.")
             return {}
         compiled = templates.compiled(latest.pk)
-        variables = {**form.cleaned_data["variables"], PERSON: person.variables()}
+        variables = {**form.cleaned_data["variables"], **sample_links(), PERSON: person.variables()}
         locale = person.preferences.language or person.locale
         try:
             with shared_budget():

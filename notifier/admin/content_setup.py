@@ -93,7 +93,9 @@ def _publish_again(request: HttpRequest, layout: Layout) -> None:
         if latest is None:
             continue
         try:
-            publication = templates.prepare(latest.content, template.tenant, layout_of(template))
+            publication = templates.prepare(
+                latest.content, template.tenant, layout_of(template), category=template.category
+            )
         except NotifierError as error:
             messages.error(request, f"{template} was not published again. {error.field}: {error.message}")
             continue

@@ -74,7 +74,9 @@ class TemplateView(TenantView):
         template, created = Template.objects.get_or_create(tenant_id=self.tenant_id, key=key)
         self._describe(template, values)
         latest = template.versions.order_by("-number").first()
-        publication = templates.prepare(values["content"], template.tenant, layout_of(template))
+        publication = templates.prepare(
+            values["content"], template.tenant, layout_of(template), category=template.category
+        )
         if not publication.is_in(latest):
             version = templates.store(template, publication)
             detail = {"key": key, "version": version.number}

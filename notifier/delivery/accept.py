@@ -19,6 +19,8 @@ from notifier.delivery.accept_context import AcceptContext, load_context
 from notifier.delivery.accounts import registry
 from notifier.delivery.content import templates
 from notifier.delivery.content.attachments import listing, storage
+from notifier.delivery.content.links.preferences_link import end_of_link
+from notifier.delivery.content.links.variables import LinkedMessage, category_to_leave, link_values
 from notifier.delivery.content.liquid import PERSON, check_names
 from notifier.delivery.content.render_budget import shared_budget
 from notifier.delivery.draft import Draft
@@ -31,7 +33,7 @@ from notifier.delivery.queue_joining import join_queues
 from notifier.delivery.wakeup import signal
 from notifier.errors import InvalidInput, NotifierError, Unconfigured
 from notifier.vocabulary.people import SendRequest
-from notifier.vocabulary.status import LANE_OF, QueuePosition, Reason, Status
+from notifier.vocabulary.status import LANE_OF, Kind, QueuePosition, Reason, Status
 from tenants.categories import archived_error
 
 log = structlog.get_logger("notifier.delivery")
@@ -131,6 +133,8 @@ def _rows(context: AcceptContext, draft: Draft) -> list[DeliveryRow]:
         raise InvalidInput(
             f"The template has no content for: {', '.join(missing_channels)}.", field="channels", code="no_content"
         )
+    if draft.rule.kind == Kind.MARKETING:
+        compiled.check_opt_out(channels, draft.request.template, "category" if draft.request.category else "template")
     draft.send_at = send_time(draft.request, draft.person.timezone, context.tenant.timezone, context.now)
     due = max(context.now, draft.send_at or context.now)
     entries = plan(draft.person, draft.rule, channels, due, context.tenant.timezone)
@@ -154,12 +158,28 @@ def _render(
     variables = {**draft.request.data, PERSON: draft.person.variables()}
     rules = context.tenant.content_rules
     content = {
-        name: compiled.render(compiled.locale_for(name, locale, context.tenant.default_locale), variables, rules)
+        name: compiled.render(
+            compiled.locale_for(name, locale, context.tenant.default_locale),
+            {**variables, **_links(context, draft, name, names)} if (names := compiled.links.get(name)) else variables,
+            rules,
+        )
         for name in channels
     }
     if draft.request.attachments:
         _attach(content, draft.request.attachments)
     return content
+
+
+def _links(context: AcceptContext, draft: Draft, channel_name: str, names: Collection[str]) -> Mapping[str, str]:
+    message = LinkedMessage(
+        context.tenant.id,
+        draft.person.id,
+        channel_name,
+        category_to_leave(draft.rule.kind, draft.rule.category),
+        end_of_link(max(context.now, draft.send_at or context.now)),
+        notification_id=draft.notification_id,
+    )
+    return link_values(names, message)
 
 
 def _attach(content: Mapping[str, dict[str, Any]], entries: Sequence[Mapping[str, Any]]) -> None:

@@ -5,6 +5,7 @@ one content for all recipients of a campaign; `rules.py` checks rendered parts b
 providers; `liquid.py` is the Liquid of one text, whose limits are in `render_budget.py`, `liquid_source.py`,
 `liquid_filters.py` and `liquid_tree.py`, and whose values are in `liquid_values.py`.
 
-Beside them: `attachments/` has the files of emails, `tracking/` the links and the image by which opens and clicks are
-seen. `unsubscribe_link.py` encrypts the link that opts out, `unread_counts.py` counts for the badge of a push.
+Beside them: `attachments/` has the files of emails, `links/` the links that opt out, lead to the preferences and show
+an email in a browser, `tracking/` the links and the image by which opens and clicks are seen. `unread_counts.py` counts
+for the badge of a push.
 """

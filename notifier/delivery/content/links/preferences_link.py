@@ -28,9 +28,14 @@ class PreferencesLink(NamedTuple):
         return self.ends_at <= datetime.now(UTC)
 
 
+def end_of_link(begin: datetime) -> datetime:
+    """When the link of a message ends that leaves at `begin`."""
+    return (begin + LIFE).replace(microsecond=0)
+
+
 def new_link(tenant_id: uuid.UUID, recipient_id: uuid.UUID) -> PreferencesLink:
     """A link that ends in LIFE."""
-    return PreferencesLink(tenant_id, recipient_id, (datetime.now(UTC) + LIFE).replace(microsecond=0))
+    return PreferencesLink(tenant_id, recipient_id, end_of_link(datetime.now(UTC)))
 
 
 def url_of(link: PreferencesLink) -> str:

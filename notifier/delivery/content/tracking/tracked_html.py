@@ -75,11 +75,11 @@ class _Tracker:
     def _click(self, target: str) -> str | None:
         """None for a link that is not tracked: no URL of the web, a link to this site (such as one to opt out), or a
         link that is too long."""
-        if target.lower().startswith(_NEVER):
+        if target.lower().startswith(_NEVER) or target.startswith(self._own):
             return None
         if self._placeholders and self._placeholders.search(target):
             raise PersonalLink
-        if not html_links.is_web(target) or target.startswith(self._own) or len(target) > LONGEST_URL:
+        if not html_links.is_web(target) or len(target) > LONGEST_URL:
             return None
         return self._address(CLICK, target)
 
