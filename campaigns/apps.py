@@ -11,11 +11,13 @@ class CampaignsConfig(AppConfig):
 
     def ready(self) -> None:
         from campaigns import category
+        from campaigns.arming import email_page
         from campaigns.edit import uploads
         from campaigns.lifecycle.policies import policies
         from campaigns.models import Campaign
         from notifier.admin import sent
         from notifier.delivery import recheck
+        from notifier.delivery.content.links.campaign_emails import register_campaign_emails
         from tenants.categories import add_use_finder
         from tenants.imports import jobs
         from tenants.models import Import
@@ -23,6 +25,7 @@ class CampaignsConfig(AppConfig):
         sent.register_armed_ms_finder(
             lambda campaign: Campaign.objects.filter(pk=campaign).values_list("first_armed_ms", flat=True).first()
         )
+        register_campaign_emails(email_page.render_email)
         add_use_finder(category.campaigns_using)
         jobs.register_reader(Import.Kind.LIST, uploads.read)
         recheck.register_policies(policies)

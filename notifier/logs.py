@@ -54,11 +54,11 @@ def configure(*, debug: bool, level: str) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-#: addresses of which a part is a right by itself (receipts, unsubscribe, preferences), or holds a link of a message:
-#: content (c, o).
+#: addresses of which a part is a right by itself (receipts, unsubscribe, preferences, view, opt-in), or holds a link of
+#: a message: content (c, o).
 #: Mistyped ones, with a slash too many or without /v1, hold it as well
 _TOKEN = re.compile(
-    r"((?:/v1/)?receipts/[a-z0-9_]+/[0-9a-fA-F-]{36}/|/v1/receipts/|/unsubscribe/|/preferences/|(?<![^\s/])/[co]/).*",
+    r"((?:/v1/)?receipts/[a-z0-9_]+/[0-9a-fA-F-]{36}/|/v1/receipts/|/(?:unsubscribe|preferences|view|opt-in)/|(?<![^\s/])/[co]/).*",
     re.DOTALL,
 )
 
