@@ -51,9 +51,8 @@ def view_in_browser(request: HttpRequest, token: str) -> HttpResponse:
         answer, policy = render(request, "view_text.html", {"parts": parts}), _POLICY
     else:
         answer, policy = render(request, "view_gone.html", status=404), ""
-    answer.headers.update(_HEADERS)
-    if policy:
-        answer.headers[HEADER] = policy
+    for name, value in {**_HEADERS, **({HEADER: policy} if policy else {})}.items():
+        answer[name] = value
     return answer
 
 

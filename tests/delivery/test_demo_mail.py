@@ -131,14 +131,15 @@ def a_demo_shop() -> Shop:
 
 
 @pytest.fixture
-def live(mailpit: Mailpit) -> Shop:
-    """A live shop whose mail server is Mailpit."""
+def live(mailpit: Mailpit, settings: Settings) -> Shop:
+    """A live shop whose mail server is Mailpit, which also follows the links to our own site."""
+    settings.SITE_URL = mailpit.site
     shop = a_demo_shop()
     shop.tenant.sandbox = False
     shop.tenant.save()
     account = ProviderAccount(tenant=shop.tenant, name="mailpit", provider="smtp")
-    settings = {"host": "127.0.0.1", "port": mailpit.smtp, "security": "none", "from_address": "news@northwind.example"}
-    registry.save_config(account, {**settings, "from_name": "Northwind"})
+    config = {"host": "127.0.0.1", "port": mailpit.smtp, "security": "none", "from_address": "news@northwind.example"}
+    registry.save_config(account, {**config, "from_name": "Northwind"})
     account.save()
     return shop
 
