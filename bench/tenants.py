@@ -18,11 +18,21 @@ _PARAGRAPH = "<p style='margin:0 0 16px;line-height:1.5'>" + "An owl is patient,
 _GREETING = "<h1 style='font-size:24px'>Your week, {{ recipient.name }}</h1>\n"
 #: 5 kB
 NEWSLETTER = f"<html><body style='font-family:sans-serif'>\n{_GREETING}{_PARAGRAPH * 13}</body></html>\n"
+#: what each marketing mail has besides; the mails of other clients do without
+_OPT_OUT = "<p><a href='{{ unsubscribe_url }}'>Unsubscribe</a></p></body>"
+_MAIL = {"subject": "News for {{ recipient.name }}", "html": NEWSLETTER.replace("</body>", _OPT_OUT)}
 TEMPLATES = {
     "big-game": {"category": "promotions", "content": {"push": {"en": {"title": TITLE, "body": BODY}}}},
     "newsletter": {
         "category": "promotions",
-        "content": {"email": {"en": {"subject": "News for {{ recipient.name }}", "html": NEWSLETTER}}},
+        "content": {
+            "email": {
+                "en": {
+                    "subject": "News for {{ recipient.name }}",
+                    "html": NEWSLETTER.replace("</body>", f"{_OPT_OUT}</body>"),
+                }
+            }
+        },
     },
     "order-shipped": {
         "category": "order-updates",

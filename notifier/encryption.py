@@ -64,5 +64,6 @@ def _key_id(key: bytes) -> bytes:
     return hashlib.sha256(b"notifier key id" + key).digest()[:_KEY_ID]
 
 
+@lru_cache(maxsize=256)
 def _bound_to(tenant_id: uuid.UUID, purpose: str) -> bytes:
     return f"{tenant_id}:{purpose}".encode()

@@ -42,7 +42,7 @@ def shop(sandbox: Sandbox, receiver: Receiver, settings: Settings) -> Shop:
     settings.SANDBOX_URL, settings.SANDBOX_CA = sandbox.url, sandbox.ca
     settings.SITE_URL = receiver.url
     shop = a_shop("marketing")
-    parts = {"subject": "News for {{ recipient.name }}", "html": "<p>Hi {{ recipient.name }}</p>"}
+    parts = {"subject": "News for {{ recipient.name }}", "html": "<p>Hi {{ recipient.name }}</p>{{ unsubscribe_url }}"}
     templates.publish(Template.objects.get(tenant=shop.tenant), {"email": {"en": parts}})
     return shop
 

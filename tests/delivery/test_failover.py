@@ -53,7 +53,9 @@ def a_live_shop(kind: str) -> Shop:
     shop.tenant.sandbox = False
     shop.tenant.save()
     template = Template.objects.get(tenant=shop.tenant)
-    templates.publish(template, {"email": {"en": {"subject": "Order {{ order }}", "text": "It left."}}})
+    templates.publish(
+        template, {"email": {"en": {"subject": "Order {{ order }}", "text": "It left. {{ preferences_url }}"}}}
+    )
     shop.recipient("ada", email="ada@example.com")
     return shop
 

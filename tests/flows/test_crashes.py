@@ -86,7 +86,7 @@ def test_killed_email_workers_repeat_at_most_one_message_a_connection_and_lose_n
 ) -> None:
     shop = new_tenant()
     shop.import_people([replace(p, token="", email=f"{p.token}@mail.example") for p in shop.people(COUNT)])
-    page = "<p>{{ recipient.name }}</p>" + "<p>Some news.</p>" * 100
+    page = "<p>{{ recipient.name }}</p>" + "<p>Some news.</p>" * 100 + "<p>{{ unsubscribe_url }}</p>"
     shop.publish("news", "promotions", {"email": {"en": {"subject": "News", "html": page}}})
     campaign = shop.draft("news", shop.everybody(), ["email"])
     campaign.arm()

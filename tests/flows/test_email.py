@@ -54,6 +54,18 @@ def test_one_post_reaches_the_mailbox(tenant: Tenant, sandbox: Sandbox) -> None:
     assert mail["List-Unsubscribe"] is None  # nobody opts out of their orders by one click
 
 
+def assert_links(html: str) -> None:
+    """The links of a marketing mail are not tracked; one shows the mail to its recipient, and one opts out."""
+    page = html.replace("&amp;", "&")
+    [leave], [view] = (re.findall(rf"href='(http[^']+/{path}/[^']+)'", page) for path in ("unsubscribe", "view"))
+    shown = Caller(leave.split("/unsubscribe/")[0]).send("GET", urlsplit(view).path)
+    assert shown.status == 200 and "O&#x27;Neil &amp; Co" in shown.text and "/o/" not in shown.text
+    assert "sandbox" in shown.headers["content-security-policy"] and not shown.cookies
+    assert (shown.headers["referrer-policy"], shown.headers["cache-control"]) == ("no-referrer", "no-store")
+    asked = Caller(leave.split("/unsubscribe/")[0]).send("GET", urlsplit(leave).path)
+    assert asked.status == 200 and "<form" in asked.text
+
+
 def test_a_mailbox_that_is_not_there_is_remembered(tenant: Tenant, sandbox: Sandbox) -> None:
     email_for(tenant, "bob", "nobody")
     assert tenant.wait_until_final(tenant.send("bob", "order", data={"order": "1"})) == {"email": "failed"}
@@ -80,7 +92,12 @@ def test_a_campaign_reaches_every_mailbox_once_and_is_counted_without_persons(te
     addresses = {email_for(tenant, f"u{number}") for number in range(60)}
     email_for(tenant, "gone", "nobody")
     terms = [{"name": "terms.txt", "content": b64encode(b"terms").decode()}]
-    page = "<body>" + "<p>News of the shop.</p>\n" * 50 + "<p>{{ recipient.name }}</p></body>"
+    page = (
+        "<body>"
+        + "<p>News of the shop.</p>\n" * 50
+        + "<a href='{{ unsubscribe_url }}'>No more</a> <a href='{{ view_in_browser_url }}'>In the browser</a>"
+    )
+    page += "<p>{{ recipient.name }}</p></body>"
     tenant.publish("news", "promotions", {"email": {"en": {"subject": "News", "html": page, "attachments": terms}}})
     campaign = tenant.draft("news", tenant.everybody(), channels=["email"])
     campaign.arm()
@@ -94,6 +111,8 @@ def test_a_campaign_reaches_every_mailbox_once_and_is_counted_without_persons(te
     assert file.get_content().strip() == "terms"
     assert text is not None and text.get_content().strip().endswith("O'Neil & Co")
     parts = [sandbox.mail(address).get_body(("html",)) for address in sorted(addresses)]
+    assert parts[0] is not None
+    assert_links(parts[0].get_content())
     images = {re.findall(r'src="(http[^"]+/o/[^"]+)"', part.get_content())[0] for part in parts if part}
     [image] = images  # all messages of the campaign have the same
     Caller(tenant.api.origin).send("GET", urlsplit(image).path, user_agent="Mozilla/5.0 (X11) Firefox/128.0")
@@ -103,7 +122,9 @@ def test_a_campaign_reaches_every_mailbox_once_and_is_counted_without_persons(te
 
 def test_one_click_ends_the_news_and_leaves_the_orders_alone(tenant: Tenant, sandbox: Sandbox) -> None:
     address = email_for(tenant, "eve")
-    tenant.publish("news", "promotions", {"email": {"en": {"subject": "News", "text": "Some news."}}})
+    tenant.publish(
+        "news", "promotions", {"email": {"en": {"subject": "News", "text": "Some news. {{ unsubscribe_url }}"}}}
+    )
     assert tenant.wait_until_final(tenant.send("eve", "news")) == {"email": "sent"}
     mail = sandbox.mail(address)
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"

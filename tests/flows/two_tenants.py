@@ -64,7 +64,7 @@ class Side:
         sender = {"address": f"{self.word}@example.com", "name": self.word}
         assert tenant.owner().submit("/admin/notifier/sender/add/", **sender).status == 302
         file = {"name": f"{self.word}.txt", "content_type": "text/plain", "content": "aGVsbG8="}
-        parts = {"subject": self.word, "text": self.word, "attachments": [file]}
+        parts = {"subject": self.word, "text": f"{self.word} {{{{ unsubscribe_url }}}}", "attachments": [file]}
         tenant.publish(f"mail-of-{self.letter}", "promotions", {"email": {"en": parts}})
 
     def _campaigns(self) -> None:
