@@ -12,9 +12,10 @@ from django.views.generic import RedirectView
 
 from notifier.api.framework.errors import Problem, current_problem, problem_response
 from notifier.api.framework.guard import PREFIX
-from notifier.delivery.content.links import browser_link, preferences_link, unsubscribe_link
+from notifier.delivery.content.links import browser_link, opt_in_link, preferences_link, unsubscribe_link
 from notifier.delivery.content.tracking import tracked_link
 from notifier.web import health, tracking
+from notifier.web.opt_in import ConfirmOptIn
 from notifier.web.preferences import PreferencesPage
 from notifier.web.unsubscribe import Unsubscribe
 from notifier.web.view_in_browser import view_in_browser
@@ -54,6 +55,7 @@ urlpatterns = [
     path(f"{unsubscribe_link.PATH}<str:token>", Unsubscribe.as_view()),
     path(f"{preferences_link.PATH}<str:token>", PreferencesPage.as_view()),
     path(f"{browser_link.PATH}<str:token>", view_in_browser),
+    path(f"{opt_in_link.PATH}<str:token>", ConfirmOptIn.as_view()),
     path(f"{tracked_link.CLICK}<str:token>", tracking.click),
     path(f"{tracked_link.CLICK}<str:token>/<str:delivery>", tracking.click),
     path(f"{tracked_link.OPEN}<str:token>", tracking.opened),

@@ -44,6 +44,7 @@ WEB_MAY: Mapping[str, Rights] = {
     "tenants_category": FULL,
     "tenants_preference": FULL,
     "tenants_suppression": FULL,
+    "tenants_optinproof": FULL,
     "tenants_import": FULL,
     "tenants_consentchange": APPEND,
     "tenants_idempotencykey": WRITE,

@@ -197,6 +197,7 @@ TENANT_OWNED = (
     "idempotencykey",
     "import",
     "member",
+    "optinproof",
     "preference",
     "recipient",
     "suppression",
@@ -919,6 +920,68 @@ class Migration(migrations.Migration):
             ],
             options={
                 "abstract": False,
+            },
+        ),
+        migrations.CreateModel(
+            name="OptInProof",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("category", models.CharField(max_length=64)),
+                (
+                    "entries",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=96), size=None),
+                ),
+                ("asked_at", models.DateTimeField()),
+                (
+                    "asked_by",
+                    models.CharField(help_text="api, page (the preferences page) or widget.", max_length=8),
+                ),
+                (
+                    "asked_from",
+                    models.GenericIPAddressField(help_text="The network address of the caller.", null=True),
+                ),
+                (
+                    "asked_with",
+                    models.CharField(blank=True, help_text="The user agent of the caller.", max_length=300),
+                ),
+                ("language", models.CharField(max_length=16)),
+                (
+                    "text",
+                    models.TextField(help_text="The mail that asked for the confirmation, without its link."),
+                ),
+                ("text_sha256", models.CharField(max_length=64)),
+                ("notification_id", models.UUIDField(help_text="The notification that was the mail.")),
+                ("confirmed_at", models.DateTimeField(null=True)),
+                ("confirmed_from", models.GenericIPAddressField(null=True)),
+                ("confirmed_with", models.CharField(blank=True, max_length=300)),
+                (
+                    "recipient",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="opt_in_proofs",
+                        to="tenants.recipient",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    models.Index(fields=["tenant", "-id"], name="opt_in_proof_newest"),
+                    models.Index(fields=["recipient", "category", "-id"], name="opt_in_proof_of_recipient"),
+                ],
             },
         ),
         migrations.CreateModel(

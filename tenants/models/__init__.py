@@ -3,7 +3,7 @@ idempotency keys). All but User and Tenant are tenant-owned. Imported by every p
 
 from tenants.models.accounts import ApiKey, Member, OptIn, Tenant, User
 from tenants.models.base import TenantOwned
-from tenants.models.consent import Category, ConsentChange, OverCap, Preference, Suppression
+from tenants.models.consent import Category, ConsentChange, OptInProof, OverCap, Preference, Suppression
 from tenants.models.imports import Import
 from tenants.models.people import Device, Recipient
 from tenants.models.records import AuditLog, IdempotencyKey
@@ -18,6 +18,7 @@ __all__ = [
     "Import",
     "Member",
     "OptIn",
+    "OptInProof",
     "OverCap",
     "Preference",
     "Recipient",

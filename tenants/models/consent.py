@@ -104,6 +104,36 @@ class Preference(TenantOwned):
         return f"preferences of {self.recipient_id}"
 
 
+class OptInProof(TenantOwned):
+    """One double opt-in to a category: who asked for it, the mail that asked for the confirmation, and who confirmed.
+    The recipient's preferences hold the opt-in from the confirmation on."""
+
+    recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="opt_in_proofs")
+    category = models.CharField(max_length=64)
+    #: what the recipient asked for: the category's key, or key:channel for one channel of it
+    entries = ArrayField(models.CharField(max_length=96))
+    asked_at = models.DateTimeField()
+    asked_by = models.CharField(max_length=8, help_text="api, page (the preferences page) or widget.")
+    asked_from = models.GenericIPAddressField(null=True, help_text="The network address of the caller.")
+    asked_with = models.CharField(max_length=300, blank=True, help_text="The user agent of the caller.")
+    language = models.CharField(max_length=16)
+    text = models.TextField(help_text="The mail that asked for the confirmation, without its link.")
+    text_sha256 = models.CharField(max_length=64)
+    notification_id = models.UUIDField(help_text="The notification that was the mail.")
+    confirmed_at = models.DateTimeField(null=True)
+    confirmed_from = models.GenericIPAddressField(null=True)
+    confirmed_with = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant", "-id"], name="opt_in_proof_newest"),
+            models.Index(fields=["recipient", "category", "-id"], name="opt_in_proof_of_recipient"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.category} of {self.recipient_id}"
+
+
 class Suppression(TenantOwned):
     """An address that must not be used. Deleting the row allows the address again."""
 

@@ -44,6 +44,7 @@ from tenants.models import (
     IdempotencyKey,
     Import,
     Member,
+    OptInProof,
     Preference,
     Recipient,
     Suppression,
@@ -133,6 +134,9 @@ def _create_people(tenant: Tenant, recipient: Recipient, word: str) -> Rows:
         Device.objects.create(tenant=tenant, recipient=recipient, token=f"token-of-{word}-very-long-{word}", app=word),
         Preference.objects.create(tenant=tenant, recipient=recipient, channels_off=["push"], language="de"),
         Suppression.objects.create(tenant=tenant, channel="push", address=f"address-of-{word}"),
+        OptInProof.objects.create(
+            tenant=tenant, recipient=recipient, category=word, entries=[word], asked_at=NOW, notification_id=new_id()
+        ),
         IdempotencyKey.objects.create(
             tenant=tenant, key=f"{word}-retry", endpoint="send", body_digest=b"", status=202, response={}
         ),

@@ -99,6 +99,13 @@ def _people(tenant: uuid.UUID) -> list[str]:
         ),
         _rows(
             tenant,
+            "tenants_optinproof",
+            "id, recipient_id, category, entries, asked_at, asked_by, asked_with, language, text, text_sha256,"
+            " notification_id, confirmed_with",
+            f"{_id('proof')}, {PERSON}, 'news', '{{news}}', now(), 'api', '', 'en', 'x', 'x', {_id('proof')}, ''",
+        ),
+        _rows(
+            tenant,
             "tenants_suppression",
             "id, channel, address, cause, created_at",
             f"{_id('suppression')}, 'push', 'a' || n, 'manual', now()",

@@ -14,11 +14,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from notifier.api.framework import schema
+from notifier.api.framework.origin import origin_of
 from notifier.api.framework.views import TenantView
 from notifier.api.people import shapes
 from notifier.api.people.recipients import TAGS, check_not_erased, find
 from notifier.channels import channels
 from notifier.delivery.content.links.preferences_link import new_link, url_of
+from notifier.delivery.opt_in.requests import BY_API, Origin, ask_to_confirm, needing_confirmation, unconfirmed
 from notifier.errors import InvalidInput
 from tenants.models import Category, Preference
 
@@ -49,18 +51,20 @@ class PreferencesView(TenantView):
     @schema.describe("Read preferences", gives=shapes.PreferencesOutput, fails=(404,), tags=TAGS)
     def get(self, request: Request, external_id: str) -> Response:
         """A recipient without stored preferences allows everything."""
-        stored = Preference.objects.filter(recipient=find(self.tenant, external_id)).first()
-        return Response(shown(stored or Preference()))
+        recipient = find(self.tenant, external_id)
+        return Response(with_unconfirmed(Preference.objects.filter(recipient=recipient).first(), recipient.pk))
 
     @schema.put(
         "Change preferences", shapes.PreferencesInput, shapes.PreferencesOutput, 404, tags=TAGS, examples=EXAMPLES
     )
     def put(self, request: Request, external_id: str) -> Response:
-        """Holds from now on, also for messages that were scheduled before."""
+        """Holds from now on, also for messages that were scheduled before. A new opt-in to a category with double
+        opt-in holds when the recipient has confirmed it: it stands under `unconfirmed` until then."""
         values = self.read(shapes.PreferencesInput)
         recipient = find(self.tenant, external_id)
         check_not_erased(recipient)
-        return Response(shown(change(self.tenant_id, recipient.pk, values)))
+        stored = change(self.tenant_id, recipient.pk, values, origin_of(request, "api"))
+        return Response(with_unconfirmed(stored, recipient.pk))
 
 
 class PreferencesLinkView(TenantView):
@@ -75,17 +79,31 @@ class PreferencesLinkView(TenantView):
         return Response({"url": url_of(link), "ends_at": link.ends_at}, status=201)
 
 
-def change(tenant_id: uuid.UUID, recipient_id: uuid.UUID, values: Mapping[str, Any]) -> Preference:
-    """Store the recipient's preferences. Raises InvalidInput, naming the field."""
+def with_unconfirmed(stored: Preference | None, recipient_id: uuid.UUID) -> dict[str, Any]:
+    """The preferences as the API shows them, and the categories whose opt-in waits for the recipient."""
+    return {**shown(stored or Preference()), "unconfirmed": unconfirmed(recipient_id, datetime.now(UTC))}
+
+
+def change(
+    tenant_id: uuid.UUID, recipient_id: uuid.UUID, values: Mapping[str, Any], origin: Origin = BY_API
+) -> Preference:
+    """Store the recipient's preferences, and ask the recipient to confirm new opt-ins that need it. Raises
+    InvalidInput, naming the field."""
     now = datetime.now(UTC)
     with transaction.atomic():
         stored = Preference.objects.select_for_update().filter(recipient_id=recipient_id).first() or Preference()
         named = {*values.get("categories", {}), *values.get("preferred_channels", {}), *_stored_keys(stored)}
         known = Category.objects.filter(tenant_id=tenant_id, key__in=named).values_list("key", flat=True)
+        changed = columns(values, frozenset(known), stored, now)
+        opt_ins = changed.get("categories_on", [])
+        to_confirm = needing_confirmation(tenant_id, [e for e in opt_ins if e not in stored.categories_on])
+        if to_confirm:
+            kept_back = {entry for entries in to_confirm.values() for entry in entries}
+            changed["categories_on"] = [entry for entry in opt_ins if entry not in kept_back]
         preference, _ = Preference.objects.update_or_create(
-            recipient_id=recipient_id,
-            defaults={"tenant_id": tenant_id, **columns(values, frozenset(known), stored, now)},
+            recipient_id=recipient_id, defaults={"tenant_id": tenant_id, **changed}
         )
+        ask_to_confirm(tenant_id, recipient_id, to_confirm, origin, now)
     return preference
 
 

@@ -136,6 +136,22 @@ class PreferencesInput(serializers.Serializer[Any]):
     language = _optional(fields.locale, 16, help_text="The language of messages; empty: the recipient's locale.")
 
 
+class ConsentOutput(serializers.Serializer[Any]):
+    category = serializers.CharField()
+    entries = serializers.ListField(child=serializers.CharField(), help_text="The category, or category:channel.")
+    asked_at = serializers.DateTimeField()
+    asked_by = serializers.ChoiceField(["api", "page", "widget"])
+    asked_from = serializers.CharField(allow_null=True, help_text="The caller's network address.")
+    asked_with = serializers.CharField(help_text="The caller's user agent.")
+    language = serializers.CharField()
+    text = serializers.CharField(help_text="The mail that asked for the confirmation, without its link.")
+    text_sha256 = serializers.CharField()
+    notification = serializers.UUIDField(source="notification_id")
+    confirmed_at = serializers.DateTimeField(allow_null=True)
+    confirmed_from = serializers.CharField(allow_null=True)
+    confirmed_with = serializers.CharField()
+
+
 class PreferencesOutput(serializers.Serializer[Any]):
     everything_off = serializers.BooleanField()
     channels = serializers.DictField(child=serializers.BooleanField())
@@ -144,6 +160,10 @@ class PreferencesOutput(serializers.Serializer[Any]):
     quiet_hours = QuietHours(allow_null=True)
     snoozed_until = serializers.DateTimeField(allow_null=True)
     language = serializers.CharField()
+    unconfirmed = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Categories that the recipient asked for and has not confirmed yet by the link in the mail.",
+    )
 
 
 def _opt_in(**kwargs: Any) -> serializers.ChoiceField:

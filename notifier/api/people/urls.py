@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from notifier.api.framework.paths import path
-from notifier.api.people import categories, devices, preferences, recipients
+from notifier.api.people import categories, consents, devices, preferences, recipients
 
 urlpatterns = [
     path("categories", categories.CategoriesView.as_view()),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("recipients", recipients.RecipientsView.as_view()),
     path("recipients/<segment:external_id>/preferences", preferences.PreferencesView.as_view()),
     path("recipients/<segment:external_id>/preferences-link", preferences.PreferencesLinkView.as_view()),
+    path("recipients/<segment:external_id>/consents", consents.ConsentsView.as_view()),
     path("recipients/<segment:external_id>/devices", devices.DevicesView.as_view()),
     path("recipients/<segment:external_id>/devices/<id:device_id>", devices.DeviceView.as_view()),
     path("recipients/<segment:external_id>", recipients.RecipientView.as_view()),

@@ -25,7 +25,7 @@ from tenants.admin.lists.large_tables import LargeTableAdmin, ReadOnlyLargeTable
 from tenants.admin.pages.people import recipient_ids
 from tenants.admin.roles import MARKETERS, may
 from tenants.admin.site import admin_site
-from tenants.models import Category, ConsentChange, OptIn, Recipient, Suppression
+from tenants.models import Category, ConsentChange, OptIn, OptInProof, Recipient, Suppression
 from tenants.people.platforms import stored_spelling
 
 
@@ -177,6 +177,23 @@ class SuppressionAdmin(LargeTableAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A suppression cannot be changed; deleting the row allows the address again."""
         return False
+
+
+@admin.register(OptInProof, site=admin_site)
+class OptInProofAdmin(ReadOnlyLargeTableAdmin):
+    group = "People"
+    rank = 58
+    list_display = ("category", "recipient_id", "asked_at", "confirmed_at")
+    search_help_text = "The recipient's id or external id."
+    fields = (
+        "tenant", "recipient_id", "category", "entries", "asked_at", "asked_by", "asked_from", "asked_with", "language",
+        "text", "text_sha256", "notification_id", "confirmed_at", "confirmed_from", "confirmed_with",
+    )  # fmt: skip
+
+    def search_queries(self, request: HttpRequest, term: str) -> Iterable[Any]:
+        recipient_id = parse_id(term)
+        ids = [recipient_id] if recipient_id else recipient_ids(request, term)
+        return (self.rows(request).filter(recipient_id__in=ids),)
 
 
 @admin.register(ConsentChange, site=admin_site)

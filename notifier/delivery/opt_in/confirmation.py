@@ -1,0 +1,47 @@
+"""Confirms a double opt-in, for the person who has the link."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from notifier.channels import channels
+from notifier.delivery.opt_in.requests import LIFE, Origin
+from tenants.models import OptInProof, Preference
+
+
+def is_over(proof: OptInProof, now: datetime) -> bool:
+    """Whether the link can confirm no more."""
+    return proof.confirmed_at is None and proof.asked_at + LIFE <= now
+
+
+def without(opt_outs: Sequence[str], category: str, entries: Collection[str]) -> list[str]:
+    """The opt-outs that stay when these entries of the category are confirmed. An opt-out from the whole category stays
+    for the channels that are not among the entries."""
+    kept = [entry for entry in opt_outs if entry not in entries and entry != category]
+    if category in opt_outs and category not in entries:
+        other_channels = {f"{category}:{name}" for name in channels()} - {*entries}
+        kept += sorted(other_channels - {*kept})
+    return kept
+
+
+def confirm(tenant_id: uuid.UUID, proof_id: uuid.UUID, origin: Origin, now: datetime) -> OptInProof | None:
+    """Store the opt-in; returns its proof, or None where there is none. A proof that is over stays unconfirmed. A
+    repeat changes nothing: the link must not undo an opt-out that came later. Needs an open transaction in the
+    tenant's scope; a trigger writes the consent change."""
+    proof = OptInProof.objects.filter(pk=proof_id, tenant_id=tenant_id).first()
+    if proof is None:
+        return None
+    # the preferences are locked before the proof, as `ask_to_confirm` does
+    Preference.objects.get_or_create(recipient_id=proof.recipient_id, defaults={"tenant_id": tenant_id})
+    preference = Preference.objects.select_for_update().get(recipient_id=proof.recipient_id)
+    proof.refresh_from_db()
+    if proof.confirmed_at is not None or is_over(proof, now):
+        return proof
+    proof.confirmed_at, proof.confirmed_from, proof.confirmed_with = now, origin.ip, origin.agent
+    proof.save(update_fields=["confirmed_at", "confirmed_from", "confirmed_with"])
+    preference.categories_on = [*preference.categories_on, *(set(proof.entries) - set(preference.categories_on))]
+    preference.categories_off = without(preference.categories_off, proof.category, proof.entries)
+    preference.save(update_fields=["categories_on", "categories_off", "updated_at"])
+    return proof

@@ -1,0 +1,174 @@
+"""Asks a recipient to confirm opt-ins, by a mail to the recipient's own address."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from notifier.delivery.accept import accept_one
+from notifier.delivery.content import templates
+from notifier.delivery.content.links.opt_in_link import OptInLink, url_of
+from notifier.delivery.opt_in.texts import CONTENT, language_of
+from notifier.delivery.planning.recipients import load_by_ids
+from notifier.errors import InvalidInput, NotifierError
+from notifier.models import Delivery, Template
+from notifier.values.colors import text_color_on
+from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.people import Person, SendRequest
+from notifier.vocabulary.status import Kind, Status
+from tenants.models import Category, OptIn, OptInProof, Tenant
+
+#: the tenant may edit it
+TEMPLATE = "opt-in-confirmation"
+#: how long a link can confirm
+LIFE = timedelta(days=7)
+#: a recipient gets one mail a category in so long
+PAUSE = timedelta(minutes=10)
+_DEFAULT_COLOR = "#1d4ed8"
+_LONGEST_AGENT = 300
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a choice came from: `by` is api, page or widget; `ip` and `agent` are of the caller."""
+
+    by: str
+    ip: str | None = None
+    agent: str = ""
+
+    @classmethod
+    def from_headers(cls, by: str, ip: str | None, agent: str | None) -> Origin:
+        return cls(by, ip or None, (agent or "")[:_LONGEST_AGENT].replace("\0", ""))
+
+
+BY_API = Origin("api")
+
+
+def needing_confirmation(tenant_id: uuid.UUID, entries: Sequence[str]) -> dict[str, list[str]]:
+    """Those of these new opt-ins (`category` or `category:channel`) whose category has double opt-in, by category."""
+    if not entries:
+        return {}
+    keys = {entry.partition(":")[0] for entry in entries}
+    marketing_by_tenant = Q(opt_in="", kind=Kind.MARKETING, tenant__opt_in=OptIn.DOUBLE)
+    double = Category.objects.filter(Q(opt_in=OptIn.DOUBLE) | marketing_by_tenant, tenant_id=tenant_id, key__in=keys)
+    by_category: dict[str, list[str]] = {key: [] for key in double.values_list("key", flat=True)}
+    for entry in entries:
+        if (key := entry.partition(":")[0]) in by_category:
+            by_category[key].append(entry)
+    return by_category
+
+
+def unconfirmed(recipient_id: uuid.UUID, now: datetime) -> list[str]:
+    """The categories that the recipient asked for and can still confirm."""
+    pending = OptInProof.objects.filter(recipient_id=recipient_id, confirmed_at=None, asked_at__gt=now - LIFE)
+    return sorted(set(pending.values_list("category", flat=True)))
+
+
+def ask_to_confirm(
+    tenant_id: uuid.UUID, recipient_id: uuid.UUID, by_category: Mapping[str, list[str]], origin: Origin, now: datetime
+) -> None:
+    """Send one mail for each category. Within PAUSE of the last mail, that mail stands for the new choice too.
+
+    Needs the lock of the recipient's preferences, so that two calls at once send one mail. Raises InvalidInput, naming
+    the category, for a recipient whom no mail reaches."""
+    if not by_category:
+        return
+    person = load_by_ids(tenant_id, [recipient_id])[recipient_id]
+    tenant = Tenant.objects.get(pk=tenant_id)
+    for key, entries in sorted(by_category.items()):
+        recent = OptInProof.objects.filter(recipient_id=recipient_id, category=key, asked_at__gt=now - PAUSE)
+        if last := recent.order_by("-id").first():
+            _widen(last, entries)
+            continue
+        proof = OptInProof(
+            id=new_id(),
+            tenant=tenant,
+            recipient_id=recipient_id,
+            category=key,
+            entries=sorted(entries),
+            asked_at=now,
+            asked_by=origin.by,
+            asked_from=origin.ip,
+            asked_with=origin.agent,
+        )
+        _send(tenant, person, proof)
+        proof.save(force_insert=True)
+
+
+def _widen(last: OptInProof, entries: Sequence[str]) -> None:
+    """Let the mail that is on its way confirm these entries, too."""
+    if last.confirmed_at is not None:
+        raise InvalidInput(
+            "The recipient confirmed this category a moment ago and then turned it off; ask again in ten minutes.",
+            field=f"categories.{last.category}",
+            code="confirmation_too_soon",
+        )
+    last.entries = sorted({*last.entries, *entries})
+    last.save(update_fields=["entries"])
+
+
+def _send(tenant: Tenant, person: Person, proof: OptInProof) -> None:
+    """Send the mail, and note its text in the proof."""
+    if not person.email:
+        raise _no_mail(proof.category, "the recipient has no email address")
+    url = url_of(OptInLink(tenant.pk, proof.pk))
+    template = _template(tenant)
+    try:
+        accepted = accept_one(tenant.pk, _request(tenant, person, proof, url))
+    except NotifierError as error:
+        raise _no_mail(proof.category, error.message) from error
+    if all(delivery.status != Status.QUEUED for delivery in accepted.deliveries):
+        raise _no_mail(proof.category, ", ".join(d.reason.replace("_", " ") for d in accepted.deliveries))
+    version = template.versions.order_by("-number").first()
+    locale = person.preferences.language or person.locale
+    assert version is not None
+    proof.language = templates.compiled(version.pk).locale_for("email", locale, tenant.default_locale).name
+    proof.notification_id = accepted.notification_id
+    contents = Delivery.objects.filter(notification_id=accepted.notification_id).values_list("content", flat=True)
+    content = contents.get() or {}
+    text = f"{content['subject']}\n\n{content.get('text') or content.get('html', '')}"
+    # the link is a right by itself, and a reader of the proof must not have it
+    proof.text = text.replace(url, "…")
+    proof.text_sha256 = hashlib.sha256(proof.text.encode()).hexdigest()
+
+
+def _no_mail(category: str, why: str) -> InvalidInput:
+    return InvalidInput(
+        f"This category needs a confirmation by email, and none can be sent: {why}.",
+        field=f"categories.{category}",
+        code="no_confirmation",
+    )
+
+
+def _request(tenant: Tenant, person: Person, proof: OptInProof, url: str) -> SendRequest:
+    category = Category.objects.get(tenant=tenant, key=proof.category)
+    color = tenant.brand_color or _DEFAULT_COLOR
+    data = {
+        "url": url,
+        "sender": tenant.name,
+        "category": category.name,
+        "description": category.description,
+        "color": color,
+        "text_color": text_color_on(color),
+    }
+    return SendRequest(
+        recipient=person.external_id, template=TEMPLATE, channels=("email",), data=data, without_category=True
+    )
+
+
+def _template(tenant: Tenant) -> Template:
+    """The tenant's template; made from the built-in texts when it is needed for the first time."""
+    template, created = Template.objects.select_for_update().get_or_create(
+        tenant=tenant, key=TEMPLATE, defaults={"name": "Confirmation of an opt-in"}
+    )
+    if created or not template.versions.exists():
+        languages = {**CONTENT}
+        # every template has the tenant's default locale
+        languages.setdefault(tenant.default_locale, CONTENT[language_of(tenant.default_locale)])
+        templates.publish(template, {"email": {name: dict(parts) for name, parts in languages.items()}})
+    return template
