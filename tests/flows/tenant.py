@@ -66,7 +66,13 @@ class Tenant:
 
     def track(self, choice: str) -> None:
         """Choose what the tenant sees of opens and clicks: off, anonymous or on."""
-        values = {"name": self.credentials.slug, "default_locale": "en", "timezone": "UTC", "sms_segments": "6"}
+        values = {
+            "name": self.credentials.slug,
+            "default_locale": "en",
+            "timezone": "UTC",
+            "sms_segments": "6",
+            "opt_in": "off",
+        }
         browser = self.owner()
         page = re.search(r"/admin/tenants/tenant/[0-9a-f-]{36}/change/", browser.get("/admin/tenants/tenant/").text)
         assert page is not None
