@@ -20,7 +20,7 @@ from notifier.api.people import shapes
 from notifier.api.people.recipients import TAGS, check_not_erased, find
 from notifier.channels import channels
 from notifier.delivery.content.links.preferences_link import new_link, url_of
-from notifier.delivery.opt_in.requests import BY_API, Origin, ask_to_confirm, needing_confirmation, unconfirmed
+from notifier.delivery.opt_in.requests import BY_API, Origin, ask_to_confirm, needing_confirmation
 from notifier.errors import InvalidInput
 from tenants.models import Category, Preference
 
@@ -51,20 +51,19 @@ class PreferencesView(TenantView):
     @schema.describe("Read preferences", gives=shapes.PreferencesOutput, fails=(404,), tags=TAGS)
     def get(self, request: Request, external_id: str) -> Response:
         """A recipient without stored preferences allows everything."""
-        recipient = find(self.tenant, external_id)
-        return Response(with_unconfirmed(Preference.objects.filter(recipient=recipient).first(), recipient.pk))
+        stored = Preference.objects.filter(recipient=find(self.tenant, external_id)).first()
+        return Response(shown(stored or Preference()))
 
     @schema.put(
         "Change preferences", shapes.PreferencesInput, shapes.PreferencesOutput, 404, tags=TAGS, examples=EXAMPLES
     )
     def put(self, request: Request, external_id: str) -> Response:
         """Holds from now on, also for messages that were scheduled before. A new opt-in to a category with double
-        opt-in holds when the recipient has confirmed it: it stands under `unconfirmed` until then."""
+        opt-in holds when the recipient has confirmed it by a mail: until then it stands under `consents` only."""
         values = self.read(shapes.PreferencesInput)
         recipient = find(self.tenant, external_id)
         check_not_erased(recipient)
-        stored = change(self.tenant_id, recipient.pk, values, origin_of(request, "api"))
-        return Response(with_unconfirmed(stored, recipient.pk))
+        return Response(shown(change(self.tenant_id, recipient.pk, values, origin_of(request, "api"))))
 
 
 class PreferencesLinkView(TenantView):
@@ -77,11 +76,6 @@ class PreferencesLinkView(TenantView):
         check_not_erased(recipient)
         link = new_link(self.tenant_id, recipient.pk)
         return Response({"url": url_of(link), "ends_at": link.ends_at}, status=201)
-
-
-def with_unconfirmed(stored: Preference | None, recipient_id: uuid.UUID) -> dict[str, Any]:
-    """The preferences as the API shows them, and the categories whose opt-in waits for the recipient."""
-    return {**shown(stored or Preference()), "unconfirmed": unconfirmed(recipient_id, datetime.now(UTC))}
 
 
 def change(

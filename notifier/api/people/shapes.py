@@ -160,10 +160,6 @@ class PreferencesOutput(serializers.Serializer[Any]):
     quiet_hours = QuietHours(allow_null=True)
     snoozed_until = serializers.DateTimeField(allow_null=True)
     language = serializers.CharField()
-    unconfirmed = serializers.ListField(
-        child=serializers.CharField(),
-        help_text="Categories that the recipient asked for and has not confirmed yet by the link in the mail.",
-    )
 
 
 def _opt_in(**kwargs: Any) -> serializers.ChoiceField:
