@@ -17,6 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from notifier.api.framework.origin import origin_of
 from notifier.delivery.content.links.opt_in_link import OptInLink, read_token
 from notifier.delivery.opt_in.confirmation import confirm, is_over
+from notifier.vocabulary.status import ConsentSource
 from tenants.access import scope
 from tenants.models import Category, OptInProof, Recipient, Tenant
 
@@ -55,7 +56,7 @@ class ConfirmOptIn(View):
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """Confirms. A repeat gets the same answer and changes nothing."""
         link = _read(token)
-        with scope(link.tenant_id):
+        with scope(link.tenant_id, source=ConsentSource.PERSON):
             _proof(link)
             proof = confirm(link.tenant_id, link.proof_id, origin_of(request, "page"), datetime.now(UTC))
             if proof is None:
