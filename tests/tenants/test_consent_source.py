@@ -10,7 +10,7 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
-from notifier.delivery.content import preferences_link, unsubscribe_link
+from notifier.delivery.content.links import preferences_link, unsubscribe_link
 from notifier.delivery.ledger.dead_addresses import DeadAddress, mark_addresses_dead
 from notifier.vocabulary.people import Address
 from notifier.vocabulary.status import ConsentSource
