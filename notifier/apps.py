@@ -24,6 +24,7 @@ class NotifierConfig(AppConfig):
         from notifier.api.framework import paths
         from notifier.delivery.accounts import webpush_keys
         from notifier.delivery.content import marketing
+        from notifier.delivery.digests import settings as digest_settings
         from notifier.delivery.planning import category_rules
         from notifier.delivery.wakeup import signal
         from notifier.providers import token_checks
@@ -46,5 +47,6 @@ class NotifierConfig(AppConfig):
         signal.register_notifier(tasks.notify_queue)
         add_use_finder(category_rules.find_uses)
         add_kind_check(marketing.check_kind)
+        add_use_finder(digest_settings.find_uses)
         add_platform_finder(token_checks)
         add_same_device(WebPush.platform, webpush_keys.tokens_of_browser)

@@ -25,6 +25,7 @@ from notifier.delivery.ledger.history import Step, load_histories, not_before
 from notifier.errors import InvalidInput, NotifierError
 from notifier.models import Delivery, Notification
 from notifier.values.trim import trimmed
+from notifier.vocabulary.digests import DigestRequest
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Status
 from tenants.access import get_owned
@@ -43,6 +44,11 @@ EXAMPLES = [
             "send_at": "2030-01-31T09:00:00+01:00",
             "not_after": "2030-01-31T12:00:00+01:00",
         },
+        request_only=True,
+    ),
+    OpenApiExample(
+        "Gathered with others of the same key into one message",
+        {**_SEND, "digest": {"key": "orders-of-ana", "template": "order-summary", "window": "10m"}},
         request_only=True,
     ),
 ]
@@ -141,6 +147,8 @@ def _request(raw: Any, caller: ApiCaller) -> SendRequest:
     if "attachments" in values:
         listed = read_list(values["attachments"], caller.tenant_id, "attachments")
         values |= {"attachments": tuple(listed.entries), "files": tuple(listed.files)}
+    if "digest" in values:
+        values["digest"] = DigestRequest(**values["digest"])
     return SendRequest(**values, mode=caller.mode)
 
 

@@ -11,12 +11,24 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
-from notifier.api.framework.fields import MAX_KEY, Boolean, ChannelNames, LocalTime, Object, Text, Time
+from notifier.api.framework.fields import (
+    MAX_KEY,
+    Boolean,
+    ChannelNames,
+    Integer,
+    LocalTime,
+    Object,
+    Pattern,
+    Text,
+    Time,
+)
 from notifier.api.framework.schema import ProblemOutput
 from notifier.channels import channels
 from notifier.delivery.content.attachments.listing import MAX_FILES, MAX_NAME
 from notifier.delivery.planning.send_time import FARTHEST
+from notifier.errors import InvalidInput
 from notifier.values.trim import trimmed
+from notifier.vocabulary.digests import MOST_ITEMS, read_times
 from notifier.vocabulary.status import Mode, Status
 
 MAX_DATA = 64 * 1024
@@ -62,6 +74,39 @@ class Attachments(serializers.Field[Any, Any, Any, Any]):
         return value
 
 
+class DigestInput(serializers.Serializer[Any]):
+    """Gather the message with others of the same key. What is left out, the category's digest says."""
+
+    key = Pattern(
+        r"^[A-Za-z0-9_.:/@-]+\Z",
+        "Must be letters, digits and _ . : / @ -",
+        max_length=MAX_KEY,
+        help_text="Of your choice.",
+    )
+    template = Text(max_length=64, required=False, help_text="The digest template, which reads items and count.")
+    window = Text(max_length=16, required=False, help_text="It leaves so long after the newest item, such as 10m.")
+    max_window = Text(max_length=16, required=False, help_text="It leaves so long after the first item at the latest.")
+    schedule = Text(max_length=32, required=False, help_text="Instead of a window: daily at 09:00, or monday at 09:00.")
+    max_items = Integer(min_value=1, max_value=MOST_ITEMS, required=False, help_text="So many are rendered; 100.")
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (unknown := data.keys() - self.fields.keys()):
+            known = ", ".join(self.fields)
+            raise serializers.ValidationError(
+                _wrong(min(unknown)[:100], f"Unknown field; known: {known}.", "unknown_field")
+            )
+        return super().to_internal_value(data)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        times = [attrs.get(name, "") for name in ("window", "max_window", "schedule")]
+        try:
+            if any(times):
+                read_times(times[0], times[1], times[2])
+        except InvalidInput as error:
+            raise serializers.ValidationError(_wrong(error.field or "", error.message, error.code)) from None
+        return attrs
+
+
 class NotificationInput(serializers.Serializer[Any]):
     """One notification to one recipient."""
 
@@ -90,6 +135,7 @@ class NotificationInput(serializers.Serializer[Any]):
     attachments = Attachments(
         required=False, help_text=f"Files beside those of the template: {MAX_FILES} and 10 MiB together at most."
     )
+    digest = DigestInput(required=False)
 
     def validate_channels(self, value: list[str]) -> list[str]:
         unknown = [name for name in value if name not in channels()]

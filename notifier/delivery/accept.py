@@ -23,6 +23,8 @@ from notifier.delivery.content.links.preferences_link import end_of_link
 from notifier.delivery.content.links.variables import LinkedMessage, category_to_leave, link_values
 from notifier.delivery.content.liquid import PERSON, check_names
 from notifier.delivery.content.render_budget import shared_budget
+from notifier.delivery.digests import gathering
+from notifier.delivery.digests import terms as digest_terms
 from notifier.delivery.draft import Draft
 from notifier.delivery.ledger import accepted_rows, ordering
 from notifier.delivery.ledger.accepted_rows import DeliveryRow, NotificationRow
@@ -86,6 +88,7 @@ def accept(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accept
 def _take_steps(context: AcceptContext, drafts: Sequence[Draft]) -> None:
     """What may change the rows of several requests together, in this order: the later steps of routes wait, digests
     gather, caps count."""
+    gathering.gather(context, drafts)
 
 
 def _log(tenant_id: uuid.UUID, drafts: list[Draft], requested: int) -> None:
@@ -101,6 +104,7 @@ def _attempt(context: AcceptContext, request: SendRequest) -> Draft | NotifierEr
     try:
         draft = _draft(context, request)
         draft.rows = _rows(context, draft)
+        digest_terms.check(context, draft)
         return draft
     except NotifierError as error:
         return error
@@ -117,7 +121,8 @@ def _draft(context: AcceptContext, request: SendRequest) -> Draft:
     category = "" if request.without_category else request.category or own_category
     if category and category not in context.rules:
         raise InvalidInput(f"There is no category {category!r}.", field="category", code="unknown_category")
-    if request.category in context.archived and request.category != own_category:
+    # what was gathered before the category was archived still leaves
+    if request.category in context.archived and request.category != own_category and request.of_digest is None:
         raise archived_error(category, "category")
     rule = context.rules.get(category, Rule())
     return Draft(request, person, version_id, rule, LANE_OF[rule.kind])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from notifier.delivery.infra import bulk
 from notifier.delivery.planning import recipients
 from notifier.delivery.planning.plan import Rule
+from notifier.vocabulary.digests import DigestTerms, read_times
 from notifier.vocabulary.people import Person, SendRequest
 from notifier.vocabulary.status import Kind
 from tenants.models import Tenant
@@ -33,6 +34,8 @@ class AcceptContext:
     versions: dict[str, Version]  #: by template key
     rules: dict[str, Rule]  #: by category key
     archived: frozenset[str]  #: keys of archived categories that requests name
+    #: how categories gather their messages, by category key; `versions` has their templates, too
+    digests: dict[str, DigestTerms] = field(default_factory=dict)
 
 
 _TENANT_FIELDS = ["id", "default_locale", "timezone", "sandbox", "link_schemes", "sms_segments", "sms_transliterate"]
@@ -45,6 +48,7 @@ class _TemplateRow(NamedTuple):
     version_id: uuid.UUID
     category: str | None
     kind: str | None
+    digested: bool
 
 
 # One row for each template; one row without a template if there is none. The setting ends with the transaction. Without
@@ -52,16 +56,30 @@ class _TemplateRow(NamedTuple):
 # those of one recipient; half of the statements of an acceptance have an array
 _TENANT = f"""
 SELECT set_config('plan_cache_mode', 'force_generic_plan', true), {", ".join(f"n.{name}" for name in _TENANT_FIELDS)},
-  t.key, v.id, c.key, c.kind
+  t.key, v.id, c.key, c.kind, g.id IS NOT NULL
 FROM tenants_tenant n
 LEFT JOIN (notifier_template t
   CROSS JOIN LATERAL (
     SELECT id FROM notifier_templateversion WHERE tenant_id = t.tenant_id AND template_id = t.id
     ORDER BY number DESC LIMIT 1) v
-  LEFT JOIN tenants_category c ON c.id = t.category_id) ON t.tenant_id = n.id AND t.key = ANY(%b::text[])
+  LEFT JOIN tenants_category c ON c.id = t.category_id
+  LEFT JOIN notifier_digestsetting g ON g.category_id = c.id) ON t.tenant_id = n.id AND t.key = ANY(%b::text[])
 WHERE n.id = %s
 """
-_CATEGORIES = "SELECT key, kind, archived_at FROM tenants_category WHERE tenant_id = %s AND key = ANY(%b::text[])"
+_CATEGORIES = """
+SELECT c.key, c.kind, c.archived_at, g.id IS NOT NULL
+FROM tenants_category c LEFT JOIN notifier_digestsetting g ON g.category_id = c.id
+WHERE c.tenant_id = %s AND c.key = ANY(%b::text[])
+"""
+_DIGESTS = """
+SELECT c.key, g."window", g.max_window, g.schedule, g.max_items, g.channels, t.key, v.id
+FROM tenants_category c JOIN notifier_digestsetting g ON g.category_id = c.id
+JOIN notifier_template t ON t.id = g.template_id
+CROSS JOIN LATERAL (
+  SELECT id FROM notifier_templateversion WHERE tenant_id = t.tenant_id AND template_id = t.id
+  ORDER BY number DESC LIMIT 1) v
+WHERE c.tenant_id = %s AND c.key = ANY(%b::text[])
+"""
 
 
 def load_context(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> AcceptContext:
@@ -69,7 +87,8 @@ def load_context(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> Accep
     with bulk.cursor() as tenant_cursor, bulk.cursor() as category_cursor, bulk.cursor() as recipient_cursor:
         category_keys = sorted({request.category for request in requests if request.category})
         with bulk.pipelined():
-            template_keys = sorted({request.template for request in requests})
+            digest_templates = {r.digest.template for r in requests if r.digest is not None and r.digest.template}
+            template_keys = sorted({request.template for request in requests} | digest_templates)
             tenant_cursor.execute(_TENANT, [template_keys, tenant_id], prepare=True)
             if category_keys:
                 category_cursor.execute(_CATEGORIES, [tenant_id, category_keys], prepare=True)
@@ -79,16 +98,37 @@ def load_context(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> Accep
     if not rows:
         raise Tenant.DoesNotExist
     tenant, templates = _split(rows)
-    kinds = {key: kind for key, kind, _ in category_rows}
+    kinds = {key: kind for key, kind, _, _ in category_rows}
     kinds |= {row.category: row.kind for row in templates if row.category}
-    return AcceptContext(
+    context = AcceptContext(
         tenant,
         datetime.now(UTC),
         people,
         {row.key: Version(row.version_id, row.category or "") for row in templates if row.key is not None},
         {key: Rule(key, Kind(kind)) for key, kind in kinds.items()},
-        frozenset(key for key, _, archived_at in category_rows if archived_at is not None),
+        frozenset(key for key, _, archived_at, _ in category_rows if archived_at is not None),
     )
+    digested = {row.category for row in templates if row.digested and row.category}
+    digested |= {key for key, _, _, has_digest in category_rows if has_digest}
+    if digested:
+        _add_digests(context, sorted(digested))
+    return context
+
+
+def _add_digests(context: AcceptContext, categories: list[str]) -> None:
+    for key, (terms, version_id) in load_digest_terms(context.tenant.id, categories).items():
+        context.digests[key] = terms
+        context.versions.setdefault(terms.template, Version(version_id, ""))
+
+
+def load_digest_terms(tenant_id: uuid.UUID, categories: Sequence[str]) -> dict[str, tuple[DigestTerms, uuid.UUID]]:
+    """How those of these categories that gather messages do it, by key, and the newest version of the template."""
+    with bulk.cursor() as cursor:
+        cursor.execute(_DIGESTS, [tenant_id, list(categories)], prepare=True)
+        return {
+            key: (DigestTerms(template, *read_times(window, longest, schedule), max_items, tuple(channels)), version_id)
+            for key, window, longest, schedule, max_items, channels, template, version_id in cursor.fetchall()
+        }
 
 
 def _split(rows: Sequence[Sequence[object]]) -> tuple[Tenant, list[_TemplateRow]]:

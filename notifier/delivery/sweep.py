@@ -11,6 +11,8 @@ from django.db import connection, transaction
 
 from notifier.channels import channels
 from notifier.channels.queues import LANES_OF_QUEUES, queue_of
+from notifier.delivery.accept import accept
+from notifier.delivery.digests.closing import close_due
 from notifier.delivery.ledger import claims, leases, ordering
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.retry import SCHEDULE
@@ -99,6 +101,7 @@ def sweep() -> None:
     _unpark()
     _pass_on_lost_turns()
     signal.notify(_due_queues())
+    close_due(accept, datetime.now(UTC))
 
 
 def _outcome_in_doubt(row: Claimed) -> Outcome:

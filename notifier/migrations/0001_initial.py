@@ -1,4 +1,5 @@
 import django.contrib.postgres.fields
+import django.core.validators
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
@@ -73,6 +74,9 @@ TENANT_OWNED = (
     "notifier_awaitedreceipts",
     "notifier_engagementbatch",
     "notifier_engagementcount",
+    "notifier_digestsetting",
+    "notifier_digest",
+    "notifier_digestitem",
 )
 
 
@@ -749,6 +753,188 @@ class Migration(migrations.Migration):
                 fields=["tenant", "group_key", "id"],
                 name="notification_group",
             ),
+        ),
+        migrations.CreateModel(
+            name="Digest",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("recipient_id", models.UUIDField()),
+                ("category", models.CharField(blank=True, max_length=64)),
+                ("key", models.CharField(blank=True, max_length=128)),
+                (
+                    "mode",
+                    models.CharField(
+                        choices=[("live", "live"), ("test", "test")],
+                        default=notifier.vocabulary.status.Mode["LIVE"],
+                        max_length=8,
+                    ),
+                ),
+                ("template", models.CharField(max_length=64)),
+                (
+                    "channels",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=16), size=None),
+                ),
+                ("max_items", models.PositiveSmallIntegerField()),
+                ("items", models.IntegerField()),
+                ("opened_at", models.DateTimeField()),
+                ("closes_at", models.DateTimeField()),
+                ("latest_close", models.DateTimeField()),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                ("notification_id", models.UUIDField(blank=True, null=True)),
+                ("failure", models.CharField(blank=True, default="", max_length=300)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    models.Index(fields=["tenant", "-id"], name="digest_newest"),
+                    models.Index(
+                        condition=models.Q(("closed_at__isnull", True)),
+                        fields=["tenant", "closes_at"],
+                        name="digest_due",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("closed_at__isnull", True)),
+                        fields=("tenant", "recipient_id", "category", "key", "mode"),
+                        name="digest_open_once",
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="DigestItem",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("digest_id", models.UUIDField()),
+                ("notification_id", models.UUIDField(null=True)),
+                ("campaign_id", models.UUIDField(null=True)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [models.Index(fields=["digest_id"], name="digest_item_digest")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("campaign_id__isnull", False)),
+                        fields=("tenant", "digest_id", "campaign_id"),
+                        name="digest_item_campaign_once",
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="DigestSetting",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "window",
+                    models.CharField(
+                        blank=True,
+                        help_text="The digest leaves so long after its newest item, such as 10m, 2h or 1d.",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "max_window",
+                    models.CharField(
+                        blank=True,
+                        help_text="The digest leaves so long after its first item at the latest. Empty: four windows.",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "schedule",
+                    models.CharField(
+                        blank=True,
+                        help_text="Instead of a window: daily at 09:00, or monday at 09:00, on the recipient's clock.",
+                        max_length=32,
+                    ),
+                ),
+                (
+                    "max_items",
+                    models.PositiveSmallIntegerField(
+                        default=100,
+                        help_text="The template gets so many of the newest items, and count says how many there are.",
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(500),
+                        ],
+                    ),
+                ),
+                (
+                    "channels",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=16),
+                        blank=True,
+                        default=list,
+                        help_text="Only these channels of the digest template are gathered. Empty: all of them.",
+                        size=None,
+                    ),
+                ),
+                (
+                    "category",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="digest_setting",
+                        to="tenants.category",
+                    ),
+                ),
+                (
+                    "template",
+                    models.ForeignKey(
+                        help_text="Rendered with items and count; its channels get the digest.",
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        related_name="+",
+                        to="notifier.template",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [models.Index(fields=["tenant", "id"], name="digest_setting_tenant")],
+            },
         ),
         migrations.RunSQL(LEDGER_INDEXES),
         migrations.RunSQL(BEFORE_THE_TENANT),

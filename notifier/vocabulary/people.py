@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from notifier.vocabulary.digests import DigestRequest
 from notifier.vocabulary.mail import NewFile
 from notifier.vocabulary.status import Mode
 
@@ -99,3 +100,7 @@ class SendRequest:
     files: tuple[NewFile, ...] = ()
     #: without the template's own category, too: a test send must not wait for the quiet hours of its recipient
     without_category: bool = False
+    #: gather the messages into a digest, as this says
+    digest: DigestRequest | None = None
+    #: the id of the digest that leaves as this request: its messages are in no digest again
+    of_digest: uuid.UUID | None = None

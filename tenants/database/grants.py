@@ -59,6 +59,10 @@ WEB_MAY: Mapping[str, Rights] = {
     # a recipient who was sent nothing may be deleted, and Django then deletes the notifications as well
     "notifier_notification": FULL,
     "notifier_orderingqueue": WRITE,
+    "notifier_digestsetting": FULL,
+    # workers close digests and delete their items
+    "notifier_digest": WRITE,
+    "notifier_digestitem": APPEND,
     # disarming a campaign deletes its armed rows
     "notifier_delivery": FULL,
     "notifier_deliveryevent": APPEND,

@@ -6,10 +6,11 @@ from typing import Any
 
 from rest_framework import serializers
 
-from notifier.api.framework.fields import Boolean, Object, Pattern, Text, Time
+from notifier.api.framework.fields import Boolean, ChannelNames, Integer, Object, Pattern, Text, Time
 from notifier.channels.names import check_channel_names
 from notifier.errors import InvalidInput
 from notifier.values.trim import trimmed
+from notifier.vocabulary.digests import MOST_ITEMS
 from notifier.vocabulary.status import Kind
 from tenants.models import OptIn, OverCap, Recipient
 from tenants.people import attributes, fields
@@ -243,3 +244,40 @@ class CategoryOutput(serializers.Serializer[Any]):
 class PreferencesLinkOutput(serializers.Serializer[Any]):
     url = serializers.URLField(help_text="The recipient's own page; whoever has the link can change the preferences.")
     ends_at = serializers.DateTimeField()
+
+
+class DigestSettingInput(serializers.Serializer[Any]):
+    """Give window or schedule."""
+
+    template = Text(max_length=64, help_text="The key of the digest template, which reads items and count.")
+    window = Text(
+        max_length=16,
+        required=False,
+        help_text="It leaves so long after the newest item: 30s, 10m, 2h, 1d; 30d at most.",
+    )
+    max_window = Text(
+        max_length=16,
+        required=False,
+        help_text="It leaves so long after the first item at the latest; without it, four windows.",
+    )
+    schedule = Text(
+        max_length=32,
+        required=False,
+        help_text="Instead of a window: daily at 09:00, or monday at 09:00, on the recipient's clock.",
+    )
+    max_items = Integer(
+        min_value=1,
+        max_value=MOST_ITEMS,
+        required=False,
+        help_text="So many of the newest items are rendered; 100 without it. `count` has them all.",
+    )
+    channels = ChannelNames(required=False, help_text="Without it, all channels of the digest template.")
+
+
+class DigestSettingOutput(serializers.Serializer[Any]):
+    template = serializers.CharField()
+    window = serializers.CharField()
+    max_window = serializers.CharField()
+    schedule = serializers.CharField()
+    max_items = serializers.IntegerField()
+    channels = serializers.ListField(child=serializers.CharField())

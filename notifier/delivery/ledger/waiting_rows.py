@@ -14,13 +14,15 @@ from notifier.delivery.infra import bulk
 from notifier.delivery.ledger import ordering
 from notifier.delivery.ledger.history import not_before
 from notifier.delivery.wakeup import signal
-from notifier.vocabulary.status import QueuePosition, Reason, Status
+from notifier.vocabulary.status import IN_QUEUE, QueuePosition, Reason, Status
 
 _KEY = "d.tenant_id, d.recipient_id, d.channel, d.lane, d.mode"
 _OF_NOTIFICATIONS = "d.notification_id = ANY(%(notifications)s::uuid[]) AND d.id >= %(low)s::uuid"
 #: a claimed row has not begun: its worker loses the row with the fence
 _NOT_LEFT = f"d.status IN ({Status.QUEUED}, {Status.CLAIMED})"
-_UNTRIED = f"{_NOT_LEFT} AND d.attempt = 0 AND d.reason <> '{Reason.IN_DOUBT}'"
+#: of rows that wait for a digest or an earlier step, something else decides the time
+_IN_QUEUE = ", ".join(str(int(position)) for position in IN_QUEUE)
+_UNTRIED = f"{_NOT_LEFT} AND d.queue_position IN ({_IN_QUEUE}) AND d.attempt = 0 AND d.reason <> '{Reason.IN_DOUBT}'"
 
 # a row that is being sent, too: it may return to its queue before the queues are locked
 _UNFINISHED = f"d.status IN ({Status.QUEUED}, {Status.CLAIMED}, {Status.SENDING})"
@@ -93,6 +95,8 @@ def _leave_queues(
     """Count the rows that ended, free the turns of rows that had one, and pass the turns on."""
     touched: dict[ordering.Key, ordering.OrderingQueue] = {}
     for tenant, recipient, channel, lane, mode, position, ended in changed:
+        if position not in IN_QUEUE:
+            continue
         key = (tenant, recipient, channel, lane, mode)
         touched[key] = queue = locked[key]
         queue.unfinished -= ended

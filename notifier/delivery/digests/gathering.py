@@ -1,0 +1,143 @@
+"""Gather messages into digests. A message that is gathered leaves its ordering queue and waits until its digest
+closes."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from notifier.delivery.accept_context import AcceptContext, load_digest_terms
+from notifier.delivery.digests import rows
+from notifier.delivery.digests.rows import DigestKey, ItemRow, OpenRow
+from notifier.delivery.digests.templates import digest_channels
+from notifier.delivery.digests.terms import terms_of
+from notifier.delivery.draft import Draft
+from notifier.delivery.ledger.accepted_rows import DeliveryRow
+from notifier.vocabulary.digests import DigestTerms
+from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.status import Mode, QueuePosition, Reason
+from tenants.models import Tenant
+
+
+@dataclass
+class _Joining:
+    """What joins one digest in this call, under the terms of the newest item."""
+
+    terms: DigestTerms
+    channels: tuple[str, ...]
+    zone: str
+    notifications: list[uuid.UUID] = field(default_factory=list)
+
+
+def gather(context: AcceptContext, drafts: Sequence[Draft]) -> None:
+    """Gather the messages that their requests or categories want in a digest; the others leave by themselves. A call
+    without digests costs 0.1 µs a draft."""
+    if not context.digests and all(draft.request.digest is None for draft in drafts):
+        return
+    joining: dict[DigestKey, _Joining] = {}
+    for draft in drafts:
+        terms = terms_of(context, draft)
+        if terms is not None:
+            _join(context, draft, draft.queued_rows, terms, joining)
+    _store(context, joining)
+
+
+def gather_rows(context: AcceptContext, chosen: Iterable[tuple[Draft, Sequence[DeliveryRow]]]) -> list[DeliveryRow]:
+    """Gather these queued rows of drafts although nothing but a frequency cap asks for it. Returns the rows that no
+    digest can take: the category has no digest, the digest does not go to the row's channel, or the row is a digest's
+    own."""
+    joining: dict[DigestKey, _Joining] = {}
+    left: list[DeliveryRow] = []
+    for draft, draft_rows in chosen:
+        terms = context.digests.get(draft.rule.category) if draft.request.of_digest is None else None
+        gathered = [] if terms is None else _join(context, draft, draft_rows, terms, joining)
+        taken = {row.id for row in gathered}
+        left += [row for row in draft_rows if row.id not in taken]
+    _store(context, joining)
+    return left
+
+
+def _join(
+    context: AcceptContext,
+    draft: Draft,
+    candidates: Sequence[DeliveryRow],
+    terms: DigestTerms,
+    joining: dict[DigestKey, _Joining],
+) -> list[DeliveryRow]:
+    """Take those of the candidate rows out of their queues that the digest serves; returns them."""
+    channels = digest_channels(context.versions[terms.template].id, terms.channels)
+    gathered = [row for row in candidates if row.channel in channels]
+    if gathered:
+        request = draft.request
+        key = DigestKey(
+            draft.person.id, draft.rule.category, request.digest.key if request.digest else "", request.mode
+        )
+        zone = draft.person.timezone or context.tenant.timezone
+        entry = joining.setdefault(key, _Joining(terms, channels, zone))
+        entry.terms, entry.channels = terms, channels
+        if draft.notification_id not in entry.notifications[-1:]:
+            entry.notifications.append(draft.notification_id)
+    for row in gathered:
+        # nothing renders or sends the row: its content is the digest's
+        row.queue_position, row.reason, row.content = QueuePosition.IN_DIGEST, Reason.IN_DIGEST, None
+        draft.segments.pop(row.channel, None)
+    return gathered
+
+
+def _store(context: AcceptContext, joining: Mapping[DigestKey, _Joining]) -> None:
+    if not joining:
+        return
+    tenant_id, now = context.tenant.id, context.now
+    opened = rows.open_or_slide(
+        [
+            _open_row(tenant_id, key, (entry.terms, entry.channels, entry.zone), len(entry.notifications), now)
+            for key, entry in joining.items()
+        ]
+    )
+    rows.add_items(rows.item_rows(tenant_id, {opened[key]: e.notifications for key, e in joining.items()}, now))
+
+
+def _open_row(
+    tenant_id: uuid.UUID,
+    key: DigestKey,
+    how: tuple[DigestTerms, Sequence[str], str],
+    items: int,
+    now: datetime,
+) -> OpenRow:
+    """`how`: the terms, the channels and the zone."""
+    terms, channels, zone = how
+    closes_at, latest = terms.closing_times(zone, now)
+    return OpenRow(
+        new_id(), tenant_id, *key, terms.template, terms.max_items, items, now, closes_at, latest, ",".join(channels)
+    )
+
+
+# ---- campaigns -------------------------------------------------------------------------------------------------------
+
+
+def campaign_digest(tenant_id: uuid.UUID, category: str) -> tuple[DigestTerms, tuple[str, ...]] | None:
+    """How the category gathers, and on which channels; None: it has no digest."""
+    loaded = load_digest_terms(tenant_id, [category]).get(category)
+    return None if loaded is None else (loaded[0], digest_channels(loaded[1], loaded[0].channels))
+
+
+def gather_campaign(
+    tenant: Tenant, category: str, campaign_id: uuid.UUID, recipients: Collection[tuple[uuid.UUID, str]], now: datetime
+) -> bool:
+    """Gather a campaign's message to each of these recipients (id, time zone) as an item with the campaign's data and
+    name. False, and nothing is gathered, when the category has no digest.
+
+    Called when the message would leave, in the transaction that says so in the ledger; not when the campaign is armed,
+    because an armed campaign may never leave. A repeat gathers nothing twice while the digest is open."""
+    how = campaign_digest(tenant.pk, category)
+    if how is None:
+        return False
+    terms, channels = how
+    zones = {DigestKey(pk, category, "", Mode.LIVE): own_zone or tenant.timezone for pk, own_zone in recipients}
+    opened = rows.open_or_slide(
+        [_open_row(tenant.pk, key, (terms, channels, zone), 1, now) for key, zone in zones.items()]
+    )
+    rows.add_items([ItemRow(new_id(), tenant.pk, digest_id, None, campaign_id, now) for digest_id in opened.values()])
+    return True

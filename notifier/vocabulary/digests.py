@@ -1,0 +1,73 @@
+"""How messages are gathered into a digest, as a category or a request says it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from notifier.errors import InvalidInput
+from notifier.values import daily_times, durations
+from notifier.values.daily_times import DailyTime
+
+SHORTEST_WINDOW, LONGEST_WINDOW = timedelta(seconds=1), timedelta(days=30)
+#: without a `max_window` a digest leaves so many windows after its first item at the latest
+WINDOWS = 4
+MOST_ITEMS = 500
+DEFAULT_ITEMS = 100
+#: what a digest template can read
+VARIABLES = frozenset({"items", "count", "recipient"})
+
+
+@dataclass(frozen=True)
+class DigestTerms:
+    """When a digest leaves, and as what: either `window` and `max_window`, or `schedule` is set. `channels`: empty for
+    those of the template."""
+
+    template: str  #: its key
+    window: timedelta | None = None
+    max_window: timedelta | None = None
+    schedule: DailyTime | None = None
+    max_items: int = DEFAULT_ITEMS
+    channels: tuple[str, ...] = ()
+
+    def closing_times(self, zone_name: str, now: datetime) -> tuple[datetime, datetime]:
+        """When a digest with an item of now closes, and when it closes at the latest if now is its first item."""
+        if self.schedule is not None:
+            at = daily_times.next_time(self.schedule, zone_name, now)
+            return at, at
+        assert self.window is not None
+        latest = now + (self.max_window or self.window)
+        return min(now + self.window, latest), latest
+
+
+@dataclass(frozen=True)
+class DigestRequest:
+    """The `digest` of a request. What is left empty, the category's setting says."""
+
+    key: str
+    template: str = ""
+    window: str = ""
+    max_window: str = ""
+    schedule: str = ""
+    max_items: int | None = None
+
+
+#: window, largest window, schedule
+Times = tuple[timedelta | None, timedelta | None, DailyTime | None]
+
+
+def read_times(window: str, max_window: str, schedule: str) -> Times:
+    """The window, the largest window and the schedule that these texts say. Raises InvalidInput, naming the field,
+    unless exactly one of `window` and `schedule` is given."""
+    if window and schedule:
+        raise InvalidInput("Not beside window: choose one.", field="schedule", code="two_times")
+    if schedule:
+        if max_window:
+            raise InvalidInput("Belongs to a window; a schedule has none.", field="max_window", code="two_times")
+        return None, None, daily_times.parse(schedule, "schedule")
+    if not window:
+        raise InvalidInput("Give window or schedule: when the digest leaves.", field="window", code="required")
+    length = durations.parse(window, "window", SHORTEST_WINDOW, LONGEST_WINDOW)
+    if not max_window:
+        return length, min(WINDOWS * length, LONGEST_WINDOW), None
+    return length, durations.parse(max_window, "max_window", length, LONGEST_WINDOW), None
