@@ -7,10 +7,13 @@ class InboxConfig(AppConfig):
 
     def ready(self) -> None:
         from inbox.models import InboxMessage
+        from inbox.store.read_messages import read_of
         from inbox.store.unread import unread_of
         from notifier.delivery.content.unread_counts import register_unread_counter
+        from notifier.delivery.digests.items import register_read_lookup
         from tenants.admin.deletion import Reference, register_references
         from tenants.models import Recipient
 
         register_unread_counter(unread_of)
+        register_read_lookup(read_of)
         register_references(Recipient, Reference(InboxMessage, "recipient_id"))

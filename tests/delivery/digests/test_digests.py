@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from tests.delivery.digests.build import DigestShop, a_digest_shop, by_key
+from tests.delivery.digests.build import DigestShop, a_digest_shop
 
 pytestmark = pytest.mark.django_db
 
