@@ -31,7 +31,7 @@ class NotifierConfig(AppConfig):
         from notifier.providers.webpush import services
         from notifier.providers.webpush.provider import WebPush
         from notifier.transport import egress
-        from tenants.categories import add_kind_check, add_use_finder
+        from tenants.categories import add_kind_check, add_use_finder, add_value_check
         from tenants.people.platforms import add_platform_finder, add_same_device
 
         try:
@@ -48,5 +48,6 @@ class NotifierConfig(AppConfig):
         add_use_finder(category_rules.find_uses)
         add_kind_check(marketing.check_kind)
         add_use_finder(digest_settings.find_uses)
+        add_value_check(digest_settings.check_over_cap)
         add_platform_finder(token_checks)
         add_same_device(WebPush.platform, webpush_keys.tokens_of_browser)

@@ -33,6 +33,9 @@ class CategoryUse:
     armed: bool = False
 
 
+#: raises InvalidInput for a value that needs a row of a package above
+ValueCheck = Callable[[Category], None]
+_value_checks: list[ValueCheck] = []
 UseFinder = Callable[[Category], Iterable[CategoryUse]]
 _use_finders: list[UseFinder] = []
 
@@ -55,6 +58,11 @@ _kind_checks: list[KindCheck] = []
 def add_kind_check(check: KindCheck) -> None:
     """Packages above, whose rows forbid a kind, call this in `AppConfig.ready`."""
     _kind_checks.append(check)
+
+
+def add_value_check(check: ValueCheck) -> None:
+    """Packages above, on whose rows a category's values depend, call this in `AppConfig.ready`."""
+    _value_checks.append(check)
 
 
 def find_uses(category: Category) -> list[CategoryUse]:
@@ -126,9 +134,17 @@ def change(category: Category, changes: Mapping[str, Any]) -> Category:
 
 
 def check_values(category: Category) -> None:
-    """Raise InvalidInput for an opt-in of a critical category, whose messages ask for none."""
+    """Raise InvalidInput, naming the field, for an opt-in of a critical category, whose messages ask for none, and for
+    values that packages above refuse."""
     if category.kind == Kind.CRITICAL and category.opt_in not in ("", OptIn.OFF):
         raise InvalidInput(NO_OPT_IN, field="opt_in")
+    check_with_packages_above(category)
+
+
+def check_with_packages_above(category: Category) -> None:
+    """Raise InvalidInput, naming the field, for values that packages above refuse."""
+    for check in _value_checks:
+        check(category)
 
 
 def check_kind(category: Category, kind: str) -> None:

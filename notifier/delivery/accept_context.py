@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from notifier.delivery.infra import bulk
 from notifier.delivery.planning import recipients
@@ -72,7 +72,7 @@ FROM tenants_category c LEFT JOIN notifier_digestsetting g ON g.category_id = c.
 WHERE c.tenant_id = %s AND c.key = ANY(%b::text[])
 """
 _DIGESTS = """
-SELECT c.key, g."window", g.max_window, g.schedule, g.max_items, g.channels, t.key, v.id
+SELECT c.key, c.over_cap = 'digest', g."window", g.max_window, g.schedule, g.max_items, g.channels, t.key, v.id
 FROM tenants_category c JOIN notifier_digestsetting g ON g.category_id = c.id
 JOIN notifier_template t ON t.id = g.template_id
 CROSS JOIN LATERAL (
@@ -125,10 +125,13 @@ def load_digest_terms(tenant_id: uuid.UUID, categories: Sequence[str]) -> dict[s
     """How those of these categories that gather messages do it, by key, and the newest version of the template."""
     with bulk.cursor() as cursor:
         cursor.execute(_DIGESTS, [tenant_id, list(categories)], prepare=True)
-        return {
-            key: (DigestTerms(template, *read_times(window, longest, schedule), max_items, tuple(channels)), version_id)
-            for key, window, longest, schedule, max_items, channels, template, version_id in cursor.fetchall()
-        }
+        return dict(map(_digest_terms, cursor.fetchall()))
+
+
+def _digest_terms(row: Sequence[Any]) -> tuple[str, tuple[DigestTerms, uuid.UUID]]:
+    key, over_cap, window, longest, schedule, max_items, channels, template, version_id = row
+    times = read_times(window, longest, schedule)
+    return key, (DigestTerms(template, *times, max_items, tuple(channels), over_cap), version_id)
 
 
 def _split(rows: Sequence[Sequence[object]]) -> tuple[Tenant, list[_TemplateRow]]:

@@ -29,6 +29,8 @@ class DigestTerms:
     schedule: DailyTime | None = None
     max_items: int = DEFAULT_ITEMS
     channels: tuple[str, ...] = ()
+    #: of a category whose messages leave by themselves unless they exceed a frequency cap
+    only_over_cap: bool = False
 
     def closing_times(self, zone_name: str, now: datetime) -> tuple[datetime, datetime]:
         """When a digest with an item of now closes, and when it closes at the latest if now is its first item."""

@@ -12,7 +12,7 @@ from notifier.api.framework import schema
 from notifier.api.framework.views import TenantView
 from notifier.api.people import shapes
 from notifier.api.people.categories import TAGS
-from notifier.delivery.digests.settings import setting_of, write_setting
+from notifier.delivery.digests.settings import delete_setting, setting_of, write_setting
 from notifier.models import DigestSetting
 from tenants import audit
 from tenants.access import get_owned
@@ -69,10 +69,10 @@ class CategoryDigestView(TenantView):
         operation_id="category_digest_destroy",
     )
     def delete(self, request: Request, key: str) -> Response:
-        """Open digests still leave."""
+        """Open digests still leave. 409 `digest_in_use` while the category's over_cap is digest."""
         setting = setting_of(self._category(key))
         audit.record(self.tenant_id, "digest.delete", setting.pk, {"category": key}, by=self.actor)
-        setting.delete()
+        delete_setting(setting)
         return Response(status=204)
 
     def _category(self, key: str) -> Category:

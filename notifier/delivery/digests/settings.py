@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,11 +10,11 @@ from django.db import transaction
 from notifier.delivery.content.templates import compiled
 from notifier.delivery.digests.templates import check_variables
 from notifier.delivery.digests.versions import newest_versions
-from notifier.errors import InvalidInput, NotFound
+from notifier.errors import Conflict, InvalidInput, NotFound
 from notifier.models import Digest, DigestSetting, Template
 from notifier.vocabulary.digests import DEFAULT_ITEMS, MOST_ITEMS, read_times
 from tenants.categories import CategoryUse
-from tenants.models import Category
+from tenants.models import Category, OverCap
 
 
 def write_setting(category: Category, values: Mapping[str, Any]) -> tuple[DigestSetting, bool]:
@@ -64,9 +63,27 @@ def setting_of(category: Category) -> DigestSetting:
     return setting
 
 
-def has_setting(tenant_id: uuid.UUID, category: str) -> bool:
-    """Whether the category of this key has a digest."""
-    return DigestSetting.objects.filter(tenant_id=tenant_id, category__key=category).exists()
+def delete_setting(setting: DigestSetting) -> None:
+    """Raises Conflict while messages over a frequency cap join the digest."""
+    with transaction.atomic():
+        category = Category.objects.select_for_update().get(pk=setting.category_id)
+        if category.over_cap == OverCap.DIGEST:
+            raise Conflict(
+                f"The category {category.key!r} gathers what exceeds a frequency cap; choose drop or defer first.",
+                code="digest_in_use",
+            )
+        setting.delete()
+
+
+def check_over_cap(category: Category) -> None:
+    """Raise InvalidInput when messages over the cap would join a digest that the category does not have."""
+    if category.over_cap == OverCap.DIGEST and not DigestSetting.objects.filter(category_id=category.pk).exists():
+        raise InvalidInput(
+            "The category has no digest that messages over the cap could join. Set the digest up first:"
+            " PUT /v1/categories/<key>/digest, or the page Digest settings.",
+            field="over_cap",
+            code="no_digest",
+        )
 
 
 def find_uses(category: Category) -> list[CategoryUse]:

@@ -19,7 +19,7 @@ def terms_of(context: AcceptContext, draft: Draft) -> DigestTerms | None:
         return None
     if request.digest is not None:
         return _requested(request.digest, setting)
-    return None if setting is None or _leaves_by_itself(request) else setting
+    return None if setting is None or setting.only_over_cap or _leaves_by_itself(request) else setting
 
 
 def _leaves_by_itself(request: SendRequest) -> bool:

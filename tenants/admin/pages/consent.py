@@ -42,6 +42,8 @@ class CategoryForm(TenantForm):
 
     def clean(self) -> dict[str, Any] | None:
         values = super().clean() or {}
+        if "over_cap" in values:
+            self._check_over_cap(values["over_cap"])
         if values.get("kind") == Kind.CRITICAL and values.get("opt_in") not in ("", None, OptIn.OFF):
             self.add_error("opt_in", categories.NO_OPT_IN)
         if self.errors or "kind" not in values:
@@ -53,6 +55,13 @@ class CategoryForm(TenantForm):
         except NotifierError as error:
             self.add_error("kind", error.message)
         return values
+
+    def _check_over_cap(self, over_cap: str) -> None:
+        chosen = Category(pk=self.instance.pk, key=self.instance.key, over_cap=over_cap)
+        try:
+            categories.check_with_packages_above(chosen)
+        except NotifierError as error:
+            self.add_error("over_cap", error.message)
 
 
 @admin.register(Category, site=admin_site)
