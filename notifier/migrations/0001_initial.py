@@ -801,6 +801,7 @@ class Migration(migrations.Migration):
             options={
                 "indexes": [
                     models.Index(fields=["tenant", "-id"], name="digest_newest"),
+                    models.Index(fields=["recipient_id"], name="digest_recipient"),
                     models.Index(
                         condition=models.Q(("closed_at__isnull", True)),
                         fields=["tenant", "closes_at"],

@@ -52,7 +52,7 @@ class DigestSetting(TenantOwned):
         indexes = [models.Index(fields=["tenant", "id"], name="digest_setting_tenant")]
 
     def __str__(self) -> str:
-        return f"digest of {self.category_id}"
+        return f"digest of {self.category}"
 
 
 class Digest(TenantOwned):
@@ -88,6 +88,8 @@ class Digest(TenantOwned):
         ]
         indexes = [
             models.Index(fields=["tenant", "-id"], name="digest_newest"),
+            # the admin's search
+            models.Index(fields=["recipient_id"], name="digest_recipient"),
             # the sweep takes the due digests of one tenant
             models.Index(fields=["tenant", "closes_at"], name="digest_due", condition=models.Q(closed_at__isnull=True)),
         ]

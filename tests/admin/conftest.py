@@ -19,6 +19,8 @@ from notifier.models import (
     DeadLetter,
     Delivery,
     DeliveryEvent,
+    Digest,
+    DigestSetting,
     EngagementCount,
     Layout,
     Notification,
@@ -115,6 +117,7 @@ def create_rows(tenant: Tenant, word: str) -> Rows:
     )
     frame = {"html": "{{ content }}{{ postal_address }}", "postal_address": f"{word} street"}
     setup: list[Any] = [
+        DigestSetting.objects.create(tenant=tenant, category=category, template=template, window="10m"),
         Layout.objects.create(tenant=tenant, key=f"{word}-frame", **frame),
         Sender.objects.create(tenant=tenant, address=f"{word}@example.com", name=f"{word} shop"),
         StoredFile.objects.create(tenant=tenant, digest="0" * 64, name=f"{word}.pdf", content_type="a/b", size=1),
@@ -186,6 +189,18 @@ def _create_ledger(tenant: Tenant, recipient: Recipient, version: TemplateVersio
         ),
         ProviderAccount.objects.create(tenant=tenant, name=f"sandbox {word}", provider="fcm", sandbox=True),
         EngagementCount.objects.create(tenant=tenant, campaign_id=new_id(), kind=word, machine=False, total=3),
+        Digest.objects.create(
+            tenant=tenant,
+            recipient_id=recipient.pk,
+            category=f"{word}-news",
+            template=f"{word}-welcome",
+            channels=["push"],
+            max_items=5,
+            items=1,
+            opened_at=NOW,
+            closes_at=NOW,
+            latest_close=NOW,
+        ),
         Receipt.objects.create(
             tenant=tenant,
             account_id=new_id(),

@@ -57,6 +57,14 @@ def _statements(tenant: uuid.UUID, version: uuid.UUID, campaign: uuid.UUID, acco
         ),
         _rows(
             tenant,
+            "notifier_digest",
+            "id, recipient_id, category, key, mode, template, channels, max_items, items, opened_at, closes_at,"
+            " latest_close, closed_at, failure",
+            f"{_id('digest')}, {PERSON}, 'news', '', 'live', 'summary', '{{email}}', 9, 1, now(), now(), now(),"
+            " CASE WHEN n % 2 = 0 THEN now() END, ''",
+        ),
+        _rows(
+            tenant,
             "notifier_storedfile",
             "id, digest, name, content_type, size, created_at",
             f"{_id('file')}, 'digest' || n, 'invoice.pdf', 'application/pdf', 1, now()",

@@ -33,7 +33,7 @@ LogIn = Callable[[User], Browser]
 #: LargeTableAdmin
 SMALL = {
     "Tenant", "Member", "ApiKey", "ProviderAccount", "EngagementCount", "Category",
-    "Template", "TemplateVersion", "Layout", "Sender",
+    "Template", "TemplateVersion", "Layout", "Sender", "DigestSetting",
     "Import", "Campaign", "Audience", "User", "PeriodicTask", "ClockedSchedule", "CrontabSchedule", "SolarSchedule",
     "IntervalSchedule",
 }  # fmt: skip

@@ -13,6 +13,7 @@ WITH_A_BODY = [
     ("PUT", "/v1/recipients/dora/preferences"),
     ("POST", "/v1/recipients/dora/devices"),
     ("POST", "/v1/categories"),
+    ("PUT", "/v1/categories/news/digest"),
 ]
 
 #: those of them that take attachments, and so larger bodies
@@ -34,4 +35,6 @@ ENDPOINTS = [
     ("GET", "/v1/recipients/dora/devices"),
     ("DELETE", "/v1/recipients/dora/devices/01890000-0000-7000-8000-000000000000"),
     ("GET", "/v1/categories"),
+    ("GET", "/v1/categories/news/digest"),
+    ("DELETE", "/v1/categories/news/digest"),
 ]

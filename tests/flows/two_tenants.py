@@ -48,6 +48,7 @@ class Side:
             "POST", "/v1/categories", {"key": f"category-of-{self.letter}", "name": self.word, "kind": "marketing"}
         )
         self._emails()
+        self._digests()
         suppression = {"channel": "push", "address": f"{tenant.tag}old", "cause": "manual"}
         assert tenant.owner().submit("/admin/tenants/suppression/add/", **suppression).status == 302
         tenant.wait_until_final(tenant.post(self.person, self.template, key=self.word).json["id"])
@@ -66,6 +67,14 @@ class Side:
         file = {"name": f"{self.word}.txt", "content_type": "text/plain", "content": "aGVsbG8="}
         parts = {"subject": self.word, "text": f"{self.word} {{{{ unsubscribe_url }}}}", "attachments": [file]}
         tenant.publish(f"mail-of-{self.letter}", "promotions", {"email": {"en": parts}})
+
+    def _digests(self) -> None:
+        """A category with a digest, and an open digest."""
+        category, template = f"category-of-{self.letter}", f"summary-of-{self.letter}"
+        self.tenant.publish(template, category, content(f"{{{{ count }}}} {self.word}", self.word))
+        setting = {"template": template, "window": "1d"}
+        self.tenant.api.request_json("PUT", f"/v1/categories/{category}/digest", setting)
+        self.tenant.send(self.person, self.template, category=category)
 
     def _campaigns(self) -> None:
         tenant = self.tenant

@@ -48,7 +48,7 @@ class DigestShop(Shop):
     def texts(self) -> list[str]:
         """The texts of the emails that leave."""
         rows = Delivery.objects.filter(tenant=self.tenant, channel="email", status=Status.QUEUED).exclude(content=None)
-        return [row.content["text"] for row in rows.order_by("id")]
+        return [row.content["text"] for row in rows.order_by("id") if row.content]
 
     def rows_of(self, notification_id: uuid.UUID) -> dict[str, tuple[str, str]]:
         """channel -> status and reason."""
@@ -57,6 +57,7 @@ class DigestShop(Shop):
 
     def sent_digest(self) -> Notification:
         [digest] = self.digests()
+        assert digest.notification_id is not None
         return Notification.objects.get(pk=digest.notification_id)
 
 
