@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from notifier.errors import InvalidInput
 from notifier.values import daily_times, durations
 from notifier.values.daily_times import DailyTime
+from notifier.vocabulary.content import BROWSER_URL, PREFERENCES_URL, UNSUBSCRIBE_URL
 
 SHORTEST_WINDOW, LONGEST_WINDOW = timedelta(seconds=1), timedelta(days=30)
 #: without a `max_window` a digest leaves so many windows after its first item at the latest
@@ -15,7 +16,7 @@ WINDOWS = 4
 MOST_ITEMS = 500
 DEFAULT_ITEMS = 100
 #: what a digest template can read
-VARIABLES = frozenset({"items", "count", "recipient"})
+VARIABLES = frozenset({"items", "count", "recipient", UNSUBSCRIBE_URL, PREFERENCES_URL, BROWSER_URL})
 
 
 @dataclass(frozen=True)
