@@ -312,6 +312,7 @@ class Migration(migrations.Migration):
                         verbose_name="logo",
                     ),
                 ),
+                ("page_texts", models.JSONField(blank=True, default=dict, editable=False)),
                 (
                     "tracking",
                     models.CharField(

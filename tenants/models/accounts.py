@@ -125,6 +125,7 @@ class Tenant(models.Model):
         validators=[URLValidator(["https"])],
         help_text="The https address of a picture, shown on your recipients' preferences page.",
     )
+    page_texts = models.JSONField(default=dict, blank=True, editable=False)  #: language -> title, intro, footer
     active = models.BooleanField(default=True, help_text="The API refuses the keys of an inactive tenant.")
     inbox_secret = models.BinaryField(default=bytes, editable=False)  #: encrypted; signs recipient tokens
     created_at = models.DateTimeField(auto_now_add=True)

@@ -29,6 +29,7 @@ def test_an_owner_lists_the_schemes_of_the_tenants_apps(site: Site, log_in: LogI
         "timezone": "UTC",
         "sms_segments": "6",
         "tracking": "off",
+        "opt_in": "off",
         "sandbox": "on",
     }
     answer = browser.post(url(type(acme), "change", acme.pk), {**values, "link_schemes": "Acme://, acme-beta"})
@@ -46,6 +47,7 @@ def settings_form(tenant: Tenant, **values: str) -> dict[str, str]:
     """What a browser sends of a tenant's page: of a box that is not ticked, nothing."""
     ticked = {name: "on" for name in SWITCHES if getattr(tenant, name)}
     texts = {"default_locale": "en", "timezone": "UTC", "link_schemes": "", "sms_segments": "6", "tracking": "off"}
+    texts["opt_in"] = "off"
     return {"name": tenant.name, **texts, **ticked, **values}
 
 

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -116,7 +117,14 @@ def test_what_the_page_does_not_show_stays_as_it_is(ann: Recipient, client: Clie
 def test_everything_is_ended_but_the_essential(ann: Recipient, client: Client) -> None:
     assert client.post(path_of(ann), {"choice": "none"}).status_code == 302
     row = stored(ann)
-    assert (row.channels_off, sorted(row.categories_off)) == ([], ["news", "orders"])
+    assert (row.everything_off, row.channels_off, row.categories_off) == (True, [], [])
+    page = client.get(path_of(ann))
+    assert "You have unsubscribed from all." in text_of(page) and 'value="none"' not in page.content.decode()
+    # the other choices are kept, and saving them does not end it
+    send(client, path_of(ann))
+    assert stored(ann).everything_off
+    assert client.post(path_of(ann), {"choice": "some"}).status_code == 302
+    assert not stored(ann).everything_off
 
 
 @pytest.mark.parametrize(
@@ -128,6 +136,9 @@ def test_everything_is_ended_but_the_essential(ann: Recipient, client: Client) -
         ({"quiet_from": "25:00", "quiet_until": "07:00"}, "quiet_from"),
         ({"quiet_from": "<b>", "quiet_until": "07:00"}, "quiet_from"),
         ({"language": "xx"}, "language"),
+        ({"snoozed_until": "2020-01-01"}, "snoozed_until"),
+        ({"snoozed_until": "2999-01-01"}, "snoozed_until"),
+        ({"snoozed_until": "tomorrow"}, "snoozed_until"),
     ],
 )
 def test_a_wrong_field_is_marked_and_nothing_is_stored(
@@ -190,6 +201,82 @@ def test_without_an_address_that_takes_mail_the_page_says_whom_to_ask(ann: Recip
     for page in (client.get(path), client.post(path)):
         assert "Please ask ACME for a new link." in text_of(page)
     assert not Notification.objects.exists()
+
+
+def test_a_pause_ends_at_midnight_of_the_recipients_zone_and_can_be_taken_back(ann: Recipient, client: Client) -> None:
+    Recipient.objects.filter(pk=ann.pk).update(timezone="America/New_York")
+    day = (datetime.now(UTC) + timedelta(days=40)).date()
+    send(client, path_of(ann), snoozed_until=day.isoformat())
+    until = stored(ann).snoozed_until
+    assert until is not None and until.astimezone(ZoneInfo("America/New_York")) == datetime.combine(
+        day, time(), ZoneInfo("America/New_York")
+    )
+    page = client.get(path_of(ann))
+    assert f'name="snoozed_until" value="{day.isoformat()}"' in page.content.decode()
+    Preference.objects.update(snoozed_until=until + timedelta(hours=5))
+    send(client, path_of(ann), snoozed_until=day.isoformat())
+    assert stored(ann).snoozed_until == until + timedelta(hours=5)  # the API's own moment of that day stays
+    send(client, path_of(ann), snoozed_until="")
+    assert stored(ann).snoozed_until is None
+
+
+def test_a_preferred_channel_for_all_and_for_one_category(ann: Recipient, client: Client) -> None:
+    Preference.objects.create(tenant=ann.tenant, recipient=ann, preferred_channels={"old": "push"})
+    send(client, path_of(ann), preferred="email", **{"preferred.news": "sms", "preferred.alerts": "sms"})
+    assert stored(ann).preferred_channels == {"old": "push", "": "email", "news": "sms", "alerts": "sms"}
+    page = client.get(path_of(ann)).content.decode()
+    assert page.count('value="sms" selected') == 2 and page.count('value="email" selected') == 1
+    send(client, path_of(ann), preferred="", **{"preferred.news": ""})
+    assert stored(ann).preferred_channels == {"old": "push", "alerts": "sms"}
+    assert send(client, path_of(ann), preferred="fax").status_code == 400
+    assert send(client, path_of(ann), **{"preferred.news": "push"}).status_code == 400  # no device
+
+
+def test_a_category_with_opt_in_is_off_until_it_is_chosen_and_a_default_is_no_consent(
+    ann: Recipient, client: Client
+) -> None:
+    Category.objects.filter(key="news").update(opt_in="single")
+    path = path_of(ann)
+    assert checked(client.get(path)) == {name for name in shown(client.get(path)) if "news" not in name}
+    send(client, path)
+    assert (stored(ann).categories_on, stored(ann).categories_off) == ([], [])
+    on = checked(client.get(path)) | {"category.news.email"}
+    send(client, path, on)
+    assert (stored(ann).categories_on, stored(ann).categories_off) == (["news:email"], [])
+    assert checked(client.get(path)) == on
+    send(client, path, on | {"category.news.sms"})
+    assert stored(ann).categories_on == ["news:email", "news:sms"]
+    send(client, path, on - {"category.news.email"})
+    assert (stored(ann).categories_on, stored(ann).categories_off) == ([], ["news"])
+    Preference.objects.update(categories_on=["news"], categories_off=[])
+    send(client, path)
+    assert stored(ann).categories_on == ["news"]
+    send(client, path, checked(client.get(path)) - {"category.news.sms"})
+    assert (stored(ann).categories_off, "news:push" in stored(ann).categories_on) == (["news:sms"], True)
+
+
+def test_a_double_opt_in_is_asked_for_by_mail(ann: Recipient, client: Client) -> None:
+    Category.objects.filter(key="news").update(opt_in="double")
+    path = path_of(ann)
+    answer = send(client, path, checked(client.get(path)) | {"category.news.email"})
+    page = client.get(answer["Location"])
+    assert "Please confirm by the link in the mail that we sent you: News" in text_of(page)
+    assert "category.news.email" not in checked(page) and stored(ann).categories_on == []
+    Recipient.objects.filter(pk=ann.pk).update(email="")
+    Category.objects.create(tenant=ann.tenant, key="tips", name="Tips", kind="marketing", opt_in="double")
+    refused = send(client, path, checked(client.get(path)) | {"category.tips.sms", "category.news.sms"})
+    assert refused.status_code == 400 and "no mail can be sent to you now" in text_of(refused)
+
+
+def test_the_tenants_own_texts_are_shown_as_text(ann: Recipient, client: Client) -> None:
+    texts = {"en": {"title": "Hi {sender.__class__}", "intro": "<b>Choose</b>\nwell", "footer": "Acme & Co"}}
+    ann.tenant.page_texts = texts
+    ann.tenant.save()
+    page = client.get(path_of(ann)).content.decode()
+    assert "<h1>Hi {sender.__class__}</h1>" in page and "&lt;b&gt;Choose&lt;/b&gt;<br>well" in page
+    assert "Acme &amp; Co</footer>" in page
+    german = client.get(path_of(ann), headers={"accept-language": "de"}).content.decode()
+    assert "Ihre Benachrichtigungen von ACME" in german and "Acme &amp; Co" not in german
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from datetime import date, datetime, time, timedelta
 from typing import Any, Protocol
 
+from notifier.channels import channels
 from notifier.web.preferences.state import State
+from tenants.models import Category
 
+#: a day less than the API takes, whatever the zone
+_LONGEST_SNOOZE = timedelta(days=365)
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
@@ -26,10 +31,10 @@ class WrongField(ValueError):
         self.name = name
 
 
-def read_form(posted: Posted, state: State, languages: Collection[str]) -> dict[str, Any]:
+def read_form(posted: Posted, state: State, languages: Collection[str], now: datetime) -> dict[str, Any]:
     """The preferences to store. What the form did not show stays as it is. Raises WrongField."""
     known, shown = set(posted.getlist("on")), set(posted.getlist("shown"))
-    channels = {
+    switches = {
         name: f"channel.{name}" in known if f"channel.{name}" in shown else on
         for name, on in state.preferences["channels"].items()
     }
@@ -37,33 +42,88 @@ def read_form(posted: Posted, state: State, languages: Collection[str]) -> dict[
     if language and language not in languages:
         raise WrongField("language")
     return {
-        "channels": channels,
-        "categories": {**state.preferences["categories"], **_categories(state, known, shown)},
+        "channels": switches,
+        "categories": _categories(state, known, shown),
+        "preferred_channels": _preferred(posted, state),
         "quiet_hours": _quiet_hours(posted.get("quiet_from") or "", posted.get("quiet_until") or ""),
+        "snoozed_until": _snooze(posted.get("snoozed_until") or "", state, now),
         "language": language,
     }
 
 
-def everything_off(state: State) -> dict[str, Any]:
-    """The preferences of a recipient who unsubscribes from all."""
-    off = {category.key: False for category in state.optional}
-    return {"categories": {**state.preferences["categories"], **off}}
-
-
 def _categories(state: State, known: Collection[str], shown: Collection[str]) -> dict[str, Any]:
-    """A category whose shown channels are all off is off as a whole, also on channels that come later."""
-    choices: dict[str, Any] = {}
+    choices = dict(state.preferences["categories"])
     for category in state.optional:
         names = [name for name in state.channels if f"category.{category.key}.{name}" in shown]
         if not names:
             continue
-        switches = {name: f"category.{category.key}.{name}" in known for name in names}
-        if not any(switches.values()):
-            choices[category.key] = False
-            continue
-        before = state.preferences["categories"].get(category.key, True)
-        choices[category.key] = {**(before if isinstance(before, Mapping) else {}), **switches}
+        choice = _choice(state, category, {name: f"category.{category.key}.{name}" in known for name in names})
+        choices.pop(category.key, None)
+        if choice is not None:
+            choices[category.key] = choice
     return choices
+
+
+def _choice(state: State, category: Category, switches: Mapping[str, bool]) -> bool | dict[str, bool] | None:
+    """The recipient's choice for one category: true and false where the recipient said so, and None for no choice.
+
+    A switch that stays as the category has it by default is no choice: a box that was checked before the recipient
+    came is no consent. A category whose shown channels are all off is off as a whole, also on channels that come
+    later."""
+    before = state.preferences["categories"].get(category.key)
+    own = before if isinstance(before, Mapping) else {} if before is None else dict.fromkeys(channels(), before)
+    default = not state.needs_opt_in(category)
+    if not any(switches.values()) and (default or any(state.is_on(category, name) for name in switches)):
+        return False
+    if before is not None and all(own.get(name, default) == on for name, on in switches.items()):
+        return before if isinstance(before, bool) else dict(before)  # as it was
+    hidden = own if before is not False else {}  # an opt-out as a whole ends with the first channel that is on
+    choice = {name: on for name, on in hidden.items() if name not in switches}
+    for name, on in switches.items():
+        stays = name in hidden and hidden[name] == on
+        ends_opt_in = not on and not default and state.is_on(category, name)
+        if on != default or stays or ends_opt_in:
+            choice[name] = on
+    return choice or None
+
+
+def _preferred(posted: Posted, state: State) -> dict[str, str]:
+    """The preferred channels: of all categories by the field `preferred`, of one by `preferred.<key>`."""
+    chosen = dict(state.preferences["preferred_channels"])
+    for key in ("", *(category.key for category in state.categories)):
+        field = f"preferred.{key}" if key else "preferred"
+        name = posted.get(field)
+        if name is None or name == chosen.get(key, ""):
+            continue
+        if name and name not in state.channels:
+            raise WrongField(field)
+        chosen.pop(key, None)
+        if name:
+            chosen[key] = name
+    return chosen
+
+
+def _snooze(text: str, state: State, now: datetime) -> datetime | None:
+    """The beginning of the day that the recipient chose, in the recipient's zone."""
+    if not text:
+        return None
+    stored: datetime | None = state.preferences["snoozed_until"]
+    if stored is not None and text == snooze_date(state):
+        return stored
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise WrongField("snoozed_until") from None
+    until = datetime.combine(day, time(), state.zone)
+    if not now < until <= now + _LONGEST_SNOOZE:
+        raise WrongField("snoozed_until")
+    return until
+
+
+def snooze_date(state: State) -> str:
+    """The day until which the recipient snoozed, as the form shows it."""
+    until: datetime | None = state.preferences["snoozed_until"]
+    return "" if until is None else until.astimezone(state.zone).date().isoformat()
 
 
 def _quiet_hours(start: str, end: str) -> dict[str, str] | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,16 +20,27 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
+from notifier.api.framework.origin import origin_of
 from notifier.api.people.preferences import change
 from notifier.delivery.content.links.preferences_link import PreferencesLink, read_token
+from notifier.errors import InvalidInput
 from notifier.vocabulary.status import ConsentSource
 from notifier.web.csp import HEADER, policy
 from notifier.web.preferences import renewal
-from notifier.web.preferences.form import WrongField, everything_off, read_form
-from notifier.web.preferences.state import State, category_choices, channel_switches, languages_of, load_state
-from notifier.web.preferences.texts import LANGUAGES, texts_for
+from notifier.web.preferences.form import WrongField, read_form, snooze_date
+from notifier.web.preferences.state import (
+    State,
+    category_choices,
+    channel_options,
+    channel_switches,
+    languages_of,
+    load_state,
+)
+from notifier.web.preferences.texts import LANGUAGES, own_texts, texts_for
 from tenants.access import scope
 
+#: no confirmation mail can be sent to the recipient
+_NO_MAIL = ("no_confirmation", "confirmation_too_soon")
 _HOST = re.compile(r"[A-Za-z0-9.-]+")
 
 
@@ -50,12 +62,23 @@ class PreferencesPage(View):
                 return _ended(request, state, renewed=sent, refused=not sent)
             posted = _posted(request)
             try:
-                whole = posted.get("choice") == "none"
-                values = everything_off(state) if whole else read_form(posted, state, languages_of(state))
+                values = _values(posted, state)
+                change(link.tenant_id, link.recipient_id, values, origin_of(request, "page"))
             except WrongField as wrong:
                 return _form(request, state, posted, wrong=wrong.name)
-            change(link.tenant_id, link.recipient_id, values)
+            except InvalidInput as error:
+                if error.code not in _NO_MAIL:
+                    raise
+                return _form(request, state, posted, wrong="opt_in")
         return HttpResponseRedirect(f"{request.path}?saved=1")
+
+
+def _values(posted: MultiValueDict[str, str], state: State) -> dict[str, Any]:
+    """The preferences to store. Raises WrongField."""
+    choice = posted.get("choice")
+    if choice in ("none", "some"):
+        return {"everything_off": choice == "none"}
+    return read_form(posted, state, languages_of(state), datetime.now(UTC))
 
 
 def _read(token: str) -> PreferencesLink:
@@ -93,6 +116,11 @@ def _form(
     context = {
         "channels": channel_switches(state, texts),
         "categories": category_choices(state, texts),
+        "everything_off": state.preferences["everything_off"],
+        "unconfirmed": sorted(c.name for c in state.categories if c.key in state.unconfirmed),
+        "preferred": state.preferred(),
+        "options": channel_options(state, state.preferences["preferred_channels"].values(), texts),
+        "snoozed_until": posted.get("snoozed_until", snooze_date(state)),
         "quiet_from": posted.get("quiet_from", quiet.get("from", "")),
         "quiet_until": posted.get("quiet_until", quiet.get("until", "")),
         "languages": [(tag, LANGUAGES.get(tag, tag)) for tag in languages_of(state)],
@@ -130,7 +158,7 @@ def _page(
     response = render(
         request,
         "preferences.html",
-        {**context, "tenant": state.tenant, "language": tag, "t": filled},
+        {**context, "tenant": state.tenant, "language": tag, "t": filled, "own": own_texts(state.tenant, tag)},
         status=status,
     )
     if origin := _origin_of(state.tenant.logo_url):

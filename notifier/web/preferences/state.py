@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from notifier.api.people.preferences import shown
 from notifier.channels import channels
+from notifier.delivery.opt_in.requests import unconfirmed
 from notifier.delivery.planning.recipients import load_by_ids
 from notifier.models import Template, TemplateVersion
+from notifier.values import zones
 from notifier.vocabulary.people import Person
 from notifier.vocabulary.status import Kind
-from tenants.models import Category, Preference, Tenant
+from tenants.models import Category, OptIn, Preference, Tenant
 
 #: templates that are looked at for their locales
 _TEMPLATES = 100
@@ -30,12 +34,16 @@ class Switch:
 
 @dataclass(frozen=True)
 class CategoryChoice:
-    """A category, and a switch for each channel that the page shows; without switches it is essential."""
+    """A category, and a switch for each channel that the page shows; without switches it is essential. `preferred`: the
+    channel that the recipient chose for it. `unconfirmed`: the recipient asked for it, and a mail waits for the
+    answer."""
 
     key: str
     name: str
     description: str
     switches: tuple[Switch, ...]
+    preferred: str = ""
+    unconfirmed: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,7 @@ class State:
     person: Person
     preferences: Mapping[str, Any]  #: as the API shows them
     categories: Sequence[Category]
+    unconfirmed: frozenset[str] = frozenset()  #: categories whose opt-in waits for the recipient's confirmation
 
     @property
     def channels(self) -> list[str]:
@@ -58,9 +67,25 @@ class State:
         """The categories that may be turned off."""
         return [category for category in self.categories if category.kind != Kind.CRITICAL]
 
-    def is_on(self, category: str, channel: str) -> bool:
-        choice = self.preferences["categories"].get(category, True)
-        return bool(choice.get(channel, True) if isinstance(choice, dict) else choice)
+    @property
+    def zone(self) -> ZoneInfo:
+        """The recipient's time zone, else the tenant's."""
+        return zones.zone(self.person.timezone or self.tenant.timezone)
+
+    def needs_opt_in(self, category: Category) -> bool:
+        """Whether the category is off until the recipient asks for it."""
+        stated = category.opt_in or (self.tenant.opt_in if category.kind == Kind.MARKETING else OptIn.OFF)
+        return category.kind != Kind.CRITICAL and stated != OptIn.OFF
+
+    def is_on(self, category: Category, channel: str) -> bool:
+        choice, default = self.preferences["categories"].get(category.key), not self.needs_opt_in(category)
+        if choice is None:
+            return default
+        return bool(choice.get(channel, default) if isinstance(choice, Mapping) else choice)
+
+    def preferred(self, category: str = "") -> str:
+        """The channel that the recipient chose for the category; "" for none. Without a category: for all of them."""
+        return str(self.preferences["preferred_channels"].get(category, ""))
 
 
 def load_state(tenant_id: uuid.UUID, recipient_id: uuid.UUID) -> State | None:
@@ -71,7 +96,8 @@ def load_state(tenant_id: uuid.UUID, recipient_id: uuid.UUID) -> State | None:
         return None
     stored = Preference.objects.filter(recipient_id=recipient_id).first() or Preference()
     categories = list(Category.objects.filter(tenant_id=tenant_id, archived_at=None).order_by("name", "key"))
-    return State(tenant, person, shown(stored), categories)
+    waiting = frozenset(unconfirmed(recipient_id, datetime.now(UTC)))
+    return State(tenant, person, shown(stored), categories, waiting)
 
 
 def channel_switches(state: State, labels: Mapping[str, str]) -> list[Switch]:
@@ -87,8 +113,20 @@ def category_choices(state: State, labels: Mapping[str, str]) -> list[CategoryCh
 
 def _choice(state: State, category: Category, labels: Mapping[str, str]) -> CategoryChoice:
     names: Iterable[str] = state.channels if category.kind != Kind.CRITICAL else ()
-    switches = tuple(Switch(name, labels.get(name, name), state.is_on(category.key, name)) for name in names)
-    return CategoryChoice(category.key, category.name, category.description, switches)
+    switches = tuple(Switch(name, labels.get(name, name), state.is_on(category, name)) for name in names)
+    return CategoryChoice(
+        category.key,
+        category.name,
+        category.description,
+        switches,
+        state.preferred(category.key),
+        category.key in state.unconfirmed,
+    )
+
+
+def channel_options(state: State, chosen: Collection[str], labels: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The channels that the recipient can prefer: those that reach the recipient, and those `chosen` already."""
+    return [(name, labels.get(name, name)) for name in sorted({*state.channels, *chosen} - {""})]
 
 
 def languages_of(state: State) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tenants.models import Tenant
+
 LANGUAGES: Mapping[str, str] = {"en": "English", "de": "Deutsch", "es": "Español"}
 
 _EN = {
@@ -25,7 +27,20 @@ _EN = {
     "language_default": "As until now",
     "save": "Save",
     "none": "Unsubscribe from all",
-    "none_help": "You will only get what you must know.",
+    "none_help": "You will only get messages about your orders and your account, and what you must know.",
+    "everything_off": "You have unsubscribed from all. The choices below hold again when you end that.",
+    "some": "Get messages again",
+    "asked": "Please confirm by the link in the mail that we sent you:",
+    "asked_one": "Waits for your confirmation by the link in our mail.",
+    "opt_in_wrong": "One of the new subjects needs your confirmation by mail, and no mail can be sent to you now.",
+    "preferred": "Preferred channel",
+    "preferred_help": "Where you want messages if they can come in several ways.",
+    "preferred_any": "No preference",
+    "preferred_same": "As for all",
+    "snooze": "Pause",
+    "snooze_help": "Promotions wait until the day that you choose. Leave it empty for no pause.",
+    "snooze_until": "Pause until",
+    "snooze_wrong": "Please choose a day of the coming twelve months, or leave it empty.",
     "ended_title": "This link has ended",
     "ended": "For your safety, links to this page end after 30 days.",
     "renew": "Send a new link to {address}",
@@ -58,7 +73,20 @@ _DE = {
     "language_default": "Wie bisher",
     "save": "Speichern",
     "none": "Alles abbestellen",
-    "none_help": "Sie erhalten dann nur, was Sie wissen müssen.",
+    "none_help": "Sie erhalten dann nur Nachrichten zu Ihren Bestellungen und Ihrem Konto und was Sie wissen müssen.",
+    "everything_off": "Sie haben alles abbestellt. Die Auswahl unten gilt wieder, wenn Sie das beenden.",
+    "some": "Wieder Nachrichten erhalten",
+    "asked": "Bitte bestätigen Sie über den Link in der E-Mail, die wir Ihnen gesendet haben:",
+    "asked_one": "Wartet auf Ihre Bestätigung über den Link in unserer E-Mail.",
+    "opt_in_wrong": "Ein neues Thema braucht Ihre Bestätigung per E-Mail, und derzeit können wir Ihnen keine senden.",
+    "preferred": "Bevorzugter Weg",
+    "preferred_help": "Wo Sie Nachrichten möchten, die auf mehreren Wegen kommen können.",
+    "preferred_any": "Egal",
+    "preferred_same": "Wie für alle",
+    "snooze": "Pause",
+    "snooze_help": "Werbung wartet bis zu dem Tag, den Sie wählen. Ohne Pause lassen Sie das Feld leer.",
+    "snooze_until": "Pause bis",
+    "snooze_wrong": "Bitte wählen Sie einen Tag der nächsten zwölf Monate, oder lassen Sie das Feld leer.",
     "ended_title": "Dieser Link ist abgelaufen",
     "ended": "Zu Ihrer Sicherheit enden Links zu dieser Seite nach 30 Tagen.",
     "renew": "Neuen Link an {address} senden",
@@ -91,7 +119,20 @@ _ES = {
     "language_default": "Como hasta ahora",
     "save": "Guardar",
     "none": "Cancelar todas las suscripciones",
-    "none_help": "Solo recibirá lo que debe saber.",
+    "none_help": "Solo recibirá mensajes sobre sus pedidos y su cuenta, y lo que debe saber.",
+    "everything_off": "Ha cancelado todas las suscripciones. Lo elegido abajo vuelve a valer cuando lo termine.",
+    "some": "Volver a recibir mensajes",
+    "asked": "Confírmelo, por favor, con el enlace del correo que le hemos enviado:",
+    "asked_one": "Espera su confirmación con el enlace de nuestro correo.",
+    "opt_in_wrong": "Un tema nuevo necesita su confirmación por correo, y ahora no se le puede enviar ninguno.",
+    "preferred": "Canal preferido",
+    "preferred_help": "Por dónde quiere los mensajes que pueden llegar por varios canales.",
+    "preferred_any": "Sin preferencia",
+    "preferred_same": "Como para todos",
+    "snooze": "Pausa",
+    "snooze_help": "Las promociones esperan hasta el día que elija. Sin pausa, déjelo vacío.",
+    "snooze_until": "Pausa hasta",
+    "snooze_wrong": "Elija un día de los próximos doce meses, o déjelo vacío.",
     "ended_title": "Este enlace ha caducado",
     "ended": "Por su seguridad, los enlaces a esta página caducan a los 30 días.",
     "renew": "Enviar un enlace nuevo a {address}",
@@ -114,3 +155,10 @@ def texts_for(*locales: str) -> tuple[str, Mapping[str, str]]:
         if (language := locale.partition("-")[0].lower()) in _TEXTS:
             return language, _TEXTS[language]
     return "en", _EN
+
+
+def own_texts(tenant: Tenant, language: str) -> Mapping[str, str]:
+    """The tenant's own title, intro and footer in this language; empty ones are left out. They are no format strings
+    and no HTML: the page escapes them."""
+    texts = tenant.page_texts.get(language)
+    return {name: str(text) for name, text in texts.items() if text} if isinstance(texts, dict) else {}

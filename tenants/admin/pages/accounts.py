@@ -17,6 +17,7 @@ from tenants.admin.audit_entries import record_change
 from tenants.admin.base import TenantModelAdmin
 from tenants.admin.forms import TenantForm, checked_value
 from tenants.admin.hardening import HardenedAdmin
+from tenants.admin.pages import page_texts
 from tenants.admin.roles import OWNERS, is_operator, may
 from tenants.admin.shown_once import OneTimeSecret, show_once
 from tenants.admin.site import admin_site
@@ -29,7 +30,28 @@ from tenants.people import fields as checks
 SWITCH_VERBS = {"sandbox": ("back_to_sandbox", "went_live"), "active": ("activated", "deactivated")}
 
 
+SETTINGS = (
+    *("name", "slug", "default_locale", "timezone", "link_schemes", "sms_segments", "sms_transliterate"),
+    *("opt_in", "tracking", "sandbox", "active", "id", "created_at"),
+)
+
+
 class TenantSettingsForm(TenantForm):
+    page_title_en, page_intro_en, page_footer_en = page_texts.fields_for("en")
+    page_title_de, page_intro_de, page_footer_de = page_texts.fields_for("de")
+    page_title_es, page_intro_es, page_footer_es = page_texts.fields_for("es")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, text in page_texts.initial_values(self.instance.page_texts).items():
+            self.initial.setdefault(name, text)
+
+    def clean(self) -> dict[str, Any] | None:
+        values = super().clean() or {}
+        if any(name in self.fields for name in page_texts.FIELDS):
+            self.instance.page_texts = page_texts.texts_of(values)
+        return values
+
     def clean_default_locale(self) -> str:
         return checked_value(self, "default_locale", checks.locale)
 
@@ -54,9 +76,15 @@ class TenantAdmin(TenantModelAdmin):
     list_select_related = False
     search_fields = ("name", "slug")
     ordering = ("name",)
-    fields = (
-        *("name", "slug", "default_locale", "timezone", "link_schemes", "sms_segments", "sms_transliterate"),
-        *("opt_in", "tracking", "brand_color", "logo_url", "sandbox", "active", "id", "created_at"),
+    fieldsets = (
+        (None, {"fields": SETTINGS}),
+        (
+            "Preferences page",
+            {
+                "fields": ("brand_color", "logo_url", *page_texts.FIELDS),
+                "description": "Your own texts, above and below the choices; empty: the page's own. Plain text.",
+            },
+        ),
     )
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
