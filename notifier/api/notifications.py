@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
@@ -22,11 +23,14 @@ from notifier.channels import channels
 from notifier.delivery import Accepted, accept
 from notifier.delivery.content.attachments.listing import MAX_BODY, read_list
 from notifier.delivery.ledger.history import Step, load_histories, not_before
+from notifier.delivery.routes.read_route import read_route
+from notifier.delivery.routes.show import show_steps
 from notifier.errors import InvalidInput, NotifierError
 from notifier.models import Delivery, Notification
 from notifier.values.trim import trimmed
 from notifier.vocabulary.digests import DigestRequest
 from notifier.vocabulary.people import SendRequest
+from notifier.vocabulary.routes import Route
 from notifier.vocabulary.status import Status
 from tenants.access import get_owned
 from tenants.models import Recipient, Tenant
@@ -144,12 +148,23 @@ def _request(raw: Any, caller: ApiCaller) -> SendRequest:
     values = shapes.validated_quickly(raw) or read(shapes.NotificationInput, raw)
     if "channels" in values:
         values["channels"] = tuple(values["channels"])
+    if "route" in values:
+        values["route"] = _route(values)
     if "attachments" in values:
         listed = read_list(values["attachments"], caller.tenant_id, "attachments")
         values |= {"attachments": tuple(listed.entries), "files": tuple(listed.files)}
     if "digest" in values:
         values["digest"] = DigestRequest(**values["digest"])
     return SendRequest(**values, mode=caller.mode)
+
+
+def _route(values: Mapping[str, Any]) -> Route:
+    route = read_route([] if values["route"] is None else values["route"])
+    if route and "channels" in values:
+        raise InvalidInput("Not beside route, whose steps name the channels.", field="channels", code="two_ways")
+    if route and "digest" in values:
+        raise InvalidInput("Not beside route: what is gathered has no fallback.", field="digest", code="two_ways")
+    return route
 
 
 def _items(raw: Any) -> list[Any]:
@@ -178,6 +193,7 @@ def _outcome(index: int, outcome: Accepted | NotifierError | Problem) -> dict[st
 def _accepted(outcome: Accepted) -> dict[str, Any]:
     deliveries = [
         {"id": d.id, "channel": d.channel, "status": d.status.label}
+        | ({"step": d.step} if d.step else {})
         | ({"reason": d.reason} if d.reason else {})
         | ({"segments": d.segments} if d.segments else {})
         for d in outcome.deliveries
@@ -186,7 +202,7 @@ def _accepted(outcome: Accepted) -> dict[str, Any]:
 
 
 def _notifications(tenant_id: uuid.UUID) -> Any:
-    return Notification.objects.filter(tenant_id=tenant_id).select_related("recipient", "version__template")
+    return Notification.objects.filter(tenant_id=tenant_id).select_related("recipient", "version__template", "route")
 
 
 def _with_deliveries(notifications: Sequence[Notification]) -> list[tuple[Notification, list[Delivery]]]:
@@ -216,6 +232,7 @@ def _shown(
         "not_after": notification.not_after,
         "group_key": notification.group_key,
         "created_at": notification.created_at,
+        "steps": show_steps(notification, deliveries, datetime.now(UTC)),
         "deliveries": [_delivery(d, steps) for d in deliveries],
     }
 

@@ -26,9 +26,11 @@ from notifier.api.framework.schema import ProblemOutput
 from notifier.channels import channels
 from notifier.delivery.content.attachments.listing import MAX_FILES, MAX_NAME
 from notifier.delivery.planning.send_time import FARTHEST
+from notifier.delivery.routes.show import STEP_STATES
 from notifier.errors import InvalidInput
 from notifier.values.trim import trimmed
 from notifier.vocabulary.digests import MOST_ITEMS, read_times
+from notifier.vocabulary.routes import Unless
 from notifier.vocabulary.status import Mode, Status
 
 MAX_DATA = 64 * 1024
@@ -107,6 +109,31 @@ class DigestInput(serializers.Serializer[Any]):
         return attrs
 
 
+class RouteStepInput(serializers.Serializer[Any]):
+    channel = Text(required=False, max_length=16, help_text="The channel of the step.")
+    channels = ChannelNames(required=False, help_text="Instead of channel: several channels at once.")
+    after = Text(
+        required=False,
+        help_text="Of every step but the first: 30s to 7d after the step before was tried, such as 10m.",
+    )
+    unless = serializers.ChoiceField(
+        [u.value for u in Unless],
+        required=False,
+        help_text="What keeps the step from leaving: seen (the default) or delivered.",
+    )
+
+
+@extend_schema_field(RouteStepInput(many=True))
+class RouteField(serializers.Field[Any, Any, Any, Any]):
+    """A list that `delivery.routes.read_route` checks, as it does in the admin."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
 class NotificationInput(serializers.Serializer[Any]):
     """One notification to one recipient."""
 
@@ -131,6 +158,12 @@ class NotificationInput(serializers.Serializer[Any]):
     not_after = Time(required=False, allow_null=True, help_text="The message does not leave after this time.")
     group_key = Text(
         max_length=64, required=False, help_text="Your own key, by which notifications are cancelled together."
+    )
+    route = RouteField(
+        required=False,
+        allow_null=True,
+        help_text="Instead of channels: the next step leaves when the one before failed, or was not seen in time. "
+        "Without it, the route of the template; null or an empty list: no route.",
     )
     attachments = Attachments(
         required=False, help_text=f"Files beside those of the template: {MAX_FILES} and 10 MiB together at most."
@@ -223,6 +256,7 @@ class CancelGroupOutput(serializers.Serializer[Any]):
 
 class AcceptedDeliveryOutput(serializers.Serializer[Any]):
     id = serializers.UUIDField()
+    step = serializers.IntegerField(required=False, help_text="Only with a route: the step, from 1.")
     channel = serializers.CharField()
     status = serializers.CharField(help_text="queued, or suppressed or expired with a reason.")
     reason = serializers.CharField(required=False)
@@ -271,6 +305,19 @@ class DeliveryOutput(serializers.Serializer[Any]):
     history = DeliveryEventOutput(many=True, required=False, help_text="Only for a single notification.")
 
 
+class RouteStepOutput(serializers.Serializer[Any]):
+    step = serializers.IntegerField(help_text="From 1.")
+    channels = serializers.ListField(child=serializers.CharField())
+    after = serializers.CharField(required=False)
+    unless = serializers.CharField(required=False)
+    state = serializers.ChoiceField(STEP_STATES)
+    leaves_at = serializers.DateTimeField(
+        required=False,
+        help_text="Only of the next step that waits: when it leaves unless an earlier step reaches the recipient; "
+        "earlier if the step before fails, later if the step before is held back.",
+    )
+
+
 class NotificationOutput(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     recipient = serializers.CharField()
@@ -283,6 +330,7 @@ class NotificationOutput(serializers.Serializer[Any]):
     not_after = serializers.DateTimeField(allow_null=True)
     group_key = serializers.CharField()
     created_at = serializers.DateTimeField()
+    steps = RouteStepOutput(many=True, help_text="The steps of its route; empty without one.")
     deliveries = DeliveryOutput(many=True)
 
 
@@ -291,6 +339,7 @@ class TemplateOutput(serializers.Serializer[Any]):
     name = serializers.CharField()
     category = serializers.CharField(allow_null=True)
     layout = serializers.CharField(help_text="A layout's key, default or none.")
+    route = RouteField(allow_null=True, help_text="The fallback route of notifications that bring none.")
     version = serializers.IntegerField()
     variables = serializers.ListField(child=serializers.CharField(), help_text="The variables that the template reads.")
     content = serializers.DictField(help_text="{channel: {locale: {part: Liquid}}}")
@@ -306,6 +355,11 @@ class TemplateInput(serializers.Serializer[Any]):
         max_length=64,
         required=False,
         help_text="A layout's key; default: the tenant's default layout; none: no layout.",
+    )
+    route = RouteField(
+        required=False,
+        allow_null=True,
+        help_text="The fallback route of notifications that bring none, as in a notification; null: none.",
     )
     content = TemplateContent(MAX_CONTENT, help_text="{channel: {locale: {part: Liquid}}}")
 

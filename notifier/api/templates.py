@@ -17,8 +17,10 @@ from notifier.api.framework.views import TenantView
 from notifier.delivery.content import templates
 from notifier.delivery.content.attachments.listing import MAX_BODY
 from notifier.delivery.content.publishing.layouts import DEFAULT_LAYOUT, NO_LAYOUT, layout_of
+from notifier.delivery.routes.read_route import check_content, read_route
 from notifier.errors import InvalidInput
 from notifier.models import Layout, Template, TemplateVersion
+from notifier.vocabulary.routes import from_json, stored_form
 from tenants import audit
 from tenants.access import get_owned
 from tenants.categories import check_not_archived
@@ -77,6 +79,7 @@ class TemplateView(TenantView):
         publication = templates.prepare(
             values["content"], template.tenant, layout_of(template), category=template.category
         )
+        check_content(from_json(template.route), values["content"])
         if not publication.is_in(latest):
             version = templates.store(template, publication)
             detail = {"key": key, "version": version.number}
@@ -88,8 +91,10 @@ class TemplateView(TenantView):
             template.category = _category(template, values["category"])
         if "layout" in values:
             template.layout, template.without_layout = _layout(template, values["layout"])
+        if "route" in values:
+            template.route = stored_form(read_route(values["route"] or []))
         template.name = values.get("name", template.name)
-        template.save(update_fields=["name", "category", "layout", "without_layout"])
+        template.save(update_fields=["name", "category", "layout", "without_layout", "route"])
 
 
 def _category(template: Template, key: str | None) -> Category | None:
@@ -139,6 +144,7 @@ def _as_json(template: Template, version: TemplateVersion) -> dict[str, Any]:
         "name": template.name,
         "category": template.category.key if template.category else None,
         "layout": _layout_key(template),
+        "route": template.route,
         "version": version.number,
         "variables": version.variables,
         "content": version.content,

@@ -28,13 +28,16 @@ from notifier.delivery.digests import terms as digest_terms
 from notifier.delivery.draft import Draft
 from notifier.delivery.ledger import accepted_rows, ordering
 from notifier.delivery.ledger.accepted_rows import DeliveryRow, NotificationRow
-from notifier.delivery.planning.plan import Planned, Rule, Suppressed, plan
+from notifier.delivery.planning.plan import Plan, Planned, Rule, Suppressed, plan
 from notifier.delivery.planning.quiet_hours import expires_in_quiet_hours
 from notifier.delivery.planning.send_time import send_time
 from notifier.delivery.queue_joining import join_queues
+from notifier.delivery.routes.accepting import choose_route, let_later_steps_wait, store_routes
+from notifier.delivery.routes.read_route import check_content
 from notifier.delivery.wakeup import signal
 from notifier.errors import InvalidInput, NotifierError, Unconfigured
 from notifier.vocabulary.people import SendRequest
+from notifier.vocabulary.routes import channels_of, step_of
 from notifier.vocabulary.status import LANE_OF, Kind, QueuePosition, Reason, Status
 from tenants.categories import archived_error
 
@@ -50,6 +53,7 @@ class AcceptedDelivery:
     status: Status
     reason: str = ""
     segments: int = 0  #: that the provider bills; 0 on a channel without segments
+    step: int = 0  #: of its route, from 1; 0 without a route
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ def accept(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accept
 def _take_steps(context: AcceptContext, drafts: Sequence[Draft]) -> None:
     """What may change the rows of several requests together, in this order: the later steps of routes wait, digests
     gather, caps count."""
+    let_later_steps_wait(drafts)
     gathering.gather(context, drafts)
 
 
@@ -117,7 +122,7 @@ def _draft(context: AcceptContext, request: SendRequest) -> Draft:
         raise InvalidInput(f"There is no recipient {request.recipient!r}.", field="recipient", code="unknown_recipient")
     if request.template not in context.versions:
         raise InvalidInput(f"There is no template {request.template!r}.", field="template", code="unknown_template")
-    version_id, own_category = context.versions[request.template]
+    version_id, own_category, own_route = context.versions[request.template]
     category = "" if request.without_category else request.category or own_category
     if category and category not in context.rules:
         raise InvalidInput(f"There is no category {category!r}.", field="category", code="unknown_category")
@@ -125,12 +130,15 @@ def _draft(context: AcceptContext, request: SendRequest) -> Draft:
     if request.category in context.archived and request.category != own_category and request.of_digest is None:
         raise archived_error(category, "category")
     rule = context.rules.get(category, Rule())
-    return Draft(request, person, version_id, rule, LANE_OF[rule.kind])
+    return Draft(request, person, version_id, rule, LANE_OF[rule.kind], route=choose_route(request, own_route))
 
 
 def _rows(context: AcceptContext, draft: Draft) -> list[DeliveryRow]:
     compiled = templates.compiled(draft.version_id)
     channels = compiled.channels if draft.request.channels is None else draft.request.channels
+    if draft.route:
+        check_content(draft.route, compiled.channels)
+        channels = channels_of(draft.route)
     if not channels:
         raise InvalidInput("Must name at least one channel.", field="channels", code="empty")
     missing_channels = [name for name in channels if name not in compiled.channels]
@@ -142,7 +150,10 @@ def _rows(context: AcceptContext, draft: Draft) -> list[DeliveryRow]:
         compiled.check_opt_out(channels, draft.request.template, "category" if draft.request.category else "template")
     draft.send_at = send_time(draft.request, draft.person.timezone, context.tenant.timezone, context.now)
     due = max(context.now, draft.send_at or context.now)
-    entries = plan(draft.person, draft.rule, channels, due, context.tenant.timezone)
+    # each step of a route by itself: its order comes before preferred channels
+    entries: Plan = []
+    for together in [step.channels for step in draft.route] or [channels]:
+        entries += plan(draft.person, draft.rule, together, due, context.tenant.timezone)
     # rendered for every channel, also a suppressed one: a missing variable is the caller's error either way
     content = _render(context, draft, compiled, channels)
     if compiled.segmented:
@@ -246,6 +257,7 @@ def _store(context: AcceptContext, drafts: list[Draft], locked: Collection[order
     if drafts:
         notifications = [_notification(context, draft) for draft in drafts]
         accepted_rows.store(notifications, [row for draft in drafts for row in draft.rows], locked)
+        store_routes(drafts, context.now)
 
 
 def _notification(context: AcceptContext, draft: Draft) -> NotificationRow:
@@ -269,7 +281,14 @@ def _accepted(draft: Draft) -> Accepted:
     return Accepted(
         draft.notification_id,
         tuple(
-            AcceptedDelivery(row.id, row.channel, row.status, str(row.reason), draft.segments.get(row.channel, 0))
+            AcceptedDelivery(
+                row.id,
+                row.channel,
+                row.status,
+                str(row.reason),
+                draft.segments.get(row.channel, 0),
+                step_of(draft.route, row.channel) if draft.route else 0,
+            )
             for row in draft.rows
         ),
     )

@@ -10,6 +10,7 @@ from notifier.delivery.ledger.accepted_rows import DeliveryRow
 from notifier.delivery.planning.plan import Rule
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.people import Person, SendRequest
+from notifier.vocabulary.routes import Route
 from notifier.vocabulary.status import IN_QUEUE, Lane, Status
 
 
@@ -26,6 +27,8 @@ class Draft:
     rows: list[DeliveryRow] = field(default_factory=list)
     segments: dict[str, int] = field(default_factory=dict)  #: of channels that have segments
     send_at: datetime | None = None
+    route: Route = ()
+    route_step: int = 1  #: the step that starts first: that of the first message that may leave
 
     @property
     def queued_rows(self) -> list[DeliveryRow]:

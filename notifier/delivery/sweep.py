@@ -17,6 +17,7 @@ from notifier.delivery.ledger import claims, leases, ordering
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.retry import SCHEDULE
 from notifier.delivery.ledger.settle import Outcome, settle
+from notifier.delivery.routes import sweep as routes
 from notifier.delivery.send import reroute
 from notifier.delivery.wakeup import signal
 from notifier.vocabulary.status import QueuePosition, Reason, Status
@@ -98,6 +99,8 @@ def sweep() -> None:
     settle([_outcome_in_doubt(row) for row in in_doubt])
     for name in channels():
         settle(reroute(claims.claim_orphans(name, BATCH)))
+    # before parked rows leave: a held message of a later step may not be needed any more
+    routes.sweep(datetime.now(UTC))
     _unpark()
     _pass_on_lost_turns()
     signal.notify(_due_queues())

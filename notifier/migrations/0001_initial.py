@@ -67,6 +67,7 @@ TENANT_OWNED = (
     "notifier_provideraccount",
     "notifier_notification",
     "notifier_orderingqueue",
+    "notifier_route",
     "notifier_delivery",
     "notifier_deliveryevent",
     "notifier_deadletter",
@@ -406,6 +407,15 @@ class Migration(migrations.Migration):
                 (
                     "without_layout",
                     models.BooleanField(default=False, help_text="The pages are whole by themselves."),
+                ),
+                (
+                    "route",
+                    models.JSONField(
+                        blank=True,
+                        help_text='The fallback route of notifications that bring none, such as [{"channel": "push"}, '
+                        '{"after": "10m", "unless": "seen", "channel": "sms"}]. Empty: all channels at once.',
+                        null=True,
+                    ),
                 ),
                 (
                     "tenant",
@@ -935,6 +945,45 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [models.Index(fields=["tenant", "id"], name="digest_setting_tenant")],
+            },
+        ),
+        migrations.CreateModel(
+            name="Route",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("steps", models.JSONField()),
+                ("step", models.PositiveSmallIntegerField(default=1)),
+                ("due_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "notification",
+                    models.OneToOneField(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="route",
+                        to="notifier.notification",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    models.Index(fields=["tenant", "-id"], name="route_newest"),
+                    models.Index(condition=models.Q(("due_at__isnull", False)), fields=["due_at"], name="route_due"),
+                ],
             },
         ),
         migrations.RunSQL(LEDGER_INDEXES),

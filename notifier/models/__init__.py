@@ -7,6 +7,7 @@ from notifier.models.digests import Digest, DigestItem, DigestSetting
 from notifier.models.engagement import EngagementBatch, EngagementCount
 from notifier.models.ledger import DeadLetter, Delivery, DeliveryEvent, Notification, OrderingQueue
 from notifier.models.receipts import AwaitedReceipts, Receipt
+from notifier.models.routes import Route
 
 __all__ = [
     "AwaitedReceipts",
@@ -23,6 +24,7 @@ __all__ = [
     "OrderingQueue",
     "ProviderAccount",
     "Receipt",
+    "Route",
     "Sender",
     "StoredFile",
     "Template",

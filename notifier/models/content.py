@@ -80,6 +80,12 @@ class Template(TenantOwned):
         help_text="Without one, the tenant's default layout.",
     )
     without_layout = models.BooleanField(default=False, help_text="The pages are whole by themselves.")
+    route = models.JSONField(
+        null=True,
+        blank=True,
+        help_text='The fallback route of notifications that bring none, such as [{"channel": "push"}, {"after": "10m", '
+        '"unless": "seen", "channel": "sms"}]. Empty: all channels at once.',
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

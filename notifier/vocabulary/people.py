@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from notifier.vocabulary.digests import DigestRequest
 from notifier.vocabulary.mail import NewFile
+from notifier.vocabulary.routes import Route
 from notifier.vocabulary.status import Mode
 
 #: in place of a recipient's id: the provider passes the message on to devices that only the provider knows
@@ -95,6 +96,8 @@ class SendRequest:
     #: instead of `send_at`: what a clock of the recipient's zone shows, without a zone
     send_at_local: datetime | None = None
     group_key: str = ""  #: by which notifications are cancelled together
+    #: None: the template's route, unless `channels` are given; an empty tuple: no route
+    route: Route | None = None
     #: what the message carries besides the files of its template, and those of them that are to be stored
     attachments: tuple[Mapping[str, Any], ...] = ()
     files: tuple[NewFile, ...] = ()

@@ -63,6 +63,8 @@ WEB_MAY: Mapping[str, Rights] = {
     # workers close digests and delete their items
     "notifier_digest": WRITE,
     "notifier_digestitem": APPEND,
+    # deleted with its notification
+    "notifier_route": FULL,
     # disarming a campaign deletes its armed rows
     "notifier_delivery": FULL,
     "notifier_deliveryevent": APPEND,

@@ -16,7 +16,7 @@ from django.db import transaction
 from notifier.channels.queues import queue_of
 from notifier.delivery.infra import bulk
 from notifier.delivery.infra.db_retry import retry_while_db_down
-from notifier.delivery.ledger import awaited_receipts, history, ordering
+from notifier.delivery.ledger import awaited_receipts, history, ordering, route_rows
 from notifier.delivery.ledger.awaited_receipts import AwaitedMessage
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.dead_addresses import DeadAddress, mark_addresses_dead
@@ -99,9 +99,14 @@ class Outcome:
         return AwaitedMessage(row.tenant_id, row.account_id, row.id, self.provider_ref, now, due_at)
 
     @property
+    def failed(self) -> bool:
+        """The end of a notification's message that no provider took: the next step of a route may leave."""
+        return self.status > Status.DELIVERED and self.row.campaign_id is None
+
+    @property
     def plain(self) -> bool:
         """Nothing follows from the outcome: only the row is written."""
-        return self.final and not (self.address_is_dead or self.dead_letter or self.receipt_after)
+        return self.final and not (self.address_is_dead or self.dead_letter or self.receipt_after or self.failed)
 
 
 _OUTCOME: bulk.Columns = {
@@ -176,6 +181,8 @@ def _settle_whole(outcomes: Sequence[Outcome]) -> set[uuid.UUID]:
         awaited_receipts.store(_awaited(counted))
         if queues := {queue_of(channel, lane) for channel, lane in ordering.pass_on(freed)}:
             transaction.on_commit(lambda: signal.notify(queues))
+        # last: it may wait for a sweep that holds a route
+        route_rows.wake({o.row.notification_id for o in counted if o.failed and o.row.notification_id})
     return done
 
 

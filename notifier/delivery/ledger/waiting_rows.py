@@ -4,14 +4,15 @@ first, as every writer does, and pass on the turns that become free."""
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
 from notifier.channels.queues import queue_of
 from notifier.delivery.infra import bulk
-from notifier.delivery.ledger import ordering
+from notifier.delivery.ledger import ordering, route_rows
 from notifier.delivery.ledger.history import not_before
 from notifier.delivery.wakeup import signal
 from notifier.vocabulary.status import IN_QUEUE, QueuePosition, Reason, Status
@@ -46,6 +47,11 @@ FROM (SELECT id, queue_position FROM notifier_delivery d WHERE {_OF_NOTIFICATION
 WHERE d.id = old.id
 RETURNING {_KEY}, old.queue_position, false
 """
+# the route moves with its first step: the later steps leave as long after it as they did
+_MOVE_LATER_STEPS = f"""
+UPDATE notifier_delivery d SET due_at = %(due)s
+WHERE {_OF_NOTIFICATIONS} AND d.status = {Status.QUEUED} AND d.queue_position = {QueuePosition.LATER_STEP}
+"""
 
 
 _OF_GROUP = f"""
@@ -64,27 +70,43 @@ def waiting_of_group(tenant_id: uuid.UUID, group_key: str, modes: Sequence[str],
 
 
 def cancel(notifications: Sequence[uuid.UUID]) -> int:
-    """Cancel the messages of these notifications that have not left; returns how many. A message whose request has
-    begun is not among them."""
-    return _change(_CANCEL, notifications)
+    """Cancel the messages of these notifications that have not left, those of digests and later steps as well; returns
+    how many. A message whose request has begun is not among them."""
+    if not notifications:
+        return 0
+    with transaction.atomic():
+        cancelled = _change(_CANCEL, _values(notifications))
+        route_rows.end(notifications)
+    return cancelled
 
 
 def move(notifications: Sequence[uuid.UUID], due: datetime) -> int:
-    """Let the messages of these notifications that nothing was tried for leave at `due`; returns how many."""
-    return _change(_MOVE, notifications, due=due)
-
-
-def _change(statement: str, notifications: Sequence[uuid.UUID], **more: datetime) -> int:
+    """Let the messages of these notifications that nothing was tried for leave at `due`; returns how many. The later
+    steps of a route move with an earlier one. A message that waits for its digest stays in it."""
     if not notifications:
         return 0
-    values = {"notifications": list(notifications), "low": not_before(notifications), **more}
+    values = {**_values(notifications), "due": due}
     with transaction.atomic():
-        with bulk.cursor() as cursor:
-            cursor.execute(_KEYS, values)
-            locked = ordering.lock(cursor.fetchall())
-            cursor.execute(statement, values)
-            changed = cursor.fetchall()
-        _leave_queues(locked, changed)
+        moved = _change(_MOVE, values)
+        if moved:
+            with bulk.cursor() as cursor:
+                cursor.execute(_MOVE_LATER_STEPS, values)
+            route_rows.move(notifications, due)
+    return moved
+
+
+def _values(notifications: Sequence[uuid.UUID]) -> dict[str, Any]:
+    return {"notifications": list(notifications), "low": not_before(notifications)}
+
+
+def _change(statement: str, values: Mapping[str, Any]) -> int:
+    with bulk.cursor() as cursor:
+        cursor.execute(_KEYS, values)
+        # the queue of a later step may have no row yet, and the sweep that starts the step locks it first, too
+        locked = ordering.lock(cursor.fetchall(), create_missing=True)
+        cursor.execute(statement, values)
+        changed = cursor.fetchall()
+    _leave_queues(locked, changed)
     return len(changed)
 
 
@@ -92,7 +114,8 @@ def _leave_queues(
     locked: dict[ordering.Key, ordering.OrderingQueue],
     changed: Sequence[tuple[uuid.UUID, uuid.UUID, str, int, str, int, bool]],
 ) -> None:
-    """Count the rows that ended, free the turns of rows that had one, and pass the turns on."""
+    """Count the rows that ended, free the turns of rows that had one, and pass the turns on. A row outside of its queue
+    was not counted."""
     touched: dict[ordering.Key, ordering.OrderingQueue] = {}
     for tenant, recipient, channel, lane, mode, position, ended in changed:
         if position not in IN_QUEUE:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from notifier.delivery.ledger import history, reported
+from notifier.delivery.ledger import history, reported, route_rows
 from notifier.delivery.ledger.reported import Move, ReportedRow
 from notifier.delivery.receipts import consequences
 from notifier.delivery.receipts.events import time_of
@@ -52,6 +52,8 @@ def apply_events(source: Source, events: Sequence[ReceiptEvent]) -> Applied:
     reported.move(moves)
     history.add_steps_once([step for row, of_row in final for step in _steps(source, row, of_row)])
     consequences.apply(source.tenant_id, source.channel, final, about_addresses)
+    # last: it may wait for a sweep that holds a route
+    route_rows.wake_by_deliveries([move.id for move in moves if move.status in (Status.BOUNCED, Status.FAILED)])
     applied.moved = len(moves)
     return applied
 
