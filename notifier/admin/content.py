@@ -27,9 +27,11 @@ from notifier.delivery.content.publishing.layouts import layout_of
 from notifier.delivery.content.render_budget import shared_budget
 from notifier.delivery.content.rules import flat_parts
 from notifier.delivery.planning import recipients
-from notifier.errors import NotifierError
+from notifier.delivery.routes.read_route import check_content, read_route
+from notifier.errors import InvalidInput, NotifierError
 from notifier.models import Template, TemplateVersion
 from notifier.values.trim import trimmed
+from notifier.vocabulary.routes import from_json, stored_form
 from tenants.admin import OwnedChoices, ReadOnlyAdmin, TenantForm, TenantModelAdmin, TenantTabularInline, admin_site
 from tenants.admin.json_field import JsonField
 from tenants.admin.roles import NO_ROLE
@@ -115,7 +117,9 @@ class TemplateForm(TenantForm):
 
     class Meta:
         model = Template
-        fields = ("tenant", "key", "name", "category", "layout", "without_layout")
+        fields = ("tenant", "key", "name", "category", "layout", "without_layout", "route")
+        field_classes = {"route": JsonField}
+        widgets = {"route": forms.Textarea(attrs={"rows": 4, "cols": 100, "spellcheck": "false"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -128,6 +132,12 @@ class TemplateForm(TenantForm):
             self.fields["content"].help_text = parts_help()
             self.initial.setdefault("content", self.latest.content if self.latest else EXAMPLE)
 
+    def clean_route(self) -> Any:
+        try:
+            return stored_form(read_route(self.cleaned_data["route"] or []))
+        except InvalidInput as error:
+            raise forms.ValidationError(f"{error.field}: {error.message}") from error
+
     def clean(self) -> dict[str, Any] | None:
         values = super().clean() or {}
         tenant: Tenant | None = values.get("tenant") or (self.instance.tenant if self.instance.tenant_id else None)
@@ -138,9 +148,11 @@ class TemplateForm(TenantForm):
                 self.publication = templates.prepare(
                     values["content"], tenant, layout_of(chosen), category=values.get("category")
                 )
+                check_content(from_json(values.get("route")), values["content"])
             except NotifierError as error:
                 prefix = f"{error.field}: " if error.field and error.field != "content" else ""
-                self.add_error("content", f"{prefix}{error.message}")
+                place = "route" if prefix.startswith("route") else "content"
+                self.add_error(place, f"{prefix}{error.message}")
         return values
 
     @property
@@ -210,7 +222,7 @@ class TemplateAdmin(TenantModelAdmin):
         return format_html('<a href="{}">preview</a>', reverse("admin:notifier_template_preview", args=[template.pk]))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        base = ("tenant", "key", "name", "category", "layout", "without_layout")
+        base = ("tenant", "key", "name", "category", "layout", "without_layout", "route")
         if obj is None or self.has_change_permission(request, obj):
             return (*base, "content", "uploads")
         return (*base, "published_content")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib import admin, messages
@@ -23,8 +23,9 @@ from notifier.admin.sent import (
     newest_notifications,
 )
 from notifier.delivery import redrive
-from notifier.delivery.ledger.history import load_histories
-from notifier.models import DeadLetter, Delivery, DeliveryEvent, Notification, OrderingQueue
+from notifier.delivery.ledger.history import load_histories, not_before
+from notifier.delivery.routes.show import show_steps
+from notifier.models import DeadLetter, Delivery, DeliveryEvent, Notification, OrderingQueue, Route
 from notifier.vocabulary.ids import parse_id
 from notifier.vocabulary.status import Status
 from tenants.admin import MARKETERS, NO_ROLE, TenantTabularInline, admin_site, masked, may
@@ -61,7 +62,31 @@ class NotificationAdmin(SearchByIdAdmin):
         "not_after",
         "group_key",
         "created_at",
+        "steps_of_route",
     )
+
+    @admin.display(description="route")
+    def steps_of_route(self, notification: Notification) -> str:
+        deliveries = list(Delivery.objects.filter(notification=notification, pk__gte=not_before([notification.pk])))
+        rows = [(step_in_words(step),) for step in show_steps(notification, deliveries, timezone.now())]
+        return format_html_join("", "<p>{}</p>", rows) or "None: all channels at once."
+
+
+def step_in_words(step: Mapping[str, Any]) -> str:
+    """One step of a route: when it leaves, and its state."""
+    begin = f"after {step['after']} unless {step['unless']}: " if "after" in step else ""
+    state = step["state"].replace("_", " ")
+    leaves_at = f", leaves at {timezone.localtime(step['leaves_at']):%Y-%m-%d %H:%M:%S}" if "leaves_at" in step else ""
+    return f"{step['step']}. {begin}{', '.join(step['channels'])} ({state}{leaves_at})"
+
+
+@admin.register(Route, site=admin_site)
+class RouteAdmin(SearchByIdAdmin):
+    rank = 25
+    searched_columns = ("pk", "notification_id")
+    search_help_text = "The notification's id."
+    list_display = ("notification_id", "step", "due_at")
+    fields = ("tenant", "notification_id", "steps", "step", "due_at")
 
 
 @admin.register(Delivery, site=admin_site)

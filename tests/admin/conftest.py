@@ -27,6 +27,7 @@ from notifier.models import (
     OrderingQueue,
     ProviderAccount,
     Receipt,
+    Route,
     Sender,
     StoredFile,
     Template,
@@ -176,6 +177,7 @@ def _create_ledger(tenant: Tenant, recipient: Recipient, version: TemplateVersio
         DeadLetter.objects.create(
             tenant=tenant, delivery=delivery, channel="push", attempts=5, last_error=f"{word} error"
         ),
+        Route.objects.create(tenant=tenant, notification=notification, steps=[{"channels": ["push"]}]),
         OrderingQueue.objects.create(tenant=tenant, recipient_id=recipient.pk, channel="sms", lane=Lane.BULK),
         Feed.objects.create(tenant=tenant, recipient_id=recipient.pk, last_seq=1),
         InboxMessage.objects.create(

@@ -159,6 +159,12 @@ def _messages(tenant: uuid.UUID, version: uuid.UUID, campaign: uuid.UUID) -> lis
         ),
         _rows(
             tenant,
+            "notifier_route",
+            "id, notification_id, steps, step, due_at",
+            f'{_id("route")}, {SINGLE}, \'[{{"channels": ["push"]}}]\', 1, now()',
+        ),
+        _rows(
+            tenant,
             "notifier_orderingqueue",
             "recipient_id, channel, lane, mode, unfinished, turn_taken",
             f"{PERSON}, 'push', 2, 'live', 0, false",

@@ -52,6 +52,8 @@ class Side:
         suppression = {"channel": "push", "address": f"{tenant.tag}old", "cause": "manual"}
         assert tenant.owner().submit("/admin/tenants/suppression/add/", **suppression).status == 302
         tenant.wait_until_final(tenant.post(self.person, self.template, key=self.word).json["id"])
+        route = [{"channel": "push"}, {"after": "1h", "channel": "in_app"}]
+        assert tenant.post(self.person, self.template, route=route).status == 202
         inbox = tenant.inbox(self.person)
         # makes an event of the delivery
         inbox.api.request_json("POST", f"/v1/inbox/messages/{inbox.messages()[0]['id']}/read")

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping
 
 from notifier.delivery.planning.plan import Rule
-from notifier.models import Delivery, Template
+from notifier.models import Delivery, Route, Template
 from notifier.vocabulary.status import LANE_OF, Kind, Lane, QueuePosition, Status
 from tenants.categories import MAX_USES, CategoryUse
 from tenants.models import Category
@@ -36,3 +36,6 @@ def find_uses(category: Category) -> Iterator[CategoryUse]:
     parked = Delivery.objects.filter(status=Status.QUEUED, queue_position=QueuePosition.PARKED)
     if parked.filter(tenant_id=category.tenant_id, category=category.key).exists():
         yield CategoryUse("scheduled notifications")
+    waiting = Route.objects.filter(tenant_id=category.tenant_id, due_at__isnull=False)
+    if waiting.filter(notification__category=category.key).exists():
+        yield CategoryUse("notifications with a route that is not over")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from inbox import feed
 from inbox.models import InboxMessage
+from inbox.store import feed
 from notifier.delivery.content import templates
 from notifier.delivery.routes import sweep as routes
 from notifier.delivery.send import deliver
@@ -232,7 +232,8 @@ def test_the_route_of_a_template_counts_until_a_request_says_otherwise(site: Sit
 
     later = QueuePosition.LATER_STEP
     assert positions()["sms"] == later and len(positions()) == 2
-    for off in ({"route": None}, {"route": []}, {"channels": ["push", "sms"]}):
+    switched_off: list[dict[str, Any]] = [{"route": None}, {"route": []}, {"channels": ["push", "sms"]}]
+    for off in switched_off:
         assert later not in positions(**off).values()
     assert positions(route=[{"channel": "sms"}, {"channel": "email", "after": "1d"}])["email"] == later
     assert site.api("PUT", "/v1/templates/order", {"content": CONTENT, "route": None}).body["route"] is None
