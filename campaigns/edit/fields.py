@@ -74,6 +74,13 @@ def check_channels(template: Template, names: list[str] | None) -> list[str]:
     if version is None:
         raise InvalidInput(f"The template {template.key!r} has no published version.", field="template")
     available = templates.compiled(version.id).channels
+    if names is None and template.route:
+        # at once, all channels would reach people whom the route would have spared
+        raise InvalidInput(
+            "The template has a fallback route, which campaigns do not follow: name the channels of the campaign.",
+            field="channels",
+            code="no_route",
+        )
     if names is None:
         return list(available)
     if not names:

@@ -11,7 +11,7 @@ from campaigns import arming
 from campaigns.arming.request import MAX_REMOVED_IN_REQUEST
 from campaigns.models import Campaign
 from notifier.delivery.content import templates
-from notifier.models import Delivery
+from notifier.models import Delivery, Template
 from notifier.vocabulary.status import Mode
 from tenants.api_keys import create_key
 from tenants.models import AuditLog
@@ -135,6 +135,15 @@ def test_changing_the_template_takes_its_channels(site: Site, api: Api) -> None:
     campaign = site.draft()
     status, problem = api("PATCH", f"/v1/campaigns/{campaign.pk}", {"channels": ["email"]})
     assert (status, problem["field"]) == (400, "channels")
+
+
+def test_a_campaign_of_a_template_with_a_route_names_its_channels(site: Site, api: Api) -> None:
+    Template.objects.update(route=[{"channels": ["in_app"]}])
+    fields = campaign_fields(site)
+    fields.pop("channels", None)
+    status, problem = api("POST", "/v1/campaigns", fields)
+    assert (status, problem["field"], problem["code"]) == (400, "channels", "no_route")
+    assert api("POST", "/v1/campaigns", {**fields, "channels": ["in_app"]})[0] == 201
 
 
 def test_stop_is_answered_once_with_true(site: Site, api: Api) -> None:
