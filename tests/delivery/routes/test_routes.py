@@ -29,7 +29,7 @@ CONTENT: dict[str, Any] = {
     "push": {"en": {"title": "Order", "body": "It left"}},
     "in_app": {"en": {"title": "Order", "body": "It left"}},
     "sms": {"en": {"text": "It left"}},
-    "email": {"en": {"subject": "Order", "text": "It left"}},
+    "email": {"en": {"subject": "Order", "text": "It left {{ unsubscribe_url }}"}},
 }
 PUSH_THEN_SMS = [{"channel": "push"}, {"after": "10m", "unless": "seen", "channel": "sms"}]
 INBOX_THEN_SMS = [{"channels": ["in_app", "push"]}, {"after": "10m", "channel": "sms"}]
