@@ -107,6 +107,8 @@ class Campaign(TenantOwned):
         default=0, editable=False, help_text="Recipients of the audience without any message."
     )
     excluded = models.JSONField(default=dict, editable=False, help_text="Messages excluded while arming, by reason.")
+    #: messages that found a frequency cap full while arming; the last look before sending decides anew
+    over_cap = models.IntegerField(default=0, editable=False)
     #: when a worker last began one of the ranges: tenants take turns by it (campaigns.arming.scheduler)
     turn_at = models.DateTimeField(null=True, editable=False)
     #: workers that arm the campaign now, and those that died of it

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from campaigns.arming import ids
+from campaigns.arming.caps import caps_of_campaign
 from campaigns.arming.limits import LIMITS, ArmingLimits
 from campaigns.arming.render_problems import RenderProblem, add_problem
 from campaigns.category import category_rule_of
@@ -75,6 +76,8 @@ class RangePlan:
     #: reason -> messages that will not leave
     excluded: Counter[str] = field(default_factory=Counter)
     problems: list[RenderProblem] = field(default_factory=list)
+    #: recipient (hex digits) -> own time zone; only of a campaign with frequency caps
+    zones: dict[str, str] = field(default_factory=dict)
 
 
 class CampaignPlanner:
@@ -85,6 +88,7 @@ class CampaignPlanner:
         assert campaign.armed_at is not None
         self.campaign, self.tenant = campaign, campaign.tenant
         self.rule = category_rule_of(campaign)
+        self.caps = caps_of_campaign(campaign, self.rule)
         self.started = campaign.armed_at
         #: two ranges had the same address, so other ranges may share addresses, too
         self.addresses_recur = False
@@ -113,6 +117,8 @@ class CampaignPlanner:
                     self._suppress(range_plan, person, entry)
                 else:
                     self._add(range_plan, person, entry)
+            if self.caps and person.timezone:
+                range_plan.zones[person.id.hex] = person.timezone
         _keep_one_per_address(range_plan)
         return range_plan
 

@@ -49,7 +49,8 @@ def lock_next_range(campaign: Campaign) -> AudienceRange | None:
 
 # adds to the counts as they are now: other workers add to them, too
 _ADD_COUNTS = """
-UPDATE campaigns_campaign c SET processed = c.processed + %s, unreached = c.unreached + %s, excluded = (
+UPDATE campaigns_campaign c SET processed = c.processed + %s, unreached = c.unreached + %s,
+  over_cap = c.over_cap + %s, excluded = (
   SELECT coalesce(jsonb_object_agg(reason, n), '{}') FROM (
     SELECT reason, sum(n::bigint) AS n
     FROM (SELECT * FROM jsonb_each_text(c.excluded) UNION ALL SELECT * FROM jsonb_each_text(%s::jsonb)) e (reason, n)
@@ -61,12 +62,13 @@ WHERE c.id = %s AND c.state = 'arming' AND c.revision = %s
 @dataclass(frozen=True)
 class RangeCounts:
     """What arming one range adds to its campaign: audience entries, recipients without any message, excluded messages
-    by reason, and why messages cannot be sent."""
+    by reason, why messages cannot be sent, and messages that found a frequency cap full."""
 
     entries: int
     unreached: int
     excluded: Mapping[str, int]
     problems: list[RenderProblem]
+    over_cap: int = 0
 
 
 def finish_range(campaign: Campaign, audience_range: AudienceRange, counts: RangeCounts) -> bool:
@@ -75,7 +77,8 @@ def finish_range(campaign: Campaign, audience_range: AudienceRange, counts: Rang
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM campaigns_audiencerange WHERE id = %s", [audience_range.pk])
         excluded = orjson.dumps(dict(counts.excluded)).decode()
-        cursor.execute(_ADD_COUNTS, [counts.entries, counts.unreached, excluded, campaign.pk, campaign.revision])
+        sums = [counts.entries, counts.unreached, counts.over_cap]
+        cursor.execute(_ADD_COUNTS, [*sums, excluded, campaign.pk, campaign.revision])
         same_arming = bool(cursor.rowcount)
     if same_arming and counts.problems:
         # the statement before locked the campaign's row

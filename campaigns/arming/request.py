@@ -17,6 +17,7 @@ from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.models import Campaign
 from campaigns.states import LAUNCHED, State, move
 from notifier.channels.queues import BATCH
+from notifier.delivery.caps import places
 from notifier.delivery.content import templates
 from notifier.delivery.ledger import campaign_rows
 from notifier.delivery.ledger.campaign_rows import IdRange
@@ -62,6 +63,7 @@ def _begin_arming(campaign: Campaign) -> None:
         processed=0,
         unreached=0,
         excluded={},
+        over_cap=0,
         problems=[],
         attempts=0,
         failure="",
@@ -114,6 +116,7 @@ def return_to_draft(campaign: Campaign) -> bool:
             processed=0,
             unreached=0,
             excluded={},
+            over_cap=0,
             problems=[],
         ):
             raise Conflict("This campaign was launched and cannot be edited any more.", code="already_launched")
@@ -159,7 +162,9 @@ _REMOVE = (
 
 
 def remove_arming(campaign: Campaign) -> None:
-    """Remove the ranges, shards and ledger rows of an earlier arming. Only before the first GO."""
+    """Remove the ranges, shards and ledger rows of an earlier arming, and give back its places under frequency caps.
+    Only before the first GO."""
+    places.give_back_campaign(campaign.tenant_id, campaign.pk, delivery_id_range(campaign))
     with connection.cursor() as cursor:
         for statement in _REMOVE:
             cursor.execute(statement, {"campaign": campaign.pk})

@@ -157,11 +157,13 @@ def _arm_range(planner: CampaignPlanner, audience_range: AudienceRange) -> None:
     new_ids = ledger.write_rows(planner, drafts, range_plan.suppressed.values())
     if new_ids is not None:
         drafts = _without_known(drafts, new_ids, range_plan)
+    drafts = sharding.with_places(planner, range_plan, drafts)
     sharding.store_shards(campaign, drafts, audience_range.number)
     reached = {message.recipient for draft in drafts for message in draft.messages}
     excluded = {str(reason): n for reason, n in range_plan.excluded.items() if n}
     # a topic has one message and no entries
-    counts = ranges.RangeCounts(entries, max(0, entries - len(reached)), excluded, range_plan.problems)
+    unreached, over_cap = max(0, entries - len(reached)), sum(len(draft.places.over_cap) for draft in drafts)
+    counts = ranges.RangeCounts(entries, unreached, excluded, range_plan.problems, over_cap)
     if not ranges.finish_range(campaign, audience_range, counts):
         raise _Overtaken
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from operator import itemgetter
 
 from django.conf import settings
 
+from campaigns.arming.caps import NO_PLACES, PlaceTaker, Recipients, ShardPlaces
 from campaigns.arming.planning import CampaignPlanner, Message, RangePlan
 from campaigns.arming.prepared import prepared_bodies
 from campaigns.models import Campaign, Shard
@@ -32,6 +34,7 @@ class ShardDraft:
     account: ProviderAccount
     canary: bool
     messages: list[Message]
+    places: ShardPlaces = NO_PLACES
 
 
 def draft_shards(planner: CampaignPlanner, range_plan: RangePlan, range_number: int) -> list[ShardDraft]:
@@ -47,6 +50,16 @@ def draft_shards(planner: CampaignPlanner, range_plan: RangePlan, range_number: 
                 assert account is not None
                 drafts.append(ShardDraft(route.channel, route.platform, account, canary, part))
     return drafts
+
+
+def with_places(planner: CampaignPlanner, range_plan: RangePlan, drafts: list[ShardDraft]) -> list[ShardDraft]:
+    """The drafts with the places that their messages took in the windows of frequency caps."""
+    if not planner.caps:
+        return drafts
+    taker = PlaceTaker(planner.campaign, planner.caps, range_plan.zones, datetime.now(UTC))
+    shards = [Recipients(draft.channel, [message.recipient for message in draft.messages]) for draft in drafts]
+    taken = taker.take_places(shards)
+    return [replace(draft, places=shard_places) for draft, shard_places in zip(drafts, taken, strict=True)]
 
 
 def canary_count(percent: int, messages: int, range_number: int) -> int:
@@ -117,6 +130,8 @@ def payload_of(draft: ShardDraft) -> payload.Payload:
         personal_texts=_personal_texts(distinct_forms, forms, texts),
         quiet_hours=distinct_hours,
         quiet_index={i: hours_index[quiet_hours] for i, quiet_hours in enumerate(hours) if quiet_hours},
+        over_cap=draft.places.over_cap,
+        cap_window=draft.places.window,
     )
 
 

@@ -197,6 +197,7 @@ class Migration(migrations.Migration):
                         default=dict, editable=False, help_text="Messages excluded while arming, by reason."
                     ),
                 ),
+                ("over_cap", models.IntegerField(default=0, editable=False)),
                 ("turn_at", models.DateTimeField(editable=False, null=True)),
                 ("attempts", models.PositiveSmallIntegerField(default=0, editable=False)),
                 ("problems", models.JSONField(default=list, editable=False)),

@@ -19,12 +19,15 @@ import orjson
 import structlog
 from django.db import connection, transaction
 
+from campaigns.arming import delivery_id_range
 from campaigns.audit import OPERATOR, Act, record
 from campaigns.lifecycle import full_speed
 from campaigns.models import Campaign
 from campaigns.shard import payload as payloads
 from campaigns.shard.outcomes import REQUEUED, UNANSWERED, OutcomeNote, ShardOutcomes
 from campaigns.shard.payload import Payload
+from campaigns.states import State
+from notifier.delivery.caps import places
 from notifier.delivery.infra import bulk
 from notifier.delivery.ledger import awaited_receipts, campaign_counts, campaign_rows
 from notifier.delivery.ledger.awaited_receipts import AwaitedMessage
@@ -232,7 +235,10 @@ def close(campaign_id: uuid.UUID) -> bool:
         row = cursor.fetchone()
         if row is None:
             return False
+        campaign = Campaign.objects.get(pk=campaign_id)
+        if row[0] == State.CANCELLED:
+            places.give_back_campaign(campaign.tenant_id, campaign.pk, delivery_id_range(campaign))
         counts, digest = campaign_counts.digest(campaign_id)
-        record(Campaign.objects.get(pk=campaign_id), Act(row[0]), OPERATOR, counts=counts, ledger=digest)
+        record(campaign, Act(row[0]), OPERATOR, counts=counts, ledger=digest)
     log.info("campaign accounted for", action="account", campaign=str(campaign_id))
     return True

@@ -213,6 +213,8 @@ class Sender:
             result = write()
             if result.claimed:
                 begun = claims.begin_armed([outcome.row for outcome in requeued])
+                # nothing was tried for a message that waits: its first attempt takes its places under frequency caps
+                claims.unbegin([outcome.row for outcome in requeued if outcome.held])
                 settle([outcome for outcome in requeued if outcome.row.id in begun])
         self._in_flight.requeued = []
         return result

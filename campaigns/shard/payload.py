@@ -45,6 +45,10 @@ class Payload:
     #: quiet hours, each once, and message -> the index of its recipient's quiet hours
     quiet_hours: list[QuietHours] = field(default_factory=list)
     quiet_index: dict[int, int] = field(default_factory=dict)
+    #: messages that found a window of a frequency cap full while arming. All others hold their places from the first
+    #: until the second of `cap_window`, Unix times; empty: arming took no places
+    over_cap: list[int] = field(default_factory=list)
+    cap_window: list[float] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.addresses)

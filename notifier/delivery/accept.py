@@ -17,6 +17,7 @@ from notifier.channels import channel
 from notifier.channels.queues import queue_of
 from notifier.delivery.accept_context import AcceptContext, load_context
 from notifier.delivery.accounts import registry
+from notifier.delivery.caps import limiting
 from notifier.delivery.content import templates
 from notifier.delivery.content.attachments import listing, storage
 from notifier.delivery.content.links.preferences_link import end_of_link
@@ -73,9 +74,13 @@ def accept(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accept
             outcomes: list[Draft | NotifierError] = [_attempt(context, request) for request in requests]
         # before the queues are locked: the storage may be slow
         storage.store(tenant_id, [f for o in outcomes if isinstance(o, Draft) for f in o.request.files])
-        _take_steps(context, [o for o in outcomes if isinstance(o, Draft)])
+        decided = [o for o in outcomes if isinstance(o, Draft)]
+        _take_steps(context, decided)
         locked, outcomes = join_queues(outcomes)
         drafts = [outcome for outcome in outcomes if isinstance(outcome, Draft)]
+        if len(drafts) < len(decided):
+            joined = {draft.notification_id for draft in drafts}
+            limiting.withdraw(context, [draft for draft in decided if draft.notification_id not in joined])
         _store(context, drafts, locked)
         queues = {
             queue_of(row.channel, draft.lane)
@@ -94,6 +99,7 @@ def _take_steps(context: AcceptContext, drafts: Sequence[Draft]) -> None:
     gather, caps count."""
     let_later_steps_wait(drafts)
     gathering.gather(context, drafts)
+    limiting.limit(context, drafts)
 
 
 def _log(tenant_id: uuid.UUID, drafts: list[Draft], requested: int) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from notifier.delivery.caps.last_look import refuse_over_cap
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.settle import Outcome
 from notifier.delivery.planning import recipients
@@ -65,7 +66,10 @@ def recheck(rows: Sequence[Claimed], policies: Mapping[uuid.UUID, CampaignPolicy
             outcomes.append(Outcome(row, Status.EXPIRED, Reason.NOT_AFTER))
         else:
             fresh.append(row)
-    return outcomes + plan_again(_changed(fresh), now)
+    outcomes += plan_again(_changed(fresh), now)
+    ended = {outcome.row.id for outcome in outcomes}
+    # last, so that a message that does not leave takes no place
+    return outcomes + refuse_over_cap([row for row in fresh if row.id not in ended], now)
 
 
 def _changed(rows: Sequence[Claimed]) -> list[Claimed]:

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from django.db import transaction
 
+from notifier.delivery.caps import places
 from notifier.delivery.ledger import waiting_rows
 from notifier.delivery.ledger.history import not_before
 from notifier.delivery.planning.send_time import send_time
@@ -39,7 +42,7 @@ def cancel(notification: Notification, mode: str) -> None:
     """Cancel what has not left of a notification. Raises Conflict when nothing of it was or is cancelled, or when a
     test key would cancel a live notification."""
     _check_mode(notification, mode)
-    cancelled = waiting_rows.cancel([notification.pk])
+    cancelled = _cancel(notification.tenant_id, [notification.pk])
     if not cancelled and not _was_cancelled(notification):
         raise _too_late("cancel")
     _log("cancel", notification.tenant_id, messages=cancelled, notification=str(notification.pk))
@@ -53,7 +56,7 @@ def cancel_group(tenant_id: uuid.UUID, group_key: str, mode: str) -> Cancelled:
     if not ids and not Notification.objects.filter(tenant_id=tenant_id, group_key=group_key, mode__in=modes).exists():
         raise NotFound(f"There is no notification with the group key {group_key!r}.")
     chosen = ids[:MOST_OF_GROUP]
-    cancelled = sum(waiting_rows.cancel(chosen[at : at + _BATCH]) for at in range(0, len(chosen), _BATCH))
+    cancelled = sum(_cancel(tenant_id, chosen[at : at + _BATCH]) for at in range(0, len(chosen), _BATCH))
     _log("cancel", tenant_id, messages=cancelled, notifications=len(chosen))
     return Cancelled(len(chosen), cancelled, more=len(ids) > MOST_OF_GROUP)
 
@@ -78,6 +81,16 @@ def reschedule(
     Notification.objects.filter(pk=notification.pk).update(send_at=at)
     _log("reschedule", notification.tenant_id, notification=str(notification.pk))
     return at
+
+
+def _cancel(tenant_id: uuid.UUID, notifications: Sequence[uuid.UUID]) -> int:
+    """Cancel what has not left; returns how many messages. The places of what never left are free again."""
+    with transaction.atomic():
+        has_places = places.lock_holders(tenant_id, notifications)
+        cancelled = waiting_rows.cancel(notifications)
+        if has_places:
+            places.give_back_cancelled(tenant_id, notifications, not_before(notifications))
+    return cancelled
 
 
 def _check_mode(notification: Notification, mode: str) -> None:

@@ -78,6 +78,8 @@ TENANT_OWNED = (
     "notifier_digestsetting",
     "notifier_digest",
     "notifier_digestitem",
+    "notifier_frequencycap",
+    "notifier_capcount",
 )
 
 
@@ -736,6 +738,111 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("tenant", "campaign_id", "kind", "machine"), name="engagement_count_once"
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="CapCount",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "cap_id",
+                        "recipient_id",
+                        "window_start",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("cap_id", models.UUIDField()),
+                ("recipient_id", models.UUIDField()),
+                ("window_start", models.DateTimeField()),
+                (
+                    "holders",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), size=None),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={"indexes": [models.Index(fields=["window_start"], name="cap_count_window")]},
+        ),
+        migrations.CreateModel(
+            name="FrequencyCap",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "channel",
+                    models.CharField(
+                        blank=True,
+                        help_text="Empty: all channels together; a notification on several channels or devices then"
+                        " counts once.",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "most",
+                    models.PositiveIntegerField(
+                        help_text="Notifications and campaigns that one recipient gets in a period, 1 to 1,000.",
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(1000),
+                        ],
+                    ),
+                ),
+                (
+                    "period",
+                    models.CharField(
+                        choices=[("hour", "Hour"), ("day", "Day"), ("week", "Week")],
+                        help_text="Of the recipient's own clock: a day from midnight, a week from Monday.",
+                        max_length=8,
+                    ),
+                ),
+                ("changed_at", models.DateTimeField(auto_now=True)),
+                (
+                    "category",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Empty: all marketing messages together. A cap holds transactional and critical"
+                        " messages only when it names their category.",
+                        null=True,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        related_name="+",
+                        to="tenants.category",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("tenant", "category", "channel", "period"),
+                        name="frequency_cap_once",
+                        nulls_distinct=False,
+                        violation_error_message="There is such a cap already: change it instead.",
                     )
                 ],
             },

@@ -1,7 +1,8 @@
-"""The engine's rows: templates, provider accounts, notifications, the ledger of deliveries, dead letters, digests,
-receipts of providers, engagement."""
+"""The engine's rows: templates, provider accounts, notifications, the ledger of deliveries, dead letters,
+receipts of providers, engagement, digests, frequency caps."""
 
 from notifier.models.accounts import ProviderAccount
+from notifier.models.caps import CapCount, FrequencyCap
 from notifier.models.content import Layout, Sender, StoredFile, Template, TemplateVersion
 from notifier.models.digests import Digest, DigestItem, DigestSetting
 from notifier.models.engagement import EngagementBatch, EngagementCount
@@ -11,6 +12,7 @@ from notifier.models.routes import Route
 
 __all__ = [
     "AwaitedReceipts",
+    "CapCount",
     "DeadLetter",
     "Delivery",
     "DeliveryEvent",
@@ -19,6 +21,7 @@ __all__ = [
     "DigestSetting",
     "EngagementBatch",
     "EngagementCount",
+    "FrequencyCap",
     "Layout",
     "Notification",
     "OrderingQueue",

@@ -75,6 +75,8 @@ WEB_MAY: Mapping[str, Rights] = {
     "notifier_awaitedreceipts": NONE,
     "notifier_engagementbatch": frozenset({"INSERT"}),
     "notifier_engagementcount": READ,
+    "notifier_frequencycap": FULL,
+    "notifier_capcount": WRITE,
     "inbox_feed": WRITE,
     "inbox_inboxmessage": WRITE,
     # campaigns

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from notifier.delivery.accounts import health, registry
+from notifier.delivery.caps import loading
 from tests.delivery.build import Shop, a_shop
 
 
@@ -31,3 +32,9 @@ def accounts_as_new() -> Iterator[None]:
     yield
     registry.reset()
     health.reset()
+
+
+@pytest.fixture(autouse=True)
+def caps_as_new() -> None:
+    """No test knows the frequency caps of another test."""
+    loading.reset()

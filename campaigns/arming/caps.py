@@ -1,0 +1,112 @@
+"""Take the places of a campaign's messages in the windows of frequency caps, while a range is armed.
+
+Nobody is left out here: a message without a place is marked in its shard, and the last look before sending
+(campaigns.sending.recheck) asks again, because GO may come in another window. The messages of a campaign that has a
+cap cost the figures beside `take_places` more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from campaigns.models import Campaign
+from notifier.delivery.caps import places
+from notifier.delivery.caps.loading import cached_caps
+from notifier.delivery.planning.cap_rules import Cap, Window, caps_for, window_at
+from notifier.delivery.planning.plan import Rule
+from notifier.vocabulary.status import Mode
+
+
+@dataclass(frozen=True)
+class ShardPlaces:
+    """What arming knows of the places of one shard: see campaigns.shard.payload.Payload."""
+
+    over_cap: list[int] = field(default_factory=list)
+    window: list[float] = field(default_factory=list)
+
+
+NO_PLACES = ShardPlaces()
+
+
+class Recipients(NamedTuple):
+    """The recipients of one shard's messages (hex digits, in the order of the messages), and the shard's channel."""
+
+    channel: str
+    ids: Sequence[str]
+
+
+def caps_of_campaign(campaign: Campaign, rule: Rule) -> dict[str, list[Cap]]:
+    """channel -> the caps that hold the campaign's messages; empty when none does. A rehearsal and a test take no
+    places: they reach nobody. So does a topic of Firebase: its recipients are not known."""
+    is_topic = campaign.audience is not None and campaign.audience.is_topic
+    if campaign.message_mode != Mode.LIVE or is_topic:
+        return {}
+    caps = cached_caps(campaign.tenant_id)
+    by_channel = {channel: caps_for(caps, rule, channel) for channel in campaign.channels} if caps else {}
+    return {channel: channel_caps for channel, channel_caps in by_channel.items() if channel_caps}
+
+
+@dataclass
+class PlaceTaker:
+    """Takes the places of one range. `zones`: recipient (hex digits) -> own zone, where the recipient has one."""
+
+    campaign: Campaign
+    caps: dict[str, list[Cap]]
+    zones: dict[str, str]
+    now: datetime
+
+    def take_places(self, shards: Sequence[Recipients]) -> list[ShardPlaces]:
+        """One entry for each shard."""
+        over: dict[Cap, set[str]] = {}
+        taken: dict[Cap, dict[datetime, list[str]]] = {}
+        ends: dict[Cap, list[Window]] = {}
+        for cap in sorted({cap for caps in self.caps.values() for cap in caps}):
+            recipients = {r for s in shards if cap in self.caps.get(s.channel, ()) for r in s.ids}
+            windows = self._windows(cap, recipients)
+            ends[cap] = list(windows)
+            taken[cap] = {window.start: ids for window, ids in windows.items()}
+            if recipients:
+                campaign = self.campaign
+                over[cap] = places.take_for_campaign(campaign.tenant_id, campaign.pk, cap, taken[cap])
+        if len(over) > 1 and any(over.values()):
+            self._give_back_halves(shards, over, taken)
+        return [self._of_shard(shard, over, ends) for shard in shards]
+
+    def _windows(self, cap: Cap, recipients: set[str]) -> dict[Window, list[str]]:
+        """The window of each recipient: most share one."""
+        zones, tenant_zone = self.zones, self.campaign.tenant.timezone
+        by_zone: dict[str, list[str]] = {}
+        for recipient in recipients:
+            by_zone.setdefault(zones.get(recipient, tenant_zone), []).append(recipient)
+        windows: dict[Window, list[str]] = {}
+        for zone, ids in by_zone.items():
+            windows.setdefault(window_at(cap.period, zone, self.now), []).extend(ids)
+        return windows
+
+    def _of_shard(self, shard: Recipients, over: dict[Cap, set[str]], ends: dict[Cap, list[Window]]) -> ShardPlaces:
+        caps = self.caps.get(shard.channel, [])
+        if not caps:
+            return NO_PLACES
+        windows = [window for cap in caps for window in ends[cap]]
+        span = [max(w.start for w in windows).timestamp(), min(w.end for w in windows).timestamp()]
+        without = set().union(*(over[cap] for cap in caps))
+        return ShardPlaces([i for i, r in enumerate(shard.ids) if r in without] if without else [], span)
+
+    def _give_back_halves(
+        self, shards: Sequence[Recipients], over: dict[Cap, set[str]], taken: dict[Cap, dict[datetime, list[str]]]
+    ) -> None:
+        """Give back the places of recipients none of whose messages may leave now, because another cap is full."""
+        needed: dict[Cap, set[str]] = {cap: set() for cap in over}
+        for shard in shards:
+            caps = self.caps.get(shard.channel, [])
+            without = set().union(*(over[cap] for cap in caps))
+            for cap in caps:
+                needed[cap].update(recipient for recipient in shard.ids if recipient not in without)
+        for cap, windows in taken.items():
+            keep = needed[cap] | over[cap]
+            unneeded = {start: [r for r in ids if r not in keep] for start, ids in windows.items()}
+            if any(unneeded.values()):
+                places.give_back_some(self.campaign.tenant_id, self.campaign.pk, cap, unneeded)

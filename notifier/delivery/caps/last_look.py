@@ -1,0 +1,51 @@
+"""The last look at caps before rows of the ledger leave: messages that waited since their acceptance take their places
+now, in the windows of this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from notifier.delivery.caps import places
+from notifier.delivery.caps.limiting import describe
+from notifier.delivery.caps.loading import cached_caps, load_zones
+from notifier.delivery.caps.sharing import PlaceRequest
+from notifier.delivery.ledger.claims import Claimed
+from notifier.delivery.ledger.settle import Outcome
+from notifier.delivery.planning.cap_rules import CapWindow, caps_for, windows_at
+from notifier.delivery.planning.category_rules import load_rules, rule_for
+from notifier.vocabulary.people import NO_RECIPIENT
+from notifier.vocabulary.status import Mode, Reason, Status
+
+
+def refuse_over_cap(rows: Sequence[Claimed], now: datetime) -> list[Outcome]:
+    """Outcomes for the rows that find a window full. All rows are of one tenant. A row that holds its places already
+    costs one read; a row with an earlier attempt was counted then."""
+    caps = cached_caps(rows[0].tenant_id) if rows else ()
+    rows = [row for row in rows if _is_counted(row)] if caps else []
+    if not rows:
+        return []
+    tenant_id = rows[0].tenant_id
+    rules = load_rules(tenant_id, {row.category for row in rows})
+    zones = load_zones(tenant_id, {row.recipient_id for row in rows})
+    held: list[tuple[Claimed, PlaceRequest]] = []
+    for row in rows:
+        row_caps = caps_for(caps, rule_for(rules, row.category, row.lane), row.channel)
+        holder = row.campaign_id or row.notification_id
+        if row_caps and holder and row.recipient_id in zones:
+            windows = windows_at(row_caps, zones[row.recipient_id], now)
+            held.append((row, PlaceRequest(holder, row.recipient_id, windows)))
+    missing = places.without_place(tenant_id, [request for _, request in held])
+    asking = [held[n] for n in missing]
+    full = places.take(tenant_id, [request for _, request in asking])
+    return [over_cap(row, windows, now) for (row, _), windows in zip(asking, full, strict=True) if windows]
+
+
+def _is_counted(row: Claimed) -> bool:
+    """Whether the row takes places now: a rehearsal and a test reach nobody, and a retry was counted before."""
+    return row.mode == Mode.LIVE and not row.attempt and not row.in_doubt and row.recipient_id != NO_RECIPIENT
+
+
+def over_cap(row: Claimed, full: Sequence[CapWindow], now: datetime) -> Outcome:
+    """What becomes of a message that finds these windows full."""
+    return Outcome(row, Status.SUPPRESSED, Reason.FREQUENCY_CAP, describe(full))

@@ -1,0 +1,63 @@
+"""The step of an acceptance: each message that leaves at once takes a place in the windows of its caps, in the
+acceptance's transaction.
+
+A message that waits (`send_at`, quiet hours, a digest, a later step of a route) takes its places when it leaves
+(`last_look`): by then its windows are known for certain, and a cancelled message never took any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from notifier.delivery.accept_context import AcceptContext
+from notifier.delivery.caps import places
+from notifier.delivery.caps.sharing import PlaceRequest
+from notifier.delivery.draft import Draft
+from notifier.delivery.ledger.accepted_rows import DeliveryRow
+from notifier.delivery.planning.cap_rules import CapWindow, caps_for, windows_at
+from notifier.vocabulary.status import Mode, QueuePosition, Reason, Status
+
+
+def limit(context: AcceptContext, drafts: Sequence[Draft]) -> None:
+    """Suppress or postpone the messages of these requests that find a window full."""
+    if not context.caps:
+        return
+    asked: list[tuple[Draft, list[DeliveryRow]]] = []
+    requests: list[PlaceRequest] = []
+    for draft in drafts:
+        for channel, rows in _leaving(draft).items():
+            if caps := caps_for(context.caps, draft.rule, channel):
+                windows = windows_at(caps, draft.person.timezone or context.tenant.timezone, context.now)
+                requests.append(PlaceRequest(draft.notification_id, draft.person.id, windows))
+                asked.append((draft, rows))
+    for (draft, rows), full in zip(asked, places.take(context.tenant.id, requests), strict=True):
+        if full:
+            for row in rows:
+                _hold_back(draft, row, full, context.now)
+
+
+def withdraw(context: AcceptContext, refused: Sequence[Draft]) -> None:
+    """Give back the places of requests that were refused after `limit`."""
+    if context.caps and refused:
+        places.give_back(context.tenant.id, {draft.notification_id: draft.person.id for draft in refused})
+
+
+def _leaving(draft: Draft) -> dict[str, list[DeliveryRow]]:
+    """channel -> the rows that leave at once. Test messages reach nobody and are not counted."""
+    rows: dict[str, list[DeliveryRow]] = {}
+    if draft.request.mode == Mode.LIVE:
+        for row in draft.rows:
+            if row.status == Status.QUEUED and row.queue_position == QueuePosition.WAITING:
+                rows.setdefault(row.channel, []).append(row)
+    return rows
+
+
+def _hold_back(draft: Draft, row: DeliveryRow, full: Sequence[CapWindow], now: datetime) -> None:
+    row.status, row.reason, row.detail = Status.SUPPRESSED, Reason.FREQUENCY_CAP, describe(full)
+    row.settled_at, row.account_id, row.content = now, None, None
+
+
+def describe(full: Sequence[CapWindow]) -> str:
+    """The full windows in words, for the row's detail."""
+    return "; ".join(f"{w.cap}, from {w.window.start:%Y-%m-%d %H:%M} UTC on" for w in full)[:300]
