@@ -23,6 +23,7 @@ class NotifierConfig(AppConfig):
         from notifier.admin import references
         from notifier.api.framework import paths
         from notifier.delivery.accounts import webpush_keys
+        from notifier.delivery.caps import settings as caps
         from notifier.delivery.content import marketing
         from notifier.delivery.digests import settings as digest_settings
         from notifier.delivery.planning import category_rules
@@ -49,5 +50,6 @@ class NotifierConfig(AppConfig):
         add_kind_check(marketing.check_kind)
         add_use_finder(digest_settings.find_uses)
         add_value_check(digest_settings.check_over_cap)
+        add_use_finder(caps.find_uses)
         add_platform_finder(token_checks)
         add_same_device(WebPush.platform, webpush_keys.tokens_of_browser)

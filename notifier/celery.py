@@ -42,6 +42,7 @@ app.conf.beat_schedule = {
     "opens and clicks": _every("notifier.engagement", 2.0, RECEIPTS),
     "bounce mailboxes": _every("notifier.read_bounces", 300.0),
     "stale devices": _every("notifier.stale_devices", 3600.0, BATCH),
+    "old counts of frequency caps": _every("notifier.forget_cap_counts", 3600.0, BATCH),
     "partitions ahead": _every("notifier.partitions", 3600.0),
     "audit chain": _every("tenants.audit_chain", 10.0),
     "audit heads": _every("tenants.audit_heads", 3600.0),

@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 from notifier.channels.queues import BATCH, CONTROL, RECEIPTS, channel_and_lanes, is_bulk
 from notifier.delivery.accounts.connection_test import mark_requested, run_test
 from notifier.delivery.bounces import read_mailboxes, tenants_with_mailbox
+from notifier.delivery.caps.places import forget_old
 from notifier.delivery.engagement import apply as engagement
 from notifier.delivery.infra import redis
 from notifier.delivery.ledger import receipt_rows
@@ -143,6 +144,12 @@ def stale_devices() -> None:
     """Every hour: mark devices dead that their platform has given up."""
     if marked := mark_stale_devices():
         log.info("stale devices", action="mark", devices=marked)
+
+
+@shared_task(name="notifier.forget_cap_counts", ignore_result=True)
+def forget_cap_counts() -> None:
+    """Every hour: delete the counts of frequency caps whose windows are over."""
+    forget_old(datetime.now(UTC))
 
 
 @shared_task(name="notifier.engagement", ignore_result=True)

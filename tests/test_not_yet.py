@@ -14,7 +14,6 @@ from campaigns.states import State
 from notifier.local.processes.programs import PROJECT
 from notifier.providers.smtp import SmtpConfig
 from notifier.vocabulary.http import Request
-from notifier.vocabulary.status import Reason
 from tenants.models import Recipient
 from tests.pages import NOT_YET, SOURCES
 
@@ -50,7 +49,6 @@ HAS_COME: dict[str, Callable[[], bool]] = {
         or "send_at" in fields("campaigns.Campaign")
     ),
     "Approval of campaigns by a second person": lambda: any("approv" in name for name in fields("campaigns.Campaign")),
-    "Frequency caps": lambda: any("cap" in reason or "frequen" in reason for reason in Reason),
     "A DKIM key for each sender": lambda: any("dkim" in name for name in fields("notifier.Sender")),
     "A login by OAuth 2": lambda: any("token" in name for name in SmtpConfig.__dataclass_fields__),
     "A check that an address exists": lambda: in_sources(r"\bVRFY\b"),

@@ -111,8 +111,8 @@ class Recheck:
         asking = [i for i in asking if recipients[i] in zones]
         requests = [PlaceRequest(claimed.campaign.pk, recipients[i], windows[zones[recipients[i]]]) for i in asking]
         full = places.take(claimed.campaign.tenant_id, requests)
-        over = {i: over_cap(claimed.ledger_row(i), w, now) for i, w in zip(asking, full, strict=True) if w}
-        return {**refused, **over}
+        over = {i: (claimed.ledger_row(i), windows) for i, windows in zip(asking, full, strict=True) if windows}
+        return {**refused, **dict(zip(over, over_cap(list(over.values()), now), strict=True))}
 
     def _caps(self) -> list[Cap]:
         """The caps that hold the shard's messages."""

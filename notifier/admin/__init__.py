@@ -2,6 +2,7 @@
 
 content     templates and their versions; `content_setup` has layouts and senders
 accounts    provider accounts
+caps        frequency caps
 digests     how categories gather their messages, and the digests themselves
 engagement  opens and clicks that are counted without persons
 receipts    what providers reported and no worker could read
@@ -12,6 +13,6 @@ The pages call `notifier.delivery` and the base classes of `tenants.admin`; `inb
 `sent`.
 """
 
-from notifier.admin import accounts, content, content_setup, digests, engagement, ledger, receipts
+from notifier.admin import accounts, caps, content, content_setup, digests, engagement, ledger, receipts
 
-__all__ = ["accounts", "content", "content_setup", "digests", "engagement", "ledger", "receipts"]
+__all__ = ["accounts", "caps", "content", "content_setup", "digests", "engagement", "ledger", "receipts"]

@@ -22,6 +22,7 @@ from notifier.models import (
     Digest,
     DigestSetting,
     EngagementCount,
+    FrequencyCap,
     Layout,
     Notification,
     OrderingQueue,
@@ -120,6 +121,7 @@ def create_rows(tenant: Tenant, word: str) -> Rows:
     setup: list[Any] = [
         DigestSetting.objects.create(tenant=tenant, category=category, template=template, window="10m"),
         Layout.objects.create(tenant=tenant, key=f"{word}-frame", **frame),
+        FrequencyCap.objects.create(tenant=tenant, category=category, most=100, period="day"),
         Sender.objects.create(tenant=tenant, address=f"{word}@example.com", name=f"{word} shop"),
         StoredFile.objects.create(tenant=tenant, digest="0" * 64, name=f"{word}.pdf", content_type="a/b", size=1),
     ]

@@ -47,6 +47,8 @@ class Side:
         api.request_json(
             "POST", "/v1/categories", {"key": f"category-of-{self.letter}", "name": self.word, "kind": "marketing"}
         )
+        cap = {"category": f"category-of-{self.letter}", "most": 100, "period": "day"}
+        api.request_json("POST", "/v1/frequency-caps", cap)
         self._emails()
         self._digests()
         suppression = {"channel": "push", "address": f"{tenant.tag}old", "cause": "manual"}

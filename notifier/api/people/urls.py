@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from notifier.api.framework.paths import path
-from notifier.api.people import categories, consents, devices, digests, preferences, recipients
+from notifier.api.people import categories, consents, devices, digests, frequency_caps, preferences, recipients
 
 urlpatterns = [
     path("categories", categories.CategoriesView.as_view()),
     path("categories/<segment:key>", categories.CategoryView.as_view()),
     path("categories/<segment:key>/digest", digests.CategoryDigestView.as_view()),
+    path("frequency-caps", frequency_caps.FrequencyCapsView.as_view()),
+    path("frequency-caps/<id:cap_id>", frequency_caps.FrequencyCapView.as_view()),
     path("recipients", recipients.RecipientsView.as_view()),
     path("recipients/<segment:external_id>/preferences", preferences.PreferencesView.as_view()),
     path("recipients/<segment:external_id>/preferences-link", preferences.PreferencesLinkView.as_view()),

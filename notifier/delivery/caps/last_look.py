@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from notifier.delivery.caps import places
-from notifier.delivery.caps.limiting import describe
 from notifier.delivery.caps.loading import cached_caps, load_zones
+from notifier.delivery.caps.policy import describe, load_policies, next_window
 from notifier.delivery.caps.sharing import PlaceRequest
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.settle import Outcome
@@ -16,6 +16,7 @@ from notifier.delivery.planning.cap_rules import CapWindow, caps_for, windows_at
 from notifier.delivery.planning.category_rules import load_rules, rule_for
 from notifier.vocabulary.people import NO_RECIPIENT
 from notifier.vocabulary.status import Mode, Reason, Status
+from tenants.models.consent import OverCap
 
 
 def refuse_over_cap(rows: Sequence[Claimed], now: datetime) -> list[Outcome]:
@@ -38,7 +39,7 @@ def refuse_over_cap(rows: Sequence[Claimed], now: datetime) -> list[Outcome]:
     missing = places.without_place(tenant_id, [request for _, request in held])
     asking = [held[n] for n in missing]
     full = places.take(tenant_id, [request for _, request in asking])
-    return [over_cap(row, windows, now) for (row, _), windows in zip(asking, full, strict=True) if windows]
+    return over_cap([(row, windows) for (row, _), windows in zip(asking, full, strict=True) if windows], now)
 
 
 def _is_counted(row: Claimed) -> bool:
@@ -46,6 +47,20 @@ def _is_counted(row: Claimed) -> bool:
     return row.mode == Mode.LIVE and not row.attempt and not row.in_doubt and row.recipient_id != NO_RECIPIENT
 
 
-def over_cap(row: Claimed, full: Sequence[CapWindow], now: datetime) -> Outcome:
-    """What becomes of a message that finds these windows full."""
-    return Outcome(row, Status.SUPPRESSED, Reason.FREQUENCY_CAP, describe(full))
+def over_cap(rows: Sequence[tuple[Claimed, Sequence[CapWindow]]], now: datetime) -> list[Outcome]:
+    """What becomes of messages that find these windows full, in their order. All rows are of one tenant."""
+    if not rows:
+        return []
+    policies = load_policies(rows[0][0].tenant_id, {row.category for row, _ in rows})
+    return [_outcome(row, policies.get(row.category, OverCap.DROP), full, now) for row, full in rows]
+
+
+def _outcome(row: Claimed, policy: OverCap, full: Sequence[CapWindow], now: datetime) -> Outcome:
+    """Suppressed, or held until the next window, or expired if it may not leave so late."""
+    detail, until = describe(full), next_window(full)
+    if policy != OverCap.DEFER:
+        return Outcome(row, Status.SUPPRESSED, Reason.FREQUENCY_CAP, detail)
+    if row.not_after is not None and row.not_after <= until:
+        return Outcome(row, Status.EXPIRED, Reason.FREQUENCY_CAP, detail)
+    wait = (until - now).total_seconds()
+    return Outcome(row, Status.QUEUED, Reason.FREQUENCY_CAP, detail, wait=wait, held=True)

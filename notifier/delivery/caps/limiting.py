@@ -12,11 +12,13 @@ from datetime import datetime
 
 from notifier.delivery.accept_context import AcceptContext
 from notifier.delivery.caps import places
+from notifier.delivery.caps.policy import describe, load_policies, next_window
 from notifier.delivery.caps.sharing import PlaceRequest
 from notifier.delivery.draft import Draft
 from notifier.delivery.ledger.accepted_rows import DeliveryRow
 from notifier.delivery.planning.cap_rules import CapWindow, caps_for, windows_at
 from notifier.vocabulary.status import Mode, QueuePosition, Reason, Status
+from tenants.models.consent import OverCap
 
 
 def limit(context: AcceptContext, drafts: Sequence[Draft]) -> None:
@@ -31,10 +33,12 @@ def limit(context: AcceptContext, drafts: Sequence[Draft]) -> None:
                 windows = windows_at(caps, draft.person.timezone or context.tenant.timezone, context.now)
                 requests.append(PlaceRequest(draft.notification_id, draft.person.id, windows))
                 asked.append((draft, rows))
-    for (draft, rows), full in zip(asked, places.take(context.tenant.id, requests), strict=True):
-        if full:
-            for row in rows:
-                _hold_back(draft, row, full, context.now)
+    taken = places.take(context.tenant.id, requests)
+    over = [(draft, rows, full) for (draft, rows), full in zip(asked, taken, strict=True) if full]
+    policies = load_policies(context.tenant.id, {draft.rule.category for draft, _, _ in over}) if over else {}
+    for draft, rows, full in over:
+        for row in rows:
+            _hold_back(row, policies.get(draft.rule.category, OverCap.DROP), full, context.now)
 
 
 def withdraw(context: AcceptContext, refused: Sequence[Draft]) -> None:
@@ -53,11 +57,11 @@ def _leaving(draft: Draft) -> dict[str, list[DeliveryRow]]:
     return rows
 
 
-def _hold_back(draft: Draft, row: DeliveryRow, full: Sequence[CapWindow], now: datetime) -> None:
-    row.status, row.reason, row.detail = Status.SUPPRESSED, Reason.FREQUENCY_CAP, describe(full)
-    row.settled_at, row.account_id, row.content = now, None, None
-
-
-def describe(full: Sequence[CapWindow]) -> str:
-    """The full windows in words, for the row's detail."""
-    return "; ".join(f"{w.cap}, from {w.window.start:%Y-%m-%d %H:%M} UTC on" for w in full)[:300]
+def _hold_back(row: DeliveryRow, policy: OverCap, full: Sequence[CapWindow], now: datetime) -> None:
+    row.detail, until = describe(full), next_window(full)
+    if policy == OverCap.DEFER and not (row.not_after and row.not_after <= until):
+        # asks for its places again when the next window begins
+        row.due_at, row.queue_position = until, QueuePosition.PARKED
+        return
+    row.status = Status.EXPIRED if policy == OverCap.DEFER else Status.SUPPRESSED
+    row.reason, row.settled_at, row.account_id, row.content = Reason.FREQUENCY_CAP, now, None, None

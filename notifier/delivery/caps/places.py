@@ -158,7 +158,7 @@ WITH unsent AS (SELECT * FROM unnest(%(holders)s::uuid[], %(recipients)s::uuid[]
 {_GIVE_BACK}
 """
 _LOCK_HOLDERS = f"""
-SELECT FROM notifier_notification n CROSS JOIN notifier_frequencycap f
+SELECT 1 FROM notifier_notification n CROSS JOIN notifier_frequencycap f
 JOIN notifier_capcount c ON c.cap_id = f.id AND c.recipient_id = n.recipient_id
 WHERE n.id = ANY(%(notifications)s::uuid[]) AND n.tenant_id = %(tenant)s AND f.tenant_id = %(tenant)s
   AND c.holders @> ARRAY[n.id]

@@ -1,4 +1,4 @@
-"""Frequency caps from the acceptance of a notification to its message, and campaigns beside it: what is in the inbox."""
+"""Frequency caps from the acceptance to the inbox, for notifications and campaigns together."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from campaigns.models import Campaign, ShardPayload
+from campaigns import arming
+from campaigns.models import Campaign, Shard
 from inbox.models import InboxMessage
 from notifier.delivery import Accepted
 from notifier.delivery.caps import last_look, loading
 from notifier.delivery.ledger.claims import claim
 from notifier.delivery.send import deliver
+from notifier.delivery.sweep import sweep
 from notifier.delivery.waiting import cancel
 from notifier.models import CapCount, Delivery, FrequencyCap, Notification
 from notifier.vocabulary.people import SendRequest
@@ -41,9 +43,15 @@ def accepted(shop: Shop, *requests: SendRequest) -> list[str]:
 
 def delivered() -> int:
     """Messages that are in an inbox once workers have sent what is due."""
+    _all_due()
     deliver("in_app", [Lane.BULK])
     deliver("in_app", [Lane.TRANSACTIONAL])
     return InboxMessage.objects.count()
+
+
+def _all_due() -> None:
+    """Due for the database, too, whose clock stands still in the test's transaction."""
+    Delivery.objects.filter(status=Status.QUEUED).update(due_at=datetime.now(UTC) - timedelta(hours=1))
 
 
 def holders() -> list[int]:
@@ -99,24 +107,21 @@ def test_a_scheduled_message_takes_its_place_when_it_leaves(market: Shop) -> Non
     assert accepted(market, an_order(send_at=datetime.now(UTC) + timedelta(minutes=5))) == ["queued"]
     assert holders() == []
     assert accepted(market, an_order()) == ["queued"]
-    _let_leave_now()
+    _all_due()
+    sweep()
     assert delivered() == 1
     assert sorted(market.statuses()) == ["delivered", "suppressed"]
-
-
-def _let_leave_now() -> None:
-    Delivery.objects.filter(status=Status.QUEUED).update(
-        due_at=datetime.now(UTC) - timedelta(seconds=1), queue_position=1
-    )
 
 
 def test_a_retry_is_not_counted_again(market: Shop) -> None:
     cap(market)
     accepted(market, an_order())
+    _all_due()
     (row,) = claim("in_app", [Lane.BULK], 10)
     later = datetime.now(UTC) + TOMORROW
     assert last_look.refuse_over_cap([row], later) == [] and len(holders()) == 2
     Delivery.objects.update(status=Status.QUEUED, attempt=1)
+    _all_due()
     (retried,) = claim("in_app", [Lane.BULK], 10)
     assert last_look.refuse_over_cap([retried], later + TOMORROW) == [] and len(holders()) == 2
 
@@ -159,8 +164,6 @@ def test_a_rehearsal_and_a_test_campaign_take_no_place(market: Shop) -> None:
 
 def test_disarming_gives_the_places_back(market: Shop) -> None:
     cap(market)
-    from campaigns import arming
-
     campaign = a_campaign(market)
     arming.request_arm(campaign)
     arming.arm(campaign.pk)
@@ -190,7 +193,8 @@ def test_a_cap_that_came_after_arming_holds(market: Shop) -> None:
 def test_a_repeated_shard_counts_once(market: Shop) -> None:
     cap(market, most=2)
     campaign = running(a_campaign(market))
-    ShardPayload.objects.all()  # the places were taken by arming
+    send_shards(campaign)
+    Shard.objects.update(state="armed")
     send_shards(campaign)
     assert holders() == [1]
     assert accepted(market, an_order(), an_order()) == ["queued", "suppressed frequency_cap"]
