@@ -13,11 +13,13 @@ class CampaignsConfig(AppConfig):
         from campaigns import category
         from campaigns.arming import email_page
         from campaigns.edit import uploads
+        from campaigns.lifecycle.digest_items import digest_items
         from campaigns.lifecycle.policies import policies
         from campaigns.models import Campaign
         from notifier.admin import sent
         from notifier.delivery import recheck
         from notifier.delivery.content.links.campaign_emails import register_campaign_emails
+        from notifier.delivery.digests.items import register_campaign_lookup
         from tenants.categories import add_use_finder
         from tenants.imports import jobs
         from tenants.models import Import
@@ -29,3 +31,4 @@ class CampaignsConfig(AppConfig):
         add_use_finder(category.campaigns_using)
         jobs.register_reader(Import.Kind.LIST, uploads.read)
         recheck.register_policies(policies)
+        register_campaign_lookup(digest_items)

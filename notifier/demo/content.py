@@ -82,9 +82,28 @@ _ORDER_SHIPPED: dict[str, dict[str, Any]] = {
     },
 }
 
+DIGEST_KEY = "orders-summary"
+_SUMMARY: dict[str, dict[str, Any]] = {
+    "email": {
+        "en": {
+            "subject": "{{ count }} orders are on their way",
+            "preheader": "They left our warehouse today.",
+            "html": _HTML.format(
+                heading="{{ count }} orders are on their way",
+                text="{{ recipient.name }}, these orders left our warehouse: <b>{{ items | map: 'order' | join: ', ' }}"
+                "</b>.",
+                more="They usually take two days.",
+                button="Follow the parcels",
+                why="You get one mail for all of them, because several orders left at the same time.",
+            ).replace("{{ site }}", "{{ items.first.site }}"),
+        },
+    },
+}
+
 TEMPLATES: dict[str, dict[str, Any]] = {
     "big-game": {"category": "promotions", "content": _BIG_GAME},
     "order-shipped": {"category": "order-updates", "content": _ORDER_SHIPPED},
+    DIGEST_KEY: {"category": "order-updates", "content": _SUMMARY},
 }
 #: the single notification's channels; each of them gets one message
 CHANNELS = tuple(_ORDER_SHIPPED)

@@ -20,7 +20,7 @@ from notifier.demo.console import Console
 from notifier.demo.content import CAMPAIGN_CHANNELS
 from notifier.demo.devices import MIX, Tokens, browsers
 from notifier.demo.people import external_ids, write_csv
-from notifier.demo.workflow import Workflow
+from notifier.demo.workflow import DIGEST_ORDERS, Workflow
 from notifier.models import ProviderAccount
 from notifier.providers import provider_class
 from notifier.vocabulary.status import Mode
@@ -66,6 +66,9 @@ def run(console: Console) -> list[str]:
     expected, report["transactional"] = workflow.transactional()
     if expected != report["transactional"]:
         lines.append(f"the single notification arrived as {report['transactional']} instead of {expected}")
+    report["digest"] = {"orders": DIGEST_ORDERS, "mails": workflow.digest()}
+    if report["digest"]["mails"] != expected["email"]:
+        lines.append(f"the digest arrived as {report['digest']['mails']} mails instead of {expected['email']}")
     (LOCAL / "demo-report.json").write_text(json.dumps(report, indent=2) + "\n")
     _show(report, created.tenant, login, workflow, console)
     return count_differences(report) + lines
@@ -167,6 +170,8 @@ def _show(report: dict[str, Any], tenant: Tenant, login: Login, workflow: Workfl
             name = f"  {SERVICES.get(platform, platform)}"
             console.say(f"  {name:20} {pushed['sent']:,} sent; {pushed['arrived']:,} arrived")
     console.say(f"  transactional        {report['transactional']}")
+    digest = report["digest"]
+    console.say(f"  digest               {digest['orders']} orders, gathered; {digest['mails']} mail arrived")
     user = Recipient.objects.get(tenant=tenant, external_id="user-0")
     console.say(f"what arrived         {workflow.sandbox_report()['outbox']}")
     console.say(f"inbox of user-0      {demo_link(user)}")

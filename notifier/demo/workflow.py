@@ -11,13 +11,15 @@ from typing import Any
 from notifier.demo.client import Client
 from notifier.demo.compare import accounted
 from notifier.demo.console import Console, Stage
-from notifier.demo.content import CAMPAIGN_CHANNELS, CHANNELS, LAYOUT_KEY, TEMPLATES, layout
+from notifier.demo.content import CAMPAIGN_CHANNELS, CHANNELS, DIGEST_KEY, LAYOUT_KEY, TEMPLATES, layout
 
 #: recipients who opt out before arming, and as many between arming and GO
 OPT_OUTS = 20
 #: the fake services of the demo's accounts that report later, with the status by which they take a mail
 REPORTING = {"sendgrid": "202"}
 LONGEST_RECEIPTS = 120  #: seconds
+#: notifications that become one mail
+DIGEST_ORDERS = 3
 OPEN = ("queued", "claimed", "sending")
 LONGEST = 600  #: seconds of a stage
 
@@ -117,15 +119,35 @@ class Workflow:
         again = self.api.post("/v1/notifications", body, idempotency_key=key)
         if again["id"] != sent["id"]:
             raise SystemExit("a retried POST made a second notification")
-        for _ in _poll(0.1, seconds=30):
-            history = self.api.get(f"/v1/notifications/{sent['id']}")
-            if all(delivery["status"] not in OPEN for delivery in history["deliveries"]):
-                break
+        history = self._settled(sent["id"])
         after = self.arrived() | {"in_app": inbox.get("/v1/inbox/unread")["last_seq"]}
         before["in_app"] = last_seq
         suppressed = {d["channel"] for d in history["deliveries"] if d["status"] == "suppressed"}
         arrived = {channel: after.get(channel, 0) - before.get(channel, 0) for channel in CHANNELS}
         return {channel: int(channel not in suppressed) for channel in CHANNELS}, arrived
+
+    def digest(self) -> int:
+        """DIGEST_ORDERS notifications whose mails are gathered into one. Returns how many mails arrived; 0 when user-0
+        gets no mail."""
+        before = self.arrived()
+        gathered = {"key": f"demo-{uuid.uuid4()}", "template": DIGEST_KEY, "window": "1s"}
+        body = {"recipient": "user-0", "template": "order-shipped", "channels": ["email"], "digest": gathered}
+        data = [{"order": f"A-{1043 + number}", "site": self.site} for number in range(DIGEST_ORDERS)]
+        sent = [self.api.post("/v1/notifications", {**body, "data": order})["id"] for order in data]
+        self._settled(sent[-1])
+        [delivery] = self._settled(sent[0])["deliveries"]
+        kind, _, digest = delivery["detail"].partition(" ")
+        if kind == "notification":
+            self._settled(digest)
+        return self.arrived().get("email", 0) - before.get("email", 0)
+
+    def _settled(self, notification: str) -> dict[str, Any]:
+        """The notification, when none of its messages waits any more."""
+        for _ in _poll(0.1, seconds=30):
+            shown: dict[str, Any] = self.api.get(f"/v1/notifications/{notification}")
+            if all(delivery["status"] not in OPEN for delivery in shown["deliveries"]):
+                break
+        return shown
 
     def sandbox_report(self) -> dict[str, Any]:
         report: dict[str, Any] = self.sandbox.get("/_report")

@@ -157,7 +157,9 @@ def person(shop: Shop, external_id: str, locale: str) -> str:
 def send(shop: Shop, template: str, locale: str, site: str) -> str:
     """Send one mail of this template; the address that gets it."""
     address = person(shop, f"{template}-{locale}", locale)
-    [accepted] = shop.accept(SendRequest(f"{template}-{locale}", template, data={"order": "A-1042", "site": site}))
+    order = {"order": "A-1042", "site": site}
+    data = {**order, "items": [order, order], "count": 2}
+    [accepted] = shop.accept(SendRequest(f"{template}-{locale}", template, data=data))
     assert not isinstance(accepted, Exception), accepted
     deliver("email", tuple(Lane))
     assert shop.statuses() == ["sent"], shop.deliveries()[-1].detail
@@ -219,7 +221,7 @@ def test_other_parsers_read_the_same_mail(sandbox: Sandbox, settings: Settings, 
     assert isinstance(by_library, EmailMessage)
     by_mail_parser = mailparser.parse_from_string(arrived["raw"])
     subject = TEMPLATES[template]["content"]["email"][locale]["subject"]
-    subject = subject.replace("{{ recipient.name }}", NAME).replace("{{ order }}", "A-1042")
+    subject = subject.replace("{{ recipient.name }}", NAME).replace("{{ order }}", "A-1042").replace("{{ count }}", "2")
     assert by_library["subject"] == by_mail_parser.subject == subject
     assert by_library["to"] == address == by_mail_parser.to[0][1]
     for kind, read in (("plain", by_mail_parser.text_plain), ("html", by_mail_parser.text_html)):

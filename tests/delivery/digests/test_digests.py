@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connections
 
+from campaigns.models import Campaign
 from inbox.models import InboxMessage
 from notifier.delivery import accept, waiting
+from notifier.delivery.digests.closing import close_due
 from notifier.delivery.digests.gathering import gather_campaign
-from notifier.delivery.digests.items import register_campaign_lookup
 from notifier.models import Delivery, Digest, DigestItem, Notification, Template
 from notifier.vocabulary.digests import DigestTerms, read_times
-from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Mode, Status
 from tenants.models import Category, Preference, Recipient
@@ -185,16 +187,42 @@ def test_a_message_over_a_cap_joins_the_digest_of_its_category(shop: DigestShop)
     assert shop.rows_of(order.notification_id)["email"] == ("queued", ""), "without a cap it leaves by itself"
 
 
-def test_a_campaigns_message_is_an_item_once(shop: DigestShop) -> None:
+def test_a_campaigns_message_is_an_item_once_and_none_after_a_stop(shop: DigestShop) -> None:
     shop.setting()
     ada = Recipient.objects.get(external_id="ada")
-    campaign, now = new_id(), datetime.now(UTC)
-    for _ in range(2):
-        assert gather_campaign(shop.tenant, "orders", campaign, [(ada.pk, "")], now)
+    template, now = Template.objects.get(key="order"), datetime.now(UTC)
+    running, stopped = (
+        Campaign.objects.create(
+            tenant=shop.tenant, name=state, template=template, state=state, channels=["email"], data={"order": state}
+        )
+        for state in ("running", "cancelled")
+    )
+    for campaign in (running, running, stopped):
+        assert gather_campaign(shop.tenant, "orders", campaign.pk, [(ada.pk, "")], now)
     shop.order("B")
-    register_campaign_lookup(lambda ids: {pk: {"campaign": "Sale", "order": "sale"} for pk in ids})
     shop.close()
-    assert shop.texts() == ["2: sale B"]
+    assert shop.texts() == ["2: running B"]
+    assert [item.get("campaign") for item in shop.sent_digest().data["items"]] == ["running", None]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_several_sweeps_at_once_send_one_digest_each(shop: DigestShop) -> None:
+    shop.setting()
+    for number in range(30):
+        shop.recipient(f"p{number}", email=f"p{number}@example.com")
+        shop.order("A", f"p{number}")
+    now = datetime.now(UTC) + timedelta(days=1)
+
+    def sweep(_: int) -> int:
+        try:
+            return close_due(accept, now)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as pool:
+        closed = sum(pool.map(sweep, range(8)))
+    assert closed == 30
+    assert shop.texts() == ["1: A"] * 30
 
 
 def test_ten_thousand_items_make_one_digest(shop: DigestShop) -> None:
