@@ -9,7 +9,7 @@ from campaigns.models import Campaign
 from campaigns.states import ENDED, State
 from notifier.delivery.planning.category_rules import load_rules, rule_for
 from notifier.delivery.planning.plan import Rule
-from notifier.vocabulary.status import Kind, Lane
+from notifier.vocabulary.status import Lane
 from tenants.categories import MAX_USES, CategoryUse
 from tenants.models import Category
 
@@ -21,8 +21,8 @@ def category_rule_of(campaign: Campaign) -> Rule:
     """The category's rule for the campaign's messages."""
     if campaign.state == State.DRAFT:
         category = campaign.template.category
-        return Rule(category.key, Kind(category.kind)) if category else Rule()
-    return rule_for(load_rules(campaign.tenant_id, [campaign.category]), campaign.category, Lane.BULK)
+        return load_rules(campaign.tenant, [category.key]).by_key[category.key] if category else Rule()
+    return rule_for(load_rules(campaign.tenant, [campaign.category]), campaign.category, Lane.BULK)
 
 
 def campaigns_using(category: Category) -> Iterator[CategoryUse]:

@@ -21,8 +21,8 @@ from notifier.delivery.content.links.preferences_link import end_of_link
 from notifier.delivery.content.links.variables import LinkedMessage, category_to_leave, link_values
 from notifier.delivery.content.liquid import PERSON
 from notifier.delivery.content.partly_rendered import Locale, PartlyRendered
+from notifier.delivery.planning.closed_hours import ClosedHours, closed_hours_of
 from notifier.delivery.planning.plan import NO_PREFERENCES, Planned, Suppressed, plan
-from notifier.delivery.planning.quiet_hours import QuietHours, hours_of
 from notifier.errors import InvalidInput, MissingVariables, Unconfigured
 from notifier.models import ProviderAccount
 from notifier.vocabulary.people import Address, Person
@@ -41,7 +41,7 @@ class Message(NamedTuple):
     device: str | None
     form: PartlyRendered
     texts: tuple[str, ...]  #: of the form's columns
-    quiet_hours: QuietHours | None
+    closed_hours: ClosedHours | None
 
 
 class Route(NamedTuple):
@@ -108,11 +108,15 @@ class CampaignPlanner:
     def plan(self, people: Iterable[Person]) -> RangePlan:
         """The plan for these recipients. Raises InvalidInput when the template takes too long for their number."""
         range_plan, began = RangePlan(), time.thread_time()
+
+        def has_account(entry: Planned) -> bool:
+            return self._find_outbox(range_plan, entry) is not None
+
         for n, person in enumerate(people):
             if n % _CHECK_EVERY == 0:
                 self._check_time(n, time.thread_time() - began)
             self._variables[PERSON] = person.variables()
-            for entry in plan(person, self.rule, self.campaign.channels, self.started, self.tenant.timezone):
+            for entry in plan(person, self.rule, self.campaign.channels, None, has_account):
                 if isinstance(entry, Suppressed):
                     self._suppress(range_plan, person, entry)
                 else:
@@ -146,6 +150,13 @@ class CampaignPlanner:
             range_plan.accounts[route] = self.account(route)
         return None if range_plan.accounts[route] is None else range_plan.messages.setdefault(route, [])
 
+    def _find_outbox(self, range_plan: RangePlan, entry: Planned) -> list[Message] | None:
+        key = (entry.channel, entry.address.platform, entry.address.app)
+        outbox = range_plan.outboxes.get(key)
+        if outbox is None and key not in range_plan.outboxes:
+            outbox = range_plan.outboxes[key] = self._outbox(range_plan, *key)
+        return outbox
+
     def _add(self, range_plan: RangePlan, person: Person, entry: Planned) -> None:
         channel, address = entry.channel, entry.address
         form = self._form(channel, person.preferences.language or person.locale)
@@ -159,13 +170,12 @@ class CampaignPlanner:
         except InvalidInput as error:
             failed = Suppressed(channel, Reason.TEMPLATE_ERROR, address)
             return self._suppress(range_plan, person, failed, error.message)
-        key = (channel, address.platform, address.app)
-        outbox = range_plan.outboxes.get(key)
-        if outbox is None and key not in range_plan.outboxes:
-            outbox = range_plan.outboxes[key] = self._outbox(range_plan, *key)
+        outbox = range_plan.outboxes.get((channel, address.platform, address.app))
+        outbox = outbox or self._find_outbox(range_plan, entry)
         if outbox is None:
             no_account = Suppressed(channel, Reason.NO_ACCOUNT, address)
-            return self._suppress(range_plan, person, no_account, registry.no_account(*key))
+            detail = registry.no_account(channel, address.platform, address.app)
+            return self._suppress(range_plan, person, no_account, detail)
         message = Message(
             self._ids[channel](address.value),
             person.id.hex,
@@ -173,9 +183,10 @@ class CampaignPlanner:
             address.device_id.hex if address.device_id else None,
             form,
             texts,
+            # 0.25 µs less for a recipient without preferences, on a channel without send windows
             None
-            if person.preferences is NO_PREFERENCES
-            else hours_of(person.preferences, self.rule.kind, person.timezone),
+            if person.preferences is NO_PREFERENCES and channel not in self.rule.windows
+            else closed_hours_of(person, self.rule, channel),
         )
         outbox.append(message)
 

@@ -118,7 +118,7 @@ def payload_of(draft: ShardDraft) -> payload.Payload:
     distinct_forms = list(dict.fromkeys(forms))
     form_index = {form: n for n, form in enumerate(distinct_forms)}
     distinct_hours = list(dict.fromkeys(filter(None, hours)))
-    hours_index = {quiet_hours: n for n, quiet_hours in enumerate(distinct_hours)}
+    hours_index = {closed_hours: n for n, closed_hours in enumerate(distinct_hours)}
     return payload.Payload(
         platform=draft.platform,
         ids="".join(ids),
@@ -128,8 +128,8 @@ def payload_of(draft: ShardDraft) -> payload.Payload:
         contents=[form.shared for form in distinct_forms],
         content_index=[form_index[form] for form in forms],
         personal_texts=_personal_texts(distinct_forms, forms, texts),
-        quiet_hours=distinct_hours,
-        quiet_index={i: hours_index[quiet_hours] for i, quiet_hours in enumerate(hours) if quiet_hours},
+        closed_hours=distinct_hours,
+        closed_index={i: hours_index[closed_hours] for i, closed_hours in enumerate(hours) if closed_hours},
         over_cap=draft.places.over_cap,
         cap_window=draft.places.window,
     )

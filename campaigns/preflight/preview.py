@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from campaigns.audience import sample_recipients, topic_of
@@ -105,7 +104,7 @@ def samples(campaign: Campaign, person: Person | None) -> list[Sample]:
     context = _RenderContext(
         {**campaign.data, **sample_links(), PERSON: person.variables()}, campaign.tenant.content_rules
     )
-    planned = plan(person, category_rule_of(campaign), campaign.channels, datetime.now(UTC), campaign.tenant.timezone)
+    planned = plan(person, category_rule_of(campaign), campaign.channels, None)
     refused = {e.channel: str(e.reason).replace("_", " ") for e in planned if isinstance(e, Suppressed)}
     with shared_budget():
         return [

@@ -110,7 +110,7 @@ def _about_age(campaign: Campaign, now: datetime) -> Iterator[str]:
 def _about_spot_check(spot: SpotCheck) -> Iterator[str]:
     if spot.quiet:
         share = _share(spot.quiet, spot.checked, spot.exact)
-        yield f"{share} messages are for people in their quiet hours now, and wait until the quiet hours end."
+        yield f"{share} messages would wait now: for the end of quiet hours or of a snooze, or for a send window."
     if spot.devices and spot.unseen >= MANY_UNSEEN * spot.devices:
         share = _share(spot.unseen, spot.devices, spot.exact)
         yield f"{share} devices were not seen for {UNSEEN_AFTER.days} days; many of them may not exist any more."

@@ -1,4 +1,4 @@
-"""The last check before a chunk leaves: consent that changed since arming, quiet hours, `not_after`, the account,
+"""The last check before a chunk leaves: consent that changed since arming, closed hours, `not_after`, the account,
 frequency caps."""
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from notifier.delivery.caps.last_look import over_cap
 from notifier.delivery.caps.loading import SECONDS, cached_caps, load_zones
 from notifier.delivery.caps.sharing import PlaceRequest
 from notifier.delivery.ledger.settle import Outcome
-from notifier.delivery.planning import quiet_hours
 from notifier.delivery.planning.cap_rules import Cap, caps_for, windows_at
+from notifier.delivery.planning.closed_hours import Hold, find_end
 from notifier.delivery.planning.consent_changes import changed_since, few_changes
 from notifier.delivery.planning.plan import Rule
 from notifier.delivery.recheck import plan_again, postpone
@@ -48,11 +48,11 @@ class Recheck:
         if account is None or not account.enabled:
             return dict(zip(rows, reroute([claimed.ledger_row(i) for i in rows]), strict=True))
         self._read_changes()
-        refused = {**self._in_quiet_hours(rows, now), **self._refused_anew(rows, now)}
+        refused = {**self._in_closed_hours(rows, now), **self._refused_anew(rows, now)}
         return self._over_cap(rows, refused, now) if cached_caps(claimed.campaign.tenant_id) else refused
 
     def _refused_anew(self, rows: Sequence[int], now: datetime) -> dict[int, Outcome]:
-        """Plans the messages with changed consent again, quiet hours included."""
+        """Plans the messages with changed consent again, closed hours included."""
         if not self._changed:
             return {}
         changed = {i: self._claimed.ledger_row(i) for i in rows if i in self._changed}
@@ -77,20 +77,20 @@ class Recheck:
                 if address in addresses or payload.recipient(i) in recipients
             )
 
-    def _in_quiet_hours(self, rows: Sequence[int], now: datetime) -> dict[int, Outcome]:
+    def _in_closed_hours(self, rows: Sequence[int], now: datetime) -> dict[int, Outcome]:
         payload, tenant_zone = self._claimed.payload, self._claimed.campaign.tenant.timezone
-        if not payload.quiet_index:
+        if not payload.closed_index:
             return {}
         held: dict[int, Outcome] = {}
-        ends: dict[int, datetime | None] = {}  # recipients share their hours: each is computed once, 5 to 10 µs
+        ends: dict[int, Hold | None] = {}  # recipients share their hours: each is computed once, 5 to 10 µs
         for i in rows:
-            n = payload.quiet_index.get(i)
+            n = payload.closed_index.get(i)
             if n is None or i in self._changed:
                 continue
             if n not in ends:
-                ends[n] = quiet_hours.find_end(payload.quiet_hours[n], tenant_zone, now)
-            if (until := ends[n]) is not None:
-                held[i] = postpone(self._claimed.ledger_row(i), until, now)
+                ends[n] = find_end(payload.closed_hours[n], tenant_zone, now)
+            if (hold := ends[n]) is not None:
+                held[i] = postpone(self._claimed.ledger_row(i), hold, now)
         return held
 
     def _over_cap(self, rows: Sequence[int], refused: dict[int, Outcome], now: datetime) -> dict[int, Outcome]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from notifier.delivery.planning.quiet_hours import QuietHours
+from notifier.delivery.planning.closed_hours import ClosedHours
 from notifier.vocabulary.people import Address
 
 #: hexadecimal digits of one id
@@ -42,9 +42,9 @@ class Payload:
     personal_texts: dict[str, list[str]] = field(default_factory=dict)
     #: the body of each message in base64, where the provider makes bodies beforehand (Provider.prepare); else empty
     prepared: list[str] = field(default_factory=list)
-    #: quiet hours, each once, and message -> the index of its recipient's quiet hours
-    quiet_hours: list[QuietHours] = field(default_factory=list)
-    quiet_index: dict[int, int] = field(default_factory=dict)
+    #: closed hours, each once, and message -> the index of its recipient's closed hours
+    closed_hours: list[ClosedHours] = field(default_factory=list)
+    closed_index: dict[int, int] = field(default_factory=dict)
     #: messages that found a window of a frequency cap full while arming. All others hold their places from the first
     #: until the second of `cap_window`, Unix times; empty: arming took no places
     over_cap: list[int] = field(default_factory=list)
@@ -94,12 +94,12 @@ def column_names(part: str, text: str | Sequence[str] | None) -> Sequence[str]:
 
 def pack(payload: Payload) -> bytes:
     """The payload as bytes."""
-    return orjson.dumps(payload.__dict__, default=tuple, option=orjson.OPT_NON_STR_KEYS)  # tuple: for QuietHours
+    return orjson.dumps(payload.__dict__, default=tuple, option=orjson.OPT_NON_STR_KEYS)  # tuple: for ClosedHours
 
 
 def unpack(raw: bytes | memoryview) -> Payload:
     """The payload that `pack` packed."""
     payload = Payload(**orjson.loads(raw))
-    payload.quiet_hours = [QuietHours(*hours) for hours in payload.quiet_hours]
-    payload.quiet_index = {int(i): n for i, n in payload.quiet_index.items()}
+    payload.closed_hours = [ClosedHours(*hours).with_week_of_tuples() for hours in payload.closed_hours]
+    payload.closed_index = {int(i): n for i, n in payload.closed_index.items()}
     return payload

@@ -15,5 +15,5 @@ def check_channel_names(names: Sequence[str], field: str) -> list[str]:
             known = ", ".join(sorted(channels()))
             raise InvalidInput(f"Unknown channel {name[:64]!r}; known: {known}.", field=field, code="unknown_channel")
         if name in names[:n]:
-            raise InvalidInput(f"Names {name!r} twice.", field=field, code="repeated")
+            raise InvalidInput(f"Names {name!r} twice.", field=field)
     return list(names)

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -29,8 +30,8 @@ from notifier.delivery.digests import terms as digest_terms
 from notifier.delivery.draft import Draft
 from notifier.delivery.ledger import accepted_rows, ordering
 from notifier.delivery.ledger.accepted_rows import DeliveryRow, NotificationRow
-from notifier.delivery.planning.plan import Plan, Planned, Rule, Suppressed, plan
-from notifier.delivery.planning.quiet_hours import expires_in_quiet_hours
+from notifier.delivery.planning.closed_hours import expires_while_held
+from notifier.delivery.planning.plan import Plan, Planned, Rule, Suppressed, When, plan
 from notifier.delivery.planning.send_time import send_time
 from notifier.delivery.queue_joining import join_queues
 from notifier.delivery.routes.accepting import choose_route, let_later_steps_wait, store_routes
@@ -39,7 +40,7 @@ from notifier.delivery.wakeup import signal
 from notifier.errors import InvalidInput, NotifierError, Unconfigured
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.routes import channels_of, step_of
-from notifier.vocabulary.status import LANE_OF, Kind, QueuePosition, Reason, Status
+from notifier.vocabulary.status import LANE_OF, Kind, Mode, QueuePosition, Reason, Status
 from tenants.categories import archived_error
 
 log = structlog.get_logger("notifier.delivery")
@@ -156,10 +157,11 @@ def _rows(context: AcceptContext, draft: Draft) -> list[DeliveryRow]:
         compiled.check_opt_out(channels, draft.request.template, "category" if draft.request.category else "template")
     draft.send_at = send_time(draft.request, draft.person.timezone, context.tenant.timezone, context.now)
     due = max(context.now, draft.send_at or context.now)
+    when, has_account = When(due, context.tenant.timezone), partial(_has_account, context, draft.request.mode)
     # each step of a route by itself: its order comes before preferred channels
     entries: Plan = []
     for together in [step.channels for step in draft.route] or [channels]:
-        entries += plan(draft.person, draft.rule, together, due, context.tenant.timezone)
+        entries += plan(draft.person, draft.rule, together, when, has_account)
     # rendered for every channel, also a suppressed one: a missing variable is the caller's error either way
     content = _render(context, draft, compiled, channels)
     if compiled.segmented:
@@ -170,6 +172,14 @@ def _rows(context: AcceptContext, draft: Draft) -> list[DeliveryRow]:
     if rows and all(row.reason == Reason.NO_ACCOUNT for row in rows):
         raise Unconfigured(f"{'; '.join(dict.fromkeys(row.detail for row in rows))}.", field="channels")
     return rows
+
+
+def _has_account(context: AcceptContext, mode: Mode, entry: Planned) -> bool:
+    try:
+        registry.choose_account(context.tenant, entry.channel, entry.address.platform, mode, entry.address.app)
+    except Unconfigured:
+        return False
+    return True
 
 
 def _render(
@@ -246,8 +256,8 @@ def _row(
         row.reason = Reason.NO_ACCOUNT
         row.detail = registry.no_account(entry.channel, address.platform, address.app)
         return row
-    if expires_in_quiet_hours(entry.hold_until, draft.request.not_after):
-        row.status, row.reason = Status.EXPIRED, Reason.QUIET_HOURS
+    if entry.hold_reason is not None and expires_while_held(entry.hold_until, draft.request.not_after):
+        row.status, row.reason = Status.EXPIRED, entry.hold_reason
         return row
     row.status, row.settled_at, row.account_id = Status.QUEUED, None, account.id
     row.content = orjson.dumps(content).decode()

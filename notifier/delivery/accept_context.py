@@ -13,11 +13,10 @@ import orjson
 from notifier.delivery.infra import bulk
 from notifier.delivery.planning import recipients
 from notifier.delivery.planning.cap_rules import Cap
-from notifier.delivery.planning.plan import Rule
+from notifier.delivery.planning.rule import CategoryRow, Rule, TenantDefaults, rule_of
 from notifier.vocabulary.digests import DigestTerms, read_times
 from notifier.vocabulary.people import Person, SendRequest
 from notifier.vocabulary.routes import Route, from_json
-from notifier.vocabulary.status import Kind
 from tenants.models import Tenant
 
 
@@ -44,7 +43,10 @@ class AcceptContext:
     caps: tuple[Cap, ...] = ()  #: all frequency caps of the tenant
 
 
-_TENANT_FIELDS = ["id", "default_locale", "timezone", "sandbox", "link_schemes", "sms_segments", "sms_transliterate"]
+_TENANT_FIELDS = [
+    *("id", "default_locale", "timezone", "sandbox", "link_schemes", "sms_segments", "sms_transliterate"),
+    *("opt_in", "send_windows"),
+]
 
 
 #: the column of _TENANT after the setting: all caps of the tenant, or NULL; 10 µs of a statement that is made anyway
@@ -59,7 +61,14 @@ class _TemplateRow(NamedTuple):
     route: str | None  #: JSON
     category: str | None
     kind: str | None
+    opt_in: str | None
+    preferred_channels: list[str] | None
     digested: bool
+
+    @property
+    def stored_category(self) -> CategoryRow:
+        """Of a template that has a category."""
+        return CategoryRow(self.category or "", self.kind or "", self.opt_in or "", self.preferred_channels or ())
 
 
 # One row for each template; one row without a template if there is none. The setting ends with the transaction. Without
@@ -71,7 +80,7 @@ SELECT set_config('plan_cache_mode', 'force_generic_plan', true),
      jsonb_build_array(f.id, coalesce(k.key, ''), f.channel, f.most, f.period, f.changed_at) ORDER BY f.id)
    FROM notifier_frequencycap f LEFT JOIN tenants_category k ON k.id = f.category_id WHERE f.tenant_id = n.id),
   {", ".join(f"n.{name}" for name in _TENANT_FIELDS)},
-  t.key, v.id, t.route, c.key, c.kind, g.id IS NOT NULL
+  t.key, v.id, t.route, c.key, c.kind, c.opt_in, c.preferred_channels, g.id IS NOT NULL
 FROM tenants_tenant n
 LEFT JOIN (notifier_template t
   CROSS JOIN LATERAL (
@@ -82,7 +91,7 @@ LEFT JOIN (notifier_template t
 WHERE n.id = %s
 """
 _CATEGORIES = """
-SELECT c.key, c.kind, c.archived_at, g.id IS NOT NULL
+SELECT c.key, c.kind, c.opt_in, c.preferred_channels, c.archived_at, g.id IS NOT NULL
 FROM tenants_category c LEFT JOIN notifier_digestsetting g ON g.category_id = c.id
 WHERE c.tenant_id = %s AND c.key = ANY(%b::text[])
 """
@@ -113,19 +122,20 @@ def load_context(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> Accep
     if not rows:
         raise Tenant.DoesNotExist
     tenant, templates = _split(rows)
-    kinds = {key: kind for key, kind, _, _ in category_rows}
-    kinds |= {row.category: row.kind for row in templates if row.category}
+    defaults = TenantDefaults(tenant.opt_in, tenant.send_windows)
+    categories = {row[0]: CategoryRow(*row[:4]) for row in category_rows}
+    categories |= {row.category: row.stored_category for row in templates if row.category}
     context = AcceptContext(
         tenant,
         datetime.now(UTC),
         people,
         {row.key: _version(row) for row in templates if row.key is not None},
-        {key: Rule(key, Kind(kind)) for key, kind in kinds.items()},
-        frozenset(key for key, _, archived_at, _ in category_rows if archived_at is not None),
+        {key: rule_of(row, defaults) for key, row in categories.items()},
+        frozenset(key for key, *_, archived_at, _ in category_rows if archived_at is not None),
         caps=_caps(rows[0][_CAPS]),
     )
     digested = {row.category for row in templates if row.digested and row.category}
-    digested |= {key for key, _, _, has_digest in category_rows if has_digest}
+    digested |= {key for key, *_, has_digest in category_rows if has_digest}
     if digested:
         _add_digests(context, sorted(digested))
     return context

@@ -13,9 +13,9 @@ from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.settle import Outcome
 from notifier.delivery.planning import recipients
 from notifier.delivery.planning.category_rules import load_rules, rule_for
+from notifier.delivery.planning.closed_hours import Hold, expires_while_held
 from notifier.delivery.planning.consent_changes import changed_since
-from notifier.delivery.planning.plan import Planned, Rule, Suppressed, plan
-from notifier.delivery.planning.quiet_hours import expires_in_quiet_hours
+from notifier.delivery.planning.plan import Planned, Rule, Suppressed, When, plan
 from notifier.vocabulary.people import NO_RECIPIENT, Person
 from notifier.vocabulary.status import Lane, Reason, Status
 from tenants.models import Tenant
@@ -74,7 +74,7 @@ def recheck(rows: Sequence[Claimed], policies: Mapping[uuid.UUID, CampaignPolicy
 
 def _changed(rows: Sequence[Claimed]) -> list[Claimed]:
     """Rows whose recipient or address has a consent change since their acceptance; and all rows of the bulk lane, for
-    their quiet hours."""
+    their closed hours."""
     if not rows:
         return []
     recipient_ids, addresses = changed_since(
@@ -94,7 +94,7 @@ def plan_again(rows: Sequence[Claimed], now: datetime) -> list[Outcome]:
         return []
     tenant = Tenant.objects.get(pk=rows[0].tenant_id)
     persons = recipients.load_by_ids(tenant.id, [r.recipient_id for r in rows])
-    rules = load_rules(tenant.id, {r.category for r in rows})
+    rules = load_rules(tenant, {r.category for r in rows})
     outcomes = [
         decide_row(r, persons.get(r.recipient_id), rule_for(rules, r.category, r.lane), now, tenant.timezone)
         for r in rows
@@ -102,23 +102,23 @@ def plan_again(rows: Sequence[Claimed], now: datetime) -> list[Outcome]:
     return [o for o in outcomes if o is not None]
 
 
-def postpone(row: Claimed, until: datetime, now: datetime) -> Outcome:
-    """The outcome of a row whose recipient has quiet hours until then: it waits, or expires if it may not leave so
-    late."""
-    if expires_in_quiet_hours(until, row.not_after):
-        return Outcome(row, Status.EXPIRED, Reason.QUIET_HOURS)
-    return Outcome(row, Status.QUEUED, wait=(until - now).total_seconds(), held=True)
+def postpone(row: Claimed, hold: Hold, now: datetime) -> Outcome:
+    """The outcome of a row that must wait: for the end of a snooze, of quiet hours, for its send window. It expires if
+    it may not leave so late."""
+    if expires_while_held(hold.until, row.not_after):
+        return Outcome(row, Status.EXPIRED, hold.reason)
+    return Outcome(row, Status.QUEUED, wait=(hold.until - now).total_seconds(), held=True)
 
 
 def decide_row(row: Claimed, person: Person | None, rule: Rule, now: datetime, tenant_zone: str) -> Outcome | None:
     """None when the row may leave, else why it does not leave (suppressed, expired), or not yet (held). Pure."""
     if person is None:
         return Outcome(row, Status.SUPPRESSED, Reason.RECIPIENT_ERASED)
-    for entry in plan(person, rule, [row.channel], now, tenant_zone):
+    for entry in plan(person, rule, [row.channel], When(now, tenant_zone)):
         if isinstance(entry, Suppressed) and entry.address.value in ("", row.address.value):
             return Outcome(row, Status.SUPPRESSED, entry.reason)
         if isinstance(entry, Planned) and entry.address.value == row.address.value:
-            if entry.hold_until is None:
+            if entry.hold_until is None or entry.hold_reason is None:
                 return None
-            return postpone(row, entry.hold_until, now)
+            return postpone(row, Hold(entry.hold_until, entry.hold_reason), now)
     return Outcome(row, Status.SUPPRESSED, Reason.NO_ADDRESS)

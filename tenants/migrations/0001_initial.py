@@ -284,7 +284,7 @@ class Migration(migrations.Migration):
                     "send_windows",
                     models.TextField(
                         blank=True,
-                        help_text="When messages may leave, by kind, channel and country; a line of your own replaces the built-in one: marketing sms DE 09:00-20:00, marketing sms FR mon-sat 10:00-20:00, marketing sms US off. The line built-in off removes all built-in windows.",
+                        help_text="When marketing may leave, in the recipient's local time: a line for each channel and country, such as sms DE mon-sat 09:00-20:00 or sms US off; * stands for all other countries. A line replaces the built-in window of that country; the line built-in off removes all of them. Built in: no SMS between 21:00 and 08:00.",
                         max_length=4000,
                     ),
                 ),

@@ -107,9 +107,9 @@ class Tenant(models.Model):
     send_windows = models.TextField(
         blank=True,
         max_length=4000,
-        help_text="When messages may leave, by kind, channel and country; a line of your own replaces the built-in "
-        "one: marketing sms DE 09:00-20:00, marketing sms FR mon-sat 10:00-20:00, marketing sms US off. "
-        "The line built-in off removes all built-in windows.",
+        help_text="When marketing may leave, in the recipient's local time: a line for each channel and country, such "
+        "as sms DE mon-sat 09:00-20:00 or sms US off; * stands for all other countries. A line replaces the built-in "
+        "window of that country; the line built-in off removes all of them. Built in: no SMS between 21:00 and 08:00.",
     )
     brand_color = models.CharField(
         "brand colour",

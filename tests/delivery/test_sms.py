@@ -21,7 +21,7 @@ from notifier.errors import InvalidInput
 from notifier.models import ProviderAccount, Template
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Lane
-from tenants.models import Recipient, Suppression
+from tenants.models import Recipient, Suppression, Tenant
 from tests.delivery.build import TEXT, Shop, a_shop
 from tests.delivery.scenes import a_campaign, running, send_shards
 from tests.sandbox.process import Sandbox
@@ -35,6 +35,9 @@ def shop(sandbox: Sandbox, settings: Settings) -> Shop:
     """A shop whose template is an SMS, and whose provider account is the sandbox."""
     settings.SANDBOX_URL, settings.SANDBOX_CA = sandbox.url, sandbox.ca
     shop = a_shop("marketing")
+    # else nothing leaves at night
+    Tenant.objects.filter(pk=shop.tenant.pk).update(send_windows="built-in off")
+    shop.tenant.refresh_from_db()
     templates.publish(
         Template.objects.get(tenant=shop.tenant), {"sms": {"en": {"text": "Hi {{ recipient.name }}\u202f…"}}}
     )

@@ -66,6 +66,10 @@ class Tenant:
 
     def track(self, choice: str) -> None:
         """Choose what the tenant sees of opens and clicks: off, anonymous or on."""
+        self.change_settings(tracking=choice)
+
+    def change_settings(self, **changes: str) -> None:
+        """Post the tenant's page of the admin."""
         values = {
             "name": self.credentials.slug,
             "default_locale": "en",
@@ -76,7 +80,7 @@ class Tenant:
         browser = self.owner()
         page = re.search(r"/admin/tenants/tenant/[0-9a-f-]{36}/change/", browser.get("/admin/tenants/tenant/").text)
         assert page is not None
-        answer = browser.submit(page[0], **values, link_schemes="", tracking=choice)
+        answer = browser.submit(page[0], **{**values, "link_schemes": "", "tracking": "off", **changes})
         assert answer.status == 302, answer.text
 
     def audit_count(self, action: str, object_id: str) -> int:

@@ -103,6 +103,7 @@ def test_an_undelivered_message_is_failed_and_a_dead_number_is_remembered(tenant
 def test_a_killed_worker_repeats_no_sms_and_leaves_at_most_its_window_in_doubt(
     site: Site, tenant: Tenant, sandbox: Sandbox
 ) -> None:
+    tenant.change_settings(send_windows="built-in off")  # else nothing leaves at night
     tenant.publish("offer", "promotions", TEXT)
     for n in range(COUNT):
         phone(tenant, f"u{n}", n)

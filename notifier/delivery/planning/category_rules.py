@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
-from notifier.delivery.planning.plan import Rule
+from notifier.delivery.planning.rule import CategoryRow, Rule, TenantDefaults, rule_of
 from notifier.models import Delivery, Route, Template
-from notifier.vocabulary.status import LANE_OF, Kind, Lane, QueuePosition, Status
+from notifier.vocabulary.status import LANE_OF, Lane, QueuePosition, Status
 from tenants.categories import MAX_USES, CategoryUse
-from tenants.models import Category
+from tenants.models import Category, OptIn, Tenant
 
 _KIND_OF = {lane: kind for kind, lane in LANE_OF.items()}
 
 
-def load_rules(tenant_id: uuid.UUID, keys: Collection[str]) -> dict[str, Rule]:
-    """The rules of those categories that exist, by key."""
-    kinds = Category.objects.filter(tenant_id=tenant_id, key__in=keys).values_list("key", "kind")
-    return {key: Rule(key, Kind(kind)) for key, kind in kinds}
+@dataclass(frozen=True)
+class KnownRules:
+    """The rules of those categories that exist, by key, and what the tenant says for all."""
+
+    by_key: Mapping[str, Rule]
+    defaults: TenantDefaults
 
 
-def rule_for(known: Mapping[str, Rule], key: str, lane: int) -> Rule:
+def load_rules(tenant: Tenant, keys: Collection[str]) -> KnownRules:
+    """The rules of categories. One query."""
+    defaults = TenantDefaults(tenant.opt_in, tenant.send_windows)
+    rows = Category.objects.filter(tenant_id=tenant.pk, key__in=keys).values_list(*CategoryRow._fields)
+    return KnownRules({row[0]: rule_of(CategoryRow(*row), defaults) for row in rows}, defaults)
+
+
+def rule_for(known: KnownRules, key: str, lane: int) -> Rule:
     """The rule of one message. Opt-outs name the key of a category, so they hold after the category was deleted; the
-    message's lane tells the kind that the category had at acceptance."""
+    message's lane tells the kind that the category had at acceptance. A deleted category asks for no opt-in."""
     if not key:
         return Rule()
-    return known.get(key) or Rule(key, _KIND_OF[Lane(lane)])
+    return known.by_key.get(key) or rule_of(CategoryRow(key, _KIND_OF[Lane(lane)], OptIn.OFF), known.defaults)
 
 
 def find_uses(category: Category) -> Iterator[CategoryUse]:

@@ -12,7 +12,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from notifier.channels.links import check_scheme
+from notifier.channels.names import check_channel_names
 from notifier.errors import InvalidInput
+from notifier.values.send_windows import read_windows
 from tenants.admin.audit_entries import record_change
 from tenants.admin.base import TenantModelAdmin
 from tenants.admin.forms import TenantForm, checked_value
@@ -32,7 +34,7 @@ SWITCH_VERBS = {"sandbox": ("back_to_sandbox", "went_live"), "active": ("activat
 
 SETTINGS = (
     *("name", "slug", "default_locale", "timezone", "link_schemes", "sms_segments", "sms_transliterate"),
-    *("opt_in", "tracking", "sandbox", "active", "id", "created_at"),
+    *("opt_in", "send_windows", "tracking", "sandbox", "active", "id", "created_at"),
 )
 
 
@@ -43,6 +45,8 @@ class TenantSettingsForm(TenantForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "opt_in" in self.fields:
+            self.fields["opt_in"].required = False
         for name, text in page_texts.initial_values(self.instance.page_texts).items():
             self.initial.setdefault(name, text)
 
@@ -51,6 +55,17 @@ class TenantSettingsForm(TenantForm):
         if any(name in self.fields for name in page_texts.FIELDS):
             self.instance.page_texts = page_texts.texts_of(values)
         return values
+
+    def clean_opt_in(self) -> str:
+        return str(self.cleaned_data["opt_in"] or self.instance.opt_in)
+
+    def clean_send_windows(self) -> str:
+        text = "\n".join(line.strip() for line in self.cleaned_data["send_windows"].splitlines() if line.strip())
+        try:
+            check_channel_names(list(read_windows(text)), "send_windows")
+        except InvalidInput as error:
+            raise forms.ValidationError(error.message) from error
+        return text
 
     def clean_default_locale(self) -> str:
         return checked_value(self, "default_locale", checks.locale)

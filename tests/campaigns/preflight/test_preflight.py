@@ -59,7 +59,7 @@ READY = [Ready("push", "main", "fcm", 10)]
         (
             {},
             Findings(READY, spot=SpotCheck(10, quiet=3)),
-            ["3 of the 10 messages are for people in their quiet hours"],
+            ["3 of the 10 messages would wait now"],
         ),
         ({}, Findings(READY, spot=SpotCheck(2000, exact=False, quiet=240)), ["About 12 % of the messages"]),
         (

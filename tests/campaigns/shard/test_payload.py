@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from campaigns.shard.payload import NO_DEVICE, Payload, pack, unpack
-from notifier.delivery.planning.quiet_hours import QuietHours
+from notifier.delivery.planning.closed_hours import ClosedHours
 from notifier.vocabulary.people import Address
 
 IDS = [uuid.uuid4() for _ in range(3)]
@@ -21,8 +21,8 @@ def a_payload() -> Payload:
         contents=[{"title": "für alle", "body": None, "data.k": "v"}, {"title": None, "body": "x"}],
         content_index=[0, 1, 0],
         personal_texts={"body": ["eins", "", "drei"], "title": ["", "zwei", ""]},
-        quiet_hours=[QuietHours(1320, 420, "Europe/Vienna")],
-        quiet_index={2: 0},
+        closed_hours=[ClosedHours("Europe/Vienna", 1320, 420, ((480, 1320),) * 7, "FR", 1_800_000_000.5)],
+        closed_index={2: 0},
     )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from notifier.delivery.planning.plan import Planned, Rule, Suppressed, plan, quiet_until
+from notifier.delivery.planning.closed_hours import hold_of
+from notifier.delivery.planning.plan import Planned, Rule, Suppressed, When, plan
 from notifier.vocabulary.people import DeviceAddress, Person, Preferences
 from notifier.vocabulary.status import Kind, Reason
 
@@ -28,12 +29,12 @@ def a_person(**changes: Any) -> Person:
 
 
 def reasons(person: Person, rule: Rule, *channels: str) -> list[str]:
-    entries = plan(person, rule, channels, NOON)
+    entries = plan(person, rule, channels, When(NOON))
     return [e.reason if isinstance(e, Suppressed) else "go" for e in entries]
 
 
 def test_every_device_gets_a_push_of_its_own() -> None:
-    entries = plan(a_person(devices=(PHONE, TABLET)), PROMOTIONS, ["push"], NOON)
+    entries = plan(a_person(devices=(PHONE, TABLET)), PROMOTIONS, ["push"], When(NOON))
     assert [e.address.value for e in entries] == ["phone", "tablet"]
 
 
@@ -96,16 +97,18 @@ def test_quiet_hours_hold_in_the_recipients_own_time(
     preferences: Preferences, zone: str, now: datetime, expected: datetime | None
 ) -> None:
     person = a_person(preferences=preferences, timezone=zone)
-    assert quiet_until(person, PROMOTIONS, now, "UTC") == expected
+    hold = hold_of(person, PROMOTIONS, "push", "UTC", now)
+    assert (hold and hold.until) == expected
+    assert hold is None or hold.reason == Reason.QUIET_HOURS
 
 
 @pytest.mark.parametrize("rule", [SECURITY, Rule("order-updates", Kind.TRANSACTIONAL)])
 def test_only_marketing_waits_for_the_morning(rule: Rule) -> None:
     person = a_person(preferences=NIGHT, timezone="UTC")
-    assert quiet_until(person, rule, at(1, 23), "UTC") is None
+    assert hold_of(person, rule, "push", "UTC", at(1, 23)) is None
 
 
 def test_the_tenants_zone_counts_for_a_recipient_without_one() -> None:
-    entries = plan(a_person(preferences=NIGHT), PROMOTIONS, ["push"], at(1, 13), "Asia/Tokyo")
+    entries = plan(a_person(preferences=NIGHT), PROMOTIONS, ["push"], When(at(1, 13), "Asia/Tokyo"))
     assert isinstance(entries[0], Planned)
     assert entries[0].hold_until == at(1, 22)

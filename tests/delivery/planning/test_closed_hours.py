@@ -1,4 +1,4 @@
-"""The rule of quiet hours: a table, and every minute around the nights on which clocks are changed."""
+"""Closed hours: quiet hours as a table, and every minute around the nights on which clocks are changed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from notifier.delivery.planning.quiet_hours import QuietHours, expires_in_quiet_hours, find_end, hours_of
+from notifier.delivery.planning.closed_hours import ClosedHours, closed_hours_of, expires_while_held, find_end
+from notifier.delivery.planning.rule import Rule
 from notifier.vocabulary.people import Preferences
 from notifier.vocabulary.status import Kind
+from tests.delivery.planning.test_plan import a_person
 
 MINUTE = timedelta(minutes=1)
 VIENNA = "Europe/Vienna"
@@ -25,8 +27,8 @@ def minutes(text: str) -> int:
     return int(text[:2]) * 60 + int(text[3:])
 
 
-def quiet(start: str, end: str, zone: str = VIENNA) -> QuietHours:
-    return QuietHours(minutes(start), minutes(end), zone)
+def quiet(start: str, end: str, zone: str = VIENNA) -> ClosedHours:
+    return ClosedHours(zone, minutes(start), minutes(end))
 
 
 @pytest.mark.parametrize(
@@ -67,28 +69,35 @@ def quiet(start: str, end: str, zone: str = VIENNA) -> QuietHours:
         (quiet("22:00", "07:00", "Nowhere/Unknown"), at("UTC", "2026-07-01 23:00"), at("UTC", "2026-07-02 07:00")),
     ],
 )
-def test_when_quiet_hours_end(hours: QuietHours, now: datetime, expected: datetime | None) -> None:
-    assert find_end(hours, "UTC", now) == expected
+def test_when_quiet_hours_end(hours: ClosedHours, now: datetime, expected: datetime | None) -> None:
+    assert end_of(hours, now) == expected
+
+
+def end_of(hours: ClosedHours, now: datetime, tenant_zone: str = "UTC") -> datetime | None:
+    hold = find_end(hours, tenant_zone, now)
+    return hold.until if hold else None
 
 
 def test_without_a_zone_of_ones_own_the_tenants_counts() -> None:
     hours = quiet("22:00", "07:00", "")
-    assert find_end(hours, "Asia/Tokyo", at("Asia/Tokyo", "2026-07-01 23:00")) == at("Asia/Tokyo", "2026-07-02 07:00")
-    assert find_end(hours, "UTC", at("Asia/Tokyo", "2026-07-01 23:00")) is None
+    night = at("Asia/Tokyo", "2026-07-01 23:00")
+    assert end_of(hours, night, "Asia/Tokyo") == at("Asia/Tokyo", "2026-07-02 07:00")
+    assert end_of(hours, night) is None
 
 
 @pytest.mark.parametrize("kind", [Kind.TRANSACTIONAL, Kind.CRITICAL])
 def test_only_marketing_waits(kind: Kind) -> None:
-    night = Preferences(quiet_from=1320, quiet_until=420)
-    assert hours_of(night, kind, VIENNA) is None
-    assert hours_of(night, Kind.MARKETING, VIENNA) == QuietHours(1320, 420, VIENNA)
+    person = a_person(preferences=Preferences(quiet_from=1320, quiet_until=420), timezone=VIENNA)
+    assert closed_hours_of(person, Rule("news", kind), "push") is None
+    assert closed_hours_of(person, Rule("news", Kind.MARKETING), "push") == ClosedHours(VIENNA, 1320, 420)
 
 
 @pytest.mark.parametrize(
     "preferences", [Preferences(), Preferences(quiet_from=60), Preferences(quiet_from=60, quiet_until=60)]
 )
 def test_a_recipient_without_quiet_hours_does_not_wait(preferences: Preferences) -> None:
-    assert hours_of(preferences, Kind.MARKETING, VIENNA) is None
+    person = a_person(preferences=preferences, timezone=VIENNA)
+    assert closed_hours_of(person, Rule("news", Kind.MARKETING), "push") is None
 
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -104,10 +113,10 @@ NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
         (NOON + MINUTE, NOON, True),
     ],
 )
-def test_a_message_that_expires_in_quiet_hours_never_leaves(
+def test_a_message_that_expires_while_held_never_leaves(
     until: datetime | None, not_after: datetime | None, expected: bool
 ) -> None:
-    assert expires_in_quiet_hours(until, not_after) == expected
+    assert expires_while_held(until, not_after) == expected
 
 
 class Year:
@@ -131,8 +140,12 @@ class Year:
         return [m for m in range(365 * 1440) if m in near or m % 61 == 0]
 
 
-def is_quiet(hours: QuietHours, minute: int) -> bool:
-    day = [*range(hours.start, 1440), *range(hours.end)] if hours.start > hours.end else range(hours.start, hours.end)
+def is_quiet(hours: ClosedHours, minute: int) -> bool:
+    day = (
+        [*range(hours.quiet_from, 1440), *range(hours.quiet_until)]
+        if hours.quiet_from > hours.quiet_until
+        else range(hours.quiet_from, hours.quiet_until)
+    )
     return minute in day
 
 
@@ -168,4 +181,4 @@ def test_a_hold_ends_at_the_first_minute_that_is_not_quiet(zone: str, year: int,
         for m in clock.looked_at():
             now = clock.first + m * MINUTE
             expected = None if loud[m] else clock.first + following[m] * MINUTE
-            assert find_end(hours, "UTC", now) == expected, (start, end, now)
+            assert end_of(hours, now) == expected, (start, end, now)
