@@ -23,6 +23,7 @@ from notifier.delivery.planning.category_rules import load_rules, rule_for
 from notifier.errors import InvalidInput, MissingVariables, NotifierError, QueueFull, TemplateFailed, Unconfigured
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import LANE_OF, Lane, Mode, Reason, Status
+from tenants.models import Tenant
 
 log = structlog.get_logger("notifier.delivery")
 
@@ -117,7 +118,7 @@ def _within_limit(digests: Sequence[DueDigest]) -> list[DueDigest]:
 
 def _lock_queues(tenant_id: uuid.UUID, digests: Sequence[DueDigest]) -> None:
     """Lock the queues that the digests' messages join before the rows of the items, as every writer does."""
-    rules = load_rules(tenant_id, {digest.category for digest in digests})
+    rules = load_rules(Tenant.objects.get(pk=tenant_id), {digest.category for digest in digests})
     ordering.lock(
         (
             (tenant_id, d.recipient_id, name, int(LANE_OF[rule_for(rules, d.category, Lane.BULK).kind]), d.mode)
