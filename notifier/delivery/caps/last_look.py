@@ -16,7 +16,7 @@ from notifier.delivery.planning.cap_rules import CapWindow, caps_for, windows_at
 from notifier.delivery.planning.category_rules import load_rules, rule_for
 from notifier.vocabulary.people import NO_RECIPIENT
 from notifier.vocabulary.status import Mode, Reason, Status
-from tenants.models.consent import OverCap
+from tenants.models import OverCap, Tenant
 
 
 def refuse_over_cap(rows: Sequence[Claimed], now: datetime) -> list[Outcome]:
@@ -27,7 +27,7 @@ def refuse_over_cap(rows: Sequence[Claimed], now: datetime) -> list[Outcome]:
     if not rows:
         return []
     tenant_id = rows[0].tenant_id
-    rules = load_rules(tenant_id, {row.category for row in rows})
+    rules = load_rules(Tenant.objects.get(pk=tenant_id), {row.category for row in rows})
     zones = load_zones(tenant_id, {row.recipient_id for row in rows})
     held: list[tuple[Claimed, PlaceRequest]] = []
     for row in rows:
