@@ -1,19 +1,19 @@
-"""What the audit log says about campaigns and audiences. The function that makes a change writes the entry, so that the
-API, the admin and the command line leave the same one."""
+"""What the audit log says about campaigns, audiences and schedules. The function that makes a change writes the
+entry, so that the API, the admin and the command line leave the same one."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Any
 
-from campaigns.models import Audience, Campaign
+from campaigns.models import Audience, Campaign, Schedule
 from tenants import audit
 from tenants.audit import Actor as Actor  # for the callers of `record`
 
 
 class Act(StrEnum):
-    """The second part of an entry's action, after `campaign.` or `audience.`: an imperative for what an actor did, a
-    past participle for what a campaign did by itself."""
+    """The second part of an entry's action, after `campaign.`, `audience.` or `schedule.`: an imperative for what
+    an actor did, a past participle for what a campaign or a schedule did by itself."""
 
     # of an actor, to a campaign or an audience
     CREATE = "create"
@@ -35,6 +35,9 @@ class Act(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     STOP = "stop"
+    #: of a schedule
+    SKIP = "skip"
+    CANCEL = "cancel"
     # of the campaign itself
     #: its hold is over
     LAUNCHED = "launched"
@@ -45,13 +48,15 @@ class Act(StrEnum):
     #: every outcome is in the ledger: of a campaign that finished, of one that was stopped
     FINISHED = "finished"
     CANCELLED = "cancelled"
+    #: a schedule whose template or audience is gone
+    STOPPED = "stopped"
 
 
 #: the operator at the command line, or the campaign itself
 OPERATOR = Actor()
 
 
-def record(row: Campaign | Audience, act: Act, by: Actor = OPERATOR, **detail: Any) -> None:
+def record(row: Campaign | Audience | Schedule, act: Act, by: Actor = OPERATOR, **detail: Any) -> None:
     """Write one entry, in the caller's transaction. `detail` holds ids, names of fields and counts."""
     action = f"{row._meta.model_name}.{act}"
     audit.record(row.tenant_id, action, row.pk, detail, by)

@@ -10,18 +10,20 @@ from campaigns.lifecycle import canary, fanout, launch, planned, stopping
 from campaigns.models import Campaign
 from campaigns.preflight import rehearse
 from campaigns.report import accounting
+from campaigns.schedules import sweep as schedules_sweep
 from campaigns.states import State
 from notifier.channels.queues import BATCH
 from notifier.tasks import post, waiting
 
 
 def sweep(now: datetime | None = None) -> None:
-    """Launch campaigns whose hold is over or whose planned time has come, check running campaigns, and publish tasks
-    that were lost. `now`: instead of the clock, for planned times."""
+    """Launch campaigns whose hold is over or whose planned time has come, run schedules, check running campaigns, and
+    publish tasks that were lost. `now`: instead of the clock, for planned times and schedules."""
     now = now or datetime.now(UTC)
     launch.launch_held()
     planned.launch_planned(now)
     rehearse.launch_armed()
+    schedules_sweep.sweep(now)
     for campaign_id in _in_state(State.RUNNING):
         if not canary.advance(campaign_id):
             canary.watch(campaign_id)

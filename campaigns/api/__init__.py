@@ -1,12 +1,13 @@
-"""`/v1/audiences` and `/v1/campaigns`: campaigns for tenants' servers. Keys need the scope `campaigns`.
+"""`/v1/audiences`, `/v1/campaigns` and `/v1/schedules`: for tenants' servers. Keys need the scope `campaigns`.
 
 notifier/urls.py takes `urlpatterns`. The views call `edit`, `lifecycle.controls`, `preflight` and `report`; the shapes
-of requests and answers are in `shapes`. Read `base`, then `campaigns`, `controls`, `rehearsal`, `audiences`.
+of requests and answers are in `shapes`. Read `base`, then `campaigns`, `controls`, `rehearsal`, `audiences`,
+`schedules`.
 """
 
 from __future__ import annotations
 
-from campaigns.api import controls
+from campaigns.api import controls, schedules
 from campaigns.api.audiences import AudienceMembersView, AudiencesView, AudienceView, FilterCountView
 from campaigns.api.campaigns import CampaignResultsView, CampaignsView, CampaignView
 from campaigns.api.rehearsal import CampaignPreflightView, CampaignRehearseView, CampaignTestView
@@ -24,4 +25,5 @@ urlpatterns = [
     path("v1/campaigns/<id:campaign_id>/test", CampaignTestView.as_view()),
     path("v1/campaigns/<id:campaign_id>/results", CampaignResultsView.as_view()),
     *controls.urls(),
+    *schedules.urls(),
 ]

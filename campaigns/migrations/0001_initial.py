@@ -1,5 +1,6 @@
 import django.contrib.postgres.fields
 import django.db.models.deletion
+import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
@@ -472,4 +473,180 @@ class Migration(migrations.Migration):
             isolate(f"campaigns_{name}")
             for name in ("audience", "audiencemember", "campaign", "audiencerange", "shard", "shardpayload")
         ],
+        # -- schedules --
+        migrations.CreateModel(
+            name="Schedule",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("notification", models.JSONField(blank=True, default=dict)),
+                (
+                    "mode",
+                    models.CharField(
+                        choices=[("live", "live"), ("test", "test")],
+                        default=notifier.vocabulary.status.Mode["LIVE"],
+                        editable=False,
+                        max_length=8,
+                    ),
+                ),
+                ("at", models.CharField(blank=True, max_length=16)),
+                ("rrule", models.CharField(blank=True, max_length=500)),
+                ("cron", models.CharField(blank=True, max_length=200)),
+                ("starts", models.CharField(blank=True, max_length=16)),
+                ("ends", models.CharField(blank=True, max_length=16)),
+                ("timezone", models.CharField(blank=True, max_length=64)),
+                ("local", models.BooleanField(default=False)),
+                (
+                    "catch_up",
+                    models.CharField(
+                        choices=[
+                            ("all", "all: each slot that was missed runs"),
+                            ("last", "last: only the last one runs"),
+                            ("none", "none: a slot that was missed does not run"),
+                        ],
+                        default="last",
+                        max_length=4,
+                    ),
+                ),
+                ("not_after_minutes", models.PositiveIntegerField(blank=True, null=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("active", "Active"),
+                            ("paused", "Paused"),
+                            ("finished", "Finished"),
+                            ("stopped", "Stopped"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="active",
+                        editable=False,
+                        max_length=10,
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, editable=False, max_length=500)),
+                ("lead_seconds", models.PositiveIntegerField(default=600, editable=False)),
+                ("done_until", models.DateTimeField(editable=False)),
+                ("next_at", models.DateTimeField(editable=False, null=True)),
+                ("wake_at", models.DateTimeField(editable=False, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "campaign",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Each slot sends a copy of this campaign; its audience is looked up anew.",
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="schedules",
+                        to="campaigns.campaign",
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="ScheduleSlot",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("preparing", "Preparing"),
+                            ("done", "Done"),
+                            ("skipped", "Skipped"),
+                            ("missed", "Missed"),
+                            ("failed", "Failed"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=500)),
+                ("notification_id", models.UUIDField(null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("armed_at", models.DateTimeField(null=True)),
+                (
+                    "campaign",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="slots",
+                        to="campaigns.campaign",
+                    ),
+                ),
+                (
+                    "schedule",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="slots",
+                        to="campaigns.schedule",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+        ),
+        migrations.AddIndex(
+            model_name="schedule",
+            index=models.Index(fields=["tenant", "-id"], name="schedule_newest"),
+        ),
+        migrations.AddIndex(
+            model_name="schedule",
+            index=models.Index(condition=models.Q(("wake_at__isnull", False)), fields=["wake_at"], name="schedule_due"),
+        ),
+        migrations.AddIndex(
+            model_name="scheduleslot",
+            index=models.Index(fields=["tenant", "-id"], name="schedule_slot_newest"),
+        ),
+        migrations.AddIndex(
+            model_name="scheduleslot",
+            index=models.Index(fields=["schedule", "-id"], name="schedule_slot_of"),
+        ),
+        migrations.AddIndex(
+            model_name="scheduleslot",
+            index=models.Index(condition=models.Q(("state", "preparing")), fields=["at"], name="schedule_slot_open"),
+        ),
+        migrations.AddConstraint(
+            model_name="scheduleslot",
+            constraint=models.UniqueConstraint(fields=("tenant", "schedule", "at"), name="schedule_slot_once"),
+        ),
+        *[isolate(f"campaigns_{name}") for name in ("schedule", "scheduleslot")],
     ]

@@ -310,6 +310,15 @@ def _accepted(draft: Draft) -> Accepted:
     )
 
 
+def check(tenant_id: uuid.UUID, request: SendRequest) -> None:
+    """Raise the NotifierError that would refuse the request now: decided and rendered, nothing stored."""
+    context = load_context(tenant_id, [request])
+    with shared_budget(1):
+        outcome = _attempt(context, request)
+    if isinstance(outcome, NotifierError):
+        raise outcome
+
+
 def accept_one(tenant_id: uuid.UUID, request: SendRequest) -> Accepted:
     """Accept a single request. Raises the NotifierError that refused it."""
     outcome = accept(tenant_id, [request])[0]

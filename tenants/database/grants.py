@@ -86,6 +86,8 @@ WEB_MAY: Mapping[str, Rights] = {
     "campaigns_audiencerange": FULL,
     "campaigns_shard": FULL,
     "campaigns_shardpayload": FULL,
+    "campaigns_schedule": FULL,
+    "campaigns_scheduleslot": FULL,
     # row-level security opens these to operators only
     "django_admin_log": APPEND,
     "django_celery_beat_clockedschedule": FULL,
