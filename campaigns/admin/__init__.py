@@ -1,16 +1,19 @@
-"""Campaigns in the admin: audiences, campaigns from draft to report, shards.
+"""Campaigns in the admin: audiences, campaigns from draft to report, schedules, shards.
 
 Django's autodiscovery imports this package, which registers the pages. The pages call `edit`, `lifecycle.controls`,
 `preflight` and `report`. Read `page`, then `campaign` (the panel of a campaign), `controls` and `workflow` (its
-buttons), `checklist`, `audience`, `shard`. docs/how-to/adding-an-admin-page.md says how to add a page.
+buttons), `checklist`, `audience`, `schedules`,
+`shard`. docs/how-to/adding-an-admin-page.md says how to add a page.
 """
 
 from campaigns.admin.audience import AudienceAdmin
 from campaigns.admin.campaign import CampaignAdmin
+from campaigns.admin.schedules import ScheduleAdmin
 from campaigns.admin.shard import ShardAdmin
-from campaigns.models import Audience, Campaign, Shard
+from campaigns.models import Audience, Campaign, Schedule, Shard
 from tenants.admin import admin_site
 
 admin_site.register(Campaign, CampaignAdmin)
 admin_site.register(Audience, AudienceAdmin)
+admin_site.register(Schedule, ScheduleAdmin)
 admin_site.register(Shard, ShardAdmin)

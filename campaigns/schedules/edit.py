@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,7 +27,8 @@ State, SlotState = Schedule.State, ScheduleSlot.State
 #: after a change of one of these the slots are others, or their campaigns must be made anew
 _IN_SLOTS = frozenset({"campaign", "notification", "at", "rrule", "cron", "starts", "ends", "timezone", "local"})
 _WHEN = ("at", "rrule", "cron", "starts", "ends")
-_ENDED = frozenset({State.CANCELLED, State.FINISHED})
+#: states in which nothing of a schedule changes any more
+ENDED = frozenset({State.CANCELLED, State.FINISHED})
 #: active and paused schedules of a tenant; a sweep takes a hundred a second
 MAX_SCHEDULES = 1_000
 
@@ -71,7 +73,7 @@ def update(
     now = now or utc_now()
     with transaction.atomic():
         schedule = Schedule.objects.select_for_update(of=("self",)).select_related("tenant").get(pk=schedule.pk)
-        if schedule.state in _ENDED:
+        if schedule.state in ENDED:
             raise Conflict(f"This schedule is {schedule.state}; make a new one.", code="schedule_ended")
         changed = changed_columns(schedule, raw)
         for name, value in changed.items():
@@ -84,6 +86,16 @@ def update(
             schedule.save()
         record(schedule, Act.CHANGE, by, fields=sorted(changed))
     return schedule
+
+
+def check_change(schedule: Schedule, raw: Mapping[str, Any]) -> None:
+    """Raise what `update` would raise for the fields; changes nothing."""
+    changed = changed_columns(schedule, raw)
+    draft = copy(schedule)
+    for name, value in changed.items():
+        setattr(draft, name, value)
+    if changed.keys() & _IN_SLOTS:
+        _prepare(draft, utc_now())
 
 
 def changed_columns(schedule: Schedule, raw: Mapping[str, Any]) -> dict[str, Any]:

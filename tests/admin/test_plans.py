@@ -34,7 +34,8 @@ LogIn = Callable[[User], Browser]
 SMALL = {
     "Tenant", "Member", "ApiKey", "ProviderAccount", "EngagementCount", "Category", "FrequencyCap",
     "Template", "TemplateVersion", "Layout", "Sender", "DigestSetting",
-    "Import", "Campaign", "Audience", "User", "PeriodicTask", "ClockedSchedule", "CrontabSchedule", "SolarSchedule",
+    "Import", "Campaign", "Audience", "Schedule", "User", "PeriodicTask", "ClockedSchedule",
+    "CrontabSchedule", "SolarSchedule",
     "IntervalSchedule",
 }  # fmt: skip
 LARGE = sorted((m for m, page in admin_site._registry.items() if isinstance(page, LargeTableAdmin)), key=str)
