@@ -125,8 +125,10 @@ DATES = (
 @pytest.mark.parametrize("zone", ZONES)
 def test_dateutil_finds_the_same_days(text: str, zone: str) -> None:
     starts = datetime(2026, 8, 31, 10, 20)
-    judged = rrulestr(text, dtstart=starts).between(starts, starts + timedelta(days=DAYS), inc=True)
-    assert of(read_rrule(text), zone, starts) == [instant(local, ZoneInfo(zone)) for local in judged][: len(judged)]
+    end = starts + timedelta(days=DAYS - 2, minutes=1)
+    judged = rrulestr(text, dtstart=starts).between(starts, end, inc=True)
+    found = [moment for moment in of(read_rrule(text), zone, starts) if moment < instant(end, ZoneInfo(zone))]
+    assert found == [instant(local, ZoneInfo(zone)) for local in judged]
 
 
 WEEKDAYS = st.sampled_from(["MO", "TU", "WE", "TH", "FR", "SA", "SU"])
