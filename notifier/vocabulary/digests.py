@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from notifier.errors import InvalidInput
-from notifier.values import daily_times, durations
+from notifier.values import daily_times
 from notifier.values.daily_times import DailyTime
+from notifier.values.duration import parse_duration
 from notifier.vocabulary.content import BROWSER_URL, PREFERENCES_URL, UNSUBSCRIBE_URL
 
-SHORTEST_WINDOW, LONGEST_WINDOW = timedelta(seconds=1), timedelta(days=30)
+LONGEST_WINDOW = timedelta(days=30)
 #: without a `max_window` a digest leaves so many windows after its first item at the latest
 WINDOWS = 4
 MOST_ITEMS = 500
@@ -70,7 +71,19 @@ def read_times(window: str, max_window: str, schedule: str) -> Times:
         return None, None, daily_times.parse(schedule, "schedule")
     if not window:
         raise InvalidInput("Give window or schedule: when the digest leaves.", field="window", code="required")
-    length = durations.parse(window, "window", SHORTEST_WINDOW, LONGEST_WINDOW)
+    length = _read_length(window, "window")
     if not max_window:
         return length, min(WINDOWS * length, LONGEST_WINDOW), None
-    return length, durations.parse(max_window, "max_window", length, LONGEST_WINDOW), None
+    longest = _read_length(max_window, "max_window")
+    if longest < length:
+        raise InvalidInput("Is shorter than the window.", field="max_window", code="out_of_range")
+    return length, longest, None
+
+
+def _read_length(text: str, field: str) -> timedelta:
+    length = parse_duration(text)
+    if length is None:
+        raise InvalidInput("Must be a whole number and s, m, h or d, such as 10m.", field=field)
+    if length > LONGEST_WINDOW:
+        raise InvalidInput(f"Must be {LONGEST_WINDOW.days}d at most.", field=field, code="out_of_range")
+    return length

@@ -71,6 +71,9 @@ def test_a_digest_has_its_own_time(shop: ApiSite) -> None:
     later = (datetime.now(UTC) + timedelta(days=3)).isoformat()
     got = shop.acme("POST", "/v1/notifications", payload(digest=DIGEST, send_at=later))
     assert (got.status, got.body["field"]) == (400, "digest")
+    route = [{"channel": "push"}, {"after": "10m", "channel": "in_app"}]
+    got = shop.acme("POST", "/v1/notifications", payload(digest=DIGEST, route=route))
+    assert (got.status, got.body["field"]) == (400, "digest")
 
 
 def test_the_answer_says_which_messages_wait_for_a_digest(shop: ApiSite) -> None:

@@ -12,7 +12,7 @@ from notifier.delivery.accept_context import AcceptContext, load_digest_terms
 from notifier.delivery.digests import rows
 from notifier.delivery.digests.rows import DigestKey, ItemRow, OpenRow
 from notifier.delivery.digests.templates import digest_channels
-from notifier.delivery.digests.terms import terms_of
+from notifier.delivery.digests.terms import over_cap_terms, terms_of
 from notifier.delivery.draft import Draft
 from notifier.delivery.ledger.accepted_rows import DeliveryRow
 from notifier.vocabulary.digests import DigestTerms
@@ -46,12 +46,12 @@ def gather(context: AcceptContext, drafts: Sequence[Draft]) -> None:
 
 def gather_rows(context: AcceptContext, chosen: Iterable[tuple[Draft, Sequence[DeliveryRow]]]) -> list[DeliveryRow]:
     """Gather these queued rows of drafts although nothing but a frequency cap asks for it. Returns the rows that no
-    digest can take: the category has no digest, the digest does not go to the row's channel, or the row is a digest's
-    own."""
+    digest can take: the category has no digest, the digest does not go to the row's channel, the request has a time,
+    files or a route of its own, or the row is a digest's own."""
     joining: dict[DigestKey, _Joining] = {}
     left: list[DeliveryRow] = []
     for draft, draft_rows in chosen:
-        terms = context.digests.get(draft.rule.category) if draft.request.of_digest is None else None
+        terms = over_cap_terms(context, draft)
         gathered = [] if terms is None else _join(context, draft, draft_rows, terms, joining)
         taken = {row.id for row in gathered}
         left += [row for row in draft_rows if row.id not in taken]

@@ -7,7 +7,6 @@ from notifier.delivery.digests.templates import check_variables, digest_channels
 from notifier.delivery.draft import Draft
 from notifier.errors import InvalidInput
 from notifier.vocabulary.digests import DEFAULT_ITEMS, DigestRequest, DigestTerms, Times, read_times
-from notifier.vocabulary.people import SendRequest
 
 
 def terms_of(context: AcceptContext, draft: Draft) -> DigestTerms | None:
@@ -19,12 +18,22 @@ def terms_of(context: AcceptContext, draft: Draft) -> DigestTerms | None:
         return None
     if request.digest is not None:
         return _requested(request.digest, setting)
-    return None if setting is None or setting.only_over_cap or _leaves_by_itself(request) else setting
+    return None if setting is None or setting.only_over_cap or _leaves_by_itself(draft) else setting
 
 
-def _leaves_by_itself(request: SendRequest) -> bool:
-    """A message with a time of its own keeps the time, and a message with files keeps the files."""
-    return request.send_at is not None or request.send_at_local is not None or bool(request.attachments)
+def over_cap_terms(context: AcceptContext, draft: Draft) -> DigestTerms | None:
+    """How the draft's messages over a frequency cap are gathered; None: no digest takes them."""
+    request = draft.request
+    if request.of_digest is not None or _leaves_by_itself(draft):
+        return None
+    return context.digests.get(draft.rule.category)
+
+
+def _leaves_by_itself(draft: Draft) -> bool:
+    """A message with a time of its own keeps the time, a message with files the files, and a route its steps."""
+    request = draft.request
+    has_own_time = request.send_at is not None or request.send_at_local is not None
+    return has_own_time or bool(request.attachments) or bool(draft.route)
 
 
 def _requested(digest: DigestRequest, setting: DigestTerms | None) -> DigestTerms:
@@ -58,6 +67,8 @@ def check(context: AcceptContext, draft: Draft) -> None:
     for name in ("send_at", "send_at_local", "attachments"):
         if getattr(request, name):
             raise InvalidInput(f"Not beside {name}: a digest has its own time and no files.", field="digest")
+    if draft.route:
+        raise InvalidInput("Not with a route: each step of a route leaves by itself.", field="digest")
     terms = terms_of(context, draft)
     assert terms is not None  # the request has a digest
     if terms.template not in context.versions:
