@@ -16,11 +16,13 @@ class CampaignsConfig(AppConfig):
         from campaigns.lifecycle.digest_items import digest_items
         from campaigns.lifecycle.policies import policies
         from campaigns.models import Campaign
+        from campaigns.shard.erasing import erase
         from notifier.admin import sent
         from notifier.delivery import recheck
         from notifier.delivery.content.links.campaign_emails import register_campaign_emails
         from notifier.delivery.digests.items import register_campaign_lookup
         from tenants.categories import add_use_finder
+        from tenants.erasure import register_eraser
         from tenants.imports import jobs
         from tenants.models import Import
 
@@ -32,3 +34,4 @@ class CampaignsConfig(AppConfig):
         jobs.register_reader(Import.Kind.LIST, uploads.read)
         recheck.register_policies(policies)
         register_campaign_lookup(digest_items)
+        register_eraser("armed_messages", erase)

@@ -26,6 +26,7 @@ class NotifierConfig(AppConfig):
         from notifier.delivery.caps import settings as caps
         from notifier.delivery.content import marketing
         from notifier.delivery.digests import settings as digest_settings
+        from notifier.delivery.ledger import erasing, exporting
         from notifier.delivery.planning import category_rules
         from notifier.delivery.wakeup import signal
         from notifier.providers import token_checks
@@ -33,6 +34,8 @@ class NotifierConfig(AppConfig):
         from notifier.providers.webpush.provider import WebPush
         from notifier.transport import egress
         from tenants.categories import add_kind_check, add_use_finder, add_value_check
+        from tenants.erasure import register_eraser
+        from tenants.export import register_exporter
         from tenants.people.platforms import add_platform_finder, add_same_device
 
         try:
@@ -51,5 +54,8 @@ class NotifierConfig(AppConfig):
         add_use_finder(digest_settings.find_uses)
         add_value_check(digest_settings.check_over_cap)
         add_use_finder(caps.find_uses)
+        register_eraser("messages", erasing.erase)
+        register_exporter("requests", exporting.requests)
+        register_exporter("messages", exporting.messages)
         add_platform_finder(token_checks)
         add_same_device(WebPush.platform, webpush_keys.tokens_of_browser)

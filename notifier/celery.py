@@ -49,6 +49,7 @@ app.conf.beat_schedule = {
     "old idempotency keys": _every("tenants.forget_keys", 3600.0),
     "sessions that are over": _every("tenants.forget_sessions", 3600.0),
     "failed logins that are over": _every("tenants.forget_failed_logins", 900.0),
+    "people to erase": _every("tenants.erase", 10.0, BATCH),
     "imports waiting": _every("tenants.imports", 10.0, BATCH),
 }
 app.conf.beat_max_loop_interval = 1.0

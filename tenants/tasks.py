@@ -8,7 +8,7 @@ from celery import shared_task
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from tenants import audit, audit_heads
+from tenants import audit, audit_heads, erasure
 from tenants.imports import jobs
 from tenants.login import lockout
 from tenants.models import IdempotencyKey
@@ -46,6 +46,12 @@ def forget_sessions() -> int:
 def forget_failed_logins() -> int:
     """Delete failed logins that no longer count."""
     return lockout.delete_expired()
+
+
+@shared_task(name="tenants.erase", ignore_result=True)
+def erase() -> None:
+    """Every 10 seconds: go on with the erasures of people."""
+    erasure.run_open(timezone.now())
 
 
 @shared_task(name="tenants.imports")

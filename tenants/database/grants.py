@@ -46,7 +46,10 @@ WEB_MAY: Mapping[str, Rights] = {
     "tenants_suppression": FULL,
     "tenants_optinproof": FULL,
     "tenants_import": FULL,
-    "tenants_consentchange": APPEND,
+    # an erasure takes the address out of a row, and a trigger refuses every other change
+    "tenants_consentchange": APPEND | {"UPDATE (address)"},
+    "tenants_erasure": APPEND,
+    "tenants_erasedaddress": FULL,
     "tenants_idempotencykey": WRITE,
     "tenants_auditlog": APPEND,
     # content, accounts, the ledger

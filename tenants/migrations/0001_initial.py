@@ -94,6 +94,29 @@ CREATE TRIGGER consent_update AFTER UPDATE ON tenants_recipient FOR EACH ROW
 CREATE TRIGGER consent_delete AFTER DELETE ON tenants_recipient FOR EACH ROW EXECUTE FUNCTION recipient_consent();
 """
 
+# Statement by statement, not row by row: an import stores a million recipients, and most tenants have erased nobody.
+SUPPRESS_ERASED = """
+CREATE FUNCTION suppress_erased() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO tenants_suppression (id, tenant_id, channel, address, cause, created_at)
+  SELECT (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0')
+          || substr(md5(gen_random_uuid()::text), 1, 20))::uuid, n.tenant_id, v.channel, v.address, 'erased', clock_timestamp()
+  FROM stored n JOIN tenants_tenant t ON t.id = n.tenant_id
+  CROSS JOIN LATERAL (VALUES ('email', n.email), ('sms', n.phone)) v (channel, address)
+  WHERE v.address <> '' AND EXISTS (SELECT FROM tenants_erasedaddress a WHERE a.tenant_id = n.tenant_id) AND EXISTS (
+    SELECT FROM tenants_erasedaddress e WHERE e.tenant_id = n.tenant_id AND e.channel = v.channel
+      AND e.digest = sha256(t.erasure_salt || convert_to(v.channel || ':' || lower(v.address), 'UTF8')))
+  ON CONFLICT (tenant_id, channel, address) DO NOTHING;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER suppress_erased_new AFTER INSERT ON tenants_recipient REFERENCING NEW TABLE AS stored
+  FOR EACH STATEMENT EXECUTE FUNCTION suppress_erased();
+CREATE TRIGGER suppress_erased_changed AFTER UPDATE ON tenants_recipient REFERENCING NEW TABLE AS stored
+  FOR EACH STATEMENT EXECUTE FUNCTION suppress_erased();
+"""
+#: an erasure empties the address of a consent change
+ERASING = "NEW.address = '' AND to_jsonb(NEW) - 'address' = to_jsonb(OLD) - 'address'"
+
 # Merges key by key at every level; a value that is no object on both sides is replaced. `||` merges the first level only.
 MERGE_ATTRIBUTES = """
 CREATE FUNCTION merge_attributes(stored jsonb, new jsonb) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS $$
@@ -194,6 +217,8 @@ TENANT_OWNED = (
     "category",
     "consentchange",
     "device",
+    "erasedaddress",
+    "erasure",
     "idempotencykey",
     "import",
     "member",
@@ -336,6 +361,7 @@ class Migration(migrations.Migration):
                     models.BooleanField(default=True, help_text="The API refuses the keys of an inactive tenant."),
                 ),
                 ("inbox_secret", models.BinaryField(default=bytes)),
+                ("erasure_salt", models.BinaryField(default=tenants.models.accounts._salt)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
         ),
@@ -1005,6 +1031,7 @@ class Migration(migrations.Migration):
                             ("unsubscribe", "Unsubscribe"),
                             ("dead", "Dead"),
                             ("manual", "Manual"),
+                            ("erased", "Erased: the address of a person who was erased"),
                         ],
                         default="manual",
                         max_length=16,
@@ -1151,9 +1178,76 @@ class Migration(migrations.Migration):
                 condition=models.Q(("chain__isnull", False)), fields=["tenant", "chain"], name="audit_log_chain"
             ),
         ),
+        migrations.CreateModel(
+            name="ErasedAddress",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("channel", models.CharField(max_length=16)),
+                ("digest", models.BinaryField(max_length=32)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name_plural": "erased addresses",
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "channel", "digest"), name="erased_address_once")
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Erasure",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("recipient_id", models.UUIDField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("running", "Running"), ("done", "Done")], default="running", max_length=8
+                    ),
+                ),
+                ("removed", models.JSONField(default=dict)),
+                ("requested_at", models.DateTimeField()),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    models.Index(fields=["tenant", "-id"], name="erasure_newest"),
+                    models.Index(condition=models.Q(("state", "running")), fields=["id"], name="erasure_running"),
+                ],
+                "constraints": [models.UniqueConstraint(fields=("tenant", "recipient_id"), name="erasure_once")],
+            },
+        ),
         migrations.RunSQL(CONSENT),
+        migrations.RunSQL(SUPPRESS_ERASED),
         migrations.RunSQL(BEFORE_THE_TENANT),
-        append_only("tenants_consentchange"),
+        append_only("tenants_consentchange", ERASING),
         append_only("tenants_auditlog", "OLD.chain IS NULL AND (to_jsonb(OLD) - 'chain') = (to_jsonb(NEW) - 'chain')"),
         migrations.RunSQL(MERGE_ATTRIBUTES),
         create_search_index(),

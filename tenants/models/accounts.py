@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AbstractUser
@@ -49,6 +50,10 @@ class OptIn(models.TextChoices):
     OFF = "off", "No opt-in: everyone gets them who did not opt out"
     SINGLE = "single", "Opt-in: only recipients who asked for them"
     DOUBLE = "double", "Double opt-in: only recipients who asked for them and confirmed it"
+
+
+def _salt() -> bytes:
+    return secrets.token_bytes(16)
 
 
 class User(AbstractUser):
@@ -128,6 +133,8 @@ class Tenant(models.Model):
     page_texts = models.JSONField(default=dict, blank=True, editable=False)  #: language -> title, intro, footer
     active = models.BooleanField(default=True, help_text="The API refuses the keys of an inactive tenant.")
     inbox_secret = models.BinaryField(default=bytes, editable=False)  #: encrypted; signs recipient tokens
+    #: of the digests of erased people's addresses
+    erasure_salt = models.BinaryField(default=_salt, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

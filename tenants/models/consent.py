@@ -143,6 +143,7 @@ class Suppression(TenantOwned):
         UNSUBSCRIBE = "unsubscribe"
         DEAD = "dead"
         MANUAL = "manual"
+        ERASED = "erased", "Erased: the address of a person who was erased"
 
     channel = models.CharField(max_length=16)
     address = models.CharField(max_length=1024)

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from notifier.api.framework.paths import path
-from notifier.api.people import categories, consents, devices, digests, frequency_caps, preferences, recipients
+from notifier.api.people import (
+    categories,
+    consents,
+    devices,
+    digests,
+    erasure,
+    export,
+    frequency_caps,
+    preferences,
+    recipients,
+)
 
 urlpatterns = [
+    path("recipients/<segment:external_id>/erase", erasure.EraseView.as_view()),
+    path("recipients/<segment:external_id>/export", export.ExportView.as_view()),
+    path("erasures/<id:erasure_id>", erasure.ErasureView.as_view()),
     path("categories", categories.CategoriesView.as_view()),
     path("categories/<segment:key>", categories.CategoryView.as_view()),
     path("categories/<segment:key>/digest", digests.CategoryDigestView.as_view()),

@@ -67,7 +67,7 @@ def mark_addresses_dead(dead: Iterable[DeadAddress]) -> None:
     for d in sorted(dead, key=lambda d: d.as_of):  # the latest of several refusals of an address counts
         if d.address.device_id:
             devices[d.tenant_id, d.address.device_id] = d.as_of, d.detail[:DEAD_REASON] or d.cause
-        else:
+        elif d.address.value:  # an erased message has none
             addresses[d.tenant_id, d.channel, d.address.value] = (d.as_of, d.cause, d.asked_at)
     if not devices and not addresses:
         return
