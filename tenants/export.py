@@ -26,12 +26,12 @@ def register_exporter(kind: str, exporter: Exporter) -> None:
     _exporters[kind] = exporter
 
 
-def export(recipient: Recipient, before: uuid.UUID | None) -> dict[str, Any]:
+def export(recipient: Recipient, before: uuid.UUID | None, most: int = MOST) -> dict[str, Any]:
     """One page: rows with ids below `before`, or the newest, with the person's own rows. `next` is the id to go on
     from; None on the last page."""
-    rows = {kind: exporter(recipient, before or _NEWEST, MOST + 1) for kind, exporter in _exporters.items()}
+    rows = {kind: exporter(recipient, before or _NEWEST, most + 1) for kind, exporter in _exporters.items()}
     # a kind with more rows than a page ends the span; rows of other kinds below that id come with the next page
-    ends = [listed[MOST - 1]["id"] for listed in rows.values() if len(listed) > MOST]
+    ends = [listed[most - 1]["id"] for listed in rows.values() if len(listed) > most]
     end = max(ends, default=None)
     page: dict[str, Any] = {} if before else _own_rows(recipient)
     for kind, listed in rows.items():

@@ -45,6 +45,7 @@ from tenants.models import (
     Category,
     ConsentChange,
     Device,
+    Erasure,
     IdempotencyKey,
     Import,
     Member,
@@ -143,6 +144,7 @@ def _create_people(tenant: Tenant, recipient: Recipient, word: str) -> Rows:
         OptInProof.objects.create(
             tenant=tenant, recipient=recipient, category=word, entries=[word], asked_at=NOW, notification_id=new_id()
         ),
+        Erasure.objects.create(tenant=tenant, recipient_id=recipient.pk, requested_at=NOW),
         IdempotencyKey.objects.create(
             tenant=tenant, key=f"{word}-retry", endpoint="send", body_digest=b"", status=202, response={}
         ),

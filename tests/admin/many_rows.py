@@ -114,6 +114,12 @@ def _people(tenant: uuid.UUID) -> list[str]:
         ),
         _rows(
             tenant,
+            "tenants_erasure",
+            "id, recipient_id, state, removed, requested_at",
+            f"{_id('erasure')}, {PERSON}, 'done', '{{}}', now()",
+        ),
+        _rows(
+            tenant,
             "tenants_suppression",
             "id, channel, address, cause, created_at",
             f"{_id('suppression')}, 'push', 'a' || n, 'manual', now()",

@@ -31,6 +31,7 @@ WITHOUT_ROWS = {
     "notifier.engagementcount",  # only of a tenant that counts opens without persons
     "notifier.receipt",  # the page shows calls that no worker could read
     "tenants.import",
+    "tenants.erasure",  # only of a person who was erased
     "tenants.optinproof",  # only of a category with double opt-in
 }
 #: models whose list only an operator may open

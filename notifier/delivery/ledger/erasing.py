@@ -46,6 +46,11 @@ WITH chosen AS MATERIALIZED (
 SELECT count(*) FROM emptied
 """
 _REQUESTS = "UPDATE notifier_notification SET data = '{}' WHERE recipient_id = %s AND data <> '{}'"
+# an open digest's rows end with the statement above
+_DIGESTS = """
+WITH gone AS (DELETE FROM notifier_digest WHERE recipient_id = %s RETURNING id)
+DELETE FROM notifier_digestitem i USING gone WHERE i.digest_id = gone.id
+"""
 _UNFINISHED = f"""
 SELECT EXISTS (SELECT FROM notifier_delivery
                WHERE recipient_id = %s AND status IN ({Status.QUEUED}, {Status.CLAIMED}, {Status.SENDING}))
@@ -58,6 +63,7 @@ def erase(tenant_id: uuid.UUID, recipient_id: uuid.UUID) -> Erased:
         cursor.execute(_DUE_NOW, [recipient_id])
         cursor.execute(_END, [recipient_id])
         cursor.execute(_REQUESTS, [recipient_id])
+        cursor.execute(_DIGESTS, [recipient_id])
         rows, changed = 0, BATCH
         while changed == BATCH:
             cursor.execute(_ROWS, [recipient_id])

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from notifier.channels import channels
 from notifier.errors import InvalidInput
@@ -19,7 +19,8 @@ from tenants.admin.base import TenantTabularInline, masked, visible_rows
 from tenants.admin.forms import TenantForm, checked_value
 from tenants.admin.lists.large_tables import LargeTableAdmin
 from tenants.admin.lists.limits import list_limits
-from tenants.admin.roles import MARKETERS, may
+from tenants.admin.pages.erasure import erase
+from tenants.admin.roles import MARKETERS, OWNERS, may
 from tenants.admin.site import admin_site
 from tenants.models import Category, Device, Preference, Recipient, Tenant
 from tenants.people import attributes, devices
@@ -176,8 +177,8 @@ class RecipientAdmin(LargeTableAdmin):
     indexed_filters = ("of", "status__exact")
     inlines = (DeviceInline, PreferenceInline)
     deleted_together = (Device, Preference)
-    instead_of_deleting = "Block the person instead: nothing is sent to them any more."
-    actions = ("block", "unblock")
+    instead_of_deleting = "Block or erase the person instead (actions of the list): nothing is sent to them any more."
+    actions = ("block", "unblock", "erase")
 
     def search_queries(self, request: HttpRequest, term: str) -> Iterable[Any]:
         rows = self.rows(request)
@@ -216,6 +217,14 @@ class RecipientAdmin(LargeTableAdmin):
     @admin.action(description="Unblock", permissions=["block"])
     def unblock(self, request: HttpRequest, queryset: Any) -> None:
         self._set_status(request, queryset, Recipient.State.ACTIVE, "unblocked")
+
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        return may(request, OWNERS)
+
+    @admin.action(description="Erase: remove the person for good", permissions=["erase"])
+    def erase(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        rows = queryset.exclude(status=Recipient.State.ERASED)
+        return erase(request, [recipient for recipient in rows if may(request, OWNERS, recipient)])
 
     def _set_status(self, request: HttpRequest, queryset: Any, status: str, verb: str) -> None:
         rows = queryset.exclude(status__in=[status, Recipient.State.ERASED])
