@@ -91,6 +91,7 @@ def test_a_subject_with_double_opt_in_waits_for_the_mail(page: Page, dora: Recip
 
 
 @pytest.mark.parametrize(
+    ("language", "button"), [("de", "Alles abbestellen"), ("es-MX", "Cancelar todas las suscripciones")]
 )
 def test_the_element_speaks_the_language_of_its_attribute(page: Page, language: str, button: str) -> None:
     element(page).evaluate("(element, language) => element.setAttribute('lang', language)", language)
