@@ -7,19 +7,21 @@ class InboxConfig(AppConfig):
 
     def ready(self) -> None:
         from inbox.models import InboxMessage
+        from inbox.store import attention
         from inbox.store.erasing import erase
         from inbox.store.exporting import messages
-        from inbox.store.read_messages import read_of
         from inbox.store.unread import unread_of
         from notifier.delivery.content.unread_counts import register_unread_counter
         from notifier.delivery.digests.items import register_read_lookup
+        from notifier.delivery.ledger.inbox_seen import register_seen_lookup
         from tenants.admin.deletion import Reference, register_references
         from tenants.erasure import register_eraser
         from tenants.export import register_exporter
         from tenants.models import Recipient
 
         register_unread_counter(unread_of)
-        register_read_lookup(read_of)
         register_eraser("inbox_messages", erase)
         register_exporter("inbox", messages)
+        register_read_lookup(attention.read)
+        register_seen_lookup(attention.seen)
         register_references(Recipient, Reference(InboxMessage, "recipient_id"))

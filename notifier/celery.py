@@ -50,6 +50,7 @@ app.conf.beat_schedule = {
     "sessions that are over": _every("tenants.forget_sessions", 3600.0),
     "failed logins that are over": _every("tenants.forget_failed_logins", 900.0),
     "people to erase": _every("tenants.erase", 10.0, BATCH),
+    "snoozed messages": _every("inbox.sweep", 5.0),
     "imports waiting": _every("tenants.imports", 10.0, BATCH),
 }
 app.conf.beat_max_loop_interval = 1.0

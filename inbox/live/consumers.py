@@ -1,7 +1,9 @@
 """The WebSocket of one open inbox. It sends missed messages from the table, then announced ones, each message once.
 
-    client  hello {token?, after_seq?} · read {up_to_seq} · ping
-    server  ready · messages · unread {read?} · heartbeat (each with last_seq and unread) · pong
+    client  hello {token?, after_seq?, after_revision?} · ping · seen {up_to_seq} · read {up_to_seq, category?}
+            · change {id, do, until?} · list {state?, category?, q?, before_seq?, limit?}
+    server  ready · messages · changes · unread {read?, seen?} · reload · list · error · heartbeat · pong, each with the
+            counters
 
 The token comes as a subprotocol (`notifier.inbox, <token>`) or in the hello, never in the query string, which logs
 keep. Cookies are ignored, so a page of any origin may connect. The client is the widget, static/inbox/connection.js.
@@ -13,7 +15,7 @@ import asyncio
 import random
 import time
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
@@ -26,11 +28,12 @@ from django.db import Error as DatabaseError
 
 from inbox import tokens
 from inbox.live import hello_limit
+from inbox.live.requests import LISTED, REQUESTS, MalformedRequest, Request, is_seq, parsed_request
 from inbox.live.sync_state import SyncState
 from inbox.store import feed
 from inbox.store.announcements import group_name
 from inbox.store.counters import Counters
-from notifier.errors import Forged, ReadOnly
+from notifier.errors import Forged, NotifierError, ReadOnly
 from notifier.web.limits import uncount
 from tenants.access import scope
 
@@ -42,6 +45,8 @@ MALFORMED, BAD_TOKEN, READ_ONLY, NO_HELLO, EXPIRED, TOO_MANY = 4400, 4401, 4403,
 TOO_BIG, SERVER_ERROR = 1009, 1011
 FRAME_LIMIT = 16 * 1024
 FRAMES_PER_SECOND = 20
+#: requests of one socket that wait for the database
+WAITING_REQUESTS = 20
 SOCKETS_PER_INBOX = 20
 HELLO_SECONDS = 10.0
 HEARTBEAT_SECONDS = 25.0
@@ -95,7 +100,8 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.hello: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self.wake = asyncio.Event()
         self.subscribed = asyncio.Event()
-        self.pings = self.read_up_to = 0
+        self.pings = 0
+        self.requests: deque[Request] = deque()
         self.check_at = self.frames_since = time.monotonic()
         self.frames = 0
         await self.accept(SUBPROTOCOL if ours else None)
@@ -123,6 +129,8 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         try:
             self._count_frame()
             self._record(_parsed(text_data))
+        except MalformedRequest as malformed:
+            await self._close_with(Rejected(MALFORMED, str(malformed)))
         except Rejected as rejection:
             await self._close_with(rejection)
 
@@ -140,8 +148,10 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 self.hello.set_result(frame)
             case {"type": "ping"} if self.hello.done():
                 self.pings += 1
-            case {"type": "read", "up_to_seq": seq} if self.hello.done() and _is_seq(seq):
-                self.read_up_to = max(self.read_up_to, seq)
+            case {"type": str(kind)} if self.hello.done() and kind in REQUESTS:
+                if len(self.requests) >= WAITING_REQUESTS:
+                    raise Rejected(TOO_MANY, "too many requests wait")
+                self.requests.append(parsed_request(kind, frame))
             case _:
                 raise Rejected(MALFORMED, "unknown message")
         self.wake.set()
@@ -167,14 +177,14 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         except TimeoutError:
             raise Rejected(NO_HELLO, "no hello") from None
         self._end_hello_limit()
-        self.token, after_seq = _hello_values(hello, self.offered_token)
+        self.token, after_seq, after_revision = _hello_values(hello, self.offered_token)
         visitor = await self._verified()
         if self.open_sockets[visitor.recipient_id] >= SOCKETS_PER_INBOX:
             raise Rejected(TOO_MANY, "too many sockets")
         self.open_sockets[visitor.recipient_id] += 1
         try:
             async with asyncio.timeout(visitor.expires_at.timestamp() - time.time()) as lifetime:
-                await self._follow(visitor, after_seq)
+                await self._follow(visitor, after_seq, after_revision)
         except TimeoutError:
             if lifetime.expired():
                 raise Rejected(EXPIRED, "token expired") from None
@@ -182,14 +192,16 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         finally:
             uncount(self.open_sockets, visitor.recipient_id)
 
-    async def _follow(self, visitor: tokens.Visitor, after_seq: int | None) -> None:
+    async def _follow(self, visitor: tokens.Visitor, after_seq: int | None, after_revision: int | None) -> None:
         self.visitor = visitor
         # the state exists before the subscription, so that the state receives every announcement
-        self.state = SyncState(seq=0, counters=Counters())
+        self.state = SyncState(seq=0, revision=0, counters=Counters())
         self.tasks.append(asyncio.create_task(self._subscribe()))
         await _wait_for(self.subscribed, SUBSCRIBE_SECONDS)
         counters = await self._query(lambda: feed.counters(visitor.recipient_id))
         self.state.seq = counters.last_seq if after_seq is None else min(after_seq, counters.last_seq)
+        revision = counters.revision
+        self.state.revision = revision if after_revision is None else min(after_revision, revision)
         self.state.counters = self.state.counters.merged(counters)
         await self._send_frame("ready", expires_at=visitor.expires_at.isoformat())
         self.check_at = time.monotonic() + FIRST_CHECK_SECONDS
@@ -202,17 +214,12 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if self.pings:
             self.pings = 0
             await self._send_frame("pong")
-        if self.read_up_to:
-            if not self.visitor.may_write:
-                raise Rejected(READ_ONLY, ReadOnly.code)
-            seq, self.read_up_to = self.read_up_to, 0
-            marked = await self._query(lambda: feed.mark_read_up_to(self.visitor.recipient_id, seq))
-            self.state.receive_announcement(marked.as_json())
+        while self.requests:
+            await self._answer(self.requests.popleft())
         if time.monotonic() >= self.check_at:
             await self._beat()
         await self._send_messages()
-        for read in self.state.take_read_marks():
-            await self._send_frame("unread", read=read)
+        await self._send_changes()
         if self.state.sent_counters != self.state.counters:
             await self._send_frame("unread")
 
@@ -231,10 +238,41 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             if messages:
                 await self._send_frame("messages", messages=messages)
 
+    async def _send_changes(self) -> None:
+        while self.state.misses_changes:
+            change = self.state.next_change()
+            if change is None:
+                await self._send_changes_of_table()
+            else:
+                await self._send_frame("changes" if "changes" in change else "unread", **change)
+
+    async def _send_changes_of_table(self) -> None:
+        after, target = self.state.revision, self.state.counters.revision
+        recipient_id = self.visitor.recipient_id
+        rows = await self._query(lambda: feed.changed_since(recipient_id, after, limit=feed.CHANGES + 1))
+        self.state.accept_changes(target)
+        if len(rows) > feed.CHANGES:
+            await self._send_frame("reload")
+        elif rows:
+            await self._send_frame("changes", changes=[message.as_json() for message in rows])
+
+    async def _answer(self, request: Request) -> None:
+        if request.writes and not self.visitor.may_write:
+            raise Rejected(READ_ONLY, ReadOnly.code)
+        try:
+            answer = await self._query(lambda: request.answer(self.visitor))
+        except NotifierError as error:
+            await self._send_frame("error", **request.echo, code=error.code, field=error.field, detail=error.message)
+            return
+        listed = {name: answer.pop(name) for name in LISTED if name in answer}
+        self.state.receive_announcement(answer)
+        if listed:
+            await self._send_frame("list", **request.echo, **listed)
+
     async def _load_page(self) -> list[Mapping[str, Any]]:
         after, target = self.state.seq, self.state.counters.last_seq
         rows = await self._query(
-            lambda: [feed.as_json(m) for m in feed.since(self.visitor.recipient_id, after, limit=feed.PAGE)]
+            lambda: [m.as_json() for m in feed.since(self.visitor.recipient_id, after, limit=feed.PAGE)]
         )
         return self.state.accept_page(rows, whole=len(rows) < feed.PAGE, target=target)
 
@@ -306,17 +344,18 @@ def _parsed(text: str | None) -> dict[str, Any]:
     return frame
 
 
-def _is_seq(value: object) -> bool:
-    return type(value) is int and 0 <= value < 2**63  # JSON's true is an int to isinstance
-
-
-def _hello_values(hello: Mapping[str, Any], offered_token: str) -> tuple[str, int | None]:
-    token, after_seq = hello.get("token", offered_token), hello.get("after_seq")
+def _hello_values(hello: Mapping[str, Any], offered_token: str) -> tuple[str, int | None, int | None]:
+    token = hello.get("token", offered_token)
     if not isinstance(token, str) or not token:
         raise Rejected(BAD_TOKEN, "no token")
-    if after_seq is not None and not _is_seq(after_seq):
-        raise Rejected(MALFORMED, "after_seq is a number from 0")
-    return token, after_seq
+    return token, _number(hello, "after_seq"), _number(hello, "after_revision")
+
+
+def _number(hello: Mapping[str, Any], name: str) -> int | None:
+    value = hello.get(name)
+    if value is not None and not is_seq(value):
+        raise Rejected(MALFORMED, f"{name} is a number from 0")
+    return cast("int | None", value)
 
 
 async def _wait_for(event: asyncio.Event, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Which messages one socket has been sent, and which come next. Pure; its memory is bounded however much is
+"""Which messages and changes one socket has been sent, and which come next. Pure; its memory is bounded however much is
 announced."""
 
 from __future__ import annotations
@@ -7,35 +7,43 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from inbox.store.counters import Counters
+from inbox.store.counters import Counters, from_json
 
-#: announced messages, and read marks, that wait for a slow socket; further messages come from the table
+#: announced messages, and announced changes, that wait for a slow socket; further ones come from the table
 WAITING_AT_MOST = 50
+#: what an announcement of one change carries besides the counters
+_KINDS = ("changes", "read", "seen")
 
 
 @dataclass
 class SyncState:
-    """The state of one socket. Sequence numbers have no gaps, so the next message to send is always number `seq +
-    1`."""
+    """The state of one socket. Numbers of messages and of changes follow each other, so the next message to send is
+    number `seq + 1`, and the next change number `revision + 1`. What is missing is read from the table."""
 
-    seq: int  #: every message up to this number was sent, or was deleted
+    seq: int  #: every message up to this number was sent, or has left the inbox
+    revision: int  #: every change up to this number was sent
     counters: Counters  #: the newest counters that were announced to this socket
     sent_counters: Counters | None = None  #: the counters that the client was sent last
     waiting: dict[int, Mapping[str, Any]] = field(default_factory=dict)
-    reads: list[Mapping[str, Any]] = field(default_factory=list)
+    waiting_changes: dict[int, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def is_behind(self) -> bool:
         return self.counters.last_seq > self.seq
 
+    @property
+    def misses_changes(self) -> bool:
+        return self.counters.revision > self.revision
+
     def receive_announcement(self, news: Mapping[str, Any]) -> None:
         """Take in an announcement. Announcements may come twice, late, in any order or not at all."""
-        self.counters = self.counters.merged(Counters(news["last_seq"], news["unread"]))
+        self.counters = self.counters.merged(from_json(news))
         for message in news.get("messages", ()):
             if message["seq"] > self.seq and len(self.waiting) < WAITING_AT_MOST:
                 self.waiting[message["seq"]] = message
-        if "read" in news and len(self.reads) < WAITING_AT_MOST:
-            self.reads.append(news["read"])
+        change = {kind: news[kind] for kind in _KINDS if kind in news}
+        if change and news["revision"] > self.revision and len(self.waiting_changes) < WAITING_AT_MOST:
+            self.waiting_changes[news["revision"]] = change
 
     def next_messages(self) -> list[Mapping[str, Any]]:
         """The announced messages that follow `seq` without a gap. Empty if the next message was not announced: read it
@@ -52,11 +60,17 @@ class SyncState:
         if page:
             self.seq = page[-1]["seq"]
         if whole:
-            # a message that the table lacks now was erased, or its month was dropped: it never comes
+            # a message that the table lacks now has left the inbox, or its month was dropped: it does not come
             self.seq = max(self.seq, target)
         return list(page)
 
-    def take_read_marks(self) -> list[Mapping[str, Any]]:
-        """The read marks that other sockets or the API made since the last call."""
-        reads, self.reads = self.reads, []
-        return reads
+    def next_change(self) -> Mapping[str, Any] | None:
+        """The announced change that follows `revision`. None if it was not announced: read it from the table."""
+        change = self.waiting_changes.pop(self.revision + 1, None)
+        self.revision += change is not None
+        return change
+
+    def accept_changes(self, target: int) -> None:
+        """The socket was sent all changes that the table has, up to `target` at least."""
+        self.revision = max(self.revision, target)
+        self.waiting_changes = {number: c for number, c in self.waiting_changes.items() if number > self.revision}

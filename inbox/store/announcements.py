@@ -30,6 +30,8 @@ CARRY_AT_MOST = 32 * 1024
 #: after a failure, announcements pause for so long: a frozen Redis then costs one timeout, not one a batch
 PAUSE_SECONDS = 5.0
 _paused_until = 0.0
+#: the parts of an announcement that have no bound
+_CONTENT = ("messages", "changes")
 
 
 def group_name(recipient_id: uuid.UUID) -> str:
@@ -80,7 +82,7 @@ def _encode(content: Mapping[str, Any]) -> bytes:
     complete: bytes = serialize({"type": "inbox.news", **content})
     if len(complete) <= CARRY_AT_MOST:
         return complete
-    counters_only: bytes = serialize({"type": "inbox.news", **{k: v for k, v in content.items() if k != "messages"}})
+    counters_only: bytes = serialize({"type": "inbox.news", **{k: v for k, v in content.items() if k not in _CONTENT}})
     return counters_only
 
 

@@ -13,10 +13,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from inbox.store.announcements import announce
-from inbox.store.counters import Counters
+from inbox.store.counters import Counters, from_row
 from notifier.channels.in_app import InApp, InAppMessage
 from notifier.channels.links import runs_code
 from notifier.delivery.infra import bulk
+from notifier.delivery.infra.pg_arrays import pack
 from notifier.values.text import fault_of
 
 # each `= ANY` repeats a join condition, so that the planner uses the index at any table size
@@ -37,26 +38,34 @@ ORDER BY i.recipient_id
 ON CONFLICT (recipient_id) DO UPDATE SET unread = f.unread WHERE false
 """
 
-# runs after the locks, so its snapshot has every committed row of those inboxes and shows a repeat
+# Runs after the locks, so its snapshot has every committed row of those inboxes and shows a repeat. The statement joins
+# what it stored to nothing: the plan that a connection keeps for any batch compared each message with each counter, and
+# each id with all ids, 300 µs a message in batches of 500. BETWEEN prunes the other months' partitions in that plan
 _STORE = """
 WITH fresh AS (
   SELECT i.*, f.last_seq + row_number() OVER (PARTITION BY i.recipient_id ORDER BY i.ord) AS seq
   FROM unnest(%(ids)b::uuid[], %(recipients)b::uuid[], %(tenants)b::uuid[], %(categories)b::text[], %(titles)b::text[],
-              %(bodies)b::text[], %(links)b::text[], %(data)t::jsonb[])
+              %(bodies)b::text[], %(links)b::text[], %(data)b::jsonb[])
     WITH ORDINALITY AS i (id, recipient_id, tenant_id, category, title, body, link, data, ord)
   JOIN inbox_feed f ON f.recipient_id = i.recipient_id AND f.recipient_id = ANY (%(recipients)b::uuid[])
-  WHERE NOT EXISTS (SELECT 1 FROM inbox_inboxmessage m WHERE m.id = ANY (%(ids)b::uuid[]) AND m.id = i.id)
+  WHERE i.id <> ALL (ARRAY(
+    SELECT m.id FROM inbox_inboxmessage m
+    WHERE m.id = ANY (%(ids)b::uuid[]) AND m.id BETWEEN %(oldest)b AND %(newest)b))
 ), stored AS (
   INSERT INTO inbox_inboxmessage
     (id, tenant_id, recipient_id, seq, category, title, body, link, data, created_at)
   SELECT id, tenant_id, recipient_id, seq, category, title, body, link, data, %(now)s FROM fresh
 ), counted AS (
-  UPDATE inbox_feed f SET last_seq = f.last_seq + n.count, unread = f.unread + n.count
-  FROM (SELECT recipient_id, count(*) FROM fresh GROUP BY recipient_id) n
+  UPDATE inbox_feed f SET last_seq = f.last_seq + n.count, unread = f.unread + n.count, unseen = f.unseen + n.count,
+    by_category = count_by_category(f.by_category, n.categories, n.ones, n.ones)
+  FROM (SELECT recipient_id, count(*), array_agg(category) AS categories, array_agg(1) AS ones
+        FROM fresh GROUP BY recipient_id) n
   WHERE f.recipient_id = n.recipient_id AND f.recipient_id = ANY (%(recipients)b::uuid[])
-  RETURNING f.recipient_id, f.last_seq, f.unread
+  RETURNING f.recipient_id, f.last_seq, f.revision, f.seen_seq, f.unread, f.unseen, f.by_category
 )
-SELECT s.ord - 1, s.seq, c.last_seq, c.unread FROM fresh s JOIN counted c USING (recipient_id) ORDER BY s.ord
+SELECT recipient_id, ord - 1, seq, NULL, NULL, NULL, NULL, NULL, NULL FROM fresh
+UNION ALL
+SELECT recipient_id, NULL, NULL, last_seq, revision, seen_seq, unread, unseen, by_category FROM counted
 """
 
 
@@ -66,8 +75,13 @@ class Stored:
 
     message: InAppMessage
     seq: int
-    counters: Counters
+    #: the columns of the counters: almost no recipient is online, and only an announcement needs them decoded
+    counted: tuple[Any, ...]
     at: datetime
+
+    @property
+    def counters(self) -> Counters:
+        return from_row(self.counted)
 
     def as_json(self) -> dict[str, Any]:
         """The message as the API and the socket show it."""
@@ -101,7 +115,7 @@ def store(messages: Sequence[InAppMessage]) -> set[int]:
     """Store the batch and announce the new messages. Returns the indexes of messages whose recipient no longer
     exists."""
     with transaction.atomic(), bulk.cursor() as cursor:
-        cursor.execute(_LIVING, _recipient_columns(messages))
+        cursor.execute(_LIVING, _recipient_columns(messages), prepare=True)
         living = sorted(row[0] for row in cursor.fetchall())
         stored = _insert(cursor, [messages[i] for i in _without_repeats(messages, living)]) if living else []
         transaction.on_commit(lambda: announce_stored(stored))
@@ -118,24 +132,30 @@ def _without_repeats(messages: Sequence[InAppMessage], indexes: Sequence[int]) -
 
 def _recipient_columns(messages: Sequence[InAppMessage]) -> dict[str, Any]:
     return {
-        "recipients": [m.envelope.recipient_id for m in messages],
-        "tenants": [m.envelope.tenant_id for m in messages],
+        "recipients": pack("uuid", [m.envelope.recipient_id for m in messages]),
+        "tenants": pack("uuid", [m.envelope.tenant_id for m in messages]),
     }
 
 
 def _insert(cursor: Any, messages: Sequence[InAppMessage]) -> list[Stored]:
     recipients, now = _recipient_columns(messages), timezone.now()
-    cursor.execute(_LOCK_FEEDS, recipients)
+    cursor.execute(_LOCK_FEEDS, recipients, prepare=True)
+    ids = [m.envelope.delivery_id for m in messages]
     contents = {
-        "ids": [m.envelope.delivery_id for m in messages],
-        "categories": [m.envelope.category for m in messages],
-        "titles": [m.title for m in messages],
-        "bodies": [m.body for m in messages],
-        "links": [m.link for m in messages],
-        "data": [orjson.dumps(dict(m.data)).decode() for m in messages],
+        "ids": pack("uuid", ids),
+        "oldest": min(ids),
+        "newest": max(ids),
+        "categories": pack("text", [m.envelope.category for m in messages]),
+        "titles": pack("text", [m.title for m in messages]),
+        "bodies": pack("text", [m.body for m in messages]),
+        "links": pack("text", [m.link for m in messages]),
+        "data": pack("jsonb", [orjson.dumps(dict(m.data)).decode() if m.data else "{}" for m in messages]),
     }
-    cursor.execute(_STORE, {**recipients, **contents, "now": now})
-    return [Stored(messages[i], seq, Counters(last, unread), now) for i, seq, last, unread in cursor.fetchall()]
+    cursor.execute(_STORE, {**recipients, **contents, "now": now}, prepare=True)
+    rows = cursor.fetchall()
+    counted = {recipient_id: tuple(counts) for recipient_id, i, _, *counts in rows if i is None}
+    stored = sorted((i, seq, recipient_id) for recipient_id, i, seq, *_ in rows if i is not None)
+    return [Stored(messages[i], seq, counted[recipient_id], now) for i, seq, recipient_id in stored]
 
 
 def announce_stored(stored: Sequence[Stored]) -> None:

@@ -27,7 +27,8 @@ def message(to: Recipient, title: str = "Hello", **content: str) -> InAppMessage
     """A message to a recipient, with a new delivery id."""
     delivery_id = new_id()
     address = Address(to.external_id)
-    envelope = Envelope(delivery_id, to.tenant_id, to.pk, address, str(delivery_id), category="news")
+    category = content.pop("category", "news")
+    envelope = Envelope(delivery_id, to.tenant_id, to.pk, address, str(delivery_id), category=category)
     return InAppMessage(envelope, title=title, body=content.pop("body", "World"), **content)  # type: ignore[arg-type]
 
 

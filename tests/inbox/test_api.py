@@ -56,7 +56,8 @@ def test_a_server_gets_a_token_that_opens_the_inbox(people: People, web_role: No
     answer = Browser(people.acme_key).post("tokens", recipient="dora", ttl_seconds=60)
     assert answer.status_code == 201
     unread = Browser(answer.json()["token"]).get("unread")
-    assert unread.json() == {"last_seq": 5, "unread": 5}
+    counts = {"last_seq": 5, "revision": 0, "seen_seq": 0, "unread": 5, "unseen": 5}
+    assert unread.json() == {**counts, "categories": {"news": {"unread": 5, "unseen": 5}}}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,8 @@ def test_messages_come_newest_first_page_by_page(web_role: None, doras: str) -> 
     second_page = Browser(doras).get("messages", limit=3, before_seq=3).json()
     assert ([m["seq"] for m in second_page["messages"]], second_page["more"]) == ([2, 1], False)
     assert set(second_page["messages"][0]) == {
-        *("id", "seq", "category", "title", "body", "link", "data", "created_at", "read_at")
+        *("id", "seq", "revision", "state", "category", "title", "body", "link", "data", "created_at", "read_at"),
+        "snoozed_until",
     }
 
 
@@ -109,9 +111,10 @@ def test_messages_after_a_number_come_oldest_first(web_role: None, doras: str) -
 def test_reading_one_and_then_all(web_role: None, doras: str) -> None:
     browser = Browser(doras)
     newest = browser.get("messages", limit=1).json()["messages"][0]
-    assert browser.post(f"messages/{newest['id']}/read").json() == {"last_seq": 5, "unread": 4}
+    after = browser.post(f"messages/{newest['id']}/read").json()
+    assert (after["last_seq"], after["unread"], after["changes"][0]["state"]) == (5, 4, "read")
     assert [m["seq"] for m in browser.get("messages", unread="true").json()["messages"]] == [4, 3, 2, 1]
-    assert browser.post("read", up_to_seq=5).json() == {"last_seq": 5, "unread": 0}
+    assert browser.post("read", up_to_seq=5).json()["unread"] == 0
     assert browser.get("messages", limit=1).json()["messages"][0]["read_at"]
 
 

@@ -16,7 +16,7 @@ from playwright.sync_api import expect, sync_playwright
 from inbox.http import api, preferences_api, push_api
 from inbox.http.base import InboxView
 from inbox.http.demo_page import VIEWED, demo_link
-from inbox.models import InboxMessage
+from inbox.models import Feed, InboxMessage
 from notifier.sandbox.web_push import subscriptions
 from tenants.models import AuditLog, ConsentChange, Member, Preference, Recipient, User
 from tests.fixtures import People, as_web_role
@@ -29,6 +29,10 @@ ROLES = ["viewer", "marketer", "owner", "operator"]
 SUBSCRIPTION = subscriptions.create({"host": "fcm.googleapis.com"}, "")
 CHANGES: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/v1/inbox/messages/{message}/read", {}),
+    *(("POST", f"/v1/inbox/messages/{{message}}/{act}", {}) for act in ("unread", "archive", "unarchive", "unsnooze")),
+    ("POST", "/v1/inbox/messages/{message}/snooze", {"until": "2026-12-24T08:00:00Z"}),
+    ("DELETE", "/v1/inbox/messages/{message}", {}),
+    ("POST", "/v1/inbox/seen", {"up_to_seq": 5}),
     ("POST", "/v1/inbox/read", {"up_to_seq": 5}),
     ("PUT", "/v1/inbox/preferences", {"channels": {"push": False}}),
     ("PUT", "/v1/inbox/devices", {"subscription": SUBSCRIPTION}),
@@ -68,7 +72,8 @@ def looks(recipient: Recipient) -> list[int | None]:
 def state(recipient: Recipient) -> tuple[Any, ...]:
     """Every row that a token could change."""
     return (
-        list(InboxMessage.objects.filter(recipient_id=recipient.pk).order_by("seq").values_list("seq", "read_at")),
+        list(InboxMessage.objects.filter(recipient_id=recipient.pk).order_by("seq").values()),
+        list(Feed.objects.filter(recipient_id=recipient.pk).values()),
         list(Preference.objects.filter(recipient=recipient).values()),
         ConsentChange.objects.filter(recipient_id=recipient.pk).count(),
     )

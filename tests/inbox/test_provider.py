@@ -151,7 +151,7 @@ def test_only_watched_inboxes_are_published_to(dora: Recipient, emil: Recipient)
     direct = client.pubsub()  # type: ignore[no-untyped-call]
     direct.subscribe(f"live__group__{group_name(dora.pk)}")
     direct.get_message(timeout=60)
-    announcements.announce([dora.pk, emil.pk, new_id()], lambda _: Counters(1, 1).as_json())
+    announcements.announce([dora.pk, emil.pk, new_id()], lambda _: Counters(last_seq=1, unread=1).as_json())
     announcement = watcher.get_message(timeout=60)
     assert announcement is not None and announcement["channel"].decode().endswith(dora.pk.hex)
     assert watcher.get_message(timeout=0.2) is None
@@ -160,10 +160,10 @@ def test_only_watched_inboxes_are_published_to(dora: Recipient, emil: Recipient)
 
 
 def test_the_later_of_two_counters_is_known_without_a_clock() -> None:
-    stored, then_read = Counters(5, 3), Counters(5, 0)
+    stored, then_read = Counters(last_seq=5, unread=3), Counters(last_seq=5, revision=1, unread=0)
     assert stored.merged(then_read) == then_read.merged(stored) == then_read
-    assert Counters(6, 1).merged(then_read) == Counters(6, 1)
-    assert Counters(6, 4).merged(then_read) == Counters(6, 1)
+    then_stored = Counters(last_seq=6, revision=1, unread=1)
+    assert then_stored.merged(then_read) == then_read.merged(then_stored) == then_stored
 
 
 def test_the_tests_do_not_connect_as_a_superuser(db: None) -> None:

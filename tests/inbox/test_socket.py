@@ -13,11 +13,12 @@ import pytest
 import redis
 from django.conf import settings
 from django.db import connections
+from django.utils import timezone
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from inbox.store import announcements
-from inbox.store.feed import mark_read_up_to
+from inbox.store.changes import read_up_to
 from inbox.tokens import mint
 from tenants.models import Recipient, Tenant
 from tests.inbox.conftest import message, send
@@ -118,7 +119,7 @@ def test_a_read_mark_of_one_tab_is_shown_in_another(web: Web, dora: Recipient) -
         one.send(type="read", up_to_seq=1)
         frame = other.receive("unread")
         assert (frame["unread"], frame["read"]) == (1, {"up_to_seq": 1})
-        mark_read_up_to(dora.pk, 2)
+        read_up_to(dora.pk, 2, now=timezone.now())
         while one.receive("unread")["unread"]:
             pass
         assert other.receive("unread")["read"] == {"up_to_seq": 2}

@@ -13,7 +13,8 @@ from inbox.store.counters import Counters
 def news(*seqs: int, last_seq: int | None = None, unread: int | None = None) -> dict[str, Any]:
     newest = last_seq or max(seqs)
     messages = [{"seq": seq} for seq in seqs]
-    return {"last_seq": newest, "unread": newest if unread is None else unread, "messages": messages}
+    counters = Counters(last_seq=newest, unread=newest if unread is None else unread)
+    return {**counters.as_json(), "messages": messages}
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ def news(*seqs: int, last_seq: int | None = None, unread: int | None = None) -> 
 def test_only_the_next_messages_are_sent_and_a_gap_needs_the_table(
     announced: list[dict[str, Any]], taken: list[int], is_behind: bool
 ) -> None:
-    state = SyncState(seq=5, counters=Counters(5, 5))
+    state = SyncState(seq=5, revision=0, counters=Counters(last_seq=5, unread=5))
     for announcement in announced:
         state.receive_announcement(announcement)
     assert [m["seq"] for m in state.next_messages()] == taken
@@ -41,7 +42,7 @@ def test_only_the_next_messages_are_sent_and_a_gap_needs_the_table(
 
 
 def test_a_message_from_the_table_is_not_sent_again_when_it_is_announced() -> None:
-    state = SyncState(seq=5, counters=Counters(5, 5))
+    state = SyncState(seq=5, revision=0, counters=Counters(last_seq=5, unread=5))
     state.receive_announcement(news(8))
     assert state.next_messages() == []
     state.accept_page([{"seq": 6}, {"seq": 7}, {"seq": 8}], whole=True, target=8)
@@ -50,22 +51,58 @@ def test_a_message_from_the_table_is_not_sent_again_when_it_is_announced() -> No
 
 
 def test_the_socket_does_not_wait_for_erased_messages() -> None:
-    state = SyncState(seq=5, counters=Counters(9, 4))
+    state = SyncState(seq=5, revision=0, counters=Counters(last_seq=9, unread=4))
     state.accept_page([{"seq": 7}], whole=True, target=9)
     assert not state.is_behind
 
 
-def test_a_slow_socket_keeps_a_bounded_number_of_messages_and_is_behind() -> None:
-    state = SyncState(seq=0, counters=Counters())
-    for seq in range(1, 1001):
-        state.receive_announcement({**news(seq), "read": {"up_to_seq": seq}})
-    assert len(state.waiting) == len(state.take_read_marks()) == WAITING_AT_MOST
+def change(revision: int, **content: Any) -> dict[str, Any]:
+    return {**Counters(last_seq=5, revision=revision).as_json(), **content}
+
+
+def test_a_slow_socket_keeps_a_bounded_number_of_messages_and_changes_and_is_behind() -> None:
+    state = SyncState(seq=0, revision=0, counters=Counters())
+    for number in range(1, 1001):
+        state.receive_announcement({**news(number), "revision": number, "read": {"up_to_seq": number}})
+    assert len(state.waiting) == len(state.waiting_changes) == WAITING_AT_MOST
     assert len(state.next_messages()) == WAITING_AT_MOST
     assert state.is_behind
+    assert state.misses_changes
+
+
+@pytest.mark.parametrize(
+    ("announced", "sent", "misses"),
+    [
+        ([change(1, seen=5)], [{"seen": 5}], False),
+        ([change(2, seen=5), change(1, read={"up_to_seq": 3})], [{"read": {"up_to_seq": 3}}, {"seen": 5}], False),
+        ([change(1, seen=5), change(1, seen=5)], [{"seen": 5}], False),
+        ([change(2, seen=5)], [], True),
+        # too large to be announced, so that only the counters came
+        ([change(1)], [], True),
+        ([], [], False),
+    ],
+)
+def test_changes_are_sent_in_their_order_and_a_gap_needs_the_table(
+    announced: list[dict[str, Any]], sent: list[dict[str, Any]], misses: bool
+) -> None:
+    state = SyncState(seq=5, revision=0, counters=Counters(last_seq=5))
+    for announcement in announced:
+        state.receive_announcement(announcement)
+    changes = iter(state.next_change, None)
+    assert list(changes) == sent
+    assert state.misses_changes is misses
+
+
+def test_a_change_from_the_table_is_not_sent_again_when_it_is_announced() -> None:
+    state = SyncState(seq=5, revision=0, counters=Counters(last_seq=5))
+    state.receive_announcement(change(3, seen=5))
+    state.accept_changes(3)
+    state.receive_announcement(change(2, seen=4))
+    assert (state.next_change(), state.waiting_changes, state.misses_changes) == (None, {}, False)
 
 
 def test_an_old_announcement_does_not_undo_a_newer_one() -> None:
-    state = SyncState(seq=5, counters=Counters(5, 5))
-    state.receive_announcement(news(last_seq=5, unread=0))
+    state = SyncState(seq=5, revision=0, counters=Counters(last_seq=5, unread=5))
+    state.receive_announcement(change(1, read={"up_to_seq": 5}))
     state.receive_announcement(news(last_seq=5, unread=3))
-    assert state.counters == Counters(5, 0)
+    assert state.counters == Counters(last_seq=5, revision=1)

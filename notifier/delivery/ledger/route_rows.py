@@ -11,6 +11,7 @@ from typing import Annotated, NamedTuple
 from notifier.delivery.infra import bulk
 from notifier.delivery.ledger import ordering
 from notifier.delivery.ledger.history import not_before
+from notifier.delivery.ledger.inbox_seen import seen_in_inbox
 from notifier.vocabulary.status import QueuePosition, Reason, Status
 
 #: steps in the history of a message that only a person makes
@@ -160,7 +161,10 @@ def read_rows(notifications: Collection[uuid.UUID]) -> list[RoutedRow]:
     values = {"notifications": list(notifications), "low": not_before(notifications), "by_person": list(_BY_PERSON)}
     with bulk.cursor() as cursor:
         cursor.execute(_ROWS, values, prepare=True)
-        return [RoutedRow._make(row) for row in cursor.fetchall()]
+        rows = [RoutedRow._make(row) for row in cursor.fetchall()]
+    # the history has what the recipient did; that the inbox has shown a message is a number of the whole inbox
+    seen = seen_in_inbox([row.id for row in rows if row.channel == "in_app"])
+    return [row._replace(was_seen=True) if row.id in seen else row for row in rows]
 
 
 # ---- changes -------------------------------------------------------------------------------------------------------
