@@ -10,7 +10,7 @@ import pytest
 from pytest_django import Settings
 
 from inbox.models import InboxMessage
-from inbox.store import feed
+from inbox.store import changes
 from notifier.delivery.content import templates
 from notifier.delivery.routes import sweep as routes
 from notifier.delivery.send import deliver
@@ -115,10 +115,19 @@ def test_a_push_that_is_not_seen_lets_the_sms_leave_after_its_time_and_once(site
     assert Route.objects.get().due_at is None
 
 
+def test_an_inbox_message_that_was_shown_stops_the_rest(site: Site) -> None:
+    notification = site.send(INBOX_THEN_SMS)
+    site.work()
+    changes.see_up_to(site.ada.pk, 1)
+    site.work(11 * MINUTE)
+    assert site.arrived() == []
+    assert site.states(notification) == ["started", "not_needed"]
+
+
 def test_an_inbox_message_that_is_read_stops_the_rest(site: Site) -> None:
     notification = site.send(INBOX_THEN_SMS)
     site.work()
-    feed.mark_read(site.ada.pk, InboxMessage.objects.get().pk)
+    changes.act(site.ada.pk, InboxMessage.objects.get().pk, "read", now=datetime.now(UTC))
     site.work(11 * MINUTE)
     assert site.arrived() == []
     sms = next(d for d in site.read(notification)["deliveries"] if d["channel"] == "sms")
@@ -301,7 +310,7 @@ def test_a_later_step_in_quiet_hours_is_held_and_stopped_when_an_earlier_one_is_
     assert (sms.status, sms.queue_position, site.arrived()) == (Status.QUEUED, QueuePosition.PARKED, [])
     routes.sweep(now + 12 * MINUTE)
     assert Route.objects.get().due_at == sms.due_at - timedelta(seconds=1)
-    feed.mark_read(site.ada.pk, InboxMessage.objects.get().pk)
+    changes.act(site.ada.pk, InboxMessage.objects.get().pk, "read", now=datetime.now(UTC))
     routes.sweep(sms.due_at)
     assert site.states(notification) == ["started", "not_needed"]
     assert not OrderingQueue.objects.filter(unfinished__gt=0).exists()
