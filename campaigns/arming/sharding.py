@@ -56,10 +56,16 @@ def with_places(planner: CampaignPlanner, range_plan: RangePlan, drafts: list[Sh
     """The drafts with the places that their messages took in the windows of frequency caps."""
     if not planner.caps:
         return drafts
-    taker = PlaceTaker(planner.campaign, planner.caps, range_plan.zones, datetime.now(UTC))
+    taker = PlaceTaker(planner.campaign, planner.caps, range_plan.zones, _leaves_at(planner.campaign))
     shards = [Recipients(draft.channel, [message.recipient for message in draft.messages]) for draft in drafts]
     taken = taker.take_places(shards)
     return [replace(draft, places=shard_places) for draft, shard_places in zip(drafts, taken, strict=True)]
+
+
+def _leaves_at(campaign: Campaign) -> datetime:
+    """When the messages leave, as far as it is known: at the planned launch, else soon."""
+    now = datetime.now(UTC)
+    return max(now, campaign.launch_at) if campaign.launch_at is not None else now
 
 
 def canary_count(percent: int, messages: int, range_number: int) -> int:

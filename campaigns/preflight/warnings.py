@@ -98,6 +98,11 @@ def _about_leaving(campaign: Campaign, findings: Findings, now: datetime) -> Ite
             yield f"No worker listens on {queue_of(channel, Lane.BULK)}: nothing leaves until one is started."
     if campaign.launch_at is not None:
         now = max(now, campaign.launch_at)
+    if campaign.over_cap:
+        yield (
+            f"{campaign.over_cap:,} messages were over a frequency cap when the campaign was armed. Each is looked at"
+            " again before it leaves."
+        )
     if campaign.not_after is not None and now + timedelta(seconds=findings.seconds) > campaign.not_after:
         yield "“Not after” is earlier than the end of the campaign; messages that have not left by then will expire."
 

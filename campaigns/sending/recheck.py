@@ -5,25 +5,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from datetime import UTC, datetime
 
-from campaigns.category import category_rule_of
+from campaigns.sending.cap_check import CapCheck
 from campaigns.sending.claimed_shard import ClaimedShard
 from notifier.delivery.accounts import registry
-from notifier.delivery.caps import places
-from notifier.delivery.caps.last_look import over_cap
-from notifier.delivery.caps.loading import SECONDS, cached_caps, load_zones
-from notifier.delivery.caps.sharing import PlaceRequest
 from notifier.delivery.ledger.settle import Outcome
-from notifier.delivery.planning.cap_rules import Cap, caps_for, windows_at
 from notifier.delivery.planning.closed_hours import Hold, find_end
 from notifier.delivery.planning.consent_changes import changed_since, few_changes
-from notifier.delivery.planning.plan import Rule
 from notifier.delivery.recheck import plan_again, postpone
 from notifier.delivery.send import reroute
-from notifier.vocabulary.people import NO_RECIPIENT
-from notifier.vocabulary.status import Mode, Reason, Status
+from notifier.vocabulary.status import Reason, Status
 
 #: seconds for which consent changes are cached: an opt-out that was committed a second before a request is written must
 #: hold
@@ -37,7 +29,7 @@ class Recheck:
         self._claimed, self._clock = claimed, clock
         self._read_at = 0.0
         self._changed: frozenset[int] = frozenset()
-        self._rule: Rule | None = None
+        self._cap_check = CapCheck(claimed)
 
     def refusals(self, rows: Sequence[int]) -> dict[int, Outcome]:
         """Message -> why the message does not leave now. Messages without an entry may leave."""
@@ -49,7 +41,7 @@ class Recheck:
             return dict(zip(rows, reroute([claimed.ledger_row(i) for i in rows]), strict=True))
         self._read_changes()
         refused = {**self._in_closed_hours(rows, now), **self._refused_anew(rows, now)}
-        return self._over_cap(rows, refused, now) if cached_caps(claimed.campaign.tenant_id) else refused
+        return self._cap_check.add_refusals(rows, refused, now)
 
     def _refused_anew(self, rows: Sequence[int], now: datetime) -> dict[int, Outcome]:
         """Plans the messages with changed consent again, closed hours included."""
@@ -92,44 +84,3 @@ class Recheck:
             if (hold := ends[n]) is not None:
                 held[i] = postpone(self._claimed.ledger_row(i), hold, now)
         return held
-
-    def _over_cap(self, rows: Sequence[int], refused: dict[int, Outcome], now: datetime) -> dict[int, Outcome]:
-        """`refused`, and the messages that find a window of a frequency cap full. Last, so that a message that does not
-        leave takes no place; and a message of unknown outcome was counted before."""
-        claimed = self._claimed
-        caps = self._caps()
-        unsure = rows if self._places_are_old(caps, now) else self._without_place.intersection(rows)
-        asking = [i for i in unsure if i not in refused and i not in claimed.in_doubt] if caps else []
-        if not asking:
-            return refused
-        recipients = {i: claimed.payload.recipient(i) for i in asking}
-        if NO_RECIPIENT in recipients.values():
-            return refused
-        zones = load_zones(claimed.campaign.tenant_id, set(recipients.values()))
-        windows = {zone: windows_at(caps, zone, now) for zone in set(zones.values())}
-        # a recipient who was deleted is refused by the consent change
-        asking = [i for i in asking if recipients[i] in zones]
-        requests = [PlaceRequest(claimed.campaign.pk, recipients[i], windows[zones[recipients[i]]]) for i in asking]
-        full = places.take(claimed.campaign.tenant_id, requests)
-        over = {i: (claimed.ledger_row(i), windows) for i, windows in zip(asking, full, strict=True) if windows}
-        return {**refused, **dict(zip(over, over_cap(list(over.values()), now), strict=True))}
-
-    def _caps(self) -> list[Cap]:
-        """The caps that hold the shard's messages."""
-        campaign = self._claimed.campaign
-        if self._claimed.mode != Mode.LIVE:
-            return []
-        if self._rule is None:
-            self._rule = category_rule_of(campaign)
-        return caps_for(cached_caps(campaign.tenant_id), self._rule, self._claimed.channel)
-
-    def _places_are_old(self, caps: Sequence[Cap], now: datetime) -> bool:
-        """Whether the places that arming took do not count now: a window is over, or a cap is new or has changed."""
-        window, armed_at = self._claimed.payload.cap_window, self._claimed.campaign.armed_at
-        assert armed_at is not None
-        in_window = bool(window) and window[0] <= now.timestamp() < window[1]
-        return not in_window or any(cap.changed_at > armed_at - timedelta(seconds=SECONDS) for cap in caps)
-
-    @cached_property
-    def _without_place(self) -> frozenset[int]:
-        return frozenset(self._claimed.payload.over_cap)

@@ -56,9 +56,10 @@ def over_cap(rows: Sequence[tuple[Claimed, Sequence[CapWindow]]], now: datetime)
 
 
 def _outcome(row: Claimed, policy: OverCap, full: Sequence[CapWindow], now: datetime) -> Outcome:
-    """Suppressed, or held until the next window, or expired if it may not leave so late."""
+    """Suppressed, or held until the next window, or expired if it may not leave so late. A message that has waited
+    joins no digest: it waits for the next window instead."""
     detail, until = describe(full), next_window(full)
-    if policy != OverCap.DEFER:
+    if policy == OverCap.DROP:
         return Outcome(row, Status.SUPPRESSED, Reason.FREQUENCY_CAP, detail)
     if row.not_after is not None and row.not_after <= until:
         return Outcome(row, Status.EXPIRED, Reason.FREQUENCY_CAP, detail)

@@ -14,6 +14,7 @@ from notifier.delivery.accept_context import AcceptContext
 from notifier.delivery.caps import places
 from notifier.delivery.caps.policy import describe, load_policies, next_window
 from notifier.delivery.caps.sharing import PlaceRequest
+from notifier.delivery.digests import gathering
 from notifier.delivery.draft import Draft
 from notifier.delivery.ledger.accepted_rows import DeliveryRow
 from notifier.delivery.planning.cap_rules import CapWindow, caps_for, windows_at
@@ -36,9 +37,13 @@ def limit(context: AcceptContext, drafts: Sequence[Draft]) -> None:
     taken = places.take(context.tenant.id, requests)
     over = [(draft, rows, full) for (draft, rows), full in zip(asked, taken, strict=True) if full]
     policies = load_policies(context.tenant.id, {draft.rule.category for draft, _, _ in over}) if over else {}
+    for_digest = [(d, rows) for d, rows, _ in over if policies.get(d.rule.category) == OverCap.DIGEST]
+    no_digest = {row.id for row in gathering.gather_rows(context, for_digest)} if for_digest else set()
     for draft, rows, full in over:
+        policy = policies.get(draft.rule.category, OverCap.DROP)
         for row in rows:
-            _hold_back(row, policies.get(draft.rule.category, OverCap.DROP), full, context.now)
+            if policy != OverCap.DIGEST or row.id in no_digest:
+                _hold_back(row, policy, full, context.now)
 
 
 def withdraw(context: AcceptContext, refused: Sequence[Draft]) -> None:
@@ -58,10 +63,12 @@ def _leaving(draft: Draft) -> dict[str, list[DeliveryRow]]:
 
 
 def _hold_back(row: DeliveryRow, policy: OverCap, full: Sequence[CapWindow], now: datetime) -> None:
+    """Suppress the row, or let it wait for the next window. A message that no digest takes waits, too: it may be a
+    digest itself."""
     row.detail, until = describe(full), next_window(full)
-    if policy == OverCap.DEFER and not (row.not_after and row.not_after <= until):
+    if policy != OverCap.DROP and not (row.not_after and row.not_after <= until):
         # asks for its places again when the next window begins
         row.due_at, row.queue_position = until, QueuePosition.PARKED
         return
-    row.status = Status.EXPIRED if policy == OverCap.DEFER else Status.SUPPRESSED
+    row.status = Status.SUPPRESSED if policy == OverCap.DROP else Status.EXPIRED
     row.reason, row.settled_at, row.account_id, row.content = Reason.FREQUENCY_CAP, now, None, None
