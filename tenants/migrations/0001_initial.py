@@ -966,7 +966,7 @@ class Migration(migrations.Migration):
                 ("asked_at", models.DateTimeField()),
                 (
                     "asked_by",
-                    models.CharField(help_text="api, page (the preferences page) or widget.", max_length=8),
+                    models.CharField(help_text="api, page (the preferences page), widget, or import.", max_length=8),
                 ),
                 (
                     "asked_from",
@@ -979,10 +979,12 @@ class Migration(migrations.Migration):
                 ("language", models.CharField(max_length=16)),
                 (
                     "text",
-                    models.TextField(help_text="The mail that asked for the confirmation, without its link."),
+                    models.TextField(
+                        help_text="The mail that asked for the confirmation, without its link; of an import, where it was given."
+                    ),
                 ),
                 ("text_sha256", models.CharField(max_length=64)),
-                ("notification_id", models.UUIDField(help_text="The notification that was the mail.")),
+                ("notification_id", models.UUIDField(help_text="The notification that was the mail.", null=True)),
                 ("confirmed_at", models.DateTimeField(null=True)),
                 ("confirmed_from", models.GenericIPAddressField(null=True)),
                 ("confirmed_with", models.CharField(blank=True, max_length=300)),

@@ -113,13 +113,15 @@ class OptInProof(TenantOwned):
     #: what the recipient asked for: the category's key, or key:channel for one channel of it
     entries = ArrayField(models.CharField(max_length=96))
     asked_at = models.DateTimeField()
-    asked_by = models.CharField(max_length=8, help_text="api, page (the preferences page) or widget.")
+    asked_by = models.CharField(max_length=8, help_text="api, page (the preferences page), widget, or import.")
     asked_from = models.GenericIPAddressField(null=True, help_text="The network address of the caller.")
     asked_with = models.CharField(max_length=300, blank=True, help_text="The user agent of the caller.")
     language = models.CharField(max_length=16)
-    text = models.TextField(help_text="The mail that asked for the confirmation, without its link.")
+    text = models.TextField(
+        help_text="The mail that asked for the confirmation, without its link; of an import, where it was given."
+    )
     text_sha256 = models.CharField(max_length=64)
-    notification_id = models.UUIDField(help_text="The notification that was the mail.")
+    notification_id = models.UUIDField(null=True, help_text="The notification that was the mail.")
     confirmed_at = models.DateTimeField(null=True)
     confirmed_from = models.GenericIPAddressField(null=True)
     confirmed_with = models.CharField(max_length=300, blank=True)

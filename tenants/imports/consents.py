@@ -1,0 +1,203 @@
+"""Import consents that were given elsewhere: who said yes or no to which category, when, and where it is written.
+
+A file has the columns external_id, category, channel (may be left out), consent, at and source. A no always holds. A
+yes that is older than the recipient's own no does not: the row is reported. Each yes keeps its proof (OptInProof).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import BinaryIO
+
+from django.conf import settings
+from django.db import transaction
+
+from notifier.values import timestamps
+from notifier.vocabulary.status import ConsentSource
+from tenants.access import set_consent_source
+from tenants.imports.csv_file import BinarySource, CsvTable, RowProblem, UnreadableFile, open_table
+from tenants.models import Category, ConsentChange, OptInProof, Preference, Recipient
+
+#: rows of one transaction
+BATCH = 1_000
+COLUMNS = ("external_id", "category", "channel", "consent", "at", "source")
+_ANSWERS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+MAX_SOURCE = 300
+
+
+@dataclass(frozen=True)
+class Consent:
+    """One row: a recipient's yes or no to a category, or to one channel of it."""
+
+    line: int
+    external_id: str
+    category: str
+    channel: str
+    consent: bool
+    at: datetime
+    source: str  #: where it was given: "form on shop.example, 2024"
+
+    @property
+    def entry(self) -> str:
+        """As preferences hold it."""
+        return f"{self.category}:{self.channel}" if self.channel else self.category
+
+
+@dataclass
+class ConsentResult:
+    """What became of the rows."""
+
+    applied: int = 0
+    problems: list[RowProblem] = field(default_factory=list)
+
+
+def import_consents(tenant_id: uuid.UUID, source: BinarySource | BinaryIO, channels: Collection[str]) -> ConsentResult:
+    """Apply the good rows and report the others. `channels`: their names. Raises UnreadableFile, and changes nothing,
+    for a file without the columns."""
+    table = open_table(source, settings.IMPORT_MAX_BYTES)
+    result = ConsentResult()
+    rows = _parse(table, channels, result)
+    while batch := list(islice(rows, BATCH)):
+        result.problems += _apply(tenant_id, batch)
+        result.applied += len(batch)
+    result.applied -= sum(problem.reason in _REASONS for problem in result.problems)
+    result.problems.sort(key=lambda problem: problem.line)
+    return result
+
+
+# ---- reading -------------------------------------------------------------------------------------------------------
+
+
+def _parse(table: CsvTable, channels: Collection[str], result: ConsentResult) -> Iterator[Consent]:
+    names = [name.casefold() for name in table.header]
+    if unknown := set(names) - set(COLUMNS):
+        raise UnreadableFile(f"Unknown column {min(unknown)!r}; known: {', '.join(COLUMNS)}.")
+    if missing := set(COLUMNS) - {"channel"} - set(names):
+        raise UnreadableFile(f"The column {min(missing)!r} is missing.")
+    for row in table.rows():
+        problem: RowProblem | str
+        if isinstance(row, RowProblem):
+            problem = row
+        else:
+            line, cells = row
+            consent = _consent(line, dict(zip(names, cells, strict=True)), channels)
+            if isinstance(consent, Consent):
+                yield consent
+                continue
+            problem = RowProblem(line, consent)
+        result.problems.append(problem)
+
+
+def _consent(line: int, cells: dict[str, str], channels: Collection[str]) -> Consent | str:
+    """The row, or why it cannot be read."""
+    answer, at, channel = _ANSWERS.get(cells["consent"].casefold()), _time(cells["at"]), cells.get("channel", "")
+    if answer is None:
+        return f"consent: {cells['consent'][:20]!r} is neither yes nor no"
+    if at is None:
+        return f"at: {cells['at'][:40]!r} is no date or time in the past, such as 2024-05-01 or 2024-05-01T09:00:00Z"
+    if channel and channel not in channels:
+        return f"channel: {channel[:20]!r} is unknown; known: {', '.join(sorted(channels))}"
+    if not 1 <= len(cells["source"]) <= MAX_SOURCE:
+        return f"source: says where the consent was given, in 1 to {MAX_SOURCE} characters"
+    return Consent(line, cells["external_id"], cells["category"], channel, answer, at, cells["source"])
+
+
+def _time(text: str) -> datetime | None:
+    at = timestamps.parse(text)
+    if at is not None and at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    return at if at is not None and at <= datetime.now(UTC) else None
+
+
+# ---- applying ------------------------------------------------------------------------------------------------------
+
+_NO_RECIPIENT = "external_id: there is no such recipient"
+_NO_CATEGORY = "category: there is no such category"
+_LATER_NO = "the recipient said no after that"
+_REASONS = frozenset({_NO_RECIPIENT, _NO_CATEGORY, _LATER_NO})
+
+
+def _apply(tenant_id: uuid.UUID, rows: Sequence[Consent]) -> list[RowProblem]:
+    """Apply the rows in the order of their times, one transaction; returns the rows that were left out."""
+    with transaction.atomic():
+        set_consent_source(ConsentSource.IMPORT)
+        recipients = {
+            recipient.external_id: recipient
+            for recipient in Recipient.objects.filter(
+                tenant_id=tenant_id, external_id__in=[row.external_id for row in rows]
+            ).exclude(status=Recipient.State.ERASED)
+        }
+        keys = [row.category for row in rows]
+        known = set(Category.objects.filter(tenant_id=tenant_id, key__in=keys).values_list("key", flat=True))
+        preferences = _locked_preferences(tenant_id, [r.pk for r in recipients.values()])
+        problems, proofs = [], []
+        for row in sorted(rows, key=lambda row: row.at):
+            recipient = recipients.get(row.external_id)
+            if recipient is None or row.category not in known:
+                problems.append(RowProblem(row.line, _NO_CATEGORY if recipient else _NO_RECIPIENT))
+                continue
+            preference = preferences[recipient.pk]
+            if row.consent and _said_no_later(preference, row):
+                problems.append(RowProblem(row.line, _LATER_NO))
+                continue
+            _take(preference, row)
+            if row.consent:
+                proofs.append(_proof(tenant_id, recipient, row))
+        Preference.objects.bulk_update(
+            [preferences[pk] for pk in sorted(preferences)], ["categories_off", "categories_on"]
+        )
+        OptInProof.objects.bulk_create(proofs)
+    return problems
+
+
+def _locked_preferences(tenant_id: uuid.UUID, recipients: list[uuid.UUID]) -> dict[uuid.UUID, Preference]:
+    missing = [Preference(tenant_id=tenant_id, recipient_id=pk) for pk in sorted(recipients)]
+    Preference.objects.bulk_create(missing, ignore_conflicts=True)
+    rows = Preference.objects.select_for_update().filter(recipient_id__in=recipients).order_by("recipient_id")
+    return {preference.recipient_id: preference for preference in rows}
+
+
+def _said_no_later(preference: Preference, row: Consent) -> bool:
+    """Whether an opt-out of this entry stands that was made after the row's time."""
+    noes = {row.entry, row.category} & set(preference.categories_off)
+    if not noes and not preference.everything_off:
+        return False
+    column = "detail__categories_off__contains" if noes else "detail__everything_off"
+    later = ConsentChange.objects.filter(
+        recipient_id=preference.recipient_id,
+        changed="preference",
+        at__gt=row.at,
+        **{column: min(noes) if noes else True},
+    )
+    return later.exists()
+
+
+def _take(preference: Preference, row: Consent) -> None:
+    """Write the row's answer into the preference, in memory. A yes to a category leaves opt-outs of its channels."""
+    off, on = set(preference.categories_off), set(preference.categories_on)
+    of_entry = {row.entry} if row.channel else {row.category, *(e for e in on if e.startswith(f"{row.category}:"))}
+    if row.consent:
+        preference.categories_off, preference.categories_on = sorted(off - {row.entry}), sorted(on | {row.entry})
+    else:
+        preference.categories_off, preference.categories_on = sorted(off | {row.entry}), sorted(on - of_entry)
+
+
+def _proof(tenant_id: uuid.UUID, recipient: Recipient, row: Consent) -> OptInProof:
+    return OptInProof(
+        tenant_id=tenant_id,
+        recipient=recipient,
+        category=row.category,
+        entries=[row.entry],
+        asked_at=row.at,
+        confirmed_at=row.at,
+        asked_by="import",
+        language="",
+        text=row.source,
+        text_sha256=hashlib.sha256(row.source.encode()).hexdigest(),
+        notification_id=None,
+    )
