@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -80,7 +81,8 @@ def _close_alone(accept: Accept, tenant_id: uuid.UUID, now: datetime) -> int:
     with transaction.atomic():
         for digest in rows.claim_due(tenant_id, now, 1):
             if not _postpone(digest, now):
-                _end(digest, load_contents([digest], now)[digest.id], Reason.TEMPLATE_ERROR, "an internal error", now)
+                content = load_contents([digest], now)[digest.id]
+                _failed(digest, content, Reason.TEMPLATE_ERROR, "an internal error").write(now)
     return 0
 
 
@@ -92,8 +94,8 @@ def _close_some(accept: Accept, tenant_id: uuid.UUID, now: datetime, limit: int)
         _lock_queues(tenant_id, digests)
         contents = load_contents(digests, now)
         outcomes = _accept_all(accept, tenant_id, digests, contents)
-        for digest in digests:
-            _finish(digest, contents[digest.id], outcomes.get(digest.id), now)
+        ends = [_end(digest, contents[digest.id], outcomes.get(digest.id), now) for digest in digests]
+        _Ends([row for end in ends for row in end.rows], [d for end in ends for d in end.digests]).write(now)
         log.info(
             "digests closed",
             action="digest.close",
@@ -177,7 +179,7 @@ def _request(digest: DueDigest, content: Content, external_id: str, version_id: 
         digest.template,
         category=digest.category,
         channels=channels,
-        data={"items": content.items, "count": content.count},
+        data={"items": [item for _, item in content.items], "count": content.count},
         mode=Mode(digest.mode),
         of_digest=digest.id,
     )
@@ -186,17 +188,30 @@ def _request(digest: DueDigest, content: Content, external_id: str, version_id: 
 # ---- end -------------------------------------------------------------------------------------------------------------
 
 
-def _finish(digest: DueDigest, content: Content, outcome: Accepted | NotifierError | None, now: datetime) -> None:
+@dataclass
+class _Ends:
+    """How the digests of a batch and the rows of their items end; written together."""
+
+    rows: list[EndedRow] = field(default_factory=list)
+    digests: list[Closed] = field(default_factory=list)
+
+    def write(self, now: datetime) -> None:
+        end_rows(self.rows, now)
+        rows.close(self.digests, now)
+
+
+def _end(digest: DueDigest, content: Content, outcome: Accepted | NotifierError | None, now: datetime) -> _Ends:
+    """How one digest ends; a digest whose recipient has too many messages waiting is postponed instead."""
     if isinstance(outcome, QueueFull) and _postpone(digest, now):
-        return
+        return _Ends()
     if isinstance(outcome, NotifierError):
-        _end(digest, content, _reason_of(outcome), outcome.message, now)
-        return
-    end_rows(_left_out(content), now)
-    if outcome is not None:
-        detail = f"notification {outcome.notification_id}"
-        end_rows([_ended(row, Status.SUPPRESSED, Reason.IN_DIGEST, detail) for row in content.rows], now)
-    rows.close([Closed(digest.id, None if outcome is None else outcome.notification_id, "")], now)
+        return _failed(digest, content, _reason_of(outcome), outcome.message)
+    ended = [_ended(*left_out) for left_out in content.ended]
+    if outcome is None:
+        return _Ends(ended, [Closed(digest.id, None, "")])
+    detail = f"notification {outcome.notification_id}"
+    ended += [_ended(row, Status.SUPPRESSED, Reason.IN_DIGEST, detail) for row in content.rows]
+    return _Ends(ended, [Closed(digest.id, outcome.notification_id, "")])
 
 
 def _postpone(digest: DueDigest, now: datetime) -> bool:
@@ -207,16 +222,13 @@ def _postpone(digest: DueDigest, now: datetime) -> bool:
     return True
 
 
-def _end(digest: DueDigest, content: Content, reason: Reason, why: str, now: datetime) -> None:
-    """Close a digest that cannot leave: its items have failed, and say why."""
-    detail = f"digest {digest.template}: {why}"[:300]
-    end_rows([*_left_out(content), *(_ended(row, Status.FAILED, reason, detail) for row in content.rows)], now)
-    rows.close([Closed(digest.id, None, detail)], now)
+def _failed(digest: DueDigest, content: Content, reason: Reason, why: str) -> _Ends:
+    """The end of a digest that cannot leave: its items have failed, and say why."""
     log.warning("digest failed", action="digest.close", tenant=str(digest.tenant_id), digest=str(digest.id))
-
-
-def _left_out(content: Content) -> list[EndedRow]:
-    return [_ended(*ended) for ended in content.ended]
+    detail = f"digest {digest.template}: {why}"[:300]
+    ended = [_ended(*left_out) for left_out in content.ended]
+    ended += [_ended(row, Status.FAILED, reason, detail) for row in content.rows]
+    return _Ends(ended, [Closed(digest.id, None, detail)])
 
 
 def _ended(row: WaitingRow, status: Status, reason: Reason, detail: str) -> EndedRow:

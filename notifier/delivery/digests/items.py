@@ -52,7 +52,7 @@ class Content:
 
     rows: list[WaitingRow] = field(default_factory=list)
     ended: list[tuple[WaitingRow, Status, Reason, str]] = field(default_factory=list)
-    items: list[dict[str, Any]] = field(default_factory=list)  #: the newest, newest last
+    items: list[tuple[datetime, dict[str, Any]]] = field(default_factory=list)  #: the newest with their times, in order
     count: int = 0  #: of all
     of_campaigns: bool = False
 
@@ -98,7 +98,7 @@ def load_contents(digests: Sequence[DueDigest], now: datetime) -> dict[uuid.UUID
     _add_campaigns(contents)
     for digest in digests:
         content = contents[digest.id]
-        content.items = sorted(content.items, key=lambda item: item["created_at"])[-digest.max_items :]
+        content.items = sorted(content.items, key=lambda item: item[0])[-digest.max_items :]
     return contents
 
 
@@ -150,7 +150,7 @@ def _add_data(contents: Mapping[uuid.UUID, Content], newest: Mapping[uuid.UUID, 
         cursor.execute(_DATA, [[digest_id for digest_id, _ in pairs], [pk for _, pk in pairs]])
         for digest_id, notification_id, created_at, data in cursor.fetchall():
             own = {"created_at": _written(created_at), "notification_id": str(notification_id)}
-            contents[digest_id].items.append(own | orjson.loads(data))
+            contents[digest_id].items.append((created_at, own | orjson.loads(data)))
 
 
 def _add_campaigns(contents: Mapping[uuid.UUID, Content]) -> None:
@@ -164,7 +164,7 @@ def _add_campaigns(contents: Mapping[uuid.UUID, Content]) -> None:
         if campaign_id in campaigns:
             content = contents[digest_id]
             own = {"created_at": _written(created_at), "campaign_id": str(campaign_id)}
-            content.items.append(own | dict(campaigns[campaign_id]))
+            content.items.append((created_at, own | dict(campaigns[campaign_id])))
             content.count, content.of_campaigns = content.count + 1, True
 
 

@@ -108,11 +108,22 @@ class DueDigest(NamedTuple):
 
 
 _DUE = "closed_at IS NULL AND closes_at <= %s"
-_DUE_TENANTS = f"SELECT DISTINCT tenant_id FROM notifier_digest WHERE {_DUE}"
+# a loose scan: one probe of the index a tenant, where DISTINCT would read all open digests
+_DUE_TENANTS = f"""
+WITH RECURSIVE t (tenant_id) AS (
+  (SELECT tenant_id FROM notifier_digest WHERE closed_at IS NULL ORDER BY tenant_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT d.tenant_id FROM notifier_digest d WHERE d.closed_at IS NULL AND d.tenant_id > t.tenant_id
+          ORDER BY d.tenant_id LIMIT 1)
+  FROM t WHERE t.tenant_id IS NOT NULL
+)
+SELECT tenant_id FROM t
+WHERE (SELECT true FROM notifier_digest d WHERE d.tenant_id = t.tenant_id AND {_DUE} ORDER BY closes_at LIMIT 1)
+"""
 # several sweeps may run: each digest is closed by the one that locks its row
 _CLAIM = f"""
 SELECT {", ".join(DueDigest._fields)} FROM notifier_digest
-WHERE tenant_id = %s AND {_DUE} ORDER BY closes_at, id LIMIT %s FOR UPDATE SKIP LOCKED
+WHERE tenant_id = %s AND {_DUE} ORDER BY closes_at LIMIT %s FOR UPDATE SKIP LOCKED
 """
 _POSTPONE = "UPDATE notifier_digest SET closes_at = %s WHERE id = %s AND closed_at IS NULL"
 

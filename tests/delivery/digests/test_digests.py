@@ -162,6 +162,17 @@ def test_a_message_with_a_time_of_its_own_leaves_by_itself(shop: DigestShop) -> 
     assert shop.digests() == []
 
 
+def test_data_may_have_the_names_that_an_item_has_by_itself(shop: DigestShop) -> None:
+    for created in (7, "yesterday", None):
+        shop.accept(
+            SendRequest(
+                "ada", "order", data={"order": "x", "created_at": created}, digest=by_key(), channels=("email",)
+            )
+        )
+    shop.close()
+    assert [item["created_at"] for item in shop.sent_digest().data["items"]] == [7, "yesterday", None]
+
+
 def test_a_template_that_fails_ends_the_items_visibly(shop: DigestShop) -> None:
     shop.setting()
     order = shop.order("A")
