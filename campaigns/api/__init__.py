@@ -10,6 +10,7 @@ from __future__ import annotations
 from campaigns.api import controls, schedules
 from campaigns.api.audiences import AudienceMembersView, AudiencesView, AudienceView, FilterCountView
 from campaigns.api.campaigns import CampaignResultsView, CampaignsView, CampaignView
+from campaigns.api.explain import ExplainCampaignView
 from campaigns.api.rehearsal import CampaignPreflightView, CampaignRehearseView, CampaignTestView
 from notifier.api.framework.paths import path
 
@@ -23,6 +24,7 @@ urlpatterns = [
     path("v1/campaigns/<id:campaign_id>/preflight", CampaignPreflightView.as_view()),
     path("v1/campaigns/<id:campaign_id>/rehearse", CampaignRehearseView.as_view()),
     path("v1/campaigns/<id:campaign_id>/test", CampaignTestView.as_view()),
+    path("v1/campaigns/<id:campaign_id>/explain", ExplainCampaignView.as_view()),
     path("v1/campaigns/<id:campaign_id>/results", CampaignResultsView.as_view()),
     *controls.urls(),
     *schedules.urls(),

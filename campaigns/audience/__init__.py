@@ -10,6 +10,7 @@ recipients, count, sample).
 
 from campaigns.audience.lists import ListReport, load_file, load_ids, load_staged, stage_ids
 from campaigns.audience.queries import (
+    contains,
     count_filter,
     count_recipients,
     key_ranges,
@@ -22,6 +23,7 @@ from campaigns.audience.segments import check_filter
 __all__ = [
     "ListReport",
     "check_filter",
+    "contains",
     "count_filter",
     "count_recipients",
     "key_ranges",

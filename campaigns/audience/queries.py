@@ -88,6 +88,13 @@ def count_recipients(audience: Audience) -> int | None:
     return None if audience.is_topic else _count(audience)
 
 
+def contains(audience: Audience, recipient: Recipient) -> bool:
+    """Whether the audience has the recipient now. Not for a topic."""
+    sql, params = _matching(audience)
+    ((found,),) = _rows(f"SELECT EXISTS (SELECT {sql} AND r.id = %s)", [*params, recipient.pk])
+    return bool(found)
+
+
 def count_filter(tenant_id: uuid.UUID, filter_: object) -> int:
     """How many recipients of the tenant a filter finds, before an audience is made of it. Raises InvalidInput."""
     return _count(Audience(tenant_id=tenant_id, source=Audience.Source.SEGMENT, filter=filter_))

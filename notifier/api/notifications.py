@@ -97,7 +97,7 @@ class NotificationsView(TenantView):
             rows = rows.filter(
                 recipient=get_owned(Recipient.objects.all(), self.tenant, external_id=trimmed(external_id))
             )
-        return Response(page(request, rows, lambda listed: [_shown(n, d) for n, d in _with_deliveries(listed)]))
+        return Response(page(request, rows, lambda listed: [_shown(n, d) for n, d in with_deliveries(listed)]))
 
 
 class NotificationsBulkView(TenantView):
@@ -140,7 +140,7 @@ def find(tenant: Tenant, notification_id: uuid.UUID) -> Notification:
 
 def show_one(notification: Notification) -> dict[str, Any]:
     """A notification with its deliveries and their histories."""
-    (_, deliveries), = _with_deliveries([notification])  # fmt: skip
+    (_, deliveries), = with_deliveries([notification])  # fmt: skip
     return _shown(notification, deliveries, load_histories(deliveries))
 
 
@@ -205,7 +205,8 @@ def _notifications(tenant_id: uuid.UUID) -> Any:
     return Notification.objects.filter(tenant_id=tenant_id).select_related("recipient", "version__template", "route")
 
 
-def _with_deliveries(notifications: Sequence[Notification]) -> list[tuple[Notification, list[Delivery]]]:
+def with_deliveries(notifications: Sequence[Notification]) -> list[tuple[Notification, list[Delivery]]]:
+    """Each notification with its deliveries, in the order of their ids."""
     if not notifications:
         return []
     ids = [n.pk for n in notifications]

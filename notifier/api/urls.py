@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from notifier.api import docs, events, layouts, notifications, push, templates, waiting
+from notifier.api import docs, events, explain, layouts, notifications, push, templates, waiting
 from notifier.api.framework.paths import path
 
 urlpatterns = [
@@ -13,6 +13,8 @@ urlpatterns = [
     path("notifications/bulk", notifications.NotificationsBulkView.as_view()),
     path("notifications/cancel", waiting.CancelGroupView.as_view()),
     path("notifications/<id:notification_id>", notifications.NotificationView.as_view()),
+    path("notifications/<id:notification_id>/explain", explain.ExplainNotificationView.as_view()),
+    path("recipients/<segment:external_id>/explain", explain.ExplainRecipientView.as_view()),
     path("notifications/<id:notification_id>/cancel", waiting.CancelView.as_view()),
     path("notifications/<id:notification_id>/reschedule", waiting.RescheduleView.as_view()),
     path("push/webpush-key", push.WebPushKeyView.as_view()),

@@ -23,6 +23,8 @@ ENDPOINTS = [
     *WITH_A_BODY,
     ("GET", "/v1/notifications"),
     ("GET", "/v1/notifications/01890000-0000-7000-8000-000000000000"),
+    ("GET", "/v1/notifications/01890000-0000-7000-8000-000000000000/explain"),
+    ("GET", "/v1/recipients/dora/explain"),
     ("GET", "/v1/templates"),
     ("GET", "/v1/push/webpush-key"),
     ("GET", "/v1/layouts"),

@@ -28,7 +28,7 @@ class ChannelRule(NamedTuple):
     kinds: frozenset[Kind]  #: of the messages that the rule looks at
     suppresses: _Question
     looks_at: _Words  #: what the rule sees, in words
-    source: str  #: the row of the choice: `recipient` or `preference`
+    choice: str  #: what holds the choice: `recipient`, or a column of the preferences
 
 
 def _has_opt_in(person: Person, rule: Rule, channel: str) -> bool:
@@ -57,7 +57,7 @@ CHANNEL_RULES: tuple[ChannelRule, ...] = (
         MARKETING,
         lambda person, rule, channel: person.preferences.everything_off,
         lambda person, rule, channel: f"everything_off is {str(person.preferences.everything_off).lower()}",
-        "preference",
+        "everything_off",
     ),
     ChannelRule(
         Reason.CHANNEL_OFF,
@@ -66,21 +66,21 @@ CHANNEL_RULES: tuple[ChannelRule, ...] = (
         lambda person, rule, channel: (
             f"the channel {channel} is {'off' if channel in person.preferences.channels_off else 'on'}"
         ),
-        "preference",
+        "channels_off",
     ),
     ChannelRule(
         Reason.CATEGORY_OFF,
         NOT_CRITICAL,
         lambda person, rule, channel: bool(rule.category) and bool(_opt_outs(person, rule, channel)),
         lambda person, rule, channel: _describe_opt_out(person, rule, channel),
-        "preference",
+        "categories_off",
     ),
     ChannelRule(
         Reason.NOT_OPTED_IN,
         NOT_CRITICAL,
         lambda person, rule, channel: bool(rule.opt_in) and not _has_opt_in(person, rule, channel),
         lambda person, rule, channel: _describe_opt_in(person, rule, channel),
-        "preference",
+        "categories_on",
     ),
 )
 

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -48,14 +49,15 @@ class Choice:
 
 @dataclass(frozen=True)
 class Choices:
-    """The choices that rules look at. `rows`: `recipient` and `preference`; `suppressions`: by channel and address."""
+    """The choices that rules look at. `columns`: `recipient` (its status), and columns of the preferences;
+    `suppressions`: by channel and address."""
 
-    rows: Mapping[str, Choice] = field(default_factory=dict)
+    columns: Mapping[str, Choice] = field(default_factory=dict)
     suppressions: Mapping[tuple[str, str], Choice] = field(default_factory=dict)
     zone_source: str = ""  #: whose zone the recipient has: `phone` or `recipient`; empty: the tenant's counts
 
-    def describe(self, row: str) -> str:
-        choice = self.rows.get(row)
+    def describe(self, column: str) -> str:
+        choice = self.columns.get(column)
         return f" ({choice.describe()})" if choice is not None else ""
 
 
@@ -87,6 +89,21 @@ def trace(request: TraceRequest) -> Trace:
     entries = plan(request.person, request.rule, request.channels, request.when, request.has_account)
     results = [line for name in request.channels for line in _channel_lines(request, name, entries)]
     return Trace(entries, results)
+
+
+#: (tenant, request, trace) -> lines about what is decided after these rules
+LaterRule = Callable[[uuid.UUID, TraceRequest, Trace], Iterable[RuleResult]]
+_later_rules: list[LaterRule] = []
+
+
+def add_later_rule(rule: LaterRule) -> None:
+    """Packages that decide more (routes, digests, caps) call this in `AppConfig.ready`."""
+    _later_rules.append(rule)
+
+
+def later_lines(tenant_id: uuid.UUID, request: TraceRequest, traced: Trace) -> list[RuleResult]:
+    """The lines of all later rules, in the order of their registration."""
+    return [line for rule in _later_rules for line in rule(tenant_id, request, traced)]
 
 
 def _channel_lines(request: TraceRequest, name: str, entries: Plan) -> Iterator[RuleResult]:
@@ -126,7 +143,7 @@ def _channel_rule_line(
     request: TraceRequest, channel_rule: ChannelRule, name: str, decided: Reason | None
 ) -> RuleResult:
     person, rule = request.person, request.rule
-    looked_at = channel_rule.looks_at(person, rule, name) + request.choices.describe(channel_rule.source)
+    looked_at = channel_rule.looks_at(person, rule, name) + request.choices.describe(channel_rule.choice)
     if rule.kind not in channel_rule.kinds:
         return _result(channel_rule.reason, name, looked_at, f"not asked: the message is {rule.kind}")
     passes = not channel_rule.suppresses(person, rule, name)
@@ -156,7 +173,8 @@ def _describe_preferred(request: TraceRequest) -> str:
     if not preferred:
         return "no channel is preferred"
     is_own = request.person.preferences.preferred_channels
-    return f"preferred, in this order: {', '.join(preferred)}{request.choices.describe('preference') if is_own else ''}"
+    choice = request.choices.describe("preferred_channels") if is_own else ""
+    return f"preferred, in this order: {', '.join(preferred)}{choice}"
 
 
 # ---- when ----------------------------------------------------------------------------------------------------------
@@ -198,7 +216,7 @@ def _describe_snooze(request: TraceRequest) -> str:
     until = request.person.preferences.snoozed_until
     if until is None:
         return "no snooze"
-    return f"a snooze until {_shown(until, request)}{request.choices.describe('preference')}"
+    return f"a snooze until {_shown(until, request)}{request.choices.describe('snoozed_until')}"
 
 
 def _describe_quiet_hours(request: TraceRequest) -> str:
@@ -206,7 +224,7 @@ def _describe_quiet_hours(request: TraceRequest) -> str:
     if start is None or end is None or start == end:
         return "no quiet hours"
     return (
-        f"quiet hours {_clock(start)}-{_clock(end)}{request.choices.describe('preference')}; {_describe_zone(request)}"
+        f"quiet hours {_clock(start)}-{_clock(end)}{request.choices.describe('quiet_from')}; {_describe_zone(request)}"
     )
 
 
