@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
+from campaigns.wall_clock import WallClockField
 from notifier.models import ProviderAccount, Template, TemplateVersion
 from notifier.vocabulary.status import SILENT, Mode
 from tenants.models import TenantOwned, User
@@ -70,6 +71,13 @@ class Rollout(models.TextChoices):
     ALL = "all", "everything at once"
     CANARY = "canary", "the canary first, then the rest automatically"
     CANARY_WAIT = "canary_wait", "the canary first, then wait for a person"
+
+
+class Passed(models.TextChoices):
+    """What becomes of a recipient whose local time is over when a campaign at local time begins."""
+
+    NEXT_DAY = "next_day", "they get it the next day"
+    LEAVE_OUT = "leave_out", "they are left out"
 
 
 class Campaign(TenantOwned):
@@ -147,6 +155,21 @@ class Campaign(TenantOwned):
         User, null=True, editable=False, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
     launch_planned_by_key = models.UUIDField(null=True, editable=False)
+    # -- at each recipient's local time: campaigns.arming.waves, campaigns.lifecycle.waves --
+    local_time = WallClockField(
+        null=True,
+        blank=True,
+        help_text="After GO each recipient gets the message when a clock of the recipient's own zone shows this date "
+        "and time; empty: everybody at once.",
+    )
+    passed = models.CharField(
+        max_length=10,
+        choices=Passed,
+        default=Passed.NEXT_DAY,
+        help_text="Recipients whose local time is over when the campaign begins.",
+    )
+    #: when the next wave of a launched campaign becomes due; the sweep puts the wave on the queue, and sets the next
+    next_wave_at = models.DateTimeField(null=True, editable=False)
     #: why the planned launch did not happen; the plan is over then
     launch_failure = models.CharField(max_length=500, blank=True, editable=False)
     # -- rehearsals --
@@ -188,6 +211,9 @@ class Campaign(TenantOwned):
                 fields=["launch_at"],
                 name="campaign_planned",
                 condition=models.Q(launch_at__isnull=False, launched_at__isnull=True, launch_failure=""),
+            ),
+            models.Index(
+                fields=["next_wave_at"], name="campaign_waves", condition=models.Q(next_wave_at__isnull=False)
             ),
         ]
 
@@ -240,6 +266,8 @@ class Shard(TenantOwned):
     #: of all messages together, on a channel that is billed by segments (SMS)
     segments = models.IntegerField(default=0)
     canary = models.BooleanField(default=False)
+    #: nothing leaves before: the local time of the recipients, who are all of one wave; null: of no wave
+    not_before = models.DateTimeField(null=True)
     state = models.CharField(max_length=10, choices=State, default=State.ARMED)
     lease_until = models.DateTimeField(null=True)
     fence = models.IntegerField(default=0)

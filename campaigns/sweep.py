@@ -17,17 +17,19 @@ from notifier.tasks import post, waiting
 
 
 def sweep(now: datetime | None = None) -> None:
-    """Launch campaigns whose hold is over or whose planned time has come, run schedules, check running campaigns, and
-    publish tasks that were lost. `now`: instead of the clock, for planned times and schedules."""
+    """Launch campaigns whose hold is over or whose planned time has come, publish waves that have become due, run
+    schedules, check running campaigns, and publish tasks that were lost. `now`: instead of the clock, for planned
+    times, waves and schedules."""
     now = now or datetime.now(UTC)
     launch.launch_held()
     planned.launch_planned(now)
+    fanout.dispatch_due_waves(now)
     rehearse.launch_armed()
     schedules_sweep.sweep(now)
     for campaign_id in _in_state(State.RUNNING):
-        if not canary.advance(campaign_id):
+        if not canary.advance(campaign_id, now):
             canary.watch(campaign_id)
-            fanout.enqueue_lost(campaign_id)
+            fanout.enqueue_lost(campaign_id, now)
     for campaign_id in stopping.stopped_with_rows():
         post("campaigns.cancel_rows", str(campaign_id))
     if not waiting(BATCH):

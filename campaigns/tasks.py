@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from celery import shared_task
@@ -29,16 +30,20 @@ def arm_ranges(campaign_id: str) -> None:
 
 
 @shared_task(name="campaigns.dispatch", ignore_result=True)
-def dispatch(campaign_id: str) -> None:
-    """Publish the shards of a campaign, in waves; see campaigns.lifecycle.fanout."""
-    if not fanout.dispatch(uuid.UUID(campaign_id)):
+def dispatch(campaign_id: str, since: str = "") -> None:
+    """Publish the shards of a campaign that are due; see campaigns.lifecycle.fanout."""
+    if not fanout.dispatch(uuid.UUID(campaign_id), _time(since)):
         canary.advance(uuid.UUID(campaign_id))
 
 
-@shared_task(name="campaigns.dispatch_wave", ignore_result=True)
-def dispatch_wave(campaign_id: str, first: int, last: int) -> None:
-    """Publish the shards of one wave."""
-    fanout.dispatch_wave(uuid.UUID(campaign_id), first, last)
+@shared_task(name="campaigns.dispatch_chord", ignore_result=True)
+def dispatch_chord(campaign_id: str, first: int, last: int, since: str = "") -> None:
+    """Publish the shards of one chord."""
+    fanout.dispatch_chord(uuid.UUID(campaign_id), first, last, _time(since))
+
+
+def _time(text: str) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 @shared_task(name="campaigns.send_shard", bind=True, ignore_result=True)
@@ -47,9 +52,9 @@ def send_shard(self: Task[Any, Any], shard_id: str) -> None:
     shards.send_shard(uuid.UUID(shard_id), str(self.request.hostname or ""))
 
 
-@shared_task(name="campaigns.finish_wave", ignore_result=True)
-def finish_wave(campaign_id: str) -> None:
-    """The callback of a wave's chord. A repeat is harmless: the database decides."""
+@shared_task(name="campaigns.finish_chord", ignore_result=True)
+def finish_chord(campaign_id: str) -> None:
+    """The callback of a chord. A repeat is harmless: the database decides."""
     canary.advance(uuid.UUID(campaign_id))
 
 

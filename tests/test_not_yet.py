@@ -41,7 +41,6 @@ def has_dependency(name: str) -> bool:
 
 #: entry -> whether the thing has come
 HAS_COME: dict[str, Callable[[], bool]] = {
-    "Campaigns at each recipient's local time": lambda: "local_time" in fields("campaigns.Campaign"),
     "Approval of campaigns by a second person": lambda: any("approv" in name for name in fields("campaigns.Campaign")),
     "A DKIM key for each sender": lambda: any("dkim" in name for name in fields("notifier.Sender")),
     "A login by OAuth 2": lambda: any("token" in name for name in SmtpConfig.__dataclass_fields__),

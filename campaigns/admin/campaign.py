@@ -73,6 +73,7 @@ class CampaignAdmin(Workflow, ControlViews, ChecklistViews, TenantModelAdmin):
             "mode",
             "not_after",
             "launch_at",
+            "local_time",
         ]
         if obj is not None and not self.has_change_permission(request, obj):
             fields.remove("upload")

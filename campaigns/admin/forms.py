@@ -16,6 +16,7 @@ from tenants.admin import TenantForm
 #: labels of the fields under "Launch settings". An empty field keeps its value; an empty rate means no limit
 LAUNCH_SETTINGS = {
     "launch_rollout": "At the planned launch",
+    "passed": "If a recipient's local time is over",
     "hold_seconds": "Hold GO for (seconds)",
     "rate_per_s": "Messages a second",
     "canary_percent": "Share that leaves first (%)",
@@ -48,6 +49,7 @@ class CampaignForm(TenantForm):
             "mode",
             "not_after",
             "launch_at",
+            "local_time",
             *LAUNCH_SETTINGS,
         )
         widgets = {"data": forms.Textarea(attrs={"rows": 4, "cols": 60})}
@@ -59,6 +61,8 @@ class CampaignForm(TenantForm):
             self.fields["channels"].choices = labels  # type: ignore[attr-defined]
         if "launch_at" in self.fields:
             self.fields["launch_at"].label = "Planned launch"
+        if "local_time" in self.fields:
+            self.fields["local_time"].label = "At each recipient's local time"
         for name, label in LAUNCH_SETTINGS.items():
             if name in self.fields:
                 self.fields[name].required, self.fields[name].label = False, label
@@ -88,6 +92,7 @@ class CampaignForm(TenantForm):
             "data": values["data"] or {},
             "not_after": values["not_after"],
             "launch_at": values["launch_at"],
+            "local_time": values["local_time"],
             "mode": values["mode"],
             "rate_per_s": values["rate_per_s"],
             **{name: values[name] for name in LAUNCH_SETTINGS if values[name] not in (None, "")},

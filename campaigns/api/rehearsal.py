@@ -17,7 +17,9 @@ from campaigns.api.shapes import (
     TAGS,
     TOPIC,
     UNREACHED,
+    WAVES,
     CampaignOutput,
+    CampaignWaveOutput,
     RenderProblemOutput,
     show_campaign,
 )
@@ -68,6 +70,7 @@ class CampaignPreflightOutput(serializers.Serializer[Any]):
     cost = serializers.FloatField(allow_null=True, help_text="Of all accounts with a price per segment.")
     ready = PreflightReadyOutput(many=True)
     arithmetic = serializers.ListField(child=serializers.CharField(), help_text="What the rate limits mean.")
+    waves = CampaignWaveOutput(many=True, help_text=WAVES)
     seconds = serializers.FloatField(allow_null=True, help_text="About how long the campaign will take.")
     because = serializers.CharField(help_text="What decides how long.")
     workers = serializers.DictField(

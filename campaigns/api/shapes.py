@@ -10,12 +10,13 @@ from rest_framework import serializers
 from campaigns.audience.topics import MAX_LENGTH as MAX_TOPIC
 from campaigns.audience.topics import NO_OPT_OUT_HOLDS
 from campaigns.edit import fields, uploads
-from campaigns.models import Audience, Campaign, Rollout
-from notifier.api.framework.fields import Boolean, ChannelNames, Integer, Number, Object, Text, Time
+from campaigns.models import Audience, Campaign, Passed, Rollout
+from notifier.api.framework.fields import Boolean, ChannelNames, Integer, LocalTime, Number, Object, Text, Time
 from tenants.models import Import
 
 TAGS = ["campaigns"]
 TOPIC = "Such as: the topic news. Google does not tell how many devices a topic has; empty for other audiences."
+WAVES = "Of a campaign at local time: when messages that have not begun become due, and how many."
 UNREACHED = "People of the audience who get no message at all."
 RENDER_PROBLEMS = "What could not be rendered, and what no account sends, found while arming; twenty causes at most."
 EXCLUDED = (
@@ -132,6 +133,16 @@ class CampaignChangeInput(serializers.Serializer[Any]):
     launch_rollout = serializers.ChoiceField(
         Rollout.choices, required=False, help_text="What leaves at the planned launch."
     )
+    local_time = LocalTime(
+        instead="launch_at",
+        required=False,
+        allow_null=True,
+        help_text="After GO each recipient gets the message when a clock of the recipient's own zone shows this date "
+        "and time, such as 2030-01-31T09:00. null: everybody at once.",
+    )
+    passed = serializers.ChoiceField(
+        Passed.choices, required=False, help_text="Recipients whose local time is over when the campaign begins."
+    )
     hold_seconds = Integer(
         min_value=0,
         max_value=fields.MAX_HOLD,
@@ -188,6 +199,11 @@ class CampaignOutput(serializers.Serializer[Any]):
     launch_at = serializers.DateTimeField(allow_null=True, help_text="When the armed campaign launches itself.")
     launch_rollout = serializers.ChoiceField(Rollout.choices, help_text="What leaves at the planned launch.")
     launch_failure = serializers.CharField(help_text="Why the planned launch did not happen. The plan is over then.")
+    local_time = LocalTime(allow_null=True, help_text="A time of each recipient's own clock, without a zone.")
+    passed = serializers.ChoiceField(Passed.choices)
+    next_wave_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the next recipients' local time comes, of a launched campaign."
+    )
     audience_size = serializers.IntegerField(help_text="People in the audience at the last arming; 0 of a topic.")
     processed = serializers.IntegerField(help_text="People whom arming has processed so far.")
     unreached = serializers.IntegerField(help_text=UNREACHED)
@@ -250,6 +266,13 @@ class CampaignAccountOutput(serializers.Serializer[Any]):
     retried = serializers.IntegerField(help_text="Left to a later attempt; `channels` says how those ended.")
 
 
+class CampaignWaveOutput(serializers.Serializer[Any]):
+    """Recipients whose local time comes at one moment."""
+
+    at = serializers.DateTimeField()
+    messages = serializers.IntegerField()
+
+
 class CampaignResultsOutput(serializers.Serializer[Any]):
     """Counts and times from the ledger."""
 
@@ -274,9 +297,12 @@ class CampaignResultsOutput(serializers.Serializer[Any]):
         help_text="Opens and clicks of a tenant that counts them without persons: opened, clicked, machine_opened, "
         "machine_clicked.",
     )
+    waves = CampaignWaveOutput(many=True, help_text=WAVES)
     seconds = serializers.FloatField(allow_null=True)
-    rate_per_s = serializers.FloatField(allow_null=True)
-    p50_ms = serializers.IntegerField(allow_null=True, help_text="From GO to the provider's answer.")
+    rate_per_s = serializers.FloatField(allow_null=True, help_text="null of a campaign at local time.")
+    p50_ms = serializers.IntegerField(
+        allow_null=True, help_text="From GO, or from the recipients' local time, to the provider's answer."
+    )
     p95_ms = serializers.IntegerField(allow_null=True)
     p99_ms = serializers.IntegerField(allow_null=True)
     last_ms = serializers.IntegerField(allow_null=True)

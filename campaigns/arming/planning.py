@@ -7,12 +7,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 from campaigns.arming import ids
 from campaigns.arming.caps import caps_of_campaign
 from campaigns.arming.limits import LIMITS, ArmingLimits
 from campaigns.arming.render_problems import RenderProblem, add_problem
+from campaigns.arming.waves import WaveSplit, clock_of, split_people
 from campaigns.category import category_rule_of
 from campaigns.models import Campaign
 from notifier.delivery.accounts import registry
@@ -46,11 +48,12 @@ class Message(NamedTuple):
 
 class Route(NamedTuple):
     """What the messages of one shard share: their channel, the platform of their devices, and the app of the accounts
-    that send them ("": the accounts without an app, for devices of whichever app)."""
+    that send them ("": the accounts without an app, for devices of whichever app). `not_before`: of a wave."""
 
     channel: str
     platform: str
     app: str
+    not_before: datetime | None = None
 
 
 class SuppressedMessage(NamedTuple):
@@ -78,6 +81,8 @@ class RangePlan:
     problems: list[RenderProblem] = field(default_factory=list)
     #: recipient (hex digits) -> own time zone; only of a campaign with frequency caps
     zones: dict[str, str] = field(default_factory=dict)
+    #: of the recipients who are being planned; None: they are in no wave
+    not_before: datetime | None = None
 
 
 class CampaignPlanner:
@@ -93,6 +98,7 @@ class CampaignPlanner:
         #: two ranges had the same address, so other ranges may share addresses, too
         self.addresses_recur = False
         self._limits = limits
+        self._clock = clock_of(campaign, self.started)
         self._compiled = templates.compiled(campaign.version_id)
         self._variables = dict(campaign.data)
         self._ids: dict[str, Callable[[str], str]] = {
@@ -108,11 +114,31 @@ class CampaignPlanner:
     def plan(self, people: Iterable[Person]) -> RangePlan:
         """The plan for these recipients. Raises InvalidInput when the template takes too long for their number."""
         range_plan, began = RangePlan(), time.thread_time()
+        if self._clock is None:
+            self._plan_people(range_plan, people, began)
+        else:
+            self._plan_waves(range_plan, split_people(people, self._clock), began)
+        _keep_one_per_address(range_plan)
+        return range_plan
 
-        def has_account(entry: Planned) -> bool:
-            return self._find_outbox(range_plan, entry) is not None
+    def _plan_waves(self, range_plan: RangePlan, split: WaveSplit, began: float) -> None:
+        """The earliest wave comes first: of two recipients with one address the earlier one gets the message."""
+        done = 0
+        for not_before, people in split.waves.items():
+            range_plan.not_before, range_plan.outboxes = not_before, {}
+            self._plan_people(range_plan, people, began, done)
+            done += len(people)
+        has_account = self._account_finder(range_plan)
+        for person in split.left_out:
+            for entry in plan(person, self.rule, self.campaign.channels, None, has_account):
+                if isinstance(entry, Planned):
+                    entry = Suppressed(entry.channel, Reason.LOCAL_TIME_PASSED, entry.address)
+                self._suppress(range_plan, person, entry)
 
-        for n, person in enumerate(people):
+    def _plan_people(self, range_plan: RangePlan, people: Iterable[Person], began: float, done: int = 0) -> None:
+        """Plan these recipients; `done` of the range are planned already."""
+        has_account = self._account_finder(range_plan)
+        for n, person in enumerate(people, done):
             if n % _CHECK_EVERY == 0:
                 self._check_time(n, time.thread_time() - began)
             self._variables[PERSON] = person.variables()
@@ -123,8 +149,14 @@ class CampaignPlanner:
                     self._add(range_plan, person, entry)
             if self.caps and person.timezone:
                 range_plan.zones[person.id.hex] = person.timezone
-        _keep_one_per_address(range_plan)
-        return range_plan
+
+    def _account_finder(self, range_plan: RangePlan) -> Callable[[Planned], bool]:
+        """A function that says whether an account sends a message of the wave that is being planned."""
+
+        def has_account(entry: Planned) -> bool:
+            return self._find_outbox(range_plan, entry) is not None
+
+        return has_account
 
     def _check_time(self, recipients: int, cpu_seconds: float) -> None:
         per_recipient = self._limits.cpu_seconds_per_recipient
@@ -145,7 +177,7 @@ class CampaignPlanner:
         """The list for messages to devices of this app; None when no account sends them. One route for all apps without
         an account of their own: a shard for each of them would be small."""
         of_account = registry.account_app(self.tenant, channel, platform, self.campaign.message_mode, app)
-        route = Route(channel, platform, of_account)
+        route = Route(channel, platform, of_account, range_plan.not_before)
         if route not in range_plan.accounts:
             range_plan.accounts[route] = self.account(route)
         return None if range_plan.accounts[route] is None else range_plan.messages.setdefault(route, [])

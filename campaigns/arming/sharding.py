@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -10,7 +11,7 @@ from operator import itemgetter
 from django.conf import settings
 
 from campaigns.arming.caps import NO_PLACES, PlaceTaker, Recipients, ShardPlaces
-from campaigns.arming.planning import CampaignPlanner, Message, RangePlan
+from campaigns.arming.planning import CampaignPlanner, Message, RangePlan, Route
 from campaigns.arming.prepared import prepared_bodies
 from campaigns.models import Campaign, Shard
 from campaigns.shard import payload
@@ -34,38 +35,66 @@ class ShardDraft:
     account: ProviderAccount
     canary: bool
     messages: list[Message]
+    not_before: datetime | None = None
     places: ShardPlaces = NO_PLACES
 
 
 def draft_shards(planner: CampaignPlanner, range_plan: RangePlan, range_number: int) -> list[ShardDraft]:
     """Shards of even size, each with an account chosen for it. The canary's messages are in shards of their own."""
     drafts: list[ShardDraft] = []
+    canaries = canary_counts(
+        {route: len(messages) for route, messages in range_plan.messages.items()},
+        planner.campaign.canary_percent,
+        range_number,
+    )
     for route, messages in range_plan.messages.items():
         # in the order of the ids, which are as good as random: each shard has a narrow range of the ledger's key
         messages.sort(key=itemgetter(0))
-        first = canary_count(planner.campaign.canary_percent, len(messages), range_number)
+        first = canaries[route]
         for canary, group in ((True, messages[:first]), (False, messages[first:])):
             for part in _split_evenly(group, settings.SHARD_SIZE):
                 account = planner.account(route) or range_plan.accounts[route]
                 assert account is not None
-                drafts.append(ShardDraft(route.channel, route.platform, account, canary, part))
+                drafts.append(ShardDraft(route.channel, route.platform, account, canary, part, route.not_before))
     return drafts
 
 
 def with_places(planner: CampaignPlanner, range_plan: RangePlan, drafts: list[ShardDraft]) -> list[ShardDraft]:
-    """The drafts with the places that their messages took in the windows of frequency caps."""
+    """The drafts with the places that their messages took in the windows of frequency caps: each wave in the windows of
+    its own time. All messages of a recipient are in one wave."""
     if not planner.caps:
         return drafts
-    taker = PlaceTaker(planner.campaign, planner.caps, range_plan.zones, _leaves_at(planner.campaign))
-    shards = [Recipients(draft.channel, [message.recipient for message in draft.messages]) for draft in drafts]
-    taken = taker.take_places(shards)
-    return [replace(draft, places=shard_places) for draft, shard_places in zip(drafts, taken, strict=True)]
+    leaves_at, by_wave = _leaves_at(planner.campaign), dict[datetime, list[ShardDraft]]()
+    for draft in drafts:
+        by_wave.setdefault(max(leaves_at, draft.not_before or leaves_at), []).append(draft)
+    with_places: list[ShardDraft] = []
+    for at, wave in by_wave.items():
+        shards = [Recipients(draft.channel, [message.recipient for message in draft.messages]) for draft in wave]
+        taken = PlaceTaker(planner.campaign, planner.caps, range_plan.zones, at).take_places(shards)
+        with_places += [replace(draft, places=places) for draft, places in zip(wave, taken, strict=True)]
+    return with_places
 
 
 def _leaves_at(campaign: Campaign) -> datetime:
     """When the messages leave, as far as it is known: at the planned launch, else soon."""
     now = datetime.now(UTC)
     return max(now, campaign.launch_at) if campaign.launch_at is not None else now
+
+
+def canary_counts(sizes: Mapping[Route, int], percent: int, range_number: int) -> dict[Route, int]:
+    """How many messages of each route are the canary. Of a campaign in waves the canary is a share of all waves and
+    leaves with the earliest, so that the later waves need not wait for its result: the routes of `sizes` come in the
+    order of their waves."""
+    totals: Counter[Route] = Counter()
+    for route, size in sizes.items():
+        totals[route._replace(not_before=None)] += size
+    left = {route: canary_count(percent, total, range_number) for route, total in totals.items()}
+    counts: dict[Route, int] = {}
+    for route, size in sizes.items():
+        of_all_waves = route._replace(not_before=None)
+        counts[route] = min(size, left[of_all_waves])
+        left[of_all_waves] -= counts[route]
+    return counts
 
 
 def canary_count(percent: int, messages: int, range_number: int) -> int:
@@ -103,6 +132,7 @@ def store_shards(campaign: Campaign, drafts: list[ShardDraft], range_number: int
             size=len(draft.messages),
             segments=count_segments(draft.channel, messages),
             canary=draft.canary,
+            not_before=draft.not_before,
         )
         for n, (draft, messages) in enumerate(zip(drafts, payloads, strict=True))
     ]

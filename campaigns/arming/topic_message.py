@@ -51,8 +51,9 @@ def plan_topic(planner: CampaignPlanner) -> RangePlan:
     route = Route(CHANNEL, PLATFORM, campaign.audience.app)
     account = planner.account(route)
     if account is None:
+        missing = registry.no_account(route.channel, route.platform, route.app)
         raise InvalidInput(
-            f"{registry.no_account(*route)}, and so none sends to the topic. Add an account of Firebase Cloud "
+            f"{missing}, and so none sends to the topic. Add an account of Firebase Cloud "
             "Messaging, or name the app of an account in the audience.",
             field="audience",
         )

@@ -31,8 +31,8 @@ _NOT_TESTED = {"tested_at": None, "tested_version": None}
 
 def create(tenant: Tenant, raw: Mapping[str, Any], *, mode: str = Mode.LIVE, by: Actor = OPERATOR) -> Campaign:
     """A draft with the fields in `raw`: name, template (key), audience (id), channels, data, not_after, launch_at,
-    launch_rollout, hold_seconds, rate_per_s, canary_percent, max_error_percent, max_dead_percent. Raises InvalidInput
-    naming the field."""
+    launch_rollout, local_time, passed, hold_seconds, rate_per_s, canary_percent, max_error_percent, max_dead_percent.
+    Raises InvalidInput naming the field."""
     for field in ("name", "template"):
         if not raw.get(field):
             raise InvalidInput("This field is required.", field=field)
@@ -77,7 +77,7 @@ def _plan_columns(campaign: Campaign, changed: Mapping[str, Any], by: Actor) -> 
 def copy(campaign: Campaign, *, by: Actor = OPERATOR) -> Campaign:
     """A draft with the same content and audience: a campaign that was launched is never edited. Not its times: they are
     over, or the copy would leave beside the original."""
-    content = ("template", "audience", "channels", "data", "mode")
+    content = ("template", "audience", "channels", "data", "mode", "passed")
     same = {name: getattr(campaign, name) for name in (*content, *sorted(SETTINGS), "canary_percent")}
     name = f"{campaign.name[: MAX_NAME - 7]} (copy)"
     with transaction.atomic():

@@ -177,6 +177,8 @@ _CHECKS: Mapping[str, Callable[[Tenant, Any], Any]] = {
     "not_after": lambda tenant, raw: check_not_after(raw),
     "launch_at": lambda tenant, raw: times.read_launch_at(raw),
     "launch_rollout": lambda tenant, raw: times.read_launch_rollout(raw),
+    "local_time": lambda tenant, raw: times.read_local_time(raw),
+    "passed": lambda tenant, raw: times.read_passed(raw),
     "mode": lambda tenant, raw: check_mode_name(raw),
     "hold_seconds": lambda tenant, raw: check_whole("hold_seconds", 0, MAX_HOLD, raw),
     "rate_per_s": lambda tenant, raw: check_rate(raw),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Collection, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from django.db import transaction
@@ -17,6 +17,7 @@ from campaigns.lifecycle import thresholds
 from campaigns.lifecycle.fanout import OPEN, start_fanout
 from campaigns.lifecycle.finish import finish_if_done, pause_if_only_halted
 from campaigns.lifecycle.pausing import halt
+from campaigns.lifecycle.waves import is_due
 from campaigns.models import Campaign, Rollout, Shard, ShardPayload
 from campaigns.shard.outcomes import failure_details
 from campaigns.states import State
@@ -31,22 +32,25 @@ RECENT = timedelta(seconds=30)
 _SAMPLED_SHARDS = 3
 
 
-def advance(campaign_id: uuid.UUID) -> bool:
+def advance(campaign_id: uuid.UUID, now: datetime | None = None) -> bool:
     """Take the next step after shards have ended: finish the campaign, pause it when only halted channels are left, or
     decide about its canary. True when the campaign does not run any more."""
     if finish_if_done(campaign_id) or pause_if_only_halted(campaign_id):
         return True
-    decide(campaign_id)
+    decide(campaign_id, now)
     return False
 
 
-def decide(campaign_id: uuid.UUID) -> None:
-    """When the canary of a running campaign is done: let the rest leave, or halt. When several
-    callers try, one succeeds."""
+def decide(campaign_id: uuid.UUID, now: datetime | None = None) -> None:
+    """When the canary of a running campaign is done: let the rest leave, or halt. When several callers try, one
+    succeeds. Of a canary in several waves, the part that is due decides."""
     campaign = Campaign.objects.get(pk=campaign_id)
     waits = campaign.rollout != Rollout.ALL and campaign.canary_passed_at is None
     canary = Shard.objects.filter(campaign=campaign, canary=True).exclude(channel__in=list(campaign.halted_channels))
-    if campaign.state != State.RUNNING or not waits or canary.filter(state__in=OPEN).exists():
+    if campaign.state != State.RUNNING or not waits:
+        return
+    every_wave, canary = canary, canary.filter(is_due(now or datetime.now(UTC)))
+    if canary.filter(state__in=OPEN).exists() or (not canary.exists() and every_wave.exists()):
         return
     counts = outcome_counts(canary)
     failing = {
@@ -74,7 +78,7 @@ def _pass(campaign: Campaign, counts: Collection[thresholds.OutcomeCounts]) -> N
         if waiting.update(canary_passed_at=Now()):
             sums = {name: sum(getattr(each, name) for each in counts) for name in ("sent", "failed", "requeued")}
             record(campaign, Act.CANARY_PASSED, **sums)
-            start_fanout(campaign.pk)
+            start_fanout(campaign)
 
 
 def watch(campaign_id: uuid.UUID) -> None:

@@ -77,7 +77,7 @@ def launch(campaign: Campaign, request: LaunchRequest, now: datetime) -> bool:
             detail["planned_for"] = rfc_3339(request.planned_for)
         record(campaign, Act.GO, request.by, **detail, rollout=request.rollout, hold_seconds=campaign.hold_seconds)
         if not campaign.hold_seconds:
-            start_fanout(campaign.pk)
+            start_fanout(campaign, now)
     return True
 
 
@@ -117,5 +117,5 @@ def launch_if_hold_is_over(campaign: Campaign) -> bool:
         if not move(campaign.pk, State.RUNNING, allowed_from=[State.LAUNCHING], where=hold_is_over, launched_at=Now()):
             return False
         record(campaign, Act.LAUNCHED)
-        start_fanout(campaign.pk)
+        start_fanout(campaign)
     return True

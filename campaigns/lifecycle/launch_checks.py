@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from campaigns.arming.waves import LAST
 from campaigns.audience import topic_of
 from campaigns.audience.topics import NO_OPT_OUT_HOLDS
 from campaigns.audit import OPERATOR, Actor
-from campaigns.models import Campaign, Rollout, Shard
+from campaigns.lifecycle.waves import LATE
+from campaigns.models import Campaign, Passed, Rollout, Shard
 from notifier.errors import Conflict, InvalidInput
 
 #: a launch may be planned this far ahead: a year from now, templates, consent and addresses have changed
@@ -36,6 +38,7 @@ def check_launch(campaign: Campaign, request: LaunchRequest, at: datetime) -> No
     check_acknowledged(campaign, request.ignore_opt_outs)
     _check_canary(campaign, request.rollout)
     _check_not_after(campaign, at)
+    _check_waves(campaign, at)
 
 
 def check_acknowledged(campaign: Campaign, ignore_opt_outs: bool) -> None:
@@ -71,6 +74,18 @@ def _check_not_after(campaign: Campaign, at: datetime) -> None:
         )
 
 
+def _check_waves(campaign: Campaign, at: datetime) -> None:
+    """A campaign that leaves out recipients whose time is over must have a recipient whose time is not."""
+    if campaign.local_time is None or campaign.passed != Passed.LEAVE_OUT:
+        return
+    in_time = at + timedelta(seconds=campaign.hold_seconds) - LATE
+    if not Shard.objects.filter(campaign=campaign, not_before__gte=in_time).exists():
+        raise Conflict(
+            "No message could leave: the local time of every recipient is over. Choose a later local_time.",
+            code="too_late",
+        )
+
+
 def check_launch_at(launch_at: datetime, not_after: datetime | None, now: datetime) -> None:
     """Raise InvalidInput for a planned time at which no campaign can be launched."""
     if launch_at <= now:
@@ -80,6 +95,17 @@ def check_launch_at(launch_at: datetime, not_after: datetime | None, now: dateti
     if not_after is not None and not_after <= launch_at:
         raise InvalidInput(
             f"Must be before not_after, which is {rfc_3339(not_after)}.", field="launch_at", code="after_not_after"
+        )
+
+
+def check_launch_before_local_time(launch_at: datetime, local_time: datetime | None, field: str = "launch_at") -> None:
+    """Raise InvalidInput for a planned time at which the local time is over in every zone."""
+    if local_time is not None and launch_at >= local_time.replace(tzinfo=UTC) + LAST:
+        raise InvalidInput(
+            "At launch_at the local time is over everywhere on earth: choose an earlier launch_at, or a later "
+            "local_time.",
+            field=field,
+            code="after_local_time",
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from django.db.models.functions import Now
 from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.lifecycle.fanout import OPEN, start_fanout
 from campaigns.lifecycle.transition import Transition, apply, find_campaign
+from campaigns.lifecycle.waves import is_due
 from campaigns.models import Campaign, Rollout, Shard
 from campaigns.states import State, move
 
@@ -52,14 +54,16 @@ def resume(tenant_id: uuid.UUID, campaign_id: uuid.UUID, *, by: Actor = OPERATOR
     A running campaign with halted channels is resumed as well: the channels go on. Resuming accepts a canary that is
     done: the rest leaves, whatever became of the canary."""
     campaign = find_campaign(tenant_id, campaign_id)
-    open_canary = Shard.objects.filter(campaign=OuterRef("pk"), canary=True, state__in=OPEN)
-    accepts_canary = Q(canary_passed_at__isnull=True) & ~Q(rollout=Rollout.ALL) & ~Exists(open_canary)
+    # a canary in several waves is done when that of the waves that are due is
+    canary = Shard.objects.filter(is_due(datetime.now(UTC)), campaign=OuterRef("pk"), canary=True)
+    done = Exists(canary) & ~Exists(canary.filter(state__in=OPEN))
+    accepts_canary = Q(canary_passed_at__isnull=True) & ~Q(rollout=Rollout.ALL) & done
     passed_at = Case(When(accepts_canary, then=Now()), default=F("canary_passed_at"))
     with transaction.atomic():
         resumed = apply(_RESUME, campaign, by, **_NOT_HALTED, canary_passed_at=passed_at)
         resumed = resumed or _resume_channels(campaign, by)
         if resumed:
-            start_fanout(campaign.pk)
+            start_fanout(campaign)
     return resumed
 
 

@@ -21,6 +21,7 @@ from campaigns.lifecycle.launch_checks import (
     check_acknowledged,
     check_launch,
     check_launch_at,
+    check_launch_before_local_time,
     check_rollout,
     rfc_3339,
 )
@@ -58,6 +59,7 @@ def plan(
         if not campaign.launch_failure and all(getattr(campaign, name) == value for name, value in values.items()):
             return False
         check_launch_at(launch_at, campaign.not_after, datetime.now(UTC))
+        check_launch_before_local_time(launch_at, campaign.local_time)
         if campaign.state == State.ARMED:
             check_launch(campaign, LaunchRequest(rollout, ignore_opt_outs), launch_at)
         else:

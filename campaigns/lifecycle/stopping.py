@@ -51,7 +51,7 @@ def stop(tenant_id: uuid.UUID, campaign_id: uuid.UUID, *, by: Actor = OPERATOR) 
     campaign has ended or was never armed."""
     campaign = find_campaign(tenant_id, campaign_id)
     with transaction.atomic():
-        if not apply(_STOP, campaign, by, stopped_at=Now()):
+        if not apply(_STOP, campaign, by, stopped_at=Now(), next_wave_at=None):
             return False
         _cancel(campaign)
         transaction.on_commit(lambda: post("campaigns.cancel_rows", str(campaign.pk)))

@@ -4,6 +4,7 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
+import campaigns.wall_clock
 import notifier.vocabulary
 from tenants.database.isolation import isolate
 
@@ -32,6 +33,7 @@ class Migration(migrations.Migration):
                 ("size", models.IntegerField()),
                 ("segments", models.IntegerField(default=0)),
                 ("canary", models.BooleanField(default=False)),
+                ("not_before", models.DateTimeField(null=True)),
                 (
                     "state",
                     models.CharField(
@@ -271,6 +273,25 @@ class Migration(migrations.Migration):
                 ),
                 ("launch_ignores_opt_outs", models.BooleanField(default=False, editable=False)),
                 ("launch_planned_by_key", models.UUIDField(editable=False, null=True)),
+                (
+                    "local_time",
+                    campaigns.wall_clock.WallClockField(
+                        blank=True,
+                        help_text="After GO each recipient gets the message when a clock of the recipient's own zone "
+                        "shows this date and time; empty: everybody at once.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "passed",
+                    models.CharField(
+                        choices=[("next_day", "they get it the next day"), ("leave_out", "they are left out")],
+                        default="next_day",
+                        help_text="Recipients whose local time is over when the campaign begins.",
+                        max_length=10,
+                    ),
+                ),
+                ("next_wave_at", models.DateTimeField(editable=False, null=True)),
                 ("launch_failure", models.CharField(blank=True, editable=False, max_length=500)),
                 ("silent", models.BooleanField(default=False, editable=False)),
                 ("tested_at", models.DateTimeField(editable=False, null=True)),
@@ -444,6 +465,12 @@ class Migration(migrations.Migration):
                 condition=models.Q(("launch_at__isnull", False), ("launch_failure", ""), ("launched_at__isnull", True)),
                 fields=["launch_at"],
                 name="campaign_planned",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="campaign",
+            index=models.Index(
+                condition=models.Q(("next_wave_at__isnull", False)), fields=["next_wave_at"], name="campaign_waves"
             ),
         ),
         migrations.AddField(

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from campaigns.arming.render_problems import RenderProblem, excluded_messages
 from campaigns.audience import topic_of
+from campaigns.lifecycle.waves import Wave, waves_of
 from campaigns.models import Campaign
 from campaigns.preflight import capacity, preview, workers
 from campaigns.preflight.capacity import Pace
@@ -99,6 +100,8 @@ class Preflight:
     needs: Sequence[Need] = ()
     person: Person | None = None
     samples: Sequence[Sample] = ()
+    #: of a campaign at local time: when its messages become due
+    waves: Sequence[Wave] = ()
 
     @property
     def messages(self) -> int:
@@ -138,7 +141,7 @@ def preflight(campaign: Campaign, seconds: float | None = None) -> Preflight:
     workers = _workers(ready)
     estimate = capacity.slowest(paces(ready, campaign.rate_per_s, workers))
     person = preview.example_recipient(campaign)
-    takes = estimate.seconds if estimate else 0.0
+    takes, waves = estimate.seconds if estimate else 0.0, waves_of(campaign)
     return Preflight(
         audience=campaign.audience_size,
         topic=topic_of(campaign),
@@ -146,7 +149,7 @@ def preflight(campaign: Campaign, seconds: float | None = None) -> Preflight:
         excluded=dict(sorted(campaign.excluded.items(), key=lambda item: -item[1])),
         problems=campaign.problems,
         ready=ready,
-        warnings=warnings(campaign, Findings(ready, takes, workers, spot_check(campaign, now)), now),
+        warnings=warnings(campaign, Findings(ready, takes, workers, spot_check(campaign, now), waves), now),
         arithmetic=[
             *(arithmetic(r, takes, seconds) for r in ready if r.rate),
             *(encryption(r) for r in ready if r.prepared),
@@ -156,6 +159,7 @@ def preflight(campaign: Campaign, seconds: float | None = None) -> Preflight:
         needs=needs(ready, seconds) if seconds is not None else (),
         person=person,
         samples=preview.samples(campaign, person),
+        waves=waves,
     )
 
 
@@ -263,6 +267,7 @@ def as_json(preflight: Preflight) -> dict[str, Any]:
         "cost": preflight.cost,
         "ready": [{**asdict(r), "seconds": r.seconds, "cost": r.cost} for r in preflight.ready],
         "arithmetic": list(preflight.arithmetic),
+        "waves": [asdict(wave) for wave in preflight.waves],
         "seconds": preflight.estimate.seconds if preflight.estimate else None,
         "because": preflight.estimate.why if preflight.estimate else "",
         "workers": preflight.workers,

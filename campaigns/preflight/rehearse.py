@@ -22,8 +22,8 @@ from notifier.vocabulary.status import Mode
 log = structlog.get_logger("campaigns")
 
 SUFFIX = " (silent run)"
-#: columns that a silent run takes from its campaign. Not `not_after` and the hold: those protect people, and a silent
-#: run reaches none
+#: columns that a silent run takes from its campaign. Not its times and the hold: those are for people, and a silent run
+#: reaches none
 _SAME = (
     "tenant_id", "template_id", "audience_id", "data", "mode", "rate_per_s", "canary_percent", "max_error_percent",
     "max_dead_percent",

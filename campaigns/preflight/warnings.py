@@ -14,7 +14,8 @@ from campaigns.arming.render_problems import UNRENDERED, count_unrendered, exclu
 from campaigns.audience import topic_of
 from campaigns.audience.topics import NO_OPT_OUT_HOLDS, ONLY_FIREBASE
 from campaigns.lifecycle import planned
-from campaigns.models import Campaign
+from campaigns.lifecycle.waves import LATE, Wave
+from campaigns.models import Campaign, Passed
 from campaigns.preflight.spot_check import UNSEEN_AFTER, SpotCheck
 from notifier.channels.queues import queue_of
 from notifier.vocabulary.status import Lane, Mode, Reason
@@ -51,6 +52,8 @@ class Findings:
     #: channel -> workers that listen; None while the broker is away
     workers: Mapping[str, int] | None = None
     spot: SpotCheck = NO_SPOT_CHECK
+    #: of a campaign at local time: when messages become due, the earliest first
+    waves: Sequence[Wave] = ()
 
 
 def warnings(campaign: Campaign, findings: Findings, now: datetime) -> list[str]:
@@ -103,8 +106,20 @@ def _about_leaving(campaign: Campaign, findings: Findings, now: datetime) -> Ite
             f"{campaign.over_cap:,} messages were over a frequency cap when the campaign was armed. Each is looked at"
             " again before it leaves."
         )
+    yield from _about_waves(campaign, findings.waves, now)
+    if findings.waves:
+        now = max(now, findings.waves[-1].at)
     if campaign.not_after is not None and now + timedelta(seconds=findings.seconds) > campaign.not_after:
         yield "“Not after” is earlier than the end of the campaign; messages that have not left by then will expire."
+
+
+def _about_waves(campaign: Campaign, waves: Sequence[Wave], begins: datetime) -> Iterator[str]:
+    """Whether the local time of some recipients is over before the campaign begins."""
+    leaves_out = campaign.passed == Passed.LEAVE_OUT
+    over = sum(wave.messages for wave in waves if wave.at < begins - (LATE if leaves_out else timedelta()))
+    if over:
+        becomes = "are left out" if leaves_out else "leave at once"
+        yield f"The local time of {over:,} messages is over: they {becomes}. Arm the campaign again to change that."
 
 
 def _about_age(campaign: Campaign, now: datetime) -> Iterator[str]:

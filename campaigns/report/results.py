@@ -10,15 +10,17 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import Sum
+from django.utils.timezone import localtime
 
 from campaigns.arming import delivery_id_range
 from campaigns.arming.render_problems import excluded_messages
 from campaigns.audience import topic_of
+from campaigns.lifecycle.waves import Wave, waves_of
 from campaigns.models import Campaign, Shard
 from campaigns.report.times import FINE_MS, LONGEST_S, Point, Times, bucket, curve, times_of
 from campaigns.shard.outcomes import ShardOutcomes, sent_delays
@@ -105,7 +107,10 @@ class Results(Totals):
     segments: dict[str, int] = field(default_factory=dict)
     #: opens and clicks of a tenant that counts without persons (notifier.delivery.engagement.counts)
     counted: dict[str, int] = field(default_factory=dict)
+    #: of a campaign at local time: the messages that have not begun, by the moment at which they become due
+    waves: Sequence[Wave] = ()
     seconds: float | None = None
+    #: None of a campaign at local time as well: it waits for its waves
     rate: float | None = None
     times: Times = field(default_factory=Times)
     #: the same for each channel: a slow channel must not hide behind a fast one
@@ -145,6 +150,9 @@ class Progress:
     rate: float | None
     failure: str
     halted: str
+    #: of a campaign at local time: when messages become due next, as the page shows it, and how many
+    next_wave: str = ""
+    next_messages: int = 0
 
 
 # ---- reading -----------------------------------------------------------------------------------------------------
@@ -162,17 +170,26 @@ JOIN campaigns_campaign c ON c.id = s.campaign_id
 WHERE s.tenant_id = %(tenant)s AND s.campaign_id = %(campaign)s AND NOT s.accounted
 """
 
-# Percentiles from a histogram instead of percentile_cont, which sorts a million rows.
-_TIMES = f"""
+
+# Percentiles from a histogram instead of percentile_cont, which sorts a million rows. A message of a wave counts from
+# when it became due.
+def _times_sql(milliseconds: str) -> str:
+    return f"""
 SELECT channel, CASE WHEN ms < {FINE_MS} THEN ms ELSE least(ms / 1000, {LONGEST_S}) * 1000 END, count(*),
        NULL::bytea, NULL::bytea, NULL::bigint
-FROM ({campaign_counts.MILLISECONDS}) t
+FROM ({milliseconds}) t
 GROUP BY 1, 2
 UNION ALL
-SELECT s.channel, (extract(epoch FROM s.began_at - %(launched)s) * 1000)::bigint, NULL, p.outcomes, p.delays,
-       trunc(extract(epoch FROM s.ended_at - s.began_at) * 1000)::bigint
+SELECT s.channel, (extract(epoch FROM s.began_at - greatest(%(launched)s, s.not_before)) * 1000)::bigint, NULL,
+       p.outcomes, p.delays, trunc(extract(epoch FROM s.ended_at - s.began_at) * 1000)::bigint
 FROM campaigns_shard s JOIN campaigns_shardpayload p ON p.shard_id = s.id
 WHERE s.tenant_id = %(tenant)s AND s.campaign_id = %(campaign)s AND NOT s.accounted AND s.sent > 0
+"""
+
+
+_WAVES = """
+SELECT DISTINCT not_before FROM campaigns_shard
+WHERE tenant_id = %(tenant)s AND campaign_id = %(campaign)s AND not_before > %(launched)s ORDER BY 1
 """
 
 # Counts alone: no payload is read.
@@ -204,6 +221,7 @@ def results(campaign: Campaign) -> Results:
             _add_shard(report, channel, count, shard)
     report.shards = dict(_rows(_SHARDS, campaign))
     report.segments = _segments(campaign)
+    report.waves = waves_of(campaign)
     report.counted = counts.of_campaign(campaign.pk)
     report.accounts = _by_account(campaign)
     report.workers = [_worker(row) for row in _rows(_WORKERS, campaign)]
@@ -221,6 +239,7 @@ def progress(campaign: Campaign) -> Progress:
             for status, count in _rows(campaign_counts.REQUEUED, campaign):
                 totals.add(status, count)
     seconds = elapsed(campaign)
+    coming = next((wave for wave in waves_of(campaign) if wave.at > datetime.now(UTC)), None)
     return Progress(
         state=campaign.state,
         processed=campaign.processed,
@@ -232,9 +251,11 @@ def progress(campaign: Campaign) -> Progress:
         waiting=totals.waiting,
         total=totals.sent + totals.not_sent + totals.in_doubt + totals.waiting,
         seconds=seconds,
-        rate=totals.sent / seconds if seconds else None,
+        rate=totals.sent / seconds if seconds and campaign.local_time is None else None,
         failure=campaign.failure,
         halted=campaign.halted,
+        next_wave=f"{localtime(coming.at):%-d %B, %H:%M %Z}" if coming else "",
+        next_messages=coming.messages if coming else 0,
     )
 
 
@@ -308,9 +329,12 @@ def _add_shard(report: Results, channel: str, size: int, shard: Sequence[Any]) -
 
 def _add_times(report: Results, campaign: Campaign, launched: datetime) -> None:
     by_channel: dict[str, Counter[int]] = {}
-    for channel, ms, count, outcomes, delays, lasted in _rows(
-        _TIMES, campaign, launched=launched, went_out=[int(s) for s in TAKEN]
-    ):
+    values: dict[str, Any] = {"launched": launched, "went_out": [int(s) for s in TAKEN]}
+    milliseconds = campaign_counts.MILLISECONDS
+    if campaign.local_time is not None:
+        milliseconds = campaign_counts.MILLISECONDS_IN_WAVES
+        values["waves"] = [launched, *(row[0] for row in _rows(_WAVES, campaign, launched=launched))]
+    for channel, ms, count, outcomes, delays, lasted in _rows(_times_sql(milliseconds), campaign, **values):
         histogram = by_channel.setdefault(channel, Counter())
         if count is not None:
             histogram[ms] += count
@@ -321,7 +345,7 @@ def _add_times(report: Results, campaign: Campaign, launched: datetime) -> None:
     report.channel_times = {name: times_of(histogram) for name, histogram in sorted(by_channel.items())}
     report.throughput = curve(everything)
     report.seconds = elapsed(campaign)
-    report.rate = report.sent / report.seconds if report.seconds else None
+    report.rate = report.sent / report.seconds if report.seconds and campaign.local_time is None else None
 
 
 def _worker(row: Sequence[Any]) -> Worker:

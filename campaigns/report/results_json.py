@@ -30,6 +30,7 @@ def as_json(report: Results) -> dict[str, Any]:
         "waiting": report.waiting,
         "reported": report.reported,
         "counted": report.counted,
+        "waves": [asdict(wave) for wave in report.waves],
         "seconds": report.seconds,
         "rate_per_s": report.rate,
         **_times_json(report.times),

@@ -4,12 +4,13 @@ account are cached for a second."""
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import structlog
 
 from campaigns.lifecycle.fanout import MAY_LEAVE
+from campaigns.lifecycle.waves import is_left_out
 from campaigns.models import Campaign, Shard
 from campaigns.sending.accepted_log import read_accepted
 from campaigns.sending.claimed_shard import ClaimedShard
@@ -40,6 +41,7 @@ class _ClaimRow(NamedTuple):
     disconnected: int
     began_at: datetime
     age: float
+    not_before: datetime | None
     payload: bytes
     codes: bytes
     delays: bytes
@@ -48,25 +50,25 @@ class _ClaimRow(NamedTuple):
 
 _CLAIM = f"""
 WITH claimed AS (
-  UPDATE campaigns_shard s SET state = 'running', fence = s.fence + 1, worker = %s,
-    began_at = COALESCE(s.began_at, clock_timestamp()), lease_until = now() + make_interval(secs => %s)
+  UPDATE campaigns_shard s SET state = 'running', fence = s.fence + 1, worker = %(worker)s,
+    began_at = COALESCE(s.began_at, clock_timestamp()), lease_until = now() + make_interval(secs => %(lease)s)
   FROM campaigns_campaign c
-  WHERE s.id = %s AND c.id = s.campaign_id AND c.state = 'running'
+  WHERE s.id = %(shard)s AND c.id = s.campaign_id AND c.state = 'running'
     AND {MAY_LEAVE}
-    AND (s.state = 'armed' OR (s.state = 'running' AND {leases.expired("s.lease_until", "%s")}))
+    AND (s.state = 'armed' OR (s.state = 'running' AND {leases.expired("s.lease_until", "%(lease)s")}))
   RETURNING s.*
 )
 SELECT s.campaign_id, s.account_id, s.channel, s.size, s.begun, s.fence, s.skipped, s.disconnected, s.began_at,
-       extract(epoch FROM clock_timestamp() - s.began_at)::float8, p.rows, p.outcomes, p.delays, p.notes
+       extract(epoch FROM clock_timestamp() - s.began_at)::float8, s.not_before, p.rows, p.outcomes, p.delays, p.notes
 FROM claimed s JOIN campaigns_shardpayload p ON p.shard_id = s.id
 """
 
 
-def claim(shard_id: uuid.UUID, worker: str) -> ClaimedShard | None:
+def claim(shard_id: uuid.UUID, worker: str, now: datetime | None = None) -> ClaimedShard | None:
     """The shard, if it may leave and no other worker holds it."""
-    lease = leases.lease_seconds()
+    values = {"worker": worker[:100], "lease": leases.lease_seconds(), "shard": shard_id}
     with bulk.cursor() as cursor:
-        cursor.execute(_CLAIM, [worker[:100], lease, shard_id, lease], binary=True, prepare=True)
+        cursor.execute(_CLAIM, {**values, "now": now or datetime.now(UTC)}, binary=True, prepare=True)
         row = cursor.fetchone()
     return _claimed_shard(shard_id, _ClaimRow(*row)) if row else None
 
@@ -98,6 +100,7 @@ def _claimed_shard(shard_id: uuid.UUID, row: _ClaimRow) -> ClaimedShard:
         fence=row.fence,
         began_at=row.began_at,
         age=row.age,
+        left_out=is_left_out(campaign, row.not_before),
         payload=payloads.unpack(row.payload),
         outcomes=outcomes,
         in_doubt=in_doubt,

@@ -31,6 +31,8 @@ class ClaimedShard:
     outcomes: ShardOutcomes
     #: messages whose earlier attempt got no answer, because the worker was lost
     in_doubt: frozenset[int] = frozenset()
+    #: GO came after the local time of these recipients, and the campaign leaves such recipients out
+    left_out: bool = False
     _began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:

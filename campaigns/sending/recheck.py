@@ -1,5 +1,5 @@
-"""The last check before a chunk leaves: consent that changed since arming, closed hours, `not_after`, the account,
-frequency caps."""
+"""The last check before a chunk leaves: consent that changed since arming, closed hours, `not_after`, the recipients'
+local time, the account, frequency caps."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ class Recheck:
         claimed, now = self._claimed, self._clock()
         if claimed.campaign.not_after is not None and claimed.campaign.not_after <= now:
             return {i: Outcome(claimed.ledger_row(i), Status.EXPIRED, Reason.NOT_AFTER) for i in rows}
+        if claimed.left_out:
+            return {i: Outcome(claimed.ledger_row(i), Status.SUPPRESSED, Reason.LOCAL_TIME_PASSED) for i in rows}
         account = registry.load_account(claimed.account.id)
         if account is None or not account.enabled:
             return dict(zip(rows, reroute([claimed.ledger_row(i) for i in rows]), strict=True))

@@ -10,7 +10,7 @@
     for (const place of panel.querySelectorAll("[data-show]")) {
       const name = place.dataset.show;
       const value = progress[name];
-      place.textContent = name === "seconds" ? duration(value) : value === null ? "–" : format.format(value);
+      place.textContent = typeof value === "string" ? value || "none" : name === "seconds" ? duration(value) : value === null ? "–" : format.format(value);
     }
     const bar = panel.querySelector("[data-bar]");
     const expected = Number(panel.dataset.expected);

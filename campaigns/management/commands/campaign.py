@@ -66,6 +66,10 @@ class Command(BaseCommand):
             lines["refused"] = campaign.launch_failure
         if campaign.state == Campaign.State.LAUNCHING:
             lines["leaves at"] = f"{campaign.hold_until:%H:%M:%S} UTC"
+        if campaign.local_time is not None:
+            lines["local"] = f"{campaign.local_time:%Y-%m-%d %H:%M:%S}, over: {campaign.get_passed_display()}"
+        if progress.next_wave:
+            lines["next wave"] = f"{progress.next_wave}, {progress.next_messages:,} messages"
         if campaign.launched_at is not None:
             rate = f", {progress.rate:,.0f}/s" if progress.rate else ""
             lines["rollout"] = campaign.rollout

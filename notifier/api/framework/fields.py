@@ -118,7 +118,12 @@ class Time(serializers.DateTimeField):
 
 
 class LocalTime(serializers.DateTimeField):
-    """A date and time of a wall clock, without an offset: whose clock it is, the field says."""
+    """A date and time of a wall clock, without an offset: whose clock it is, the field says. `instead`: the field that
+    takes a moment."""
+
+    def __init__(self, instead: str = "send_at", **kwargs: Any) -> None:
+        self._instead = instead
+        super().__init__(**kwargs)
 
     def to_internal_value(self, value: Any) -> datetime:
         parsed = timestamps.parse(value)
@@ -126,10 +131,13 @@ class LocalTime(serializers.DateTimeField):
             raise serializers.ValidationError("Must be a date and time such as 2030-01-31T09:00.", code="invalid")
         if parsed.tzinfo is not None:
             raise serializers.ValidationError(
-                "Must have no offset: it is a time of the recipient's own clock. For a moment use send_at.",
+                f"Must have no offset: it is a time of the recipient's own clock. For a moment use {self._instead}.",
                 code="has_offset",
             )
         return parsed
+
+    def to_representation(self, value: datetime) -> str:
+        return value.isoformat()
 
 
 @extend_schema_field(OpenApiTypes.OBJECT)

@@ -24,6 +24,14 @@ SELECT channel, greatest(0, extract(epoch FROM settled_at - %(launched)s) * 1000
 FROM notifier_delivery WHERE {_OF_CAMPAIGN} AND status = ANY(%(went_out)s)
 """
 
+#: the same of a campaign in waves, from the last of the ascending times %(waves)s that had come. Exact where a wave has
+#: left before the next one is due
+MILLISECONDS_IN_WAVES = f"""
+SELECT channel, greatest(0, extract(epoch FROM settled_at
+  - (%(waves)s::timestamptz[])[greatest(1, width_bucket(settled_at, %(waves)s::timestamptz[]))]) * 1000)::bigint AS ms
+FROM notifier_delivery WHERE {_OF_CAMPAIGN} AND status = ANY(%(went_out)s)
+"""
+
 #: status, how many; only of rows that shards requeued: no other row of a campaign has a fence
 REQUEUED = f"""
 SELECT status, count(*) FROM notifier_delivery

@@ -66,7 +66,7 @@ def test_a_bad_canary_halts_until_the_campaign_is_resumed(
     campaign = after_go(an_armed(site, shards=5, canaries=2), rollout="canary")
     end_shards(campaign, canary=True, **counts)
     broker.published.clear()
-    tasks.finish_wave(str(campaign.pk))
+    tasks.finish_chord(str(campaign.pk))
     tasks.sweep()
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted, campaign.canary_passed_at) == ("paused", why, None)

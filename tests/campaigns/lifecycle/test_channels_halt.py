@@ -137,7 +137,7 @@ def test_a_canary_is_judged_channel_by_channel(site: Site, broker: Broker, rollo
     campaign = after_go(campaign, rollout=rollout)
     first_is_done(campaign, "push", **ILL)
     first_is_done(campaign, "in_app", **WELL)
-    tasks.finish_wave(str(campaign.pk))
+    tasks.finish_chord(str(campaign.pk))
     campaign.refresh_from_db()
     assert campaign.halted_channels == {"push": WHY}
     assert (campaign.state, count_sendable(campaign)) == (state, 1 if state == "running" else 0)
@@ -151,7 +151,7 @@ def test_a_halted_channels_canary_is_not_waited_for(site: Site, broker: Broker) 
     campaign = after_go(campaign, rollout="canary")
     pausing.halt(campaign.pk, WHY, "push")  # by the sender, in the middle of the canary
     first_is_done(campaign, "in_app", **WELL)
-    tasks.finish_wave(str(campaign.pk))
+    tasks.finish_chord(str(campaign.pk))
     campaign.refresh_from_db()
     assert campaign.canary_passed_at is not None
     assert (campaign.state, count_sendable(campaign)) == ("running", 1)

@@ -303,14 +303,14 @@ def test_the_first_shards_are_published_before_the_fan_out(site: Site, broker: B
     assert {message.queue for message in broker.published[:8]} == {"in_app.bulk"}
 
 
-def test_every_shard_is_in_one_wave(site: Site, broker: Broker) -> None:
+def test_every_shard_is_in_one_chord(site: Site, broker: Broker) -> None:
     campaign = after_go(an_armed(site, shards=12))
     broker.published.clear()
     fanout.dispatch(campaign.pk, chord_size=5)
-    waves = [message.args for message in broker.published if message.task == "campaigns.dispatch_wave"]
-    assert [first for _, first, _ in waves] == [5_001, 10_001]
-    for wave in waves:
-        tasks.dispatch_wave(*wave)
+    ranges = [message.args for message in broker.published if message.task == "campaigns.dispatch_chord"]
+    assert [first for _, first, _ in ranges] == [5_001, 10_001]
+    for chord_range in ranges:
+        tasks.dispatch_chord(*chord_range)
     chords = Counter(message.group for message in broker.published if message.task == "campaigns.send_shard")
     assert sorted(chords.values()) == [2, 5, 5] and None not in chords
 

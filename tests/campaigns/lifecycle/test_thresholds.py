@@ -1,4 +1,4 @@
-"""When a campaign does harm, and how shards are cut into waves: pure deciders."""
+"""When a campaign does harm, and how shards are split into chords: pure deciders."""
 
 from __future__ import annotations
 
@@ -80,6 +80,6 @@ def test_since_leaves_out_what_was_known() -> None:
 
 def test_waves_are_runs_of_ascending_numbers_with_gaps() -> None:
     numbers = [1, 2, 3, 1_001, 1_002, 2_001, 2_005]
-    assert fanout.waves(numbers, 3) == [(1, 3), (1_001, 2_001), (2_005, 2_005)]
-    assert fanout.waves(numbers, 100) == [(1, 2_005)]
-    assert fanout.waves([], 3) == []
+    assert fanout.chord_ranges(numbers, 3) == [(1, 3), (1_001, 2_001), (2_005, 2_005)]
+    assert fanout.chord_ranges(numbers, 100) == [(1, 2_005)]
+    assert fanout.chord_ranges([], 3) == []
