@@ -54,6 +54,7 @@ class CampaignAdmin(Workflow, ControlViews, ChecklistViews, TenantModelAdmin):
     list_display = ("name", "state_badge", "audience", "people", "channel_names", "launch_at", "launched_at")
     list_filter = ("state", "mode", "silent")
     list_select_related = ("tenant", "template", "audience")
+    readonly_fields = ("wall_clock",)
     search_fields = ("name", "template__key")
     ordering = ("-id",)
     change_form_template = "admin/campaigns/campaign/change_form.html"
@@ -77,6 +78,8 @@ class CampaignAdmin(Workflow, ControlViews, ChecklistViews, TenantModelAdmin):
         ]
         if obj is not None and not self.has_change_permission(request, obj):
             fields.remove("upload")
+            # Django would show the time with a zone that it does not have
+            fields[fields.index("local_time")] = "wall_clock"
         return [
             (None, {"fields": fields}),
             ("Launch settings", {"fields": list(LAUNCH_SETTINGS), "classes": ["collapse"]}),
@@ -113,6 +116,10 @@ class CampaignAdmin(Workflow, ControlViews, ChecklistViews, TenantModelAdmin):
     def state_badge(self, campaign: Campaign) -> SafeString:
         silent = format_html(' <span class="state state-silent">{}</span>', "silent") if campaign.silent else ""
         return format_html('<span class="state state-{}">{}</span>{}', campaign.state, campaign.state, silent)
+
+    @admin.display(description="At each recipient's local time")
+    def wall_clock(self, campaign: Campaign) -> str:
+        return f"{campaign.local_time:%-d %B %Y, %H:%M}" if campaign.local_time else ""
 
     @admin.display(description="people", ordering="audience_size")
     def people(self, campaign: Campaign) -> str:

@@ -91,10 +91,11 @@ def _to_yourself(campaign: Campaign) -> LaunchStep:
 
 
 def _canary_first(campaign: Campaign) -> LaunchStep:
+    chosen = "chosen at random" if campaign.local_time is None else "of the earliest waves"
     step = LaunchStep(
         FIRST,
         f"{campaign.canary_percent} % first" if campaign.canary_percent else "A share first",
-        "A few people, chosen at random. If too many of their messages fail, the rest does not leave.",
+        f"A few people, {chosen}. If too many of their messages fail, the rest does not leave.",
     )
     canary = _sums_of_canary(campaign)
     if campaign.launched_at is not None:

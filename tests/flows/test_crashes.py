@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from threading import Event
 
 import pytest
@@ -21,6 +22,8 @@ from tests.flows.wait import until
 COUNT = 3_000
 #: slow answers, so that a campaign lasts some seconds on any machine
 LATENCY_MS = 700
+#: seconds from the edit of a campaign to its local time: arming takes a few
+WAVE_SECONDS = 45
 #: messages that a bulk worker may have in flight: the streams of its connections to one provider
 WINDOW = settings.PROVIDER_CONNECTIONS * 100
 #: connections of one process to a mail server
@@ -101,6 +104,45 @@ def test_killed_email_workers_repeat_at_most_one_message_a_connection_and_lose_n
     assert len(arrivals) == COUNT
     assert arrivals.total() - COUNT <= SMTP_CONNECTIONS * killed
     assert (results["sent"], results["in_doubt"]) == (COUNT, 0)
+
+
+def test_waves_leave_at_the_local_time_though_workers_and_beat_are_killed_between_them(
+    site: Site, new_tenant: Callable[[], Tenant], sandbox: Sandbox
+) -> None:
+    shop = new_tenant()
+    shop.publish("offer", "promotions")
+    tokens = {zone: [f"{shop.tag}{zone[-1]}{n}" for n in range(5)] for zone in ("Etc/UTC", "Etc/GMT+1")}
+    for zone, of_zone in tokens.items():
+        for token in of_zone:
+            shop.person(token, token)
+            shop.api.request_json("PUT", f"/v1/recipients/{token}", {"name": "Ann", "locale": "en", "timezone": zone})
+    campaign = shop.draft("offer", shop.everybody(), ["push"])
+    due = datetime.now(UTC).replace(microsecond=0, tzinfo=None) + timedelta(seconds=WAVE_SECONDS)
+    shop.api.request_json("PATCH", f"/v1/campaigns/{campaign.id}", {"local_time": due.isoformat()})
+    campaign.arm()
+    campaign.go()
+    waves = campaign.results()["waves"]
+    assert [wave["messages"] for wave in waves] == [5, 5]
+    kill_and_start(site)
+    until(lambda: sandbox.count() >= 5, "the first wave")
+    arrivals = sandbox.arrivals(shop.tag)
+    assert {a.address for a in arrivals} == set(tokens["Etc/UTC"])
+    assert min(a.at for a in arrivals) >= due.replace(tzinfo=UTC).timestamp()
+    kill_and_start(site)
+    seen = time.time()
+    until(lambda: time.time() > seen + 4, "some sweeps")
+    assert (sandbox.count(), campaign.read()["state"]) == (5, "running")
+    assert [wave["messages"] for wave in campaign.results()["waves"]] == [5]
+    assert campaign.post("stop").json["stopped"] is True
+    push = campaign.wait_until_settled()["channels"]["push"]
+    assert (push["sent"], push["cancelled"]) == (5, 5)
+    assert sandbox.addresses(shop.tag) == dict.fromkeys(tokens["Etc/UTC"], 1)
+
+
+def kill_and_start(site: Site) -> None:
+    site.kill("worker:push.bulk")
+    site.kill("beat")
+    site.start("worker:push.bulk", "beat")
 
 
 def test_after_a_stop_with_a_killed_worker_the_report_is_exact(

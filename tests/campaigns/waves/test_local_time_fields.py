@@ -103,8 +103,9 @@ def test_the_page_says_when_the_next_wave_leaves(
         ben.get(page("go", campaign))
     ).replace("&#x27;", "'")
     after_go(campaign)
-    shown = text(ben.get(page("change", campaign)))
-    assert f"Next wave: {IN_UTC:%-d %B, %H:%M} UTC , 2 messages" in shown
+    shown = text(ben.get(page("change", campaign))).replace("&#x27;", "'")
+    assert f"Next wave: {IN_UTC:%-d %B, %H:%M} UTC , messages in it: 2 ." in shown
+    assert f"At each recipient's local time: {LOCAL:%-d %B %Y, %H:%M}" in shown and f"{LOCAL:%H:%M:%S}" not in shown
     progress = ben.get(page("progress", campaign)).json()
     assert (progress["state"], progress["next_wave"]) == ("running", f"{IN_UTC:%-d %B, %H:%M} UTC")
     assert IN_UTC > NOW
