@@ -12,7 +12,7 @@ from campaigns.edit import campaigns, drafts
 from campaigns.edit.fields import MAX_NAME
 from campaigns.lifecycle.launch import NO_PLAN
 from campaigns.models import Campaign, Schedule, ScheduleSlot
-from campaigns.schedules.timing import shown_time
+from campaigns.schedules.timing import AROUND_THE_EARTH, shown_time, wall_clock
 from campaigns.states import State
 from notifier.errors import Conflict, NotifierError
 
@@ -51,10 +51,13 @@ def _armed_copy(schedule: Schedule, prototype: Campaign, at: datetime) -> Campai
     copy = campaigns.copy(prototype, by=OPERATOR)
     suffix = f", {shown_time(schedule, at).replace('T', ' ')}"
     copy.name = f"{schedule.name[: MAX_NAME - len(suffix)]}{suffix}"
+    copy.launch_at, last = at, at
+    if schedule.local:
+        # `at` is when the first zone on earth shows the time; the campaign then leaves in waves
+        copy.local_time, last = wall_clock(shown_time(schedule, at)), at + AROUND_THE_EARTH
     if schedule.not_after_minutes is not None:
-        copy.not_after = at + timedelta(minutes=schedule.not_after_minutes)
-    copy.launch_at = at
-    copy.save(update_fields=["name", "not_after", "launch_at"])
+        copy.not_after = last + timedelta(minutes=schedule.not_after_minutes)
+    copy.save(update_fields=["name", "not_after", "launch_at", "local_time"])
     arming.request_arm(copy, OPERATOR)
     return copy
 

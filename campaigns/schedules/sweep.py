@@ -15,7 +15,7 @@ from campaigns.models import Schedule, ScheduleSlot
 from campaigns.schedules import campaign_slots, notification_slots
 from campaigns.schedules.catch_up import ON_TIME, is_missed
 from campaigns.schedules.lead_time import measured_lead
-from campaigns.schedules.timing import slots_after
+from campaigns.schedules.timing import AROUND_THE_EARTH, slots_after
 
 log = structlog.get_logger("campaigns")
 State, SlotState = Schedule.State, ScheduleSlot.State
@@ -26,8 +26,6 @@ MAX_SCHEDULES, MAX_SLOTS = 100, 20
 _LOOK_AGAIN = timedelta(hours=1)
 #: after an error that no one expected, and while a list is being loaded
 _LATER, _SOON = timedelta(minutes=1), timedelta(seconds=10)
-#: a campaign at each recipient's local time is on time until the last zone has passed
-_AROUND_THE_EARTH = timedelta(hours=26)
 
 # tenants take turns: a thousand schedules of one tenant at nine do not delay another tenant's
 _DUE = """
@@ -117,7 +115,7 @@ def _run_slot(schedule: Schedule, coming: list[datetime], now: datetime) -> str:
         return ""  # an actor has skipped it
     slot = ScheduleSlot(tenant_id=schedule.tenant_id, schedule=schedule, at=at, created_at=now)
     why_stopped = ""
-    late = _AROUND_THE_EARTH if schedule.local and schedule.is_campaign else timedelta()
+    late = AROUND_THE_EARTH if schedule.local and schedule.is_campaign else timedelta()
     if is_missed(at + late, following, now, schedule.catch_up):
         slot.state, slot.reason = SlotState.MISSED, "No worker looked at its time."
     elif schedule.is_campaign:

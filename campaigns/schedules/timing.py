@@ -20,6 +20,8 @@ from notifier.values.zones import zone
 #: the zones in which a time of the wall clock comes first and last. A campaign at each recipient's local time begins in
 #: the first one; UTC+14 is written Etc/GMT-14
 FIRST_ZONE, LAST_ZONE = ZoneInfo("Etc/GMT-14"), ZoneInfo("Etc/GMT+12")
+#: a campaign at each recipient's local time is on time until the last zone has passed
+AROUND_THE_EARTH = timedelta(hours=26)
 _FORM = "%Y-%m-%dT%H:%M"
 _UTC = ZoneInfo("UTC")
 #: slots that are compared to find two that lie too close: a day has 96 at most

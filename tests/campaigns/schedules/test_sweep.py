@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from campaigns.edit import campaigns as campaign_edit
-from campaigns.models import Campaign, Schedule, ScheduleSlot
+from campaigns.models import Campaign, Schedule, ScheduleSlot, Shard
 from campaigns.schedules import control, edit
 from campaigns.schedules.catch_up import is_missed
 from notifier.models import Delivery, Notification
@@ -59,6 +59,20 @@ def test_three_sweeps_at_once_launch_one_campaign(site: Site, broker: Broker) ->
     assert Campaign.objects.count() == 2
     schedule.refresh_from_db()
     assert schedule.next_at == MONDAY + hours(1) + timedelta(days=7)
+
+
+def test_a_campaign_at_local_time_is_launched_for_the_first_zone_and_leaves_in_waves(
+    site: Site, broker: Broker
+) -> None:
+    Recipient.objects.filter(tenant=site.acme, external_id="ada").update(timezone="Asia/Tokyo")
+    schedule = newsletter(site, local=True, not_after_minutes=60)
+    at = datetime(2035, 1, 7, 19, tzinfo=UTC)  # Monday, nine o'clock at UTC+14
+    sweep_and_arm(at - timedelta(minutes=10))
+    copy = Campaign.objects.get(slots__schedule=schedule)
+    assert (copy.launch_at, copy.local_time) == (at, datetime(2035, 1, 8, 9))
+    assert copy.not_after == datetime(2035, 1, 8, 22, tzinfo=UTC)  # an hour after nine at UTC-12
+    waves = Shard.objects.filter(campaign=copy).order_by("number").values_list("not_before", "size")
+    assert list(waves) == [(datetime(2035, 1, 8, tzinfo=UTC), 1), (datetime(2035, 1, 8, 9, tzinfo=UTC), 3)]
 
 
 def test_each_slot_looks_its_audience_up_anew_and_the_lead_time_is_measured(site: Site, broker: Broker) -> None:
