@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -47,6 +48,15 @@ HELP = {
     "local": "The times are those of each recipient's own clock.",
     "not_after_minutes": "Nothing of a slot leaves later than so many minutes after it. Empty: no limit.",
 }
+LABELS = {
+    "at": "Once, at",
+    "rrule": "Again, by a rule (RRULE)",
+    "cron": "Again, by a cron line",
+    "timezone": "Time zone",
+    "local": "At local time",
+    "catch_up": "Catch up",
+    "not_after_minutes": "Not later than (minutes)",
+}
 _NOTIFICATION = {"recipient": "notify_recipient", "template": "notify_template", "data": "notify_data"}
 
 
@@ -66,6 +76,7 @@ class ScheduleForm(TenantForm):
         model = Schedule
         fields = ("tenant", "name", "campaign", *WHEN, "catch_up", "not_after_minutes")
         help_texts = HELP
+        labels = LABELS
         widgets = {
             "rrule": forms.TextInput(attrs={"class": "vLargeTextField", "spellcheck": "false"}),
             **{
@@ -79,6 +90,7 @@ class ScheduleForm(TenantForm):
         for name, field in _NOTIFICATION.items():
             if field in self.fields and name in self.instance.notification:
                 self.initial.setdefault(field, self.instance.notification[name])
+        self.initial.setdefault("notify_data", {})
 
     def clean(self) -> dict[str, Any] | None:
         values = super().clean() or {}
@@ -149,6 +161,12 @@ class ScheduleAdmin(TenantModelAdmin):
         if field is not None and db_field.name == "campaign":
             # neither silent runs nor what schedules have made
             field.queryset = field.queryset.filter(silent=False, slots__isnull=True).order_by("-id")
+        return field
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A campaign can be viewed and added here; it is changed and deleted on its own page."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
             field.widget.can_change_related = field.widget.can_delete_related = False
         return field
 
