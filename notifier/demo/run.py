@@ -175,6 +175,7 @@ def _show(report: dict[str, Any], tenant: Tenant, login: Login, workflow: Workfl
     user = Recipient.objects.get(tenant=tenant, external_id="user-0")
     console.say(f"what arrived         {workflow.sandbox_report()['outbox']}")
     console.say(f"inbox of user-0      {demo_link(user)}")
+    console.say(f"preferences          {workflow.preferences_link('user-0')}")
     console.say(f"admin login          {login.username} / {login.password}")
 
 

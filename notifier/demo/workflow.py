@@ -165,6 +165,10 @@ class Workflow:
         done = stage.total if finished else min(sum(arrived.values()), stage.total)
         stage.update(done, " · ".join(f"{channel} {count:,}" for channel, count in sorted(arrived.items())))
 
+    def preferences_link(self, external_id: str) -> str:
+        """The person's own page, without a login."""
+        return str(self.api.post(f"/v1/recipients/{external_id}/preferences-link")["url"])
+
     def _inbox_of(self, external_id: str) -> Client:
         token = self.api.post("/v1/inbox/tokens", {"recipient": external_id})["token"]
         return Client(self.api.origin, token)

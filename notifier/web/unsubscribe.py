@@ -17,9 +17,13 @@ from django.views.decorators.csrf import csrf_exempt
 
 from notifier.delivery.content.links.unsubscribe_link import OptOut, read_token
 from notifier.vocabulary.status import ConsentSource
+from notifier.web.preferences.texts import accepted_languages, texts_for
 from tenants.access import scope
-from tenants.models import Category, Tenant
+from tenants.models import Category, Recipient, Tenant
 from tenants.people.opt_out import opt_out
+
+#: the page's words (notifier.web.preferences.texts)
+_TEXTS = ("leave_title", "leave_ask", "leave", "leave_done")
 
 
 @method_decorator([csrf_exempt, never_cache, transaction.non_atomic_requests], name="dispatch")
@@ -39,9 +43,22 @@ class Unsubscribe(View):
         with scope(link.tenant_id):
             tenant = Tenant.objects.filter(pk=link.tenant_id).first()
             category = Category.objects.filter(tenant_id=link.tenant_id, key=link.category).first()
+            person = Recipient.objects.filter(pk=link.recipient_id, tenant_id=link.tenant_id).first()
         if tenant is None:
             raise Http404
-        context = {"sender": tenant.name, "category": category.name if category else link.category, "done": done}
+        own = person.locale if person else ""
+        language, texts = texts_for(own, *accepted_languages(request), tenant.default_locale)
+        names = {
+            "sender": tenant.name,
+            "category": category.name if category else link.category,
+            "channel": texts.get(link.channel, link.channel),
+        }
+        context = {
+            "tenant": tenant,
+            "language": language,
+            "t": {name: texts[name].format(**names) for name in _TEXTS},
+            "done": done,
+        }
         return render(request, "unsubscribe.html", context)
 
 

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import uuid
 
-from tenants.models import Preference, Recipient
+from django.db import connection
+
+from notifier.vocabulary.ids import new_id
+
+# one statement: calls at once wait for the row, and each of them sees what the one before it stored
+_OPT_OUT = """
+INSERT INTO tenants_preference AS p
+  (id, tenant_id, recipient_id, channels_off, categories_off, categories_on, preferred_channels, language, updated_at)
+SELECT %(id)s, r.tenant_id, r.id, '{}', ARRAY[%(entry)s], '{}', '{}', '', now()
+FROM tenants_recipient r WHERE r.id = %(recipient)s AND r.tenant_id = %(tenant)s
+ON CONFLICT (recipient_id) DO UPDATE
+SET categories_off = p.categories_off || excluded.categories_off, updated_at = excluded.updated_at
+WHERE NOT p.categories_off && ARRAY[%(entry)s, %(category)s]::varchar[]
+"""
 
 
 def opt_out(tenant_id: uuid.UUID, recipient_id: uuid.UUID, channel: str, category: str) -> None:
     """Needs an open transaction in the tenant's scope. A repeat changes nothing, and neither does the link of a
     deleted recipient. A trigger writes the consent change."""
-    if not Recipient.objects.filter(pk=recipient_id, tenant_id=tenant_id).exists():
-        return
-    Preference.objects.get_or_create(recipient_id=recipient_id, defaults={"tenant_id": tenant_id})
-    preference = Preference.objects.select_for_update().get(recipient_id=recipient_id)
-    entry = f"{category}:{channel}"
-    if not {entry, category} & set(preference.categories_off):
-        preference.categories_off = [*preference.categories_off, entry]
-        preference.save(update_fields=["categories_off", "updated_at"])
+    values: dict[str, uuid.UUID | str] = {
+        "id": new_id(),
+        "tenant": tenant_id,
+        "recipient": recipient_id,
+        "category": category,
+        "entry": f"{category}:{channel}",
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_OPT_OUT, values)

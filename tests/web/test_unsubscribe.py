@@ -8,11 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from structlog.testing import capture_logs
 
 from notifier.delivery.content.links.unsubscribe_link import OptOut, link_to, read_token
 from tenants.models import Preference, Recipient
 from tests.fixtures import People
+
+FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture
@@ -98,3 +101,25 @@ def test_the_log_has_no_token(ann: Recipient, client: Client) -> None:
         client.get(path_of(ann))
     [request] = [line for line in lines if line.get("action") == "request"]
     assert request["path"] == "/unsubscribe/…"
+
+
+@pytest.mark.django_db
+def test_a_mail_program_opts_out_as_gmail_asks(ann: Recipient) -> None:
+    """RFC 8058, section 3.2: a POST of this form, without a login, a cookie or a redirect; one statement stores it."""
+    stranger = Client(enforce_csrf_checks=True)
+    with CaptureQueriesContext(connection) as queries:
+        answer = stranger.post(path_of(ann), "List-Unsubscribe=One-Click", content_type=FORM)
+    assert answer.status_code == 200 and not answer.cookies and "Location" not in answer.headers
+    assert sum("tenants_preference" in query["sql"] for query in queries) == 1
+    assert opted_out(ann) == ["promotions:email"]
+    Preference.objects.update(categories_off=["promotions"], language="de")
+    stranger.post(path_of(ann), "List-Unsubscribe=One-Click", content_type=FORM)
+    assert opted_out(ann) == ["promotions"]
+
+
+@pytest.mark.django_db
+def test_the_page_speaks_the_recipients_language(ann: Recipient, client: Client) -> None:
+    Recipient.objects.filter(pk=ann.pk).update(locale="de-AT")
+    asked = client.get(path_of(ann), headers={"accept-language": "en"}).content.decode()
+    assert "Möchten Sie keine Nachrichten zu „promotions“ von ACME mehr erhalten (E-Mail)?" in asked
+    assert "Sie erhalten keine Nachrichten" in client.post(path_of(ann)).content.decode()

@@ -36,7 +36,7 @@ from notifier.web.preferences.state import (
     languages_of,
     load_state,
 )
-from notifier.web.preferences.texts import LANGUAGES, own_texts, texts_for
+from notifier.web.preferences.texts import LANGUAGES, accepted_languages, own_texts, texts_for
 from tenants.access import scope
 
 #: no confirmation mail can be sent to the recipient
@@ -139,8 +139,8 @@ def _ended(request: HttpRequest, state: State, *, renewed: bool = False, refused
 
 def _texts(request: HttpRequest, state: State) -> tuple[str, Mapping[str, str]]:
     """The page's language: the recipient's, else the browser's, else the tenant's."""
-    accepted = [part.partition(";")[0].strip() for part in request.headers.get("Accept-Language", "")[:200].split(",")]
-    return texts_for(state.preferences["language"], state.person.locale, *accepted, state.tenant.default_locale)
+    own = (state.preferences["language"], state.person.locale)
+    return texts_for(*own, *accepted_languages(request), state.tenant.default_locale)
 
 
 def _page(
@@ -154,6 +154,7 @@ def _page(
     filled = {
         name: text.format(sender=state.tenant.name, address=context.get("address", ""), url="")
         for name, text in texts.items()
+        if not name.startswith("leave")
     }
     response = render(
         request,

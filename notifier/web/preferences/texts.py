@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from django.http import HttpRequest
+
 from tenants.models import Tenant
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "de": "Deutsch", "es": "Español"}
@@ -41,6 +43,10 @@ _EN = {
     "snooze_help": "Promotions wait until the day that you choose. Leave it empty for no pause.",
     "snooze_until": "Pause until",
     "snooze_wrong": "Please choose a day of the coming twelve months, or leave it empty.",
+    "leave_title": "{sender}",
+    "leave_ask": "Do you want no more messages about “{category}” from {sender} ({channel})?",
+    "leave": "Unsubscribe",
+    "leave_done": "You will get no more messages about “{category}” from {sender} ({channel}).",
     "ended_title": "This link has ended",
     "ended": "For your safety, links to this page end after 30 days.",
     "renew": "Send a new link to {address}",
@@ -87,6 +93,10 @@ _DE = {
     "snooze_help": "Werbung wartet bis zu dem Tag, den Sie wählen. Ohne Pause lassen Sie das Feld leer.",
     "snooze_until": "Pause bis",
     "snooze_wrong": "Bitte wählen Sie einen Tag der nächsten zwölf Monate, oder lassen Sie das Feld leer.",
+    "leave_title": "{sender}",
+    "leave_ask": "Möchten Sie keine Nachrichten zu „{category}“ von {sender} mehr erhalten ({channel})?",
+    "leave": "Abbestellen",
+    "leave_done": "Sie erhalten keine Nachrichten zu „{category}“ von {sender} mehr ({channel}).",
     "ended_title": "Dieser Link ist abgelaufen",
     "ended": "Zu Ihrer Sicherheit enden Links zu dieser Seite nach 30 Tagen.",
     "renew": "Neuen Link an {address} senden",
@@ -133,6 +143,10 @@ _ES = {
     "snooze_help": "Las promociones esperan hasta el día que elija. Sin pausa, déjelo vacío.",
     "snooze_until": "Pausa hasta",
     "snooze_wrong": "Elija un día de los próximos doce meses, o déjelo vacío.",
+    "leave_title": "{sender}",
+    "leave_ask": "¿No quiere recibir más mensajes sobre «{category}» de {sender} ({channel})?",
+    "leave": "Cancelar la suscripción",
+    "leave_done": "No recibirá más mensajes sobre «{category}» de {sender} ({channel}).",
     "ended_title": "Este enlace ha caducado",
     "ended": "Por su seguridad, los enlaces a esta página caducan a los 30 días.",
     "renew": "Enviar un enlace nuevo a {address}",
@@ -155,6 +169,12 @@ def texts_for(*locales: str) -> tuple[str, Mapping[str, str]]:
         if (language := locale.partition("-")[0].lower()) in _TEXTS:
             return language, _TEXTS[language]
     return "en", _EN
+
+
+def accepted_languages(request: HttpRequest) -> list[str]:
+    """The languages that the browser asks for, in its order."""
+    header = request.headers.get("Accept-Language", "")[:200]
+    return [part.partition(";")[0].strip() for part in header.split(",")]
 
 
 def own_texts(tenant: Tenant, language: str) -> Mapping[str, str]:
