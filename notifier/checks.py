@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register, run_checks
+from django.core.checks import CheckMessage, Error, Tags, Warning, register, run_checks
 
 from notifier.settings import INSECURE_ENCRYPTION_KEY, INSECURE_SECRET_KEY
 
@@ -54,6 +54,16 @@ def secrets_cannot_be_guessed(**_: Any) -> Sequence[CheckMessage]:
     if settings.FLOWER_BASIC_AUTH and (reason := _weakness(password, _PASSWORD_LENGTH)):
         errors.append(Error(f"The password in FLOWER_BASIC_AUTH {reason}.", hint=_MAKE_SECRET, id="notifier.E008"))
     return errors
+
+
+@register(Tags.security, deploy=True)
+def people_reach_the_site_by_https(**_: Any) -> Sequence[CheckMessage]:
+    """notifier.W001, by `check --deploy`: mail programs show a button for List-Unsubscribe for https links only (RFC
+    8058, section 3.1), and the links in messages are rights by themselves."""
+    if settings.SITE_URL.startswith("https://"):
+        return []
+    hint = "Set SITE_URL to the https address of the site."
+    return [Warning("SITE_URL is no https address.", hint=hint, id="notifier.W001")]
 
 
 @register(Tags.security)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
+import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import dkim
 import pytest
@@ -67,6 +71,22 @@ def test_a_judge_that_we_did_not_write_accepts_the_signature(parts: dict[str, st
     assert dkim.verify(message, dnsfunc=dns(provider, kind))
     assert not dkim.verify(message.replace(b"Subject: ", b"Subject: Re: "), dnsfunc=dns(provider, kind))
     assert not dkim.verify(b"From: evil@example.com\r\n" + message, dnsfunc=dns(provider, kind))
+
+
+def test_the_way_out_of_a_list_is_one_https_link_that_the_signature_covers() -> None:
+    """As Gmail asks of bulk senders: RFC 8058, section 4, and RFC 2369, section 2."""
+    provider, message = a_provider(), an_email()
+    message = replace(
+        message, envelope=replace(message.envelope, unsubscribe_url="https://n.example/unsubscribe/AbC-_")
+    )
+    mail = sent(provider, message)
+    parsed = email.message_from_bytes(mail, policy=email.policy.default)
+    assert parsed.get_all("List-Unsubscribe") == ["<https://n.example/unsubscribe/AbC-_>"]
+    assert parsed.get_all("List-Unsubscribe-Post") == ["List-Unsubscribe=One-Click"]
+    covered = re.search(r"h=([^;]+);", parsed["DKIM-Signature"])
+    assert covered is not None
+    assert {"list-unsubscribe", "list-unsubscribe-post"} <= set(re.split(r"\s*:\s*", covered[1].lower().strip()))
+    assert not dkim.verify(mail.replace(b"/unsubscribe/AbC", b"/unsubscribe/XbC"), dnsfunc=dns(provider))
 
 
 def test_every_body_of_a_campaign_is_signed() -> None:
