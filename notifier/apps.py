@@ -24,10 +24,12 @@ class NotifierConfig(AppConfig):
         from notifier.api.framework import paths
         from notifier.delivery.accounts import webpush_keys
         from notifier.delivery.caps import settings as caps
+        from notifier.delivery.caps.trace import trace_caps
         from notifier.delivery.content import marketing
         from notifier.delivery.digests import settings as digest_settings
         from notifier.delivery.ledger import erasing, exporting
         from notifier.delivery.planning import category_rules
+        from notifier.delivery.planning.trace import add_later_rule
         from notifier.delivery.wakeup import signal
         from notifier.providers import token_checks
         from notifier.providers.webpush import services
@@ -54,6 +56,7 @@ class NotifierConfig(AppConfig):
         add_use_finder(digest_settings.find_uses)
         add_value_check(digest_settings.check_over_cap)
         add_use_finder(caps.find_uses)
+        add_later_rule(trace_caps)
         register_eraser("messages", erasing.erase)
         register_exporter("requests", exporting.requests)
         register_exporter("messages", exporting.messages)

@@ -105,6 +105,8 @@ def _outcome(
     if not planned:
         reason = suppressed[0] if suppressed else Reason.NO_ACCOUNT
         return ChannelOutcome(name, "suppressed", str(reason), None, 0, rules)
+    if any(line.said == f"suppressed: {Reason.FREQUENCY_CAP}" for line in rules):
+        return ChannelOutcome(name, "suppressed", str(Reason.FREQUENCY_CAP), None, 0, rules)
     first = planned[0]
     outcome = "leaves" if first.hold_until is None else "waits"
     return ChannelOutcome(name, outcome, str(first.hold_reason or ""), first.hold_until, len(planned), rules)

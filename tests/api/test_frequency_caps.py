@@ -89,3 +89,14 @@ def test_the_answer_to_a_request_names_the_cap(site: ApiSite) -> None:
     assert [d["status"] for d in first.body["deliveries"]] == ["queued"]
     assert [(d["status"], d["reason"]) for d in second.body["deliveries"]] == [("suppressed", "frequency_cap")]
     assert CapCount.objects.get().holders
+
+
+def test_an_explanation_of_a_request_names_the_cap(site: ApiSite) -> None:
+    create(site)
+    site.acme("POST", "/v1/notifications", payload(category="news", channels=["in_app"]))
+    got = site.acme("GET", "/v1/recipients/dora/explain?template=shipped&channel=in_app")
+    assert got.status == 200, got.body
+    (channel,) = got.body["channels"]
+    assert (channel["outcome"], channel["reason"]) == ("suppressed", "frequency_cap")
+    (line,) = [rule for rule in channel["rules"] if rule["rule"] == "frequency_cap"]
+    assert "1 of 1 places are taken" in line["looked_at"] and line["said"] == "suppressed: frequency_cap"

@@ -5,21 +5,22 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from notifier.delivery.caps.loading import load_caps
 from notifier.delivery.caps.places import read_holders
 from notifier.delivery.caps.policy import load_policies
 from notifier.delivery.caps.sharing import PlaceKey
 from notifier.delivery.planning.cap_rules import CapWindow, caps_for, windows_at
-from notifier.delivery.planning.trace import PASSED, RuleResult, TraceRequest
+from notifier.delivery.planning.trace import PASSED, RuleResult, Trace, TraceRequest
 from notifier.values.zones import zone
 from notifier.vocabulary.status import Reason
 from tenants.models import OverCap
 
 
-def trace_caps(tenant_id: uuid.UUID, request: TraceRequest, holder: uuid.UUID | None = None) -> list[RuleResult]:
-    """One line for each cap and channel. `holder`: the notification or campaign that is explained, which may hold a
-    place already; None: a message that would leave now."""
+def trace_caps(tenant_id: uuid.UUID, request: TraceRequest, _: Trace) -> list[RuleResult]:
+    """One line for each cap and channel, about a message that would leave at the request's time. Registered as a later
+    rule of `planning.trace`."""
     zone_name = request.person.timezone or request.when.tenant_zone
     caps = load_caps(tenant_id)
     held_by_channel = {
@@ -33,7 +34,7 @@ def trace_caps(tenant_id: uuid.UUID, request: TraceRequest, holder: uuid.UUID | 
         RuleResult(
             str(Reason.FREQUENCY_CAP),
             _describe(window, len(taken), zone_name),
-            _said(taken, window.cap.most, holder, policy),
+            _said(window, len(taken), policy, zone_name),
             name,
         )
         for name, window, taken in _windows(held_by_channel, holders, request.person.id)
@@ -54,12 +55,19 @@ def _key(window: CapWindow, person: uuid.UUID) -> PlaceKey:
 
 
 def _describe(window: CapWindow, taken: int, zone_name: str) -> str:
-    start, end = (edge.astimezone(zone(zone_name)) for edge in window.window)
-    span = f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}, {zone_name}"
-    return f"the cap {window.cap}: {taken} of {window.cap.most} places are taken ({span})"
+    start, end = _shown(window.window.start, zone_name), _shown(window.window.end, zone_name)
+    places = f"{taken} of {window.cap.most} places are taken"
+    return f"the cap {window.cap}: {places} ({start} to {end}, {zone_name})"
 
 
-def _said(taken: Sequence[uuid.UUID], most: int, holder: uuid.UUID | None, policy: OverCap) -> str:
-    if holder in taken:
-        return f"{PASSED}: it holds one of them"
-    return PASSED if len(taken) < most else f"over the cap: {policy.label}"
+def _said(window: CapWindow, taken: int, policy: OverCap, zone_name: str) -> str:
+    if taken < window.cap.most:
+        return PASSED
+    if policy == OverCap.DROP:
+        return f"suppressed: {Reason.FREQUENCY_CAP}"
+    until = f"waits until {_shown(window.window.end, zone_name)}"
+    return f"joins the category's digest, else {until}" if policy == OverCap.DIGEST else until
+
+
+def _shown(at: datetime, zone_name: str) -> str:
+    return f"{at.astimezone(zone(zone_name)):%Y-%m-%d %H:%M}"

@@ -15,13 +15,12 @@ from campaigns.sending.claim import claim
 from campaigns.sending.recheck import Recheck
 from inbox.models import InboxMessage
 from notifier.delivery.caps import last_look, loading
-from notifier.delivery.caps.trace import trace_caps
 from notifier.delivery.ledger import claims
 from notifier.delivery.planning.cap_rules import window_at
 from notifier.delivery.planning.plan import When
 from notifier.delivery.planning.recipients import load_by_external_ids
 from notifier.delivery.planning.rule import Rule
-from notifier.delivery.planning.trace import TraceRequest
+from notifier.delivery.planning.trace import RuleResult, TraceRequest, later_lines, trace
 from notifier.models import CapCount, Delivery, DigestItem, FrequencyCap, Template
 from notifier.vocabulary.status import Kind, Lane, QueuePosition, Reason, Status
 from tenants.models import Category
@@ -201,15 +200,20 @@ def test_one_campaign_on_two_channels_counts_once() -> None:
 # ---- explanation ---------------------------------------------------------------------------------------------------
 
 
+def _cap_lines(shop: Shop, request: TraceRequest) -> list[RuleResult]:
+    lines = later_lines(shop.tenant.id, request, trace(request))
+    return [line for line in lines if line.rule == Reason.FREQUENCY_CAP]
+
+
 def test_an_explanation_names_the_cap_its_places_and_its_window(market: Shop) -> None:
     capped(market, "defer", most=2)
     market.accept(an_order())
     person = load_by_external_ids(market.tenant.id, ["ada"])["ada"]
     request = TraceRequest(person, Rule("orders", Kind.MARKETING), ["in_app"], When(datetime.now(UTC)))
-    (line,) = trace_caps(market.tenant.id, request)
+    (line,) = _cap_lines(market, request)
     assert (line.rule, line.channel, line.said) == ("frequency_cap", "in_app", "passed")
     assert line.looked_at.startswith("the cap 2 of all marketing each day: 1 of 2 places are taken (")
     market.accept(an_order())
-    (full,) = trace_caps(market.tenant.id, request)
-    assert full.said.startswith("over the cap: Defer")
+    (full,) = _cap_lines(market, request)
+    assert full.said == f"waits until {midnight(datetime.now(UTC)):%Y-%m-%d %H:%M}"
     assert not InboxMessage.objects.exists()
