@@ -162,8 +162,6 @@ def _route(values: Mapping[str, Any]) -> Route:
     route = read_route([] if values["route"] is None else values["route"])
     if route and "channels" in values:
         raise InvalidInput("Not beside route, whose steps name the channels.", field="channels", code="two_ways")
-    if route and "digest" in values:
-        raise InvalidInput("Not beside route: what is gathered has no fallback.", field="digest", code="two_ways")
     return route
 
 

@@ -148,3 +148,23 @@ def test_the_form_lists_the_keys_of_a_push(site: Site, log_in: LogIn) -> None:
     page = log_in(site.people.ben).get(url(Template, "add")).content.decode()
     assert "<code>interruption_level</code>" in page
     assert "one of: passive, active, time-sensitive, critical" in page
+
+
+def test_a_route_of_a_template_is_saved_or_its_mistake_is_named(site: Site, log_in: LogIn) -> None:
+    browser = log_in(site.people.ben)
+    content = {"in_app": {"en": {"title": "Hi", "body": "x"}}, "sms": {"en": {"text": "Hi"}}}
+    for route, words in (
+        ('[{"channel": "in_app"}, {"channel": "sms"}]', "route.1.after"),
+        ('[{"channel": "in_app"}, {"channel": "email", "after": "1h"}]', "route.1.channel"),
+        ('{"channel": "in_app"}', "Must be a list of steps"),
+    ):
+        answer = browser.post(url(Template, "add"), {**template(site, content), "route": route})
+        assert words in str(errors(answer)["route"])
+    assert not Template.objects.filter(key="hello").exists()
+    route = '[{"channel": "in_app"}, {"channel": "sms", "after": "1h"}]'
+    assert browser.post(url(Template, "add"), {**template(site, content), "route": route}).status_code == 302
+    saved = Template.objects.get(key="hello")
+    assert saved.route == [{"channels": ["in_app"]}, {"channels": ["sms"], "after": "1h", "unless": "seen"}]
+    assert browser.post(url(Template, "change", saved.pk), template(site, content)).status_code == 302
+    saved.refresh_from_db()
+    assert saved.route is None

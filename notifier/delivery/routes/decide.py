@@ -44,10 +44,8 @@ class StepRow:
 
     @property
     def reached(self) -> bool:
-        """Whether the recipient saw the message. What left in a digest counts as well: the digest has a later step of
-        its own, or none."""
-        in_digest = self.status == Status.SUPPRESSED and self.reason == Reason.IN_DIGEST
-        return self.was_seen or self.status in _SEEN or in_digest
+        """Whether the recipient saw the message."""
+        return self.was_seen or self.status in _SEEN
 
     @property
     def delivered(self) -> bool:

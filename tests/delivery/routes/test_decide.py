@@ -77,7 +77,6 @@ def test_what_left_and_was_not_seen_is_waited_for_and_no_longer(values: dict[str
         {"status": Status.CLICKED},
         {"status": Status.COMPLAINED},
         {"status": Status.DELIVERED, "was_seen": True},
-        {"status": Status.SUPPRESSED, "reason": Reason.IN_DIGEST},
     ],
 )
 @pytest.mark.parametrize("route", [SEEN, DELIVERED], ids=["seen", "delivered"])

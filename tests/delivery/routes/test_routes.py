@@ -11,13 +11,15 @@ from pytest_django import Settings
 
 from inbox.models import InboxMessage
 from inbox.store import changes
+from notifier.delivery.accounts import registry
 from notifier.delivery.content import templates
+from notifier.delivery.planning.category_rules import find_uses
 from notifier.delivery.routes import sweep as routes
 from notifier.delivery.send import deliver
 from notifier.delivery.sweep import sweep
-from notifier.models import Delivery, OrderingQueue, Route, Template
+from notifier.models import Delivery, OrderingQueue, ProviderAccount, Route, Template
 from notifier.vocabulary.status import Lane, QueuePosition, Status
-from tenants.models import Device, Preference, Recipient
+from tenants.models import Category, Device, Preference, Recipient
 from tests.delivery.build import Shop, a_shop
 from tests.fixtures import Api, api_key
 from tests.sandbox.process import Sandbox
@@ -323,3 +325,44 @@ def test_not_after_holds_for_a_later_step(site: Site) -> None:
     Delivery.objects.filter(channel="sms").update(not_after=datetime.now(UTC))
     site.work(11 * MINUTE)
     assert (site.arrived(), site.statuses(notification)["sms"]) == (["push"], "expired")
+
+
+def test_a_route_comes_before_preferred_channels_which_choose_within_a_step(site: Site) -> None:
+    site.device()
+    got = site.api("PUT", "/v1/recipients/ada/preferences", {"preferred_channels": {"orders": "sms"}})
+    assert got.status == 200, got.body
+    first = site.send(PUSH_THEN_SMS)
+    assert site.statuses(first) == {"push": "queued", "sms": "queued"}
+    together = site.send([{"channels": ["push", "sms"]}, {"after": "1h", "channel": "email"}])
+    assert site.statuses(together) == {"push": "suppressed", "sms": "queued", "email": "queued"}
+    site.work()
+    assert site.arrived() == ["push", "sms"]
+
+
+def test_a_later_step_whose_account_was_deleted_leaves_through_another_one(site: Site) -> None:
+    site.device()
+    notification = site.send(PUSH_THEN_SMS)
+    site.work()
+    ProviderAccount.objects.filter(channel="sms").delete()
+    registry.reset()
+    site.work(11 * MINUTE)
+    site.work(11 * MINUTE)
+    assert (site.arrived(), site.statuses(notification)["sms"]) == (["push", "sms"], "sent")
+
+
+def test_a_category_with_a_route_that_is_not_over_is_in_use(site: Site) -> None:
+    site.device()
+    notification = site.send(PUSH_THEN_SMS)
+    site.work()
+    uses = [use.description for use in find_uses(Category.objects.get(tenant=site.shop.tenant, key="orders"))]
+    assert "notifications with a route that is not over" in uses
+    site.api("POST", f"/v1/notifications/{notification}/cancel")
+    uses = [use.description for use in find_uses(Category.objects.get(tenant=site.shop.tenant, key="orders"))]
+    assert "notifications with a route that is not over" not in uses
+
+
+def test_a_route_beside_a_digest_is_refused(site: Site) -> None:
+    digest = {"key": "day", "template": "order", "window": "10m"}
+    body = {"recipient": "ada", "template": "order", "route": PUSH_THEN_SMS, "digest": digest}
+    got = site.api("POST", "/v1/notifications", body)
+    assert (got.status, got.body["field"]) == (400, "digest"), got.body
