@@ -30,6 +30,8 @@ from notifier.vocabulary.status import FINAL, QueuePosition, Reason, Status
 _REF = 200
 #: statuses that say "it never left": not known of a message whose earlier attempt got no answer
 _NEVER_LEFT = frozenset({Status.SUPPRESSED, Status.CANCELLED, Status.EXPIRED})
+#: a number: reading the member of the enum costs as much as the comparison
+_DELIVERED = int(Status.DELIVERED)
 
 
 @dataclass(frozen=True)
@@ -101,12 +103,12 @@ class Outcome:
     @property
     def plain(self) -> bool:
         """Nothing follows from the outcome: only the row is written. After a notification's message that failed, the
-        next step of its route may leave; the test costs a message that was sent 0.1 µs."""
+        next step of its route may leave; the test costs a message that was sent 0.15 µs."""
         return self.final and not (
             self.address_is_dead
             or self.dead_letter
             or self.receipt_after
-            or (self.status > Status.DELIVERED and self.row.campaign_id is None)
+            or (self.status > _DELIVERED and self.row.campaign_id is None)
         )
 
 
