@@ -26,6 +26,10 @@ class Client:
     def get(self, path: str) -> Any:
         return self._call("GET", path, None, {})
 
+    def page(self, path: str) -> str:
+        """The text of a page."""
+        return self._open("GET", path, None, {}).decode()
+
     def put(self, path: str, body: Any) -> Any:
         return self._call("PUT", path, body, {})
 
@@ -40,12 +44,16 @@ class Client:
         return self._send(method, path, None if body is None else json.dumps(body).encode(), headers)
 
     def _send(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> Any:
+        raw = self._open(method, path, data, headers)
+        return json.loads(raw) if raw else None
+
+    def _open(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> bytes:
         request = urllib.request.Request(  # noqa: S310
             self.origin + path, data=data, headers={**self._headers, **headers}, method=method
         )
         try:
             with urllib.request.urlopen(request, timeout=60, context=self._tls) as response:  # noqa: S310
-                raw = response.read()
+                raw: bytes = response.read()
+                return raw
         except urllib.error.HTTPError as error:
             raise CallFailed(f"{method} {path}: {error.code} {error.read(2000).decode(errors='replace')}") from error
-        return json.loads(raw) if raw else None

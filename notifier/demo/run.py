@@ -69,6 +69,9 @@ def run(console: Console) -> list[str]:
     report["digest"] = {"orders": DIGEST_ORDERS, "mails": workflow.digest()}
     if report["digest"]["mails"] != expected["email"]:
         lines.append(f"the digest arrived as {report['digest']['mails']} mails instead of {expected['email']}")
+    report["preferences"], opens = workflow.preferences_page()
+    if not opens:
+        lines.append("the preferences page of user-0 shows no categories")
     (LOCAL / "demo-report.json").write_text(json.dumps(report, indent=2) + "\n")
     _show(report, created.tenant, login, workflow, console)
     return count_differences(report) + lines
@@ -174,8 +177,8 @@ def _show(report: dict[str, Any], tenant: Tenant, login: Login, workflow: Workfl
     console.say(f"  digest               {digest['orders']} orders, gathered; {digest['mails']} mail arrived")
     user = Recipient.objects.get(tenant=tenant, external_id="user-0")
     console.say(f"what arrived         {workflow.sandbox_report()['outbox']}")
+    console.say(f"preferences          {report['preferences']}")
     console.say(f"inbox of user-0      {demo_link(user)}")
-    console.say(f"preferences          {workflow.preferences_link('user-0')}")
     console.say(f"admin login          {login.username} / {login.password}")
 
 

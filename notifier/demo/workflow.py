@@ -165,9 +165,11 @@ class Workflow:
         done = stage.total if finished else min(sum(arrived.values()), stage.total)
         stage.update(done, " · ".join(f"{channel} {count:,}" for channel, count in sorted(arrived.items())))
 
-    def preferences_link(self, external_id: str) -> str:
-        """The person's own page, without a login."""
-        return str(self.api.post(f"/v1/recipients/{external_id}/preferences-link")["url"])
+    def preferences_page(self) -> tuple[str, bool]:
+        """The link to the preferences page of user-0, and whether the page opens and names what can be turned off."""
+        url: str = self.api.post("/v1/recipients/user-0/preferences-link")["url"]
+        page = self.api.page(url.removeprefix(self.api.origin))
+        return url, "promotions" in page
 
     def _inbox_of(self, external_id: str) -> Client:
         token = self.api.post("/v1/inbox/tokens", {"recipient": external_id})["token"]

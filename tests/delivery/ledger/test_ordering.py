@@ -188,6 +188,17 @@ def test_a_dead_letter_can_be_driven_again(shop: Shop) -> None:
     assert shop.statuses() == ["delivered"]
 
 
+def test_a_no_given_meanwhile_holds_for_a_dead_letter_that_is_driven_again(shop: Shop) -> None:
+    shop.accept(an_order())
+    [row] = claims.begin(claims.claim("in_app", FAST, 10))
+    settle([Outcome(row, Status.FAILED, "exhausted", "x", dead_letter=True)])
+    Preference.objects.create(tenant=shop.tenant, recipient_id=row.recipient_id, channels_off=["in_app"])
+    assert redrive(shop.tenant.id, list(DeadLetter.objects.values_list("pk", flat=True))) == 1
+    send(shop)
+    assert shop.statuses() == ["suppressed"]
+    assert not InboxMessage.objects.exists()
+
+
 def test_queues_count_exactly_their_unfinished_rows(shop: Shop) -> None:
     shop.accept(an_order(), an_order(send_at=datetime.now(UTC) + timedelta(hours=1)), an_order())
     send(shop)
