@@ -16,6 +16,7 @@ from campaigns.admin.audience import report_upload
 from campaigns.admin.charts import sparkline
 from campaigns.admin.checklist import ChecklistViews, last_test_outcomes, last_tester
 from campaigns.admin.controls import ControlViews, buttons
+from campaigns.admin.explain import ExplainView
 from campaigns.admin.forms import LAUNCH_SETTINGS, CampaignForm
 from campaigns.admin.page import actor, change_url
 from campaigns.admin.workflow import Workflow, percent
@@ -46,7 +47,7 @@ STATE_TEXTS = {
 MOVING = frozenset({State.ARMING, State.LAUNCHING, State.RUNNING, State.PAUSED})
 
 
-class CampaignAdmin(Workflow, ControlViews, ChecklistViews, TenantModelAdmin):
+class CampaignAdmin(Workflow, ControlViews, ChecklistViews, ExplainView, TenantModelAdmin):
     group = "Campaigns"
     rank = 10
     audited_by_domain = True

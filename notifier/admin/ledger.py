@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html_join
 
+from notifier.admin.explain import ExplainPage
 from notifier.admin.sent import (
     CAMPAIGN,
     CampaignFilter,
@@ -43,7 +44,7 @@ class DeliveryInline(TenantTabularInline):
 
 
 @admin.register(Notification, site=admin_site)
-class NotificationAdmin(SearchByIdAdmin):
+class NotificationAdmin(ExplainPage, SearchByIdAdmin):
     rank = 10
     list_display = ("id", "recipient", "category", "mode", "lane", "send_at", "created_at")
     list_filter = ("mode", "lane")

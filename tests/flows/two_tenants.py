@@ -97,9 +97,11 @@ class Side:
     # ---- as its own developer reads it ------------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything that the tenant's key and its recipient's token can read."""
+        """Everything that the tenant's key and its recipient's token can read, but for what tells the time."""
         ids, answers = self.ids(), {}
         for operation in operations(self.tenant.api):
+            if operation.path.endswith("/explain"):
+                continue
             if operation.method == "get" and all(name in ids for name in operation.parameters):
                 for address in operation.addresses(ids):
                     answers[address] = self.read(address)
