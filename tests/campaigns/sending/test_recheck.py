@@ -16,7 +16,7 @@ from notifier.delivery.infra import bulk
 from notifier.delivery.planning import consent_changes
 from notifier.models import Delivery
 from notifier.vocabulary.status import Status
-from tenants.models import Device, Preference, Recipient, Suppression, Tenant
+from tenants.models import Category, Device, Preference, Recipient, Suppression, Tenant
 from tenants.people import devices
 from tests.campaigns.fake_client import BUSY, Post, claimed, ledger, post, reported, retried, send, shard_of, stop
 from tests.campaigns.workers import held_up
@@ -32,7 +32,7 @@ def suppress(person: Recipient) -> None:
 
 
 def prefer(person: Recipient, **values: Any) -> None:
-    Preference.objects.create(tenant=person.tenant, recipient=person, **values)
+    Preference.objects.update_or_create(recipient=person, defaults={"tenant": person.tenant, **values})
 
 
 OPT_OUTS: dict[str, tuple[OptOut, tuple[str, str]]] = {
@@ -58,7 +58,13 @@ OPT_OUTS: dict[str, tuple[OptOut, tuple[str, str]]] = {
         ("suppressed", "recipient_erased"),
     ),
     "quiet": (lambda p: prefer(p, **quiet_now()), ("queued", "")),
+    "everything": (lambda p: prefer(p, everything_off=True), ("suppressed", "everything_off")),
+    "snoozed": (lambda p: prefer(p, snoozed_until=in_two_hours()), ("queued", "")),
 }
+
+
+def in_two_hours() -> datetime:
+    return (datetime.now(UTC) + timedelta(hours=2)).replace(second=0, microsecond=0)
 
 
 def suppress_strangers(tenant: Tenant, count: int) -> None:
@@ -103,6 +109,31 @@ def test_quiet_hours_that_were_known_at_arming_are_kept(post: Post) -> None:
     send(campaign)
     assert "t3" not in post.client.counted and len(post.client.begun) == 9
     assert reported(campaign) == {("sent", ""): 9, ("queued", ""): 1}
+
+
+def test_an_opt_in_that_is_taken_back_after_arming_holds(post: Post) -> None:
+    post.people(10)
+    for person in Recipient.objects.filter(tenant=post.tenant):
+        prefer(person, categories_on=["news"])
+    Category.objects.filter(tenant=post.tenant, key="news").update(opt_in="single")
+    campaign = post.running()
+    prefer(Recipient.objects.get(tenant=post.tenant, external_id="t3"), categories_on=[])
+    send(campaign)
+    assert "t3" not in post.client.counted and len(post.client.begun) == 9
+    assert reported(campaign) == {("sent", ""): 9, ("suppressed", "not_opted_in"): 1}
+
+
+@pytest.mark.parametrize("expires", [False, True])
+def test_nothing_leaves_outside_of_the_send_window(post: Post, expires: bool) -> None:
+    now = datetime.now(UTC)
+    window = "push * 13:00-14:00" if now.hour < 12 else "push * 01:00-02:00"
+    Tenant.objects.filter(pk=post.tenant.pk).update(send_windows=window)
+    post.tenant.refresh_from_db()
+    post.people(3)
+    campaign = post.running(**({"not_after": now + timedelta(minutes=30)} if expires else {}))
+    send(campaign)
+    assert not post.client.begun
+    assert reported(campaign) == {("expired", "send_window") if expires else ("queued", ""): 3}
 
 
 def test_an_opt_out_in_the_middle_of_a_shard_holds_for_messages_that_have_not_begun(post: Post) -> None:
