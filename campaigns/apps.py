@@ -16,6 +16,7 @@ class CampaignsConfig(AppConfig):
         from campaigns.lifecycle.digest_items import digest_items
         from campaigns.lifecycle.policies import policies
         from campaigns.models import Campaign
+        from campaigns.schedules import personal
         from campaigns.shard.erasing import erase
         from notifier.admin import sent
         from notifier.delivery import recheck
@@ -23,6 +24,7 @@ class CampaignsConfig(AppConfig):
         from notifier.delivery.digests.items import register_campaign_lookup
         from tenants.categories import add_use_finder
         from tenants.erasure import register_eraser
+        from tenants.export import register_exporter
         from tenants.imports import jobs
         from tenants.models import Import
 
@@ -35,3 +37,5 @@ class CampaignsConfig(AppConfig):
         recheck.register_policies(policies)
         register_campaign_lookup(digest_items)
         register_eraser("armed_messages", erase)
+        register_eraser("schedules", personal.erase)
+        register_exporter("schedules", personal.exported)

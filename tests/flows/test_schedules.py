@@ -49,7 +49,7 @@ def test_a_slot_is_sent_once_by_three_beats(site: Site, tenant: Tenant, sandbox:
     assert sandbox.addresses(tenant.tag) == {**{p.token: 1 for p in people}, reminded: 1}
     slots = [made(tenant, schedule) for schedule in (campaign, reminder)]
     assert [(slot["state"], slot["at"][:16]) for slot in slots] == [("done", at)] * 2
-    assert tenant.api.request_json("GET", f"/v1/campaigns/{slots[0]['campaign']}")["launched_at"][:16] == at
+    assert tenant.api.request_json("GET", f"/v1/campaigns/{slots[0]['campaign']}")["launched_at"][:16] >= at
 
 
 def made(tenant: Tenant, schedule: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from campaigns.models import Campaign, Schedule, ScheduleSlot, Shard
 from campaigns.schedules import control, edit
 from campaigns.schedules.catch_up import is_missed
 from notifier.models import Delivery, Notification
+from tenants import erasure
+from tenants.audit import Actor
+from tenants.export import export
 from tenants.models import Category, Recipient
 from tests.broker import Broker, broker
 from tests.campaigns.conftest import Site
@@ -242,6 +245,21 @@ def test_a_notification_at_local_time_follows_the_recipients_zone(site: Site, br
     sweep(MONDAY + hours(1))
     schedule.refresh_from_db()
     assert f"{schedule.next_at:%d %H}" == "01 14"
+
+
+def test_an_erased_persons_schedules_end_and_lose_their_content(site: Site, broker: Broker) -> None:
+    ada = Recipient.objects.get(external_id="ada", tenant=site.acme)
+    schedule = reminder(site, name="Ada's birthday", rrule=DAILY)
+    other = reminder(site, rrule=DAILY, notification={**REMINDER, "recipient": "bob"})
+    assert [row["name"] for row in export(ada, None)["schedules"]] == ["Ada's birthday"]
+    erasure.request(ada, Actor())
+    erasure.run_open(MONDAY)
+    schedule.refresh_from_db()
+    other.refresh_from_db()
+    assert (schedule.state, schedule.name, other.state) == (State.CANCELLED, "(erased)", State.ACTIVE)
+    assert schedule.notification == {"recipient": "ada", "template": "spring"}
+    sweep(MONDAY + hours(1))
+    assert [notification.recipient.external_id for notification in Notification.objects.all()] == ["bob"]
 
 
 def test_a_change_of_the_time_discards_what_is_prepared(site: Site, broker: Broker) -> None:
