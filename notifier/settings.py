@@ -245,6 +245,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/v1",
     # two fields are named `kind`: that of a category, and that of an event
     "ENUM_NAME_OVERRIDES": {
+        "CampaignRollout": "campaigns.models.Rollout",
         "CategoryKind": ["transactional", "marketing", "critical"],
         "EventKind": ["opened", "clicked", "delivered"],
     },
