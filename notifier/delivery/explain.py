@@ -6,8 +6,8 @@ that decide more (routes, digests, caps) append their lines by `planning.trace.a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from notifier.delivery.accept_context import AcceptContext, load_context
@@ -19,10 +19,12 @@ from notifier.delivery.planning.choices import Change, load_changes, load_choice
 from notifier.delivery.planning.plan import Planned, Suppressed, When
 from notifier.delivery.planning.rule import Rule
 from notifier.delivery.planning.trace import PASSED, RuleResult, TraceRequest, later_lines, trace
+from notifier.delivery.routes.explain import route_lines
+from notifier.delivery.routes.show import show_steps
 from notifier.errors import InvalidInput, NotFound, Unconfigured
 from notifier.models import Delivery, Notification
 from notifier.vocabulary.people import Person, SendRequest
-from notifier.vocabulary.status import Kind, Mode, Reason, Status
+from notifier.vocabulary.status import Kind, Mode, QueuePosition, Reason, Status
 from tenants.models import Tenant
 
 
@@ -180,11 +182,26 @@ def explain_notification(
     person = recipients.load_by_ids(tenant.pk, [notification.recipient_id]).get(notification.recipient_id)
     rule = rule_for(load_rules(tenant, [notification.category]), notification.category, notification.lane)
     names = list(dict.fromkeys(d.channel for d in deliveries))
+    steps = show_steps(notification, deliveries, now)
+    # each step of a route is planned by itself, as at acceptance
+    groups = [step["channels"] for step in steps] or [names]
+    mode = Mode(notification.mode)
+    parts = [] if person is None else [explain(Subject(tenant, person, rule, group, mode), now) for group in groups]
     return NotificationExplanation(
         [DeliveryExplanation(d, describe_decision(d, notification.send_at)) for d in deliveries],
         load_changes(tenant.pk, notification.recipient_id, notification.created_at),
-        None if person is None else explain(Subject(tenant, person, rule, names, Mode(notification.mode)), now),
+        _joined(parts, route_lines(steps)) if parts else None,
     )
+
+
+def _joined(parts: Sequence[Explanation], lines: Mapping[str, RuleResult]) -> Explanation:
+    """The explanations of the steps of a route as one, each channel with the line of its step."""
+    channels = [
+        replace(outcome, rules=[*outcome.rules, lines[outcome.channel]]) if outcome.channel in lines else outcome
+        for part in parts
+        for outcome in part.channels
+    ]
+    return replace(parts[0], channels=channels)
 
 
 def describe_decision(delivery: Delivery, send_at: datetime | None = None) -> str:
@@ -194,6 +211,8 @@ def describe_decision(delivery: Delivery, send_at: datetime | None = None) -> st
         return f"{Status(delivery.status).label}: {delivery.reason}"
     if delivery.campaign_id is not None:
         return "planned"
+    if delivery.status == Status.QUEUED and delivery.queue_position == QueuePosition.LATER_STEP:
+        return "accepted, and waits for an earlier step of its route"
     if delivery.attempt == 0 and delivery.due_at > max(at, send_at or at):
         return f"accepted, and waits until {_shown(delivery.due_at)}"
     if send_at is not None and send_at > at:

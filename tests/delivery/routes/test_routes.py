@@ -107,6 +107,11 @@ def test_a_push_that_is_not_seen_lets_the_sms_leave_after_its_time_and_once(site
     assert site.arrived() == ["push"]
     waiting = site.read(notification)["steps"][1]
     left = Delivery.objects.get(channel="push").settled_at
+    explained = site.api("GET", f"/v1/notifications/{notification}/explain").body
+    lines = {c["channel"]: c["rules"][-1] for c in explained["now"]["channels"]}
+    assert lines["push"]["looked_at"] == "step 1 of its route" and lines["push"]["said"] == "passed"
+    assert lines["sms"]["looked_at"] == "step 2 of its route: 10m after the step before, unless it was seen"
+    assert lines["sms"]["said"].startswith("waits until ")
     assert left is not None and waiting["state"] == "waiting"
     assert datetime.fromisoformat(waiting["leaves_at"]) == left + 10 * MINUTE
     for minutes in (11, 11, 12):
