@@ -140,3 +140,19 @@ def test_a_category_with_an_open_digest_is_not_deleted(shop: ApiSite) -> None:
     got = shop.acme("DELETE", "/v1/categories/news")
     assert (got.status, got.body["code"]) == (409, "category_in_use"), got.body
     assert "open digests" in got.body["detail"]
+
+
+def test_an_explanation_names_the_digest(shop: ApiSite) -> None:
+    assert shop.acme("PUT", ADDRESS, SETTING).status == 201
+    assert shop.acme("POST", "/v1/notifications", payload()).status == 202
+    got = shop.acme("GET", "/v1/recipients/dora/explain?template=shipped")
+    lines = {
+        channel["channel"]: line
+        for channel in got.body["channels"]
+        for line in channel["rules"]
+        if line["rule"] == "in_digest"
+    }
+    assert lines["push"]["said"].startswith("gathered")
+    assert "summary: 10m after the newest item" in lines["push"]["looked_at"]
+    assert "with 1 items" in lines["push"]["looked_at"]
+    assert lines["in_app"]["said"] == "passed: the digest does not go to this channel"

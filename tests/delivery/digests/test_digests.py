@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connections
@@ -182,6 +184,37 @@ def test_a_template_that_fails_ends_the_items_visibly(shop: DigestShop) -> None:
     [digest] = shop.digests()
     assert "missing" in digest.failure
     assert shop.close() == 0
+
+
+def test_a_digest_for_a_full_queue_is_tried_again(shop: DigestShop, settings: Any) -> None:
+    shop.setting()
+    order = shop.order("A")
+    settings.ORDERING_QUEUE_LIMIT = 0
+    shop.close(timedelta(hours=1))
+    assert shop.rows_of(order.notification_id)["email"] == ("queued", "in_digest")
+    settings.ORDERING_QUEUE_LIMIT = 200
+    assert shop.close(timedelta(hours=1)) == 0, "not before a minute has passed"
+    assert shop.close(timedelta(hours=1, minutes=2)) == 1
+    assert shop.texts() == ["1: A"]
+
+
+def test_a_digest_that_breaks_off_keeps_no_other_and_ends_after_a_day(shop: DigestShop) -> None:
+    shop.setting()
+    shop.recipient("eve", email="eve@example.com")
+    broken, whole = shop.order("A", "ada"), shop.order("B", "eve")
+
+    def breaks_off(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> Any:
+        if any(request.recipient == "ada" for request in requests):
+            raise RuntimeError("a fault of the program")
+        return accept(tenant_id, requests)
+
+    for after in (timedelta(hours=1), timedelta(hours=2)):
+        close_due(breaks_off, datetime.now(UTC) + after)
+        assert shop.texts() == ["1: B"]
+    assert shop.rows_of(whole.notification_id)["email"] == ("suppressed", "in_digest")
+    assert shop.rows_of(broken.notification_id)["email"] == ("queued", "in_digest")
+    close_due(breaks_off, datetime.now(UTC) + timedelta(days=2))
+    assert shop.rows_of(broken.notification_id)["email"] == ("failed", "template_error")
 
 
 def test_a_template_that_was_deleted_ends_the_items_visibly(shop: DigestShop) -> None:
