@@ -27,6 +27,7 @@ class NotifierConfig(AppConfig):
         from notifier.delivery.caps.trace import trace_caps
         from notifier.delivery.content import marketing
         from notifier.delivery.digests import settings as digest_settings
+        from notifier.delivery.digests.trace import trace_digest
         from notifier.delivery.ledger import erasing, exporting
         from notifier.delivery.planning import category_rules
         from notifier.delivery.planning.trace import add_later_rule
@@ -56,6 +57,7 @@ class NotifierConfig(AppConfig):
         add_use_finder(digest_settings.find_uses)
         add_value_check(digest_settings.check_over_cap)
         add_use_finder(caps.find_uses)
+        add_later_rule(trace_digest)
         add_later_rule(trace_caps)
         register_eraser("messages", erasing.erase)
         register_exporter("requests", exporting.requests)

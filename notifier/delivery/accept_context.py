@@ -74,6 +74,7 @@ class _TemplateRow(NamedTuple):
 # One row for each template; one row without a template if there is none. The setting ends with the transaction. Without
 # it, PostgreSQL would plan a statement with an array again at each execution, because it expects longer arrays than
 # those of one recipient; half of the statements of an acceptance have an array
+# The join of the digest's setting takes 4 of 91 µs
 _TENANT = f"""
 SELECT set_config('plan_cache_mode', 'force_generic_plan', true),
   (SELECT jsonb_agg(

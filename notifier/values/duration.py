@@ -13,3 +13,10 @@ def parse_duration(text: object) -> timedelta | None:
     """The duration that the text names; None for any other value."""
     match = _TEXT.fullmatch(text) if isinstance(text, str) else None
     return None if match is None else timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+
+def write_duration(length: timedelta) -> str:
+    """The shortest text that `parse_duration` reads as this length."""
+    seconds = int(length.total_seconds())
+    unit = next(unit for unit in "dhms" if seconds % _UNITS[unit] == 0)
+    return f"{seconds // _UNITS[unit]}{unit}"

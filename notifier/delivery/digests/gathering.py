@@ -28,7 +28,7 @@ class _Joining:
     terms: DigestTerms
     channels: tuple[str, ...]
     zone: str
-    notifications: list[uuid.UUID] = field(default_factory=list)
+    notifications: dict[uuid.UUID, None] = field(default_factory=dict)  #: each once, in order
 
 
 def gather(context: AcceptContext, drafts: Sequence[Draft]) -> None:
@@ -77,8 +77,7 @@ def _join(
         zone = draft.person.timezone or context.tenant.timezone
         entry = joining.setdefault(key, _Joining(terms, channels, zone))
         entry.terms, entry.channels = terms, channels
-        if draft.notification_id not in entry.notifications[-1:]:
-            entry.notifications.append(draft.notification_id)
+        entry.notifications[draft.notification_id] = None
     for row in gathered:
         # nothing renders or sends the row: its content is the digest's
         row.queue_position, row.reason, row.content = QueuePosition.IN_DIGEST, Reason.IN_DIGEST, None
