@@ -40,6 +40,17 @@ def test_an_owner_lists_the_schemes_of_the_tenants_apps(site: Site, log_in: LogI
     assert "never allowed" in str(errors(refused)["link_schemes"])
 
 
+def test_an_owner_writes_send_windows_and_a_wrong_line_is_named(site: Site, log_in: LogIn) -> None:
+    acme = site.people.acme
+    browser, page = log_in(site.people.ana), url(type(acme), "change", acme.pk)
+    assert browser.post(page, settings_form(acme, send_windows=" sms US off\n\npush * 09:00-21:00 ")).status_code == 302
+    acme.refresh_from_db()
+    assert acme.send_windows == "sms US off\npush * 09:00-21:00"
+    for wrong, message in (("sms US later", "Line 1"), ("pigeon * off\npigeon US 09:00-10:00", "Unknown channel")):
+        refused = browser.post(page, settings_form(acme, send_windows=wrong))
+        assert message in str(errors(refused)["send_windows"])
+
+
 SWITCHES = ["sandbox", "active"]
 
 

@@ -94,3 +94,15 @@ def test_a_removed_device_is_gone(site: ApiSite) -> None:
     path = f"/v1/recipients/dora/devices/{site.phone.pk}"
     assert site.acme("DELETE", path).status == 204
     assert site.acme("DELETE", path).status == 404
+
+
+def test_the_zone_of_a_phone_is_stored_in_its_own_spelling_and_shown_at_the_recipient(site: ApiSite) -> None:
+    phone = {"platform": "fcm", "token": "new-token-1", "timezone": "europe/berlin"}
+    made = site.acme("POST", "/v1/recipients/dora/devices", phone)
+    assert (made.status, made.body["timezone"]) == (201, "Europe/Berlin")
+    assert site.acme("GET", "/v1/recipients/dora").body["device_timezone"] == "Europe/Berlin"
+    refused = site.acme(
+        "POST", "/v1/recipients/dora/devices", {**phone, "token": "new-token-2", "timezone": "Mars/One"}
+    )
+    assert (refused.status, refused.body["field"]) == (400, "timezone")
+    assert not Device.objects.filter(token="new-token-2").exists()
