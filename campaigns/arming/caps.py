@@ -1,8 +1,11 @@
 """Take the places of a campaign's messages in the windows of frequency caps, while a range is armed.
 
 Nobody is left out here: a message without a place is marked in its shard, and the last look before sending
-(campaigns.sending.recheck) asks again, because GO may come in another window. The messages of a campaign that has a
-cap cost the figures beside `take_places` more.
+(campaigns.sending.cap_check) asks again, because GO may come in another window.
+
+A campaign with one cap arms at 0.86 and 0.71 of the rate without one (medians of 4 and 5 runs of 30,000 push messages,
+alternating with runs without a cap, on two cores under a load of 13 and 16); at 0.73 and 0.82 where each recipient has
+a message in the window already; with two caps at 0.80 and 0.58.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class CapCheck:
 
     def add_refusals(self, rows: Sequence[int], refused: dict[int, Outcome], now: datetime) -> dict[int, Outcome]:
         """`refused`, and the messages of `rows` that find a window full. Last, so that a message that does not leave
-        takes no place; and a message of unknown outcome was counted before. Without caps 0.2 µs a chunk."""
+        takes no place; and a message of unknown outcome was counted before. Without caps 1 µs a chunk."""
         caps = self._caps() if cached_caps(self._claimed.campaign.tenant_id) else []
         if not caps:
             return refused
@@ -55,14 +55,29 @@ class CapCheck:
         windows = {zone: windows_at(caps, zone, now) for zone in set(zones.values())}
         # the consent change refuses a recipient who was deleted; a topic of Firebase has no recipient
         counted = {i: recipient for i, recipient in recipients.items() if recipient in zones}
-        requests = [PlaceRequest(campaign.pk, r, windows[zones[r]]) for r in counted.values()]
-        taken = places.take(campaign.tenant_id, requests)
-        full = {i: w for i, w in zip(counted, taken, strict=True) if w}
+        full = self._take(caps, {i: (r, windows[zones[r]]) for i, r in counted.items()})
         if full and self._gathers():
             self._gather({(counted[i], zones[counted[i]]) for i in full}, now)
             return {i: self._outcome_in_digest(i, full) for i in full}
         outcomes = over_cap([(self._claimed.ledger_row(i), w) for i, w in full.items()], now)
         return dict(zip(full, outcomes, strict=True))
+
+    def _take(
+        self, caps: Sequence[Cap], wanted: Mapping[int, tuple[UUID, tuple[CapWindow, ...]]]
+    ) -> dict[int, tuple[CapWindow, ...]]:
+        """Take a place in each of these windows; returns the messages that got none, with the full windows. One cap,
+        as most tenants have, takes one statement instead of two."""
+        campaign = self._claimed.campaign
+        if len(caps) > 1:
+            requests = [PlaceRequest(campaign.pk, recipient, windows) for recipient, windows in wanted.values()]
+            taken = places.take(campaign.tenant_id, requests)
+            return {i: full for i, full in zip(wanted, taken, strict=True) if full}
+        by_start: dict[datetime, set[str]] = {}
+        for recipient, (cap_window,) in wanted.values():
+            by_start.setdefault(cap_window.window.start, set()).add(recipient.hex)
+        recipients = {start: sorted(ids) for start, ids in by_start.items()}
+        over = places.take_for_campaign(campaign.tenant_id, campaign.pk, caps[0], recipients)
+        return {i: windows for i, (recipient, windows) in wanted.items() if recipient.hex in over}
 
     def _gathers(self) -> bool:
         """Whether messages over a cap join the category's digest, which must go to this channel."""

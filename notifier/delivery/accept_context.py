@@ -49,7 +49,7 @@ _TENANT_FIELDS = [
 ]
 
 
-#: the column of _TENANT after the setting: all caps of the tenant, or NULL; 10 µs of a statement that is made anyway
+#: the column of _TENANT after the setting: all caps of the tenant, or NULL; 20 µs of a statement that is made anyway
 _CAPS = 1
 
 

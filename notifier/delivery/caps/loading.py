@@ -54,8 +54,8 @@ WHERE r.tenant_id = %s AND r.id = ANY(%b::uuid[])
 
 
 def load_zones(tenant_id: uuid.UUID, recipients: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
-    """recipient -> the zone whose calendar counts: of the phone, of the recipient, or of the tenant; 3 µs a recipient.
-    The id of a deleted recipient is missing."""
+    """recipient -> the zone whose calendar counts: of the phone, of the recipient, or of the tenant. The id of
+    a deleted recipient is missing."""
     with bulk.cursor() as cursor:
         cursor.execute(_ZONES, [tenant_id, list(recipients)], binary=True, prepare=True)
         return dict(cursor.fetchall())

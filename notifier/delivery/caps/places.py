@@ -76,7 +76,7 @@ def _array(ids: Iterable[uuid.UUID]) -> str:
 # ---- campaigns -----------------------------------------------------------------------------------------------------
 
 # One statement for each cap. Most recipients have a free place, and the number of rows says so: RETURNING would cost
-# 2 µs a recipient
+# a row of the answer for each
 _TAKE_ONE_CAP = f"""
 INSERT INTO notifier_capcount AS c ({_KEY_COLUMNS}, tenant_id, holders)
 SELECT %(cap)s, u.recipient_id, (%(starts)s::timestamptz[])[u.n], %(tenant)s, ARRAY[%(holder)s::uuid]

@@ -61,7 +61,7 @@ def caps_for(caps: Iterable[Cap], rule: Rule, channel: str) -> list[Cap]:
 
 
 def windows_at(caps: Sequence[Cap], zone_name: str, at: datetime) -> tuple[CapWindow, ...]:
-    """The window of each cap at that moment, in a zone; 4 µs a cap."""
+    """The window of each cap at that moment, in a zone."""
     return tuple(CapWindow(cap, window_at(cap.period, zone_name, at)) for cap in caps)
 
 
