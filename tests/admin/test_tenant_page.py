@@ -101,3 +101,18 @@ def test_the_database_keeps_a_members_request_from_switching_it(change: str, sit
     with scope(site.people.acme.pk), as_web():
         with pytest.raises(ProgrammingError, match="Only an operator"), transaction.atomic():
             connection.cursor().execute(f"UPDATE tenants_tenant SET {change}")
+
+
+def test_an_owner_writes_the_texts_of_the_preferences_page(site: Site, log_in: LogIn) -> None:
+    acme = site.people.acme
+    browser, page = log_in(site.people.ana), url(Tenant, "change", acme.pk)
+    own = {"page_title_en": "Your choices", "page_footer_de": "Acme GmbH\nWien", "page_intro_es": ""}
+    assert browser.post(page, settings_form(acme, **own)).status_code == 302
+    acme.refresh_from_db()
+    assert acme.page_texts == {"en": {"title": "Your choices"}, "de": {"footer": "Acme GmbH\nWien"}}
+    assert "Your choices" in browser.get(page).content.decode()
+    refused = browser.post(page, settings_form(acme, page_title_en="x" * 201))
+    assert "page_title_en" in errors(refused)
+    assert browser.post(page, settings_form(acme)).status_code == 302
+    acme.refresh_from_db()
+    assert acme.page_texts == {}

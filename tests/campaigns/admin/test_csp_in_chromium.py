@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db.models import Model
 from django.urls import reverse
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from campaigns.models import Audience, Campaign
 from inbox.http.demo_page import demo_link
@@ -144,17 +145,33 @@ def test_the_preferences_page_works_by_keyboard_on_a_small_screen(tab: Page, web
     tab.set_viewport_size({"width": 320, "height": 568})
     tab.goto(web.origin + "/" + url_of(new_link(site.acme.pk, ada.pk)).split("/", 3)[3])
     assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    news = tab.get_by_role("group", name="News").get_by_role("checkbox", name="Push notifications")
-    for _ in range(10):
-        tab.keyboard.press("Tab")
-        if news.evaluate("box => box === document.activeElement"):
-            break
+    group = tab.get_by_role("group", name="News")
+    reach_by_tab(tab, group.get_by_role("checkbox", name="Push notifications"))
     tab.keyboard.press("Space")
-    expect(news).not_to_be_checked()
+    reach_by_tab(tab, group.get_by_label("Preferred channel"))
+    tab.keyboard.press("ArrowDown")
+    reach_by_tab(tab, tab.get_by_label("Pause until"))
+    day = datetime.now(UTC).date() + timedelta(days=60)
+    tab.keyboard.type(f"{day:%m%d%Y}")
     tab.keyboard.press("Enter")
     expect(tab.get_by_role("status")).to_have_text("Your choices are saved.")
-    expect(news).not_to_be_checked()
-    assert Preference.objects.get(recipient=ada).categories_off == ["news:push"]
+    expect(group.get_by_role("checkbox", name="Push notifications")).not_to_be_checked()
+    row = Preference.objects.get(recipient=ada)
+    assert (row.categories_off, row.preferred_channels) == (["news:push"], {"news": "in_app"})
+    assert row.snoozed_until is not None and row.snoozed_until.date() == day
+    reach_by_tab(tab, tab.get_by_role("button", name="Unsubscribe from all"))
+    tab.keyboard.press("Enter")
+    expect(tab.get_by_role("button", name="Get messages again")).to_be_visible()
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def reach_by_tab(tab: Page, control: Locator) -> None:
+    """Press Tab until the control has the focus. A date has three parts, so the way to it may be long."""
+    for _ in range(60):
+        if control.evaluate("control => control === document.activeElement"):
+            return
+        tab.keyboard.press("Tab")
+    raise AssertionError("Tab never reaches the control")
 
 
 def test_no_page_can_be_framed(tab: Page, web: Web, site: Site) -> None:
