@@ -13,7 +13,7 @@ from notifier.delivery.content.links import browser_link, preferences_link, unsu
 from notifier.delivery.content.links.browser_link import BrowserLink
 from notifier.delivery.content.links.variables import LinkedMessage, category_to_leave, link_values, sample_links
 from notifier.delivery.content.liquid import LiquidText
-from notifier.delivery.content.partly_rendered import Locale
+from notifier.delivery.content.partly_rendered import Locale, values_between
 from notifier.delivery.content.templates import Compiled
 from notifier.errors import InvalidInput
 from notifier.models import Layout
@@ -135,3 +135,25 @@ def test_a_view_in_the_browser_needs_an_email() -> None:
     with pytest.raises(InvalidInput, match="no content for email"):
         templates.prepare({"sms": sms}, tenant)
     templates.prepare({"sms": sms, "email": {"en": MAIL}}, tenant)
+
+
+LONG = "-" * 40 + "end"
+
+
+@pytest.mark.parametrize(
+    ("constants", "text", "values"),
+    [
+        (["<", "|", ">"], "<a|b>", ["a", "b"]),
+        (["<", LONG, ">"], f"<a{LONG}b>", ["a", "b"]),
+        (["<", LONG, ">"], f"<{'-' * 5}{LONG}b>", ["-----", "b"]),
+        (["<", LONG, ">"], f"<{'-' * 500}{LONG}{LONG}>", ["-" * 500, LONG]),
+        (["<", LONG, ">"], f"<{'-' * 500}>", None),
+        (["", LONG, LONG], f"{LONG}{LONG}{LONG}", ["", LONG]),
+        (["", LONG, LONG], LONG, None),
+    ],
+    ids=range(7),
+)
+def test_constants_are_found_where_they_stand_first(constants: list[str], text: str, values: list[str] | None) -> None:
+    assert values_between(constants, text) == values
+    if values is not None:
+        assert text == "".join([constants[0], *(v + c for v, c in zip(values, constants[1:], strict=True))])
