@@ -317,7 +317,9 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _send_frame(self, kind: str, **content: object) -> None:
         self.state.sent_counters = self.state.counters
-        frame = {"type": kind, **self.state.counters.as_json(), **content}
+        # with `after_revision` a client resumes: the counters may be of a change that it has not been sent yet
+        resume = {"after_revision": self.state.revision}
+        frame = {"type": kind, **self.state.counters.as_json(), **resume, **content}
         await asyncio.wait_for(self.send(orjson.dumps(frame).decode()), SEND_SECONDS)
 
     async def _close_with(self, rejection: Rejected) -> None:

@@ -1,7 +1,7 @@
 // The connection to one inbox: missed messages first, then new ones, over a WebSocket that reconnects by itself.
 //
-// Events: "news" (detail: {messages, last_seq, unread, read, fresh}), "state" (detail: "live" | "waiting" | "offline" |
-// "signed-out").
+// Events: "news" (detail: the counters, with {messages}, {changes} or {read}; `fresh` when the server begins anew),
+// "reload" (too much has changed: list anew), "state" (detail: "live" | "waiting" | "offline" | "signed-out").
 // The table on the server is the truth. A lost message leaves a gap in the sequence numbers and is requested again.
 
 const FIRST_WAIT = 500, LONGEST_WAIT = 30_000;
@@ -13,7 +13,9 @@ const FIRST_PAGE = 30;
 export class Connection extends EventTarget {
   #origin; #askToken; #token = null; #socket = null; #timer = null; #watchdog = null; #failures = 0; #closed = false;
   #attempt = 0;
+  // every message up to `seq` and every change up to `revision` has arrived
   seq = null;
+  revision = null;
 
   constructor(origin, askToken) {
     super();
@@ -57,24 +59,32 @@ export class Connection extends EventTarget {
     this.#socket = null;
   }
 
-  /** Messages older than `seq`, newest first: {messages, more}. */
-  older(seq) {
-    return this.#fetch(`messages?before_seq=${seq}&limit=${FIRST_PAGE}`);
+  /** A page of a list, newest first: {messages, more, next_seq}. `filter`: {state, category, q, before_seq}. */
+  list(filter) {
+    const given = Object.entries(filter).filter(([, value]) => value);
+    return this.#fetch("GET", `messages?${new URLSearchParams([...given, ["limit", FIRST_PAGE]])}`);
   }
 
-  async markRead(id) {
-    this.#news({ ...(await this.#fetch(`messages/${id}/read`, {})), read: { ids: [id] } });
+  /** Change one message: "read", "unread", "archive", "unarchive", "unsnooze", "snooze" with {until}, "delete". */
+  async change(id, act, values = {}) {
+    const [method, path] = act === "delete" ? ["DELETE", ""] : ["POST", `/${act}`];
+    this.#news(await this.#fetch(method, `messages/${id}${path}`, values));
   }
 
-  async markAllRead() {
-    if (this.seq) this.#news({ ...(await this.#fetch("read", { up_to_seq: this.seq })), read: { up_to_seq: this.seq } });
+  async markAllRead(category) {
+    const read = { up_to_seq: this.seq, ...(category && { category }) };
+    if (this.seq) this.#news({ ...(await this.#fetch("POST", "read", read)), read });
+  }
+
+  async markSeen() {
+    if (this.seq) this.#news(await this.#fetch("POST", "seen", { up_to_seq: this.seq }));
   }
 
   async #open(attempt) {
     try {
       this.#token ??= await this.#askToken();
       if (!this.#token) return this.#signal("state", "signed-out");
-      const first = this.seq === null ? await this.#fetch(`messages?limit=${FIRST_PAGE}`) : null;
+      const first = this.seq === null ? await this.#fetch("GET", `messages?limit=${FIRST_PAGE}`) : null;
       if (attempt !== this.#attempt) return;
       if (first) this.#news({ ...first, fresh: true });
       this.#connect(attempt);
@@ -86,7 +96,7 @@ export class Connection extends EventTarget {
   #connect(attempt) {
     const url = `${this.#origin.replace(/^http/, "ws")}/v1/inbox/live`;
     const socket = (this.#socket = new WebSocket(url, ["notifier.inbox", this.#token]));
-    socket.onopen = () => socket.send(JSON.stringify({ type: "hello", after_seq: this.seq }));
+    socket.onopen = () => socket.send(JSON.stringify({ type: "hello", after_seq: this.seq, after_revision: this.revision }));
     socket.onmessage = (event) => attempt === this.#attempt && this.#receive(JSON.parse(event.data));
     socket.onclose = (event) => {
       if (attempt !== this.#attempt) return;
@@ -99,11 +109,13 @@ export class Connection extends EventTarget {
   #receive(frame) {
     this.#watch();
     if (frame.type === "ready") {
-      if (frame.last_seq < this.seq) return this.#startOver();
+      if (frame.last_seq < this.seq || frame.revision < this.revision) return this.#startOver();
       this.#failures = 0;
       this.#signal("state", "live");
     }
+    this.revision = frame.after_revision;
     this.#news(frame);
+    if (frame.type === "reload") this.#signal("reload");
   }
 
   /** The server has fewer messages than the widget: it was restored from a backup. */
@@ -115,7 +127,7 @@ export class Connection extends EventTarget {
   #news(news) {
     // messages may be older than the counters of their frame: only messages move `seq`
     for (const message of news.messages ?? []) this.seq = Math.max(this.seq ?? 0, message.seq);
-    if (news.fresh) this.seq = news.last_seq;
+    if (news.fresh) [this.seq, this.revision] = [news.last_seq, news.revision];
     this.#signal("news", news);
   }
 
@@ -143,9 +155,9 @@ export class Connection extends EventTarget {
     }, HEARTBEAT_TIMEOUT);
   }
 
-  async #fetch(path, body) {
+  async #fetch(method, path, body) {
     const response = await fetch(`${this.#origin}/v1/inbox/${path}`, {
-      method: body ? "POST" : "GET",
+      method,
       headers: { Authorization: `Bearer ${this.#token}`, ...(body && { "Content-Type": "application/json" }) },
       body: body && JSON.stringify(body),
       credentials: "omit",

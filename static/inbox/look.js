@@ -31,8 +31,21 @@ h2 { flex: 1; margin: 0; font-size: 17px; font-weight: 650; letter-spacing: -.01
 .quiet { padding: 8px 10px; color: var(--accent); font-size: 14px; font-weight: 550; }
 .quiet:hover:enabled { background: var(--raised); }
 .quiet:disabled { color: var(--quiet); cursor: default; opacity: .7; }
+.tabs { display: flex; gap: 2px; padding: 6px 12px 0; }
+.tabs button { padding: 8px 12px; color: var(--quiet); font-size: 14px; font-weight: 550; border-bottom: 2px solid transparent; border-radius: 8px 8px 0 0; }
+.tabs button:hover { background: var(--raised); }
+.tabs button[aria-selected=true] { color: var(--accent); border-bottom-color: var(--accent); }
+.filters { display: flex; gap: 8px; padding: 10px 14px; border-bottom: 1px solid var(--line); border-top: 1px solid var(--line); }
+.filters > * {
+  box-sizing: border-box; min-width: 0; flex: 1 1 0; min-height: 38px; padding: 6px 10px; font: inherit; font-size: 14px;
+  color: inherit; background: var(--raised); border: 1px solid var(--line); border-radius: 10px; text-overflow: ellipsis;
+}
+.body { overflow-y: auto; overscroll-behavior: contain; }
+.menu { grid-column: 1 / -1; display: grid; margin: 6px 0 0; padding: 4px; background: var(--surface); border: 1px solid var(--line); border-radius: 12px; }
+.menu .quiet { padding: 8px 10px; color: var(--text); font-weight: 450; text-align: start; }
+.dots { margin-inline-start: auto; min-width: 36px; }
 .state { padding: 8px 20px; color: var(--quiet); background: var(--raised); font-size: 13px; }
-ul { list-style: none; margin: 0; padding: 0; overflow-y: auto; overscroll-behavior: contain; }
+ul { list-style: none; margin: 0; padding: 0; }
 li { position: relative; display: grid; grid-template-columns: 1fr auto; gap: 2px 8px; padding: 14px 14px 15px 34px; }
 li + li { border-top: 1px solid var(--line); }
 li.unread { background: var(--new); }
@@ -54,7 +67,7 @@ time { color: var(--quiet); font-size: 13px; white-space: nowrap; padding-top: 1
 .spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (max-width: 520px) {
   .panel { position: fixed; inset: 68px 8px auto; width: auto; max-height: calc(100dvh - 80px); }
-  .quiet, .actions a { min-height: 40px; box-sizing: border-box; }
+  .quiet, .actions a, .tabs button { min-height: 40px; box-sizing: border-box; }
   .actions a { line-height: 28px; }
 }
 @media (prefers-reduced-motion: no-preference) {

@@ -1,29 +1,34 @@
-// <notifier-inbox src="https://notify.example.com" token="…"></notifier-inbox>: a bell, its unread count and its list.
+// <notifier-inbox src="https://notify.example.com" token="…"></notifier-inbox>: a bell, its badge and its list.
 //
 // src        where Notifier is; this page's own origin if left out
 // token      a recipient token from POST /v1/inbox/tokens, made by your server
 // token-url  instead of, or after, `token`: an address of your server that answers {"token": "…"} for the logged-in user
 // link-schemes  schemes of your own apps that a link may have, besides those of the web: "myapp myapp-beta"
-// read-only  for a read-only token: no message can be marked as read
+// title-count   puts the number of unread messages before the page's title: "(3) Orders"
+// read-only  for a read-only token: nothing can be changed
 // open       shows the list
 //
-// Fires "token-needed" when the token has expired and there is no token-url: set a new `token`. Content is only put into
-// text nodes, and links lead only to http, https, mailto, tel, a path of this page's site, or `link-schemes`.
+// The badge counts what the person has not seen; opening the list marks all as seen, and nothing as read. In the list:
+// arrows move, Enter opens, Delete deletes, E archives, Escape closes. Fires "token-needed" when the token has expired
+// and there is no token-url: set a new `token`. Content is only put into text nodes, and links lead only to http, https,
+// mailto, tel, a path of this page's site, or `link-schemes`.
 
 import { Connection } from "./connection.js";
 import { look } from "./look.js";
+import { Row, ago, make } from "./row.js";
+import { TABS, View, categoryName } from "./view.js";
 
 const BELL = "M18 8a6 6 0 0 0-12 0c0 7-3 8-3 9.2 0 .5.4.8.9.8h16.2c.5 0 .9-.3.9-.8C21 16 18 15 18 8M10 21.2a2.4 2.4 0 0 0 4 0";
-const SAFE = ["http:", "https:", "mailto:", "tel:"];
-const SPANS = [["year", 31536000], ["month", 2592000], ["week", 604800], ["day", 86400], ["hour", 3600], ["minute", 60]];
-const KEPT = 500;
-
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
+const KEPT = 500, TYPING = 250;
+const DONE = { archive: "Archived", unarchive: "Moved to the inbox", snooze: "Snoozed", delete: "Deleted" };
+const STATES = {
+  connecting: "",
+  live: "",
+  waiting: "Reconnecting …",
+  offline: "You are offline. New messages appear when you are back.",
+  "signed-out": "Please reload the page.",
+};
+const NOTHING = { all: "Nothing here yet. New messages appear by themselves.", unread: "All read.", archived: "Nothing is archived." };
 
 function bell() {
   const [svg, path] = ["svg", "path"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
@@ -36,24 +41,11 @@ function bell() {
   return svg;
 }
 
-function safeLink(text, schemes) {
-  // the server accepts only URLs of known schemes and paths; a path leads to the site that shows the inbox
-  if (!text || !URL.canParse(text, location.href)) return "";
-  const url = new URL(text, location.href);
-  return [...SAFE, ...schemes].includes(url.protocol) ? url.href : "";
-}
-
-function ago(when) {
-  const seconds = (when - Date.now()) / 1000;
-  const [unit, length] = SPANS.find(([, length]) => -seconds >= length) ?? [];
-  const words = new Intl.RelativeTimeFormat(document.documentElement.lang || undefined, { numeric: "auto", style: "narrow" });
-  return unit ? words.format(Math.trunc(seconds / length), unit) : words.format(0, "second");
-}
-
 class NotifierInbox extends HTMLElement {
   static observedAttributes = ["token", "open"];
-  #connection = null; #messages = new Map(); #counters = { last_seq: 0, read: 0 }; #rows = new Map(); #more = false; #ui = {};
-  #clock = null;
+  #connection = null; #view = new View(); #messages = new Map(); #rows = new Map(); #next = null; #listing = 0; #ui = {};
+  #counters = { last_seq: 0, revision: 0, seen_seq: 0, unread: 0, unseen: 0, categories: {} }; #known = new Set();
+  #clock = null; #typing = null;
 
   constructor() {
     super();
@@ -65,17 +57,22 @@ class NotifierInbox extends HTMLElement {
     const origin = new URL(this.getAttribute("src") || "/", location.href).origin;
     this.#connection = new Connection(origin, () => this.#askToken());
     this.#connection.addEventListener("news", (event) => this.#take(event.detail));
+    this.#connection.addEventListener("reload", () => this.#list());
     this.#connection.addEventListener("state", (event) => this.#showState(event.detail));
     this.#connection.start();
     this.#clock = setInterval(() => this.#tick(), 30_000);
     this.outside = (event) => event.composedPath().includes(this) || this.removeAttribute("open");
+    this.seeing = () => this.#see();
     document.addEventListener("pointerdown", this.outside);
+    document.addEventListener("visibilitychange", this.seeing);
   }
 
   disconnectedCallback() {
     this.#connection.stop();
     clearInterval(this.#clock);
     document.removeEventListener("pointerdown", this.outside);
+    document.removeEventListener("visibilitychange", this.seeing);
+    this.#showInTitle(0);
   }
 
   attributeChangedCallback(name, before, after) {
@@ -91,7 +88,11 @@ class NotifierInbox extends HTMLElement {
   }
 
   get unread() {
-    return Math.max(0, this.#counters.last_seq - this.#counters.read);
+    return this.#counters.unread;
+  }
+
+  get unseen() {
+    return this.#counters.unseen;
   }
 
   async #askToken() {
@@ -104,42 +105,101 @@ class NotifierInbox extends HTMLElement {
 
   // -- data --
 
-  #take({ messages = [], last_seq, unread, read, more, fresh }) {
-    const known = this.#counters;
-    // both numbers only grow, so late news never undo newer ones
-    this.#counters = fresh
-      ? { last_seq, read: last_seq - unread }
-      : { last_seq: Math.max(known.last_seq, last_seq), read: Math.max(known.read, last_seq - unread) };
-    if (fresh) this.#messages.clear();
-    if (more !== undefined) this.#more = more;
-    const news = messages.filter((message) => !this.#messages.has(message.seq));
-    for (const message of news) this.#messages.set(message.seq, message);
-    this.#markLocally(this.unread === 0 ? { up_to_seq: this.#counters.last_seq } : read);
+  #take(news) {
+    this.#count(news);
+    if (news.fresh && this.#view.filter.state + this.#view.category + this.#view.q !== "all") this.#list();
+    else if (news.fresh) this.#replace(news);
+    const arrived = (news.messages ?? []).filter((message) => !this.#messages.has(message.id));
+    for (const message of [...(news.messages ?? []), ...(news.changes ?? [])]) this.#put(message, !news.fresh);
+    if (news.read) this.#markLocally(news.read);
     this.#forget();
     this.#show();
-    if (!fresh && news.length) this.#speak(news);
+    if (!news.fresh && arrived.length) this.#speakOf(arrived);
+    this.#see();
   }
 
-  #markLocally(read) {
-    const ids = new Set(read?.ids ?? []), now = new Date().toISOString();
-    for (const message of this.#messages.values())
-      if (ids.has(message.id) || message.seq <= (read?.up_to_seq ?? 0)) message.read_at ??= now;
+  /** Every change raises one of the two numbers, so late news never undo newer ones. */
+  #count(news) {
+    const later = news.last_seq + news.revision >= this.#counters.last_seq + this.#counters.revision;
+    if (news.last_seq !== undefined && (later || news.fresh)) this.#counters = news;
+    for (const name of Object.keys(this.#counters.categories)) this.#known.add(name);
+  }
+
+  #put(message, isNews) {
+    const listed = this.#messages.get(message.id);
+    if (listed && listed.revision > message.revision) return;
+    this.#known.add(message.category);
+    // below the last row of an unfinished list there are messages that the widget does not have yet
+    const isBelow = isNews && !listed && this.#next !== null && message.seq < this.#next;
+    if (this.#view.has(message, listed || !isNews) && !isBelow) this.#messages.set(message.id, message);
+    else this.#messages.delete(message.id);
+  }
+
+  #markLocally({ up_to_seq, category }) {
+    for (const message of [...this.#messages.values()])
+      if (message.state === "unread" && message.seq <= up_to_seq && (!category || message.category === category))
+        this.#put({ ...message, state: "read", read_at: new Date().toISOString() }, true);
+  }
+
+  #replace({ messages, next_seq }) {
+    this.#messages.clear();
+    this.#next = next_seq;
+    for (const message of messages) this.#put(message, false);
   }
 
   #forget() {
-    const seqs = [...this.#messages.keys()].sort((a, b) => b - a);
-    for (const seq of seqs.slice(KEPT)) this.#messages.delete(seq);
-    if (seqs.length > KEPT) this.#more = true;
+    const rows = this.#sorted();
+    for (const message of rows.slice(KEPT)) this.#messages.delete(message.id);
+    if (rows.length > KEPT) this.#next = rows[KEPT - 1].seq;
+  }
+
+  #sorted() {
+    return [...this.#messages.values()].sort((a, b) => b.seq - a.seq);
+  }
+
+  /** List anew what the tab, the category and the search choose. The answer to an earlier choice is dropped. */
+  async #list() {
+    const listing = ++this.#listing;
+    await this.#try(async () => {
+      const page = await this.#connection.list(this.#view.filter);
+      if (listing !== this.#listing) return;
+      this.#count(page);
+      this.#replace(page);
+      this.#show();
+      if (this.#view.q.trim()) this.#speak(`${this.#messages.size}${page.more ? " or more" : ""} found`);
+    });
   }
 
   async #showOlder() {
-    const oldest = Math.min(...this.#messages.keys());
-    const { messages, more } = await this.#connection.older(oldest);
-    for (const message of messages) this.#messages.set(message.seq, message);
-    this.#more = more && this.#messages.size < KEPT;
+    const listing = this.#listing;
+    const page = await this.#connection.list({ ...this.#view.filter, before_seq: this.#next });
+    if (listing !== this.#listing) return;
+    this.#next = this.#messages.size < KEPT ? page.next_seq : null;
+    for (const message of page.messages) this.#put(message, false);
     this.#show();
     // move the focus to the first older message, because the button may be hidden now
-    if (messages.length) this.#rows.get(messages[0].seq).querySelector("h3").focus();
+    if (page.messages.length) this.#focusRow(page.messages[0].id);
+    else this.#speak(page.more ? "Nothing found there. There are older messages." : "Nothing older found");
+  }
+
+  async #act(message, name, values) {
+    const focused = this.#rows.get(message.id)?.element.contains(this.shadowRoot.activeElement);
+    const rows = this.#sorted(), at = rows.findIndex(({ id }) => id === message.id);
+    await this.#try(async () => {
+      await this.#connection.change(message.id, name, values);
+      if (DONE[name]) this.#speak(`${DONE[name]}: ${message.title}`);
+    });
+    if (!focused || this.#messages.has(message.id)) return;
+    const neighbour = [...rows.slice(at + 1), ...rows.slice(0, at).reverse()].find(({ id }) => this.#messages.has(id));
+    if (neighbour) this.#focusRow(neighbour.id);
+    else this.#ui.title.focus();
+  }
+
+  /** The list is before the person's eyes: the badge need not count its messages any more. */
+  #see() {
+    const visible = this.hasAttribute("open") && document.visibilityState === "visible";
+    if (!visible || this.readOnly || !this.#counters.unseen || this.seeingNow) return;
+    this.seeingNow = this.#connection.markSeen().catch(() => {}).finally(() => (this.seeingNow = null));
   }
 
   // -- display --
@@ -148,29 +208,90 @@ class NotifierInbox extends HTMLElement {
     const ui = (this.#ui = {
       badge: make("span", { class: "badge", part: "badge", "aria-hidden": "true" }),
       all: make("button", { class: "quiet", type: "button" }, "Mark all as read"),
+      tabs: make("div", { class: "tabs", role: "tablist", "aria-label": "Which notifications" }),
+      search: make("input", { type: "search", maxlength: "200", placeholder: "Search", "aria-label": "Search notifications" }),
+      category: make("select", { "aria-label": "Category" }),
       state: make("div", { class: "state", role: "status" }),
-      list: make("ul", { role: "list" }),
-      empty: make("div", { class: "empty" }, "Nothing here yet. New messages appear by themselves."),
+      list: make("ul", { role: "list", tabindex: "-1" }),
+      empty: make("div", { class: "empty" }),
       more: make("button", { class: "quiet more", type: "button" }, "Show older"),
       spoken: make("div", { class: "spoken", "aria-live": "polite" }),
     });
     ui.bell = make("button", { class: "bell", part: "bell", type: "button", "aria-controls": "panel" }, bell(), ui.badge);
     ui.title = make("h2", { id: "title", tabindex: "-1" }, "Notifications");
-    const head = make("header", {}, ui.title, ui.all);
+    const body = make("div", { class: "body", id: "body", role: "tabpanel" }, ui.empty, ui.list, ui.more);
     const about = { class: "panel", part: "panel", id: "panel", role: "dialog", "aria-labelledby": "title" };
-    ui.panel = make("section", about, head, ui.state, ui.empty, ui.list, ui.more);
-    ui.bell.addEventListener("click", () => this.toggleAttribute("open") && ui.title.focus());
-    ui.all.addEventListener("click", () => {
-      ui.title.focus(); // the button will be disabled, and a disabled button loses the focus
-      this.#try(() => this.#connection.markAllRead());
-    });
-    ui.more.addEventListener("click", () => this.#try(() => this.#showOlder()));
+    const filters = make("div", { class: "filters" }, ui.search, ui.category);
+    ui.panel = make("section", about, make("header", {}, ui.title, ui.all), ui.tabs, filters, ui.state, body);
+    for (const [state, text] of TABS) ui.tabs.append(this.#tab(state, text));
     this.shadowRoot.append(ui.bell, ui.panel, ui.spoken);
-    this.shadowRoot.addEventListener("keydown", (event) => event.key === "Escape" && this.#leave());
-    ui.list.tabIndex = -1;
+    this.#listen();
     this.#showState("connecting");
     this.#showPanel(false);
     this.#show();
+  }
+
+  #tab(state, text) {
+    const tab = make("button", { type: "button", role: "tab", id: `tab-${state}`, "aria-controls": "body" }, text);
+    tab.addEventListener("click", () => this.#choose({ state }));
+    return tab;
+  }
+
+  #listen() {
+    const ui = this.#ui;
+    ui.bell.addEventListener("click", () => this.toggleAttribute("open") && ui.title.focus());
+    ui.all.addEventListener("click", () => {
+      ui.title.focus(); // the button will be disabled, and a disabled button loses the focus
+      this.#try(() => this.#connection.markAllRead(this.#view.category));
+    });
+    ui.more.addEventListener("click", () => this.#try(() => this.#showOlder()));
+    ui.category.addEventListener("change", () => this.#choose({ category: ui.category.value }));
+    ui.search.addEventListener("input", () => {
+      clearTimeout(this.#typing);
+      this.#typing = setTimeout(() => this.#choose({ q: ui.search.value }), TYPING);
+    });
+    ui.tabs.addEventListener("keydown", (event) => this.#moveInTabs(event));
+    ui.list.addEventListener("keydown", (event) => this.#moveInList(event));
+    this.shadowRoot.addEventListener("keydown", (event) => event.key === "Escape" && this.#leave());
+  }
+
+  #choose(choice) {
+    Object.assign(this.#view, choice);
+    this.#show();
+    this.#list();
+  }
+
+  #moveInTabs(event) {
+    const tabs = [...this.#ui.tabs.children], step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const tab = tabs.at((tabs.indexOf(event.target) + step) % tabs.length);
+    tab.click();
+    tab.focus();
+    event.preventDefault();
+  }
+
+  #moveInList(event) {
+    const row = event.target.closest("li")?.row;
+    if (event.ctrlKey || event.metaKey || event.altKey || !row) return;
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const acts = { Delete: "delete", e: row.message.state === "archived" ? "unarchive" : "archive" };
+    if (step) this.#focusBeside(row.message, step);
+    else if (event.key === "Enter" && event.target === row.title) row.open();
+    else if (acts[event.key] && !this.readOnly) row.act(acts[event.key]);
+    else return;
+    event.preventDefault();
+  }
+
+  #focusBeside(message, step) {
+    const rows = this.#sorted(), at = rows.findIndex(({ id }) => id === message.id);
+    const next = rows[at + step];
+    if (next) this.#focusRow(next.id);
+  }
+
+  #focusRow(id) {
+    const title = this.#rows.get(id).title;
+    for (const row of this.#rows.values()) row.title.tabIndex = row.title === title ? 0 : -1;
+    title.focus();
   }
 
   #leave() {
@@ -182,84 +303,91 @@ class NotifierInbox extends HTMLElement {
     this.#ui.panel.hidden = !open;
     this.#ui.bell.setAttribute("aria-expanded", String(open));
     if (open) this.#tick();
+    if (open && this.#connection) this.#see();
   }
 
   #showState(state) {
-    const words = {
-      connecting: "",
-      live: "",
-      waiting: "Reconnecting …",
-      offline: "You are offline. New messages appear when you are back.",
-      "signed-out": "Please reload the page.",
-    };
-    this.#ui.state.textContent = words[state];
-    this.#ui.state.hidden = !words[state];
+    this.#ui.state.textContent = STATES[state];
+    this.#ui.state.hidden = !STATES[state];
     this.dataset.state = state;
   }
 
   #show() {
-    const { badge, bell, all, list, empty, more } = this.#ui, unread = this.unread;
-    badge.textContent = unread > 99 ? "99+" : String(unread);
-    badge.hidden = unread === 0;
+    const { badge, bell, all, list, empty, more } = this.#ui, { unread, unseen } = this.#counters;
+    badge.textContent = unseen > 99 ? "99+" : String(unseen);
+    badge.hidden = unseen === 0;
     bell.setAttribute("aria-label", unread ? `Notifications, ${unread} unread` : "Notifications");
-    all.disabled = unread === 0;
+    const { category } = this.#view;
+    all.disabled = (category ? (this.#counters.categories[category]?.unread ?? 0) : unread) === 0;
     all.hidden = this.readOnly;
     empty.hidden = this.#messages.size > 0;
-    for (const [seq, row] of this.#rows) if (!this.#messages.has(seq)) row.remove(), this.#rows.delete(seq);
-    const seqs = [...this.#messages.keys()].sort((a, b) => b - a);
+    empty.textContent = this.#view.q.trim() || category ? "Nothing found." : NOTHING[this.#view.state];
+    this.#showRows(list);
+    more.hidden = this.#next === null;
+    this.#showFilters();
+    if (this.hasAttribute("title-count")) this.#showInTitle(unread);
+  }
+
+  #showRows(list) {
+    for (const [id, row] of this.#rows) if (!this.#messages.has(id)) row.element.remove(), this.#rows.delete(id);
     // existing rows stay in place, so that the focus and the scroll position stay too
     let next = list.firstElementChild;
-    for (const seq of seqs) {
-      const row = this.#row(this.#messages.get(seq));
-      if (row === next) next = next.nextElementSibling;
-      else list.insertBefore(row, next);
+    for (const message of this.#sorted()) {
+      const { element } = this.#row(message);
+      if (element === next) next = next.nextElementSibling;
+      else list.insertBefore(element, next);
     }
-    more.hidden = !this.#more;
+    const rows = [...list.children].map(({ row }) => row);
+    if (rows.length && !rows.some(({ title }) => title.tabIndex === 0)) rows[0].title.tabIndex = 0;
   }
 
   #row(message) {
-    const known = this.#rows.get(message.seq);
-    const row = known ?? this.#newRow(message);
-    row.classList.toggle("unread", !message.read_at);
-    row.querySelector(".mark")?.toggleAttribute("hidden", Boolean(message.read_at));
-    row.querySelector(".is-new").hidden = Boolean(message.read_at);
+    const known = this.#rows.get(message.id);
+    if (known) return known.show(message), known;
+    const schemes = (this.getAttribute("link-schemes") ?? "").split(/\s+/).filter(Boolean);
+    const row = new Row(message, {
+      act: (changed, name, values) => this.#act(changed, name, values),
+      readOnly: this.readOnly,
+      schemes: schemes.map((scheme) => `${scheme.toLowerCase()}:`),
+    });
+    this.#rows.set(message.id, row);
     return row;
   }
 
-  #newRow(message) {
-    const when = new Date(message.created_at);
-    const time = make("time", { datetime: message.created_at, title: when.toLocaleString() }, ago(when));
-    const mark = make("button", { class: "quiet mark", type: "button" }, "Mark as read");
-    mark.setAttribute("aria-label", `Mark as read: ${message.title}`);
-    const actions = make("div", { class: "actions" });
-    const schemes = (this.getAttribute("link-schemes") ?? "").split(/\s+/).filter(Boolean);
-    const link = safeLink(message.link, schemes.map((scheme) => `${scheme.toLowerCase()}:`));
-    const read = () => this.readOnly || message.read_at || this.#try(() => this.#connection.markRead(message.id));
-    if (link) {
-      const anchor = make("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, "Open");
-      anchor.setAttribute("aria-label", `Open: ${message.title}`);
-      anchor.addEventListener("click", read);
-      actions.append(anchor);
+  #showFilters() {
+    for (const tab of this.#ui.tabs.children) {
+      const chosen = tab.id === `tab-${this.#view.state}`;
+      tab.setAttribute("aria-selected", String(chosen));
+      tab.tabIndex = chosen ? 0 : -1;
     }
-    mark.addEventListener("click", () => {
-      const rowTitle = mark.closest("li").querySelector("h3");
-      read();
-      rowTitle.focus(); // the button disappears, and the focus must stay in this row
-    });
-    if (!message.read_at && !this.readOnly) actions.append(mark);
-    const unread = make("span", { class: "spoken is-new" }, "Unread: ");
-    const title = make("h3", { tabindex: "-1" }, unread, message.title);
-    const row = make("li", { class: "new" }, title, time, make("p", {}, message.body), actions);
-    this.#rows.set(message.seq, row);
-    return row;
+    const { category } = this.#ui, names = [...this.#known].filter(Boolean).sort();
+    const options = [["", "All categories"], ...names.map((name) => [name, this.#nameOf(name)])];
+    category.replaceChildren(...options.map(([value, text]) => make("option", { value }, text)));
+    category.value = this.#view.category;
+    category.hidden = names.length < 2 && !this.#view.category;
+  }
+
+  #nameOf(name) {
+    const unread = this.#counters.categories[name]?.unread;
+    return categoryName(name) + (unread ? ` (${unread})` : "");
+  }
+
+  #showInTitle(unread) {
+    const plain = document.title.replace(/^\(\d+\+?\) /, "");
+    const title = unread ? `(${unread > 99 ? "99+" : unread}) ${plain}` : plain;
+    if (this.hasAttribute("title-count") && document.title !== title) document.title = title;
   }
 
   #tick() {
     for (const time of this.#ui.list.querySelectorAll("time")) time.textContent = ago(new Date(time.dateTime));
   }
 
-  #speak(news) {
-    this.#ui.spoken.textContent = news.length === 1 ? `New: ${news[0].title}` : `${news.length} new notifications`;
+  #speakOf(news) {
+    this.#speak(news.length === 1 ? `New: ${news[0].title}` : `${news.length} new notifications`);
+  }
+
+  #speak(text) {
+    this.#ui.spoken.textContent = text;
   }
 
   async #try(action) {
