@@ -14,8 +14,8 @@ class FeedAdmin(NewestAdmin):
     rank = 60
     searched_columns = ("recipient_id",)
     order = "recipient_id"
-    list_display = ("recipient_id", "last_seq", "unread")
-    fields = ("tenant", "recipient_id", "last_seq", "unread")
+    list_display = ("recipient_id", "last_seq", "unread", "unseen")
+    fields = ("tenant", "recipient_id", "last_seq", "seen_seq", "revision", "unread", "unseen", "by_category")
 
 
 @admin.register(InboxMessage, site=admin_site)
@@ -23,12 +23,13 @@ class InboxMessageAdmin(NewestDeliveriesAdmin):
     rank = 50
     # an inbox message has the id of its delivery
     base_column = "pk"
-    list_display = ("created_at", "recipient_id", "seq", "category", "title", "read_at")
+    list_display = ("created_at", "recipient_id", "seq", "category", "title", "state", "read_at")
     fields = (
         "id",
         "tenant",
         "recipient_id",
         "seq",
+        "state",
         "category",
         "title",
         "body",
@@ -36,4 +37,5 @@ class InboxMessageAdmin(NewestDeliveriesAdmin):
         "data",
         "created_at",
         "read_at",
+        "snoozed_until",
     )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 
 from inbox.tokens import mint
 from notifier.vocabulary.ids import new_id
-from tenants.models import Recipient
+from tenants.models import Category, Recipient
 from tests.fixtures import People, api_key
 from tests.inbox.conftest import message, send
 
@@ -196,3 +198,113 @@ def test_a_recipient_changes_only_its_own_preferences(web_role: None, doras: str
 )
 def test_malformed_preferences_are_refused(web_role: None, doras: str, body: dict[str, Any]) -> None:
     assert Browser(doras).put("preferences", **body).status_code == 400
+
+
+# -- filters, search and changes ---------------------------------------------------------------------------------------
+
+
+def listed(browser: Browser, **query: Any) -> list[int]:
+    return [m["seq"] for m in browser.get("messages", **query).json()["messages"]]
+
+
+def test_messages_are_filtered_by_state_and_category_and_counted(
+    people: People, dora: Recipient, as_web: Callable[[], Any]
+) -> None:
+    for key in ("news", "orders"):
+        Category.objects.create(tenant=people.acme, key=key, name=key)
+    send(*[message(dora, str(n), category="orders" if n % 2 else "news") for n in range(1, 7)])
+    token = mint(dora)[0]
+    with as_web():
+        browser = Browser(token)
+        ids = {m["seq"]: m["id"] for m in browser.get("messages").json()["messages"]}
+        browser.post(f"messages/{ids[6]}/read")
+        browser.post(f"messages/{ids[5]}/archive")
+        browser.post(f"messages/{ids[4]}/snooze", until=(timezone.now() + timedelta(hours=1)).isoformat())
+        gone = browser.client.delete(f"/v1/inbox/messages/{ids[3]}", headers=browser.headers)
+        assert (gone.status_code, gone.json()["changes"][0]["title"]) == (200, "")
+        assert listed(browser) == [6, 2, 1]
+        assert listed(browser, state="unread") == [2, 1]
+        assert listed(browser, state="read") == [6]
+        assert listed(browser, state="archived") == [5]
+        assert listed(browser, state="snoozed") == [4]
+        assert listed(browser, category="orders") == [1]
+        assert listed(browser, state="unread", category="news", limit=1) == [2]
+        counts = browser.get("unread").json()
+        assert (counts["unread"], counts["categories"]["orders"]) == (2, {"unread": 1, "unseen": 1})
+        assert browser.post("seen", up_to_seq=6).json()["unseen"] == 0
+        assert browser.post("read", up_to_seq=6, category="news").json()["categories"] == {
+            "orders": {"unread": 1, "unseen": 0}
+        }
+        assert browser.post(f"messages/{ids[5]}/unarchive").json()["unread"] == 2
+        assert browser.post(f"messages/{ids[4]}/unsnooze").json()["unread"] == 3
+        assert browser.post(f"messages/{ids[6]}/unread").json()["unread"] == 4
+        assert listed(browser) == [6, 5, 4, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("parcel", [2]),
+        ("PARCEL leipzig", [2]),
+        ("leipzig parcel", [2]),
+        ("cafe", [1]),
+        ("Café", [1]),
+        ("50%_\\", [3]),
+        ("nothing", []),
+        ("'; --", []),
+        ("   ", [3, 2, 1]),
+    ],
+)
+def test_a_search_finds_all_words_without_regard_to_case_and_accents(
+    dora: Recipient, as_web: Callable[[], Any], q: str, found: list[int]
+) -> None:
+    send(message(dora, "CAFÉ"), message(dora, "Your parcel", body="left Leipzig"), message(dora, "50%_\\ off"))
+    token = mint(dora)[0]
+    with as_web():
+        assert listed(Browser(token), q=q) == found
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"state": "open"}, "state"),
+        ({"category": "nope"}, "category"),
+        ({"q": "x" * 201}, "q"),
+        ({"q": "a b c d e f g h i j k"}, "q"),
+        ({"q": "nul \0"}, "q"),
+        ({"sort": "title"}, "sort"),
+        ({"after_seq": 1, "q": "x"}, "after_seq"),
+        ({"unread": "true", "state": "read"}, "unread"),
+        ({"before_seq": "x"}, "before_seq"),
+    ],
+    ids=str,
+)
+def test_a_filter_that_cannot_be_names_its_field(web_role: None, doras: str, query: dict[str, Any], field: str) -> None:
+    answer = Browser(doras).get("messages", **query)
+    assert (answer.status_code, answer.json()["field"]) == (400, field)
+
+
+@pytest.mark.parametrize(
+    "until", [None, "", "tomorrow", "2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z", "2030-01-01T00:00:00", 5]
+)
+def test_a_snooze_that_cannot_be_changes_nothing(web_role: None, doras: str, until: object) -> None:
+    browser = Browser(doras)
+    newest = browser.get("messages", limit=1).json()["messages"][0]
+    answer = browser.post(f"messages/{newest['id']}/snooze", until=until)
+    assert (answer.status_code, answer.json()["field"]) == (400, "until")
+    assert browser.post(f"messages/{new_id()}/snooze", until=until).status_code == 404
+    assert browser.get("messages", limit=1).json()["messages"][0] == newest
+
+
+def test_a_change_of_another_recipients_message_is_not_found(
+    web_role: None, doras: str, emil: Recipient, zoe: Recipient
+) -> None:
+    message_id = Browser(doras).get("messages").json()["messages"][0]["id"]
+    for stranger in (emil, zoe):
+        with transaction.atomic():
+            browser = Browser(_token(stranger))
+        for name in ("read", "unread", "archive", "unarchive", "unsnooze", "snooze"):
+            assert browser.post(f"messages/{message_id}/{name}").status_code == 404
+        deletion = browser.client.delete(f"/v1/inbox/messages/{message_id}", headers=browser.headers)
+        assert deletion.status_code == 404
+    assert Browser(doras).get("unread").json()["unread"] == 5

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -13,8 +15,10 @@ from django.test import Client
 from playwright.sync_api import Page, expect, sync_playwright
 
 from inbox.http.demo_page import demo_link
+from inbox.store.changes import act
+from inbox.store.snoozes import wake_due
 from notifier.channels.in_app import InAppMessage
-from tenants.models import Recipient
+from tenants.models import Category, Recipient
 from tests.fixtures import People
 from tests.inbox.conftest import message, send
 from tests.inbox.web import Web
@@ -79,13 +83,13 @@ def test_a_message_appears_without_a_reload_and_is_marked_as_read(page: Page, we
     send(message(dora, "It is here", body="Just stored"))
     expect(page.get_by_role("button", name="Notifications, 1 unread")).to_be_visible()
     expect(page.get_by_role("listitem")).to_contain_text("It is here")
-    expect(page.locator(".badge")).to_have_text("1")
+    expect(page).to_have_title(re.compile(r"^\(1\) Inbox of Dora"))
     page.get_by_role("button", name="Mark as read: It is here").click()
     expect(page.get_by_role("button", name="Notifications", exact=True)).to_be_visible()
-    expect(page.locator(".badge")).to_be_hidden()
+    expect(page).to_have_title(re.compile("^Inbox of Dora"))
     page.reload()
     expect(page.get_by_role("listitem")).to_contain_text("It is here")
-    expect(page.locator(".badge")).to_be_hidden()
+    expect(page.get_by_role("button", name="Notifications", exact=True)).to_be_visible()
 
 
 def test_marking_all_as_read_is_shown_in_another_tab(page: Page, web: Web, dora: Recipient) -> None:
@@ -93,10 +97,10 @@ def test_marking_all_as_read_is_shown_in_another_tab(page: Page, web: Web, dora:
     visit(page, web, dora)
     other = page.context.new_page()
     visit(other, web, dora)
-    expect(other.locator(".badge")).to_have_text("3")
+    expect(other.get_by_role("button", name="Notifications, 3 unread")).to_be_visible()
     page.get_by_role("button", name="Mark all as read").click()
     expect(page.get_by_role("heading", name="Notifications", exact=True)).to_be_focused()
-    expect(other.locator(".badge")).to_be_hidden()
+    expect(other.get_by_role("button", name="Notifications", exact=True)).to_be_visible()
     expect(other.locator("li.unread")).to_have_count(0)
     other.close()
 
@@ -112,7 +116,7 @@ def test_the_widget_reconnects_after_a_restart_of_the_web_process(page: Page, we
     finally:
         web.start()
     expect(page.locator("li h3")).to_have_text(["Unread: meanwhile 2", "Unread: meanwhile 1", "Unread: before"])
-    expect(page.locator(".badge")).to_have_text("3")
+    expect(page.get_by_role("button", name="Notifications, 3 unread")).to_be_visible()
 
 
 #: how many sockets are opened when the person comes back to the tab
@@ -199,7 +203,119 @@ def test_the_widget_works_with_the_keyboard_alone(page: Page, web: Web, dora: Re
     expect(page.get_by_role("dialog", name="Notifications")).to_be_visible()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Notifications", exact=True)).to_be_visible()
+
+
+def test_opening_the_list_takes_the_badge_away_in_every_tab_and_leaves_the_messages_unread(
+    page: Page, web: Web, dora: Recipient
+) -> None:
+    visit(page, web, dora)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Escape")
+    other = page.context.new_page()
+    visit(other, web, dora)
+    other.locator("notifier-inbox").evaluate("widget => widget.removeAttribute('open')")
+    send(*few(dora))
+    expect(page.locator(".badge")).to_have_text("3")
+    expect(other.locator(".badge")).to_have_text("3")
+    page.bring_to_front()
+    page.get_by_role("button", name="Notifications, 3 unread").click()
     expect(page.locator(".badge")).to_be_hidden()
+    expect(other.locator(".badge")).to_be_hidden()
+    expect(page.locator("li.unread")).to_have_count(3)
+    other.close()
+
+
+def test_messages_are_handled_with_keys_and_the_focus_stays_in_the_list(page: Page, web: Web, dora: Recipient) -> None:
+    send(*[message(dora, title, link="/somewhere") for title in ("first", "second", "third", "fourth")])
+    visit(page, web, dora)
+    page.get_by_role("heading", name="fourth").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("heading", name="third")).to_be_focused()
+    page.keyboard.press("e")
+    expect(page.locator(".spoken[aria-live]")).to_have_text("Archived: third")
+    expect(page.get_by_role("heading", name="second")).to_be_focused()
+    page.keyboard.press("Delete")
+    expect(page.locator(".spoken[aria-live]")).to_have_text("Deleted: second")
+    expect(page.get_by_role("heading", name="first")).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    expect(page.get_by_role("heading", name="fourth")).to_be_focused()
+    with page.context.expect_page() as opened:
+        page.keyboard.press("Enter")
+    opened.value.close()
+    expect(page.get_by_role("button", name="Notifications, 1 unread")).to_be_visible()
+    page.get_by_role("tab", name="All").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Unread")).to_be_focused()
+    expect(page.locator("li h3")).to_have_text(["Unread: first"])
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("li h3")).to_have_text(["Unread: third"])
+    page.get_by_role("heading", name="third").focus()
+    page.keyboard.press("e")
+    expect(page.get_by_role("heading", name="Notifications", exact=True)).to_be_focused()
+    expect(page.locator(".empty")).to_have_text("Nothing is archived.")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Notifications, 2 unread")).to_be_focused()
+
+
+def test_the_menu_of_a_message_snoozes_it_and_gives_the_focus_back(page: Page, web: Web, dora: Recipient) -> None:
+    send(message(dora, "older"), message(dora, "newer"))
+    visit(page, web, dora)
+    dots = page.get_by_role("button", name="More for: newer")
+    dots.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("menuitem", name="Mark as read")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("menu")).to_have_count(0)
+    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(dots).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("menuitem", name="Snooze for an hour")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("li h3")).to_have_text(["Unread: older"])
+    expect(page.get_by_role("heading", name="older")).to_be_focused()
+    with transaction.atomic():
+        wake_due(datetime.now(UTC) + timedelta(hours=2))
+    expect(page.locator("li h3")).to_have_text(["Unread: newer", "Unread: older"])
+
+
+def test_search_and_category_choose_the_list(page: Page, web: Web, dora: Recipient) -> None:
+    send(message(dora, "Café opens", category="news"), message(dora, "Order sent", category="order-updates"))
+    for key in ("news", "order-updates"):
+        Category.objects.create(tenant=dora.tenant, key=key, name=key)
+    visit(page, web, dora)
+    page.get_by_role("searchbox", name="Search notifications").fill("CAFE")
+    expect(page.locator("li h3")).to_have_text(["Unread: Café opens"])
+    send(message(dora, "A new one"))
+    expect(page.get_by_role("button", name="Notifications, 3 unread")).to_be_visible()
+    expect(page.get_by_role("listitem")).to_have_count(1)
+    page.get_by_role("searchbox", name="Search notifications").fill("")
+    expect(page.get_by_role("listitem")).to_have_count(3)
+    page.get_by_role("combobox", name="Category").select_option("order-updates")
+    expect(page.locator("li h3")).to_have_text(["Unread: Order sent"])
+    page.get_by_role("button", name="Mark all as read").click()
+    expect(page.get_by_role("button", name="Notifications, 2 unread")).to_be_visible()
+
+
+def test_what_another_page_did_while_this_one_was_offline_is_shown_when_it_is_back(
+    page: Page, web: Web, dora: Recipient
+) -> None:
+    first, second, third = (message(dora, title) for title in ("first", "second", "third"))
+    send(first, second, third)
+    visit(page, web, dora)
+    expect(page.get_by_role("listitem")).to_have_count(3)
+    page.context.set_offline(True)
+    try:
+        expect(page.locator("notifier-inbox")).to_have_attribute("data-state", "offline")
+        for one, name in ((first, "delete"), (second, "read"), (third, "archive")):
+            act(dora.pk, one.envelope.delivery_id, name, now=datetime.now(UTC))
+    finally:
+        page.context.set_offline(False)
+    expect(page.locator("li h3")).to_have_count(1)
+    expect(page.locator("li h3")).to_contain_text("second")
+    expect(page.locator("li.unread")).to_have_count(0)
 
 
 def test_the_widget_fits_a_phone_in_light_and_dark_mode(page: Page, web: Web, dora: Recipient, tmp_path: Path) -> None:
@@ -207,13 +323,13 @@ def test_the_widget_fits_a_phone_in_light_and_dark_mode(page: Page, web: Web, do
     send(*few(dora))
     visit(page, web, dora)
     page.get_by_role("button", name="Mark as read: Welcome to ACME").click()
-    expect(page.locator(".badge")).to_have_text("2")
+    expect(page.get_by_role("button", name="Notifications, 2 unread")).to_be_visible()
     page.mouse.move(0, 700)
     try:
         schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
         for scheme in schemes:
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            for name, width, height in (("desktop", 1180, 720), ("phone", 390, 780)):
+            for name, width, height in (("desktop", 1180, 720), ("phone", 390, 780), ("narrow", 320, 700)):
                 page.set_viewport_size({"width": width, "height": height})
                 page.screenshot(path=folder / f"inbox-{name}-{scheme}.png")
                 assert page.evaluate("document.documentElement.scrollWidth") <= width

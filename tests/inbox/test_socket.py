@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 import redis
@@ -18,7 +19,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from inbox.store import announcements
-from inbox.store.changes import read_up_to
+from inbox.store.changes import act, read_up_to
+from inbox.store.snoozes import wake_due
 from inbox.tokens import mint
 from tenants.models import Recipient, Tenant
 from tests.inbox.conftest import message, send
@@ -237,3 +239,102 @@ def test_a_sequence_number_beyond_the_newest_is_taken_as_the_newest(web: Web, do
         assert inbox.receive("ready")["last_seq"] == 0
         send(message(dora, str(uuid.uuid4())))
         assert inbox.seqs(up_to=1) == [1]
+
+
+# -- requests and changes ----------------------------------------------------------------------------------------------
+
+
+def test_a_change_over_one_socket_is_shown_on_another_and_after_a_reconnect(web: Web, dora: Recipient) -> None:
+    first, second = message(dora, "1"), message(dora, "2")
+    send(first, second)
+    token = mint(dora)[0]
+    with Socket(web, token) as one, Socket(web, token) as other:
+        resume = one.receive("ready")["after_revision"]
+        other.receive("ready")
+        one.send(type="change", id=str(first.envelope.delivery_id), do="archive")
+        for inbox in (one, other):
+            frame = inbox.receive("changes")
+            assert [(m["seq"], m["state"]) for m in frame["changes"]] == [(1, "archived")]
+            assert (frame["unread"], frame["after_revision"]) == (1, resume + 1)
+        one.send(type="seen", up_to_seq=2)
+        assert other.receive("unread")["unseen"] == 0
+    act(dora.pk, second.envelope.delivery_id, "delete", now=timezone.now())
+    with Socket(web, token, after_seq=2, after_revision=resume) as again:
+        frame = again.receive("changes")
+        assert [(m["seq"], m["state"], m["title"]) for m in frame["changes"]] == [
+            (1, "archived", "1"),
+            (2, "deleted", ""),
+        ]
+        assert (frame["unread"], frame["unseen"]) == (0, 0)
+
+
+def test_a_client_that_missed_too_many_changes_is_told_to_list_anew(web: Web, dora: Recipient) -> None:
+    send(*[message(dora, str(n)) for n in range(150)])
+    read_up_to(dora.pk, 150, now=timezone.now())
+    with Socket(web, mint(dora)[0], after_seq=150, after_revision=0) as inbox:
+        frame = inbox.receive("changes", "reload")
+        assert (frame["type"], frame["unread"], frame["after_revision"]) == ("reload", 0, 1)
+
+
+def test_a_change_whose_announcement_was_lost_is_noticed(web: Web, dora: Recipient) -> None:
+    sent = message(dora, "1")
+    send(sent)
+    with Socket(web, mint(dora)[0]) as inbox:
+        inbox.receive("heartbeat")
+        announcements.pause(float("inf"))
+        act(dora.pk, sent.envelope.delivery_id, "archive", now=timezone.now())
+        announcements.reset()
+        assert inbox.receive("changes")["changes"][0]["state"] == "archived"
+
+
+def test_a_snoozed_message_comes_back_as_the_newest(web: Web, dora: Recipient) -> None:
+    sent = message(dora, "1")
+    send(sent, message(dora, "2"))
+    now = timezone.now()
+    with Socket(web, mint(dora)[0], after_seq=2) as inbox:
+        inbox.receive("ready")
+        until = (now + timedelta(minutes=5)).isoformat()
+        inbox.send(type="change", id=str(sent.envelope.delivery_id), do="snooze", until=until)
+        assert inbox.receive("changes")["unread"] == 1
+        assert wake_due(now + timedelta(minutes=4)) == 0
+        assert wake_due(now + timedelta(minutes=6)) == 1
+        frame = inbox.receive("messages")
+        assert [(m["seq"], m["title"], m["state"]) for m in frame["messages"]] == [(3, "1", "unread")]
+        assert (frame["unread"], frame["unseen"]) == (2, 2)
+
+
+def test_a_list_and_an_error_are_answered_with_the_clients_number(web: Web, dora: Recipient, emil: Recipient) -> None:
+    sent = message(dora, "A parcel")
+    send(sent, message(dora, "2"))
+    with Socket(web, mint(dora)[0]) as inbox, Socket(web, mint(emil)[0]) as strangers:
+        inbox.receive("ready")
+        strangers.receive("ready")
+        inbox.send(type="list", request=7, q="PARCEL", state="unread")
+        frame = inbox.receive("list")
+        assert (frame["request"], [m["seq"] for m in frame["messages"]], frame["more"]) == (7, [1], False)
+        for request, field in (
+            ({"type": "list", "state": "open"}, "state"),
+            ({"type": "list", "q": "x" * 201}, "q"),
+            ({"type": "list", "q": 5}, "q"),
+            ({"type": "list", "nope": 5}, "nope"),
+            ({"type": "list", "category": "nope"}, "category"),
+            ({"type": "change", "id": "x", "do": "read"}, "id"),
+            ({"type": "change", "id": str(uuid.uuid4()), "do": "read"}, "id"),
+            ({"type": "change", "id": str(sent.envelope.delivery_id), "do": ["read"]}, "do"),
+            ({"type": "change", "id": str(sent.envelope.delivery_id), "do": "read", "until": None}, "until"),
+            ({"type": "change", "id": str(sent.envelope.delivery_id), "do": "snooze"}, "until"),
+            ({"type": "change", "id": {"a": 1}, "do": "snooze"}, "id"),
+        ):
+            inbox.send(request="r", **request)
+            answer = inbox.receive("error")
+            assert (answer["request"], answer["field"]) == ("r", field)
+        strangers.send(type="change", id=str(sent.envelope.delivery_id), do="delete")
+        assert strangers.receive("error")["code"] == "not_found"
+
+
+@pytest.mark.parametrize("frame", [{"type": "list", "request": {}}, {"type": "seen"}, {"type": "drop"}, {"type": 5}])
+def test_a_frame_that_is_no_request_closes_the_socket(web: Web, dora: Recipient, frame: dict[str, object]) -> None:
+    with Socket(web, mint(dora)[0]) as inbox:
+        inbox.receive("ready")
+        inbox.send(**frame)
+        assert inbox.close_code() == 4400
