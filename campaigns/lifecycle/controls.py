@@ -68,6 +68,8 @@ def _resume_button(campaign: Campaign) -> str:
 
 def _unplan_button(campaign: Campaign) -> str:
     has_plan = campaign.launch_at is not None and campaign.state in planned.PLANNABLE
+    if has_plan and campaign.launch_failure:
+        return "Remove the plan"
     return "Cancel the planned launch" if has_plan else ""
 
 

@@ -117,6 +117,7 @@ class Time(serializers.DateTimeField):
             raise serializers.ValidationError("The time is out of range.", code="invalid") from None
 
 
+@extend_schema_field(OpenApiTypes.STR)  # `date-time` would promise an offset
 class LocalTime(serializers.DateTimeField):
     """A date and time of a wall clock, without an offset: whose clock it is, the field says. `instead`: the field that
     takes a moment."""
