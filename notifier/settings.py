@@ -248,6 +248,7 @@ SPECTACULAR_SETTINGS = {
         "CampaignRollout": "campaigns.models.Rollout",
         "CategoryKind": ["transactional", "marketing", "critical"],
         "EventKind": ["opened", "clicked", "delivered"],
+        "Rollout": ["all", "canary", "canary_wait"],
     },
     "PATH_CONVERTER_OVERRIDES": {"id": {"type": "string", "format": "uuid"}, "segment": {"type": "string"}},
 }
