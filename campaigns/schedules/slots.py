@@ -124,7 +124,8 @@ def _minutes_of_hours(rule: Rule, starts: datetime, zone: ZoneInfo, after: datet
         local = local_time(hour, zone)
         # a change of the clocks within the hour may lead into the next day
         if not any(rule.has_day(day, starts.date()) for day in {local.date(), (local + 2 * _HOUR).date()}):
-            hour = _step_after(first_hour, step, _midnight_after(local.date(), zone) - _HOUR)
+            # where clocks change by half an hour, the last hour of a day begins at 23:30
+            hour = max(hour + step, _step_after(first_hour, step, _midnight_after(local.date(), zone) - _HOUR))
             continue
         # the minutes are known unless the clocks change within the hour: 1,440 readings of a clock a day took 4 ms
         steady = local_time(hour + 59 * _MINUTE, zone) - local == 59 * _MINUTE
