@@ -49,7 +49,7 @@ def operations(caller: Caller) -> list[Operation]:
 
 def parameter_of(path: str) -> str:
     """The name of the id parameter in addresses below a list: /v1/campaigns -> campaign_id."""
-    return f"{path.rpartition('/')[2].removesuffix('s')}_id"
+    return f"{path.rpartition('/')[2].removesuffix('s').replace('-', '_')}_id"
 
 
 def _body(document: Mapping[str, Any], operation: Mapping[str, Any]) -> Any:

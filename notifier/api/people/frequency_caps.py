@@ -90,9 +90,9 @@ class FrequencyCapView(TenantView):
     scope = "recipients"
 
     @schema.describe("Read a frequency cap", gives=FrequencyCapOutput, fails=(404,), tags=TAGS)
-    def get(self, request: Request, cap_id: uuid.UUID) -> Response:
+    def get(self, request: Request, frequency_cap_id: uuid.UUID) -> Response:
         """By its id."""
-        return Response(_shown([self._find(cap_id)])[0])
+        return Response(_shown([self._find(frequency_cap_id)])[0])
 
     @schema.describe(
         "Change how many messages a cap allows",
@@ -101,9 +101,9 @@ class FrequencyCapView(TenantView):
         fails=(400, 404, 413, 415),
         tags=TAGS,
     )
-    def patch(self, request: Request, cap_id: uuid.UUID) -> Response:
+    def patch(self, request: Request, frequency_cap_id: uuid.UUID) -> Response:
         """Places that were taken in the present windows stay taken."""
-        cap, values = self._find(cap_id), self.read(FrequencyCapPatch)
+        cap, values = self._find(frequency_cap_id), self.read(FrequencyCapPatch)
         if "most" in values:
             cap.most = values["most"]
             cap.save(update_fields=["most", "changed_at"])
@@ -111,15 +111,15 @@ class FrequencyCapView(TenantView):
         return Response(_shown([cap])[0])
 
     @schema.describe("Delete a frequency cap", status=204, fails=(404,), tags=TAGS)
-    def delete(self, request: Request, cap_id: uuid.UUID) -> Response:
+    def delete(self, request: Request, frequency_cap_id: uuid.UUID) -> Response:
         """Messages that it held until the next window still wait until then."""
-        cap = self._find(cap_id)
+        cap = self._find(frequency_cap_id)
         audit.record(self.tenant_id, "frequency_cap.delete", cap.pk, {"cap": str(cap)}, by=self.actor)
         cap.delete()
         return Response(status=204)
 
-    def _find(self, cap_id: uuid.UUID) -> FrequencyCap:
-        return get_owned(FrequencyCap.objects.select_related("category"), self.tenant, pk=cap_id)
+    def _find(self, frequency_cap_id: uuid.UUID) -> FrequencyCap:
+        return get_owned(FrequencyCap.objects.select_related("category"), self.tenant, pk=frequency_cap_id)
 
 
 def _shown(listed: Sequence[FrequencyCap]) -> list[Any]:

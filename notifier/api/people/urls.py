@@ -23,7 +23,7 @@ urlpatterns = [
     path("categories/<segment:key>", categories.CategoryView.as_view()),
     path("categories/<segment:key>/digest", digests.CategoryDigestView.as_view()),
     path("frequency-caps", frequency_caps.FrequencyCapsView.as_view()),
-    path("frequency-caps/<id:cap_id>", frequency_caps.FrequencyCapView.as_view()),
+    path("frequency-caps/<id:frequency_cap_id>", frequency_caps.FrequencyCapView.as_view()),
     path("recipients", recipients.RecipientsView.as_view()),
     path("recipients/<segment:external_id>/preferences", preferences.PreferencesView.as_view()),
     path("recipients/<segment:external_id>/preferences-link", preferences.PreferencesLinkView.as_view()),
