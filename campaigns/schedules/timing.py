@@ -12,7 +12,7 @@ from campaigns.models import Schedule
 from campaigns.schedules.cron import read_cron
 from campaigns.schedules.rrule import LEAST_MINUTES, read_rrule
 from campaigns.schedules.rule import Rule
-from campaigns.schedules.slots import Timing, instant, local_time, slots
+from campaigns.schedules.slots import HORIZON, Timing, instant, local_time, slots
 from notifier.delivery.planning import recipients
 from notifier.errors import InvalidInput
 from notifier.values.zones import zone
@@ -109,7 +109,8 @@ def _check_once(schedule: Schedule, now: datetime) -> None:
 
 
 def _check_slots(schedule: Schedule, field: str, now: datetime) -> None:
-    if next(slots_after(schedule, now), None) is None:
+    first = next(slots_after(schedule, now), None)
+    if first is None or first > now + HORIZON:
         raise InvalidInput("Has no slot within five years from now.", field=field, code="no_slot")
     # in UTC, whose days all have 24 hours: a change of the clocks may bring two slots together
     coming = islice(slots(timing_of(schedule), _UTC, now - timedelta(days=1)), _COMPARED)

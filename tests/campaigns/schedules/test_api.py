@@ -74,6 +74,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "six fields": ({"rrule": None, "cron": "0 0 9 * * 1"}, "cron", "invalid_cron"),
     "hour 24": ({"rrule": None, "cron": "0 24 * * *"}, "cron", "invalid_cron"),
     "30 February": ({"rrule": "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30"}, "rrule", "no_slot"),
+    "a rule that begins in a life's time": ({"starts": "2090-01-01T09:00"}, "rrule", "no_slot"),
     "a rule that is over": ({"rrule": "FREQ=DAILY;UNTIL=20200101T000000Z"}, "rrule", "no_slot"),
     "a time that is over": ({"rrule": None, "at": "2020-01-01T09:00"}, "at", "in_the_past"),
     "a time with an offset": ({"rrule": None, "at": "2030-01-01T09:00Z"}, "at", "has_offset"),
