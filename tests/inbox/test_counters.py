@@ -9,7 +9,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -117,3 +117,26 @@ def test_the_counters_are_exact_while_eight_threads_do_what_they_like(dora: Reci
     assert feed.counters(dora.pk) == counted(dora)
     seqs = list(InboxMessage.objects.filter(recipient_id=dora.pk).values_list("seq", flat=True))
     assert len(seqs) == len(set(seqs))
+
+
+_MANY = """
+INSERT INTO inbox_inboxmessage (id, tenant_id, recipient_id, seq, category, title, body, link, data, created_at)
+SELECT (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint), 12, '0') || '70008000'
+        || lpad(to_hex(n), 12, '0'))::uuid, %s, %s, n, 'news', 'A title', '', '', '{}', now()
+FROM generate_series(2, 12000) n
+"""
+
+
+@pytest.mark.django_db
+def test_one_request_marks_a_bounded_number_of_messages_as_read(dora: Recipient) -> None:
+    send(message(dora))
+    with connection.cursor() as cursor:
+        cursor.execute(_MANY, [dora.tenant_id, dora.pk])
+    counts = {"unread": 12_000, "unseen": 12_000, "by_category": {"news": [12_000, 12_000]}}
+    Feed.objects.filter(recipient_id=dora.pk).update(last_seq=12_000, **counts)
+    first = changes.read_up_to(dora.pk, 12_000, now=timezone.now(), category="news")
+    assert (first.counters.unread, first.change) == (2_000, {})
+    assert first.counters == counted(dora)
+    second = changes.read_up_to(dora.pk, 12_000, now=timezone.now())
+    assert (second.counters.unread, second.change) == (0, {"read": {"up_to_seq": 12_000}})
+    assert second.counters == counted(dora)
