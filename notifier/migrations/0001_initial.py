@@ -1095,7 +1095,10 @@ class Migration(migrations.Migration):
         ),
         migrations.RunSQL(LEDGER_INDEXES),
         migrations.RunSQL(BEFORE_THE_TENANT),
-        append_only("notifier_deliveryevent"),
+        # an erasure empties what a provider said of a message
+        append_only(
+            "notifier_deliveryevent", "NEW.detail = '' AND to_jsonb(NEW) - 'detail' = to_jsonb(OLD) - 'detail'"
+        ),
         *[isolate(table) for table in TENANT_OWNED],
         own_session_only("django_session"),
         *[operators_only(table) for table in OF_OPERATORS],

@@ -1,8 +1,8 @@
 """Erase what the ledger holds of a recipient: addresses, contents, data of requests, words of providers. Rows, times
 and statuses stay, so that reports still add up. Registered as an eraser (tenants.erasure).
 
-A message that waits is due at once: the last look before sending suppresses it (`recipient_erased`), and its row is
-emptied by a later run. A message in flight ends first.
+A message that waits ends (`recipient_erased`), whatever it waits for. A message in flight ends first, and a later run
+empties its row.
 """
 
 from __future__ import annotations
@@ -11,23 +11,14 @@ import uuid
 
 from django.db import connection
 
-from notifier.vocabulary.status import FINAL, QueuePosition, Reason, Status
+from notifier.delivery.ledger import waiting_rows
+from notifier.vocabulary.status import FINAL, Status
 from tenants.erasure import Erased
 
 #: rows of one statement
 BATCH = 1_000
 _FINAL = ", ".join(str(int(status)) for status in sorted(FINAL))
 
-_DUE_NOW = f"""
-UPDATE notifier_delivery SET due_at = now()
-WHERE recipient_id = %s AND status = {Status.QUEUED} AND queue_position = {QueuePosition.PARKED} AND due_at > now()
-"""
-# no ordering queue counts these rows
-_END = f"""
-UPDATE notifier_delivery SET status = {Status.SUPPRESSED}, reason = '{Reason.RECIPIENT_ERASED}', settled_at = now()
-WHERE recipient_id = %s AND status = {Status.QUEUED}
-  AND queue_position IN ({QueuePosition.IN_DIGEST}, {QueuePosition.LATER_STEP})
-"""
 # armed rows of a campaign are among them: their shard has the message, and campaigns.shard.erasing empties it there
 _ROWS = f"""
 WITH chosen AS MATERIALIZED (
@@ -46,7 +37,7 @@ WITH chosen AS MATERIALIZED (
 SELECT count(*) FROM emptied
 """
 _REQUESTS = "UPDATE notifier_notification SET data = '{}' WHERE recipient_id = %s AND data <> '{}'"
-# an open digest's rows end with the statement above
+# the rows of an open digest have ended by then
 _DIGESTS = """
 WITH gone AS (DELETE FROM notifier_digest WHERE recipient_id = %s RETURNING id)
 DELETE FROM notifier_digestitem i USING gone WHERE i.digest_id = gone.id
@@ -59,9 +50,8 @@ SELECT EXISTS (SELECT FROM notifier_delivery
 
 def erase(tenant_id: uuid.UUID, recipient_id: uuid.UUID) -> Erased:
     """One run over the recipient's rows. Engine role."""
+    waiting_rows.end_erased(tenant_id, recipient_id)
     with connection.cursor() as cursor:
-        cursor.execute(_DUE_NOW, [recipient_id])
-        cursor.execute(_END, [recipient_id])
         cursor.execute(_REQUESTS, [recipient_id])
         cursor.execute(_DIGESTS, [recipient_id])
         rows, changed = 0, BATCH

@@ -1,5 +1,5 @@
-"""Rows of notifications that have not left: cancel them, or give them another time. Both lock the ordering queues
-first, as every writer does, and pass on the turns that become free."""
+"""Rows of notifications that have not left: cancel them, or give them another time; rows of an erased recipient: end
+them. Each locks the ordering queues first, as every writer does, and pass on the turns that become free."""
 
 from __future__ import annotations
 
@@ -54,6 +54,20 @@ WHERE {_OF_NOTIFICATIONS} AND d.status = {Status.QUEUED} AND d.queue_position = 
 """
 
 
+# rows of campaigns are in no ordering queue
+_UNFINISHED_OF_RECIPIENT = f"""
+SELECT d.id, d.campaign_id IS NULL, {_KEY} FROM notifier_delivery d
+WHERE d.recipient_id = %(recipient)s AND d.tenant_id = %(tenant)s AND {_UNFINISHED}
+"""
+# by their ids: a row that is accepted meanwhile may be in a queue that is not locked
+_END_ERASED = f"""
+UPDATE notifier_delivery d SET settled_at = clock_timestamp(), lease_until = NULL, fence = d.fence + 1,
+  status = CASE WHEN d.reason = '{Reason.IN_DOUBT}' THEN {Status.UNKNOWN} ELSE {Status.SUPPRESSED} END,
+  reason = CASE WHEN d.reason = '{Reason.IN_DOUBT}' THEN d.reason ELSE '{Reason.RECIPIENT_ERASED}' END
+WHERE d.id = ANY(%(ids)s::uuid[]) AND d.id >= %(low)s::uuid AND d.id <= %(high)s::uuid AND {_NOT_LEFT}
+RETURNING {_KEY}, CASE WHEN d.campaign_id IS NULL THEN d.queue_position END, true
+"""
+
 _OF_GROUP = f"""
 SELECT n.id FROM notifier_notification n
 WHERE n.tenant_id = %s AND n.group_key = %s AND n.mode = ANY(%s)
@@ -95,6 +109,22 @@ def move(notifications: Sequence[uuid.UUID], due: datetime) -> int:
     return moved
 
 
+def end_erased(tenant_id: uuid.UUID, recipient_id: uuid.UUID) -> int:
+    """Suppress all messages to an erased recipient that have not left, those of campaigns as well; returns how many. No
+    message waits for its time, its account or its campaign, which may be paused for months."""
+    with transaction.atomic(), bulk.cursor() as cursor:
+        cursor.execute(_UNFINISHED_OF_RECIPIENT, {"tenant": tenant_id, "recipient": recipient_id})
+        rows = cursor.fetchall()
+        if not rows:
+            return 0
+        locked = ordering.lock((tuple(key) for _, has_queue, *key in rows if has_queue), create_missing=True)
+        ids = sorted(row[0] for row in rows)
+        cursor.execute(_END_ERASED, {"ids": ids, "low": ids[0], "high": ids[-1]})
+        changed = cursor.fetchall()
+        _leave_queues(locked, changed)
+    return len(changed)
+
+
 def _values(notifications: Sequence[uuid.UUID]) -> dict[str, Any]:
     return {"notifications": list(notifications), "low": not_before(notifications)}
 
@@ -112,10 +142,10 @@ def _change(statement: str, values: Mapping[str, Any]) -> int:
 
 def _leave_queues(
     locked: dict[ordering.Key, ordering.OrderingQueue],
-    changed: Sequence[tuple[uuid.UUID, uuid.UUID, str, int, str, int, bool]],
+    changed: Sequence[tuple[uuid.UUID, uuid.UUID, str, int, str, int | None, bool]],
 ) -> None:
     """Count the rows that ended, free the turns of rows that had one, and pass the turns on. A row outside of its queue
-    was not counted."""
+    was not counted; a row without a position has no queue."""
     touched: dict[ordering.Key, ordering.OrderingQueue] = {}
     for tenant, recipient, channel, lane, mode, position, ended in changed:
         if position not in IN_QUEUE:
