@@ -285,7 +285,8 @@ def _notification(context: AcceptContext, draft: Draft) -> NotificationRow:
         category=draft.rule.category,
         mode=draft.request.mode,
         lane=draft.lane,
-        data=orjson.dumps(draft.request.data).decode(),
+        # nothing is stored of an erased person; the request is, so that its sender can read why nothing leaves
+        data="{}" if draft.person.status == "erased" else orjson.dumps(draft.request.data).decode(),
         send_at=draft.send_at,
         not_after=draft.request.not_after,
         group_key=draft.request.group_key,
