@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 
+from campaigns.models import Campaign
 from notifier.delivery import accept
 from notifier.delivery.content import templates
+from notifier.delivery.digests.closing import close_due
+from notifier.delivery.routes import sweep as routes
+from notifier.delivery.routes.read_route import read_route
 from notifier.delivery.send import deliver
 from notifier.delivery.sweep import sweep
-from notifier.models import Delivery, Template
+from notifier.models import Delivery, DeliveryEvent, OrderingQueue, Template
+from notifier.vocabulary.digests import DigestRequest
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Lane, Status
 from tenants import erasure
 from tenants.audit import Actor
 from tenants.imports import import_recipients
-from tenants.models import AuditLog, ConsentChange, Device, Erasure, Preference, Recipient, Suppression
-from tests.campaigns.fake_client import Post, post, send
+from tenants.models import (
+    AuditLog,
+    ConsentChange,
+    Device,
+    Erasure,
+    Import,
+    OptInProof,
+    Preference,
+    Recipient,
+    Suppression,
+)
+from tests.campaigns.fake_client import BUSY, Post, post, send
 from tests.fixtures import Api, People
 
 __all__ = ["post"]  # a fixture
@@ -31,8 +49,8 @@ LATER = timedelta(minutes=2)
 
 
 def a_person(post: Post, **columns: str) -> Recipient:
-    values = {"email": f"{CANARY}@mail.example", "phone": "+491709998877", "name": CANARY, **columns}
-    person = post.person(f"token-{CANARY}", external_id="r1", **values)
+    values = {"email": f"{CANARY}@mail.example", "phone": "+491709998877", "name": CANARY, "external_id": "r1"}
+    person = post.person(f"token-{CANARY}", **values | columns)
     person.attributes = {"nickname": CANARY}
     person.save()
     return person
@@ -182,3 +200,136 @@ def test_from_the_command_line(people: People) -> None:
     Recipient.objects.create(tenant=people.acme, external_id="dora", email="dora@example.com")
     call_command("erase_recipient", tenant=people.acme.slug, recipient="dora")
     assert Recipient.objects.get(external_id="dora").status == "erased"
+
+
+# ---- attacks -------------------------------------------------------------------------------------------------------
+
+
+def test_an_erasure_does_not_wait_for_a_long_write_of_the_tenant(post: Post) -> None:
+    """An import holds a lock on the tenant's row for minutes, as each row with a foreign key to the tenant does."""
+    person = a_person(post)
+    with other_transaction() as cursor:
+        cursor.execute("SELECT FROM tenants_tenant WHERE id = %s FOR KEY SHARE", [post.tenant.pk])
+        with transaction.atomic(), connection.cursor() as own:
+            own.execute("SET LOCAL lock_timeout = '1s'")
+            erasure.request(person, Actor())
+
+
+def test_a_message_that_a_paused_campaign_holds_is_erased(post: Post) -> None:
+    person = a_person(post)
+    post.client.fate = lambda address: BUSY
+    campaign = post.running()
+    send(campaign)
+    delivery = Delivery.objects.get(recipient_id=person.pk)
+    assert delivery.status == Status.QUEUED
+    step = {"tenant": post.tenant, "delivery": delivery, "what": "retry", "at": datetime.now(UTC)}
+    event = DeliveryEvent.objects.create(detail=f"no {CANARY} here", **step)
+    Campaign.objects.filter(pk=campaign.pk).update(state=Campaign.State.PAUSED)
+    receipt = erase(person)
+    assert (receipt.state, tables_with(CANARY)) == ("done", [])
+    assert Delivery.objects.get(recipient_id=person.pk).reason == "recipient_erased"
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        DeliveryEvent.objects.filter(pk=event.pk).update(what="sent")
+
+
+def test_the_ordering_queues_of_an_erased_person_are_empty(post: Post) -> None:
+    person = a_person(post)
+    for days in (0, 0, 3):
+        a_notification(post, **({"send_at": datetime.now(UTC) + timedelta(days=days)} if days else {}))
+    erasure.request(person, Actor())
+    erasure.run_open(datetime.now(UTC) + LATER)
+    assert set(Delivery.objects.filter(recipient_id=person.pk).values_list("status", flat=True)) == {Status.SUPPRESSED}
+    queues = OrderingQueue.objects.filter(recipient_id=person.pk)
+    assert set(queues.values_list("unfinished", "turn_taken")) == {(0, False)}
+
+
+def test_no_table_holds_the_words_of_routes_digests_and_proofs(post: Post) -> None:
+    person = a_person(post)
+    route = read_route([{"channel": "in_app"}, {"channel": "push", "after": "10m"}])
+    a_notification(post, route=route)
+    template = Template.objects.create(tenant=post.tenant, key="summary")
+    templates.publish(template, {"push": {"en": {"title": "{{ count }}", "body": "{{ items }}"}}})
+    a_notification(post, digest=DigestRequest("k", template="summary", window="10m"), group_key="orders")
+    OptInProof.objects.create(
+        tenant=post.tenant, recipient=person, category="news", entries=["news"], asked_at=datetime.now(UTC),
+        asked_by="import", text=f"form of {CANARY}", text_sha256="", language="",
+    )  # fmt: skip
+    receipt = erase(person)
+    assert (receipt.state, tables_with(CANARY)) == ("done", [])
+    sweep()
+    close_due(accept, datetime.now(UTC) + timedelta(days=2))
+    routes.sweep(datetime.now(UTC) + timedelta(days=2))
+    deliver("push", (Lane.TRANSACTIONAL,))
+    assert (list(post.client.begun), tables_with(CANARY)) == ([], [])
+
+
+def test_what_an_import_stores_during_the_erasure_is_erased(post: Post) -> None:
+    person = a_person(post)
+    erased = erasure.request(person, Actor())
+    # both had read the recipient before
+    Device.objects.create(tenant=post.tenant, recipient=person, token=CANARY)
+    Preference.objects.create(tenant=post.tenant, recipient=person, categories_on=["news"])
+    person.save()
+    erasure.run_open(datetime.now(UTC) + LATER)
+    erased.refresh_from_db()
+    person.refresh_from_db()
+    assert (erased.state, person.status, tables_with(CANARY)) == ("done", "erased", [])
+    assert not Preference.objects.filter(recipient=person).exists()
+
+
+def test_a_request_after_the_erasure_stores_no_word(post: Post) -> None:
+    person = a_person(post)
+    erase(person)
+    a_notification(post)
+    assert tables_with(CANARY) == []
+
+
+def test_a_deleted_suppression_does_not_come_back_with_another_change(post: Post) -> None:
+    person = a_person(post)
+    email = person.email
+    erase(person)
+    again = Recipient.objects.create(tenant=post.tenant, external_id="again", email=email)
+    assert Suppression.objects.filter(tenant=post.tenant, address=email).delete()[0] == 1
+    again.name = "Ann"
+    again.save()
+    assert not Suppression.objects.filter(tenant=post.tenant, address=email).exists()
+    again.email = email.upper()
+    again.save()
+    assert Suppression.objects.filter(tenant=post.tenant, address=email.upper()).exists()
+
+
+def test_reports_of_imports_lose_the_address_and_keep_other_rows(post: Post) -> None:
+    person = a_person(post, external_id="1")
+    upload = Import.objects.create(
+        tenant=post.tenant, filename="f.csv", stored="", problems=[[11, f"email: '{person.email} '"], [2, "phone: '1'"]]
+    )
+    erase(person)
+    upload.refresh_from_db()
+    assert upload.problems == [[2, "phone: '1'"]]
+
+
+def test_a_letter_that_python_writes_small_otherwise_is_suppressed(post: Post) -> None:
+    person = a_person(post, email="İpek@mail.example")
+    erase(person)
+    Recipient.objects.create(tenant=post.tenant, external_id="again", email="İpek@mail.example")
+    assert Suppression.objects.filter(tenant=post.tenant, cause="erased").exists()
+
+
+def test_an_erasure_that_cannot_end_does_not_keep_the_others(post: Post) -> None:
+    rows = [Erasure(tenant=post.tenant, recipient_id=uuid.uuid4(), requested_at=datetime.now(UTC) + LATER * 9)
+            for _ in range(erasure.BATCH)]  # fmt: skip
+    Erasure.objects.bulk_create(rows)
+    assert erase(a_person(post)).state == "done"
+
+
+@contextmanager
+def other_transaction() -> Iterator[CursorWrapper]:
+    """A transaction of another process."""
+    other = connection.copy()
+    try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            yield cursor
+        other.rollback()
+    finally:
+        other.close()

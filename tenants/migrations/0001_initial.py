@@ -96,6 +96,10 @@ CREATE TRIGGER consent_delete AFTER DELETE ON tenants_recipient FOR EACH ROW EXE
 
 # Statement by statement, not row by row: an import stores a million recipients, and most tenants have erased nobody.
 SUPPRESS_ERASED = """
+-- over the tenant's salt, the channel and the address in small letters
+CREATE FUNCTION erased_digest(salt bytea, channel text, address text) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
+  SELECT sha256(salt || convert_to(channel || ':' || lower(address), 'UTF8'))
+$$;
 CREATE FUNCTION suppress_erased() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO tenants_suppression (id, tenant_id, channel, address, cause, created_at)
@@ -105,14 +109,30 @@ BEGIN
   CROSS JOIN LATERAL (VALUES ('email', n.email), ('sms', n.phone)) v (channel, address)
   WHERE v.address <> '' AND EXISTS (SELECT FROM tenants_erasedaddress a WHERE a.tenant_id = n.tenant_id) AND EXISTS (
     SELECT FROM tenants_erasedaddress e WHERE e.tenant_id = n.tenant_id AND e.channel = v.channel
-      AND e.digest = sha256(t.erasure_salt || convert_to(v.channel || ':' || lower(v.address), 'UTF8')))
+      AND e.digest = erased_digest(t.erasure_salt, v.channel, v.address))
   ON CONFLICT (tenant_id, channel, address) DO NOTHING;
   RETURN NULL;
 END $$;
 CREATE TRIGGER suppress_erased_new AFTER INSERT ON tenants_recipient REFERENCING NEW TABLE AS stored
   FOR EACH STATEMENT EXECUTE FUNCTION suppress_erased();
-CREATE TRIGGER suppress_erased_changed AFTER UPDATE ON tenants_recipient REFERENCING NEW TABLE AS stored
-  FOR EACH STATEMENT EXECUTE FUNCTION suppress_erased();
+-- only addresses that changed: a suppression that was deleted does not come back with the next change of a name
+CREATE FUNCTION suppress_erased_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO tenants_suppression (id, tenant_id, channel, address, cause, created_at)
+  SELECT (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0')
+          || substr(md5(gen_random_uuid()::text), 1, 20))::uuid, n.tenant_id, v.channel, v.address, 'erased', clock_timestamp()
+  FROM stored n JOIN before b ON b.id = n.id JOIN tenants_tenant t ON t.id = n.tenant_id
+  CROSS JOIN LATERAL (VALUES ('email', n.email, b.email), ('sms', n.phone, b.phone)) v (channel, address, earlier)
+  WHERE v.address <> '' AND v.address <> v.earlier
+    AND EXISTS (SELECT FROM tenants_erasedaddress a WHERE a.tenant_id = n.tenant_id) AND EXISTS (
+    SELECT FROM tenants_erasedaddress e WHERE e.tenant_id = n.tenant_id AND e.channel = v.channel
+      AND e.digest = erased_digest(t.erasure_salt, v.channel, v.address))
+  ON CONFLICT (tenant_id, channel, address) DO NOTHING;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER suppress_erased_changed AFTER UPDATE ON tenants_recipient
+  REFERENCING OLD TABLE AS before NEW TABLE AS stored
+  FOR EACH STATEMENT EXECUTE FUNCTION suppress_erased_changed();
 """
 #: an erasure empties the address of a consent change
 ERASING = "NEW.address = '' AND to_jsonb(NEW) - 'address' = to_jsonb(OLD) - 'address'"
