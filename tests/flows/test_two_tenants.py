@@ -30,9 +30,9 @@ def stranger(pair: tuple[Side, Side]) -> dict[str, list[str]]:
 
 
 def ids_for(operation: Operation, known: dict[str, list[str]]) -> dict[str, list[str]]:
-    """The known ids for each parameter; all ids for a parameter with an unknown name."""
-    all_ids = sorted({id_ for ids in known.values() for id_ in ids})
-    return {name: known.get(name, all_ids) for name in operation.parameters}
+    """The known ids for each parameter; all ids that Notifier made for a parameter without a list of its own."""
+    made = sorted({id_ for name, ids in known.items() if name not in OWN_NAMES for id_ in ids})
+    return {name: known.get(name, made) for name in operation.parameters}
 
 
 def callers(side: Side) -> Iterator[Caller]:
