@@ -841,9 +841,14 @@ class Migration(migrations.Migration):
                     models.UniqueConstraint(
                         fields=("tenant", "category", "channel", "period"),
                         name="frequency_cap_once",
-                        nulls_distinct=False,
                         violation_error_message="There is such a cap already: change it instead.",
-                    )
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("category__isnull", True)),
+                        fields=("tenant", "channel", "period"),
+                        name="frequency_cap_of_all_once",
+                        violation_error_message="There is such a cap already: change it instead.",
+                    ),
                 ],
             },
         ),

@@ -51,9 +51,16 @@ class FrequencyCap(TenantOwned):
             models.UniqueConstraint(
                 fields=["tenant", "category", "channel", "period"],
                 name="frequency_cap_once",
-                nulls_distinct=False,
                 violation_error_message="There is such a cap already: change it instead.",
-            )
+            ),
+            # two constraints: for one with `nulls_distinct`, Django's checks ask the database for its version, and
+            # nothing could start without one
+            models.UniqueConstraint(
+                fields=["tenant", "channel", "period"],
+                condition=models.Q(category__isnull=True),
+                name="frequency_cap_of_all_once",
+                violation_error_message="There is such a cap already: change it instead.",
+            ),
         ]
 
     def __str__(self) -> str:
