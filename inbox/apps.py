@@ -13,7 +13,7 @@ class InboxConfig(AppConfig):
         from inbox.store.unread import unread_of
         from notifier.delivery.content.unread_counts import register_unread_counter
         from notifier.delivery.digests.items import register_read_lookup
-        from notifier.delivery.ledger.inbox_seen import register_seen_lookup
+        from notifier.delivery.ledger.reports.inbox_seen import register_seen_lookup
         from tenants.admin.deletion import Reference, register_references
         from tenants.erasure import register_eraser
         from tenants.export import register_exporter

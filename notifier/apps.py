@@ -28,7 +28,7 @@ class NotifierConfig(AppConfig):
         from notifier.delivery.content import marketing
         from notifier.delivery.digests import settings as digest_settings
         from notifier.delivery.digests.trace import trace_digest
-        from notifier.delivery.ledger import erasing, exporting
+        from notifier.delivery.ledger.people import erasing, exporting
         from notifier.delivery.planning import category_rules
         from notifier.delivery.planning.trace import add_later_rule
         from notifier.delivery.wakeup import signal

@@ -18,8 +18,8 @@ from notifier.delivery.bounces import read_mailboxes, tenants_with_mailbox
 from notifier.delivery.caps.places import forget_old
 from notifier.delivery.engagement import apply as engagement
 from notifier.delivery.infra import redis
-from notifier.delivery.ledger import receipt_rows
-from notifier.delivery.ledger.stale_devices import mark_stale_devices
+from notifier.delivery.ledger.people.stale_devices import mark_stale_devices
+from notifier.delivery.ledger.reports import receipt_rows
 from notifier.delivery.receipts import fetching, reading
 from notifier.delivery.send import deliver
 from notifier.delivery.sweep import sweep

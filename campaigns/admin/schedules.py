@@ -24,7 +24,7 @@ from campaigns.admin.page import actor
 from campaigns.models import Campaign, Schedule, ScheduleSlot
 from campaigns.schedules import control, edit
 from campaigns.schedules.fields import utc_now
-from campaigns.schedules.month import month_of, weeks
+from campaigns.schedules.rules.month import month_of, weeks
 from campaigns.schedules.upcoming import next_slots
 from notifier.errors import NotifierError
 from notifier.vocabulary.ids import parse_id

@@ -16,10 +16,10 @@ from campaigns.api.base import CampaignsScopeView
 from campaigns.edit.fields import MAX_DATA_BYTES, MAX_NAME
 from campaigns.models import CatchUp, Schedule, ScheduleSlot
 from campaigns.schedules import control, edit
-from campaigns.schedules.cron import MAX_LENGTH as MAX_CRON
 from campaigns.schedules.fields import MAX_NOT_AFTER, utc_now
-from campaigns.schedules.rrule import MAX_LENGTH as MAX_RRULE
-from campaigns.schedules.timing import shown_time, zone_of
+from campaigns.schedules.rules.cron import MAX_LENGTH as MAX_CRON
+from campaigns.schedules.rules.rrule import MAX_LENGTH as MAX_RRULE
+from campaigns.schedules.rules.timing import shown_time, zone_of
 from campaigns.schedules.upcoming import next_slots
 from notifier.api.framework import schema
 from notifier.api.framework.fields import Boolean, Integer, Object, Text, Time

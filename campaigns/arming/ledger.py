@@ -10,8 +10,8 @@ from django.db import IntegrityError, transaction
 
 from campaigns.arming.planning import CampaignPlanner, SuppressedMessage
 from campaigns.arming.sharding import ShardDraft
-from notifier.delivery.ledger import campaign_rows
-from notifier.delivery.ledger.campaign_rows import text_array
+from notifier.delivery.ledger.campaigns import campaign_rows
+from notifier.delivery.ledger.campaigns.campaign_rows import text_array
 from notifier.vocabulary.status import Status
 
 

@@ -20,8 +20,8 @@ from campaigns.states import LAUNCHED, State, move
 from notifier.channels.queues import BATCH
 from notifier.delivery.caps import places
 from notifier.delivery.content import templates
-from notifier.delivery.ledger import campaign_rows
-from notifier.delivery.ledger.campaign_rows import IdRange
+from notifier.delivery.ledger.campaigns import campaign_rows
+from notifier.delivery.ledger.campaigns.campaign_rows import IdRange
 from notifier.errors import Conflict, InvalidInput
 from notifier.models import Template, TemplateVersion
 from notifier.tasks import post

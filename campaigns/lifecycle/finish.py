@@ -9,7 +9,7 @@ import structlog
 from django.db import connection
 
 from notifier.channels.queues import BATCH
-from notifier.delivery.ledger import campaign_rows
+from notifier.delivery.ledger.campaigns import campaign_rows
 from notifier.tasks import post
 
 log = structlog.get_logger("campaigns")

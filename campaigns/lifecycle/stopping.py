@@ -14,7 +14,8 @@ from campaigns.lifecycle.transition import Transition, apply, find_campaign
 from campaigns.models import Campaign
 from campaigns.states import State
 from notifier.channels.queues import BATCH
-from notifier.delivery.ledger import campaign_rows, leases
+from notifier.delivery.ledger import leases
+from notifier.delivery.ledger.campaigns import campaign_rows
 from notifier.tasks import post
 
 _STOP = Transition(

@@ -29,9 +29,10 @@ from campaigns.shard.payload import Payload
 from campaigns.states import State
 from notifier.delivery.caps import places
 from notifier.delivery.infra import bulk
-from notifier.delivery.ledger import awaited_receipts, campaign_counts, campaign_rows
-from notifier.delivery.ledger.awaited_receipts import AwaitedMessage
-from notifier.delivery.ledger.dead_addresses import DeadAddress, mark_addresses_dead
+from notifier.delivery.ledger.campaigns import campaign_counts, campaign_rows
+from notifier.delivery.ledger.people.dead_addresses import DeadAddress, mark_addresses_dead
+from notifier.delivery.ledger.reports import awaited_receipts
+from notifier.delivery.ledger.reports.awaited_receipts import AwaitedMessage
 from notifier.delivery.ledger.settle import store_dead_letters
 from notifier.vocabulary.status import Reason, Status
 from tenants.batch_slots import batch_slot

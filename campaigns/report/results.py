@@ -25,7 +25,7 @@ from campaigns.models import Campaign, Shard
 from campaigns.report.times import FINE_MS, LONGEST_S, Point, Times, bucket, curve, times_of
 from campaigns.shard.outcomes import ShardOutcomes, sent_delays
 from notifier.delivery.engagement import counts
-from notifier.delivery.ledger import campaign_counts
+from notifier.delivery.ledger.campaigns import campaign_counts
 from notifier.providers import provider_class
 from notifier.vocabulary.status import TAKEN, Status
 

@@ -12,7 +12,7 @@ from campaigns.edit import campaigns, drafts
 from campaigns.edit.fields import MAX_NAME
 from campaigns.lifecycle.launch import NO_PLAN
 from campaigns.models import Campaign, Schedule, ScheduleSlot
-from campaigns.schedules.timing import AROUND_THE_EARTH, shown_time, wall_clock
+from campaigns.schedules.rules.timing import AROUND_THE_EARTH, shown_time, wall_clock
 from campaigns.states import State
 from notifier.errors import Conflict, NotifierError
 

@@ -14,8 +14,8 @@ from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.models import Schedule, ScheduleSlot
 from campaigns.schedules import campaign_slots
 from campaigns.schedules.fields import utc_now
+from campaigns.schedules.rules.timing import slots_after
 from campaigns.schedules.sweep import set_next
-from campaigns.schedules.timing import slots_after
 from notifier.errors import Conflict, InvalidInput, NotFound
 
 State, SlotState = Schedule.State, ScheduleSlot.State

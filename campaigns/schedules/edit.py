@@ -16,9 +16,9 @@ from campaigns.schedules.control import discard_open
 from campaigns.schedules.fields import check_mode, columns_of, now_on, utc_now
 from campaigns.schedules.lead_time import first_lead
 from campaigns.schedules.notification_slots import check_notification
-from campaigns.schedules.slots import instant
+from campaigns.schedules.rules.slots import instant
+from campaigns.schedules.rules.timing import check_timing, slots_after, timing_of, zone_of
 from campaigns.schedules.sweep import set_next
-from campaigns.schedules.timing import check_timing, slots_after, timing_of, zone_of
 from notifier.errors import Conflict, InvalidInput
 from notifier.vocabulary.status import Mode
 from tenants.models import Tenant

@@ -9,9 +9,9 @@ from typing import Any
 
 from campaigns.edit import fields
 from campaigns.models import Campaign, CatchUp
-from campaigns.schedules.cron import MAX_LENGTH as MAX_CRON
-from campaigns.schedules.rrule import MAX_LENGTH as MAX_RRULE
-from campaigns.schedules.timing import as_text
+from campaigns.schedules.rules.cron import MAX_LENGTH as MAX_CRON
+from campaigns.schedules.rules.rrule import MAX_LENGTH as MAX_RRULE
+from campaigns.schedules.rules.timing import as_text
 from notifier.errors import InvalidInput
 from notifier.values import timestamps, zones
 from notifier.values.text import check_storable

@@ -15,7 +15,7 @@ from campaigns.models import Schedule, ScheduleSlot
 from campaigns.schedules import campaign_slots, notification_slots
 from campaigns.schedules.catch_up import ON_TIME, is_missed
 from campaigns.schedules.lead_time import measured_lead
-from campaigns.schedules.timing import AROUND_THE_EARTH, slots_after
+from campaigns.schedules.rules.timing import AROUND_THE_EARTH, slots_after
 
 log = structlog.get_logger("campaigns")
 State, SlotState = Schedule.State, ScheduleSlot.State

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 
 from campaigns.models import Schedule, ScheduleSlot
-from campaigns.schedules.timing import shown_time, slots_after, zone_of
+from campaigns.schedules.rules.timing import shown_time, slots_after, zone_of
 
 NEXT = 10
 PLANNED = "planned"

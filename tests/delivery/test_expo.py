@@ -14,8 +14,8 @@ from pytest_django import Settings
 from campaigns.report import accounting
 from notifier.delivery.accounts import registry
 from notifier.delivery.content import templates
-from notifier.delivery.ledger import awaited_receipts
-from notifier.delivery.ledger.awaited_receipts import AwaitedMessage
+from notifier.delivery.ledger.reports import awaited_receipts
+from notifier.delivery.ledger.reports.awaited_receipts import AwaitedMessage
 from notifier.delivery.receipts import fetching
 from notifier.delivery.receipts.reading import read_receipts
 from notifier.delivery.send import deliver

@@ -10,7 +10,7 @@ from campaigns.models import Campaign
 from campaigns.report import accounting
 from campaigns.report.results import results
 from campaigns.report.results_json import as_json
-from notifier.delivery.ledger import campaign_counts
+from notifier.delivery.ledger.campaigns import campaign_counts
 from notifier.delivery.receipts.reading import read_receipts
 from notifier.models import Delivery, Receipt
 from notifier.vocabulary.status import Status

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.test import Client
 
 from notifier.delivery.content.links import preferences_link, unsubscribe_link
-from notifier.delivery.ledger.dead_addresses import DeadAddress, mark_addresses_dead
+from notifier.delivery.ledger.people.dead_addresses import DeadAddress, mark_addresses_dead
 from notifier.vocabulary.people import Address
 from notifier.vocabulary.status import ConsentSource
 from tenants.access import scope

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from campaigns.audience.segments.conditions import Condition, Sql
 from campaigns.audience.segments.fields import CAMPAIGN_FIELDS, DEVICE_FIELDS
-from notifier.delivery.ledger import recipient_conditions
+from notifier.delivery.ledger.people import recipient_conditions
 
 _DEVICE = (
     "EXISTS (SELECT FROM tenants_device d WHERE d.tenant_id = r.tenant_id AND d.recipient_id = r.id"

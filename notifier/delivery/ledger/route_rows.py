@@ -11,7 +11,7 @@ from typing import Annotated, NamedTuple
 from notifier.delivery.infra import bulk
 from notifier.delivery.ledger import ordering
 from notifier.delivery.ledger.history import not_before
-from notifier.delivery.ledger.inbox_seen import seen_in_inbox
+from notifier.delivery.ledger.reports.inbox_seen import seen_in_inbox
 from notifier.vocabulary.status import QueuePosition, Reason, Status
 
 #: steps in the history of a message that only a person makes

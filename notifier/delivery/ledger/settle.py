@@ -16,10 +16,11 @@ from django.db import transaction
 from notifier.channels.queues import queue_of
 from notifier.delivery.infra import bulk
 from notifier.delivery.infra.db_retry import retry_while_db_down
-from notifier.delivery.ledger import awaited_receipts, history, ordering, route_rows
-from notifier.delivery.ledger.awaited_receipts import AwaitedMessage
+from notifier.delivery.ledger import history, ordering, route_rows
 from notifier.delivery.ledger.claims import Claimed
-from notifier.delivery.ledger.dead_addresses import DeadAddress, mark_addresses_dead
+from notifier.delivery.ledger.people.dead_addresses import DeadAddress, mark_addresses_dead
+from notifier.delivery.ledger.reports import awaited_receipts
+from notifier.delivery.ledger.reports.awaited_receipts import AwaitedMessage
 from notifier.delivery.ledger.retry import HOLD_SECONDS
 from notifier.delivery.wakeup import signal
 from notifier.values.text import cleaned, is_storable

@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from notifier.delivery.ledger import history, reported, route_rows
-from notifier.delivery.ledger.reported import Move, ReportedRow
+from notifier.delivery.ledger import history, route_rows
+from notifier.delivery.ledger.reports import reported
+from notifier.delivery.ledger.reports.reported import Move, ReportedRow
 from notifier.delivery.receipts import consequences
 from notifier.delivery.receipts.events import time_of
 from notifier.delivery.receipts.progress import Step, is_of_a_machine, must_wait, next_step

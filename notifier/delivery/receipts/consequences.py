@@ -17,9 +17,9 @@ import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from notifier.delivery.ledger import reported
-from notifier.delivery.ledger.dead_addresses import DeadAddress, mark_addresses_dead
-from notifier.delivery.ledger.reported import ReportedRow
+from notifier.delivery.ledger.people.dead_addresses import DeadAddress, mark_addresses_dead
+from notifier.delivery.ledger.reports import reported
+from notifier.delivery.ledger.reports.reported import ReportedRow
 from notifier.delivery.receipts.events import time_of
 from notifier.vocabulary.people import Address
 from notifier.vocabulary.receipts import EventKind, ReceiptEvent

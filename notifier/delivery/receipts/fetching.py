@@ -23,9 +23,9 @@ from django.db import connection, transaction
 from notifier.channels.queues import RECEIPTS
 from notifier.delivery.accounts import registry
 from notifier.delivery.infra.db_retry import retry_while_db_down
-from notifier.delivery.ledger import awaited_receipts, receipt_rows
-from notifier.delivery.ledger.awaited_receipts import AwaitedMessage, ClaimedRow
-from notifier.delivery.ledger.receipt_rows import ParkedRow
+from notifier.delivery.ledger.reports import awaited_receipts, receipt_rows
+from notifier.delivery.ledger.reports.awaited_receipts import AwaitedMessage, ClaimedRow
+from notifier.delivery.ledger.reports.receipt_rows import ParkedRow
 from notifier.delivery.receipts import sealing
 from notifier.delivery.receipts.events import cleaned_events
 from notifier.delivery.wakeup import signal

@@ -11,8 +11,8 @@ from django.db import connection, transaction
 from notifier.delivery.accounts import receipts_address, registry
 from notifier.delivery.infra import bulk
 from notifier.delivery.infra.ttl_cache import TtlCache
-from notifier.delivery.ledger import receipt_rows
-from notifier.delivery.ledger.receipt_rows import ReceiptRow
+from notifier.delivery.ledger.reports import receipt_rows
+from notifier.delivery.ledger.reports.receipt_rows import ReceiptRow
 from notifier.delivery.receipts import sealing
 from notifier.errors import Forged, NotFound, NotifierError
 from notifier.models import ProviderAccount, Receipt

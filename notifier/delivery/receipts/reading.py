@@ -19,8 +19,8 @@ from django.db import InterfaceError, OperationalError, transaction
 from notifier.delivery.accounts import registry
 from notifier.delivery.infra import bulk
 from notifier.delivery.infra.db_retry import retry_while_db_down
-from notifier.delivery.ledger import receipt_rows
-from notifier.delivery.ledger.receipt_rows import ClaimedReceipt, ClaimLimits, ParkedRow
+from notifier.delivery.ledger.reports import receipt_rows
+from notifier.delivery.ledger.reports.receipt_rows import ClaimedReceipt, ClaimLimits, ParkedRow
 from notifier.delivery.receipts import sealing
 from notifier.delivery.receipts.apply import Source, apply_events
 from notifier.delivery.receipts.events import cleaned_events

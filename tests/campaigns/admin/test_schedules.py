@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from campaigns.models import Schedule
 from campaigns.schedules import control
-from campaigns.schedules.month import month_of, weeks
+from campaigns.schedules.rules.month import month_of, weeks
 from campaigns.schedules.upcoming import next_slots
 from notifier.values.zones import zone
 from tenants.models import AuditLog, User

@@ -12,10 +12,10 @@ from dateutil.rrule import rrulestr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaigns.schedules.cron import read_cron
-from campaigns.schedules.rrule import read_rrule
-from campaigns.schedules.rule import Rule
-from campaigns.schedules.slots import Timing, instant, local_time, slots
+from campaigns.schedules.rules.cron import read_cron
+from campaigns.schedules.rules.rrule import read_rrule
+from campaigns.schedules.rules.rule import Rule
+from campaigns.schedules.rules.slots import Timing, instant, local_time, slots
 
 #: both hemispheres, halves of hours, a change by half an hour, changes at midnight, no changes, and the first zone
 ZONES = (

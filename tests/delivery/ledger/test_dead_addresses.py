@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from notifier.delivery.ledger.claims import Claimed
-from notifier.delivery.ledger.dead_addresses import DeadAddress, mark_addresses_dead
+from notifier.delivery.ledger.people.dead_addresses import DeadAddress, mark_addresses_dead
 from notifier.delivery.ledger.retry import Tries, decide
 from notifier.delivery.ledger.settle import Outcome
 from notifier.vocabulary.ids import new_id

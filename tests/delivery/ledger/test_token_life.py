@@ -9,9 +9,9 @@ from uuid import UUID
 import pytest
 from django.db import connection, transaction
 
-from notifier.delivery.ledger import stale_devices
-from notifier.delivery.ledger.dead_addresses import DeadAddress, mark_addresses_dead
-from notifier.delivery.ledger.stale_devices import STALE, mark_stale_devices, stale_after_days
+from notifier.delivery.ledger.people import stale_devices
+from notifier.delivery.ledger.people.dead_addresses import DeadAddress, mark_addresses_dead
+from notifier.delivery.ledger.people.stale_devices import STALE, mark_stale_devices, stale_after_days
 from notifier.vocabulary.people import Address
 from tenants.imports import import_recipients
 from tenants.models import ConsentChange, Device

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from campaigns.schedules.rule import Rule, Unit, Weekday
+from campaigns.schedules.rules.rule import Rule, Unit, Weekday
 from notifier.errors import InvalidInput
 
 FIELD = "cron"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from campaigns.schedules.rule import Rule, Unit
+from campaigns.schedules.rules.rule import Rule, Unit
 
 #: a repetition without a slot for so long has none: 29 February comes every four years, but for 2100
 HORIZON = timedelta(days=5 * 366)

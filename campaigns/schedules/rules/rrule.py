@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, time
 from typing import Any
 
-from campaigns.schedules.rule import Rule, Unit, Weekday
+from campaigns.schedules.rules.rule import Rule, Unit, Weekday
 from notifier.errors import InvalidInput
 
 FIELD = "rrule"

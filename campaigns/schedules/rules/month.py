@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from campaigns.models import Schedule
-from campaigns.schedules.slots import instant
+from campaigns.schedules.rules.slots import instant
 from campaigns.schedules.upcoming import between
 
 #: times of one schedule that a day lists; the others are counted

@@ -9,10 +9,10 @@ from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 from campaigns.models import Schedule
-from campaigns.schedules.cron import read_cron
-from campaigns.schedules.rrule import LEAST_MINUTES, read_rrule
-from campaigns.schedules.rule import Rule
-from campaigns.schedules.slots import HORIZON, Timing, instant, local_time, slots
+from campaigns.schedules.rules.cron import read_cron
+from campaigns.schedules.rules.rrule import LEAST_MINUTES, read_rrule
+from campaigns.schedules.rules.rule import Rule
+from campaigns.schedules.rules.slots import HORIZON, Timing, instant, local_time, slots
 from notifier.delivery.planning import recipients
 from notifier.errors import InvalidInput
 from notifier.values.zones import zone
