@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
-from django.db import Error, transaction
+from django.db import Error, OperationalError, connection, transaction
+from psycopg.errors import LockNotAvailable
 
 from notifier.delivery.digests import rows
 from notifier.delivery.digests.ended_rows import EndedRow, end_rows
@@ -36,6 +37,10 @@ MOST_DIGESTS = 1_000
 RENDERED_TOGETHER = 500
 #: what may pass (a full queue, an error of the program) is tried again so often, and so long after the latest close
 RETRY, GIVE_UP = timedelta(minutes=1), timedelta(days=1)
+#: how long a closing waits for a lock. An acceptance locks the windows of frequency caps first and then digests and
+#: ordering queues; the acceptance of a digest comes after both. The closing gives way before PostgreSQL ends one of two
+#: transactions that wait for each other (deadlock_timeout, 1 s), which may be the caller's
+LOCK_WAIT = "200ms"
 
 
 class Accepted(Protocol):
@@ -62,6 +67,11 @@ def close_due(accept: Accept, now: datetime) -> int:
 def _close_batch(accept: Accept, tenant_id: uuid.UUID, now: datetime) -> int:
     try:
         return _close_some(accept, tenant_id, now, BATCH)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        log.info("digests closed later", action="digest.close", tenant=str(tenant_id), reason="a lock is held")
+        return 0
     except Error:
         raise  # the database is away, or two transactions waited for each other: the next sweep tries again
     except Exception:
@@ -88,6 +98,8 @@ def _close_alone(accept: Accept, tenant_id: uuid.UUID, now: datetime) -> int:
 
 def _close_some(accept: Accept, tenant_id: uuid.UUID, now: datetime, limit: int) -> int:
     with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_WAIT])
         digests = _within_limit(rows.claim_due(tenant_id, now, limit))
         if not digests:
             return 0

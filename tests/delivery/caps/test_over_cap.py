@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from campaigns import arming
 from campaigns.lifecycle import launch, stopping
@@ -84,6 +85,26 @@ def refused_at(campaign: Campaign, now: datetime) -> dict[int, tuple[int, str]]:
     assert shard is not None
     outcomes = Recheck(shard, clock=lambda: now).refusals(range(len(shard.payload)))
     return {i: (outcome.status, str(outcome.reason)) for i, outcome in outcomes.items()}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_digest_that_closes_gives_way_to_an_acceptance_that_holds_its_window() -> None:
+    """An acceptance holds the window and waits for the digest or its queue: the closing must not wait long."""
+    shop = _digest_shop("digest", most=2)
+    for number in range(3):
+        shop.order(str(number))
+    acceptance = connection.copy()
+    try:
+        acceptance.set_autocommit(False)
+        with acceptance.cursor() as cursor:
+            cursor.execute("SELECT FROM notifier_capcount FOR UPDATE")
+            assert shop.close(timedelta(minutes=11)) == 0
+            cursor.execute("SET LOCAL lock_timeout = '1s'")
+            cursor.execute("SELECT FROM notifier_digest FOR UPDATE")
+        acceptance.rollback()
+    finally:
+        acceptance.close()
+    assert shop.close(timedelta(minutes=11)) == 1
 
 
 # ---- notifications -------------------------------------------------------------------------------------------------
