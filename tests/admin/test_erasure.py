@@ -37,3 +37,13 @@ def test_others_cannot_erase(site: Site, log_in: Callable[[User], Browser]) -> N
     choose(log_in(site.people.ana), theirs, confirmed="yes")
     choose(log_in(site.people.ben), site.acme_rows[Recipient], confirmed="yes")
     assert set(Recipient.objects.values_list("status", flat=True)) == {"active"}
+
+
+def test_nothing_is_written_to_an_erased_person_again(site: Site, log_in: Callable[[User], Browser]) -> None:
+    gone = Recipient.objects.create(tenant=site.people.acme, external_id="gone", status="erased")
+    page = url(Recipient, "change", gone.pk)
+    owner = log_in(site.people.ana)
+    assert owner.get(page).status_code == 200
+    assert owner.post(page, {"email": "gone@example.com", "attributes": "{}", "status": "active"}).status_code == 403
+    gone.refresh_from_db()
+    assert (gone.email, gone.status) == ("", "erased")

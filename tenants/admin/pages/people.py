@@ -202,10 +202,12 @@ class RecipientAdmin(LargeTableAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fixed = (*super().get_readonly_fields(request, obj), "device_timezone")
-        if obj is None:
-            return fixed
-        extra = ("status",) if obj.status == Recipient.State.ERASED else ()
-        return (*fixed, "external_id", *extra)
+        return fixed if obj is None else (*fixed, "external_id")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nothing is written to an erased person's row again."""
+        erased = isinstance(obj, Recipient) and obj.status == Recipient.State.ERASED
+        return not erased and super().has_change_permission(request, obj)
 
     def has_block_permission(self, request: HttpRequest) -> bool:
         return may(request, MARKETERS)
