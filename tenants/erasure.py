@@ -1,4 +1,4 @@
-"""Erase a person: name, addresses, attributes and the content of what was sent. The external id and a digest of each
+"""Erase a person: name, addresses, attributes and the content of what was sent. The external id and a hash of each
 address stay, so that neither the next import nor another recipient with the address is written to.
 
 `request` does at once what stops every message: the recipient's row, devices, preferences. `run_open`, a task, lets
@@ -104,7 +104,7 @@ def _create(recipient: Recipient, removed: dict[str, int], by: Actor) -> Erasure
 
 
 def _keep_digests(tenant: Tenant, addresses: dict[str, str]) -> None:
-    """The database computes the digest, as in the trigger: Python has other small letters for some characters."""
+    """The database computes the hash, as in the trigger: Python has other small letters for some characters."""
     with connection.cursor() as cursor:
         for channel, address in addresses.items():
             cursor.execute(_KEEP_DIGEST, [new_id(), channel, channel, address, tenant.pk])
@@ -119,7 +119,7 @@ def _blank(recipient: Recipient) -> None:
 
 
 def _forget_suppressions(recipient: Recipient, addresses: dict[str, str]) -> int:
-    """Delete the suppressions of the person's addresses; the digests suppress them. Another recipient's suppression
+    """Delete the suppressions of the person's addresses; their hashes suppress them. Another recipient's suppression
     stays: their address is not forgotten."""
     removed = 0
     for channel, address in addresses.items():

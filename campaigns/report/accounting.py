@@ -1,5 +1,5 @@
 """Accounting: copy the outcomes of a shard into the ledger's rows, and delete its payload. When the last shard is
-copied, the campaign is closed with one entry in the audit log: counts, and a digest of its rows in the ledger.
+copied, the campaign is closed with one entry in the audit log: counts, and a hash of its rows in the ledger.
 
 Accounting has low priority. It copies after the campaign, or shards that ended a while ago; and while any campaign
 leaves as fast as it can (campaigns.lifecycle.full_speed), only shards that are small or have waited long. Copying takes
@@ -239,7 +239,7 @@ def close(campaign_id: uuid.UUID) -> bool:
         campaign = Campaign.objects.get(pk=campaign_id)
         if row[0] == State.CANCELLED:
             places.give_back_campaign(campaign.tenant_id, campaign.pk, delivery_id_range(campaign))
-        counts, digest = campaign_counts.digest(campaign_id)
-        record(campaign, Act(row[0]), OPERATOR, counts=counts, ledger=digest)
+        counts, ledger_hash = campaign_counts.count_and_hash(campaign_id)
+        record(campaign, Act(row[0]), OPERATOR, counts=counts, ledger=ledger_hash)
     log.info("campaign accounted for", action="account", campaign=str(campaign_id))
     return True

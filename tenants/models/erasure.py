@@ -33,7 +33,7 @@ class Erasure(TenantOwned):
 
 
 class ErasedAddress(TenantOwned):
-    """The digest of an address of an erased person, by the SQL function erased_digest. A trigger suppresses the
+    """The hash of an address of an erased person, by the SQL function erased_digest. A trigger suppresses the
     address when the tenant stores it again for a recipient, whichever surface stores it."""
 
     channel = models.CharField(max_length=16)

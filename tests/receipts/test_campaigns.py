@@ -65,4 +65,4 @@ def test_receipts_of_a_campaign_wait_for_accounting_and_the_report_adds_up(post:
         "complained": arrived.count("complained"),
     }
     # the campaign was closed before: what it was closed with holds
-    assert campaign_counts.digest(campaign.pk) == (closed.detail["counts"], closed.detail["ledger"])
+    assert campaign_counts.count_and_hash(campaign.pk) == (closed.detail["counts"], closed.detail["ledger"])

@@ -51,8 +51,8 @@ FROM (SELECT {_SENDING_ENDED_WITH} AS status, count(*) AS n, md5(string_agg(id::
 """
 
 
-def digest(campaign_id: uuid.UUID) -> tuple[dict[str, int], str]:
-    """Counts by the label of the status that sending ended with, and one digest over (id, that status) of all rows of
+def count_and_hash(campaign_id: uuid.UUID) -> tuple[dict[str, int], str]:
+    """Counts by the label of the status that sending ended with, and one hash over (id, that status) of all rows of
     the campaign. Receipts change neither, but for a message in doubt that a receipt settles."""
     with connection.cursor() as cursor:
         cursor.execute(_DIGEST, [campaign_id])
