@@ -15,7 +15,7 @@ from notifier.delivery.ledger.reports.inbox_seen import seen_in_inbox
 from notifier.vocabulary.status import QueuePosition, Reason, Status
 
 #: steps in the history of a message that only a person makes
-_BY_PERSON = ("seen", "read", "archived", "opened", "clicked", "complained", "unsubscribed")
+_BY_PERSON = ("read", "opened", "clicked", "complained", "unsubscribed")
 
 
 class RouteRow(NamedTuple):

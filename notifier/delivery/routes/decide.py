@@ -35,7 +35,7 @@ class StepRow:
     settled_at: datetime | None = None
     #: when the first attempt failed that another attempt followed
     retried_at: datetime | None = None
-    #: the history has a step that only a person makes: seen, read, opened, clicked
+    #: the inbox showed the message, or the history has a step that only a person makes: read, opened, clicked
     was_seen: bool = False
     #: the history says that it arrived
     was_delivered: bool = False
