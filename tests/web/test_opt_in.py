@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 
 from notifier.api.people.preferences import change
 from notifier.delivery.opt_in.confirmation import confirm, without
-from notifier.delivery.opt_in.requests import LIFE, PAUSE, Origin, ask_to_confirm
+from notifier.delivery.opt_in.requests import LIFE, MOST_MAILS, MOST_OF_CATEGORY, PAUSE, Origin, ask_to_confirm
 from notifier.errors import InvalidInput
 from notifier.models import Delivery, Template
 from tenants.models import Category, OptInProof, Preference, Recipient, Suppression
@@ -95,6 +96,27 @@ def test_a_recipient_gets_one_mail_a_category_in_ten_minutes(ann: Recipient) -> 
     later = datetime.now(UTC) + PAUSE + timedelta(seconds=1)
     ask_to_confirm(ann.tenant_id, ann.pk, {"news": ["news"]}, Origin("api"), later)
     assert len(mails()) == 2
+
+
+def test_a_recipient_is_not_flooded_with_confirmation_mails(ann: Recipient) -> None:
+    hours = (datetime.now(UTC) + timedelta(hours=n) for n in range(24))
+    asked = []
+    for now in hours:
+        try:
+            ask_to_confirm(ann.tenant_id, ann.pk, {"news": ["news"]}, Origin("api"), now)
+        except InvalidInput as error:
+            asked.append((error.code, error.field))
+    assert len(mails()) == MOST_OF_CATEGORY
+    assert asked == [("confirmation_too_soon", "categories.news")] * (24 - MOST_OF_CATEGORY)
+    for n in range(MOST_MAILS):
+        Category.objects.create(tenant=ann.tenant, key=f"c{n:02}", name="C", kind="marketing", opt_in="double")
+    by_category = {f"c{n:02}": [f"c{n:02}"] for n in range(MOST_MAILS)}
+    with pytest.raises(InvalidInput) as refused, transaction.atomic():
+        ask_to_confirm(ann.tenant_id, ann.pk, by_category, Origin("page"), datetime.now(UTC))
+    assert refused.value.field == f"categories.c{MOST_MAILS - MOST_OF_CATEGORY:02}"
+    tomorrow = datetime.now(UTC) + timedelta(days=2)
+    ask_to_confirm(ann.tenant_id, ann.pk, {"news": ["news"]}, Origin("api"), tomorrow)
+    assert len(mails()) == MOST_OF_CATEGORY + 1
 
 
 def test_what_was_confirmed_already_needs_no_mail_again(ann: Recipient, client: Client) -> None:

@@ -36,7 +36,9 @@ def confirm(tenant_id: uuid.UUID, proof_id: uuid.UUID, origin: Origin, now: date
     # the preferences are locked before the proof, as `ask_to_confirm` does
     Preference.objects.get_or_create(recipient_id=proof.recipient_id, defaults={"tenant_id": tenant_id})
     preference = Preference.objects.select_for_update().get(recipient_id=proof.recipient_id)
-    proof.refresh_from_db()
+    proof = OptInProof.objects.filter(pk=proof_id).first()  # as it is now; an erasure may have deleted it
+    if proof is None:
+        return None
     if proof.confirmed_at is not None or is_over(proof, now):
         return proof
     proof.confirmed_at, proof.confirmed_from, proof.confirmed_with = now, origin.ip, origin.agent

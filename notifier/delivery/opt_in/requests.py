@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +30,10 @@ TEMPLATE = "opt-in-confirmation"
 LIFE = timedelta(days=7)
 #: a recipient gets one mail a category in so long
 PAUSE = timedelta(minutes=10)
+#: mails that a recipient gets in DAY: of one category, and of all. Anyone who knows an address of a sign-up form can
+#: ask in its owner's name, and a form without a limit of its own must not flood the owner
+MOST_OF_CATEGORY, MOST_MAILS = 3, 20
+DAY = timedelta(days=1)
 _DEFAULT_COLOR = "#1d4ed8"
 _LONGEST_AGENT = 300
 
@@ -75,9 +80,10 @@ def ask_to_confirm(
     """Send one mail for each category. Within PAUSE of the last mail, that mail stands for the new choice too.
 
     Needs the lock of the recipient's preferences, so that two calls at once send one mail. Raises InvalidInput, naming
-    the category, for a recipient whom no mail reaches."""
+    the category, for a recipient whom no mail reaches, or who got too many of these mails today."""
     if not by_category:
         return
+    sent = _sent_today(recipient_id, now)
     person = load_by_ids(tenant_id, [recipient_id])[recipient_id]
     tenant = Tenant.objects.get(pk=tenant_id)
     for key, entries in sorted(by_category.items()):
@@ -85,6 +91,9 @@ def ask_to_confirm(
         if last := recent.order_by("-id").first():
             _widen(last, entries)
             continue
+        if sent[key] >= MOST_OF_CATEGORY or sent.total() >= MOST_MAILS:
+            raise _too_many(key)
+        sent[key] += 1
         proof = OptInProof(
             id=new_id(),
             tenant=tenant,
@@ -98,6 +107,21 @@ def ask_to_confirm(
         )
         _send(tenant, person, proof)
         proof.save(force_insert=True)
+
+
+def _sent_today(recipient_id: uuid.UUID, now: datetime) -> Counter[str]:
+    """Category -> the mails that the recipient got in the last DAY."""
+    proofs = OptInProof.objects.filter(recipient_id=recipient_id, asked_at__gt=now - DAY, notification_id__isnull=False)
+    return Counter(proofs.values_list("category", flat=True))
+
+
+def _too_many(category: str) -> InvalidInput:
+    return InvalidInput(
+        f"The recipient was asked {MOST_OF_CATEGORY} times for this category, or {MOST_MAILS} times for all of them,"
+        " in the last 24 hours. Ask again tomorrow; the link of the last mail stays valid for seven days.",
+        field=f"categories.{category}",
+        code="confirmation_too_soon",
+    )
 
 
 def _widen(last: OptInProof, entries: Sequence[str]) -> None:
