@@ -13,7 +13,7 @@ _OPT_OUT = """
 INSERT INTO tenants_preference AS p
   (id, tenant_id, recipient_id, channels_off, categories_off, categories_on, preferred_channels, language, updated_at)
 SELECT %(id)s, r.tenant_id, r.id, '{}', ARRAY[%(entry)s], '{}', '{}', '', now()
-FROM tenants_recipient r WHERE r.id = %(recipient)s AND r.tenant_id = %(tenant)s
+FROM tenants_recipient r WHERE r.id = %(recipient)s AND r.tenant_id = %(tenant)s AND r.status <> 'erased'
 ON CONFLICT (recipient_id) DO UPDATE
 SET categories_off = p.categories_off || excluded.categories_off, updated_at = excluded.updated_at
 WHERE NOT p.categories_off && ARRAY[%(entry)s, %(category)s]::varchar[]
@@ -22,7 +22,7 @@ WHERE NOT p.categories_off && ARRAY[%(entry)s, %(category)s]::varchar[]
 
 def opt_out(tenant_id: uuid.UUID, recipient_id: uuid.UUID, channel: str, category: str) -> None:
     """Needs an open transaction in the tenant's scope. A repeat changes nothing, and neither does the link of a
-    deleted recipient. A trigger writes the consent change."""
+    deleted or an erased recipient. A trigger writes the consent change."""
     values: dict[str, uuid.UUID | str] = {
         "id": new_id(),
         "tenant": tenant_id,

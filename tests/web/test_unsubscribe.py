@@ -70,6 +70,13 @@ def test_a_link_outlives_its_recipient_its_category_and_its_tenant(
 
 
 @pytest.mark.django_db
+def test_nothing_is_stored_of_an_erased_recipient(ann: Recipient, client: Client) -> None:
+    Recipient.objects.filter(pk=ann.pk).update(status="erased")
+    assert client.post(path_of(ann)).status_code == 200
+    assert not Preference.objects.filter(recipient=ann).exists()
+
+
+@pytest.mark.django_db
 def test_a_recipient_of_another_tenant_is_not_reached(ann: Recipient, bob: Recipient, client: Client) -> None:
     mixed = OptOut(ann.tenant_id, bob.pk, "email", "promotions")
     assert client.post("/" + link_to(mixed).split("/", 3)[3]).status_code == 200
