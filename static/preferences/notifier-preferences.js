@@ -110,10 +110,12 @@ class NotifierPreferences extends HTMLElement {
     this.#show();
   }
 
-  /** Store a change: `values` gets the newest preferences. Changes leave one after another, in order. */
+  /** Store a change: `values` gets the newest preferences. Changes leave one after another, in order. The preferences
+   * are read anew first: the person may have unsubscribed by a mail since the page was opened. */
   #save(values) {
     this.#queue = this.#queue.then(async () => {
       try {
+        this.#got = await this.#call("GET");
         const waiting = this.#unconfirmed();
         this.#got = await this.#call("PUT", values(this.#got));
         const asked = [...this.#unconfirmed()].some((key) => !waiting.has(key));

@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 from inbox.http.demo_page import demo_link
 from notifier.models import Delivery
 from tenants.models import Category, Preference, Recipient
+from tenants.people.opt_out import opt_out
 from tests.inbox.web import Web
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
@@ -88,6 +89,17 @@ def test_a_subject_with_double_opt_in_waits_for_the_mail(page: Page, dora: Recip
     expect(news.get_by_role("checkbox", name="Email")).not_to_be_checked()
     assert Delivery.objects.filter(recipient_id=dora.pk, channel="email").count() == 1
     assert stored(dora).categories_on == []
+
+
+def test_a_change_does_not_undo_an_unsubscribe_since_the_page_was_opened(page: Page, dora: Recipient) -> None:
+    offers = element(page).get_by_role("group", name="Offers")
+    expect(offers.get_by_role("checkbox", name="Email")).to_be_checked()
+    opt_out(dora.tenant_id, dora.pk, "email", "offers")
+    element(page).get_by_role("group", name="News").get_by_role("checkbox", name="Email").focus()
+    offers.get_by_role("checkbox", name="app").click()
+    saved(page)
+    expect(offers.get_by_role("checkbox", name="Email")).not_to_be_checked()
+    assert stored(dora).categories_off == ["offers"]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from notifier.logs import loggable
 from notifier.models import Delivery, Notification, Template
 from notifier.values.colors import text_color_on
 from tenants.models import Category, Preference, Recipient, Suppression
+from tenants.people.opt_out import opt_out
 from tests.fixtures import Api, People
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +53,13 @@ def shown(answer: Any) -> list[str]:
 
 def checked(answer: Any) -> set[str]:
     return set(re.findall(r'name="on" value="([^"]+)" checked', answer.content.decode()))
+
+
+def as_it_was(answer: Any) -> dict[str, list[str]]:
+    """The hidden fields that say how each box was when the page was made."""
+    return {
+        name: re.findall(rf'name="{name}" value="([^"]+)"', answer.content.decode()) for name in ("was_on", "was_off")
+    }
 
 
 def send(client: Client, path: str, on: set[str] | None = None, /, **fields: str) -> Any:
@@ -334,6 +342,22 @@ def test_a_page_with_many_categories_can_be_saved(ann: Recipient, client: Client
     assert (answer.status_code, stored(ann).categories_off) == (302, ["subject-7:email"])
 
 
+def test_saving_a_page_that_was_open_does_not_undo_an_unsubscribe(ann: Recipient, client: Client) -> None:
+    page = client.get(path_of(ann))  # with every box checked
+    opt_out(ann.tenant_id, ann.pk, "email", "news")
+    fields = as_it_was(page)
+    on = sorted(checked(page) - {"category.orders.sms"})
+    hours = {"quiet_from": "22:00", "quiet_until": "07:00"}
+    client.post(path_of(ann), {"shown": shown(page), "on": on, **hours, **fields})
+    assert sorted(stored(ann).categories_off) == ["news:email", "orders:sms"] and stored(ann).quiet_from
+    # the page is made again, shows the opt-out, and the recipient checks the box
+    page = client.get(path_of(ann))
+    fields = as_it_was(page)
+    assert fields["was_off"] == ["category.news.email", "category.orders.sms"]
+    client.post(path_of(ann), {"shown": shown(page), "on": sorted(checked(page) | {"category.news.email"}), **fields})
+    assert stored(ann).categories_off == ["orders:sms"]
+
+
 def test_the_log_has_no_token_of_a_link(ann: Recipient, client: Client) -> None:
     with capture_logs() as lines:
         client.get(path_of(ann))
@@ -357,6 +381,13 @@ def test_the_api_makes_the_link(ann: Recipient, people: People, api: Any, client
     assert datetime.fromisoformat(got.body["ends_at"]) > datetime.now(UTC) + timedelta(days=29)
     assert acme("POST", "/v1/recipients/bob/preferences-link").status == 404
     assert api(people.globex_key)("POST", "/v1/recipients/ann/preferences-link").status == 404
+
+
+def test_a_tenant_of_any_default_locale_can_renew_a_link(ann: Recipient, client: Client) -> None:
+    ann.tenant.default_locale = "fr"
+    ann.tenant.save()
+    assert "is on its way" in text_of(client.post(path_of(ann, ended=True)))
+    assert Delivery.objects.filter(recipient_id=ann.pk, channel="email").count() == 1
 
 
 def test_a_suppressed_address_gets_no_new_link(ann: Recipient, client: Client) -> None:

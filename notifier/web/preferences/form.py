@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Protocol
 
@@ -32,18 +33,16 @@ class WrongField(ValueError):
 
 
 def read_form(posted: Posted, state: State, languages: Collection[str], now: datetime) -> dict[str, Any]:
-    """The preferences to store. What the form did not show stays as it is. Raises WrongField."""
-    known, shown = set(posted.getlist("on")), set(posted.getlist("shown"))
-    switches = {
-        name: f"channel.{name}" in known if f"channel.{name}" in shown else on
-        for name, on in state.preferences["channels"].items()
-    }
+    """The preferences to store. What the form did not show stays as it is, and so does a switch that the recipient did
+    not touch. Raises WrongField."""
+    boxes = _boxes(posted)
+    switches = {name: boxes.is_on(f"channel.{name}", stored=on) for name, on in state.preferences["channels"].items()}
     language = posted.get("language") or ""
     if language and language not in languages:
         raise WrongField("language")
     return {
         "channels": switches,
-        "categories": _categories(state, known, shown),
+        "categories": _categories(state, boxes),
         "preferred_channels": _preferred(posted, state),
         "quiet_hours": _quiet_hours(posted.get("quiet_from") or "", posted.get("quiet_until") or ""),
         "snoozed_until": _snooze(posted.get("snoozed_until") or "", state, now),
@@ -51,13 +50,38 @@ def read_form(posted: Posted, state: State, languages: Collection[str], now: dat
     }
 
 
-def _categories(state: State, known: Collection[str], shown: Collection[str]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Boxes:
+    """The form's checkboxes: those that it showed, those that are checked, and how each was when the page was made."""
+
+    shown: frozenset[str]
+    checked: frozenset[str]
+    before: Mapping[str, bool]
+
+    def is_on(self, name: str, *, stored: bool) -> bool:
+        """What the recipient chose. An untouched box stays as it is stored: an unsubscribe link may have ended the
+        category since the page was made, and saving the page must not bring the category back."""
+        on = name in self.checked
+        return on if name in self.shown and self.before.get(name) != on else stored
+
+
+def _boxes(posted: Posted) -> _Boxes:
+    before = dict.fromkeys(posted.getlist("was_on"), True) | dict.fromkeys(posted.getlist("was_off"), False)
+    return _Boxes(frozenset(posted.getlist("shown")), frozenset(posted.getlist("on")), before)
+
+
+def _categories(state: State, boxes: _Boxes) -> dict[str, Any]:
     choices = dict(state.preferences["categories"])
     for category in state.optional:
-        names = [name for name in state.channels if f"category.{category.key}.{name}" in shown]
-        if not names:
+        fields = {name: f"category.{category.key}.{name}" for name in state.channels}
+        switches = {
+            name: boxes.is_on(field, stored=state.is_on(category, name))
+            for name, field in fields.items()
+            if field in boxes.shown
+        }
+        if not switches:
             continue
-        choice = _choice(state, category, {name: f"category.{category.key}.{name}" in known for name in names})
+        choice = _choice(state, category, switches)
         choices.pop(category.key, None)
         if choice is not None:
             choices[category.key] = choice

@@ -38,6 +38,7 @@ from notifier.web.preferences.state import (
 )
 from notifier.web.preferences.texts import LANGUAGES, accepted_languages, own_texts, texts_for
 from tenants.access import scope
+from tenants.models import Preference
 
 #: no confirmation mail can be sent to the recipient
 _NO_MAIL = ("no_confirmation", "confirmation_too_soon")
@@ -56,6 +57,8 @@ class PreferencesPage(View):
         """Stores what the form says, or sends a new link for one that has ended."""
         link = _read(token)
         with scope(link.tenant_id, source=ConsentSource.PERSON):
+            # the form is compared with what is stored, so an unsubscribe at the same moment comes before or after
+            Preference.objects.select_for_update().filter(recipient_id=link.recipient_id).first()
             state = _state(link)
             if link.ended:
                 sent = renewal.send_link(state)

@@ -69,11 +69,13 @@ def _template(state: State) -> Template:
         tenant=state.tenant, key=TEMPLATE, defaults={"name": "Link to the preferences page"}
     )
     if created or not template.versions.exists():
-        templates.publish(template, {"email": {language: _content(language) for language in LANGUAGES}})
+        # every template has the tenant's default locale
+        locales = {*LANGUAGES, state.tenant.default_locale}
+        templates.publish(template, {"email": {locale: _content(locale) for locale in sorted(locales)}})
     return template
 
 
-def _content(language: str) -> dict[str, str]:
-    _, texts = texts_for(language)
+def _content(locale: str) -> dict[str, str]:
+    _, texts = texts_for(locale)
     text = texts["mail_text"].format(sender="{{ sender }}", url="{{ url }}")
     return {"subject": texts["mail_subject"], "text": text}
