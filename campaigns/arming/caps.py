@@ -35,10 +35,12 @@ NO_PLACES = ShardPlaces()
 
 
 class Recipients(NamedTuple):
-    """The recipients of one shard's messages (hex digits, in the order of the messages), and the shard's channel."""
+    """The recipients of one shard's messages (hex digits, in the order of the messages), the shard's channel, and when
+    its messages leave. All messages of a recipient leave at the same time."""
 
     channel: str
     ids: Sequence[str]
+    leaves_at: datetime
 
 
 def caps_of_campaign(campaign: Campaign, rule: Rule) -> dict[str, list[Cap]]:
@@ -59,26 +61,36 @@ class PlaceTaker:
     campaign: Campaign
     caps: dict[str, list[Cap]]
     zones: dict[str, str]
-    now: datetime
 
     def take_places(self, shards: Sequence[Recipients]) -> list[ShardPlaces]:
-        """One entry for each shard."""
+        """One entry for each shard. All waves of a range together: windows are locked in the order of their keys, cap
+        by cap, as an acceptance locks them, so that neither waits for the other in a circle."""
         over: dict[Cap, set[str]] = {}
         taken: dict[Cap, dict[datetime, list[str]]] = {}
-        ends: dict[Cap, list[Window]] = {}
+        ends: dict[tuple[Cap, datetime], list[Window]] = {}
         for cap in sorted({cap for caps in self.caps.values() for cap in caps}):
-            recipients = {r for s in shards if cap in self.caps.get(s.channel, ()) for r in s.ids}
-            windows = self._windows(cap, recipients)
-            ends[cap] = list(windows)
-            taken[cap] = {window.start: ids for window, ids in windows.items()}
-            if recipients:
+            taken[cap] = {}
+            for at, recipients in self._by_time(cap, shards).items():
+                windows = self._windows(cap, recipients, at)
+                ends[cap, at] = list(windows)
+                for window, ids in windows.items():
+                    taken[cap].setdefault(window.start, []).extend(ids)
+            if taken[cap]:
                 campaign = self.campaign
                 over[cap] = places.take_for_campaign(campaign.tenant_id, campaign.pk, cap, taken[cap])
         if len(over) > 1 and any(over.values()):
             self._give_back_halves(shards, over, taken)
         return [self._of_shard(shard, over, ends) for shard in shards]
 
-    def _windows(self, cap: Cap, recipients: set[str]) -> dict[Window, list[str]]:
+    def _by_time(self, cap: Cap, shards: Sequence[Recipients]) -> dict[datetime, set[str]]:
+        """When messages leave -> the recipients of those that the cap holds."""
+        by_time: dict[datetime, set[str]] = {}
+        for shard in shards:
+            if cap in self.caps.get(shard.channel, ()):
+                by_time.setdefault(shard.leaves_at, set()).update(shard.ids)
+        return by_time
+
+    def _windows(self, cap: Cap, recipients: set[str], at: datetime) -> dict[Window, list[str]]:
         """The window of each recipient: most share one."""
         zones, tenant_zone = self.zones, self.campaign.tenant.timezone
         by_zone: dict[str, list[str]] = {}
@@ -86,14 +98,16 @@ class PlaceTaker:
             by_zone.setdefault(zones.get(recipient, tenant_zone), []).append(recipient)
         windows: dict[Window, list[str]] = {}
         for zone, ids in by_zone.items():
-            windows.setdefault(window_at(cap.period, zone, self.now), []).extend(ids)
+            windows.setdefault(window_at(cap.period, zone, at), []).extend(ids)
         return windows
 
-    def _of_shard(self, shard: Recipients, over: dict[Cap, set[str]], ends: dict[Cap, list[Window]]) -> ShardPlaces:
+    def _of_shard(
+        self, shard: Recipients, over: dict[Cap, set[str]], ends: dict[tuple[Cap, datetime], list[Window]]
+    ) -> ShardPlaces:
         caps = self.caps.get(shard.channel, [])
         if not caps:
             return NO_PLACES
-        windows = [window for cap in caps for window in ends[cap]]
+        windows = [window for cap in caps for window in ends[cap, shard.leaves_at]]
         span = [max(w.start for w in windows).timestamp(), min(w.end for w in windows).timestamp()]
         without = set().union(*(over[cap] for cap in caps))
         return ShardPlaces([i for i, r in enumerate(shard.ids) if r in without] if without else [], span)

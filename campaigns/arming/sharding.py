@@ -61,18 +61,16 @@ def draft_shards(planner: CampaignPlanner, range_plan: RangePlan, range_number: 
 
 def with_places(planner: CampaignPlanner, range_plan: RangePlan, drafts: list[ShardDraft]) -> list[ShardDraft]:
     """The drafts with the places that their messages took in the windows of frequency caps: each wave in the windows of
-    its own time. All messages of a recipient are in one wave."""
+    its own time."""
     if not planner.caps:
         return drafts
-    leaves_at, by_wave = _leaves_at(planner.campaign), dict[datetime, list[ShardDraft]]()
-    for draft in drafts:
-        by_wave.setdefault(max(leaves_at, draft.not_before or leaves_at), []).append(draft)
-    with_places: list[ShardDraft] = []
-    for at, wave in by_wave.items():
-        shards = [Recipients(draft.channel, [message.recipient for message in draft.messages]) for draft in wave]
-        taken = PlaceTaker(planner.campaign, planner.caps, range_plan.zones, at).take_places(shards)
-        with_places += [replace(draft, places=places) for draft, places in zip(wave, taken, strict=True)]
-    return with_places
+    leaves_at = _leaves_at(planner.campaign)
+    shards = [
+        Recipients(draft.channel, [m.recipient for m in draft.messages], max(leaves_at, draft.not_before or leaves_at))
+        for draft in drafts
+    ]
+    taken = PlaceTaker(planner.campaign, planner.caps, range_plan.zones).take_places(shards)
+    return [replace(draft, places=places) for draft, places in zip(drafts, taken, strict=True)]
 
 
 def _leaves_at(campaign: Campaign) -> datetime:
