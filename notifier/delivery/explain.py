@@ -79,7 +79,7 @@ def explain(subject: Subject, now: datetime) -> Explanation:
 
     when = When(now, subject.tenant.timezone)
     choices = load_choices(subject.tenant.pk, subject.person)
-    request = TraceRequest(subject.person, subject.rule, subject.channels, when, choices, has_account)
+    request = TraceRequest(subject.person, subject.rule, subject.channels, when, choices, has_account, subject.mode)
     traced = trace(request)
     lines = [*traced.results, *later_lines(subject.tenant.pk, request, traced)]
     outcomes = []
@@ -110,6 +110,9 @@ def _outcome(
     if any(line.said == f"suppressed: {Reason.FREQUENCY_CAP}" for line in rules):
         return ChannelOutcome(name, "suppressed", str(Reason.FREQUENCY_CAP), None, 0, rules)
     first = planned[0]
+    windows_end = [line.until for line in rules if line.rule == Reason.FREQUENCY_CAP and line.until is not None]
+    if windows_end and first.hold_until is None:
+        return ChannelOutcome(name, "waits", str(Reason.FREQUENCY_CAP), max(windows_end), len(planned), rules)
     outcome = "leaves" if first.hold_until is None else "waits"
     return ChannelOutcome(name, outcome, str(first.hold_reason or ""), first.hold_until, len(planned), rules)
 

@@ -14,13 +14,15 @@ from notifier.delivery.caps.sharing import PlaceKey
 from notifier.delivery.planning.cap_rules import CapWindow, caps_for, windows_at
 from notifier.delivery.planning.trace import PASSED, RuleResult, Trace, TraceRequest
 from notifier.values.zones import zone
-from notifier.vocabulary.status import Reason
+from notifier.vocabulary.status import Mode, Reason
 from tenants.models import OverCap
 
 
 def trace_caps(tenant_id: uuid.UUID, request: TraceRequest, _: Trace) -> list[RuleResult]:
-    """One line for each cap and channel, about a message that would leave at the request's time. Registered as a later
-    rule of `planning.trace`."""
+    """One line for each cap and channel, about a message that would leave at the request's time. No cap holds a test
+    message. Registered as a later rule of `planning.trace`."""
+    if request.mode == Mode.TEST:
+        return []
     zone_name = request.person.timezone or request.when.tenant_zone
     caps = load_caps(tenant_id)
     held_by_channel = {
@@ -31,14 +33,16 @@ def trace_caps(tenant_id: uuid.UUID, request: TraceRequest, _: Trace) -> list[Ru
     policies = load_policies(tenant_id, [request.rule.category]) if keys else {}
     policy = policies.get(request.rule.category, OverCap.DROP)
     return [
-        RuleResult(
-            str(Reason.FREQUENCY_CAP),
-            _describe(window, len(taken), zone_name),
-            _said(window, len(taken), policy, zone_name),
-            name,
-        )
+        _line(name, window, len(taken), policy, zone_name)
         for name, window, taken in _windows(held_by_channel, holders, request.person.id)
     ]
+
+
+def _line(channel: str, window: CapWindow, taken: int, policy: OverCap, zone_name: str) -> RuleResult:
+    waits = taken >= window.cap.most and policy != OverCap.DROP
+    until = window.window.end if waits else None
+    described = _describe(window, taken, zone_name)
+    return RuleResult(str(Reason.FREQUENCY_CAP), described, _said(window, taken, policy, zone_name), channel, until)
 
 
 def _windows(

@@ -18,7 +18,7 @@ from notifier.delivery.planning.rule import Rule
 from notifier.delivery.planning.rules import CHANNEL_RULES, ChannelRule, preferred_channels
 from notifier.values.zones import zone
 from notifier.vocabulary.people import Address, Person
-from notifier.vocabulary.status import Kind, Reason
+from notifier.vocabulary.status import Kind, Mode, Reason
 
 PASSED = "passed"
 NOT_REACHED = "not reached: an earlier rule decided"
@@ -32,6 +32,7 @@ class RuleResult:
     looked_at: str
     said: str
     channel: str = ""  #: empty: of all channels
+    until: datetime | None = None  #: of a later rule: until when the message waits at the latest
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class TraceRequest:
     when: When
     choices: Choices = NO_CHOICES
     has_account: HasAccount | None = None
+    mode: Mode = Mode.LIVE
 
 
 @dataclass(frozen=True)

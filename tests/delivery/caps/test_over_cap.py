@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,8 +15,10 @@ from campaigns.models import Audience, Campaign, Shard
 from campaigns.report.accounting import account
 from campaigns.sending.claim import claim
 from campaigns.sending.recheck import Recheck
+from campaigns.sending.shards import send_shard
 from inbox.models import InboxMessage
 from notifier.delivery.caps import last_look, loading
+from notifier.delivery.explain import explain_request
 from notifier.delivery.ledger import claims
 from notifier.delivery.planning.cap_rules import window_at
 from notifier.delivery.planning.plan import When
@@ -23,8 +26,8 @@ from notifier.delivery.planning.recipients import load_by_external_ids
 from notifier.delivery.planning.rule import Rule
 from notifier.delivery.planning.trace import RuleResult, TraceRequest, later_lines, trace
 from notifier.models import CapCount, Delivery, DigestItem, FrequencyCap, Template
-from notifier.vocabulary.status import Kind, Lane, QueuePosition, Reason, Status
-from tenants.models import Category
+from notifier.vocabulary.status import Kind, Lane, Mode, QueuePosition, Reason, Status
+from tenants.models import Category, Recipient
 from tests.delivery.build import Shop, an_order
 from tests.delivery.digests.build import DigestShop, a_digest_shop
 from tests.delivery.scenes import a_campaign, of_campaign, running, send_shards
@@ -226,6 +229,21 @@ def _cap_lines(shop: Shop, request: TraceRequest) -> list[RuleResult]:
     return [line for line in lines if line.rule == Reason.FREQUENCY_CAP]
 
 
+@pytest.mark.parametrize(("over_cap", "outcome"), [("drop", "suppressed"), ("defer", "waits")])
+def test_an_explanation_of_a_full_window_says_what_becomes_of_the_message(
+    market: Shop, over_cap: str, outcome: str
+) -> None:
+    capped(market, over_cap)
+    market.accept(an_order())
+    now = datetime.now(UTC)
+    request = an_order(channels=("in_app",))
+    (explained,) = explain_request(market.tenant, request, now).channels
+    assert (explained.outcome, explained.reason) == (outcome, "frequency_cap")
+    assert explained.until == (window_at("day", market.tenant.timezone, now).end if outcome == "waits" else None)
+    (of_test,) = explain_request(market.tenant, replace(request, mode=Mode.TEST), now).channels
+    assert (of_test.outcome, of_test.until) == ("leaves", None)
+
+
 def test_an_explanation_names_the_cap_its_places_and_its_window(market: Shop) -> None:
     capped(market, "defer", most=2)
     market.accept(an_order())
@@ -238,3 +256,41 @@ def test_an_explanation_names_the_cap_its_places_and_its_window(market: Shop) ->
     (full,) = _cap_lines(market, request)
     assert full.said == f"waits until {midnight(datetime.now(UTC)):%Y-%m-%d %H:%M}"
     assert not InboxMessage.objects.exists()
+
+
+# ---- campaigns at local time -------------------------------------------------------------------------------------
+
+
+def _in_two_waves(shop: Shop) -> Campaign:
+    """An armed campaign, in an hour at UTC and in two hours at UTC-1; recipients whose time is over are left out."""
+    Recipient.objects.filter(tenant=shop.tenant).update(timezone="UTC")
+    Recipient.objects.filter(pk=shop.recipient("bob").pk).update(timezone="Etc/GMT+1")
+    local_time = (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0, tzinfo=None)
+    campaign = a_campaign(shop, local_time=local_time, passed="leave_out")
+    arming.request_arm(campaign)
+    arming.arm(campaign.pk)
+    campaign.refresh_from_db()
+    return campaign
+
+
+def test_all_waves_take_their_places_cap_by_cap(market: Shop) -> None:
+    """An acceptance locks windows in the order of their keys, the cap first: another order would be a deadlock."""
+    capped(market, category=Category.objects.get(tenant=market.tenant))
+    capped(market, channel="in_app")
+    _in_two_waves(market)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT cap_id, recipient_id FROM notifier_capcount ORDER BY ctid")
+        in_order_of_insertion = cursor.fetchall()
+    assert len(in_order_of_insertion) == 4 and in_order_of_insertion == sorted(in_order_of_insertion)
+
+
+def test_a_wave_that_is_left_out_gives_its_places_back(market: Shop) -> None:
+    capped(market)
+    campaign = _in_two_waves(market)
+    early = Shard.objects.filter(campaign=campaign).earliest("not_before")
+    assert early.not_before is not None
+    Shard.objects.filter(pk=early.pk).update(not_before=early.not_before - 2 * timedelta(hours=1))
+    assert launch.go(campaign.tenant_id, campaign.pk)
+    send_shard(early.pk, "bulk@one")
+    assert InboxMessage.objects.count() == 0
+    assert sorted(len(row.holders) for row in CapCount.objects.all()) == [0, 1]
