@@ -26,7 +26,6 @@ from campaigns.models import Campaign
 from campaigns.shard import payload as payloads
 from campaigns.shard.outcomes import REQUEUED, UNANSWERED, OutcomeNote, ShardOutcomes
 from campaigns.shard.payload import Payload
-from campaigns.states import State
 from notifier.delivery.caps import places
 from notifier.delivery.infra import bulk
 from notifier.delivery.ledger.campaigns import campaign_counts, campaign_rows
@@ -237,8 +236,7 @@ def close(campaign_id: uuid.UUID) -> bool:
         if row is None:
             return False
         campaign = Campaign.objects.get(pk=campaign_id)
-        if row[0] == State.CANCELLED:
-            places.give_back_campaign(campaign.tenant_id, campaign.pk, delivery_id_range(campaign))
+        places.give_back_campaign(campaign.tenant_id, campaign.pk, delivery_id_range(campaign))
         counts, ledger_hash = campaign_counts.count_and_hash(campaign_id)
         record(campaign, Act(row[0]), OPERATOR, counts=counts, ledger=ledger_hash)
     log.info("campaign accounted for", action="account", campaign=str(campaign_id))

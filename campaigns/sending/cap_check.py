@@ -47,6 +47,14 @@ class CapCheck:
         asking = [i for i in unsure if i not in refused and i not in self._claimed.in_doubt]
         return {**refused, **self._ask(caps, asking, now)} if asking else refused
 
+    def give_back(self, rows: Sequence[int]) -> None:
+        """Give back the places that arming took for these messages, none of which leaves. All messages of a recipient
+        are in one wave."""
+        campaign = self._claimed.campaign
+        if cached_caps(campaign.tenant_id):
+            recipients = {self._claimed.payload.recipient(i) for i in rows}
+            places.give_back(campaign.tenant_id, [(campaign.pk, recipient) for recipient in recipients])
+
     def _ask(self, caps: Sequence[Cap], asking: Sequence[int], now: datetime) -> dict[int, Outcome]:
         """Take the places of these messages; returns what becomes of those that got none."""
         campaign, payload = self._claimed.campaign, self._claimed.payload

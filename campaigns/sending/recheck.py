@@ -37,6 +37,7 @@ class Recheck:
         if claimed.campaign.not_after is not None and claimed.campaign.not_after <= now:
             return {i: Outcome(claimed.ledger_row(i), Status.EXPIRED, Reason.NOT_AFTER) for i in rows}
         if claimed.left_out:
+            self._cap_check.give_back(rows)
             return {i: Outcome(claimed.ledger_row(i), Status.SUPPRESSED, Reason.LOCAL_TIME_PASSED) for i in rows}
         account = registry.load_account(claimed.account.id)
         if account is None or not account.enabled:

@@ -49,7 +49,7 @@ def limit(context: AcceptContext, drafts: Sequence[Draft]) -> None:
 def withdraw(context: AcceptContext, refused: Sequence[Draft]) -> None:
     """Give back the places of requests that were refused after `limit`."""
     if context.caps and refused:
-        places.give_back(context.tenant.id, {draft.notification_id: draft.person.id for draft in refused})
+        places.give_back(context.tenant.id, [(draft.notification_id, draft.person.id) for draft in refused])
 
 
 def _leaving(draft: Draft) -> dict[str, list[DeliveryRow]]:

@@ -183,9 +183,9 @@ WITH unsent AS (
 """
 
 
-def give_back(tenant_id: uuid.UUID, holders: Mapping[uuid.UUID, uuid.UUID]) -> None:
-    """Give back all places of these holders. `holders`: notification -> recipient."""
-    values = {"tenant": tenant_id, "holders": list(holders), "recipients": list(holders.values())}
+def give_back(tenant_id: uuid.UUID, holders: Collection[tuple[uuid.UUID, uuid.UUID]]) -> None:
+    """Give back all places of these holders: pairs of a notification or campaign, and a recipient."""
+    values = {"tenant": tenant_id, "holders": [h for h, _ in holders], "recipients": [r for _, r in holders]}
     _give_back(_GIVE_BACK_REFUSED, values)
 
 

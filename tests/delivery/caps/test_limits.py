@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from campaigns import arming
-from campaigns.models import Campaign, Shard
+from campaigns.models import Shard
+from campaigns.sending.claim import claim as claim_shard
+from campaigns.sending.recheck import Recheck
 from inbox.models import InboxMessage
 from notifier.delivery import Accepted
 from notifier.delivery.caps import last_look, loading
@@ -24,7 +27,7 @@ from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Lane, Mode, Reason, Status
 from tenants.models import Category
 from tests.delivery.build import Shop, a_shop, an_order
-from tests.delivery.scenes import a_campaign, of_campaign, running, send_shards
+from tests.delivery.scenes import a_campaign, age_leases, of_campaign, running, send_shards
 
 pytestmark = pytest.mark.django_db
 TOMORROW = timedelta(days=1)
@@ -130,13 +133,26 @@ def test_a_tenant_without_caps_pays_no_statement(market: Shop) -> None:
     accepted(market, an_order())
     assert delivered() == 1  # also fills the cache
     with CaptureQueriesContext(connection) as queries:
+        campaign = running(a_campaign(market))
+    before = _uses_of_counts()
+    with CaptureQueriesContext(connection) as more_queries:
         accepted(market, an_order())
         delivered()
-        campaign = running(a_campaign(market))
         send_shards(campaign)
-    about_caps = [q["sql"] for q in queries if "capcount" in q["sql"] or "frequencycap" in q["sql"]]
+    assert _uses_of_counts() == before  # also by server-side cursors, which no context captures
+    about_caps = [q["sql"] for q in [*queries, *more_queries] if "capcount" in q["sql"] or "frequencycap" in q["sql"]]
     assert of_campaign(campaign) and InboxMessage.objects.count() == 3
     assert [sql for sql in about_caps if "tenants_tenant n" not in sql and "unsent" not in sql] == []
+
+
+def _uses_of_counts() -> tuple[int, ...]:
+    """Scans of the table of places and its new rows, in this transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT seq_scan, coalesce(idx_scan, 0), n_tup_ins FROM pg_stat_xact_user_tables WHERE relname = %s",
+            ["notifier_capcount"],
+        )
+        return tuple(cursor.fetchone() or ())
 
 
 # ---- campaigns -----------------------------------------------------------------------------------------------------
@@ -190,15 +206,19 @@ def test_a_cap_that_came_after_arming_holds(market: Shop) -> None:
     assert delivered() == 1
 
 
-def test_a_repeated_shard_counts_once(market: Shop) -> None:
+def test_a_shard_of_a_killed_worker_counts_once(market: Shop, settings: Settings) -> None:
+    """The worker took the place at the last look, and died before it wrote anything down."""
     cap(market, most=2)
+    accepted(market, an_order(), an_order())
     campaign = running(a_campaign(market))
-    send_shards(campaign)
-    Shard.objects.update(state="armed")
-    send_shards(campaign)
+    assert campaign.over_cap == 1
+    cancel(Notification.objects.latest("id"), Mode.LIVE)
     assert holders() == [1]
-    assert accepted(market, an_order(), an_order()) == ["queued", "suppressed frequency_cap"]
-    assert Campaign.objects.get(pk=campaign.pk).over_cap == 0
+    claimed = claim_shard(Shard.objects.get(campaign=campaign).pk, "killed@one")
+    assert claimed is not None and Recheck(claimed).refusals([0]) == {} and holders() == [2]
+    age_leases(settings)
+    send_shards(campaign)
+    assert InboxMessage.objects.count() == 1 and holders() == [2]
 
 
 def test_other_tenants_have_places_of_their_own(market: Shop) -> None:
