@@ -274,10 +274,11 @@ class NotifierInbox extends HTMLElement {
     const row = event.target.closest("li")?.row;
     if (event.ctrlKey || event.metaKey || event.altKey || !row) return;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const key = event.key === "E" ? "e" : event.key; // with Caps Lock, too
     const acts = { Delete: "delete", e: row.message.state === "archived" ? "unarchive" : "archive" };
     if (step) this.#focusBeside(row.message, step);
     else if (event.key === "Enter" && event.target === row.title) row.open();
-    else if (acts[event.key] && !this.readOnly) row.act(acts[event.key]);
+    else if (acts[key] && !this.readOnly) row.act(acts[key]);
     else return;
     event.preventDefault();
   }

@@ -10,10 +10,19 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** The language of the page; the browser's for a page whose `lang` is no language tag, such as "en_US". */
+function pageLanguage() {
+  try {
+    return Intl.getCanonicalLocales(document.documentElement.lang || [])[0];
+  } catch {
+    return undefined;
+  }
+}
+
 export function ago(when) {
   const seconds = (when - Date.now()) / 1000;
   const [unit, length] = SPANS.find(([, length]) => -seconds >= length) ?? [];
-  const words = new Intl.RelativeTimeFormat(document.documentElement.lang || undefined, { numeric: "auto", style: "narrow" });
+  const words = new Intl.RelativeTimeFormat(pageLanguage(), { numeric: "auto", style: "narrow" });
   return unit ? words.format(Math.trunc(seconds / length), unit) : words.format(0, "second");
 }
 
@@ -116,7 +125,8 @@ export class Row {
     this.menu.addEventListener("focusout", (event) => this.menu?.contains(event.relatedTarget) || this.closeMenu(false));
     this.more.setAttribute("aria-expanded", "true");
     this.element.append(this.menu);
-    this.menu.firstElementChild.focus();
+    this.menu.scrollIntoView({ block: "nearest" }); // the list cuts a menu that opens below its end
+    this.menu.firstElementChild.focus({ preventScroll: true });
   }
 
   closeMenu(returnFocus = true) {

@@ -281,6 +281,22 @@ def test_the_menu_of_a_message_snoozes_it_and_gives_the_focus_back(page: Page, w
     expect(page.locator("li h3")).to_have_text(["Unread: newer", "Unread: older"])
 
 
+def test_a_menu_at_the_end_of_the_list_is_shown_whole(page: Page, web: Web, dora: Recipient) -> None:
+    send(*(message(dora, f"number {n}", body="text " * 60) for n in range(4)))
+    visit(page, web, dora)
+    page.get_by_role("button", name="More for: number 2").click()
+    last, list_ = page.get_by_role("menuitem", name="Delete").bounding_box(), page.locator(".body").bounding_box()
+    assert last is not None and list_ is not None
+    assert last["y"] + last["height"] <= list_["y"] + list_["height"]
+
+
+def test_a_page_whose_language_is_no_language_tag_shows_messages(page: Page, web: Web, dora: Recipient) -> None:
+    visit(page, web, dora)
+    page.evaluate("document.documentElement.lang = 'en_US'")
+    send(message(dora, "hello"))
+    expect(page.locator("li h3")).to_have_text(["Unread: hello"])
+
+
 def test_search_and_category_choose_the_list(page: Page, web: Web, dora: Recipient) -> None:
     send(message(dora, "Café opens", category="news"), message(dora, "Order sent", category="order-updates"))
     for key in ("news", "order-updates"):
