@@ -16,6 +16,8 @@ MAX_LENGTH = 500
 MAX_COUNT = 1_000
 #: the closest that two slots may lie
 LEAST_MINUTES = 15
+#: an UNTIL beyond these says the same, and 99991231 in New York has no time in UTC
+_EARLIEST, _LATEST = datetime(1900, 1, 1), datetime(9000, 1, 1)
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _WEEKDAY = re.compile(rf"([+-]?[1-5])?({'|'.join(_DAYS)})")
 _PARTS = ("FREQ", "INTERVAL", "BYDAY", "BYMONTHDAY", "BYMONTH", "BYHOUR", "BYMINUTE", "COUNT", "UNTIL")
@@ -100,9 +102,8 @@ def _until(name: str, value: str) -> datetime:
             moment = datetime.strptime(value, form)
         except ValueError:
             continue
-        if form.endswith("Z"):
-            return moment.replace(tzinfo=UTC)
-        return moment if "T" in form else datetime.combine(moment, time(23, 59))
+        moment = min(max(moment if "T" in form else datetime.combine(moment, time(23, 59)), _EARLIEST), _LATEST)
+        return moment.replace(tzinfo=UTC) if form.endswith("Z") else moment
     raise _error("UNTIL must be such as 20301231T180000 (of the schedule's time zone), 20301231T170000Z or 20301231.")
 
 

@@ -16,6 +16,9 @@ from campaigns.schedules.rules.rule import Rule, Unit
 
 #: a repetition without a slot for so long has none: 29 February comes every four years, but for 2100
 HORIZON = timedelta(days=5 * 366)
+#: steps on days of the rule without a slot. The minutes of a day come again after 1,440 steps at most; 15-minute steps
+#: cover 312 days, with both changes of the clocks. 12 µs a step: all steps of HORIZON took 2 s
+_MOST_STEPS = 30_000
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
@@ -102,14 +105,15 @@ def _in_real_time(rule: Rule, starts: datetime, zone: ZoneInfo, after: datetime)
     start = instant(starts, zone)
     step = rule.interval * (_MINUTE if rule.unit == Unit.MINUTES else _HOUR)
     moment = _step_after(start, step, after)
-    empty_since = moment
-    while moment - empty_since <= HORIZON:
+    empty_since, empty_steps = moment, 0
+    while moment - empty_since <= HORIZON and empty_steps < _MOST_STEPS:
         local = local_time(moment, zone)
         if not rule.has_day(local.date(), starts.date()):
             moment = _step_after(start, step, _midnight_after(local.date(), zone) - _MINUTE)
             continue
+        empty_steps += 1
         if _time_matches(rule, local):
-            empty_since = moment
+            empty_since, empty_steps = moment, 0
             yield moment
         moment += step
 

@@ -149,3 +149,40 @@ def test_a_repeated_post_makes_one_schedule(site: Site, api: Api) -> None:
 def test_the_farthest_slot_is_found_quickly(site: Site, api: Api) -> None:
     status, created = api("POST", "/v1/schedules", body(rrule="FREQ=MINUTELY;INTERVAL=15;BYMONTH=2;BYMONTHDAY=29"))
     assert status == 201 and "-02-29T" in created["next_at"]
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/New_York", "Asia/Kathmandu", "Pacific/Apia"])
+@pytest.mark.parametrize(
+    ("until", "status"), [("99991231", 201), ("99991231T235959Z", 201), ("00010101", 400), ("00010101T000000Z", 400)]
+)
+def test_an_end_at_the_edge_of_time_is_an_end(zone: str, until: str, status: int, site: Site, api: Api) -> None:
+    rule = f"FREQ=DAILY;BYHOUR=9;BYMINUTE=0;UNTIL={until}"
+    assert api("POST", "/v1/schedules", body(rrule=rule, timezone=zone))[0] == status
+
+
+def test_a_rule_whose_minutes_never_come_is_refused(site: Site, api: Api) -> None:
+    rule = "FREQ=MINUTELY;INTERVAL=15;BYMINUTE=7"
+    problem = api("POST", "/v1/schedules", body(rrule=rule, starts="2035-01-01T09:00", timezone="Europe/Vienna"))[1]
+    assert problem["code"] == "no_slot"
+
+
+_OF_WRONG_TYPES: dict[str, list[Any]] = {
+    **{name: [7, [], {}, "\0"] for name in ("rrule", "cron", "at", "starts", "ends", "timezone")},
+    "notification": [
+        *[7, [], "x", {"recipient": ["a"], "template": {}}],
+        *[{**REMINDER, "route": [{"channel": "push"}]}, {**REMINDER, "digest": {}}],
+        *[{**REMINDER, "channels": "push"}, {**REMINDER, "channels": [7]}, {**REMINDER, "channels": ["\0"]}],
+        *[{**REMINDER, "channels": {"a": 1}}, {**REMINDER, "data": 7}, {**REMINDER, "data": {"what": "\0"}}],
+    ],
+    "catch_up": [7, [], {}, None],
+    "local": ["yes", 7, None],
+    "not_after_minutes": ["x", [], 1e99],
+    "campaign": [7, [], {}, "\0", "x"],
+}
+WRONG_TYPES = [(name, value) for name, values in _OF_WRONG_TYPES.items() for value in values]
+
+
+@pytest.mark.parametrize("number", range(len(WRONG_TYPES)))
+def test_a_value_of_a_wrong_type_is_refused(number: int, site: Site, api: Api) -> None:
+    status, problem = api("POST", "/v1/schedules", body(**dict([WRONG_TYPES[number]])))
+    assert status == 400 and problem["field"], problem
