@@ -35,6 +35,8 @@ log = structlog.get_logger("campaigns")
 PLANNABLE = (State.DRAFT, State.ARMING, State.ARMED)
 NOT_ARMED = "The campaign was not armed at its planned time. Arm it, and plan another time or press GO."
 
+INACTIVE = "The tenant was inactive at the planned time. Plan another time or press GO."
+
 
 def planner_columns(by: Actor) -> dict[str, Any]:
     """Columns that name the actor who planned the launch."""
@@ -103,6 +105,8 @@ def launch_planned(now: datetime) -> None:
     for campaign in rows.select_related("tenant", "audience", "launch_planned_by").order_by("launch_at"):
         if campaign.state == State.DRAFT:
             _refuse(campaign, due, NOT_ARMED, "not_armed")
+        elif not campaign.tenant.active:
+            _refuse(campaign, due, INACTIVE, "inactive_tenant")
         else:
             _launch(campaign, due, now)
 

@@ -27,11 +27,13 @@ _LOOK_AGAIN = timedelta(hours=1)
 #: after an error that no one expected, and while a list is being loaded
 _LATER, _SOON = timedelta(minutes=1), timedelta(seconds=10)
 
-# tenants take turns: a thousand schedules of one tenant at nine do not delay another tenant's
+# An inactive tenant's schedules wait; `catch_up` says what becomes of their slots when it is active again.
+# Tenants take turns: a thousand schedules of one tenant at nine do not delay another tenant's
 _DUE = """
 SELECT id FROM (
   SELECT id, wake_at, row_number() OVER (PARTITION BY tenant_id ORDER BY wake_at) AS turn FROM (
-    SELECT id, tenant_id, wake_at FROM campaigns_schedule WHERE wake_at <= %(now)s
+    SELECT s.id, s.tenant_id, s.wake_at FROM campaigns_schedule s JOIN tenants_tenant n ON n.id = s.tenant_id
+    WHERE s.wake_at <= %(now)s AND n.active
     UNION ALL
     SELECT s.id, s.tenant_id, min(t.at) FROM campaigns_scheduleslot t JOIN campaigns_schedule s ON s.id = t.schedule_id
     WHERE t.state = 'preparing' GROUP BY s.id, s.tenant_id
@@ -81,8 +83,10 @@ def _follow_open(schedule: Schedule, now: datetime) -> None:
 
 
 def _run_due(schedule: Schedule, now: datetime) -> None:
-    if schedule.state == State.ACTIVE:
-        for _ in range(MAX_SLOTS):
+    if schedule.state == State.ACTIVE and schedule.tenant.active:
+        # a campaign of two years of slots does not arm all of them side by side
+        preparing = ScheduleSlot.objects.filter(schedule=schedule, state=SlotState.PREPARING).count()
+        for _ in range(MAX_SLOTS - preparing):
             if not _run_next(schedule, now):
                 break
     schedule.save(update_fields=["state", "reason", "lead_seconds", "done_until", "next_at", "wake_at"])

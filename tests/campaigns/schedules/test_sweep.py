@@ -111,6 +111,29 @@ def test_slots_that_no_beat_saw_are_caught_up(catch_up: str, states: list[str], 
     assert slots_of(schedule)[-1] == ("01 12", "done")
 
 
+def test_nothing_leaves_while_the_tenant_is_inactive(site: Site, broker: Broker) -> None:
+    schedules = [reminder(site, rrule=HOURLY), newsletter(site, rrule=HOURLY)]
+    sweep_and_arm(MONDAY + hours(0.9))
+    site.acme.active = False
+    site.acme.save()
+    sweep_and_arm(MONDAY + hours(1))
+    sweep_and_arm(MONDAY + hours(2.2))
+    assert not Notification.objects.exists() and not Campaign.objects.exclude(launched_at=None).exists()
+    assert [slots_of(schedule) for schedule in schedules] == [[], [("01 09", "failed")]]
+    site.acme.active = True
+    site.acme.save()
+    sweep(MONDAY + hours(3))
+    assert Notification.objects.count() == 1
+    assert slots_of(schedules[0]) == [("01 09", "missed"), ("01 10", "missed"), ("01 11", "done")]
+
+
+def test_campaigns_of_many_missed_slots_are_not_armed_side_by_side(site: Site, broker: Broker) -> None:
+    schedule = newsletter(site, rrule=HOURLY, catch_up="all")
+    for minute in range(3):
+        sweep(MONDAY + timedelta(days=730, minutes=minute))
+    assert ScheduleSlot.objects.filter(schedule=schedule).count() == Campaign.objects.count() - 1 == 20
+
+
 def test_what_is_missed() -> None:
     at = MONDAY
     on_time, late, much_later = at + timedelta(minutes=5), at + hours(2), at + hours(30)
