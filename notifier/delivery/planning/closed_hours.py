@@ -19,6 +19,8 @@ from notifier.vocabulary.status import Kind, Reason
 
 _DAY = 24 * 60
 _MINUTE = timedelta(minutes=1)
+#: quiet hours from 7 to 21 and a send window from 8 to 20 never end together: a message looks again after so long
+_LONGEST_SEARCH = timedelta(days=31)
 
 
 class ClosedHours(NamedTuple):
@@ -101,16 +103,18 @@ def country_of(person: Person, channel: str) -> str:
 
 def find_end(hours: ClosedHours, tenant_zone: str, now: datetime) -> Hold | None:
     """The first minute after `now` at which the message may leave, and what held it last; None when it may leave at
-    `now`. Times are aware UTC. 5 to 10 µs."""
+    `now`. When no such minute comes within _LONGEST_SEARCH, the end of that time: the message waits and looks again.
+    Times are aware UTC. 5 to 10 µs."""
     local = zone(hours.zone or tenant_zone)
     at = now.astimezone(UTC).replace(second=0, microsecond=0)
     reason: Reason | None = None
     if hours.snoozed_until > now.timestamp():
         at = datetime.fromtimestamp(-(-hours.snoozed_until // 60) * 60, UTC)  # rounded up to a minute
         reason = Reason.SNOOZED
+    last = at + _LONGEST_SEARCH
     while True:
         left, closed_by = hours.minutes_left(at.astimezone(local))
-        if not left:
+        if not left or at > last:
             return None if reason is None else Hold(at, reason)
         end, reason = at + left * _MINUTE, closed_by
         # when the clock changes before that, continue from what the clock shows at its change

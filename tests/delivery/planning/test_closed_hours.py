@@ -182,3 +182,12 @@ def test_a_hold_ends_at_the_first_minute_that_is_not_quiet(zone: str, year: int,
             now = clock.first + m * MINUTE
             expected = None if loud[m] else clock.first + following[m] * MINUTE
             assert end_of(hours, now) == expected, (start, end, now)
+
+
+def test_hours_that_are_never_open_together_end_the_search() -> None:
+    now = datetime(2026, 11, 28, 9, tzinfo=UTC)
+    never = ClosedHours("Europe/Vienna", 7 * 60, 21 * 60, ((8 * 60, 20 * 60),) * 7)
+    hold = find_end(never, "UTC", now)
+    assert hold is not None and timedelta(days=31) <= hold.until - now < timedelta(days=33)
+    hold = find_end(ClosedHours(week=((0, 0),) * 7), "UTC", now)
+    assert hold is not None and hold.until - now < timedelta(days=33)
