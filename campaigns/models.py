@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from campaigns.wall_clock import WallClockField
 from notifier.models import ProviderAccount, Template, TemplateVersion
+from notifier.values.timestamps import utc_minute
 from notifier.vocabulary.status import SILENT, Mode
 from tenants.models import TenantOwned, User
 
@@ -422,4 +423,4 @@ class ScheduleSlot(TenantOwned):
         ]
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M} UTC"
+        return utc_minute(self.at)

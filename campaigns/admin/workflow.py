@@ -22,9 +22,9 @@ from campaigns.lifecycle import launch, planned
 from campaigns.models import Campaign, Rollout, Shard
 from campaigns.preflight.preflight import preflight, read_seconds
 from campaigns.report import results
-from notifier.delivery.planning.send_time import from_wall_clock
 from notifier.errors import Conflict, InvalidInput
 from notifier.values import timestamps
+from notifier.values.zones import from_wall_clock
 from tenants.admin.time_zones import time_of_day
 
 

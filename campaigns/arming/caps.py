@@ -1,6 +1,6 @@
 """Take the places of a campaign's messages in the windows of frequency caps, while a range is armed.
 
-Nobody is left out here: a message without a place is marked in its shard, and the last look before sending
+No recipient is left out here: a message without a place is marked in its shard, and the last look before sending
 (campaigns.sending.cap_check) asks again, because GO may come in another window.
 
 A campaign with one cap arms at 0.86 and 0.71 of the rate without one (medians of 4 and 5 runs of 30,000 push messages,
@@ -45,7 +45,7 @@ class Recipients(NamedTuple):
 
 def caps_of_campaign(campaign: Campaign, rule: Rule) -> dict[str, list[Cap]]:
     """channel -> the caps that hold the campaign's messages; empty when none does. A rehearsal and a test take no
-    places: they reach nobody. So does a topic of Firebase: its recipients are not known."""
+    places, because they reach no recipient; nor does a topic of Firebase, whose recipients are not known."""
     is_topic = campaign.audience is not None and campaign.audience.is_topic
     if campaign.message_mode != Mode.LIVE or is_topic:
         return {}

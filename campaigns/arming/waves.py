@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from campaigns.models import Campaign, Passed
-from notifier.delivery.planning.send_time import from_wall_clock
 from notifier.errors import InvalidInput
+from notifier.values.zones import from_wall_clock
 from notifier.vocabulary.people import Person
 
 _DAY = timedelta(days=1)

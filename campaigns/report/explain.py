@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from campaigns.arming import delivery_id_range
 from campaigns.arming.ids import delivery_ids
@@ -22,6 +22,7 @@ from notifier.delivery.planning import recipients
 from notifier.delivery.planning.choices import Change, load_changes
 from notifier.delivery.planning.trace import PASSED, RuleResult
 from notifier.models import Delivery
+from notifier.values.timestamps import utc_minute
 from notifier.vocabulary.people import Person
 from notifier.vocabulary.status import Mode, Reason
 from tenants.models import Recipient
@@ -83,12 +84,12 @@ def _armed_lines(
     if armed_at is None or campaign.state in (State.DRAFT, State.ARMING):
         yield RuleResult(ARMED, f"the campaign is {campaign.state}", "not decided yet: the rules below are as of now")
         return
-    looked_at = f"the audience as it was on {armed_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    looked_at = f"the audience as it was on {utc_minute(armed_at)}"
     if deliveries:
         yield RuleResult(ARMED, looked_at, f"{len(deliveries)} rows of this recipient were stored")
         return
     if recipient.created_at > armed_at:
-        joined = f"the recipient was added on {recipient.created_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        joined = f"the recipient was added on {utc_minute(recipient.created_at)}"
         yield RuleResult(ARMED, f"{looked_at}; {joined}", "left out: the recipient came after the campaign was armed")
         return
     duplicates = _channels_of_duplicates(campaign, person)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from notifier.delivery.accept_context import AcceptContext, load_context
 from notifier.delivery.accounts import registry
@@ -23,6 +23,7 @@ from notifier.delivery.routes.explain import route_lines
 from notifier.delivery.routes.show import show_steps
 from notifier.errors import InvalidInput, NotFound, Unconfigured
 from notifier.models import Delivery, Notification
+from notifier.values.timestamps import utc_minute
 from notifier.vocabulary.people import Person, SendRequest
 from notifier.vocabulary.status import Kind, Mode, QueuePosition, Reason, Status
 from tenants.models import Tenant
@@ -217,11 +218,7 @@ def describe_decision(delivery: Delivery, send_at: datetime | None = None) -> st
     if delivery.status == Status.QUEUED and delivery.queue_position == QueuePosition.LATER_STEP:
         return "accepted, and waits for an earlier step of its route"
     if delivery.attempt == 0 and delivery.due_at > max(at, send_at or at):
-        return f"accepted, and waits until {_shown(delivery.due_at)}"
+        return f"accepted, and waits until {utc_minute(delivery.due_at)}"
     if send_at is not None and send_at > at:
-        return f"accepted, to leave at {_shown(send_at)}"
+        return f"accepted, to leave at {utc_minute(send_at)}"
     return "accepted, to leave at once"
-
-
-def _shown(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

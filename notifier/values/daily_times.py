@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import NamedTuple
 
 from notifier.errors import InvalidInput
-from notifier.values.zones import zone
+from notifier.values.zones import from_wall_clock, zone
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _TEXT = re.compile(rf"(?:daily|(?:weekly on )?({'|'.join(WEEKDAYS)})) at ([01][0-9]|2[0-3]):([0-5][0-9])\Z")
@@ -35,10 +35,9 @@ def parse(text: str, field: str) -> DailyTime:
 def next_time(daily: DailyTime, zone_name: str, now: datetime) -> datetime:
     """The first such time (UTC) after `now` on a clock of the zone. A time that the clock skips moves forward by what
     is skipped; of a time that comes twice the first counts."""
-    local = zone(zone_name)
-    today = now.astimezone(local).date()
+    today = now.astimezone(zone(zone_name)).date()
     # nine days: the first may be over, and a clock may skip one (Samoa, 30 December 2011)
     days = (today + timedelta(days=n) for n in range(9))
     chosen = (day for day in days if daily.weekday is None or day.weekday() == daily.weekday)
-    times = (datetime.combine(day, daily.at, local).astimezone(UTC) for day in chosen)
+    times = (from_wall_clock(datetime.combine(day, daily.at), zone_name) for day in chosen)
     return next(at for at in times if at > now)

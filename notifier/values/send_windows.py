@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from notifier.errors import InvalidInput
+from notifier.values.timestamps import clock_text
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY = 24 * 60
@@ -29,7 +30,7 @@ class SendWindow(NamedTuple):
 
     def describe(self) -> str:
         """Such as "Mon-Sat 08:00-22:00, not on public holidays"."""
-        days = [f"{name} {_clock(opens)}-{_clock(closes)}" for name, opens, closes in _spans(self.week)]
+        days = [f"{name} {clock_text(opens)}-{clock_text(closes)}" for name, opens, closes in _spans(self.week)]
         return ", ".join([*days, "not on public holidays"] if self.holidays else days)
 
 
@@ -168,7 +169,3 @@ def _spans(week: Week) -> Iterator[tuple[str, int, int]]:
                 names = [DAYS[first].title()] if day - first == 1 else [DAYS[first].title(), DAYS[day - 1].title()]
                 yield "-".join(names), opens, closes
             first = day
-
-
-def _clock(minute: int) -> str:
-    return f"{minute // 60:02}:{minute % 60:02}"

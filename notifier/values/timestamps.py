@@ -1,9 +1,10 @@
-"""Parse a time stamp in every form of RFC 3339: `T`, `t` or a space after the date, `Z` or `z` at the end."""
+"""Times as texts. Time stamps are parsed in every form of RFC 3339: `T`, `t` or a space after the date, `Z` or `z` at
+the end."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 #: nanoseconds and an offset, with room to spare
@@ -21,3 +22,13 @@ def parse(value: Any) -> datetime | None:
         return None if "z" in text.lower() else datetime.fromisoformat(text)
     except ValueError:
         return None
+
+
+def utc_minute(at: datetime) -> str:
+    """For people, where no zone of a reader is known: `2030-01-31 09:00 UTC`. `at` is aware."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def clock_text(minute: int) -> str:
+    """`08:30` for a minute of the day, 0 to 1440."""
+    return f"{minute // 60:02}:{minute % 60:02}"

@@ -1,8 +1,10 @@
-"""Time zones by their names in the IANA database. Case is ignored; the result has IANA's own spelling."""
+"""Time zones by their names in the IANA database, and the moments at which their clocks show a time. Case is ignored;
+the result has IANA's own spelling."""
 
 from __future__ import annotations
 
 import zoneinfo
+from datetime import UTC, datetime
 from functools import cache
 
 from notifier.errors import InvalidInput
@@ -28,6 +30,13 @@ def zone(name: str) -> zoneinfo.ZoneInfo:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError):
         return zoneinfo.ZoneInfo("UTC")
+
+
+def from_wall_clock(local: datetime, zone_name: str) -> datetime:
+    """The UTC time at which a clock of the zone shows `local` (without a zone). The first of two such times; a time
+    that the clock skips moves forward by what is skipped. (A schedule's slot moves to the end of the gap instead:
+    campaigns.schedules.rules.slots.)"""
+    return local.replace(tzinfo=zone(zone_name), fold=0).astimezone(UTC)
 
 
 @cache

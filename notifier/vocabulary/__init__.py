@@ -1,4 +1,5 @@
-"""The product's words as closed enums and frozen values. Every package imports them; they import no other package.
+"""The product's words as closed enums and frozen values. Every package imports them; they import only errors and
+`notifier.values`.
 
 status.py     the status of a delivery, its lane, its queue position and its reasons
 ids.py        time-ordered identifiers
@@ -9,4 +10,6 @@ receipts.py   what a provider's server reports later
 checks.py     what "test connection" found out about an account
 content.py    a tenant's rules for content, and what it tracks
 mail.py       mailboxes, attachments, bounce mailboxes
+routes.py     the steps of a fallback route
+digests.py    how messages are gathered into one
 """

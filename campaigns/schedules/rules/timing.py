@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
+from campaigns.arming.waves import FIRST, LAST
 from campaigns.models import Schedule
 from campaigns.schedules.rules.cron import read_cron
 from campaigns.schedules.rules.rrule import LEAST_MINUTES, read_rrule
@@ -21,7 +22,7 @@ from notifier.values.zones import zone
 #: the first one; UTC+14 is written Etc/GMT-14
 FIRST_ZONE, LAST_ZONE = ZoneInfo("Etc/GMT-14"), ZoneInfo("Etc/GMT+12")
 #: a campaign at each recipient's local time is on time until the last zone has passed
-AROUND_THE_EARTH = timedelta(hours=26)
+AROUND_THE_EARTH = LAST - FIRST
 _FORM = "%Y-%m-%dT%H:%M"
 _UTC = ZoneInfo("UTC")
 #: slots that are compared to find two that lie too close: a day has 96 at most

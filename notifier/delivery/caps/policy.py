@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from notifier.delivery.planning.cap_rules import CapWindow
+from notifier.values.timestamps import utc_minute
 from tenants.models import Category
 from tenants.models.consent import OverCap
 
@@ -25,4 +26,4 @@ def next_window(full: Sequence[CapWindow]) -> datetime:
 
 def describe(full: Sequence[CapWindow]) -> str:
     """The full windows in words, for the detail of a message."""
-    return "; ".join(f"{w.cap}, from {w.window.start:%Y-%m-%d %H:%M} UTC on" for w in full)[:300]
+    return "; ".join(f"{w.cap}, from {utc_minute(w.window.start)} on" for w in full)[:300]

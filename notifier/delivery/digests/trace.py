@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC
 
 from notifier.delivery.digests.gathering import campaign_digest
 from notifier.delivery.planning.trace import PASSED, RuleResult, Trace, TraceRequest
 from notifier.models import Digest
 from notifier.values.duration import write_duration
+from notifier.values.timestamps import utc_minute
 from notifier.vocabulary.digests import DigestTerms
 from notifier.vocabulary.status import Reason
 
@@ -51,4 +51,4 @@ def _describe_open(tenant_id: uuid.UUID, recipient_id: uuid.UUID, category: str)
     ).first()
     if opened is None:
         return ""
-    return f"; one is open until {opened.closes_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC with {opened.items} items"
+    return f"; one is open until {utc_minute(opened.closes_at)} with {opened.items} items"

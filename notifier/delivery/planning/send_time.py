@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from notifier.errors import InvalidInput
-from notifier.values.zones import zone
+from notifier.values.zones import from_wall_clock
 from notifier.vocabulary.people import SendRequest
 
 #: a message may wait this long: a year from now, templates, consent and phone numbers have changed
@@ -32,9 +32,3 @@ def send_time(request: SendRequest, own_zone: str, tenant_zone: str, now: dateti
             code="before_send_at",
         )
     return at
-
-
-def from_wall_clock(local: datetime, zone_name: str) -> datetime:
-    """The UTC time at which a clock of the zone shows `local` (without a zone). The first of two such times; a time
-    that the clock skips moves forward by what is skipped."""
-    return local.replace(tzinfo=zone(zone_name), fold=0).astimezone(UTC)

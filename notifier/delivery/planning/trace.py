@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from notifier.channels import channel
@@ -16,6 +16,7 @@ from notifier.delivery.planning.closed_hours import ClosedHours, closed_hours_of
 from notifier.delivery.planning.plan import HasAccount, Plan, Planned, Suppressed, When, plan
 from notifier.delivery.planning.rule import Rule
 from notifier.delivery.planning.rules import CHANNEL_RULES, ChannelRule, preferred_channels
+from notifier.values.timestamps import clock_text, utc_minute
 from notifier.values.zones import zone
 from notifier.vocabulary.people import Address, Person
 from notifier.vocabulary.status import Kind, Mode, Reason
@@ -45,7 +46,7 @@ class Choice:
 
     def describe(self) -> str:
         by = f" by {self.source}" if self.source else ""
-        return f"changed {self.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC{by}"
+        return f"changed {utc_minute(self.at)}{by}"
 
 
 @dataclass(frozen=True)
@@ -225,9 +226,8 @@ def _describe_quiet_hours(request: TraceRequest) -> str:
     start, end = request.person.preferences.quiet_from, request.person.preferences.quiet_until
     if start is None or end is None or start == end:
         return "no quiet hours"
-    return (
-        f"quiet hours {_clock(start)}-{_clock(end)}{request.choices.describe('quiet_from')}; {_describe_zone(request)}"
-    )
+    choice = request.choices.describe("quiet_from")
+    return f"quiet hours {clock_text(start)}-{clock_text(end)}{choice}; {_describe_zone(request)}"
 
 
 def _describe_window(request: TraceRequest, name: str) -> str:
@@ -253,10 +253,6 @@ def _zone_of(request: TraceRequest) -> ZoneInfo:
 
 def _shown(at: datetime, request: TraceRequest) -> str:
     return f"{at.astimezone(_zone_of(request)):%Y-%m-%d %H:%M %Z}"
-
-
-def _clock(minute: int) -> str:
-    return f"{minute // 60:02}:{minute % 60:02}"
 
 
 def _result(reason: Reason, name: str, looked_at: str, said: str) -> RuleResult:

@@ -7,6 +7,7 @@ from typing import Any
 
 from notifier.delivery.planning.trace import PASSED, RuleResult
 from notifier.delivery.routes.show import CANCELLED, NOT_NEEDED, WAITING
+from notifier.values.timestamps import utc_minute
 from notifier.vocabulary.status import Reason
 
 
@@ -27,7 +28,7 @@ def _looked_at(step: Mapping[str, Any]) -> str:
 def _said(step: Mapping[str, Any]) -> str:
     at = step.get("leaves_at")
     said = {
-        WAITING: f"waits until {at:%Y-%m-%d %H:%M} UTC" if at is not None else "waits for the steps before it",
+        WAITING: f"waits until {utc_minute(at)}" if at is not None else "waits for the steps before it",
         NOT_NEEDED: f"suppressed: {Reason.NOT_NEEDED}",
         CANCELLED: "cancelled",
     }

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from notifier.delivery.planning.send_time import from_wall_clock
+from notifier.values.zones import from_wall_clock
 
 
 @pytest.mark.parametrize(
