@@ -75,9 +75,12 @@ def _days_at(here: ZoneInfo, at: datetime, days: int) -> Window:
     midnight = at.astimezone(here).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None, fold=0)
     if days == 7:
         midnight -= timedelta(days=midnight.weekday())
-    # a clock that is put back over midnight shows the next midnight twice
-    ends = [(midnight + timedelta(days=days)).replace(tzinfo=here, fold=fold).astimezone(UTC) for fold in (0, 1)]
-    return Window(midnight.replace(tzinfo=here).astimezone(UTC), min(end for end in ends if end > at))
+    # a clock that is put back over midnight shows the next midnight twice. Where a clock skips midnight, fold=1 is too
+    # early (Beirut, 30 March 2014)
+    first, second = (
+        (midnight + timedelta(days=days)).replace(tzinfo=here, fold=fold).astimezone(UTC) for fold in (0, 1)
+    )
+    return Window(midnight.replace(tzinfo=here).astimezone(UTC), first if first > at else max(first, second))
 
 
 def _hour_at(here: ZoneInfo, at: datetime) -> Window:

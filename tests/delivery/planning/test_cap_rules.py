@@ -71,6 +71,7 @@ def test_a_window_is_all_that_the_clock_calls_the_same_hour_day_or_week(
         ("hour", "America/New_York", "2026-11-01T05:30", "2026-11-01T05:00", "2026-11-01T06:00"),  # the first 01:30
         ("hour", "America/New_York", "2026-11-01T06:30", "2026-11-01T06:00", "2026-11-01T07:00"),  # the second
         ("hour", "Asia/Kathmandu", "2026-06-01T12:30", "2026-06-01T12:15", "2026-06-01T13:15"),
+        ("day", "Asia/Beirut", "2014-03-29T20:00", "2014-03-28T22:00", "2014-03-29T22:00"),  # before a skipped midnight
         ("day", "Pacific/Apia", "2011-12-30T09:00", "2011-12-29T10:00", "2011-12-30T10:00"),  # the 29th; no 30th
     ],
 )
