@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from campaigns.category import category_rule_of
@@ -51,7 +50,8 @@ def _links(campaign: Campaign, person: Person, compiled: templates.Compiled) -> 
         person.id,
         _CHANNEL,
         category_to_leave(rule.kind, rule.category),
-        end_of_link(datetime.now(UTC)),
+        # as in the email: whoever has an old email must not get a new link to the preferences by its page
+        end_of_link(campaign.armed_at or campaign.created_at),
         campaign_id=campaign.pk,
     )
     return link_values(compiled.links.get(_CHANNEL, ()), message)

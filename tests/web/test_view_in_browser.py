@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from campaigns.models import Audience, Campaign, Shard
 from campaigns.shard import payload
 from notifier.delivery import accept
 from notifier.delivery.content import templates
-from notifier.delivery.content.links import unsubscribe_link
+from notifier.delivery.content.links import preferences_link, unsubscribe_link
 from notifier.delivery.content.links.browser_link import BrowserLink, url_of
 from notifier.errors import Conflict, InvalidInput
 from notifier.models import Delivery, Notification, Template
@@ -101,6 +102,13 @@ def test_a_campaign_gives_each_recipient_its_own_links(ann: Recipient, client: C
     Recipient.objects.filter(pk=bob.pk).update(name="Robert")
     assert "Robert, cake" in client.get(path(pages[bob.pk], "view")).content.decode()  # as the person is now
     own = path(pages[bob.pk], "view")
+    # the page of an old email gives no new right: its link to the preferences ends with that of the email
+    for days, ended in ((29, False), (31, True)):
+        Campaign.objects.update(armed_at=datetime.now(UTC) - timedelta(days=days))
+        link_of_page = preferences_link.read_token(
+            path(client.get(own).content.decode(), "preferences").rpartition("/")[2]
+        )
+        assert link_of_page is not None and link_of_page.ended is ended
     Recipient.objects.filter(pk=bob.pk).update(status="erased")
     assert client.get(own).status_code == 404
 
