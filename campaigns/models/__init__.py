@@ -1,0 +1,21 @@
+"""The rows of campaigns: `audiences`, `campaigns`, `shards` (of an armed campaign), `schedules`. All packages of
+campaigns import them; they import the rows of the engine and of tenants, and `campaigns.wall_clock`."""
+
+from campaigns.models.audiences import Audience, AudienceMember
+from campaigns.models.campaigns import Campaign, Passed, Rollout
+from campaigns.models.schedules import CatchUp, Schedule, ScheduleSlot
+from campaigns.models.shards import AudienceRange, Shard, ShardPayload
+
+__all__ = [
+    "Audience",
+    "AudienceMember",
+    "AudienceRange",
+    "Campaign",
+    "CatchUp",
+    "Passed",
+    "Rollout",
+    "Schedule",
+    "ScheduleSlot",
+    "Shard",
+    "ShardPayload",
+]
