@@ -28,6 +28,7 @@ BATCH = 1_000
 COLUMNS = ("external_id", "category", "channel", "consent", "at", "source")
 _ANSWERS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 MAX_SOURCE = 300
+FIRST_YEAR = 1970
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ def _time(text: str) -> datetime | None:
     at = timestamps.parse(text)
     if at is not None and at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
-    return at if at is not None and at <= datetime.now(UTC) else None
+    # in UTC the first day of the year 1 may be one before it, which the database stores and Python cannot read back
+    return at if at is not None and at.year >= FIRST_YEAR and at <= datetime.now(UTC) else None
 
 
 # ---- applying ------------------------------------------------------------------------------------------------------

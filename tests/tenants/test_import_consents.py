@@ -78,10 +78,11 @@ def test_a_yes_does_not_overrule_a_later_no(people: People, ana: Recipient, colu
         ("ana,news,,maybe,2024-05-01,x", "consent"),
         ("ana,news,,yes,yesterday,x", "at"),
         (f"ana,news,,yes,{TOMORROW},x", "at"),
+        ("ana,news,,yes,0001-01-01T00:00:00+14:00,x", "at"),
         ("ana,news,,yes,2024-05-01,", "source"),
         ("ana,news,,yes,2024-05-01,x,y", "has 7 fields"),
     ],
-    ids=["recipient", "category", "channel", "consent", "no-time", "future", "source", "too-long"],
+    ids=["recipient", "category", "channel", "consent", "no-time", "future", "before-the-year-1", "source", "too-long"],
 )
 def test_a_bad_row_is_left_out_and_named(people: People, ana: Recipient, line: str, reason: str) -> None:
     result = read(people, line, "ana,news,email,yes,2024-05-01,x")
