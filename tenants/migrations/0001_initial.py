@@ -96,7 +96,8 @@ CREATE TRIGGER consent_delete AFTER DELETE ON tenants_recipient FOR EACH ROW EXE
 
 # Statement by statement, not row by row: an import stores a million recipients, and most tenants have erased nobody.
 # EXECUTE plans each statement anew: the plan that a session keeps from a statement of one row compared each address of
-# an import with each digest, 100,000 rows with 1,000 digests for more than nine minutes.
+# an import with each digest, 100,000 rows with 1,000 digests for more than nine minutes. Of an INSERT of 100,000 rows
+# with email and phone (5 s), the trigger takes 0.06 s while nobody is erased, and 1.5 s beside 1,000 erased addresses.
 SUPPRESS_ERASED = """
 -- over the tenant's salt, the channel and the address in small letters
 CREATE FUNCTION erased_digest(salt bytea, channel text, address text) RETURNS bytea LANGUAGE sql STABLE AS $$
