@@ -1033,6 +1033,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "opt-in proof",
                 "indexes": [
                     models.Index(fields=["tenant", "-id"], name="opt_in_proof_newest"),
                     models.Index(fields=["recipient", "category", "-id"], name="opt_in_proof_of_recipient"),

@@ -127,6 +127,7 @@ class OptInProof(TenantOwned):
     confirmed_with = models.CharField(max_length=300, blank=True)
 
     class Meta:
+        verbose_name = "opt-in proof"
         indexes = [
             models.Index(fields=["tenant", "-id"], name="opt_in_proof_newest"),
             models.Index(fields=["recipient", "category", "-id"], name="opt_in_proof_of_recipient"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from notifier.models import Template
+from notifier.models import FrequencyCap, Template
 from tenants import categories
 from tenants.models import AuditLog, Category, Preference, Recipient, User
 from tests.admin.conftest import Site
@@ -98,5 +98,6 @@ def test_a_kind_that_would_ignore_an_opt_out_is_refused_at_its_field(site: Site,
         "over_cap": "drop",
     }
     Template.objects.filter(category=category).update(category=None)
+    FrequencyCap.objects.filter(category=category).delete()
     category.delete()
     assert "kind" in errors(browser.post(url(Category, "add"), made))

@@ -35,8 +35,8 @@ def delete_ticked(browser: Browser, *rows: Model) -> Any:
 
 
 USED = [
-    (Template, "1 notification"),
-    (Recipient, "1 notification, 1 delivery, 1 inbox message"),
+    (Template, "1 notification, 1 digest setting"),
+    (Recipient, "1 opt-in proof, 1 notification, 1 delivery, 1 inbox message"),
 ]
 
 
@@ -128,7 +128,10 @@ def test_many_uses_are_counted_by_an_index_and_no_row_is_loaded(site: Site, log_
         )
         cursor.execute("ANALYZE notifier_notification")
     browser = log_in(site.people.ana)
-    for row, text in ((site.acme_rows[Template], "In use by more than 100 notifications."), (unused, "Are you sure")):
+    for row, text in (
+        (site.acme_rows[Template], "In use by more than 100 notifications, 1 digest setting."),
+        (unused, "Are you sure"),
+    ):
         with CaptureQueriesContext(connection) as queries:
             page = browser.get(url(Template, "delete", row.pk))
         assert text in page.content.decode()
