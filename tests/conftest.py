@@ -19,9 +19,10 @@ hypothesis.settings.load_profile("loaded")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """`make test` distributes the tests file by file, because tests of a file share fixtures; all flows share one
-    site. The marks must stand before pytest-xdist reads them in its own hook, which is `trylast`."""
+    site. First: pytest-xdist reads the marks in a hook of its own, which is registered later and so called earlier."""
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.as_posix()))
