@@ -135,6 +135,18 @@ def test_an_old_link_does_not_undo_a_later_opt_out(ann: Recipient, client: Clien
     assert opt_ins(ann) == [] and Preference.objects.get(recipient=ann).categories_off == ["news"]
 
 
+def test_the_link_of_an_earlier_mail_does_not_undo_a_later_opt_out(ann: Recipient, client: Client) -> None:
+    choose(ann, {"news": {"email": True}})
+    choose(ann, {"news": {"sms": True, "email": True}})  # the same mail
+    OptInProof.objects.update(asked_at=datetime.now(UTC) - PAUSE)
+    choose(ann, {"news": {"sms": True, "email": True}})
+    first, second = map(path_of, mails())
+    client.post(second)
+    choose(ann, {"news": False})
+    assert client.post(first).status_code == client.get(first).status_code == 410
+    assert opt_ins(ann) == [] and Preference.objects.get(recipient=ann).categories_off == ["news"]
+
+
 def test_a_link_ends_after_seven_days(ann: Recipient, client: Client) -> None:
     choose(ann, {"news": True})
     proof = OptInProof.objects.get()

@@ -12,8 +12,14 @@ from tenants.models import OptInProof, Preference
 
 
 def is_over(proof: OptInProof, now: datetime) -> bool:
-    """Whether the link can confirm no more."""
-    return proof.confirmed_at is None and proof.asked_at + LIFE <= now
+    """Whether the link can confirm no more: it is too old, or another mail's link has confirmed the same since this
+    mail left. An old link must not undo an opt-out that came after that confirmation."""
+    if proof.confirmed_at is not None:
+        return False
+    same = OptInProof.objects.filter(
+        recipient_id=proof.recipient_id, category=proof.category, entries__contains=proof.entries
+    )
+    return proof.asked_at + LIFE <= now or same.filter(confirmed_at__gt=proof.asked_at).exists()
 
 
 def without(opt_outs: Sequence[str], category: str, entries: Collection[str]) -> list[str]:
