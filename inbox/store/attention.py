@@ -10,7 +10,7 @@ from inbox.models import State
 from notifier.delivery.infra import bulk
 from notifier.delivery.infra.pg_arrays import pack
 
-# whoever changed a message has seen it. A snoozed message that came back has a number above seen_seq again
+# a recipient who changed a message has seen it. A snoozed message that came back has a number above seen_seq again
 _SEEN = """
 SELECT m.id FROM inbox_inboxmessage m JOIN inbox_feed f USING (recipient_id)
 WHERE m.id = ANY (%s) AND m.id BETWEEN %s AND %s AND (m.seq <= f.seen_seq OR m.revision > 0)

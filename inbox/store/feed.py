@@ -80,6 +80,17 @@ class Page:
     next_seq: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a page shows: a list of LISTS, one category or all, the words of a search, and messages below a number."""
+
+    state: str = "all"
+    category: str | None = None
+    q: str = ""
+    before_seq: int | None = None
+    limit: int = PAGE
+
+
 _COUNTERS = f"SELECT {', '.join(COLUMNS)} FROM inbox_feed WHERE recipient_id = %s"
 _COLUMNS = ", ".join(Message._fields)
 # a UNION of one state each, because an index scan of two states has no order
@@ -101,31 +112,23 @@ def counters(recipient_id: uuid.UUID) -> Counters:
     return from_row(row) if row else Counters()
 
 
-def newest(
-    recipient_id: uuid.UUID,
-    *,
-    state: str = "all",
-    category: str | None = None,
-    q: str = "",
-    before_seq: int | None = None,
-    limit: int = PAGE,
-) -> Page:
+def newest(recipient_id: uuid.UUID, query: Query) -> Page:
     """The messages of a list before a number, newest first. With `q`, a page may have no message and still have a next
     page: the search looks at SCANNED messages a request."""
-    conditions = " AND seq < %(before)s" if before_seq is not None else ""
-    conditions += " AND category = %(category)s" if category is not None else ""
-    values = {"recipient": recipient_id, "before": before_seq, "category": category}
-    words = search.words_of(q)
+    conditions = " AND seq < %(before)s" if query.before_seq is not None else ""
+    conditions += " AND category = %(category)s" if query.category is not None else ""
+    values = {"recipient": recipient_id, "before": query.before_seq, "category": query.category}
+    words, limit = search.words_of(query.q), query.limit
     if not words:
-        rows = _merged(LISTS[state], conditions, "DESC", {**values, "limit": limit + 1}, limit + 1)
+        rows = _merged(LISTS[query.state], conditions, "DESC", {**values, "limit": limit + 1}, limit + 1)
         return Page(rows[:limit], rows[limit - 1].seq if len(rows) > limit else None)
-    scan = _branches(LISTS[state], conditions, "DESC")
+    scan = _branches(LISTS[query.state], conditions, "DESC")
     values = {**values, **search.values_of(words), "limit": SCANNED, "scanned": SCANNED, "most": limit}
     with connection.cursor() as cursor:
         cursor.execute(search.statement(scan, _COLUMNS, len(words)), values)
-        found = cursor.fetchall()
-    scanned, lowest = found[0][-2:]
-    rows = [Message(*row[:-2]) for row in found if row[0] is not None]
+        matches = cursor.fetchall()
+    scanned, lowest = matches[0][-2:]
+    rows = [Message(*row[:-2]) for row in matches if row[0] is not None]
     if len(rows) == limit:
         return Page(rows, rows[-1].seq)
     return Page(rows, lowest if scanned == SCANNED else None)
@@ -140,7 +143,7 @@ def list_json(tenant_id: uuid.UUID, recipient_id: uuid.UUID, query: Mapping[str,
         rows = since(recipient_id, after, limit=query["limit"] + 1)
         page = Page(rows[: query["limit"]], rows[query["limit"] - 1].seq if len(rows) > query["limit"] else None)
     else:
-        page = newest(recipient_id, **query)
+        page = newest(recipient_id, Query(**query))
     messages = [message.as_json() for message in page.messages]
     return {"messages": messages, "more": page.next_seq is not None, "next_seq": page.next_seq, **counts.as_json()}
 

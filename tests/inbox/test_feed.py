@@ -34,9 +34,9 @@ def ids(recipient: Recipient) -> list[uuid.UUID]:
 
 def test_pages_go_backwards_and_forwards_without_overlap(dora: Recipient) -> None:
     send(*[message(dora, str(n)) for n in range(1, 8)])
-    newest = feed.newest(dora.pk, limit=3)
+    newest = feed.newest(dora.pk, feed.Query(limit=3))
     assert ([m.seq for m in newest.messages], newest.next_seq) == ([7, 6, 5], 5)
-    assert [m.seq for m in feed.newest(dora.pk, before_seq=5, limit=3).messages] == [4, 3, 2]
+    assert [m.seq for m in feed.newest(dora.pk, feed.Query(before_seq=5, limit=3)).messages] == [4, 3, 2]
     assert [m.seq for m in feed.since(dora.pk, 4, limit=2)] == [5, 6]
 
 
@@ -46,7 +46,7 @@ def test_marking_a_message_lowers_the_count_once_and_is_shown_in_the_history(dor
     for _ in range(3):
         after = mark_read(dora, first.envelope.delivery_id)
         assert after == Counters(last_seq=2, revision=1, unread=1, unseen=1, by_category={"news": (1, 1)})
-    assert [m.id for m in feed.newest(dora.pk, state="unread").messages] == [second.envelope.delivery_id]
+    assert [m.id for m in feed.newest(dora.pk, feed.Query(state="unread")).messages] == [second.envelope.delivery_id]
     history = DeliveryEvent.objects.filter(delivery_id=first.envelope.delivery_id)
     assert [event.what for event in history] == ["read"]
 
@@ -68,7 +68,7 @@ def test_a_message_of_another_recipient_is_not_found(dora: Recipient, emil: Reci
 
 
 def test_an_empty_inbox_can_be_read(dora: Recipient) -> None:
-    assert feed.newest(dora.pk) == feed.Page([], None)
+    assert feed.newest(dora.pk, feed.Query()) == feed.Page([], None)
     assert mark_read_up_to(dora, 10) == feed.counters(dora.pk) == Counters()
 
 

@@ -66,7 +66,7 @@ def reads_everything(plan: str) -> bool:
 )
 def test_every_filter_has_an_index(many: Recipient, filters: dict[str, Any]) -> None:
     with CaptureQueriesContext(connection) as queries:
-        assert feed.newest(many.pk, limit=10, **filters).messages
+        assert feed.newest(many.pk, feed.Query(limit=10, **filters)).messages
     [plan] = plans_of(queries)
     assert reads_everything(plan) is False
     assert "recipient_id_state_seq" in plan
@@ -92,7 +92,7 @@ def test_a_search_compares_a_bounded_number_of_messages_and_goes_on(many: Recipi
     before: int | None = None
     requests = 0
     while True:
-        page = feed.newest(many.pk, q="CAFÉ 20", before_seq=before, limit=100)
+        page = feed.newest(many.pk, feed.Query(q="CAFÉ 20", before_seq=before, limit=100))
         found += [m.seq for m in page.messages]
         requests += 1
         before = page.next_seq

@@ -43,7 +43,7 @@ def refuse_over_cap(rows: Sequence[Claimed], now: datetime) -> list[Outcome]:
 
 
 def _is_counted(row: Claimed) -> bool:
-    """Whether the row takes places now: a rehearsal and a test reach nobody, and a retry was counted before."""
+    """Whether the row takes places now: a rehearsal and a test reach no recipient, and a retry was counted before."""
     return row.mode == Mode.LIVE and not row.attempt and not row.in_doubt and row.recipient_id != NO_RECIPIENT
 
 

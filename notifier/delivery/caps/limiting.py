@@ -53,7 +53,7 @@ def withdraw(context: AcceptContext, refused: Sequence[Draft]) -> None:
 
 
 def _leaving(draft: Draft) -> dict[str, list[DeliveryRow]]:
-    """channel -> the rows that leave at once. Test messages reach nobody and are not counted."""
+    """channel -> the rows that leave at once. Test messages reach no recipient and are not counted."""
     rows: dict[str, list[DeliveryRow]] = {}
     if draft.request.mode == Mode.LIVE:
         for row in draft.rows:
