@@ -3,6 +3,7 @@
 * `models/`: tenants, members, API keys; recipients, devices, opt-outs; imports, the audit log.
 * `database/`: row-level security; `access` sets the tenants that a transaction sees.
 * `people/` and `imports/`: what a recipient's fields may hold, and CSV files of recipients.
+* `erasure` and `export`: what is stored of one person, emptied or shown, by what each package registers.
 * `login/` and `admin/`: the browser's side.
 
 The API, the engine, campaigns and the inbox call this package. It knows of them only what they register in

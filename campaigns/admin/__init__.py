@@ -2,8 +2,8 @@
 
 Django's autodiscovery imports this package, which registers the pages. The pages call `edit`, `lifecycle.controls`,
 `preflight` and `report`. Read `page`, then `campaign` (the panel of a campaign), `controls` and `workflow` (its
-buttons), `checklist`, `audience`, `schedules`,
-`shard`. docs/how-to/adding-an-admin-page.md says how to add a page.
+buttons), `checklist`, `audience`, `schedules`, `shard`, `explain`. docs/how-to/adding-an-admin-page.md says how to
+add a page.
 """
 
 from campaigns.admin.audience import AudienceAdmin

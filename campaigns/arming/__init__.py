@@ -6,7 +6,7 @@ Called by the API, the admin and the commands (`request_arm`, `disarm`) and by t
 
 Reading order: request, scheduler, run, ranges (the audience in ranges of some thousand entries; a range is one
 transaction of any worker, so that memory stays flat, progress shows, and a crash leaves the range to the next worker),
-waves, planning, topic_message, sharding, prepared, ledger, warm. `email_page` renders one email again, for its
+waves, planning, topic_message, caps, sharding, prepared, ledger, warm. `email_page` renders one email again, for its
 recipient's browser.
 """
 

@@ -14,5 +14,6 @@ admission    middleware: whether a caller may send a large body
 csp          middleware: the Content-Security-Policy
 health       /healthz and /readyz
 tracking     the links and images of emails by which opens and clicks are seen
-unsubscribe  the link of an email that opts out
+unsubscribe  the link of an email that opts out; opt_in: the link that confirms an opt-in
+preferences  a recipient's own page; view_in_browser: an email as a page
 """
