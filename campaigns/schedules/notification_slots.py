@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from campaigns.models import Schedule, ScheduleSlot
 from notifier.delivery import accept
 from notifier.delivery.accept import check
-from notifier.errors import NotifierError
+from notifier.errors import Conflict, NotifierError
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Mode
+from tenants.models import Recipient
 
 State = ScheduleSlot.State
 #: a refusal that names one of these will come again at each slot
@@ -32,9 +33,17 @@ def check_notification(schedule: Schedule) -> None:
     """Raise what would refuse the notification now, with the field inside of `notification`."""
     try:
         check(schedule.tenant_id, request_of(schedule))
+        _check_not_erased(schedule)
     except NotifierError as error:
         error.field = f"notification.{error.field}" if error.field else "notification"
         raise
+
+
+def _check_not_erased(schedule: Schedule) -> None:
+    """An acceptance would take the request and suppress its messages; a schedule would keep the data."""
+    recipient = Recipient.objects.filter(tenant_id=schedule.tenant_id, external_id=schedule.notification["recipient"])
+    if recipient.filter(status=Recipient.State.ERASED).exists():
+        raise Conflict("This person was erased and cannot be written to again.", field="recipient", code="erased")
 
 
 def run(schedule: Schedule, slot: ScheduleSlot) -> str:
