@@ -9,7 +9,7 @@ import pytest
 
 from campaigns.models import Schedule
 from notifier.vocabulary.status import Mode
-from tenants.models import AuditLog
+from tenants.models import AuditLog, Recipient
 from tests.campaigns.api.conftest import Api, AsWeb
 from tests.campaigns.conftest import Site
 from tests.campaigns.schedules.conftest import DAILY, MONDAY, REMINDER, WEEKLY, hours, reminder, sweep
@@ -53,6 +53,13 @@ def test_a_schedule_from_its_creation_to_its_end(site: Site, api: Api) -> None:
     assert list(acts) == [
         f"schedule.{act}" for act in ("create", "skip", "pause", "resume", "change", "cancel", "delete")
     ]
+
+
+def test_no_schedule_keeps_data_for_an_erased_person(site: Site, api: Api) -> None:
+    Recipient.objects.filter(tenant=site.acme, external_id=REMINDER["recipient"]).update(status="erased")
+    status, answer = api("POST", "/v1/schedules", body())
+    assert (status, answer["code"], answer["field"]) == (409, "erased", "notification.recipient")
+    assert not Schedule.objects.exists()
 
 
 def test_what_a_slot_made_is_listed(site: Site, api: Api) -> None:
