@@ -16,16 +16,19 @@ from django.views.decorators.csrf import csrf_exempt
 
 from notifier.api.framework.origin import origin_of
 from notifier.delivery.content.links.opt_in_link import OptInLink, read_token
+from notifier.delivery.content.links.preferences_link import new_link, url_of
 from notifier.delivery.opt_in.confirmation import confirm, is_over
 from notifier.vocabulary.status import ConsentSource
 from tenants.access import scope
-from tenants.models import Category, OptInProof, Recipient, Tenant
+from tenants.models import Category, OptInProof, Preference, Recipient, Tenant
 
 _EN = {
     "title": "Messages about {category}",
     "ask": "Do you want to get messages about “{category}” from {sender}?",
     "confirm": "Yes, I want them",
     "done": "Thank you. You will get messages about “{category}” from {sender}.",
+    "all_off": "You unsubscribed from everything. That still holds until you change it:",
+    "preferences": "your preferences",
     "ended": "This link has ended. Please ask {sender} for a new one.",
 }
 _DE = {
@@ -33,6 +36,8 @@ _DE = {
     "ask": "Möchten Sie Nachrichten zu „{category}“ von {sender} erhalten?",
     "confirm": "Ja, das möchte ich",
     "done": "Danke. Sie erhalten Nachrichten zu „{category}“ von {sender}.",
+    "all_off": "Sie haben alles abbestellt. Das gilt weiter, bis Sie es ändern:",
+    "preferences": "Ihre Einstellungen",
     "ended": "Dieser Link ist abgelaufen. Bitte fragen Sie {sender} nach einem neuen.",
 }
 _ES = {
@@ -40,6 +45,8 @@ _ES = {
     "ask": "¿Quiere recibir mensajes sobre «{category}» de {sender}?",
     "confirm": "Sí, los quiero",
     "done": "Gracias. Recibirá mensajes sobre «{category}» de {sender}.",
+    "all_off": "Canceló la suscripción a todo. Eso sigue vigente hasta que lo cambie:",
+    "preferences": "sus preferencias",
     "ended": "Este enlace ha caducado. Pida uno nuevo a {sender}.",
 }
 _TEXTS: Mapping[str, Mapping[str, str]] = {"en": _EN, "de": _DE, "es": _ES}
@@ -86,7 +93,10 @@ def _page(request: HttpRequest, proof: OptInProof) -> HttpResponse:
     language = proof.language.partition("-")[0].lower()
     texts = _TEXTS.get(language, _EN)
     over = is_over(proof, datetime.now(UTC))
+    all_off = Preference.objects.filter(recipient_id=proof.recipient_id, everything_off=True).exists()
     context = {
+        "all_off": all_off,
+        "preferences_url": url_of(new_link(tenant.pk, proof.recipient_id)) if all_off else "",
         "tenant": tenant,
         "language": language if language in _TEXTS else "en",
         "t": {name: text.format(**names) for name, text in texts.items()},

@@ -6,6 +6,7 @@ import hashlib
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import transaction
@@ -145,6 +146,15 @@ def test_the_link_of_an_earlier_mail_does_not_undo_a_later_opt_out(ann: Recipien
     choose(ann, {"news": False})
     assert client.post(first).status_code == client.get(first).status_code == 410
     assert opt_ins(ann) == [] and Preference.objects.get(recipient=ann).categories_off == ["news"]
+
+
+def test_after_everything_off_the_page_says_that_it_still_holds(ann: Recipient, client: Client) -> None:
+    choose(ann, {"news": True})
+    Preference.objects.update_or_create(recipient=ann, defaults={"tenant_id": ann.tenant_id, "everything_off": True})
+    page = client.post(path_of(mails()[0])).content.decode()
+    assert "Das gilt weiter" in page and "Danke" not in page
+    link = re.search(r'href="([^"]*/preferences/[^"]*)"', page)
+    assert link and client.get(urlsplit(link[1]).path).status_code == 200
 
 
 def test_a_link_ends_after_seven_days(ann: Recipient, client: Client) -> None:
