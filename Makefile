@@ -29,7 +29,7 @@ up: $(STAMP)  ## Start everything without the demo, until Ctrl-C
 	@$(RUN) -m notifier.local up
 
 test: $(STAMP)  ## Run the tests with their own servers (ARGS="-k inbox -x"; PROCESSES=2)
-	@TEST_PROCESSES=$(PROCESSES) $(RUN) -m pytest --numprocesses $(PROCESSES) --dist loadgroup $(ARGS)
+	@TEST_PROCESSES=$(PROCESSES) $(RUN) -m pytest --numprocesses $(PROCESSES) --dist loadscope $(ARGS)
 
 bench: $(STAMP) $(BENCH_STAMP)  ## Measure the speed beside h2load and other clients (BENCH_N=300000; BENCH_SHORT=1; bench/README.md)
 	@$(RUN) -m bench

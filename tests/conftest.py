@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import Any
 
 import hypothesis
 import pytest
 
 from tests import settings
+from tests.distribution import FileScheduling
 
 pytest_plugins = ["tests.fixtures", "tests.sandbox.fixtures"]
 
@@ -19,13 +21,9 @@ hypothesis.settings.load_profile("loaded")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`make test` distributes the tests file by file, because tests of a file share fixtures; all flows share one
-    site. First: pytest-xdist reads the marks in a hook of its own, which is registered later and so called earlier."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.as_posix()))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+    return FileScheduling(config, log)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -13,7 +13,7 @@ from tests.api.conftest import ApiSite, payload
 pytestmark = pytest.mark.django_db(transaction=True)
 KINDS = {
     "recipient", "devices", "preferences", "suppressions", "opt_in_proofs", "consent_changes", "requests", "messages",
-    "inbox", "next",
+    "inbox", "schedules", "next",
 }  # fmt: skip
 
 
