@@ -17,7 +17,7 @@ def _push(title: str) -> dict[str, object]:
 
 
 def _in_digest(tenant: Tenant) -> None:
-    setting = {"template": "summary", "window": "6s"}
+    setting = {"template": "summary", "window": "10s"}
     assert tenant.api.call("PUT", "/v1/categories/promotions/digest", setting).status == 201
     for person in PEOPLE:
         tenant.send(person, "item", data={"n": "1"})
@@ -45,7 +45,7 @@ def test_a_no_holds_for_what_waits_on_every_path(tenant: Tenant, sandbox: Sandbo
     campaign.arm()
     _in_retry(tenant, sandbox)
     _in_digest(tenant)
-    later = (datetime.now(UTC) + timedelta(seconds=4)).isoformat()
+    later = (datetime.now(UTC) + timedelta(seconds=8)).isoformat()
     for person in PEOPLE:
         tenant.send(person, "offer", data={"n": "scheduled"}, send_at=later)
     tenant.opt_out("ann")
