@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db import Error, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from notifier.vocabulary.ids import new_id
 from tenants import audit
@@ -168,7 +168,7 @@ def run_open(now: datetime) -> int:
 def _run_alone(erasure: Erasure, now: datetime) -> bool:
     try:
         return _run(erasure, now)
-    except Error:
+    except (OperationalError, InterfaceError):
         raise  # the database is away, or two transactions waited for each other: the next run tries again
     except Exception:
         log.exception("erasure broke off", action="erase", tenant=str(erasure.tenant_id), erasure=str(erasure.pk))

@@ -322,6 +322,34 @@ def test_an_erasure_that_cannot_end_does_not_keep_the_others(post: Post) -> None
     assert erase(a_person(post)).state == "done"
 
 
+def test_an_erasure_that_the_database_refuses_does_not_keep_the_others(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = erasure.request(post.person("t1", external_id="first"), Actor())
+
+    def refuse(tenant_id: uuid.UUID, recipient_id: uuid.UUID) -> erasure.Erased:
+        if recipient_id == first.recipient_id:
+            AuditLog.objects.filter(tenant_id=tenant_id).delete()  # append-only
+        return erasure.Erased(0)
+
+    monkeypatch.setitem(erasure._erasers, "refused", refuse)
+    assert erase(a_person(post)).state == "done"
+    first.refresh_from_db()
+    assert first.state == "running"
+
+
+def test_a_row_that_another_process_has_locked_is_erased_before_the_receipt_says_done(post: Post) -> None:
+    person = a_person(post)
+    a_notification(post)
+    for channel in ("push", "in_app"):
+        deliver(channel, (Lane.TRANSACTIONAL,))
+    with other_transaction() as cursor:
+        cursor.execute("SELECT FROM notifier_delivery WHERE recipient_id = %s FOR UPDATE", [person.pk])
+        assert erase(person).state == "running"
+    assert erase(person).state == "done"
+    assert tables_with(CANARY) == []
+
+
 @contextmanager
 def other_transaction() -> Iterator[CursorWrapper]:
     """A transaction of another process."""

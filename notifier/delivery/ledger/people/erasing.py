@@ -19,12 +19,13 @@ from tenants.erasure import Erased
 BATCH = 1_000
 _FINAL = ", ".join(str(int(status)) for status in sorted(FINAL))
 
+_HOLDS = "(address <> '' OR content IS NOT NULL OR detail <> '' OR provider_ref <> '' OR device_id IS NOT NULL)"
+
 # armed rows of a campaign are among them: their shard has the message, and campaigns.shard.erasing empties it there
 _ROWS = f"""
 WITH chosen AS MATERIALIZED (
   SELECT id FROM notifier_delivery
-  WHERE recipient_id = %s AND status IN ({Status.ARMED}, {_FINAL})
-    AND (address <> '' OR content IS NOT NULL OR detail <> '' OR provider_ref <> '' OR device_id IS NOT NULL)
+  WHERE recipient_id = %s AND status IN ({Status.ARMED}, {_FINAL}) AND {_HOLDS}
   LIMIT {BATCH} FOR UPDATE SKIP LOCKED
 ), emptied AS (
   UPDATE notifier_delivery d SET address = '', content = NULL, detail = '', provider_ref = '', device_id = NULL
@@ -42,9 +43,11 @@ _DIGESTS = """
 WITH gone AS (DELETE FROM notifier_digest WHERE recipient_id = %s RETURNING id)
 DELETE FROM notifier_digestitem i USING gone WHERE i.digest_id = gone.id
 """
-_UNFINISHED = f"""
-SELECT EXISTS (SELECT FROM notifier_delivery
-               WHERE recipient_id = %s AND status IN ({Status.QUEUED}, {Status.CLAIMED}, {Status.SENDING}))
+# a row that another process has locked is passed over above
+_LEFT = f"""
+SELECT EXISTS (
+  SELECT FROM notifier_delivery
+  WHERE recipient_id = %s AND (status IN ({Status.QUEUED}, {Status.CLAIMED}, {Status.SENDING}) OR {_HOLDS}))
 """
 
 
@@ -59,6 +62,6 @@ def erase(tenant_id: uuid.UUID, recipient_id: uuid.UUID) -> Erased:
             cursor.execute(_ROWS, [recipient_id])
             [changed] = cursor.fetchone()
             rows += changed
-        cursor.execute(_UNFINISHED, [recipient_id])
-        [unfinished] = cursor.fetchone()
-    return Erased(rows, left=unfinished)
+        cursor.execute(_LEFT, [recipient_id])
+        [left] = cursor.fetchone()
+    return Erased(rows, left=left)
