@@ -195,18 +195,7 @@ def _create_ledger(tenant: Tenant, recipient: Recipient, version: TemplateVersio
         ),
         ProviderAccount.objects.create(tenant=tenant, name=f"sandbox {word}", provider="fcm", sandbox=True),
         EngagementCount.objects.create(tenant=tenant, campaign_id=new_id(), kind=word, machine=False, total=3),
-        Digest.objects.create(
-            tenant=tenant,
-            recipient_id=recipient.pk,
-            category=f"{word}-news",
-            template=f"{word}-welcome",
-            channels=["push"],
-            max_items=5,
-            items=1,
-            opened_at=NOW,
-            closes_at=NOW,
-            latest_close=NOW,
-        ),
+        _create_digest(tenant, recipient, word),
         Receipt.objects.create(
             tenant=tenant,
             account_id=new_id(),
@@ -218,6 +207,19 @@ def _create_ledger(tenant: Tenant, recipient: Recipient, version: TemplateVersio
         ),
     ]
     return {type(row): row for row in (notification, delivery, *rows)}
+
+
+def _create_digest(tenant: Tenant, recipient: Recipient, word: str) -> Digest:
+    columns = {"category": f"{word}-news", "template": f"{word}-welcome", "channels": ["push"]}
+    times = dict.fromkeys(("opened_at", "closes_at", "latest_close"), NOW)
+    return Digest.objects.create(
+        tenant=tenant,
+        recipient_id=recipient.pk,
+        max_items=5,
+        items=1,
+        **columns,
+        **times,
+    )
 
 
 @dataclass(frozen=True)
