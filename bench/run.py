@@ -22,7 +22,8 @@ from bench.site import BenchSite
 from bench.tenants import BenchTenant, fill_tenant, tokens_of
 from notifier.demo.client import CallFailed
 from notifier.local.console import Say
-from notifier.local.servers.ports import free_port
+from notifier.local.servers.ports import free_ports
+from notifier.local.stack import SANDBOX_PORTS
 from notifier.sandbox.identity import load_identity
 from notifier.vocabulary.status import Status
 
@@ -40,7 +41,8 @@ class Bench:
     def __init__(self, options: Options, folder: Path, say: Say) -> None:
         self.options = options
         self.say = say
-        port = free_port()
+        # one of the sinks is the sandbox, which also listens on the ports after its own
+        port = free_ports(SANDBOX_PORTS)
         self.address = SinkAddress(folder / "sinks", folder / "certificates", port)
         load_identity(self.address.certificates, self.address.origin)
         self.site = BenchSite(folder, self.address, say, test=options.short)

@@ -19,7 +19,7 @@ PROJECT_ID = "notifier-sandbox"  #: of the account through which a tenant in the
 SEND_PATH = f"/v1/projects/{PROJECT_ID}/messages:send"
 FCM_ACCEPTED = '{"name":"projects/notifier-sandbox/messages/0:1700000000000000%31bd1c9631bd1c96"}'
 TOKEN_GRANT = '{"access_token":"ya29.c.' + "b" * 180 + '","expires_in":3599,"token_type":"Bearer"}'
-START_TIMEOUT = 15.0
+START_TIMEOUT = 60.0
 
 
 class SinkFailed(Exception):

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
+from notifier.local.servers.ports import free_ports
 from notifier.sandbox.callbacks import Callbacks, Site
 from notifier.sandbox.control_api import ControlApi
 from notifier.sandbox.fake_service import Answer, FakeServer, FakeService, Incoming, json_answer
@@ -122,12 +123,12 @@ async def serve(folder: Path, port: int, host: str, sites: Sequence[Site]) -> No
 
 
 def _listen(host: str, port: int, offsets: list[int]) -> list[socket.socket]:
-    """Sockets on `port` and the ports after it by `offsets`. Port 0: the first free port whose others are free."""
+    """Sockets on `port` and the ports after it by `offsets`. Port 0: any port that is free with those after it."""
     for _ in range(1 if port else 50):
         sockets: list[socket.socket] = []
+        first = port or free_ports(max(offsets) + 1)
         try:
             for offset in offsets:
-                first = sockets[0].getsockname()[1] if sockets else port
                 sockets.append(socket.create_server((host, first + offset), backlog=1024))
             return sockets
         except (OSError, OverflowError) as error:

@@ -24,6 +24,7 @@ from notifier.channels.email import EmailMessage
 from notifier.delivery.accounts import receipts_address, registry
 from notifier.delivery.bounces import accounts_with_mailbox, read_mailbox, read_mailboxes, tenants_with_mailbox
 from notifier.delivery.receipts import reading, sealing
+from notifier.local.servers.ports import free_port
 from notifier.mail_reports.return_path import address_for
 from notifier.models import ProviderAccount, Receipt
 from notifier.providers.smtp import Smtp, SmtpConfig
@@ -41,7 +42,7 @@ from tests.mail_reports import samples
 from tests.receipts.deliveries import a_delivery
 from tests.transport.mailboxes import postfix
 from tests.transport.mailboxes.conftest import mail_server, trusted  # noqa: F401
-from tests.transport.mailboxes.dovecot import PASSWORD, Dovecot, free_port
+from tests.transport.mailboxes.dovecot import PASSWORD, Dovecot
 from tests.transport.mailboxes.postfix import Postfix
 
 DELIVERY = uuid.uuid4()

@@ -33,6 +33,7 @@ from notifier.delivery.content import templates
 from notifier.delivery.send import deliver
 from notifier.demo.content import LAYOUT_KEY, TEMPLATES, layout
 from notifier.local.processes.programs import PROJECT
+from notifier.local.servers.ports import free_port
 from notifier.models import ProviderAccount, Template
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Lane
@@ -46,11 +47,6 @@ NAME = "Łukasz O'Neil & Co"
 #: of a mail's elements and styles, the least and the largest share that mail clients support and do not support, by
 #: the statistics of caniemail.com
 SUPPORTED_PERCENT, UNSUPPORTED_PERCENT = 90, 2  #: the rest is supported in part
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 class Mailpit:

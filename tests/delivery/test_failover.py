@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from socket import socket
 from uuid import UUID
 
 import pytest
@@ -15,6 +13,7 @@ from notifier.delivery.accounts import health, registry
 from notifier.delivery.content import templates
 from notifier.delivery.send import deliver
 from notifier.delivery.sweep import sweep
+from notifier.local.servers.ports import free_port
 from notifier.models import Delivery, ProviderAccount, Template
 from notifier.providers.base import Answers
 from notifier.providers.smtp import Smtp, SmtpConfig
@@ -62,9 +61,7 @@ def a_live_shop(kind: str) -> Shop:
 
 def an_account(shop: Shop, name: str, weight: int = 100) -> ProviderAccount:
     """An account whose mail server nothing listens at."""
-    with closing(socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     account = ProviderAccount(tenant=shop.tenant, name=name, provider="smtp", weight=weight)
     config = {"host": "127.0.0.1", "port": port, "security": "none", "from_address": "shop@example.com"}
     registry.save_config(account, config)

@@ -17,12 +17,12 @@ from inbox.models import Feed, InboxMessage
 from inbox.store import announcements
 from inbox.store.announcements import group_name
 from inbox.store.counters import Counters
+from notifier.local.servers.ports import free_port
 from notifier.providers.base import provider_class
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.verdicts import Permanent, Sent
 from tenants.models import Recipient
 from tests.inbox.conftest import announced_through, message, send
-from tests.inbox.web import free_port
 
 
 def titles(recipient: Recipient) -> list[tuple[int, str]]:

@@ -14,10 +14,11 @@ import redis
 from inbox.store import announcements
 from inbox.tokens import mint
 from notifier.local.servers import binaries
+from notifier.local.servers.ports import free_port
 from notifier.vocabulary.verdicts import Sent
 from tenants.models import Recipient
 from tests.inbox.conftest import announced_through, message, send
-from tests.inbox.web import Socket, Web, free_port
+from tests.inbox.web import Socket, Web
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

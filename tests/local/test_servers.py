@@ -21,7 +21,7 @@ from notifier.local.console import say_nothing
 from notifier.local.processes import drop_privileges
 from notifier.local.processes.child import ProcessFailed
 from notifier.local.processes.programs import PROJECT
-from notifier.local.servers.ports import free_port
+from notifier.local.servers.ports import free_port, free_ports
 from notifier.local.stack import Stack
 
 AS_ANOTHER_USER = """
@@ -113,12 +113,17 @@ def test_a_database_without_the_web_roles_address_is_refused(tmp_path: Path) -> 
 
 
 def test_a_free_port_replaces_a_busy_one() -> None:
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        holder.listen()
-        busy = holder.getsockname()[1]
+    busy = free_port()
+    with socket.create_server(("127.0.0.1", busy)):
         assert free_port(busy) not in (0, busy)
     assert free_port(busy) == busy
+
+
+def test_no_outgoing_connection_takes_a_chosen_port_and_none_is_chosen_twice() -> None:
+    lowest, highest = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    chosen = [port for _ in range(100) for first in (free_ports(3),) for port in range(first, first + 3)]
+    assert len(set(chosen)) == 300
+    assert not [port for port in chosen if lowest <= port <= highest]
 
 
 # ---- as root, and as another user ------------------------------------------------------------------------------------

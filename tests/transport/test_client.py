@@ -4,12 +4,12 @@ truly."""
 from __future__ import annotations
 
 import os
-import socket
 import threading
 from pathlib import Path
 
 import pytest
 
+from notifier.local.servers.ports import free_port
 from notifier.transport import http_client
 from notifier.vocabulary.http import LARGEST_ANSWER, HttpClient, Request, Response, TokenRefused, TransportError
 from notifier.vocabulary.verdicts import InDoubt, Permanent, Sent, Verdict
@@ -82,9 +82,7 @@ def test_a_connection_told_to_go_away_is_replaced(sandbox: Sandbox) -> None:
 
 
 def test_nothing_has_begun_when_no_server_listens() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     assert not error_of(f"https://127.0.0.1:{port}/", None).begun
 
 

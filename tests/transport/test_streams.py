@@ -3,11 +3,11 @@ refused some."""
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Sequence
 
 import pytest
 
+from notifier.local.servers.ports import free_port
 from notifier.transport.curl.client import CurlClient
 from notifier.transport.h2 import frames as f
 from notifier.transport.h2.client import Http2Client
@@ -168,8 +168,7 @@ def test_requests_that_wait_for_a_silent_server_fail_and_have_not_begun(running:
 
 
 def test_requests_that_wait_for_an_unreachable_server_fail_at_once(make_client: MakeClient) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        origin = f"https://127.0.0.1:{free.getsockname()[1]}"
+    origin = f"https://127.0.0.1:{free_port()}"
     received = batch_answers(make_client(None), RequestTemplate("POST", origin, "/", (), timeout=5.0), [b"x"] * 2_000)
     assert all(isinstance(one, TransportError) and not one.begun for one in received)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from pathlib import Path
 
+from notifier.local.servers.ports import free_port
 from notifier.transport.auto import AutoClient
 from notifier.transport.h2.client import Http2Client
 from notifier.transport.h2.options import Times
@@ -133,7 +133,6 @@ def test_warm_connections_are_not_kept_for_ever(running: Sandbox) -> None:
 
 
 def test_warming_never_raises(make_client: MakeClient, running: Sandbox) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     for origin in (f"https://127.0.0.1:{port}", "https://no-such-host.invalid", "http://127.0.0.1", "nonsense"):
         assert make_client(running.ca).warm(origin) == 0

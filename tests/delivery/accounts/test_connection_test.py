@@ -17,6 +17,7 @@ from pytest_django import Settings
 
 from notifier.delivery.accounts import connection_test, registry
 from notifier.delivery.accounts.sender_dns import check_sender
+from notifier.local.servers.ports import free_port
 from notifier.models import ProviderAccount
 from notifier.vocabulary.checks import SenderDomain
 from tests.delivery.build import Shop
@@ -56,8 +57,7 @@ class MailServer:
 @pytest.fixture
 def mail_server() -> Iterator[tuple[MailServer, int]]:
     handler = MailServer()
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     controller = Controller(handler, hostname="127.0.0.1", port=port)
     controller.start()
     yield handler, port
@@ -163,8 +163,7 @@ def test_words_that_cannot_be_stored_are_left_out(shop: Shop, settings: Settings
 
 @pytest.mark.django_db
 def test_a_server_that_is_not_there_and_a_dns_that_is_not_there_are_told_apart(shop: Shop, settings: Settings) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     settings.DNS_SERVERS = [f"127.0.0.1:{port}"]
     account = an_account(shop, port=port)
     assert results(account) == {"connection": False, "SPF": None, "DKIM": None, "DMARC": None}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import email
 import email.policy
 import smtplib
-import socket
 from email.message import EmailMessage as Parsed
 from typing import Any
 
 import mailparser
 from aiosmtpd.controller import Controller
 
+from notifier.local.servers.ports import free_port
 from notifier.providers.mime import compose
 from notifier.vocabulary.mail import Mailbox
 from tests.providers.full_emails import PDF, PNG, SUBJECT, TEXT, full_email
@@ -59,9 +59,7 @@ def test_aiosmtpd_takes_it() -> None:
             received.append(envelope.content)
             return "250 OK"
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     controller = Controller(Handler(), hostname="127.0.0.1", port=port)
     controller.start()
     try:

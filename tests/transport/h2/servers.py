@@ -13,6 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from notifier.local.servers.ports import free_port
+
+#: seconds; other load on the machine may delay a start
+START_TIMEOUT = 60.0
+
 
 def program(name: str, package: str) -> str:
     path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
@@ -21,11 +26,12 @@ def program(name: str, package: str) -> str:
     return path
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+def is_listening(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
@@ -33,13 +39,11 @@ def running(command: list[str], port: int) -> Iterator[str]:
     """The origin, while the program runs."""
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        for _ in range(500):
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                assert server.poll() is None, f"{command[0]} ended"
-                time.sleep(0.02)
+        until = time.monotonic() + START_TIMEOUT
+        while not is_listening(port):
+            assert server.poll() is None, f"{command[0]} ended"
+            assert time.monotonic() < until, f"{command[0]} does not listen"
+            time.sleep(0.02)
         yield f"https://127.0.0.1:{port}"
     finally:
         server.terminate()

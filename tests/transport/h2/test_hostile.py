@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from notifier.local.servers.ports import free_port
 from notifier.transport.h2 import frames as f
 from notifier.transport.h2.client import Http2Client
 from notifier.transport.h2.frames import frame
@@ -203,8 +204,7 @@ def test_warming_opens_as_many_connections_as_asked_and_they_are_used(running: S
 
 
 def test_warming_a_port_where_no_server_listens_opens_no_connection() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     client = Http2Client()
     assert client.warm(f"https://127.0.0.1:{port}") == 0
     assert client.warm("http://127.0.0.1") == 0

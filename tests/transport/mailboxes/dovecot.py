@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from notifier.local.servers.ports import free_port
 from notifier.sandbox.identity import load_identity
 from notifier.vocabulary.mail import BounceMailbox
 
@@ -127,11 +128,6 @@ def start(folder: Path, *, mechanisms: str = "plain login") -> Dovecot:
     for port in ports.values():
         _wait_for(port, process, folder / "log")
     return Dovecot(folder, identity.ca, ports, process)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from notifier.local.servers.ports import free_port
 from notifier.sandbox.identity import load_identity
 from notifier.transport import egress
 from notifier.transport.mailboxes import MailboxError, open_mailbox
@@ -182,8 +183,7 @@ def test_a_name_that_no_host_can_have_is_no_connection(host: str, protocol: str)
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     mailbox = BounceMailbox("imap", "127.0.0.1", port, "tls", "ann", "secret")
     with pytest.raises(MailboxError, match="no connection"), open_mailbox(mailbox):
         pass

@@ -20,6 +20,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from notifier.local.servers.ports import free_port
 from notifier.transport.smtp.client import SmtpClient
 from notifier.vocabulary.http import (
     WITHDRAWN,
@@ -71,11 +72,6 @@ def sink(tmp_path: Path) -> Iterator[str]:
     yield f"smtp://127.0.0.1:{port}"
     process.kill()
     process.wait()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def wait_for_port(port: int) -> None:
