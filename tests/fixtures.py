@@ -17,6 +17,7 @@ from django.test import Client
 
 from notifier.vocabulary.status import Mode
 from tenants.models import ApiKey, Member, Tenant, User
+from tests.inbox.web import Web
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,14 @@ def people(db: None) -> People:
     Member.objects.create(tenant=acme, user=ben, role=Member.Role.MARKETER)
     Member.objects.create(tenant=globex, user=cleo, role=Member.Role.OWNER)
     return People(acme, globex, ana, ben, cleo, api_key(acme), api_key(globex))
+
+
+@pytest.fixture(scope="session")
+def web(django_db_setup: None) -> Iterator[Web]:
+    """One web process for all tests. It sees only committed rows."""
+    server = Web()
+    yield server
+    server.stop()
 
 
 @contextmanager

@@ -6,13 +6,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests.flows.sandbox import Sandbox
 from tests.flows.site import Site
 from tests.flows.tenant import Tenant
 from tests.flows.wait import until
-from tests.inbox.push_browser import chromium_browser, new_person
+from tests.inbox.push_browser import new_person
 
 pytestmark = pytest.mark.browser
 LINK = """
@@ -30,12 +30,12 @@ def demo_page(site: Site, tenant: Tenant) -> str:
 
 
 def test_a_push_reaches_the_browser_and_its_click_is_counted(
-    site: Site, tenant: Tenant, sandbox: Sandbox, chromium: str
+    site: Site, tenant: Tenant, sandbox: Sandbox, chrome: Browser
 ) -> None:
     tenant.person("ann")
     tenant.publish("order", "order-updates", {"push": {"en": PARTS}})
     tenant.track("on")
-    with chromium_browser(chromium) as opened, new_person(opened, site.url, sandbox.subscription) as browser:
+    with new_person(chrome, site.url, sandbox.subscription) as browser:
         page = browser.page
         page.goto(f"{site.url}/healthz")
         browser.permit("granted")

@@ -20,7 +20,6 @@ from notifier.vocabulary.people import Address
 from notifier.vocabulary.verdicts import Verdict
 from tenants.models import Recipient
 from tests.fixtures import People
-from tests.inbox.web import Web
 
 
 def message(to: Recipient, title: str = "Hello", **content: str) -> InAppMessage:
@@ -63,11 +62,3 @@ def emil(people: People) -> Recipient:
 def zoe(people: People) -> Recipient:
     """A recipient of the other tenant."""
     return Recipient.objects.create(tenant=people.globex, external_id="zoe", name="Zoe")
-
-
-@pytest.fixture(scope="session")
-def web(django_db_setup: None) -> Iterator[Web]:
-    """One web process for all tests. It sees only committed rows."""
-    server = Web()
-    yield server
-    server.stop()

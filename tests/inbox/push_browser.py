@@ -6,18 +6,16 @@ Only `PushManager` is replaced, in the page. Permission, service worker, notific
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, Worker, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Worker
 
 from notifier.sandbox.web_push import subscriptions
+from tests.browser import TIMEOUT
 
-SECONDS = 30_000
-QUIET = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
 _PUSH_MANAGER = """(() => {
   const KEPT = "subscription of the test";
   const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
@@ -108,25 +106,14 @@ class PushBrowser:
 
 
 @contextmanager
-def chromium_browser(path: str) -> Iterator[Browser]:
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # playwright's own loop makes Django believe that we are asynchronous
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=QUIET.split())
-        expect.set_options(timeout=SECONDS)
-        yield opened
-        opened.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
-@contextmanager
 def new_person(
-    chromium: Browser, origin: str, make_subscription: Callable[[str], Any] = _make_subscription
+    chrome: Browser, origin: str, make_subscription: Callable[[str], Any] = _make_subscription
 ) -> Iterator[PushBrowser]:
     """A browser without cookies, workers and permissions. The test fails if it reports an error of a script or of the
     policy."""
-    context = chromium.new_context(viewport={"width": 1180, "height": 780})
+    context = chrome.new_context(viewport={"width": 1180, "height": 780})
     page = context.new_page()
-    page.set_default_timeout(SECONDS)
+    page.set_default_timeout(TIMEOUT)
     browser = PushBrowser(context, page, origin)
     page.on("pageerror", lambda error: browser.errors.append(str(error)))
     page.on("console", lambda e: browser.errors.append(e.text) if "Content Security" in e.text else None)

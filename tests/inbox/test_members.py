@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +10,7 @@ import pytest
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from inbox.http import api, preferences_api, push_api
 from inbox.http.base import InboxView
@@ -20,9 +18,9 @@ from inbox.http.demo_page import VIEWED, demo_link
 from inbox.models import Feed, InboxMessage
 from notifier.sandbox.web_push import subscriptions
 from tenants.models import AuditLog, ConsentChange, Member, Preference, Recipient, User
+from tests.browser import log_in
 from tests.fixtures import People, as_web_role
 from tests.inbox.conftest import message, send
-from tests.inbox.test_page import QUIET, SECONDS
 from tests.inbox.web import Socket, Web
 
 ROLES = ["viewer", "marketer", "owner", "operator"]
@@ -179,29 +177,16 @@ def test_the_socket_of_a_member_gets_messages_and_is_closed_when_it_marks_one(
     assert InboxMessage.objects.get(recipient_id=dora.pk, seq=1).read_at is None
 
 
-@pytest.fixture
-def browser(chromium: str) -> Iterator[Any]:
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=QUIET.split())
-        yield opened.new_context()
-        opened.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
 def test_the_page_of_a_member_has_no_buttons_to_mark_messages(
-    browser: Any, web: Web, people: People, dora: Recipient
+    tab: Page, web: Web, people: People, dora: Recipient
 ) -> None:
     send(message(dora, "one", link="https://example.com/one"))
-    cookie = logged_in(people.ben).cookies["sessionid"].value
-    browser.add_cookies([{"name": "sessionid", "value": cookie, "url": web.origin}])
-    page = browser.new_page()
-    page.set_default_timeout(SECONDS)
-    page.goto(f"{web.origin}/inbox/?recipient=dora")
-    expect(page.locator("notifier-inbox")).to_have_attribute("data-state", "live", timeout=SECONDS)
-    expect(page.get_by_role("listitem")).to_contain_text("one", timeout=SECONDS)
-    expect(page.get_by_role("link", name="Open: one")).to_be_visible(timeout=SECONDS)
+    log_in(tab, web, people.ben)
+    tab.goto(f"{web.origin}/inbox/?recipient=dora")
+    expect(tab.locator("notifier-inbox")).to_have_attribute("data-state", "live")
+    expect(tab.get_by_role("listitem")).to_contain_text("one")
+    expect(tab.get_by_role("link", name="Open: one")).to_be_visible()
     for name in ("Mark as read: one", "Mark all as read"):
-        expect(page.get_by_role("button", name=name)).to_have_count(0, timeout=SECONDS)
+        expect(tab.get_by_role("button", name=name)).to_have_count(0)

@@ -12,45 +12,25 @@ from typing import Literal
 import pytest
 from django.db import transaction
 from django.test import Client
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from inbox.http.demo_page import demo_link
 from inbox.store.changes import act
 from inbox.store.snoozes import wake_due
 from notifier.channels.in_app import InAppMessage
 from tenants.models import Category, Recipient
+from tests.browser import open_page
 from tests.fixtures import People
 from tests.inbox.conftest import message, send
 from tests.inbox.web import Web
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
-QUIET = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
-SECONDS = 30_000
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Page]:
-    # playwright's own loop makes Django believe that we are asynchronous
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=QUIET.split())
-        page = opened.new_context(viewport={"width": 1180, "height": 780}).new_page()
-        page.set_default_timeout(SECONDS)
-        expect.set_options(timeout=SECONDS)
-        yield page
-        opened.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
 @pytest.fixture
-def page(browser: Page) -> Iterator[Page]:
-    """A page whose test fails if the browser reports an error: of the policy, of a script, of a missing file."""
-    errors: list[str] = []
-    browser.on("pageerror", lambda error: errors.append(str(error)))
-    browser.on("console", lambda entry: errors.append(entry.text) if "Content Security" in entry.text else None)
-    yield browser
-    browser.goto("about:blank")
-    assert errors == []
+def page(chrome: Browser) -> Iterator[Page]:
+    with open_page(chrome, viewport={"width": 1180, "height": 780}) as page:
+        yield page
 
 
 def visit(page: Page, web: Web, recipient: Recipient) -> None:
@@ -102,7 +82,6 @@ def test_marking_all_as_read_is_shown_in_another_tab(page: Page, web: Web, dora:
     expect(page.get_by_role("heading", name="Notifications", exact=True)).to_be_focused()
     expect(other.get_by_role("button", name="Notifications", exact=True)).to_be_visible()
     expect(other.locator("li.unread")).to_have_count(0)
-    other.close()
 
 
 def test_the_widget_reconnects_after_a_restart_of_the_web_process(page: Page, web: Web, dora: Recipient) -> None:
@@ -223,7 +202,6 @@ def test_opening_the_list_takes_the_badge_away_in_every_tab_and_leaves_the_messa
     expect(page.locator(".badge")).to_be_hidden()
     expect(other.locator(".badge")).to_be_hidden()
     expect(page.locator("li.unread")).to_have_count(3)
-    other.close()
 
 
 def test_messages_are_handled_with_keys_and_the_focus_stays_in_the_list(page: Page, web: Web, dora: Recipient) -> None:
@@ -341,17 +319,13 @@ def test_the_widget_fits_a_phone_in_light_and_dark_mode(page: Page, web: Web, do
     page.get_by_role("button", name="Mark as read: Welcome to ACME").click()
     expect(page.get_by_role("button", name="Notifications, 2 unread")).to_be_visible()
     page.mouse.move(0, 700)
-    try:
-        schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-        for scheme in schemes:
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            for name, width, height in (("desktop", 1180, 720), ("phone", 390, 780), ("narrow", 320, 700)):
-                page.set_viewport_size({"width": width, "height": height})
-                page.screenshot(path=folder / f"inbox-{name}-{scheme}.png")
-                assert page.evaluate("document.documentElement.scrollWidth") <= width
-    finally:
-        page.set_viewport_size({"width": 1180, "height": 780})
-        page.emulate_media(color_scheme="light", reduced_motion="no-preference")
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for scheme in schemes:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        for name, width, height in (("desktop", 1180, 720), ("phone", 390, 780), ("narrow", 320, 700)):
+            page.set_viewport_size({"width": width, "height": height})
+            page.screenshot(path=folder / f"inbox-{name}-{scheme}.png")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_only_members_and_signed_links_open_the_page(people: People, dora: Recipient, zoe: Recipient) -> None:

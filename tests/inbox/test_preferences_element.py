@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from inbox.http.demo_page import demo_link
 from notifier.models import Delivery
 from tenants.models import Category, Preference, Recipient
 from tenants.people.opt_out import opt_out
+from tests.browser import open_page
 from tests.inbox.web import Web
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
-QUIET = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
-SECONDS = 30_000
 
 
 @pytest.fixture
-def page(chromium: str, web: Web, dora: Recipient) -> Iterator[Page]:
+def page(chrome: Browser, web: Web, dora: Recipient) -> Iterator[Page]:
     """The demo page of Dora, who has an inbox and an email address; `news` needs a double opt-in."""
     for key, kind, opt_in in (("offers", "marketing", ""), ("news", "marketing", "double"), ("alerts", "critical", "")):
         Category.objects.create(tenant=dora.tenant, key=key, name=key.title(), kind=kind, opt_in=opt_in)
     Recipient.objects.filter(pk=dora.pk).update(email="dora@mail.example")
-    # playwright's own loop makes Django believe that we are asynchronous
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    errors: list[str] = []
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=QUIET.split())
-        page = opened.new_context(viewport={"width": 320, "height": 700}).new_page()
-        page.set_default_timeout(SECONDS)
-        expect.set_options(timeout=SECONDS)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda entry: errors.append(entry.text) if "Content Security" in entry.text else None)
+    with open_page(chrome, viewport={"width": 320, "height": 700}) as page:
         link = demo_link(dora)
         page.goto(web.origin + link[link.index("/inbox/") :])
         page.locator("notifier-inbox").evaluate("inbox => inbox.removeAttribute('open')")
         yield page
-        opened.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-    assert errors == []
 
 
 def element(page: Page) -> Locator:

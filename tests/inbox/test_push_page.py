@@ -18,21 +18,15 @@ from inbox.tokens import mint
 from notifier.local.processes.programs import PROJECT
 from notifier.sandbox.web_push import subscriptions
 from tenants.models import Device, Recipient
-from tests.inbox.push_browser import PushBrowser, chromium_browser, content, new_person
+from tests.inbox.push_browser import PushBrowser, content, new_person
 from tests.inbox.web import Web
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 
 
-@pytest.fixture(scope="module")
-def opened(chromium: str) -> Iterator[Browser]:
-    with chromium_browser(chromium) as browser:
-        yield browser
-
-
 @pytest.fixture
-def browser(opened: Browser, web: Web) -> Iterator[PushBrowser]:
-    with new_person(opened, web.origin) as person:
+def browser(chrome: Browser, web: Web) -> Iterator[PushBrowser]:
+    with new_person(chrome, web.origin) as person:
         yield person
 
 
@@ -227,8 +221,8 @@ def shop(tmp_path: Path, web: Web, dora: Recipient) -> Iterator[str]:
     server.server_close()
 
 
-def test_the_page_of_the_how_to_works_on_an_origin_of_its_own(opened: Browser, shop: str, dora: Recipient) -> None:
-    with new_person(opened, shop) as browser:
+def test_the_page_of_the_how_to_works_on_an_origin_of_its_own(chrome: Browser, shop: str, dora: Recipient) -> None:
+    with new_person(chrome, shop) as browser:
         browser.page.goto(shop)
         browser.permit("granted")
         browser.page.reload()

@@ -17,11 +17,12 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from notifier.sandbox.outbox import KEPT, KEPT_BYTES, Attachment, Outbox, OutboxItem
 from notifier.sandbox.outbox_page import reading
 from notifier.sandbox.services import twilio
+from tests.browser import open_page
 from tests.sandbox.process import Sandbox
 from tests.sandbox.receiver import Receiver
 from tests.sandbox.test_fcm import a_message, ask, google_token
@@ -205,19 +206,16 @@ def an_sms(sandbox: Sandbox, number: str, text: str, callback: str) -> None:
 
 @pytest.mark.browser
 def test_a_person_answers_an_sms_and_the_service_reports_the_answer(
-    sandbox: Sandbox, chromium: str, receiver: Receiver
+    sandbox: Sandbox, chrome: Browser, receiver: Receiver
 ) -> None:
     an_sms(sandbox, "+436601234567", "Your code is 402 117.", f"{receiver.url}/v1/receipts/twilio/1/s?delivery=7")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 390, "height": 844})
+    with open_page(chrome, viewport={"width": 390, "height": 844}) as page:
         page.goto(sandbox.report()["outbox"])
         page.get_by_role("link", name="Your code is 402 117.").click()
         expect(page.locator(".bubbles")).to_contain_text("Your code is 402 117.")
         page.get_by_label("Answer as the owner of this number").fill("STOP")
         page.get_by_role("button", name="Send").click()
         expect(page.locator(".bubbles .inbound")).to_contain_text("STOP")
-        browser.close()
     wait_for(lambda: any(b"Body=STOP" in call.body for call in receiver.received))
 
 
@@ -234,29 +232,26 @@ def test_an_answer_comes_from_the_page_itself_and_names_a_number(
 
 
 @pytest.mark.browser
-def test_a_person_reads_what_arrived(sandbox: Sandbox, chromium: str) -> None:
+def test_a_person_reads_what_arrived(sandbox: Sandbox, chrome: Browser) -> None:
     deliver(sandbox, a_mail())
     token = google_token(sandbox)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(sandbox.report()["outbox"])
-        page.get_by_role("link", name="Ein Gruß").click()
-        mail = page.frame_locator("iframe")
-        expect(mail.get_by_role("heading")).to_have_text("Grüß dich, Łukasz & Co")
-        expect(page.get_by_text("Remote images are blocked (1)")).to_be_visible()
-        page.get_by_role("tab", name="Headers").click()
-        expect(page.get_by_text("<https://notify.example.com/u/1>")).to_be_visible()
-        page.get_by_role("tab", name="Attachments 2").click()
-        with page.expect_download() as download:
-            page.get_by_role("link", name="Rechnung März.html").click()
-        assert download.value.suggested_filename == "Rechnung März.html"
-        ask(sandbox, a_message("phone-1"), token)  # arrives while the page is open
-        page.get_by_role("link", name="phone-1").click()
-        expect(page.locator(".lock .card")).to_contain_text("B")
-        page.get_by_role("button", name="Email").click()
-        expect(page.locator("#messages li")).to_have_count(1)
-        assert errors == []
-        browser.close()
+    page = chrome.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(sandbox.report()["outbox"])
+    page.get_by_role("link", name="Ein Gruß").click()
+    mail = page.frame_locator("iframe")
+    expect(mail.get_by_role("heading")).to_have_text("Grüß dich, Łukasz & Co")
+    expect(page.get_by_text("Remote images are blocked (1)")).to_be_visible()
+    page.get_by_role("tab", name="Headers").click()
+    expect(page.get_by_text("<https://notify.example.com/u/1>")).to_be_visible()
+    page.get_by_role("tab", name="Attachments 2").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Rechnung März.html").click()
+    assert download.value.suggested_filename == "Rechnung März.html"
+    ask(sandbox, a_message("phone-1"), token)  # arrives while the page is open
+    page.get_by_role("link", name="phone-1").click()
+    expect(page.locator(".lock .card")).to_contain_text("B")
+    page.get_by_role("button", name="Email").click()
+    expect(page.locator("#messages li")).to_have_count(1)
+    assert errors == []

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.campaigns.admin.test_csp_in_chromium import log_in, tab, web
+from tests.browser import log_in
 from tests.campaigns.conftest import Site
 from tests.campaigns.schedules.conftest import newsletter, reminder
 from tests.inbox.web import Web
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
-__all__ = ["tab", "web"]
 
 
 def test_the_calendar_is_read_and_left_by_keyboard_at_any_width(

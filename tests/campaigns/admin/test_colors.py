@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.contrib import admin
 from django.utils.html import format_html_join
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from campaigns.states import State
 from notifier.vocabulary.status import Status
@@ -32,17 +31,14 @@ element => {
 """
 
 
-@pytest.fixture(scope="module")
-def page(chromium: str) -> Iterator[Page]:
+@pytest.fixture
+def page(chrome: Browser) -> Page:
     spans = [("state state", state) for state in State] + [("status status", status.label) for status in Status]
     shown = format_html_join("", '<p><span class="{}-{}">text</span></p>', spans)
     styles = "".join(f"<style>{path.read_text()}</style>" for path in STYLES)
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        page = opened.new_page()
-        page.set_content(f'<html>{styles}<body><div class="campaign-panel">{shown}</div></body></html>')
-        yield page
-        opened.close()
+    page = chrome.new_page()
+    page.set_content(f'<html>{styles}<body><div class="campaign-panel">{shown}</div></body></html>')
+    return page
 
 
 @pytest.mark.browser
