@@ -1,4 +1,4 @@
-"""The users of most tests: Ana (owner) and Ben (marketer) of the tenant ACME, Cleo (owner) of Globex; a key each
+"""The users of most tests: Ana (owner) and Ben (author) of the tenant ACME, Cleo (owner) of Globex; a key each
 tenant."""
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class People:
     acme: Tenant
     globex: Tenant
     ana: User  #: owner of ACME
-    ben: User  #: marketer of ACME
+    ben: User  #: author of ACME
     cleo: User  #: owner of Globex, without a role in ACME
     acme_key: str
     globex_key: str
@@ -50,7 +50,7 @@ def people(db: None) -> People:
         for name in ("ana", "ben", "cleo")
     )
     Member.objects.create(tenant=acme, user=ana, role=Member.Role.OWNER)
-    Member.objects.create(tenant=acme, user=ben, role=Member.Role.MARKETER)
+    Member.objects.create(tenant=acme, user=ben, role=Member.Role.AUTHOR)
     Member.objects.create(tenant=globex, user=cleo, role=Member.Role.OWNER)
     return People(acme, globex, ana, ben, cleo, api_key(acme), api_key(globex))
 

@@ -20,7 +20,7 @@ from campaigns.models import Audience, AudienceMember
 from notifier.errors import InvalidInput, NotifierError
 from notifier.vocabulary.ids import parse_id
 from tenants.access import allow_slow_statements
-from tenants.admin import MARKETERS, TenantForm, TenantModelAdmin, may
+from tenants.admin import AUTHORS, TenantForm, TenantModelAdmin, may
 from tenants.admin.json_field import read_json
 from tenants.admin.roles import editable_tenants
 from tenants.imports.jobs import OPEN_STATES
@@ -168,7 +168,7 @@ class AudienceAdmin(TenantModelAdmin):
     def count_view(self, request: HttpRequest) -> HttpResponse:
         """How many recipients a typed filter finds, for the script of the form."""
         tenant_id = parse_id(request.POST.get("tenant"))
-        tenant = editable_tenants(request, MARKETERS).filter(pk=tenant_id).first()
+        tenant = editable_tenants(request, AUTHORS).filter(pk=tenant_id).first()
         if request.method != "POST" or tenant is None:
             return JsonResponse({"error": "Choose a tenant."}, status=400)
         try:
@@ -180,7 +180,7 @@ class AudienceAdmin(TenantModelAdmin):
         """Replace the members of a list by those of a file."""
         audience = get_object_or_404(self.get_queryset(request), pk=pk, source=Audience.Source.LIST)
         form = UploadForm(request.POST or None, request.FILES or None)
-        if not may(request, MARKETERS, audience):
+        if not may(request, AUTHORS, audience):
             return render(
                 request, "admin/campaigns/not_allowed.html", self.admin_site.each_context(request), status=403
             )

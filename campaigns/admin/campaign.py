@@ -29,7 +29,7 @@ from campaigns.preflight.preflight import preflight, read_seconds
 from campaigns.report import results
 from campaigns.states import LAUNCHED, State
 from notifier.errors import NotifierError
-from tenants.admin import MARKETERS, TenantModelAdmin, may
+from tenants.admin import LAUNCHERS, TenantModelAdmin, may
 
 #: what a state means, for the reader of the page
 STATE_TEXTS = {
@@ -183,7 +183,7 @@ class CampaignAdmin(Workflow, ControlViews, ChecklistViews, ExplainView, TenantM
         state = State(campaign.state)
         # not named `original`: the form reads its own object again, which may be in a later state
         panel: dict[str, Any] = {"shown": campaign, "state_text": STATE_TEXTS[state], "buttons": buttons(campaign)}
-        panel["may_act"] = may(request, MARKETERS, campaign)
+        panel["may_act"] = may(request, LAUNCHERS, campaign)
         panel["waits"] = state == State.PAUSED and campaign.halted.endswith(canary.LOOK_AT_CANARY)
         if not campaign.silent and state != State.ARMING:
             panel |= {"checklist": checklist(campaign), "tester": last_tester(request, campaign)}

@@ -15,7 +15,7 @@ from django.urls import URLPattern, path, reverse
 from campaigns.audit import Actor
 from campaigns.models import Campaign
 from notifier.errors import NotifierError
-from tenants.admin import MARKETERS, may
+from tenants.admin import LAUNCHERS, may
 from tenants.admin.time_zones import activate_zone_of
 
 if TYPE_CHECKING:
@@ -41,12 +41,16 @@ class CampaignPage(_CampaignModelAdmin):
         return [*own, *super().get_urls()]
 
     def perform(
-        self, request: HttpRequest, pk: uuid.UUID, action: Callable[[Campaign], HttpResponse | None]
+        self,
+        request: HttpRequest,
+        pk: uuid.UUID,
+        action: Callable[[Campaign], HttpResponse | None],
+        allowed: frozenset[str] = LAUNCHERS,
     ) -> HttpResponse:
-        """Run `action` if the member may change the campaign, show its error if it raises one, and go back to the
+        """Run `action` if the member has one of the allowed roles, show its error if it raises one, and go back to the
         campaign or to where `action` says."""
         campaign = self.find(request, pk)
-        if not may(request, MARKETERS, campaign):
+        if not may(request, allowed, campaign):
             return self.not_allowed(request)
         try:
             return action(campaign) or HttpResponseRedirect(change_url(pk))

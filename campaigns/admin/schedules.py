@@ -28,7 +28,7 @@ from campaigns.schedules.rules.month import month_of, weeks
 from campaigns.schedules.upcoming import next_slots
 from notifier.errors import NotifierError
 from notifier.vocabulary.ids import parse_id
-from tenants.admin import MARKETERS, TenantForm, TenantModelAdmin, may
+from tenants.admin import LAUNCHERS, TenantForm, TenantModelAdmin, may
 from tenants.admin.base import sees_several_tenants, visible_rows
 from tenants.admin.json_field import JsonField
 from tenants.admin.time_zones import activate_zone_of
@@ -255,7 +255,7 @@ class ScheduleAdmin(TenantModelAdmin):
         def run(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
             schedule = get_object_or_404(self.get_queryset(request), pk=pk)
             activate_zone_of(schedule)
-            if not may(request, MARKETERS, schedule):
+            if not may(request, LAUNCHERS, schedule):
                 context = {**self.admin_site.each_context(request), "title": "Your role may look only"}
                 return TemplateResponse(request, "admin/campaigns/not_allowed.html", context, status=403)
             self._run(request, row, schedule)
@@ -313,7 +313,7 @@ def _panel(request: HttpRequest, schedule: Schedule) -> dict[str, Any]:
     coming = next_slots(schedule, utc_now())
     return {
         "shown": schedule,
-        "may_act": may(request, MARKETERS, schedule),
+        "may_act": may(request, LAUNCHERS, schedule),
         "buttons": [row for row in control.CONTROLS if schedule.state in row.states],
         "coming": coming,
         "skippable": next((slot.at for slot in coming if slot.state != ScheduleSlot.State.SKIPPED), None),

@@ -25,6 +25,7 @@ from campaigns.report import results
 from notifier.errors import Conflict, InvalidInput
 from notifier.values import timestamps
 from notifier.values.zones import from_wall_clock
+from tenants.admin import AUTHORS
 from tenants.admin.time_zones import time_of_day
 
 
@@ -51,7 +52,7 @@ class Workflow(CampaignPage):
             self.message_user(request, "This copy is a draft: nothing is sent until you arm it and press GO.")
             return HttpResponseRedirect(change_url(draft.pk))
 
-        return self.perform(request, pk, copy)
+        return self.perform(request, pk, copy, AUTHORS)
 
     def go_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         """GET: what is about to happen. POST: GO."""

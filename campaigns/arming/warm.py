@@ -62,7 +62,7 @@ def _warm_account(account: ProviderAccount) -> int:
         if token_request := provider.required_token():
             client.token(token_request)
     except (NotifierError, ValueError, TokenRefused) as error:
-        # preflight reports it to the marketer. Only the type is logged, because the text may quote the settings
+        # preflight reports it to the author. Only the type is logged, because the text may quote the settings
         log.warning("account not warmed", action="warm", account=str(account.id), error=type(error).__name__)
         return 0
     return opened

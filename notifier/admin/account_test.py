@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 from notifier.delivery.accounts import connection_test
 from notifier.models import ProviderAccount
 from notifier.tasks import request_test
-from tenants.admin.roles import OWNERS, may
+from tenants.admin.roles import OPERATORS, may
 
 if TYPE_CHECKING:
     from tenants.admin import TenantModelAdmin as _Page
@@ -52,7 +52,7 @@ class AccountTest(_Page):
             "account": account,
             "checks": connection_test.checks_of(account),
             "running": running,
-            "may_test": may(request, OWNERS, account),
+            "may_test": may(request, OPERATORS, account),
         }
         response = TemplateResponse(request, "admin/notifier/provideraccount/test.html", context)
         if running:
@@ -60,7 +60,7 @@ class AccountTest(_Page):
         return response
 
     def _start(self, request: HttpRequest, account: ProviderAccount) -> HttpResponse:
-        if not may(request, OWNERS, account):
+        if not may(request, OPERATORS, account):
             raise PermissionDenied
         if not connection_test.is_running(account, datetime.now(UTC)) and not request_test(account):
             messages.error(request, "No test begins, because the queue of tasks is away. Try again in a moment.")

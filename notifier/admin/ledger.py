@@ -29,7 +29,7 @@ from notifier.delivery.routes.show import show_steps
 from notifier.models import DeadLetter, Delivery, DeliveryEvent, Notification, OrderingQueue, Route
 from notifier.vocabulary.ids import parse_id
 from notifier.vocabulary.status import Status
-from tenants.admin import MARKETERS, NO_ROLE, TenantTabularInline, admin_site, masked, may
+from tenants.admin import NO_ROLE, OPERATORS, TenantTabularInline, admin_site, masked, may
 from tenants.admin.audit_entries import record_change
 from tenants.admin.base import ChannelFilter
 from tenants.admin.lists.large_tables import BaseRows
@@ -161,13 +161,13 @@ class DeadLetterAdmin(SearchByIdAdmin):
     actions = ("send_again",)
 
     def has_redrive_permission(self, request: HttpRequest) -> bool:
-        return may(request, MARKETERS)
+        return may(request, OPERATORS)
 
     @admin.action(description="Send again, with fresh attempts", permissions=["redrive"])
     def send_again(self, request: HttpRequest, queryset: Any) -> None:
         letters_by_tenant: dict[uuid.UUID, list[Model]] = defaultdict(list)
         for letter in queryset.filter(redriven_at=None):
-            if may(request, MARKETERS, letter):
+            if may(request, OPERATORS, letter):
                 letters_by_tenant[letter.tenant_id].append(letter)
         queued = 0
         for tenant_id, letters in letters_by_tenant.items():

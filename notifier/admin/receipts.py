@@ -14,7 +14,7 @@ from notifier.delivery.receipts import sealing
 from notifier.delivery.wakeup import signal
 from notifier.models import Receipt
 from notifier.values.text import cleaned
-from tenants.admin import OWNERS, admin_site, may
+from tenants.admin import OPERATORS, admin_site, may
 from tenants.admin.audit_entries import record_change
 from tenants.admin.lists.large_tables import LargeTableAdmin
 
@@ -26,7 +26,7 @@ _SHOWN = 20_000
 class ReceiptAdmin(LargeTableAdmin):
     group = "What was sent"
     rank = 60
-    viewed_by = edited_by = OWNERS
+    viewed_by = edited_by = OPERATORS
     can_add = False
     list_display = ("id", "account_id", "received_at", "error")
     actions = ("read_again",)
@@ -47,11 +47,11 @@ class ReceiptAdmin(LargeTableAdmin):
         return f"{call.method}, {call.headers.get('content-type', 'no content type')}, {len(call.body)} bytes\n\n{body}"
 
     def has_read_again_permission(self, request: HttpRequest) -> bool:
-        return may(request, OWNERS)
+        return may(request, OPERATORS)
 
     @admin.action(description="Read again", permissions=["read_again"])
     def read_again(self, request: HttpRequest, queryset: Any) -> None:
-        receipts = [receipt for receipt in queryset if may(request, OWNERS, receipt)]
+        receipts = [receipt for receipt in queryset if may(request, OPERATORS, receipt)]
         for receipt in receipts:
             record_change(request, receipt, "read_again")
         chosen = Receipt.objects.filter(pk__in=[receipt.pk for receipt in receipts], state=Receipt.State.UNREADABLE)

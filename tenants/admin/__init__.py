@@ -1,4 +1,4 @@
-"""The admin, for marketers and operators.
+"""The admin, for members of tenants and platform operators.
 
 `site` sets a request's scope and groups the pages; `base` has the base class of pages, TenantModelAdmin, built from
 `roles` (who may), `hardening` (malformed requests), `json_field`, `forms`, `deletion` and `audit_entries`. `lists/`
@@ -16,15 +16,30 @@ from tenants.admin.base import (
     masked,
 )
 from tenants.admin.forms import TenantForm
-from tenants.admin.roles import MARKETERS, NO_ROLE, OWNERS, is_operator, may, roles_of
+from tenants.admin.roles import (
+    ALL_ROLES,
+    APPROVERS,
+    AUTHORS,
+    LAUNCHERS,
+    NO_ROLE,
+    OPERATORS,
+    OWNERS,
+    is_platform_operator,
+    may,
+    roles_of,
+)
 from tenants.admin.site import NotifierAdminSite, admin_site
 
 # the pages register themselves
 from tenants.admin.pages import accounts, members, consent, people, records, uploads  # noqa: F401  # isort: skip
 
 __all__ = [
-    "MARKETERS",
+    "ALL_ROLES",
+    "APPROVERS",
+    "AUTHORS",
+    "LAUNCHERS",
     "NO_ROLE",
+    "OPERATORS",
     "OWNERS",
     "ChannelFilter",
     "NotifierAdminSite",
@@ -34,7 +49,7 @@ __all__ = [
     "TenantModelAdmin",
     "TenantTabularInline",
     "admin_site",
-    "is_operator",
+    "is_platform_operator",
     "masked",
     "may",
     "roles_of",

@@ -19,7 +19,7 @@ from tenants.admin.forms import TenantForm, TenantFormSet
 from tenants.admin.hardening import HardenedAdmin, HardenedAutocomplete
 from tenants.admin.json_field import JsonField
 from tenants.admin.lists.paging import BoundedPaginator
-from tenants.admin.roles import MARKETERS, NO_ROLE, editable_tenants, is_operator, may, roles_of
+from tenants.admin.roles import ALL_ROLES, AUTHORS, NO_ROLE, editable_tenants, is_platform_operator, may, roles_of
 from tenants.admin.time_zones import ZonedDateTime, activate_zone_of
 from tenants.models import Tenant, User
 
@@ -32,14 +32,12 @@ else:
     _TabularInline = admin.TabularInline
     _OptionsAdmin = object
 
-ALL_ROLES = frozenset({"owner", "marketer", "viewer"})
-
 
 class RoleBasedAdmin(_OptionsAdmin):
     """Rights by the user's role in the row's tenant, and choices limited to the user's tenants."""
 
     viewed_by: ClassVar[frozenset[str]] = ALL_ROLES
-    edited_by: ClassVar[frozenset[str]] = MARKETERS
+    edited_by: ClassVar[frozenset[str]] = AUTHORS
     can_add: ClassVar[bool] = True
     can_delete_rows: ClassVar[bool] = True
 
@@ -224,7 +222,7 @@ class OwnedChoices(admin.RelatedFieldListFilter):
     """A filter by a related row that offers only rows of the user's tenants."""
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
-        own = {} if is_operator(request) else {"tenant__in": list(roles_of(request))}
+        own = {} if is_platform_operator(request) else {"tenant__in": list(roles_of(request))}
         return field.get_choices(include_blank=False, limit_choices_to=own, ordering=())
 
 
@@ -235,7 +233,7 @@ def has_tenant(model: type[Model]) -> bool:
 
 def visible_rows(rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
     """The rows of the user's tenants; all rows for an operator, and all rows that no tenant owns."""
-    if is_operator(request):
+    if is_platform_operator(request):
         return rows
     if rows.model is Tenant:
         return rows.filter(pk__in=list(roles_of(request)))
@@ -243,12 +241,12 @@ def visible_rows(rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
 
 
 def sees_several_tenants(request: HttpRequest) -> bool:
-    return is_operator(request) or len(roles_of(request)) > 1
+    return is_platform_operator(request) or len(roles_of(request)) > 1
 
 
 def visible_users(request: HttpRequest) -> QuerySet[Any]:
     """The users who share a tenant with the logged-in user; all users for an operator."""
-    if is_operator(request):
+    if is_platform_operator(request):
         return User.objects.order_by("username")
     return User.objects.filter(memberships__tenant_id__in=list(roles_of(request))).distinct().order_by("username")
 

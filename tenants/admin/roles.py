@@ -15,14 +15,23 @@ from tenants.models import Member, Tenant
 Role = Member.Role
 #: roles that may edit keys, provider accounts, members
 OWNERS = frozenset({Role.OWNER.value})
-#: roles that may edit people, templates, campaigns
-MARKETERS = frozenset({Role.OWNER.value, Role.MARKETER.value})
+#: roles that may write people, templates, audiences, campaigns
+AUTHORS = frozenset({Role.OWNER.value, Role.AUTHOR.value})
+#: roles that may approve or reject a campaign
+APPROVERS = frozenset({Role.OWNER.value, Role.APPROVER.value})
+#: roles that may arm, test, launch, pause, resume and stop a campaign, and control a schedule
+LAUNCHERS = frozenset({Role.OWNER.value, Role.AUTHOR.value, Role.OPERATOR.value})
+#: roles that may re-drive dead letters, read receipts again, test provider accounts
+OPERATORS = frozenset({Role.OWNER.value, Role.OPERATOR.value})
+#: every role: for pages that each member may look at
+ALL_ROLES = frozenset(Role.values)
 #: for pages that no role edits: the ledger, logs
 NO_ROLE: frozenset[str] = frozenset()
 
 
-def is_operator(request: HttpRequest) -> bool:
-    """An operator sees and edits every tenant."""
+def is_platform_operator(request: HttpRequest) -> bool:
+    """Whether the user is a superuser, who sees and edits every tenant. The tenant's role *operator* is no such
+    user."""
     user = request.user
     return bool(user.is_authenticated and user.is_active and user.is_superuser)
 
@@ -46,7 +55,7 @@ def may(request: HttpRequest, allowed: frozenset[str], row: Model | None = None)
     """Whether the user has one of the roles in the row's tenant, or, without a row, in any tenant."""
     if not allowed:
         return False
-    if is_operator(request):
+    if is_platform_operator(request):
         return True
     roles = roles_of(request)
     if row is None:
@@ -65,7 +74,7 @@ def tenant_id_of(row: Any) -> uuid.UUID | None:
 
 def editable_tenants(request: HttpRequest, allowed: frozenset[str]) -> Any:
     """The tenants in which the user has one of the roles."""
-    if is_operator(request):
+    if is_platform_operator(request):
         return Tenant.objects.order_by("name")
     tenant_ids = [tenant_id for tenant_id, role in roles_of(request).items() if role in allowed]
     return Tenant.objects.filter(pk__in=tenant_ids).order_by("name")

@@ -17,7 +17,7 @@ from notifier.vocabulary.status import ConsentSource
 from tenants.access import EVERY_TENANT, act_as, set_scope
 from tenants.admin import expired_login
 from tenants.admin.hardening import answer_database_errors, refuse_null_characters
-from tenants.admin.roles import is_operator, roles_of
+from tenants.admin.roles import is_platform_operator, roles_of
 from tenants.admin.shown_once import one_time_page
 from tenants.admin.time_zones import zone_of_page
 from tenants.login import lockout
@@ -109,7 +109,7 @@ def enter_scope(request: HttpRequest) -> None:
     """Set what row-level security lets this request see: an operator all tenants, a member theirs, others none."""
     # the user may have been read in an earlier transaction, with which the setting of `act_as` has ended
     act_as(request.user.pk)
-    set_scope(EVERY_TENANT if is_operator(request) else roles_of(request), ConsentSource.ADMIN)
+    set_scope(EVERY_TENANT if is_platform_operator(request) else roles_of(request), ConsentSource.ADMIN)
 
 
 admin_site = NotifierAdminSite(name="admin")

@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from notifier.values.zones import zone
-from tenants.admin.roles import is_operator, roles_of, tenant_id_of
+from tenants.admin.roles import is_platform_operator, roles_of, tenant_id_of
 from tenants.models import Tenant
 
 UTC = zoneinfo.ZoneInfo("UTC")
@@ -26,9 +26,9 @@ def zone_of_page(request: HttpRequest) -> zoneinfo.ZoneInfo:
     """The zone of a page that is about no single row."""
     chosen = request.GET.get("of", "")
     tenants = {str(tenant_id): tenant_id for tenant_id in roles_of(request)}
-    if len(tenants) == 1 and not is_operator(request):
+    if len(tenants) == 1 and not is_platform_operator(request):
         return zone_of_tenant(next(iter(tenants.values())))
-    if chosen in tenants or (is_operator(request) and _is_uuid(chosen)):
+    if chosen in tenants or (is_platform_operator(request) and _is_uuid(chosen)):
         return zone_of_tenant(chosen)
     return UTC
 

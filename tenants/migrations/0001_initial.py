@@ -604,11 +604,19 @@ class Migration(migrations.Migration):
                     "role",
                     models.CharField(
                         choices=[
-                            ("owner", "Owner: everything, including keys and provider accounts"),
-                            ("marketer", "Marketer: people, templates and campaigns"),
+                            ("owner", "Owner: everything, including members, keys and provider accounts"),
+                            (
+                                "author",
+                                "Author: writes people, templates, audiences and campaigns, and launches them",
+                            ),
+                            ("approver", "Approver: approves campaigns, changes nothing else"),
+                            (
+                                "operator",
+                                "Operator: launches, pauses and stops campaigns, retries messages, tests accounts",
+                            ),
                             ("viewer", "Viewer: sees the pages, changes nothing"),
                         ],
-                        default="marketer",
+                        default="author",
                         max_length=16,
                     ),
                 ),

@@ -10,6 +10,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator, URLValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from notifier.errors import InvalidInput
 from notifier.values import zones
@@ -154,12 +155,14 @@ class Member(TenantOwned):
     """A user's role in a tenant."""
 
     class Role(models.TextChoices):
-        OWNER = "owner", "Owner: everything, including keys and provider accounts"
-        MARKETER = "marketer", "Marketer: people, templates and campaigns"
-        VIEWER = "viewer", "Viewer: sees the pages, changes nothing"
+        OWNER = "owner", _("Owner: everything, including members, keys and provider accounts")
+        AUTHOR = "author", _("Author: writes people, templates, audiences and campaigns, and launches them")
+        APPROVER = "approver", _("Approver: approves campaigns, changes nothing else")
+        OPERATOR = "operator", _("Operator: launches, pauses and stops campaigns, retries messages, tests accounts")
+        VIEWER = "viewer", _("Viewer: sees the pages, changes nothing")
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
-    role = models.CharField(max_length=16, choices=Role, default=Role.MARKETER)
+    role = models.CharField(max_length=16, choices=Role, default=Role.AUTHOR)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "user"], name="member_once_per_tenant")]

@@ -27,7 +27,7 @@ from tests.admin.test_pages import url
 pytestmark = pytest.mark.django_db
 
 
-def test_a_marketer_adds_a_recipient_and_it_is_recorded(site: Site, log_in: LogIn) -> None:
+def test_an_author_adds_a_recipient_and_it_is_recorded(site: Site, log_in: LogIn) -> None:
     answer = log_in(site.people.ben).post(url(Recipient, "add"), person(site, phone="+49 170 1234567", locale="de_AT"))
     assert answer.status_code == 302
     stored = Recipient.objects.get(external_id="new")
@@ -157,12 +157,12 @@ def test_a_file_without_the_column_is_refused_on_the_page(site: Site, log_in: Lo
     assert Import.objects.count() == before
 
 
-def test_a_dead_letter_is_driven_again_by_a_marketer_and_not_by_a_viewer(site: Site, log_in: LogIn, vera: User) -> None:
+def test_a_dead_letter_is_driven_again_by_an_owner_and_not_by_a_viewer(site: Site, log_in: LogIn, vera: User) -> None:
     letter = site.acme_rows[DeadLetter]
     chosen = {"action": "send_again", "_selected_action": [str(letter.pk), str(site.globex_rows[DeadLetter].pk)]}
     log_in(vera).post(url(DeadLetter, "changelist"), chosen)
     assert Delivery.objects.get(pk=letter.delivery_id).status == Status.FAILED
-    log_in(site.people.ben).post(url(DeadLetter, "changelist"), chosen)
+    log_in(site.people.ana).post(url(DeadLetter, "changelist"), chosen)
     assert Delivery.objects.get(pk=letter.delivery_id).status == Status.QUEUED
     assert Delivery.objects.get(pk=site.globex_rows[DeadLetter].delivery_id).status == Status.FAILED
     assert AuditLog.objects.filter(action="deadletter.redriven").count() == 1

@@ -121,7 +121,7 @@ def test_a_layout_is_saved_and_its_templates_are_published_again(site: Site, log
     assert newest.published["email"]["en"]["html"] == "<b><p>Hello</p></b>"
 
 
-def test_a_marketer_sees_senders_and_an_owner_adds_them(site: Site, log_in: LogIn) -> None:
+def test_an_author_sees_senders_and_an_owner_adds_them(site: Site, log_in: LogIn) -> None:
     sender = {"tenant": str(site.people.acme.pk), "address": "@acme.example", "name": ""}
     assert log_in(site.people.ben).post(url(Sender, "add"), sender).status_code == 403
     assert log_in(site.people.ana).post(url(Sender, "add"), sender).status_code == 302

@@ -49,10 +49,10 @@ def test_a_new_member_gets_a_login_that_works(who: str, site: Site, log_in: LogI
 
 
 def test_an_operator_adds_a_login_that_is_there_and_its_password_stays(site: Site, log_in: LogIn, olga: User) -> None:
-    answer = log_in(olga).post(url(Member, "add"), member_fields(site, "cleo", role="marketer"))
+    answer = log_in(olga).post(url(Member, "add"), member_fields(site, "cleo", role="author"))
     assert (answer.status_code, answer.url) == (302, url(Member, "changelist"))
     assert set(Member.objects.filter(user=site.people.cleo).values_list("tenant__slug", "role")) == {
-        ("acme", "marketer"),
+        ("acme", "author"),
         ("globex", "owner"),
     }
     assert logs_in("cleo", "a long password")

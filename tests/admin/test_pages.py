@@ -32,12 +32,12 @@ def url(model: type[Model], page: str, *args: Any) -> str:
 
 
 def user_with_role(site: Site, role: str, request: Any) -> User:
-    users = {"owner": site.people.ana, "marketer": site.people.ben}
+    users = {"owner": site.people.ana, "author": site.people.ben}
     found: User = users.get(role) or request.getfixturevalue({"viewer": "vera", "operator": "olga"}[role])
     return found
 
 
-@pytest.mark.parametrize("role", ["owner", "marketer", "viewer", "operator"])
+@pytest.mark.parametrize("role", ["owner", "author", "viewer", "operator"])
 def test_every_list_and_add_page_opens_or_is_forbidden(role: str, site: Site, log_in: LogIn, request: Any) -> None:
     browser = log_in(user_with_role(site, role, request))
     for model in admin_site._registry:
@@ -48,7 +48,7 @@ def test_every_list_and_add_page_opens_or_is_forbidden(role: str, site: Site, lo
                 assert answer.status_code == 200, model
 
 
-@pytest.mark.parametrize("role", ["owner", "marketer", "viewer", "operator"])
+@pytest.mark.parametrize("role", ["owner", "author", "viewer", "operator"])
 def test_every_row_of_ones_own_opens_or_is_forbidden(role: str, site: Site, log_in: LogIn, request: Any) -> None:
     browser = log_in(user_with_role(site, role, request))
     for model, row in site.acme_rows.items():

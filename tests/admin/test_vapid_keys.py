@@ -33,7 +33,7 @@ def test_an_owner_adds_an_account_without_a_key_and_rotates_the_one_that_was_mad
 
     rotation = {"action": "rotate_vapid_key", "_selected_action": [str(account.pk)]}
     log_in(site.people.ben).post(url(ProviderAccount, "changelist"), rotation)
-    assert provider_of(account).current_key.key_id == first.key_id, "a marketer may not"
+    assert provider_of(account).current_key.key_id == first.key_id, "an author may not"
     browser.post(url(ProviderAccount, "changelist"), rotation)
     rotated = provider_of(account)
     assert rotated.current_key.key_id != first.key_id and first.key_id in rotated.keys

@@ -31,7 +31,7 @@ CONTENT = {
 
 @dataclass(frozen=True)
 class Site:
-    """Two tenants; what a marketer of ACME has before the first campaign."""
+    """Two tenants; what an author of ACME has before the first campaign."""
 
     people: People
     template: Template

@@ -1,4 +1,4 @@
-"""A tenant as its developer and its marketer use the product: the REST API with a key, the import command, inboxes."""
+"""A tenant as its developer and its author use the product: the REST API with a key, the import command, inboxes."""
 
 from __future__ import annotations
 

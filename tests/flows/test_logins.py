@@ -125,7 +125,7 @@ def test_an_operator_invites_a_new_member_and_an_existing_one(operator: Browser,
     page = "/admin/tenants/member/add/"
     found = operator.get(f"/admin/tenants/tenant/?q={tenant.credentials.slug}").text
     pk = re.findall(r'href="/admin/tenants/tenant/([\w-]+)/change/', found)
-    form = {"tenant": pk[0], "username": f"{tenant.tag}new", "email": "", "role": "marketer"}
+    form = {"tenant": pk[0], "username": f"{tenant.tag}new", "email": "", "role": "author"}
     added = operator.submit(page, **form)
     assert added.status == 302, added.text
     shown = operator.get(added.headers["location"])

@@ -23,7 +23,7 @@ from tests.fixtures import People, as_web_role
 from tests.inbox.conftest import message, send
 from tests.inbox.web import Socket, Web
 
-ROLES = ["viewer", "marketer", "owner", "operator"]
+ROLES = ["viewer", "author", "owner", "operator"]
 #: what the inbox takes besides GET; the address of tokens takes an API key instead
 SUBSCRIPTION = subscriptions.create({"host": "fcm.googleapis.com"}, "")
 CHANGES: list[tuple[str, str, dict[str, Any]]] = [

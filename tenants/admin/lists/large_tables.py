@@ -20,7 +20,7 @@ from tenants.admin.base import ReadOnly, TenantFilter, TenantModelAdmin, has_ten
 from tenants.admin.lists.indexes import prefer_indexes
 from tenants.admin.lists.keyset import KeysetChangeList
 from tenants.admin.lists.limits import list_limits
-from tenants.admin.roles import is_operator, roles_of
+from tenants.admin.roles import is_platform_operator, roles_of
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class OneTenantFilter(TenantFilter):
 
     def __init__(self, request: HttpRequest, params: Any, model: Any, model_admin: Any) -> None:
         self._listed_tenant = model_admin.listed_tenant(request)
-        self._offers_all = is_operator(request)
+        self._offers_all = is_platform_operator(request)
         super().__init__(request, params, model, model_admin)
 
     def value(self) -> str | None:
@@ -67,7 +67,7 @@ class LargeTableAdmin(TenantModelAdmin):
         if chosen:
             return parse_id(chosen)
         tenants = sorted(roles_of(request))
-        if is_operator(request) or not tenants:
+        if is_platform_operator(request) or not tenants:
             return None
         return tenants[0] if len(tenants) == 1 or not self._is_narrowed(request) else None
 
@@ -79,10 +79,10 @@ class LargeTableAdmin(TenantModelAdmin):
         """The order of the list. Only by their primary key do the rows of all tenants together have an index."""
         pk = self.opts.pk
         assert pk is not None
-        return self.order if self.listed_tenant(request) or not is_operator(request) else f"-{pk.name}"
+        return self.order if self.listed_tenant(request) or not is_platform_operator(request) else f"-{pk.name}"
 
     def get_ordering(self, request: HttpRequest) -> Any:
-        if is_operator(request) or not sees_several_tenants(request):
+        if is_platform_operator(request) or not sees_several_tenants(request):
             return (self.key(request),)
         return ("tenant", self.order)
 

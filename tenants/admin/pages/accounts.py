@@ -20,7 +20,7 @@ from tenants.admin.base import TenantModelAdmin
 from tenants.admin.forms import TenantForm, checked_value
 from tenants.admin.hardening import HardenedAdmin
 from tenants.admin.pages import page_texts
-from tenants.admin.roles import OWNERS, is_operator, may
+from tenants.admin.roles import OWNERS, is_platform_operator, may
 from tenants.admin.shown_once import OneTimeSecret, show_once
 from tenants.admin.site import admin_site
 from tenants.api_keys import SCOPES, create_key
@@ -103,11 +103,11 @@ class TenantAdmin(TenantModelAdmin):
     )
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_operator(request)
+        return is_platform_operator(request)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fixed = ("id", "created_at")
-        if is_operator(request):
+        if is_platform_operator(request):
             return fixed if obj is None else (*fixed, "slug")
         # operators decide these
         return (*fixed, "slug", "sandbox", "active")
@@ -194,7 +194,7 @@ class OperatorUserAdmin(HardenedAdmin, UserAdmin):  # type: ignore[type-arg]
     def get_queryset(self, request: HttpRequest) -> Any:
         # for other users every id must look unknown, also where Django looks before it checks permissions
         rows = super().get_queryset(request)
-        return rows if is_operator(request) else rows.none()
+        return rows if is_platform_operator(request) else rows.none()
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:

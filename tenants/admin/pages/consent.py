@@ -23,7 +23,7 @@ from tenants.admin.base import ChannelFilter, TenantModelAdmin, masked
 from tenants.admin.forms import TenantForm
 from tenants.admin.lists.large_tables import LargeTableAdmin, ReadOnlyLargeTableAdmin
 from tenants.admin.pages.people import recipient_ids
-from tenants.admin.roles import MARKETERS, may
+from tenants.admin.roles import AUTHORS, may
 from tenants.admin.site import admin_site
 from tenants.models import Category, ConsentChange, OptIn, OptInProof, Recipient, Suppression
 from tenants.people.platforms import stored_spelling
@@ -85,7 +85,7 @@ class CategoryAdmin(TenantModelAdmin):
     # -- archiving ---------------------------------------------------------------------------------------------------
 
     def has_archive_permission(self, request: HttpRequest) -> bool:
-        return may(request, MARKETERS)
+        return may(request, AUTHORS)
 
     @admin.action(description="Archive: nothing new may use them, opt-outs stay in force", permissions=["archive"])
     def archive(self, request: HttpRequest, queryset: Any) -> None:
@@ -96,7 +96,7 @@ class CategoryAdmin(TenantModelAdmin):
         self._set_archived(request, queryset.exclude(archived_at=None), False, "restored")
 
     def _set_archived(self, request: HttpRequest, queryset: Any, archived: bool, verb: str) -> None:
-        chosen = [category for category in queryset if may(request, MARKETERS, category)]
+        chosen = [category for category in queryset if may(request, AUTHORS, category)]
         for category in chosen:
             categories.change(category, {"archived": archived})
             record_change(request, category, verb)

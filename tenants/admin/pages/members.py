@@ -18,7 +18,7 @@ from django.urls import reverse
 from notifier.values.trim import trimmed
 from tenants.admin.base import TenantModelAdmin
 from tenants.admin.forms import TenantForm
-from tenants.admin.roles import OWNERS, is_operator
+from tenants.admin.roles import OWNERS, is_platform_operator
 from tenants.admin.shown_once import OneTimeSecret, show_once
 from tenants.admin.site import admin_site
 from tenants.bootstrap import create_user
@@ -118,7 +118,7 @@ class MemberAdmin(TenantModelAdmin):
         if obj is not None:
             return super().get_form(request, obj, change, **kwargs)
         form = super().get_form(request, obj, change, form=NewMemberForm, **kwargs)
-        return type("NewMember", (form,), {"by_operator": is_operator(request)})
+        return type("NewMember", (form,), {"by_operator": is_platform_operator(request)})
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("tenant", "user", "role") if obj is not None else ("tenant", "username", "email", "role")
@@ -129,7 +129,7 @@ class MemberAdmin(TenantModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # a member cannot lock themself out
         is_self = obj is not None and getattr(obj, "user_id", None) == request.user.pk
-        return super().has_delete_permission(request, obj) and (is_operator(request) or not is_self)
+        return super().has_delete_permission(request, obj) and (is_platform_operator(request) or not is_self)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         try:

@@ -20,7 +20,7 @@ from tenants.admin.forms import TenantForm, checked_value
 from tenants.admin.lists.large_tables import LargeTableAdmin
 from tenants.admin.lists.limits import list_limits
 from tenants.admin.pages.erasure import erase
-from tenants.admin.roles import MARKETERS, OWNERS, may
+from tenants.admin.roles import AUTHORS, OWNERS, may
 from tenants.admin.site import admin_site
 from tenants.models import Category, Device, Preference, Recipient, Tenant
 from tenants.people import attributes, devices
@@ -210,7 +210,7 @@ class RecipientAdmin(LargeTableAdmin):
         return not erased and super().has_change_permission(request, obj)
 
     def has_block_permission(self, request: HttpRequest) -> bool:
-        return may(request, MARKETERS)
+        return may(request, AUTHORS)
 
     @admin.action(description="Block: send nothing to them", permissions=["block"])
     def block(self, request: HttpRequest, queryset: Any) -> None:
@@ -230,7 +230,7 @@ class RecipientAdmin(LargeTableAdmin):
 
     def _set_status(self, request: HttpRequest, queryset: Any, status: str, verb: str) -> None:
         rows = queryset.exclude(status__in=[status, Recipient.State.ERASED])
-        recipients = [recipient for recipient in rows if may(request, MARKETERS, recipient)]
+        recipients = [recipient for recipient in rows if may(request, AUTHORS, recipient)]
         Recipient.objects.filter(pk__in=[recipient.pk for recipient in recipients]).update(status=status)
         for recipient in recipients:
             record_change(request, recipient, verb)

@@ -149,7 +149,7 @@ def test_a_list_is_deleted_with_its_members_unless_a_campaign_uses_it(site: Site
     assert not AudienceMember.objects.exists() and not Audience.objects.filter(pk=own_list.pk).exists()
 
 
-def test_a_typed_filter_is_counted_for_marketers_of_the_tenant_only(site: Site, browser: Browse) -> None:
+def test_a_typed_filter_is_counted_for_authors_of_the_tenant_only(site: Site, browser: Browse) -> None:
     url = reverse("admin:campaigns_audience_count")
     asked = {"tenant": site.acme.pk, "filter": '[{"field": "external_id", "op": "in", "value": ["ada", "zoe"]}]'}
     form_at = reverse("admin:campaigns_audience_add")

@@ -161,10 +161,10 @@ def test_the_page_says_which_channel_and_why_and_resumes_it(
     site: Site, broker: Broker, browser: Callable[..., Browser]
 ) -> None:
     campaign = one_ill(site)
-    marketer = browser(site.people.ben)
-    shown = text(marketer.get(page("change", campaign)))
+    author = browser(site.people.ben)
+    shown = text(author.get(page("change", campaign)))
     assert "A channel paused itself; the other channels go on." in shown and f"push: {WHY}" in shown
     assert "Resume push" in shown
-    marketer.post(page("resume", campaign), page("change", campaign))
+    author.post(page("resume", campaign), page("change", campaign))
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted_channels) == ("running", {})

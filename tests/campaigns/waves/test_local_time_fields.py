@@ -80,7 +80,7 @@ def test_a_topic_has_no_local_time(site: Site, api: Api) -> None:
     assert api("PATCH", f"/v1/campaigns/{created['id']}", {"audience": audience})[1]["code"] == "no_local_time"
 
 
-def test_a_marketer_types_a_time_of_no_zone(site: Site, broker: Broker, browser: Callable[[User], Browser]) -> None:
+def test_an_author_types_a_time_of_no_zone(site: Site, broker: Broker, browser: Callable[[User], Browser]) -> None:
     site.acme.timezone = "Asia/Kathmandu"
     site.acme.save()
     ben = browser(site.people.ben)
