@@ -35,6 +35,11 @@ class Act(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     STOP = "stop"
+    #: of an approval; the entry is about the campaign
+    REQUEST_APPROVAL = "request_approval"
+    APPROVE = "approve"
+    REJECT = "reject"
+    WITHDRAW_APPROVAL = "withdraw_approval"
     #: of a schedule
     SKIP = "skip"
     CANCEL = "cancel"

@@ -13,7 +13,9 @@ from notifier.errors import InvalidInput
 from notifier.vocabulary.status import Mode
 from tenants.models import ApiKey, Tenant
 
-SCOPES = ("send", "recipients", "campaigns", "inbox", "events")
+SCOPES = ("send", "recipients", "campaigns", "approvals", "inbox", "events")
+#: scopes that `*` does not include: who may approve campaigns is said by name
+NAMED_SCOPES = frozenset({"approvals"})
 EVERYTHING = "*"
 #: characters of a key that are stored to recognise it by: `nk_live_` and the first eight
 _PREFIX = 16

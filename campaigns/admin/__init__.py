@@ -6,14 +6,16 @@ buttons), `checklist`, `audience`, `schedules`, `shard`, `explain`. docs/how-to/
 add a page.
 """
 
+from campaigns.admin.approvals import ApprovalAdmin
 from campaigns.admin.audience import AudienceAdmin
 from campaigns.admin.campaign import CampaignAdmin
 from campaigns.admin.schedules import ScheduleAdmin
 from campaigns.admin.shard import ShardAdmin
-from campaigns.models import Audience, Campaign, Schedule, Shard
+from campaigns.models import Audience, Campaign, CampaignApproval, Schedule, Shard
 from tenants.admin import admin_site
 
 admin_site.register(Campaign, CampaignAdmin)
+admin_site.register(CampaignApproval, ApprovalAdmin)
 admin_site.register(Audience, AudienceAdmin)
 admin_site.register(Schedule, ScheduleAdmin)
 admin_site.register(Shard, ShardAdmin)

@@ -1,13 +1,15 @@
-"""`/v1/audiences`, `/v1/campaigns` and `/v1/schedules`: for tenants' servers. Keys need the scope `campaigns`.
+"""`/v1/audiences`, `/v1/campaigns` and `/v1/schedules`: for tenants' servers. Keys need the scope `campaigns`; to
+approve a campaign, `approvals`.
 
-notifier/urls.py takes `urlpatterns`. The views call `edit`, `lifecycle.controls`, `preflight` and `report`; the shapes
-of requests and answers are in `shapes`. Read `base`, then `campaigns`, `controls`, `rehearsal`, `audiences`,
-`schedules`.
+notifier/urls.py takes `urlpatterns`. The views call `edit`, `lifecycle.controls`, `approval`, `preflight` and
+`report`; the shapes of requests and answers are in `shapes`. Read `base`, then `campaigns`, `controls`, `approvals`,
+`rehearsal`, `audiences`, `schedules`.
 """
 
 from __future__ import annotations
 
 from campaigns.api import controls, schedules
+from campaigns.api.approvals import ApprovalView, ApproveView, RejectView, WithdrawApprovalView
 from campaigns.api.audiences import AudienceMembersView, AudiencesView, AudienceView, FilterCountView
 from campaigns.api.campaigns import CampaignResultsView, CampaignsView, CampaignView
 from campaigns.api.explain import ExplainCampaignView
@@ -21,6 +23,10 @@ urlpatterns = [
     path("v1/audiences/<id:audience_id>/members", AudienceMembersView.as_view()),
     path("v1/campaigns", CampaignsView.as_view()),
     path("v1/campaigns/<id:campaign_id>", CampaignView.as_view()),
+    path("v1/campaigns/<id:campaign_id>/approval", ApprovalView.as_view()),
+    path("v1/campaigns/<id:campaign_id>/approval/approve", ApproveView.as_view()),
+    path("v1/campaigns/<id:campaign_id>/approval/reject", RejectView.as_view()),
+    path("v1/campaigns/<id:campaign_id>/approval/withdraw", WithdrawApprovalView.as_view()),
     path("v1/campaigns/<id:campaign_id>/preflight", CampaignPreflightView.as_view()),
     path("v1/campaigns/<id:campaign_id>/rehearse", CampaignRehearseView.as_view()),
     path("v1/campaigns/<id:campaign_id>/test", CampaignTestView.as_view()),

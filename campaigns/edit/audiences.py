@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from campaigns.arming import return_to_draft
 from campaigns.audience import ListReport, check_filter
@@ -119,6 +120,7 @@ def replace_members(audience: Audience, fill: Callable[[Audience], ListReport]) 
     with transaction.atomic():
         armed = _armed_with(audience)
         report = fill(audience)
+        Audience.objects.filter(pk=audience.pk).update(list_version=F("list_version") + 1)
         for campaign in armed:
             return_to_draft(campaign)
     return report

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.db import transaction
 
+from campaigns.approval import supersede
+from campaigns.approval.content import NOT_COVERED
 from campaigns.arming import return_to_draft
 from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.edit.fields import MAX_NAME, columns_of
@@ -59,6 +61,8 @@ def update(campaign: Campaign, raw: Mapping[str, Any], *, by: Actor = OPERATOR) 
         if changed:
             not_tested = _NOT_TESTED if changed.keys() & SHOWN else {}
             plan = _plan_columns(campaign, changed, by)
+            if changed.keys() - NOT_COVERED:
+                supersede(campaign)
             Campaign.objects.filter(pk=campaign.pk).update(**changed, **not_tested, **plan)
         record(campaign, Act.CHANGE, by, fields=sorted(changed))
     return Campaign.objects.select_related("template", "audience", "tenant").get(pk=campaign.pk)
@@ -82,7 +86,8 @@ def copy(campaign: Campaign, *, by: Actor = OPERATOR) -> Campaign:
     name = f"{campaign.name[: MAX_NAME - 7]} (copy)"
     with transaction.atomic():
         draft = Campaign.objects.create(tenant_id=campaign.tenant_id, name=name, created_by=by.user, **same)
-        record(draft, Act.COPY, by)
+        # an author of the original is an author of the copy (campaigns.approval.authors)
+        record(draft, Act.COPY, by, of=str(campaign.pk))
     return draft
 
 

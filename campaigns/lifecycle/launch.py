@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from campaigns.approval import check_cleared
 from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.lifecycle.fanout import start_fanout
 from campaigns.lifecycle.launch_checks import LaunchRequest, check_launch, check_rollout, rfc_3339
@@ -61,7 +62,7 @@ def go(
 
 def launch(campaign: Campaign, request: LaunchRequest, now: datetime) -> bool:
     """Launch a campaign that is armed, and whose plan is still the one that asks. True for the one caller that launched
-    it. Raises what `check_launch` raises.
+    it. Raises what `check_launch` and `check_cleared` raise.
 
     The checks follow the move, which an error rolls back: shards change only before the launch, and the answer to a
     repeated GO does not depend on the time."""
@@ -70,6 +71,7 @@ def launch(campaign: Campaign, request: LaunchRequest, now: datetime) -> bool:
         if not _move(campaign, request):
             return False
         check_launch(campaign, request, now)
+        check_cleared(campaign)
         detail: dict[str, Any] = {"audience": campaign.audience_size, "excluded": campaign.excluded}
         if request.ignore_opt_outs:
             detail["ignore_opt_outs"] = True

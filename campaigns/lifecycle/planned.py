@@ -14,6 +14,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Q
 
+from campaigns.approval import check_cleared
 from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.lifecycle.launch import NO_PLAN, launch
 from campaigns.lifecycle.launch_checks import (
@@ -140,6 +141,7 @@ def reason_to_refuse(campaign: Campaign) -> str:
         return ""
     try:
         check_launch(campaign, _request(campaign), campaign.launch_at)
+        check_cleared(campaign)
     except NotifierError as error:
         return error.message
     return ""

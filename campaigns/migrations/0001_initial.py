@@ -95,6 +95,7 @@ class Migration(migrations.Migration):
                 ("locale", models.CharField(blank=True, max_length=16, verbose_name="language")),
                 ("app", models.CharField(blank=True, max_length=100)),
                 ("size", models.IntegerField(default=0, editable=False)),
+                ("list_version", models.IntegerField(default=0, editable=False)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 (
                     "tenant",
@@ -675,5 +676,84 @@ class Migration(migrations.Migration):
             model_name="scheduleslot",
             constraint=models.UniqueConstraint(fields=("tenant", "schedule", "at"), name="schedule_slot_once"),
         ),
-        *[isolate(f"campaigns_{name}") for name in ("schedule", "scheduleslot")],
+        # -- approvals --
+        migrations.CreateModel(
+            name="CampaignApproval",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("hash", models.CharField(max_length=64)),
+                ("parts", models.JSONField(default=dict)),
+                ("people", models.IntegerField(null=True)),
+                ("requested_by_key", models.UUIDField(null=True)),
+                ("requested_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("request_note", models.CharField(blank=True, max_length=500)),
+                (
+                    "decision",
+                    models.CharField(
+                        choices=[
+                            ("open", "waiting for a decision"),
+                            ("approved", "approved"),
+                            ("rejected", "rejected"),
+                            ("withdrawn", "withdrawn"),
+                            ("superseded", "overtaken by an edit"),
+                        ],
+                        default="open",
+                        max_length=10,
+                    ),
+                ),
+                ("decided_by_key", models.UUIDField(null=True)),
+                ("decided_at", models.DateTimeField(null=True)),
+                ("note", models.CharField(blank=True, max_length=500)),
+                (
+                    "campaign",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="approvals",
+                        to="campaigns.campaign",
+                    ),
+                ),
+                *[
+                    (
+                        name,
+                        models.ForeignKey(
+                            db_index=False,
+                            null=True,
+                            on_delete=django.db.models.deletion.SET_NULL,
+                            related_name="+",
+                            to=settings.AUTH_USER_MODEL,
+                        ),
+                    )
+                    for name in ("requested_by", "decided_by")
+                ],
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    models.Index(fields=["tenant", "-id"], name="approval_newest"),
+                    models.Index(fields=["campaign", "-id"], name="approval_of_campaign"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("decision", "open")),
+                        fields=("tenant", "campaign"),
+                        name="approval_open_once",
+                    )
+                ],
+            },
+        ),
+        *[isolate(f"campaigns_{name}") for name in ("schedule", "scheduleslot", "campaignapproval")],
     ]

@@ -1,6 +1,7 @@
-"""The rows of campaigns: `audiences`, `campaigns`, `shards` (of an armed campaign), `schedules`. All packages of
-campaigns import them; they import the rows of the engine and of tenants, and `campaigns.wall_clock`."""
+"""The rows of campaigns: `audiences`, `campaigns`, `approvals`, `shards` (of an armed campaign), `schedules`. All
+packages of campaigns import them; they import the rows of the engine and of tenants, and `campaigns.wall_clock`."""
 
+from campaigns.models.approvals import CampaignApproval
 from campaigns.models.audiences import Audience, AudienceMember
 from campaigns.models.campaigns import Campaign, Passed, Rollout
 from campaigns.models.schedules import CatchUp, Schedule, ScheduleSlot
@@ -11,6 +12,7 @@ __all__ = [
     "AudienceMember",
     "AudienceRange",
     "Campaign",
+    "CampaignApproval",
     "CatchUp",
     "Passed",
     "Rollout",

@@ -27,6 +27,8 @@ class Audience(TenantOwned):
     locale = models.CharField(max_length=16, blank=True, verbose_name="language")
     app = models.CharField(max_length=100, blank=True)
     size = models.IntegerField(default=0, editable=False)
+    #: of a list: raised when its members are replaced; an approval is of one version (campaigns.approval.content)
+    list_version = models.IntegerField(default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

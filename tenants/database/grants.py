@@ -86,6 +86,8 @@ WEB_MAY: Mapping[str, Rights] = {
     "campaigns_audience": FULL,
     "campaigns_audiencemember": FULL,
     "campaigns_campaign": FULL,
+    # deleted with its draft
+    "campaigns_campaignapproval": FULL,
     "campaigns_audiencerange": FULL,
     "campaigns_shard": FULL,
     "campaigns_shardpayload": FULL,

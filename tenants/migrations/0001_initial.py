@@ -363,6 +363,47 @@ class Migration(migrations.Migration):
                         verbose_name="logo",
                     ),
                 ),
+                (
+                    "approval",
+                    models.CharField(
+                        choices=[
+                            ("never", "None: each campaign is launched without an approval"),
+                            (
+                                "above",
+                                "Large ones: campaigns to more recipients than the number below, and to topics",
+                            ),
+                            ("always", "All: every campaign needs an approval"),
+                        ],
+                        default="never",
+                        help_text="A second person, who did not write it, looks at the campaign before GO.",
+                        max_length=6,
+                        verbose_name="campaigns that need an approval",
+                    ),
+                ),
+                (
+                    "approval_above",
+                    models.PositiveIntegerField(
+                        default=1000,
+                        help_text="For large campaigns: up to so many recipients, no approval is needed.",
+                        verbose_name="approval above (recipients)",
+                    ),
+                ),
+                (
+                    "require_test_copy",
+                    models.BooleanField(
+                        default=False,
+                        help_text="GO needs a test send since the last edit of the message.",
+                        verbose_name="test send before GO",
+                    ),
+                ),
+                (
+                    "confirm_above",
+                    models.PositiveIntegerField(
+                        default=1000,
+                        help_text="Above so many recipients the page of GO asks a person to type their number.",
+                        verbose_name="type the number above (recipients)",
+                    ),
+                ),
                 ("page_texts", models.JSONField(blank=True, default=dict, editable=False)),
                 (
                     "tracking",
@@ -963,7 +1004,8 @@ class Migration(migrations.Migration):
                 (
                     "scopes",
                     models.JSONField(
-                        default=list, help_text='["*"] or some of: send, recipients, campaigns, inbox, events.'
+                        default=list,
+                        help_text='["*"] or some of: send, recipients, campaigns, approvals, inbox, events.',
                     ),
                 ),
                 ("created_at", models.DateTimeField(auto_now_add=True)),

@@ -1,7 +1,7 @@
 """The rows of tenants: `accounts` (tenants, users, keys), `people`, `consent`, `erasure`, `imports`, `records` (audit
 log, idempotency keys). All but User and Tenant are tenant-owned. Imported by every package above; imports none."""
 
-from tenants.models.accounts import ApiKey, Member, OptIn, Tenant, User
+from tenants.models.accounts import ApiKey, ApprovalRule, Member, OptIn, Tenant, User
 from tenants.models.base import TenantOwned
 from tenants.models.consent import Category, ConsentChange, OptInProof, OverCap, Preference, Suppression
 from tenants.models.erasure import ErasedAddress, Erasure
@@ -11,6 +11,7 @@ from tenants.models.records import AuditLog, IdempotencyKey
 
 __all__ = [
     "ApiKey",
+    "ApprovalRule",
     "AuditLog",
     "Category",
     "ConsentChange",

@@ -53,6 +53,14 @@ class OptIn(models.TextChoices):
     DOUBLE = "double", "Double opt-in: only recipients who asked for them and confirmed it"
 
 
+class ApprovalRule(models.TextChoices):
+    """Which campaigns need the approval of a second person before GO."""
+
+    NEVER = "never", _("None: each campaign is launched without an approval")
+    ABOVE = "above", _("Large ones: campaigns to more recipients than the number below, and to topics")
+    ALWAYS = "always", _("All: every campaign needs an approval")
+
+
 def _salt() -> bytes:
     return secrets.token_bytes(16)
 
@@ -131,6 +139,29 @@ class Tenant(models.Model):
         validators=[URLValidator(["https"])],
         help_text="The https address of a picture, shown on your recipients' preferences page.",
     )
+    # -- what GO asks for: campaigns.approval --
+    approval = models.CharField(
+        _("campaigns that need an approval"),
+        max_length=6,
+        choices=ApprovalRule,
+        default=ApprovalRule.NEVER,
+        help_text=_("A second person, who did not write it, looks at the campaign before GO."),
+    )
+    approval_above = models.PositiveIntegerField(
+        _("approval above (recipients)"),
+        default=1000,
+        help_text=_("For large campaigns: up to so many recipients, no approval is needed."),
+    )
+    require_test_copy = models.BooleanField(
+        _("test send before GO"),
+        default=False,
+        help_text=_("GO needs a test send since the last edit of the message."),
+    )
+    confirm_above = models.PositiveIntegerField(
+        _("type the number above (recipients)"),
+        default=1000,
+        help_text=_("Above so many recipients the page of GO asks a person to type their number."),
+    )
     page_texts = models.JSONField(default=dict, blank=True, editable=False)  #: language -> title, intro, footer
     active = models.BooleanField(default=True, help_text="The API refuses the keys of an inactive tenant.")
     inbox_secret = models.BinaryField(default=bytes, editable=False)  #: encrypted; signs recipient tokens
@@ -178,7 +209,9 @@ class ApiKey(TenantOwned):
     mode = models.CharField(max_length=8, choices=[(m.value, m.value) for m in Mode], default=Mode.LIVE)
     prefix = models.CharField(max_length=20, editable=False)
     digest = models.BinaryField(max_length=32, unique=True, editable=False)
-    scopes = models.JSONField(default=list, help_text='["*"] or some of: send, recipients, campaigns, inbox, events.')
+    scopes = models.JSONField(
+        default=list, help_text='["*"] or some of: send, recipients, campaigns, approvals, inbox, events.'
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True)

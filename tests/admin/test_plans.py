@@ -34,7 +34,7 @@ LogIn = Callable[[User], Browser]
 SMALL = {
     "Tenant", "Member", "ApiKey", "ProviderAccount", "EngagementCount", "Category", "FrequencyCap",
     "Template", "TemplateVersion", "Layout", "Sender", "DigestSetting",
-    "Import", "Campaign", "Audience", "Schedule", "User", "PeriodicTask", "ClockedSchedule",
+    "Import", "Campaign", "CampaignApproval", "Audience", "Schedule", "User", "PeriodicTask", "ClockedSchedule",
     "CrontabSchedule", "SolarSchedule",
     "IntervalSchedule",
 }  # fmt: skip

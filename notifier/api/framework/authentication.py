@@ -20,7 +20,7 @@ from rest_framework.request import Request
 
 from notifier.delivery.infra import bulk
 from notifier.vocabulary.status import Mode
-from tenants.api_keys import EVERYTHING, key_digest
+from tenants.api_keys import EVERYTHING, NAMED_SCOPES, key_digest
 
 if TYPE_CHECKING:
     # importing DRF's views reads the settings, which name this module
@@ -51,7 +51,7 @@ class ApiCaller:
         return True
 
     def may(self, scope: str) -> bool:
-        return EVERYTHING in self.scopes or scope in self.scopes
+        return scope in self.scopes or (EVERYTHING in self.scopes and scope not in NAMED_SCOPES)
 
 
 class ApiKeyAuthentication(BaseAuthentication):

@@ -36,6 +36,8 @@ SETTINGS = (
     *("name", "slug", "default_locale", "timezone", "link_schemes", "sms_segments", "sms_transliterate"),
     *("opt_in", "send_windows", "tracking", "sandbox", "active", "id", "created_at"),
 )
+#: a form that leaves these out keeps their values
+KEPT_IF_EMPTY = ("opt_in", "approval", "approval_above", "confirm_above")
 
 
 class TenantSettingsForm(TenantForm):
@@ -45,19 +47,20 @@ class TenantSettingsForm(TenantForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "opt_in" in self.fields:
-            self.fields["opt_in"].required = False
+        for name in KEPT_IF_EMPTY:
+            if name in self.fields:
+                self.fields[name].required = False
         for name, text in page_texts.initial_values(self.instance.page_texts).items():
             self.initial.setdefault(name, text)
 
     def clean(self) -> dict[str, Any] | None:
         values = super().clean() or {}
+        for name in KEPT_IF_EMPTY:
+            if name in values and values[name] in (None, ""):
+                values[name] = getattr(self.instance, name)
         if any(name in self.fields for name in page_texts.FIELDS):
             self.instance.page_texts = page_texts.texts_of(values)
         return values
-
-    def clean_opt_in(self) -> str:
-        return str(self.cleaned_data["opt_in"] or self.instance.opt_in)
 
     def clean_send_windows(self) -> str:
         text = "\n".join(line.strip() for line in self.cleaned_data["send_windows"].splitlines() if line.strip())
@@ -93,6 +96,10 @@ class TenantAdmin(TenantModelAdmin):
     ordering = ("name",)
     fieldsets = (
         (None, {"fields": SETTINGS}),
+        (
+            "Before GO",
+            {"fields": ("approval", "approval_above", "require_test_copy", "confirm_above")},
+        ),
         (
             "Preferences page",
             {

@@ -1,0 +1,93 @@
+"""Who wrote the content of a campaign: these actors may not approve it.
+
+The audit log says who: each change of a campaign or an audience has an entry, whichever surface made it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q
+
+from campaigns.approval.content import NOT_COVERED, version_id_of
+from campaigns.audit import Act, Actor
+from campaigns.models import Campaign, CampaignApproval
+from notifier.models import TemplateVersion
+from tenants.models import AuditLog
+
+#: a copy of a copy of a copy …: as far as the authors of its originals count
+_MOST_ORIGINALS = 10
+
+
+@dataclass(frozen=True)
+class Authors:
+    """Users and API keys."""
+
+    users: frozenset[int] = frozenset()
+    keys: frozenset[uuid.UUID] = frozenset()
+
+    def include(self, actor: Actor) -> bool:
+        by_user = actor.user is not None and actor.user.pk in self.users
+        return by_user or (actor.api_key_id is not None and actor.api_key_id in self.keys)
+
+
+def authors_of(campaign: Campaign) -> Authors:
+    """The authors of the campaign's present content:
+
+    * who published the template's version that recipients get;
+    * who created the campaign, or copied it; of a copy, also the authors of the original;
+    * who changed what the hash covers: a field of the campaign, or its audience;
+    * who filled the audience's list last.
+
+    What was done before the approval that was granted last does not count, except for the template's version and the
+    list: a second person has seen it."""
+    users, keys = _publisher(campaign), set[uuid.UUID]()
+    for entry in _entries(campaign, _MOST_ORIGINALS):
+        if entry.user_id is not None:
+            users.add(entry.user_id)
+        if entry.api_key_id is not None:
+            keys.add(entry.api_key_id)
+    return Authors(frozenset(users), frozenset(keys))
+
+
+def _publisher(campaign: Campaign) -> set[int]:
+    version = TemplateVersion.objects.filter(pk=version_id_of(campaign)).first()
+    return {version.created_by_id} if version is not None and version.created_by_id is not None else set()
+
+
+def _entries(campaign: Campaign, originals: int) -> Iterator[AuditLog]:
+    """The entries of the audit log whose actors are authors."""
+    since = _approved_at(campaign)
+    recent = Q(at__gte=since) if since else Q()
+    rows = AuditLog.objects.filter(tenant_id=campaign.tenant_id)
+    edits = [f"campaign.{act}" for act in (Act.CREATE, Act.COPY, Act.CHANGE)]
+    for entry in rows.filter(recent, object_id=str(campaign.pk), action__in=edits):
+        if entry.action != f"campaign.{Act.CHANGE}" or set(entry.detail.get("fields", ())) - NOT_COVERED:
+            yield entry
+        if entry.action == f"campaign.{Act.COPY}" and originals:
+            yield from _entries_of_original(campaign, entry, originals - 1)
+    if campaign.audience_id is not None:
+        of_audience = rows.filter(object_id=str(campaign.audience_id))
+        fills = of_audience.filter(action=f"audience.{Act.FILL}").order_by("-id")
+        yield from fills[:1]
+        changes = [f"audience.{act}" for act in (Act.CREATE, Act.CHANGE, Act.FILL)]
+        yield from of_audience.filter(recent, action__in=changes)
+
+
+def _entries_of_original(campaign: Campaign, entry: AuditLog, originals: int) -> Iterator[AuditLog]:
+    original = Campaign.objects.filter(tenant_id=campaign.tenant_id, pk__in=_ids(entry.detail.get("of"))).first()
+    if original is not None:
+        yield from _entries(original, originals)
+
+
+def _ids(text: object) -> list[uuid.UUID]:
+    return [uuid.UUID(text)] if isinstance(text, str) else []
+
+
+def _approved_at(campaign: Campaign) -> datetime | None:
+    """When the approval that was granted last was asked for: what it covers was written before."""
+    granted = campaign.approvals.filter(decision=CampaignApproval.Decision.APPROVED).order_by("-id")
+    return granted.values_list("requested_at", flat=True).first()

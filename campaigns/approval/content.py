@@ -1,0 +1,85 @@
+"""The hash of a campaign's content: what an approval is about. After an edit the hash is another one, and back at the
+old content it is the old one again.
+
+The hash covers everything that decides who gets which message: the template's version, the audience (its definition,
+or the version of its list), the data, the channels, the limits, and the times that are a part of the messages. It does
+not cover the name, nor when a person lets the campaign leave (GO, or a planned launch).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+from campaigns.models import Audience, Campaign
+from campaigns.states import State
+from notifier.models import TemplateVersion
+
+#: fields of a campaign that an edit may change without a new approval
+NOT_COVERED = frozenset({"name", "launch_at", "launch_rollout"})
+
+_SETTINGS = (
+    "channels", "mode", "passed", "hold_seconds", "rate_per_s", "canary_percent", "max_error_percent",
+    "max_dead_percent",
+)  # fmt: skip
+_AUDIENCE = ("source", "filter", "topic", "locale", "app", "list_version")
+_TIMES = ("not_after", "local_time")
+
+#: name -> what else belongs to a campaign's content, as JSON; packages above register it in AppConfig.ready
+_PARTS: dict[str, Callable[[Campaign], Any]] = {}
+
+
+def add_part(name: str, read: Callable[[Campaign], Any]) -> None:
+    """Make what `read` returns a part of the content. A campaign for which `read` returns None has no such part, and
+    the same hash as before."""
+    _PARTS[name] = read
+
+
+def content_hash(campaign: Campaign, *, times_of: Campaign | None = None) -> str:
+    """64 hex digits. `times_of`: the campaign whose times count, for the copy that a schedule makes for a slot."""
+    return hash_of_parts(content_parts(campaign, times_of=times_of))
+
+
+def content_parts(campaign: Campaign, *, times_of: Campaign | None = None) -> dict[str, str]:
+    """Each part of the content with its own hash. The campaign as it is in memory: callers that decide lock it."""
+    times = times_of or campaign
+    values = {
+        "template": [str(campaign.template_id), str(version_id_of(campaign))],
+        "audience": _audience(campaign.audience),
+        "data": campaign.data,
+        "settings": {name: getattr(campaign, name) for name in _SETTINGS},
+        "times": {name: getattr(times, name) for name in _TIMES},
+    }
+    for name, read in _PARTS.items():
+        if (value := read(campaign)) is not None:
+            values[name] = value
+    return {name: _digest(value) for name, value in values.items()}
+
+
+def hash_of_parts(parts: dict[str, str]) -> str:
+    return _digest(parts)
+
+
+def changed_parts(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """The names of the parts that differ."""
+    return [name for name in sorted(before | after) if before.get(name) != after.get(name)]
+
+
+def version_id_of(campaign: Campaign) -> Any:
+    """The id of the template's version that recipients get: of a draft the newest, which arming would take."""
+    if campaign.state != State.DRAFT:
+        return campaign.version_id
+    versions = TemplateVersion.objects.filter(template_id=campaign.template_id).order_by("-number")
+    return versions.values_list("pk", flat=True).first()
+
+
+def _audience(audience: Audience | None) -> Any:
+    return audience and [str(audience.pk), *(getattr(audience, name) for name in _AUDIENCE)]
+
+
+def _digest(value: Any) -> str:
+    # times become texts in UTC; a row that was just written has the same value in memory as the row that was read
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return sha256(text.encode()).hexdigest()
