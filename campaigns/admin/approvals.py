@@ -1,4 +1,4 @@
-"""The list of approvals: what was asked for, by whom, and what was decided. Decisions are made on the campaign's page."""
+"""The list of approvals: what was asked for, by whom, and the decision, which is made on the campaign's page."""
 
 from __future__ import annotations
 

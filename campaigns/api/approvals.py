@@ -46,7 +46,9 @@ class ApprovalOutput(serializers.Serializer[Any]):
     hash = serializers.CharField(
         help_text="Of the campaign's present content: the template's version, audience, data, settings."
     )
-    required = serializers.BooleanField(help_text="GO needs an approval of this campaign.")
+    required = serializers.BooleanField(  # type: ignore[assignment]
+        help_text="GO needs an approval of this campaign."
+    )
     approved = serializers.BooleanField(help_text="There is one of the present content.")
     decision = serializers.ChoiceField(
         ["", *CampaignApproval.Decision.values], help_text="Of the request asked for last; empty: there is none."

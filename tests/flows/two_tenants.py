@@ -90,6 +90,7 @@ class Side:
         tenant.draft(self.template, listed).arm()
         body = {"name": self.word, "template": self.template, "audience": tenant.everybody(), "data": {"x": self.word}}
         draft = tenant.api.request_json("POST", "/v1/campaigns", body)
+        tenant.api.request_json("POST", f"/v1/campaigns/{draft['id']}/approval", {"note": self.word})
         schedule = {"name": self.word, "campaign": draft["id"], "cron": "0 9 * * 1"}
         made = tenant.api.request_json("POST", "/v1/schedules", schedule)
         tenant.api.request_json("POST", f"/v1/schedules/{made['id']}/skip")
