@@ -20,14 +20,18 @@ from __future__ import annotations
 
 
 class NotifierError(Exception):
-    """Base of all deliberate errors. `code` is stable and documented; `field` names the offending input."""
+    """Base of all deliberate errors. `code` is stable and documented; `field` names the offending input; `at` is the
+    index of the offending character in a template's source, where it is known."""
 
     code = "error"
 
-    def __init__(self, message: str, *, field: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, field: str | None = None, code: str | None = None, at: int | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
+        self.at = at
         if code is not None:
             self.code = code
 

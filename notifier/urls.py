@@ -12,9 +12,11 @@ from django.views.generic import RedirectView
 
 from notifier.api.framework.errors import Problem, current_problem, problem_response
 from notifier.api.framework.guard import PREFIX
+from notifier.delivery.content.images import PATH as IMAGES
 from notifier.delivery.content.links import browser_link, opt_in_link, preferences_link, unsubscribe_link
 from notifier.delivery.content.tracking import tracked_link
 from notifier.web import health, tracking
+from notifier.web.images import image
 from notifier.web.opt_in import ConfirmOptIn
 from notifier.web.preferences import PreferencesPage
 from notifier.web.unsubscribe import Unsubscribe
@@ -55,6 +57,7 @@ urlpatterns = [
     path(f"{unsubscribe_link.PATH}<str:token>", Unsubscribe.as_view()),
     path(f"{preferences_link.PATH}<str:token>", PreferencesPage.as_view()),
     path(f"{browser_link.PATH}<str:token>", view_in_browser),
+    path(f"{IMAGES}<str:tenant>/<str:name>", image),
     path(f"{opt_in_link.PATH}<str:token>", ConfirmOptIn.as_view()),
     path(f"{tracked_link.CLICK}<str:token>", tracking.click),
     path(f"{tracked_link.CLICK}<str:token>/<str:delivery>", tracking.click),

@@ -1,10 +1,12 @@
-"""Templates: edit content by channel and locale, publish it as the next version, preview it for one recipient."""
+"""The pages of templates: the form that publishes the next version, with the composer around its content, and the
+read-only pages of versions."""
 
 from __future__ import annotations
 
 import json
+import types
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -12,74 +14,34 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
+from notifier.admin.composer import page
+from notifier.admin.composer.live import LiveViews
+from notifier.admin.composer.posted import ContentField
+from notifier.admin.composer.template_list import TemplateList
+from notifier.admin.composer.versions import VersionViews
 from notifier.channels import channels
-from notifier.channels.base import UNREAD, Channel
 from notifier.delivery.content import templates
-from notifier.delivery.content.attachments.listing import MAX_BYTES, MAX_FILES, file_names
-from notifier.delivery.content.links.variables import sample_links
-from notifier.delivery.content.liquid import PERSON, check_names
+from notifier.delivery.content.attachments.listing import MAX_BYTES, MAX_FILES
+from notifier.delivery.content.checking import find_mistakes
 from notifier.delivery.content.publishing.layouts import layout_of
-from notifier.delivery.content.render_budget import shared_budget
-from notifier.delivery.content.rules import flat_parts
-from notifier.delivery.planning import recipients
 from notifier.delivery.routes.read_route import check_content, read_route
 from notifier.errors import InvalidInput, NotifierError
 from notifier.models import Template, TemplateVersion
-from notifier.values.trim import trimmed
 from notifier.vocabulary.routes import from_json, stored_form
-from tenants.admin import OwnedChoices, ReadOnlyAdmin, TenantForm, TenantModelAdmin, TenantTabularInline, admin_site
+from tenants.admin import OwnedChoices, ReadOnlyAdmin, TenantForm, TenantModelAdmin, admin_site
 from tenants.admin.json_field import JsonField
-from tenants.admin.roles import NO_ROLE
 from tenants.models import Tenant
-
-EXAMPLE = {"push": {"en": {"title": "Hello {{ recipient.name }}", "body": "Your order {{ order }} is on its way."}}}
 
 
 class IndentedEncoder(json.JSONEncoder):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "indent": 2, "ensure_ascii": False})
-
-
-def parts_help() -> str:
-    """The help text, as HTML: the parts of every channel's content, and the keys of parts that are objects."""
-    return format_html(
-        "{} Saving publishes a version. The parts of a channel:{}",
-        "{channel: {locale: {part: text}}}, in Liquid.",
-        format_html_join("", "{}", ((_channel_help(kind),) for _, kind in sorted(channels().items()))),
-    )
-
-
-def _channel_help(kind: Channel) -> str:
-    if not kind.part_help:
-        return format_html("<br><b>{}</b>: {}", kind.name, ", ".join(kind.parts))
-    rows = [(part, in_words(kind.part_help.get(part, "")), _keys_help(kind, part)) for part in kind.parts]
-    return format_html(
-        "<details><summary><b>{}</b>: {}</summary><ul>{}</ul></details>",
-        kind.name, ", ".join(kind.parts), format_html_join("", "<li><code>{}</code>: {}{}</li>", rows),
-    )  # fmt: skip
-
-
-def _keys_help(kind: Channel, part: str) -> str:
-    if part not in kind.key_help:
-        return ""
-    rows = [(name, in_words(text)) for name, text in kind.key_help[part].items()]
-    return format_html(
-        "<details><summary>{} keys</summary><ul>{}</ul></details>",
-        len(rows), format_html_join("", "<li><code>{}</code>: {}</li>", rows),
-    )  # fmt: skip
-
-
-def in_words(text: str) -> str:
-    """A text with its words in code marks as HTML."""
-    pieces = text.split("`")
-    return format_html_join("", "{}", (
-        (format_html("<code>{}</code>", piece) if n % 2 else piece,) for n, piece in enumerate(pieces)
-    ))  # fmt: skip
 
 
 class _ManyFiles(forms.ClearableFileInput):
@@ -106,22 +68,28 @@ class FilesField(forms.FileField):
 class TemplateForm(TenantForm):
     uploads = FilesField(
         required=False,
-        label="Attach files",
-        help_text="To the email, in every locale: 10 files, 10 MiB together. Attached files stand in the content under"
-        " attachments; take them off there.",
+        label=_("Attach files"),
+        help_text=_("To the email, in every locale: 10 files, 10 MiB together."),
+    )
+    note = forms.CharField(
+        required=False, max_length=200, label=_("What changed"), help_text=_("For the list of versions.")
     )
     publication: templates.Publication | None = None
-    content = JsonField(
-        encoder=IndentedEncoder, widget=forms.Textarea(attrs={"rows": 24, "cols": 100, "spellcheck": "false"})
-    )
+    content = ContentField(encoder=IndentedEncoder, required=False)
+    #: what keeps the content from being published
+    mistakes: Sequence[NotifierError] = ()
+    #: the values of a form that a button of the editor sent, in place of the stored ones
+    posted: page.Recomposed | None = None
 
     class Meta:
         model = Template
         fields = ("tenant", "key", "name", "category", "layout", "without_layout", "route")
         field_classes = {"route": JsonField}
-        widgets = {"route": forms.Textarea(attrs={"rows": 4, "cols": 100, "spellcheck": "false"})}
+        widgets = {"route": forms.Textarea(attrs={"rows": 3, "spellcheck": "false"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if self.posted is not None:
+            kwargs["initial"] = {**(kwargs.get("initial") or {}), **self.posted.values}
         super().__init__(*args, **kwargs)
         self.latest = self.instance.versions.first() if not self.instance._state.adding else None
         field = self.fields.get("category")
@@ -129,8 +97,7 @@ class TemplateForm(TenantForm):
             # an archived category is offered only where it is chosen already
             field.queryset = field.queryset.filter(Q(archived_at=None) | Q(pk=self.instance.category_id))
         if "content" in self.fields:
-            self.fields["content"].help_text = parts_help()
-            self.initial.setdefault("content", self.latest.content if self.latest else EXAMPLE)
+            self.initial.setdefault("content", self.latest.content if self.latest else {})
 
     def clean_route(self) -> Any:
         try:
@@ -142,7 +109,7 @@ class TemplateForm(TenantForm):
         values = super().clean() or {}
         tenant: Tenant | None = values.get("tenant") or (self.instance.tenant if self.instance.tenant_id else None)
         if tenant and "content" in values:
-            values["content"] = with_uploads(values["content"], values.get("uploads") or [])
+            values["content"] = with_uploads(values["content"] or {}, values.get("uploads") or [])
             chosen = Template(tenant=tenant, layout=values.get("layout"), without_layout=values["without_layout"])
             try:
                 self.publication = templates.prepare(
@@ -150,10 +117,18 @@ class TemplateForm(TenantForm):
                 )
                 check_content(from_json(values.get("route")), values["content"])
             except NotifierError as error:
-                prefix = f"{error.field}: " if error.field and error.field != "content" else ""
-                place = "route" if prefix.startswith("route") else "content"
-                self.add_error(place, f"{prefix}{error.message}")
+                self._refuse(error, tenant, values, layout_of(chosen))
         return values
+
+    def _refuse(self, error: NotifierError, tenant: Tenant, values: dict[str, Any], layout: Any) -> None:
+        """Add the error, and all other mistakes of the content: its author corrects them in one go."""
+        if error.field and error.field.startswith("route"):
+            self.add_error("route", f"{error.field}: {error.message}")
+            return
+        self.mistakes = find_mistakes(values["content"], tenant, layout, category=values.get("category")) or [error]
+        for mistake in self.mistakes:
+            prefix = f"{mistake.field}: " if mistake.field and mistake.field != "content" else ""
+            self.add_error("content", f"{prefix}{mistake.message}")
 
     @property
     def has_new_content(self) -> bool:
@@ -179,133 +154,94 @@ def as_written(content: Any) -> str:
     return format_html("<pre>{}</pre>", json.dumps(content, cls=IndentedEncoder))
 
 
-class VersionInline(TenantTabularInline):
-    model = TemplateVersion
-    edited_by = NO_ROLE
-    can_add = False
-    fields = readonly_fields = ("number", "variables", "created_at", "created_by")
-    verbose_name_plural = "Versions"
-    show_change_link = True
-
-
-class PreviewForm(forms.Form):
-    recipient = forms.CharField(max_length=128, label="Recipient's external id")
-    variables = JsonField(required=False, initial=dict, widget=forms.Textarea(attrs={"rows": 4}))
-
-    def clean_variables(self) -> dict[str, Any]:
-        variables = self.cleaned_data["variables"] or {}
-        if not isinstance(variables, dict):
-            raise forms.ValidationError('Must be an object, such as {"order": "4711"}.')
-        try:
-            check_names(variables, "variables")
-        except NotifierError as error:
-            raise forms.ValidationError(error.message) from error
-        return variables
-
-
 @admin.register(Template, site=admin_site)
-class TemplateAdmin(TenantModelAdmin):
+class TemplateAdmin(LiveViews, VersionViews, TemplateList, TenantModelAdmin):
     group = "Content"
     rank = 10
     form = TemplateForm
-    list_display = ("key", "name", "category", "preview_link")
+    change_form_template = "admin/notifier/template/change_form.html"
     list_filter = (("category", OwnedChoices),)
-    list_select_related = ("tenant", "category")
     search_fields = ("key", "name")
     ordering = ("key",)
-    inlines = (VersionInline,)
     deleted_together = (TemplateVersion,)
     instead_of_deleting = "Sent messages name the version that they were rendered from."
 
-    @admin.display(description="preview")
-    def preview_link(self, template: Template) -> str:
-        return format_html('<a href="{}">preview</a>', reverse("admin:notifier_template_preview", args=[template.pk]))
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        base = ("tenant", "key", "name", "category", "layout", "without_layout", "route")
-        if obj is None or self.has_change_permission(request, obj):
-            return (*base, "content", "uploads")
-        return (*base, "published_content")
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (
+            (None, {"fields": ("tenant", "key", "name", "category")}),
+            (_("Layout and route"), {"fields": ("layout", "without_layout", "route"), "classes": ("collapse",)}),
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # the key is fixed, because requests name it
         read_only = super().get_readonly_fields(request, obj)
-        return (*read_only, "key", "published_content") if obj is not None else read_only
+        return (*read_only, "key") if obj is not None else read_only
 
-    @admin.display(description="content")
-    def published_content(self, template: Template) -> str:
-        latest = template.versions.first()
-        return as_written(latest.content) if latest else "Nothing yet."
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        posted = page.recomposed_of(request)
+        if posted is None:
+            return form
+        return types.new_class(form.__name__, (form,), exec_body=lambda members: members.update(posted=posted))
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        """The buttons of the editor change what the page shows, and store nothing."""
+        if page.is_recomposed(request):
+            template = self.get_object(request, unquote(object_id)) if object_id is not None else None
+            page.recompose(request, template)
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        template: Template | None = kwargs.get("obj")
+        form = context["adminform"].form
+        can_edit = self.has_change_permission(request, template) if template else self.has_add_permission(request)
+        context |= page.context_of(request, form, template, can_edit=can_edit)
+        response = super().render_change_form(request, context, *args, **kwargs)
+        response.frames_own_pages = True  # type: ignore[attr-defined]  # the preview of an email
+        return response
 
     def save_model(self, request: HttpRequest, obj: Template, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
+        version = form.latest
         if form.has_new_content:
             user = request.user if request.user.is_authenticated else None
-            version = templates.store(obj, form.publication, user)
-            messages.success(request, f"Version {version.number} is published.")
+            version = templates.store(obj, form.publication, user, note=form.cleaned_data.get("note", ""))
+            messages.success(request, _("Version %(number)s is published.") % {"number": version.number})
+        reviewed = [tuple(each.split(":", 1)) for each in request.POST.getlist("reviewed") if ":" in each]
+        if version is not None and reviewed:
+            templates.mark_current(version, [(name, locale) for name, locale in reviewed])
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
+        """Stay with the template: its author looks at it, and sends it to themselves."""
+        return HttpResponseRedirect(reverse("admin:notifier_template_change", args=[obj.pk]))
+
+    def response_change(self, request: HttpRequest, obj: Any) -> Any:
+        return HttpResponseRedirect(reverse("admin:notifier_template_change", args=[obj.pk]))
 
     def get_urls(self) -> list[URLPattern]:
         preview = self.admin_site.admin_view(self.preview)
         return [path("<path:object_id>/preview/", preview, name="notifier_template_preview"), *super().get_urls()]
 
     def preview(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The newest version as one recipient of the tenant would get it. Nothing is stored or sent."""
+        """Every channel of the newest version as one recipient of the tenant would get it. Nothing is stored or
+        sent."""
         template = self.get_object(request, unquote(object_id))
         if template is None:
             raise Http404("There is no such template.")
         if not self.has_view_permission(request, template):
             raise PermissionDenied
-        form = PreviewForm(request.GET or None)
-        shown = self._render(template, form) if form.is_bound and form.is_valid() else {}
-        shown = {name: as_previewed(name, parts) for name, parts in shown.items()}
-        context = {**self.admin_site.each_context(request), "title": f"Preview of {template}", "form": form}
-        return TemplateResponse(
-            request, "admin/notifier/preview.html", {**context, "shown": shown, "template": template}
-        )
-
-    def _render(self, template: Template, form: PreviewForm) -> dict[str, Any]:
-        latest = template.versions.first()
-        external_id = trimmed(form.cleaned_data["recipient"])
-        person = recipients.load_by_external_ids(template.tenant_id, [external_id]).get(external_id)
-        if latest is None or person is None:
-            form.add_error("recipient", "There is no such recipient." if latest else "Nothing is published yet.")
-            return {}
-        compiled = templates.compiled(latest.pk)
-        variables = {**form.cleaned_data["variables"], **sample_links(), PERSON: person.variables()}
-        locale = person.preferences.language or person.locale
-        try:
-            with shared_budget():
-                rendered = {
-                    name: compiled.render(
-                        compiled.locale_for(name, locale, template.tenant.default_locale),
-                        variables,
-                        template.tenant.content_rules,
-                    )
-                    for name in compiled.channels
-                }
-        except NotifierError as error:
-            form.add_error("variables", error.message)
-            return {}
-        return {name: with_file_names(name, parts) for name, parts in rendered.items()}
-
-
-def with_file_names(channel_name: str, parts: Mapping[str, Any]) -> dict[str, Any]:
-    """The rendered parts with the names of the files in place of their list."""
-    lists = channels()[channel_name].file_parts.intersection(parts)
-    return {**parts, **{part: file_names(parts[part]) for part in lists}}
-
-
-def as_previewed(name: str, parts: dict[str, Any]) -> dict[str, Any]:
-    """The parts as the preview shows them: the keys of objects one by one, the badge in words, whether the device shows
-    anything, and the segments of a channel that is billed by segments."""
-    kind = channels()[name]
-    in_order = {part: parts[part] for part in kind.parts if part in parts}
-    rows = {part: text for part, text in flat_parts(in_order).items() if text}
-    if kind.unread_part and rows.get(kind.unread_part) == UNREAD:
-        rows[kind.unread_part] = "the recipient's unread messages when the push leaves"
-    if kind.is_silent(parts):
-        rows["shown"] = "nothing: a data message"
-    return {**rows, "segments": kind.segments(parts)} if kind.segmented else rows
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Preview of %(name)s") % {"name": template},
+            "opts": self.opts,
+            "template": template,
+            **page.preview_context(request, template),
+        }
+        response = TemplateResponse(request, "admin/notifier/template/preview.html", context)
+        response.frames_own_pages = True  # type: ignore[attr-defined]
+        return response
 
 
 @admin.register(TemplateVersion, site=admin_site)

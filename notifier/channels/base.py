@@ -96,6 +96,14 @@ class Channel(ABC):
     divisible: ClassVar[frozenset[str]] = frozenset()
     #: parts that `finish` changes after they were rendered
     finished: ClassVar[frozenset[str]] = frozenset()
+    #: how an editor shows a part: texts of several lines; parts below "Advanced"; addresses of pictures, which can be
+    #: uploaded; texts that are offered for a part
+    multiline: ClassVar[frozenset[str]] = frozenset()
+    advanced: ClassVar[frozenset[str]] = frozenset()
+    image_parts: ClassVar[frozenset[str]] = frozenset()
+    offered: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    #: how a preview shows a message: `phone`, `card`, `mail`, `bubble`, `chat`, or `parts`, a table of its parts
+    look: ClassVar[str] = "parts"
     #: the provider bills a message by segments: `segments` counts them
     segmented: ClassVar[bool] = False
     #: an unanswered request may be repeated, because the collapse key hides a repeat. False: it ends as `unknown`

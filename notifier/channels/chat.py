@@ -22,6 +22,8 @@ class Chat(Channel):
     name = "chat"
     parts = {"text": True}
     longest = {"text": 4_000}  # Telegram takes 4,096 characters, Slack 4,000
+    multiline = frozenset({"text"})
+    look = "chat"
     #: messengers show every message: no collapse key hides a repeat
     repeat_when_in_doubt = False
     window = 20

@@ -64,6 +64,19 @@ class Email(Channel):
     inspected = frozenset({"subject", "preheader", "from", "reply_to", "headers"})
     #: a repeat carries the same Message-ID, so that the mail service hides it
     repeat_when_in_doubt = True
+    multiline = frozenset({"text"})
+    advanced = frozenset({"from", "reply_to", "headers"})
+    look = "mail"
+    part_help = {
+        "subject": "the line that the list of messages shows",
+        "text": "for mail programs without HTML; without it the text is made from the html",
+        "html": "the page, in HTML or in MJML",
+        "preheader": "the line that mail programs show after the subject",
+        "from": "one of the tenant's senders; without it the provider account's own",
+        "reply_to": "where answers go",
+        "headers": "an object of texts, such as X-Order",
+        "attachments": "files for every recipient",
+    }
     window = 400
 
     def in_flight(self, streams: int) -> int:

@@ -25,6 +25,9 @@ class InApp(Channel):
     name = "in_app"
     parts = {"title": True, "body": True, "link": False, "data": False}
     inspected = frozenset({"link"})
+    multiline = frozenset({"body"})
+    advanced = frozenset({"data"})
+    look = "card"
     longest = {"title": 500, "link": 2000}  # the sizes of the inbox's columns
 
     def addresses(self, person: Person) -> tuple[Address, ...]:

@@ -108,6 +108,11 @@ class Push(Channel):
     inspected = frozenset({"link", "image", "sound", "badge", "priority", "ttl", *push_keys.BLOCKS})
     shown = frozenset({"title", "body"})
     unread_part = "badge"
+    multiline = frozenset({"body"})
+    advanced = frozenset({"data", "sound", "badge", "priority", "ttl", *push_keys.BLOCKS})
+    image_parts = frozenset({"image"})
+    offered = {"priority": PRIORITIES, "badge": (UNREAD,), "sound": ("default",)}
+    look = "phone"
 
     def addresses(self, person: Person) -> tuple[Address, ...]:
         return tuple(Address(d.token, d.platform, d.id, d.app) for d in person.devices)

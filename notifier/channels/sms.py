@@ -23,6 +23,8 @@ class Sms(Channel):
     parts = {"text": True}
     finished = inspected = frozenset({"text"})
     segmented = True
+    multiline = frozenset({"text"})
+    look = "bubble"
     #: no collapse key hides a repeat from a phone, and each one costs
     repeat_when_in_doubt = False
     window = 20

@@ -443,6 +443,11 @@ class Migration(migrations.Migration):
                 ("content", models.JSONField()),
                 ("published", models.JSONField(editable=False, null=True)),
                 ("variables", models.JSONField(default=list)),
+                ("changed_in", models.JSONField(default=dict, editable=False)),
+                (
+                    "note",
+                    models.CharField(blank=True, help_text="Why this version was published.", max_length=200),
+                ),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 (
                     "created_by",

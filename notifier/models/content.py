@@ -98,13 +98,16 @@ class Template(TenantOwned):
 class TemplateVersion(TenantOwned):
     """`content` is {channel: {locale: {part: Liquid source}}} as it was written; `published` is what messages are
     rendered from, with layout, compiled MJML, inlined CSS and the derived text; null: `content` itself. `variables` are
-    the paths that the sources read."""
+    the paths that the sources read. `changed_in`: {channel: {locale: number of the version in which this content
+    changed last}}."""
 
     template = models.ForeignKey(Template, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
     content = models.JSONField()
     published = models.JSONField(null=True, editable=False)
     variables = models.JSONField(default=list)
+    changed_in = models.JSONField(default=dict, editable=False)
+    note = models.CharField(max_length=200, blank=True, help_text="Why this version was published.")
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
 

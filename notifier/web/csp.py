@@ -2,7 +2,8 @@
 frame the page.
 
 Scripts and styles are files of this site. Where a page must have one inline, `nonce="{{ request.csp_nonce }}"` allows
-that element and no other; nothing is 'unsafe-inline'. A view that needs a stricter policy sets the header itself.
+that element and no other; nothing is 'unsafe-inline'. A view that needs a stricter policy sets the header itself. The
+answer of a view that frames a page of this site (a preview) has the attribute `frames_own_pages`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ class ContentSecurityPolicy:
         kind = response.get("Content-Type", "")
         if HEADER not in response and not kind.startswith(_JSON_TYPES):
             response[HEADER] = policy(request, *nonces)
+            if getattr(response, "frames_own_pages", False):
+                response[HEADER] += "; frame-src 'self'"
             if settings.DEBUG and response.status_code in (404, 500):
                 # the styles of Django's own debug pages have no nonce
                 response[HEADER] = response[HEADER].replace("style-src 'self'", "style-src 'unsafe-inline' 'self'")

@@ -24,6 +24,7 @@ from notifier.delivery.content.liquid_filters import FILTERS, OWN_FILTERS
 from notifier.delivery.content.liquid_source import check_source
 from notifier.delivery.content.liquid_tree import Context, names_in, restrict
 from notifier.delivery.content.liquid_values import Missing, NoValue, as_html
+from notifier.delivery.content.mistake_places import place_of_mistake
 from notifier.delivery.content.render_budget import MAX_OUTPUT, MAX_TEXT
 from notifier.errors import InvalidInput, MissingVariables, TemplateFailed
 from notifier.values.text import NUL, fault_of
@@ -113,16 +114,18 @@ class LiquidText:
             restrict(self._parsed.nodes)
             analysis = self._parsed.analyze()
         except (LiquidError, RecursionError) as error:
-            raise InvalidInput(_first_line(error)) from error
+            raise InvalidInput(_first_line(error), at=place_of_mistake(error, source, ENVIRONMENT)) from error
         unknown = [name for name in analysis.filters if name not in ENVIRONMENT.filters]
         if unknown:
-            raise InvalidInput(f"Unknown filter: {', '.join(unknown)}.")
+            raise InvalidInput(f"Unknown filter: {', '.join(unknown)}.", at=analysis.filters[unknown[0]][0].index)
         read = [variable for variables in analysis.globals.values() for variable in variables]
         self.paths = tuple(sorted({str(variable) for variable in read}))
         self._roots = _roots(variable.segments[0] for variable in read)
         reserved = analysis.globals.keys() & RESERVED - PERSONAL | analysis.locals.keys() & RESERVED - {PERSON}
         if reserved:
-            raise InvalidInput(f"{min(reserved)!r} {_meaning(min(reserved))}; use another name.")
+            name = min(reserved)
+            first = (analysis.globals.get(name) or analysis.locals[name])[0]
+            raise InvalidInput(f"{name!r} {_meaning(name)}; use another name.", at=first.span.index)
 
     def reads(self, name: str) -> bool:
         """Whether the rendered text can depend on the variable `name`."""

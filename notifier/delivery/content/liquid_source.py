@@ -25,9 +25,9 @@ def check_source(source: str) -> None:
     """Raise InvalidInput unless every tag is closed and short. Reads each character a few times at most."""
     if len(source) > MAX_TEXT:
         raise InvalidInput(f"A template part may have {MAX_TEXT} characters.")
-    for tags, _ in enumerate(tag_spans(source), 1):
+    for tags, (start, _) in enumerate(tag_spans(source), 1):
         if tags > MAX_TAGS:
-            raise InvalidInput(f"A template part may have {MAX_TAGS} tags.")
+            raise InvalidInput(f"A template part may have {MAX_TAGS} tags.", at=start)
 
 
 def tag_spans(source: str) -> Iterator[tuple[int, int]]:
@@ -45,13 +45,13 @@ def _end_of(source: str, start: int) -> int:
         name = verbatim[1]
         end = _END[name].search(source, verbatim.end())
         if end is None:
-            raise InvalidInput(f"{{% {name} %}} without {{% end{name} %}}.")
+            raise InvalidInput(f"{{% {name} %}} without {{% end{name} %}}.", at=start)
         return end.end()
     closing = "}}" if source[start + 1] == "{" else "%}"
     end_at = source.find(closing, start + 2, start + 2 + MAX_TAG + 2)
     if end_at < 0:
         shown = source[start : start + 20]
-        raise InvalidInput(f"{shown!r} is not closed by {closing} within {MAX_TAG} characters.")
+        raise InvalidInput(f"{shown!r} is not closed by {closing} within {MAX_TAG} characters.", at=start)
     if _SPACES.search(source, start, end_at):
-        raise InvalidInput(f"A tag may have {MAX_SPACES} spaces in a row.")
+        raise InvalidInput(f"A tag may have {MAX_SPACES} spaces in a row.", at=start)
     return end_at + 2

@@ -39,7 +39,7 @@ class Compiled:
 
     def __init__(self, content: Content) -> None:
         self._texts: dict[str, dict[str, dict[str, LiquidText | dict[str, LiquidText]]]] = {
-            name: {locale: _parse(name, locale, parts) for locale, parts in by_locale.items()}
+            name: {locale: parse_parts(name, locale, parts) for locale, parts in by_locale.items()}
             for name, by_locale in content.items()
         }
         #: lists of files, as JSON: a message's content and a shard's payload hold texts
@@ -172,7 +172,8 @@ def fallbacks(locale: str) -> list[str]:
     return ["-".join(pieces[:n]) for n in range(len(pieces), 0, -1)]
 
 
-def _parse(name: str, locale: str, parts: Mapping[str, Any]) -> dict[str, LiquidText | dict[str, LiquidText]]:
+def parse_parts(name: str, locale: str, parts: Mapping[str, Any]) -> dict[str, LiquidText | dict[str, LiquidText]]:
+    """The parsed texts of one channel and locale. Raises InvalidInput, naming the field."""
     parsed: dict[str, LiquidText | dict[str, LiquidText]] = {}
     for part, source in parts.items():
         field = f"content.{name}.{locale}.{part}"
@@ -193,7 +194,7 @@ def _text(source: Any, field: str, part: str, *, escapes: bool = False) -> Liqui
     try:
         return LiquidText(source, part, escapes=escapes)
     except InvalidInput as error:
-        raise InvalidInput(error.message, field=field) from error
+        raise InvalidInput(error.message, field=field, at=error.at) from error
 
 
 @lru_cache(maxsize=1000)
@@ -308,24 +309,53 @@ def _check_parts(check_parts: Any, field: str, parts: Any) -> None:
         raise InvalidInput(error.message, field=f"{field}.{error.field}") from error
 
 
+def changed_in(content: Content, latest: TemplateVersion | None, number: int) -> dict[str, dict[str, int]]:
+    """For each channel and locale of version `number` the version in which its content changed last."""
+    if latest is None:
+        return {name: dict.fromkeys(by_locale, number) for name, by_locale in content.items()}
+    return {
+        name: {
+            locale: latest.changed_in.get(name, {}).get(locale, latest.number)
+            if latest.content.get(name, {}).get(locale) == parts
+            else number
+            for locale, parts in by_locale.items()
+        }
+        for name, by_locale in content.items()
+    }
+
+
+def mark_current(version: TemplateVersion, locales_of: Collection[tuple[str, str]]) -> None:
+    """Say that the content of these channels and locales was looked at, and needs no change after the default's."""
+    changed = {name: dict(by_locale) for name, by_locale in version.changed_in.items()}
+    for name, locale in locales_of:
+        if locale in changed.get(name, {}):
+            changed[name][locale] = version.number
+    if changed != version.changed_in:
+        version.changed_in = changed
+        version.save(update_fields=["changed_in"])
+
+
 def publish(template: Template, content: Any, user: User | None = None) -> TemplateVersion:
     """Store the next version of a template, with the template's layout. Raises InvalidInput, naming the field, and
     stores nothing then."""
     return store(template, prepare(content, template.tenant, layout_of(template), category=template.category), user)
 
 
-def store(template: Template, publication: Publication, user: User | None = None) -> TemplateVersion:
-    """Store the next version of a template."""
+def store(template: Template, publication: Publication, user: User | None = None, *, note: str = "") -> TemplateVersion:
+    """Store the next version of a template. `note`: why it was published, by the person who published it."""
     same = publication.published == publication.content
     attachments.store(template.tenant_id, publication.files)
     with transaction.atomic():
         # the row lock keeps two editors from taking the same number
         Template.objects.select_for_update().get(pk=template.pk)
         latest = template.versions.order_by("-number").first()
+        number = latest.number + 1 if latest else 1
         return TemplateVersion.objects.create(
             tenant_id=template.tenant_id,
             template=template,
-            number=latest.number + 1 if latest else 1,
+            number=number,
+            changed_in=changed_in(publication.content, latest, number),
+            note=note,
             content=publication.content,
             published=None if same else publication.published,
             variables=publication.compiled.variables,

@@ -103,3 +103,25 @@ def check_depth(source: str) -> None:
         depth = max(0, depth - 1) if name.startswith("</") else depth + 1
         if depth > MAX_DEPTH:
             raise InvalidInput(f"Elements are more than {MAX_DEPTH} levels deep; close each element that you open.")
+
+
+def unclosed_element(source: str) -> int | None:
+    """Where the first element begins that is not closed, or the end tag that closes none; None where every element is
+    closed."""
+    opened: list[tuple[str, int]] = []
+    name, start_of_tag = "", 0
+    for start, end, context in stretches(source):
+        if context is not Context.TAG:
+            continue
+        if opening := _NAME.match(source, start):
+            name, start_of_tag = opening[0], start
+        if source[end - 1] != ">" or source[end - 2] == "/":
+            continue
+        if not name.startswith("</"):
+            if name[1:].lower() not in _VOID:
+                opened.append((name[1:], start_of_tag))
+        elif opened and opened[-1][0] == name[2:]:
+            opened.pop()
+        else:
+            return opened[-1][1] if opened else start_of_tag
+    return opened[-1][1] if opened else None

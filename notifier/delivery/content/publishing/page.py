@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from notifier.delivery.content.publishing.html_scan import Context, check_depth, stretches
+from notifier.delivery.content.publishing.html_scan import Context, check_depth, stretches, unclosed_element
 from notifier.delivery.content.publishing.liquid_tokens import Tokens, protect
 from notifier.delivery.content.render_budget import MAX_TEXT
 from notifier.errors import InvalidInput
@@ -35,40 +35,44 @@ def _compile(source: str) -> str:
     # MJML keeps comments in most places; where it does not, it keeps words
     page, tokens, problem = _compile_once(source, bare_outputs=False)
     if problem:
-        page, tokens, _ = second = _compile_once(source, bare_outputs=True)
-        problem = second[2]
+        page, tokens, problem = _compile_once(source, bare_outputs=True)
     if problem:
-        raise InvalidInput(problem)
+        raise problem
     return _checked_size(tokens.restore(page))
 
 
-def _compile_once(source: str, *, bare_outputs: bool) -> tuple[str, Tokens, str]:
-    """The page, the tokens in it, and what is wrong; "" if nothing is."""
+def _compile_once(source: str, *, bare_outputs: bool) -> tuple[str, Tokens, InvalidInput | None]:
+    """The page, the tokens in it, and what is wrong."""
     import mjml
 
     protected, tokens = protect(source, bare_outputs=bare_outputs)
     try:
         page = str(mjml.mjml2html(protected))
     except ValueError as error:
-        return "", tokens, _mjml_problem(str(error), protected, tokens)
+        return "", tokens, _mjml_problem(str(error), source, protected, tokens)
     if lost := tokens.missing(page):
-        return "", tokens, (
+        return "", tokens, InvalidInput(
             f"MJML drops {lost[0][:80]}, because an element or attribute around it does not exist. Check the names"
-            " around it, or put the tag into <mj-raw>."
+            " around it, or put the tag into <mj-raw>.",
+            at=source.find(lost[0]),
         )  # fmt: skip
-    return page, tokens, ""
+    return page, tokens, None
 
 
-def _mjml_problem(error: str, protected: str, tokens: Tokens) -> str:
+def _mjml_problem(error: str, source: str, protected: str, tokens: Tokens) -> InvalidInput:
     if "included template" in error:
-        return "<mj-include> is not possible: put the included text itself here, or into a layout."
+        return InvalidInput(
+            "<mj-include> is not possible: put the included text itself here, or into a layout.",
+            at=max(0, source.find("<mj-include")),
+        )
     place = re.search(r"at position (\d+)", error)
     near = tokens.restore(protected[int(place[1]) :][:60]).split("\n")[0] if place else ""
     detail = error.replace(" in root template", "")[:120]
-    return (
+    return InvalidInput(
         f"The MJML cannot be read: {detail}"
         + (f", near {near!r}" if near else "")
-        + ". MJML is XML: close each element."
+        + ". MJML is XML: close each element.",
+        at=len(tokens.restore(protected[: int(place[1])])) if place else unclosed_element(source),
     )
 
 
@@ -91,7 +95,10 @@ def _inline(page: str) -> str:
     except (ValueError, css_inline.InlineError) as error:
         raise InvalidInput(f"The style sheet cannot be read: {str(error)[:200]}.") from None
     if lost := tokens.missing(inlined):
-        raise InvalidInput(f"{lost[0][:80]} is lost where it stands. Put it into a text or into an attribute's value.")
+        raise InvalidInput(
+            f"{lost[0][:80]} is lost where it stands. Put it into a text or into an attribute's value.",
+            at=page.find(lost[0]),
+        )
     if "<tbody" not in protected:
         # the parser adds the element, and a loop over rows would open it in each round
         inlined = inlined.replace("<tbody>", "").replace("</tbody>", "")

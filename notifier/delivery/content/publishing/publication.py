@@ -64,10 +64,20 @@ class _Parts:
         try:
             return change(parts[part])
         except InvalidInput as error:
-            raise InvalidInput(error.message, field=f"{self._field}.{part}", code=error.code) from None
+            at = None if error.at is None else self._place_in_part(parts[part], error.at)
+            raise InvalidInput(error.message, field=f"{self._field}.{part}", code=error.code, at=at) from None
+
+    def _place_in_part(self, source: str, at: int) -> int | None:
+        """The index in the part of an index in the page with its layout; None for one that is not in the part."""
+        if self._layout is None or not self._layout.html:
+            return at
+        before = page_with(self._layout, source).find(with_lf(source))
+        return at - before if 0 <= at - before <= len(source) else None
 
     def _check_fixed(self, part: str, source: str) -> None:
         if "{{" in source or "{%" in source:
             raise InvalidInput(
-                f"The {part} is the same for every recipient; leave the variables out.", field=f"{self._field}.{part}"
+                f"The {part} is the same for every recipient; leave the variables out.",
+                field=f"{self._field}.{part}",
+                at=source.find("{"),
             )
