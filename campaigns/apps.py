@@ -11,6 +11,7 @@ class CampaignsConfig(AppConfig):
 
     def ready(self) -> None:
         from campaigns import category
+        from campaigns.admin import template_uses
         from campaigns.arming import email_page
         from campaigns.edit import uploads
         from campaigns.lifecycle.digest_items import digest_items
@@ -19,6 +20,7 @@ class CampaignsConfig(AppConfig):
         from campaigns.schedules import personal
         from campaigns.shard.erasing import erase
         from notifier.admin import sent
+        from notifier.admin.composer.uses import register_use_finder
         from notifier.delivery import recheck
         from notifier.delivery.content.links.campaign_emails import register_campaign_emails
         from notifier.delivery.digests.items import register_campaign_lookup
@@ -33,6 +35,8 @@ class CampaignsConfig(AppConfig):
         )
         register_campaign_emails(email_page.render_email)
         add_use_finder(category.campaigns_using)
+        register_use_finder(template_uses.campaigns_using)
+        register_use_finder(template_uses.schedules_using)
         jobs.register_reader(Import.Kind.LIST, uploads.read)
         recheck.register_policies(policies)
         register_campaign_lookup(digest_items)

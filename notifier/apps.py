@@ -21,6 +21,7 @@ class NotifierConfig(AppConfig):
         from django.core.exceptions import ImproperlyConfigured
 
         from notifier.admin import references
+        from notifier.admin.composer.uses import digests_using, register_use_finder
         from notifier.api.framework import paths
         from notifier.delivery.accounts import webpush_keys
         from notifier.delivery.caps import settings as caps
@@ -52,6 +53,7 @@ class NotifierConfig(AppConfig):
         references.register()
         paths.register()
         signal.register_notifier(tasks.notify_queue)
+        register_use_finder(digests_using)
         add_use_finder(category_rules.find_uses)
         add_kind_check(marketing.check_kind)
         add_use_finder(digest_settings.find_uses)

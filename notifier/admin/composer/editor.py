@@ -113,7 +113,8 @@ def editor_of(
     errors: Sequence[NotifierError] = (),
 ) -> Editor:
     """The editor of a content that may not be published yet."""
-    known = {name: by_locale for name, by_locale in content.items() if name in channels()}
+    # by name: the database keeps no order of its own
+    known = {name: content[name] for name in sorted(content) if name in channels()}
     tabs = [_tab(name, by_locale, default_locale, latest, errors) for name, by_locale in known.items()]
     of_tabs = tuple(f"content.{name}" for name in known)
     rest = [e for e in errors if not any(_is_in(e.field or "", prefix) for prefix in of_tabs)]

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.contrib import messages
 from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest
 from django.urls import reverse
@@ -75,7 +74,6 @@ def recompose(request: HttpRequest, template: Template | None) -> None:
             content = changes.apply(content, action, post, default)
     except NotifierError as error:
         errors.append(error)
-        messages.error(request, error.message)
     values = {name: post[name] for name in _FIELDS if name in post}
     if "route" in values:
         values["route"] = InvalidJSONInput(values["route"])
@@ -128,7 +126,7 @@ def context_of(request: HttpRequest, form: Any, template: Template | None, *, ca
         "editor": replace(editor, can_edit=can_edit),
         "latest": latest,
         "uses": find_uses([template.pk])[template.pk] if template else [],
-        "active_channel": active[0] or next(iter(content), ""),
+        "active_channel": active[0] or next((tab.name for tab in editor.tabs), ""),
         "active_locale": active[1],
         "person": person,
         "tester": tester(request, tenant) if tenant else "",

@@ -6,6 +6,11 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from notifier.models import DigestSetting
+
 
 @dataclass(frozen=True)
 class TemplateUse:
@@ -26,6 +31,16 @@ _finders: list[UseFinder] = []
 
 def register_use_finder(finder: UseFinder) -> None:
     _finders.append(finder)
+
+
+def digests_using(template_ids: Sequence[uuid.UUID], most: int) -> Iterable[TemplateUse]:
+    """The digests of categories that are sent as one of the templates."""
+    rows = DigestSetting.objects.filter(template_id__in=template_ids).order_by("-id")
+    for pk, template_id, category in rows.values_list("pk", "template_id", "category__name")[
+        : most * max(1, len(template_ids))
+    ]:
+        label = _("digest of %(category)s") % {"category": category}
+        yield TemplateUse(template_id, label, reverse("admin:notifier_digestsetting_change", args=[pk]))
 
 
 def find_uses(template_ids: Sequence[uuid.UUID], most: int = 20) -> dict[uuid.UUID, list[TemplateUse]]:
