@@ -11,6 +11,9 @@ from tenants.admin import admin_site
 
 @admin.register(Feed, site=admin_site)
 class FeedAdmin(NewestAdmin):
+    group = "Operations"
+    icon = "dynamic_feed"
+    in_navigation = False
     rank = 60
     searched_columns = ("recipient_id",)
     order = "recipient_id"
@@ -20,6 +23,8 @@ class FeedAdmin(NewestAdmin):
 
 @admin.register(InboxMessage, site=admin_site)
 class InboxMessageAdmin(NewestDeliveriesAdmin):
+    group = "Delivery"
+    icon = "inbox"
     rank = 50
     # an inbox message has the id of its delivery
     base_column = "pk"

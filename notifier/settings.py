@@ -37,6 +37,8 @@ INSTALLED_APPS = [
     "notifier",
     "campaigns",
     "inbox",
+    # before the admin, whose templates it replaces
+    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -88,7 +88,8 @@ class UploadForm(forms.Form):
 
 
 class AudienceAdmin(TenantModelAdmin):
-    group = "Campaigns"
+    group = "Audiences"
+    icon = "groups"
     rank = 20
     audited_by_domain = True
     form = AudienceForm

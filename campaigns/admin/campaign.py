@@ -49,6 +49,7 @@ MOVING = frozenset({State.ARMING, State.LAUNCHING, State.RUNNING, State.PAUSED})
 
 class CampaignAdmin(Workflow, ControlViews, ChecklistViews, ExplainView, TenantModelAdmin):
     group = "Campaigns"
+    icon = "campaign"
     rank = 10
     audited_by_domain = True
     form = CampaignForm

@@ -131,6 +131,7 @@ class ScheduleForm(TenantForm):
 
 class ScheduleAdmin(TenantModelAdmin):
     group = "Campaigns"
+    icon = "event_repeat"
     rank = 15
     audited_by_domain = True
     form = ScheduleForm

@@ -18,7 +18,9 @@ CAMPAIGNS = 20
 
 
 class ShardAdmin(ReadOnlyLargeTableAdmin):
-    group = "What was sent"
+    group = "Delivery"
+    icon = "grid_view"
+    in_navigation = False
     rank = 80
     list_display = (
         "campaign", "number", "channel", "account", "size", "sent", "failed", "requeued", "state", "worker", "took",

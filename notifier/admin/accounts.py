@@ -113,7 +113,8 @@ def label_of(name: str) -> str:
 
 @admin.register(ProviderAccount, site=admin_site)
 class ProviderAccountAdmin(AccountTest, TenantModelAdmin):
-    group = "Set-up"
+    group = "Settings"
+    icon = "hub"
     rank = 40
     edited_by = OWNERS
     list_display = ("name", "provider", "channel", "platform", "app", "sandbox", "enabled", "weight", "rate_per_s")

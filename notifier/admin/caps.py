@@ -35,7 +35,8 @@ class FrequencyCapForm(TenantForm):
 
 @admin.register(FrequencyCap, site=admin_site)
 class FrequencyCapAdmin(TenantModelAdmin):
-    group = "Content"
+    group = "Settings"
+    icon = "speed"
     rank = 22
     form = FrequencyCapForm
     list_display = ("__str__", "category", "channel", "most", "period", "changed_at")

@@ -156,7 +156,8 @@ def as_written(content: Any) -> str:
 
 @admin.register(Template, site=admin_site)
 class TemplateAdmin(LiveViews, VersionViews, TemplateList, TenantModelAdmin):
-    group = "Content"
+    group = "Templates"
+    icon = "draft"
     rank = 10
     form = TemplateForm
     change_form_template = "admin/notifier/template/change_form.html"
@@ -246,7 +247,9 @@ class TemplateAdmin(LiveViews, VersionViews, TemplateList, TenantModelAdmin):
 
 @admin.register(TemplateVersion, site=admin_site)
 class TemplateVersionAdmin(ReadOnlyAdmin):
-    group = "Content"
+    group = "Templates"
+    icon = "history"
+    in_navigation = False
     rank = 15
     list_display = ("template", "number", "created_at", "created_by")
     list_select_related = ("tenant", "template", "created_by")

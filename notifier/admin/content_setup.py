@@ -55,7 +55,8 @@ class LayoutForm(TenantForm):
 
 @admin.register(Layout, site=admin_site)
 class LayoutAdmin(TenantModelAdmin):
-    group = "Content"
+    group = "Templates"
+    icon = "web"
     rank = 12
     form = LayoutForm
     list_display = ("key", "is_default", "updated_at")
@@ -107,7 +108,8 @@ def _publish_again(request: HttpRequest, layout: Layout) -> None:
 
 @admin.register(Sender, site=admin_site)
 class SenderAdmin(TenantModelAdmin):
-    group = "Set-up"
+    group = "Settings"
+    icon = "alternate_email"
     rank = 42
     edited_by = OWNERS
     list_display = ("address", "name", "created_at")
@@ -120,7 +122,8 @@ class SenderAdmin(TenantModelAdmin):
 class StoredFileAdmin(ReadOnlyLargeTableAdmin):
     """One row for each content of each attachment: a tenant that sends invoices has millions."""
 
-    group = "Content"
+    group = "Templates"
+    icon = "attach_file"
     rank = 18
     list_display = ("name", "content_type", "size", "created_at")
     fields = ("tenant", "name", "content_type", "size", "digest", "created_at")

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
-from notifier.admin.sent import GROUP, SearchByIdAdmin
+from notifier.admin.sent import SearchByIdAdmin
 from notifier.delivery.digests.settings import check_setting, delete_setting
 from notifier.errors import NotifierError
 from notifier.models import Digest, DigestSetting
@@ -31,7 +31,8 @@ class DigestSettingForm(TenantForm):
 
 @admin.register(DigestSetting, site=admin_site)
 class DigestSettingAdmin(TenantModelAdmin):
-    group = "Content"
+    group = "Settings"
+    icon = "stacks"
     rank = 25
     form = DigestSettingForm
     list_display = ("category", "template", "window", "max_window", "schedule", "max_items")
@@ -63,7 +64,8 @@ class DigestSettingAdmin(TenantModelAdmin):
 class DigestAdmin(SearchByIdAdmin):
     """Open digests leave by themselves; a failed one says why."""
 
-    group = GROUP
+    group = "Delivery"
+    icon = "stacks"
     rank = 25
     searched_columns = ("pk", "recipient_id")
     search_help_text = "The id of the digest, or a recipient's external id."

@@ -11,7 +11,9 @@ from tenants.admin.base import ReadOnlyAdmin
 
 @admin.register(EngagementCount, site=admin_site)
 class EngagementCountAdmin(ReadOnlyAdmin):
-    group = "What was sent"
+    group = "Delivery"
+    icon = "ads_click"
+    in_navigation = False
     rank = 70
     list_display = ("campaign_id", "kind", "machine", "total")
     list_filter = ("machine",)

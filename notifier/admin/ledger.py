@@ -45,6 +45,8 @@ class DeliveryInline(TenantTabularInline):
 
 @admin.register(Notification, site=admin_site)
 class NotificationAdmin(ExplainPage, SearchByIdAdmin):
+    group = "Delivery"
+    icon = "notifications"
     rank = 10
     list_display = ("id", "recipient", "category", "mode", "lane", "send_at", "created_at")
     list_filter = ("mode", "lane")
@@ -83,6 +85,9 @@ def step_in_words(step: Mapping[str, Any]) -> str:
 
 @admin.register(Route, site=admin_site)
 class RouteAdmin(SearchByIdAdmin):
+    group = "Delivery"
+    icon = "alt_route"
+    in_navigation = False
     rank = 25
     searched_columns = ("pk", "notification_id")
     search_help_text = "The notification's id."
@@ -92,6 +97,8 @@ class RouteAdmin(SearchByIdAdmin):
 
 @admin.register(Delivery, site=admin_site)
 class DeliveryAdmin(NewestAdmin):
+    group = "Delivery"
+    icon = "outgoing_mail"
     rank = 20
     base_column = "notification_id"
     linked_columns = (CAMPAIGN,)
@@ -143,6 +150,9 @@ class DeliveryAdmin(NewestAdmin):
 
 @admin.register(DeliveryEvent, site=admin_site)
 class DeliveryEventAdmin(NewestDeliveriesAdmin):
+    group = "Delivery"
+    icon = "timeline"
+    in_navigation = False
     rank = 40
     searched_columns = ("pk", "delivery_id")
     search_help_text = "The delivery's id."
@@ -152,6 +162,8 @@ class DeliveryEventAdmin(NewestDeliveriesAdmin):
 
 @admin.register(DeadLetter, site=admin_site)
 class DeadLetterAdmin(SearchByIdAdmin):
+    group = "Delivery"
+    icon = "report"
     rank = 30
     searched_columns = ("pk", "delivery_id")
     search_help_text = "The delivery's id."
@@ -180,6 +192,7 @@ class DeadLetterAdmin(SearchByIdAdmin):
 @admin.register(OrderingQueue, site=admin_site)
 class OrderingQueueAdmin(NewestAdmin):
     group = "Operations"
+    icon = "reorder"
     searched_columns = ("recipient_id",)
     search_fields = ("recipient_id",)
     list_display = ("recipient_id", "channel", "lane", "mode", "unfinished", "turn_taken")

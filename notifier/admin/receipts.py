@@ -24,7 +24,8 @@ _SHOWN = 20_000
 
 @admin.register(Receipt, site=admin_site)
 class ReceiptAdmin(LargeTableAdmin):
-    group = "What was sent"
+    group = "Operations"
+    icon = "receipt_long"
     rank = 60
     viewed_by = edited_by = OPERATORS
     can_add = False

@@ -24,7 +24,6 @@ from tenants.admin.lists.large_tables import BaseRows, ReadOnlyLargeTableAdmin
 from tenants.admin.lists.limits import list_limits
 from tenants.admin.pages.people import recipient_ids
 
-GROUP = "What was sent"
 CAMPAIGN = "campaign_id"
 _NOTE = (
     "What belongs to the newest {:,} notifications. Search for older ones; the messages of a campaign are listed"
@@ -41,7 +40,7 @@ def register_armed_ms_finder(finder: Callable[[uuid.UUID], int | None]) -> None:
 class SearchByIdAdmin(ReadOnlyLargeTableAdmin):
     """A list whose search box takes an id or an external id."""
 
-    group = GROUP
+    group = "Delivery"
     searched_columns: ClassVar[tuple[str, ...]] = ("pk", "recipient_id")
     search_fields = ("pk",)
     search_help_text = "The id of the row, an id that the row names, or a recipient's external id."

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     _TabularInline = admin.TabularInline[Any, Any]
     _OptionsAdmin = admin.options.BaseModelAdmin[Any]
 else:
-    _ModelAdmin = admin.ModelAdmin
-    _TabularInline = admin.TabularInline
+    from unfold.admin import ModelAdmin as _ModelAdmin
+    from unfold.admin import TabularInline as _TabularInline
+
     _OptionsAdmin = object
 
 
@@ -90,12 +91,15 @@ class RoleBasedAdmin(_OptionsAdmin):
 
 
 class TenantModelAdmin(RoleBasedAdmin, HardenedAdmin, _ModelAdmin):
-    """A page about a tenant-owned model. Subclasses set `group` (see site.GROUPS), `rank` within it, lists and
+    """A page about a tenant-owned model. Subclasses say where it stands in the menu (see `navigation`), set lists and
     forms."""
 
     formfield_overrides: ClassVar[dict[Any, Any]] = {JSONField: {"form_class": JsonField}}
-    group: ClassVar[str] = "Set-up"
+    group: ClassVar[str] = "Settings"
     rank: ClassVar[int] = 50
+    in_navigation: ClassVar[bool] = True
+    #: a name of Google's Material Symbols
+    icon: ClassVar[str] = "list_alt"
     #: rows of these models are deleted together with a row of this page; other references forbid deleting it
     deleted_together: ClassVar[tuple[type[Model], ...]] = ()
     #: the functions that change such rows also write the audit entries, so that pages must not write second ones

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ChangeList
-from django.contrib.admin.widgets import AutocompleteSelect
+from django.contrib.admin.views.main import ChangeList as DjangoChangeList
 from django.core.exceptions import ValidationError
 from django.db import DataError, OperationalError
 from django.db.models import Model, QuerySet
@@ -24,8 +23,15 @@ from django.shortcuts import render
 from psycopg.errors import QueryCanceled
 
 if TYPE_CHECKING:
+    # Unfold has no types of its own
+    from django.contrib.admin.widgets import AutocompleteSelect
+
     _ModelAdmin = admin.ModelAdmin[Any]
+    ChangeList = DjangoChangeList
 else:
+    from unfold.views import ChangeList
+    from unfold.widgets import UnfoldAdminAutocompleteWidget as AutocompleteSelect
+
     _ModelAdmin = object
 
 
@@ -46,7 +52,7 @@ class HardenedAdmin(_ModelAdmin):
     #: columns by which links on other pages filter this list; each has an index
     linked_columns: ClassVar[tuple[str, ...]] = ()
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DjangoChangeList]:
         return HardenedChangeList
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:

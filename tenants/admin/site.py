@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 from functools import update_wrapper
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from django.contrib.admin import AdminSite
 from django.db import transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponse, HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from notifier.vocabulary.status import ConsentSource
 from tenants.access import EVERY_TENANT, act_as, set_scope
 from tenants.admin import expired_login
 from tenants.admin.hardening import answer_database_errors, refuse_null_characters
+from tenants.admin.home import load_cards
+from tenants.admin.navigation import GROUPS, group_of, navigation, rank_of
 from tenants.admin.roles import is_platform_operator, roles_of
 from tenants.admin.shown_once import one_time_page
 from tenants.admin.time_zones import zone_of_page
 from tenants.login import lockout
 from tenants.models import AuditLog
 
-#: the order of the index; a page says which group it is in by `TenantModelAdmin.group`
-GROUPS = ("Campaigns", "Content", "People", "What was sent", "Set-up", "Operations")
+if TYPE_CHECKING:
+    # Unfold has no types of its own
+    from django.contrib.admin import AdminSite
+else:
+    from unfold.sites import UnfoldAdminSite as AdminSite
 
 
 class NotifierAdminSite(AdminSite):
     site_title = "Notifier"
     site_header = "Notifier"
-    index_title = "What would you like to do?"
-    index_template = "admin/notifier_index.html"
+    index_title = _("Home")
+    index_template = "admin/index.html"
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Run the view and render its response in one transaction that sees the user's tenants only."""
@@ -75,28 +80,35 @@ class NotifierAdminSite(AdminSite):
         return expired_login.offer_form(request, self.each_context(request)) or response
 
     def get_urls(self) -> list[Any]:
-        """Without Django's "view on site": no row has a page outside of the admin."""
+        """Without Django's "view on site", because no row has a page outside of the admin, and without Unfold's search,
+        which keeps results in a cache for whoever searches next."""
         own = path("shown-once/<str:token>/", self.admin_view(one_time_page), name="shown_once")
-        return [own, *(url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site")]
+        left_out = ("view_on_site", "search")
+        return [own, *(url for url in super().get_urls() if getattr(url, "name", "") not in left_out)]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """With the main menu."""
+        context = super().each_context(request)
+        apps = context["available_apps"]
+        return {**context, "navigation": navigation(apps, self._registry, request.path, reverse("admin:index"))}
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """Pages by GROUPS instead of by Python package; the pages of one package when `app_label` names it."""
+        """Pages by task instead of by Python package; the pages of one package when `app_label` names it."""
         apps = super().get_app_list(request, app_label)
         if app_label:
             return apps
         groups: dict[str, list[Any]] = {name: [] for name in GROUPS}
         for page in (page for app in apps for page in app["models"]):
-            name = getattr(self._registry[page["model"]], "group", GROUPS[-1])
-            groups.setdefault(name, []).append(page)
+            groups.setdefault(group_of(self._registry[page["model"]]), []).append(page)
         return [_group(name, self._sorted(pages)) for name, pages in groups.items() if pages]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """The index, with the user's latest changes from the audit log."""
+        """The home page: its cards, and the user's latest changes from the audit log."""
         latest = AuditLog.objects.filter(user_id=request.user.pk or 0).order_by("-id")[:10]
-        return super().index(request, {**(extra_context or {}), "latest": latest})
+        return super().index(request, {**(extra_context or {}), "latest": latest, "cards": load_cards(request)})
 
     def _sorted(self, pages: list[Any]) -> list[Any]:
-        return sorted(pages, key=lambda page: (getattr(self._registry[page["model"]], "rank", 50), page["name"]))
+        return sorted(pages, key=lambda page: (rank_of(self._registry[page["model"]]), page["name"]))
 
 
 def _group(name: str, pages: list[Any]) -> dict[str, Any]:

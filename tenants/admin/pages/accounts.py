@@ -85,6 +85,8 @@ class TenantSettingsForm(TenantForm):
 
 @admin.register(Tenant, site=admin_site)
 class TenantAdmin(TenantModelAdmin):
+    group = "Settings"
+    icon = "tune"
     rank = 10
     form = TenantSettingsForm
     edited_by = OWNERS
@@ -141,6 +143,8 @@ class ApiKeyForm(TenantForm):
 
 @admin.register(ApiKey, site=admin_site)
 class ApiKeyAdmin(TenantModelAdmin):
+    group = "Settings"
+    icon = "key"
     rank = 30
     edited_by = OWNERS
     can_delete_rows = False
@@ -188,6 +192,7 @@ class ApiKeyAdmin(TenantModelAdmin):
 class OperatorUserAdmin(HardenedAdmin, UserAdmin):  # type: ignore[type-arg]
     """For operators only: no member has Django's own permissions, which this page asks for."""
 
+    icon = "manage_accounts"
     list_filter = ("is_staff", "is_superuser", "is_active")
     # Django's groups and permissions are not used
     filter_horizontal = ()

@@ -66,7 +66,8 @@ class CategoryForm(TenantForm):
 
 @admin.register(Category, site=admin_site)
 class CategoryAdmin(TenantModelAdmin):
-    group = "Content"
+    group = "Settings"
+    icon = "category"
     rank = 20
     form = CategoryForm
     list_display = ("key", "name", "kind", "opt_in", "archived_at")
@@ -164,6 +165,7 @@ class SuppressionForm(TenantForm):
 @admin.register(Suppression, site=admin_site)
 class SuppressionAdmin(LargeTableAdmin):
     group = "People"
+    icon = "block"
     rank = 30
     form = SuppressionForm
     list_display = ("masked_address", "channel", "cause", "created_at")
@@ -191,6 +193,8 @@ class SuppressionAdmin(LargeTableAdmin):
 @admin.register(OptInProof, site=admin_site)
 class OptInProofAdmin(ReadOnlyLargeTableAdmin):
     group = "People"
+    icon = "verified"
+    in_navigation = False
     rank = 58
     list_display = ("category", "recipient_id", "asked_at", "confirmed_at")
     search_help_text = "The recipient's id or external id."
@@ -208,6 +212,7 @@ class OptInProofAdmin(ReadOnlyLargeTableAdmin):
 @admin.register(ConsentChange, site=admin_site)
 class ConsentChangeAdmin(ReadOnlyLargeTableAdmin):
     group = "People"
+    icon = "fact_check"
     rank = 60
     list_display = ("at", "changed", "source", "recipient_id", "channel", "masked_address")
     list_filter = (ChannelFilter,)

@@ -25,6 +25,7 @@ MOST = 100
 @admin.register(Erasure, site=admin_site)
 class ErasureAdmin(ReadOnlyLargeTableAdmin):
     group = "People"
+    icon = "person_remove"
     rank = 70
     list_display = ("recipient_id", "state", "requested_at", "finished_at")
     search_fields = ("recipient_id",)

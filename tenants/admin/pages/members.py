@@ -102,6 +102,8 @@ def _check_joinable(user: User, tenant: Tenant) -> None:
 
 @admin.register(Member, site=admin_site)
 class MemberAdmin(TenantModelAdmin):
+    group = "Settings"
+    icon = "group"
     rank = 20
     edited_by = OWNERS
     form = MemberForm

@@ -166,6 +166,7 @@ def recipient_ids(request: HttpRequest, external_id: str) -> list[Any]:
 @admin.register(Recipient, site=admin_site)
 class RecipientAdmin(LargeTableAdmin):
     group = "People"
+    icon = "person"
     rank = 10
     form = RecipientForm
     change_list_template = "admin/tenants/recipient/change_list.html"
@@ -322,6 +323,8 @@ class DeviceForm(TenantForm):
 @admin.register(Device, site=admin_site)
 class DeviceAdmin(LargeTableAdmin):
     group = "People"
+    icon = "smartphone"
+    in_navigation = False
     rank = 40
     form = DeviceForm
     list_display = ("masked_token", "recipient", "platform", "app", "last_seen_at", "dead_since", "dead_reason")
@@ -362,6 +365,8 @@ class DeviceAdmin(LargeTableAdmin):
 @admin.register(Preference, site=admin_site)
 class PreferenceAdmin(LargeTableAdmin):
     group = "People"
+    icon = "toggle_on"
+    in_navigation = False
     rank = 50
     form = PreferenceForm
     list_display = ("recipient", "channels_off", "categories_off", "quiet_from", "quiet_until", "updated_at")

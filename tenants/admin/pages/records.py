@@ -20,7 +20,8 @@ from tenants.models import AuditLog, IdempotencyKey
 
 @admin.register(AuditLog, site=admin_site)
 class AuditLogAdmin(ReadOnlyLargeTableAdmin):
-    group = "Operations"
+    group = "Settings"
+    icon = "history"
     rank = 10
     list_display = ("at", "action", "object_id", "user_name", "detail")
     list_select_related = ("tenant", "user")
@@ -48,6 +49,7 @@ class AuditLogAdmin(ReadOnlyLargeTableAdmin):
 @admin.register(IdempotencyKey, site=admin_site)
 class IdempotencyKeyAdmin(ReadOnlyLargeTableAdmin):
     group = "Operations"
+    icon = "vpn_key"
     viewed_by = OWNERS
     list_display = ("key", "mode", "endpoint", "status", "created_at")
     search_fields = ("key",)

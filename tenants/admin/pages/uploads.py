@@ -50,6 +50,7 @@ class UploadForm(TenantForm):
 @admin.register(Import, site=admin_site)
 class ImportAdmin(TenantModelAdmin):
     group = "People"
+    icon = "upload_file"
     rank = 20
     form = UploadForm
     change_form_template = "admin/tenants/import/change_form.html"

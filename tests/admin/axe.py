@@ -1,0 +1,50 @@
+"""axe-core, the accessibility checker that we did not write, over a page that is open in a browser."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+from playwright.sync_api import Page
+
+SCRIPT = files("axe_playwright_python").joinpath("axe.min.js").read_text()
+#: WCAG 2.1 and 2.2, levels A and AA
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+BLOCKING = ("serious", "critical")
+
+
+def violations(page: Page) -> list[str]:
+    """The serious and critical violations of the page as it is now, a line each: rule, selector, what is wrong."""
+    # page.evaluate is not bound by the page's Content-Security-Policy
+    page.evaluate(f"() => {{ if (!window.axe) {{ {SCRIPT} }} }}")
+    result = page.evaluate(
+        "tags => axe.run(document, { runOnly: { type: 'tag', values: tags }, resultTypes: ['violations'] })", TAGS
+    )
+    return [line for rule in result["violations"] if rule["impact"] in BLOCKING for line in _lines(rule)]
+
+
+def in_both_themes(page: Page) -> list[str]:
+    """The violations in light and in dark. The page is not loaded again."""
+    found = []
+    for theme in ("light", "dark"):
+        page.evaluate("theme => window.notifierTheme?.set(theme)", theme)
+        found += [f"{theme}: {line}" for line in violations(page)]
+    page.evaluate("() => window.notifierTheme?.set('auto')")
+    return found
+
+
+def sideways(page: Page, width: int = 375) -> int:
+    """By how many pixels the page is wider than a small screen; 0 when nobody must scroll sideways."""
+    size = page.viewport_size
+    page.set_viewport_size({"width": width, "height": 800})
+    beyond: int = page.evaluate("() => Math.max(0, document.documentElement.scrollWidth - innerWidth)")
+    if size is not None:
+        page.set_viewport_size(size)
+    return beyond
+
+
+def _lines(rule: dict[str, Any]) -> list[str]:
+    return [
+        f"{rule['id']} ({rule['impact']}) {' '.join(map(str, node['target']))}: {node['failureSummary'].splitlines()[-1]}"
+        for node in rule["nodes"]
+    ]
