@@ -44,7 +44,5 @@ def sideways(page: Page, width: int = 375) -> int:
 
 
 def _lines(rule: dict[str, Any]) -> list[str]:
-    return [
-        f"{rule['id']} ({rule['impact']}) {' '.join(map(str, node['target']))}: {node['failureSummary'].splitlines()[-1]}"
-        for node in rule["nodes"]
-    ]
+    start = f"{rule['id']} ({rule['impact']})"
+    return [f"{start} {' '.join(map(str, node['target']))}: {node['failureSummary'][-200:]}" for node in rule["nodes"]]
