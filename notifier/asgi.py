@@ -1,4 +1,5 @@
-"""ASGI entry point: HTTP to Django, WebSockets to the inbox. The process uses the database role `web`."""
+"""ASGI entry point: HTTP to Django, WebSockets to the inbox and to the launch page of campaigns. The process uses the
+database role `web`."""
 
 import os
 
@@ -16,6 +17,7 @@ django.setup(set_prefix=False)
 refuse_insecure_boot()
 
 # these modules import models, which need the app registry that setup fills
+from campaigns.live.consumers import CampaignConsumer  # noqa: E402
 from inbox.live.consumers import InboxConsumer  # noqa: E402
 from notifier.receipts.direct import DirectReceipts  # noqa: E402
 from notifier.web.disconnects import CancelOnDisconnect  # noqa: E402
@@ -24,7 +26,13 @@ from notifier.web.serving import ThreadedHandler  # noqa: E402
 application = ProtocolTypeRouter(
     {
         "http": DirectReceipts(CancelOnDisconnect(ThreadedHandler(settings.WEB_DATABASE_POOL))),
-        # a token is the only credential: the widget runs on the tenant's origin, so cookies are ignored
-        "websocket": URLRouter([path("v1/inbox/live", InboxConsumer.as_asgi())]),
+        "websocket": URLRouter(
+            [
+                # a token is the only credential: the widget runs on the tenant's origin, so cookies are ignored
+                path("v1/inbox/live", InboxConsumer.as_asgi()),
+                # the session's cookie is the only credential, so only pages of this site may connect
+                path("admin/campaigns/campaign/<uuid:pk>/live/", CampaignConsumer.as_asgi()),
+            ]
+        ),
     }
 )

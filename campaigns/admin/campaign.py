@@ -18,8 +18,9 @@ from campaigns.admin.checklist import ChecklistViews, last_test_outcomes, last_t
 from campaigns.admin.controls import ControlViews, buttons
 from campaigns.admin.explain import ExplainView
 from campaigns.admin.forms import LAUNCH_SETTINGS, CampaignForm
+from campaigns.admin.live import SHOWN_LIVE, live_panel, percent
 from campaigns.admin.page import actor, change_url
-from campaigns.admin.workflow import Workflow, percent
+from campaigns.admin.workflow import Workflow
 from campaigns.audience import count_recipients, loading, topic_of
 from campaigns.edit import campaigns, drafts, uploads
 from campaigns.lifecycle import canary
@@ -193,7 +194,9 @@ class CampaignAdmin(Workflow, ControlViews, ChecklistViews, ExplainView, TenantM
             panel |= {"people": count_recipients(campaign.audience), "topic": topic_of(campaign)}
             panel["upload"] = loading.running_upload(campaign.audience.pk)
         launches_itself = campaign.silent or (campaign.launch_at is not None and not campaign.launch_failure)
-        if state in MOVING or (launches_itself and state == State.ARMED):
+        if state in SHOWN_LIVE:
+            panel |= live_panel(campaign)
+        elif state in MOVING or (launches_itself and state == State.ARMED):
             progress = results.progress(campaign)
             panel |= {"progress": progress, "percent": percent(progress), "seconds_left": _seconds_left(campaign)}
         if state in (State.ARMED, State.LAUNCHING):

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from campaigns.admin.live import account_text
 from campaigns.admin.page import CampaignPage, View, actor
+from campaigns.audit import Act
 from campaigns.lifecycle.controls import Control, Surface, offered
 from campaigns.models import Campaign
 from campaigns.report import results
@@ -34,7 +36,10 @@ class ControlViews(CampaignPage):
 
     def _run(self, request: HttpRequest, control: Control, campaign: Campaign) -> None:
         changed = control.run(campaign.tenant_id, campaign.pk, by=actor(request))
-        self.report(request, changed, control.success, f"It was {control.done.replace('_', ' ')} already.")
+        success = control.success
+        if changed and control.act in (Act.PAUSE, Act.STOP) and campaign.launched_at is not None:
+            success = f"{success} {account_text(campaign)}"
+        self.report(request, changed, success, f"It was {control.done.replace('_', ' ')} already.")
 
     def _confirm(self, request: HttpRequest, control: Control, campaign: Campaign) -> HttpResponse:
         title = f"{control.act.capitalize()} “{campaign}”?"

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.timezone import localtime
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from campaigns.admin.live import progress_answer
 from campaigns.admin.page import CampaignPage, View, actor, change_url
 from campaigns.arming.warm import warm_workers
 from campaigns.audience import topic_of
@@ -21,7 +21,6 @@ from campaigns.edit import campaigns
 from campaigns.lifecycle import launch, planned
 from campaigns.models import Campaign, Rollout, Shard
 from campaigns.preflight.preflight import preflight, read_seconds
-from campaigns.report import results
 from notifier.errors import Conflict, InvalidInput
 from notifier.values import timestamps
 from notifier.values.zones import from_wall_clock
@@ -41,8 +40,7 @@ class Workflow(CampaignPage):
 
     def progress_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         """What the page polls."""
-        progress = results.progress(self.find(request, pk))
-        return JsonResponse({**asdict(progress), "percent": percent(progress)})
+        return progress_answer(self.find(request, pk))
 
     def copy_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         """A new draft with the same content and audience."""
@@ -140,8 +138,3 @@ def canary_messages(campaign: Campaign) -> int:
     """How many messages the canary has."""
     rows = Shard.objects.filter(tenant_id=campaign.tenant_id, campaign=campaign, canary=True)
     return sum(rows.values_list("size", flat=True))
-
-
-def percent(progress: results.Progress) -> int:
-    """The share of messages that do not wait any more, 0 to 100."""
-    return 100 * (progress.total - progress.waiting) // progress.total if progress.total else 0

@@ -236,7 +236,7 @@ def progress(campaign: Campaign) -> Progress:
     if campaign.first_armed_ms:
         requeued = sum(_add_shard_sums(totals, row) for row in _rows(_SHARD_SUMS, campaign))
         if requeued:
-            for status, count in _rows(campaign_counts.REQUEUED, campaign):
+            for _, status, count in _rows(campaign_counts.REQUEUED, campaign):
                 totals.add(status, count)
     seconds = elapsed(campaign)
     coming = next((wave for wave in waves_of(campaign) if wave.at > datetime.now(UTC)), None)

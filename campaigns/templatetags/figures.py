@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django import template
 
+from campaigns.report.reasons import reason_text
+
 register = template.Library()
 
 
@@ -40,3 +42,9 @@ def milliseconds(value: int | None) -> str:
 def words(value: str) -> str:
     """channel_off -> channel off."""
     return str(value).replace("_", " ")
+
+
+@register.filter
+def reason(value: str) -> str:
+    """The reason of an outcome in words."""
+    return reason_text(value)

@@ -1,5 +1,5 @@
 """The live socket of an open inbox. `notifier.asgi` routes `/v1/inbox/live` to `consumers`.
 
 `consumers` reads `inbox.store` and follows its announcements. `requests` reads a client's frames; `sync_state` says
-which frame comes next, and is pure; `hello_limit` bounds sockets that have not identified themselves.
+which frame comes next, and is pure. `notifier.web.unverified_sockets` bounds sockets without a hello.
 """

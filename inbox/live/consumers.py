@@ -27,13 +27,13 @@ from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
 
 from inbox import tokens
-from inbox.live import hello_limit
 from inbox.live.requests import LISTED, REQUESTS, MalformedRequest, Request, is_seq, parsed_request
 from inbox.live.sync_state import SyncState
 from inbox.store import feed
 from inbox.store.announcements import group_name
 from inbox.store.counters import Counters
 from notifier.errors import Forged, NotifierError, ReadOnly
+from notifier.web import unverified_sockets
 from notifier.web.limits import uncount
 from tenants.access import scope
 
@@ -90,7 +90,7 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def connect(self) -> None:
         self.tasks: list[asyncio.Task[None]] = []
         self.host = (self.scope.get("client") or (None,))[0]
-        self.awaits_hello = hello_limit.enter(self.host)
+        self.awaits_hello = unverified_sockets.enter(self.host)
         if not self.awaits_hello:
             await self._reject_handshake()
             return
@@ -116,7 +116,7 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     def _end_hello_limit(self) -> None:
         if self.awaits_hello:
             self.awaits_hello = False
-            hello_limit.leave(self.host)
+            unverified_sockets.leave(self.host)
 
     async def disconnect(self, code: int) -> None:
         self._end_hello_limit()

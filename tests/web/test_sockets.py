@@ -8,8 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from inbox.live.hello_limit import MAX_WITHOUT_HELLO, MAX_WITHOUT_HELLO_PER_ADDRESS
 from inbox.tokens import mint
+from notifier.web.unverified_sockets import MAX_UNVERIFIED, MAX_UNVERIFIED_PER_ADDRESS
 from tenants.models import Recipient
 from tests.fixtures import People
 from tests.inbox.web import Socket, Web
@@ -58,7 +58,7 @@ def test_of_1500_sockets_without_a_hello_most_are_refused_and_the_others_hold_li
         assert set(statuses) == {b"HTTP/1.1 101", b"HTTP/1.1 503"}
         # on a slow machine, the server has closed the first sockets and accepted others before the last one came
         opened = [client for client, status in zip(clients, statuses, strict=True) if status.endswith(b"101")]
-        assert sum(not client.is_closed(0.001) for client in opened) < MAX_WITHOUT_HELLO + 100
+        assert sum(not client.is_closed(0.001) for client in opened) < MAX_UNVERIFIED + 100
         assert resident(roomy) - before < 40_000_000
         assert is_alive(roomy)
     # the sockets are closed, so a new one is accepted
@@ -70,7 +70,7 @@ def test_of_1500_sockets_without_a_hello_most_are_refused_and_the_others_hold_li
 def test_an_address_has_a_limit_of_sockets_without_a_hello_and_another_address_its_own(web: Web) -> None:
     address = new_address()
     with ExitStack() as stack:
-        clients = [stack.enter_context(Raw(web, address)) for _ in range(MAX_WITHOUT_HELLO_PER_ADDRESS)]
+        clients = [stack.enter_context(Raw(web, address)) for _ in range(MAX_UNVERIFIED_PER_ADDRESS)]
         # connections have their own limit, which is the same in this process
         for client in clients[:-1]:
             client.send(UPGRADE)
@@ -81,14 +81,14 @@ def test_an_address_has_a_limit_of_sockets_without_a_hello_and_another_address_i
 def test_a_socket_that_has_said_hello_is_no_longer_limited(roomy: Web, dora: Recipient) -> None:
     token = mint(dora)[0]
     with ExitStack() as stack:
-        for _ in range(MAX_WITHOUT_HELLO_PER_ADDRESS // 2 - 1):
+        for _ in range(MAX_UNVERIFIED_PER_ADDRESS // 2 - 1):
             stack.enter_context(Socket(roomy, token)).receive("ready")
-        clients = [stack.enter_context(Raw(roomy, "127.0.0.1")) for _ in range(MAX_WITHOUT_HELLO_PER_ADDRESS + 1)]
+        clients = [stack.enter_context(Raw(roomy, "127.0.0.1")) for _ in range(MAX_UNVERIFIED_PER_ADDRESS + 1)]
         status_lines = []
         for client in clients:
             client.send(UPGRADE)
             status_lines.append(client.socket.recv(12))
-        assert status_lines == [b"HTTP/1.1 101"] * MAX_WITHOUT_HELLO_PER_ADDRESS + [b"HTTP/1.1 503"]
+        assert status_lines == [b"HTTP/1.1 101"] * MAX_UNVERIFIED_PER_ADDRESS + [b"HTTP/1.1 503"]
 
 
 def opens(web: Web, address: str) -> bool:

@@ -32,10 +32,17 @@ SELECT channel, greatest(0, extract(epoch FROM settled_at
 FROM notifier_delivery WHERE {_OF_CAMPAIGN} AND status = ANY(%(went_out)s)
 """
 
-#: status, how many; only of rows that shards requeued: no other row of a campaign has a fence
+#: channel, status, how many; only of rows that shards requeued, or that were retried: no other row of a campaign has a
+#: fence
 REQUEUED = f"""
-SELECT status, count(*) FROM notifier_delivery
-WHERE {_OF_CAMPAIGN} AND status <> {Status.ARMED} AND fence > 0 GROUP BY 1
+SELECT channel, status, count(*) FROM notifier_delivery
+WHERE {_OF_CAMPAIGN} AND status <> {Status.ARMED} AND fence > 0 GROUP BY 1, 2
+"""
+
+#: channel, reason, how many; of rows that failed, expired or are in doubt
+FAILED_BY_REASON = f"""
+SELECT channel, reason, count(*) AS count FROM notifier_delivery
+WHERE {_OF_CAMPAIGN} AND status IN ({Status.FAILED}, {Status.EXPIRED}, {Status.UNKNOWN}) GROUP BY 1, 2
 """
 
 # what sending ended with: a status that receipts move on counts as SENT, whenever they come

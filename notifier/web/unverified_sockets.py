@@ -1,6 +1,7 @@
-"""Limits the sockets that have not said hello: of one address, and in this process.
+"""Limits the sockets whose client has not shown yet who it is: of one address, and in this process.
 
-Such a socket holds 20 KB of memory, and its client has shown no token.
+Such a socket holds 20 KB of memory. An inbox's socket counts until its hello with a token (`inbox.live`), a campaign's
+until its session is read (`campaigns.live`).
 """
 
 from __future__ import annotations
@@ -10,22 +11,20 @@ from collections import Counter
 from notifier.web.limits import counted_as, uncount
 
 #: the widget says hello within a round trip, so 400 at once allow some thousand new sockets a second
-MAX_WITHOUT_HELLO = 400
-MAX_WITHOUT_HELLO_PER_ADDRESS = 40
+MAX_UNVERIFIED = 400
+MAX_UNVERIFIED_PER_ADDRESS = 40
 #: sockets by address; the key None counts all sockets whose address has no limit of its own
-_without_hello: Counter[str | None] = Counter()
+_unverified: Counter[str | None] = Counter()
 
 
 def enter(host: str | None) -> bool:
     """Count a new socket until `leave`. False if there are too many; then the socket is not counted."""
     name = counted_as(host)
-    if _without_hello.total() >= MAX_WITHOUT_HELLO or (
-        name is not None and _without_hello[name] >= MAX_WITHOUT_HELLO_PER_ADDRESS
-    ):
+    if _unverified.total() >= MAX_UNVERIFIED or (name is not None and _unverified[name] >= MAX_UNVERIFIED_PER_ADDRESS):
         return False
-    _without_hello[name] += 1
+    _unverified[name] += 1
     return True
 
 
 def leave(host: str | None) -> None:
-    uncount(_without_hello, counted_as(host))
+    uncount(_unverified, counted_as(host))
